@@ -1,0 +1,44 @@
+# A newcomer's targets do all their own set-up: Python >= 3.11 and make are enough.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help demo test lint lab crash docs clean
+
+help:
+	@echo "make demo   run the quickstart notebook on the local Azure and print its tables"
+	@echo "make test   run the tests"
+	@echo "make lint   ruff (format and check) and mypy --strict"
+	@echo "make lab    open JupyterLab on the notebooks"
+	@echo "make crash  cut create and delete off at every request and run them again"
+	@echo "make docs   write the generated pages again"
+
+$(READY): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[lab]' --group dev
+	touch $@
+
+demo: $(READY)
+	$(BIN)/python -m tests.demo notebooks/quickstart.ipynb
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+
+lab: $(READY)
+	$(BIN)/jupyter lab notebooks
+
+crash: $(READY)
+	$(BIN)/python -m tests.crash
+
+docs: $(READY)
+	$(BIN)/python -m batchimg_magics.ui.reference docs/reference.md
+
+clean:
+	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache

@@ -1,0 +1,211 @@
+"""The world: resources as JSON documents in SQLite, in a file or in memory.
+
+A resource is an `Item`: the document that Azure would show, and beside it what the world knows and no document says
+(`hidden`: whether a disk's system was deprovisioned, when an operation began and how long it takes). What a state is
+at a moment is computed from those when it is asked for, so a process that dies loses nothing, and several processes
+on one file agree. Every request is one transaction.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import sqlite3
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS items (
+    key TEXT PRIMARY KEY, kind TEXT NOT NULL, doc BLOB NOT NULL, hidden BLOB NOT NULL) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS items_by_kind ON items (kind, key);
+"""
+#: Real seconds a process waits for another one's transaction.
+BUSY_S = 30.0
+#: The layout of the tables above. A world of another layout is refused, not guessed at.
+LAYOUT = 1
+
+
+class WorldBusyError(Exception):
+    """Another process holds this world's file."""
+
+
+class WorldLayoutError(Exception):
+    """The file is not a world, or one of another layout."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One resource.
+
+    Parameters
+    ----------
+    key
+        What it is found by: the resource id in lower case.
+    kind
+        Its resource type in lower case, e.g. ``microsoft.compute/snapshots``.
+    doc
+        The document, as the provider keeps it.
+    hidden
+        What no document says.
+    """
+
+    key: str
+    kind: str
+    doc: dict[str, Any]
+    hidden: dict[str, Any] = field(default_factory=dict)
+
+
+class World:
+    """Resources and settings of one simulated Azure.
+
+    Parameters
+    ----------
+    path
+        A file, made when it is not there, or ``:memory:``.
+    start
+        The time of a new world, in seconds since 1970 (a world that exists keeps its own).
+    seed
+        What the ids and the random choices of a new world grow from.
+    alone
+        Hold the file for this process alone.
+
+    Raises
+    ------
+    WorldBusyError
+        Another process holds the file, or `alone` was asked for and another process has it open.
+    WorldLayoutError
+        The file is no world of this layout.
+    """
+
+    def __init__(self, path: Path | str = ":memory:", *, start: float, seed: int = 0, alone: bool = False) -> None:
+        self.path = str(path)
+        self._depth = 0
+        self._meta: dict[str, Any] = {}
+        self._db = sqlite3.connect(
+            self.path, isolation_level=None, timeout=0.1 if alone else BUSY_S, check_same_thread=False
+        )
+        try:
+            if alone:
+                self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            # WAL lets readers go on beside a writer; where the file system cannot, SQLite stays with its journal.
+            self._db.execute("PRAGMA journal_mode = WAL").fetchone()
+            self._db.execute("PRAGMA synchronous = NORMAL")
+            with self.transaction(write=True):
+                for statement in _TABLES.split(";"):
+                    self._db.execute(statement)
+                if self.meta("layout") is None:
+                    self.set_meta("layout", LAYOUT)
+                    self.set_meta("start", start)
+                    self.set_meta("latest", start)
+                    self.set_meta("seed", seed)
+                    self.set_meta("counter", 0)
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            raise WorldBusyError(f"{self.path}: {error}") from error
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise WorldLayoutError(f"{self.path}: {error}") from error
+        if (layout := self.meta("layout")) != LAYOUT:
+            self._db.close()
+            raise WorldLayoutError(f"{self.path}: layout {layout}, and this version reads {LAYOUT}")
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._db.close()
+
+    @contextlib.contextmanager
+    def transaction(self, *, write: bool) -> Iterator[None]:
+        """All of the block or nothing of it; inside another transaction, a part of that one."""
+        if self._depth:
+            yield
+            return
+        self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+        self._depth += 1
+        self._meta.clear()
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            self._meta.clear()
+            raise
+        else:
+            self._db.execute("COMMIT")
+        finally:
+            self._depth -= 1
+
+    def get(self, key: str) -> Item | None:
+        """Return the resource with that id, whatever its case, or None."""
+        row = self._db.execute("SELECT key, kind, doc, hidden FROM items WHERE key = ?", (key.lower(),)).fetchone()
+        return row and _item(row)
+
+    def put(self, item: Item) -> None:
+        """Keep the resource, in place of what had its id."""
+        row = (item.key, item.kind, msgspec.json.encode(item.doc), msgspec.json.encode(item.hidden))
+        self._db.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?)", row)
+
+    def delete(self, key: str) -> None:
+        """Forget the resource; one that is not there is no error."""
+        self._db.execute("DELETE FROM items WHERE key = ?", (key.lower(),))
+
+    def items(self, kind: str, under: str = "") -> list[Item]:
+        """Return the resources of a kind, in order of their ids.
+
+        Parameters
+        ----------
+        kind
+            Resource type.
+        under
+            Only those whose id starts with this one and goes on (a group's, an account's).
+        """
+        low = under.lower().rstrip("/") + "/"
+        rows = self._db.execute(
+            "SELECT key, kind, doc, hidden FROM items WHERE kind = ? AND substr(key, 1, ?) = ? ORDER BY key",
+            (kind.lower(), len(low), low),
+        )
+        return [_item(row) for row in rows]
+
+    def meta(self, name: str) -> Any:  # noqa: ANN401 - any JSON
+        """Return a setting of the world, or None."""
+        if self._depth and name in self._meta:
+            return self._meta[name]
+        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        value = None if row is None else msgspec.json.decode(row[0])
+        if self._depth:
+            self._meta[name] = value
+        return value
+
+    def set_meta(self, name: str, value: object) -> None:
+        """Keep a setting of the world."""
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, msgspec.json.encode(value)))
+        self._meta[name] = value
+
+    def latest(self) -> float:
+        """Return the largest time at which anything was committed."""
+        return float(self.meta("latest"))
+
+    def touch(self, now: float) -> None:
+        """Note that something is committed at this time."""
+        if now > self.latest():
+            self.set_meta("latest", now)
+
+    def token(self, purpose: str) -> str:
+        """Return 64 hexadecimal digits that this world never gave before; the same for the same seed and history."""
+        counter = self.meta("counter") + 1
+        self.set_meta("counter", counter)
+        return hashlib.sha256(f"{self.meta('seed')}/{counter}/{purpose}".encode()).hexdigest()
+
+    def guid(self, purpose: str) -> str:
+        """Return a GUID that this world never gave before."""
+        return str(uuid.UUID(hex=self.token(purpose)[:32], version=4))
+
+
+def _item(row: tuple[str, str, bytes, bytes]) -> Item:
+    return Item(row[0], row[1], msgspec.json.decode(row[2]), msgspec.json.decode(row[3]))
