@@ -63,7 +63,9 @@ class Table:
     def of(cls, verb: str, rows: Iterable[dict[str, Any]], caption: str = "", **attrs: object) -> Table:
         """Make a table of rows; a column that a row does not have is None there."""
         rows = list(rows)
-        columns = {column.name: [row.get(column.name) for row in rows] for column in SCHEMAS[verb]}
+        columns: dict[str, Sequence[Any]] = {
+            column.name: [row.get(column.name) for row in rows] for column in SCHEMAS[verb]
+        }
         return cls(verb, columns, caption, dict(attrs))
 
     @property
@@ -85,6 +87,8 @@ ALLOCATION_STATES = ("steady", "resizing", "stopping")
 POOL_STATES = ("active", "deleting")
 #: What became of one resource in a verb's work.
 ACTIONS = ("made", "found", "changed", "deleted", "kept", "would delete", "would make")
+#: How a round of a resize ended.
+OUTCOMES = ("done", "short", "passing", "quota", "fatal", "stopped")
 
 SCHEMAS: dict[str, tuple[Column, ...]] = {
     "connect": (
@@ -191,7 +195,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("timeout_minutes", "float", "the resize timeout that Azure was given"),
         Column("code", "text", "this resize's error code"),
         Column("message", "text", "this resize's error message"),
-        Column("class", "word", "what kind of outcome it is", ("done", "short", "passing", "quota", "fatal", "stopped")),
+        Column("class", "word", "what kind of outcome it is", OUTCOMES),
         Column("action", "text", "what was done about it"),
     ),
     "wait": (

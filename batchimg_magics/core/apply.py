@@ -1,0 +1,142 @@
+"""Run the steps of a plan: each as soon as what it needs is done, all others beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core import plan, waiting
+from batchimg_magics.core.tables import Table
+from batchimg_magics.errors import BatchImgError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.plan import Outcome, Step
+    from batchimg_magics.core.progress import Board
+    from batchimg_magics.spec import PoolSpec
+
+
+class Run:
+    """One run through the steps of a plan.
+
+    Parameters
+    ----------
+    verb
+        Whose table the steps make.
+    steps
+        In the order of the table.
+    board
+        Told how it goes.
+    """
+
+    def __init__(self, verb: str, steps: Sequence[Step], board: Board) -> None:
+        self.verb = verb
+        self.steps = steps
+        self.board = board
+        self.done: dict[str, Outcome] = {}
+        self.seconds: dict[str, float] = {}
+        self.failed: dict[str, str] = {}
+
+    async def go(self, caption: str) -> Table:
+        """Run all steps.
+
+        Returns
+        -------
+        Table
+            One row a step.
+
+        Raises
+        ------
+        BatchImgError
+            What the first step that failed raised; its table has what was done by then, unless it has one of its own.
+        """
+        ended = {step.name: asyncio.Event() for step in self.steps}
+        try:
+            await waiting.together(*(self._one(step, ended) for step in self.steps))
+        except BatchImgError as error:
+            error.table = error.table or self.table("not finished")
+            raise
+        return self.table(caption)
+
+    async def _one(self, step: Step, ended: dict[str, asyncio.Event]) -> None:
+        for name in step.after:
+            await ended[name].wait()
+        self.board.begin(step.name, expected_s=step.expected_s)
+        try:
+            self.done[step.name] = await step.run(self.done)
+        except BatchImgError as error:
+            self.failed[step.name] = error.message
+            raise
+        finally:
+            self.seconds[step.name] = self.board.end(step.name)
+        ended[step.name].set()
+
+    def table(self, caption: str) -> Table:
+        """Return how the steps stand."""
+        return Table.of(self.verb, [self._row(step) for step in self.steps], caption)
+
+    def _row(self, step: Step) -> dict[str, Any]:
+        outcome = self.done.get(step.name)
+        row: dict[str, Any] = {"step": step.name, "resource": step.resource.name, "type": step.resource.type}
+        if step.name in self.seconds:
+            row["seconds"] = round(self.seconds[step.name], 1)
+        if outcome is None:
+            begun = "interrupted" if step.name in self.seconds else "not begun"
+            state = "failed" if step.name in self.failed else begun
+            return {**row, "state": state, "detail": self.failed.get(step.name, state), "id": str(step.resource)}
+        resource_id = outcome.id or str(step.resource)
+        return {
+            **row,
+            "resource": resource_id.rpartition("/")[2],
+            "action": outcome.action,
+            "state": outcome.state,
+            "detail": outcome.detail or None,
+            "id": resource_id,
+        }
+
+
+async def create(azure: Azure, spec: PoolSpec, board: Board) -> Table:
+    """Make a pool and the image its nodes are made from, or go on with it.
+
+    Returns
+    -------
+    Table
+        One row a step: made, or found.
+
+    Raises
+    ------
+    SpecError, NotFoundError, ConflictError
+        What was asked for cannot be; nothing was changed.
+    ProvisioningError, ResizeError
+        Azure failed at a step.
+    """
+    began = azure.now()
+    found = await plan.look(azure, spec)
+    run = Run("create", plan.creation_steps(azure, found, board), board)
+    table = await run.go("")
+    minutes = (azure.now() - began) / 60 if began else 0.0
+    table.caption = f"pool {spec.name}: {run.done['nodes'].detail.partition(': ')[2]}, after {minutes:.0f} min"
+    return table
+
+
+async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run: bool) -> Table:
+    """Take a pool away and, where asked, its image with all that was made for it.
+
+    Returns
+    -------
+    Table
+        One row a resource.
+
+    Raises
+    ------
+    NotFoundError
+        There is nothing of that name.
+    """
+    found = await plan.look_for_deletion(azure, name, image=image)
+    run = Run("delete", plan.deletion_steps(azure, found), board)
+    if dry_run:
+        run.done = {step.name: plan.Outcome("would delete", "there") for step in run.steps}
+        return run.table(f"pool {name}: this is what would go; nothing was changed")
+    return await run.go(f"pool {name}: deleted")

@@ -1,0 +1,343 @@
+"""`Azure`: the clients of one Batch account over one credential and one optional transport.
+
+Everything that core says to Azure goes through here: the SDKs' clients are made on first use, their errors are
+translated in one place, and the service's clock is read off its answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.core.rest import HttpRequest
+
+from batchimg_magics.errors import (
+    AuthenticationError,
+    BatchImgError,
+    ConflictError,
+    NotFoundError,
+    ServiceError,
+    ThrottledError,
+)
+from batchimg_magics.resource_ids import BATCH, COMPUTE, ResourceId
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Awaitable
+
+    from azure.batch.aio import BatchClient
+    from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.pipeline import PipelineRequest, PipelineResponse
+    from azure.core.pipeline.transport import AsyncHttpTransport
+    from azure.core.rest import AsyncHttpResponse
+    from azure.mgmt.batch.aio import BatchManagementClient
+    from azure.mgmt.compute.aio import ComputeManagementClient
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+ARM_ENDPOINT = "https://management.azure.com"
+#: The data plane's api-version: node pages are asked for without the SDK's models, so it is named here for both.
+BATCH_API_VERSION = "2025-06-01"
+SIGN_IN_HINT = (
+    "sign in by one of: `az login` in a terminal; AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET in the "
+    "environment; a managed identity on an Azure machine"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Where the work goes.
+
+    Parameters
+    ----------
+    subscription
+        The subscription's id.
+    resource_group
+        Where snapshots and galleries are made, and the Batch account is.
+    account
+        The Batch account's name.
+    """
+
+    subscription: str
+    resource_group: str
+    account: str
+
+    @property
+    def account_id(self) -> ResourceId:
+        """The Batch account's id."""
+        return ResourceId(self.subscription, self.resource_group, BATCH, (("batchAccounts", self.account),))
+
+    def pool_id(self, name: str) -> ResourceId:
+        """Return a pool's id in Azure Resource Manager."""
+        return self.account_id.child("pools", name)
+
+    def compute_id(self, *path: tuple[str, str]) -> ResourceId:
+        """Return the id of a resource of Microsoft.Compute in the resource group."""
+        return ResourceId(self.subscription, self.resource_group, COMPUTE, path)
+
+
+class _Watch(SansIOHTTPPolicy[Any, Any]):
+    """Reads the service's clock off every answer."""
+
+    def __init__(self, azure: Azure) -> None:
+        self._azure = azure
+
+    def on_response(
+        self,
+        request: PipelineRequest[Any],  # noqa: ARG002 - the policy's signature
+        response: PipelineResponse[Any, Any],
+    ) -> None:
+        if date := response.http_response.headers.get("Date"):
+            self._azure.saw(parsedate_to_datetime(date).timestamp())
+
+
+class Azure:
+    """One Batch account and what belongs to it, as async clients.
+
+    Parameters
+    ----------
+    scope
+        Subscription, resource group, account.
+    credential
+        An async credential of azure-identity's kind.
+    transport
+        Another way to send requests than over the network; also what `sleep` goes through.
+    """
+
+    def __init__(
+        self,
+        scope: Scope,
+        credential: AsyncTokenCredential,
+        transport: AsyncHttpTransport[Any, Any] | None = None,
+    ) -> None:
+        self.scope = scope
+        self._credential = credential
+        self._transport = transport
+        self._options: dict[str, Any] = {"per_retry_policies": [_Watch(self)]}
+        if transport is not None:
+            self._options["transport"] = transport
+        self._base: float | None = None
+        self._account: Json | None = None
+        self._batch: BatchClient | None = None
+        self._batch_endpoint = ""
+
+    # -- clients -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def compute(self) -> ComputeManagementClient:
+        """VMs, disks, snapshots, galleries."""
+        from azure.mgmt.compute.aio import ComputeManagementClient
+
+        return ComputeManagementClient(self._credential, self.scope.subscription, ARM_ENDPOINT, **self._options)
+
+    @cached_property
+    def management(self) -> BatchManagementClient:
+        """Batch accounts and pools in Azure Resource Manager."""
+        from azure.mgmt.batch.aio import BatchManagementClient
+
+        return BatchManagementClient(self._credential, self.scope.subscription, ARM_ENDPOINT, **self._options)
+
+    async def batch(self) -> BatchClient:
+        """Return the client of the account's data plane, whose address the account tells."""
+        if self._batch is None:
+            from azure.batch.aio import BatchClient
+
+            self._batch_endpoint = f"https://{(await self.account())['properties']['accountEndpoint']}"
+            self._batch = BatchClient(
+                self._batch_endpoint, self._credential, api_version=BATCH_API_VERSION, **self._options
+            )
+        return self._batch
+
+    async def account(self) -> Json:
+        """Return the Batch account's document; it is read once.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such account.
+        """
+        if self._account is None:
+            call = self.management.batch_account.get(self.scope.resource_group, self.scope.account)
+            self._account = document(await self.ask(call))
+        return self._account
+
+    async def close(self) -> None:
+        """Let connections go."""
+        for client in (self.__dict__.get("compute"), self.__dict__.get("management"), self._batch):
+            if client is not None:
+                await client.close()
+        await self._credential.close()
+
+    # -- asking --------------------------------------------------------------------------------------------------
+
+    async def ask(self, call: Awaitable[T]) -> T:
+        """Await an SDK call, with Azure's errors as ours."""
+        try:
+            return await call
+        except AzureError as error:
+            raise translate(error) from error
+
+    async def find(self, call: Awaitable[T]) -> T | None:
+        """Await an SDK call; None where Azure says 404."""
+        try:
+            return await self.ask(call)
+        except NotFoundError:
+            return None
+
+    async def listed(self, pages: AsyncIterable[Any]) -> list[Json]:
+        """Return all items of a listing as documents; none where the place to list is not there."""
+        try:
+            return [document(item) async for item in pages]
+        except AzureError as error:
+            translated = translate(error)
+            if isinstance(translated, NotFoundError):
+                return []
+            raise translated from error
+
+    async def get(self, url: str, *, plane: Literal["arm", "batch"] = "arm") -> AsyncHttpResponse:
+        """GET an address of one plane, absolute or from its root, with authentication and retries.
+
+        Raises
+        ------
+        ServiceError
+            Azure refused; or the address is on another host, which must never see our token.
+        """
+        client: Any = self.management if plane == "arm" else await self.batch()
+        home = urlsplit(ARM_ENDPOINT if plane == "arm" else self._batch_endpoint).hostname
+        if (host := urlsplit(url).hostname) not in (None, home):
+            raise ServiceError(f"a link leads to another host, {host}, and was not followed")
+        try:
+            response: AsyncHttpResponse = await client.send_request(HttpRequest("GET", url))
+            response.raise_for_status()
+        except AzureError as error:
+            raise translate(error) from error
+        return response
+
+    # -- time ----------------------------------------------------------------------------------------------------
+
+    def now(self) -> float:
+        """Return the service's time in seconds since 1970, as far as its answers have told."""
+        if self._base is None:
+            return 0.0
+        return self._base + _loop_time()
+
+    def saw(self, date: float) -> None:
+        """Take note of an answer's Date, which is cut to whole seconds."""
+        now = self.now()
+        if not date <= now < date + 1:
+            self._base = date - _loop_time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let so many seconds of the service's time pass."""
+        until = self.now() + seconds
+        if self._transport is None:
+            await asyncio.sleep(seconds)
+        else:
+            await self._transport.sleep(seconds)
+        # A transport may sleep in another time than the loop's: the service's clock has moved on all the same.
+        if self._base is not None and (behind := until - self.now()) > 0:
+            self._base += behind
+
+
+def _loop_time() -> float:
+    try:
+        return asyncio.get_running_loop().time()
+    except RuntimeError:
+        return time.monotonic()
+
+
+def document(model: Any) -> Json:  # noqa: ANN401 - the SDKs' models share no public base
+    """Return an SDK model as the JSON document that came over the wire."""
+    found: Json = model.as_dict()
+    return found
+
+
+def wire(body: Json) -> Any:  # noqa: ANN401 - whichever model the call wants
+    """Return a document for an SDK call: the SDKs send a mapping as it is, and their overloads do not say so."""
+    return body
+
+
+def dig(found: Any, *path: str | int) -> Any:  # noqa: ANN401 - JSON
+    """Return what lies at a path in a document, or None where the path ends early."""
+    for part in path:
+        if isinstance(found, dict):
+            found = found.get(part)
+        elif isinstance(found, list) and isinstance(part, int) and part < len(found):
+            found = found[part]
+        else:
+            return None
+    return found
+
+
+def region_key(name: str) -> str:
+    """Return a region's programmatic name: ``East US 2`` and ``eastus2`` are one."""
+    return name.replace(" ", "").lower()
+
+
+_KINDS: dict[int, type[ServiceError]] = {
+    401: AuthenticationError,
+    403: AuthenticationError,
+    404: NotFoundError,
+    409: ConflictError,
+    412: ConflictError,
+    429: ThrottledError,
+}
+_HINTS: dict[int, str] = {
+    401: SIGN_IN_HINT,
+    403: "ask for a role that allows it here; `az role assignment list --assignee YOU` shows what you have",
+    429: "wait a few minutes and run the same line again: it goes on where it stopped",
+}
+
+
+def translate(error: AzureError) -> BatchImgError:
+    """Turn an error of azure-core's into one of ours, by status and code."""
+    response = getattr(error, "response", None)
+    if isinstance(error, ClientAuthenticationError) and response is None:
+        return AuthenticationError(f"not signed in to Azure: {_line(str(error))}", hint=SIGN_IN_HINT)
+    if not isinstance(error, HttpResponseError) or response is None:
+        return ServiceError(
+            f"no answer from Azure: {_line(str(error))}", hint="run the same line again: it goes on where it stopped"
+        )
+    code, message, reasons = _body(response)
+    status = response.status_code
+    said = _line(message or str(error.message))
+    if reasons:
+        said += f" ({'; '.join(reasons)})"
+    return _KINDS.get(status, ServiceError)(
+        f"{code or status}: {said}",
+        hint=_HINTS.get(status, ""),
+        status_code=status,
+        code=code,
+        request_id=response.headers.get("x-ms-request-id") or response.headers.get("request-id") or "",
+    )
+
+
+def _line(text: str) -> str:
+    """Return the first line of a message: Azure appends the request's id and time in further ones."""
+    return text.strip().partition("\n")[0]
+
+
+def _body(response: Any) -> tuple[str, str, list[str]]:  # noqa: ANN401 - two generations of azure-core responses
+    """Return code, message and reasons of an error body, in either plane's shape."""
+    try:
+        body = json.loads(response.text())
+    except ValueError:
+        return "", "", []
+    if not isinstance(body, dict):
+        return "", "", []
+    error = body.get("error", body)
+    message = error.get("message", "")
+    if isinstance(message, dict):
+        pairs = [(value.get("key"), value.get("value")) for value in error.get("values") or []]
+        message = message.get("value", "")
+    else:
+        pairs = [(detail.get("code"), detail.get("message")) for detail in error.get("details") or []]
+    return str(error.get("code", "")), str(message), [f"{key}: {_line(str(value))}" for key, value in pairs if value]

@@ -1,0 +1,324 @@
+"""Azure Compute Gallery: the gallery, its image definitions, their versions."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core import marks, waiting
+from batchimg_magics.core.azure import dig, document, wire
+from batchimg_magics.errors import ConflictError, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.vms import Disk, Source
+    from batchimg_magics.resource_ids import ResourceId
+
+#: Median seconds. Source: recordings, FACTS 6; a gallery and a definition took well under a second.
+EXPECTED_S = {"gallery": 1.0, "definition": 1.0, "version": 438.0, "delete version": 90.0}
+#: Source: gallery documents, FACTS 1.6: at least one replica for each 300 nodes that are made at once.
+NODES_PER_REPLICA = 300
+#: How often a version's number is tried again when somebody else takes it first.
+NUMBER_TRIES = 5
+_PARTS = {"galleries": "gallery_name", "images": "gallery_image_name", "versions": "gallery_image_version_name"}
+_NUMBER = re.compile(r"1\.0\.(\d+)")
+
+
+def gallery_id(azure: Azure) -> ResourceId:
+    """Return the id of the gallery for this account's images."""
+    return azure.scope.compute_id(("galleries", marks.gallery_name(azure.scope.account)))
+
+
+def definition_id(azure: Azure, pool: str) -> ResourceId:
+    """Return the id of the image definition for a pool's image."""
+    return gallery_id(azure).child("images", pool)
+
+
+# -- gallery -----------------------------------------------------------------------------------------------------
+
+
+async def read_gallery(azure: Azure, gallery: ResourceId) -> Json | None:
+    """Return a gallery's document, or None."""
+    found = await azure.find(azure.compute.galleries.get(gallery.resource_group, gallery.name))
+    return None if found is None else document(found)
+
+
+async def make_gallery(azure: Azure, gallery: ResourceId, region: str) -> bool:
+    """See to it that the gallery is there; tell whether it was made, and not found."""
+    what = f"gallery {gallery.name}"
+    if await read_gallery(azure, gallery) is not None:
+
+        async def look() -> Json:
+            return document(await azure.ask(azure.compute.galleries.get(gallery.resource_group, gallery.name)))
+
+        await waiting.provisioned(azure, look, what=what)
+        return False
+    body = {
+        "location": region,
+        "tags": {marks.ACCOUNT: azure.scope.account, **marks.made_by()},
+        "properties": {"description": f"Images of Batch account {azure.scope.account}"},
+    }
+    begin = azure.compute.galleries.begin_create_or_update(
+        gallery.resource_group, gallery.name, wire(body), **waiting.FIRST_ANSWER
+    )
+    await waiting.made(azure, begin, what=what, resource_id=str(gallery))
+    return True
+
+
+# -- definition --------------------------------------------------------------------------------------------------
+
+
+async def read_definition(azure: Azure, definition: ResourceId) -> Json | None:
+    """Return an image definition's document, or None."""
+    found = await azure.find(azure.compute.gallery_images.get(**_names(definition)))
+    return None if found is None else document(found)
+
+
+def definition_body(pool: str, source: Source, tags: Mapping[str, str]) -> Json:
+    """Return the definition for images of a VM of this kind.
+
+    Generation, architecture and security type are always said: what Azure takes where they are not depends on the
+    api-version (from galleries 2025-03-03 on it is V2 and TrustedLaunchSupported).
+    """
+    return {
+        "location": source.region,
+        "tags": dict(tags),
+        "properties": {
+            "osType": source.os_type,
+            "osState": "Generalized",
+            "hyperVGeneration": source.generation,
+            "architecture": source.architecture,
+            "identifier": {"publisher": "batchimg", "offer": source.os_type.lower(), "sku": pool},
+            "features": [{"name": "SecurityType", "value": source.security_type}],
+        },
+    }
+
+
+#: What of a definition cannot be changed once it is there: the words for it, and the path.
+_FIXED = {
+    "operating system": ("osType",),
+    "generation": ("hyperVGeneration",),
+    "architecture": ("architecture",),
+}
+
+
+def definition_differences(found: Json, wanted: Json) -> list[str]:
+    """Return in words how a definition that is there differs from the wanted one where it matters."""
+    said = [
+        f"{words} is {dig(found, 'properties', *path)}, wanted {dig(wanted, 'properties', *path)}"
+        for words, path in _FIXED.items()
+        if str(dig(found, "properties", *path)).lower() != str(dig(wanted, "properties", *path)).lower()
+    ]
+    if (there := security_of(found)) != (here := security_of(wanted)):
+        said.append(f"security type is {there}, wanted {here}")
+    return said
+
+
+def security_of(definition: Json) -> str:
+    """Return a definition's security type; Standard where it says nothing."""
+    features = dig(definition, "properties", "features") or []
+    found = [str(one.get("value")) for one in features if one.get("name") == "SecurityType"]
+    return found[0] if found else "Standard"
+
+
+async def make_definition(azure: Azure, definition: ResourceId, body: Json) -> bool:
+    """See to it that the image definition is there; tell whether it was made, and not found.
+
+    Raises
+    ------
+    ConflictError
+        One of that name is there and is of another kind.
+    """
+    what = f"image definition {definition.name}"
+    found = await read_definition(azure, definition)
+    if found is not None:
+        refuse_other_kind(definition, found, body)
+
+        async def look() -> Json:
+            return document(await azure.ask(azure.compute.gallery_images.get(**_names(definition))))
+
+        await waiting.provisioned(azure, look, what=what)
+        return False
+    begin = azure.compute.gallery_images.begin_create_or_update(
+        **_names(definition), gallery_image=wire(body), **waiting.FIRST_ANSWER
+    )
+    await waiting.made(azure, begin, what=what, resource_id=str(definition))
+    return True
+
+
+def refuse_other_kind(definition: ResourceId, found: Json, wanted: Json) -> None:
+    """Raise ConflictError when the definition that is there is of another kind than the wanted one."""
+    if said := definition_differences(found, wanted):
+        raise ConflictError(
+            f"image definition {definition.name!r} is there already and differs: {'; '.join(said)}",
+            hint="Azure cannot change these: choose another name for the pool, or delete that definition",
+            status_code=409,
+        )
+
+
+# -- version -----------------------------------------------------------------------------------------------------
+
+
+async def versions(azure: Azure, definition: ResourceId) -> list[Json]:
+    """Return the versions of an image definition; none where it is not there."""
+    return await azure.listed(azure.compute.gallery_image_versions.list_by_gallery_image(**_names(definition)))
+
+
+def version_for(found: list[Json], image: str) -> Json | None:
+    """Return the version that bears an image's hash, or None."""
+    return next((one for one in found if dig(one, "tags", marks.IMAGE) == image), None)
+
+
+def replicas(nodes: int, *, region: str, home: str, asked: Mapping[str, int]) -> dict[str, int]:
+    """Return how many replicas of a version each region gets.
+
+    Parameters
+    ----------
+    nodes
+        How many nodes will be made of it in `region`.
+    region, home
+        The pool's region; the region of the disks, which always gets one.
+    asked
+        What the researcher wants, which wins.
+    """
+    needed = {home: 1, region: max(1, -(-nodes // NODES_PER_REPLICA))}
+    return {**needed, **asked}
+
+
+def version_body(
+    source: Source,
+    snapshots: Mapping[Disk, ResourceId],
+    regions: Mapping[str, int],
+    tags: Mapping[str, str],
+) -> Json:
+    """Return an image version made from a VM's snapshots, each data disk with its LUN."""
+
+    def image(disk: Disk) -> Json:
+        return {"hostCaching": disk.caching, "source": {"id": str(snapshots[disk])}}
+
+    profile: Json = {"osDiskImage": image(source.disks[0])}
+    if source.disks[1:]:
+        profile["dataDiskImages"] = [{"lun": disk.lun, **image(disk)} for disk in source.disks[1:]]
+    targets = [{"name": name, "regionalReplicaCount": count} for name, count in regions.items()]
+    return {
+        "location": source.region,
+        "tags": dict(tags),
+        "properties": {
+            # Pools pin their version, so nobody should come upon this one as "the latest".
+            "publishingProfile": {"targetRegions": targets, "excludeFromLatest": True},
+            "storageProfile": profile,
+        },
+    }
+
+
+async def make_version(azure: Azure, definition: ResourceId, body: Json) -> tuple[Json, bool]:
+    """See to it that an image version with the body's hash is there, complete.
+
+    Parameters
+    ----------
+    azure, definition
+        Where.
+    body
+        The version; its tags bear the image's hash.
+
+    Returns
+    -------
+    tuple
+        The version's document, and whether it was made, and not found.
+
+    Raises
+    ------
+    ConflictError
+        Others took one number after the other, or what is there under ours is not what we sent.
+    ProvisioningError
+        Azure failed at it.
+    """
+    image = body["tags"][marks.IMAGE]
+    for _ in range(NUMBER_TRIES):
+        there = await versions(azure, definition)
+        if (found := version_for(there, image)) is not None:
+            return await _whole(azure, definition.child("versions", found["name"]), body), False
+        version = definition.child("versions", f"1.0.{_highest(there) + 1}")
+        begin = azure.compute.gallery_image_versions.begin_create_or_update(
+            **_names(version), gallery_image_version=wire(body), **waiting.FIRST_ANSWER
+        )
+        try:
+            await waiting.made(azure, begin, what=f"image version {version.name}", resource_id=str(version))
+        except ConflictError:
+            continue  # somebody else was faster with this number: look again what there is
+        return await _whole(azure, version, body), True
+    raise ConflictError(
+        f"others keep making versions of image {definition.name!r}", hint="wait and run the same line again"
+    )
+
+
+async def _whole(azure: Azure, version: ResourceId, body: Json) -> Json:
+    """Wait until a version is complete and make sure that it is what we sent."""
+
+    async def look() -> Json:
+        return document(await azure.ask(azure.compute.gallery_image_versions.get(**_names(version))))
+
+    found = await waiting.provisioned(azure, look, what=f"image version {version.name}")
+    if dig(found, "tags", marks.IMAGE) != body["tags"][marks.IMAGE] or _sources(found) != _sources(body):
+        raise ConflictError(
+            f"image version {version.name} of {version.path[1][1]!r} was made by somebody else meanwhile",
+            hint="run the same line again: it makes the next version",
+            status_code=409,
+        )
+    return found
+
+
+def _sources(version: Json) -> list[tuple[Any, str]]:
+    profile = version["properties"]["storageProfile"]
+    disks = [(None, profile["osDiskImage"]), *((one["lun"], one) for one in profile.get("dataDiskImages") or [])]
+    return [(lun, str(dig(disk, "source", "id")).lower()) for lun, disk in disks]
+
+
+def _highest(found: list[Json]) -> int:
+    return max((int(match[1]) for one in found if (match := _NUMBER.fullmatch(one["name"]))), default=-1)
+
+
+def snapshots_of(version: Json) -> list[tuple[Any, str]]:
+    """Return (LUN, id) of what a version was made from; the OS disk's LUN is None."""
+    return [(lun, source) for lun, source in _sources(version) if source != "none"]
+
+
+# -- deletion ----------------------------------------------------------------------------------------------------
+
+
+async def delete_version(azure: Azure, version: ResourceId) -> None:
+    """Delete an image version and wait until it is gone."""
+    begin = azure.compute.gallery_image_versions.begin_delete(**_names(version), **waiting.FIRST_ANSWER)
+    await waiting.deleted(azure, begin, what=f"image version {version.name}", resource_id=str(version))
+
+
+async def delete_definition(azure: Azure, definition: ResourceId) -> None:
+    """Delete an image definition and wait until it is gone."""
+    begin = azure.compute.gallery_images.begin_delete(**_names(definition), **waiting.FIRST_ANSWER)
+    await waiting.deleted(azure, begin, what=f"image definition {definition.name}", resource_id=str(definition))
+
+
+async def delete_empty(azure: Azure, gallery: ResourceId) -> bool:
+    """Delete a gallery of ours that holds nothing any more; tell whether it was deleted."""
+    if await azure.listed(azure.compute.gallery_images.list_by_gallery(gallery.resource_group, gallery.name)):
+        return False
+    begin = azure.compute.galleries.begin_delete(gallery.resource_group, gallery.name, **waiting.FIRST_ANSWER)
+    try:
+        await waiting.deleted(azure, begin, what=f"gallery {gallery.name}", resource_id=str(gallery))
+    except ServiceError as error:
+        if error.status_code != 409:
+            raise
+        return False  # somebody put an image into it while we looked: it is in use
+    return True
+
+
+def is_ours(gallery: Json | None, account: str) -> bool:
+    """Tell whether a gallery was made by this tool for this account."""
+    return str(dig(gallery, "tags", marks.ACCOUNT) or "").lower() == account.lower()
+
+
+def _names(inner: ResourceId) -> dict[str, Any]:
+    """Return an id's parts under the names that the SDK's calls have for them."""
+    return {"resource_group_name": inner.resource_group, **{_PARTS[kind]: name for kind, name in inner.path}}

@@ -1,0 +1,430 @@
+"""Batch pools: made and deleted through Azure Resource Manager, resized through the data plane."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from azure.core import MatchConditions
+
+from batchimg_magics.core import galleries, marks, waiting
+from batchimg_magics.core.azure import dig, document, wire
+from batchimg_magics.core.tables import Table
+from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
+from batchimg_magics.resource_ids import ResourceId
+from batchimg_magics.spec import closest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.vms import Source
+    from batchimg_magics.spec import PoolSpec
+
+#: Seconds until a pool of a few nodes is steady, and from a node's allocation until it is idle. Source: FACTS 6.
+EXPECTED_S = {"pool": 5.0, "steady": 70.0, "ready": 240.0, "delete pool": 60.0}
+#: Source: gallery documents, FACTS 1.6: "at least 15 min per 1,000 nodes"; 20-30 min for pools of custom images.
+TIMEOUT_S_PER_NODE, SHORTEST_TIMEOUT_S = 0.9, 1200.0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Nodes of both kinds."""
+
+    dedicated: int = 0
+    spot: int = 0
+
+    @property
+    def total(self) -> int:
+        """Both together."""
+        return self.dedicated + self.spot
+
+    def __str__(self) -> str:
+        parts = [f"{self.dedicated} dedicated"] if self.dedicated or not self.spot else []
+        return " + ".join([*parts, *([f"{self.spot} spot"] if self.spot else [])])
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A pool at a moment, as the data plane shows it.
+
+    Parameters
+    ----------
+    name
+        As Azure keeps it.
+    allocation, since
+        Allocation state, and since when it has been so.
+    current, target
+        Counts that Azure gives; the current spot count has preempted nodes in it.
+    autoscale
+        Whether a formula sets the targets.
+    errors
+        (code, message, reasons) of the **last** resize, which stay until the next one.
+    deleting
+        Whether the pool is going away.
+    """
+
+    name: str
+    allocation: str
+    since: dt.datetime | None
+    current: Counts
+    target: Counts
+    autoscale: bool
+    errors: tuple[tuple[str, str, str], ...]
+    deleting: bool
+
+
+def timeout_s(nodes: int) -> float:
+    """Return the resize timeout that so many nodes of a custom image need."""
+    return max(SHORTEST_TIMEOUT_S, nodes * TIMEOUT_S_PER_NODE)
+
+
+# -- reading -----------------------------------------------------------------------------------------------------
+
+
+async def state(azure: Azure, name: str) -> State:
+    """Read a pool.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such pool; the hint names the nearest.
+    """
+    client = await azure.batch()
+    found = await azure.find(client.get_pool(name))
+    if found is None:
+        known = [pool["name"] for pool in await listed(azure)]
+        raise NotFoundError(
+            f"there is no pool {name!r} in account {azure.scope.account!r}",
+            hint=closest(name, known) or "`%batchimg create` makes one",
+            status_code=404,
+            code="PoolNotFound",
+        )
+    return state_of(document(found))
+
+
+def state_of(found: Json) -> State:
+    """Read a pool's state off its data-plane document."""
+    return State(
+        name=found["id"],
+        allocation=str(found.get("allocationState") or "steady"),
+        since=_moment(found.get("allocationStateTransitionTime")),
+        current=Counts(found.get("currentDedicatedNodes") or 0, found.get("currentLowPriorityNodes") or 0),
+        target=Counts(found.get("targetDedicatedNodes") or 0, found.get("targetLowPriorityNodes") or 0),
+        autoscale=bool(found.get("enableAutoScale")),
+        errors=tuple(_error(one) for one in found.get("resizeErrors") or []),
+        deleting=found.get("state") == "deleting",
+    )
+
+
+def _error(found: Json) -> tuple[str, str, str]:
+    reasons = "; ".join(f"{one.get('name')}: {one.get('value')}" for one in found.get("values") or [])
+    return str(found.get("code")), str(found.get("message")), reasons
+
+
+def _moment(text: str | None) -> dt.datetime | None:
+    return dt.datetime.fromisoformat(text) if text else None
+
+
+async def read(azure: Azure, name: str) -> Json | None:
+    """Return a pool's document in Azure Resource Manager, or None."""
+    scope = azure.scope
+    found = await azure.find(azure.management.pool.get(scope.resource_group, scope.account, name))
+    return None if found is None else document(found)
+
+
+async def listed(azure: Azure) -> list[Json]:
+    """Return the documents of all pools of the account, in Azure Resource Manager."""
+    scope = azure.scope
+    return await azure.listed(azure.management.pool.list_by_batch_account(scope.resource_group, scope.account))
+
+
+def image_of(found: Json) -> str | None:
+    """Return the id of the image that an ARM pool's nodes are made from; None for a Marketplace image."""
+    path = ("properties", "deploymentConfiguration", "virtualMachineConfiguration", "imageReference", "id")
+    image: str | None = dig(found, *path)
+    return image
+
+
+def mark_of(found: Json, name: str) -> str | None:
+    """Return one of our marks on an ARM pool: from its metadata, which both planes show, or its tags."""
+    for pair in dig(found, "properties", "metadata") or []:
+        if pair.get("name") == name:
+            return str(pair.get("value"))
+    tag = dig(found, "tags", name)
+    return None if tag is None else str(tag)
+
+
+async def table(azure: Azure) -> Table:
+    """Return the account's pools, one a row."""
+    found = await listed(azure)
+    rows = [_row(pool) for pool in found]
+    return Table.of("pools", rows, f"{len(rows)} pools in account {azure.scope.account}")
+
+
+def _row(pool: Json) -> dict[str, Any]:
+    props = pool["properties"]
+    fixed = dig(props, "scaleSettings", "fixedScale") or {}
+    image = image_of(pool)
+    marketplace = dig(props, "deploymentConfiguration", "virtualMachineConfiguration", "imageReference") or {}
+    errors = dig(props, "resizeOperationStatus", "errors") or []
+    return {
+        "pool": pool["name"],
+        "vm_size": props["vmSize"],
+        "state": "deleting" if props.get("provisioningState") == "Deleting" else "active",
+        "allocation": str(props.get("allocationState", "")).lower() or None,
+        "dedicated": props.get("currentDedicatedNodes"),
+        "dedicated_target": fixed.get("targetDedicatedNodes"),
+        "spot": props.get("currentLowPriorityNodes"),
+        "spot_target": fixed.get("targetLowPriorityNodes"),
+        "image": "/".join(name for _, name in ResourceId.parse(image).path)
+        if image
+        else ":".join(str(marketplace.get(key)) for key in ("publisher", "offer", "sku")),
+        "autoscale": dig(props, "scaleSettings", "autoScale") is not None,
+        "errors": ", ".join(str(one.get("code")) for one in errors) or None,
+        "created": _moment(props.get("creationTime")),
+        "ours": mark_of(pool, marks.POOL) is not None,
+    }
+
+
+# -- making ------------------------------------------------------------------------------------------------------
+
+
+async def node_agent(azure: Azure, source: Source, asked: str | None) -> str:
+    """Return the node agent SKU for a VM's system.
+
+    Parameters
+    ----------
+    azure, source
+        Where, and which VM.
+    asked
+        What the researcher wants, which Azure has to know.
+
+    Raises
+    ------
+    SpecError
+        None fits, or the one asked for is not known; the hint says what to give.
+    """
+    client = await azure.batch()
+    images = await azure.listed(client.list_supported_images())
+    of_system = sorted({one["nodeAgentSKUId"] for one in images if one["osType"] == source.os_type.lower()})
+    if asked is not None:
+        known = {sku.lower(): sku for sku in of_system}
+        if asked.lower() not in known:
+            raise SpecError(
+                f"{asked!r} is no node agent that Batch has for {source.os_type}", hint=closest(asked, of_system)
+            )
+        return str(known[asked.lower()])
+    if source.marketplace is None:
+        raise SpecError(
+            f"VM {source.name!r} was not made from a Marketplace image, so its node agent is not known",
+            hint=f"give --node-agent-sku, one of: {', '.join(of_system)}",
+        )
+    wanted = tuple(part.lower() for part in source.marketplace)
+    fitting = [one for one in images if _marketplace(one) == wanted]
+    if not fitting:
+        raise SpecError(
+            f"Batch does not support the image that VM {source.name!r} was made from: {':'.join(source.marketplace)}",
+            hint=f"give --node-agent-sku if you know one that fits its system: {', '.join(of_system)}",
+        )
+    return str(min(fitting, key=lambda one: one.get("verificationType") != "verified")["nodeAgentSKUId"])
+
+
+def _marketplace(supported: Json) -> tuple[str, ...]:
+    return tuple(str(dig(supported, "imageReference", key)).lower() for key in ("publisher", "offer", "sku"))
+
+
+async def vm_size(azure: Azure, asked: str) -> Json:
+    """Return what Batch offers under a VM size's name in the account's region.
+
+    Raises
+    ------
+    SpecError
+        It does not offer it; the hint names the nearest.
+    """
+    region = str((await azure.account())["location"])
+    found = await azure.listed(azure.management.location.list_supported_virtual_machine_skus(region))
+    by_name = {one["name"].lower(): one for one in found}
+    if asked.lower() not in by_name:
+        hint = closest(asked, [one["name"] for one in found])
+        raise SpecError(f"Batch does not offer VM size {asked!r} in {region}", hint=hint)
+    return by_name[asked.lower()]
+
+
+#: Security types as pools write them: ARM's way. The definition's and the VM's word for it is the key.
+_POOL_SECURITY = {"TrustedLaunch": "trustedLaunch", "ConfidentialVM": "confidentialVM"}
+
+
+def body(spec: PoolSpec, source: Source, version_id: str, agent: str, size: str) -> Json:
+    """Return the ARM document of a pool that has no nodes yet."""
+    machine: Json = {"imageReference": {"id": version_id}, "nodeAgentSkuId": agent}
+    if source.security_type in _POOL_SECURITY:
+        # An image of a TrustedLaunch VM makes only TrustedLaunch VMs, and the pool has to say so.
+        machine["securityProfile"] = {
+            "securityType": _POOL_SECURITY[source.security_type],
+            "uefiSettings": source.uefi or {"secureBootEnabled": True, "vTpmEnabled": True},
+        }
+    props: Json = {
+        "vmSize": size,
+        "deploymentConfiguration": {"virtualMachineConfiguration": machine},
+        "taskSlotsPerNode": spec.task_slots,
+        "scaleSettings": {"fixedScale": {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}},
+    }
+    if spec.start_task:
+        props["startTask"] = {"commandLine": spec.start_task, "waitForSuccess": True}
+    if spec.subnet:
+        props["networkConfiguration"] = {"subnetId": spec.subnet}
+    ours = {
+        marks.POOL: spec.name,
+        marks.IMAGE: marks.image_hash(source),
+        marks.SPEC: marks.digest(props),
+        **marks.made_by(),
+    }
+    props["metadata"] = [{"name": name, "value": value} for name, value in ours.items()]
+    return {"properties": props, "tags": ours}
+
+
+#: What makes two pools' nodes different things: the words for it, and the path below a pool's properties.
+_MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
+_COMPARED = {
+    "VM size": ("vmSize",),
+    "image": (*_MACHINE, "imageReference", "id"),
+    "node agent": (*_MACHINE, "nodeAgentSkuId"),
+    "security type": (*_MACHINE, "securityProfile", "securityType"),
+    "start task": ("startTask", "commandLine"),
+    "task slots": ("taskSlotsPerNode",),
+    "subnet": ("networkConfiguration", "subnetId"),
+}
+
+
+def differences(found: Json, wanted: Json) -> list[str]:
+    """Return in words how a pool that is there differs from the one that is wanted; counts do not matter."""
+    said = []
+    for words, path in _COMPARED.items():
+        there, here = (dig(one, "properties", *path) for one in (found, wanted))
+        if str(there or "").lower() != str(here or "").lower():
+            said.append(f"{words} is {there or 'none'}, wanted {here or 'none'}")
+    return said
+
+
+def refuse_other(found: Json, wanted: Json, name: str) -> None:
+    """Raise ConflictError unless the pool that is there is the one that is wanted, made by this tool."""
+    if mark_of(found, marks.POOL) is None:
+        raise ConflictError(
+            f"there is a pool {name!r} already, and this tool did not make it",
+            hint="choose another name; `%batchimg pools` lists what there is",
+            status_code=409,
+        )
+    if said := differences(found, wanted):
+        raise ConflictError(
+            f"there is a pool {name!r} already, and it differs: {'; '.join(said)}",
+            hint=f"nothing was changed; choose another name, or `%batchimg delete {name}` first",
+            status_code=409,
+        )
+
+
+async def make(azure: Azure, name: str, wanted: Json) -> bool:
+    """See to it that a pool is there; tell whether it was made, and not found.
+
+    Raises
+    ------
+    ConflictError
+        One of that name is there and differs.
+    """
+    scope = azure.scope
+    found = await read(azure, name)
+    made = found is None
+    if made:
+        try:
+            await azure.ask(
+                azure.management.pool.create(
+                    scope.resource_group,
+                    scope.account,
+                    name,
+                    wire(wanted),
+                    # A PUT would replace a pool that somebody made meanwhile: this one only makes.
+                    etag="*",
+                    match_condition=MatchConditions.IfMissing,
+                )
+            )
+        except ConflictError:
+            # Somebody was faster, or we were and the answer got lost: what is there decides.
+            found, made = await read(azure, name), False
+            if found is None:
+                raise
+    if found is not None:
+        refuse_other(found, wanted, name)
+    await steady(azure, name)
+    return made
+
+
+async def steady(azure: Azure, name: str) -> State:
+    """Wait until a pool's allocation state is steady, and return the pool.
+
+    Raises
+    ------
+    ConflictError
+        The pool is being deleted.
+    """
+
+    async def look() -> waiting.Look[State]:
+        seen = await state(azure, name)
+        if seen.deleting:
+            raise ConflictError(f"pool {name!r} is being deleted", hint="wait until it is gone", status_code=409)
+        return waiting.Look(seen.allocation == "steady", seen)
+
+    return await waiting.until(azure, look, what=f"pool {name} to be steady")
+
+
+async def resize(azure: Azure, name: str, target: Counts, allowed_s: float) -> None:
+    """Ask for a resize; always with both counts, since Azure takes one left out for 0."""
+    client = await azure.batch()
+    await azure.ask(
+        client.begin_resize_pool(
+            name,
+            wire(
+                {
+                    "targetDedicatedNodes": target.dedicated,
+                    "targetLowPriorityNodes": target.spot,
+                    "resizeTimeout": f"PT{round(allowed_s)}S",
+                }
+            ),
+        )
+    )
+
+
+async def stop(azure: Azure, name: str) -> bool:
+    """Ask Azure to stop a pool's resize; tell whether there was one to stop."""
+    if (await state(azure, name)).allocation != "resizing":
+        return False
+    client = await azure.batch()
+    try:
+        await azure.ask(client.begin_stop_pool_resize(name))
+    except ConflictError:
+        return False  # it ended while we looked
+    return True
+
+
+async def delete(azure: Azure, name: str) -> None:
+    """Delete a pool with its nodes and wait until it is gone."""
+    scope = azure.scope
+    begin = azure.management.pool.begin_delete(scope.resource_group, scope.account, name, **waiting.FIRST_ANSWER)
+    await waiting.deleted(azure, begin, what=f"pool {name}", resource_id=str(scope.pool_id(name)))
+
+    async def look() -> waiting.Look[None]:
+        return waiting.Look(await read(azure, name) is None, None)
+
+    await waiting.until(azure, look, what=f"pool {name} to be gone")
+
+
+def users(found: list[Json], version_id: str) -> list[str]:
+    """Return the names of the pools whose nodes are made from an image version, or from its definition's latest."""
+    definition = version_id.rpartition("/versions/")[0]
+    ids = {version_id.lower(), definition.lower()}
+    return [pool["name"] for pool in found if (image_of(pool) or "").lower() in ids]
+
+
+def replicas_for(spec: PoolSpec, source: Source, region: str) -> Mapping[str, int]:
+    """Return the regions and replicas that a spec's image version needs."""
+    return galleries.replicas(spec.nodes + spec.spot, region=region, home=source.region, asked=spec.replicas)

@@ -1,0 +1,232 @@
+"""VMs and their disks, as sources of images."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core import waiting
+from batchimg_magics.core.azure import Json, dig, document, region_key
+from batchimg_magics.core.tables import Table
+from batchimg_magics.errors import NotFoundError, SpecError
+from batchimg_magics.resource_ids import ResourceId
+from batchimg_magics.spec import closest
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Azure
+
+#: How many VMs are asked about at once.
+AT_ONCE = 16
+STANDARD = "Standard"
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A managed disk of a VM.
+
+    Parameters
+    ----------
+    id
+        Resource id.
+    lun
+        Logical unit number; None for the OS disk.
+    caching
+        Host caching: None, ReadOnly or ReadWrite.
+    """
+
+    id: str
+    lun: int | None
+    caching: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What an image is made from: a VM, as far as its image goes.
+
+    Parameters
+    ----------
+    id, unique_id
+        Resource id, and the GUID that tells a VM from another one of its name.
+    region
+        Programmatic name.
+    os_type
+        Linux or Windows.
+    generation, architecture, security_type
+        V1 or V2; x64 or Arm64; Standard, TrustedLaunch or ConfidentialVM.
+    uefi
+        The VM's ``uefiSettings``, where it has any.
+    marketplace
+        (publisher, offer, sku) of the image that the VM was made from; None where it was not from the Marketplace.
+    generalized
+        Whether Azure marks the VM generalized.
+    disks
+        OS disk first, then data disks by LUN.
+    unmanaged
+        Disks that are blobs and no resources.
+    """
+
+    id: str
+    unique_id: str
+    region: str
+    os_type: str
+    generation: str
+    architecture: str
+    security_type: str
+    uefi: Json | None
+    marketplace: tuple[str, str, str] | None
+    generalized: bool
+    disks: tuple[Disk, ...]
+    unmanaged: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """The VM's name."""
+        return ResourceId.parse(self.id).name
+
+
+async def read(azure: Azure, name: str) -> Source:
+    """Read a VM and its OS disk.
+
+    Parameters
+    ----------
+    azure
+        Where.
+    name
+        The VM's name in the connection's resource group, or its resource id.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such VM, or its OS disk is gone.
+    SpecError
+        An id that is not a VM's.
+    """
+    target = ResourceId.parse(name) if "/" in name else azure.scope.compute_id(("virtualMachines", name))
+    if target.type.lower() != "microsoft.compute/virtualmachines":
+        raise SpecError(f"{name} is not a VM", hint="give a VM's name or its resource id")
+    call = azure.compute.virtual_machines.get(target.resource_group, target.name, expand="instanceView")
+    found = await azure.find(call)
+    if found is None:
+        known = [vm["name"] for vm in await azure.listed(azure.compute.virtual_machines.list(target.resource_group))]
+        raise NotFoundError(
+            f"there is no VM {target.name!r} in resource group {target.resource_group!r}",
+            hint=closest(target.name, known) or "`%batchimg vms` lists them",
+            status_code=404,
+        )
+    vm = document(found)
+    os_disk = await _os_disk(azure, vm)
+    return source_of(vm, os_disk)
+
+
+async def _os_disk(azure: Azure, vm: Json) -> Json:
+    """Return the document of a VM's OS disk; empty where it is not managed."""
+    disk_id = dig(vm, "properties", "storageProfile", "osDisk", "managedDisk", "id")
+    if disk_id is None:
+        return {}
+    disk = ResourceId.parse(disk_id)
+    found = await azure.find(azure.compute.disks.get(disk.resource_group, disk.name))
+    if found is None:
+        raise NotFoundError(
+            f"the OS disk of VM {vm['name']!r} is gone: {disk.name}",
+            hint="a VM without its disk cannot be an image",
+            status_code=404,
+        )
+    return document(found)
+
+
+def source_of(vm: Json, os_disk: Json) -> Source:
+    """Read off a VM's and its OS disk's documents what an image of it will be."""
+    props = vm["properties"]
+    storage = props["storageProfile"]
+    disks, unmanaged = _disks(storage)
+    security = (
+        dig(props, "securityProfile", "securityType") or dig(os_disk, "properties", "securityProfile", "securityType")
+    ) or STANDARD
+    return Source(
+        id=vm["id"],
+        unique_id=str(props.get("vmId", "")),
+        region=region_key(vm["location"]),
+        os_type=str(dig(storage, "osDisk", "osType") or dig(os_disk, "properties", "osType")),
+        generation=_generation(props, os_disk),
+        architecture=str(dig(os_disk, "properties", "supportedCapabilities", "architecture") or "x64"),
+        security_type="ConfidentialVM" if security.lower().startswith("confidentialvm") else security,
+        uefi=dig(props, "securityProfile", "uefiSettings"),
+        marketplace=_marketplace(storage.get("imageReference") or {}),
+        generalized="OSState/generalized" in _status_codes(vm),
+        disks=disks,
+        unmanaged=unmanaged,
+    )
+
+
+def _generation(props: Json, os_disk: Json) -> str:
+    """Return the Hyper-V generation: the disk is the authority, a running VM tells it too, and V1 goes unsaid."""
+    return str(dig(os_disk, "properties", "hyperVGeneration") or dig(props, "instanceView", "hyperVGeneration") or "V1")
+
+
+def _marketplace(image: Json) -> tuple[str, str, str] | None:
+    parts = tuple(str(image.get(key) or "") for key in ("publisher", "offer", "sku"))
+    return (parts[0], parts[1], parts[2]) if all(parts) else None
+
+
+def _disks(storage: Json) -> tuple[tuple[Disk, ...], tuple[str, ...]]:
+    managed, unmanaged = [], []
+    data = sorted(storage.get("dataDisks") or [], key=lambda disk: int(disk["lun"]))
+    for disk in (storage["osDisk"], *data):
+        if disk_id := dig(disk, "managedDisk", "id"):
+            lun = None if disk is storage["osDisk"] else int(disk["lun"])
+            managed.append(Disk(disk_id, lun, str(disk.get("caching") or "None")))
+        else:
+            unmanaged.append(str(disk.get("name")))
+    return tuple(managed), tuple(unmanaged)
+
+
+def _status_codes(vm: Json) -> list[str]:
+    return [str(status.get("code")) for status in dig(vm, "properties", "instanceView", "statuses") or []]
+
+
+async def table(azure: Azure) -> Table:
+    """Return the VMs of the subscription, one a row."""
+    listed = await azure.listed(azure.compute.virtual_machines.list_all())
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def row(listed_vm: Json) -> dict[str, Any] | None:
+        where = ResourceId.parse(listed_vm["id"])
+        async with gate:
+            call = azure.compute.virtual_machines.get(where.resource_group, where.name, expand="instanceView")
+            found = await azure.find(call)
+            if found is None:  # it was deleted while we looked
+                return None
+            vm = document(found)
+            try:
+                return _row(vm, await _os_disk(azure, vm))
+            except NotFoundError:
+                return _row(vm, {})
+
+    rows = [found for found in await waiting.together(*(row(vm) for vm in listed)) if found]
+    ready = sum(1 for found in rows if found["generalized"])
+    return Table.of("vms", rows, f"{len(rows)} VMs, {ready} of them generalized")
+
+
+def _row(vm: Json, os_disk: Json) -> dict[str, Any]:
+    source = source_of(vm, os_disk)
+    storage = vm["properties"]["storageProfile"]
+    sizes = [disk.get("diskSizeGB") for disk in (storage["osDisk"], *(storage.get("dataDisks") or []))]
+    if sizes[0] is None:  # Azure leaves the size out of a deallocated VM
+        sizes[0] = dig(os_disk, "properties", "diskSizeGB")
+    power = [code.removeprefix("PowerState/") for code in _status_codes(vm) if code.startswith("PowerState/")]
+    return {
+        "vm": vm["name"],
+        "resource_group": ResourceId.parse(vm["id"]).resource_group,
+        "region": source.region,
+        "vm_size": dig(vm, "properties", "hardwareProfile", "vmSize"),
+        "os": source.os_type,
+        "image": ":".join(source.marketplace) if source.marketplace else None,
+        "power": power[0] if power else None,
+        "generalized": source.generalized,
+        "generation": source.generation,
+        "security": source.security_type,
+        "data_disks": len(storage.get("dataDisks") or []),
+        "disks_gib": None if None in sizes else sum(sizes),
+        "id": vm["id"],
+    }

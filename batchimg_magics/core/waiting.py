@@ -1,0 +1,215 @@
+"""The one way to wait: poll, honour Retry-After, back off, judge, report.
+
+The SDKs' own pollers are not used: those of the Batch client hide failures (`begin_resize_pool(...).result()` returns
+as soon as the pool is steady, whatever went wrong), and none of them can be resumed by another process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from batchimg_magics.core.azure import dig
+from batchimg_magics.errors import ProvisioningError, WaitTimeoutError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from azure.core.rest import AsyncHttpResponse
+
+    from batchimg_magics.core.azure import Azure
+
+T = TypeVar("T")
+
+#: Where Azure says nothing about when to ask again: a tenth of the time waited so far, within these bounds (seconds).
+#: Waiting then takes at most a tenth longer than what is waited for, and a long wait costs few requests.
+SHORTEST_S, LONGEST_S = 2.0, 15.0
+#: Passed to an SDK's `begin_*` call: send the request, return the first answer, poll nothing.
+FIRST_ANSWER: dict[str, Any] = {"polling": False, "cls": lambda response, _body, _headers: response.http_response}
+_ENDED_BADLY = ("failed", "canceled")
+
+
+async def together(*calls: Awaitable[Any]) -> list[Any]:
+    """Await all of these at once and return their results in order; the first that fails ends the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(_awaited(call)) for call in calls]
+    except BaseExceptionGroup as failures:
+        # One error says what went wrong; the others are what came of stopping.
+        raise failures.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+async def _awaited(call: Awaitable[T]) -> T:
+    return await call
+
+
+@dataclass(frozen=True, slots=True)
+class Look(Generic[T]):
+    """What one poll saw.
+
+    Parameters
+    ----------
+    done
+        Whether the wait is over.
+    value
+        What `until` then returns.
+    retry_after_s
+        When Azure wants to be asked again; None where it does not say.
+    """
+
+    done: bool
+    value: T
+    retry_after_s: float | None = None
+
+
+async def until(
+    azure: Azure,
+    look: Callable[[], Awaitable[Look[T]]],
+    *,
+    what: str,
+    first_s: float | None = None,
+    timeout_s: float | None = None,
+) -> T:
+    """Look again and again until a look says that it is done.
+
+    Parameters
+    ----------
+    azure
+        Whose time passes.
+    look
+        One poll; it raises to end the wait as a failure.
+    what
+        What is waited for, for the error.
+    first_s
+        When to look for the first time: Azure's Retry-After to the request that began it. None: at once.
+    timeout_s
+        How long to wait at most.
+
+    Raises
+    ------
+    WaitTimeoutError
+        It took longer than `timeout_s`.
+    """
+    began = azure.now()
+    if first_s is not None:
+        await azure.sleep(first_s)
+    while not (seen := await look()).done:
+        waited = azure.now() - began
+        if timeout_s is not None and waited >= timeout_s:
+            raise WaitTimeoutError(
+                f"{what}: not done after {waited / 60:.0f} min",
+                hint="Azure goes on with it; run the same line again, or allow more time",
+            )
+        pause = seen.retry_after_s
+        await azure.sleep(min(LONGEST_S, max(SHORTEST_S, waited / 10)) if pause is None else pause)
+    return seen.value
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A long-running operation that Azure Resource Manager has taken.
+
+    Parameters
+    ----------
+    url
+        Where it is polled; None: it was over with the first answer.
+    by_body
+        Whether a poll's body tells the status (``Azure-AsyncOperation``) or its HTTP status does (``Location``).
+    retry_after_s
+        When to poll first.
+    """
+
+    url: str | None
+    by_body: bool
+    retry_after_s: float | None
+
+    @classmethod
+    def of(cls, answer: AsyncHttpResponse) -> Operation:
+        """Read an operation off the first answer to a long-running request."""
+        headers = answer.headers
+        if url := headers.get("Azure-AsyncOperation"):
+            return cls(url, by_body=True, retry_after_s=_retry_after(answer))
+        url = headers.get("Location") if answer.status_code == 202 else None
+        return cls(url, by_body=False, retry_after_s=_retry_after(answer))
+
+
+async def finish(azure: Azure, operation: Operation, *, what: str, resource_id: str) -> None:
+    """Wait until an operation is over.
+
+    Raises
+    ------
+    ProvisioningError
+        It failed or was cancelled; Azure's own words are in the message.
+    """
+
+    async def look() -> Look[None]:
+        answer = await azure.get(str(operation.url))
+        if not operation.by_body:
+            return Look(answer.status_code != 202, None, _retry_after(answer))
+        body = answer.json()
+        status = str(body.get("status"))
+        if status.lower() in _ENDED_BADLY:
+            code, message = dig(body, "error", "code") or status, dig(body, "error", "message") or "no reason given"
+            raise failed(what, resource_id, status, f"{code}: {message}")
+        return Look(status.lower() == "succeeded", None, _retry_after(answer))
+
+    if operation.url is not None:
+        await until(azure, look, what=what, first_s=operation.retry_after_s)
+
+
+async def made(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: str) -> None:
+    """Send the request of a `begin_*` call (called with `FIRST_ANSWER`) and wait until its operation is over.
+
+    Raises
+    ------
+    ProvisioningError
+        Azure took the request and failed at it.
+    """
+    poller = await azure.ask(begin)
+    await finish(azure, Operation.of(await poller.result()), what=what, resource_id=resource_id)
+
+
+async def deleted(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: str) -> None:
+    """Do as `made` for a deletion; what is gone already is fine."""
+    poller = await azure.find(begin)
+    if poller is not None:
+        operation = Operation.of(await poller.result())
+        await finish(azure, operation, what=f"deleting {what}", resource_id=resource_id)
+
+
+async def provisioned(azure: Azure, read: Callable[[], Awaitable[dict[str, Any]]], *, what: str) -> dict[str, Any]:
+    """Wait until a resource that somebody is making is there, and return its document.
+
+    This is how work is taken up again whose operation's address was lost with the process that began it.
+
+    Raises
+    ------
+    ProvisioningError
+        Making it failed.
+    """
+
+    async def look() -> Look[dict[str, Any]]:
+        found = await read()
+        state = str(dig(found, "properties", "provisioningState"))
+        if state.lower() in _ENDED_BADLY:
+            raise failed(what, str(found.get("id")), state, "Azure keeps no reason")
+        return Look(state.lower() == "succeeded", found)
+
+    return await until(azure, look, what=what)
+
+
+def failed(what: str, resource_id: str, state: str, reason: str) -> ProvisioningError:
+    """Return the error for something that Azure began and did not finish."""
+    return ProvisioningError(
+        f"{what} ended as {state}: {reason.partition(chr(10))[0]}",
+        resource_id=resource_id,
+        state=state,
+        hint=f"nothing was made after it; delete {resource_id.rpartition('/')[2]!r} and run the same line again",
+    )
+
+
+def _retry_after(answer: AsyncHttpResponse) -> float | None:
+    text = answer.headers.get("Retry-After")
+    return float(text) if text and text.isdigit() else None
