@@ -1,4 +1,4 @@
-"""`Azure`: the clients of one Batch account over one credential and one optional transport.
+"""`Azure`: the clients of one Batch account over one credential and one transport.
 
 Everything that core says to Azure goes through here: the SDKs' clients are made on first use, their errors are
 translated in one place, and the service's clock is read off its answers.
@@ -109,21 +109,19 @@ class Azure:
     credential
         An async credential of azure-identity's kind.
     transport
-        Another way to send requests than over the network; also what `sleep` goes through.
+        How requests are sent, and what `sleep` goes through.
     """
 
     def __init__(
         self,
         scope: Scope,
         credential: AsyncTokenCredential,
-        transport: AsyncHttpTransport[Any, Any] | None = None,
+        transport: AsyncHttpTransport[Any, Any],
     ) -> None:
         self.scope = scope
         self._credential = credential
         self._transport = transport
-        self._options: dict[str, Any] = {"per_retry_policies": [_Watch(self)]}
-        if transport is not None:
-            self._options["transport"] = transport
+        self._options: dict[str, Any] = {"per_retry_policies": [_Watch(self)], "transport": transport}
         self._base: float | None = None
         self._account: Json | None = None
         self._batch: BatchClient | None = None
@@ -238,10 +236,7 @@ class Azure:
     async def sleep(self, seconds: float) -> None:
         """Let so many seconds of the service's time pass."""
         until = self.now() + seconds
-        if self._transport is None:
-            await asyncio.sleep(seconds)
-        else:
-            await self._transport.sleep(seconds)
+        await self._transport.sleep(seconds)
         # A transport may sleep in another time than the loop's: the service's clock has moved on all the same.
         if self._base is not None and (behind := until - self.now()) > 0:
             self._base += behind

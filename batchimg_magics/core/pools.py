@@ -235,6 +235,12 @@ def _marketplace(supported: Json) -> tuple[str, ...]:
     return tuple(str(dig(supported, "imageReference", key)).lower() for key in ("publisher", "offer", "sku"))
 
 
+async def sizes(azure: Azure) -> list[Json]:
+    """Return the VM sizes that Batch offers in the account's region."""
+    region = str((await azure.account())["location"])
+    return await azure.listed(azure.management.location.list_supported_virtual_machine_skus(region))
+
+
 async def vm_size(azure: Azure, asked: str) -> Json:
     """Return what Batch offers under a VM size's name in the account's region.
 
@@ -243,12 +249,11 @@ async def vm_size(azure: Azure, asked: str) -> Json:
     SpecError
         It does not offer it; the hint names the nearest.
     """
-    region = str((await azure.account())["location"])
-    found = await azure.listed(azure.management.location.list_supported_virtual_machine_skus(region))
+    found = await sizes(azure)
     by_name = {one["name"].lower(): one for one in found}
     if asked.lower() not in by_name:
         hint = closest(asked, [one["name"] for one in found])
-        raise SpecError(f"Batch does not offer VM size {asked!r} in {region}", hint=hint)
+        raise SpecError(f"Batch does not offer VM size {asked!r} in the account's region", hint=hint)
     return by_name[asked.lower()]
 
 
@@ -359,13 +364,15 @@ async def make(azure: Azure, name: str, wanted: Json) -> bool:
     return made
 
 
-async def steady(azure: Azure, name: str) -> State:
+async def steady(azure: Azure, name: str, *, limit_s: float | None = None) -> State:
     """Wait until a pool's allocation state is steady, and return the pool.
 
     Raises
     ------
     ConflictError
         The pool is being deleted.
+    WaitTimeoutError
+        It took longer than `limit_s`.
     """
 
     async def look() -> waiting.Look[State]:
@@ -374,7 +381,7 @@ async def steady(azure: Azure, name: str) -> State:
             raise ConflictError(f"pool {name!r} is being deleted", hint="wait until it is gone", status_code=409)
         return waiting.Look(seen.allocation == "steady", seen)
 
-    return await waiting.until(azure, look, what=f"pool {name} to be steady")
+    return await waiting.until(azure, look, what=f"pool {name} to be steady", timeout_s=limit_s)
 
 
 async def resize(azure: Azure, name: str, target: Counts, allowed_s: float) -> None:

@@ -305,7 +305,7 @@ def _live(census: Census) -> Counts:
     return Counts(census.live(dedicated=True), census.live(dedicated=False))
 
 
-async def settled(azure: Azure, pool: str, board: Board, *, expected: int) -> Census:
+async def settled(azure: Azure, pool: str, board: Board, *, expected: int, limit_s: float = SETTLE_TIMEOUT_S) -> Census:
     """Wait until every node is ready, or is in a state that it will not leave by itself.
 
     Raises
@@ -322,19 +322,28 @@ async def settled(azure: Azure, pool: str, board: Board, *, expected: int) -> Ce
         return waiting.Look(seen.on_their_way == 0, seen)
 
     try:
-        return await waiting.until(azure, look, what=f"nodes of pool {pool}", timeout_s=SETTLE_TIMEOUT_S)
+        return await waiting.until(azure, look, what=f"nodes of pool {pool}", timeout_s=limit_s)
     finally:
         board.end(step)
 
 
-async def wait_table(azure: Azure, pool: str, board: Board, *, until: str, verb: str = "wait") -> Table:
-    """Wait until a pool is steady, or its nodes are ready, and return how it stands then."""
+async def wait_table(
+    azure: Azure, pool: str, board: Board, *, until: str, limit_s: float | None = None, verb: str = "wait"
+) -> Table:
+    """Wait until a pool is steady, or its nodes are ready, and return how it stands then.
+
+    Raises
+    ------
+    WaitTimeoutError
+        It took longer than `limit_s`.
+    """
     began = azure.now()
     board.begin(f"pool {pool}", expected_s=pools.EXPECTED_S["steady"])
-    seen = await pools.steady(azure, pool)
-    board.end(f"pool {pool}")
+    seen = await pools.steady(azure, pool, limit_s=limit_s)
+    took_s = board.end(f"pool {pool}")
     if until == "ready":
-        census = await settled(azure, pool, board, expected=seen.target.total)
+        left_s = SETTLE_TIMEOUT_S if limit_s is None else max(0.0, limit_s - took_s)
+        census = await settled(azure, pool, board, expected=seen.target.total, limit_s=left_s)
         seen = await pools.state(azure, pool)
     else:
         census = await node_pages.census(azure, pool)

@@ -1,0 +1,68 @@
+"""Connections saved by name: which subscription, resource group and account. No secret is ever in them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from platformdirs import user_config_path
+
+from batchimg_magics.errors import NotConnectedError
+from batchimg_magics.spec import closest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A real connection.
+
+    Parameters
+    ----------
+    subscription, resource_group, account
+        As Azure names them.
+    """
+
+    subscription: str
+    resource_group: str
+    account: str
+
+
+def _file() -> Path:
+    return user_config_path("batchimg") / "profiles.json"
+
+
+def saved() -> dict[str, Profile]:
+    """Return all saved connections by name."""
+    if not _file().exists():
+        return {}
+    try:
+        return {name: Profile(**parts) for name, parts in json.loads(_file().read_text("utf-8")).items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise NotConnectedError(f"{_file()} cannot be read: {error}", hint="mend the file, or delete it") from error
+
+
+def recall(name: str) -> Profile:
+    """Return a saved connection.
+
+    Raises
+    ------
+    NotConnectedError
+        None of that name was saved.
+    """
+    known = saved()
+    if name not in known:
+        raise NotConnectedError(
+            f"no connection was saved as {name!r}",
+            hint=closest(name, known) or "`%batchimg connect --subscription ... --save-as NAME` saves one",
+        )
+    return known[name]
+
+
+def save(name: str, profile: Profile) -> None:
+    """Keep a connection under a name."""
+    _file().parent.mkdir(parents=True, exist_ok=True)
+    both = {**saved(), name: profile}
+    _file().write_text(json.dumps({key: asdict(one) for key, one in both.items()}, indent=1) + "\n", "utf-8")

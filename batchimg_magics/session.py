@@ -1,0 +1,378 @@
+"""`Session`: one connection, its event loop's thread, and the verbs as plain synchronous calls.
+
+A session runs core's coroutines on one daemon thread and answers with DataFrames. It starts without a connection: the
+first verb connects to the local Azure in the user's world file. Work goes on while its process lives, whoever waits:
+the same line joins it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any, Self
+
+from batchimg_magics import connecting, frames, profiles
+from batchimg_magics.connecting import Link, Target
+from batchimg_magics.core.progress import Board
+from batchimg_magics.core.tables import Table
+from batchimg_magics.errors import BatchImgError, ConflictError, DetachedError, NotConnectedError
+from batchimg_magics.jobs import JOBS, NAMES
+from batchimg_magics.work import Work
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    import pandas as pd
+
+    from batchimg_magics.connecting import Transport
+    from batchimg_magics.core.azure import Azure
+
+__all__ = ["Session"]
+
+#: Real seconds that a completion may take to ask the service.
+NAMES_PATIENCE_S = 0.5
+#: Verbs that change a pool: one at a time for each.
+_CHANGING = frozenset({"create", "resize", "delete"})
+
+
+class Session:
+    """One connection to a Batch account, local or real.
+
+    Every verb is a method that returns a pandas DataFrame; the columns are those of the reference.
+
+    Parameters
+    ----------
+    through
+        Wraps the transport of the connections that the session opens: to count requests, to log them, to lose them.
+
+    Raises
+    ------
+    BatchImgError
+        Each verb raises one of its kinds, with a hint.
+    """
+
+    def __init__(self, *, through: Callable[[Transport], Transport] | None = None) -> None:
+        self._through = through
+        self._link: Link | None = None
+        self._thread: threading.Thread | None = None
+        self._works: dict[str, Work] = {}
+        self._names: dict[str, list[str]] = {}
+        self._lock = threading.RLock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- the connection ------------------------------------------------------------------------------------------
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection yet."""
+        return self._link is not None
+
+    @property
+    def label(self) -> str:
+        """``LOCAL`` when nothing is real, else ``azure``."""
+        return self._link.label if self._link else "LOCAL"
+
+    def _linked(self) -> Link:
+        with self._lock:
+            if self._link is None:
+                return self._use(connecting.open_link(Target(), self._through))
+            if self._link.failed:
+                raise NotConnectedError(
+                    "the last `connect` failed",
+                    hint="connect again; `%batchimg connect` alone leads to the local Azure",
+                )
+            return self._link
+
+    def _use(self, link: Link) -> Link:
+        """Make this the connection; the one before is closed."""
+        self.close()
+        self._link = link
+        self._thread = threading.Thread(target=_run, args=(link.loop,), name="batchimg", daemon=True)
+        self._thread.start()
+        return link
+
+    def close(self) -> None:
+        """Let the connection go: work on it is interrupted, Azure goes on with what it was asked for."""
+        with self._lock:
+            link, self._link = self._link, None
+            if link is None or self._thread is None:
+                return
+            for work in self._works.values():
+                work.interrupt()
+            self._works.clear()
+            self._names.clear()
+            asyncio.run_coroutine_threadsafe(_shut(link.azure), link.loop).result()
+            link.loop.call_soon_threadsafe(link.loop.stop)
+            self._thread.join()
+            link.loop.close()
+            if link.local is not None:
+                link.local.close()
+
+    # -- work ----------------------------------------------------------------------------------------------------
+
+    def begin(self, verb: str, /, **options: Any) -> Work:
+        """Start a verb, or join the same one that is going on already, and return at once.
+
+        Parameters
+        ----------
+        verb
+            One of the verbs.
+        **options
+            The verb's.
+
+        Raises
+        ------
+        SpecError
+            The options make no sense; nothing was started.
+        ConflictError
+            Another verb changes the same pool right now.
+        """
+        if verb == "connect":
+            return self._connect(Target(**options))
+        link = self._linked()
+        job = JOBS[verb](link, **{key: value for key, value in options.items() if key != "wait"})
+        with self._lock:
+            self._works = {key: work for key, work in self._works.items() if not work.done()}
+            work = Work(verb, options, Board(link.azure.now), link.loop, link.moving)
+            if (same := self._works.get(work.resume_line)) is not None:
+                return same
+            self._refuse_crossing(work)
+            self._works[work.resume_line] = work
+        work.start(job(work.board))
+        return work
+
+    def _refuse_crossing(self, new: Work) -> None:
+        name = str(new.options.get("name", "")).lower()
+        for work in self._works.values():
+            both = {work.verb, new.verb} <= _CHANGING
+            if both and str(work.options.get("name", "")).lower() == name:
+                raise ConflictError(
+                    f"`{work.resume_line}` is still going on",
+                    hint=f"wait for it (the same line joins it), or `{work.stop_line}` first",
+                )
+
+    def _connect(self, target: Target) -> Work:
+        if running := [work.label for work in self._works.values() if not work.done()]:
+            raise ConflictError(f"{', '.join(running)}: still going on over this connection", hint="wait for it first")
+        with self._lock:
+            if target.is_local and self._link is not None and self._link.local is not None:
+                self.close()  # the world may be the one that is open, held by us alone
+            link = self._use(connecting.open_link(target, self._through))
+        work = Work("connect", {}, Board(link.azure.now), link.loop, link.moving)
+        work.start(connecting.table(link))
+        return work
+
+    def run(self, verb: str, /, **options: Any) -> Table:
+        """Run a verb to its end and return its table as plain columns.
+
+        Raises
+        ------
+        DetachedError
+            It was interrupted from the keyboard.
+        """
+        work = self.begin(verb, **options)
+        try:
+            return work.result()
+        except KeyboardInterrupt:
+            work.interrupt()
+            raise DetachedError(
+                f"{work.label}: interrupted", hint=f"go on with `{work.resume_line}`, or stop with `{work.stop_line}`"
+            ) from None
+
+    def _frame(self, verb: str, /, **options: Any) -> pd.DataFrame:
+        if options.pop("wait", True):
+            return frames.frame(self.run(verb, **options))
+        return frames.frame(_begun(self.begin(verb, **options)))
+
+    def names(self, kind: str) -> list[str]:
+        """Return names for completion: what there is, or what there was when it was last seen.
+
+        Parameters
+        ----------
+        kind
+            ``pool``, ``vm``, ``vm_size`` or ``profile``.
+
+        Returns
+        -------
+        list of str
+            Empty where there is no connection, or where the service takes too long.
+        """
+        if kind == "profile":
+            return sorted(profiles.saved())
+        if self._link is None:
+            return []
+        future = asyncio.run_coroutine_threadsafe(NAMES[kind](self._link.azure), self._link.loop)
+        try:
+            self._names[kind] = sorted(future.result(NAMES_PATIENCE_S))
+        except (TimeoutError, BatchImgError):
+            future.cancel()
+        return self._names.get(kind, [])
+
+    # -- verbs ---------------------------------------------------------------------------------------------------
+
+    def connect(self, **target: Any) -> pd.DataFrame:
+        """Choose the local Azure or a real account.
+
+        Parameters
+        ----------
+        **target
+            The fields of `connecting.Target`.
+
+        Returns
+        -------
+        DataFrame
+            One row: account, region, quotas, and the world where it is local.
+
+        Raises
+        ------
+        SpecError, NotConnectedError
+            The options make no connection.
+        AuthenticationError
+            Nobody is signed in.
+        """
+        return self._frame("connect", **target)
+
+    def vms(self) -> pd.DataFrame:
+        """Return the VMs of the subscription, one a row."""
+        return self._frame("vms")
+
+    def images(self) -> pd.DataFrame:
+        """Return the image versions there are and who uses them, one a row."""
+        return self._frame("images")
+
+    def pools(self) -> pd.DataFrame:
+        """Return the account's pools, one a row."""
+        return self._frame("pools")
+
+    def create(
+        self, name: str, *, spec: Mapping[str, Any] | str | None = None, wait: bool = True, **options: Any
+    ) -> pd.DataFrame:
+        """Make a pool and the image that its nodes are made from, or go on with it.
+
+        Parameters
+        ----------
+        name
+            The pool's.
+        spec
+            What is wanted, as a mapping or YAML text.
+        wait
+            Whether to wait for the end.
+        **options
+            Fields of `PoolSpec`, which win over `spec`.
+
+        Returns
+        -------
+        DataFrame
+            One row a step.
+
+        Raises
+        ------
+        SpecError, NotFoundError, ConflictError
+            It cannot be; nothing was changed.
+        ProvisioningError, ResizeError
+            Azure failed at a step; the error's table has what was done.
+        """
+        return self._frame("create", name=name, spec=spec, wait=wait, **options)
+
+    def nodes(self, name: str, *, counts: bool = False) -> pd.DataFrame:
+        """Return a pool's nodes, one a row; or how many are in each state.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such pool.
+        """
+        return self._frame("nodes", name=name, counts=counts)
+
+    def resize(
+        self,
+        name: str,
+        *,
+        nodes: int | None = None,
+        spot: int | None = None,
+        timeout: str | float | None = None,
+        until: str = "ready",
+        wait: bool = True,
+    ) -> pd.DataFrame:
+        """Bring a pool to a size, in as many rounds as it takes.
+
+        Parameters
+        ----------
+        name
+            The pool's.
+        nodes, spot
+            How many dedicated and spot nodes; a kind that is not named keeps its target.
+        timeout
+            Azure's timeout of one round: seconds or ``30m``, at least five minutes.
+        until
+            ``ready`` or ``steady``.
+        wait
+            Whether to wait for the end.
+
+        Returns
+        -------
+        DataFrame
+            One row a round.
+
+        Raises
+        ------
+        ResizeError
+            The target was not reached; the error's table has the rounds.
+        """
+        return self._frame("resize", name=name, nodes=nodes, spot=spot, timeout=timeout, until=until, wait=wait)
+
+    def wait(self, name: str, *, until: str = "ready", timeout: str | float | None = None) -> pd.DataFrame:
+        """Wait until a pool is steady or its nodes are ready; one row with how it stands then."""
+        return self._frame("wait", name=name, until=until, timeout=timeout)
+
+    def stop(self, name: str) -> pd.DataFrame:
+        """Stop a pool's resize; one row with how it stands then."""
+        return self._frame("stop", name=name)
+
+    def delete(
+        self, name: str, *, image: bool = False, dry_run: bool = False, yes: bool = False, wait: bool = True
+    ) -> pd.DataFrame:
+        """Delete a pool and, with `image`, all that was made for its image.
+
+        Parameters
+        ----------
+        name
+            The pool's.
+        image
+            Whether the image goes too.
+        dry_run
+            Only say what would go.
+        yes
+            Needed on a real connection; without it, nothing is deleted there.
+        wait
+            Whether to wait for the end.
+
+        Returns
+        -------
+        DataFrame
+            One row a resource.
+        """
+        return self._frame("delete", name=name, image=image, dry_run=dry_run, yes=yes, wait=wait)
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_forever()
+
+
+async def _shut(azure: Azure) -> None:
+    """End what runs on this loop, then let the clients go."""
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await azure.close()
+
+
+def _begun(work: Work) -> Table:
+    return Table.of(work.verb, [], f"{work.label}: going on; `{work.resume_line}` joins it")

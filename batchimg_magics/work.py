@@ -1,0 +1,167 @@
+"""Work: one verb that goes on on the session's loop, as whoever waits for it sees it."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import shlex
+import threading
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.errors import DetachedError
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable, Coroutine, Mapping
+    from contextlib import AbstractContextManager
+
+    from batchimg_magics.core.progress import Board
+    from batchimg_magics.core.tables import Table
+
+#: Waits on the loop's thread are cut into slices of so many real seconds: an interrupt is heard between two.
+SLICE_S = 0.1
+#: Options that say where the waiting is done, not what is done: no part of what a line means.
+_MANNERS = frozenset({"wait"})
+
+
+def line(verb: str, options: Mapping[str, Any]) -> str:
+    """Return the `%batchimg` line for a verb with options."""
+    words = [verb]
+    if name := options.get("name"):
+        words.append(shlex.quote(str(name)))
+    for key, value in options.items():
+        option = "--" + key.replace("_", "-")
+        if key in ("name", "spec", *_MANNERS) or value in (None, False, (), {}):
+            continue
+        if value is True:
+            words.append(option)
+        elif isinstance(value, dict):
+            words += [f"{option} {shlex.quote(f'{part}={one}')}" for part, one in value.items()]
+        else:
+            words.append(f"{option} {shlex.quote(str(value))}")
+    cell = "%%" if options.get("spec") else "%"
+    return f"{cell}batchimg {' '.join(words)}"
+
+
+class Work:
+    """A verb that is going on, or has ended.
+
+    Parameters
+    ----------
+    verb, options
+        What was asked for.
+    board
+        What it says of itself.
+    loop
+        Where it runs.
+    moving
+        A block inside which the loop's time moves on; for a loop of real time, one that does nothing.
+
+    Attributes
+    ----------
+    label
+        What it is, e.g. ``create genomics``.
+    """
+
+    def __init__(
+        self,
+        verb: str,
+        options: Mapping[str, Any],
+        board: Board,
+        loop: asyncio.AbstractEventLoop,
+        moving: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self.verb = verb
+        self.options = {key: value for key, value in options.items() if key not in _MANNERS}
+        self.board = board
+        self.label = f"{verb} {options['name']}" if options.get("name") else verb
+        self._loop = loop
+        self._moving = moving
+        self._task: asyncio.Task[Table] | None = None
+        self._held: AbstractContextManager[None] | None = None
+        self._future: concurrent.futures.Future[Table] = concurrent.futures.Future()
+
+    @property
+    def resume_line(self) -> str:
+        """The line that goes on with it."""
+        return line(self.verb, self.options)
+
+    @property
+    def stop_line(self) -> str:
+        """The line that stops what Azure goes on with."""
+        return f"%batchimg stop {shlex.quote(str(self.options.get('name', '')))}"
+
+    def start(self, coroutine: Coroutine[Any, Any, Table]) -> None:
+        """Begin; to be called once."""
+        self._loop.call_soon_threadsafe(self._start, coroutine)
+
+    def _start(self, coroutine: Coroutine[Any, Any, Table]) -> None:
+        self._task = self._loop.create_task(coroutine)
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[Table]) -> None:
+        # On the loop's thread: its time stops at the very moment at which the work is over, whoever waits.
+        if self._held is not None:
+            self._held.__exit__(None, None, None)
+            self._held = None
+        if task.cancelled():
+            self._future.set_exception(self._detached())
+        elif (error := task.exception()) is not None:
+            self._future.set_exception(error)
+        else:
+            self._future.set_result(task.result())
+
+    def _detached(self) -> DetachedError:
+        return DetachedError(
+            f"{self.label}: interrupted. Azure goes on with what it was asked for; nothing new was begun",
+            hint=f"go on with `{self.resume_line}`, or stop with `{self.stop_line}`",
+        )
+
+    def _hold(self) -> None:
+        if self._held is None and not self._future.done():
+            self._held = self._moving()
+            self._held.__enter__()
+
+    def done(self) -> bool:
+        """Tell whether it has ended."""
+        return self._future.done()
+
+    def wait(self, timeout_s: float) -> bool:
+        """Wait for its end for so many real seconds at most, and tell whether it has ended.
+
+        Raises
+        ------
+        RuntimeError
+            The call comes from the loop's own thread, and would wait for itself.
+        """
+        self._refuse_own_thread()
+        self._loop.call_soon_threadsafe(self._hold)
+        concurrent.futures.wait([self._future], timeout_s)
+        return self._future.done()
+
+    def result(self) -> Table:
+        """Wait for its end and return its table.
+
+        Raises
+        ------
+        BatchImgError
+            What went wrong.
+        RuntimeError
+            The call comes from the loop's own thread.
+        """
+        while not self.wait(SLICE_S):
+            pass
+        return self._future.result()
+
+    def _refuse_own_thread(self) -> None:
+        if threading.get_ident() == getattr(self._loop, "_thread_id", None):
+            raise RuntimeError(
+                "a synchronous call on the session's own loop would wait for itself; await the coroutine"
+            )
+
+    def interrupt(self) -> None:
+        """Begin nothing new; Azure goes on with what it was asked for."""
+        self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self._task.done():
+            self._task.cancel()
