@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, Any, Self
 from batchimg_magics import connecting, frames, profiles
 from batchimg_magics.connecting import Link, Target
 from batchimg_magics.core.progress import Board
-from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import BatchImgError, ConflictError, DetachedError, NotConnectedError
 from batchimg_magics.jobs import JOBS, NAMES
 from batchimg_magics.work import Work
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Coroutine, Mapping
 
     import pandas as pd
 
     from batchimg_magics.connecting import Transport
     from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.tables import Table
 
 __all__ = ["Session"]
 
@@ -143,7 +143,7 @@ class Session:
                 return same
             self._refuse_crossing(work)
             self._works[work.resume_line] = work
-        work.start(job(work.board))
+        work.start(_informed(link.azure, job(work.board)))
         return work
 
     def _refuse_crossing(self, new: Work) -> None:
@@ -187,7 +187,7 @@ class Session:
     def _frame(self, verb: str, /, **options: Any) -> pd.DataFrame:
         if options.pop("wait", True):
             return frames.frame(self.run(verb, **options))
-        return frames.frame(_begun(self.begin(verb, **options)))
+        return frames.frame(self.begin(verb, **options).begun())
 
     def names(self, kind: str) -> list[str]:
         """Return names for completion: what there is, or what there was when it was last seen.
@@ -365,6 +365,16 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_forever()
 
 
+async def _informed(azure: Azure, job: Coroutine[Any, Any, Table]) -> Table:
+    """Do a job once the service has answered for the first time: only then is its clock known."""
+    try:
+        await azure.account()
+    except BaseException:
+        job.close()
+        raise
+    return await job
+
+
 async def _shut(azure: Azure) -> None:
     """End what runs on this loop, then let the clients go."""
     others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
@@ -372,7 +382,3 @@ async def _shut(azure: Azure) -> None:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
     await azure.close()
-
-
-def _begun(work: Work) -> Table:
-    return Table.of(work.verb, [], f"{work.label}: going on; `{work.resume_line}` joins it")

@@ -7,6 +7,7 @@ import shlex
 import threading
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import DetachedError
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from batchimg_magics.core.progress import Board
-    from batchimg_magics.core.tables import Table
 
 #: Waits on the loop's thread are cut into slices of so many real seconds: an interrupt is heard between two.
 SLICE_S = 0.1
@@ -120,6 +120,10 @@ class Work:
         if self._held is None and not self._future.done():
             self._held = self._moving()
             self._held.__enter__()
+
+    def begun(self) -> Table:
+        """Return the table of somebody who does not wait: no row yet, and how to join."""
+        return Table.of(self.verb, [], f"{self.label}: going on; `{self.resume_line}` joins it")
 
     def done(self) -> bool:
         """Tell whether it has ended."""

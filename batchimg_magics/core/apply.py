@@ -50,13 +50,13 @@ class Run:
         Raises
         ------
         BatchImgError
-            What the first step that failed raised; its table has what was done by then, unless it has one of its own.
+            What the first step that failed raised; its table has what was done by then.
         """
         ended = {step.name: asyncio.Event() for step in self.steps}
         try:
             await waiting.together(*(self._one(step, ended) for step in self.steps))
         except BatchImgError as error:
-            error.table = error.table or self.table("not finished")
+            error.table = self.table("not finished")
             raise
         return self.table(caption)
 
@@ -116,8 +116,8 @@ async def create(azure: Azure, spec: PoolSpec, board: Board) -> Table:
     found = await plan.look(azure, spec)
     run = Run("create", plan.creation_steps(azure, found, board), board)
     table = await run.go("")
-    minutes = (azure.now() - began) / 60 if began else 0.0
-    table.caption = f"pool {spec.name}: {run.done['nodes'].detail.partition(': ')[2]}, after {minutes:.0f} min"
+    minutes = (azure.now() - began) / 60
+    table.caption = f"pool {spec.name}: {run.done['nodes'].detail}, after {minutes:.0f} min"
     return table
 
 

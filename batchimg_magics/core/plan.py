@@ -182,7 +182,7 @@ def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
         wish = resize.Wish(spec.nodes, spec.spot, spec.timeout, spec.until, grow_only=True)
         rounds = await resize.Controller(azure, spec.name, wish, board).run()
         count = len(rounds.columns["round"])
-        return Outcome("changed" if count else "found", "ready" if spec.until == "ready" else "steady", rounds.caption)
+        return Outcome("changed" if count else "found", spec.until, str(rounds.attrs["nodes"]))
 
     taken = [_snapshot_step(azure, found, disk, snapshot, tags) for disk, snapshot in snapshots.items()]
     pool = azure.scope.pool_id(spec.name)

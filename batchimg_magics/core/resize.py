@@ -180,7 +180,7 @@ class Controller:
         if self.wish.until == "ready" and self.target.total:
             census = await settled(self.azure, self.pool, self.board, expected=self.target.total)
             self._refuse_bad(census)
-        return self.table(f"pool {self.pool}: {census}")
+        return self.table(census)
 
     async def _until_target(self, step: str) -> Census:
         pool = await pools.steady(self.azure, self.pool)
@@ -274,7 +274,7 @@ class Controller:
             current={"dedicated": last.after.dedicated, "spot": last.after.spot},
             hint=hints.get(last.outcome, "run the same line again later: it goes on from what is there"),
         )
-        error.table = self.table(f"pool {self.pool}: {last.after} of {self.target} nodes")
+        error.table = self.table(f"{last.after} of {self.target} nodes")
         return error
 
     def _refuse_bad(self, census: Census) -> None:
@@ -293,12 +293,13 @@ class Controller:
             current={"dedicated": census.live(dedicated=True), "spot": census.live(dedicated=False)},
             hint=hint,
         )
-        error.table = self.table(f"pool {self.pool}: {census}")
+        error.table = self.table(census)
         raise error
 
-    def table(self, caption: str) -> Table:
-        """Return the rounds so far."""
-        return Table.of("resize", [one.row() for one in self.rounds], caption)
+    def table(self, nodes: Census | str) -> Table:
+        """Return the rounds so far, with what nodes there are in caption and attrs."""
+        rows = [one.row() for one in self.rounds]
+        return Table.of("resize", rows, f"pool {self.pool}: {nodes}", nodes=str(nodes))
 
 
 def _live(census: Census) -> Counts:

@@ -1,0 +1,183 @@
+"""Cut `create` and `delete --image` off at every request and run the same line again: `python -m tests.crash`.
+
+For each request k of an undisturbed run, on a world in a file: the process dies right before it, right after its
+answer, or after Azure did the work and before the answer came. A new session then runs the same line. It must end
+with the same resources as the undisturbed run, nothing twice, and at no time may there be a resource without our
+marks that was not there before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from azure.core.pipeline.transport import AsyncHttpTransport
+
+from batchimg_magics.errors import NotFoundError
+from batchimg_magics.session import Session
+from batchimg_magics.sim import open_local
+from tests.conftest import LINE
+from tests.inventory import inventory
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+HOW = ("before", "after", "lost")
+
+
+class Cut(BaseException):
+    """The process is gone: no code may handle that as an error."""
+
+
+@dataclass
+class Line(AsyncHttpTransport[Any, Any]):
+    """A transport that counts requests and, at one of them, lets the process die."""
+
+    inner: AsyncHttpTransport[Any, Any]
+    at: int = 0
+    how: str = "before"
+    sent: int = 0
+    log: list[str] = field(default_factory=list)
+
+    async def send(self, request: Any, **kwargs: Any) -> Any:
+        self.sent += 1
+        if self.at and (self.sent > self.at or (self.sent == self.at and self.how == "before")):
+            raise Cut
+        self.log.append(f"{request.method} {request.url.partition('?')[0]}")
+        answer = await self.inner.send(request, **kwargs)
+        if self.sent == self.at and self.how == "lost":
+            raise Cut
+        return answer
+
+    async def sleep(self, duration: float) -> None:
+        await self.inner.sleep(duration)
+
+    async def open(self) -> None:
+        await self.inner.open()
+
+    async def close(self) -> None:
+        await self.inner.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A verb to cut off, and what has to be there before it."""
+
+    verb: str
+    run: Callable[[Session], object]
+    before: Callable[[Session], object] | None = None
+
+
+def _create(session: Session) -> object:
+    return session.create("genomics", **LINE)
+
+
+CASES = (
+    Case("create", _create),
+    Case("delete --image", lambda session: session.delete("genomics", image=True), _create),
+)
+
+
+def _run(world: Path, act: Callable[[Session], object], at: int = 0, how: str = "before") -> Line:
+    """Run a verb in a session of its own; the process may die."""
+    lines: list[Line] = []
+
+    def through(inner: AsyncHttpTransport[Any, Any]) -> Line:
+        lines.append(Line(inner, 0, how))
+        return lines[-1]
+
+    with Session(through=through) as session:
+        session.connect(world=str(world), speed="max")
+        lines[0].sent = 0
+        lines[0].at = at
+        try:
+            act(session)
+        except Cut:
+            pass
+        finally:
+            lines[0].at = 0
+    return lines[0]
+
+
+def _again(world: Path, act: Callable[[Session], object]) -> None:
+    """Run the same line in a new session. Deleting what the line before got rid of finds nothing, and says so."""
+    with Session() as session:
+        session.connect(world=str(world), speed="max")
+        try:
+            act(session)
+        except NotFoundError:
+            if act is CASES[0].run:
+                raise
+
+
+def points(case: Case, folder: Path, *, every: int = 1) -> Iterator[tuple[str, list[str]]]:
+    """Yield a name and what differed (nothing, if all is well) for each point of a case.
+
+    Parameters
+    ----------
+    case
+        Which.
+    folder
+        Where worlds may be made.
+    every
+        Try only each so manieth point.
+    """
+    start, undisturbed, torn = folder / "start.db", folder / "undisturbed.db", folder / "torn.db"
+    open_local(start).close()
+    if case.before:
+        _run(start, case.before)
+    shutil.copy(start, undisturbed)
+    count = len(_run(undisturbed, case.run).log)
+    first, last = inventory(start), inventory(undisturbed)
+    every_point = [(k, how) for k in range(1, count + 1) for how in HOW]
+    for k, how in every_point[::every]:
+        shutil.copy(start, torn)
+        line = _run(torn, case.run, k, how)
+        said = [f"no marks: {key}" for key in _unnamed(inventory(torn), first)]
+        _again(torn, case.run)
+        said += _differences(last, inventory(torn))
+        yield f"{case.verb}, {how} request {k} of {count}", said and [*said, *line.log[-1:]]
+
+
+def _unnamed(now: dict[str, Any], first: dict[str, Any]) -> list[str]:
+    return [key for key, found in now.items() if key not in first and "batchimg-made-by" not in json.dumps(found)]
+
+
+def _differences(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
+    said = [f"missing: {key}" for key in wanted.keys() - found.keys()]
+    said += [f"too much: {key}" for key in found.keys() - wanted.keys()]
+    both = sorted(wanted.keys() & found.keys())
+    return said + [f"differs: {key}: {wanted[key]} / {found[key]}" for key in both if wanted[key] != found[key]]
+
+
+def main() -> int:
+    """Try all points and say how many differed."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--every", type=int, default=1, help="try only each so manieth point")
+    every = parser.parse_args().every
+    tried = differed = 0
+    for case in CASES:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, said in points(case, Path(folder), every=every):
+                tried += 1
+                if said:
+                    differed += 1
+                    print(f"{name}:", *said, sep="\n  ")  # noqa: T201 - a report
+    print(f"{tried} points tried, {differed} points differed")  # noqa: T201 - a report
+    return 1 if differed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

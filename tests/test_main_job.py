@@ -1,0 +1,143 @@
+"""The main job, as a researcher does it: from a prepared VM to idle nodes, and everything away again."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchimg_magics.errors import ConflictError, NotFoundError, ResizeError
+from batchimg_magics.session import Session
+from tests.conftest import LINE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def by_state(counts: pd.DataFrame) -> dict[str, tuple[int, int]]:
+    """Return state to (dedicated, spot)."""
+    return {row.state: (row.dedicated, row.spot) for row in counts.itertuples()}
+
+
+def test_from_vm_to_idle_nodes_and_away(session: Session) -> None:
+    steps = session.create("genomics", **LINE)
+    assert list(steps.action) == ["made"] * 6 + ["changed"]
+    assert list(steps.step) == [
+        "snapshot of OS disk", "snapshot of data disk, LUN 0", "gallery", "image definition", "image version", "pool",
+        "nodes",
+    ]  # fmt: skip
+    assert steps.id.str.startswith("/subscriptions/").all()
+    assert by_state(session.nodes("genomics", counts=True)) == {"idle": (20, 5)}
+
+    nodes = session.nodes("genomics")
+    assert len(nodes) == 25
+    assert nodes.dedicated.sum() == 20
+    assert set(nodes.image_version) == {"1.0.0"}
+
+    rounds = session.resize("genomics", nodes=120)
+    assert list(rounds["class"]) == ["done"]
+    assert by_state(session.nodes("genomics", counts=True)) == {"idle": (120, 5)}  # the spot nodes stay
+
+    pools = session.pools()
+    assert list(pools.pool) == ["genomics"]
+    assert list(pools.dedicated_target) == [120]
+    assert list(pools.spot_target) == [5]
+    assert pools.ours.all()
+    images = session.images()
+    assert list(images.used_by) == ["genomics"]
+    assert images.snapshots[0].count(",") == 1
+
+    gone = session.delete("genomics", image=True)
+    assert set(gone.action) == {"deleted"}
+    assert len(session.pools()) == 0
+    assert len(session.images()) == 0
+    with pytest.raises(NotFoundError, match="no pool 'genomics'"):
+        session.delete("genomics", image=True)
+
+
+def test_same_line_again_makes_nothing(session: Session) -> None:
+    first = session.create("genomics", **LINE)
+    again = session.create("genomics", **LINE)
+    assert set(again.action) == {"found"}
+    assert set(again.id) <= set(first.id)
+
+
+def test_create_never_shrinks_and_never_rewrites(session: Session) -> None:
+    session.create("genomics", **LINE)
+    session.resize("genomics", nodes=30)
+    session.create("genomics", **LINE)
+    assert by_state(session.nodes("genomics", counts=True)) == {"idle": (30, 5)}
+    with pytest.raises(ConflictError, match="VM size is STANDARD_D4S_V5, wanted Standard_D8s_v5"):
+        session.create("genomics", **{**LINE, "vm_size": "Standard_D8s_v5"})
+    assert list(session.pools().vm_size) == ["STANDARD_D4S_V5"]
+
+
+def test_other_pools_are_left_alone(session: Session) -> None:
+    session.create("one", **{**LINE, "nodes": 1, "spot": 0})
+    session.create("two", **{**LINE, "nodes": 1, "spot": 0})
+    gone = session.delete("one", image=True).set_index("resource")
+    assert gone.loc["batchimg_genomicsbatch", "action"] == "kept"
+    assert list(session.pools().pool) == ["two"]
+    assert list(session.images().image) == ["two"]
+    assert by_state(session.nodes("two", counts=True)) == {"idle": (1, 0)}
+
+
+def test_system_never_deprovisioned_is_reported_honestly(session: Session) -> None:
+    with pytest.raises(ResizeError, match="3 of 3 nodes are of no use") as caught:
+        session.create("wrong", from_vm="desk-vm", vm_size="Standard_D4s_v5", nodes=3, generalized=True)
+    assert "not deprovisioned" in caught.value.hint
+    assert by_state(session.nodes("wrong", counts=True)) == {"unusable": (3, 0)}
+
+
+@pytest.mark.parametrize("vm", ["prep-vm", "win-vm", "gen1-vm"])
+def test_every_kind_of_vm(session: Session, vm: str) -> None:
+    session.create("kind", from_vm=vm, vm_size="Standard_D4s_v3", nodes=2)
+    assert by_state(session.nodes("kind", counts=True)) == {"idle": (2, 0)}
+
+
+def test_two_runs_give_identical_tables() -> None:
+    def run() -> list[str]:
+        with Session() as session:
+            tables = [session.connect(world=":memory:", speed="max"), session.vms(), session.create("genomics", **LINE)]
+            tables += [session.nodes("genomics"), session.resize("genomics", nodes=40), session.pools()]
+            tables += [session.images(), session.delete("genomics", image=True)]
+            return [table.to_json(date_format="iso") + repr(table.attrs) for table in tables]
+
+    assert run() == run()
+
+
+def test_snapshots_carry_luns_and_the_version_is_pinned(session: Session) -> None:
+    steps = session.create("luns", from_vm="desk-vm", vm_size="Standard_D4s_v5", generalized=True).set_index("step")
+    assert {"snapshot of data disk, LUN 0", "snapshot of data disk, LUN 3"} <= set(steps.index)
+    assert session.pools().image[0].endswith("/luns/1.0.0")
+
+
+def test_no_wait_goes_on_when_somebody_waits(session: Session) -> None:
+    session.create("genomics", wait=False, **LINE)
+    joined = session.create("genomics", **LINE)
+    assert "made" in set(joined.action)  # the work that was begun, not a second one
+    begun = session.resize("genomics", nodes=30, wait=False)
+    assert len(begun) == 0
+    with pytest.raises(ConflictError, match="still going on"):
+        session.delete("genomics")
+
+
+def test_stop_and_wait(session: Session) -> None:
+    session.create("genomics", **LINE)
+    session.resize("genomics", nodes=200, wait=False)
+    session.names("pool")  # a request, no time
+    assert session.stop("genomics").dedicated_target[0] in (20, 200)
+    waited = session.wait("genomics")
+    assert waited.allocation[0] == "steady"
+    assert waited.ready[0] == waited.dedicated[0] + waited.spot[0]
+
+
+def test_time_stands_still_between_calls(session: Session) -> None:
+    """What a wait costs in simulated time does not depend on how long the researcher thinks."""
+    session.create("genomics", wait=False, **LINE)
+    first = session.images()
+    until = time.monotonic() + 0.2
+    while time.monotonic() < until:
+        pass
+    assert session.images().equals(first)

@@ -1,0 +1,25 @@
+"""What importing a room brings with it, looked at in fresh processes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+
+def modules_after(statement: str) -> set[str]:
+    script = f"import sys\n{statement}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_local_azure_never_imports_core() -> None:
+    found = modules_after("import batchimg_magics.sim.local, batchimg_magics.sim.app")
+    assert "batchimg_magics.sim.local" in found
+    rooms = {name.split(".")[1] for name in found if name.startswith("batchimg_magics.")}
+    assert rooms == {"sim"}
+
+
+def test_core_never_imports_the_local_azure() -> None:
+    found = modules_after("import batchimg_magics.core.apply, batchimg_magics.core.images, batchimg_magics.session")
+    assert "batchimg_magics.core.resize" in found
+    assert not {name for name in found if name.startswith(("batchimg_magics.sim", "batchimg_magics.ui", "IPython"))}

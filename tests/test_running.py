@@ -1,0 +1,118 @@
+"""Running mode: several processes share one world and its time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchimg_magics.session import Session
+from batchimg_magics.sim.clock import RunningClock
+from batchimg_magics.sim.world import World, WorldBusyError
+from tests.conftest import LINE
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: So slow that no test sees its time move, and so fast that no test has to wait.
+FROZEN, FLYING = 1e-9, 1e5
+
+OTHER = """
+import json, sys
+from batchimg_magics.session import Session
+with Session() as session:
+    session.connect(world=sys.argv[1], speed=float(sys.argv[2]))
+    print(json.dumps([session.nodes("genomics").to_json(date_format="iso"), session.pools().to_json()]))
+"""
+
+
+def other_process(script: str, *args: object) -> str:
+    done = subprocess.run([sys.executable, "-c", script, *map(str, args)], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def test_two_processes_see_the_same_states_at_the_same_moment(tmp_path: Path) -> None:
+    world = tmp_path / "world.db"
+    with Session() as session:
+        session.connect(world=str(world), speed=FLYING)
+        session.create("genomics", **LINE)
+        session.connect(world=str(world), speed=60)
+        session.resize("genomics", nodes=60, wait=False)
+        while "creating" not in set(session.nodes("genomics", counts=True).state):
+            pass  # each look is a request; the nodes come by themselves
+        session.connect(world=str(world), speed=FROZEN)
+        here = [session.nodes("genomics").to_json(date_format="iso"), session.pools().to_json()]
+        assert json.loads(other_process(OTHER, world, FROZEN)) == here
+        assert "creating" in here[0]
+
+
+def test_work_of_a_dead_process_goes_on(tmp_path: Path) -> None:
+    """A process begins a pool and ends at once; another one waits for it by the same line, and makes nothing twice."""
+    script = """
+import os, sys
+from batchimg_magics.session import Session
+session = Session()
+session.connect(world=sys.argv[1], speed=60)
+session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=20, spot=5, wait=False)
+while len(session.images()) == 0:
+    pass
+os._exit(0)
+"""
+    world = tmp_path / "world.db"
+    other_process(script, world)
+    with Session() as session:
+        session.connect(world=str(world), speed=FLYING)
+        session.create("genomics", **LINE)
+        assert len(session.images()) == 1
+        assert session.wait("genomics").ready[0] == 25
+
+
+def test_time_is_a_line_through_the_wall_clock_and_never_goes_back(tmp_path: Path) -> None:
+    wall = [1000.0]
+    one, two = (World(tmp_path / "world.db", start=50.0) for _ in range(2))
+    first = RunningClock(one, 60, wall=lambda: wall[0])
+    second = RunningClock(two, 60, wall=lambda: wall[0])
+    wall[0] += 2
+    assert first.now() == second.now() == 170.0
+    with one.transaction(write=True):
+        one.touch(first.now())
+    wall[0] -= 100  # somebody sets the machine's clock back
+    assert first.now() == second.now() == 170.0
+    wall[0] += 102
+    second.advance(30)
+    assert first.now() == second.now() == pytest.approx(320.0)
+    RunningClock(two, 1, wall=lambda: wall[0])  # another process chooses another speed: from here on, for all
+    wall[0] += 5
+    assert first.now() == second.now() == pytest.approx(325.0)
+    one.close()
+    two.close()
+
+
+def test_a_sleeper_looks_at_the_anchor(tmp_path: Path) -> None:
+    """Who sleeps for an hour at a snail's pace wakes when another process makes time fly."""
+    one, two = (World(tmp_path / "world.db", start=0.0) for _ in range(2))
+
+    async def sleep_and_hurry() -> float:
+        clock = RunningClock(one, FROZEN)
+        sleeper = asyncio.create_task(clock.sleep(3600))
+        await asyncio.sleep(0)
+        RunningClock(two, 1e9)
+        await sleeper
+        return clock.now()
+
+    assert asyncio.run(sleep_and_hurry()) >= 3600
+    one.close()
+    two.close()
+
+
+def test_a_stepped_world_is_held_alone(tmp_path: Path) -> None:
+    world = tmp_path / "world.db"
+    alone = World(world, start=0.0, alone=True)
+    with pytest.raises(WorldBusyError):
+        World(world, start=0.0, alone=True)
+    alone.close()
+    World(world, start=0.0, alone=True).close()
