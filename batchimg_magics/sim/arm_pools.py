@@ -1,0 +1,253 @@
+"""Pools in Azure Resource Manager: the same pools as on the data plane, in ARM's dialect.
+
+Source: recorded pools (2021-06-01, 2024-07-01, 2025-06-01) and Microsoft's OpenAPI.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.sim import batch_accounts, fleet, odata, pool_autoscale, pool_rules, pool_scaling, pools
+from batchimg_magics.sim.batch_accounts import RETRY_AFTER_S
+from batchimg_magics.sim.batch_errors import on_arm, refusal
+from batchimg_magics.sim.batch_time import duration, etag, stamp, stamp_ticks
+from batchimg_magics.sim.pool_dialects import pool_from_arm, pool_to_arm
+from batchimg_magics.sim.wire import Reply, Routes
+
+if TYPE_CHECKING:
+    from batchimg_magics.sim.pools import Pool
+    from batchimg_magics.sim.wire import Call
+    from batchimg_magics.sim.world import Item
+
+TYPE = "Microsoft.Batch/batchAccounts/pools"
+routes = Routes(
+    "arm", "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Batch/batchAccounts/{account}"
+)
+_JOB_ORDER_SINCE = "2025-06-01"
+_OPTIONS = {
+    "requeue": "Requeue",
+    "terminate": "Terminate",
+    "taskcompletion": "TaskCompletion",
+    "retaineddata": "RetainedData",
+}
+
+
+def _load(call: Call, *, writing: bool = False) -> tuple[Item, Pool]:
+    account = batch_accounts.need(call)
+    pool = pools.need(call, account, call.params["pool"], writing=writing)
+    if _is_gone(pool, call.now):
+        raise refusal("PoolNotFound")
+    pool_autoscale.catch_up(call, account, pool)
+    return account, pool
+
+
+def _is_gone(pool: Pool, now: float) -> bool:
+    """Tell whether a pool is deleted as far as ARM goes: when its nodes are gone.
+
+    Recorded: one second after the DELETE of an empty pool its operation is over; the data plane goes on showing a pool
+    that is being deleted for seconds.
+    """
+    return pool.state.deleted is not None and not any(fleet.current(pool.state.fleet, now, k) for k in fleet.KINDS)
+
+
+def view(call: Call, pool: Pool) -> dict[str, Any]:
+    """Return a pool as ARM shows it."""
+    state, now = pool.state, call.now
+    allocation, since = fleet.allocation_state(state.fleet, now)
+    config = dict(pool.doc)
+    if call.api_version >= _JOB_ORDER_SINCE:
+        config["taskSchedulingPolicy"] = {"jobDefaultOrder": "none", **config["taskSchedulingPolicy"]}
+    created = stamp_ticks(state.created)
+    properties = pool_to_arm(config) | {
+        "lastModified": stamp_ticks(state.modified),
+        "creationTime": created,
+        "provisioningState": "Deleting" if state.deleted is not None else "Succeeded",
+        "provisioningStateTransitionTime": stamp(state.deleted) if state.deleted is not None else created,
+        "allocationState": allocation.capitalize(),
+        "allocationStateTransitionTime": stamp(since) if since else created,
+        "scaleSettings": _scale(pool),
+        "currentDedicatedNodes": fleet.current(state.fleet, now, "dedicated"),
+        "currentLowPriorityNodes": fleet.current(state.fleet, now, "spot"),
+    }
+    if (status := _status(pool, now)) is not None:
+        properties["resizeOperationStatus"] = status
+    if state.auto is not None:
+        properties["autoScaleRun"] = pool_autoscale.run_view(state.auto, arm=True)
+    nodes = properties["currentDedicatedNodes"] + properties["currentLowPriorityNodes"]
+    if nodes and (mode := properties.get("targetNodeCommunicationMode")):
+        properties["currentNodeCommunicationMode"] = "Simplified" if mode == "Default" else mode
+    tag = f'W/"{etag(state.modified)}"'
+    return {"id": state.id, "name": pool.name, "type": TYPE, "etag": tag, "properties": properties, **state.top}
+
+
+def _scale(pool: Pool) -> dict[str, Any]:
+    if (auto := pool.state.auto) is not None:
+        return {"autoScale": {"formula": auto.formula, "evaluationInterval": auto.interval}}
+    fixed = {
+        "targetDedicatedNodes": pool.targets["dedicated"],
+        "targetLowPriorityNodes": pool.targets["spot"],
+        "resizeTimeout": pool.state.timeout,
+    }
+    return {"fixedScale": fixed}
+
+
+def _status(pool: Pool, now: float) -> dict[str, Any] | None:
+    """Return how the last resize went; a moment's change of autoscale shows none, as recorded."""
+    resize = pool.state.fleet.resize
+    if resize is None or (resize.since is not None and now < resize.ends):
+        return None
+    status: dict[str, Any] = {
+        "targetDedicatedNodes": resize.dedicated,
+        **({"targetLowPriorityNodes": resize.spot} if resize.spot else {}),
+        "nodeDeallocationOption": _OPTIONS[resize.option],
+        "resizeTimeout": duration(resize.timeout_s),
+        "startTime": stamp(resize.began),
+    }
+    if problems := fleet.errors(pool.state.fleet, now):
+        status["errors"] = [_problem(problem) for problem in problems]
+    return status
+
+
+def _problem(problem: fleet.Problem) -> dict[str, Any]:
+    shown: dict[str, Any] = {"code": problem.code, "message": problem.message}
+    if problem.values:
+        shown["details"] = [{"code": name, "message": value} for name, value in problem.values]
+    return shown
+
+
+def _show(call: Call, pool: Pool) -> Reply:
+    return Reply(200, view(call, pool), pool.headers(arm=True))
+
+
+def _properties(call: Call) -> dict[str, Any]:
+    body = call.body
+    if not isinstance(body, dict) or not isinstance(body.get("properties", {}), dict):
+        raise refusal("InvalidRequestBody", ("Reason", "The request body must be a JSON object with properties"))
+    return pool_rules.clean(pool_from_arm(body.get("properties", {})), kind="Pool")
+
+
+def _top(call: Call) -> dict[str, Any]:
+    return {name: call.body[name] for name in ("identity", "tags") if call.body.get(name) is not None}
+
+
+@routes.on("PUT", "/pools/{pool}")
+@on_arm
+def put(call: Call) -> Reply:
+    """Create a pool, or replace every property of one."""
+    account = batch_accounts.need_or_make(call)
+    name = pool_rules.pool_id(call.params["pool"])
+    found = pools.find(call, account, name)
+    pools.check_condition(call, found, arm=True)
+    body = _properties(call)
+    pool_rules.check_pool(call, account, body, "arm")
+    config = pool_rules.with_defaults({key: value for key, value in body.items() if key not in pools.SCALE})
+    if found is not None:
+        return _replace(call, account, found, config, body)
+    pool = pools.make(call, account, config | {"id": name}, top=_top(call))
+    pool_autoscale.scale(call, account, pool, body)
+    pools.save(call, pool, touch=False)
+    return _show(call, pool)
+
+
+def _replace(call: Call, account: Item, pool: Pool, config: dict[str, Any], body: dict[str, Any]) -> Reply:
+    if pool.state.deleted is not None:
+        raise refusal("PoolBeingDeleted")
+    pool_autoscale.catch_up(call, account, pool)
+    pool_rules.check_replaceable(pool, config | {"id": pool.name}, call.now)
+    pool.doc = config | {"id": pool.name}
+    pool.state.top = _top(call)
+    pool_autoscale.scale(call, account, pool, body)
+    pools.save(call, pool)
+    return _show(call, pool)
+
+
+@routes.on("PATCH", "/pools/{pool}")
+@on_arm
+def patch(call: Call) -> Reply:
+    """Change what is given of a pool; other scale settings are a resize."""
+    account, pool = _load(call, writing=True)
+    pools.check_condition(call, pool, arm=True)
+    body = _properties(call)
+    pool_rules.check_scale(body)
+    given = {key: value for key, value in body.items() if key not in pools.SCALE}
+    pool_rules.check_changes(account, given)
+    config = pool_rules.with_defaults(pool.doc | given)
+    pool_rules.check_replaceable(pool, config, call.now)
+    if given.keys() - pool_rules.CHANGEABLE:
+        pool_rules.check_pool(call, account, config, "arm")
+    pool.doc = config
+    pool.state.top |= _top(call)
+    if "enableAutoScale" in body:
+        pool_autoscale.scale(call, account, pool, body)
+    pools.save(call, pool)
+    return _show(call, pool)
+
+
+@routes.on("GET", "/pools/{pool}")
+@on_arm
+def get(call: Call) -> Reply:
+    """Show a pool."""
+    _, pool = _load(call)
+    return _show(call, pool)
+
+
+@routes.on("GET", "/pools")
+@on_arm
+def list_pools(call: Call) -> Reply:
+    """List an account's pools."""
+    account = batch_accounts.need(call)
+    there = pools.of_account(call.world, call.now, account)
+    listed = [pool for pool in there if not _is_gone(pool, call.now)]
+    for pool in listed:
+        pool_autoscale.catch_up(call, account, pool)
+    rows = (view(call, pool) for pool in listed)
+    return odata.page(call, "", rows, key=lambda row: str(row["name"]).lower(), plane="arm")
+
+
+@routes.on("DELETE", "/pools/{pool}")
+@on_arm
+def delete(call: Call) -> Reply:
+    """Delete a pool; one that is not there is no error."""
+    account = batch_accounts.need(call)
+    pool = pools.find(call, account, call.params["pool"])
+    if pool is None:
+        return Reply(204)
+    pools.check_condition(call, pool, arm=True)
+    if pool.state.deleted is None:
+        pools.delete(call, pool)
+    return _wait(call, pool.name)
+
+
+def _wait(call: Call, name: str) -> Reply:
+    where = f"{call.base}{batch_accounts.account_id(call)}/poolOperationResults/delete-{name}"
+    headers = {"Location": f"{where}?api-version={call.api_version}", "Retry-After": str(RETRY_AFTER_S)}
+    return Reply(202, None, headers)
+
+
+@routes.on("GET", "/poolOperationResults/{operation}")
+@on_arm
+def operation_result(call: Call) -> Reply:
+    """Tell whether a pool that is being deleted is gone."""
+    account = batch_accounts.need(call)
+    name = call.params["operation"].partition("-")[2]
+    there = pools.find(call, account, name)
+    going = there is not None and there.state.deleted is not None and not _is_gone(there, call.now)
+    return _wait(call, name) if going else Reply(200)
+
+
+@routes.on("POST", "/pools/{pool}/stopResize")
+@on_arm
+def stop_resize(call: Call) -> Reply:
+    """Stop the resize that goes on."""
+    _, pool = _load(call, writing=True)
+    pool_scaling.stop(call, pool)
+    return _show(call, pool)
+
+
+@routes.on("POST", "/pools/{pool}/disableAutoScale")
+@on_arm
+def disable_auto_scale(call: Call) -> Reply:
+    """Set the targets by hand again."""
+    _, pool = _load(call, writing=True)
+    pool_autoscale.disable(call, pool)
+    return _show(call, pool)

@@ -1,0 +1,394 @@
+"""The formula language of Batch autoscale: read a formula, run it against a pool's metrics.
+
+A formula is statements ``name = expression;``. Values are numbers, lists of numbers, strings, moments and intervals.
+Reading makes closures, so that only the branch of ``?:`` that is taken is run: formulas guard their samples that way.
+
+Source: "Create a formula to automatically scale compute nodes in a Batch pool" (Microsoft), and the recorded results
+and errors of evaluateautoscale.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from batchimg_magics.sim import autoscale_values as values
+from batchimg_magics.sim.autoscale_values import FormulaError, Interval, Moment, Value, at_fault
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/)
+      |(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?)
+      |(?P<text>"[^"]*")
+      |(?P<name>\$?[A-Za-z_]\w*)
+      |(?P<mark>&&|\|\||==|!=|<=|>=|[-+*/<>=!?:;,().])""",
+    re.VERBOSE | re.DOTALL,
+)
+#: Variables that a formula sets for the service, in the order in which results show them.
+TARGETS = ("$TargetDedicatedNodes", "$TargetLowPriorityNodes")
+OPTION = "$NodeDeallocationOption"
+#: Today's name of the spot target; results go on calling it by the old one.
+_RENAMED = {"$TargetSpotNodes": "$TargetLowPriorityNodes"}
+#: Seconds between two samples.
+SAMPLE_S = 30.0
+OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
+#: What can be asked for as a number, and sampled over time.
+METRICS = frozenset(
+    {
+        "$CPUPercent", "$ActiveTasks", "$RunningTasks", "$PendingTasks", "$SucceededTasks", "$FailedTasks",
+        "$TaskSlotsPerNode", "$CurrentDedicatedNodes", "$CurrentLowPriorityNodes", "$UsableNodeCount",
+        "$PreemptedNodeCount", "$WallClockSeconds", "$MemoryBytes", "$DiskBytes", "$DiskReadBytes", "$DiskWriteBytes",
+        "$DiskReadOps", "$DiskWriteOps", "$NetworkInBytes", "$NetworkOutBytes", "$SampleNodeCount",
+    }
+)  # fmt: skip
+_LEVELS = (("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="), ("+", "-"), ("*", "/"))
+
+
+class Metrics(Protocol):
+    """What a formula can know of a pool."""
+
+    def now(self) -> float:
+        """Return the moment of the evaluation."""
+
+    def begin(self) -> float:
+        """Return the moment of the first samples."""
+
+    def value(self, name: str) -> float:
+        """Return a metric's value now."""
+
+    def samples(self, name: str, begin: float, end: float) -> tuple[list[float], int]:
+        """Return a metric's samples of a stretch of time, oldest first, and how many there should be."""
+
+    def last(self, name: str, count: int) -> list[float]:
+        """Return a metric's last samples, oldest first."""
+
+
+@dataclass(slots=True)
+class Run:
+    """A formula being run.
+
+    Parameters
+    ----------
+    metrics
+        What it can know.
+    variables
+        What it has set.
+    """
+
+    metrics: Metrics
+    variables: dict[str, Value] = field(default_factory=dict)
+
+
+class _StopError(Exception):
+    """``stop()``: the evaluation ends here, and what was set stays."""
+
+
+Expression = Callable[[Run], Value]
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    line: int
+    column: int
+
+    def wrong(self, what: str) -> FormulaError:
+        return FormulaError(f"Line {self.line}, Col {self.column}: {what}")
+
+
+def _tokens(formula: str) -> list[_Token]:
+    tokens, at, line, begin = [], 0, 1, 0
+    while at < len(formula):
+        match = _TOKEN.match(formula, at)
+        if match is None:
+            raise FormulaError(f"Line {line}, Col {at - begin + 1}: Unexpected character: {formula[at]}")
+        if match.lastgroup != "space":
+            tokens.append(_Token(str(match.lastgroup), match.group(), line, at - begin + 1))
+        if newlines := match.group().count("\n"):
+            line += newlines
+            begin = at + match.group().rindex("\n") + 1
+        at = match.end()
+    tokens.append(_Token("end", "end of formula", line, at - begin + 1))
+    return tokens
+
+
+class _Reader:
+    """A recursive-descent reader: ``?:`` < ``||`` < ``&&`` < equality < order < sums < products < signs < members."""
+
+    def __init__(self, formula: str) -> None:
+        self._all = _tokens(formula)
+        self._at = 0
+
+    def statements(self) -> list[tuple[str | None, Expression]]:
+        found = []
+        while self._peek().kind != "end":
+            found.append(self._statement())
+            if self._peek().kind != "end":
+                self._take(";")
+        return found
+
+    def _peek(self) -> _Token:
+        return self._all[self._at]
+
+    def _take(self, *wanted: str) -> _Token:
+        token = self._peek()
+        if wanted and token.text not in wanted:
+            raise token.wrong(f"Syntax error: expected {' or '.join(wanted)}, found {token.text}")
+        self._at += 1
+        return token
+
+    def _is(self, *texts: str) -> bool:
+        return self._peek().kind == "mark" and self._peek().text in texts
+
+    def _statement(self) -> tuple[str | None, Expression]:
+        token, after = self._peek(), self._all[min(self._at + 1, len(self._all) - 1)]
+        if token.kind == "name" and after.text == "=":
+            self._at += 2
+            if token.text in METRICS:
+                raise token.wrong(f"Read-only variable cannot be assigned: {token.text}")
+            return _RENAMED.get(token.text, token.text), self._ternary()
+        return None, self._ternary()
+
+    def _ternary(self) -> Expression:
+        test = self._binary(0)
+        if not self._is("?"):
+            return test
+        token = self._take("?")
+        yes = self._ternary()
+        self._take(":")
+        no = self._ternary()
+        return lambda run: yes(run) if at_fault(token, lambda: values.truth(test(run))) else no(run)
+
+    def _binary(self, level: int) -> Expression:
+        if level == len(_LEVELS):
+            return self._unary()
+        left = self._binary(level + 1)
+        while self._is(*_LEVELS[level]):
+            left = self._joined(self._take(), left, self._binary(level + 1))
+        return left
+
+    @staticmethod
+    def _joined(token: _Token, left: Expression, right: Expression) -> Expression:
+        return lambda run: at_fault(token, lambda: values.combine(token.text, left(run), right(run)))
+
+    def _unary(self) -> Expression:
+        if not self._is("-", "!"):
+            return self._members(self._primary())
+        token = self._take()
+        inner = self._unary()
+        return lambda run: at_fault(token, lambda: values.signed(token.text, inner(run)))
+
+    def _primary(self) -> Expression:
+        token = self._take()
+        if token.kind == "number":
+            number = float(token.text)
+            return lambda _: number
+        if token.kind == "text":
+            text = token.text[1:-1]
+            return lambda _: text
+        if token.text == "(":
+            inner = self._ternary()
+            self._take(")")
+            return inner
+        if token.kind != "name":
+            raise token.wrong(f"Syntax error: unexpected {token.text}")
+        if self._is("("):
+            return self._called(token)
+        if self._is(".") and token.text in METRICS:
+            return self._sampled(token)
+        return lambda run: _variable(run, token)
+
+    def _arguments(self) -> list[Expression]:
+        self._take("(")
+        found: list[Expression] = []
+        while not self._is(")"):
+            found.append(self._ternary())
+            if not self._is(")"):
+                self._take(",")
+        self._take(")")
+        return found
+
+    def _called(self, token: _Token) -> Expression:
+        arguments = self._arguments()
+        if token.text == "stop":
+            return _stop
+        if token.text not in values.FUNCTIONS and token.text != "time":
+            raise token.wrong(f"Undefined function: {token.text}")
+        return lambda run: at_fault(token, lambda: _call(run, token.text, [argument(run) for argument in arguments]))
+
+    def _sampled(self, token: _Token) -> Expression:
+        self._take(".")
+        method = self._take()
+        if method.text not in _METHODS:
+            raise method.wrong(f"Undefined method: {method.text}")
+        arguments = self._arguments()
+        return lambda run: at_fault(
+            method, lambda: _METHODS[method.text](run, token.text, [argument(run) for argument in arguments])
+        )
+
+    def _members(self, inner: Expression) -> Expression:
+        while self._is("."):
+            self._take(".")
+            name = self._take()
+            inner = self._member(name, inner)
+        return inner
+
+    @staticmethod
+    def _member(name: _Token, inner: Expression) -> Expression:
+        return lambda run: at_fault(name, lambda: values.member(inner(run), name.text))
+
+
+def _stop(_: Run) -> Value:
+    raise _StopError
+
+
+def _variable(run: Run, token: _Token) -> Value:
+    name = _RENAMED.get(token.text, token.text)
+    if name in run.variables:
+        return run.variables[name]
+    if name in METRICS:
+        return run.metrics.value(name)
+    if name in OPTIONS:
+        return name
+    if name in values.INTERVALS_S:
+        return Interval(values.INTERVALS_S[name])
+    raise token.wrong(f"Undefined symbol: {token.text}")
+
+
+def _call(run: Run, name: str, arguments: list[Value]) -> Value:
+    if name == "time":
+        return values.moment(arguments[0]) if arguments else Moment(run.metrics.now())
+    return values.FUNCTIONS[name](*arguments)
+
+
+def _stretch(run: Run, arguments: list[Value]) -> tuple[float, float, float]:
+    """Return begin, end and wanted percentage of GetSample's and GetSamplePercent's arguments."""
+    now = run.metrics.now()
+
+    def ago(value: Value) -> float:
+        if isinstance(value, Moment):
+            return value.seconds
+        return now - values.need(value, Interval).seconds
+
+    bounds = [argument for argument in arguments if isinstance(argument, Interval | Moment)]
+    shares = [argument for argument in arguments if isinstance(argument, float)]
+    if not 1 <= len(bounds) <= 2 or len(shares) > 1 or len(bounds) + len(shares) != len(arguments):
+        raise FormulaError("Invalid arguments")
+    begin, end = ago(bounds[0]), ago(bounds[1]) if len(bounds) == 2 else now
+    return min(begin, end), max(begin, end), shares[0] if shares else 0.0
+
+
+def _get_sample(run: Run, name: str, arguments: list[Value]) -> Value:
+    if len(arguments) == 1 and isinstance(arguments[0], float):
+        found = run.metrics.last(name, int(arguments[0]))
+        if not found:
+            raise FormulaError(f"Insufficient data from data set: {name} wanted 1 samples, received 0")
+        return found
+    begin, end, wanted = _stretch(run, arguments)
+    found, due = run.metrics.samples(name, begin, end)
+    share = 100.0 * len(found) / due if due else 0.0
+    if share < wanted or not found:
+        raise FormulaError(f"Insufficient data from data set: {name} wanted {wanted:g}%, received {share:.0f}%")
+    return found
+
+
+def _get_percent(run: Run, name: str, arguments: list[Value]) -> Value:
+    begin, end, _ = _stretch(run, arguments)
+    found, due = run.metrics.samples(name, begin, end)
+    return 100.0 * len(found) / due if due else 0.0
+
+
+def _get_count(run: Run, name: str, _: list[Value]) -> Value:
+    return float(len(run.metrics.samples(name, 0.0, run.metrics.now())[0]))
+
+
+def _get_period(_run: Run, _name: str, _arguments: list[Value]) -> Value:
+    return Interval(SAMPLE_S)
+
+
+def _get_begin(run: Run, _name: str, _arguments: list[Value]) -> Value:
+    return Moment(run.metrics.begin())
+
+
+_METHODS: dict[str, Callable[[Run, str, list[Value]], Value]] = {
+    "GetSample": _get_sample,
+    "GetSamplePercent": _get_percent,
+    "GetSamplePeriod": _get_period,
+    "Count": _get_count,
+    "HistoryBeginTime": _get_begin,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How a formula came out.
+
+    Parameters
+    ----------
+    dedicated, spot
+        The targets; those of before where it sets none.
+    option
+        What happens to tasks on nodes that leave.
+    results
+        As Batch writes them.
+    error
+        What is wrong with it; the rest is then as before.
+    """
+
+    dedicated: int
+    spot: int
+    option: str
+    results: str
+    error: str = ""
+
+
+def evaluate(formula: str, metrics: Metrics, dedicated: int, spot: int) -> Evaluation:
+    """Run a formula.
+
+    Parameters
+    ----------
+    formula
+        As the client wrote it.
+    metrics
+        What it can know of the pool.
+    dedicated, spot
+        The pool's targets of before.
+    """
+    start: dict[str, Value] = {TARGETS[0]: float(dedicated), TARGETS[1]: float(spot), OPTION: "requeue"}
+    run = Run(metrics, dict(start))
+    try:
+        for name, expression in _Reader(formula).statements():
+            value = expression(run)
+            if name is not None:
+                run.variables[name] = value
+        targets = [_target(run.variables[name]) for name in TARGETS]
+    except _StopError:
+        targets = [_target(run.variables[name]) for name in TARGETS]
+    except FormulaError as error:
+        return Evaluation(dedicated, spot, "requeue", _results(start), str(error))
+    run.variables |= {name: float(target) for name, target in zip(TARGETS, targets, strict=True)}
+    option = str(run.variables[OPTION])
+    return Evaluation(targets[0], targets[1], option, _results(run.variables))
+
+
+def _target(value: Value) -> int:
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return max(0, int(values.need(value, float)))
+
+
+def _results(variables: dict[str, Any]) -> str:
+    first = (*TARGETS, OPTION)
+    names = [*first, *sorted(name for name in variables if name not in first)]
+    return ";".join(f"{name}={values.written(variables[name])}" for name in names)
+
+
+def check(formula: str) -> str:
+    """Return what is wrong with how a formula is written, empty when nothing is."""
+    try:
+        _Reader(formula).statements()
+    except FormulaError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,353 @@
+"""Batch accounts in Azure Resource Manager: create, read, change, delete, keys, quotas, supported VM sizes.
+
+Source: recorded accounts (2024-02-01, 2024-07-01, 2025-06-01), the recorded quotas of a new account
+(``data/new_account_quotas.json``), and Microsoft's OpenAPI for what no recording has.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import re
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from batchimg_magics.sim import arm
+from batchimg_magics.sim.batch_errors import on_arm, refusal
+from batchimg_magics.sim.batch_time import changed, etag, header_date, ticks
+from batchimg_magics.sim.retirement import is_open
+from batchimg_magics.sim.sizes import Size, all_sizes
+from batchimg_magics.sim.wire import Refusal, Reply, Routes
+from batchimg_magics.sim.world import Item
+
+if TYPE_CHECKING:
+    from batchimg_magics.sim.wire import Call
+    from batchimg_magics.sim.world import World
+
+TYPE = "Microsoft.Batch/batchAccounts"
+KIND = TYPE.lower()
+RETRY_AFTER_S = 15
+#: Recorded: a new account's first URL, asked 0.2 s later, still says 202, and the URL in that answer, asked 15 s later,
+#: 200. What lies between nobody saw: here the account is there at once, and its first URL says so after Retry-After.
+CREATE_S = 0.0
+#: Assumed.
+DELETE_S = 30.0
+#: Accounts in a region; the service's default differs by subscription.
+ACCOUNT_QUOTA = 50
+_NAME = re.compile(r"[a-z0-9]{3,24}")
+_UPDATABLE = ("allowedAuthenticationModes", "autoStorage", "encryption", "networkProfile", "publicNetworkAccess")
+
+_PROVIDER = "/subscriptions/{subscription}/providers/Microsoft.Batch"
+routes = Routes("arm", "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Batch/batchAccounts")
+above = Routes("arm", _PROVIDER)
+
+
+def account_id(call: Call) -> str:
+    """Return the ARM id of the account in the request's path."""
+    params = call.params
+    group = f"/subscriptions/{params['subscription']}/resourceGroups/{params['group']}"
+    return f"{group}/providers/{TYPE}/{params['account']}"
+
+
+def need(call: Call) -> Item:
+    """Return the account of a request on either plane, or refuse."""
+    if "subscription" not in call.params:
+        return _by_name(call, call.params["account"])
+    return arm.need(call, account_id(call))
+
+
+def need_or_make(call: Call) -> Item:
+    """Return the account of a request that writes; in an open world one that nobody has made is made now.
+
+    Recordings begin in the middle: who made their accounts, and when, they do not show.
+    """
+    key = account_id(call)
+    if arm.find(call.world, call.now, key) is None and is_open(call.world):
+        region = call.host.partition(".management.")[0] if ".management." in call.host else "eastus"
+        call.world.put(_new(call.world, call.now, key, {"location": region}))
+    return need(call)
+
+
+def _by_name(call: Call, name: str) -> Item:
+    for item in call.world.items(KIND):
+        if item.key.endswith(f"/{name.lower()}") and arm.shown(item, call.now) is not None:
+            return item
+    raise refusal("AccountNotFound")
+
+
+def properties(item: Item) -> dict[str, Any]:
+    """Return an account's properties."""
+    inner: dict[str, Any] = item.doc["properties"]
+    return inner
+
+
+@functools.cache
+def _quotas() -> list[dict[str, Any]]:
+    text = resources.files("batchimg_magics.sim").joinpath("data/new_account_quotas.json").read_bytes()
+    quotas: dict[str, int] = msgspec.json.decode(text)
+    return [{"name": name, "coreQuota": cores} for name, cores in quotas.items()]
+
+
+def _new(world: World, now: float, key: str, body: dict[str, Any]) -> Item:
+    """Return an account made of a request's body."""
+    name, region, asked = key.rpartition("/")[2], body["location"].replace(" ", "").lower(), body.get("properties", {})
+    mode = asked.get("poolAllocationMode", "BatchService")
+    inner: dict[str, Any] = {
+        "accountEndpoint": f"{name}.{region}.batch.azure.com",
+        "nodeManagementEndpoint": f"{world.guid(key)}.{region}.service.batch.azure.com",
+        "provisioningState": "Succeeded",
+        "poolQuota": 100,
+        "activeJobAndJobScheduleQuota": 300,
+        "poolAllocationMode": mode,
+        "publicNetworkAccess": asked.get("publicNetworkAccess", "Enabled"),
+        "privateEndpointConnections": [],
+        "encryption": asked.get("encryption", {"keySource": "Microsoft.Batch"}),
+        "allowedAuthenticationModes": asked.get(
+            "allowedAuthenticationModes", ["SharedKey", "AAD", "TaskAuthenticationToken"]
+        ),
+    }
+    if mode == "BatchService":
+        inner |= {
+            "dedicatedCoreQuota": 500,
+            "dedicatedCoreQuotaPerVMFamily": _quotas(),
+            "dedicatedCoreQuotaPerVMFamilyEnforced": True,
+            "lowPriorityCoreQuota": 500,
+        }
+    inner |= {same: asked[same] for same in ("keyVaultReference", "networkProfile") if same in asked}
+    if storage := asked.get("autoStorage"):
+        inner["autoStorage"] = {"authenticationMode": "StorageKeys", **storage}
+    document = {"id": key, "name": name, "type": TYPE, "location": region, "properties": inner}
+    document |= {"identity": body.get("identity", {"type": "None"})} | (
+        {"tags": body["tags"]} if "tags" in body else {}
+    )
+    return Item(key.lower(), KIND, document, {"modified": ticks(now)})
+
+
+def _show(call: Call, item: Item) -> Reply:
+    modified = item.hidden.get("modified") or ticks(float(call.world.meta("start")))
+    headers = {"ETag": f'"{etag(modified)}"', "Last-Modified": header_date(modified)}
+    return Reply(200, arm.shown(item, call.now), headers)
+
+
+def _begin(call: Call, item: Item, kind: str, seconds: float) -> Reply:
+    """Begin work on an account, and answer where to ask for its result."""
+    operation = call.world.guid(kind + item.key)
+    item.hidden["work"] = {"kind": kind, "begin": call.now, "end": call.now + seconds, "doc": None}
+    item.hidden["operations"] = {**item.hidden.get("operations", {}), operation: [kind, call.now, call.now + seconds]}
+    call.world.put(item)
+    return _wait(call, operation, ticks(call.now))
+
+
+def _wait(call: Call, operation: str, asked: int) -> Reply:
+    query = urlencode({"api-version": call.api_version, "t": asked})
+    where = f"{call.base}{account_id(call)}/operationResults/{operation}?{query}"
+    return Reply(202, None, {"Location": where, "Retry-After": str(RETRY_AFTER_S)})
+
+
+@routes.on("PUT", "/{account}")
+@on_arm
+def create(call: Call) -> Reply:
+    """Create an account, or replace what can be changed of one."""
+    body = _body(call)
+    arm.need_group(call)
+    key = account_id(call)
+    found = arm.find(call.world, call.now, key)
+    if found is not None:
+        return _change(call, found, body)
+    _check(call, body)
+    return _begin(call, _new(call.world, call.now, key, body), "Creating", CREATE_S)
+
+
+def _body(call: Call) -> dict[str, Any]:
+    if not isinstance(call.body, dict):
+        raise refusal("InvalidRequestBody", ("Reason", "The request body must be a JSON object"))
+    inner = call.body.get("properties")
+    if inner is not None and not isinstance(inner, dict):
+        raise refusal("InvalidRequestBody", ("Reason", "properties must be a JSON object"))
+    return {name: value for name, value in call.body.items() if value is not None}
+
+
+def _check(call: Call, body: dict[str, Any]) -> None:
+    """Refuse an account that cannot be made."""
+    name, region = call.params["account"], body.get("location")
+    if not _NAME.fullmatch(name):
+        raise Refusal(
+            400,
+            "InvalidAccountName",
+            "The specified account name is invalid. It must be 3 to 24 characters of lower case letters and numbers.",
+            target="BatchAccount",
+        )
+    if not isinstance(region, str) or not region.strip():
+        raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
+    asked = body.get("properties", {})
+    if asked.get("poolAllocationMode") == "UserSubscription" and "keyVaultReference" not in asked:
+        reason = (
+            "keyVaultReference must be set if poolAllocationMode is specified as 'UserSubscription' on a PUT request"
+        )
+        raise refusal("InvalidRequestBody", ("Reason", reason))
+    region = region.replace(" ", "").lower()
+    under = f"/subscriptions/{call.params['subscription']}"
+    there = [item for item in call.world.items(KIND, under) if arm.shown(item, call.now) is not None]
+    if sum(item.doc["location"] == region for item in there) >= ACCOUNT_QUOTA:
+        message = "The regional Account quota for the specified subscription has been reached."
+        raise Refusal(409, "SubscriptionQuotaExceeded", message, target="BatchAccount")
+
+
+def _change(call: Call, item: Item, body: dict[str, Any]) -> Reply:
+    asked = body.get("properties", {})
+    properties(item).update({name: asked[name] for name in _UPDATABLE if name in asked})
+    item.doc |= {name: body[name] for name in ("tags", "identity") if name in body}
+    item.hidden["modified"] = changed(call.now, item.hidden.get("modified", 0))
+    call.world.put(item)
+    return _show(call, item)
+
+
+@routes.on("PATCH", "/{account}")
+@on_arm
+def update(call: Call) -> Reply:
+    """Change an account."""
+    return _change(call, need(call), _body(call))
+
+
+@routes.on("GET", "/{account}")
+def get(call: Call) -> Reply:
+    """Show an account."""
+    return _show(call, need(call))
+
+
+@routes.on("DELETE", "/{account}")
+def delete(call: Call) -> Reply:
+    """Delete an account and all in it; one that is not there is no error."""
+    arm.need_group(call)
+    item = arm.find(call.world, call.now, account_id(call))
+    if item is None:
+        return Reply(204)
+    for kind in ("pools", "jobs", "tasks"):
+        for inner in call.world.items(f"{KIND}/{kind}", item.key):
+            call.world.delete(inner.key)
+    return _begin(call, item, "Deleting", DELETE_S)
+
+
+@routes.on("GET", "/{account}/operationResults/{operation}")
+def operation_result(call: Call) -> Reply:
+    """Show how work on an account stands; of a deleted account the oldest api-versions only say that it is gone."""
+    operation = call.params["operation"]
+    item = call.world.get(account_id(call))
+    kind, began, end = (item.hidden.get("operations", {}) if item else {}).get(operation, ("", 0.0, 0.0))
+    if item is None or not kind:
+        raise arm.not_found(call, account_id(call))
+    first = call.query.get("t") == str(ticks(began))
+    if call.now < (max(end, began + RETRY_AFTER_S) if first else end):
+        return _wait(call, operation, changed(call.now, ticks(began)))
+    if kind == "Deleting":
+        if call.api_version <= "2015-12-01":
+            raise arm.not_found(call, account_id(call))
+        return Reply(200)
+    return _show(call, need(call))
+
+
+@routes.on("GET", "")
+def list_in_group(call: Call) -> Reply:
+    """List the accounts of a resource group."""
+    return Reply(200, {"value": arm.listing(call, TYPE)})
+
+
+@above.on("GET", "/batchAccounts")
+def list_all(call: Call) -> Reply:
+    """List the accounts of a subscription."""
+    return Reply(200, {"value": arm.listing(call, TYPE)})
+
+
+@routes.on("POST", "/{account}/listKeys")
+def list_keys(call: Call) -> Reply:
+    """Show the account's keys, which open nothing: the local Azure takes no shared key for what needs Entra ID."""
+    item = need(call)
+    return Reply(200, _keys(item))
+
+
+def _keys(item: Item) -> dict[str, str]:
+    rounds = item.hidden.get("keys", {})
+    keys = {
+        name: base64.b64encode(f"{item.key}/{name}/{rounds.get(name, 0)}".encode()).decode()
+        for name in ("primary", "secondary")
+    }
+    return {"accountName": item.doc["name"], **keys}
+
+
+@routes.on("POST", "/{account}/regenerateKeys")
+@on_arm
+def regenerate_key(call: Call) -> Reply:
+    """Change one of the account's keys."""
+    item = need(call)
+    name = str((call.body or {}).get("keyName", "")).lower()
+    if name not in ("primary", "secondary"):
+        raise refusal("InvalidRequestBody", ("Reason", "keyName must be Primary or Secondary"))
+    rounds = item.hidden.setdefault("keys", {})
+    rounds[name] = rounds.get(name, 0) + 1
+    call.world.put(item)
+    return Reply(200, _keys(item))
+
+
+@above.on("GET", "/locations/{location}/quotas")
+def location_quotas(_: Call) -> Reply:
+    """Show how many accounts a region takes."""
+    return Reply(200, {"accountQuota": ACCOUNT_QUOTA})
+
+
+@above.on("POST", "/locations/{location}/checkNameAvailability")
+def check_name(call: Call) -> Reply:
+    """Tell whether an account's name is free in a region."""
+    name, region = str((call.body or {}).get("name", "")), call.params["location"].lower()
+    if not _NAME.fullmatch(name):
+        message = "The account name must be 3 to 24 characters of lower case letters and numbers."
+        return Reply(200, {"nameAvailable": False, "reason": "Invalid", "message": message})
+    taken = any(
+        item.key.endswith(f"/{name}") and item.doc["location"] == region and arm.shown(item, call.now)
+        for item in call.world.items(KIND)
+    )
+    if taken:
+        message = f"An account named '{name}' is already in use."
+        return Reply(200, {"nameAvailable": False, "reason": "AlreadyExists", "message": message})
+    return Reply(200, {"nameAvailable": True})
+
+
+@above.on("GET", "/locations/{location}/virtualMachineSkus")
+def list_sizes(_: Call) -> Reply:
+    """List the VM sizes that Batch takes."""
+    return Reply(200, {"value": [_sku(size) for size in all_sizes().values()]})
+
+
+def _sku(size: Size) -> dict[str, Any]:
+    can = {
+        "MaxResourceVolumeMB": size.temp_gib * 1024,
+        "OSVhdSizeMB": 1_047_552,
+        "vCPUs": size.vcpus,
+        "MemoryPreservingMaintenanceSupported": size.gpus == 0,
+        "HyperVGenerations": ",".join(size.generations),
+        "MemoryGB": f"{size.memory_gib:g}",
+        "MaxDataDiskCount": size.max_data_disks,
+        "CpuArchitectureType": size.architecture,
+        "LowPriorityCapable": size.spot,
+        "PremiumIO": size.premium_io,
+        "VMDeploymentTypes": "IaaS",
+        "vCPUsAvailable": size.vcpus,
+        **({"GPUs": size.gpus} if size.gpus else {}),
+        "EphemeralOSDiskSupported": size.premium_io,
+        "EncryptionAtHostSupported": size.premium_io,
+        "AcceleratedNetworkingEnabled": size.accelerated_networking,
+        "RdmaEnabled": size.rdma,
+        "MaxNetworkInterfaces": size.max_nics,
+        **({"DiskControllerTypes": ",".join(size.controllers)} if "NVMe" in size.controllers else {}),
+        **({"TrustedLaunchDisabled": True} if not size.trusted_launch else {}),
+    }
+    row: dict[str, Any] = {
+        "name": size.name,
+        "familyName": size.family,
+        "capabilities": [{"name": name, "value": str(value)} for name, value in can.items()],
+    }
+    return row | (
+        {"batchSupportEndOfLife": f"{size.batch_end_of_life}T00:00:00Z"} if size.batch_end_of_life is not None else {}
+    )

@@ -1,0 +1,163 @@
+"""Autoscale of a pool: its formula evaluated when it is due, and what comes of it.
+
+Nothing runs in between: evaluations that have come due since are done at the next look at the pool, each with the
+pool as it was at its moment.
+
+Source: recorded enableautoscale, disableautoscale and evaluateautoscale on both planes; the autoscale document for
+intervals, limits and how far back samples go.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from batchimg_magics.sim import autoscale, fleet, pool_metrics, pool_rules, pool_scaling, pools
+from batchimg_magics.sim.batch_errors import missing_property, refusal
+from batchimg_magics.sim.batch_time import duration, duration_s, stamp
+from batchimg_magics.sim.fleet import Problem
+from batchimg_magics.sim.pools import AutoScale
+
+if TYPE_CHECKING:
+    from batchimg_magics.sim.pools import Pool
+    from batchimg_magics.sim.wire import Call
+    from batchimg_magics.sim.world import Item
+
+DEFAULT_INTERVAL = "PT15M"
+#: Autoscale can be enabled once in so many seconds.
+ENABLE_EVERY_S = 30.0
+#: Recorded: what changes nothing makes the pool resizing for a moment.
+MOMENT_S = {"enable": 0.17, "disable": 0.02}
+#: Evaluations that one look at a pool catches up on. After a longer pause only the last ones are done: they come out
+#: the same unless the formula reads the clock.
+CATCH_UP = 300
+
+
+def scale(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> None:
+    """Do what the scale settings of a request say, whichever plane it came from."""
+    if body.get("enableAutoScale"):
+        enable(call, account, pool, body, touch=True)
+        return
+    if pool.state.auto is not None:
+        pool.state.auto = None
+    elif fleet.allocation_state(pool.state.fleet, call.now)[0] != "steady":
+        raise refusal("PoolBeingResized")
+    pool_scaling.begin(call, account, pool, body)
+
+
+def enable(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, touch: bool = False) -> None:
+    """Let a formula set the targets, or change the formula or its interval.
+
+    Parameters
+    ----------
+    call, account, pool
+        Whose pool, on whose request.
+    body
+        autoScaleFormula, autoScaleEvaluationInterval.
+    touch
+        Whether the caller saves the pool.
+    """
+    pool_rules.check_scale(body)
+    state, now = pool.state, call.now
+    before = state.auto
+    formula = body.get("autoScaleFormula") or (before.formula if before else None)
+    if formula is None:
+        raise missing_property("autoScaleFormula")
+    if wrong := autoscale.check(formula):
+        raise refusal("AutoScalingFormulaSyntaxError", ("Reason", wrong))
+    if before is not None and now < state.enabled_at + ENABLE_EVERY_S and not touch:
+        raise refusal("TooManyEnableAutoScaleRequests")
+    allocation = fleet.allocation_state(state.fleet, now)[0]
+    if before is None and allocation == "resizing":
+        raise refusal("PoolBeingResized")
+    interval = body.get("autoScaleEvaluationInterval") or (before.interval if before else DEFAULT_INTERVAL)
+    state.auto = AutoScale(formula, duration(duration_s(interval) or 900.0), now, now)
+    state.enabled_at = now
+    _evaluate(call, account, pool, now)
+    if not touch:
+        pools.save(call, pool, touch=allocation == "steady")
+
+
+def disable(call: Call, pool: Pool) -> None:
+    """Set the targets by hand again; a resize that the formula began is stopped."""
+    state, now = pool.state, call.now
+    steady = fleet.allocation_state(state.fleet, now)[0] == "steady"
+    if state.auto is not None:
+        state.auto = None
+        if steady:
+            fleet.stir(state.fleet, now, MOMENT_S["disable"])
+        else:
+            fleet.stop(state.fleet, now)
+    pools.save(call, pool, touch=steady)
+
+
+def catch_up(call: Call, account: Item, pool: Pool) -> None:
+    """Do the evaluations that have come due since the last look."""
+    auto = pool.state.auto
+    if auto is None or pool.state.deleted is not None:
+        return
+    every = duration_s(auto.interval) or 900.0
+    due = int((call.now - auto.evaluated) // every)
+    if due <= 0:
+        return
+    first = auto.evaluated + max(1, due - CATCH_UP + 1) * every
+    for number in range(min(due, CATCH_UP)):
+        _evaluate(call, account, pool, first + number * every)
+    pools.save(call, pool, touch=False)
+
+
+def _evaluate(call: Call, account: Item, pool: Pool, now: float) -> None:
+    """Evaluate the pool's formula at a moment, and begin the resize that it asks for."""
+    state = pool.state
+    if state.auto is None:
+        return
+    found = _run(call, account, pool, state.auto.formula, now)
+    problem = _problem(found.error) if found.error else None
+    state.auto = msgspec.structs.replace(state.auto, evaluated=now, results=found.results, error=problem)
+    if found.error or fleet.allocation_state(state.fleet, now)[0] != "steady":
+        return
+    there = {kind: fleet.current(state.fleet, now, kind, leaving=False) for kind in fleet.KINDS}
+    wanted = {"dedicated": found.dedicated, "spot": found.spot}
+    if state.fleet.resize is not None and there == wanted == pool.targets:
+        if now == state.enabled_at:
+            fleet.stir(state.fleet, now, MOMENT_S["enable"])
+        return
+    targets = {"targetDedicatedNodes": found.dedicated, "targetLowPriorityNodes": found.spot}
+    pool_scaling.begin(call, account, pool, targets | {"nodeDeallocationOption": found.option}, now=now)
+
+
+def _run(call: Call, account: Item, pool: Pool, formula: str, now: float) -> autoscale.Evaluation:
+    metrics = pool_metrics.PoolMetrics(call.world, account, pool, now)
+    return autoscale.evaluate(formula, metrics, pool.targets["dedicated"], pool.targets["spot"])
+
+
+def evaluate_once(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> dict[str, Any]:
+    """Return what a formula would say now; the pool must have autoscale on, and nothing of it changes."""
+    formula = body.get("autoScaleFormula")
+    if formula is None:
+        raise missing_property("autoScaleFormula")
+    pool_rules.check_formula_length(formula)
+    if pool.state.auto is None:
+        reason = "AutoScale is not enabled on the specified pool"
+        raise refusal("OperationInvalidForCurrentState", ("Reason", reason))
+    found = _run(call, account, pool, formula, call.now)
+    problem = _problem(found.error) if found.error else None
+    return run_view(AutoScale(formula, "", call.now, call.now, found.results, problem))
+
+
+def _problem(said: str) -> Problem:
+    text = "The specified auto-scaling formula has evaluation error"
+    return Problem("AutoScalingFormulaEvaluationError", text, (("Message", said),))
+
+
+def run_view(auto: AutoScale, *, arm: bool = False) -> dict[str, Any]:
+    """Return an evaluation as a plane shows it."""
+    run: dict[str, Any] = {"evaluationTime" if arm else "timestamp": stamp(auto.evaluated), "results": auto.results}
+    if auto.error is not None:
+        run["error"] = {"code": auto.error.code, "message": auto.error.message}
+        if arm:
+            run["error"]["details"] = [{"code": name, "message": value} for name, value in auto.error.values]
+        else:
+            run["error"]["values"] = [{"name": name, "value": value} for name, value in auto.error.values]
+    return run

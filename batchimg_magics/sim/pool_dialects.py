@@ -1,0 +1,156 @@
+"""One pool, two dialects: the data plane's names and words, and those of ARM.
+
+Pools are kept in the data plane's dialect. What ARM calls otherwise is in two tables, and one walk each way does the
+rest: properties that are not in the tables have the same name and value on both planes.
+
+Source: recorded pools on both planes, and the enumerations of the 2025-06-01 SDKs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchimg_magics.sim.batch_errors import bad_property
+
+#: Name on ARM -> name on the data plane, wherever they stand.
+_NAMES = {
+    "nodeAgentSkuId": "nodeAgentSKUId",
+    "inboundNatPools": "inboundNATPools",
+    "applicationPackages": "applicationPackageReferences",
+    "certificates": "certificateReferences",
+}
+#: Property -> its words as (data plane, ARM). The data plane lowers them, but not all; words that are not here pass.
+_WORDS: dict[str, tuple[tuple[str, str], ...]] = {
+    "scope": (("pool", "Pool"), ("task", "Task")),
+    "elevationLevel": (("nonadmin", "NonAdmin"), ("admin", "Admin")),
+    "loginMode": (("batch", "Batch"), ("interactive", "Interactive")),
+    "nodeFillType": (("Spread", "Spread"), ("Pack", "Pack")),
+    "jobDefaultOrder": (("none", "None"), ("creationtime", "CreationTime")),
+    "policy": (("Regional", "Regional"), ("Zonal", "Zonal")),
+    "caching": (("None", "None"), ("ReadOnly", "ReadOnly"), ("ReadWrite", "ReadWrite")),
+    "storageAccountType": (
+        ("standard_lrs", "Standard_LRS"),
+        ("premium_lrs", "Premium_LRS"),
+        ("standardssd_lrs", "StandardSSD_LRS"),
+    ),
+    "securityType": (("trustedlaunch", "TrustedLaunch"), ("confidentialvm", "ConfidentialVM")),
+    "dynamicVNetAssignmentScope": (("none", "None"), ("job", "Job")),
+    "protocol": (("tcp", "TCP"), ("udp", "UDP")),
+    "access": (("allow", "Allow"), ("deny", "Deny")),
+    "provision": (
+        ("batchmanaged", "BatchManaged"),
+        ("usermanaged", "UserManaged"),
+        ("nopublicipaddresses", "NoPublicIPAddresses"),
+    ),
+    "targetNodeCommunicationMode": (("default", "Default"), ("classic", "Classic"), ("simplified", "Simplified")),
+    "targets": (("osdisk", "OsDisk"), ("temporarydisk", "TemporaryDisk")),
+    "storeLocation": (("currentuser", "CurrentUser"), ("localmachine", "LocalMachine")),
+    "visibility": (("starttask", "StartTask"), ("task", "Task"), ("remoteuser", "RemoteUser")),
+}
+_TO_BATCH = {
+    name: {word.lower(): batch for pair in pairs for batch, word in [(pair[0], pair[1])]}
+    for name, pairs in _WORDS.items()
+}
+_TO_ARM = {name: {batch.lower(): word for batch, word in pairs} for name, pairs in _WORDS.items()}
+_ARM_NAMES = {batch: arm for arm, batch in _NAMES.items()}
+#: Properties that say the same in different places: (ARM, data plane).
+_DEPLOYMENT = ("virtualMachineConfiguration", "cloudServiceConfiguration")
+#: What only ARM shows of a pool, and what a request may not set.
+_READ_ONLY = frozenset(
+    {
+        "lastModified", "creationTime", "provisioningState", "provisioningStateTransitionTime", "allocationState",
+        "allocationStateTransitionTime", "currentDedicatedNodes", "currentLowPriorityNodes", "autoScaleRun",
+        "resizeOperationStatus", "currentNodeCommunicationMode",
+    }
+)  # fmt: skip
+
+
+def _walk(value: Any, names: dict[str, str], words: dict[str, dict[str, str]], under: str = "") -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        return {names.get(name, name): _walk(inner, names, words, name) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_walk(inner, names, words, under) for inner in value]
+    if isinstance(value, str) and under in words:
+        return words[under].get(value.lower(), value)
+    return value
+
+
+def to_batch(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Write what either plane says as the data plane writes it."""
+    return _walk(value, _NAMES, _TO_BATCH)
+
+
+def to_arm(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Write what the data plane says as ARM writes it."""
+    return _walk(value, _ARM_NAMES, _TO_ARM)
+
+
+def check_words(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSON
+    """Refuse a word that is none of its property's."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            check_words(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            check_words(inner, under)
+    elif isinstance(value, str) and under in _TO_BATCH and value.lower() not in _TO_BATCH[under]:
+        raise bad_property(under, value)
+
+
+def pool_from_arm(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the data plane's pool properties that an ARM pool's properties say; what a request cannot set is left out.
+
+    Parameters
+    ----------
+    properties
+        An ARM pool's ``properties``.
+    """
+    pool = {
+        name: value
+        for name, value in properties.items()
+        if name not in _READ_ONLY | {"deploymentConfiguration", "scaleSettings", "interNodeCommunication"}
+    }
+    deployment = properties.get("deploymentConfiguration") or {}
+    pool |= {name: deployment[name] for name in _DEPLOYMENT if name in deployment}
+    if "interNodeCommunication" in properties:
+        pool["enableInterNodeCommunication"] = str(properties["interNodeCommunication"]).lower() == "enabled"
+    pool = dict(to_batch(pool))
+    machine = pool.get("virtualMachineConfiguration") or {}
+    reference = machine.get("imageReference") or {}
+    if "id" in reference:
+        reference["virtualMachineImageId"] = reference.pop("id")
+    pool |= _scale_from_arm(properties.get("scaleSettings") or {})
+    return pool
+
+
+def _scale_from_arm(settings: dict[str, Any]) -> dict[str, Any]:
+    if auto := settings.get("autoScale"):
+        pool: dict[str, Any] = {"enableAutoScale": True, "autoScaleFormula": auto.get("formula")}
+        if "evaluationInterval" in auto:
+            pool["autoScaleEvaluationInterval"] = auto["evaluationInterval"]
+        return pool
+    if (fixed := settings.get("fixedScale")) is None:
+        return {}
+    pool = {
+        "enableAutoScale": False,
+        "targetDedicatedNodes": fixed.get("targetDedicatedNodes", 0),
+        "targetLowPriorityNodes": fixed.get("targetLowPriorityNodes", 0),
+    }
+    same = {name: fixed[name] for name in ("resizeTimeout", "nodeDeallocationOption") if name in fixed}
+    return pool | same
+
+
+def pool_to_arm(pool: dict[str, Any]) -> dict[str, Any]:
+    """Return the ARM properties that say what a data-plane pool's configuration says."""
+    moved = {*_DEPLOYMENT, "enableInterNodeCommunication", "vmSize", "id"}
+    plain = {name: value for name, value in pool.items() if name not in moved}
+    deployment = {name: pool[name] for name in _DEPLOYMENT if name in pool}
+    properties: dict[str, Any] = to_arm(plain) | {"deploymentConfiguration": to_arm(deployment)}
+    reference = properties["deploymentConfiguration"].get("virtualMachineConfiguration", {}).get("imageReference", {})
+    if "virtualMachineImageId" in reference:
+        reference["id"] = reference.pop("virtualMachineImageId")
+    size = pool["vmSize"]
+    properties["vmSize"] = size.upper() if "_" in size else size.capitalize()
+    enabled = pool.get("enableInterNodeCommunication", False)
+    properties["interNodeCommunication"] = "Enabled" if enabled else "Disabled"
+    return properties

@@ -1,0 +1,142 @@
+"""What the image of a pool means for its nodes: how they boot, and why they cannot.
+
+Source: FACTS 1 and 2 (source document, gallery documents, issue threads). The code and message of an allocation that
+fails are Microsoft's examples'; what stands in the provider error is Compute's own wording where it is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from batchimg_magics.sim import image_sources, supported_images
+from batchimg_magics.sim.fleet import Problem
+from batchimg_magics.sim.sizes import find_size
+
+if TYPE_CHECKING:
+    from batchimg_magics.sim.image_sources import ImageSource
+    from batchimg_magics.sim.pools import Pool
+    from batchimg_magics.sim.sizes import Size
+    from batchimg_magics.sim.world import Item, World
+
+#: Security types of a gallery image that its VMs have to have; `...Supported` ones may have it.
+_DEMANDING = frozenset({"trustedlaunch", "confidentialvm"})
+
+
+@dataclass(frozen=True, slots=True)
+class PoolImage:
+    """The image of a pool, at a moment.
+
+    Parameters
+    ----------
+    boot
+        Key of `allocation.BOOT_S`.
+    replicas
+        Of a gallery image in the pool's region, None for other images.
+    unusable
+        Share of nodes whose system never reports.
+    shared_by
+        What counts together against the limit of managed-image pools; empty for other images.
+    failure
+        Why no node can be made from it.
+    """
+
+    boot: str
+    replicas: int | None = None
+    unusable: float = 0.0
+    shared_by: frozenset[str] = frozenset()
+    failure: Problem | None = None
+
+
+def reference_of(pool: Pool) -> dict[str, Any]:
+    """Return a pool's image reference; a cloud-service pool has none."""
+    reference: dict[str, Any] = pool.doc.get("virtualMachineConfiguration", {}).get("imageReference", {})
+    return reference
+
+
+def image_id_of(pool: Pool) -> str | None:
+    """Return the id of a pool's custom image, None for a Marketplace image."""
+    found: str | None = reference_of(pool).get("virtualMachineImageId")
+    return found
+
+
+def look(world: World, now: float, account: Item, pool: Pool) -> PoolImage:
+    """Tell what a pool's image means for nodes that are asked for now."""
+    image_id = image_id_of(pool)
+    if image_id is None:
+        image = supported_images.find(reference_of(pool))
+        return PoolImage(f"{image.os if image else 'windows'}/marketplace")
+    source = image_sources.resolve(world, now, image_id, account.doc["location"])
+    if isinstance(source, image_sources.ImageProblem):
+        return PoolImage("linux/gallery", failure=_failed(source.code, source.message))
+    system = source.os_type.lower()
+    kind = "gallery" if source.replicas is not None else "managed"
+    misfit = _misfit(pool, source)
+    return PoolImage(
+        f"{system}/{kind}",
+        source.replicas,
+        0.0 if source.deprovisioned else 1.0,
+        frozenset(source.roots) if kind == "managed" else frozenset(),
+        _failed(*misfit) if misfit else None,
+    )
+
+
+def _failed(code: str, message: str) -> Problem:
+    """Return the resize error of an allocation that Compute refused."""
+    cause = msgspec.json.encode({"error": {"code": code, "message": message}}).decode()
+    text = "Desired number of dedicated nodes could not be allocated"
+    return Problem("AllocationFailed", text, (("Provider Error Json", cause),))
+
+
+def _misfit(pool: Pool, source: ImageSource) -> tuple[str, str] | None:
+    """Return why Compute would refuse VMs of the pool's size and security made from an image, as (code, message)."""
+    size = find_size(pool.doc["vmSize"])
+    if size is None:
+        return None
+    profile = pool.doc["virtualMachineConfiguration"].get("securityProfile", {})
+    security = str(profile.get("securityType", "")).lower()
+    found = (rule(size, source, security) for rule in _RULES)
+    return next((("BadRequest", message) for message in found if message is not None), None)
+
+
+def _wrong_generation(size: Size, source: ImageSource, _: str) -> str | None:
+    if source.generation in size.generations:
+        return None
+    return (
+        f"The selected VM size '{size.name}' cannot boot Hypervisor Generation '{source.generation[1:]}'. If this was a"
+        " Create operation please check that the Hypervisor Generation of the Image matches the Hypervisor Generation"
+        " of the selected VM Size."
+    )
+
+
+def _wrong_architecture(size: Size, source: ImageSource, _: str) -> str | None:
+    if source.architecture.lower() == size.architecture.lower():
+        return None
+    return (
+        f"Cannot create a VM of size '{size.name}' because this VM size only supports a CPU Architecture of"
+        f" '{size.architecture}', but an image or disk with CPU Architecture '{source.architecture}' was given."
+    )
+
+
+def _wrong_security(_: Size, source: ImageSource, security: str) -> str | None:
+    """Judge the pool's security type: some images demand one, some allow one, the others take none."""
+    takes = source.security_type.lower()
+    if takes in _DEMANDING and security != takes:
+        return (
+            "The provided gallery image only supports creation of VMs and VM Scale Sets with"
+            f" '{source.security_type}' security type."
+        )
+    if security and security not in takes:
+        return f"Use of {security} setting is not supported for the provided image."
+    return None
+
+
+def _untrusted_size(size: Size, _: ImageSource, security: str) -> str | None:
+    if security != "trustedlaunch" or size.trusted_launch:
+        return None
+    return f"The VM size '{size.name}' does not support security type 'TrustedLaunch'."
+
+
+_RULES = (_wrong_generation, _wrong_architecture, _wrong_security, _untrusted_size)

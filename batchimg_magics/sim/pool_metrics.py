@@ -1,0 +1,68 @@
+"""What an autoscale formula can know of a pool: its nodes and its tasks, at any moment of its past.
+
+Source: the variables of Microsoft's autoscale document. Samples are 30 s apart; how busy a node's processor is, nobody
+can know here: **assumed** from whether it runs tasks.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from batchimg_magics.sim import fleet
+from batchimg_magics.sim.autoscale import SAMPLE_S
+from batchimg_magics.sim.batch_time import TICKS_AT_1970
+
+if TYPE_CHECKING:
+    from batchimg_magics.sim.pools import Pool
+    from batchimg_magics.sim.world import Item, World
+
+#: Assumed processor load of a node with tasks and of one without.
+BUSY_PERCENT, IDLE_PERCENT = 90.0, 2.0
+_USABLE = ("idle", "running")
+
+
+class PoolMetrics:
+    """The metrics of one pool, as of one moment, as `autoscale.Metrics` wants them."""
+
+    def __init__(self, world: World, account: Item, pool: Pool, now: float) -> None:
+        self._world, self._account, self._pool, self._now = world, account, pool, now
+        self._created = (pool.state.created - TICKS_AT_1970) / 1e7
+
+    def now(self) -> float:
+        """Return the moment."""
+        return self._now
+
+    def begin(self) -> float:
+        """Return when the pool was made."""
+        return self._created
+
+    def value(self, name: str) -> float:
+        """Return a metric at the moment."""
+        return self._at(name, self._now)
+
+    def samples(self, name: str, begin: float, end: float) -> tuple[list[float], int]:
+        """Return a metric's samples of a stretch of time, and how many there would be of a pool that old."""
+        first, last = math.ceil(max(0.0, begin) / SAMPLE_S), math.floor(end / SAMPLE_S)
+        taken = [number * SAMPLE_S for number in range(max(first, math.ceil(self._created / SAMPLE_S)), last + 1)]
+        return [self._at(name, moment) for moment in taken], max(0, last - first + 1)
+
+    def last(self, name: str, count: int) -> list[float]:
+        """Return a metric's last samples; of a pool too young to have one, its value now."""
+        newest = math.floor(self._now / SAMPLE_S) * SAMPLE_S
+        moments = [newest - number * SAMPLE_S for number in reversed(range(max(1, count)))]
+        return [self._at(name, moment) for moment in moments if moment >= self._created] or [self._at(name, self._now)]
+
+    def _at(self, name: str, moment: float) -> float:
+        nodes = self._pool.state.fleet
+        tally = {kind: fleet.counts(nodes, moment, kind) for kind in fleet.KINDS}
+        usable = sum(tally[kind].get(state, 0) for kind in fleet.KINDS for state in _USABLE)
+        known = {
+            "$CurrentDedicatedNodes": sum(tally["dedicated"].values()),
+            "$CurrentLowPriorityNodes": sum(tally["spot"].values()),
+            "$UsableNodeCount": usable,
+            "$PreemptedNodeCount": tally["spot"].get("preempted", 0),
+            "$SampleNodeCount": usable,
+            "$TaskSlotsPerNode": self._pool.doc["taskSlotsPerNode"],
+        }
+        return float(known.get(name, 0.0))

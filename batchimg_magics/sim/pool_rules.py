@@ -1,0 +1,373 @@
+"""What a pool's configuration must be, and what the service adds to it: the same on both planes.
+
+Source: the recorded refusals (`errors.json` of the recordings) and defaults of recorded pools; Microsoft's OpenAPI for
+names, types and ranges.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.sim import fleet, supported_images
+from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
+from batchimg_magics.sim.batch_time import duration_s
+from batchimg_magics.sim.pool_dialects import check_words, to_batch
+from batchimg_magics.sim.retirement import MANAGED_IMAGE_POOLS, MANAGED_IMAGES_END, has_retired
+from batchimg_magics.sim.sizes import find_size
+
+if TYPE_CHECKING:
+    from batchimg_magics.sim.pools import Pool
+    from batchimg_magics.sim.wire import Call
+    from batchimg_magics.sim.world import Item
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+#: Properties that are whole numbers, and their least value; strings of digits are taken for them.
+_NUMBERS = {
+    "targetDedicatedNodes": 0,
+    "targetLowPriorityNodes": 0,
+    "taskSlotsPerNode": 1,
+    "maxTaskRetryCount": -1,
+    "diskSizeGB": 1,
+    "lun": 0,
+    "backendPort": 1,
+    "frontendPortRangeStart": 1,
+    "frontendPortRangeEnd": 1,
+    "priority": 0,
+    "uid": 0,
+    "gid": 0,
+}
+#: Known properties of the types that clients most often get wrong, as the data plane names them.
+_TYPES: dict[str, frozenset[str]] = {
+    "applicationPackageReferences": frozenset({"applicationId", "version"}),
+    "imageReference": frozenset(
+        {
+            "publisher", "offer", "sku", "version", "virtualMachineImageId", "exactVersion", "sharedGalleryImageId",
+            "communityGalleryImageId",
+        }
+    ),
+    "startTask": frozenset(
+        {
+            "commandLine", "containerSettings", "resourceFiles", "environmentSettings", "userIdentity",
+            "maxTaskRetryCount", "waitForSuccess",
+        }
+    ),
+    "virtualMachineConfiguration": frozenset(
+        {
+            "imageReference", "nodeAgentSKUId", "windowsConfiguration", "dataDisks", "licenseType",
+            "containerConfiguration", "diskEncryptionConfiguration", "nodePlacementConfiguration", "extensions",
+            "osDisk", "securityProfile", "serviceArtifactReference",
+        }
+    ),
+    "metadata": frozenset({"name", "value"}),
+}  # fmt: skip
+_POOL = frozenset(
+    {
+        "id", "displayName", "vmSize", "cloudServiceConfiguration", "virtualMachineConfiguration", "resizeTimeout",
+        "targetDedicatedNodes", "targetLowPriorityNodes", "enableAutoScale", "autoScaleFormula",
+        "autoScaleEvaluationInterval", "enableInterNodeCommunication", "networkConfiguration", "startTask",
+        "certificateReferences", "applicationPackageReferences", "applicationLicenses", "taskSlotsPerNode",
+        "taskSchedulingPolicy", "userAccounts", "metadata", "mountConfiguration", "targetNodeCommunicationMode",
+        "upgradePolicy", "resourceTags", "nodeDeallocationOption",
+    }
+)  # fmt: skip
+#: What can be changed of a pool whatever nodes it has.
+CHANGEABLE = frozenset(
+    {"startTask", "certificateReferences", "applicationPackageReferences", "metadata", "targetNodeCommunicationMode"}
+)
+_CLOUD_SIZES = re.compile(r"(extra)?(small|large)|medium|a\d+|standard_(d|a)\w+", re.IGNORECASE)
+_ENTITIES = "Microsoft.Azure.Batch.Protocol.Entities"
+_SUBSCRIPTION = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.Compute"
+_IMAGE = f"{_SUBSCRIPTION}/images/{{imageName}}"
+_DEFINITION = f"{_SUBSCRIPTION}/galleries/{{galleryName}}/images/{{galleryImageName}}"
+_VERSION = _DEFINITION + "/versions/{galleryImageVersionName}"
+_COMPUTE = r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/[^/]+/providers/Microsoft\.Compute"
+_GALLERY_ID = re.compile(_COMPUTE + r"/galleries/[^/]+/images/[^/]+(/versions/[^/]+)?", re.IGNORECASE)
+_MANAGED_ID = re.compile(_COMPUTE + r"/images/[^/]+", re.IGNORECASE)
+#: The last api-versions that make pools straight from managed images, by plane.
+_MANAGED_UNTIL = {"batch": "2019-08-01.10.0", "arm": "2019-08-01"}
+#: The first api-versions recorded to refuse cloud-service pools.
+_CLOUD_SERVICE_UNTIL = {"batch": "2024-02-01", "arm": "2024-02-01"}
+_FORMULA_LIMIT = 8192
+
+
+def pool_id(name: Any) -> str:  # noqa: ANN401 - any JSON
+    """Return a pool's id, or refuse it."""
+    if name is None:
+        raise missing_property("id")
+    if not isinstance(name, str) or not _ID.fullmatch(name):
+        reason = (
+            "The ID can contain any combination of alphanumeric characters including hyphens and underscores, "
+            "and cannot contain more than 64 characters"
+        )
+        raise bad_property("id", name, reason)
+    return name
+
+
+def clean(body: Any, allowed: frozenset[str] = _POOL, kind: str = "PoolAddParameter") -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """Return a request's body with the data plane's words, numbers as numbers and nulls left out, or refuse it.
+
+    Parameters
+    ----------
+    body
+        As sent, in the data plane's dialect.
+    allowed
+        Names that it may have.
+    kind
+        What the service calls its type.
+    """
+    if not isinstance(body, dict):
+        raise refusal("InvalidRequestBody", ("Reason", "The request body must be a JSON object"))
+    for name in body:
+        if name not in allowed:
+            raise _unknown(name, kind)
+    _check_names(body)
+    check_words(body)
+    cleaned: dict[str, Any] = _numbers(to_batch(body))
+    return cleaned
+
+
+def _unknown(name: str, kind: str) -> Exception:
+    reason = (
+        f"The property '{name}' does not exist on type '{_ENTITIES}.{kind}'. "
+        "Make sure to only use property names that are defined by the type."
+    )
+    return refusal("InvalidRequestBody", ("Reason", reason))
+
+
+def _check_names(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSON
+    if isinstance(value, list):
+        for inner in value:
+            _check_names(inner, under)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if under in _TYPES and name not in _TYPES[under]:
+                kind = under[0].upper() + under[1:]
+                raise _unknown(name, kind.removesuffix("s") if under.endswith("References") else kind)
+            _check_names(inner, name)
+
+
+def _numbers(value: Any, under: str = "") -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        return {name: _numbers(inner, name) for name, inner in value.items() if inner is not None}
+    if isinstance(value, list):
+        return [_numbers(inner, under) for inner in value]
+    if under not in _NUMBERS:
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?\d+", value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or value < _NUMBERS[under] or value >= 2**31:
+        raise bad_property(under, value)
+    return value
+
+
+def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str) -> None:
+    """Refuse a pool that the service would not make.
+
+    Parameters
+    ----------
+    call
+        The request.
+    account
+        Whose pool it is.
+    pool
+        Its configuration, cleaned.
+    plane
+        ``batch`` or ``arm``.
+    """
+    if not pool.get("vmSize"):
+        raise missing_property("vmSize")
+    if "cloudServiceConfiguration" in pool:
+        _check_cloud_service(call, pool, plane)
+    elif "virtualMachineConfiguration" not in pool:
+        raise missing_property("virtualMachineConfiguration")
+    else:
+        _check_machine(call, account, pool, plane)
+    check_scale(pool)
+    check_changes(account, pool)
+
+
+def _check_cloud_service(call: Call, pool: dict[str, Any], plane: str) -> None:
+    if call.api_version >= _CLOUD_SERVICE_UNTIL[plane]:
+        raise refusal("CloudServiceConfigurationRetired")
+    if "virtualMachineConfiguration" in pool:
+        raise bad_property("virtualMachineConfiguration", None, "Only one of the configurations can be specified")
+    if not _CLOUD_SIZES.fullmatch(str(pool["vmSize"])):
+        raise bad_property("vmSize", pool["vmSize"])
+
+
+def _check_machine(call: Call, account: Item, pool: dict[str, Any], plane: str) -> None:
+    machine = pool["virtualMachineConfiguration"]
+    size = find_size(str(pool["vmSize"]))
+    if size is None:
+        raise bad_property("vmSize", pool["vmSize"])
+    for name in ("imageReference", "nodeAgentSKUId"):
+        if name not in machine:
+            raise missing_property(name)
+    agent, reference = str(machine["nodeAgentSKUId"]), machine["imageReference"]
+    if agent.lower() not in supported_images.agents():
+        raise bad_property("nodeAgentSKUId", agent, "The specified node agent SKU does not exist")
+    if (image_id := reference.get("virtualMachineImageId")) is not None:
+        check_image_id(call, account, str(image_id), plane)
+        _check_key(call, plane)
+    else:
+        supported_images.judge(call.world, call.now, reference, agent)
+    if "customerManagedKey" in machine.get("diskEncryptionConfiguration", {}) and plane == "batch":
+        raise bad_property("identity", None, "Pool Identity is required when using CustomerManagedKey.")
+    slots = pool.get("taskSlotsPerNode", 1)
+    if slots > min(4 * size.vcpus, 256):
+        raise bad_property("taskSlotsPerNode", slots, "The value must not be above 4 times the cores of a node, or 256")
+
+
+def check_image_id(call: Call, account: Item, image_id: str, plane: str) -> None:
+    """Refuse an image id that this api-version does not take.
+
+    Up to 2019-08-01 a managed image is taken, from the account's own subscription, unless the world is past its
+    retirement; from 2020-03-01 only gallery images are.
+    """
+    if _GALLERY_ID.fullmatch(image_id):
+        return
+    match = _MANAGED_ID.fullmatch(image_id)
+    over = has_retired(call.world, MANAGED_IMAGE_POOLS, call.now, MANAGED_IMAGES_END)
+    managed = call.api_version <= _MANAGED_UNTIL[plane] and not over
+    if match is None or not managed:
+        formats = [_VERSION, _DEFINITION] if call.api_version >= "2021" or not managed else [_IMAGE, _VERSION]
+        reason = f"The specified resource id must be of the format {' or '.join(formats)}"
+        raise bad_property("virtualMachineImageId", image_id, reason)
+    _check_subscription(account, "virtualMachineImageId", image_id)
+
+
+def _check_subscription(account: Item, name: str, resource: str) -> None:
+    own = account.doc["id"].split("/")[2]
+    if resource.split("/")[2].lower() != own.lower():
+        reason = (
+            f"The specified {name} is in a different subscription and cannot be used with the current Batch account"
+            f" in subscription {own}"
+        )
+        raise bad_property(name, resource, reason)
+
+
+def _check_key(call: Call, plane: str) -> None:
+    """Refuse a custom image to who signs with the account's key."""
+    if plane == "batch" and call.headers.get("authorization", "").lower().startswith("sharedkey"):
+        detail = (
+            "The specified type of authentication SharedKey is not allowed when external resources of type Compute"
+            " are linked."
+        )
+        raise refusal("AuthenticationFailed", ("AuthenticationErrorDetail", detail))
+
+
+def check_scale(pool: dict[str, Any]) -> None:
+    """Refuse targets, timeouts and formulas that do not go together or are out of range."""
+    if "resizeTimeout" in pool:
+        check_timeout(pool["resizeTimeout"])
+    if pool.get("enableAutoScale"):
+        if "autoScaleFormula" not in pool:
+            raise missing_property("autoScaleFormula")
+        targets = [name for name in ("targetDedicatedNodes", "targetLowPriorityNodes") if pool.get(name)]
+        if targets:
+            raise bad_property(targets[0], pool[targets[0]], "The target cannot be set when autoscale is enabled")
+    if "autoScaleFormula" in pool:
+        check_formula_length(pool["autoScaleFormula"])
+    if "autoScaleEvaluationInterval" in pool:
+        check_interval(pool["autoScaleEvaluationInterval"])
+
+
+def check_timeout(text: Any) -> float:  # noqa: ANN401 - any JSON
+    """Return a resize timeout in seconds; below 5 minutes it is refused."""
+    seconds = duration_s(text) if isinstance(text, str) else None
+    if seconds is None or seconds < 300 or seconds > 7 * 86_400:
+        raise bad_property("resizeTimeout", text, "The resize timeout must be at least 5 minutes")
+    return seconds
+
+
+def check_interval(text: Any) -> float:  # noqa: ANN401 - any JSON
+    """Return an autoscale evaluation interval in seconds; it is 5 minutes to 168 hours."""
+    seconds = duration_s(text) if isinstance(text, str) else None
+    if seconds is None or not 300 <= seconds <= 168 * 3600:
+        reason = "The evaluation interval must be between 5 minutes and 168 hours"
+        raise bad_property("autoScaleEvaluationInterval", text, reason)
+    return seconds
+
+
+def check_formula_length(formula: Any) -> None:  # noqa: ANN401 - any JSON
+    """Refuse a formula above 8 KB."""
+    if not isinstance(formula, str):
+        raise bad_property("autoScaleFormula", formula)
+    if len(formula.encode()) > _FORMULA_LIMIT:
+        raise refusal("AutoScalingFormulaTooLong")
+
+
+def check_changes(account: Item, pool: dict[str, Any]) -> None:
+    """Refuse what a new pool and a changed one may not have."""
+    absent = [reference.get("applicationId", "") for reference in pool.get("applicationPackageReferences", [])]
+    if absent:
+        why = "The specified application package does not exist."
+        raise refusal("InvalidApplicationPackageReferences", *((name, why) for name in absent))
+    if "startTask" in pool and not pool["startTask"].get("commandLine"):
+        raise missing_property("commandLine")
+    if subnet := pool.get("networkConfiguration", {}).get("subnetId"):
+        _check_subscription(account, "subnetId", str(subnet))
+    for pair in pool.get("metadata", []):
+        if not pair.get("name"):
+            raise bad_property("metadata", None, "The key for one of the metadata key-value pairs is empty.")
+
+
+def check_replaceable(pool: Pool, config: dict[str, Any], now: float) -> None:
+    """Refuse to change what a pool's nodes are while it has any."""
+    fixed = {name for name in {*pool.doc, *config} - CHANGEABLE if pool.doc.get(name) != config.get(name)}
+    if fixed and any(fleet.current(pool.state.fleet, now, kind) for kind in fleet.KINDS):
+        reason = f"The properties {', '.join(sorted(fixed))} can only be updated on a pool without nodes"
+        raise refusal("OperationInvalidForCurrentState", ("Reason", reason))
+
+
+def with_defaults(pool: dict[str, Any]) -> dict[str, Any]:
+    """Return a pool with what the service adds to it, as recorded."""
+    pool = {"taskSlotsPerNode": 1, "enableInterNodeCommunication": False, **pool}
+    pool["taskSchedulingPolicy"] = {"nodeFillType": "Spread", **pool.get("taskSchedulingPolicy", {})}
+    pool["vmSize"] = pool["vmSize"].lower()
+    cloud = pool.get("cloudServiceConfiguration")
+    if cloud is not None:
+        pool["cloudServiceConfiguration"] = {"osVersion": "*", **cloud}
+    if (machine := pool.get("virtualMachineConfiguration")) is not None:
+        pool["virtualMachineConfiguration"] = _machine(machine)
+    if "startTask" in pool:
+        pool["startTask"] = start_task(pool["startTask"])
+    if "userAccounts" in pool:
+        windows = cloud is not None or "windows" in pool["virtualMachineConfiguration"]["nodeAgentSKUId"].lower()
+        mode = ("interactive" if cloud is not None else "batch") if windows else None
+        pool["userAccounts"] = [_user(user, mode) for user in pool["userAccounts"]]
+    if "networkConfiguration" in pool:
+        before = {"dynamicVNetAssignmentScope": "none", "enableAcceleratedNetworking": False}
+        pool["networkConfiguration"] = before | pool["networkConfiguration"]
+    return {name: value for name, value in pool.items() if value not in ([], {})}
+
+
+def _machine(machine: dict[str, Any]) -> dict[str, Any]:
+    machine = dict(machine)
+    reference = machine["imageReference"]
+    if "virtualMachineImageId" not in reference:
+        machine["imageReference"] = {"version": "latest", **reference}
+    if (disk := machine.get("osDisk")) is not None:
+        disk = dict(disk)
+        if "managedDisk" in disk:
+            disk["managedDisk"] = {"storageAccountType": "standard_lrs", **disk["managedDisk"]}
+        machine["osDisk"] = disk
+    return machine
+
+
+def start_task(task: dict[str, Any]) -> dict[str, Any]:
+    """Return a start task with what the service adds to it."""
+    task = {"maxTaskRetryCount": 0, "waitForSuccess": True, **task}
+    identity = task.get("userIdentity", {})
+    if "username" not in identity:
+        auto = {"scope": "pool", "elevationLevel": "nonadmin", **identity.get("autoUser", {})}
+        task["userIdentity"] = {"autoUser": auto}
+    return task
+
+
+def _user(user: dict[str, Any], login_mode: str | None) -> dict[str, Any]:
+    shown = {"elevationLevel": "nonadmin"} | {name: value for name, value in user.items() if name != "password"}
+    if login_mode is not None:
+        shown["windowsUserConfiguration"] = {"loginMode": login_mode, **user.get("windowsUserConfiguration", {})}
+    return shown

@@ -1,0 +1,205 @@
+"""Resizes of a pool: on what terms it gets nodes (image, quotas, limits, scenario), and when it may be resized at all.
+
+Source: recorded resizes and quota failures, the source document's limits of managed-image pools (FACTS 1.5), the
+Batch documents on Azure Compute Gallery pools, and the REST reference's error codes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.sim import batch_accounts, commands, fleet, pool_images, pools
+from batchimg_magics.sim.allocation import PACE
+from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
+from batchimg_magics.sim.batch_time import duration_s
+from batchimg_magics.sim.fleet import KINDS, Problem, Terms
+from batchimg_magics.sim.pool_rules import check_timeout
+from batchimg_magics.sim.sizes import find_size
+
+if TYPE_CHECKING:
+    from batchimg_magics.sim.allocation import Kind
+    from batchimg_magics.sim.pool_images import PoolImage
+    from batchimg_magics.sim.pools import Pool
+    from batchimg_magics.sim.sizes import Size
+    from batchimg_magics.sim.wire import Call
+    from batchimg_magics.sim.world import Item
+
+#: Nodes of all pools together that share a managed image (FACTS 1.5: source document; the quota page says 2,000).
+MANAGED_IMAGE_LIMIT: dict[Kind, int] = {"dedicated": 2500, "spot": 1000}
+#: Nodes that one removenodes takes.
+REMOVE_LIMIT = 100
+_UNMET = "Desired number of dedicated nodes could not be allocated"
+_OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
+_WANTED: dict[Kind, str] = {"dedicated": "targetDedicatedNodes", "spot": "targetLowPriorityNodes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Something that nodes of one kind can use up.
+
+    Parameters
+    ----------
+    kind
+        Of nodes.
+    most
+        How much of it there is: cores, or nodes where `image` says whose.
+    problem
+        What is said when it is used up.
+    family
+        VM family that alone counts, in lower case; empty for all.
+    image
+        Images and snapshots whose pools alone count.
+    """
+
+    kind: Kind
+    most: int
+    problem: Problem
+    family: str = ""
+    image: frozenset[str] = frozenset()
+
+
+def need_steady(call: Call, pool: Pool) -> None:
+    """Refuse a resize of a pool that is being resized, or whose targets a formula sets."""
+    if pool.state.auto is not None:
+        reason = "The specified pool has AutoScale enabled. It cannot be resized explicitly"
+        raise refusal("OperationInvalidForCurrentState", ("Reason", reason))
+    if fleet.allocation_state(pool.state.fleet, call.now)[0] != "steady":
+        raise refusal("PoolBeingResized")
+
+
+def begin(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, now: float | None = None) -> None:
+    """Begin a resize.
+
+    Parameters
+    ----------
+    call, account, pool
+        Whose pool, on whose request.
+    body
+        Targets, of which one that is not given is 0; resizeTimeout, which stays for the next time;
+        nodeDeallocationOption.
+    now
+        When, if not at the request's moment.
+    """
+    now = call.now if now is None else now
+    if "resizeTimeout" in body:
+        pool.state.timeout = body["resizeTimeout"]
+    option = str(body.get("nodeDeallocationOption", "requeue")).lower()
+    if option not in _OPTIONS:
+        raise bad_property("nodeDeallocationOption", body["nodeDeallocationOption"])
+    targets: dict[Kind, int] = {kind: int(body.get(_WANTED[kind], 0)) for kind in KINDS}
+    fleet.begin(
+        pool.state.fleet,
+        now,
+        targets,
+        terms(call, account, pool, now),
+        timeout_s=duration_s(pool.state.timeout) or 900.0,
+        option=option,
+    )
+
+
+def stop(call: Call, pool: Pool) -> None:
+    """Stop the resize that goes on; without one nothing happens. It leaves the ETag as it is, as recorded."""
+    if pool.state.auto is not None:
+        reason = "The specified pool has AutoScale enabled. AutoScale resize cannot be stopped"
+        raise refusal("OperationInvalidForCurrentState", ("Reason", reason))
+    fleet.stop(pool.state.fleet, call.now)
+    pools.save(call, pool, touch=False)
+
+
+def remove(call: Call, pool: Pool, body: dict[str, Any]) -> None:
+    """Remove the nodes that a request lists."""
+    listed = body.get("nodeList")
+    if not isinstance(listed, list) or not listed:
+        raise missing_property("nodeList")
+    if len(listed) > REMOVE_LIMIT:
+        raise bad_property("nodeList", None, f"At most {REMOVE_LIMIT} nodes can be removed at a time")
+    if "resizeTimeout" in body:
+        check_timeout(body["resizeTimeout"])
+    need_steady(call, pool)
+    timeout = duration_s(body.get("resizeTimeout", pools.DEFAULT_TIMEOUT)) or 900.0
+    option = str(body.get("nodeDeallocationOption", "requeue")).lower()
+    try:
+        fleet.remove(pool.state.fleet, call.now, dict.fromkeys(map(str, listed)), timeout_s=timeout, option=option)
+    except KeyError:
+        raise refusal("NodeNotFound") from None
+    pools.save(call, pool)
+
+
+def terms(call: Call, account: Item, pool: Pool, now: float) -> Terms:
+    """Return on what terms a pool gets nodes at a moment."""
+    image = pool_images.look(call.world, now, account, pool)
+    seconds, fails = _start_task(pool)
+    room, full = _room(call, account, pool, image, now)
+    return Terms(
+        boot=image.boot,
+        replicas=image.replicas,
+        unusable=image.unusable,
+        start_task_s=seconds,
+        start_task_fails=fails,
+        room=room,
+        full=full,
+        failure=image.failure,
+    )
+
+
+def _start_task(pool: Pool) -> tuple[float | None, bool]:
+    """Return how long nodes wait for their start task (None: they do not), and whether it fails."""
+    task = pool.doc.get("startTask")
+    if task is None or not task.get("waitForSuccess", True):
+        return None, False
+    goes = commands.outcome(task["commandLine"], PACE.start_task_s)
+    tries = 1 + max(0, task.get("maxTaskRetryCount", 0)) if goes.exit_code else 1
+    return goes.seconds * tries, goes.exit_code != 0
+
+
+def _room(
+    call: Call, account: Item, pool: Pool, image: PoolImage, now: float
+) -> tuple[dict[Kind, int], dict[Kind, Problem]]:
+    """Return how many more nodes of each kind the quotas and limits let in, and what is said when they are full."""
+    size = find_size(pool.doc["vmSize"])
+    if size is None:
+        return {}, {}
+    limits = _quotas(account, size)
+    if image.shared_by:
+        said = "The limit of nodes in pools of this custom image has been reached"
+        problem = Problem("AllocationFailed", _UNMET, (("Reason", said),))
+        limits += [Limit(kind, nodes, problem, image=image.shared_by) for kind, nodes in MANAGED_IMAGE_LIMIT.items()]
+    others = list(pools.of_account(call.world, now, account))
+    room: dict[Kind, int] = {}
+    full: dict[Kind, Problem] = {}
+    for limit in limits:
+        used = sum(_use(call, account, other, limit, now) for other in others if other.key != pool.key)
+        used += _use(call, account, pool, limit, now)
+        left = max(0, limit.most - used) // (1 if limit.image else size.vcpus)
+        if left < room.get(limit.kind, left + 1):
+            room[limit.kind], full[limit.kind] = left, limit.problem
+    return room, full
+
+
+def _quotas(account: Item, size: Size) -> list[Limit]:
+    """Return the core quotas that nodes of a size count against; accounts that have none are limited by Compute."""
+    said = "The specified account has reached"
+    inner = batch_accounts.properties(account)
+    limits = []
+    if (most := inner.get("dedicatedCoreQuota")) is not None:
+        limits.append(Limit("dedicated", most, Problem("AccountCoreQuotaReached", f"{said} core quota")))
+    if (most := inner.get("lowPriorityCoreQuota")) is not None:
+        spot = Problem("AccountLowPriorityCoreQuotaReached", f"{said} low priority core quota")
+        limits.append(Limit("spot", most, spot))
+    if inner.get("dedicatedCoreQuotaPerVMFamilyEnforced"):
+        for family in inner.get("dedicatedCoreQuotaPerVMFamily") or ():
+            if family["name"].lower() == size.family.lower():
+                series = Problem("AccountVMSeriesCoreQuotaReached", f"{said} VM series core quota for {family['name']}")
+                limits.append(Limit("dedicated", family["coreQuota"], series, family=size.family.lower()))
+    return limits
+
+
+def _use(call: Call, account: Item, pool: Pool, limit: Limit, now: float) -> int:
+    """Return how much a pool uses of a limit, with the nodes that are still to come."""
+    size = find_size(pool.doc["vmSize"])
+    if size is None or (limit.family and size.family.lower() != limit.family):
+        return 0
+    if limit.image and not limit.image & pool_images.look(call.world, now, account, pool).shared_by:
+        return 0
+    return fleet.held(pool.state.fleet, now, limit.kind) * (1 if limit.image else size.vcpus)

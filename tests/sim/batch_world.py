@@ -1,0 +1,92 @@
+"""An app with a Batch account, and short ways to ask it things: what the tests of Microsoft.Batch share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from batchimg_magics.sim.app import App
+from batchimg_magics.sim.clock import ManualClock
+from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION, furnish
+from batchimg_magics.sim.world import World
+
+START = 1_782_896_400.0  # 2026-07-01T09:00:00Z
+ACCOUNT_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}"
+IMAGES = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute"
+JAMMY = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts"}
+MACHINE = {"imageReference": JAMMY, "nodeAgentSKUId": "batch.node.ubuntu 22.04"}
+NOW, ARM_NOW = "2025-06-01", "2025-06-01"
+
+
+@dataclass(slots=True)
+class Told:
+    """An answer, decoded."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+    @property
+    def code(self) -> str:
+        return str(self.body.get("error", self.body)["code"])
+
+    def why(self) -> dict[str, str]:
+        return {pair["key"]: pair.get("value", "") for pair in self.body.get("values", [])}
+
+
+class Azure:
+    """A furnished world in memory whose time the test moves."""
+
+    def __init__(self, seed: int = 0, start: float = START) -> None:
+        self.world = World(start=start, seed=seed)
+        furnish(self.world)
+        self.clock = ManualClock(start)
+        self.app = App(self.world, self.clock)
+
+    def send(self, method: str, url: str, body: Any = None, **headers: str) -> Told:
+        content = b"" if body is None else msgspec.json.encode(body)
+        sent = {"authorization": "Bearer t"} | {name.replace("_", "-"): value for name, value in headers.items()}
+        answer = self.app.answer(method, url, sent, content)
+        return Told(answer.status, answer.headers, msgspec.json.decode(answer.body) if answer.body else None)
+
+    def batch(self, method: str, path: str, body: Any = None, *, version: str = NOW, **headers: str) -> Told:
+        """Ask the data plane of the furnished account."""
+        joint = "&" if "?" in path else "?"
+        url = f"https://{ACCOUNT}.{REGION}.batch.azure.com{path}{joint}api-version={version}"
+        return self.send(method, url, body, **headers)
+
+    def arm(self, method: str, path: str, body: Any = None, *, version: str = ARM_NOW, **headers: str) -> Told:
+        """Ask ARM; a path that does not begin at the root begins at the furnished account."""
+        path = path if path.startswith("/subscriptions") else ACCOUNT_ID + path
+        joint = "&" if "?" in path else "?"
+        return self.send(method, f"https://management.azure.com{path}{joint}api-version={version}", body, **headers)
+
+    def add(self, name: str = "p", dedicated: int = 0, spot: int = 0, **more: Any) -> Told:
+        """Add a pool of Ubuntu nodes on the data plane."""
+        body = {"id": name, "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": MACHINE}
+        body |= {"targetDedicatedNodes": dedicated, "targetLowPriorityNodes": spot} | more
+        return self.batch("POST", "/pools", {key: value for key, value in body.items() if value is not None})
+
+    def pool(self, name: str = "p") -> dict[str, Any]:
+        found: dict[str, Any] = self.batch("GET", f"/pools/{name}").body
+        return found
+
+    def nodes(self, name: str = "p", query: str = "") -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.batch("GET", f"/pools/{name}/nodes{query}").body["value"]
+        return found
+
+    def states(self, name: str = "p") -> dict[str, int]:
+        found: dict[str, int] = {}
+        for node in self.nodes(name):
+            found[node["state"]] = found.get(node["state"], 0) + 1
+        return found
+
+    def steady(self, name: str = "p", limit: float = 86_400.0) -> dict[str, Any]:
+        """Move time on until the pool is steady, and return it."""
+        until = self.clock.now() + limit
+        while (pool := self.pool(name))["allocationState"] != "steady":
+            assert self.clock.now() < until
+            self.clock.advance(5)
+        return pool

@@ -1,0 +1,235 @@
+"""The allocation model: pure, the same every time, and fast enough for 100,000 nodes."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+
+from batchimg_magics.sim import allocation, fleet
+from batchimg_magics.sim.allocation import ABSENT, CODE, PACE, Cohort
+from batchimg_magics.sim.fleet import Fleet, Problem, Terms
+
+HOUR = 3600.0
+
+
+def cohort(**more: object) -> Cohort:
+    plain = {"seed": "s", "kind": "dedicated", "first": 0, "count": 250, "began": 0.0, "until": HOUR, "first_s": 40.0}
+    return Cohort(**(plain | {"wave_s": 45.0, "boot": "linux/marketplace"} | more))  # type: ignore[arg-type]
+
+
+def tally(fleet_: Fleet, now: float) -> dict[str, dict[str, int]]:
+    return {kind: found for kind in fleet.KINDS if (found := fleet.counts(fleet_, now, kind))}
+
+
+def grown(dedicated: int = 0, spot: int = 0, terms: Terms | None = None, timeout_s: float = 900.0) -> Fleet:
+    made = Fleet("seed")
+    targets = {"dedicated": dedicated, "spot": spot}
+    fleet.begin(made, 0.0, targets, terms or Terms(), timeout_s=timeout_s)  # type: ignore[arg-type]
+    return made
+
+
+def test_a_cohort_is_the_same_whoever_computes_it() -> None:
+    codes, since = allocation.at(cohort(), 100.0)
+    allocation._names.cache_clear()
+    allocation._table.cache_clear()
+    again, since_again = allocation.at(cohort(), 100.0)
+    assert np.array_equal(codes, again)
+    assert np.array_equal(since[codes != ABSENT], since_again[codes != ABSENT])
+
+
+def test_node_ids_read_as_azures_and_are_in_order() -> None:
+    ids = allocation.table(cohort(kind="spot")).ids
+    assert all(len(name) == len("tvmps_") + 64 + 2 and name.endswith("_p") for name in ids)
+    assert ids == sorted(set(ids))
+
+
+def test_another_seed_makes_other_nodes() -> None:
+    assert not set(allocation.table(cohort()).ids) & set(allocation.table(cohort(seed="t")).ids)
+
+
+def test_nodes_come_in_waves_and_pass_through_creating_and_starting() -> None:
+    one = cohort()
+    assert np.count_nonzero(allocation.at(one, 39.9)[0] != ABSENT) == 0
+    assert np.count_nonzero(allocation.at(one, 40.1)[0] != ABSENT) == PACE.wave_nodes
+    assert np.count_nonzero(allocation.at(one, 40 + 2 * 45.0)[0] != ABSENT) == 250
+    passed = [set(allocation.at(one, float(now))[0][allocation.table(one).index < 100]) for now in range(40, 200, 2)]
+    assert passed[0] == {CODE["creating"]}
+    assert {CODE["starting"]} in passed
+    assert passed[-1] == {CODE["idle"]}
+
+
+def test_states_only_go_forward_and_since_is_when_they_began() -> None:
+    one = cohort(count=50)
+    before, _ = allocation.at(one, 40.0)
+    for now in np.arange(41.0, 140.0, 1.0):
+        codes, since = allocation.at(one, now)
+        assert np.all(codes >= before)
+        there = codes != ABSENT
+        assert np.all(since[there] <= now)
+        assert np.array_equal(allocation.at(one, now + 1e-6)[0][there & (since == now)], codes[there & (since == now)])
+        before = codes
+
+
+def test_a_small_resize_is_steady_within_the_recorded_times() -> None:
+    made = grown(20, 5)
+    assert made.resize is not None
+    assert 30 <= made.resize.ends <= 96
+    assert tally(made, made.resize.ends)["dedicated"].keys() <= {"creating", "starting"}
+    assert tally(made, 300.0) == {"dedicated": {"idle": 20}, "spot": {"idle": 5}}
+    assert fleet.errors(made, 300.0) == ()
+
+
+def test_a_resize_with_nothing_to_do_is_steady_after_the_recorded_moment() -> None:
+    made = grown()
+    assert fleet.allocation_state(made, 1.3) == ("resizing", 0.0)
+    assert fleet.allocation_state(made, 1.5) == ("steady", PACE.empty_s)
+
+
+def test_a_timeout_leaves_what_came_and_says_so_once_it_is_over() -> None:
+    made = grown(2000, timeout_s=300.0)
+    assert fleet.errors(made, 299.0) == ()
+    assert [problem.code for problem in fleet.errors(made, 300.0)] == ["AllocationTimedout"]
+    came = fleet.current(made, 10_000.0, "dedicated")
+    assert 0 < came < 2000
+    assert came % PACE.wave_nodes == 0
+
+
+def test_the_next_resize_asks_for_the_rest_and_clears_the_errors() -> None:
+    made = grown(2000, timeout_s=300.0)
+    came = fleet.current(made, 301.0, "dedicated")
+    fleet.begin(made, 301.0, {"dedicated": 2000, "spot": 0}, Terms(), timeout_s=HOUR)
+    assert fleet.errors(made, 302.0) == ()
+    assert fleet.current(made, 302.0, "dedicated") == came
+    assert tally(made, 301.0 + HOUR) == {"dedicated": {"idle": 2000}}
+    assert fleet.errors(made, 301.0 + HOUR) == ()
+
+
+def test_fewer_replicas_and_managed_images_are_slower() -> None:
+    enough, few = (allocation.wave_s("gallery", 3000, replicas) for replicas in (10, 1))
+    assert few == pytest.approx(10 * enough)
+    assert allocation.wave_s("managed", 100, None) > allocation.wave_s("gallery", 100, 1)
+
+
+def test_quotas_let_in_what_fits_and_say_what_is_full() -> None:
+    full = Problem("AccountCoreQuotaReached", "full")
+    made = grown(50, terms=Terms(room={"dedicated": 8}, full={"dedicated": full}))
+    assert fleet.current(made, 900.0, "dedicated") == 8
+    assert fleet.errors(made, 900.0) == (full,)
+    none = grown(50, terms=Terms(room={"dedicated": 0}, full={"dedicated": full}))
+    assert fleet.allocation_state(none, 1.5)[0] == "steady"
+    assert fleet.errors(none, 1.5) == (full,)
+
+
+def test_stopping_keeps_what_came_and_says_which_kind_is_short() -> None:
+    made = grown(2000, 10, timeout_s=HOUR)
+    came = fleet.current(made, 150.0, "dedicated")
+    fleet.stop(made, 150.0)
+    assert fleet.allocation_state(made, 151.0) == ("stopping", 150.0)
+    assert fleet.allocation_state(made, 150.0 + PACE.stop_s)[0] == "steady"
+    assert fleet.current(made, HOUR, "dedicated") == came
+    assert [problem.code for problem in fleet.errors(made, HOUR)] == ["ResizeStopped"]
+    assert "dedicated nodes could not be allocated due to a stop" in fleet.errors(made, HOUR)[0].message
+
+
+def test_stopping_a_shrink_lets_the_removal_finish() -> None:
+    made = grown(2)
+    fleet.begin(made, 500.0, {"dedicated": 0, "spot": 2}, Terms(), timeout_s=900.0)
+    fleet.stop(made, 500.2)
+    assert made.resize is not None
+    assert made.resize.ends == pytest.approx(500.0 + allocation.removal_s(2))
+    assert tally(made, 560.0) == {"dedicated": {"leavingpool": 2}}
+    assert tally(made, made.resize.ends) == {}
+    assert [problem.message for problem in fleet.errors(made, HOUR)] == [
+        "Desired number of low priority nodes could not be allocated due to a stop resize operation"
+    ]
+
+
+def test_shrinking_takes_the_newest_nodes_first_and_keeps_the_others_ids() -> None:
+    made = grown(10)
+    first = {node.id for node in fleet.nodes(made, 300.0)}
+    fleet.begin(made, 300.0, {"dedicated": 14, "spot": 0}, Terms(), timeout_s=900.0)
+    assert len(list(fleet.nodes(made, 600.0))) == 14
+    fleet.begin(made, 600.0, {"dedicated": 10, "spot": 0}, Terms(), timeout_s=900.0)
+    assert {node.id for node in fleet.nodes(made, 900.0)} == first
+
+
+def test_a_system_never_deprovisioned_makes_unusable_nodes() -> None:
+    made = grown(5, terms=Terms(unusable=1.0))
+    assert tally(made, 2 * HOUR) == {"dedicated": {"unusable": 5}}
+    assert all(node.booted is None for node in fleet.nodes(made, 2 * HOUR))
+
+
+def test_unusable_nodes_may_recover() -> None:
+    made = grown(20, terms=Terms(unusable=0.5, recovering=0.5))
+    soon, late = tally(made, 800.0)["dedicated"], tally(made, 2 * HOUR)["dedicated"]
+    assert soon["unusable"] > late["unusable"] > 0
+
+
+def test_a_start_task_is_waited_for_and_may_fail() -> None:
+    fine = grown(3, terms=Terms(start_task_s=600.0))
+    assert tally(fine, 400.0) == {"dedicated": {"waitingforstarttask": 3}}
+    assert tally(fine, 1000.0) == {"dedicated": {"idle": 3}}
+    bad = grown(3, terms=Terms(start_task_s=5.0, start_task_fails=True))
+    assert tally(bad, 1000.0) == {"dedicated": {"starttaskfailed": 3}}
+
+
+def test_spot_nodes_are_taken_and_given_back_again_and_again() -> None:
+    made = grown(2, 40, Terms(preempted_per_h=2.0))
+    seen = [tally(made, 600.0 + hour * HOUR) for hour in range(30)]
+    assert all(sum(one["spot"].values()) == 40 for one in seen)
+    assert all(one["dedicated"] == {"idle": 2} for one in seen)
+    assert sum(one["spot"].get("preempted", 0) > 0 for one in seen) > 20
+    assert any(one["spot"].get("starting", 0) for one in seen)
+    assert all(one["spot"].get("idle", 0) > 10 for one in seen)
+
+
+def test_what_was_done_to_a_node_shows_and_passes() -> None:
+    made = grown(1)
+    (node,) = fleet.nodes(made, 500.0)
+    fleet.note(made, 500.0, node.id, "reboot")
+    states = {second: next(fleet.nodes(made, 500.0 + second)).state for second in (1, 64, 66, 70)}
+    assert states == {1: "rebooting", 64: "rebooting", 66: "starting", 70: "idle"}
+    assert fleet.counts(made, 510.0, "dedicated") == {"rebooting": 1}
+    fleet.note(made, 600.0, node.id, "disable")
+    assert next(fleet.nodes(made, 601.0)).state == "offline"
+    fleet.note(made, 610.0, node.id, "enable")
+    assert next(fleet.nodes(made, 611.0)).state == "idle"
+
+
+def test_removed_nodes_leave_and_the_others_stay() -> None:
+    made = grown(5, 2)
+    ids = [node.id for node in fleet.nodes(made, 400.0)]
+    fleet.remove(made, 400.0, ids[:3], timeout_s=900.0, option="requeue")
+    assert made.resize is not None
+    assert made.resize.dedicated + made.resize.spot == 4
+    assert [node.id for node in fleet.nodes(made, 401.0) if node.state == "leavingpool"] == ids[:3]
+    assert [node.id for node in fleet.nodes(made, made.resize.ends)] == ids[3:]
+    with pytest.raises(KeyError):
+        fleet.remove(made, 600.0, ["tvmps_none_d"], timeout_s=900.0, option="requeue")
+
+
+def test_nodes_can_be_listed_from_behind_any_of_them() -> None:
+    made = grown(30, 10)
+    everything = [node.id for node in fleet.nodes(made, 400.0)]
+    assert everything == sorted(everything)
+    assert [node.id for node in fleet.nodes(made, 400.0, everything[11])] == everything[12:]
+
+
+def test_100_000_nodes_are_made_counted_and_paged_in_time() -> None:
+    fleets = [Fleet(f"pool {number}") for number in range(40)]
+    began = time.perf_counter()
+    for one in fleets:
+        fleet.begin(one, 0.0, {"dedicated": 2000, "spot": 500}, Terms(), timeout_s=HOUR)
+    assert sum(fleet.current(one, HOUR, kind) for one in fleets for kind in fleet.KINDS) == 100_000
+    made_s = time.perf_counter() - began
+    page_s = math.inf
+    for one in fleets[:3]:
+        began = time.perf_counter()
+        page = [node for node, _ in zip(fleet.nodes(one, HOUR), range(1000), strict=False)]
+        page_s = min(page_s, time.perf_counter() - began)
+        assert len(page) == 1000
+    assert made_s < 5
+    assert page_s < 0.02
