@@ -1,1 +1,83 @@
-"""Placeholder."""
+"""From a prepared VM to an Azure Batch pool of any size, in a notebook - with a local Azure to try it on.
+
+``%load_ext batchimg_magics`` brings ``%batchimg``; `Session` has the same verbs in plain Python.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from batchimg_magics.errors import (
+        AuthenticationError,
+        BatchImgError,
+        BudgetError,
+        ConflictError,
+        DetachedError,
+        InUseError,
+        NotConnectedError,
+        NotFoundError,
+        ProvisioningError,
+        ResizeError,
+        ServiceError,
+        SpecError,
+        ThrottledError,
+        WaitTimeoutError,
+    )
+    from batchimg_magics.session import Session
+    from batchimg_magics.spec import PoolSpec
+
+__all__ = [
+    "AuthenticationError",
+    "BatchImgError",
+    "BudgetError",
+    "ConflictError",
+    "DetachedError",
+    "InUseError",
+    "NotConnectedError",
+    "NotFoundError",
+    "PoolSpec",
+    "ProvisioningError",
+    "ResizeError",
+    "ServiceError",
+    "Session",
+    "SpecError",
+    "ThrottledError",
+    "WaitTimeoutError",
+    "load_ipython_extension",
+    "unload_ipython_extension",
+]
+
+#: Where a public name that is not an error lives.
+_HOMES = {"PoolSpec": "spec", "Session": "session"}
+
+
+def __getattr__(name: str) -> object:
+    # Only what is asked for is imported: `%load_ext` must cost next to nothing.
+    from importlib import import_module, metadata
+
+    if name == "__version__":
+        return metadata.version(__name__)
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
+def load_ipython_extension(shell: InteractiveShell) -> None:
+    """Register ``%batchimg`` and its completion; IPython calls this for ``%load_ext batchimg_magics``."""
+    from batchimg_magics.ui import magics
+
+    magics.load(shell)
+
+
+def unload_ipython_extension(shell: InteractiveShell) -> None:
+    """Take ``%batchimg`` away again and let its connection go."""
+    from batchimg_magics.ui import magics
+
+    magics.unload(shell)

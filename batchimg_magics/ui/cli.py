@@ -1,0 +1,108 @@
+"""``batchimg VERB ...``: the same verbs on the command line. Tables as text, or as JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
+from batchimg_magics.ui import lines, tables
+from batchimg_magics.ui.progress import Silent, Terminal, follow
+from batchimg_magics.ui.verbs import JSON, PROFILE
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Sequence
+
+    from batchimg_magics.core.tables import Table
+    from batchimg_magics.session import Session
+
+__all__ = ["main"]
+
+PROG = "batchimg"
+#: The shell's own number for a program that Ctrl-C ended.
+INTERRUPTED = 130
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run one line.
+
+    Parameters
+    ----------
+    words
+        The verb and what follows it; by default the process's arguments.
+
+    Returns
+    -------
+    int
+        0: done. 1: it failed. 2: the line makes no sense, nothing was done. 130: Ctrl-C.
+    """
+    try:
+        asked = lines.parse(sys.argv[1:] if words is None else words, prog=PROG, shared=(JSON, PROFILE))
+        _refuse_leaving(asked)
+        _run(asked)
+    except lines.HelpAsked as text:
+        print(text)
+    except BatchImgError as error:
+        print(_here("\n".join(error._render_traceback_())), file=sys.stderr)
+        return INTERRUPTED if isinstance(error, DetachedError) else 2 if isinstance(error, SpecError) else 1
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    return 0
+
+
+def _refuse_leaving(asked: lines.Line) -> None:
+    """Refuse --no-wait where there is more to do than to ask for one thing: this process is who does it."""
+    several = asked.verb.name == "create" or "image" in asked.options
+    if several and not asked.options.get("wait", True):
+        raise SpecError(
+            f"{asked.verb.name} here is work of several steps, which ends with this process",
+            hint="leave --no-wait out; in a notebook the kernel goes on with it",
+        )
+
+
+def _run(asked: lines.Line) -> None:
+    if asked.verb.name == "help":
+        _print(lines.help_table(asked.options.get("verb"), PROG), "", asked)
+        return
+    from batchimg_magics.session import Session
+
+    with Session() as session:
+        if "profile" in asked.shared:
+            follow(session.begin("connect", profile=asked.shared["profile"]), Silent())
+        try:
+            table = _worked(session, asked)
+        except BatchImgError as error:
+            if error.table is not None:
+                _print(error.table, session.label, asked)
+            raise
+        _print(table, session.label, asked)
+
+
+def _worked(session: Session, asked: lines.Line) -> Table:
+    options = dict(asked.options)
+    wait = options.pop("wait", True)
+    work = session.begin(asked.verb.name, **options)
+    if not wait:
+        return work.begun()
+    return follow(work, Terminal(sys.stderr) if sys.stderr.isatty() else Silent())
+
+
+def _print(table: Table, label: str, asked: lines.Line) -> None:
+    if "json" in asked.shared:
+        print(json.dumps(table.rows(), default=_iso, ensure_ascii=False, indent=1))
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    print(tables.text(table.columns, caption=_here(tables.captioned(table.caption, label)), width=width))
+
+
+def _here(said: str) -> str:
+    """Turn the notebook's lines in a text into the command line's."""
+    return re.sub("%+batchimg", PROG, said)
+
+
+def _iso(value: dt.datetime) -> str:
+    return value.isoformat()

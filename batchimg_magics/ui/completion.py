@@ -1,0 +1,87 @@
+"""Tab completion after ``%batchimg``: verbs, options and values, all from the table of verbs."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from batchimg_magics.ui.verbs import VERBS, Option, Verb
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["complete"]
+
+#: After ``%``, ``%%``, ``x = %``, and ``%%batchimg x <<``; what follows is the line so far.
+_DOOR = re.compile(r"^\s*(?:[\w.\[\]'\", ]+=\s*)?%{1,2}batchimg\s+(?:\w+\s*<<\s*)?(?P<line>.*)$")
+
+
+def complete(before: str, names: Callable[[str], list[str]]) -> tuple[str, list[str]] | None:
+    """Return what could stand at the cursor.
+
+    Parameters
+    ----------
+    before
+        The text of the cursor's line up to the cursor.
+    names
+        The names that there are of a kind (``pool``, ``vm``, ``vm_size``, ``profile``), as `Session.names`.
+
+    Returns
+    -------
+    tuple of str and list of str, or None
+        The word that the cursor is at the end of, and what could stand in its place. None where the line is none of
+        ours, or where only others know (a file's name).
+    """
+    match = _DOOR.match(before)
+    if not match:
+        return None
+    *words, last = re.split(r"\s+", match["line"])
+    if not words:
+        return last, _starting(last, _verbs())
+    verb = next((verb for verb in VERBS if verb.name == words[0]), None)
+    if verb is None:
+        return last, []
+    option = _open(verb, words[1:], last)
+    if option is None:
+        return last, _starting(last, _flags(verb, words))
+    if option.offer == "file":
+        return None
+    return last, _starting(last, _values(option, names))
+
+
+def _verbs() -> list[str]:
+    return [verb.name for verb in VERBS]
+
+
+def _flags(verb: Verb, words: list[str]) -> list[str]:
+    """Return the options that are not on the line yet."""
+    return [one.flag for one in verb.options if not one.by_place and (one.gather or one.flag not in words)]
+
+
+def _open(verb: Verb, words: list[str], last: str) -> Option | None:
+    """Return the option or argument whose value stands at the cursor; None: an option's name belongs there."""
+    by_flag = {option.flag: option for option in verb.options if not option.by_place}
+    if words and (option := by_flag.get(words[-1])) and option.metavar:
+        return option
+    if last.startswith("-"):
+        return None
+    before = [by_flag.get(word) for word in [verb.name, *words]]
+    taken = sum(
+        not word.startswith("-") and not (option and option.metavar)
+        for option, word in zip(before, words, strict=False)
+    )
+    places = [option for option in verb.options if option.by_place]
+    return places[taken] if taken < len(places) else None
+
+
+def _values(option: Option, names: Callable[[str], list[str]]) -> list[str]:
+    if option.words:
+        return list(option.words)
+    if option.offer == "verb":
+        return _verbs()
+    return names(option.offer) if option.offer else []
+
+
+def _starting(fragment: str, words: list[str]) -> list[str]:
+    low = fragment.lower()
+    return [word for word in words if word.lower().startswith(low)]

@@ -1,0 +1,221 @@
+"""``%batchimg`` and ``%%batchimg``: a thin door to a `Session`."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+from IPython.core.completer import SimpleCompletion, context_matcher
+from IPython.core.magic import (
+    Magics,
+    line_cell_magic,
+    magics_class,
+    needs_local_scope,
+    no_var_expand,
+    output_can_be_silenced,
+)
+from IPython.display import display
+from traitlets import Bool, Unicode
+
+from batchimg_magics.errors import BatchImgError, SpecError
+from batchimg_magics.ui import lines
+from batchimg_magics.ui.completion import complete
+from batchimg_magics.ui.progress import Notebook, Screen, Silent, Terminal, follow
+from batchimg_magics.ui.tables import captioned
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+    from IPython.core.completer import CompletionContext, SimpleMatcherResult
+    from IPython.core.interactiveshell import InteractiveShell
+
+    from batchimg_magics.core.tables import Table
+    from batchimg_magics.session import Session
+
+__all__ = ["BatchImgMagics", "expand", "load", "unload"]
+
+#: A whole word that names a variable, alone or as an option's value: $n, {n}, --nodes=$n.
+_VARIABLE = re.compile(r"(?P<option>--[\w-]+=)?(?:\$(?P<bare>[^\W\d]\w*)|\{(?P<braced>[^\W\d]\w*)\})")
+
+
+def expand(words: list[str], variables: Mapping[str, Any]) -> list[str]:
+    """Put the values of variables in place of whole words ``$name`` and ``{name}``; anything else stays as it is.
+
+    Raises
+    ------
+    SpecError
+        There is no such variable, or it is neither a text nor a number nor a path.
+    """
+    return [_expanded(word, variables) for word in words]
+
+
+def _expanded(word: str, variables: Mapping[str, Any]) -> str:
+    match = _VARIABLE.fullmatch(word)
+    if not match:
+        return word
+    name = match["bare"] or match["braced"]
+    if name not in variables:
+        raise SpecError(f"there is no variable {name!r}", hint="it is looked up where the line stands")
+    value = variables[name]
+    if not isinstance(value, (str, Real, os.PathLike)):
+        raise SpecError(f"{name} is a {type(value).__name__}", hint="a text, a number or a path can stand on a line")
+    return f"{match['option'] or ''}{value}"
+
+
+@magics_class
+class BatchImgMagics(Magics):
+    """Settings of `%batchimg`, for `%config` and IPython's configuration files."""
+
+    world = Unicode("", help="local Azure: the file that its world lives in, or :memory:").tag(config=True)
+    speed = Unicode("", help="local Azure: simulated seconds a second, or max").tag(config=True)
+    show_progress = Bool(default_value=True, help="show progress while a verb works").tag(config=True)
+
+    def __init__(self, shell: InteractiveShell) -> None:
+        super().__init__(shell)
+        self._shell = shell  # the base class's may be None
+        self._session: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        """The kernel's one connection, made when it is first needed."""
+        if self._session is None:
+            from batchimg_magics.session import Session
+
+            self._session = Session()
+        return self._session
+
+    def close(self) -> None:
+        """Let the connection go."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    @needs_local_scope
+    @no_var_expand
+    @output_can_be_silenced
+    @line_cell_magic
+    def batchimg(
+        self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
+    ) -> pd.DataFrame | None:
+        """From a prepared VM to an Azure Batch pool of any size."""
+        target, words = _target(lines.split(line.rstrip().removesuffix(";")))
+        try:
+            asked = lines.parse(expand(words, {**self._shell.user_ns, **(local_ns or {})}))
+        except lines.HelpAsked as help_text:
+            print(help_text)  # noqa: T201 - IPython's way to show text
+            return None
+        frame = self._answer(asked.verb.name, {**asked.options, **_body(asked, cell)})
+        if target is None:
+            return frame
+        self._shell.user_ns[target] = frame
+        return None
+
+    batchimg.__doc__ = f"{batchimg.__doc__}\n\n{lines.overview()}"
+
+    def _answer(self, verb: str, options: dict[str, Any]) -> pd.DataFrame:
+        if verb == "help":
+            return _dressed(lines.help_table(options.get("verb")))
+        settings = {name: said for name, said in (("world", self.world), ("speed", self.speed)) if said}
+        if verb == "connect" and not {"subscription", "profile"} & options.keys():
+            options = {**settings, **options}
+        elif verb != "connect" and settings and not self.session.connected:
+            self._work("connect", settings)
+        return _dressed(self._work(verb, options), self.session.label)
+
+    def _work(self, verb: str, options: dict[str, Any]) -> Table:
+        wait = options.pop("wait", True)
+        work = self.session.begin(verb, **options)
+        if not wait:
+            return work.begun()
+        try:
+            return follow(work, self._screen())
+        except BatchImgError as error:
+            if error.table is not None:
+                display(_dressed(error.table, self.session.label))  # type: ignore[no-untyped-call] # untyped upstream
+            raise
+
+    def _screen(self) -> Screen:
+        if not self.show_progress:
+            return Silent()
+        if getattr(self._shell, "kernel", None) is not None:
+            return Notebook()
+        return Terminal(sys.stderr) if sys.stderr.isatty() else Silent()
+
+    @context_matcher(identifier="batchimg")  # type: ignore[untyped-decorator] # untyped upstream
+    def complete(self, context: CompletionContext) -> SimpleMatcherResult:
+        """Complete a line of ours; leave any other to the other matchers."""
+        found = complete(context.text_until_cursor, self._names)
+        if found is None:
+            return {"completions": []}
+        fragment, words = found
+        return {
+            "completions": [SimpleCompletion(word) for word in words],
+            "suppress": True,
+            "matched_fragment": fragment,
+        }
+
+    def _names(self, kind: str) -> list[str]:
+        return self.session.names(kind)
+
+
+def _target(words: list[str]) -> tuple[str | None, list[str]]:
+    """Take ``x <<`` from the front of a line, where it stands there."""
+    if words[1:2] == ["<<"]:
+        if not words[0].isidentifier():
+            raise SpecError(f"{words[0]!r} is no name of a variable", hint="it reads: %%batchimg x << create ...")
+        return words[0], words[2:]
+    return None, words
+
+
+def _body(asked: lines.Line, cell: str | None) -> dict[str, str]:
+    if cell is None or not cell.strip():
+        return {}
+    if not asked.verb.takes_body:
+        raise SpecError(
+            f"{asked.verb.name} takes no cell body", hint=f"write it as a line: %batchimg {asked.verb.usage}"
+        )
+    if "spec" in asked.options:
+        raise SpecError("the pool is described by --spec and by the cell's body", hint="use one of them")
+    return {"spec": cell}
+
+
+def _dressed(table: Table, label: str = "") -> pd.DataFrame:
+    from batchimg_magics.frames import frame
+    from batchimg_magics.ui.display import dress
+
+    made = frame(table)
+    made.attrs["caption"] = captioned(table.caption, label)
+    return dress(made)
+
+
+def load(shell: InteractiveShell) -> None:
+    """Register the magic and its completion; a second time, do nothing."""
+    if _loaded(shell) is None:
+        magics = BatchImgMagics(shell)
+        shell.register_magics(magics)
+        shell.Completer.custom_matchers.append(magics.complete)
+
+
+def unload(shell: InteractiveShell) -> None:
+    """Take the magic and its completion away, and let the connection go; where there is none, do nothing."""
+    magics = _loaded(shell)
+    if magics is None:
+        return
+    magics.close()
+    shell.Completer.custom_matchers.remove(magics.complete)
+    configurables: list[Any] = shell.configurables  # upstream declares a list of shells
+    configurables.remove(magics)
+    manager = shell.magics_manager
+    del manager.registry[BatchImgMagics.__name__]
+    for kind in ("line", "cell"):
+        manager.magics[kind].pop("batchimg", None)
+
+
+def _loaded(shell: InteractiveShell) -> BatchImgMagics | None:
+    # By name: after a module's reload its class is another one.
+    found: BatchImgMagics | None = shell.magics_manager.registry.get(BatchImgMagics.__name__)
+    return found

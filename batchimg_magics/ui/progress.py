@@ -1,0 +1,182 @@
+"""What is seen while work goes on: one line in a terminal, bars in a notebook, and a last line that stays."""
+
+from __future__ import annotations
+
+import shutil
+from html import escape
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchimg_magics.core.progress import Step
+    from batchimg_magics.core.tables import Table
+    from batchimg_magics.work import Work
+
+__all__ = ["Notebook", "Screen", "Silent", "Terminal", "duration", "follow"]
+
+#: Real seconds between two looks at the work. A wait in slices lets Ctrl-C through.
+SLICE_S = 0.1
+_BAR = 20
+
+
+class Screen(Protocol):
+    """Where progress is shown."""
+
+    def show(self, label: str, steps: Sequence[Step], now: float) -> None:
+        """Show the steps as they stand, in place of what was shown before."""
+
+    def close(self, last: str) -> None:
+        """Leave this line in place of what was shown; an empty one leaves nothing."""
+
+
+def follow(work: Work, screen: Screen) -> Table:
+    """Wait for work in the foreground, show how it goes, and return its table.
+
+    Raises
+    ------
+    DetachedError
+        Ctrl-C: nothing new is begun; the hint has the lines that go on with it and that stop it.
+    BatchImgError
+        What the work raised.
+    """
+    outcome = "failed"
+    try:
+        try:
+            while not work.wait(SLICE_S):
+                screen.show(work.label, work.board.steps(), work.board.now())
+        except KeyboardInterrupt:
+            outcome = "interrupted"
+            work.interrupt()
+        table = work.result()
+        outcome = "done"
+    finally:
+        screen.close(_last(work, outcome))
+    return table
+
+
+def _last(work: Work, outcome: str) -> str:
+    """Return the line that stays: nothing where there were no steps to speak of."""
+    steps = work.board.steps()
+    if not steps:
+        return ""
+    ended = max(work.board.now() if step.ended is None else step.ended for step in steps)
+    took = duration(ended - min(step.began for step in steps))
+    at = "" if outcome == "done" else next((f" at {step.name}" for step in steps if step.ended is None), "")
+    return f"{work.label}: {outcome}{at} · {len(steps)} step{'s'[: len(steps) > 1]} · {took}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as people say it."""
+    whole = max(0, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, left = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {left:02d} min"
+    return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
+def _part(step: Step, now: float) -> float | None:
+    """Return which part of a step is done, None where nobody knows."""
+    if step.total:
+        return min(1.0, (step.done or 0) / step.total)
+    if step.expected_s:
+        # What takes longer than it usually does is not done: the bar stops short of its end.
+        return min(0.95, (now - step.began) / step.expected_s)
+    return None
+
+
+def _says(step: Step, now: float) -> str:
+    """Return what a step says beside its bar."""
+    said = [f"{step.done or 0} of {step.total}"] if step.total else []
+    took = duration(now - step.began)
+    said.append(f"{took} of about {duration(step.expected_s)}" if step.expected_s else took)
+    return " · ".join([*said, *([step.detail] if step.detail else [])])
+
+
+class Silent:
+    """Shows nothing."""
+
+    def show(self, label: str, steps: Sequence[Step], now: float) -> None:
+        """Show nothing."""
+
+    def close(self, last: str) -> None:
+        """Leave nothing."""
+
+
+class Terminal:
+    """One line that is written again and again; only for a terminal."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._written = 0
+
+    def show(self, label: str, steps: Sequence[Step], now: float) -> None:
+        """Write the running steps in one line."""
+        running = [self._one(step, now) for step in steps if step.ended is None]
+        self._write(" | ".join([f"{label}: {running[0]}", *running[1:]] if running else [label]))
+
+    def close(self, last: str) -> None:
+        """Leave the last line and begin a new one."""
+        if self._written or last:
+            self._write(last)
+            self._stream.write("\n" if last else "\r")
+            self._stream.flush()
+
+    @staticmethod
+    def _one(step: Step, now: float) -> str:
+        part = _part(step, now)
+        bar = "" if part is None else f"[{'#' * round(part * _BAR):.<{_BAR}}] "
+        return f"{step.name} {bar}{_says(step, now)}"
+
+    def _write(self, line: str) -> None:
+        # One column stays free: a full line would wrap, and what wrapped cannot be written over.
+        line = line[: shutil.get_terminal_size().columns - 1]
+        self._stream.write(f"\r{line:<{self._written}}")
+        self._stream.flush()
+        self._written = len(line)
+
+
+class Notebook:
+    """Bars in the output of a cell, updated in place; what stays in the file is one line."""
+
+    def __init__(self) -> None:
+        self._handle: Any = None
+        self._shown: dict[str, str] = {}
+
+    def show(self, label: str, steps: Sequence[Step], now: float) -> None:
+        """Draw a bar for each running step, and name how many are over."""
+        running = [step for step in steps if step.ended is None]
+        over = f" · {len(steps) - len(running)} of {len(steps)} steps done" if len(running) < len(steps) else ""
+        bars = "".join(self._bar(step, now) for step in running)
+        said = "; ".join(f"{step.name} {_says(step, now)}" for step in running)
+        self._put(f"<div>{escape(label)}{escape(over)}{bars}</div>", f"{label}{over}: {said}")
+
+    def close(self, last: str) -> None:
+        """Leave the last line."""
+        if self._handle or last:
+            self._put(f"<div>{escape(last)}</div>", last)
+
+    @staticmethod
+    def _bar(step: Step, now: float) -> str:
+        part = _part(step, now)
+        fill = "" if part is None else f"width:{part:.0%};background:var(--jp-brand-color1,#1976d2);height:100%"
+        rail = "flex:0 0 12em;height:.6em;background:var(--jp-layout-color3,#ccc);border-radius:.3em;overflow:hidden"
+        return (
+            '<div style="display:flex;align-items:center;gap:.8em">'
+            f'<span style="flex:0 0 16em">{escape(step.name)}</span>'
+            f'<div style="{rail}"><div style="{fill}"></div></div>'
+            f"<span>{escape(_says(step, now))}</span></div>"
+        )
+
+    def _put(self, html: str, plain: str) -> None:
+        from IPython.display import display
+
+        data = {"text/html": html, "text/plain": plain}
+        if data == self._shown:
+            return
+        self._shown = data
+        if self._handle is None:
+            self._handle = display(data, raw=True, display_id=True)  # type: ignore[no-untyped-call] # untyped upstream
+        else:
+            self._handle.update(data, raw=True)

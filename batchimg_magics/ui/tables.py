@@ -1,0 +1,172 @@
+"""How tables look: as text that fits its terminal, and as HTML. Plain columns in, no pandas."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    Columns = Mapping[str, Sequence[Any]]
+
+__all__ = ["captioned", "cell", "html", "shorten", "text"]
+
+#: What stands where there is no value.
+NOTHING = "-"
+#: Longest cell in HTML, where a mouse shows the whole of it.
+HTML_WIDTH = 40
+#: A column of text is not made narrower than this; before that, columns are left out.
+LEAST_WIDTH = 14
+_GAP = "  "
+# Notebook front ends align every cell to the right with rules of their own.
+_STYLE = (
+    "<style>.batchimg th,.batchimg td{text-align:left!important;white-space:nowrap}"
+    ".batchimg .number{text-align:right!important}</style>"
+)
+
+
+def cell(value: object) -> str:
+    """Return a value as people read it: times in UTC to the second, yes and no, one decimal."""
+    if value is None:
+        return NOTHING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, dt.datetime):
+        return value.astimezone(dt.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+    if isinstance(value, float):
+        return f"{value:.1f}"
+    return " ".join(str(value).split())
+
+
+def captioned(caption: str, label: str) -> str:
+    """Return a table's caption with the connection's label before it; LOCAL there means that nothing is real."""
+    return f"{label} · {caption}" if label else caption
+
+
+def shorten(said: str, width: int) -> str:
+    """Return at most so many characters: the end of a path, the start of a sentence, both ends of any other id."""
+    if len(said) <= width:
+        return said
+    if said.startswith("/"):
+        return "…" + said[len(said) - width + 1 :]
+    if " " in said:
+        return said[: width - 1] + "…"
+    tail = (width - 1) // 3
+    return f"{said[: width - 1 - tail]}…{said[len(said) - tail :]}"
+
+
+@dataclass(slots=True)
+class _Column:
+    name: str
+    cells: list[str]
+    is_text: bool
+    is_number: bool
+
+    @classmethod
+    def of(cls, name: str, values: Sequence[Any]) -> _Column:
+        kinds = {type(value) for value in values if value is not None}
+        return cls(name, [cell(value) for value in values], kinds <= {str}, bool(kinds) and kinds <= {int, float})
+
+    @property
+    def is_empty(self) -> bool:
+        return all(said == NOTHING for said in self.cells)
+
+    @property
+    def width(self) -> int:
+        """How wide it is with every cell in full."""
+        return max(map(len, [self.name, *self.cells]))
+
+    @property
+    def least(self) -> int:
+        """How narrow it can be: only texts bear shortening."""
+        return min(self.width, max(LEAST_WIDTH, len(self.name))) if self.is_text else self.width
+
+    def lines(self, width: int) -> list[str]:
+        """Return heading, rule and cells in that width."""
+        said = [self.name, "-" * width, *(shorten(one, width) for one in self.cells)]
+        return [one.rjust(width) if self.is_number else one.ljust(width) for one in said]
+
+
+def text(columns: Columns, *, caption: str = "", width: int | None = None) -> str:
+    """Return an aligned table.
+
+    Parameters
+    ----------
+    columns
+        Name to values, all of one length.
+    caption
+        What stands above it, and alone where there are no rows.
+    width
+        Characters that a line may have; None: as many as it takes. Where the table is wider, columns that hold nothing
+        go first, then long texts are shortened, then the last columns go; a line below says which.
+    """
+    made = [_Column.of(name, values) for name, values in columns.items()]
+    if not made or not made[0].cells:
+        return caption or "no rows"
+    shown = _fitting(made, width) if width else made
+    blocks = [column.lines(w) for column, w in zip(shown, _widths(shown, width), strict=True)]
+    lines = [_GAP.join(row) for row in zip(*blocks, strict=True)]
+    if caption:
+        lines.insert(0, caption)
+    if hidden := [column.name for column in made if column not in shown]:
+        lines.append(f"not shown: {', '.join(hidden)}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _total(widths: list[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
+
+
+def _fitting(columns: list[_Column], width: int) -> list[_Column]:
+    """Return the columns that a table of that width has room for."""
+    shown = columns
+    if _total([column.width for column in shown]) > width:
+        shown = [column for column in columns if not column.is_empty] or columns[:1]
+    while len(shown) > 1 and _total([column.least for column in shown]) > width:
+        shown = shown[:-1]
+    return shown
+
+
+def _widths(columns: list[_Column], width: int | None) -> list[int]:
+    """Return each column's width, taken character by character from the widest that bear it until all fit."""
+    widths = [column.width for column in columns]
+    spare = [column.width - column.least for column in columns]
+    over = _total(widths) - width if width else 0
+    for _ in range(min(over, sum(spare))):
+        widest = max((i for i, left in enumerate(spare) if left), key=lambda i: widths[i])
+        widths[widest] -= 1
+        spare[widest] -= 1
+    return widths
+
+
+def html(columns: Columns, *, caption: str = "", below: str = "") -> str:
+    """Return the table as HTML: every text escaped, long cells shortened with the whole of them as their title.
+
+    Parameters
+    ----------
+    columns
+        Name to values, all of one length.
+    caption, below
+        What stands above and below it.
+    """
+    made = [_Column.of(name, values) for name, values in columns.items()]
+    heads = "".join(f"<th{_class(column)}>{escape(column.name)}</th>" for column in made)
+    rows = zip(*([f"<td{_class(column)}{_said(one)}</td>" for one in column.cells] for column in made), strict=True)
+    body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
+    above = f'<div style="margin:2px 0 6px"><b>{escape(caption)}</b></div>' if caption else ""
+    under = f'<div style="margin:4px 0;opacity:.7">{escape(below)}</div>' if below else ""
+    table = f'{_STYLE}<table border="1" class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
+    return f'<div class="batchimg">{above}<div style="overflow-x:auto">{table if body else ""}</div>{under}</div>'
+
+
+def _class(column: _Column) -> str:
+    return ' class="number"' if column.is_number else ""
+
+
+def _said(said: str) -> str:
+    """Return the end of a cell's opening tag and its text."""
+    short = shorten(said, HTML_WIDTH)
+    return f">{escape(said)}" if short == said else f' title="{escape(said)}">{escape(short)}'
