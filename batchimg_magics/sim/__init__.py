@@ -21,6 +21,6 @@ def __getattr__(name: str) -> object:
     if name not in _HOMES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    from importlib import import_module  # noqa: PLC0415 - lazily, so that importing the room stays cheap
+    from importlib import import_module  # lazily, so that importing the room stays cheap
 
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,28 +1,51 @@
-"""The ASGI app: hosts, routes, authentication, api-versions, error bodies.
+"""The ASGI app: one request in, one transaction, one answer out, no waiting in between.
 
-`App.answer` is the whole of it: one request in, one transaction, one answer out, no waiting in between. The in-process
-transport calls it straight; `App.__call__` is the ASGI face of it for servers and test clients.
+`App.answer` is the whole of it. The in-process transport calls it straight; `App.__call__` is its ASGI face for
+servers and test clients.
 """
 
 from __future__ import annotations
 
+import importlib
+import itertools
+import uuid
 from dataclasses import dataclass
-from email.utils import formatdate
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from batchimg_magics.sim.wire import Call, Plane, Refusal, Reply, Route, Routes
+from batchimg_magics.sim import planes
+from batchimg_magics.sim.clock import ManualClock
+from batchimg_magics.sim.imports import import_documents
+from batchimg_magics.sim.router import Router
+from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
+from batchimg_magics.sim.world import NeedsWritingError, World
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from batchimg_magics.sim.clock import Clock
-    from batchimg_magics.sim.world import World
+    from batchimg_magics.sim.planes import Place
+    from batchimg_magics.sim.wire import Plane
 
-ARM_HOST = "management.azure.com"
-BATCH_SUFFIX = ".batch.azure.com"
+#: The modules whose `Routes` are the routes of the app.
+PROVIDERS = (
+    "batchimg_magics.sim.resources",
+    "batchimg_magics.sim.batch_accounts",
+    "batchimg_magics.sim.arm_pools",
+    "batchimg_magics.sim.batch_pools",
+    "batchimg_magics.sim.batch_nodes",
+    "batchimg_magics.sim.node_actions",
+    "batchimg_magics.sim.supported_images",
+    "batchimg_magics.sim.batch_jobs",
+    "batchimg_magics.sim.batch_tasks",
+)
+#: Where a stepped or manual world begins, so that what is shown of it is the same every time.
+START = datetime(2026, 7, 1, 9, tzinfo=UTC)
+#: Bodies above this are refused, as ARM refuses them.
+BODY_LIMIT = 4 * 1024 * 1024
 
 
 @dataclass(slots=True)
@@ -34,34 +57,226 @@ class Answer:
     body: bytes
 
 
-class Router:
-    """Routes as a tree of path segments: finding one costs a dictionary look-up a segment."""
+class App:
+    """The local Azure's front door.
 
-    def __init__(self, routes: Iterable[Route]) -> None:
-        self._trees: dict[str, dict[str, Any]] = {}
-        for route in routes:
-            node = self._trees.setdefault(route.plane, {})
-            for segment in route.path.strip("/").split("/"):
-                node = node.setdefault("{}" if segment.startswith("{") else segment.lower(), {})
-            node.setdefault("", []).append(route)
+    Parameters
+    ----------
+    world
+        What there is.
+    clock
+        The world's time.
+    check_token
+        Called with a bearer token and the plane's audiences; says what is wrong with the token as (code, problem),
+        or None. Without it any bearer token is taken, but none at all is still refused.
+    control
+        Whether the ``/_sim/`` routes are there: import of documents, time, faults.
+    """
 
-    def find(self, plane: Plane, method: str, path: str, version: str) -> tuple[Route | None, dict[str, str], set[str]]:
-        """Return the route with its parameters, and the methods that the path takes when none fits."""
-        segments = [unquote(part) for part in path.strip("/").split("/")]
-        found = self._walk(self._trees.get(plane, {}), segments, 0)
-        if found is None:
-            return None, {}, set()
-        for route in found:
-            if route.method == method and (route.since or "") <= version and version <= (route.until or "~"):
-                names = route.path.strip("/").split("/")
-                params = {n[1:-1]: s for n, s in zip(names, segments, strict=True) if n.startswith("{")}
-                return route, params, set()
-        return None, {}, {route.method for route in found}
+    def __init__(
+        self,
+        world: World,
+        clock: Clock,
+        *,
+        check_token: Callable[[str, frozenset[str]], tuple[str, str] | None] | None = None,
+        control: bool = False,
+    ) -> None:
+        self.world = world
+        self.clock = clock
+        self._check_token = check_token
+        tables = [*_provider_routes(), *([_control_routes(clock)] if control else [])]
+        self._router = Router(route for routes in tables for route in routes.table)
+        with world.transaction(write=True):
+            self._nonce = world.guid("app")
+        self._numbers = itertools.count(1)
 
-    def _walk(self, node: dict[str, Any], segments: list[str], at: int) -> list[Route] | None:
-        if at == len(segments):
-            return node.get("")
-        for key in (segments[at].lower(), "{}"):
-            if key in node and (found := self._walk(node[key], segments, at + 1)) is not None:
-                return found
+    def answer(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+        """Answer one request.
+
+        Parameters
+        ----------
+        method, headers, body
+            As sent.
+        url
+            In full: scheme and host too.
+        """
+        parts = urlsplit(url)
+        place = planes.place(parts.hostname or "", parts.path)
+        call = Call(
+            world=self.world,
+            now=0.0,
+            method=method.upper(),
+            host=parts.hostname or "",
+            path=place.path,
+            base=f"{parts.scheme}://{parts.netloc}{place.prefix}",
+            params={"account": place.account} if place.account else {},
+            query={name.lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)},
+            headers={name.lower(): value for name, value in headers.items()},
+            request_id=str(uuid.uuid5(uuid.UUID(self._nonce), str(next(self._numbers)))),
+        )
+        try:
+            reply = self._in_transaction(call, place, body)
+        except Refusal as refusal:
+            shape = planes.error_body(
+                place.plane, refusal, base=call.base, request_id=call.request_id, now=call.now or self.clock.now()
+            )
+            reply = Reply(refusal.status, shape, refusal.headers)
+        return self._write(call, place.plane, reply)
+
+    def _in_transaction(self, call: Call, place: Place, body: bytes) -> Reply:
+        """Run the request's handler; what only reads shares the world with other readers."""
+        if call.method in ("GET", "HEAD"):
+            try:
+                with self.world.transaction(write=False):
+                    return self._handle(call, place, body)
+            except NeedsWritingError:
+                pass  # something came due that has to be noted: once more, for writing
+        with self.world.transaction(write=True):
+            reply = self._handle(call, place, body)
+            self.world.touch(call.now)
+            return reply
+
+    def _handle(self, call: Call, place: Place, body: bytes) -> Reply:
+        call.now = self.clock.now()
+        plane = place.plane
+        if plane is None:
+            raise planes.unknown_route(call.method, f"{call.host}{call.path}", call.api_version)
+        self._authenticate(call, plane)
+        route, params = self._router.find(plane, call.method, call.path, call.api_version)
+        if route is None:
+            planes.check_version(plane, call.api_version)
+            raise planes.unknown_route(call.method, call.path, call.api_version)
+        if route.versioned:
+            planes.check_version(plane, call.api_version)
+        call.params |= params
+        call.body = _decode(plane, body)
+        return route.handler(call)
+
+    def _authenticate(self, call: Call, plane: Plane) -> None:
+        """Refuse a request to a guarded plane that bears no token, or a wrong one."""
+        if plane not in planes.AUDIENCES or call.path.lower().startswith("/metadata/"):
+            return
+        scheme, _, token = call.headers.get("authorization", "").partition(" ")
+        if not token:
+            problem = "Authentication failed. The 'Authorization' header is missing."
+            raise planes.unauthenticated(plane, problem)
+        if plane == "batch" and scheme.lower() == "sharedkey":
+            return
+        if scheme.lower() != "bearer":
+            raise planes.unauthenticated(plane, "Authentication failed. The 'Authorization' header is invalid.")
+        if self._check_token and (wrong := self._check_token(token, planes.AUDIENCES[plane])):
+            code, problem = wrong
+            raise planes.unauthenticated(plane, problem, code)
+
+    def _write(self, call: Call, plane: Plane | None, reply: Reply) -> Answer:
+        headers = planes.headers(plane, now=call.now or self.clock.now(), request_id=call.request_id)
+        if call.headers.get("return-client-request-id", "").lower() == "true":
+            headers["client-request-id"] = call.headers.get("client-request-id", "")
+        if reply.body is None:
+            content = b""
+        else:
+            headers["Content-Type"] = planes.content_type(plane)
+            content = reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body)
+        headers |= reply.headers
+        if call.method == "HEAD":
+            content = b""
+        headers["Content-Length"] = str(len(content))
+        return Answer(reply.status, headers, content)
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Speak ASGI: HTTP, and the lifespan protocol that servers begin with."""
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            raise RuntimeError(f"the local Azure speaks HTTP, not {scope['type']}")
+        body = await _body(receive)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        path = scope.get("raw_path") or scope["path"].encode()
+        query = scope.get("query_string", b"")
+        host = headers.get("host") or "{}:{}".format(*(scope.get("server") or ("localhost", 80)))
+        url = f"{scope.get('scheme', 'http')}://{host}{path.split(b'?')[0].decode('latin-1')}"
+        answer = self.answer(scope["method"], f"{url}?{query.decode('latin-1')}" if query else url, headers, body)
+        pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
+        await send({"type": "http.response.body", "body": answer.body})
+
+
+def create_app(*, start: datetime | None = None, seed: int = 0) -> App:
+    """Return an app of its own world, in memory, that takes any bearer token and has the control routes.
+
+    Its time moves only by ``POST /_sim/advance``. A resource group is there as soon as somebody names it: recordings
+    do not show who made theirs.
+
+    Parameters
+    ----------
+    start
+        Where its time begins; 2026-07-01T09:00:00Z by default.
+    seed
+        What its ids and random choices grow from.
+    """
+    begin = (start or START).timestamp()
+    world = World(start=begin, seed=seed)
+    world.set_meta("open_groups", value=True)
+    return App(world, ManualClock(begin), control=True)
+
+
+def _provider_routes() -> Iterator[Routes]:
+    for name in PROVIDERS:
+        yield from (value for value in vars(importlib.import_module(name)).values() if isinstance(value, Routes))
+
+
+def _control_routes(clock: Clock) -> Routes:
+    """Return the simulator's own routes: what the world contains and what time it is."""
+    routes = Routes("sim", "/_sim", versioned=False)
+
+    @routes.on("POST", "/import")
+    def _import(call: Call) -> Reply:
+        body = call.body or {}
+        ids = import_documents(call.world, call.now, body.get("resources", []), deprovisioned=body.get("deprovisioned"))
+        return Reply(200, {"ids": ids})
+
+    @routes.on("POST", "/advance")
+    def _advance(call: Call) -> Reply:
+        try:
+            clock.advance(float(call.body["seconds"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise Refusal(400, "InvalidRequestContent", f"seconds: {error}") from error
+        return Reply(200, {"now": planes.stamp(clock.now())})
+
+    return routes
+
+
+def _decode(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON
+    if not body.strip():
         return None
+    if len(body) > BODY_LIMIT:
+        raise Refusal(413, "RequestContentTooLarge", f"The request content is above {BODY_LIMIT} bytes.")
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise planes.bad_json(plane, str(error)) from error
+
+
+async def _body(receive: Callable[[], Awaitable[dict[str, Any]]]) -> bytes:
+    chunks = []
+    while True:
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+async def _lifespan(
+    receive: Callable[[], Awaitable[dict[str, Any]]], send: Callable[[dict[str, Any]], Awaitable[None]]
+) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

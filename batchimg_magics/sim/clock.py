@@ -14,13 +14,15 @@ import heapq
 import itertools
 import selectors
 import time
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVarTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextvars import Context
 
     from batchimg_magics.sim.world import World
+
+_Args = TypeVarTuple("_Args")
 
 #: Sleepers in running mode look at the anchor at least this often (real seconds): another process may have moved it.
 LOOK_S = 0.1
@@ -34,6 +36,9 @@ class Clock(Protocol):
     def now(self) -> float:
         """Return the world's time."""
 
+    def advance(self, seconds: float) -> None:
+        """Move time on by so many seconds; time never goes back."""
+
     async def sleep(self, seconds: float) -> None:
         """Return when that many simulated seconds have passed."""
 
@@ -45,6 +50,7 @@ class ManualClock:
         self._now = now
 
     def now(self) -> float:
+        """Return the world's time."""
         return self._now
 
     def advance(self, seconds: float) -> None:
@@ -78,15 +84,19 @@ class RunningClock:
         self._wall = wall
         with world.transaction(write=True):
             anchor = world.meta("anchor")
-            start = world.latest()
-            if anchor is None:
-                world.set_meta("anchor", [start, wall(), speed])
+            # A line that lies below what is committed (the world was stepped meanwhile) would make time stand still.
+            if anchor is None or self._line() < world.latest():
+                world.set_meta("anchor", [world.latest(), wall(), speed])
             elif anchor[2] != speed:
                 world.set_meta("anchor", [self.now(), wall(), speed])
 
     def now(self) -> float:
+        """Return the world's time: the anchor's line, and never less than what is committed."""
+        return max(self._world.latest(), self._line())
+
+    def _line(self) -> float:
         sim0, wall0, speed = self._world.meta("anchor")
-        return max(self._world.latest(), sim0 + (self._wall() - wall0) * speed)
+        return float(sim0 + (self._wall() - wall0) * speed)
 
     def advance(self, seconds: float) -> None:
         """Move the anchor on by so many simulated seconds, for every process on this world."""
@@ -98,6 +108,7 @@ class RunningClock:
             self._world.set_meta("anchor", [self.now() + seconds, self._wall(), speed])
 
     async def sleep(self, seconds: float) -> None:
+        """Return when that many simulated seconds have passed, whoever moves the anchor meanwhile."""
         until = self.now() + seconds
         while (left := until - self.now()) > 0:
             speed = self._world.meta("anchor")[2]
@@ -116,6 +127,7 @@ class SteppedClock:
         self._start = start
 
     def now(self) -> float:
+        """Return the world's time."""
         return self._start + self._loop.time()
 
     def advance(self, seconds: float) -> None:
@@ -123,6 +135,7 @@ class SteppedClock:
         self._loop.advance(seconds)
 
     async def sleep(self, seconds: float) -> None:
+        """Return when that many simulated seconds have passed."""
         await asyncio.sleep(max(0.0, seconds))
 
 
@@ -149,7 +162,7 @@ class _Timer(asyncio.TimerHandle):
         return (self.when(), self._order) < (other.when(), other._order)
 
 
-class _SteppingSelector(selectors.DefaultSelector):  # type: ignore[misc,valid-type] # typeshed: an alias that varies by platform
+class _SteppingSelector(selectors.DefaultSelector):
     """A selector that moves its loop's time on instead of waiting for it."""
 
     def __init__(self) -> None:
@@ -186,6 +199,7 @@ class SteppedLoop(asyncio.SelectorEventLoop):
         self._clock_resolution = 1e-6
 
     def time(self) -> float:
+        """Return the seconds that have passed since this loop was made."""
         return self._now
 
     def advance(self, seconds: float) -> None:
@@ -209,12 +223,11 @@ class SteppedLoop(asyncio.SelectorEventLoop):
             self._holds -= 1
 
     def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+        self, when: float, callback: Callable[[*_Args], object], *args: *_Args, context: Context | None = None
     ) -> asyncio.TimerHandle:
+        """Arrange for a call at a loop time; calls of one moment are made in the order they were arranged in."""
         self._check_closed()  # type: ignore[attr-defined] # asyncio's own guard, absent from typeshed
         timer = _Timer(when, callback, args, self, context, next(self._orders))
-
-
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined] # asyncio's heap of timers
         timer._scheduled = True  # type: ignore[attr-defined] # as BaseEventLoop.call_at does  # noqa: SLF001
         return timer

@@ -37,6 +37,8 @@ class Call:
         Names in lower case.
     body
         The decoded JSON, None where there was none.
+    request_id
+        What the answer bears as its request id; error messages of Batch quote it.
     """
 
     world: World
@@ -49,6 +51,7 @@ class Call:
     query: dict[str, str]
     headers: dict[str, str]
     body: Any = None
+    request_id: str = ""
 
     @property
     def api_version(self) -> str:
@@ -58,7 +61,17 @@ class Call:
 
 @dataclass(slots=True)
 class Reply:
-    """An answer: status, a body for JSON (None: no body), and headers beside those that the app adds."""
+    """An answer.
+
+    Parameters
+    ----------
+    status
+        HTTP status.
+    body
+        What is written as JSON; None for no body; bytes are sent as they are, and are JSON unless `headers` say what.
+    headers
+        Beside those that the app adds.
+    """
 
     status: int = 200
     body: Any = None
@@ -99,7 +112,6 @@ class Refusal(Exception):  # noqa: N818 - an answer of Azure's, not a fault of o
         self.headers = headers or {}
 
 
-
 @dataclass(frozen=True, slots=True)
 class Route:
     """One method on one path pattern of one plane."""
@@ -110,6 +122,7 @@ class Route:
     handler: Callable[[Call], Reply]
     since: str = ""
     until: str = ""
+    versioned: bool = True
 
 
 class Routes:
@@ -121,11 +134,14 @@ class Routes:
         Whose host they live on.
     prefix
         What every path starts with.
+    versioned
+        Whether a request must name an api-version.
     """
 
-    def __init__(self, plane: Plane, prefix: str = "") -> None:
+    def __init__(self, plane: Plane, prefix: str = "", *, versioned: bool = True) -> None:
         self.plane = plane
         self.prefix = prefix
+        self.versioned = versioned
         self.table: list[Route] = []
 
     def on(
@@ -144,7 +160,7 @@ class Routes:
         """
 
         def keep(handler: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
-            self.table.append(Route(self.plane, method, self.prefix + path, handler, since, until))
+            self.table.append(Route(self.plane, method, self.prefix + path, handler, since, until, self.versioned))
             return handler
 
         return keep

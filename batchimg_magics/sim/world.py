@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import sqlite3
+import threading
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,11 @@ CREATE TABLE IF NOT EXISTS items (
     key TEXT PRIMARY KEY, kind TEXT NOT NULL, doc BLOB NOT NULL, hidden BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS items_by_kind ON items (kind, key);
 """
-#: Real seconds a process waits for another one's transaction.
+#: Real seconds a process waits for another one's transaction, and for a file that it wants to open.
 BUSY_S = 30.0
+OPEN_S = 2.0
+#: No key has this character; it sorts behind all that keys have.
+LAST = "\U0010ffff"
 #: The layout of the tables above. A world of another layout is refused, not guessed at.
 LAYOUT = 1
 
@@ -39,6 +43,10 @@ class WorldBusyError(Exception):
 
 class WorldLayoutError(Exception):
     """The file is not a world, or one of another layout."""
+
+
+class NeedsWritingError(Exception):
+    """A transaction that was begun for reading has something to write: it is to be run again for writing."""
 
 
 @dataclass(slots=True)
@@ -87,35 +95,48 @@ class World:
 
     def __init__(self, path: Path | str = ":memory:", *, start: float, seed: int = 0, alone: bool = False) -> None:
         self.path = str(path)
+        self._lock = threading.RLock()  # one connection: threads take turns, a transaction at a time
         self._depth = 0
+        self._writing = False
         self._meta: dict[str, Any] = {}
-        self._db = sqlite3.connect(
-            self.path, isolation_level=None, timeout=0.1 if alone else BUSY_S, check_same_thread=False
-        )
+        self._db = self._open(start, seed, alone=alone)
+
+    def _open(self, start: float, seed: int, *, alone: bool) -> sqlite3.Connection:
+        try:
+            database = sqlite3.connect(self.path, isolation_level=None, timeout=OPEN_S, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise WorldLayoutError(f"{self.path}: {error}") from error
         try:
             if alone:
-                self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+                database.execute("PRAGMA locking_mode = EXCLUSIVE")
             # WAL lets readers go on beside a writer; where the file system cannot, SQLite stays with its journal.
-            self._db.execute("PRAGMA journal_mode = WAL").fetchone()
-            self._db.execute("PRAGMA synchronous = NORMAL")
-            with self.transaction(write=True):
+            database.execute("PRAGMA journal_mode = WAL").fetchone()
+            # Survives the death of the process, at any moment; a power cut may cost the last transactions.
+            database.execute("PRAGMA synchronous = NORMAL")
+            self._db = database
+            self._lay_out(start, seed)
+            database.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
+        except sqlite3.Error as error:
+            database.close()
+            # The low byte is the primary code; the others say more precisely what was busy.
+            busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            raise (WorldBusyError if busy else WorldLayoutError)(f"{self.path}: {error}") from error
+        except WorldLayoutError:
+            database.close()
+            raise
+        return database
+
+    def _lay_out(self, start: float, seed: int) -> None:
+        """Make the tables of a new world; see that an old one has this layout."""
+        with self.transaction(write=True):
+            if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
                 for statement in _TABLES.split(";"):
                     self._db.execute(statement)
-                if self.meta("layout") is None:
-                    self.set_meta("layout", LAYOUT)
-                    self.set_meta("start", start)
-                    self.set_meta("latest", start)
-                    self.set_meta("seed", seed)
-                    self.set_meta("counter", 0)
-        except sqlite3.OperationalError as error:
-            self._db.close()
-            raise WorldBusyError(f"{self.path}: {error}") from error
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise WorldLayoutError(f"{self.path}: {error}") from error
-        if (layout := self.meta("layout")) != LAYOUT:
-            self._db.close()
-            raise WorldLayoutError(f"{self.path}: layout {layout}, and this version reads {LAYOUT}")
+                first = {"layout": LAYOUT, "start": start, "latest": start, "seed": seed, "counter": 0}
+                for name, value in first.items():
+                    self.set_meta(name, value)
+            if (layout := self.meta("layout")) != LAYOUT:
+                raise WorldLayoutError(f"{self.path}: layout {layout}, and this version reads {LAYOUT}")
 
     def close(self) -> None:
         """Let the file go."""
@@ -123,36 +144,51 @@ class World:
 
     @contextlib.contextmanager
     def transaction(self, *, write: bool) -> Iterator[None]:
-        """All of the block or nothing of it; inside another transaction, a part of that one."""
-        if self._depth:
-            yield
-            return
-        self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
-        self._depth += 1
-        self._meta.clear()
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
+        """All of the block or nothing of it; inside another transaction, a part of that one.
+
+        Raises
+        ------
+        NeedsWritingError
+            The block writes, and `write` is False.
+        """
+        with self._lock:
+            if self._depth:
+                self._may_write(needed=write)
+                yield
+                return
+            self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
+            self._depth, self._writing = 1, write
             self._meta.clear()
-            raise
-        else:
-            self._db.execute("COMMIT")
-        finally:
-            self._depth -= 1
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                self._meta.clear()
+                raise
+            else:
+                self._db.execute("COMMIT")
+            finally:
+                self._depth, self._writing = 0, False
+
+    def _may_write(self, *, needed: bool = True) -> None:
+        if needed and self._depth and not self._writing:
+            raise NeedsWritingError
 
     def get(self, key: str) -> Item | None:
         """Return the resource with that id, whatever its case, or None."""
-        row = self._db.execute("SELECT key, kind, doc, hidden FROM items WHERE key = ?", (key.lower(),)).fetchone()
+        with self._lock:
+            row = self._db.execute("SELECT key, kind, doc, hidden FROM items WHERE key = ?", (key.lower(),)).fetchone()
         return row and _item(row)
 
     def put(self, item: Item) -> None:
         """Keep the resource, in place of what had its id."""
+        self._may_write()
         row = (item.key, item.kind, msgspec.json.encode(item.doc), msgspec.json.encode(item.hidden))
         self._db.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?)", row)
 
     def delete(self, key: str) -> None:
         """Forget the resource; one that is not there is no error."""
+        self._may_write()
         self._db.execute("DELETE FROM items WHERE key = ?", (key.lower(),))
 
     def items(self, kind: str, under: str = "") -> list[Item]:
@@ -166,24 +202,27 @@ class World:
             Only those whose id starts with this one and goes on (a group's, an account's).
         """
         low = under.lower().rstrip("/") + "/"
-        rows = self._db.execute(
-            "SELECT key, kind, doc, hidden FROM items WHERE kind = ? AND substr(key, 1, ?) = ? ORDER BY key",
-            (kind.lower(), len(low), low),
-        )
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT key, kind, doc, hidden FROM items WHERE kind = ? AND key >= ? AND key < ? ORDER BY key",
+                (kind.lower(), low, low + LAST),
+            ).fetchall()
         return [_item(row) for row in rows]
 
     def meta(self, name: str) -> Any:  # noqa: ANN401 - any JSON
         """Return a setting of the world, or None."""
-        if self._depth and name in self._meta:
-            return self._meta[name]
-        row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
-        value = None if row is None else msgspec.json.decode(row[0])
-        if self._depth:
-            self._meta[name] = value
-        return value
+        with self._lock:
+            if self._depth and name in self._meta:
+                return self._meta[name]
+            row = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+            value = None if row is None else msgspec.json.decode(row[0])
+            if self._depth:
+                self._meta[name] = value
+            return value
 
     def set_meta(self, name: str, value: object) -> None:
         """Keep a setting of the world."""
+        self._may_write()
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, msgspec.json.encode(value)))
         self._meta[name] = value
 

@@ -1,0 +1,144 @@
+"""What all resource providers of Azure Resource Manager have in common: ids, documents over time, lists, ETags.
+
+A resource's `Item.doc` is the document as it is when nothing goes on. Work that goes on is `hidden["work"]`: what it
+is (``Creating``, ``Updating``, ``Deleting``), when it began and when it ends, and the document that Azure shows until
+then. So a state is computed from the time when it is asked for, and nothing has to happen when its moment comes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.sim.wire import Refusal
+
+if TYPE_CHECKING:
+    from batchimg_magics.sim.wire import Call
+    from batchimg_magics.sim.world import Item, World
+
+
+def resource_id(call: Call, kind: str) -> str:
+    """Return the id that the request's path names, with the type's words in Azure's own case.
+
+    Parameters
+    ----------
+    call
+        Its params are ``subscription``, ``group`` and ``name1``, ``name2``... from the outside in.
+    kind
+        The resource type, e.g. ``Microsoft.Compute/galleries/images``.
+    """
+    namespace, *words = kind.split("/")
+    params = call.params
+    tail = "".join(f"/{word}/{params[f'name{depth}']}" for depth, word in enumerate(words, 1))
+    return f"/subscriptions/{params['subscription']}/resourceGroups/{params['group']}/providers/{namespace}{tail}"
+
+
+def path_of(kind: str, *, collection: bool = False) -> str:
+    """Return the route path of a resource type, or of the list of its resources in the one above."""
+    namespace, *words = kind.split("/")
+    tail = "".join(f"/{word}/{{name{depth}}}" for depth, word in enumerate(words, 1))
+    if collection:
+        tail = tail.rpartition("/")[0]
+    return f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{namespace}{tail}"
+
+
+def split_id(text: str) -> tuple[str, str, list[tuple[str, str]], str]:
+    """Return subscription, resource group, (type word, name) pairs and namespace of a resource id.
+
+    Raises
+    ------
+    ValueError
+        It is not the id of a resource in a group.
+    """
+    parts = text.strip("/").split("/")
+    heads = [part.lower() for part in parts[:5:2]]
+    if heads != ["subscriptions", "resourcegroups", "providers"] or len(parts) < 8 or len(parts) % 2 or "" in parts:
+        raise ValueError(f"{text!r} is not a resource id")
+    return parts[1], parts[3], list(zip(parts[6::2], parts[7::2], strict=True)), parts[5]
+
+
+def shown(item: Item, now: float) -> dict[str, Any] | None:
+    """Return the resource's document at a moment; None when it has been deleted by then."""
+    work = item.hidden.get("work")
+    if work is None or (now >= work["end"] and work["kind"] != "Deleting"):
+        return item.doc
+    if now >= work["end"]:
+        return None
+    if work["doc"] is not None:
+        interim: dict[str, Any] = work["doc"]
+        return interim
+    return item.doc | {"properties": item.doc["properties"] | {"provisioningState": work["kind"]}}
+
+
+def at_work(item: Item, now: float) -> str:
+    """Return what goes on with the resource at a moment, e.g. ``Updating``; empty for nothing."""
+    work = item.hidden.get("work")
+    return work["kind"] if work is not None and now < work["end"] else ""
+
+
+def find(world: World, now: float, key: str) -> Item | None:
+    """Return the resource with that id, unless it has been deleted by now."""
+    item = world.get(key)
+    return item if item is not None and shown(item, now) is not None else None
+
+
+def need(call: Call, key: str) -> Item:
+    """Return the resource with that id, or refuse as ARM's gateway does."""
+    item = find(call.world, call.now, key)
+    if item is None:
+        raise not_found(call, key)
+    return item
+
+
+def not_found(call: Call, key: str) -> Refusal:
+    """Return the refusal for a resource that is not there: its group's when that is not there either."""
+    _, group, path, namespace = split_id(key)
+    need_group(call)
+    kind = "/".join([namespace, *(word for word, _ in path)])
+    name = "/".join(name for _, name in path)
+    return Refusal(
+        404,
+        "ResourceNotFound",
+        f"The Resource '{kind}/{name}' under resource group '{group}' was not found. "
+        "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+        headers={"x-ms-failure-cause": "gateway"},
+    )
+
+
+def need_group(call: Call) -> dict[str, Any] | None:
+    """Return the document of the request's resource group, or refuse; in an open world any group is there."""
+    world, params = call.world, call.params
+    item = world.get(f"/subscriptions/{params['subscription']}/resourcegroups/{params['group']}")
+    if item is None and not world.meta("open_groups"):
+        raise Refusal(
+            404,
+            "ResourceGroupNotFound",
+            f"Resource group '{params['group']}' could not be found.",
+            headers={"x-ms-failure-cause": "gateway"},
+        )
+    return None if item is None else item.doc
+
+
+def listing(call: Call, kind: str) -> list[dict[str, Any]]:
+    """Return the documents of a type's resources below what the request's path names, in order of their ids."""
+    params = call.params
+    under = f"/subscriptions/{params['subscription']}"
+    if "group" in params:
+        need_group(call)
+        under += f"/resourcegroups/{params['group']}"
+    if "name1" in params:
+        namespace, *words = kind.split("/")
+        names = [params[f"name{depth}"] for depth in range(1, len(words)) if f"name{depth}" in params]
+        under += f"/providers/{namespace}" + "".join(f"/{w}/{n}" for w, n in zip(words, names, strict=False))
+    documents = (shown(item, call.now) for item in call.world.items(kind, under))
+    return [document for document in documents if document is not None]
+
+
+def matches(call: Call, item: Item | None, etag: str) -> None:
+    """Refuse when If-Match or If-None-Match do not hold for what is there."""
+    wanted, unwanted = call.headers.get("if-match"), call.headers.get("if-none-match")
+    exists = item is not None
+    failed = (wanted is not None and (not exists or wanted not in ("*", etag))) or (
+        unwanted is not None and exists and unwanted in ("*", etag)
+    )
+    if failed:
+        raise Refusal(412, "PreconditionFailed", "The condition specified by the request's headers is not met.")

@@ -1,0 +1,198 @@
+"""Documents from outside into the world: as ARM answers them, and as Azure's command line prints them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.sim.arm import split_id
+from batchimg_magics.sim.world import Item, World
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: What may come in: the types that the simulator has rules for.
+KINDS = frozenset(
+    {
+        "microsoft.batch/batchaccounts",
+        "microsoft.batch/batchaccounts/pools",
+        "microsoft.compute/disks",
+        "microsoft.compute/galleries",
+        "microsoft.compute/galleries/images",
+        "microsoft.compute/galleries/images/versions",
+        "microsoft.compute/images",
+        "microsoft.compute/snapshots",
+        "microsoft.compute/virtualmachines",
+        "microsoft.network/networkinterfaces",
+        "microsoft.network/publicipaddresses",
+        "microsoft.network/virtualnetworks",
+        "microsoft.network/virtualnetworks/subnets",
+    }
+)
+#: What stands beside ``properties`` in a resource's document; the command line prints all on one level.
+_TOP = frozenset(
+    {
+        "etag", "extendedLocation", "id", "identity", "kind", "location", "managedBy", "managedByExtended", "name",
+        "placement", "plan", "properties", "sku", "systemData", "tags", "type", "zones",
+    }
+)  # fmt: skip
+#: What ``az vm show --show-details`` adds; the power state among it is used.
+_DETAILS = frozenset({"fqdns", "macAddresses", "powerState", "privateIps", "publicIps"})
+#: Where the command line's spelling is not ARM's.
+_SPELLINGS = {
+    "dedicatedCoreQuotaPerVmFamily": "dedicatedCoreQuotaPerVMFamily",
+    "dedicatedCoreQuotaPerVmFamilyEnforced": "dedicatedCoreQuotaPerVMFamilyEnforced",
+    "diskIopsReadOnly": "diskIOPSReadOnly",
+    "diskIopsReadWrite": "diskIOPSReadWrite",
+    "diskMbpsReadOnly": "diskMBpsReadOnly",
+    "diskMbpsReadWrite": "diskMBpsReadWrite",
+    "diskSizeGb": "diskSizeGB",
+    "nodeAgentSkuId": "nodeAgentSKUId",
+}
+
+
+class ImportRefusedError(ValueError):
+    """A document that the world does not take; the message says which and why."""
+
+
+def import_documents(
+    world: World,
+    now: float,
+    documents: Iterable[Any],
+    *,
+    deprovisioned: bool | None = None,
+    any_type: bool = False,
+) -> list[str]:
+    """Put documents into the world in place of what has their ids; lists among them are taken apart.
+
+    Parameters
+    ----------
+    world, now
+        Where to, and its time.
+    documents
+        Resources, as ARM answers them or as the command line prints them.
+    deprovisioned
+        Whether the systems on the OS disks among them were deprovisioned, which no document says. None: they were
+        when Azure's instance view marks their VM generalized.
+    any_type
+        Take types that the simulator has no rules for, too.
+
+    Returns
+    -------
+    list of str
+        The ids that were taken.
+
+    Raises
+    ------
+    ImportRefusedError
+        A document has no resource id, or is of a type that the simulator does not know.
+    """
+    resources = [arm_document(document, any_type=any_type) for document in _flat(documents)]
+    generalized = {vm["id"].lower() for vm in resources if _is_generalized(vm)}
+    with world.transaction(write=True):
+        for resource in resources:
+            kind = resource["type"].lower()
+            hidden: dict[str, Any] = {}
+            if kind == "microsoft.compute/virtualmachines":
+                hidden = _vm_facts(resource, now)
+            if kind in ("microsoft.compute/disks", "microsoft.compute/snapshots") and _has_system(resource):
+                inherited = str(resource.get("managedBy", "")).lower() in generalized
+                hidden["deprovisioned"] = inherited if deprovisioned is None else deprovisioned
+            world.put(Item(resource["id"].lower(), kind, resource, hidden))
+            add_group(world, resource["id"], resource.get("location", ""))
+        world.touch(now)
+    return [resource["id"] for resource in resources]
+
+
+def add_group(world: World, key: str, location: str) -> None:
+    """See that the subscription and the resource group of a resource are there."""
+    subscription, group, _, _ = split_id(key)
+    top = f"/subscriptions/{subscription}"
+    if world.get(top) is None:
+        document = {"id": top, "subscriptionId": subscription, "displayName": "Imported", "state": "Enabled"}
+        world.put(Item(top.lower(), "microsoft.resources/subscriptions", document))
+    path = f"{top}/resourceGroups/{group}"
+    if world.get(path) is None:
+        world.put(
+            Item(
+                path.lower(),
+                "microsoft.resources/resourcegroups",
+                {
+                    "id": path,
+                    "name": group,
+                    "type": "Microsoft.Resources/resourceGroups",
+                    "location": location,
+                    "properties": {"provisioningState": "Succeeded"},
+                },
+            )
+        )
+
+
+def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[str, Any]:
+    """Write a document as ARM answers it.
+
+    Raises
+    ------
+    ImportRefusedError
+        As for `import_documents`.
+    """
+    key = document.get("id")
+    try:
+        _, _, path, namespace = split_id(str(key))
+    except ValueError as error:
+        raise ImportRefusedError(f"a document without a resource id: {str(document)[:80]}") from error
+    kind = str(document.get("type") or "/".join([namespace, *(word for word, _ in path)]))
+    if kind.lower() not in KINDS and not any_type:
+        raise ImportRefusedError(f"{kind} is not a type that the local Azure knows ({key})")
+    bare: dict[str, Any] = _without_nulls(document)
+    if "properties" not in bare:
+        inside = {name: value for name, value in bare.items() if name not in _TOP | _DETAILS}
+        if details := str(bare.get("powerState", "")):
+            status = {"code": details.lower().replace("vm ", "PowerState/"), "displayStatus": details}
+            inside.setdefault("instanceView", {"statuses": [status]})
+        bare = {name: value for name, value in bare.items() if name in _TOP} | {"properties": inside}
+    bare["properties"].setdefault("provisioningState", "Succeeded")
+    return bare | {"id": key, "name": bare.get("name", path[-1][1]), "type": kind}
+
+
+def _flat(documents: Iterable[Any]) -> Iterable[dict[str, Any]]:
+    for document in documents:
+        if isinstance(document, list):
+            yield from _flat(document)
+        elif isinstance(document, dict) and "id" not in document and isinstance(document.get("value"), list):
+            yield from _flat(document["value"])
+        elif isinstance(document, dict):
+            yield document
+        else:
+            raise ImportRefusedError(f"not a resource document: {str(document)[:80]}")
+
+
+def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Drop the nulls and the ``resourceGroup`` that the command line adds, and spell names as ARM does."""
+    if isinstance(value, dict):
+        return {
+            _SPELLINGS.get(name, name): _without_nulls(inner)
+            for name, inner in value.items()
+            if inner is not None and not (name == "resourceGroup" and "id" in value)
+        }
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _has_system(resource: dict[str, Any]) -> bool:
+    return bool(resource["properties"].get("osType"))
+
+
+def _codes(vm: dict[str, Any]) -> list[str]:
+    statuses = vm["properties"].get("instanceView", {}).get("statuses", [])
+    return [str(status.get("code", "")) for status in statuses]
+
+
+def _is_generalized(resource: dict[str, Any]) -> bool:
+    return any(code.lower() == "osstate/generalized" for code in _codes(resource))
+
+
+def _vm_facts(vm: dict[str, Any], now: float) -> dict[str, Any]:
+    """Return what the instance view says; it is computed anew at every moment, so the document does without."""
+    power = next((code.partition("/")[2] for code in _codes(vm) if code.lower().startswith("powerstate/")), "running")
+    facts = {"power": power, "generalized": _is_generalized(vm), "since": now}
+    view = vm["properties"].pop("instanceView", None)
+    return facts | ({"instance_view": view} if view else {})

@@ -1,0 +1,196 @@
+"""What the planes of Azure have each their own way: their hosts, the headers of every answer, how an error reads.
+
+Source: the headers and error bodies in recorded traffic (FACTS 4); the wording of ARM's own 400 and 401 answers is
+from Microsoft's troubleshooting pages.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.sim.wire import Refusal
+
+if TYPE_CHECKING:
+    from batchimg_magics.sim.wire import Plane
+
+ARM_HOST = "management.azure.com"
+BATCH_SUFFIX = ".batch.azure.com"
+PRICES_HOST = "prices.azure.com"
+LOGIN_HOST = "login.microsoftonline.com"
+#: Hosts that name no service, so that the path has to tell which is meant: a server on this machine.
+BARE_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "testserver"})
+#: What a token must have been got for, by plane.
+AUDIENCES: dict[str, frozenset[str]] = {
+    "arm": frozenset({"https://management.azure.com", "https://management.core.windows.net"}),
+    "batch": frozenset({"https://batch.core.windows.net"}),
+}
+_HOSTS: dict[str, Plane] = {ARM_HOST: "arm", PRICES_HOST: "prices", LOGIN_HOST: "login"}
+_ARM_ROOTS = frozenset({"subscriptions", "providers", "tenants", "metadata"})
+_LOGIN = re.compile(r"^/[^/]+/(oauth2|v2\.0|discovery|\.well-known)(/|$)|^/common/", re.IGNORECASE)
+_VERSIONS = {
+    "arm": re.compile(r"\d{4}-\d\d-\d\d(-[a-z]+)?", re.IGNORECASE),
+    "batch": re.compile(r"\d{4}-\d\d-\d\d(\.\d+\.\d+)?"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a request goes.
+
+    Parameters
+    ----------
+    plane
+        The plane, None when no service has that host.
+    path
+        The path on that plane.
+    prefix
+        What `path` was shortened by: on a bare host, the account of the batch plane.
+    account
+        Batch: the account's name.
+    """
+
+    plane: Plane | None
+    path: str
+    prefix: str = ""
+    account: str = ""
+
+
+@functools.lru_cache(maxsize=4096)
+def place(host: str, path: str) -> Place:
+    """Tell the plane from the host, and on a bare host from the path."""
+    host = host.lower()
+    first, _, rest = path.lstrip("/").partition("/")
+    if first == "_sim":
+        return Place("sim", path)
+    if host in BARE_HOSTS:
+        plane = _plane_by_path(path, first.lower())
+        return Place(plane, path) if plane else Place("batch", "/" + rest, prefix="/" + first, account=first.lower())
+    if host.endswith(BATCH_SUFFIX):
+        return Place("batch", path, account=host.split(".", 1)[0])
+    # Regional endpoints of ARM, and the made-up hosts that recorders put in its place.
+    if host.endswith(".azure.com") and host not in _HOSTS and first.lower() in _ARM_ROOTS:
+        return Place("arm", path)
+    return Place(_HOSTS.get(host), path)
+
+
+def _plane_by_path(path: str, first: str) -> Plane | None:
+    if _LOGIN.match(path):
+        return "login"
+    if first == "api":
+        return "prices"
+    return "arm" if first in _ARM_ROOTS else None
+
+
+@functools.lru_cache(maxsize=64)
+def http_date(second: int) -> str:
+    """Write a moment as headers have it, in whole seconds."""
+    return formatdate(second, usegmt=True)
+
+
+def stamp(moment: float, digits: int = 7, zone: str = "Z") -> str:
+    """Write a moment as bodies have it: a fraction of so many digits, and Compute's ``+00:00`` or Batch's ``Z``."""
+    whole, micros = divmod(round(moment * 1_000_000), 1_000_000)
+    fraction = f".{micros * 10:07d}"[: digits + 1] if digits else ""
+    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}{fraction}{zone}"
+
+
+def check_version(plane: Plane, version: str) -> None:
+    """Refuse a request without an api-version, or with one that cannot be one."""
+    if plane not in _VERSIONS or _VERSIONS[plane].fullmatch(version):
+        return
+    details = [("QueryParameterName", "api-version"), ("QueryParameterValue", version)]
+    if plane == "batch" and version:
+        message = "Value for one of the query parameters specified in the request URI is invalid."
+        raise Refusal(400, "InvalidQueryParameterValue", message, details=details)
+    if plane == "batch":
+        message = "A required query parameter was not specified for this request."
+        raise Refusal(400, "MissingRequiredQueryParameter", message, details=details[:1])
+    if version:
+        raise Refusal(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
+    message = "The api-version query parameter (?api-version=) is required for all requests."
+    raise Refusal(400, "MissingApiVersionParameter", message)
+
+
+def bad_json(plane: Plane, reason: str) -> Refusal:
+    """Return the answer to a body that is no JSON."""
+    if plane == "batch":
+        message = "The specified Request Body is not syntactically valid."
+        return Refusal(400, "InvalidRequestBody", message, details=[("Reason", reason)])
+    message = f"The request content was invalid and could not be deserialized: '{reason}'."
+    return Refusal(400, "InvalidRequestContent", message)
+
+
+def unauthenticated(plane: Plane, problem: str, code: str = "") -> Refusal:
+    """Return the answer to a request without a token that this plane takes."""
+    if plane == "batch":
+        message = (
+            "Server failed to authenticate the request. "
+            "Make sure the value of Authorization header is formed correctly including the signature."
+        )
+        asks = f'Bearer authorization_uri="https://{LOGIN_HOST}/common", resource_id="https://batch.core.windows.net/"'
+        details = [("AuthenticationErrorDetail", problem)]
+        return Refusal(
+            401, "AuthenticationFailed", message, details=details, headers={"WWW-Authenticate": asks + ", SharedKey"}
+        )
+    asks = (
+        f'Bearer authorization_uri="https://{LOGIN_HOST}/common", error="invalid_token", error_description="{problem}"'
+    )
+    return Refusal(401, code or "AuthenticationFailed", problem, headers={"WWW-Authenticate": asks})
+
+
+def unknown_route(method: str, path: str, version: str) -> Refusal:
+    """Return the answer to what the simulator does not have; it says what that was."""
+    asked = f"{method} {path}" + (f" (api-version {version})" if version else "")
+    return Refusal(501, "NotImplemented", f"The local Azure does not have {asked}.")
+
+
+def error_body(plane: Plane | None, refusal: Refusal, *, base: str, request_id: str, now: float) -> dict[str, Any]:
+    """Write a refusal as the plane writes it."""
+    if plane == "batch":
+        text = f"{refusal.message}\nRequestId:{request_id}\nTime:{stamp(now)}"
+        body: dict[str, Any] = {
+            "odata.metadata": f"{base}/$metadata#Microsoft.Azure.Batch.Protocol.Entities.Container.errors/@Element",
+            "code": refusal.code,
+            "message": {"lang": "en-US", "value": text},
+        }
+        if refusal.details:
+            body["values"] = [{"key": key, "value": value} for key, value in refusal.details]
+        return body
+    error: dict[str, Any] = {"code": refusal.code, "message": refusal.message}
+    if refusal.target is not None:
+        error["target"] = refusal.target
+    if refusal.details:
+        error["details"] = [{"code": code, "message": message} for code, message in refusal.details]
+    return {"error": error}
+
+
+def headers(plane: Plane | None, *, now: float, request_id: str) -> dict[str, str]:
+    """Return the headers of every answer of a plane."""
+    common = {"Date": http_date(int(now)), "Cache-Control": "no-cache"}
+    if plane == "batch":
+        return common | {
+            "Server": "Microsoft-HTTPAPI/2.0",
+            "request-id": request_id,
+            "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+            "X-Content-Type-Options": "nosniff",
+            "DataServiceVersion": "3.0",
+        }
+    return common | {
+        "Pragma": "no-cache",
+        "Expires": "-1",
+        "x-ms-request-id": request_id,
+        "x-ms-correlation-request-id": request_id,
+        "x-ms-routing-request-id": f"LOCAL:{stamp(now, 0)}:{request_id}",
+        "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def content_type(plane: Plane | None) -> str:
+    """Return how a plane names its JSON."""
+    return "application/json;odata=minimalmetadata" if plane == "batch" else "application/json; charset=utf-8"

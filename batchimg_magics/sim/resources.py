@@ -1,0 +1,114 @@
+"""What stands around Compute and Batch: subscriptions, resource groups, network resources, permissions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.sim import arm
+from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
+from batchimg_magics.sim.world import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SUBSCRIPTIONS = "microsoft.resources/subscriptions"
+GROUPS = "microsoft.resources/resourcegroups"
+#: The network resources that can be read: whoever made them put them there.
+NETWORK_KINDS = (
+    "Microsoft.Network/networkInterfaces",
+    "Microsoft.Network/publicIPAddresses",
+    "Microsoft.Network/virtualNetworks",
+    "Microsoft.Network/virtualNetworks/subnets",
+)
+
+routes = Routes("arm")
+
+
+@routes.on("GET", "/subscriptions")
+def list_subscriptions(call: Call) -> Reply:
+    """Answer with every subscription of the world."""
+    return Reply(200, {"value": [item.doc for item in call.world.items(SUBSCRIPTIONS, "/subscriptions")]})
+
+
+@routes.on("GET", "/subscriptions/{subscription}")
+def get_subscription(call: Call) -> Reply:
+    """Answer with one subscription."""
+    item = call.world.get(f"/subscriptions/{call.params['subscription']}")
+    if item is None:
+        message = f"The subscription '{call.params['subscription']}' could not be found."
+        raise Refusal(404, "SubscriptionNotFound", message)
+    return Reply(200, item.doc)
+
+
+@routes.on("GET", "/subscriptions/{subscription}/resourcegroups")
+def list_groups(call: Call) -> Reply:
+    """Answer with a subscription's resource groups."""
+    under = f"/subscriptions/{call.params['subscription']}/resourcegroups"
+    return Reply(200, {"value": [item.doc for item in call.world.items(GROUPS, under)]})
+
+
+@routes.on("GET", "/subscriptions/{subscription}/resourcegroups/{group}")
+def get_group(call: Call) -> Reply:
+    """Answer with one resource group, 204 to a HEAD."""
+    try:
+        document = arm.need_group(call)
+    except Refusal:
+        if call.method == "HEAD":
+            return Reply(404)
+        raise
+    return Reply(204) if call.method == "HEAD" else Reply(200, document or _new_group(call, {}))
+
+
+@routes.on("PUT", "/subscriptions/{subscription}/resourcegroups/{group}")
+def put_group(call: Call) -> Reply:
+    """Make a resource group, or change its tags; it stays where it is."""
+    body = call.body if isinstance(call.body, dict) else {}
+    if not body.get("location"):
+        raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
+    document = _new_group(call, body)
+    old = call.world.get(document["id"])
+    if old is not None and old.doc["location"].lower() != document["location"].lower():
+        message = (
+            f"Invalid resource group location '{document['location']}'. The Resource group already exists in location "
+            f"'{old.doc['location']}'."
+        )
+        raise Refusal(409, "InvalidResourceGroupLocation", message)
+    call.world.put(Item(document["id"].lower(), GROUPS, document))
+    return Reply(201 if old is None else 200, document)
+
+
+@routes.on("GET", "/subscriptions/{subscription}/resourcegroups/{group}/providers/Microsoft.Authorization/permissions")
+def list_permissions(call: Call) -> Reply:
+    """Answer with what the caller may do in a resource group: everything."""
+    arm.need_group(call)
+    everything = {"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}
+    return Reply(200, {"value": [everything]})
+
+
+def _new_group(call: Call, body: dict[str, Any]) -> dict[str, Any]:
+    group = call.params["group"]
+    document: dict[str, Any] = {
+        "id": f"/subscriptions/{call.params['subscription']}/resourceGroups/{group}",
+        "name": group,
+        "type": "Microsoft.Resources/resourceGroups",
+        "location": body.get("location", ""),
+        "properties": {"provisioningState": "Succeeded"},
+    }
+    return document | ({"tags": body["tags"]} if "tags" in body else {})
+
+
+def _reader(kind: str) -> Callable[[Call], Reply]:
+    def read(call: Call) -> Reply:
+        document = arm.shown(arm.need(call, arm.resource_id(call, kind)), call.now)
+        return Reply(200, document)
+
+    return read
+
+
+def _lister(kind: str) -> Callable[[Call], Reply]:
+    return lambda call: Reply(200, {"value": arm.listing(call, kind)})
+
+
+for _kind in NETWORK_KINDS:
+    routes.on("GET", arm.path_of(_kind))(_reader(_kind))
+    routes.on("GET", arm.path_of(_kind, collection=True))(_lister(_kind))
