@@ -145,16 +145,10 @@ def _open_local(target: Target, through: Callable[[Transport], Transport]) -> Li
             "a connection to Azure needs a subscription, and none was given",
             hint="give --subscription, --resource-group and --account; without any of them the local Azure is used",
         )
-    world = _world(target.world)
+    world, speed, start = _world(target.world), _speed(target.speed), _moment(target.date)
     documents = [document for file in target.import_files for document in _documents(file)]
     try:
-        local = open_local(
-            world,
-            speed=_speed(target.speed),
-            scenario=target.scenario,
-            start=_moment(target.date),
-            seed=target.seed or 0,
-        )
+        local = open_local(world, speed=speed, scenario=target.scenario, start=start, seed=target.seed or 0)
     except WorldBusyError as error:
         raise NotConnectedError(
             f"another process holds the world {world}",

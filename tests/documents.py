@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 GROUP = "/subscriptions/4f1c9a52-7d3e-4b8a-9c60-2e5d81f7a034/resourceGroups/research/providers/Microsoft.Compute"
+ACCOUNT = GROUP.replace("Microsoft.Compute", "Microsoft.Batch/batchAccounts/genomicsbatch")
 MARKETPLACE = {
     "publisher": "canonical",
     "offer": "0001-com-ubuntu-server-jammy",
@@ -57,3 +58,15 @@ def vm(name: str, os_disk: dict[str, Any], image: dict[str, Any] | None = MARKET
 def managed(name: str) -> dict[str, Any]:
     """Return what a VM's ``osDisk`` says of a managed disk."""
     return {"caching": "ReadWrite", "managedDisk": {"id": f"{GROUP}/disks/{name}", "storageAccountType": "Premium_LRS"}}
+
+
+def pool_body() -> dict[str, Any]:
+    """Return what somebody else might send to make a pool of a Marketplace image without nodes."""
+    machine = {"imageReference": MARKETPLACE, "nodeAgentSkuId": "batch.node.ubuntu 22.04"}
+    return {
+        "properties": {
+            "vmSize": "Standard_D4s_v5",
+            "deploymentConfiguration": {"virtualMachineConfiguration": machine},
+            "scaleSettings": {"fixedScale": {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}},
+        },
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from batchimg_magics.sim.furnish import SUBSCRIPTION
 from batchimg_magics.sim.world import World
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 _LISTS = (
@@ -36,29 +38,39 @@ _FLEETING = re.compile(
 
 def inventory(path: Path) -> dict[str, Any]:
     """Return id to document of all that is in a world's Compute and Batch providers."""
+    with _open(path) as app:
+        found = {}
+        for below, version in _LISTS:
+            for item in _ask(app, "GET", f"/subscriptions/{SUBSCRIPTION}{below}", version)["value"]:
+                found[item["id"].lower()] = item
+        for parent, child, version in _CHILDREN:
+            for key in [key for key in found if re.fullmatch(parent, key)]:
+                for item in _ask(app, "GET", key + child, version)["value"]:
+                    found[item["id"].lower()] = item
+    return {key: _steady(item) for key, item in found.items()}
+
+
+def put(path: Path, key: str, version: str, body: dict[str, Any]) -> None:
+    """Make a resource as somebody else would, with a plain PUT."""
+    with _open(path) as app:
+        _ask(app, "PUT", key, version, body)
+
+
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[App]:
     world = World(path, start=0)
     try:
-        return _read(App(world, ManualClock(world.latest())))
+        yield App(world, ManualClock(world.latest()))
     finally:
         world.close()
 
 
-def _read(app: App) -> dict[str, Any]:
-    def listed(path: str, version: str) -> Any:
-        url = f"https://management.azure.com{path}?api-version={version}"
-        answer = app.answer("GET", url, {"host": "management.azure.com", "authorization": "Bearer any"}, b"")
-        assert answer.status == 200, (url, answer.status, answer.body)
-        return json.loads(answer.body)["value"]
-
-    found = {}
-    for path, version in _LISTS:
-        for item in listed(f"/subscriptions/{SUBSCRIPTION}{path}", version):
-            found[item["id"].lower()] = item
-    for parent, child, version in _CHILDREN:
-        for key in [key for key in found if re.fullmatch(parent, key)]:
-            for item in listed(key + child, version):
-                found[item["id"].lower()] = item
-    return {key: _steady(item) for key, item in found.items()}
+def _ask(app: App, method: str, path: str, version: str, body: dict[str, Any] | None = None) -> Any:
+    url = f"https://management.azure.com{path}?api-version={version}"
+    content = b"" if body is None else json.dumps(body).encode()
+    answer = app.answer(method, url, {"host": "management.azure.com", "authorization": "Bearer any"}, content)
+    assert answer.status < 300, (url, answer.status, answer.body)
+    return json.loads(answer.body)
 
 
 def _steady(found: Any) -> Any:

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError, NotFoundError, SpecError
+from batchimg_magics.sim import open_local
 from tests.conftest import LINE
-from tests.documents import disk, managed, vm
+from tests.documents import ACCOUNT, disk, managed, pool_body, vm
+from tests.inventory import put
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -101,11 +103,23 @@ def test_after_a_failed_connect_nothing_goes_elsewhere(session: Session, monkeyp
     assert len(session.pools()) == 0
 
 
-def test_existing_pool_that_this_tool_did_not_make(session: Session) -> None:
+def test_another_vm_under_the_same_name(session: Session) -> None:
     session.create("genomics", **LINE)
-    with pytest.raises(ConflictError, match=r"image is .*wanted") as caught:
+    with pytest.raises(ConflictError, match="operating system is Linux, wanted Windows") as caught:
         session.create("genomics", **{**LINE, "from_vm": "win-vm"})
-    assert "nothing was changed" in caught.value.hint or "another name" in caught.value.hint
+    assert "another name" in caught.value.hint
+    assert len(session.images()) == 1
+
+
+def test_pool_that_this_tool_did_not_make(session: Session, tmp_path: Path) -> None:
+    world = tmp_path / "world.db"
+    open_local(world).close()
+    put(world, f"{ACCOUNT}/pools/genomics", "2025-06-01", pool_body())
+    session.connect(world=str(world), speed="max")
+    with pytest.raises(ConflictError, match="this tool did not make it") as caught:
+        session.create("genomics", **LINE)
+    assert "another name" in caught.value.hint
+    assert len(session.images()) == 0
 
 
 def connect_to(session: Session, tmp_path: Path, *documents: dict[str, Any]) -> None:
