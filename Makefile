@@ -38,7 +38,7 @@ crash: $(READY)
 	$(BIN)/python -m tests.crash
 
 docs: $(READY)
-	$(BIN)/python -m batchimg_magics.ui.reference docs/reference.md
+	$(BIN)/python -m batchimg_magics.reference docs/reference.md
 
 clean:
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache

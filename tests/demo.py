@@ -1,0 +1,55 @@
+"""Run a notebook from top to bottom on the local Azure, stepped and in memory, and print what its cells show."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+
+#: Real seconds that any one cell may take.
+PATIENCE_S = 60
+
+
+def execute(path: Path) -> nbformat.NotebookNode:
+    """Return the notebook with the outputs of a run of it; the file stays as it is.
+
+    Raises
+    ------
+    CellExecutionError
+        A cell failed.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    world = {"BATCHIMG_WORLD": ":memory:", "BATCHIMG_SPEED": "max"}
+    client = NotebookClient(notebook, timeout=PATIENCE_S, resources={"metadata": {"path": str(path.parent)}})
+    client.execute(env={**os.environ, **world})
+    return notebook
+
+
+def shown(output: dict[str, Any]) -> str:
+    """Return one output as text."""
+    if output["output_type"] == "stream":
+        return str(output["text"]).rstrip()
+    return str(output.get("data", {}).get("text/plain", "")).rstrip()
+
+
+def main(path: Path) -> int:
+    """Print each cell's source and what it shows."""
+    try:
+        notebook = execute(path)
+    except CellExecutionError as error:
+        print(error, file=sys.stderr)
+        return 1
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            print("\n".join(f">>> {line}" for line in cell.source.splitlines()))
+            print(*(shown(output) for output in cell.outputs), "", sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

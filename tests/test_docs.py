@@ -1,0 +1,67 @@
+"""The documents say what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import batchimg_magics
+from batchimg_magics.core.tables import SCHEMAS
+from batchimg_magics.reference import page
+from batchimg_magics.ui.lines import parse, split
+from batchimg_magics.ui.verbs import JSON, PROFILE, VERBS, Verb
+
+ROOT = Path(__file__).parents[1]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def test_the_reference_is_current() -> None:
+    assert read("docs/reference.md") == page(), "run `make docs`"
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_every_verb_and_option_is_in_the_reference(verb: Verb) -> None:
+    text = read("docs/reference.md")
+    section = text.partition(f"\n## {verb.name}\n")[2].partition("\n## ")[0]
+    assert all(f"`{option.usage}`" in section for option in verb.options)
+    assert all(f"| `{column.name}` |" in section for column in SCHEMAS[verb.name])
+    assert verb.does[1:] in section
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    text = read("docs/reference.md")
+    assert all(f"| `{name}` |" in text for name in batchimg_magics.__all__)
+
+
+def test_every_verb_is_in_the_readme() -> None:
+    text = read("README.md")
+    assert all(f"| `{verb.usage}` |" in text for verb in VERBS)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_leads_somewhere(path: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    assert all((path.parent / target).exists() for target in targets if "://" not in target)
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_every_line_that_is_shown_can_be_read(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "genomics.yaml").touch()  # the file that examples name
+    blocks = re.findall(r"^```\w*\n(.*?)^```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    lines = re.findall(r"(?:^|= )(?:%{1,2}|\$ )batchimg ([a-z-].*)", "\n".join(blocks), re.MULTILINE)
+    for line in lines:
+        parse(split(line.partition(" << ")[2] or line), shared=(JSON, PROFILE))
+
+
+def test_every_word_of_the_glossary_is_explained() -> None:
+    entries = re.findall(r"^\*\*(.+?)\*\*: (.+)$", read("docs/glossary.md"), re.MULTILINE)
+    words = [word.lower() for word, _ in entries]
+    assert words == sorted(words)
+    assert {"pool", "node", "snapshot", "image version", "local azure", "world"} <= {*words}

@@ -1,0 +1,67 @@
+"""From plain columns to DataFrames, whose dtypes depend on the verb alone."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import pickle
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchimg_magics.core.tables import SCHEMAS, Column, Table
+from batchimg_magics.frames import DTYPES, frame
+
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "text": st.text(max_size=5),
+    "int": st.integers(0, 2**40),
+    "float": st.floats(0, 1e9),
+    "bool": st.booleans(),
+    "time": st.datetimes(dt.datetime(2000, 1, 1), dt.datetime(2100, 1, 1), timezones=st.just(dt.UTC)),  # noqa: DTZ001 - hypothesis adds it
+}
+
+
+def values(column: Column) -> st.SearchStrategy[Any]:
+    known = VALUES.get(column.kind, st.sampled_from([*column.words, "a word that nobody foresaw"]))
+    return st.none() | known
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> Table:
+    verb = draw(st.sampled_from(sorted(SCHEMAS)))
+    row = st.fixed_dictionaries({column.name: values(column) for column in SCHEMAS[verb]})
+    return Table.of(verb, draw(st.lists(row, max_size=3)), draw(st.text(max_size=5)))
+
+
+@given(tables())
+def test_dtypes_and_values_whatever_the_rows(table: Table) -> None:
+    made = frame(table)
+    assert [str(dtype) for dtype in made.dtypes] == [DTYPES[column.kind] for column in table.schema]
+    assert len(made) == len(table.rows())
+    for name, column in table.columns.items():
+        back = [None if pd.isna(value) else value for value in made[name].tolist()]
+        assert back == list(column)
+    assert json.loads(json.dumps(made.attrs)) == made.attrs
+
+
+def test_the_services_words_come_first_and_unseen_ones_after() -> None:
+    states = ["unheard-of", "idle", None, "unheard-of"]
+    made = frame(Table.of("nodes", [{"state": state} for state in states]))
+    words = next(column.words for column in SCHEMAS["nodes"] if column.name == "state")
+    assert list(made.state.cat.categories) == [*words, "unheard-of"]
+    assert made.state.isna().tolist() == [False, False, True, False]
+
+
+def test_attrs_say_what_happened() -> None:
+    made = frame(Table.of("pools", [], "no pools", source="a test"))
+    assert made.attrs == {"verb": "pools", "caption": "no pools", "source": "a test"}
+
+
+@pytest.mark.parametrize("verb", sorted(SCHEMAS))
+def test_a_frame_is_a_plain_one(verb: str) -> None:
+    made = frame(Table.of(verb, [{}]))
+    assert type(made) is pd.DataFrame
+    pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(made)), made)  # noqa: S301 - its own
