@@ -159,7 +159,16 @@ def _differences(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
     said = [f"missing: {key}" for key in wanted.keys() - found.keys()]
     said += [f"too much: {key}" for key in found.keys() - wanted.keys()]
     both = sorted(wanted.keys() & found.keys())
-    return said + [f"differs: {key}: {wanted[key]} / {found[key]}" for key in both if wanted[key] != found[key]]
+    return said + [f"differs: {key}{part}" for key in both for part in _parts(wanted[key], found[key])]
+
+
+def _parts(one: Any, other: Any, path: str = "") -> Iterator[str]:
+    """Yield where two documents differ, and how."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted(one.keys() | other.keys()):
+            yield from _parts(one.get(key), other.get(key), f"{path} {key}")
+    elif one != other:
+        yield f"{path}: {one} / {other}"
 
 
 def main() -> int:

@@ -26,13 +26,20 @@ import json, sys
 from batchimg_magics.session import Session
 with Session() as session:
     session.connect(world=sys.argv[1], speed=float(sys.argv[2]))
-    print(json.dumps([session.nodes("genomics").to_json(date_format="iso"), session.pools().to_json()]))
+    print(json.dumps([session.nodes("genomics").to_json(date_format="iso"), session.pools().to_json(date_format="iso")]))
 """
 
 
 def other_process(script: str, *args: object) -> str:
     done = subprocess.run([sys.executable, "-c", script, *map(str, args)], capture_output=True, text=True, check=True)
     return done.stdout
+
+
+def set_speed(path: Path, speed: float) -> None:
+    """Set the speed of a world, for every process that is on it."""
+    world = World(path, start=0.0)
+    RunningClock(world, speed)
+    world.close()
 
 
 def test_two_processes_see_the_same_states_at_the_same_moment(tmp_path: Path) -> None:
@@ -44,8 +51,8 @@ def test_two_processes_see_the_same_states_at_the_same_moment(tmp_path: Path) ->
         session.resize("genomics", nodes=60, wait=False)
         while "creating" not in set(session.nodes("genomics", counts=True).state):
             pass  # each look is a request; the nodes come by themselves
-        session.connect(world=str(world), speed=FROZEN)
-        here = [session.nodes("genomics").to_json(date_format="iso"), session.pools().to_json()]
+        set_speed(world, FROZEN)
+        here = [session.nodes("genomics").to_json(date_format="iso"), session.pools().to_json(date_format="iso")]
         assert json.loads(other_process(OTHER, world, FROZEN)) == here
         assert "creating" in here[0]
 
