@@ -105,7 +105,12 @@ class LocalAzure:
         return [item.doc["id"] for item in self._world.items("microsoft.batch/batchaccounts", "/subscriptions")]
 
     def close(self) -> None:
-        """Let the world go. The loop is closed by whoever ran it; one that was never handed out is closed here."""
+        """Let the world go. The loop is closed by whoever ran it; one that was never handed out is closed here.
+
+        The time that has passed is kept: whoever opens the world next does not live it again.
+        """
+        with self._world.transaction(write=True):
+            self._world.touch(self.clock.now())
         if self._loop is not None and not self._handed_out:
             self._loop.close()
         self._world.close()
