@@ -10,7 +10,7 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import batch_accounts, commands, fleet, odata, pool_images, pools, supported_images
+from batchimg_magics.sim import batch_accounts, commands, fleet, odata, pool_images, pools, supported_images, tasks
 from batchimg_magics.sim.allocation import PACE, STATES
 from batchimg_magics.sim.batch_errors import refusal
 from batchimg_magics.sim.batch_pools import load
@@ -34,6 +34,8 @@ COUNTS_LAG_S = 5.0
 #: The node agent of recorded nodes of 2026.
 AGENT_VERSION = "1.12.39"
 _CERTIFICATES_UNTIL = "2025"
+_SUFFIXES: dict[Kind, str] = {"dedicated": "_d", "spot": "_p"}
+_NOTHING = tasks.Busy()
 _COUNTED = {
     **{state: state for state in STATES},
     "leavingpool": "leavingPool",
@@ -65,13 +67,15 @@ class NodeViews:
         exact = {} if "virtualMachineImageId" in reference else {"exactVersion": "latest"}
         self._machine = {"imageReference": reference | exact} if reference else None
         self._certificates = call.api_version < _CERTIFICATES_UNTIL
+        self._busy = tasks.busy(call.world, pool, call.now)
 
     def view(self, node: Node) -> dict[str, Any]:
         """Return a node."""
+        does = self._busy.get(node.id, _NOTHING)
         shown: dict[str, Any] = {
             "id": node.id,
             "url": self._url + node.id,
-            "state": node.state,
+            "state": "running" if node.state == "idle" and does.running else node.state,
             "schedulingState": "enabled" if node.scheduling else "disabled",
             "stateTransitionTime": stamp(node.since),
         }
@@ -83,10 +87,10 @@ class NodeViews:
             "ipAddress": address(number),
             "affinityId": f"TVM:{node.id}",
             **self._common,
-            "totalTasksRun": 0,
-            "totalTasksSucceeded": 0,
-            "runningTasksCount": 0,
-            "runningTaskSlotsCount": 0,
+            "totalTasksRun": does.run,
+            "totalTasksSucceeded": does.succeeded,
+            "runningTasksCount": does.running,
+            "runningTaskSlotsCount": does.slots,
         }
         if "startTask" in self._pool.doc and node.booted is not None:
             shown |= {"startTask": self._pool.doc["startTask"], "startTaskInfo": _start_task_info(self._pool, node)}
@@ -232,8 +236,13 @@ def node_counts(call: Call) -> Reply:
 
 
 def _counts(call: Call, pool: Pool) -> dict[str, Any]:
+    moment = call.now - COUNTS_LAG_S
+    at_work = {node_id for node_id, does in tasks.busy(call.world, pool, moment).items() if does.running}
+
     def of(kind: Kind) -> dict[str, int]:
-        found = fleet.counts(pool.state.fleet, call.now - COUNTS_LAG_S, kind)
+        found = fleet.counts(pool.state.fleet, moment, kind)
+        running = sum(node_id.endswith(_SUFFIXES[kind]) for node_id in at_work)
+        found |= {"idle": found.get("idle", 0) - running, "running": running}
         return {name: found.get(state, 0) for state, name in _COUNTED.items()} | {"total": sum(found.values())}
 
     return {"poolId": pool.name, "dedicated": of("dedicated"), "lowPriority": of("spot")}

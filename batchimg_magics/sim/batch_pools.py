@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import batch_accounts, fleet, odata, pool_autoscale, pool_rules, pool_scaling, pools
+from batchimg_magics.sim import batch_accounts, fleet, odata, pool_autoscale, pool_rules, pool_scaling, pools, tasks
 from batchimg_magics.sim.batch_errors import missing_property, refusal
 from batchimg_magics.sim.batch_time import etag, stamp, stamp_ticks
 from batchimg_magics.sim.pool_rules import CHANGEABLE
@@ -38,6 +38,7 @@ def load(call: Call, *, writing: bool = False) -> tuple[Item, Pool]:
     account = batch_accounts.need(call)
     pool = pools.need(call, account, call.params["pool"], writing=writing)
     pool_autoscale.catch_up(call, account, pool)
+    tasks.catch_up(call.world, pool, call.now)
     return account, pool
 
 
@@ -250,8 +251,8 @@ def disable_auto_scale(call: Call) -> Reply:
 @routes.on("POST", "/{pool}/evaluateautoscale")
 def evaluate_auto_scale(call: Call) -> Reply:
     """Tell what a formula would say now; nothing is changed."""
-    account, pool = load(call)
+    _, pool = load(call)
     body = pool_rules.clean(call.body, frozenset({"autoScaleFormula"}), "PoolEvaluateAutoScaleParameter")
-    run = pool_autoscale.evaluate_once(call, account, pool, body)
+    run = pool_autoscale.evaluate_once(call, pool, body)
     metadata = f"{call.base}/$metadata#Microsoft.Azure.Batch.Protocol.Entities.AutoScaleRun"
     return Reply(200, {"odata.metadata": metadata} | run, done(call, 200).headers)

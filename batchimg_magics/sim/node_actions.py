@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import batch_nodes, fleet, pool_rules, pools
+from batchimg_magics.sim import batch_nodes, pool_rules, pools, resizing
 from batchimg_magics.sim.batch_errors import bad_property, refusal
 from batchimg_magics.sim.batch_pools import done, load
 from batchimg_magics.sim.wire import Reply, Routes
@@ -59,7 +59,7 @@ def _load(call: Call, verb: str) -> tuple[Pool, Node]:
 
 
 def _note(call: Call, pool: Pool, node: Node, verb: str, status: int) -> Reply:
-    fleet.note(pool.state.fleet, call.now, node.id, verb)
+    resizing.note(pool.state.fleet, call.now, node.id, verb)
     pools.save(call, pool, touch=False)
     return done(call, status)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.sim import autoscale, fleet, pool_metrics, pool_rules, pool_scaling, pools
+from batchimg_magics.sim import autoscale, fleet, pool_metrics, pool_rules, pool_scaling, pools, resizing, tasks
 from batchimg_magics.sim.batch_errors import missing_property, refusal
 from batchimg_magics.sim.batch_time import duration, duration_s, stamp
 from batchimg_magics.sim.fleet import Problem
@@ -86,9 +86,9 @@ def disable(call: Call, pool: Pool) -> None:
     if state.auto is not None:
         state.auto = None
         if steady:
-            fleet.stir(state.fleet, now, MOMENT_S["disable"])
+            resizing.stir(state.fleet, now, MOMENT_S["disable"])
         else:
-            fleet.stop(state.fleet, now)
+            resizing.stop(state.fleet, now)
     pools.save(call, pool, touch=steady)
 
 
@@ -103,6 +103,7 @@ def catch_up(call: Call, account: Item, pool: Pool) -> None:
         return
     first = auto.evaluated + max(1, due - CATCH_UP + 1) * every
     for number in range(min(due, CATCH_UP)):
+        tasks.catch_up(call.world, pool, first + number * every)
         _evaluate(call, account, pool, first + number * every)
     pools.save(call, pool, touch=False)
 
@@ -112,7 +113,7 @@ def _evaluate(call: Call, account: Item, pool: Pool, now: float) -> None:
     state = pool.state
     if state.auto is None:
         return
-    found = _run(call, account, pool, state.auto.formula, now)
+    found = _run(call, pool, state.auto.formula, now)
     problem = _problem(found.error) if found.error else None
     state.auto = msgspec.structs.replace(state.auto, evaluated=now, results=found.results, error=problem)
     if found.error or fleet.allocation_state(state.fleet, now)[0] != "steady":
@@ -121,18 +122,18 @@ def _evaluate(call: Call, account: Item, pool: Pool, now: float) -> None:
     wanted = {"dedicated": found.dedicated, "spot": found.spot}
     if state.fleet.resize is not None and there == wanted == pool.targets:
         if now == state.enabled_at:
-            fleet.stir(state.fleet, now, MOMENT_S["enable"])
+            resizing.stir(state.fleet, now, MOMENT_S["enable"])
         return
     targets = {"targetDedicatedNodes": found.dedicated, "targetLowPriorityNodes": found.spot}
     pool_scaling.begin(call, account, pool, targets | {"nodeDeallocationOption": found.option}, now=now)
 
 
-def _run(call: Call, account: Item, pool: Pool, formula: str, now: float) -> autoscale.Evaluation:
-    metrics = pool_metrics.PoolMetrics(call.world, account, pool, now)
+def _run(call: Call, pool: Pool, formula: str, now: float) -> autoscale.Evaluation:
+    metrics = pool_metrics.PoolMetrics(call.world, pool, now)
     return autoscale.evaluate(formula, metrics, pool.targets["dedicated"], pool.targets["spot"])
 
 
-def evaluate_once(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> dict[str, Any]:
+def evaluate_once(call: Call, pool: Pool, body: dict[str, Any]) -> dict[str, Any]:
     """Return what a formula would say now; the pool must have autoscale on, and nothing of it changes."""
     formula = body.get("autoScaleFormula")
     if formula is None:
@@ -141,7 +142,7 @@ def evaluate_once(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -
     if pool.state.auto is None:
         reason = "AutoScale is not enabled on the specified pool"
         raise refusal("OperationInvalidForCurrentState", ("Reason", reason))
-    found = _run(call, account, pool, formula, call.now)
+    found = _run(call, pool, formula, call.now)
     problem = _problem(found.error) if found.error else None
     return run_view(AutoScale(formula, "", call.now, call.now, found.results, problem))
 

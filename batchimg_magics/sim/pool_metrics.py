@@ -9,24 +9,34 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from batchimg_magics.sim import fleet
+from batchimg_magics.sim import fleet, tasks
 from batchimg_magics.sim.autoscale import SAMPLE_S
 from batchimg_magics.sim.batch_time import TICKS_AT_1970
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.pools import Pool
-    from batchimg_magics.sim.world import Item, World
+    from batchimg_magics.sim.tasks import TaskState
+    from batchimg_magics.sim.world import World
 
 #: Assumed processor load of a node with tasks and of one without.
 BUSY_PERCENT, IDLE_PERCENT = 90.0, 2.0
+#: Variable -> the tasks that it counts.
+_OF_TASKS = {
+    "$ActiveTasks": ("active",),
+    "$RunningTasks": ("running",),
+    "$PendingTasks": ("active", "running"),
+    "$SucceededTasks": ("succeeded",),
+    "$FailedTasks": ("failed",),
+}
 _USABLE = ("idle", "running")
 
 
 class PoolMetrics:
     """The metrics of one pool, as of one moment, as `autoscale.Metrics` wants them."""
 
-    def __init__(self, world: World, account: Item, pool: Pool, now: float) -> None:
-        self._world, self._account, self._pool, self._now = world, account, pool, now
+    def __init__(self, world: World, pool: Pool, now: float) -> None:
+        self._pool, self._now = pool, now
+        self._tasks = [state for _, state in tasks.of_pool(world, pool)]
         self._created = (pool.state.created - TICKS_AT_1970) / 1e7
 
     def now(self) -> float:
@@ -54,9 +64,13 @@ class PoolMetrics:
         return [self._at(name, moment) for moment in moments if moment >= self._created] or [self._at(name, self._now)]
 
     def _at(self, name: str, moment: float) -> float:
-        nodes = self._pool.state.fleet
-        tally = {kind: fleet.counts(nodes, moment, kind) for kind in fleet.KINDS}
+        if name in _OF_TASKS:
+            return float(sum(self._is(task, _OF_TASKS[name], moment) for task in self._tasks))
+        tally = {kind: fleet.counts(self._pool.state.fleet, moment, kind) for kind in fleet.KINDS}
         usable = sum(tally[kind].get(state, 0) for kind in fleet.KINDS for state in _USABLE)
+        if name == "$CPUPercent":
+            busy = len({task.node for task in self._tasks if self._is(task, ("running",), moment)})
+            return (busy * BUSY_PERCENT + (usable - busy) * IDLE_PERCENT) / usable if usable else 0.0
         known = {
             "$CurrentDedicatedNodes": sum(tally["dedicated"].values()),
             "$CurrentLowPriorityNodes": sum(tally["spot"].values()),
@@ -64,5 +78,15 @@ class PoolMetrics:
             "$PreemptedNodeCount": tally["spot"].get("preempted", 0),
             "$SampleNodeCount": usable,
             "$TaskSlotsPerNode": self._pool.doc["taskSlotsPerNode"],
+            "$WallClockSeconds": moment - self._created,
         }
         return float(known.get(name, 0.0))
+
+    @staticmethod
+    def _is(task: TaskState, states: tuple[str, ...], moment: float) -> bool:
+        if moment * 1e7 < task.created - TICKS_AT_1970:
+            return False
+        state = task.state(moment)
+        if state == "completed":
+            state = "failed" if task.exit_code or task.terminated else "succeeded"
+        return state in states

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import batch_accounts, commands, fleet, pool_images, pools
+from batchimg_magics.sim import batch_accounts, commands, fleet, pool_images, pools, resizing
 from batchimg_magics.sim.allocation import PACE
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.sim.batch_time import duration_s
-from batchimg_magics.sim.fleet import KINDS, Problem, Terms
+from batchimg_magics.sim.fleet import KINDS, Problem
 from batchimg_magics.sim.pool_rules import check_timeout
+from batchimg_magics.sim.resizing import Terms
 from batchimg_magics.sim.sizes import find_size
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def begin(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, now: f
     if option not in _OPTIONS:
         raise bad_property("nodeDeallocationOption", body["nodeDeallocationOption"])
     targets: dict[Kind, int] = {kind: int(body.get(_WANTED[kind], 0)) for kind in KINDS}
-    fleet.begin(
+    resizing.begin(
         pool.state.fleet,
         now,
         targets,
@@ -103,7 +104,7 @@ def stop(call: Call, pool: Pool) -> None:
     if pool.state.auto is not None:
         reason = "The specified pool has AutoScale enabled. AutoScale resize cannot be stopped"
         raise refusal("OperationInvalidForCurrentState", ("Reason", reason))
-    fleet.stop(pool.state.fleet, call.now)
+    resizing.stop(pool.state.fleet, call.now)
     pools.save(call, pool, touch=False)
 
 
@@ -120,7 +121,7 @@ def remove(call: Call, pool: Pool, body: dict[str, Any]) -> None:
     timeout = duration_s(body.get("resizeTimeout", pools.DEFAULT_TIMEOUT)) or 900.0
     option = str(body.get("nodeDeallocationOption", "requeue")).lower()
     try:
-        fleet.remove(pool.state.fleet, call.now, dict.fromkeys(map(str, listed)), timeout_s=timeout, option=option)
+        resizing.remove(pool.state.fleet, call.now, dict.fromkeys(map(str, listed)), timeout_s=timeout, option=option)
     except KeyError:
         raise refusal("NodeNotFound") from None
     pools.save(call, pool)

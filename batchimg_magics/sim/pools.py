@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.sim import batch_accounts, fleet
+from batchimg_magics.sim import batch_accounts, fleet, resizing
 from batchimg_magics.sim.allocation import PACE, Cohort, Kind
 from batchimg_magics.sim.batch_errors import refusal
 from batchimg_magics.sim.batch_time import changed, duration_s, etag, header_date, moment_of, ticks
@@ -73,6 +73,8 @@ class PoolState(msgspec.Struct, omit_defaults=True):
         What ARM shows beside ``properties``: tags, identity.
     remote
         Whether its nodes are reached by SSH or RDP without more ado: pools made before 2024-07-01 are.
+    tasks
+        Whether any job of it ever had a task.
     """
 
     id: str
@@ -86,6 +88,7 @@ class PoolState(msgspec.Struct, omit_defaults=True):
     gone: float | None = None
     top: dict[str, Any] = {}
     remote: bool = False
+    tasks: bool = False
 
 
 @dataclass(slots=True)
@@ -186,8 +189,8 @@ def delete(call: Call, pool: Pool) -> None:
     state = pool.state
     none: dict[Kind, int] = {"dedicated": 0, "spot": 0}
     had = sum(fleet.current(state.fleet, call.now, kind) for kind in fleet.KINDS)
-    fleet.stop(state.fleet, call.now)
-    fleet.begin(state.fleet, call.now, none, fleet.Terms(), timeout_s=duration_s(state.timeout) or 900.0)
+    resizing.stop(state.fleet, call.now)
+    resizing.begin(state.fleet, call.now, none, resizing.Terms(), timeout_s=duration_s(state.timeout) or 900.0)
     resize = state.fleet.resize
     state.deleted = call.now
     state.gone = resize.ends if had and resize is not None else call.now + PACE.empty_delete_s

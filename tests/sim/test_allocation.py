@@ -8,9 +8,10 @@ import time
 import numpy as np
 import pytest
 
-from batchimg_magics.sim import allocation, fleet
+from batchimg_magics.sim import allocation, fleet, resizing
 from batchimg_magics.sim.allocation import ABSENT, CODE, PACE, Cohort
-from batchimg_magics.sim.fleet import Fleet, Problem, Terms
+from batchimg_magics.sim.fleet import Fleet, Problem
+from batchimg_magics.sim.resizing import Terms
 
 HOUR = 3600.0
 
@@ -27,7 +28,7 @@ def tally(fleet_: Fleet, now: float) -> dict[str, dict[str, int]]:
 def grown(dedicated: int = 0, spot: int = 0, terms: Terms | None = None, timeout_s: float = 900.0) -> Fleet:
     made = Fleet("seed")
     targets = {"dedicated": dedicated, "spot": spot}
-    fleet.begin(made, 0.0, targets, terms or Terms(), timeout_s=timeout_s)  # type: ignore[arg-type]
+    resizing.begin(made, 0.0, targets, terms or Terms(), timeout_s=timeout_s)  # type: ignore[arg-type]
     return made
 
 
@@ -100,7 +101,7 @@ def test_a_timeout_leaves_what_came_and_says_so_once_it_is_over() -> None:
 def test_the_next_resize_asks_for_the_rest_and_clears_the_errors() -> None:
     made = grown(2000, timeout_s=300.0)
     came = fleet.current(made, 301.0, "dedicated")
-    fleet.begin(made, 301.0, {"dedicated": 2000, "spot": 0}, Terms(), timeout_s=HOUR)
+    resizing.begin(made, 301.0, {"dedicated": 2000, "spot": 0}, Terms(), timeout_s=HOUR)
     assert fleet.errors(made, 302.0) == ()
     assert fleet.current(made, 302.0, "dedicated") == came
     assert tally(made, 301.0 + HOUR) == {"dedicated": {"idle": 2000}}
@@ -126,7 +127,7 @@ def test_quotas_let_in_what_fits_and_say_what_is_full() -> None:
 def test_stopping_keeps_what_came_and_says_which_kind_is_short() -> None:
     made = grown(2000, 10, timeout_s=HOUR)
     came = fleet.current(made, 150.0, "dedicated")
-    fleet.stop(made, 150.0)
+    resizing.stop(made, 150.0)
     assert fleet.allocation_state(made, 151.0) == ("stopping", 150.0)
     assert fleet.allocation_state(made, 150.0 + PACE.stop_s)[0] == "steady"
     assert fleet.current(made, HOUR, "dedicated") == came
@@ -136,8 +137,8 @@ def test_stopping_keeps_what_came_and_says_which_kind_is_short() -> None:
 
 def test_stopping_a_shrink_lets_the_removal_finish() -> None:
     made = grown(2)
-    fleet.begin(made, 500.0, {"dedicated": 0, "spot": 2}, Terms(), timeout_s=900.0)
-    fleet.stop(made, 500.2)
+    resizing.begin(made, 500.0, {"dedicated": 0, "spot": 2}, Terms(), timeout_s=900.0)
+    resizing.stop(made, 500.2)
     assert made.resize is not None
     assert made.resize.ends == pytest.approx(500.0 + allocation.removal_s(2))
     assert tally(made, 560.0) == {"dedicated": {"leavingpool": 2}}
@@ -150,9 +151,9 @@ def test_stopping_a_shrink_lets_the_removal_finish() -> None:
 def test_shrinking_takes_the_newest_nodes_first_and_keeps_the_others_ids() -> None:
     made = grown(10)
     first = {node.id for node in fleet.nodes(made, 300.0)}
-    fleet.begin(made, 300.0, {"dedicated": 14, "spot": 0}, Terms(), timeout_s=900.0)
+    resizing.begin(made, 300.0, {"dedicated": 14, "spot": 0}, Terms(), timeout_s=900.0)
     assert len(list(fleet.nodes(made, 600.0))) == 14
-    fleet.begin(made, 600.0, {"dedicated": 10, "spot": 0}, Terms(), timeout_s=900.0)
+    resizing.begin(made, 600.0, {"dedicated": 10, "spot": 0}, Terms(), timeout_s=900.0)
     assert {node.id for node in fleet.nodes(made, 900.0)} == first
 
 
@@ -189,26 +190,26 @@ def test_spot_nodes_are_taken_and_given_back_again_and_again() -> None:
 def test_what_was_done_to_a_node_shows_and_passes() -> None:
     made = grown(1)
     (node,) = fleet.nodes(made, 500.0)
-    fleet.note(made, 500.0, node.id, "reboot")
+    resizing.note(made, 500.0, node.id, "reboot")
     states = {second: next(fleet.nodes(made, 500.0 + second)).state for second in (1, 64, 66, 70)}
     assert states == {1: "rebooting", 64: "rebooting", 66: "starting", 70: "idle"}
     assert fleet.counts(made, 510.0, "dedicated") == {"rebooting": 1}
-    fleet.note(made, 600.0, node.id, "disable")
+    resizing.note(made, 600.0, node.id, "disable")
     assert next(fleet.nodes(made, 601.0)).state == "offline"
-    fleet.note(made, 610.0, node.id, "enable")
+    resizing.note(made, 610.0, node.id, "enable")
     assert next(fleet.nodes(made, 611.0)).state == "idle"
 
 
 def test_removed_nodes_leave_and_the_others_stay() -> None:
     made = grown(5, 2)
     ids = [node.id for node in fleet.nodes(made, 400.0)]
-    fleet.remove(made, 400.0, ids[:3], timeout_s=900.0, option="requeue")
+    resizing.remove(made, 400.0, ids[:3], timeout_s=900.0, option="requeue")
     assert made.resize is not None
     assert made.resize.dedicated + made.resize.spot == 4
     assert [node.id for node in fleet.nodes(made, 401.0) if node.state == "leavingpool"] == ids[:3]
     assert [node.id for node in fleet.nodes(made, made.resize.ends)] == ids[3:]
     with pytest.raises(KeyError):
-        fleet.remove(made, 600.0, ["tvmps_none_d"], timeout_s=900.0, option="requeue")
+        resizing.remove(made, 600.0, ["tvmps_none_d"], timeout_s=900.0, option="requeue")
 
 
 def test_nodes_can_be_listed_from_behind_any_of_them() -> None:
@@ -222,7 +223,7 @@ def test_100_000_nodes_are_made_counted_and_paged_in_time() -> None:
     fleets = [Fleet(f"pool {number}") for number in range(40)]
     began = time.perf_counter()
     for one in fleets:
-        fleet.begin(one, 0.0, {"dedicated": 2000, "spot": 500}, Terms(), timeout_s=HOUR)
+        resizing.begin(one, 0.0, {"dedicated": 2000, "spot": 500}, Terms(), timeout_s=HOUR)
     assert sum(fleet.current(one, HOUR, kind) for one in fleets for kind in fleet.KINDS) == 100_000
     made_s = time.perf_counter() - began
     page_s = math.inf

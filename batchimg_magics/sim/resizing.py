@@ -1,0 +1,218 @@
+"""What changes the nodes of a pool: resizes, their end, single nodes that are removed or told something.
+
+A resize knows its end and its errors as soon as it begins, because allocation is a pure function; stopping it writes
+its end anew.
+
+Source: the recorded resizes, stops and removals (FACTS 4 and 5). Resize errors are the wire's own where recorded, else
+those of Microsoft's examples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from batchimg_magics.sim import allocation
+from batchimg_magics.sim.allocation import ABSENT, CODE, PACE, Cohort, Kind
+from batchimg_magics.sim.fleet import KINDS, Fleet, Problem, Resize, current, find
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: How error messages call each kind.
+_CALLED: dict[Kind, str] = {"dedicated": "dedicated", "spot": "low priority"}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a pool gets nodes now.
+
+    Parameters
+    ----------
+    boot
+        Key of `allocation.BOOT_S`: OS and source of the image.
+    replicas
+        Of a gallery image in the region, None for other images.
+    slowed
+        What a scenario slows allocation down by.
+    unusable, recovering
+        Share of nodes whose system never reports, and of those that recover.
+    start_task_s, start_task_fails
+        As for `allocation.Cohort`.
+    preempted_per_h
+        How often Azure takes a spot node back.
+    room
+        How many more nodes of a kind the quotas let in; a kind that is not there has no limit.
+    full
+        What the quotas' errors are.
+    failure
+        Why no node can be allocated at all.
+    """
+
+    boot: str = "linux/marketplace"
+    replicas: int | None = None
+    slowed: float = 1.0
+    unusable: float = 0.0
+    recovering: float = 0.0
+    start_task_s: float | None = None
+    start_task_fails: bool = False
+    preempted_per_h: float = 0.0
+    room: dict[Kind, int] = field(default_factory=dict)
+    full: dict[Kind, Problem] = field(default_factory=dict)
+    failure: Problem | None = None
+
+
+def begin(
+    fleet: Fleet, now: float, targets: dict[Kind, int], terms: Terms, *, timeout_s: float, option: str = "requeue"
+) -> None:
+    """Begin a resize: nodes beyond a target leave, nodes that are missing are asked for."""
+    _forget(fleet, now)
+    leaving = _shrink(fleet, now, targets)
+    problems: list[Problem] = []
+    ends = [now + PACE.empty_s, leaving]
+    for kind in KINDS:
+        missing = targets[kind] - current(fleet, now, kind, leaving=False)
+        if missing > 0:
+            ends.append(_grow(fleet, now, kind, missing, terms, timeout_s, problems))
+    fleet.resize = Resize(now, max(ends), timeout_s, targets["dedicated"], targets["spot"], option, tuple(problems))
+
+
+def _forget(fleet: Fleet, now: float) -> None:
+    """Drop the cohorts that have no node any more, and what was done to nodes that have left."""
+    fleet.cohorts = tuple(cohort for cohort in fleet.cohorts if np.any(allocation.at(cohort, now)[0] != ABSENT))
+    fleet.events = {node_id: done for node_id, done in fleet.events.items() if find(fleet, now, node_id)}
+
+
+def _shrink(fleet: Fleet, now: float, targets: dict[Kind, int]) -> float:
+    """Let the nodes beyond the targets leave, the newest first; return when they are gone."""
+    spare = {kind: max(0, current(fleet, now, kind, leaving=False) - targets[kind]) for kind in KINDS}
+    gone = now + allocation.removal_s(sum(spare.values()))
+    kept = []
+    for cohort in reversed(fleet.cohorts):
+        codes, _ = allocation.at(cohort, now)
+        here = int(np.count_nonzero((codes != ABSENT) & (codes != CODE["leavingpool"])))
+        going = min(here, spare[cohort.kind])
+        spare[cohort.kind] -= going
+        kept.append(allocation.shrink(cohort, going, now, gone) if going else cohort)
+    fleet.cohorts = tuple(reversed(kept))
+    return gone
+
+
+def _grow(
+    fleet: Fleet, now: float, kind: Kind, missing: int, terms: Terms, timeout_s: float, problems: list[Problem]
+) -> float:
+    """Ask for nodes of a kind; note what goes wrong, and return when this part of the resize is over."""
+    if terms.failure is not None:
+        problems.append(terms.failure)
+        return now + min(timeout_s, PACE.failed_s)
+    asked = min(missing, max(0, terms.room.get(kind, missing)))
+    if asked < missing:
+        problems.append(terms.full[kind])
+    if not asked:
+        return now + PACE.empty_s
+    source = terms.boot.partition("/")[2]
+    seed = f"{fleet.seed}/{fleet.ever}/{kind}"
+    total = asked + sum(current(fleet, now, each) for each in KINDS)
+    cohort = Cohort(
+        seed=seed,
+        kind=kind,
+        first=fleet.ever,
+        count=asked,
+        began=now,
+        until=now + timeout_s,
+        first_s=allocation.first_s(seed),
+        wave_s=allocation.wave_s(source, total, terms.replicas, terms.slowed),
+        boot=terms.boot,
+        unusable=terms.unusable,
+        recovering=terms.recovering,
+        start_task_s=terms.start_task_s,
+        start_task_fails=terms.start_task_fails,
+        preempted_per_h=terms.preempted_per_h if kind == "spot" else 0.0,
+    )
+    fleet.ever += asked
+    fleet.cohorts = (*fleet.cohorts, cohort)
+    last = allocation.last_arrival(cohort)
+    if last > cohort.until:
+        problems.append(_unmet("AllocationTimedout", kind))
+        return cohort.until
+    return last + PACE.settled_s
+
+
+def _unmet(code: str, kind: Kind) -> Problem:
+    why = {
+        "AllocationTimedout": "as the resize timeout was reached",
+        "ResizeStopped": "due to a stop resize operation",
+    }[code]
+    return Problem(code, f"Desired number of {_CALLED[kind]} nodes could not be allocated {why}")
+
+
+def stop(fleet: Fleet, now: float) -> None:
+    """Stop the resize that goes on: nothing more comes, what is leaving goes on leaving."""
+    resize = fleet.resize
+    if resize is None or now >= resize.ends or resize.stopped is not None:
+        return
+    cut = tuple(
+        msgspec.structs.replace(cohort, until=min(cohort.until, now)) if cohort.began == resize.began else cohort
+        for cohort in fleet.cohorts
+    )
+    short = {kind for kind in KINDS if any(c.kind == kind and allocation.last_arrival(c) > c.until for c in cut)}
+    fleet.cohorts = cut
+    left = [leave.gone for cohort in cut for leave in cohort.leaves if leave.at >= resize.began]
+    kept = [problem for problem in resize.errors if problem.code != "AllocationTimedout"]
+    stopped = [_unmet("ResizeStopped", kind) for kind in KINDS if kind in short]
+    fleet.resize = msgspec.structs.replace(
+        resize, stopped=now, ends=max([now + PACE.stop_s, *left]), errors=(*kept, *stopped)
+    )
+
+
+def stir(fleet: Fleet, now: float, seconds: float) -> None:
+    """Let a steady pool read resizing for a moment; the last resize and its errors stay what they are."""
+    if fleet.resize is not None:
+        fleet.resize = msgspec.structs.replace(fleet.resize, since=now, ends=now + seconds)
+
+
+def remove(fleet: Fleet, now: float, node_ids: Iterable[str], *, timeout_s: float, option: str) -> dict[Kind, int]:
+    """Let single nodes leave, as a resize of its own.
+
+    Returns
+    -------
+    dict
+        How many of each kind leave.
+
+    Raises
+    ------
+    KeyError
+        No such node.
+    """
+    going: dict[int, list[int]] = {}
+    for node_id in node_ids:
+        node = find(fleet, now, node_id)
+        if node is None:
+            raise KeyError(node_id)
+        if node.state != "leavingpool":
+            going.setdefault(fleet.cohorts.index(node.cohort), []).append(node.place)
+    gone = now + allocation.removal_s(sum(len(places) for places in going.values()))
+    fleet.cohorts = tuple(
+        allocation.remove(cohort, going[number], now, gone) if number in going else cohort
+        for number, cohort in enumerate(fleet.cohorts)
+    )
+    targets = {kind: current(fleet, now, kind, leaving=False) for kind in KINDS}
+    ends = max(now + PACE.empty_s, gone)
+    fleet.resize = Resize(now, ends, timeout_s, targets["dedicated"], targets["spot"], option)
+    return {
+        kind: sum(len(places) for number, places in going.items() if fleet.cohorts[number].kind == kind)
+        for kind in KINDS
+    }
+
+
+def note(fleet: Fleet, now: float, node_id: str, verb: str) -> None:
+    """Note what was done to a node; what is over and changes nothing any more is dropped."""
+    done = fleet.events.setdefault(node_id, [])
+    if verb in ("disable", "enable"):
+        done[:] = [event for event in done if event[0] not in ("disable", "enable")]
+    else:
+        done[:] = [event for event in done if event[0] in ("disable", "enable")]
+    done.append((verb, now))

@@ -1,0 +1,184 @@
+"""Tasks on nodes: which node runs which task, and when. Just enough that nodes can be busy.
+
+A task takes the time that its command names (`commands`). Tasks are given to nodes at the next look at their pool, but
+at the moments at which slots were free: what happened in between is worked out in order, and is the same whenever
+somebody looks. A task whose node leaves goes back to waiting.
+
+Source: the task states and counts of the REST reference; task execution itself is simulated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from batchimg_magics.sim import fleet
+from batchimg_magics.sim.world import Item
+
+if TYPE_CHECKING:
+    from batchimg_magics.sim.pools import Pool
+    from batchimg_magics.sim.world import World
+
+JOBS = "microsoft.batch/batchaccounts/jobs"
+KIND = f"{JOBS}/tasks"
+#: Assumed: how long a program takes that says nothing about it.
+PROGRAM_S = 30.0
+#: States of nodes that take tasks, and those that a running task survives.
+_TAKING = frozenset({"idle"})
+_KEEPING = frozenset({"idle", "offline", "running", "leavingpool"})
+
+
+class TaskState(msgspec.Struct, omit_defaults=True):
+    """What is kept of a task beside its document.
+
+    Parameters
+    ----------
+    pool
+        Key of its pool.
+    priority, number
+        Tasks are given out in order of their job's priority, then of their addition.
+    added
+        Since when it waits.
+    seconds, exit_code
+        How its command goes.
+    slots
+        How many of a node's it takes.
+    created, modified
+        In ticks.
+    waiting
+        Whether its job lets it be given out.
+    node, started, ends
+        Where and when it runs; the end is known as soon as it starts.
+    terminated
+        Whether a client ended it.
+    requeued
+        How often its node went away from under it.
+    """
+
+    pool: str
+    priority: int
+    number: int
+    added: float
+    seconds: float
+    exit_code: int
+    slots: int
+    created: int
+    modified: int
+    waiting: bool = True
+    node: str | None = None
+    started: float | None = None
+    ends: float | None = None
+    terminated: bool = False
+    requeued: int = 0
+
+    def state(self, now: float) -> str:
+        """Return ``active``, ``running`` or ``completed``."""
+        if self.ends is not None and now >= self.ends:
+            return "completed"
+        return "running" if self.started is not None and now >= self.started else "active"
+
+
+class Busy(msgspec.Struct):
+    """What a node does and did: tasks running, the slots they take, tasks run, those that succeeded."""
+
+    running: int = 0
+    slots: int = 0
+    run: int = 0
+    succeeded: int = 0
+
+
+def state_of(item: Item) -> TaskState:
+    """Return what is kept of a task."""
+    return msgspec.convert(item.hidden, TaskState)
+
+
+def put(world: World, item: Item, state: TaskState) -> None:
+    """Keep a task."""
+    world.put(Item(item.key, KIND, item.doc, msgspec.to_builtins(state)))
+
+
+def of_pool(world: World, pool: Pool) -> list[tuple[Item, TaskState]]:
+    """Return the tasks of a pool's jobs, in the order in which they are given out."""
+    if not pool.state.tasks:
+        return []
+    account = pool.key.rpartition("/pools/")[0]
+    found = [(item, state_of(item)) for item in world.items(KIND, account)]
+    mine = [(item, state) for item, state in found if state.pool == pool.key]
+    return sorted(mine, key=lambda pair: (-pair[1].priority, pair[1].number))
+
+
+def catch_up(world: World, pool: Pool, now: float) -> None:
+    """Give out what can have been given out by now, and take back what lost its node."""
+    listed = of_pool(world, pool)
+    open_tasks = [(item, state) for item, state in listed if state.state(now) != "completed"]
+    if not open_tasks:
+        return
+    nodes = {node.id: node for node in fleet.nodes(pool.state.fleet, now)}
+    changed = [pair for pair in open_tasks if _requeue(pair[1], nodes, now)]
+    changed += _give_out(pool, nodes, listed, now)
+    for item, state in {id(pair[0]): pair for pair in changed}.values():
+        put(world, item, state)
+
+
+def _requeue(state: TaskState, nodes: dict[str, fleet.Node], now: float) -> bool:
+    """Send a running task back to wait if its node is not there to run it any more."""
+    if state.node is None or state.started is None:
+        return False
+    node = nodes.get(state.node)
+    if node is not None and (node.state in _KEEPING or node.since <= state.started):
+        return False
+    since = now if node is None else node.since
+    if state.ends is not None and state.ends <= since:
+        return False
+    state.node, state.started, state.ends = None, None, None
+    state.added, state.requeued = since, state.requeued + 1
+    return True
+
+
+def _give_out(
+    pool: Pool, nodes: dict[str, fleet.Node], listed: list[tuple[Item, TaskState]], now: float
+) -> list[tuple[Item, TaskState]]:
+    """Give waiting tasks to the nodes that are free first; return those that were given out."""
+    waiting = [pair for pair in listed if pair[1].node is None and pair[1].waiting and pair[1].ends is None]
+    slots = int(pool.doc["taskSlotsPerNode"])
+    free = {node.id: [node.since] * slots for node in nodes.values() if node.scheduling and node.state in _TAKING}
+    for _, state in listed:
+        if state.node in free and state.ends is not None:
+            _occupy(free[state.node], state.slots, state.ends)
+    given = []
+    for pair in waiting:
+        state = pair[1]
+        able = [(times[state.slots - 1], node_id) for node_id, times in free.items() if len(times) >= state.slots]
+        if not able:
+            continue
+        at, node_id = min(able)
+        start = max(at, state.added)
+        if start > now:
+            continue
+        state.node, state.started, state.ends = node_id, start, start + state.seconds
+        _occupy(free[node_id], state.slots, state.ends)
+        given.append(pair)
+    return given
+
+
+def _occupy(times: list[float], slots: int, until: float) -> None:
+    """Take the slots of a node that are free first; `times` stays in order."""
+    times[:slots] = [max(until, time) for time in times[:slots]]
+    times.sort()
+
+
+def busy(world: World, pool: Pool, now: float) -> dict[str, Busy]:
+    """Return what the nodes do and did, of those that ever ran a task."""
+    found: dict[str, Busy] = {}
+    for _, state in of_pool(world, pool):
+        if state.node is None or state.state(now) == "active":
+            continue
+        node = found.setdefault(state.node, Busy())
+        node.run += 1
+        if state.state(now) == "running":
+            node.running += 1
+            node.slots += state.slots
+        elif state.exit_code == 0 and not state.terminated:
+            node.succeeded += 1
+    return found

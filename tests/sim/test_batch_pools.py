@@ -1,0 +1,490 @@
+"""Pools on both planes: what is taken, what is refused, what becomes of it over time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.sim.batch_world import ACCOUNT_ID, IMAGES, JAMMY, MACHINE, Azure
+
+ARM_MACHINE = {"imageReference": JAMMY | {"version": "latest"}, "nodeAgentSkuId": "batch.node.ubuntu 22.04"}
+
+
+@pytest.fixture
+def azure() -> Azure:
+    return Azure()
+
+
+def arm_pool(dedicated: int = 0, spot: int = 0, **more: Any) -> dict[str, Any]:
+    fixed = {"targetDedicatedNodes": dedicated, "targetLowPriorityNodes": spot}
+    return {
+        "properties": {
+            "vmSize": "Standard_D2s_v3",
+            "deploymentConfiguration": {"virtualMachineConfiguration": ARM_MACHINE},
+            "scaleSettings": {"fixedScale": fixed},
+            **more,
+        }
+    }
+
+
+# -- the data plane ----------------------------------------------------------------------------------------------
+
+
+def test_a_pool_reads_as_recorded(azure: Azure) -> None:
+    answer = azure.add("My-Pool", 2)
+    assert answer.status == 201
+    assert answer.headers["Location"].endswith("/pools/My-Pool")
+    pool = azure.pool("my-pool")
+    assert pool["id"] == "My-Pool"
+    assert pool["eTag"] == answer.headers["ETag"]
+    assert pool["vmSize"] == "standard_d2s_v3"
+    assert pool["allocationState"] == "resizing"
+    assert (pool["targetDedicatedNodes"], pool["currentDedicatedNodes"]) == (2, 0)
+    assert pool["taskSchedulingPolicy"] == {"jobDefaultOrder": "none", "nodeFillType": "Spread"}
+    assert "certificateReferences" not in pool
+    old = azure.batch("GET", "/pools/my-pool", version="2024-02-01.19.0").body
+    assert old["certificateReferences"] == []
+    assert old["taskSchedulingPolicy"] == {"nodeFillType": "Spread"}
+
+
+def test_defaults_of_start_task_users_disk_and_network(azure: Azure) -> None:
+    machine = {
+        "imageReference": {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2022-datacenter"},
+        "nodeAgentSKUId": "batch.node.windows amd64",
+        "osDisk": {"caching": "readwrite", "diskSizeGB": "100"},
+    }
+    azure.add(
+        virtualMachineConfiguration=machine,
+        startTask={"commandLine": "cmd /c echo"},
+        userAccounts=[{"name": "u", "password": "secret"}],
+        networkConfiguration={},
+    )
+    pool = azure.pool()
+    assert pool["startTask"] == {
+        "commandLine": "cmd /c echo",
+        "maxTaskRetryCount": 0,
+        "waitForSuccess": True,
+        "userIdentity": {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}},
+    }
+    user = {"name": "u", "elevationLevel": "nonadmin", "windowsUserConfiguration": {"loginMode": "batch"}}
+    assert pool["userAccounts"] == [user]
+    disk = {"ephemeralOSDiskSettings": {}, "caching": "ReadWrite", "diskSizeGB": 100}
+    assert pool["virtualMachineConfiguration"]["osDisk"] == disk
+    assert "networkConfiguration" not in pool or pool["networkConfiguration"]
+
+
+def test_an_empty_pool_is_steady_after_a_moment(azure: Azure) -> None:
+    azure.add()
+    assert azure.pool()["allocationState"] == "resizing"
+    azure.clock.advance(1.5)
+    assert azure.pool()["allocationState"] == "steady"
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"vmSize": "thisisinvalid"}, "vmSize"),
+        ({"targetDedicatedNodes": -1}, "targetDedicatedNodes"),
+        ({"targetDedicatedNodes": "many"}, "targetDedicatedNodes"),
+        ({"resizeTimeout": "PT4M"}, "resizeTimeout"),
+        ({"resizeTimeout": "soon"}, "resizeTimeout"),
+        ({"id": "no spaces"}, "id"),
+        ({"taskSlotsPerNode": 9}, "taskSlotsPerNode"),
+        ({"taskSchedulingPolicy": {"nodeFillType": "wide"}}, "nodeFillType"),
+        ({"virtualMachineConfiguration": MACHINE | {"nodeAgentSKUId": "batch.node.none"}}, "nodeAgentSKUId"),
+        ({"virtualMachineConfiguration": MACHINE | {"nodeAgentSKUId": "batch.node.windows amd64"}}, "nodeAgentSKUId"),
+        ({"enableAutoScale": True, "autoScaleFormula": "1", "targetDedicatedNodes": 1}, "targetDedicatedNodes"),
+    ],
+)
+def test_bad_values_are_named(azure: Azure, change: dict[str, Any], name: str) -> None:
+    refused = azure.add(**change)
+    assert (refused.status, refused.code) == (400, "InvalidPropertyValue")
+    assert refused.why()["PropertyName"] == name
+
+
+@pytest.mark.parametrize("name", ["vmSize", "id", "virtualMachineConfiguration"])
+def test_what_is_missing_is_named(azure: Azure, name: str) -> None:
+    refused = azure.add(**{name: None}) if name != "id" else azure.add(None)  # type: ignore[arg-type]
+    assert (refused.status, refused.code) == (400, "MissingRequiredProperty")
+    assert refused.why()["PropertyName"] == name
+
+
+def test_unknown_properties_and_bodies_that_are_none_are_refused(azure: Azure) -> None:
+    assert azure.add(colour="blue").code == "InvalidRequestBody"
+    assert "application_id" in azure.add(applicationPackageReferences=[{"application_id": "x"}]).why()["Reason"]
+    assert azure.batch("POST", "/pools", [1]).code == "InvalidRequestBody"
+
+
+def test_an_unsupported_image_is_refused_in_azures_words(azure: Azure) -> None:
+    refused = azure.add(
+        virtualMachineConfiguration=MACHINE | {"imageReference": {"publisher": "a", "offer": "b", "sku": "c"}}
+    )
+    assert refused.why() == {
+        "PropertyName": "imageReference",
+        "Reason": "The specified imageReference with publisher a offer b sku c is not supported.",
+    }
+
+
+def test_an_image_past_its_end_of_life_is_refused_by_the_worlds_date(azure: Azure) -> None:
+    focal = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-focal", "sku": "20_04-lts"}
+    machine = {"imageReference": focal, "nodeAgentSKUId": "batch.node.ubuntu 20.04"}
+    assert azure.add(virtualMachineConfiguration=machine).status == 400
+    assert Azure(start=1_700_000_000.0).add(virtualMachineConfiguration=machine).status == 201
+    azure.world.set_meta("images_past_end_of_life", "taken")
+    assert azure.add(virtualMachineConfiguration=machine).status == 201
+
+
+def test_managed_images_by_api_version_and_retirement() -> None:
+    image = {"imageReference": {"virtualMachineImageId": f"{IMAGES}/images/mine"}}
+    machine = image | {"nodeAgentSKUId": "batch.node.ubuntu 22.04"}
+    body = {"id": "p", "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": machine}
+    then, today = Azure(start=1_700_000_000.0), Azure()
+    for version in ("2020-03-01.11.0", "2025-06-01"):
+        refused = then.batch("POST", "/pools", body, version=version)
+        assert refused.why()["PropertyName"] == "virtualMachineImageId"
+        assert "galleries/{galleryName}" in refused.why()["Reason"]
+    assert today.batch("POST", "/pools", body, version="2019-08-01.10.0").status == 400
+    assert then.batch("POST", "/pools", body, version="2019-08-01.10.0").status == 201
+    elsewhere = machine | {"imageReference": {"virtualMachineImageId": f"{IMAGES}/images/m".replace("4f1c", "0000")}}
+    other = body | {"id": "q", "virtualMachineConfiguration": elsewhere}
+    assert "different subscription" in then.batch("POST", "/pools", other, version="2019-08-01.10.0").why()["Reason"]
+
+
+def test_a_shared_key_opens_no_custom_image(azure: Azure) -> None:
+    image = {"imageReference": {"virtualMachineImageId": f"{IMAGES}/galleries/g/images/i/versions/1.0.0"}}
+    machine = image | {"nodeAgentSKUId": "batch.node.ubuntu 22.04"}
+    body = {"id": "p", "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": machine}
+    refused = azure.batch("POST", "/pools", body, authorization="SharedKey a:b")
+    assert (refused.status, refused.code) == (403, "AuthenticationFailed")
+    assert "SharedKey is not allowed" in refused.why()["AuthenticationErrorDetail"]
+
+
+def test_a_name_is_taken_whatever_its_case_until_the_pool_is_gone(azure: Azure) -> None:
+    azure.add("Pool")
+    assert azure.add("pOOL").code == "PoolExists"
+    assert azure.batch("DELETE", "/pools/POOL").status == 202
+    assert azure.pool("pool")["state"] == "deleting"
+    assert azure.add("pool").code == "PoolBeingDeleted"
+    assert azure.batch("POST", "/pools/pool/resize", {"targetDedicatedNodes": 1}).code == "PoolBeingDeleted"
+    azure.clock.advance(10)
+    assert azure.batch("GET", "/pools/pool").code == "PoolNotFound"
+    gone = azure.batch("HEAD", "/pools/pool")
+    assert (gone.status, gone.body) == (404, None)
+    assert azure.add("pool").status == 201
+
+
+def test_a_pool_with_nodes_is_deleting_until_they_have_left(azure: Azure) -> None:
+    azure.add(dedicated=3)
+    azure.steady()
+    azure.batch("DELETE", "/pools/p")
+    azure.clock.advance(60)
+    assert azure.states() == {"leavingpool": 3}
+    azure.clock.advance(60)
+    assert azure.batch("GET", "/pools/p").status == 404
+
+
+def test_the_pool_quota_is_kept(azure: Azure) -> None:
+    account = azure.world.get(ACCOUNT_ID)
+    assert account is not None
+    account.doc["properties"]["poolQuota"] = 2
+    azure.world.put(account)
+    assert [azure.add(name).status for name in "abc"] == [201, 201, 409]
+
+
+def test_conditional_headers(azure: Azure) -> None:
+    azure.add()
+    tag = azure.pool()["eTag"]
+    assert azure.batch("PATCH", "/pools/p", {"metadata": []}, if_match="0x0").code == "ConditionNotMet"
+    assert azure.batch("PATCH", "/pools/p", {"metadata": []}, if_match=tag).status == 200
+    assert azure.pool()["eTag"] != tag
+    assert azure.batch("DELETE", "/pools/p", if_match=tag).status == 412
+    assert azure.batch("DELETE", "/pools/p", if_none_match="*").status == 412
+
+
+def test_patch_changes_what_is_given_and_updateproperties_takes_the_rest_away(azure: Azure) -> None:
+    azure.add(metadata=[{"name": "a", "value": "1"}], startTask={"commandLine": "true"})
+    azure.batch("PATCH", "/pools/p", {"metadata": [{"name": "b", "value": "2"}]})
+    assert azure.pool()["metadata"] == [{"name": "b", "value": "2"}]
+    assert "startTask" in azure.pool()
+    changed = {"metadata": [], "applicationPackageReferences": [], "certificateReferences": []}
+    assert azure.batch("POST", "/pools/p/updateproperties", changed).status == 204
+    assert not {"startTask", "metadata"} & set(azure.pool())
+    refused = azure.batch("PATCH", "/pools/p", {"applicationPackageReferences": [{"applicationId": "none"}]})
+    assert (refused.code, refused.why()) == (
+        "InvalidApplicationPackageReferences",
+        {"none": "The specified application package does not exist."},
+    )
+
+
+def test_image_and_size_change_only_while_there_is_no_node(azure: Azure) -> None:
+    azure.add(dedicated=1)
+    azure.steady()
+    assert azure.batch("PATCH", "/pools/p", {"vmSize": "Standard_D4s_v3"}).status == 409
+    azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 0})
+    azure.steady()
+    assert azure.batch("PATCH", "/pools/p", {"vmSize": "Standard_D4s_v3"}).status == 200
+    assert azure.pool()["vmSize"] == "standard_d4s_v3"
+
+
+def test_lists_have_pages_filters_and_selections(azure: Azure) -> None:
+    for name in ("a", "b", "c"):
+        azure.add(name)
+    page = azure.batch("GET", "/pools?maxresults=2").body
+    assert [pool["id"] for pool in page["value"]] == ["a", "b"]
+    rest = azure.send("GET", page["odata.nextLink"]).body
+    assert [pool["id"] for pool in rest["value"]] == ["c"]
+    assert "odata.nextLink" not in rest
+    found = azure.batch("GET", "/pools?$filter=id%20eq%20'b'%20or%20startswith(id,'c')&$select=id").body["value"]
+    assert found == [{"id": "b"}, {"id": "c"}]
+    refused = azure.batch("GET", "/pools?maxresults=-5")
+    assert (refused.status, refused.code) == (400, "InvalidQueryParameterValue")
+    assert refused.why()["Reason"] == "MaxResults cannot be less than 1"
+    assert azure.batch("GET", "/pools?$filter=id%20is%20'b'").code == "InvalidQueryParameterValue"
+
+
+# -- resizes -----------------------------------------------------------------------------------------------------
+
+
+def test_an_omitted_count_is_zero(azure: Azure) -> None:
+    azure.add(dedicated=2, spot=5)
+    azure.steady()
+    azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 3})
+    pool = azure.steady()
+    assert (pool["currentDedicatedNodes"], pool["currentLowPriorityNodes"], pool["targetLowPriorityNodes"]) == (3, 0, 0)
+
+
+def test_a_resize_wants_a_steady_pool_and_a_target(azure: Azure) -> None:
+    azure.add(dedicated=1)
+    assert azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 2}).code == "PoolBeingResized"
+    azure.steady()
+    assert azure.batch("POST", "/pools/p/resize", {}).code == "MissingRequiredProperty"
+    assert azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": "2"}).status == 202
+
+
+def test_stopping_leaves_the_etag_and_its_error_stays_until_the_next_resize(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 5})
+    tag = azure.pool()["eTag"]
+    stopped = azure.batch("POST", "/pools/p/stopresize")
+    assert (stopped.status, stopped.headers["ETag"]) == (202, tag)
+    assert azure.pool()["allocationState"] == "stopping"
+    error = {
+        "code": "ResizeStopped",
+        "message": "Desired number of low priority nodes could not be allocated due to a stop resize operation",
+    }
+    assert azure.steady()["resizeErrors"] == [error]
+    azure.clock.advance(86_400)
+    assert azure.pool()["resizeErrors"] == [error]
+    azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 0})
+    assert "resizeErrors" not in azure.pool()
+
+
+def test_a_series_quota_lets_in_what_fits_and_says_so(azure: Azure) -> None:
+    azure.add("big", 600, vmSize="Standard_D2s_v5")
+    pool = azure.steady("big")
+    assert pool["currentDedicatedNodes"] == 500
+    assert pool["resizeErrors"] == [
+        {
+            "code": "AccountVMSeriesCoreQuotaReached",
+            "message": "The specified account has reached VM series core quota for standardDSv5Family",
+        }
+    ]
+    azure.add("more", 1, vmSize="Standard_D4s_v5")
+    assert azure.steady("more")["resizeErrors"][0]["code"] == "AccountVMSeriesCoreQuotaReached"
+    azure.add("other", 1, vmSize="Standard_F2s_v2")
+    assert "resizeErrors" not in azure.steady("other")
+
+
+def test_totals_and_spot_have_quotas_of_their_own(azure: Azure) -> None:
+    account = azure.world.get(ACCOUNT_ID)
+    assert account is not None
+    account.doc["properties"] |= {"dedicatedCoreQuota": 10, "lowPriorityCoreQuota": 6}
+    azure.world.put(account)
+    azure.add(dedicated=8, spot=8)
+    pool = azure.steady()
+    assert (pool["currentDedicatedNodes"], pool["currentLowPriorityNodes"]) == (5, 3)
+    codes = [error["code"] for error in pool["resizeErrors"]]
+    assert codes == ["AccountCoreQuotaReached", "AccountLowPriorityCoreQuotaReached"]
+
+
+def test_a_timeout_leaves_what_came(azure: Azure) -> None:
+    azure.add(spot=900, vmSize="Standard_A1_v2", resizeTimeout="PT5M")
+    pool = azure.steady()
+    assert pool["resizeErrors"][0]["code"] == "AllocationTimedout"
+    assert 0 < pool["currentLowPriorityNodes"] < 900
+
+
+# -- ARM ---------------------------------------------------------------------------------------------------------
+
+
+def test_one_pool_has_two_dialects(azure: Azure) -> None:
+    more = {
+        "startTask": {"commandLine": "true", "userIdentity": {"autoUser": {"elevationLevel": "Admin"}}},
+        "interNodeCommunication": "Enabled",
+        "targetNodeCommunicationMode": "Simplified",
+        "metadata": [{"name": "owner", "value": "me"}],
+    }
+    made = azure.arm("PUT", "/pools/P", arm_pool(**more) | {"tags": {"a": "b"}})
+    assert made.status == 200
+    assert made.headers["ETag"] == made.body["etag"]
+    properties = made.body["properties"]
+    assert (properties["vmSize"], properties["allocationState"]) == ("STANDARD_D2S_V3", "Resizing")
+    assert properties["startTask"]["userIdentity"] == {"autoUser": {"scope": "Pool", "elevationLevel": "Admin"}}
+    assert made.body["tags"] == {"a": "b"}
+    other = azure.pool("P")
+    assert other["startTask"]["userIdentity"] == {"autoUser": {"scope": "pool", "elevationLevel": "admin"}}
+    assert (other["enableInterNodeCommunication"], other["targetNodeCommunicationMode"]) == (True, "simplified")
+    assert f'W/"{other["eTag"]}"' == made.body["etag"]
+    assert "tags" not in other
+    azure.clock.advance(5)
+    assert azure.arm("GET", "/pools/p").body["properties"]["allocationState"] == "Steady"
+    assert azure.pool("P")["allocationState"] == "steady"
+
+
+def test_put_creates_once_and_then_replaces_everything(azure: Azure) -> None:
+    body = arm_pool(metadata=[{"name": "a", "value": "1"}], displayName="first")
+    assert azure.arm("PUT", "/pools/p", body, if_none_match="*").status == 200
+    refused = azure.arm("PUT", "/pools/p", body, if_none_match="*")
+    assert (refused.status, refused.code) == (412, "ConditionNotMet")
+    azure.clock.advance(5)
+    replaced = azure.arm("PUT", "/pools/p", arm_pool(dedicated=1)).body["properties"]
+    assert not {"metadata", "displayName"} & set(replaced)
+    assert replaced["scaleSettings"]["fixedScale"]["targetDedicatedNodes"] == 1
+
+
+def test_patch_of_scale_settings_is_a_resize_and_an_omitted_count_is_zero(azure: Azure) -> None:
+    azure.arm("PUT", "/pools/p", arm_pool(2, 3))
+    azure.steady()
+    scale = {"properties": {"scaleSettings": {"fixedScale": {"targetDedicatedNodes": 1}}}}
+    assert azure.arm("PATCH", "/pools/p", scale, if_match='W/"0x0"').status == 412
+    assert azure.arm("PATCH", "/pools/p", scale).body["properties"]["allocationState"] == "Resizing"
+    assert azure.arm("PATCH", "/pools/p", scale).code == "PoolBeingResized"
+    assert azure.steady()["currentLowPriorityNodes"] == 0
+
+
+def test_arm_shows_the_last_resize_with_its_errors(azure: Azure) -> None:
+    azure.arm("PUT", "/pools/p", arm_pool(3) | {})
+    azure.arm("POST", "/pools/p/stopResize")
+    azure.steady()
+    status = azure.arm("GET", "/pools/p").body["properties"]["resizeOperationStatus"]
+    assert status["targetDedicatedNodes"] == 3
+    assert status["errors"][0]["code"] == "ResizeStopped"
+
+
+def test_errors_on_arm_name_their_target_and_quote_the_request(azure: Azure) -> None:
+    refused = azure.arm("PUT", "/pools/p", arm_pool(vmSize="none"))
+    error = refused.body["error"]
+    assert (error["code"], error["target"]) == ("InvalidPropertyValue", "BatchAccount")
+    assert {"code": "PropertyName", "message": "vmSize"} in error["details"]
+    assert "\nRequestId:" in error["message"]
+
+
+def test_delete_on_arm_is_a_long_operation_while_there_are_nodes(azure: Azure) -> None:
+    azure.arm("PUT", "/pools/p", arm_pool(1))
+    azure.steady()
+    begun = azure.arm("DELETE", "/pools/p")
+    assert (begun.status, begun.headers["Retry-After"]) == (202, "15")
+    assert azure.arm("GET", "/pools/p").body["properties"]["provisioningState"] == "Deleting"
+    assert azure.send("GET", begun.headers["Location"]).status == 202
+    azure.clock.advance(120)
+    assert azure.send("GET", begun.headers["Location"]).status == 200
+    assert azure.arm("GET", "/pools/p").status == 404
+    assert azure.arm("DELETE", "/pools/p").status == 204
+
+
+def test_the_list_on_arm_filters(azure: Azure) -> None:
+    azure.arm("PUT", "/pools/a", arm_pool())
+    azure.clock.advance(5)
+    azure.arm("PUT", "/pools/b", arm_pool())
+    listed = azure.arm("GET", "/pools?$filter=properties/allocationState%20eq%20'Steady'").body["value"]
+    assert [pool["name"] for pool in listed] == ["a"]
+
+
+def test_what_retired_is_refused_by_api_version(azure: Azure) -> None:
+    cloud = {"deploymentConfiguration": {"cloudServiceConfiguration": {"osFamily": "5"}}, "vmSize": "small"}
+    refused = azure.arm("PUT", "/pools/p", {"properties": cloud})
+    assert refused.code == "CloudServiceConfigurationRetired"
+    made = azure.arm("PUT", "/pools/p", {"properties": cloud}, version="2021-06-01")
+    assert made.body["properties"]["vmSize"] == "Small"
+
+
+# -- autoscale ---------------------------------------------------------------------------------------------------
+
+
+def test_enabling_autoscale_resizes_at_once_and_blocks_other_resizes(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    enable = {"autoScaleFormula": "$TargetDedicatedNodes = 2", "autoScaleEvaluationInterval": "PT06M00S"}
+    assert azure.batch("POST", "/pools/p/enableautoscale", enable).status == 200
+    pool = azure.pool()
+    assert (pool["allocationState"], pool["targetDedicatedNodes"]) == ("resizing", 2)
+    assert pool["autoScaleEvaluationInterval"] == "PT6M"
+    assert pool["autoScaleRun"]["results"].startswith("$TargetDedicatedNodes=2;$TargetLowPriorityNodes=0;")
+    assert azure.steady()["currentDedicatedNodes"] == 2
+    for verb in ("resize", "stopresize"):
+        refused = azure.batch("POST", f"/pools/p/{verb}", {"targetDedicatedNodes": 1} if verb == "resize" else None)
+        assert refused.code == "OperationInvalidForCurrentState"
+    azure.clock.advance(60)
+    assert azure.batch("POST", "/pools/p/disableautoscale").status == 200
+    azure.clock.advance(1)
+    assert azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 1}).status == 202
+
+
+def test_a_formula_is_evaluated_when_it_is_due(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    formula = "hour = time().minute; $TargetDedicatedNodes = hour >= 30 ? 3 : 1;"
+    azure.batch(
+        "POST", "/pools/p/enableautoscale", {"autoScaleFormula": formula, "autoScaleEvaluationInterval": "PT5M"}
+    )
+    assert azure.pool()["targetDedicatedNodes"] == 1
+    azure.clock.advance(1850)
+    assert azure.pool()["targetDedicatedNodes"] == 3
+    azure.clock.advance(1950)
+    pool = azure.pool()
+    assert (pool["targetDedicatedNodes"], pool["currentDedicatedNodes"]) == (1, 1)
+
+
+def test_evaluating_needs_autoscale_and_answers_a_bad_formula_with_its_error(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    wrong = {"autoScaleFormula": "$something_useless"}
+    assert azure.batch("POST", "/pools/p/evaluateautoscale", wrong).status == 409
+    azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=2"})
+    run = azure.batch("POST", "/pools/p/evaluateautoscale", wrong)
+    assert run.status == 200
+    assert run.body["results"] == "$TargetDedicatedNodes=2;$TargetLowPriorityNodes=0;$NodeDeallocationOption=requeue"
+    assert run.body["error"]["code"] == "AutoScalingFormulaEvaluationError"
+    assert run.body["error"]["values"] == [
+        {"name": "Message", "value": "Line 1, Col 1: Undefined symbol: $something_useless"}
+    ]
+
+
+def test_autoscale_can_be_enabled_twice_only_after_a_pause(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    enable = {"autoScaleFormula": "$TargetDedicatedNodes=0"}
+    assert azure.batch("POST", "/pools/p/enableautoscale", enable).status == 200
+    assert azure.batch("POST", "/pools/p/enableautoscale", enable).code == "TooManyEnableAutoScaleRequests"
+    azure.clock.advance(31)
+    assert azure.batch("POST", "/pools/p/enableautoscale", enable).status == 200
+
+
+def test_a_formula_that_cannot_be_read_or_is_too_long_is_refused(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    for formula, code in (("$a = ;", "AutoScalingFormulaSyntaxError"), ("1;" * 5000, "AutoScalingFormulaTooLong")):
+        assert azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": formula}).code == code
+
+
+def test_disabling_in_the_middle_of_a_resize_stops_it(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=3"})
+    tag = azure.pool()["eTag"]
+    azure.batch("POST", "/pools/p/disableautoscale")
+    pool = azure.pool()
+    assert (pool["allocationState"], pool["eTag"], pool["enableAutoScale"]) == ("stopping", tag, False)
+    assert azure.steady()["resizeErrors"][0]["code"] == "ResizeStopped"
