@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import batch_accounts, fleet, odata, pool_autoscale, pool_rules, pool_scaling, pools
 from batchimg_magics.sim.batch_accounts import RETRY_AFTER_S
+from batchimg_magics.sim.batch_bodies import shaped
 from batchimg_magics.sim.batch_errors import on_arm, refusal
 from batchimg_magics.sim.batch_time import duration, etag, stamp, stamp_ticks
 from batchimg_magics.sim.pool_dialects import pool_from_arm, pool_to_arm
@@ -120,14 +121,13 @@ def _show(call: Call, pool: Pool) -> Reply:
 
 
 def _properties(call: Call) -> dict[str, Any]:
-    body = call.body
-    if not isinstance(body, dict) or not isinstance(body.get("properties", {}), dict):
-        raise refusal("InvalidRequestBody", ("Reason", "The request body must be a JSON object with properties"))
-    return pool_rules.clean(pool_from_arm(body.get("properties", {})), kind="Pool")
+    """Return the properties of a request's body in the data plane's dialect, cleaned."""
+    return pool_rules.pool_body(pool_from_arm(shaped(call.body).get("properties", {})), "Pool")
 
 
 def _top(call: Call) -> dict[str, Any]:
-    return {name: call.body[name] for name in ("identity", "tags") if call.body.get(name) is not None}
+    body = shaped(call.body)
+    return {name: body[name] for name in ("identity", "tags") if name in body}
 
 
 @routes.on("PUT", "/pools/{pool}")

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from batchimg_magics.sim import arm
+from batchimg_magics.sim.batch_bodies import shaped
 from batchimg_magics.sim.batch_errors import on_arm, refusal
 from batchimg_magics.sim.batch_time import changed, etag, header_date, ticks
 from batchimg_magics.sim.retirement import is_open
@@ -151,7 +152,7 @@ def _wait(call: Call, operation: str, asked: int) -> Reply:
 @on_arm
 def create(call: Call) -> Reply:
     """Create an account, or replace what can be changed of one."""
-    body = _body(call)
+    body = shaped(call.body)
     arm.need_group(call)
     key = account_id(call)
     found = arm.find(call.world, call.now, key)
@@ -159,15 +160,6 @@ def create(call: Call) -> Reply:
         return _change(call, found, body)
     _check(call, body)
     return _begin(call, _new(call.world, call.now, key, body), "Creating", CREATE_S)
-
-
-def _body(call: Call) -> dict[str, Any]:
-    if not isinstance(call.body, dict):
-        raise refusal("InvalidRequestBody", ("Reason", "The request body must be a JSON object"))
-    inner = call.body.get("properties")
-    if inner is not None and not isinstance(inner, dict):
-        raise refusal("InvalidRequestBody", ("Reason", "properties must be a JSON object"))
-    return {name: value for name, value in call.body.items() if value is not None}
 
 
 def _check(call: Call, body: dict[str, Any]) -> None:
@@ -180,7 +172,7 @@ def _check(call: Call, body: dict[str, Any]) -> None:
             "The specified account name is invalid. It must be 3 to 24 characters of lower case letters and numbers.",
             target="BatchAccount",
         )
-    if not isinstance(region, str) or not region.strip():
+    if region is None or not region.strip():
         raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
     asked = body.get("properties", {})
     if asked.get("poolAllocationMode") == "UserSubscription" and "keyVaultReference" not in asked:
@@ -209,7 +201,7 @@ def _change(call: Call, item: Item, body: dict[str, Any]) -> Reply:
 @on_arm
 def update(call: Call) -> Reply:
     """Change an account."""
-    return _change(call, need(call), _body(call))
+    return _change(call, need(call), shaped(call.body))
 
 
 @routes.on("GET", "/{account}")
@@ -282,7 +274,7 @@ def _keys(item: Item) -> dict[str, str]:
 def regenerate_key(call: Call) -> Reply:
     """Change one of the account's keys."""
     item = need(call)
-    name = str((call.body or {}).get("keyName", "")).lower()
+    name = str(shaped(call.body or {}).get("keyName", "")).lower()
     if name not in ("primary", "secondary"):
         raise refusal("InvalidRequestBody", ("Reason", "keyName must be Primary or Secondary"))
     rounds = item.hidden.setdefault("keys", {})
@@ -300,7 +292,7 @@ def location_quotas(_: Call) -> Reply:
 @above.on("POST", "/locations/{location}/checkNameAvailability")
 def check_name(call: Call) -> Reply:
     """Tell whether an account's name is free in a region."""
-    name, region = str((call.body or {}).get("name", "")), call.params["location"].lower()
+    name, region = str(shaped(call.body or {}).get("name", "")), call.params["location"].lower()
     if not _NAME.fullmatch(name):
         message = "The account name must be 3 to 24 characters of lower case letters and numbers."
         return Reply(200, {"nameAvailable": False, "reason": "Invalid", "message": message})

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import batch_accounts, odata, pool_autoscale, pool_rules, pools, tasks
+from batchimg_magics.sim.batch_bodies import clean, shaped
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.sim.batch_pools import done
 from batchimg_magics.sim.batch_time import changed, etag, header_date, stamp, stamp_ticks, ticks
@@ -177,7 +178,7 @@ def _view(call: Call, job: Job) -> dict[str, Any]:
 def add(call: Call) -> Reply:
     """Add a job, and its pool when it is to have one of its own."""
     account = batch_accounts.need(call)
-    body = pool_rules.clean(call.body, _KNOWN, "JobAddParameter")
+    body = clean(call.body, _KNOWN, "JobAddParameter")
     name = body.get("id")
     if name is None:
         raise missing_property("id")
@@ -257,7 +258,7 @@ def _change(call: Call, start: dict[str, Any]) -> Reply:
     job = load(call, writing=True)
     if job.state == "completed":
         raise refusal("JobCompleted")
-    body = pool_rules.clean(call.body, _CHANGEABLE, "JobPatchParameter")
+    body = clean(call.body, _CHANGEABLE, "JobPatchParameter")
     job.doc = job.doc | start | body
     _save(call, job)
     return done(call, 200, job.headers())
@@ -267,7 +268,7 @@ def _change(call: Call, start: dict[str, Any]) -> Reply:
 def disable(call: Call) -> Reply:
     """Let none of a job's tasks start."""
     job = load(call, writing=True)
-    if (call.body or {}).get("disableTasks") is None:
+    if shaped(call.body or {}).get("disableTasks") is None:
         raise missing_property("disableTasks")
     return _switch(call, job, "disabled")
 
@@ -297,7 +298,7 @@ def terminate(call: Call) -> Reply:
     job = load(call, writing=True)
     if job.state == "completed":
         raise refusal("JobCompleted")
-    _end(call, job, call.now, str((call.body or {}).get("terminateReason", "UserTerminate")))
+    _end(call, job, call.now, str(shaped(call.body or {}).get("terminateReason", "UserTerminate")))
     return done(call, 202, job.headers())
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import batch_accounts, fleet, odata, pool_autoscale, pool_rules, pool_scaling, pools, tasks
+from batchimg_magics.sim.batch_bodies import clean
 from batchimg_magics.sim.batch_errors import missing_property, refusal
 from batchimg_magics.sim.batch_time import etag, stamp, stamp_ticks
 from batchimg_magics.sim.pool_rules import CHANGEABLE
@@ -106,7 +107,7 @@ def done(call: Call, status: int, headers: dict[str, str] | None = None) -> Repl
 def add(call: Call) -> Reply:
     """Add a pool."""
     account = batch_accounts.need(call)
-    body = pool_rules.clean(call.body)
+    body = pool_rules.pool_body(call.body)
     name = pool_rules.pool_id(body.get("id"))
     there = pools.find(call, account, name)
     if there is not None:
@@ -163,7 +164,7 @@ def patch(call: Call) -> Reply:
     account, pool = load(call, writing=True)
     pools.check_condition(call, pool)
     allowed = CHANGEABLE | (_PATCHABLE_EMPTY if call.api_version >= "2024-07-01" else frozenset())
-    body = pool_rules.clean(call.body, allowed, "PoolPatchParameter")
+    body = clean(call.body, allowed, "PoolPatchParameter")
     _change(call, account, pool, body)
     return done(call, 200, pool.headers())
 
@@ -172,7 +173,7 @@ def patch(call: Call) -> Reply:
 def update_properties(call: Call) -> Reply:
     """Replace the start task, certificates, packages and metadata of a pool: what is not given is taken away."""
     account, pool = load(call, writing=True)
-    body = pool_rules.clean(call.body, CHANGEABLE, "PoolUpdatePropertiesParameter")
+    body = clean(call.body, CHANGEABLE, "PoolUpdatePropertiesParameter")
     for name in ("applicationPackageReferences", "metadata"):
         if name not in body:
             raise missing_property(name)
@@ -199,7 +200,7 @@ def resize(call: Call) -> Reply:
     account, pool = load(call, writing=True)
     pools.check_condition(call, pool)
     allowed = frozenset({"targetDedicatedNodes", "targetLowPriorityNodes", "resizeTimeout", "nodeDeallocationOption"})
-    body = pool_rules.clean(call.body or {}, allowed, "PoolResizeParameter")
+    body = clean(call.body or {}, allowed, "PoolResizeParameter")
     if not {"targetDedicatedNodes", "targetLowPriorityNodes"} & set(body):
         raise missing_property("targetDedicatedNodes")
     pool_rules.check_scale(body)
@@ -224,7 +225,7 @@ def remove_nodes(call: Call) -> Reply:
     _, pool = load(call, writing=True)
     pools.check_condition(call, pool)
     allowed = frozenset({"nodeList", "resizeTimeout", "nodeDeallocationOption"})
-    body = pool_rules.clean(call.body, allowed, "NodeRemoveParameter")
+    body = clean(call.body, allowed, "NodeRemoveParameter")
     pool_scaling.remove(call, pool, body)
     return done(call, 202, pool.headers())
 
@@ -235,7 +236,7 @@ def enable_auto_scale(call: Call) -> Reply:
     account, pool = load(call, writing=True)
     pools.check_condition(call, pool)
     allowed = frozenset({"autoScaleFormula", "autoScaleEvaluationInterval"})
-    body = pool_rules.clean(call.body or {}, allowed, "PoolEnableAutoScaleParameter")
+    body = clean(call.body or {}, allowed, "PoolEnableAutoScaleParameter")
     pool_autoscale.enable(call, account, pool, body)
     return done(call, 200, pool.headers())
 
@@ -252,7 +253,7 @@ def disable_auto_scale(call: Call) -> Reply:
 def evaluate_auto_scale(call: Call) -> Reply:
     """Tell what a formula would say now; nothing is changed."""
     _, pool = load(call)
-    body = pool_rules.clean(call.body, frozenset({"autoScaleFormula"}), "PoolEvaluateAutoScaleParameter")
+    body = clean(call.body, frozenset({"autoScaleFormula"}), "PoolEvaluateAutoScaleParameter")
     run = pool_autoscale.evaluate_once(call, pool, body)
     metadata = f"{call.base}/$metadata#Microsoft.Azure.Batch.Protocol.Entities.AutoScaleRun"
     return Reply(200, {"odata.metadata": metadata} | run, done(call, 200).headers)

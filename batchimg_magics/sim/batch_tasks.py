@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import batch_jobs, commands, odata, pool_rules, tasks
+from batchimg_magics.sim import batch_jobs, commands, odata, tasks
+from batchimg_magics.sim.batch_bodies import clean
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.sim.batch_pools import done
 from batchimg_magics.sim.batch_time import changed, etag, header_date, stamp, stamp_ticks, ticks
@@ -36,7 +37,7 @@ _FOREVER = "P10675199DT2H48M5.4775807S"
 
 def _add(call: Call, job: Job, body: Any) -> tuple[Item, TaskState]:  # noqa: ANN401 - any JSON
     """Add one task, or refuse it."""
-    body = pool_rules.clean(body, _KNOWN, "TaskAddParameter")
+    body = clean(body, _KNOWN, "TaskAddParameter")
     name = body.get("id")
     if name is None:
         raise missing_property("id")
@@ -50,7 +51,10 @@ def _add(call: Call, job: Job, body: Any) -> tuple[Item, TaskState]:  # noqa: AN
     goes = commands.outcome(str(body["commandLine"]), tasks.PROGRAM_S)
     limits = body.get("constraints", {})
     tries = 1 + max(0, int(limits.get("maxTaskRetryCount", 0))) if goes.exit_code else 1
-    document: dict[str, Any] = {"userIdentity": {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}}, "requiredSlots": 1}
+    document: dict[str, Any] = {
+        "userIdentity": {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}},
+        "requiredSlots": 1,
+    }
     document |= body
     document["constraints"] = {
         "maxWallClockTime": _FOREVER,

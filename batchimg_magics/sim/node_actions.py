@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import batch_nodes, pool_rules, pools, resizing
+from batchimg_magics.sim import batch_nodes, pools, resizing
+from batchimg_magics.sim.batch_bodies import clean
 from batchimg_magics.sim.batch_errors import bad_property, refusal
 from batchimg_magics.sim.batch_pools import done, load
 from batchimg_magics.sim.wire import Reply, Routes
@@ -51,7 +52,7 @@ def _load(call: Call, verb: str) -> tuple[Pool, Node]:
     _, pool = load(call, writing=True)
     node = batch_nodes.need(call, pool)
     name = _OPTIONS.get(verb)
-    body = pool_rules.clean(call.body or {}, frozenset({name} if name else set()), "NodeOption")
+    body = clean(call.body or {}, frozenset({name} if name else set()), "NodeOption")
     for option, word in body.items():
         if str(word).lower() not in _WORDS:
             raise bad_property(option, word)

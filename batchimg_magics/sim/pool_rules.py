@@ -10,9 +10,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import fleet, supported_images
+from batchimg_magics.sim.batch_bodies import clean
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.sim.batch_time import duration_s
-from batchimg_magics.sim.pool_dialects import check_words, to_batch
 from batchimg_magics.sim.retirement import MANAGED_IMAGE_POOLS, MANAGED_IMAGES_END, has_retired
 from batchimg_magics.sim.sizes import find_size
 
@@ -22,45 +22,6 @@ if TYPE_CHECKING:
     from batchimg_magics.sim.world import Item
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-#: Properties that are whole numbers, and their least value; strings of digits are taken for them.
-_NUMBERS = {
-    "targetDedicatedNodes": 0,
-    "targetLowPriorityNodes": 0,
-    "taskSlotsPerNode": 1,
-    "maxTaskRetryCount": -1,
-    "diskSizeGB": 1,
-    "lun": 0,
-    "backendPort": 1,
-    "frontendPortRangeStart": 1,
-    "frontendPortRangeEnd": 1,
-    "priority": 0,
-    "uid": 0,
-    "gid": 0,
-}
-#: Known properties of the types that clients most often get wrong, as the data plane names them.
-_TYPES: dict[str, frozenset[str]] = {
-    "applicationPackageReferences": frozenset({"applicationId", "version"}),
-    "imageReference": frozenset(
-        {
-            "publisher", "offer", "sku", "version", "virtualMachineImageId", "exactVersion", "sharedGalleryImageId",
-            "communityGalleryImageId",
-        }
-    ),
-    "startTask": frozenset(
-        {
-            "commandLine", "containerSettings", "resourceFiles", "environmentSettings", "userIdentity",
-            "maxTaskRetryCount", "waitForSuccess",
-        }
-    ),
-    "virtualMachineConfiguration": frozenset(
-        {
-            "imageReference", "nodeAgentSKUId", "windowsConfiguration", "dataDisks", "licenseType",
-            "containerConfiguration", "diskEncryptionConfiguration", "nodePlacementConfiguration", "extensions",
-            "osDisk", "securityProfile", "serviceArtifactReference",
-        }
-    ),
-    "metadata": frozenset({"name", "value"}),
-}  # fmt: skip
 _POOL = frozenset(
     {
         "id", "displayName", "vmSize", "cloudServiceConfiguration", "virtualMachineConfiguration", "resizeTimeout",
@@ -76,7 +37,6 @@ CHANGEABLE = frozenset(
     {"startTask", "certificateReferences", "applicationPackageReferences", "metadata", "targetNodeCommunicationMode"}
 )
 _CLOUD_SIZES = re.compile(r"(extra)?(small|large)|medium|a\d+|standard_(d|a)\w+", re.IGNORECASE)
-_ENTITIES = "Microsoft.Azure.Batch.Protocol.Entities"
 _SUBSCRIPTION = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.Compute"
 _IMAGE = f"{_SUBSCRIPTION}/images/{{imageName}}"
 _DEFINITION = f"{_SUBSCRIPTION}/galleries/{{galleryName}}/images/{{galleryImageName}}"
@@ -104,61 +64,9 @@ def pool_id(name: Any) -> str:  # noqa: ANN401 - any JSON
     return name
 
 
-def clean(body: Any, allowed: frozenset[str] = _POOL, kind: str = "PoolAddParameter") -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    """Return a request's body with the data plane's words, numbers as numbers and nulls left out, or refuse it.
-
-    Parameters
-    ----------
-    body
-        As sent, in the data plane's dialect.
-    allowed
-        Names that it may have.
-    kind
-        What the service calls its type.
-    """
-    if not isinstance(body, dict):
-        raise refusal("InvalidRequestBody", ("Reason", "The request body must be a JSON object"))
-    for name in body:
-        if name not in allowed:
-            raise _unknown(name, kind)
-    _check_names(body)
-    check_words(body)
-    cleaned: dict[str, Any] = _numbers(to_batch(body))
-    return cleaned
-
-
-def _unknown(name: str, kind: str) -> Exception:
-    reason = (
-        f"The property '{name}' does not exist on type '{_ENTITIES}.{kind}'. "
-        "Make sure to only use property names that are defined by the type."
-    )
-    return refusal("InvalidRequestBody", ("Reason", reason))
-
-
-def _check_names(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSON
-    if isinstance(value, list):
-        for inner in value:
-            _check_names(inner, under)
-    elif isinstance(value, dict):
-        for name, inner in value.items():
-            if under in _TYPES and name not in _TYPES[under]:
-                kind = under[0].upper() + under[1:]
-                raise _unknown(name, kind.removesuffix("s") if under.endswith("References") else kind)
-            _check_names(inner, name)
-
-
-def _numbers(value: Any, under: str = "") -> Any:  # noqa: ANN401 - any JSON
-    if isinstance(value, dict):
-        return {name: _numbers(inner, name) for name, inner in value.items() if inner is not None}
-    if isinstance(value, list):
-        return [_numbers(inner, under) for inner in value]
-    if under not in _NUMBERS:
-        return value
-    if isinstance(value, str) and re.fullmatch(r"-?\d+", value):
-        value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or value < _NUMBERS[under] or value >= 2**31:
-        raise bad_property(under, value)
-    return value
+def pool_body(body: Any, kind: str = "PoolAddParameter") -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """Return a pool's body in the data plane's dialect, cleaned, or refuse it."""
+    return clean(body, _POOL, kind)
 
 
 def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str) -> None:

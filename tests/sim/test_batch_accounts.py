@@ -1,0 +1,124 @@
+"""Batch accounts in ARM: made, read, changed, deleted; quotas and sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.sim.batch_world import ACCOUNT_ID, GROUP, SUBSCRIPTION, Azure
+
+OTHER = ACCOUNT_ID.replace("genomicsbatch", "other1")
+PROVIDER = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Batch"
+
+
+@pytest.fixture
+def azure() -> Azure:
+    return Azure()
+
+
+def make(azure: Azure, key: str = OTHER, **properties: Any) -> Any:
+    return azure.arm("PUT", key, {"location": "West US 2", "properties": properties, "tags": {"a": "b"}})
+
+
+def test_an_account_is_made_as_recorded(azure: Azure) -> None:
+    begun = make(azure)
+    assert (begun.status, begun.body, begun.headers["Retry-After"]) == (202, None, "15")
+    again = azure.send("GET", begun.headers["Location"])
+    assert again.status == 202
+    azure.clock.advance(15)
+    done = azure.send("GET", again.headers["Location"])
+    assert done.status == 200
+    assert done.body == azure.arm("GET", OTHER).body
+    properties = done.body["properties"]
+    assert properties["accountEndpoint"] == "other1.westus2.batch.azure.com"
+    assert properties["provisioningState"] == "Succeeded"
+    assert (properties["dedicatedCoreQuota"], properties["lowPriorityCoreQuota"], properties["poolQuota"]) == (
+        500,
+        500,
+        100,
+    )
+    families = {row["name"]: row["coreQuota"] for row in properties["dedicatedCoreQuotaPerVMFamily"]}
+    assert (families["standardDSv3Family"], families["standardDFamily"]) == (500, 0)
+    assert done.headers["ETag"].startswith('"0x')
+
+
+def test_a_user_subscription_account_needs_a_vault_and_has_no_quotas(azure: Azure) -> None:
+    refused = make(azure, poolAllocationMode="UserSubscription")
+    assert (refused.status, refused.code) == (400, "InvalidRequestBody")
+    assert "keyVaultReference must be set" in refused.body["error"]["details"][0]["message"]
+    vault = {"id": "/subscriptions/s/resourceGroups/g/providers/Microsoft.KeyVault/vaults/v", "url": "https://v/"}
+    assert make(azure, poolAllocationMode="UserSubscription", keyVaultReference=vault).status == 202
+    assert "dedicatedCoreQuota" not in azure.arm("GET", OTHER).body["properties"]
+
+
+@pytest.mark.parametrize("name", ["ab", "UPPER", "has-hyphen", "a" * 25])
+def test_bad_names_are_refused(azure: Azure, name: str) -> None:
+    assert make(azure, ACCOUNT_ID.replace("genomicsbatch", name)).code == "InvalidAccountName"
+
+
+def test_a_second_put_and_a_patch_change_what_can_be_changed(azure: Azure) -> None:
+    make(azure)
+    tag = azure.arm("GET", OTHER).headers["ETag"]
+    changed = make(azure, publicNetworkAccess="Disabled")
+    assert (changed.status, changed.body["properties"]["publicNetworkAccess"]) == (200, "Disabled")
+    assert changed.headers["ETag"] != tag
+    assert azure.arm("PATCH", OTHER, {"tags": {"c": "d"}}).body["tags"] == {"c": "d"}
+
+
+def test_deleting_takes_a_while_and_everything_in_it(azure: Azure) -> None:
+    azure.add()
+    begun = azure.arm("DELETE", "")
+    assert begun.status == 202
+    assert azure.arm("GET", "").body["properties"]["provisioningState"] == "Deleting"
+    azure.clock.advance(60)
+    assert azure.send("GET", begun.headers["Location"]).status == 200
+    gone = azure.arm("GET", "")
+    assert (gone.status, gone.code) == (404, "ResourceNotFound")
+    assert "Microsoft.Batch/batchAccounts/genomicsbatch" in gone.body["error"]["message"]
+    assert azure.batch("GET", "/pools").code == "AccountNotFound"
+    assert azure.arm("DELETE", "").status == 204
+    old = begun.headers["Location"].replace("2025-06-01", "2015-12-01")
+    assert azure.send("GET", old).status == 404
+
+
+def test_lists(azure: Azure) -> None:
+    make(azure)
+    in_group = azure.arm("GET", ACCOUNT_ID.rpartition("/")[0]).body["value"]
+    everywhere = azure.arm("GET", f"{PROVIDER}/batchAccounts").body["value"]
+    assert [one["name"] for one in in_group] == ["genomicsbatch", "other1"] == [one["name"] for one in everywhere]
+    elsewhere = ACCOUNT_ID.rpartition("/")[0].replace(GROUP, "nowhere")
+    assert azure.arm("GET", elsewhere).code == "ResourceGroupNotFound"
+
+
+def test_keys_change_when_they_are_told_to(azure: Azure) -> None:
+    before = azure.arm("POST", "/listKeys").body
+    after = azure.arm("POST", "/regenerateKeys", {"keyName": "Primary"}).body
+    assert before["primary"] != after["primary"]
+    assert before["secondary"] == after["secondary"]
+    assert azure.arm("POST", "/regenerateKeys", {"keyName": "Third"}).status == 400
+
+
+def test_names_can_be_asked_for(azure: Azure) -> None:
+    path = f"{PROVIDER}/locations/eastus/checkNameAvailability"
+    answers = [
+        azure.arm("POST", path, {"name": name, "type": "Microsoft.Batch/batchAccounts"}).body
+        for name in ("genomicsbatch", "free1", "Not Valid")
+    ]
+    assert [answer["nameAvailable"] for answer in answers] == [False, True, False]
+    assert [answer.get("reason") for answer in answers] == ["AlreadyExists", None, "Invalid"]
+
+
+def test_sizes_have_family_capabilities_and_end_of_support(azure: Azure) -> None:
+    rows = azure.arm("GET", f"{PROVIDER}/locations/eastus/virtualMachineSkus").body["value"]
+    sizes = {row["name"]: row for row in rows}
+    capabilities = {pair["name"]: pair["value"] for pair in sizes["Standard_D4s_v5"]["capabilities"]}
+    assert sizes["Standard_D4s_v5"]["familyName"] == "standardDSv5Family"
+    assert (capabilities["vCPUs"], capabilities["HyperVGenerations"], capabilities["LowPriorityCapable"]) == (
+        "4",
+        "V1,V2",
+        "True",
+    )
+    assert all(isinstance(value, str) for value in capabilities.values())
+    assert any("batchSupportEndOfLife" in row for row in rows)
+    assert azure.arm("GET", f"{PROVIDER}/locations/eastus/quotas").body["accountQuota"] > 0
