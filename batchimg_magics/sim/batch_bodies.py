@@ -161,17 +161,19 @@ def _unknown(name: str, kind: str) -> Refusal:
 
 
 def _check_names(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSON
+    """Refuse members that their type does not have, and rows without what they must have."""
     if isinstance(value, list):
         for inner in value:
             _check_names(inner, under)
     elif isinstance(value, dict) and under not in _FREE:
-        absent = [name for name in _REQUIRED.get(under, ()) if name not in value]
-        if absent:
-            raise missing_property(absent[0])
+        strange = next((name for name in value if under in _TYPES and name not in _TYPES[under]), None)
+        if strange is not None:
+            kind = under[0].upper() + under[1:]
+            raise _unknown(strange, kind.removesuffix("s") if under.endswith("References") else kind)
+        absent = next((name for name in _REQUIRED.get(under, ()) if name not in value), None)
+        if absent is not None:
+            raise missing_property(absent)
         for name, inner in value.items():
-            if under in _TYPES and name not in _TYPES[under]:
-                kind = under[0].upper() + under[1:]
-                raise _unknown(name, kind.removesuffix("s") if under.endswith("References") else kind)
             _check_names(inner, name)
 
 
