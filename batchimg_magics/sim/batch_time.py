@@ -8,6 +8,7 @@ Source: recorded headers, where ETag and lastModified are the same moment on bot
 
 from __future__ import annotations
 
+import functools
 import re
 from datetime import UTC, datetime
 
@@ -39,9 +40,14 @@ def etag(modified: int) -> str:
 def stamp_ticks(modified: int) -> str:
     """Write ticks as bodies have a moment: seven digits of fraction, fewer where the last ones are zero."""
     second, fraction = divmod(modified - TICKS_AT_1970, _PER_SECOND)
-    text = f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
     digits = f"{fraction:07d}".rstrip("0")
-    return f"{text}.{digits}Z" if digits else f"{text}Z"
+    return f"{_second(second)}.{digits}Z" if digits else f"{_second(second)}Z"
+
+
+@functools.lru_cache(maxsize=4096)
+def _second(second: int) -> str:
+    """Write whole seconds: the nodes of a pool share most of theirs."""
+    return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def stamp(moment: float) -> str:

@@ -1,4 +1,4 @@
-"""Pools on both planes: what is taken, what is refused, what becomes of it over time."""
+"""Pools on the data plane: what is taken, what is refused, what becomes of it over time."""
 
 from __future__ import annotations
 
@@ -6,26 +6,12 @@ from typing import Any
 
 import pytest
 
-from tests.sim.batch_world import ACCOUNT_ID, IMAGES, JAMMY, MACHINE, Azure
-
-ARM_MACHINE = {"imageReference": JAMMY | {"version": "latest"}, "nodeAgentSkuId": "batch.node.ubuntu 22.04"}
+from tests.sim.batch_world import ACCOUNT_ID, IMAGES, MACHINE, Azure
 
 
 @pytest.fixture
 def azure() -> Azure:
     return Azure()
-
-
-def arm_pool(dedicated: int = 0, spot: int = 0, **more: Any) -> dict[str, Any]:
-    fixed = {"targetDedicatedNodes": dedicated, "targetLowPriorityNodes": spot}
-    return {
-        "properties": {
-            "vmSize": "Standard_D2s_v3",
-            "deploymentConfiguration": {"virtualMachineConfiguration": ARM_MACHINE},
-            "scaleSettings": {"fixedScale": fixed},
-            **more,
-        }
-    }
 
 
 # -- the data plane ----------------------------------------------------------------------------------------------
@@ -314,177 +300,3 @@ def test_a_timeout_leaves_what_came(azure: Azure) -> None:
     pool = azure.steady()
     assert pool["resizeErrors"][0]["code"] == "AllocationTimedout"
     assert 0 < pool["currentLowPriorityNodes"] < 900
-
-
-# -- ARM ---------------------------------------------------------------------------------------------------------
-
-
-def test_one_pool_has_two_dialects(azure: Azure) -> None:
-    more = {
-        "startTask": {"commandLine": "true", "userIdentity": {"autoUser": {"elevationLevel": "Admin"}}},
-        "interNodeCommunication": "Enabled",
-        "targetNodeCommunicationMode": "Simplified",
-        "metadata": [{"name": "owner", "value": "me"}],
-    }
-    made = azure.arm("PUT", "/pools/P", arm_pool(**more) | {"tags": {"a": "b"}})
-    assert made.status == 200
-    assert made.headers["ETag"] == made.body["etag"]
-    properties = made.body["properties"]
-    assert (properties["vmSize"], properties["allocationState"]) == ("STANDARD_D2S_V3", "Resizing")
-    assert properties["startTask"]["userIdentity"] == {"autoUser": {"scope": "Pool", "elevationLevel": "Admin"}}
-    assert made.body["tags"] == {"a": "b"}
-    other = azure.pool("P")
-    assert other["startTask"]["userIdentity"] == {"autoUser": {"scope": "pool", "elevationLevel": "admin"}}
-    assert (other["enableInterNodeCommunication"], other["targetNodeCommunicationMode"]) == (True, "simplified")
-    assert f'W/"{other["eTag"]}"' == made.body["etag"]
-    assert "tags" not in other
-    azure.clock.advance(5)
-    assert azure.arm("GET", "/pools/p").body["properties"]["allocationState"] == "Steady"
-    assert azure.pool("P")["allocationState"] == "steady"
-
-
-def test_put_creates_once_and_then_replaces_everything(azure: Azure) -> None:
-    body = arm_pool(metadata=[{"name": "a", "value": "1"}], displayName="first")
-    assert azure.arm("PUT", "/pools/p", body, if_none_match="*").status == 200
-    refused = azure.arm("PUT", "/pools/p", body, if_none_match="*")
-    assert (refused.status, refused.code) == (412, "ConditionNotMet")
-    azure.clock.advance(5)
-    replaced = azure.arm("PUT", "/pools/p", arm_pool(dedicated=1)).body["properties"]
-    assert not {"metadata", "displayName"} & set(replaced)
-    assert replaced["scaleSettings"]["fixedScale"]["targetDedicatedNodes"] == 1
-
-
-def test_patch_of_scale_settings_is_a_resize_and_an_omitted_count_is_zero(azure: Azure) -> None:
-    azure.arm("PUT", "/pools/p", arm_pool(2, 3))
-    azure.steady()
-    scale = {"properties": {"scaleSettings": {"fixedScale": {"targetDedicatedNodes": 1}}}}
-    assert azure.arm("PATCH", "/pools/p", scale, if_match='W/"0x0"').status == 412
-    assert azure.arm("PATCH", "/pools/p", scale).body["properties"]["allocationState"] == "Resizing"
-    assert azure.arm("PATCH", "/pools/p", scale).code == "PoolBeingResized"
-    assert azure.steady()["currentLowPriorityNodes"] == 0
-
-
-def test_arm_shows_the_last_resize_with_its_errors(azure: Azure) -> None:
-    azure.arm("PUT", "/pools/p", arm_pool(3) | {})
-    azure.arm("POST", "/pools/p/stopResize")
-    azure.steady()
-    status = azure.arm("GET", "/pools/p").body["properties"]["resizeOperationStatus"]
-    assert status["targetDedicatedNodes"] == 3
-    assert status["errors"][0]["code"] == "ResizeStopped"
-
-
-def test_errors_on_arm_name_their_target_and_quote_the_request(azure: Azure) -> None:
-    refused = azure.arm("PUT", "/pools/p", arm_pool(vmSize="none"))
-    error = refused.body["error"]
-    assert (error["code"], error["target"]) == ("InvalidPropertyValue", "BatchAccount")
-    assert {"code": "PropertyName", "message": "vmSize"} in error["details"]
-    assert "\nRequestId:" in error["message"]
-
-
-def test_delete_on_arm_is_a_long_operation_while_there_are_nodes(azure: Azure) -> None:
-    azure.arm("PUT", "/pools/p", arm_pool(1))
-    azure.steady()
-    begun = azure.arm("DELETE", "/pools/p")
-    assert (begun.status, begun.headers["Retry-After"]) == (202, "15")
-    assert azure.arm("GET", "/pools/p").body["properties"]["provisioningState"] == "Deleting"
-    assert azure.send("GET", begun.headers["Location"]).status == 202
-    azure.clock.advance(120)
-    assert azure.send("GET", begun.headers["Location"]).status == 200
-    assert azure.arm("GET", "/pools/p").status == 404
-    assert azure.arm("DELETE", "/pools/p").status == 204
-
-
-def test_the_list_on_arm_filters(azure: Azure) -> None:
-    azure.arm("PUT", "/pools/a", arm_pool())
-    azure.clock.advance(5)
-    azure.arm("PUT", "/pools/b", arm_pool())
-    listed = azure.arm("GET", "/pools?$filter=properties/allocationState%20eq%20'Steady'").body["value"]
-    assert [pool["name"] for pool in listed] == ["a"]
-
-
-def test_what_retired_is_refused_by_api_version(azure: Azure) -> None:
-    cloud = {"deploymentConfiguration": {"cloudServiceConfiguration": {"osFamily": "5"}}, "vmSize": "small"}
-    refused = azure.arm("PUT", "/pools/p", {"properties": cloud})
-    assert refused.code == "CloudServiceConfigurationRetired"
-    made = azure.arm("PUT", "/pools/p", {"properties": cloud}, version="2021-06-01")
-    assert made.body["properties"]["vmSize"] == "Small"
-
-
-# -- autoscale ---------------------------------------------------------------------------------------------------
-
-
-def test_enabling_autoscale_resizes_at_once_and_blocks_other_resizes(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
-    enable = {"autoScaleFormula": "$TargetDedicatedNodes = 2", "autoScaleEvaluationInterval": "PT06M00S"}
-    assert azure.batch("POST", "/pools/p/enableautoscale", enable).status == 200
-    pool = azure.pool()
-    assert (pool["allocationState"], pool["targetDedicatedNodes"]) == ("resizing", 2)
-    assert pool["autoScaleEvaluationInterval"] == "PT6M"
-    assert pool["autoScaleRun"]["results"].startswith("$TargetDedicatedNodes=2;$TargetLowPriorityNodes=0;")
-    assert azure.steady()["currentDedicatedNodes"] == 2
-    for verb in ("resize", "stopresize"):
-        refused = azure.batch("POST", f"/pools/p/{verb}", {"targetDedicatedNodes": 1} if verb == "resize" else None)
-        assert refused.code == "OperationInvalidForCurrentState"
-    azure.clock.advance(60)
-    assert azure.batch("POST", "/pools/p/disableautoscale").status == 200
-    azure.clock.advance(1)
-    assert azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 1}).status == 202
-
-
-def test_a_formula_is_evaluated_when_it_is_due(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
-    formula = "hour = time().minute; $TargetDedicatedNodes = hour >= 30 ? 3 : 1;"
-    azure.batch(
-        "POST", "/pools/p/enableautoscale", {"autoScaleFormula": formula, "autoScaleEvaluationInterval": "PT5M"}
-    )
-    assert azure.pool()["targetDedicatedNodes"] == 1
-    azure.clock.advance(1850)
-    assert azure.pool()["targetDedicatedNodes"] == 3
-    azure.clock.advance(1950)
-    pool = azure.pool()
-    assert (pool["targetDedicatedNodes"], pool["currentDedicatedNodes"]) == (1, 1)
-
-
-def test_evaluating_needs_autoscale_and_answers_a_bad_formula_with_its_error(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
-    wrong = {"autoScaleFormula": "$something_useless"}
-    assert azure.batch("POST", "/pools/p/evaluateautoscale", wrong).status == 409
-    azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=2"})
-    run = azure.batch("POST", "/pools/p/evaluateautoscale", wrong)
-    assert run.status == 200
-    assert run.body["results"] == "$TargetDedicatedNodes=2;$TargetLowPriorityNodes=0;$NodeDeallocationOption=requeue"
-    assert run.body["error"]["code"] == "AutoScalingFormulaEvaluationError"
-    assert run.body["error"]["values"] == [
-        {"name": "Message", "value": "Line 1, Col 1: Undefined symbol: $something_useless"}
-    ]
-
-
-def test_autoscale_can_be_enabled_twice_only_after_a_pause(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
-    enable = {"autoScaleFormula": "$TargetDedicatedNodes=0"}
-    assert azure.batch("POST", "/pools/p/enableautoscale", enable).status == 200
-    assert azure.batch("POST", "/pools/p/enableautoscale", enable).code == "TooManyEnableAutoScaleRequests"
-    azure.clock.advance(31)
-    assert azure.batch("POST", "/pools/p/enableautoscale", enable).status == 200
-
-
-def test_a_formula_that_cannot_be_read_or_is_too_long_is_refused(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
-    for formula, code in (("$a = ;", "AutoScalingFormulaSyntaxError"), ("1;" * 5000, "AutoScalingFormulaTooLong")):
-        assert azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": formula}).code == code
-
-
-def test_disabling_in_the_middle_of_a_resize_stops_it(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
-    azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=3"})
-    tag = azure.pool()["eTag"]
-    azure.batch("POST", "/pools/p/disableautoscale")
-    pool = azure.pool()
-    assert (pool["allocationState"], pool["eTag"], pool["enableAutoScale"]) == ("stopping", tag, False)
-    assert azure.steady()["resizeErrors"][0]["code"] == "ResizeStopped"

@@ -1,0 +1,89 @@
+"""Autoscale of pools: enabled, evaluated when due, disabled."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.sim.batch_world import Azure
+
+
+@pytest.fixture
+def azure() -> Azure:
+    return Azure()
+
+
+def test_enabling_autoscale_resizes_at_once_and_blocks_other_resizes(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    enable = {"autoScaleFormula": "$TargetDedicatedNodes = 2", "autoScaleEvaluationInterval": "PT06M00S"}
+    assert azure.batch("POST", "/pools/p/enableautoscale", enable).status == 200
+    pool = azure.pool()
+    assert (pool["allocationState"], pool["targetDedicatedNodes"]) == ("resizing", 2)
+    assert pool["autoScaleEvaluationInterval"] == "PT6M"
+    assert pool["autoScaleRun"]["results"].startswith("$TargetDedicatedNodes=2;$TargetLowPriorityNodes=0;")
+    assert azure.steady()["currentDedicatedNodes"] == 2
+    for verb in ("resize", "stopresize"):
+        refused = azure.batch("POST", f"/pools/p/{verb}", {"targetDedicatedNodes": 1} if verb == "resize" else None)
+        assert refused.code == "OperationInvalidForCurrentState"
+    azure.clock.advance(60)
+    assert azure.batch("POST", "/pools/p/disableautoscale").status == 200
+    azure.clock.advance(1)
+    assert azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 1}).status == 202
+
+
+def test_a_formula_is_evaluated_when_it_is_due(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    formula = "hour = time().minute; $TargetDedicatedNodes = hour >= 30 ? 3 : 1;"
+    azure.batch(
+        "POST", "/pools/p/enableautoscale", {"autoScaleFormula": formula, "autoScaleEvaluationInterval": "PT5M"}
+    )
+    assert azure.pool()["targetDedicatedNodes"] == 1
+    azure.clock.advance(1850)
+    assert azure.pool()["targetDedicatedNodes"] == 3
+    azure.clock.advance(1950)
+    pool = azure.pool()
+    assert (pool["targetDedicatedNodes"], pool["currentDedicatedNodes"]) == (1, 1)
+
+
+def test_evaluating_needs_autoscale_and_answers_a_bad_formula_with_its_error(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    wrong = {"autoScaleFormula": "$something_useless"}
+    assert azure.batch("POST", "/pools/p/evaluateautoscale", wrong).status == 409
+    azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=2"})
+    run = azure.batch("POST", "/pools/p/evaluateautoscale", wrong)
+    assert run.status == 200
+    assert run.body["results"] == "$TargetDedicatedNodes=2;$TargetLowPriorityNodes=0;$NodeDeallocationOption=requeue"
+    assert run.body["error"]["code"] == "AutoScalingFormulaEvaluationError"
+    assert run.body["error"]["values"] == [
+        {"name": "Message", "value": "Line 1, Col 1: Undefined symbol: $something_useless"}
+    ]
+
+
+def test_autoscale_can_be_enabled_twice_only_after_a_pause(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    enable = {"autoScaleFormula": "$TargetDedicatedNodes=0"}
+    assert azure.batch("POST", "/pools/p/enableautoscale", enable).status == 200
+    assert azure.batch("POST", "/pools/p/enableautoscale", enable).code == "TooManyEnableAutoScaleRequests"
+    azure.clock.advance(31)
+    assert azure.batch("POST", "/pools/p/enableautoscale", enable).status == 200
+
+
+def test_a_formula_that_cannot_be_read_or_is_too_long_is_refused(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    for formula, code in (("$a = ;", "AutoScalingFormulaSyntaxError"), ("1;" * 5000, "AutoScalingFormulaTooLong")):
+        assert azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": formula}).code == code
+
+
+def test_disabling_in_the_middle_of_a_resize_stops_it(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=3"})
+    tag = azure.pool()["eTag"]
+    azure.batch("POST", "/pools/p/disableautoscale")
+    pool = azure.pool()
+    assert (pool["allocationState"], pool["eTag"], pool["enableAutoScale"]) == ("stopping", tag, False)
+    assert azure.steady()["resizeErrors"][0]["code"] == "ResizeStopped"
