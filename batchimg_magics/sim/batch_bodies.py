@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
-from batchimg_magics.sim.pool_dialects import check_words, to_batch
+from batchimg_magics.sim.pool_dialects import FREE, check_words, to_batch
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.wire import Refusal
@@ -41,8 +41,8 @@ _ROWS = _names("""
     metadata mountConfiguration networkSecurityGroupRules outputFiles resourceFiles userAccounts
     """)
 _LISTS = _names("""
-    allowedAuthenticationModes applicationLicenses containerImageNames ipAddressIds nodeList provisionAfterExtensions
-    sourcePortRanges targets visibility
+    allowedAuthenticationModes applicationLicenses containerImageNames ipAddressIds nodeList
+    provisionAfterExtensions sourcePortRanges targets visibility
     """)
 _FLAGS = _names("""
     allowLowPriorityNode allowTaskPreemption autoUpgradeMinorVersion enableAcceleratedNetworking enableAutoScale
@@ -51,13 +51,13 @@ _FLAGS = _names("""
     writeAcceleratorEnabled
     """)
 _TEXTS = _names("""
-    autoPoolIdPrefix autoScaleEvaluationInterval autoScaleFormula autoScaleEvaluationInterval caching commandLine
-    disableTasks displayName elevationLevel evaluationInterval formula frontendPort id interNodeCommunication keyName
-    keySource location maxWallClockTime nodeAgentSKUId nodeAgentSkuId nodeDeallocateOption nodeDeallocationOption
-    nodeDisableSchedulingOption nodeFillType nodeRebootOption nodeReimageOption offer onAllTasksComplete onTaskFailure
-    poolAllocationMode poolId publisher publicNetworkAccess resizeTimeout retentionTime scope securityType sku
-    storageAccountType subnetId targetNodeCommunicationMode terminateReason username version virtualMachineImageId
-    vmSize
+    autoPoolIdPrefix autoScaleEvaluationInterval autoScaleFormula caching commandLine disableTasks displayName
+    elevationLevel evaluationInterval formula frontendPort id interNodeCommunication keyName keySource location
+    maxWallClockTime nodeAgentSKUId nodeAgentSkuId nodeDeallocateOption nodeDeallocationOption
+    nodeDisableSchedulingOption nodeFillType nodeRebootOption nodeReimageOption offer onAllTasksComplete
+    onTaskFailure poolAllocationMode poolId publisher publicNetworkAccess resizeTimeout retentionTime scope
+    securityType sku storageAccountType subnetId targetNodeCommunicationMode terminateReason userName username
+    version virtualMachineImageId vmSize
     """)
 #: Whole numbers and their least value; strings of digits are taken for them.
 _NUMBERS = {
@@ -83,8 +83,6 @@ _REQUIRED: dict[str, tuple[str, ...]] = {
     "userAccounts": ("name",),
     "applicationPackageReferences": ("applicationId",),
 }
-#: Objects whose members are their owner's business.
-_FREE = frozenset({"settings", "protectedSettings", "resourceTags", "tags", "userAssignedIdentities"})
 #: Known members of the types that clients most often get wrong, as the data plane names them.
 _TYPES: dict[str, frozenset[str]] = {
     "applicationPackageReferences": _names("applicationId version"),
@@ -147,7 +145,7 @@ def _shape(value: Any, name: str) -> Any:  # noqa: ANN401 - any JSON
     if wrong:
         reason = f"The value of property '{name}' is not of the type that is expected"
         raise refusal("InvalidRequestBody", ("Reason", reason))
-    if isinstance(value, dict) and name not in _FREE:
+    if isinstance(value, dict) and name not in FREE:
         return {inner: _shape(part, inner) for inner, part in value.items() if part is not None}
     return [_shape(row, "") for row in value] if isinstance(value, list) else value
 
@@ -165,7 +163,7 @@ def _check_names(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSO
     if isinstance(value, list):
         for inner in value:
             _check_names(inner, under)
-    elif isinstance(value, dict) and under not in _FREE:
+    elif isinstance(value, dict) and under not in FREE:
         strange = next((name for name in value if under in _TYPES and name not in _TYPES[under]), None)
         if strange is not None:
             kind = under[0].upper() + under[1:]
@@ -179,7 +177,7 @@ def _check_names(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSO
 
 def _numbers(value: Any, under: str = "") -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, dict):
-        return value if under in _FREE else {name: _numbers(inner, name) for name, inner in value.items()}
+        return value if under in FREE else {name: _numbers(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [_numbers(inner, under) for inner in value]
     if under not in _NUMBERS:

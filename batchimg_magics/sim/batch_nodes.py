@@ -34,6 +34,8 @@ COUNTS_LAG_S = 5.0
 #: The node agent of recorded nodes of 2026.
 AGENT_VERSION = "1.12.39"
 _CERTIFICATES_UNTIL = "2025"
+#: The first api-version that knows a state.
+_SINCE = {"deallocated": "2024-07-01", "deallocating": "2024-07-01"}
 _SUFFIXES: dict[Kind, str] = {"dedicated": "_d", "spot": "_p"}
 _NOTHING = tasks.Busy()
 _COUNTED = {
@@ -237,12 +239,13 @@ def node_counts(call: Call) -> Reply:
 
 def _counts(call: Call, pool: Pool) -> dict[str, Any]:
     moment = call.now - COUNTS_LAG_S
+    counted = {state: name for state, name in _COUNTED.items() if call.api_version >= _SINCE.get(state, "")}
     at_work = {node_id for node_id, does in tasks.busy(call.world, pool, moment).items() if does.running}
 
     def of(kind: Kind) -> dict[str, int]:
         found = fleet.counts(pool.state.fleet, moment, kind)
         running = sum(node_id.endswith(_SUFFIXES[kind]) for node_id in at_work)
         found |= {"idle": found.get("idle", 0) - running, "running": running}
-        return {name: found.get(state, 0) for state, name in _COUNTED.items()} | {"total": sum(found.values())}
+        return {name: found.get(state, 0) for state, name in counted.items()} | {"total": sum(found.values())}
 
     return {"poolId": pool.name, "dedicated": of("dedicated"), "lowPriority": of("spot")}

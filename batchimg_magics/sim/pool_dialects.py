@@ -18,7 +18,15 @@ _NAMES = {
     "inboundNatPools": "inboundNATPools",
     "applicationPackages": "applicationPackageReferences",
     "certificates": "certificateReferences",
+    "dynamicVnetAssignmentScope": "dynamicVNetAssignmentScope",
+    "userName": "username",
 }
+#: Where both planes spell all names the same.
+_SAME = frozenset({"containerRegistries", "registry"})
+#: Objects whose members are their owner's business: no names or words of theirs are ours.
+FREE = frozenset(
+    {"authenticationTokenSettings", "protectedSettings", "resourceTags", "settings", "tags", "userAssignedIdentities"}
+)
 #: Property -> its words as (data plane, ARM). The data plane lowers them, but not all; words that are not here pass.
 _WORDS: dict[str, tuple[tuple[str, str], ...]] = {
     "scope": (("pool", "Pool"), ("task", "Task")),
@@ -47,13 +55,10 @@ _WORDS: dict[str, tuple[tuple[str, str], ...]] = {
     "storeLocation": (("currentuser", "CurrentUser"), ("localmachine", "LocalMachine")),
     "visibility": (("starttask", "StartTask"), ("task", "Task"), ("remoteuser", "RemoteUser")),
 }
-_TO_BATCH = {
-    name: {word.lower(): batch for pair in pairs for batch, word in [(pair[0], pair[1])]}
-    for name, pairs in _WORDS.items()
-}
-_TO_ARM = {name: {batch.lower(): word for batch, word in pairs} for name, pairs in _WORDS.items()}
+_TO_BATCH = {name: {arm.lower(): batch for batch, arm in pairs} for name, pairs in _WORDS.items()}
+_TO_ARM = {name: {batch.lower(): arm for batch, arm in pairs} for name, pairs in _WORDS.items()}
 _ARM_NAMES = {batch: arm for arm, batch in _NAMES.items()}
-#: Properties that say the same in different places: (ARM, data plane).
+#: What stands below `deploymentConfiguration` on ARM and at the top on the data plane.
 _DEPLOYMENT = ("virtualMachineConfiguration", "cloudServiceConfiguration")
 #: What only ARM shows of a pool, and what a request may not set.
 _READ_ONLY = frozenset(
@@ -66,8 +71,12 @@ _READ_ONLY = frozenset(
 
 
 def _walk(value: Any, names: dict[str, str], words: dict[str, dict[str, str]], under: str = "") -> Any:  # noqa: ANN401 - any JSON
-    if isinstance(value, dict):
-        return {names.get(name, name): _walk(inner, names, words, name) for name, inner in value.items()}
+    """Translate names and words; `under` is the data plane's name of the property that the value is of."""
+    if isinstance(value, dict) and under not in FREE:
+        spelt = {} if under in _SAME else names
+        return {
+            spelt.get(name, name): _walk(inner, names, words, _NAMES.get(name, name)) for name, inner in value.items()
+        }
     if isinstance(value, list):
         return [_walk(inner, names, words, under) for inner in value]
     if isinstance(value, str) and under in words:
@@ -88,7 +97,7 @@ def to_arm(value: Any) -> Any:  # noqa: ANN401 - any JSON
 def check_words(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSON
     """Refuse a word that is none of its property's."""
     if isinstance(value, dict):
-        for name, inner in value.items():
+        for name, inner in value.items() if under not in FREE else ():
             check_words(inner, name)
     elif isinstance(value, list):
         for inner in value:

@@ -117,3 +117,45 @@ def test_what_retired_is_refused_by_api_version(azure: Azure) -> None:
     assert refused.code == "CloudServiceConfigurationRetired"
     made = azure.arm("PUT", "/pools/p", {"properties": cloud}, version="2021-06-01")
     assert made.body["properties"]["vmSize"] == "Small"
+
+
+def test_names_that_the_planes_spell_differently_are_told_apart_by_where_they_stand(azure: Azure) -> None:
+    machine = ARM_MACHINE | {
+        "containerConfiguration": {
+            "type": "DockerCompatible",
+            "containerRegistries": [{"username": "puller", "registryServer": "r"}],
+        },
+        "extensions": [{"name": "e", "publisher": "p", "type": "t", "settings": {"policy": "mine", "userName": "u"}}],
+    }
+    network = {
+        "dynamicVnetAssignmentScope": "Job",
+        "endpointConfiguration": {
+            "inboundNatPools": [
+                {
+                    "name": "ssh",
+                    "protocol": "TCP",
+                    "backendPort": 22,
+                    "frontendPortRangeStart": 15000,
+                    "frontendPortRangeEnd": 15100,
+                }
+            ]
+        },
+    }
+    task = {"commandLine": "true", "userIdentity": {"userName": "runner"}}
+    body = arm_pool(networkConfiguration=network, startTask=task)
+    body["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"] = machine
+    shown = azure.arm("PUT", "/pools/p", body).body["properties"]
+    assert shown["networkConfiguration"] == network | {"enableAcceleratedNetworking": False}
+    assert shown["startTask"]["userIdentity"] == {"userName": "runner"}
+    assert shown["deploymentConfiguration"]["virtualMachineConfiguration"]["extensions"] == machine["extensions"]
+    other = azure.pool()
+    assert other["startTask"]["userIdentity"] == {"username": "runner"}
+    assert other["networkConfiguration"]["endpointConfiguration"]["inboundNATPools"][0]["protocol"] == "tcp"
+    assert other["networkConfiguration"]["dynamicVNetAssignmentScope"] == "job"
+    registries = other["virtualMachineConfiguration"]["containerConfiguration"]["containerRegistries"]
+    assert (
+        registries
+        == shown["deploymentConfiguration"]["virtualMachineConfiguration"]["containerConfiguration"][
+            "containerRegistries"
+        ]
+    )
