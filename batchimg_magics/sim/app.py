@@ -41,6 +41,7 @@ PROVIDERS = (
     "batchimg_magics.sim.supported_images",
     "batchimg_magics.sim.batch_jobs",
     "batchimg_magics.sim.batch_tasks",
+    "batchimg_magics.sim.batch_files",
 )
 #: Where a stepped or manual world begins, so that what is shown of it is the same every time.
 START = datetime(2026, 7, 1, 9, tzinfo=UTC)

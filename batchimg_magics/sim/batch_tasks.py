@@ -135,7 +135,8 @@ def _execution(state: TaskState, now: str) -> dict[str, Any]:
     return info
 
 
-def _load(call: Call) -> tuple[Job, Item, TaskState]:
+def load(call: Call) -> tuple[Job, Item, TaskState]:
+    """Return the job and the task of a request, or refuse."""
     job = batch_jobs.load(call)
     item = call.world.get(f"{job.key}/tasks/{call.params['task'].lower()}")
     if item is None:
@@ -209,7 +210,7 @@ def list_tasks(call: Call) -> Reply:
 @routes.on("GET", "/tasks/{task}")
 def get(call: Call) -> Reply:
     """Show a task."""
-    job, item, state = _load(call)
+    job, item, state = load(call)
     body = {"odata.metadata": f"{call.base}/$metadata#tasks/@Element"}
     return Reply(200, body | odata.selected(call, _view(call, job, item, state)), _headers(state))
 
@@ -217,7 +218,7 @@ def get(call: Call) -> Reply:
 @routes.on("DELETE", "/tasks/{task}")
 def delete(call: Call) -> Reply:
     """Delete a task."""
-    _, item, _ = _load(call)
+    _, item, _ = load(call)
     call.world.delete(item.key)
     return done(call, 200)
 
@@ -225,7 +226,7 @@ def delete(call: Call) -> Reply:
 @routes.on("POST", "/tasks/{task}/terminate")
 def terminate(call: Call) -> Reply:
     """End a task."""
-    _, item, state = _load(call)
+    _, item, state = load(call)
     if state.state(call.now) == "completed":
         raise refusal("TaskCompleted")
     state.ends, state.terminated = call.now, True
@@ -237,7 +238,7 @@ def terminate(call: Call) -> Reply:
 @routes.on("POST", "/tasks/{task}/reactivate")
 def reactivate(call: Call) -> Reply:
     """Let a task that failed run again."""
-    job, item, state = _load(call)
+    job, item, state = load(call)
     if state.state(call.now) != "completed" or (state.exit_code == 0 and not state.terminated):
         raise refusal("OperationInvalidForCurrentState", ("Reason", "The task has not failed"))
     state.node, state.started, state.ends, state.terminated = None, None, None, False

@@ -73,10 +73,9 @@ _READ_ONLY = frozenset(
 def _walk(value: Any, names: dict[str, str], words: dict[str, dict[str, str]], under: str = "") -> Any:  # noqa: ANN401 - any JSON
     """Translate names and words; `under` is the data plane's name of the property that the value is of."""
     if isinstance(value, dict) and under not in FREE:
-        spelt = {} if under in _SAME else names
-        return {
-            spelt.get(name, name): _walk(inner, names, words, _NAMES.get(name, name)) for name, inner in value.items()
-        }
+        spelt: dict[str, str] = {} if under in _SAME else names
+        inside = {name: _walk(inner, names, words, _NAMES.get(name, str(name))) for name, inner in value.items()}
+        return {spelt.get(name, name): inner for name, inner in inside.items()}
     if isinstance(value, list):
         return [_walk(inner, names, words, under) for inner in value]
     if isinstance(value, str) and under in words:

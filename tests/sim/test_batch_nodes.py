@@ -360,3 +360,40 @@ def test_autoscale_sees_the_tasks(azure: Azure) -> None:
     enable = {"autoScaleFormula": formula, "autoScaleEvaluationInterval": "PT5M"}
     azure.batch("POST", "/pools/p/enableautoscale", enable)
     assert azure.pool()["targetDedicatedNodes"] == 8
+
+
+# -- files -------------------------------------------------------------------------------------------------------
+
+
+def test_files_tell_what_the_local_azure_knows_of_commands(azure: Azure) -> None:
+    azure.add("s", 1, startTask={"commandLine": "/bin/sh -c 'exit 3'"})
+    azure.steady("s")
+    azure.clock.advance(300)
+    name = azure.nodes("s")[0]["id"]
+    path = f"/pools/s/nodes/{name}/files"
+    top = azure.batch("GET", path).body["value"]
+    assert all(file["isDirectory"] for file in top)
+    deep = azure.batch("GET", f"{path}?recursive=true").body["value"]
+    assert "startup/stdout.txt" in [file["name"] for file in deep]
+    read = azure.app.answer(
+        "GET",
+        next(f["url"] for f in deep if f["name"] == "startup/stderr.txt") + "?api-version=2025-06-01",
+        {"authorization": "Bearer t"},
+    )
+    assert (read.body, read.headers["Content-Type"]) == (b"exit code 3\n", "text/plain")
+    assert azure.batch("GET", f"{path}/none.txt").code == "FileNotFound"
+    job(azure)
+    task(azure, "t", "echo hello")
+    listed = azure.batch("GET", "/jobs/j/tasks/t/files").body["value"]
+    assert [file["name"] for file in listed] == ["stderr.txt", "stdout.txt"]
+    told = azure.batch("HEAD", "/jobs/j/tasks/t/files/stdout.txt")
+    assert (told.status, told.headers["ocp-batch-file-isdirectory"]) == (200, "False")
+
+
+def test_logs_are_uploaded_from_nodes_that_came_up(azure: Azure) -> None:
+    name = first(azure)["id"]
+    body = {"containerUrl": "https://store.blob.core.windows.net/logs", "startTime": "2026-07-01T09:00:00Z"}
+    done = do(azure, "uploadbatchservicelogs", name, body)
+    assert (done.status, done.body["numberOfFilesUploaded"]) == (200, 8)
+    assert done.body["virtualDirectoryName"].startswith(f"p/{name}/")
+    assert do(azure, "uploadbatchservicelogs", name, {}).code == "MissingRequiredProperty"
