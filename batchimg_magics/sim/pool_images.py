@@ -33,6 +33,8 @@ class PoolImage:
     ----------
     boot
         Key of `allocation.BOOT_S`.
+    custom
+        Whether it is the researcher's own.
     replicas
         Of a gallery image in the pool's region, None for other images.
     unusable
@@ -44,6 +46,7 @@ class PoolImage:
     """
 
     boot: str
+    custom: bool = False
     replicas: int | None = None
     unusable: float = 0.0
     shared_by: frozenset[str] = frozenset()
@@ -70,17 +73,23 @@ def look(world: World, now: float, account: Item, pool: Pool) -> PoolImage:
         return PoolImage(f"{image.os if image else 'windows'}/marketplace")
     source = image_sources.resolve(world, now, image_id, account.doc["location"])
     if isinstance(source, image_sources.ImageProblem):
-        return PoolImage("linux/gallery", failure=_failed(source.code, source.message))
+        return PoolImage("linux/gallery", custom=True, failure=_failed(source.code, source.message))
     system = source.os_type.lower()
     kind = "gallery" if source.replicas is not None else "managed"
     misfit = _misfit(pool, source)
     return PoolImage(
         f"{system}/{kind}",
-        source.replicas,
-        0.0 if source.deprovisioned else 1.0,
-        frozenset(source.roots) if kind == "managed" else frozenset(),
-        _failed(*misfit) if misfit else None,
+        custom=True,
+        replicas=source.replicas,
+        unusable=0.0 if source.deprovisioned else 1.0,
+        shared_by=frozenset(source.roots) if kind == "managed" else frozenset(),
+        failure=_failed(*misfit) if misfit else None,
     )
+
+
+def gone(image_id: str) -> Problem:
+    """Return the resize error of an allocation whose image is no longer there."""
+    return _failed("NotFound", f"The image '{image_id}' was not found.")
 
 
 def _failed(code: str, message: str) -> Problem:

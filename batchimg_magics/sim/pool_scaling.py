@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import batch_accounts, commands, fleet, pool_images, pools, resizing
+from batchimg_magics.sim import batch_accounts, commands, fleet, pool_images, pool_scenarios, pools, resizing
 from batchimg_magics.sim.allocation import PACE
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.sim.batch_time import duration_s
@@ -93,7 +93,7 @@ def begin(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, now: f
         pool.state.fleet,
         now,
         targets,
-        terms(call, account, pool, now),
+        terms(call, account, pool, now, sum(targets.values())),
         timeout_s=duration_s(pool.state.timeout) or 900.0,
         option=option,
     )
@@ -127,20 +127,25 @@ def remove(call: Call, pool: Pool, body: dict[str, Any]) -> None:
     pools.save(call, pool)
 
 
-def terms(call: Call, account: Item, pool: Pool, now: float) -> Terms:
-    """Return on what terms a pool gets nodes at a moment."""
+def terms(call: Call, account: Item, pool: Pool, now: float, nodes: int) -> Terms:
+    """Return on what terms a pool that is to have so many nodes gets them at a moment."""
     image = pool_images.look(call.world, now, account, pool)
+    happens = pool_scenarios.effect(call.world)
     seconds, fails = _start_task(pool)
     room, full = _room(call, account, pool, image, now)
+    gone = happens.image_gone and pool.state.fleet.ever > 0 and pool_images.image_id_of(pool)
     return Terms(
         boot=image.boot,
         replicas=image.replicas,
-        unusable=image.unusable,
+        slowed=happens.slowed if nodes > happens.slowed_above else 1.0,
+        unusable=1.0 if image.custom and happens.specialized else max(image.unusable, happens.unusable),
+        recovering=happens.recovering,
         start_task_s=seconds,
-        start_task_fails=fails,
+        start_task_fails=fails or (happens.start_tasks_fail and seconds is not None),
+        preempted_per_h=happens.preempted_per_h,
         room=room,
         full=full,
-        failure=image.failure,
+        failure=pool_images.gone(gone) if gone else image.failure,
     )
 
 
