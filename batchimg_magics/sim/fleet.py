@@ -5,6 +5,8 @@ Source: the recorded pools and nodes (FACTS 4 and 5).
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -159,16 +161,16 @@ def counts(fleet: Fleet, now: float, kind: Kind) -> dict[str, int]:
     """Return how many nodes of a kind are in each state; states without a node are left out."""
     tally = np.zeros(len(STATES), dtype=np.int64)
     for cohort in fleet.cohorts:
-        if cohort.kind == kind:
-            codes, _ = allocation.at(cohort, now)
-            tally += np.bincount(codes[codes != ABSENT], minlength=len(STATES))
-    for node_id in fleet.events:
-        node = find(fleet, now, node_id)
-        if node is not None and node.cohort.kind == kind:
-            row = allocation.place_of(node.cohort, node_id)
-            codes, _ = allocation.at(node.cohort, now)
-            tally[codes[row]] -= 1
-            tally[CODE[node.state]] += 1
+        if cohort.kind != kind:
+            continue
+        codes, since = allocation.at(cohort, now)
+        tally += np.bincount(codes[codes != ABSENT], minlength=len(STATES))
+        for node_id in fleet.events:
+            row = allocation.place_of(cohort, node_id)
+            if row is not None and codes[row] != ABSENT:
+                node = _node(fleet, now, cohort, row, STATES[codes[row]], float(since[row]))
+                tally[codes[row]] -= 1
+                tally[CODE[node.state]] += 1
     return {state: int(count) for state, count in zip(STATES, tally, strict=True) if count}
 
 
@@ -181,21 +183,13 @@ def nodes(fleet: Fleet, now: float, after: str = "") -> Iterator[Node]:
         states.append((codes, since))
         ids = allocation.table(cohort).ids
         here = np.flatnonzero(codes != ABSENT)
-        first = np.searchsorted(here, _first_after(ids, after))
+        first = np.searchsorted(here, bisect_right(ids, after))
         rows.extend((ids[row], number, int(row)) for row in here[first:])
     if len(fleet.cohorts) > 1:
         rows.sort()
     for _, number, row in rows:
         codes, since = states[number]
         yield _node(fleet, now, fleet.cohorts[number], row, STATES[codes[row]], float(since[row]))
-
-
-def _first_after(ids: list[str], after: str) -> int:
-    low, high = 0, len(ids)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if ids[middle] <= after else (low, middle)
-    return low
 
 
 def find(fleet: Fleet, now: float, node_id: str) -> Node | None:
@@ -217,30 +211,39 @@ def _node(fleet: Fleet, now: float, cohort: Cohort, row: int, state: str, since:
     booted, scheduling = agent, True
     events = fleet.events.get(table.ids[row])
     if events and state not in ("leavingpool", "preempted"):
-        state, since, booted, scheduling = _after_events(events, state, since, booted, now)
+        state, since, booted, scheduling = _after_events(cohort, events, state, since, booted, now)
     allocated = float(table.times[0, row])
     return Node(table.ids[row], cohort, int(table.index[row]), state, since, allocated, booted, agent, scheduling)
 
 
 def _after_events(
-    done: list[tuple[str, float]], state: str, since: float, booted: float | None, now: float
+    cohort: Cohort, done: list[tuple[str, float]], state: str, since: float, booted: float | None, now: float
 ) -> tuple[str, float, float | None, bool]:
     """Return state, since when, last boot and whether tasks are taken, after what was done to a node."""
-    settled, scheduling, switched = state, True, 0.0
+    scheduling, switched = True, 0.0
     for verb, moment in done:
         if verb in ("disable", "enable"):
             scheduling, switched = verb == "enable", moment
             continue
-        state, since = "idle", moment
-        for phase, seconds in allocation.VERBS[verb]:
-            state = settled if phase == "idle" and settled == "starttaskfailed" else phase
+        since = moment
+        for phase, seconds in _phases(cohort, verb):
+            state = phase
             if now < since + seconds:
                 break
             since += seconds
-        if state in ("idle", "starttaskfailed") and verb != "deallocate":
+        if state in ("waitingforstarttask", "starttaskfailed", "idle") and verb != "deallocate":
             booted = since
     if state in ("deallocated", "deallocating"):
         scheduling = False
     if not scheduling and state == "idle":
         state, since = "offline", max(since, switched)
     return state, since, booted, scheduling
+
+
+def _phases(cohort: Cohort, verb: str) -> tuple[tuple[str, float], ...]:
+    """Return what a node goes through: a start task that is waited for runs again whenever it has booted."""
+    phases = allocation.VERBS[verb]
+    if phases[-1][0] != "idle" or cohort.start_task_s is None:
+        return phases
+    ends = "starttaskfailed" if cohort.start_task_fails else "idle"
+    return (*phases[:-1], ("waitingforstarttask", cohort.start_task_s), (ends, math.inf))

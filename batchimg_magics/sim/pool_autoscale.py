@@ -40,6 +40,7 @@ def scale(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> None:
         enable(call, account, pool, body, touch=True)
         return
     if pool.state.auto is not None:
+        # What the formula asked for is given up: the new resize takes its place.
         pool.state.auto = None
     elif fleet.allocation_state(pool.state.fleet, call.now)[0] != "steady":
         raise refusal("PoolBeingResized")

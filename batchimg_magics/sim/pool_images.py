@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.sim import image_sources, supported_images
-from batchimg_magics.sim.fleet import Problem
 from batchimg_magics.sim.sizes import find_size
 
 if TYPE_CHECKING:
@@ -21,6 +20,8 @@ if TYPE_CHECKING:
     from batchimg_magics.sim.sizes import Size
     from batchimg_magics.sim.world import Item, World
 
+#: (name, value) pairs of a resize error.
+Reasons = tuple[tuple[str, str], ...]
 #: Security types of a gallery image that its VMs have to have; `...Supported` ones may have it.
 _DEMANDING = frozenset({"trustedlaunch", "confidentialvm"})
 
@@ -42,7 +43,7 @@ class PoolImage:
     shared_by
         What counts together against the limit of managed-image pools; empty for other images.
     failure
-        Why no node can be made from it.
+        Why no node can be made from it, as the values of the resize error.
     """
 
     boot: str
@@ -50,7 +51,7 @@ class PoolImage:
     replicas: int | None = None
     unusable: float = 0.0
     shared_by: frozenset[str] = frozenset()
-    failure: Problem | None = None
+    failure: Reasons | None = None
 
 
 def reference_of(pool: Pool) -> dict[str, Any]:
@@ -87,16 +88,15 @@ def look(world: World, now: float, account: Item, pool: Pool) -> PoolImage:
     )
 
 
-def gone(image_id: str) -> Problem:
-    """Return the resize error of an allocation whose image is no longer there."""
+def gone(image_id: str) -> Reasons:
+    """Return why an allocation fails whose image is no longer there."""
     return _failed("NotFound", f"The image '{image_id}' was not found.")
 
 
-def _failed(code: str, message: str) -> Problem:
-    """Return the resize error of an allocation that Compute refused."""
+def _failed(code: str, message: str) -> Reasons:
+    """Return what a resize error says of an allocation that Compute refused."""
     cause = msgspec.json.encode({"error": {"code": code, "message": message}}).decode()
-    text = "Desired number of dedicated nodes could not be allocated"
-    return Problem("AllocationFailed", text, (("Provider Error Json", cause),))
+    return (("Provider Error Json", cause),)
 
 
 def _misfit(pool: Pool, source: ImageSource) -> tuple[str, str] | None:

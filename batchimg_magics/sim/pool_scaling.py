@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 MANAGED_IMAGE_LIMIT: dict[Kind, int] = {"dedicated": 2500, "spot": 1000}
 #: Nodes that one removenodes takes.
 REMOVE_LIMIT = 100
-_UNMET = "Desired number of dedicated nodes could not be allocated"
 _OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
 _WANTED: dict[Kind, str] = {"dedicated": "targetDedicatedNodes", "spot": "targetLowPriorityNodes"}
 
@@ -85,9 +84,7 @@ def begin(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, now: f
     now = call.now if now is None else now
     if "resizeTimeout" in body:
         pool.state.timeout = body["resizeTimeout"]
-    option = str(body.get("nodeDeallocationOption", "requeue")).lower()
-    if option not in _OPTIONS:
-        raise bad_property("nodeDeallocationOption", body["nodeDeallocationOption"])
+    option = _option(body)
     targets: dict[Kind, int] = {kind: int(body.get(_WANTED[kind], 0)) for kind in KINDS}
     resizing.begin(
         pool.state.fleet,
@@ -97,6 +94,14 @@ def begin(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, now: f
         timeout_s=duration_s(pool.state.timeout) or 900.0,
         option=option,
     )
+
+
+def _option(body: dict[str, Any]) -> str:
+    """Return what is to become of tasks on nodes that leave, or refuse it."""
+    option = str(body.get("nodeDeallocationOption", "requeue")).lower()
+    if option not in _OPTIONS:
+        raise bad_property("nodeDeallocationOption", body["nodeDeallocationOption"])
+    return option
 
 
 def stop(call: Call, pool: Pool) -> None:
@@ -119,7 +124,7 @@ def remove(call: Call, pool: Pool, body: dict[str, Any]) -> None:
         check_timeout(body["resizeTimeout"])
     need_steady(call, pool)
     timeout = duration_s(body.get("resizeTimeout", pools.DEFAULT_TIMEOUT)) or 900.0
-    option = str(body.get("nodeDeallocationOption", "requeue")).lower()
+    option = _option(body)
     try:
         resizing.remove(pool.state.fleet, call.now, dict.fromkeys(map(str, listed)), timeout_s=timeout, option=option)
     except KeyError:
@@ -168,9 +173,11 @@ def _room(
         return {}, {}
     limits = _quotas(account, size)
     if image.shared_by:
-        said = "The limit of nodes in pools of this custom image has been reached"
-        problem = Problem("AllocationFailed", _UNMET, (("Reason", said),))
-        limits += [Limit(kind, nodes, problem, image=image.shared_by) for kind, nodes in MANAGED_IMAGE_LIMIT.items()]
+        said = (("Reason", "The limit of nodes in pools of this custom image has been reached"),)
+        limits += [
+            Limit(kind, nodes, resizing.unmet("AllocationFailed", kind, said), image=image.shared_by)
+            for kind, nodes in MANAGED_IMAGE_LIMIT.items()
+        ]
     others = list(pools.of_account(call.world, now, account))
     room: dict[Kind, int] = {}
     full: dict[Kind, Problem] = {}

@@ -166,6 +166,10 @@ def of_account(world: World, now: float, account: Item) -> Iterator[Pool]:
 
 def make(call: Call, account: Item, doc: dict[str, Any], *, top: dict[str, Any] | None = None) -> Pool:
     """Return a new pool without nodes, not saved yet."""
+    for item in call.world.items(KIND, account.key):
+        gone = item.hidden.get("gone")
+        if gone is not None and gone <= call.now:
+            call.world.delete(item.key)
     taken = sum(1 for _ in of_account(call.world, call.now, account))
     if taken >= batch_accounts.properties(account).get("poolQuota", 100):
         raise refusal("PoolQuotaReached")

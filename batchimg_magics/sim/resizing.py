@@ -22,7 +22,12 @@ from batchimg_magics.sim.fleet import KINDS, Fleet, Problem, Resize, current, fi
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: How error messages call each kind.
+#: Why nodes were not allocated, by error code, and what messages call each kind.
+_WHY = {
+    "AllocationFailed": "",
+    "AllocationTimedout": " as the resize timeout was reached",
+    "ResizeStopped": " due to a stop resize operation",
+}
 _CALLED: dict[Kind, str] = {"dedicated": "dedicated", "spot": "low priority"}
 
 
@@ -49,7 +54,7 @@ class Terms:
     full
         What the quotas' errors are.
     failure
-        Why no node can be allocated at all.
+        Why no node can be allocated at all, as the values of the error; None when nothing is in the way.
     """
 
     boot: str = "linux/marketplace"
@@ -62,7 +67,7 @@ class Terms:
     preempted_per_h: float = 0.0
     room: dict[Kind, int] = field(default_factory=dict)
     full: dict[Kind, Problem] = field(default_factory=dict)
-    failure: Problem | None = None
+    failure: tuple[tuple[str, str], ...] | None = None
 
 
 def begin(
@@ -81,8 +86,9 @@ def begin(
 
 
 def _forget(fleet: Fleet, now: float) -> None:
-    """Drop the cohorts that have no node any more, and what was done to nodes that have left."""
-    fleet.cohorts = tuple(cohort for cohort in fleet.cohorts if np.any(allocation.at(cohort, now)[0] != ABSENT))
+    """Drop what has no node any more, and what was done to nodes that have left; nothing asked for before comes now."""
+    cut = (msgspec.structs.replace(cohort, until=min(cohort.until, now)) for cohort in fleet.cohorts)
+    fleet.cohorts = tuple(cohort for cohort in cut if np.any(allocation.at(cohort, now)[0] != ABSENT))
     fleet.events = {node_id: done for node_id, done in fleet.events.items() if find(fleet, now, node_id)}
 
 
@@ -106,7 +112,7 @@ def _grow(
 ) -> float:
     """Ask for nodes of a kind; note what goes wrong, and return when this part of the resize is over."""
     if terms.failure is not None:
-        problems.append(terms.failure)
+        problems.append(unmet("AllocationFailed", kind, terms.failure))
         return now + min(timeout_s, PACE.failed_s)
     asked = min(missing, max(0, terms.room.get(kind, missing)))
     if asked < missing:
@@ -136,17 +142,14 @@ def _grow(
     fleet.cohorts = (*fleet.cohorts, cohort)
     last = allocation.last_arrival(cohort)
     if last > cohort.until:
-        problems.append(_unmet("AllocationTimedout", kind))
+        problems.append(unmet("AllocationTimedout", kind))
         return cohort.until
     return last + PACE.settled_s
 
 
-def _unmet(code: str, kind: Kind) -> Problem:
-    why = {
-        "AllocationTimedout": "as the resize timeout was reached",
-        "ResizeStopped": "due to a stop resize operation",
-    }[code]
-    return Problem(code, f"Desired number of {_CALLED[kind]} nodes could not be allocated {why}")
+def unmet(code: str, kind: Kind, values: tuple[tuple[str, str], ...] = ()) -> Problem:
+    """Return the error of a resize that did not get its nodes of a kind."""
+    return Problem(code, f"Desired number of {_CALLED[kind]} nodes could not be allocated{_WHY[code]}", values)
 
 
 def stop(fleet: Fleet, now: float) -> None:
@@ -154,15 +157,12 @@ def stop(fleet: Fleet, now: float) -> None:
     resize = fleet.resize
     if resize is None or now >= resize.ends or resize.stopped is not None:
         return
-    cut = tuple(
-        msgspec.structs.replace(cohort, until=min(cohort.until, now)) if cohort.began == resize.began else cohort
-        for cohort in fleet.cohorts
-    )
-    short = {kind for kind in KINDS if any(c.kind == kind and allocation.last_arrival(c) > c.until for c in cut)}
+    short = {c.kind for c in fleet.cohorts if c.began == resize.began and allocation.last_arrival(c) > now}
+    cut = tuple(msgspec.structs.replace(cohort, until=min(cohort.until, now)) for cohort in fleet.cohorts)
     fleet.cohorts = cut
     left = [leave.gone for cohort in cut for leave in cohort.leaves if leave.at >= resize.began]
     kept = [problem for problem in resize.errors if problem.code != "AllocationTimedout"]
-    stopped = [_unmet("ResizeStopped", kind) for kind in KINDS if kind in short]
+    stopped = [unmet("ResizeStopped", kind) for kind in KINDS if kind in short]
     fleet.resize = msgspec.structs.replace(
         resize, stopped=now, ends=max([now + PACE.stop_s, *left]), errors=(*kept, *stopped)
     )
@@ -174,13 +174,8 @@ def stir(fleet: Fleet, now: float, seconds: float) -> None:
         fleet.resize = msgspec.structs.replace(fleet.resize, since=now, ends=now + seconds)
 
 
-def remove(fleet: Fleet, now: float, node_ids: Iterable[str], *, timeout_s: float, option: str) -> dict[Kind, int]:
+def remove(fleet: Fleet, now: float, node_ids: Iterable[str], *, timeout_s: float, option: str) -> None:
     """Let single nodes leave, as a resize of its own.
-
-    Returns
-    -------
-    dict
-        How many of each kind leave.
 
     Raises
     ------
@@ -202,10 +197,6 @@ def remove(fleet: Fleet, now: float, node_ids: Iterable[str], *, timeout_s: floa
     targets = {kind: current(fleet, now, kind, leaving=False) for kind in KINDS}
     ends = max(now + PACE.empty_s, gone)
     fleet.resize = Resize(now, ends, timeout_s, targets["dedicated"], targets["spot"], option)
-    return {
-        kind: sum(len(places) for number, places in going.items() if fleet.cohorts[number].kind == kind)
-        for kind in KINDS
-    }
 
 
 def note(fleet: Fleet, now: float, node_id: str, verb: str) -> None:

@@ -200,6 +200,24 @@ def test_what_was_done_to_a_node_shows_and_passes() -> None:
     assert next(fleet.nodes(made, 611.0)).state == "idle"
 
 
+def test_a_start_task_runs_again_after_a_reboot() -> None:
+    for fails, end in ((False, "idle"), (True, "starttaskfailed")):
+        made = grown(1, terms=Terms(start_task_s=20.0, start_task_fails=fails))
+        (node,) = fleet.nodes(made, 500.0)
+        resizing.note(made, 500.0, node.id, "reboot")
+        assert next(fleet.nodes(made, 570.0)).state == "waitingforstarttask"
+        assert next(fleet.nodes(made, 600.0)).state == end
+
+
+def test_a_resize_that_timed_out_before_is_none_of_a_later_stops_business() -> None:
+    made = grown(2000, timeout_s=300.0)
+    came = fleet.current(made, 400.0, "dedicated")
+    resizing.begin(made, 400.0, {"dedicated": came, "spot": 3}, Terms(), timeout_s=300.0)
+    resizing.stop(made, 401.0)
+    assert [problem.code for problem in fleet.errors(made, HOUR)] == ["ResizeStopped"]
+    assert "low priority" in fleet.errors(made, HOUR)[0].message
+
+
 def test_removed_nodes_leave_and_the_others_stay() -> None:
     made = grown(5, 2)
     ids = [node.id for node in fleet.nodes(made, 400.0)]

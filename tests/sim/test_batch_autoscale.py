@@ -87,3 +87,15 @@ def test_disabling_in_the_middle_of_a_resize_stops_it(azure: Azure) -> None:
     pool = azure.pool()
     assert (pool["allocationState"], pool["eTag"], pool["enableAutoScale"]) == ("stopping", tag, False)
     assert azure.steady()["resizeErrors"][0]["code"] == "ResizeStopped"
+
+
+def test_fixed_targets_on_arm_take_the_place_of_what_a_formula_asked_for(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=400"})
+    fixed = {"fixedScale": {"targetDedicatedNodes": 3, "targetLowPriorityNodes": 0}}
+    answer = azure.arm("PATCH", "/pools/p", {"properties": {"scaleSettings": fixed}})
+    assert (answer.status, answer.body["properties"]["scaleSettings"]["fixedScale"]["targetDedicatedNodes"]) == (200, 3)
+    azure.steady()
+    azure.clock.advance(3600)
+    assert azure.pool()["currentDedicatedNodes"] == 3
