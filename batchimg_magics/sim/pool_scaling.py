@@ -86,6 +86,7 @@ def begin(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, now: f
         pool.state.timeout = body["resizeTimeout"]
     option = _option(body)
     targets: dict[Kind, int] = {kind: int(body.get(_WANTED[kind], 0)) for kind in KINDS}
+    resizing.settle(pool.state.fleet, now)
     resizing.begin(
         pool.state.fleet,
         now,

@@ -74,7 +74,7 @@ def begin(
     fleet: Fleet, now: float, targets: dict[Kind, int], terms: Terms, *, timeout_s: float, option: str = "requeue"
 ) -> None:
     """Begin a resize: nodes beyond a target leave, nodes that are missing are asked for."""
-    _forget(fleet, now)
+    settle(fleet, now)
     leaving = _shrink(fleet, now, targets)
     problems: list[Problem] = []
     ends = [now + PACE.empty_s, leaving]
@@ -85,7 +85,7 @@ def begin(
     fleet.resize = Resize(now, max(ends), timeout_s, targets["dedicated"], targets["spot"], option, tuple(problems))
 
 
-def _forget(fleet: Fleet, now: float) -> None:
+def settle(fleet: Fleet, now: float) -> None:
     """Drop what has no node any more, and what was done to nodes that have left; nothing asked for before comes now."""
     cut = (msgspec.structs.replace(cohort, until=min(cohort.until, now)) for cohort in fleet.cohorts)
     fleet.cohorts = tuple(cohort for cohort in cut if np.any(allocation.at(cohort, now)[0] != ABSENT))
