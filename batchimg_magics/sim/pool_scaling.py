@@ -123,7 +123,8 @@ def remove(call: Call, pool: Pool, body: dict[str, Any]) -> None:
         raise bad_property("nodeList", None, f"At most {REMOVE_LIMIT} nodes can be removed at a time")
     if "resizeTimeout" in body:
         check_timeout(body["resizeTimeout"])
-    need_steady(call, pool)
+    if fleet.allocation_state(pool.state.fleet, call.now)[0] != "steady":
+        raise refusal("PoolBeingResized")
     timeout = duration_s(body.get("resizeTimeout", pools.DEFAULT_TIMEOUT)) or 900.0
     option = _option(body)
     try:
