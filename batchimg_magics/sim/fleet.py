@@ -222,6 +222,8 @@ def _after_events(
     """Return state, since when, last boot and whether tasks are taken, after what was done to a node."""
     scheduling, switched = True, 0.0
     for verb, moment in done:
+        if moment > now:
+            break  # formulas and counts look back
         if verb in ("disable", "enable"):
             scheduling, switched = verb == "enable", moment
             continue

@@ -200,6 +200,20 @@ def test_what_was_done_to_a_node_shows_and_passes() -> None:
     assert next(fleet.nodes(made, 611.0)).state == "idle"
 
 
+def test_stopping_a_resize_that_would_time_out_says_only_that_it_was_stopped() -> None:
+    made = grown(2000, timeout_s=300.0)
+    resizing.stop(made, 100.0)
+    assert [problem.code for problem in fleet.errors(made, HOUR)] == ["ResizeStopped"]
+
+
+def test_a_moments_resize_after_a_stop_reads_resizing() -> None:
+    made = grown(5)
+    resizing.stop(made, 10.0)
+    resizing.stir(made, 100.0, 0.2)
+    assert fleet.allocation_state(made, 100.1) == ("resizing", 100.0)
+    assert [problem.code for problem in fleet.errors(made, 101.0)] == ["ResizeStopped"]
+
+
 def test_a_start_task_runs_again_after_a_reboot() -> None:
     for fails, end in ((False, "idle"), (True, "starttaskfailed")):
         made = grown(1, terms=Terms(start_task_s=20.0, start_task_fails=fails))

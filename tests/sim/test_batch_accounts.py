@@ -122,3 +122,10 @@ def test_sizes_have_family_capabilities_and_end_of_support(azure: Azure) -> None
     assert all(isinstance(value, str) for value in capabilities.values())
     assert any("batchSupportEndOfLife" in row for row in rows)
     assert azure.arm("GET", f"{PROVIDER}/locations/eastus/quotas").body["accountQuota"] > 0
+
+
+def test_a_region_takes_only_so_many_accounts(azure: Azure) -> None:
+    quota = azure.arm("GET", f"{PROVIDER}/locations/westus2/quotas").body["accountQuota"]
+    answers = [make(azure, ACCOUNT_ID.replace("genomicsbatch", f"many{number}")) for number in range(quota + 1)]
+    assert [answer.status for answer in answers] == [202] * quota + [409]
+    assert answers[-1].code == "SubscriptionQuotaExceeded"

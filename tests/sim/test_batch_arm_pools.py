@@ -103,6 +103,14 @@ def test_delete_on_arm_is_a_long_operation_while_there_are_nodes(azure: Azure) -
     assert azure.arm("DELETE", "/pools/p").status == 204
 
 
+def test_an_empty_pool_is_gone_from_arm_at_once_and_lingers_on_the_data_plane(azure: Azure) -> None:
+    azure.arm("PUT", "/pools/p", arm_pool())
+    begun = azure.arm("DELETE", "/pools/p")
+    assert azure.send("GET", begun.headers["Location"]).status == 200
+    assert azure.arm("GET", "/pools/p").status == 404
+    assert azure.pool()["state"] == "deleting"
+
+
 def test_the_list_on_arm_filters(azure: Azure) -> None:
     azure.arm("PUT", "/pools/a", arm_pool())
     azure.clock.advance(5)

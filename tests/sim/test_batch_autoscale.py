@@ -83,6 +83,7 @@ def test_disabling_in_the_middle_of_a_resize_stops_it(azure: Azure) -> None:
     azure.steady()
     azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=3"})
     tag = azure.pool()["eTag"]
+    azure.clock.advance(5)
     azure.batch("POST", "/pools/p/disableautoscale")
     pool = azure.pool()
     assert (pool["allocationState"], pool["eTag"], pool["enableAutoScale"]) == ("stopping", tag, False)
@@ -99,3 +100,30 @@ def test_fixed_targets_on_arm_take_the_place_of_what_a_formula_asked_for(azure: 
     azure.steady()
     azure.clock.advance(3600)
     assert azure.pool()["currentDedicatedNodes"] == 3
+
+
+def test_switching_autoscale_off_on_a_steady_pool_is_a_moments_resize_that_keeps_the_errors(azure: Azure) -> None:
+    azure.add(dedicated=1)
+    azure.batch("POST", "/pools/p/stopresize")
+    errors = azure.steady()["resizeErrors"]
+    azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=0"})
+    azure.steady()
+    azure.clock.advance(5)
+    azure.batch("POST", "/pools/p/disableautoscale")
+    assert azure.pool()["allocationState"] == "resizing"
+    azure.clock.advance(1)
+    assert azure.pool()["allocationState"] == "steady"
+    assert errors[0]["code"] == "ResizeStopped"
+
+
+def test_enabling_while_a_resize_is_being_stopped_leaves_the_etag(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    azure.batch("POST", "/pools/p/resize", {"targetLowPriorityNodes": 5})
+    azure.batch("POST", "/pools/p/stopresize")
+    azure.clock.advance(1)
+    tag = azure.pool()["eTag"]
+    enabled = azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetLowPriorityNodes=3"})
+    assert (enabled.status, enabled.headers["ETag"]) == (200, tag)
+    pool = azure.pool()
+    assert (pool["enableAutoScale"], pool["allocationState"], pool["targetLowPriorityNodes"]) == (True, "stopping", 5)

@@ -73,6 +73,7 @@ def test_an_empty_pool_is_steady_after_a_moment(azure: Azure) -> None:
         ({"vmSize": "thisisinvalid"}, "vmSize"),
         ({"targetDedicatedNodes": -1}, "targetDedicatedNodes"),
         ({"targetDedicatedNodes": "many"}, "targetDedicatedNodes"),
+        ({"targetDedicatedNodes": True}, "targetDedicatedNodes"),
         ({"resizeTimeout": "PT4M"}, "resizeTimeout"),
         ({"resizeTimeout": "soon"}, "resizeTimeout"),
         ({"id": "no spaces"}, "id"),
@@ -218,6 +219,7 @@ def test_lists_have_pages_filters_and_selections(azure: Azure) -> None:
         azure.add(name)
     page = azure.batch("GET", "/pools?maxresults=2").body
     assert [pool["id"] for pool in page["value"]] == ["a", "b"]
+    assert "odata.nextLink" not in azure.batch("GET", "/pools?maxresults=3").body
     rest = azure.send("GET", page["odata.nextLink"]).body
     assert [pool["id"] for pool in rest["value"]] == ["c"]
     assert "odata.nextLink" not in rest
