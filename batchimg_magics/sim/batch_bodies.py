@@ -52,7 +52,7 @@ _FLAGS = _names("""
     """)
 _TEXTS = _names("""
     autoPoolIdPrefix autoScaleEvaluationInterval autoScaleFormula caching commandLine disableTasks displayName
-    elevationLevel evaluationInterval formula frontendPort id interNodeCommunication keyName keySource location
+    elevationLevel evaluationInterval formula id interNodeCommunication keyName keySource location
     maxWallClockTime nodeAgentSKUId nodeAgentSkuId nodeDeallocateOption nodeDeallocationOption
     nodeDisableSchedulingOption nodeFillType nodeRebootOption nodeReimageOption offer onAllTasksComplete
     onTaskFailure poolAllocationMode poolId publisher publicNetworkAccess resizeTimeout retentionTime scope

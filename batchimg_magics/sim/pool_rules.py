@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import fleet, supported_images
+from batchimg_magics.sim import arm, fleet, supported_images
 from batchimg_magics.sim.batch_bodies import clean
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.sim.batch_time import duration_s
-from batchimg_magics.sim.retirement import MANAGED_IMAGE_POOLS, MANAGED_IMAGES_END, has_retired
+from batchimg_magics.sim.retirement import MANAGED_IMAGE_POOLS, MANAGED_IMAGES_END, has_retired, is_open
 from batchimg_magics.sim.sizes import find_size
 
 if TYPE_CHECKING:
@@ -116,8 +116,8 @@ def _check_machine(call: Call, account: Item, pool: dict[str, Any], plane: str) 
     if agent.lower() not in supported_images.agents():
         raise bad_property("nodeAgentSKUId", agent, "The specified node agent SKU does not exist")
     if (image_id := reference.get("virtualMachineImageId")) is not None:
-        check_image_id(call, account, str(image_id), plane)
         _check_key(call, plane)
+        _check_image_id(call, account, str(image_id), plane)
     else:
         supported_images.judge(call.world, call.now, reference, agent)
     if "customerManagedKey" in machine.get("diskEncryptionConfiguration", {}) and plane == "batch":
@@ -127,18 +127,23 @@ def _check_machine(call: Call, account: Item, pool: dict[str, Any], plane: str) 
         raise bad_property("taskSlotsPerNode", slots, "The value must not be above 4 times the cores of a node, or 256")
 
 
-def check_image_id(call: Call, account: Item, image_id: str, plane: str) -> None:
-    """Refuse an image id that this api-version does not take.
+def _check_image_id(call: Call, account: Item, image_id: str, plane: str) -> None:
+    """Refuse an image id that this api-version does not take, and one of an image that is not there.
 
     Up to 2019-08-01 a managed image is taken, from the account's own subscription, unless the world is past its
-    retirement; from 2020-03-01 only gallery images are.
+    retirement; from 2020-03-01 only gallery images are. That a missing image is refused at once is assumed; what else
+    may be wrong with one shows when nodes are allocated.
     """
-    if _GALLERY_ID.fullmatch(image_id):
-        return
-    match = _MANAGED_ID.fullmatch(image_id)
+    if not _GALLERY_ID.fullmatch(image_id):
+        _check_managed(call, account, image_id, plane)
+    if arm.find(call.world, call.now, image_id) is None and not is_open(call.world):
+        raise bad_property("virtualMachineImageId", image_id, "The specified image could not be found")
+
+
+def _check_managed(call: Call, account: Item, image_id: str, plane: str) -> None:
     over = has_retired(call.world, MANAGED_IMAGE_POOLS, call.now, MANAGED_IMAGES_END)
     managed = call.api_version <= _MANAGED_UNTIL[plane] and not over
-    if match is None or not managed:
+    if not managed or not _MANAGED_ID.fullmatch(image_id):
         formats = [_VERSION, _DEFINITION] if call.api_version >= "2021" or not managed else [_IMAGE, _VERSION]
         reason = f"The specified resource id must be of the format {' or '.join(formats)}"
         raise bad_property("virtualMachineImageId", image_id, reason)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from batchimg_magics.sim.world import Item
 from tests.sim.batch_world import ACCOUNT_ID, IMAGES, MACHINE, Azure
 
 
@@ -132,6 +133,12 @@ def test_managed_images_by_api_version_and_retirement() -> None:
         assert refused.why()["PropertyName"] == "virtualMachineImageId"
         assert "galleries/{galleryName}" in refused.why()["Reason"]
     assert today.batch("POST", "/pools", body, version="2019-08-01.10.0").status == 400
+    assert then.batch("POST", "/pools", body, version="2019-08-01.10.0").why()["Reason"].endswith("could not be found")
+    there = Item(f"{IMAGES}/images/mine".lower(), "microsoft.compute/images", {"properties": {}})
+    then.world.put(there)
+    then.world.set_meta("managed_image_pools", "retired")
+    assert then.batch("POST", "/pools", body, version="2019-08-01.10.0").status == 400
+    then.world.set_meta("managed_image_pools", "taken")
     assert then.batch("POST", "/pools", body, version="2019-08-01.10.0").status == 201
     elsewhere = machine | {"imageReference": {"virtualMachineImageId": f"{IMAGES}/images/m".replace("4f1c", "0000")}}
     other = body | {"id": "q", "virtualMachineConfiguration": elsewhere}
