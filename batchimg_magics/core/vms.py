@@ -187,7 +187,10 @@ def _status_codes(vm: Json) -> list[str]:
 
 async def table(azure: Azure) -> Table:
     """Return the VMs of the subscription, one a row."""
-    listed = await azure.listed(azure.compute.virtual_machines.list_all())
+    listed, disks = await waiting.together(
+        azure.listed(azure.compute.virtual_machines.list_all()), azure.listed(azure.compute.disks.list())
+    )
+    by_id = {disk["id"].lower(): disk for disk in disks}
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def row(listed_vm: Json) -> dict[str, Any] | None:
@@ -195,25 +198,22 @@ async def table(azure: Azure) -> Table:
         async with gate:
             call = azure.compute.virtual_machines.get(where.resource_group, where.name, expand="instanceView")
             found = await azure.find(call)
-            if found is None:  # it was deleted while we looked
-                return None
-            vm = document(found)
-            try:
-                return _row(vm, await _os_disk(azure, vm))
-            except NotFoundError:
-                return _row(vm, {})
+        return _row(document(found), by_id) if found else None  # none: it was deleted while we looked
 
     rows = [found for found in await waiting.together(*(row(vm) for vm in listed)) if found]
     ready = sum(1 for found in rows if found["generalized"])
     return Table.of("vms", rows, f"{len(rows)} VMs, {ready} of them generalized")
 
 
-def _row(vm: Json, os_disk: Json) -> dict[str, Any]:
-    source = source_of(vm, os_disk)
+def _row(vm: Json, disks: dict[str, Json]) -> dict[str, Any]:
     storage = vm["properties"]["storageProfile"]
-    sizes = [disk.get("diskSizeGB") for disk in (storage["osDisk"], *(storage.get("dataDisks") or []))]
-    if sizes[0] is None:  # Azure leaves the size out of a deallocated VM
-        sizes[0] = dig(os_disk, "properties", "diskSizeGB")
+    # Azure leaves the sizes out of a deallocated VM: the disks tell them.
+    attached = [
+        (disk, disks.get(str(dig(disk, "managedDisk", "id")).lower(), {}))
+        for disk in (storage["osDisk"], *(storage.get("dataDisks") or []))
+    ]
+    sizes = [disk.get("diskSizeGB") or dig(resource, "properties", "diskSizeGB") for disk, resource in attached]
+    source = source_of(vm, attached[0][1])
     power = [code.removeprefix("PowerState/") for code in _status_codes(vm) if code.startswith("PowerState/")]
     return {
         "vm": vm["name"],

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
 #: The modules whose `Routes` are the routes of the app.
 PROVIDERS = (
     "batchimg_magics.sim.resources",
+    "batchimg_magics.sim.compute",
+    "batchimg_magics.sim.virtual_machines",
+    "batchimg_magics.sim.disks",
+    "batchimg_magics.sim.images",
+    "batchimg_magics.sim.galleries",
     "batchimg_magics.sim.batch_accounts",
     "batchimg_magics.sim.arm_pools",
     "batchimg_magics.sim.batch_pools",

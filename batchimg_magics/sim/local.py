@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import furnish
+from batchimg_magics.sim import faults, furnish
 from batchimg_magics.sim.app import START, App
 from batchimg_magics.sim.auth import Tokens
 from batchimg_magics.sim.clock import RunningClock, SteppedClock, SteppedLoop
@@ -158,6 +158,8 @@ def open_local(
     try:
         with opened.transaction(write=True):
             furnish.furnish(opened)
+            if scenario is not None:
+                faults.set_scenario(opened, scenario)
         return LocalAzure(opened, speed)
     except BaseException:
         opened.close()
