@@ -137,13 +137,13 @@ class Session:
         link = self._linked()
         job = JOBS[verb](link, **{key: value for key, value in options.items() if key != "wait"})
         with self._lock:
-            self._works = {key: work for key, work in self._works.items() if not work.done()}
+            self._works = {key: work for key, work in self._works.items() if not (work.done() or work.interrupted)}
             work = Work(verb, options, Board(link.azure.now), link.loop, link.moving)
             if (same := self._works.get(work.resume_line)) is not None:
                 return same
             self._refuse_crossing(work)
             self._works[work.resume_line] = work
-        work.start(_informed(link.azure, job(work.board)))
+        work.start(_informed(link.azure, job, work.board))
         return work
 
     def _refuse_crossing(self, new: Work) -> None:
@@ -365,14 +365,10 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_forever()
 
 
-async def _informed(azure: Azure, job: Coroutine[Any, Any, Table]) -> Table:
+async def _informed(azure: Azure, job: Callable[[Board], Coroutine[Any, Any, Table]], board: Board) -> Table:
     """Do a job once the service has answered for the first time: only then is its clock known."""
-    try:
-        await azure.account()
-    except BaseException:
-        job.close()
-        raise
-    return await job
+    await azure.account()
+    return await job(board)
 
 
 async def _shut(azure: Azure) -> None:

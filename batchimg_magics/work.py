@@ -60,6 +60,8 @@ class Work:
     ----------
     label
         What it is, e.g. ``create genomics``.
+    interrupted
+        Whether it was told to begin nothing new; nobody joins it then.
     """
 
     def __init__(
@@ -74,6 +76,7 @@ class Work:
         self.options = {key: value for key, value in options.items() if key not in _MANNERS}
         self.board = board
         self.label = f"{verb} {options['name']}" if options.get("name") else verb
+        self.interrupted = False
         self._loop = loop
         self._moving = moving
         self._task: asyncio.Task[Table] | None = None
@@ -164,6 +167,7 @@ class Work:
 
     def interrupt(self) -> None:
         """Begin nothing new; Azure goes on with what it was asked for."""
+        self.interrupted = True
         self._loop.call_soon_threadsafe(self._cancel)
 
     def _cancel(self) -> None:
