@@ -26,7 +26,8 @@ import json, sys
 from batchimg_magics.session import Session
 with Session() as session:
     session.connect(world=sys.argv[1], speed=float(sys.argv[2]))
-    print(json.dumps([session.nodes("genomics").to_json(date_format="iso"), session.pools().to_json(date_format="iso")]))
+    tables = session.nodes("genomics"), session.pools()
+    print(json.dumps([table.to_json(date_format="iso") for table in tables]))
 """
 
 

@@ -1,0 +1,59 @@
+"""Tab completion in a real shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from IPython.core.completer import provisionalcompleter
+
+from tests.shells import ipython, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from IPython.core.interactiveshell import InteractiveShell
+
+
+@pytest.fixture(scope="module")
+def shell() -> Iterator[InteractiveShell]:
+    with ipython(world=":memory:", speed="max") as opened:
+        value(opened, "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 1")
+        yield opened
+
+
+def completed(shell: InteractiveShell, line: str) -> set[str]:
+    with provisionalcompleter():
+        return {found.text for found in shell.Completer.completions(line, len(line))}
+
+
+@pytest.mark.parametrize(
+    ("line", "there", "absent"),
+    [
+        ("%batchimg re", "resize", "create"),
+        ("%%batchimg cr", "create", "resize"),
+        ("x = %batchimg po", "pools", "nodes"),
+        ("%batchimg create g --from-", "--from-vm", "--nodes"),
+        ("%batchimg create g --from-vm pr", "prep-vm", "desk-vm"),
+        ("%batchimg create g --vm-size Standard_D4s_", "Standard_D4s_v5", "Standard_D2s_v5"),
+        ("%batchimg nodes ge", "genomics", "nodes"),
+        ("%batchimg wait genomics --until st", "steady", "ready"),
+        ("%batchimg help de", "delete", "create"),
+    ],
+)
+def test_words(shell: InteractiveShell, line: str, there: str, absent: str) -> None:
+    found = completed(shell, line)
+    assert there in found
+    assert absent not in found
+
+
+def test_other_lines_are_left_alone(shell: InteractiveShell) -> None:
+    assert "resize" not in completed(shell, "re")
+
+
+def test_unloading_takes_it_away() -> None:
+    with ipython() as opened:
+        matchers = len(opened.Completer.custom_matchers)
+        opened.run_line_magic("unload_ext", "batchimg_magics")
+        assert len(opened.Completer.custom_matchers) == matchers - 1
+        opened.run_line_magic("load_ext", "batchimg_magics")
