@@ -11,7 +11,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
-from batchimg_magics import connecting, frames, profiles
+from batchimg_magics import connecting, profiles
 from batchimg_magics.connecting import Link, Target
 from batchimg_magics.core.progress import Board
 from batchimg_magics.errors import BatchImgError, ConflictError, DetachedError, NotConnectedError
@@ -185,9 +185,10 @@ class Session:
             ) from None
 
     def _frame(self, verb: str, /, **options: Any) -> pd.DataFrame:
-        if options.pop("wait", True):
-            return frames.frame(self.run(verb, **options))
-        return frames.frame(self.begin(verb, **options).begun())
+        from batchimg_magics import frames  # pandas, which the command line does without
+
+        wait = options.pop("wait", True)
+        return frames.frame(self.run(verb, **options) if wait else self.begin(verb, **options).begun())
 
     def names(self, kind: str) -> list[str]:
         """Return names for completion: what there is, or what there was when it was last seen.

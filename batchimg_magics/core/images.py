@@ -26,7 +26,7 @@ async def table(azure: Azure) -> Table:
             versions = await galleries.versions(azure, ResourceId.parse(definition["id"]))
             users = await there
             rows += [_row(definition, version, users) for version in versions or [{}]]
-    return Table.of("images", rows, f"{len(rows)} image versions")
+    return Table.of("images", rows, f"image versions: {len(rows)}")
 
 
 def _row(definition: Json, version: Json, there: list[Json]) -> dict[str, Any]:

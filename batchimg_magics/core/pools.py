@@ -160,7 +160,7 @@ async def table(azure: Azure) -> Table:
     """Return the account's pools, one a row."""
     found = await listed(azure)
     rows = [_row(pool) for pool in found]
-    return Table.of("pools", rows, f"{len(rows)} pools in account {azure.scope.account}")
+    return Table.of("pools", rows, f"pools in account {azure.scope.account}: {len(rows)}")
 
 
 def _row(pool: Json) -> dict[str, Any]:

@@ -202,7 +202,7 @@ async def table(azure: Azure) -> Table:
 
     rows = [found for found in await waiting.together(*(row(vm) for vm in listed)) if found]
     ready = sum(1 for found in rows if found["generalized"])
-    return Table.of("vms", rows, f"{len(rows)} VMs, {ready} of them generalized")
+    return Table.of("vms", rows, f"VMs: {len(rows)}, of them generalized: {ready}")
 
 
 def _row(vm: Json, disks: dict[str, Json]) -> dict[str, Any]:

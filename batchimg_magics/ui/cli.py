@@ -55,9 +55,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _refuse_leaving(asked: lines.Line) -> None:
-    """Refuse --no-wait where there is more to do than to ask for one thing: this process is who does it."""
-    several = asked.verb.name == "create" or "image" in asked.options
-    if several and not asked.options.get("wait", True):
+    """Refuse --no-wait: what it would leave alone ends with this process, which is who does it."""
+    if not asked.options.get("wait", True):
         raise SpecError(
             f"{asked.verb.name} here is work of several steps, which ends with this process",
             hint="leave --no-wait out; in a notebook the kernel goes on with it",
@@ -83,11 +82,7 @@ def _run(asked: lines.Line) -> None:
 
 
 def _worked(session: Session, asked: lines.Line) -> Table:
-    options = dict(asked.options)
-    wait = options.pop("wait", True)
-    work = session.begin(asked.verb.name, **options)
-    if not wait:
-        return work.begun()
+    work = session.begin(asked.verb.name, **asked.options)
     return follow(work, Terminal(sys.stderr) if sys.stderr.isatty() else Silent())
 
 
