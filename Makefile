@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint lab crash docs clean
+.PHONY: help demo test lint lab crash docs picture clean
 
 help:
 	@echo "make demo   run the quickstart notebook on the local Azure and print its tables"
@@ -12,6 +12,7 @@ help:
 	@echo "make lint   ruff (format and check) and mypy --strict"
 	@echo "make lab    open JupyterLab on the notebooks"
 	@echo "make crash  cut create and delete off at every request and run them again"
+	@echo "make picture  take the README's picture of the quickstart in JupyterLab (needs chromium)"
 	@echo "make docs   write the generated pages again"
 
 $(READY): pyproject.toml
@@ -39,6 +40,11 @@ crash: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m batchimg_magics.reference docs/reference.md
+
+# Needs Debian's chromium, which is not Python's to install.
+picture: $(READY)
+	$(BIN)/python -m pip install --quiet playwright
+	$(BIN)/python -m tests.lab.picture docs/quickstart.png
 
 clean:
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache

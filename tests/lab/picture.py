@@ -60,6 +60,8 @@ def lab(root: Path, home: Path) -> Iterator[str]:
         f"--ServerApp.port={port}", "--ServerApp.port_retries=0", f"--IdentityProvider.token={token}",
         f"--ServerApp.root_dir={root}", "--LabApp.news_url=",
     ]  # fmt: skip
+    # The outputs were made here, as if in this Lab: without its trust it would drop their style.
+    subprocess.run([sys.executable, "-m", "jupyter", "trust", str(root / NOTEBOOK.name)], env=env, check=True)
     with subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
         try:
             _until_up(f"http://127.0.0.1:{port}/api/status?token={token}", server)
