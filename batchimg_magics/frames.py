@@ -1,14 +1,13 @@
-"""From a verb's plain columns to a pandas DataFrame."""
+"""From a verb's plain columns to a pandas DataFrame; pandas is imported when the first one is made."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import pandas as pd
     from pandas.api.extensions import ExtensionArray
 
     from batchimg_magics.core.tables import Column, Table
@@ -41,6 +40,8 @@ def frame(table: Table) -> pd.DataFrame:
         with the service's words first and words that nobody foresaw after them. Missing values are ``<NA>``.
         ``attrs`` holds JSON only: ``verb``, ``caption`` and what the verb has to say beside its rows.
     """
+    import pandas as pd
+
     columns = {column.name: _array(column, table.columns[column.name]) for column in table.schema}
     made = pd.DataFrame(columns)
     made.attrs.update(table.attrs, verb=table.verb, caption=table.caption)
@@ -48,6 +49,8 @@ def frame(table: Table) -> pd.DataFrame:
 
 
 def _array(column: Column, values: Sequence[Any]) -> ExtensionArray:
+    import pandas as pd
+
     if column.kind == "word":
         unseen = dict.fromkeys(value for value in values if value is not None and value not in column.words)
         return pd.Categorical(list(values), categories=[*column.words, *unseen])

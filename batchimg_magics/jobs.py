@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from batchimg_magics.core import apply, images, nodes, pools, resize, vms
+from batchimg_magics.core import apply, images, nodes, offers, pools, resize, vms
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import PoolSpec, closest, node_count, parse_duration, pool_name, resize_timeout
 
@@ -131,7 +131,7 @@ async def _vm_names(azure: Azure) -> list[str]:
 
 
 async def _size_names(azure: Azure) -> list[str]:
-    return [size["name"] for size in await pools.sizes(azure)]
+    return [size["name"] for size in await offers.sizes(azure)]
 
 
 NAMES: dict[str, Callable[[Azure], Coroutine[Any, Any, list[str]]]] = {

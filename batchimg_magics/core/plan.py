@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import capture, galleries, marks, pools, preflight, resize, vms, waiting
+from batchimg_magics.core import capture, galleries, marks, offers, pools, preflight, resize, vms, waiting
 from batchimg_magics.core.azure import region_key
 from batchimg_magics.errors import ConflictError, NotFoundError
 from batchimg_magics.resource_ids import ResourceId
@@ -114,8 +114,8 @@ async def look(azure: Azure, spec: PoolSpec) -> Creation:
     definition = galleries.definition_id(azure, spec.name)
     image = marks.image_hash(source)
     agent, size, there, versions, pool = await waiting.together(
-        pools.node_agent(azure, source, spec.node_agent_sku),
-        pools.vm_size(azure, spec.vm_size),
+        offers.node_agent(azure, source, spec.node_agent_sku),
+        offers.vm_size(azure, spec.vm_size),
         galleries.read_definition(azure, definition),
         galleries.versions(azure, definition),
         pools.read(azure, spec.name),

@@ -11,7 +11,7 @@ from azure.core import MatchConditions
 from batchimg_magics.core import galleries, marks, waiting
 from batchimg_magics.core.azure import dig, document, wire
 from batchimg_magics.core.tables import Table
-from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
+from batchimg_magics.errors import ConflictError, NotFoundError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import closest
 
@@ -189,72 +189,6 @@ def _row(pool: Json) -> dict[str, Any]:
 
 
 # -- making ------------------------------------------------------------------------------------------------------
-
-
-async def node_agent(azure: Azure, source: Source, asked: str | None) -> str:
-    """Return the node agent SKU for a VM's system.
-
-    Parameters
-    ----------
-    azure, source
-        Where, and which VM.
-    asked
-        What the researcher wants, which Azure has to know.
-
-    Raises
-    ------
-    SpecError
-        None fits, or the one asked for is not known; the hint says what to give.
-    """
-    client = await azure.batch()
-    images = await azure.listed(client.list_supported_images())
-    of_system = sorted({one["nodeAgentSKUId"] for one in images if one["osType"] == source.os_type.lower()})
-    if asked is not None:
-        known = {sku.lower(): sku for sku in of_system}
-        if asked.lower() not in known:
-            raise SpecError(
-                f"{asked!r} is no node agent that Batch has for {source.os_type}", hint=closest(asked, of_system)
-            )
-        return str(known[asked.lower()])
-    if source.marketplace is None:
-        raise SpecError(
-            f"VM {source.name!r} was not made from a Marketplace image, so its node agent is not known",
-            hint=f"give --node-agent-sku, one of: {', '.join(of_system)}",
-        )
-    wanted = tuple(part.lower() for part in source.marketplace)
-    fitting = [one for one in images if _marketplace(one) == wanted]
-    if not fitting:
-        raise SpecError(
-            f"Batch does not support the image that VM {source.name!r} was made from: {':'.join(source.marketplace)}",
-            hint=f"give --node-agent-sku if you know one that fits its system: {', '.join(of_system)}",
-        )
-    return str(min(fitting, key=lambda one: one.get("verificationType") != "verified")["nodeAgentSKUId"])
-
-
-def _marketplace(supported: Json) -> tuple[str, ...]:
-    return tuple(str(dig(supported, "imageReference", key)).lower() for key in ("publisher", "offer", "sku"))
-
-
-async def sizes(azure: Azure) -> list[Json]:
-    """Return the VM sizes that Batch offers in the account's region."""
-    region = str((await azure.account())["location"])
-    return await azure.listed(azure.management.location.list_supported_virtual_machine_skus(region))
-
-
-async def vm_size(azure: Azure, asked: str) -> Json:
-    """Return what Batch offers under a VM size's name in the account's region.
-
-    Raises
-    ------
-    SpecError
-        It does not offer it; the hint names the nearest.
-    """
-    found = await sizes(azure)
-    by_name = {one["name"].lower(): one for one in found}
-    if asked.lower() not in by_name:
-        hint = closest(asked, [one["name"] for one in found])
-        raise SpecError(f"Batch does not offer VM size {asked!r} in the account's region", hint=hint)
-    return by_name[asked.lower()]
 
 
 #: Security types as pools write them: ARM's way. The definition's and the VM's word for it is the key.

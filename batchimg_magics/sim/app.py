@@ -76,7 +76,7 @@ class App:
         Called with a bearer token and the plane's audiences; says what is wrong with the token as (code, problem),
         or None. Without it any bearer token is taken, but none at all is still refused.
     control
-        Whether the ``/_sim/`` routes are there: import of documents, time, faults.
+        Whether the ``/_sim/`` routes are there: import of documents, and time.
     """
 
     def __init__(

@@ -1,0 +1,52 @@
+"""What goes wrong in a world is told as it is, with what to do about it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchimg_magics.errors import ResizeError
+
+if TYPE_CHECKING:
+    from batchimg_magics.session import Session
+
+LINE = {"from_vm": "prep-vm", "vm_size": "Standard_D2s_v5", "spot": 1}
+
+
+def connected(session: Session, scenario: str) -> Session:
+    session.connect(world=":memory:", speed="max", scenario=scenario)
+    return session
+
+
+def test_start_tasks_that_fail(session: Session) -> None:
+    with pytest.raises(ResizeError, match="3 of 3 nodes are of no use") as caught:
+        connected(session, "bad-start-task").create("p", nodes=2, start_task="/bin/true", **LINE)
+    assert "start task failed" in caught.value.hint
+    assert set(session.nodes("p").state) == {"starttaskfailed"}
+
+
+def test_image_that_is_gone_by_the_next_resize(session: Session) -> None:
+    connected(session, "image-deleted").create("p", nodes=2, **LINE)
+    with pytest.raises(ResizeError, match="AllocationFailed") as caught:
+        session.resize("p", nodes=4)
+    assert caught.value.table.columns["class"] == ["fatal"]
+    assert caught.value.current == {"dedicated": 2, "spot": 1}
+
+
+def test_large_pool_gets_there_in_rounds(session: Session) -> None:
+    connected(session, "slow-large").create("p", nodes=0, **LINE)
+    rounds = session.resize("p", nodes=450, timeout="20m")
+    assert list(rounds["class"]) == ["short"] * (len(rounds) - 1) + ["done"]
+    assert len(rounds) > 1
+    assert set(rounds.code[:-1]) == {"AllocationTimedout"}
+    assert list(rounds.dedicated_from[1:]) == list(rounds.dedicated_to[:-1])
+    assert rounds.dedicated_to.iloc[-1] == 450
+
+
+def test_quota_that_does_not_allow_it(session: Session) -> None:
+    session.create("p", nodes=2, **LINE)
+    with pytest.raises(ResizeError, match="AccountVMSeriesCoreQuotaReached") as caught:
+        session.resize("p", nodes=900)
+    assert "more quota" in caught.value.hint
+    assert caught.value.table.columns["class"] == ["quota"]
