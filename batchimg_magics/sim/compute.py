@@ -63,7 +63,7 @@ class Kind:
     fresh
         The provisioning state while it is made.
     interim
-        Properties that are shown while work goes on; None: all.
+        Properties that are shown while work goes on, beside those that the body names; None: all.
     output
         Whether an operation's last answer has the resource in it.
     refuse_delete
@@ -95,7 +95,15 @@ def took(call: Call, median: float, about: str) -> float:
     return median * (1 + SPREAD * (2 * part - 1))
 
 
-def begin(call: Call, location: str, family: str, seconds: float, pace: Pace, output: str = "") -> dict[str, str]:
+def begin(
+    call: Call,
+    location: str,
+    family: str,
+    seconds: float,
+    pace: Pace,
+    output: str = "",
+    answer: dict[str, Any] | None = None,
+) -> dict[str, str]:
     """Note an operation that begins now, and return the headers that lead to it.
 
     Parameters
@@ -106,11 +114,13 @@ def begin(call: Call, location: str, family: str, seconds: float, pace: Pace, ou
         How long it takes, and how to follow it.
     output
         Key of the resource that the last answer shows; empty for none.
+    answer
+        What the last answer shows, where it is no resource.
     """
     guid = call.world.guid("operation")
     region = location.replace(" ", "").lower()
     path = f"/subscriptions/{call.params['subscription']}/providers/{NAMESPACE}/locations/{region}/{family}/{guid}"
-    hidden = {"begin": call.now, "end": call.now + seconds, "next": pace.next, "output": output}
+    hidden = {"begin": call.now, "end": call.now + seconds, "next": pace.next, "output": output, "answer": answer}
     call.world.put(Item(path.lower(), OPERATION, {"name": guid}, hidden))
     url = f"{call.base}{path}?p={guid}&api-version={call.api_version}"
     headers = {"Azure-AsyncOperation": url}
@@ -126,16 +136,17 @@ def _operation(call: Call) -> Reply:
     hidden = item.hidden
     over = call.now >= hidden["end"]
     waiting = {} if over or not hidden["next"] else {"Retry-After": str(hidden["next"])}
-    if call.query.get("monitor") == "true":
-        return Reply(200 if over else 202, None, waiting if over else waiting | {"Location": f"{call.base}{call.path}"})
-    zone = "+00:00"
-    body = {"startTime": stamp(hidden["begin"], zone=zone)}
-    if over:
-        body["endTime"] = stamp(hidden["end"], zone=zone)
-    body["status"] = "Succeeded" if over else "InProgress"
     made = call.world.get(hidden["output"]) if over and hidden["output"] else None
-    shown: dict[str, Any] = body if made is None else body | {"properties": {"output": arm.shown(made, call.now)}}
-    return Reply(200, shown | {"name": item.doc["name"]}, waiting)
+    output = hidden["answer"] if made is None else arm.shown(made, call.now)
+    if call.query.get("monitor") == "true":
+        return Reply(200, output) if over else Reply(202, None, waiting | {"Location": f"{call.base}{call.path}"})
+    body: dict[str, Any] = {"startTime": stamp(hidden["begin"], zone="+00:00")}
+    if over:
+        body["endTime"] = stamp(hidden["end"], zone="+00:00")
+    body["status"] = "Succeeded" if over else "InProgress"
+    if over and output is not None:
+        body["properties"] = {"output": output}
+    return Reply(200, body | {"name": item.doc["name"]}, waiting)
 
 
 for _word in ("operations", "DiskOperations", "capsOperations"):
@@ -211,7 +222,8 @@ def _work(call: Call, kind: Kind, old: Item | None, item: Item) -> Reply:
     seconds = took(call, kind.put.seconds, item.key)
     interim = copy.deepcopy(item.doc)
     if kind.interim is not None:
-        interim["properties"] = {name: part for name, part in interim["properties"].items() if name in kind.interim}
+        known = kind.interim | body_of(call)["properties"].keys()
+        interim["properties"] = {name: part for name, part in interim["properties"].items() if name in known}
     interim["properties"]["provisioningState"] = state
     item.hidden["work"] = {"kind": state, "begin": call.now, "end": call.now + seconds, "doc": interim}
     call.world.put(item)

@@ -14,6 +14,8 @@ from batchimg_magics.sim.planes import stamp
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batchimg_magics.sim.world import Item
 
 DISKS, SNAPSHOTS = "Microsoft.Compute/disks", "Microsoft.Compute/snapshots"
@@ -29,9 +31,6 @@ _DEFAULTS = {
     "publicNetworkAccess": "Enabled",
     "diskState": "Unattached",
 }
-_INTERIM = frozenset(
-    {"creationData", "diskSizeGB", "osType", "hyperVGeneration", "incremental", "supportedCapabilities"}
-)
 
 routes = Routes("arm")
 
@@ -93,10 +92,13 @@ def _refuse_attached(call: Call, item: Item) -> None:
         )
 
 
-def _begin_access(kind: str) -> Any:  # noqa: ANN401 - a handler
+def _access(kind: str, verb: str) -> Callable[[Call], Reply]:
     def answer(call: Call) -> Reply:
         item = arm.need(call, arm.resource_id(call, kind))
-        return Reply(202, None, compute.begin(call, item.doc["location"], "DiskOperations", 1.0, _PACE))
+        # A link as Azure gives one, to nowhere: .invalid is no host, and there are no bytes behind a simulated disk.
+        link = {"accessSAS": f"https://md-local.invalid/{item.doc['name']}?sr=b&sig=simulated"}
+        given = link if verb == "beginGetAccess" else None
+        return Reply(202, None, compute.begin(call, item.doc["location"], "DiskOperations", 0.4, _PACE, answer=given))
 
     return answer
 
@@ -112,10 +114,10 @@ for _type, _build, _refuse in ((DISKS, _disk, _refuse_attached), (SNAPSHOTS, _sn
             operations="DiskOperations",
             put_status=202,
             fresh="Updating",
-            interim=_INTERIM,
+            interim=frozenset(),
             output=True,
             refuse_delete=_refuse,
         ),
     )
     for _verb in ("beginGetAccess", "endGetAccess"):
-        routes.on("POST", f"{arm.path_of(_type)}/{_verb}")(_begin_access(_type))
+        routes.on("POST", f"{arm.path_of(_type)}/{_verb}")(_access(_type, _verb))

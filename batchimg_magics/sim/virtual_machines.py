@@ -66,6 +66,8 @@ def shown(item: Item, now: float) -> dict[str, Any]:
 
 def instance_view(item: Item, now: float) -> dict[str, Any]:
     """Return how a VM is at a moment; what runs inside is told only by one that runs."""
+    if (imported := item.hidden.get("instance_view")) and "change" not in item.hidden:
+        return _with_mark(imported, generalized=bool(item.hidden.get("generalized")))
     properties, state = item.doc["properties"], power(item, now)
     zone = "+00:00"
     since = stamp(item.hidden.get("since", now), zone=zone)
@@ -94,10 +96,16 @@ def instance_view(item: Item, now: float) -> dict[str, Any]:
                 "extensionHandlers": [],
             },
         }
-    imported = properties.get("instanceView") or {}
-    return (
-        imported | view | {"hyperVGeneration": imported.get("hyperVGeneration") or item.hidden.get("generation", "V1")}
-    )
+    generation = (imported or {}).get("hyperVGeneration") or item.hidden.get("generation", "V1")
+    return view | {"hyperVGeneration": generation}
+
+
+def _with_mark(view: dict[str, Any], *, generalized: bool) -> dict[str, Any]:
+    """Return the instance view that a VM was imported with, marked generalized where that came later."""
+    mark = {"level": "Info", "code": "OSState/generalized", "displayStatus": "VM generalized"}
+    statuses = view.get("statuses") or []
+    marked = any(one.get("code") == mark["code"] for one in statuses)
+    return view | {"statuses": [*statuses, mark]} if generalized and not marked else view
 
 
 def _with_generation(call: Call, item: Item) -> Item:
@@ -114,7 +122,6 @@ def get_machine(call: Call) -> Reply:
     """Answer with one VM, on demand with how it is."""
     item = _with_generation(call, _machine(call))
     document = shown(item, call.now)
-    document["properties"].pop("instanceView", None)
     etag = {"etag": f'"{item.hidden.get("revision", 1)}"'}
     if "instanceview" in call.query.get("$expand", "").lower():
         document["properties"]["instanceView"] = instance_view(item, call.now)
