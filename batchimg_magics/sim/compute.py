@@ -63,7 +63,7 @@ class Kind:
     fresh
         The provisioning state while it is made.
     interim
-        Properties that are shown while work goes on, beside those that the body names; None: all.
+        Properties that are shown while work goes on, beside those of the body as it has them; None: all.
     output
         Whether an operation's last answer has the resource in it.
     refuse_delete
@@ -222,8 +222,9 @@ def _work(call: Call, kind: Kind, old: Item | None, item: Item) -> Reply:
     seconds = took(call, kind.put.seconds, item.key)
     interim = copy.deepcopy(item.doc)
     if kind.interim is not None:
-        known = kind.interim | body_of(call)["properties"].keys()
-        interim["properties"] = {name: part for name, part in interim["properties"].items() if name in known}
+        asked = body_of(call)["properties"]
+        kept = {name: part for name, part in interim["properties"].items() if name in kind.interim}
+        interim["properties"] = asked | kept
     interim["properties"]["provisioningState"] = state
     item.hidden["work"] = {"kind": state, "begin": call.now, "end": call.now + seconds, "doc": interim}
     call.world.put(item)
