@@ -76,7 +76,7 @@ def _command_line() -> str:
             "`batchimg VERB ...` takes the same verbs and options, and before or after the verb:\n",
             _table(("option", "what it says"), ((f"`{one.usage}`", one.help) for one in (JSON, PROFILE))),
             "It ends with 0 when it is done, 1 when it failed, 2 when the line makes no sense (nothing was done), and",
-            "130 after Ctrl-C. `--no-wait` is refused for work of several steps, which would end with the process.\n",
+            "130 after Ctrl-C. It refuses `--no-wait`: the work would end with its process.\n",
         ]
     )
 

@@ -55,10 +55,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _refuse_leaving(asked: lines.Line) -> None:
-    """Refuse --no-wait: what it would leave alone ends with this process, which is who does it."""
+    """Refuse --no-wait: work is several steps, and this process is who takes them."""
     if not asked.options.get("wait", True):
         raise SpecError(
-            f"{asked.verb.name} here is work of several steps, which ends with this process",
+            f"{asked.verb.name} --no-wait: work of several steps goes on while its process lives, and this one ends",
             hint="leave --no-wait out; in a notebook the kernel goes on with it",
         )
 

@@ -63,7 +63,7 @@ def _last(work: Work, outcome: str) -> str:
     ended = max(work.board.now() if step.ended is None else step.ended for step in steps)
     took = duration(ended - min(step.began for step in steps))
     at = "" if outcome == "done" else next((f" at {step.name}" for step in steps if step.ended is None), "")
-    return f"{work.label}: {outcome}{at} · {len(steps)} step{'s'[: len(steps) > 1]} · {took}"
+    return f"{work.label}: {outcome}{at} · {took}"
 
 
 def duration(seconds: float) -> str:
@@ -146,6 +146,8 @@ class Notebook:
 
     def show(self, label: str, steps: Sequence[Step], now: float) -> None:
         """Draw a bar for each running step, and name how many are over."""
+        if not steps:
+            return  # an output that is shown can be emptied but not taken back
         running = [step for step in steps if step.ended is None]
         over = f" · {len(steps) - len(running)} of {len(steps)} steps done" if len(running) < len(steps) else ""
         bars = "".join(self._bar(step, now) for step in running)
@@ -154,7 +156,7 @@ class Notebook:
 
     def close(self, last: str) -> None:
         """Leave the last line."""
-        if self._handle or last:
+        if last:
             self._put(f"<div>{escape(last)}</div>", last)
 
     @staticmethod

@@ -18,8 +18,8 @@ __all__ = ["captioned", "cell", "html", "shorten", "text"]
 NOTHING = "-"
 #: Longest cell in HTML, where a mouse shows the whole of it.
 HTML_WIDTH = 40
-#: A column of text is not made narrower than this; before that, columns are left out.
-LEAST_WIDTH = 14
+#: A column of text is not made narrower, so that sizes and names stay whole: before that, columns are left out.
+LEAST_WIDTH = 20
 _GAP = "  "
 # Notebook front ends align every cell to the right with rules of their own.
 _STYLE = (

@@ -165,7 +165,7 @@ _UNTIL = Option(
     metavar="STATE",
     words=("ready", "steady"),
 )
-_NO_WAIT = Option("--no-wait", "return at once; the work goes on in the background", dest="wait", const=False)
+_NO_WAIT = Option("--no-wait", "return at once; the notebook's kernel goes on with the work", dest="wait", const=False)
 PROFILE = Option("--profile", "connect as `connect --save-as NAME` saved it", metavar="NAME", offer="profile")
 JSON = Option("--json", "print the rows as JSON, for machines")
 
