@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from batchimg_magics.ui.cli import main
 
-if TYPE_CHECKING:
-    from pathlib import Path
+pty = pytest.importorskip("pty", reason="no terminals to be had on this system")
 
+BATCHIMG = Path(sys.executable).with_name("batchimg")
 CREATE = ["create", "genomics", "--from-vm", "prep-vm", "--vm-size", "Standard_D4s_v5", "--nodes", "3"]
 
 
@@ -60,3 +62,69 @@ def test_json_never_imports_pandas(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert {row["vm"] for row in json.loads(done.stdout)} >= {"prep-vm", "desk-vm"}
     assert done.stderr.strip() == "[]"
+
+
+def in_a_terminal(*words: str, columns: int, interrupt_at: str = "") -> tuple[str, int]:
+    """Run the real command in a terminal of its own, press Ctrl-C when it has said so, return output and exit code."""
+    ours, its = pty.openpty()
+    env = {**os.environ, "COLUMNS": str(columns)}
+    process = subprocess.Popen([BATCHIMG, *words], stdin=its, stdout=its, stderr=its, env=env, start_new_session=True)
+    os.close(its)
+    said = ""
+    try:
+        while chunk := os.read(ours, 65536):
+            said += chunk.decode()
+            if interrupt_at and interrupt_at in said:
+                process.send_signal(signal.SIGINT)
+                interrupt_at = ""
+    except OSError:
+        pass  # how Linux says that the other end is closed
+    finally:
+        os.close(ours)
+    return said.replace("\r\n", "\n"), process.wait()
+
+
+def test_a_table_fits_its_terminal() -> None:
+    said, status = in_a_terminal("vms", columns=70)
+    assert status == 0
+    lines = said.rpartition("\r")[2].splitlines()
+    assert lines[0].startswith("LOCAL · ")
+    assert any("prep-vm" in line for line in lines)
+    assert max(map(len, lines[1:-1])) <= 70
+    assert lines[-1].startswith("not shown: ")
+
+
+def test_ctrl_c_ends_with_130_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BATCHIMG_SPEED", "60")
+    said, status = in_a_terminal(*CREATE, columns=200, interrupt_at="image version [")
+    assert status == 130
+    assert "create genomics: interrupted · " in said
+    assert f"`batchimg {' '.join(CREATE)}`" in said
+    assert "`batchimg stop genomics`" in said
+    assert "Traceback" not in said
+
+
+def test_a_profile_stands_before_the_verb_or_after_it(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--profile", "lab", "vms"], ["vms", "--profile", "lab"], ["connect", "--profile", "lab"]):
+        assert main(words) == 1
+        assert "no connection was saved as 'lab'" in capsys.readouterr().err
+
+
+def test_help_needs_no_connection(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "batchimg create NAME [options]" in capsys.readouterr().out
+    assert main(["delete", "--help"]) == 0
+    assert capsys.readouterr().out.startswith("usage: batchimg delete NAME [options]")
+    assert main(["help", "nodes", "--json"]) == 0
+    assert {"verb": "nodes", "does": "one row a state instead of one a node", "line": "--counts"} in json.loads(
+        capsys.readouterr().out
+    )
+
+
+def test_what_was_done_is_printed_before_the_error(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(CREATE) == 0
+    capsys.readouterr()
+    assert main(["resize", "genomics", "--nodes", "90000", "--json"]) == 1  # more than the quota has room for
+    said = capsys.readouterr()
+    assert json.loads(said.out)[-1]["dedicated_target"] == 90000
+    assert "ResizeError" in said.err

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
+from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
 
-from batchimg_magics.core.progress import Board
+from batchimg_magics.core.progress import Board, Step
 from batchimg_magics.errors import NotFoundError
-from batchimg_magics.ui.progress import Notebook, Terminal, follow
+from batchimg_magics.ui.progress import Notebook, Terminal, duration, follow
 from tests.conftest import LINE
+from tests.shells import ipython
 
 if TYPE_CHECKING:
     from batchimg_magics.session import Session
@@ -42,11 +44,51 @@ def test_a_terminal_has_one_line_with_bars(monkeypatch: pytest.MonkeyPatch) -> N
     assert stream.getvalue().rstrip().endswith("create genomics: done")
 
 
-def test_a_notebook_has_bars_and_escapes(capsys: pytest.CaptureFixture[str]) -> None:
-    Notebook().show("create genomics", board().steps(), 319.0)
-    shown = capsys.readouterr().out
-    assert "5 of 25" in shown
-    assert "1 of 3 steps done" in shown
+def test_a_notebook_has_bars_in_one_output_and_escapes() -> None:
+    screen = Notebook()
+    with ipython(), capture_output() as captured:
+        screen.show("create <i>", [], 319.0)  # nothing to show yet
+        screen.show("create <i>", board().steps(), 319.0)
+        screen.show("create <i>", board().steps(), 320.0)
+        screen.close("create <i>: done")
+    first, second, last = captured.outputs
+    assert "5 of 25" in first.data["text/html"]
+    assert "width:50%" in first.data["text/html"]
+    assert "create &lt;i&gt; · 1 of 3 steps done" in first.data["text/html"]
+    assert "image version &lt;b&gt;" in first.data["text/html"]
+    assert "3 min 39 s of about 7 min 18 s" in first.data["text/plain"]
+    assert last.data["text/html"] == "<div>create &lt;i&gt;: done</div>"
+    assert {output.transient["display_id"] for output in (second, last)} == {first.transient["display_id"]}
+
+
+def test_a_verb_without_steps_leaves_nothing(session: Session) -> None:
+    with ipython(), capture_output() as captured:
+        follow(session.begin("vms"), Notebook())
+    assert captured.outputs == []
+    stream = io.StringIO()
+    follow(session.begin("vms"), Terminal(stream))
+    assert stream.getvalue().strip() in ("", "vms")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "0 s"), (59.6, "1 min 00 s"), (438, "7 min 18 s"), (3660, "1 h 01 min"), (-1, "0 s")]
+)
+def test_durations(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+def test_what_takes_longer_than_usual_is_not_shown_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    stream = io.StringIO()
+    Terminal(stream).show("create g", [Step("image version", 0.0, expected_s=438)], 4000.0)
+    assert "[###################.]" in stream.getvalue()
+
+
+def test_a_line_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = io.StringIO()
+    Terminal(stream).show("create genomics", board().steps(), 319.0)
+    assert len(stream.getvalue().lstrip("\r")) < 40
 
 
 def test_following_leaves_one_line(session: Session) -> None:

@@ -62,8 +62,7 @@ def _last(work: Work, outcome: str) -> str:
         return ""
     ended = max(work.board.now() if step.ended is None else step.ended for step in steps)
     took = duration(ended - min(step.began for step in steps))
-    at = "" if outcome == "done" else next((f" at {step.name}" for step in steps if step.ended is None), "")
-    return f"{work.label}: {outcome}{at} · {took}"
+    return f"{work.label}: {outcome} · {took}"
 
 
 def duration(seconds: float) -> str:

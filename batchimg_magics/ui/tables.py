@@ -75,6 +75,10 @@ class _Column:
         return all(said == NOTHING for said in self.cells)
 
     @property
+    def is_path(self) -> bool:
+        return any(said.startswith("/") for said in self.cells)
+
+    @property
     def width(self) -> int:
         """How wide it is with every cell in full."""
         return max(map(len, [self.name, *self.cells]))
@@ -131,12 +135,12 @@ def _fitting(columns: list[_Column], width: int) -> list[_Column]:
 
 
 def _widths(columns: list[_Column], width: int | None) -> list[int]:
-    """Return each column's width, taken character by character from the widest that bear it until all fit."""
+    """Return each column's width; what is too much is taken from resource ids first, then from the widest columns."""
     widths = [column.width for column in columns]
     spare = [column.width - column.least for column in columns]
     over = _total(widths) - width if width else 0
     for _ in range(min(over, sum(spare))):
-        widest = max((i for i, left in enumerate(spare) if left), key=lambda i: widths[i])
+        widest = max((i for i, left in enumerate(spare) if left), key=lambda i: (columns[i].is_path, widths[i]))
         widths[widest] -= 1
         spare[widest] -= 1
     return widths
