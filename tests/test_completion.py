@@ -11,6 +11,7 @@ from tests.shells import ipython, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from IPython.core.interactiveshell import InteractiveShell
 
@@ -33,7 +34,10 @@ def completed(shell: InteractiveShell, line: str) -> set[str]:
         ("%batchimg re", "resize", "create"),
         ("%%batchimg cr", "create", "resize"),
         ("x = %batchimg po", "pools", "nodes"),
+        ("%%batchimg x << cr", "create", "resize"),
         ("%batchimg create g --from-", "--from-vm", "--nodes"),
+        ("%batchimg create g --nodes 3 -", "--spot", "--nodes"),
+        ("%batchimg create g --replicas eastus=1 --r", "--replicas", "--nodes"),
         ("%batchimg create g --from-vm pr", "prep-vm", "desk-vm"),
         ("%batchimg create g --vm-size Standard_D4s_", "Standard_D4s_v5", "Standard_D2s_v5"),
         ("%batchimg nodes ge", "genomics", "nodes"),
@@ -45,6 +49,18 @@ def test_words(shell: InteractiveShell, line: str, there: str, absent: str) -> N
     found = completed(shell, line)
     assert there in found
     assert absent not in found
+
+
+def test_nothing_else_is_offered(shell: InteractiveShell) -> None:
+    assert completed(shell, "%batchimg de") == {"delete"}
+
+
+def test_files_are_left_to_who_knows_them(
+    shell: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "trial.db").touch()
+    assert any(found.endswith("trial.db") for found in completed(shell, "%batchimg connect --world tri"))
 
 
 def test_other_lines_are_left_alone(shell: InteractiveShell) -> None:

@@ -131,6 +131,13 @@ def test_variables_that_make_no_sense(shell: InteractiveShell, line: str, said: 
     assert failed.message == said
 
 
+def test_a_backslash_is_one_and_quotes_group(shell: InteractiveShell) -> None:
+    for word in (r"C:\files\vm.json", r"'C:\my files\vm.json'", r'"C:\my files\vm.json"'):
+        failed = shell.run_cell(f"%batchimg connect --import {word}").error_in_exec
+        assert isinstance(failed, SpecError)
+        assert word.strip("'\"") in failed.message
+
+
 # -- errors ------------------------------------------------------------------------------------------------------
 
 
