@@ -16,7 +16,7 @@ __all__ = ["complete"]
 _DOOR = re.compile(r"^\s*(?:[\w.\[\]'\", ]+=\s*)?%{1,2}batchimg\s+(?:\w+\s*<<\s*)?(?P<line>.*)$")
 
 
-def complete(before: str, names: Callable[[str], list[str]]) -> tuple[str, list[str]] | None:
+def complete(before: str, names: Callable[[str], list[str]]) -> tuple[str, list[str]]:
     """Return what could stand at the cursor.
 
     Parameters
@@ -28,13 +28,13 @@ def complete(before: str, names: Callable[[str], list[str]]) -> tuple[str, list[
 
     Returns
     -------
-    tuple of str and list of str, or None
-        The word that the cursor is at the end of, and what could stand in its place. None where the line is none of
+    tuple of str and list of str
+        The word that the cursor is at the end of, and what could stand in its place: nothing where the line is none of
         ours, or where only others know (a file's name).
     """
     match = _DOOR.match(before)
     if not match:
-        return None
+        return "", []
     *words, last = re.split(r"\s+", match["line"])
     if not words:
         return last, _starting(last, _verbs())
@@ -44,8 +44,6 @@ def complete(before: str, names: Callable[[str], list[str]]) -> tuple[str, list[
     option = _open(verb, words[1:], last)
     if option is None:
         return last, _starting(last, _flags(verb, words))
-    if option.offer == "file":
-        return None
     return last, _starting(last, _values(option, names))
 
 
@@ -79,7 +77,7 @@ def _values(option: Option, names: Callable[[str], list[str]]) -> list[str]:
         return list(option.words)
     if option.offer == "verb":
         return _verbs()
-    return names(option.offer) if option.offer else []
+    return names(option.offer) if option.offer not in ("", "file") else []
 
 
 def _starting(fragment: str, words: list[str]) -> list[str]:

@@ -148,15 +148,9 @@ class BatchImgMagics(Magics):
     @context_matcher(identifier="batchimg")  # type: ignore[untyped-decorator] # untyped upstream
     def complete(self, context: CompletionContext) -> SimpleMatcherResult:
         """Complete a line of ours; leave any other to the other matchers."""
-        found = complete(context.text_until_cursor, self._names)
-        if found is None:
-            return {"completions": []}
-        fragment, words = found
-        return {
-            "completions": [SimpleCompletion(word) for word in words],
-            "suppress": True,
-            "matched_fragment": fragment,
-        }
+        fragment, words = complete(context.text_until_cursor, self._names)
+        completions = [SimpleCompletion(word) for word in words]
+        return {"completions": completions, "suppress": bool(words), "matched_fragment": fragment}
 
     def _names(self, kind: str) -> list[str]:
         return self.session.names(kind)
