@@ -45,6 +45,8 @@ def test_cells(value: object, said: str) -> None:
 
 def test_shortening_keeps_what_tells_things_apart() -> None:
     assert shorten(ID, 25) == "…/genomics/versions/1.0.0"
+    assert shorten(ID, 30) == "…/genomics/versions/1.0.0"  # whole names
+    assert shorten("/" + "n" * 30, 10) == "…" + "n" * 9
     assert shorten(NODE, 25) == "tvmps_ab12ab12ab…12ab12_d"
     assert shorten("could not be allocated", 10) == "could not…"
 

@@ -47,11 +47,12 @@ def captioned(caption: str, label: str) -> str:
 
 
 def shorten(said: str, width: int) -> str:
-    """Return at most so many characters: the end of a path, the start of a sentence, both ends of any other id."""
+    """Return at most so many characters: a path's last names, the start of a sentence, both ends of any other id."""
     if len(said) <= width:
         return said
     if said.startswith("/"):
-        return "…" + said[len(said) - width + 1 :]
+        end = said[len(said) - width + 1 :]
+        return "…" + end[max(0, end.find("/")) :]
     if " " in said:
         return said[: width - 1] + "…"
     tail = (width - 1) // 3

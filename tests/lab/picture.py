@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 NOTEBOOK = Path("notebooks/quickstart.ipynb")
-SIZE = {"width": 1300, "height": 1500}
+SIZE = {"width": 1500, "height": 1300}
 FLAGS = [
     f"--{flag}"
     for flag in (
@@ -97,7 +97,7 @@ def take(target: Path) -> None:
                 dialog.first.click()
             page.keyboard.press("Control+b")  # the notebook alone, without the file list
             page.locator(".jp-NotebookPanel .jp-Notebook").wait_for()
-            page.wait_for_load_state("networkidle")
+            page.get_by_text("(ipykernel) | Idle").wait_for()
             page.screenshot(path=str(target))
             browser.close()
 
