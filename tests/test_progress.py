@@ -54,7 +54,7 @@ def test_a_notebook_has_bars_in_one_output_and_escapes() -> None:
     first, second, last = captured.outputs
     assert "5 of 25" in first.data["text/html"]
     assert "width:50%" in first.data["text/html"]
-    assert "create &lt;i&gt; · 1 of 3 steps done" in first.data["text/html"]
+    assert "create &lt;i&gt; · 1 step done" in first.data["text/html"]
     assert "image version &lt;b&gt;" in first.data["text/html"]
     assert "3 min 39 s of about 7 min 18 s" in first.data["text/plain"]
     assert last.data["text/html"] == "<div>create &lt;i&gt;: done</div>"

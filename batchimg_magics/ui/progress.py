@@ -148,7 +148,8 @@ class Notebook:
         if not steps:
             return  # an output that is shown can be emptied but not taken back
         running = [step for step in steps if step.ended is None]
-        over = f" · {len(steps) - len(running)} of {len(steps)} steps done" if len(running) < len(steps) else ""
+        ended = len(steps) - len(running)  # of how many, nobody knows: steps are put on the board as they begin
+        over = f" · {ended} step{'s'[: ended > 1]} done" if ended else ""
         bars = "".join(self._bar(step, now) for step in running)
         said = "; ".join(f"{step.name} {_says(step, now)}" for step in running)
         self._put(f"<div>{escape(label)}{escape(over)}{bars}</div>", f"{label}{over}: {said}")
