@@ -33,11 +33,13 @@ if TYPE_CHECKING:
 #: The modules whose `Routes` are the routes of the app.
 PROVIDERS = (
     "batchimg_magics.sim.resources",
-    "batchimg_magics.sim.compute",
+    "batchimg_magics.sim.operations",
     "batchimg_magics.sim.virtual_machines",
+    "batchimg_magics.sim.run_command",
     "batchimg_magics.sim.disks",
     "batchimg_magics.sim.images",
     "batchimg_magics.sim.galleries",
+    "batchimg_magics.sim.gallery_versions",
     "batchimg_magics.sim.batch_accounts",
     "batchimg_magics.sim.arm_pools",
     "batchimg_magics.sim.batch_pools",
@@ -138,9 +140,16 @@ class App:
             except NeedsWritingError:
                 pass  # something came due that has to be noted: once more, for writing
         with self.world.transaction(write=True):
-            reply = self._handle(call, place, body)
+            try:
+                answer: Reply | Refusal = self._handle(call, place, body)
+            except Refusal as refusal:
+                if not refusal.kept:
+                    raise
+                answer = refusal
             self.world.touch(call.now)
-            return reply
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
 
     def _handle(self, call: Call, place: Place, body: bytes) -> Reply:
         call.now = self.clock.now()

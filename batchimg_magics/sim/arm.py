@@ -56,6 +56,11 @@ def split_id(text: str) -> tuple[str, str, list[tuple[str, str]], str]:
     return parts[1], parts[3], list(zip(parts[6::2], parts[7::2], strict=True)), parts[5]
 
 
+def region(name: object) -> str:
+    """Return a region's programmatic name: ``East US 2`` and ``eastus2`` are one."""
+    return str(name).replace(" ", "").lower()
+
+
 def shown(item: Item, now: float) -> dict[str, Any] | None:
     """Return the resource's document at a moment; None when it has been deleted by then."""
     work = item.hidden.get("work")
@@ -118,8 +123,8 @@ def need_group(call: Call) -> dict[str, Any] | None:
     return None if item is None else item.doc
 
 
-def listing(call: Call, kind: str) -> list[dict[str, Any]]:
-    """Return the documents of a type's resources below what the request's path names, in order of their ids."""
+def items(call: Call, kind: str) -> list[Item]:
+    """Return a type's resources below what the request's path names, in order of their ids."""
     params = call.params
     under = f"/subscriptions/{params['subscription']}"
     if "group" in params:
@@ -129,7 +134,12 @@ def listing(call: Call, kind: str) -> list[dict[str, Any]]:
         namespace, *words = kind.split("/")
         names = [params[f"name{depth}"] for depth in range(1, len(words)) if f"name{depth}" in params]
         under += f"/providers/{namespace}" + "".join(f"/{w}/{n}" for w, n in zip(words, names, strict=False))
-    documents = (shown(item, call.now) for item in call.world.items(kind, under))
+    return [item for item in call.world.items(kind, under) if shown(item, call.now) is not None]
+
+
+def listing(call: Call, kind: str) -> list[dict[str, Any]]:
+    """Return the documents of a type's resources below what the request's path names, in order of their ids."""
+    documents = (shown(item, call.now) for item in items(call, kind))
     return [document for document in documents if document is not None]
 
 

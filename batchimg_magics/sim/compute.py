@@ -1,47 +1,52 @@
-"""What every resource type of Microsoft.Compute has in common: long-running operations, and the verbs on a resource.
+"""What every resource type of Microsoft.Compute has in common: the verbs on a resource, and how a body is judged.
 
-A type is a `Kind`: how it is made from a body, and how long its work takes. `register` gives it its routes. All that
-goes on is kept as when it began and when it ends, and what a request sees of it is computed from the time.
+A type is a `Kind`: how it is made from a body, and the pace of its work. `register` gives it its routes.
 """
 
 from __future__ import annotations
 
 import copy
-import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import arm
-from batchimg_magics.sim.planes import stamp
+from batchimg_magics.sim import arm, opening
+from batchimg_magics.sim.operations import NEVER, NOTHING, PACES, Outcome, begin, took
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 from batchimg_magics.sim.world import Item
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-NAMESPACE = "Microsoft.Compute"
-OPERATION = "microsoft.compute/operations"
-#: By how much a time may differ from its median; which way, a resource's own history decides.
-SPREAD = 0.15
-
-routes = Routes("arm")
+#: How long what was deleted is remembered, so that an open world does not assume it again.
+KEPT_S = 7 * 86_400.0
+#: What a body may say beside location and properties, by what a resource keeps of it.
+_BESIDE = ("tags", "sku", "zones", "identity", "extendedLocation", "plan")
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How long work takes and how Azure wants it to be followed.
+@dataclass(slots=True)
+class Built:
+    """What a body makes.
 
     Parameters
     ----------
+    properties, hidden
+        Of the resource when the work is done.
+    first
+        The properties that are shown while it is made; None: the same.
+    beside
+        What else the document has in the end, e.g. the SKU with its tier.
     seconds
-        Median.
-    first, next
-        Retry-After of the first answer and of each poll in seconds; None: not sent.
+        How long it takes; None: the kind's median, spread.
+    error
+        Code and message where it comes to nothing.
     """
 
-    seconds: float
-    first: int | None = None
-    next: int | None = None
+    properties: dict[str, Any]
+    hidden: dict[str, Any] = field(default_factory=dict)
+    first: dict[str, Any] | None = None
+    beside: dict[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+    error: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +58,15 @@ class Kind:
     type
         In full, e.g. ``Microsoft.Compute/snapshots``.
     build
-        Makes the document and what it hides, given the request and what is there already. Raises `Refusal`.
+        Makes it, given the request and what is there already. Raises `Refusal`.
     put, delete
-        Their pace.
+        Names of their paces.
     operations
         The word in the operations' addresses.
     put_status
         Of the answer to a PUT that makes one.
     fresh
         The provisioning state while it is made.
-    interim
-        Properties that are shown while work goes on, beside those of the body as it has them; None: all.
     output
         Whether an operation's last answer has the resource in it.
     refuse_delete
@@ -73,140 +76,96 @@ class Kind:
     """
 
     type: str
-    build: Callable[[Call, Item | None], tuple[dict[str, Any], dict[str, Any]]]
-    put: Pace
-    delete: Pace
+    build: Callable[[Call, Item | None], Built]
+    put: str
+    delete: str
     operations: str = "operations"
     put_status: int = 201
     fresh: str = "Creating"
-    interim: frozenset[str] | None = None
     output: bool = False
     refuse_delete: Callable[[Call, Item], None] | None = None
     by_subscription: bool = True
 
 
-# -- operations --------------------------------------------------------------------------------------------------
-
-
-def took(call: Call, median: float, about: str) -> float:
-    """Return how long a piece of work takes: near its median, the same in each run of the same world."""
-    seed = f"{call.world.meta('seed')}/{about.lower()}/{call.method}".encode()
-    part = int.from_bytes(hashlib.sha256(seed).digest()[:4], "big") / 2**32
-    return median * (1 + SPREAD * (2 * part - 1))
-
-
-def begin(
-    call: Call,
-    location: str,
-    family: str,
-    seconds: float,
-    pace: Pace,
-    output: str = "",
-    answer: dict[str, Any] | None = None,
-) -> dict[str, str]:
-    """Note an operation that begins now, and return the headers that lead to it.
-
-    Parameters
-    ----------
-    call, location, family
-        The request, the region, and the word in the operation's address.
-    seconds, pace
-        How long it takes, and how to follow it.
-    output
-        Key of the resource that the last answer shows; empty for none.
-    answer
-        What the last answer shows, where it is no resource.
-    """
-    guid = call.world.guid("operation")
-    region = location.replace(" ", "").lower()
-    path = f"/subscriptions/{call.params['subscription']}/providers/{NAMESPACE}/locations/{region}/{family}/{guid}"
-    hidden = {"begin": call.now, "end": call.now + seconds, "next": pace.next, "output": output, "answer": answer}
-    call.world.put(Item(path.lower(), OPERATION, {"name": guid}, hidden))
-    url = f"{call.base}{path}?p={guid}&api-version={call.api_version}"
-    headers = {"Azure-AsyncOperation": url}
-    if call.method != "PUT" or family == "DiskOperations":
-        headers["Location"] = f"{url}&monitor=true"
-    return headers | ({"Retry-After": str(pace.first)} if pace.first else {})
-
-
-def _operation(call: Call) -> Reply:
-    item = call.world.get(call.path)
-    if item is None:
-        raise Refusal(404, "NotFound", "The entity was not found in this Azure location.")
-    hidden = item.hidden
-    over = call.now >= hidden["end"]
-    waiting = {} if over or not hidden["next"] else {"Retry-After": str(hidden["next"])}
-    made = call.world.get(hidden["output"]) if over and hidden["output"] else None
-    output = hidden["answer"] if made is None else arm.shown(made, call.now)
-    if call.query.get("monitor") == "true":
-        return Reply(200, output) if over else Reply(202, None, waiting | {"Location": f"{call.base}{call.path}"})
-    body: dict[str, Any] = {"startTime": stamp(hidden["begin"], zone="+00:00")}
-    if over:
-        body["endTime"] = stamp(hidden["end"], zone="+00:00")
-    body["status"] = "Succeeded" if over else "InProgress"
-    if over and output is not None:
-        body["properties"] = {"output": output}
-    return Reply(200, body | {"name": item.doc["name"]}, waiting)
-
-
-for _word in ("operations", "DiskOperations", "capsOperations"):
-    routes.on("GET", f"/subscriptions/{{subscription}}/providers/{NAMESPACE}/locations/{{location}}/{_word}/{{id}}")(
-        _operation
-    )
-
-
-# -- verbs -------------------------------------------------------------------------------------------------------
-
-
 def register(table: Routes, kind: Kind) -> None:
     """Give a type its routes: GET, list, PUT, PATCH, DELETE."""
-    one, some = arm.path_of(kind.type), arm.path_of(kind.type, collection=True)
-    table.on("GET", one)(lambda call: Reply(200, arm.shown(arm.need(call, arm.resource_id(call, kind.type)), call.now)))
-    table.on("GET", some)(lambda call: Reply(200, {"value": arm.listing(call, kind.type)}))
-    if kind.by_subscription:
-        path = f"/subscriptions/{{subscription}}/providers/{kind.type}"
-        table.on("GET", path)(lambda call: Reply(200, {"value": arm.listing(call, kind.type)}))
+    one = arm.path_of(kind.type)
+    table.on("GET", one)(lambda call: Reply(200, arm.shown(opening.asked_for(call, kind.type), call.now)))
+    for path in list_paths(kind.type, by_subscription=kind.by_subscription):
+        table.on("GET", path)(lambda call: _list(call, kind))
     table.on("PUT", one)(lambda call: _put(call, kind))
     table.on("PATCH", one)(lambda call: _patch(call, kind))
     table.on("DELETE", one)(lambda call: _delete(call, kind))
 
 
+def _list(call: Call, kind: Kind) -> Reply:
+    parent = kind.type.rpartition("/")[0]
+    if parent.count("/"):
+        opening.need_parent(call, arm.resource_id(call, parent))
+    return Reply(200, {"value": arm.listing(call, kind.type)})
+
+
+def list_paths(kind: str, *, by_subscription: bool = True) -> list[str]:
+    """Return the paths of a type's lists: in the group or the parent, and in the subscription."""
+    everywhere = f"/subscriptions/{{subscription}}/providers/{kind}"
+    return [arm.path_of(kind, collection=True), *([everywhere] if by_subscription else [])]
+
+
+# -- bodies ------------------------------------------------------------------------------------------------------
+
+
 def body_of(call: Call) -> dict[str, Any]:
     """Return a request's body, with properties whether it has any or not."""
-    if not isinstance(call.body, dict):
+    body = call.body if call.body is not None else {}
+    if not isinstance(body, dict) or not isinstance(body.get("properties") or {}, dict):
         raise Refusal(400, "InvalidRequestContent", "The request content was invalid and could not be deserialized.")
-    return {"properties": {}, **call.body}
+    return {**body, "properties": body.get("properties") or {}}
 
 
-def _put(call: Call, kind: Kind) -> Reply:
-    arm.need_group(call)
-    body = body_of(call)
-    if not body.get("location"):
-        raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
-    key = arm.resource_id(call, kind.type)
-    old = arm.find(call.world, call.now, key)
-    refuse_at_work(call, old)
-    properties, hidden = kind.build(call, old)
-    document = {"name": key.rpartition("/")[2], "id": key, "type": kind.type, "location": body["location"]}
-    document |= {part: body[part] for part in ("tags", "sku", "zones", "identity", "extendedLocation") if part in body}
-    document["properties"] = properties | {"provisioningState": "Succeeded"}
-    return _work(call, kind, old, Item(key.lower(), kind.type.lower(), document, hidden))
+def part(value: object, name: str) -> dict[str, Any]:
+    """Return an object inside a body, empty where there is none.
+
+    Parameters
+    ----------
+    value
+        What stands there.
+    name
+        The property's path, for the refusal of anything that is no object.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise invalid(name, f"The value of parameter {name} is invalid.")
+    return value
 
 
-def _patch(call: Call, kind: Kind) -> Reply:
-    key = arm.resource_id(call, kind.type)
-    old = arm.need(call, key)
-    refuse_at_work(call, old)
-    patch = body_of(call)
-    call.body = {
-        **{part: old.doc[part] for part in ("location", "sku") if part in old.doc},
-        **patch,
-        "properties": merged(old.doc["properties"], patch["properties"]),
-    }
-    properties, hidden = kind.build(call, old)
-    document = old.doc | {"properties": properties | {"provisioningState": "Succeeded"}}
-    document |= {part: patch[part] for part in ("tags", "sku") if part in patch}
-    return _work(call, kind, old, Item(old.key, old.kind, document, hidden))
+def parts(value: object, name: str) -> list[dict[str, Any]]:
+    """Return the objects of a list inside a body, none where there is none."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise invalid(name, f"The value of parameter {name} is invalid.")
+    return [part(one, name) for one in value]
+
+
+def whole(value: object, name: str, *, least: int = 0) -> int:
+    """Return a whole number of a body; clients may send it as a string."""
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = least - 1
+    if number < least or isinstance(value, bool):
+        raise invalid(name, f"The value '{value}' of parameter '{name}' is out of range. It has to be {least} or more.")
+    return number
+
+
+def text(value: object, name: str) -> str:
+    """Return a string of a body that has to be there."""
+    if value in (None, ""):
+        raise missing(name)
+    if not isinstance(value, str):
+        raise invalid(name, f"The value of parameter {name} is invalid.")
+    return value
 
 
 def merged(old: Any, new: Any) -> Any:  # noqa: ANN401 - JSON
@@ -216,50 +175,14 @@ def merged(old: Any, new: Any) -> Any:  # noqa: ANN401 - JSON
     return old | {key: merged(old.get(key), value) for key, value in new.items()}
 
 
-def _work(call: Call, kind: Kind, old: Item | None, item: Item) -> Reply:
-    """Begin to make or change a resource."""
-    state = kind.fresh if old is None else "Updating"
-    seconds = took(call, kind.put.seconds, item.key)
-    interim = copy.deepcopy(item.doc)
-    if kind.interim is not None:
-        asked = body_of(call)["properties"]
-        kept = {name: part for name, part in interim["properties"].items() if name in kind.interim}
-        interim["properties"] = asked | kept
-    interim["properties"]["provisioningState"] = state
-    item.hidden["work"] = {"kind": state, "begin": call.now, "end": call.now + seconds, "doc": interim}
-    call.world.put(item)
-    status = kind.put_status if old is None or kind.put_status == 202 else 200
-    output = item.key if kind.output else ""
-    return Reply(status, interim, begin(call, item.doc["location"], kind.operations, seconds, kind.put, output))
-
-
-def _delete(call: Call, kind: Kind) -> Reply:
-    item = arm.find(call.world, call.now, arm.resource_id(call, kind.type))
-    if item is None:
-        arm.need_group(call)
-        return Reply(204)
-    if kind.refuse_delete is not None:
-        kind.refuse_delete(call, item)
-    seconds = took(call, kind.delete.seconds, item.key)
-    if arm.at_work(item, call.now) != "Deleting":
-        item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": call.now + seconds, "doc": None}
-        call.world.put(item)
-    return Reply(202, None, begin(call, item.doc["location"], kind.operations, seconds, kind.delete))
-
-
-def refuse_at_work(call: Call, item: Item | None) -> None:
-    """Refuse to change what is being changed or deleted."""
-    if item is not None and (state := arm.at_work(item, call.now)):
-        raise Refusal(
-            409,
-            "OperationNotAllowed",
-            f"Operation is not allowed on resource '{item.doc['name']}' since its state is '{state}'.",
-        )
-
-
 def invalid(parameter: str, message: str) -> Refusal:
     """Return the refusal of one parameter."""
     return Refusal(400, "InvalidParameter", message, target=parameter)
+
+
+def missing(parameter: str) -> Refusal:
+    """Return the refusal of a body without a parameter that it needs."""
+    return invalid(parameter, f"Required parameter '{parameter}' is missing (null).")
 
 
 def source(call: Call, key: object, parameter: str) -> Item:
@@ -268,12 +191,119 @@ def source(call: Call, key: object, parameter: str) -> Item:
         arm.split_id(str(key))
     except ValueError:
         raise invalid(parameter, f"The value of parameter {parameter} is invalid.") from None
-    item = arm.find(call.world, call.now, str(key))
+    item = opening.find(call, str(key))
     if item is None:
         raise Refusal(404, "NotFound", f"Resource {str(key).rpartition('/')[2]} is not found.")
     return item
 
 
-def region(name: object) -> str:
-    """Return a region's programmatic name."""
-    return str(name).replace(" ", "").lower()
+def location_of(call: Call) -> str:
+    """Return the region that a body names, or refuse a body without one."""
+    location = call.body.get("location")
+    if not isinstance(location, str) or not location.strip():
+        raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
+    return location
+
+
+def refuse_at_work(call: Call, item: Item | None) -> None:
+    """Refuse to change what is being changed or deleted."""
+    if item is not None and (state := arm.at_work(item, call.now)):
+        message = f"Operation is not allowed on resource '{item.doc['name']}' since its state is '{state}'."
+        raise Refusal(409, "OperationNotAllowed", message)
+
+
+def check_tags(tags: object) -> None:
+    """Refuse tags that are no names with strings."""
+    if tags is not None and not (isinstance(tags, dict) and all(isinstance(one, str) for one in tags.values())):
+        raise Refusal(400, "InvalidTags", "The tags are invalid: each has to be a name with a string.")
+
+
+def refuse_elsewhere(old: Item | None, location: str) -> None:
+    """Refuse to make in another region what is there already."""
+    if old is not None and arm.region(old.doc["location"]) != arm.region(location):
+        message = (
+            f"The resource '{old.doc['name']}' already exists in location '{old.doc['location']}' in resource group "
+            f"'{old.doc['id'].split('/')[4]}'. A resource with the same name cannot be created in location "
+            f"'{location}'. Please select a new resource name."
+        )
+        raise Refusal(409, "InvalidResourceLocation", message)
+
+
+# -- verbs -------------------------------------------------------------------------------------------------------
+
+
+def _put(call: Call, kind: Kind) -> Reply:
+    arm.need_group(call)
+    body = call.body = body_of(call)
+    location = location_of(call)
+    check_tags(body.get("tags"))
+    key = arm.resource_id(call, kind.type)
+    old = arm.find(call.world, call.now, key)
+    refuse_at_work(call, old)
+    refuse_elsewhere(old, location)
+    built = kind.build(call, old)
+    document = {"name": key.rpartition("/")[2], "id": key, "type": kind.type, "location": location}
+    document |= {name: body[name] for name in _BESIDE if body.get(name) is not None}
+    return work(call, kind, old, built, document)
+
+
+def _patch(call: Call, kind: Kind) -> Reply:
+    key = arm.resource_id(call, kind.type)
+    old = opening.need(call, key)
+    refuse_at_work(call, old)
+    patch = body_of(call)
+    check_tags(patch.get("tags"))
+    kept = {name: old.doc[name] for name in ("location", *_BESIDE) if name in old.doc}
+    asked = {name: value for name, value in old.doc["properties"].items() if name != "provisioningState"}
+    call.body = kept | patch | {"properties": merged(asked, patch["properties"])}
+    built = kind.build(call, old)
+    changed = {name: call.body[name] for name in _BESIDE if call.body.get(name) is not None}
+    return work(call, kind, old, built, old.doc | changed)
+
+
+def work(call: Call, kind: Kind, old: Item | None, built: Built, document: dict[str, Any]) -> Reply:
+    """Begin to make or change a resource, and answer as Azure does meanwhile."""
+    key = str(document["id"])
+    state = kind.fresh if old is None else "Updating"
+    pace = PACES[kind.put]
+    seconds = took(call, pace.seconds, key) if built.seconds is None else built.seconds
+    interim = copy.deepcopy(document)
+    interim["properties"] = copy.deepcopy(built.properties if built.first is None else built.first)
+    interim["properties"]["provisioningState"] = state
+    final = {"provisioningState": "Failed" if built.error else "Succeeded"}
+    document |= built.beside | {"properties": built.properties | final}
+    going_on = {"kind": state, "begin": call.now, "end": call.now + seconds, "doc": interim}
+    call.world.put(Item(key.lower(), kind.type.lower(), document, built.hidden | {"work": going_on}))
+    status = kind.put_status if old is None or kind.put_status == 202 else 200
+    outcome = Outcome(key if kind.output else "", error=built.error)
+    return Reply(status, interim, begin(call, document["location"], kind.operations, seconds, pace, outcome))
+
+
+def _delete(call: Call, kind: Kind) -> Reply:
+    return delete(call, kind, opening.find(call, arm.resource_id(call, kind.type)))
+
+
+def delete(call: Call, kind: Kind, item: Item | None) -> Reply:
+    """Begin to delete a resource; one that is not there is 204."""
+    if item is None:
+        arm.need_group(call)
+        return Reply(204)
+    if kind.refuse_delete is not None:
+        kind.refuse_delete(call, item)
+    pace = PACES[kind.delete]
+    seconds = took(call, pace.seconds, item.key)
+    if arm.at_work(item, call.now) == "Deleting":
+        seconds = item.hidden["work"]["end"] - call.now
+    else:
+        forget_gone(call, kind.type)
+        item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": call.now + seconds, "doc": None}
+        call.world.put(item)
+    return Reply(202, None, begin(call, item.doc["location"], kind.operations, seconds, pace, NOTHING))
+
+
+def forget_gone(call: Call, kind: str) -> None:
+    """Drop what was deleted long ago, so that a world that is used for months does not grow by it."""
+    for item in call.world.items(kind, f"/subscriptions/{call.params['subscription']}"):
+        ended = (item.hidden.get("work") or {}).get("end", NEVER)
+        if arm.shown(item, call.now) is None and call.now - ended > KEPT_S:
+            call.world.delete(item.key)

@@ -7,6 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+DISK_SKUS = frozenset(
+    {
+        "PremiumV2_LRS", "Premium_LRS", "Premium_ZRS", "StandardSSD_LRS", "StandardSSD_ZRS", "Standard_LRS",
+        "UltraSSD_LRS",
+    }
+)  # fmt: skip
+SNAPSHOT_SKUS = frozenset({"Standard_LRS", "Premium_LRS", "Standard_ZRS"})
 #: Premium SSD: up to GiB, tier, IOPS, MB/s.
 _PREMIUM = (
     (4, "P1", 120, 25),

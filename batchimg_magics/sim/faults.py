@@ -14,6 +14,8 @@ SCENARIOS = {
     "image-deleted": "the image of a pool is gone by the time of its next allocation",
     "preemption": "spot nodes are taken away, and come back",
     "bad-start-task": "every start task fails",
+    "no-replica": "the copy of a gallery image version into the region of a Batch account fails",
+    "stuck-replication": "the copy of a gallery image version into its last region never ends",
     "not-deprovisioned": "VMs look prepared, and their systems were never deprovisioned",
 }
 
@@ -29,3 +31,8 @@ def set_scenario(world: World, name: str) -> None:
     if name not in SCENARIOS:
         raise ValueError(f"no scenario is called {name!r}; there are {', '.join(SCENARIOS)}")
     world.set_meta("scenario", name)
+
+
+def active(world: World, name: str) -> bool:
+    """Tell whether the world is in the scenario of that name."""
+    return bool(world.meta("scenario") == name)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import arm, compute
+from batchimg_magics.sim import arm, replication
+from batchimg_magics.sim.galleries import VERSIONS, security_type
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.world import Item, World
@@ -25,6 +26,12 @@ class ImageSource:
         In the region; None: it is a managed image.
     roots
         Keys of the image and of what it was made from: what counts as the same image.
+    exact
+        Of a gallery image, the version's name.
+    os_disk_gib
+        Size of the OS disk, 0 when nothing says.
+    data_disks
+        LUN and size in GiB of the data disks that every VM of it gets.
     """
 
     os_type: str
@@ -34,6 +41,9 @@ class ImageSource:
     deprovisioned: bool
     replicas: int | None
     roots: frozenset[str]
+    exact: str = ""
+    os_disk_gib: int = 0
+    data_disks: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +67,7 @@ def resolve(world: World, now: float, image_id: str, region: str) -> ImageSource
         The pool's.
     """
     if "/galleries/" not in image_id.lower():
-        return _managed(world, now, image_id)
+        return _managed(world, now, image_id, region)
     if "/versions/" in image_id.lower():
         version = arm.find(world, now, image_id)
     else:
@@ -67,7 +77,7 @@ def resolve(world: World, now: float, image_id: str, region: str) -> ImageSource
     definition = arm.find(world, now, version.key.partition("/versions/")[0])
     if definition is None:
         return _missing(image_id)
-    return _of_gallery(version, definition, now, region)
+    return _of_gallery(world, version, definition, now, region)
 
 
 def _missing(image_id: str) -> ImageProblem:
@@ -75,42 +85,46 @@ def _missing(image_id: str) -> ImageProblem:
 
 
 def _latest(world: World, now: float, definition_id: str, region: str) -> Item | None:
-    kind = "microsoft.compute/galleries/images/versions"
+    """Return the highest version that has a copy in the region and is not excluded from being the latest."""
     usable = [
         item
-        for item in world.items(kind, definition_id)
+        for item in world.items(VERSIONS, definition_id)
         if arm.shown(item, now) is not None
         and not item.doc["properties"]["publishingProfile"].get("excludeFromLatest")
-        and arm.at_work(item, now) != "Creating"
-        and _replicas(item.doc, region)
+        and replication.replicas(item, region, now)
     ]
     return max(usable, key=lambda item: [int(part) for part in item.doc["name"].split(".")], default=None)
 
 
-def _replicas(version: dict[str, Any], region: str) -> int:
-    targets = version["properties"]["publishingProfile"].get("targetRegions") or []
-    here = (one for one in targets if compute.region(one["name"]) == compute.region(region))
-    return next((int(one.get("regionalReplicaCount") or 1) for one in here), 0)
-
-
-def _of_gallery(version: Item, definition: Item, now: float, region: str) -> ImageSource | ImageProblem:
-    replicas = _replicas(version.doc, region)
-    if not replicas or arm.at_work(version, now) == "Creating":
-        return ImageProblem(
-            "GalleryImageNotFound", f"The gallery image {version.doc['id']} is not available in {region} region."
-        )
+def _of_gallery(world: World, version: Item, definition: Item, now: float, region: str) -> ImageSource | ImageProblem:
+    replicas = replication.replicas(version, region, now)
+    if not replicas:
+        message = f"The gallery image {version.doc['id']} is not available in {region} region."
+        return ImageProblem("GalleryImageNotFound", message)
+    roots = version.hidden.get("roots", [])
+    if version.hidden.get("shallow") and (lost := _lost(world, now, roots)):
+        return ImageProblem("NotFound", f"The source of the shallow gallery image version was deleted: {lost}.")
     kind = definition.doc["properties"]
-    features = kind.get("features") or []
-    security = next((one["value"] for one in features if one["name"] == "SecurityType"), "Standard")
+    if kind.get("osState") == "Specialized":
+        return ImageProblem("InvalidParameter", "Parameter 'osProfile' is not allowed: the image is specialized.")
+    storage = version.doc["properties"].get("storageProfile") or {}
     return ImageSource(
         kind["osType"],
         kind.get("hyperVGeneration", "V1"),
         kind.get("architecture", "x64"),
-        security,
+        security_type(kind),
         _generalized(version, kind),
         replicas,
-        frozenset({version.key, *version.hidden.get("roots", [])}),
+        frozenset({version.key, *roots}),
+        version.doc["name"],
+        int((storage.get("osDiskImage") or {}).get("sizeInGB") or 0),
+        tuple((int(one["lun"]), int(one.get("sizeInGB") or 0)) for one in storage.get("dataDiskImages") or []),
     )
+
+
+def _lost(world: World, now: float, roots: list[str]) -> str:
+    """Return the first of an image's sources that is gone, empty when all are there."""
+    return next((root for root in roots if arm.find(world, now, root) is None), "")
 
 
 def _generalized(version: Item, definition: dict[str, Any]) -> bool:
@@ -119,24 +133,29 @@ def _generalized(version: Item, definition: dict[str, Any]) -> bool:
     return definition.get("osState") == "Generalized" if known is None and not version.hidden else bool(known)
 
 
-def _managed(world: World, now: float, image_id: str) -> ImageSource | ImageProblem:
+def _managed(world: World, now: float, image_id: str, region: str) -> ImageSource | ImageProblem:
     image = arm.find(world, now, image_id)
     if image is None:
         return ImageProblem("NotFound", f"The image {image_id} was not found.")
+    where = image.doc.get("location", region)
+    if arm.region(where) != arm.region(region):
+        return ImageProblem("InvalidParameter", f"The image {image_id} is in {where}, not in {region}.")
     roots = image.hidden.get("roots", [])
-    for root in roots:
-        if arm.find(world, now, root) is None:
-            return ImageProblem("NotFound", f"The source of the image was deleted: {root}.")
+    if lost := _lost(world, now, roots):
+        return ImageProblem("NotFound", f"The source of the image was deleted: {lost}.")
     properties = image.doc["properties"]
-    os_type = (properties.get("storageProfile") or {}).get("osDisk", {}).get("osType", "Linux")
+    storage = properties.get("storageProfile") or {}
+    os_disk = storage.get("osDisk") or {}
     known = image.hidden.get("deprovisioned")
     deprovisioned = bool(known) if image.hidden else True
     return ImageSource(
-        os_type,
+        os_disk.get("osType", "Linux"),
         properties.get("hyperVGeneration") or "V1",
         "x64",
         "Standard",
         deprovisioned,
         None,
         frozenset({image.key, *roots}),
+        os_disk_gib=int(os_disk.get("diskSizeGB") or 0),
+        data_disks=tuple((int(one["lun"]), int(one.get("diskSizeGB") or 0)) for one in storage.get("dataDisks") or []),
     )

@@ -91,6 +91,11 @@ class Refusal(Exception):  # noqa: N818 - an answer of Azure's, not a fault of o
         ARM's ``target``.
     headers
         E.g. ``Retry-After``.
+
+    Attributes
+    ----------
+    kept
+        Whether what the request wrote stays written; otherwise a refused request changes nothing.
     """
 
     def __init__(
@@ -110,6 +115,7 @@ class Refusal(Exception):  # noqa: N818 - an answer of Azure's, not a fault of o
         self.details = details or []
         self.target = target
         self.headers = headers or {}
+        self.kept = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,12 @@ def version_body(*regions: str, source: str = "snapshots/s") -> dict[str, Any]:
 
 @pytest.fixture
 def arm() -> Arm:
-    return Arm()
+    """Return a client of a world in which only what was made is there."""
+    strict = Arm()
+    group = "https://management.azure.com/subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/g"
+    assert strict.ask("PUT", group, {"location": "eastus"}, "2024-03-01").status == 201
+    strict.app.world.set_meta("open_groups", value=False)
+    return strict
 
 
 def test_a_snapshot_is_made_over_time(arm: Arm) -> None:
@@ -119,7 +124,7 @@ def test_a_version_takes_minutes_and_shows_its_replication(arm: Arm) -> None:
     [
         ("GET", "snapshots/none", None, 404, "ResourceNotFound"),
         ("PUT", "galleries/no-hyphen", {"location": "eastus"}, 400, "InvalidParameter"),
-        ("PUT", "galleries/GAL2/images/i", DEFINITION, 404, "ResourceNotFound"),
+        ("PUT", "galleries/GAL2/images/i", DEFINITION, 404, "ParentResourceNotFound"),
         ("PUT", "galleries/gal/images/other", DEFINITION, 409, "Conflict"),
         ("DELETE", "galleries/gal", None, 409, "CannotDeleteResource"),
         ("PUT", "galleries/gal/images/img/versions/one", version_body(), 400, "InvalidParameter"),

@@ -1,0 +1,108 @@
+"""Open worlds: those of recordings, which begin in the middle and on days long past.
+
+In the world of ``create_app`` whatever a request builds on is there, although nobody made it: the group, the parent,
+the source of a copy, the operation that is polled. What a request asks *for* is not: a GET of it is a 404, and what
+was asked for and not found is not assumed later either.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchimg_magics.sim import arm
+from batchimg_magics.sim.planes import stamp
+from batchimg_magics.sim.retirement import is_open
+from batchimg_magics.sim.wire import Call, Refusal
+from batchimg_magics.sim.world import Item
+
+#: What is assumed of a resource that nobody made, by its type in lower case.
+_ASSUMED: dict[str, dict[str, Any]] = {
+    "microsoft.compute/disks": {"diskSizeGB": 30, "diskState": "Unattached", "creationData": {"createOption": "Empty"}},
+    "microsoft.compute/snapshots": {
+        "diskSizeGB": 30,
+        "diskState": "Unattached",
+        "creationData": {"createOption": "Empty"},
+    },
+    "microsoft.compute/images": {
+        "hyperVGeneration": "V1",
+        "storageProfile": {"osDisk": {"osType": "Linux", "osState": "Generalized", "diskSizeGB": 30}, "dataDisks": []},
+    },
+    "microsoft.compute/galleries": {"identifier": {"uniqueName": "assumed"}},
+    "microsoft.compute/galleries/images": {
+        "osType": "Linux",
+        "osState": "Generalized",
+        "hyperVGeneration": "V1",
+        "architecture": "x64",
+        "identifier": {"publisher": "assumed", "offer": "assumed", "sku": "assumed"},
+    },
+    "microsoft.compute/virtualmachines": {
+        "hardwareProfile": {"vmSize": "Standard_DS1_v2"},
+        "storageProfile": {"osDisk": {"osType": "Linux", "name": "assumed", "createOption": "FromImage"}},
+    },
+}
+
+
+def find(call: Call, key: str, location: str = "") -> Item | None:
+    """Return what a request builds on; in an open world it is there unless it was deleted.
+
+    Parameters
+    ----------
+    call, key
+        The request, and the id of the resource.
+    location
+        Where it is assumed to be; by default where the request's body says it works.
+    """
+    if call.world.get(key) is not None:
+        return arm.find(call.world, call.now, key)
+    _, _, path, namespace = arm.split_id(key)
+    kind = "/".join([namespace, *(word for word, _ in path)])
+    if not is_open(call.world) or kind.lower() not in _ASSUMED:
+        return None
+    body = call.body if isinstance(call.body, dict) else {}
+    document = {
+        "name": path[-1][1],
+        "id": key,
+        "type": kind,
+        "location": location or str(body.get("location") or "eastus"),
+        "properties": {
+            **_ASSUMED[kind.lower()],
+            "timeCreated": stamp(call.now, zone="+00:00"),
+            "provisioningState": "Succeeded",
+        },
+    }
+    item = Item(key.lower(), kind.lower(), document, {"deprovisioned": True})
+    call.world.put(item)
+    return item
+
+
+def asked_for(call: Call, kind: str) -> Item:
+    """Return the resource of a type that the request's path names, or refuse as ARM's gateway does."""
+    key = arm.resource_id(call, kind)
+    item = arm.find(call.world, call.now, key)
+    if item is not None:
+        return item
+    refusal = arm.not_found(call, key)
+    if is_open(call.world) and call.world.get(key) is None:
+        gone = {"kind": "Deleting", "begin": call.now, "end": call.now, "doc": None}
+        call.world.put(Item(key.lower(), kind.lower(), {"id": key, "properties": {}}, {"work": gone}))
+        refusal.kept = True
+    raise refusal
+
+
+def need(call: Call, key: str) -> Item:
+    """Return what a request builds on, or refuse as ARM's gateway does."""
+    item = find(call, key)
+    if item is None:
+        raise arm.not_found(call, key)
+    return item
+
+
+def need_parent(call: Call, key: str) -> Item:
+    """Return the resource that another one lies in, or refuse as ARM's gateway does."""
+    item = find(call, key)
+    if item is None:
+        arm.need_group(call)
+        name = key.rpartition("/")[2]
+        message = f"Can not perform requested operation on nested resource. Parent resource '{name}' not found."
+        raise Refusal(404, "ParentResourceNotFound", message, headers={"x-ms-failure-cause": "gateway"})
+    return item

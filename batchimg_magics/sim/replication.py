@@ -1,0 +1,127 @@
+"""Copies of a gallery image version: which region has how many, and since when.
+
+A version remembers a plan by region, in ``hidden["regions"]``; what is there at a moment is computed from it. The home
+region is filled first and the others from it, at the same time, and each is usable as soon as it is done.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.sim import arm, faults
+from batchimg_magics.sim.operations import NEVER, PACES, SPREAD, share
+
+if TYPE_CHECKING:
+    from batchimg_magics.sim.wire import Call
+    from batchimg_magics.sim.world import Item
+
+ACCOUNTS = "microsoft.batch/batchaccounts"
+#: Simulated seconds of a shallow version, which copies nothing: assumed.
+SHALLOW_S = 30.0
+
+
+def plan(call: Call, old: Item | None, targets: list[dict[str, Any]], *, shallow: bool) -> dict[str, dict[str, Any]]:
+    """Return what copies there will be, by region.
+
+    Parameters
+    ----------
+    call, old
+        The request, and the version as it is, if it is.
+    targets
+        The target regions, each with its ``regionalReplicaCount``.
+    shallow
+        Whether the version only refers to its source.
+    """
+    before: dict[str, dict[str, Any]] = {} if old is None else old.hidden.get("regions", {})
+    home = arm.region(call.body["location"])
+    names = [arm.region(one["name"]) for one in targets]
+    counts = dict(zip(names, (int(one["regionalReplicaCount"]) for one in targets), strict=True))
+    planned: dict[str, dict[str, Any]] = {}
+    for name in sorted(counts, key=lambda one: one != home):
+        known = before.get(name)
+        if known is not None and known["count"] == counts[name]:
+            planned[name] = known
+            continue
+        source_done = planned[home]["until"] if home in planned else call.now
+        since = max(call.now, source_done) if known is None else call.now
+        planned[name] = {
+            "since": since,
+            "until": min(NEVER, since + _seconds(call, name, shallow=shallow)),
+            "count": counts[name],
+            "before": copies(known, call.now)[0] if known else 0,
+            "fails": False,
+        }
+    _spoil(call, planned, names)
+    return planned
+
+
+def _seconds(call: Call, name: str, *, shallow: bool) -> float:
+    if shallow:
+        return SHALLOW_S
+    spread = 2 * share(call.world, f"{call.path}/{name}") - 1
+    return PACES["version"].seconds * (1 + SPREAD * spread)
+
+
+def _spoil(call: Call, planned: dict[str, dict[str, Any]], names: list[str]) -> None:
+    """Let go wrong what the world's scenario says."""
+    fresh = [name for name in names if planned[name]["until"] > call.now]
+    if faults.active(call.world, "stuck-replication") and fresh:
+        planned[fresh[-1]]["until"] = NEVER
+    if faults.active(call.world, "no-replica"):
+        accounts = {arm.region(one.doc["location"]) for one in call.world.items(ACCOUNTS, "/subscriptions")}
+        for name in accounts.intersection(fresh):
+            planned[name]["fails"] = True
+
+
+def copies(entry: dict[str, Any], now: float) -> tuple[int, str]:
+    """Return how many copies a region has at a moment, and the state of what goes on there."""
+    if now < entry["until"]:
+        return int(entry["before"]), "Replicating"
+    return (0, "Failed") if entry["fails"] else (int(entry["count"]), "Completed")
+
+
+def ends(planned: dict[str, dict[str, Any]], now: float) -> float:
+    """Return when the last region is done."""
+    return max([now, *(float(entry["until"]) for entry in planned.values())])
+
+
+def failed(planned: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the regions whose copy fails."""
+    return [name for name, entry in planned.items() if entry["fails"]]
+
+
+def replicas(version: Item, region: str, now: float) -> int:
+    """Return how many copies of a version are usable in a region at a moment.
+
+    A version from outside, imported as a document, has what its document says.
+    """
+    entry = version.hidden.get("regions", {}).get(arm.region(region))
+    if entry is not None:
+        return copies(entry, now)[0]
+    if "regions" in version.hidden:
+        return 0
+    targets = version.doc["properties"].get("publishingProfile", {}).get("targetRegions") or []
+    here = (one for one in targets if arm.region(one["name"]) == arm.region(region))
+    return next((int(one.get("regionalReplicaCount") or 1) for one in here), 0)
+
+
+def status(version: Item, targets: list[dict[str, Any]], now: float) -> dict[str, Any]:
+    """Return a version's replication status as ``$expand=ReplicationStatus`` shows it."""
+    rows = [_row(version, one["name"], now) for one in targets]
+    states = {row["state"] for row in rows}
+    going_on = "InProgress" if "Replicating" in states else "Completed"
+    aggregated = "Failed" if "Failed" in states and going_on == "Completed" else going_on
+    return {"aggregatedState": aggregated, "summary": rows}
+
+
+def _row(version: Item, name: str, now: float) -> dict[str, Any]:
+    entry = version.hidden.get("regions", {}).get(arm.region(name))
+    if entry is None:
+        return {"region": name, "state": "Completed", "details": "", "progress": 100}
+    _, state = copies(entry, now)
+    part = (now - entry["since"]) / max(1e-9, entry["until"] - entry["since"])
+    progress = max(0, min(99, int(100 * part))) if state == "Replicating" else 100 * (state == "Completed")
+    return {"region": name, "state": state, "details": _DETAILS.get(state, ""), "progress": progress}
+
+
+_DETAILS = {"Failed": "Replication job has failed. Please delete this region from the image version and add it again."}
