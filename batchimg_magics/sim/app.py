@@ -40,6 +40,9 @@ PROVIDERS = (
     "batchimg_magics.sim.images",
     "batchimg_magics.sim.galleries",
     "batchimg_magics.sim.gallery_versions",
+    "batchimg_magics.sim.compute_skus",
+    "batchimg_magics.sim.prices",
+    "batchimg_magics.sim.signin",
     "batchimg_magics.sim.batch_accounts",
     "batchimg_magics.sim.arm_pools",
     "batchimg_magics.sim.batch_pools",
@@ -270,6 +273,8 @@ def _control_routes(clock: Clock) -> Routes:
 def _decode(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON
     if not body.strip():
         return None
+    if plane == "login":  # the one that takes forms
+        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
     if len(body) > BODY_LIMIT:
         raise Refusal(413, "RequestContentTooLarge", f"The request content is above {BODY_LIMIT} bytes.")
     try:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 #: Real seconds that a token is good for, as Entra ID's.
 LIFETIME_S = 3600
+ISSUER = "batchimg-local"
 
 
 class Tokens:
@@ -42,13 +43,21 @@ class Tokens:
             self._secret = bytes.fromhex(world.meta("secret"))
         self._wall = wall
 
-    def issue(self, audience: str) -> tuple[str, int]:
-        """Return a token for an audience (a scope without its ``/.default``) and when it runs out."""
+    def issue(self, audience: str, tenant: str = "") -> tuple[str, int]:
+        """Return a token and when it runs out.
+
+        Parameters
+        ----------
+        audience
+            What it is for: a scope without its ``/.default``.
+        tenant
+            Whose it is; clients look at it, the local Azure does not.
+        """
         now = int(self._wall())
         until = now + LIFETIME_S
-        claims = {"aud": audience.rstrip("/"), "iss": "batchimg-local", "iat": now, "nbf": now, "exp": until}
-        head = _encode({"typ": "JWT", "alg": "HS256"})
-        signed = f"{head}.{_encode(claims)}"
+        claims = {"aud": audience.rstrip("/"), "iss": ISSUER, "tid": tenant, "iat": now, "nbf": now, "exp": until}
+        head = encode({"typ": "JWT", "alg": "HS256"})
+        signed = f"{head}.{encode(claims)}"
         return f"{signed}.{self._signature(signed)}", until
 
     def check(self, token: str, audiences: frozenset[str]) -> tuple[str, str] | None:
@@ -72,7 +81,8 @@ class Tokens:
         return _base64(hmac.new(self._secret, signed.encode(), hashlib.sha256).digest())
 
 
-def _encode(value: dict[str, Any]) -> str:
+def encode(value: dict[str, Any]) -> str:
+    """Write a document as the parts of a token are written."""
     return _base64(msgspec.json.encode(value))
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from batchimg_magics.sim.world import World
 
 SUBSCRIPTION = "4f1c9a52-7d3e-4b8a-9c60-2e5d81f7a034"
+TENANT = "8e2f6d0b-3c41-4f7a-b5d9-61a0c7e4f928"
 GROUP = "research"
 REGION = "eastus"
 ACCOUNT = "genomicsbatch"
@@ -88,7 +89,7 @@ def furnish(world: World) -> None:
     add_group(world, f"{_GROUP}/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}", REGION)
     top = world.get(_TOP)
     if top is not None:
-        top.doc |= {"displayName": "Research (local Azure)", "tenantId": world.guid("tenant")}
+        top.doc |= {"displayName": "Research (local Azure)", "tenantId": TENANT}
         world.put(top)
     world.put(_account(world, now))
     world.put(_network())

@@ -38,6 +38,11 @@ _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "gt": operator.gt,
     "ge": operator.ge,
 }
+_FUNCTIONS: dict[str, Callable[[str, str], bool]] = {
+    "startswith": str.startswith,
+    "endswith": str.endswith,
+    "contains": operator.contains,
+}
 
 
 class _Filter:
@@ -88,19 +93,19 @@ class _Filter:
             self._take(")")
             return test
         name = self._take()
-        if name.lower() == "startswith":
-            return self._starts()
+        if (calls := _FUNCTIONS.get(name.lower())) is not None:
+            return self._called(calls)
         compare = _COMPARE[self._take(*_COMPARE)]
         value = _literal(self._take())
         return lambda row: _holds(compare, _field(row, name), value)
 
-    def _starts(self) -> Callable[[Row], bool]:
+    def _called(self, test: Callable[[str, str], bool]) -> Callable[[Row], bool]:
         self._take("(")
         name = self._take()
         self._take(",")
-        prefix = str(_literal(self._take()))
+        wanted = str(_literal(self._take())).lower()
         self._take(")")
-        return lambda row: str(_field(row, name) or "").lower().startswith(prefix.lower())
+        return lambda row: test(str(_field(row, name) or "").lower(), wanted)
 
 
 def _tokens(text: str) -> list[str]:
@@ -144,6 +149,17 @@ def _holds(compare: Callable[[Any, Any], bool], found: Any, wanted: Any) -> bool
     return compare(found, wanted)
 
 
+def parse(text: str) -> Callable[[Row], bool]:
+    """Return the test that a filter's text makes.
+
+    Raises
+    ------
+    ValueError
+        It cannot be read.
+    """
+    return _Filter(text).parse()
+
+
 def filtered(call: Call) -> Callable[[Row], bool]:
     """Return the test that the request's ``$filter`` makes, or one that all pass.
 
@@ -156,7 +172,7 @@ def filtered(call: Call) -> Callable[[Row], bool]:
     if not text.strip():
         return lambda _: True
     try:
-        return _Filter(text).parse()
+        return parse(text)
     except ValueError as error:
         raise bad_query("$filter", text, f"The filter clause is not valid: {error}") from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm
+from batchimg_magics.sim.regions import DISPLAY_NAMES
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 from batchimg_magics.sim.world import Item
 
@@ -38,6 +39,24 @@ def get_subscription(call: Call) -> Reply:
         message = f"The subscription '{call.params['subscription']}' could not be found."
         raise Refusal(404, "SubscriptionNotFound", message)
     return Reply(200, item.doc)
+
+
+@routes.on("GET", "/subscriptions/{subscription}/locations")
+def list_locations(call: Call) -> Reply:
+    """Answer with Azure's regions."""
+    under = f"/subscriptions/{call.params['subscription']}/locations"
+    rows = [
+        {
+            "id": f"{under}/{name}",
+            "name": name,
+            "type": "Region",
+            "displayName": words,
+            "regionalDisplayName": words,
+            "metadata": {"regionType": "Physical", "regionCategory": "Recommended"},
+        }
+        for name, words in DISPLAY_NAMES.items()
+    ]
+    return Reply(200, {"value": rows})
 
 
 @routes.on("GET", "/subscriptions/{subscription}/resourcegroups")

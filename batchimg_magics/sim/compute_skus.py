@@ -1,0 +1,159 @@
+"""What Compute offers in a region and how much of it is in use: resource SKUs, VM sizes, usages."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.sim import arm
+from batchimg_magics.sim.arm import region
+from batchimg_magics.sim.regions import DISPLAY_NAMES
+from batchimg_magics.sim.sizes import Size, all_sizes, find_size
+from batchimg_magics.sim.vm_view import power
+from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_MIB_PER_GIB = 1024
+#: Where sizes are that few regions have, by their family. Source: Azure's page of products by region, in part.
+_RARE = {
+    "Standard NCASv3_T4 Family": ("eastus", "eastus2", "southcentralus", "westeurope", "westus2", "northeurope"),
+    "standardHBv3Family": ("eastus", "southcentralus", "westeurope", "westus2", "westus3", "northeurope"),
+    "standardDCasv5Family": ("eastus", "westus", "northeurope", "westeurope"),
+}
+#: Regions whose zones a subscription sees. Source: Azure's page of availability zones, in part.
+_ZONED = frozenset(
+    {"eastus", "eastus2", "centralus", "southcentralus", "westus2", "westus3", "northeurope", "westeurope", "uksouth"}
+)
+#: vCPUs that the simulator's subscription may use in a region, in all, by family, and as spot: assumed.
+_CORES, _FAMILY_CORES, _SPOT_CORES = 1000, 350, 100
+
+routes = Routes("arm")
+
+
+@routes.on("GET", "/subscriptions/{subscription}/providers/Microsoft.Compute/skus")
+def list_skus(call: Call) -> Reply:
+    """Answer with the VM sizes of every region, or of the one that the filter names."""
+    wanted = _wanted_region(call)
+    places = [wanted] if wanted else list(DISPLAY_NAMES)
+    rows = [_sku(size, place) for place in places for size in all_sizes().values() if _offered(size, place)]
+    return Reply(200, {"value": rows})
+
+
+@routes.on("GET", "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/vmSizes")
+def list_sizes(call: Call) -> Reply:
+    """Answer with a region's VM sizes, as older clients ask for them."""
+    place = _known(call.params["location"])
+    rows = [
+        {
+            "name": size.name,
+            "numberOfCores": size.vcpus,
+            "osDiskSizeInMB": 1_047_552,
+            "resourceDiskSizeInMB": size.temp_gib * _MIB_PER_GIB,
+            "memoryInMB": int(size.memory_gib * _MIB_PER_GIB),
+            "maxDataDiskCount": size.max_data_disks,
+        }
+        for size in all_sizes().values()
+        if _offered(size, place)
+    ]
+    return Reply(200, {"value": rows})
+
+
+@routes.on("GET", "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/usages")
+def list_usages(call: Call) -> Reply:
+    """Answer with what a region's VMs use of the subscription's quotas; deallocated VMs use nothing."""
+    place = _known(call.params["location"])
+    cores: dict[str, int] = {}
+    count = 0
+    for vm in arm.items(call, "Microsoft.Compute/virtualMachines"):
+        if region(vm.doc["location"]) != place:
+            continue
+        count += 1
+        size = find_size(str(vm.doc["properties"].get("hardwareProfile", {}).get("vmSize", "")))
+        if size is not None and power(vm, call.now) != "deallocated":
+            cores[size.family] = cores.get(size.family, 0) + size.vcpus
+    families = sorted({size.family for size in all_sizes().values()})
+    rows = [
+        _usage("virtualMachines", "Virtual Machines", count, 25_000),
+        _usage("cores", "Total Regional vCPUs", sum(cores.values()), _CORES),
+        _usage("lowPriorityCores", "Total Regional Spot vCPUs", 0, _SPOT_CORES),
+        *(_usage(family, f"{family} vCPUs", cores.get(family, 0), _FAMILY_CORES) for family in families),
+    ]
+    return Reply(200, {"value": rows})
+
+
+def _known(location: str) -> str:
+    place = region(location)
+    if place not in DISPLAY_NAMES:
+        message = f"The provided location '{location}' is not available for resource type 'locations'."
+        raise Refusal(400, "NoRegisteredProviderFound", message)
+    return place
+
+
+def _wanted_region(call: Call) -> str:
+    """Return the region that ``$filter`` names; ``location eq 'x'`` is all that Azure takes there."""
+    text = call.query.get("$filter", "").strip()
+    if not text:
+        return ""
+    match = re.fullmatch(r"location\s+eq\s+'([^']+)'", text, re.IGNORECASE)
+    if match is None:
+        message = f"The filter '{text}' is not supported: only location eq 'NAME' is."
+        raise Refusal(400, "InvalidParameter", message, target="$filter")
+    return region(match[1])
+
+
+def _usage(name: str, words: str, used: int, limit: int) -> dict[str, Any]:
+    return {
+        "limit": limit,
+        "unit": "Count",
+        "currentValue": used,
+        "name": {"value": name, "localizedValue": words},
+    }
+
+
+def _offered(size: Size, place: str) -> bool:
+    return place in DISPLAY_NAMES and place in _RARE.get(size.family, DISPLAY_NAMES)
+
+
+def _sku(size: Size, place: str) -> dict[str, Any]:
+    zones = ["1", "2", "3"] if place in _ZONED else []
+    return {
+        "resourceType": "virtualMachines",
+        "name": size.name,
+        "tier": size.name.partition("_")[0],
+        "size": size.name.partition("_")[2],
+        "family": size.family,
+        "locations": [place],
+        "locationInfo": [{"location": place, "zones": zones, "zoneDetails": []}],
+        "capabilities": [{"name": name, "value": value} for name, value in capabilities(size)],
+        "restrictions": [],
+    }
+
+
+def capabilities(size: Size) -> Iterator[tuple[str, str]]:
+    """Yield what a size can, as resource SKUs say it."""
+    yield "MaxResourceVolumeMB", str(size.temp_gib * _MIB_PER_GIB)
+    yield "OSVhdSizeMB", "1047552"
+    yield "vCPUs", str(size.vcpus)
+    yield "MemoryPreservingMaintenanceSupported", str(not size.gpus)
+    yield "HyperVGenerations", ",".join(size.generations)
+    yield "DiskControllerTypes", ",".join(size.controllers)
+    yield "MemoryGB", f"{size.memory_gib:g}"
+    yield "MaxDataDiskCount", str(size.max_data_disks)
+    yield "CpuArchitectureType", size.architecture
+    yield "LowPriorityCapable", str(size.spot)
+    yield "PremiumIO", str(size.premium_io)
+    yield "VMDeploymentTypes", "IaaS"
+    yield "vCPUsAvailable", str(size.vcpus)
+    if size.gpus:
+        yield "GPUs", str(size.gpus)
+    yield "vCPUsPerCore", "1" if size.gpus or size.architecture == "Arm64" else "2"
+    yield "EphemeralOSDiskSupported", str(size.premium_io and size.temp_gib > 0)
+    yield "EncryptionAtHostSupported", str(size.premium_io)
+    yield "CapacityReservationSupported", str(size.premium_io)
+    yield "AcceleratedNetworkingEnabled", str(size.accelerated_networking)
+    yield "RdmaEnabled", str(size.rdma)
+    yield "MaxNetworkInterfaces", str(size.max_nics)
+    if "V2" in size.generations and not size.trusted_launch:
+        yield "TrustedLaunchDisabled", "True"

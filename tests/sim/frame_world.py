@@ -1,0 +1,58 @@
+"""A furnished world with a short way to ask any of its hosts: what the tests of the frame share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import msgspec
+
+from batchimg_magics.sim.app import START, App
+from batchimg_magics.sim.clock import ManualClock
+from batchimg_magics.sim.furnish import GROUP, SUBSCRIPTION, furnish
+from batchimg_magics.sim.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+ARM = "https://management.azure.com"
+TOP = f"{ARM}/subscriptions/{SUBSCRIPTION}"
+IN_GROUP = f"{TOP}/resourceGroups/{GROUP}"
+COMPUTE = f"{IN_GROUP}/providers/Microsoft.Compute"
+BEARER = {"Authorization": "Bearer any"}
+
+
+@dataclass(slots=True)
+class Told:
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+    @property
+    def code(self) -> str:
+        return str(self.body["error"]["code"])
+
+    @property
+    def message(self) -> str:
+        return str(self.body["error"]["message"])
+
+
+class Frame:
+    """A furnished world in memory whose time the test moves."""
+
+    def __init__(self, **options: Any) -> None:
+        self.world = World(start=START.timestamp())
+        furnish(self.world)
+        self.clock = ManualClock(START.timestamp())
+        self.app = App(self.world, self.clock, **{"control": True, **options})
+
+    def ask(
+        self, method: str, url: str, body: Any = None, *, version: str = "", headers: Mapping[str, str] = BEARER
+    ) -> Told:
+        """Ask for a URL; an api-version is put behind it where one is given."""
+        if version:
+            url += f"{'&' if '?' in url else '?'}api-version={version}"
+        content = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
+        answer = self.app.answer(method, quote(url, safe="/:?&=$%,+[]"), headers, content)
+        return Told(answer.status, answer.headers, msgspec.json.decode(answer.body) if answer.body else None)
