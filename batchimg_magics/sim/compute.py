@@ -6,6 +6,7 @@ A type is a `Kind`: how it is made from a body, and the pace of its work. `regis
 from __future__ import annotations
 
 import copy
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,9 @@ from batchimg_magics.sim.world import Item
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+#: How names are judged; a gallery's has no hyphen. Source: the rules as Azure's own refusals quote them.
+NAME, GALLERY_NAME = r"^[^_\W][\w-._]{0,79}(?<![-.])$", r"^[^_\W][\w._]{0,79}(?<![-.])$"
+_PATTERNS = {rule: re.compile(rule.replace(r"\w-._", r"\w.-"), re.ASCII) for rule in (NAME, GALLERY_NAME)}
 #: How long what was deleted is remembered, so that an open world does not assume it again.
 KEPT_S = 7 * 86_400.0
 #: What a body may say beside location and properties, by what a resource keeps of it.
@@ -49,6 +53,10 @@ class Built:
     error: tuple[str, str] | None = None
 
 
+def _as_it_is(call: Call, item: Item) -> dict[str, Any]:
+    return arm.shown(item, call.now) or {}
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A resource type.
@@ -73,6 +81,10 @@ class Kind:
         Raises `Refusal` where something is in the way of a deletion.
     by_subscription
         Whether a subscription lists them too.
+    show
+        What a request sees of one that is there.
+    names
+        The rule for their names; empty: they are judged where they are built.
     """
 
     type: str
@@ -85,12 +97,14 @@ class Kind:
     output: bool = False
     refuse_delete: Callable[[Call, Item], None] | None = None
     by_subscription: bool = True
+    show: Callable[[Call, Item], dict[str, Any]] = _as_it_is
+    names: str = NAME
 
 
 def register(table: Routes, kind: Kind) -> None:
     """Give a type its routes: GET, list, PUT, PATCH, DELETE."""
     one = arm.path_of(kind.type)
-    table.on("GET", one)(lambda call: Reply(200, arm.shown(opening.asked_for(call, kind.type), call.now)))
+    table.on("GET", one)(lambda call: Reply(200, kind.show(call, opening.asked_for(call, kind.type))))
     for path in list_paths(kind.type, by_subscription=kind.by_subscription):
         table.on("GET", path)(lambda call: _list(call, kind))
     table.on("PUT", one)(lambda call: _put(call, kind))
@@ -102,7 +116,7 @@ def _list(call: Call, kind: Kind) -> Reply:
     parent = kind.type.rpartition("/")[0]
     if parent.count("/"):
         opening.need_parent(call, arm.resource_id(call, parent))
-    return Reply(200, {"value": arm.listing(call, kind.type)})
+    return Reply(200, {"value": [kind.show(call, item) for item in arm.items(call, kind.type)]})
 
 
 def list_paths(kind: str, *, by_subscription: bool = True) -> list[str]:
@@ -168,6 +182,16 @@ def text(value: object, name: str) -> str:
     return value
 
 
+def one_of(value: object, name: str, words: tuple[str, ...]) -> str:
+    """Return a word of a body as Azure spells it."""
+    found = next((word for word in words if word.lower() == str(value).lower()), None)
+    if value is None:
+        raise missing(name)
+    if found is None:
+        raise invalid(name, f"The value '{value}' of parameter '{name}' is out of range: {', '.join(words)}.")
+    return found
+
+
 def merged(old: Any, new: Any) -> Any:  # noqa: ANN401 - JSON
     """Return a document with a patch on it: what the patch does not name stays, lists are replaced."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
@@ -212,6 +236,13 @@ def refuse_at_work(call: Call, item: Item | None) -> None:
         raise Refusal(409, "OperationNotAllowed", message)
 
 
+def check_name(name: str, rule: str) -> None:
+    """Refuse a name that is none to Azure; an empty rule takes any."""
+    if rule and not _PATTERNS[rule].fullmatch(name):
+        message = f"The entity name '{name}' is invalid according to its validation rule: {rule}."
+        raise Refusal(400, "InvalidParameter", message)
+
+
 def check_tags(tags: object) -> None:
     """Refuse tags that are no names with strings."""
     if tags is not None and not (isinstance(tags, dict) and all(isinstance(one, str) for one in tags.values())):
@@ -238,6 +269,7 @@ def _put(call: Call, kind: Kind) -> Reply:
     location = location_of(call)
     check_tags(body.get("tags"))
     key = arm.resource_id(call, kind.type)
+    check_name(key.rpartition("/")[2], kind.names)
     old = arm.find(call.world, call.now, key)
     refuse_at_work(call, old)
     refuse_elsewhere(old, location)

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from typing import Any
 
-DISK_SKUS = frozenset(
-    {
-        "PremiumV2_LRS", "Premium_LRS", "Premium_ZRS", "StandardSSD_LRS", "StandardSSD_ZRS", "Standard_LRS",
-        "UltraSSD_LRS",
-    }
-)  # fmt: skip
-SNAPSHOT_SKUS = frozenset({"Standard_LRS", "Premium_LRS", "Standard_ZRS"})
+DISK_SKUS = (
+    "Standard_LRS",
+    "StandardSSD_LRS",
+    "StandardSSD_ZRS",
+    "Premium_LRS",
+    "Premium_ZRS",
+    "PremiumV2_LRS",
+    "UltraSSD_LRS",
+)
+SNAPSHOT_SKUS = ("Standard_LRS", "Standard_ZRS", "Premium_LRS")
+#: SKUs whose speeds are asked for, with what they are where nobody asks: IOPS, MB/s.
+TUNABLE = {"PremiumV2_LRS": (3000, 125), "UltraSSD_LRS": (500, 8)}
 #: Premium SSD: up to GiB, tier, IOPS, MB/s.
 _PREMIUM = (
     (4, "P1", 120, 25),
@@ -31,12 +36,31 @@ _PREMIUM = (
     (16384, "P70", 18000, 750),
     (32767, "P80", 20000, 900),
 )
+#: The others: up to GiB, IOPS, MB/s.
+_STANDARD = {
+    "StandardSSD": ((4096, 500, 100), (8192, 2000, 400), (16384, 4000, 600), (32767, 6000, 750)),
+    "Standard": ((4096, 500, 60), (8192, 1300, 300), (32767, 2000, 500)),
+}
+_TIERS = {"StandardSSD": "Standard", "PremiumV2": "Premium", "UltraSSD": "Ultra"}
+#: The largest disk.
+MOST_GIB = 65_536
 
 
 def disk_properties(sku: str, size_gib: int) -> dict[str, Any]:
     """Return the properties that a disk of this SKU and size has: speeds, bytes, and the tier of premium ones."""
-    known: dict[str, Any] = {"diskIOPSReadWrite": 500, "diskMBpsReadWrite": 60}
-    if sku.lower().startswith("premium"):
-        _, tier, iops, speed = next(row for row in _PREMIUM if size_gib <= row[0] or row is _PREMIUM[-1])
-        known = {"diskIOPSReadWrite": iops, "diskMBpsReadWrite": speed, "tier": tier}
-    return known | {"diskSizeBytes": size_gib * 1024**3}
+    family = sku.partition("_")[0]
+    known: dict[str, Any] = {"diskSizeBytes": size_gib * 1024**3}
+    if sku in TUNABLE:
+        iops, speed = TUNABLE[sku]
+    elif family == "Premium":
+        _, known["tier"], iops, speed = next((row for row in _PREMIUM if size_gib <= row[0]), _PREMIUM[-1])
+    else:
+        rows = _STANDARD[family]
+        _, iops, speed = next((row for row in rows if size_gib <= row[0]), rows[-1])
+    return known | {"diskIOPSReadWrite": iops, "diskMBpsReadWrite": speed}
+
+
+def sku_shown(name: str) -> dict[str, str]:
+    """Return a SKU with its tier, as documents have it."""
+    family = name.partition("_")[0]
+    return {"name": name, "tier": _TIERS.get(family, family)}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, opening
@@ -19,9 +18,6 @@ DEFINITIONS = f"{GALLERIES}/images"
 VERSIONS = f"{DEFINITIONS}/versions"
 #: Since this api-version a definition that says nothing is V2 and TrustedLaunchSupported. Source: FACTS 2.
 SECURE_BY_DEFAULT = "2025-03-03"
-#: Names' rules. Source: FACTS 4, and Microsoft's page of naming rules.
-_GALLERY_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.]{0,78}[A-Za-z0-9])?")
-_DEFINITION_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.-]{0,78}[A-Za-z0-9])?")
 _WORDS = {
     "osType": ("Linux", "Windows"),
     "osState": ("Generalized", "Specialized"),
@@ -44,12 +40,6 @@ routes = Routes("arm")
 
 def _gallery(call: Call, old: Item | None) -> Built:
     name = call.params["name1"]
-    if not _GALLERY_NAME.fullmatch(name):
-        message = (
-            f"The value of parameter gallery.name is invalid: '{name}'. A gallery's name has up to 80 letters, digits, "
-            "underscores and periods, and begins and ends with a letter or a digit."
-        )
-        raise compute.invalid("gallery.name", message)
     asked = call.body["properties"]
     if old is not None:
         return Built(old.doc["properties"] | asked)
@@ -65,17 +55,12 @@ def _definition(call: Call, old: Item | None) -> Built:
     asked = {name: one for name, one in call.body["properties"].items() if one not in ({}, None)}
     if old is not None:
         return _changed(old, asked)
-    name = call.params["name2"]
-    if not _DEFINITION_NAME.fullmatch(name):
-        raise compute.invalid("galleryImage.name", f"The value of parameter galleryImage.name is invalid: '{name}'.")
     for required in ("osType", "osState"):
         text(asked.get(required), f"galleryImage.properties.{required}")
     identifier = compute.part(asked.get("identifier"), "galleryImage.properties.identifier")
     for required in ("publisher", "offer", "sku"):
         text(identifier.get(required), f"galleryImage.properties.identifier.{required}")
-    for word, allowed in _WORDS.items():
-        if word in asked and asked[word] not in allowed:
-            raise compute.invalid(word, f"The value '{asked[word]}' of parameter '{word}' is none of {allowed}.")
+    asked |= {word: compute.one_of(asked[word], word, allowed) for word, allowed in _WORDS.items() if word in asked}
     _refuse_same_identifier(call, gallery, identifier)
     modern = call.api_version >= SECURE_BY_DEFAULT
     properties = {"hyperVGeneration": "V2" if modern else "V1", "architecture": "x64"} | asked
@@ -120,8 +105,8 @@ def _refuse_same_identifier(call: Call, gallery: Item, identifier: dict[str, Any
     for other in call.world.items(DEFINITIONS, gallery.key):
         if arm.shown(other, call.now) is not None and key(other.doc["properties"]["identifier"]) == key(identifier):
             message = (
-                f"A gallery image '{other.doc['name']}' with the same publisher, offer and sku exists already in the "
-                f"gallery '{gallery.doc['name']}'."
+                f"The gallery image '{other.doc['name']}' in the gallery '{gallery.doc['name']}' has the same "
+                f"publisher, offer and sku already: {'/'.join(key(identifier))}."
             )
             raise Refusal(409, "Conflict", message, target="galleryImage.properties.identifier")
 
@@ -132,8 +117,10 @@ def refuse_nested(kind: str) -> Callable[[Call, Item], None]:
     def refuse(call: Call, item: Item) -> None:
         inside = [one.doc["id"] for one in call.world.items(kind, item.key) if arm.shown(one, call.now) is not None]
         if inside:
+            names = ", ".join(key.partition("/providers/")[2] for key in inside)
             message = (
-                f"Can not delete resource before nested resources are deleted. Nested resources: {', '.join(inside)}."
+                "Cannot delete resource while nested resources exist. Some existing nested resource IDs include: "
+                f"'{names}'. Please delete all nested resources before deleting this resource."
             )
             raise Refusal(409, "CannotDeleteResource", message)
 
@@ -143,7 +130,15 @@ def refuse_nested(kind: str) -> Callable[[Call, Item], None]:
 _CAPS = "capsOperations"
 compute.register(
     routes,
-    Kind(GALLERIES, _gallery, "gallery", "gallery", operations=_CAPS, refuse_delete=refuse_nested(DEFINITIONS)),
+    Kind(
+        GALLERIES,
+        _gallery,
+        "gallery",
+        "gallery",
+        operations=_CAPS,
+        refuse_delete=refuse_nested(DEFINITIONS),
+        names=compute.GALLERY_NAME,
+    ),
 )
 compute.register(
     routes,

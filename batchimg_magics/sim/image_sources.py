@@ -22,6 +22,9 @@ class ImageSource:
         In Azure's words.
     deprovisioned
         Whether its system was.
+    reports
+        Whether nodes of it come up: its system was deprovisioned, has no Azure extensions, and is not encrypted. That
+        the latter two make nodes unusable is assumed; Microsoft says that Batch may fail to deploy them.
     replicas
         In the region; None: it is a managed image.
     roots
@@ -39,6 +42,7 @@ class ImageSource:
     architecture: str
     security_type: str
     deprovisioned: bool
+    reports: bool
     replicas: int | None
     roots: frozenset[str]
     exact: str = ""
@@ -52,6 +56,14 @@ class ImageProblem:
 
     code: str
     message: str
+
+
+#: Of an image that comes from one with a purchase plan and carries none. Source: Compute's own wording.
+_PLAN_MISSING = ImageProblem(
+    "VMMarketplaceInvalidInput",
+    "Creating a virtual machine from Marketplace image or a custom image sourced from a Marketplace image requires "
+    "Plan information in the request.",
+)
 
 
 def resolve(world: World, now: float, image_id: str, region: str) -> ImageSource | ImageProblem:
@@ -68,10 +80,9 @@ def resolve(world: World, now: float, image_id: str, region: str) -> ImageSource
     """
     if "/galleries/" not in image_id.lower():
         return _managed(world, now, image_id, region)
-    if "/versions/" in image_id.lower():
-        version = arm.find(world, now, image_id)
-    else:
-        version = _latest(world, now, image_id, region)
+    definition_id, _, number = image_id.partition("/versions/")
+    newest = number in ("", "latest")
+    version = _latest(world, now, definition_id, region) if newest else arm.find(world, now, image_id)
     if version is None:
         return _missing(image_id)
     definition = arm.find(world, now, version.key.partition("/versions/")[0])
@@ -107,19 +118,26 @@ def _of_gallery(world: World, version: Item, definition: Item, now: float, regio
     kind = definition.doc["properties"]
     if kind.get("osState") == "Specialized":
         return ImageProblem("InvalidParameter", "Parameter 'osProfile' is not allowed: the image is specialized.")
+    if version.hidden.get("plan") and not kind.get("purchasePlan"):
+        return _PLAN_MISSING
     storage = version.doc["properties"].get("storageProfile") or {}
     return ImageSource(
         kind["osType"],
         kind.get("hyperVGeneration", "V1"),
         kind.get("architecture", "x64"),
         security_type(kind),
-        _generalized(version, kind),
+        deprovisioned := _generalized(version, kind),
+        deprovisioned and _sound(version),
         replicas,
         frozenset({version.key, *roots}),
         version.doc["name"],
         int((storage.get("osDiskImage") or {}).get("sizeInGB") or 0),
         tuple((int(one["lun"]), int(one.get("sizeInGB") or 0)) for one in storage.get("dataDiskImages") or []),
     )
+
+
+def _sound(image: Item) -> bool:
+    return not (image.hidden.get("extensions") or image.hidden.get("encrypted"))
 
 
 def _lost(world: World, now: float, roots: list[str]) -> str:
@@ -146,14 +164,17 @@ def _managed(world: World, now: float, image_id: str, region: str) -> ImageSourc
     properties = image.doc["properties"]
     storage = properties.get("storageProfile") or {}
     os_disk = storage.get("osDisk") or {}
-    known = image.hidden.get("deprovisioned")
-    deprovisioned = bool(known) if image.hidden else True
+    if image.hidden.get("plan"):
+        return _PLAN_MISSING
+    # Of an image from outside its owner's word is taken.
+    deprovisioned = bool(image.hidden.get("deprovisioned", not image.hidden))
     return ImageSource(
         os_disk.get("osType", "Linux"),
         properties.get("hyperVGeneration") or "V1",
         "x64",
         "Standard",
         deprovisioned,
+        deprovisioned and _sound(image),
         None,
         frozenset({image.key, *roots}),
         os_disk_gib=int(os_disk.get("diskSizeGB") or 0),

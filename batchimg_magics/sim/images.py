@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import arm, compute
+from batchimg_magics.sim import arm, compute, lineage, vm_view
 from batchimg_magics.sim.compute import Built, Kind
 from batchimg_magics.sim.wire import Call, Refusal, Routes
 
@@ -20,6 +21,28 @@ _SIZE_GIB = 30
 routes = Routes("arm")
 
 
+@dataclass(slots=True)
+class _Storage:
+    """The storage profile of an image.
+
+    Parameters
+    ----------
+    first
+        As Azure shows it before it has read the sources: with the sizes that body or VM name, and no others.
+    sizes
+        Of the sources in GiB, the OS disk's first.
+    """
+
+    first: dict[str, Any]
+    sizes: list[int]
+
+    def final(self) -> dict[str, Any]:
+        """Return it with every size."""
+        disks = [self.first["osDisk"], *self.first["dataDisks"]]
+        sized = [{"diskSizeGB": gib} | disk for gib, disk in zip(self.sizes, disks, strict=True)]
+        return self.first | {"osDisk": sized[0], "dataDisks": sized[1:]}
+
+
 def _build(call: Call, old: Item | None) -> Built:
     asked = call.body["properties"]
     if old is not None:
@@ -33,13 +56,16 @@ def _build(call: Call, old: Item | None) -> Built:
     generation = asked.get("hyperVGeneration") or told
     if generation is None and call.api_version >= _MUST_SAY_GENERATION:
         raise compute.missing("hyperVGeneration")
-    final = asked | {"storageProfile": storage, "hyperVGeneration": generation or "V1"}
-    system = next((root for root in roots if "deprovisioned" in root.hidden), None)
-    # Nobody knows what is in a blob, or on a disk from elsewhere: their owner's word is taken.
-    deprovisioned = True if system is None else bool(system.hidden["deprovisioned"])
+    settled = asked | {"hyperVGeneration": compute.one_of(generation or "V1", "hyperVGeneration", ("V1", "V2"))}
+    # Nobody knows what is in a blob: its owner's word is taken.
+    facts = {"deprovisioned": True} | (lineage.facts(call.world, call.now, roots[0]) if roots else {})
     # The VM may go; the disks and snapshots under the image may not. Source: FACTS 1.4.
-    under = [root.key for root in roots if root.kind != "microsoft.compute/virtualmachines"]
-    return Built(final, {"deprovisioned": deprovisioned, "roots": under})
+    under = [root.key for root in roots if root.kind != lineage.MACHINES]
+    return Built(
+        settled | {"storageProfile": storage.final()},
+        facts | {"roots": under},
+        first=settled | {"storageProfile": storage.first},
+    )
 
 
 def _changed(old: Item, asked: dict[str, Any]) -> Built:
@@ -53,81 +79,74 @@ def _changed(old: Item, asked: dict[str, Any]) -> Built:
     return Built(kept, {name: fact for name, fact in old.hidden.items() if name != "work"})
 
 
-def _of_vm(call: Call, vm: Item) -> tuple[dict[str, Any], list[Item]]:
+def _of_vm(call: Call, vm: Item) -> tuple[_Storage, list[Item]]:
     """Return the storage profile of an image of a VM, and what lies under it."""
     if not vm.hidden.get("generalized"):
-        message = (
-            f"The operation requires VM '{vm.doc['name']}' to be Generalized. "
-            "Please use the generalize operation on the VM before an image is made of it."
-        )
+        message = f"The operation 'Create Image' requires the Virtual Machine '{vm.doc['name']}' to be Generalized."
         raise Refusal(409, "OperationNotAllowed", message)
-    profile = vm.doc["properties"]["storageProfile"]
-    disks = [profile["osDisk"], *(profile.get("dataDisks") or [])]
-    sources = [call.world.get((disk.get("managedDisk") or {}).get("id", "")) for disk in disks]
-    shown = [_of_attached(disk, source) for disk, source in zip(disks, sources, strict=True)]
-    system = {"osType": profile["osDisk"].get("osType", "Linux"), "osState": "Generalized"}
-    data = [{"lun": disk["lun"], **one} for disk, one in zip(disks[1:], shown[1:], strict=True)]
-    return {"osDisk": system | shown[0], "dataDisks": data}, [vm, *(one for one in sources if one is not None)]
+    profile = vm_view.shown(vm, call.now)["properties"]["storageProfile"]
+    os_disk, data = profile["osDisk"], profile.get("dataDisks") or []
+    sources = [call.world.get(vm_view.disk_key(disk)) for disk in (os_disk, *data)]
+    shown = [_of_attached(disk, source) for disk, source in zip((os_disk, *data), sources, strict=True)]
+    system = {"osType": os_disk.get("osType", "Linux"), "osState": "Generalized"}
+    luns = [{"lun": disk["lun"], **one} for disk, one in zip(data, shown[1:], strict=True)]
+    first = {"osDisk": system | shown[0], "dataDisks": luns}
+    return _Storage(first, [_size(source) for source in sources]), [vm, *(one for one in sources if one is not None)]
 
 
 def _of_attached(disk: dict[str, Any], source: Item | None) -> dict[str, Any]:
     """Return what an image says of a VM's disk."""
-    caching = disk.get("caching", "None")
+    known = {name: disk[name] for name in ("diskSizeGB",) if name in disk} | {"caching": disk.get("caching", "None")}
     if "vhd" in disk:
-        size = disk.get("diskSizeGB", _SIZE_GIB)
-        blob = {"blobUri": disk["vhd"]["uri"], "storageAccountType": "Standard_LRS"}
-        return {"diskSizeGB": size, **blob, "caching": caching}
+        return known | {"blobUri": disk["vhd"]["uri"], "storageAccountType": "Standard_LRS"}
     managed = disk.get("managedDisk") or {}
-    known = {} if source is None else source.doc["properties"]
     account = managed.get("storageAccountType") or (source.doc.get("sku", {}).get("name") if source else None)
-    return {
-        "diskSizeGB": disk.get("diskSizeGB") or known.get("diskSizeGB", _SIZE_GIB),
-        "managedDisk": {"id": managed.get("id", "")},
-        "caching": caching,
-        "storageAccountType": account or "Premium_LRS",
-    }
+    return known | {"managedDisk": {"id": managed.get("id", "")}, "storageAccountType": account or "Premium_LRS"}
 
 
-def _of_disks(call: Call, storage: dict[str, Any]) -> tuple[dict[str, Any], list[Item]]:
+def _of_disks(call: Call, storage: dict[str, Any]) -> tuple[_Storage, list[Item]]:
     """Return the storage profile of an image of single disks, and what lies under it."""
     os_disk = compute.part(storage.get("osDisk"), "storageProfile.osDisk")
     if not os_disk:
         raise compute.missing("image.storageProfile.osDisk")
-    for name in ("osType", "osState"):
-        compute.text(os_disk.get(name), f"osDisk.{name}")
+    compute.one_of(os_disk.get("osType"), "osDisk.osType", ("Linux", "Windows"))
+    compute.one_of(os_disk.get("osState"), "osDisk.osState", ("Generalized", "Specialized"))
     data = compute.parts(storage.get("dataDisks"), "storageProfile.dataDisks")
     luns = [compute.whole(disk.get("lun"), "dataDisk.lun") for disk in data]
     if len(set(luns)) < len(luns):
         raise compute.invalid("dataDisks.lun", "Every data disk of an image has a LUN of its own.")
-    filled = [_filled(call, disk) for disk in (os_disk, *data)]
-    shown = [disk for disk, _ in filled]
-    roots = [root for _, root in filled if root is not None]
-    return {**storage, "osDisk": shown[0], "dataDisks": shown[1:]}, roots
+    sources = [_source(call, disk) for disk in (os_disk, *data)]
+    settled = [{"caching": "None", "storageAccountType": "Standard_LRS"} | disk for disk in (os_disk, *data)]
+    first = {**storage, "osDisk": settled[0], "dataDisks": settled[1:]}
+    return _Storage(first, [_size(one) for one in sources]), [one for one in sources if one is not None]
 
 
-def _filled(call: Call, disk: dict[str, Any]) -> tuple[dict[str, Any], Item | None]:
-    """Return a disk of the body with what its source adds, and the source."""
+def _source(call: Call, disk: dict[str, Any]) -> Item | None:
+    """Return the disk or snapshot behind a disk of an image, None for a blob."""
     reference = compute.part(disk.get("snapshot") or disk.get("managedDisk"), "storageProfile")
-    filled = {"caching": "None", "storageAccountType": "Standard_LRS", **disk}
     if not reference.get("id"):
         if not disk.get("blobUri"):
             raise compute.invalid("osDisk", "A disk of an image needs a snapshot, a managed disk or a blob.")
-        return filled | {"diskSizeGB": disk.get("diskSizeGB", _SIZE_GIB)}, None
+        return None
     source = compute.source(call, reference["id"], "storageProfile")
+    compute.refuse_at_work(call, source)
     if arm.region(source.doc["location"]) != arm.region(call.body["location"]):
         message = f"The source '{source.doc['name']}' of the image has to be in the image's region."
         raise compute.invalid("location", message)
-    size = disk.get("diskSizeGB") or source.doc["properties"].get("diskSizeGB", _SIZE_GIB)
-    return filled | {"diskSizeGB": size}, source
+    return source
+
+
+def _size(source: Item | None) -> int:
+    known = source.doc["properties"].get("diskSizeGB") if source is not None else None
+    return int(known or _SIZE_GIB)
 
 
 def _refuse_trusted(roots: list[Item]) -> None:
     """Refuse what is of a TrustedLaunch VM: only a gallery takes that. Source: FACTS 2."""
-    for root in roots:
-        security = str((root.doc["properties"].get("securityProfile") or {}).get("securityType", ""))
-        if security.lower() not in ("", "standard"):
-            message = f"Creating a managed image from a resource with security type '{security}' is not supported."
-            raise Refusal(400, "BadRequest", message)
+    security = next((one for root in roots if (one := lineage.trusted(root))), "")
+    if security:
+        message = f"Creation of managed images are not supported for virtual machine with {security} security type."
+        raise Refusal(409, "OperationNotAllowed", message)
 
 
 compute.register(routes, Kind(IMAGES, _build, "image", "image deletion"))

@@ -82,7 +82,7 @@ def look(world: World, now: float, account: Item, pool: Pool) -> PoolImage:
         f"{system}/{kind}",
         custom=True,
         replicas=source.replicas,
-        unusable=0.0 if source.deprovisioned else 1.0,
+        unusable=0.0 if source.reports else 1.0,
         shared_by=frozenset(source.roots) if kind == "managed" else frozenset(),
         failure=_failed(*misfit) if misfit else None,
     )

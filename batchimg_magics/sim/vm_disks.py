@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, image_sources, supported_images
 from batchimg_magics.sim.compute import invalid, missing, part, parts, text, whole
-from batchimg_magics.sim.disk_facts import DISK_SKUS, disk_properties
+from batchimg_magics.sim.disk_facts import DISK_SKUS, disk_properties, sku_shown
 from batchimg_magics.sim.planes import stamp
 from batchimg_magics.sim.wire import Call, Refusal
 from batchimg_magics.sim.world import Item
@@ -256,7 +256,7 @@ def _disk_item(call: Call, name: str, sku: str, gib: int, option: str, system: S
         "type": DISKS,
         "location": call.body["location"],
         "managedBy": _vm_id(call),
-        "sku": {"name": sku, "tier": sku.partition("_")[0]},
+        "sku": sku_shown(sku),
         "properties": properties,
     }
     return Item(key.lower(), DISKS.lower(), document, {"deprovisioned": False} if system else {})

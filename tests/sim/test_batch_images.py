@@ -18,7 +18,7 @@ GOOD = {
     "generation": "V2",
     "architecture": "x64",
     "security_type": "Standard",
-    "deprovisioned": True,
+    "reports": True,
     "replicas": 3,
     "roots": frozenset(),
 }
@@ -81,7 +81,7 @@ def test_a_good_image_makes_idle_nodes_in_a_few_minutes(azure: Azure) -> None:
 
 
 def test_a_system_that_was_never_deprovisioned_makes_unusable_nodes(azure: Azure, told: Told) -> None:
-    told.say(deprovisioned=False)
+    told.say(reports=False)
     azure.add(dedicated=3, virtualMachineConfiguration=machine())
     assert "resizeErrors" not in azure.steady()
     azure.clock.advance(3600)

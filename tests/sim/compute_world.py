@@ -1,0 +1,148 @@
+"""A furnished world with short ways to ask Microsoft.Compute things: what the tests of its kinds share."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from azure.mgmt.compute.aio import ComputeManagementClient
+
+from batchimg_magics.sim import open_local
+from batchimg_magics.sim.app import App
+from batchimg_magics.sim.clock import ManualClock
+from batchimg_magics.sim.furnish import GROUP, SUBSCRIPTION, furnish
+from batchimg_magics.sim.world import World
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+START = 1_782_896_400.0  # 2026-07-01T09:00:00Z
+PROVIDER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute"
+VERSION = "2024-03-03"
+#: Longer than any work of this provider that comes to an end.
+LONG_S = 7200.0
+
+
+def resource(path: str) -> str:
+    return f"{PROVIDER}/{path}"
+
+
+@dataclass(slots=True)
+class Told:
+    """An answer, decoded."""
+
+    status: int
+    headers: dict[str, str]
+    body: Any
+
+    @property
+    def code(self) -> str:
+        return str(self.body["error"]["code"])
+
+    @property
+    def message(self) -> str:
+        return str(self.body["error"]["message"])
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        found: dict[str, Any] = self.body["properties"]
+        return found
+
+
+class Compute:
+    """A furnished world in memory whose time the test moves."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.world = World(start=START, seed=seed)
+        furnish(self.world)
+        self.clock = ManualClock(START)
+        self.app = App(self.world, self.clock, control=True)
+
+    def ask(self, method: str, path: str, body: Any = None, version: str = VERSION) -> Told:
+        """Ask for a path below the provider, or for an absolute link as it stands."""
+        url = path if "://" in path else f"https://management.azure.com{path if path[0] == '/' else resource(path)}"
+        if "api-version" not in url:
+            url += f"{'&' if '?' in url else '?'}api-version={version}"
+        content = b"" if body is None else msgspec.json.encode(body)
+        answer = self.app.answer(method, url, {"authorization": "Bearer any"}, content)
+        return Told(answer.status, answer.headers, msgspec.json.decode(answer.body) if answer.body else None)
+
+    def make(self, path: str, properties: dict[str, Any], *, version: str = VERSION, **beside: Any) -> Told:
+        """Make a resource, see that it was taken, and wait until it is done."""
+        told = self.ask("PUT", path, {"location": "eastus", **beside, "properties": properties}, version)
+        assert told.status in (200, 201, 202), told.body
+        self.clock.advance(LONG_S)
+        return self.ask("GET", path, version=version)
+
+    def refused(self, path: str, properties: dict[str, Any], **beside: Any) -> tuple[int, str, str]:
+        """Ask for a resource that is not to be had; return status, code and message."""
+        told = self.ask("PUT", path, {"location": "eastus", **beside, "properties": properties})
+        assert told.status >= 400, told.body
+        return told.status, told.code, told.message
+
+    # -- what many tests begin with ------------------------------------------------------------------------------
+
+    def snapshot(self, name: str, disk: str, **properties: Any) -> Told:
+        return self.make(f"snapshots/{name}", {"creationData": copy_of(f"disks/{disk}"), **properties})
+
+    def definition(self, name: str = "tools", *, generation: str = "V2", security: str | None = None) -> Told:
+        self.make("galleries/lab", {})
+        return self.make(f"galleries/lab/images/{name}", definition(name, generation=generation, security=security))
+
+    def version(self, name: str = "1.0.0", *, of: str = "tools", **body: Any) -> Told:
+        return self.make(f"galleries/lab/images/{of}/versions/{name}", version(**body))
+
+
+def body(properties: dict[str, Any] | None = None) -> Any:
+    """Return a body; the SDK takes documents, and its annotations want models."""
+    return {"location": "eastus", **({"properties": properties} if properties is not None else {})}
+
+
+def copy_of(path: str) -> dict[str, Any]:
+    return {"createOption": "Copy", "sourceResourceId": resource(path)}
+
+
+def definition(name: str = "tools", *, generation: str = "V2", security: str | None = None) -> dict[str, Any]:
+    return {
+        "osType": "Linux",
+        "osState": "Generalized",
+        "hyperVGeneration": generation,
+        "architecture": "x64",
+        "identifier": {"publisher": "lab", "offer": "genomics", "sku": name},
+        **({"features": [{"name": "SecurityType", "value": security}]} if security else {}),
+    }
+
+
+def version(
+    source: str = "snapshots/os", data: dict[int, str] | None = None, regions: Any = ("eastus",), **profile: Any
+) -> dict[str, Any]:
+    """Return the body of a version: made from disks and snapshots, or from one image or VM."""
+    targets = [one if isinstance(one, dict) else {"name": one} for one in regions]
+    storage: dict[str, Any] = {"osDiskImage": {"source": {"id": resource(source)}}}
+    if data:
+        storage["dataDiskImages"] = [{"lun": lun, "source": {"id": resource(path)}} for lun, path in data.items()]
+    if source.split("/", maxsplit=1)[0] in ("images", "virtualMachines", "galleries"):
+        storage = {"source": {"id": resource(source)}}
+    return {"publishingProfile": {"targetRegions": targets, **profile}, "storageProfile": storage}
+
+
+def through_sdk(work: Callable[[ComputeManagementClient], Awaitable[Any]]) -> Any:
+    """Run work with the real SDK's client on a stepped world of its own, and return what it returns."""
+    local = open_local()
+    loop = local.new_event_loop()
+
+    async def run() -> Any:
+        client = ComputeManagementClient(local.credential, local.subscription_id, transport=local.transport)
+        with local.moving():
+            try:
+                return await asyncio.wait_for(work(client), 86_400)
+            finally:
+                await client.close()
+
+    try:
+        return loop.run_until_complete(run())
+    finally:
+        local.close()
+        loop.close()

@@ -1,0 +1,183 @@
+"""Disks and snapshots of the local Azure: made, copied, grown, read by a link, deleted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from azure.core.exceptions import HttpResponseError
+
+from tests.sim.compute_world import Compute, body, copy_of, resource, through_sdk
+
+if TYPE_CHECKING:
+    from azure.mgmt.compute.aio import ComputeManagementClient
+
+EMPTY = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 64}
+
+
+@pytest.fixture
+def compute() -> Compute:
+    return Compute()
+
+
+def test_a_snapshot_through_the_sdk() -> None:
+    async def work(client: ComputeManagementClient) -> list[Any]:
+        source = {"createOption": "Copy", "sourceResourceId": resource("disks/prep-vm_OsDisk_1")}
+        poller = await client.snapshots.begin_create_or_update("research", "os", body({"creationData": source}))
+        made = await poller.result()
+        listed = [one.name async for one in client.snapshots.list_by_resource_group("research")]
+        await (await client.snapshots.begin_delete("research", "os")).result()
+        left = [one.name async for one in client.snapshots.list()]
+        return [made, listed, left]
+
+    made, listed, left = through_sdk(work)
+    assert (made.provisioning_state, made.disk_size_gb, made.hyper_v_generation) == ("Succeeded", 64, "V2")
+    assert made.security_profile.security_type == "TrustedLaunch"
+    assert made.supported_capabilities.architecture == "x64"
+    assert made.creation_data.source_unique_id
+    assert (listed, left) == (["os"], [])
+
+
+def test_a_disk_has_what_its_sku_and_size_give(compute: Compute) -> None:
+    first = compute.make("disks/d", EMPTY, sku={"name": "Premium_LRS"})
+    assert first.body["sku"] == {"name": "Premium_LRS", "tier": "Premium"}
+    assert (first.properties["tier"], first.properties["diskIOPSReadWrite"]) == ("P6", 240)
+    assert first.properties["diskSizeBytes"] == 64 * 1024**3
+    cheaper = compute.make("disks/d", {**EMPTY, "diskSizeGB": 128}, sku={"name": "Standard_LRS"})
+    assert "tier" not in cheaper.properties
+    assert (cheaper.properties["diskIOPSReadWrite"], cheaper.properties["diskSizeGB"]) == (500, 128)
+    assert cheaper.properties["uniqueId"] == first.properties["uniqueId"]
+    assert cheaper.properties["timeCreated"] == first.properties["timeCreated"]
+
+
+def test_a_number_may_come_as_a_string(compute: Compute) -> None:
+    assert compute.make("disks/d", {**EMPTY, "diskSizeGB": "64"}).properties["diskSizeGB"] == 64
+
+
+def test_while_it_is_made_a_disk_shows_what_was_asked_for(compute: Compute) -> None:
+    told = compute.ask("PUT", "disks/d", {"location": "eastus", "properties": EMPTY, "tags": {"a": "b"}})
+    assert (told.status, told.headers["Retry-After"]) == (202, "2")
+    assert told.properties == {**EMPTY, "provisioningState": "Updating"}
+    assert told.body["tags"] == {"a": "b"}
+
+
+def test_a_patch_leaves_what_it_does_not_name(compute: Compute) -> None:
+    compute.make("disks/d", EMPTY, tags={"owner": "me"})
+    told = compute.ask("PATCH", "disks/d", {"properties": {"diskSizeGB": 100}})
+    assert told.status in (200, 202)
+    compute.clock.advance(10)
+    after = compute.ask("GET", "disks/d")
+    assert (after.properties["diskSizeGB"], after.body["tags"]) == (100, {"owner": "me"})
+    compute.ask("PATCH", "disks/d", {"tags": {"owner": "you"}})
+    compute.clock.advance(10)
+    after = compute.ask("GET", "disks/d")
+    assert (after.properties["diskSizeGB"], after.body["tags"]) == (100, {"owner": "you"})
+
+
+def test_a_copy_may_grow_and_nothing_shrinks(compute: Compute) -> None:
+    bigger = compute.make("disks/d", {"creationData": copy_of("disks/desk-vm_OsDisk_1"), "diskSizeGB": 200})
+    assert bigger.properties["diskSizeGB"] == 200
+    status, _, message = compute.refused(
+        "disks/d", {"creationData": bigger.properties["creationData"], "diskSizeGB": 9}
+    )
+    assert status == 400
+    assert "200" in message
+
+
+@pytest.mark.parametrize(
+    ("path", "properties", "beside", "status", "code"),
+    [
+        ("disks/d", {}, {}, 400, "InvalidParameter"),
+        ("disks/d", {"creationData": {"createOption": "Guess"}}, {}, 400, "InvalidParameter"),
+        ("disks/d", {"creationData": {"createOption": "Empty"}}, {}, 400, "InvalidParameter"),
+        ("disks/d", {**EMPTY, "diskSizeGB": "many"}, {}, 400, "InvalidParameter"),
+        ("disks/d", EMPTY, {"sku": {"name": "Golden_LRS"}}, 400, "InvalidParameter"),
+        ("disks/d", {"creationData": copy_of("disks/none")}, {}, 404, "NotFound"),
+        ("snapshots/s", {"creationData": copy_of("disks/none")}, {}, 404, "NotFound"),
+        ("snapshots/s", {"creationData": copy_of("disks/desk-vm_OsDisk_1")}, {"location": "westus"}, 404, "NotFound"),
+        ("snapshots/s", EMPTY, {"location": ""}, 400, "LocationRequired"),
+    ],
+)
+def test_refusals(
+    compute: Compute, path: str, properties: dict[str, Any], beside: dict[str, Any], status: int, code: str
+) -> None:
+    assert compute.refused(path, properties, **beside)[:2] == (status, code)
+
+
+def test_what_is_not_found_is_named_as_azure_names_it(compute: Compute) -> None:
+    status, _, message = compute.refused("snapshots/s", {"creationData": copy_of("disks/gone")})
+    assert (status, message) == (404, "Resource gone is not found.")
+    missing = compute.ask("GET", "snapshots/none")
+    assert missing.message.startswith("The Resource 'Microsoft.Compute/snapshots/none' under resource group 'research'")
+    assert missing.headers["x-ms-failure-cause"] == "gateway"
+
+
+def test_incremental_snapshots_know_their_family(compute: Compute) -> None:
+    compute.make("disks/d", EMPTY)
+    first = compute.snapshot("s1", "d", incremental=True)
+    assert first.properties["incremental"] is True
+    assert first.properties["incrementalSnapshotFamilyId"]
+    plain = compute.snapshot("s2", "d")
+    assert plain.properties["incremental"] is False
+    assert "incrementalSnapshotFamilyId" not in plain.properties
+
+
+def test_a_copy_into_another_region_takes_time_and_tells_how_far_it_is(compute: Compute) -> None:
+    compute.make("disks/d", {**EMPTY, "diskSizeGB": 1000})
+    compute.snapshot("s", "d", incremental=True)
+    start = {"creationData": {"createOption": "CopyStart", "sourceResourceId": resource("snapshots/s")}}
+    told = compute.ask("PUT", "snapshots/far", {"location": "westus2", "properties": start | {"incremental": True}})
+    assert told.status == 202
+    compute.clock.advance(60)
+    half = compute.ask("GET", "snapshots/far").properties["completionPercent"]
+    assert 0 < half < 100
+    compute.clock.advance(7200)
+    assert compute.ask("GET", "snapshots/far").properties["completionPercent"] == 100
+
+
+def test_a_link_to_read_a_disk_is_given_and_taken_back(compute: Compute) -> None:
+    compute.make("disks/d", EMPTY)
+    told = compute.ask("POST", "disks/d/beginGetAccess", {"access": "Read", "durationInSeconds": 3600})
+    assert told.status == 202
+    compute.clock.advance(10)
+    done = compute.ask("GET", told.headers["Azure-AsyncOperation"]).body
+    link = done["properties"]["output"]["accessSAS"]
+    assert link.startswith("https://")
+    assert compute.ask("GET", told.headers["Location"]).body == {"accessSAS": link}
+    assert compute.ask("GET", "disks/d").properties["diskState"] == "ActiveSAS"
+    blocked = compute.ask("DELETE", "disks/d")
+    assert (blocked.status, blocked.code) == (409, "OperationNotAllowed")
+    assert compute.ask("POST", "disks/d/endGetAccess").status == 202
+    compute.clock.advance(10)
+    assert compute.ask("GET", "disks/d").properties["diskState"] == "Unattached"
+    assert compute.ask("DELETE", "disks/d").status == 202
+
+
+def test_a_disk_of_a_vm_is_not_deleted_and_gives_no_link_while_the_vm_runs(compute: Compute) -> None:
+    attached = compute.ask("DELETE", "disks/desk-vm_OsDisk_1")
+    assert (attached.status, attached.code) == (409, "OperationNotAllowed")
+    assert "desk-vm" in attached.message
+    grant = {"access": "Read", "durationInSeconds": 60}
+    assert compute.ask("POST", "disks/desk-vm_OsDisk_1/beginGetAccess", grant).status == 409
+    assert compute.ask("POST", "disks/prep-vm_OsDisk_1/beginGetAccess", grant).status == 202
+
+
+def test_what_is_deleted_goes_after_a_moment_and_its_name_is_free(compute: Compute) -> None:
+    compute.make("disks/d", EMPTY)
+    told = compute.ask("DELETE", "disks/d")
+    assert (told.status, told.body) == (202, None)
+    compute.clock.advance(60)
+    assert compute.ask("GET", told.headers["Azure-AsyncOperation"]).body["status"] == "Succeeded"
+    assert compute.ask("GET", "disks/d").status == 404
+    assert compute.ask("DELETE", "disks/d").status == 204
+    assert compute.make("disks/d", EMPTY).status == 200
+
+
+def test_the_sdk_raises_what_azure_refuses() -> None:
+    async def work(client: ComputeManagementClient) -> None:
+        with pytest.raises(HttpResponseError) as caught:
+            await client.disks.begin_delete("research", "prep-vm_OsDisk_1")
+        assert caught.value.error is not None
+        assert caught.value.error.code == "OperationNotAllowed"
+
+    through_sdk(work)

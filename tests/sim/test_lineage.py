@@ -1,0 +1,131 @@
+"""What no document says and all copies of a disk have: whether the system on it will come up on a pool's nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchimg_magics.sim import image_sources
+from batchimg_magics.sim.image_sources import ImageProblem, ImageSource
+from tests.sim.compute_world import Compute, copy_of, definition, resource, version
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+PATH = "galleries/lab/images/first/versions/1.0.0"
+
+
+@pytest.fixture
+def compute() -> Compute:
+    made = Compute()
+    made.make("galleries/lab", {})
+    made.make("galleries/lab/images/first", definition("first", generation="V1"))
+    return made
+
+
+def extend(compute: Compute) -> None:
+    """Let gen1-vm have an extension."""
+    vm = compute.ask("GET", "virtualMachines/gen1-vm").body
+    extension = {"type": "Microsoft.Compute/virtualMachines/extensions", "name": "custom-script"}
+    change(compute, vm["id"], resources=[extension])
+
+
+def encrypt(compute: Compute) -> None:
+    change(compute, resource("disks/gen1-vm_OsDisk_1"), properties={"encryptionSettingsCollection": {"enabled": True}})
+
+
+def buy(compute: Compute) -> None:
+    change(compute, resource("virtualMachines/gen1-vm"), plan={"name": "n", "product": "p", "publisher": "p"})
+
+
+def change(compute: Compute, key: str, properties: dict[str, Any] | None = None, **beside: Any) -> None:
+    item = compute.world.get(key)
+    assert item is not None
+    item.doc |= beside
+    item.doc["properties"] |= properties or {}
+    compute.world.put(item)
+
+
+def by_snapshot(compute: Compute) -> str:
+    compute.snapshot("os", "gen1-vm_OsDisk_1")
+    compute.make(PATH, version())
+    return PATH
+
+
+def by_copy_of_a_copy(compute: Compute) -> str:
+    compute.snapshot("s", "gen1-vm_OsDisk_1")
+    compute.make("disks/d", {"creationData": copy_of("snapshots/s")})
+    compute.snapshot("os", "d")
+    compute.make(PATH, version())
+    return PATH
+
+
+def by_image(compute: Compute) -> str:
+    source = {"sourceVirtualMachine": {"id": resource("virtualMachines/gen1-vm")}, "hyperVGeneration": "V1"}
+    compute.make("images/i", source)
+    compute.make(PATH, version("images/i"))
+    return PATH
+
+
+def by_vm(compute: Compute) -> str:
+    compute.make(PATH, version("virtualMachines/gen1-vm"))
+    return PATH
+
+
+def by_managed_image_alone(compute: Compute) -> str:
+    by_image(compute)
+    return "images/i"
+
+
+ROUTES = [by_snapshot, by_copy_of_a_copy, by_image, by_vm, by_managed_image_alone]
+
+
+def what_it_is(compute: Compute, path: str) -> ImageSource | ImageProblem:
+    return image_sources.resolve(compute.world, compute.clock.now(), resource(path), "eastus")
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_prepared_system_reports(compute: Compute, route: Callable[[Compute], str]) -> None:
+    found = what_it_is(compute, route(compute))
+    assert isinstance(found, ImageSource)
+    assert (found.deprovisioned, found.reports) == (True, True)
+
+
+@pytest.mark.parametrize("spoil", [extend, encrypt])
+@pytest.mark.parametrize("route", ROUTES)
+def test_extensions_and_encryption_keep_it_from_reporting(
+    compute: Compute, route: Callable[[Compute], str], spoil: Callable[[Compute], None]
+) -> None:
+    spoil(compute)
+    found = what_it_is(compute, route(compute))
+    assert isinstance(found, ImageSource)
+    assert (found.deprovisioned, found.reports) == (True, False)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+def test_a_purchase_plan_wants_to_be_carried(compute: Compute, route: Callable[[Compute], str]) -> None:
+    buy(compute)
+    path = route(compute)
+    found = what_it_is(compute, path)
+    assert isinstance(found, ImageProblem)
+    assert found.code == "VMMarketplaceInvalidInput"
+
+
+def test_a_definition_carries_a_purchase_plan(compute: Compute) -> None:
+    buy(compute)
+    plan = {"purchasePlan": {"name": "n", "product": "p", "publisher": "p"}}
+    compute.make("galleries/lab/images/bought", definition("bought", generation="V1") | plan)
+    compute.snapshot("os", "gen1-vm_OsDisk_1")
+    compute.version(of="bought")
+    assert isinstance(what_it_is(compute, PATH.replace("first", "bought")), ImageSource)
+
+
+def test_data_disks_say_nothing_of_a_system(compute: Compute) -> None:
+    compute.make("disks/data", {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4})
+    compute.snapshot("os", "gen1-vm_OsDisk_1")
+    compute.snapshot("data", "data")
+    compute.make(PATH, version(data={0: "snapshots/data"}))
+    found = what_it_is(compute, PATH)
+    assert isinstance(found, ImageSource)
+    assert (found.reports, found.data_disks) == (True, ((0, 4),))
