@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import concurrent.futures
 import shlex
 import threading
 from typing import TYPE_CHECKING, Any
@@ -81,7 +80,13 @@ class Work:
         self._moving = moving
         self._task: asyncio.Task[Table] | None = None
         self._held: AbstractContextManager[None] | None = None
-        self._future: concurrent.futures.Future[Table] = concurrent.futures.Future()
+        self._table: Table | None = None
+        self._error: BaseException | None = None
+        self._over = False
+        # Open once it is over. A bare lock, whose waiting is one step of the interpreter: a Ctrl-C in the midst of an
+        # Event's or a Future's own Python code would leave their locks broken, or held for ever.
+        self._gate = threading.Lock()
+        self._gate.acquire()
 
     @property
     def resume_line(self) -> str:
@@ -106,12 +111,10 @@ class Work:
         if self._held is not None:
             self._held.__exit__(None, None, None)
             self._held = None
-        if task.cancelled():
-            self._future.set_exception(self._detached())
-        elif (error := task.exception()) is not None:
-            self._future.set_exception(error)
-        else:
-            self._future.set_result(task.result())
+        self._error = self._detached() if task.cancelled() else task.exception()
+        self._table = None if self._error else task.result()
+        self._over = True
+        self._gate.release()
 
     def _detached(self) -> DetachedError:
         return DetachedError(
@@ -120,7 +123,7 @@ class Work:
         )
 
     def _hold(self) -> None:
-        if self._held is None and not self._future.done():
+        if self._held is None and not self._over:
             self._held = self._moving()
             self._held.__enter__()
 
@@ -130,7 +133,7 @@ class Work:
 
     def done(self) -> bool:
         """Tell whether it has ended."""
-        return self._future.done()
+        return self._over
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for its end for so many real seconds at most, and tell whether it has ended.
@@ -142,8 +145,9 @@ class Work:
         """
         self._refuse_own_thread()
         self._loop.call_soon_threadsafe(self._hold)
-        concurrent.futures.wait([self._future], timeout_s)
-        return self._future.done()
+        if self._gate.acquire(timeout=timeout_s):
+            self._gate.release()  # for whoever else waits
+        return self._over
 
     def result(self) -> Table:
         """Wait for its end and return its table.
@@ -155,9 +159,12 @@ class Work:
         RuntimeError
             The call comes from the loop's own thread.
         """
-        while not self.wait(SLICE_S):
-            pass
-        return self._future.result()
+        self._refuse_own_thread()
+        while not self._over:
+            self.wait(SLICE_S)
+        if self._table is None:
+            raise self._error or self._detached()
+        return self._table
 
     def _refuse_own_thread(self) -> None:
         if threading.get_ident() == getattr(self._loop, "_thread_id", None):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
-from typing import TYPE_CHECKING
+import itertools
+import sys
+from typing import TYPE_CHECKING, Any, Self
 
 import nbformat
 import pytest
@@ -11,12 +14,16 @@ from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
 
 from batchimg_magics.core.progress import Board, Step
-from batchimg_magics.errors import NotFoundError
+from batchimg_magics.errors import DetachedError, NotFoundError
 from batchimg_magics.ui.progress import Notebook, Terminal, duration, follow
+from batchimg_magics.work import Work
 from tests.conftest import LINE
 from tests.shells import ipython
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
     from batchimg_magics.session import Session
 
 
@@ -109,3 +116,47 @@ def test_an_executed_notebook_keeps_one_final_line() -> None:
     (output,) = notebook.cells[1].outputs
     assert output["data"]["text/plain"].startswith("create g: done · ")
     assert output["data"]["text/html"].startswith("<div>create g: done · ")
+
+
+class CtrlC:
+    """Presses Ctrl-C before the nth line of Python that runs inside `Work.wait`, whosever line it is."""
+
+    def __init__(self, nth: int) -> None:
+        self.left = nth
+        self.depth = 0
+
+    def __enter__(self) -> Self:
+        sys.settrace(self.calls)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def calls(self, frame: FrameType, _event: str, _arg: object) -> Callable[..., Any] | None:
+        inside = self.depth or frame.f_code is Work.wait.__code__
+        if not inside or self.left <= 0:
+            return None
+        self.depth += 1
+        return self.lines
+
+    def lines(self, _frame: FrameType, event: str, _arg: object) -> Callable[..., Any] | None:
+        if event == "return":
+            self.depth -= 1
+        elif event == "line":
+            self.left -= 1
+            if self.left == 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return self.lines
+
+
+def test_ctrl_c_at_any_moment_of_waiting_leaves_nothing_broken(session: Session) -> None:
+    pressed = 0
+    for nth in itertools.count(1):
+        with CtrlC(nth) as keyboard, contextlib.suppress(DetachedError):
+            follow(session.begin("pools"), Terminal(io.StringIO()))
+        if keyboard.left > 0:
+            break
+        pressed += 1
+        assert follow(session.begin("pools"), Terminal(io.StringIO())).verb == "pools"
+    assert pressed > 5

@@ -45,10 +45,11 @@ def follow(work: Work, screen: Screen) -> Table:
         try:
             while not work.wait(SLICE_S):
                 screen.show(work.label, work.board.steps(), work.board.now())
+            table = work.result()
         except KeyboardInterrupt:
             outcome = "interrupted"
             work.interrupt()
-        table = work.result()
+            table = work.result()  # of work that ended at the same moment; else it raises
         outcome = "done"
     finally:
         screen.close(_last(work, outcome))
