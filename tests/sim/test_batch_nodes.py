@@ -203,12 +203,12 @@ def test_removing_nodes_is_a_resize_that_lowers_the_target(azure: Azure) -> None
 
 def test_a_start_task_that_fails_shows_on_its_node() -> None:
     azure = Azure()
-    for name, command in (("good", "/bin/sh -c 'sleep 100 && true'"), ("bad", "/bin/bash -c 'echo x; exit 3'")):
+    for name, command in (("good", "/bin/sh -c 'sleep 600 && true'"), ("bad", "/bin/bash -c 'echo x; exit 3'")):
         azure.add(name, 1, startTask={"commandLine": command})
         azure.steady(name)
     azure.clock.advance(100)
     assert azure.states("good") == {"waitingforstarttask": 1}
-    azure.clock.advance(300)
+    azure.clock.advance(900)
     good, bad = azure.nodes("good")[0], azure.nodes("bad")[0]
     assert (good["state"], good["startTaskInfo"]["result"]) == ("idle", "success")
     assert (bad["state"], bad["startTaskInfo"]["exitCode"]) == ("starttaskfailed", 3)
