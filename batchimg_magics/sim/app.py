@@ -18,9 +18,10 @@ import msgspec
 
 from batchimg_magics.sim import planes
 from batchimg_magics.sim.clock import ManualClock
-from batchimg_magics.sim.imports import import_documents
+from batchimg_magics.sim.control import control_routes
+from batchimg_magics.sim.faults import befall, strike
 from batchimg_magics.sim.router import Router
-from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
+from batchimg_magics.sim.wire import Call, LostError, Refusal, Reply, Routes
 from batchimg_magics.sim.world import NeedsWritingError, World
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.sim.clock import Clock
     from batchimg_magics.sim.planes import Place
+    from batchimg_magics.sim.throttling import Throttle
     from batchimg_magics.sim.wire import Plane
 
 #: The modules whose `Routes` are the routes of the app.
@@ -81,7 +83,9 @@ class App:
         Called with a bearer token and the plane's audiences; says what is wrong with the token as (code, problem),
         or None. Without it any bearer token is taken, but none at all is still refused.
     control
-        Whether the ``/_sim/`` routes are there: import of documents, and time.
+        Whether the ``/_sim/`` routes are there: import of documents, time, faults.
+    throttle
+        The buckets that requests to ARM draw from; without it nobody is too fast.
     """
 
     def __init__(
@@ -91,11 +95,13 @@ class App:
         *,
         check_token: Callable[[str, frozenset[str]], tuple[str, str] | None] | None = None,
         control: bool = False,
+        throttle: Throttle | None = None,
     ) -> None:
         self.world = world
         self.clock = clock
         self._check_token = check_token
-        tables = [*_provider_routes(), *([_control_routes(clock)] if control else [])]
+        self._throttle = throttle
+        tables = [*_provider_routes(), *([control_routes(clock)] if control else [])]
         self._router = Router(route for routes in tables for route in routes.table)
         with world.transaction(write=True):
             self._nonce = world.guid("app")
@@ -110,6 +116,11 @@ class App:
             As sent.
         url
             In full: scheme and host too.
+
+        Raises
+        ------
+        LostError
+            A fault that was asked for drops the connection.
         """
         parts = urlsplit(url)
         place = planes.place(parts.hostname or "", parts.path)
@@ -125,13 +136,21 @@ class App:
             headers={name.lower(): value for name, value in headers.items()},
             request_id=str(uuid.uuid5(uuid.UUID(self._nonce), str(next(self._numbers)))),
         )
+        fault, left = strike(call, place.plane), {}
         try:
+            if fault is not None:
+                befall(fault, place.plane)
+            if self._throttle is not None and place.plane == "arm":
+                left = self._throttle.take(call, self.clock.now())
             reply = self._in_transaction(call, place, body)
         except Refusal as refusal:
             shape = planes.error_body(
                 place.plane, refusal, base=call.base, request_id=call.request_id, now=call.now or self.clock.now()
             )
             reply = Reply(refusal.status, shape, refusal.headers)
+        if fault is not None and fault.lost:
+            raise LostError(worked=True)
+        reply.headers = left | reply.headers
         return self._write(call, place.plane, reply)
 
     def _in_transaction(self, call: Call, place: Place, body: bytes) -> Reply:
@@ -219,7 +238,12 @@ class App:
         query = scope.get("query_string", b"")
         host = headers.get("host") or "{}:{}".format(*(scope.get("server") or ("localhost", 80)))
         url = f"{scope.get('scheme', 'http')}://{host}{path.split(b'?')[0].decode('latin-1')}"
-        answer = self.answer(scope["method"], f"{url}?{query.decode('latin-1')}" if query else url, headers, body)
+        try:
+            answer = self.answer(scope["method"], f"{url}?{query.decode('latin-1')}" if query else url, headers, body)
+        except LostError:
+            # ASGI cannot drop a connection; a server does that when an answer breaks off.
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
+            return
         pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
         await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
         await send({"type": "http.response.body", "body": answer.body})
@@ -247,27 +271,6 @@ def create_app(*, start: datetime | None = None, seed: int = 0) -> App:
 def _provider_routes() -> Iterator[Routes]:
     for name in PROVIDERS:
         yield from (value for value in vars(importlib.import_module(name)).values() if isinstance(value, Routes))
-
-
-def _control_routes(clock: Clock) -> Routes:
-    """Return the simulator's own routes: what the world contains and what time it is."""
-    routes = Routes("sim", "/_sim", versioned=False)
-
-    @routes.on("POST", "/import")
-    def _import(call: Call) -> Reply:
-        body = call.body or {}
-        ids = import_documents(call.world, call.now, body.get("resources", []), deprovisioned=body.get("deprovisioned"))
-        return Reply(200, {"ids": ids})
-
-    @routes.on("POST", "/advance")
-    def _advance(call: Call) -> Reply:
-        try:
-            clock.advance(float(call.body["seconds"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise Refusal(400, "InvalidRequestContent", f"seconds: {error}") from error
-        return Reply(200, {"now": planes.stamp(clock.now())})
-
-    return routes
 
 
 def _decode(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from batchimg_magics.sim import arm
+from batchimg_magics.sim import arm, faults
 from batchimg_magics.sim.batch_bodies import shaped
 from batchimg_magics.sim.batch_errors import on_arm, refusal
 from batchimg_magics.sim.batch_time import changed, etag, header_date, ticks
@@ -79,10 +79,17 @@ def _by_name(call: Call, name: str) -> Item:
     raise refusal("AccountNotFound")
 
 
-def properties(item: Item) -> dict[str, Any]:
-    """Return an account's properties."""
-    inner: dict[str, Any] = item.doc["properties"]
-    return inner
+def properties(world: World, item: Item) -> dict[str, Any]:
+    """Return an account's properties, with the quotas that hold now."""
+    return faults.capped(world, item.doc["properties"])
+
+
+def _document(world: World, document: dict[str, Any] | None) -> dict[str, Any] | None:
+    return document and document | {"properties": faults.capped(world, document["properties"])}
+
+
+def _listed(call: Call) -> Reply:
+    return Reply(200, {"value": [_document(call.world, document) for document in arm.listing(call, TYPE)]})
 
 
 @functools.cache
@@ -130,7 +137,7 @@ def _new(world: World, now: float, key: str, body: dict[str, Any]) -> Item:
 def _show(call: Call, item: Item) -> Reply:
     modified = item.hidden.get("modified") or ticks(float(call.world.meta("start")))
     headers = {"ETag": f'"{etag(modified)}"', "Last-Modified": header_date(modified)}
-    return Reply(200, arm.shown(item, call.now), headers)
+    return Reply(200, _document(call.world, arm.shown(item, call.now)), headers)
 
 
 def _begin(call: Call, item: Item, kind: str, seconds: float) -> Reply:
@@ -190,7 +197,7 @@ def _check(call: Call, body: dict[str, Any]) -> None:
 
 def _change(call: Call, item: Item, body: dict[str, Any]) -> Reply:
     asked = body.get("properties", {})
-    properties(item).update({name: asked[name] for name in _UPDATABLE if name in asked})
+    item.doc["properties"].update({name: asked[name] for name in _UPDATABLE if name in asked})
     item.doc |= {name: body[name] for name in ("tags", "identity") if name in body}
     item.hidden["modified"] = changed(call.now, item.hidden.get("modified", 0))
     call.world.put(item)
@@ -244,13 +251,13 @@ def operation_result(call: Call) -> Reply:
 @routes.on("GET", "")
 def list_in_group(call: Call) -> Reply:
     """List the accounts of a resource group."""
-    return Reply(200, {"value": arm.listing(call, TYPE)})
+    return _listed(call)
 
 
 @above.on("GET", "/batchAccounts")
 def list_all(call: Call) -> Reply:
     """List the accounts of a subscription."""
-    return Reply(200, {"value": arm.listing(call, TYPE)})
+    return _listed(call)
 
 
 @routes.on("POST", "/{account}/listKeys")

@@ -202,7 +202,7 @@ def add(call: Call) -> Reply:
 
 def _check_quota(call: Call, account: Item) -> None:
     open_jobs = sum(item.hidden["state"] != "completed" for item in call.world.items(tasks.JOBS, account.key))
-    if open_jobs >= batch_accounts.properties(account).get("activeJobAndJobScheduleQuota", 300):
+    if open_jobs >= batch_accounts.properties(call.world, account).get("activeJobAndJobScheduleQuota", 300):
         raise refusal("ActiveJobAndScheduleQuotaReached")
 
 

@@ -13,6 +13,7 @@ from batchimg_magics.sim.app import START, App
 from batchimg_magics.sim.auth import Tokens
 from batchimg_magics.sim.clock import RunningClock, SteppedClock, SteppedLoop
 from batchimg_magics.sim.imports import import_documents
+from batchimg_magics.sim.throttling import Throttle
 from batchimg_magics.sim.transport import LocalCredential, LocalTransport
 from batchimg_magics.sim.world import World
 
@@ -32,6 +33,10 @@ class LocalAzure:
         What there is.
     speed
         Simulated seconds a real second; None for stepped.
+    control
+        Whether the app has the simulator's own routes.
+    throttled
+        Whether who asks too much is told to wait.
 
     Attributes
     ----------
@@ -51,7 +56,7 @@ class LocalAzure:
     resource_group = furnish.GROUP
     account = furnish.ACCOUNT
 
-    def __init__(self, world: World, speed: float | None) -> None:
+    def __init__(self, world: World, speed: float | None, *, control: bool = False, throttled: bool = True) -> None:
         self.world_path = world.path
         self.speed = speed
         self._world = world
@@ -63,7 +68,8 @@ class LocalAzure:
         else:
             self.clock = RunningClock(world, speed or 1.0)
         tokens = Tokens(world)
-        self.app = App(world, self.clock, check_token=tokens.check)
+        throttle = Throttle() if throttled else None
+        self.app = App(world, self.clock, check_token=tokens.check, control=control, throttle=throttle)
         self.transport = LocalTransport(self.app, self.clock)
         self.credential = LocalCredential(tokens)
 
@@ -123,6 +129,8 @@ def open_local(
     scenario: str | None = None,
     start: datetime | None = None,
     seed: int = 0,
+    control: bool = False,
+    throttled: bool = True,
 ) -> LocalAzure:
     """Open a world and furnish it when it is new.
 
@@ -138,6 +146,10 @@ def open_local(
         Where a new world's time begins: by default 2026-07-01T09:00:00Z stepped, and now otherwise.
     seed
         What a new world's ids and random choices grow from.
+    control
+        Whether its app has the simulator's own routes, under ``/_sim/``.
+    throttled
+        Whether who asks ARM too much is answered 429, as on Azure.
 
     Raises
     ------
@@ -160,7 +172,7 @@ def open_local(
             furnish.furnish(opened)
             if scenario is not None:
                 faults.set_scenario(opened, scenario)
-        return LocalAzure(opened, speed)
+        return LocalAzure(opened, speed, control=control, throttled=throttled)
     except BaseException:
         opened.close()
         raise

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchimg_magics.sim.pools import Pool
     from batchimg_magics.sim.sizes import Size
     from batchimg_magics.sim.wire import Call
-    from batchimg_magics.sim.world import Item
+    from batchimg_magics.sim.world import Item, World
 
 #: Nodes of all pools together that share a managed image (FACTS 1.5: source document; the quota page says 2,000).
 MANAGED_IMAGE_LIMIT: dict[Kind, int] = {"dedicated": 2500, "spot": 1000}
@@ -173,7 +173,7 @@ def _room(
     size = find_size(pool.doc["vmSize"])
     if size is None:
         return {}, {}
-    limits = _quotas(account, size)
+    limits = _quotas(call.world, account, size)
     if image.shared_by:
         said = (("Reason", "The limit of nodes in pools of this custom image has been reached"),)
         limits += [
@@ -192,10 +192,10 @@ def _room(
     return room, full
 
 
-def _quotas(account: Item, size: Size) -> list[Limit]:
+def _quotas(world: World, account: Item, size: Size) -> list[Limit]:
     """Return the core quotas that nodes of a size count against; accounts that have none are limited by Compute."""
     said = "The specified account has reached"
-    inner = batch_accounts.properties(account)
+    inner = batch_accounts.properties(world, account)
     limits = []
     if (most := inner.get("dedicatedCoreQuota")) is not None:
         limits.append(Limit("dedicated", most, Problem("AccountCoreQuotaReached", f"{said} core quota")))

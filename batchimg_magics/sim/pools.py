@@ -171,7 +171,7 @@ def make(call: Call, account: Item, doc: dict[str, Any], *, top: dict[str, Any] 
         if gone is not None and gone <= call.now:
             call.world.delete(item.key)
     taken = sum(1 for _ in of_account(call.world, call.now, account))
-    if taken >= batch_accounts.properties(account).get("poolQuota", 100):
+    if taken >= batch_accounts.properties(call.world, account).get("poolQuota", 100):
         raise refusal("PoolQuotaReached")
     key = pool_key(account, doc["id"])
     now = ticks(call.now)

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 from azure.core.credentials import AccessToken, AccessTokenInfo
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import HttpResponseError, ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.transport import AsyncHttpResponse as LegacyResponse
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.core.utils import CaseInsensitiveDict
+
+from batchimg_magics.sim.wire import LostError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, MutableMapping
@@ -42,12 +44,21 @@ class LocalTransport(AsyncHttpTransport[Any, Any]):
         self._clock = clock
 
     async def send(self, request: Any, **_kwargs: Any) -> Any:  # noqa: ANN401 - azure-core has two kinds of both
-        """Answer a request of either kind that azure-core has, with a response of that kind."""
+        """Answer a request of either kind that azure-core has, with a response of that kind.
+
+        Raises
+        ------
+        ServiceRequestError, ServiceResponseError
+            A fault that was asked for drops the connection before the work, or after it.
+        """
         await asyncio.sleep(0)  # an answer takes no time, but others on the loop get their turn
         modern = isinstance(request, HttpRequest)
         content = (request.content if modern else request.body) or b""
         body = content.encode() if isinstance(content, str) else bytes(content)
-        answer = self._app.answer(request.method, request.url, request.headers, body)
+        try:
+            answer = self._app.answer(request.method, request.url, request.headers, body)
+        except LostError as error:
+            raise (ServiceResponseError if error.worked else ServiceRequestError)(str(error), error=error) from error
         return LocalResponse(request, answer) if modern else LocalLegacyResponse(request, answer)
 
     async def sleep(self, duration: float) -> None:

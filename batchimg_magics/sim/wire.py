@@ -78,6 +78,20 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+class LostError(Exception):
+    """A connection drops: no answer reaches whoever asked.
+
+    Parameters
+    ----------
+    worked
+        Whether the work was done before.
+    """
+
+    def __init__(self, *, worked: bool) -> None:
+        super().__init__("the connection was dropped " + ("before the answer" if worked else "before the request"))
+        self.worked = worked
+
+
 class Refusal(Exception):  # noqa: N818 - an answer of Azure's, not a fault of ours
     """An error answer; the app writes it in the shape of the plane.
 

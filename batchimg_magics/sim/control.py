@@ -1,0 +1,80 @@
+"""The simulator's own routes, under ``/_sim/``: what is in the world, what time it is, what goes wrong."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from batchimg_magics.sim import faults, planes
+from batchimg_magics.sim.imports import ImportRefusedError, import_documents
+from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
+
+if TYPE_CHECKING:
+    from batchimg_magics.sim.clock import Clock
+
+
+def control_routes(clock: Clock) -> Routes:
+    """Return the routes for the world of a clock."""
+    routes = Routes("sim", "/_sim", versioned=False)
+
+    @routes.on("POST", "/advance")
+    def _advance(call: Call) -> Reply:
+        try:
+            clock.advance(float(_body(call)["seconds"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise _refused(f"seconds: {error}") from error
+        return Reply(200, {"now": planes.stamp(clock.now())})
+
+    routes.on("POST", "/import")(_import)
+    routes.on("GET", "/faults")(_faults)
+    routes.on("POST", "/faults")(_set_faults)
+    return routes
+
+
+def _body(call: Call) -> dict[str, Any]:
+    if not isinstance(call.body, dict):
+        raise _refused("the body is no object")
+    return call.body
+
+
+def _refused(reason: str) -> Refusal:
+    return Refusal(400, "InvalidRequestContent", reason)
+
+
+def _import(call: Call) -> Reply:
+    body = _body(call)
+    try:
+        ids = import_documents(call.world, call.now, body.get("resources", []), deprovisioned=body.get("deprovisioned"))
+    except ImportRefusedError as error:
+        raise _refused(str(error)) from error
+    return Reply(200, {"ids": ids})
+
+
+def _faults(call: Call) -> Reply:
+    """Answer with what goes wrong, and with what could."""
+    world = call.world
+    return Reply(
+        200,
+        {
+            "scenario": world.meta("scenario") or "calm",
+            "faults": msgspec.to_builtins(faults.singles(world)),
+            "allocation": world.meta("allocation") or {},
+            "scenarios": faults.SCENARIOS,
+        },
+    )
+
+
+def _set_faults(call: Call) -> Reply:
+    """Let things go wrong: a ``scenario``, single ``faults``, numbers of ``allocation``; what is not named stays."""
+    body, world = _body(call), call.world
+    try:
+        if "scenario" in body:
+            faults.set_scenario(world, str(body["scenario"]))
+        if "faults" in body:
+            faults.set_singles(world, msgspec.convert(body["faults"], list[faults.Fault]))
+        if "allocation" in body:
+            world.set_meta("allocation", msgspec.convert(body["allocation"], dict[str, float | bool]))
+    except (ValueError, msgspec.ValidationError) as error:
+        raise _refused(str(error)) from error
+    return _faults(call)

@@ -1,0 +1,88 @@
+"""How Azure Resource Manager slows down who asks too much: token buckets, 429 and Retry-After.
+
+The buckets live in this process: another one on the same world has its own, as another instance of ARM has.
+Source: "Understand how Azure Resource Manager throttles requests" (FACTS 4).
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchimg_magics.sim.wire import Refusal
+
+if TYPE_CHECKING:
+    from batchimg_magics.sim.wire import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many requests at once, and how many more each second."""
+
+    most: int
+    per_second: int
+
+
+RATES = {"read": Rate(250, 25), "write": Rate(200, 10), "delete": Rate(200, 10)}
+_KINDS = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "DELETE": "delete"}
+_HEADERS = "x-ms-ratelimit-remaining-subscription-{kind}s"
+
+
+@dataclass(slots=True)
+class _Bucket:
+    left: float
+    seen: float
+
+
+@dataclass(slots=True)
+class Throttle:
+    """The buckets of one instance of ARM: by principal, subscription, region and kind of request."""
+
+    _buckets: dict[tuple[str, ...], _Bucket] = field(default_factory=dict)
+
+    def take(self, call: Call, now: float) -> dict[str, str]:
+        """Count a request, and return the header that says how many more there may be.
+
+        Parameters
+        ----------
+        call
+            The request; who sends it, its token tells.
+        now
+            The world's time in seconds.
+
+        Raises
+        ------
+        Refusal
+            429: too many.
+        """
+        kind = _KINDS.get(call.method, "write")
+        rate = RATES[kind]
+        subscription = _subscription(call.path)
+        principal = call.headers.get("authorization", "")
+        # A regional host of ARM is an instance of its own.
+        bucket = self._buckets.setdefault((principal, subscription, call.host, kind), _Bucket(rate.most, now))
+        bucket.left = min(rate.most, bucket.left + (now - bucket.seen) * rate.per_second)
+        bucket.seen = now
+        header = _HEADERS.format(kind=kind)
+        if bucket.left < 1:
+            raise _refusal(kind, subscription, principal, math.ceil((1 - bucket.left) / rate.per_second), header)
+        bucket.left -= 1
+        return {header: str(int(bucket.left))}
+
+
+def _subscription(path: str) -> str:
+    parts = path.strip("/").split("/")
+    return parts[1].lower() if len(parts) > 1 and parts[0].lower() == "subscriptions" else ""
+
+
+def _refusal(kind: str, subscription: str, principal: str, seconds: int, header: str) -> Refusal:
+    actor = uuid.uuid5(uuid.NAMESPACE_OID, principal)  # never the token itself
+    message = (
+        f"Number of '{kind}' requests for subscription '{subscription}' actor '{actor}' exceeded. Please try again "
+        f"after '{seconds}' seconds after additional tokens are available. Refer to https://aka.ms/arm-throttling for "
+        "additional information."
+    )
+    headers = {"Retry-After": str(seconds), header: "0"}
+    return Refusal(429, "SubscriptionRequestsThrottled", message, headers=headers)
