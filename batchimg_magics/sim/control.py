@@ -43,9 +43,13 @@ def _refused(reason: str) -> Refusal:
 
 
 def _import(call: Call) -> Reply:
+    """Put documents into the world as they stand, of whatever type: what has no rules here can at least be read."""
     body = _body(call)
+    documents = body.get("resources", [])
+    if not isinstance(documents, list):
+        raise _refused("resources is no list")
     try:
-        ids = import_documents(call.world, call.now, body.get("resources", []), deprovisioned=body.get("deprovisioned"))
+        ids = import_documents(call.world, call.now, documents, deprovisioned=body.get("deprovisioned"), any_type=True)
     except ImportRefusedError as error:
         raise _refused(str(error)) from error
     return Reply(200, {"ids": ids})

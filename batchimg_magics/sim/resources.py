@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm
+from batchimg_magics.sim.planes import unknown_route
 from batchimg_magics.sim.regions import DISPLAY_NAMES
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 from batchimg_magics.sim.world import Item
@@ -131,3 +132,18 @@ def _lister(kind: str) -> Callable[[Call], Reply]:
 for _kind in NETWORK_KINDS:
     routes.on("GET", arm.path_of(_kind))(_reader(_kind))
     routes.on("GET", arm.path_of(_kind, collection=True))(_lister(_kind))
+
+
+def _read_imported(call: Call) -> Reply:
+    """Answer with a resource of a type that has no rules here, where a document of it was imported."""
+    document = call.world.get(call.path.rstrip("/"))
+    if document is None:
+        raise unknown_route(call.method, call.path, call.api_version)
+    return Reply(200, document.doc)
+
+
+for _depth in (1, 2, 3):
+    _tail = "".join(f"/{{kind{number}}}/{{name{number}}}" for number in range(1, _depth + 1))
+    routes.on("GET", f"/subscriptions/{{subscription}}/resourcegroups/{{group}}/providers/{{namespace}}{_tail}")(
+        _read_imported
+    )

@@ -1,0 +1,201 @@
+"""The frame of the local Azure: hosts, routes, api-versions, bodies, headers, import and time."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from batchimg_magics.sim import create_app
+from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
+from tests.sim.frame_world import ARM, COMPUTE, IN_GROUP, TOP, Frame
+
+BATCH = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
+GROUPS = "2022-09-01"
+
+
+@pytest.fixture
+def azure() -> Frame:
+    return Frame()
+
+
+@pytest.mark.parametrize(
+    "host",
+    [ARM, "https://eastus.management.azure.com", "https://sanitized.azure.com", "http://localhost:9", "http://[::1]:9"],
+)
+def test_arm_answers_at_all_its_hosts(azure: Frame, host: str) -> None:
+    told = azure.ask("GET", f"{host}/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}", version=GROUPS)
+    assert (told.status, told.body["name"]) == (200, GROUP)
+
+
+def test_a_host_that_is_no_service_is_refused_by_name(azure: Frame) -> None:
+    told = azure.ask("GET", "https://example.com/subscriptions", version=GROUPS)
+    assert (told.status, told.code) == (501, "NotImplemented")
+    assert "example.com/subscriptions" in told.message
+
+
+def test_an_unknown_route_names_itself_in_the_shape_of_its_plane(azure: Frame) -> None:
+    arm = azure.ask("POST", f"{COMPUTE}/disks/d/melt", version="2023-10-02")
+    assert (arm.status, arm.code) == (501, "NotImplemented")
+    assert "POST" in arm.message
+    assert "/disks/d/melt (api-version 2023-10-02)" in arm.message
+    batch = azure.ask("GET", f"{BATCH}/melt", version="2025-06-01")
+    assert (batch.status, batch.body["code"]) == (501, "NotImplemented")
+    assert "GET /melt" in batch.body["message"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("url", "version", "code"),
+    [
+        (IN_GROUP, "", "MissingApiVersionParameter"),
+        (IN_GROUP, "latest", "InvalidApiVersionParameter"),
+        (f"{BATCH}/pools", "", "MissingRequiredQueryParameter"),
+        (f"{BATCH}/pools", "1", "InvalidQueryParameterValue"),
+    ],
+)
+def test_an_api_version_has_to_be_there_and_be_one(azure: Frame, url: str, version: str, code: str) -> None:
+    told = azure.ask("GET", url, version=version)
+    assert told.status == 400
+    assert (told.body["code"] if "batch" in url else told.code) == code
+
+
+def test_a_body_that_is_no_json_is_refused_in_the_shape_of_its_plane(azure: Frame) -> None:
+    arm = azure.ask("PUT", f"{COMPUTE}/disks/d", b"{", version="2023-10-02")
+    assert (arm.status, arm.code) == (400, "InvalidRequestContent")
+    batch = azure.ask("POST", f"{BATCH}/pools", b"{", version="2025-06-01")
+    assert (batch.status, batch.body["code"]) == (400, "InvalidRequestBody")
+    huge = azure.ask("PUT", f"{COMPUTE}/disks/d", b" " * 4_200_000 + b"1", version="2023-10-02")
+    assert huge.status == 413
+
+
+def test_answers_bear_the_worlds_time_and_their_ids(azure: Frame) -> None:
+    arm = azure.ask("GET", IN_GROUP, version=GROUPS).headers
+    assert arm["Date"] == "Wed, 01 Jul 2026 09:00:00 GMT"
+    azure.clock.advance(61.9)
+    batch = azure.ask("GET", f"{BATCH}/pools", version="2025-06-01").headers
+    assert (batch["Date"], batch["DataServiceVersion"]) == ("Wed, 01 Jul 2026 09:01:01 GMT", "3.0")
+    assert batch["Content-Type"] == "application/json;odata=minimalmetadata"
+    assert arm["x-ms-request-id"] != batch["request-id"]
+
+
+def test_batch_gives_the_clients_request_id_back_on_demand(azure: Frame) -> None:
+    headers = {"Authorization": "Bearer x", "client-request-id": "mine", "return-client-request-id": "true"}
+    assert (
+        azure.ask("GET", f"{BATCH}/pools", version="2025-06-01", headers=headers).headers["client-request-id"] == "mine"
+    )
+
+
+def test_the_same_world_gives_the_same_ids() -> None:
+    one, other = (Frame().ask("GET", IN_GROUP, version=GROUPS).headers["x-ms-request-id"] for _ in range(2))
+    assert one == other
+
+
+def test_a_head_has_the_headers_and_no_body(azure: Frame) -> None:
+    there = azure.app.answer(
+        "HEAD", f"{COMPUTE}/disks/prep-vm_OsDisk_1?api-version=2023-10-02", {"Authorization": "Bearer x"}
+    )
+    gone = azure.app.answer("HEAD", f"{COMPUTE}/disks/none?api-version=2023-10-02", {"Authorization": "Bearer x"})
+    assert (there.status, there.body, gone.status, gone.body) == (200, b"", 404, b"")
+
+
+def test_paths_are_told_apart_whatever_their_case_and_encoding(azure: Frame) -> None:
+    told = azure.ask(
+        "GET", COMPUTE.replace("Microsoft", "MICROSOFT") + "/DISKS/PREP%2DVM_osdisk_1", version="2023-10-02"
+    )
+    assert told.body["name"] == "prep-vm_OsDisk_1"
+
+
+# -- groups ------------------------------------------------------------------------------------------------------
+
+
+def test_resource_groups_are_made_listed_and_kept_where_they_are(azure: Frame) -> None:
+    group = f"{TOP}/resourceGroups/second"
+    assert azure.ask("GET", group, version=GROUPS).code == "ResourceGroupNotFound"
+    assert azure.ask("HEAD", group, version=GROUPS).status == 404
+    assert azure.ask("PUT", group, {}, version=GROUPS).code == "LocationRequired"
+    assert azure.ask("PUT", group, {"location": "westus", "tags": {"a": "b"}}, version=GROUPS).status == 201
+    assert azure.ask("PUT", group, {"location": "westus"}, version=GROUPS).status == 200
+    assert azure.ask("PUT", group, {"location": "eastus"}, version=GROUPS).code == "InvalidResourceGroupLocation"
+    assert azure.ask("HEAD", group, version=GROUPS).status == 204
+    names = [row["name"] for row in azure.ask("GET", f"{TOP}/resourceGroups", version=GROUPS).body["value"]]
+    assert names == [GROUP, "second"]
+
+
+def test_nothing_is_made_in_a_group_that_is_not_there(azure: Frame) -> None:
+    url = f"{TOP}/resourceGroups/none/providers/Microsoft.Compute/disks"
+    assert azure.ask("GET", url, version="2023-10-02").code == "ResourceGroupNotFound"
+    assert azure.ask("PUT", f"{url}/d", {"location": "eastus"}, version="2023-10-02").code == "ResourceGroupNotFound"
+
+
+def test_the_network_around_a_vm_can_be_read(azure: Frame) -> None:
+    network = f"{IN_GROUP}/providers/Microsoft.Network"
+    nic = azure.ask("GET", f"{network}/networkInterfaces/prep-vm-nic", version="2024-05-01").body
+    address = nic["properties"]["ipConfigurations"][0]["properties"]["publicIPAddress"]["id"]
+    told = azure.ask("GET", ARM + address, version="2024-05-01").body["properties"]["ipAddress"]
+    assert told.startswith("203.0.113.")
+    assert azure.ask("GET", f"{network}/networkInterfaces/none", version="2024-05-01").code == "ResourceNotFound"
+    permissions = f"{IN_GROUP}/providers/Microsoft.Authorization/permissions"
+    assert azure.ask("GET", permissions, version="2022-04-01").body["value"][0]["actions"] == ["*"]
+
+
+# -- control -----------------------------------------------------------------------------------------------------
+
+
+def test_time_moves_when_it_is_told_to_and_never_back(azure: Frame) -> None:
+    assert azure.ask("POST", f"{ARM}/_sim/advance", {"seconds": 90}).body["now"] == "2026-07-01T09:01:30.0000000Z"
+    for seconds in (-1, "soon", None):
+        assert azure.ask("POST", f"{ARM}/_sim/advance", {"seconds": seconds}).status == 400
+    assert azure.ask("GET", IN_GROUP, version=GROUPS).headers["Date"] == "Wed, 01 Jul 2026 09:01:30 GMT"
+
+
+def test_documents_of_any_type_can_be_put_in_and_read(azure: Frame) -> None:
+    key = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Storage/storageAccounts/s"
+    document = {
+        "id": key,
+        "name": "s",
+        "type": "Microsoft.Storage/storageAccounts",
+        "location": "eastus",
+        "properties": {},
+    }
+    assert azure.ask("GET", ARM + key, version="2023-01-01").status == 501
+    assert azure.ask("POST", f"{ARM}/_sim/import", {"resources": [document]}).body == {"ids": [key]}
+    assert azure.ask("GET", ARM + key, version="2023-01-01").body["name"] == "s"
+
+
+@pytest.mark.parametrize("body", [{"resources": [{"name": "x"}]}, {"resources": 1}, [], {"resources": ["x"]}])
+def test_what_is_no_document_is_not_taken(azure: Frame, body: Any) -> None:
+    assert azure.ask("POST", f"{ARM}/_sim/import", body).code == "InvalidRequestContent"
+
+
+# -- the ASGI face -----------------------------------------------------------------------------------------------
+
+
+def test_it_speaks_asgi() -> None:
+    async def work() -> httpx.Response:
+        transport = httpx.ASGITransport(app=create_app())  # type: ignore[arg-type] # its own types for the same thing
+        async with httpx.AsyncClient(transport=transport) as client:
+            url = (
+                f"{ARM}/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/disks/a%2Db?api-version=2023-10-02"
+            )
+            body = {"location": "eastus", "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}}
+            return await client.put(url, json=body, headers={"Authorization": "Bearer x"})
+
+    answer = asyncio.run(work())
+    assert (answer.status_code, answer.json()["name"]) == (202, "a-b")
+    assert answer.headers["content-length"] == str(len(answer.content))
+
+
+def test_it_takes_part_in_the_lifespan_of_a_server() -> None:
+    sent: list[str] = []
+    messages = iter(["lifespan.startup", "lifespan.shutdown"])
+
+    async def receive() -> dict[str, Any]:
+        return {"type": next(messages)}
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message["type"])
+
+    asyncio.run(create_app()({"type": "lifespan"}, receive, send))
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
