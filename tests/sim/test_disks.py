@@ -91,7 +91,11 @@ def test_a_copy_may_grow_and_nothing_shrinks(compute: Compute) -> None:
         ("disks/d", {"creationData": {"createOption": "Guess"}}, {}, 400, "InvalidParameter"),
         ("disks/d", {"creationData": {"createOption": "Empty"}}, {}, 400, "InvalidParameter"),
         ("disks/d", {**EMPTY, "diskSizeGB": "many"}, {}, 400, "InvalidParameter"),
+        ("disks/d", {**EMPTY, "diskSizeGB": 70_000}, {}, 400, "InvalidParameter"),
         ("disks/d", EMPTY, {"sku": {"name": "Golden_LRS"}}, 400, "InvalidParameter"),
+        ("disks/d", EMPTY, {"tags": {"a": 5}}, 400, "InvalidTags"),
+        ("disks/-d", EMPTY, {}, 400, "InvalidParameter"),
+        ("disks/d", {**EMPTY, "creationData": copy_of("virtualMachines/desk-vm")}, {}, 400, "InvalidParameter"),
         ("disks/d", {"creationData": copy_of("disks/none")}, {}, 404, "NotFound"),
         ("snapshots/s", {"creationData": copy_of("disks/none")}, {}, 404, "NotFound"),
         ("snapshots/s", {"creationData": copy_of("disks/desk-vm_OsDisk_1")}, {"location": "westus"}, 404, "NotFound"),
@@ -181,3 +185,52 @@ def test_the_sdk_raises_what_azure_refuses() -> None:
         assert caught.value.error.code == "OperationNotAllowed"
 
     through_sdk(work)
+
+
+def test_a_disk_that_is_copied_is_waited_for(compute: Compute) -> None:
+    compute.ask("PUT", "disks/d", {"location": "eastus", "properties": EMPTY})
+    busy = compute.refused("snapshots/s", {"creationData": copy_of("disks/d")})
+    assert busy[:2] == (409, "OperationNotAllowed")
+    again = compute.ask("PUT", "disks/d", {"location": "eastus", "properties": EMPTY})
+    assert (again.status, again.code) == (409, "OperationNotAllowed")
+
+
+def test_only_incremental_snapshots_are_copied_into_another_region(compute: Compute) -> None:
+    compute.make("disks/d", EMPTY)
+    compute.snapshot("whole", "d")
+    compute.snapshot("part", "d", incremental=True)
+
+    def start(source: str, *, incremental: bool = True) -> tuple[int, str]:
+        creation = {"createOption": "CopyStart", "sourceResourceId": resource(source)}
+        asked = {"creationData": creation, "incremental": incremental}
+        return compute.refused("snapshots/far", asked, location="westus2")[:2]
+
+    assert start("disks/d") == (404, "NotFound")
+    assert start("snapshots/whole") == (400, "InvalidParameter")
+    assert start("snapshots/part", incremental=False) == (400, "InvalidParameter")
+
+
+def test_what_is_there_does_not_move(compute: Compute) -> None:
+    compute.make("disks/d", EMPTY)
+    assert compute.refused("disks/d", EMPTY, location="westus")[:2] == (409, "InvalidResourceLocation")
+
+
+def test_a_disk_that_changes_stays_with_its_vm(compute: Compute) -> None:
+    compute.ask("PATCH", "disks/prep-vm_OsDisk_1", {"properties": {"diskSizeGB": 80}})
+    compute.clock.advance(10)
+    after = compute.ask("GET", "disks/prep-vm_OsDisk_1")
+    assert after.properties["diskSizeGB"] == 80
+    told = compute.ask("PUT", "disks/prep-vm_OsDisk_1", {"location": "eastus", "properties": after.properties})
+    assert told.status == 202
+    compute.clock.advance(10)
+    assert compute.ask("GET", "disks/prep-vm_OsDisk_1").body["managedBy"].endswith("/prep-vm")
+
+
+def test_a_second_deletion_ends_with_the_first(compute: Compute) -> None:
+    compute.make("disks/d", EMPTY)
+    compute.ask("DELETE", "disks/d")
+    compute.clock.advance(0.8)
+    second = compute.ask("DELETE", "disks/d")
+    compute.clock.advance(0.4)
+    assert compute.ask("GET", second.headers["Azure-AsyncOperation"]).body["status"] == "Succeeded"
+    assert compute.ask("GET", "disks/d").status == 404

@@ -169,6 +169,9 @@ def test_a_deleted_version_is_of_no_use(compute: Compute) -> None:
         ("1.0.0", {"replicaCount": 101}, 400, "InvalidParameter"),
         ("1.0.0", {"regions": ({"name": "eastus", "regionalReplicaCount": "many"},)}, 400, "InvalidParameter"),
         ("1.0.0", {"data": {0: "snapshots/data0", 1: "snapshots/none"}}, 404, "NotFound"),
+        ("1.0.0", {"data": {0: "galleries/lab"}}, 400, "InvalidParameter"),
+        ("1.0.0", {"regions": ("eastus", "westus"), "replicationMode": "Shallow"}, 400, "InvalidParameter"),
+        ("1.0.0", {"endOfLifeDate": "some day"}, 400, "InvalidParameter"),
     ],
 )
 def test_refusals(compute: Compute, name: str, asked: dict[str, Any], status: int, code: str) -> None:
@@ -193,6 +196,39 @@ def test_a_vm_that_is_not_generalized_is_a_specialized_source(compute: Compute) 
     status, code, message = compute.refused(PATH, version("virtualMachines/desk-vm"))
     assert (status, code) == (400, "BadRequest")
     assert "has a different OS state ['Specialized'] than the parent gallery image OS state ['Generalized']" in message
+
+
+def test_a_disk_is_no_source_as_a_whole_and_each_data_disk_has_a_lun(compute: Compute) -> None:
+    whole = {"storageProfile": {"source": {"id": resource("snapshots/os")}}}
+    assert compute.refused(PATH, version() | whole)[:2] == (400, "InvalidParameter")
+    disks = [{"lun": 0, "source": {"id": resource(f"snapshots/data{number}")}} for number in (0, 3)]
+    storage = version()["storageProfile"] | {"dataDiskImages": disks}
+    assert compute.refused(PATH, version() | {"storageProfile": storage})[:2] == (400, "InvalidParameter")
+
+
+def test_a_vm_is_of_the_generation_of_its_disk_and_no_source_where_trust_is_optional(compute: Compute) -> None:
+    status, _, message = compute.refused(PATH, version("virtualMachines/gen1-vm"))
+    assert (status, "Hypervisor generation ['V1']" in message) == (400, True)
+    compute.make("galleries/lab/images/either", definition("either", security="TrustedLaunchSupported"))
+    path = "galleries/lab/images/either/versions/1.0.0"
+    status, code, message = compute.refused(path, version("virtualMachines/prep-vm"))
+    assert (status, code) == (400, "InvalidParameter")
+    assert "Currently only Vhd Blob, User Image and Gallery Image Version sources are supported" in message
+    compute.snapshot("trusted", "prep-vm_OsDisk_1")
+    assert compute.ask("PUT", path, {"location": "eastus", "properties": version("snapshots/trusted")}).status == 201
+
+
+def test_a_snapshot_that_is_still_being_copied_is_no_source(compute: Compute) -> None:
+    compute.make("disks/big", {"creationData": {"createOption": "Empty"}, "diskSizeGB": 1000})
+    compute.snapshot("near", "big", incremental=True)
+    start = {"createOption": "CopyStart", "sourceResourceId": resource("snapshots/near")}
+    asked = {"location": "westus2", "properties": {"creationData": start, "incremental": True}}
+    assert compute.ask("PUT", "snapshots/far", asked).status == 202
+    compute.clock.advance(60)
+    far = {"location": "westus2", "properties": version("snapshots/far", regions=("westus2",))}
+    assert compute.ask("PUT", PATH, far).status == 409
+    compute.clock.advance(LONG_S)
+    assert compute.ask("PUT", PATH, far).status == 201
 
 
 def test_a_vm_and_a_managed_image_are_sources_too(compute: Compute) -> None:
@@ -282,3 +318,33 @@ def test_replication_that_is_stuck_never_ends_in_one_region(compute: Compute) ->
     assert status["provisioningState"] == "Creating"
     assert sorted(row["state"] for row in status["replicationStatus"]["summary"]) == ["Completed", "Replicating"]
     assert compute.ask("GET", told.headers["Azure-AsyncOperation"]).body["status"] == "InProgress"
+
+
+def test_more_copies_come_beside_those_that_are_there(compute: Compute) -> None:
+    compute.version(replicaCount=2)
+    asked = {"location": "eastus", "properties": version(replicaCount=5)}
+    assert compute.ask("PUT", PATH, asked).status == 200
+    assert usable(compute).replicas == 2
+    compute.clock.advance(LONG_S)
+    assert usable(compute).replicas == 5
+
+
+def test_a_failed_replication_is_told_by_its_operation(compute: Compute) -> None:
+    faults.set_scenario(compute.world, "no-replica")
+    told = compute.ask("PUT", PATH, {"location": "eastus", "properties": version()})
+    compute.clock.advance(LONG_S)
+    operation = compute.ask("GET", told.headers["Azure-AsyncOperation"]).body
+    assert (operation["status"], operation["error"]["code"]) == ("Failed", "ReplicationJobsNotCompleted")
+    assert "East US" in operation["error"]["message"]
+    monitored = compute.ask("GET", f"{told.headers['Azure-AsyncOperation']}&monitor=true")
+    assert (monitored.status, monitored.code) == (409, "ReplicationJobsNotCompleted")
+
+
+def test_a_version_may_be_kept_until_its_end_of_life(compute: Compute) -> None:
+    kept = {"safetyProfile": {"blockDeletionBeforeEndOfLife": True, "reportedForPolicyViolation": True}}
+    asked = version(endOfLifeDate="2026-08-01T00:00:00Z") | kept
+    compute.make(PATH, asked)
+    assert compute.ask("GET", PATH).properties["safetyProfile"]["reportedForPolicyViolation"] is False
+    assert compute.ask("DELETE", PATH).status == 409
+    compute.clock.advance(40 * 86_400)
+    assert compute.ask("DELETE", PATH).status == 202

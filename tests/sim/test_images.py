@@ -110,6 +110,14 @@ def test_an_image_is_of_use_in_its_own_region_only(compute: Compute) -> None:
     [
         ({}, "InvalidParameter"),
         (of_disks("disks/none"), "NotFound"),
+        (
+            {
+                "hyperVGeneration": "V2",
+                "storageProfile": of_disks("disks/win-vm_OsDisk_1")["storageProfile"]
+                | {"dataDisks": [{"lun": 1, "managedDisk": {"id": resource("disks/desk-vm_DataDisk_0")}}] * 2},
+            },
+            "InvalidParameter",
+        ),
         (of_disks("disks/desk-vm_OsDisk_1", osState="Odd"), "InvalidParameter"),
         ({**of_disks("disks/win-vm_OsDisk_1"), "hyperVGeneration": "V3"}, "InvalidParameter"),
     ],
@@ -138,3 +146,12 @@ def test_what_an_image_is_made_of_stays(compute: Compute) -> None:
     tagged = compute.ask("PATCH", "images/i", {"tags": {"a": "b"}})
     assert tagged.status in (200, 202)
     assert tagged.body["tags"] == {"a": "b"}
+
+
+def test_sources_are_done_and_in_the_images_region(compute: Compute) -> None:
+    source = {"createOption": "Copy", "sourceResourceId": resource("disks/desk-vm_OsDisk_1")}
+    compute.ask("PUT", "snapshots/s", {"location": "eastus", "properties": {"creationData": source}})
+    assert compute.refused("images/i", of_disks("snapshots/s"))[:2] == (409, "OperationNotAllowed")
+    compute.clock.advance(10)
+    assert compute.refused("images/i", of_disks("snapshots/s"), location="westus")[:2] == (400, "InvalidParameter")
+    assert compute.make("images/i", of_disks("snapshots/s")).status == 200

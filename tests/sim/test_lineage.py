@@ -78,6 +78,11 @@ def by_managed_image_alone(compute: Compute) -> str:
     return "images/i"
 
 
+def buy_disk(compute: Compute) -> None:
+    plan = {"name": "n", "product": "p", "publisher": "p"}
+    change(compute, resource("disks/gen1-vm_OsDisk_1"), properties={"purchasePlan": plan})
+
+
 ROUTES = [by_snapshot, by_copy_of_a_copy, by_image, by_vm, by_managed_image_alone]
 
 
@@ -103,9 +108,12 @@ def test_extensions_and_encryption_keep_it_from_reporting(
     assert (found.deprovisioned, found.reports) == (True, False)
 
 
+@pytest.mark.parametrize("sell", [buy, buy_disk])
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_purchase_plan_wants_to_be_carried(compute: Compute, route: Callable[[Compute], str]) -> None:
-    buy(compute)
+def test_a_purchase_plan_wants_to_be_carried(
+    compute: Compute, route: Callable[[Compute], str], sell: Callable[[Compute], None]
+) -> None:
+    sell(compute)
     path = route(compute)
     found = what_it_is(compute, path)
     assert isinstance(found, ImageProblem)
@@ -129,3 +137,14 @@ def test_data_disks_say_nothing_of_a_system(compute: Compute) -> None:
     found = what_it_is(compute, PATH)
     assert isinstance(found, ImageSource)
     assert (found.reports, found.data_disks) == (True, ((0, 4),))
+
+
+def test_a_confidential_disk_says_which_kind_it_is_and_wants_a_confidential_definition(compute: Compute) -> None:
+    security = {"securityType": "ConfidentialVM_DiskEncryptedWithPlatformKey"}
+    change(compute, resource("disks/win-vm_OsDisk_1"), properties={"securityProfile": security})
+    compute.snapshot("os", "win-vm_OsDisk_1")
+    for name, told in (("TrustedLaunch", 400), ("ConfidentialVM", 201)):
+        kind = definition(name, security=name) | {"osType": "Windows"}
+        compute.make(f"galleries/lab/images/{name}", kind)
+        asked = {"location": "eastus", "properties": version()}
+        assert compute.ask("PUT", f"galleries/lab/images/{name}/versions/1.0.0", asked).status == told
