@@ -7,6 +7,7 @@ reach it under a name of its own. Needs the extra ``server`` (uvicorn, trustme).
 from __future__ import annotations
 
 import argparse
+import contextlib
 import ipaddress
 import socket
 import sys
@@ -117,7 +118,7 @@ def _serve(local: LocalAzure, asked: argparse.Namespace) -> int:
     url = f"{'https' if secured else 'http'}://{name}:{listener.getsockname()[1]}"
     sys.stdout.write(introduction(url, local, secured.get("authority")))
     sys.stdout.flush()
-    with listener:
+    with listener, contextlib.suppress(KeyboardInterrupt):  # uvicorn ends in order, and then says why it did
         uvicorn.Server(config).run(sockets=[listener])
     return 0
 

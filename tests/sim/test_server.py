@@ -1,0 +1,167 @@
+"""The local Azure on a port: on loopback only, for hosts of this machine only, with TLS that clients can trust."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import signal
+import ssl
+import stat
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from batchimg_magics.sim import open_local, server
+from batchimg_magics.sim.furnish import ACCOUNT, SUBSCRIPTION, TENANT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytest.importorskip("uvicorn", reason="the extra 'server' is not installed")
+RUN = "import sys; from batchimg_magics.sim.server import main; sys.exit(main())"
+GROUPS = f"/subscriptions/{SUBSCRIPTION}/resourcegroups?api-version=2021-04-01"
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "example.org", ""])  # noqa: S104 - must be refused
+def test_only_loopback_is_served(host: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="loopback"):
+        server.loopback(host)
+
+
+@pytest.mark.parametrize(("host", "address"), [("localhost", "127.0.0.1"), ("127.0.0.2", "127.0.0.2"), ("::1", "::1")])
+def test_addresses_of_loopback_are_taken(host: str, address: str) -> None:
+    assert server.loopback(host) == address
+
+
+def status(*hosts: bytes) -> int:
+    """Return the status that a request with these Host headers gets."""
+    said: list[int] = []
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200})
+
+    async def send(message: dict[str, Any]) -> None:
+        said.extend([message["status"]] if "status" in message else [])
+
+    scope = {"type": "http", "path": "/", "headers": [(b"host", host) for host in hosts]}
+    asyncio.run(server.guarded(app)(scope, None, send))  # type: ignore[arg-type] # nothing is received
+    return said[0]
+
+
+@pytest.mark.parametrize(
+    "host", [b"localhost:8443", b"127.0.0.1", b"[::1]:8443", b"a.eastus.batch.azure.com", b"login.microsoftonline.com"]
+)
+def test_hosts_of_this_machine_and_azure_are_answered(host: bytes) -> None:
+    assert status(host) == 200
+
+
+@pytest.mark.parametrize("host", [b"evil.example", b"localhost.evil.example", b"", b"[::2]:8443", b"azure.com.evil"])
+def test_other_hosts_are_not(host: bytes) -> None:
+    assert status(host) == 421
+
+
+def test_request_of_no_host_or_of_two_is_not_answered() -> None:
+    assert status() == status(b"localhost", b"evil.example") == 421
+
+
+def test_authority_is_kept_and_its_key_is_private(tmp_path: Path) -> None:
+    first = server.certificates(tmp_path / "tls")
+    authority = (tmp_path / "tls/authority.pem").read_bytes()
+    again = server.certificates(tmp_path / "tls")
+    assert first == again
+    assert (tmp_path / "tls/authority.pem").read_bytes() == authority
+    for key in (tmp_path / "tls").glob("*.key"):
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+
+
+def test_introduction_points_each_client_at_the_server() -> None:
+    local = open_local(speed=60)
+    text = server.introduction("https://localhost:1", local, "/ca.pem")
+    local.close()
+    told = dict(re.findall(r"export (\w+)='(.*)'", text))
+    assert told["AZURE_AUTHORITY_HOST"] == "https://localhost:1"
+    assert told["AZURE_BATCH_ENDPOINT"] == f"https://localhost:1/{ACCOUNT}"
+    assert told["AZURE_TENANT_ID"] == TENANT
+    assert {told[name] for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")} == {"/ca.pem"}
+
+
+def test_what_cannot_be_served_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "no.world").write_text("not a database, and long enough to be sure of it" * 40)
+    assert server.main(["--world", str(tmp_path / "no.world")]) == 1
+    assert "no.world" in capsys.readouterr().err
+    assert server.main(["--speed", "0"]) == 1
+    assert "speed" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """Serve a world from a process of its own; return what it says, with the url."""
+    home = tmp_path_factory.mktemp("served")
+    words = ["--port", "0", "--world", str(home / "w.db"), "--certificates", str(home / "tls"), "--control"]
+    with subprocess.Popen([sys.executable, "-c", RUN, *words], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        said = {}
+        for line in process.stdout:
+            said.update(re.findall(r"export (\w+)='(.*)'", line))
+            if line.startswith("az "):
+                break
+        yield said | {"url": said["AZURE_AUTHORITY_HOST"]}
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+
+
+@pytest.fixture
+def client(served: dict[str, str]) -> Iterator[httpx.Client]:
+    context = ssl.create_default_context(cafile=served["SSL_CERT_FILE"])
+    with httpx.Client(base_url=served["url"], verify=context, trust_env=False) as opened:
+        yield opened
+
+
+def signed_in(client: httpx.Client, scope: str) -> dict[str, str]:
+    form = {"grant_type": "client_credentials", "scope": scope, "client_id": "me", "client_secret": "anything"}
+    answer = client.post(f"/{TENANT}/oauth2/v2.0/token", data=form)
+    return {"Authorization": f"Bearer {answer.json()['access_token']}"}
+
+
+def test_client_signs_in_and_reads_arm_and_batch(client: httpx.Client) -> None:
+    arm = signed_in(client, "https://management.azure.com/.default")
+    batch = signed_in(client, "https://batch.core.windows.net//.default")
+    assert [group["name"] for group in client.get(GROUPS, headers=arm).json()["value"]] == ["research"]
+    pools = f"/{ACCOUNT}/pools?api-version=2025-06-01"
+    assert client.get(pools, headers=batch).json()["value"] == []
+    assert client.get(pools, headers=arm).status_code == 401
+    assert client.get(GROUPS).status_code == 401
+
+
+def test_links_lead_back_to_the_server(client: httpx.Client, served: dict[str, str]) -> None:
+    arm = signed_in(client, "https://management.azure.com/.default")
+    path = GROUPS.replace("resourcegroups", "resourceGroups/research/providers/Microsoft.Compute/disks/d")
+    body = {"location": "eastus", "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}}
+    answer = client.put(path.replace("2021-04-01", "2023-10-02"), headers=arm, content=json.dumps(body))
+    assert answer.status_code == 202
+    assert answer.headers["Azure-AsyncOperation"].startswith(served["url"])
+    assert client.get(answer.headers["Azure-AsyncOperation"], headers=arm).status_code == 200
+
+
+def test_lost_answer_breaks_the_connection(client: httpx.Client) -> None:
+    assert client.post("/_sim/faults", json={"faults": [{"lost": "answer"}]}).status_code == 200
+    with pytest.raises(httpx.RemoteProtocolError):
+        client.get("/metadata/endpoints")
+    assert client.get("/metadata/endpoints").status_code == 200
+
+
+def test_other_host_gets_no_token(client: httpx.Client) -> None:
+    answer = client.get("/metadata/endpoints", headers={"Host": "evil.example"})
+    assert answer.status_code == 421
+
+
+def test_port_that_is_taken_is_said(served: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    port = served["url"].rpartition(":")[2]
+    assert server.main(["--port", port, "--no-tls"]) == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
