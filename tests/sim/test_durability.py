@@ -1,0 +1,94 @@
+"""Processes that are killed at any moment lose nothing that was acknowledged, and leave nothing half done."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchimg_magics.sim.furnish import GROUP, SUBSCRIPTION
+from batchimg_magics.sim.local import open_local
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+IN_GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute"
+#: Puts one disk after the other and says the name of each when its answer is there.
+WRITER = f"""
+import itertools, json, sys
+from batchimg_magics.sim.app import App
+from batchimg_magics.sim.clock import RunningClock
+from batchimg_magics.sim.world import World
+world = World(sys.argv[1], start=0.0)
+app = App(world, RunningClock(world, 60.0))
+properties = {{"creationData": {{"createOption": "Empty"}}, "diskSizeGB": 4}}
+body = json.dumps({{"location": "eastus", "properties": properties}})
+for number in itertools.count():
+    name = f"{{sys.argv[2]}}-{{number}}"
+    url = f"https://management.azure.com{IN_GROUP}/disks/{{name}}?api-version=2023-10-02"
+    answer = app.answer("PUT", url, {{"authorization": "Bearer any"}}, body.encode())
+    assert answer.status == 202, answer
+    print(name, flush=True)
+"""
+ROUNDS = 4
+
+
+def start(world: Path, name: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(world), name], stdout=subprocess.PIPE, text=True)
+
+
+def killed(writer: subprocess.Popen[str], after: int) -> list[str]:
+    """Kill a writer with SIGKILL after so many answers; return what it acknowledged, to the last whole line."""
+    assert writer.stdout is not None
+    with writer:
+        said = [writer.stdout.readline() for _ in range(after)]
+        writer.kill()
+        said += writer.stdout.readlines()
+    assert writer.returncode == -9
+    return [line.strip() for line in said if line.endswith("\n")]
+
+
+def there(path: Path) -> tuple[set[str], set[str]]:
+    """Return the names of the disks that writers made, and the ids of the operations that made them."""
+    with sqlite3.connect(path) as database:
+        assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        rows = database.execute("SELECT kind, key FROM items").fetchall()
+    database.close()
+    last = [(kind, key.rpartition("/")[2]) for kind, key in rows]
+    disks = {name for kind, name in last if kind == "microsoft.compute/disks" and name.startswith("made")}
+    return disks, {name for kind, name in last if kind == "microsoft.compute/operations"}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Path:
+    path = tmp_path / "w.db"
+    open_local(path, speed=60).close()
+    return path
+
+
+def test_no_acknowledged_write_is_lost(world: Path) -> None:
+    acknowledged: set[str] = set()
+    for turn in range(ROUNDS):
+        writers = [start(world, f"made{turn}{one}") for one in "ab"]
+        for writer, after in zip(writers, (3 + 5 * turn, 7 + 3 * turn), strict=True):
+            acknowledged |= set(killed(writer, after))
+        disks, operations = there(world)
+        assert acknowledged <= disks
+        assert len(disks - acknowledged) <= 2 * (turn + 1)  # written, and killed before it could be said
+        assert len(operations) == len(disks)
+    assert len(acknowledged) >= ROUNDS * 10
+
+
+def test_world_is_opened_and_written_on_after_a_kill(world: Path) -> None:
+    names = killed(start(world, "made"), 5)
+    local = open_local(world, speed=60)
+    kept = local.clock.now()
+    local.close()
+    assert set(names) <= there(world)[0]
+    assert set(killed(start(world, "made-more"), 2)) <= there(world)[0]
+    again = open_local(world, speed=60)
+    assert again.clock.now() >= kept
+    again.close()
