@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: help demo test lint lab crash docs picture clean
+.PHONY: help demo test lint lab crash bench docs picture clean
 
 help:
 	@echo "make demo   run the quickstart notebook on the local Azure and print its tables"
@@ -12,6 +12,7 @@ help:
 	@echo "make lint   ruff (format and check) and mypy --strict"
 	@echo "make lab    open JupyterLab on the notebooks"
 	@echo "make crash  cut create and delete off at every request and run them again"
+	@echo "make bench  measure how fast the local Azure answers, and what 100,000 nodes cost"
 	@echo "make picture  take the README's picture of the quickstart in JupyterLab (needs chromium)"
 	@echo "make docs   write the generated pages again"
 
@@ -37,6 +38,9 @@ lab: $(READY)
 
 crash: $(READY)
 	$(BIN)/python -m tests.crash
+
+bench: $(READY)
+	$(BIN)/python -m tests.sim.bench_app
 
 docs: $(READY)
 	$(BIN)/python -m batchimg_magics.reference docs/reference.md

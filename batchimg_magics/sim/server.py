@@ -99,9 +99,8 @@ def _serve(local: LocalAzure, asked: argparse.Namespace) -> int:
         import uvicorn
     except ModuleNotFoundError:
         return _failed("it needs uvicorn: pip install 'batchimg_magics[server]'")
-    family = socket.AF_INET6 if ":" in asked.host else socket.AF_INET
     try:
-        listener = socket.create_server((asked.host, asked.port), family=family)
+        listener = listening(asked.host, asked.port)
     except OSError as error:
         return _failed(f"cannot listen on {asked.host}:{asked.port}: {error.strerror}")
     secured = certificates(asked.certificates or _certificates_home()) if asked.tls else {}
@@ -121,6 +120,24 @@ def _serve(local: LocalAzure, asked: argparse.Namespace) -> int:
     with listener, contextlib.suppress(KeyboardInterrupt):  # uvicorn ends in order, and then says why it did
         uvicorn.Server(config).run(sockets=[listener])
     return 0
+
+
+def listening(host: str, port: int) -> socket.socket:
+    """Return a socket that listens.
+
+    Its protocol is named, because only then asyncio sends small writes at once: an answer is two of them, and each
+    would wait 40 ms for the client's delayed acknowledgement.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen()
+    except OSError:
+        listener.close()
+        raise
+    return listener
 
 
 def _certificates_home() -> Path:

@@ -1,0 +1,167 @@
+"""How fast the local Azure answers, and what 100,000 nodes cost: ``python -m tests.sim.bench_app``.
+
+Small GETs go straight into the app, through its ASGI face, and over HTTP on loopback (with the extra ``server``), with
+throttling off. The nodes are those of 40 pools in an account whose quotas let them in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import resource
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
+from batchimg_magics.sim.server import listening
+from tests.sim.batch_world import ACCOUNT_ID, MACHINE, Azure
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEADERS = {"authorization": "Bearer any"}
+DISK = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute/disks/prep-vm_OsDisk_1"
+QUERY = "api-version=2023-10-02"
+HOST = "management.azure.com"
+POOLS, NODES_EACH = 40, 2500
+
+
+def rate(work: Callable[[], object], seconds: float = 2.0) -> float:
+    """Return how often a piece of work can be done in a second."""
+    begin, done = time.perf_counter(), 0
+    while (spent := time.perf_counter() - begin) < seconds:
+        work()
+        done += 1
+    return done / spent
+
+
+def straight(azure: Azure) -> float:
+    url = f"https://{HOST}{DISK}?{QUERY}"
+    return rate(lambda: azure.app.answer("GET", url, HEADERS))
+
+
+def through_asgi(azure: Azure) -> float:
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": "https",
+        "path": DISK,
+        "query_string": QUERY.encode(),
+        "headers": [(b"host", HOST.encode()), (b"authorization", b"Bearer any")],
+    }
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b""}
+
+    async def send(message: dict[str, Any]) -> None:
+        assert message.get("status", 200) == 200
+
+    with asyncio.Runner() as runner:
+        return rate(lambda: runner.run(azure.app(scope, receive, send)))
+
+
+def over_http(azure: Azure) -> float | None:
+    """Return the rate of one client over plain HTTP; None without uvicorn."""
+    try:
+        import uvicorn
+    except ModuleNotFoundError:
+        return None
+    server = uvicorn.Server(uvicorn.Config(azure.app, log_level="warning", access_log=False))
+    with listening("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        client = http.client.HTTPConnection("127.0.0.1", listener.getsockname()[1])
+
+        def ask() -> None:
+            client.request("GET", f"{DISK}?{QUERY}", headers=HEADERS)
+            answer = client.getresponse()
+            assert answer.read()
+            assert answer.status == 200
+
+        found = rate(ask)
+        client.close()
+        server.should_exit = True
+        thread.join()
+    return found
+
+
+def memory_mib() -> float:
+    """Return the most memory that this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def widen(azure: Azure) -> None:
+    """Give the account quotas that let 100,000 nodes in."""
+    account = azure.world.get(ACCOUNT_ID)
+    assert account is not None
+    account.doc["properties"] |= {
+        "dedicatedCoreQuota": 1_000_000,
+        "dedicatedCoreQuotaPerVMFamilyEnforced": False,
+    }
+    azure.world.put(account)
+
+
+def many_nodes(azure: Azure) -> dict[str, float]:
+    """Make 100,000 nodes; return the real seconds of each step, and milliseconds of one page of 1,000 nodes."""
+    widen(azure)
+    took: dict[str, float] = {}
+
+    def timed(name: str, work: Callable[[], object]) -> None:
+        begin = time.perf_counter()
+        work()
+        took[name] = time.perf_counter() - begin
+
+    body = {"vmSize": "Standard_D2s_v5", "virtualMachineConfiguration": MACHINE, "resizeTimeout": "PT12H"}
+    names = [f"pool{number}" for number in range(POOLS)]
+    timed("create 40 pools of 1,250 s", lambda: [azure.batch("POST", "/pools", body | _sized(name)) for name in names])
+    azure.clock.advance(86_400)
+    grown = {"targetDedicatedNodes": NODES_EACH, "targetLowPriorityNodes": 0, "resizeTimeout": "PT12H"}
+    timed("resize them to 2,500 s", lambda: [azure.batch("POST", f"/pools/{name}/resize", grown) for name in names])
+    azure.clock.advance(86_400)
+    timed("count all nodes s", lambda: _count(azure))
+    first = f"https://{ACCOUNT}.{REGION}.batch.azure.com/pools/pool7/nodes?api-version=2025-06-01"
+    took["page of 1,000 nodes ms"] = 1000 / rate(lambda: azure.app.answer("GET", first, HEADERS))
+    timed("list all nodes s", lambda: _list_all(azure, names))
+    return took
+
+
+def _sized(name: str) -> dict[str, Any]:
+    return {"id": name, "targetDedicatedNodes": NODES_EACH // 2}
+
+
+def _count(azure: Azure) -> None:
+    """Ask for the counts of all pools, page by page, and see that every node is idle."""
+    idle, query = 0, "/nodecounts"
+    while query:
+        told = azure.batch("GET", query)
+        idle += sum(row["dedicated"]["idle"] for row in told.body["value"])
+        query = told.body.get("odata.nextLink", "").partition(".azure.com")[2].replace("api-version=2025-06-01", "")
+    assert idle == POOLS * NODES_EACH, idle
+
+
+def _list_all(azure: Azure, names: list[str]) -> None:
+    seen = 0
+    for name in names:
+        url = f"https://{ACCOUNT}.{REGION}.batch.azure.com/pools/{name}/nodes?api-version=2025-06-01"
+        while url:
+            told = azure.send("GET", url)
+            seen += len(told.body["value"])
+            url = told.body.get("odata.nextLink", "")
+    assert seen == POOLS * NODES_EACH, seen
+
+
+def main() -> None:
+    azure = Azure()
+    print(f"small GETs straight into the app: {straight(azure):,.0f}/s")
+    print(f"small GETs through ASGI: {through_asgi(azure):,.0f}/s")
+    found = over_http(azure)
+    print("small GETs over HTTP: uvicorn is not installed" if found is None else f"over HTTP: {found:,.0f}/s")
+    before = memory_mib()
+    for name, value in many_nodes(azure).items():
+        print(f"{name}: {value:.2f}")
+    print(f"memory before and with 100,000 nodes: {before:.0f} MiB, {memory_mib():.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
