@@ -185,6 +185,7 @@ class App:
             raise planes.unknown_route(call.method, call.path, call.api_version)
         if route.versioned:
             planes.check_version(plane, call.api_version)
+        planes.check_names(plane, params.values())
         call.params |= params
         call.body = _decode(plane, body)
         return route.handler(call)

@@ -8,6 +8,7 @@ import msgspec
 
 from batchimg_magics.sim import faults, planes
 from batchimg_magics.sim.imports import ImportRefusedError, import_documents
+from batchimg_magics.sim.operations import NEVER
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 
 if TYPE_CHECKING:
@@ -20,10 +21,7 @@ def control_routes(clock: Clock) -> Routes:
 
     @routes.on("POST", "/advance")
     def _advance(call: Call) -> Reply:
-        try:
-            clock.advance(float(_body(call)["seconds"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise _refused(f"seconds: {error}") from error
+        clock.advance(_seconds(call))
         return Reply(200, {"now": planes.stamp(clock.now())})
 
     routes.on("POST", "/import")(_import)
@@ -36,6 +34,17 @@ def _body(call: Call) -> dict[str, Any]:
     if not isinstance(call.body, dict):
         raise _refused("the body is no object")
     return call.body
+
+
+def _seconds(call: Call) -> float:
+    """Return by how much the request wants time to move: on, and not beyond the years that dates can be written of."""
+    try:
+        seconds = float(_body(call)["seconds"])
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _refused(f"seconds: {error}") from error
+    if not 0 <= seconds < NEVER - call.now:
+        raise _refused(f"seconds: time never goes back and ends in the year 9999, and not {seconds} s from now")
+    return seconds
 
 
 def _refused(reason: str) -> Refusal:

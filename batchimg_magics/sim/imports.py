@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.sim import import_shapes
 from batchimg_magics.sim.arm import split_id
 from batchimg_magics.sim.world import Item, World
 
@@ -87,6 +88,9 @@ def import_documents(
         A document has no resource id, or is of a type that the simulator does not know.
     """
     resources = [arm_document(document, any_type=any_type) for document in _flat(documents)]
+    for resource in resources:
+        if wrong := import_shapes.problem(resource):
+            raise ImportRefusedError(f"{resource['id']}: {wrong}")
     generalized = {vm["id"].lower() for vm in resources if _is_generalized(vm)}
     with world.transaction(write=True):
         for resource in resources:
@@ -150,6 +154,8 @@ def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[st
             status = {"code": details.lower().replace("vm ", "PowerState/"), "displayStatus": details}
             inside.setdefault("instanceView", {"statuses": [status]})
         bare = {name: value for name, value in bare.items() if name in _TOP} | {"properties": inside}
+    if not isinstance(bare["properties"], dict):
+        raise ImportRefusedError(f"{key}: its properties are no object")
     bare["properties"].setdefault("provisioningState", "Succeeded")
     return bare | {"id": key, "name": bare.get("name", path[-1][1]), "type": kind}
 

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.sim.wire import Refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from batchimg_magics.sim.wire import Plane
 
 ARM_HOST = "management.azure.com"
@@ -114,6 +116,13 @@ def check_version(plane: Plane, version: str) -> None:
         raise Refusal(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
     message = "The api-version query parameter (?api-version=) is required for all requests."
     raise Refusal(400, "MissingApiVersionParameter", message)
+
+
+def check_names(plane: Plane, names: Iterable[str]) -> None:
+    """Refuse names in a path of ARM that can be no resource's: a slash that was written as ``%2F``, or nothing."""
+    wrong = [name for name in names if "/" in name or not name.strip()] if plane == "arm" else []
+    if wrong:
+        raise Refusal(400, "InvalidResourceName", f"The resource name '{wrong[0]}' in the request's path is invalid.")
 
 
 def bad_json(plane: Plane, reason: str) -> Refusal:

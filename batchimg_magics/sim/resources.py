@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import arm
+from batchimg_magics.sim import arm, compute
 from batchimg_magics.sim.planes import unknown_route
 from batchimg_magics.sim.regions import DISPLAY_NAMES
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
@@ -82,10 +82,10 @@ def get_group(call: Call) -> Reply:
 @routes.on("PUT", "/subscriptions/{subscription}/resourcegroups/{group}")
 def put_group(call: Call) -> Reply:
     """Make a resource group, or change its tags; it stays where it is."""
-    body = call.body if isinstance(call.body, dict) else {}
-    if not body.get("location"):
-        raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
-    document = _new_group(call, body)
+    call.body = compute.body_of(call)
+    compute.location_of(call)
+    compute.check_tags(call.body.get("tags"))
+    document = _new_group(call, call.body)
     old = call.world.get(document["id"])
     if old is not None and old.doc["location"].lower() != document["location"].lower():
         message = (

@@ -68,7 +68,7 @@ def instance_view(world: World, vm: Item, now: float) -> dict[str, Any]:
     told = {"code": f"PowerState/{state}", "level": "Info", "displayStatus": f"VM {state}"}
     mark = [_GENERALIZED] if vm.hidden.get("generalized") else []
     view: dict[str, Any] = _inside(vm, now) if state == "running" else {}
-    view["disks"] = [{"name": disk["name"], "statuses": [done]} for disk in disks_of(vm)]
+    view["disks"] = [{"name": disk.get("name", ""), "statuses": [done]} for disk in disks_of(vm)]
     view["hyperVGeneration"] = (imported or {}).get("hyperVGeneration") or _generation(world, vm)
     return view | {"statuses": [done, *mark, told]}
 

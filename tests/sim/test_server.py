@@ -7,6 +7,7 @@ import asyncio
 import json
 import re
 import signal
+import socket
 import ssl
 import stat
 import subprocess
@@ -165,3 +166,8 @@ def test_port_that_is_taken_is_said(served: dict[str, str], capsys: pytest.Captu
     port = served["url"].rpartition(":")[2]
     assert server.main(["--port", port, "--no-tls"]) == 1
     assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err
+
+
+def test_listener_lets_small_writes_go_at_once() -> None:
+    with server.listening("127.0.0.1", 0) as listener:
+        assert listener.proto == socket.IPPROTO_TCP  # else asyncio leaves Nagle's algorithm on
