@@ -161,21 +161,40 @@ def unknown_route(method: str, path: str, version: str) -> Refusal:
 def error_body(plane: Plane | None, refusal: Refusal, *, base: str, request_id: str, now: float) -> dict[str, Any]:
     """Write a refusal as the plane writes it."""
     if plane == "batch":
-        text = f"{refusal.message}\nRequestId:{request_id}\nTime:{stamp(now)}"
-        body: dict[str, Any] = {
-            "odata.metadata": f"{base}/$metadata#Microsoft.Azure.Batch.Protocol.Entities.Container.errors/@Element",
-            "code": refusal.code,
-            "message": {"lang": "en-US", "value": text},
-        }
-        if refusal.details:
-            body["values"] = [{"key": key, "value": value} for key, value in refusal.details]
-        return body
+        return _batch_error(refusal, base, request_id, now)
+    if plane == "login":
+        return _login_error(refusal, request_id, now)
     error: dict[str, Any] = {"code": refusal.code, "message": refusal.message}
     if refusal.target is not None:
         error["target"] = refusal.target
     if refusal.details:
         error["details"] = [{"code": code, "message": message} for code, message in refusal.details]
     return {"error": error}
+
+
+def _batch_error(refusal: Refusal, base: str, request_id: str, now: float) -> dict[str, Any]:
+    text = f"{refusal.message}\nRequestId:{request_id}\nTime:{stamp(now)}"
+    body: dict[str, Any] = {
+        "odata.metadata": f"{base}/$metadata#Microsoft.Azure.Batch.Protocol.Entities.Container.errors/@Element",
+        "code": refusal.code,
+        "message": {"lang": "en-US", "value": text},
+    }
+    if refusal.details:
+        body["values"] = [{"key": key, "value": value} for key, value in refusal.details]
+    return body
+
+
+def _login_error(refusal: Refusal, request_id: str, now: float) -> dict[str, Any]:
+    """Write it as OAuth has it. Source: "Authentication and authorization error codes" of Microsoft Entra ID."""
+    number = re.match(r"AADSTS(\d+)", refusal.message)
+    return {
+        "error": refusal.code,
+        "error_description": refusal.message,
+        "error_codes": [int(number[1])] if number else [],
+        "timestamp": stamp(now, 0),
+        "trace_id": request_id,
+        "correlation_id": request_id,
+    }
 
 
 def headers(plane: Plane | None, *, now: float, request_id: str) -> dict[str, str]:

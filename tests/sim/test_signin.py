@@ -83,7 +83,8 @@ def test_no_token_is_refused_on_each_plane_in_its_shape(azure: Frame) -> None:
 
 def test_a_form_without_a_grant_is_refused(azure: Frame) -> None:
     told = azure.ask("POST", f"{LOGIN}/oauth2/v2.0/token", b"scope=x", headers={})
-    assert (told.status, told.code) == (400, "invalid_request")
+    assert (told.status, told.body["error"]) == (400, "invalid_request")
+    assert told.body["error_codes"] == [900144]
 
 
 def test_the_openid_configuration_leads_to_the_token_endpoint(azure: Frame) -> None:
