@@ -64,7 +64,11 @@ def _failed(reason: str) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="batchimg sim", description="Serve the local Azure on this machine.")
+    parser = argparse.ArgumentParser(
+        prog="batchimg sim",
+        description="Serve the local Azure on this machine, for the SDKs, Azure's command line and npm's clients.",
+        epilog="scenarios: " + "; ".join(f"{name}: {what}" for name, what in faults.SCENARIOS.items()),
+    )
     parser.add_argument("--port", type=int, default=PORT, help="0 for any that is free (default: %(default)s)")
     parser.add_argument("--host", type=loopback, default="127.0.0.1", help="an address of loopback")
     parser.add_argument("--world", default=":memory:", metavar="FILE", help="its file (default: in memory)")

@@ -1,4 +1,7 @@
-"""``batchimg VERB ...``: the same verbs on the command line. Tables as text, or as JSON for machines."""
+"""``batchimg VERB ...``: the same verbs on the command line. Tables as text, or as JSON for machines.
+
+``batchimg sim`` is of the command line alone: it serves the local Azure to other clients, and makes no table.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +43,13 @@ def main(words: Sequence[str] | None = None) -> int:
     int
         0: done. 1: it failed. 2: the line makes no sense, nothing was done. 130: Ctrl-C.
     """
+    words = sys.argv[1:] if words is None else words
+    if [*words[:1]] == ["sim"]:
+        from batchimg_magics.sim.server import main as serve
+
+        return serve(words[1:])
     try:
-        asked = lines.parse(sys.argv[1:] if words is None else words, prog=PROG, shared=(JSON, PROFILE))
+        asked = lines.parse(words, prog=PROG, shared=(JSON, PROFILE))
         _refuse_leaving(asked)
         _run(asked)
     except lines.HelpAsked as text:

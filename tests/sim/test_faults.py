@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -88,6 +90,18 @@ def test_fault_that_makes_no_sense_is_refused(single: dict[str, Any]) -> None:
     frame = Frame()
     assert frame.ask("POST", FAULTS, {"faults": [single]}).status == 400
     assert frame.ask("GET", FAULTS).body["faults"] == []
+
+
+def test_every_scenario_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs/local-azure.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| ([a-z-]+) \| (.*) \|$", page, re.MULTILINE))
+    rows.pop("scenario")
+    assert rows == faults.SCENARIOS
+
+
+def test_every_property_of_a_fault_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs/local-azure.md").read_text(encoding="utf-8")
+    assert [name for name in faults.Fault.__struct_fields__ if f"`{name}`" not in page] == []
 
 
 def test_scenarios_are_listed_and_set() -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytest.importorskip("uvicorn", reason="the extra 'server' is not installed")
-RUN = "import sys; from batchimg_magics.sim.server import main; sys.exit(main())"
+RUN = "import sys; from batchimg_magics.ui.cli import main; sys.exit(main())"
 GROUPS = f"/subscriptions/{SUBSCRIPTION}/resourcegroups?api-version=2021-04-01"
 
 
@@ -105,7 +105,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     """Serve a world from a process of its own; return what it says, with the url."""
     home = tmp_path_factory.mktemp("served")
     words = ["--port", "0", "--world", str(home / "w.db"), "--certificates", str(home / "tls"), "--control"]
-    with subprocess.Popen([sys.executable, "-c", RUN, *words], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([sys.executable, "-c", RUN, "sim", *words], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         said = {}
         for line in process.stdout:
