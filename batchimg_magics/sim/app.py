@@ -122,20 +122,7 @@ class App:
         LostError
             A fault that was asked for drops the connection.
         """
-        parts = urlsplit(url)
-        place = planes.place(parts.hostname or "", parts.path)
-        call = Call(
-            world=self.world,
-            now=0.0,
-            method=method.upper(),
-            host=parts.hostname or "",
-            path=place.path,
-            base=f"{parts.scheme}://{parts.netloc}{place.prefix}",
-            params={"account": place.account} if place.account else {},
-            query={name.lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)},
-            headers={name.lower(): value for name, value in headers.items()},
-            request_id=str(uuid.uuid5(uuid.UUID(self._nonce), str(next(self._numbers)))),
-        )
+        call, place = self._call(method, url, headers)
         fault, left = strike(call, place.plane), {}
         try:
             if fault is not None:
@@ -152,6 +139,24 @@ class App:
             raise LostError(worked=True)
         reply.headers = left | reply.headers
         return self._write(call, place.plane, reply)
+
+    def _call(self, method: str, url: str, headers: Mapping[str, str]) -> tuple[Call, Place]:
+        """Return a request as handlers take it, and where it goes."""
+        parts = urlsplit(url)
+        place = planes.place(parts.hostname or "", parts.path)
+        call = Call(
+            world=self.world,
+            now=0.0,
+            method=method.upper(),
+            host=parts.hostname or "",
+            path=place.path,
+            base=f"{parts.scheme}://{parts.netloc}{place.prefix}",
+            params={"account": place.account} if place.account else {},
+            query={name.lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)},
+            headers={name.lower(): value for name, value in headers.items()},
+            request_id=str(uuid.uuid5(uuid.UUID(self._nonce), str(next(self._numbers)))),
+        )
+        return call, place
 
     def _in_transaction(self, call: Call, place: Place, body: bytes) -> Reply:
         """Run the request's handler; what only reads shares the world with other readers."""
