@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from pandas.api.extensions import ExtensionArray
 
-    from batchimg_magics.core.tables import Column, Table
+    from batchimg_magics.core.schemas import Column
+    from batchimg_magics.core.tables import Table
 
 __all__ = ["DTYPES", "frame"]
 

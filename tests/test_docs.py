@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import batchimg_magics
-from batchimg_magics.core.tables import SCHEMAS
+from batchimg_magics.core.schemas import SCHEMAS
 from batchimg_magics.reference import page
 from batchimg_magics.ui.lines import parse, split
 from batchimg_magics.ui.verbs import JSON, PROFILE, VERBS, Verb

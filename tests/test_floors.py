@@ -14,7 +14,7 @@ FLOORS = (
     {"errors", "resource_ids"},
     {"spec"},
     {"core"},
-    {"frames", "profiles", "work"},
+    {"frames", "profiles", "verbs", "work"},
     {"connecting", "jobs", "session"},
     {"ui"},
     {"reference", PACKAGE},

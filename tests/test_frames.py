@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchimg_magics.core.tables import SCHEMAS, Column, Table
+from batchimg_magics.core.schemas import SCHEMAS, Column
+from batchimg_magics.core.tables import Table
 from batchimg_magics.frames import DTYPES, frame
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {

@@ -15,7 +15,8 @@ from urllib.parse import quote
 import msgspec
 
 from batchimg_magics.core.azure import BATCH_API_VERSION
-from batchimg_magics.core.tables import NODE_STATES, SCHEMAS, Table
+from batchimg_magics.core.schemas import NODE_STATES, SCHEMAS
+from batchimg_magics.core.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

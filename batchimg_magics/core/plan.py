@@ -32,7 +32,7 @@ class Outcome:
     Parameters
     ----------
     action
-        One of `tables.ACTIONS`.
+        One of `schemas.ACTIONS`.
     state, detail
         Words for the table.
     id

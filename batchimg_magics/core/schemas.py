@@ -1,0 +1,183 @@
+"""What columns the tables have: one schema a verb, kept here and nowhere else.
+
+DataFrames, text tables and the reference page are made by it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+#: What a column holds. In pandas: ``string``, ``Int64``, ``Float64``, ``boolean``, ``datetime64[us, UTC]`` and
+#: ``category``. A missing value is None here and ``<NA>`` there.
+Kind = Literal["text", "int", "float", "bool", "time", "word"]
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table.
+
+    Parameters
+    ----------
+    name
+        With its unit where it has one (``seconds``, ``size_gib``).
+    kind
+        What it holds.
+    doc
+        What it says, in one line.
+    words
+        For ``word``: the service's words. One that is not among them is appended.
+    """
+
+    name: str
+    kind: Kind
+    doc: str
+    words: tuple[str, ...] = ()
+
+
+# FACTS: the vocabulary of the Batch data plane, 2025-06-01.
+NODE_STATES = (
+    "creating", "starting", "waitingforstarttask", "starttaskfailed", "idle", "running", "rebooting", "reimaging",
+    "upgradingos", "offline", "preempted", "unusable", "unknown", "leavingpool", "deallocating", "deallocated",
+)  # fmt: skip
+ALLOCATION_STATES = ("steady", "resizing", "stopping")
+POOL_STATES = ("active", "deleting")
+#: What became of one resource in a verb's work.
+ACTIONS = ("made", "found", "changed", "deleted", "kept", "would delete", "would make")
+#: How a round of a resize ended.
+OUTCOMES = ("done", "short", "passing", "quota", "fatal", "stopped")
+
+SCHEMAS: dict[str, tuple[Column, ...]] = {
+    "connect": (
+        Column("connection", "word", "where the work goes: the local Azure or the real one", ("local", "azure")),
+        Column("account", "text", "the Batch account"),
+        Column("region", "text", "the account's region"),
+        Column("resource_group", "text", "where images, galleries and snapshots are made"),
+        Column("subscription", "text", "the subscription's id"),
+        Column("pools", "int", "pools in the account now"),
+        Column("pool_quota", "int", "pools the account may have"),
+        Column("dedicated_core_quota", "int", "dedicated cores the account may use; missing where Azure tells none"),
+        Column("spot_core_quota", "int", "spot cores the account may use"),
+        Column("world", "text", "the local Azure's file, or :memory:"),
+        Column("speed", "text", "simulated seconds a second; max: time moves only while a verb waits"),
+        Column("time", "time", "the service's time"),
+    ),
+    "vms": (
+        Column("vm", "text", "the VM's name"),
+        Column("resource_group", "text", "its resource group"),
+        Column("region", "text", "its region"),
+        Column("vm_size", "text", "its size"),
+        Column("os", "word", "operating system", ("Linux", "Windows")),
+        Column("image", "text", "the Marketplace image it was made from: publisher:offer:sku"),
+        Column("power", "word", "power state", ("running", "stopped", "deallocated", "deallocating", "starting")),
+        Column("generalized", "bool", "whether Azure marks it generalized"),
+        Column("generation", "word", "Hyper-V generation", ("V1", "V2")),
+        Column("security", "word", "security type", ("Standard", "TrustedLaunch", "ConfidentialVM")),
+        Column("data_disks", "int", "attached data disks"),
+        Column("disks_gib", "int", "the size of all its disks in GiB"),
+        Column("id", "text", "resource id"),
+    ),
+    "images": (
+        Column("image", "text", "the image definition's name"),
+        Column("version", "text", "the image version"),
+        Column("gallery", "text", "the gallery"),
+        Column("pool", "text", "the pool it was made for; missing where this tool did not make it"),
+        Column("used_by", "text", "pools whose nodes are made from it"),
+        Column("state", "text", "provisioning state"),
+        Column("os", "word", "operating system", ("Linux", "Windows")),
+        Column("generation", "word", "Hyper-V generation", ("V1", "V2")),
+        Column("security", "text", "the definition's security type"),
+        Column("regions", "text", "where replicas are, and how many: region=n"),
+        Column("snapshots", "text", "the snapshots it was made from, by LUN"),
+        Column("published", "time", "when it was published"),
+        Column("id", "text", "resource id of the version"),
+    ),
+    "pools": (
+        Column("pool", "text", "the pool's name"),
+        Column("vm_size", "text", "its nodes' size"),
+        Column("state", "word", "pool state", POOL_STATES),
+        Column("allocation", "word", "allocation state", ALLOCATION_STATES),
+        Column("dedicated", "int", "dedicated nodes that there are"),
+        Column("dedicated_target", "int", "dedicated nodes wanted"),
+        Column("spot", "int", "spot nodes that there are; Azure counts preempted ones too"),
+        Column("spot_target", "int", "spot nodes wanted"),
+        Column("image", "text", "the image its nodes are made from"),
+        Column("autoscale", "bool", "whether a formula sets the targets"),
+        Column("errors", "text", "codes of the last resize's errors"),
+        Column("created", "time", "when it was made"),
+        Column("ours", "bool", "whether this tool made it"),
+    ),
+    "create": (
+        Column("step", "text", "what was done"),
+        Column("resource", "text", "its name"),
+        Column("action", "word", "what became of it", ACTIONS),
+        Column("state", "text", "the state it ended in"),
+        Column("seconds", "float", "how long it took, in the service's time"),
+        Column("detail", "text", "what else there is to say"),
+        Column("id", "text", "resource id"),
+    ),
+    "nodes": (
+        Column("node_id", "text", "the node's id"),
+        Column("state", "word", "node state", NODE_STATES),
+        Column("scheduling", "word", "whether it takes tasks", ("enabled", "disabled")),
+        Column("since", "time", "in this state since"),
+        Column("allocated", "time", "when the VM was allocated"),
+        Column("booted", "time", "when it last started"),
+        Column("dedicated", "bool", "dedicated or spot"),
+        Column("vm_size", "text", "its size"),
+        Column("ip", "text", "private address"),
+        Column("running_tasks", "int", "tasks that run on it now"),
+        Column("start_task", "word", "state of its start task", ("running", "completed")),
+        Column("exit_code", "int", "exit code of its start task"),
+        Column("errors", "text", "what the node agent reports, code: message"),
+        Column("image_version", "text", "the image version it runs"),
+        Column("agent_version", "text", "the node agent's version"),
+    ),
+    "node counts": (
+        Column("state", "word", "node state", NODE_STATES),
+        Column("dedicated", "int", "dedicated nodes in it"),
+        Column("spot", "int", "spot nodes in it"),
+    ),
+    "resize": (
+        Column("round", "int", "which round"),
+        Column("started", "time", "when it was asked for"),
+        Column("ended", "time", "when the pool was steady again"),
+        Column("seconds", "float", "how long that took, in the service's time"),
+        Column("dedicated_from", "int", "live dedicated nodes before"),
+        Column("dedicated_to", "int", "live dedicated nodes after"),
+        Column("dedicated_target", "int", "dedicated nodes wanted"),
+        Column("spot_from", "int", "live spot nodes before"),
+        Column("spot_to", "int", "live spot nodes after"),
+        Column("spot_target", "int", "spot nodes wanted"),
+        Column("timeout_minutes", "float", "the resize timeout that Azure was given"),
+        Column("code", "text", "this resize's error code"),
+        Column("message", "text", "this resize's error message"),
+        Column("class", "word", "what kind of outcome it is", OUTCOMES),
+        Column("action", "text", "what was done about it"),
+    ),
+    "wait": (
+        Column("pool", "text", "the pool"),
+        Column("allocation", "word", "allocation state", ALLOCATION_STATES),
+        Column("dedicated", "int", "live dedicated nodes"),
+        Column("dedicated_target", "int", "dedicated nodes wanted"),
+        Column("spot", "int", "live spot nodes"),
+        Column("spot_target", "int", "spot nodes wanted"),
+        Column("ready", "int", "nodes that are idle or running"),
+        Column("bad", "int", "nodes that are unusable or whose start task failed"),
+        Column("seconds", "float", "how long this wait took, in the service's time"),
+    ),
+    "delete": (
+        Column("resource", "text", "its name"),
+        Column("type", "text", "resource type"),
+        Column("action", "word", "what became of it", ACTIONS),
+        Column("seconds", "float", "how long it took, in the service's time"),
+        Column("detail", "text", "what else there is to say"),
+        Column("id", "text", "resource id"),
+    ),
+    "help": (
+        Column("verb", "text", "the verb"),
+        Column("does", "text", "what it does"),
+        Column("line", "text", "how it is used"),
+    ),
+}
+SCHEMAS["stop"] = SCHEMAS["wait"]

@@ -1,0 +1,30 @@
+"""What a verb's job is: its options are taken apart at once, the work is done on the session's loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from batchimg_magics.errors import SpecError
+from batchimg_magics.spec import closest
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.progress import Board
+    from batchimg_magics.core.tables import Table
+
+#: The options have made sense; given the board it says how it goes on, this does the work.
+Job: TypeAlias = Callable[["Board"], Coroutine[Any, Any, "Table"]]
+UNTIL = ("ready", "steady")
+
+
+def known(word: str, option: str, allowed: tuple[str, ...]) -> str:
+    """Return the word when it is among those allowed.
+
+    Raises
+    ------
+    SpecError
+        It is not; the nearest is named.
+    """
+    if word not in allowed:
+        raise SpecError(f"{option} is {word!r}", hint=closest(word, allowed))
+    return word

@@ -1,0 +1,32 @@
+"""Names that there are, for completion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core import offers, pools
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+    from batchimg_magics.core.azure import Azure
+
+
+async def _pool_names(azure: Azure) -> list[str]:
+    return [pool["name"] for pool in await pools.listed(azure)]
+
+
+async def _vm_names(azure: Azure) -> list[str]:
+    return [vm["name"] for vm in await azure.listed(azure.compute.virtual_machines.list_all())]
+
+
+async def _size_names(azure: Azure) -> list[str]:
+    return [size["name"] for size in await offers.sizes(azure)]
+
+
+#: Kind of name to who asks for it.
+NAMES: dict[str, Callable[[Azure], Coroutine[Any, Any, list[str]]]] = {
+    "pool": _pool_names,
+    "vm": _vm_names,
+    "vm_size": _size_names,
+}

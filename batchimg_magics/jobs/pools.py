@@ -1,0 +1,56 @@
+"""Jobs that make pools, look at them and take them away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core import apply, nodes, pools
+from batchimg_magics.spec import PoolSpec, pool_name
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from batchimg_magics.connecting import Link
+    from batchimg_magics.core.progress import Board
+    from batchimg_magics.core.tables import Table
+    from batchimg_magics.jobs.job import Job
+
+
+def _pools(link: Link) -> Job:
+    return lambda _: pools.table(link.azure)
+
+
+def _create(link: Link, name: str, *, spec: Mapping[str, Any] | str | None = None, **options: Any) -> Job:
+    wanted = PoolSpec.build(name, spec, **options)
+    return lambda board: apply.create(link.azure, wanted, board)
+
+
+def _nodes(link: Link, name: str, *, counts: bool = False) -> Job:
+    table = nodes.counts_table if counts else nodes.table
+
+    async def run(_: Board) -> Table:
+        pool = await pools.state(link.azure, pool_name(name))
+        return await table(link.azure, pool.name)
+
+    return run
+
+
+def _delete(link: Link, name: str, *, image: bool = False, dry_run: bool = False, yes: bool = False) -> Job:
+    pool = pool_name(name)
+    withheld = link.local is None and not (yes or dry_run)
+
+    async def run(board: Board) -> Table:
+        table = await apply.delete(link.azure, pool, board, image=image, dry_run=dry_run or withheld)
+        return replace(table, caption=f"{table.caption}; add --yes to do it") if withheld else table
+
+    return run
+
+
+#: Verb to its job.
+JOBS: dict[str, Callable[..., Job]] = {
+    "pools": _pools,
+    "create": _create,
+    "nodes": _nodes,
+    "delete": _delete,
+}

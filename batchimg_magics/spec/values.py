@@ -1,0 +1,100 @@
+"""Single values that a researcher gives: durations, counts, names, and the nearest of what there is."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING
+
+from batchimg_magics.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = ["MAX_NODES", "closest", "node_count", "parse_duration", "pool_name", "resize_timeout"]
+
+#: Azure refuses a shorter resize timeout.
+#: Source: Batch service, resizeTimeout: "The minimum value is 5 minutes".
+MIN_RESIZE_TIMEOUT_S = 300.0
+#: More nodes than any account's quota has ever allowed in one pool; beyond it a count is a slip of the hand.
+MAX_NODES = 100_000
+_POOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+
+
+def parse_duration(text: str | float) -> float:
+    """Return the seconds in a duration such as ``90s``, ``30m``, ``1h30m`` or ``900``.
+
+    Raises
+    ------
+    SpecError
+        It is none.
+    """
+    if isinstance(text, (int, float)):
+        return float(text)
+    match = _DURATION.fullmatch(text.strip().lower())
+    if not match or not any(match.groups()):
+        raise SpecError(f"{text!r} is not a duration", hint="write it as 90s, 30m or 1h30m")
+    hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return hours * 3600 + minutes * 60 + seconds
+
+
+def closest(word: str, known: Iterable[str]) -> str:
+    """Return a hint that names what was probably meant, or what there is; empty when there is nothing.
+
+    Parameters
+    ----------
+    word
+        What was asked for.
+    known
+        What there is.
+    """
+    by_lower = {name.lower(): name for name in known}
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    if near:
+        return f"did you mean {by_lower[near[0]]}?"
+    names = sorted(by_lower.values())
+    return f"there is: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
+
+
+def resize_timeout(text: str | float) -> float:
+    """Return the seconds in a resize timeout, which Azure wants to be five minutes at least.
+
+    Raises
+    ------
+    SpecError
+        It is shorter, or no duration.
+    """
+    seconds = parse_duration(text)
+    if seconds < MIN_RESIZE_TIMEOUT_S:
+        raise SpecError(f"a resize timeout of {text}", hint="Azure's rule: a resize timeout is at least 5 minutes")
+    return seconds
+
+
+def node_count(value: int | None, option: str) -> int | None:
+    """Return a number of nodes when it makes sense; None stays None.
+
+    Raises
+    ------
+    SpecError
+        It is negative, or more than any pool ever had.
+    """
+    if value is not None and not 0 <= value <= MAX_NODES:
+        raise SpecError(f"{option} is {value}", hint=f"a pool has 0 to {MAX_NODES:,} nodes of a kind")
+    return value
+
+
+def pool_name(name: str) -> str:
+    """Return the name when Azure takes it for a pool.
+
+    Raises
+    ------
+    SpecError
+        Azure would refuse it.
+    """
+    if not _POOL_NAME.fullmatch(name):
+        raise SpecError(
+            f"{name!r} is no name for a pool",
+            hint="Azure's rule: 1 to 64 letters, digits, hyphens and underscores; case is kept but not told apart",
+        )
+    return name

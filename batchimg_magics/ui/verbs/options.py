@@ -1,0 +1,191 @@
+"""What a verb and an option are, how their words are read, and the options that several verbs have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from batchimg_magics.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+__all__ = [
+    "JSON",
+    "NAME",
+    "NODES",
+    "NO_WAIT",
+    "PROFILE",
+    "RESIZE_TIMEOUT",
+    "SPOT",
+    "UNTIL",
+    "Option",
+    "Verb",
+    "count",
+    "replica",
+    "text_of",
+    "whole",
+]
+
+#: What completion offers for a value: what `Session.names` knows, files, or the verbs themselves.
+Offer = Literal["", "pool", "vm", "vm_size", "profile", "file", "verb"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option or argument of a verb.
+
+    Parameters
+    ----------
+    flag
+        ``--vm-size``; an argument that stands by its place has no dashes.
+    help
+        What it says, in one line.
+    metavar
+        What stands for its value in help; empty for a switch, which takes none.
+    read
+        From the word on the line to the value. Raises `ValueError` with what is wrong.
+    words
+        The only values that it takes, if there are only some.
+    offer
+        What completion offers.
+    dest
+        The keyword of the `Session` method; by default the flag's own name.
+    const
+        What a switch says.
+    gather
+        Makes one value of the values of an option that may be given several times.
+    optional
+        For an argument: it may be left out.
+    """
+
+    flag: str
+    help: str
+    metavar: str = ""
+    read: Callable[[str], Any] = str
+    words: tuple[str, ...] = ()
+    offer: Offer = ""
+    dest: str = ""
+    const: bool = True
+    gather: Callable[[Iterable[Any]], Any] | None = None
+    optional: bool = False
+
+    @property
+    def by_place(self) -> bool:
+        """Whether it stands by its place, without dashes."""
+        return not self.flag.startswith("-")
+
+    @property
+    def keyword(self) -> str:
+        """The keyword of the `Session` method."""
+        return self.dest or self.flag.lstrip("-").replace("-", "_")
+
+    @property
+    def usage(self) -> str:
+        """How it is written on a line."""
+        if self.by_place:
+            return f"[{self.metavar}]" if self.optional else self.metavar
+        return f"{self.flag} {self.metavar}" if self.metavar else self.flag
+
+    def value(self, word: str) -> Any:  # noqa: ANN401 - what it is, each option's `read` knows
+        """Read a word on the line.
+
+        Raises
+        ------
+        SpecError
+            It is not among the words, or `read` does not take it.
+        """
+        if self.words and word not in self.words:
+            raise SpecError(f"{self.flag} is {word!r}", hint=f"it is one of: {', '.join(self.words)}")
+        try:
+            return self.read(word)
+        except ValueError as error:
+            raise SpecError(f"{self.flag} is {word!r}: {error}", hint=f"it reads {self.usage}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """One verb.
+
+    Parameters
+    ----------
+    name
+        The verb.
+    does
+        What it does, in one line.
+    options
+        Its arguments and options, in the order of help.
+    examples
+        Lines without ``%batchimg``.
+    takes_body
+        Whether a cell's body (YAML) belongs to it.
+    """
+
+    name: str
+    does: str
+    options: tuple[Option, ...] = ()
+    examples: tuple[str, ...] = ()
+    takes_body: bool = False
+
+    @property
+    def usage(self) -> str:
+        """How it is used, in short."""
+        parts = [self.name, *(option.usage for option in self.options if option.by_place)]
+        if any(not option.by_place for option in self.options):
+            parts.append("[options]")
+        return " ".join(parts)
+
+
+def count(word: str) -> int:
+    """Read a number of things.
+
+    Upper bounds belong to the spec and to the session, which see what the count is of.
+    """
+    if not word.removeprefix("-").isdecimal():
+        raise ValueError("a count is a whole number")
+    if word.startswith("-"):
+        raise ValueError("a count is 0 or more")
+    return int(word)
+
+
+def whole(word: str) -> int:
+    """Read a whole number."""
+    try:
+        return int(word)
+    except ValueError:
+        raise ValueError("it is a whole number") from None
+
+
+def replica(word: str) -> tuple[str, int]:
+    """Read ``REGION=N``."""
+    region, equals, number = word.rpartition("=")
+    if not equals or not region:
+        raise ValueError("a region and a number belong here")
+    return region, count(number)
+
+
+def text_of(path: str) -> str:
+    """Read a file of text."""
+    from pathlib import Path
+
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ValueError(getattr(error, "strerror", None) or "the file is not text") from error
+
+
+NAME = Option("name", "the pool's name", metavar="NAME", offer="pool")
+NODES = Option("--nodes", "how many dedicated nodes", metavar="N", read=count)
+SPOT = Option("--spot", "how many spot nodes (cheaper; Azure may take them back)", metavar="N", read=count)
+RESIZE_TIMEOUT = Option(
+    "--timeout", "resize timeout of Azure's, e.g. 30m; at least 5m, by default as the size needs", metavar="DURATION"
+)
+UNTIL = Option(
+    "--until",
+    "ready: wait until the nodes are idle or running (default); steady: only until they are allocated",
+    metavar="STATE",
+    words=("ready", "steady"),
+)
+NO_WAIT = Option("--no-wait", "return at once; the notebook's kernel goes on with the work", dest="wait", const=False)
+PROFILE = Option("--profile", "connect as `connect --save-as NAME` saved it", metavar="NAME", offer="profile")
+JSON = Option("--json", "print the rows as JSON, for machines")

@@ -1,0 +1,165 @@
+"""The verbs as plain calls: what `Session` answers with DataFrames."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+__all__ = ["Verbs"]
+
+
+class Verbs(ABC):
+    """Every verb as a method that returns a pandas DataFrame; the columns are those of the reference."""
+
+    @abstractmethod
+    def _frame(self, verb: str, /, **options: Any) -> pd.DataFrame:
+        """Run a verb to its end, unless `wait` is False, and return its table."""
+
+    def connect(self, **target: Any) -> pd.DataFrame:
+        """Choose the local Azure or a real account.
+
+        Parameters
+        ----------
+        **target
+            The fields of `connecting.Target`.
+
+        Returns
+        -------
+        DataFrame
+            One row: account, region, quotas, and the world where it is local.
+
+        Raises
+        ------
+        SpecError, NotConnectedError
+            The options make no connection.
+        AuthenticationError
+            Nobody is signed in.
+        """
+        return self._frame("connect", **target)
+
+    def vms(self) -> pd.DataFrame:
+        """Return the VMs of the subscription, one a row."""
+        return self._frame("vms")
+
+    def images(self) -> pd.DataFrame:
+        """Return the image versions there are and who uses them, one a row."""
+        return self._frame("images")
+
+    def pools(self) -> pd.DataFrame:
+        """Return the account's pools, one a row."""
+        return self._frame("pools")
+
+    def create(
+        self, name: str, *, spec: Mapping[str, Any] | str | None = None, wait: bool = True, **options: Any
+    ) -> pd.DataFrame:
+        """Make a pool and the image that its nodes are made from, or go on with it.
+
+        Parameters
+        ----------
+        name
+            The pool's.
+        spec
+            What is wanted, as a mapping or YAML text.
+        wait
+            Whether to wait for the end.
+        **options
+            Fields of `PoolSpec`, which win over `spec`.
+
+        Returns
+        -------
+        DataFrame
+            One row a step.
+
+        Raises
+        ------
+        SpecError, NotFoundError, ConflictError
+            It cannot be; nothing was changed.
+        ProvisioningError, ResizeError
+            Azure failed at a step; the error's table has what was done.
+        """
+        return self._frame("create", name=name, spec=spec, wait=wait, **options)
+
+    def nodes(self, name: str, *, counts: bool = False) -> pd.DataFrame:
+        """Return a pool's nodes, one a row; or how many are in each state.
+
+        Raises
+        ------
+        NotFoundError
+            There is no such pool.
+        """
+        return self._frame("nodes", name=name, counts=counts)
+
+    def resize(
+        self,
+        name: str,
+        *,
+        nodes: int | None = None,
+        spot: int | None = None,
+        timeout: str | float | None = None,
+        until: str = "ready",
+        wait: bool = True,
+    ) -> pd.DataFrame:
+        """Bring a pool to a size, in as many rounds as it takes.
+
+        Parameters
+        ----------
+        name
+            The pool's.
+        nodes, spot
+            How many dedicated and spot nodes; a kind that is not named keeps its target.
+        timeout
+            Azure's timeout of one round: seconds or ``30m``, at least five minutes.
+        until
+            ``ready`` or ``steady``.
+        wait
+            Whether to wait for the end.
+
+        Returns
+        -------
+        DataFrame
+            One row a round.
+
+        Raises
+        ------
+        ResizeError
+            The target was not reached; the error's table has the rounds.
+        """
+        return self._frame("resize", name=name, nodes=nodes, spot=spot, timeout=timeout, until=until, wait=wait)
+
+    def wait(self, name: str, *, until: str = "ready", timeout: str | float | None = None) -> pd.DataFrame:
+        """Wait until a pool is steady or its nodes are ready; one row with how it stands then."""
+        return self._frame("wait", name=name, until=until, timeout=timeout)
+
+    def stop(self, name: str) -> pd.DataFrame:
+        """Stop a pool's resize; one row with how it stands then."""
+        return self._frame("stop", name=name)
+
+    def delete(
+        self, name: str, *, image: bool = False, dry_run: bool = False, yes: bool = False, wait: bool = True
+    ) -> pd.DataFrame:
+        """Delete a pool and, with `image`, all that was made for its image.
+
+        Parameters
+        ----------
+        name
+            The pool's.
+        image
+            Whether the image goes too.
+        dry_run
+            Only say what would go.
+        yes
+            Needed on a real connection; without it, nothing is deleted there.
+        wait
+            Whether to wait for the end.
+
+        Returns
+        -------
+        DataFrame
+            One row a resource.
+        """
+        return self._frame("delete", name=name, image=image, dry_run=dry_run, yes=yes, wait=wait)
