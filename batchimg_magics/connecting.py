@@ -241,6 +241,7 @@ def _open_real(target: Target, through: Callable[[Transport], Transport]) -> Lin
 
     from azure.core.pipeline.transport import AioHttpTransport
     from azure.identity.aio import DefaultAzureCredential
+    from platformdirs import user_cache_path
 
     if target.profile:
         profile = profiles.recall(target.profile)
@@ -260,7 +261,9 @@ def _open_real(target: Target, through: Callable[[Transport], Transport]) -> Lin
     if target.save_as:
         profiles.save(target.save_as, profile)
     scope = Scope(profile.subscription, profile.resource_group, profile.account)
-    azure = Azure(scope, DefaultAzureCredential(), through(AioHttpTransport()))
+    # The local Azure's prices are its own, and are kept nowhere.
+    cache = user_cache_path("batchimg")
+    azure = Azure(scope, DefaultAzureCredential(), through(AioHttpTransport()), cache=cache)
     return Link(azure, asyncio.new_event_loop(), contextlib.nullcontext)
 
 

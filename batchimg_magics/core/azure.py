@@ -31,6 +31,7 @@ from batchimg_magics.resource_ids import BATCH, COMPUTE, ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable
+    from pathlib import Path
 
     from azure.batch.aio import BatchClient
     from azure.core.credentials_async import AsyncTokenCredential
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse
     from azure.mgmt.batch.aio import BatchManagementClient
     from azure.mgmt.compute.aio import ComputeManagementClient
+
+    from batchimg_magics.core.price_list import PriceList
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -110,6 +113,8 @@ class Azure:
         An async credential of azure-identity's kind.
     transport
         How requests are sent, and what `sleep` goes through.
+    cache
+        A directory for what Azure tells everybody; None: it is kept in memory.
     """
 
     def __init__(
@@ -117,8 +122,11 @@ class Azure:
         scope: Scope,
         credential: AsyncTokenCredential,
         transport: AsyncHttpTransport[Any, Any],
+        *,
+        cache: Path | None = None,
     ) -> None:
         self.scope = scope
+        self._cache = cache
         self._credential = credential
         self._transport = transport
         self._options: dict[str, Any] = {"per_retry_policies": [_Watch(self)], "transport": transport}
@@ -142,6 +150,13 @@ class Azure:
         from azure.mgmt.batch.aio import BatchManagementClient
 
         return BatchManagementClient(self._credential, self.scope.subscription, ARM_ENDPOINT, **self._options)
+
+    @cached_property
+    def prices(self) -> PriceList:
+        """The public price list."""
+        from batchimg_magics.core.price_list import PriceList
+
+        return PriceList(self._transport, self.now, self._cache and self._cache / "prices.json")
 
     async def batch(self) -> BatchClient:
         """Return the client of the account's data plane, whose address the account tells."""

@@ -1,0 +1,221 @@
+"""What nodes cost, from the public price list, and the arithmetic of it.
+
+Azure bills every node by the hour whatever its state, and its OS and data disks beside it. A price that is not known
+is None all the way: it never becomes 0.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import price_list
+from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.errors import AuthenticationError, NotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from batchimg_magics.core.azure import Azure, Json
+
+#: Source: Azure's price pages: a month is 730 hours.
+HOURS_A_MONTH = 730.0
+#: Kind of storage account of a disk to its product in the price list, and the letter of its tiers.
+_DISK_PRODUCTS = {
+    "premium": ("Premium SSD Managed Disks", "P"),
+    "standardssd": ("Standard SSD Managed Disks", "E"),
+    "standard": ("Standard HDD Managed Disks", "S"),
+}
+#: The largest disk of each tier in GiB: a disk pays for its whole tier. Source: managed disks' documents.
+_TIERS = {
+    4: 1, 8: 2, 16: 3, 32: 4, 64: 6, 128: 10, 256: 15, 512: 20, 1024: 30, 2048: 40, 4096: 50, 8192: 60, 16384: 70,
+    32767: 80,
+}  # fmt: skip
+#: Standard HDDs have no tier below S4.
+_LEAST_HDD_TIER = 4
+#: The dearest kind that Batch attaches stands for a disk whose kind nobody said: what is within a budget stays so.
+_DEAREST = "Premium_LRS"
+#: Source: Batch service, DataDisk, storageAccountType: "If omitted, the default is "standard_lrs"".
+_DATA_DISK = "Standard_LRS"
+#: Image versions are read across subscriptions, which the SDK's client cannot.
+_GALLERY_API_VERSION = "2024-03-03"
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """A managed disk that each node has.
+
+    Parameters
+    ----------
+    sku
+        Its storage account type, e.g. ``Premium_LRS`` or ``premium_lrs``.
+    size_gib
+        Its size; None where it is not known.
+    """
+
+    sku: str
+    size_gib: int | None
+
+    @property
+    def product(self) -> str | None:
+        """Its product in the price list; None for a kind that is not priced by tiers."""
+        return _DISK_PRODUCTS[self._kind][0] if self._kind in _DISK_PRODUCTS else None
+
+    @property
+    def tier(self) -> str | None:
+        """The tier that it is billed as, e.g. ``P10``."""
+        if self._kind not in _DISK_PRODUCTS or not self.size_gib:
+            return None
+        least = _LEAST_HDD_TIER if self._kind == "standard" else 0
+        fitting = (tier for gib, tier in _TIERS.items() if gib >= (self.size_gib or 0) and tier >= least)
+        tier = next(fitting, None)
+        return None if tier is None else f"{_DISK_PRODUCTS[self._kind][1]}{tier}"
+
+    @property
+    def _kind(self) -> str:
+        return self.sku.lower().partition("_")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """What one node costs an hour, in US dollars. None: not known.
+
+    Parameters
+    ----------
+    dedicated_usd_per_hour, spot_usd_per_hour
+        The VM alone.
+    disks_usd_per_hour
+        All managed disks of one node.
+    as_of
+        When the oldest of these prices was read.
+    """
+
+    dedicated_usd_per_hour: float | None = None
+    spot_usd_per_hour: float | None = None
+    disks_usd_per_hour: float | None = None
+    as_of: dt.datetime | None = None
+
+    def node(self, *, dedicated: bool) -> float | None:
+        """Return what a node of a kind costs an hour, with its disks."""
+        return added((self.dedicated_usd_per_hour if dedicated else self.spot_usd_per_hour, self.disks_usd_per_hour))
+
+    def cost(self, dedicated: int, spot: int) -> float | None:
+        """Return what so many nodes cost an hour; None where a price that matters is not known."""
+        kinds = ((dedicated, self.node(dedicated=True)), (spot, self.node(dedicated=False)))
+        return added(None if rate is None else count * rate for count, rate in kinds if count)
+
+
+def added(parts: Iterable[float | None]) -> float | None:
+    """Return the sum; None as soon as one part is not known."""
+    total = 0.0
+    for part in parts:
+        if part is None:
+            return None
+        total += part
+    return total
+
+
+def spent(usd_per_hour: float | None, seconds: float) -> float | None:
+    """Return what a rate comes to in so many seconds."""
+    return None if usd_per_hour is None else usd_per_hour * seconds / 3600
+
+
+async def rates(azure: Azure, size: str, os_type: str, disks: Sequence[Disk] | None = ()) -> Rates:
+    """Return what a node costs in the account's region.
+
+    Parameters
+    ----------
+    azure
+        Whose account.
+    size
+        VM size as Azure spells it, e.g. ``Standard_D4s_v5``.
+    os_type
+        ``Linux`` or ``Windows``, in any case.
+    disks
+        The managed disks of one node; None: not known.
+    """
+    region = region_key(str((await azure.account())["location"]))
+    rows, read = await azure.prices.rows(f"serviceName eq 'Virtual Machines' and armSkuName eq '{size}'", region)
+    windows, now = os_type.lower() == "windows", azure.now()
+    dates, by_tier = [read], dict[str, float]()
+    for product in sorted({disk.product for disk in disks or () if disk.product}):
+        found, when = await azure.prices.rows(f"serviceName eq 'Storage' and productName eq '{product}'", region)
+        by_tier |= price_list.disk_prices(found, now)
+        dates.append(when)
+    months = None if disks is None else added(by_tier.get(disk.tier or "") for disk in disks)
+    spot = price_list.vm_price(rows, now, windows=windows, kind="Spot")
+    if spot is None:
+        # Batch's low-priority nodes are spot nodes since March 2026; the older meter may stand there alone.
+        spot = price_list.vm_price(rows, now, windows=windows, kind="Low Priority")
+    known = [date for date in dates if date is not None]
+    return Rates(
+        price_list.vm_price(rows, now, windows=windows),
+        spot,
+        None if months is None else months / HOURS_A_MONTH,
+        dt.datetime.fromtimestamp(min(known), dt.UTC) if known else None,
+    )
+
+
+# -- of a pool ---------------------------------------------------------------------------------------------------
+
+
+async def of_pool(azure: Azure, pool: Json) -> Rates:
+    """Return what a node of a pool costs.
+
+    Parameters
+    ----------
+    azure
+        Whose.
+    pool
+        The pool's document in Azure Resource Manager.
+    """
+    machine = dig(pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration") or {}
+    agent = str(machine.get("nodeAgentSkuId")).lower()
+    os_type = "Windows" if agent.startswith("batch.node.windows") else "Linux"
+    # Pages of prices are told apart by case, and the data plane's way of spelling a size is in lower case.
+    return await rates(azure, str(pool["properties"]["vmSize"]), os_type, await disks_of(azure, machine))
+
+
+async def disks_of(azure: Azure, machine: Json) -> list[Disk] | None:
+    """Return the managed disks of a node; None where the OS disk's size is not known.
+
+    A disk whose kind nobody said counts as Premium SSD, the dearest that Batch attaches.
+
+    Parameters
+    ----------
+    azure
+        Whose.
+    machine
+        A pool's ``virtualMachineConfiguration``, as Azure Resource Manager writes it.
+    """
+    image = await _image_sizes(azure, dig(machine, "imageReference", "id"))
+    system = machine.get("osDisk") or {}
+    disks = [Disk(_sku(one, _DATA_DISK), one.get("diskSizeGB")) for one in machine.get("dataDisks") or []]
+    disks += [Disk(_DEAREST, size_gib) for size_gib in image[1:]]
+    if not dig(system, "ephemeralOSDiskSettings", "placement"):  # an ephemeral one is on the host, and costs nothing
+        size_gib = system.get("diskSizeGB") or next(iter(image), None)
+        if size_gib is None:
+            return None
+        disks.insert(0, Disk(_sku(system, _DEAREST), size_gib))
+    return disks
+
+
+def _sku(disk: Json, default: str) -> str:
+    return str(dig(disk, "managedDisk", "storageAccountType") or disk.get("storageAccountType") or default)
+
+
+async def _image_sizes(azure: Azure, image_id: str | None) -> list[int | None]:
+    """Return the sizes of an image version's disks, the OS disk first; nothing where they cannot be read.
+
+    The data disks of an image are attached to every node.
+    """
+    if not image_id or "/versions/" not in image_id.lower():
+        return []
+    try:
+        answer = await azure.get(f"{image_id}?api-version={_GALLERY_API_VERSION}")
+    except (NotFoundError, AuthenticationError):
+        return []
+    storage = dig(answer.json(), "properties", "storageProfile")
+    data = dig(storage, "dataDiskImages") or []
+    return [dig(storage, "osDiskImage", "sizeInGB"), *(one.get("sizeInGB") for one in data)]
