@@ -5,8 +5,7 @@ long it boots, what becomes of it - is read from one hash of the cohort's seed a
 pure function: the same in every process, at every moment, with nothing running in between. A cohort of thousands is
 computed as columns.
 
-Source: the recorded pools (FACTS 4 and 6). They have at most five nodes: how arrival scales beyond is **assumed**, and
-every number that is assumed or recorded stands in `Pace` and the tables below it, and nowhere else.
+Source: the recorded pools (FACTS 4 and 6). The numbers are in `node_times`, with how each is known.
 """
 
 from __future__ import annotations
@@ -21,6 +20,8 @@ from typing import Literal
 import msgspec
 import numpy as np
 import numpy.typing as npt
+
+from batchimg_magics.sim.node_times import BOOT_S, CREATING_S, OUTAGE_S, PACE
 
 Kind = Literal["dedicated", "spot"]
 Floats = npt.NDArray[np.float64]
@@ -48,87 +49,6 @@ STATES = (
 CODE = {state: code for code, state in enumerate(STATES)}
 #: The code of a node that has not come yet, or has left.
 ABSENT = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """The assumed and recorded numbers of allocation, in one place.
-
-    Parameters
-    ----------
-    first_s
-        Recorded (36 and 31 s at 2025-06-01 and 2024-02-01, 41-96 s in older traffic): from the resize to its first
-        nodes, least and most.
-    wave_nodes
-        Assumed: nodes come in scale sets of so many at once. Recorded: nodes of one small resize come within 30 us.
-    wave_s
-        Assumed, by source of the image: seconds between two waves. 45 s a wave of 100 takes 1,000 nodes in 8 minutes,
-        inside the 15 minutes per 1,000 nodes that the gallery documents tell to allow; 200 s makes a managed image
-        miss its target somewhat above 300 nodes in the default 15 minutes, as the source document warns.
-    nodes_per_replica
-        Documented: one gallery replica for 300 nodes. Assumed: with fewer, waves slow down in proportion.
-    settled_s
-        Recorded: from the last node to steady.
-    empty_s
-        Recorded: a resize that has nothing to do, and one that a quota forbids, is steady after so long.
-    failed_s
-        Assumed: an allocation that fails for its image's sake is given up after so long.
-    stop_s
-        Recorded: stopping a resize takes so long.
-    leave_s
-        Recorded (91 and 95 s for 2 nodes): from leavingpool to gone.
-    leave_per_node_s
-        Assumed: what each further node of a removal adds to that.
-    empty_delete_s
-        Recorded: a pool without nodes is gone so long after its DELETE.
-    unusable_after_s
-        Assumed: Batch gives a booted system that never reports up after so long.
-    recovery_s
-        Assumed: an unusable node that recovers does so after so long.
-    start_task_s
-        Assumed: a start task whose command names no time takes so long.
-    """
-
-    first_s: tuple[float, float] = (30.0, 60.0)
-    wave_nodes: int = 100
-    wave_s: tuple[tuple[str, float], ...] = (("marketplace", 45.0), ("gallery", 45.0), ("managed", 200.0))
-    nodes_per_replica: int = 300
-    settled_s: float = 0.55
-    empty_s: float = 1.4
-    failed_s: float = 60.0
-    stop_s: float = 5.0
-    leave_s: float = 90.0
-    leave_per_node_s: float = 0.02
-    empty_delete_s: float = 3.0
-    unusable_after_s: float = 600.0
-    recovery_s: float = 900.0
-    start_task_s: float = 10.0
-
-
-PACE = Pace()
-#: Quantiles (0, 1/4, 1/2, 3/4, 1) of seconds from allocation to boot's end. Marketplace: recorded (FACTS 6, newer
-#: traffic). Managed image: the older recordings' quartiles. Gallery: assumed, those less Microsoft's claim of "up to
-#: 30 %".
-BOOT_S: dict[str, tuple[float, ...]] = {
-    "linux/marketplace": (46.0, 50.0, 58.0, 66.0, 90.0),
-    "windows/marketplace": (120.0, 136.0, 200.0, 300.0, 456.0),
-    "linux/gallery": (70.0, 131.0, 168.0, 240.0, 319.0),
-    "windows/gallery": (130.0, 168.0, 240.0, 319.0, 456.0),
-    "linux/managed": (100.0, 187.0, 240.0, 320.0, 456.0),
-    "windows/managed": (150.0, 187.0, 300.0, 400.0, 520.0),
-}
-#: Quantiles of seconds a node reads `creating` before `starting` (recorded: 0.7, 10.5, 10.7, 10.8).
-CREATING_S = (0.7, 6.0, 10.5, 10.7, 11.0)
-#: Quantiles of seconds until Batch gets a preempted node back; assumed.
-OUTAGE_S = (120.0, 300.0, 600.0, 1200.0, 3600.0)
-#: verb -> what a node then goes through, as (state, seconds); the last state stays. Reboot and reimage: recorded
-#: (65 s, 276 s); deallocation: assumed.
-VERBS: dict[str, tuple[tuple[str, float], ...]] = {
-    "reboot": (("rebooting", 65.0), ("starting", 1.2), ("idle", math.inf)),
-    "reimage": (("reimaging", 276.0), ("starting", 13.4), ("idle", math.inf)),
-    "deallocate": (("idle", 2.0), ("deallocating", 45.0), ("deallocated", math.inf)),
-    "start": (("starting", 50.0), ("idle", math.inf)),
-}
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
@@ -223,7 +143,7 @@ def wave_s(source: str, nodes: int, replicas: int | None, slowed: float = 1.0) -
         What a scenario slows it down by.
     """
     short = 1.0 if replicas is None else max(1.0, nodes / (max(1, replicas) * PACE.nodes_per_replica))
-    return dict(PACE.wave_s)[source] * short * slowed
+    return PACE.wave_s[source] * short * slowed
 
 
 def first_s(seed: str) -> float:

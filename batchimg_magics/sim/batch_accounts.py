@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from batchimg_magics.sim import arm, faults
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.batch_bodies import shaped
 from batchimg_magics.sim.batch_errors import on_arm, refusal
 from batchimg_magics.sim.batch_time import changed, etag, header_date, ticks
@@ -30,14 +31,20 @@ if TYPE_CHECKING:
 
 TYPE = "Microsoft.Batch/batchAccounts"
 KIND = TYPE.lower()
-RETRY_AFTER_S = 15
-#: Recorded: a new account's first URL, asked 0.2 s later, still says 202, and the URL in that answer, asked 15 s later,
-#: 200. What lies between nobody saw: here the account is there at once, and its first URL says so after Retry-After.
-CREATE_S = 0.0
-#: Assumed.
-DELETE_S = 30.0
-#: Accounts in a region; the service's default differs by subscription.
-ACCOUNT_QUOTA = 50
+basis = Basis("Batch accounts")
+RETRY_AFTER_S = basis.seen(15, "s", "Retry-After of work on an account, and of the deletion of a pool", "recordings")
+CREATE_S = basis.assumed(
+    0.0,
+    "s",
+    "an account in the making: its first URL says so after Retry-After",
+    "a recorded account's URL said 202 after 0.2 s and 200 after 15 s; what lies between nobody saw",
+)
+DELETE_S = basis.assumed(30.0, "s", "deletion of an account", "no recording shows its end")
+ACCOUNT_QUOTA = basis.assumed(50, "accounts", "in a region", "the service's default differs by subscription")
+basis.rule(
+    "Every new account has the quotas of the one whose making was recorded.",
+    "Azure decides by the history of a subscription",
+)
 _NAME = re.compile(r"[a-z0-9]{3,24}")
 _UPDATABLE = ("allowedAuthenticationModes", "autoStorage", "encryption", "networkProfile", "publicNetworkAccess")
 

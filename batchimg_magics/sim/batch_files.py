@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from batchimg_magics.sim import batch_nodes, batch_tasks, commands, odata, tasks
-from batchimg_magics.sim.allocation import PACE
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.batch_bodies import shaped
 from batchimg_magics.sim.batch_errors import missing_property, refusal
 from batchimg_magics.sim.batch_pools import load
 from batchimg_magics.sim.batch_time import header_date, stamp, ticks
+from batchimg_magics.sim.node_times import PACE
 from batchimg_magics.sim.wire import Reply, Routes
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 routes = Routes("batch")
 _OF_NODE = "/pools/{pool}/nodes/{node}"
 _OF_TASK = "/jobs/{job}/tasks/{task}"
-#: Files that an upload of a node's logs puts into the container; assumed.
-LOG_FILES = 8
+basis = Basis("Files of nodes and tasks")
+LOG_FILES = basis.assumed(8, "files", "that an upload of a node's logs says to have made", "no recording has one")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import batch_accounts, commands, fleet, odata, pool_images, pools, supported_images, tasks
-from batchimg_magics.sim.allocation import PACE, STATES
+from batchimg_magics.sim.allocation import STATES
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.batch_errors import refusal
 from batchimg_magics.sim.batch_pools import load
 from batchimg_magics.sim.batch_time import stamp
+from batchimg_magics.sim.node_times import PACE
 from batchimg_magics.sim.wire import Reply, Routes
 
 if TYPE_CHECKING:
@@ -27,10 +29,17 @@ if TYPE_CHECKING:
 
 routes = Routes("batch", "/pools/{pool}/nodes")
 counting = Routes("batch")
-#: Pools on a page of node counts at most (2024 specification).
-COUNTS_PAGE = 10
-#: Assumed: node counts are this much behind the nodes' own states.
-COUNTS_LAG_S = 5.0
+basis = Basis("Nodes on the data plane")
+COUNTS_PAGE = basis.documented(
+    10, "pools", "on a page of node counts at most", "the specification of 2024; the SDK's text says otherwise"
+)
+COUNTS_LAG_S = basis.assumed(
+    5.0, "s", "that node counts are behind the nodes' own states", "documented is that they lag, not how much"
+)
+basis.rule(
+    "The errors of an unusable node, and of one whose start task failed, are worded by the simulator.",
+    "no recording has such a node",
+)
 #: The node agent of recorded nodes of 2026.
 AGENT_VERSION = "1.12.39"
 _CERTIFICATES_UNTIL = "2025"
@@ -192,7 +201,7 @@ def _start_task_info(pool: Pool, node: Node) -> dict[str, Any]:
 
 
 def _problems(node: Node) -> list[dict[str, Any]]:
-    """Return what is wrong with a node; the wording is assumed, no recording has such a node."""
+    """Return what is wrong with a node."""
     if node.state == "unusable":
         message = "The virtual machine allocated for the node has not reported to the Batch service."
         reason = "The node agent did not start. Make sure that the image was generalized and its system can boot."

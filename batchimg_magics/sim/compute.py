@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: How names are judged; a gallery's has no hyphen. Source: the rules as Azure's own refusals quote them.
 NAME, GALLERY_NAME = r"^[^_\W][\w-._]{0,79}(?<![-.])$", r"^[^_\W][\w._]{0,79}(?<![-.])$"
 _PATTERNS = {rule: re.compile(rule.replace(r"\w-._", r"\w.-"), re.ASCII) for rule in (NAME, GALLERY_NAME)}
-#: How long what was deleted is remembered, so that an open world does not assume it again.
+#: How long what was deleted is remembered, so that it is not taken to be there again in an open world.
 KEPT_S = 7 * 86_400.0
 #: What a body may say beside location and properties, by what a resource keeps of it.
 _BESIDE = ("tags", "sku", "zones", "identity", "extendedLocation", "plan")

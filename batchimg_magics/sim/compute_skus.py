@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm
 from batchimg_magics.sim.arm import region
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.regions import DISPLAY_NAMES
 from batchimg_magics.sim.sizes import Size, all_sizes, find_size
 from batchimg_magics.sim.vm_view import power
@@ -26,8 +27,17 @@ _RARE = {
 _ZONED = frozenset(
     {"eastus", "eastus2", "centralus", "southcentralus", "westus2", "westus3", "northeurope", "westeurope", "uksouth"}
 )
-#: vCPUs that the simulator's subscription may use in a region, in all, by family, and as spot: assumed.
-_CORES, _FAMILY_CORES, _SPOT_CORES = 1000, 350, 100
+basis = Basis("Sizes and quotas of the subscription")
+_QUOTAS = basis.assumed(
+    {"in all": 1000, "of one family": 350, "spot": 100},
+    "vCPUs",
+    "that the subscription may use in a region",
+    "every subscription has its own",
+)
+basis.rule(
+    "A size is offered in every region, unless it is one of the few that are known to be rare.",
+    "Azure's page of products by region, read in part; the same goes for regions with zones",
+)
 
 routes = Routes("arm")
 
@@ -76,9 +86,9 @@ def list_usages(call: Call) -> Reply:
     families = sorted({size.family for size in all_sizes().values()})
     rows = [
         _usage("virtualMachines", "Virtual Machines", count, 25_000),
-        _usage("cores", "Total Regional vCPUs", sum(cores.values()), _CORES),
-        _usage("lowPriorityCores", "Total Regional Spot vCPUs", 0, _SPOT_CORES),
-        *(_usage(family, f"{family} vCPUs", cores.get(family, 0), _FAMILY_CORES) for family in families),
+        _usage("cores", "Total Regional vCPUs", sum(cores.values()), _QUOTAS["in all"]),
+        _usage("lowPriorityCores", "Total Regional Spot vCPUs", 0, _QUOTAS["spot"]),
+        *(_usage(family, f"{family} vCPUs", cores.get(family, 0), _QUOTAS["of one family"]) for family in families),
     ]
     return Reply(200, {"value": rows})
 

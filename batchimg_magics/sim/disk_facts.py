@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from batchimg_magics.sim.basis import Basis
+
 DISK_SKUS = (
     "Standard_LRS",
     "StandardSSD_LRS",
@@ -44,6 +46,11 @@ _STANDARD = {
 _TIERS = {"StandardSSD": "Standard", "PremiumV2": "Premium", "UltraSSD": "Ultra"}
 #: The largest disk.
 MOST_GIB = 65_536
+basis = Basis("Sizes of disks")
+OS_DISK_GIB = basis.documented(
+    {"Linux": 30, "Windows": 127}, "GiB", "of the OS disk of a Marketplace image", "the images' own documents"
+)
+SIZE_GIB = basis.assumed(30, "GiB", "of a disk in an image or a version whose size nothing tells", "a blob's, say")
 
 
 def disk_properties(sku: str, size_gib: int) -> dict[str, Any]:

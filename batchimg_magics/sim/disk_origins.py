@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, image_sources, lineage, supported_images
+from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.disk_facts import OS_DISK_GIB
 from batchimg_magics.sim.image_sources import ImageProblem
 from batchimg_magics.sim.wire import Refusal
 
@@ -29,10 +31,14 @@ _INHERITED = (
     "encryptionSettingsCollection",
     "diskSizeGB",
 )
-#: OS disks of Marketplace images, and of what nothing tells the size of. Source: the images' own documents.
-_OS_DISK_GIB = {"Linux": 30, "Windows": 127}
-#: Simulated seconds that a copy into another region takes a GiB: assumed, nobody has recorded one.
-_COPY_S_PER_GIB = 1.0
+basis = Basis("Copies of disks and snapshots")
+_COPY_S_PER_GIB = basis.assumed(
+    1.0, "s", "for each GiB of a snapshot that is copied into another region", "no recording has such a copy"
+)
+basis.rule(
+    "A system that comes from a blob was deprovisioned: its owner's word is taken.",
+    "nobody here can look into a blob",
+)
 
 
 @dataclass(slots=True)
@@ -90,8 +96,7 @@ def _uploaded(_: Call, creation: dict[str, Any]) -> Origin:
 
 def _imported(_: Call, creation: dict[str, Any]) -> Origin:
     compute.text(creation.get("sourceUri"), "creationData.sourceUri")
-    # Nobody here knows what is in a blob, so its owner's word is taken.
-    return Origin({"creationData": creation, "diskSizeGB": _OS_DISK_GIB["Linux"]}, {"deprovisioned": True})
+    return Origin({"creationData": creation, "diskSizeGB": OS_DISK_GIB["Linux"]}, {"deprovisioned": True})
 
 
 def _copied(call: Call, creation: dict[str, Any]) -> Origin:
@@ -148,7 +153,7 @@ def _of_image(call: Call, creation: dict[str, Any]) -> Origin:
     windows = image.os == "windows" if image else "windows" in marketplace.get("publisher", "").lower()
     os_type = "Windows" if windows else "Linux"
     properties = {"osType": os_type, "hyperVGeneration": image.generation if image else "V1"}
-    return Origin(properties | {"creationData": creation, "diskSizeGB": _OS_DISK_GIB[os_type]}, {"deprovisioned": True})
+    return Origin(properties | {"creationData": creation, "diskSizeGB": OS_DISK_GIB[os_type]}, {"deprovisioned": True})
 
 
 def _of_gallery(call: Call, creation: dict[str, Any], key: str, lun: object) -> Origin:
@@ -165,7 +170,7 @@ def _of_gallery(call: Call, creation: dict[str, Any], key: str, lun: object) -> 
     properties = {"osType": image.os_type, "hyperVGeneration": image.generation} | capabilities
     if image.security_type == "TrustedLaunch":
         properties["securityProfile"] = {"securityType": "TrustedLaunch"}
-    size = image.os_disk_gib or _OS_DISK_GIB[image.os_type]
+    size = image.os_disk_gib or OS_DISK_GIB[image.os_type]
     return Origin(properties | {"creationData": creation, "diskSizeGB": size}, {"deprovisioned": image.deprovisioned})
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, disk_origins, opening
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.compute import Built, Kind
 from batchimg_magics.sim.disk_facts import (
     DISK_SKUS,
@@ -41,8 +42,13 @@ _READ_ONLY = _SPEEDS | {
     "timeCreated",
     "uniqueId",
 }
-#: A disk reads ActiveSAS for a while after its link has run out: recorded, a minute after one of 10 s still; assumed.
-_LINK_LAG_S = 300.0
+basis = Basis("Disks")
+_LINK_LAG_S = basis.assumed(
+    300.0,
+    "s",
+    "that a disk still reads ActiveSAS after its link has run out",
+    "a recorded disk did so a minute after a link of 10 s; nobody saw the end",
+)
 
 routes = Routes("arm")
 

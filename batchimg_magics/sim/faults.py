@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.operations import share
 from batchimg_magics.sim.wire import LostError, Refusal
 
@@ -31,8 +32,13 @@ SCENARIOS = {
     "stuck-replication": "the copy of a gallery image version into its last region never ends",
     "not-deprovisioned": "VMs look prepared, and their systems were never deprovisioned",
 }
-#: Cores that an account has in the scenario ``quota``: in all, of one family, and for spot nodes.
-SMALL_QUOTAS = {"dedicatedCoreQuota": 40, "dedicatedCoreQuotaPerVMFamily": 32, "lowPriorityCoreQuota": 16}
+basis = Basis("Scenarios: answers and quotas")
+SMALL_QUOTAS = basis.assumed(
+    {"dedicatedCoreQuota": 40, "dedicatedCoreQuotaPerVMFamily": 32, "lowPriorityCoreQuota": 16},
+    "cores",
+    "that an account has in the scenario `quota`",
+    "little enough that ten nodes of four cores meet each of them",
+)
 
 
 class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -80,13 +86,18 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return method and re.search(self.path, f"{call.host}{call.path}", re.IGNORECASE) is not None
 
 
-#: What the scenario ``flaky`` is made of. Assumed: how often Azure fails so, nobody says.
+_SHARES = basis.assumed(
+    {"429": 0.02, "500": 0.01, "503": 0.02, "request lost": 0.01, "answer lost": 0.01},
+    "of all requests",
+    "to which this happens in the scenario `flaky`",
+    "nobody says how often Azure fails so",
+)
 _FLAKY = (
-    Fault(status=429, retry_after_s=2, share=0.02, times=None),
-    Fault(status=500, share=0.01, times=None),
-    Fault(status=503, retry_after_s=1, share=0.02, times=None),
-    Fault(lost="request", share=0.01, times=None),
-    Fault(lost="answer", share=0.01, times=None),
+    Fault(status=429, retry_after_s=2, share=_SHARES["429"], times=None),
+    Fault(status=500, share=_SHARES["500"], times=None),
+    Fault(status=503, retry_after_s=1, share=_SHARES["503"], times=None),
+    Fault(lost="request", share=_SHARES["request lost"], times=None),
+    Fault(lost="answer", share=_SHARES["answer lost"], times=None),
 )
 #: Code and message of an answer that says nothing of them, by status: of ARM, and of Batch.
 _WORDS = {

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import numpy as np
 
-from batchimg_magics.sim import allocation
+from batchimg_magics.sim import allocation, node_times
 from batchimg_magics.sim.allocation import ABSENT, CODE, STATES, Cohort, Kind
 
 if TYPE_CHECKING:
@@ -244,7 +244,7 @@ def _after_events(
 
 def _phases(cohort: Cohort, verb: str) -> tuple[tuple[str, float], ...]:
     """Return what a node goes through: a start task that is waited for runs again whenever it has booted."""
-    phases = allocation.VERBS[verb]
+    phases = node_times.VERBS[verb]
     if phases[-1][0] != "idle" or cohort.start_task_s is None:
         return phases
     ends = "starttaskfailed" if cohort.start_task_fails else "idle"

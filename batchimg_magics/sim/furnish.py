@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.disk_facts import disk_properties
 from batchimg_magics.sim.imports import add_group
 from batchimg_magics.sim.planes import stamp
@@ -29,6 +30,13 @@ ACCOUNT = "genomicsbatch"
 _TOP = f"/subscriptions/{SUBSCRIPTION}"
 _GROUP = f"{_TOP}/resourceGroups/{GROUP}"
 _DAY_S = 86_400.0
+basis = Basis("The furnished world")
+_QUOTAS = basis.assumed(
+    {"dedicated": 2000, "spot": 1000},
+    "cores",
+    "that the furnished account may use; those of each family are in data/family_quotas.json",
+    "no one account's: enough for pools of some hundred nodes, little enough to be met",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +126,10 @@ def _account(world: World, now: float) -> Item:
         "accountEndpoint": f"{ACCOUNT}.{REGION}.batch.azure.com",
         "nodeManagementEndpoint": f"{guid}.{REGION}.service.batch.azure.com",
         "provisioningState": "Succeeded",
-        "dedicatedCoreQuota": 2000,
+        "dedicatedCoreQuota": _QUOTAS["dedicated"],
         "dedicatedCoreQuotaPerVMFamily": _family_quotas(),
         "dedicatedCoreQuotaPerVMFamilyEnforced": True,
-        "lowPriorityCoreQuota": 1000,
+        "lowPriorityCoreQuota": _QUOTAS["spot"],
         "poolQuota": 100,
         "activeJobAndJobScheduleQuota": 300,
         "poolAllocationMode": "BatchService",

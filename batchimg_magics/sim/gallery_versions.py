@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, opening, replication, version_sources
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.compute import Built, Kind, whole
 from batchimg_magics.sim.galleries import DEFINITIONS, VERSIONS
 from batchimg_magics.sim.planes import stamp
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}", re.ASCII)
 #: Each part of a version is a 32-bit integer.
 _MOST = 2**31 - 1
-#: Copies of a version in one region. Source: FACTS 1.6.
-_MOST_REPLICAS = 100
+basis = Basis("Gallery image versions")
+_MOST_REPLICAS = basis.documented(100, "copies", "of a version in one region at most", "the gallery documents")
+basis.rule(
+    "The refusal to delete a version before its end of life is worded by the simulator.",
+    "that there is one is documented, no recording has it",
+)
 _MODES = ("Full", "Shallow")
 _PROFILE = "galleryImageVersion.properties.publishingProfile"
 #: In the words that terraform-provider-azurerm #21999 quotes of Azure; which regions is ours.
@@ -152,7 +157,7 @@ def _moment(text: object) -> float:
 
 
 def _refuse_early_deletion(call: Call, version: Item) -> None:
-    """Refuse to delete before its end of life a version whose safety profile says so. The wording is assumed."""
+    """Refuse to delete before its end of life a version whose safety profile says so."""
     properties = version.doc["properties"]
     ends = properties["publishingProfile"].get("endOfLifeDate")
     blocked = (properties.get("safetyProfile") or {}).get("blockDeletionBeforeEndOfLife")

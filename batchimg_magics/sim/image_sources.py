@@ -6,10 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, replication
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.galleries import VERSIONS, security_type
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.world import Item, World
+
+
+basis = Basis("Images of pools")
+basis.rule(
+    "All nodes of a system with Azure extensions, or on an encrypted OS disk, become unusable.",
+    "Microsoft says that Batch may fail to deploy them",
+)
+basis.rule(
+    "An image from outside, imported as a document, was deprovisioned if its document says Generalized.",
+    "no document says what is really on a disk",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +35,7 @@ class ImageSource:
     deprovisioned
         Whether its system was.
     reports
-        Whether nodes of it come up: its system was deprovisioned, has no Azure extensions, and is not encrypted. That
-        the latter two make nodes unusable is assumed; Microsoft says that Batch may fail to deploy them.
+        Whether nodes of it come up: its system was deprovisioned, has no Azure extensions, and is not encrypted.
     replicas
         In the region; None: it is a managed image.
     roots

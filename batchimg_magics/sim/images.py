@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, lineage, vm_view
 from batchimg_magics.sim.compute import Built, Kind
+from batchimg_magics.sim.disk_facts import SIZE_GIB
 from batchimg_magics.sim.wire import Call, Refusal, Routes
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 IMAGES = "Microsoft.Compute/images"
 #: Since this api-version an image has to say its generation where no source tells it. Source: errors recorded.
 _MUST_SAY_GENERATION = "2019-03-01"
-#: Of a disk whose size nothing tells.
-_SIZE_GIB = 30
 
 routes = Routes("arm")
 
@@ -138,7 +137,7 @@ def _source(call: Call, disk: dict[str, Any]) -> Item | None:
 
 def _size(source: Item | None) -> int:
     known = source.doc["properties"].get("diskSizeGB") if source is not None else None
-    return int(known or _SIZE_GIB)
+    return int(known or SIZE_GIB)
 
 
 def _refuse_trusted(roots: list[Item]) -> None:

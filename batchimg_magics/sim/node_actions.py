@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import batch_nodes, pools, resizing
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.batch_bodies import clean
 from batchimg_magics.sim.batch_errors import bad_property, refusal
 from batchimg_magics.sim.batch_pools import done, load
@@ -45,6 +46,15 @@ _OPTIONS = {
     "disable": "nodeDisableSchedulingOption",
 }
 _WORDS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
+basis = Basis("Actions on nodes")
+basis.rule(
+    "A node is rebooted, reimaged, deallocated or switched off at once, whatever is to become of its tasks.",
+    "a simplification: no recorded node had tasks",
+)
+basis.rule(
+    "Nothing can be done to a preempted node, nor to a deallocated one but start it.",
+    "the REST reference has no code for them; that of a wrong state is used",
+)
 
 
 def _load(call: Call, verb: str) -> tuple[Pool, Node]:

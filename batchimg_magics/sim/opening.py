@@ -10,11 +10,17 @@ from __future__ import annotations
 from typing import Any
 
 from batchimg_magics.sim import arm
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.planes import stamp
 from batchimg_magics.sim.retirement import is_open
 from batchimg_magics.sim.wire import Call, Refusal
 from batchimg_magics.sim.world import Item
 
+basis = Basis("The open world of create_app")
+basis.rule(
+    "Whatever a request builds on is there, with the least that such a resource has: a Linux system, deprovisioned.",
+    "recordings begin in the middle, and do not show who made it",
+)
 #: What is assumed of a resource that nobody made, by its type in lower case.
 _ASSUMED: dict[str, dict[str, Any]] = {
     "microsoft.compute/disks": {"diskSizeGB": 30, "diskState": "Unattached", "creationData": {"createOption": "Empty"}},

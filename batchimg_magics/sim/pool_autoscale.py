@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.sim import autoscale, fleet, pool_metrics, pool_rules, pool_scaling, pools, resizing, tasks
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.batch_errors import missing_property, refusal
 from batchimg_magics.sim.batch_time import duration, duration_s, stamp
 from batchimg_magics.sim.fleet import Problem
@@ -25,13 +26,17 @@ if TYPE_CHECKING:
     from batchimg_magics.sim.world import Item
 
 DEFAULT_INTERVAL = "PT15M"
-#: Autoscale can be enabled once in so many seconds.
-ENABLE_EVERY_S = 30.0
-#: Recorded: what changes nothing makes the pool resizing for a moment.
-MOMENT_S = {"enable": 0.17, "disable": 0.02}
-#: Evaluations that one look at a pool catches up on. After a longer pause only the last ones are done: they come out
-#: the same unless the formula reads the clock.
-CATCH_UP = 300
+basis = Basis("Autoscale")
+ENABLE_EVERY_S = basis.documented(30.0, "s", "in which autoscale can be enabled once", "the REST reference")
+MOMENT_S = basis.seen(
+    {"enable": 0.17, "disable": 0.02}, "s", "that a pool reads resizing though nothing changes", "recorded pools"
+)
+CATCH_UP = basis.assumed(
+    300,
+    "evaluations",
+    "that one look at a pool catches up on; of a longer pause only the last ones are done",
+    "they come out the same unless the formula reads the clock",
+)
 
 
 def scale(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> None:

@@ -33,7 +33,7 @@ class PoolImage:
     Parameters
     ----------
     boot
-        Key of `allocation.BOOT_S`.
+        Key of `node_times.BOOT_S`.
     custom
         Whether it is the researcher's own.
     replicas

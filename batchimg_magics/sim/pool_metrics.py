@@ -1,7 +1,7 @@
 """What an autoscale formula can know of a pool: its nodes and its tasks, at any moment of its past.
 
-Source: the variables of Microsoft's autoscale document. Samples are 30 s apart; how busy a node's processor is, nobody
-can know here: **assumed** from whether it runs tasks.
+Source: the variables of Microsoft's autoscale document. Samples are 30 s apart; how busy a node's processor is,
+its tasks tell.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.sim import fleet, tasks
 from batchimg_magics.sim.autoscale import SAMPLE_S
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.batch_time import TICKS_AT_1970
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ if TYPE_CHECKING:
     from batchimg_magics.sim.tasks import TaskState
     from batchimg_magics.sim.world import World
 
-#: Assumed processor load of a node with tasks and of one without.
-BUSY_PERCENT, IDLE_PERCENT = 90.0, 2.0
+basis = Basis("Metrics of autoscale formulas")
+BUSY_PERCENT = basis.assumed(90.0, "%", "processor load of a node that runs tasks", "nothing is run here")
+IDLE_PERCENT = basis.assumed(2.0, "%", "processor load of a node that runs none", "nothing is run here")
 #: Variable -> the tasks that it counts.
 _OF_TASKS = {
     "$ActiveTasks": ("active",),

@@ -10,6 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, fleet, supported_images
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.batch_bodies import clean
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.sim.batch_time import duration_s
@@ -49,6 +50,15 @@ _MANAGED_UNTIL = {"batch": "2019-08-01.10.0", "arm": "2019-08-01"}
 #: The first api-versions recorded to refuse cloud-service pools.
 _CLOUD_SERVICE_UNTIL = {"batch": "2024-02-01", "arm": "2024-02-01"}
 _FORMULA_LIMIT = 8192
+basis = Basis("What pools may be")
+_LONGEST_RESIZE_S = basis.assumed(
+    7 * 86_400, "s", "that a resize timeout may be at most", "documented is the least, 5 minutes, and no most"
+)
+basis.rule(
+    "A pool whose image is not there is refused at once; whatever else is wrong with an image shows when nodes are "
+    "allocated.",
+    "no recording has such a pool",
+)
 
 
 def pool_id(name: Any) -> str:  # noqa: ANN401 - any JSON
@@ -131,8 +141,7 @@ def _check_image_id(call: Call, account: Item, image_id: str, plane: str) -> Non
     """Refuse an image id that this api-version does not take, and one of an image that is not there.
 
     Up to 2019-08-01 a managed image is taken, from the account's own subscription, unless the world is past its
-    retirement; from 2020-03-01 only gallery images are. That a missing image is refused at once is assumed; what else
-    may be wrong with one shows when nodes are allocated.
+    retirement; from 2020-03-01 only gallery images are.
     """
     if not _GALLERY_ID.fullmatch(image_id):
         _check_managed(call, account, image_id, plane)
@@ -189,7 +198,7 @@ def check_scale(pool: dict[str, Any]) -> None:
 def check_timeout(text: Any) -> float:  # noqa: ANN401 - any JSON
     """Return a resize timeout in seconds; below 5 minutes it is refused."""
     seconds = duration_s(text) if isinstance(text, str) else None
-    if seconds is None or seconds < 300 or seconds > 7 * 86_400:
+    if seconds is None or seconds < 300 or seconds > _LONGEST_RESIZE_S:
         raise bad_property("resizeTimeout", text, "The resize timeout must be at least 5 minutes")
     return seconds
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import batch_accounts, commands, fleet, pool_images, pool_scenarios, pools, resizing
-from batchimg_magics.sim.allocation import PACE
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.sim.batch_time import duration_s
 from batchimg_magics.sim.fleet import KINDS, Problem
+from batchimg_magics.sim.node_times import PACE
 from batchimg_magics.sim.pool_rules import check_timeout
 from batchimg_magics.sim.resizing import Terms
 from batchimg_magics.sim.sizes import find_size
@@ -26,10 +27,22 @@ if TYPE_CHECKING:
     from batchimg_magics.sim.wire import Call
     from batchimg_magics.sim.world import Item, World
 
-#: Nodes of all pools together that share a managed image (FACTS 1.5: source document; the quota page says 2,000).
-MANAGED_IMAGE_LIMIT: dict[Kind, int] = {"dedicated": 2500, "spot": 1000}
-#: Nodes that one removenodes takes.
-REMOVE_LIMIT = 100
+basis = Basis("Terms of a resize")
+MANAGED_IMAGE_LIMIT: dict[Kind, int] = basis.documented(
+    {"dedicated": 2500, "spot": 1000},
+    "nodes",
+    "of all pools together that share a managed image",
+    "Microsoft's guide to custom images; its quota page says 2,000 dedicated ones",
+)
+REMOVE_LIMIT = basis.documented(100, "nodes", "that one removenodes takes", "the REST reference")
+basis.rule(
+    "A resize above a quota brings the nodes that fit, and an error for the rest.",
+    "in the recorded quota failures no node came at all",
+)
+basis.rule(
+    "A start task that fails takes as long again for every retry, and fails every time.",
+    "its command is not run; only how it ends is read from it",
+)
 _OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
 _WANTED: dict[Kind, str] = {"dedicated": "targetDedicatedNodes", "spot": "targetLowPriorityNodes"}
 

@@ -9,6 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
+from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.node_times import PACE
+
 if TYPE_CHECKING:
     from batchimg_magics.sim.world import World
 
@@ -43,11 +46,33 @@ class Effect:
     image_gone: bool = False
 
 
-#: The scenarios that have to do with allocation. At 330 s a wave 1,000 nodes of a gallery image time out twice, given
-#: the 20 minutes that custom images want.
+basis = Basis("Scenarios: nodes")
+_SLOW_WAVE_S = basis.assumed(
+    330.0,
+    "s",
+    "from one wave of a gallery image's nodes to the next in the scenario `slow-large`",
+    "1,000 nodes then time out twice, given the 20 minutes that custom images want",
+)
+_SLOW_ABOVE = basis.assumed(
+    300,
+    "nodes",
+    "above which pools are slow in the scenario `slow-large`",
+    "Microsoft tells to expect several resizes above that many",
+)
+_PREEMPTED_PER_H = basis.assumed(
+    1.0,
+    "an hour",
+    "that each spot node is taken away in the scenario `preemption`, on average",
+    "often enough to be seen; Azure tells ranges by size and region, and promises nothing",
+)
+basis.rule(
+    "Outside of scenarios no spot node is ever taken away, and only its image makes a node unusable.",
+    "Azure has rates of both that nobody publishes",
+)
+#: The scenarios that have to do with allocation.
 SCENARIOS = {
-    "slow-large": Effect(slowed=330 / 45, slowed_above=300),
-    "preemption": Effect(preempted_per_h=1.0),
+    "slow-large": Effect(slowed=_SLOW_WAVE_S / PACE.wave_s["gallery"], slowed_above=_SLOW_ABOVE),
+    "preemption": Effect(preempted_per_h=_PREEMPTED_PER_H),
     "bad-start-task": Effect(start_tasks_fail=True),
     "not-deprovisioned": Effect(specialized=True),
     "image-deleted": Effect(image_gone=True),

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.sim import batch_accounts, fleet, resizing
-from batchimg_magics.sim.allocation import PACE, Cohort, Kind
+from batchimg_magics.sim.allocation import Cohort, Kind
 from batchimg_magics.sim.batch_errors import refusal
 from batchimg_magics.sim.batch_time import changed, duration_s, etag, header_date, moment_of, ticks
 from batchimg_magics.sim.fleet import Fleet, Problem, Resize
+from batchimg_magics.sim.node_times import PACE
 from batchimg_magics.sim.pool_dialects import pool_from_arm
 from batchimg_magics.sim.world import Item
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from batchimg_magics.sim import odata
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.regions import DISPLAY_NAMES
 from batchimg_magics.sim.sizes import Size, all_sizes
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
@@ -19,8 +20,14 @@ if TYPE_CHECKING:
 
 #: Items of one page, as Azure's.
 PAGE = 1000
-#: Spot and low-priority VMs as a share of the pay-as-you-go price: assumed, the real one moves.
-_SPOT_SHARE = 0.2
+basis = Basis("Prices")
+_SPOT_SHARE = basis.assumed(
+    0.2, "of the pay-as-you-go price", "that a spot or low-priority VM costs", "the real share moves all the time"
+)
+basis.rule(
+    "VM sizes, managed disks and snapshots cost the same in every region: round numbers near the list prices of 2025.",
+    "good for comparing, and not for a bill; answers say so",
+)
 #: Managed disks in US dollars a month by tier: near the list prices of 2025, the simulator's.
 _DISKS = {
     "Premium SSD Managed Disks": {

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, faults
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.operations import NEVER, PACES, SPREAD, share
 
 if TYPE_CHECKING:
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
     from batchimg_magics.sim.world import Item
 
 ACCOUNTS = "microsoft.batch/batchaccounts"
-#: Simulated seconds of a shallow version, which copies nothing: assumed.
-SHALLOW_S = 30.0
+basis = Basis("Copies of gallery image versions")
+SHALLOW_S = basis.assumed(30.0, "s", "a shallow version for each region, which copies nothing", "no recording has one")
+basis.rule(
+    "The home region is filled first, then all others at the same time, each in the time of a recorded version, "
+    "whatever its distance, the size of the disks and the number of copies.",
+    "recorded versions have small disks and one or two regions; a change of the number of copies is not recorded",
+)
 
 
 def plan(call: Call, old: Item | None, targets: list[dict[str, Any]], *, shallow: bool) -> dict[str, dict[str, Any]]:

@@ -16,12 +16,19 @@ import msgspec
 import numpy as np
 
 from batchimg_magics.sim import allocation
-from batchimg_magics.sim.allocation import ABSENT, CODE, PACE, Cohort, Kind
+from batchimg_magics.sim.allocation import ABSENT, CODE, Cohort, Kind
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.fleet import KINDS, Fleet, Problem, Resize, current, find
+from batchimg_magics.sim.node_times import PACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+basis = Basis("Resizes")
+basis.rule(
+    "Nodes that are to go leave at once, whatever nodeDeallocationOption says of their tasks.",
+    "a simplification: no recorded node had tasks",
+)
 #: Why nodes were not allocated, by error code, and what messages call each kind.
 _WHY = {
     "AllocationFailed": "",
@@ -38,7 +45,7 @@ class Terms:
     Parameters
     ----------
     boot
-        Key of `allocation.BOOT_S`: OS and source of the image.
+        Key of `node_times.BOOT_S`: OS and source of the image.
     replicas
         Of a gallery image in the region, None for other images.
     slowed

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import furnish, planes
 from batchimg_magics.sim.auth import LIFETIME_S, Tokens, encode
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.resources import SUBSCRIPTIONS
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.world import World
 
+basis = Basis("Sign-in")
+basis.rule("Whoever signs in gets a token, whatever the secret.", "who may do what is not simulated")
 endpoints = Routes("arm", versioned=False)
 routes = Routes("login", versioned=False)
 arm_routes = Routes("arm")

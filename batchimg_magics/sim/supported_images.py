@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.sim import odata
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.batch_errors import bad_property
 from batchimg_magics.sim.batch_time import moment_of
 from batchimg_magics.sim.retirement import OLD_IMAGES, has_retired
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from batchimg_magics.sim.world import World
 
 routes = Routes("batch")
+basis = Basis("Marketplace images")
+basis.rule(
+    "From its end of life on an image makes no pools.",
+    "documented; but pools of Ubuntu 18.04 were recorded in January 2025, 20 months after it",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +103,7 @@ def agents() -> dict[str, str]:
 def judge(world: World, now: float, reference: dict[str, Any], agent: str) -> SupportedImage:
     """Return the Marketplace image of a pool, or refuse it.
 
-    Past its end of life an image is refused, as documented. Recorded is the opposite too: pools of Ubuntu 18.04 were
-    taken in January 2025, 20 months after it; hence the switch (`retirement.OLD_IMAGES`).
+    Past its end of life an image is refused, as documented. The switch is `retirement.OLD_IMAGES`.
 
     Parameters
     ----------

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batchimg_magics.sim import fleet
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.world import Item
 
 if TYPE_CHECKING:
@@ -22,8 +23,14 @@ if TYPE_CHECKING:
 
 JOBS = "microsoft.batch/batchaccounts/jobs"
 KIND = f"{JOBS}/tasks"
-#: Assumed: how long a program takes that says nothing about it.
-PROGRAM_S = 30.0
+basis = Basis("Tasks")
+PROGRAM_S = basis.assumed(
+    30.0, "s", "that each program of a task's command takes which names no time", "nothing is run here"
+)
+basis.rule(
+    "A task goes to the node that is free first, whatever nodeFillType says; one whose node leaves waits again.",
+    "the order within a pool is not documented",
+)
 #: States of nodes that take tasks, and those that a running task survives.
 _TAKING = frozenset({"idle"})
 _KEEPING = frozenset({"idle", "offline", "running", "leavingpool"})

@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.wire import Refusal
 
 if TYPE_CHECKING:
@@ -25,7 +26,18 @@ class Rate:
     per_second: int
 
 
-RATES = {"read": Rate(250, 25), "write": Rate(200, 10), "delete": Rate(200, 10)}
+basis = Basis("Throttling")
+_RATES = basis.documented(
+    {"read": (250, 25), "write": (200, 10), "delete": (200, 10)},
+    "requests",
+    "at once, and more each second, of one principal to ARM in a subscription and region",
+    "Microsoft's page on how ARM throttles requests",
+)
+basis.rule(
+    "The data plane of Batch, the price list and the sign-in are never too busy, nor is Compute by limits of its own.",
+    "Microsoft tells no numbers of theirs",
+)
+RATES = {kind: Rate(*rate) for kind, rate in _RATES.items()}
 _KINDS = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "DELETE": "delete"}
 _HEADERS = "x-ms-ratelimit-remaining-subscription-{kind}s"
 

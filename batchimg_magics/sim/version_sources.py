@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, disk_origins, lineage
+from batchimg_magics.sim.disk_facts import SIZE_GIB
 from batchimg_magics.sim.galleries import VERSIONS, security_type
 from batchimg_magics.sim.wire import Call, Refusal
 
@@ -20,8 +21,6 @@ _WHOLE = frozenset({IMAGES, lineage.MACHINES, VERSIONS.lower()})
 #: What it can be made from disk by disk; a storage account is a blob's.
 _SINGLE = frozenset({"microsoft.compute/disks", "microsoft.compute/snapshots"})
 _ACCOUNTS = "/providers/microsoft.storage/storageaccounts/"
-#: Of a disk whose size nothing tells.
-_SIZE_GIB = 30
 _STORAGE = "galleryImageVersion.properties.storageProfile"
 
 
@@ -47,7 +46,7 @@ def new(call: Call, asked: dict[str, Any], definition: Item) -> tuple[dict[str, 
     _check_luns(disks[1:])
     origins = [_single(call, disk) for disk in disks]
     first = _with(asked, [_cached(disk) for disk in disks])
-    sizes = [int(one.doc["properties"].get("diskSizeGB") or _SIZE_GIB) if one else _SIZE_GIB for one in origins]
+    sizes = [int(one.doc["properties"].get("diskSizeGB") or SIZE_GIB) if one else SIZE_GIB for one in origins]
     final = _with(first, [{"sizeInGB": gib} | disk for gib, disk in zip(sizes, _disks(first), strict=True)])
     system = origins[0]
     if system is not None:
@@ -148,7 +147,7 @@ def _disks_of(call: Call, origin: Item) -> dict[str, Any]:
 def _disk_of(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
     managed = call.world.get(str((disk.get("managedDisk") or {}).get("id", "")))
     known = managed.doc["properties"].get("diskSizeGB") if managed is not None else None
-    return {"sizeInGB": disk.get("diskSizeGB") or known or _SIZE_GIB, "hostCaching": disk.get("caching", "None")}
+    return {"sizeInGB": disk.get("diskSizeGB") or known or SIZE_GIB, "hostCaching": disk.get("caching", "None")}
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------

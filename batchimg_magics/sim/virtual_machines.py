@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.sim import arm, compute, opening, vm_capture, vm_create
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.compute import Kind, list_paths
 from batchimg_magics.sim.operations import PACES, Outcome, begin, took
 from batchimg_magics.sim.vm_view import disk_key, disks_of, etag, instance_view, power, shown
@@ -22,6 +23,11 @@ _POWER = {
     "powerOff": ("stopped", "stopping"),
     "start": ("running", "starting"),
 }
+basis = Basis("Virtual machines")
+basis.rule(
+    "A deprovisioned system that is started provisions anew, and is no longer deprovisioned.",
+    "what the guest agent does; no recording has it",
+)
 _KIND = Kind(VMS, vm_create.build, "vm", "vm deletion")
 
 routes = Routes("arm")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, image_sources, supported_images
 from batchimg_magics.sim.compute import invalid, missing, part, parts, text, whole
-from batchimg_magics.sim.disk_facts import DISK_SKUS, disk_properties, sku_shown
+from batchimg_magics.sim.disk_facts import DISK_SKUS, OS_DISK_GIB, disk_properties, sku_shown
 from batchimg_magics.sim.planes import stamp
 from batchimg_magics.sim.wire import Call, Refusal
 from batchimg_magics.sim.world import Item
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from batchimg_magics.sim.sizes import Size
 
 DISKS = "Microsoft.Compute/disks"
-#: OS disks of Marketplace images. Source: the images' own documents.
-_OS_DISK_GIB = {"Linux": 30, "Windows": 127}
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +123,7 @@ def _of_image(call: Call, reference: dict[str, Any]) -> System:
     version = str(reference.get("version") or "latest")
     exact = "1.0.0" if version == "latest" else version
     name = ("Windows Server", sku) if windows else (str(reference["offer"]).lower(), sku)
-    return System(os_type, generation, name=name, exact=exact, os_disk_gib=_OS_DISK_GIB[os_type])
+    return System(os_type, generation, name=name, exact=exact, os_disk_gib=OS_DISK_GIB[os_type])
 
 
 def _of_own_image(call: Call, image_id: str) -> System:
@@ -139,7 +137,7 @@ def _of_own_image(call: Call, image_id: str) -> System:
         source.security_type,
         source.architecture,
         exact=source.exact,
-        os_disk_gib=source.os_disk_gib or _OS_DISK_GIB[source.os_type],
+        os_disk_gib=source.os_disk_gib or OS_DISK_GIB[source.os_type],
         data=source.data_disks,
     )
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from batchimg_magics.sim import allocation, fleet, resizing
-from batchimg_magics.sim.allocation import ABSENT, CODE, PACE, Cohort
+from batchimg_magics.sim.allocation import ABSENT, CODE, Cohort
 from batchimg_magics.sim.fleet import Fleet, Problem
+from batchimg_magics.sim.node_times import PACE
 from batchimg_magics.sim.resizing import Terms
 
 HOUR = 3600.0
