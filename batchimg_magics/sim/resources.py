@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import arm, compute
+from batchimg_magics.sim import arm, compute, opening
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.planes import unknown_route
 from batchimg_magics.sim.regions import DISPLAY_NAMES
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
@@ -22,6 +23,11 @@ NETWORK_KINDS = (
     "Microsoft.Network/virtualNetworks",
     "Microsoft.Network/virtualNetworks/subnets",
 )
+_PERMISSIONS = "/providers/Microsoft.Authorization/permissions"
+_EVERYTHING = {"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}
+basis = Basis("Permissions")
+basis.rule("Whoever is signed in may do everything.", "who may do what is not simulated")
+basis.rule("The permissions on a resource that is not there are refused as the resource is.", "no recording has it")
 
 routes = Routes("arm")
 
@@ -97,12 +103,19 @@ def put_group(call: Call) -> Reply:
     return Reply(201 if old is None else 200, document)
 
 
-@routes.on("GET", "/subscriptions/{subscription}/resourcegroups/{group}/providers/Microsoft.Authorization/permissions")
+@routes.on("GET", f"/subscriptions/{{subscription}}/resourcegroups/{{group}}{_PERMISSIONS}")
 def list_permissions(call: Call) -> Reply:
     """Answer with what the caller may do in a resource group: everything."""
     arm.need_group(call)
-    everything = {"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}
-    return Reply(200, {"value": [everything]})
+    return Reply(200, {"value": [_EVERYTHING]})
+
+
+def list_resource_permissions(call: Call) -> Reply:
+    """Answer with what the caller may do with a resource: everything."""
+    key = call.path.rstrip("/")[: -len(_PERMISSIONS)]
+    if opening.find(call, key) is None:
+        _document(call, key)
+    return Reply(200, {"value": [_EVERYTHING]})
 
 
 def _new_group(call: Call, body: dict[str, Any]) -> dict[str, Any]:
@@ -117,16 +130,41 @@ def _new_group(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     return document | ({"tags": body["tags"]} if "tags" in body else {})
 
 
-def _reader(kind: str) -> Callable[[Call], Reply]:
-    def read(call: Call) -> Reply:
-        document = arm.shown(arm.need(call, arm.resource_id(call, kind)), call.now)
-        return Reply(200, document)
+def _document(call: Call, key: str) -> dict[str, Any]:
+    """Return a resource's document, or refuse: its own, or as the resource that it lies in has it."""
+    item = arm.find(call.world, call.now, key)
+    if item is not None:
+        return arm.shown(item, call.now) or item.doc
+    above, word, _ = key.rsplit("/", 2)
+    found = next((one for one in _inside(call, above, word) if str(one.get("id")).lower() == key.lower()), None)
+    if found is None:
+        raise arm.not_found(call, key)
+    return found
 
-    return read
+
+def _inside(call: Call, key: str, word: str) -> list[dict[str, Any]]:
+    """Return the resources of a type that another one's document has in it: the subnets of a network."""
+    outer = arm.find(call.world, call.now, key)
+    properties = outer.doc["properties"] if outer is not None else {}
+    listed = next((value for name, value in properties.items() if name.lower() == word.lower()), None)
+    return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+
+
+def _reader(kind: str) -> Callable[[Call], Reply]:
+    return lambda call: Reply(200, _document(call, arm.resource_id(call, kind)))
 
 
 def _lister(kind: str) -> Callable[[Call], Reply]:
-    return lambda call: Reply(200, {"value": arm.listing(call, kind)})
+    def answer(call: Call) -> Reply:
+        rows = arm.listing(call, kind)
+        above, _, word = kind.rpartition("/")
+        if "/" in above:
+            known = {str(row["id"]).lower() for row in rows}
+            inside = _inside(call, arm.resource_id(call, above), word)
+            rows += [one for one in inside if str(one.get("id")).lower() not in known]
+        return Reply(200, {"value": rows})
+
+    return answer
 
 
 for _kind in NETWORK_KINDS:
@@ -144,6 +182,6 @@ def _read_imported(call: Call) -> Reply:
 
 for _depth in (1, 2, 3):
     _tail = "".join(f"/{{kind{number}}}/{{name{number}}}" for number in range(1, _depth + 1))
-    routes.on("GET", f"/subscriptions/{{subscription}}/resourcegroups/{{group}}/providers/{{namespace}}{_tail}")(
-        _read_imported
-    )
+    _path = f"/subscriptions/{{subscription}}/resourcegroups/{{group}}/providers/{{namespace}}{_tail}"
+    routes.on("GET", _path)(_read_imported)
+    routes.on("GET", f"{_path}{_PERMISSIONS}")(list_resource_permissions)

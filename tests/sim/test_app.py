@@ -14,6 +14,8 @@ from tests.sim.frame_world import ARM, COMPUTE, IN_GROUP, TOP, Frame
 
 BATCH = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
 GROUPS = "2022-09-01"
+NETWORK = f"{IN_GROUP}/providers/Microsoft.Network"
+PERMISSIONS = "providers/Microsoft.Authorization/permissions"
 
 
 @pytest.fixture
@@ -130,14 +132,30 @@ def test_nothing_is_made_in_a_group_that_is_not_there(azure: Frame) -> None:
 
 
 def test_the_network_around_a_vm_can_be_read(azure: Frame) -> None:
-    network = f"{IN_GROUP}/providers/Microsoft.Network"
-    nic = azure.ask("GET", f"{network}/networkInterfaces/prep-vm-nic", version="2024-05-01").body
+    nic = azure.ask("GET", f"{NETWORK}/networkInterfaces/prep-vm-nic", version="2024-05-01").body
     address = nic["properties"]["ipConfigurations"][0]["properties"]["publicIPAddress"]["id"]
     told = azure.ask("GET", ARM + address, version="2024-05-01").body["properties"]["ipAddress"]
     assert told.startswith("203.0.113.")
-    assert azure.ask("GET", f"{network}/networkInterfaces/none", version="2024-05-01").code == "ResourceNotFound"
-    permissions = f"{IN_GROUP}/providers/Microsoft.Authorization/permissions"
+    assert azure.ask("GET", f"{NETWORK}/networkInterfaces/none", version="2024-05-01").code == "ResourceNotFound"
+    permissions = f"{IN_GROUP}/{PERMISSIONS}"
     assert azure.ask("GET", permissions, version="2022-04-01").body["value"][0]["actions"] == ["*"]
+
+
+def test_permissions_are_asked_of_resources_that_are_there(azure: Frame) -> None:
+    told = azure.ask("GET", f"{COMPUTE}/virtualMachines/none/{PERMISSIONS}", version="2022-04-01")
+    assert (told.status, told.code) == (404, "ResourceNotFound")
+    subnets = f"{NETWORK}/virtualNetworks/research-vnet/subnets"
+    told = azure.ask("GET", f"{subnets}/default/{PERMISSIONS}", version="2022-04-01")
+    assert told.body["value"][0]["actions"] == ["*"]
+    assert azure.ask("GET", f"{subnets}/none/{PERMISSIONS}", version="2022-04-01").status == 404
+
+
+def test_subnets_are_read_from_their_network(azure: Frame) -> None:
+    subnets = f"{NETWORK}/virtualNetworks/research-vnet/subnets"
+    (row,) = azure.ask("GET", subnets, version="2024-05-01").body["value"]
+    assert row == azure.ask("GET", f"{subnets}/Default", version="2024-05-01").body
+    assert row["properties"]["addressPrefix"] == "10.0.0.0/20"
+    assert azure.ask("GET", f"{subnets}/none", version="2024-05-01").code == "ResourceNotFound"
 
 
 # -- control -----------------------------------------------------------------------------------------------------
