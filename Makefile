@@ -44,6 +44,8 @@ bench: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m batchimg_magics.reference docs/reference.md
+	$(BIN)/python -m tests.coverage docs/coverage.md
+	$(BIN)/python -m tests.assumed docs/assumed.md
 
 # Needs Debian's chromium, which is not Python's to install.
 picture: $(READY)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.schemas import Column
     from batchimg_magics.ui.verbs import Option, Verb
 
-__all__ = ["page"]
+__all__ = ["page", "table"]
 
 _HEAD = """\
 # Reference
@@ -53,7 +53,7 @@ def _verb(verb: Verb) -> str:
 
 def _options(options: Iterable[Option]) -> str:
     rows = ((f"`{one.usage}`", f"`{_keyword(one)}`", one.help) for one in options)
-    return _table(("option", "in Python", "what it says"), rows)
+    return table(("option", "in Python", "what it says"), rows)
 
 
 def _keyword(option: Option) -> str:
@@ -62,7 +62,7 @@ def _keyword(option: Option) -> str:
 
 def _columns(columns: Iterable[Column]) -> str:
     rows = ((f"`{one.name}`", DTYPES[one.kind], _with_words(one)) for one in columns)
-    return _table(("column", "dtype", "what it holds"), rows)
+    return table(("column", "dtype", "what it holds"), rows)
 
 
 def _with_words(column: Column) -> str:
@@ -74,7 +74,7 @@ def _command_line() -> str:
         [
             "## On the command line\n",
             "`batchimg VERB ...` takes the same verbs and options, and before or after the verb:\n",
-            _table(("option", "what it says"), ((f"`{one.usage}`", one.help) for one in (JSON, PROFILE))),
+            table(("option", "what it says"), ((f"`{one.usage}`", one.help) for one in (JSON, PROFILE))),
             "It ends with 0 when it is done, 1 when it failed, 2 when the line makes no sense (nothing was done), and",
             "130 after Ctrl-C. It refuses `--no-wait`: the work would end with its process.\n",
         ]
@@ -83,14 +83,15 @@ def _command_line() -> str:
 
 def _python() -> str:
     names = ((f"`{name}`", _first_line(getattr(batchimg_magics, name))) for name in batchimg_magics.__all__)
-    return "\n".join(["## In Python\n", "`import batchimg_magics` offers:\n", _table(("name", "what it is"), names)])
+    return "\n".join(["## In Python\n", "`import batchimg_magics` offers:\n", table(("name", "what it is"), names)])
 
 
 def _first_line(thing: object) -> str:
     return (thing.__doc__ or "").strip().partition("\n")[0]
 
 
-def _table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """Return a table as Markdown."""
     lines = [heads, tuple("---" for _ in heads), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines) + "\n"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import itertools
 import re
 from pathlib import Path
 
@@ -10,8 +12,10 @@ import pytest
 import batchimg_magics
 from batchimg_magics.core.schemas import SCHEMAS
 from batchimg_magics.reference import page
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.ui.lines import parse, split
 from batchimg_magics.ui.verbs import JSON, PROFILE, VERBS, Verb
+from tests import assumed, coverage
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -23,6 +27,50 @@ def read(name: str) -> str:
 
 def test_the_reference_is_current() -> None:
     assert read("docs/reference.md") == page(), "run `make docs`"
+
+
+def test_the_page_of_assumptions_is_current() -> None:
+    assert read("docs/assumed.md") == assumed.page(), "run `make docs`"
+
+
+def test_the_coverage_page_is_current() -> None:
+    kept, found = read("docs/coverage.md"), coverage.page()
+    # Another release of an SDK may have other operations: those that both have are answered as the page says.
+    kept_rows, found_rows = operations(kept), operations(found)
+    both = kept_rows.keys() & found_rows.keys()
+    assert {name: kept_rows[name] for name in both} == {name: found_rows[name] for name in both}, "run `make docs`"
+    assert kept == found or clients(kept) != clients(found), "run `make docs`"
+
+
+def operations(text: str) -> dict[tuple[str, str], str]:
+    """Return the rows of the coverage page, by client and operation."""
+    sections = re.split(r"^## ", text, flags=re.MULTILINE)[1:]
+    rows = ((section.split()[0], row) for section in sections for row in re.finditer(r"\n\| `(\S+)` \| (.*)", section))
+    return {(client, row[1]): row[2] for client, row in rows}
+
+
+def clients(text: str) -> list[str]:
+    """Return which releases of the clients the coverage page is of."""
+    return re.findall(r"^\| (azure-\S+ \| \S+) \|", text, re.MULTILINE)
+
+
+def test_every_assumption_is_on_its_page() -> None:
+    text = read("docs/assumed.md")
+    declared = [entry for basis in assumed.bases() for entry in basis.table]
+    assert len(declared) > 50
+    for entry in declared:
+        assert f"| {entry.what} |" in text
+        assert entry.why in text
+    assumptions, known = text.split("## Seen or documented")
+    assert all(entry.what in (assumptions if entry.how == "assumed" else known) for entry in declared)
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.glob("batchimg_magics/sim/*.py")), ids=lambda path: path.name)
+def test_who_speaks_of_an_assumption_declares_it(path: Path) -> None:
+    spoken = re.search(r"\bassum", path.read_text(encoding="utf-8"))
+    module = importlib.import_module(f"batchimg_magics.sim.{path.stem}")
+    tables = [thing.table for thing in vars(module).values() if isinstance(thing, Basis)]
+    assert not spoken or path.stem == "basis" or any(entry.how == "assumed" for entry in itertools.chain(*tables))
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)

@@ -101,7 +101,7 @@ class App:
         self.clock = clock
         self._check_token = check_token
         self._throttle = throttle
-        tables = [*_provider_routes(), *([control_routes(clock)] if control else [])]
+        tables = [*provider_routes(), *([control_routes(clock)] if control else [])]
         self._router = Router(route for routes in tables for route in routes.table)
         with world.transaction(write=True):
             self._nonce = world.guid("app")
@@ -274,7 +274,8 @@ def create_app(*, start: datetime | None = None, seed: int = 0) -> App:
     return App(world, ManualClock(begin), control=True)
 
 
-def _provider_routes() -> Iterator[Routes]:
+def provider_routes() -> Iterator[Routes]:
+    """Yield the tables of every provider's routes."""
     for name in PROVIDERS:
         yield from (value for value in vars(importlib.import_module(name)).values() if isinstance(value, Routes))
 
