@@ -20,6 +20,7 @@ from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.batch_bodies import shaped
 from batchimg_magics.sim.batch_errors import on_arm, refusal
 from batchimg_magics.sim.batch_time import changed, etag, header_date, ticks
+from batchimg_magics.sim.planes import BARE_HOSTS
 from batchimg_magics.sim.retirement import is_open
 from batchimg_magics.sim.sizes import Size, all_sizes
 from batchimg_magics.sim.wire import Refusal, Reply, Routes
@@ -91,12 +92,22 @@ def properties(world: World, item: Item) -> dict[str, Any]:
     return faults.capped(world, item.doc["properties"])
 
 
-def _document(world: World, document: dict[str, Any] | None) -> dict[str, Any] | None:
-    return document and document | {"properties": faults.capped(world, document["properties"])}
+def _document(call: Call, document: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return what a request sees of an account: its quotas as they hold now, and where it can be reached.
+
+    Clients put ``https://`` before the endpoint and go there (``az batch account login``): one that came to a host of
+    this machine is not to be sent on to Azure's.
+    """
+    if document is None:
+        return None
+    inner = faults.capped(call.world, document["properties"])
+    if call.host in BARE_HOSTS:
+        inner = inner | {"accountEndpoint": f"{call.base.partition('://')[2]}/{document['name']}"}
+    return document | {"properties": inner}
 
 
 def _listed(call: Call) -> Reply:
-    return Reply(200, {"value": [_document(call.world, document) for document in arm.listing(call, TYPE)]})
+    return Reply(200, {"value": [_document(call, document) for document in arm.listing(call, TYPE)]})
 
 
 @functools.cache
@@ -144,7 +155,7 @@ def _new(world: World, now: float, key: str, body: dict[str, Any]) -> Item:
 def _show(call: Call, item: Item) -> Reply:
     modified = item.hidden.get("modified") or ticks(float(call.world.meta("start")))
     headers = {"ETag": f'"{etag(modified)}"', "Last-Modified": header_date(modified)}
-    return Reply(200, _document(call.world, arm.shown(item, call.now)), headers)
+    return Reply(200, _document(call, arm.shown(item, call.now)), headers)
 
 
 def _begin(call: Call, item: Item, kind: str, seconds: float) -> Reply:

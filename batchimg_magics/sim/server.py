@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import ipaddress
+import math
 import socket
 import sys
 from pathlib import Path
@@ -107,9 +108,10 @@ def _serve(local: LocalAzure, asked: argparse.Namespace) -> int:
         listener = listening(asked.host, asked.port)
     except OSError as error:
         return _failed(f"cannot listen on {asked.host}:{asked.port}: {error.strerror}")
-    secured = certificates(asked.certificates or _certificates_home()) if asked.tls else {}
+    # In full: what is printed is pasted into shells that stand somewhere else.
+    secured = certificates((asked.certificates or _certificates_home()).resolve()) if asked.tls else {}
     config = uvicorn.Config(
-        guarded(local.app),
+        guarded(paced(local.app, asked.speed)),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -195,6 +197,27 @@ def guarded(app: AsgiApp) -> AsgiApp:
     return answer
 
 
+def paced(app: AsgiApp, speed: float) -> AsgiApp:
+    """Return an app whose Retry-After is in seconds of its clients, and no longer of the world.
+
+    The world's time goes `speed` times as fast as theirs. Never below 1 s: clients take 0 for no word at all, and then
+    wait as long as they see fit (azure-core: 30 s).
+    """
+
+    def outside(name: bytes, value: bytes) -> tuple[bytes, bytes]:
+        return name, b"%d" % max(1, math.ceil(int(value) / speed)) if name == b"retry-after" else value
+
+    async def answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        async def send_on(message: dict[str, Any]) -> None:
+            if "headers" in message:
+                message["headers"] = [outside(*header) for header in message["headers"]]
+            await send(message)
+
+        await app(scope, receive, send_on)
+
+    return answer
+
+
 def _is_served(scope: dict[str, Any]) -> bool:
     named = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
     if len(named) != 1:
@@ -229,7 +252,7 @@ def introduction(url: str, local: LocalAzure, authority: str | None) -> str:
         "AZURE_CORE_INSTANCE_DISCOVERY": "false",
         **trusted,
     }
-    lines = [f"export {name}='{value}'" for name, value in environment.items()]
+    lines = [f"export {name}={_quoted(value)}" for name, value in environment.items()]
     sign_in = "az login --service-principal -u $AZURE_CLIENT_ID -p $AZURE_CLIENT_SECRET --tenant $AZURE_TENANT_ID"
     text = [
         f"# The local Azure ({local.world_path}) is at {url}; Ctrl-C stops it. Nothing here is real.",
@@ -239,6 +262,11 @@ def introduction(url: str, local: LocalAzure, authority: str | None) -> str:
         f"az cloud set --name {CLOUD} && {sign_in}",
     ]
     return "\n".join(text) + "\n"
+
+
+def _quoted(text: str) -> str:
+    """Write a text as shells take it for one word, whatever is in it."""
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 #: What the cloud is called in ``/metadata/endpoints``.

@@ -92,6 +92,40 @@ def test_introduction_points_each_client_at_the_server() -> None:
     assert {told[name] for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")} == {"/ca.pem"}
 
 
+def waits(retry_after: bytes, speed: float) -> bytes:
+    """Return the Retry-After that clients of a world at this speed are told."""
+    said: list[tuple[bytes, bytes]] = []
+
+    async def app(_scope: Any, _receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 202, "headers": [(b"retry-after", retry_after)]})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def send(message: dict[str, Any]) -> None:
+        said.extend(message.get("headers", []))
+
+    asyncio.run(server.paced(app, speed)({"type": "http"}, None, send))  # type: ignore[arg-type] # nothing is received
+    return dict(said)[b"retry-after"]
+
+
+@pytest.mark.parametrize(
+    ("told", "speed", "waited"),
+    [(b"60", 1, b"60"), (b"60", 60, b"1"), (b"61", 60, b"2"), (b"2", 100_000, b"1"), (b"2", 0.5, b"4")],
+)
+def test_clients_wait_in_their_own_time(told: bytes, speed: float, waited: bytes) -> None:
+    assert waits(told, speed) == waited
+
+
+def test_introduction_can_be_pasted_whatever_the_paths_are() -> None:
+    local = open_local(speed=60)
+    text = server.introduction("https://localhost:1", local, "/it's $HOME/ca.pem")
+    local.close()
+    lines = "\n".join(line for line in text.splitlines() if not line.startswith("az "))
+    done = subprocess.run(
+        ["/bin/sh", "-c", f'{lines}\nprintf %s "$SSL_CERT_FILE"'], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "/it's $HOME/ca.pem"
+
+
 def test_what_cannot_be_served_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "no.world").write_text("not a database, and long enough to be sure of it" * 40)
     assert server.main(["--world", str(tmp_path / "no.world")]) == 1
@@ -104,8 +138,9 @@ def test_what_cannot_be_served_says_why(tmp_path: Path, capsys: pytest.CaptureFi
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Serve a world from a process of its own; return what it says, with the url."""
     home = tmp_path_factory.mktemp("served")
-    words = ["--port", "0", "--world", str(home / "w.db"), "--certificates", str(home / "tls"), "--control"]
-    with subprocess.Popen([sys.executable, "-c", RUN, "sim", *words], stdout=subprocess.PIPE, text=True) as process:
+    words = ["--port", "0", "--world", str(home / "w.db"), "--certificates", "tls", "--control"]
+    line = [sys.executable, "-c", RUN, "sim", *words]
+    with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=home) as process:
         assert process.stdout is not None
         said = {}
         for line in process.stdout:
@@ -147,7 +182,15 @@ def test_links_lead_back_to_the_server(client: httpx.Client, served: dict[str, s
     answer = client.put(path.replace("2021-04-01", "2023-10-02"), headers=arm, content=json.dumps(body))
     assert answer.status_code == 202
     assert answer.headers["Azure-AsyncOperation"].startswith(served["url"])
+    assert answer.headers["Retry-After"] == "1"  # 2 s of a world that goes 60 times as fast
     assert client.get(answer.headers["Azure-AsyncOperation"], headers=arm).status_code == 200
+
+
+def test_account_is_where_it_is_served(client: httpx.Client, served: dict[str, str]) -> None:
+    arm = signed_in(client, "https://management.azure.com/.default")
+    accounts = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Batch/batchAccounts?api-version=2025-06-01"
+    (account,) = client.get(accounts, headers=arm).json()["value"]
+    assert f"https://{account['properties']['accountEndpoint']}" == served["AZURE_BATCH_ENDPOINT"]
 
 
 def test_lost_answer_breaks_the_connection(client: httpx.Client) -> None:
