@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 #: The modules whose `Routes` are the routes of the app.
 PROVIDERS = (
     "batchimg_magics.sim.resources",
+    "batchimg_magics.sim.resource_groups",
     "batchimg_magics.sim.operations",
     "batchimg_magics.sim.virtual_machines",
     "batchimg_magics.sim.run_command",

@@ -110,17 +110,20 @@ def not_found(call: Call, key: str) -> Refusal:
 
 
 def need_group(call: Call) -> dict[str, Any] | None:
-    """Return the document of the request's resource group, or refuse; in an open world any group is there."""
-    world, params = call.world, call.params
-    item = world.get(f"/subscriptions/{params['subscription']}/resourcegroups/{params['group']}")
-    if item is None and not world.meta("open_groups"):
-        raise Refusal(
-            404,
-            "ResourceGroupNotFound",
-            f"Resource group '{params['group']}' could not be found.",
-            headers={"x-ms-failure-cause": "gateway"},
-        )
-    return None if item is None else item.doc
+    """Return the document of the request's resource group, or refuse; in an open world any group is there.
+
+    Nothing can be made or changed in a group that is being deleted.
+    """
+    world, group = call.world, call.params["group"]
+    item = world.get(f"/subscriptions/{call.params['subscription']}/resourcegroups/{group}")
+    document = None if item is None else shown(item, call.now)
+    if document is None and (item is not None or not world.meta("open_groups")):
+        message = f"Resource group '{group}' could not be found."
+        raise Refusal(404, "ResourceGroupNotFound", message, headers={"x-ms-failure-cause": "gateway"})
+    if item is not None and call.method in ("PUT", "PATCH", "POST") and at_work(item, call.now):
+        message = f"The resource group '{group}' is in deprovisioning state and cannot perform this operation."
+        raise Refusal(409, "ResourceGroupBeingDeleted", message)
+    return document
 
 
 def items(call: Call, kind: str) -> list[Item]:

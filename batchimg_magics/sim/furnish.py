@@ -94,7 +94,7 @@ def furnish(world: World) -> None:
     if world.meta("furnished"):
         return
     now = float(world.meta("start"))
-    add_group(world, f"{_GROUP}/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}", REGION)
+    add_group(world, now, f"{_GROUP}/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}", REGION)
     top = world.get(_TOP)
     if top is not None:
         top.doc |= {"displayName": "Research (local Azure)", "tenantId": TENANT}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import import_shapes
-from batchimg_magics.sim.arm import split_id
+from batchimg_magics.sim.arm import find, split_id
 from batchimg_magics.sim.world import Item, World
 
 if TYPE_CHECKING:
@@ -102,12 +102,12 @@ def import_documents(
                 inherited = str(resource.get("managedBy", "")).lower() in generalized
                 hidden["deprovisioned"] = inherited if deprovisioned is None else deprovisioned
             world.put(Item(resource["id"].lower(), kind, resource, hidden))
-            add_group(world, resource["id"], resource.get("location", ""))
+            add_group(world, now, resource["id"], resource.get("location", ""))
         world.touch(now)
     return [resource["id"] for resource in resources]
 
 
-def add_group(world: World, key: str, location: str) -> None:
+def add_group(world: World, now: float, key: str, location: str) -> None:
     """See that the subscription and the resource group of a resource are there."""
     subscription, group, _, _ = split_id(key)
     top = f"/subscriptions/{subscription}"
@@ -115,7 +115,7 @@ def add_group(world: World, key: str, location: str) -> None:
         document = {"id": top, "subscriptionId": subscription, "displayName": "Imported", "state": "Enabled"}
         world.put(Item(top.lower(), "microsoft.resources/subscriptions", document))
     path = f"{top}/resourceGroups/{group}"
-    if world.get(path) is None:
+    if find(world, now, path) is None:
         world.put(
             Item(
                 path.lower(),

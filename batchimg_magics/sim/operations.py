@@ -79,6 +79,7 @@ PACES = {
     "vm deallocate": Pace(_seen(45.0, "deallocation of a VM", "median, 24 to 257 s"), 10, 30),
     "vm powerOff": Pace(_seen(18.0, "powering a VM off", "one recording: 17.7 s"), 10, 30),
     "vm start": Pace(_assumed(20.0, "start of a VM"), 10, 30),
+    "vm restart": Pace(_assumed(30.0, "restart of a VM"), 10, 30),
     "vm capture": Pace(_seen(0.3, "capture of a VM", "one recording: 0.25 s"), 10, 30),
     "vm runCommand": Pace(_seen(11.0, "a command run on a VM", "one recording: 10.3 s, of another command"), 10, 30),
 }

@@ -1,4 +1,4 @@
-"""What stands around Compute and Batch: subscriptions, resource groups, network resources, permissions."""
+"""What stands around Compute and Batch: subscriptions, network resources, permissions."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.planes import unknown_route
 from batchimg_magics.sim.regions import DISPLAY_NAMES
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
-from batchimg_magics.sim.world import Item
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 SUBSCRIPTIONS = "microsoft.resources/subscriptions"
-GROUPS = "microsoft.resources/resourcegroups"
 #: The network resources that can be read: whoever made them put them there.
 NETWORK_KINDS = (
     "Microsoft.Network/networkInterfaces",
@@ -66,43 +64,6 @@ def list_locations(call: Call) -> Reply:
     return Reply(200, {"value": rows})
 
 
-@routes.on("GET", "/subscriptions/{subscription}/resourcegroups")
-def list_groups(call: Call) -> Reply:
-    """Answer with a subscription's resource groups."""
-    under = f"/subscriptions/{call.params['subscription']}/resourcegroups"
-    return Reply(200, {"value": [item.doc for item in call.world.items(GROUPS, under)]})
-
-
-@routes.on("GET", "/subscriptions/{subscription}/resourcegroups/{group}")
-def get_group(call: Call) -> Reply:
-    """Answer with one resource group, 204 to a HEAD."""
-    try:
-        document = arm.need_group(call)
-    except Refusal:
-        if call.method == "HEAD":
-            return Reply(404)
-        raise
-    return Reply(204) if call.method == "HEAD" else Reply(200, document or _new_group(call, {}))
-
-
-@routes.on("PUT", "/subscriptions/{subscription}/resourcegroups/{group}")
-def put_group(call: Call) -> Reply:
-    """Make a resource group, or change its tags; it stays where it is."""
-    call.body = compute.body_of(call)
-    compute.location_of(call)
-    compute.check_tags(call.body.get("tags"))
-    document = _new_group(call, call.body)
-    old = call.world.get(document["id"])
-    if old is not None and old.doc["location"].lower() != document["location"].lower():
-        message = (
-            f"Invalid resource group location '{document['location']}'. The Resource group already exists in location "
-            f"'{old.doc['location']}'."
-        )
-        raise Refusal(409, "InvalidResourceGroupLocation", message)
-    call.world.put(Item(document["id"].lower(), GROUPS, document))
-    return Reply(201 if old is None else 200, document)
-
-
 @routes.on("GET", f"/subscriptions/{{subscription}}/resourcegroups/{{group}}{_PERMISSIONS}")
 def list_permissions(call: Call) -> Reply:
     """Answer with what the caller may do in a resource group: everything."""
@@ -116,18 +77,6 @@ def list_resource_permissions(call: Call) -> Reply:
     if opening.find(call, key) is None:
         _document(call, key)
     return Reply(200, {"value": [_EVERYTHING]})
-
-
-def _new_group(call: Call, body: dict[str, Any]) -> dict[str, Any]:
-    group = call.params["group"]
-    document: dict[str, Any] = {
-        "id": f"/subscriptions/{call.params['subscription']}/resourceGroups/{group}",
-        "name": group,
-        "type": "Microsoft.Resources/resourceGroups",
-        "location": body.get("location", ""),
-        "properties": {"provisioningState": "Succeeded"},
-    }
-    return document | ({"tags": body["tags"]} if "tags" in body else {})
 
 
 def _document(call: Call, key: str) -> dict[str, Any]:
@@ -169,15 +118,16 @@ def _lister(kind: str) -> Callable[[Call], Reply]:
 
 for _kind in NETWORK_KINDS:
     routes.on("GET", arm.path_of(_kind))(_reader(_kind))
-    routes.on("GET", arm.path_of(_kind, collection=True))(_lister(_kind))
+    for _path in compute.list_paths(_kind, by_subscription=_kind.count("/") == 1):
+        routes.on("GET", _path)(_lister(_kind))
 
 
 def _read_imported(call: Call) -> Reply:
     """Answer with a resource of a type that has no rules here, where a document of it was imported."""
-    document = call.world.get(call.path.rstrip("/"))
-    if document is None:
+    item = arm.find(call.world, call.now, call.path.rstrip("/"))
+    if item is None:
         raise unknown_route(call.method, call.path, call.api_version)
-    return Reply(200, document.doc)
+    return Reply(200, arm.shown(item, call.now))
 
 
 for _depth in (1, 2, 3):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.sim import arm, compute, opening, virtual_machines
 from batchimg_magics.sim.operations import PACES, Outcome, begin, took
-from batchimg_magics.sim.vm_view import disk_key, disks_of, power
+from batchimg_magics.sim.vm_view import disk_key, disks_of
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 
 if TYPE_CHECKING:
@@ -38,9 +38,7 @@ def run_command(call: Call) -> Reply:
     body = compute.part(call.body, "parameters")
     command = compute.text(body.get("commandId"), "commandId")
     lines = _lines(body.get("script"))
-    if power(vm, call.now) != "running":
-        message = "Cannot modify extensions in the VM when the VM is not running."
-        raise Refusal(409, "OperationNotAllowed", message)
+    virtual_machines.need_running(call, vm)
     (os_disk, *_) = disks_of(vm)
     if _COMMANDS.get(command.lower()) != os_disk.get("osType", "Linux"):
         raise compute.invalid("commandId", f"The command '{command}' is none of a {os_disk.get('osType')} VM's.")

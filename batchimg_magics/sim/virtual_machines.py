@@ -104,14 +104,37 @@ def turn(call: Call, vm: Item, verb: str, seconds: float) -> None:
     revised = {"revision": vm.hidden.get("revision", 1) + 1, "since": call.now + seconds}
     vm.hidden |= revised | {"change": {"end": call.now + seconds, "during": during, "after": after}}
     call.world.put(vm)
+    if verb == "start":
+        _provision(call, vm)
+
+
+def _provision(call: Call, vm: Item) -> None:
     disk = call.world.get(disk_key(disks_of(vm)[0])) if disks_of(vm) else None
-    if verb == "start" and disk is not None:
+    if disk is not None:
         disk.hidden["deprovisioned"] = False
         call.world.put(disk)
 
 
 for _verb in _POWER:
     routes.on("POST", f"{arm.path_of(VMS)}/{_verb}")(_change(_verb))
+
+
+@routes.on("POST", f"{arm.path_of(VMS)}/restart")
+def restart(call: Call) -> Reply:
+    """Let a VM's system start again; what was deprovisioned provisions itself, as at any start."""
+    vm = _machine(call)
+    compute.refuse_at_work(call, vm)
+    need_running(call, vm)
+    pace = PACES["vm restart"]
+    _provision(call, vm)
+    return Reply(202, None, begin(call, vm.doc["location"], "operations", took(call, pace.seconds, vm.key), pace))
+
+
+def need_running(call: Call, vm: Item) -> None:
+    """Refuse what only a running VM can do. Source: threads of users quote the answer to restart and runCommand."""
+    if power(vm, call.now) not in ("running", "starting"):
+        message = "The operation requires the VM to be running (or set to run)."
+        raise Refusal(409, "OperationNotAllowed", message)
 
 
 @routes.on("POST", f"{arm.path_of(VMS)}/generalize")

@@ -209,6 +209,15 @@ class World:
             ).fetchall()
         return [_item(row) for row in rows]
 
+    def below(self, under: str) -> list[Item]:
+        """Return the resources of every kind whose id starts with this one and goes on, in order of their ids."""
+        low = under.lower().rstrip("/") + "/"
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT key, kind, doc, hidden FROM items WHERE key >= ? AND key < ? ORDER BY key", (low, low + LAST)
+            ).fetchall()
+        return [_item(row) for row in rows]
+
     def meta(self, name: str) -> Any:  # noqa: ANN401 - any JSON
         """Return a setting of the world, or None."""
         with self._lock:

@@ -137,6 +137,8 @@ def test_the_network_around_a_vm_can_be_read(azure: Frame) -> None:
     told = azure.ask("GET", ARM + address, version="2024-05-01").body["properties"]["ipAddress"]
     assert told.startswith("203.0.113.")
     assert azure.ask("GET", f"{NETWORK}/networkInterfaces/none", version="2024-05-01").code == "ResourceNotFound"
+    everywhere = azure.ask("GET", f"{TOP}/providers/Microsoft.Network/publicIPAddresses", version="2024-05-01").body
+    assert address in [row["id"] for row in everywhere["value"]]
     permissions = f"{IN_GROUP}/{PERMISSIONS}"
     assert azure.ask("GET", permissions, version="2022-04-01").body["value"][0]["actions"] == ["*"]
 

@@ -175,7 +175,10 @@ def test_a_vm_is_stopped_marked_and_deleted_through_the_sdk() -> None:
             vms = client.virtual_machines
             with pytest.raises(HttpResponseError, match="stopped or deallocated"):
                 await vms.generalize("research", "desk-vm")
+            await (await vms.begin_restart("research", "desk-vm")).result()
             await (await vms.begin_deallocate("research", "desk-vm")).result()
+            with pytest.raises(HttpResponseError, match="to be running"):
+                await vms.begin_restart("research", "desk-vm")
             await vms.generalize("research", "desk-vm")
             view = await vms.instance_view("research", "desk-vm")
             with pytest.raises(HttpResponseError, match="generalized"):

@@ -8,7 +8,7 @@ import pytest
 
 from batchimg_magics.sim import image_sources
 from batchimg_magics.sim.image_sources import ImageProblem, ImageSource
-from tests.sim.compute_world import Compute, copy_of, definition, resource, version
+from tests.sim.compute_world import LONG_S, Compute, copy_of, definition, resource, version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -148,3 +148,22 @@ def test_a_confidential_disk_says_which_kind_it_is_and_wants_a_confidential_defi
         compute.make(f"galleries/lab/images/{name}", kind)
         asked = {"location": "eastus", "properties": version()}
         assert compute.ask("PUT", f"galleries/lab/images/{name}/versions/1.0.0", asked).status == told
+
+
+def test_a_system_that_restarts_has_to_be_deprovisioned_again(compute: Compute) -> None:
+    vm = "virtualMachines/desk-vm"
+    script = {"commandId": "RunShellScript", "script": ["waagent -deprovision+user -force"]}
+    disk = resource("disks/desk-vm_OsDisk_1")
+    for verb, body, deprovisioned in (("runCommand", script, True), ("restart", None, False)):
+        assert compute.ask("POST", f"{vm}/{verb}", body).status == 202
+        compute.clock.advance(LONG_S)
+        assert (found := compute.world.get(disk)) is not None
+        assert found.hidden["deprovisioned"] is deprovisioned
+
+
+@pytest.mark.parametrize("verb", ["restart", "runCommand"])
+def test_what_does_not_run_cannot_be_worked_in(compute: Compute, verb: str) -> None:
+    body = {"commandId": "RunShellScript", "script": ["true"]} if verb == "runCommand" else None
+    told = compute.ask("POST", f"virtualMachines/gen1-vm/{verb}", body)
+    assert (told.status, told.code) == (409, "OperationNotAllowed")
+    assert told.message == "The operation requires the VM to be running (or set to run)."
