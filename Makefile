@@ -3,12 +3,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+AZCLI := build/azcli-venv
 
-.PHONY: help demo test lint lab crash bench docs picture clean
+.PHONY: help demo test test-azcli lint lab crash bench docs picture clean
 
 help:
 	@echo "make demo   run the quickstart notebook on the local Azure and print its tables"
 	@echo "make test   run the tests"
+	@echo "make test-azcli  run Azure's own command line against batchimg sim (installs azure-cli, which is big)"
 	@echo "make lint   ruff (format and check) and mypy --strict"
 	@echo "make lab    open JupyterLab on the notebooks"
 	@echo "make crash  cut create and delete off at every request and run them again"
@@ -27,6 +29,15 @@ demo: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+# Azure's command line pins what it needs, so it has an environment of its own.
+$(AZCLI)/.ready:
+	test -x $(AZCLI)/bin/python || $(PYTHON) -m venv $(AZCLI)
+	$(AZCLI)/bin/python -m pip install --quiet azure-cli
+	touch $@
+
+test-azcli: $(READY) $(AZCLI)/.ready
+	PATH="$(CURDIR)/$(AZCLI)/bin:$$PATH" $(BIN)/python -m pytest tests/azcli
 
 lint: $(READY)
 	$(BIN)/ruff format --check

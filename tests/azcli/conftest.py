@@ -1,0 +1,34 @@
+"""One server, one world and one sign-in for the tests of a module."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.azcli.cloud import HURRIED, STILL, Cloud, served
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def _needs_az() -> None:
+    if shutil.which("az") is None:
+        pytest.fail("Azure's command line is not there: run `make test-azcli`")
+
+
+@pytest.fixture(scope="module")
+def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Return a signed-in shell on a world where everything is over at once."""
+    _needs_az()
+    with served(tmp_path_factory.mktemp("hurried"), HURRIED) as cloud:
+        yield cloud
+
+
+@pytest.fixture(scope="module")
+def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """Return a signed-in shell on a world where time moves only when the test says so."""
+    _needs_az()
+    with served(tmp_path_factory.mktemp("still"), STILL) as cloud:
+        yield cloud

@@ -1,0 +1,120 @@
+"""What people type around images and pools: VMs, disks, groups, accounts, jobs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchimg_magics.sim.furnish import ACCOUNT
+from tests.azcli.cloud import Cloud
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+G = ("-g", "research")
+UBUNTU = ("--image", "canonical:ubuntu-24_04-lts:server", "--node-agent-sku-id", "batch.node.ubuntu 24.04")
+
+
+def test_vm_is_stopped_generalized_and_deleted(hurried: Cloud) -> None:
+    vm = (*G, "-n", "desk-vm")
+    hurried.az("vm", "restart", *vm)
+    script = ("--command-id", "RunShellScript", "--scripts", "sudo waagent -deprovision+user -force")
+    (told,) = hurried.az("vm", "run-command", "invoke", *vm, *script)["value"]
+    assert (told["code"], told["displayStatus"]) == ("ProvisioningState/succeeded", "Provisioning succeeded")
+    running = hurried.refused("vm", "generalize", *vm)
+    assert (running.exit_code, running.said.splitlines()[1]) == (1, "Code: OperationNotAllowed")
+    hurried.az("vm", "deallocate", *vm)
+    for words in (("restart",), ("run-command", "invoke", *script)):
+        assert "(or set to run)" in hurried.refused("vm", *words, *vm).said
+    hurried.az("vm", "generalize", *vm)
+    statuses = hurried.az("vm", "get-instance-view", *vm, "--query", "instanceView.statuses[].code")
+    assert statuses == ["ProvisioningState/succeeded", "OSState/generalized", "PowerState/deallocated"]
+    assert "since the VM is generalized" in hurried.refused("vm", "start", *vm).said
+    hurried.az("vm", "delete", *vm, "--yes")
+    gone = hurried.refused("vm", "show", *vm)
+    assert (gone.exit_code, gone.said.split(")")[0]) == (3, "ERROR: (ResourceNotFound")
+    assert hurried.az("disk", "show", *G, "-n", "desk-vm_OsDisk_1", "--query", "diskState") == "Unattached"
+
+
+def test_disk_is_copied_and_deleted(hurried: Cloud) -> None:
+    disk = hurried.az("disk", "create", *G, "-n", "copy", "--source", "gen1-vm_OsDisk_1")
+    assert (disk["creationData"]["createOption"], disk["diskSizeGB"]) == ("Copy", 30)
+    hurried.az("disk", "delete", *G, "-n", "copy", "--yes")
+    assert hurried.refused("disk", "show", *G, "-n", "copy").exit_code == 3
+
+
+def test_group_goes_with_what_is_in_it(hurried: Cloud) -> None:
+    assert hurried.az("group", "exists", "-n", "spare") is False
+    group = hurried.az("group", "create", "-n", "spare", "-l", "westus2", "--tags", "who=me")
+    assert (group["location"], group["tags"]) == ("westus2", {"who": "me"})
+    hurried.az("sig", "create", "-g", "spare", "-r", "spare_gallery")
+    assert hurried.az("resource", "list", "-g", "spare", "--query", "[].name") == ["spare_gallery"]
+    hurried.az("group", "delete", "-n", "spare", "--yes")
+    assert hurried.az("group", "exists", "-n", "spare") is False
+    assert "(ResourceGroupNotFound)" in hurried.refused("resource", "list", "-g", "spare").said
+    assert hurried.az("sig", "list") == []
+
+
+def test_batch_account_is_shown_and_listed(hurried: Cloud) -> None:
+    account = hurried.az("batch", "account", "show", *G, "-n", ACCOUNT)
+    assert (account["location"], account["poolAllocationMode"], account["poolQuota"]) == ("eastus", "BatchService", 100)
+    assert hurried.environment["AZURE_BATCH_ENDPOINT"] == f"https://{account['accountEndpoint']}"
+    families = {row["name"]: row["coreQuota"] for row in account["dedicatedCoreQuotaPerVmFamily"]}
+    assert families["standardDSv5Family"] > 0
+    assert ACCOUNT in hurried.az("batch", "account", "list", "--query", "[].name")
+    assert {*hurried.az("batch", "account", "keys", "list", *G, "-n", ACCOUNT)} == {
+        "accountName",
+        "primary",
+        "secondary",
+    }
+
+
+def test_account_of_ones_own_is_logged_in_to(hurried: Cloud) -> None:
+    shell = Cloud({name: value for name, value in hurried.environment.items() if "AZURE_BATCH_" not in name})
+    shell.az("batch", "account", "create", *G, "-n", "mine", "-l", "westus2")
+    told = shell.az("batch", "account", "login", *G, "-n", "mine", "--show")
+    assert (told["account"], told["tokenType"]) == ("mine", "Bearer")
+    assert told["endpoint"] == f"{shell.environment['AZURE_RESOURCE_MANAGER']}/mine/"
+    shell.az("batch", "pool", "create", "--id", "p", "--vm-size", "Standard_D2s_v3", *UBUNTU)
+    assert shell.az("batch", "pool", "list", "--query", "[].id") == ["p"]
+    assert hurried.az("batch", "pool", "list") == []  # of the account that was printed
+    assert shell.az("batch", "account", "show")["name"] == "mine"
+    assert shell.az("batch", "account", "set", *G, "-n", "mine", "--tags", "a=b")["tags"] == {"a": "b"}
+    shell.az("batch", "account", "delete", *G, "-n", "mine", "--yes")
+    assert shell.refused("batch", "account", "show", *G, "-n", "mine").exit_code == 3
+
+
+@pytest.fixture
+def small_pool(hurried: Cloud) -> Iterator[str]:
+    options = ("--vm-size", "Standard_D2s_v3", *UBUNTU, "--target-dedicated-nodes", "1")
+    hurried.az("batch", "pool", "create", "--id", "small", *options)
+    yield "small"
+    hurried.az("batch", "pool", "delete", "--pool-id", "small", "--yes")
+
+
+def test_task_runs_on_a_pool(hurried: Cloud, small_pool: str, tmp_path: Path) -> None:
+    hurried.az("batch", "job", "create", "--id", "j", "--pool-id", small_pool)
+    task = ("--job-id", "j", "--task-id", "t")
+    hurried.az("batch", "task", "create", *task, "--command-line", "/bin/sh -c 'exit 3'")
+    told = hurried.az("batch", "task", "show", *task)
+    assert (told["state"], told["executionInfo"]["exitCode"]) == ("completed", 3)
+    assert told["nodeInfo"]["poolId"] == small_pool
+    files = hurried.az("batch", "task", "file", "list", *task, "--query", "[].name")
+    assert files == ["stderr.txt", "stdout.txt"]
+    out = tmp_path / "out.txt"
+    hurried.az("batch", "task", "file", "download", *task, "--file-path", "stdout.txt", "--destination", str(out))
+    assert "exit 3" in out.read_text()
+    hurried.az("batch", "job", "delete", "--job-id", "j", "--yes")
+    assert hurried.az("batch", "job", "list") == []
+
+
+def test_pools_properties_are_changed(hurried: Cloud, small_pool: str) -> None:
+    hurried.az("batch", "pool", "set", "--pool-id", small_pool, "--metadata", "a=b")
+    told = hurried.az("batch", "pool", "show", "--pool-id", small_pool, "--select", "id,metadata")
+    assert told["metadata"] == [{"name": "a", "value": "b"}]
+    assert "allocationState" not in told
+    assert hurried.az("batch", "pool", "reset", "--pool-id", small_pool, "--metadata", "c=d")["metadata"] == [
+        {"name": "c", "value": "d"}
+    ]

@@ -1,0 +1,66 @@
+"""Who signed in to what, and what there is at first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchimg_magics.sim.furnish import ACCOUNT, SUBSCRIPTION, TENANT
+
+if TYPE_CHECKING:
+    from tests.azcli.cloud import Cloud
+
+VMS = ["desk-vm", "gen1-vm", "prep-vm", "win-vm"]
+
+
+def test_what_the_server_prints_is_enough_to_sign_in(hurried: Cloud) -> None:
+    account = hurried.az("account", "show")
+    assert (account["id"], account["tenantId"], account["state"]) == (SUBSCRIPTION, TENANT, "Enabled")
+    assert account["environmentName"] == hurried.az("cloud", "show")["name"] == "BatchimgLocal"
+    assert account["user"] == {"name": hurried.environment["AZURE_CLIENT_ID"], "type": "servicePrincipal"}
+    assert [row["id"] for row in hurried.az("account", "list", "--refresh")] == [SUBSCRIPTION]
+    assert hurried.az("account", "get-access-token")["tokenType"] == "Bearer"
+
+
+def test_regions_groups_and_resources_are_listed(hurried: Cloud) -> None:
+    regions = hurried.az("account", "list-locations", "--query", "[].name")
+    assert {"eastus", "westus2"} <= {*regions}
+    (group,) = hurried.az("group", "list", "--query", "[?name=='research']")
+    assert (group["location"], group["properties"]["provisioningState"]) == ("eastus", "Succeeded")
+    words = ["resource", "list", "-g", "research", "--resource-type", "Microsoft.Batch/batchAccounts"]
+    assert [row["name"] for row in hurried.az(*words)] == [ACCOUNT]
+    path = f"/subscriptions/{SUBSCRIPTION}/resourcegroups?api-version=2021-04-01"
+    told = hurried.az("rest", "--method", "get", "--url", path)
+    assert "research" in [row["name"] for row in told["value"]]
+
+
+def test_vms_are_there_with_their_state_and_their_addresses(hurried: Cloud) -> None:
+    assert hurried.az("vm", "list", "--query", "[].name") == VMS
+    vm = hurried.az("vm", "show", "-g", "research", "-n", "prep-vm", "--show-details")
+    assert (vm["powerState"], vm["provisioningState"]) == ("VM deallocated", "Succeeded")
+    assert vm["securityProfile"]["securityType"] == "TrustedLaunch"
+    assert [disk["lun"] for disk in vm["storageProfile"]["dataDisks"]] == [0]
+    (addresses,) = hurried.az("vm", "list-ip-addresses", "-g", "research", "-n", "prep-vm")
+    (public,) = addresses["virtualMachine"]["network"]["publicIpAddresses"]
+    assert public["ipAddress"] == vm["publicIps"]
+    heading, _, *rows = hurried.table("vm", "list", "--show-details")
+    assert heading.split() == ["Name", "ResourceGroup", "PowerState", "PublicIps", "Fqdns", "Location"]
+    assert [row.split()[0] for row in rows] == VMS
+
+
+def test_disks_say_whose_they_are_and_what_is_on_them(hurried: Cloud) -> None:
+    disks = hurried.az("disk", "list", "-g", "research", "--query", "[?contains(name, 'prep-vm')]")
+    assert [(disk["name"], disk.get("osType"), disk["diskSizeGB"], disk["diskState"]) for disk in disks] == [
+        ("prep-vm_DataDisk_0", None, 256, "Reserved"),
+        ("prep-vm_OsDisk_1", "Linux", 64, "Reserved"),
+    ]
+    assert all(disk["managedBy"].endswith("/virtualMachines/prep-vm") for disk in disks)
+
+
+def test_sizes_and_quotas_are_told(hurried: Cloud) -> None:
+    (size,) = hurried.az("vm", "list-skus", "-l", "eastus", "--size", "Standard_D4s_v5")
+    assert {one["name"]: one["value"] for one in size["capabilities"]}["vCPUs"] == "4"
+    usages = {row["name"]["value"]: row for row in hurried.az("vm", "list-usage", "-l", "eastus")}
+    assert int(usages["cores"]["limit"]) == 1000
+    skus = hurried.az("batch", "location", "list-skus", "-l", "eastus", "--query", "[?name=='Standard_D4s_v5']")
+    assert [sku["familyName"] for sku in skus] == ["standardDSv5Family"]
+    assert hurried.az("batch", "location", "quotas", "show", "-l", "eastus") == {"accountQuota": 50}
