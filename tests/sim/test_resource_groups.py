@@ -103,11 +103,15 @@ def test_nothing_is_made_in_a_group_that_is_being_deleted(azure: Frame) -> None:
 
 
 def test_a_group_of_the_same_name_begins_empty(azure: Frame) -> None:
+    assert pool(azure) == 200
     azure.ask("DELETE", IN_GROUP, version=GROUPS)
     azure.clock.advance(DELETE_S)
     assert azure.ask("PUT", IN_GROUP, {"location": "westus"}, version=GROUPS).status == 201
     assert azure.ask("GET", f"{COMPUTE}/disks", version="2023-10-02").body == {"value": []}
     assert azure.ask("GET", f"{COMPUTE}/disks/prep-vm_OsDisk_1", version="2023-10-02").code == "ResourceNotFound"
+    account = POOLS.rpartition("/")[0]
+    assert azure.ask("PUT", account, {"location": REGION}, version="2025-06-01").status == 202
+    assert azure.ask("GET", POOLS, version="2025-06-01").body["value"] == []
 
 
 def test_an_import_brings_its_group_back(azure: Frame) -> None:
