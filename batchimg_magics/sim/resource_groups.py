@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.sim import arm, batch_accounts, compute, odata
+from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 from batchimg_magics.sim.world import Item
 
@@ -16,8 +17,13 @@ if TYPE_CHECKING:
 
 GROUPS = "microsoft.resources/resourcegroups"
 _DELETION = "microsoft.resources/operationresults"
-#: Assumed: no less than what takes longest of what can be in one (FACTS 6: a VM deallocates, a version is deleted).
-DELETE_S = 180.0
+basis = Basis("Resource groups")
+DELETE_S = basis.assumed(
+    180.0,
+    "s",
+    "deletion of a resource group",
+    "no recording shows its end; no less than what takes longest of what can be in one: a VM or a version goes",
+)
 #: Source: recorded deletions of groups in the tests of Azure's SDKs: 202, Location, Retry-After 15 until it is over.
 RETRY_AFTER_S = 15
 #: What a list of resources tells of each. Source: GenericResourceExpanded of Microsoft.Resources.
