@@ -216,7 +216,7 @@ class App:
         headers = planes.headers(plane, now=call.now or self.clock.now(), request_id=call.request_id)
         if call.headers.get("return-client-request-id", "").lower() == "true":
             headers["client-request-id"] = call.headers.get("client-request-id", "")
-        if reply.body is None:
+        if reply.body is None or reply.status in planes.BODILESS:
             content = b""
         else:
             headers["Content-Type"] = planes.content_type(plane)

@@ -148,10 +148,26 @@ def listing(call: Call, kind: str) -> list[dict[str, Any]]:
 
 def matches(call: Call, item: Item | None, etag: str) -> None:
     """Refuse when If-Match or If-None-Match do not hold for what is there."""
-    wanted, unwanted = call.headers.get("if-match"), call.headers.get("if-none-match")
-    exists = item is not None
-    failed = (wanted is not None and (not exists or wanted not in ("*", etag))) or (
-        unwanted is not None and exists and unwanted in ("*", etag)
-    )
-    if failed:
+    if not holds(call, etag if item is not None else None):
         raise Refusal(412, "PreconditionFailed", "The condition specified by the request's headers is not met.")
+
+
+def holds(call: Call, etag: str | None) -> bool:
+    """Tell whether the request's If-Match and If-None-Match hold for an ETag, None where nothing is there."""
+    wanted, unwanted = call.headers.get("if-match"), call.headers.get("if-none-match")
+    if etag is None:
+        return wanted is None
+    return (wanted is None or names(wanted, etag)) and (unwanted is None or not names(unwanted, etag))
+
+
+def names(header: str, tag: str) -> bool:
+    """Tell whether a header's list of ETags has this one, weak or strong; ``*`` has any.
+
+    The SDKs put ETags into quotes, as HTTP has them, though those in Batch's answers have none.
+    """
+    listed = {_bare(one) for one in header.split(",")}
+    return "*" in listed or _bare(tag) in listed
+
+
+def _bare(tag: str) -> str:
+    return tag.strip().removeprefix("W/").strip('"')

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import batch_accounts, fleet, odata, pool_autoscale, pool_rules, pool_scaling, pools
+from batchimg_magics.sim import arm, batch_accounts, fleet, odata, pool_autoscale, pool_rules, pool_scaling, pools
 from batchimg_magics.sim.batch_accounts import RETRY_AFTER_S
 from batchimg_magics.sim.batch_bodies import shaped
 from batchimg_magics.sim.batch_errors import on_arm, refusal
@@ -40,6 +40,12 @@ def _load(call: Call, *, writing: bool = False) -> tuple[Item, Pool]:
         raise refusal("PoolNotFound")
     pool_autoscale.catch_up(call, account, pool)
     return account, pool
+
+
+def _check_condition(call: Call, found: Pool | None) -> None:
+    """Refuse when If-Match or If-None-Match do not hold for the pool that is there."""
+    if not arm.holds(call, found.headers(arm=True)["ETag"] if found is not None else None):
+        raise refusal("ConditionNotMet")
 
 
 def _is_gone(pool: Pool, now: float) -> bool:
@@ -137,7 +143,7 @@ def put(call: Call) -> Reply:
     account = batch_accounts.need_or_make(call)
     name = pool_rules.pool_id(call.params["pool"])
     found = pools.find(call, account, name)
-    pools.check_condition(call, found, arm=True)
+    _check_condition(call, found)
     body = _properties(call)
     pool_rules.check_pool(call, account, body, "arm")
     config = pool_rules.with_defaults({key: value for key, value in body.items() if key not in pools.SCALE})
@@ -166,7 +172,7 @@ def _replace(call: Call, account: Item, pool: Pool, config: dict[str, Any], body
 def patch(call: Call) -> Reply:
     """Change what is given of a pool; other scale settings are a resize."""
     account, pool = _load(call, writing=True)
-    pools.check_condition(call, pool, arm=True)
+    _check_condition(call, pool)
     body = _properties(call)
     pool_rules.check_scale(body)
     given = {key: value for key, value in body.items() if key not in pools.SCALE}
@@ -212,7 +218,7 @@ def delete(call: Call) -> Reply:
     pool = pools.find(call, account, call.params["pool"])
     if pool is None:
         return Reply(204)
-    pools.check_condition(call, pool, arm=True)
+    _check_condition(call, pool)
     if pool.state.deleted is None:
         pools.delete(call, pool)
     return _wait(call, pool.name)

@@ -35,6 +35,7 @@ _ERRORS = {
         "One or more of the specified application package references are invalid.",
     ),
     "InvalidAutoScalingSettings": (400, "The specified auto-scaling settings are not valid."),
+    "InvalidHeaderValue": (400, "The value provided for one of the HTTP headers was not in the correct format."),
     "InvalidPropertyValue": (
         400,
         "The value provided for one of the properties in the request body is invalid.",
@@ -50,6 +51,7 @@ _ERRORS = {
     "JobNotActive": (409, "The specified job is not in active state."),
     "JobNotFound": (404, "The specified job does not exist."),
     "MissingRequiredProperty": (400, "A required property was not specified in the request body."),
+    "MultipleConditionHeadersNotSupported": (400, "Multiple condition headers are not supported."),
     "NodeAlreadyInTargetSchedulingState": (409, "The specified node is already in the target scheduling state."),
     "NodeBeingCreated": (409, "The specified node is being created."),
     "NodeBeingRebooted": (409, "The specified node is being rebooted."),

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import batch_accounts, odata, pool_autoscale, pool_rules, pools, tasks
+from batchimg_magics.sim import batch_accounts, batch_conditions, odata, pool_autoscale, pool_rules, pools, tasks
 from batchimg_magics.sim.batch_bodies import clean, shaped
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.sim.batch_pools import done
@@ -78,7 +78,7 @@ class Job:
         return {"ETag": etag(self.hidden["modified"]), "Last-Modified": header_date(self.hidden["modified"])}
 
 
-def load(call: Call, *, writing: bool = False) -> Job:
+def load(call: Call) -> Job:
     """Return the job of a request, or refuse; what has come due of its tasks is caught up."""
     account = batch_accounts.need(call)
     item = call.world.get(f"{account.key}/jobs/{call.params['job'].lower()}")
@@ -89,16 +89,14 @@ def load(call: Call, *, writing: bool = False) -> Job:
         pool_autoscale.catch_up(call, account, pool)
         tasks.catch_up(call.world, pool, call.now)
     _finish(call, job)
-    if writing:
-        check_condition(call, job)
     return job
 
 
-def check_condition(call: Call, job: Job) -> None:
-    """Refuse when the request's If-Match does not hold for the job."""
-    wanted = call.headers.get("if-match")
-    if wanted not in (None, "*", job.headers()["ETag"]):
-        raise refusal("ConditionNotMet")
+def _asked_for(call: Call) -> Job:
+    """Return the job of a request that is about itself, if its conditions hold."""
+    job = load(call)
+    batch_conditions.check(call, job.headers())
+    return job
 
 
 def _pool(call: Call, account: Item, job: Job) -> Pool | None:
@@ -237,7 +235,7 @@ def list_jobs(call: Call) -> Reply:
 @routes.on("GET", "/{job}")
 def get(call: Call) -> Reply:
     """Show a job."""
-    job = load(call)
+    job = _asked_for(call)
     body = {"odata.metadata": f"{call.base}/$metadata#jobs/@Element"}
     return Reply(200, body | odata.selected(call, _view(call, job)), job.headers())
 
@@ -255,7 +253,7 @@ def replace(call: Call) -> Reply:
 
 
 def _change(call: Call, start: dict[str, Any]) -> Reply:
-    job = load(call, writing=True)
+    job = _asked_for(call)
     if job.state == "completed":
         raise refusal("JobCompleted")
     body = clean(call.body, _CHANGEABLE, "JobPatchParameter")
@@ -267,7 +265,7 @@ def _change(call: Call, start: dict[str, Any]) -> Reply:
 @routes.on("POST", "/{job}/disable")
 def disable(call: Call) -> Reply:
     """Let none of a job's tasks start."""
-    job = load(call, writing=True)
+    job = _asked_for(call)
     if shaped(call.body or {}).get("disableTasks") is None:
         raise missing_property("disableTasks")
     return _switch(call, job, "disabled")
@@ -276,7 +274,7 @@ def disable(call: Call) -> Reply:
 @routes.on("POST", "/{job}/enable")
 def enable(call: Call) -> Reply:
     """Let a job's tasks start again."""
-    return _switch(call, load(call, writing=True), "active")
+    return _switch(call, _asked_for(call), "active")
 
 
 def _switch(call: Call, job: Job, state: str) -> Reply:
@@ -295,7 +293,7 @@ def _switch(call: Call, job: Job, state: str) -> Reply:
 @routes.on("POST", "/{job}/terminate")
 def terminate(call: Call) -> Reply:
     """Complete a job."""
-    job = load(call, writing=True)
+    job = _asked_for(call)
     if job.state == "completed":
         raise refusal("JobCompleted")
     _end(call, job, call.now, str(shaped(call.body or {}).get("terminateReason", "UserTerminate")))
@@ -305,7 +303,7 @@ def terminate(call: Call) -> Reply:
 @routes.on("DELETE", "/{job}")
 def delete(call: Call) -> Reply:
     """Delete a job and its tasks."""
-    job = load(call, writing=True)
+    job = _asked_for(call)
     for item in call.world.items(tasks.KIND, job.key):
         call.world.delete(item.key)
     call.world.delete(job.key)

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import batch_accounts, fleet, odata, pool_autoscale, pool_rules, pool_scaling, pools, tasks
+from batchimg_magics.sim import (
+    batch_accounts,
+    batch_conditions,
+    fleet,
+    odata,
+    pool_autoscale,
+    pool_rules,
+    pool_scaling,
+    pools,
+    tasks,
+)
 from batchimg_magics.sim.batch_bodies import clean
 from batchimg_magics.sim.batch_errors import missing_property, refusal
 from batchimg_magics.sim.batch_time import etag, stamp, stamp_ticks
@@ -136,7 +146,7 @@ def list_pools(call: Call) -> Reply:
 def get(call: Call) -> Reply:
     """Show a pool."""
     _, pool = load(call)
-    pools.check_condition(call, pool)
+    batch_conditions.check(call, pool.headers())
     body = {"odata.metadata": f"{call.base}/$metadata#pools/@Element"}
     return Reply(200, body | odata.selected(call, view(call, pool)), pool.headers())
 
@@ -145,16 +155,16 @@ def get(call: Call) -> Reply:
 def exists(call: Call) -> Reply:
     """Tell whether there is such a pool."""
     _, pool = load(call)
+    batch_conditions.check(call, pool.headers())
     return Reply(200, None, pool.headers())
 
 
 @routes.on("DELETE", "/{pool}")
 def delete(call: Call) -> Reply:
-    """Delete a pool."""
-    _, pool = load(call)
-    pools.check_condition(call, pool)
-    if pool.state.deleted is None:
-        pools.delete(call, pool)
+    """Delete a pool; one that is being deleted refuses it (documented)."""
+    _, pool = load(call, writing=True)
+    batch_conditions.check(call, pool.headers())
+    pools.delete(call, pool)
     return Reply(202)
 
 
@@ -162,7 +172,7 @@ def delete(call: Call) -> Reply:
 def patch(call: Call) -> Reply:
     """Change what is given of a pool."""
     account, pool = load(call, writing=True)
-    pools.check_condition(call, pool)
+    batch_conditions.check(call, pool.headers())
     allowed = CHANGEABLE | (_PATCHABLE_EMPTY if call.api_version >= "2024-07-01" else frozenset())
     body = clean(call.body, allowed, "PoolPatchParameter")
     _change(call, account, pool, body)
@@ -198,7 +208,7 @@ def _change(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> None
 def resize(call: Call) -> Reply:
     """Resize a pool; a target that is not given is 0."""
     account, pool = load(call, writing=True)
-    pools.check_condition(call, pool)
+    batch_conditions.check(call, pool.headers())
     allowed = frozenset({"targetDedicatedNodes", "targetLowPriorityNodes", "resizeTimeout", "nodeDeallocationOption"})
     body = clean(call.body or {}, allowed, "PoolResizeParameter")
     if not {"targetDedicatedNodes", "targetLowPriorityNodes"} & set(body):
@@ -214,7 +224,7 @@ def resize(call: Call) -> Reply:
 def stop_resize(call: Call) -> Reply:
     """Stop the resize that goes on."""
     _, pool = load(call, writing=True)
-    pools.check_condition(call, pool)
+    batch_conditions.check(call, pool.headers())
     pool_scaling.stop(call, pool)
     return done(call, 202, pool.headers())
 
@@ -223,7 +233,7 @@ def stop_resize(call: Call) -> Reply:
 def remove_nodes(call: Call) -> Reply:
     """Remove single nodes."""
     _, pool = load(call, writing=True)
-    pools.check_condition(call, pool)
+    batch_conditions.check(call, pool.headers())
     allowed = frozenset({"nodeList", "resizeTimeout", "nodeDeallocationOption"})
     body = clean(call.body, allowed, "NodeRemoveParameter")
     pool_scaling.remove(call, pool, body)
@@ -234,7 +244,7 @@ def remove_nodes(call: Call) -> Reply:
 def enable_auto_scale(call: Call) -> Reply:
     """Let a formula set the targets, or change the formula or its interval."""
     account, pool = load(call, writing=True)
-    pools.check_condition(call, pool)
+    batch_conditions.check(call, pool.headers())
     allowed = frozenset({"autoScaleFormula", "autoScaleEvaluationInterval"})
     body = clean(call.body or {}, allowed, "PoolEnableAutoScaleParameter")
     pool_autoscale.enable(call, account, pool, body)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import batch_jobs, commands, odata, tasks
+from batchimg_magics.sim import batch_conditions, batch_jobs, commands, odata, tasks
 from batchimg_magics.sim.batch_bodies import clean
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.sim.batch_pools import done
@@ -144,13 +144,20 @@ def load(call: Call) -> tuple[Job, Item, TaskState]:
     return job, item, tasks.state_of(item)
 
 
+def _asked_for(call: Call) -> tuple[Job, Item, TaskState]:
+    """Return job and task of a request that is about the task itself, if its conditions hold."""
+    job, item, state = load(call)
+    batch_conditions.check(call, _headers(state))
+    return job, item, state
+
+
 def _headers(state: TaskState) -> dict[str, str]:
     return {"ETag": etag(state.modified), "Last-Modified": header_date(state.modified)}
 
 
 def _taking(call: Call) -> Job:
     """Return the job of a request that adds tasks, or refuse."""
-    job = batch_jobs.load(call, writing=True)
+    job = batch_jobs.load(call)
     if job.state == "completed":
         raise refusal("JobCompleted")
     return job
@@ -210,7 +217,7 @@ def list_tasks(call: Call) -> Reply:
 @routes.on("GET", "/tasks/{task}")
 def get(call: Call) -> Reply:
     """Show a task."""
-    job, item, state = load(call)
+    job, item, state = _asked_for(call)
     body = {"odata.metadata": f"{call.base}/$metadata#tasks/@Element"}
     return Reply(200, body | odata.selected(call, _view(call, job, item, state)), _headers(state))
 
@@ -218,7 +225,7 @@ def get(call: Call) -> Reply:
 @routes.on("DELETE", "/tasks/{task}")
 def delete(call: Call) -> Reply:
     """Delete a task."""
-    _, item, _ = load(call)
+    _, item, _ = _asked_for(call)
     call.world.delete(item.key)
     return done(call, 200)
 
@@ -226,7 +233,7 @@ def delete(call: Call) -> Reply:
 @routes.on("POST", "/tasks/{task}/terminate")
 def terminate(call: Call) -> Reply:
     """End a task."""
-    _, item, state = load(call)
+    _, item, state = _asked_for(call)
     if state.state(call.now) == "completed":
         raise refusal("TaskCompleted")
     state.ends, state.terminated = call.now, True
@@ -238,7 +245,7 @@ def terminate(call: Call) -> Reply:
 @routes.on("POST", "/tasks/{task}/reactivate")
 def reactivate(call: Call) -> Reply:
     """Let a task that failed run again."""
-    job, item, state = load(call)
+    job, item, state = _asked_for(call)
     if state.state(call.now) != "completed" or (state.exit_code == 0 and not state.terminated):
         raise refusal("OperationInvalidForCurrentState", ("Reason", "The task has not failed"))
     state.node, state.started, state.ends, state.terminated = None, None, None, False

@@ -31,6 +31,8 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "arm": frozenset({"https://management.azure.com", "https://management.core.windows.net"}),
     "batch": frozenset({"https://batch.core.windows.net"}),
 }
+#: Answers that have no body, whatever there would be to say.
+BODILESS = frozenset({204, 304})
 _HOSTS: dict[str, Plane] = {ARM_HOST: "arm", PRICES_HOST: "prices", LOGIN_HOST: "login"}
 _ARM_ROOTS = frozenset({"subscriptions", "providers", "tenants", "metadata"})
 _LOGIN = re.compile(r"^/[^/]+/(oauth2|v2\.0|discovery|\.well-known)(/|$)|^/common/", re.IGNORECASE)

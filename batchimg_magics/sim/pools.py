@@ -7,7 +7,6 @@ One `Item` a pool, by its ARM id. Its document is the configuration in the data 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -201,36 +200,6 @@ def delete(call: Call, pool: Pool) -> None:
     state.gone = resize.ends if had and resize is not None else call.now + PACE.empty_delete_s
     state.auto = None
     save(call, pool)
-
-
-def check_condition(call: Call, found: Pool | None, *, arm: bool = False) -> None:
-    """Refuse when the request's conditional headers do not hold for the pool that is there."""
-    tag = found.headers(arm=arm)["ETag"] if found is not None else None
-    same = {"*"} | ({tag, tag.removeprefix("W/"), tag.removeprefix("W/").strip('"')} if tag else set())
-    wanted, unwanted = call.headers.get("if-match"), call.headers.get("if-none-match")
-    if (wanted is not None and (found is None or wanted not in same)) or (
-        unwanted is not None and found is not None and unwanted in same
-    ):
-        raise refusal("ConditionNotMet")
-    if found is not None and not arm:
-        _check_dates(call, found)
-
-
-def _check_dates(call: Call, found: Pool) -> None:
-    """Refuse a change to a pool that has changed since, or has not: HTTP dates have whole seconds."""
-    modified = found.headers()["Last-Modified"]
-    since, until = call.headers.get("if-modified-since"), call.headers.get("if-unmodified-since")
-    if (since is not None and _seconds(modified) <= _seconds(since)) or (
-        until is not None and _seconds(modified) > _seconds(until)
-    ):
-        raise refusal("ConditionNotMet")
-
-
-def _seconds(http_date: str) -> float:
-    try:
-        return parsedate_to_datetime(http_date).timestamp()
-    except ValueError:
-        raise refusal("ConditionNotMet") from None
 
 
 def _adopt(item: Item) -> Pool:
