@@ -256,6 +256,16 @@ def at(cohort: Cohort, now: float) -> tuple[Codes, Floats]:
     return codes, since
 
 
+@functools.lru_cache(maxsize=16_384)
+def tally(cohort: Cohort, now: float) -> npt.NDArray[np.int64]:
+    """Return how many nodes are in each state, by the states' codes.
+
+    Formulas look at the same moments of the past again and again.
+    """
+    codes, _ = at(cohort, now)
+    return np.bincount(codes[codes != ABSENT], minlength=len(STATES))
+
+
 def place_of(cohort: Cohort, node_id: str) -> int | None:
     """Return a node's row in the table of a cohort, None when it is none of its nodes."""
     ids = table(cohort).ids

@@ -58,8 +58,9 @@ PROVIDERS = (
 )
 #: Where a stepped or manual world begins, so that what is shown of it is the same every time.
 START = datetime(2026, 7, 1, 9, tzinfo=UTC)
-#: Bodies above this are refused, as ARM refuses them.
+#: Bodies above this are refused, as ARM refuses them; and those that are nested deeper, as .NET's readers do.
 BODY_LIMIT = 4 * 1024 * 1024
+DEEPEST = 64
 
 
 @dataclass(slots=True)
@@ -192,6 +193,7 @@ class App:
         if route.versioned:
             planes.check_version(plane, call.api_version)
         planes.check_names(plane, params.values())
+        planes.check_timeout(plane, call.query)
         call.params |= params
         call.body = _decode(plane, body)
         return route.handler(call)
@@ -289,9 +291,23 @@ def _decode(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON
     if len(body) > BODY_LIMIT:
         raise Refusal(413, "RequestContentTooLarge", f"The request content is above {BODY_LIMIT} bytes.")
     try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        decoded = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise planes.bad_json(plane, str(error)) from error
+    if body.count(b"{") + body.count(b"[") > DEEPEST and _is_deep(decoded):
+        raise planes.bad_json(plane, f"The reader's MaxDepth of {DEEPEST} has been exceeded.")
+    return decoded
+
+
+def _is_deep(document: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Tell whether a document is nested deeper than the handlers' walks are made for."""
+    level = [document] if isinstance(document, dict | list) else []
+    for _ in range(DEEPEST):
+        parts = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
+        level = [part for part in parts if isinstance(part, dict | list)]
+        if not level:
+            return False
+    return True
 
 
 async def _body(receive: Callable[[], Awaitable[dict[str, Any]]]) -> bytes:

@@ -9,6 +9,7 @@ and errors of evaluateautoscale.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from batchimg_magics.sim.autoscale_values import FormulaError, Interval, Moment,
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/)
-      |(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?)
+      |(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
       |(?P<text>"[^"]*")
       |(?P<name>\$?[A-Za-z_]\w*)
       |(?P<mark>&&|\|\||==|!=|<=|>=|[-+*/<>=!?:;,().])""",
@@ -32,6 +33,10 @@ OPTION = "$NodeDeallocationOption"
 _RENAMED = {"$TargetSpotNodes": "$TargetLowPriorityNodes"}
 #: Seconds between two samples.
 SAMPLE_S = 30.0
+#: How deep expressions may be nested: a limit of this reader's.
+DEEPEST = 40
+#: Targets are 32-bit integers.
+MOST_NODES = 2**31
 OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
 #: What can be asked for as a number, and sampled over time.
 METRICS = frozenset(
@@ -120,6 +125,7 @@ class _Reader:
     def __init__(self, formula: str) -> None:
         self._all = _tokens(formula)
         self._at = 0
+        self._depth = 0
 
     def statements(self) -> list[tuple[str | None, Expression]]:
         found = []
@@ -152,7 +158,14 @@ class _Reader:
         return None, self._ternary()
 
     def _ternary(self) -> Expression:
-        test = self._binary(0)
+        self._depth += 1
+        if self._depth > DEEPEST:
+            raise self._peek().wrong("Syntax error: the expression is nested too deeply")
+        found = self._choice(self._binary(0))
+        self._depth -= 1
+        return found
+
+    def _choice(self, test: Expression) -> Expression:
         if not self._is("?"):
             return test
         token = self._take("?")
@@ -164,21 +177,18 @@ class _Reader:
     def _binary(self, level: int) -> Expression:
         if level == len(_LEVELS):
             return self._unary()
-        left = self._binary(level + 1)
+        first = self._binary(level + 1)
+        rest = []
         while self._is(*_LEVELS[level]):
-            left = self._joined(self._take(), left, self._binary(level + 1))
-        return left
-
-    @staticmethod
-    def _joined(token: _Token, left: Expression, right: Expression) -> Expression:
-        return lambda run: at_fault(token, lambda: values.combine(token.text, left(run), right(run)))
+            rest.append((self._take(), self._binary(level + 1)))
+        return _chain(first, rest) if rest else first
 
     def _unary(self) -> Expression:
-        if not self._is("-", "!"):
-            return self._members(self._primary())
-        token = self._take()
-        inner = self._unary()
-        return lambda run: at_fault(token, lambda: values.signed(token.text, inner(run)))
+        signs = []
+        while self._is("-", "!"):
+            signs.append(self._take())
+        inner = self._members(self._primary())
+        return _signed(signs[::-1], inner) if signs else inner
 
     def _primary(self) -> Expression:
         token = self._take()
@@ -229,15 +239,35 @@ class _Reader:
         )
 
     def _members(self, inner: Expression) -> Expression:
-        while self._is("."):
-            self._take(".")
-            name = self._take()
-            inner = self._member(name, inner)
-        return inner
-
-    @staticmethod
-    def _member(name: _Token, inner: Expression) -> Expression:
+        if not self._is("."):
+            return inner
+        self._take(".")
+        name = self._take()  # a member is a number, which has no members
         return lambda run: at_fault(name, lambda: values.member(inner(run), name.text))
+
+
+def _chain(first: Expression, rest: list[tuple[_Token, Expression]]) -> Expression:
+    """Return what operators of one level make of their operands, from the left."""
+
+    def run_chain(run: Run) -> Value:
+        value = first(run)
+        for token, operand in rest:
+            value = at_fault(token, functools.partial(values.combine, token.text, value, operand(run)))
+        return value
+
+    return run_chain
+
+
+def _signed(signs: list[_Token], inner: Expression) -> Expression:
+    """Return what signs make of an operand, the innermost first."""
+
+    def run_signs(run: Run) -> Value:
+        value = inner(run)
+        for token in signs:
+            value = at_fault(token, functools.partial(values.signed, token.text, value))
+        return value
+
+    return run_signs
 
 
 def _stop(_: Run) -> Value:
@@ -359,12 +389,7 @@ def evaluate(formula: str, metrics: Metrics, dedicated: int, spot: int) -> Evalu
     start: dict[str, Value] = {TARGETS[0]: float(dedicated), TARGETS[1]: float(spot), OPTION: "requeue"}
     run = Run(metrics, dict(start))
     try:
-        for name, expression in _Reader(formula).statements():
-            value = expression(run)
-            if name is not None:
-                run.variables[name] = value
-        targets = [_target(run.variables[name]) for name in TARGETS]
-    except _StopError:
+        _run(formula, run)
         targets = [_target(run.variables[name]) for name in TARGETS]
     except FormulaError as error:
         return Evaluation(dedicated, spot, "requeue", _results(start), str(error))
@@ -373,10 +398,22 @@ def evaluate(formula: str, metrics: Metrics, dedicated: int, spot: int) -> Evalu
     return Evaluation(targets[0], targets[1], option, _results(run.variables))
 
 
+def _run(formula: str, run: Run) -> None:
+    """Run a formula to its end, or to the ``stop()`` in it."""
+    try:
+        for name, expression in _Reader(formula).statements():
+            value = expression(run)
+            if name is not None:
+                run.variables[name] = value
+    except _StopError:
+        pass
+
+
 def _target(value: Value) -> int:
-    if isinstance(value, list) and len(value) == 1:
-        value = value[0]
-    return max(0, int(values.need(value, float)))
+    nodes = values.need(value, float)
+    if not nodes < MOST_NODES:  # no number at all is not below it either
+        raise FormulaError(f"Target out of range: {values.written(nodes)}")
+    return max(0, int(nodes))
 
 
 def _results(variables: dict[str, Any]) -> str:

@@ -163,8 +163,10 @@ def counts(fleet: Fleet, now: float, kind: Kind) -> dict[str, int]:
     for cohort in fleet.cohorts:
         if cohort.kind != kind:
             continue
+        tally += allocation.tally(cohort, now)
+        if not fleet.events:
+            continue
         codes, since = allocation.at(cohort, now)
-        tally += np.bincount(codes[codes != ABSENT], minlength=len(STATES))
         for node_id in fleet.events:
             row = allocation.place_of(cohort, node_id)
             if row is not None and codes[row] != ABSENT:

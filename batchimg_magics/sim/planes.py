@@ -9,14 +9,14 @@ from __future__ import annotations
 import functools
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim.wire import Refusal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from batchimg_magics.sim.wire import Plane
 
@@ -31,6 +31,8 @@ AUDIENCES: dict[str, frozenset[str]] = {
     "arm": frozenset({"https://management.azure.com", "https://management.core.windows.net"}),
     "batch": frozenset({"https://batch.core.windows.net"}),
 }
+#: From here on the data plane's api-versions are dates alone; before, a service's version follows. Source: the SDKs.
+_DATED_ONLY = "2025"
 #: Answers that have no body, whatever there would be to say.
 BODILESS = frozenset({204, 304})
 _HOSTS: dict[str, Plane] = {ARM_HOST: "arm", PRICES_HOST: "prices", LOGIN_HOST: "login"}
@@ -105,7 +107,9 @@ def stamp(moment: float, digits: int = 7, zone: str = "Z") -> str:
 
 def check_version(plane: Plane, version: str) -> None:
     """Refuse a request without an api-version, or with one that cannot be one."""
-    if plane not in _VERSIONS or _VERSIONS[plane].fullmatch(version):
+    if plane not in _VERSIONS or (_VERSIONS[plane].fullmatch(version) and _is_date(version[:10])):
+        if plane == "batch" and (version < _DATED_ONLY) != ("." in version):
+            raise Refusal(400, "UnsupportedRequestVersion", "The specified request version is not supported.")
         return
     details = [("QueryParameterName", "api-version"), ("QueryParameterValue", version)]
     if plane == "batch" and version:
@@ -118,6 +122,23 @@ def check_version(plane: Plane, version: str) -> None:
         raise Refusal(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
     message = "The api-version query parameter (?api-version=) is required for all requests."
     raise Refusal(400, "MissingApiVersionParameter", message)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def check_timeout(plane: Plane, query: Mapping[str, str]) -> None:
+    """Refuse a data plane's ``timeout`` that is no number of seconds; what is above 30 counts as 30."""
+    text = query.get("timeout", "0")
+    if plane == "batch" and not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        message = "Value for one of the query parameters specified in the request URI is invalid."
+        details = [("QueryParameterName", "timeout"), ("QueryParameterValue", text)]
+        raise Refusal(400, "InvalidQueryParameterValue", message, details=details)
 
 
 def check_names(plane: Plane, names: Iterable[str]) -> None:

@@ -62,8 +62,9 @@ class PoolMetrics:
     def last(self, name: str, count: int) -> list[float]:
         """Return a metric's last samples; of a pool too young to have one, its value now."""
         newest = math.floor(self._now / SAMPLE_S) * SAMPLE_S
-        moments = [newest - number * SAMPLE_S for number in reversed(range(max(1, count)))]
-        return [self._at(name, moment) for moment in moments if moment >= self._created] or [self._at(name, self._now)]
+        taken = max(0, math.floor((newest - self._created) / SAMPLE_S) + 1)
+        moments = [newest - number * SAMPLE_S for number in reversed(range(min(max(1, count), taken)))]
+        return [self._at(name, moment) for moment in moments] or [self._at(name, self._now)]
 
     def _at(self, name: str, moment: float) -> float:
         if name in _OF_TASKS:

@@ -9,7 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from batchimg_magics.sim import odata
+from batchimg_magics.sim import odata_filter
 from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.regions import DISPLAY_NAMES
 from batchimg_magics.sim.sizes import Size, all_sizes
@@ -61,7 +61,7 @@ def list_prices(call: Call) -> Reply:
         raise Refusal(400, "BadRequest", f"The local Azure has prices in USD only, none in {currency}.")
     text = call.query.get("$filter", "").strip()
     try:
-        test = odata.parse(text) if text else None
+        test = odata_filter.parse(text) if text else None
         skip, top = int(call.query.get("$skip", "0")), min(PAGE, int(call.query.get("$top", str(PAGE))))
     except ValueError as error:
         raise Refusal(400, "BadRequest", f"Invalid OData parameters supplied: {error}") from error

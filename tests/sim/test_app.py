@@ -55,6 +55,10 @@ def test_an_unknown_route_names_itself_in_the_shape_of_its_plane(azure: Frame) -
         (IN_GROUP, "latest", "InvalidApiVersionParameter"),
         (f"{BATCH}/pools", "", "MissingRequiredQueryParameter"),
         (f"{BATCH}/pools", "1", "InvalidQueryParameterValue"),
+        (IN_GROUP, "2025-02-30", "InvalidApiVersionParameter"),
+        (f"{BATCH}/pools", "2025-13-01", "InvalidQueryParameterValue"),
+        (f"{BATCH}/pools", "2024-07-01", "UnsupportedRequestVersion"),
+        (f"{BATCH}/pools", "2025-06-01.21.0", "UnsupportedRequestVersion"),
     ],
 )
 def test_an_api_version_has_to_be_there_and_be_one(azure: Frame, url: str, version: str, code: str) -> None:
@@ -70,6 +74,21 @@ def test_a_body_that_is_no_json_is_refused_in_the_shape_of_its_plane(azure: Fram
     assert (batch.status, batch.body["code"]) == (400, "InvalidRequestBody")
     huge = azure.ask("PUT", f"{COMPUTE}/disks/d", b" " * 4_200_000 + b"1", version="2023-10-02")
     assert huge.status == 413
+
+
+@pytest.mark.parametrize("deep", [b"[" * 9000 + b"]" * 9000, b'{"a":' * 65 + b"1" + b"}" * 65])
+def test_a_body_that_is_nested_too_deeply_is_refused(azure: Frame, deep: bytes) -> None:
+    arm = azure.ask("PUT", f"{COMPUTE}/disks/d", deep, version="2023-10-02")
+    assert (arm.status, arm.code) == (400, "InvalidRequestContent")
+    batch = azure.ask("POST", f"{BATCH}/pools", deep, version="2025-06-01")
+    assert (batch.status, batch.body["code"]) == (400, "InvalidRequestBody")
+
+
+def test_batch_takes_a_timeout_that_is_one(azure: Frame) -> None:
+    assert azure.ask("GET", f"{BATCH}/pools?timeout=3600", version="2025-06-01").status == 200
+    for text in ("-1", "soon", "1.5", ""):
+        told = azure.ask("GET", f"{BATCH}/pools?timeout={text}", version="2025-06-01")
+        assert (told.status, told.body["code"]) == (400, "InvalidQueryParameterValue")
 
 
 def test_answers_bear_the_worlds_time_and_their_ids(azure: Frame) -> None:

@@ -54,6 +54,7 @@ def value(expression: str) -> str:
         ("3 >= 3 ? 10 : 20", "10"),
         ("0 ? 1 : 0 ? 2 : 3", "3"),
         ("1.5e1", "15"),
+        (".5 + 1.", "1.5"),
         ('"a" == "a"', "1"),
         ("min(3, 1, 2)", "1"),
         ("max($PendingTasks.GetSample(3))", "4"),
@@ -131,6 +132,10 @@ def test_comments_are_no_part_of_it() -> None:
         ("a = avg();", "Line 1, Col 5: The function needs at least one number"),
         ("a = val($PendingTasks.GetSample(2), 5);", "Line 1, Col 5: Index out of range: 5"),
         ('a = time("soon");', "Line 1, Col 5: Invalid time: soon"),
+        ("$TargetDedicatedNodes = 1e400;", "Target out of range: inf"),
+        ("$TargetDedicatedNodes = 1e400 - 1e400;", "Target out of range: nan"),
+        ("$TargetLowPriorityNodes = 1e10;", "Target out of range: 10000000000"),
+        ('$TargetDedicatedNodes = "two"; stop();', "Type mismatch: float expected, str found"),
         (
             "a = $PendingTasks.GetSample(TimeInterval_Minute * 5, 70);",
             "Line 1, Col 19: Insufficient data from data set: $PendingTasks wanted 70%, received 40%",
