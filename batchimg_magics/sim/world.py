@@ -31,6 +31,8 @@ CREATE INDEX IF NOT EXISTS items_by_kind ON items (kind, key);
 #: Real seconds a process waits for another one's transaction, and for a file that it wants to open.
 BUSY_S = 30.0
 OPEN_S = 2.0
+#: What SQLite says where it cannot have the memory that WAL wants.
+_NO_SHARED_MEMORY = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL})
 #: No key has this character; it sorts behind all that keys have.
 LAST = "\U0010ffff"
 #: The layout of the tables above. A world of another layout is refused, not guessed at.
@@ -103,14 +105,10 @@ class World:
 
     def _open(self, start: float, seed: int, *, alone: bool) -> sqlite3.Connection:
         try:
-            database = sqlite3.connect(self.path, isolation_level=None, timeout=OPEN_S, check_same_thread=False)
+            database = _connect(self.path, alone=alone)
         except sqlite3.Error as error:
-            raise WorldLayoutError(f"{self.path}: {error}") from error
+            raise _unopened(self.path, error) from error
         try:
-            if alone:
-                database.execute("PRAGMA locking_mode = EXCLUSIVE")
-            # WAL lets readers go on beside a writer; where the file system cannot, SQLite stays with its journal.
-            database.execute("PRAGMA journal_mode = WAL").fetchone()
             # Survives the death of the process, at any moment; a power cut may cost the last transactions.
             database.execute("PRAGMA synchronous = NORMAL")
             self._db = database
@@ -118,9 +116,7 @@ class World:
             database.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
         except sqlite3.Error as error:
             database.close()
-            # The low byte is the primary code; the others say more precisely what was busy.
-            busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-            raise (WorldBusyError if busy else WorldLayoutError)(f"{self.path}: {error}") from error
+            raise _unopened(self.path, error) from error
         except WorldLayoutError:
             database.close()
             raise
@@ -253,6 +249,47 @@ class World:
     def guid(self, purpose: str) -> str:
         """Return a GUID that this world never gave before."""
         return str(uuid.UUID(hex=self.token(purpose)[:32], version=4))
+
+
+def _unopened(path: str, error: sqlite3.Error) -> WorldBusyError | WorldLayoutError:
+    # The low byte is the primary code; the others say more precisely what was busy.
+    busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return (WorldBusyError if busy else WorldLayoutError)(f"{path}: {error}")
+
+
+def _connect(path: str, *, alone: bool) -> sqlite3.Connection:
+    """Open a file that writes ahead (WAL), so that readers go on beside a writer, or one with a rollback journal.
+
+    WAL needs memory that processes share, which not every file system has; SQLite says so at the first look. A file
+    that has a rollback journal keeps it: another process may be in the middle of its work.
+    """
+    database = sqlite3.connect(path, isolation_level=None, timeout=OPEN_S, check_same_thread=False)
+    try:
+        if alone:
+            database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        if database.execute("PRAGMA page_count").fetchone()[0] == 0:
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA page_count").fetchone()
+    except sqlite3.Error as error:
+        database.close()
+        if error.sqlite_errorcode & 0xFF not in _NO_SHARED_MEMORY:
+            raise
+        return _without_shared_memory(path)
+    return database
+
+
+def _without_shared_memory(path: str) -> sqlite3.Connection:
+    """Open a file that is to have a rollback journal; to leave WAL, a process has to be alone for a moment."""
+    database = sqlite3.connect(path, isolation_level=None, timeout=OPEN_S, check_same_thread=False)
+    try:
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        database.execute("PRAGMA journal_mode = DELETE")
+        database.execute("PRAGMA locking_mode = NORMAL")
+        database.execute("SELECT count(*) FROM sqlite_master").fetchone()  # lets the file go
+    except sqlite3.Error:
+        database.close()
+        raise
+    return database
 
 
 def _item(row: tuple[str, str, bytes, bytes]) -> Item:

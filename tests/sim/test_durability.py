@@ -62,10 +62,16 @@ def there(path: Path) -> tuple[set[str], set[str]]:
     return disks, {name for kind, name in last if kind == "microsoft.compute/operations"}
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> Path:
+@pytest.fixture(params=["wal", "delete"])
+def world(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Return a new world; a link to nowhere in the place of its shared memory makes it one with a rollback journal."""
     path = tmp_path / "w.db"
+    if request.param == "delete":
+        path.with_name("w.db-shm").symlink_to(tmp_path / "nowhere" / "shm")
     open_local(path, speed=60).close()
+    with sqlite3.connect(path) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == (request.param,)
+    database.close()
     return path
 
 
@@ -80,6 +86,21 @@ def test_no_acknowledged_write_is_lost(world: Path) -> None:
         assert len(disks - acknowledged) <= 2 * (turn + 1)  # written, and killed before it could be said
         assert len(operations) == len(disks)
     assert len(acknowledged) >= ROUNDS * 10
+
+
+def test_world_that_lost_its_shared_memory_goes_on_with_a_rollback_journal(tmp_path: Path) -> None:
+    path = tmp_path / "w.db"
+    first = open_local(path, speed=60, seed=7)
+    ids = first.accounts()
+    first.close()
+    path.with_name("w.db-shm").symlink_to(tmp_path / "nowhere" / "shm")
+    for speed in (60.0, None, 60.0):
+        again = open_local(path, speed=speed)
+        assert again.accounts() == ids
+        again.close()
+    with sqlite3.connect(path) as database:
+        assert database.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    database.close()
 
 
 def test_world_is_opened_and_written_on_after_a_kill(world: Path) -> None:
