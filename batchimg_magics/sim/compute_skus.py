@@ -28,7 +28,7 @@ _ZONED = frozenset(
     {"eastus", "eastus2", "centralus", "southcentralus", "westus2", "westus3", "northeurope", "westeurope", "uksouth"}
 )
 basis = Basis("Sizes and quotas of the subscription")
-_QUOTAS = basis.assumed(
+QUOTAS = basis.assumed(
     {"in all": 1000, "of one family": 350, "spot": 100},
     "vCPUs",
     "that the subscription may use in a region",
@@ -86,9 +86,9 @@ def list_usages(call: Call) -> Reply:
     families = sorted({size.family for size in all_sizes().values()})
     rows = [
         _usage("virtualMachines", "Virtual Machines", count, 25_000),
-        _usage("cores", "Total Regional vCPUs", sum(cores.values()), _QUOTAS["in all"]),
-        _usage("lowPriorityCores", "Total Regional Spot vCPUs", 0, _QUOTAS["spot"]),
-        *(_usage(family, f"{family} vCPUs", cores.get(family, 0), _QUOTAS["of one family"]) for family in families),
+        _usage("cores", "Total Regional vCPUs", sum(cores.values()), QUOTAS["in all"]),
+        _usage("lowPriorityCores", "Total Regional Spot vCPUs", 0, QUOTAS["spot"]),
+        *(_usage(family, f"{family} vCPUs", cores.get(family, 0), QUOTAS["of one family"]) for family in families),
     ]
     return Reply(200, {"value": rows})
 

@@ -74,7 +74,7 @@ def look(world: World, now: float, account: Item, pool: Pool) -> PoolImage:
         return PoolImage(f"{image.os if image else 'windows'}/marketplace")
     source = image_sources.resolve(world, now, image_id, account.doc["location"])
     if isinstance(source, image_sources.ImageProblem):
-        return PoolImage("linux/gallery", custom=True, failure=_failed(source.code, source.message))
+        return PoolImage("linux/gallery", custom=True, failure=provider_error(source.code, source.message))
     system = source.os_type.lower()
     kind = "gallery" if source.replicas is not None else "managed"
     misfit = _misfit(pool, source)
@@ -84,16 +84,16 @@ def look(world: World, now: float, account: Item, pool: Pool) -> PoolImage:
         replicas=source.replicas,
         unusable=0.0 if source.reports else 1.0,
         shared_by=frozenset(source.roots) if kind == "managed" else frozenset(),
-        failure=_failed(*misfit) if misfit else None,
+        failure=provider_error(*misfit) if misfit else None,
     )
 
 
 def gone(image_id: str) -> Reasons:
     """Return why an allocation fails whose image is no longer there."""
-    return _failed("NotFound", f"The image '{image_id}' was not found.")
+    return provider_error("NotFound", f"The image '{image_id}' was not found.")
 
 
-def _failed(code: str, message: str) -> Reasons:
+def provider_error(code: str, message: str) -> Reasons:
     """Return what a resize error says of an allocation that Compute refused."""
     cause = msgspec.json.encode({"error": {"code": code, "message": message}}).decode()
     return (("Provider Error Json", cause),)

@@ -9,7 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import batch_accounts, commands, fleet, pool_images, pool_scenarios, pools, resizing
+from batchimg_magics.sim import (
+    batch_accounts,
+    commands,
+    compute_skus,
+    fleet,
+    pool_images,
+    pool_scenarios,
+    pools,
+    resizing,
+)
 from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.sim.batch_time import duration_s
@@ -44,6 +53,7 @@ basis.rule(
     "its command is not run; only how it ends is read from it",
 )
 _OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
+_QUOTAS: dict[Kind, str] = {"dedicated": "dedicatedCoreQuota", "spot": "lowPriorityCoreQuota"}
 _WANTED: dict[Kind, str] = {"dedicated": "targetDedicatedNodes", "spot": "targetLowPriorityNodes"}
 
 
@@ -186,7 +196,7 @@ def _room(
     size = find_size(pool.doc["vmSize"])
     if size is None:
         return {}, {}
-    limits = _quotas(call.world, account, size)
+    limits = _quotas(call.world, account, size) + _regional_quotas(call.world, account, size)
     if image.shared_by:
         said = (("Reason", "The limit of nodes in pools of this custom image has been reached"),)
         limits += [
@@ -210,9 +220,9 @@ def _quotas(world: World, account: Item, size: Size) -> list[Limit]:
     said = "The specified account has reached"
     inner = batch_accounts.properties(world, account)
     limits = []
-    if (most := inner.get("dedicatedCoreQuota")) is not None:
+    if (most := inner.get(_QUOTAS["dedicated"])) is not None:
         limits.append(Limit("dedicated", most, Problem("AccountCoreQuotaReached", f"{said} core quota")))
-    if (most := inner.get("lowPriorityCoreQuota")) is not None:
+    if (most := inner.get(_QUOTAS["spot"])) is not None:
         spot = Problem("AccountLowPriorityCoreQuotaReached", f"{said} low priority core quota")
         limits.append(Limit("spot", most, spot))
     if inner.get("dedicatedCoreQuotaPerVMFamilyEnforced"):
@@ -220,6 +230,30 @@ def _quotas(world: World, account: Item, size: Size) -> list[Limit]:
             if family["name"].lower() == size.family.lower():
                 series = Problem("AccountVMSeriesCoreQuotaReached", f"{said} VM series core quota for {family['name']}")
                 limits.append(Limit("dedicated", family["coreQuota"], series, family=size.family.lower()))
+    return limits
+
+
+def _regional_quotas(world: World, account: Item, size: Size) -> list[Limit]:
+    """Return what Compute lets an account have that has no quotas of its own, as one of a user's subscription.
+
+    In Compute's wording; the numbers are those of its usages.
+    """
+    inner, region = batch_accounts.properties(world, account), account.doc["location"]
+    quotas: tuple[tuple[Kind, str, int, str], ...] = (
+        ("dedicated", "Total Regional Cores", compute_skus.QUOTAS["in all"], ""),
+        ("dedicated", f"{size.family} Cores", compute_skus.QUOTAS["of one family"], size.family.lower()),
+        ("spot", "LowPriorityCores", compute_skus.QUOTAS["spot"], ""),
+    )
+    bounded = {kind for kind, name in _QUOTAS.items() if inner.get(name) is not None}
+    limits = []
+    for kind, what, most, family in quotas:
+        message = (
+            f"Operation could not be completed as it results in exceeding approved {what} quota. Additional details -"
+            f" Deployment Model: Resource Manager, Location: {region}, Current Limit: {most}"
+        )
+        said = pool_images.provider_error("OperationNotAllowed", message)
+        if kind not in bounded:
+            limits.append(Limit(kind, most, resizing.unmet("AllocationFailed", kind, said), family=family))
     return limits
 
 

@@ -304,6 +304,21 @@ def test_totals_and_spot_have_quotas_of_their_own(azure: Azure) -> None:
     assert codes == ["AccountCoreQuotaReached", "AccountLowPriorityCoreQuotaReached"]
 
 
+def test_an_account_without_quotas_has_those_of_compute(azure: Azure) -> None:
+    account = azure.world.get(ACCOUNT_ID)
+    assert account is not None
+    for name in ("dedicatedCoreQuota", "lowPriorityCoreQuota", "dedicatedCoreQuotaPerVMFamilyEnforced"):
+        del account.doc["properties"][name]
+    azure.world.put(account)
+    azure.add(dedicated=2**31 - 1, spot=2**31 - 1)
+    pool = azure.steady()
+    assert (pool["currentDedicatedNodes"], pool["currentLowPriorityNodes"]) == (175, 50)
+    assert [error["code"] for error in pool["resizeErrors"]] == ["AllocationFailed", "AllocationFailed"]
+    (cause,) = pool["resizeErrors"][0]["values"]
+    assert cause["name"] == "Provider Error Json"
+    assert "exceeding approved standardDSv3Family Cores quota" in cause["value"]
+
+
 def test_a_timeout_leaves_what_came(azure: Azure) -> None:
     azure.add(spot=900, vmSize="Standard_A1_v2", resizeTimeout="PT5M")
     pool = azure.steady()
