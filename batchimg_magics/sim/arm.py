@@ -7,6 +7,7 @@ then. So a state is computed from the time when it is asked for, and nothing has
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim.wire import Refusal
@@ -98,26 +99,37 @@ def not_found(call: Call, key: str) -> Refusal:
     """Return the refusal for a resource that is not there: its group's when that is not there either."""
     _, group, path, namespace = split_id(key)
     need_group(call)
-    kind = "/".join([namespace, *(word for word, _ in path)])
-    name = "/".join(name for _, name in path)
+    name = "/".join(part for pair in path for part in pair)
     return Refusal(
         404,
         "ResourceNotFound",
-        f"The Resource '{kind}/{name}' under resource group '{group}' was not found. "
+        f"The Resource '{namespace}/{name}' under resource group '{group}' was not found. "
         "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
         headers={"x-ms-failure-cause": "gateway"},
     )
 
 
-def need_group(call: Call) -> dict[str, Any] | None:
-    """Return the document of the request's resource group, or refuse; in an open world any group is there.
+def need_subscription(call: Call) -> None:
+    """Refuse a request for a subscription in which there is nothing; in an open world any is there."""
+    name = call.params["subscription"]
+    if not call.world.holds(f"/subscriptions/{name}") and not call.world.meta("open_groups"):
+        raise Refusal(404, "SubscriptionNotFound", f"The subscription '{name}' could not be found.")
 
-    Nothing can be made or changed in a group that is being deleted.
+
+def need_group(call: Call, *, named: bool = True) -> dict[str, Any] | None:
+    """Return the document of the request's resource group, or refuse.
+
+    Nothing can be made or changed in a group that is being deleted. In an open world a group is there as soon as
+    somebody has named it. A request for a resource names its group; one that only lists what is in a group (`named` is
+    False) does not.
     """
     world, group = call.world, call.params["group"]
-    item = world.get(f"/subscriptions/{call.params['subscription']}/resourcegroups/{group}")
+    need_subscription(call)
+    key = f"/subscriptions/{call.params['subscription']}/resourcegroups/{group}"
+    item = world.get(key)
     document = None if item is None else shown(item, call.now)
-    if document is None and (item is not None or not world.meta("open_groups")):
+    opened = item is None and world.meta("open_groups") and (named or world.holds(key))
+    if document is None and not opened:
         message = f"Resource group '{group}' could not be found."
         raise Refusal(404, "ResourceGroupNotFound", message, headers={"x-ms-failure-cause": "gateway"})
     if item is not None and call.method in ("PUT", "PATCH", "POST") and at_work(item, call.now):
@@ -130,8 +142,9 @@ def items(call: Call, kind: str) -> list[Item]:
     """Return a type's resources below what the request's path names, in order of their ids."""
     params = call.params
     under = f"/subscriptions/{params['subscription']}"
+    need_subscription(call)
     if "group" in params:
-        need_group(call)
+        need_group(call, named=False)
         under += f"/resourcegroups/{params['group']}"
     if "name1" in params:
         namespace, *words = kind.split("/")
@@ -144,6 +157,41 @@ def listing(call: Call, kind: str) -> list[dict[str, Any]]:
     """Return the documents of a type's resources below what the request's path names, in order of their ids."""
     documents = (shown(item, call.now) for item in items(call, kind))
     return [document for document in documents if document is not None]
+
+
+def refuse_elsewhere(old: Item | None, location: str) -> None:
+    """Refuse to make in another region what is there already."""
+    if old is not None and region(old.doc["location"]) != region(location):
+        message = (
+            f"The resource '{old.doc['name']}' already exists in location '{old.doc['location']}' in resource group "
+            f"'{old.doc['id'].split('/')[4]}'. A resource with the same name cannot be created in location "
+            f"'{location}'. Please select a new resource name."
+        )
+        raise Refusal(409, "InvalidResourceLocation", message)
+
+
+def identity(world: World, key: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return a resource's managed identities with the ids that the directory gives them.
+
+    Parameters
+    ----------
+    world, key
+        The world, and the resource's id.
+    asked
+        As a body has them.
+    """
+
+    def guid(about: str) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{world.meta('seed')}/{about.lower()}"))
+
+    known = {"type": asked.get("type", "None")}
+    if "systemassigned" in str(known["type"]).lower():
+        known |= {"principalId": guid(f"{key}/principal"), "tenantId": guid("tenant")}
+    if listed := asked.get("userAssignedIdentities"):
+        known["userAssignedIdentities"] = {
+            one: {"principalId": guid(f"{one}/principal"), "clientId": guid(f"{one}/client")} for one in listed
+        }
+    return known
 
 
 def matches(call: Call, item: Item | None, etag: str) -> None:

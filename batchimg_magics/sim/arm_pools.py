@@ -132,8 +132,12 @@ def _properties(call: Call) -> dict[str, Any]:
 
 
 def _top(call: Call) -> dict[str, Any]:
+    """Return what a body says beside its properties."""
     body = shaped(call.body)
-    return {name: body[name] for name in ("identity", "tags") if name in body}
+    top = {"tags": body["tags"]} if "tags" in body else {}
+    if "identity" in body:
+        top["identity"] = arm.identity(call.world, call.path, body["identity"])
+    return top
 
 
 @routes.on("PUT", "/pools/{pool}")

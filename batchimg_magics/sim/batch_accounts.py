@@ -146,9 +146,9 @@ def _new(world: World, now: float, key: str, body: dict[str, Any]) -> Item:
     if storage := asked.get("autoStorage"):
         inner["autoStorage"] = {"authenticationMode": "StorageKeys", **storage}
     document = {"id": key, "name": name, "type": TYPE, "location": region, "properties": inner}
-    document |= {"identity": body.get("identity", {"type": "None"})} | (
-        {"tags": body["tags"]} if "tags" in body else {}
-    )
+    document["identity"] = arm.identity(world, key, body.get("identity", {}))
+    if "tags" in body:
+        document["tags"] = body["tags"]
     return Item(key.lower(), KIND, document, {"modified": ticks(now)})
 
 
@@ -181,6 +181,9 @@ def create(call: Call) -> Reply:
     arm.need_group(call)
     key = account_id(call)
     found = arm.find(call.world, call.now, key)
+    if not body.get("location", "").strip():
+        raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
+    arm.refuse_elsewhere(found, body["location"])
     if found is not None:
         return _change(call, found, body)
     _check(call, body)
@@ -189,7 +192,7 @@ def create(call: Call) -> Reply:
 
 def _check(call: Call, body: dict[str, Any]) -> None:
     """Refuse an account that cannot be made."""
-    name, region = call.params["account"], body.get("location")
+    name, region = call.params["account"], arm.region(body["location"])
     if not _NAME.fullmatch(name):
         raise Refusal(
             400,
@@ -197,15 +200,12 @@ def _check(call: Call, body: dict[str, Any]) -> None:
             "The specified account name is invalid. It must be 3 to 24 characters of lower case letters and numbers.",
             target="BatchAccount",
         )
-    if region is None or not region.strip():
-        raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
     asked = body.get("properties", {})
     if asked.get("poolAllocationMode") == "UserSubscription" and "keyVaultReference" not in asked:
         reason = (
             "keyVaultReference must be set if poolAllocationMode is specified as 'UserSubscription' on a PUT request"
         )
         raise refusal("InvalidRequestBody", ("Reason", reason))
-    region = region.replace(" ", "").lower()
     under = f"/subscriptions/{call.params['subscription']}"
     there = [item for item in call.world.items(KIND, under) if arm.shown(item, call.now) is not None]
     if sum(item.doc["location"] == region for item in there) >= ACCOUNT_QUOTA:
@@ -216,7 +216,10 @@ def _check(call: Call, body: dict[str, Any]) -> None:
 def _change(call: Call, item: Item, body: dict[str, Any]) -> Reply:
     asked = body.get("properties", {})
     item.doc["properties"].update({name: asked[name] for name in _UPDATABLE if name in asked})
-    item.doc |= {name: body[name] for name in ("tags", "identity") if name in body}
+    if "tags" in body:
+        item.doc["tags"] = body["tags"]
+    if "identity" in body:
+        item.doc["identity"] = arm.identity(call.world, item.key, body["identity"])
     item.hidden["modified"] = changed(call.now, item.hidden.get("modified", 0))
     call.world.put(item)
     return _show(call, item)
@@ -230,8 +233,11 @@ def update(call: Call) -> Reply:
 
 
 @routes.on("GET", "/{account}")
+@on_arm
 def get(call: Call) -> Reply:
-    """Show an account."""
+    """Show an account; of one that is not there the first api-versions asked the service, not ARM's gateway."""
+    if call.api_version < "2015" and arm.find(call.world, call.now, account_id(call)) is None:
+        raise refusal("AccountNotFound")
     return _show(call, need(call))
 
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 #: What ARM's error names as its target: the tell of an answer of the Batch service itself.
 _TARGET = "BatchAccount"
 
+#: Recorded: of 2014 and 2015 bare errors, of 2017 ones that are wrapped as ARM wraps its own.
+_WRAPPED_SINCE = "2016"
+
 #: code -> (status, message).
 _ERRORS = {
     "ActiveJobAndScheduleQuotaReached": (409, "Active job and schedule quota for the account has been reached."),
@@ -123,6 +126,7 @@ def on_arm(handler: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
             return handler(call)
         except Refusal as refused:
             if refused.target == _TARGET:
+                refused.bare = call.api_version < _WRAPPED_SINCE
                 refused.message += f"\nRequestId:{call.request_id}\nTime:{stamp(call.now)}"
             raise
 

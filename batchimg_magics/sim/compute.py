@@ -249,17 +249,6 @@ def check_tags(tags: object) -> None:
         raise Refusal(400, "InvalidTags", "The tags are invalid: each has to be a name with a string.")
 
 
-def refuse_elsewhere(old: Item | None, location: str) -> None:
-    """Refuse to make in another region what is there already."""
-    if old is not None and arm.region(old.doc["location"]) != arm.region(location):
-        message = (
-            f"The resource '{old.doc['name']}' already exists in location '{old.doc['location']}' in resource group "
-            f"'{old.doc['id'].split('/')[4]}'. A resource with the same name cannot be created in location "
-            f"'{location}'. Please select a new resource name."
-        )
-        raise Refusal(409, "InvalidResourceLocation", message)
-
-
 # -- verbs -------------------------------------------------------------------------------------------------------
 
 
@@ -272,7 +261,7 @@ def _put(call: Call, kind: Kind) -> Reply:
     check_name(key.rpartition("/")[2], kind.names)
     old = arm.find(call.world, call.now, key)
     refuse_at_work(call, old)
-    refuse_elsewhere(old, location)
+    arm.refuse_elsewhere(old, location)
     built = kind.build(call, old)
     document = {"name": key.rpartition("/")[2], "id": key, "type": kind.type, "location": location}
     document |= {name: body[name] for name in _BESIDE if body.get(name) is not None}
@@ -299,6 +288,8 @@ def work(call: Call, kind: Kind, old: Item | None, built: Built, document: dict[
     state = kind.fresh if old is None else "Updating"
     pace = PACES[kind.put]
     seconds = took(call, pace.seconds, key) if built.seconds is None else built.seconds
+    if "identity" in document:
+        document["identity"] = arm.identity(call.world, key, part(document["identity"], "identity"))
     interim = copy.deepcopy(document)
     interim["properties"] = copy.deepcopy(built.properties if built.first is None else built.first)
     interim["properties"]["provisioningState"] = state

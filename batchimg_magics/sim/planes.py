@@ -192,7 +192,7 @@ def error_body(plane: Plane | None, refusal: Refusal, *, base: str, request_id: 
         error["target"] = refusal.target
     if refusal.details:
         error["details"] = [{"code": code, "message": message} for code, message in refusal.details]
-    return {"error": error}
+    return error if refusal.bare else {"error": error}
 
 
 def _batch_error(refusal: Refusal, base: str, request_id: str, now: float) -> dict[str, Any]:

@@ -132,6 +132,8 @@ def pool_from_arm(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _scale_from_arm(settings: dict[str, Any]) -> dict[str, Any]:
+    if "autoScale" in settings and "fixedScale" in settings:
+        raise bad_property("scaleSettings", None, "autoScale and fixedScale are mutually exclusive")
     if auto := settings.get("autoScale"):
         pool: dict[str, Any] = {"enableAutoScale": True, "autoScaleFormula": auto.get("formula")}
         if "evaluationInterval" in auto:

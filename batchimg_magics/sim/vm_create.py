@@ -49,7 +49,7 @@ def patch(call: Call, kind: Kind) -> Reply:
 def _work(call: Call, kind: Kind, old: Item | None, names: dict[str, Any]) -> Reply:
     compute.check_tags(call.body.get("tags"))
     compute.refuse_at_work(call, old)
-    compute.refuse_elsewhere(old, call.body["location"])
+    arm.refuse_elsewhere(old, call.body["location"])
     built = kind.build(call, old)
     beside = ("location", "tags", "zones", "identity", "plan", "sku")
     document = (old.doc if old is not None else names) | {one: call.body[one] for one in beside if call.body.get(one)}

@@ -108,6 +108,8 @@ class Refusal(Exception):  # noqa: N818 - an answer of Azure's, not a fault of o
 
     Attributes
     ----------
+    bare
+        ARM: whether it is written without an ``error`` around it, as before 2016.
     kept
         Whether what the request wrote stays written; otherwise a refused request changes nothing.
     """
@@ -129,6 +131,7 @@ class Refusal(Exception):  # noqa: N818 - an answer of Azure's, not a fault of o
         self.details = details or []
         self.target = target
         self.headers = headers or {}
+        self.bare = False
         self.kept = False
 
 

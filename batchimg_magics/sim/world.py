@@ -214,6 +214,13 @@ class World:
             ).fetchall()
         return [_item(row) for row in rows]
 
+    def holds(self, under: str) -> bool:
+        """Tell whether there is any resource whose id starts with this one and goes on."""
+        low = under.lower().rstrip("/") + "/"
+        with self._lock:
+            found = self._db.execute("SELECT 1 FROM items WHERE key >= ? AND key < ? LIMIT 1", (low, low + LAST))
+            return found.fetchone() is not None
+
     def meta(self, name: str) -> Any:  # noqa: ANN401 - any JSON
         """Return a setting of the world, or None."""
         with self._lock:

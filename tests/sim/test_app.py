@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -11,6 +11,9 @@ import pytest
 from batchimg_magics.sim import create_app
 from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
 from tests.sim.frame_world import ARM, COMPUTE, IN_GROUP, TOP, Frame
+
+if TYPE_CHECKING:
+    from batchimg_magics.sim.app import Answer
 
 BATCH = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
 GROUPS = "2022-09-01"
@@ -148,6 +151,28 @@ def test_nothing_is_made_in_a_group_that_is_not_there(azure: Frame) -> None:
     url = f"{TOP}/resourceGroups/none/providers/Microsoft.Compute/disks"
     assert azure.ask("GET", url, version="2023-10-02").code == "ResourceGroupNotFound"
     assert azure.ask("PUT", f"{url}/d", {"location": "eastus"}, version="2023-10-02").code == "ResourceGroupNotFound"
+
+
+def test_what_is_not_there_is_named_from_the_outside_in(azure: Frame) -> None:
+    elsewhere = COMPUTE.replace(SUBSCRIPTION, "11111111-1111-1111-1111-111111111111")
+    for url in (f"{elsewhere}/disks", f"{elsewhere}/disks/d"):
+        assert azure.ask("GET", url, version="2023-10-02").code == "SubscriptionNotFound"
+    nested = azure.ask("GET", f"{COMPUTE}/galleries/g/images/i/versions/1.0.0", version="2023-07-03")
+    assert nested.message.startswith("The Resource 'Microsoft.Compute/galleries/g/images/i/versions/1.0.0' under")
+
+
+def test_an_open_world_has_the_groups_that_somebody_named() -> None:
+    def ask(method: str, path: str, body: bytes = b"") -> Answer:
+        url = f"{ARM}/subscriptions/s/resourceGroups/fakename/providers/Microsoft.Compute/{path}?api-version=2023-04-02"
+        return app.answer(method, url, {"Authorization": "Bearer x"}, body)
+
+    app = create_app()
+    told = ask("GET", "disks")
+    assert (told.status, b"Resource group 'fakename' could not be found." in told.body) == (404, True)
+    empty = b'{"location": "eastus", "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}}'
+    assert ask("PUT", "disks/d", empty).status == 202
+    assert ask("GET", "disks").status == 200
+    assert ask("GET", "snapshots").status == 200
 
 
 def test_the_network_around_a_vm_can_be_read(azure: Frame) -> None:

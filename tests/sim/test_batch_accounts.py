@@ -66,6 +66,34 @@ def test_a_second_put_and_a_patch_change_what_can_be_changed(azure: Azure) -> No
     assert azure.arm("PATCH", OTHER, {"tags": {"c": "d"}}).body["tags"] == {"c": "d"}
 
 
+def test_an_account_stays_where_it_is(azure: Azure) -> None:
+    make(azure)
+    moved = azure.arm("PUT", OTHER, {"location": "eastus"})
+    assert (moved.status, moved.code) == (409, "InvalidResourceLocation")
+    assert azure.arm("PUT", OTHER, {"tags": {}}).code == "LocationRequired"
+
+
+def test_identities_get_the_ids_of_the_directory(azure: Azure) -> None:
+    mine = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.ManagedIdentity/x/mine"
+    azure.arm("PUT", OTHER, {"location": "eastus", "identity": {"type": "SystemAssigned"}})
+    system = azure.arm("GET", OTHER).body["identity"]
+    assert set(system) == {"type", "principalId", "tenantId"}
+    both = {"type": "SystemAssigned, UserAssigned", "userAssignedIdentities": {mine: {}}}
+    changed = azure.arm("PATCH", OTHER, {"identity": both}).body["identity"]
+    assert changed["principalId"] == system["principalId"]
+    assert set(changed["userAssignedIdentities"][mine]) == {"principalId", "clientId"}
+    assert azure.arm("PATCH", OTHER, {"identity": {"type": "None"}}).body["identity"] == {"type": "None"}
+
+
+def test_the_first_api_versions_had_errors_of_their_own_shape(azure: Azure) -> None:
+    old = azure.arm("GET", OTHER, version="2014-05-01-privatepreview")
+    assert (old.status, set(old.body)) == (404, {"code", "message", "target"})
+    assert old.body["code"] == "AccountNotFound"
+    assert azure.arm("GET", OTHER, version="2015-12-01").code == "ResourceNotFound"
+    bare = azure.arm("PUT", OTHER, {"location": "eastus", "properties": []}, version="2015-12-01")
+    assert bare.body["code"] == "InvalidRequestBody"
+
+
 def test_deleting_takes_a_while_and_everything_in_it(azure: Azure) -> None:
     azure.add()
     begun = azure.arm("DELETE", "")

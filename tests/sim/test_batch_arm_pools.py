@@ -111,6 +111,15 @@ def test_an_empty_pool_is_gone_from_arm_at_once_and_lingers_on_the_data_plane(az
     assert azure.pool()["state"] == "deleting"
 
 
+def test_scale_settings_are_fixed_or_automatic(azure: Azure) -> None:
+    azure.arm("PUT", "/pools/p", arm_pool())
+    azure.steady()
+    both = {"autoScale": {"formula": "$TargetDedicatedNodes=1"}, "fixedScale": {"targetDedicatedNodes": 1}}
+    refused = azure.arm("PATCH", "/pools/p", {"properties": {"scaleSettings": both}})
+    assert (refused.status, refused.code) == (400, "InvalidPropertyValue")
+    assert azure.arm("PATCH", "/pools/p", {"properties": {"scaleSettings": {}}}).status == 200
+
+
 def test_the_list_on_arm_filters(azure: Azure) -> None:
     azure.arm("PUT", "/pools/a", arm_pool())
     azure.clock.advance(5)
