@@ -53,14 +53,24 @@ OS_DISK_GIB = basis.documented(
 SIZE_GIB = basis.assumed(30, "GiB", "of a disk in an image or a version whose size nothing tells", "a blob's, say")
 
 
-def disk_properties(sku: str, size_gib: int) -> dict[str, Any]:
-    """Return the properties that a disk of this SKU and size has: speeds, bytes, and the tier of premium ones."""
+def disk_properties(sku: str, size_gib: int, tier: str = "") -> dict[str, Any]:
+    """Return the properties that a disk of this SKU and size has: speeds, bytes, and the tier of premium ones.
+
+    Parameters
+    ----------
+    sku, size_gib
+        Of the disk.
+    tier
+        That is asked for; a premium disk's is never below the one that its size gives.
+    """
     family = sku.partition("_")[0]
     known: dict[str, Any] = {"diskSizeBytes": size_gib * 1024**3}
     if sku in TUNABLE:
         iops, speed = TUNABLE[sku]
     elif family == "Premium":
-        _, known["tier"], iops, speed = next((row for row in _PREMIUM if size_gib <= row[0]), _PREMIUM[-1])
+        own = next((row for row in _PREMIUM if size_gib <= row[0]), _PREMIUM[-1])
+        asked = next((row for row in _PREMIUM if row[1] == tier), own)
+        _, known["tier"], iops, speed = max(own, asked)
     else:
         rows = _STANDARD[family]
         _, iops, speed = next((row for row in rows if size_gib <= row[0]), rows[-1])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, image_sources, lineage, supported_images
 from batchimg_magics.sim.basis import Basis
-from batchimg_magics.sim.disk_facts import OS_DISK_GIB
+from batchimg_magics.sim.disk_facts import OS_DISK_GIB, TUNABLE
 from batchimg_magics.sim.image_sources import ImageProblem
 from batchimg_magics.sim.wire import Refusal
 
@@ -33,7 +33,7 @@ _INHERITED = (
 )
 basis = Basis("Copies of disks and snapshots")
 _COPY_S_PER_GIB = basis.assumed(
-    1.0, "s", "for each GiB of a snapshot that is copied into another region", "no recording has such a copy"
+    1.0, "s", "for each GiB of a snapshot that is copied into another region, or in the background", "no recording has such a copy"
 )
 basis.rule(
     "A system that comes from a blob was deprovisioned: its owner's word is taken.",
@@ -104,7 +104,24 @@ def _copied(call: Call, creation: dict[str, Any]) -> Origin:
     if arm.region(source.doc["location"]) != arm.region(call.body["location"]):
         # Each region knows its own disks only: only CopyStart reaches into another one.
         raise Refusal(404, "NotFound", f"Resource {source.doc['name']} is not found.")
-    return _of_disk(call, creation, source)
+    origin = _of_disk(call, creation, source)
+    sku = str((source.doc.get("sku") or {}).get("name"))
+    if sku in TUNABLE:
+        _copied_behind(call, origin, source, sku)
+    return origin
+
+
+def _copied_behind(call: Call, origin: Origin, source: Item, sku: str) -> None:
+    """Judge a snapshot of a disk that is copied in the background, and let it be.
+
+    Source: "Create an incremental snapshot for managed disks"; the refusal's wording is assumed.
+    """
+    if not call.body["properties"].get("incremental"):
+        message = f"Only incremental snapshots can be made of the disk '{source.doc['name']}', whose SKU is '{sku}'."
+        raise Refusal(400, "BadRequest", message)
+    sector = (source.doc["properties"].get("creationData") or {}).get("logicalSectorSize", 4096)
+    origin.properties["creationData"]["logicalSectorSize"] = sector
+    origin.hidden["copied"] = [call.now, call.now + _COPY_S_PER_GIB * int(source.doc["properties"]["diskSizeGB"])]
 
 
 def _copy_started(call: Call, creation: dict[str, Any]) -> Origin:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 DISKS, SNAPSHOTS = "Microsoft.Compute/disks", "Microsoft.Compute/snapshots"
 _DEFAULTS = {
-    "encryption": {"type": "EncryptionAtRestWithPlatformKey"},
+    "encryption": {},
     "networkAccessPolicy": "AllowAll",
     "publicNetworkAccess": "Enabled",
 }
@@ -70,6 +70,9 @@ def _built(call: Call, old: Item | None, kind: str, skus: tuple[str, ...]) -> tu
     else:
         base, hidden = old.doc["properties"], {name: fact for name, fact in old.hidden.items() if name != "work"}
     properties = base | {name: one for name, one in asked.items() if name != "creationData"}
+    encryption = compute.part(properties["encryption"], "encryption")
+    whose = "Customer" if encryption.get("diskEncryptionSetId") else "Platform"
+    properties["encryption"] = {"type": f"EncryptionAtRestWith{whose}Key"} | encryption
     properties["diskSizeGB"] = _size(properties, base, old)
     properties["diskSizeBytes"] = properties["diskSizeGB"] * 1024**3
     return Built(properties, hidden, first=asked, beside={"sku": sku_shown(sku)}), sku
@@ -92,8 +95,8 @@ def _size(properties: dict[str, Any], base: dict[str, Any], old: Item | None) ->
 
 def _disk(call: Call, old: Item | None) -> Built:
     built, sku = _built(call, old, "disk", DISK_SKUS)
-    built.properties.pop("tier", None)
-    facts = disk_properties(sku, built.properties["diskSizeGB"])
+    tier = str(built.properties.pop("tier", ""))
+    facts = disk_properties(sku, built.properties["diskSizeGB"], tier)
     if sku in TUNABLE:
         facts |= {name: compute.whole(built.properties.get(name) or facts[name], name, least=1) for name in _SPEEDS}
         built.properties["creationData"] = {"logicalSectorSize": 4096} | built.properties["creationData"]

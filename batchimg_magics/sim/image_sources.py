@@ -112,10 +112,17 @@ def _latest(world: World, now: float, definition_id: str, region: str) -> Item |
         item
         for item in world.items(VERSIONS, definition_id)
         if arm.shown(item, now) is not None
-        and not item.doc["properties"]["publishingProfile"].get("excludeFromLatest")
+        and not _is_left_out(item, region)
         and replication.replicas(item, region, now)
     ]
     return max(usable, key=lambda item: [int(part) for part in item.doc["name"].split(".")], default=None)
+
+
+def _is_left_out(version: Item, region: str) -> bool:
+    """Tell whether a version is excluded from being the latest: everywhere, or in the region."""
+    profile = version.doc["properties"]["publishingProfile"]
+    here = (one for one in profile.get("targetRegions") or [] if arm.region(one["name"]) == arm.region(region))
+    return any(one.get("excludeFromLatest") for one in (profile, *here))
 
 
 def _of_gallery(world: World, version: Item, definition: Item, now: float, region: str) -> ImageSource | ImageProblem:

@@ -50,6 +50,36 @@ def test_a_disk_has_what_its_sku_and_size_give(compute: Compute) -> None:
     assert cheaper.properties["timeCreated"] == first.properties["timeCreated"]
 
 
+def test_a_premium_disk_may_have_a_higher_tier_than_its_size_gives(compute: Compute) -> None:
+    premium = {"name": "Premium_LRS"}
+    higher = compute.make("disks/d", {**EMPTY, "tier": "P10"}, sku=premium).properties
+    assert (higher["tier"], higher["diskIOPSReadWrite"]) == ("P10", 500)
+    assert compute.make("disks/e", {**EMPTY, "tier": "P1"}, sku=premium).properties["tier"] == "P6"
+    grown = compute.make("disks/d", {**EMPTY, "diskSizeGB": 512}, sku=premium).properties
+    assert (grown["tier"], grown["diskIOPSReadWrite"]) == ("P20", 2300)
+
+
+def test_who_keeps_the_key_is_told_from_the_encryption_set(compute: Compute) -> None:
+    assert compute.make("disks/d", EMPTY).properties["encryption"] == {"type": "EncryptionAtRestWithPlatformKey"}
+    own = {"diskEncryptionSetId": resource("diskEncryptionSets/s")}
+    made = compute.make("disks/e", {**EMPTY, "encryption": own}).properties["encryption"]
+    assert made == {"type": "EncryptionAtRestWithCustomerKey", **own}
+    both = {"type": "EncryptionAtRestWithPlatformAndCustomerKeys", **own}
+    assert compute.make("disks/f", {**EMPTY, "encryption": both}).properties["encryption"] == both
+
+
+def test_a_snapshot_of_an_ultra_disk_is_incremental_and_copied_in_the_background(compute: Compute) -> None:
+    compute.make("disks/d", EMPTY, sku={"name": "UltraSSD_LRS"})
+    full = {"creationData": copy_of("disks/d")}
+    assert compute.refused("snapshots/s", full)[:2] == (400, "BadRequest")
+    compute.ask("PUT", "snapshots/s", {"location": "eastus", "properties": full | {"incremental": True}})
+    compute.clock.advance(32)
+    half = compute.ask("GET", "snapshots/s").properties
+    assert (half["completionPercent"], half["creationData"]["logicalSectorSize"]) == (50.0, 4096)
+    compute.clock.advance(32)
+    assert compute.ask("GET", "snapshots/s").properties["completionPercent"] == 100.0
+
+
 def test_a_number_may_come_as_a_string(compute: Compute) -> None:
     assert compute.make("disks/d", {**EMPTY, "diskSizeGB": "64"}).properties["diskSizeGB"] == 64
 

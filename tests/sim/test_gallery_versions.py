@@ -144,6 +144,8 @@ def test_a_definition_stands_for_its_highest_version_that_is_not_left_out(comput
     compute.version("1.0.10")
     compute.version("2.0.0", excludeFromLatest=True)
     assert any(key.endswith("/1.0.10") for key in usable(compute, "galleries/lab/images/tools").roots)
+    compute.version("1.1.0", regions=({"name": "East US", "excludeFromLatest": True}, "westus"))
+    assert any(key.endswith("/1.0.10") for key in usable(compute, "galleries/lab/images/tools").roots)
     assert any(key.endswith("/2.0.0") for key in usable(compute, PATH.replace("1.0.0", "2.0.0")).roots)
     assert any(key.endswith("/1.0.10") for key in usable(compute, PATH.replace("1.0.0", "latest")).roots)
     assert isinstance(what_it_is(compute, "galleries/lab/images/none"), ImageProblem)
