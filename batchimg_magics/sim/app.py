@@ -51,6 +51,8 @@ PROVIDERS = (
     "batchimg_magics.sim.batch_pools",
     "batchimg_magics.sim.batch_nodes",
     "batchimg_magics.sim.node_actions",
+    "batchimg_magics.sim.batch_node_users",
+    "batchimg_magics.sim.batch_history",
     "batchimg_magics.sim.supported_images",
     "batchimg_magics.sim.batch_jobs",
     "batchimg_magics.sim.batch_tasks",

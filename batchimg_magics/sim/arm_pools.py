@@ -12,7 +12,7 @@ from batchimg_magics.sim.batch_accounts import RETRY_AFTER_S
 from batchimg_magics.sim.batch_bodies import shaped
 from batchimg_magics.sim.batch_errors import on_arm, refusal
 from batchimg_magics.sim.batch_time import duration, etag, stamp, stamp_ticks
-from batchimg_magics.sim.pool_dialects import pool_from_arm, pool_to_arm
+from batchimg_magics.sim.pool_dialects import from_older, pool_from_arm, pool_to_arm, to_older
 from batchimg_magics.sim.wire import Reply, Routes
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def view(call: Call, pool: Pool) -> dict[str, Any]:
     """Return a pool as ARM shows it."""
     state, now = pool.state, call.now
     allocation, since = fleet.allocation_state(state.fleet, now)
-    config = dict(pool.doc)
+    config = to_older(pool.doc, call.api_version, "arm")
     if call.api_version >= _JOB_ORDER_SINCE:
         config["taskSchedulingPolicy"] = {"jobDefaultOrder": "none", **config["taskSchedulingPolicy"]}
     created = stamp_ticks(state.created)
@@ -128,7 +128,8 @@ def _show(call: Call, pool: Pool) -> Reply:
 
 def _properties(call: Call) -> dict[str, Any]:
     """Return the properties of a request's body in the data plane's dialect, cleaned."""
-    return pool_rules.pool_body(pool_from_arm(shaped(call.body).get("properties", {})), "Pool")
+    pool = pool_from_arm(shaped(call.body).get("properties", {}))
+    return pool_rules.pool_body(from_older(pool, call.api_version, "arm"), "Pool")
 
 
 def _top(call: Call) -> dict[str, Any]:

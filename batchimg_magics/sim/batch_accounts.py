@@ -248,7 +248,7 @@ def delete(call: Call) -> Reply:
     item = arm.find(call.world, call.now, account_id(call))
     if item is None:
         return Reply(204)
-    for kind in ("pools", "jobs", "tasks"):
+    for kind in ("pools", "pools/users", "jobs", "jobs/tasks"):
         for inner in call.world.items(f"{KIND}/{kind}", item.key):
             call.world.delete(inner.key)
     return _begin(call, item, "Deleting", DELETE_S)

@@ -43,6 +43,8 @@ basis.rule(
 #: The node agent of recorded nodes of 2026.
 AGENT_VERSION = "1.12.39"
 _CERTIFICATES_UNTIL = "2025"
+#: The first api-version that counts slots. Source: the change log of azure-batch (10.0.0).
+_SLOTS_SINCE = "2020-09-01"
 #: The first api-version that knows a state.
 _SINCE = {"deallocated": "2024-07-01", "deallocating": "2024-07-01"}
 _SUFFIXES: dict[Kind, str] = {"dedicated": "_d", "spot": "_p"}
@@ -77,6 +79,7 @@ class NodeViews:
         reference = pool_images.reference_of(pool)
         exact = {} if "virtualMachineImageId" in reference else {"exactVersion": "latest"}
         self._machine = {"imageReference": reference | exact} if reference else None
+        self._slots = call.api_version >= _SLOTS_SINCE
         self._certificates = call.api_version < _CERTIFICATES_UNTIL
         self._busy = tasks.busy(call.world, pool, call.now)
 
@@ -101,8 +104,9 @@ class NodeViews:
             "totalTasksRun": does.run,
             "totalTasksSucceeded": does.succeeded,
             "runningTasksCount": does.running,
-            "runningTaskSlotsCount": does.slots,
         }
+        if self._slots:
+            shown["runningTaskSlotsCount"] = does.slots
         if "startTask" in self._pool.doc and node.booted is not None:
             shown |= {"startTask": self._pool.doc["startTask"], "startTaskInfo": _start_task_info(self._pool, node)}
         if self._certificates and node.booted is not None:

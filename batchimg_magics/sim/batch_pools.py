@@ -21,6 +21,7 @@ from batchimg_magics.sim import (
 from batchimg_magics.sim.batch_bodies import clean
 from batchimg_magics.sim.batch_errors import missing_property, refusal
 from batchimg_magics.sim.batch_time import etag, stamp, stamp_ticks
+from batchimg_magics.sim.pool_dialects import from_older, to_older
 from batchimg_magics.sim.pool_rules import CHANGEABLE
 from batchimg_magics.sim.wire import Reply, Routes
 
@@ -86,7 +87,7 @@ def view(call: Call, pool: Pool) -> dict[str, Any]:
 
 def _configuration(call: Call, pool: Pool, *, nodes: int) -> dict[str, Any]:
     """Return a pool's configuration, with what the api-version adds to it."""
-    config = dict(pool.doc)
+    config = to_older(pool.doc, call.api_version, "batch")
     if call.api_version < _CERTIFICATES_UNTIL:
         config.setdefault("certificateReferences", [])
     if call.api_version >= _JOB_ORDER_SINCE:
@@ -117,7 +118,7 @@ def done(call: Call, status: int, headers: dict[str, str] | None = None) -> Repl
 def add(call: Call) -> Reply:
     """Add a pool."""
     account = batch_accounts.need(call)
-    body = pool_rules.pool_body(call.body)
+    body = pool_rules.pool_body(from_older(call.body, call.api_version, "batch"))
     name = pool_rules.pool_id(body.get("id"))
     there = pools.find(call, account, name)
     if there is not None:

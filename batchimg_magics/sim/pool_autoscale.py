@@ -19,6 +19,7 @@ from batchimg_magics.sim.batch_errors import missing_property, refusal
 from batchimg_magics.sim.batch_time import duration, duration_s, stamp
 from batchimg_magics.sim.fleet import Problem
 from batchimg_magics.sim.pools import AutoScale
+from batchimg_magics.sim.retirement import is_open
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.pools import Pool
@@ -27,7 +28,9 @@ if TYPE_CHECKING:
 
 DEFAULT_INTERVAL = "PT15M"
 basis = Basis("Autoscale")
-ENABLE_EVERY_S = basis.documented(30.0, "s", "in which autoscale can be enabled once", "the REST reference")
+ENABLE_EVERY_S = basis.documented(
+    30.0, "s", "in which the call that enables autoscale is taken once", "the REST reference"
+)
 MOMENT_S = basis.seen(
     {"enable": 0.17, "disable": 0.02}, "s", "that a pool reads resizing though nothing changes", "recorded pools"
 )
@@ -72,8 +75,8 @@ def enable(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, touch
         raise missing_property("autoScaleFormula")
     if wrong := autoscale.check(formula):
         raise refusal("AutoScalingFormulaSyntaxError", ("Reason", wrong))
-    if before is not None and now < state.enabled_at + ENABLE_EVERY_S and not touch:
-        raise refusal("TooManyEnableAutoScaleRequests")
+    if not touch:
+        _refuse_haste(call, pool)
     allocation = fleet.allocation_state(state.fleet, now)[0]
     if before is None and allocation == "resizing":
         raise refusal("PoolBeingResized")
@@ -83,6 +86,14 @@ def enable(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, touch
     _evaluate(call, account, pool, now)
     if not touch:
         pools.save(call, pool, touch=allocation == "steady")
+
+
+def _refuse_haste(call: Call, pool: Pool) -> None:
+    """Refuse a call soon after the one before; in an open world time stands still between calls, and none is soon."""
+    state, now = pool.state, call.now
+    if state.asked_at is not None and now < state.asked_at + ENABLE_EVERY_S and not is_open(call.world):
+        raise refusal("TooManyEnableAutoScaleRequests")
+    state.asked_at = now
 
 
 def disable(call: Call, pool: Pool) -> None:

@@ -65,8 +65,8 @@ class PoolState(msgspec.Struct, omit_defaults=True):
         The resize timeout, as it was written.
     auto
         Autoscale, None when it is off.
-    enabled_at
-        When autoscale was last enabled.
+    enabled_at, asked_at
+        When autoscale was last enabled, and when by a call of its own.
     deleted, gone
         When its deletion began and when it ends.
     top
@@ -84,6 +84,7 @@ class PoolState(msgspec.Struct, omit_defaults=True):
     timeout: str = DEFAULT_TIMEOUT
     auto: AutoScale | None = None
     enabled_at: float = 0.0
+    asked_at: float | None = None
     deleted: float | None = None
     gone: float | None = None
     top: dict[str, Any] = {}

@@ -8,6 +8,7 @@ from batchimg_magics.sim import arm, compute, opening, vm_capture, vm_create
 from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.compute import Kind, list_paths
 from batchimg_magics.sim.operations import PACES, Outcome, begin, took
+from batchimg_magics.sim.planes import unknown_route
 from batchimg_magics.sim.vm_view import disk_key, disks_of, etag, instance_view, power, shown
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 
@@ -22,6 +23,17 @@ _POWER = {
     "deallocate": ("deallocated", "deallocating"),
     "powerOff": ("stopped", "stopping"),
     "start": ("running", "starting"),
+}
+#: What VMs as these never may, and why. Source: recorded.
+_NEVER = {
+    "performMaintenance": (
+        "Operation 'performMaintenance' is not allowed on VM '{}' since the Subscription of this VM is not eligible."
+    ),
+    "convertToManagedDisks": "VM '{}' is already using managed disks.",
+    "reimage": (
+        "The Reimage and OSUpgrade Virtual Machine actions require that the virtual machine has Automatic OS Upgrades"
+        " enabled."
+    ),
 }
 basis = Basis("Virtual machines")
 basis.rule(
@@ -135,6 +147,20 @@ def need_running(call: Call, vm: Item) -> None:
     if power(vm, call.now) not in ("running", "starting"):
         message = "The operation requires the VM to be running (or set to run)."
         raise Refusal(409, "OperationNotAllowed", message)
+
+
+def _refuse(verb: str) -> Callable[[Call], Reply]:
+    def answer(call: Call) -> Reply:
+        vm = _machine(call)
+        if verb == "convertToManagedDisks" and any("vhd" in disk for disk in disks_of(vm)):
+            raise unknown_route(call.method, call.path, call.api_version)
+        raise Refusal(409, "OperationNotAllowed", _NEVER[verb].format(vm.doc["name"]))
+
+    return answer
+
+
+for _verb in _NEVER:
+    routes.on("POST", f"{arm.path_of(VMS)}/{_verb}")(_refuse(_verb))
 
 
 @routes.on("POST", f"{arm.path_of(VMS)}/generalize")

@@ -69,6 +69,12 @@ def test_autoscale_can_be_enabled_twice_only_after_a_pause(azure: Azure) -> None
     assert azure.batch("POST", "/pools/p/enableautoscale", enable).code == "TooManyEnableAutoScaleRequests"
     azure.clock.advance(31)
     assert azure.batch("POST", "/pools/p/enableautoscale", enable).status == 200
+    assert azure.batch("POST", "/pools/p/disableautoscale").status == 200
+    azure.clock.advance(5)
+    assert azure.batch("POST", "/pools/p/enableautoscale", enable).code == "TooManyEnableAutoScaleRequests"
+    azure.add("made", targetDedicatedNodes=None, targetLowPriorityNodes=None, enableAutoScale=True, **enable)
+    azure.clock.advance(5)
+    assert azure.batch("POST", "/pools/made/enableautoscale", enable).status == 200
 
 
 def test_a_formula_that_cannot_be_read_or_is_too_long_is_refused(azure: Azure) -> None:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from batchimg_magics.sim import app, autoscale, batch_bodies
 from batchimg_magics.sim.furnish import ACCOUNT, GROUP, SUBSCRIPTION
 from batchimg_magics.sim.wire import Route, Routes
-from tests.sim.batch_world import MACHINE, Azure
+from tests.sim.batch_world import MACHINE, NOW, Azure
 
 BATCH_MODULES = [
     name for name in app.PROVIDERS if name.split(".")[-1].startswith(("batch_", "arm_pools", "node_", "supported_"))
@@ -73,7 +73,7 @@ def ask(azure: Azure, route: Route, body: Any, query: dict[str, str]) -> None:
             path = path.replace(part, names.get(part[1:-1], "x"))
     text = "&".join(f"{name}={value.replace(' ', '%20')}" for name, value in query.items())
     send = azure.arm if route.plane == "arm" else azure.batch
-    answer = send(route.method, f"{path}?{text}" if text else path, body)
+    answer = send(route.method, f"{path}?{text}" if text else path, body, version=route.until or NOW)
     assert answer.status < 500 or answer.code == "TooManyEnableAutoScaleRequests", answer
 
 

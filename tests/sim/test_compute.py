@@ -12,6 +12,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.mgmt.compute.aio import ComputeManagementClient
 
 from batchimg_magics.sim import create_app, open_local
+from tests.sim.compute_world import Compute
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.app import App
@@ -138,6 +139,14 @@ def test_refusals(arm: Arm, method: str, path: str, body: Any, status: int, code
     arm.gallery()
     answer = arm.ask(method, path, body, "2023-07-03" if "galleries" in path else "")
     assert (answer.status, answer.body["error"]["code"]) == (status, code)
+
+
+@pytest.mark.parametrize("verb", ["performMaintenance", "convertToManagedDisks", "reimage"])
+def test_what_a_vm_never_may_is_refused_as_recorded(verb: str) -> None:
+    world = Compute()
+    told = world.ask("POST", f"virtualMachines/desk-vm/{verb}")
+    assert (told.status, told.code) == (409, "OperationNotAllowed")
+    assert world.ask("POST", f"virtualMachines/none/{verb}").code == "ResourceNotFound"
 
 
 def test_what_a_version_is_made_from_stays(arm: Arm) -> None:
