@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, image_sources, supported_images
@@ -34,6 +34,8 @@ class System:
         The version of the image that is meant by the one that was asked for; empty for none.
     data
         LUN and size of the data disks that the image brings.
+    made_from
+        What the OS disk's ``creationData`` says of the image.
     """
 
     os_type: str
@@ -45,6 +47,7 @@ class System:
     exact: str = ""
     os_disk_gib: int = 30
     data: tuple[tuple[int, int], ...] = ()
+    made_from: dict[str, Any] = field(default_factory=dict)
 
 
 def storage_profile(
@@ -123,7 +126,14 @@ def _of_image(call: Call, reference: dict[str, Any]) -> System:
     version = str(reference.get("version") or "latest")
     exact = "1.0.0" if version == "latest" else version
     name = ("Windows Server", sku) if windows else (str(reference["offer"]).lower(), sku)
-    return System(os_type, generation, name=name, exact=exact, os_disk_gib=OS_DISK_GIB[os_type])
+    publisher, offer = reference["publisher"], reference["offer"]
+    key = (
+        f"/Subscriptions/{call.params['subscription']}/Providers/Microsoft.Compute"
+        f"/Locations/{arm.region(call.body['location'])}/Publishers/{publisher}/ArtifactTypes/VMImage"
+        f"/Offers/{offer}/Skus/{reference['sku']}/Versions/{exact}"
+    )
+    made_from = {"imageReference": {"id": key}}
+    return System(os_type, generation, name=name, exact=exact, os_disk_gib=OS_DISK_GIB[os_type], made_from=made_from)
 
 
 def _of_own_image(call: Call, image_id: str) -> System:
@@ -139,6 +149,7 @@ def _of_own_image(call: Call, image_id: str) -> System:
         exact=source.exact,
         os_disk_gib=source.os_disk_gib or OS_DISK_GIB[source.os_type],
         data=source.data_disks,
+        made_from={"galleryImageReference" if source.exact else "imageReference": {"id": image_id}},
     )
 
 
@@ -237,7 +248,7 @@ def _disk_item(call: Call, name: str, sku: str, gib: int, option: str, system: S
         security = part(call.body["properties"].get("securityProfile"), "securityProfile").get("securityType")
         known |= {"securityProfile": {"securityType": security}} if security not in (None, "Standard") else {}
     properties = known | {
-        "creationData": {"createOption": option},
+        "creationData": {"createOption": option, **(system.made_from if system is not None else {})},
         "diskSizeGB": gib,
         **disk_properties(sku, gib),
         "encryption": {"type": "EncryptionAtRestWithPlatformKey"},
