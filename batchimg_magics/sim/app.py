@@ -60,6 +60,11 @@ PROVIDERS = (
 )
 #: Where a stepped or manual world begins, so that what is shown of it is the same every time.
 START = datetime(2026, 7, 1, 9, tzinfo=UTC)
+#: The client's own id of a request -> what it says when it wants it back; of Batch, and of ARM.
+_ON_DEMAND = {
+    "client-request-id": "return-client-request-id",
+    "x-ms-client-request-id": "x-ms-return-client-request-id",
+}
 #: Bodies above this are refused, as ARM refuses them; and those that are nested deeper, as .NET's readers do.
 BODY_LIMIT = 4 * 1024 * 1024
 DEEPEST = 64
@@ -86,6 +91,9 @@ class App:
     check_token
         Called with a bearer token and the plane's audiences; says what is wrong with the token as (code, problem),
         or None. Without it any bearer token is taken, but none at all is still refused.
+    check_key
+        Called with a request of the data plane and its ``account:signature``; says what is wrong with them, or None.
+        Without it any signature is taken.
     control
         Whether the ``/_sim/`` routes are there: import of documents, time, faults.
     throttle
@@ -98,12 +106,14 @@ class App:
         clock: Clock,
         *,
         check_token: Callable[[str, frozenset[str]], tuple[str, str] | None] | None = None,
+        check_key: Callable[[Call, str], str | None] | None = None,
         control: bool = False,
         throttle: Throttle | None = None,
     ) -> None:
         self.world = world
         self.clock = clock
         self._check_token = check_token
+        self._check_key = check_key
         self._throttle = throttle
         tables = [*provider_routes(), *([control_routes(clock)] if control else [])]
         self._router = Router(route for routes in tables for route in routes.table)
@@ -209,6 +219,8 @@ class App:
             problem = "Authentication failed. The 'Authorization' header is missing."
             raise planes.unauthenticated(plane, problem)
         if plane == "batch" and scheme.lower() == "sharedkey":
+            if self._check_key and (wrong_key := self._check_key(call, token)):
+                raise planes.unauthenticated(plane, wrong_key, status=403)
             return
         if scheme.lower() != "bearer":
             raise planes.unauthenticated(plane, "Authentication failed. The 'Authorization' header is invalid.")
@@ -218,8 +230,9 @@ class App:
 
     def _write(self, call: Call, plane: Plane | None, reply: Reply) -> Answer:
         headers = planes.headers(plane, now=call.now or self.clock.now(), request_id=call.request_id)
-        if call.headers.get("return-client-request-id", "").lower() == "true":
-            headers["client-request-id"] = call.headers.get("client-request-id", "")
+        for wanted, asked in _ON_DEMAND.items():
+            if call.headers.get(asked, "").lower() == "true":
+                headers[wanted] = call.headers.get(wanted, "")
         if reply.body is None or reply.status in planes.BODILESS:
             content = b""
         else:

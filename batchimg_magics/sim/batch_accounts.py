@@ -286,18 +286,19 @@ def list_all(call: Call) -> Reply:
 
 @routes.on("POST", "/{account}/listKeys")
 def list_keys(call: Call) -> Reply:
-    """Show the account's keys, which open nothing: the local Azure takes no shared key for what needs Entra ID."""
+    """Show the account's keys, which open its data plane, but for what needs Entra ID."""
     item = need(call)
-    return Reply(200, _keys(item))
+    return Reply(200, keys(item))
 
 
-def _keys(item: Item) -> dict[str, str]:
+def keys(item: Item) -> dict[str, str]:
+    """Return an account's name and keys."""
     rounds = item.hidden.get("keys", {})
-    keys = {
+    both = {
         name: base64.b64encode(f"{item.key}/{name}/{rounds.get(name, 0)}".encode()).decode()
         for name in ("primary", "secondary")
     }
-    return {"accountName": item.doc["name"], **keys}
+    return {"accountName": item.doc["name"], **both}
 
 
 @routes.on("POST", "/{account}/regenerateKeys")
@@ -311,7 +312,7 @@ def regenerate_key(call: Call) -> Reply:
     rounds = item.hidden.setdefault("keys", {})
     rounds[name] = rounds.get(name, 0) + 1
     call.world.put(item)
-    return Reply(200, _keys(item))
+    return Reply(200, keys(item))
 
 
 @above.on("GET", "/locations/{location}/quotas")

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import faults, furnish
+from batchimg_magics.sim import faults, furnish, shared_key
 from batchimg_magics.sim.app import START, App
 from batchimg_magics.sim.auth import Tokens
 from batchimg_magics.sim.clock import RunningClock, SteppedClock, SteppedLoop
@@ -69,7 +69,14 @@ class LocalAzure:
             self.clock = RunningClock(world, speed or 1.0)
         tokens = Tokens(world)
         throttle = Throttle() if throttled else None
-        self.app = App(world, self.clock, check_token=tokens.check, control=control, throttle=throttle)
+        self.app = App(
+            world,
+            self.clock,
+            check_token=tokens.check,
+            check_key=shared_key.problem,
+            control=control,
+            throttle=throttle,
+        )
         self.transport = LocalTransport(self.app, self.clock)
         self.credential = LocalCredential(tokens)
 

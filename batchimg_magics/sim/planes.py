@@ -157,8 +157,8 @@ def bad_json(plane: Plane, reason: str) -> Refusal:
     return Refusal(400, "InvalidRequestContent", message)
 
 
-def unauthenticated(plane: Plane, problem: str, code: str = "") -> Refusal:
-    """Return the answer to a request without a token that this plane takes."""
+def unauthenticated(plane: Plane, problem: str, code: str = "", status: int = 401) -> Refusal:
+    """Return the answer to a request without a token or a signature that this plane takes."""
     if plane == "batch":
         message = (
             "Server failed to authenticate the request. "
@@ -167,7 +167,7 @@ def unauthenticated(plane: Plane, problem: str, code: str = "") -> Refusal:
         asks = f'Bearer authorization_uri="https://{LOGIN_HOST}/common", resource_id="https://batch.core.windows.net/"'
         details = [("AuthenticationErrorDetail", problem)]
         return Refusal(
-            401, "AuthenticationFailed", message, details=details, headers={"WWW-Authenticate": asks + ", SharedKey"}
+            status, "AuthenticationFailed", message, details=details, headers={"WWW-Authenticate": asks + ", SharedKey"}
         )
     asks = (
         f'Bearer authorization_uri="https://{LOGIN_HOST}/common", error="invalid_token", error_description="{problem}"'

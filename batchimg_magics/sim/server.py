@@ -31,6 +31,8 @@ SPEED = 60.0
 #: Who signs in. Nobody is checked, and the sign-in libraries want to see something shaped like this.
 _CLIENT = "b1d4c7a0-5e26-4f83-9a17-c0de10ca1a2e"
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+#: Not all of azure.com: anybody can have a name below cloudapp.azure.com.
+_SERVED = _LOCAL_NAMES | {planes.ARM_HOST, planes.LOGIN_HOST, planes.PRICES_HOST}
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -223,7 +225,7 @@ def _is_served(scope: dict[str, Any]) -> bool:
     if len(named) != 1:
         return False
     host = named[0].rpartition("]")[0].lstrip("[") or named[0].partition(":")[0]
-    return host.lower() in _LOCAL_NAMES | {planes.LOGIN_HOST} or host.lower().endswith(".azure.com")
+    return host.lower() in _SERVED or host.lower().endswith((planes.BATCH_SUFFIX, f".{planes.ARM_HOST}"))
 
 
 def introduction(url: str, local: LocalAzure, authority: str | None) -> str:

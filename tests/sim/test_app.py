@@ -111,6 +111,13 @@ def test_batch_gives_the_clients_request_id_back_on_demand(azure: Frame) -> None
     )
 
 
+def test_arm_gives_the_clients_request_id_back_on_demand(azure: Frame) -> None:
+    headers = {"Authorization": "Bearer x", "x-ms-client-request-id": "mine"}
+    assert "x-ms-client-request-id" not in azure.ask("GET", IN_GROUP, version=GROUPS, headers=headers).headers
+    headers["x-ms-return-client-request-id"] = "true"
+    assert azure.ask("GET", IN_GROUP, version=GROUPS, headers=headers).headers["x-ms-client-request-id"] == "mine"
+
+
 def test_the_same_world_gives_the_same_ids() -> None:
     one, other = (Frame().ask("GET", IN_GROUP, version=GROUPS).headers["x-ms-request-id"] for _ in range(2))
     assert one == other

@@ -62,7 +62,17 @@ def test_hosts_of_this_machine_and_azure_are_answered(host: bytes) -> None:
     assert status(host) == 200
 
 
-@pytest.mark.parametrize("host", [b"evil.example", b"localhost.evil.example", b"", b"[::2]:8443", b"azure.com.evil"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        b"evil.example",
+        b"localhost.evil.example",
+        b"",
+        b"[::2]:8443",
+        b"azure.com.evil",
+        b"evil.eastus.cloudapp.azure.com",
+    ],
+)
 def test_other_hosts_are_not(host: bytes) -> None:
     assert status(host) == 421
 
