@@ -104,6 +104,10 @@ _WORDS = {
     429: ("TooManyRequests", "Too many requests. Please retry after some time."),
     500: ("InternalServerError", "The server encountered an internal error. Please retry the request."),
     503: ("ServiceUnavailable", "The service is temporarily unavailable. Please retry the request."),
+    504: (
+        "GatewayTimeout",
+        "The gateway did not receive a response from the service within the specified time period.",
+    ),
 }
 _BATCH_WORDS = {
     429: ("TooManyRequests", "Too many requests have been sent to the server. Please retry after some time."),
