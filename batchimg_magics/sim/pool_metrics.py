@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 basis = Basis("Metrics of autoscale formulas")
 BUSY_PERCENT = basis.assumed(90.0, "%", "processor load of a node that runs tasks", "nothing is run here")
 IDLE_PERCENT = basis.assumed(2.0, "%", "processor load of a node that runs none", "nothing is run here")
+KEPT_S = basis.assumed(
+    86_400.0, "s", "that samples are kept", "Batch says only that there is an oldest one (HistoryBeginTime)"
+)
 #: Variable -> the tasks that it counts.
 _OF_TASKS = {
     "$ActiveTasks": ("active",),
@@ -46,8 +49,8 @@ class PoolMetrics:
         return self._now
 
     def begin(self) -> float:
-        """Return when the pool was made."""
-        return self._created
+        """Return the moment of the oldest sample that there still is."""
+        return max(self._created, self._now - KEPT_S)
 
     def value(self, name: str) -> float:
         """Return a metric at the moment."""
@@ -56,13 +59,13 @@ class PoolMetrics:
     def samples(self, name: str, begin: float, end: float) -> tuple[list[float], int]:
         """Return a metric's samples of a stretch of time, and how many there would be of a pool that old."""
         first, last = math.ceil(max(0.0, begin) / SAMPLE_S), math.floor(end / SAMPLE_S)
-        taken = [number * SAMPLE_S for number in range(max(first, math.ceil(self._created / SAMPLE_S)), last + 1)]
+        taken = [number * SAMPLE_S for number in range(max(first, math.ceil(self.begin() / SAMPLE_S)), last + 1)]
         return [self._at(name, moment) for moment in taken], max(0, last - first + 1)
 
     def last(self, name: str, count: int) -> list[float]:
         """Return a metric's last samples; of a pool too young to have one, its value now."""
         newest = math.floor(self._now / SAMPLE_S) * SAMPLE_S
-        taken = max(0, math.floor((newest - self._created) / SAMPLE_S) + 1)
+        taken = max(0, math.floor((newest - self.begin()) / SAMPLE_S) + 1)
         moments = [newest - number * SAMPLE_S for number in reversed(range(min(max(1, count), taken)))]
         return [self._at(name, moment) for moment in moments] or [self._at(name, self._now)]
 

@@ -61,6 +61,19 @@ def test_evaluating_needs_autoscale_and_answers_a_bad_formula_with_its_error(azu
     ]
 
 
+def test_samples_are_kept_for_a_while_and_asking_for_more_is_no_more_work(azure: Azure) -> None:
+    azure.add()
+    azure.steady()
+    azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=0"})
+    azure.clock.advance(30 * 86_400)
+    formula = "$n = len($PendingTasks.GetSample(TimeInterval_Year)); $all = $PendingTasks.Count();"
+    formula += "$last = len($PendingTasks.GetSample(100000000)); $since = $PendingTasks.HistoryBeginTime();"
+    run = azure.batch("POST", "/pools/p/evaluateautoscale", {"autoScaleFormula": formula}).body
+    kept = dict(part.split("=") for part in run["results"].split(";"))
+    assert kept["$n"] == kept["$all"] == kept["$last"] == "2880"
+    assert kept["$since"].startswith("2026-07-30T09:00:")
+
+
 def test_autoscale_can_be_enabled_twice_only_after_a_pause(azure: Azure) -> None:
     azure.add()
     azure.steady()
