@@ -12,10 +12,11 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any
 
 from batchimg_magics.sim import autoscale_values as values
+from batchimg_magics.sim.autoscale_samples import METHODS, METRICS, Metrics, Run
 from batchimg_magics.sim.autoscale_values import FormulaError, Interval, Moment, Value, at_fault
 
 _TOKEN = re.compile(
@@ -31,58 +32,12 @@ TARGETS = ("$TargetDedicatedNodes", "$TargetLowPriorityNodes")
 OPTION = "$NodeDeallocationOption"
 #: Today's name of the spot target; results go on calling it by the old one.
 _RENAMED = {"$TargetSpotNodes": "$TargetLowPriorityNodes"}
-#: Seconds between two samples.
-SAMPLE_S = 30.0
 #: How deep expressions may be nested: a limit of this reader's.
 DEEPEST = 40
 #: Targets are 32-bit integers.
 MOST_NODES = 2**31
 OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
-#: What can be asked for as a number, and sampled over time.
-METRICS = frozenset(
-    {
-        "$CPUPercent", "$ActiveTasks", "$RunningTasks", "$PendingTasks", "$SucceededTasks", "$FailedTasks",
-        "$TaskSlotsPerNode", "$CurrentDedicatedNodes", "$CurrentLowPriorityNodes", "$UsableNodeCount",
-        "$PreemptedNodeCount", "$WallClockSeconds", "$MemoryBytes", "$DiskBytes", "$DiskReadBytes", "$DiskWriteBytes",
-        "$DiskReadOps", "$DiskWriteOps", "$NetworkInBytes", "$NetworkOutBytes", "$SampleNodeCount",
-    }
-)  # fmt: skip
 _LEVELS = (("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="), ("+", "-"), ("*", "/"))
-
-
-class Metrics(Protocol):
-    """What a formula can know of a pool."""
-
-    def now(self) -> float:
-        """Return the moment of the evaluation."""
-
-    def begin(self) -> float:
-        """Return the moment of the first samples."""
-
-    def value(self, name: str) -> float:
-        """Return a metric's value now."""
-
-    def samples(self, name: str, begin: float, end: float) -> tuple[list[float], int]:
-        """Return a metric's samples of a stretch of time, oldest first, and how many there should be."""
-
-    def last(self, name: str, count: int) -> list[float]:
-        """Return a metric's last samples, oldest first."""
-
-
-@dataclass(slots=True)
-class Run:
-    """A formula being run.
-
-    Parameters
-    ----------
-    metrics
-        What it can know.
-    variables
-        What it has set.
-    """
-
-    metrics: Metrics
-    variables: dict[str, Value] = field(default_factory=dict)
 
 
 class _StopError(Exception):
@@ -231,11 +186,11 @@ class _Reader:
     def _sampled(self, token: _Token) -> Expression:
         self._take(".")
         method = self._take()
-        if method.text not in _METHODS:
+        if method.text not in METHODS:
             raise method.wrong(f"Undefined method: {method.text}")
         arguments = self._arguments()
         return lambda run: at_fault(
-            method, lambda: _METHODS[method.text](run, token.text, [argument(run) for argument in arguments])
+            method, lambda: METHODS[method.text](run, token.text, [argument(run) for argument in arguments])
         )
 
     def _members(self, inner: Expression) -> Expression:
@@ -291,64 +246,6 @@ def _call(run: Run, name: str, arguments: list[Value]) -> Value:
     if name == "time":
         return values.moment(arguments[0]) if arguments else Moment(run.metrics.now())
     return values.FUNCTIONS[name](*arguments)
-
-
-def _stretch(run: Run, arguments: list[Value]) -> tuple[float, float, float]:
-    """Return begin, end and wanted percentage of GetSample's and GetSamplePercent's arguments."""
-    now = run.metrics.now()
-
-    def ago(value: Value) -> float:
-        if isinstance(value, Moment):
-            return value.seconds
-        return now - values.need(value, Interval).seconds
-
-    bounds = [argument for argument in arguments if isinstance(argument, Interval | Moment)]
-    shares = [argument for argument in arguments if isinstance(argument, float)]
-    if not 1 <= len(bounds) <= 2 or len(shares) > 1 or len(bounds) + len(shares) != len(arguments):
-        raise FormulaError("Invalid arguments")
-    begin, end = ago(bounds[0]), ago(bounds[1]) if len(bounds) == 2 else now
-    return min(begin, end), max(begin, end), shares[0] if shares else 0.0
-
-
-def _get_sample(run: Run, name: str, arguments: list[Value]) -> Value:
-    if len(arguments) == 1 and isinstance(arguments[0], float):
-        found = run.metrics.last(name, int(arguments[0]))
-        if not found:
-            raise FormulaError(f"Insufficient data from data set: {name} wanted 1 samples, received 0")
-        return found
-    begin, end, wanted = _stretch(run, arguments)
-    found, due = run.metrics.samples(name, begin, end)
-    share = 100.0 * len(found) / due if due else 0.0
-    if share < wanted or not found:
-        raise FormulaError(f"Insufficient data from data set: {name} wanted {wanted:g}%, received {share:.0f}%")
-    return found
-
-
-def _get_percent(run: Run, name: str, arguments: list[Value]) -> Value:
-    begin, end, _ = _stretch(run, arguments)
-    found, due = run.metrics.samples(name, begin, end)
-    return 100.0 * len(found) / due if due else 0.0
-
-
-def _get_count(run: Run, name: str, _: list[Value]) -> Value:
-    return float(len(run.metrics.samples(name, 0.0, run.metrics.now())[0]))
-
-
-def _get_period(_run: Run, _name: str, _arguments: list[Value]) -> Value:
-    return Interval(SAMPLE_S)
-
-
-def _get_begin(run: Run, _name: str, _arguments: list[Value]) -> Value:
-    return Moment(run.metrics.begin())
-
-
-_METHODS: dict[str, Callable[[Run, str, list[Value]], Value]] = {
-    "GetSample": _get_sample,
-    "GetSamplePercent": _get_percent,
-    "GetSamplePeriod": _get_period,
-    "Count": _get_count,
-    "HistoryBeginTime": _get_begin,
-}
 
 
 @dataclass(frozen=True, slots=True)

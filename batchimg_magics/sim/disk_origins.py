@@ -33,7 +33,10 @@ _INHERITED = (
 )
 basis = Basis("Copies of disks and snapshots")
 _COPY_S_PER_GIB = basis.assumed(
-    1.0, "s", "for each GiB of a snapshot that is copied into another region, or in the background", "no recording has such a copy"
+    1.0,
+    "s",
+    "for each GiB of a snapshot that is copied into another region, or in the background",
+    "no recording has such a copy",
 )
 basis.rule(
     "A system that comes from a blob was deprovisioned: its owner's word is taken.",

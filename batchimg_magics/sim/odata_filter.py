@@ -145,13 +145,12 @@ class _Filter:
         if self._depth > _DEEPEST:
             raise ValueError("it is nested too deeply")
         if opener == "not":
-            test = self._one()
-            found: Callable[[Row], bool] = lambda row: not test(row)  # noqa: E731 - the other branch returns one as it is
+            test = _not(self._one())
         else:
-            found = self._either()
+            test = self._either()
             self._take(")")
         self._depth -= 1
-        return found
+        return test
 
     def _called(self, function: str) -> Callable[[Row], bool]:
         test = _FUNCTIONS[function]
@@ -172,6 +171,10 @@ class _Filter:
             raise ValueError(f"{name} is no property that can be filtered by")
         if operation not in known:
             raise ValueError(f"{name} cannot be compared by {operation}")
+
+
+def _not(test: Callable[[Row], bool]) -> Callable[[Row], bool]:
+    return lambda row: not test(row)
 
 
 def _tokens(text: str) -> list[str]:

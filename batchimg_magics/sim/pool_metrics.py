@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from batchimg_magics.sim import fleet, tasks
-from batchimg_magics.sim.autoscale import SAMPLE_S
+from batchimg_magics.sim.autoscale_samples import SAMPLE_S
 from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.batch_time import TICKS_AT_1970
 
@@ -37,7 +37,7 @@ _USABLE = ("idle", "running")
 
 
 class PoolMetrics:
-    """The metrics of one pool, as of one moment, as `autoscale.Metrics` wants them."""
+    """The metrics of one pool, as of one moment, as `autoscale_samples.Metrics` wants them."""
 
     def __init__(self, world: World, pool: Pool, now: float) -> None:
         self._pool, self._now = pool, now
