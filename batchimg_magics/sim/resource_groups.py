@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.sim import arm, batch_accounts, compute, odata
+from batchimg_magics.sim import arm, batch_accounts, compute, odata_filter
 from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 from batchimg_magics.sim.world import Item
@@ -160,7 +160,7 @@ def _wanted(call: Call) -> Callable[[dict[str, Any]], bool]:
     if not text.strip():
         return lambda _: True
     try:
-        test = odata.parse(text)
+        test = odata_filter.parse(text)
     except ValueError as error:
         message = f"Invalid $filter '{text}' specified in the query string: {error}."
         raise Refusal(400, "InvalidFilterInQueryString", message) from error
