@@ -64,7 +64,7 @@ def account_id(call: Call) -> str:
 def need(call: Call) -> Item:
     """Return the account of a request on either plane, or refuse."""
     if "subscription" not in call.params:
-        return _by_name(call, call.params["account"])
+        return _by_name(call, call.params.get("account") or call.world.meta("account") or "")
     return arm.need(call, account_id(call))
 
 

@@ -100,6 +100,7 @@ def furnish(world: World) -> None:
         top.doc |= {"displayName": "Research (local Azure)", "tenantId": TENANT}
         world.put(top)
     world.put(_account(world, now))
+    world.set_meta("account", ACCOUNT)
     world.put(_network())
     for machine in _MACHINES:
         for item in _machine(world, machine, now):

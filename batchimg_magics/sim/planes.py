@@ -37,6 +37,13 @@ _DATED_ONLY = "2025"
 BODILESS = frozenset({204, 304})
 _HOSTS: dict[str, Plane] = {ARM_HOST: "arm", PRICES_HOST: "prices", LOGIN_HOST: "login"}
 _ARM_ROOTS = frozenset({"subscriptions", "providers", "tenants", "metadata"})
+#: Where the paths of a Batch account's data plane begin. Source: Microsoft's OpenAPI of Azure Batch.
+_BATCH_ROOTS = frozenset(
+    {
+        "applications", "certificates", "jobs", "jobschedules", "nodecounts", "pools", "poolusagemetrics",
+        "supportedimages",
+    }
+)  # fmt: skip
 _LOGIN = re.compile(r"^/[^/]+/(oauth2|v2\.0|discovery|\.well-known)(/|$)|^/common/", re.IGNORECASE)
 _VERSIONS = {
     "arm": re.compile(r"\d{4}-\d\d-\d\d(-[a-z]+)?", re.IGNORECASE),
@@ -57,7 +64,8 @@ class Place:
     prefix
         What `path` was shortened by: on a bare host, the account of the batch plane.
     account
-        Batch: the account's name.
+        Batch: the account's name; empty on a bare host whose path names none, for the account of a furnished world.
+        npm's ``@azure/batch`` asks so: it drops the path of its endpoint.
     """
 
     plane: Plane | None
@@ -89,6 +97,8 @@ def _plane_by_path(path: str, first: str) -> Plane | None:
         return "login"
     if first == "api":
         return "prices"
+    if first in _BATCH_ROOTS:
+        return "batch"
     return "arm" if first in _ARM_ROOTS else None
 
 

@@ -32,7 +32,8 @@ class Call:
     base
         Scheme, host and port that links in the answer start with.
     params
-        The route's ``{names}``, as sent. On the batch plane `params["account"]` is the account's name, from the host.
+        The route's ``{names}``, as sent. On the batch plane `params["account"]` is the account's name, from the host;
+        it is not there when neither host nor path named one.
     query, headers
         Names in lower case.
     body

@@ -110,6 +110,11 @@ def test_on_a_bare_host_everything_is_found_by_its_path(azure: Frame) -> None:
     (cloud,) = azure.ask("GET", f"{here}/metadata/endpoints", version="2022-09-01", headers={}).body
     assert (cloud["resourceManager"], cloud["authentication"]["loginEndpoint"]) == (here, here)
     told = azure.ask("POST", f"{here}/{TENANT}/oauth2/v2.0/token", b"grant_type=x&scope=https://batch.core.windows.net")
-    pools = azure.ask("GET", f"{here}/{ACCOUNT}/pools", version="2025-06-01", headers=bearer(told.body["access_token"]))
+    signed = bearer(told.body["access_token"])
+    pools = azure.ask("GET", f"{here}/{ACCOUNT}/pools", version="2025-06-01", headers=signed)
     assert (pools.status, pools.body["value"]) == (200, [])
+    own = azure.ask("GET", f"{here}/supportedimages?maxresults=1", version="2022-10-01.16.0", headers=signed)
+    assert (own.status, own.body["odata.nextLink"].partition("?")[0]) == (200, f"{here}/supportedimages")
+    gone = azure.ask("GET", f"{here}/pools/none", version="2022-10-01.16.0", headers=signed)
+    assert (gone.status, gone.body["code"]) == (404, "PoolNotFound")
     assert azure.ask("GET", f"{here}/api/retail/prices", headers={}).body["Count"] == 1000
