@@ -4,13 +4,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 AZCLI := build/azcli-venv
+NPM := build/npm
 
-.PHONY: help demo test test-azcli lint lab crash bench docs picture clean
+.PHONY: help demo test test-azcli test-npm lint lab crash bench docs picture clean
 
 help:
 	@echo "make demo   run the quickstart notebook on the local Azure and print its tables"
 	@echo "make test   run the tests"
 	@echo "make test-azcli  run Azure's own command line against batchimg sim (installs azure-cli, which is big)"
+	@echo "make test-npm  let npm's clients work against batchimg sim (needs node and npm)"
 	@echo "make lint   ruff (format and check) and mypy --strict"
 	@echo "make lab    open JupyterLab on the notebooks"
 	@echo "make crash  cut create and delete off at every request and run them again"
@@ -38,6 +40,16 @@ $(AZCLI)/.ready:
 
 test-azcli: $(READY) $(AZCLI)/.ready
 	PATH="$(CURDIR)/$(AZCLI)/bin:$$PATH" $(BIN)/python -m pytest tests/azcli
+
+# Needs Node.js, and npm's registry the first time. Versions are exact, and no lock file names a registry.
+$(NPM)/.ready: tests/npm/package.json
+	mkdir -p $(NPM)
+	cp $< $(NPM)
+	npm install --prefix $(NPM) --no-package-lock --no-audit --no-fund --loglevel=error
+	touch $@
+
+test-npm: $(READY) $(NPM)/.ready
+	$(BIN)/python -m tests.npm $(NPM)
 
 lint: $(READY)
 	$(BIN)/ruff format --check
