@@ -19,7 +19,7 @@ from batchimg_magics.sim import arm, faults
 from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.batch_bodies import shaped
 from batchimg_magics.sim.batch_errors import on_arm, refusal
-from batchimg_magics.sim.batch_time import changed, etag, header_date, ticks
+from batchimg_magics.sim.batch_time import changed, etag, header_date, stamp, ticks
 from batchimg_magics.sim.planes import BARE_HOSTS
 from batchimg_magics.sim.retirement import is_open
 from batchimg_magics.sim.sizes import Size, all_sizes
@@ -144,12 +144,19 @@ def _new(world: World, now: float, key: str, body: dict[str, Any]) -> Item:
         }
     inner |= {same: asked[same] for same in ("keyVaultReference", "networkProfile") if same in asked}
     if storage := asked.get("autoStorage"):
-        inner["autoStorage"] = {"authenticationMode": "StorageKeys", **storage}
+        inner["autoStorage"] = _storage(storage, now)
     document = {"id": key, "name": name, "type": TYPE, "location": region, "properties": inner}
     document["identity"] = arm.identity(world, key, body.get("identity", {}))
     if "tags" in body:
         document["tags"] = body["tags"]
     return Item(key.lower(), KIND, document, {"modified": ticks(now)})
+
+
+def _storage(asked: dict[str, Any], now: float) -> dict[str, Any]:
+    """Return an account's storage as it is shown: its keys are synchronized when it is set."""
+    if "storageAccountId" not in asked:
+        raise refusal("MissingRequiredProperty", ("PropertyName", "storageAccountId"))
+    return {"authenticationMode": "StorageKeys", **asked, "lastKeySync": stamp(now)}
 
 
 def _show(call: Call, item: Item) -> Reply:
@@ -215,7 +222,10 @@ def _check(call: Call, body: dict[str, Any]) -> None:
 
 def _change(call: Call, item: Item, body: dict[str, Any]) -> Reply:
     asked = body.get("properties", {})
-    item.doc["properties"].update({name: asked[name] for name in _UPDATABLE if name in asked})
+    given = {name: asked[name] for name in _UPDATABLE if name in asked}
+    if storage := given.pop("autoStorage", None):
+        given["autoStorage"] = _storage(storage, call.now)
+    item.doc["properties"].update(given)
     if "tags" in body:
         item.doc["tags"] = body["tags"]
     if "identity" in body:

@@ -38,6 +38,7 @@ _ERRORS = {
         "One or more of the specified application package references are invalid.",
     ),
     "InvalidAutoScalingSettings": (400, "The specified auto-scaling settings are not valid."),
+    "InvalidCertificateReferences": (409, "One or more of the specified certificate references are invalid."),
     "InvalidHeaderValue": (400, "The value provided for one of the HTTP headers was not in the correct format."),
     "InvalidPropertyValue": (
         400,

@@ -226,6 +226,10 @@ def check_changes(account: Item, pool: dict[str, Any]) -> None:
     if absent:
         why = "The specified application package does not exist."
         raise refusal("InvalidApplicationPackageReferences", *((name, why) for name in absent))
+    if unknown := pool.get("certificateReferences"):  # the local Azure has none, and Azure of 2025 neither
+        why = "The specified certificate does not exist."
+        names = [str(one.get("thumbprint", one.get("id", ""))) for one in unknown]  # ARM's have ids
+        raise refusal("InvalidCertificateReferences", *((name, why) for name in names))
     if "startTask" in pool and not pool["startTask"].get("commandLine"):
         raise missing_property("commandLine")
     if subnet := pool.get("networkConfiguration", {}).get("subnetId"):

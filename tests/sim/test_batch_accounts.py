@@ -43,6 +43,18 @@ def test_an_account_is_made_as_recorded(azure: Azure) -> None:
     assert done.headers["ETag"].startswith('"0x')
 
 
+def test_storage_of_an_account_says_when_its_keys_were_synchronized(azure: Azure) -> None:
+    storage = {"storageAccountId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a"}
+    make(azure, autoStorage=storage)
+    first = azure.arm("GET", OTHER).body["properties"]["autoStorage"]
+    assert first == storage | {"authenticationMode": "StorageKeys", "lastKeySync": "2026-07-01T09:00:00Z"}
+    azure.clock.advance(60)
+    changed = azure.arm("PATCH", OTHER, {"properties": {"autoStorage": storage}}).body["properties"]["autoStorage"]
+    assert changed["lastKeySync"] == "2026-07-01T09:01:00Z"
+    refused = azure.arm("PATCH", OTHER, {"properties": {"autoStorage": {"authenticationMode": "StorageKeys"}}})
+    assert (refused.status, refused.code) == (400, "MissingRequiredProperty")
+
+
 def test_a_user_subscription_account_needs_a_vault_and_has_no_quotas(azure: Azure) -> None:
     refused = make(azure, poolAllocationMode="UserSubscription")
     assert (refused.status, refused.code) == (400, "InvalidRequestBody")

@@ -196,6 +196,13 @@ def test_conditional_headers(azure: Azure) -> None:
     assert azure.batch("DELETE", "/pools/p", if_none_match="*").status == 412
 
 
+def test_certificates_are_not_to_be_had(azure: Azure) -> None:
+    one = {"thumbprint": "0123abcd", "thumbprintAlgorithm": "sha1"}
+    refused = azure.add("c", certificateReferences=[one])
+    assert (refused.status, refused.code) == (409, "InvalidCertificateReferences")
+    assert refused.why() == {"0123abcd": "The specified certificate does not exist."}
+
+
 def test_patch_changes_what_is_given_and_updateproperties_takes_the_rest_away(azure: Azure) -> None:
     azure.add(metadata=[{"name": "a", "value": "1"}], startTask={"commandLine": "true"})
     azure.batch("PATCH", "/pools/p", {"metadata": [{"name": "b", "value": "2"}]})
