@@ -21,14 +21,14 @@ const fixed = (dedicated) => ({
 const steady = (name) => until(() => pools.get(GROUP, ACCOUNT, name), (pool) => pool.allocationState === "Steady");
 
 test("an account is made, changed and deleted", async () => {
-  const named = await location.checkNameAvailability(REGION, { name: "npmaccount", type: "Microsoft.Batch/batchAccounts" });
-  assert.equal(named.nameAvailable, true);
+  const asked = { name: "npmaccount", type: "Microsoft.Batch/batchAccounts" };
+  assert.equal((await location.checkNameAvailability(REGION, asked)).nameAvailable, true);
   const poller = await accounts.beginCreate(GROUP, "npmaccount", { location: REGION, tags: { owner: "me" } });
   const made = await poller.pollUntilDone();
   assert.deepEqual([made.provisioningState, made.poolAllocationMode], ["Succeeded", "BatchService"]);
   assert.equal(made.accountEndpoint, `npmaccount.${REGION}.batch.azure.com`);
   assert.ok(made.dedicatedCoreQuotaPerVMFamily.some((family) => family.coreQuota > 0));
-  const taken = await location.checkNameAvailability(REGION, { name: "npmaccount", type: "Microsoft.Batch/batchAccounts" });
+  const taken = await location.checkNameAvailability(REGION, asked);
   assert.deepEqual([taken.nameAvailable, taken.reason], [false, "AlreadyExists"]);
   const changed = await accounts.update(GROUP, "npmaccount", { tags: { owner: "you" } });
   assert.deepEqual(changed.tags, { owner: "you" });
@@ -69,7 +69,7 @@ test("a pool is made, resized, stopped and deleted", async () => {
   });
   assert.equal(scaled.scaleSettings.autoScale.evaluationInterval, "PT5M");
   assert.equal((await pools.disableAutoScale(GROUP, ACCOUNT, "arm")).scaleSettings.autoScale, undefined);
-  assert.deepEqual((await all(pools.listByBatchAccount(GROUP, ACCOUNT))).filter((one) => one.name === "arm").length, 1);
+  assert.ok((await all(pools.listByBatchAccount(GROUP, ACCOUNT))).some((one) => one.name === "arm"));
 
   await pools.beginDeleteAndWait(GROUP, ACCOUNT, "arm");
   await refused(pools.get(GROUP, ACCOUNT, "arm"), 404, "PoolNotFound");

@@ -40,7 +40,8 @@ test("a VM is made, stopped, generalized and deleted", async () => {
   };
   const made = await followed(compute.virtualMachines.createOrUpdate(GROUP, "made", wanted));
   assert.deepEqual([made.provisioningState, made.location], ["Succeeded", REGION]);
-  await refused(compute.virtualMachines.createOrUpdate(GROUP, "made", wanted, { ifNoneMatch: "*" }), 412, "PreconditionFailed");
+  const onlyNew = { ifNoneMatch: "*" };
+  await refused(compute.virtualMachines.createOrUpdate(GROUP, "made", wanted, onlyNew), 412, "PreconditionFailed");
   await refused(compute.virtualMachines.generalize(GROUP, "made"), 409, "OperationNotAllowed");
 
   await followed(compute.virtualMachines.deallocate(GROUP, "made"));
@@ -56,7 +57,8 @@ test("a VM is made, stopped, generalized and deleted", async () => {
 });
 
 test("a disk grows and does not shrink", async () => {
-  const wanted = { location: REGION, sku: { name: "Premium_LRS" }, creationData: { createOption: "Empty" }, diskSizeGB: 32 };
+  const creationData = { createOption: "Empty" };
+  const wanted = { location: REGION, sku: { name: "Premium_LRS" }, creationData, diskSizeGB: 32 };
   const made = await compute.disks.createOrUpdate(GROUP, "growing", wanted);
   assert.deepEqual([made.diskSizeGB, made.tier, made.diskState], [32, "P4", "Unattached"]);
   assert.ok(made.timeCreated instanceof Date);
@@ -98,12 +100,13 @@ test("snapshots become a gallery image version", async () => {
   };
   const poller = compute.galleryImageVersions.createOrUpdate(GROUP, "tools", "jammy", "1.0.0", version);
   await poller.submitted();
-  const under = await compute.galleryImageVersions.get(GROUP, "tools", "jammy", "1.0.0", { expand: "ReplicationStatus" });
+  const status = { expand: "ReplicationStatus" };
+  const under = await compute.galleryImageVersions.get(GROUP, "tools", "jammy", "1.0.0", status);
   assert.equal(under.provisioningState, "Creating");
   const made = await poller.pollUntilDone();
   assert.equal(made.provisioningState, "Succeeded");
   assert.equal(made.storageProfile.dataDiskImages[0].sizeInGB, 256);
-  const done = await compute.galleryImageVersions.get(GROUP, "tools", "jammy", "1.0.0", { expand: "ReplicationStatus" });
+  const done = await compute.galleryImageVersions.get(GROUP, "tools", "jammy", "1.0.0", status);
   assert.deepEqual(done.replicationStatus.summary.map((one) => [one.region, one.state]), [["East US", "Completed"]]);
   const listed = await all(compute.galleryImageVersions.listByGalleryImage(GROUP, "tools", "jammy"));
   assert.deepEqual(listed.map((one) => one.name), ["1.0.0"]);
