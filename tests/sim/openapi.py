@@ -111,7 +111,7 @@ class Operation:
     method: str
 
     def __repr__(self) -> str:
-        return f"{self.method.upper()} {self.path}"
+        return f"{self.plane} {self.name}"
 
     @property
     def said(self) -> dict[str, Any]:

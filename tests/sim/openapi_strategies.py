@@ -130,12 +130,15 @@ def graft(good: Any, grown: Any) -> Any:
 
 
 @st.composite
-def bodies(draw: st.DrawFn, grammar: Grammar, schema: Schema, good: Any) -> Any:
-    """Draw a body: as good, grafted, or grown alone."""
-    kind = draw(st.sampled_from(["good", "graft", "graft", "graft", "grown", "grown"]))
-    if kind == "good":
+def bodies(draw: st.DrawFn, grammar: Grammar, operation: Operation, good: Any) -> Any:
+    """Draw a body: as good, grafted, grown alone, or none where none is needed; good where the operation has none."""
+    if operation.body is None:
         return good
-    grown = draw(values(grammar, schema))
+    may_lack = [] if operation.named("body").popitem()[1].said.get("required") and not grammar.wild else ["none"]
+    kind = draw(st.sampled_from(["graft", "graft", "graft", "grown", "grown", "good", *may_lack]))
+    if kind in ("good", "none"):
+        return good if kind == "good" else None
+    grown = draw(values(grammar, operation.body))
     return graft(good, grown) if kind == "graft" else grown
 
 
@@ -162,13 +165,12 @@ def requests(draw: st.DrawFn, grammar: Grammar) -> Request:
     query = good.query | draw(parameters(grammar, operation, "query"))
     if grammar.wild and draw(RARELY):
         query |= {"api-version": draw(st.sampled_from(VERSIONS[operation.plane]))}
-    body = draw(bodies(grammar, operation.body, good.body)) if operation.body is not None else good.body
-    asked = dataclasses.replace(good, names=names, query=query, body=body)
+    asked = dataclasses.replace(good, names=names, query=query, body=draw(bodies(grammar, operation, good.body)))
     return Request(operation, asked, draw(parameters(grammar, operation, "header")), draw(st.sampled_from(WAITS_S)))
 
 
 @st.composite
-def sessions(draw: st.DrawFn, tame: Grammar, wild: Grammar) -> Session:
+def sessions(draw: st.DrawFn, tame: Grammar, wild: Grammar, most: int) -> Session:
     """Draw a few requests in a row, all of them as described, or some of them wild."""
     grammar = draw(st.sampled_from([tame, wild]))
-    return Session(draw(st.lists(requests(grammar), min_size=1, max_size=6)), described=not grammar.wild)
+    return Session(draw(st.lists(requests(grammar), min_size=1, max_size=most)), described=not grammar.wild)
