@@ -161,7 +161,11 @@ def _check_managed(call: Call, account: Item, image_id: str, plane: str) -> None
 
 def _check_subscription(account: Item, name: str, resource: str) -> None:
     own = account.doc["id"].split("/")[2]
-    if resource.split("/")[2].lower() != own.lower():
+    try:
+        there = arm.split_id(resource)[0]
+    except ValueError as error:
+        raise bad_property(name, resource, f"The specified {name} is not a resource id") from error
+    if there.lower() != own.lower():
         reason = (
             f"The specified {name} is in a different subscription and cannot be used with the current Batch account"
             f" in subscription {own}"

@@ -36,6 +36,7 @@ def prepared() -> Azure:
     made.batch("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "work"}})
     for name, command in (("f", "exit 2"), ("t", "sleep 900"), ("w", "sleep 900")):
         made.batch("POST", "/jobs/j/tasks", {"id": name, "commandLine": command})
+    made.batch("POST", f"/pools/work/nodes/{made.nodes('work')[0]['id']}/users", {"name": "guest"})
     made.clock.advance(60)
     return made
 
@@ -67,6 +68,8 @@ _CHANGES: dict[str, Any] = {
 DATA_PLANE: dict[str, list[Exchange]] = {
     "Account_ListPoolNodeCounts": [Exchange(query={"$filter": "poolId eq 'p'"})],
     "Account_ListSupportedImages": [Exchange(query={"maxresults": "5"})],
+    "ComputeNode_AddUser": [Exchange(201, body={"name": "u", "isAdmin": True, "expiryTime": "2026-07-02T00:00:00Z"})],
+    "ComputeNode_DeleteUser": [Exchange(), Exchange(404, {"userName": "none"})],
     "ComputeNode_DisableScheduling": [Exchange(body={"nodeDisableSchedulingOption": "taskcompletion"})],
     "ComputeNode_EnableScheduling": [Exchange(409)],
     "ComputeNode_Get": [Exchange(), Exchange(query={"$select": "id,state"}), Exchange(names={"poolId": "p"})],
@@ -74,6 +77,7 @@ DATA_PLANE: dict[str, list[Exchange]] = {
     "ComputeNode_List": [Exchange(), Exchange(names={"poolId": "p"}), Exchange(query={"maxresults": "1"})],
     "ComputeNode_Reboot": [Exchange(202, body={"nodeRebootOption": "requeue"})],
     "ComputeNode_Reimage": [Exchange(409)],
+    "ComputeNode_UpdateUser": [Exchange(body={"password": "another"})],
     "ComputeNode_UploadBatchServiceLogs": [Exchange(body=_UPLOAD)],
     "File_GetFromComputeNode": [Exchange(names={"poolId": "p", "filePath": "startup/stdout.txt"})],
     "File_GetFromTask": [Exchange(names={"taskId": "f", "filePath": "stderr.txt"})],
@@ -164,6 +168,7 @@ NAMES = {
     "poolName": "work",
     "jobId": "j",
     "taskId": "t",
+    "userName": "guest",
 }
 
 

@@ -134,6 +134,7 @@ EXCHANGES: dict[str, list[Exchange]] = {
     "Usage_List": [Exchange()],
     "VirtualMachineSizes_List": [Exchange()],
     "VirtualMachines_Capture": [Exchange(409, {"vmName": "prep-vm"}, _CAPTURE)],
+    "VirtualMachines_ConvertToManagedDisks": [Exchange(409)],
     "VirtualMachines_CreateOrUpdate": [
         Exchange(201, {"vmName": "new"}, _located(_VM)),
         Exchange(200, {}, _located(_VM)),
@@ -148,7 +149,10 @@ EXCHANGES: dict[str, list[Exchange]] = {
     "VirtualMachines_InstanceView": [Exchange(), Exchange(names={"vmName": "win-vm"})],
     "VirtualMachines_List": [Exchange(), Exchange(query={"$expand": "instanceView"})],
     "VirtualMachines_ListAll": [Exchange(query={"statusOnly": "true"})],
+    "VirtualMachines_PerformMaintenance": [Exchange(409)],
     "VirtualMachines_PowerOff": [Exchange(202, query={"skipShutdown": "true"})],
+    "VirtualMachines_Reimage": [Exchange(409, body={"tempDisk": True})],
+    "VirtualMachines_Restart": [Exchange(202), Exchange(409, {"vmName": "prep-vm"})],
     "VirtualMachines_Start": [Exchange(202), Exchange(409, {"vmName": "prep-vm"})],
     "VirtualMachines_Update": [Exchange(body=_TAGS)],
 }

@@ -196,6 +196,12 @@ def test_conditional_headers(azure: Azure) -> None:
     assert azure.batch("DELETE", "/pools/p", if_none_match="*").status == 412
 
 
+@pytest.mark.parametrize("subnet", ["x", "0", "/subscriptions/s", "/virtualNetworks/v/subnets/s"])
+def test_a_subnet_is_named_by_its_id(azure: Azure, subnet: str) -> None:
+    refused = azure.add("s", networkConfiguration={"subnetId": subnet})
+    assert (refused.status, refused.code, refused.why()["PropertyName"]) == (400, "InvalidPropertyValue", "subnetId")
+
+
 def test_certificates_are_not_to_be_had(azure: Azure) -> None:
     one = {"thumbprint": "0123abcd", "thumbprintAlgorithm": "sha1"}
     refused = azure.add("c", certificateReferences=[one])
