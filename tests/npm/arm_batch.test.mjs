@@ -26,7 +26,7 @@ test("an account is made, changed and deleted", async () => {
   const poller = await accounts.beginCreate(GROUP, "npmaccount", { location: REGION, tags: { owner: "me" } });
   const made = await poller.pollUntilDone();
   assert.deepEqual([made.provisioningState, made.poolAllocationMode], ["Succeeded", "BatchService"]);
-  assert.equal(made.accountEndpoint, `npmaccount.${REGION}.batch.azure.com`);
+  assert.equal(`https://${made.accountEndpoint}`, process.env.AZURE_BATCH_ENDPOINT.replace(ACCOUNT, "npmaccount"));
   assert.ok(made.dedicatedCoreQuotaPerVMFamily.some((family) => family.coreQuota > 0));
   const taken = await location.checkNameAvailability(REGION, asked);
   assert.deepEqual([taken.nameAvailable, taken.reason], [false, "AlreadyExists"]);

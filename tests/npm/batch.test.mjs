@@ -103,7 +103,9 @@ test("pools are listed, and images for them", async () => {
 
 test("an account's key opens what needs no Entra ID", async () => {
   const { primary } = await management.batchAccountOperations.getKeys(GROUP, ACCOUNT);
-  const url = new URL(process.env.AZURE_BATCH_ENDPOINT).origin;
-  const keyed = new BatchServiceClient(new BatchSharedKeyCredentials(ACCOUNT, primary), url);
-  assert.ok((await keyed.account.listSupportedImages()).length > 0);
+  const signing = (key) =>
+    new BatchServiceClient(new BatchSharedKeyCredentials(ACCOUNT, key), new URL(process.env.AZURE_BATCH_ENDPOINT).origin);
+  assert.ok((await signing(primary).account.listSupportedImages()).length > 0);
+  const another = Buffer.from("another").toString("base64");
+  await refused(signing(another).account.listSupportedImages(), 403, "AuthenticationFailed");
 });
