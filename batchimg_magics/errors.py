@@ -22,6 +22,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.masking import without_tokens
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -60,9 +62,10 @@ class BatchImgError(Exception):
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        # Whatever a message quotes, a link's signature is not for showing.
+        self.message = without_tokens(message)
+        self.hint = without_tokens(hint)
+        super().__init__(self.message)
         self.table: Any = None
 
     def _render_traceback_(self) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import DetachedError
+from batchimg_magics.spec.lines import line
 
 if TYPE_CHECKING:
     import asyncio
@@ -20,25 +21,6 @@ if TYPE_CHECKING:
 SLICE_S = 0.1
 #: Options that say where the waiting is done, not what is done: no part of what a line means.
 _MANNERS = frozenset({"wait"})
-
-
-def line(verb: str, options: Mapping[str, Any]) -> str:
-    """Return the `%batchimg` line for a verb with options."""
-    words = [verb]
-    if name := options.get("name"):
-        words.append(shlex.quote(str(name)))
-    for key, value in options.items():
-        option = "--" + key.replace("_", "-")
-        if key in ("name", "spec", *_MANNERS) or value in (None, False, (), {}):
-            continue
-        if value is True:
-            words.append(option)
-        elif isinstance(value, dict):
-            words += [f"{option} {shlex.quote(f'{part}={one}')}" for part, one in value.items()]
-        else:
-            words.append(f"{option} {shlex.quote(str(value))}")
-    cell = "%%" if options.get("spec") else "%"
-    return f"{cell}batchimg {' '.join(words)}"
 
 
 class Work:
@@ -91,7 +73,8 @@ class Work:
     @property
     def resume_line(self) -> str:
         """The line that goes on with it."""
-        return line(self.verb, self.options)
+        named = {key: value for key, value in self.options.items() if key != "spec"}
+        return line(self.verb, named, cell=bool(self.options.get("spec")))
 
     @property
     def stop_line(self) -> str:

@@ -11,7 +11,7 @@ PACKAGE = "batchimg_magics"
 ROOT = Path(__file__).parents[1] / PACKAGE
 #: From the ground up. A module imports from its own floor and from those below it.
 FLOORS = (
-    {"errors", "resource_ids"},
+    {"errors", "masking", "resource_ids"},
     {"spec"},
     {"core"},
     {"frames", "profiles", "verbs", "work"},

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import plan, waiting
+from batchimg_magics.core import deletion, imaging, plan, waiting
+from batchimg_magics.core.steps import Outcome
 from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import BatchImgError
 
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchimg_magics.core.azure import Azure
-    from batchimg_magics.core.plan import Outcome, Step
+    from batchimg_magics.core.imaging import Imaging
     from batchimg_magics.core.progress import Board
+    from batchimg_magics.core.steps import Step
     from batchimg_magics.spec import PoolSpec
 
 
@@ -38,6 +40,7 @@ class Run:
         self.done: dict[str, Outcome] = {}
         self.seconds: dict[str, float] = {}
         self.failed: dict[str, str] = {}
+        self.more: list[dict[str, Any]] = []
 
     async def go(self, caption: str) -> Table:
         """Run all steps.
@@ -75,7 +78,23 @@ class Run:
 
     def table(self, caption: str) -> Table:
         """Return how the steps stand."""
-        return Table.of(self.verb, [self._row(step) for step in self.steps], caption)
+        return Table.of(self.verb, [*(self._row(step) for step in self.steps), *self.more], caption)
+
+    async def tidily(self, imaged: Imaging, caption: str) -> Table:
+        """Run all steps; where one fails, put away what was there only for the time being.
+
+        Nothing is put away when somebody pressed Ctrl-C: the same line finds it and goes on.
+        """
+        try:
+            return await self.go(caption)
+        except BatchImgError as error:
+            if imaged.way.temporary:
+                name = "putting throwaways away"
+                self.board.begin(name)
+                self.more = await imaging.tidy_after_failure(imaged)
+                self.board.end(name)
+                error.table = self.table("not finished")
+            raise
 
     def _row(self, step: Step) -> dict[str, Any]:
         outcome = self.done.get(step.name)
@@ -97,8 +116,15 @@ class Run:
         }
 
 
-async def create(azure: Azure, spec: PoolSpec, board: Board) -> Table:
+async def create(azure: Azure, spec: PoolSpec, board: Board, *, yes: bool = False) -> Table:
     """Make a pool and the image its nodes are made from, or go on with it.
+
+    Parameters
+    ----------
+    azure, spec, board
+        Where, what, and whom to tell how it goes.
+    yes
+        Whether the researcher agreed to a VM being deprovisioned itself.
 
     Returns
     -------
@@ -113,9 +139,9 @@ async def create(azure: Azure, spec: PoolSpec, board: Board) -> Table:
         Azure failed at a step.
     """
     began = azure.now()
-    found = await plan.look(azure, spec)
+    found = await plan.look(azure, spec, yes=yes)
     run = Run("create", plan.creation_steps(azure, found, board), board)
-    table = await run.go("")
+    table = await run.tidily(found.imaging, "")
     minutes = (azure.now() - began) / 60
     table.caption = f"pool {spec.name}: {run.done['nodes'].detail}, after {minutes:.0f} min"
     return table
@@ -134,9 +160,9 @@ async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run:
     NotFoundError
         There is nothing of that name.
     """
-    found = await plan.look_for_deletion(azure, name, image=image)
-    run = Run("delete", plan.deletion_steps(azure, found), board)
+    found = await deletion.look(azure, name, image=image)
+    run = Run("delete", deletion.steps(azure, found), board)
     if dry_run:
-        run.done = {step.name: plan.Outcome("would delete", "there") for step in run.steps}
+        run.done = {step.name: Outcome("would delete", "there") for step in run.steps}
         return run.table(f"pool {name}: this is what would go; nothing was changed")
     return await run.go(f"pool {name}: deleted")

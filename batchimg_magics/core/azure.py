@@ -132,6 +132,7 @@ class Azure:
         self._options: dict[str, Any] = {"per_retry_policies": [_Watch(self)], "transport": transport}
         self._base: float | None = None
         self._account: Json | None = None
+        self._elsewhere: dict[str, ComputeManagementClient] = {}
         self._batch: BatchClient | None = None
         self._batch_endpoint = ""
 
@@ -143,6 +144,19 @@ class Azure:
         from azure.mgmt.compute.aio import ComputeManagementClient
 
         return ComputeManagementClient(self._credential, self.scope.subscription, ARM_ENDPOINT, **self._options)
+
+    def compute_of(self, where: ResourceId) -> ComputeManagementClient:
+        """Return the client of Compute in a resource's subscription, which may be another one of the tenant."""
+        from azure.mgmt.compute.aio import ComputeManagementClient
+
+        key = where.subscription.lower()
+        if key == self.scope.subscription.lower():
+            return self.compute
+        if key not in self._elsewhere:
+            self._elsewhere[key] = ComputeManagementClient(
+                self._credential, where.subscription, ARM_ENDPOINT, **self._options
+            )
+        return self._elsewhere[key]
 
     @cached_property
     def management(self) -> BatchManagementClient:
@@ -184,7 +198,8 @@ class Azure:
 
     async def close(self) -> None:
         """Let connections go."""
-        for client in (self.__dict__.get("compute"), self.__dict__.get("management"), self._batch):
+        made = (self.__dict__.get("compute"), self.__dict__.get("management"), self._batch)
+        for client in (*made, *self._elsewhere.values()):
             if client is not None:
                 await client.close()
         await self._credential.close()
@@ -223,12 +238,25 @@ class Azure:
         ServiceError
             Azure refused; or the address is on another host, which must never see our token.
         """
+        return await self.send("GET", url, plane=plane)
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        body: Json | None = None,
+        *,
+        plane: Literal["arm", "batch"] = "arm",
+        headers: dict[str, str] | None = None,
+    ) -> AsyncHttpResponse:
+        """Send a request that no SDK in use has a call for, as `get` does."""
         client: Any = self.management if plane == "arm" else await self.batch()
         home = urlsplit(ARM_ENDPOINT if plane == "arm" else self._batch_endpoint).hostname
         if (host := urlsplit(url).hostname) not in (None, home):
             raise ServiceError(f"a link leads to another host, {host}, and was not followed")
         try:
-            response: AsyncHttpResponse = await client.send_request(HttpRequest("GET", url))
+            request = HttpRequest(method, url, json=body, headers=headers)
+            response: AsyncHttpResponse = await client.send_request(request)
             response.raise_for_status()
         except AzureError as error:
             raise translate(error) from error

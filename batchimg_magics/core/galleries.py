@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import marks, waiting
 from batchimg_magics.core.azure import dig, document, wire
-from batchimg_magics.errors import ConflictError, ServiceError
+from batchimg_magics.errors import ConflictError, NotFoundError, ServiceError
+from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure import Azure, Json
-    from batchimg_magics.core.vms import Disk, Source
-    from batchimg_magics.resource_ids import ResourceId
+    from batchimg_magics.core.parts import Parts
+    from batchimg_magics.core.sources import Source
 
 #: Median seconds. Source: recordings, FACTS 6; a gallery and a definition took well under a second.
 EXPECTED_S = {"gallery": 1.0, "definition": 1.0, "version": 438.0, "delete version": 90.0}
@@ -26,14 +28,17 @@ _PARTS = {"galleries": "gallery_name", "images": "gallery_image_name", "versions
 _NUMBER = re.compile(r"1\.0\.(\d+)")
 
 
-def gallery_id(azure: Azure) -> ResourceId:
-    """Return the id of the gallery for this account's images."""
+def gallery_id(azure: Azure, adopted: str | None = None) -> ResourceId:
+    """Return the id of the gallery for this account's images, or of the one that the researcher has for them."""
+    if adopted is not None:
+        return ResourceId.parse(adopted)
     return azure.scope.compute_id(("galleries", marks.gallery_name(azure.scope.account)))
 
 
-def definition_id(azure: Azure, pool: str) -> ResourceId:
-    """Return the id of the image definition for a pool's image."""
-    return gallery_id(azure).child("images", pool)
+def gallery_of(definition: Json) -> ResourceId:
+    """Return the id of the gallery that an image definition is in."""
+    where = ResourceId.parse(definition["id"])
+    return ResourceId(where.subscription, where.resource_group, where.provider, where.path[:1])
 
 
 # -- gallery -----------------------------------------------------------------------------------------------------
@@ -41,20 +46,29 @@ def definition_id(azure: Azure, pool: str) -> ResourceId:
 
 async def read_gallery(azure: Azure, gallery: ResourceId) -> Json | None:
     """Return a gallery's document, or None."""
-    found = await azure.find(azure.compute.galleries.get(gallery.resource_group, gallery.name))
+    found = await azure.find(azure.compute_of(gallery).galleries.get(gallery.resource_group, gallery.name))
     return None if found is None else document(found)
 
 
-async def make_gallery(azure: Azure, gallery: ResourceId, region: str) -> bool:
-    """See to it that the gallery is there; tell whether it was made, and not found."""
+async def make_gallery(azure: Azure, gallery: ResourceId, region: str, *, adopted: bool = False) -> bool:
+    """See to it that the gallery is there; tell whether it was made, and not found.
+
+    Raises
+    ------
+    NotFoundError
+        One that the researcher named is not there: only our own is made.
+    """
     what = f"gallery {gallery.name}"
     if await read_gallery(azure, gallery) is not None:
 
         async def look() -> Json:
-            return document(await azure.ask(azure.compute.galleries.get(gallery.resource_group, gallery.name)))
+            found = await azure.ask(azure.compute_of(gallery).galleries.get(gallery.resource_group, gallery.name))
+            return document(found)
 
         await waiting.provisioned(azure, look, what=what)
         return False
+    if adopted:
+        raise not_there(gallery)
     body = {
         "location": region,
         "tags": {marks.ACCOUNT: azure.scope.account, **marks.made_by()},
@@ -67,12 +81,21 @@ async def make_gallery(azure: Azure, gallery: ResourceId, region: str) -> bool:
     return True
 
 
+def not_there(gallery: ResourceId) -> NotFoundError:
+    """Return the error for a gallery that the researcher named and that is not there."""
+    return NotFoundError(
+        f"there is no gallery {gallery.name!r} in resource group {gallery.resource_group!r}",
+        hint="leave out --gallery: the account's own one is made where it is needed",
+        status_code=404,
+    )
+
+
 # -- definition --------------------------------------------------------------------------------------------------
 
 
 async def read_definition(azure: Azure, definition: ResourceId) -> Json | None:
     """Return an image definition's document, or None."""
-    found = await azure.find(azure.compute.gallery_images.get(**_names(definition)))
+    found = await azure.find(azure.compute_of(definition).gallery_images.get(**_names(definition)))
     return None if found is None else document(found)
 
 
@@ -137,11 +160,11 @@ async def make_definition(azure: Azure, definition: ResourceId, body: Json) -> b
         refuse_other_kind(definition, found, body)
 
         async def look() -> Json:
-            return document(await azure.ask(azure.compute.gallery_images.get(**_names(definition))))
+            return document(await azure.ask(azure.compute_of(definition).gallery_images.get(**_names(definition))))
 
         await waiting.provisioned(azure, look, what=what)
         return False
-    begin = azure.compute.gallery_images.begin_create_or_update(
+    begin = azure.compute_of(definition).gallery_images.begin_create_or_update(
         **_names(definition), gallery_image=wire(body), **waiting.FIRST_ANSWER
     )
     await waiting.made(azure, begin, what=what, resource_id=str(definition))
@@ -163,7 +186,14 @@ def refuse_other_kind(definition: ResourceId, found: Json, wanted: Json) -> None
 
 async def versions(azure: Azure, definition: ResourceId) -> list[Json]:
     """Return the versions of an image definition; none where it is not there."""
-    return await azure.listed(azure.compute.gallery_image_versions.list_by_gallery_image(**_names(definition)))
+    pages = azure.compute_of(definition).gallery_image_versions.list_by_gallery_image(**_names(definition))
+    return await azure.listed(pages)
+
+
+async def read_version(azure: Azure, version: ResourceId) -> Json | None:
+    """Return an image version's document, or None."""
+    found = await azure.find(azure.compute_of(version).gallery_image_versions.get(**_names(version)))
+    return None if found is None else document(found)
 
 
 def version_for(found: list[Json], image: str) -> Json | None:
@@ -187,20 +217,8 @@ def replicas(nodes: int, *, region: str, home: str, asked: Mapping[str, int]) ->
     return {**needed, **asked}
 
 
-def version_body(
-    source: Source,
-    snapshots: Mapping[Disk, ResourceId],
-    regions: Mapping[str, int],
-    tags: Mapping[str, str],
-) -> Json:
-    """Return an image version made from a VM's snapshots, each data disk with its LUN."""
-
-    def image(disk: Disk) -> Json:
-        return {"hostCaching": disk.caching, "source": {"id": str(snapshots[disk])}}
-
-    profile: Json = {"osDiskImage": image(source.disks[0])}
-    if source.disks[1:]:
-        profile["dataDiskImages"] = [{"lun": disk.lun, **image(disk)} for disk in source.disks[1:]]
+def version_body(source: Source, parts: Parts, regions: Mapping[str, int], tags: Mapping[str, str]) -> Json:
+    """Return an image version made of parts, each data disk with its LUN."""
     targets = [{"name": name, "regionalReplicaCount": count} for name, count in regions.items()]
     return {
         "location": source.region,
@@ -208,7 +226,7 @@ def version_body(
         "properties": {
             # Pools pin their version, so nobody should come upon this one as "the latest".
             "publishingProfile": {"targetRegions": targets, "excludeFromLatest": True},
-            "storageProfile": profile,
+            "storageProfile": parts.in_version(),
         },
     }
 
@@ -241,7 +259,7 @@ async def make_version(azure: Azure, definition: ResourceId, body: Json) -> tupl
         if (found := version_for(there, image)) is not None:
             return await _whole(azure, definition.child("versions", found["name"]), body), False
         version = definition.child("versions", f"1.0.{_highest(there) + 1}")
-        begin = azure.compute.gallery_image_versions.begin_create_or_update(
+        begin = azure.compute_of(version).gallery_image_versions.begin_create_or_update(
             **_names(version), gallery_image_version=wire(body), **waiting.FIRST_ANSWER
         )
         try:
@@ -254,13 +272,24 @@ async def make_version(azure: Azure, definition: ResourceId, body: Json) -> tupl
     )
 
 
-async def _whole(azure: Azure, version: ResourceId, body: Json) -> Json:
-    """Wait until a version is complete and make sure that it is what we sent."""
+async def whole(azure: Azure, version: ResourceId) -> Json:
+    """Wait until a version is complete, and return it.
+
+    Raises
+    ------
+    ProvisioningError
+        Making it failed.
+    """
 
     async def look() -> Json:
-        return document(await azure.ask(azure.compute.gallery_image_versions.get(**_names(version))))
+        return document(await azure.ask(azure.compute_of(version).gallery_image_versions.get(**_names(version))))
 
-    found = await waiting.provisioned(azure, look, what=f"image version {version.name}")
+    return await waiting.provisioned(azure, look, what=f"image version {version.name}")
+
+
+async def _whole(azure: Azure, version: ResourceId, body: Json) -> Json:
+    """Wait until a version is complete and make sure that it is what we sent."""
+    found = await whole(azure, version)
     if dig(found, "tags", marks.IMAGE) != body["tags"][marks.IMAGE] or _sources(found) != _sources(body):
         raise ConflictError(
             f"image version {version.name} of {version.path[1][1]!r} was made by somebody else meanwhile",
@@ -271,40 +300,72 @@ async def _whole(azure: Azure, version: ResourceId, body: Json) -> Json:
 
 
 def _sources(version: Json) -> list[tuple[Any, str]]:
+    """Return (LUN, what it was made from) of a version's disks, the OS disk's LUN being None; or the whole's."""
     profile = version["properties"]["storageProfile"]
+    whole = dig(profile, "source", "id") or dig(profile, "source", "virtualMachineId")
+    if whole:
+        return [(None, str(whole).lower())]
     disks = [(None, profile["osDiskImage"]), *((one["lun"], one) for one in profile.get("dataDiskImages") or [])]
-    return [(lun, str(dig(disk, "source", "id")).lower()) for lun, disk in disks]
+    return [(lun, _source(dig(disk, "source") or {})) for lun, disk in disks]
+
+
+def _source(source: Json) -> str:
+    # A blob's address may be of somebody's who put a token into it.
+    return str(source.get("id") or source.get("uri") or "").partition("?")[0].lower()
 
 
 def _highest(found: list[Json]) -> int:
     return max((int(match[1]) for one in found if (match := _NUMBER.fullmatch(one["name"]))), default=-1)
 
 
-def snapshots_of(version: Json) -> list[tuple[Any, str]]:
-    """Return (LUN, id) of what a version was made from; the OS disk's LUN is None."""
-    return [(lun, source) for lun, source in _sources(version) if source != "none"]
+def sources_of(version: Json) -> list[str]:
+    """Return the ids of what a version was made from: its disks' in order of their LUNs, or the whole's."""
+    return [source for _, source in _sources(version) if source]
+
+
+def published(version: Json) -> dt.datetime | None:
+    """Return when a version was published."""
+    text = dig(version, "properties", "publishingProfile", "publishedDate")
+    return dt.datetime.fromisoformat(text) if text else None
 
 
 # -- deletion ----------------------------------------------------------------------------------------------------
 
 
+async def owned(azure: Azure, pool: str) -> list[Json]:
+    """Return the image definitions that are a pool's: in the account's own gallery, and in any of the subscription."""
+    found: list[Json] = []
+    for gallery in await azure.listed(azure.compute.galleries.list()):
+        where = ResourceId.parse(gallery["id"])
+        pages = azure.compute.gallery_images.list_by_gallery(where.resource_group, where.name)
+        for definition in await azure.listed(pages):
+            account = dig(definition, "tags", marks.ACCOUNT) or dig(gallery, "tags", marks.ACCOUNT)
+            if marks.is_for(definition, pool) and str(account).lower() == azure.scope.account.lower():
+                found.append(definition)
+    return found
+
+
 async def delete_version(azure: Azure, version: ResourceId) -> None:
     """Delete an image version and wait until it is gone."""
-    begin = azure.compute.gallery_image_versions.begin_delete(**_names(version), **waiting.FIRST_ANSWER)
+    begin = azure.compute_of(version).gallery_image_versions.begin_delete(**_names(version), **waiting.FIRST_ANSWER)
     await waiting.deleted(azure, begin, what=f"image version {version.name}", resource_id=str(version))
 
 
 async def delete_definition(azure: Azure, definition: ResourceId) -> None:
     """Delete an image definition and wait until it is gone."""
-    begin = azure.compute.gallery_images.begin_delete(**_names(definition), **waiting.FIRST_ANSWER)
+    begin = azure.compute_of(definition).gallery_images.begin_delete(**_names(definition), **waiting.FIRST_ANSWER)
     await waiting.deleted(azure, begin, what=f"image definition {definition.name}", resource_id=str(definition))
 
 
 async def delete_empty(azure: Azure, gallery: ResourceId) -> bool:
     """Delete a gallery of ours that holds nothing any more; tell whether it was deleted."""
-    if await azure.listed(azure.compute.gallery_images.list_by_gallery(gallery.resource_group, gallery.name)):
+    if await azure.listed(
+        azure.compute_of(gallery).gallery_images.list_by_gallery(gallery.resource_group, gallery.name)
+    ):
         return False
-    begin = azure.compute.galleries.begin_delete(gallery.resource_group, gallery.name, **waiting.FIRST_ANSWER)
+    begin = azure.compute_of(gallery).galleries.begin_delete(
+        gallery.resource_group, gallery.name, **waiting.FIRST_ANSWER
+    )
     try:
         await waiting.deleted(azure, begin, what=f"gallery {gallery.name}", resource_id=str(gallery))
     except ServiceError as error:

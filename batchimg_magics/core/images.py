@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import galleries, marks, pools
@@ -32,7 +31,6 @@ async def table(azure: Azure) -> Table:
 def _row(definition: Json, version: Json, there: list[Json]) -> dict[str, Any]:
     where = ResourceId.parse(definition["id"])
     profile = dig(version, "properties", "publishingProfile") or {}
-    published = profile.get("publishedDate")
     found = version or definition
     row = {
         "image": where.name,
@@ -44,12 +42,11 @@ def _row(definition: Json, version: Json, there: list[Json]) -> dict[str, Any]:
         "os": dig(definition, "properties", "osType"),
         "generation": dig(definition, "properties", "hyperVGeneration"),
         "security": galleries.security_of(definition),
-        "published": dt.datetime.fromisoformat(published) if published else None,
+        "published": galleries.published(version) if version else None,
         "id": found["id"],
     }
     if version:
         targets = profile.get("targetRegions") or []
         row["regions"] = ", ".join(f"{region_key(one['name'])}={one.get('regionalReplicaCount', 1)}" for one in targets)
-        sources = [source.rpartition("/")[2] for _, source in galleries.snapshots_of(version)]
-        row["snapshots"] = ", ".join(sources) or None
+        row["snapshots"] = ", ".join(key.rpartition("/")[2] for key in galleries.sources_of(version)) or None
     return row

@@ -16,7 +16,7 @@ from batchimg_magics.core.azure import dig
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.vms import Source
+    from batchimg_magics.core.sources import Source
 
 POOL = "batchimg-pool"
 IMAGE = "batchimg-image"
@@ -24,6 +24,14 @@ SPEC = "batchimg-spec"
 MADE_BY = "batchimg-made-by"
 #: The gallery that an account's images go into is shared by its pools: it bears the account's name, not a pool's.
 ACCOUNT = "batchimg-account"
+#: How often an image was made anew though nothing of what its hash covers had changed; missing: 0.
+REVISION = "batchimg-revision"
+#: On what only a capture needs, and what goes when it is done.
+THROWAWAY = "batchimg-throwaway"
+#: On a VM whose system was deprovisioned for the image of that hash.
+DEPROVISIONED = "batchimg-deprovisioned"
+#: On a VM that was stopped for the image of that hash, and is to be started again.
+STOPPED = "batchimg-stopped"
 
 
 def made_by() -> dict[str, str]:
@@ -31,9 +39,10 @@ def made_by() -> dict[str, str]:
     return {MADE_BY: f"batchimg_magics {version('batchimg_magics')}"}
 
 
-def of_image(pool: str, image: str) -> dict[str, str]:
+def of_image(pool: str, image: str, revision: int = 0) -> dict[str, str]:
     """Return the marks of what belongs to the image of a pool."""
-    return {POOL: pool, IMAGE: image, **made_by()}
+    again = {REVISION: str(revision)} if revision else {}
+    return {POOL: pool, IMAGE: image, **again, **made_by()}
 
 
 def owner(found: Mapping[str, Any] | None) -> str | None:
@@ -53,16 +62,21 @@ def digest(facts: object) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def image_hash(source: Source) -> str:
-    """Return what stands for an image: which VM and disks, by which route, of which kind."""
-    return digest(
-        {
-            "vm": [source.id.lower(), source.unique_id],
-            "disks": [[disk.lun, disk.id.lower()] for disk in source.disks],
-            "route": "snapshots",
-            "kind": [source.os_type, source.generation, source.architecture, source.security_type],
-        }
-    )
+def image_hash(source: Source, route: str, revision: int = 0) -> str:
+    """Return what stands for an image: which VM and disks, by which route, of which kind, made for which time."""
+    facts: dict[str, Any] = {
+        "vm": [source.id.lower(), source.unique_id],
+        "disks": [[disk.lun, disk.id.lower()] for disk in source.disks],
+        "route": route,
+        "kind": [source.os_type, source.generation, source.architecture, source.security_type],
+    }
+    return digest(facts | ({"revision": revision} if revision else {}))
+
+
+def revision_of(found: Mapping[str, Any]) -> int:
+    """Return the revision that a document's tags name; 0 where they name none."""
+    text = str(dig(found, "tags", REVISION) or 0)
+    return int(text) if text.isdigit() else 0
 
 
 def gallery_name(account: str) -> str:
@@ -77,3 +91,16 @@ def gallery_name(account: str) -> str:
 def snapshot_name(pool: str, image: str, lun: int | None) -> str:
     """Return the name of a disk's snapshot: at most 80 letters, digits, ``_``, ``-``, as Azure wants it."""
     return f"{pool}-{image[:8]}-{'os' if lun is None else f'lun{lun}'}"
+
+
+def managed_image_name(pool: str, image: str) -> str:
+    """Return the name of the managed image for a pool's image: at most 80 letters, digits, ``_``, ``-``."""
+    return f"{pool}-{image[:8]}"
+
+
+def throwaway_name(pool: str, image: str, what: str = "") -> str:
+    """Return the name of something that goes when an image of a pool is captured, the same each time.
+
+    It fits a VM's name too: at most 64 letters, digits and hyphens.
+    """
+    return "-".join(["batchimg", digest([pool.lower(), image]), *([what] if what else [])])

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import dig
+from batchimg_magics.core.sources import STANDARD
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure, Json
-    from batchimg_magics.core.vms import Source
+    from batchimg_magics.core.sources import Source
 
 
 async def node_agent(azure: Azure, source: Source, asked: str | None) -> str:
@@ -77,3 +78,41 @@ async def vm_size(azure: Azure, asked: str) -> Json:
         hint = closest(asked, [one["name"] for one in found])
         raise SpecError(f"Batch does not offer VM size {asked!r} in the account's region", hint=hint)
     return by_name[asked.lower()]
+
+
+async def smallest_like(azure: Azure, vm: Json, source: Source) -> str:
+    """Return the smallest VM size that a copy of a VM boots on: of the VM's own family, whose quota it has.
+
+    Where Compute does not know the VM's own size any more, that one is returned.
+    """
+    own = str(dig(vm, "properties", "hardwareProfile", "vmSize"))
+    pages = azure.compute.resource_skus.list(filter=f"location eq '{source.region}'")
+    sizes = [one for one in await azure.listed(pages) if one.get("resourceType") == "virtualMachines"]
+    known = next((one for one in sizes if str(one["name"]).lower() == own.lower()), None)
+    if known is None:
+        return own
+    controller = str(dig(vm, "properties", "storageProfile", "diskControllerType") or "")
+
+    def fits(size: Json) -> bool:
+        can = capabilities(size)
+        return (
+            size.get("family") == known.get("family")
+            and not size.get("restrictions")
+            and source.generation in can.get("HyperVGenerations", "V1")
+            and can.get("CpuArchitectureType", "x64") == source.architecture
+            and int(can.get("MaxDataDiskCount", 0)) >= len(source.disks) - 1
+            and controller in can.get("DiskControllerTypes", controller)
+            and (source.security_type == STANDARD or can.get("TrustedLaunchDisabled", "False") != "True")
+        )
+
+    def extent(size: Json) -> tuple[float, float, str]:
+        can = capabilities(size)
+        return float(can.get("vCPUs", 0)), float(can.get("MemoryGB", 0)), str(size["name"])
+
+    fitting = [size for size in sizes if fits(size)]
+    return str(min(fitting, key=extent)["name"]) if fitting else own
+
+
+def capabilities(size: Json) -> dict[str, str]:
+    """Return what a size can, as resource SKUs say it."""
+    return {str(one.get("name")): str(one.get("value")) for one in size.get("capabilities") or []}

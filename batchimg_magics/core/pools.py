@@ -16,10 +16,10 @@ from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from batchimg_magics.core.azure import Azure, Json
-    from batchimg_magics.core.vms import Source
+    from batchimg_magics.core.sources import Source
     from batchimg_magics.spec import PoolSpec
 
 #: Seconds until a pool of a few nodes is steady, and from a node's allocation until it is idle. Source: FACTS 6.
@@ -73,6 +73,22 @@ class State:
     autoscale: bool
     errors: tuple[tuple[str, str, str], ...]
     deleting: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """What a pool's nodes are made from.
+
+    Parameters
+    ----------
+    id
+        Resource id of a gallery image version, or of a managed image.
+    hash
+        What stands for it.
+    """
+
+    id: str
+    hash: str
 
 
 def timeout_s(nodes: int) -> float:
@@ -195,9 +211,9 @@ def _row(pool: Json) -> dict[str, Any]:
 _POOL_SECURITY = {"TrustedLaunch": "trustedLaunch", "ConfidentialVM": "confidentialVM"}
 
 
-def body(spec: PoolSpec, source: Source, version_id: str, agent: str, size: str) -> Json:
+def body(spec: PoolSpec, source: Source, image: Image, agent: str, size: str) -> Json:
     """Return the ARM document of a pool that has no nodes yet."""
-    machine: Json = {"imageReference": {"id": version_id}, "nodeAgentSkuId": agent}
+    machine: Json = {"imageReference": {"id": image.id}, "nodeAgentSkuId": agent}
     if source.security_type in _POOL_SECURITY:
         # An image of a TrustedLaunch VM makes only TrustedLaunch VMs, and the pool has to say so.
         machine["securityProfile"] = {
@@ -216,7 +232,7 @@ def body(spec: PoolSpec, source: Source, version_id: str, agent: str, size: str)
         props["networkConfiguration"] = {"subnetId": spec.subnet}
     ours = {
         marks.POOL: spec.name,
-        marks.IMAGE: marks.image_hash(source),
+        marks.IMAGE: image.hash,
         marks.SPEC: marks.digest(props),
         **marks.made_by(),
     }
@@ -263,30 +279,26 @@ def refuse_other(found: Json, wanted: Json, name: str) -> None:
         )
 
 
-async def make(azure: Azure, name: str, wanted: Json) -> bool:
+async def make(azure: Azure, name: str, wanted: Json, put: Callable[[], Awaitable[object]] | None = None) -> bool:
     """See to it that a pool is there; tell whether it was made, and not found.
+
+    Parameters
+    ----------
+    azure, name, wanted
+        Where, which, and its ARM document.
+    put
+        Asks for it; None: by Azure Resource Manager, at the api-version of its SDK.
 
     Raises
     ------
     ConflictError
         One of that name is there and differs.
     """
-    scope = azure.scope
     found = await read(azure, name)
     made = found is None
     if made:
         try:
-            await azure.ask(
-                azure.management.pool.create(
-                    scope.resource_group,
-                    scope.account,
-                    name,
-                    wire(wanted),
-                    # A PUT would replace a pool that somebody made meanwhile: this one only makes.
-                    etag="*",
-                    match_condition=MatchConditions.IfMissing,
-                )
-            )
+            await (put() if put else _put(azure, name, wanted))
         except ConflictError:
             # Somebody was faster, or we were and the answer got lost: what is there decides.
             found, made = await read(azure, name), False
@@ -296,6 +308,21 @@ async def make(azure: Azure, name: str, wanted: Json) -> bool:
         refuse_other(found, wanted, name)
     await steady(azure, name)
     return made
+
+
+async def _put(azure: Azure, name: str, wanted: Json) -> None:
+    scope = azure.scope
+    await azure.ask(
+        azure.management.pool.create(
+            scope.resource_group,
+            scope.account,
+            name,
+            wire(wanted),
+            # A PUT would replace a pool that somebody made meanwhile: this one only makes.
+            etag="*",
+            match_condition=MatchConditions.IfMissing,
+        )
+    )
 
 
 async def steady(azure: Azure, name: str, *, limit_s: float | None = None) -> State:

@@ -13,7 +13,7 @@ from batchimg_magics.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from batchimg_magics.core.vms import Source
+    from batchimg_magics.core.sources import Source
     from batchimg_magics.spec import PoolSpec
 
 
@@ -55,7 +55,7 @@ def managed_disks(source: Source, _: PoolSpec) -> Finding:
 
 
 def generalized(source: Source, spec: PoolSpec) -> Finding:
-    """Check that the system was deprovisioned, as Azure's mark or the researcher's word says.
+    """Check that the system was deprovisioned, or will be: by Azure's mark, the researcher's word, or a capture.
 
     Batch takes only generalized images; nodes from any other come up unusable, and are billed. Source: FACTS 1.10.
     """
@@ -63,18 +63,8 @@ def generalized(source: Source, spec: PoolSpec) -> Finding:
         return Finding("generalized", ok=True, found="Azure marks it generalized")
     if spec.generalized:
         return Finding("generalized", ok=True, found="you say that it was deprovisioned")
-    inside = (
-        "`sudo waagent -deprovision+user -force`"
-        if source.os_type.lower() == "linux"
-        else "`sysprep /generalize /oobe /shutdown`"
-    )
-    return Finding(
-        "generalized",
-        ok=False,
-        found=f"VM {source.name!r} is not generalized: nodes made from it would be unusable, and billed",
-        fix=f"inside the VM run {inside} (it ruins the VM for other work: use a copy), then `az vm deallocate` and "
-        f"`az vm generalize`; if its system was deprovisioned, say so with --generalized",
-    )
+    what = "it is" if spec.capture == "in-place" else "a throwaway copy of it is"
+    return Finding("generalized", ok=True, found=f"{what} deprovisioned on the way (--capture {spec.capture})")
 
 
 RULES: tuple[Callable[[Source, PoolSpec], Finding], ...] = (managed_disks, generalized)

@@ -43,7 +43,7 @@ NODE_STATES = (
 ALLOCATION_STATES = ("steady", "resizing", "stopping")
 POOL_STATES = ("active", "deleting")
 #: What became of one resource in a verb's work.
-ACTIONS = ("made", "found", "changed", "deleted", "kept", "would delete", "would make")
+ACTIONS = ("made", "found", "changed", "deleted", "kept", "would delete", "would make", "would change")
 #: How a round of a resize ended.
 OUTCOMES = ("done", "short", "passing", "quota", "fatal", "stopped")
 

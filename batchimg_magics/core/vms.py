@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import waiting
+from batchimg_magics.core import ancestry, machines, waiting
 from batchimg_magics.core.azure import Json, dig, document, region_key
+from batchimg_magics.core.sources import STANDARD, Disk, Source
 from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
@@ -18,75 +18,23 @@ if TYPE_CHECKING:
 
 #: How many VMs are asked about at once.
 AT_ONCE = 16
-STANDARD = "Standard"
-
-
-@dataclass(frozen=True, slots=True)
-class Disk:
-    """A managed disk of a VM.
-
-    Parameters
-    ----------
-    id
-        Resource id.
-    lun
-        Logical unit number; None for the OS disk.
-    caching
-        Host caching: None, ReadOnly or ReadWrite.
-    """
-
-    id: str
-    lun: int | None
-    caching: str
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """What an image is made from: a VM, as far as its image goes.
-
-    Parameters
-    ----------
-    id, unique_id
-        Resource id, and the GUID that tells a VM from another one of its name.
-    region
-        Programmatic name.
-    os_type
-        Linux or Windows.
-    generation, architecture, security_type
-        V1 or V2; x64 or Arm64; Standard, TrustedLaunch or ConfidentialVM.
-    uefi
-        The VM's ``uefiSettings``, where it has any.
-    marketplace
-        (publisher, offer, sku) of the image that the VM was made from; None where it was not from the Marketplace.
-    generalized
-        Whether Azure marks the VM generalized.
-    disks
-        OS disk first, then data disks by LUN.
-    unmanaged
-        Disks that are blobs and no resources.
-    """
-
-    id: str
-    unique_id: str
-    region: str
-    os_type: str
-    generation: str
-    architecture: str
-    security_type: str
-    uefi: Json | None
-    marketplace: tuple[str, str, str] | None
-    generalized: bool
-    disks: tuple[Disk, ...]
-    unmanaged: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """The VM's name."""
-        return ResourceId.parse(self.id).name
 
 
 async def read(azure: Azure, name: str) -> Source:
-    """Read a VM and its OS disk.
+    """Read a VM and its OS disk, as `find` finds it.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such VM, or its OS disk is gone.
+    SpecError
+        An id that is not a VM's.
+    """
+    return await source(azure, await find(azure, name))
+
+
+async def find(azure: Azure, name: str) -> Json:
+    """Return a VM's document, with how it is.
 
     Parameters
     ----------
@@ -98,25 +46,34 @@ async def read(azure: Azure, name: str) -> Source:
     Raises
     ------
     NotFoundError
-        There is no such VM, or its OS disk is gone.
+        There is no such VM.
     SpecError
         An id that is not a VM's.
     """
     target = ResourceId.parse(name) if "/" in name else azure.scope.compute_id(("virtualMachines", name))
     if target.type.lower() != "microsoft.compute/virtualmachines":
         raise SpecError(f"{name} is not a VM", hint="give a VM's name or its resource id")
-    call = azure.compute.virtual_machines.get(target.resource_group, target.name, expand="instanceView")
-    found = await azure.find(call)
+    found = await machines.read(azure, target)
     if found is None:
-        known = [vm["name"] for vm in await azure.listed(azure.compute.virtual_machines.list(target.resource_group))]
+        there = azure.compute_of(target).virtual_machines.list(target.resource_group)
+        known = [vm["name"] for vm in await azure.listed(there)]
         raise NotFoundError(
             f"there is no VM {target.name!r} in resource group {target.resource_group!r}",
             hint=closest(target.name, known) or "`%batchimg vms` lists them",
             status_code=404,
         )
-    vm = document(found)
-    os_disk = await _os_disk(azure, vm)
-    return source_of(vm, os_disk)
+    return found
+
+
+async def source(azure: Azure, vm: Json) -> Source:
+    """Read off a VM's document, and its OS disk's, what an image of it will be.
+
+    Raises
+    ------
+    NotFoundError
+        Its OS disk is gone.
+    """
+    return source_of(vm, await _os_disk(azure, vm))
 
 
 async def _os_disk(azure: Azure, vm: Json) -> Json:
@@ -125,7 +82,7 @@ async def _os_disk(azure: Azure, vm: Json) -> Json:
     if disk_id is None:
         return {}
     disk = ResourceId.parse(disk_id)
-    found = await azure.find(azure.compute.disks.get(disk.resource_group, disk.name))
+    found = await azure.find(azure.compute_of(disk).disks.get(disk.resource_group, disk.name))
     if found is None:
         raise NotFoundError(
             f"the OS disk of VM {vm['name']!r} is gone: {disk.name}",
@@ -152,8 +109,8 @@ def source_of(vm: Json, os_disk: Json) -> Source:
         architecture=str(dig(os_disk, "properties", "supportedCapabilities", "architecture") or "x64"),
         security_type="ConfidentialVM" if security.lower().startswith("confidentialvm") else security,
         uefi=dig(props, "securityProfile", "uefiSettings"),
-        marketplace=_marketplace(storage.get("imageReference") or {}),
-        generalized="OSState/generalized" in _status_codes(vm),
+        marketplace=ancestry.marketplace_of(vm) or ancestry.marketplace_of(os_disk),
+        generalized=machines.generalized(vm),
         disks=disks,
         unmanaged=unmanaged,
     )
@@ -162,11 +119,6 @@ def source_of(vm: Json, os_disk: Json) -> Source:
 def _generation(props: Json, os_disk: Json) -> str:
     """Return the Hyper-V generation: the disk is the authority, a running VM tells it too, and V1 goes unsaid."""
     return str(dig(os_disk, "properties", "hyperVGeneration") or dig(props, "instanceView", "hyperVGeneration") or "V1")
-
-
-def _marketplace(image: Json) -> tuple[str, str, str] | None:
-    parts = tuple(str(image.get(key) or "") for key in ("publisher", "offer", "sku"))
-    return (parts[0], parts[1], parts[2]) if all(parts) else None
 
 
 def _disks(storage: Json) -> tuple[tuple[Disk, ...], tuple[str, ...]]:
@@ -179,10 +131,6 @@ def _disks(storage: Json) -> tuple[tuple[Disk, ...], tuple[str, ...]]:
         else:
             unmanaged.append(str(disk.get("name")))
     return tuple(managed), tuple(unmanaged)
-
-
-def _status_codes(vm: Json) -> list[str]:
-    return [str(status.get("code")) for status in dig(vm, "properties", "instanceView", "statuses") or []]
 
 
 async def table(azure: Azure) -> Table:
@@ -214,7 +162,6 @@ def _row(vm: Json, disks: dict[str, Json]) -> dict[str, Any]:
     ]
     sizes = [disk.get("diskSizeGB") or dig(resource, "properties", "diskSizeGB") for disk, resource in attached]
     source = source_of(vm, attached[0][1])
-    power = [code.removeprefix("PowerState/") for code in _status_codes(vm) if code.startswith("PowerState/")]
     return {
         "vm": vm["name"],
         "resource_group": ResourceId.parse(vm["id"]).resource_group,
@@ -222,7 +169,7 @@ def _row(vm: Json, disks: dict[str, Json]) -> dict[str, Any]:
         "vm_size": dig(vm, "properties", "hardwareProfile", "vmSize"),
         "os": source.os_type,
         "image": ":".join(source.marketplace) if source.marketplace else None,
-        "power": power[0] if power else None,
+        "power": machines.power(vm) or None,
         "generalized": source.generalized,
         "generation": source.generation,
         "security": source.security_type,

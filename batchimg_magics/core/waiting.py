@@ -135,8 +135,8 @@ class Operation:
         return cls(url, by_body=False, retry_after_s=_retry_after(answer))
 
 
-async def finish(azure: Azure, operation: Operation, *, what: str, resource_id: str) -> None:
-    """Wait until an operation is over.
+async def finish(azure: Azure, operation: Operation, *, what: str, resource_id: str) -> Any:  # noqa: ANN401 - JSON
+    """Wait until an operation is over, and return what came of it where Azure says so, else None.
 
     Raises
     ------
@@ -144,19 +144,22 @@ async def finish(azure: Azure, operation: Operation, *, what: str, resource_id: 
         It failed or was cancelled; Azure's own words are in the message.
     """
 
-    async def look() -> Look[None]:
+    async def look() -> Look[Any]:
         answer = await azure.get(str(operation.url))
         if not operation.by_body:
-            return Look(answer.status_code != 202, None, _retry_after(answer))
+            over = answer.status_code != 202
+            return Look(over, answer.json() if over and answer.content else None, _retry_after(answer))
         body = answer.json()
         status = str(body.get("status"))
         if status.lower() in _ENDED_BADLY:
             code, message = dig(body, "error", "code") or status, dig(body, "error", "message") or "no reason given"
             raise failed(what, resource_id, status, f"{code}: {message}")
-        return Look(status.lower() == "succeeded", None, _retry_after(answer))
+        output = dig(body, "properties", "output")
+        return Look(status.lower() == "succeeded", output, _retry_after(answer))
 
-    if operation.url is not None:
-        await until(azure, look, what=what, first_s=operation.retry_after_s)
+    if operation.url is None:
+        return None
+    return await until(azure, look, what=what, first_s=operation.retry_after_s)
 
 
 async def made(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: str) -> None:

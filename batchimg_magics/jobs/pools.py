@@ -21,9 +21,11 @@ def _pools(link: Link) -> Job:
     return lambda _: pools.table(link.azure)
 
 
-def _create(link: Link, name: str, *, spec: Mapping[str, Any] | str | None = None, **options: Any) -> Job:
+def _create(
+    link: Link, name: str, *, spec: Mapping[str, Any] | str | None = None, yes: bool = False, **options: Any
+) -> Job:
     wanted = PoolSpec.build(name, spec, **options)
-    return lambda board: apply.create(link.azure, wanted, board)
+    return lambda board: apply.create(link.azure, wanted, board, yes=yes)
 
 
 def _nodes(link: Link, name: str, *, counts: bool = False) -> Job:

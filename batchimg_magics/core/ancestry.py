@@ -1,0 +1,99 @@
+"""What a disk, a snapshot, an image was made from, back to the Marketplace image: that tells the node agent."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core.azure import dig, document
+from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from batchimg_magics.core.azure import Azure, Json
+
+#: A chain longer than this leads nowhere.
+LONGEST_CHAIN = 10
+#: Where a document names what it was made from, by its type; the first that is there counts.
+_ORIGINS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "disks": (("creationData", "sourceResourceId"), ("creationData", "galleryImageReference", "id")),
+    "snapshots": (("creationData", "sourceResourceId"),),
+    "images": (
+        ("sourceVirtualMachine", "id"),
+        ("storageProfile", "osDisk", "snapshot", "id"),
+        ("storageProfile", "osDisk", "managedDisk", "id"),
+    ),
+    "virtualmachines": (
+        ("storageProfile", "imageReference", "id"),
+        ("storageProfile", "osDisk", "managedDisk", "id"),
+    ),
+    "galleries/images/versions": (
+        ("storageProfile", "source", "id"),
+        ("storageProfile", "source", "virtualMachineId"),
+        ("storageProfile", "osDiskImage", "source", "id"),
+    ),
+}
+
+
+async def marketplace(azure: Azure, key: str) -> tuple[str, str, str] | None:
+    """Return (publisher, offer, sku) of the Marketplace image that something goes back to.
+
+    Parameters
+    ----------
+    azure
+        Where.
+    key
+        Resource id of a disk, snapshot, managed image, gallery image version or VM.
+
+    Returns
+    -------
+    tuple or None
+        None where the chain is broken: what something was made from may be gone.
+    """
+    for _ in range(LONGEST_CHAIN):
+        target = ResourceId.parse(key)
+        read = _reader(azure, target)
+        found = None if read is None else await azure.find(read)
+        if found is None:
+            return None
+        known = document(found)
+        if (said := marketplace_of(known)) is not None:
+            return said
+        kind = target.type.partition("/")[2].lower()
+        key = next((str(one) for path in _ORIGINS[kind] if (one := dig(known, "properties", *path))), "")
+        if not key:
+            return None
+    return None
+
+
+def marketplace_of(found: Json) -> tuple[str, str, str] | None:
+    """Return the Marketplace image that a VM's or a disk's own document names, or None."""
+    image = dig(found, "properties", "storageProfile", "imageReference") or {}
+    if not isinstance(image, dict):
+        return None
+    parts = tuple(str(image.get(name) or "") for name in ("publisher", "offer", "sku"))
+    if not all(parts):
+        # A disk names it by an id: .../Publishers/P/ArtifactTypes/VMImage/Offers/O/Skus/S/Versions/V
+        words = str(dig(found, "properties", "creationData", "imageReference", "id") or "").split("/")
+        named = {word.lower(): name for word, name in itertools.pairwise(words)}
+        parts = tuple(named.get(word, "") for word in ("publishers", "offers", "skus"))
+    return (parts[0], parts[1], parts[2]) if all(parts) else None
+
+
+def _reader(azure: Azure, target: ResourceId) -> Awaitable[Any] | None:
+    """Return the call that reads a resource, None for one of another type."""
+    compute, group = azure.compute_of(target), target.resource_group
+    match target.type.lower():
+        case "microsoft.compute/disks":
+            return compute.disks.get(group, target.name)
+        case "microsoft.compute/snapshots":
+            return compute.snapshots.get(group, target.name)
+        case "microsoft.compute/images":
+            return compute.images.get(group, target.name)
+        case "microsoft.compute/virtualmachines":
+            return compute.virtual_machines.get(group, target.name)
+        case "microsoft.compute/galleries/images/versions":
+            return compute.gallery_image_versions.get(group, *(name for _, name in target.path))
+        case _:
+            return None

@@ -1,0 +1,337 @@
+"""From a road to the image that a pool's nodes are made from: a gallery version, or a managed image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core import galleries, managed_images, marks, throwaways, waiting
+from batchimg_magics.core.azure import dig
+from batchimg_magics.core.parts import Parts
+from batchimg_magics.core.pools import Image
+from batchimg_magics.core.roads import Trip, Way
+from batchimg_magics.core.steps import Outcome, Step, made
+from batchimg_magics.core.throwaways import Left
+from batchimg_magics.errors import BatchImgError, ConflictError, SpecError
+from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.roads import Road
+    from batchimg_magics.spec import PoolSpec
+
+#: The step that ends in an image, by what it is.
+VERSION, MANAGED = "image version", "managed image"
+
+
+@dataclass(frozen=True)
+class Imaging:
+    """An image that is wanted, and what there is of it.
+
+    Parameters
+    ----------
+    azure, spec, road
+        Where, what is wanted, by which road.
+    revision
+        How often it was made anew.
+    version
+        The image version, where there is one.
+    regions
+        Region to number of its replicas.
+    remains
+        Whether something of a run that died is to be put away.
+    """
+
+    azure: Azure
+    spec: PoolSpec
+    road: Road
+    revision: int
+    version: Json | None
+    regions: Mapping[str, int]
+    remains: bool = False
+
+    @property
+    def hash(self) -> str:
+        """What stands for the image."""
+        return marks.image_hash(self.road.source, self.road.route, self.revision)
+
+    @cached_property
+    def tags(self) -> dict[str, str]:
+        """The marks of what is made for it."""
+        return marks.of_image(self.spec.name, self.hash, self.revision)
+
+    @property
+    def known_id(self) -> str:
+        """The image's id, empty where nobody can know it yet."""
+        if self.road.pinned:
+            return self.road.pinned
+        if self.spec.direct:
+            return str(managed_images.image_id(self.azure, self.spec.name, self.hash))
+        return str(self.version["id"]) if self.version else ""
+
+    @property
+    def step(self) -> str:
+        """The name of the step that the image is there after."""
+        managed = self.spec.direct or "/images/" in self.road.pinned.lower().partition("/galleries/")[0]
+        return MANAGED if managed else VERSION
+
+    @property
+    def definition(self) -> ResourceId:
+        """The image definition's id."""
+        return galleries.gallery_id(self.azure, self.spec.gallery).child("images", self.spec.name)
+
+    def image(self, done: Mapping[str, Outcome]) -> Image:
+        """Return the image, once its step is done."""
+        return Image(done[self.step].id or self.known_id, self.hash)
+
+    @cached_property
+    def way(self) -> Way:
+        """How its parts come about; nothing has to, where the image is there."""
+        if self.version is not None or self.road.pinned:
+            return Way(Parts(), temporary=self.remains)
+        lasting = self.spec.direct or self.spec.via == "managed-image"
+        return self.road.way(Trip(self.azure, self.spec.name, self.hash, self.tags, lasting))
+
+
+async def find(azure: Azure, spec: PoolSpec, road: Road, regions: Mapping[str, int], pinned: str | None) -> Imaging:
+    """Read what there is of an image, and refuse what cannot become one. Nothing is changed.
+
+    Parameters
+    ----------
+    azure, spec, road
+        Where, what is wanted, by which road.
+    regions
+        Region to number of replicas.
+    pinned
+        Id of the image of the pool that is there, which is preferred; None: there is none.
+
+    Raises
+    ------
+    SpecError, NotFoundError, ConflictError
+        It cannot be made so; nothing was changed.
+    """
+    if road.pinned:
+        return Imaging(azure, spec, road, 0, None, {})
+    if spec.direct or spec.via == "managed-image":
+        managed_images.refuse(road.source)
+    remains = await road.remains(azure, spec.name)
+    first = Imaging(azure, spec, road, 0, None, regions, remains)
+    if spec.direct:
+        return first
+    gallery = galleries.gallery_id(azure, spec.gallery)
+    there, versions, found = await waiting.together(
+        galleries.read_definition(azure, first.definition),
+        galleries.versions(azure, first.definition),
+        galleries.read_gallery(azure, gallery),
+    )
+    if spec.gallery and found is None:
+        raise galleries.not_there(gallery)
+    if there is not None:
+        _refuse_other_definition(azure, first, there)
+    revision, version = await _revision(azure, spec, road, versions, pinned)
+    return Imaging(azure, spec, road, revision, version, regions, remains)
+
+
+def _refuse_other_definition(azure: Azure, imaging: Imaging, there: Json) -> None:
+    owner = str(dig(there, "tags", marks.ACCOUNT) or azure.scope.account)
+    if not marks.is_for(there, imaging.spec.name) or owner.lower() != azure.scope.account.lower():
+        raise ConflictError(
+            f"there is an image definition {imaging.spec.name!r} already, and this tool did not make it for this pool",
+            hint="choose another name for the pool",
+            status_code=409,
+        )
+    wanted = galleries.definition_body(imaging.spec.name, imaging.road.source, {})
+    galleries.refuse_other_kind(imaging.definition, there, wanted)
+
+
+async def _revision(
+    azure: Azure, spec: PoolSpec, road: Road, versions: list[Json], pinned: str | None
+) -> tuple[int, Json | None]:
+    """Return which making of the image is wanted, and its version where there is one."""
+    made_before = {
+        marks.revision_of(one): one
+        for one in versions
+        if dig(one, "tags", marks.IMAGE) == marks.image_hash(road.source, road.route, marks.revision_of(one))
+    }
+    if not made_before:
+        return 0, None
+    newest = max(made_before)
+    if not spec.new_image:
+        used = [number for number, one in made_before.items() if str(one["id"]).lower() == str(pinned).lower()]
+        number = used[0] if used else newest
+        return number, made_before[number]
+    moment = galleries.published(made_before[newest])
+    begun = await throwaways.begun(azure, spec.name, marks.image_hash(road.source, road.route, newest + 1))
+    if begun or (moment is not None and await road.changed_since(azure, moment.timestamp())):
+        return newest + 1, None
+    return newest, made_before[newest]
+
+
+# -- steps -------------------------------------------------------------------------------------------------------
+
+
+def steps(imaging: Imaging) -> list[Step]:
+    """Return the steps to an image; the last but what is put away is named `Imaging.step`."""
+    if imaging.road.pinned:
+        return [_pinned_step(imaging)]
+    way = imaging.way
+    chain = [*way.steps]
+    parts, ready = way.parts, way.ready
+    if imaging.spec.direct or (imaging.spec.via == "managed-image" and imaging.version is None):
+        step, parts = _managed_step(imaging, parts, ready)
+        chain, ready = [*chain, step], (step.name,)
+    if not imaging.spec.direct:
+        chain += _gallery_steps(imaging, parts, ready)
+    return [*chain, *([_tidy_step(imaging)] if way.temporary else [])]
+
+
+def _pinned_step(imaging: Imaging) -> Step:
+    async def run(_: Mapping[str, Outcome]) -> Outcome:
+        return Outcome("found", detail=imaging.road.warning, id=imaging.road.pinned)
+
+    async def there() -> bool:
+        return True
+
+    return Step(imaging.step, ResourceId.parse(imaging.road.pinned), run, why="as you name it", there=there)
+
+
+def _managed_step(imaging: Imaging, parts: Parts, after: tuple[str, ...]) -> tuple[Step, Parts]:
+    azure = imaging.azure
+    image = managed_images.image_id(azure, imaging.spec.name, imaging.hash)
+    body = managed_images.body(imaging.road.source, parts, imaging.tags)
+
+    async def run(_: Mapping[str, Outcome]) -> Outcome:
+        new = await managed_images.make(azure, image, body)
+        count = len(parts.disks) - 1
+        return made(new, f"with {count} data disk{'' if count == 1 else 's'}", str(image))
+
+    async def there() -> bool:
+        return await managed_images.read(azure, image) is not None
+
+    why = "the pool is made from it" if imaging.spec.direct else "the image version is made from it"
+    step = Step(MANAGED, image, run, after, managed_images.EXPECTED_S, why, there=there)
+    return step, Parts(whole=str(image))
+
+
+def _gallery_steps(imaging: Imaging, parts: Parts, ready: tuple[str, ...]) -> list[Step]:
+    azure, spec, source = imaging.azure, imaging.spec, imaging.road.source
+    definition = imaging.definition
+    gallery = galleries.gallery_id(azure, spec.gallery)
+
+    async def make_gallery(_: Mapping[str, Outcome]) -> Outcome:
+        return made(await galleries.make_gallery(azure, gallery, source.region, adopted=spec.gallery is not None))
+
+    async def make_definition(_: Mapping[str, Outcome]) -> Outcome:
+        tags = {**imaging.tags, marks.ACCOUNT: azure.scope.account}
+        new = await galleries.make_definition(azure, definition, galleries.definition_body(spec.name, source, tags))
+        return made(new, f"{source.os_type} {source.generation} {source.architecture} {source.security_type}")
+
+    async def make_version(_: Mapping[str, Outcome]) -> Outcome:
+        if imaging.version is not None:
+            found = await galleries.whole(azure, ResourceId.parse(imaging.version["id"]))
+            return Outcome("found", detail=replicas, id=str(found["id"]))
+        body = galleries.version_body(source, parts, imaging.regions, imaging.tags)
+        version, new = await galleries.make_version(azure, definition, body)
+        return made(new, replicas, str(version["id"]))
+
+    async def gallery_there() -> bool:
+        return await galleries.read_gallery(azure, gallery) is not None
+
+    async def definition_there() -> bool:
+        return await galleries.read_definition(azure, definition) is not None
+
+    async def version_there() -> bool:
+        return imaging.version is not None
+
+    replicas = f"replicas {', '.join(f'{region}={count}' for region, count in imaging.regions.items())}"
+    target = ResourceId.parse(imaging.version["id"]) if imaging.version else definition.child("versions", "new")
+    seconds = galleries.EXPECTED_S
+    return [
+        Step(
+            "gallery", gallery, make_gallery, (), seconds["gallery"], "holds the account's images", there=gallery_there
+        ),
+        Step(
+            "image definition",
+            definition,
+            make_definition,
+            ("gallery",),
+            seconds["definition"],
+            "says what kind of system it is",
+            there=definition_there,
+        ),
+        Step(
+            VERSION,
+            target,
+            make_version,
+            ("image definition", *ready),
+            seconds["version"],
+            f"what the nodes are made from, {replicas}",
+            there=version_there,
+        ),
+    ]
+
+
+# -- what is there only for the time being -------------------------------------------------------------------------
+
+
+def _tidy_step(imaging: Imaging) -> Step:
+    names = throwaways.Names(imaging.azure, imaging.spec.name, imaging.hash)
+
+    async def run(_: Mapping[str, Outcome]) -> Outcome:
+        gone, left = await imaging.road.tidy(imaging.azure, imaging.spec.name)
+        if left:
+            said = "; ".join(f"{one.resource.name}: {one.why}" for one in left)
+            return Outcome("kept", "left behind", f"the same line tries again: {said}")
+        return Outcome("deleted", "gone", throwaways.in_words(gone))
+
+    return Step(
+        "throwaways", names.vm, run, (imaging.step,), 60.0, "they cost money and have done their work", "would delete"
+    )
+
+
+async def tidy_after_failure(imaging: Imaging) -> list[dict[str, Any]]:
+    """Put away what is there only for the time being, once a step failed; return rows of what became of it.
+
+    What a version that is still in the making needs stays: the same line goes on with it.
+    """
+    azure, pool = imaging.azure, imaging.spec.name
+    gone: list[ResourceId] = []
+    try:
+        if await _in_the_making(imaging):
+            kept = await throwaways.owned(azure, pool)
+            gone, left = (
+                [],
+                [Left(one, "the image version in the making needs it; the same line goes on") for one in kept],
+            )
+        else:
+            gone, left = await imaging.road.tidy(azure, pool)
+    except BatchImgError as error:
+        left = [Left(throwaways.Names(azure, pool, imaging.hash).vm, error.message)]
+    rows: list[dict[str, Any]] = []
+    if gone:
+        rows.append({"step": "throwaways", "action": "deleted", "state": "gone", "detail": throwaways.in_words(gone)})
+    rows += [
+        {"step": "left behind", "resource": one.resource.name, "action": "kept", "state": "there", "detail": one.why}
+        | {"id": str(one.resource)}
+        for one in left
+    ]
+    return rows
+
+
+async def _in_the_making(imaging: Imaging) -> bool:
+    if imaging.spec.direct:
+        return False
+    version = galleries.version_for(await galleries.versions(imaging.azure, imaging.definition), imaging.hash)
+    return str(dig(version, "properties", "provisioningState")) in ("Creating", "Updating")
+
+
+def refuse_direct_elsewhere(road: Road, region: str) -> None:
+    """Refuse a pool straight from a managed image of another region than the account's. Source: FACTS 1.4."""
+    if road.source.region != region:
+        raise SpecError(
+            f"--direct: the image would be in {road.source.region}, and the Batch account is in {region}",
+            hint="leave out --direct: a gallery version is copied into the account's region",
+        )

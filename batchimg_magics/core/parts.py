@@ -1,0 +1,76 @@
+"""What a road ends in: the parts that an image is made of, and how a version and a managed image name them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Json
+
+__all__ = ["Part", "Parts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One disk of an image.
+
+    Parameters
+    ----------
+    lun, caching
+        As the disk's.
+    id
+        Resource id of a disk or snapshot; empty for a blob.
+    blob, account
+        Address of a VHD, and the resource id of its storage account; empty otherwise.
+    """
+
+    lun: int | None
+    caching: str
+    id: str = ""
+    blob: str = ""
+    account: str = ""
+
+    def in_version(self) -> Json:
+        """Return what a gallery image version says of it."""
+        source = {"storageAccountId": self.account, "uri": self.blob} if self.blob else {"id": self.id}
+        return {**self._lun(), "hostCaching": self.caching, "source": source}
+
+    def in_image(self) -> Json:
+        """Return what a managed image says of it."""
+        if self.blob:
+            return {**self._lun(), "caching": self.caching, "blobUri": self.blob}
+        kind = "snapshot" if "/snapshots/" in self.id.lower() else "managedDisk"
+        return {**self._lun(), "caching": self.caching, kind: {"id": self.id}}
+
+    def _lun(self) -> Json:
+        return {} if self.lun is None else {"lun": self.lun}
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """All that an image is made of: disks, the OS disk first, or one thing as a whole.
+
+    Parameters
+    ----------
+    disks
+        One by one.
+    whole
+        Resource id of a managed image; empty where there are disks.
+    """
+
+    disks: tuple[Part, ...] = ()
+    whole: str = ""
+
+    def in_version(self) -> Json:
+        """Return the storage profile of a gallery image version."""
+        if self.whole:
+            return {"source": {"id": self.whole}}
+        os_disk, *data = (disk.in_version() for disk in self.disks)
+        return {"osDiskImage": os_disk, **({"dataDiskImages": data} if data else {})}
+
+    def in_image(self, os_type: str) -> Json:
+        """Return the storage profile of a managed image."""
+        os_disk, *data = (disk.in_image() for disk in self.disks)
+        system = {"osType": os_type, "osState": "Generalized"}
+        return {"osDisk": system | os_disk, "dataDisks": data}

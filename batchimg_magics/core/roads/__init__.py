@@ -1,0 +1,54 @@
+"""The roads to an image, one a module: each finds its source, and says by which steps the parts of an image come about.
+
+``prepared``: a VM whose system was deprovisioned. ``in_place``: one that is deprovisioned itself. ``by_copy``: one
+whose throwaway copy is. ``vhd``, ``snapshot``, ``image``, ``version``: what is there already.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import machines, vms
+from batchimg_magics.core.roads import by_copy, image, in_place, prepared, snapshot, version, vhd
+from batchimg_magics.core.roads.road import Road, Trip, Way
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.spec import PoolSpec
+
+__all__ = ["Road", "Trip", "Way", "find"]
+
+
+async def find(azure: Azure, spec: PoolSpec, *, yes: bool) -> Road:
+    """Read what an image is to be made from, and choose the road from there. Nothing is changed.
+
+    Parameters
+    ----------
+    azure, spec
+        Where, and what is wanted.
+    yes
+        Whether the researcher agreed to a VM being deprovisioned itself.
+
+    Raises
+    ------
+    NotFoundError, SpecError
+        It is not there, or no image can be made of it.
+    """
+    if spec.from_vm is None:
+        return await _ROADS[spec.origin](azure, spec)
+    vm = await vms.find(azure, spec.from_vm)
+    if machines.generalized(vm) or spec.generalized:
+        return await prepared.find(azure, vm)
+    if spec.capture == "in-place":
+        return await in_place.find(azure, vm, yes=yes)
+    return await by_copy.find(azure, vm, stop=spec.stop)
+
+
+_ROADS: dict[str, Callable[[Azure, PoolSpec], Awaitable[Road]]] = {
+    "from_vhd": vhd.find,
+    "from_snapshot": snapshot.find,
+    "from_image": image.find,
+    "from_version": version.find,
+}

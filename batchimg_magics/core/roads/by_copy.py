@@ -1,0 +1,115 @@
+"""From a VM that stays as it is: a throwaway copy of it is deprovisioned.
+
+Snapshots of the disks, copies of the disks, a VM on them, deprovision it, deallocate, generalize: its disks are the
+parts. What is there only for that is put away when the image is made, and when a step on the way fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import capture, disks, machines, marks, offers, throwaways, vms
+from batchimg_magics.core.parts import Part, Parts
+from batchimg_magics.core.roads.in_place import generalizing
+from batchimg_magics.core.roads.prepared import OfVm, snapshots_of, start_again, stopped_for
+from batchimg_magics.core.roads.road import Road, Trip, Way, snapshot_step
+from batchimg_magics.core.steps import Outcome, Step, made
+from batchimg_magics.core.throwaways import Names
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.sources import Disk, Source
+
+__all__ = ["find"]
+
+
+class _ByCopy(OfVm):
+    def __init__(self, vm: Json, source: Source, subnet: str, *, stop: bool) -> None:
+        super().__init__(vm, source)
+        self.subnet = subnet
+        self.stop = stop
+        # Disks that agree with each other make another image than such that were written to meanwhile.
+        self.route = "copy of the stopped VM" if stop else "copy"
+
+    def way(self, trip: Trip) -> Way:
+        names = Names(trip.azure, trip.pool, trip.image)
+        work = replace(trip, tags=throwaways.tags_of(trip.tags))
+        stopping = stopped_for(self.vm, trip.pool) or (self.stop and machines.power(self.vm) == "running")
+        stop = [self._stop_step(trip, names)] if stopping else []
+        taken = [
+            snapshot_step(work, disk, names.snapshot(disk), self.source.region, after=_names(stop))
+            for disk in self.source.disks
+        ]
+        start = [self._start_step(trip, taken)] if stopping else []
+        copies = [self._copy_step(work, names, disk) for disk in self.source.disks]
+        machine = self._vm_step(work, names, copies)
+        last = generalizing(trip.azure, names.vm, self.source.os_type, trip.image, after=(machine.name,))
+        steps, ready = [*stop, *taken, *start, *copies, machine, *last], _names(last[-1:])
+        copied = [replace(disk, id=str(names.disk(disk))) for disk in self.source.disks]
+        parts = Parts(tuple(Part(disk.lun, disk.caching, disk.id) for disk in copied))
+        if trip.lasting:
+            source = replace(self.source, disks=tuple(copied))
+            kept, parts = snapshots_of(trip, source, after=ready, words="the throwaway's ")
+            steps, ready = [*steps, *kept], _names(kept)
+        return Way(parts, tuple(steps), ready, temporary=True)
+
+    def _stop_step(self, trip: Trip, names: Names) -> Step:
+        async def run(_: Mapping[str, Outcome]) -> Outcome:
+            for disk in self.source.disks:
+                if await capture.read(trip.azure, names.snapshot(disk)) is None:
+                    break
+            else:
+                return Outcome("found", detail="the snapshots are there")
+            # The mark comes first: whatever happens then, the same line knows that it has to start the VM again.
+            await machines.mark(trip.azure, self.vm_id, {marks.STOPPED: trip.pool})
+            return made(
+                await machines.deallocate(trip.azure, self.vm_id), "until the snapshots are there", verb="changed"
+            )
+
+        why = "disks that agree with each other"
+        return Step("stop VM", self.vm_id, run, (), machines.EXPECTED_S["deallocate"], why, would="would change")
+
+    def _start_step(self, trip: Trip, taken: Sequence[Step]) -> Step:
+        async def run(_: Mapping[str, Outcome]) -> Outcome:
+            return made(await start_again(trip.azure, self.vm_id, trip.pool), verb="changed")
+
+        seconds, why = machines.EXPECTED_S["start"], "it stays as it was"
+        return Step("start VM again", self.vm_id, run, _names(taken), seconds, why, would="would change")
+
+    def _copy_step(self, work: Trip, names: Names, disk: Disk) -> Step:
+        target, snapshot = names.disk(disk), names.snapshot(disk)
+
+        async def run(_: Mapping[str, Outcome]) -> Outcome:
+            new = await disks.copy(work.azure, target, snapshot, region=self.source.region, tags=dict(work.tags))
+            return made(new, f"of {snapshot.name}")
+
+        async def there() -> bool:
+            return await disks.read(work.azure, target) is not None
+
+        before = (f"snapshot of {disk.words}",)
+        why = "the throwaway VM's"
+        return Step(f"copy of {disk.words}", target, run, before, disks.EXPECTED_S, why, there=there)
+
+    def _vm_step(self, work: Trip, names: Names, copies: Sequence[Step]) -> Step:
+        async def run(_: Mapping[str, Outcome]) -> Outcome:
+            size = await offers.smallest_like(work.azure, self.vm, self.source)
+            body = throwaways.vm_body(self.vm, self.source, names, size=size, subnet=self.subnet, tags=dict(work.tags))
+            return made(await machines.make(work.azure, names.vm, body), f"{size}, no public address")
+
+        async def there() -> bool:
+            return await machines.read(work.azure, names.vm) is not None
+
+        why = f"to be deprovisioned in place of {self.source.name}"
+        return Step("throwaway VM", names.vm, run, _names(copies), machines.EXPECTED_S["make"], why, there=there)
+
+
+def _names(steps: Sequence[Step]) -> tuple[str, ...]:
+    return tuple(step.name for step in steps)
+
+
+async def find(azure: Azure, vm: Json, *, stop: bool) -> Road:
+    """Return the road from a VM whose copy is to be deprovisioned."""
+    return _ByCopy(vm, await vms.source(azure, vm), await throwaways.subnet_of(azure, vm), stop=stop)

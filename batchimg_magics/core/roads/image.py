@@ -1,0 +1,78 @@
+"""From a managed image that is there."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import ancestry, managed_images
+from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.parts import Parts
+from batchimg_magics.core.roads.road import Road, Trip, Way
+from batchimg_magics.core.sources import STANDARD, Disk, Source
+from batchimg_magics.errors import NotFoundError, SpecError
+from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.spec import PoolSpec
+
+__all__ = ["find"]
+
+
+class _Image(Road):
+    route = "managed image"
+
+    def way(self, trip: Trip) -> Way:  # noqa: ARG002 - the image is its own whole
+        return Way(Parts(whole=self.source.id))
+
+
+async def find(azure: Azure, spec: PoolSpec) -> Road:
+    """Return the road from a managed image.
+
+    Raises
+    ------
+    NotFoundError, SpecError
+        It is not there, or its system was not deprovisioned.
+    """
+    target = ResourceId.parse(str(spec.from_image))
+    found = await managed_images.read(azure, target)
+    if found is None:
+        raise NotFoundError(
+            f"there is no managed image {target.name!r} in resource group {target.resource_group!r}",
+            hint="`az image list --query [].id` lists them",
+            status_code=404,
+        )
+    os_disk = dig(found, "properties", "storageProfile", "osDisk") or {}
+    if os_disk.get("osState") != "Generalized":
+        raise SpecError(
+            f"managed image {target.name!r} is of a system that is {os_disk.get('osState') or 'not known'}",
+            hint="Batch takes generalized images only: make the image of a VM that was deprovisioned",
+        )
+    road = _Image(await _source(azure, found, os_disk))
+    road.pinned = road.source.id if spec.direct else ""
+    return road
+
+
+async def _source(azure: Azure, found: Json, os_disk: Json) -> Source:
+    data = dig(found, "properties", "storageProfile", "dataDisks") or []
+    return Source(
+        id=found["id"],
+        unique_id="",
+        region=region_key(found["location"]),
+        os_type=str(os_disk.get("osType")),
+        generation=str(dig(found, "properties", "hyperVGeneration") or "V1"),
+        # Source: FACTS 2, what a managed image cannot be.
+        architecture="x64",
+        security_type=STANDARD,
+        uefi=None,
+        marketplace=await ancestry.marketplace(azure, found["id"]),
+        generalized=True,
+        disks=(_disk(os_disk), *(_disk(disk) for disk in data)),
+        unmanaged=(),
+    )
+
+
+def _disk(disk: Json) -> Disk:
+    under = dig(disk, "snapshot", "id") or dig(disk, "managedDisk", "id") or disk.get("blobUri")
+    lun = disk.get("lun")
+    return Disk(str(under).partition("?")[0], None if lun is None else int(lun), str(disk.get("caching") or "None"))

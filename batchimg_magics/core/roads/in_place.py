@@ -1,0 +1,71 @@
+"""From a VM that is deprovisioned itself, which ruins it for other work: only when the researcher agreed to that."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import deprovision, machines, vms
+from batchimg_magics.core.roads.prepared import OfVm, deallocate_step, snapshots_of
+from batchimg_magics.core.roads.road import Road, Trip, Way
+from batchimg_magics.core.steps import Outcome, Step, made
+from batchimg_magics.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.resource_ids import ResourceId
+
+__all__ = ["find", "generalizing"]
+
+
+class _InPlace(OfVm):
+    def way(self, trip: Trip) -> Way:
+        steps = generalizing(trip.azure, self.vm_id, self.source.os_type, trip.image)
+        taken, parts = snapshots_of(trip, self.source, after=(steps[-1].name,))
+        return Way(parts, (*steps, *taken), tuple(step.name for step in taken))
+
+
+async def find(azure: Azure, vm: Json, *, yes: bool) -> Road:
+    """Return the road from a VM that is to be deprovisioned itself.
+
+    Raises
+    ------
+    SpecError
+        The researcher has not agreed to that.
+    """
+    if not yes:
+        raise SpecError(
+            f"--capture in-place deprovisions VM {vm['name']!r} itself: accounts and keys on it are lost, and it "
+            "cannot be started again",
+            hint="add --yes if it may be ruined; or leave out --capture: a throwaway copy is deprovisioned instead",
+        )
+    return _InPlace(vm, await vms.source(azure, vm))
+
+
+def generalizing(
+    azure: Azure, vm: ResourceId, os_type: str, image: str, after: tuple[str, ...] = ()
+) -> tuple[Step, ...]:
+    """Return the steps from a VM that runs to one that Azure marks generalized."""
+
+    async def take_out(_: Mapping[str, Outcome]) -> Outcome:
+        new = await deprovision.see_to(azure, vm, os_type, image)
+        return made(new, "waagent -deprovision+user" if os_type == "Linux" else "sysprep /generalize", verb="changed")
+
+    async def mark(_: Mapping[str, Outcome]) -> Outcome:
+        return made(await machines.generalize(azure, vm), verb="changed")
+
+    why = "nodes of a system that was not deprovisioned come up unusable"
+    return (
+        Step("deprovision", vm, take_out, after, deprovision.EXPECTED_S[os_type], why, would="would change"),
+        deallocate_step(azure, vm, "a disk that is written to is no good source", ("deprovision",)),
+        Step(
+            "generalize",
+            vm,
+            mark,
+            ("deallocate",),
+            machines.EXPECTED_S["generalize"],
+            "Azure's own mark of it",
+            would="would change",
+        ),
+    )

@@ -1,0 +1,109 @@
+"""From a VM whose system was deprovisioned: deallocate it, take snapshots of its disks."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import capture, machines, marks, throwaways, vms
+from batchimg_magics.core.parts import Part, Parts
+from batchimg_magics.core.roads.road import Road, Trip, Way, snapshot_step
+from batchimg_magics.core.steps import Outcome, Step, made
+from batchimg_magics.core.throwaways import Left
+from batchimg_magics.errors import BatchImgError
+from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.sources import Source
+
+__all__ = ["OfVm", "deallocate_step", "find", "snapshots_of", "start_again", "stopped_for"]
+
+#: How long, in seconds, a line that is run again goes on with the image that it made: a VM that runs may change at any
+#: moment, and nothing tells whether it did.
+FRESH_S = 3600.0
+
+
+class OfVm(Road):
+    """What the roads from a VM have in common.
+
+    Parameters
+    ----------
+    vm, source
+        The VM's document, and what an image of it will be.
+    """
+
+    route = "snapshots"
+
+    def __init__(self, vm: Json, source: Source) -> None:
+        super().__init__(source)
+        self.vm = vm
+        self.vm_id = ResourceId.parse(vm["id"])
+
+    async def changed_since(self, azure: Azure, moment: float) -> bool:
+        """Tell whether the VM was started or stopped since, or has been running for long."""
+        changed = machines.changed_at(self.vm)
+        if changed is not None and changed > moment:
+            return True
+        return machines.power(self.vm) == "running" and azure.now() - moment > FRESH_S
+
+    async def remains(self, azure: Azure, pool: str) -> bool:
+        """Tell whether throwaways of a copy are left, or the VM still stands still for one."""
+        return stopped_for(self.vm, pool) or bool(await throwaways.owned(azure, pool))
+
+    async def tidy(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
+        """Start the VM again where it was stopped for a copy, and delete the throwaways."""
+        gone, left = await super().tidy(azure, pool)
+        try:
+            await start_again(azure, self.vm_id, pool)
+        except BatchImgError as error:
+            left = [*left, Left(self.vm_id, f"it was stopped and could not be started again: {error.message}")]
+        return gone, left
+
+
+class _Prepared(OfVm):
+    def way(self, trip: Trip) -> Way:
+        steps = []
+        if machines.power(self.vm) != "deallocated":
+            steps.append(deallocate_step(trip.azure, self.vm_id, "a disk that is written to is no good source"))
+        taken, parts = snapshots_of(trip, self.source, after=tuple(step.name for step in steps))
+        return Way(parts, (*steps, *taken), tuple(step.name for step in taken))
+
+
+async def find(azure: Azure, vm: Json) -> Road:
+    """Return the road from a VM that Azure marks generalized, or of which the researcher says that it is."""
+    return _Prepared(vm, await vms.source(azure, vm))
+
+
+def stopped_for(vm: Json, pool: str) -> bool:
+    """Tell whether a VM was stopped for a copy for a pool, and not started again yet."""
+    return machines.tag(vm, marks.STOPPED) == pool
+
+
+async def start_again(azure: Azure, vm: ResourceId, pool: str) -> bool:
+    """Start a VM that was stopped for a copy; tell whether there was anything to do."""
+    if not stopped_for(await machines.settled(azure, vm), pool):
+        return False
+    await machines.start(azure, vm)
+    await machines.mark(azure, vm, {marks.STOPPED: None})
+    return True
+
+
+def deallocate_step(azure: Azure, vm: ResourceId, why: str, after: tuple[str, ...] = ()) -> Step:
+    """Return the step that deallocates a VM."""
+
+    async def run(_: Mapping[str, Outcome]) -> Outcome:
+        new = await machines.deallocate(azure, vm)
+        return made(new, "it was running" if new else "", verb="changed")
+
+    return Step("deallocate", vm, run, after, machines.EXPECTED_S["deallocate"], why, would="would change")
+
+
+def snapshots_of(trip: Trip, source: Source, after: tuple[str, ...] = (), words: str = "") -> tuple[list[Step], Parts]:
+    """Return the steps that take lasting snapshots of a source's disks, and the parts that they are."""
+    ids = {disk: capture.snapshot_id(trip.azure, trip.pool, trip.image, disk) for disk in source.disks}
+    step = partial(snapshot_step, trip, region=source.region, after=after, words=words)
+    parts = Parts(tuple(Part(disk.lun, disk.caching, str(key)) for disk, key in ids.items()))
+    return [step(disk, key) for disk, key in ids.items()], parts

@@ -1,0 +1,132 @@
+"""What all roads have in common."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import capture, throwaways
+from batchimg_magics.core.steps import Step, made
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.parts import Parts
+    from batchimg_magics.core.sources import Disk, Source
+    from batchimg_magics.core.steps import Outcome
+    from batchimg_magics.core.throwaways import Left
+    from batchimg_magics.resource_ids import ResourceId
+
+__all__ = ["Road", "Trip", "Way", "snapshot_step"]
+
+
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """One use of a road: for which image of which pool.
+
+    Parameters
+    ----------
+    azure, pool
+        Where, and whose image.
+    image
+        Its hash.
+    tags
+        The marks that what is made for it bears.
+    lasting
+        Whether the parts have to outlive the making of the image: a managed image leans on them as long as it lives.
+    """
+
+    azure: Azure
+    pool: str
+    image: str
+    tags: Mapping[str, str]
+    lasting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the parts of an image come about.
+
+    Parameters
+    ----------
+    parts
+        What the image is made of, once the steps are done.
+    steps
+        In the order of the table.
+    ready
+        Names of the steps after which the parts are there.
+    temporary
+        Whether there are things that are there only for the time being: `Road.tidy` puts them away.
+    """
+
+    parts: Parts
+    steps: tuple[Step, ...] = ()
+    ready: tuple[str, ...] = ()
+    temporary: bool = False
+
+
+class Road(ABC):
+    """A road from a source that was found.
+
+    Parameters
+    ----------
+    source
+        What the image is made from.
+
+    Attributes
+    ----------
+    route
+        A word for it, part of the image's hash: it has to stay the same while the road changes its source.
+    pinned
+        Id of an image that is there already and needs no making; empty where one is made.
+    warning
+        What may go wrong and does not have to.
+    """
+
+    route: str = ""
+    pinned: str = ""
+    warning: str = ""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+
+    @abstractmethod
+    def way(self, trip: Trip) -> Way:
+        """Return how the parts of the image come about."""
+
+    async def changed_since(self, azure: Azure, moment: float) -> bool:  # noqa: ARG002 - what can change looks
+        """Tell whether the source may have changed since a moment: seconds since 1970."""
+        return False
+
+    async def remains(self, azure: Azure, pool: str) -> bool:  # noqa: ARG002 - as above
+        """Tell whether something is left of a run that died, which `tidy` would put away."""
+        return False
+
+    async def tidy(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
+        """Put away what was there only for the time being; return what went and what did not."""
+        return await throwaways.sweep(azure, pool)
+
+
+def snapshot_step(
+    trip: Trip, disk: Disk, snapshot: ResourceId, region: str, *, after: tuple[str, ...] = (), words: str = ""
+) -> Step:
+    """Return the step that takes a snapshot of a disk."""
+
+    async def take(_: Mapping[str, Outcome]) -> Outcome:
+        new = await capture.take(trip.azure, snapshot, disk, region=region, tags=dict(trip.tags))
+        return made(new, f"of {disk.id.rpartition('/')[2]}")
+
+    async def there() -> bool:
+        return await capture.read(trip.azure, snapshot) is not None
+
+    return Step(
+        name=f"snapshot of {words}{disk.words}",
+        resource=snapshot,
+        run=take,
+        after=after,
+        expected_s=capture.EXPECTED_S,
+        why="a read-only copy, which the image is made from",
+        there=there,
+    )

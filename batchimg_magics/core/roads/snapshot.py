@@ -1,0 +1,80 @@
+"""From snapshots that are there: the OS disk's, and those of data disks with their LUNs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import ancestry, waiting
+from batchimg_magics.core.azure import dig, document, region_key
+from batchimg_magics.core.parts import Part, Parts
+from batchimg_magics.core.roads.road import Road, Trip, Way
+from batchimg_magics.core.sources import STANDARD, Disk, Source
+from batchimg_magics.errors import NotFoundError, SpecError
+from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.spec import PoolSpec
+
+__all__ = ["find"]
+
+
+class _Snapshot(Road):
+    route = "given snapshots"
+
+    def way(self, trip: Trip) -> Way:  # noqa: ARG002 - snapshots are parts already
+        return Way(Parts(tuple(Part(disk.lun, disk.caching, disk.id) for disk in self.source.disks)))
+
+
+async def find(azure: Azure, spec: PoolSpec) -> Road:
+    """Return the road from snapshots.
+
+    Raises
+    ------
+    NotFoundError, SpecError
+        One is not there; they are in several regions; or nothing tells what is on the OS disk.
+    """
+    disks = [Disk(str(spec.from_snapshot), None, "ReadWrite")]
+    disks += [Disk(key, lun, "None") for lun, key in sorted(spec.data_snapshots.items())]
+    found = await waiting.together(*(_read(azure, disk.id) for disk in disks))
+    regions = sorted({region_key(one["location"]) for one in found})
+    if len(regions) > 1:
+        raise SpecError(
+            f"the snapshots are in several regions: {', '.join(regions)}",
+            hint="an image is made of snapshots in one: copy the others there (az snapshot create --copy-start)",
+        )
+    props = found[0]["properties"]
+    os_type = props.get("osType") or spec.os_type
+    if not os_type:
+        raise SpecError(
+            f"nothing tells which system is on snapshot {found[0]['name']!r}", hint="say --os-type Linux or Windows"
+        )
+    security = str(dig(props, "securityProfile", "securityType") or spec.security_type or STANDARD)
+    return _Snapshot(
+        Source(
+            id=disks[0].id,
+            unique_id=str(props.get("uniqueId") or ""),
+            region=regions[0],
+            os_type=str(os_type),
+            generation=str(props.get("hyperVGeneration") or spec.generation or "V1"),
+            architecture=str(dig(props, "supportedCapabilities", "architecture") or spec.architecture or "x64"),
+            security_type="ConfidentialVM" if security.lower().startswith("confidentialvm") else security,
+            uefi=None,
+            marketplace=await ancestry.marketplace(azure, disks[0].id),
+            generalized=spec.generalized,
+            disks=tuple(disks),
+            unmanaged=(),
+        )
+    )
+
+
+async def _read(azure: Azure, key: str) -> Json:
+    target = ResourceId.parse(key)
+    found = await azure.find(azure.compute_of(target).snapshots.get(target.resource_group, target.name))
+    if found is None:
+        raise NotFoundError(
+            f"there is no snapshot {target.name!r} in resource group {target.resource_group!r}",
+            hint="`az snapshot list --query [].id` lists them",
+            status_code=404,
+        )
+    return document(found)

@@ -1,0 +1,58 @@
+"""From a VHD that was uploaded to a storage account: nobody can look into it, so what it is has to be said."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from batchimg_magics.core.azure import region_key
+from batchimg_magics.core.parts import Part, Parts
+from batchimg_magics.core.roads.road import Road, Trip, Way
+from batchimg_magics.core.sources import STANDARD, Source
+from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.spec import PoolSpec
+
+__all__ = ["find"]
+
+#: How long, in seconds, a line that is run again goes on with the image that it made: nothing tells of a blob.
+FRESH_S = 3600.0
+
+
+class _Vhd(Road):
+    route = "vhd"
+
+    def __init__(self, source: Source, account: str) -> None:
+        super().__init__(source)
+        self.account = account
+
+    def way(self, trip: Trip) -> Way:  # noqa: ARG002 - a VHD is a part already
+        return Way(Parts((Part(None, "ReadWrite", blob=self.source.id, account=self.account),)))
+
+    async def changed_since(self, azure: Azure, moment: float) -> bool:
+        return azure.now() - moment > FRESH_S
+
+
+async def find(azure: Azure, spec: PoolSpec) -> Road:
+    """Return the road from a VHD. It is in the account's region, or Azure says that it is not."""
+    url = str(spec.from_vhd)
+    name = str(urlsplit(url).hostname).partition(".")[0]
+    scope = azure.scope
+    own = ResourceId(scope.subscription, scope.resource_group, "Microsoft.Storage", (("storageAccounts", name),))
+    source = Source(
+        id=url,
+        unique_id="",
+        region=region_key(str((await azure.account())["location"])),
+        os_type=str(spec.os_type),
+        generation=str(spec.generation),
+        architecture=spec.architecture or "x64",
+        security_type=spec.security_type or STANDARD,
+        uefi=None,
+        marketplace=None,
+        generalized=spec.generalized,
+        disks=(),
+        unmanaged=(),
+    )
+    return _Vhd(source, spec.storage_account or str(own))

@@ -1,0 +1,251 @@
+"""What a capture by copy needs for a while: work snapshots, copies of the disks, a VM, its network interface.
+
+They bear our marks and one more, and names that are the same each time: the same line finds them and goes on, and
+whatever is left of a run that died is found and goes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core import capture, disks, machines, marks, waiting
+from batchimg_magics.core.azure import dig
+from batchimg_magics.errors import BatchImgError, SpecError
+from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.sources import Disk, Source
+
+#: Of Microsoft.Network, which no SDK in use knows.
+NETWORK_API_VERSION = "2024-05-01"
+#: The only words there are for it. Source: Compute, networkApiVersion.
+INLINE_NETWORK_API_VERSION = "2022-11-01"
+#: In which order they can go: network interfaces go with their VMs, disks only after them.
+ORDER = (frozenset({"virtualmachines"}), frozenset({"networkinterfaces", "disks", "snapshots"}))
+_WORDS = {"virtualmachines": "VM", "networkinterfaces": "interface", "disks": "disk", "snapshots": "snapshot"}
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """The ids of an image's throwaways.
+
+    Parameters
+    ----------
+    azure, pool, image
+        Where; whose image, and its hash.
+    """
+
+    azure: Azure
+    pool: str
+    image: str
+
+    @property
+    def vm(self) -> ResourceId:
+        """The throwaway VM."""
+        return self._id("virtualMachines", "")
+
+    def snapshot(self, disk: Disk) -> ResourceId:
+        """Return the work snapshot of a disk of the source."""
+        return self._id("snapshots", disk.label)
+
+    def disk(self, disk: Disk) -> ResourceId:
+        """Return the copy of a disk of the source."""
+        return self._id("disks", disk.label)
+
+    def _id(self, kind: str, what: str) -> ResourceId:
+        return self.azure.scope.compute_id((kind, marks.throwaway_name(self.pool, self.image, what)))
+
+
+def tags_of(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return the marks of an image's throwaways."""
+    return {**tags, marks.THROWAWAY: "yes"}
+
+
+# -- the VM ------------------------------------------------------------------------------------------------------
+
+
+def vm_body(vm: Json, source: Source, names: Names, *, size: str, subnet: str, tags: dict[str, str]) -> Json:
+    """Return a VM like the researcher's, on copies of its disks, that nobody can reach from outside."""
+
+    def attached(disk: Disk) -> Json:
+        lun = {} if disk.lun is None else {"lun": disk.lun}
+        system = {"osType": source.os_type} if disk.lun is None else {}
+        managed = {"managedDisk": {"id": str(names.disk(disk))}}
+        return {**lun, **system, "createOption": "Attach", "caching": disk.caching, "deleteOption": "Detach", **managed}
+
+    network = {
+        "name": f"{names.vm.name}-nic",
+        "tags": tags,
+        "properties": {
+            "primary": True,
+            # It goes with the VM.
+            "deleteOption": "Delete",
+            "ipConfigurations": [{"name": "ipconfig1", "properties": {"subnet": {"id": subnet}}}],
+        },
+    }
+    os_disk, *data = source.disks
+    storage: Json = {"osDisk": attached(os_disk), "dataDisks": [attached(disk) for disk in data]}
+    if controller := dig(vm, "properties", "storageProfile", "diskControllerType"):
+        storage["diskControllerType"] = controller
+    props: Json = {
+        "hardwareProfile": {"vmSize": size},
+        "storageProfile": storage,
+        "networkProfile": {
+            "networkApiVersion": INLINE_NETWORK_API_VERSION,
+            "networkInterfaceConfigurations": [network],
+        },
+    }
+    if security := dig(vm, "properties", "securityProfile"):
+        props["securityProfile"] = security
+    return {"location": source.region, "tags": tags, "properties": props}
+
+
+async def subnet_of(azure: Azure, vm: Json) -> str:
+    """Return the id of the subnet that a VM's first network interface is in.
+
+    Raises
+    ------
+    SpecError
+        It has none.
+    """
+    interfaces = dig(vm, "properties", "networkProfile", "networkInterfaces") or []
+    interfaces = sorted(interfaces, key=lambda one: not dig(one, "properties", "primary"))
+    for interface in interfaces[:1]:
+        answer = await azure.get(f"{interface['id']}?api-version={NETWORK_API_VERSION}")
+        subnet = dig(answer.json(), "properties", "ipConfigurations", 0, "properties", "subnet", "id")
+        if subnet:
+            return str(subnet)
+    raise SpecError(
+        f"VM {vm['name']!r} is in no subnet, and a throwaway copy of it needs one",
+        hint="give it a network interface; or deprovision it and say --generalized; or --capture in-place --yes",
+    )
+
+
+# -- their end ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Something that should have gone, and did not.
+
+    Parameters
+    ----------
+    resource
+        Its id.
+    why
+        What stood in the way.
+    """
+
+    resource: ResourceId
+    why: str
+
+
+async def owned(azure: Azure, pool: str) -> list[ResourceId]:
+    """Return the ids of the throwaways of a pool's images, in the order in which they can go: VMs first."""
+    group = azure.scope.resource_group
+    compute = azure.compute
+    listed = await waiting.together(
+        azure.listed(compute.virtual_machines.list(group)),
+        _interfaces(azure),
+        azure.listed(compute.disks.list_by_resource_group(group)),
+        azure.listed(compute.snapshots.list_by_resource_group(group)),
+    )
+    ours = (found for documents in listed for found in documents if _is_throwaway(found, pool))
+    return [ResourceId.parse(found["id"]) for found in ours]
+
+
+async def begun(azure: Azure, pool: str, image: str) -> bool:
+    """Tell whether there is something that was made on the way to an image of a pool: a snapshot, or a VM."""
+    group = azure.scope.resource_group
+    listed = await waiting.together(
+        azure.listed(azure.compute.snapshots.list_by_resource_group(group)),
+        azure.listed(azure.compute.virtual_machines.list(group)),
+    )
+    there = (found for documents in listed for found in documents if marks.is_for(found, pool))
+    return any(dig(found, "tags", marks.IMAGE) == image for found in there)
+
+
+async def _interfaces(azure: Azure) -> list[Json]:
+    top = f"/subscriptions/{azure.scope.subscription}/resourceGroups/{azure.scope.resource_group}"
+    url: str | None = f"{top}/providers/Microsoft.Network/networkInterfaces?api-version={NETWORK_API_VERSION}"
+    found: list[Json] = []
+    while url:
+        page = (await azure.get(url)).json()
+        found += page.get("value") or []
+        url = page.get("nextLink")
+    return found
+
+
+def _is_throwaway(found: Mapping[str, Any], pool: str) -> bool:
+    return marks.is_for(found, pool) and dig(found, "tags", marks.THROWAWAY) is not None
+
+
+async def sweep(azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
+    """Delete the throwaways of a pool's images.
+
+    Returns
+    -------
+    tuple
+        What went, and what did not go.
+    """
+    found = await owned(azure, pool)
+    gone: list[ResourceId] = []
+    left: list[Left] = []
+    for kinds in ORDER:
+        batch = [one for one in found if kind_of(one) in kinds]
+        for one, why in zip(batch, await waiting.together(*(_gone(azure, one) for one in batch)), strict=True):
+            if why is None:
+                gone.append(one)
+            else:
+                left.append(Left(one, why))
+    return gone, left
+
+
+async def _gone(azure: Azure, resource: ResourceId) -> str | None:
+    """Delete one; return why that was not to be done, None where it is gone."""
+    try:
+        await delete(azure, resource)
+    except BatchImgError as error:
+        return error.message
+    return None
+
+
+async def delete(azure: Azure, resource: ResourceId) -> None:
+    """Delete one and wait until it is gone."""
+    await _DELETIONS[kind_of(resource)](azure, resource)
+
+
+async def _delete_interface(azure: Azure, interface: ResourceId) -> None:
+    url = f"{interface}?api-version={NETWORK_API_VERSION}"
+    answer = await azure.find(azure.send("DELETE", url))
+    if answer is not None:
+        operation = waiting.Operation.of(answer)
+        await waiting.finish(azure, operation, what=f"network interface {interface.name}", resource_id=str(interface))
+
+
+_DELETIONS: dict[str, Callable[[Azure, ResourceId], Awaitable[None]]] = {
+    "virtualmachines": machines.delete,
+    "networkinterfaces": _delete_interface,
+    "disks": disks.delete,
+    "snapshots": capture.delete,
+}
+
+
+def kind_of(resource: ResourceId) -> str:
+    """Return which kind of throwaway it is: the last word of its type, in lower case."""
+    return resource.path[-1][0].lower()
+
+
+def words(resource: ResourceId) -> str:
+    """Return what a throwaway is called in tables."""
+    return f"{_WORDS[kind_of(resource)]} {resource.name}"
+
+
+def in_words(gone: Sequence[ResourceId]) -> str:
+    """Return how many of which kind, in words."""
+    counts = {word: sum(kind_of(one) == kind for one in gone) for kind, word in _WORDS.items()}
+    return ", ".join(f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count)
