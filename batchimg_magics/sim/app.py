@@ -38,6 +38,7 @@ PROVIDERS = (
     "batchimg_magics.sim.resource_groups",
     "batchimg_magics.sim.operations",
     "batchimg_magics.sim.virtual_machines",
+    "batchimg_magics.sim.network_interfaces",
     "batchimg_magics.sim.run_command",
     "batchimg_magics.sim.disks",
     "batchimg_magics.sim.images",

@@ -45,8 +45,9 @@ _VERSION = _DEFINITION + "/versions/{galleryImageVersionName}"
 _COMPUTE = r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/[^/]+/providers/Microsoft\.Compute"
 _GALLERY_ID = re.compile(_COMPUTE + r"/galleries/[^/]+/images/[^/]+(/versions/[^/]+)?", re.IGNORECASE)
 _MANAGED_ID = re.compile(_COMPUTE + r"/images/[^/]+", re.IGNORECASE)
-#: The last api-versions that make pools straight from managed images, by plane.
-_MANAGED_UNTIL = {"batch": "2019-08-01.10.0", "arm": "2019-08-01"}
+#: The last api-versions that make pools straight from managed images, by plane. Source: FACTS 2 for the data plane; for
+#: ARM the example in Microsoft's document on pools of managed images.
+_MANAGED_UNTIL = {"batch": "2019-08-01.10.0", "arm": "2020-03-01"}
 #: The first api-versions recorded to refuse cloud-service pools.
 _CLOUD_SERVICE_UNTIL = {"batch": "2024-02-01", "arm": "2024-02-01"}
 _FORMULA_LIMIT = 8192

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.sim import arm, compute, opening, vm_capture, vm_create
+from batchimg_magics.sim import arm, compute, network_interfaces, opening, vm_capture, vm_create
 from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.compute import Kind, list_paths
 from batchimg_magics.sim.operations import PACES, Outcome, begin, took
@@ -192,7 +192,7 @@ def capture(call: Call) -> Reply:
 
 @routes.on("DELETE", arm.path_of(VMS))
 def delete_machine(call: Call) -> Reply:
-    """Delete a VM; its disks stay unless they are to go with it."""
+    """Delete a VM; its disks and network interfaces stay unless they are to go with it."""
     vm = opening.find(call, arm.resource_id(call, VMS))
     reply = compute.delete(call, _KIND, vm)
     for disk in disks_of(vm) if vm is not None else []:
@@ -201,4 +201,6 @@ def delete_machine(call: Call) -> Reply:
             ends = vm.hidden["work"]["end"] if vm is not None else call.now
             item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}
             call.world.put(item)
+    if vm is not None:
+        network_interfaces.go_with(call, vm)
     return reply

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, opening, vm_disks
 from batchimg_magics.sim.compute import Built, Kind
+from batchimg_magics.sim.network_interfaces import NICS
 from batchimg_magics.sim.operations import PACES, took
 from batchimg_magics.sim.planes import stamp
 from batchimg_magics.sim.retirement import is_open
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from batchimg_magics.sim.sizes import Size
 
 VMS = "Microsoft.Compute/virtualMachines"
-NICS = "Microsoft.Network/networkInterfaces"
 #: Of a VM that says nothing, by its operating system.
 _PATCH_MODES = {"Linux": "ImageDefault", "Windows": "AutomaticByOS"}
 #: Passwords go in and never come out.
@@ -144,8 +144,14 @@ def _network(call: Call, old: Item | None, asked: dict[str, Any]) -> dict[str, A
         if arm.find(call.world, call.now, key) is None and not is_open(call.world):
             message = f"Resource {key} referenced by resource {arm.resource_id(call, VMS)} was not found."
             raise Refusal(404, "InvalidResourceReference", message)
-    made = [{"id": _made_interface(call, one), "properties": {"primary": True}} for one in configurations]
+    made = [{"id": _made_interface(call, one), "properties": _attachment(one)} for one in configurations]
     return {"networkInterfaces": [*interfaces, *made]}
+
+
+def _attachment(configuration: dict[str, Any]) -> dict[str, Any]:
+    """Return what a VM says of an interface that was made along with it."""
+    asked = compute.part(configuration.get("properties"), "networkInterfaceConfigurations.properties")
+    return {"primary": asked.get("primary", True), "deleteOption": asked.get("deleteOption", "Detach")}
 
 
 def _made_interface(call: Call, configuration: dict[str, Any]) -> str:
@@ -175,5 +181,7 @@ def _made_interface(call: Call, configuration: dict[str, Any]) -> str:
         "virtualMachine": {"id": arm.resource_id(call, VMS)},
     }
     document = {"name": f"{name}-{digits}", "id": key, "type": NICS, "location": call.body["location"]}
+    compute.check_tags(tags := configuration.get("tags"))
+    document |= {"tags": tags} if tags else {}
     call.world.put(Item(key.lower(), NICS.lower(), document | {"properties": properties}))
     return key

@@ -66,7 +66,7 @@ def storage_profile(
     if reference and not attached:
         profile["imageReference"] = reference | ({"exactVersion": system.exact} if system.exact else {})
     profile["osDisk"] = {"osType": system.os_type} | (
-        _attached(call, os_disk) if attached else _made(call, os_disk, "OsDisk_1", system)
+        _booted(call, os_disk) if attached else _made(call, os_disk, "OsDisk_1", system)
     )
     data = parts(storage.get("dataDisks"), "storageProfile.dataDisks")
     data += [{"lun": lun, "createOption": "FromImage", "diskSizeGB": gib} for lun, gib in _missing_luns(data, system)]
@@ -217,6 +217,16 @@ def _attached(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
     item.doc["managedBy"] = vm
     call.world.put(item)
     return _row(disk, item, "Attach")
+
+
+def _booted(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
+    """Attach the disk that a VM starts from: a system that starts provisions, and is no longer deprovisioned."""
+    row = _attached(call, disk)
+    item = call.world.get(row["managedDisk"]["id"])
+    if item is not None and item.hidden.get("deprovisioned"):
+        item.hidden["deprovisioned"] = False
+        call.world.put(item)
+    return row
 
 
 def _made(call: Call, disk: dict[str, Any], suffix: str, system: System | None) -> dict[str, Any]:
