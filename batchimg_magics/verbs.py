@@ -68,7 +68,7 @@ class Verbs(ABC):
         wait
             Whether to wait for the end.
         **options
-            Fields of `PoolSpec`, which win over `spec`.
+            Fields of `PoolSpec`, which win over `spec`; and ``yes``, which agrees to what cannot be undone.
 
         Returns
         -------
@@ -83,6 +83,21 @@ class Verbs(ABC):
             Azure failed at a step; the error's table has what was done.
         """
         return self._frame("create", name=name, spec=spec, wait=wait, **options)
+
+    def plan(self, name: str, *, spec: Mapping[str, Any] | str | None = None, **options: Any) -> pd.DataFrame:
+        """Return what `create` would do, one step a row; nothing is changed.
+
+        Parameters
+        ----------
+        name, spec, **options
+            As for `create`.
+
+        Raises
+        ------
+        SpecError, NotFoundError, ConflictError
+            `create` could not work.
+        """
+        return self._frame("plan", name=name, spec=spec, **options)
 
     def nodes(self, name: str, *, counts: bool = False) -> pd.DataFrame:
         """Return a pool's nodes, one a row; or how many are in each state.

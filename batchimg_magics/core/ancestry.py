@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core import marks
 from batchimg_magics.core.azure import dig, document
 from batchimg_magics.resource_ids import ResourceId
 
@@ -68,7 +69,10 @@ async def marketplace(azure: Azure, key: str) -> tuple[str, str, str] | None:
 
 
 def marketplace_of(found: Json) -> tuple[str, str, str] | None:
-    """Return the Marketplace image that a VM's or a disk's own document names, or None."""
+    """Return the Marketplace image that a VM's or a disk's own document names, or our mark; None for none."""
+    if (base := str(dig(found, "tags", marks.BASE) or "")).count(":") == 2:
+        publisher, offer, sku = base.split(":")
+        return publisher, offer, sku
     image = dig(found, "properties", "storageProfile", "imageReference") or {}
     if not isinstance(image, dict):
         return None

@@ -147,6 +147,52 @@ async def create(azure: Azure, spec: PoolSpec, board: Board, *, yes: bool = Fals
     return table
 
 
+async def would(azure: Azure, spec: PoolSpec, board: Board) -> Table:
+    """Say what `create` would do; nothing is changed.
+
+    Returns
+    -------
+    Table
+        One row a step.
+
+    Raises
+    ------
+    SpecError, NotFoundError, ConflictError
+        `create` could not work.
+    """
+    found = await plan.look(azure, spec, yes=True)
+    steps = plan.creation_steps(azure, found, board)
+    done = await waiting.together(*(_is_done(step) for step in steps))
+    rows = [_planned(step, done=one) for step, one in zip(steps, done, strict=True)]
+    minutes = _minutes({step.name: step for step in steps}, {row["step"]: row["minutes"] or 0.0 for row in rows})
+    todo = sum(not one for one in done)
+    caption = f"pool {spec.name}: {todo} steps to do, about {minutes:.0f} min; nothing was changed"
+    return Table.of("plan", rows, caption)
+
+
+async def _is_done(step: Step) -> bool:
+    return step.there is not None and await step.there()
+
+
+def _planned(step: Step, *, done: bool) -> dict[str, Any]:
+    return {
+        "step": step.name,
+        "resource": step.resource.name,
+        "action": "found" if done else step.would,
+        "why": step.why or None,
+        "minutes": 0.0 if done else None if step.expected_s is None else round(step.expected_s / 60, 1),
+        "id": str(step.resource),
+    }
+
+
+def _minutes(steps: dict[str, Step], own: dict[str, float]) -> float:
+    """Return how long steps take together, each beginning when those that it waits for are over."""
+    ends: dict[str, float] = {}
+    for name, step in steps.items():  # a plan names what a step waits for before the step
+        ends[name] = max((ends[before] for before in step.after), default=0.0) + own[name]
+    return max(ends.values(), default=0.0)
+
+
 async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run: bool) -> Table:
     """Take a pool away and, where asked, its image with all that was made for it.
 

@@ -35,6 +35,11 @@ def gallery_id(azure: Azure, adopted: str | None = None) -> ResourceId:
     return azure.scope.compute_id(("galleries", marks.gallery_name(azure.scope.account)))
 
 
+def definition_id(azure: Azure, pool: str, adopted: str | None = None) -> ResourceId:
+    """Return the id of the image definition for a pool's image."""
+    return gallery_id(azure, adopted).child("images", pool)
+
+
 def gallery_of(definition: Json) -> ResourceId:
     """Return the id of the gallery that an image definition is in."""
     where = ResourceId.parse(definition["id"])

@@ -61,7 +61,9 @@ class Imaging:
     @cached_property
     def tags(self) -> dict[str, str]:
         """The marks of what is made for it."""
-        return marks.of_image(self.spec.name, self.hash, self.revision)
+        base = self.road.source.marketplace
+        known = {marks.BASE: ":".join(base)} if base else {}
+        return {**marks.of_image(self.spec.name, self.hash, self.revision), **known}
 
     @property
     def known_id(self) -> str:
@@ -81,7 +83,7 @@ class Imaging:
     @property
     def definition(self) -> ResourceId:
         """The image definition's id."""
-        return galleries.gallery_id(self.azure, self.spec.gallery).child("images", self.spec.name)
+        return galleries.definition_id(self.azure, self.spec.name, self.spec.gallery)
 
     def image(self, done: Mapping[str, Outcome]) -> Image:
         """Return the image, once its step is done."""

@@ -26,6 +26,8 @@ MADE_BY = "batchimg-made-by"
 ACCOUNT = "batchimg-account"
 #: How often an image was made anew though nothing of what its hash covers had changed; missing: 0.
 REVISION = "batchimg-revision"
+#: The Marketplace image that an image goes back to, publisher:offer:sku: what it was made from may be gone.
+BASE = "batchimg-base"
 #: On what only a capture needs, and what goes when it is done.
 THROWAWAY = "batchimg-throwaway"
 #: On a VM whose system was deprovisioned for the image of that hash.

@@ -41,14 +41,14 @@ async def node_agent(azure: Azure, source: Source, asked: str | None) -> str:
         return str(known[asked.lower()])
     if source.marketplace is None:
         raise SpecError(
-            f"VM {source.name!r} was not made from a Marketplace image, so its node agent is not known",
+            f"{source.what} was not made from a Marketplace image that is known, and neither is its node agent",
             hint=f"give --node-agent-sku, one of: {', '.join(of_system)}",
         )
     wanted = tuple(part.lower() for part in source.marketplace)
     fitting = [one for one in images if _marketplace(one) == wanted]
     if not fitting:
         raise SpecError(
-            f"Batch does not support the image that VM {source.name!r} was made from: {':'.join(source.marketplace)}",
+            f"Batch does not support the image that {source.what} was made from: {':'.join(source.marketplace)}",
             hint=f"give --node-agent-sku if you know one that fits its system: {', '.join(of_system)}",
         )
     return str(min(fitting, key=lambda one: one.get("verificationType") != "verified")["nodeAgentSKUId"])

@@ -28,6 +28,11 @@ def _create(
     return lambda board: apply.create(link.azure, wanted, board, yes=yes)
 
 
+def _plan(link: Link, name: str, *, spec: Mapping[str, Any] | str | None = None, **options: Any) -> Job:
+    wanted = PoolSpec.build(name, spec, **options)
+    return lambda board: apply.would(link.azure, wanted, board)
+
+
 def _nodes(link: Link, name: str, *, counts: bool = False) -> Job:
     table = nodes.counts_table if counts else nodes.table
 
@@ -53,6 +58,7 @@ def _delete(link: Link, name: str, *, image: bool = False, dry_run: bool = False
 JOBS: dict[str, Callable[..., Job]] = {
     "pools": _pools,
     "create": _create,
+    "plan": _plan,
     "nodes": _nodes,
     "delete": _delete,
 }

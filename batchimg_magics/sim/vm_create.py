@@ -52,7 +52,8 @@ def _work(call: Call, kind: Kind, old: Item | None, names: dict[str, Any]) -> Re
     arm.refuse_elsewhere(old, call.body["location"])
     built = kind.build(call, old)
     beside = ("location", "tags", "zones", "identity", "plan", "sku")
-    document = (old.doc if old is not None else names) | {one: call.body[one] for one in beside if call.body.get(one)}
+    said = {one: call.body[one] for one in beside if call.body.get(one) is not None}
+    document = (old.doc if old is not None else names) | said
     reply = compute.work(call, kind, old, built, document)
     vm = call.world.get(str(document["id"]))
     if vm is not None and isinstance(reply.body, dict):

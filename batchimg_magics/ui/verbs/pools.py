@@ -12,54 +12,63 @@ from batchimg_magics.ui.verbs.options import (
     Option,
     Verb,
     count,
-    replica,
     text_of,
 )
+from batchimg_magics.ui.verbs.origins import ORIGIN
 
-__all__ = ["VERBS"]
+__all__ = ["CREATE", "PLAN", "VERBS"]
+
+CREATE = Verb(
+    "create",
+    "make an image, of a VM or of what else there is, and a pool from it; the same line again goes on where it was",
+    (
+        NAME,
+        Option("--vm-size", "the nodes' size, e.g. Standard_D4s_v5", metavar="SIZE", offer="vm_size"),
+        NODES,
+        SPOT,
+        *ORIGIN,
+        Option("--start-task", "a command line that each node runs before it takes tasks", metavar="COMMAND"),
+        Option("--task-slots", "tasks that run on a node at once", metavar="N", read=count),
+        Option("--subnet", "resource id of the subnet that the nodes join", metavar="ID"),
+        Option(
+            "--spec",
+            "read the pool from a YAML file; options win over it. A cell's body does the same",
+            metavar="FILE",
+            read=text_of,
+            offer="file",
+        ),
+        RESIZE_TIMEOUT,
+        UNTIL,
+        Option("--yes", "agree to what cannot be undone: --capture in-place"),
+        NO_WAIT,
+    ),
+    (
+        "create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 20 --spot 5",
+        "create genomics --from-vm desk-vm --stop --vm-size Standard_D4s_v5 --nodes 20",
+        "create genomics --from-version $version --vm-size Standard_D4s_v5 --nodes 20",
+        "create genomics --spec genomics.yaml --nodes 50",
+    ),
+    takes_body=True,
+)
+
+#: What only doing has a use for.
+_OF_DOING = frozenset({"wait", "yes"})
+
+PLAN = Verb(
+    "plan",
+    "say what create would do, step by step; nothing is changed",
+    tuple(option for option in CREATE.options if option.keyword not in _OF_DOING),
+    (
+        "plan genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 20 --spot 5",
+        "plan genomics --spec genomics.yaml",
+    ),
+    takes_body=True,
+)
 
 VERBS: tuple[Verb, ...] = (
     Verb("pools", "list the pools", (), ("pools",)),
-    Verb(
-        "create",
-        "make the image of a prepared VM and a pool from it; the same line again goes on where it was",
-        (
-            NAME,
-            Option("--from-vm", "the prepared VM: its name or its resource id", metavar="VM", offer="vm"),
-            Option("--vm-size", "the nodes' size, e.g. Standard_D4s_v5", metavar="SIZE", offer="vm_size"),
-            NODES,
-            SPOT,
-            Option("--generalized", "your word that the VM's system was deprovisioned, where Azure does not mark it"),
-            Option(
-                "--node-agent-sku", "the Batch node agent, for a VM not made from a Marketplace image", metavar="ID"
-            ),
-            Option(
-                "--replicas",
-                "replicas of the image version in a region; may be given several times",
-                metavar="REGION=N",
-                read=replica,
-                gather=dict,
-            ),
-            Option("--start-task", "a command line that each node runs before it takes tasks", metavar="COMMAND"),
-            Option("--task-slots", "tasks that run on a node at once", metavar="N", read=count),
-            Option("--subnet", "resource id of the subnet that the nodes join", metavar="ID"),
-            Option(
-                "--spec",
-                "read the pool from a YAML file; options win over it. A cell's body does the same",
-                metavar="FILE",
-                read=text_of,
-                offer="file",
-            ),
-            RESIZE_TIMEOUT,
-            UNTIL,
-            NO_WAIT,
-        ),
-        (
-            "create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 20 --spot 5",
-            "create genomics --spec genomics.yaml --nodes 50",
-        ),
-        takes_body=True,
-    ),
+    CREATE,
+    PLAN,
     Verb(
         "nodes",
         "show every node of a pool and its state now",
