@@ -20,6 +20,7 @@ _LISTS = (
     ("/providers/Microsoft.Compute/virtualMachines", "2024-07-01"),
     ("/providers/Microsoft.Compute/disks", "2023-10-02"),
     ("/providers/Microsoft.Compute/snapshots", "2023-10-02"),
+    ("/providers/Microsoft.Compute/images", "2024-07-01"),
     ("/providers/Microsoft.Compute/galleries", "2023-07-03"),
     ("/providers/Microsoft.Batch/batchAccounts", "2025-06-01"),
 )

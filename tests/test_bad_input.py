@@ -38,7 +38,7 @@ CASES: dict[str, tuple[Callable[[Session], object], type[BatchImgError], str, st
     "duration": (create(timeout="soon"), SpecError, "'soon' is not a duration", "1h30m"),
     "agent": (create(node_agent_sku="batch.node.ubuntu 22.4"), SpecError, "no node agent",
               "did you mean batch.node.ubuntu 22.04?"),
-    "not generalized": (create(from_vm="desk-vm"), SpecError, "not generalized", "--generalized"),
+    "in place": (create(from_vm="desk-vm", capture="in-place"), SpecError, "deprovisions VM 'desk-vm' itself", "--yes"),
     "no pool to show": (lambda s: s.nodes("nope"), NotFoundError, "no pool 'nope'", "create"),
     "no pool to resize": (lambda s: s.resize("nope", nodes=1), NotFoundError, "no pool 'nope'", "create"),
     "no size": (lambda s: s.resize("nope"), SpecError, "no size", "--nodes"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import dig
-from batchimg_magics.errors import ServiceError
+from batchimg_magics.errors import ServiceError, SpecError
 from batchimg_magics.spec.lines import line
 
 if TYPE_CHECKING:
@@ -19,11 +19,26 @@ if TYPE_CHECKING:
 #: The last api-versions that take a managed image. Source: the source document for Azure Resource Manager; FACTS 2 for
 #: the data plane.
 ARM_API_VERSION, BATCH_API_VERSION = "2020-03-01", "2019-08-01.10.0"
-#: What they call by another name than newer ones. Source: Batch's release notes: taskSlotsPerNode since 2020-09-01.
-_OLD_NAMES = {"taskSlotsPerNode": "maxTasksPerNode"}
-#: What these api-versions do not know yet.
-_TOO_NEW = frozenset({"securityProfile", "targetNodeCommunicationMode", "upgradePolicy", "resourceTags"})
+#: What these api-versions know of a pool, as far as this tool asks for it. Source: Batch's release notes: task slots
+#: were called otherwise until 2020-09-01, and the rest came later.
+_KNOWN = frozenset(
+    {
+        "vmSize", "deploymentConfiguration", "scaleSettings", "startTask", "networkConfiguration", "metadata",
+        "mountConfiguration", "userAccounts", "applicationPackages", "interNodeCommunication",
+    }
+)  # fmt: skip
+#: What needs no saying there: it is so anyway.
+_ANYWAY = {"taskSlotsPerNode": 1, "interNodeCommunication": "Disabled"}
 _MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
+
+
+def refuse(wanted: Json) -> None:
+    """Raise SpecError where a pool has what these api-versions do not know."""
+    if strange := sorted(_asked(wanted["properties"]).keys() - _KNOWN):
+        raise SpecError(
+            f"--direct goes by api-versions that do not know {', '.join(strange)}",
+            hint="leave that out, or leave out --direct: through the gallery it works",
+        )
 
 
 async def put(azure: Azure, spec: PoolSpec, wanted: Json, *, through: str = "arm") -> None:
@@ -49,7 +64,7 @@ async def put(azure: Azure, spec: PoolSpec, wanted: Json, *, through: str = "arm
         else:
             url = f"{azure.scope.pool_id(spec.name)}?api-version={ARM_API_VERSION}"
             # A PUT would replace a pool that somebody made meanwhile: this one only makes.
-            await azure.send("PUT", url, {"properties": _old(wanted["properties"])}, headers={"If-None-Match": "*"})
+            await azure.send("PUT", url, {"properties": _asked(wanted["properties"])}, headers={"If-None-Match": "*"})
     except ServiceError as error:
         if error.status_code != 400:
             raise
@@ -70,7 +85,7 @@ def gallery_line(spec: PoolSpec, image: str) -> str:
 
 
 async def _data_plane(azure: Azure, name: str, wanted: Json) -> None:
-    props = _old(wanted["properties"])
+    props = _asked(wanted["properties"])
     machine = dig(props, *_MACHINE)
     body = {
         "id": name,
@@ -91,6 +106,6 @@ def _image(wanted: Json) -> str:
     return str(dig(wanted, "properties", *_MACHINE, "imageReference", "id"))
 
 
-def _old(props: Json) -> Json:
-    """Return a pool's properties as the old api-versions name them."""
-    return {_OLD_NAMES.get(key, key): value for key, value in props.items() if key not in _TOO_NEW}
+def _asked(props: Json) -> Json:
+    """Return what of a pool's properties has to be said."""
+    return {name: value for name, value in props.items() if _ANYWAY.get(name) != value}

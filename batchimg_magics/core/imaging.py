@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ class Imaging:
     revision
         How often it was made anew.
     version
-        The image version, where there is one.
+        The image version, where there is one; for a pool straight from a managed image, that one.
     regions
         Region to number of its replicas.
     remains
@@ -71,8 +71,13 @@ class Imaging:
         if self.road.pinned:
             return self.road.pinned
         if self.spec.direct:
-            return str(managed_images.image_id(self.azure, self.spec.name, self.hash))
+            return str(self.managed_id)
         return str(self.version["id"]) if self.version else ""
+
+    @property
+    def managed_id(self) -> ResourceId:
+        """The managed image's id."""
+        return managed_images.image_id(self.azure, self.spec.name, self.hash)
 
     @property
     def step(self) -> str:
@@ -122,7 +127,9 @@ async def find(azure: Azure, spec: PoolSpec, road: Road, regions: Mapping[str, i
     remains = await road.remains(azure, spec.name)
     first = Imaging(azure, spec, road, 0, None, regions, remains)
     if spec.direct:
-        return first
+        there = await managed_images.read(azure, first.managed_id)
+        whole = str(dig(there, "properties", "provisioningState")) == "Succeeded"
+        return replace(first, version=there if whole else None)
     gallery = galleries.gallery_id(azure, spec.gallery)
     there, versions, found = await waiting.together(
         galleries.read_definition(azure, first.definition),
@@ -201,12 +208,12 @@ def _pinned_step(imaging: Imaging) -> Step:
 
 
 def _managed_step(imaging: Imaging, parts: Parts, after: tuple[str, ...]) -> tuple[Step, Parts]:
-    azure = imaging.azure
-    image = managed_images.image_id(azure, imaging.spec.name, imaging.hash)
-    body = managed_images.body(imaging.road.source, parts, imaging.tags)
+    azure, image = imaging.azure, imaging.managed_id
 
     async def run(_: Mapping[str, Outcome]) -> Outcome:
-        new = await managed_images.make(azure, image, body)
+        if imaging.version is not None:
+            return Outcome("found", id=str(image))
+        new = await managed_images.make(azure, image, managed_images.body(imaging.road.source, parts, imaging.tags))
         count = len(parts.disks) - 1
         return made(new, f"with {count} data disk{'' if count == 1 else 's'}", str(image))
 

@@ -88,6 +88,8 @@ async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False) -> Creation:
         size=str(size["name"]),
         pool=pool,
     )
+    if spec.direct:
+        direct.refuse(found.body(Image(found.imaging.known_id, found.imaging.hash)))
     if pool is not None:
         image = Image(found.imaging.known_id or f"a new one of {source.what}", found.imaging.hash)
         pools.refuse_other(pool, found.body(image), spec.name)
