@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LISTS = (
-    ("/providers/Microsoft.Compute/virtualMachines", "2024-07-01"),
+    ("/providers/Microsoft.Compute/virtualMachines?$expand=instanceView", "2024-07-01"),
     ("/providers/Microsoft.Compute/disks", "2023-10-02"),
     ("/providers/Microsoft.Compute/snapshots", "2023-10-02"),
     ("/providers/Microsoft.Compute/images", "2024-07-01"),
@@ -38,7 +38,7 @@ _FLEETING = re.compile(
 
 
 def inventory(path: Path) -> dict[str, Any]:
-    """Return id to document of all that is in a world's Compute and Batch providers."""
+    """Return id to document of all that is in a world's Compute and Batch providers, VMs with how they are."""
     with _open(path) as app:
         found = {}
         for below, version in _LISTS:
@@ -67,7 +67,7 @@ def _open(path: Path) -> Iterator[App]:
 
 
 def _ask(app: App, method: str, path: str, version: str, body: dict[str, Any] | None = None) -> Any:
-    url = f"https://management.azure.com{path}?api-version={version}"
+    url = f"https://management.azure.com{path}{'&' if '?' in path else '?'}api-version={version}"
     content = b"" if body is None else json.dumps(body).encode()
     answer = app.answer(method, url, {"host": "management.azure.com", "authorization": "Bearer any"}, content)
     assert answer.status < 300, (url, answer.status, answer.body)
