@@ -33,7 +33,7 @@ __all__ = ["Session"]
 #: Real seconds that a completion may take to ask the service.
 NAMES_PATIENCE_S = 0.5
 #: Verbs that change a pool: one at a time for each.
-_CHANGING = frozenset({"create", "resize", "delete"})
+_CHANGING = frozenset({"create", "resize", "delete", "migrate"})
 
 
 class Session(Verbs):

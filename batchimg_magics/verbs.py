@@ -50,6 +50,62 @@ class Verbs(ABC):
         """Return the image versions there are and who uses them, one a row."""
         return self._frame("images")
 
+    def migrate(
+        self,
+        name: str | None = None,
+        *,
+        to: str | None = None,
+        yes: bool = False,
+        delete_old: bool = False,
+        wait: bool = True,
+    ) -> pd.DataFrame:
+        """Make a pool from a gallery image of what another pool is, which is made from a managed image or a VHD.
+
+        Parameters
+        ----------
+        name
+            The old pool; None: list the pools that have to be migrated.
+        to
+            The new pool's name; by default the old one's with ``-gallery``.
+        yes
+            Really do it; without it, the steps are shown.
+        delete_old
+            Whether the old pool is deleted when the new one's nodes are ready.
+        wait
+            Whether to wait for the end.
+
+        Returns
+        -------
+        DataFrame
+            One row a step.
+        """
+        return self._frame("migrate", name=name, to=to, yes=yes, delete_old=delete_old, wait=wait)
+
+    def packer(
+        self, name: str, *, os: str = "Linux", base: str | None = None, to: str = "gallery", output: str | None = None
+    ) -> pd.DataFrame:
+        """Return a short Packer template that ends in an image for this account's pools; ``attrs["text"]`` has it.
+
+        Parameters
+        ----------
+        name
+            The image's.
+        os
+            ``Linux`` or ``Windows``.
+        base
+            The Marketplace image to begin with, ``publisher:offer:sku``.
+        to
+            What it ends in: ``gallery``, ``vhd`` or ``managed-image``.
+        output
+            A file to write it into.
+
+        Raises
+        ------
+        SpecError
+            The account's pools take no such image.
+        """
+        return self._frame("packer", name=name, os=os, base=base, to=to, output=output)
+
     def pools(self) -> pd.DataFrame:
         """Return the account's pools, one a row."""
         return self._frame("pools")

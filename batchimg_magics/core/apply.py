@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import deletion, imaging, plan, waiting
+from batchimg_magics.core import migrate as migrating
 from batchimg_magics.core.steps import Outcome
 from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import BatchImgError
@@ -191,6 +192,58 @@ def _minutes(steps: dict[str, Step], own: dict[str, float]) -> float:
     for name, step in steps.items():  # a plan names what a step waits for before the step
         ends[name] = max((ends[before] for before in step.after), default=0.0) + own[name]
     return max(ends.values(), default=0.0)
+
+
+async def migrate(azure: Azure, name: str, new: str, board: Board, *, dry_run: bool, delete_old: bool) -> Table:
+    """Make a pool from a gallery image of what another pool is, which is made from a managed image or a VHD.
+
+    Parameters
+    ----------
+    azure, name, new, board
+        Where; the old pool and the new one's name; whom to tell how it goes.
+    dry_run
+        Only say what would be done.
+    delete_old
+        Whether the old pool is deleted when the new one's nodes are ready.
+
+    Returns
+    -------
+    Table
+        One row a step.
+
+    Raises
+    ------
+    NotFoundError, SpecError, ConflictError
+        It cannot be; nothing was changed.
+    """
+    found = await migrating.look(azure, name, new)
+    steps = migrating.steps(azure, found, board, delete_old=delete_old)
+    if dry_run:
+        done = await waiting.together(*(_is_done(step) for step in steps))
+        planned = [_planned(step, done=one) for step, one in zip(steps, done, strict=True)]
+        rows = [{**row, "state": "not begun", "detail": row["why"]} for row in planned]
+        return Table.of("migrate", rows, f"pool {name}: this is what would be done; nothing was changed")
+    run = Run("migrate", steps, board)
+    table = await run.tidily(found.imaging, "")
+    old = "is deleted" if delete_old else f"stays: `%batchimg delete {name}` when nothing needs it"
+    table.caption = f"pool {new} is there in place of {name}, which {old}"
+    return table
+
+
+async def to_migrate(azure: Azure) -> Table:
+    """Return the pools that Azure would not make any more, one a row."""
+    rows = [
+        {
+            "step": "migrate",
+            "resource": pool["name"],
+            "action": "would make",
+            "state": "not begun",
+            "detail": "made from " + " ".join(migrating.legacy_image(pool).values()).rpartition("/")[2],
+            "id": pool["id"],
+        }
+        for pool in await migrating.find(azure)
+    ]
+    return Table.of("migrate", rows, f"pools made from managed images or VHDs: {len(rows)}")
 
 
 async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run: bool) -> Table:

@@ -175,6 +175,14 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("bad", "int", "nodes that are unusable or whose start task failed"),
         Column("seconds", "float", "how long this wait took, in the service's time"),
     ),
+    "packer": (
+        Column("file", "text", "what the template's file is called"),
+        Column("lines", "int", "how long it is"),
+        Column("allocation_mode", "word", "where the account allocates", ("BatchService", "UserSubscription")),
+        Column("ends_in", "word", "what it ends in", ("gallery", "vhd", "managed-image")),
+        Column("base", "text", "the Marketplace image it begins with: publisher:offer:sku"),
+        Column("next", "text", "the line that makes a pool of it"),
+    ),
     "delete": (
         Column("resource", "text", "its name"),
         Column("type", "text", "resource type"),
@@ -190,3 +198,4 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
     ),
 }
 SCHEMAS["stop"] = SCHEMAS["wait"]
+SCHEMAS["migrate"] = SCHEMAS["create"]

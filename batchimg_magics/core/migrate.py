@@ -1,0 +1,248 @@
+"""Pools made from managed images or VHDs, which Azure no longer makes: to a new pool from a gallery image version.
+
+The new pool is what the old one is, with another image; both are there until the old one is deleted. What Azure does
+not tell (passwords, keys of storage) cannot be carried over, and is named.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core import imaging, marks, offers, pools, resize, roads
+from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.pools import Counts, Image
+from batchimg_magics.core.steps import Outcome, Step, made
+from batchimg_magics.errors import SpecError
+from batchimg_magics.spec import PoolSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.imaging import Imaging
+    from batchimg_magics.core.progress import Board
+
+_MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
+#: What Azure sets of a pool, and nobody asks for. Source: Batch Management's OpenAPI, readOnly.
+_READ_ONLY = frozenset(
+    {
+        "lastModified", "creationTime", "provisioningState", "provisioningStateTransitionTime", "allocationState",
+        "allocationStateTransitionTime", "currentDedicatedNodes", "currentLowPriorityNodes", "autoScaleRun",
+        "resizeOperationStatus", "currentNodeCommunicationMode", "certificates",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """What `migrate` found.
+
+    Parameters
+    ----------
+    pool
+        The old pool's document.
+    spec, imaging
+        The new pool as far as its image and size go, and its image.
+    counts
+        How many nodes the old pool is to have; None: a formula says.
+    """
+
+    pool: Json
+    spec: PoolSpec
+    imaging: Imaging
+    counts: Counts | None
+
+    @property
+    def name(self) -> str:
+        """The old pool's."""
+        return str(self.pool["name"])
+
+    def body(self, image: Image) -> Json:
+        """Return the ARM document of the new pool, without nodes yet."""
+        return body_of(self.pool, self.spec.name, image)
+
+
+def legacy_image(pool: Json) -> dict[str, str]:
+    """Return what a pool is made from, as the option of a spec, where Azure no longer makes such pools; else nothing.
+
+    Source: FACTS 2; pools of VHDs name them as ``osDisk.imageUris``, which api-versions until 2017 took.
+    """
+    machine = dig(pool, "properties", *_MACHINE) or {}
+    uris = dig(machine, "osDisk", "imageUris") or []
+    if uris:
+        return {"from_vhd": str(uris[0])}
+    image = str(pools.image_of(pool) or "")
+    is_managed = "/providers/microsoft.compute/images/" in image.lower()
+    return {"from_image": image} if is_managed else {}
+
+
+async def find(azure: Azure) -> list[Json]:
+    """Return the account's pools that are made from managed images or VHDs."""
+    return [pool for pool in await pools.listed(azure) if legacy_image(pool)]
+
+
+async def look(azure: Azure, name: str, new: str) -> Migration:
+    """Read what a migration depends on, and refuse what cannot work. Nothing is changed.
+
+    Parameters
+    ----------
+    azure, name
+        Where, and the old pool.
+    new
+        The new pool's name.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such pool, or its image is gone.
+    SpecError
+        There is nothing to migrate.
+    ConflictError
+        There is something of the new name that is not this tool's.
+    """
+    await pools.state(azure, name)  # for its error, which names the nearest
+    pool = await pools.read(azure, name) or {}
+    origin = legacy_image(pool)
+    if not origin:
+        raise SpecError(
+            f"pool {name!r} is made from neither a managed image nor a VHD: there is nothing to migrate",
+            hint="`%batchimg migrate` alone lists the pools that have to be",
+        )
+    if new.lower() == name.lower():
+        raise SpecError("the new pool needs another name than the old one", hint="give it with --to")
+    spec = PoolSpec.build(new, **_asked(pool, origin))
+    road = await roads.find(azure, spec, yes=False)
+    region = region_key(str((await azure.account())["location"]))
+    await offers.vm_size(azure, spec.vm_size)
+    there = await pools.read(azure, new)
+    pinned = None if there is None else pools.image_of(there)
+    found = Migration(
+        pool=pool,
+        spec=spec,
+        imaging=await imaging.find(azure, spec, road, pools.replicas_for(spec, road.source, region), pinned),
+        counts=_counts(pool),
+    )
+    if there is not None:
+        image = Image(found.imaging.known_id or f"a new one of {road.source.what}", found.imaging.hash)
+        pools.refuse_other(there, found.body(image), new)
+    return found
+
+
+def _asked(pool: Json, origin: dict[str, str]) -> dict[str, Any]:
+    props = pool["properties"]
+    counts = _counts(pool) or Counts()
+    machine = dig(props, *_MACHINE) or {}
+    agent = str(machine.get("nodeAgentSkuId"))
+    asked: dict[str, Any] = {"vm_size": props["vmSize"], "node_agent_sku": agent, **origin}
+    if "from_vhd" in origin:
+        # Nothing tells of what is in a VHD; that the old pool's nodes work of it does. Batch knew no other generation.
+        system = "Windows" if "windows" in agent.lower() else "Linux"
+        asked |= {"generalized": True, "os_type": system, "generation": "V1"}
+    return {**asked, "nodes": counts.dedicated, "spot": counts.spot}
+
+
+def _counts(pool: Json) -> Counts | None:
+    fixed = dig(pool, "properties", "scaleSettings", "fixedScale")
+    if fixed is None:
+        return None
+    return Counts(int(fixed.get("targetDedicatedNodes") or 0), int(fixed.get("targetLowPriorityNodes") or 0))
+
+
+# -- the new pool ------------------------------------------------------------------------------------------------
+
+
+def body_of(old: Json, name: str, image: Image) -> Json:
+    """Return the ARM document of a pool that is what another one is, but for its image; it has no nodes yet."""
+    props = {key: copy.deepcopy(value) for key, value in old["properties"].items() if key not in _READ_ONLY}
+    machine = props["deploymentConfiguration"]["virtualMachineConfiguration"]
+    machine["imageReference"] = {"id": image.id}
+    dig(machine, "osDisk") and machine["osDisk"].pop("imageUris", None)
+    if "fixedScale" in (props.get("scaleSettings") or {}):
+        props["scaleSettings"] = {"fixedScale": {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}}
+    for path in _SECRET:
+        _without(props, path)
+    kept = [one for one in props.pop("metadata", None) or [] if not str(one.get("name")).startswith("batchimg-")]
+    ours = {marks.POOL: name, marks.IMAGE: image.hash, marks.SPEC: marks.digest(props), **marks.made_by()}
+    props["metadata"] = [*kept, *({"name": key, "value": value} for key, value in ours.items())]
+    tags = {key: value for key, value in (old.get("tags") or {}).items() if not key.startswith("batchimg-")}
+    whole: Json = {"properties": props, "tags": {**tags, **ours}}
+    if users := dig(old, "identity", "userAssignedIdentities"):
+        whole["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {user: {} for user in users}}
+    return whole
+
+
+#: Lists whose rows may need a secret that Azure does not tell: the words for them, their path, and what in a row shows
+#: that it needs none.
+_SECRET: dict[tuple[str, ...], tuple[str, str]] = {
+    ("userAccounts",): ("user accounts", ""),
+    ("mountConfiguration",): ("mounts", "identityReference"),
+    (*_MACHINE, "containerConfiguration", "containerRegistries"): ("container registries", "identityReference"),
+}
+
+
+def _without(props: Json, path: tuple[str, ...]) -> None:
+    """Take rows away that need a secret which Azure does not tell."""
+    *above, last = path
+    home = dig(props, *above) if above else props
+    if not isinstance(home, dict) or not home.get(last):
+        return
+    _, enough = _SECRET[path]
+    rows = [row for row in home[last] if enough and f"'{enough}'" in repr(row)]
+    if rows:
+        home[last] = rows
+    else:
+        del home[last]
+
+
+def left_out(old: Json) -> str:
+    """Return in words what of a pool cannot be carried over, since Azure does not tell the secrets in it."""
+    said = []
+    for path, (words, enough) in _SECRET.items():
+        rows = dig(old, "properties", *path) or []
+        if any(not enough or f"'{enough}'" not in repr(row) for row in rows):
+            said.append(words)
+    return f"without {' and '.join(said)}: Azure does not tell their secrets" if said else ""
+
+
+def steps(azure: Azure, found: Migration, board: Board, *, delete_old: bool) -> list[Step]:
+    """Return the steps from an old pool to a new one."""
+    spec = found.spec
+
+    async def make_pool(done: Mapping[str, Outcome]) -> Outcome:
+        new = await pools.make(azure, spec.name, found.body(found.imaging.image(done)))
+        return made(new, left_out(found.pool) or f"as {found.name}")
+
+    async def make_nodes(_: Mapping[str, Outcome]) -> Outcome:
+        if found.counts is None:
+            return Outcome("found", "steady", "the formula of the old pool says how many")
+        wish = resize.Wish(found.counts.dedicated, found.counts.spot, grow_only=True)
+        rounds = await resize.Controller(azure, spec.name, wish, board).run()
+        return Outcome("changed" if rounds.columns["round"] else "found", "ready", str(rounds.attrs["nodes"]))
+
+    async def delete_pool(_: Mapping[str, Outcome]) -> Outcome:
+        await pools.delete(azure, found.name)
+        return Outcome("deleted", "gone")
+
+    new, old = azure.scope.pool_id(spec.name), azure.scope.pool_id(found.name)
+    seconds = pools.EXPECTED_S
+    size = str(found.counts or "as the formula says")
+    there = partial(_is_there, azure, spec.name)
+    chain = [
+        *imaging.steps(found.imaging),
+        Step(
+            "pool", new, make_pool, (found.imaging.step,), seconds["pool"], left_out(found.pool) or f"as {found.name}",
+            there=there,
+        ),
+        Step("nodes", new, make_nodes, ("pool",), seconds["ready"], f"{size}, until ready", would="would change"),
+    ]  # fmt: skip
+    if delete_old:
+        why = "its tasks end with it"
+        chain.append(Step("old pool", old, delete_pool, ("nodes",), seconds["delete pool"], why, would="would delete"))
+    return chain
+
+
+async def _is_there(azure: Azure, name: str) -> bool:
+    return await pools.read(azure, name) is not None

@@ -1,0 +1,231 @@
+"""A short Packer template (HCL2) that ends in an image this tool takes, right for the account.
+
+Source: Packer's azure-arm builder; FACTS 1.7: a managed image straight from Packer is for accounts that allocate in the
+user's subscription only; for others it ends in a gallery, or in a VHD.
+"""
+
+from __future__ import annotations
+
+from string import Template
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.tables import Table
+from batchimg_magics.errors import SpecError
+from batchimg_magics.spec import closest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchimg_magics.core.azure import Azure, Json
+
+__all__ = ["ENDS", "SYSTEMS", "table"]
+
+#: What a template may end in.
+ENDS = ("gallery", "vhd", "managed-image")
+SYSTEMS = ("Linux", "Windows")
+#: Whose image is taken where nobody names a base.
+_PUBLISHERS = {"Linux": "canonical", "Windows": "microsoftwindowsserver"}
+_TEMPLATE = Template("""\
+# packer init . && packer build $name.pkr.hcl
+# then: $next
+$before
+packer {
+  required_plugins {
+    azure = {
+      source  = "github.com/hashicorp/azure"
+      version = ">= 2.0.0"
+    }
+  }
+}
+
+source "azure-arm" "$name" {
+  use_azure_cli_auth = true
+  subscription_id    = "$subscription"
+  location           = "$region"
+  vm_size            = "$size"
+  os_type            = "$os_type"
+  image_publisher    = "$publisher"
+  image_offer        = "$offer"
+  image_sku          = "$sku"
+$access
+$end
+}
+
+build {
+  sources = ["source.azure-arm.$name"]
+
+  # Install here what every node shall have.
+$install
+
+  # Take out what belongs to one machine; it has to come last.
+$deprovision
+}
+""")
+_ACCESS = {
+    "Linux": "",
+    "Windows": """\
+  communicator       = "winrm"
+  winrm_username     = "packer"
+  winrm_use_ssl      = true
+  winrm_insecure     = true
+  winrm_timeout      = "10m"
+""",
+}
+_INSTALL = {
+    "Linux": """\
+  provisioner "shell" {
+    inline = ["sudo apt-get update"]
+  }""",
+    "Windows": """\
+  provisioner "powershell" {
+    inline = ["Write-Output 'nothing yet'"]
+  }""",
+}
+#: Source: the azure-arm builder's document, "Deprovision".
+_DEPROVISION = {
+    "Linux": """\
+  provisioner "shell" {
+    execute_command = "chmod +x {{ .Path }}; {{ .Vars }} sudo -E sh '{{ .Path }}'"
+    inline          = ["/usr/sbin/waagent -force -deprovision+user && export HISTSIZE=0 && sync"]
+    inline_shebang  = "/bin/sh -x"
+  }""",
+    "Windows": r"""  provisioner "powershell" {
+    inline = [
+      "& $env:SystemRoot\\System32\\Sysprep\\Sysprep.exe /oobe /generalize /quiet /quit",
+      "$key = 'HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Setup\\State'",
+      "$done = 'IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE'",
+      "while ((Get-ItemProperty $key).ImageState -ne $done) { Start-Sleep -Seconds 10 }",
+    ]
+  }""",
+}
+_END = {
+    "gallery": Template("""\
+  shared_image_gallery_destination {
+    subscription   = "$subscription"
+    resource_group = "$group"
+    gallery_name   = "images"
+    image_name     = "$name"
+    image_version  = "1.0.0"
+    target_region {
+      name     = "$region"
+      replicas = 1
+    }
+  }"""),
+    "vhd": Template("""\
+  # A storage account in this region and resource group.
+  resource_group_name    = "$group"
+  storage_account        = "STORAGE_ACCOUNT"
+  capture_container_name = "vhds"
+  capture_name_prefix    = "$name\""""),
+    "managed-image": Template("""\
+  managed_image_resource_group_name = "$group"
+  managed_image_name                = "$name\""""),
+}
+_BEFORE = Template("""\
+# Once, before: the gallery, and the image definition that the version goes into.
+#   az sig create -g $group --gallery-name images
+#   az sig image-definition create -g $group -r images -i $name --os-type $os_type --os-state Generalized \\
+#     --hyper-v-generation $generation --publisher packer --offer $os_type --sku $name --features SecurityType=Standard
+""")
+#: The line that makes a pool of what a template ends in.
+_NEXT = {
+    "gallery": Template("--from-version $compute/galleries/images/images/$name/versions/1.0.0"),
+    "vhd": Template("--from-vhd URL --os-type $os_type --generation $generation --generalized"),
+    "managed-image": Template("--from-image $compute/images/$name"),
+}
+
+
+async def table(azure: Azure, name: str, *, os_type: str, base: str | None, end: str) -> Table:
+    """Return a template, as ``text`` among the further facts, and what it is, in one row.
+
+    Parameters
+    ----------
+    azure, name
+        For which account; the image's name.
+    os_type
+        ``Linux`` or ``Windows``.
+    base
+        publisher:offer:sku of the Marketplace image; None: one that Batch supports is chosen.
+    end
+        One of `ENDS`.
+
+    Raises
+    ------
+    SpecError
+        The account's pools take no such image, or Batch does not support the base.
+    """
+    account = await azure.account()
+    mode = str(dig(account, "properties", "poolAllocationMode"))
+    if end == "managed-image" and mode != "UserSubscription":
+        raise SpecError(
+            f"account {azure.scope.account!r} allocates in {mode} mode: Packer makes no managed image for its pools",
+            hint="--to gallery, which is advised; or --to vhd, and then `create --from-vhd`",
+        )
+    client = await azure.batch()
+    images = await azure.listed(client.list_supported_images())
+    chosen = _base(images, os_type, base)
+    words = _words(azure, name, os_type, chosen, end) | {"region": region_key(str(account["location"]))}
+    text = template(words, end)
+    row = {
+        "file": f"{name}.pkr.hcl",
+        "lines": text.count("\n"),
+        "allocation_mode": mode,
+        "ends_in": end,
+        "base": ":".join(chosen),
+        "next": words["next"],
+    }
+    return Table.of("packer", [row], f"a Packer template for account {azure.scope.account}", text=text)
+
+
+def _words(azure: Azure, name: str, os_type: str, base: tuple[str, str, str], end: str) -> dict[str, str]:
+    """Return what stands in a template's gaps."""
+    scope = azure.scope
+    publisher, offer, sku = base
+    words = {
+        "name": name,
+        "subscription": scope.subscription,
+        "group": scope.resource_group,
+        "compute": str(scope.compute_id(("images", name))).rpartition("/images/")[0],
+        "os_type": os_type,
+        "publisher": publisher,
+        "offer": offer,
+        "sku": sku,
+        # The plans of newer images say their generation in their names.
+        "generation": "V2" if "gen2" in sku.lower() or sku.lower().endswith("-g2") else "V1",
+        "size": "Standard_D4s_v3",  # takes both generations
+        "access": _ACCESS[os_type],
+        "install": _INSTALL[os_type],
+        "deprovision": _DEPROVISION[os_type],
+    }
+    how = _NEXT[end].substitute(words)
+    return words | {"next": f"%batchimg create POOL {how} --vm-size SIZE --nodes N"}
+
+
+def template(words: Mapping[str, str], end: str) -> str:
+    """Return the template that ends in one of `ENDS`."""
+    before = _BEFORE.substitute(words) if end == "gallery" else ""
+    return _TEMPLATE.substitute(words, before=before, end=_END[end].substitute(words))
+
+
+def _base(images: list[Json], os_type: str, asked: str | None) -> tuple[str, str, str]:
+    """Return the Marketplace image to begin with: the one asked for, or a verified one that Batch supports longest."""
+    of_system = {":".join(_parts(one)): one for one in images if str(one.get("osType")).lower() == os_type.lower()}
+    if asked is not None:
+        known = {name.lower(): one for name, one in of_system.items()}
+        if asked.lower() not in known:
+            raise SpecError(f"Batch does not support {asked!r} as a base for {os_type}", hint=closest(asked, of_system))
+        return _parts(known[asked.lower()])
+    verified = [one for one in of_system.values() if one.get("verificationType") == "verified"]
+
+    def fitness(one: Json) -> tuple[bool, bool, str, str]:
+        publisher, offer, sku = _parts(one)
+        until = str(one.get("batchSupportEndOfLife") or "")
+        return publisher.lower() == _PUBLISHERS[os_type], not until, until, f"{offer}:{sku}"
+
+    return _parts(max(verified, key=fitness))
+
+
+def _parts(supported: Json) -> tuple[str, str, str]:
+    publisher, offer, sku = (str(dig(supported, "imageReference", key)) for key in ("publisher", "offer", "sku"))
+    return publisher, offer, sku
