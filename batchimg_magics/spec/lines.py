@@ -33,7 +33,7 @@ def line(verb: str, options: Mapping[str, Any], *, cell: bool = False) -> str:
     """
     words = [verb]
     if name := options.get("name"):
-        words.append(shlex.quote(str(name)))
+        words.append(_word(name))
     for key, value in options.items():
         option = option_of(key)
         if key == "name" or value in (None, False, (), {}):
@@ -41,7 +41,11 @@ def line(verb: str, options: Mapping[str, Any], *, cell: bool = False) -> str:
         if value is True:
             words.append(option)
         elif isinstance(value, dict):
-            words += [f"{option} {shlex.quote(f'{part}={one}')}" for part, one in value.items()]
+            words += [f"{option} {_word(f'{part}={one}')}" for part, one in value.items()]
         else:
-            words.append(f"{option} {shlex.quote(str(value))}")
-    return without_tokens(f"{'%%' if cell else '%'}batchimg {' '.join(words)}")
+            words.append(f"{option} {_word(value)}")
+    return f"{'%%' if cell else '%'}batchimg {' '.join(words)}"
+
+
+def _word(value: object) -> str:
+    return shlex.quote(without_tokens(str(value)))

@@ -124,8 +124,8 @@ def test_an_image_past_its_end_of_life_is_refused_by_the_worlds_date(azure: Azur
 
 
 def test_managed_images_by_api_version_and_retirement() -> None:
-    image = {"imageReference": {"virtualMachineImageId": f"{IMAGES}/images/mine"}}
-    machine = image | {"nodeAgentSKUId": "batch.node.ubuntu 22.04"}
+    image, agent = {"imageReference": {"virtualMachineImageId": f"{IMAGES}/images/mine"}}, "batch.node.ubuntu 22.04"
+    machine = image | {"nodeAgentSKUId": agent}
     body = {"id": "p", "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": machine}
     then, today = Azure(start=1_700_000_000.0), Azure()
     for version in ("2020-03-01.11.0", "2025-06-01"):
@@ -140,6 +140,14 @@ def test_managed_images_by_api_version_and_retirement() -> None:
     assert then.batch("POST", "/pools", body, version="2019-08-01.10.0").status == 400
     then.world.set_meta("managed_image_pools", "taken")
     assert then.batch("POST", "/pools", body, version="2019-08-01.10.0").status == 201
+    properties = {
+        "vmSize": "Standard_D2s_v3",
+        "deploymentConfiguration": {
+            "virtualMachineConfiguration": {"imageReference": {"id": f"{IMAGES}/images/mine"}, "nodeAgentSkuId": agent}
+        },
+    }
+    assert then.arm("PUT", "/pools/r", {"properties": properties}, version="2021-01-01").status == 400
+    assert then.arm("PUT", "/pools/r", {"properties": properties}, version="2020-03-01").status == 200
     elsewhere = machine | {"imageReference": {"virtualMachineImageId": f"{IMAGES}/images/m".replace("4f1c", "0000")}}
     other = body | {"id": "q", "virtualMachineConfiguration": elsewhere}
     assert "different subscription" in then.batch("POST", "/pools", other, version="2019-08-01.10.0").why()["Reason"]
