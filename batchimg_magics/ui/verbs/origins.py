@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from batchimg_magics.ui.verbs.options import Option, replica
 
-__all__ = ["ORIGIN"]
+__all__ = ["FROM_VM", "ORIGIN"]
 
 
 def data_snapshot(word: str) -> tuple[int, str]:
@@ -15,8 +15,9 @@ def data_snapshot(word: str) -> tuple[int, str]:
     return int(lun), key
 
 
+#: The one that is used most; the others are in `ORIGIN`.
+FROM_VM = Option("--from-vm", "the prepared VM: its name or its resource id", metavar="VM", offer="vm")
 ORIGIN: tuple[Option, ...] = (
-    Option("--from-vm", "the prepared VM: its name or its resource id", metavar="VM", offer="vm"),
     Option("--from-vhd", "an uploaded VHD; a token in the URL is neither kept nor needed", metavar="URL"),
     Option("--from-snapshot", "the snapshot of an OS disk", metavar="ID"),
     Option(

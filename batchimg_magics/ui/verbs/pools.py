@@ -14,7 +14,7 @@ from batchimg_magics.ui.verbs.options import (
     count,
     text_of,
 )
-from batchimg_magics.ui.verbs.origins import ORIGIN
+from batchimg_magics.ui.verbs.origins import FROM_VM, ORIGIN
 
 __all__ = ["CREATE", "PLAN", "VERBS"]
 
@@ -23,6 +23,7 @@ CREATE = Verb(
     "make an image, of a VM or of what else there is, and a pool from it; the same line again goes on where it was",
     (
         NAME,
+        FROM_VM,
         Option("--vm-size", "the nodes' size, e.g. Standard_D4s_v5", metavar="SIZE", offer="vm_size"),
         NODES,
         SPOT,
