@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import deletion, imaging, plan, waiting
+from batchimg_magics.core import deletion, image_steps, plan, waiting
 from batchimg_magics.core import migrate as migrating
 from batchimg_magics.core.steps import Outcome
 from batchimg_magics.core.tables import Table
@@ -92,7 +92,7 @@ class Run:
             if imaged.way.temporary:
                 name = "putting throwaways away"
                 self.board.begin(name)
-                self.more = await imaging.tidy_after_failure(imaged)
+                self.more = await image_steps.tidy_after_failure(imaged)
                 self.board.end(name)
                 error.table = self.table("not finished")
             raise

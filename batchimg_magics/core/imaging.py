@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchimg_magics.core import galleries, managed_images, marks, throwaways, waiting
 from batchimg_magics.core.azure import dig
 from batchimg_magics.core.parts import Parts
 from batchimg_magics.core.pools import Image
 from batchimg_magics.core.roads import Trip, Way
-from batchimg_magics.core.steps import Outcome, Step, made
-from batchimg_magics.core.throwaways import Left
-from batchimg_magics.errors import BatchImgError, ConflictError, SpecError
-from batchimg_magics.resource_ids import ResourceId
+from batchimg_magics.errors import ConflictError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.core.roads import Road
+    from batchimg_magics.core.steps import Outcome
+    from batchimg_magics.resource_ids import ResourceId
     from batchimg_magics.spec import PoolSpec
 
 #: The step that ends in an image, by what it is.
@@ -177,164 +176,6 @@ async def _revision(
     if begun or (moment is not None and await road.changed_since(azure, moment.timestamp())):
         return newest + 1, None
     return newest, made_before[newest]
-
-
-# -- steps -------------------------------------------------------------------------------------------------------
-
-
-def steps(imaging: Imaging) -> list[Step]:
-    """Return the steps to an image; the last but what is put away is named `Imaging.step`."""
-    if imaging.road.pinned:
-        return [_pinned_step(imaging)]
-    way = imaging.way
-    chain = [*way.steps]
-    parts, ready = way.parts, way.ready
-    if imaging.spec.direct or (imaging.spec.via == "managed-image" and imaging.version is None):
-        step, parts = _managed_step(imaging, parts, ready)
-        chain, ready = [*chain, step], (step.name,)
-    if not imaging.spec.direct:
-        chain += _gallery_steps(imaging, parts, ready)
-    return [*chain, *([_tidy_step(imaging)] if way.temporary else [])]
-
-
-def _pinned_step(imaging: Imaging) -> Step:
-    async def run(_: Mapping[str, Outcome]) -> Outcome:
-        return Outcome("found", detail=imaging.road.warning, id=imaging.road.pinned)
-
-    async def there() -> bool:
-        return True
-
-    return Step(imaging.step, ResourceId.parse(imaging.road.pinned), run, why="as you name it", there=there)
-
-
-def _managed_step(imaging: Imaging, parts: Parts, after: tuple[str, ...]) -> tuple[Step, Parts]:
-    azure, image = imaging.azure, imaging.managed_id
-
-    async def run(_: Mapping[str, Outcome]) -> Outcome:
-        if imaging.version is not None:
-            return Outcome("found", id=str(image))
-        new = await managed_images.make(azure, image, managed_images.body(imaging.road.source, parts, imaging.tags))
-        count = len(parts.disks) - 1
-        return made(new, f"with {count} data disk{'' if count == 1 else 's'}", str(image))
-
-    async def there() -> bool:
-        return await managed_images.read(azure, image) is not None
-
-    why = "the pool is made from it" if imaging.spec.direct else "the image version is made from it"
-    step = Step(MANAGED, image, run, after, managed_images.EXPECTED_S, why, there=there)
-    return step, Parts(whole=str(image))
-
-
-def _gallery_steps(imaging: Imaging, parts: Parts, ready: tuple[str, ...]) -> list[Step]:
-    azure, spec, source = imaging.azure, imaging.spec, imaging.road.source
-    definition = imaging.definition
-    gallery = galleries.gallery_id(azure, spec.gallery)
-
-    async def make_gallery(_: Mapping[str, Outcome]) -> Outcome:
-        return made(await galleries.make_gallery(azure, gallery, source.region, adopted=spec.gallery is not None))
-
-    async def make_definition(_: Mapping[str, Outcome]) -> Outcome:
-        tags = {**imaging.tags, marks.ACCOUNT: azure.scope.account}
-        new = await galleries.make_definition(azure, definition, galleries.definition_body(spec.name, source, tags))
-        return made(new, f"{source.os_type} {source.generation} {source.architecture} {source.security_type}")
-
-    async def make_version(_: Mapping[str, Outcome]) -> Outcome:
-        if imaging.version is not None:
-            found = await galleries.whole(azure, ResourceId.parse(imaging.version["id"]))
-            return Outcome("found", detail=replicas, id=str(found["id"]))
-        body = galleries.version_body(source, parts, imaging.regions, imaging.tags)
-        version, new = await galleries.make_version(azure, definition, body)
-        return made(new, replicas, str(version["id"]))
-
-    async def gallery_there() -> bool:
-        return await galleries.read_gallery(azure, gallery) is not None
-
-    async def definition_there() -> bool:
-        return await galleries.read_definition(azure, definition) is not None
-
-    async def version_there() -> bool:
-        return imaging.version is not None
-
-    replicas = f"replicas {', '.join(f'{region}={count}' for region, count in imaging.regions.items())}"
-    target = ResourceId.parse(imaging.version["id"]) if imaging.version else definition.child("versions", "new")
-    seconds = galleries.EXPECTED_S
-    return [
-        Step(
-            "gallery", gallery, make_gallery, (), seconds["gallery"], "holds the account's images", there=gallery_there
-        ),
-        Step(
-            "image definition",
-            definition,
-            make_definition,
-            ("gallery",),
-            seconds["definition"],
-            "says what kind of system it is",
-            there=definition_there,
-        ),
-        Step(
-            VERSION,
-            target,
-            make_version,
-            ("image definition", *ready),
-            seconds["version"],
-            f"what the nodes are made from, {replicas}",
-            there=version_there,
-        ),
-    ]
-
-
-# -- what is there only for the time being -------------------------------------------------------------------------
-
-
-def _tidy_step(imaging: Imaging) -> Step:
-    names = throwaways.Names(imaging.azure, imaging.spec.name, imaging.hash)
-
-    async def run(_: Mapping[str, Outcome]) -> Outcome:
-        gone, left = await imaging.road.tidy(imaging.azure, imaging.spec.name)
-        if left:
-            said = "; ".join(f"{one.resource.name}: {one.why}" for one in left)
-            return Outcome("kept", "left behind", f"the same line tries again: {said}")
-        return Outcome("deleted", "gone", throwaways.in_words(gone))
-
-    return Step(
-        "throwaways", names.vm, run, (imaging.step,), 60.0, "they cost money and have done their work", "would delete"
-    )
-
-
-async def tidy_after_failure(imaging: Imaging) -> list[dict[str, Any]]:
-    """Put away what is there only for the time being, once a step failed; return rows of what became of it.
-
-    What a version that is still in the making needs stays: the same line goes on with it.
-    """
-    azure, pool = imaging.azure, imaging.spec.name
-    gone: list[ResourceId] = []
-    try:
-        if await _in_the_making(imaging):
-            kept = await throwaways.owned(azure, pool)
-            gone, left = (
-                [],
-                [Left(one, "the image version in the making needs it; the same line goes on") for one in kept],
-            )
-        else:
-            gone, left = await imaging.road.tidy(azure, pool)
-    except BatchImgError as error:
-        left = [Left(throwaways.Names(azure, pool, imaging.hash).vm, error.message)]
-    rows: list[dict[str, Any]] = []
-    if gone:
-        rows.append({"step": "throwaways", "action": "deleted", "state": "gone", "detail": throwaways.in_words(gone)})
-    rows += [
-        {"step": "left behind", "resource": one.resource.name, "action": "kept", "state": "there", "detail": one.why}
-        | {"id": str(one.resource)}
-        for one in left
-    ]
-    return rows
-
-
-async def _in_the_making(imaging: Imaging) -> bool:
-    if imaging.spec.direct:
-        return False
-    version = galleries.version_for(await galleries.versions(imaging.azure, imaging.definition), imaging.hash)
-    return str(dig(version, "properties", "provisioningState")) in ("Creating", "Updating")
 
 
 def refuse_direct_elsewhere(road: Road, region: str) -> None:

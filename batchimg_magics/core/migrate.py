@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import imaging, marks, offers, pools, resize, roads
+from batchimg_magics.core import image_steps, imaging, marks, offers, pools, resize, roads
 from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.pools import Counts, Image
 from batchimg_magics.core.steps import Outcome, Step, made
@@ -231,7 +231,7 @@ def steps(azure: Azure, found: Migration, board: Board, *, delete_old: bool) -> 
     size = str(found.counts or "as the formula says")
     there = partial(_is_there, azure, spec.name)
     chain = [
-        *imaging.steps(found.imaging),
+        *image_steps.steps(found.imaging),
         Step(
             "pool", new, make_pool, (found.imaging.step,), seconds["pool"], left_out(found.pool) or f"as {found.name}",
             there=there,

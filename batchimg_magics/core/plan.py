@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import direct, imaging, offers, pools, preflight, resize, roads, waiting
+from batchimg_magics.core import direct, image_steps, imaging, offers, pools, preflight, resize, roads, waiting
 from batchimg_magics.core.azure import region_key
 from batchimg_magics.core.pools import Image
 from batchimg_magics.core.steps import Outcome, Step, made
@@ -126,7 +126,7 @@ def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
     what = f"{found.size}, {found.agent}"
     count = pools.Counts(spec.nodes, spec.spot)
     return [
-        *imaging.steps(found.imaging),
+        *image_steps.steps(found.imaging),
         Step("pool", pool, make_pool, (found.imaging.step,), seconds["pool"], what, there=pool_there),
         Step(
             "nodes",
