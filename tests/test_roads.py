@@ -18,10 +18,10 @@ from batchimg_magics.errors import (
     SpecError,
 )
 from batchimg_magics.session import Session
-from tests.crash import Line
-from tests.documents import GROUP
+from tests.crash import Cut, Line
+from tests.documents import ACCOUNT, GROUP
 from tests.inventory import inventory
-from tests.machines import Outside, connected, new_world
+from tests.machines import SUBNET, Outside, connected, new_world
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -250,13 +250,28 @@ def test_a_running_vm_that_is_said_to_be_generalized_is_deallocated(away: Sessio
     assert power(outside, "desk") == "PowerState/deallocated"
 
 
-def test_a_copy_is_out_of_reach_in_the_vms_subnet_and_small(away: Session, outside: Outside) -> None:
-    outside.machine(
-        "desk", disks=4, securityProfile={"securityType": "TrustedLaunch", "uefiSettings": {"vTpmEnabled": True}}
-    )
-    steps = connected(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE).set_index("step")
-    assert steps.loc["throwaway VM", "detail"] == "Standard_D2s_v5, no public address"  # the smallest with 4 data disks
-    assert states(away, "genomics") == {"idle"}  # a pool of TrustedLaunch nodes
+def test_a_copy_is_out_of_reach_in_the_vms_subnet_and_small(outside: Outside) -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Read(Line):
+        async def send(self, request: Any, **kwargs: Any) -> Any:
+            if request.method == "PUT" and "/virtualMachines/batchimg-" in request.url:
+                asked.append(json.loads(request.body if hasattr(request, "body") else request.content))
+            return await self.inner.send(request, **kwargs)
+
+    trusted = {"securityType": "TrustedLaunch", "uefiSettings": {"vTpmEnabled": True}}
+    outside.machine("desk", disks=4, securityProfile=trusted)
+    with Session(through=Read) as session:
+        connected(session, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
+        assert states(session, "genomics") == {"idle"}  # a pool of TrustedLaunch nodes
+    properties = asked[0]["properties"]
+    assert properties["hardwareProfile"]["vmSize"] == "Standard_D2s_v5"  # the smallest that takes 4 data disks
+    assert properties["securityProfile"] == trusted
+    (interface,) = properties["networkProfile"]["networkInterfaceConfigurations"]
+    assert interface["properties"]["deleteOption"] == "Delete"
+    assert interface["properties"]["ipConfigurations"] == [
+        {"name": "ipconfig1", "properties": {"subnet": {"id": SUBNET}}}
+    ]
 
 
 # -- images that are there, changed, or somebody else's -----------------------------------------------------------
@@ -335,6 +350,39 @@ def test_trusted_launch_goes_through_no_managed_image(session: Session) -> None:
         with pytest.raises(SpecError, match="TrustedLaunch, and managed images are Standard only") as caught:
             session.create("genomics", from_vm="prep-vm", **option, **SIZE)
         assert "gallery version" in caught.value.hint
+
+
+def test_the_version_that_the_pool_pins_is_kept(away: Session, outside: Outside) -> None:
+    outside.machine("desk")
+    line = {"from_vm": "desk", "nodes": 0, **SIZE}
+    (first,) = connected(away, outside).create("genomics", **line).pipe(lambda f: f.id[f.step == "image version"])
+    away.delete("genomics")
+    away.close()
+    outside.ask("POST", "virtualMachines/desk/deallocate")
+    connected(away, outside).create("genomics", new_image=True, **line)
+    away.delete("genomics")
+    away.create("genomics", from_version=first, **SIZE)
+    assert set(away.create("genomics", **line).action) == {"found"}
+    assert away.pools().image[0].endswith("/1.0.0")
+
+
+def test_another_account_of_the_group_has_its_own(away: Session, outside: Outside) -> None:
+    """Two accounts with pools of one name: what is deleted for one of them stays for the other."""
+    outside.machine("desk")
+    outside.deprovision("desk")
+    outside.ask("PUT", "galleries/lab", {"location": "eastus", "properties": {}}, "2023-07-03")
+    own = {"location": "eastus", "properties": {"poolAllocationMode": "BatchService"}}
+    outside.ask("PUT", ACCOUNT.replace("genomicsbatch", "ownbatch"), own, "2025-06-01")
+    line = {"from_vm": "desk", "nodes": 0, **SIZE}
+    away.connect(world=str(outside.path), speed="max", account="ownbatch")
+    away.create("genomics", gallery=f"{GROUP}/galleries/lab", **line)
+    connected(away, outside)
+    with pytest.raises(ConflictError, match="did not make it for this pool"):
+        away.create("genomics", gallery=f"{GROUP}/galleries/lab", **line)
+    away.create("genomics", **line)
+    gone = away.delete("genomics", image=True)
+    assert "snapshots" not in " ".join(gone.id)  # they were taken for the other one
+    assert list(away.images().gallery) == ["lab"]
 
 
 # -- what is asked for -------------------------------------------------------------------------------------------
@@ -425,6 +473,40 @@ def test_nothing_is_left_when_a_step_in_between_fails(
     assert states(away, "genomics") == {"idle"}
     away.close()
     assert throwaways(outside) == []
+
+
+def test_a_version_in_the_making_keeps_what_it_is_made_from(away: Session, outside: Outside) -> None:
+    """Who loses sight of a version that Azure goes on with leaves it what it needs; the same line goes on."""
+    outside.machine("desk")
+    outside.fail({"method": "GET", "path": "/capsOperations/", "skip": 8, "status": 418, "times": None})
+    with pytest.raises(BatchImgError) as caught:
+        connected(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
+    left = [row for row in caught.value.table.rows() if row["step"] == "left behind"]
+    assert len(left) == 4  # VM, interface, disk, snapshot
+    assert all("in the making" in row["detail"] for row in left)
+    away.close()
+    outside.fail()
+    connected(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
+    assert list(away.images().version) == ["1.0.0"]
+    assert states(away, "genomics") == {"idle"}
+    away.close()
+    assert throwaways(outside) == []
+
+
+def test_a_copy_that_may_have_been_in_a_vm_is_made_anew(away: Session, outside: Outside) -> None:
+    outside.machine("desk")
+
+    class CutOff(Line):
+        async def send(self, request: Any, **kwargs: Any) -> Any:
+            if request.method == "PUT" and "/virtualMachines/batchimg-" in request.url:
+                raise Cut
+            return await self.inner.send(request, **kwargs)
+
+    with Session(through=CutOff) as session, pytest.raises(Cut):
+        connected(session, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
+    steps = connected(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE).set_index("step")
+    assert steps.loc["snapshot of OS disk", "action"] == "found"
+    assert steps.loc["copy of OS disk", "action"] == "made"
 
 
 def test_what_cannot_be_put_away_is_named_and_goes_with_the_next_run(away: Session, outside: Outside) -> None:

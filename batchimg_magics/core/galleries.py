@@ -343,10 +343,8 @@ async def owned(azure: Azure, pool: str) -> list[Json]:
     for gallery in await azure.listed(azure.compute.galleries.list()):
         where = ResourceId.parse(gallery["id"])
         pages = azure.compute.gallery_images.list_by_gallery(where.resource_group, where.name)
-        for definition in await azure.listed(pages):
-            account = dig(definition, "tags", marks.ACCOUNT) or dig(gallery, "tags", marks.ACCOUNT)
-            if marks.is_for(definition, pool) and str(account).lower() == azure.scope.account.lower():
-                found.append(definition)
+        there = await azure.listed(pages)
+        found += [one for one in there if marks.is_for(one, pool, azure.scope.account)]
     return found
 
 

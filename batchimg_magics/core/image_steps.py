@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import galleries, managed_images, marks, throwaways
+from batchimg_magics.core import galleries, managed_images, throwaways
 from batchimg_magics.core.azure import dig
 from batchimg_magics.core.imaging import MANAGED, VERSION
 from batchimg_magics.core.parts import Parts
@@ -70,8 +70,8 @@ def _gallery_steps(imaging: Imaging, parts: Parts, ready: tuple[str, ...]) -> li
         return made(await galleries.make_gallery(azure, gallery, source.region, adopted=spec.gallery is not None))
 
     async def make_definition(_: Mapping[str, Outcome]) -> Outcome:
-        tags = {**imaging.tags, marks.ACCOUNT: azure.scope.account}
-        new = await galleries.make_definition(azure, definition, galleries.definition_body(spec.name, source, tags))
+        body = galleries.definition_body(spec.name, source, imaging.tags)
+        new = await galleries.make_definition(azure, definition, body)
         return made(new, f"{source.os_type} {source.generation} {source.architecture} {source.security_type}")
 
     async def gallery_there() -> bool:

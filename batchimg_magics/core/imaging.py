@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import galleries, managed_images, marks, throwaways, waiting
+from batchimg_magics.core import galleries, managed_images, marks, waiting
 from batchimg_magics.core.azure import dig
 from batchimg_magics.core.parts import Parts
 from batchimg_magics.core.pools import Image
@@ -62,7 +62,7 @@ class Imaging:
         """The marks of what is made for it."""
         base = self.road.source.marketplace
         known = {marks.BASE: ":".join(base)} if base else {}
-        return {**marks.of_image(self.spec.name, self.hash, self.revision), **known}
+        return {**marks.of_image(self.azure.scope.account, self.spec.name, self.hash, self.revision), **known}
 
     @property
     def known_id(self) -> str:
@@ -144,8 +144,7 @@ async def find(azure: Azure, spec: PoolSpec, road: Road, regions: Mapping[str, i
 
 
 def _refuse_other_definition(azure: Azure, imaging: Imaging, there: Json) -> None:
-    owner = str(dig(there, "tags", marks.ACCOUNT) or azure.scope.account)
-    if not marks.is_for(there, imaging.spec.name) or owner.lower() != azure.scope.account.lower():
+    if not marks.is_for(there, imaging.spec.name, azure.scope.account):
         raise ConflictError(
             f"there is an image definition {imaging.spec.name!r} already, and this tool did not make it for this pool",
             hint="choose another name for the pool",
@@ -172,8 +171,7 @@ async def _revision(
         number = used[0] if used else newest
         return number, made_before[number]
     moment = galleries.published(made_before[newest])
-    begun = await throwaways.begun(azure, spec.name, marks.image_hash(road.source, road.route, newest + 1))
-    if begun or (moment is not None and await road.changed_since(azure, moment.timestamp())):
+    if moment is not None and await road.changed_since(azure, moment.timestamp()):
         return newest + 1, None
     return newest, made_before[newest]
 

@@ -88,7 +88,7 @@ async def make(azure: Azure, image: ResourceId, wanted: Json) -> bool:
 async def owned(azure: Azure, pool: str) -> list[Json]:
     """Return the managed images that bear our marks for a pool."""
     pages = azure.compute.images.list_by_resource_group(azure.scope.resource_group)
-    return [found for found in await azure.listed(pages) if marks.is_for(found, pool)]
+    return [found for found in await azure.listed(pages) if marks.is_for(found, pool, azure.scope.account)]
 
 
 async def delete(azure: Azure, image: ResourceId) -> None:

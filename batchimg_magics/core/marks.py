@@ -22,7 +22,7 @@ POOL = "batchimg-pool"
 IMAGE = "batchimg-image"
 SPEC = "batchimg-spec"
 MADE_BY = "batchimg-made-by"
-#: The gallery that an account's images go into is shared by its pools: it bears the account's name, not a pool's.
+#: Whose pools an image is for; the gallery that an account's images go into bears no pool's name.
 ACCOUNT = "batchimg-account"
 #: How often an image was made anew though nothing of what its hash covers had changed; missing: 0.
 REVISION = "batchimg-revision"
@@ -41,10 +41,10 @@ def made_by() -> dict[str, str]:
     return {MADE_BY: f"batchimg_magics {version('batchimg_magics')}"}
 
 
-def of_image(pool: str, image: str, revision: int = 0) -> dict[str, str]:
-    """Return the marks of what belongs to the image of a pool."""
+def of_image(account: str, pool: str, image: str, revision: int = 0) -> dict[str, str]:
+    """Return the marks of what belongs to the image of a pool of an account."""
     again = {REVISION: str(revision)} if revision else {}
-    return {POOL: pool, IMAGE: image, **again, **made_by()}
+    return {ACCOUNT: account, POOL: pool, IMAGE: image, **again, **made_by()}
 
 
 def owner(found: Mapping[str, Any] | None) -> str | None:
@@ -53,9 +53,10 @@ def owner(found: Mapping[str, Any] | None) -> str | None:
     return name
 
 
-def is_for(found: Mapping[str, Any] | None, pool: str) -> bool:
-    """Tell whether a document bears our marks for this pool."""
-    return (owner(found) or "").lower() == pool.lower()
+def is_for(found: Mapping[str, Any] | None, pool: str, account: str = "") -> bool:
+    """Tell whether a document bears our marks for this pool, and, where an account is named, for no other one's."""
+    of_account = str(dig(found, "tags", ACCOUNT) or account).lower() == account.lower() or not account
+    return (owner(found) or "").lower() == pool.lower() and of_account
 
 
 def digest(facts: object) -> str:

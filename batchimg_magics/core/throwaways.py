@@ -7,7 +7,7 @@ whatever is left of a run that died is found and goes.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batchimg_magics.core import capture, disks, machines, marks, waiting
 from batchimg_magics.core.azure import dig
@@ -154,19 +154,9 @@ async def owned(azure: Azure, pool: str) -> list[ResourceId]:
         azure.listed(compute.disks.list_by_resource_group(group)),
         azure.listed(compute.snapshots.list_by_resource_group(group)),
     )
-    ours = (found for documents in listed for found in documents if _is_throwaway(found, pool))
-    return [ResourceId.parse(found["id"]) for found in ours]
-
-
-async def begun(azure: Azure, pool: str, image: str) -> bool:
-    """Tell whether there is something that was made on the way to an image of a pool: a snapshot, or a VM."""
-    group = azure.scope.resource_group
-    listed = await waiting.together(
-        azure.listed(azure.compute.snapshots.list_by_resource_group(group)),
-        azure.listed(azure.compute.virtual_machines.list(group)),
-    )
-    there = (found for documents in listed for found in documents if marks.is_for(found, pool))
-    return any(dig(found, "tags", marks.IMAGE) == image for found in there)
+    account = azure.scope.account
+    ours = (found for documents in listed for found in documents if marks.is_for(found, pool, account))
+    return [ResourceId.parse(found["id"]) for found in ours if dig(found, "tags", marks.THROWAWAY) is not None]
 
 
 async def _interfaces(azure: Azure) -> list[Json]:
@@ -178,10 +168,6 @@ async def _interfaces(azure: Azure) -> list[Json]:
         found += page.get("value") or []
         url = page.get("nextLink")
     return found
-
-
-def _is_throwaway(found: Mapping[str, Any], pool: str) -> bool:
-    return marks.is_for(found, pool) and dig(found, "tags", marks.THROWAWAY) is not None
 
 
 async def sweep(azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
