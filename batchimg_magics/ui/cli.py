@@ -100,6 +100,8 @@ def _print(table: Table, label: str, asked: lines.Line) -> None:
         return
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print(tables.text(table.columns, caption=_here(tables.captioned(table.caption, label)), width=width))
+    if below := tables.notes(table.attrs):
+        print(_here(below))
 
 
 def _here(said: str) -> str:

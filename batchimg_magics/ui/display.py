@@ -42,7 +42,8 @@ def bundle(frame: pd.DataFrame) -> dict[str, str]:
     top = frame.head(ROWS)
     columns = {str(name): _plain(column) for name, column in top.items()}
     caption = str(frame.attrs.get("caption", ""))
-    below = f"the first {ROWS} of {len(frame)} rows" if len(frame) > ROWS else ""
+    more = f"the first {ROWS} of {len(frame)} rows" if len(frame) > ROWS else ""
+    below = "\n".join(filter(None, (more, tables.notes(frame.attrs))))
     width = shutil.get_terminal_size(NO_TERMINAL).columns
     plain = tables.text(columns, caption=caption, width=width)
     return {

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     Columns = Mapping[str, Sequence[Any]]
 
-__all__ = ["captioned", "cell", "html", "shorten", "text"]
+__all__ = ["captioned", "cell", "html", "notes", "shorten", "text"]
 
 #: What stands where there is no value.
 NOTHING = "-"
@@ -57,6 +57,11 @@ def shorten(said: str, width: int) -> str:
         return said[: width - 1] + "…"
     tail = (width - 1) // 3
     return f"{said[: width - 1 - tail]}…{said[len(said) - tail :]}"
+
+
+def notes(attrs: Mapping[Any, Any]) -> str:
+    """Return what stands below a table: a text that came with it."""
+    return str(attrs.get("text") or "")
 
 
 @dataclass(slots=True)
@@ -162,7 +167,7 @@ def html(columns: Columns, *, caption: str = "", below: str = "") -> str:
     rows = zip(*([f"<td{_class(column)}{_said(one)}</td>" for one in column.cells] for column in made), strict=True)
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     above = f'<div style="margin:2px 0 6px"><b>{escape(caption)}</b></div>' if caption else ""
-    under = f'<div style="margin:4px 0;opacity:.7">{escape(below)}</div>' if below else ""
+    under = f'<div style="margin:4px 0;opacity:.7;white-space:pre-wrap">{escape(below)}</div>' if below else ""
     table = f'{_STYLE}<table border="1" class="dataframe"><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>'
     return f'<div class="batchimg">{above}<div style="overflow-x:auto">{table if body else ""}</div>{under}</div>'
 

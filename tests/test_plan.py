@@ -1,0 +1,93 @@
+"""`plan`: what create would do, and nothing else; and the verbs beside it, from the line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchimg_magics.errors import ConflictError, SpecError
+from batchimg_magics.ui.cli import main
+from tests.conftest import LINE
+from tests.inventory import inventory
+from tests.machines import connected, new_world
+from tests.shells import ipython, value
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batchimg_magics.session import Session
+
+SIZE = {"vm_size": "Standard_D4s_v5"}
+
+
+def test_a_plan_changes_nothing_and_create_does_what_it_says(session: Session, tmp_path: Path) -> None:
+    outside = new_world(tmp_path)
+    before = inventory(outside.path)
+    planned = connected(session, outside).plan("genomics", from_vm="desk-vm", stop=True, nodes=3, **SIZE)
+    session.close()
+    assert inventory(outside.path) == before
+    made = connected(session, outside).create("genomics", from_vm="desk-vm", stop=True, nodes=3, **SIZE)
+    assert list(planned.step) == list(made.step)
+    would = {"would make": "made", "would change": "changed", "would delete": "deleted"}
+    assert [would[str(one)] for one in planned.action] == list(made.action)
+    steady = planned[planned.step != "image version"]  # whose number is known only then
+    assert set(steady.id) <= set(made.id)
+    again = session.plan("genomics", from_vm="desk-vm", stop=True, nodes=3, **SIZE)
+    assert set(again.action) == {"found"}
+    assert set(again.minutes) == {0.0}
+
+
+def test_a_plan_says_what_for_and_how_long(session: Session) -> None:
+    planned = session.plan("genomics", **LINE).set_index("step")
+    assert planned.loc["image version", "minutes"] == pytest.approx(7.3)
+    assert planned.why.notna().all()
+    assert planned.attrs["caption"] == "pool genomics: 7 steps to do, about 11 min; nothing was changed"
+    session.create("genomics", **LINE)
+    more = session.plan("genomics", **{**LINE, "nodes": 40}).set_index("step")
+    assert list(more.index[more.action != "found"]) == ["nodes"]
+    assert more.loc["nodes", "action"] == "would change"
+
+
+def test_a_plan_refuses_what_create_would(session: Session) -> None:
+    session.create("genomics", **LINE)
+    with pytest.raises(ConflictError, match="VM size is"):
+        session.plan("genomics", **{**LINE, "vm_size": "Standard_D8s_v5"})
+    with pytest.raises(SpecError, match="does not offer"):
+        session.plan("other", **{**LINE, "vm_size": "Standard_D4s_v99"})
+
+
+def test_a_plan_of_a_capture_in_place_needs_no_yes(session: Session) -> None:
+    planned = session.plan("genomics", from_vm="desk-vm", capture="in-place", **SIZE)
+    assert list(planned.step[:3]) == ["deprovision", "deallocate", "generalize"]
+
+
+def test_the_verbs_in_a_notebook() -> None:
+    with ipython() as shell:
+        line = "genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 1"
+        assert set(value(shell, f"%batchimg plan {line}").action) == {"would make", "would change"}
+        cell = "%%batchimg p << plan genomics\nfrom_vm: prep-vm\nvm_size: Standard_D4s_v5\n"
+        value(shell, cell)
+        assert shell.user_ns["p"].step.iloc[0] == "snapshot of OS disk"
+        assert len(value(shell, "%batchimg migrate")) == 0
+        frame = value(shell, "%batchimg packer tools")
+        assert 'source "azure-arm" "tools" {' in shell.display_formatter.format(frame)[0]["text/plain"]
+        failed = shell.run_cell("%batchimg create g --from-snapshot x --data-snapshot os=y").error_in_exec
+        assert failed.message.startswith("--data-snapshot is 'os=y'")
+
+
+def test_the_verbs_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "genomics", "--from-vm", "prep-vm", "--vm-size", "Standard_D4s_v5", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["step"] for row in rows][-2:] == ["pool", "nodes"]
+    assert rows[0]["usd_per_hour"] is None
+    file = tmp_path / "tools.pkr.hcl"
+    assert main(["packer", "tools", "--to", "vhd", "--output", str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert file.read_text().replace("%batchimg", "batchimg") in printed
+    assert f"written to {file}" in printed
+    assert main(["packer", "tools", "--to", "managed-image"]) == 2
+    assert "BatchService mode" in capsys.readouterr().err
+    assert main(["migrate"]) == 0
+    assert "pools made from managed images or VHDs: 0" in capsys.readouterr().out
