@@ -1,0 +1,119 @@
+"""The node map as a widget: `heatmap.js` draws, this tells it what changed.
+
+Everything is in the widget itself (the script is inlined, nothing is fetched), so that it stands alone in VS Code and
+Colab, where no JupyterLab extension loads.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+import anywidget
+import traitlets
+
+from batchimg_magics.ui.squares import Film, Squares
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["NodeMap"]
+
+_HERE = resources.files("batchimg_magics.ui")
+
+
+class NodeMap(anywidget.AnyWidget):
+    """Every node of a pool as a square coloured by its state.
+
+    States travel as messages with one byte a node, and only of nodes that changed; a page that opens or opens again
+    asks for the whole. Nothing of the service's text is made HTML of.
+
+    Parameters
+    ----------
+    describe
+        Given a node's id, says (since, error) for whoever points at it.
+    on_hidden
+        Called with whether the page is hidden, so that looking can slow down.
+
+    Attributes
+    ----------
+    words
+        State words by their byte.
+    frames
+        How many moments there are to play back.
+    """
+
+    _esm = _HERE.joinpath("heatmap.js").read_text(encoding="utf-8")
+    _css = _HERE.joinpath("heatmap.css").read_text(encoding="utf-8")
+    words = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    frames = traitlets.Int(0).tag(sync=True)
+
+    def __init__(
+        self,
+        *,
+        describe: Callable[[str], tuple[str, str]] | None = None,
+        on_hidden: Callable[[bool], None] | None = None,
+        **traits: Any,
+    ) -> None:
+        self.squares = Squares()
+        super().__init__(words=list(self.squares.words), **traits)
+        self._describe = describe
+        self._on_hidden = on_hidden
+        self._sequence = 0
+        self._film: Film | None = None
+        self.on_msg(self._asked)
+
+    def show(self, ids: Sequence[str], states: Sequence[str], dedicated: Sequence[bool], *, time: str = "") -> int:
+        """Show the nodes that there are now.
+
+        Parameters
+        ----------
+        ids, states, dedicated
+            Columns of the nodes' table.
+        time
+            What to call this moment when it is played back.
+
+        Returns
+        -------
+        int
+            How many squares changed.
+        """
+        change = self.squares.update(ids, states, dedicated)
+        if change.grew:
+            self.words = list(self.squares.words)
+        if not change.places.size:
+            return 0
+        if self._film is not None:
+            self._film.add(time, change.places, change.bytes)
+            self.frames = len(self._film.times)
+        self._sequence += 1
+        if change.grew:
+            self._send_all()
+        else:
+            content = {"kind": "change", "sequence": self._sequence}
+            self.send(content, buffers=[change.places.tobytes(), change.bytes.tobytes()])
+        return int(change.places.size)
+
+    def record(self, time: str) -> None:
+        """Begin a film: what follows can be played back."""
+        self._film = Film(self.squares.bytes, time)
+        self.frames = 1
+
+    def _send_all(self) -> None:
+        content = {"kind": "all", "sequence": self._sequence}
+        self.send(content, buffers=[self.squares.bytes.tobytes()])
+
+    def _asked(self, _: object, content: dict[str, Any], __: object) -> None:
+        """Answer a front end. What it sends is a stranger's: anything that is not expected is left alone."""
+        match content:
+            case {"kind": "hello"}:
+                self._send_all()
+            case {"kind": "node", "place": int(place)} if 0 <= place < len(self.squares.ids):
+                node_id = self.squares.ids[place]
+                since, error = self._describe(node_id) if self._describe else ("", "")
+                self.send({"kind": "node", "place": place, "id": node_id, "since": since, "error": error})
+            case {"kind": "film"} if self._film is not None:
+                buffers = self._film.buffers(self.squares.bytes.size)
+                self.send({"kind": "film", "times": self._film.times}, buffers=buffers)
+            case {"kind": "hidden", "hidden": bool(hidden)} if self._on_hidden:
+                self._on_hidden(hidden)

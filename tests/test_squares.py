@@ -1,0 +1,120 @@
+"""The node map's bytes: what a front end that applies every change sees is what there is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batchimg_magics.core.schemas import NODE_STATES
+from batchimg_magics.ui.heatmap import NodeMap
+from batchimg_magics.ui.squares import EMPTY, SPOT
+
+Nodes = dict[str, tuple[str, bool]]
+
+
+class Page:
+    """A front end that keeps what it was told, as `heatmap.js` does."""
+
+    def __init__(self, widget: NodeMap, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.bytes = np.empty(0, np.uint8)
+        self.heard: list[tuple[dict[str, Any], list[bytes]]] = []
+        monkeypatch.setattr(widget, "send", self.hear)
+        self.ask = lambda content: widget._handle_custom_msg(content, [])
+
+    def hear(self, content: dict[str, Any], buffers: list[bytes] | None = None) -> None:
+        raw = buffers or []
+        self.heard.append((content, raw))
+        if content["kind"] == "all":
+            self.bytes = np.frombuffer(raw[0], np.uint8).copy()
+        elif content["kind"] == "change":
+            self.bytes[np.frombuffer(raw[0], np.uint32)] = np.frombuffer(raw[1], np.uint8)
+
+
+def show(widget: NodeMap, nodes: Nodes, time: str = "") -> int:
+    states, kinds = [state for state, _ in nodes.values()], [dedicated for _, dedicated in nodes.values()]
+    return widget.show(list(nodes), states, kinds, time=time)
+
+
+def seen(widget: NodeMap, page: Page) -> Nodes:
+    """Return the nodes as somebody who looks at the page reads them."""
+    words = widget.words
+    return {
+        widget.squares.ids[place]: (words[int(byte) & ~SPOT], not byte & SPOT)
+        for place, byte in enumerate(page.bytes)
+        if byte != EMPTY
+    }
+
+
+states = st.sampled_from([*NODE_STATES, "a state that nobody foresaw", "and another"])
+worlds = st.lists(st.dictionaries(st.sampled_from([f"node{i}" for i in range(12)]), st.tuples(states, st.booleans())))
+
+
+@given(worlds)
+def test_a_page_that_applies_every_change_shows_the_nodes_that_there_are(looks: list[Nodes]) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        widget = NodeMap()
+        page = Page(widget, monkeypatch)
+        for nodes in looks:
+            show(widget, nodes)
+            assert seen(widget, page) == nodes
+        late = Page(widget, monkeypatch)
+        late.ask({"kind": "hello"})
+        assert seen(widget, late) == (looks[-1] if looks else {})
+
+
+def test_an_update_is_as_large_as_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
+    widget = NodeMap()
+    page = Page(widget, monkeypatch)
+    nodes: Nodes = {f"node{i}": ("creating", True) for i in range(100_000)}
+    show(widget, nodes)
+    assert show(widget, nodes | {f"node{i}": ("idle", True) for i in range(1000)}) == 1000
+    assert sum(map(len, page.heard[-1][1])) < 10_000
+    before = len(page.heard)
+    assert show(widget, nodes | {f"node{i}": ("idle", True) for i in range(1000)}) == 0
+    assert len(page.heard) == before
+
+
+def test_a_film_begins_where_it_was_begun_and_ends_at_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    widget = NodeMap()
+    page = Page(widget, monkeypatch)
+    show(widget, {"a": ("idle", True)})
+    widget.record("09:00")
+    show(widget, {"a": ("idle", True), "b": ("creating", False)}, time="09:01")
+    show(widget, {"a": ("idle", True), "b": ("idle", False)}, time="09:02")
+    page.ask({"kind": "film"})
+    content, (base, lengths, places, values) = page.heard[-1]
+    assert content["times"] == ["09:00", "09:01", "09:02"]
+    assert widget.frames == 3
+    film = np.frombuffer(base, np.uint8).copy()
+    assert film.tolist() == [NODE_STATES.index("idle"), EMPTY]
+    assert np.frombuffer(lengths, np.uint32).tolist() == [1, 1]
+    film[np.frombuffer(places, np.uint32)] = np.frombuffer(values, np.uint8)
+    assert film.tolist() == page.bytes.tolist()
+
+
+def test_pointing_at_a_node_tells_its_id_and_what_is_known_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    widget = NodeMap(describe=lambda node_id: ("09:00", f"{node_id}: <img src=x onerror=alert(1)>"))
+    page = Page(widget, monkeypatch)
+    show(widget, {"a": ("unusable", True)})
+    page.ask({"kind": "node", "place": 0})
+    told = {"kind": "node", "place": 0, "id": "a", "since": "09:00", "error": "a: <img src=x onerror=alert(1)>"}
+    assert page.heard[-1][0] == told
+
+
+@pytest.mark.parametrize(
+    "content",
+    [{}, {"kind": "node"}, {"kind": "node", "place": -1}, {"kind": "node", "place": 9}, {"kind": "node", "place": "0"},
+     {"kind": "film"}, {"kind": ["hello"]}, {"kind": "hidden", "hidden": "yes"}],
+    ids=str,
+)  # fmt: skip
+def test_a_front_end_that_asks_for_nonsense_gets_nothing(
+    content: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    widget = NodeMap(on_hidden=lambda _: pytest.fail("called"))
+    page = Page(widget, monkeypatch)
+    page.ask(content)
+    assert page.heard == []
