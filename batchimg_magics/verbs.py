@@ -210,6 +210,29 @@ class Verbs(ABC):
         """Stop a pool's resize; one row with how it stands then."""
         return self._frame("stop", name=name)
 
+    def size(self, name: str | None = None, **question: Any) -> pd.DataFrame:
+        """Return how many nodes the work needs, one VM size and kind of node a row, the cheapest that fits first.
+
+        Parameters
+        ----------
+        name
+            The pool that is to do it; where it is there, what its image's disks cost is counted.
+        **question
+            ``tasks`` and ``minutes`` (how long one takes); ``deadline`` (seconds or ``4h``), ``budget`` (US dollars) or
+            both; ``slots``, ``vm_size`` (a pattern), ``kind``, ``evictions``, ``windows``, ``rows``.
+
+        Returns
+        -------
+        DataFrame
+            Unknown prices are missing, never 0. `core.sizing` has the arithmetic and its sources.
+
+        Raises
+        ------
+        SpecError
+            No number of nodes could do it.
+        """
+        return self._frame("size", name=name, **question)
+
     def delete(
         self, name: str, *, image: bool = False, dry_run: bool = False, yes: bool = False, wait: bool = True
     ) -> pd.DataFrame:

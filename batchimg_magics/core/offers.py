@@ -116,3 +116,19 @@ async def smallest_like(azure: Azure, vm: Json, source: Source) -> str:
 def capabilities(size: Json) -> dict[str, str]:
     """Return what a size can, as resource SKUs say it."""
     return {str(one.get("name")): str(one.get("value")) for one in size.get("capabilities") or []}
+
+
+def vcpus(size: Json) -> int:
+    """Return how many vCPUs a VM size has: what core quotas count."""
+    return int(capabilities(size).get("vCPUs", 0))
+
+
+def memory_gib(size: Json) -> float | None:
+    """Return a VM size's memory in GiB; None where Azure does not say."""
+    found = capabilities(size).get("MemoryGB")
+    return None if found is None else float(found)
+
+
+def architecture(size: Json) -> str:
+    """Return the architecture of a VM size's processor: x64 or Arm64."""
+    return capabilities(size).get("CpuArchitectureType", "x64")

@@ -41,6 +41,7 @@ NODE_STATES = (
     "upgradingos", "offline", "preempted", "unusable", "unknown", "leavingpool", "deallocating", "deallocated",
 )  # fmt: skip
 ALLOCATION_STATES = ("steady", "resizing", "stopping")
+NODE_KINDS = ("dedicated", "spot")
 POOL_STATES = ("active", "deleting")
 #: What became of one resource in a verb's work.
 ACTIONS = ("made", "found", "changed", "deleted", "kept", "would delete", "would make", "would change")
@@ -182,6 +183,23 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("ends_in", "word", "what it ends in", ("gallery", "vhd", "managed-image")),
         Column("base", "text", "the Marketplace image it begins with: publisher:offer:sku"),
         Column("next", "text", "the line that makes a pool of it"),
+    ),
+    "size": (
+        Column("vm_size", "text", "the nodes' size"),
+        Column("kind", "word", "kind of node", NODE_KINDS),
+        Column("nodes", "int", "how many; missing where no number of them does it"),
+        Column("start_minutes", "float", "until they are ready"),
+        Column("makespan_minutes", "float", "from the request until the last task's end"),
+        Column("usd", "float", "what that costs in US dollars; missing where no price is known"),
+        Column("usd_per_node_hour", "float", "what a node costs an hour, with the disks that are known"),
+        Column("fits", "bool", "whether the quotas leave room for it"),
+        Column("limit", "text", "what does not, and what would"),
+        Column("line", "text", "the line that does it"),
+        Column("cores", "int", "cores that the nodes have"),
+        Column("cores_free", "int", "cores that the tightest quota leaves; missing where the account tells none"),
+        Column("vcpus", "int", "vCPUs of a node"),
+        Column("memory_gib", "float", "memory of a node in GiB"),
+        Column("slots", "int", "tasks that run on a node at once"),
     ),
     "delete": (
         Column("resource", "text", "its name"),

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchimg_magics.core import pools, resize
+from batchimg_magics.core import pools, resize, size_options, sizing
+from batchimg_magics.core.schemas import NODE_KINDS
 from batchimg_magics.errors import SpecError
 from batchimg_magics.jobs.job import UNTIL, known
 from batchimg_magics.spec import node_count, parse_duration, pool_name, resize_timeout
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     from batchimg_magics.core.progress import Board
     from batchimg_magics.core.tables import Table
     from batchimg_magics.jobs.job import Job
+
+
+Number = TypeVar("Number", int, float)
 
 
 def _resize(
@@ -58,9 +63,53 @@ def _stop(link: Link, name: str) -> Job:
     return run
 
 
+def _size(
+    link: Link,
+    name: str | None = None,
+    *,
+    tasks: int | None = None,
+    minutes: float | None = None,
+    deadline: str | float | None = None,
+    budget: float | None = None,
+    evictions: float | None = None,
+    kind: str | None = None,
+    **question: Any,
+) -> Job:
+    if tasks is None or minutes is None:
+        raise SpecError("there is nothing to size by", hint="say --tasks N and --minutes M, how long one takes")
+    if deadline is None and budget is None:
+        raise SpecError("nothing binds the size", hint="say --deadline 4h, --budget 200, or both")
+    asked = size_options.Question(
+        tasks=_above(tasks, "--tasks"),
+        minutes=_above(minutes, "--minutes"),
+        deadline_s=None if deadline is None else parse_duration(deadline),
+        budget_usd=None if budget is None else _above(budget, "--budget"),
+        evictions_per_hour=sizing.EVICTIONS_PER_HOUR if evictions is None else _share(evictions),
+        kinds=NODE_KINDS if kind is None else (known(kind, "--kind", NODE_KINDS),),
+        name=None if name is None else pool_name(name),
+        **question,
+    )
+    if asked.slots is not None:
+        _above(asked.slots, "--slots")
+    return lambda _: size_options.table(link.azure, asked)
+
+
+def _above(value: Number, option: str) -> Number:
+    if not 0 < value < math.inf:
+        raise SpecError(f"{option} is {value}", hint="it is more than 0")
+    return value
+
+
+def _share(value: float) -> float:
+    if not 0 <= value < 1:
+        raise SpecError(f"--evictions is {value}", hint="a share of the spot nodes an hour: 0.1 or 10%")
+    return value
+
+
 #: Verb to its job.
 JOBS: dict[str, Callable[..., Job]] = {
     "resize": _resize,
     "wait": _wait,
     "stop": _stop,
+    "size": _size,
 }

@@ -41,6 +41,11 @@ def cell(value: object) -> str:
     return " ".join(str(value).split())
 
 
+def _money(value: object) -> str:
+    """Return an amount of money: cents, and a tenth of them below one."""
+    return cell(value) if not isinstance(value, float) else f"{value:,.2f}" if value >= 1 else f"{value:.3f}"
+
+
 def captioned(caption: str, label: str) -> str:
     """Return a table's caption with the connection's label before it; LOCAL there means that nothing is real."""
     return f"{label} · {caption}" if label else caption
@@ -74,7 +79,8 @@ class _Column:
     @classmethod
     def of(cls, name: str, values: Sequence[Any]) -> _Column:
         kinds = {type(value) for value in values if value is not None}
-        return cls(name, [cell(value) for value in values], kinds <= {str}, bool(kinds) and kinds <= {int, float})
+        say = _money if name.startswith("usd") else cell
+        return cls(name, [say(value) for value in values], kinds <= {str}, bool(kinds) and kinds <= {int, float})
 
     @property
     def is_empty(self) -> bool:

@@ -22,7 +22,9 @@ __all__ = [
     "Option",
     "Verb",
     "count",
+    "number",
     "replica",
+    "share",
     "text_of",
     "whole",
 ]
@@ -154,6 +156,19 @@ def whole(word: str) -> int:
         return int(word)
     except ValueError:
         raise ValueError("it is a whole number") from None
+
+
+def number(word: str) -> float:
+    """Read a number."""
+    try:
+        return float(word)
+    except ValueError:
+        raise ValueError("it is a number") from None
+
+
+def share(word: str) -> float:
+    """Read a share: ``0.05`` or ``5%``."""
+    return number(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
 
 
 def replica(word: str) -> tuple[str, int]:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from batchimg_magics.ui.verbs.options import NAME, NO_WAIT, NODES, RESIZE_TIMEOUT, SPOT, UNTIL, Option, Verb
+from batchimg_magics.ui.verbs.options import (
+    NAME,
+    NO_WAIT,
+    NODES,
+    RESIZE_TIMEOUT,
+    SPOT,
+    UNTIL,
+    Option,
+    Verb,
+    count,
+    number,
+    share,
+)
 
 __all__ = ["VERBS"]
 
@@ -20,4 +32,27 @@ VERBS: tuple[Verb, ...] = (
         ("wait genomics", "wait genomics --until steady --timeout 30m"),
     ),
     Verb("stop", "stop a pool's resize: the nodes that are there stay", (NAME,), ("stop genomics",)),
+    Verb(
+        "size",
+        "say how many nodes the work needs, for a deadline or a budget",
+        (
+            Option("name", "the pool that is to do it", metavar="NAME", offer="pool", optional=True),
+            Option("--tasks", "how many tasks there are", metavar="N", read=count),
+            Option("--minutes", "how long one takes", metavar="M", read=number),
+            Option("--slots", "tasks that run on a node at once; by default one a vCPU", metavar="N", read=count),
+            Option("--deadline", "be done by then, e.g. 4h", metavar="DURATION"),
+            Option("--budget", "cost no more, in US dollars", metavar="USD", read=number),
+            Option("--vm-size", "only sizes like this, e.g. 'Standard_D*s_v5'", metavar="SIZE", offer="vm_size"),
+            Option("--kind", "only dedicated or only spot nodes", metavar="KIND", words=("dedicated", "spot")),
+            Option(
+                "--evictions", "spot nodes that are taken away an hour; assumed to be 10%", metavar="SHARE", read=share
+            ),
+            Option("--windows", "the nodes run Windows, which costs more"),
+            Option("--rows", "how many options to show", metavar="N", read=count),
+        ),
+        (
+            "size --tasks 10000 --minutes 12 --slots 4 --deadline 4h",
+            "size genomics --tasks 10000 --minutes 12 --budget 200 --kind spot",
+        ),
+    ),
 )
