@@ -6,18 +6,19 @@ READY := $(VENV)/.ready
 AZCLI := build/azcli-venv
 NPM := build/npm
 
-.PHONY: help demo test test-azcli test-npm lint lab crash bench docs picture clean
+.PHONY: help demo test test-azcli test-lab test-npm lint lab crash bench docs picture clean
 
 help:
 	@echo "make demo   run the quickstart notebook on the local Azure and print its tables"
 	@echo "make test   run the tests"
 	@echo "make test-azcli  run Azure's own command line against batchimg sim (installs azure-cli, which is big)"
+	@echo "make test-lab  drive the panel in JupyterLab with a headless browser (needs chromium)"
 	@echo "make test-npm  let npm's clients work against batchimg sim (needs node and npm)"
 	@echo "make lint   ruff (format and check) and mypy --strict"
 	@echo "make lab    open JupyterLab on the notebooks"
 	@echo "make crash  cut create and delete off at every request and run them again"
 	@echo "make bench  measure how fast the local Azure answers, and what 100,000 nodes cost"
-	@echo "make picture  take the README's picture of the quickstart in JupyterLab (needs chromium)"
+	@echo "make picture  take the README's pictures in JupyterLab (needs chromium)"
 	@echo "make docs   write the generated pages again"
 
 $(READY): pyproject.toml
@@ -48,6 +49,14 @@ $(NPM)/.ready: tests/npm/package.json
 	npm install --prefix $(NPM) --no-package-lock --no-audit --no-fund --loglevel=error
 	touch $@
 
+# Needs Debian's chromium, which is not Python's to install.
+$(VENV)/.playwright: $(READY)
+	$(BIN)/python -m pip install --quiet playwright notebook
+	touch $@
+
+test-lab: $(VENV)/.playwright
+	$(BIN)/python -m pytest tests/lab
+
 test-npm: $(READY) $(NPM)/.ready
 	$(BIN)/python -m tests.npm $(NPM)
 
@@ -70,10 +79,8 @@ docs: $(READY)
 	$(BIN)/python -m tests.coverage docs/coverage.md
 	$(BIN)/python -m tests.assumed docs/assumed.md
 
-# Needs Debian's chromium, which is not Python's to install.
-picture: $(READY)
-	$(BIN)/python -m pip install --quiet playwright
-	$(BIN)/python -m tests.lab.picture docs/quickstart.png
+picture: $(VENV)/.playwright
+	$(BIN)/python -m tests.lab.picture docs
 
 clean:
 	rm -rf build dist .mypy_cache .pytest_cache .ruff_cache

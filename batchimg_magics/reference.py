@@ -44,7 +44,8 @@ def _verb(verb: Verb) -> str:
         parts.append(_options(verb.options))
     if verb.takes_body:
         parts.append("The body of a `%%batchimg` cell is YAML with the options' names as keys; options win over it.\n")
-    parts += ["```", *(f"%batchimg {line}" for line in verb.examples), "```\n", _columns(SCHEMAS[verb.name])]
+    parts += ["```", *(f"%batchimg {line}" for line in verb.examples), "```\n"]
+    parts.append(_columns(SCHEMAS[verb.name]) if SCHEMAS[verb.name] else "It answers with a widget.\n")
     if verb.name in _MORE:
         schema, when = _MORE[verb.name]
         parts += [f"{when}\n", _columns(SCHEMAS[schema])]

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from batchimg_magics import connecting, profiles
 from batchimg_magics.connecting import Link, Target
 from batchimg_magics.core.progress import Board
+from batchimg_magics.core.watching import Watch
 from batchimg_magics.errors import BatchImgError, ConflictError, DetachedError, NotConnectedError
 from batchimg_magics.jobs import JOBS, NAMES
 from batchimg_magics.verbs import Verbs
@@ -21,17 +22,23 @@ from batchimg_magics.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
+    from concurrent.futures import Future
 
     import pandas as pd
 
     from batchimg_magics.connecting import Transport
     from batchimg_magics.core.azure import Azure
     from batchimg_magics.core.tables import Table
+    from batchimg_magics.core.watching import Sight
+
+T = TypeVar("T")
 
 __all__ = ["Session"]
 
 #: Real seconds that a completion may take to ask the service.
 NAMES_PATIENCE_S = 0.5
+#: Real seconds at least between two looks at a pool in a local Azure, whose hours may be minutes here.
+SECONDS_BETWEEN_LOOKS = 0.5
 #: Verbs that change a pool: one at a time for each.
 _CHANGING = frozenset({"create", "resize", "delete", "migrate"})
 
@@ -185,6 +192,52 @@ class Session(Verbs):
                 f"{work.label}: interrupted", hint=f"go on with `{work.resume_line}`, or stop with `{work.stop_line}`"
             ) from None
 
+    # -- for front ends ------------------------------------------------------------------------------------------
+
+    def submit(self, question: Callable[[Azure], Coroutine[Any, Any, T]]) -> Future[T]:
+        """Ask something on the session's loop, and return at once.
+
+        Parameters
+        ----------
+        question
+            Given the connection's clients, a coroutine that answers.
+        """
+        link = self._linked()
+        return asyncio.run_coroutine_threadsafe(_of_known_time(link.azure, question), link.loop)
+
+    def ask(self, question: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
+        """Ask something on the session's loop and wait for the answer.
+
+        Raises
+        ------
+        BatchImgError
+            What the question raised.
+        """
+        link, future = self._linked(), self.submit(question)
+        with link.moving():
+            return future.result()
+
+    def watch(self, name: str, tell: Callable[[Sight], None]) -> Watching:
+        """Look at a pool again and again until told to stop.
+
+        Parameters
+        ----------
+        name
+            The pool's.
+        tell
+            Called with each sight, on the session's thread.
+        """
+        link = self._linked()
+        pace_s = SECONDS_BETWEEN_LOOKS * (link.local.speed or 0.0) if link.local else 0.0
+        watch = Watch(link.azure, name, tell, pace_s=pace_s)
+        return Watching(watch, asyncio.run_coroutine_threadsafe(watch.run(), link.loop), link.loop)
+
+    def going_on(self, name: str) -> Work | None:
+        """Return the work that changes a pool right now in this session, or None."""
+        # Without the lock: a session that is being closed holds it while it waits for the loop, which may ask this.
+        works = [work for work in list(self._works.values()) if work.verb in _CHANGING and not work.done()]
+        return next((work for work in works if str(work.options.get("name", "")).lower() == name.lower()), None)
+
     def _frame(self, verb: str, /, **options: Any) -> pd.DataFrame:
         from batchimg_magics import frames  # pandas, which the command line does without
 
@@ -216,6 +269,35 @@ class Session(Verbs):
         return self._names.get(kind, [])
 
 
+class Watching:
+    """A pool that is being watched.
+
+    Parameters
+    ----------
+    watch, future, loop
+        What watches, as what it runs, and where.
+    """
+
+    def __init__(self, watch: Watch, future: Future[None], loop: asyncio.AbstractEventLoop) -> None:
+        self._watch = watch
+        self._future = future
+        self._loop = loop
+
+    def hurry(self) -> None:
+        """Look at once."""
+        self._loop.call_soon_threadsafe(self._watch.hurry)
+
+    def hide(self, hidden: bool) -> None:  # noqa: FBT001 - one word says it
+        """Look less often while nobody looks on, and at once when somebody does again."""
+        self._watch.hidden = hidden
+        if not hidden:
+            self.hurry()
+
+    def stop(self) -> None:
+        """Stop watching. Nothing else is stopped."""
+        self._future.cancel()
+
+
 def _run(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
     loop.run_forever()
@@ -225,6 +307,11 @@ async def _informed(azure: Azure, job: Callable[[Board], Coroutine[Any, Any, Tab
     """Do a job once the service has answered for the first time: only then is its clock known."""
     await azure.account()
     return await job(board)
+
+
+async def _of_known_time(azure: Azure, question: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
+    await azure.account()
+    return await question(azure)
 
 
 async def _shut(azure: Azure) -> None:

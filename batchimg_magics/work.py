@@ -65,6 +65,7 @@ class Work:
         self._table: Table | None = None
         self._error: BaseException | None = None
         self._over = False
+        self._then: list[Callable[[], None]] = []
         # Open once it is over. A bare lock, whose waiting is one step of the interpreter: a Ctrl-C in the midst of an
         # Event's or a Future's own Python code would leave their locks broken, or held for ever.
         self._gate = threading.Lock()
@@ -98,6 +99,8 @@ class Work:
         self._table = None if self._error else task.result()
         self._over = True
         self._gate.release()
+        for call in self._then:
+            call()
 
     def _detached(self) -> DetachedError:
         return DetachedError(
@@ -117,6 +120,10 @@ class Work:
     def done(self) -> bool:
         """Tell whether it has ended."""
         return self._over
+
+    def then(self, call: Callable[[], None]) -> None:
+        """Call something on the loop's thread once this is over; at once where it is."""
+        self._loop.call_soon_threadsafe(lambda: call() if self._over else self._then.append(call))
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for its end for so many real seconds at most, and tell whether it has ended.
@@ -142,7 +149,8 @@ class Work:
         RuntimeError
             The call comes from the loop's own thread.
         """
-        self._refuse_own_thread()
+        if not self._over:
+            self._refuse_own_thread()
         while not self._over:
             self.wait(SLICE_S)
         if self._table is None:

@@ -38,7 +38,9 @@ def test_a_quota_that_is_short_is_named_with_what_would_fit(session: Session) ->
     (row,) = found.to_dict("records")
     assert not row["fits"]
     assert row["nodes"] == 2500
-    assert "standardDSv5Family quota: 10000 cores wanted, 1000 of 1000 free; 250 nodes would take" in row["limit"]
+    assert (
+        "dedicated cores of standardDSv5Family: 10000 wanted, 1000 of 1000 free; 250 nodes would take" in row["limit"]
+    )
 
 
 def test_a_pool_that_is_there_gets_a_resize_and_its_disks_are_counted(session: Session) -> None:

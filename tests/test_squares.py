@@ -78,6 +78,14 @@ def test_an_update_is_as_large_as_what_changed(monkeypatch: pytest.MonkeyPatch) 
     assert len(page.heard) == before
 
 
+def test_squares_go_when_nodes_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    widget = NodeMap()
+    page = Page(widget, monkeypatch)
+    show(widget, {f"node{i}": ("idle", True) for i in range(250)})
+    show(widget, {f"node{i}": ("idle", True) for i in range(25)})
+    assert page.bytes.size == 25
+
+
 def test_a_film_begins_where_it_was_begun_and_ends_at_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     widget = NodeMap()
     page = Page(widget, monkeypatch)
@@ -96,13 +104,19 @@ def test_a_film_begins_where_it_was_begun_and_ends_at_what_there_is(monkeypatch:
     assert film.tolist() == page.bytes.tolist()
 
 
-def test_pointing_at_a_node_tells_its_id_and_what_is_known_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    widget = NodeMap(describe=lambda node_id: ("09:00", f"{node_id}: <img src=x onerror=alert(1)>"))
+def test_pointing_at_a_node_tells_its_id_and_then_what_is_known_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    widget = NodeMap(on_point=asked.append)
     page = Page(widget, monkeypatch)
     show(widget, {"a": ("unusable", True)})
     page.ask({"kind": "node", "place": 0})
-    told = {"kind": "node", "place": 0, "id": "a", "since": "09:00", "error": "a: <img src=x onerror=alert(1)>"}
-    assert page.heard[-1][0] == told
+    assert page.heard[-1][0] == {"kind": "node", "place": 0, "id": "a", "since": "", "error": ""}
+    assert asked == ["a"]
+    widget.tell("a", since="09:00", error="<img src=x onerror=alert(1)>")
+    assert page.heard[-1][0]["error"] == "<img src=x onerror=alert(1)>"
+    before = len(page.heard)
+    widget.tell("gone meanwhile")
+    assert len(page.heard) == before
 
 
 @pytest.mark.parametrize(

@@ -217,3 +217,5 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
 }
 SCHEMAS["stop"] = SCHEMAS["wait"]
 SCHEMAS["migrate"] = SCHEMAS["create"]
+#: The panel answers with a widget.
+SCHEMAS["panel"] = ()

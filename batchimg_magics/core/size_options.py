@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import fnmatch
+import math
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import offers, pools, pricing, quotas, sizing, waiting
@@ -16,7 +18,7 @@ from batchimg_magics.spec import closest
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.core.pricing import Rates
-    from batchimg_magics.core.quotas import Quotas
+    from batchimg_magics.core.quotas import Quota, Standing
     from batchimg_magics.core.sizing import Estimate, Load
 
 #: How many sizes are priced at once.
@@ -68,11 +70,16 @@ class Question:
         rate = 0.0 if dedicated else self.evictions_per_hour
         return sizing.Load(self.tasks, self.minutes * 60, slots, rate)
 
-    def best(self, load: Load, rate: float | None) -> Estimate | None:
-        """Return the number of nodes that answers the question; None where none does, or no price is known."""
+    def best(self, load: Load, rate: float | None, room: int | None) -> Estimate | None:
+        """Return the number of nodes that answers the question; None where none does, or no price is known.
+
+        A budget buys as many nodes as the quotas have room for; where that is too few, what it would buy without them.
+        """
         if self.budget_usd is not None:
-            allowed = float("inf") if self.deadline_s is None else self.deadline_s
-            return None if rate is None else sizing.for_budget(load, self.budget_usd, rate, allowed)
+            if rate is None:
+                return None
+            buy = partial(sizing.for_budget, load, self.budget_usd, rate, deadline_s=self.deadline_s or math.inf)
+            return (buy(most=room) if room else None) or buy()
         return sizing.for_deadline(load, self.deadline_s or 0.0, rate)
 
 
@@ -92,7 +99,7 @@ async def table(azure: Azure, question: Question) -> Table:
         )
     found, left, pool = await waiting.together(
         offers.sizes(azure),
-        quotas.read(azure, but_for=question.name),
+        quotas.standing(azure, but_for=question.name),
         pools.read(azure, question.name) if question.name else _nothing(),
     )
     wanted = _fitting(found, question)
@@ -173,13 +180,13 @@ def _refuse_budget(question: Question, priced: list[Rates]) -> None:
         )
 
 
-def _row(size: Json, rates: Rates, kind: str, question: Question, left: Quotas, pool: Json | None) -> dict[str, Any]:
+def _row(size: Json, rates: Rates, kind: str, question: Question, left: Standing, pool: Json | None) -> dict[str, Any]:
     dedicated = kind == "dedicated"
     name, vcpus = str(size["name"]), offers.vcpus(size)
     slots = question.slots or max(1, vcpus)
     load, rate = question.load(slots, dedicated=dedicated), rates.node(dedicated=dedicated)
-    best = question.best(load, rate)
-    tightest = next(iter(left.left(str(size.get("familyName")), dedicated=dedicated)), None)
+    tightest = next(iter(left.room(size).binding(dedicated=dedicated)), None)
+    best = question.best(load, rate, None if tightest is None else tightest.free // max(1, vcpus))
     row: dict[str, Any] = {
         "vm_size": name,
         "kind": kind,
@@ -210,9 +217,9 @@ def _row(size: Json, rates: Rates, kind: str, question: Question, left: Quotas, 
     }
 
 
-def _short(left: quotas.Left, load: Load, vcpus: int, best: Estimate) -> str:
+def _short(left: Quota, load: Load, vcpus: int, best: Estimate) -> str:
     """Return in words what the quota leaves of the plan."""
-    said = f"{left.quota} quota: {best.nodes * vcpus} cores wanted, {left.free} of {left.cores} free"
+    said = f"{left.name}: {best.nodes * vcpus} wanted, {left.free} of {left.limit} free"
     nodes = left.free // vcpus
     if not nodes:
         return said

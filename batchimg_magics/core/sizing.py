@@ -138,7 +138,9 @@ def for_deadline(load: Load, deadline_s: float, usd_per_hour: float | None) -> E
     return next((one for one in found if one.makespan_s <= deadline_s), None)
 
 
-def for_budget(load: Load, usd: float, usd_per_hour: float, deadline_s: float = math.inf) -> Estimate | None:
+def for_budget(
+    load: Load, usd: float, usd_per_hour: float, *, deadline_s: float = math.inf, most: int = MOST_NODES
+) -> Estimate | None:
     """Return the number of nodes that is done first and costs no more; None where none does.
 
     Parameters
@@ -149,8 +151,10 @@ def for_budget(load: Load, usd: float, usd_per_hour: float, deadline_s: float = 
         What may be spent.
     deadline_s
         When it has to be done.
+    most
+        More nodes than these cannot be had.
     """
-    found = (estimate(load, nodes, usd_per_hour) for nodes in _steps(load))
+    found = (estimate(load, nodes, usd_per_hour) for nodes in _steps(load) if nodes <= most)
     fitting = [one for one in found if one.usd is not None and one.usd <= usd and one.makespan_s <= deadline_s]
     return min(fitting, key=lambda one: (one.makespan_s, one.nodes), default=None)
 

@@ -36,7 +36,8 @@ def line(verb: str, options: Mapping[str, Any], *, cell: bool = False) -> str:
         words.append(_word(name))
     for key, value in options.items():
         option = option_of(key)
-        if key == "name" or value in (None, False, (), {}):
+        # By identity: 0 equals False, and `--nodes 0` means something.
+        if key == "name" or value is None or value is False or value in ((), {}):
             continue
         if value is True:
             words.append(option)

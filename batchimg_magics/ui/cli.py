@@ -75,6 +75,10 @@ def _run(asked: lines.Line) -> None:
     if asked.verb.name == "help":
         _print(lines.help_table(asked.options.get("verb"), PROG), "", asked)
         return
+    if asked.verb.name == "panel":
+        raise SpecError(
+            "a panel needs a notebook", hint="there it is `%batchimg panel NAME`; here: batchimg nodes NAME"
+        )
     from batchimg_magics.session import Session
 
     with Session() as session:

@@ -30,8 +30,8 @@ class NodeMap(anywidget.AnyWidget):
 
     Parameters
     ----------
-    describe
-        Given a node's id, says (since, error) for whoever points at it.
+    on_point
+        Called with the id of the node that somebody points at; `tell` answers.
     on_hidden
         Called with whether the page is hidden, so that looking can slow down.
 
@@ -44,20 +44,21 @@ class NodeMap(anywidget.AnyWidget):
     """
 
     _esm = _HERE.joinpath("heatmap.js").read_text(encoding="utf-8")
-    _css = _HERE.joinpath("heatmap.css").read_text(encoding="utf-8")
+    # The panel's style comes along: it has no script of its own, and a map is on every panel.
+    _css = "".join(_HERE.joinpath(name).read_text(encoding="utf-8") for name in ("heatmap.css", "panel.css"))
     words = traitlets.List(traitlets.Unicode()).tag(sync=True)
     frames = traitlets.Int(0).tag(sync=True)
 
     def __init__(
         self,
         *,
-        describe: Callable[[str], tuple[str, str]] | None = None,
+        on_point: Callable[[str], None] | None = None,
         on_hidden: Callable[[bool], None] | None = None,
         **traits: Any,
     ) -> None:
         self.squares = Squares()
         super().__init__(words=list(self.squares.words), **traits)
-        self._describe = describe
+        self._on_point = on_point
         self._on_hidden = on_hidden
         self._sequence = 0
         self._film: Film | None = None
@@ -79,7 +80,7 @@ class NodeMap(anywidget.AnyWidget):
             How many squares changed.
         """
         change = self.squares.update(ids, states, dedicated)
-        if change.grew:
+        if change.whole:
             self.words = list(self.squares.words)
         if not change.places.size:
             return 0
@@ -87,12 +88,17 @@ class NodeMap(anywidget.AnyWidget):
             self._film.add(time, change.places, change.bytes)
             self.frames = len(self._film.times)
         self._sequence += 1
-        if change.grew:
+        if change.whole:
             self._send_all()
         else:
             content = {"kind": "change", "sequence": self._sequence}
             self.send(content, buffers=[change.places.tobytes(), change.bytes.tobytes()])
         return int(change.places.size)
+
+    def tell(self, node_id: str, *, since: str = "", error: str = "") -> None:
+        """Say what is known of a node to whoever points at it."""
+        if (place := self.squares.place(node_id)) is not None:
+            self.send({"kind": "node", "place": place, "id": node_id, "since": since, "error": error})
 
     def record(self, time: str) -> None:
         """Begin a film: what follows can be played back."""
@@ -109,11 +115,11 @@ class NodeMap(anywidget.AnyWidget):
             case {"kind": "hello"}:
                 self._send_all()
             case {"kind": "node", "place": int(place)} if 0 <= place < len(self.squares.ids):
-                node_id = self.squares.ids[place]
-                since, error = self._describe(node_id) if self._describe else ("", "")
-                self.send({"kind": "node", "place": place, "id": node_id, "since": since, "error": error})
+                self.tell(self.squares.ids[place])
+                if self._on_point:
+                    self._on_point(self.squares.ids[place])
             case {"kind": "film"} if self._film is not None:
-                buffers = self._film.buffers(self.squares.bytes.size)
+                buffers = self._film.buffers()
                 self.send({"kind": "film", "times": self._film.times}, buffers=buffers)
             case {"kind": "hidden", "hidden": bool(hidden)} if self._on_hidden:
                 self._on_hidden(hidden)

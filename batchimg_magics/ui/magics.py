@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     import pandas as pd
     from IPython.core.completer import CompletionContext, SimpleMatcherResult
     from IPython.core.interactiveshell import InteractiveShell
+    from ipywidgets import DOMWidget
 
     from batchimg_magics.core.tables import Table
-    from batchimg_magics.session import Session
+    from batchimg_magics.ui.session import Session
 
 __all__ = ["BatchImgMagics", "expand", "load", "unload"]
 
@@ -83,7 +84,7 @@ class BatchImgMagics(Magics):
     def session(self) -> Session:
         """The kernel's one connection, made when it is first needed."""
         if self._session is None:
-            from batchimg_magics.session import Session
+            from batchimg_magics.ui.session import Session
 
             self._session = Session()
         return self._session
@@ -100,7 +101,7 @@ class BatchImgMagics(Magics):
     @line_cell_magic
     def batchimg(
         self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
-    ) -> pd.DataFrame | None:
+    ) -> pd.DataFrame | DOMWidget | None:
         """From a prepared VM to an Azure Batch pool of any size."""
         target, words = _target(lines.split(line.rstrip().removesuffix(";")))
         try:
@@ -116,7 +117,7 @@ class BatchImgMagics(Magics):
 
     batchimg.__doc__ = f"{batchimg.__doc__}\n\n{lines.overview()}"
 
-    def _answer(self, verb: str, options: dict[str, Any]) -> pd.DataFrame:
+    def _answer(self, verb: str, options: dict[str, Any]) -> pd.DataFrame | DOMWidget:
         if verb == "help":
             return _dressed(lines.help_table(options.get("verb")))
         settings = {name: said for name, said in (("world", self.world), ("speed", self.speed)) if said}
@@ -124,6 +125,8 @@ class BatchImgMagics(Magics):
             options = {**settings, **options}
         elif verb != "connect" and settings and not self.session.connected:
             self._work("connect", settings)
+        if verb == "panel":
+            return self.session.panel(**options)
         return _dressed(self._work(verb, options), self.session.label)
 
     def _work(self, verb: str, options: dict[str, Any]) -> Table:

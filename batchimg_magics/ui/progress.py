@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.tables import Table
     from batchimg_magics.work import Work
 
-__all__ = ["Notebook", "Screen", "Silent", "Terminal", "duration", "follow"]
+__all__ = ["Notebook", "Screen", "Silent", "Terminal", "duration", "follow", "steps_html"]
 
 #: Real seconds between two looks at the work. A wait in slices lets Ctrl-C through.
 SLICE_S = 0.1
@@ -94,6 +94,30 @@ def _says(step: Step, now: float) -> str:
     return " · ".join([*said, *([step.detail] if step.detail else [])])
 
 
+def steps_html(label: str, steps: Sequence[Step], now: float) -> str:
+    """Return a bar for each running step, and how many are over, as HTML."""
+    bars = "".join(_bar(step, now) for step in steps if step.ended is None)
+    return f"<div>{escape(label)}{escape(_over(steps))}{bars}</div>"
+
+
+def _over(steps: Sequence[Step]) -> str:
+    # Of how many, nobody knows: steps are put on the board as they begin.
+    ended = sum(1 for step in steps if step.ended is not None)
+    return f" · {ended} step{'s'[: ended > 1]} done" if ended else ""
+
+
+def _bar(step: Step, now: float) -> str:
+    part = _part(step, now)
+    fill = "" if part is None else f"width:{part:.0%};background:var(--jp-brand-color1,#1976d2);height:100%"
+    rail = "flex:0 0 12em;height:.6em;background:var(--jp-layout-color3,#ccc);border-radius:.3em;overflow:hidden"
+    return (
+        '<div style="display:flex;flex-wrap:wrap;align-items:center;gap:0 .8em">'
+        f'<span style="flex:0 0 16em">{escape(step.name)}</span>'
+        f'<div style="{rail}"><div style="{fill}"></div></div>'
+        f"<span>{escape(_says(step, now))}</span></div>"
+    )
+
+
 class Silent:
     """Shows nothing."""
 
@@ -149,28 +173,13 @@ class Notebook:
         if not steps:
             return  # an output that is shown can be emptied but not taken back
         running = [step for step in steps if step.ended is None]
-        ended = len(steps) - len(running)  # of how many, nobody knows: steps are put on the board as they begin
-        over = f" · {ended} step{'s'[: ended > 1]} done" if ended else ""
-        bars = "".join(self._bar(step, now) for step in running)
         said = "; ".join(f"{step.name} {_says(step, now)}" for step in running)
-        self._put(f"<div>{escape(label)}{escape(over)}{bars}</div>", f"{label}{over}: {said}")
+        self._put(steps_html(label, steps, now), f"{label}{_over(steps)}: {said}")
 
     def close(self, last: str) -> None:
         """Leave the last line."""
         if last:
             self._put(f"<div>{escape(last)}</div>", last)
-
-    @staticmethod
-    def _bar(step: Step, now: float) -> str:
-        part = _part(step, now)
-        fill = "" if part is None else f"width:{part:.0%};background:var(--jp-brand-color1,#1976d2);height:100%"
-        rail = "flex:0 0 12em;height:.6em;background:var(--jp-layout-color3,#ccc);border-radius:.3em;overflow:hidden"
-        return (
-            '<div style="display:flex;align-items:center;gap:.8em">'
-            f'<span style="flex:0 0 16em">{escape(step.name)}</span>'
-            f'<div style="{rail}"><div style="{fill}"></div></div>'
-            f"<span>{escape(_says(step, now))}</span></div>"
-        )
 
     def _put(self, html: str, plain: str) -> None:
         from IPython.display import display

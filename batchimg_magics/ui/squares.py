@@ -41,13 +41,13 @@ class Change:
         The squares, ``uint32``.
     bytes
         What they are now, ``uint8``, in the same order.
-    grew
-        Whether there are more squares than before, or other words: a front end then needs the whole.
+    whole
+        Whether there are more or fewer squares than before, or other words: a front end then needs the whole.
     """
 
     places: Places
     bytes: Bytes
-    grew: bool
+    whole: bool
 
 
 class Film:
@@ -85,14 +85,14 @@ class Film:
         if places.size and (needed := int(places.max()) + 1) > self.base.size:
             self.base = np.concatenate([self.base, np.full(needed - self.base.size, EMPTY, np.uint8)])
 
-    def buffers(self, squares: int) -> list[bytes]:
-        """Return base, lengths, places and bytes, the base as wide as the map is now."""
-        base = np.full(max(squares, self.base.size), EMPTY, np.uint8)
-        base[: self.base.size] = self.base
-        lengths = np.array([0, *(places.size for places, _ in self.changes)][1:], np.uint32)
-        places = [places for places, _ in self.changes] or [np.empty(0, np.uint32)]
+    def buffers(self) -> list[bytes]:
+        """Return base, lengths, places and bytes, the base as wide as the map ever was."""
+        for places, _ in self.changes:
+            self._grow_base(places)
+        lengths = np.array([places.size for places, _ in self.changes], np.uint32)
+        moved = [places for places, _ in self.changes] or [np.empty(0, np.uint32)]
         states = [values for _, values in self.changes] or [np.empty(0, np.uint8)]
-        return [one.tobytes() for one in (base, lengths, np.concatenate(places), np.concatenate(states))]
+        return [one.tobytes() for one in (self.base, lengths, np.concatenate(moved), np.concatenate(states))]
 
 
 class Squares:
@@ -116,6 +116,10 @@ class Squares:
         self._place: dict[str, int] = {}
         self._free: list[int] = []
 
+    def place(self, node_id: str) -> int | None:
+        """Return where a node's square is, or None."""
+        return self._place.get(node_id)
+
     def update(self, ids: Sequence[str], states: Sequence[str], dedicated: Sequence[bool]) -> Change:
         """Take in the nodes that there are now, and return what changed.
 
@@ -135,8 +139,9 @@ class Squares:
         was = np.full(now.size, EMPTY, np.uint8)
         was[: before.size] = before
         changed = np.flatnonzero(now != was).astype(np.uint32)
-        self.bytes = now
-        return Change(changed, now[changed], grew=now.size != before.size or len(self.words) != words)
+        self.bytes = now[: self._trim()]
+        whole = self.bytes.size != before.size or len(self.words) != words
+        return Change(changed, now[changed], whole)
 
     def _code(self, state: str) -> int:
         code = self._index.get(state)
@@ -153,6 +158,13 @@ class Squares:
         for place in places:
             self.ids[place] = ""
         self._free = sorted(self._free + places, reverse=True)
+
+    def _trim(self) -> int:
+        """Let empty squares at the end go, and return how many squares are left."""
+        while self.ids and not self.ids[-1]:
+            self.ids.pop()
+        self._free = [place for place in self._free if place < len(self.ids)]
+        return len(self.ids)
 
     def _settle(self, node_id: str) -> int:
         place = self._place.get(node_id)

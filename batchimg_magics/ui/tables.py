@@ -184,5 +184,6 @@ def _class(column: _Column) -> str:
 
 def _said(said: str) -> str:
     """Return the end of a cell's opening tag and its text."""
-    short = shorten(said, HTML_WIDTH)
+    # A line is there to be copied: it stays whole.
+    short = said if said.startswith("%batchimg ") else shorten(said, HTML_WIDTH)
     return f">{escape(said)}" if short == said else f' title="{escape(said)}">{escape(short)}'

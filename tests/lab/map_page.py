@@ -5,27 +5,19 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-import shutil
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from playwright.sync_api import sync_playwright
 
 from batchimg_magics.core.schemas import NODE_STATES
+from tests.lab.driver import chromium
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Page
 
-FLAGS = [
-    f"--{flag}"
-    for flag in (
-        "headless", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-        "disable-component-update", "disable-sync",
-    )
-]  # fmt: skip
 _PAGE = """<!doctype html><meta charset="utf-8"><style>body{margin:16px;font-family:sans-serif}%s</style>
 <div id="here"></div><script type="module">
 const source = %s;
@@ -69,13 +61,10 @@ def page(width: int = 900, height: int = 700) -> Iterator[Page]:
     """Open the map on a page of its own, which fetches nothing."""
     here = resources.files("batchimg_magics.ui")
     script, style = (here.joinpath(name).read_text(encoding="utf-8") for name in ("heatmap.js", "heatmap.css"))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        opened = browser.new_page(viewport={"width": width, "height": height})
+    with chromium(viewport={"width": width, "height": height}) as opened:
         opened.set_content(_PAGE % (style, json.dumps(script), json.dumps(NODE_STATES)))
         opened.wait_for_function("window.ready")
         yield opened
-        browser.close()
 
 
 def encoded(values: Any) -> str:

@@ -55,4 +55,10 @@ VERBS: tuple[Verb, ...] = (
             "size genomics --tasks 10000 --minutes 12 --budget 200 --kind spot",
         ),
     ),
+    Verb(
+        "panel",
+        "show a pool on a panel: its size with a forecast, its nodes as they come",
+        (Option("name", "the pool's name", metavar="NAME", offer="pool", optional=True),),
+        ("panel genomics", "panel"),
+    ),
 )

@@ -1,0 +1,148 @@
+"""What a resize will need before anybody asks for it: cores, replicas, rounds, minutes, money. Pure arithmetic."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import pools, pricing, sizing
+from batchimg_magics.spec.values import MIN_RESIZE_TIMEOUT_S
+
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from batchimg_magics.core.pools import Counts
+    from batchimg_magics.core.pricing import Rates
+    from batchimg_magics.core.quotas import Quota, Room
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a pool's size depends on, as it stood when it was read.
+
+    Parameters
+    ----------
+    vm_size, memory_gib
+        Of its nodes; their vCPUs are the room's.
+    room
+        What the quotas leave to it.
+    rates
+        What a node costs.
+    replicas
+        Replicas of its image version in the account's region; None: its image is none of a gallery's, or not told.
+    usd_per_hour_limit
+        What the connection allows; None: no limit.
+    expires
+        When the pool goes to zero by itself; None: never.
+    autoscale
+        Whether a formula sets its size.
+    """
+
+    vm_size: str
+    room: Room
+    rates: Rates
+    memory_gib: float | None = None
+    replicas: int | None = None
+    usd_per_hour_limit: float | None = None
+    expires: dt.datetime | None = None
+    autoscale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a resize to a target will need.
+
+    Parameters
+    ----------
+    cores
+        (quota, cores wanted of it), the tightest first.
+    replicas_wanted
+        Replicas that so many nodes want.
+    rounds, ready_s
+        How many resizes it probably takes, and how long until the nodes are ready.
+    timeout_s
+        The resize timeout that the size needs.
+    usd_per_hour, usd_until_expiry
+        What all nodes cost, disks too; None: not known, or no expiry.
+    impossible
+        Why it cannot be asked for; empty: it can.
+    doubts
+        What may go wrong.
+    """
+
+    cores: tuple[tuple[Quota, int], ...]
+    replicas_wanted: int
+    rounds: int
+    ready_s: float
+    timeout_s: float
+    usd_per_hour: float | None
+    usd_until_expiry: float | None
+    impossible: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = field(default=())
+
+
+def forecast(
+    situation: Situation, now: Counts, target: Counts, *, timeout_s: float | None = None, at: float = 0.0
+) -> Forecast:
+    """Return what it needs to bring a pool from `now` to `target`.
+
+    Parameters
+    ----------
+    situation
+        What it depends on.
+    now, target
+        Nodes that there are, and that are wanted.
+    timeout_s
+        The resize timeout that was chosen; None: as the size needs.
+    at
+        The service's time.
+    """
+    room, grown = situation.room, max(0, target.total - now.total)
+    needed_s = pools.timeout_s(target.total)
+    usd = situation.rates.cost(target.dedicated, target.spot) if target.total else 0.0
+    lasts_s = None if situation.expires is None else max(0.0, situation.expires.timestamp() - at)
+    cores = tuple(
+        (one, (target.dedicated if dedicated else target.spot) * room.cores)
+        for dedicated in (True, False)
+        for one in room.binding(dedicated=dedicated)
+    )
+    return Forecast(
+        cores=cores,
+        replicas_wanted=sizing.replicas(target.total),
+        rounds=sizing.rounds(grown),
+        ready_s=sizing.start_s(grown),
+        timeout_s=needed_s,
+        usd_per_hour=usd,
+        usd_until_expiry=None if lasts_s is None else pricing.spent(usd, lasts_s),
+        impossible=tuple(_impossible(situation, target, usd, timeout_s)),
+        doubts=tuple(_doubts(situation, target, usd, timeout_s, needed_s)),
+    )
+
+
+def _impossible(situation: Situation, target: Counts, usd: float | None, timeout_s: float | None) -> list[str]:
+    said = []
+    if missing := situation.room.missing(target):
+        said.append(missing)
+    limit = situation.usd_per_hour_limit
+    if limit is not None and target.total and (usd is None or usd > limit):
+        cost = "what it costs is not known" if usd is None else f"${usd:,.2f} an hour"
+        said.append(f"{cost}, and this connection allows ${limit:,.2f}")
+    if timeout_s is not None and timeout_s < MIN_RESIZE_TIMEOUT_S:
+        said.append("Azure's rule: a resize timeout is at least 5 minutes")
+    if situation.autoscale:
+        said.append("a formula sets the size of this pool: turn it off first")
+    return said
+
+
+def _doubts(
+    situation: Situation, target: Counts, usd: float | None, timeout_s: float | None, needed_s: float
+) -> list[str]:
+    said = []
+    wanted = sizing.replicas(target.total)
+    if situation.replicas is not None and situation.replicas < wanted:
+        said.append(f"{situation.replicas} of {wanted} replicas that so many nodes want: they will come more slowly")
+    if timeout_s is not None and MIN_RESIZE_TIMEOUT_S <= timeout_s < needed_s:
+        said.append(f"a timeout of {timeout_s / 60:.0f} min is short: so many nodes want {needed_s / 60:.0f}")
+    if usd is None and target.total:
+        said.append("the price is not known")
+    return said

@@ -1,0 +1,97 @@
+"""Reading what a pool's size depends on, for a forecast."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import offers, pools, pricing, quotas, waiting
+from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.forecast import Situation
+from batchimg_magics.errors import AuthenticationError, NotFoundError
+from batchimg_magics.resource_ids import ResourceId
+from batchimg_magics.spec import closest
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Azure, Json
+
+#: Image versions are read across subscriptions, which the SDK's client cannot.
+_GALLERY_API_VERSION = "2024-03-03"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The image that a pool's nodes are made from.
+
+    Parameters
+    ----------
+    name
+        In words, as short as tells it.
+    published
+        When the version was published; None: not told.
+    replicas
+        Replicas in the account's region; None: not told.
+    """
+
+    name: str
+    published: dt.datetime | None = None
+    replicas: int | None = None
+
+
+async def read(azure: Azure, name: str) -> tuple[Situation, Image]:
+    """Read what a pool's size depends on.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such pool; the hint names the nearest.
+    """
+    pool = await pools.read(azure, name)
+    if pool is None:
+        known = [one["name"] for one in await pools.listed(azure)]
+        raise NotFoundError(
+            f"there is no pool {name!r} in account {azure.scope.account!r}",
+            hint=closest(name, known) or "`%batchimg create` makes one",
+            status_code=404,
+            code="PoolNotFound",
+        )
+    image, rates, standing, sizes = await waiting.together(
+        _image(azure, pool), pricing.of_pool(azure, pool), quotas.standing(azure, but_for=name), offers.sizes(azure)
+    )
+    wanted = str(pool["properties"]["vmSize"])
+    # A size that Batch offers no longer still has its pools: nothing is known of its cores then.
+    size = next((one for one in sizes if str(one["name"]).lower() == wanted.lower()), {"name": wanted})
+    situation = Situation(
+        vm_size=str(size["name"]),
+        room=standing.room(size),
+        rates=rates,
+        memory_gib=offers.memory_gib(size),
+        replicas=image.replicas,
+        autoscale=dig(pool, "properties", "scaleSettings", "autoScale") is not None,
+    )
+    return situation, image
+
+
+async def _image(azure: Azure, pool: Json) -> Image:
+    reference = (
+        dig(pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration", "imageReference") or {}
+    )
+    image_id = reference.get("id")
+    if not image_id:
+        return Image(":".join(str(reference.get(key)) for key in ("publisher", "offer", "sku")))
+    short = "/".join(name for _, name in ResourceId.parse(image_id).path[-2:])
+    if "/versions/" not in image_id.lower():
+        return Image(short)
+    try:
+        answer = await azure.get(f"{image_id}?api-version={_GALLERY_API_VERSION}")
+    except (NotFoundError, AuthenticationError):
+        return Image(f"{short} (gone, or not to be seen)", replicas=0)
+    profile = dig(answer.json(), "properties", "publishingProfile") or {}
+    here = region_key(str((await azure.account())["location"]))
+    counts = {
+        region_key(str(one["name"])): int(one.get("regionalReplicaCount") or 1)
+        for one in profile.get("targetRegions") or []
+    }
+    published = profile.get("publishedDate")
+    return Image(short, dt.datetime.fromisoformat(published) if published else None, counts.get(here, 0))

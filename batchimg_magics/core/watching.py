@@ -1,0 +1,135 @@
+"""Watching one pool: look, tell, wait, and look less often where less happens."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import nodes as node_pages
+from batchimg_magics.core import pools
+from batchimg_magics.core.nodes import Census
+from batchimg_magics.errors import NotFoundError, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.nodes import Node
+    from batchimg_magics.core.pools import State
+
+#: Seconds of the service's time between two looks: while a pool changes, when it is steady, and when nobody looks on.
+BUSY_S, STEADY_S, HIDDEN_S = 5.0, 30.0, 120.0
+#: After a look that failed, twice as long each time, up to this.
+LONGEST_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What one look saw.
+
+    Parameters
+    ----------
+    at
+        When, in seconds of the service's time.
+    pool
+        The pool; None: it is not there any more.
+    nodes
+        Its nodes: id, state and kind.
+    problem
+        Why this look saw nothing new; pool and nodes are then those of the look before.
+    """
+
+    at: float
+    pool: State | None
+    nodes: tuple[Node, ...] = ()
+    problem: str = ""
+
+    @property
+    def census(self) -> Census:
+        """The nodes by state and kind."""
+        return Census.of(self.nodes)
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether nothing is on its way."""
+        return self.pool is None or (self.pool.allocation == "steady" and not self.census.on_their_way)
+
+
+async def look(azure: Azure, pool: str) -> Sight:
+    """Look once.
+
+    Raises
+    ------
+    ServiceError
+        Azure did not answer.
+    """
+    try:
+        seen = await pools.state(azure, pool)
+        found = await node_pages.listed(azure, pool, states_only=True)
+    except NotFoundError:
+        return Sight(azure.now(), None)
+    return Sight(azure.now(), seen, tuple(found))
+
+
+class Watch:
+    """Looks at a pool again and again, until it is cancelled.
+
+    Parameters
+    ----------
+    azure, pool
+        Which.
+    tell
+        Called with each sight, on the loop.
+    pace_s
+        The service's seconds that pass at least between two looks: a local Azure's hours may be a person's minutes.
+
+    Attributes
+    ----------
+    hidden
+        Whether nobody looks on at the moment.
+    """
+
+    def __init__(self, azure: Azure, pool: str, tell: Callable[[Sight], None], *, pace_s: float = 0.0) -> None:
+        self.azure = azure
+        self.pool = pool
+        self.hidden = False
+        self._tell = tell
+        self._pace_s = pace_s
+        self._asked = asyncio.Event()
+        self._last: Sight | None = None
+
+    def hurry(self) -> None:
+        """Look at once; to be called on the loop."""
+        self._asked.set()
+
+    async def run(self) -> None:
+        """Go on for ever."""
+        failures = 0
+        while True:
+            try:
+                self._last = await look(self.azure, self.pool)
+            except ServiceError as error:
+                failures += 1
+                before = self._last or Sight(self.azure.now(), None)
+                self._tell(Sight(self.azure.now(), before.pool, before.nodes, error.message))
+            else:
+                failures = 0
+                self._tell(self._last)
+            await self._pause(self._pause_s(failures))
+
+    def _pause_s(self, failures: int) -> float:
+        quiet = self._last is not None and self._last.is_quiet
+        usual = HIDDEN_S if self.hidden else STEADY_S if quiet else BUSY_S
+        return max(self._pace_s, min(LONGEST_S, usual * 2.0**failures))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait so long, or until somebody is in a hurry."""
+        self._asked.clear()
+        waits = [asyncio.ensure_future(self.azure.sleep(seconds)), asyncio.ensure_future(self._asked.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for one in waits:
+                one.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)

@@ -1,0 +1,26 @@
+"""A `%batchimg` line with a button that copies it, as a widget."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import anywidget
+import traitlets
+
+__all__ = ["CopyLine"]
+
+_HERE = resources.files("batchimg_magics.ui")
+
+
+class CopyLine(anywidget.AnyWidget):
+    """A line to copy.
+
+    Attributes
+    ----------
+    line
+        The line.
+    """
+
+    _esm = _HERE.joinpath("copyline.js").read_text(encoding="utf-8")
+    _css = _HERE.joinpath("copyline.css").read_text(encoding="utf-8")
+    line = traitlets.Unicode("").tag(sync=True)

@@ -1,0 +1,53 @@
+"""The pools to choose a panel from."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+
+from batchimg_magics.errors import BatchImgError
+from batchimg_magics.ui.panel.panel import Bundle, Panel, alert, with_html
+
+if TYPE_CHECKING:
+    from batchimg_magics.session import Session
+
+__all__ = ["Chooser"]
+
+
+class Chooser(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
+    """A list of the account's pools; the one that is chosen shows its panel below.
+
+    Parameters
+    ----------
+    session
+        Whose connection.
+    """
+
+    def __init__(self, session: Session) -> None:
+        rows = session.run("pools").rows()
+        self._session = session
+        self._said = [f"{row['pool']} ({row['vm_size']}, {row['dedicated']} + {row['spot']} nodes)" for row in rows]
+        choices = list(zip(self._said, (row["pool"] for row in rows), strict=True))
+        self.pools = w.Dropdown(options=choices, description="Pool", layout=w.Layout(width="30em", max_width="100%"))
+        self.choose = w.Button(description="Open", button_style="primary", disabled=not choices)
+        self.choose.on_click(lambda _: self.show())
+        self.below = w.VBox(
+            [] if choices else [w.HTML("There is no pool yet: <code>%batchimg create</code> makes one.")]
+        )
+        layout = w.Layout(flex_flow="row wrap")
+        super().__init__([w.HBox([self.pools, self.choose], layout=layout), self.below])
+
+    def show(self) -> None:
+        """Show the panel of the pool that is chosen."""
+        for one in self.below.children:
+            one.close()
+        try:
+            self.below.children = [Panel(self._session, self.pools.value)]
+        except BatchImgError as error:
+            self.below.children = [w.HTML(alert(error))]
+
+    def _repr_mimebundle_(self, **options: Any) -> Bundle:
+        rows = "".join(f"<li>{escape(said)}</li>" for said in self._said)
+        return with_html(super()._repr_mimebundle_(**options), f"<div>pools:<ul>{rows or '<li>none</li>'}</ul></div>")

@@ -1,0 +1,114 @@
+"""The second tab, "How many do I need?": the `size` verb as a form, whose rows can be taken over."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as w
+
+from batchimg_magics.errors import BatchImgError
+from batchimg_magics.ui.tables import cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchimg_magics.core.tables import Table
+
+__all__ = ["QuestionTab"]
+
+_WIDE = {"description_width": "9em"}
+_SHOWN = ("vm_size", "kind", "nodes", "makespan_minutes", "usd", "fits", "limit")
+
+
+class QuestionTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
+    """Tasks, minutes, deadline, budget; and the options that answer.
+
+    Parameters
+    ----------
+    ask
+        Given options of `size`, returns its table.
+    take
+        Called with (dedicated, spot) when a row is taken over.
+    """
+
+    def __init__(self, ask: Callable[[dict[str, Any]], Table], take: Callable[[int | None, int | None], None]) -> None:
+        self.tasks = w.BoundedIntText(1000, min=1, max=10**9, description="Tasks", style=_WIDE)
+        self.minutes = w.BoundedFloatText(10.0, min=0.01, max=10**6, description="Minutes each", style=_WIDE)
+        self.slots = w.BoundedIntText(0, min=0, max=256, description="At once a node", style=_WIDE)
+        self.slots.tooltip = "0: one for each vCPU"
+        self.deadline = w.Text("4h", placeholder="4h, 90m", description="Deadline", style=_WIDE)
+        self.budget = w.Text("", placeholder="US dollars", description="Budget", style=_WIDE)
+        self.only_this = w.Checkbox(value=True, description="Only this pool's VM size", indent=False)
+        self.ask = w.Button(description="Ask", button_style="primary", tooltip="Work out the options")
+        self.answer = w.HTML()
+        self.rows = w.Dropdown(
+            options=[], description="Option", style=_WIDE, layout=w.Layout(width="36em", max_width="100%")
+        )
+        self.take = w.Button(description="Take over", tooltip="Put this option into the sizing tab", disabled=True)
+        self.vm_size = ""
+        self._ask, self._take = ask, take
+        self.ask.on_click(lambda _: self.put())
+        self.take.on_click(lambda _: self._taken())
+        row = w.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 12px")
+        super().__init__(
+            [
+                w.HBox([self.tasks, self.minutes, self.slots], layout=row),
+                w.HBox([self.deadline, self.budget], layout=row),
+                w.HBox([self.only_this, self.ask], layout=row),
+                self.answer,
+                w.HBox([self.rows, self.take], layout=row),
+            ]
+        )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of `size` that the form says."""
+        said: dict[str, Any] = {"tasks": self.tasks.value, "minutes": self.minutes.value}
+        if self.slots.value:
+            said["slots"] = self.slots.value
+        if self.deadline.value.strip():
+            said["deadline"] = self.deadline.value.strip()
+        if self.budget.value.strip():
+            said["budget"] = self.budget.value.strip().removeprefix("$")
+        if self.only_this.value and self.vm_size:
+            said["vm_size"] = self.vm_size
+        return said
+
+    def put(self) -> None:
+        """Ask, and show what comes."""
+        self.rows.options, self.take.disabled = [], True
+        try:
+            options = self.options
+            if "budget" in options:
+                options["budget"] = float(options["budget"])
+            table = self._ask(options)
+        except (BatchImgError, ValueError) as error:
+            hint = getattr(error, "hint", "a budget is a number of US dollars")
+            self.answer.value = (
+                f"<div role='alert'>{escape(getattr(error, 'message', str(error)))}<br>{escape(hint)}</div>"
+            )
+            return
+        rows = [row for row in table.rows() if row["nodes"]]
+        self.answer.value = _table(table.caption, rows)
+        # Another size would be another pool: only this pool's can be taken over.
+        mine = [row for row in rows if str(row["vm_size"]).lower() == self.vm_size.lower()]
+        self.rows.options = [(f"{row['nodes']} {row['kind']} nodes", (row["kind"], row["nodes"])) for row in mine]
+        self.rows.index = 0 if mine else None
+        self.take.disabled = not mine
+
+    def _taken(self) -> None:
+        if self.rows.value is not None:
+            kind, nodes = self.rows.value
+            self._take(nodes if kind == "dedicated" else None, nodes if kind == "spot" else None)
+
+
+def _table(caption: str, rows: list[dict[str, Any]]) -> str:
+    heads = "".join(f"<th style='text-align:left;padding:2px 10px 2px 0'>{name}</th>" for name in _SHOWN)
+    body = "".join(
+        "<tr>"
+        + "".join(f"<td style='padding:1px 10px 1px 0'>{escape(cell(row[name]))}</td>" for name in _SHOWN)
+        + "</tr>"
+        for row in rows
+    )
+    return f"<div>{escape(caption)}</div><div style='overflow-x:auto'><table><tr>{heads}</tr>{body}</table></div>"

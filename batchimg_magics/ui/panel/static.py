@@ -1,0 +1,108 @@
+"""The panel as it stands, without widgets and scripts: for exported notebooks and front ends that have neither."""
+
+from __future__ import annotations
+
+import math
+from html import escape
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from batchimg_magics.ui.colours import colour
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+__all__ = ["legend", "page", "svg"]
+
+#: Width of the map, and the largest square, in pixels.
+WIDTH, LARGEST = 600, 14
+#: Squares that are drawn one by one; above, a square stands for several nodes.
+MOST_SQUARES = 6_000
+
+
+def svg(states: Sequence[str]) -> str:
+    """Return the node map as SVG: a square a node, or a square for several nodes of one state where there are many.
+
+    Parameters
+    ----------
+    states
+        One a node.
+    """
+    if not states:
+        return ""
+    each = max(1, math.ceil(len(states) / MOST_SQUARES))
+    # Sorted, so that one square can stand for several nodes; runs of one colour are one rectangle.
+    shown = sorted(states)[::each] if each > 1 else list(states)
+    side = max(2, min(LARGEST, int(math.sqrt(WIDTH * WIDTH / 3 / len(shown)))))
+    columns = max(1, min(len(shown), WIDTH // side))
+    rows = math.ceil(len(shown) / columns)
+    bars = []
+    for row in range(rows):
+        column = 0
+        for state, run in groupby(shown[row * columns : (row + 1) * columns]):
+            length = sum(1 for _ in run)
+            box = f'x="{column * side}" y="{row * side}" width="{length * side}" height="{side}"'
+            bars.append(f'<rect {box} fill="{colour(state)}"><title>{escape(state)}</title></rect>')
+            column += length
+    wide, high = columns * side, rows * side
+    grid = _grid(columns, rows, side) if side > 4 else ""
+    note = f"<div>one square is {each} nodes</div>" if each > 1 else ""
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}" '
+        f'role="img" aria-label="Node map">{"".join(bars)}{grid}</svg>{note}'
+    )
+
+
+def _grid(columns: int, rows: int, side: int) -> str:
+    wide, high = columns * side, rows * side
+    lines = [f"M{x * side} 0V{high}" for x in range(1, columns)] + [f"M0 {y * side}H{wide}" for y in range(1, rows)]
+    return f'<path d="{"".join(lines)}" stroke="#fff" stroke-width="1"/>' if lines else ""
+
+
+def legend(counts: Mapping[str, tuple[int, int]]) -> str:
+    """Return the states with their colours and counts.
+
+    Parameters
+    ----------
+    counts
+        State to (dedicated, spot).
+    """
+    keys = []
+    for state, (dedicated, spot) in counts.items():
+        of_spot = f" ({spot} spot)" if spot else ""
+        swatch = f'<span style="display:inline-block;width:.8em;height:.8em;background:{colour(state)}"></span>'
+        keys.append(
+            f'<span style="margin-right:1em">{swatch} {escape(state)} <b>{dedicated + spot}</b>{of_spot}</span>'
+        )
+    return f"<div>{''.join(keys) or 'no nodes'}</div>"
+
+
+def page(
+    head: Iterable[tuple[str, str]],
+    states: Sequence[str],
+    counts: Mapping[str, tuple[int, int]],
+    *,
+    rounds: str = "",
+    line: str = "",
+) -> str:
+    """Return the whole panel.
+
+    Parameters
+    ----------
+    head
+        What it is of, as (name, value).
+    states, counts
+        Of the nodes.
+    rounds
+        The table of rounds, as HTML that is escaped already.
+    line
+        The line that does what the controls say.
+    """
+    facts = "".join(
+        f"<span style='margin-right:1.2em'>{escape(name)} <b>{escape(said)}</b></span>" for name, said in head
+    )
+    foot = f"<div><code>{escape(line)}</code></div>" if line else ""
+    return (
+        f'<div class="batchimg-panel" style="max-width:{WIDTH}px"><div>{facts}</div>'
+        f"<div style='margin:6px 0'>{svg(states)}</div>{legend(counts)}{rounds}{foot}</div>"
+    )

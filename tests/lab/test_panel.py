@@ -1,0 +1,229 @@
+"""The panel in a real JupyterLab, driven by a real browser. `make test-lab`; pictures go to build/shots."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.lab.driver import Notebook, chromium, server, write_notebook
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SHOTS = Path("build/shots")
+CELLS = (
+    # When resizes are sent, by the clock that the browser has too.
+    """import time
+from batchimg_magics.sim.transport import LocalTransport
+sent = []
+def noted(self, request, _send=LocalTransport.send, **options):
+    if request.url.partition("?")[0].endswith("/resize"):
+        sent.append(time.time())
+    return _send(self, request, **options)
+LocalTransport.send = noted""",
+    "%load_ext batchimg_magics\n%batchimg connect --world :memory: --speed 120",
+    "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 25 --spot 5",
+    "panel = %batchimg panel genomics\npanel",
+)
+
+
+#: When `Resize` was clicked, by the page's clock.
+CLICKED: list[float] = []
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Notebook]:
+    root, home = tmp_path_factory.mktemp("root"), tmp_path_factory.mktemp("home")
+    write_notebook(root / "panel.ipynb", CELLS)
+    with (
+        server(root, home) as url,
+        chromium(viewport={"width": 1280, "height": 1300}, permissions=["clipboard-read", "clipboard-write"]) as page,
+    ):
+        page.set_default_timeout(60_000)
+        notebook = Notebook(page, url, "panel.ipynb")
+        notebook.run_all()
+        page.locator(".batchimg-map canvas").wait_for()
+        yield notebook
+
+
+@pytest.fixture
+def page(opened: Notebook) -> Page:
+    return opened.page
+
+
+@pytest.fixture
+def shoot(page: Page) -> Callable[[str], None]:
+    def take(name: str) -> None:
+        SHOTS.mkdir(parents=True, exist_ok=True)
+        page.locator(".batchimg-panel").first.scroll_into_view_if_needed()
+        page.screenshot(path=str(SHOTS / f"{name}.png"))
+
+    return take
+
+
+def field(page: Page, number: int) -> None:
+    box = page.locator(".batchimg-panel input[type=number]").first
+    box.fill(str(number))
+    box.press("Enter")
+
+
+def head(page: Page) -> str:
+    return page.locator(".batchimg-head").inner_text()
+
+
+def squares(page: Page, state: str) -> int:
+    key = page.locator(".batchimg-map-key", has_text=re.compile(rf"^.{state}"))
+    return int(key.locator("b").inner_text().replace(",", "")) if key.count() else 0
+
+
+def test_it_opens_with_the_nodes_that_there_are(page: Page, shoot: Callable[[str], None]) -> None:
+    assert "LOCAL: nothing is real" in head(page)
+    assert "dedicated 25 of 25" in head(page).replace("\n", " ")
+    assert squares(page, "idle") == 30
+    shoot("1-open")
+
+
+def test_moving_a_control_changes_the_forecast_before_anything_is_sent(
+    page: Page, shoot: Callable[[str], None]
+) -> None:
+    cost = page.locator(".batchimg-facts").inner_text()
+    field(page, 120)
+    expect(page.locator(".batchimg-facts")).to_contain_text("480 of 1,000 free")
+    assert page.locator(".batchimg-facts").inner_text() != cost
+    expect(page.locator(".batchimg-line code")).to_have_text("%batchimg resize genomics --nodes 120 --spot 5")
+    slider = page.locator(".batchimg-panel .slider-container .noUi-handle").first
+    slider.focus()
+    slider.press("ArrowRight")
+    expect(page.locator(".batchimg-line code")).not_to_have_text("%batchimg resize genomics --nodes 120 --spot 5")
+    shoot("2-forecast")
+
+
+def test_what_is_impossible_cannot_be_sent_and_the_reason_stands_beside(
+    page: Page, shoot: Callable[[str], None]
+) -> None:
+    field(page, 3000)
+    expect(page.get_by_text("cannot be sent")).to_be_visible()
+    expect(page.get_by_role("button", name="Resize", exact=True)).to_be_disabled()
+    shoot("3-impossible")
+
+
+def test_it_resizes_from_25_to_300_and_the_map_fills(page: Page, shoot: Callable[[str], None]) -> None:
+    field(page, 245)
+    expect(page.get_by_role("button", name="Resize", exact=True)).to_be_enabled()
+    page.evaluate(
+        "() => [...document.querySelectorAll('.batchimg-panel button')].find((one) => one.innerText === 'Resize')"
+        ".addEventListener('click', () => { window.clicked = Date.now() / 1000; }, { capture: true })"
+    )
+    page.get_by_role("button", name="Resize", exact=True).click()
+    CLICKED.append(page.evaluate("window.clicked"))
+    expect(page.locator(".batchimg-head")).to_contain_text("resizing")
+    page.wait_for_function("() => [...document.querySelectorAll('.batchimg-map-key')].length > 1")
+    shoot("4-filling")
+
+
+def test_a_page_that_is_loaded_again_in_mid_resize_shows_it_again(
+    opened: Notebook, page: Page, shoot: Callable[[str], None]
+) -> None:
+    page.evaluate("() => { void window.jupyterapp.commands.execute('docmanager:save'); }")
+    page.locator(".batchimg-map canvas").wait_for()
+    opened.load()
+    page.locator(".batchimg-map canvas").wait_for()
+    assert "LOCAL" in head(page)
+    shoot("5-loaded-again")
+
+
+def test_it_ends_with_every_node_idle_and_the_round_in_a_table(page: Page, shoot: Callable[[str], None]) -> None:
+    page.wait_for_function(
+        "() => /idle\\s*250/.test(document.querySelector('.batchimg-map-legend')?.innerText.replaceAll('\\n', ' '))"
+    )
+    expect(page.locator(".batchimg-panel table.dataframe")).to_contain_text("done")
+    shoot("6-ready")
+
+
+def test_a_click_becomes_a_request_at_once(opened: Notebook) -> None:
+    between_s = float(opened.evaluate("sent[1]")) - CLICKED[0]
+    # How fast it is, is a benchmark's to say; here, that it was this click's request, which waited for nothing.
+    assert 0 <= between_s < 10
+    (SHOTS / "click.json").write_text(json.dumps({"click_to_request_ms": round(between_s * 1000)}), encoding="utf-8")
+
+
+def test_a_node_that_is_pointed_at_says_what_it_is(page: Page) -> None:
+    page.locator(".batchimg-map canvas").hover(position={"x": 20, "y": 20})
+    expect(page.locator(".batchimg-map-said")).to_contain_text(re.compile(r"tvmps_\w+ · idle, dedicated · since 2"))
+    page.locator(".batchimg-map canvas").focus()
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(".batchimg-map-said")).to_contain_text("idle")
+
+
+def test_a_key_of_the_legend_shows_its_state_alone(page: Page) -> None:
+    key = page.locator(".batchimg-map-key").first
+    key.click()
+    expect(key).to_have_attribute("aria-pressed", "true")
+    key.click()
+    expect(key).to_have_attribute("aria-pressed", "false")
+
+
+def test_the_resize_can_be_played_back(page: Page, shoot: Callable[[str], None]) -> None:
+    page.get_by_role("button", name="Play back").click()
+    expect(page.locator(".batchimg-map-moment")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
+    shoot("7-play-back")
+    expect(page.get_by_role("button", name="Play back")).to_be_visible(timeout=20_000)
+
+
+def test_a_resize_can_be_stopped(page: Page) -> None:
+    field(page, 25)
+    page.locator(".batchimg-panel input[type=number]").nth(1).fill("200")
+    page.locator(".batchimg-panel input[type=number]").nth(1).press("Enter")
+    page.get_by_role("button", name="Resize", exact=True).click()
+    stop = page.get_by_role("button", name="Stop", exact=True)
+    expect(stop).to_be_enabled()
+    stop.click()
+    expect(page.locator(".batchimg-head")).to_contain_text("steady")
+    expect(page.locator(".batchimg-panel [role=alert]")).to_contain_text("stop")
+
+
+def test_how_many_do_i_need(page: Page, shoot: Callable[[str], None]) -> None:
+    page.locator(".batchimg-panel .lm-TabBar-tab").nth(1).click()
+    page.get_by_role("button", name="Ask").click()
+    expect(page.locator(".batchimg-panel")).to_contain_text("1,000 tasks of 10 min within 4 h")
+    shoot("8-how-many")
+    page.get_by_role("button", name="Take over").click()
+    expect(page.locator(".batchimg-line code")).to_have_text("%batchimg resize genomics --nodes 25 --spot 11")
+    expect(page.get_by_text("Dedicated nodes", exact=True)).to_be_visible()
+
+
+def test_the_line_can_be_copied_and_run_in_a_cell(page: Page) -> None:
+    field(page, 26)
+    line = page.locator(".batchimg-line code")
+    expect(line).to_have_text(re.compile("--nodes 26"))
+    page.get_by_role("button", name="Copy the line").click()
+    expect(page.locator(".batchimg-line button")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == line.inner_text()
+    page.evaluate("() => { void window.jupyterapp.commands.execute('notebook:insert-cell-below'); }")
+    page.locator(".jp-Notebook .jp-CodeCell").last.locator(".cm-content").click()
+    page.keyboard.press("Control+v")
+    page.keyboard.press("Shift+Enter")
+    expect(page.locator(".batchimg-head")).to_contain_text("26 of 26")
+
+
+def test_it_fits_600_pixels_and_dark_themes(page: Page, shoot: Callable[[str], None]) -> None:
+    page.evaluate(
+        "() => { void window.jupyterapp.commands.execute('apputils:change-theme', { theme: 'JupyterLab Dark' }); }"
+    )
+    page.wait_for_function("() => document.body.dataset.jpThemeLight === 'false'")
+    shoot("9-dark")
+    page.set_viewport_size({"width": 700, "height": 1300})  # the notebook's own margins take 100
+    page.wait_for_function("() => document.querySelector('.batchimg-map canvas').clientWidth < 600")
+    shoot("9-narrow")
+    wide = page.evaluate("() => document.querySelector('.batchimg-panel').scrollWidth")
+    assert wide <= page.evaluate("() => document.querySelector('.batchimg-panel').clientWidth")
+
+
+def test_nothing_was_asked_of_the_world_outside_and_the_console_is_clean(opened: Notebook) -> None:
+    assert opened.outside == []
+    assert opened.problems == []

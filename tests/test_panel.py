@@ -1,0 +1,296 @@
+"""The panel by its parts, without a browser: what each control does, what cannot be sent, what is shown."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import pytest
+
+from batchimg_magics import NotFoundError, Session
+from batchimg_magics.core.forecast import Situation, forecast
+from batchimg_magics.core.pools import Counts
+from batchimg_magics.core.pricing import Rates
+from batchimg_magics.core.quotas import Quota, Room
+from batchimg_magics.ui.panel import Chooser, Panel
+from batchimg_magics.ui.panel.static import page, svg
+from tests.shells import ipython, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NASTY = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    with Session() as opened:
+        opened.connect(world=":memory:", speed="max")
+        opened.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=3, spot=1)
+        yield opened
+
+
+@pytest.fixture
+def panel(session: Session) -> Iterator[Panel]:
+    found = session.panel("genomics")
+    assert isinstance(found, Panel)
+    yield found
+    found.close()
+
+
+def finish(session: Session, name: str = "genomics") -> None:
+    """Wait until what goes on with a pool is over, and has been shown: both happen on the session's thread."""
+    work = session.going_on(name)
+    if work is not None:
+        work.wait(60)
+    session.ask(_nothing)
+
+
+async def _nothing(_: object) -> None:
+    return None
+
+
+# -- what it shows -----------------------------------------------------------------------------------------------
+
+
+def test_the_head_tells_what_it_is_and_that_nothing_is_real(panel: Panel) -> None:
+    said = panel.head.value
+    for part in ("LOCAL: nothing is real", "genomics/1.0.0", "steady", "3 of 3", "1 of 1", "an hour"):
+        assert part in said
+
+
+def test_controls_begin_at_the_pool_s_target(panel: Panel) -> None:
+    assert panel.sizing.target == Counts(3, 1)
+    assert panel.foot.line == "%batchimg resize genomics --nodes 3 --spot 1"
+    assert "4 vCPUs, 16 GiB" in panel.sizing.size.value
+    assert panel.sizing.stop.disabled
+    assert panel.sizing.repair.disabled
+
+
+def test_every_control_has_a_name_for_a_screen_reader(panel: Panel) -> None:
+    def walk(widget: ipywidgets.Widget) -> Iterator[ipywidgets.Widget]:
+        yield widget
+        for child in getattr(widget, "children", ()):
+            yield from walk(child)
+
+    kinds = (
+        ipywidgets.IntSlider,
+        ipywidgets.BoundedIntText,
+        ipywidgets.Button,
+        ipywidgets.Checkbox,
+        ipywidgets.Dropdown,
+    )
+    controls = [one for one in walk(panel) if isinstance(one, kinds)]
+    assert len(controls) > 12
+    assert all(one.description or one.tooltip for one in controls)
+
+
+def test_the_map_has_a_square_for_each_node(panel: Panel) -> None:
+    assert panel.map.squares.counts() == {"idle": (3, 1)}
+
+
+# -- controls ----------------------------------------------------------------------------------------------------
+
+
+def test_slider_and_field_always_say_the_same(panel: Panel) -> None:
+    panel.sizing.nodes.value = 40
+    assert panel.sizing.nodes_field.value == 40
+    panel.sizing.nodes_field.value = 1234
+    assert panel.sizing.nodes.value == 1234
+
+
+def test_moving_a_control_changes_forecast_and_line_and_sends_nothing(panel: Panel, session: Session) -> None:
+    before = panel.sizing.outlook.value
+    panel.sizing.nodes.value = 50
+    assert panel.sizing.outlook.value != before
+    assert "200 of 1,000 free" in panel.sizing.outlook.value
+    assert panel.foot.line == "%batchimg resize genomics --nodes 50 --spot 1"
+    assert session.pools().set_index("pool").loc["genomics", "dedicated_target"] == 3
+
+
+def test_the_line_says_what_every_control_says(panel: Panel) -> None:
+    panel.sizing.nodes.value = 2
+    panel.sizing.timeout.value = 45
+    panel.sizing.repair_bad.value = True
+    panel.sizing.canary.value = True
+    panel.sizing.drain.value = "taskcompletion"
+    line = panel.foot.line
+    assert line.startswith("%batchimg resize genomics --nodes 2 --spot 1 --timeout 45m")
+    for option in ("--repair", "--canary", "--drain taskcompletion"):
+        assert option in line
+
+
+def test_zero_is_said(panel: Panel) -> None:
+    panel.sizing.nodes.value = panel.sizing.spot.value = 0
+    assert panel.foot.line == "%batchimg resize genomics --nodes 0 --spot 0"
+
+
+def test_what_is_impossible_cannot_be_sent(panel: Panel, session: Session) -> None:
+    panel.sizing.nodes_field.value = 3000
+    assert panel.sizing.resize.disabled
+    assert "250 dedicated + 1 spot would fit" in panel.sizing.why.value
+    panel.resize()
+    assert session.going_on("genomics") is None
+    panel.sizing.nodes_field.value = 5
+    assert not panel.sizing.resize.disabled
+    assert panel.sizing.why.value == ""
+
+
+def test_resize_brings_the_nodes_and_tells_the_round(panel: Panel, session: Session) -> None:
+    panel.sizing.nodes.value = 8
+    panel.sizing.resize.click()
+    finish(session)
+    assert session.nodes("genomics", counts=True)["dedicated"].sum() == 8
+    assert ">done<" in panel.rounds.value
+    assert "idle" in panel.progress.value
+
+
+def test_work_that_a_cell_began_is_followed(panel: Panel, session: Session) -> None:
+    session.resize("genomics", nodes=6, wait=False)
+    panel._seen(panel._sight)  # the look that is due
+    finish(session)
+    assert ">done<" in panel.rounds.value
+
+
+def test_two_panels_on_one_pool_agree(panel: Panel, session: Session) -> None:
+    other = session.panel("genomics")
+    assert isinstance(other, Panel)
+    panel.sizing.nodes.value = 5
+    panel.sizing.resize.click()
+    finish(session)
+    session.wait("genomics")
+    for one in (panel, other):
+        assert one.sizing.target == Counts(5, 1)
+        assert one.map.squares.counts() == {"idle": (5, 1)}
+    other.close()
+
+
+def test_an_error_is_told_beside_the_button(panel: Panel, session: Session) -> None:
+    session.delete("genomics")
+    panel.sizing.nodes.value = 5
+    panel.sizing.resize.click()
+    finish(session)
+    assert "role='alert'" in panel.progress.value
+
+
+def test_a_pool_that_is_not_there_gets_the_nearest_name(session: Session) -> None:
+    with pytest.raises(NotFoundError) as raised:
+        session.panel("genomic")
+    assert raised.value.hint == "did you mean genomics?"
+
+
+# -- how many do I need ------------------------------------------------------------------------------------------
+
+
+def test_the_second_tab_answers_and_a_row_can_be_taken_over(panel: Panel) -> None:
+    panel.question.tasks.value, panel.question.minutes.value, panel.question.deadline.value = 1000, 10, "4h"
+    panel.question.ask.click()
+    assert "Standard_D4s_v5" in panel.question.answer.value
+    assert panel.question.rows.options
+    panel.question.take.click()
+    assert panel.tabs.selected_index == 0
+    assert panel.sizing.target == Counts(3, 11)
+
+
+@pytest.mark.parametrize(("deadline", "budget", "said"), [("2m", "", "shorter than a node"), ("", "much", "number")])
+def test_the_second_tab_tells_what_makes_no_sense(panel: Panel, deadline: str, budget: str, said: str) -> None:
+    panel.question.deadline.value, panel.question.budget.value = deadline, budget
+    panel.question.ask.click()
+    assert said in panel.question.answer.value
+    assert panel.question.take.disabled
+
+
+# -- without widgets ---------------------------------------------------------------------------------------------
+
+
+def test_one_output_has_widget_and_html(panel: Panel) -> None:
+    bundle: Any = panel._repr_mimebundle_()
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert "LOCAL genomics" in data["text/html"]
+    assert data["text/html"].count("<rect") == 1  # four nodes of one state in a row
+    assert "%batchimg resize genomics" in data["text/html"]
+
+
+def test_a_map_of_100_000_nodes_stays_small() -> None:
+    drawn = svg(["idle"] * 60_000 + ["creating"] * 40_000)
+    assert len(drawn) < 20_000
+    assert "one square is 17 nodes" in drawn
+
+
+def test_text_from_the_service_is_escaped_everywhere(panel: Panel) -> None:
+    assert NASTY not in page([(NASTY, NASTY)], [NASTY], {NASTY: (1, 0)}, line=NASTY)
+    panel.name = NASTY
+    panel._show_head()
+    assert NASTY not in panel.head.value
+
+
+def test_the_magic_shows_a_panel_or_the_pools_to_choose_from() -> None:
+    with ipython(world=":memory:", speed="max") as shell:
+        value(shell, "%batchimg create demo --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 1")
+        panel = value(shell, "%batchimg panel demo")
+        assert isinstance(panel, Panel)
+        panel.close()
+        chooser = value(shell, "%batchimg panel")
+        assert isinstance(chooser, Chooser)
+        chooser.choose.click()
+        (below,) = chooser.below.children
+        assert isinstance(below, Panel)
+        below.close()
+
+
+# -- the forecast ------------------------------------------------------------------------------------------------
+
+ROOM = Room(
+    4,
+    (
+        Quota("dedicated cores of the account", dedicated=True, limit=400, used=100),
+        Quota("spot cores of the account", dedicated=False, limit=40, used=0),
+    ),
+)
+
+
+def situation(**more: Any) -> Situation:
+    return Situation("Standard_D4s_v5", ROOM, Rates(0.2, 0.04, 0.01), replicas=1, **more)
+
+
+def test_a_forecast_counts_cores_rounds_minutes_and_money() -> None:
+    seen = forecast(situation(), Counts(5, 0), Counts(70, 10))
+    assert [(one.name, wanted) for one, wanted in seen.cores] == [
+        ("dedicated cores of the account", 280), ("spot cores of the account", 40),
+    ]  # fmt: skip
+    assert seen.usd_per_hour == pytest.approx(70 * 0.21 + 10 * 0.05)
+    assert seen.rounds == 1
+    assert seen.impossible == ()
+    assert forecast(situation(), Counts(), Counts(700, 0)).rounds == 3
+
+
+@pytest.mark.parametrize(
+    ("more", "target", "timeout_s", "said"),
+    [
+        ({}, Counts(76, 0), None, "304 cores needed, 300 of 400 free, 4 missing"),
+        ({"usd_per_hour_limit": 1.0}, Counts(10, 0), None, "$2.10 an hour, and this connection allows $1.00"),
+        ({}, Counts(1, 0), 120.0, "at least 5 minutes"),
+        ({"autoscale": True}, Counts(1, 0), None, "a formula"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_is_said(more: dict[str, Any], target: Counts, timeout_s: float | None, said: str) -> None:
+    assert said in "; ".join(forecast(situation(**more), Counts(), target, timeout_s=timeout_s).impossible)
+    assert forecast(situation(), Counts(), Counts(1, 0), timeout_s=1800.0).impossible == ()
+
+
+def test_what_may_go_wrong_is_a_doubt_and_no_refusal() -> None:
+    wide = Situation("Standard_D4s_v5", Room(4), Rates(), replicas=1)
+    seen = forecast(wide, Counts(), Counts(1000, 0), timeout_s=600.0)
+    assert seen.impossible == ()
+    said = "; ".join(seen.doubts)
+    assert "1 of 4 replicas" in said
+    assert "a timeout of 10 min is short" in said
+    assert "the price is not known" in said
+
+
+def test_money_until_expiry() -> None:
+    at = dt.datetime(2026, 7, 1, 9, tzinfo=dt.UTC)
+    seen = forecast(situation(expires=at + dt.timedelta(hours=8)), Counts(), Counts(10, 0), at=at.timestamp())
+    assert seen.usd_until_expiry == pytest.approx(8 * 10 * 0.21)
