@@ -110,6 +110,47 @@ class Verbs(ABC):
         """Return the account's pools, one a row."""
         return self._frame("pools")
 
+    def check(
+        self,
+        name: str,
+        *,
+        kind: str | None = None,
+        pool: str | None = None,
+        role: bool = False,
+        spec: Mapping[str, Any] | str | None = None,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """Say what Azure would find out later: every rule that a VM, an image or a pool has to keep.
+
+        Parameters
+        ----------
+        name
+            Its name or resource id; of an image also GALLERY/DEFINITION[/VERSION].
+        kind
+            ``vm``, ``image`` or ``pool``, where the name is of several things.
+        pool
+            The pool that a VM or image is to be for.
+        role
+            Whether to show the smallest role that is enough; ``attrs["role"]`` has it in any case.
+        spec
+            What `create` would be asked for, as a mapping or YAML text.
+        **options
+            Fields of `PoolSpec`, which win over `spec`.
+
+        Returns
+        -------
+        DataFrame
+            One row a finding.
+
+        Raises
+        ------
+        NotFoundError
+            Nothing has that name.
+        SpecError
+            Several things have it, or what is asked for makes no sense.
+        """
+        return self._frame("check", name=name, kind=kind, pool=pool, role=role, spec=spec, **options)
+
     def create(
         self, name: str, *, spec: Mapping[str, Any] | str | None = None, wait: bool = True, **options: Any
     ) -> pd.DataFrame:

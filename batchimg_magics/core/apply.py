@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import deletion, image_steps, plan, waiting
+from batchimg_magics.core import deletion, image_steps, plan, preflight, waiting
 from batchimg_magics.core import migrate as migrating
 from batchimg_magics.core.steps import Outcome
 from batchimg_magics.core.tables import Table
@@ -145,7 +145,7 @@ async def create(azure: Azure, spec: PoolSpec, board: Board, *, yes: bool = Fals
     table = await run.tidily(found.imaging, "")
     minutes = (azure.now() - began) / 60
     table.caption = f"pool {spec.name}: {run.done['nodes'].detail}, after {minutes:.0f} min"
-    return table
+    return preflight.with_warnings(table, found.findings)
 
 
 async def would(azure: Azure, spec: PoolSpec, board: Board) -> Table:
@@ -168,7 +168,7 @@ async def would(azure: Azure, spec: PoolSpec, board: Board) -> Table:
     minutes = _minutes({step.name: step for step in steps}, {row["step"]: row["minutes"] or 0.0 for row in rows})
     todo = sum(not one for one in done)
     caption = f"pool {spec.name}: {todo} steps to do, about {minutes:.0f} min; nothing was changed"
-    return Table.of("plan", rows, caption)
+    return preflight.with_warnings(Table.of("plan", rows, caption), found.findings)
 
 
 async def _is_done(step: Step) -> bool:

@@ -10,17 +10,30 @@ from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.core.sources import Source
 
 
 async def node_agent(azure: Azure, source: Source, asked: str | None) -> str:
+    """Return the node agent SKU for a VM's system, from what Batch supports now; as `agent_for`."""
+    return agent_for(await supported_images(azure), source, asked)
+
+
+async def supported_images(azure: Azure) -> list[Json]:
+    """Return the Marketplace images that Batch supports, each with its node agent SKU."""
+    client = await azure.batch()
+    return await azure.listed(client.list_supported_images())
+
+
+def agent_for(images: Sequence[Json], source: Source, asked: str | None) -> str:
     """Return the node agent SKU for a VM's system.
 
     Parameters
     ----------
-    azure, source
-        Where, and which VM.
+    images, source
+        What Batch supports, and which VM.
     asked
         What the researcher wants, which Azure has to know.
 
@@ -29,8 +42,6 @@ async def node_agent(azure: Azure, source: Source, asked: str | None) -> str:
     SpecError
         None fits, or the one asked for is not known; the hint says what to give.
     """
-    client = await azure.batch()
-    images = await azure.listed(client.list_supported_images())
     of_system = sorted({one["nodeAgentSKUId"] for one in images if one["osType"] == source.os_type.lower()})
     if asked is not None:
         known = {sku.lower(): sku for sku in of_system}
@@ -44,14 +55,19 @@ async def node_agent(azure: Azure, source: Source, asked: str | None) -> str:
             f"{source.what} was not made from a Marketplace image that is known, and neither is its node agent",
             hint=f"give --node-agent-sku, one of: {', '.join(of_system)}",
         )
-    wanted = tuple(part.lower() for part in source.marketplace)
-    fitting = [one for one in images if _marketplace(one) == wanted]
+    fitting = listed_as(images, source.marketplace)
     if not fitting:
         raise SpecError(
             f"Batch does not support the image that {source.what} was made from: {':'.join(source.marketplace)}",
             hint=f"give --node-agent-sku if you know one that fits its system: {', '.join(of_system)}",
         )
     return str(min(fitting, key=lambda one: one.get("verificationType") != "verified")["nodeAgentSKUId"])
+
+
+def listed_as(images: Sequence[Json], marketplace: tuple[str, str, str]) -> list[Json]:
+    """Return what Batch's list has of a Marketplace image."""
+    wanted = tuple(part.lower() for part in marketplace)
+    return [one for one in images if _marketplace(one) == wanted]
 
 
 def _marketplace(supported: Json) -> tuple[str, ...]:
@@ -65,17 +81,21 @@ async def sizes(azure: Azure) -> list[Json]:
 
 
 async def vm_size(azure: Azure, asked: str) -> Json:
-    """Return what Batch offers under a VM size's name in the account's region.
+    """Return what Batch offers under a VM size's name in the account's region; as `size_named`."""
+    return size_named(await sizes(azure), asked)
+
+
+def size_named(offered: Sequence[Json], asked: str) -> Json:
+    """Return what Batch offers under a VM size's name.
 
     Raises
     ------
     SpecError
         It does not offer it; the hint names the nearest.
     """
-    found = await sizes(azure)
-    by_name = {one["name"].lower(): one for one in found}
+    by_name = {one["name"].lower(): one for one in offered}
     if asked.lower() not in by_name:
-        hint = closest(asked, [one["name"] for one in found])
+        hint = closest(asked, [one["name"] for one in offered])
         raise SpecError(f"Batch does not offer VM size {asked!r} in the account's region", hint=hint)
     return by_name[asked.lower()]
 

@@ -12,11 +12,12 @@ from batchimg_magics.core.pools import Image
 from batchimg_magics.core.steps import Outcome, Step, made
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.core.imaging import Imaging
     from batchimg_magics.core.progress import Board
+    from batchimg_magics.core.rules import Finding
     from batchimg_magics.core.sources import Source
     from batchimg_magics.spec import PoolSpec
 
@@ -35,6 +36,8 @@ class Creation:
         Node agent SKU, and the VM size as Azure spells it.
     pool
         The pool, where there is one.
+    findings
+        What the rules found; no error is among it.
     """
 
     spec: PoolSpec
@@ -42,6 +45,7 @@ class Creation:
     agent: str
     size: str
     pool: Json | None
+    findings: Sequence[Finding]
 
     @property
     def source(self) -> Source:
@@ -71,22 +75,22 @@ async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False) -> Creation:
     region = region_key(str((await azure.account())["location"]))
     road = await roads.find(azure, spec, yes=yes)
     source = road.source
-    preflight.refuse(preflight.check(source, spec))
+    facts, findings = await preflight.before_create(azure, spec, road)
     if spec.direct:
         imaging.refuse_direct_elsewhere(road, region)
-    agent, size, pool = await waiting.together(
-        offers.node_agent(azure, source, spec.node_agent_sku),
-        offers.vm_size(azure, spec.vm_size),
-        pools.read(azure, spec.name),
-    )
+    pool = facts.pool
+    # What may not be read twice either is refused here, in Azure's words.
+    images = facts.supported_images or await offers.supported_images(azure)
+    sizes = facts.sizes or await offers.sizes(azure)
     regions = pools.replicas_for(spec, source, region)
     pinned = None if pool is None else pools.image_of(pool)
     found = Creation(
         spec=spec,
         imaging=await imaging.find(azure, spec, road, regions, pinned),
-        agent=agent,
-        size=str(size["name"]),
+        agent=offers.agent_for(images, source, spec.node_agent_sku),
+        size=str(offers.size_named(sizes, spec.vm_size)["name"]),
         pool=pool,
+        findings=findings,
     )
     if spec.direct:
         direct.refuse(found.body(Image(found.imaging.known_id, found.imaging.hash)))

@@ -1,81 +1,84 @@
-"""The rules that an image and a pool have to keep, one small function each.
-
-Azure finds out about most of them late: after half an hour, or with nodes that are billed and never usable.
-"""
+"""Everything that can be known to go wrong, before it does: the rules over the facts, and what follows from them."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core import reading
+from batchimg_magics.core.rules import RULES, access
+from batchimg_magics.core.schemas import SEVERITIES
+from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from batchimg_magics.core.sources import Source
+    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.facts import Facts
+    from batchimg_magics.core.rules import Finding
     from batchimg_magics.spec import PoolSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a rule found.
+def check(facts: Facts) -> list[Finding]:
+    """Return what every rule found: what is broken first, the gravest of it before the rest."""
 
-    Parameters
-    ----------
-    rule
-        Its id.
-    ok
-        Whether it is kept.
-    found
-        What there is, in one line.
-    fix
-        What to do about it, in one line.
+    def place(found: Finding) -> tuple[bool, int, bool]:
+        return found.ok is True, SEVERITIES.index(found.severity), found.ok is None
+
+    return sorted((found for rule in RULES for found in rule.check(facts)), key=place)
+
+
+async def before_create(azure: Azure, spec: PoolSpec) -> list[Finding]:
+    """Check a VM and the pool that is to be made from it; nothing is changed.
+
+    Returns
+    -------
+    list
+        What was found.
+
+    Raises
+    ------
+    SpecError
+        With all errors at once; its table has what was found.
     """
-
-    rule: str
-    ok: bool
-    found: str
-    fix: str = ""
-
-
-def managed_disks(source: Source, _: PoolSpec) -> Finding:
-    """Check that all disks are managed: an image is made from disks, not from blobs.
-
-    Source: FACTS 1.3.
-    """
-    if not source.unmanaged:
-        return Finding("managed-disks", ok=True, found=f"{len(source.disks)} managed disks")
-    return Finding(
-        "managed-disks",
-        ok=False,
-        found=f"VM {source.name!r} has no managed disk for {', '.join(source.unmanaged)}",
-        fix=f"convert it: `az vm convert --ids {source.id}`",
-    )
+    facts = await reading.of_vm(azure, spec)
+    findings = check(facts)
+    if broken := [one for one in findings if one.is_error]:
+        error = SpecError("; ".join(one.found for one in broken), hint="; ".join(one.fix for one in broken if one.fix))
+        error.table = table(facts, findings, f"pool {spec.name}")
+        raise error
+    return findings
 
 
-def generalized(source: Source, spec: PoolSpec) -> Finding:
-    """Check that the system was deprovisioned, or will be: by Azure's mark, the researcher's word, or a capture.
-
-    Batch takes only generalized images; nodes from any other come up unusable, and are billed. Source: FACTS 1.10.
-    """
-    if source.generalized:
-        return Finding("generalized", ok=True, found="Azure marks it generalized")
-    if spec.generalized:
-        return Finding("generalized", ok=True, found="you say that it was deprovisioned")
-    what = "it is" if spec.capture == "in-place" else "a throwaway copy of it is"
-    return Finding("generalized", ok=True, found=f"{what} deprovisioned on the way (--capture {spec.capture})")
+def table(facts: Facts, findings: Sequence[Finding], what: str) -> Table:
+    """Return the findings, one a row, with the role that is enough among the further facts."""
+    rows = [
+        {"rule": one.rule, "ok": one.ok, "severity": one.severity, "found": one.found, "fix": one.fix or None}
+        for one in findings
+    ]
+    return Table.of("check", rows, f"{what}: {summary(findings)}", role=access.role(facts))
 
 
-RULES: tuple[Callable[[Source, PoolSpec], Finding], ...] = (managed_disks, generalized)
+def summary(findings: Sequence[Finding]) -> str:
+    """Return in words how many rules are not kept."""
+    counts = {
+        "error": sum(one.is_error for one in findings),
+        "warning": sum(one.is_warning and one.ok is False for one in findings),
+        "rule that could not be checked": sum(one.ok is None for one in findings),
+    }
+    said = [f"{count} {_many(word, count)}" for word, count in counts.items() if count]
+    return ", ".join(said) or f"all {len(findings)} findings are well"
 
 
-def check(source: Source, spec: PoolSpec) -> list[Finding]:
-    """Return what every rule found."""
-    return [rule(source, spec) for rule in RULES]
+def _many(word: str, count: int) -> str:
+    head, _, tail = word.partition(" ")
+    return word if count == 1 else f"{head}s {tail}".strip()
 
 
-def refuse(findings: Sequence[Finding]) -> None:
-    """Raise SpecError with all rules that are not kept, when there are any."""
-    if broken := [one for one in findings if not one.ok]:
-        raise SpecError("; ".join(one.found for one in broken), hint="; ".join(one.fix for one in broken))
+def with_warnings(done: Table, findings: Sequence[Finding]) -> Table:
+    """Return what `create` did, with what it was warned of: in the caption, and in full among the further facts."""
+    if not (shown := [one for one in findings if one.is_warning]):
+        return done
+    said = [{"rule": one.rule, "found": one.found, "fix": one.fix} for one in shown]
+    return replace(done, caption=f"{done.caption}; {summary(shown)}", attrs={**done.attrs, "warnings": said})

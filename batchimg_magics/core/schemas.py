@@ -45,6 +45,8 @@ NODE_KINDS = ("dedicated", "spot")
 POOL_STATES = ("active", "deleting")
 #: What became of one resource in a verb's work.
 ACTIONS = ("made", "found", "changed", "deleted", "kept", "would delete", "would make", "would change")
+#: How grave it is when a rule is not kept: an error stops `create`.
+SEVERITIES = ("error", "warning", "info")
 #: How a round of a resize ended.
 OUTCOMES = ("done", "short", "passing", "quota", "fatal", "stopped")
 
@@ -107,6 +109,13 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("errors", "text", "codes of the last resize's errors"),
         Column("created", "time", "when it was made"),
         Column("ours", "bool", "whether this tool made it"),
+    ),
+    "check": (
+        Column("rule", "text", "the rule's id; docs/rules.md has them all"),
+        Column("ok", "bool", "whether it is kept; missing where it could not be checked"),
+        Column("severity", "word", "how grave it is where it is not kept", SEVERITIES),
+        Column("found", "text", "what there is"),
+        Column("fix", "text", "what to do about it: a line to paste where there is one"),
     ),
     "create": (
         Column("step", "text", "what was done"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.jobs import images, pools, resizing
+from batchimg_magics.jobs import checks, images, pools, resizing
 from batchimg_magics.jobs.names import NAMES
 
 if TYPE_CHECKING:
@@ -17,4 +17,4 @@ if TYPE_CHECKING:
 
 __all__ = ["JOBS", "NAMES"]
 
-JOBS: dict[str, Callable[..., Job]] = {**images.JOBS, **pools.JOBS, **resizing.JOBS}
+JOBS: dict[str, Callable[..., Job]] = {**checks.JOBS, **images.JOBS, **pools.JOBS, **resizing.JOBS}

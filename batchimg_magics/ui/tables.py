@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -65,8 +66,14 @@ def shorten(said: str, width: int) -> str:
 
 
 def notes(attrs: Mapping[Any, Any]) -> str:
-    """Return what stands below a table: a text that came with it."""
-    return str(attrs.get("text") or "")
+    """Return what stands below a table: a text that came with it, what it warned of, the role that was asked for."""
+    lines = [str(attrs["text"])] if attrs.get("text") else []
+    lines += [
+        f"warning: {one['found']}" + (f" -> {one['fix']}" if one["fix"] else "") for one in attrs.get("warnings") or []
+    ]
+    if attrs.get("show_role"):
+        lines.append(json.dumps(attrs["role"], indent=1))
+    return "\n".join(lines)
 
 
 @dataclass(slots=True)

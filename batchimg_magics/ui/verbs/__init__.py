@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchimg_magics.ui.verbs import connection, images, pools, resizing
+from batchimg_magics.ui.verbs import checks, connection, images, pools, resizing
 from batchimg_magics.ui.verbs.options import JSON, PROFILE, Option, Verb
 
 __all__ = ["JSON", "PROFILE", "VERBS", "Option", "Verb"]
@@ -11,6 +11,7 @@ __all__ = ["JSON", "PROFILE", "VERBS", "Option", "Verb"]
 VERBS: tuple[Verb, ...] = (
     *connection.VERBS,
     *images.VERBS,
+    *checks.VERBS,
     *pools.VERBS,
     *resizing.VERBS,
     Verb(

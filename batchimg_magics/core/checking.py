@@ -1,0 +1,184 @@
+"""`check NAME`: find out what a name means, and what the rules say to it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core import galleries, marks, pools, preflight, reading, waiting
+from batchimg_magics.core.azure import document
+from batchimg_magics.core.facts import targets_of
+from batchimg_magics.errors import NotFoundError, SpecError
+from batchimg_magics.resource_ids import ResourceId
+from batchimg_magics.spec import PoolSpec, closest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.facts import Facts
+    from batchimg_magics.core.tables import Table
+
+KINDS = ("vm", "image", "pool")
+_TYPES = {
+    "microsoft.compute/virtualmachines": "vm",
+    "microsoft.compute/images": "image",
+    "microsoft.compute/galleries/images": "image",
+    "microsoft.compute/galleries/images/versions": "image",
+    "microsoft.batch/batchaccounts/pools": "pool",
+}
+_NUMBER = re.compile(r"\d+\.\d+\.\d+")
+#: Stands where a spec wants a word and nothing was said.
+_ANY = "POOL"
+
+
+async def run(azure: Azure, name: str, *, kind: str | None, pool: str | None, asked: Mapping[str, Any]) -> Table:
+    """Check a VM, an image or a pool.
+
+    Parameters
+    ----------
+    azure
+        Where.
+    name
+        Its name, its resource id, or of an image GALLERY/DEFINITION[/VERSION].
+    kind
+        One of `KINDS`, where a name means several things.
+    pool
+        The pool that a VM or image is to be for.
+    asked
+        What `create` would be asked for.
+
+    Raises
+    ------
+    NotFoundError
+        Nothing has that name.
+    SpecError
+        Several things have it; or what is asked for makes no sense.
+    """
+    found = await _found(azure, name)
+    which = _one(found, name, kind)
+    facts = await _facts(azure, which, found[which], pool, dict(asked))
+    what = f"{which} {ResourceId.parse(found[which]).name}"
+    if which == "image":
+        what = "image " + "/".join(part for _, part in ResourceId.parse(found[which]).path)
+    return preflight.table(facts, preflight.check(facts), what)
+
+
+async def _found(azure: Azure, name: str) -> dict[str, str]:
+    """Return kind to resource id of everything that a name means."""
+    if name.startswith("/"):
+        kind = _TYPES.get(ResourceId.parse(name).type.lower())
+        if kind is None:
+            raise SpecError(f"{name} is neither a VM nor an image nor a pool", hint="give one of them")
+        return {kind: name}
+    if "/" in name:
+        return {"image": str(_path(azure, name))}
+    scope = azure.scope
+    group = scope.resource_group
+    definition_id = galleries.definition_id(azure, name)
+    vm, managed, pool, definition = await waiting.together(
+        azure.find(azure.compute.virtual_machines.get(group, name)),
+        azure.find(azure.compute.images.get(group, name)),
+        pools.read(azure, name),
+        galleries.read_definition(azure, definition_id),
+    )
+    found = {"vm": vm and document(vm)["id"], "pool": pool and pool["id"]}
+    if managed is not None and definition is not None:
+        raise SpecError(
+            f"{name!r} is a managed image and an image in gallery {definition_id.path[0][1]}",
+            hint="give its resource id, or GALLERY/DEFINITION",
+        )
+    # The image that was made for a pool has its name, and is checked with it.
+    if managed is not None:
+        found["image"] = document(managed)["id"]
+    elif definition is not None and not (pool and marks.is_for(definition, pool["name"])):
+        found["image"] = definition["id"]
+    known = {kind: str(key) for kind, key in found.items() if key}
+    if not known:
+        raise await _nothing(azure, name)
+    return known
+
+
+def _path(azure: Azure, name: str) -> ResourceId:
+    """Return the id that GALLERY/DEFINITION[/VERSION] or DEFINITION/VERSION means."""
+    first, *rest = name.strip("/").split("/")
+    if len(rest) == 1 and _NUMBER.fullmatch(rest[0]):
+        return galleries.definition_id(azure, first).child("versions", rest[0])
+    if len(rest) not in (1, 2) or not all(rest):
+        raise SpecError(
+            f"{name!r} is no name of an image", hint="write GALLERY/DEFINITION or GALLERY/DEFINITION/VERSION"
+        )
+    definition = azure.scope.compute_id(("galleries", first), ("images", rest[0]))
+    return definition.child("versions", rest[1]) if rest[1:] else definition
+
+
+async def _nothing(azure: Azure, name: str) -> NotFoundError:
+    """Return the error for a name that means nothing; the hint names the nearest of what there is."""
+    vms, there = await waiting.together(
+        azure.listed(azure.compute.virtual_machines.list(azure.scope.resource_group)), pools.listed(azure)
+    )
+    known = [str(one["name"]) for one in [*vms, *there]]
+    return NotFoundError(
+        f"there is no VM, no image and no pool {name!r}",
+        hint=closest(name, known) or "`%batchimg vms`, `images` and `pools` list what there is",
+        status_code=404,
+    )
+
+
+def _one(found: Mapping[str, str], name: str, kind: str | None) -> str:
+    """Return which of the things that a name means is meant."""
+    if kind is None and len(found) == 1:
+        return next(iter(found))
+    if kind in found:
+        return str(kind)
+    if kind is None:
+        raise SpecError(
+            f"{name!r} is {' and '.join(f'a {one}' if one != 'image' else 'an image' for one in found)}",
+            hint=f"say which: {', '.join(f'--as {one}' for one in found)}; or give its resource id",
+        )
+    raise NotFoundError(
+        f"there is no {kind} {name!r}", hint=f"it is a {', '.join(found)}: leave --as out", status_code=404
+    )
+
+
+async def _facts(azure: Azure, kind: str, key: str, pool: str | None, asked: dict[str, Any]) -> Facts:
+    name = pool or _ANY
+    if kind == "vm":
+        target = ResourceId.parse(key)
+        size = asked.pop("vm_size", None) or await _own_size(azure, target)
+        spec = PoolSpec.build(name, asked.pop("spec", None), from_vm=key, vm_size=size, **asked)
+        return await reading.of_vm(azure, spec, pool_named=pool is not None)
+    if kind == "image":
+        sized = asked.get("vm_size") is not None
+        spec = _lenient(name, asked, {})
+        return await reading.of_image(azure, key, spec, pool_named=pool is not None, sized=sized)
+    found = await pools.read(azure, ResourceId.parse(key).name)
+    if found is None:
+        raise NotFoundError(f"there is no pool {ResourceId.parse(key).name!r}", status_code=404, code="PoolNotFound")
+    return await reading.of_pool(azure, found, _lenient(found["name"], asked, _of_pool(found)))
+
+
+async def _own_size(azure: Azure, vm: ResourceId) -> str:
+    found = await azure.ask(azure.compute.virtual_machines.get(vm.resource_group, vm.name))
+    return str(document(found)["properties"]["hardwareProfile"]["vmSize"])
+
+
+def _of_pool(pool: Json) -> dict[str, Any]:
+    """Return a pool that is there as what could have been asked for; node agent and image it has already."""
+    props = pool["properties"]
+    there = targets_of(pool)
+    network = props.get("networkConfiguration") or {}
+    return {
+        "vm_size": props["vmSize"],
+        "nodes": there.dedicated,
+        "spot": there.spot,
+        "subnet": network.get("subnetId"),
+        "task_slots": props.get("taskSlotsPerNode"),
+    }
+
+
+def _lenient(name: str, asked: dict[str, Any], there: Mapping[str, Any]) -> PoolSpec:
+    """Make a spec of what is asked for, over what is there, where no VM is spoken of."""
+    body = asked.pop("spec", None)
+    given = {key: value for key, value in asked.items() if value is not None}
+    return PoolSpec.build(name, body, **{"from_vm": _ANY, "vm_size": _ANY, **there, **given})

@@ -1,0 +1,270 @@
+"""What the rules look at: documents as Azure answered them, and what could not be read and why.
+
+`reading` reads them. A rule sees nothing but these: it asks Azure nothing and changes nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from batchimg_magics.core import galleries, vms
+from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.pools import Counts
+from batchimg_magics.resource_ids import ResourceId, same
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batchimg_magics.core.azure import Json, Scope
+    from batchimg_magics.core.vms import Source
+    from batchimg_magics.spec import PoolSpec
+
+Kind: TypeAlias = Literal["vm", "image", "pool"]
+USER_SUBSCRIPTION = "UserSubscription"
+
+
+@dataclass(frozen=True, slots=True)
+class System:
+    """What is on an image, as far as it has to fit a VM size.
+
+    Parameters
+    ----------
+    os_type, generation, architecture, security_type
+        In Azure's words.
+    os_disk_gib
+        None where nothing says.
+    data_disks
+        LUN and size in GiB.
+    """
+
+    os_type: str
+    generation: str
+    architecture: str
+    security_type: str
+    os_disk_gib: int | None
+    data_disks: tuple[tuple[int, int | None], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that the rules look at.
+
+    Parameters
+    ----------
+    kind
+        What is checked.
+    now
+        The service's time, in seconds since 1970.
+    scope
+        The connection's.
+    spec
+        What is wanted. Its pool may have a name that stands for any.
+    pool_named, sized
+        Whether a pool was named, and a VM size.
+    account
+        The Batch account.
+    vm, disks
+        The VM with its instance view, and its managed disks that are there, the OS disk first.
+    snapshots
+        Those that this tool took of these disks.
+    managed, siblings
+        The managed image, and all managed images of its subscription.
+    definition, version
+        The gallery's, the version with its replication status.
+    lost
+        Ids of what should be there and is gone: an image, or what a managed image was made from.
+    pool, pools
+        The pool, and all of the account, in Azure Resource Manager.
+    supported_images, sizes
+        What Batch offers.
+    skus, usages
+        What Compute offers in the account's region, and how much of it is in use.
+    network, security_group
+        The subnet's virtual network, and the subnet's network security group.
+    permissions
+        Scope to what the caller may do there.
+    unread
+        What could not be read, and why.
+    """
+
+    kind: Kind
+    now: float
+    scope: Scope
+    spec: PoolSpec
+    account: Json
+    pool_named: bool = True
+    sized: bool = True
+    vm: Json | None = None
+    disks: Sequence[Json] = ()
+    snapshots: Sequence[Json] = ()
+    managed: Json | None = None
+    siblings: Sequence[Json] = ()
+    definition: Json | None = None
+    version: Json | None = None
+    lost: Sequence[str] = ()
+    pool: Json | None = None
+    pools: Sequence[Json] = ()
+    supported_images: Sequence[Json] = ()
+    sizes: Sequence[Json] = ()
+    skus: Sequence[Json] = ()
+    usages: Sequence[Json] = ()
+    network: Json | None = None
+    security_group: Json | None = None
+    permissions: Mapping[str, Sequence[Json]] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
+
+    # -- where -----------------------------------------------------------------------------------------------------
+
+    @property
+    def region(self) -> str:
+        """The account's region."""
+        return region_key(str(self.account["location"]))
+
+    @property
+    def user_subscription(self) -> bool:
+        """Whether nodes are VMs of the account's own subscription, and count against its Compute quotas."""
+        return bool(dig(self.account, "properties", "poolAllocationMode") == USER_SUBSCRIPTION)
+
+    def days_until(self, moment: str) -> int:
+        """Return in how many days a moment comes, negative when it is over."""
+        return round((when(moment).timestamp() - self.now) / 86_400)
+
+    # -- the VM and its image --------------------------------------------------------------------------------------
+
+    @property
+    def os_disk(self) -> Json | None:
+        """The VM's OS disk, where it is managed and there."""
+        wanted = str(dig(self.vm, "properties", "storageProfile", "osDisk", "managedDisk", "id") or "")
+        return next((disk for disk in self.disks if same(disk["id"], wanted)), None)
+
+    @property
+    def source(self) -> Source | None:
+        """The VM as the source of an image."""
+        return None if self.vm is None else vms.source_of(self.vm, self.os_disk or {})
+
+    @property
+    def power(self) -> str:
+        """The VM's power state, empty where nothing says."""
+        codes = [str(one.get("code")) for one in dig(self.vm, "properties", "instanceView", "statuses") or []]
+        return next((code.partition("/")[2] for code in codes if code.startswith("PowerState/")), "")
+
+    @property
+    def system(self) -> System | None:
+        """What is on the image: told by the VM, by the managed image, or by definition and version."""
+        if (source := self.source) is not None:
+            gib = {disk["id"].lower(): dig(disk, "properties", "diskSizeGB") for disk in self.disks}
+            os_disk, *data = [(disk.lun, gib.get(disk.id.lower())) for disk in source.disks] or [(None, None)]
+            luns = tuple((int(lun or 0), size) for lun, size in data)
+            kind = (source.os_type, source.generation, source.architecture, source.security_type)
+            return System(*kind, os_disk[1], luns)
+        if self.managed is not None:
+            return _of_managed(self.managed)
+        return None if self.definition is None else _of_gallery(self.definition, self.version)
+
+    @property
+    def image_id(self) -> str:
+        """The id of the image that exists: of the managed image, of the version, of the definition; else empty."""
+        return str((self.managed or self.version or self.definition or {}).get("id", ""))
+
+    # -- the size --------------------------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> Json | None:
+        """What Batch offers under the wanted VM size's name."""
+        return self.size_named(self.spec.vm_size) if self.sized else None
+
+    def size_named(self, name: str) -> Json | None:
+        """Return what Batch offers under a name of a VM size."""
+        return next((one for one in self.sizes if one["name"].lower() == name.lower()), None)
+
+    @property
+    def sku(self) -> Json | None:
+        """What Compute offers under the wanted VM size's name."""
+        wanted = self.spec.vm_size.lower()
+        return next((one for one in self.skus if self.sized and str(one.get("name")).lower() == wanted), None)
+
+    @property
+    def can(self) -> dict[str, str]:
+        """What the wanted VM size can: Batch's word, completed by Compute's."""
+        return capabilities(self.size) | capabilities(self.sku)
+
+    def can_of(self, name: str) -> dict[str, str]:
+        """Return what a VM size can, as Batch says it."""
+        return capabilities(self.size_named(name))
+
+    def alike(self, capability: str, value: str) -> str:
+        """Return in words up to three sizes with as many vCPUs as the wanted one whose capability has that value."""
+        cores, names = self.can.get("vCPUs"), [str(one["name"]) for one in self.sizes]
+        there = [name for name in names if self.can_of(name).get("vCPUs") == cores]
+        found = [name for name in there if value in self.can_of(name).get(capability, "").split(",")]
+        return ", ".join(found[:3]) or "see `az batch location list-skus`"
+
+    # -- counts ----------------------------------------------------------------------------------------------------
+
+    @property
+    def target(self) -> Counts:
+        """How many nodes the pool is to have: `create` never shrinks one that is there."""
+        there = targets_of(self.pool) if self.pool else Counts()
+        return Counts(max(self.spec.nodes, there.dedicated), max(self.spec.spot, there.spot))
+
+    @property
+    def others(self) -> list[Json]:
+        """The account's other pools."""
+        return [one for one in self.pools if one["name"].lower() != self.spec.name.lower()]
+
+
+def when(moment: str) -> dt.datetime:
+    """Read a moment of Azure's, in UTC where it does not say."""
+    found = dt.datetime.fromisoformat(moment)
+    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
+def capabilities(found: Json | None) -> dict[str, str]:
+    """Return a size's capabilities by name."""
+    return {str(one["name"]): str(one["value"]) for one in (found or {}).get("capabilities") or []}
+
+
+def targets_of(pool: Json) -> Counts:
+    """Return how many nodes of a kind a pool has or is to have, whichever is more."""
+    props = pool["properties"]
+    fixed = dig(props, "scaleSettings", "fixedScale") or {}
+    return Counts(
+        max(props.get("currentDedicatedNodes") or 0, fixed.get("targetDedicatedNodes") or 0),
+        max(props.get("currentLowPriorityNodes") or 0, fixed.get("targetLowPriorityNodes") or 0),
+    )
+
+
+def is_managed(image_id: str | None) -> bool:
+    """Tell whether an id is of a managed image, and not of a gallery's."""
+    return bool(image_id) and ResourceId.parse(str(image_id)).type.lower() == "microsoft.compute/images"
+
+
+def sources_of(image: Json) -> list[str]:
+    """Return the ids of the snapshots and disks that a managed image was made from."""
+    storage = image["properties"].get("storageProfile") or {}
+    disks = [storage.get("osDisk"), *(storage.get("dataDisks") or [])]
+    found = [dig(disk, kind, "id") for disk in disks for kind in ("snapshot", "managedDisk")]
+    return [str(one) for one in found if one]
+
+
+def _of_managed(image: Json) -> System:
+    storage = image["properties"].get("storageProfile") or {}
+    disks = tuple((int(one["lun"]), one.get("diskSizeGB")) for one in storage.get("dataDisks") or [])
+    generation = str(image["properties"].get("hyperVGeneration") or "V1")
+    os_disk = storage.get("osDisk") or {}
+    # A managed image is never of a TrustedLaunch VM, and knows no architecture but x64.
+    return System(str(os_disk.get("osType")), generation, "x64", vms.STANDARD, os_disk.get("diskSizeGB"), disks)
+
+
+def _of_gallery(definition: Json, version: Json | None) -> System:
+    kind, storage = definition["properties"], dig(version, "properties", "storageProfile") or {}
+    return System(
+        str(kind.get("osType")),
+        str(kind.get("hyperVGeneration") or "V1"),
+        str(kind.get("architecture") or "x64"),
+        galleries.security_of(definition),
+        dig(storage, "osDiskImage", "sizeInGB"),
+        tuple((int(one["lun"]), one.get("sizeInGB")) for one in storage.get("dataDiskImages") or []),
+    )

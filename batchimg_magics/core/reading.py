@@ -1,0 +1,286 @@
+"""Reads what the rules look at, all at once; each thing by itself, so that one that is barred costs only its rules."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from batchimg_magics.core import galleries, marks, offers, pools, vms, waiting
+from batchimg_magics.core.azure import dig, document, region_key
+from batchimg_magics.core.facts import USER_SUBSCRIPTION, Facts, is_managed, sources_of
+from batchimg_magics.errors import ServiceError
+from batchimg_magics.resource_ids import ResourceId, same
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.facts import Kind
+    from batchimg_magics.spec import PoolSpec
+
+T = TypeVar("T")
+#: Of reads that no SDK client in use makes, or only in its own subscription.
+_PERMISSIONS, _NETWORK, _IMAGES, _GALLERIES, _DISKS = (
+    "2022-04-01", "2024-05-01", "2024-07-01", "2024-03-03", "2023-10-02",
+)  # fmt: skip
+
+
+class Reader:
+    """Reads one thing after the other or beside it, and notes what it may not see.
+
+    Parameters
+    ----------
+    azure
+        Where.
+
+    Attributes
+    ----------
+    unread
+        What could not be read, and why.
+    """
+
+    def __init__(self, azure: Azure) -> None:
+        self.azure = azure
+        self.unread: dict[str, str] = {}
+
+    async def read(self, what: str, call: Awaitable[T], default: T) -> T:
+        """Await a read; where Azure refuses it, note that and return the default.
+
+        Raises
+        ------
+        ServiceError
+            Nobody is signed in, or Azure does not answer at all.
+        """
+        try:
+            return await call
+        except ServiceError as error:
+            if error.status_code in (0, 401):
+                raise
+            self.unread[what] = f"{error.status_code} {error.code}".strip()
+            return default
+
+    async def at(self, resource: str, version: str, **query: str) -> Json | None:
+        """Return the document of any resource of the tenant by its id, or None where it is not there."""
+        asked = "&".join(f"{name}={value}" for name, value in {"api-version": version, **query}.items())
+        found = await self.azure.find(self.azure.get(f"{resource}?{asked}"))
+        return None if found is None else dict(found.json())
+
+
+# -- what is checked -----------------------------------------------------------------------------------------------
+
+
+async def of_vm(azure: Azure, spec: PoolSpec, *, pool_named: bool = True) -> Facts:
+    """Read what there is to know of a VM, and of the pool that is to be made from it.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such VM.
+    """
+    reader = Reader(azure)
+    vm = await vms.find(azure, spec.from_vm)
+    groups = {ResourceId.parse(vm["id"]).resource_group}
+    around, machine, image = await waiting.together(
+        _around(reader, spec, groups),
+        _machine(reader, vm),
+        _image_of_pool(reader, spec) if pool_named else _nothing(),
+    )
+    parts = around | machine | image
+    # Snapshots and versions are of these disks, or are of another VM.
+    ids = {disk["id"].lower() for disk in parts["disks"]}
+    parts["snapshots"] = [one for one in parts["snapshots"] if _origin(one) in ids]
+    wanted = marks.image_hash(vms.source_of(vm, parts["os_disk"]))
+    if (mine := galleries.version_for(parts.get("versions", []), wanted)) is not None:
+        parts["version"] = await _version(reader, mine["id"])
+    return _facts(reader, "vm", spec, parts, pool_named=pool_named)
+
+
+async def of_image(azure: Azure, image_id: str, spec: PoolSpec, *, pool_named: bool, sized: bool) -> Facts:
+    """Read what there is to know of a managed image, of an image version, or of a definition's highest version."""
+    reader = Reader(azure)
+    groups = {ResourceId.parse(image_id).resource_group}
+    around, image = await waiting.together(_around(reader, spec, groups), _image(reader, image_id))
+    return _facts(reader, "image", spec, around | image, pool_named=pool_named, sized=sized)
+
+
+async def of_pool(azure: Azure, pool: Json, spec: PoolSpec) -> Facts:
+    """Read what there is to know of a pool and its image."""
+    reader = Reader(azure)
+    image_id = pools.image_of(pool)
+    image = _image(reader, image_id) if image_id else _nothing()
+    around, found = await waiting.together(_around(reader, spec, set()), image)
+    return _facts(reader, "pool", spec, around | found | {"pool": pool})
+
+
+def _facts(reader: Reader, kind: Kind, spec: PoolSpec, parts: dict[str, Any], **how: Any) -> Facts:
+    known = {name: part for name, part in parts.items() if name in Facts.__dataclass_fields__}
+    now, scope = reader.azure.now(), reader.azure.scope
+    return Facts(kind=kind, now=now, scope=scope, spec=spec, unread=dict(reader.unread), **known, **how)
+
+
+async def _nothing() -> dict[str, Any]:
+    return {}
+
+
+# -- the account and what is around it -----------------------------------------------------------------------------
+
+
+async def _around(reader: Reader, spec: PoolSpec, groups: set[str]) -> dict[str, Any]:
+    """Read the account, what is offered in its region, what is in use, and what the caller may do."""
+    azure = reader.azure
+    account = await azure.account()
+    region = region_key(str(account["location"]))
+    subnet = ResourceId.parse(spec.subnet) if spec.subnet else None
+    own = dig(account, "properties", "poolAllocationMode") == USER_SUBSCRIPTION
+    scopes = {azure.scope.resource_group, *groups} | ({subnet.resource_group} if subnet else set())
+    names = ("pools", "supported_images", "sizes", "skus", "usages", "snapshots", "network", "permissions")
+    found = await waiting.together(
+        reader.read("pools", pools.listed(azure), []),
+        reader.read("supported images", offers.supported_images(azure), []),
+        reader.read("Batch's VM sizes", offers.sizes(azure), []),
+        reader.read("Compute's VM sizes", _skus(azure, region), []),
+        reader.read("Compute's usages", azure.listed(azure.compute.usage.list(region)), []) if own else _no_list(),
+        reader.read("snapshots", _snapshots(azure), []),
+        _network(reader, subnet) if subnet else _nothing(),
+        _permissions(reader, {group.lower(): group for group in scopes}),
+    )
+    parts = dict(zip(names, found, strict=True))
+    return {"account": account, **parts, **parts["network"], "network": parts["network"].get("network")}
+
+
+async def _no_list() -> list[Json]:
+    return []
+
+
+async def _none() -> None:
+    return None
+
+
+async def _skus(azure: Azure, region: str) -> list[Json]:
+    listed = await azure.listed(azure.compute.resource_skus.list(filter=f"location eq '{region}'"))
+    return [one for one in listed if one.get("resourceType") == "virtualMachines"]
+
+
+async def _snapshots(azure: Azure) -> list[Json]:
+    """Return the snapshots that this tool took, for whichever pool."""
+    pages = azure.compute.snapshots.list_by_resource_group(azure.scope.resource_group)
+    return [one for one in await azure.listed(pages) if marks.owner(one)]
+
+
+def _origin(snapshot: Json) -> str:
+    return str(dig(snapshot, "properties", "creationData", "sourceResourceId") or "").lower()
+
+
+async def _network(reader: Reader, subnet: ResourceId) -> dict[str, Any]:
+    """Read a subnet's virtual network, which has its subnets in it, and the subnet's security group."""
+    home = ResourceId(subnet.subscription, subnet.resource_group, subnet.provider, subnet.path[:1])
+    network = await reader.read("the virtual network", reader.at(str(home), _NETWORK), None)
+    inside = next((one for one in dig(network, "properties", "subnets") or [] if same(one["id"], str(subnet))), None)
+    group_id = dig(inside, "properties", "networkSecurityGroup", "id")
+    group = await reader.read("the network security group", reader.at(group_id, _NETWORK), None) if group_id else None
+    return {"network": network, "security_group": group}
+
+
+async def _permissions(reader: Reader, groups: dict[str, str]) -> dict[str, list[Json]]:
+    """Read what the caller may do, by resource group."""
+
+    async def of_group(group: str) -> list[Json]:
+        where = f"/subscriptions/{reader.azure.scope.subscription}/resourceGroups/{group}"
+        found: list[Json] = []
+        url = f"{where}/providers/Microsoft.Authorization/permissions?api-version={_PERMISSIONS}"
+        while url:
+            page = (await reader.azure.get(url)).json()
+            found += page["value"]
+            url = page.get("nextLink") or ""
+        return found
+
+    read = [reader.read(f"permissions in resource group {group}", of_group(group), []) for group in groups.values()]
+    found = await waiting.together(*read)
+    return dict(zip(groups.values(), found, strict=True))
+
+
+# -- VM and images -------------------------------------------------------------------------------------------------
+
+
+async def _machine(reader: Reader, vm: Json) -> dict[str, Any]:
+    """Read a VM's managed disks; what is gone is named."""
+    storage = vm["properties"]["storageProfile"]
+    ids = [dig(disk, "managedDisk", "id") for disk in (storage["osDisk"], *(storage.get("dataDisks") or []))]
+    disks = await waiting.together(*(_disk(reader, str(one)) if one else _none() for one in ids))
+    barred = "disks" in reader.unread
+    return {
+        "vm": vm,
+        "os_disk": disks[0] or {},
+        "disks": [disk for disk in disks if disk is not None],
+        "lost": [one for one, disk in zip(ids, disks, strict=True) if one and disk is None and not barred],
+    }
+
+
+async def _disk(reader: Reader, disk_id: str) -> Json | None:
+    disk = ResourceId.parse(disk_id)
+    azure = reader.azure
+
+    async def get() -> Json | None:
+        found = await azure.find(azure.compute.disks.get(disk.resource_group, disk.name))
+        return None if found is None else document(found)
+
+    return await reader.read("disks", get(), None)
+
+
+async def _image_of_pool(reader: Reader, spec: PoolSpec) -> dict[str, Any]:
+    """Read a pool that may be there, and the definition and versions that are made for it."""
+    azure = reader.azure
+    definition_id = galleries.definition_id(azure, spec.name)
+    pool, definition, versions = await waiting.together(
+        reader.read("the pool", pools.read(azure, spec.name), None),
+        reader.read("the image definition", galleries.read_definition(azure, definition_id), None),
+        reader.read("image versions", galleries.versions(azure, definition_id), []),
+    )
+    return {"pool": pool, "definition": definition, "versions": versions}
+
+
+async def _version(reader: Reader, version_id: str) -> Json | None:
+    asked = reader.at(version_id, _GALLERIES, **{"$expand": "ReplicationStatus"})
+    return await reader.read("the image version", asked, None)
+
+
+async def _image(reader: Reader, image_id: str) -> dict[str, Any]:
+    """Read an image by its id, whatever kind it is of."""
+    if is_managed(image_id):
+        return await _managed(reader, image_id)
+    where = ResourceId.parse(image_id)
+    definition_id = str(ResourceId(where.subscription, where.resource_group, where.provider, where.path[:2]))
+    definition = await reader.read("the image definition", reader.at(definition_id, _GALLERIES), None)
+    version_id = image_id if len(where.path) > 2 else await _highest(reader, definition_id)
+    version = await _version(reader, version_id) if version_id else None
+    unread = {"the image definition", "the image version"} & reader.unread.keys()
+    gone = definition is None or version is None
+    return {"definition": definition, "version": version, "lost": [image_id] if gone and not unread else []}
+
+
+async def _highest(reader: Reader, definition_id: str) -> str:
+    """Return the id of a definition's highest version, empty where it has none."""
+    listed = await reader.read("image versions", reader.at(f"{definition_id}/versions", _GALLERIES), None)
+    found = [one for one in (listed or {}).get("value", []) if one["name"].replace(".", "").isdigit()]
+    best = max(found, key=lambda one: [int(part) for part in one["name"].split(".")], default=None)
+    return "" if best is None else str(best["id"])
+
+
+async def _managed(reader: Reader, image_id: str) -> dict[str, Any]:
+    """Read a managed image, what of its sources is gone, and its siblings, which may share them."""
+    subscription = f"/subscriptions/{ResourceId.parse(image_id).subscription}"
+    image, siblings = await waiting.together(
+        reader.read("the managed image", reader.at(image_id, _IMAGES), None),
+        reader.read("managed images", reader.at(f"{subscription}/providers/Microsoft.Compute/images", _IMAGES), None),
+    )
+    if image is None:
+        return {"lost": [] if "the managed image" in reader.unread else [image_id]}
+    there = await waiting.together(*(_is_there(reader, one) for one in sources_of(image)))
+    lost = [one for one, found in zip(sources_of(image), there, strict=True) if not found]
+    return {"managed": image, "siblings": (siblings or {}).get("value", []), "lost": lost}
+
+
+async def _is_there(reader: Reader, resource: str) -> bool:
+    """Tell whether a disk or snapshot is there; one that may not be looked at gets the benefit of the doubt."""
+    what = "the managed image's sources"
+    found = await reader.read(what, reader.at(resource, _DISKS), None)
+    return found is not None or what in reader.unread

@@ -1,0 +1,145 @@
+"""Rules about the VM's disks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core.azure import dig
+from batchimg_magics.core.rules import sources
+from batchimg_magics.core.rules.rule import broken, doubtful, kept, noted, rule
+from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Json
+    from batchimg_magics.core.facts import Facts
+    from batchimg_magics.core.rules.rule import Found, Verdict
+
+#: A disk of an image version is at most this large.
+LARGEST_DATA_DISK_GIB = 1024
+#: Disks of which there are no full snapshots, which an image version is made from.
+_NO_FULL_SNAPSHOT = {"ultrassd_lrs": "an Ultra disk", "premiumv2_lrs": "a Premium SSD v2 disk"}
+_LINUX = (
+    "/bin/bash -c 'for l in {luns}; do p=$(ls -d /dev/disk/azure/scsi1/lun$l-part1 /dev/disk/azure/scsi1/lun$l "
+    "2>/dev/null | head -1); mkdir -p /data/lun$l && mount $p /data/lun$l; done'"
+)
+_WINDOWS = (
+    'powershell -Command "Get-Disk | Where-Object IsOffline | Set-Disk -IsOffline 0; '
+    'Get-Disk | Where-Object IsReadOnly | Set-Disk -IsReadOnly 0"'
+)
+
+
+@rule("managed-disks", "error", sources.DOCUMENT)
+def managed_disks(facts: Facts) -> Found:
+    """All disks of the VM are managed and there: an image is made from disks, not from blobs."""
+    source = facts.source
+    if source is None:
+        return None
+    if source.unmanaged:
+        return broken(
+            f"VM {source.name!r} has no managed disk for {', '.join(source.unmanaged)}",
+            f"convert it: `az vm convert --ids {source.id}`",
+        )
+    if facts.lost:
+        gone = ", ".join(ResourceId.parse(one).name for one in facts.lost)
+        return broken(f"disks of VM {source.name!r} are gone: {gone}", f"`az vm disk detach` them from {source.id}")
+    return kept(f"{len(source.disks)} managed disks")
+
+
+@rule("source-disks", "error", sources.GALLERY, needs=("disks",))
+def source_disks(facts: Facts) -> Found:
+    """The disks are of a kind that full snapshots can be taken of: neither ephemeral nor Ultra nor Premium SSD v2."""
+    if facts.vm is None:
+        return None
+    found = []
+    if dig(facts.vm, "properties", "storageProfile", "osDisk", "diffDiskSettings", "option"):
+        found.append(
+            broken(
+                f"VM {facts.vm['name']!r} has an ephemeral OS disk, of which there are no snapshots",
+                "prepare a VM with a managed OS disk",
+            )
+        )
+    found += [
+        broken(
+            f"{disk['name']} is {kind}: an image version cannot be made from it",
+            f"copy it to a Premium_LRS disk, or `az disk update --ids {disk['id']} --sku Premium_LRS`",
+        )
+        for disk in facts.disks
+        if (kind := _NO_FULL_SNAPSHOT.get(str(dig(disk, "sku", "name")).lower()))
+    ]
+    return found or kept(", ".join(sorted({str(dig(disk, "sku", "name")) for disk in facts.disks})) or "none to judge")
+
+
+@rule("data-disk-size", "warning", sources.GALLERY, needs=("disks",))
+def data_disk_size(facts: Facts) -> Found:
+    """No data disk is larger than 1 TiB, the limit of image versions."""
+    system = facts.system
+    if facts.vm is None or system is None or not system.data_disks:
+        return None
+    large = [f"LUN {lun} has {gib} GiB" for lun, gib in system.data_disks if (gib or 0) > LARGEST_DATA_DISK_GIB]
+    if not large:
+        return kept("the largest has " + f"{max(gib or 0 for _, gib in system.data_disks)} GiB")
+    return doubtful(", ".join(large), "copy what nodes need to a smaller disk, or let nodes mount it from storage")
+
+
+@rule("data-disks", "info", sources.DOCUMENT)
+def data_disks(facts: Facts) -> Found:
+    """Every node gets the data disks, and has to mount them from inside."""
+    system = facts.system
+    if system is None or not system.data_disks:
+        return None
+    luns = [lun for lun, _ in system.data_disks]
+    snippet = _WINDOWS if system.os_type.lower() == "windows" else _LINUX.format(luns=" ".join(map(str, luns)))
+    return noted(
+        f"{len(luns)} data disks come with every node, at LUN {', '.join(map(str, luns))}, and are not mounted there",
+        f"mount them in the start task, as an administrator: {snippet}",
+    )
+
+
+@rule("data-disk-count", "error", sources.GALLERY, needs=("Batch's VM sizes",))
+def data_disk_count(facts: Facts) -> Found:
+    """The VM size takes as many data disks as the image has."""
+    system, most = facts.system, facts.can.get("MaxDataDiskCount")
+    if system is None or not system.data_disks or most is None:
+        return None
+    size, count = facts.spec.vm_size, len(system.data_disks)
+    if count <= int(most):
+        return kept(f"{count} of at most {most}")
+    return broken(f"the image has {count} data disks, and {size} takes {most}", "choose a larger --vm-size")
+
+
+@rule("os-disk-encryption", "error", sources.DOCUMENT, needs=("disks",))
+def os_disk_encryption(facts: Facts) -> Found:
+    """The OS disk is not encrypted."""
+    disk = facts.os_disk
+    if facts.vm is None or disk is None:
+        return None
+    found: list[Verdict] = []
+    if _encrypted_inside(facts.vm, disk):
+        found.append(
+            broken(
+                f"{disk['name']} is encrypted from inside by Azure Disk Encryption: nodes could not start from it",
+                f"`az vm encryption disable --ids {facts.vm['id']} --volume-type all`; on Linux an OS disk stays "
+                "encrypted: prepare another VM",
+            )
+        )
+    keys = str(dig(disk, "properties", "encryption", "type") or "")
+    if "CustomerKey" in keys:
+        of = ResourceId.parse(str(dig(disk, "properties", "encryption", "diskEncryptionSetId"))).name
+        found.append(
+            doubtful(
+                f"{disk['name']} is encrypted with the key of disk encryption set {of}; its gallery copies are not",
+                f"`az disk update --ids {disk['id']} --encryption-type EncryptionAtRestWithPlatformKey`, if you may",
+            )
+        )
+    if dig(facts.vm, "properties", "securityProfile", "encryptionAtHost"):
+        found.append(noted("the VM has encryption at host: that is the VM's and not the disk's, nodes are without it"))
+    return found or kept("only by the platform, as every disk")
+
+
+def _encrypted_inside(vm: Json, disk: Json) -> bool:
+    """Tell whether Azure Disk Encryption is on: the disk, the VM or the instance view says so."""
+    os_disk = dig(vm, "properties", "storageProfile", "osDisk") or {}
+    views: list[Any] = dig(vm, "properties", "instanceView", "disks") or []
+    view: Json = next((one for one in views if str(one.get("name", "")).lower() == str(disk["name"]).lower()), {})
+    said = [os_disk.get("encryptionSettings"), dig(disk, "properties", "encryptionSettingsCollection")]
+    return any(dig(one, "enabled") for one in [*said, *(view.get("encryptionSettings") or [])])

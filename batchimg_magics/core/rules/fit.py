@@ -1,0 +1,145 @@
+"""Rules about the VM size: whether it is to be had, and whether it can boot the image."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import offers, pools
+from batchimg_magics.core.azure import dig
+from batchimg_magics.core.rules import sources
+from batchimg_magics.core.rules.rule import broken, doubtful, kept, noted, rule
+from batchimg_magics.core.rules.system import until
+from batchimg_magics.errors import SpecError
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.facts import Facts
+    from batchimg_magics.core.rules.rule import Found, Verdict
+
+#: Security types of a definition whose VMs have to be of that type; `...Supported` ones may be.
+_DEMANDING = {"trustedlaunch": "TrustedLaunch", "confidentialvm": "ConfidentialVM"}
+
+
+@rule("vm-size", "error", sources.LIFECYCLE, needs=("Batch's VM sizes",))
+def vm_size(facts: Facts) -> Found:
+    """Batch offers the VM size in the account's region, now and for a while."""
+    if not facts.sized:
+        return None
+    try:
+        size = offers.size_named(facts.sizes, facts.spec.vm_size)
+    except SpecError as error:
+        return broken(error.message, error.hint)
+    name, found = str(size["name"]), []
+    if ends := size.get("batchSupportEndOfLife"):
+        found.append(until(facts, str(ends), f"Batch's support of {name}", "choose a newer --vm-size"))
+    if facts.target.spot and facts.can.get("LowPriorityCapable") == "False":
+        found.append(broken(f"{name} is not to be had as spot nodes", "--spot 0, or another --vm-size"))
+    return found or kept(f"Batch offers {name} in {facts.region}")
+
+
+@rule("vm-size-restrictions", "error", sources.LIFECYCLE, needs=("Compute's VM sizes",))
+def vm_size_restrictions(facts: Facts) -> Found:
+    """Compute offers the VM size to the subscription in the account's region."""
+    if facts.size is None:
+        return None
+    name, fix = str(facts.size["name"]), "another --vm-size, or ask for it: Azure portal, Quotas"
+    # Nodes of other accounts are in Batch's own subscriptions, which may be allowed more.
+    verdict = broken if facts.user_subscription else doubtful
+    if facts.sku is None:
+        return verdict(f"Compute does not list {name} in {facts.region} for this subscription", fix)
+    everywhere = [one for one in facts.sku.get("restrictions") or [] if one.get("type") == "Location"]
+    if everywhere:
+        reason = ", ".join(str(one.get("reasonCode")) for one in everywhere)
+        return verdict(f"{name} is restricted in {facts.region} for this subscription: {reason}", fix)
+    return kept(f"{name} is not restricted in {facts.region}")
+
+
+@rule("generation", "error", sources.GALLERY_POOL, needs=("Batch's VM sizes",))
+def generation(facts: Facts) -> Found:
+    """The VM size boots the image's Hyper-V generation."""
+    system, takes = facts.system, facts.can.get("HyperVGenerations")
+    if system is None or not takes:
+        return None
+    if system.generation in takes.split(","):
+        return kept(f"{system.generation}, as {facts.spec.vm_size} takes it")
+    return broken(
+        f"the image is of generation {system.generation}, and {facts.spec.vm_size} takes {takes}",
+        f"--vm-size: {facts.alike('HyperVGenerations', system.generation)}",
+    )
+
+
+@rule("architecture", "error", sources.GALLERY_POOL, needs=("Batch's VM sizes",))
+def architecture(facts: Facts) -> Found:
+    """The VM size's processor is of the image's architecture."""
+    system, has = facts.system, facts.can.get("CpuArchitectureType")
+    if system is None or not has:
+        return None
+    if system.architecture.lower() == has.lower():
+        return kept(f"{has} both")
+    return broken(
+        f"the image is for {system.architecture}, and {facts.spec.vm_size} is {has}",
+        f"--vm-size: {facts.alike('CpuArchitectureType', system.architecture)}",
+    )
+
+
+@rule("security-type", "error", sources.TRUSTED, needs=("Batch's VM sizes",))
+def security_type(facts: Facts) -> Found:
+    """VM size and pool go with the image's security type."""
+    system = facts.system
+    if system is None:
+        return None
+    found = _of_pool(facts, system.security_type)
+    demanded = _DEMANDING.get(system.security_type.lower())
+    if demanded and facts.size is not None:
+        size = str(facts.size["name"])
+        if system.generation == "V1":
+            found.append(
+                broken(f"{demanded} needs generation V2, and the image is of V1", "prepare a VM of generation 2")
+            )
+        if demanded == "TrustedLaunch" and facts.can.get("TrustedLaunchDisabled") == "True":
+            found.append(broken(f"the image is of a TrustedLaunch VM, and {size} cannot do that", "another --vm-size"))
+        if demanded == "ConfidentialVM" and facts.sku is not None and not facts.can.get("ConfidentialComputingType"):
+            found.append(
+                broken(f"the image is of a confidential VM, and {size} is not made for that", "another --vm-size")
+            )
+    if found:
+        return found
+    if demanded:
+        return noted(f"{demanded}: so will every node be", "make a node or two first: nobody recorded such a pool")
+    return kept(system.security_type)
+
+
+def _of_pool(facts: Facts, image: str) -> list[Verdict]:
+    """Judge a pool that is there: it says the image's security type where the image demands one, and no other."""
+    machine = ("properties", "deploymentConfiguration", "virtualMachineConfiguration")
+    if facts.pool is None or facts.kind == "vm" or pools.image_of(facts.pool) is None:
+        return []
+    says = str(dig(facts.pool, *machine, "securityProfile", "securityType") or "")
+    demanded = _DEMANDING.get(image.lower())
+    if demanded and says.lower() != demanded.lower():
+        return [broken(f"the image demands {demanded}, and the pool says {says or 'nothing'}", _ANEW)]
+    if says and says.lower() not in image.lower():
+        return [broken(f"the pool says {says}, and its image is {image}", _ANEW)]
+    return []
+
+
+_ANEW = "a pool's security profile cannot be mended while it has nodes: make the pool anew"
+
+
+@rule("disk-controller", "error", sources.GALLERY_POOL, needs=("Batch's VM sizes", "disks"))
+def disk_controller(facts: Facts) -> Found:
+    """The image can boot from the disk controller that the VM size has."""
+    has = facts.can.get("DiskControllerTypes", "")
+    if facts.size is None or not has:
+        return None
+    if "SCSI" in has:
+        return kept(f"{facts.spec.vm_size} has {has}")
+    features = dig(facts.definition, "properties", "features") or []
+    said = [str(one.get("value")) for one in features if one.get("name") == "DiskControllerTypes"]
+    takes = str(dig(facts.os_disk, "properties", "supportedCapabilities", "diskControllerTypes") or ", ".join(said))
+    if has in takes:
+        return kept(f"{has}, as {facts.spec.vm_size} has it")
+    says = f"takes {takes}" if takes else "does not say that it takes it"
+    return broken(
+        f"{facts.spec.vm_size} has {has} only, and the image {says}",
+        f"--vm-size: {facts.alike('DiskControllerTypes', 'SCSI')}",
+    )

@@ -1,0 +1,222 @@
+"""Rules about the image that pools are made from: there, where it is needed, often enough, and for how many nodes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import galleries, pools
+from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.facts import is_managed, sources_of, targets_of
+from batchimg_magics.core.rules import sources
+from batchimg_magics.core.rules.rule import broken, doubtful, kept, noted, rule
+from batchimg_magics.core.rules.system import until
+from batchimg_magics.resource_ids import ResourceId, same
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Json
+    from batchimg_magics.core.facts import Facts
+    from batchimg_magics.core.rules.rule import Found
+
+#: Nodes that pools made straight from one managed image may have in all. The source document says 2,500 dedicated
+#: nodes, Microsoft's page of quotas 2,000: beyond the one it is an error, beyond the other a warning.
+MOST_DEDICATED, DEDICATED_BY_QUOTA_PAGE, MOST_SPOT = 2500, 2000, 1000
+
+
+@rule("region", "error", sources.DOCUMENT)
+def region(facts: Facts) -> Found:
+    """The image is in the account's subscription and region, or in a gallery that reaches it."""
+    if facts.vm is not None:
+        return _of_vm(facts, facts.vm)
+    if facts.managed is None:
+        return None if facts.definition is None else _of_gallery(facts, str(facts.definition["id"]))
+    where, subscription = region_key(str(facts.managed["location"])), ResourceId.parse(facts.image_id).subscription
+    if where != facts.region or subscription.lower() != facts.scope.subscription.lower():
+        return broken(
+            f"the managed image is in {where}, subscription {subscription}; the Batch account is in {facts.region}, "
+            f"subscription {facts.scope.subscription}",
+            "make a gallery image of it, which reaches other regions",
+        )
+    return kept(f"in {where}, as the Batch account")
+
+
+def _of_vm(facts: Facts, vm: Json) -> Found:
+    where, subscription = region_key(str(vm["location"])), ResourceId.parse(vm["id"]).subscription
+    if subscription.lower() != facts.scope.subscription.lower():
+        return doubtful(
+            f"the VM is in subscription {subscription}, the Batch account in {facts.scope.subscription}",
+            "it works within one tenant, with permissions in both; `%batchimg check` shows which",
+        )
+    if where != facts.region:
+        return noted(f"the VM is in {where}, the account in {facts.region}: the image version gets replicas in both")
+    return kept(f"the VM is in {where}, as the Batch account")
+
+
+def _of_gallery(facts: Facts, definition: str) -> Found:
+    subscription = ResourceId.parse(definition).subscription
+    if subscription.lower() == facts.scope.subscription.lower():
+        return kept("in the account's subscription; where its replicas are, `replicas` tells")
+    return doubtful(
+        f"the gallery is in subscription {subscription}, the Batch account in {facts.scope.subscription}",
+        "it works within one tenant, for callers who may read the image there",
+    )
+
+
+@rule(
+    "image-exists", "error", sources.DOCUMENT, needs=("the image definition", "the image version", "the managed image")
+)
+def image_exists(facts: Facts) -> Found:
+    """The image is there and complete, and so is what it needs: a pool whose image is gone cannot grow."""
+    if facts.kind == "vm" or not (facts.lost or facts.image_id):
+        return None
+    if facts.lost:
+        gone = ", ".join("/".join(name for _, name in ResourceId.parse(one).path) for one in facts.lost)
+        return broken(
+            f"gone: {gone}; the next resize would end with AllocationFailed", "make a new image, and a new pool"
+        )
+    state = str(dig(facts.managed or facts.version, "properties", "provisioningState") or "")
+    if state in ("Failed", "Canceled"):
+        return broken(f"making it ended with {state}", "`%batchimg delete POOL --image`, then make it again")
+    return kept("it is there")
+
+
+@rule("image-source", "warning", sources.DOCUMENT)
+def image_source(facts: Facts) -> Found:
+    """A managed image is made from snapshots of a VM's disks: from anything else pools do not scale reliably."""
+    if facts.managed is None:
+        return None
+    storage = facts.managed["properties"].get("storageProfile") or {}
+    disks = [storage.get("osDisk") or {}, *(storage.get("dataDisks") or [])]
+    other = [key for disk in disks for key in ("managedDisk", "blobUri") if disk.get(key) and not disk.get("snapshot")]
+    vm = dig(facts.managed, "properties", "sourceVirtualMachine", "id")
+    if not other and not vm:
+        return kept("made from snapshots")
+    what = f"VM {ResourceId.parse(vm).name}" if vm else "a VHD" if "blobUri" in other else "a disk"
+    return doubtful(f"made from {what}", "make an image from snapshots: `%batchimg create POOL --from-vm VM`")
+
+
+@rule("replicas", "error", sources.GALLERY_POOL, needs=("the image version", "image versions"))
+def replicas(facts: Facts) -> Found:
+    """The image version has replicas in the account's region, enough for as many nodes at once."""
+    nodes = facts.target.total
+    needed = max(1, -(-nodes // galleries.NODES_PER_REPLICA))
+    if facts.version is None:
+        return _planned(facts, nodes, needed)
+    profile = dig(facts.version, "properties", "publishingProfile") or {}
+    targets = {region_key(str(one["name"])): one for one in profile.get("targetRegions") or []}
+    if facts.region not in targets:
+        return broken(
+            f"it has none in {facts.region}, only in {', '.join(targets) or 'no region'}", _more(facts, needed)
+        )
+    state = _state(facts.version, facts.region)
+    if state == "Failed":
+        return broken(f"replication into {facts.region} failed", f"`%batchimg repair {facts.spec.name}`")
+    if state == "Replicating":
+        return doubtful(f"replication into {facts.region} is going on", "wait until it is done")
+    count = int(targets[facts.region].get("regionalReplicaCount") or profile.get("replicaCount") or 1)
+    if count < needed:
+        return doubtful(_few(facts.region, count, nodes), _more(facts, needed))
+    return kept(f"{count} in {facts.region} for {nodes} nodes")
+
+
+def _planned(facts: Facts, nodes: int, needed: int) -> Found:
+    """Judge the replicas of a version that is still to be made: as many as it takes, unless others are asked for."""
+    asked = facts.spec.replicas.get(facts.region)
+    if facts.vm is None:
+        return None
+    if asked is None or asked >= needed:
+        return kept(f"{asked or needed} in {facts.region} for {nodes} nodes")
+    return doubtful(_few(facts.region, asked, nodes), f"--replicas {facts.region}={needed}, or leave it out")
+
+
+def _few(where: str, count: int, nodes: int) -> str:
+    most = count * galleries.NODES_PER_REPLICA
+    return f"{count} replicas in {where} are for {most} nodes that start at once, and there will be {nodes}"
+
+
+def _more(facts: Facts, needed: int) -> str:
+    where = ResourceId.parse(facts.image_id)
+    names = dict(where.path)
+    return (
+        f"`az sig image-version update --resource-group {where.resource_group} --gallery-name {names['galleries']} "
+        f"--gallery-image-definition {names['images']} --gallery-image-version {names['versions']} "
+        f"--target-regions {facts.region}={needed}` (name the regions that are to stay, too)"
+    )
+
+
+def _state(version: Json, where: str) -> str:
+    """Return the state of a version's replication into a region, empty where Azure does not say."""
+    summary = dig(version, "properties", "replicationStatus", "summary") or []
+    return next((str(one.get("state")) for one in summary if region_key(str(one.get("region"))) == where), "")
+
+
+@rule("replication-mode", "error", sources.GALLERY)
+def replication_mode(facts: Facts) -> Found:
+    """The image version is a full copy: a shallow one is gone with what it was made from."""
+    if facts.version is None:
+        return None
+    mode = str(dig(facts.version, "properties", "publishingProfile", "replicationMode") or "Full")
+    return (
+        kept(mode) if mode == "Full" else broken(f"it is {mode}", "make a full version: leave --replication-mode out")
+    )
+
+
+@rule("version-end-of-life", "warning", sources.GALLERY)
+def version_end_of_life(facts: Facts) -> Found:
+    """The image version is not past its end of life."""
+    if facts.version is None:
+        return None
+    ends = dig(facts.version, "properties", "publishingProfile", "endOfLifeDate")
+    return until(facts, str(ends), "its life", "make a new version of it") if ends else kept("no end is named")
+
+
+@rule("image-shared", "warning", sources.DOCUMENT, needs=("pools",))
+def image_shared(facts: Facts) -> Found:
+    """No other pool uses the image: one image for each pool is advised."""
+    if not facts.image_id:
+        return None
+    if facts.managed is not None:
+        names = [one["name"] for one in _sharing(facts, facts.managed)]
+        advice = "make an image of its own for each pool: `%batchimg create POOL --from-vm VM`"
+        return (
+            doubtful(f"its image or a snapshot under it serves {', '.join(names)}", advice)
+            if names
+            else kept("by none")
+        )
+    names = pools.users(facts.others, facts.image_id)
+    # What shares a gallery image shares no limit: its replicas serve all.
+    return (
+        noted(f"it serves {', '.join(names)} too; count all their nodes for its replicas") if names else kept("by none")
+    )
+
+
+def _sharing(facts: Facts, image: Json) -> list[Json]:
+    """Return the other pools made straight from a managed image, or from one that shares a snapshot with it."""
+    mine = {str(image["id"]).lower(), *(one.lower() for one in sources_of(image))}
+    same_source = [
+        one["id"] for one in facts.siblings if mine & {str(one["id"]).lower(), *map(str.lower, sources_of(one))}
+    ]
+    return [
+        pool
+        for pool in facts.others
+        if (found := pools.image_of(pool)) and is_managed(found) and any(same(found, one) for one in same_source)
+    ]
+
+
+@rule("managed-image-limit", "error", sources.DOCUMENT, needs=("pools", "managed images"))
+def managed_image_limit(facts: Facts) -> Found:
+    """Pools straight from one managed image or snapshot have at most 2,500 dedicated and 1,000 spot nodes in all."""
+    if facts.managed is None:
+        return None
+    sharing = [targets_of(one) for one in _sharing(facts, facts.managed)]
+    dedicated = facts.target.dedicated + sum(one.dedicated for one in sharing)
+    spot = facts.target.spot + sum(one.spot for one in sharing)
+    said = f"{dedicated} dedicated and {spot} spot nodes in {len(sharing) + 1} pools"
+    fix = "make a gallery image of it, whose pools have no such limit"
+    if dedicated > MOST_DEDICATED or spot > MOST_SPOT:
+        return broken(f"{said}: more than {MOST_DEDICATED} and {MOST_SPOT}", fix)
+    if dedicated > DEDICATED_BY_QUOTA_PAGE:
+        return doubtful(f"{said}: Microsoft's page of quotas says {DEDICATED_BY_QUOTA_PAGE} dedicated nodes", fix)
+    nat = dig(facts.pool, "properties", "networkConfiguration", "endpointConfiguration", "inboundNatPools")
+    if nat:
+        return doubtful(f"{said}; inbound NAT pools lower the limits, by how much nobody says", fix)
+    return kept(said)

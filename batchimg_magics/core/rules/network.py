@@ -1,0 +1,118 @@
+"""Rules about the subnet that nodes join."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.facts import targets_of
+from batchimg_magics.core.rules import sources
+from batchimg_magics.core.rules.rule import broken, doubtful, kept, noted, rule
+from batchimg_magics.resource_ids import ResourceId, same
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Json
+    from batchimg_magics.core.facts import Facts
+    from batchimg_magics.core.rules.rule import Found
+
+#: Addresses of a subnet that Azure keeps for itself. Source: Azure virtual network documents.
+RESERVED = 5
+_NEEDS = ("the virtual network",)
+
+
+def _subnet(facts: Facts) -> Json | None:
+    subnets = dig(facts.network, "properties", "subnets") or []
+    return next((one for one in subnets if same(one["id"], facts.spec.subnet or "")), None)
+
+
+@rule("subnet", "error", sources.NETWORK, needs=_NEEDS)
+def subnet(facts: Facts) -> Found:
+    """The subnet is there, in the account's subscription and region."""
+    if not facts.spec.subnet:
+        return None
+    if _subnet(facts) is None:
+        return broken(f"there is no subnet {facts.spec.subnet}", "`az network vnet subnet list` shows what there is")
+    where = region_key(str(dig(facts.network, "location")))
+    home = ResourceId.parse(facts.spec.subnet).subscription
+    if where != facts.region or home.lower() != facts.scope.subscription.lower():
+        return broken(
+            f"the subnet is in {where}, subscription {home}; the Batch account is in {facts.region}, subscription "
+            f"{facts.scope.subscription}",
+            "Batch wants both to be the same: another --subnet",
+        )
+    return kept(f"in {where}, as the Batch account")
+
+
+@rule("subnet-addresses", "error", sources.NETWORK, needs=_NEEDS)
+def subnet_addresses(facts: Facts) -> Found:
+    """The subnet has a free address for every node."""
+    found = _subnet(facts)
+    if found is None:
+        return None
+    props = found["properties"]
+    ranges = props.get("addressPrefixes") or [props.get("addressPrefix")]
+    networks = [ipaddress.ip_network(str(one), strict=False) for one in ranges if one]
+    total = sum(max(0, one.num_addresses - RESERVED) for one in networks if one.version == 4)
+    # The pool's own nodes are among those in use, and are wanted again.
+    own = targets_of(facts.pool).total if facts.pool and same(_subnet_of(facts.pool), found["id"]) else 0
+    free = total - max(0, len(props.get("ipConfigurations") or []) - own)
+    nodes = facts.target.total
+    if nodes <= free:
+        return kept(f"{free} of {total} addresses are free, for {nodes} nodes")
+    return broken(
+        f"{free} of {total} addresses are free, and there will be {nodes} nodes",
+        "a larger --subnet, or fewer nodes: a pool gets as many as there are addresses, and a resize error",
+    )
+
+
+def _subnet_of(pool: Json) -> str:
+    return str(dig(pool, "properties", "networkConfiguration", "subnetId") or "")
+
+
+@rule("subnet-reach", "warning", sources.NETWORK, needs=(*_NEEDS, "the network security group"))
+def subnet_reach(facts: Facts) -> Found:
+    """Nodes reach the Batch service: from the subnet out to port 443 of BatchNodeManagement."""
+    found = _subnet(facts)
+    if found is None:
+        return None
+    goal = f"BatchNodeManagement.{facts.region}"
+    denying = _first_match(facts.security_group, goal)
+    if denying is not None and str(dig(denying, "properties", "access")).lower() == "deny":
+        group = str(dig(facts.security_group, "name"))
+        return doubtful(
+            f"rule {denying.get('name')} of network security group {group} denies the way out to {goal}, port 443",
+            f"`az network nsg rule create --ids {dig(facts.security_group, 'id')} --name batch --direction Outbound "
+            f"--priority 100 --access Allow --protocol Tcp --destination-address-prefixes {goal} "
+            "--destination-port-ranges 443`",
+        )
+    say = noted if dig(found, "properties", "routeTable") else kept
+    route = "; its route table must not lead that astray" if say is noted else ""
+    return say(f"nodes must reach {goal} on port 443, and whatever the start task loads from{route}")
+
+
+def _first_match(group: Json | None, goal: str) -> Json | None:
+    """Return the rule that decides on TCP to port 443 of a service tag: the first that matches, by priority."""
+    rules = [
+        *(dig(group, "properties", "securityRules") or []),
+        *(dig(group, "properties", "defaultSecurityRules") or []),
+    ]
+    ordered = sorted(rules, key=lambda one: int(dig(one, "properties", "priority") or 0))
+    return next((one for one in ordered if _matches(one["properties"], goal)), None)
+
+
+def _matches(props: dict[str, Any], goal: str) -> bool:
+    tags = {"*", "0.0.0.0/0", "internet", "azurecloud", goal.lower(), goal.partition(".")[0].lower()}
+    places = [props.get("destinationAddressPrefix"), *(props.get("destinationAddressPrefixes") or [])]
+    ports = [props.get("destinationPortRange"), *(props.get("destinationPortRanges") or [])]
+    return (
+        str(props.get("direction")).lower() == "outbound"
+        and str(props.get("protocol")).lower() in ("*", "tcp")
+        and any(str(one).lower() in tags for one in places if one)
+        and any(_has_443(str(one)) for one in ports if one)
+    )
+
+
+def _has_443(ports: str) -> bool:
+    low, _, high = ports.partition("-")
+    return ports == "*" or (low.isdigit() and int(low) <= 443 <= int(high or low))

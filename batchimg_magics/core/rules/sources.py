@@ -1,0 +1,14 @@
+"""Where rules come from: the documents, by the names that Microsoft gives them, and what this project found out."""
+
+from __future__ import annotations
+
+DOCUMENT = "source document (docs/source-document.md)"
+GALLERY_POOL = "Batch: Use the Azure Compute Gallery to create a custom image pool"
+GALLERY = "Compute: Store and share images in an Azure Compute Gallery"
+GENERALIZE = "Compute: Deprovision or generalize a VM before creating an image"
+NETWORK = "Batch: Create a pool in a virtual network"
+QUOTAS = "Batch: Service quotas and limits"
+LIFECYCLE = "Batch: supported images and sizes, batchSupportEndOfLife"
+TRUSTED = "Compute: Trusted Launch, and Batch: securityProfile of pools"
+ACCESS = "Batch: Role-based access control, and Authenticate with Microsoft Entra ID"
+RECORDED = "recorded traffic"

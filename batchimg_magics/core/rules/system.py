@@ -1,0 +1,291 @@
+"""Rules about the system on an image: prepared as Batch wants it, and known to Batch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import offers
+from batchimg_magics.core.azure import dig
+from batchimg_magics.core.facts import when
+from batchimg_magics.core.rules import sources
+from batchimg_magics.core.rules.rule import broken, doubtful, kept, noted, rule, unknown
+from batchimg_magics.errors import SpecError
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Json
+    from batchimg_magics.core.facts import Facts
+    from batchimg_magics.core.rules.rule import Found, Verdict
+
+#: From how many days before its end support is worth a warning: assumed, about the time that a project needs to move.
+WARN_DAYS = 90
+#: GiB that an OS disk should have where a node has no other place for tasks: assumed, twice Ubuntu's own 30.
+LEAST_OS_DISK_GIB = 64
+_INSIDE = {
+    "linux": "`sudo waagent -deprovision+user -force`",
+    "windows": "`sysprep /generalize /oobe /shutdown`",
+}
+
+
+@rule("generalized", "error", sources.GENERALIZE)
+def generalized(facts: Facts) -> Found:
+    """The system was deprovisioned: nodes from any other come up unusable, and are billed."""
+    source = facts.source
+    if source is None:
+        return None
+    if source.generalized:
+        return kept("Azure marks it generalized")
+    if facts.spec.generalized:
+        return kept("you say that it was deprovisioned")
+    return broken(
+        f"VM {source.name!r} is not generalized: nodes made from it would be unusable, and billed",
+        f"inside the VM run {_INSIDE.get(source.os_type.lower(), _INSIDE['linux'])} (it ruins the VM for other work: "
+        f"use a copy), then `az vm deallocate` and `az vm generalize`; if its system was deprovisioned, say so with "
+        f"--generalized",
+    )
+
+
+@rule("os-state", "error", sources.GALLERY_POOL)
+def os_state(facts: Facts) -> Found:
+    """The image is of a generalized system: Batch makes no nodes of a specialized one."""
+    if facts.kind == "vm" or (facts.managed or facts.definition) is None:
+        return None
+    state = dig(facts.managed, "properties", "storageProfile", "osDisk", "osState") or dig(
+        facts.definition, "properties", "osState"
+    )
+    if state == "Generalized":
+        return kept("it is an image of a generalized system")
+    return broken(f"its system is {state}", "make an image of a generalized VM: `%batchimg create POOL --from-vm VM`")
+
+
+@rule("deallocated", "warning", sources.GENERALIZE, needs=("snapshots",))
+def deallocated(facts: Facts) -> Found:
+    """The VM was deallocated before its disks' last snapshots: else they are as after a power cut."""
+    if facts.vm is None:
+        return None
+    if not facts.power:
+        return unknown("the VM tells no power state", f"`az vm get-instance-view --ids {facts.vm['id']}`")
+    last, changed = last_snapshot(facts), disk_changed(facts)
+    if facts.snapshots and changed and when(last) < when(changed):
+        return None  # the VM was used since: that is what `image-age` speaks of
+    if facts.power == "deallocated":
+        return kept(
+            "it is deallocated" + (", and was before the last snapshots" if facts.snapshots and changed else "")
+        )
+    taken = "the last snapshots were taken" if facts.snapshots else "snapshots would be taken"
+    return doubtful(
+        f"VM {facts.vm['name']!r} is {facts.power}: {taken} while it could write to its disks",
+        f"`az vm deallocate --ids {facts.vm['id']}` first",
+    )
+
+
+@rule("image-age", "warning", sources.DOCUMENT, needs=("snapshots", "image versions"))
+def image_age(facts: Facts) -> Found:
+    """The image is not older than the VM's last start: what was installed since is not in it."""
+    made = last_snapshot(facts) or str(dig(facts.version, "properties", "publishingProfile", "publishedDate") or "")
+    if facts.vm is None or facts.version is None or not made:
+        return None
+    changed = disk_changed(facts)
+    if not changed:
+        return unknown("Azure does not tell when the VM was last started", f"`%batchimg create {_again(facts)}`")
+    if when(changed) <= when(made):
+        return kept(f"made {day(made)}, after the VM was last started or deallocated")
+    return doubtful(
+        f"made {day(made)}; the VM was started or deallocated after that, on {day(changed)}",
+        f"if it changed: `%batchimg create {_again(facts)}`",
+    )
+
+
+def _again(facts: Facts) -> str:
+    return f"{facts.spec.name} --from-vm {facts.spec.from_vm} --vm-size {facts.spec.vm_size} --new-image"
+
+
+def last_snapshot(facts: Facts) -> str:
+    """Return when the last snapshot of the VM's disks was taken, empty where there is none."""
+    return max((str(dig(one, "properties", "timeCreated") or "") for one in facts.snapshots), default="")
+
+
+def disk_changed(facts: Facts) -> str:
+    """Return when the OS disk was last attached or detached, or its VM last started or deallocated; or nothing."""
+    return str(dig(facts.os_disk, "properties", "LastOwnershipUpdateTime") or "")
+
+
+def day(moment: str) -> str:
+    """Return a moment as people read it."""
+    return f"{when(moment):%Y-%m-%d %H:%M}Z"
+
+
+@rule("extensions", "error", sources.DOCUMENT)
+def extensions(facts: Facts) -> Found:
+    """The VM has no Azure extensions: with one in its image Batch may fail to deploy nodes."""
+    if facts.vm is None:
+        return None
+    found = [one for one in facts.vm.get("resources") or [] if str(one.get("type", "")).lower().endswith("/extensions")]
+    inside = [
+        str(one.get("name") or one.get("type"))
+        for one in dig(facts.vm, "properties", "instanceView", "extensions") or []
+    ]
+    names = list(dict.fromkeys([*(str(one.get("name") or one.get("id")).split("/")[-1] for one in found), *inside]))
+    if not names:
+        return kept("it has none")
+    ids = " ".join(f"{facts.vm['id']}/extensions/{name}" for name in names)
+    return broken(
+        f"VM {facts.vm['name']!r} has Azure extensions: {', '.join(names)}", f"`az vm extension delete --ids {ids}`"
+    )
+
+
+@rule("base-image", "error", sources.DOCUMENT, needs=("supported images",))
+def base_image(facts: Facts) -> Found:
+    """The VM was made from a first-party Marketplace image that Batch supports."""
+    source = facts.source
+    if source is None:
+        return None
+    if source.marketplace is None:
+        return unknown(
+            "the VM was not made from a Marketplace image, so what is beneath its own is not known",
+            "make sure that it goes back to an image of `az batch pool supported-images list`",
+        )
+    name, listed = ":".join(source.marketplace), offers.listed_as(facts.supported_images, source.marketplace)
+    if listed:
+        return kept(f"{name} is on Batch's list")
+    says = f"Batch does not support the image that VM {source.name!r} was made from: {name}"
+    if facts.spec.node_agent_sku:
+        return doubtful(says, "make sure that the node agent fits its system; a few nodes first will tell")
+    return broken(says, "make the VM from an image of `az batch pool supported-images list`")
+
+
+@rule("node-agent", "error", sources.DOCUMENT, needs=("supported images",))
+def node_agent(facts: Facts) -> Found:
+    """There is a Batch node agent for the system: chosen by its Marketplace image, or asked for."""
+    source = facts.source
+    if source is None:
+        return _agent_of_pool(facts)
+    try:
+        agent = offers.agent_for(facts.supported_images, source, facts.spec.node_agent_sku)
+    except SpecError as error:
+        ranked = ranked_agents(facts)
+        first = f"--node-agent-sku {ranked[0]!r}" if ranked else "--node-agent-sku"
+        hint = error.hint if facts.spec.node_agent_sku else f"give {first}; the nearest first: {', '.join(ranked)}"
+        return broken(error.message, hint)
+    how = "as asked for" if facts.spec.node_agent_sku else "as its Marketplace image wants it"
+    return kept(f"{agent}, {how}")
+
+
+def _agent_of_pool(facts: Facts) -> Found:
+    agent = agent_of(facts.pool)
+    if not agent:
+        return None
+    if _images_of(facts, agent):
+        return kept(f"{agent} is on Batch's list")
+    return doubtful(f"{agent} is not on Batch's list any more", "make a new pool from a newer system")
+
+
+def agent_of(pool: Json | None) -> str:
+    """Return a pool's node agent SKU, or nothing."""
+    path = ("properties", "deploymentConfiguration", "virtualMachineConfiguration", "nodeAgentSkuId")
+    return str(dig(pool, *path) or "")
+
+
+def _images_of(facts: Facts, agent: str) -> list[Json]:
+    return [one for one in facts.supported_images if one["nodeAgentSKUId"].lower() == agent.lower()]
+
+
+def ranked_agents(facts: Facts) -> list[str]:
+    """Return the node agents for the VM's operating system, those that look like its system first."""
+    source = facts.source
+    if source is None:
+        return []
+    view = dig(facts.vm, "properties", "instanceView") or {}
+    name, version = str(view.get("osName") or "").lower(), str(view.get("osVersion") or "").lower()
+    arm = source.architecture.lower() == "arm64"
+
+    def fits(agent: str) -> tuple[int, str]:
+        said = agent.lower()
+        close = 2 * (bool(name) and name in said) + (bool(version) and version in said.split("-")[0].split())
+        return -close - 4 * (said.endswith("arm64") == arm), said
+
+    system = source.os_type.lower()
+    return sorted({one["nodeAgentSKUId"] for one in facts.supported_images if one["osType"] == system}, key=fits)
+
+
+@rule("agent-support", "warning", sources.LIFECYCLE, needs=("supported images",))
+def agent_support(facts: Facts) -> Found:
+    """Batch goes on supporting the system and its node agent for a while."""
+    source, agent = facts.source, agent_of(facts.pool)
+    if source is not None and source.marketplace is not None and not facts.spec.node_agent_sku:
+        images, what = offers.listed_as(facts.supported_images, source.marketplace), ":".join(source.marketplace)
+    else:
+        what = facts.spec.node_agent_sku or agent
+        images = _images_of(facts, what) if what else []
+    if not images:
+        return None
+    ends = [str(one.get("batchSupportEndOfLife") or "") for one in images]
+    if not all(ends):
+        return kept(f"{what}: Batch names no end of its support")
+    return until(facts, max(ends), f"Batch's support of {what}", "prepare a VM with a newer system")
+
+
+def until(facts: Facts, ends: str, what: str, fix: str) -> Verdict:
+    """Judge an end of support: over, near, or far enough."""
+    days = facts.days_until(ends)
+    if days < 0:
+        return doubtful(f"{what} ended on {ends[:10]}, {-days} days ago", fix)
+    said = f"{what} ends on {ends[:10]}, {days} days from now"
+    return doubtful(said, fix) if days < WARN_DAYS else kept(said)
+
+
+@rule("purchase-plan", "error", sources.DOCUMENT)
+def purchase_plan(facts: Facts) -> Found:
+    """The system comes without a purchase plan, or the image definition carries it."""
+    plan = dig(facts.vm, "plan") or dig(facts.os_disk, "properties", "purchasePlan")
+    carried = dig(facts.definition, "properties", "purchasePlan")
+    if facts.vm is None:
+        if not carried:
+            return None if facts.definition is None else kept("its definition carries none")
+        return noted(
+            f"its definition carries the plan {_plan(carried)}",
+            "its terms have to be accepted, see `az vm image terms`",
+        )
+    if not plan:
+        return kept("it has none")
+    if carried and _plan(carried).lower() == _plan(plan).lower():
+        return noted(
+            f"the image definition carries the plan {_plan(plan)}",
+            "its terms have to be accepted, see `az vm image terms`",
+        )
+    return broken(
+        f"VM {facts.vm['name']!r} was made from an image with a purchase plan: {_plan(plan)}",
+        "make the VM from a first-party Marketplace image without one",
+    )
+
+
+def _plan(plan: Json) -> str:
+    """Return publisher:product:name; a disk calls a plan's parts as a VM does."""
+    return ":".join(str(plan.get(part)) for part in ("publisher", "product", "name"))
+
+
+@rule("temp-drive", "warning", sources.DOCUMENT, needs=("Batch's VM sizes",))
+def temp_drive(facts: Facts) -> Found:
+    """The node agent works on the temporary drive; where a size has none, the OS disk is large enough for it."""
+    system, room = facts.system, facts.can.get("MaxResourceVolumeMB")
+    if system is None or facts.size is None:
+        return None
+    size = str(facts.size["name"])
+    inside = "leave its place (/mnt, D:) as the Marketplace image has it: from outside it cannot be seen"
+    if room is None:
+        return unknown(f"Azure does not say whether {size} has a temporary drive", "")
+    if float(room) > 0:
+        return kept(f"{size} has a temporary drive of {float(room) / 1024:.0f} GiB", inside)
+    works = f"{size} has no temporary drive, so Batch works on the OS disk"
+    if system.os_disk_gib is None:
+        return unknown(f"{works}, whose size nothing tells", _with_drive(facts))
+    if system.os_disk_gib < LEAST_OS_DISK_GIB:
+        return doubtful(f"{works}, which has {system.os_disk_gib} GiB", _with_drive(facts))
+    return kept(f"{works}, which has {system.os_disk_gib} GiB")
+
+
+def _with_drive(facts: Facts) -> str:
+    cores = facts.can.get("vCPUs")
+    can = ((str(one["name"]), facts.can_of(str(one["name"]))) for one in facts.sizes)
+    found = [name for name, has in can if has.get("vCPUs") == cores and float(has.get("MaxResourceVolumeMB", 0)) > 0]
+    sizes = f"a size that has one, e.g. {', '.join(found[:3])}, or " if found else ""
+    return f"{sizes}an OS disk of {LEAST_OS_DISK_GIB} GiB or more"

@@ -1,0 +1,49 @@
+"""The verb that looks before anything is made."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from batchimg_magics.ui.verbs.options import Option, Verb
+from batchimg_magics.ui.verbs.pools import CREATE
+
+__all__ = ["VERBS"]
+
+#: What only doing has a use for.
+_OF_DOING = frozenset({"name", "wait", "until", "yes"})
+
+VERBS: tuple[Verb, ...] = (
+    Verb(
+        "check",
+        "say what Azure would find out later: every rule that a VM, an image or a pool has to keep",
+        (
+            Option(
+                "name",
+                "a VM, an image or a pool: its name or resource id; an image also as GALLERY/DEFINITION/VERSION",
+                metavar="NAME",
+                offer="vm",
+            ),
+            Option(
+                "--as",
+                "what the name is of, where it is of several things",
+                metavar="KIND",
+                words=("vm", "image", "pool"),
+                dest="kind",
+            ),
+            Option("--pool", "the pool that the VM or image is to be for", metavar="NAME", offer="pool"),
+            Option("--role", "also print the smallest role that may do all of it, as JSON"),
+            *(
+                replace(option, help=f"as for create: {option.help}")
+                for option in CREATE.options
+                if option.keyword not in _OF_DOING
+            ),
+        ),
+        (
+            "check prep-vm",
+            "check prep-vm --vm-size Standard_D4s_v5 --nodes 400",
+            "check genomics --nodes 1000",
+            "check batchimg_labbatch/genomics/1.0.0 --role",
+        ),
+        takes_body=True,
+    ),
+)
