@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from batchimg_magics.sim import planes
+from batchimg_magics.sim import authorization, planes
 from batchimg_magics.sim.clock import ManualClock
 from batchimg_magics.sim.control import control_routes
 from batchimg_magics.sim.faults import befall, strike
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 PROVIDERS = (
     "batchimg_magics.sim.resources",
     "batchimg_magics.sim.resource_groups",
+    "batchimg_magics.sim.authorization",
     "batchimg_magics.sim.operations",
     "batchimg_magics.sim.virtual_machines",
     "batchimg_magics.sim.network_interfaces",
@@ -208,6 +209,8 @@ class App:
         planes.check_names(plane, params.values())
         planes.check_timeout(plane, call.query)
         call.params |= params
+        if plane == "arm":
+            authorization.check(call)
         call.body = _decode(plane, body)
         return route.handler(call)
 

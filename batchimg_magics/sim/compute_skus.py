@@ -38,6 +38,13 @@ basis.rule(
     "A size is offered in every region, unless it is one of the few that are known to be rare.",
     "Azure's page of products by region, read in part; the same goes for regions with zones",
 )
+#: Region and family of sizes that are there, but not for this subscription.
+_RESTRICTED = basis.assumed(
+    ("northeurope", "standardHBv3Family"),
+    "",
+    "region and family that the subscription may not use",
+    "most subscriptions may not use some; so that a client meets one",
+)
 
 routes = Routes("arm")
 
@@ -137,8 +144,16 @@ def _sku(size: Size, place: str) -> dict[str, Any]:
         "locations": [place],
         "locationInfo": [{"location": place, "zones": zones, "zoneDetails": []}],
         "capabilities": [{"name": name, "value": value} for name, value in capabilities(size)],
-        "restrictions": [],
+        "restrictions": _restrictions(size, place),
     }
+
+
+def _restrictions(size: Size, place: str) -> list[dict[str, Any]]:
+    if (place, size.family) != _RESTRICTED:
+        return []
+    where = {"locations": [place], "zones": []}
+    reason = "NotAvailableForSubscription"
+    return [{"type": "Location", "values": [place], "restrictionInfo": where, "reasonCode": reason}]
 
 
 def capabilities(size: Size) -> Iterator[tuple[str, str]]:
@@ -165,5 +180,7 @@ def capabilities(size: Size) -> Iterator[tuple[str, str]]:
     yield "AcceleratedNetworkingEnabled", str(size.accelerated_networking)
     yield "RdmaEnabled", str(size.rdma)
     yield "MaxNetworkInterfaces", str(size.max_nics)
+    if size.family == "standardDCasv5Family":
+        yield "ConfidentialComputingType", "SNP"
     if "V2" in size.generations and not size.trusted_launch:
         yield "TrustedLaunchDisabled", "True"

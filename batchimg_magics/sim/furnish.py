@@ -240,6 +240,7 @@ def _vm(world: World, machine: _Machine, os_disk: Item, data: list[Item], now: f
         "power": "deallocated" if machine.prepared else "running",
         "generalized": machine.prepared,
         "since": now - _DAY_S,
+        "held": [now - _DAY_S],
         "system": list(machine.system),
         "revision": 1,
     }

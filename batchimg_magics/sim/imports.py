@@ -24,6 +24,7 @@ KINDS = frozenset(
         "microsoft.compute/snapshots",
         "microsoft.compute/virtualmachines",
         "microsoft.network/networkinterfaces",
+        "microsoft.network/networksecuritygroups",
         "microsoft.network/publicipaddresses",
         "microsoft.network/virtualnetworks",
         "microsoft.network/virtualnetworks/subnets",

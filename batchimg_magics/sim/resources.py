@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import arm, compute, opening
+from batchimg_magics.sim import arm, authorization, compute, opening
 from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.planes import unknown_route
 from batchimg_magics.sim.regions import DISPLAY_NAMES
@@ -17,14 +17,13 @@ SUBSCRIPTIONS = "microsoft.resources/subscriptions"
 #: The network resources that can be read: whoever made them put them there.
 NETWORK_KINDS = (
     "Microsoft.Network/networkInterfaces",
+    "Microsoft.Network/networkSecurityGroups",
     "Microsoft.Network/publicIPAddresses",
     "Microsoft.Network/virtualNetworks",
     "Microsoft.Network/virtualNetworks/subnets",
 )
 _PERMISSIONS = "/providers/Microsoft.Authorization/permissions"
-_EVERYTHING = {"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}
-basis = Basis("Permissions")
-basis.rule("Whoever is signed in may do everything.", "who may do what is not simulated")
+basis = Basis("Permissions on resources")
 basis.rule("The permissions on a resource that is not there are refused as the resource is.", "no recording has it")
 
 routes = Routes("arm")
@@ -66,17 +65,21 @@ def list_locations(call: Call) -> Reply:
 
 @routes.on("GET", f"/subscriptions/{{subscription}}/resourcegroups/{{group}}{_PERMISSIONS}")
 def list_permissions(call: Call) -> Reply:
-    """Answer with what the caller may do in a resource group: everything."""
+    """Answer with what the caller may do in a resource group."""
     arm.need_group(call)
-    return Reply(200, {"value": [_EVERYTHING]})
+    return Reply(200, {"value": authorization.permissions(call.world, _scope_of(call))})
 
 
 def list_resource_permissions(call: Call) -> Reply:
-    """Answer with what the caller may do with a resource: everything."""
-    key = call.path.rstrip("/")[: -len(_PERMISSIONS)]
+    """Answer with what the caller may do with a resource."""
+    key = _scope_of(call)
     if opening.find(call, key) is None:
         _document(call, key)
-    return Reply(200, {"value": [_EVERYTHING]})
+    return Reply(200, {"value": authorization.permissions(call.world, key)})
+
+
+def _scope_of(call: Call) -> str:
+    return call.path.rstrip("/")[: -len(_PERMISSIONS)]
 
 
 def _document(call: Call, key: str) -> dict[str, Any]:

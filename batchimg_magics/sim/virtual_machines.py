@@ -114,6 +114,8 @@ def turn(call: Call, vm: Item, verb: str, seconds: float) -> None:
     if power(vm, call.now) == after:
         return
     revised = {"revision": vm.hidden.get("revision", 1) + 1, "since": call.now + seconds}
+    if verb != "powerOff":  # a stopped VM holds on to its disks
+        revised["held"] = [*vm.hidden.get("held", [])[-1:], call.now + seconds]
     vm.hidden |= revised | {"change": {"end": call.now + seconds, "during": during, "after": after}}
     call.world.put(vm)
     if verb == "start":

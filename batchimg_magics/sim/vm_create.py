@@ -23,7 +23,7 @@ VMS = "Microsoft.Compute/virtualMachines"
 _PATCH_MODES = {"Linux": "ImageDefault", "Windows": "AutomaticByOS"}
 #: Passwords go in and never come out.
 _SECRETS = frozenset({"adminPassword", "customData"})
-_FACTS = ("generalized", "power", "since", "system", "change", "instance_view")
+_FACTS = ("generalized", "power", "since", "held", "system", "change", "instance_view")
 
 
 def put(call: Call, kind: Kind) -> Reply:
@@ -85,7 +85,8 @@ def build(call: Call, old: Item | None) -> Built:
         return Built(properties, facts | {"revision": old.hidden.get("revision", 1) + 1}, seconds=seconds)
     seconds = took(call, PACES["vm"].seconds, call.path)
     starts = {"end": call.now + seconds, "during": "starting", "after": "running"}
-    hidden = {"change": starts, "since": call.now + seconds, "generalized": False, "revision": 1}
+    hidden = {"change": starts, "since": call.now + seconds, "held": [call.now + seconds]}
+    hidden |= {"generalized": False, "revision": 1}
     return Built(properties, hidden | {"system": list(system.name)}, seconds=seconds)
 
 

@@ -119,4 +119,7 @@ def disk_shown(world: World, disk: Item, now: float) -> dict[str, Any]:
         free = {name: part for name, part in document.items() if name != "managedBy"}
         return free | {"properties": document["properties"] | {"diskState": "Unattached"}}
     state = "Reserved" if power(owner, now) == "deallocated" else "Attached"
-    return document | {"properties": document["properties"] | {"diskState": state}}
+    # Of a VM that came from outside, the disk's own document tells.
+    past = [moment for moment in owner.hidden.get("held", []) if moment <= now]
+    changed = {"LastOwnershipUpdateTime": stamp(max(past), zone=_ZONE)} if past else {}
+    return document | {"properties": document["properties"] | {"diskState": state} | changed}

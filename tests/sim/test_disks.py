@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from tests.sim.compute_world import Compute, body, copy_of, resource, through_sdk
+from tests.sim.compute_world import LONG_S, Compute, body, copy_of, resource, through_sdk
 
 if TYPE_CHECKING:
     from azure.mgmt.compute.aio import ComputeManagementClient
@@ -264,3 +264,22 @@ def test_a_second_deletion_ends_with_the_first(compute: Compute) -> None:
     compute.clock.advance(0.4)
     assert compute.ask("GET", second.headers["Azure-AsyncOperation"]).body["status"] == "Succeeded"
     assert compute.ask("GET", "disks/d").status == 404
+
+
+def test_a_disk_tells_since_when_its_vm_has_been_started_or_deallocated(compute: Compute) -> None:
+    def since() -> str:
+        found: str = compute.ask("GET", "disks/desk-vm_OsDisk_1").properties["LastOwnershipUpdateTime"]
+        return found
+
+    first = since()
+    compute.ask("POST", "virtualMachines/desk-vm/powerOff")
+    compute.clock.advance(LONG_S)
+    assert since() == first  # a VM that is only stopped holds on to its disks
+    compute.ask("POST", "virtualMachines/desk-vm/deallocate")
+    assert since() == first
+    compute.clock.advance(LONG_S)
+    deallocated = since()
+    assert deallocated > first
+    compute.ask("POST", "virtualMachines/desk-vm/start")
+    compute.clock.advance(LONG_S)
+    assert since() > deallocated

@@ -108,3 +108,11 @@ def test_disks_and_snapshots_have_prices(azure: Frame) -> None:
 def test_a_price_query_that_makes_no_sense_is_refused(azure: Frame, query: str) -> None:
     told = azure.ask("GET", f"{PRICES}?{query}", headers={})
     assert (told.status, told.code) == (400, "BadRequest")
+
+
+def test_a_size_may_be_restricted_for_the_subscription(azure: Frame) -> None:
+    rows = azure.ask("GET", f"{SKUS}?$filter=location eq 'northeurope'", version="2021-07-01").body["value"]
+    restrictions = {row["name"]: row["restrictions"] for row in rows}
+    (one,) = restrictions["Standard_HB120rs_v3"]
+    assert (one["type"], one["reasonCode"]) == ("Location", "NotAvailableForSubscription")
+    assert restrictions["Standard_D4s_v5"] == []
