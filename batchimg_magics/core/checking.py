@@ -76,11 +76,12 @@ async def _found(azure: Azure, name: str) -> dict[str, str]:
     scope = azure.scope
     group = scope.resource_group
     definition_id = galleries.definition_id(azure, name)
+    reader = reading.Reader(azure)
     vm, managed, pool, definition = await waiting.together(
-        azure.find(azure.compute.virtual_machines.get(group, name)),
-        azure.find(azure.compute.images.get(group, name)),
-        pools.read(azure, name),
-        galleries.read_definition(azure, definition_id),
+        reader.read("VMs", azure.find(azure.compute.virtual_machines.get(group, name)), None),
+        reader.read("managed images", azure.find(azure.compute.images.get(group, name)), None),
+        reader.read("pools", pools.read(azure, name), None),
+        reader.read("gallery images", galleries.read_definition(azure, definition_id), None),
     )
     found = {"vm": vm and document(vm)["id"], "pool": pool and pool["id"]}
     if managed is not None and definition is not None:
@@ -95,7 +96,7 @@ async def _found(azure: Azure, name: str) -> dict[str, str]:
         found["image"] = definition["id"]
     known = {kind: str(key) for kind, key in found.items() if key}
     if not known:
-        raise await _nothing(azure, name)
+        raise await _nothing(azure, name, reader.unread)
     return known
 
 
@@ -112,14 +113,17 @@ def _path(azure: Azure, name: str) -> ResourceId:
     return definition.child("versions", rest[1]) if rest[1:] else definition
 
 
-async def _nothing(azure: Azure, name: str) -> NotFoundError:
+async def _nothing(azure: Azure, name: str, unread: Mapping[str, str]) -> NotFoundError:
     """Return the error for a name that means nothing; the hint names the nearest of what there is."""
+    reader = reading.Reader(azure)
     vms, there = await waiting.together(
-        azure.listed(azure.compute.virtual_machines.list(azure.scope.resource_group)), pools.listed(azure)
+        reader.read("VMs", azure.listed(azure.compute.virtual_machines.list(azure.scope.resource_group)), []),
+        reader.read("pools", pools.listed(azure), []),
     )
     known = [str(one["name"]) for one in [*vms, *there]]
+    barred = f"; could not look at {', '.join(unread)}" if unread else ""
     return NotFoundError(
-        f"there is no VM, no image and no pool {name!r}",
+        f"there is no VM, no image and no pool {name!r}{barred}",
         hint=closest(name, known) or "`%batchimg vms`, `images` and `pools` list what there is",
         status_code=404,
     )

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -15,7 +16,7 @@ from batchimg_magics.core.pools import Counts
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from batchimg_magics.core.azure import Json, Scope
     from batchimg_magics.core.vms import Source
@@ -190,16 +191,20 @@ class Facts:
         """What the wanted VM size can: Batch's word, completed by Compute's."""
         return capabilities(self.size) | capabilities(self.sku)
 
-    def can_of(self, name: str) -> dict[str, str]:
-        """Return what a VM size can, as Batch says it."""
-        return capabilities(self.size_named(name))
-
-    def alike(self, capability: str, value: str) -> str:
-        """Return in words up to three sizes with as many vCPUs as the wanted one whose capability has that value."""
-        cores, names = self.can.get("vCPUs"), [str(one["name"]) for one in self.sizes]
-        there = [name for name in names if self.can_of(name).get("vCPUs") == cores]
-        found = [name for name in there if value in self.can_of(name).get(capability, "").split(",")]
-        return ", ".join(found[:3]) or "see `az batch location list-skus`"
+    def like(self, fits: Callable[[dict[str, str]], bool]) -> str:
+        """Return in words the sizes with as many vCPUs as the wanted one that boot the image and fit, nearest first."""
+        cores, asked, system = self.can.get("vCPUs"), self.spec.vm_size.lower(), self.system
+        names = []
+        for size in self.sizes:
+            can = {"DiskControllerTypes": "SCSI", **capabilities(size)}
+            boots = system is None or (
+                system.generation in can.get("HyperVGenerations", "").split(",")
+                and system.architecture.lower() == can.get("CpuArchitectureType", "").lower()
+            )
+            if boots and can.get("vCPUs") == cores and fits(can):
+                names.append(str(size["name"]))
+        near = sorted(names, key=lambda one: -difflib.SequenceMatcher(None, asked, one.lower()).ratio())
+        return ", ".join(near[:3]) or "see `az batch location list-skus`"
 
     # -- counts ----------------------------------------------------------------------------------------------------
 

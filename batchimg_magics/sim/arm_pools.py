@@ -63,7 +63,7 @@ def view(call: Call, pool: Pool) -> dict[str, Any]:
     allocation, since = fleet.allocation_state(state.fleet, now)
     config = to_older(pool.doc, call.api_version, "arm")
     if call.api_version >= _JOB_ORDER_SINCE:
-        config["taskSchedulingPolicy"] = {"jobDefaultOrder": "none", **config["taskSchedulingPolicy"]}
+        config["taskSchedulingPolicy"] = {"jobDefaultOrder": "none", **config.get("taskSchedulingPolicy", {})}
     created = stamp_ticks(state.created)
     properties = pool_to_arm(config) | {
         "lastModified": stamp_ticks(state.modified),

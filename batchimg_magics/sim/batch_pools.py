@@ -91,7 +91,7 @@ def _configuration(call: Call, pool: Pool, *, nodes: int) -> dict[str, Any]:
     if call.api_version < _CERTIFICATES_UNTIL:
         config.setdefault("certificateReferences", [])
     if call.api_version >= _JOB_ORDER_SINCE:
-        config["taskSchedulingPolicy"] = {"jobDefaultOrder": "none", **config["taskSchedulingPolicy"]}
+        config["taskSchedulingPolicy"] = {"jobDefaultOrder": "none", **config.get("taskSchedulingPolicy", {})}
     machine = config.get("virtualMachineConfiguration", {})
     if "osDisk" in machine:
         disk = {"ephemeralOSDiskSettings": {}, **machine["osDisk"]}

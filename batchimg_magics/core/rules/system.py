@@ -284,8 +284,5 @@ def temp_drive(facts: Facts) -> Found:
 
 
 def _with_drive(facts: Facts) -> str:
-    cores = facts.can.get("vCPUs")
-    can = ((str(one["name"]), facts.can_of(str(one["name"]))) for one in facts.sizes)
-    found = [name for name, has in can if has.get("vCPUs") == cores and float(has.get("MaxResourceVolumeMB", 0)) > 0]
-    sizes = f"a size that has one, e.g. {', '.join(found[:3])}, or " if found else ""
-    return f"{sizes}an OS disk of {LEAST_OS_DISK_GIB} GiB or more"
+    sizes = facts.like(lambda can: float(can.get("MaxResourceVolumeMB", 0)) > 0)
+    return f"a size that has one ({sizes}), or an OS disk of {LEAST_OS_DISK_GIB} GiB or more"
