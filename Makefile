@@ -76,6 +76,7 @@ bench: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m batchimg_magics.reference docs/reference.md
+	$(BIN)/python -m batchimg_magics.rulebook docs/rules.md
 	$(BIN)/python -m tests.coverage docs/coverage.md
 	$(BIN)/python -m tests.assumed docs/assumed.md
 

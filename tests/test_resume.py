@@ -46,7 +46,7 @@ def test_interrupt_says_how_to_go_on_and_begins_nothing_new() -> None:
 
     with Session(through=through) as session:
         session.connect()
-        lines[0].at = lines[0].sent + 12
+        lines[0].at = lines[0].sent + 36  # it waits for the image version
         with pytest.raises(DetachedError) as caught:
             session.create("genomics", **LINE)
         line = "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 20 --spot 5"

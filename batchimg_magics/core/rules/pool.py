@@ -18,7 +18,7 @@ SEVERAL_ROUNDS_FROM = 300
 
 @rule("resize-timeout", "warning", sources.DOCUMENT)
 def resize_timeout(facts: Facts) -> Found:
-    """The resize timeout is long enough: 20 minutes for a custom image, 15 more for every 1,000 nodes."""
+    """The resize timeout is long enough: at least 20 minutes, and 15 for every 1,000 nodes."""
     nodes = facts.target.total
     if not nodes:
         return None

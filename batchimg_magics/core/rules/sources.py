@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-DOCUMENT = "source document (docs/source-document.md)"
+DOCUMENT = "Batch: Use a managed image to create a custom image pool (see source-document.md)"
 GALLERY_POOL = "Batch: Use the Azure Compute Gallery to create a custom image pool"
 GALLERY = "Compute: Store and share images in an Azure Compute Gallery"
 GENERALIZE = "Compute: Deprovision or generalize a VM before creating an image"

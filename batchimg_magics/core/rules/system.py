@@ -65,13 +65,11 @@ def deallocated(facts: Facts) -> Found:
     if not facts.power:
         return unknown("the VM tells no power state", f"`az vm get-instance-view --ids {facts.vm['id']}`")
     last, changed = last_snapshot(facts), disk_changed(facts)
-    if facts.snapshots and changed and when(last) < when(changed):
+    if last and changed and when(last) < when(changed):
         return None  # the VM was used since: that is what `image-age` speaks of
     if facts.power == "deallocated":
-        return kept(
-            "it is deallocated" + (", and was before the last snapshots" if facts.snapshots and changed else "")
-        )
-    taken = "the last snapshots were taken" if facts.snapshots else "snapshots would be taken"
+        return kept("it is deallocated" + (", and was before the last snapshots" if last and changed else ""))
+    taken = "the last snapshots were taken" if last else "snapshots would be taken"
     return doubtful(
         f"VM {facts.vm['name']!r} is {facts.power}: {taken} while it could write to its disks",
         f"`az vm deallocate --ids {facts.vm['id']}` first",
