@@ -250,7 +250,7 @@ class Session(Verbs):
         Parameters
         ----------
         kind
-            ``pool``, ``vm``, ``vm_size`` or ``profile``.
+            ``pool``, ``vm``, ``checkable``, ``vm_size`` or ``profile``.
 
         Returns
         -------

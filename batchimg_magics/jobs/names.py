@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import offers, pools
+from batchimg_magics.core import offers, pools, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -24,8 +24,18 @@ async def _size_names(azure: Azure) -> list[str]:
     return [size["name"] for size in await offers.sizes(azure)]
 
 
+async def _checkable_names(azure: Azure) -> list[str]:
+    vms, there, managed = await waiting.together(
+        _vm_names(azure),
+        _pool_names(azure),
+        azure.listed(azure.compute.images.list_by_resource_group(azure.scope.resource_group)),
+    )
+    return sorted({*vms, *there, *(image["name"] for image in managed)})
+
+
 #: Kind of name to who asks for it.
 NAMES: dict[str, Callable[[Azure], Coroutine[Any, Any, list[str]]]] = {
+    "checkable": _checkable_names,
     "pool": _pool_names,
     "vm": _vm_names,
     "vm_size": _size_names,

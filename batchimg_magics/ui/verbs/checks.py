@@ -21,7 +21,7 @@ VERBS: tuple[Verb, ...] = (
                 "name",
                 "a VM, an image or a pool: its name or resource id; an image also as GALLERY/DEFINITION/VERSION",
                 metavar="NAME",
-                offer="vm",
+                offer="checkable",
             ),
             Option(
                 "--as",

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 #: What completion offers for a value: what `Session.names` knows, files, or the verbs themselves.
-Offer = Literal["", "pool", "vm", "vm_size", "profile", "file", "verb"]
+Offer = Literal["", "checkable", "pool", "vm", "vm_size", "profile", "file", "verb"]
 
 
 @dataclass(frozen=True, slots=True)
