@@ -11,6 +11,7 @@ from batchimg_magics.sim.furnish import SUBSCRIPTION
 from tests.documents import ACCOUNT, GROUP, MARKETPLACE, disk, managed, vm
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from batchimg_magics.session import Session
@@ -50,11 +51,13 @@ def machine(**properties: Any) -> dict[str, Any]:
     return {"instanceView": {"statuses": GENERALIZED}, **properties}
 
 
-def network(prefix: str = "10.1.0.0/24", *, location: str = "eastus", **subnet: Any) -> dict[str, Any]:
-    """Return a virtual network with one subnet, `SUBNET`."""
-    inside = {"id": SUBNET, "name": "nodes", "properties": {"addressPrefix": prefix, **subnet}}
+def network(
+    prefix: str = "10.1.0.0/24", *, location: str = "eastus", subnet_id: str = SUBNET, **subnet: Any
+) -> dict[str, Any]:
+    """Return a virtual network with one subnet."""
+    inside = {"id": subnet_id, "name": "nodes", "properties": {"addressPrefix": prefix, **subnet}}
     return {
-        "id": SUBNET.partition("/subnets/")[0],
+        "id": subnet_id.partition("/subnets/")[0],
         "name": "lab-net",
         "type": "Microsoft.Network/virtualNetworks",
         "location": location,
@@ -62,25 +65,24 @@ def network(prefix: str = "10.1.0.0/24", *, location: str = "eastus", **subnet: 
     }
 
 
-def security_group(access: str) -> dict[str, Any]:
-    """Return a network security group with one rule about the way out to everywhere."""
-    rule = {
-        "name": "way-out",
-        "properties": {
-            "direction": "Outbound",
-            "access": access,
-            "priority": 200,
-            "protocol": "*",
-            "destinationAddressPrefix": "Internet",
-            "destinationPortRange": "400-500",
-        },
+def security_group(access: str, first: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """Return a network security group with a rule about the way out to everywhere, and others like it."""
+    way_out = {
+        "direction": "Outbound",
+        "access": access,
+        "priority": 200,
+        "protocol": "*",
+        "destinationAddressPrefix": "Internet",
+        "destinationPortRange": "400-500",
     }
+    rules = [{"name": "way-out", "properties": way_out}]
+    rules += [{"name": f"other-{one['priority']}", "properties": way_out | one} for one in first]
     return {
         "id": f"{NETWORK}/networkSecurityGroups/lab-nsg",
         "name": "lab-nsg",
         "type": "Microsoft.Network/networkSecurityGroups",
         "location": "eastus",
-        "properties": {"securityRules": [rule]},
+        "properties": {"securityRules": rules},
     }
 
 

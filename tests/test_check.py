@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from batchimg_magics.core.schemas import SEVERITIES
-from batchimg_magics.errors import NotFoundError, SpecError
+from batchimg_magics.errors import NotFoundError, ProvisioningError, SpecError
 from batchimg_magics.sim.app import App
 from batchimg_magics.sim.clock import ManualClock
 from batchimg_magics.sim.furnish import GROUP, SUBSCRIPTION
@@ -245,6 +245,31 @@ def test_an_image_older_than_its_vms_last_start(session: Session, tmp_path: Path
     assert broken(table) == {"image-age"}
     assert "create genomics --from-vm" in row(table, "image-age")["fix"]
     assert "--new-image" in row(table, "image-age")["fix"]
+
+
+def test_replicas_that_failed_or_are_on_their_way(session: Session, tmp_path: Path) -> None:
+    image = "batchimg_genomicsbatch/genomics"
+    session.connect(world=":memory:", speed="max", scenario="no-replica")
+    with pytest.raises(ProvisioningError):
+        session.create("genomics", **LINE)
+    table = session.check(image)
+    assert {"replicas", "image-exists"} <= broken(table)
+    assert row(table, "replicas")["found"] == "replication into eastus failed"
+    assert row(table, "image-exists")["found"] == "making it ended with Failed"
+
+    world = str(tmp_path / "world.db")
+    session.connect(world=world, speed="max")
+    session.create("genomics", **LINE)
+    assert not broken(session.check(image))
+    session.close()
+    outside = Outside(tmp_path / "world.db")
+    key = f"{HOME}/providers/Microsoft.Compute/galleries/batchimg_genomicsbatch/images/genomics/versions/1.0.0"
+    more = {"publishingProfile": {"targetRegions": [{"name": "eastus", "regionalReplicaCount": 3}]}}
+    outside.ask("PATCH", key, "2024-03-03", {"properties": more})
+    outside.close()
+    session.connect(world=world, speed="max")
+    found = row(session.check(image), "replicas")
+    assert (found["severity"], found["found"]) == ("warning", "replication into eastus is going on")
 
 
 def test_missing_actions_are_named_and_what_is_barred_is_said(session: Session, tmp_path: Path) -> None:

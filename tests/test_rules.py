@@ -48,8 +48,8 @@ class Case:
         As the table has them; of a rule that breaks nothing, ``info``.
     change
         What is different from the prepared VM that keeps all rules.
-    name, ask
-        What is checked, and with which options.
+    name, ask, date
+        What is checked, with which options, and on which day.
     """
 
     rule: str
@@ -59,6 +59,7 @@ class Case:
     severity: str = "error"
     fix: str = ""
     name: str = "lab-vm"
+    date: str = "2026-07-01"
     ask: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -147,6 +148,7 @@ MINE = {"name": f"{GALLERY}/images/tools"}
 THE_POOL = {"name": "old-pool"}
 THE_OLD = {"name": f"{IMAGES}/old"}
 USER = accounts(poolAllocationMode="UserSubscription", dedicatedCoreQuota=None, lowPriorityCoreQuota=None)
+ELSEWHERE = SUBNET.replace(SUBNET.split("/")[2], OTHER_SUBSCRIPTION)
 SECURITY = {"networkSecurityGroup": {"id": security_group("Deny")["id"]}}
 
 CASES = [
@@ -186,6 +188,22 @@ CASES = [
         ),
         fix="give --node-agent-sku 'batch.node.debian 12'",
     ),
+    Case(
+        "node-agent",
+        "not made from a Marketplace image",
+        both(
+            lambda lab: lab.storage.pop("imageReference"),
+            lambda lab: lab.vm["properties"]["instanceView"].update(osName="ubuntu", osVersion="24.04"),
+            os_disk(supportedCapabilities={"architecture": "Arm64"}),
+        ),
+        fix="nearest first: batch.node.ubuntu 24.04-arm64, batch.node.ubuntu 22.04-arm64, batch.node.el 9-arm64",
+    ),
+    Case(
+        "node-agent",
+        "not made from a Marketplace image",
+        lambda lab: lab.storage.pop("imageReference"),
+        fix="nearest first: batch.node.azurelinux 3.0",
+    ),
     kept("node-agent", "is on Batch's list", both(TOOLS, there(pool())), **THE_POOL),
     warned(
         "node-agent",
@@ -194,6 +212,9 @@ CASES = [
         **THE_POOL,
     ),
     kept("agent-support", "no end"),
+    # Of the systems that an agent runs on, one has no end.
+    kept("agent-support", "batch.node.el 9: Batch names no end", **ask(node_agent_sku="batch.node.el 9")),
+    warned("agent-support", "batch.node.debian 11 ends on", **ask(node_agent_sku="batch.node.debian 11")),
     warned("agent-support", "ends on 2026-08-31, 61 days from now", marketplace("debian", "debian-11", "11-gen2")),
     warned(
         "agent-support",
@@ -325,6 +346,20 @@ CASES = [
         **THE_OLD,
         **ask(nodes=2000),
     ),
+    kept(
+        "managed-image-limit",
+        "2000 dedicated and 0 spot nodes in 1 pools",
+        # An image of another snapshot has a limit of its own.
+        both(
+            OLD,
+            there(
+                managed_image("other", snapshot="new-os"),
+                pool(image=f"{IMAGES}/other", scaleSettings=nodes_of(501)),
+            ),
+        ),
+        **THE_OLD,
+        **ask(nodes=2000),
+    ),
     warned(
         "managed-image-limit",
         "NAT pools lower",
@@ -343,6 +378,8 @@ CASES = [
     Case("vm-size", "does not offer", **ask(vm_size="Standard_D4ds_v55"), fix="did you mean Standard_D4ds_v5?"),
     Case("vm-size", "not to be had as spot", **ask(vm_size="Basic_A1", spot=1)),
     kept("vm-size", "ends on 2028-05-01", **ask(vm_size="Standard_DS2_v2")),
+    kept("vm-size", "ends on 2028-11-15", **ask(vm_size="Basic_A1")),
+    warned("vm-size", "ended on 2028-05-01", **ask(vm_size="Standard_DS2_v2"), date="2028-06-01"),
     kept("vm-size-restrictions", "not restricted"),
     warned(
         "vm-size-restrictions",
@@ -406,16 +443,46 @@ CASES = [
     ),
     Case("quota-dedicated", "of 1000 are free", USER, **ask(nodes=300), fix="Quotas, Compute"),
     unknown("quota-dedicated", "tells no quota", accounts(dedicatedCoreQuota=None), **ask(nodes=1)),
+    kept(
+        "quota-family",
+        "200 of 200 are free",
+        both(TOOLS, there(pool(vmSize="Standard_D4s_v5", scaleSettings=nodes_of(9)))),
+        **ask(nodes=50),
+    ),
+    Case("quota-family", "164 of 200 are free", both(TOOLS, there(pool(scaleSettings=nodes_of(9)))), **ask(nodes=50)),
     kept("quota-family", "cores of standardDDSv5Family; 200 of 200", **ask(nodes=10)),
     Case("quota-family", "40 missing", **ask(nodes=60), fix="--nodes 50 fits"),
     Case("quota-family", "standardDDSv5Family; 350 of 350 are free: 50 missing", USER, **ask(nodes=100)),
+    # What of Compute's quota is in use are this pool's own nodes.
+    kept(
+        "quota-dedicated",
+        "1000 of 1000 are free",
+        both(USER, TOOLS, there(pool(currentDedicatedNodes=80, scaleSettings=nodes_of(80)))),
+        **THE_POOL,
+        **ask(nodes=240),
+    ),
     kept("quota-spot", "25 nodes are 100 spot cores; 100 of 100", **ask(spot=25)),
     Case("quota-spot", "4 missing", **ask(spot=26)),
+    Case(
+        "quota-spot",
+        "80 of 100 are free: 20 missing",
+        both(TOOLS, there(pool(scaleSettings=nodes_of(9, 5)))),
+        **ask(spot=25),
+    ),
+    kept("quota-spot", "100 of 100", both(TOOLS, there(pool(scaleSettings=nodes_of(9)))), **ask(spot=25)),
     Case("quota-spot", "of 100 are free", USER, **ask(spot=26)),
     kept("pool-quota", "0 of 3 pools"),
+    kept("pool-quota", "2 of 3 pools", both(TOOLS, there(pool(), pool("another")))),
+    Case("pool-quota", "3 pools of at most 3", both(TOOLS, there(pool(), pool("another"), pool("third")))),
     Case("pool-quota", "1 pools of at most 1", both(accounts(poolQuota=1), TOOLS, there(pool()))),
     kept("subnet", "in eastus", there(network()), **ask(subnet=SUBNET)),
     Case("subnet", "no subnet", **ask(subnet=SUBNET)),
+    Case(
+        "subnet",
+        f"is in eastus, subscription {OTHER_SUBSCRIPTION}",
+        there(network(subnet_id=ELSEWHERE)),
+        **ask(subnet=ELSEWHERE),
+    ),
     Case("subnet", "is in westus", there(network(location="westus")), **ask(subnet=SUBNET)),
     kept("subnet-addresses", "251 of 251", there(network()), **ask(subnet=SUBNET, nodes=5)),
     Case(
@@ -432,6 +499,30 @@ CASES = [
         **ask(subnet=SUBNET),
         fix="--destination-address-prefixes BatchNodeManagement.eastus",
     ),
+    kept(
+        "subnet-reach",
+        "must reach",
+        # The first rule that fits decides, and only about the way out.
+        there(network(**SECURITY), security_group("Deny", first=[{"access": "Allow", "priority": 100}])),
+        **ask(subnet=SUBNET),
+    ),
+    warned(
+        "subnet-reach",
+        "rule way-out",
+        there(
+            network(**SECURITY),
+            security_group(
+                "Deny",
+                first=[
+                    {"access": "Allow", "priority": 101, "direction": "Inbound"},
+                    {"access": "Allow", "priority": 102, "destinationPortRange": "80"},
+                    {"access": "Allow", "priority": 103, "destinationAddressPrefix": "10.0.0.0/8"},
+                    {"access": "Allow", "priority": 300},
+                ],
+            ),
+        ),
+        **ask(subnet=SUBNET),
+    ),
     kept("subnet-reach", "must reach", there(network(**SECURITY), security_group("Allow")), **ask(subnet=SUBNET)),
     kept("resize-timeout", "20 min for 10 nodes", **ask(nodes=10)),
     kept("resize-timeout", "several rounds", **ask(spot=400, nodes=1000, timeout="30m")),
@@ -444,7 +535,7 @@ CASES = [
 def findings(session: Session, case: Case, tmp_path: Path) -> pd.DataFrame:
     lab = Lab()
     case.change(lab)
-    lab.open(session, tmp_path)
+    lab.open(session, tmp_path, date=case.date)
     asked = dict(case.ask)
     if case.name == "lab-vm":
         asked.setdefault("vm_size", SIZE)

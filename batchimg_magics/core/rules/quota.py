@@ -111,7 +111,7 @@ def _usage(facts: Facts, name: str) -> _Room | None:
         return None
     props = (facts.pool or {}).get("properties") or {}
     own = props.get("currentLowPriorityNodes" if name == "lowPriorityCores" else "currentDedicatedNodes") or 0
-    return _Room(int(found["limit"]), int(found["currentValue"]) - own * _vcpus(facts.size))
+    return _Room(int(found["limit"]), max(0, int(found["currentValue"]) - own * _vcpus(facts.size)))
 
 
 def _cores(facts: Facts, family: str = "", *, spot: bool = False) -> int:
