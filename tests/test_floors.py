@@ -17,7 +17,7 @@ FLOORS = (
     {"frames", "profiles", "verbs", "work"},
     {"connecting", "jobs", "session"},
     {"ui"},
-    {"reference", PACKAGE},
+    {"reference", "rulebook", PACKAGE},
 )
 #: The local Azure stands alone. These reach it, and only inside a function: nobody pays for it who does not use it.
 SIM_USERS = {"connecting", "ui"}

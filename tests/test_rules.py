@@ -154,11 +154,16 @@ SECURITY = {"networkSecurityGroup": {"id": security_group("Deny")["id"]}}
 CASES = [
     kept("generalized", "Azure marks it"),
     kept("generalized", "you say", statuses("PowerState/running"), **ask(generalized=True)),
-    Case("generalized", "not generalized", statuses("PowerState/running"), fix="waagent"),
+    noted("generalized", "a throwaway copy of it is deprovisioned", statuses("PowerState/running")),
+    warned("generalized", "it is deprovisioned itself", statuses("PowerState/running"), **ask(capture="in-place")),
+    kept("road", "from VM 'lab-vm'"),
+    Case("road", "is in no subnet", statuses("PowerState/running"), fix="--generalized"),
     kept("os-state", "generalized", TOOLS, **MINE),
     Case("os-state", "Specialized", there(definition(osState="Specialized"), version()), **MINE),
-    kept("deallocated", "deallocated"),
-    warned("deallocated", "is running", statuses("PowerState/running"), fix="az vm deallocate --ids /subscriptions"),
+    kept("deallocated", "it is"),
+    kept("deallocated", "running, and is deallocated first", statuses("PowerState/running"), **ask(generalized=True)),
+    kept("deallocated", "stopped for the time", statuses("PowerState/running"), **ask(stop=True)),
+    warned("deallocated", "is running", statuses("PowerState/running"), fix="--stop"),
     unknown("deallocated", "no power state", statuses("OSState/generalized")),
     kept("extensions", "none"),
     Case(
@@ -177,7 +182,7 @@ CASES = [
     warned(
         "base-image", "does not support", marketplace("some", "else", "1"), **ask(node_agent_sku="batch.node.debian 12")
     ),
-    unknown("base-image", "not made from a Marketplace image", lambda lab: lab.storage.pop("imageReference")),
+    unknown("base-image", "goes back to no Marketplace image", lambda lab: lab.storage.pop("imageReference")),
     kept("node-agent", "batch.node.ubuntu 22.04"),
     Case(
         "node-agent",

@@ -151,7 +151,8 @@ async def _facts(azure: Azure, kind: str, key: str, pool: str | None, asked: dic
         target = ResourceId.parse(key)
         size = asked.pop("vm_size", None) or await _own_size(azure, target)
         spec = PoolSpec.build(name, asked.pop("spec", None), from_vm=key, vm_size=size, **asked)
-        return await reading.of_vm(azure, spec, pool_named=pool is not None)
+        facts, _ = await reading.of_creation(azure, spec, pool_named=pool is not None)
+        return facts
     if kind == "image":
         sized = asked.get("vm_size") is not None
         spec = _lenient(name, asked, {})
@@ -182,7 +183,7 @@ def _of_pool(pool: Json) -> dict[str, Any]:
 
 
 def _lenient(name: str, asked: dict[str, Any], there: Mapping[str, Any]) -> PoolSpec:
-    """Make a spec of what is asked for, over what is there, where no VM is spoken of."""
+    """Make a spec of what is asked for, over what is there, where no origin is spoken of."""
     body = asked.pop("spec", None)
     given = {key: value for key, value in asked.items() if value is not None}
     return PoolSpec.build(name, body, **{"from_vm": _ANY, "vm_size": _ANY, **there, **given})

@@ -10,19 +10,21 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from batchimg_magics.core import galleries, vms
+from batchimg_magics.core import galleries, machines
 from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.pools import Counts
+from batchimg_magics.core.sources import STANDARD
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from batchimg_magics.core.azure import Json, Scope
-    from batchimg_magics.core.vms import Source
+    from batchimg_magics.core.sources import Source
+    from batchimg_magics.errors import SpecError
     from batchimg_magics.spec import PoolSpec
 
-Kind: TypeAlias = Literal["vm", "image", "pool"]
+Kind: TypeAlias = Literal["vm", "disks", "image", "pool"]
 USER_SUBSCRIPTION = "UserSubscription"
 
 
@@ -55,7 +57,9 @@ class Facts:
     Parameters
     ----------
     kind
-        What is checked.
+        What is checked: a VM, disks that are there as snapshots or a VHD, an image, a pool.
+    making
+        Whether a gallery image is to be made of it.
     now
         The service's time, in seconds since 1970.
     scope
@@ -66,8 +70,12 @@ class Facts:
         Whether a pool was named, and a VM size.
     account
         The Batch account.
+    source, problem, warning
+        What an image is made from; why there is no road from there; what may go wrong on it.
+    subnet
+        The subnet that a throwaway copy of the VM goes into.
     vm, disks
-        The VM with its instance view, and its managed disks that are there, the OS disk first.
+        The VM with its instance view, and its managed disks (or the snapshots) that are there, the OS disk first.
     snapshots
         Those that this tool took of these disks.
     managed, siblings
@@ -95,8 +103,13 @@ class Facts:
     scope: Scope
     spec: PoolSpec
     account: Json
+    making: bool = False
     pool_named: bool = True
     sized: bool = True
+    source: Source | None = None
+    problem: SpecError | None = None
+    warning: str = ""
+    subnet: str = ""
     vm: Json | None = None
     disks: Sequence[Json] = ()
     snapshots: Sequence[Json] = ()
@@ -136,25 +149,19 @@ class Facts:
 
     @property
     def os_disk(self) -> Json | None:
-        """The VM's OS disk, where it is managed and there."""
-        wanted = str(dig(self.vm, "properties", "storageProfile", "osDisk", "managedDisk", "id") or "")
+        """The OS disk that an image is made from, where it is a resource and there."""
+        wanted = self.source.disks[0].id if self.source and self.source.disks else ""
         return next((disk for disk in self.disks if same(disk["id"], wanted)), None)
-
-    @property
-    def source(self) -> Source | None:
-        """The VM as the source of an image."""
-        return None if self.vm is None else vms.source_of(self.vm, self.os_disk or {})
 
     @property
     def power(self) -> str:
         """The VM's power state, empty where nothing says."""
-        codes = [str(one.get("code")) for one in dig(self.vm, "properties", "instanceView", "statuses") or []]
-        return next((code.partition("/")[2] for code in codes if code.startswith("PowerState/")), "")
+        return machines.power(self.vm or {})
 
     @property
     def system(self) -> System | None:
-        """What is on the image: told by the VM, by the managed image, or by definition and version."""
-        if (source := self.source) is not None:
+        """What is on the image: told by the VM or the disks, by the managed image, or by definition and version."""
+        if (source := self.source) is not None and self.kind in ("vm", "disks"):
             gib = {disk["id"].lower(): dig(disk, "properties", "diskSizeGB") for disk in self.disks}
             os_disk, *data = [(disk.lun, gib.get(disk.id.lower())) for disk in source.disks] or [(None, None)]
             luns = tuple((int(lun or 0), size) for lun, size in data)
@@ -260,7 +267,7 @@ def _of_managed(image: Json) -> System:
     generation = str(image["properties"].get("hyperVGeneration") or "V1")
     os_disk = storage.get("osDisk") or {}
     # A managed image is never of a TrustedLaunch VM, and knows no architecture but x64.
-    return System(str(os_disk.get("osType")), generation, "x64", vms.STANDARD, os_disk.get("diskSizeGB"), disks)
+    return System(str(os_disk.get("osType")), generation, "x64", STANDARD, os_disk.get("diskSizeGB"), disks)
 
 
 def _of_gallery(definition: Json, version: Json | None) -> System:

@@ -158,22 +158,27 @@ async def _revision(
     azure: Azure, spec: PoolSpec, road: Road, versions: list[Json], pinned: str | None
 ) -> tuple[int, Json | None]:
     """Return which making of the image is wanted, and its version where there is one."""
-    made_before = {
+    made = made_before(road, versions)
+    if not made:
+        return 0, None
+    newest = max(made)
+    if not spec.new_image:
+        used = [number for number, one in made.items() if str(one["id"]).lower() == str(pinned).lower()]
+        number = used[0] if used else newest
+        return number, made[number]
+    moment = galleries.published(made[newest])
+    if moment is not None and await road.changed_since(azure, moment.timestamp()):
+        return newest + 1, None
+    return newest, made[newest]
+
+
+def made_before(road: Road, versions: list[Json]) -> dict[int, Json]:
+    """Return the versions that were made by a road from its source, by which making of the image they are."""
+    return {
         marks.revision_of(one): one
         for one in versions
         if dig(one, "tags", marks.IMAGE) == marks.image_hash(road.source, road.route, marks.revision_of(one))
     }
-    if not made_before:
-        return 0, None
-    newest = max(made_before)
-    if not spec.new_image:
-        used = [number for number, one in made_before.items() if str(one["id"]).lower() == str(pinned).lower()]
-        number = used[0] if used else newest
-        return number, made_before[number]
-    moment = galleries.published(made_before[newest])
-    if moment is not None and await road.changed_since(azure, moment.timestamp()):
-        return newest + 1, None
-    return newest, made_before[newest]
 
 
 def refuse_direct_elsewhere(road: Road, region: str) -> None:

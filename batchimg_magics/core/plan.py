@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import direct, image_steps, imaging, offers, pools, preflight, resize, roads, waiting
+from batchimg_magics.core import direct, image_steps, imaging, offers, pools, preflight, resize
 from batchimg_magics.core.azure import region_key
 from batchimg_magics.core.pools import Image
 from batchimg_magics.core.steps import Outcome, Step, made
@@ -73,9 +73,8 @@ async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False) -> Creation:
         Something that was asked for is not there, does not fit, or is there already and differs.
     """
     region = region_key(str((await azure.account())["location"]))
-    road = await roads.find(azure, spec, yes=yes)
+    facts, road, findings = await preflight.before_create(azure, spec, yes=yes)
     source = road.source
-    facts, findings = await preflight.before_create(azure, spec, road)
     if spec.direct:
         imaging.refuse_direct_elsewhere(road, region)
     pool = facts.pool

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure import Azure
     from batchimg_magics.core.facts import Facts
+    from batchimg_magics.core.roads import Road
     from batchimg_magics.core.rules import Finding
     from batchimg_magics.spec import PoolSpec
 
@@ -29,26 +30,29 @@ def check(facts: Facts) -> list[Finding]:
     return sorted((found for rule in RULES for found in rule.check(facts)), key=place)
 
 
-async def before_create(azure: Azure, spec: PoolSpec) -> list[Finding]:
-    """Check a VM and the pool that is to be made from it; nothing is changed.
+async def before_create(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[Facts, Road, list[Finding]]:
+    """Check what an image is to be made from, and the pool that is to be made from that; nothing is changed.
 
     Returns
     -------
-    list
-        What was found.
+    tuple
+        What was read, the road to the image, and what was found.
 
     Raises
     ------
     SpecError
         With all errors at once; its table has what was found.
+    NotFoundError
+        What an image is to be made from is not there.
     """
-    facts = await reading.of_vm(azure, spec)
+    facts, road = await reading.of_creation(azure, spec, yes=yes)
     findings = check(facts)
-    if broken := [one for one in findings if one.is_error]:
+    broken = [one for one in findings if one.is_error]
+    if broken or road is None:
         error = SpecError("; ".join(one.found for one in broken), hint="; ".join(one.fix for one in broken if one.fix))
         error.table = table(facts, findings, f"pool {spec.name}")
         raise error
-    return findings
+    return facts, road, findings
 
 
 def table(facts: Facts, findings: Sequence[Finding], what: str) -> Table:

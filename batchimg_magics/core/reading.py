@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchimg_magics.core import galleries, marks, offers, pools, vms, waiting
-from batchimg_magics.core.azure import dig, document, region_key
+from batchimg_magics.core import galleries, imaging, marks, offers, pools, roads, vms, waiting
+from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.facts import USER_SUBSCRIPTION, Facts, is_managed, sources_of
-from batchimg_magics.errors import ServiceError
+from batchimg_magics.core.roads.prepared import OfVm
+from batchimg_magics.errors import ServiceError, SpecError
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.core.facts import Kind
+    from batchimg_magics.core.roads import Road
+    from batchimg_magics.core.sources import Source
     from batchimg_magics.spec import PoolSpec
 
 T = TypeVar("T")
@@ -68,30 +71,59 @@ class Reader:
 # -- what is checked -----------------------------------------------------------------------------------------------
 
 
-async def of_vm(azure: Azure, spec: PoolSpec, *, pool_named: bool = True) -> Facts:
-    """Read what there is to know of a VM, and of the pool that is to be made from it.
+async def of_creation(
+    azure: Azure, spec: PoolSpec, *, yes: bool = True, pool_named: bool = True
+) -> tuple[Facts, Road | None]:
+    """Read what there is to know of what an image is to be made from, and of the pool that is to be made from that.
+
+    Parameters
+    ----------
+    azure, spec
+        Where, and what is wanted.
+    yes
+        Whether the researcher agreed to a VM being deprovisioned itself.
+    pool_named
+        Whether the spec's pool is one, or stands for any.
+
+    Returns
+    -------
+    tuple
+        The facts, and the road to the image; None where a VM has none: the facts say why.
 
     Raises
     ------
-    NotFoundError
-        There is no such VM.
+    NotFoundError, SpecError
+        It is not there, or no image can be made of it.
     """
     reader = Reader(azure)
-    vm = await vms.find(azure, spec.from_vm)
-    groups = {ResourceId.parse(vm["id"]).resource_group}
-    around, machine, image = await waiting.together(
+    road, problem = await _road(azure, spec, yes=yes)
+    vm = road.vm if isinstance(road, OfVm) else await vms.find(azure, spec.from_vm) if spec.from_vm else None
+    source = road.source if road else await vms.source(azure, vm or {})
+    groups = {ResourceId.parse(source.id).resource_group} if source.id.startswith("/") else set()
+    around, parts, image, pool = await waiting.together(
         _around(reader, spec, groups),
-        _machine(reader, vm),
-        _image_of_pool(reader, spec) if pool_named else _nothing(),
+        _parts(reader, spec, source),
+        _image_of_pool(reader, spec, road) if pool_named and not spec.from_version else _nothing(),
+        reader.read("the pool", pools.read(azure, spec.name), None) if pool_named else _none(),
     )
-    parts = around | machine | image
-    # Snapshots and versions are of these disks, or are of another VM.
-    ids = {disk["id"].lower() for disk in parts["disks"]}
-    parts["snapshots"] = [one for one in parts["snapshots"] if _origin(one) in ids]
-    wanted = marks.image_hash(vms.source_of(vm, parts["os_disk"]))
-    if (mine := galleries.version_for(parts.get("versions", []), wanted)) is not None:
-        parts["version"] = await _version(reader, mine["id"])
-    return _facts(reader, "vm", spec, parts, pool_named=pool_named)
+    found = around | image | parts | {"vm": vm, "source": source, "problem": problem, "pool": pool}
+    # Of snapshots, those of these disks: others are another VM's.
+    ids = {disk["id"].lower() for disk in found.get("disks", [])}
+    found["snapshots"] = [one for one in found["snapshots"] if _origin(one) in ids]
+    found |= {"warning": road.warning if road else "", "subnet": getattr(road, "subnet", "")}
+    kind: Kind = "vm" if vm else "image" if spec.from_image or spec.from_version else "disks"
+    making = not spec.from_version and not spec.direct
+    return _facts(reader, kind, spec, found, making=making, pool_named=pool_named), road
+
+
+async def _road(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[Road | None, SpecError | None]:
+    """Return the road to an image, or why a VM has none: that is told along with all else that is wrong with it."""
+    try:
+        return await roads.find(azure, spec, yes=yes), None
+    except SpecError as error:
+        if spec.from_vm is None:
+            raise
+        return None, error
 
 
 async def of_image(azure: Azure, image_id: str, spec: PoolSpec, *, pool_named: bool, sized: bool) -> Facts:
@@ -201,41 +233,30 @@ async def _permissions(reader: Reader, groups: dict[str, str]) -> dict[str, list
 # -- VM and images -------------------------------------------------------------------------------------------------
 
 
-async def _machine(reader: Reader, vm: Json) -> dict[str, Any]:
-    """Read a VM's managed disks; what is gone is named."""
-    storage = vm["properties"]["storageProfile"]
-    ids = [dig(disk, "managedDisk", "id") for disk in (storage["osDisk"], *(storage.get("dataDisks") or []))]
-    disks = await waiting.together(*(_disk(reader, str(one)) if one else _none() for one in ids))
+async def _parts(reader: Reader, spec: PoolSpec, source: Source) -> dict[str, Any]:
+    """Read what an image is made from: an image that is there, or disks and snapshots; what is gone is named."""
+    if spec.from_image or spec.from_version:
+        return await _image(reader, source.id)
+    ids = [disk.id for disk in source.disks]
+    disks = await waiting.together(*(reader.read("disks", reader.at(one, _DISKS), None) for one in ids))
     barred = "disks" in reader.unread
     return {
-        "vm": vm,
-        "os_disk": disks[0] or {},
         "disks": [disk for disk in disks if disk is not None],
-        "lost": [one for one, disk in zip(ids, disks, strict=True) if one and disk is None and not barred],
+        "lost": [one for one, disk in zip(ids, disks, strict=True) if disk is None and not barred],
     }
 
 
-async def _disk(reader: Reader, disk_id: str) -> Json | None:
-    disk = ResourceId.parse(disk_id)
+async def _image_of_pool(reader: Reader, spec: PoolSpec, road: Road | None) -> dict[str, Any]:
+    """Read the definition for a pool's image, and the version of it that was made by a road."""
     azure = reader.azure
-
-    async def get() -> Json | None:
-        found = await azure.find(azure.compute.disks.get(disk.resource_group, disk.name))
-        return None if found is None else document(found)
-
-    return await reader.read("disks", get(), None)
-
-
-async def _image_of_pool(reader: Reader, spec: PoolSpec) -> dict[str, Any]:
-    """Read a pool that may be there, and the definition and versions that are made for it."""
-    azure = reader.azure
-    definition_id = galleries.definition_id(azure, spec.name)
-    pool, definition, versions = await waiting.together(
-        reader.read("the pool", pools.read(azure, spec.name), None),
+    definition_id = galleries.definition_id(azure, spec.name, spec.gallery)
+    definition, versions = await waiting.together(
         reader.read("the image definition", galleries.read_definition(azure, definition_id), None),
         reader.read("image versions", galleries.versions(azure, definition_id), []),
     )
-    return {"pool": pool, "definition": definition, "versions": versions}
+    made = imaging.made_before(road, versions) if road else {}
+    version = await _version(reader, made[max(made)]["id"]) if made else None
+    return {"definition": definition, "version": version}
 
 
 async def _version(reader: Reader, version_id: str) -> Json | None:

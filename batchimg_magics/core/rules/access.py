@@ -10,52 +10,61 @@ from batchimg_magics.core.rules.rule import Verdict, broken, doubtful, kept, rul
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from batchimg_magics.core.azure import Json
     from batchimg_magics.core.facts import Facts
     from batchimg_magics.core.rules.rule import Found
 
 ROLE = "batchimg researcher"
+_COMPUTE = "Microsoft.Compute"
+_NETWORK = "Microsoft.Network"
 #: What making and resizing a pool takes, in the account's resource group.
-_POOL = (
-    "Microsoft.Batch/batchAccounts/read",
-    "Microsoft.Batch/batchAccounts/pools/read",
-    "Microsoft.Batch/batchAccounts/pools/write",
+_POOL = tuple(f"Microsoft.Batch/batchAccounts/{what}" for what in ("read", "pools/read", "pools/write"))
+#: What looking for what is there takes: what was made before, and what a run that died left behind.
+_LOOK = (
+    *(
+        f"{_COMPUTE}/{kind}/read"
+        for kind in (
+            "disks",
+            "images",
+            "snapshots",
+            "virtualMachines",
+            "galleries",
+            "galleries/images",
+            "galleries/images/versions",
+        )
+    ),
+    f"{_NETWORK}/networkInterfaces/read",
 )
-#: What making an image takes, there too.
-_IMAGE = (
-    "Microsoft.Compute/snapshots/read",
-    "Microsoft.Compute/snapshots/write",
-    "Microsoft.Compute/galleries/read",
-    "Microsoft.Compute/galleries/write",
-    "Microsoft.Compute/galleries/images/read",
-    "Microsoft.Compute/galleries/images/write",
-    "Microsoft.Compute/galleries/images/versions/read",
-    "Microsoft.Compute/galleries/images/versions/write",
+_WRITE = tuple(f"{_COMPUTE}/{kind}/write" for kind in ("galleries", "galleries/images", "galleries/images/versions"))
+#: The least that Batch and Compute want of who makes something of a disk.
+_DISK_ACCESS = f"{_COMPUTE}/disks/beginGetAccess/action"
+_DEPROVISION = tuple(f"{_COMPUTE}/virtualMachines/{verb}/action" for verb in ("runCommand", "deallocate", "generalize"))
+#: What a throwaway copy of a VM takes, which is made and deleted again.
+_COPY = (
+    *_DEPROVISION,
+    *(
+        f"{_COMPUTE}/{kind}/{verb}"
+        for kind in ("disks", "virtualMachines", "snapshots")
+        for verb in ("write", "delete")
+    ),
+    *(f"{_NETWORK}/networkInterfaces/{verb}" for verb in ("write", "join/action", "delete")),
 )
-#: What reading a VM and its disks takes, where they are. The last is the least that Batch wants of who names an image.
-_VM = (
-    "Microsoft.Compute/virtualMachines/read",
-    "Microsoft.Compute/disks/read",
-    "Microsoft.Compute/disks/beginGetAccess/action",
-)
-_USE = ("Microsoft.Compute/galleries/images/read", "Microsoft.Compute/galleries/images/versions/read")
-_USE_MANAGED = ("Microsoft.Compute/images/read", "Microsoft.Compute/disks/beginGetAccess/action")
-_SUBNET = ("Microsoft.Network/virtualNetworks/read", "Microsoft.Network/virtualNetworks/subnets/join/action")
+_STOP = tuple(f"{_COMPUTE}/virtualMachines/{verb}" for verb in ("deallocate/action", "start/action", "write"))
 #: What taking it all away again takes.
 _AWAY = (
     "Microsoft.Batch/batchAccounts/pools/delete",
-    "Microsoft.Compute/snapshots/delete",
-    "Microsoft.Compute/galleries/delete",
-    "Microsoft.Compute/galleries/images/delete",
-    "Microsoft.Compute/galleries/images/versions/delete",
+    *(
+        f"{_COMPUTE}/{kind}/delete"
+        for kind in ("snapshots", "images", "galleries", "galleries/images", "galleries/images/versions")
+    ),
 )
 #: What is offered and in use is read in the subscription, of whose permissions Azure tells nothing.
 _OFFERS = (
     "Microsoft.Batch/locations/virtualMachineSkus/read",
-    "Microsoft.Compute/skus/read",
-    "Microsoft.Compute/locations/usages/read",
+    f"{_COMPUTE}/skus/read",
+    f"{_COMPUTE}/locations/usages/read",
 )
 
 
@@ -63,25 +72,55 @@ def needed(facts: Facts) -> dict[str, list[str]]:
     """Return resource group to the actions that the work takes there."""
     home = facts.scope.resource_group
     found: dict[str, list[str]] = {home: [*_POOL]}
-
-    def add(group: str, actions: Iterable[str]) -> None:
+    for where, actions in _work(facts):
+        group = _group_of(where) if where else home
         known = next((name for name in found if name.lower() == group.lower()), group)
         listed = found.setdefault(known, [])
         listed += [action for action in actions if action not in listed]
-
-    if facts.vm is not None:
-        add(home, _IMAGE)
-        add(ResourceId.parse(facts.vm["id"]).resource_group, _VM)
-    elif facts.image_id:
-        add(ResourceId.parse(facts.image_id).resource_group, _USE_MANAGED if facts.managed else _USE)
-    if facts.spec.subnet:
-        add(ResourceId.parse(facts.spec.subnet).resource_group, _SUBNET)
     return found
+
+
+def _work(facts: Facts) -> Iterator[tuple[str, Iterable[str]]]:
+    """Yield the ids of what is worked with, empty for the account's resource group, and the actions that it takes."""
+    spec, source = facts.spec, facts.source
+    if source is not None:
+        yield "", _LOOK
+    if facts.making:
+        yield "", _WRITE
+    if spec.direct or spec.via == "managed-image":
+        yield "", (f"{_COMPUTE}/images/write",)
+    if facts.vm is not None:
+        yield from _work_on_vm(facts, facts.vm)
+    elif facts.image_id:
+        kind = ResourceId.parse(facts.image_id).path
+        yield facts.image_id, (f"{_COMPUTE}/{'/'.join(word for word, _ in kind)}/read", _DISK_ACCESS)
+    elif source is not None and source.disks:
+        yield source.id, (f"{_COMPUTE}/snapshots/read", f"{_COMPUTE}/snapshots/beginGetAccess/action")
+    if spec.subnet:
+        yield spec.subnet, (f"{_NETWORK}/virtualNetworks/read", f"{_NETWORK}/virtualNetworks/subnets/join/action")
+
+
+def _work_on_vm(facts: Facts, vm: Json) -> Iterator[tuple[str, Iterable[str]]]:
+    spec, key = facts.spec, str(vm["id"])
+    yield key, (f"{_COMPUTE}/virtualMachines/read", f"{_COMPUTE}/disks/read", _DISK_ACCESS)
+    ready = spec.generalized or (facts.source is not None and facts.source.generalized)
+    if ready or spec.capture == "in-place":
+        yield "", (f"{_COMPUTE}/snapshots/write",)
+        yield key, _STOP[:1] if ready else (*_DEPROVISION, *_STOP)
+        return
+    yield "", _COPY
+    yield key, (f"{_NETWORK}/networkInterfaces/read", *(_STOP if spec.stop else ()))
+    # The copy is in the VM's own subnet.
+    yield facts.subnet or key, (f"{_NETWORK}/virtualNetworks/subnets/join/action",)
+
+
+def _group_of(resource: str) -> str:
+    return ResourceId.parse(resource).resource_group
 
 
 def role(facts: Facts) -> dict[str, Any]:
     """Return the smallest role that is enough, as `az role definition create` takes it."""
-    actions = {action for listed in needed(facts).values() for action in listed} | {*_AWAY, *_OFFERS}
+    actions = {action for listed in needed(facts).values() for action in listed} | {*_AWAY, *_LOOK, *_OFFERS}
     return {
         "Name": ROLE,
         "IsCustom": True,

@@ -32,7 +32,7 @@ _WINDOWS = (
 def managed_disks(facts: Facts) -> Found:
     """All disks of the VM are managed and there: an image is made from disks, not from blobs."""
     source = facts.source
-    if source is None:
+    if facts.vm is None or source is None:
         return None
     if source.unmanaged:
         return broken(

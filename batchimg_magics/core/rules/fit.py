@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import offers, pools
+from batchimg_magics.core import managed_images, offers, pools
 from batchimg_magics.core.azure import dig
 from batchimg_magics.core.rules import sources
 from batchimg_magics.core.rules.rule import broken, doubtful, kept, noted, rule
@@ -87,7 +87,7 @@ def security_type(facts: Facts) -> Found:
     system = facts.system
     if system is None:
         return None
-    found = _of_pool(facts, system.security_type)
+    found = [*_of_pool(facts, system.security_type), *_of_managed(facts)]
     demanded = _DEMANDING.get(system.security_type.lower())
     if demanded and facts.size is not None:
         size = str(facts.size["name"])
@@ -108,10 +108,20 @@ def security_type(facts: Facts) -> Found:
     return kept(system.security_type)
 
 
+def _of_managed(facts: Facts) -> list[Verdict]:
+    """Judge a road that leads through a managed image, which is of Standard security only."""
+    if facts.source is not None and (facts.spec.direct or facts.spec.via == "managed-image"):
+        try:
+            managed_images.refuse(facts.source)
+        except SpecError as error:
+            return [broken(error.message, error.hint)]
+    return []
+
+
 def _of_pool(facts: Facts, image: str) -> list[Verdict]:
     """Judge a pool that is there: it says the image's security type where the image demands one, and no other."""
     machine = ("properties", "deploymentConfiguration", "virtualMachineConfiguration")
-    if facts.pool is None or facts.kind == "vm" or pools.image_of(facts.pool) is None:
+    if facts.pool is None or facts.kind != "pool" or pools.image_of(facts.pool) is None:
         return []
     says = str(dig(facts.pool, *machine, "securityProfile", "securityType") or "")
     demanded = _DEMANDING.get(image.lower())

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure import Json
     from batchimg_magics.core.facts import Facts
     from batchimg_magics.core.rules.rule import Found
+    from batchimg_magics.core.sources import Source
 
 #: Nodes that pools made straight from one managed image may have in all. The source document says 2,500 dedicated
 #: nodes, Microsoft's page of quotas 2,000: beyond the one it is an error, beyond the other a warning.
@@ -25,8 +26,8 @@ MOST_DEDICATED, DEDICATED_BY_QUOTA_PAGE, MOST_SPOT = 2500, 2000, 1000
 @rule("region", "error", sources.DOCUMENT)
 def region(facts: Facts) -> Found:
     """The image is in the account's subscription and region, or in a gallery that reaches it."""
-    if facts.vm is not None:
-        return _of_vm(facts, facts.vm)
+    if facts.source is not None and facts.making:
+        return _of_source(facts, facts.source)
     if facts.managed is None:
         return None if facts.definition is None else _of_gallery(facts, str(facts.definition["id"]))
     where, subscription = region_key(str(facts.managed["location"])), ResourceId.parse(facts.image_id).subscription
@@ -39,16 +40,18 @@ def region(facts: Facts) -> Found:
     return kept(f"in {where}, as the Batch account")
 
 
-def _of_vm(facts: Facts, vm: Json) -> Found:
-    where, subscription = region_key(str(vm["location"])), ResourceId.parse(vm["id"]).subscription
+def _of_source(facts: Facts, source: Source) -> Found:
+    """Judge what a gallery image is to be made of."""
+    subscription = source.id.split("/")[2] if source.id.startswith("/") else facts.scope.subscription
     if subscription.lower() != facts.scope.subscription.lower():
         return doubtful(
-            f"the VM is in subscription {subscription}, the Batch account in {facts.scope.subscription}",
-            "it works within one tenant, with permissions in both; `%batchimg check` shows which",
+            f"{source.what} is in subscription {subscription}, the Batch account in {facts.scope.subscription}",
+            "it works within one tenant, with permissions in both: `permissions` tells",
         )
-    if where != facts.region:
-        return noted(f"the VM is in {where}, the account in {facts.region}: the image version gets replicas in both")
-    return kept(f"the VM is in {where}, as the Batch account")
+    if source.region != facts.region:
+        where = f"{source.what} is in {source.region}, the account in {facts.region}"
+        return noted(f"{where}: the image version gets replicas in both")
+    return kept(f"{source.what} is in {source.region}, as the Batch account")
 
 
 def _of_gallery(facts: Facts, definition: str) -> Found:
@@ -66,7 +69,7 @@ def _of_gallery(facts: Facts, definition: str) -> Found:
 )
 def image_exists(facts: Facts) -> Found:
     """The image is there and complete, and so is what it needs: a pool whose image is gone cannot grow."""
-    if facts.kind == "vm" or not (facts.lost or facts.image_id):
+    if facts.kind not in ("image", "pool") or not (facts.lost or facts.image_id):
         return None
     if facts.lost:
         gone = ", ".join("/".join(name for _, name in ResourceId.parse(one).path) for one in facts.lost)
@@ -121,7 +124,7 @@ def replicas(facts: Facts) -> Found:
 def _planned(facts: Facts, nodes: int, needed: int) -> Found:
     """Judge the replicas of a version that is still to be made: as many as it takes, unless others are asked for."""
     asked = facts.spec.replicas.get(facts.region)
-    if facts.vm is None:
+    if not facts.making:
         return None
     if asked is None or asked >= needed:
         return kept(f"{asked or needed} in {facts.region} for {nodes} nodes")
@@ -172,7 +175,7 @@ def version_end_of_life(facts: Facts) -> Found:
 @rule("image-shared", "warning", sources.DOCUMENT, needs=("pools",))
 def image_shared(facts: Facts) -> Found:
     """No other pool uses the image: one image for each pool is advised."""
-    if not facts.image_id:
+    if not facts.image_id or (facts.managed is not None and facts.making):
         return None
     if facts.managed is not None:
         names = [one["name"] for one in _sharing(facts, facts.managed)]
@@ -205,9 +208,9 @@ def _sharing(facts: Facts, image: Json) -> list[Json]:
 @rule("managed-image-limit", "error", sources.DOCUMENT, needs=("pools", "managed images"))
 def managed_image_limit(facts: Facts) -> Found:
     """Pools straight from one managed image or snapshot have at most 2,500 dedicated and 1,000 spot nodes in all."""
-    if facts.managed is None:
+    if facts.making or (facts.managed is None and not facts.spec.direct):
         return None
-    sharing = [targets_of(one) for one in _sharing(facts, facts.managed)]
+    sharing = [targets_of(one) for one in _sharing(facts, facts.managed)] if facts.managed else []
     dedicated = facts.target.dedicated + sum(one.dedicated for one in sharing)
     spot = facts.target.spot + sum(one.spot for one in sharing)
     said = f"{dedicated} dedicated and {spot} spot nodes in {len(sharing) + 1} pools"

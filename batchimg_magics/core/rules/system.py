@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import offers
+from batchimg_magics.core import machines, offers
 from batchimg_magics.core.azure import dig
 from batchimg_magics.core.facts import when
 from batchimg_magics.core.rules import sources
@@ -20,34 +21,42 @@ if TYPE_CHECKING:
 WARN_DAYS = 90
 #: GiB that an OS disk should have where a node has no other place for tasks: assumed, twice Ubuntu's own 30.
 LEAST_OS_DISK_GIB = 64
-_INSIDE = {
-    "linux": "`sudo waagent -deprovision+user -force`",
-    "windows": "`sysprep /generalize /oobe /shutdown`",
-}
+
+
+@rule("road", "error", sources.GENERALIZE)
+def road(facts: Facts) -> Found:
+    """There is a road from it to an image."""
+    if facts.source is None:
+        return None
+    if facts.problem is not None:
+        return broken(facts.problem.message, facts.problem.hint)
+    if facts.warning:
+        return doubtful(f"{facts.source.what}: {facts.warning}", "make a node or two first")
+    return kept(f"from {facts.source.what}")
 
 
 @rule("generalized", "error", sources.GENERALIZE)
 def generalized(facts: Facts) -> Found:
-    """The system was deprovisioned: nodes from any other come up unusable, and are billed."""
-    source = facts.source
-    if source is None:
+    """The system was deprovisioned, or will be on the way: nodes from any other come up unusable, and are billed."""
+    source, spec = facts.source, facts.spec
+    if source is None or facts.kind == "image":
         return None
-    if source.generalized:
+    if facts.vm is not None and source.generalized:
         return kept("Azure marks it generalized")
-    if facts.spec.generalized:
+    if spec.generalized:
         return kept("you say that it was deprovisioned")
-    return broken(
-        f"VM {source.name!r} is not generalized: nodes made from it would be unusable, and billed",
-        f"inside the VM run {_INSIDE.get(source.os_type.lower(), _INSIDE['linux'])} (it ruins the VM for other work: "
-        f"use a copy), then `az vm deallocate` and `az vm generalize`; if its system was deprovisioned, say so with "
-        f"--generalized",
-    )
+    if spec.capture == "in-place":
+        return doubtful(
+            f"{source.what} is not generalized: it is deprovisioned itself, which ruins it for other work",
+            "leave --capture out: a throwaway copy of it is deprovisioned instead",
+        )
+    return noted(f"{source.what} is not generalized: a throwaway copy of it is deprovisioned, and it stays as it is")
 
 
 @rule("os-state", "error", sources.GALLERY_POOL)
 def os_state(facts: Facts) -> Found:
     """The image is of a generalized system: Batch makes no nodes of a specialized one."""
-    if facts.kind == "vm" or (facts.managed or facts.definition) is None:
+    if facts.kind not in ("image", "pool") or (facts.managed or facts.definition) is None:
         return None
     state = dig(facts.managed, "properties", "storageProfile", "osDisk", "osState") or dig(
         facts.definition, "properties", "osState"
@@ -57,59 +66,58 @@ def os_state(facts: Facts) -> Found:
     return broken(f"its system is {state}", "make an image of a generalized VM: `%batchimg create POOL --from-vm VM`")
 
 
-@rule("deallocated", "warning", sources.GENERALIZE, needs=("snapshots",))
+@rule("deallocated", "warning", sources.GENERALIZE)
 def deallocated(facts: Facts) -> Found:
-    """The VM was deallocated before its disks' last snapshots: else they are as after a power cut."""
-    if facts.vm is None:
+    """The VM is deallocated when snapshots of its disks are taken: else they are as after a power cut."""
+    spec, source = facts.spec, facts.source
+    if facts.vm is None or source is None:
         return None
     if not facts.power:
         return unknown("the VM tells no power state", f"`az vm get-instance-view --ids {facts.vm['id']}`")
-    last, changed = last_snapshot(facts), disk_changed(facts)
-    if last and changed and when(last) < when(changed):
-        return None  # the VM was used since: that is what `image-age` speaks of
     if facts.power == "deallocated":
-        return kept("it is deallocated" + (", and was before the last snapshots" if last and changed else ""))
-    taken = "the last snapshots were taken" if last else "snapshots would be taken"
+        return kept("it is")
+    if source.generalized or spec.generalized or spec.capture == "in-place":
+        return kept(f"it is {facts.power}, and is deallocated first")
+    if spec.stop:
+        return kept(f"it is {facts.power}, and is stopped for the time of the snapshots")
     return doubtful(
-        f"VM {facts.vm['name']!r} is {facts.power}: {taken} while it could write to its disks",
-        f"`az vm deallocate --ids {facts.vm['id']}` first",
+        f"{source.what} is {facts.power}: its disks are copied while it may write to them",
+        "--stop stops it for a minute, for disks that agree with each other",
     )
 
 
 @rule("image-age", "warning", sources.DOCUMENT, needs=("snapshots", "image versions"))
 def image_age(facts: Facts) -> Found:
     """The image is not older than the VM's last start: what was installed since is not in it."""
-    made = last_snapshot(facts) or str(dig(facts.version, "properties", "publishingProfile", "publishedDate") or "")
-    if facts.vm is None or facts.version is None or not made:
+    published = dig(facts.version, "properties", "publishingProfile", "publishedDate")
+    taken = [str(dig(one, "properties", "timeCreated") or "") for one in facts.snapshots]
+    made = max(taken, default="") or str(published or "")
+    if facts.vm is None or facts.version is None or not made or facts.spec.new_image:
         return None
-    changed = disk_changed(facts)
-    if not changed:
-        return unknown("Azure does not tell when the VM was last started", f"`%batchimg create {_again(facts)}`")
-    if when(changed) <= when(made):
-        return kept(f"made {day(made)}, after the VM was last started or deallocated")
+    changed = _changed(facts)
+    spec = facts.spec
+    again = f"`%batchimg create {spec.name} --from-vm {spec.from_vm} --vm-size {spec.vm_size} --new-image`"
+    if changed is None:
+        return unknown("Azure does not tell when the VM was last started", again)
+    if changed <= when(made):
+        return kept(f"made {day(when(made))}, after the VM was last started or deallocated")
     return doubtful(
-        f"made {day(made)}; the VM was started or deallocated after that, on {day(changed)}",
-        f"if it changed: `%batchimg create {_again(facts)}`",
+        f"made {day(when(made))}; the VM was started or deallocated after that, on {day(changed)}",
+        f"if it changed: {again}",
     )
 
 
-def _again(facts: Facts) -> str:
-    return f"{facts.spec.name} --from-vm {facts.spec.from_vm} --vm-size {facts.spec.vm_size} --new-image"
+def _changed(facts: Facts) -> dt.datetime | None:
+    """Return when the VM was last started or deallocated: its OS disk tells; where not, its last operation."""
+    if moment := dig(facts.os_disk, "properties", "LastOwnershipUpdateTime"):
+        return when(str(moment))
+    seconds = machines.changed_at(facts.vm or {})
+    return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
-def last_snapshot(facts: Facts) -> str:
-    """Return when the last snapshot of the VM's disks was taken, empty where there is none."""
-    return max((str(dig(one, "properties", "timeCreated") or "") for one in facts.snapshots), default="")
-
-
-def disk_changed(facts: Facts) -> str:
-    """Return when the OS disk was last attached or detached, or its VM last started or deallocated; or nothing."""
-    return str(dig(facts.os_disk, "properties", "LastOwnershipUpdateTime") or "")
-
-
-def day(moment: str) -> str:
+def day(moment: dt.datetime) -> str:
     """Return a moment as people read it."""
-    return f"{when(moment):%Y-%m-%d %H:%M}Z"
+    return f"{moment:%Y-%m-%d %H:%M}Z"
 
 
 @rule("extensions", "error", sources.DOCUMENT)
@@ -133,19 +141,19 @@ def extensions(facts: Facts) -> Found:
 
 @rule("base-image", "error", sources.DOCUMENT, needs=("supported images",))
 def base_image(facts: Facts) -> Found:
-    """The VM was made from a first-party Marketplace image that Batch supports."""
+    """The system goes back to a first-party Marketplace image that Batch supports."""
     source = facts.source
     if source is None:
         return None
     if source.marketplace is None:
         return unknown(
-            "the VM was not made from a Marketplace image, so what is beneath its own is not known",
+            f"{source.what} goes back to no Marketplace image that is known",
             "make sure that it goes back to an image of `az batch pool supported-images list`",
         )
     name, listed = ":".join(source.marketplace), offers.listed_as(facts.supported_images, source.marketplace)
     if listed:
         return kept(f"{name} is on Batch's list")
-    says = f"Batch does not support the image that VM {source.name!r} was made from: {name}"
+    says = f"Batch does not support the image that {source.what} was made from: {name}"
     if facts.spec.node_agent_sku:
         return doubtful(says, "make sure that the node agent fits its system; a few nodes first will tell")
     return broken(says, "make the VM from an image of `az batch pool supported-images list`")
