@@ -112,7 +112,7 @@ def test_a_pool_and_the_image_made_for_it_are_one(session: Session) -> None:
     assert table.attrs["caption"].startswith("pool genomics: all")
     assert row(table, "replicas")["found"] == "1 in eastus for 25 nodes"
     assert "quota-family" in broken(session.check("genomics", nodes=1000))
-    assert row(session.check("genomics", nodes=900), "replicas")["found"].startswith("1 replicas in eastus are for 300")
+    assert row(session.check("genomics", nodes=900), "replicas")["found"].startswith("replicas in eastus: 1, for 300")
 
 
 CASES: dict[str, tuple[dict[str, Any], type[Exception], str, str]] = {
@@ -150,7 +150,7 @@ def test_all_errors_at_once_before_anything_is_made(session: Session) -> None:
     said = caught.value.message
     assert "takes V1" in said
     assert "deprovisions VM 'desk-vm' itself" in said
-    assert "1600 cores of standardDv3Family" in said
+    assert "1600 cores of standardDv3Family wanted" in said
     table = caught.value.table
     assert table.verb == "check"
     assert table.columns["rule"][:3] == ["road", "generation", "quota-family"]

@@ -90,7 +90,7 @@ def data_disks(facts: Facts) -> Found:
     luns = [lun for lun, _ in system.data_disks]
     snippet = _WINDOWS if system.os_type.lower() == "windows" else _LINUX.format(luns=" ".join(map(str, luns)))
     return noted(
-        f"{len(luns)} data disks come with every node, at LUN {', '.join(map(str, luns))}, and are not mounted there",
+        f"every node gets data disks at LUN {', '.join(map(str, luns))}; they are not mounted there",
         f"mount them in the start task, as an administrator: {snippet}",
     )
 

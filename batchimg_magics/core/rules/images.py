@@ -133,7 +133,7 @@ def _planned(facts: Facts, nodes: int, needed: int) -> Found:
 
 def _few(where: str, count: int, nodes: int) -> str:
     most = count * galleries.NODES_PER_REPLICA
-    return f"{count} replicas in {where} are for {most} nodes that start at once, and there will be {nodes}"
+    return f"replicas in {where}: {count}, for {most} nodes that start at once; there will be {nodes}"
 
 
 def _more(facts: Facts, needed: int) -> str:
@@ -183,12 +183,14 @@ def image_shared(facts: Facts) -> Found:
         return (
             doubtful(f"its image or a snapshot under it serves {', '.join(names)}", advice)
             if names
-            else kept("by none")
+            else kept("no other pool uses it")
         )
     names = pools.users(facts.others, facts.image_id)
     # What shares a gallery image shares no limit: its replicas serve all.
     return (
-        noted(f"it serves {', '.join(names)} too; count all their nodes for its replicas") if names else kept("by none")
+        noted(f"it serves {', '.join(names)} too; count all their nodes for its replicas")
+        if names
+        else kept("no other pool uses it")
     )
 
 

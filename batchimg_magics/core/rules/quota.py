@@ -41,7 +41,7 @@ def _judge(facts: Facts, nodes: int, option: str, words: str, room: _Room | None
         what = "the account tells no quota" if cores else f"Azure does not say how many cores {facts.spec.vm_size} has"
         return unknown(what, _MORE)
     wanted = nodes * int(float(cores))
-    said = f"{nodes} nodes are {wanted} {words}; {room.free} of {room.quota} are free"
+    said = f"{wanted} {words} wanted, {room.free} of {room.quota} free"
     if wanted <= room.free:
         return kept(said)
     fits = room.free // int(float(cores))
