@@ -30,7 +30,11 @@ A whole word `$name` or `{name}` on a magic's line is the value of that variable
 and so does `%%batchimg x << ...` for a cell.
 """
 #: Tables that a verb answers with beside its own, and when.
-_MORE = {"nodes": ("node counts", "With `--counts`:")}
+_MORE = {
+    "nodes": ("node counts", "With `--counts`:"),
+    "vms": ("vm login", "With `--connect`:"),
+    "orphans": ("delete", "With `--delete`:"),
+}
 
 
 def page() -> str:

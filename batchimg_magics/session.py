@@ -156,9 +156,11 @@ class Session(Verbs):
 
     def _refuse_crossing(self, new: Work) -> None:
         name = str(new.options.get("name", "")).lower()
+        sweeps = new.verb == "orphans" and new.options.get("delete")
         for work in self._works.values():
-            both = {work.verb, new.verb} <= _CHANGING
-            if both and str(work.options.get("name", "")).lower() == name:
+            both = {work.verb, new.verb} <= _CHANGING and str(work.options.get("name", "")).lower() == name
+            # What is being made for a pool that is not there yet looks like an orphan.
+            if both or (sweeps and work.verb in _CHANGING):
                 raise ConflictError(
                     f"`{work.resume_line}` is still going on",
                     hint=f"wait for it (the same line joins it), or `{work.stop_line}` first",

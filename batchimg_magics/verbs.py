@@ -42,13 +42,19 @@ class Verbs(ABC):
         """
         return self._frame("connect", **target)
 
-    def vms(self) -> pd.DataFrame:
-        """Return the VMs of the subscription, one a row."""
-        return self._frame("vms")
+    def vms(self, *, connect: str | None = None) -> pd.DataFrame:
+        """Return the VMs of the subscription, one a row; or how to log in to the one that `connect` names.
 
-    def images(self) -> pd.DataFrame:
-        """Return the image versions there are and who uses them, one a row."""
-        return self._frame("images")
+        Raises
+        ------
+        NotFoundError
+            There is no such VM.
+        """
+        return self._frame("vms", connect=connect)
+
+    def images(self, *, sources: bool = False) -> pd.DataFrame:
+        """Return the images there are and who uses them, one a row; with `sources`, what they were made from too."""
+        return self._frame("images", sources=sources)
 
     def migrate(
         self,
@@ -152,7 +158,14 @@ class Verbs(ABC):
         return self._frame("check", name=name, kind=kind, pool=pool, role=role, spec=spec, **options)
 
     def create(
-        self, name: str, *, spec: Mapping[str, Any] | str | None = None, wait: bool = True, **options: Any
+        self,
+        name: str,
+        *,
+        spec: Mapping[str, Any] | str | None = None,
+        replace: bool = False,
+        yes: bool = False,
+        wait: bool = True,
+        **options: Any,
     ) -> pd.DataFrame:
         """Make a pool and the image that its nodes are made from, or go on with it.
 
@@ -162,10 +175,14 @@ class Verbs(ABC):
             The pool's.
         spec
             What is wanted, as a mapping or YAML text.
+        replace
+            Whether a pool that is there and differs is deleted and made anew.
+        yes
+            Agrees to what cannot be undone: a VM deprovisioned in place; a pool replaced on a real connection.
         wait
             Whether to wait for the end.
         **options
-            Fields of `PoolSpec`, which win over `spec`; and ``yes``, which agrees to what cannot be undone.
+            Fields of `PoolSpec`, which win over `spec`.
 
         Returns
         -------
@@ -179,7 +196,7 @@ class Verbs(ABC):
         ProvisioningError, ResizeError
             Azure failed at a step; the error's table has what was done.
         """
-        return self._frame("create", name=name, spec=spec, wait=wait, **options)
+        return self._frame("create", name=name, spec=spec, replace=replace, yes=yes, wait=wait, **options)
 
     def plan(self, name: str, *, spec: Mapping[str, Any] | str | None = None, **options: Any) -> pd.DataFrame:
         """Return what `create` would do, one step a row; nothing is changed.
@@ -277,12 +294,12 @@ class Verbs(ABC):
     def delete(
         self, name: str, *, image: bool = False, dry_run: bool = False, yes: bool = False, wait: bool = True
     ) -> pd.DataFrame:
-        """Delete a pool and, with `image`, all that was made for its image.
+        """Delete a pool and, with `image`, all that was made for its image; or a single image or snapshot.
 
         Parameters
         ----------
         name
-            The pool's.
+            The pool's; or the resource id of an image, a version, a snapshot or a disk.
         image
             Whether the image goes too.
         dry_run
@@ -296,5 +313,28 @@ class Verbs(ABC):
         -------
         DataFrame
             One row a resource.
+
+        Raises
+        ------
+        InUseError
+            Somebody needs it: its `users` are their ids. Nothing was deleted.
+        NotFoundError
+            It is not there.
         """
         return self._frame("delete", name=name, image=image, dry_run=dry_run, yes=yes, wait=wait)
+
+    def orphans(
+        self, *, delete: bool = False, older_than: str | float | None = None, yes: bool = False
+    ) -> pd.DataFrame:
+        """Return what bears this tool's marks and no pool needs, one a row; with `delete`, take it away.
+
+        Parameters
+        ----------
+        delete
+            Whether to delete it.
+        older_than
+            Leave out what is younger: seconds or ``2h``.
+        yes
+            Needed to delete on a real connection; without it, nothing is deleted there.
+        """
+        return self._frame("orphans", delete=delete, older_than=older_than, yes=yes)

@@ -46,7 +46,7 @@ def test_from_vm_to_idle_nodes_and_away(session: Session) -> None:
     assert pools.ours.all()
     images = session.images()
     assert list(images.used_by) == ["genomics"]
-    assert images.snapshots[0].count(",") == 1
+    assert images.made_from[0].count(",") == 1
 
     gone = session.delete("genomics", image=True)
     assert set(gone.action) == {"deleted"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import deletion, image_steps, plan, preflight, waiting
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.deletion import Deletion
     from batchimg_magics.core.imaging import Imaging
     from batchimg_magics.core.progress import Board
     from batchimg_magics.core.steps import Step
@@ -32,12 +34,15 @@ class Run:
         In the order of the table.
     board
         Told how it goes.
+    keep_going
+        Whether one step that fails leaves alone those that do not need it.
     """
 
-    def __init__(self, verb: str, steps: Sequence[Step], board: Board) -> None:
+    def __init__(self, verb: str, steps: Sequence[Step], board: Board, *, keep_going: bool = False) -> None:
         self.verb = verb
         self.steps = steps
         self.board = board
+        self.keep_going = keep_going
         self.done: dict[str, Outcome] = {}
         self.seconds: dict[str, float] = {}
         self.failed: dict[str, str] = {}
@@ -58,15 +63,31 @@ class Run:
         """
         ended = {step.name: asyncio.Event() for step in self.steps}
         try:
-            await waiting.together(*(self._one(step, ended) for step in self.steps))
+            errors = await waiting.together(*(self._one(step, ended) for step in self.steps))
+            for error in errors:
+                if error is not None:
+                    raise error
         except BatchImgError as error:
             error.table = self.table("not finished")
             raise
         return self.table(caption)
 
-    async def _one(self, step: Step, ended: dict[str, asyncio.Event]) -> None:
+    async def _one(self, step: Step, ended: dict[str, asyncio.Event]) -> BatchImgError | None:
+        """Run a step when its turn has come; where others go on after a failure, return it."""
         for name in step.after:
             await ended[name].wait()
+        try:
+            if all(name in self.done for name in step.after):
+                await self._run(step)
+        except BatchImgError as error:
+            if not self.keep_going:
+                raise
+            return error
+        finally:
+            ended[step.name].set()
+        return None
+
+    async def _run(self, step: Step) -> None:
         self.board.begin(step.name, expected_s=step.expected_s)
         try:
             self.done[step.name] = await step.run(self.done)
@@ -75,7 +96,6 @@ class Run:
             raise
         finally:
             self.seconds[step.name] = self.board.end(step.name)
-        ended[step.name].set()
 
     def table(self, caption: str) -> Table:
         """Return how the steps stand."""
@@ -117,15 +137,34 @@ class Run:
         }
 
 
-async def create(azure: Azure, spec: PoolSpec, board: Board, *, yes: bool = False) -> Table:
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What the researcher agreed to.
+
+    Parameters
+    ----------
+    yes
+        That a VM is deprovisioned itself.
+    replace
+        That a pool that is there and differs is deleted and made anew.
+    withheld
+        That this is only said, and not done.
+    """
+
+    yes: bool = False
+    replace: bool = False
+    withheld: bool = False
+
+
+async def create(azure: Azure, spec: PoolSpec, board: Board, agreed: Agreed) -> Table:
     """Make a pool and the image its nodes are made from, or go on with it.
 
     Parameters
     ----------
     azure, spec, board
         Where, what, and whom to tell how it goes.
-    yes
-        Whether the researcher agreed to a VM being deprovisioned itself.
+    agreed
+        What may be done.
 
     Returns
     -------
@@ -140,15 +179,19 @@ async def create(azure: Azure, spec: PoolSpec, board: Board, *, yes: bool = Fals
         Azure failed at a step.
     """
     began = azure.now()
-    found = await plan.look(azure, spec, yes=yes)
+    found = await plan.look(azure, spec, yes=agreed.yes, replace=agreed.replace)
     run = Run("create", plan.creation_steps(azure, found, board), board)
+    if agreed.withheld and found.fate == "replaced":
+        run.steps = run.steps[[step.name for step in run.steps].index("old pool") :]
+        run.done = {step.name: Outcome(step.would, "withheld", step.why) for step in run.steps}
+        return run.table(f"pool {spec.name} would be deleted and made anew; nothing was changed; add --yes to do it")
     table = await run.tidily(found.imaging, "")
     minutes = (azure.now() - began) / 60
     table.caption = f"pool {spec.name}: {run.done['nodes'].detail}, after {minutes:.0f} min"
     return preflight.with_warnings(table, found.findings)
 
 
-async def would(azure: Azure, spec: PoolSpec, board: Board) -> Table:
+async def would(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = False) -> Table:
     """Say what `create` would do; nothing is changed.
 
     Returns
@@ -161,7 +204,7 @@ async def would(azure: Azure, spec: PoolSpec, board: Board) -> Table:
     SpecError, NotFoundError, ConflictError
         `create` could not work.
     """
-    found = await plan.look(azure, spec, yes=True)
+    found = await plan.look(azure, spec, yes=True, replace=replace)
     steps = plan.creation_steps(azure, found, board)
     done = await waiting.together(*(_is_done(step) for step in steps))
     rows = [_planned(step, done=one) for step, one in zip(steps, done, strict=True)]
@@ -246,8 +289,21 @@ async def to_migrate(azure: Azure) -> Table:
     return Table.of("migrate", rows, f"pools made from managed images or VHDs: {len(rows)}")
 
 
-async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run: bool) -> Table:
-    """Take a pool away and, where asked, its image with all that was made for it.
+async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run: bool, blindly: bool = False) -> Table:
+    """Take a pool away and, where asked, its image with all that was made for it; or a single image or snapshot.
+
+    Parameters
+    ----------
+    azure, board
+        Where, and whom to tell how it goes.
+    name
+        The pool's name, or a resource's id.
+    image
+        Whether the pool's image goes too.
+    dry_run
+        Whether to say only what would go.
+    blindly
+        Whether a single resource may go although not all that might use it could be looked at.
 
     Returns
     -------
@@ -258,10 +314,27 @@ async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run:
     ------
     NotFoundError
         There is nothing of that name.
+    InUseError
+        Somebody needs it; nothing was deleted.
     """
-    found = await deletion.look(azure, name, image=image)
-    run = Run("delete", deletion.steps(azure, found), board)
+    if "/" in name:
+        found = await deletion.look_for_one(azure, name, blindly=blindly or dry_run)
+        what = name.rpartition("/")[2]
+    else:
+        found = await deletion.look_for_pool(azure, name, image=image)
+        what = f"pool {name}"
+    return await take_away(azure, found, board, what=what, dry_run=dry_run)
+
+
+async def take_away(azure: Azure, found: Deletion, board: Board, *, what: str, dry_run: bool) -> Table:
+    """Delete what was found, or say what would go."""
+    run = Run("delete", deletion.steps(azure, found), board, keep_going=True)
+    blind = f"; {found.blind}" if found.blind else ""
     if dry_run:
         run.done = {step.name: Outcome("would delete", "there") for step in run.steps}
-        return run.table(f"pool {name}: this is what would go; nothing was changed")
-    return await run.go(f"pool {name}: deleted")
+        return run.table(f"{what}: this is what would go; nothing was changed{blind}")
+    try:
+        return await run.go(f"{what}: deleted{blind}")
+    except BatchImgError as error:
+        error.hint = "the table says what is left; run the same line again and it finishes"
+        raise

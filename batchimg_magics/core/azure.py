@@ -132,9 +132,9 @@ class Azure:
         self._options: dict[str, Any] = {"per_retry_policies": [_Watch(self)], "transport": transport}
         self._base: float | None = None
         self._account: Json | None = None
-        self._elsewhere: dict[str, ComputeManagementClient] = {}
         self._batch: BatchClient | None = None
         self._batch_endpoint = ""
+        self._elsewhere: dict[str, Azure] = {}
 
     # -- clients -------------------------------------------------------------------------------------------------
 
@@ -147,16 +147,7 @@ class Azure:
 
     def compute_of(self, where: ResourceId) -> ComputeManagementClient:
         """Return the client of Compute in a resource's subscription, which may be another one of the tenant."""
-        from azure.mgmt.compute.aio import ComputeManagementClient
-
-        key = where.subscription.lower()
-        if key == self.scope.subscription.lower():
-            return self.compute
-        if key not in self._elsewhere:
-            self._elsewhere[key] = ComputeManagementClient(
-                self._credential, where.subscription, ARM_ENDPOINT, **self._options
-            )
-        return self._elsewhere[key]
+        return self.elsewhere(where.subscription).compute
 
     @cached_property
     def management(self) -> BatchManagementClient:
@@ -196,10 +187,18 @@ class Azure:
             self._account = document(await self.ask(call))
         return self._account
 
+    def elsewhere(self, subscription: str) -> Azure:
+        """Return what asks another subscription in the same name; its account is none."""
+        if subscription.lower() == self.scope.subscription.lower():
+            return self
+        there = Scope(subscription, self.scope.resource_group, "")
+        return self._elsewhere.setdefault(subscription.lower(), Azure(there, self._credential, self._transport))
+
     async def close(self) -> None:
         """Let connections go."""
-        made = (self.__dict__.get("compute"), self.__dict__.get("management"), self._batch)
-        for client in (*made, *self._elsewhere.values()):
+        for other in self._elsewhere.values():
+            await other.close()
+        for client in (self.__dict__.get("compute"), self.__dict__.get("management"), self._batch):
             if client is not None:
                 await client.close()
         await self._credential.close()

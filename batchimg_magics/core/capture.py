@@ -72,12 +72,6 @@ async def take(azure: Azure, snapshot: ResourceId, disk: Disk, *, region: str, t
     return True
 
 
-async def owned(azure: Azure, pool: str) -> list[Json]:
-    """Return the snapshots that bear our marks for a pool."""
-    pages = azure.compute.snapshots.list_by_resource_group(azure.scope.resource_group)
-    return [found for found in await azure.listed(pages) if marks.is_for(found, pool, azure.scope.account)]
-
-
 async def delete(azure: Azure, snapshot: ResourceId) -> None:
     """Delete a snapshot and wait until it is gone."""
     begin = azure.compute.snapshots.begin_delete(snapshot.resource_group, snapshot.name, **waiting.FIRST_ANSWER)

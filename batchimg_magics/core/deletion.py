@@ -1,66 +1,82 @@
-"""What `delete` takes away: a pool and, where asked, all that was made for its image, each after what needs it."""
+"""Taking away: a pool with what was made for its image, or a single image, version, snapshot or disk.
+
+Only what bears our marks goes, and nothing that somebody else needs. Each thing goes after what needs it, and
+snapshots last: as long as one is there, running the same line again finds that there is work left.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import capture, galleries, managed_images, marks, pools, throwaways, waiting
+from batchimg_magics.core import capture, disks, galleries, machines, managed_images, marks, pools, survey, throwaways
 from batchimg_magics.core.steps import Outcome, Step
-from batchimg_magics.errors import NotFoundError
+from batchimg_magics.core.usage import Usage
+from batchimg_magics.errors import ConflictError, InUseError, NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId, same
 from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.survey import Survey
+    from batchimg_magics.core.usage import User
+
+#: What a single resource may be, by the words of its id: what it is called, and who deletes it.
+KINDS: dict[str, tuple[str, Callable[[Azure, ResourceId], Awaitable[bool | None]]]] = {
+    "galleries/images/versions": ("image version", galleries.delete_version),
+    "galleries/images": ("image definition", galleries.delete_definition),
+    "galleries": ("gallery", galleries.delete_empty),
+    "images": ("managed image", managed_images.delete),
+    "virtualmachines": ("VM", machines.delete),
+    "networkinterfaces": ("network interface", throwaways.delete),
+    "disks": ("disk", disks.delete),
+    "snapshots": ("snapshot", capture.delete),
+}
+#: What a researcher may name; galleries go with their last image, throwaway VMs with their pool.
+_NAMED = frozenset({"galleries/images/versions", "galleries/images", "images", "disks", "snapshots"})
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """What `delete` found.
+    """What is to go.
 
     Parameters
     ----------
-    name
-        The pool's.
     pool
-        Its document, where it is there.
-    chains
-        Its image definitions, each with its versions, as far as they bear our marks for this pool.
-    gallery
-        The account's own gallery, where it is ours and one of the definitions is in it.
-    images, throwaways, snapshots
-        Managed images, what a capture that died left, and snapshots with our marks for this pool.
+        The pool's id, where there is one.
+    resources
+        The documents of all else.
+    blind
+        What could not be looked at, in words.
     """
 
-    name: str
-    pool: Json | None
-    chains: list[tuple[Json, list[Json]]] = field(default_factory=list)
-    gallery: Json | None = None
-    images: list[Json] = field(default_factory=list)
-    throwaways: list[ResourceId] = field(default_factory=list)
-    snapshots: list[Json] = field(default_factory=list)
-
-    @property
-    def nothing(self) -> bool:
-        """Whether there is nothing to delete."""
-        return self.pool is None and not (self.chains or self.images or self.throwaways or self.snapshots)
+    pool: ResourceId | None
+    resources: tuple[Json, ...] = ()
+    blind: str = ""
 
 
-async def look(azure: Azure, name: str, *, image: bool) -> Deletion:
+async def look_for_pool(azure: Azure, name: str, *, image: bool) -> Deletion:
     """Read what there is of a pool and, where asked, of its image.
 
     Raises
     ------
     NotFoundError
         There is neither.
+    InUseError
+        Somebody else needs what was made for its image.
     """
     pool = await pools.read(azure, name)
-    found = await _with_image(azure, name, pool) if image else Deletion(name, pool)
-    if found.nothing:
+    resources: list[Json] = []
+    found = survey.Survey()
+    if image:
+        found = await survey.take(azure)
+        resources = made_for(azure, found, name)
+        usage = Usage(found, azure.scope.account_id)
+        _refuse_used(usage, resources, but=str(azure.scope.pool_id(name)))
+    if pool is None and not [one for one in resources if kind_of(one) != "galleries"]:
         known = [one["name"] for one in await pools.listed(azure)]
         what = "nor anything of its image" if image else "so there is nothing to delete"
         raise NotFoundError(
@@ -69,76 +85,167 @@ async def look(azure: Azure, name: str, *, image: bool) -> Deletion:
             status_code=404,
             code="PoolNotFound",
         )
-    return found
+    return Deletion(azure.scope.pool_id(name) if pool is not None else None, tuple(resources), found.blind)
 
 
-async def _with_image(azure: Azure, name: str, pool: Json | None) -> Deletion:
-    gallery_id = galleries.gallery_id(azure)
-    definitions, gallery, images, remains, snapshots = await waiting.together(
-        galleries.owned(azure, name),
-        galleries.read_gallery(azure, gallery_id),
-        managed_images.owned(azure, name),
-        throwaways.owned(azure, name),
-        capture.owned(azure, name),
-    )
-    versions = await waiting.together(*(galleries.versions(azure, ResourceId.parse(one["id"])) for one in definitions))
-    chains = [
-        (definition, [one for one in found if marks.is_for(one, name)])
-        for definition, found in zip(definitions, versions, strict=True)
+def kind_of(document: Json) -> str:
+    """Return the words of a resource's type, e.g. ``galleries/images``."""
+    return "/".join(word.lower() for word, _ in ResourceId.parse(document["id"]).path)
+
+
+def made_for(azure: Azure, found: Survey, pool: str) -> list[Json]:
+    """Return all that bears our marks for a pool of this account, and the account's gallery where it is ours."""
+    account = azure.scope.account
+    marked = [
+        document
+        for documents in (
+            found.machines,
+            found.versions,
+            found.definitions,
+            found.managed,
+            found.disks,
+            found.snapshots,
+        )
+        for document in documents
+        if marks.is_for(document, pool, account) and is_here(azure, document)
     ]
-    own = any(same(str(galleries.gallery_of(one)), str(gallery_id)) for one, _ in chains)
-    going = {str(one).lower() for one in remains}
-    return Deletion(
-        name=name,
-        pool=pool,
-        chains=chains,
-        # A gallery that was there before is never ours to delete; ours goes when nothing else is in it.
-        gallery=gallery if galleries.is_ours(gallery, azure.scope.account) and (own or not chains) else None,
-        images=images,
-        throwaways=remains,
-        snapshots=[one for one in snapshots if str(one["id"]).lower() not in going],
-    )
+    return marked + [one for one in found.galleries if galleries.is_ours(one, account) and is_here(azure, one)]
+
+
+def is_here(azure: Azure, document: Json) -> bool:
+    """Tell whether a resource is where this connection makes such things, or in a gallery, which may be adopted."""
+    where = ResourceId.parse(document["id"])
+    scope = azure.scope
+    if where.subscription.lower() != scope.subscription.lower():
+        return False
+    return where.path[0][0].lower() == "galleries" or where.resource_group.lower() == scope.resource_group.lower()
+
+
+def _refuse_used(usage: Usage, resources: Iterable[Json], *, but: str = "") -> None:
+    users: dict[str, User] = {}
+    used = []
+    for document in resources:
+        if kind_of(document) == "galleries":
+            continue  # it goes only when it is empty
+        needed = usage.needed_by(document["id"], but=but)
+        # A throwaway VM of ours goes with its disks.
+        needed = [user for user in needed if not any(same(user.id, one["id"]) for one in resources)]
+        if needed:
+            used.append(ResourceId.parse(document["id"]).name)
+        users |= {user.id.lower(): user for user in needed}
+    if users:
+        names = ", ".join(sorted(user.name for user in users.values()))
+        raise InUseError(
+            f"{', '.join(used)}: in use by {names}",
+            users=sorted(user.id for user in users.values()),
+            hint="nothing was deleted; delete what uses it first (`%batchimg delete NAME` deletes a pool)",
+        )
+
+
+async def look_for_one(azure: Azure, resource_id: str, *, blindly: bool = False) -> Deletion:
+    """Read a single image, version, snapshot or disk.
+
+    Parameters
+    ----------
+    azure, resource_id
+        Where, and which.
+    blindly
+        Whether it may go although not all that might use it could be looked at.
+
+    Raises
+    ------
+    SpecError
+        It is of another kind.
+    NotFoundError
+        It is not there.
+    InUseError
+        Somebody needs it, or what was made from it; all of them are named.
+    ConflictError
+        This tool did not make it, or whether it is in use cannot be known.
+    """
+    where = ResourceId.parse(resource_id)
+    kind = "/".join(word.lower() for word, _ in where.path)
+    if kind not in _NAMED or where.provider.lower() != "microsoft.compute":
+        known = ", ".join(sorted(KINDS[one][0] for one in _NAMED))
+        raise SpecError(f"{where.name} is a {where.type}", hint=f"delete takes a pool's name, or the id of: {known}")
+    found = await survey.take(azure)
+    there = next((one for one in found.everything if same(one["id"], str(where))), None)
+    if there is None:
+        raise NotFoundError(
+            f"there is no {KINDS[kind][0]} {where.name!r}",
+            hint="`%batchimg images --sources` lists what there is, with ids",
+            status_code=404,
+        )
+    within = [one for one in found.versions if one["id"].lower().startswith(f"{str(where).lower()}/versions/")]
+    whole = (*within, there)
+    _refuse_used(Usage(found, azure.scope.account_id), whole)
+    for one in whole:
+        if marks.owner(one) is None:
+            raise ConflictError(
+                f"this tool did not make {KINDS[kind_of(one)][0]} {one['name']!r}",
+                hint=f"it deletes only what it made; if you mean it: `az resource delete --ids {one['id']}`",
+                status_code=409,
+            )
+    refuse_blind(found, blindly=blindly)
+    return Deletion(None, whole, found.blind)
+
+
+def refuse_blind(found: Survey, *, blindly: bool) -> None:
+    """Raise ConflictError where somebody who could not be looked at may use what is to go."""
+    if found.unseen and not blindly:
+        raise ConflictError(
+            f"{found.blind}; whether that uses it is not known",
+            hint="nothing was deleted; add --yes to delete all the same",
+            status_code=409,
+        )
+
+
+# -- steps -------------------------------------------------------------------------------------------------------
+
+#: What has to be gone before a kind goes.
+_AFTER: dict[str, tuple[str, ...]] = {
+    "pool": (),
+    "virtualmachines": (),
+    "networkinterfaces": ("virtualmachines",),
+    "galleries/images/versions": ("pool",),
+    "galleries/images": ("pool", "galleries/images/versions"),
+    "galleries": ("pool", "galleries/images/versions", "galleries/images"),
+    "images": ("pool", "galleries/images/versions"),
+    "disks": ("pool", "virtualmachines", "galleries/images/versions", "images"),
+}
+_EXPECTED_S = {
+    "galleries/images/versions": galleries.EXPECTED_S["delete version"],
+    "pool": pools.EXPECTED_S["delete pool"],
+}
 
 
 def steps(azure: Azure, found: Deletion) -> list[Step]:
-    """Return the steps that take a pool and its image away: each after what needs it.
-
-    Snapshots come last: as long as one is there, running the same line again finds that there is work left.
-    """
-    chain: list[Step] = []
-
-    def then(batch: Sequence[tuple[str, ResourceId, Callable[[ResourceId], Awaitable[bool | None]]]]) -> None:
-        """Add what goes at once, when all before it is gone."""
-        after = tuple(step.name for step in chain)
-        chain.extend(_deletion(name, resource, after, delete) for name, resource, delete in batch)
-
+    """Return the steps that take things away: each after what needs it."""
+    listed: list[tuple[str, str, ResourceId]] = []
     if found.pool is not None:
-        then([("pool", azure.scope.pool_id(found.name), lambda _: pools.delete(azure, found.name))])
-    several = len(found.chains) > 1
-    for definition, versions in found.chains:
-        of = f" of {galleries.gallery_of(definition).name}" if several else ""
-        delete_version = partial(galleries.delete_version, azure)
-        then([(f"image version {one['name']}{of}", ResourceId.parse(one["id"]), delete_version) for one in versions])
-        delete_definition = partial(galleries.delete_definition, azure)
-        then([(f"image definition{of}", ResourceId.parse(definition["id"]), delete_definition)])
-    if found.gallery is not None:
-        then([("gallery", ResourceId.parse(found.gallery["id"]), partial(galleries.delete_empty, azure))])
-    delete_image = partial(managed_images.delete, azure)
-    then([(f"managed image {one['name']}", ResourceId.parse(one["id"]), delete_image) for one in found.images])
-    for kinds in throwaways.ORDER:
-        batch = [one for one in found.throwaways if throwaways.kind_of(one) in kinds]
-        then([(f"throwaway {throwaways.words(one)}", one, partial(throwaways.delete, azure)) for one in batch])
-    delete_snapshot = partial(capture.delete, azure)
-    then([(f"snapshot {one['name']}", ResourceId.parse(one["id"]), delete_snapshot) for one in found.snapshots])
-    return chain
+        listed.append(("pool", "pool", found.pool))
+    for kind in KINDS:
+        ids = [ResourceId.parse(one["id"]) for one in found.resources if kind_of(one) == kind]
+        for one in ids:
+            words = KINDS[kind][0]
+            lone = kind in ("galleries", "galleries/images") and len(ids) == 1
+            listed.append(
+                (kind, words if lone else f"{words} {'/'.join(part for _, part in one.path[1:]) or one.name}", one)
+            )
+    return [_step(azure, kind, name, one, listed) for kind, name, one in listed]
 
 
-def _deletion(
-    name: str, resource: ResourceId, after: tuple[str, ...], delete: Callable[[ResourceId], Awaitable[bool | None]]
-) -> Step:
+def _step(azure: Azure, kind: str, name: str, one: ResourceId, listed: list[tuple[str, str, ResourceId]]) -> Step:
+    before = _AFTER.get(kind, tuple(_AFTER))
+    after = tuple(other for its, other, _ in listed if its in before)
+    if kind == "pool":
+        delete: Callable[[ResourceId], Awaitable[bool | None]] = lambda pool: pools.delete(azure, pool.name)  # noqa: E731
+    else:
+        delete = partial(KINDS[kind][1], azure)
+
     async def run(_: Mapping[str, Outcome]) -> Outcome:
-        if await delete(resource) is False:
+        if await delete(one) is False:
             return Outcome("kept", "in use", "holds other images")
         return Outcome("deleted", "gone")
 
-    return Step(name, resource, run, after, galleries.EXPECTED_S["delete version"] if "version" in name else None)
+    return Step(name, one, run, after, _EXPECTED_S.get(kind))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core import pool_bodies
 from batchimg_magics.core.azure import dig
 from batchimg_magics.errors import ServiceError, SpecError
 from batchimg_magics.spec.lines import line
@@ -60,7 +61,7 @@ async def put(azure: Azure, spec: PoolSpec, wanted: Json, *, through: str = "arm
     """
     try:
         if through == "batch":
-            await _data_plane(azure, spec.name, wanted)
+            await _data_plane(azure, pool_bodies.data_plane({"properties": _asked(wanted["properties"])}, spec.name))
         else:
             url = f"{azure.scope.pool_id(spec.name)}?api-version={ARM_API_VERSION}"
             # A PUT would replace a pool that somebody made meanwhile: this one only makes.
@@ -84,22 +85,9 @@ def gallery_line(spec: PoolSpec, image: str) -> str:
     return line("create", {"name": spec.name, "from_image": image, **said})
 
 
-async def _data_plane(azure: Azure, name: str, wanted: Json) -> None:
-    props = _asked(wanted["properties"])
-    machine = dig(props, *_MACHINE)
-    body = {
-        "id": name,
-        **{key: value for key, value in props.items() if key not in ("deploymentConfiguration", "scaleSettings")},
-        "virtualMachineConfiguration": {
-            "imageReference": {"virtualMachineImageId": _image(wanted)},
-            "nodeAgentSKUId": machine["nodeAgentSkuId"],
-        },
-        "targetDedicatedNodes": 0,
-        "targetLowPriorityNodes": 0,
-    }
-    client_url = f"/pools?api-version={BATCH_API_VERSION}"
+async def _data_plane(azure: Azure, body: Json) -> None:
     headers = {"Content-Type": "application/json; odata=minimalmetadata"}
-    await azure.send("POST", client_url, body, plane="batch", headers=headers)
+    await azure.send("POST", f"/pools?api-version={BATCH_API_VERSION}", body, plane="batch", headers=headers)
 
 
 def _image(wanted: Json) -> str:

@@ -6,8 +6,9 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import marks, waiting
+from batchimg_magics.core import marks, replication, waiting
 from batchimg_magics.core.azure import dig, document, wire
+from batchimg_magics.core.replication import names
 from batchimg_magics.errors import ConflictError, NotFoundError, ServiceError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -24,7 +25,6 @@ EXPECTED_S = {"gallery": 1.0, "definition": 1.0, "version": 438.0, "delete versi
 NODES_PER_REPLICA = 300
 #: How often a version's number is tried again when somebody else takes it first.
 NUMBER_TRIES = 5
-_PARTS = {"galleries": "gallery_name", "images": "gallery_image_name", "versions": "gallery_image_version_name"}
 _NUMBER = re.compile(r"1\.0\.(\d+)")
 
 
@@ -38,12 +38,6 @@ def gallery_id(azure: Azure, adopted: str | None = None) -> ResourceId:
 def definition_id(azure: Azure, pool: str, adopted: str | None = None) -> ResourceId:
     """Return the id of the image definition for a pool's image."""
     return gallery_id(azure, adopted).child("images", pool)
-
-
-def gallery_of(definition: Json) -> ResourceId:
-    """Return the id of the gallery that an image definition is in."""
-    where = ResourceId.parse(definition["id"])
-    return ResourceId(where.subscription, where.resource_group, where.provider, where.path[:1])
 
 
 # -- gallery -----------------------------------------------------------------------------------------------------
@@ -100,7 +94,7 @@ def not_there(gallery: ResourceId) -> NotFoundError:
 
 async def read_definition(azure: Azure, definition: ResourceId) -> Json | None:
     """Return an image definition's document, or None."""
-    found = await azure.find(azure.compute_of(definition).gallery_images.get(**_names(definition)))
+    found = await azure.find(azure.compute_of(definition).gallery_images.get(**names(definition)))
     return None if found is None else document(found)
 
 
@@ -165,12 +159,12 @@ async def make_definition(azure: Azure, definition: ResourceId, body: Json) -> b
         refuse_other_kind(definition, found, body)
 
         async def look() -> Json:
-            return document(await azure.ask(azure.compute_of(definition).gallery_images.get(**_names(definition))))
+            return document(await azure.ask(azure.compute_of(definition).gallery_images.get(**names(definition))))
 
         await waiting.provisioned(azure, look, what=what)
         return False
     begin = azure.compute_of(definition).gallery_images.begin_create_or_update(
-        **_names(definition), gallery_image=wire(body), **waiting.FIRST_ANSWER
+        **names(definition), gallery_image=wire(body), **waiting.FIRST_ANSWER
     )
     await waiting.made(azure, begin, what=what, resource_id=str(definition))
     return True
@@ -191,13 +185,13 @@ def refuse_other_kind(definition: ResourceId, found: Json, wanted: Json) -> None
 
 async def versions(azure: Azure, definition: ResourceId) -> list[Json]:
     """Return the versions of an image definition; none where it is not there."""
-    pages = azure.compute_of(definition).gallery_image_versions.list_by_gallery_image(**_names(definition))
+    pages = azure.compute_of(definition).gallery_image_versions.list_by_gallery_image(**names(definition))
     return await azure.listed(pages)
 
 
 async def read_version(azure: Azure, version: ResourceId) -> Json | None:
     """Return an image version's document, or None."""
-    found = await azure.find(azure.compute_of(version).gallery_image_versions.get(**_names(version)))
+    found = await azure.find(azure.compute_of(version).gallery_image_versions.get(**names(version)))
     return None if found is None else document(found)
 
 
@@ -237,7 +231,7 @@ def version_body(source: Source, parts: Parts, regions: Mapping[str, int], tags:
 
 
 async def make_version(azure: Azure, definition: ResourceId, body: Json) -> tuple[Json, bool]:
-    """See to it that an image version with the body's hash is there, complete.
+    """See to it that an image version with the body's hash is there; where its copies are is `replication`'s business.
 
     Parameters
     ----------
@@ -265,10 +259,10 @@ async def make_version(azure: Azure, definition: ResourceId, body: Json) -> tupl
             return await _whole(azure, definition.child("versions", found["name"]), body), False
         version = definition.child("versions", f"1.0.{_highest(there) + 1}")
         begin = azure.compute_of(version).gallery_image_versions.begin_create_or_update(
-            **_names(version), gallery_image_version=wire(body), **waiting.FIRST_ANSWER
+            **names(version), gallery_image_version=wire(body), **waiting.FIRST_ANSWER
         )
         try:
-            await waiting.made(azure, begin, what=f"image version {version.name}", resource_id=str(version))
+            await replication.made(azure, begin, version)
         except ConflictError:
             continue  # somebody else was faster with this number: look again what there is
         return await _whole(azure, version, body), True
@@ -277,24 +271,9 @@ async def make_version(azure: Azure, definition: ResourceId, body: Json) -> tupl
     )
 
 
-async def whole(azure: Azure, version: ResourceId) -> Json:
-    """Wait until a version is complete, and return it.
-
-    Raises
-    ------
-    ProvisioningError
-        Making it failed.
-    """
-
-    async def look() -> Json:
-        return document(await azure.ask(azure.compute_of(version).gallery_image_versions.get(**_names(version))))
-
-    return await waiting.provisioned(azure, look, what=f"image version {version.name}")
-
-
 async def _whole(azure: Azure, version: ResourceId, body: Json) -> Json:
-    """Wait until a version is complete and make sure that it is what we sent."""
-    found = await whole(azure, version)
+    """Wait until nothing goes on with a version and make sure that it is what we sent."""
+    found = await replication.settled(azure, version)
     if dig(found, "tags", marks.IMAGE) != body["tags"][marks.IMAGE] or _sources(found) != _sources(body):
         raise ConflictError(
             f"image version {version.name} of {version.path[1][1]!r} was made by somebody else meanwhile",
@@ -323,11 +302,6 @@ def _highest(found: list[Json]) -> int:
     return max((int(match[1]) for one in found if (match := _NUMBER.fullmatch(one["name"]))), default=-1)
 
 
-def sources_of(version: Json) -> list[str]:
-    """Return the ids of what a version was made from: its disks' in order of their LUNs, or the whole's."""
-    return [source for _, source in _sources(version) if source]
-
-
 def published(version: Json) -> dt.datetime | None:
     """Return when a version was published."""
     text = dig(version, "properties", "publishingProfile", "publishedDate")
@@ -337,26 +311,15 @@ def published(version: Json) -> dt.datetime | None:
 # -- deletion ----------------------------------------------------------------------------------------------------
 
 
-async def owned(azure: Azure, pool: str) -> list[Json]:
-    """Return the image definitions that are a pool's: in the account's own gallery, and in any of the subscription."""
-    found: list[Json] = []
-    for gallery in await azure.listed(azure.compute.galleries.list()):
-        where = ResourceId.parse(gallery["id"])
-        pages = azure.compute.gallery_images.list_by_gallery(where.resource_group, where.name)
-        there = await azure.listed(pages)
-        found += [one for one in there if marks.is_for(one, pool, azure.scope.account)]
-    return found
-
-
 async def delete_version(azure: Azure, version: ResourceId) -> None:
     """Delete an image version and wait until it is gone."""
-    begin = azure.compute_of(version).gallery_image_versions.begin_delete(**_names(version), **waiting.FIRST_ANSWER)
+    begin = azure.compute_of(version).gallery_image_versions.begin_delete(**names(version), **waiting.FIRST_ANSWER)
     await waiting.deleted(azure, begin, what=f"image version {version.name}", resource_id=str(version))
 
 
 async def delete_definition(azure: Azure, definition: ResourceId) -> None:
     """Delete an image definition and wait until it is gone."""
-    begin = azure.compute_of(definition).gallery_images.begin_delete(**_names(definition), **waiting.FIRST_ANSWER)
+    begin = azure.compute_of(definition).gallery_images.begin_delete(**names(definition), **waiting.FIRST_ANSWER)
     await waiting.deleted(azure, begin, what=f"image definition {definition.name}", resource_id=str(definition))
 
 
@@ -381,8 +344,3 @@ async def delete_empty(azure: Azure, gallery: ResourceId) -> bool:
 def is_ours(gallery: Json | None, account: str) -> bool:
     """Tell whether a gallery was made by this tool for this account."""
     return str(dig(gallery, "tags", marks.ACCOUNT) or "").lower() == account.lower()
-
-
-def _names(inner: ResourceId) -> dict[str, Any]:
-    """Return an id's parts under the names that the SDK's calls have for them."""
-    return {"resource_group_name": inner.resource_group, **{_PARTS[kind]: name for kind, name in inner.path}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import galleries, managed_images, throwaways
+from batchimg_magics.core import galleries, managed_images, replication, throwaways
 from batchimg_magics.core.azure import dig
 from batchimg_magics.core.imaging import MANAGED, VERSION
 from batchimg_magics.core.parts import Parts
@@ -95,14 +95,19 @@ def _version_step(imaging: Imaging, parts: Parts, after: tuple[str, ...]) -> Ste
 
     async def run(_: Mapping[str, Outcome]) -> Outcome:
         if known is not None:
-            found = await galleries.whole(azure, ResourceId.parse(known["id"]))
-            return Outcome("found", detail=replicas, id=str(found["id"]))
-        body = galleries.version_body(imaging.road.source, parts, imaging.regions, imaging.tags)
-        version, new = await galleries.make_version(azure, imaging.definition, body)
-        return made(new, replicas, str(version["id"]))
+            version, new = ResourceId.parse(known["id"]), False
+        else:
+            body = galleries.version_body(imaging.road.source, parts, imaging.regions, imaging.tags)
+            document, new = await galleries.make_version(azure, imaging.definition, body)
+            version = ResourceId.parse(document["id"])
+        changed = await replication.complete(azure, version, imaging.regions)
+        action = "made" if new else "changed" if changed else "found"
+        return Outcome(action, detail=changed or replicas, id=str(version))
 
     async def there() -> bool:
-        return known is not None
+        if known is None:
+            return False
+        return not replication.lacking(await replication.read(azure, ResourceId.parse(known["id"])), imaging.regions)
 
     target = imaging.definition.child("versions", "new") if known is None else ResourceId.parse(known["id"])
     why = f"what the nodes are made from, {replicas}"

@@ -2,42 +2,69 @@
 
 from __future__ import annotations
 
-import asyncio
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import galleries, marks, pools
+from batchimg_magics.core import galleries, marks, survey
 from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.tables import Table
+from batchimg_magics.core.usage import Usage, sources
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.survey import Survey
 
 
-async def table(azure: Azure) -> Table:
-    """Return the image versions in the subscription's galleries, one a row; a definition without any is one too."""
-    there = asyncio.create_task(pools.listed(azure))
-    rows: list[dict[str, Any]] = []
-    for gallery in await azure.listed(azure.compute.galleries.list()):
-        where = ResourceId.parse(gallery["id"])
-        pages = azure.compute.gallery_images.list_by_gallery(where.resource_group, where.name)
-        for definition in await azure.listed(pages):
-            versions = await galleries.versions(azure, ResourceId.parse(definition["id"]))
-            users = await there
-            rows += [_row(definition, version, users) for version in versions or [{}]]
-    return Table.of("images", rows, f"image versions: {len(rows)}")
+async def table(azure: Azure, *, with_sources: bool = False) -> Table:
+    """Return the images of the subscription, one a row; a definition without a version is one too.
+
+    Parameters
+    ----------
+    azure
+        Where.
+    with_sources
+        Whether what they were made from has rows too: snapshots and disks under an image, or with our marks.
+    """
+    found = await survey.take(azure)
+    usage = Usage(found, azure.scope.account_id)
+    rows = [*_of_galleries(found), *(_managed(one) for one in found.managed)]
+    if with_sources:
+        under = {
+            source.lower() for one in (*found.versions, *found.managed, *found.snapshots) for source in sources(one)
+        }
+        marked = [*found.snapshots, *found.disks]
+        rows += [_source(one) for one in marked if one["id"].lower() in under or marks.owner(one)]
+    for row in rows:
+        row["used_by"] = ", ".join(user.name for user in usage.of(row["id"])) or None
+    caption = f"images: {len([*found.versions, *found.managed])}"
+    return Table.of("images", rows, f"{caption}; {found.blind}" if found.unseen else caption, unseen=found.unseen)
 
 
-def _row(definition: Json, version: Json, there: list[Json]) -> dict[str, Any]:
+def _named(document: Json) -> str | None:
+    return ", ".join(source.rpartition("/")[2] for source in sources(document)) or None
+
+
+def _of_galleries(found: Survey) -> Iterator[dict[str, Any]]:
+    for definition in found.definitions:
+        within = f"{definition['id']}/versions/".lower()
+        versions = [one for one in found.versions if one["id"].lower().startswith(within)]
+        for version in versions or [{}]:
+            yield _version(definition, version)
+
+
+def _version(definition: Json, version: Json) -> dict[str, Any]:
     where = ResourceId.parse(definition["id"])
     profile = dig(version, "properties", "publishingProfile") or {}
     found = version or definition
     row = {
         "image": where.name,
+        "kind": "version" if version else "definition",
         "version": version.get("name"),
         "gallery": where.path[0][1],
         "pool": marks.owner(found),
-        "used_by": ", ".join(pools.users(there, found["id"])) or None,
         "state": dig(found, "properties", "provisioningState"),
         "os": dig(definition, "properties", "osType"),
         "generation": dig(definition, "properties", "hyperVGeneration"),
@@ -48,5 +75,39 @@ def _row(definition: Json, version: Json, there: list[Json]) -> dict[str, Any]:
     if version:
         targets = profile.get("targetRegions") or []
         row["regions"] = ", ".join(f"{region_key(one['name'])}={one.get('regionalReplicaCount', 1)}" for one in targets)
-        row["snapshots"] = ", ".join(key.rpartition("/")[2] for key in galleries.sources_of(version)) or None
+        row["made_from"] = _named(version)
     return row
+
+
+def _managed(image: Json) -> dict[str, Any]:
+    props = image["properties"]
+    return {
+        "image": image["name"],
+        "kind": "managed image",
+        "pool": marks.owner(image),
+        "state": props.get("provisioningState"),
+        "os": dig(props, "storageProfile", "osDisk", "osType"),
+        "generation": props.get("hyperVGeneration"),
+        "security": "Standard",  # a managed image cannot be of another kind
+        "regions": region_key(image["location"]),
+        "made_from": _named(image),
+        "id": image["id"],
+    }
+
+
+def _source(disk: Json) -> dict[str, Any]:
+    props = disk["properties"]
+    made = props.get("timeCreated")
+    return {
+        "image": disk["name"],
+        "kind": "snapshot" if "/snapshots/" in disk["id"].lower() else "disk",
+        "pool": marks.owner(disk),
+        "state": props.get("provisioningState"),
+        "os": props.get("osType"),
+        "generation": props.get("hyperVGeneration"),
+        "security": dig(props, "securityProfile", "securityType"),
+        "regions": region_key(disk["location"]),
+        "made_from": _named(disk),
+        "published": dt.datetime.fromisoformat(made) if made else None,
+        "id": disk["id"],
+    }

@@ -85,12 +85,6 @@ async def make(azure: Azure, image: ResourceId, wanted: Json) -> bool:
     return False
 
 
-async def owned(azure: Azure, pool: str) -> list[Json]:
-    """Return the managed images that bear our marks for a pool."""
-    pages = azure.compute.images.list_by_resource_group(azure.scope.resource_group)
-    return [found for found in await azure.listed(pages) if marks.is_for(found, pool, azure.scope.account)]
-
-
 async def delete(azure: Azure, image: ResourceId) -> None:
     """Delete a managed image and wait until it is gone."""
     begin = azure.compute.images.begin_delete(image.resource_group, image.name, **waiting.FIRST_ANSWER)

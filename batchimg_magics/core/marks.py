@@ -60,8 +60,8 @@ def is_for(found: Mapping[str, Any] | None, pool: str, account: str = "") -> boo
 
 
 def digest(facts: object) -> str:
-    """Return 16 hexadecimal digits that stand for facts."""
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    """Return 16 hexadecimal digits that stand for facts; a secret among them counts by its reference."""
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

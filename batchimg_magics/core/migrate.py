@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import image_steps, imaging, marks, offers, pools, resize, roads
+from batchimg_magics.core import image_steps, imaging, marks, offers, pool_changes, pools, resize, roads
 from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.pools import Counts, Image
-from batchimg_magics.core.steps import Outcome, Step, made
+from batchimg_magics.core.steps import Outcome, Step
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import PoolSpec
 
@@ -127,7 +127,7 @@ async def look(azure: Azure, name: str, new: str) -> Migration:
     )
     if there is not None:
         image = Image(found.imaging.known_id or f"a new one of {road.source.what}", found.imaging.hash)
-        pools.refuse_other(there, found.body(image), new)
+        pool_changes.judge(there, found.body(image))
     return found
 
 
@@ -212,8 +212,8 @@ def steps(azure: Azure, found: Migration, board: Board, *, delete_old: bool) -> 
     spec = found.spec
 
     async def make_pool(done: Mapping[str, Outcome]) -> Outcome:
-        new = await pools.make(azure, spec.name, found.body(found.imaging.image(done)))
-        return made(new, left_out(found.pool) or f"as {found.name}")
+        action, changed = await pool_changes.see_to(azure, spec.name, found.body(found.imaging.image(done)))
+        return Outcome(action, detail=changed or left_out(found.pool) or f"as {found.name}")
 
     async def make_nodes(_: Mapping[str, Outcome]) -> Outcome:
         if found.counts is None:

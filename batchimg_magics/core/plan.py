@@ -3,22 +3,35 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from dataclasses import replace as but
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import direct, image_steps, imaging, offers, pools, preflight, resize
+from batchimg_magics.core import (
+    direct,
+    image_steps,
+    imaging,
+    offers,
+    pool_bodies,
+    pool_changes,
+    pools,
+    preflight,
+    resize,
+)
 from batchimg_magics.core.azure import region_key
 from batchimg_magics.core.pools import Image
-from batchimg_magics.core.steps import Outcome, Step, made
+from batchimg_magics.core.steps import Outcome, Step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.core.imaging import Imaging
+    from batchimg_magics.core.pool_changes import Verdict
     from batchimg_magics.core.progress import Board
     from batchimg_magics.core.rules import Finding
     from batchimg_magics.core.sources import Source
+    from batchimg_magics.resource_ids import ResourceId
     from batchimg_magics.spec import PoolSpec
 
 
@@ -34,18 +47,24 @@ class Creation:
         The image, and what there is of it.
     agent, size
         Node agent SKU, and the VM size as Azure spells it.
+    account
+        The Batch account's id.
     pool
         The pool, where there is one.
     findings
         What the rules found; no error is among it.
+    verdict
+        What is to become of the pool that is there.
     """
 
     spec: PoolSpec
     imaging: Imaging
     agent: str
     size: str
+    account: ResourceId
     pool: Json | None
     findings: Sequence[Finding]
+    verdict: Verdict | None = None
 
     @property
     def source(self) -> Source:
@@ -54,10 +73,22 @@ class Creation:
 
     def body(self, image: Image) -> Json:
         """Return the ARM document of the pool."""
-        return pools.body(self.spec, self.source, image, self.agent, self.size)
+        return pool_bodies.body(self.spec, self.source, image, self.agent, self.size, self.account)
+
+    @property
+    def fate(self) -> str:
+        """What becomes of the pool that is there: ``found``, ``changed`` or ``replaced``; empty where there is none."""
+        return self.verdict.fate if self.verdict else ""
+
+    @property
+    def replacing(self) -> str:
+        """What is deleted for the new pool, and why, in words."""
+        if self.pool is None or self.verdict is None:
+            return ""
+        return f"{pool_changes.nodes_of(self.pool)} nodes; {self.verdict.why}"
 
 
-async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False) -> Creation:
+async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False, replace: bool = False) -> Creation:
     """Read everything that `create` depends on, and refuse what cannot work. Nothing is changed.
 
     Parameters
@@ -66,6 +97,8 @@ async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False) -> Creation:
         Where, and what is wanted.
     yes
         Whether the researcher agreed to a VM being deprovisioned itself.
+    replace
+        Whether a pool that is there and differs may be deleted and made anew.
 
     Raises
     ------
@@ -80,14 +113,16 @@ async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False) -> Creation:
     pool = facts.pool
     # What may not be read twice either is refused here, in Azure's words.
     images = facts.supported_images or await offers.supported_images(azure)
-    sizes = facts.sizes or await offers.sizes(azure)
+    size = offers.size_named(facts.sizes or await offers.sizes(azure), spec.vm_size)
+    offers.check_slots(spec.task_slots, size)
     regions = pools.replicas_for(spec, source, region)
     pinned = None if pool is None else pools.image_of(pool)
     found = Creation(
         spec=spec,
         imaging=await imaging.find(azure, spec, road, regions, pinned),
         agent=offers.agent_for(images, source, spec.node_agent_sku),
-        size=str(offers.size_named(sizes, spec.vm_size)["name"]),
+        size=str(size["name"]),
+        account=azure.scope.account_id,
         pool=pool,
         findings=findings,
     )
@@ -95,7 +130,7 @@ async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False) -> Creation:
         direct.refuse(found.body(Image(found.imaging.known_id, found.imaging.hash)))
     if pool is not None:
         image = Image(found.imaging.known_id or f"a new one of {source.what}", found.imaging.hash)
-        pools.refuse_other(pool, found.body(image), spec.name)
+        found = but(found, verdict=pool_changes.judge(pool, found.body(image), replace=replace))
     return found
 
 
@@ -105,9 +140,9 @@ def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
 
     async def make_pool(done: Mapping[str, Outcome]) -> Outcome:
         wanted = found.body(found.imaging.image(done))
-        put = partial(direct.put, azure, spec, wanted) if spec.direct else None
-        new = await pools.make(azure, spec.name, wanted, put)
-        return made(new, f"{found.size}, {found.agent}")
+        put = partial(direct.put, azure, spec, through=spec.through) if spec.direct else None
+        action, changed = await pool_changes.see_to(azure, spec.name, wanted, through=spec.through, put=put)
+        return Outcome(action, detail=changed or what)
 
     async def make_nodes(_: Mapping[str, Outcome]) -> Outcome:
         wish = resize.Wish(spec.nodes, spec.spot, spec.timeout, spec.until, grow_only=True)
@@ -116,10 +151,10 @@ def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
         return Outcome("changed" if count else "found", spec.until, str(rounds.attrs["nodes"]))
 
     async def pool_there() -> bool:
-        return found.pool is not None
+        return found.fate == "found"
 
     async def nodes_there() -> bool:
-        if found.pool is None:
+        if found.pool is None or found.fate == "replaced":
             return False
         now = (await pools.state(azure, spec.name)).target
         return now.dedicated >= spec.nodes and now.spot >= spec.spot
@@ -128,9 +163,20 @@ def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
     seconds = pools.EXPECTED_S
     what = f"{found.size}, {found.agent}"
     count = pools.Counts(spec.nodes, spec.spot)
+    replaced = [_replacement(azure, found)] if found.fate == "replaced" else []
     return [
         *image_steps.steps(found.imaging),
-        Step("pool", pool, make_pool, (found.imaging.step,), seconds["pool"], what, there=pool_there),
+        *replaced,
+        Step(
+            "pool",
+            pool,
+            make_pool,
+            (found.imaging.step, *(step.name for step in replaced)),
+            seconds["pool"],
+            found.verdict.why if found.verdict and found.fate == "changed" else what,
+            "would change" if found.fate == "changed" else "would make",
+            pool_there,
+        ),
         Step(
             "nodes",
             pool,
@@ -142,3 +188,20 @@ def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
             there=nodes_there,
         ),
     ]
+
+
+def _replacement(azure: Azure, found: Creation) -> Step:
+    async def delete_pool(_: Mapping[str, Outcome]) -> Outcome:
+        await pools.delete(azure, found.spec.name)
+        return Outcome("deleted", "gone", found.replacing)
+
+    # Only when its successor's image is there: until then the pool stays of use.
+    return Step(
+        "old pool",
+        azure.scope.pool_id(found.spec.name),
+        delete_pool,
+        (found.imaging.step,),
+        pools.EXPECTED_S["delete pool"],
+        found.replacing,
+        "would delete",
+    )

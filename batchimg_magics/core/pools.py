@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from azure.core import MatchConditions
-
-from batchimg_magics.core import galleries, marks, waiting
+from batchimg_magics.core import galleries, waiting
 from batchimg_magics.core.azure import dig, document, wire
-from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import ConflictError, NotFoundError
-from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Mapping
 
     from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.core.sources import Source
@@ -172,157 +168,7 @@ def mark_of(found: Json, name: str) -> str | None:
     return None if tag is None else str(tag)
 
 
-async def table(azure: Azure) -> Table:
-    """Return the account's pools, one a row."""
-    found = await listed(azure)
-    rows = [_row(pool) for pool in found]
-    return Table.of("pools", rows, f"pools in account {azure.scope.account}: {len(rows)}")
-
-
-def _row(pool: Json) -> dict[str, Any]:
-    props = pool["properties"]
-    fixed = dig(props, "scaleSettings", "fixedScale") or {}
-    image = image_of(pool)
-    marketplace = dig(props, "deploymentConfiguration", "virtualMachineConfiguration", "imageReference") or {}
-    errors = dig(props, "resizeOperationStatus", "errors") or []
-    return {
-        "pool": pool["name"],
-        "vm_size": props["vmSize"],
-        "state": "deleting" if props.get("provisioningState") == "Deleting" else "active",
-        "allocation": str(props.get("allocationState", "")).lower() or None,
-        "dedicated": props.get("currentDedicatedNodes"),
-        "dedicated_target": fixed.get("targetDedicatedNodes"),
-        "spot": props.get("currentLowPriorityNodes"),
-        "spot_target": fixed.get("targetLowPriorityNodes"),
-        "image": "/".join(name for _, name in ResourceId.parse(image).path)
-        if image
-        else ":".join(str(marketplace.get(key)) for key in ("publisher", "offer", "sku")),
-        "autoscale": dig(props, "scaleSettings", "autoScale") is not None,
-        "errors": ", ".join(str(one.get("code")) for one in errors) or None,
-        "created": _moment(props.get("creationTime")),
-        "ours": mark_of(pool, marks.POOL) is not None,
-    }
-
-
-# -- making ------------------------------------------------------------------------------------------------------
-
-
-#: Security types as pools write them: ARM's way. The definition's and the VM's word for it is the key.
-_POOL_SECURITY = {"TrustedLaunch": "trustedLaunch", "ConfidentialVM": "confidentialVM"}
-
-
-def body(spec: PoolSpec, source: Source, image: Image, agent: str, size: str) -> Json:
-    """Return the ARM document of a pool that has no nodes yet."""
-    machine: Json = {"imageReference": {"id": image.id}, "nodeAgentSkuId": agent}
-    if source.security_type in _POOL_SECURITY:
-        # An image of a TrustedLaunch VM makes only TrustedLaunch VMs, and the pool has to say so.
-        machine["securityProfile"] = {
-            "securityType": _POOL_SECURITY[source.security_type],
-            "uefiSettings": source.uefi or {"secureBootEnabled": True, "vTpmEnabled": True},
-        }
-    props: Json = {
-        "vmSize": size,
-        "deploymentConfiguration": {"virtualMachineConfiguration": machine},
-        "taskSlotsPerNode": spec.task_slots,
-        "scaleSettings": {"fixedScale": {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}},
-    }
-    if spec.start_task:
-        props["startTask"] = {"commandLine": spec.start_task, "waitForSuccess": True}
-    if spec.subnet:
-        props["networkConfiguration"] = {"subnetId": spec.subnet}
-    ours = {
-        marks.POOL: spec.name,
-        marks.IMAGE: image.hash,
-        marks.SPEC: marks.digest(props),
-        **marks.made_by(),
-    }
-    props["metadata"] = [{"name": name, "value": value} for name, value in ours.items()]
-    return {"properties": props, "tags": ours}
-
-
-#: What makes two pools' nodes different things: the words for it, and the path below a pool's properties.
-_MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
-_COMPARED = {
-    "VM size": ("vmSize",),
-    "image": (*_MACHINE, "imageReference", "id"),
-    "node agent": (*_MACHINE, "nodeAgentSkuId"),
-    "security type": (*_MACHINE, "securityProfile", "securityType"),
-    "start task": ("startTask", "commandLine"),
-    "task slots": ("taskSlotsPerNode",),
-    "subnet": ("networkConfiguration", "subnetId"),
-}
-
-
-def differences(found: Json, wanted: Json) -> list[str]:
-    """Return in words how a pool that is there differs from the one that is wanted; counts do not matter."""
-    said = []
-    for words, path in _COMPARED.items():
-        there, here = (dig(one, "properties", *path) for one in (found, wanted))
-        if str(there or "").lower() != str(here or "").lower():
-            said.append(f"{words} is {there or 'none'}, wanted {here or 'none'}")
-    return said
-
-
-def refuse_other(found: Json, wanted: Json, name: str) -> None:
-    """Raise ConflictError unless the pool that is there is the one that is wanted, made by this tool."""
-    if mark_of(found, marks.POOL) is None:
-        raise ConflictError(
-            f"there is a pool {name!r} already, and this tool did not make it",
-            hint="choose another name; `%batchimg pools` lists what there is",
-            status_code=409,
-        )
-    if said := differences(found, wanted):
-        raise ConflictError(
-            f"there is a pool {name!r} already, and it differs: {'; '.join(said)}",
-            hint=f"nothing was changed; choose another name, or `%batchimg delete {name}` first",
-            status_code=409,
-        )
-
-
-async def make(azure: Azure, name: str, wanted: Json, put: Callable[[], Awaitable[object]] | None = None) -> bool:
-    """See to it that a pool is there; tell whether it was made, and not found.
-
-    Parameters
-    ----------
-    azure, name, wanted
-        Where, which, and its ARM document.
-    put
-        Asks for it; None: by Azure Resource Manager, at the api-version of its SDK.
-
-    Raises
-    ------
-    ConflictError
-        One of that name is there and differs.
-    """
-    found = await read(azure, name)
-    made = found is None
-    if made:
-        try:
-            await (put() if put else _put(azure, name, wanted))
-        except ConflictError:
-            # Somebody was faster, or we were and the answer got lost: what is there decides.
-            found, made = await read(azure, name), False
-            if found is None:
-                raise
-    if found is not None:
-        refuse_other(found, wanted, name)
-    await steady(azure, name)
-    return made
-
-
-async def _put(azure: Azure, name: str, wanted: Json) -> None:
-    scope = azure.scope
-    await azure.ask(
-        azure.management.pool.create(
-            scope.resource_group,
-            scope.account,
-            name,
-            wire(wanted),
-            # A PUT would replace a pool that somebody made meanwhile: this one only makes.
-            etag="*",
-            match_condition=MatchConditions.IfMissing,
-        )
-    )
+# -- changing ----------------------------------------------------------------------------------------------------
 
 
 async def steady(azure: Azure, name: str, *, limit_s: float | None = None) -> State:

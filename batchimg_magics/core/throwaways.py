@@ -150,7 +150,7 @@ async def owned(azure: Azure, pool: str) -> list[ResourceId]:
     compute = azure.compute
     listed = await waiting.together(
         azure.listed(compute.virtual_machines.list(group)),
-        _interfaces(azure),
+        interfaces(azure),
         azure.listed(compute.disks.list_by_resource_group(group)),
         azure.listed(compute.snapshots.list_by_resource_group(group)),
     )
@@ -159,7 +159,8 @@ async def owned(azure: Azure, pool: str) -> list[ResourceId]:
     return [ResourceId.parse(found["id"]) for found in ours if dig(found, "tags", marks.THROWAWAY) is not None]
 
 
-async def _interfaces(azure: Azure) -> list[Json]:
+async def interfaces(azure: Azure) -> list[Json]:
+    """Return the network interfaces of the resource group."""
     top = f"/subscriptions/{azure.scope.subscription}/resourceGroups/{azure.scope.resource_group}"
     url: str | None = f"{top}/providers/Microsoft.Network/networkInterfaces?api-version={NETWORK_API_VERSION}"
     found: list[Json] = []

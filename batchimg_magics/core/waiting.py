@@ -35,6 +35,8 @@ async def together(*calls: Awaitable[Any]) -> list[Any]:
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(_awaited(call)) for call in calls]
+            # Whoever is cancelled right here lets them begin first: what never began was never awaited.
+            await asyncio.sleep(0)
     except BaseExceptionGroup as failures:
         # One error says what went wrong; the others are what came of stopping.
         raise failures.exceptions[0] from None

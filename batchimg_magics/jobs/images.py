@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import apply, images, packer, vms
+from batchimg_magics.core import apply, images, logins, orphans, packer, vms
 from batchimg_magics.errors import SpecError
 from batchimg_magics.jobs.job import known
-from batchimg_magics.spec import pool_name
+from batchimg_magics.spec import parse_duration, pool_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,12 +20,26 @@ if TYPE_CHECKING:
     from batchimg_magics.jobs.job import Job
 
 
-def _vms(link: Link) -> Job:
-    return lambda _: vms.table(link.azure)
+def _vms(link: Link, *, connect: str | None = None) -> Job:
+    return lambda _: vms.table(link.azure) if connect is None else logins.table(link.azure, connect)
 
 
-def _images(link: Link) -> Job:
-    return lambda _: images.table(link.azure)
+def _images(link: Link, *, sources: bool = False) -> Job:
+    return lambda _: images.table(link.azure, with_sources=sources)
+
+
+def _orphans(link: Link, *, delete: bool = False, older_than: str | float | None = None, yes: bool = False) -> Job:
+    age_s = 0.0 if older_than is None else parse_duration(older_than)
+    if not delete:
+        return lambda _: orphans.table(link.azure, older_than_s=age_s)
+    withheld = link.local is None and not yes
+
+    async def run(board: Board) -> Table:
+        found = await orphans.to_delete(link.azure, older_than_s=age_s, blindly=yes or withheld)
+        table = await apply.take_away(link.azure, found, board, what="orphans", dry_run=withheld)
+        return replace(table, caption=f"{table.caption}; add --yes to do it") if withheld else table
+
+    return run
 
 
 def _migrate(
@@ -79,6 +93,7 @@ def _write(file: Path, text: str) -> None:
 JOBS: dict[str, Callable[..., Job]] = {
     "vms": _vms,
     "images": _images,
+    "orphans": _orphans,
     "migrate": _migrate,
     "packer": _packer,
 }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import apply, nodes, pools
+from batchimg_magics.core import apply, nodes, pools, pools_table
+from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import PoolSpec, pool_name
 
 if TYPE_CHECKING:
@@ -18,19 +19,28 @@ if TYPE_CHECKING:
 
 
 def _pools(link: Link) -> Job:
-    return lambda _: pools.table(link.azure)
+    return lambda _: pools_table.table(link.azure)
 
 
 def _create(
-    link: Link, name: str, *, spec: Mapping[str, Any] | str | None = None, yes: bool = False, **options: Any
+    link: Link,
+    name: str,
+    *,
+    spec: Mapping[str, Any] | str | None = None,
+    replace: bool = False,
+    yes: bool = False,
+    **options: Any,
 ) -> Job:
     wanted = PoolSpec.build(name, spec, **options)
-    return lambda board: apply.create(link.azure, wanted, board, yes=yes)
+    agreed = apply.Agreed(replace=replace, withheld=link.local is None and not yes, yes=yes)
+    return lambda board: apply.create(link.azure, wanted, board, agreed)
 
 
-def _plan(link: Link, name: str, *, spec: Mapping[str, Any] | str | None = None, **options: Any) -> Job:
+def _plan(
+    link: Link, name: str, *, spec: Mapping[str, Any] | str | None = None, replace: bool = False, **options: Any
+) -> Job:
     wanted = PoolSpec.build(name, spec, **options)
-    return lambda board: apply.would(link.azure, wanted, board)
+    return lambda board: apply.would(link.azure, wanted, board, replace=replace)
 
 
 def _nodes(link: Link, name: str, *, counts: bool = False) -> Job:
@@ -44,12 +54,13 @@ def _nodes(link: Link, name: str, *, counts: bool = False) -> Job:
 
 
 def _delete(link: Link, name: str, *, image: bool = False, dry_run: bool = False, yes: bool = False) -> Job:
-    pool = pool_name(name)
+    what = str(ResourceId.parse(name)) if "/" in name else pool_name(name)
     withheld = link.local is None and not (yes or dry_run)
 
     async def run(board: Board) -> Table:
-        table = await apply.delete(link.azure, pool, board, image=image, dry_run=dry_run or withheld)
-        return replace(table, caption=f"{table.caption}; add --yes to do it") if withheld else table
+        dry = dry_run or withheld
+        table = await apply.delete(link.azure, what, board, image=image, dry_run=dry, blindly=yes)
+        return dataclasses.replace(table, caption=f"{table.caption}; add --yes to do it") if withheld else table
 
     return run
 

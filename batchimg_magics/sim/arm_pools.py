@@ -181,7 +181,7 @@ def patch(call: Call) -> Reply:
     body = _properties(call)
     pool_rules.check_scale(body)
     given = {key: value for key, value in body.items() if key not in pools.SCALE}
-    pool_rules.check_changes(account, given)
+    pool_rules.check_changes(call.world, account, given)
     config = pool_rules.with_defaults(pool.doc | given)
     pool_rules.check_replaceable(pool, config, call.now)
     if given.keys() - pool_rules.CHANGEABLE:

@@ -196,7 +196,7 @@ def update_properties(call: Call) -> Reply:
 
 def _change(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> None:
     """Put changes into a pool: lists and objects are replaced as a whole."""
-    pool_rules.check_changes(account, body)
+    pool_rules.check_changes(call.world, account, body)
     config = pool_rules.with_defaults(pool.doc | body)
     pool_rules.check_replaceable(pool, config, call.now)
     if body.keys() - CHANGEABLE:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 KINDS = frozenset(
     {
         "microsoft.batch/batchaccounts",
+        "microsoft.batch/batchaccounts/applications",
+        "microsoft.batch/batchaccounts/applications/versions",
         "microsoft.batch/batchaccounts/pools",
         "microsoft.compute/disks",
         "microsoft.compute/galleries",
@@ -23,6 +25,7 @@ KINDS = frozenset(
         "microsoft.compute/images",
         "microsoft.compute/snapshots",
         "microsoft.compute/virtualmachines",
+        "microsoft.compute/virtualmachinescalesets",
         "microsoft.network/networkinterfaces",
         "microsoft.network/networksecuritygroups",
         "microsoft.network/publicipaddresses",

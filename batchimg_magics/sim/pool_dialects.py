@@ -129,6 +129,9 @@ def pool_from_arm(properties: dict[str, Any]) -> dict[str, Any]:
     if "interNodeCommunication" in properties:
         pool["enableInterNodeCommunication"] = str(properties["interNodeCommunication"]).lower() == "enabled"
     pool = dict(to_batch(pool))
+    for package in pool.get("applicationPackageReferences", []):
+        if isinstance(package, dict) and "id" in package:
+            package["applicationId"] = package.pop("id")
     machine = pool.get("virtualMachineConfiguration") or {}
     reference = machine.get("imageReference") or {}
     if "id" in reference:
@@ -191,6 +194,8 @@ def pool_to_arm(pool: dict[str, Any]) -> dict[str, Any]:
     reference = properties["deploymentConfiguration"].get("virtualMachineConfiguration", {}).get("imageReference", {})
     if "virtualMachineImageId" in reference:
         reference["id"] = reference.pop("virtualMachineImageId")
+    for package in properties.get("applicationPackages", []):
+        package["id"] = package.pop("applicationId")
     size = pool["vmSize"]
     properties["vmSize"] = size.upper() if "_" in size else size.capitalize()
     enabled = pool.get("enableInterNodeCommunication", False)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import arm, fleet, supported_images
+from batchimg_magics.sim import applications, arm, fleet, supported_images
 from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.batch_bodies import clean
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
@@ -20,7 +20,7 @@ from batchimg_magics.sim.sizes import find_size
 if TYPE_CHECKING:
     from batchimg_magics.sim.pools import Pool
     from batchimg_magics.sim.wire import Call
-    from batchimg_magics.sim.world import Item
+    from batchimg_magics.sim.world import Item, World
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _POOL = frozenset(
@@ -59,6 +59,12 @@ basis.rule(
     "A pool whose image is not there is refused at once; whatever else is wrong with an image shows when nodes are "
     "allocated.",
     "no recording has such a pool",
+)
+#: What no answer shows.
+_SECRET = frozenset({"password", "sshPrivateKey", "accountKey", "sasKey"})
+basis.rule(
+    "No answer shows a registry's password, a mount's key or a user's SSH key.",
+    "recorded of the passwords of user accounts; the OpenAPI calls the others secrets or keys",
 )
 
 
@@ -103,7 +109,7 @@ def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str) -> N
     else:
         _check_machine(call, account, pool, plane)
     check_scale(pool)
-    check_changes(account, pool)
+    check_changes(call.world, account, pool)
 
 
 def _check_cloud_service(call: Call, pool: dict[str, Any], plane: str) -> None:
@@ -225,12 +231,12 @@ def check_formula_length(formula: Any) -> None:  # noqa: ANN401 - any JSON
         raise refusal("AutoScalingFormulaTooLong")
 
 
-def check_changes(account: Item, pool: dict[str, Any]) -> None:
+def check_changes(world: World, account: Item, pool: dict[str, Any]) -> None:
     """Refuse what a new pool and a changed one may not have."""
-    absent = [reference.get("applicationId", "") for reference in pool.get("applicationPackageReferences", [])]
-    if absent:
-        why = "The specified application package does not exist."
-        raise refusal("InvalidApplicationPackageReferences", *((name, why) for name in absent))
+    references = pool.get("applicationPackageReferences", [])
+    wrong = [(str(one.get("applicationId", "")), applications.problem(world, account, one)) for one in references]
+    if any(why for _, why in wrong):
+        raise refusal("InvalidApplicationPackageReferences", *((name, why) for name, why in wrong if why))
     if unknown := pool.get("certificateReferences"):  # the local Azure has none, and Azure of 2025 neither
         why = "The specified certificate does not exist."
         names = [str(one.get("thumbprint", one.get("id", ""))) for one in unknown]  # ARM's have ids
@@ -271,7 +277,14 @@ def with_defaults(pool: dict[str, Any]) -> dict[str, Any]:
     if "networkConfiguration" in pool:
         before = {"dynamicVNetAssignmentScope": "none", "enableAcceleratedNetworking": False}
         pool["networkConfiguration"] = before | pool["networkConfiguration"]
-    return {name: value for name, value in pool.items() if value not in ([], {})}
+    return {name: _without_secrets(value) for name, value in pool.items() if value not in ([], {})}
+
+
+def _without_secrets(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Leave out what the service takes and never shows."""
+    if isinstance(value, dict):
+        return {name: _without_secrets(inner) for name, inner in value.items() if name not in _SECRET}
+    return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value
 
 
 def _machine(machine: dict[str, Any]) -> dict[str, Any]:
@@ -298,7 +311,7 @@ def start_task(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _user(user: dict[str, Any], login_mode: str | None) -> dict[str, Any]:
-    shown = {"elevationLevel": "nonadmin"} | {name: value for name, value in user.items() if name != "password"}
+    shown = {"elevationLevel": "nonadmin"} | user
     if login_mode is not None:
         shown["windowsUserConfiguration"] = {"loginMode": login_mode, **user.get("windowsUserConfiguration", {})}
     return shown

@@ -237,6 +237,7 @@ def _adopt(item: Item) -> Pool:
         state.auto = AutoScale(config["autoScaleFormula"], interval, evaluated, evaluated, run.get("results", ""))
     doc = {name: value for name, value in config.items() if name not in SCALE}
     doc |= {"id": item.doc["name"], "vmSize": doc["vmSize"].lower()}
+    doc.setdefault("taskSchedulingPolicy", {"nodeFillType": "Spread"})  # older documents do not say it
     return Pool(item.key, doc, state)
 
 

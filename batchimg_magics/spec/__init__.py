@@ -1,6 +1,7 @@
 """What the researcher asks for, validated with pydantic: `PoolSpec` and its parts, and single values.
 
-``origin`` is where an image comes from, ``shape`` what a node is, ``pool`` both with counts and the reading of YAML.
+``origin`` is where an image comes from, ``shape`` what a node is (its parts: ``start_task``, ``mounts``, ``access``),
+``pool`` both with counts and the reading of YAML.
 """
 
 from __future__ import annotations

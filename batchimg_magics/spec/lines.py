@@ -35,18 +35,33 @@ def line(verb: str, options: Mapping[str, Any], *, cell: bool = False) -> str:
     if name := options.get("name"):
         words.append(_word(name))
     for key, value in options.items():
-        option = option_of(key)
         # By identity: 0 equals False, and `--nodes 0` means something.
-        if key == "name" or value is None or value is False or value in ((), {}):
+        if key == "name" or value is None or value is False or value in ((), [], {}):
             continue
-        if value is True:
-            words.append(option)
-        elif isinstance(value, dict):
-            words += [f"{option} {_word(f'{part}={one}')}" for part, one in value.items()]
+        if _has_parts(key, value):
+            cell = True  # it was said in Python; on a line, the cell's body says it
         else:
-            words.append(f"{option} {_word(value)}")
+            words += _words(option_of(key), value)
     return f"{'%%' if cell else '%'}batchimg {' '.join(words)}"
+
+
+def _words(option: str, value: object) -> list[str]:
+    if value is True:
+        return [option]
+    if isinstance(value, dict):
+        pairs = (str(part) if one is None else f"{part}={one}" for part, one in value.items())
+        return [f"{option} {_word(pair)}" for pair in pairs]
+    listed = value if isinstance(value, (list, tuple)) else (value,)
+    return [f"{option} {_word(one)}" for one in listed]
 
 
 def _word(value: object) -> str:
     return shlex.quote(without_tokens(str(value)))
+
+
+def _has_parts(key: str, value: object) -> bool:
+    """Tell whether a value is more than an option can say."""
+    if key == "start_task" and isinstance(value, dict):
+        return True
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()
+    return any(isinstance(one, (dict, list, tuple)) for one in inside)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from batchimg_magics.errors import SpecError
+from batchimg_magics.spec.complaints import complaint
 from batchimg_magics.spec.origin import Origin
 from batchimg_magics.spec.shape import Shape
-from batchimg_magics.spec.values import MAX_NODES, closest, pool_name, resize_timeout
+from batchimg_magics.spec.values import MAX_NODES, pool_name, resize_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
 __all__ = ["PoolSpec"]
 
@@ -44,6 +45,16 @@ class PoolSpec(Origin, Shape):
     timeout: Annotated[float, BeforeValidator(resize_timeout)] | None = None
     until: Literal["ready", "steady"] = "ready"
 
+    @model_validator(mode="after")
+    def _room_for_all(self) -> Self:
+        for port in self.login_ports:
+            if port.room < self.nodes + self.spot:
+                raise SpecError(
+                    f"login port {port.port} has {port.room:,} outside ports for {self.nodes + self.spot:,} nodes",
+                    hint="each node takes one: give it a wider range, first to last, or leave it out",
+                )
+        return self
+
     @classmethod
     def build(cls, name: str, body: Mapping[str, Any] | str | None = None, **options: object) -> PoolSpec:
         """Make a spec of a body and of options, which win over it.
@@ -63,14 +74,16 @@ class PoolSpec(Origin, Shape):
             YAML that is none (the line is named), a key that is not known, a value that is not allowed.
         """
         text = body if isinstance(body, str) else ""
-        asked = dict(_load(text) if isinstance(body, str) else body or {})
+        given = _load(text) if isinstance(body, str) else body or {}
+        asked = {str(key).replace("-", "_"): value for key, value in given.items()}
         if (said := asked.setdefault("name", name)) != name:
             raise SpecError(f"the line names the pool {name!r} and the body {said!r}", hint="name it once")
         asked.update({key: value for key, value in options.items() if value is not None})
         try:
             return cls.model_validate(asked)
         except ValidationError as error:
-            raise _first(error, text) from error
+            # Not `from error`: what pydantic keeps of it has the values in it, and a secret may be among them.
+            raise complaint(error, cls, text) from None
 
 
 def _load(text: str) -> dict[str, Any]:
@@ -88,30 +101,4 @@ def _load(text: str) -> dict[str, Any]:
         return {}
     if not isinstance(body, dict):
         raise SpecError("the body is not a mapping", hint="write one `key: value` a line, e.g. `nodes: 20`")
-    return {str(key).replace("-", "_"): value for key, value in body.items()}
-
-
-def _first(error: ValidationError, text: str) -> SpecError:
-    """Turn pydantic's first complaint into one line that names the key, its line in the body, and the rule."""
-    # An unknown key is most often the known one that is "missing", misspelt: it is named first.
-    complaint = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
-    if isinstance(cause := complaint.get("ctx", {}).get("error"), SpecError):
-        return cause
-    path = [str(part) for part in complaint["loc"]]
-    key = path[0] if path else ""
-    where = _line_of(text, key)
-    if complaint["type"] == "extra_forbidden":
-        hint = closest(key, PoolSpec.model_fields)
-        return SpecError(f"{where}{key!r} is not known", hint=hint)
-    option = "--" + key.replace("_", "-")
-    if complaint["type"] == "missing":
-        return SpecError(f"{key} is missing", hint=f"give {option}, or `{key}:` in the body")
-    said = complaint["msg"][0].lower() + complaint["msg"][1:]
-    return SpecError(f"{where}{'.'.join(path)} is {complaint['input']!r}: {said}", hint=f"correct {option}")
-
-
-def _line_of(text: str, key: str) -> str:
-    for number, line in enumerate(text.splitlines(), 1):
-        if re.match(rf"\s*[\"']?{re.escape(key).replace('_', '[_-]')}[\"']?\s*:", line):
-            return f"line {number}: "
-    return ""
+    return body

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
-__all__ = ["Shape"]
+from batchimg_magics.errors import SpecError
+from batchimg_magics.spec.access import ContainerRegistry, LoginPorts, UserAccount
+from batchimg_magics.spec.mounts import BlobMount, Mount
+from batchimg_magics.spec.part import SETTINGS, IdentityId, SubnetId, Text
+from batchimg_magics.spec.start_task import StartTaskField
 
-#: Source: Batch service, taskSlotsPerNode.
-MAX_TASK_SLOTS = 256
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Self
+
+__all__ = ["RESERVED", "Shape"]
+
+# Source of these: Batch OpenAPI: taskSlotsPerNode; "a maximum of 10 Package references"; Compute: OS disks.
+MAX_TASK_SLOTS, MAX_PACKAGES, MAX_OS_DISK_GIB = 256, 10, 4_095
+#: How this tool's own marks begin.
+RESERVED = "batchimg-"
 
 
-def _start_task(value: object) -> object:
-    return value.strip() if isinstance(value, str) else value
+def _not_ours(pairs: Mapping[str, str]) -> Mapping[str, str]:
+    for name in pairs:
+        if name.lower().startswith(RESERVED):
+            raise SpecError(f"{name!r} is a name of this tool's own", hint=f"names that begin with {RESERVED} are")
+    return pairs
+
+
+#: Names with texts that go onto the pool.
+Pairs = Annotated[dict[Text, str], AfterValidator(_not_ours)]
 
 
 class Shape(BaseModel):
@@ -24,16 +43,104 @@ class Shape(BaseModel):
     vm_size
         Their VM size, e.g. ``Standard_D4s_v5``.
     start_task
-        A command line that each node runs before it takes tasks.
+        A command line that each node runs before it takes tasks, or all of a `StartTask`.
     task_slots
-        Tasks that run on a node at once, 1 to 256.
+        Tasks that run on a node at once, 1 to 256 and at most four times its cores.
+    inter_node
+        Whether the nodes talk to each other, as MPI needs it; Azure then makes smaller pools.
     subnet
         Resource id of the subnet that the nodes join.
+    no_public_address
+        Whether they have none; they need a subnet then.
+    login_ports
+        Ports that are reached from outside, or all of `LoginPort`s.
+    os_disk_gib, os_disk_type
+        Size of the OS disk, at least the image's, and ``Standard_LRS``, ``StandardSSD_LRS`` or ``Premium_LRS``.
+    mounts
+        File systems that are mounted on each node.
+    container_images, container_registries
+        Container images that are pulled onto each node first, and where from.
+    user_accounts
+        Users on each node.
+    application_packages
+        Applications of the Batch account that are put on each node: name to version, None for its default.
+    identities
+        Resource ids of user-assigned identities that the nodes may act as.
+    metadata, tags
+        Names and texts of your own on the pool; tags are ARM's and count in its bills.
+    through
+        ``arm``, or ``batch``: make the pool through the Batch service's data plane, which has no tags and identities.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+    model_config = SETTINGS
 
-    vm_size: Annotated[str, Field(min_length=1)]
-    start_task: Annotated[str, BeforeValidator(_start_task), Field(min_length=1)] | None = None
+    vm_size: Text
+    start_task: StartTaskField | None = None
     task_slots: Annotated[int, Field(ge=1, le=MAX_TASK_SLOTS, strict=True)] = 1
-    subnet: str | None = None
+    inter_node: bool = False
+    subnet: SubnetId | None = None
+    no_public_address: bool = False
+    login_ports: LoginPorts = ()
+    os_disk_gib: Annotated[int, Field(ge=1, le=MAX_OS_DISK_GIB, strict=True)] | None = None
+    os_disk_type: Literal["Standard_LRS", "StandardSSD_LRS", "Premium_LRS"] | None = None
+    mounts: tuple[Mount, ...] = ()
+    container_images: tuple[Text, ...] = ()
+    container_registries: tuple[ContainerRegistry, ...] = ()
+    user_accounts: tuple[UserAccount, ...] = ()
+    application_packages: Annotated[dict[Text, Text | None], Field(max_length=MAX_PACKAGES)] = {}
+    identities: tuple[IdentityId, ...] = ()
+    metadata: Pairs = {}
+    tags: Pairs = {}
+    through: Literal["arm", "batch"] = "arm"
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        for problem, hint in (*_of_network(self), *_of_names(self), *_of_identities(self)):
+            raise SpecError(problem, hint=hint)
+        return self
+
+
+# What does not go together, each with what to do.
+
+
+def _of_network(shape: Shape) -> Iterator[tuple[str, str]]:
+    if shape.no_public_address and shape.subnet is None:
+        yield "nodes without a public address need a subnet", "give --subnet; from there they have to reach Batch"
+    if shape.no_public_address and shape.login_ports:
+        # Source: Batch OpenAPI, inboundNATPools.
+        yield "nodes without a public address have no login ports", "log in from their network, or leave one out"
+
+
+def _of_names(shape: Shape) -> Iterator[tuple[str, str]]:
+    if shape.container_registries and not shape.container_images:
+        yield "there are container registries and no container images", "give container_images"
+    if twice := _twice([mount.path.lower() for mount in shape.mounts]):
+        yield f"two mounts have the path {twice}", "each has its own"
+    if twice := _twice([account.name.lower() for account in shape.user_accounts]):
+        yield f"two user accounts are called {twice}", "each has its own name"
+    user = shape.start_task.user if shape.start_task else None
+    if user is not None and user not in {account.name for account in shape.user_accounts}:
+        yield f"the start task runs as {user}, and there is no such user account", "add it to user_accounts"
+
+
+def _of_identities(shape: Shape) -> Iterator[tuple[str, str]]:
+    if shape.through == "batch":
+        for what in ("tags", "identities"):
+            if getattr(shape, what):
+                yield f"--through batch has no {what}: only Azure Resource Manager has them", "leave one of them out"
+    known = {identity.lower() for identity in shape.identities}
+    for identity in _used_identities(shape):
+        if identity.lower() not in known:
+            yield f"the nodes do not have the identity {identity.rpartition('/')[2]}", "add its id to identities"
+
+
+def _twice(names: list[str]) -> str:
+    return next((name for place, name in enumerate(names) if name in names[:place]), "")
+
+
+def _used_identities(shape: Shape) -> list[str]:
+    files = shape.start_task.resource_files if shape.start_task else ()
+    found = [file.identity for file in files]
+    found += [mount.identity for mount in shape.mounts if isinstance(mount, BlobMount)]
+    found += [registry.identity for registry in shape.container_registries]
+    return [identity for identity in found if identity is not None]

@@ -176,3 +176,21 @@ def test_accounts_and_sizes_through_the_sdk() -> None:
         return account.provisioning_state, names, "Standard_D4s_v5" in sizes, left
 
     assert stepped(work) == ("Succeeded", ["another1", "genomicsbatch"], True, ["genomicsbatch"])
+
+
+def test_a_change_on_condition_that_nobody_else_made_one() -> None:
+    """The SDK writes the tag in quotes, as HTTP has it; the service shows it without."""
+
+    async def work(both: Clients) -> tuple[str, int]:
+        await both.arm.pool.create(*both.where, "p", POOL)
+        tag = (await both.batch.get_pool("p")).etag
+        for slots in (2, 3):
+            changed = batch_models.BatchPoolUpdateOptions(task_slots_per_node=slots)
+            condition = {"etag": tag, "match_condition": MatchConditions.IfNotModified}
+            try:
+                await both.batch.update_pool("p", changed, **condition)
+            except HttpResponseError as error:
+                return str(error.status_code), (await both.batch.get_pool("p")).task_slots_per_node or 0
+        return "", 0
+
+    assert stepped(work) == ("412", 2)

@@ -112,7 +112,11 @@ def replicas(facts: Facts) -> Found:
         )
     state = _state(facts.version, facts.region)
     if state == "Failed":
-        return broken(f"replication into {facts.region} failed", f"`%batchimg repair {facts.spec.name}`")
+        # No reason to stop: `create` repairs the region, alone.
+        return doubtful(
+            f"replication into {facts.region} failed",
+            "`%batchimg create` with the line that made it repairs the region",
+        )
     if state == "Replicating":
         return doubtful(f"replication into {facts.region} is going on", "wait until it is done")
     count = int(targets[facts.region].get("regionalReplicaCount") or profile.get("replicaCount") or 1)

@@ -7,8 +7,28 @@ from batchimg_magics.ui.verbs.options import NO_WAIT, Option, Verb
 __all__ = ["VERBS"]
 
 VERBS: tuple[Verb, ...] = (
-    Verb("vms", "list the VMs that an image could be made from", (), ("vms",)),
-    Verb("images", "list the gallery images, and which pools use them", (), ("images",)),
+    Verb(
+        "vms",
+        "list the VMs that an image could be made from, or show how to log in to one",
+        (Option("--connect", "show the SSH or RDP line for this VM, and what to do there", metavar="VM", offer="vm"),),
+        ("vms", "vms --connect prep-vm"),
+    ),
+    Verb(
+        "images",
+        "list the images, and which pools, scale sets and VMs use them",
+        (Option("--sources", "the snapshots and disks under them too"),),
+        ("images", "images --sources"),
+    ),
+    Verb(
+        "orphans",
+        "list what bears this tool's marks and no pool needs; with --delete, take it away",
+        (
+            Option("--delete", "delete it all"),
+            Option("--older-than", "leave out what is younger, e.g. 2h", metavar="DURATION"),
+            Option("--yes", "really do it, on a real connection"),
+        ),
+        ("orphans", "orphans --delete --older-than 1h"),
+    ),
     Verb(
         "migrate",
         "make a pool from a gallery image of one that is made from a managed image or a VHD",

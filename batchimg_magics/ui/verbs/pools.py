@@ -11,10 +11,10 @@ from batchimg_magics.ui.verbs.options import (
     UNTIL,
     Option,
     Verb,
-    count,
     text_of,
 )
 from batchimg_magics.ui.verbs.origins import FROM_VM, ORIGIN
+from batchimg_magics.ui.verbs.shape import SHAPE
 
 __all__ = ["CREATE", "PLAN", "VERBS"]
 
@@ -28,9 +28,7 @@ CREATE = Verb(
         NODES,
         SPOT,
         *ORIGIN,
-        Option("--start-task", "a command line that each node runs before it takes tasks", metavar="COMMAND"),
-        Option("--task-slots", "tasks that run on a node at once", metavar="N", read=count),
-        Option("--subnet", "resource id of the subnet that the nodes join", metavar="ID"),
+        *SHAPE,
         Option(
             "--spec",
             "read the pool from a YAML file; options win over it. A cell's body does the same",
@@ -38,9 +36,10 @@ CREATE = Verb(
             read=text_of,
             offer="file",
         ),
+        Option("--replace", "a pool that is there and differs is deleted and made anew; it says first what that does"),
         RESIZE_TIMEOUT,
         UNTIL,
-        Option("--yes", "agree to what cannot be undone: --capture in-place"),
+        Option("--yes", "agree to what cannot be undone: --capture in-place; --replace on a real connection"),
         NO_WAIT,
     ),
     (
@@ -78,14 +77,19 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "delete",
-        "delete a pool, and with --image what was made for it",
+        "delete a pool, and with --image what was made for it; or one image, version, snapshot or disk by its id",
         (
-            NAME,
+            Option(
+                "name",
+                "the pool's name, or the resource id of an image, version, snapshot or disk",
+                metavar="NAME",
+                offer="pool",
+            ),
             Option("--image", "its image versions and snapshots too"),
             Option("--dry-run", "only show what would be deleted"),
             Option("--yes", "really do it, on a real connection"),
             NO_WAIT,
         ),
-        ("delete genomics --dry-run --image", "delete genomics --image"),
+        ("delete genomics --dry-run --image", "delete genomics --image", "delete $snapshot_id"),
     ),
 )

@@ -1,0 +1,81 @@
+"""Whether the images of pools are still there: a pool whose image is gone cannot grow, and only a resize finds out.
+
+Source: source document and FACTS 1.4: with the image, or the disk or snapshot under a managed image, an allocation
+fails with ``AllocationFailed``; a gallery version needs a replica in the account's region.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import pools, waiting
+from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.usage import sources
+from batchimg_magics.errors import NotFoundError, ServiceError
+from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Azure, Json
+
+#: The words for the table.
+THERE, GONE, SOURCE_GONE, ELSEWHERE, UNSEEN = "there", "gone", "source gone", "not in region", "not seen"
+#: The api-version of each type, as azure-mgmt-compute 39 sends it. An image may be in another subscription, so it is
+#: asked for by its id.
+_VERSIONS = {
+    "galleries": "2026-03-03",
+    "images": "2026-04-01",
+    "snapshots": "2026-03-02",
+    "disks": "2026-03-02",
+}
+
+
+async def look(azure: Azure, found: list[Json]) -> dict[str, str]:
+    """Return how it stands with the images of pools, by image id in lower case.
+
+    Parameters
+    ----------
+    azure
+        Where.
+    found
+        ARM documents of pools; those of Marketplace images need no look.
+    """
+    ids = {image.lower(): image for pool in found if (image := pools.image_of(pool))}
+    region = region_key(str((await azure.account())["location"])) if ids else ""
+    states = await waiting.together(*(_state(azure, one, region) for one in ids.values()))
+    return dict(zip(ids, states, strict=True))
+
+
+async def _state(azure: Azure, image: str, region: str) -> str:
+    try:
+        document = await read(azure, image)
+        # The VM that a managed image was captured from may go: what is under the image are its disks.
+        under = [one for one in sources(document or {"id": image, "properties": {}}) if _is_disk(one)]
+        beneath = [] if "/galleries/" in image.lower() else await waiting.together(*(read(azure, one) for one in under))
+    except ServiceError:
+        return UNSEEN
+    if document is None or dig(document, "properties", "provisioningState") == "Deleting":
+        return GONE
+    if None in beneath:
+        return SOURCE_GONE
+    return THERE if _within(document, region) else ELSEWHERE
+
+
+def _is_disk(resource: str) -> bool:
+    return ResourceId.parse(resource).path[0][0].lower() in ("snapshots", "disks")
+
+
+def _within(document: Json, region: str) -> bool:
+    """Tell whether a version is copied to a region; a definition alone is not asked."""
+    targets = dig(document, "properties", "publishingProfile", "targetRegions")
+    return targets is None or region in {region_key(one["name"]) for one in targets}
+
+
+async def read(azure: Azure, resource: str) -> Json | None:
+    """Return the document of a resource of Microsoft.Compute, in whichever subscription; None where it is gone."""
+    where = ResourceId.parse(resource)
+    try:
+        answer = await azure.get(f"{where}?api-version={_VERSIONS[where.path[0][0].lower()]}")
+    except NotFoundError:
+        return None
+    found: Json = answer.json()
+    return found

@@ -1,0 +1,142 @@
+"""What bears our marks and no pool needs: it costs money, and nobody would miss it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core import deletion, galleries, marks, pools, survey, waiting
+from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.deletion import KINDS, Deletion, kind_of
+from batchimg_magics.core.tables import Table
+from batchimg_magics.core.usage import Usage
+from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.survey import Survey
+
+
+#: Kinds that no image is.
+_ON_THE_WAY = frozenset({"virtualmachines", "networkinterfaces", "disks"})
+
+
+async def look(azure: Azure, *, older_than_s: float = 0.0) -> tuple[Survey, list[tuple[Json, str]]]:
+    """Find what no pool needs.
+
+    Parameters
+    ----------
+    azure
+        Where.
+    older_than_s
+        Leave out what is younger: somebody may be about to use it.
+
+    Returns
+    -------
+    tuple
+        What was looked at, and the documents of orphans with why they are.
+    """
+    found, there = await waiting.together(survey.take(azure), pools.listed(azure))
+    orphans = list(_orphans(azure, found, {str(pool["name"]).lower() for pool in there}))
+    return found, (_old(found, orphans, azure.now() - older_than_s) if older_than_s else orphans)
+
+
+def _old(found: Survey, orphans: list[tuple[Json, str]], latest: float) -> list[tuple[Json, str]]:
+    """Return the orphans that are no younger than a moment; what tells no age is as old as what is in it."""
+    old = {one["id"].lower() for one, _ in orphans if (made := created(one)) and made.timestamp() <= latest}
+    for documents in (found.definitions, found.galleries):
+        inside = [*found.versions, *found.definitions]
+        for one in documents:
+            within = {part["id"].lower() for part in inside if part["id"].lower().startswith(f"{one['id']}/".lower())}
+            if within and within <= old:
+                old.add(one["id"].lower())
+    return [(one, why) for one, why in orphans if one["id"].lower() in old]
+
+
+def _orphans(azure: Azure, found: Survey, there: set[str]) -> Iterator[tuple[Json, str]]:
+    usage, account = Usage(found, azure.scope.account_id), azure.scope.account
+    ours = [
+        (document, pool)
+        for document in found.everything
+        if (pool := marks.owner(document))
+        and marks.is_for(document, pool, account)
+        and deletion.is_here(azure, document)
+    ]
+    going = {document["id"].lower() for document, _ in ours}
+    kept: set[str] = set()
+    for document, pool in ours:
+        kind = kind_of(document)
+        # A throwaway VM needs its disks, and nobody needs the VM.
+        needed = any(user.id.lower() not in going for user in usage.needed_by(document["id"]))
+        if needed or (kind == "galleries/images" and pool.lower() in there):
+            kept.add(document["id"].lower())
+        elif kind in _ON_THE_WAY or dig(document, "tags", marks.THROWAWAY) is not None:
+            yield document, "was made on the way to an image"
+        elif pool.lower() in there:
+            yield document, f"pool {pool} uses another image"
+        else:
+            yield document, f"there is no pool {pool}"
+    for gallery in found.galleries:
+        within = f"{gallery['id']}/images/".lower()
+        inside = {one["id"].lower() for one in found.definitions if one["id"].lower().startswith(within)}
+        if galleries.is_ours(gallery, account) and inside <= going - kept:
+            yield gallery, "holds no image that a pool needs"
+
+
+def created(document: Json) -> dt.datetime | None:
+    """Return when a resource was made, where its document tells."""
+    props = document["properties"]
+    text = props.get("timeCreated") or dig(props, "publishingProfile", "publishedDate")
+    return dt.datetime.fromisoformat(text) if text else None
+
+
+def rows(orphans: list[tuple[Json, str]]) -> list[dict[str, Any]]:
+    """Return orphans, one a row."""
+    return [
+        {
+            "resource": "/".join(name for _, name in ResourceId.parse(document["id"]).path),
+            "kind": KINDS[kind_of(document)][0],
+            "pool": marks.owner(document),
+            "why": why,
+            "size_gib": _size_gib(document),
+            "region": region_key(document["location"]),
+            "created": created(document),
+            "id": document["id"],
+        }
+        for document, why in orphans
+    ]
+
+
+def _size_gib(document: Json) -> int | None:
+    """Return what is paid for: a disk's or a snapshot's size, a version's disks times its replicas."""
+    props = document["properties"]
+    if kind_of(document) != "galleries/images/versions":
+        return int(props["diskSizeGB"]) if "diskSizeGB" in props else None
+    storage = props.get("storageProfile") or {}
+    disks = [storage.get("osDiskImage") or {}, *(storage.get("dataDiskImages") or [])]
+    targets = dig(props, "publishingProfile", "targetRegions") or [{}]
+    replicas = sum(int(one.get("regionalReplicaCount") or 1) for one in targets)
+    return replicas * sum(int(disk.get("sizeInGB") or 0) for disk in disks)
+
+
+async def table(azure: Azure, *, older_than_s: float = 0.0) -> Table:
+    """Return what no pool needs, one a row."""
+    found, orphans = await look(azure, older_than_s=older_than_s)
+    said = f"resources with this tool's marks that no pool needs: {len(orphans)}"
+    return Table.of("orphans", rows(orphans), f"{said}; {found.blind}" if found.unseen else said, unseen=found.unseen)
+
+
+async def to_delete(azure: Azure, *, older_than_s: float, blindly: bool) -> Deletion:
+    """Return what no pool needs, to be deleted.
+
+    Raises
+    ------
+    ConflictError
+        Not all that might use it could be looked at.
+    """
+    found, orphans = await look(azure, older_than_s=older_than_s)
+    if orphans:
+        deletion.refuse_blind(found, blindly=blindly)
+    return Deletion(None, tuple(document for document, _ in orphans), found.blind)

@@ -1,0 +1,274 @@
+"""What is sent to make a pool: one description, in Azure Resource Manager's dialect and in the data plane's.
+
+A body is built in ARM's dialect, secrets in it as references; `data_plane` says the same in the other one. What a
+secret stands for is put in by whoever sends it. The tool's marks are metadata, which both planes show, and tags.
+
+Source: the models of azure-mgmt-batch 19 and azure-batch 15.1 (api-version 2025-06-01).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core import marks
+from batchimg_magics.core.azure import dig
+from batchimg_magics.spec.mounts import BlobMount, CifsMount, FilesMount
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchimg_magics.core.azure import Json
+    from batchimg_magics.core.pools import Image
+    from batchimg_magics.core.sources import Source
+    from batchimg_magics.resource_ids import ResourceId
+    from batchimg_magics.spec import PoolSpec
+    from batchimg_magics.spec.access import ContainerRegistry, LoginPort, UserAccount
+    from batchimg_magics.spec.mounts import Mount
+    from batchimg_magics.spec.start_task import ResourceFile, StartTask
+
+#: Security types as pools write them: ARM's way. The definition's and the VM's word for it is the key.
+_SECURITY = {"TrustedLaunch": "trustedLaunch", "ConfidentialVM": "confidentialVM"}
+_ELEVATION = {"nonadmin": "NonAdmin", "admin": "Admin"}
+#: Priorities of the rules of login ports. Source: Batch OpenAPI: unique in a pool, 150 to 4096, the lowest wins.
+_FIRST_PRIORITY = 150
+
+
+def body(spec: PoolSpec, source: Source, image: Image, agent: str, size: str, account: ResourceId) -> Json:
+    """Return the ARM document of a pool that has no nodes yet.
+
+    Parameters
+    ----------
+    spec, source
+        What is wanted, and the system that its image is of.
+    image
+        The image.
+    agent, size
+        Node agent SKU, and the VM size as Azure spells it.
+    account
+        The Batch account.
+    """
+    props: Json = {
+        "vmSize": size,
+        "deploymentConfiguration": {"virtualMachineConfiguration": _machine(spec, source, image.id, agent)},
+        "taskSlotsPerNode": spec.task_slots,
+        "interNodeCommunication": "Enabled" if spec.inter_node else "Disabled",
+        "scaleSettings": {"fixedScale": {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}},
+        "networkConfiguration": _network(spec),
+        "startTask": _start_task(spec.start_task) if spec.start_task else None,
+        "mountConfiguration": [_mount(mount) for mount in spec.mounts],
+        "userAccounts": [_user(user) for user in spec.user_accounts],
+        "applicationPackages": [
+            _said({"id": str(account.child("applications", name)), "version": version})
+            for name, version in spec.application_packages.items()
+        ],
+    }
+    props = _said(props)
+    ours = {
+        marks.POOL: spec.name,
+        marks.IMAGE: image.hash,
+        marks.SPEC: marks.digest(props),
+        **marks.made_by(),
+    }
+    props["metadata"] = [{"name": name, "value": value} for name, value in {**ours, **spec.metadata}.items()]
+    whole: Json = {"properties": props, "tags": {**ours, **spec.tags}}
+    if spec.identities:
+        whole["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {one: {} for one in spec.identities}}
+    return whole
+
+
+def _said(pairs: Mapping[str, Any]) -> Json:
+    """Return what has a value: what is left out is Azure's default, which a null is not everywhere."""
+    return {name: value for name, value in pairs.items() if value not in (None, (), [], {})}
+
+
+def _identity(identity: str | None) -> Json | None:
+    return {"resourceId": identity} if identity else None
+
+
+def _machine(spec: PoolSpec, source: Source, image_id: str, agent: str) -> Json:
+    machine: Json = {"imageReference": {"id": image_id}, "nodeAgentSkuId": agent}
+    if source.security_type in _SECURITY:
+        # An image of a TrustedLaunch VM makes only TrustedLaunch VMs, and the pool has to say so.
+        machine["securityProfile"] = {
+            "securityType": _SECURITY[source.security_type],
+            "uefiSettings": source.uefi or {"secureBootEnabled": True, "vTpmEnabled": True},
+        }
+    disk = {"diskSizeGB": spec.os_disk_gib, "managedDisk": _said({"storageAccountType": spec.os_disk_type})}
+    machine["osDisk"] = _said(disk)
+    if spec.container_images:
+        machine["containerConfiguration"] = _said(
+            {
+                "type": "DockerCompatible",
+                "containerImageNames": list(spec.container_images),
+                "containerRegistries": [_registry(one) for one in spec.container_registries],
+            }
+        )
+    return _said(machine)
+
+
+def _registry(registry: ContainerRegistry) -> Json:
+    return _said(
+        {
+            "registryServer": registry.server,
+            "username": registry.user,
+            "password": registry.password,
+            "identityReference": _identity(registry.identity),
+        }
+    )
+
+
+# -- network -----------------------------------------------------------------------------------------------------
+
+
+def _network(spec: PoolSpec) -> Json:
+    ports: list[Json] = []
+    rules = 0
+    for port in spec.login_ports:
+        ports.append(_nat_pool(port, _FIRST_PRIORITY + rules))
+        rules += len(ports[-1].get("networkSecurityGroupRules", ()))
+    return _said(
+        {
+            "subnetId": spec.subnet,
+            "publicIPAddressConfiguration": {"provision": "NoPublicIPAddresses"} if spec.no_public_address else None,
+            "endpointConfiguration": {"inboundNatPools": ports} if ports else None,
+        }
+    )
+
+
+def _nat_pool(port: LoginPort, priority: int) -> Json:
+    """Return an inbound NAT pool. Where only some may come, the last rule keeps all others out."""
+    sources = [("Allow", one) for one in port.allow] + ([("Deny", "*")] if port.allow else [])
+    rules = [
+        {"priority": priority + place, "access": access, "sourceAddressPrefix": source}
+        for place, (access, source) in enumerate(sources)
+    ]
+    return _said(
+        {
+            "name": port.known_as,
+            "protocol": port.protocol.upper(),
+            "backendPort": port.port,
+            "frontendPortRangeStart": port.first,
+            "frontendPortRangeEnd": port.last,
+            "networkSecurityGroupRules": rules,
+        }
+    )
+
+
+# -- what runs and what is mounted -------------------------------------------------------------------------------
+
+
+def _start_task(task: StartTask) -> Json:
+    automatic = {"autoUser": {"scope": "Pool", "elevationLevel": _ELEVATION[task.elevation]}}
+    return _said(
+        {
+            "commandLine": task.command_line,
+            "userIdentity": {"userName": task.user} if task.user else automatic,
+            "environmentSettings": [{"name": name, "value": value} for name, value in task.environment.items()],
+            "resourceFiles": [_resource_file(file) for file in task.resource_files],
+            "maxTaskRetryCount": task.retries,
+            "waitForSuccess": task.wait_for_success,
+        }
+    )
+
+
+def _resource_file(file: ResourceFile) -> Json:
+    return _said(
+        {
+            "httpUrl": file.url,
+            "storageContainerUrl": file.container_url,
+            "autoStorageContainerName": file.container,
+            "filePath": file.path,
+            "blobPrefix": file.prefix,
+            "fileMode": file.mode,
+            "identityReference": _identity(file.identity),
+        }
+    )
+
+
+def _mount(mount: Mount) -> Json:
+    if isinstance(mount, BlobMount):
+        inner: Json = {
+            "accountName": mount.account,
+            "containerName": mount.container,
+            "accountKey": mount.key,
+            "sasKey": mount.sas,
+            "identityReference": _identity(mount.identity),
+            "blobfuseOptions": mount.options,
+        }
+        kind = "azureBlobFileSystemConfiguration"
+    elif isinstance(mount, FilesMount):
+        inner = {"accountName": mount.account, "azureFileUrl": mount.url, "accountKey": mount.key}
+        kind = "azureFileShareConfiguration"
+    elif isinstance(mount, CifsMount):
+        inner = {"source": mount.source, "userName": mount.user, "password": mount.password}
+        kind = "cifsMountConfiguration"
+    else:
+        inner, kind = {"source": mount.source}, "nfsMountConfiguration"
+    options = {} if isinstance(mount, BlobMount) else {"mountOptions": mount.options}
+    return {kind: _said({**inner, **options, "relativeMountPath": mount.path})}
+
+
+def _user(user: UserAccount) -> Json:
+    return _said(
+        {
+            "name": user.name,
+            "password": user.password,
+            "elevationLevel": _ELEVATION[user.elevation],
+            "linuxUserConfiguration": _said({"uid": user.uid, "gid": user.gid, "sshPrivateKey": user.ssh_private_key}),
+            "windowsUserConfiguration": _said({"loginMode": user.login_mode and user.login_mode.capitalize()}),
+        }
+    )
+
+
+# -- the other dialect -------------------------------------------------------------------------------------------
+
+#: ARM's name to the data plane's, wherever it stands.
+_NAMES = {
+    "nodeAgentSkuId": "nodeAgentSKUId",
+    "inboundNatPools": "inboundNATPools",
+    "userName": "username",
+}
+#: Properties whose words the data plane writes in lower case; the security types keep their hump, but for one.
+_LOWERED = frozenset(
+    {"access", "elevationLevel", "loginMode", "protocol", "provision", "scope", "securityType", "storageAccountType"}
+)
+_KEPT = {"trustedlaunch": "trustedLaunch"}
+
+
+def data_plane(whole: Json, name: str | None = None) -> Json:
+    """Return a pool's ARM document, or a part of one, as the data plane's body; what only ARM has is left out.
+
+    Parameters
+    ----------
+    whole
+        The document.
+    name
+        The pool's, for a body that makes it.
+    """
+    props = dict(whole["properties"])
+    scale = dig(props.pop("scaleSettings", {}), "fixedScale") or {}
+    machine = dig(props.pop("deploymentConfiguration", {}), "virtualMachineConfiguration")
+    linked = props.pop("interNodeCommunication", None)
+    packages = props.pop("applicationPackages", None)
+    said: Json = {"id": name, **props, **scale}
+    if machine is not None:
+        image = {"virtualMachineImageId": machine["imageReference"]["id"]}
+        said["virtualMachineConfiguration"] = {**machine, "imageReference": image}
+    if linked is not None:
+        said["enableInterNodeCommunication"] = linked == "Enabled"
+    if packages is not None:
+        renamed = [{"applicationId": one["id"], **_said({"version": one.get("version")})} for one in packages]
+        said["applicationPackageReferences"] = renamed
+    spelt: Json = _spelt({key: value for key, value in said.items() if value is not None})
+    return spelt
+
+
+def _spelt(value: Any, under: str = "") -> Any:  # noqa: ANN401 - JSON
+    if isinstance(value, dict):
+        return {_NAMES.get(name, name): _spelt(one, name) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_spelt(one, under) for one in value]
+    if under in _LOWERED and isinstance(value, str):
+        return _KEPT.get(value.lower(), value.lower())
+    # Of containers, only the first letter is lowered: dockerCompatible.
+    return value[0].lower() + value[1:] if under == "type" and isinstance(value, str) else value

@@ -1,0 +1,218 @@
+"""See to it that a pool is the one that is wanted: made, found, changed while it has no nodes, or made anew.
+
+Azure can change what a pool's nodes are only while it has none. Nothing else is ever changed or replaced unasked.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from azure.core import MatchConditions
+
+from batchimg_magics.core import marks, pool_bodies, pools
+from batchimg_magics.core.azure import dig, document, wire
+from batchimg_magics.core.pool_differences import Difference, differences
+from batchimg_magics.errors import BatchImgError, ConflictError
+from batchimg_magics.spec.secrets import hidden, revealed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from batchimg_magics.core.azure import Azure, Json
+
+Fate = Literal["found", "changed", "replaced"]
+#: What of a pool's document a change can take away as a whole, and what says so. Source: Batch OpenAPI,
+#: PoolPatchParameter: "if you specify an empty collection"; what is left out stays as it is.
+_EMPTIED = {"mountConfiguration": [], "userAccounts": [], "applicationPackages": [], "identity": {"type": "None"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to become of a pool that is there.
+
+    Parameters
+    ----------
+    fate
+        Whether it stays, is changed, or is deleted and made anew.
+    differing
+        How it differs from the one that is wanted.
+    """
+
+    fate: Fate
+    differing: tuple[Difference, ...] = ()
+
+    @property
+    def why(self) -> str:
+        """How it differs, in words."""
+        return "; ".join(str(one) for one in self.differing)
+
+
+def judge(found: Json, wanted: Json, *, replace: bool = False) -> Verdict:
+    """Say what is to become of a pool that is there.
+
+    Parameters
+    ----------
+    found, wanted
+        ARM documents.
+    replace
+        Whether it may be deleted and made anew.
+
+    Raises
+    ------
+    ConflictError
+        It is not this tool's, or it differs and can be changed neither as it is nor by leave.
+    """
+    name = found["name"]
+    if pools.mark_of(found, marks.POOL) is None:
+        raise ConflictError(
+            f"there is a pool {name!r} already, and this tool did not make it",
+            hint="choose another name; `%batchimg pools` lists what there is",
+            status_code=409,
+        )
+    said = tuple(differences(found, wanted))
+    if not said:
+        return Verdict("found")
+    if replace:
+        return Verdict("replaced", said)
+    stuck = [one for one in said if one.removes and one.group not in _EMPTIED]
+    if is_empty(found) and not stuck:
+        return Verdict("changed", said)
+    why = f"a change cannot take away its {stuck[0].words}" if is_empty(found) else "it has nodes"
+    raise ConflictError(
+        f"there is a pool {name!r} already, and it differs: {'; '.join(map(str, said))}",
+        hint=f"nothing was changed, since {why}; choose another name, or add --replace to delete it and make it anew",
+        status_code=409,
+    )
+
+
+def is_empty(found: Json) -> bool:
+    """Tell whether a pool has no nodes and none on their way."""
+    props = found["properties"]
+    fixed = dig(props, "scaleSettings", "fixedScale")
+    counts = [props.get(name) for name in ("currentDedicatedNodes", "currentLowPriorityNodes")]
+    targets = [fixed.get(name) for name in ("targetDedicatedNodes", "targetLowPriorityNodes")] if fixed else [1]
+    return not any([*counts, *targets]) and str(props.get("allocationState")).lower() == "steady"
+
+
+def nodes_of(found: Json) -> int:
+    """Return how many nodes a pool has."""
+    props = found["properties"]
+    return sum(int(props.get(name) or 0) for name in ("currentDedicatedNodes", "currentLowPriorityNodes"))
+
+
+async def see_to(
+    azure: Azure,
+    name: str,
+    wanted: Json,
+    *,
+    through: str = "arm",
+    put: Callable[[Json], Awaitable[object]] | None = None,
+) -> tuple[str, str]:
+    """See to it that a pool is there as it is wanted.
+
+    Parameters
+    ----------
+    azure, name
+        Where, and which.
+    wanted
+        Its ARM document, secrets in it as references.
+    through
+        ``arm`` or ``batch``.
+    put
+        Asks for a new one, given its document with what the secrets stand for; None: as Azure makes pools today.
+
+    Returns
+    -------
+    tuple of str
+        What was done (``made``, ``found`` or ``changed``), and what was changed.
+
+    Raises
+    ------
+    ConflictError
+        One of that name is there and differs.
+    """
+    found = await pools.read(azure, name)
+    action, detail = "made", ""
+    if found is None:
+        try:
+            with _discreet(wanted):
+                await (put(revealed(wanted)) if put else _make(azure, name, revealed(wanted), through))
+        except ConflictError:
+            # Somebody was faster, or we were and the answer got lost: what is there decides.
+            found = await pools.read(azure, name)
+            if found is None:
+                raise
+    if found is not None:
+        verdict = judge(found, wanted)
+        action = verdict.fate
+        if verdict.fate == "changed":
+            await _change(azure, found, wanted, verdict, through)
+            detail = ", ".join(one.words for one in verdict.differing)
+    await pools.steady(azure, name)
+    return action, detail
+
+
+@contextmanager
+def _discreet(body: Json) -> Iterator[None]:
+    """Keep what the secrets in a body stand for out of the errors that sending it raises."""
+    try:
+        yield
+    except BatchImgError as error:
+        error.message, error.hint = hidden(error.message, body), hidden(error.hint, body)
+        error.args = (error.message,)
+        # The SDK's error has Azure's whole answer in it, and Azure quotes what it refuses.
+        raise error from None
+
+
+async def _make(azure: Azure, name: str, whole: Json, through: str) -> None:
+    if through == "batch":
+        client = await azure.batch()
+        await azure.ask(client.create_pool(wire(pool_bodies.data_plane(whole, name))))
+        return
+    scope = azure.scope
+    await azure.ask(
+        azure.management.pool.create(
+            scope.resource_group,
+            scope.account,
+            name,
+            wire(whole),
+            # A PUT would replace a pool that somebody made meanwhile: this one only makes.
+            etag="*",
+            match_condition=MatchConditions.IfMissing,
+        )
+    )
+
+
+def change_body(wanted: Json, verdict: Verdict) -> Json:
+    """Return the part of a pool's ARM document that a change sends: what differs, and our marks."""
+    groups = {one.group for one in verdict.differing} | {"metadata"}
+    inside, beside = wanted["properties"], {"tags", "identity"}
+    body: Json = {"properties": {group: inside.get(group, _EMPTIED.get(group)) for group in groups - beside}}
+    return {**body, **{group: wanted.get(group, _EMPTIED.get(group)) for group in groups & beside}}
+
+
+async def _change(azure: Azure, found: Json, wanted: Json, verdict: Verdict, through: str) -> None:
+    """Change a pool without nodes, unless somebody else has changed it since it was read."""
+    scope = azure.scope
+    body = change_body(wanted, verdict)
+    with _discreet(body):
+        if through == "batch":
+            client = await azure.batch()
+            etag = document(await azure.ask(client.get_pool(found["name"])))["eTag"]
+            said = wire(revealed(pool_bodies.data_plane(body)))
+            await azure.ask(
+                client.update_pool(found["name"], said, etag=etag, match_condition=MatchConditions.IfNotModified)
+            )
+            return
+        await azure.ask(
+            azure.management.pool.update(
+                scope.resource_group,
+                scope.account,
+                found["name"],
+                wire(revealed({**body, "tags": wanted["tags"]})),
+                etag=found["etag"],
+                match_condition=MatchConditions.IfNotModified,
+            )
+        )

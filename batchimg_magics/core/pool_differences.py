@@ -1,0 +1,286 @@
+"""How a pool that is there differs from the one that is wanted, in plain words.
+
+Both are ARM documents. What the service adds to a pool that it was not told is put in before they are compared.
+Secrets cannot be: the service never shows them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from batchimg_magics.core.azure import dig
+from batchimg_magics.spec.secrets import Secret
+from batchimg_magics.spec.shape import RESERVED
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from batchimg_magics.core.azure import Json
+
+_MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing in which two pools differ.
+
+    Parameters
+    ----------
+    words
+        What it is.
+    there, wanted
+        How it is and how it should be, as far as that can be shown.
+    group
+        The property of the pool's document that it lies in.
+    removes
+        Whether that whole property would have to go.
+    """
+
+    words: str
+    there: str
+    wanted: str
+    group: str
+    removes: bool
+
+    def __str__(self) -> str:
+        if self.there == self.wanted:
+            return f"{self.words} has other values"
+        return f"{self.words} is {self.there or 'none'}, wanted {self.wanted or 'none'}"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One thing to compare.
+
+    Parameters
+    ----------
+    words
+        What it is.
+    group
+        The property of the pool's document that it lies in.
+    read
+        From a document to what is compared.
+    show
+        From that to words; by default itself.
+    exact
+        Whether capitals matter.
+    """
+
+    words: str
+    group: str
+    read: Callable[[Json], Any]
+    show: Callable[[Any], str] = str
+    exact: bool = False
+
+    def of(self, found: Json, wanted: Json) -> Difference | None:
+        """Return the difference between two documents in this, if there is any."""
+        there, here = self.read(found), self.read(wanted)
+        if self._key(there) == self._key(here):
+            return None
+        return Difference(
+            self.words, self._shown(there), self._shown(here), self.group, removes=_at(wanted, self.group) is None
+        )
+
+    def _shown(self, value: Any) -> str:  # noqa: ANN401 - whatever `read` makes
+        return "" if value in (None, "", ()) else self.show(value)
+
+    def _key(self, value: Any) -> str:  # noqa: ANN401 - whatever `read` makes
+        text = "" if value is None else str(value)
+        return text if self.exact else text.lower()
+
+
+def _at(document: Json, group: str) -> Any:  # noqa: ANN401 - JSON
+    return document.get(group) if group in ("tags", "identity") else dig(document, "properties", group)
+
+
+def differences(found: Json, wanted: Json) -> list[Difference]:
+    """Return how a pool that is there differs from the one that is wanted; counts do not matter."""
+    return [one for topic in TOPICS if (one := topic.of(found, wanted)) is not None]
+
+
+# -- what is read off a document ---------------------------------------------------------------------------------
+
+
+def _plain(*path: str, default: object = None) -> Callable[[Json], Any]:
+    def read(document: Json) -> Any:  # noqa: ANN401 - JSON
+        value = dig(document, "properties", *path)
+        return default if value is None else value
+
+    return read
+
+
+def _rows(*path: str) -> Callable[[Json], list[Json]]:
+    def read(document: Json) -> list[Json]:
+        return dig(document, "properties", *path) or []
+
+    return read
+
+
+def _listed(value: Iterable[object]) -> str:
+    return ", ".join(str(one) for one in value)
+
+
+def _names(pairs: Iterable[tuple[Any, ...]]) -> str:
+    return _listed(pair[0] for pair in pairs)
+
+
+def _login_ports(document: Json) -> tuple[tuple[Any, ...], ...]:
+    path = ("properties", "networkConfiguration", "endpointConfiguration", "inboundNatPools")
+    keys = ("name", "protocol", "backendPort", "frontendPortRangeStart", "frontendPortRangeEnd")
+    return tuple(
+        sorted(
+            (
+                *(port.get(key) for key in keys),
+                tuple(
+                    (rule["access"], rule["sourceAddressPrefix"])
+                    for rule in port.get("networkSecurityGroupRules") or ()
+                ),
+            )
+            for port in dig(document, *path) or []
+        )
+    )
+
+
+def _ports_shown(ports: Iterable[tuple[Any, ...]]) -> str:
+    return _listed(f"{port[0]} {port[2]} at {port[3]}-{port[4]}" for port in ports)
+
+
+def _start_task_user(document: Json) -> str | None:
+    task = dig(document, "properties", "startTask")
+    if task is None:
+        return None
+    identity = task.get("userIdentity") or {}
+    # Source: the service's defaults, as recorded on start tasks without a user identity.
+    automatic = {"scope": "Pool", "elevationLevel": "NonAdmin"} | (identity.get("autoUser") or {})
+    return str(identity.get("userName") or f"{automatic['elevationLevel']} of {automatic['scope']}")
+
+
+def _value_of(value: object) -> object:
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def _environment(document: Json) -> tuple[tuple[str, Any], ...]:
+    rows = _rows("startTask", "environmentSettings")(document)
+    return tuple(sorted((str(one["name"]), _value_of(one.get("value"))) for one in rows))
+
+
+def _resource_files(document: Json) -> tuple[tuple[Any, ...], ...]:
+    """Return where a start task's files come from and go to, without the SAS tokens in their addresses."""
+
+    def source(file: Json) -> str:
+        url = str(_value_of(file.get("httpUrl") or file.get("storageContainerUrl") or ""))
+        parts = urlsplit(url)
+        return f"{parts.netloc}{parts.path}" if url else str(file.get("autoStorageContainerName"))
+
+    rest = ("filePath", "blobPrefix", "fileMode")
+    files = _rows("startTask", "resourceFiles")(document)
+    return tuple(sorted((source(file), *(file.get(key) or "" for key in rest)) for file in files))
+
+
+def _mounts(document: Json) -> tuple[tuple[Any, ...], ...]:
+    keys = ("containerName", "accountName", "azureFileUrl", "source", "userName", "blobfuseOptions", "mountOptions")
+    found = [one for row in _rows("mountConfiguration")(document) for one in row.values() if one]
+    return tuple(sorted((str(one.get("relativeMountPath")), *(one.get(key) or "" for key in keys)) for one in found))
+
+
+def _registries(document: Json) -> tuple[str, ...]:
+    found = _rows(*_MACHINE, "containerConfiguration", "containerRegistries")(document)
+    return tuple(
+        sorted(
+            f"{one.get('registryServer') or 'docker.io'} as "
+            f"{one.get('username') or str(dig(one, 'identityReference', 'resourceId')).rpartition('/')[2]}"
+            for one in found
+        )
+    )
+
+
+def _users(document: Json) -> tuple[tuple[Any, ...], ...]:
+    return tuple(
+        sorted(
+            (
+                str(one["name"]),
+                one.get("elevationLevel") or "NonAdmin",
+                str(dig(one, "linuxUserConfiguration", "uid")),
+                str(dig(one, "linuxUserConfiguration", "gid")),
+                # Source: the service's default for VMs, as recorded; it shows it for Windows alone.
+                dig(one, "windowsUserConfiguration", "loginMode") or "Batch",
+            )
+            for one in _rows("userAccounts")(document)
+        )
+    )
+
+
+def _packages(document: Json) -> tuple[str, ...]:
+    found = _rows("applicationPackages")(document)
+    return tuple(sorted(f"{str(one['id']).rpartition('/')[2]}={one.get('version') or 'default'}" for one in found))
+
+
+def _own_pairs(pairs: Iterable[tuple[str, Any]]) -> tuple[str, ...]:
+    return tuple(sorted(f"{name}={value}" for name, value in pairs if not name.lower().startswith(RESERVED)))
+
+
+def _metadata(document: Json) -> tuple[str, ...]:
+    return _own_pairs((str(one["name"]), one.get("value")) for one in _rows("metadata")(document))
+
+
+def _tags(document: Json) -> tuple[str, ...]:
+    return _own_pairs((document.get("tags") or {}).items())
+
+
+def _identities(document: Json) -> tuple[str, ...]:
+    found = dig(document, "identity", "userAssignedIdentities") or {}
+    return tuple(sorted(name.lower() for name in found))
+
+
+def _images(document: Json) -> tuple[str, ...]:
+    return tuple(sorted(dig(document, "properties", *_MACHINE, "containerConfiguration", "containerImageNames") or ()))
+
+
+def _retries(document: Json) -> int | None:
+    return (
+        None
+        if dig(document, "properties", "startTask") is None
+        else int(_plain("startTask", "maxTaskRetryCount", default=0)(document))
+    )
+
+
+def _waits(document: Json) -> str | None:
+    task = dig(document, "properties", "startTask")
+    return None if task is None else "no" if task.get("waitForSuccess") is False else "yes"
+
+
+_DEPLOYMENT, _NETWORK = "deploymentConfiguration", "networkConfiguration"
+#: What makes two pools different things, in the order in which it is told.
+TOPICS: tuple[Topic, ...] = (
+    Topic("VM size", "vmSize", _plain("vmSize")),
+    Topic("image", _DEPLOYMENT, _plain(*_MACHINE, "imageReference", "id")),
+    Topic("node agent", _DEPLOYMENT, _plain(*_MACHINE, "nodeAgentSkuId")),
+    Topic("security type", _DEPLOYMENT, _plain(*_MACHINE, "securityProfile", "securityType")),
+    Topic("OS disk size in GiB", _DEPLOYMENT, _plain(*_MACHINE, "osDisk", "diskSizeGB")),
+    Topic("OS disk type", _DEPLOYMENT, _plain(*_MACHINE, "osDisk", "managedDisk", "storageAccountType")),
+    Topic("list of container images", _DEPLOYMENT, _images, _listed),
+    Topic("list of container registries", _DEPLOYMENT, _registries, _listed),
+    Topic("subnet", _NETWORK, _plain(_NETWORK, "subnetId")),
+    Topic(
+        "kind of public addresses",
+        _NETWORK,
+        _plain(_NETWORK, "publicIPAddressConfiguration", "provision", default="BatchManaged"),
+    ),
+    Topic("list of login ports", _NETWORK, _login_ports, _ports_shown),
+    Topic("start task", "startTask", _plain("startTask", "commandLine"), exact=True),
+    Topic("start task's user", "startTask", _start_task_user),
+    Topic("start task's environment", "startTask", _environment, _names, exact=True),
+    Topic("start task's list of files", "startTask", _resource_files, _names, exact=True),
+    Topic("start task's number of retries", "startTask", _retries),
+    Topic("wait for the start task's success", "startTask", _waits),
+    Topic("number of task slots", "taskSlotsPerNode", _plain("taskSlotsPerNode", default=1)),
+    Topic("inter-node communication", "interNodeCommunication", _plain("interNodeCommunication", default="Disabled")),
+    Topic("list of mounts", "mountConfiguration", _mounts, _names, exact=True),
+    Topic("list of user accounts", "userAccounts", _users, _names),
+    Topic("list of application packages", "applicationPackages", _packages, _listed),
+    Topic("list of identities", "identity", _identities, _listed),
+    Topic("metadata", "metadata", _metadata, _listed, exact=True),
+    Topic("tags", "tags", _tags, _listed, exact=True),
+)

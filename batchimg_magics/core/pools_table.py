@@ -1,0 +1,56 @@
+"""The account's pools as a table."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core import image_health, marks, pools
+from batchimg_magics.core.azure import dig
+from batchimg_magics.core.tables import Table
+from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchimg_magics.core.azure import Azure, Json
+
+_LOST = frozenset({image_health.GONE, image_health.SOURCE_GONE, image_health.ELSEWHERE})
+
+
+async def table(azure: Azure) -> Table:
+    """Return the account's pools, one a row."""
+    found = await pools.listed(azure)
+    states = await image_health.look(azure, found)
+    rows = [_row(pool, states) for pool in found]
+    said = f"pools in account {azure.scope.account}: {len(rows)}"
+    lost = [row["pool"] for row in rows if row["image_state"] in _LOST]
+    if lost:
+        said += f"; cannot grow, since their image is gone or not in the region: {', '.join(lost)}"
+    return Table.of("pools", rows, said)
+
+
+def _row(pool: Json, states: Mapping[str, str]) -> dict[str, Any]:
+    props = pool["properties"]
+    fixed = dig(props, "scaleSettings", "fixedScale") or {}
+    image = pools.image_of(pool)
+    marketplace = dig(props, "deploymentConfiguration", "virtualMachineConfiguration", "imageReference") or {}
+    errors = dig(props, "resizeOperationStatus", "errors") or []
+    return {
+        "pool": pool["name"],
+        "vm_size": props["vmSize"],
+        "state": "deleting" if props.get("provisioningState") == "Deleting" else "active",
+        "allocation": str(props.get("allocationState", "")).lower() or None,
+        "dedicated": props.get("currentDedicatedNodes"),
+        "dedicated_target": fixed.get("targetDedicatedNodes"),
+        "spot": props.get("currentLowPriorityNodes"),
+        "spot_target": fixed.get("targetLowPriorityNodes"),
+        "image": "/".join(name for _, name in ResourceId.parse(image).path)
+        if image
+        else ":".join(str(marketplace.get(key)) for key in ("publisher", "offer", "sku")),
+        "image_state": states.get(image.lower()) if image else None,
+        "autoscale": dig(props, "scaleSettings", "autoScale") is not None,
+        "errors": ", ".join(str(one.get("code")) for one in errors) or None,
+        "created": dt.datetime.fromisoformat(created) if (created := props.get("creationTime")) else None,
+        "ours": pools.mark_of(pool, marks.POOL) is not None,
+    }

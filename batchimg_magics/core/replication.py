@@ -1,0 +1,158 @@
+"""Where an image version is, and seeing to it that it is everywhere it should be.
+
+A version that failed in one region is good in the others. Azure does not copy it there again by itself: the region has
+to be taken out of the version and put into it again, which touches nothing elsewhere. Only the version's own region
+cannot be taken out. Source: gallery documents, FACTS 2; the words of a failed copy, "Please delete this region from the
+image version and add it again".
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core import waiting
+from batchimg_magics.core.azure import dig, document, region_key, wire
+from batchimg_magics.errors import ProvisioningError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.resource_ids import ResourceId
+
+_PARTS = {"galleries": "gallery_name", "images": "gallery_image_name", "versions": "gallery_image_version_name"}
+_AT_WORK = ("creating", "updating", "migrating")
+#: What Azure sets in a version, and nobody sends.
+_READ_ONLY = frozenset({"provisioningState", "replicationStatus"})
+
+
+def names(inner: ResourceId) -> dict[str, Any]:
+    """Return an id's parts under the names that the SDK's calls of galleries have for them."""
+    return {"resource_group_name": inner.resource_group, **{_PARTS[kind]: name for kind, name in inner.path}}
+
+
+async def read(azure: Azure, version: ResourceId) -> Json:
+    """Return a version's document, with how far its copies are."""
+    call = azure.compute_of(version).gallery_image_versions.get(**names(version), expand="ReplicationStatus")
+    return document(await azure.ask(call))
+
+
+def failed_in(found: Json) -> set[str]:
+    """Return the regions into which a version's copy failed."""
+    summary = dig(found, "properties", "replicationStatus", "summary") or []
+    return {region_key(one["region"]) for one in summary if str(one.get("state")).lower() == "failed"}
+
+
+async def settled(azure: Azure, version: ResourceId) -> Json:
+    """Wait until nothing goes on with a version, and return it, whether all of its copies are good or not.
+
+    Raises
+    ------
+    ProvisioningError
+        It failed in its own region, so there is nothing to copy from.
+    """
+
+    async def look() -> waiting.Look[Json]:
+        found = await read(azure, version)
+        state = str(dig(found, "properties", "provisioningState")).lower()
+        return waiting.Look(state not in _AT_WORK, found)
+
+    found = await waiting.until(azure, look, what=f"image version {version.name}")
+    state = str(dig(found, "properties", "provisioningState"))
+    failed = failed_in(found)
+    if state.lower() != "succeeded" and (not failed or region_key(found["location"]) in failed):
+        raise ProvisioningError(
+            f"image version {version.name} ended as {state}: it is not even in its own region, {found['location']}",
+            resource_id=str(version),
+            state=state,
+            hint=f"`%batchimg delete {version}`, then run the same line again: it is made anew",
+        )
+    return found
+
+
+def _wanted(found: Json, regions: Mapping[str, int]) -> dict[str, Json]:
+    """Return the target regions that a version should have: those there are, none smaller than what is asked for."""
+    targets = dig(found, "properties", "publishingProfile", "targetRegions") or []
+    wanted = {region_key(one["name"]): dict(one) for one in targets}
+    for region, count in regions.items():
+        there = wanted.setdefault(region_key(region), {"name": region})
+        there["regionalReplicaCount"] = max(count, there.get("regionalReplicaCount") or 0)
+    return wanted
+
+
+def lacking(found: Json, regions: Mapping[str, int]) -> dict[str, str]:
+    """Return what a version lacks, region to words; nothing where it is everywhere it should be."""
+    targets = dig(found, "properties", "publishingProfile", "targetRegions") or []
+    there = {region_key(one["name"]): int(one.get("regionalReplicaCount") or 1) for one in targets}
+    said = {
+        region: f"{region}={one['regionalReplicaCount']}"
+        for region, one in _wanted(found, regions).items()
+        if there.get(region) != one.get("regionalReplicaCount", there.get(region))
+    }
+    return said | {region: f"{region} repaired" for region in failed_in(found)}
+
+
+async def complete(azure: Azure, version: ResourceId, regions: Mapping[str, int]) -> str:
+    """See to it that a version is in all regions that it should be in; nothing is taken away for good.
+
+    Parameters
+    ----------
+    azure, version
+        Where, and which.
+    regions
+        Region to the least number of replicas.
+
+    Returns
+    -------
+    str
+        What was changed, in words; empty: nothing was to be.
+
+    Raises
+    ------
+    ProvisioningError
+        A copy failed again, or the version is not even in its own region.
+    """
+    found = await settled(azure, version)
+    said = lacking(found, regions)
+    if not said:
+        return ""
+    wanted = _wanted(found, regions)
+    if failed := failed_in(found):
+        good = {region: one for region, one in wanted.items() if region not in failed}
+        await _put(azure, version, _changed(found, good, removing=True))
+    await _put(azure, version, _changed(found, wanted, removing=False))
+    if again := failed_in(await settled(azure, version)):
+        raise ProvisioningError(
+            f"image version {version.name} could not be copied to {', '.join(sorted(again))}",
+            resource_id=str(version),
+            state="Failed",
+            hint="run the same line again: it copies to these regions alone; the other regions have it",
+        )
+    return ", ".join(said[region] for region in sorted(said))
+
+
+def _changed(found: Json, targets: Mapping[str, Json], *, removing: bool) -> Json:
+    """Return a version with other target regions. A removal has to be allowed for as long as it takes."""
+    props = {name: copy.deepcopy(value) for name, value in found["properties"].items() if name not in _READ_ONLY}
+    props["publishingProfile"] |= {"targetRegions": list(targets.values())}
+    props["publishingProfile"].pop("publishedDate", None)
+    safety = props.get("safetyProfile") or {}
+    safety.pop("reportedForPolicyViolation", None)
+    props["safetyProfile"] = safety | {"allowDeletionOfReplicatedLocations": removing}
+    return {"location": found["location"], "tags": found.get("tags") or {}, "properties": props}
+
+
+async def _put(azure: Azure, version: ResourceId, body: Json) -> None:
+    begin = azure.compute_of(version).gallery_image_versions.begin_create_or_update(
+        **names(version), gallery_image_version=wire(body), **waiting.FIRST_ANSWER
+    )
+    await made(azure, begin, version)
+
+
+async def made(azure: Azure, begin: Any, version: ResourceId) -> None:  # noqa: ANN401 - an SDK's awaitable
+    """Send a request that makes or changes a version and wait; copies that failed are left to `complete` to judge."""
+    try:
+        await waiting.made(azure, begin, what=f"image version {version.name}", resource_id=str(version))
+    except ProvisioningError:
+        await settled(azure, version)

@@ -1,0 +1,145 @@
+"""Who uses what: from pools, scale sets and VMs down to the snapshots and disks that their images were made from.
+
+Pools and scale sets need their image for every node that is still to come. A VM that was made from one goes on without
+it, and needs its disks. Azure copies a full gallery version from its source, but the source is what the image can be
+made from again, so whatever lies under the image of a pool counts as used by it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import marks, pools
+from batchimg_magics.core.azure import dig
+from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchimg_magics.core.azure import Json
+    from batchimg_magics.core.survey import Survey
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who uses a resource.
+
+    Parameters
+    ----------
+    name
+        As tables show it: a pool by its name, with its account where that is another one; ``VM x``, ``scale set x``.
+    id
+        Resource id.
+    needs
+        Whether it needs the resource.
+    deep
+        Whether it uses all that lies under the resource, too.
+    """
+
+    name: str
+    id: str
+    needs: bool = True
+    deep: bool = True
+
+
+class Usage:
+    """Who uses what, in a survey.
+
+    Parameters
+    ----------
+    survey
+        What there is.
+    account
+        The connection's Batch account.
+    """
+
+    def __init__(self, survey: Survey, account: ResourceId) -> None:
+        self._direct: dict[str, list[User]] = defaultdict(list)
+        self._made_of_it: dict[str, set[str]] = defaultdict(set)
+        documents = (*survey.versions, *survey.managed, *survey.snapshots, *survey.disks)
+        for_a_while = {one["id"].lower() for one in documents if dig(one, "tags", marks.THROWAWAY) is not None}
+        for document in documents:
+            # What a capture needs for a while is done with once what was made from it is there.
+            there = dig(document, "properties", "provisioningState") == "Succeeded"
+            for source in sources(document):
+                if not (there and source.lower() in for_a_while):
+                    self._made_of_it[source.lower()].add(document["id"].lower())
+        for used, user in _uses(survey, account):
+            self._direct[used.lower()].append(user)
+        for definition in (document["id"].lower() for document in survey.definitions):
+            within = [one["id"].lower() for one in survey.versions if one["id"].lower().startswith(f"{definition}/")]
+            # A pool that names the definition takes its latest version, whichever that is by then.
+            for version in within:
+                self._direct[version] += self._direct[definition]
+            self._made_of_it[definition.rpartition("/images/")[0]].add(definition)
+            self._made_of_it[definition] |= set(within)
+
+    def of(self, resource: str) -> list[User]:
+        """Return who uses a resource, or what was made from it."""
+        found = {user.id.lower(): user for user in self._direct[resource.lower()]}
+        for below in self.made_from(resource):
+            deep = (user for user in self._direct[below] if user.deep)
+            found = {user.id.lower(): user for user in deep} | found
+        return sorted(found.values(), key=lambda user: user.name)
+
+    def needed_by(self, resource: str, *, but: str = "") -> list[User]:
+        """Return who needs a resource; not counting the pool of the id `but`."""
+        return [user for user in self.of(resource) if user.needs and user.id.lower() != but.lower()]
+
+    def made_from(self, resource: str) -> set[str]:
+        """Return the ids, in lower case, of all that was made from a resource, and from that."""
+        found: set[str] = set()
+        waiting = [resource.lower()]
+        while waiting:
+            fresh = self._made_of_it[waiting.pop()] - found
+            found |= fresh
+            waiting += fresh
+        return found
+
+
+def sources(document: Json) -> list[str]:
+    """Return the ids of what a version, a managed image, a snapshot or a disk was made from.
+
+    A disk that was made for a VM from an image is not made of that image here: it has a life of its own.
+    """
+    props = document["properties"]
+    storage = props.get("storageProfile") or {}
+    if "/versions/" in document["id"].lower():
+        disks = [storage.get("osDiskImage"), *(storage.get("dataDiskImages") or [])]
+        found = [dig(disk, "source", "id") for disk in disks]
+        found += [dig(storage, "source", "id"), dig(storage, "source", "virtualMachineId")]
+    elif storage:
+        disks = [storage.get("osDisk"), *(storage.get("dataDisks") or [])]
+        found = [dig(disk, kind, "id") for disk in disks for kind in ("snapshot", "managedDisk")]
+        found.append(dig(props, "sourceVirtualMachine", "id"))
+    else:
+        found = [dig(props, "creationData", "sourceResourceId")]
+    return list(dict.fromkeys(str(one) for one in found if one))
+
+
+def _uses(survey: Survey, account: ResourceId) -> Iterator[tuple[str, User]]:
+    """Yield each use of an image or a disk: what is used, and by whom."""
+    for pool in survey.pools:
+        if image := pools.image_of(pool):
+            yield image, _pool(pool, account)
+    for scale_set in survey.scale_sets:
+        path = ("properties", "virtualMachineProfile", "storageProfile", "imageReference", "id")
+        if image := dig(scale_set, *path):
+            yield str(image), User(f"scale set {scale_set['name']}", scale_set["id"])
+    for machine in survey.machines:
+        storage = dig(machine, "properties", "storageProfile") or {}
+        user = User(f"VM {machine['name']}", machine["id"], deep=False)
+        if image := dig(storage, "imageReference", "id"):
+            yield str(image), User(user.name, user.id, needs=False, deep=False)
+        for disk in (storage.get("osDisk"), *(storage.get("dataDisks") or [])):
+            if managed := dig(disk, "managedDisk", "id"):
+                yield str(managed), user
+
+
+def _pool(pool: Json, account: ResourceId) -> User:
+    where = ResourceId.parse(pool["id"])
+    own = str(ResourceId(where.subscription, where.resource_group, where.provider, where.path[:1])).lower()
+    name = where.name if own == str(account).lower() else f"{where.path[0][1]}/{where.name}"
+    return User(name, pool["id"])

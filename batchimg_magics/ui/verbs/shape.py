@@ -1,0 +1,74 @@
+"""Options that say what a pool's nodes are. What has parts (mounts, registries, users) is said in YAML."""
+
+from __future__ import annotations
+
+from batchimg_magics.ui.verbs.options import Option, count
+
+__all__ = ["SHAPE"]
+
+
+def _pair(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not equals or not name:
+        raise ValueError("a name and a text belong here")
+    return name, value
+
+
+def _package(word: str) -> tuple[str, str | None]:
+    name, _, version = word.partition("=")
+    return name, version or None
+
+
+_MANY = "may be given several times"
+SHAPE: tuple[Option, ...] = (
+    Option("--start-task", "a command line that each node runs before it takes tasks", metavar="COMMAND"),
+    Option("--task-slots", "tasks that run on a node at once", metavar="N", read=count),
+    Option("--inter-node", "the nodes talk to each other, as MPI needs it; Azure then makes smaller pools"),
+    Option("--subnet", "resource id of the subnet that the nodes join", metavar="ID"),
+    Option("--no-public-address", "the nodes have no public addresses; they need a subnet then"),
+    Option(
+        "--login-ports",
+        f"a port of the nodes that is reached from outside, e.g. 22 for SSH; {_MANY}",
+        metavar="PORT",
+        read=count,
+        gather=tuple,
+    ),
+    Option("--os-disk-gib", "size of the OS disk in GiB, at least the image's", metavar="N", read=count),
+    Option(
+        "--os-disk-type",
+        "kind of the OS disk",
+        metavar="TYPE",
+        words=("Standard_LRS", "StandardSSD_LRS", "Premium_LRS"),
+    ),
+    Option("--container-images", f"a container image to pull onto each node; {_MANY}", metavar="IMAGE", gather=tuple),
+    Option(
+        "--application-packages",
+        f"an application of the Batch account to put on each node; {_MANY}",
+        metavar="NAME[=VERSION]",
+        read=_package,
+        gather=dict,
+    ),
+    Option(
+        "--identities", f"resource id of an identity that the nodes may act as; {_MANY}", metavar="ID", gather=tuple
+    ),
+    Option(
+        "--metadata",
+        f"a name and a text of your own on the pool; {_MANY}",
+        metavar="NAME=TEXT",
+        read=_pair,
+        gather=dict,
+    ),
+    Option(
+        "--tags",
+        f"as --metadata, a tag: it counts in Azure's bills; {_MANY}",
+        metavar="NAME=TEXT",
+        read=_pair,
+        gather=dict,
+    ),
+    Option(
+        "--through",
+        "arm (default), or batch: make the pool through the Batch service, which has no tags and identities",
+        metavar="PLANE",
+        words=("arm", "batch"),
+    ),
+)

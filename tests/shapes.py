@@ -1,0 +1,55 @@
+"""A pool with everything that a pool can have, as a researcher writes it."""
+
+from __future__ import annotations
+
+NETWORK = "/subscriptions/4f1c9a52-7d3e-4b8a-9c60-2e5d81f7a034/resourceGroups/research/providers/Microsoft.Network"
+SUBNET = f"{NETWORK}/virtualNetworks/research-vnet/subnets/default"
+IDENTITY = f"{NETWORK.replace('Network', 'ManagedIdentity')}/userAssignedIdentities/reader"
+#: Environment variable to the secret in it; no answer, table or error may have one of these in it.
+SECRETS = {
+    "BLOB_KEY": "bleu-key-0001",
+    "FILES_KEY": "files-key-0002",
+    "CIFS_PASSWORD": "cifs-word-0003",
+    "REGISTRY_PASSWORD": "registry-word-0004",
+    "USER_PASSWORD": "user-word-0005",
+    "SSH_KEY": "ssh-key-0006",
+    "TOKEN": "token-0007",
+    "DATA_URL": "https://store.blob.core.windows.net/in/data.tar?sv=1&sig=sas-0008",
+}
+COMMON = f"""\
+from_vm: prep-vm
+vm_size: Standard_D4s_v5
+task-slots: 4
+inter-node: true
+subnet: {SUBNET}
+os-disk-gib: 128
+os-disk-type: StandardSSD_LRS
+metadata: {{project: gene, year: 2026}}
+login-ports:
+  - 22
+  - {{port: 8080, name: web, first: 30000, last: 30999, allow: [203.0.113.0/24]}}
+start-task:
+  command-line: /bin/sh -c 'mount -a && ./data/setup'
+  user: worker
+  environment: {{MODE: fast, TOKEN: env:TOKEN}}
+  resource-files:
+    - {{url: env:DATA_URL, path: data.tar, mode: "0640"}}
+    - {{container: scripts, path: scripts, prefix: setup}}
+  retries: 2
+  wait_for_success: false
+mounts:
+  - {{type: blob, account: store, container: data, path: data, key: env:BLOB_KEY, options: -o allow_other}}
+  - {{type: files, account: store, url: "https://store.file.core.windows.net/f", path: f, key: env:FILES_KEY}}
+  - {{type: nfs, source: "10.0.0.4:/export", path: nfs}}
+  - {{type: cifs, source: "//10.0.0.5/share", user: me, password: env:CIFS_PASSWORD, path: share}}
+container-images: [lab.azurecr.io/tool:1]
+container-registries:
+  - {{server: lab.azurecr.io, user: puller, password: env:REGISTRY_PASSWORD}}
+user-accounts:
+  - {{name: worker, password: env:USER_PASSWORD, elevation: admin, uid: 1100, gid: 1100, ssh_private_key: env:SSH_KEY}}
+"""
+#: What only Azure Resource Manager has.
+ARM_ONLY = f"""\
+tags: {{cost-centre: "42"}}
+identities: [{IDENTITY}]
+"""

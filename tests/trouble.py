@@ -1,0 +1,31 @@
+"""Trouble on purpose in the world that a session is connected to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.sim import faults
+
+if TYPE_CHECKING:
+    from batchimg_magics.session import Session
+    from batchimg_magics.sim.world import World
+
+
+def world_of(session: Session) -> World:
+    local = session._linked().local
+    assert local is not None
+    return local._world
+
+
+def fail(session: Session, **fault: Any) -> None:
+    """Let answers fail; without any words, none fails any more."""
+    world = world_of(session)
+    with world.transaction(write=True):
+        faults.set_singles(world, [faults.Fault(**fault)] if fault else [])
+
+
+def scenario(session: Session, name: str) -> None:
+    """Put the session's world into a scenario."""
+    world = world_of(session)
+    with world.transaction(write=True):
+        faults.set_scenario(world, name)
