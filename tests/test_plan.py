@@ -10,6 +10,7 @@ import pytest
 from batchimg_magics.errors import ConflictError, SpecError
 from batchimg_magics.ui.cli import main
 from tests.conftest import LINE
+from tests.documents import GROUP
 from tests.inventory import inventory
 from tests.machines import connected, new_world
 from tests.shells import ipython, value
@@ -43,11 +44,17 @@ def test_a_plan_says_what_for_and_how_long(session: Session) -> None:
     planned = session.plan("genomics", **LINE).set_index("step")
     assert planned.loc["image version", "minutes"] == pytest.approx(7.3)
     assert planned.why.notna().all()
-    assert planned.attrs["caption"] == "pool genomics: 7 steps to do, about 11 min; nothing was changed"
+    caption = planned.attrs["caption"]
+    assert caption.startswith("pool genomics: 7 steps to do, about 11 min, then ")
+    assert caption.endswith(" USD an hour; nothing was changed")
+    cost = planned.loc["nodes", "usd_per_hour"]
+    assert cost > 20 * 0.192  # the dedicated nodes alone, without their disks
+    assert planned.usd_per_hour.notna().sum() == 1
     session.create("genomics", **LINE)
     more = session.plan("genomics", **{**LINE, "nodes": 40}).set_index("step")
     assert list(more.index[more.action != "found"]) == ["nodes"]
     assert more.loc["nodes", "action"] == "would change"
+    assert more.loc["nodes", "usd_per_hour"] > 1.7 * cost  # of the version's disks now, and of twice the nodes
 
 
 def test_a_plan_refuses_what_create_would(session: Session) -> None:
@@ -56,6 +63,18 @@ def test_a_plan_refuses_what_create_would(session: Session) -> None:
         session.plan("genomics", **{**LINE, "vm_size": "Standard_D8s_v5"})
     with pytest.raises(SpecError, match="does not offer"):
         session.plan("other", **{**LINE, "vm_size": "Standard_D4s_v99"})
+
+
+def test_what_nobody_can_price_is_left_open(session: Session, tmp_path: Path) -> None:
+    outside = new_world(tmp_path)
+    url = "https://labstore.blob.core.windows.net/vhds/a.vhd"
+    system = {"osDisk": {"osType": "Linux", "osState": "Generalized", "blobUri": url}}
+    body = {"location": "eastus", "properties": {"hyperVGeneration": "V1", "storageProfile": system}}
+    outside.ask("PUT", "images/blob", body)
+    line = {"node_agent_sku": "batch.node.ubuntu 22.04", "nodes": 2, "vm_size": "Standard_D4s_v3"}
+    planned = connected(session, outside).plan("genomics", from_image=f"{GROUP}/images/blob", **line)
+    assert planned.usd_per_hour.isna().all()
+    assert "USD" not in planned.attrs["caption"]
 
 
 def test_a_plan_of_a_capture_in_place_needs_no_yes(session: Session) -> None:
@@ -82,6 +101,7 @@ def test_the_verbs_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     rows = json.loads(capsys.readouterr().out)
     assert [row["step"] for row in rows][-2:] == ["pool", "nodes"]
     assert rows[0]["usd_per_hour"] is None
+    assert rows[-1]["usd_per_hour"] == 0
     file = tmp_path / "tools.pkr.hcl"
     assert main(["packer", "tools", "--to", "vhd", "--output", str(file)]) == 0
     printed = capsys.readouterr().out

@@ -53,19 +53,23 @@ async def marketplace(azure: Azure, key: str) -> tuple[str, str, str] | None:
         None where the chain is broken: what something was made from may be gone.
     """
     for _ in range(LONGEST_CHAIN):
-        target = ResourceId.parse(key)
-        read = _reader(azure, target)
-        found = None if read is None else await azure.find(read)
-        if found is None:
+        known = await read(azure, key)
+        if known is None:
             return None
-        known = document(found)
         if (said := marketplace_of(known)) is not None:
             return said
-        kind = target.type.partition("/")[2].lower()
+        kind = ResourceId.parse(key).type.partition("/")[2].lower()
         key = next((str(one) for path in _ORIGINS[kind] if (one := dig(known, "properties", *path))), "")
         if not key:
             return None
     return None
+
+
+async def read(azure: Azure, key: str) -> Json | None:
+    """Return the document of a disk, snapshot, managed image, gallery image version or VM; None where it is gone."""
+    call = _reader(azure, ResourceId.parse(key))
+    found = None if call is None else await azure.find(call)
+    return None if found is None else document(found)
 
 
 def marketplace_of(found: Json) -> tuple[str, str, str] | None:

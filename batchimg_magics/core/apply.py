@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import deletion, image_steps, plan, preflight, waiting
+from batchimg_magics.core import deletion, image_steps, outlook, plan, preflight, waiting
 from batchimg_magics.core import migrate as migrating
 from batchimg_magics.core.steps import Outcome
 from batchimg_magics.core.tables import Table
@@ -191,52 +191,6 @@ async def create(azure: Azure, spec: PoolSpec, board: Board, agreed: Agreed) -> 
     return preflight.with_warnings(table, found.findings)
 
 
-async def would(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = False) -> Table:
-    """Say what `create` would do; nothing is changed.
-
-    Returns
-    -------
-    Table
-        One row a step.
-
-    Raises
-    ------
-    SpecError, NotFoundError, ConflictError
-        `create` could not work.
-    """
-    found = await plan.look(azure, spec, yes=True, replace=replace)
-    steps = plan.creation_steps(azure, found, board)
-    done = await waiting.together(*(_is_done(step) for step in steps))
-    rows = [_planned(step, done=one) for step, one in zip(steps, done, strict=True)]
-    minutes = _minutes({step.name: step for step in steps}, {row["step"]: row["minutes"] or 0.0 for row in rows})
-    todo = sum(not one for one in done)
-    caption = f"pool {spec.name}: {todo} steps to do, about {minutes:.0f} min; nothing was changed"
-    return preflight.with_warnings(Table.of("plan", rows, caption), found.findings)
-
-
-async def _is_done(step: Step) -> bool:
-    return step.there is not None and await step.there()
-
-
-def _planned(step: Step, *, done: bool) -> dict[str, Any]:
-    return {
-        "step": step.name,
-        "resource": step.resource.name,
-        "action": "found" if done else step.would,
-        "why": step.why or None,
-        "minutes": 0.0 if done else None if step.expected_s is None else round(step.expected_s / 60, 1),
-        "id": str(step.resource),
-    }
-
-
-def _minutes(steps: dict[str, Step], own: dict[str, float]) -> float:
-    """Return how long steps take together, each beginning when those that it waits for are over."""
-    ends: dict[str, float] = {}
-    for name, step in steps.items():  # a plan names what a step waits for before the step
-        ends[name] = max((ends[before] for before in step.after), default=0.0) + own[name]
-    return max(ends.values(), default=0.0)
-
-
 async def migrate(azure: Azure, name: str, new: str, board: Board, *, dry_run: bool, delete_old: bool) -> Table:
     """Make a pool from a gallery image of what another pool is, which is made from a managed image or a VHD.
 
@@ -262,9 +216,7 @@ async def migrate(azure: Azure, name: str, new: str, board: Board, *, dry_run: b
     found = await migrating.look(azure, name, new)
     steps = migrating.steps(azure, found, board, delete_old=delete_old)
     if dry_run:
-        done = await waiting.together(*(_is_done(step) for step in steps))
-        planned = [_planned(step, done=one) for step, one in zip(steps, done, strict=True)]
-        rows = [{**row, "state": "not begun", "detail": row["why"]} for row in planned]
+        rows = [{**row, "state": "not begun", "detail": row["why"]} for row in await outlook.rows(steps)]
         return Table.of("migrate", rows, f"pool {name}: this is what would be done; nothing was changed")
     run = Run("migrate", steps, board)
     table = await run.tidily(found.imaging, "")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import apply, nodes, pools, pools_table
+from batchimg_magics.core import apply, nodes, outlook, pools, pools_table
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import PoolSpec, pool_name
 
@@ -40,7 +40,7 @@ def _plan(
     link: Link, name: str, *, spec: Mapping[str, Any] | str | None = None, replace: bool = False, **options: Any
 ) -> Job:
     wanted = PoolSpec.build(name, spec, **options)
-    return lambda board: apply.would(link.azure, wanted, board, replace=replace)
+    return lambda board: outlook.table(link.azure, wanted, board, replace=replace)
 
 
 def _nodes(link: Link, name: str, *, counts: bool = False) -> Job:

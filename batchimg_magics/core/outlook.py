@@ -1,0 +1,92 @@
+"""What `create` would do, how long that takes and what it will cost: everything is looked at, nothing is changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core import ancestry, plan, preflight, pricing, waiting
+from batchimg_magics.core.azure import dig
+from batchimg_magics.core.pools import Image
+from batchimg_magics.core.tables import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.plan import Creation
+    from batchimg_magics.core.progress import Board
+    from batchimg_magics.core.steps import Step
+    from batchimg_magics.spec import PoolSpec
+
+__all__ = ["rows", "table"]
+
+#: What stands for disks of whose kind nothing is said, as in `pricing`: the dearest that Batch attaches.
+_DISK_SKU = "Premium_LRS"
+
+
+async def table(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = False) -> Table:
+    """Return what `create` would do, one step a row.
+
+    Raises
+    ------
+    SpecError, NotFoundError, ConflictError
+        `create` could not work.
+    """
+    found = await plan.look(azure, spec, yes=True, replace=replace)
+    steps = plan.creation_steps(azure, found, board)
+    planned, cost = await waiting.together(rows(steps), _usd_per_hour(azure, found))
+    planned[-1]["usd_per_hour"] = cost
+    minutes = _minutes(steps, {row["step"]: row["minutes"] or 0.0 for row in planned})
+    todo = sum(row["action"] != "found" for row in planned)
+    price = "" if cost is None else f", then {cost:.2f} USD an hour"
+    caption = f"pool {spec.name}: {todo} steps to do, about {minutes:.0f} min{price}; nothing was changed"
+    return preflight.with_warnings(Table.of("plan", planned, caption), found.findings)
+
+
+async def rows(steps: Sequence[Step]) -> list[dict[str, Any]]:
+    """Return what is to be done of steps, one a row."""
+    done = await waiting.together(*(_is_done(step) for step in steps))
+    return [_row(step, done=one) for step, one in zip(steps, done, strict=True)]
+
+
+async def _is_done(step: Step) -> bool:
+    return step.there is not None and await step.there()
+
+
+def _row(step: Step, *, done: bool) -> dict[str, Any]:
+    return {
+        "step": step.name,
+        "resource": step.resource.name,
+        "action": "found" if done else step.would,
+        "why": step.why or None,
+        "minutes": 0.0 if done else None if step.expected_s is None else round(step.expected_s / 60, 1),
+        "id": str(step.resource),
+    }
+
+
+def _minutes(steps: Sequence[Step], own: Mapping[str, float]) -> float:
+    """Return how long steps take together, each beginning when those that it waits for are over."""
+    ends: dict[str, float] = {}
+    for step in steps:  # a plan names what a step waits for before the step
+        ends[step.name] = max((ends[before] for before in step.after), default=0.0) + own[step.name]
+    return max(ends.values(), default=0.0)
+
+
+async def _usd_per_hour(azure: Azure, found: Creation) -> float | None:
+    """Return what the nodes that are wanted cost an hour with their disks; None where a price is not known."""
+    spec, image = found.spec, found.imaging
+    if image.version is not None or image.road.pinned:
+        rates = await pricing.of_pool(azure, found.body(Image(image.known_id, image.hash)))
+    else:
+        rates = await pricing.rates(azure, found.size, found.source.os_type, await _disks(azure, found))
+    return rates.cost(spec.nodes, spec.spot)
+
+
+async def _disks(azure: Azure, found: Creation) -> list[pricing.Disk] | None:
+    """Return the disks that each node will have; None where nothing tells how large they are."""
+    ids = [disk.id for disk in found.source.disks if disk.id.startswith("/")]
+    if len(ids) < len(found.source.disks):
+        return None  # of blobs, whose size no resource tells
+    documents = await waiting.together(*(ancestry.read(azure, key) for key in ids))
+    sizes = [dig(one, "properties", "diskSizeGB") for one in documents]
+    return [pricing.Disk(_DISK_SKU, size) for size in sizes] if sizes and None not in sizes else None
