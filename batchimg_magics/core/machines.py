@@ -24,6 +24,7 @@ API_VERSION = "2024-07-01"
 COMMAND_TIMEOUT_S = 5400.0
 _GENERALIZED = "OSState/generalized"
 _POWER = "PowerState/"
+_OVER = frozenset({"succeeded", "failed", "canceled"})
 _PASSING = frozenset({"starting", "stopping", "deallocating"})
 
 
@@ -75,31 +76,37 @@ async def settled(azure: Azure, vm: ResourceId) -> Json:
     ------
     NotFoundError
         It is gone.
-    ProvisioningError
-        What was going on with it failed.
     """
 
-    async def there() -> Json:
-        found = await read(azure, vm)
-        if found is None:
-            raise NotFoundError(f"VM {vm.name!r} is gone", hint="run the same line again", status_code=404)
-        return found
-
     async def look() -> Look[Json]:
-        found = await there()
-        return Look(power(found) not in _PASSING, found)
+        found = await _there(azure, vm)
+        # That something failed once, an extension perhaps, says nothing about what is to be done now.
+        at_work = str(dig(found, "properties", "provisioningState")).lower() not in _OVER
+        return Look(not at_work and power(found) not in _PASSING, found)
 
-    await waiting.provisioned(azure, there, what=f"VM {vm.name}")
     return await waiting.until(azure, look, what=f"VM {vm.name} to settle")
+
+
+async def _there(azure: Azure, vm: ResourceId) -> Json:
+    found = await read(azure, vm)
+    if found is None:
+        raise NotFoundError(f"VM {vm.name!r} is gone", hint="run the same line again", status_code=404)
+    return found
 
 
 # -- what is done to one -----------------------------------------------------------------------------------------
 
 
 async def make(azure: Azure, vm: ResourceId, body: Json) -> bool:
-    """See to it that a VM is there; tell whether it was made, and not found."""
+    """See to it that a VM is there; tell whether it was made, and not found.
+
+    Raises
+    ------
+    ProvisioningError
+        Azure failed at it.
+    """
     if await read(azure, vm) is not None:
-        await settled(azure, vm)
+        await waiting.provisioned(azure, lambda: _there(azure, vm), what=f"VM {vm.name}")
         return False
     begin = azure.compute_of(vm).virtual_machines.begin_create_or_update(
         vm.resource_group, vm.name, wire(body), **waiting.FIRST_ANSWER
