@@ -301,6 +301,21 @@ def test_missing_actions_are_named_and_what_is_barred_is_said(session: Session, 
         session.create("genomics", **LINE)
 
 
+def test_what_a_role_takes_back_is_missing(session: Session, tmp_path: Path) -> None:
+    world = str(tmp_path / "world.db")
+    session.connect(world=world, speed="max")
+    session.close()
+    outside = Outside(tmp_path / "world.db")
+    most = {"Name": "most", "Actions": ["MICROSOFT.*"], "NotActions": ["microsoft.compute/galleries/*/write"]}
+    outside.assign(most, f"/subscriptions/{SUBSCRIPTION}")
+    outside.close()
+    session.connect(world=world, speed="max")
+    found = row(session.check("prep-vm"), "permissions")["found"]
+    assert found.endswith(
+        "you may not: Microsoft.Compute/galleries/images/write, Microsoft.Compute/galleries/images/versions/write"
+    )
+
+
 def test_who_may_make_and_not_delete_is_warned(session: Session, tmp_path: Path) -> None:
     world = str(tmp_path / "world.db")
     session.connect(world=world, speed="max")
