@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.sim.planes import bad_json
 from batchimg_magics.sim.wire import Refusal
 
 if TYPE_CHECKING:
@@ -179,6 +180,11 @@ def identity(world: World, key: str, asked: dict[str, Any]) -> dict[str, Any]:
         The world, and the resource's id.
     asked
         As a body has them.
+
+    Raises
+    ------
+    Refusal
+        They are not of the right JSON type.
     """
 
     def guid(about: str) -> str:
@@ -188,6 +194,8 @@ def identity(world: World, key: str, asked: dict[str, Any]) -> dict[str, Any]:
     if "systemassigned" in str(known["type"]).lower():
         known |= {"principalId": guid(f"{key}/principal"), "tenantId": guid("tenant")}
     if listed := asked.get("userAssignedIdentities"):
+        if not isinstance(listed, dict):
+            raise bad_json("arm", "identity.userAssignedIdentities is not an object")
         known["userAssignedIdentities"] = {
             one: {"principalId": guid(f"{one}/principal"), "clientId": guid(f"{one}/client")} for one in listed
         }

@@ -55,6 +55,16 @@ def test_storage_of_an_account_says_when_its_keys_were_synchronized(azure: Azure
     assert (refused.status, refused.code) == (400, "MissingRequiredProperty")
 
 
+@pytest.mark.parametrize("path", [OTHER, f"{ACCOUNT_ID}/pools/p"])
+@pytest.mark.parametrize("listed", [True, "x", ["x"]])
+def test_identities_are_an_object(azure: Azure, path: str, listed: Any) -> None:
+    azure.add()
+    pool = azure.arm("GET", f"{ACCOUNT_ID}/pools/p").body["properties"]
+    body = {"location": "eastus", "identity": {"type": "UserAssigned", "userAssignedIdentities": listed}}
+    refused = azure.arm("PUT", path, body if path == OTHER else body | {"properties": pool})
+    assert (refused.status, refused.code) == (400, "InvalidRequestContent")
+
+
 def test_a_user_subscription_account_needs_a_vault_and_has_no_quotas(azure: Azure) -> None:
     refused = make(azure, poolAllocationMode="UserSubscription")
     assert (refused.status, refused.code) == (400, "InvalidRequestBody")
