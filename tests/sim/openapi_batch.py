@@ -37,6 +37,10 @@ def prepared() -> Azure:
     for name, command in (("f", "exit 2"), ("t", "sleep 900"), ("w", "sleep 900")):
         made.batch("POST", "/jobs/j/tasks", {"id": name, "commandLine": command})
     made.batch("POST", f"/pools/work/nodes/{made.nodes('work')[0]['id']}/users", {"name": "guest"})
+    made.arm("PUT", "/applications/tool", {"properties": {"displayName": "Tool"}})
+    for version in ("1.0", "2.0"):
+        made.arm("PUT", f"/applications/tool/versions/{version}")
+    made.arm("POST", "/applications/tool/versions/1.0/activate", {"format": "zip"})
     made.clock.advance(60)
     return made
 
@@ -133,6 +137,16 @@ _ON_ARM = {
 }
 #: operationId of Resource Manager -> good requests.
 ON_ARM: dict[str, list[Exchange]] = {
+    "ApplicationPackage_Activate": [Exchange(body={"format": "zip"})],
+    "ApplicationPackage_Create": [Exchange(names={"versionName": "3.0"}, body={"properties": {}})],
+    "ApplicationPackage_Delete": [Exchange(), Exchange(204, {"versionName": "none"})],
+    "ApplicationPackage_Get": [Exchange(), Exchange(names={"versionName": "1.0"})],
+    "ApplicationPackage_List": [Exchange()],
+    "Application_Create": [Exchange(names={"applicationName": "new"}, body={"properties": {"allowUpdates": True}})],
+    "Application_Delete": [Exchange(204, {"applicationName": "none"})],
+    "Application_Get": [Exchange()],
+    "Application_List": [Exchange()],
+    "Application_Update": [Exchange(body={"properties": {"defaultVersion": "1.0"}})],
     "BatchAccount_Create": [
         Exchange(202, {"accountName": "fresh"}, {"location": "eastus", "tags": {"a": "b"}}),
         Exchange(200, {}, {"location": "eastus", "tags": {"a": "b"}}),
@@ -169,6 +183,8 @@ NAMES = {
     "jobId": "j",
     "taskId": "t",
     "userName": "guest",
+    "applicationName": "tool",
+    "versionName": "2.0",
 }
 
 
