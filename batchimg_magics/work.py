@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 SLICE_S = 0.1
 #: Options that say where the waiting is done, not what is done: no part of what a line means.
 _MANNERS = frozenset({"wait"})
-#: Options whose mapping is written NAME=VALUE, once for each.
-_PAIRS = frozenset({"replicas", "application_packages", "metadata", "tags"})
 
 
 class Work:
