@@ -57,12 +57,13 @@ def asked(work: Callable[[Azure, Listener], Coroutine[Any, Any, Any]], cache: Pa
 
 def test_a_node_costs_its_vm_and_its_disks() -> None:
     async def work(azure: Azure, listener: Listener) -> Rates:
-        linux = await pricing.rates(azure, "Standard_D4s_v5", "linux", [Disk("premium_lrs", 30)])
+        linux = await pricing.rates(azure, "STANDARD_D4S_V5", "linux", [Disk("premium_lrs", 30)])
         windows = await pricing.rates(azure, "Standard_D4s_v5", "Windows")
         assert (windows.dedicated_usd_per_hour or 0) > (linux.dedicated_usd_per_hour or 0)
         assert (linux.spot_usd_per_hour or 1) < (linux.dedicated_usd_per_hour or 0)
         assert all("authorization" not in {name.lower() for name in one.headers} for one in listener.prices)
         assert len(listener.prices) == 2
+        assert "armSkuName+eq+%27Standard_D4s_v5%27" in listener.prices[0].url
         return linux
 
     rates = asked(work)

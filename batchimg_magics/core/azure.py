@@ -19,6 +19,8 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.rest import HttpRequest
 
+from batchimg_magics.core.budget import Budget
+from batchimg_magics.core.ledger import Ledger
 from batchimg_magics.errors import (
     AuthenticationError,
     BatchImgError,
@@ -115,6 +117,10 @@ class Azure:
         How requests are sent, and what `sleep` goes through.
     cache
         A directory for what Azure tells everybody; None: it is kept in memory.
+    ledger
+        The file of what was made and measured; None: in memory.
+    budget
+        What everything in the account may cost; None: no limit.
     """
 
     def __init__(
@@ -124,12 +130,18 @@ class Azure:
         transport: AsyncHttpTransport[Any, Any],
         *,
         cache: Path | None = None,
+        ledger: Path | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.scope = scope
+        self.ledger = Ledger(ledger, str(scope.account_id))
+        self.budget = budget or Budget()
         self._cache = cache
         self._credential = credential
         self._transport = transport
         self._options: dict[str, Any] = {"per_retry_policies": [_Watch(self)], "transport": transport}
+        #: What was read once and does not change: who reads it, keeps it here.
+        self.kept: dict[str, Any] = {}
         self._base: float | None = None
         self._account: Json | None = None
         self._batch: BatchClient | None = None
@@ -202,6 +214,7 @@ class Azure:
             if client is not None:
                 await client.close()
         await self._credential.close()
+        self.ledger.close()
 
     # -- asking --------------------------------------------------------------------------------------------------
 

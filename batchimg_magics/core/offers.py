@@ -75,9 +75,19 @@ def _marketplace(supported: Json) -> tuple[str, ...]:
 
 
 async def sizes(azure: Azure) -> list[Json]:
-    """Return the VM sizes that Batch offers in the account's region."""
-    region = str((await azure.account())["location"])
-    return await azure.listed(azure.management.location.list_supported_virtual_machine_skus(region))
+    """Return the VM sizes that Batch offers in the account's region; they are read once."""
+    if "sizes" not in azure.kept:
+        region = str((await azure.account())["location"])
+        pages = azure.management.location.list_supported_virtual_machine_skus(region)
+        azure.kept["sizes"] = await azure.listed(pages)
+    found: list[Json] = azure.kept["sizes"]
+    return found
+
+
+async def spelt(azure: Azure, size: str) -> str:
+    """Return a VM size as its own name is spelt: Azure Resource Manager shows a pool's in capitals, Batch in small."""
+    names = {one["name"].lower(): str(one["name"]) for one in await sizes(azure)}
+    return names.get(size.lower(), size)
 
 
 async def vm_size(azure: Azure, asked: str) -> Json:

@@ -10,9 +10,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import price_list
+from batchimg_magics.core import offers, price_list, versions
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.errors import AuthenticationError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,8 +37,6 @@ _LEAST_HDD_TIER = 4
 _DEAREST = "Premium_LRS"
 #: Source: Batch service, DataDisk, storageAccountType: "If omitted, the default is "standard_lrs"".
 _DATA_DISK = "Standard_LRS"
-#: Image versions are read across subscriptions, which the SDK's client cannot.
-_GALLERY_API_VERSION = "2024-03-03"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +126,15 @@ async def rates(azure: Azure, size: str, os_type: str, disks: Sequence[Disk] | N
     azure
         Whose account.
     size
-        VM size as Azure spells it, e.g. ``Standard_D4s_v5``.
+        VM size, in any case.
     os_type
         ``Linux`` or ``Windows``, in any case.
     disks
         The managed disks of one node; None: not known.
     """
     region = region_key(str((await azure.account())["location"]))
+    # The list tells names apart by case.
+    size = await offers.spelt(azure, size)
     rows, read = await azure.prices.rows(f"serviceName eq 'Virtual Machines' and armSkuName eq '{size}'", region)
     windows, now = os_type.lower() == "windows", azure.now()
     dates, by_tier = [read], dict[str, float]()
@@ -173,7 +172,6 @@ async def of_pool(azure: Azure, pool: Json) -> Rates:
     machine = dig(pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration") or {}
     agent = str(machine.get("nodeAgentSkuId")).lower()
     os_type = "Windows" if agent.startswith("batch.node.windows") else "Linux"
-    # Pages of prices are told apart by case, and the data plane's way of spelling a size is in lower case.
     return await rates(azure, str(pool["properties"]["vmSize"]), os_type, await disks_of(azure, machine))
 
 
@@ -189,7 +187,7 @@ async def disks_of(azure: Azure, machine: Json) -> list[Disk] | None:
     machine
         A pool's ``virtualMachineConfiguration``, as Azure Resource Manager writes it.
     """
-    image = await _image_sizes(azure, dig(machine, "imageReference", "id"))
+    image = await versions.disk_sizes(azure, dig(machine, "imageReference", "id"))
     system = machine.get("osDisk") or {}
     disks = [Disk(_sku(one, _DATA_DISK), one.get("diskSizeGB")) for one in machine.get("dataDisks") or []]
     disks += [Disk(_DEAREST, size_gib) for size_gib in image[1:]]
@@ -203,19 +201,3 @@ async def disks_of(azure: Azure, machine: Json) -> list[Disk] | None:
 
 def _sku(disk: Json, default: str) -> str:
     return str(dig(disk, "managedDisk", "storageAccountType") or disk.get("storageAccountType") or default)
-
-
-async def _image_sizes(azure: Azure, image_id: str | None) -> list[int | None]:
-    """Return the sizes of an image version's disks, the OS disk first; nothing where they cannot be read.
-
-    The data disks of an image are attached to every node.
-    """
-    if not image_id or "/versions/" not in image_id.lower():
-        return []
-    try:
-        answer = await azure.get(f"{image_id}?api-version={_GALLERY_API_VERSION}")
-    except (NotFoundError, AuthenticationError):
-        return []
-    storage = dig(answer.json(), "properties", "storageProfile")
-    data = dig(storage, "dataDiskImages") or []
-    return [dig(storage, "osDiskImage", "sizeInGB"), *(one.get("sizeInGB") for one in data)]
