@@ -1,0 +1,156 @@
+"""What kind of outcome a resize's errors make, and the cause in plain words.
+
+The classes are those of the resize table. Codes decide where there are codes; what Compute said inside of an
+``AllocationFailed`` is told by its own code, and by its words only where that code says nothing (``BadRequest``).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import provider_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from batchimg_magics.core.provider_errors import Cause
+
+#: (code, message, values as "name: value") of a resize error, as `pools.State` has it.
+ResizeProblem = tuple[str, str, str]
+
+#: From the gravest on: where there are several errors, the gravest decides.
+_GRAVITY = ("fatal", "quota", "foreign", "stopped", "passing", "short", "done")
+
+
+@dataclass(frozen=True, slots=True)
+class Fatal:
+    """A cause after which the same request can only fail again.
+
+    Parameters
+    ----------
+    name
+        What is wrong, in words.
+    mend
+        What to do about it.
+    codes
+        The provider's codes for it, in lower case.
+    words
+        What its message says where the code says nothing, in lower case.
+    """
+
+    name: str
+    mend: str
+    codes: frozenset[str] = frozenset()
+    words: tuple[str, ...] = ()
+
+
+#: Source: Batch service, pool resize errors; Compute's common deployment errors; FACTS 5 and 7.
+FATAL = (
+    Fatal(
+        "the image is gone",
+        "make the pool anew from an image that is there",
+        frozenset({"notfound", "resourcenotfound", "imagenotfound", "galleryimagenotfound", "parentresourcenotfound"}),
+        ("the image", "was not found"),
+    ),
+    Fatal(
+        "the image's Hyper-V generation does not fit the VM size",
+        "choose a VM size of the image's generation",
+        words=("hypervisor generation",),
+    ),
+    Fatal(
+        "the image's architecture does not fit the VM size",
+        "choose a VM size of the image's architecture",
+        words=("cpu architecture",),
+    ),
+    Fatal(
+        "the security type of the pool does not fit its image or size",
+        "make the pool anew with the security type of the VM that the image was made from",
+        words=("security", "support"),
+    ),
+    Fatal(
+        "the VM size is not offered here",
+        "choose another VM size",
+        frozenset({"skunotavailable", "unsupportedvmsize", "notavailableforsubscription", "invalidvmsize"}),
+    ),
+    Fatal(
+        "Batch has no permission for what the pool is made from",
+        "give the Batch account Reader and disks/beginGetAccess on the image",
+        frozenset({"authorizationfailed", "linkedauthorizationfailed", "linkedinvalidpropertyid", "accessdenied"}),
+        ("does not have", "permission"),
+    ),
+    Fatal(
+        "a policy of the subscription forbids it",
+        "ask whoever sets the policies of the subscription",
+        frozenset({"requestdisallowedbypolicy"}),
+    ),
+    Fatal(
+        "the subnet has no more addresses",
+        "use a larger subnet, or fewer nodes",
+        frozenset({"subnetisfull"}),
+        ("subnet", "address"),
+    ),
+    Fatal("Azure does not take the pool's settings", "mend what the message names", frozenset({"invalidparameter"})),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a resize came to.
+
+    Parameters
+    ----------
+    kind
+        One of `schemas.OUTCOMES`.
+    code
+        Azure's code; None where there was no error.
+    message
+        What happened, in one plain sentence; None likewise.
+    mend
+        What to do about it; may be empty.
+    """
+
+    kind: str = "done"
+    code: str | None = None
+    message: str | None = None
+    mend: str = ""
+
+
+def judge(errors: Iterable[ResizeProblem]) -> Verdict:
+    """Return what a resize's errors come to; a code that is not known counts as ``short``."""
+    return min(map(_verdict, errors), key=lambda one: _GRAVITY.index(one.kind), default=Verdict())
+
+
+def _verdict(error: ResizeProblem) -> Verdict:
+    code, message, values = error
+    word = code.lower()
+    if word == "resizestopped":
+        return Verdict("stopped", code, _sentence(message))
+    if "quota" in word or word == "communicationenabledpoolreachedmaxvmcount":
+        return Verdict("quota", code, _sentence(message))
+    cause = provider_errors.innermost(values) if values else None
+    if (fatal := _fatal(word, cause)) is not None:
+        return Verdict("fatal", code, _sentence(f"{fatal.name} ({cause})" if cause else fatal.name), fatal.mend)
+    if cause is not None and _is_limit(cause):
+        return Verdict("quota", code, _sentence(str(cause)))
+    said = f"{message} ({cause})" if cause else message
+    return Verdict("passing" if word == "allocationfailed" else "short", code, _sentence(said))
+
+
+def _fatal(word: str, cause: Cause | None) -> Fatal | None:
+    codes = {word, cause.code.lower()} if cause else {word}
+    by_code = next((one for one in FATAL if one.codes & codes), None)
+    if by_code is not None or cause is None:
+        return by_code
+    said = cause.message.lower()
+    return next((one for one in FATAL if one.words and all(part in said for part in one.words)), None)
+
+
+def _is_limit(cause: Cause) -> bool:
+    """Tell whether a provider says that a limit of its own is reached."""
+    said = f"{cause.code} {cause.message}".lower()
+    return "quota" in said or ("limit" in said and ("reached" in said or "exceed" in said))
+
+
+def _sentence(text: str) -> str:
+    return " ".join(text.split()).removeprefix("Reason: ").rstrip(".")

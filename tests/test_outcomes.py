@@ -1,0 +1,88 @@
+"""Azure's errors, told as a class and a plain sentence."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from batchimg_magics.core import provider_errors
+from batchimg_magics.core.outcomes import judge
+
+FAILED = "Desired number of dedicated nodes could not be allocated"
+
+
+def provider(code: str, message: str) -> str:
+    return "Provider Error Json: " + json.dumps({"error": {"code": code, "message": message}})
+
+
+@pytest.mark.parametrize(
+    ("code", "values", "kind", "said"),
+    [
+        ("AllocationTimedout", "", "short", "could not be allocated"),
+        ("ResizeStopped", "", "stopped", "could not be allocated"),
+        ("AccountCoreQuotaReached", "", "quota", "could not be allocated"),
+        ("AccountVMSeriesCoreQuotaReached", "", "quota", "could not be allocated"),
+        ("AccountSpotCoreQuotaReached", "", "quota", "could not be allocated"),
+        ("CommunicationEnabledPoolReachedMaxVMCount", "", "quota", "could not be allocated"),
+        ("UnsupportedVMSize", "", "fatal", "the VM size is not offered here"),
+        ("SomethingNew", "", "short", "could not be allocated"),
+        ("AllocationFailed", "", "passing", "could not be allocated"),
+        ("AllocationFailed", provider("InternalExecutionError", "An internal error"), "passing", "An internal error"),
+        ("AllocationFailed", provider("NotFound", "The image 'x' was not found."), "fatal", "the image is gone"),
+        ("AllocationFailed", provider("SkuNotAvailable", "The size is not available"), "fatal", "is not offered here"),
+        ("AllocationFailed", provider("LinkedAuthorizationFailed", "no"), "fatal", "Batch has no permission"),
+        ("AllocationFailed", provider("RequestDisallowedByPolicy", "no"), "fatal", "a policy of the subscription"),
+        ("AllocationFailed", provider("SubnetIsFull", "no"), "fatal", "the subnet has no more addresses"),
+        (
+            "AllocationFailed",
+            provider("BadRequest", "The selected VM size 'S' cannot boot Hypervisor Generation '2'."),
+            "fatal",
+            "Hyper-V generation does not fit",
+        ),
+        (
+            "AllocationFailed",
+            provider("BadRequest", "only supports creation of VMs with 'TrustedLaunch' security type."),
+            "fatal",
+            "security type",
+        ),
+        (
+            "AllocationFailed",
+            provider("OperationNotAllowed", "exceeding approved Total Regional Cores quota"),
+            "quota",
+            "approved Total Regional Cores quota",
+        ),
+        ("AllocationFailed", "Reason: The limit of nodes has been reached", "quota", "limit of nodes"),
+    ],
+)
+def test_every_error_has_a_class_and_a_sentence(code: str, values: str, kind: str, said: str) -> None:
+    verdict = judge([(code, FAILED, values)])
+    assert (verdict.kind, verdict.code) == (kind, code)
+    assert said in (verdict.message or "")
+    assert "{" not in (verdict.message or "")
+    assert bool(verdict.mend) == (kind == "fatal")
+
+
+def test_the_gravest_of_several_decides() -> None:
+    errors = [(code, FAILED, "") for code in ("AllocationTimedout", "AccountCoreQuotaReached", "ResizeStopped")]
+    assert judge(errors).code == "AccountCoreQuotaReached"
+    assert judge([]).kind == "done"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("it just failed", "it just failed"),
+        ("{ torn", "{ torn"),
+        (json.dumps({"error": {"code": "C", "message": "plain"}}), "C: plain"),
+        (json.dumps({"error": {"code": "BadRequest", "message": "outer", "details": [{"code": "In", "message": "n"}]}}),
+         "In: n"),
+        (json.dumps({"code": "DeploymentFailed", "message": json.dumps({"error": {"code": "X", "message": "deep"}})}),
+         "X: deep"),
+        (json.dumps({"error": {"code": "Quota", "message": "Quota is reached"}}), "Quota is reached"),
+        (json.dumps({"error": {"code": "A", "innererror": {"code": "B", "message": "b\nRequestId:1"}}}), "B: b"),
+        (json.dumps({"error": {"code": "BadRequest", "message": {"lang": "en", "value": "told"}}}), "BadRequest: told"),
+    ],
+)  # fmt: skip
+def test_json_in_json_is_unpacked(text: str, said: str) -> None:
+    assert str(provider_errors.innermost(text)) == said
