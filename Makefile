@@ -24,7 +24,7 @@ help:
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable '.[lab,server]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[lab,plot,server]' --group dev
 	touch $@
 
 demo: $(READY)

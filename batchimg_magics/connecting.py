@@ -6,7 +6,7 @@ import contextlib
 import datetime as dt
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -15,6 +15,7 @@ import yaml
 from batchimg_magics import profiles
 from batchimg_magics.core import pools
 from batchimg_magics.core.azure import Azure, Scope
+from batchimg_magics.core.budget import Budget
 from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import BatchImgError, NotConnectedError, SpecError
 from batchimg_magics.resource_ids import ResourceId
@@ -62,6 +63,8 @@ class Target:
         A saved connection.
     save_as
         The name to save this one under.
+    max_cost_per_hour
+        US dollars that all pools of the account may cost an hour.
     """
 
     world: str | None = None
@@ -76,6 +79,7 @@ class Target:
     account: str | None = None
     profile: str | None = None
     save_as: str | None = None
+    max_cost_per_hour: float | None = None
 
     @property
     def is_local(self) -> bool:
@@ -146,6 +150,7 @@ def _open_local(target: Target, through: Callable[[Transport], Transport]) -> Li
             hint="give --subscription, --resource-group and --account; without any of them the local Azure is used",
         )
     world, speed, start = _world(target.world), _speed(target.speed), _moment(target.date)
+    budget = Budget(_limit(target.max_cost_per_hour))
     documents = [document for file in target.import_files for document in _documents(file)]
     try:
         local = open_local(world, speed=speed, scenario=target.scenario, start=start, seed=target.seed or 0)
@@ -164,7 +169,10 @@ def _open_local(target: Target, through: Callable[[Transport], Transport]) -> Li
     except BaseException:
         local.close()
         raise
-    return Link(Azure(scope, local.credential, through(local.transport)), local.new_event_loop(), local.moving, local)
+    # Its prices are its own and are kept nowhere; its ledger lies beside it.
+    ledger = None if world == MEMORY else Path(world).with_suffix(".ledger.db")
+    azure = Azure(scope, local.credential, through(local.transport), ledger=ledger, budget=budget)
+    return Link(azure, local.new_event_loop(), local.moving, local)
 
 
 def _world(asked: str | None) -> str:
@@ -186,6 +194,12 @@ def _speed(asked: str | float | None) -> float | None:
     if not 0 < speed < float("inf"):
         raise SpecError(f"a speed of {text!r}", hint="give simulated seconds a second, e.g. 60, or max")
     return speed
+
+
+def _limit(asked: float | None) -> float | None:
+    if asked is not None and not 0 < asked < float("inf"):
+        raise SpecError(f"--max-cost-per-hour is {asked}", hint="give US dollars, above 0")
+    return asked
 
 
 def _moment(date: str | dt.datetime | None) -> dt.datetime | None:
@@ -241,7 +255,7 @@ def _open_real(target: Target, through: Callable[[Transport], Transport]) -> Lin
 
     from azure.core.pipeline.transport import AioHttpTransport
     from azure.identity.aio import DefaultAzureCredential
-    from platformdirs import user_cache_path
+    from platformdirs import user_cache_path, user_data_path
 
     if target.profile:
         profile = profiles.recall(target.profile)
@@ -254,6 +268,8 @@ def _open_real(target: Target, through: Callable[[Transport], Transport]) -> Lin
         if missing := [option for option, value in parts.items() if not value]:
             raise SpecError(f"{', '.join(missing)} missing", hint=f"a connection to Azure needs {', '.join(parts)}")
         profile = profiles.Profile(str(target.subscription), str(target.resource_group), str(target.account))
+    if _limit(target.max_cost_per_hour) is not None:
+        profile = replace(profile, max_cost_per_hour=target.max_cost_per_hour)
     if target.world or target.import_files or target.scenario:
         raise SpecError(
             "--world, --scenario and --import are of the local Azure", hint="leave them out, or --subscription"
@@ -261,9 +277,14 @@ def _open_real(target: Target, through: Callable[[Transport], Transport]) -> Lin
     if target.save_as:
         profiles.save(target.save_as, profile)
     scope = Scope(profile.subscription, profile.resource_group, profile.account)
-    # The local Azure's prices are its own, and are kept nowhere.
-    cache = user_cache_path("batchimg")
-    azure = Azure(scope, DefaultAzureCredential(), through(AioHttpTransport()), cache=cache)
+    azure = Azure(
+        scope,
+        DefaultAzureCredential(),
+        through(AioHttpTransport()),
+        cache=user_cache_path("batchimg"),
+        ledger=user_data_path("batchimg") / "ledger.db",
+        budget=Budget(profile.max_cost_per_hour),
+    )
     return Link(azure, asyncio.new_event_loop(), contextlib.nullcontext)
 
 
@@ -291,6 +312,7 @@ async def table(link: Link) -> Table:
         "pool_quota": props.get("poolQuota"),
         "dedicated_core_quota": props.get("dedicatedCoreQuota"),
         "spot_core_quota": props.get("lowPriorityCoreQuota"),
+        "max_usd_per_hour": azure.budget.usd_per_hour,
         "world": None if local is None else local.world_path,
         "speed": None if local is None else f"{local.speed:g}" if local.speed else "max",
         "time": dt.datetime.fromtimestamp(azure.now(), dt.UTC).replace(microsecond=0),

@@ -23,11 +23,14 @@ class Profile:
     ----------
     subscription, resource_group, account
         As Azure names them.
+    max_cost_per_hour
+        US dollars that all pools of the account may cost an hour; None: no limit.
     """
 
     subscription: str
     resource_group: str
     account: str
+    max_cost_per_hour: float | None = None
 
 
 def _file() -> Path:

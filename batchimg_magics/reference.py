@@ -32,6 +32,7 @@ and so does `%%batchimg x << ...` for a cell.
 #: Tables that a verb answers with beside its own, and when.
 _MORE = {
     "nodes": ("node counts", "With `--counts`:"),
+    "autoscale": ("autoscale variables", "With `--evaluate`:"),
     "vms": ("vm login", "With `--connect`:"),
     "orphans": ("delete", "With `--delete`:"),
 }

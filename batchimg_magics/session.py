@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from batchimg_magics import connecting, profiles
@@ -40,7 +41,7 @@ NAMES_PATIENCE_S = 0.5
 #: Real seconds at least between two looks at a pool in a local Azure, whose hours may be minutes here.
 SECONDS_BETWEEN_LOOKS = 0.5
 #: Verbs that change a pool: one at a time for each.
-_CHANGING = frozenset({"create", "resize", "delete", "migrate"})
+_CHANGING = frozenset({"create", "resize", "repair", "autoscale", "delete", "migrate"})
 
 
 class Session(Verbs):
@@ -158,9 +159,11 @@ class Session(Verbs):
         name = str(new.options.get("name", "")).lower()
         sweeps = new.verb == "orphans" and new.options.get("delete")
         for work in self._works.values():
-            both = {work.verb, new.verb} <= _CHANGING and str(work.options.get("name", "")).lower() == name
+            both = {work.verb, new.verb} <= _CHANGING
+            other = str(work.options.get("name", "")).lower()
+            same = both and (fnmatchcase(other, name) or fnmatchcase(name, other))
             # What is being made for a pool that is not there yet looks like an orphan.
-            if both or (sweeps and work.verb in _CHANGING):
+            if same or (sweeps and work.verb in _CHANGING):
                 raise ConflictError(
                     f"`{work.resume_line}` is still going on",
                     hint=f"wait for it (the same line joins it), or `{work.stop_line}` first",

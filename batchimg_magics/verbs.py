@@ -229,24 +229,34 @@ class Verbs(ABC):
         *,
         nodes: int | None = None,
         spot: int | None = None,
-        timeout: str | float | None = None,
-        until: str = "ready",
+        drain: str | None = None,
+        autoscale_off: bool = False,
+        dry_run: bool = False,
+        yes: bool = False,
         wait: bool = True,
+        **policy: Any,
     ) -> pd.DataFrame:
         """Bring a pool to a size, in as many rounds as it takes.
 
         Parameters
         ----------
         name
-            The pool's.
+            The pool's, or a pattern of names such as ``sim-*``: then of all pools of this tool's that it matches.
         nodes, spot
             How many dedicated and spot nodes; a kind that is not named keeps its target.
-        timeout
-            Azure's timeout of one round: seconds or ``30m``, at least five minutes.
-        until
-            ``ready`` or ``steady``.
+        drain
+            What becomes of tasks on nodes that leave: requeue, terminate, taskcompletion or retaineddata.
+        autoscale_off
+            Turn a formula off that sets the pool's size.
+        dry_run
+            Only say what would be done.
+        yes
+            Needed on a real connection for a pattern, and where tasks would end.
         wait
             Whether to wait for the end.
+        **policy
+            Fields of `Policy`: timeout, until, max_rounds, max_minutes, max_cost, max_unusable, repair, canary,
+            take_what_fits, ttl.
 
         Returns
         -------
@@ -257,8 +267,69 @@ class Verbs(ABC):
         ------
         ResizeError
             The target was not reached; the error's table has the rounds.
+        BudgetError
+            The next round would cost more than it may.
         """
-        return self._frame("resize", name=name, nodes=nodes, spot=spot, timeout=timeout, until=until, wait=wait)
+        options = {"drain": drain, "autoscale_off": autoscale_off, "dry_run": dry_run, "yes": yes, **policy}
+        return self._frame("resize", name=name, nodes=nodes, spot=spot, wait=wait, **options)
+
+    def repair(self, name: str, *, wait: bool = True, **policy: Any) -> pd.DataFrame:
+        """Replace a pool's bad nodes: one reboot, time to recover, then another node.
+
+        Parameters
+        ----------
+        name
+            The pool's.
+        wait
+            Whether to wait for the end.
+        **policy
+            Fields of `Policy`: timeout, max_rounds, max_minutes, max_cost, max_unusable.
+
+        Returns
+        -------
+        DataFrame
+            One row a rung.
+
+        Raises
+        ------
+        ResizeError
+            Too many are bad all the same; the error's table has the rungs.
+        """
+        return self._frame("repair", name=name, wait=wait, **policy)
+
+    def autoscale(self, name: str, **setting: Any) -> pd.DataFrame:
+        """Let a formula set a pool's size, show it, try it, or turn it off.
+
+        Parameters
+        ----------
+        name
+            The pool's.
+        **setting
+            ``formula`` or ``preset`` (pending-tasks, working-hours, expiry) with ``nodes``, ``spot``, ``ttl``,
+            ``interval``; ``off``; ``evaluate``. Nothing of these: show it.
+
+        Returns
+        -------
+        DataFrame
+            One row: how it stands; with ``evaluate`` one row a variable.
+
+        Raises
+        ------
+        ConflictError
+            The pool is being resized; or a formula is to be evaluated where autoscale is not on.
+        """
+        return self._frame("autoscale", name=name, **setting)
+
+    def reap(self, *, dry_run: bool = False, yes: bool = False, wait: bool = True) -> pd.DataFrame:
+        """Delete the pools that are past their expiry, one row each; on a real connection only with `yes`."""
+        return self._frame("reap", dry_run=dry_run, yes=yes, wait=wait)
+
+    def history(self, name: str | None = None, *, plot: bool = False) -> pd.DataFrame:
+        """Return all rounds that there ever were, of one pool or of all, one a row.
+
+        With `plot` the frame's ``attrs["samples"]`` has what was seen of the nodes, and a notebook draws them.
+        """
+        return self._frame("history", name=name, plot=plot)
 
     def wait(self, name: str, *, until: str = "ready", timeout: str | float | None = None) -> pd.DataFrame:
         """Wait until a pool is steady or its nodes are ready; one row with how it stands then."""

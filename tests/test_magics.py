@@ -167,12 +167,10 @@ def test_errors_are_short_and_the_cell_fails(
 
 
 def test_what_was_done_is_shown_before_the_error(shell: InteractiveShell, capsys: pytest.CaptureFixture[str]) -> None:
-    value(shell, f"%batchimg {LINE}")
-    capsys.readouterr()
-    done = shell.run_cell("%batchimg resize genomics --nodes 90000")  # more than the quota has room for
+    done = shell.run_cell(f"%batchimg {LINE} --start-task /bin/false")
     assert not done.success
     printed = capsys.readouterr().out
-    assert printed.index("\nround  started") < printed.index("ResizeError: ")
+    assert printed.index("\nstep  ") < printed.index("ResizeError: ")
 
 
 def test_ctrl_c_prints_how_to_go_on_and_how_to_stop(

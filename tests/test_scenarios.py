@@ -21,13 +21,13 @@ def connected(session: Session, scenario: str) -> Session:
 
 def test_start_tasks_that_fail(session: Session) -> None:
     with pytest.raises(ResizeError, match="3 of 3 nodes are of no use") as caught:
-        connected(session, "bad-start-task").create("p", nodes=2, start_task="/bin/true", **LINE)
+        connected(session, "bad-start-task").create("p", nodes=2, start_task="/bin/true", canary=False, **LINE)
     assert "start task failed" in caught.value.hint
     assert set(session.nodes("p").state) == {"starttaskfailed"}
 
 
 def test_image_that_is_gone_by_the_next_resize(session: Session) -> None:
-    connected(session, "image-deleted").create("p", nodes=2, **LINE)
+    connected(session, "image-deleted").create("p", nodes=2, canary=False, **LINE)
     with pytest.raises(ResizeError, match="AllocationFailed") as caught:
         session.resize("p", nodes=4)
     assert caught.value.table.columns["class"] == ["fatal"]
@@ -44,9 +44,11 @@ def test_large_pool_gets_there_in_rounds(session: Session) -> None:
     assert rounds.dedicated_to.iloc[-1] == 450
 
 
-def test_quota_that_does_not_allow_it(session: Session) -> None:
+def test_quota_that_does_not_allow_it_is_said_before_anything_is_asked_for(session: Session) -> None:
     session.create("p", nodes=2, **LINE)
-    with pytest.raises(ResizeError, match="AccountVMSeriesCoreQuotaReached") as caught:
+    with pytest.raises(ResizeError, match="standardDSv5Family: 1800 cores needed, 1000 of 1000 free") as caught:
         session.resize("p", nodes=900)
-    assert "more quota" in caught.value.hint
-    assert caught.value.table.columns["class"] == ["quota"]
+    assert "800 missing" in caught.value.message
+    assert "500 dedicated + 1 spot would fit" in caught.value.message
+    assert "--take-what-fits" in caught.value.hint
+    assert session.pools().dedicated_target.tolist() == [2]

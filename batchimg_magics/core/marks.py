@@ -22,6 +22,8 @@ POOL = "batchimg-pool"
 IMAGE = "batchimg-image"
 SPEC = "batchimg-spec"
 MADE_BY = "batchimg-made-by"
+#: When a pool's nodes go, in UTC. It is in no hash: a pool that lives longer is no other pool.
+EXPIRES = "batchimg-expires"
 #: Whose pools an image is for; the gallery that an account's images go into bears no pool's name.
 ACCOUNT = "batchimg-account"
 #: How often an image was made anew though nothing of what its hash covers had changed; missing: 0.

@@ -15,6 +15,7 @@ from batchimg_magics.core import image_steps, imaging, marks, offers, pool_chang
 from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.pools import Counts, Image
 from batchimg_magics.core.steps import Outcome, Step
+from batchimg_magics.core.wish import Wish
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import PoolSpec
 
@@ -218,7 +219,7 @@ def steps(azure: Azure, found: Migration, board: Board, *, delete_old: bool) -> 
     async def make_nodes(_: Mapping[str, Outcome]) -> Outcome:
         if found.counts is None:
             return Outcome("found", "steady", "the formula of the old pool says how many")
-        wish = resize.Wish(found.counts.dedicated, found.counts.spot, grow_only=True)
+        wish = Wish(found.counts.dedicated, found.counts.spot, grow_only=True)
         rounds = await resize.Controller(azure, spec.name, wish, board).run()
         return Outcome("changed" if rounds.columns["round"] else "found", "ready", str(rounds.attrs["nodes"]))
 

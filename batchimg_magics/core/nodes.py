@@ -145,6 +145,13 @@ class Census:
         """Return how many nodes of a kind Azure holds for the target: live ones, and preempted ones it brings back."""
         return self.live(dedicated=dedicated) + self.count(frozenset({"preempted"}), dedicated=dedicated)
 
+    def states(self) -> dict[str, int]:
+        """Return how many nodes of both kinds are in each state."""
+        both: Counter[str] = Counter()
+        for (state, _), count in self.by_state.items():
+            both[state] += count
+        return dict(both.most_common())
+
     @property
     def ready(self) -> int:
         """Nodes that take or do work."""
@@ -161,10 +168,7 @@ class Census:
         return self.count(ON_ITS_WAY)
 
     def __str__(self) -> str:
-        both: Counter[str] = Counter()
-        for (state, _), count in self.by_state.items():
-            both[state] += count
-        return ", ".join(f"{count} {state}" for state, count in both.most_common()) or "no nodes"
+        return ", ".join(f"{count} {state}" for state, count in self.states().items()) or "no nodes"
 
 
 async def census(azure: Azure, pool: str) -> Census:

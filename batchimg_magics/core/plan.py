@@ -21,6 +21,7 @@ from batchimg_magics.core import (
 from batchimg_magics.core.azure import region_key
 from batchimg_magics.core.pools import Image
 from batchimg_magics.core.steps import Outcome, Step
+from batchimg_magics.core.wish import Wish
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -145,7 +146,7 @@ def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
         return Outcome(action, detail=changed or what)
 
     async def make_nodes(_: Mapping[str, Outcome]) -> Outcome:
-        wish = resize.Wish(spec.nodes, spec.spot, spec.timeout, spec.until, grow_only=True)
+        wish = Wish(spec.nodes, spec.spot, spec, grow_only=True)
         rounds = await resize.Controller(azure, spec.name, wish, board).run()
         count = len(rounds.columns["round"])
         return Outcome("changed" if count else "found", spec.until, str(rounds.attrs["nodes"]))

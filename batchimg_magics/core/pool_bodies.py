@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import marks
 from batchimg_magics.core.azure import dig
+from batchimg_magics.spec import started
 from batchimg_magics.spec.mounts import BlobMount, CifsMount, FilesMount
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def body(spec: PoolSpec, source: Source, image: Image, agent: str, size: str, ac
         "interNodeCommunication": "Enabled" if spec.inter_node else "Disabled",
         "scaleSettings": {"fixedScale": {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}},
         "networkConfiguration": _network(spec),
-        "startTask": _start_task(spec.start_task) if spec.start_task else None,
+        "startTask": _start_task(task) if (task := started(spec, source.os_type)) else None,
         "mountConfiguration": [_mount(mount) for mount in spec.mounts],
         "userAccounts": [_user(user) for user in spec.user_accounts],
         "applicationPackages": [

@@ -197,6 +197,11 @@ async def _change(azure: Azure, found: Json, wanted: Json, verdict: Verdict, thr
     """Change a pool without nodes, unless somebody else has changed it since it was read."""
     scope = azure.scope
     body = change_body(wanted, verdict)
+    tags = dict(wanted["tags"])
+    if (expires := pools.mark_of(found, marks.EXPIRES)) is not None:
+        # Its life goes on: it is no part of what a pool is.
+        tags[marks.EXPIRES] = expires
+        body["properties"]["metadata"] = [*body["properties"]["metadata"], {"name": marks.EXPIRES, "value": expires}]
     with _discreet(body):
         if through == "batch":
             client = await azure.batch()
@@ -211,7 +216,7 @@ async def _change(azure: Azure, found: Json, wanted: Json, verdict: Verdict, thr
                 scope.resource_group,
                 scope.account,
                 found["name"],
-                wire(revealed({**body, "tags": wanted["tags"]})),
+                wire(revealed({**body, "tags": tags})),
                 etag=found["etag"],
                 match_condition=MatchConditions.IfNotModified,
             )

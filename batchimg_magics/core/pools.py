@@ -12,7 +12,7 @@ from batchimg_magics.errors import ConflictError, NotFoundError
 from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.core.sources import Source
@@ -36,6 +36,18 @@ class Counts:
         """Both together."""
         return self.dedicated + self.spot
 
+    def most(self, other: Counts) -> Counts:
+        """Return the larger count of each kind."""
+        return Counts(max(self.dedicated, other.dedicated), max(self.spot, other.spot))
+
+    def least(self, other: Counts) -> Counts:
+        """Return the smaller count of each kind."""
+        return Counts(min(self.dedicated, other.dedicated), min(self.spot, other.spot))
+
+    def covers(self, other: Counts) -> bool:
+        """Tell whether there are at least as many of each kind."""
+        return self.dedicated >= other.dedicated and self.spot >= other.spot
+
     def __str__(self) -> str:
         parts = [f"{self.dedicated} dedicated"] if self.dedicated or not self.spot else []
         return " + ".join([*parts, *([f"{self.spot} spot"] if self.spot else [])])
@@ -53,8 +65,10 @@ class State:
         Allocation state, and since when it has been so.
     current, target
         Counts that Azure gives; the current spot count has preempted nodes in it.
-    autoscale
-        Whether a formula sets the targets.
+    autoscale, formula
+        Whether a formula sets the targets, and which.
+    marks
+        Its metadata, where our marks are.
     errors
         (code, message, reasons) of the **last** resize, which stay until the next one.
     deleting
@@ -67,6 +81,8 @@ class State:
     current: Counts
     target: Counts
     autoscale: bool
+    formula: str
+    marks: Mapping[str, str]
     errors: tuple[tuple[str, str, str], ...]
     deleting: bool
 
@@ -121,13 +137,21 @@ def state_of(found: Json) -> State:
     return State(
         name=found["id"],
         allocation=str(found.get("allocationState") or "steady"),
-        since=_moment(found.get("allocationStateTransitionTime")),
+        since=moment(found.get("allocationStateTransitionTime")),
         current=Counts(found.get("currentDedicatedNodes") or 0, found.get("currentLowPriorityNodes") or 0),
         target=Counts(found.get("targetDedicatedNodes") or 0, found.get("targetLowPriorityNodes") or 0),
         autoscale=bool(found.get("enableAutoScale")),
+        formula=str(found.get("autoScaleFormula") or ""),
+        marks={str(one.get("name")): str(one.get("value")) for one in found.get("metadata") or []},
         errors=tuple(_error(one) for one in found.get("resizeErrors") or []),
         deleting=found.get("state") == "deleting",
     )
+
+
+def refuse_deleting(seen: State) -> None:
+    """Raise ConflictError when a pool is being deleted."""
+    if seen.deleting:
+        raise ConflictError(f"pool {seen.name!r} is being deleted", hint="wait until it is gone", status_code=409)
 
 
 def _error(found: Json) -> tuple[str, str, str]:
@@ -135,7 +159,8 @@ def _error(found: Json) -> tuple[str, str, str]:
     return str(found.get("code")), str(found.get("message")), reasons
 
 
-def _moment(text: str | None) -> dt.datetime | None:
+def moment(text: str | None) -> dt.datetime | None:
+    """Return a moment that Azure writes; None where it writes none."""
     return dt.datetime.fromisoformat(text) if text else None
 
 
@@ -184,28 +209,28 @@ async def steady(azure: Azure, name: str, *, limit_s: float | None = None) -> St
 
     async def look() -> waiting.Look[State]:
         seen = await state(azure, name)
-        if seen.deleting:
-            raise ConflictError(f"pool {name!r} is being deleted", hint="wait until it is gone", status_code=409)
+        refuse_deleting(seen)
         return waiting.Look(seen.allocation == "steady", seen)
 
     return await waiting.until(azure, look, what=f"pool {name} to be steady", timeout_s=limit_s)
 
 
-async def resize(azure: Azure, name: str, target: Counts, allowed_s: float) -> None:
+async def resize(azure: Azure, name: str, target: Counts, allowed_s: float, drain: str | None = None) -> None:
     """Ask for a resize; always with both counts, since Azure takes one left out for 0."""
     client = await azure.batch()
-    await azure.ask(
-        client.begin_resize_pool(
-            name,
-            wire(
-                {
-                    "targetDedicatedNodes": target.dedicated,
-                    "targetLowPriorityNodes": target.spot,
-                    "resizeTimeout": f"PT{round(allowed_s)}S",
-                }
-            ),
-        )
-    )
+    body = {
+        "targetDedicatedNodes": target.dedicated,
+        "targetLowPriorityNodes": target.spot,
+        "resizeTimeout": f"PT{round(allowed_s)}S",
+        **({"nodeDeallocationOption": drain} if drain else {}),
+    }
+    await azure.ask(client.begin_resize_pool(name, wire(body)))
+
+
+async def remove(azure: Azure, name: str, node_ids: Sequence[str]) -> None:
+    """Ask for single nodes to be taken out of a pool; its target becomes what is left."""
+    client = await azure.batch()
+    await azure.ask(client.begin_remove_nodes(name, wire({"nodeList": list(node_ids)})))
 
 
 async def stop(azure: Azure, name: str) -> bool:

@@ -1,11 +1,11 @@
-"""The account's pools as a table."""
+"""The account's pools as a table: their sizes and images, what they cost an hour, when they expire."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import image_health, marks, pools
+from batchimg_magics.core import expiry, image_health, marks, pools, pricing, waiting
 from batchimg_magics.core.azure import dig
 from batchimg_magics.core.tables import Table
 from batchimg_magics.resource_ids import ResourceId
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.pricing import Rates
 
 _LOST = frozenset({image_health.GONE, image_health.SOURCE_GONE, image_health.ELSEWHERE})
 
@@ -21,8 +22,10 @@ _LOST = frozenset({image_health.GONE, image_health.SOURCE_GONE, image_health.ELS
 async def table(azure: Azure) -> Table:
     """Return the account's pools, one a row."""
     found = await pools.listed(azure)
-    states = await image_health.look(azure, found)
-    rows = [_row(pool, states) for pool in found]
+    states, *rates = await waiting.together(
+        image_health.look(azure, found), *(pricing.of_pool(azure, pool) for pool in found)
+    )
+    rows = [_row(pool, states, rate) for pool, rate in zip(found, rates, strict=True)]
     said = f"pools in account {azure.scope.account}: {len(rows)}"
     lost = [row["pool"] for row in rows if row["image_state"] in _LOST]
     if lost:
@@ -30,7 +33,7 @@ async def table(azure: Azure) -> Table:
     return Table.of("pools", rows, said)
 
 
-def _row(pool: Json, states: Mapping[str, str]) -> dict[str, Any]:
+def _row(pool: Json, states: Mapping[str, str], rates: Rates) -> dict[str, Any]:
     props = pool["properties"]
     fixed = dig(props, "scaleSettings", "fixedScale") or {}
     image = pools.image_of(pool)
@@ -51,6 +54,8 @@ def _row(pool: Json, states: Mapping[str, str]) -> dict[str, Any]:
         "image_state": states.get(image.lower()) if image else None,
         "autoscale": dig(props, "scaleSettings", "autoScale") is not None,
         "errors": ", ".join(str(one.get("code")) for one in errors) or None,
+        "usd_per_hour": rates.cost(props.get("currentDedicatedNodes") or 0, props.get("currentLowPriorityNodes") or 0),
+        "expires": expiry.read(pools.mark_of(pool, marks.EXPIRES)),
         "created": dt.datetime.fromisoformat(created) if (created := props.get("creationTime")) else None,
         "ours": pools.mark_of(pool, marks.POOL) is not None,
     }

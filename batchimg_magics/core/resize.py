@@ -7,131 +7,47 @@ came by then; above 300 nodes several rounds are normal.
 
 from __future__ import annotations
 
-import datetime as dt
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from batchimg_magics.core import nodes as node_pages
-from batchimg_magics.core import pools, waiting
+from batchimg_magics.core import (
+    asking,
+    canary,
+    expiry,
+    outcomes,
+    patience,
+    pools,
+    readiness,
+    refusals,
+    repair,
+    rounds,
+    surroundings,
+)
+from batchimg_magics.core.expiry import Expiry
+from batchimg_magics.core.money import Purse
+from batchimg_magics.core.outcomes import Verdict
 from batchimg_magics.core.pools import Counts
-from batchimg_magics.core.tables import Table
-from batchimg_magics.errors import ConflictError, ResizeError, ServiceError
+from batchimg_magics.core.rounds import Round, held, live
+from batchimg_magics.errors import BatchImgError, NotFoundError
+from batchimg_magics.spec import MIN_RESIZE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure
     from batchimg_magics.core.nodes import Census
     from batchimg_magics.core.pools import State
     from batchimg_magics.core.progress import Board
+    from batchimg_magics.core.surroundings import Surroundings
+    from batchimg_magics.core.tables import Table
+    from batchimg_magics.core.wish import Wish
 
-#: Rounds in a row that may bring no node before it is given up.
-EMPTY_ROUNDS = 2
-#: Rounds altogether: a pool that grows by a node a round would otherwise go on for days.
-MAX_ROUNDS = 50
-#: Seconds before the next round after a fault on Azure's side, doubled each time.
-PASSING_PAUSE_S = 30.0
-#: The share of bad nodes from which a pool does not count as ready.
-MAX_BAD_SHARE = 0.05
-#: How long nodes may take from the pool being steady until the last one is ready or bad, in seconds.
-SETTLE_TIMEOUT_S = 3600.0
-
-_QUOTA = ("corequotareached", "quota")
-#: Causes in the provider's own error after which the same request can only fail again. FACTS 5.
-_FATAL_CAUSES = (
-    "imagenotfound", "notfound", "hypervgeneration", "hypervisor generation", "skunotavailable", "linkedauthorization",
-    "authorizationfailed", "does not have permission", "invalidparameter", "securitytype",
-)  # fmt: skip
-_FATAL_CODES = frozenset({"unsupportedvmsize"})
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What a resize is to reach.
-
-    Parameters
-    ----------
-    dedicated, spot
-        How many nodes; None keeps the kind's target.
-    timeout_s
-        Azure's timeout of one round; None: as the size needs.
-    until
-        ``ready`` or ``steady``.
-    grow_only
-        Leave a kind alone that has more already.
-    """
-
-    dedicated: int | None = None
-    spot: int | None = None
-    timeout_s: float | None = None
-    until: str = "ready"
-    grow_only: bool = False
-
-    def target(self, now: Counts) -> Counts:
-        """Return the counts to ask for, where the pool's targets are these."""
-
-        def one(wanted: int | None, there: int) -> int:
-            if wanted is None:
-                return there
-            return max(wanted, there) if self.grow_only else wanted
-
-        return Counts(one(self.dedicated, now.dedicated), one(self.spot, now.spot))
-
-
-@dataclass(frozen=True, slots=True)
-class Round:
-    """One resize of Azure's and what came of it."""
-
-    number: int
-    started: float
-    ended: float
-    before: Counts
-    after: Counts
-    target: Counts
-    timeout_s: float
-    error: tuple[str, str, str] | None
-    outcome: str
-    action: str
-
-    def row(self) -> dict[str, Any]:
-        """Return this round as a row of the table."""
-        code, message, reasons = self.error or (None, None, "")
-        return {
-            "round": self.number,
-            "started": dt.datetime.fromtimestamp(self.started, dt.UTC),
-            "ended": dt.datetime.fromtimestamp(self.ended, dt.UTC),
-            "seconds": round(self.ended - self.started, 1),
-            "dedicated_from": self.before.dedicated,
-            "dedicated_to": self.after.dedicated,
-            "dedicated_target": self.target.dedicated,
-            "spot_from": self.before.spot,
-            "spot_to": self.after.spot,
-            "spot_target": self.target.spot,
-            "timeout_minutes": self.timeout_s / 60,
-            "code": code,
-            "message": f"{message} ({reasons})" if reasons else message,
-            "class": self.outcome,
-            "action": self.action,
-        }
-
-
-def classify(errors: tuple[tuple[str, str, str], ...]) -> tuple[str, tuple[str, str, str] | None]:
-    """Return what kind of outcome a resize's errors make, and the error that says so.
-
-    Where there are several, the gravest decides. A code that is not known counts as ``short``.
-    """
-    order = ("fatal", "quota", "stopped", "passing", "short")
-    kinds = [(_kind(*error), error) for error in errors]
-    return min(kinds, key=lambda found: order.index(found[0])) if kinds else ("done", None)
-
-
-def _kind(code: str, message: str, reasons: str) -> str:
-    word, said = code.lower(), f"{message} {reasons}".lower()
-    if word == "resizestopped":
-        return "stopped"
-    if any(part in word for part in _QUOTA):
-        return "quota"
-    if word in _FATAL_CODES or any(cause in said for cause in _FATAL_CAUSES):
-        return "fatal"
-    return "passing" if word == "allocationfailed" else "short"
+#: Seconds before the next round after a fault on Azure's side, doubled each time, and the longest such pause.
+PASSING_PAUSE_S, LONGEST_PAUSE_S = 30.0, 480.0
+#: How often a target that was there may go again, through no fault of ours, before that is told.
+READY_TRIES = 3
+#: Seconds by which Azure may end a resize later than its timeout.
+LATE_S = 300.0
+#: Seconds by which a round may be seen to end later than its timeout: they are paid for too.
+PURSE_LATE_S = 60.0
+_ACTIONS = {"done": "done", "short": "next round", "passing": "wait, then next round"}
 
 
 class Controller:
@@ -145,16 +61,39 @@ class Controller:
         What is wanted.
     board
         Told how it goes.
+    verb
+        Whose table the rounds make.
+    purse
+        What it spends, where several pools spend together.
+
+    Attributes
+    ----------
+    rounds, tries
+        What was done so far; of that, what was asked of Azure for the target.
+    target
+        What it is to reach: what is wanted, less what a quota does not let in where that is fine.
+    census
+        The pool's nodes when they were last seen.
     """
 
-    def __init__(self, azure: Azure, pool: str, wish: Wish, board: Board) -> None:
+    census: Census
+
+    def __init__(
+        self, azure: Azure, pool: str, wish: Wish, board: Board, verb: str = "resize", purse: Purse | None = None
+    ) -> None:
         self.azure = azure
         self.pool = pool
         self.wish = wish
         self.board = board
+        self.verb = verb
         self.rounds: list[Round] = []
         self.target = Counts()
-        self._asked: Counts | None = None
+        self.around: Surroundings | None = None
+        self.tries: list[Round] = []
+        self.cut = ""
+        self._purse = purse or Purse(azure, wish.policy.max_cost)
+        self._expiry = Expiry(azure, pool)
+        self._began = self._seen_at = azure.now()
 
     async def run(self) -> Table:
         """Go on until the target is there.
@@ -168,196 +107,276 @@ class Controller:
         ------
         ResizeError
             It will not be there; the error's table has the rounds.
+        BudgetError
+            The next round would cost more than it may. It was not asked for.
         ConflictError
             A formula sets the pool's targets, or the pool is being deleted.
         """
-        step = f"resize {self.pool}"
+        step = f"{self.verb} {self.pool}"
         self.board.begin(step, expected_s=pools.EXPECTED_S["steady"])
         try:
-            census = await self._until_target(step)
+            try:
+                await self._look()
+                await self._to_target(step)
+            finally:
+                self.board.end(step)
+            if self.wish.policy.until == "ready" and self.target.total:
+                await self._ready()
+            await self._expiry.restore(self.target)
+        except BatchImgError as error:
+            if self.rounds:
+                self._note_drift(self.azure.now(), live(self.census))
+            error.table = error.table or (self.table() if self.rounds else None)
+            if not isinstance(error, NotFoundError) and hasattr(self, "_state"):
+                await self._expiry.restore_unless_changed(self.state, held(self.census))
+            raise
         finally:
-            self.board.end(step)
-        if self.wish.until == "ready" and self.target.total:
-            census = await settled(self.azure, self.pool, self.board, expected=self.target.total)
-            self._refuse_bad(census)
-        return self.table(census)
+            self.azure.budget.planned.pop(self.pool.lower(), None)
+        self.azure.ledger.has(self.pool)
+        return self.table()
 
-    async def _until_target(self, step: str) -> Census:
-        pool = await pools.steady(self.azure, self.pool)
-        if pool.autoscale:
-            raise ConflictError(
-                f"a formula sets the size of pool {self.pool!r}",
-                hint=f"turn it off first: `%batchimg autoscale {self.pool} --off`",
-                status_code=409,
-            )
-        self.target = self.wish.target(pool.target)
-        census = await node_pages.census(self.azure, self.pool)
-        while not self._there(pool, census):
-            self._refuse_more()
-            self.board.say(step, done=min(_live(census).total, self.target.total), total=self.target.total)
-            pool, census = await self._round(pool, census)
-        return census
+    @property
+    def state(self) -> State:
+        """The pool when it was last seen."""
+        return self._state
 
-    def _there(self, pool: State, census: Census) -> bool:
-        held = Counts(census.held(dedicated=True), census.held(dedicated=False))
-        return pool.target == self.target and held.dedicated >= self.target.dedicated and held.spot >= self.target.spot
+    @state.setter
+    def state(self, seen: State) -> None:
+        self._state, self._seen_at = seen, self.azure.now()
 
-    def _refuse_more(self) -> None:
-        """Stop with a reason when the rounds so far do not give hope."""
-        if not self.rounds:
-            return
-        last = self.rounds[-1]
-        empty = [one for one in self.rounds[-EMPTY_ROUNDS:] if one.after.total <= one.before.total]
-        hopeless = len(empty) == EMPTY_ROUNDS or len(self.rounds) >= MAX_ROUNDS
-        if last.outcome in ("fatal", "quota", "stopped") or hopeless:
-            raise self._failed(last, hopeless=hopeless)
+    # -- before anything is asked for ----------------------------------------------------------------------------
 
-    async def _round(self, pool: State, census: Census) -> tuple[State, Census]:
+    async def _look(self) -> None:
+        """See how the pool stands, and wait for what goes on with it."""
+        seen = await pools.state(self.azure, self.pool)
+        pools.refuse_deleting(seen)
+        self.pool = self._expiry.pool = seen.name
+        if seen.autoscale and not expiry.is_ours(seen.formula):
+            if not self.wish.autoscale_off:
+                raise refusals.autoscale(self)
+            await expiry.turn_off(self.azure, self.pool)
+            seen = await pools.steady(self.azure, self.pool)
+        if seen.allocation != "steady":
+            seen = await self._wait_turn(seen)
+        self.state, self.census = seen, await readiness.census(self.azure, self.pool)
+        self.target = self.wish.target(self._targets(seen))
+        there = await self._expiry.take(seen, self.wish.policy.ttl, keep=self.wish.grow_only)
+        if there is not None and there.timestamp() <= self.azure.now() and not held(self.census).covers(self.target):
+            raise refusals.expired(self, there)
+
+    def _targets(self, seen: State) -> Counts:
+        """Return a pool's targets; those that it had before bad nodes were taken out, where that was not finished."""
+        wanted = self.azure.ledger.wanted(self.pool) if self.wish.policy.repair else None
+        return seen.target.most(Counts(*wanted)) if wanted else seen.target
+
+    async def _wait_turn(self, seen: State) -> State:
+        """Wait for a resize that goes on, and note it: ours of before, which is joined, or somebody else's."""
+        census, started = await readiness.census(self.azure, self.pool), self.azure.now()
+        self.target = self.wish.target(seen.target)
+        ours = seen.target == self.target and not seen.autoscale
+        after = await pools.steady(self.azure, self.pool, limit_s=self.limit_s())
+        self.state, before = after, live(census)
+        self.census = census = await readiness.census(self.azure, self.pool)
+        if ours and after.target == self.target:
+            self.note(started, before, self.target, outcomes.judge(after.errors), why="joined")
+            self.tries.append(self.rounds[-1])
+        elif not expiry.is_ours(seen.formula):
+            self.note(started, before, seen.target, asking.foreign(seen), action="waited for it")
+        return after
+
+    # -- rounds --------------------------------------------------------------------------------------------------
+
+    async def _to_target(self, step: str) -> None:
+        self.azure.budget.planned[self.pool.lower()] = self.target
+        if not held(self.census).covers(self.target):
+            await self._prepare()
+            await canary.first(self)
+        await self.reach(self.target, step)
+
+    async def _prepare(self) -> None:
+        """Read what growth depends on, and refuse what cannot work."""
+        self.around = await surroundings.look(self.azure, self.pool)
+        if self.around.image.gone:
+            raise refusals.image_gone(self, str(self.around.image.id))
+        if said := self.around.room.missing(self.target):
+            fitting = self.around.room.fits(self.target).most(held(self.census).least(self.target))
+            if not self.wish.policy.take_what_fits:
+                raise refusals.over_quota(self, said)
+            self.target, self.cut = fitting, said
+        # All of it: a first node that is tried in vain costs, too.
+        await self._purse.allow(self.around, self.target.most(live(self.census)), self._allowed_s(self.target))
+
+    async def reach(self, goal: Counts, step: str = "", why: str = "") -> None:
+        """Go from round to round until these nodes are there.
+
+        Parameters
+        ----------
+        goal
+            How many.
+        step
+            Of the board, where there is one.
+        why
+            What the table calls these rounds, where they are no plain ones.
+        """
+        while not self._there(goal):
+            if patience.takes_what_fits(self, goal):
+                return
+            await patience.refuse_more(self)
+            if step:
+                self.board.say(step, done=min(live(self.census).total, goal.total), total=goal.total)
+            await self._round(goal, step, why)
+
+    def _there(self, goal: Counts) -> bool:
+        return self.state.target == goal and held(self.census).covers(goal)
+
+    def left_s(self) -> float:
+        """Return how many seconds are left of what it may take."""
+        minutes = self.wish.policy.max_minutes
+        return float("inf") if minutes is None else self._began + minutes * 60 - self.azure.now()
+
+    def limit_s(self) -> float | None:
+        """Return how long a resize may be waited for: Azure may end it somewhat late. None: as long as it takes."""
+        left_s = self.left_s()
+        return None if left_s == float("inf") else max(left_s, MIN_RESIZE_TIMEOUT_S) + LATE_S
+
+    async def _round(self, goal: Counts, step: str, why: str) -> None:
         """Ask once, wait until the pool is steady, and note what came of it."""
-        before, started = _live(census), self.azure.now()
-        allowed = self.wish.timeout_s or pools.timeout_s(self.target.total)
-        await self._ask(pool, allowed)
-        after = await self._steady_after(pool)
-        census = await node_pages.census(self.azure, self.pool)
-        # Errors stay on a pool until its next resize: these are ours only because its state changed since we asked.
-        outcome, error = classify(after.errors)
-        if outcome == "done" and not self._there(after, census):
-            outcome = "stopped" if after.target != self.target else "short"
-        action = {"done": "done", "short": "next round", "passing": "wait, then next round"}.get(outcome, "stop")
-        number = len(self.rounds) + 1
-        self.rounds.append(
-            Round(
-                number, started, self.azure.now(), before, _live(census), self.target, allowed, error, outcome, action
-            )
+        await self._pause()
+        await self._refuse_theirs()
+        allowed_s = self._allowed_s(goal)
+        if self.around is not None and not live(self.census).covers(goal):
+            await self._purse.allow(self.around, goal.most(live(self.census)), allowed_s + PURSE_LATE_S)
+        before = await self.lift()
+        there, started = live(self.census), self.azure.now()
+        verdict = await asking.ask(
+            self.azure,
+            before,
+            lambda: pools.resize(self.azure, self.pool, goal, allowed_s, self.wish.drain),
+            goal,
         )
-        if outcome == "passing":
-            await self.azure.sleep(PASSING_PAUSE_S * 2 ** (number - 1))
-        return after, census
+        if verdict is None:
+            await self._over(goal, step)
+            verdict = asking.judged(before, self.state, goal, held(self.census))
+        else:
+            self.state = await pools.state(self.azure, self.pool)
+            self.census = await readiness.census(self.azure, self.pool)
+        self.note(started, there, goal, verdict, why=why, timeout_s=allowed_s)
+        self.tries.append(self.rounds[-1])
 
-    async def _ask(self, pool: State, allowed_s: float) -> None:
-        try:
-            await pools.resize(self.azure, pool.name, self.target, allowed_s)
-        except ServiceError as error:
-            # No answer, or a conflict: the request may have been taken all the same. What the pool does tells.
-            if error.status_code not in (0, 409):
-                raise
+    async def _refuse_theirs(self) -> None:
+        """Stop when somebody else has changed the pool since it was last seen: theirs is not undone."""
+        if self.azure.now() - self._seen_at >= 1:
             seen = await pools.state(self.azure, self.pool)
-            if seen.target != self.target or seen.since == pool.since:
-                raise
+            pools.refuse_deleting(seen)
+            lifted = seen.autoscale and not self.state.autoscale
+            self.census = await readiness.census(self.azure, self.pool)
+            if seen.target != self.state.target or seen.allocation != "steady" or lifted:
+                raise refusals.failed(self, asking.foreign(seen))
 
-    async def _steady_after(self, before: State) -> State:
-        """Wait until the pool is steady again, with a change of state that follows our request."""
-
-        async def look() -> waiting.Look[State]:
-            seen = await pools.state(self.azure, self.pool)
-            if seen.deleting:
-                raise ConflictError(f"pool {self.pool!r} is being deleted", status_code=409)
-            return waiting.Look(seen.allocation == "steady" and seen.since != before.since, seen)
-
-        return await waiting.until(self.azure, look, what=f"pool {self.pool} to be steady")
-
-    def _failed(self, last: Round, *, hopeless: bool) -> ResizeError:
-        code, message, reasons = last.error or ("", "no node came, and Azure gives no reason", "")
-        why = f"{code}: {message}" if code else message
-        hints = {
-            "quota": f"ask for more quota, or for fewer nodes: `%batchimg resize {self.pool} --nodes N`",
-            "stopped": f"somebody stopped it; go on with `%batchimg resize {self.pool} "
-            f"--nodes {self.target.dedicated} --spot {self.target.spot}`",
-            "fatal": "the same request can only fail again: mend the cause first",
-        }
-        given_up = f" after {len(self.rounds)} rounds" if hopeless else ""
-        error = ResizeError(
-            f"pool {self.pool!r} has {last.after} of {self.target} nodes{given_up}: {why}"
-            + (f" ({reasons})" if reasons else ""),
-            errors=[(code, message)],
-            target={"dedicated": self.target.dedicated, "spot": self.target.spot},
-            current={"dedicated": last.after.dedicated, "spot": last.after.spot},
-            hint=hints.get(last.outcome, "run the same line again later: it goes on from what is there"),
-        )
-        error.table = self.table(f"{last.after} of {self.target} nodes")
-        return error
-
-    def _refuse_bad(self, census: Census) -> None:
-        if census.bad <= MAX_BAD_SHARE * self.target.total:
+    async def _pause(self) -> None:
+        """Give Azure time after a fault on its side, longer each time; nodes may come and go meanwhile."""
+        if not self.tries or self.tries[-1].verdict.kind != "passing":
             return
-        unusable = census.count(frozenset({"unusable"}))
-        hint = (
-            "a system that was not deprovisioned comes up like this; they are billed until you "
-            f"`%batchimg resize {self.pool} --nodes 0 --spot 0`"
-            if unusable
-            else f"their start task failed: `%batchimg nodes {self.pool}` shows its exit code"
-        )
-        error = ResizeError(
-            f"pool {self.pool!r}: {census.bad} of {self.target.total} nodes are of no use ({census})",
-            target={"dedicated": self.target.dedicated, "spot": self.target.spot},
-            current={"dedicated": census.live(dedicated=True), "spot": census.live(dedicated=False)},
-            hint=hint,
-        )
-        error.table = self.table(census)
-        raise error
+        passed = sum(one.verdict.kind == "passing" for one in self.tries)
+        await self.azure.sleep(min(PASSING_PAUSE_S * 2 ** (passed - 1), LONGEST_PAUSE_S))
 
-    def table(self, nodes: Census | str) -> Table:
+    def _allowed_s(self, goal: Counts) -> float:
+        """Return the timeout of a round."""
+        wanted_s = self.wish.policy.timeout or pools.timeout_s(goal.total)
+        return min(wanted_s, max(MIN_RESIZE_TIMEOUT_S, self.left_s()))
+
+    async def lift(self) -> State:
+        """Turn our expiry's formula off, where it is on, and return the pool as it is before something is asked."""
+        self.state = await self._expiry.lift(self.state)
+        return self.state
+
+    async def _over(self, goal: Counts, step: str) -> None:
+        """Wait until the resize that was asked for is over, and read what there is then."""
+
+        def tell(seen: State) -> None:
+            if step:
+                self.board.say(step, done=min(seen.current.total, goal.total), total=goal.total)
+
+        self.state = await asking.ended(self.azure, self.state, goal, limit_s=self.limit_s(), tell=tell)
+        self.census = await readiness.census(self.azure, self.pool)
+
+    def note(
+        self,
+        started: float,
+        before: Counts,
+        target: Counts,
+        verdict: Verdict,
+        *,
+        why: str = "",
+        action: str = "",
+        timeout_s: float | None = None,
+    ) -> None:
+        """Put a round that is over into the table and into the ledger."""
+        self._note_drift(started, before)
+        said = action or ": ".join(part for part in (why, _ACTIONS.get(verdict.kind, "stop")) if part)
+        now, after = self.azure.now(), live(self.census)
+        usd = self._purse.pay(self.around, before.most(after), now - started)
+        number = len(self.rounds) + 1
+        self._keep(Round(self.pool, number, started, now, before, after, target, verdict, said, timeout_s, usd))
+
+    def _note_drift(self, now: float, there: Counts) -> None:
+        """Note nodes that came or went since the last round: rows add up to what there is."""
+        if self.rounds and (before := self.rounds[-1]).after != there:
+            usd = self._purse.pay(self.around, before.after.most(there), now - before.ended)
+            number, said = len(self.rounds) + 1, "while nothing was asked for"
+            drift = Verdict("changed")
+            self._keep(
+                Round(self.pool, number, before.ended, now, before.after, there, self.target, drift, said, None, usd)
+            )
+
+    def _keep(self, made: Round) -> None:
+        self.rounds.append(made)
+        # What nodes say may have anything in it: it is shown, and not kept.
+        kept = {"message": None} if made.verdict.kind == "repair" else {}
+        self.azure.ledger.add_round(self.pool, made.started, made.row() | kept)
+
+    # -- until the nodes take work -------------------------------------------------------------------------------
+
+    async def _ready(self) -> None:
+        """Wait until the nodes are ready, replace bad ones where that is wanted, and make sure that all are there."""
+        for _ in range(READY_TRIES):
+            await self.settle()
+            if self.wish.policy.repair:
+                await repair.mend(self)
+            if held(self.census).covers(self.target):
+                break
+            seen = await pools.steady(self.azure, self.pool)
+            self.census = await readiness.census(self.azure, self.pool)
+            if seen.target != self.target or seen.autoscale:
+                raise refusals.failed(self, asking.foreign(seen))
+            self.state = seen
+            await self.reach(self.target, why="nodes had gone")
+        self._note_drift(self.azure.now(), live(self.census))
+        if not held(self.census).covers(self.target):
+            raise refusals.failed(self, Verdict("short", None, "nodes keep going away"))
+        await refusals.refuse_bad(self)
+
+    async def settle(self, expected: int | None = None) -> None:
+        """Wait until no node is on its way any more."""
+        limit_s = min(readiness.SETTLE_TIMEOUT_S, self.left_s())
+        self.census = await readiness.settled(
+            self.azure, self.pool, self.board, expected=expected or self.target.total, limit_s=limit_s
+        )
+        self.prove()
+
+    def prove(self) -> None:
+        """Remember that this image's nodes come up, when one has."""
+        if self.census.ready and self.around is not None and (key := self.around.image.key):
+            self.azure.ledger.prove(key, self.azure.now())
+
+    # -- at the end ---------------------------------------------------------------------------------------------
+
+    def table(self) -> Table:
         """Return the rounds so far, with what nodes there are in caption and attrs."""
-        rows = [one.row() for one in self.rounds]
-        return Table.of("resize", rows, f"pool {self.pool}: {nodes}", nodes=str(nodes))
+        cut = f"; {self.cut}" if self.cut else ""
+        return rounds.table(self.verb, self.rounds, f"pool {self.pool}: {self.nodes}{cut}", self.nodes)
 
-
-def _live(census: Census) -> Counts:
-    return Counts(census.live(dedicated=True), census.live(dedicated=False))
-
-
-async def settled(azure: Azure, pool: str, board: Board, *, expected: int, limit_s: float = SETTLE_TIMEOUT_S) -> Census:
-    """Wait until every node is ready, or is in a state that it will not leave by itself.
-
-    Raises
-    ------
-    WaitTimeoutError
-        Some take longer than nodes ever take.
-    """
-    step = f"nodes of {pool}"
-    board.begin(step, expected_s=pools.EXPECTED_S["ready"], total=expected)
-
-    async def look() -> waiting.Look[Census]:
-        seen = await node_pages.census(azure, pool)
-        board.say(step, done=seen.ready, detail=str(seen))
-        return waiting.Look(seen.on_their_way == 0, seen)
-
-    try:
-        return await waiting.until(azure, look, what=f"nodes of pool {pool}", timeout_s=limit_s)
-    finally:
-        board.end(step)
-
-
-async def wait_table(
-    azure: Azure, pool: str, board: Board, *, until: str, limit_s: float | None = None, verb: str = "wait"
-) -> Table:
-    """Wait until a pool is steady, or its nodes are ready, and return how it stands then.
-
-    Raises
-    ------
-    WaitTimeoutError
-        It took longer than `limit_s`.
-    """
-    began = azure.now()
-    board.begin(f"pool {pool}", expected_s=pools.EXPECTED_S["steady"])
-    seen = await pools.steady(azure, pool, limit_s=limit_s)
-    took_s = board.end(f"pool {pool}")
-    if until == "ready":
-        left_s = SETTLE_TIMEOUT_S if limit_s is None else max(0.0, limit_s - took_s)
-        census = await settled(azure, pool, board, expected=seen.target.total, limit_s=left_s)
-        seen = await pools.state(azure, pool)
-    else:
-        census = await node_pages.census(azure, pool)
-    live = _live(census)
-    row = {
-        "pool": seen.name,
-        "allocation": seen.allocation,
-        "dedicated": live.dedicated,
-        "dedicated_target": seen.target.dedicated,
-        "spot": live.spot,
-        "spot_target": seen.target.spot,
-        "ready": census.ready,
-        "bad": census.bad,
-        "seconds": round(azure.now() - began, 1),
-    }
-    return Table.of(verb, [row], f"pool {pool}: {census}")
+    @property
+    def nodes(self) -> str:
+        """What nodes there are, in words."""
+        return str(self.census) if hasattr(self, "census") else "not looked at"

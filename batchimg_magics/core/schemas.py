@@ -48,7 +48,7 @@ ACTIONS = ("made", "found", "changed", "deleted", "kept", "would delete", "would
 #: How grave it is when a rule is not kept: an error stops `create`.
 SEVERITIES = ("error", "warning", "info")
 #: How a round of a resize ended.
-OUTCOMES = ("done", "short", "passing", "quota", "fatal", "stopped")
+OUTCOMES = ("done", "short", "passing", "quota", "fatal", "stopped", "foreign", "repair", "changed", "planned")
 
 SCHEMAS: dict[str, tuple[Column, ...]] = {
     "connect": (
@@ -61,6 +61,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("pool_quota", "int", "pools the account may have"),
         Column("dedicated_core_quota", "int", "dedicated cores the account may use; missing where Azure tells none"),
         Column("spot_core_quota", "int", "spot cores the account may use"),
+        Column("max_usd_per_hour", "float", "what all pools of the account may cost an hour; missing: no limit"),
         Column("world", "text", "the local Azure's file, or :memory:"),
         Column("speed", "text", "simulated seconds a second; max: time moves only while a verb waits"),
         Column("time", "time", "the service's time"),
@@ -126,6 +127,8 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         ),
         Column("autoscale", "bool", "whether a formula sets the targets"),
         Column("errors", "text", "codes of the last resize's errors"),
+        Column("usd_per_hour", "float", "what its nodes cost an hour, with disks; missing where a price is not known"),
+        Column("expires", "time", "when all its nodes leave"),
         Column("created", "time", "when it was made"),
         Column("ours", "bool", "whether this tool made it"),
     ),
@@ -177,21 +180,48 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("spot", "int", "spot nodes in it"),
     ),
     "resize": (
-        Column("round", "int", "which round"),
-        Column("started", "time", "when it was asked for"),
-        Column("ended", "time", "when the pool was steady again"),
-        Column("seconds", "float", "how long that took, in the service's time"),
-        Column("dedicated_from", "int", "live dedicated nodes before"),
+        Column("pool", "text", "the pool"),
+        Column("round", "int", "which round of this work"),
+        Column("class", "word", "what kind of outcome it is", OUTCOMES),
+        Column("action", "text", "what was done, or done about it"),
+        Column("code", "text", "this resize's error code"),
+        Column("message", "text", "what Azure says of it, in a sentence; of a repair, what the node said last"),
         Column("dedicated_to", "int", "live dedicated nodes after"),
         Column("dedicated_target", "int", "dedicated nodes wanted"),
-        Column("spot_from", "int", "live spot nodes before"),
         Column("spot_to", "int", "live spot nodes after"),
         Column("spot_target", "int", "spot nodes wanted"),
+        Column("dedicated_from", "int", "live dedicated nodes before"),
+        Column("spot_from", "int", "live spot nodes before"),
+        Column("seconds", "float", "how long that took, in the service's time"),
+        Column("usd", "float", "what the pool's nodes cost meanwhile at most; missing where a price is not known"),
         Column("timeout_minutes", "float", "the resize timeout that Azure was given"),
-        Column("code", "text", "this resize's error code"),
-        Column("message", "text", "this resize's error message"),
-        Column("class", "word", "what kind of outcome it is", OUTCOMES),
-        Column("action", "text", "what was done about it"),
+        Column("started", "time", "when it was asked for"),
+        Column("ended", "time", "when it was over"),
+    ),
+    "autoscale": (
+        Column("pool", "text", "the pool"),
+        Column("autoscale", "bool", "whether a formula sets its size"),
+        Column("formula", "text", "the formula"),
+        Column("interval_minutes", "float", "how often Azure evaluates it"),
+        Column("dedicated_target", "int", "dedicated nodes wanted"),
+        Column("spot_target", "int", "spot nodes wanted"),
+        Column("evaluated", "time", "when Azure evaluated it last"),
+        Column("error", "text", "why it could not"),
+        Column("expires", "time", "when all its nodes leave"),
+    ),
+    "autoscale variables": (
+        Column("variable", "text", "the variable; $Target... set the pool's size"),
+        Column("value", "text", "its value, as Azure writes it"),
+        Column("number", "float", "its value, where it is a number"),
+    ),
+    "reap": (
+        Column("pool", "text", "the pool"),
+        Column("action", "word", "what became of it", ACTIONS),
+        Column("expired", "time", "when it expired"),
+        Column("nodes", "int", "nodes that it had"),
+        Column("usd_per_hour", "float", "what they cost an hour, with disks; missing where a price is not known"),
+        Column("seconds", "float", "how long it took, in the service's time"),
+        Column("id", "text", "resource id"),
     ),
     "wait": (
         Column("pool", "text", "the pool"),
@@ -268,6 +298,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
     ),
 }
 SCHEMAS["stop"] = SCHEMAS["wait"]
+SCHEMAS["repair"] = SCHEMAS["history"] = SCHEMAS["resize"]
 SCHEMAS["migrate"] = SCHEMAS["create"]
 #: The panel answers with a widget.
 SCHEMAS["panel"] = ()

@@ -6,18 +6,19 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchimg_magics.core import pools, resize, size_options, sizing
+from batchimg_magics.core import autoscale, many, pools, readiness, reap, resize, rounds, size_options, sizing
 from batchimg_magics.core.schemas import NODE_KINDS
+from batchimg_magics.core.tables import Table
+from batchimg_magics.core.wish import Wish
 from batchimg_magics.errors import SpecError
 from batchimg_magics.jobs.job import UNTIL, known
-from batchimg_magics.spec import node_count, parse_duration, pool_name, resize_timeout
+from batchimg_magics.spec import DRAINS, Policy, is_pattern, node_count, parse_duration, pool_name, resize_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchimg_magics.connecting import Link
     from batchimg_magics.core.progress import Board
-    from batchimg_magics.core.tables import Table
     from batchimg_magics.jobs.job import Job
 
 
@@ -30,35 +31,140 @@ def _resize(
     *,
     nodes: int | None = None,
     spot: int | None = None,
-    timeout: str | float | None = None,
-    until: str = "ready",
+    drain: str | None = None,
+    autoscale_off: bool = False,
+    dry_run: bool = False,
+    yes: bool = False,
+    **policy: Any,
 ) -> Job:
     if nodes is None and spot is None:
         raise SpecError("no size was given", hint="say --nodes N, --spot N or both")
-    wish = resize.Wish(
+    wish = Wish(
         node_count(nodes, "--nodes"),
         node_count(spot, "--spot"),
-        None if timeout is None else resize_timeout(timeout),
-        known(until, "--until", UNTIL),
+        Policy.of(**policy),
+        drain=None if drain is None else known(drain, "--drain", DRAINS),
+        autoscale_off=autoscale_off,
     )
+    azure, withheld = link.azure, link.local is None and not yes
+    pattern = is_pattern(name)
+    if not pattern:
+        pool_name(name)
+
+    async def run(board: Board) -> Table:
+        names = await many.named(azure, name) if pattern else [name]
+        if dry_run:
+            return await many.preview(azure, names, wish, "")
+        if withheld and (pattern or await many.ends_tasks(azure, name, wish)):
+            why = "" if pattern else ": some run tasks, which would end"
+            return await many.preview(azure, names, wish, f"{why}; add --yes to do it")
+        if pattern:
+            return await many.resize(azure, names, wish, board)
+        return await resize.Controller(azure, name, wish, board).run()
+
+    return run
+
+
+def _repair(link: Link, name: str, **policy: Any) -> Job:
+    wish = Wish(policy=Policy.of(repair=True, canary=False, **policy))
     pool = pool_name(name)
-    return lambda board: resize.Controller(link.azure, pool, wish, board).run()
+    return lambda board: resize.Controller(link.azure, pool, wish, board, verb="repair").run()
 
 
 def _wait(link: Link, name: str, *, until: str = "ready", timeout: str | float | None = None) -> Job:
     limit_s = None if timeout is None else parse_duration(timeout)
     goal = known(until, "--until", UNTIL)
     pool = pool_name(name)
-    return lambda board: resize.wait_table(link.azure, pool, board, until=goal, limit_s=limit_s)
+    return lambda board: readiness.wait_table(link.azure, pool, board, until=goal, limit_s=limit_s)
 
 
 def _stop(link: Link, name: str) -> Job:
-    pool = pool_name(name)
+    azure, pattern = link.azure, is_pattern(name)
+    if not pattern:
+        pool_name(name)
+
+    async def one(pool: str, board: Board) -> Table:
+        stopped = await pools.stop(azure, pool)
+        table = await readiness.wait_table(azure, pool, board, until="steady", verb="stop")
+        return table if stopped else replace(table, caption=f"{table.caption}; there was no resize to stop")
 
     async def run(board: Board) -> Table:
-        stopped = await pools.stop(link.azure, pool)
-        table = await resize.wait_table(link.azure, pool, board, until="steady", verb="stop")
-        return table if stopped else replace(table, caption=f"{table.caption}; there was no resize to stop")
+        if not pattern:
+            return await one(name, board)
+        found = [await one(pool, board) for pool in await many.named(azure, name)]
+        caption = "; ".join(table.caption for table in found)
+        return Table.of("stop", [row for table in found for row in table.rows()], caption)
+
+    return run
+
+
+def _autoscale(
+    link: Link,
+    name: str,
+    *,
+    formula: str | None = None,
+    preset: str | None = None,
+    off: bool = False,
+    evaluate: bool = False,
+    **setting: Any,
+) -> Job:
+    pool, azure = pool_name(name), link.azure
+    wanted = _setting(formula, preset, **setting)
+    if off and (wanted or evaluate):
+        raise SpecError("--off goes with no other option", hint="say what is meant")
+
+    async def run(_: Board) -> Table:
+        if off:
+            return await autoscale.turn_off(azure, pool)
+        if evaluate:
+            return await autoscale.evaluate(azure, pool, wanted)
+        return await (autoscale.turn_on(azure, pool, wanted) if wanted else autoscale.show(azure, pool))
+
+    return run
+
+
+def _setting(
+    formula: str | None,
+    preset: str | None,
+    *,
+    nodes: int | None = None,
+    spot: int | None = None,
+    ttl: str | float | None = None,
+    interval: str | float | None = None,
+) -> autoscale.Setting | None:
+    if formula and preset:
+        raise SpecError("--formula and --preset", hint="one formula sets the size: give one of them")
+    if not (formula or preset):
+        if any(one is not None for one in (nodes, spot, ttl, interval)):
+            raise SpecError("no formula was given", hint="say --preset NAME or --formula TEXT")
+        return None
+    return autoscale.Setting(
+        formula or "",
+        known(preset, "--preset", autoscale.PRESETS) if preset else "",
+        node_count(nodes, "--nodes"),
+        node_count(spot, "--spot"),
+        Policy.of(ttl=ttl).ttl,
+        None if interval is None else resize_timeout(interval, what="an evaluation interval"),
+    )
+
+
+def _reap(link: Link, *, dry_run: bool = False, yes: bool = False) -> Job:
+    withheld = link.local is None and not (yes or dry_run)
+
+    async def run(board: Board) -> Table:
+        table = await reap.reap(link.azure, board, dry_run=dry_run or withheld)
+        return replace(table, caption=f"{table.caption}; add --yes to delete them") if withheld else table
+
+    return run
+
+
+def _history(link: Link, name: str | None = None, *, plot: bool = False) -> Job:
+    pool = None if name is None else pool_name(name)
+    if plot and pool is None:
+        raise SpecError("--plot draws one pool", hint="name it: `%batchimg history NAME --plot`")
+
+    async def run(_: Board) -> Table:
+        return rounds.history(link.azure, pool)
 
     return run
 
@@ -109,6 +215,10 @@ def _share(value: float) -> float:
 #: Verb to its job.
 JOBS: dict[str, Callable[..., Job]] = {
     "resize": _resize,
+    "repair": _repair,
+    "autoscale": _autoscale,
+    "reap": _reap,
+    "history": _history,
     "wait": _wait,
     "stop": _stop,
     "size": _size,

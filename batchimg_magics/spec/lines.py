@@ -14,6 +14,8 @@ __all__ = ["line", "option_of"]
 
 #: Keywords that hold several values of an option, which names one.
 _PLURALS = {"data_snapshots": "data_snapshot"}
+#: What says no, where leaving an option out says neither yes nor no.
+_DENIALS = {"canary": "--no-canary"}
 
 
 def option_of(keyword: str) -> str:
@@ -36,7 +38,10 @@ def line(verb: str, options: Mapping[str, Any], *, cell: bool = False) -> str:
         words.append(_word(name))
     for key, value in options.items():
         # By identity: 0 equals False, and `--nodes 0` means something.
-        if key == "name" or value is None or value is False or value in ((), [], {}):
+        if key == "name" or value is None or value in ((), [], {}):
+            continue
+        if value is False:
+            words += [denial for one, denial in _DENIALS.items() if one == key]
             continue
         if _has_parts(key, value):
             cell = True  # it was said in Python; on a line, the cell's body says it

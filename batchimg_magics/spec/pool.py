@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec.complaints import complaint
 from batchimg_magics.spec.origin import Origin
+from batchimg_magics.spec.policy import Policy
 from batchimg_magics.spec.shape import Shape
-from batchimg_magics.spec.values import MAX_NODES, pool_name, resize_timeout
+from batchimg_magics.spec.values import MAX_NODES, pool_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,10 +23,11 @@ __all__ = ["PoolSpec"]
 Count = Annotated[int, Field(ge=0, le=MAX_NODES, strict=True)]
 
 
-class PoolSpec(Origin, Shape):
+class PoolSpec(Origin, Shape, Policy):
     """A pool, and the image that its nodes are made from.
 
-    Beside these parameters it takes those of `Origin` (where the image comes from) and of `Shape` (what a node is).
+    Beside these parameters it takes those of `Origin` (where the image comes from), of `Shape` (what a node is) and of
+    `Policy` (on what terms it gets its nodes).
 
     Parameters
     ----------
@@ -33,17 +35,11 @@ class PoolSpec(Origin, Shape):
         The pool's id: 1 to 64 letters, digits, hyphens, underscores.
     nodes, spot
         How many dedicated and spot nodes.
-    timeout
-        Resize timeout of Azure's in seconds, at least 300; None: as the size needs.
-    until
-        ``ready``: wait until the nodes are idle or running. ``steady``: only until the pool is allocated.
     """
 
     name: Annotated[str, AfterValidator(pool_name)]
     nodes: Count = 0
     spot: Count = 0
-    timeout: Annotated[float, BeforeValidator(resize_timeout)] | None = None
-    until: Literal["ready", "steady"] = "ready"
 
     @model_validator(mode="after")
     def _room_for_all(self) -> Self:

@@ -44,6 +44,8 @@ class Shape(BaseModel):
         Their VM size, e.g. ``Standard_D4s_v5``.
     start_task
         A command line that each node runs before it takes tasks, or all of a `StartTask`.
+    check_command
+        A command that proves, after the start task, that the software is there: a node where it fails takes no tasks.
     task_slots
         Tasks that run on a node at once, 1 to 256 and at most four times its cores.
     inter_node
@@ -76,6 +78,7 @@ class Shape(BaseModel):
 
     vm_size: Text
     start_task: StartTaskField | None = None
+    check_command: Text | None = None
     task_slots: Annotated[int, Field(ge=1, le=MAX_TASK_SLOTS, strict=True)] = 1
     inter_node: bool = False
     subnet: SubnetId | None = None

@@ -11,7 +11,17 @@ from batchimg_magics.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["MAX_NODES", "closest", "node_count", "parse_duration", "pool_name", "resize_timeout"]
+__all__ = [
+    "MAX_NODES",
+    "MIN_RESIZE_TIMEOUT_S",
+    "closest",
+    "is_pattern",
+    "node_count",
+    "parse_duration",
+    "pool_name",
+    "resize_timeout",
+    "share",
+]
 
 #: Azure refuses a shorter resize timeout.
 #: Source: Batch service, resizeTimeout: "The minimum value is 5 minutes".
@@ -19,11 +29,11 @@ MIN_RESIZE_TIMEOUT_S = 300.0
 #: More nodes than any account's quota has ever allowed in one pool; beyond it a count is a slip of the hand.
 MAX_NODES = 100_000
 _POOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
 def parse_duration(text: str | float) -> float:
-    """Return the seconds in a duration such as ``90s``, ``30m``, ``1h30m`` or ``900``.
+    """Return the seconds in a duration such as ``90s``, ``30m``, ``1h30m``, ``2d`` or ``900``.
 
     Raises
     ------
@@ -35,8 +45,8 @@ def parse_duration(text: str | float) -> float:
     match = _DURATION.fullmatch(text.strip().lower())
     if not match or not any(match.groups()):
         raise SpecError(f"{text!r} is not a duration", hint="write it as 90s, 30m or 1h30m")
-    hours, minutes, seconds = (float(part or 0) for part in match.groups())
-    return hours * 3600 + minutes * 60 + seconds
+    days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
+    return days * 86400 + hours * 3600 + minutes * 60 + seconds
 
 
 def closest(word: str, known: Iterable[str]) -> str:
@@ -57,7 +67,7 @@ def closest(word: str, known: Iterable[str]) -> str:
     return f"there is: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
 
 
-def resize_timeout(text: str | float) -> float:
+def resize_timeout(text: str | float, what: str = "a resize timeout") -> float:
     """Return the seconds in a resize timeout, which Azure wants to be five minutes at least.
 
     Raises
@@ -67,8 +77,26 @@ def resize_timeout(text: str | float) -> float:
     """
     seconds = parse_duration(text)
     if seconds < MIN_RESIZE_TIMEOUT_S:
-        raise SpecError(f"a resize timeout of {text}", hint="Azure's rule: a resize timeout is at least 5 minutes")
+        raise SpecError(f"{what} of {text}", hint=f"Azure's rule: {what} is at least 5 minutes")
     return seconds
+
+
+def share(text: str | float) -> float:
+    """Return a share from 0 to 1, which may be written in per cent: ``5%`` or ``0.05``.
+
+    Raises
+    ------
+    SpecError
+        It is none.
+    """
+    word = str(text).strip()
+    try:
+        found = float(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise SpecError(f"{text!r} is not a share", hint="write it as 5% or 0.05")
+    return found
 
 
 def node_count(value: int | None, option: str) -> int | None:
@@ -82,6 +110,11 @@ def node_count(value: int | None, option: str) -> int | None:
     if value is not None and not 0 <= value <= MAX_NODES:
         raise SpecError(f"{option} is {value}", hint=f"a pool has 0 to {MAX_NODES:,} nodes of a kind")
     return value
+
+
+def is_pattern(name: str) -> bool:
+    """Tell whether a name stands for several: it has ``*``, ``?`` or ``[...]``."""
+    return any(sign in name for sign in "*?[")
 
 
 def pool_name(name: str) -> str:

@@ -9,6 +9,7 @@ import json
 import re
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
@@ -91,6 +92,17 @@ def _run(asked: lines.Line) -> None:
                 _print(error.table, session.label, asked)
             raise
         _print(table, session.label, asked)
+        if asked.options.get("plot"):
+            _draw(table, str(asked.options["name"]))
+
+
+def _draw(table: Table, pool: str) -> None:
+    """Write a picture of the nodes by state over time beside whoever asks."""
+    from batchimg_magics.ui.plot import picture
+
+    file = Path(f"{pool}-nodes.png")
+    file.write_bytes(picture(table.attrs["samples"], pool))
+    print(f"drawn: {file}", file=sys.stderr)
 
 
 def _worked(session: Session, asked: lines.Line) -> Table:

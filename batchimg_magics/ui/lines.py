@@ -62,7 +62,8 @@ class _Help(argparse.Action):
 
 
 def _add(parser: argparse.ArgumentParser, option: Option) -> None:
-    settings: dict[str, Any] = {"default": argparse.SUPPRESS, "help": option.help}
+    said = option.help.replace("%", "%%")  # argparse formats it
+    settings: dict[str, Any] = {"default": argparse.SUPPRESS, "help": said}
     if not option.by_place:
         settings["dest"] = option.keyword
     if not option.metavar:

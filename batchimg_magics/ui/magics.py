@@ -127,7 +127,10 @@ class BatchImgMagics(Magics):
             self._work("connect", settings)
         if verb == "panel":
             return self.session.panel(**options)
-        return _dressed(self._work(verb, options), self.session.label)
+        table = self._work(verb, options)
+        if options.get("plot"):
+            _draw(table, str(options.get("name")))
+        return _dressed(table, self.session.label)
 
     def _work(self, verb: str, options: dict[str, Any]) -> Table:
         wait = options.pop("wait", True)
@@ -178,6 +181,15 @@ def _body(asked: lines.Line, cell: str | None) -> dict[str, str]:
     if "spec" in asked.options:
         raise SpecError("the pool is described by --spec and by the cell's body", hint="use one of them")
     return {"spec": cell}
+
+
+def _draw(table: Table, pool: str) -> None:
+    """Put a picture of the nodes by state over time into the cell's output: it stays in the notebook."""
+    from IPython.display import Image
+
+    from batchimg_magics.ui.plot import picture
+
+    display(Image(picture(table.attrs["samples"], pool), alt=f"nodes of pool {pool}"))  # type: ignore[no-untyped-call] # untyped upstream
 
 
 def _dressed(table: Table, label: str = "") -> pd.DataFrame:

@@ -56,7 +56,7 @@ def shorten(said: str, width: int) -> str:
     """Return at most so many characters: a path's last names, the start of a sentence, both ends of any other id."""
     if len(said) <= width:
         return said
-    if said.startswith("/"):
+    if said.startswith("/") and " " not in said:
         end = said[len(said) - width + 1 :]
         return "…" + end[max(0, end.find("/")) :]
     if " " in said:
@@ -95,7 +95,7 @@ class _Column:
 
     @property
     def is_path(self) -> bool:
-        return any(said.startswith("/") for said in self.cells)
+        return any(said.startswith("/") and " " not in said for said in self.cells)
 
     @property
     def width(self) -> int:

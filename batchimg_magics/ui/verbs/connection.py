@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchimg_magics.ui.verbs.options import PROFILE, Option, Verb, whole
+from batchimg_magics.ui.verbs.options import PROFILE, Option, Verb, number, whole
 
 __all__ = ["VERBS"]
 
@@ -35,6 +35,12 @@ VERBS: tuple[Verb, ...] = (
             Option("--resource-group", "Azure: the resource group of the VM and the images", metavar="NAME"),
             Option("--account", "Azure: the Batch account", metavar="NAME"),
             PROFILE,
+            Option(
+                "--max-cost-per-hour",
+                "US dollars an hour that all pools of the account may cost: what would cost more is refused",
+                metavar="USD",
+                read=number,
+            ),
             Option("--save-as", "save this connection as a profile", metavar="NAME", offer="profile"),
         ),
         (

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 __all__ = [
+    "DRY_RUN",
     "JSON",
     "NAME",
     "NODES",
@@ -19,6 +20,7 @@ __all__ = [
     "RESIZE_TIMEOUT",
     "SPOT",
     "UNTIL",
+    "YES",
     "Option",
     "Verb",
     "count",
@@ -26,6 +28,7 @@ __all__ = [
     "replica",
     "share",
     "text_of",
+    "text_or_file",
     "whole",
 ]
 
@@ -189,12 +192,19 @@ def text_of(path: str) -> str:
         raise ValueError(getattr(error, "strerror", None) or "the file is not text") from error
 
 
+def text_or_file(word: str) -> str:
+    """Read a text, or ``@FILE`` that has it."""
+    return text_of(word[1:]) if word.startswith("@") else word
+
+
 NAME = Option("name", "the pool's name", metavar="NAME", offer="pool")
 NODES = Option("--nodes", "how many dedicated nodes", metavar="N", read=count)
 SPOT = Option("--spot", "how many spot nodes (cheaper; Azure may take them back)", metavar="N", read=count)
 RESIZE_TIMEOUT = Option(
     "--timeout", "resize timeout of Azure's, e.g. 30m; at least 5m, by default as the size needs", metavar="DURATION"
 )
+YES = Option("--yes", "really do it, on a real connection")
+DRY_RUN = Option("--dry-run", "only show what would be done")
 UNTIL = Option(
     "--until",
     "ready: wait until the nodes are idle or running (default); steady: only until they are allocated",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from batchimg_magics.ui.verbs.limits import CANARY, LIMITS, REPAIR, TAKE_WHAT_FITS, TTL
 from batchimg_magics.ui.verbs.options import (
     NAME,
     NO_WAIT,
@@ -39,6 +40,11 @@ CREATE = Verb(
         Option("--replace", "a pool that is there and differs is deleted and made anew; it says first what that does"),
         RESIZE_TIMEOUT,
         UNTIL,
+        *LIMITS,
+        REPAIR,
+        *CANARY,
+        TAKE_WHAT_FITS,
+        TTL,
         Option("--yes", "agree to what cannot be undone: --capture in-place; --replace on a real connection"),
         NO_WAIT,
     ),

@@ -22,6 +22,11 @@ def _package(word: str) -> tuple[str, str | None]:
 _MANY = "may be given several times"
 SHAPE: tuple[Option, ...] = (
     Option("--start-task", "a command line that each node runs before it takes tasks", metavar="COMMAND"),
+    Option(
+        "--check-command",
+        "a command that proves the software on each node, e.g. 'samtools --version'",
+        metavar="COMMAND",
+    ),
     Option("--task-slots", "tasks that run on a node at once", metavar="N", read=count),
     Option("--inter-node", "the nodes talk to each other, as MPI needs it; Azure then makes smaller pools"),
     Option("--subnet", "resource id of the subnet that the nodes join", metavar="ID"),

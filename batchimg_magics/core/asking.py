@@ -1,0 +1,138 @@
+"""One resize of Azure's: asked for, waited for, and judged by what came of **this** one.
+
+A request may have been taken although no answer came, and an answer may be about what somebody else does to the pool
+at the same time. What the pool says of itself decides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import outcomes, pools, waiting
+from batchimg_magics.core.outcomes import Verdict
+from batchimg_magics.errors import ConflictError, ServiceError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.pools import Counts, State
+
+#: Seconds for which a pool may look as before after it took a request: answers come from more than one server.
+UNCHANGED_S = 60.0
+#: Statuses of a request that may be taken the next time: none came, or the service is busy or failed.
+_PASSING = frozenset({0, 408, 429, 500, 502, 503, 504})
+
+
+async def ask(
+    azure: Azure, before: State, request: Callable[[], Awaitable[None]], goal: Counts | None = None
+) -> Verdict | None:
+    """Send a request that begins a resize.
+
+    Parameters
+    ----------
+    azure
+        Whose.
+    before
+        The pool when it was steady.
+    request
+        Sends it.
+    goal
+        The targets that the pool has once it was taken; None: whatever they are.
+
+    Returns
+    -------
+    Verdict or None
+        None: the pool took it. ``passing``: it did not, for now. ``foreign``: somebody else is at the pool.
+
+    Raises
+    ------
+    ServiceError
+        Azure refuses it for good.
+    """
+    try:
+        await request()
+    except ServiceError as error:
+        conflict = isinstance(error, ConflictError)
+        if not conflict and error.status_code not in _PASSING:
+            raise
+        seen = await pools.state(azure, before.name)
+        if goal in (None, seen.target) and seen.since != before.since and not seen.autoscale:
+            return None
+        if conflict or seen.target != before.target:
+            return foreign(seen)
+        return Verdict(
+            "passing", error.code or (str(error.status_code) if error.status_code else "NoAnswer"), str(error)
+        )
+    return None
+
+
+def foreign(seen: State) -> Verdict:
+    """Return the verdict on a pool that somebody else changes."""
+    if seen.autoscale:
+        return Verdict("foreign", None, "somebody turned autoscale on: a formula sets the size of the pool now")
+    doing = {"resizing": "resizes it", "stopping": "stops its resize"}.get(seen.allocation, "resized it")
+    return Verdict("foreign", None, f"somebody else {doing}: its targets are {seen.target}")
+
+
+async def ended(
+    azure: Azure,
+    before: State,
+    goal: Counts | None = None,
+    *,
+    limit_s: float | None = None,
+    tell: Callable[[State], None] = lambda _: None,
+) -> State:
+    """Wait until the resize is over that followed `before`, and return the pool.
+
+    It is over when the pool is steady since another moment than before; when its targets are not ours any more; or
+    when it has not changed at all for a while: then it never began.
+
+    Parameters
+    ----------
+    azure
+        Whose.
+    before
+        The pool when it was steady.
+    goal
+        The targets that were asked for; None: whatever they are.
+    limit_s
+        How long to wait.
+    tell
+        Told of each look.
+
+    Raises
+    ------
+    ConflictError
+        The pool is being deleted.
+    WaitTimeoutError
+        It took longer than `limit_s`.
+    """
+    began = azure.now()
+
+    async def look() -> waiting.Look[State]:
+        seen = await pools.state(azure, before.name)
+        pools.refuse_deleting(seen)
+        tell(seen)
+        changed = seen.since != before.since
+        lost = not changed and seen.allocation == "steady" and azure.now() - began > UNCHANGED_S
+        theirs = changed and (goal not in (None, seen.target) or seen.autoscale)
+        return waiting.Look((changed and seen.allocation == "steady") or lost or theirs, seen)
+
+    return await waiting.until(azure, look, what=f"pool {before.name} to be steady", timeout_s=limit_s)
+
+
+def judged(before: State, after: State, goal: Counts, held: Counts) -> Verdict:
+    """Return what came of a resize.
+
+    Errors stay on a pool until its next resize: these are of this one only when the pool's state changed since it was
+    asked for, and its targets are still those.
+    """
+    if after.since == before.since:
+        return Verdict("passing", "NotTaken", "Azure took the request, and the pool did not change")
+    if after.target != goal or after.autoscale:
+        return foreign(after)
+    found = outcomes.judge(after.errors)
+    if found.kind == "done" and not held.covers(goal):
+        return Verdict("short", None, "fewer nodes came than were asked for, and Azure gives no reason")
+    return found

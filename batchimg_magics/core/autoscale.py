@@ -1,0 +1,216 @@
+"""Autoscale: a formula that Azure evaluates and that sets a pool's targets; presets; what a formula comes to now."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from batchimg_magics.core import expiry, money, pools, surroundings
+from batchimg_magics.core.azure import dig, document, wire
+from batchimg_magics.core.tables import Table
+from batchimg_magics.errors import BudgetError, ConflictError, SpecError
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.pools import Counts, State
+
+PRESETS = ("pending-tasks", "working-hours", "expiry")
+#: Source: Batch service, autoScaleEvaluationInterval: "The default value is 15 minutes ... minimum 5 minutes".
+DEFAULT_INTERVAL_S = 900.0
+
+# Source: "Create a formula to automatically scale compute nodes in a Batch pool" (Microsoft): samples that are too few
+# are no base for an average, and a node stays until its tasks are done. A node takes several tasks where it has slots.
+_PENDING = """\
+// batchimg preset pending-tasks
+percent = $PendingTasks.GetSamplePercent(TimeInterval_Minute * 5);
+last = $PendingTasks.GetSample(1);
+tasks = percent < 70 ? max(0, last) : max(last, avg($PendingTasks.GetSample(TimeInterval_Minute * 5)));
+wanted = ceil(tasks / $TaskSlotsPerNode);
+$TargetDedicatedNodes = min(wanted, {dedicated});
+$TargetLowPriorityNodes = min(max(0, wanted - {dedicated}), {spot});
+$NodeDeallocationOption = taskcompletion;"""
+# Source: as above, "Example 1: Time-based adjustment". Sunday is weekday 0.
+_HOURS = """\
+// batchimg preset working-hours
+now = time();
+works = now.weekday >= 1 && now.weekday <= 5 && now.hour >= 8 && now.hour < 18;
+$TargetDedicatedNodes = works ? {dedicated} : 0;
+$TargetLowPriorityNodes = works ? {spot} : 0;
+$NodeDeallocationOption = taskcompletion;"""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is to set a pool's size.
+
+    Parameters
+    ----------
+    formula
+        Somebody's own; empty where a preset is wanted.
+    preset
+        One of `PRESETS`; empty where there is a formula.
+    dedicated, spot
+        What a preset gives at most; None: what the pool's targets are.
+    ttl_s
+        For an expiry: how long the nodes live.
+    interval_s
+        How often Azure evaluates it; None: every 15 minutes, an expiry every 5.
+    """
+
+    formula: str = ""
+    preset: str = ""
+    dedicated: int | None = None
+    spot: int | None = None
+    ttl_s: float | None = None
+    interval_s: float | None = None
+
+    def most(self, there: Counts) -> Counts:
+        """Return what a preset gives at most, in a pool with these targets."""
+        return pools.Counts(
+            there.dedicated if self.dedicated is None else self.dedicated,
+            there.spot if self.spot is None else self.spot,
+        )
+
+    def text(self, there: Counts, expires: dt.datetime | None) -> str:
+        """Return the formula, for a pool with these targets."""
+        if self.formula:
+            return self.formula
+        most = self.most(there)
+        if self.preset == "expiry" and expires is not None:
+            return expiry.formula(expires, most)
+        shape = _PENDING if self.preset == "pending-tasks" else _HOURS
+        return shape.format(dedicated=most.dedicated, spot=most.spot)
+
+
+async def show(azure: Azure, name: str) -> Table:
+    """Return what sets a pool's size."""
+    return _table(await _document(azure, name))
+
+
+async def turn_on(azure: Azure, name: str, setting: Setting) -> Table:
+    """Let a formula set a pool's size.
+
+    Raises
+    ------
+    ConflictError
+        The pool is being resized.
+    BudgetError
+        What the formula may bring costs more an hour than the account may, or nobody can tell.
+    """
+    seen = await pools.state(azure, name)
+    pools.refuse_deleting(seen)
+    if seen.allocation == "resizing" and not seen.autoscale:
+        raise ConflictError(
+            f"pool {seen.name!r} is being resized",
+            hint=f"wait for it, or `%batchimg stop {seen.name}` first",
+            status_code=409,
+        )
+    await _keep_to_budget(azure, seen, setting)
+    expires = None
+    if setting.preset == "expiry":
+        expires = expiry.after(azure, setting.ttl_s) if setting.ttl_s else expiry.of(seen)
+        if expires is None:
+            raise SpecError("an expiry needs to know when", hint="say --ttl 8h")
+        await expiry.mark(azure, seen.name, expires)
+    every_s = setting.interval_s or (expiry.INTERVAL_S if expires else DEFAULT_INTERVAL_S)
+    await expiry.turn_on(azure, seen.name, setting.text(seen.target, expires), every_s)
+    return await show(azure, seen.name)
+
+
+async def _keep_to_budget(azure: Azure, seen: State, setting: Setting) -> None:
+    if azure.budget.usd_per_hour is None:
+        return
+    if setting.formula:
+        raise BudgetError(
+            "the account has a --max-cost-per-hour, and nobody can tell what a formula will cost",
+            hint="use a preset with --nodes and --spot, or connect without the limit",
+        )
+    around = await surroundings.look(azure, seen.name)
+    await money.allow_rate(azure, around, {seen.name: setting.most(seen.target)})
+
+
+async def turn_off(azure: Azure, name: str) -> Table:
+    """Turn a pool's formula off: it keeps the nodes that it has, and does not expire any more."""
+    seen = await pools.state(azure, name)
+    if expiry.of(seen) is not None:
+        await expiry.mark(azure, seen.name, None)
+    if seen.autoscale:
+        await expiry.turn_off(azure, seen.name)
+        await pools.steady(azure, seen.name)
+    return await show(azure, seen.name)
+
+
+async def evaluate(azure: Azure, name: str, setting: Setting | None) -> Table:
+    """Return what a formula comes to now, one row a variable; nothing is changed.
+
+    Raises
+    ------
+    ConflictError
+        Autoscale is not on: Azure evaluates a formula only on a pool where it is.
+    SpecError
+        The formula cannot be evaluated; what Azure says of it is in the message.
+    """
+    seen = await pools.state(azure, name)
+    if not seen.autoscale:
+        raise ConflictError(
+            f"autoscale is not on for pool {seen.name!r}, and Azure evaluates formulas only where it is",
+            hint=f"turn it on: `%batchimg autoscale {seen.name} --preset pending-tasks --nodes N`",
+            status_code=409,
+        )
+    expires = expiry.after(azure, setting.ttl_s) if setting and setting.ttl_s else expiry.of(seen)
+    text = setting.text(seen.target, expires) if setting else seen.formula
+    client = await azure.batch()
+    run = document(await azure.ask(client.evaluate_pool_auto_scale(seen.name, wire({"autoScaleFormula": text}))))
+    if said := _error(run):
+        raise SpecError(f"the formula cannot be evaluated: {said}", hint="nothing was changed; mend the formula")
+    rows = [_variable(part) for part in str(run.get("results") or "").split(";") if part.strip()]
+    caption = f"what the formula of pool {seen.name} comes to now" if not setting else f"on pool {seen.name}, now"
+    return Table.of("autoscale variables", rows, caption, formula=text)
+
+
+def _variable(part: str) -> dict[str, Any]:
+    name, _, value = part.strip().partition("=")
+    try:
+        number: float | None = float(value)
+    except ValueError:
+        number = None
+    return {"variable": name, "value": value, "number": number}
+
+
+def _error(run: Json | None) -> str:
+    error = dig(run, "error") or {}
+    values = "; ".join(str(one.get("value")) for one in error.get("values") or [])
+    return f"{error.get('message')}{f' ({values})' if values else ''}" if error else ""
+
+
+async def _document(azure: Azure, name: str) -> Json:
+    await pools.state(azure, name)  # its error names the nearest pool
+    client = await azure.batch()
+    return document(await azure.ask(client.get_pool(name)))
+
+
+def _table(found: Json) -> Table:
+    seen = pools.state_of(found)
+    interval = found.get("autoScaleEvaluationInterval")
+    run = found.get("autoScaleRun")
+    row = {
+        "pool": seen.name,
+        "autoscale": seen.autoscale,
+        "formula": seen.formula or None,
+        "interval_minutes": _minutes(interval),
+        "dedicated_target": seen.target.dedicated,
+        "spot_target": seen.target.spot,
+        "evaluated": pools.moment(dig(run, "timestamp")),
+        "error": _error(run) or None,
+        "expires": expiry.of(seen),
+    }
+    said = "a formula sets its size" if seen.autoscale else "its size is set by hand: autoscale is not on"
+    return Table.of("autoscale", [row], f"pool {seen.name}: {said}")
+
+
+def _minutes(duration: str | None) -> float | None:
+    """Return the minutes of an ISO 8601 duration, as the service writes it."""
+    return None if duration is None else msgspec.convert(duration, dt.timedelta).total_seconds() / 60

@@ -1,0 +1,185 @@
+"""Expiry: a pool that shall not outlive a moment, and a formula that has Azure itself see to it.
+
+The moment is a mark on the pool, so that everybody sees it. The formula is set while the pool is steady and sets the
+counts that it has until then, and 0 from then on: a closed laptop costs nothing more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from azure.core import MatchConditions
+
+from batchimg_magics.core import marks, pools
+from batchimg_magics.core.azure import wire
+from batchimg_magics.errors import BatchImgError, ServiceError
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.pools import Counts, State
+
+#: How a formula of ours begins: by it, it is told from one that somebody else set.
+SIGN = "// batchimg: all nodes leave at "
+#: Source: Batch service, autoScaleEvaluationInterval: the least is 5 minutes.
+INTERVAL_S = 300.0
+#: Source: Batch service, EnableAutoScale: "at most once every 30 seconds".
+ENABLE_EVERY_S = 30.0
+_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+def written(moment: dt.datetime) -> str:
+    """Return a moment as marks and formulas write it."""
+    return moment.astimezone(dt.UTC).strftime(_FORMAT)
+
+
+def read(text: str | None) -> dt.datetime | None:
+    """Return the moment that a mark says; None where it says none."""
+    try:
+        return dt.datetime.strptime(text or "", _FORMAT).replace(tzinfo=dt.UTC)
+    except ValueError:
+        return None
+
+
+def after(azure: Azure, seconds: float) -> dt.datetime:
+    """Return the moment so many seconds from now, as marks can write it."""
+    return dt.datetime.fromtimestamp(int(azure.now() + seconds), dt.UTC)
+
+
+def of(pool: State) -> dt.datetime | None:
+    """Return when a pool expires."""
+    return read(pool.marks.get(marks.EXPIRES))
+
+
+def is_ours(formula: str) -> bool:
+    """Tell whether a formula is one that an expiry set."""
+    return formula.lstrip().startswith(SIGN)
+
+
+def formula(expires: dt.datetime, counts: Counts) -> str:
+    """Return the formula that keeps these counts until a moment and none from then on."""
+    moment = written(expires)
+    return "\n".join(
+        [
+            f"{SIGN}{moment}",
+            f'lives = time() < time("{moment}");',
+            f"$TargetDedicatedNodes = lives ? {counts.dedicated} : 0;",
+            f"$TargetLowPriorityNodes = lives ? {counts.spot} : 0;",
+            "$NodeDeallocationOption = requeue;",
+        ]
+    )
+
+
+async def mark(azure: Azure, name: str, expires: dt.datetime | None) -> None:
+    """Write on a pool when it expires; None takes the mark away.
+
+    Raises
+    ------
+    ConflictError
+        Somebody changed the pool at the same time.
+    """
+    scope = azure.scope
+    found = await pools.read(azure, name)
+    if found is None:
+        return
+    metadata = [one for one in found["properties"].get("metadata") or [] if one.get("name") != marks.EXPIRES]
+    tags = {key: value for key, value in (found.get("tags") or {}).items() if key != marks.EXPIRES}
+    if expires is not None:
+        metadata.append({"name": marks.EXPIRES, "value": written(expires)})
+        tags[marks.EXPIRES] = written(expires)
+    body: Json = {"properties": {"metadata": metadata}, "tags": tags}
+    condition = MatchConditions.IfNotModified
+    call = azure.management.pool.update(
+        scope.resource_group, scope.account, name, wire(body), etag=found["etag"], match_condition=condition
+    )
+    await azure.ask(call)
+
+
+@dataclass(slots=True)
+class Expiry:
+    """The expiry of one pool while its size is being changed.
+
+    Parameters
+    ----------
+    azure, pool
+        Which.
+    expires
+        When; None: never.
+    lifted
+        Whether the formula is off for the time being, and has to be set again.
+    """
+
+    azure: Azure
+    pool: str
+    expires: dt.datetime | None = None
+    lifted: bool = False
+
+    async def take(self, seen: State, ttl_s: float | None, *, keep: bool) -> dt.datetime | None:
+        """Read when a pool expires, or give it a new life, and return the moment.
+
+        Parameters
+        ----------
+        seen
+            The pool.
+        ttl_s
+            How long it shall live from now; None: as it is.
+        keep
+            Whether a life that is not over goes before a new one.
+        """
+        there = of(seen)
+        if ttl_s is not None and not (keep and there is not None and there.timestamp() > self.azure.now()):
+            there = after(self.azure, ttl_s)
+            await mark(self.azure, self.pool, there)
+            self.lifted = True  # the formula there is, if any, says another moment
+        elif there is not None:
+            self.lifted = not seen.autoscale
+        self.expires = there
+        return there
+
+    async def lift(self, seen: State) -> State:
+        """Turn our formula off, where it is on, and return the pool once it is steady."""
+        self.lifted = True
+        if not seen.autoscale:
+            return seen
+        await turn_off(self.azure, self.pool)
+        return await pools.steady(self.azure, self.pool)
+
+    async def restore(self, counts: Counts) -> None:
+        """Let Azure see to the expiry again, with these counts until then."""
+        if self.expires is not None and self.lifted and counts.total:
+            await pools.steady(self.azure, self.pool)
+            await turn_on(self.azure, self.pool, formula(self.expires, counts), INTERVAL_S)
+        self.lifted = False
+
+    async def restore_unless_changed(self, seen: State, counts: Counts) -> None:
+        """Let Azure see to the expiry again after a failure, unless somebody else is at the pool.
+
+        What went wrong first is what is told: no error of this is.
+        """
+        if not self.lifted or self.expires is None:
+            return
+        with contextlib.suppress(BatchImgError):
+            now = await pools.state(self.azure, self.pool)
+            if now.allocation == "steady" and now.target == seen.target and not now.autoscale:
+                await self.restore(counts.least(now.target))
+
+
+async def turn_off(azure: Azure, name: str) -> None:
+    """Turn a pool's formula off; the pool keeps its targets."""
+    client = await azure.batch()
+    await azure.ask(client.disable_pool_auto_scale(name))
+
+
+async def turn_on(azure: Azure, name: str, text: str, interval_s: float) -> None:
+    """Let a formula set a pool's targets; Azure evaluates it at once."""
+    client = await azure.batch()
+    body: Json = {"autoScaleFormula": text, "autoScaleEvaluationInterval": f"PT{round(interval_s)}S"}
+    try:
+        await azure.ask(client.enable_pool_auto_scale(name, wire(body)))
+    except ServiceError as error:
+        if error.code != "TooManyEnableAutoScaleRequests":
+            raise
+        await azure.sleep(ENABLE_EVERY_S)
+        await azure.ask(client.enable_pool_auto_scale(name, wire(body)))

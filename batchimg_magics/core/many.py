@@ -1,0 +1,123 @@
+"""Several pools at once: which a pattern names, what a resize of them would do, and doing it within throttling."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import marks, money, pools, quotas, readiness, rounds, surroundings
+from batchimg_magics.core.outcomes import Verdict
+from batchimg_magics.core.pools import Counts
+from batchimg_magics.core.resize import Controller
+from batchimg_magics.core.rounds import Round
+from batchimg_magics.errors import BatchImgError, NotFoundError, ResizeError
+from batchimg_magics.spec import closest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.progress import Board
+    from batchimg_magics.core.tables import Table
+    from batchimg_magics.core.wish import Wish
+
+#: Pools that are resized at once: Batch asks who asks for more to wait.
+AT_ONCE = 4
+
+
+async def named(azure: Azure, pattern: str) -> list[str]:
+    """Return the names of our pools that a pattern matches, in any case.
+
+    Raises
+    ------
+    NotFoundError
+        It matches none.
+    """
+    listed = await pools.listed(azure)
+    found = sorted(
+        str(pool["name"])
+        for pool in listed
+        if fnmatchcase(str(pool["name"]).lower(), pattern.lower()) and pools.mark_of(pool, marks.POOL) is not None
+    )
+    if not found:
+        names = [str(pool["name"]) for pool in listed]
+        raise NotFoundError(
+            f"no pool that this tool made matches {pattern!r}",
+            hint=closest(pattern, names) or "`%batchimg pools` lists what there is",
+            status_code=404,
+            code="PoolNotFound",
+        )
+    return found
+
+
+async def preview(azure: Azure, names: Sequence[str], wish: Wish, why: str) -> Table:
+    """Return what a resize would do to pools, one row each; nothing is asked for."""
+    now = azure.now()
+    made = []
+    for number, name in enumerate(names, 1):
+        around = await surroundings.look(azure, name)
+        there = quotas.allotted(around.pool)
+        goal = wish.target(_targets(around.pool))
+        cost = around.rates.cost(goal.dedicated, goal.spot)
+        price = "what it costs is not known" if cost is None else f"${cost:.2f} an hour"
+        said = around.room.missing(goal)
+        verdict = Verdict("planned", None, f"{price}; over quota: {said}" if said else price)
+        made.append(Round(name, number, now, now, there, there, goal, verdict, "would resize"))
+    return rounds.table("resize", made, f"would resize {len(made)} pools{why}", "nothing was changed")
+
+
+def _targets(pool: Json) -> Counts:
+    fixed = (pool["properties"].get("scaleSettings") or {}).get("fixedScale") or {}
+    return Counts(fixed.get("targetDedicatedNodes") or 0, fixed.get("targetLowPriorityNodes") or 0)
+
+
+async def ends_tasks(azure: Azure, name: str, wish: Wish) -> bool:
+    """Tell whether a resize may take nodes away that run tasks, and end those."""
+    if wish.drain in ("taskcompletion", "retaineddata"):
+        return False
+    seen = await pools.state(azure, name)
+    census = await readiness.census(azure, name)
+    return census.count(frozenset({"running"})) > 0 and not wish.target(seen.target).covers(rounds.live(census))
+
+
+async def resize(azure: Azure, names: Sequence[str], wish: Wish, board: Board) -> Table:
+    """Bring several pools to the same size, a few at a time; one pool that fails does not end the others.
+
+    Raises
+    ------
+    BudgetError
+        All of them together would cost more an hour than the account may. Nothing was asked for.
+    ResizeError
+        Some did not get there; the table has the rounds of all.
+    """
+    if azure.budget.usd_per_hour is not None:
+        around = await surroundings.look(azure, names[0])
+        goals = {str(pool["name"]): wish.target(_targets(pool)) for pool in (around.pool, *around.others)}
+        await money.allow_rate(azure, around, {name: goals[name] for name in names})
+    purse = money.Purse(azure, wish.policy.max_cost)
+    controls = [Controller(azure, name, wish, board, purse=purse) for name in names]
+    gate = asyncio.Semaphore(AT_ONCE)
+    failures: list[tuple[str, BatchImgError]] = []
+
+    async def one(control: Controller) -> None:
+        async with gate:
+            try:
+                await control.run()
+            except BatchImgError as error:
+                failures.append((control.pool, error))
+
+    async with asyncio.TaskGroup() as group:
+        for control in controls:
+            group.create_task(one(control))
+    made = [each for control in controls for each in control.rounds]
+    table = rounds.table("resize", made, f"{len(names) - len(failures)} of {len(names)} pools are there", "")
+    table = replace(table, attrs={"nodes": {control.pool: control.nodes for control in controls}})
+    if failures:
+        said = "; ".join(error.message for _, error in failures)
+        hint = next((error.hint for _, error in failures if error.hint), "")
+        raised = ResizeError(f"{len(failures)} of {len(names)} pools did not get there: {said}", hint=hint)
+        raised.table = table
+        raise raised
+    return table

@@ -1,0 +1,104 @@
+"""Steady is not ready: waiting until nodes take work, or will not do so by themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import nodes as node_pages
+from batchimg_magics.core import pools, waiting
+from batchimg_magics.core.rounds import live
+from batchimg_magics.core.tables import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.nodes import Census
+    from batchimg_magics.core.progress import Board
+
+#: How long nodes may take from the pool being steady until the last one is ready or bad, in seconds.
+SETTLE_TIMEOUT_S = 3600.0
+
+
+async def census(azure: Azure, pool: str) -> Census:
+    """Count a pool's nodes, and keep in the ledger what was seen."""
+    seen = await node_pages.census(azure, pool)
+    azure.ledger.sample(pool, azure.now(), seen.states())
+    return seen
+
+
+async def settled(
+    azure: Azure,
+    pool: str,
+    board: Board,
+    *,
+    expected: int,
+    limit_s: float | None = None,
+    until: Callable[[Census], bool] = lambda seen: seen.on_their_way == 0,
+) -> Census:
+    """Wait until every node is ready, or is in a state that it will not leave by itself.
+
+    Parameters
+    ----------
+    azure, pool, board
+        Whose, which, and who is told how it goes.
+    expected
+        How many nodes there are to be.
+    limit_s
+        How long to wait; None: as long as nodes ever take.
+    until
+        What ends the wait, where it is something else.
+
+    Raises
+    ------
+    WaitTimeoutError
+        Some take longer.
+    """
+    step = f"nodes of {pool}"
+    board.begin(step, expected_s=pools.EXPECTED_S["ready"], total=expected)
+
+    async def look() -> waiting.Look[Census]:
+        seen = await census(azure, pool)
+        board.say(step, done=seen.ready, detail=str(seen))
+        return waiting.Look(until(seen), seen)
+
+    try:
+        limit_s = SETTLE_TIMEOUT_S if limit_s is None else limit_s
+        return await waiting.until(azure, look, what=f"nodes of pool {pool}", timeout_s=limit_s)
+    finally:
+        board.end(step)
+
+
+async def wait_table(
+    azure: Azure, pool: str, board: Board, *, until: str, limit_s: float | None = None, verb: str = "wait"
+) -> Table:
+    """Wait until a pool is steady, or its nodes are ready, and return how it stands then.
+
+    Raises
+    ------
+    WaitTimeoutError
+        It took longer than `limit_s`.
+    """
+    began = azure.now()
+    board.begin(f"pool {pool}", expected_s=pools.EXPECTED_S["steady"])
+    seen = await pools.steady(azure, pool, limit_s=limit_s)
+    took_s = board.end(f"pool {pool}")
+    if until == "ready":
+        left_s = None if limit_s is None else max(0.0, limit_s - took_s)
+        counted = await settled(azure, pool, board, expected=seen.target.total, limit_s=left_s)
+        seen = await pools.state(azure, pool)
+    else:
+        counted = await census(azure, pool)
+    there = live(counted)
+    row = {
+        "pool": seen.name,
+        "allocation": seen.allocation,
+        "dedicated": there.dedicated,
+        "dedicated_target": seen.target.dedicated,
+        "spot": there.spot,
+        "spot_target": seen.target.spot,
+        "ready": counted.ready,
+        "bad": counted.bad,
+        "seconds": round(azure.now() - began, 1),
+    }
+    return Table.of(verb, [row], f"pool {pool}: {counted}")

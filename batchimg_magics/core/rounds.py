@@ -1,0 +1,110 @@
+"""Rounds: what a resize and a repair did, one row each, in the table and in the ledger."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core.pools import Counts
+from batchimg_magics.core.schemas import SCHEMAS
+from batchimg_magics.core.tables import Table
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.nodes import Census
+    from batchimg_magics.core.outcomes import Verdict
+
+_TIMES = ("started", "ended")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """One thing that was done to a pool's nodes and what came of it.
+
+    Parameters
+    ----------
+    pool, number
+        Which pool, and which round of this work.
+    started, ended
+        In seconds since 1970.
+    before, after
+        Live nodes.
+    target
+        What was asked for.
+    verdict
+        What kind of outcome it is, and Azure's error.
+    action
+        What was done about it.
+    timeout_s
+        The resize timeout that Azure was given; None where nothing was resized.
+    usd
+        What the pool's nodes cost meanwhile at most.
+    """
+
+    pool: str
+    number: int
+    started: float
+    ended: float
+    before: Counts
+    after: Counts
+    target: Counts
+    verdict: Verdict
+    action: str
+    timeout_s: float | None = None
+    usd: float | None = None
+
+    @property
+    def brought(self) -> bool:
+        """Whether there are more nodes than before."""
+        return self.after.total > self.before.total
+
+    def row(self) -> dict[str, Any]:
+        """Return this round as a row of the table."""
+        return {
+            "pool": self.pool,
+            "round": self.number,
+            "class": self.verdict.kind,
+            "action": self.action,
+            "code": self.verdict.code,
+            "message": self.verdict.message,
+            "dedicated_from": self.before.dedicated,
+            "dedicated_to": self.after.dedicated,
+            "dedicated_target": self.target.dedicated,
+            "spot_from": self.before.spot,
+            "spot_to": self.after.spot,
+            "spot_target": self.target.spot,
+            "seconds": round(self.ended - self.started, 1),
+            "usd": None if self.usd is None else round(self.usd, 4),
+            "timeout_minutes": None if self.timeout_s is None else self.timeout_s / 60,
+            "started": dt.datetime.fromtimestamp(self.started, dt.UTC),
+            "ended": dt.datetime.fromtimestamp(self.ended, dt.UTC),
+        }
+
+
+def table(verb: str, rounds: Iterable[Round], caption: str, nodes: str) -> Table:
+    """Return rounds as a verb's table, with what nodes there are in attrs."""
+    return Table.of(verb, [one.row() for one in rounds], caption, nodes=nodes)
+
+
+def history(azure: Azure, pool: str | None) -> Table:
+    """Return all rounds there ever were, as far as the ledger on this machine knows."""
+    rows = azure.ledger.rounds(pool)
+    for row in rows:
+        row.update({name: dt.datetime.fromisoformat(row[name]) for name in _TIMES if row.get(name)})
+    known = {column.name for column in SCHEMAS["history"]}
+    caption = f"rounds of pool {pool}: {len(rows)}" if pool else f"rounds in account {azure.scope.account}: {len(rows)}"
+    attrs = {"samples": azure.ledger.samples(pool)} if pool else {}
+    return Table.of("history", [{k: v for k, v in row.items() if k in known} for row in rows], caption, **attrs)
+
+
+def live(census: Census) -> Counts:
+    """Return how many nodes there are that have not gone."""
+    return Counts(census.live(dedicated=True), census.live(dedicated=False))
+
+
+def held(census: Census) -> Counts:
+    """Return how many nodes Azure holds for the target: live ones, and preempted ones that it brings back."""
+    return Counts(census.held(dedicated=True), census.held(dedicated=False))

@@ -1,0 +1,63 @@
+"""What a pool's growth depends on: its image, the account's quotas, other pools, prices. Read before it is paid for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import offers, pools, pricing, quotas, versions, waiting
+from batchimg_magics.core.azure import document
+from batchimg_magics.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.pricing import Rates
+    from batchimg_magics.core.quotas import Room
+    from batchimg_magics.core.versions import Version
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What there is around a pool.
+
+    Parameters
+    ----------
+    pool, others
+        Documents of Azure Resource Manager: the pool's, and those of the account's other pools.
+    image
+        The image version that its nodes are made from.
+    rates
+        What a node of it costs.
+    room
+        What the quotas leave to it.
+    """
+
+    pool: Json
+    others: tuple[Json, ...]
+    image: Version
+    rates: Rates
+    room: Room
+
+
+async def look(azure: Azure, name: str) -> Surroundings:
+    """Read what is around a pool, as it is now.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such pool.
+    """
+    scope = azure.scope
+    # Quotas change while a session lives: the account is read anew.
+    account, listed = await waiting.together(
+        azure.ask(azure.management.batch_account.get(scope.resource_group, scope.account)), pools.listed(azure)
+    )
+    pool = next((one for one in listed if str(one["name"]).lower() == name.lower()), None)
+    if pool is None:
+        raise NotFoundError(f"there is no pool {name!r}", status_code=404, code="PoolNotFound")
+    others = tuple(one for one in listed if one is not pool)
+    image = await versions.read(azure, pools.image_of(pool))
+    rates, sizes = await waiting.together(pricing.of_pool(azure, pool), offers.sizes(azure))
+    size: Json = next((one for one in sizes if one["name"].lower() == pool["properties"]["vmSize"].lower()), {})
+    standing = quotas.Standing(document(account)["properties"], quotas.used(others, sizes))
+    return Surroundings(pool, others, image, rates, standing.room(size))
