@@ -91,13 +91,23 @@ def table(verb: str, rounds: Iterable[Round], caption: str, nodes: str) -> Table
 
 def history(azure: Azure, pool: str | None) -> Table:
     """Return all rounds there ever were, as far as the ledger on this machine knows."""
-    rows = azure.ledger.rounds(pool)
+    rows = _known(azure.ledger.rounds(pool))
+    caption = f"rounds of pool {pool}: {len(rows)}" if pool else f"rounds in account {azure.scope.account}: {len(rows)}"
+    attrs = {"samples": azure.ledger.samples(pool)} if pool else {}
+    return Table.of("history", rows, caption, **attrs)
+
+
+def recent(azure: Azure, pool: str, most: int) -> Table:
+    """Return a pool's last rounds, at most so many, without the states that nodes were in meanwhile."""
+    return Table.of("history", _known(azure.ledger.rounds(pool)[-most:]))
+
+
+def _known(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows of the ledger as the table has them; what only another version has a column for goes."""
     for row in rows:
         row.update({name: dt.datetime.fromisoformat(row[name]) for name in _TIMES if row.get(name)})
     known = {column.name for column in SCHEMAS["history"]}
-    caption = f"rounds of pool {pool}: {len(rows)}" if pool else f"rounds in account {azure.scope.account}: {len(rows)}"
-    attrs = {"samples": azure.ledger.samples(pool)} if pool else {}
-    return Table.of("history", [{k: v for k, v in row.items() if k in known} for row in rows], caption, **attrs)
+    return [{name: value for name, value in row.items() if name in known} for row in rows]
 
 
 def live(census: Census) -> Counts:

@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import offers, pools, pricing, quotas, waiting
+from batchimg_magics.core import expiry, marks, offers, pools, pricing, quotas, waiting
 from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.forecast import Situation
 from batchimg_magics.errors import AuthenticationError, NotFoundError
@@ -62,13 +62,17 @@ async def read(azure: Azure, name: str) -> tuple[Situation, Image]:
     wanted = str(pool["properties"]["vmSize"])
     # A size that Batch offers no longer still has its pools: nothing is known of its cores then.
     size = next((one for one in sizes if str(one["name"]).lower() == wanted.lower()), {"name": wanted})
+    formula = str(dig(pool, "properties", "scaleSettings", "autoScale", "formula") or "")
     situation = Situation(
         vm_size=str(size["name"]),
         room=standing.room(size),
         rates=rates,
         memory_gib=offers.memory_gib(size),
         replicas=image.replicas,
-        autoscale=dig(pool, "properties", "scaleSettings", "autoScale") is not None,
+        usd_per_hour_limit=azure.budget.usd_per_hour,
+        expires=expiry.read(pools.mark_of(pool, marks.EXPIRES)),
+        # The formula of an expiry is no obstacle: a resize lifts and restores it.
+        autoscale=bool(formula) and not expiry.is_ours(formula),
     )
     return situation, image
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import nodes as node_pages
-from batchimg_magics.core import pools
+from batchimg_magics.core import pools, rounds
 from batchimg_magics.core.nodes import Census
 from batchimg_magics.errors import NotFoundError, ServiceError
 
@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure
     from batchimg_magics.core.nodes import Node
     from batchimg_magics.core.pools import State
+    from batchimg_magics.core.tables import Table
 
 #: Seconds of the service's time between two looks: while a pool changes, when it is steady, and when nobody looks on.
 BUSY_S, STEADY_S, HIDDEN_S = 5.0, 30.0, 120.0
+#: How many of a pool's rounds are told.
+ROUNDS = 8
 #: After a look that failed, twice as long each time, up to this.
 LONGEST_S = 300.0
 
@@ -36,6 +39,8 @@ class Sight:
         The pool; None: it is not there any more.
     nodes
         Its nodes: id, state and kind.
+    rounds
+        Its last rounds; None where there is no pool.
     problem
         Why this look saw nothing new; pool and nodes are then those of the look before.
     """
@@ -43,6 +48,7 @@ class Sight:
     at: float
     pool: State | None
     nodes: tuple[Node, ...] = ()
+    rounds: Table | None = None
     problem: str = ""
 
     @property
@@ -69,7 +75,7 @@ async def look(azure: Azure, pool: str) -> Sight:
         found = await node_pages.listed(azure, pool, states_only=True)
     except NotFoundError:
         return Sight(azure.now(), None)
-    return Sight(azure.now(), seen, tuple(found))
+    return Sight(azure.now(), seen, tuple(found), rounds.recent(azure, seen.name, ROUNDS))
 
 
 class Watch:
@@ -112,7 +118,7 @@ class Watch:
             except ServiceError as error:
                 failures += 1
                 before = self._last or Sight(self.azure.now(), None)
-                self._tell(Sight(self.azure.now(), before.pool, before.nodes, error.message))
+                self._tell(Sight(self.azure.now(), before.pool, before.nodes, before.rounds, error.message))
             else:
                 failures = 0
                 self._tell(self._last)

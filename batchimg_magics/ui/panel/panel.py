@@ -38,7 +38,7 @@ __all__ = ["Panel", "alert", "with_html"]
 Bundle: TypeAlias = dict[str, Any] | tuple[dict[str, Any], dict[str, Any]] | None
 
 _ROUND_COLUMNS = (
-    "round", "seconds", "dedicated_from", "dedicated_to", "spot_from", "spot_to", "class", "action", "code", "message",
+    "round", "class", "action", "message", "dedicated_from", "dedicated_to", "spot_from", "spot_to", "seconds", "usd",
 )  # fmt: skip
 
 
@@ -66,7 +66,6 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self._situation, self._image = session.ask(lambda azure: situation.read(azure, name))
         self._sight: Sight | None = None
         self._work: Work | None = None
-        self._rounds: Table | None = None
         self._usd = 0.0
         self.head = w.HTML()
         self.sizing = SizingTab(changed=self._show_line, resize=self.resize, stop=self.stop, repair=self.repair)
@@ -103,6 +102,8 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self.sizing.stand(None, now, sight.at)
         self.sizing.stop.disabled = sight.pool.allocation != "resizing"
         self.sizing.repair.disabled = not census.bad
+        if sight.rounds is not None:
+            self.rounds.value = _rounds_html(sight.rounds)
         self._join()
         self._show_progress()
         self._show_head()
@@ -169,15 +170,9 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self._work = None
         self._hurry()
         try:
-            table = work.result()
+            self.progress.value = f"<div>{escape(work.result().caption)}</div>"
         except BatchImgError as error:
-            table, said = error.table, alert(error)
-        else:
-            said = f"<div>{escape(table.caption)}</div>"
-        self.progress.value = said
-        if table is not None and "round" in table.columns:
-            self._rounds = table
-            self.rounds.value = _rounds_html(table)
+            self.progress.value = alert(error)
         self.sizing.touched = False
 
     def _show_line(self) -> None:
@@ -264,10 +259,8 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     def _static(self) -> str:
         nodes = self._sight.nodes if self._sight else ()
         head = [("", f"{self.session.label} {self.name}"), *self._facts()]
-        rounds = _rounds_html(self._rounds) if self._rounds else ""
-        return static.page(
-            head, [node.state for node in nodes], self.map.squares.counts(), rounds=rounds, line=self.foot.line
-        )
+        counts = self.map.squares.counts()
+        return static.page(head, [node.state for node in nodes], counts, rounds=self.rounds.value, line=self.foot.line)
 
 
 def with_html(bundle: Bundle, html: str) -> Bundle:
