@@ -17,14 +17,14 @@ help:
 	@echo "make lint   ruff (format and check) and mypy --strict"
 	@echo "make lab    open JupyterLab on the notebooks"
 	@echo "make crash  cut create and delete off at every request and run them again"
-	@echo "make bench  measure how fast the local Azure answers, and what 100,000 nodes cost"
+	@echo "make bench  measure side by side with others (installs them below build/); BENCH="startup memory" for some"
 	@echo "make picture  take the README's pictures in JupyterLab (needs chromium)"
 	@echo "make docs   write the generated pages again"
 
 $(READY): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --editable '.[lab,plot,server]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[lab,parquet,plot,server]' --group dev
 	touch $@
 
 demo: $(READY)
@@ -72,7 +72,7 @@ crash: $(READY)
 	$(BIN)/python -m tests.crash
 
 bench: $(READY)
-	$(BIN)/python -m tests.sim.bench_app
+	$(BIN)/python -m tests.bench $(BENCH)
 
 docs: $(READY)
 	$(BIN)/python -m batchimg_magics.reference docs/reference.md

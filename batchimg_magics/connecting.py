@@ -10,11 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import yaml
-
 from batchimg_magics import profiles
 from batchimg_magics.core import pools
-from batchimg_magics.core.azure import Azure, Scope
+from batchimg_magics.core.azure import ARM_ENDPOINT, Azure, Scope
 from batchimg_magics.core.budget import Budget
 from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import BatchImgError, NotConnectedError, SpecError
@@ -214,6 +212,8 @@ def _moment(date: str | dt.datetime | None) -> dt.datetime | None:
 
 def _documents(file: str) -> list[dict[str, Any]]:
     """Read resource documents, as Azure's command line prints them: JSON, or YAML, one or a list."""
+    import yaml
+
     try:
         text = Path(file).expanduser().read_text("utf-8")
         found = json.loads(text) if text.lstrip()[:1] in ("{", "[") else yaml.safe_load(text)
@@ -277,12 +277,14 @@ def _open_real(target: Target, through: Callable[[Transport], Transport]) -> Lin
     if target.save_as:
         profiles.save(target.save_as, profile)
     scope = Scope(profile.subscription, profile.resource_group, profile.account)
+    # The variable that `batchimg sim` prints: what is served on this machine can be worked on as the real one is.
     azure = Azure(
         scope,
         DefaultAzureCredential(),
         through(AioHttpTransport()),
         cache=user_cache_path("batchimg"),
         ledger=user_data_path("batchimg") / "ledger.db",
+        endpoint=os.environ.get("AZURE_RESOURCE_MANAGER", ARM_ENDPOINT),
         budget=Budget(profile.max_cost_per_hour),
     )
     return Link(azure, asyncio.new_event_loop(), contextlib.nullcontext)

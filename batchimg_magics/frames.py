@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core.tables import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,16 +47,52 @@ def frame(table: Table) -> pd.DataFrame:
     import pandas as pd
 
     columns = {column.name: _array(column, table.columns[column.name]) for column in table.schema}
-    made = pd.DataFrame(columns)
+    made = pd.DataFrame(columns, copy=False)  # nobody else holds these arrays
     made.attrs.update(table.attrs, verb=table.verb, caption=table.caption)
     return made
 
 
 def _array(column: Column, values: Sequence[Any]) -> ExtensionArray:
+    import numpy as np
     import pandas as pd
 
     if column.kind == "word":
-        unseen = dict.fromkeys(value for value in values if value is not None and value not in column.words)
-        return pd.Categorical(list(values), categories=[*column.words, *unseen])
-    made: ExtensionArray = pd.array(list(values), dtype=DTYPES[column.kind])
+        return _words(column, values)
+    plain: Any = list(values) if not isinstance(values, Moments) else _stamps(values)
+    if column.kind == "bool" and None not in plain:
+        plain = np.array(plain, bool)  # pandas would look at each value in its own way, at five times the time
+    made: ExtensionArray = pd.array(plain, dtype=DTYPES[column.kind])
     return made
+
+
+def _words(column: Column, values: Sequence[Any]) -> pd.Categorical[Any]:
+    """Return a categorical, of codes: pandas would look each value up in its own way, at three times the time."""
+    import numpy as np
+    import pandas as pd
+
+    codes, dtype = _vocabulary(column.words)
+    if set(values).difference(codes):
+        codes, dtype = _vocabulary(tuple(dict.fromkeys([*column.words, *(one for one in values if one is not None)])))
+    found = np.fromiter(map(codes.__getitem__, values), np.int32, len(values))
+    return pd.Categorical.from_codes(found, dtype=dtype)
+
+
+@lru_cache(maxsize=100)
+def _vocabulary(words: tuple[str, ...]) -> tuple[dict[str | None, int], pd.CategoricalDtype[Any]]:
+    """Return the code of each word, and the dtype that has them."""
+    import pandas as pd
+
+    return {None: -1, **{word: code for code, word in enumerate(words)}}, pd.CategoricalDtype(
+        pd.Index(words, dtype=str)
+    )
+
+
+def _stamps(moments: Moments) -> Any:  # noqa: ANN401 - an array of numpy's datetime64[us]
+    """Read all times at once; numpy takes them for UTC, and does not want to be told so by a Z."""
+    import numpy as np
+
+    texts = [text or "NaTZ" for text in moments.texts]
+    lines = "\n".join(texts)
+    if lines.count("Z\n") != len(texts) - 1 or lines[-1:] != "Z":
+        return list(moments)
+    return np.array(lines[:-1].split("Z\n"), "datetime64[us]")

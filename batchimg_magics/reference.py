@@ -29,9 +29,18 @@ whose columns and dtypes do not depend on its rows.
 A whole word `$name` or `{name}` on a magic's line is the value of that variable. `x = %batchimg ...` keeps the answer,
 and so does `%%batchimg x << ...` for a cell.
 """
+_NODES = """\
+Of several pools, a column `pool` (`string`) comes first. `attrs` has `idle_usd_per_hour`, `unusable_usd_per_hour`
+(nodes that are unusable or whose start task failed) and `prices_as_of`.
+
+A condition compares columns with values (`running_tasks == 0`, `since < '2026-07-01T09:30'`,
+`state in ['idle', 'running']`, `dedicated`) and joins comparisons by `and`, `or`, `not` and brackets. It reads as
+`DataFrame.query` does. A missing value fits no comparison; `exit_code == None` asks for it.
+
+With `--counts`:"""
 #: Tables that a verb answers with beside its own, and when.
 _MORE = {
-    "nodes": ("node counts", "With `--counts`:"),
+    "nodes": ("node counts", _NODES),
     "autoscale": ("autoscale variables", "With `--evaluate`:"),
     "vms": ("vm login", "With `--connect`:"),
     "orphans": ("delete", "With `--delete`:"),

@@ -105,6 +105,22 @@ class Session(Verbs):
         self._thread.start()
         return link
 
+    def open(self, **target: Any) -> None:
+        """Open a connection without a look at it: the first verb finds out whether it leads anywhere.
+
+        Parameters
+        ----------
+        **target
+            The fields of `connecting.Target`.
+
+        Raises
+        ------
+        SpecError, NotConnectedError
+            The options make no connection.
+        """
+        with self._lock:
+            self._use(connecting.open_link(Target(**target), self._through))
+
     def close(self) -> None:
         """Let the connection go: work on it is interrupted, Azure goes on with what it was asked for."""
         with self._lock:

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import pandas as pd
 
@@ -213,15 +213,45 @@ class Verbs(ABC):
         """
         return self._frame("plan", name=name, spec=spec, **options)
 
-    def nodes(self, name: str, *, counts: bool = False) -> pd.DataFrame:
-        """Return a pool's nodes, one a row; or how many are in each state.
+    def nodes(
+        self,
+        name: str | Sequence[str],
+        *,
+        counts: bool = False,
+        state: str | Sequence[str] = (),
+        where: str | None = None,
+        prices: bool = True,
+    ) -> pd.DataFrame:
+        """Return the nodes of pools, one a row; or how many are in each state.
+
+        Parameters
+        ----------
+        name
+            A pool's name, a pattern (``sim-*``), or several of both; with more than one, or a pattern, the table has
+            a column ``pool``.
+        counts
+            Whether there is one row a state.
+        state
+            Only nodes in this state, or in one of these.
+        where
+            A condition on the columns, e.g. ``state == 'idle' and running_tasks == 0``.
+        prices
+            Whether to ask what the nodes cost.
+
+        Returns
+        -------
+        DataFrame
+            ``attrs`` has ``idle_usd_per_hour`` and ``unusable_usd_per_hour``, what idle nodes and unusable or
+            start-task-failed ones of these pools cost, and ``prices_as_of``; None where that is not known.
 
         Raises
         ------
+        SpecError
+            A state is none, or the condition makes no sense.
         NotFoundError
-            There is no such pool.
+            There is no such pool, or none that fits.
         """
-        return self._frame("nodes", name=name, counts=counts)
+        return self._frame("nodes", name=name, counts=counts, state=state, where=where, prices=prices)
 
     def resize(
         self,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import DetachedError
-from batchimg_magics.spec.lines import line
+from batchimg_magics.spec.lines import line, names
 
 if TYPE_CHECKING:
     import asyncio
@@ -56,7 +56,7 @@ class Work:
         self.verb = verb
         self.options = {key: value for key, value in options.items() if key not in _MANNERS}
         self.board = board
-        self.label = f"{verb} {options['name']}" if options.get("name") else verb
+        self.label = " ".join([verb, *names(options)])
         self.interrupted = False
         self._loop = loop
         self._moving = moving

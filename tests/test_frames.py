@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import io
 import json
 import pickle
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchimg_magics.core.schemas import SCHEMAS, Column
-from batchimg_magics.core.tables import Table
+from batchimg_magics.core.tables import Moments, Table
 from batchimg_magics.frames import DTYPES, frame
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
@@ -66,3 +67,30 @@ def test_a_frame_is_a_plain_one(verb: str) -> None:
     made = frame(Table.of(verb, [{}]))
     assert type(made) is pd.DataFrame
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(made)), made)  # noqa: S301 - its own
+
+
+@given(tables())
+def test_parquet_and_back(table: Table) -> None:
+    made = frame(table)
+    file = io.BytesIO()
+    made.to_parquet(file)
+    file.seek(0)
+    back = pd.read_parquet(file)
+    assert back.attrs == made.attrs
+    if len(made):
+        pd.testing.assert_frame_equal(back, made)
+    else:  # a file without rows keeps no words
+        assert [str(dtype) for dtype in back.dtypes] == [str(dtype) for dtype in made.dtypes]
+
+
+def test_times_as_the_service_writes_them() -> None:
+    texts = ["2026-07-01T09:06:27.0000606Z", "2026-07-01T09:06:27Z", None, "1969-12-31T23:59:59.5Z"]
+    for more in ([], ["2026-07-01T11:06:27.25+02:00"]):
+        moments = Moments(texts + more)
+        table = Table.of("nodes", [{}] * len(moments))
+        table.columns["since"] = moments
+        made = frame(table)
+        assert str(made.since.dtype) == "datetime64[us, UTC]"
+        assert [None if pd.isna(value) else value for value in made.since.tolist()] == list(moments)
+    assert moments[4] == dt.datetime(2026, 7, 1, 9, 6, 27, 250_000, tzinfo=dt.UTC)
+    assert list(moments[1:3]) == [moments[1], None]

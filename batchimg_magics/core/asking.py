@@ -117,9 +117,11 @@ async def ended(
         changed = seen.since != before.since
         lost = not changed and seen.allocation == "steady" and azure.now() - began > UNCHANGED_S
         theirs = changed and (goal not in (None, seen.target) or seen.autoscale)
-        return waiting.Look((changed and seen.allocation == "steady") or lost or theirs, seen)
+        over = (changed and seen.allocation == "steady") or lost or theirs
+        return waiting.Look(over, seen, left=seen.left)
 
-    return await waiting.until(azure, look, what=f"pool {before.name} to be steady", timeout_s=limit_s)
+    what = f"pool {before.name} to be steady"
+    return await waiting.until(azure, look, what=what, timeout_s=limit_s, longest_s=pools.LONGEST_RESIZING_S)
 
 
 def judged(before: State, after: State, goal: Counts, held: Counts) -> Verdict:

@@ -19,6 +19,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.rest import HttpRequest
 
+from batchimg_magics.core import readers
 from batchimg_magics.core.budget import Budget
 from batchimg_magics.core.ledger import Ledger
 from batchimg_magics.errors import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from azure.batch.aio import BatchClient
+    from azure.core import AsyncPipelineClient
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.pipeline import PipelineRequest, PipelineResponse
     from azure.core.pipeline.transport import AsyncHttpTransport
@@ -49,8 +51,11 @@ T = TypeVar("T")
 Json = dict[str, Any]
 
 ARM_ENDPOINT = "https://management.azure.com"
-#: The data plane's api-version: node pages are asked for without the SDK's models, so it is named here for both.
+#: The api-version of Microsoft.Batch, the same on both planes. What is read often is asked for without the SDK's
+#: clients, whose models cost more time to import than the answers to read: so it is named here for both.
 BATCH_API_VERSION = "2025-06-01"
+#: What each plane's tokens are for. Source: the SDKs' own scopes.
+_AUDIENCES = {"arm": f"{ARM_ENDPOINT}/.default", "batch": "https://batch.core.windows.net//.default"}
 SIGN_IN_HINT = (
     "sign in by one of: `az login` in a terminal; AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET in the "
     "environment; a managed identity on an Azure machine"
@@ -121,6 +126,8 @@ class Azure:
         The file of what was made and measured; None: in memory.
     budget
         What everything in the account may cost; None: no limit.
+    endpoint
+        Azure Resource Manager's.
     """
 
     def __init__(
@@ -132,8 +139,10 @@ class Azure:
         cache: Path | None = None,
         ledger: Path | None = None,
         budget: Budget | None = None,
+        endpoint: str = ARM_ENDPOINT,
     ) -> None:
         self.scope = scope
+        self._endpoint = endpoint
         self.ledger = Ledger(ledger, str(scope.account_id))
         self.budget = budget or Budget()
         self._cache = cache
@@ -145,8 +154,8 @@ class Azure:
         self._base: float | None = None
         self._account: Json | None = None
         self._batch: BatchClient | None = None
-        self._batch_endpoint = ""
         self._elsewhere: dict[str, Azure] = {}
+        self._readers: dict[str, AsyncPipelineClient[HttpRequest, AsyncHttpResponse]] = {}
 
     # -- clients -------------------------------------------------------------------------------------------------
 
@@ -155,7 +164,7 @@ class Azure:
         """VMs, disks, snapshots, galleries."""
         from azure.mgmt.compute.aio import ComputeManagementClient
 
-        return ComputeManagementClient(self._credential, self.scope.subscription, ARM_ENDPOINT, **self._options)
+        return ComputeManagementClient(self._credential, self.scope.subscription, self._endpoint, **self._options)
 
     def compute_of(self, where: ResourceId) -> ComputeManagementClient:
         """Return the client of Compute in a resource's subscription, which may be another one of the tenant."""
@@ -166,7 +175,7 @@ class Azure:
         """Batch accounts and pools in Azure Resource Manager."""
         from azure.mgmt.batch.aio import BatchManagementClient
 
-        return BatchManagementClient(self._credential, self.scope.subscription, ARM_ENDPOINT, **self._options)
+        return BatchManagementClient(self._credential, self.scope.subscription, self._endpoint, **self._options)
 
     @cached_property
     def prices(self) -> PriceList:
@@ -180,11 +189,12 @@ class Azure:
         if self._batch is None:
             from azure.batch.aio import BatchClient
 
-            self._batch_endpoint = f"https://{(await self.account())['properties']['accountEndpoint']}"
-            self._batch = BatchClient(
-                self._batch_endpoint, self._credential, api_version=BATCH_API_VERSION, **self._options
-            )
+            endpoint = await self._data_plane()
+            self._batch = BatchClient(endpoint, self._credential, api_version=BATCH_API_VERSION, **self._options)
         return self._batch
+
+    async def _data_plane(self) -> str:
+        return f"https://{(await self.account())['properties']['accountEndpoint']}"
 
     async def account(self) -> Json:
         """Return the Batch account's document; it is read once.
@@ -195,8 +205,7 @@ class Azure:
             There is no such account.
         """
         if self._account is None:
-            call = self.management.batch_account.get(self.scope.resource_group, self.scope.account)
-            self._account = document(await self.ask(call))
+            self._account = (await self.get(f"{self.scope.account_id}?api-version={BATCH_API_VERSION}")).json()
         return self._account
 
     def elsewhere(self, subscription: str) -> Azure:
@@ -204,13 +213,15 @@ class Azure:
         if subscription.lower() == self.scope.subscription.lower():
             return self
         there = Scope(subscription, self.scope.resource_group, "")
-        return self._elsewhere.setdefault(subscription.lower(), Azure(there, self._credential, self._transport))
+        other = Azure(there, self._credential, self._transport, endpoint=self._endpoint)
+        return self._elsewhere.setdefault(subscription.lower(), other)
 
     async def close(self) -> None:
         """Let connections go."""
         for other in self._elsewhere.values():
             await other.close()
-        for client in (self.__dict__.get("compute"), self.__dict__.get("management"), self._batch):
+        made = (self.__dict__.get("compute"), self.__dict__.get("management"), self._batch)
+        for client in (*made, *self._readers.values()):
             if client is not None:
                 await client.close()
         await self._credential.close()
@@ -262,13 +273,14 @@ class Azure:
         headers: dict[str, str] | None = None,
     ) -> AsyncHttpResponse:
         """Send a request that no SDK in use has a call for, as `get` does."""
-        client: Any = self.management if plane == "arm" else await self.batch()
-        home = urlsplit(ARM_ENDPOINT if plane == "arm" else self._batch_endpoint).hostname
-        if (host := urlsplit(url).hostname) not in (None, home):
+        home = self._endpoint if plane == "arm" else await self._data_plane()
+        if (host := urlsplit(url).hostname) not in (None, urlsplit(home).hostname):
             raise ServiceError(f"a link leads to another host, {host}, and was not followed")
+        if (reader := self._readers.get(plane)) is None:
+            reader = self._readers[plane] = readers.reader(home, self._credential, _AUDIENCES[plane], self._options)
         try:
-            request = HttpRequest(method, url, json=body, headers=headers)
-            response: AsyncHttpResponse = await client.send_request(request)
+            request = HttpRequest(method, reader.format_url(url), json=body, headers=headers)
+            response: AsyncHttpResponse = await reader.send_request(request)
             response.raise_for_status()
         except AzureError as error:
             raise translate(error) from error

@@ -230,8 +230,10 @@ def version_body(source: Source, parts: Parts, regions: Mapping[str, int], tags:
     }
 
 
-async def make_version(azure: Azure, definition: ResourceId, body: Json) -> tuple[Json, bool]:
-    """See to it that an image version with the body's hash is there; where its copies are is `replication`'s business.
+async def make_version(azure: Azure, definition: ResourceId, body: Json, region: str) -> tuple[Json, bool]:
+    """See to it that an image version with the body's hash is there, and that nothing goes on with it in a region.
+
+    Where its copies are is `replication`'s business.
 
     Parameters
     ----------
@@ -239,6 +241,8 @@ async def make_version(azure: Azure, definition: ResourceId, body: Json) -> tupl
         Where.
     body
         The version; its tags bear the image's hash.
+    region
+        Where it is waited for.
 
     Returns
     -------
@@ -256,27 +260,29 @@ async def make_version(azure: Azure, definition: ResourceId, body: Json) -> tupl
     for _ in range(NUMBER_TRIES):
         there = await versions(azure, definition)
         if (found := version_for(there, image)) is not None:
-            return await _whole(azure, definition.child("versions", found["name"]), body), False
+            known = definition.child("versions", found["name"])
+            return _ours(await replication.usable(azure, known, region), body), False
         version = definition.child("versions", f"1.0.{_highest(there) + 1}")
         begin = azure.compute_of(version).gallery_image_versions.begin_create_or_update(
             **names(version), gallery_image_version=wire(body), **waiting.FIRST_ANSWER
         )
         try:
-            await replication.made(azure, begin, version)
+            poller = await azure.ask(begin)
         except ConflictError:
             continue  # somebody else was faster with this number: look again what there is
-        return await _whole(azure, version, body), True
+        taken = waiting.Operation.of(await poller.result())  # type: ignore[arg-type] # FIRST_ANSWER makes it the answer
+        return _ours(await replication.usable(azure, version, region, taken.retry_after_s), body), True
     raise ConflictError(
         f"others keep making versions of image {definition.name!r}", hint="wait and run the same line again"
     )
 
 
-async def _whole(azure: Azure, version: ResourceId, body: Json) -> Json:
-    """Wait until nothing goes on with a version and make sure that it is what we sent."""
-    found = await replication.settled(azure, version)
+def _ours(found: Json, body: Json) -> Json:
+    """Return a version when it is what we sent."""
     if dig(found, "tags", marks.IMAGE) != body["tags"][marks.IMAGE] or _sources(found) != _sources(body):
+        (_, definition), (_, number) = ResourceId.parse(found["id"]).path[1:]
         raise ConflictError(
-            f"image version {version.name} of {version.path[1][1]!r} was made by somebody else meanwhile",
+            f"image version {number} of {definition!r} was made by somebody else meanwhile",
             hint="run the same line again: it makes the next version",
             status_code=409,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import galleries, managed_images, replication, throwaways
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.imaging import MANAGED, VERSION
 from batchimg_magics.core.parts import Parts
 from batchimg_magics.core.steps import Outcome, Step, made
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.imaging import Imaging
+
+
+#: The name of the step that waits for the image in the regions where the pool is not.
+ELSEWHERE = "replicas in other regions"
 
 
 def steps(imaging: Imaging) -> list[Step]:
@@ -31,7 +35,9 @@ def steps(imaging: Imaging) -> list[Step]:
         chain, ready = [*chain, step], (step.name,)
     if not imaging.spec.direct:
         chain += _gallery_steps(imaging, parts, ready)
-    return [*chain, *([_tidy_step(imaging)] if way.temporary else [])]
+    # What the home region was copied from is put away only when every region has its copies.
+    after = tuple(step.name for step in chain if step.name in (imaging.step, ELSEWHERE))
+    return [*chain, *([_tidy_step(imaging, after)] if way.temporary else [])]
 
 
 def _pinned_step(imaging: Imaging) -> Step:
@@ -86,6 +92,7 @@ def _gallery_steps(imaging: Imaging, parts: Parts, ready: tuple[str, ...]) -> li
         Step(names[0], gallery, make_gallery, (), seconds["gallery"], holds, there=gallery_there),
         Step(names[1], definition, make_definition, names[:1], seconds["definition"], says, there=definition_there),
         _version_step(imaging, parts, (names[1], *ready)),
+        *([_elsewhere_step(imaging)] if len(imaging.regions) > 1 else []),
     ]
 
 
@@ -94,13 +101,15 @@ def _version_step(imaging: Imaging, parts: Parts, after: tuple[str, ...]) -> Ste
     replicas = f"replicas {', '.join(f'{region}={count}' for region, count in imaging.regions.items())}"
 
     async def run(_: Mapping[str, Outcome]) -> Outcome:
+        region = region_key(str((await azure.account())["location"]))
         if known is not None:
-            version, new = ResourceId.parse(known["id"]), False
+            found, new = await replication.usable(azure, ResourceId.parse(known["id"]), region), False
         else:
             body = galleries.version_body(imaging.road.source, parts, imaging.regions, imaging.tags)
-            document, new = await galleries.make_version(azure, imaging.definition, body)
-            version = ResourceId.parse(document["id"])
-        changed = await replication.complete(azure, version, imaging.regions)
+            found, new = await galleries.make_version(azure, imaging.definition, body, region)
+        version, changed = ResourceId.parse(found["id"]), ""
+        if len(imaging.regions) == 1 or not replication.is_in(found, region):
+            changed = await replication.complete(azure, version, imaging.regions)
         action = "made" if new else "changed" if changed else "found"
         return Outcome(action, detail=changed or replicas, id=str(version))
 
@@ -114,10 +123,30 @@ def _version_step(imaging: Imaging, parts: Parts, after: tuple[str, ...]) -> Ste
     return Step(VERSION, target, run, after, galleries.EXPECTED_S["version"], why, there=there)
 
 
+def _elsewhere_step(imaging: Imaging) -> Step:
+    """Return the step that sees the version complete in the other regions: the pool does not wait for them."""
+    azure, known = imaging.azure, imaging.version
+
+    async def run(done: Mapping[str, Outcome]) -> Outcome:
+        before = done[VERSION]
+        changed = await replication.complete(azure, ResourceId.parse(before.id), imaging.regions)
+        return Outcome("changed" if changed else before.action, detail=changed, id=before.id)
+
+    async def there() -> bool:
+        if known is None:
+            return False
+        found = await replication.read(azure, ResourceId.parse(known["id"]))
+        return all(replication.is_in(found, region_key(region)) for region in imaging.regions)
+
+    target = imaging.definition.child("versions", "new") if known is None else ResourceId.parse(known["id"])
+    why = "pools of other regions can be made from it"
+    return Step(ELSEWHERE, target, run, (VERSION,), galleries.EXPECTED_S["version"], why, there=there)
+
+
 # -- what is there only for the time being -------------------------------------------------------------------------
 
 
-def _tidy_step(imaging: Imaging) -> Step:
+def _tidy_step(imaging: Imaging, after: tuple[str, ...]) -> Step:
     names = throwaways.Names(imaging.azure, imaging.spec.name, imaging.hash)
 
     async def run(_: Mapping[str, Outcome]) -> Outcome:
@@ -128,7 +157,7 @@ def _tidy_step(imaging: Imaging) -> Step:
         return Outcome("deleted", "gone", throwaways.in_words(gone))
 
     return Step(
-        "throwaways", names.vm, run, (imaging.step,), 60.0, "they cost money and have done their work", "would delete"
+        "throwaways", names.vm, run, after, 60.0, "they cost money and have done their work", "would delete"
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import galleries, waiting
-from batchimg_magics.core.azure import dig, document, wire
+from batchimg_magics.core.azure import BATCH_API_VERSION, dig, document, wire
 from batchimg_magics.errors import ConflictError, NotFoundError
 from batchimg_magics.spec import closest
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 #: Seconds until a pool of a few nodes is steady, and from a node's allocation until it is idle. Source: FACTS 6.
 EXPECTED_S = {"pool": 5.0, "steady": 70.0, "ready": 240.0, "delete pool": 60.0}
+#: How far two looks at a pool may be apart that is resized: nodes come and boot meanwhile, and nothing is lost by it.
+LONGEST_RESIZING_S = 60.0
 #: Source: gallery documents, FACTS 1.6: "at least 15 min per 1,000 nodes"; 20-30 min for pools of custom images.
 TIMEOUT_S_PER_NODE, SHORTEST_TIMEOUT_S = 0.9, 1200.0
 
@@ -85,6 +87,12 @@ class State:
     marks: Mapping[str, str]
     errors: tuple[tuple[str, str, str], ...]
     deleting: bool
+
+    @property
+    def left(self) -> int:
+        """How many nodes there are too few or too many, by Azure's own counts."""
+        kinds = ((self.current.dedicated, self.target.dedicated), (self.current.spot, self.target.spot))
+        return sum(abs(there - wanted) for there, wanted in kinds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,15 +174,18 @@ def moment(text: str | None) -> dt.datetime | None:
 
 async def read(azure: Azure, name: str) -> Json | None:
     """Return a pool's document in Azure Resource Manager, or None."""
-    scope = azure.scope
-    found = await azure.find(azure.management.pool.get(scope.resource_group, scope.account, name))
-    return None if found is None else document(found)
+    found = await azure.find(azure.get(f"{azure.scope.pool_id(name)}?api-version={BATCH_API_VERSION}"))
+    return None if found is None else dict(found.json())
 
 
 async def listed(azure: Azure) -> list[Json]:
     """Return the documents of all pools of the account, in Azure Resource Manager."""
-    scope = azure.scope
-    return await azure.listed(azure.management.pool.list_by_batch_account(scope.resource_group, scope.account))
+    found: list[Json] = []
+    url: str | None = f"{azure.scope.account_id}/pools?api-version={BATCH_API_VERSION}"
+    while url and (page := await azure.find(azure.get(url))) is not None:
+        found += page.json()["value"]
+        url = page.json().get("nextLink")
+    return found
 
 
 def image_of(found: Json) -> str | None:
@@ -210,9 +221,11 @@ async def steady(azure: Azure, name: str, *, limit_s: float | None = None) -> St
     async def look() -> waiting.Look[State]:
         seen = await state(azure, name)
         refuse_deleting(seen)
-        return waiting.Look(seen.allocation == "steady", seen)
+        return waiting.Look(seen.allocation == "steady", seen, left=seen.left)
 
-    return await waiting.until(azure, look, what=f"pool {name} to be steady", timeout_s=limit_s)
+    return await waiting.until(
+        azure, look, what=f"pool {name} to be steady", timeout_s=limit_s, longest_s=LONGEST_RESIZING_S
+    )
 
 
 async def resize(azure: Azure, name: str, target: Counts, allowed_s: float, drain: str | None = None) -> None:

@@ -60,7 +60,7 @@ async def settled(
     async def look() -> waiting.Look[Census]:
         seen = await census(azure, pool)
         board.say(step, done=seen.ready, detail=str(seen))
-        return waiting.Look(until(seen), seen)
+        return waiting.Look(until(seen), seen, left=seen.on_their_way)
 
     try:
         limit_s = SETTLE_TIMEOUT_S if limit_s is None else limit_s

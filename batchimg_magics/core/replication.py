@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _PARTS = {"galleries": "gallery_name", "images": "gallery_image_name", "versions": "gallery_image_version_name"}
 _AT_WORK = ("creating", "updating", "migrating")
+#: Seconds between two looks at a version in the making. Source: Retry-After of its operations, FACTS 6.
+LOOK_S = 60.0
 #: What Azure sets in a version, and nobody sends.
 _READ_ONLY = frozenset({"provisioningState", "replicationStatus"})
 
@@ -36,6 +38,38 @@ async def read(azure: Azure, version: ResourceId) -> Json:
     """Return a version's document, with how far its copies are."""
     call = azure.compute_of(version).gallery_image_versions.get(**names(version), expand="ReplicationStatus")
     return document(await azure.ask(call))
+
+
+def is_in(found: Json, region: str) -> bool:
+    """Tell whether a version can be used in a region: each is done for itself."""
+    return _copy(found, region) == "completed"
+
+
+def _copy(found: Json, region: str) -> str:
+    """Return how a version's copy into a region stands, in lower case; empty where none is made."""
+    summary = dig(found, "properties", "replicationStatus", "summary") or []
+    return next((str(one.get("state")).lower() for one in summary if region_key(one["region"]) == region), "")
+
+
+async def usable(azure: Azure, version: ResourceId, region: str, first_s: float | None = None) -> Json:
+    """Wait until a version can be used in a region, or nothing goes on with it there, and return it.
+
+    Parameters
+    ----------
+    azure, version
+        Where, and which.
+    region
+        By its programmatic name. The others may take as long again.
+    first_s
+        When to look for the first time, as Azure told; None: at once.
+    """
+
+    async def look() -> waiting.Look[Json]:
+        found = await read(azure, version)
+        at_work = str(dig(found, "properties", "provisioningState")).lower() in _AT_WORK
+        return waiting.Look(not at_work or _copy(found, region) in ("completed", "failed"), found, LOOK_S)
+
+    return await waiting.until(azure, look, what=f"image version {version.name}", first_s=first_s)
 
 
 def failed_in(found: Json) -> set[str]:
@@ -56,7 +90,7 @@ async def settled(azure: Azure, version: ResourceId) -> Json:
     async def look() -> waiting.Look[Json]:
         found = await read(azure, version)
         state = str(dig(found, "properties", "provisioningState")).lower()
-        return waiting.Look(state not in _AT_WORK, found)
+        return waiting.Look(state not in _AT_WORK, found, LOOK_S)
 
     found = await waiting.until(azure, look, what=f"image version {version.name}")
     state = str(dig(found, "properties", "provisioningState"))

@@ -302,3 +302,6 @@ SCHEMAS["repair"] = SCHEMAS["history"] = SCHEMAS["resize"]
 SCHEMAS["migrate"] = SCHEMAS["create"]
 #: The panel answers with a widget.
 SCHEMAS["panel"] = ()
+_OF_POOL = Column("pool", "text", "the pool")
+SCHEMAS["nodes of pools"] = (_OF_POOL, *SCHEMAS["nodes"])
+SCHEMAS["node counts of pools"] = (_OF_POOL, *SCHEMAS["node counts"])

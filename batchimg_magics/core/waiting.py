@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Where Azure says nothing about when to ask again: a tenth of the time waited so far, within these bounds (seconds).
-#: Waiting then takes at most a tenth longer than what is waited for, and a long wait costs few requests.
-SHORTEST_S, LONGEST_S = 2.0, 15.0
+#: Where Azure says nothing about when to ask again: a part of the time waited so far, within these bounds (seconds).
+#: Waiting then takes at most that part longer than what is waited for, and a long wait costs few requests.
+PART, SHORTEST_S, LONGEST_S = 1 / 6, 2.0, 15.0
+#: Where what is left can be counted (nodes, which take their time) and grows less: half the time that the rest takes at
+#: this pace, within these bounds. The looks come closer as the end does.
+SHORTEST_COUNTED_S, LONGEST_COUNTED_S = 5.0, 60.0
+#: When work that Azure says nothing about is looked at first: most of it is over within a second. Source: FACTS 6.
+FIRST_S = 1.0
 #: Passed to an SDK's `begin_*` call: send the request, return the first answer, poll nothing.
 FIRST_ANSWER: dict[str, Any] = {"polling": False, "cls": lambda response, _body, _headers: response.http_response}
 _ENDED_BADLY = ("failed", "canceled")
@@ -64,11 +69,30 @@ class Look(Generic[T]):
         What `until` then returns.
     retry_after_s
         When Azure wants to be asked again; None where it does not say.
+    left
+        How much is left, where that can be counted: its pace tells when to look again.
     """
 
     done: bool
     value: T
     retry_after_s: float | None = None
+    left: int | None = None
+
+
+class _Pace:
+    """When to look again, where Azure does not say."""
+
+    def __init__(self, longest_s: float) -> None:
+        self._longest_s = longest_s
+        self._before: tuple[float, int] | None = None
+
+    def pause_s(self, waited_s: float, left: int | None) -> float:
+        """Return how long to wait, after so long, with so much left."""
+        before, self._before = self._before, None if left is None else (waited_s, left)
+        if left is not None and before is not None and before[1] > left:
+            rest_s = left * (waited_s - before[0]) / (before[1] - left)
+            return min(LONGEST_COUNTED_S, max(SHORTEST_COUNTED_S, rest_s / 2))
+        return min(self._longest_s, max(SHORTEST_COUNTED_S if left else SHORTEST_S, waited_s * PART))
 
 
 async def until(
@@ -78,6 +102,7 @@ async def until(
     what: str,
     first_s: float | None = None,
     timeout_s: float | None = None,
+    longest_s: float = LONGEST_S,
 ) -> T:
     """Look again and again until a look says that it is done.
 
@@ -93,13 +118,15 @@ async def until(
         When to look for the first time: Azure's Retry-After to the request that began it. None: at once.
     timeout_s
         How long to wait at most.
+    longest_s
+        How long two looks may be apart, where Azure says nothing and nothing grows less.
 
     Raises
     ------
     WaitTimeoutError
         It took longer than `timeout_s`.
     """
-    began = azure.now()
+    began, pace = azure.now(), _Pace(longest_s)
     if first_s is not None:
         await azure.sleep(first_s)
     while not (seen := await look()).done:
@@ -109,8 +136,8 @@ async def until(
                 f"{what}: not done after {waited / 60:.0f} min",
                 hint="Azure goes on with it; run the same line again, or allow more time",
             )
-        pause = seen.retry_after_s
-        await azure.sleep(min(LONGEST_S, max(SHORTEST_S, waited / 10)) if pause is None else pause)
+        pause_s = pace.pause_s(waited, seen.left) if seen.retry_after_s is None else seen.retry_after_s
+        await azure.sleep(pause_s if timeout_s is None else min(pause_s, timeout_s - waited))
     return seen.value
 
 
@@ -166,7 +193,8 @@ async def finish(azure: Azure, operation: Operation, *, what: str, resource_id: 
 
     if operation.url is None:
         return None
-    return await until(azure, look, what=what, first_s=operation.retry_after_s)
+    first_s = FIRST_S if operation.retry_after_s is None else operation.retry_after_s
+    return await until(azure, look, what=what, first_s=first_s)
 
 
 async def made(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: str) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchimg_magics.core.azure import Azure
-    from batchimg_magics.core.nodes import Node
+    from batchimg_magics.core.node_pages import Standing
     from batchimg_magics.core.pools import State
     from batchimg_magics.core.tables import Table
 
@@ -47,7 +47,7 @@ class Sight:
 
     at: float
     pool: State | None
-    nodes: tuple[Node, ...] = ()
+    nodes: tuple[Standing, ...] = ()
     rounds: Table | None = None
     problem: str = ""
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import apply, nodes, outlook, pools, pools_table
+from batchimg_magics.core import apply, node_table, outlook, pools, pools_table
 from batchimg_magics.resource_ids import ResourceId
-from batchimg_magics.spec import PoolSpec, pool_name
+from batchimg_magics.spec import pool_name, pool_pattern
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from batchimg_magics.connecting import Link
     from batchimg_magics.core.progress import Board
@@ -31,6 +31,8 @@ def _create(
     yes: bool = False,
     **options: Any,
 ) -> Job:
+    from batchimg_magics.spec import PoolSpec  # pydantic, which other verbs do without
+
     wanted = PoolSpec.build(name, spec, **options)
     agreed = apply.Agreed(replace=replace, withheld=link.local is None and not yes, yes=yes)
     return lambda board: apply.create(link.azure, wanted, board, agreed)
@@ -39,18 +41,25 @@ def _create(
 def _plan(
     link: Link, name: str, *, spec: Mapping[str, Any] | str | None = None, replace: bool = False, **options: Any
 ) -> Job:
+    from batchimg_magics.spec import PoolSpec
+
     wanted = PoolSpec.build(name, spec, **options)
     return lambda board: outlook.table(link.azure, wanted, board, replace=replace)
 
 
-def _nodes(link: Link, name: str, *, counts: bool = False) -> Job:
-    table = nodes.counts_table if counts else nodes.table
-
-    async def run(_: Board) -> Table:
-        pool = await pools.state(link.azure, pool_name(name))
-        return await table(link.azure, pool.name)
-
-    return run
+def _nodes(
+    link: Link,
+    name: str | Sequence[str],
+    *,
+    counts: bool = False,
+    state: str | Sequence[str] = (),
+    where: str | None = None,
+    prices: bool = True,
+) -> Job:
+    names, states = ([one] if isinstance(one, str) else one for one in (name, state))
+    question = node_table.Question(tuple(map(pool_pattern, names)), counts, tuple(states), where, prices)
+    question.test()
+    return lambda _: node_table.table(link.azure, question)
 
 
 def _delete(link: Link, name: str, *, image: bool = False, dry_run: bool = False, yes: bool = False) -> Job:

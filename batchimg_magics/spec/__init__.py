@@ -6,10 +6,10 @@
 
 from __future__ import annotations
 
-from batchimg_magics.spec.origin import Origin
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from batchimg_magics.spec.policy import DRAINS, Policy
-from batchimg_magics.spec.pool import PoolSpec
-from batchimg_magics.spec.shape import Shape
 from batchimg_magics.spec.start import started
 from batchimg_magics.spec.values import (
     MIN_RESIZE_TIMEOUT_S,
@@ -18,9 +18,15 @@ from batchimg_magics.spec.values import (
     node_count,
     parse_duration,
     pool_name,
+    pool_pattern,
     resize_timeout,
     share,
 )
+
+if TYPE_CHECKING:
+    from batchimg_magics.spec.origin import Origin
+    from batchimg_magics.spec.pool import PoolSpec
+    from batchimg_magics.spec.shape import Shape
 
 __all__ = [
     "DRAINS",
@@ -34,7 +40,16 @@ __all__ = [
     "node_count",
     "parse_duration",
     "pool_name",
+    "pool_pattern",
     "resize_timeout",
     "share",
     "started",
 ]
+#: What pydantic is imported for, and where it lives: a command that makes no pool does without.
+_MODELS = {"Origin": "origin", "PoolSpec": "pool", "Shape": "shape"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODELS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODELS[name]}"), name)

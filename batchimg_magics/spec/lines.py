@@ -10,12 +10,12 @@ from batchimg_magics.masking import without_tokens
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["line", "option_of"]
+__all__ = ["line", "names", "option_of"]
 
 #: Keywords that hold several values of an option, which names one.
 _PLURALS = {"data_snapshots": "data_snapshot"}
 #: What says no, where leaving an option out says neither yes nor no.
-_DENIALS = {"canary": "--no-canary"}
+_DENIALS = {"canary": "--no-canary", "prices": "--no-prices"}
 
 
 def option_of(keyword: str) -> str:
@@ -33,9 +33,7 @@ def line(verb: str, options: Mapping[str, Any], *, cell: bool = False) -> str:
     cell
         Whether it is the first line of a cell with a body.
     """
-    words = [verb]
-    if name := options.get("name"):
-        words.append(_word(name))
+    words = [verb, *map(_word, names(options))]
     for key, value in options.items():
         # By identity: 0 equals False, and `--nodes 0` means something.
         if key == "name" or value is None or value in ((), [], {}):
@@ -48,6 +46,12 @@ def line(verb: str, options: Mapping[str, Any], *, cell: bool = False) -> str:
         else:
             words += _words(option_of(key), value)
     return f"{'%%' if cell else '%'}batchimg {' '.join(words)}"
+
+
+def names(options: Mapping[str, Any]) -> list[str]:
+    """Return the names of pools among a verb's options."""
+    name = options.get("name") or ()
+    return [name] if isinstance(name, str) else list(name)
 
 
 def _words(option: str, value: object) -> list[str]:

@@ -19,6 +19,7 @@ __all__ = [
     "node_count",
     "parse_duration",
     "pool_name",
+    "pool_pattern",
     "resize_timeout",
     "share",
 ]
@@ -29,6 +30,7 @@ MIN_RESIZE_TIMEOUT_S = 300.0
 #: More nodes than any account's quota has ever allowed in one pool; beyond it a count is a slip of the hand.
 MAX_NODES = 100_000
 _POOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_POOL_PATTERN = re.compile(r"[A-Za-z0-9_*?!\[\]-]{1,100}")
 _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
 
 
@@ -131,3 +133,14 @@ def pool_name(name: str) -> str:
             hint="Azure's rule: 1 to 64 letters, digits, hyphens and underscores; case is kept but not told apart",
         )
     return name
+
+
+def pool_pattern(name: str) -> str:
+    """Return the name, or the pattern (``sim-*``), when names of pools may fit it.
+
+    Raises
+    ------
+    SpecError
+        None can.
+    """
+    return name if is_pattern(name) and _POOL_PATTERN.fullmatch(name) else pool_name(name)

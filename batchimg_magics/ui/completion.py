@@ -69,6 +69,8 @@ def _open(verb: Verb, words: list[str], last: str) -> Option | None:
         for option, word in zip(before, words, strict=False)
     )
     places = [option for option in verb.options if option.by_place]
+    if taken >= len(places) and places and places[-1].gather:
+        return places[-1]
     return places[taken] if taken < len(places) else None
 
 

@@ -71,7 +71,7 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
     else:
         settings["metavar"] = option.metavar
         if option.gather:
-            settings["action"] = "append"
+            settings |= {"nargs": "+"} if option.by_place else {"action": "append"}
     if option.optional:
         settings["nargs"] = "?"
     parser.add_argument(option.flag, **settings)

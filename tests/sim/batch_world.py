@@ -20,6 +20,19 @@ MACHINE = {"imageReference": JAMMY, "nodeAgentSKUId": "batch.node.ubuntu 22.04"}
 NOW, ARM_NOW = "2025-06-01", "2025-06-01"
 
 
+def lift_quotas(world: World) -> None:
+    """Give every Batch account quotas that let 100,000 nodes in."""
+    for account in list(world.items("microsoft.batch/batchaccounts", "/subscriptions")):
+        account.doc["properties"] |= {
+            "dedicatedCoreQuota": 1_000_000,
+            "lowPriorityCoreQuota": 1_000_000,
+            "dedicatedCoreQuotaPerVMFamilyEnforced": False,
+        }
+        for family in account.doc["properties"].get("dedicatedCoreQuotaPerVMFamily") or []:
+            family["coreQuota"] = 1_000_000
+        world.put(account)
+
+
 @dataclass(slots=True)
 class Told:
     """An answer, decoded."""

@@ -14,6 +14,7 @@ __all__ = [
     "DRY_RUN",
     "JSON",
     "NAME",
+    "NAMES",
     "NODES",
     "NO_WAIT",
     "PROFILE",
@@ -24,6 +25,7 @@ __all__ = [
     "Option",
     "Verb",
     "count",
+    "names",
     "number",
     "replica",
     "share",
@@ -59,7 +61,7 @@ class Option:
     const
         What a switch says.
     gather
-        Makes one value of the values of an option that may be given several times.
+        Makes one value of the values of an option that may be given several times, or of an argument's words.
     optional
         For an argument: it may be left out.
     """
@@ -89,7 +91,7 @@ class Option:
     def usage(self) -> str:
         """How it is written on a line."""
         if self.by_place:
-            return f"[{self.metavar}]" if self.optional else self.metavar
+            return f"[{self.metavar}]" if self.optional else f"{self.metavar} ..." if self.gather else self.metavar
         return f"{self.flag} {self.metavar}" if self.metavar else self.flag
 
     def value(self, word: str) -> Any:  # noqa: ANN401 - what it is, each option's `read` knows
@@ -182,6 +184,12 @@ def replica(word: str) -> tuple[str, int]:
     return region, count(number)
 
 
+def names(words: Iterable[str]) -> str | tuple[str, ...]:
+    """Return the one name that was given, or all of them."""
+    given = tuple(words)
+    return given[0] if len(given) == 1 else given
+
+
 def text_of(path: str) -> str:
     """Read a file of text."""
     from pathlib import Path
@@ -198,6 +206,13 @@ def text_or_file(word: str) -> str:
 
 
 NAME = Option("name", "the pool's name", metavar="NAME", offer="pool")
+NAMES = Option(
+    "name",
+    "a pool's name, or a pattern such as 'sim-*'; several may follow",
+    metavar="NAME",
+    offer="pool",
+    gather=names,
+)
 NODES = Option("--nodes", "how many dedicated nodes", metavar="N", read=count)
 SPOT = Option("--spot", "how many spot nodes (cheaper; Azure may take them back)", metavar="N", read=count)
 RESIZE_TIMEOUT = Option(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from batchimg_magics.core.schemas import NODE_STATES
 from batchimg_magics.ui.verbs.limits import CANARY, LIMITS, REPAIR, TAKE_WHAT_FITS, TTL
 from batchimg_magics.ui.verbs.options import (
     NAME,
+    NAMES,
     NO_WAIT,
     NODES,
     RESIZE_TIMEOUT,
@@ -77,9 +79,31 @@ VERBS: tuple[Verb, ...] = (
     PLAN,
     Verb(
         "nodes",
-        "show every node of a pool and its state now",
-        (NAME, Option("--counts", "one row a state instead of one a node")),
-        ("nodes genomics", "nodes genomics --counts"),
+        "show every node of a pool, or of several, and its state now",
+        (
+            NAMES,
+            Option("--counts", "one row a state instead of one a node"),
+            Option(
+                "--state",
+                "only nodes in this state; may be given several times",
+                metavar="STATE",
+                words=NODE_STATES,
+                gather=tuple,
+            ),
+            Option(
+                "--where",
+                "only nodes that fit a condition on the columns: == != < <= > >=, in [...], and, or, not",
+                metavar="CONDITION",
+            ),
+            Option("--no-prices", "do not ask what idle nodes cost", dest="prices", const=False),
+        ),
+        (
+            "nodes genomics",
+            "nodes genomics --counts",
+            "nodes genomics --state unusable --state starttaskfailed",
+            "nodes genomics --where \"state == 'idle' and running_tasks == 0\"",
+            "nodes 'sim-*' --counts",
+        ),
     ),
     Verb(
         "delete",

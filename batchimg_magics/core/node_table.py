@@ -1,0 +1,233 @@
+"""The tables of nodes: one row a node, or counts of them, of one pool or of many at once, with what idle ones cost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core import node_pages, pools, pricing, where
+from batchimg_magics.core.nodes import BAD, Census
+from batchimg_magics.core.pricing import Rates
+from batchimg_magics.core.schemas import NODE_STATES, SCHEMAS
+from batchimg_magics.core.tables import Table, joined, kept
+from batchimg_magics.core.waiting import together
+from batchimg_magics.errors import NotFoundError, ServiceError, SpecError
+from batchimg_magics.spec.values import closest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.where import Test
+
+#: Pools whose pages are asked for at the same time: enough to hide the way there and back, and no haste.
+AT_ONCE = 10
+_IDLE = frozenset({"idle"})
+_PATTERN = frozenset("*?[")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which nodes, and how they are shown.
+
+    Parameters
+    ----------
+    pools
+        Names of pools and patterns (``sim-*``).
+    counts
+        One row a state, instead of one a node.
+    states
+        Only nodes in one of these states; none: in any.
+    where
+        A condition on the columns, as `where` reads them.
+    prices
+        Whether it is asked what the nodes cost.
+    """
+
+    pools: tuple[str, ...]
+    counts: bool = False
+    states: tuple[str, ...] = ()
+    where: str | None = None
+    prices: bool = True
+
+    @property
+    def many(self) -> bool:
+        """Whether the table tells pools apart: the question says so, not what is found."""
+        return len(self.pools) > 1 or any(map(is_pattern, self.pools))
+
+    @property
+    def verb(self) -> str:
+        """The name of the table's schema."""
+        return f"{'node counts' if self.counts else 'nodes'}{' of pools' if self.many else ''}"
+
+    def test(self) -> Test | None:
+        """Return what a row has to pass; None where all are wanted.
+
+        Raises
+        ------
+        SpecError
+            A state is none, or the condition makes no sense.
+        """
+        schema = SCHEMAS["nodes of pools" if self.many else "nodes"]
+        for state in self.states:
+            if state not in NODE_STATES:
+                raise SpecError(f"--state is {state!r}", hint=closest(state, NODE_STATES))
+        tests = [where.parse(f"state in {list(self.states)!r}", schema)] if self.states else []
+        tests += [where.parse(self.where, schema)] if self.where is not None else []
+        return where.all_of(tests) if tests else None
+
+
+def is_pattern(name: str) -> bool:
+    """Tell whether a name is a pattern that several pools may fit."""
+    return not _PATTERN.isdisjoint(name)
+
+
+async def chosen(azure: Azure, names: Sequence[str]) -> list[Json]:
+    """Return the ARM documents of the pools of these names and patterns, by name; case is not told apart.
+
+    Raises
+    ------
+    NotFoundError
+        There is none of a name, or none that fits a pattern; the hint names the nearest.
+    """
+    if len(names) == 1 and not is_pattern(names[0]) and (one := await pools.read(azure, names[0])) is not None:
+        return [one]
+    there = {str(pool["name"]).lower(): pool for pool in await pools.listed(azure)}
+    found: dict[str, Json] = {}
+    for name in names:
+        fitting = {low: pool for low, pool in there.items() if fnmatchcase(low, name.lower())}
+        if not fitting:
+            what = f"no pool fits {name!r}" if is_pattern(name) else f"there is no pool {name!r}"
+            raise NotFoundError(
+                f"{what} in account {azure.scope.account!r}",
+                hint=closest(name, [pool["name"] for pool in there.values()]) or "`%batchimg create` makes one",
+                status_code=404,
+                code="PoolNotFound",
+            )
+        found |= fitting
+    return [found[low] for low in sorted(found)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """One pool's nodes and prices."""
+
+    name: str
+    columns: dict[str, Sequence[Any]]
+    census: Census
+    rates: Rates
+
+    def usd_per_hour(self, states: frozenset[str]) -> float | None:
+        """Return what its nodes in these states cost an hour; None where that is not known."""
+        return self.rates.cost(*(self.census.count(states, dedicated=kind) for kind in (True, False)))
+
+
+async def table(azure: Azure, question: Question) -> Table:
+    """Return the nodes of pools, or how many are in which state.
+
+    Returns
+    -------
+    Table
+        Of the schema `question.verb`. ``attrs`` has ``idle_usd_per_hour`` and ``unusable_usd_per_hour``: what idle
+        nodes cost, and those that are unusable or whose start task failed, of all pools asked for, whatever rows are
+        shown; None where a price is not known. ``prices_as_of`` says when the oldest price was read.
+
+    Raises
+    ------
+    SpecError
+        The question makes no sense.
+    NotFoundError
+        There is no such pool.
+    """
+    test = question.test()
+    turn = asyncio.Semaphore(AT_ONCE)
+    # Where nothing of a pool is needed but its nodes, they tell whether it is there.
+    bare = not (question.many or question.prices)
+    there: list[Json] = [{"name": question.pools[0]}] if bare else await chosen(azure, question.pools)
+    try:
+        found: list[_Pool] = await together(*(_read(azure, pool, turn, question) for pool in there))
+    except NotFoundError:
+        await chosen(azure, question.pools)  # says what there is
+        raise
+    columns = _stacked(found, named=question.many)
+    rows = len(columns["node_id"])
+    if test is not None:
+        mask = [answer is True for answer in test(columns)]
+        columns = {name: kept(values, mask) for name, values in columns.items()}
+    shown = _counted(columns, named=question.many) if question.counts else columns
+    caption = [_headline(question, found)]
+    if test is not None:
+        caption.append(f"{len(columns['node_id'])} of {rows} nodes fit")
+    money = _money(found) if question.prices else {}
+    return Table(question.verb, shown, "; ".join([*caption, *(_spoken(found, money) if money else [])]), money)
+
+
+async def _read(azure: Azure, pool: Json, turn: asyncio.Semaphore, question: Question) -> _Pool:
+    async with turn:
+        name = str(pool["name"])
+        pages = node_pages.columns(azure, name, states_only=question.counts and question.where is None)
+        rates = Rates()
+        if question.prices:
+            columns, rates = await together(pages, _rates(azure, pool))
+        else:
+            columns = await pages
+    census = Census(Counter(zip(columns["state"], columns["dedicated"], strict=True)))
+    return _Pool(name, columns, census, rates)
+
+
+async def _rates(azure: Azure, pool: Json) -> Rates:
+    try:
+        return await pricing.of_pool(azure, pool)
+    except ServiceError:
+        return Rates()  # nodes are shown all the same: what they cost is then not known
+
+
+def _stacked(found: list[_Pool], *, named: bool) -> dict[str, Sequence[Any]]:
+    """Return the columns of all pools one below the other, with the pools' names where they are told apart."""
+    if not named:
+        return found[0].columns
+    names = [pool.name for pool in found for _ in pool.columns["node_id"]]
+    parts = {name: [pool.columns[name] for pool in found] for name in found[0].columns}
+    return {"pool": names} | {name: joined(columns) for name, columns in parts.items()}
+
+
+def _counted(columns: dict[str, Sequence[Any]], *, named: bool) -> dict[str, Sequence[Any]]:
+    """Return how many nodes of each kind are in each state; states without nodes are left out."""
+    names = columns["pool"] if named else [""] * len(columns["state"])
+    seen = Counter(zip(names, columns["state"], columns["dedicated"], strict=True))
+    order = {state: place for place, state in enumerate(NODE_STATES)}
+    both = {(pool, state) for pool, state, _ in seen}
+    rows = sorted(both, key=lambda row: (row[0].lower(), order.get(row[1], len(order)), row[1]))
+    made: dict[str, Sequence[Any]] = {"pool": [pool for pool, _ in rows]} if named else {}
+    return made | {
+        "state": [state for _, state in rows],
+        "dedicated": [seen[pool, state, True] for pool, state in rows],
+        "spot": [seen[pool, state, False] for pool, state in rows],
+    }
+
+
+def _headline(question: Question, found: list[_Pool]) -> str:
+    every = sum((pool.census for pool in found), Census(Counter()))
+    return f"{len(found)} pools: {every}" if question.many else f"pool {found[0].name}: {every}"
+
+
+def _money(found: list[_Pool]) -> dict[str, Any]:
+    dates = [pool.rates.as_of for pool in found if pool.rates.as_of is not None]
+    return {
+        "idle_usd_per_hour": pricing.added(pool.usd_per_hour(_IDLE) for pool in found),
+        "unusable_usd_per_hour": pricing.added(pool.usd_per_hour(BAD) for pool in found),
+        "prices_as_of": min(dates).isoformat() if dates else None,
+    }
+
+
+def _spoken(found: list[_Pool], money: dict[str, Any]) -> list[str]:
+    """Return what the caption says of money: nothing where no node is idle or bad."""
+    said = []
+    for words, states in (("idle", _IDLE), ("unusable", BAD)):
+        if any(pool.census.count(states) for pool in found):
+            usd = money[f"{words}_usd_per_hour"]
+            said.append(f"{words} nodes cost {'an unknown price' if usd is None else f'{usd:.2f} USD'} an hour")
+    return said

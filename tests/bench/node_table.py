@@ -1,0 +1,192 @@
+"""From pages of nodes to a DataFrame: ours, `azure.batch`'s `list_nodes`, and bare json with pandas."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from contextlib import contextmanager
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from azure.batch.aio import BatchClient
+
+from batchimg_magics.core import node_pages
+from batchimg_magics.core.schemas import SCHEMAS
+from batchimg_magics.core.tables import Table
+from batchimg_magics.frames import DTYPES, frame
+from tests.bench.replay import Replay
+from tests.bench.rows import Row, alternating, times
+from tests.bench.worlds import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchimg_magics.connecting import Link
+    from batchimg_magics.session import Session
+
+SELECT = [
+    "id", "state", "isDedicated", "schedulingState", "stateTransitionTime", "allocationTime", "lastBootTime", "vmSize",
+    "ipAddress", "runningTasksCount", "startTaskInfo", "errors", "virtualMachineInfo", "nodeAgentInfo",
+]  # fmt: skip
+PEER_GOAL, LIMIT_GOAL = 60.0, 0.4
+
+
+def rows() -> Iterator[Row]:
+    """Time tables of 2,500 and of 20,000 nodes."""
+    # Texts as a plain install keeps them: pyarrow, where it is there, would be chosen for everybody's DataFrame.
+    with pd.option_context("mode.string_storage", "python"):
+        for count, runs in ((2500, 9), (20_000, 5)):
+            with pool_of(count) as (session, link):
+                yield from _compared(count, runs, session, link)
+
+
+@contextmanager
+def pool_of(count: int) -> Iterator[tuple[Session, Link]]:
+    """Open a local Azure with a pool of so many idle nodes, whose answers come from memory."""
+    with opened(Replay) as (session, link, _):
+        sized = {"nodes": count - count // 5, "spot": count // 5}
+        session.create("sim", from_vm="prep-vm", vm_size="Standard_D4s_v5", start_task="/bin/true", **sized)
+        transport: Any = link.azure._transport
+        transport.at_work = True
+        yield session, link
+
+
+def _compared(count: int, runs: int, session: Session, link: Link) -> Iterator[Row]:
+    peer = Peer(link)
+    pages = peer.pages()
+    works = {
+        "ours": lambda: ours(link),
+        "limit": lambda: bare(pages),
+        "peer": peer.table,
+        "verb": lambda: session.nodes("sim"),
+        "same": lambda: same(pages),
+    }
+    assert [len(work()) for work in works.values()] == [count] * len(works)
+    # Of the processor's time, and not the clock's: nothing here waits, and others may be at work on the machine.
+    took = alternating(works, runs, time.process_time)
+    ratio, limit_ratio = times(took["peer"], took["ours"]), times(took["ours"], took["limit"])
+    yield Row(
+        f"node table, {count:,} nodes",
+        "ms CPU",
+        *(1000 * median(took[name]) for name in ("ours", "peer", "limit")),
+        ratio=ratio,
+        limit_ratio=limit_ratio,
+        goal=f">= {PEER_GOAL:g}x the peer, <= {LIMIT_GOAL:g}x the limit",
+        met=ratio >= PEER_GOAL and limit_ratio <= LIMIT_GOAL,
+        note="peer: azure-batch list_nodes; limit: json.loads and DataFrame of the same bytes, nothing typed",
+    )
+    yield Row(
+        f"the whole verb: Session.nodes with prices, {count:,} nodes",
+        "ms CPU",
+        *(1000 * median(took[name]) for name in ("verb", "peer", "same")),
+        ratio=times(took["peer"], took["verb"]),
+        limit_ratio=times(took["verb"], took["same"]),
+        note="limit: json.loads of the same bytes and DataFrame of the same columns and dtypes",
+    )
+
+
+def ours(link: Link) -> pd.DataFrame:
+    """Return the table of pages alone, which is what the others do: no look for the pool, no prices."""
+    columns = asyncio.run_coroutine_threadsafe(node_pages.columns(link.azure, "sim"), link.loop).result()
+    return frame(Table("nodes", columns))
+
+
+class Peer:
+    """The SDK's own listing, with the same members asked for, over the same transport."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def table(self) -> pd.DataFrame:
+        """Return a DataFrame of the same columns."""
+        return self._run(self._table())
+
+    def pages(self) -> list[bytes]:
+        """Return the bytes of the pages that both read."""
+        return self._run(self._pages())
+
+    def _run(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._link.loop).result()
+
+    async def _client(self) -> BatchClient:
+        account = await self._link.azure.account()
+        endpoint = f"https://{account['properties']['accountEndpoint']}"
+        return BatchClient(endpoint, self._link.azure._credential, transport=self._link.azure._transport)
+
+    async def _pages(self) -> list[bytes]:
+        client = await self._client()
+        found: list[bytes] = []
+
+        def keep(response: Any) -> None:
+            found.append(response.http_response.content)
+
+        async for _ in client.list_nodes("sim", select=SELECT, max_results=1000, raw_response_hook=keep):
+            pass
+        return found
+
+    async def _table(self) -> pd.DataFrame:
+        client = await self._client()
+        return pd.DataFrame([_row(node) async for node in client.list_nodes("sim", select=SELECT, max_results=1000)])
+
+
+def _row(node: Any) -> dict[str, Any]:
+    start, machine = node.start_task_info, node.virtual_machine_info
+    image = machine.image_reference if machine else None
+    return {
+        "node_id": node.id,
+        "state": node.state,
+        "scheduling": node.scheduling_state,
+        "since": node.state_transition_time,
+        "allocated": node.allocation_time,
+        "booted": node.last_boot_time,
+        "dedicated": node.is_dedicated,
+        "vm_size": node.vm_size,
+        "ip": node.ip_address,
+        "running_tasks": node.running_tasks_count,
+        "start_task": start.state if start else None,
+        "exit_code": start.exit_code if start else None,
+        "errors": "; ".join(f"{one.code}: {one.message}" for one in node.errors or []) or None,
+        "image_version": image.virtual_machine_image_id if image else None,
+        "agent_version": node.node_agent_info.version if node.node_agent_info else None,
+    }
+
+
+def bare(pages: list[bytes]) -> pd.DataFrame:
+    """Do the least that Python's own json and pandas can: nothing is renamed, taken apart or given a dtype."""
+    return pd.DataFrame([node for page in pages for node in json.loads(page)["value"]])
+
+
+def _errors(node: dict[str, Any]) -> str | None:
+    return "; ".join(f"{error['code']}: {error['message']}" for error in node.get("errors") or ()) or None
+
+
+def same(pages: list[bytes]) -> pd.DataFrame:
+    """Make the same columns with the same dtypes, by json and pandas."""
+    nodes = [node for page in pages for node in json.loads(page)["value"]]
+    starts = [node.get("startTaskInfo") or {} for node in nodes]
+    images = [(node.get("virtualMachineInfo") or {}).get("imageReference") or {} for node in nodes]
+    columns: dict[str, list[Any]] = {
+        name: [node.get(member) for node in nodes]
+        for name, member in zip(
+            ("node_id", "state", "dedicated", "scheduling", "since", "allocated", "booted", "vm_size", "ip",
+             "running_tasks"), ("id", "state", "isDedicated", *SELECT[3:10]), strict=True,
+        )
+    }  # fmt: skip
+    columns |= {
+        "start_task": [start.get("state") for start in starts],
+        "exit_code": [start.get("exitCode") for start in starts],
+        "errors": [_errors(node) for node in nodes],
+        "image_version": [str(image.get("virtualMachineImageId")).rpartition("/")[2] for image in images],
+        "agent_version": [(node.get("nodeAgentInfo") or {}).get("version") for node in nodes],
+    }
+    made = pd.DataFrame({column.name: columns[column.name] for column in SCHEMAS["nodes"]}, dtype=object)
+    for column in SCHEMAS["nodes"]:
+        if column.kind == "time":
+            made[column.name] = pd.to_datetime(made[column.name], utc=True, format="ISO8601").dt.as_unit("us")
+        elif column.kind == "word":
+            made[column.name] = made[column.name].astype(pd.CategoricalDtype(list(column.words)))
+        else:
+            made[column.name] = made[column.name].astype(DTYPES[column.kind])
+    return made

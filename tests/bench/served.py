@@ -1,0 +1,82 @@
+"""The local Azure on a port, for whole processes: a shell's environment that points at it, its node pages ready."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from batchimg_magics.sim.server import certificates, guarded, introduction, listening
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchimg_magics.sim.local import LocalAzure
+
+
+class Kept:
+    """An ASGI app that answers a GET of nodes from memory, once it was asked before.
+
+    Parameters
+    ----------
+    app
+        Who is asked the first time.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self._known: dict[tuple[bytes, bytes], list[dict[str, Any]]] = {}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer."""
+        if scope["type"] != "http" or not scope["path"].endswith("/nodes") or scope["method"] != "GET":
+            await self._app(scope, receive, send)
+            return
+        key = (scope["path"].encode(), scope["query_string"])
+        if key not in self._known:
+            said: list[dict[str, Any]] = []
+
+            async def keep(message: dict[str, Any]) -> None:
+                said.append(message)
+
+            await self._app(scope, receive, keep)
+            self._known[key] = said
+        for message in self._known[key]:
+            await send(message)
+
+
+@contextlib.contextmanager
+def served(local: LocalAzure) -> Iterator[dict[str, str]]:
+    """Serve a world over TLS on loopback; yield the environment of a shell that works on it, in a home of its own."""
+    with tempfile.TemporaryDirectory() as home, listening("127.0.0.1", 0) as listener:
+        secured = certificates(Path(home))
+        config = uvicorn.Config(
+            Kept(guarded(local.app)),
+            log_level="warning",
+            access_log=False,
+            date_header=False,
+            ssl_certfile=secured["certificate"],
+            ssl_keyfile=secured["key"],
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        url = f"https://localhost:{listener.getsockname()[1]}"
+        printed = introduction(url, local, secured["authority"])
+        environment = dict(re.findall(r"^export (\w+)='(.*)'$", printed, flags=re.MULTILINE))
+        homes = dict.fromkeys(["AZURE_CONFIG_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"], home)
+        # Nothing leaves this machine.
+        nowhere = {
+            "HTTPS_PROXY": "http://127.0.0.1:9",
+            "NO_PROXY": "localhost",
+            "AZURE_CORE_COLLECT_TELEMETRY": "false",
+        }
+        yield os.environ | environment | homes | nowhere
+        server.should_exit = True
+        thread.join()

@@ -1,0 +1,47 @@
+"""Worlds to measure in: quotas that let everything in, and pools of idle nodes made without a client."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.session import Session
+from batchimg_magics.sim.furnish import ACCOUNT, REGION
+from tests.sim.batch_world import MACHINE, lift_quotas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from batchimg_magics.connecting import Link
+    from batchimg_magics.sim.local import LocalAzure
+
+ENDPOINT = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
+
+
+@contextmanager
+def opened(through: Callable[[Any], Any], **target: Any) -> Iterator[tuple[Session, Link, LocalAzure]]:
+    """Open a session on a stepped world in memory, over a transport that is wrapped."""
+    with Session(through=through) as session:
+        session.open(world=":memory:", speed="max", **target)
+        link = session._link
+        assert link is not None
+        assert link.local is not None
+        lift_quotas(link.local._world)
+        yield session, link, link.local
+
+
+def token(local: LocalAzure) -> str:
+    """Return a token for the nodes' plane."""
+    return local.credential._tokens.issue("https://batch.core.windows.net/")[0]
+
+
+def idle_pools(local: LocalAzure, pools: Mapping[str, int]) -> None:
+    """Make pools of so many Marketplace nodes each, and let a day pass."""
+    headers = {"authorization": f"Bearer {token(local)}"}
+    shape = {"vmSize": "Standard_D2s_v5", "virtualMachineConfiguration": MACHINE, "resizeTimeout": "PT12H"}
+    for name, count in pools.items():
+        body = json.dumps({"id": name, "targetDedicatedNodes": count, **shape}).encode()
+        answer = local.app.answer("POST", f"{ENDPOINT}/pools?api-version=2025-06-01", headers, body)
+        assert answer.status == 201, answer.body
+    local.clock.advance(86_400)
