@@ -83,10 +83,10 @@ def test_more_are_added_and_none_is_taken_away(north: Session, sent: list[dict[s
     north.create("genomics", replicas={"westus": 2}, **AWAY)
     assert list(north.plan("genomics", **AWAY).query("step == 'image version'").action) == ["found"]
     more = {**AWAY, "replicas": {"westus": 1, "uksouth": 3}}
-    assert list(north.plan("genomics", **more).query("step == 'image version'").action) == ["would make"]
+    assert list(north.plan("genomics", **more).query("step == 'replicas'").action) == ["would make"]
     steps = north.create("genomics", **more).set_index("step")
-    assert steps.loc["image version", "action"] == "changed"
-    assert steps.loc["image version", "detail"] == "uksouth=3"
+    assert steps.loc["replicas", "action"] == "changed"
+    assert steps.loc["replicas", "detail"] == "uksouth=3"
     assert north.images().regions[0] == "northeurope=1, eastus=1, westus=2, uksouth=3"
     assert len(sent) == 2
     assert set(north.create("genomics", **more).action) == {"found"}

@@ -10,13 +10,11 @@ import asyncio
 import json
 import time
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
-from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.rest import HttpRequest
 
 from batchimg_magics.core import readers
@@ -39,7 +37,6 @@ if TYPE_CHECKING:
     from azure.batch.aio import BatchClient
     from azure.core import AsyncPipelineClient
     from azure.core.credentials_async import AsyncTokenCredential
-    from azure.core.pipeline import PipelineRequest, PipelineResponse
     from azure.core.pipeline.transport import AsyncHttpTransport
     from azure.core.rest import AsyncHttpResponse
     from azure.mgmt.batch.aio import BatchManagementClient
@@ -94,21 +91,6 @@ class Scope:
         return ResourceId(self.subscription, self.resource_group, COMPUTE, path)
 
 
-class _Watch(SansIOHTTPPolicy[Any, Any]):
-    """Reads the service's clock off every answer."""
-
-    def __init__(self, azure: Azure) -> None:
-        self._azure = azure
-
-    def on_response(
-        self,
-        request: PipelineRequest[Any],  # noqa: ARG002 - the policy's signature
-        response: PipelineResponse[Any, Any],
-    ) -> None:
-        if date := response.http_response.headers.get("Date"):
-            self._azure.saw(parsedate_to_datetime(date).timestamp())
-
-
 class Azure:
     """One Batch account and what belongs to it, as async clients.
 
@@ -148,7 +130,7 @@ class Azure:
         self._cache = cache
         self._credential = credential
         self._transport = transport
-        self._options: dict[str, Any] = {"per_retry_policies": [_Watch(self)], "transport": transport}
+        self._options: dict[str, Any] = {"per_retry_policies": [readers.Watch(self.saw)], "transport": transport}
         #: What was read once and does not change: who reads it, keeps it here.
         self.kept: dict[str, Any] = {}
         self._base: float | None = None

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from batchimg_magics.core.imaging import Imaging
 
 
-#: The name of the step that waits for the image in the regions where the pool is not.
-ELSEWHERE = "replicas in other regions"
+#: The name of the step that sees the image complete in all of several regions: the pool waits for its own alone.
+REPLICAS = "replicas"
 
 
 def steps(imaging: Imaging) -> list[Step]:
@@ -36,7 +36,7 @@ def steps(imaging: Imaging) -> list[Step]:
     if not imaging.spec.direct:
         chain += _gallery_steps(imaging, parts, ready)
     # What the home region was copied from is put away only when every region has its copies.
-    after = tuple(step.name for step in chain if step.name in (imaging.step, ELSEWHERE))
+    after = tuple(step.name for step in chain if step.name in (imaging.step, REPLICAS))
     return [*chain, *([_tidy_step(imaging, after)] if way.temporary else [])]
 
 
@@ -92,7 +92,7 @@ def _gallery_steps(imaging: Imaging, parts: Parts, ready: tuple[str, ...]) -> li
         Step(names[0], gallery, make_gallery, (), seconds["gallery"], holds, there=gallery_there),
         Step(names[1], definition, make_definition, names[:1], seconds["definition"], says, there=definition_there),
         _version_step(imaging, parts, (names[1], *ready)),
-        *([_elsewhere_step(imaging)] if len(imaging.regions) > 1 else []),
+        *([_replicas_step(imaging)] if len(imaging.regions) > 1 else []),
     ]
 
 
@@ -116,15 +116,18 @@ def _version_step(imaging: Imaging, parts: Parts, after: tuple[str, ...]) -> Ste
     async def there() -> bool:
         if known is None:
             return False
-        return not replication.lacking(await replication.read(azure, ResourceId.parse(known["id"])), imaging.regions)
+        found = await replication.read(azure, ResourceId.parse(known["id"]))
+        if len(imaging.regions) > 1:
+            return replication.is_in(found, region_key(str((await azure.account())["location"])))
+        return not replication.lacking(found, imaging.regions)
 
     target = imaging.definition.child("versions", "new") if known is None else ResourceId.parse(known["id"])
     why = f"what the nodes are made from, {replicas}"
     return Step(VERSION, target, run, after, galleries.EXPECTED_S["version"], why, there=there)
 
 
-def _elsewhere_step(imaging: Imaging) -> Step:
-    """Return the step that sees the version complete in the other regions: the pool does not wait for them."""
+def _replicas_step(imaging: Imaging) -> Step:
+    """Return the step that sees the version complete in every region: the pool does not wait for it."""
     azure, known = imaging.azure, imaging.version
 
     async def run(done: Mapping[str, Outcome]) -> Outcome:
@@ -135,12 +138,11 @@ def _elsewhere_step(imaging: Imaging) -> Step:
     async def there() -> bool:
         if known is None:
             return False
-        found = await replication.read(azure, ResourceId.parse(known["id"]))
-        return all(replication.is_in(found, region_key(region)) for region in imaging.regions)
+        return not replication.lacking(await replication.read(azure, ResourceId.parse(known["id"])), imaging.regions)
 
     target = imaging.definition.child("versions", "new") if known is None else ResourceId.parse(known["id"])
-    why = "pools of other regions can be made from it"
-    return Step(ELSEWHERE, target, run, (VERSION,), galleries.EXPECTED_S["version"], why, there=there)
+    why = "in every region that it should be in"
+    return Step(REPLICAS, target, run, (VERSION,), galleries.EXPECTED_S["version"], why, there=there)
 
 
 # -- what is there only for the time being -------------------------------------------------------------------------
@@ -156,9 +158,7 @@ def _tidy_step(imaging: Imaging, after: tuple[str, ...]) -> Step:
             return Outcome("kept", "left behind", f"the same line tries again: {said}")
         return Outcome("deleted", "gone", throwaways.in_words(gone))
 
-    return Step(
-        "throwaways", names.vm, run, after, 60.0, "they cost money and have done their work", "would delete"
-    )
+    return Step("throwaways", names.vm, run, after, 60.0, "they cost money and have done their work", "would delete")
 
 
 async def tidy_after_failure(imaging: Imaging) -> list[dict[str, Any]]:

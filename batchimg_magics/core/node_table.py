@@ -15,7 +15,7 @@ from batchimg_magics.core.schemas import NODE_STATES, SCHEMAS
 from batchimg_magics.core.tables import Table, joined, kept
 from batchimg_magics.core.waiting import together
 from batchimg_magics.errors import NotFoundError, ServiceError, SpecError
-from batchimg_magics.spec.values import closest
+from batchimg_magics.spec.values import closest, is_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 #: Pools whose pages are asked for at the same time: enough to hide the way there and back, and no haste.
 AT_ONCE = 10
 _IDLE = frozenset({"idle"})
-_PATTERN = frozenset("*?[")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +77,6 @@ class Question:
         tests = [where.parse(f"state in {list(self.states)!r}", schema)] if self.states else []
         tests += [where.parse(self.where, schema)] if self.where is not None else []
         return where.all_of(tests) if tests else None
-
-
-def is_pattern(name: str) -> bool:
-    """Tell whether a name is a pattern that several pools may fit."""
-    return not _PATTERN.isdisjoint(name)
 
 
 async def chosen(azure: Azure, names: Sequence[str]) -> list[Json]:

@@ -1,4 +1,4 @@
-"""Pipelines for raw GETs: signed in, with retries, and without the SDKs' models.
+"""Pipelines for raw requests: signed in, with retries, and without the SDKs' models.
 
 The SDK clients' own `send_request` would do, but for one of their policies, which decodes the JSON of every answer
 before it is handed out: five times the work of reading a page of nodes.
@@ -6,6 +6,7 @@ before it is handed out: five times the work of reading a page of nodes.
 
 from __future__ import annotations
 
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from azure.core import AsyncPipelineClient
@@ -14,12 +15,38 @@ from azure.core.pipeline.policies import (
     AsyncRetryPolicy,
     HttpLoggingPolicy,
     RequestIdPolicy,
+    SansIOHTTPPolicy,
     UserAgentPolicy,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from azure.core.credentials_async import AsyncTokenCredential
+    from azure.core.pipeline import PipelineRequest, PipelineResponse
     from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+
+class Watch(SansIOHTTPPolicy[Any, Any]):
+    """Reads the service's clock off every answer.
+
+    Parameters
+    ----------
+    saw
+        Told the seconds since 1970.
+    """
+
+    def __init__(self, saw: Callable[[float], None]) -> None:
+        self._saw = saw
+
+    def on_response(
+        self,
+        request: PipelineRequest[Any],  # noqa: ARG002 - the policy's signature
+        response: PipelineResponse[Any, Any],
+    ) -> None:
+        """Read an answer's Date."""
+        if date := response.http_response.headers.get("Date"):
+            self._saw(parsedate_to_datetime(date).timestamp())
 
 
 def reader(

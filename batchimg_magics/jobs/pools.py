@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import apply, node_table, outlook, pools, pools_table
+from batchimg_magics.core import apply, node_table, outlook, pools_table
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import pool_name, pool_pattern
 

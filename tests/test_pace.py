@@ -1,0 +1,79 @@
+"""How often Azure is asked while something is waited for, and that nobody waits for what he does not need."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.bench.counted import Counted
+from tests.bench.worlds import opened
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchimg_magics.connecting import Link
+    from batchimg_magics.session import Session
+
+LINE: dict[str, Any] = {"from_vm": "prep-vm", "vm_size": "Standard_D4s_v5", "canary": False}
+THREE = {"eastus": 1, "westus2": 1, "westeurope": 1}
+
+
+@pytest.fixture
+def calm() -> Iterator[tuple[Session, Link, Counted]]:
+    with opened(Counted, seed=3) as (session, link, _):
+        transport: Any = link.azure._transport
+        yield session, link, transport
+
+
+def seconds(link: Link, work: Any) -> float:
+    began = link.loop.time()
+    work()
+    return link.loop.time() - began
+
+
+def test_a_pool_does_not_wait_for_other_regions(calm: tuple[Session, Link, Counted]) -> None:
+    session, link, counted = calm
+    one = seconds(link, lambda: session.create("one", nodes=5, replicas={"eastus": 1}, **LINE))
+    counted.seen.clear()
+    steps = session.create("three", nodes=5, replicas=THREE, **LINE)
+    pool = next(seen.at for seen in counted.seen if seen.method == "PUT" and seen.path.endswith("/pools/three"))
+    assert pool - counted.seen[0].at < one  # one region's time, though each further region takes as long again
+    rows = steps.set_index("step")
+    assert rows.loc["replicas", "action"] == "made"
+    assert rows.loc["replicas", "seconds"] > 300
+    version = session.images().set_index("pool").loc["three"]
+    assert version.state == "Succeeded"
+    assert set(version.regions.replace(" ", "").split(",")) == {f"{region}=1" for region in THREE}
+    again = session.create("three", nodes=5, replicas=THREE, **LINE)
+    assert set(again.action) == {"found"}
+
+
+def test_a_version_in_the_making_is_asked_about_as_often_as_azure_says(calm: tuple[Session, Link, Counted]) -> None:
+    session, _, counted = calm
+    session.create("p", nodes=1, **LINE)
+    looks = [seen.at for seen in counted.seen if "/versions/1.0.0" in seen.path and seen.method == "GET"]
+    begun = next(seen for seen in counted.seen if "/versions/1.0.0" in seen.path and seen.method == "PUT")
+    assert begun.retry_after_s == 60
+    making = [begun.at, *(at for at in looks if at > begun.at)]
+    assert {round(b - a) for a, b in pairwise(making)} <= {0, 60, 2}
+
+
+def test_nodes_on_their_way_are_looked_at_the_closer_the_fewer_are_left(calm: tuple[Session, Link, Counted]) -> None:
+    session, link, counted = calm
+    session.create("p", nodes=0, **LINE)
+    counted.seen.clear()
+    took = seconds(link, lambda: session.resize("p", nodes=200))
+    looks = [seen.at for seen in counted.seen if seen.path.endswith("/nodes")]
+    assert took > 250
+    assert len(counted.seen) < took / 6  # a look every two seconds would be three times as many
+    last = session.nodes("p", prices=False).since.max().timestamp() - (link.local.clock.now() - link.loop.time())
+    assert 0 <= looks[-1] - last <= 16
+
+
+def test_small_work_is_looked_at_once(calm: tuple[Session, Link, Counted]) -> None:
+    session, _, counted = calm
+    session.create("p", nodes=0, **LINE)
+    operations = [seen.path for seen in counted.seen if "Operations/" in seen.path]
+    assert len(operations) == len(set(operations))
