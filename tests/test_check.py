@@ -254,8 +254,11 @@ def test_replicas_that_failed_or_are_on_their_way(session: Session, tmp_path: Pa
         session.create("genomics", **LINE)
     table = session.check(image)
     assert "image-exists" in broken(table)
-    assert row(table, "replicas")["severity"] == "warning"
+    assert row(table, "replicas")["severity"] == "error"
     assert row(table, "replicas")["found"] == "replication into eastus failed"
+    # The same line again repairs it, and is not kept from it.
+    again = row(session.check("prep-vm", pool="genomics"), "replicas")
+    assert (again["ok"], again["severity"]) == (True, "info")
     assert row(table, "image-exists")["found"] == "making it ended with Failed"
 
     world = str(tmp_path / "world.db")

@@ -240,6 +240,7 @@ CASES = [
     ),
     kept("temp-drive", "150 GiB"),
     kept("temp-drive", "has 64 GiB", **ask(vm_size="Standard_D4s_v5")),
+    kept("temp-drive", "has 128 GiB", os_disk(diskSizeGB=30), **ask(vm_size="Standard_D4s_v5", os_disk_gib=128)),
     warned(
         "temp-drive", "has 30 GiB", os_disk(diskSizeGB=30), fix="Standard_D4ds_v5", **ask(vm_size="Standard_D4s_v5")
     ),
@@ -277,6 +278,8 @@ CASES = [
         **MINE,
         **ask(vm_size="Standard_D2s_v5"),
     ),
+    kept("os-disk-size", "64 GiB, and the image's has 64", **ask(os_disk_gib=64)),
+    Case("os-disk-size", "63 GiB are asked for", **ask(os_disk_gib=63), fix="--os-disk-gib 64"),
     kept("os-disk-encryption", "only by the platform"),
     Case("os-disk-encryption", "Azure Disk Encryption", os_disk(encryptionSettingsCollection={"enabled": True})),
     Case(
@@ -495,6 +498,18 @@ CASES = [
         "9 of 11 addresses are free, and there will be 10 nodes",
         there(network("10.1.0.0/28", ipConfigurations=[{"id": "a"}, {"id": "b"}])),
         **ask(subnet=SUBNET, nodes=10),
+    ),
+    warned(
+        "subnet-reach",
+        "the subnet has no NAT gateway",
+        there(network()),
+        **ask(subnet=SUBNET, no_public_address=True),
+    ),
+    kept(
+        "subnet-reach",
+        "must reach",
+        there(network(natGateway={"id": "nat"})),
+        **ask(subnet=SUBNET, no_public_address=True),
     ),
     kept("subnet-reach", "BatchNodeManagement.eastus", there(network()), **ask(subnet=SUBNET)),
     warned(

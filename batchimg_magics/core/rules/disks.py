@@ -107,6 +107,18 @@ def data_disk_count(facts: Facts) -> Found:
     return broken(f"the image has {count} data disks, and {size} takes {most}", "choose a larger --vm-size")
 
 
+@rule("os-disk-size", "error", sources.GALLERY_POOL)
+def os_disk_size(facts: Facts) -> Found:
+    """The nodes' OS disks are at least as large as the image's."""
+    system, asked = facts.system, facts.spec.os_disk_gib
+    if system is None or asked is None or system.os_disk_gib is None:
+        return None
+    if asked >= system.os_disk_gib:
+        return kept(f"{asked} GiB, and the image's has {system.os_disk_gib}")
+    fix = f"--os-disk-gib {system.os_disk_gib}, or leave it out"
+    return broken(f"{asked} GiB are asked for, and the image's OS disk has {system.os_disk_gib}", fix)
+
+
 @rule("os-disk-encryption", "error", sources.DOCUMENT, needs=("disks",))
 def os_disk_encryption(facts: Facts) -> Found:
     """The OS disk is not encrypted."""

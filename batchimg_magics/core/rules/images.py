@@ -102,37 +102,37 @@ def replicas(facts: Facts) -> Found:
     """The image version has replicas in the account's region, enough for as many nodes at once."""
     nodes = facts.target.total
     needed = max(1, -(-nodes // galleries.NODES_PER_REPLICA))
-    if facts.version is None:
+    if facts.making:
         return _planned(facts, nodes, needed)
-    profile = dig(facts.version, "properties", "publishingProfile") or {}
+    return None if facts.version is None else _there(facts, facts.version, nodes, needed)
+
+
+def _there(facts: Facts, version: Json, nodes: int, needed: int) -> Found:
+    """Judge the replicas that there are."""
+    profile, where = dig(version, "properties", "publishingProfile") or {}, facts.region
     targets = {region_key(str(one["name"])): one for one in profile.get("targetRegions") or []}
-    if facts.region not in targets:
-        return broken(
-            f"it has none in {facts.region}, only in {', '.join(targets) or 'no region'}", _more(facts, needed)
-        )
-    state = _state(facts.version, facts.region)
+    if where not in targets:
+        return broken(f"it has none in {where}, only in {', '.join(targets) or 'no region'}", _more(facts, needed))
+    state = _state(version, where)
     if state == "Failed":
-        # No reason to stop: `create` repairs the region, alone.
-        return doubtful(
-            f"replication into {facts.region} failed",
-            "`%batchimg create` with the line that made it repairs the region",
-        )
+        fix = "`%batchimg create` with the line that made it repairs the region"
+        return broken(f"replication into {where} failed", fix)
     if state == "Replicating":
-        return doubtful(f"replication into {facts.region} is going on", "wait until it is done")
-    count = int(targets[facts.region].get("regionalReplicaCount") or profile.get("replicaCount") or 1)
+        return doubtful(f"replication into {where} is going on", "wait until it is done")
+    count = int(targets[where].get("regionalReplicaCount") or profile.get("replicaCount") or 1)
     if count < needed:
-        return doubtful(_few(facts.region, count, nodes), _more(facts, needed))
-    return kept(f"{count} in {facts.region} for {nodes} nodes")
+        return doubtful(_few(where, count, nodes), _more(facts, needed))
+    return kept(f"{count} in {where} for {nodes} nodes")
 
 
 def _planned(facts: Facts, nodes: int, needed: int) -> Found:
-    """Judge the replicas of a version that is still to be made: as many as it takes, unless others are asked for."""
+    """Judge the replicas that `create` will see to: as many as it takes, unless others are asked for."""
     asked = facts.spec.replicas.get(facts.region)
-    if not facts.making:
-        return None
-    if asked is None or asked >= needed:
-        return kept(f"{asked or needed} in {facts.region} for {nodes} nodes")
-    return doubtful(_few(facts.region, asked, nodes), f"--replicas {facts.region}={needed}, or leave it out")
+    if asked is not None and asked < needed:
+        return doubtful(_few(facts.region, asked, nodes), f"--replicas {facts.region}={needed}, or leave it out")
+    if facts.version is not None and _state(facts.version, facts.region) == "Failed":
+        return noted(f"replication into {facts.region} failed, and is repaired on the way")
+    return kept(f"{asked or needed} in {facts.region} for {nodes} nodes")
 
 
 def _few(where: str, count: int, nodes: int) -> str:

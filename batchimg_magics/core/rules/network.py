@@ -86,6 +86,12 @@ def subnet_reach(facts: Facts) -> Found:
             f"--priority 100 --access Allow --protocol Tcp --destination-address-prefixes {goal} "
             "--destination-port-ranges 443`",
         )
+    if facts.spec.no_public_address and not dig(found, "properties", "natGateway"):
+        return doubtful(
+            f"nodes without a public address have no way out to {goal}, port 443: the subnet has no NAT gateway",
+            "give it one, or a private endpoint to the Batch account's node management; see Batch: pools without "
+            "public IP addresses",
+        )
     say = noted if dig(found, "properties", "routeTable") else kept
     route = "; its route table must not lead that astray" if say is noted else ""
     return say(f"nodes must reach {goal} on port 443, and whatever the start task loads from{route}")

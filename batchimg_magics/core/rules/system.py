@@ -282,13 +282,14 @@ def temp_drive(facts: Facts) -> Found:
     if float(room) > 0:
         return kept(f"{size} has a temporary drive of {float(room) / 1024:.0f} GiB", inside)
     works = f"{size} has no temporary drive, so Batch works on the OS disk"
-    if system.os_disk_gib is None:
+    has = facts.spec.os_disk_gib or system.os_disk_gib
+    if has is None:
         return unknown(f"{works}, whose size nothing tells", _with_drive(facts))
-    if system.os_disk_gib < LEAST_OS_DISK_GIB:
-        return doubtful(f"{works}, which has {system.os_disk_gib} GiB", _with_drive(facts))
-    return kept(f"{works}, which has {system.os_disk_gib} GiB")
+    if has < LEAST_OS_DISK_GIB:
+        return doubtful(f"{works}, which has {has} GiB", _with_drive(facts))
+    return kept(f"{works}, which has {has} GiB")
 
 
 def _with_drive(facts: Facts) -> str:
     sizes = facts.like(lambda can: float(can.get("MaxResourceVolumeMB", 0)) > 0)
-    return f"a size that has one ({sizes}), or an OS disk of {LEAST_OS_DISK_GIB} GiB or more"
+    return f"a size that has one ({sizes}), or --os-disk-gib {2 * LEAST_OS_DISK_GIB}"

@@ -9,8 +9,13 @@ from batchimg_magics.ui.verbs.pools import CREATE
 
 __all__ = ["VERBS"]
 
-#: What only doing has a use for.
-_OF_DOING = frozenset({"name", "wait", "until", "yes"})
+#: What only doing has a use for, and where else an image could come from: here NAME says it.
+_NOT_ASKED = frozenset(
+    {
+        "name", "wait", "until", "yes", "replace", "from_vm", "from_vhd", "from_snapshot", "data_snapshots",
+        "from_image", "from_version", "storage_account", "os_type", "generation", "security_type", "architecture",
+    }
+)  # fmt: skip
 
 VERBS: tuple[Verb, ...] = (
     Verb(
@@ -35,7 +40,7 @@ VERBS: tuple[Verb, ...] = (
             *(
                 replace(option, help=f"as for create: {option.help}")
                 for option in CREATE.options
-                if option.keyword not in _OF_DOING
+                if option.keyword not in _NOT_ASKED
             ),
         ),
         (
