@@ -48,8 +48,8 @@ class Case:
         As the table has them; of a rule that breaks nothing, ``info``.
     change
         What is different from the prepared VM that keeps all rules.
-    name, ask, date
-        What is checked, with which options, and on which day.
+    name, ask, date, limit
+        What is checked, with which options, on which day, under which limit of dollars an hour.
     """
 
     rule: str
@@ -60,6 +60,7 @@ class Case:
     fix: str = ""
     name: str = "lab-vm"
     date: str = "2026-07-01"
+    limit: float | None = None
     ask: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -547,6 +548,22 @@ CASES = [
     kept("resize-timeout", "20 min for 10 nodes", **ask(nodes=10)),
     kept("resize-timeout", "several rounds", **ask(spot=400, nodes=1000, timeout="30m")),
     warned("resize-timeout", "10 min for 10 nodes", **ask(nodes=10, timeout="10m"), fix="--timeout 20m"),
+    kept("cost", "the limit is $100.00", **ask(nodes=10), limit=100.0),
+    Case("cost", "for 10 dedicated, $0.00 for other pools; the limit is $1.00", **ask(nodes=10), limit=1.0),
+    Case(
+        "cost",
+        "for other pools; the limit is $20.00",
+        both(TOOLS, there(pool(scaleSettings=nodes_of(90)))),
+        **ask(nodes=1),
+        limit=20.0,
+    ),
+    Case(
+        "cost",
+        "what these nodes cost is not known",
+        lambda lab: lab.os_disk["properties"].pop("diskSizeGB"),
+        **ask(nodes=1),
+        limit=9.0,
+    ),
     kept("authentication", "Entra ID"),
     Case("authentication", "takes only SharedKey", accounts(allowedAuthenticationModes=["SharedKey"])),
 ]
@@ -555,7 +572,7 @@ CASES = [
 def findings(session: Session, case: Case, tmp_path: Path) -> pd.DataFrame:
     lab = Lab()
     case.change(lab)
-    lab.open(session, tmp_path, date=case.date)
+    lab.open(session, tmp_path, date=case.date, max_cost_per_hour=case.limit)
     asked = dict(case.ask)
     if case.name == "lab-vm":
         asked.setdefault("vm_size", SIZE)
@@ -571,6 +588,9 @@ def test_what_a_rule_says(session: Session, tmp_path: Path, case: Case) -> None:
     assert (None if said.ok.isna().all() else bool(row["ok"])) is case.ok
     assert not case.severity or row["severity"] == case.severity
     assert case.fix in str(row["fix"])
+    if case.ok:
+        others = table[table.rule == case.rule]
+        assert others.ok.all(), others.to_dict("records")
 
 
 def test_every_rule_is_seen_broken_and_kept() -> None:

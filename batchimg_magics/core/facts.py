@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from batchimg_magics.core.azure import Json, Scope
+    from batchimg_magics.core.pricing import Rates
     from batchimg_magics.core.sources import Source
     from batchimg_magics.errors import SpecError
     from batchimg_magics.spec import PoolSpec
@@ -92,6 +93,9 @@ class Facts:
         What Compute offers in the account's region, and how much of it is in use.
     network, security_group
         The subnet's virtual network, and the subnet's network security group.
+    limit_usd, rates, others_usd
+        What the account may cost an hour, where the connection has a limit; then what a node of the wanted kind costs,
+        and what all other pools do. None: not known.
     permissions
         Scope to what the caller may do there.
     unread
@@ -126,6 +130,9 @@ class Facts:
     usages: Sequence[Json] = ()
     network: Json | None = None
     security_group: Json | None = None
+    limit_usd: float | None = None
+    rates: Rates | None = None
+    others_usd: float | None = None
     permissions: Mapping[str, Sequence[Json]] = field(default_factory=dict)
     unread: Mapping[str, str] = field(default_factory=dict)
 

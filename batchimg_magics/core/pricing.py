@@ -34,7 +34,7 @@ _TIERS = {
 #: Standard HDDs have no tier below S4.
 _LEAST_HDD_TIER = 4
 #: The dearest kind that Batch attaches stands for a disk whose kind nobody said: what is within a budget stays so.
-_DEAREST = "Premium_LRS"
+DEAREST = "Premium_LRS"
 #: Source: Batch service, DataDisk, storageAccountType: "If omitted, the default is "standard_lrs"".
 _DATA_DISK = "Standard_LRS"
 
@@ -190,12 +190,12 @@ async def disks_of(azure: Azure, machine: Json) -> list[Disk] | None:
     image = await versions.disk_sizes(azure, dig(machine, "imageReference", "id"))
     system = machine.get("osDisk") or {}
     disks = [Disk(_sku(one, _DATA_DISK), one.get("diskSizeGB")) for one in machine.get("dataDisks") or []]
-    disks += [Disk(_DEAREST, size_gib) for size_gib in image[1:]]
+    disks += [Disk(DEAREST, size_gib) for size_gib in image[1:]]
     if not dig(system, "ephemeralOSDiskSettings", "placement"):  # an ephemeral one is on the host, and costs nothing
         size_gib = system.get("diskSizeGB") or next(iter(image), None)
         if size_gib is None:
             return None
-        disks.insert(0, Disk(_sku(system, _DEAREST), size_gib))
+        disks.insert(0, Disk(_sku(system, DEAREST), size_gib))
     return disks
 
 

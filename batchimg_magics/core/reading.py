@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchimg_magics.core import galleries, imaging, marks, offers, pools, roads, vms, waiting
+from batchimg_magics.core import galleries, imaging, marks, offers, pools, pricing, roads, vms, waiting
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.facts import USER_SUBSCRIPTION, Facts, is_managed, sources_of
+from batchimg_magics.core.facts import USER_SUBSCRIPTION, Facts, is_managed, sources_of, targets_of
 from batchimg_magics.core.roads.prepared import OfVm
 from batchimg_magics.errors import ServiceError, SpecError
 from batchimg_magics.resource_ids import ResourceId, same
@@ -113,7 +114,7 @@ async def of_creation(
     found |= {"warning": road.warning if road else "", "subnet": getattr(road, "subnet", "")}
     kind: Kind = "vm" if vm else "image" if spec.from_image or spec.from_version else "disks"
     making = not spec.from_version and not spec.direct
-    return _facts(reader, kind, spec, found, making=making, pool_named=pool_named), road
+    return await _priced(azure, _facts(reader, kind, spec, found, making=making, pool_named=pool_named)), road
 
 
 async def _road(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[Road | None, SpecError | None]:
@@ -131,7 +132,7 @@ async def of_image(azure: Azure, image_id: str, spec: PoolSpec, *, pool_named: b
     reader = Reader(azure)
     groups = {ResourceId.parse(image_id).resource_group}
     around, image = await waiting.together(_around(reader, spec, groups), _image(reader, image_id))
-    return _facts(reader, "image", spec, around | image, pool_named=pool_named, sized=sized)
+    return await _priced(azure, _facts(reader, "image", spec, around | image, pool_named=pool_named, sized=sized))
 
 
 async def of_pool(azure: Azure, pool: Json, spec: PoolSpec) -> Facts:
@@ -140,7 +141,7 @@ async def of_pool(azure: Azure, pool: Json, spec: PoolSpec) -> Facts:
     image_id = pools.image_of(pool)
     image = _image(reader, image_id) if image_id else _nothing()
     around, found = await waiting.together(_around(reader, spec, set()), image)
-    return _facts(reader, "pool", spec, around | found | {"pool": pool})
+    return await _priced(azure, _facts(reader, "pool", spec, around | found | {"pool": pool}))
 
 
 def _facts(reader: Reader, kind: Kind, spec: PoolSpec, parts: dict[str, Any], **how: Any) -> Facts:
@@ -151,6 +152,28 @@ def _facts(reader: Reader, kind: Kind, spec: PoolSpec, parts: dict[str, Any], **
 
 async def _nothing() -> dict[str, Any]:
     return {}
+
+
+async def _priced(azure: Azure, facts: Facts) -> Facts:
+    """Add what nodes cost, where the connection has a limit."""
+    limit, size, system = azure.budget.usd_per_hour, facts.size, facts.system
+    if limit is None or size is None or system is None:
+        return facts
+    gib = [facts.spec.os_disk_gib or system.os_disk_gib, *(one for _, one in system.data_disks)]
+    # A disk whose kind nobody said counts as the dearest that Batch attaches.
+    kinds = [facts.spec.os_disk_type or pricing.DEAREST, *(pricing.DEAREST for _ in system.data_disks)]
+    disks = [pricing.Disk(kind, one) for kind, one in zip(kinds, gib, strict=True)]
+    rates, *others = await waiting.together(
+        pricing.rates(azure, str(size["name"]), system.os_type, disks), *(_cost(azure, pool) for pool in facts.others)
+    )
+    return replace(facts, limit_usd=limit, rates=rates, others_usd=pricing.added(others))
+
+
+async def _cost(azure: Azure, pool: Json) -> float | None:
+    """Return what a pool costs an hour at the size that it has, is to have, or is planned to have."""
+    there = targets_of(pool)
+    counts = there.most(azure.budget.planned.get(str(pool["name"]).lower(), there))
+    return (await pricing.of_pool(azure, pool)).cost(counts.dedicated, counts.spot) if counts.total else 0.0
 
 
 # -- the account and what is around it -----------------------------------------------------------------------------

@@ -32,6 +32,25 @@ def resize_timeout(facts: Facts) -> Found:
     return kept(f"{(asked or needed) / 60:.0f} min for {nodes} nodes{rounds}")
 
 
+@rule("cost", "error", sources.LIMIT, needs=("pools",))
+def cost(facts: Facts) -> Found:
+    """All pools together cost no more an hour than the connection allows."""
+    limit, target = facts.limit_usd, facts.target
+    if limit is None or facts.rates is None or not target.total:
+        return None
+    own = facts.rates.cost(target.dedicated, target.spot)
+    if own is None or facts.others_usd is None:
+        what = "these nodes cost" if own is None else "other pools cost"
+        return broken(
+            f"the account may cost ${limit:.2f} an hour, and what {what} is not known",
+            "the price list has no price for a size, system or disk: `%batchimg connect` without --max-cost-per-hour",
+        )
+    said = f"${own:.2f} an hour for {target}, ${facts.others_usd:.2f} for other pools; the limit is ${limit:.2f}"
+    if own + facts.others_usd <= limit:
+        return kept(said)
+    return broken(said, "fewer nodes, or `%batchimg connect` with a higher --max-cost-per-hour")
+
+
 @rule("authentication", "error", sources.ACCESS)
 def authentication(facts: Facts) -> Found:
     """The account takes Microsoft Entra ID: pools of custom images are refused to a shared key."""
