@@ -9,7 +9,7 @@ from batchimg_magics.core import reading
 from batchimg_magics.core.rules import RULES, access
 from batchimg_magics.core.schemas import SEVERITIES
 from batchimg_magics.core.tables import Table
-from batchimg_magics.errors import SpecError
+from batchimg_magics.errors import BudgetError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,6 +42,8 @@ async def before_create(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[Fac
     ------
     SpecError
         With all errors at once; its table has what was found.
+    BudgetError
+        The same, where it would only cost too much.
     NotFoundError
         What an image is to be made from is not there.
     """
@@ -49,7 +51,9 @@ async def before_create(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[Fac
     findings = check(facts)
     broken = [one for one in findings if one.is_error]
     if broken or road is None:
-        error = SpecError("; ".join(one.found for one in broken), hint="; ".join(one.fix for one in broken if one.fix))
+        # Where money alone stands in the way, the error says that too: the same line can be right elsewhere.
+        kind = BudgetError if {one.rule for one in broken} == {"cost"} else SpecError
+        error = kind("; ".join(one.found for one in broken), hint="; ".join(one.fix for one in broken if one.fix))
         error.table = table(facts, findings, f"pool {spec.name}")
         raise error
     return facts, road, findings

@@ -45,7 +45,9 @@ def cost(facts: Facts) -> Found:
             f"the account may cost ${limit:.2f} an hour, and what {what} is not known",
             "the price list has no price for a size, system or disk: `%batchimg connect` without --max-cost-per-hour",
         )
-    said = f"${own:.2f} an hour for {target}, ${facts.others_usd:.2f} for other pools; the limit is ${limit:.2f}"
+    said = (
+        f"${own:.2f} an hour for {target}, ${facts.others_usd:.2f} for other pools; --max-cost-per-hour is ${limit:.2f}"
+    )
     if own + facts.others_usd <= limit:
         return kept(said)
     return broken(said, "fewer nodes, or `%batchimg connect` with a higher --max-cost-per-hour")
