@@ -146,7 +146,7 @@ def test_it_ends_with_every_node_idle_and_the_round_in_a_table(page: Page, shoot
 
 
 def test_a_click_becomes_a_request_at_once(opened: Notebook) -> None:
-    between_s = float(opened.evaluate("sent[1]")) - CLICKED[0]
+    between_s = float(opened.evaluate(f"next(when for when in sent if when > {CLICKED[0]})")) - CLICKED[0]
     # How fast it is, is a benchmark's to say; here, that it was this click's request, which waited for nothing.
     assert 0 <= between_s < 10
     (SHOTS / "click.json").write_text(json.dumps({"click_to_request_ms": round(between_s * 1000)}), encoding="utf-8")

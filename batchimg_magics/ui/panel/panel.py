@@ -100,7 +100,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self.map.show(ids, states, kinds, time=_clock(sight.at))
         self.sizing.aim(sight.pool.target)
         self.sizing.stand(None, now, sight.at)
-        self.sizing.stop.disabled = sight.pool.allocation != "resizing"
+        self.sizing.stop.disabled = not (self._resizing or sight.pool.allocation == "resizing")
         self.sizing.repair.disabled = not census.bad
         if sight.rounds is not None:
             self.rounds.value = _rounds_html(sight.rounds)
@@ -216,8 +216,14 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     def _follow(self, work: Work) -> None:
         self._work = work
+        self.sizing.stop.disabled = not self._resizing
         work.then(self._show_progress)
         self._hurry()
+
+    @property
+    def _resizing(self) -> bool:
+        """Whether work of this session resizes the pool: what may be stopped before Azure shows it."""
+        return self._work is not None and self._work.verb == "resize" and not self._work.done()
 
     def _size(self, options: dict[str, Any]) -> Table:
         return self.session.run("size", name=self.name, **options)
