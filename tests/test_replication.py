@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.core import replication
-from batchimg_magics.errors import ProvisioningError
+from batchimg_magics.errors import ProvisioningError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.session import Session
 from tests.crash import Line
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+AGENT = "batch.node.ubuntu 22.04"
 AWAY = {"from_vm": "north-vm", "vm_size": "Standard_D4s_v3", "generalized": True}
 
 
@@ -113,6 +114,19 @@ def test_a_region_that_failed_is_repaired_alone(north: Session, sent: list[dict[
     assert [set(regions(body)) for body in sent] == [without, whole]
     assert len(north.images()) == 1
     assert set(north.nodes("genomics").state) == {"idle"}
+
+
+def test_a_pool_is_not_pinned_to_a_version_that_is_not_in_its_region(north: Session) -> None:
+    scenario(north, "no-replica")
+    with pytest.raises(ProvisioningError):
+        north.create("genomics", **AWAY)
+    pinned = {"from_version": north.images().id[0], "vm_size": "Standard_D4s_v3", "node_agent_sku": AGENT}
+    with pytest.raises(SpecError, match="replication into eastus failed"):
+        north.create("second", **pinned)
+    scenario(north, "calm")
+    north.create("genomics", **AWAY)
+    north.create("second", nodes=1, **pinned)
+    assert set(north.nodes("second").state) == {"idle"}
 
 
 def test_a_version_that_is_nowhere_is_said_to_be(session: Session) -> None:
