@@ -9,8 +9,8 @@ import ipywidgets
 import pytest
 
 from batchimg_magics import NotFoundError, Session
+from batchimg_magics.core.counts import Counts
 from batchimg_magics.core.forecast import Situation, forecast
-from batchimg_magics.core.pools import Counts
 from batchimg_magics.core.pricing import Rates
 from batchimg_magics.core.quotas import Quota, Room
 from batchimg_magics.ui.panel import Chooser, Panel

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from batchimg_magics.core.azure import Azure
-    from batchimg_magics.core.pools import Counts, State
+    from batchimg_magics.core.counts import Counts
+    from batchimg_magics.core.pools import State
 
 #: Seconds for which a pool may look as before after it took a request: answers come from more than one server.
 UNCHANGED_S = 60.0

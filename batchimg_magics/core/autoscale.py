@@ -10,12 +10,13 @@ import msgspec
 
 from batchimg_magics.core import expiry, money, pools, surroundings
 from batchimg_magics.core.azure import dig, document, wire
+from batchimg_magics.core.counts import Counts
 from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import BudgetError, ConflictError, SpecError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure, Json
-    from batchimg_magics.core.pools import Counts, State
+    from batchimg_magics.core.pools import State
 
 PRESETS = ("pending-tasks", "working-hours", "expiry")
 #: Source: Batch service, autoScaleEvaluationInterval: "The default value is 15 minutes ... minimum 5 minutes".
@@ -69,7 +70,7 @@ class Setting:
 
     def most(self, there: Counts) -> Counts:
         """Return what a preset gives at most, in a pool with these targets."""
-        return pools.Counts(
+        return Counts(
             there.dedicated if self.dedicated is None else self.dedicated,
             there.spot if self.spot is None else self.spot,
         )

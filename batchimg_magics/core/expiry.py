@@ -19,7 +19,8 @@ from batchimg_magics.errors import BatchImgError, ServiceError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure, Json
-    from batchimg_magics.core.pools import Counts, State
+    from batchimg_magics.core.counts import Counts
+    from batchimg_magics.core.pools import State
 
 #: How a formula of ours begins: by it, it is told from one that somebody else set.
 SIGN = "// batchimg: all nodes leave at "

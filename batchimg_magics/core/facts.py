@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from batchimg_magics.core import galleries, machines
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.pools import Counts
+from batchimg_magics.core.counts import Counts
 from batchimg_magics.core.sources import STANDARD
 from batchimg_magics.resource_ids import ResourceId, same
 

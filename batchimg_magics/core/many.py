@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import marks, money, pools, quotas, readiness, rounds, surroundings
+from batchimg_magics.core.counts import Counts
 from batchimg_magics.core.outcomes import Verdict
-from batchimg_magics.core.pools import Counts
 from batchimg_magics.core.resize import Controller
 from batchimg_magics.core.rounds import Round
 from batchimg_magics.errors import BatchImgError, NotFoundError, ResizeError

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import image_steps, imaging, marks, offers, pool_changes, pools, resize, roads
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.pools import Counts, Image
+from batchimg_magics.core.counts import Counts
+from batchimg_magics.core.pools import Image
 from batchimg_magics.core.steps import Outcome, Step
 from batchimg_magics.core.wish import Wish
 from batchimg_magics.errors import SpecError

@@ -13,7 +13,7 @@ from batchimg_magics.errors import BudgetError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure
-    from batchimg_magics.core.pools import Counts
+    from batchimg_magics.core.counts import Counts
     from batchimg_magics.core.surroundings import Surroundings
 
 

@@ -10,7 +10,7 @@ from batchimg_magics.core.rounds import held
 from batchimg_magics.spec import MIN_RESIZE_TIMEOUT_S
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.pools import Counts
+    from batchimg_magics.core.counts import Counts
     from batchimg_magics.core.resize import Controller
 
 #: Rounds in a row that may bring no node before it is given up.

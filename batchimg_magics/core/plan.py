@@ -19,6 +19,7 @@ from batchimg_magics.core import (
     resize,
 )
 from batchimg_magics.core.azure import region_key
+from batchimg_magics.core.counts import Counts
 from batchimg_magics.core.pools import Image
 from batchimg_magics.core.steps import Outcome, Step
 from batchimg_magics.core.wish import Wish
@@ -163,7 +164,7 @@ def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
     pool = azure.scope.pool_id(spec.name)
     seconds = pools.EXPECTED_S
     what = f"{found.size}, {found.agent}"
-    count = pools.Counts(spec.nodes, spec.spot)
+    count = Counts(spec.nodes, spec.spot)
     replaced = [_replacement(azure, found)] if found.fate == "replaced" else []
     return [
         *image_steps.steps(found.imaging),

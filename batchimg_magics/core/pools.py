@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import galleries, waiting
 from batchimg_magics.core.azure import BATCH_API_VERSION, dig, document, wire
+from batchimg_magics.core.counts import Counts
 from batchimg_magics.errors import ConflictError, NotFoundError
 from batchimg_magics.spec import closest
 
@@ -24,35 +25,6 @@ EXPECTED_S = {"pool": 5.0, "steady": 70.0, "ready": 240.0, "delete pool": 60.0}
 LONGEST_RESIZING_S = 60.0
 #: Source: gallery documents, FACTS 1.6: "at least 15 min per 1,000 nodes"; 20-30 min for pools of custom images.
 TIMEOUT_S_PER_NODE, SHORTEST_TIMEOUT_S = 0.9, 1200.0
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Nodes of both kinds."""
-
-    dedicated: int = 0
-    spot: int = 0
-
-    @property
-    def total(self) -> int:
-        """Both together."""
-        return self.dedicated + self.spot
-
-    def most(self, other: Counts) -> Counts:
-        """Return the larger count of each kind."""
-        return Counts(max(self.dedicated, other.dedicated), max(self.spot, other.spot))
-
-    def least(self, other: Counts) -> Counts:
-        """Return the smaller count of each kind."""
-        return Counts(min(self.dedicated, other.dedicated), min(self.spot, other.spot))
-
-    def covers(self, other: Counts) -> bool:
-        """Tell whether there are at least as many of each kind."""
-        return self.dedicated >= other.dedicated and self.spot >= other.spot
-
-    def __str__(self) -> str:
-        parts = [f"{self.dedicated} dedicated"] if self.dedicated or not self.spot else []
-        return " + ".join([*parts, *([f"{self.spot} spot"] if self.spot else [])])
 
 
 @dataclass(frozen=True, slots=True)

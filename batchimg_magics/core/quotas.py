@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import offers, pools, waiting
 from batchimg_magics.core.azure import dig
-from batchimg_magics.core.pools import Counts
+from batchimg_magics.core.counts import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

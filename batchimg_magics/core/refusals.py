@@ -11,8 +11,8 @@ from batchimg_magics.errors import ConflictError, ResizeError
 if TYPE_CHECKING:
     import datetime as dt
 
+    from batchimg_magics.core.counts import Counts
     from batchimg_magics.core.outcomes import Verdict
-    from batchimg_magics.core.pools import Counts
     from batchimg_magics.core.resize import Controller
 
 

@@ -22,10 +22,10 @@ from batchimg_magics.core import (
     rounds,
     surroundings,
 )
+from batchimg_magics.core.counts import Counts
 from batchimg_magics.core.expiry import Expiry
 from batchimg_magics.core.money import Purse
 from batchimg_magics.core.outcomes import Verdict
-from batchimg_magics.core.pools import Counts
 from batchimg_magics.core.rounds import Round, held, live
 from batchimg_magics.errors import BatchImgError, NotFoundError
 from batchimg_magics.spec import MIN_RESIZE_TIMEOUT_S

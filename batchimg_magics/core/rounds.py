@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.pools import Counts
+from batchimg_magics.core.counts import Counts
 from batchimg_magics.core.schemas import SCHEMAS
 from batchimg_magics.core.tables import Table
 

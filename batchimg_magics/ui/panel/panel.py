@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import ipywidgets as w
 
 from batchimg_magics.core import situation
-from batchimg_magics.core.pools import Counts
+from batchimg_magics.core.counts import Counts
 from batchimg_magics.core.watching import look
 from batchimg_magics.errors import BatchImgError
 from batchimg_magics.spec.lines import line

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
+from batchimg_magics.core.counts import Counts
 from batchimg_magics.core.forecast import Forecast, Situation, forecast
-from batchimg_magics.core.pools import Counts
 from batchimg_magics.ui.progress import duration
 
 if TYPE_CHECKING:
