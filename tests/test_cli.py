@@ -8,10 +8,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from batchimg_magics.ui.cli import main
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pty = pytest.importorskip("pty", reason="no terminals to be had on this system")
 
@@ -94,6 +98,15 @@ def test_a_table_fits_its_terminal() -> None:
     assert lines[-1].startswith("not shown: ")
 
 
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Let processes that a test starts hear Ctrl-C: what a shell runs in the background ignores it, and so do they."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("heard")
 def test_ctrl_c_ends_with_130_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BATCHIMG_SPEED", "60")
     said, status = in_a_terminal(*CREATE, columns=200, interrupt_at="image version [")
