@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import marks, replication, waiting
+from batchimg_magics.core import marks, replication, sizing, waiting
 from batchimg_magics.core.azure import dig, document, wire
 from batchimg_magics.core.replication import names
 from batchimg_magics.errors import ConflictError, NotFoundError, ServiceError
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 #: Median seconds. Source: recordings, FACTS 6; a gallery and a definition took well under a second.
 EXPECTED_S = {"gallery": 1.0, "definition": 1.0, "version": 438.0, "delete version": 90.0}
-#: Source: gallery documents, FACTS 1.6: at least one replica for each 300 nodes that are made at once.
-NODES_PER_REPLICA = 300
 #: How often a version's number is tried again when somebody else takes it first.
 NUMBER_TRIES = 5
 _NUMBER = re.compile(r"1\.0\.(\d+)")
@@ -212,7 +210,7 @@ def replicas(nodes: int, *, region: str, home: str, asked: Mapping[str, int]) ->
     asked
         What the researcher wants, which wins.
     """
-    needed = {home: 1, region: max(1, -(-nodes // NODES_PER_REPLICA))}
+    needed = {home: 1, region: sizing.replicas(nodes)}
     return {**needed, **asked}
 
 

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import expiry, marks, offers, pools, pricing, quotas, waiting
+from batchimg_magics.core import expiry, galleries, marks, offers, pools, pricing, quotas, versions, waiting
 from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.forecast import Situation
-from batchimg_magics.errors import AuthenticationError, NotFoundError
+from batchimg_magics.errors import NotFoundError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure, Json
+    import datetime as dt
 
-#: Image versions are read across subscriptions, which the SDK's client cannot.
-_GALLERY_API_VERSION = "2024-03-03"
+    from batchimg_magics.core.azure import Azure, Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,15 +85,12 @@ async def _image(azure: Azure, pool: Json) -> Image:
     short = "/".join(name for _, name in ResourceId.parse(image_id).path[-2:])
     if "/versions/" not in image_id.lower():
         return Image(short)
-    try:
-        answer = await azure.get(f"{image_id}?api-version={_GALLERY_API_VERSION}")
-    except (NotFoundError, AuthenticationError):
+    version = (await versions.read(azure, image_id)).document
+    if version is None:
         return Image(f"{short} (gone, or not to be seen)", replicas=0)
-    profile = dig(answer.json(), "properties", "publishingProfile") or {}
     here = region_key(str((await azure.account())["location"]))
     counts = {
         region_key(str(one["name"])): int(one.get("regionalReplicaCount") or 1)
-        for one in profile.get("targetRegions") or []
+        for one in dig(version, "properties", "publishingProfile", "targetRegions") or []
     }
-    published = profile.get("publishedDate")
-    return Image(short, dt.datetime.fromisoformat(published) if published else None, counts.get(here, 0))
+    return Image(short, galleries.published(version), counts.get(here, 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import galleries, pools
+from batchimg_magics.core import pools, sizing
 from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.facts import is_managed, sources_of, targets_of
 from batchimg_magics.core.rules import sources
@@ -101,7 +101,7 @@ def image_source(facts: Facts) -> Found:
 def replicas(facts: Facts) -> Found:
     """The image version has replicas in the account's region, enough for as many nodes at once."""
     nodes = facts.target.total
-    needed = max(1, -(-nodes // galleries.NODES_PER_REPLICA))
+    needed = sizing.replicas(nodes)
     if facts.making:
         return _planned(facts, nodes, needed)
     return None if facts.version is None else _there(facts, facts.version, nodes, needed)
@@ -136,7 +136,7 @@ def _planned(facts: Facts, nodes: int, needed: int) -> Found:
 
 
 def _few(where: str, count: int, nodes: int) -> str:
-    most = count * galleries.NODES_PER_REPLICA
+    most = count * sizing.NODES_PER_REPLICA
     return f"replicas in {where}: {count}, for {most} nodes that start at once; there will be {nodes}"
 
 
