@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.core.rules import RULES
+from batchimg_magics.errors import ResizeError
 from tests.rule_worlds import (
     GALLERY,
     IMAGES,
@@ -446,7 +447,7 @@ CASES = [
     Case(
         "quota-dedicated",
         "20 of 400 free: 20 missing",
-        both(TOOLS, there(pool(scaleSettings=nodes_of(95)))),
+        both(TOOLS, there(pool(currentDedicatedNodes=95, scaleSettings=nodes_of(95)))),
         **ask(nodes=10),
         fix="--nodes 5 fits",
     ),
@@ -458,14 +459,19 @@ CASES = [
         both(TOOLS, there(pool(vmSize="Standard_D4s_v5", scaleSettings=nodes_of(9)))),
         **ask(nodes=50),
     ),
-    Case("quota-family", "164 of 200 free", both(TOOLS, there(pool(scaleSettings=nodes_of(9)))), **ask(nodes=50)),
+    Case(
+        "quota-family",
+        "164 of 200 free",
+        both(TOOLS, there(pool(currentDedicatedNodes=9, scaleSettings=nodes_of(9)))),
+        **ask(nodes=50),
+    ),
     kept("quota-family", "40 cores of standardDDSv5Family wanted, 200 of 200", **ask(nodes=10)),
     Case("quota-family", "40 missing", **ask(nodes=60), fix="--nodes 50 fits"),
     Case("quota-family", "standardDDSv5Family wanted, 350 of 350 free: 50 missing", USER, **ask(nodes=100)),
-    # What of Compute's quota is in use are this pool's own nodes.
+    # What of Compute's quota is in use are this pool's own nodes, and a VM of two cores.
     kept(
         "quota-dedicated",
-        "1000 of 1000 free",
+        "998 of 1000 free",
         both(USER, TOOLS, there(pool(currentDedicatedNodes=80, scaleSettings=nodes_of(80)))),
         **THE_POOL,
         **ask(nodes=240),
@@ -475,9 +481,11 @@ CASES = [
     Case(
         "quota-spot",
         "80 of 100 free: 20 missing",
-        both(TOOLS, there(pool(scaleSettings=nodes_of(9, 5)))),
+        both(TOOLS, there(pool(currentLowPriorityNodes=5, scaleSettings=nodes_of(9, 5)))),
         **ask(spot=25),
     ),
+    # Nodes that a pool is to have one day, and that nobody is making now, hold nothing.
+    kept("quota-dedicated", "400 of 400", both(TOOLS, there(pool(scaleSettings=nodes_of(9)))), **ask(nodes=10)),
     kept("quota-spot", "100 of 100", both(TOOLS, there(pool(scaleSettings=nodes_of(9)))), **ask(spot=25)),
     Case("quota-spot", "of 100 free", USER, **ask(spot=26)),
     kept("pool-quota", "0 of 3 pools"),
@@ -598,3 +606,15 @@ def test_every_rule_is_seen_broken_and_kept() -> None:
     names = {rule.id for rule in RULES} - elsewhere
     assert {case.rule for case in CASES if case.fires} == names - set()
     assert {case.rule for case in CASES if not case.fires} | {"data-disks"} == names
+
+
+def test_compute_s_quotas_bind_a_resize_in_the_account_s_own_subscription(session: Session, tmp_path: Path) -> None:
+    """The same numbers as the rules', before anything is asked for."""
+    lab = Lab()
+    both(USER, TOOLS, there(pool(currentDedicatedNodes=2, scaleSettings=nodes_of(2))))(lab)
+    lab.open(session, tmp_path)
+    said = "cores of standardDDSv5Family in the region: 400 cores needed, 350 of 350 free, 50 missing; 87 dedicated"
+    with pytest.raises(ResizeError, match=said):
+        session.resize("old-pool", nodes=100)
+    found = session.size(tasks=1000, minutes=60, deadline="2h", vm_size=SIZE, kind="dedicated", slots=1)
+    assert found.cores_free.tolist() == [342]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import galleries, marks, pools, preflight, reading, waiting
 from batchimg_magics.core.azure import document
-from batchimg_magics.core.facts import targets_of
+from batchimg_magics.core.counts import wanted
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import PoolSpec, closest
@@ -171,7 +171,7 @@ async def _own_size(azure: Azure, vm: ResourceId) -> str:
 def _of_pool(pool: Json) -> dict[str, Any]:
     """Return a pool that is there as what could have been asked for; node agent and image it has already."""
     props = pool["properties"]
-    there = targets_of(pool)
+    there = wanted(pool)
     network = props.get("networkConfiguration") or {}
     return {
         "vm_size": props["vmSize"],

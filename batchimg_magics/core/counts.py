@@ -1,8 +1,12 @@
-"""Nodes of both kinds, counted."""
+"""Nodes of both kinds, counted; and how many of them a pool's document in Azure Resource Manager speaks of."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +36,26 @@ class Counts:
     def __str__(self) -> str:
         parts = [f"{self.dedicated} dedicated"] if self.dedicated or not self.spot else []
         return " + ".join([*parts, *([f"{self.spot} spot"] if self.spot else [])])
+
+
+def present(pool: Json) -> Counts:
+    """Return how many nodes a pool has."""
+    props = pool["properties"]
+    return Counts(props.get("currentDedicatedNodes") or 0, props.get("currentLowPriorityNodes") or 0)
+
+
+def targets(pool: Json) -> Counts:
+    """Return how many nodes a pool of a fixed size is to have; none under a formula."""
+    fixed = (pool["properties"].get("scaleSettings") or {}).get("fixedScale") or {}
+    return Counts(fixed.get("targetDedicatedNodes") or 0, fixed.get("targetLowPriorityNodes") or 0)
+
+
+def wanted(pool: Json) -> Counts:
+    """Return how many nodes a pool has or is to have, whichever is more."""
+    return present(pool).most(targets(pool))
+
+
+def allotted(pool: Json) -> Counts:
+    """Return how many nodes a pool has, or has been promised while it is resized."""
+    now = present(pool)
+    return now if str(pool["properties"].get("allocationState")).lower() == "steady" else wanted(pool)

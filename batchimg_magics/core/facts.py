@@ -10,9 +10,9 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from batchimg_magics.core import galleries, machines
+from batchimg_magics.core import galleries, machines, offers, quotas
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.counts import Counts
+from batchimg_magics.core.counts import Counts, wanted
 from batchimg_magics.core.sources import STANDARD
 from batchimg_magics.resource_ids import ResourceId, same
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure import Json, Scope
     from batchimg_magics.core.pricing import Rates
+    from batchimg_magics.core.quotas import Room
     from batchimg_magics.core.sources import Source
     from batchimg_magics.errors import SpecError
     from batchimg_magics.spec import PoolSpec
 
 Kind: TypeAlias = Literal["vm", "disks", "image", "pool"]
-USER_SUBSCRIPTION = "UserSubscription"
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +146,7 @@ class Facts:
     @property
     def user_subscription(self) -> bool:
         """Whether nodes are VMs of the account's own subscription, and count against its Compute quotas."""
-        return bool(dig(self.account, "properties", "poolAllocationMode") == USER_SUBSCRIPTION)
+        return quotas.is_of_user(self.account)
 
     def days_until(self, moment: str) -> int:
         """Return in how many days a moment comes, negative when it is over."""
@@ -203,14 +203,14 @@ class Facts:
     @property
     def can(self) -> dict[str, str]:
         """What the wanted VM size can: Batch's word, completed by Compute's."""
-        return capabilities(self.size) | capabilities(self.sku)
+        return offers.capabilities(self.size or {}) | offers.capabilities(self.sku or {})
 
     def like(self, fits: Callable[[dict[str, str]], bool]) -> str:
         """Return in words the sizes with as many vCPUs as the wanted one that boot the image and fit, nearest first."""
         cores, asked, system = self.can.get("vCPUs"), self.spec.vm_size.lower(), self.system
         names = []
         for size in self.sizes:
-            can = {"DiskControllerTypes": "SCSI", **capabilities(size)}
+            can = {"DiskControllerTypes": "SCSI", **offers.capabilities(size)}
             boots = system is None or (
                 system.generation in can.get("HyperVGenerations", "").split(",")
                 and system.architecture.lower() == can.get("CpuArchitectureType", "").lower()
@@ -225,8 +225,14 @@ class Facts:
     @property
     def target(self) -> Counts:
         """How many nodes the pool is to have: `create` never shrinks one that is there."""
-        there = targets_of(self.pool) if self.pool else Counts()
-        return Counts(max(self.spec.nodes, there.dedicated), max(self.spec.spot, there.spot))
+        there = wanted(self.pool) if self.pool else Counts()
+        return Counts(self.spec.nodes, self.spec.spot).most(there)
+
+    @property
+    def room(self) -> Room:
+        """What the quotas leave to nodes of the wanted size."""
+        name = self.spec.name
+        return quotas.standing_of(self.account, self.pools, self.sizes, self.usages, but_for=name).room(self.size or {})
 
     @property
     def others(self) -> list[Json]:
@@ -238,21 +244,6 @@ def when(moment: str) -> dt.datetime:
     """Read a moment of Azure's, in UTC where it does not say."""
     found = dt.datetime.fromisoformat(moment)
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
-
-
-def capabilities(found: Json | None) -> dict[str, str]:
-    """Return a size's capabilities by name."""
-    return {str(one["name"]): str(one["value"]) for one in (found or {}).get("capabilities") or []}
-
-
-def targets_of(pool: Json) -> Counts:
-    """Return how many nodes of a kind a pool has or is to have, whichever is more."""
-    props = pool["properties"]
-    fixed = dig(props, "scaleSettings", "fixedScale") or {}
-    return Counts(
-        max(props.get("currentDedicatedNodes") or 0, fixed.get("targetDedicatedNodes") or 0),
-        max(props.get("currentLowPriorityNodes") or 0, fixed.get("targetLowPriorityNodes") or 0),
-    )
 
 
 def is_managed(image_id: str | None) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import marks, money, pools, quotas, readiness, rounds, surroundings
-from batchimg_magics.core.counts import Counts
+from batchimg_magics.core import marks, money, pools, readiness, rounds, surroundings
+from batchimg_magics.core.counts import allotted, targets
 from batchimg_magics.core.outcomes import Verdict
 from batchimg_magics.core.resize import Controller
 from batchimg_magics.core.rounds import Round
@@ -18,7 +18,7 @@ from batchimg_magics.spec import closest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure import Azure
     from batchimg_magics.core.progress import Board
     from batchimg_magics.core.tables import Table
     from batchimg_magics.core.wish import Wish
@@ -58,19 +58,14 @@ async def preview(azure: Azure, names: Sequence[str], wish: Wish, why: str) -> T
     made = []
     for number, name in enumerate(names, 1):
         around = await surroundings.look(azure, name)
-        there = quotas.allotted(around.pool)
-        goal = wish.target(_targets(around.pool))
+        there = allotted(around.pool)
+        goal = wish.target(targets(around.pool))
         cost = around.rates.cost(goal.dedicated, goal.spot)
         price = "what it costs is not known" if cost is None else f"${cost:.2f} an hour"
         said = around.room.missing(goal)
         verdict = Verdict("planned", None, f"{price}; over quota: {said}" if said else price)
         made.append(Round(name, number, now, now, there, there, goal, verdict, "would resize"))
     return rounds.table("resize", made, f"would resize {len(made)} pools{why}", "nothing was changed")
-
-
-def _targets(pool: Json) -> Counts:
-    fixed = (pool["properties"].get("scaleSettings") or {}).get("fixedScale") or {}
-    return Counts(fixed.get("targetDedicatedNodes") or 0, fixed.get("targetLowPriorityNodes") or 0)
 
 
 async def ends_tasks(azure: Azure, name: str, wish: Wish) -> bool:
@@ -94,7 +89,7 @@ async def resize(azure: Azure, names: Sequence[str], wish: Wish, board: Board) -
     """
     if azure.budget.usd_per_hour is not None:
         around = await surroundings.look(azure, names[0])
-        goals = {str(pool["name"]): wish.target(_targets(pool)) for pool in (around.pool, *around.others)}
+        goals = {str(pool["name"]): wish.target(targets(pool)) for pool in (around.pool, *around.others)}
         await money.allow_rate(azure, around, {name: goals[name] for name in names})
     purse = money.Purse(azure, wish.policy.max_cost)
     controls = [Controller(azure, name, wish, board, purse=purse) for name in names]

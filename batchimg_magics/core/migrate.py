@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import image_steps, imaging, marks, offers, pool_changes, pools, resize, roads
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.counts import Counts
+from batchimg_magics.core.counts import Counts, targets
 from batchimg_magics.core.pools import Image
 from batchimg_magics.core.steps import Outcome, Step
 from batchimg_magics.core.wish import Wish
@@ -147,10 +147,7 @@ def _asked(pool: Json, origin: dict[str, str]) -> dict[str, Any]:
 
 
 def _counts(pool: Json) -> Counts | None:
-    fixed = dig(pool, "properties", "scaleSettings", "fixedScale")
-    if fixed is None:
-        return None
-    return Counts(int(fixed.get("targetDedicatedNodes") or 0), int(fixed.get("targetLowPriorityNodes") or 0))
+    return None if dig(pool, "properties", "scaleSettings", "fixedScale") is None else targets(pool)
 
 
 # -- the new pool ------------------------------------------------------------------------------------------------

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import pricing, quotas
+from batchimg_magics.core import pricing
+from batchimg_magics.core.counts import Counts, allotted
 from batchimg_magics.errors import BudgetError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure
-    from batchimg_magics.core.counts import Counts
     from batchimg_magics.core.surroundings import Surroundings
 
 
@@ -88,7 +88,7 @@ async def allow_rate(azure: Azure, around: Surroundings, goals: dict[str, Counts
     by_name = {name.lower(): goal for name, goal in goals.items()}
     for pool in (around.pool, *around.others):
         name = str(pool["name"])
-        counts = by_name.get(name.lower()) or _at_most(azure, name, quotas.allotted(pool))
+        counts = by_name.get(name.lower()) or _at_most(azure, name, allotted(pool))
         rates = around.rates if pool is around.pool else await pricing.of_pool(azure, pool) if counts.total else None
         cost = rates.cost(counts.dedicated, counts.spot) if rates else 0.0
         if cost is None:

@@ -19,7 +19,7 @@ from batchimg_magics.core import (
     resize,
 )
 from batchimg_magics.core.azure import region_key
-from batchimg_magics.core.counts import Counts
+from batchimg_magics.core.counts import Counts, present
 from batchimg_magics.core.pools import Image
 from batchimg_magics.core.steps import Outcome, Step
 from batchimg_magics.core.wish import Wish
@@ -87,7 +87,7 @@ class Creation:
         """What is deleted for the new pool, and why, in words."""
         if self.pool is None or self.verdict is None:
             return ""
-        return f"{pool_changes.nodes_of(self.pool)} nodes; {self.verdict.why}"
+        return f"{present(self.pool).total} nodes; {self.verdict.why}"
 
 
 async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False, replace: bool = False) -> Creation:

@@ -13,6 +13,7 @@ from azure.core import MatchConditions
 
 from batchimg_magics.core import marks, pool_bodies, pools
 from batchimg_magics.core.azure import dig, document, wire
+from batchimg_magics.core.counts import wanted
 from batchimg_magics.core.pool_differences import Difference, differences
 from batchimg_magics.errors import BatchImgError, ConflictError
 from batchimg_magics.spec.secrets import hidden, revealed
@@ -90,16 +91,9 @@ def judge(found: Json, wanted: Json, *, replace: bool = False) -> Verdict:
 def is_empty(found: Json) -> bool:
     """Tell whether a pool has no nodes and none on their way."""
     props = found["properties"]
-    fixed = dig(props, "scaleSettings", "fixedScale")
-    counts = [props.get(name) for name in ("currentDedicatedNodes", "currentLowPriorityNodes")]
-    targets = [fixed.get(name) for name in ("targetDedicatedNodes", "targetLowPriorityNodes")] if fixed else [1]
-    return not any([*counts, *targets]) and str(props.get("allocationState")).lower() == "steady"
-
-
-def nodes_of(found: Json) -> int:
-    """Return how many nodes a pool has."""
-    props = found["properties"]
-    return sum(int(props.get(name) or 0) for name in ("currentDedicatedNodes", "currentLowPriorityNodes"))
+    fixed = dig(props, "scaleSettings", "fixedScale") is not None
+    steady = str(props.get("allocationState")).lower() == "steady"
+    return fixed and steady and not wanted(found).total
 
 
 async def see_to(

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import offers, pools, waiting
-from batchimg_magics.core.azure import dig
-from batchimg_magics.core.counts import Counts
+from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.counts import Counts, allotted, present
+from batchimg_magics.errors import ServiceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from batchimg_magics.core.azure import Azure, Json
 
@@ -31,12 +32,15 @@ class Quota:
         Whether dedicated nodes or spot nodes count against it.
     limit, used
         Cores in all, and those of other pools' nodes.
+    family
+        The VM family that it is of; empty: it is of all families.
     """
 
     name: str
     dedicated: bool
     limit: int
     used: int
+    family: str = ""
 
     @property
     def free(self) -> int:
@@ -53,7 +57,7 @@ class Room:
     cores
         Of one node; 0 where Azure does not tell.
     quotas
-        Those that its nodes count against; none for accounts that Compute's own quotas bind.
+        Those that its nodes count against.
     """
 
     cores: int
@@ -62,6 +66,11 @@ class Room:
     def binding(self, *, dedicated: bool) -> list[Quota]:
         """Return the quotas of one kind of node, the tightest first."""
         return sorted((one for one in self.quotas if one.dedicated == dedicated), key=lambda one: one.free)
+
+    def quota(self, *, dedicated: bool, of_family: bool = False) -> Quota | None:
+        """Return the quota of one kind of node in all, or of the size's family; None where there is none."""
+        kind = (dedicated, of_family)
+        return next((one for one in self.quotas if (one.dedicated, bool(one.family)) == kind), None)
 
     def fits(self, target: Counts) -> Counts:
         """Return how much of a target the quotas allow."""
@@ -92,32 +101,45 @@ class Standing:
     account
         Its properties.
     used
-        (VM family in lower case, whether dedicated) to the cores of its pools.
+        (VM family in lower case, whether dedicated) to the cores of other pools.
+    usages
+        For accounts whose nodes are VMs of their own subscription, which Compute's quotas bind: name of a quota in
+        lower case to its limit and what others use of it; None: Batch's own quotas bind.
     """
 
     account: Json
     used: Mapping[tuple[str, bool], int]
+    usages: Mapping[str, tuple[int, int]] | None = None
 
     def room(self, size: Json) -> Room:
         """Return what is left to nodes of a size, given as Batch offers it."""
-        family, found = str(size.get("familyName") or ""), list[Quota]()
+        family = str(size.get("familyName") or "")
+        found = self._of_batch(family) if self.usages is None else self._of_compute(self.usages, family)
+        return Room(offers.vcpus(size), tuple(found))
+
+    def _of_batch(self, family: str) -> Iterator[Quota]:
         for key, dedicated in (("dedicatedCoreQuota", True), ("lowPriorityCoreQuota", False)):
             if (limit := self.account.get(key)) is not None:
                 name = f"{'dedicated' if dedicated else 'spot'} cores of the account"
-                found.append(Quota(name, dedicated, int(limit), self._held(dedicated=dedicated)))
+                yield Quota(name, dedicated, int(limit), self._held(dedicated=dedicated))
         # A single total binds spot nodes of every family, and so it does dedicated ones where families do not count.
-        if self.account.get("dedicatedCoreQuotaPerVMFamilyEnforced"):
-            found += [
-                Quota(
-                    f"dedicated cores of {one['name']}",
-                    dedicated=True,
-                    limit=int(one["coreQuota"]),
-                    used=self._held(family, dedicated=True),
-                )
-                for one in self.account.get("dedicatedCoreQuotaPerVMFamily") or []
-                if str(one["name"]).lower() == family.lower()
-            ]
-        return Room(offers.vcpus(size), tuple(found))
+        if not self.account.get("dedicatedCoreQuotaPerVMFamilyEnforced"):
+            return
+        for one in self.account.get("dedicatedCoreQuotaPerVMFamily") or []:
+            if str(one["name"]).lower() == family.lower():
+                held = self._held(family, dedicated=True)
+                words = f"dedicated cores of {one['name']}"
+                yield Quota(words, dedicated=True, limit=int(one["coreQuota"]), used=held, family=family)
+
+    @staticmethod
+    def _of_compute(usages: Mapping[str, tuple[int, int]], family: str) -> Iterator[Quota]:
+        for name, words, dedicated in (
+            ("cores", "cores of the subscription", True),
+            (family, f"cores of {family}", True),
+            ("lowPriorityCores", "spot cores of the subscription", False),
+        ):
+            if (found := usages.get(name.lower())) is not None:
+                yield Quota(f"{words} in the region", dedicated, *found, family=name if name == family else "")
 
     def _held(self, of: str = "", *, dedicated: bool) -> int:
         return sum(
@@ -135,31 +157,77 @@ async def standing(azure: Azure, *, but_for: str | None = None) -> Standing:
     but_for
         A pool whose own cores do not count: the one that is being sized.
     """
-    account, sizes, there = await waiting.together(azure.account(), offers.sizes(azure), pools.listed(azure))
-    others = (pool for pool in there if str(pool["name"]).lower() != (but_for or "").lower())
-    return Standing(account["properties"], used(others, sizes))
+    account = await azure.account()
+    sizes, there, usages = await waiting.together(
+        offers.sizes(azure), pools.listed(azure), known_usages(azure, account)
+    )
+    return standing_of(account, there, sizes, usages, but_for=but_for)
 
 
-def used(there: Iterable[Json], sizes: Iterable[Json]) -> Mapping[tuple[str, bool], int]:
-    """Return (VM family in lower case, whether dedicated) to the cores that pools hold or have been promised."""
-    by_name = {str(size["name"]).lower(): size for size in sizes}
+async def compute_usages(azure: Azure, account: Json) -> list[Json]:
+    """Return how much of Compute's quotas is in use in the account's region; none where they do not bind it."""
+    if not is_of_user(account):
+        return []
+    return await azure.listed(azure.compute.usage.list(region_key(str(account["location"]))))
+
+
+async def known_usages(azure: Azure, account: Json) -> list[Json]:
+    """Return the same; none to a caller who may not read them, and learns from Azure's own answer to a resize."""
+    try:
+        return await compute_usages(azure, account)
+    except ServiceError as error:
+        if error.status_code != 403:
+            raise
+        return []
+
+
+def is_of_user(account: Json) -> bool:
+    """Tell whether nodes are VMs of the account's own subscription, and count against its Compute quotas."""
+    return bool(dig(account, "properties", "poolAllocationMode") == "UserSubscription")
+
+
+def standing_of(
+    account: Json, there: Iterable[Json], sizes: Iterable[Json], usages: Iterable[Json], *, but_for: str | None
+) -> Standing:
+    """Return how an account stands.
+
+    Parameters
+    ----------
+    account, there, sizes, usages
+        Its document, its pools, the VM sizes that Batch offers it, and Compute's usages where they bind it.
+    but_for
+        A pool whose own cores do not count.
+    """
+    known = {str(size["name"]).lower(): size for size in sizes}
+    own: list[Json] = []
+    others: list[Json] = []
+    for pool in there:
+        (own if str(pool["name"]).lower() == (but_for or "").lower() else others).append(pool)
+    if not is_of_user(account):
+        return Standing(account["properties"], _cores(others, known, allotted))
+    # Compute counts every VM that is there, and so this pool's own nodes, which are wanted again.
+    mine = _cores(own, known, present)
+    spot = sum(cores for (_, dedicated), cores in mine.items() if not dedicated)
+    back = {family: cores for (family, dedicated), cores in mine.items() if dedicated}
+    back |= {"cores": sum(back.values()), "lowprioritycores": spot}
+    found = {
+        name: (int(one["limit"]), max(0, int(one["currentValue"]) - back.get(name, 0)))
+        for one in usages
+        if (name := str(dig(one, "name", "value")).lower())
+    }
+    return Standing(account["properties"], {}, found)
+
+
+def _cores(
+    there: Iterable[Json], sizes: Mapping[str, Json], count: Callable[[Json], Counts]
+) -> Mapping[tuple[str, bool], int]:
+    """Return (VM family in lower case, whether dedicated) to the cores of pools' nodes."""
     total: Counter[tuple[str, bool]] = Counter()
     for pool in there:
-        size = by_name.get(str(dig(pool, "properties", "vmSize")).lower())
+        size = sizes.get(str(dig(pool, "properties", "vmSize")).lower())
         if size is None:
             continue  # a size that Batch no longer offers: nobody can say which family it counts against
-        family, counts = str(size.get("familyName") or "").lower(), allotted(pool)
+        family, counts = str(size.get("familyName") or "").lower(), count(pool)
         total[family, True] += counts.dedicated * offers.vcpus(size)
         total[family, False] += counts.spot * offers.vcpus(size)
     return total
-
-
-def allotted(pool: Json) -> Counts:
-    """Return how many nodes a pool has, or has been promised while it is resized."""
-    props = pool["properties"]
-    now = Counts(props.get("currentDedicatedNodes") or 0, props.get("currentLowPriorityNodes") or 0)
-    if str(props.get("allocationState")).lower() == "steady":
-        return now
-    fixed = dig(props, "scaleSettings", "fixedScale") or {}
-    wanted = Counts(fixed.get("targetDedicatedNodes") or 0, fixed.get("targetLowPriorityNodes") or 0)
-    return Counts(max(now.dedicated, wanted.dedicated), max(now.spot, wanted.spot))

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchimg_magics.core import galleries, imaging, marks, offers, pools, pricing, roads, vms, waiting
+from batchimg_magics.core import galleries, imaging, marks, offers, pools, pricing, quotas, roads, vms, waiting
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.facts import USER_SUBSCRIPTION, Facts, is_managed, sources_of, targets_of
+from batchimg_magics.core.counts import wanted
+from batchimg_magics.core.facts import Facts, is_managed, sources_of
 from batchimg_magics.core.roads.prepared import OfVm
 from batchimg_magics.errors import ServiceError, SpecError
 from batchimg_magics.resource_ids import ResourceId, same
@@ -171,7 +172,7 @@ async def _priced(azure: Azure, facts: Facts) -> Facts:
 
 async def _cost(azure: Azure, pool: Json) -> float | None:
     """Return what a pool costs an hour at the size that it has, is to have, or is planned to have."""
-    there = targets_of(pool)
+    there = wanted(pool)
     counts = there.most(azure.budget.planned.get(str(pool["name"]).lower(), there))
     return (await pricing.of_pool(azure, pool)).cost(counts.dedicated, counts.spot) if counts.total else 0.0
 
@@ -185,7 +186,6 @@ async def _around(reader: Reader, spec: PoolSpec, groups: set[str]) -> dict[str,
     account = await azure.account()
     region = region_key(str(account["location"]))
     subnet = ResourceId.parse(spec.subnet) if spec.subnet else None
-    own = dig(account, "properties", "poolAllocationMode") == USER_SUBSCRIPTION
     scopes = {azure.scope.resource_group, *groups} | ({subnet.resource_group} if subnet else set())
     names = ("pools", "supported_images", "sizes", "skus", "usages", "snapshots", "network", "permissions")
     found = await waiting.together(
@@ -193,17 +193,13 @@ async def _around(reader: Reader, spec: PoolSpec, groups: set[str]) -> dict[str,
         reader.read("supported images", offers.supported_images(azure), []),
         reader.read("Batch's VM sizes", offers.sizes(azure), []),
         reader.read("Compute's VM sizes", _skus(azure, region), []),
-        reader.read("Compute's usages", azure.listed(azure.compute.usage.list(region)), []) if own else _no_list(),
+        reader.read("Compute's usages", quotas.compute_usages(azure, account), []),
         reader.read("snapshots", _snapshots(azure), []),
         _network(reader, subnet) if subnet else _nothing(),
         _permissions(reader, {group.lower(): group for group in scopes}),
     )
     parts = dict(zip(names, found, strict=True))
     return {"account": account, **parts, **parts["network"], "network": parts["network"].get("network")}
-
-
-async def _no_list() -> list[Json]:
-    return []
 
 
 async def _none() -> None:

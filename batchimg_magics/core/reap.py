@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import expiry, marks, pools, pricing, quotas, waiting
+from batchimg_magics.core import expiry, marks, pools, pricing, waiting
+from batchimg_magics.core.counts import allotted
 from batchimg_magics.core.tables import Table
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ async def reap(azure: Azure, board: Board, *, dry_run: bool) -> Table:
 
 
 async def _one(azure: Azure, board: Board, pool: Json, moment: dt.datetime, *, dry_run: bool) -> dict[str, Any]:
-    name, there = str(pool["name"]), quotas.allotted(pool)
+    name, there = str(pool["name"]), allotted(pool)
     rates = await pricing.of_pool(azure, pool) if there.total else None
     seconds = None
     if not dry_run:

@@ -59,5 +59,6 @@ async def look(azure: Azure, name: str) -> Surroundings:
     image = await versions.read(azure, pools.image_of(pool))
     rates, sizes = await waiting.together(pricing.of_pool(azure, pool), offers.sizes(azure))
     size: Json = next((one for one in sizes if one["name"].lower() == pool["properties"]["vmSize"].lower()), {})
-    standing = quotas.Standing(document(account)["properties"], quotas.used(others, sizes))
+    usages = await quotas.known_usages(azure, document(account))
+    standing = quotas.standing_of(document(account), listed, sizes, usages, but_for=name)
     return Surroundings(pool, others, image, rates, standing.room(size))

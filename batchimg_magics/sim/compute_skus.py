@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import arm
+from batchimg_magics.sim import arm, compute_usage
 from batchimg_magics.sim.arm import region
 from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.fleet import KINDS
 from batchimg_magics.sim.regions import DISPLAY_NAMES
-from batchimg_magics.sim.sizes import Size, all_sizes, find_size
-from batchimg_magics.sim.vm_view import power
+from batchimg_magics.sim.sizes import Size, all_sizes
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 
 if TYPE_CHECKING:
@@ -79,22 +79,16 @@ def list_sizes(call: Call) -> Reply:
 
 @routes.on("GET", "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/usages")
 def list_usages(call: Call) -> Reply:
-    """Answer with what a region's VMs use of the subscription's quotas; deallocated VMs use nothing."""
+    """Answer with what is in use of the subscription's quotas in a region."""
     place = _known(call.params["location"])
-    cores: dict[str, int] = {}
-    count = 0
-    for vm in arm.items(call, "Microsoft.Compute/virtualMachines"):
-        if region(vm.doc["location"]) != place:
-            continue
-        count += 1
-        size = find_size(str(vm.doc["properties"].get("hardwareProfile", {}).get("vmSize", "")))
-        if size is not None and power(vm, call.now) != "deallocated":
-            cores[size.family] = cores.get(size.family, 0) + size.vcpus
+    count = sum(region(vm.doc["location"]) == place for vm in arm.items(call, compute_usage.VMS))
+    used = compute_usage.in_region(call.world, call.now, call.params["subscription"], place)
+    cores, spot = ({family: n for (kind, family), n in used.items() if kind == one} for one in KINDS)
     families = sorted({size.family for size in all_sizes().values()})
     rows = [
         _usage("virtualMachines", "Virtual Machines", count, 25_000),
         _usage("cores", "Total Regional vCPUs", sum(cores.values()), QUOTAS["in all"]),
-        _usage("lowPriorityCores", "Total Regional Spot vCPUs", 0, QUOTAS["spot"]),
+        _usage("lowPriorityCores", "Total Regional Spot vCPUs", sum(spot.values()), QUOTAS["spot"]),
         *(_usage(family, f"{family} vCPUs", cores.get(family, 0), QUOTAS["of one family"]) for family in families),
     ]
     return Reply(200, {"value": rows})

@@ -6,13 +6,16 @@ Batch documents on Azure Compute Gallery pools, and the REST reference's error c
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import (
+    arm,
     batch_accounts,
     commands,
     compute_skus,
+    compute_usage,
     fleet,
     pool_images,
     pool_scenarios,
@@ -73,6 +76,8 @@ class Limit:
         VM family that alone counts, in lower case; empty for all.
     image
         Images and snapshots whose pools alone count.
+    taken
+        What of it is in use elsewhere than in the account's pools.
     """
 
     kind: Kind
@@ -80,6 +85,7 @@ class Limit:
     problem: Problem
     family: str = ""
     image: frozenset[str] = frozenset()
+    taken: int = 0
 
 
 def need_steady(call: Call, pool: Pool) -> None:
@@ -196,7 +202,7 @@ def _room(
     size = find_size(pool.doc["vmSize"])
     if size is None:
         return {}, {}
-    limits = _quotas(call.world, account, size) + _regional_quotas(call.world, account, size)
+    limits = _quotas(call.world, account, size) + _regional_quotas(call.world, account, size, now)
     if image.shared_by:
         said = (("Reason", "The limit of nodes in pools of this custom image has been reached"),)
         limits += [
@@ -207,7 +213,7 @@ def _room(
     room: dict[Kind, int] = {}
     full: dict[Kind, Problem] = {}
     for limit in limits:
-        used = sum(_use(call, account, other, limit, now) for other in others if other.key != pool.key)
+        used = limit.taken + sum(_use(call, account, other, limit, now) for other in others if other.key != pool.key)
         used += _use(call, account, pool, limit, now)
         left = max(0, limit.most - used) // (1 if limit.image else size.vcpus)
         if left < room.get(limit.kind, left + 1):
@@ -233,7 +239,7 @@ def _quotas(world: World, account: Item, size: Size) -> list[Limit]:
     return limits
 
 
-def _regional_quotas(world: World, account: Item, size: Size) -> list[Limit]:
+def _regional_quotas(world: World, account: Item, size: Size, now: float) -> list[Limit]:
     """Return what Compute lets an account have that has no quotas of its own, as one of a user's subscription.
 
     In Compute's wording; the numbers are those of its usages.
@@ -245,7 +251,13 @@ def _regional_quotas(world: World, account: Item, size: Size) -> list[Limit]:
         ("spot", "LowPriorityCores", compute_skus.QUOTAS["spot"], ""),
     )
     bounded = {kind for kind, name in _QUOTAS.items() if inner.get(name) is not None}
-    limits = []
+    limits: list[Limit] = []
+    if len(bounded) == len(_QUOTAS):
+        return limits
+    shared: compute_usage.Cores = Counter()
+    if compute_usage.lives_in_subscription(world, account):
+        place, subscription = arm.region(region), account.key.split("/")[2]
+        shared = compute_usage.in_region(world, now, subscription, place, but_for=account.key)
     for kind, what, most, family in quotas:
         message = (
             f"Operation could not be completed as it results in exceeding approved {what} quota. Additional details -"
@@ -253,7 +265,9 @@ def _regional_quotas(world: World, account: Item, size: Size) -> list[Limit]:
         )
         said = pool_images.provider_error("OperationNotAllowed", message)
         if kind not in bounded:
-            limits.append(Limit(kind, most, resizing.unmet("AllocationFailed", kind, said), family=family))
+            problem = resizing.unmet("AllocationFailed", kind, said)
+            taken = sum(n for (one, of), n in shared.items() if one == kind and family in ("", of.lower()))
+            limits.append(Limit(kind, most, problem, family=family, taken=taken))
     return limits
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sim.frame_world import COMPUTE, TOP, Frame
+from tests.sim.frame_world import ARM, COMPUTE, IN_GROUP, TOP, Frame
 
 SKUS = f"{TOP}/providers/Microsoft.Compute/skus"
 PRICES = "https://prices.azure.com/api/retail/prices"
@@ -56,6 +56,27 @@ def test_usages_count_the_cores_of_vms_that_are_not_deallocated(azure: Frame) ->
     assert azure.ask("POST", f"{COMPUTE}/virtualMachines/desk-vm/deallocate", version=VMS).status == 202
     azure.clock.advance(100)
     assert used() == before | {"cores": 0, "standardDSv5Family": 0}
+
+
+def test_usages_count_the_nodes_of_accounts_that_live_in_the_subscription(azure: Frame) -> None:
+    """And those of no other: Batch's own subscriptions hold them."""
+
+    def used() -> dict[str, int]:
+        told = azure.ask("GET", f"{TOP}/providers/Microsoft.Compute/locations/eastus/usages", version=VMS)
+        return {row["name"]["value"]: row["currentValue"] for row in told.body["value"]}
+
+    before = used()
+    for name, mode in (("mine", "UserSubscription"), ("theirs", "BatchService")):
+        top = f"{IN_GROUP}/providers/Microsoft.Batch/batchAccounts/{name}".removeprefix(ARM)
+        scale = {"fixedScale": {"targetDedicatedNodes": 3, "targetLowPriorityNodes": 2}}
+        pool = {"vmSize": "Standard_D2s_v5", "scaleSettings": scale, "currentDedicatedNodes": 3}
+        documents = [
+            {"id": top, "name": name, "location": "eastus", "properties": {"poolAllocationMode": mode}},
+            {"id": f"{top}/pools/p", "name": "p", "properties": {**pool, "currentLowPriorityNodes": 2}},
+        ]
+        assert azure.ask("POST", f"{ARM}/_sim/import", {"resources": documents}).status == 200
+    there = {"cores": before["cores"] + 6, "standardDSv5Family": before["standardDSv5Family"] + 6}
+    assert used() == before | there | {"lowPriorityCores": 4}
 
 
 @pytest.mark.parametrize("what", ["usages", "vmSizes"])

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import pools, sizing
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.facts import is_managed, sources_of, targets_of
+from batchimg_magics.core.counts import wanted
+from batchimg_magics.core.facts import is_managed, sources_of
 from batchimg_magics.core.rules import sources
 from batchimg_magics.core.rules.rule import broken, doubtful, kept, noted, rule
 from batchimg_magics.core.rules.system import until
@@ -216,7 +217,7 @@ def managed_image_limit(facts: Facts) -> Found:
     """Pools straight from one managed image or snapshot have at most 2,500 dedicated and 1,000 spot nodes in all."""
     if facts.making or (facts.managed is None and not facts.spec.direct):
         return None
-    sharing = [targets_of(one) for one in _sharing(facts, facts.managed)] if facts.managed else []
+    sharing = [wanted(one) for one in _sharing(facts, facts.managed)] if facts.managed else []
     dedicated = facts.target.dedicated + sum(one.dedicated for one in sharing)
     spot = facts.target.spot + sum(one.spot for one in sharing)
     said = f"{dedicated} dedicated and {spot} spot nodes in {len(sharing) + 1} pools"

@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.facts import targets_of
+from batchimg_magics.core.counts import present
 from batchimg_magics.core.rules import sources
 from batchimg_magics.core.rules.rule import broken, doubtful, kept, noted, rule
 from batchimg_magics.resource_ids import ResourceId, same
@@ -55,7 +55,7 @@ def subnet_addresses(facts: Facts) -> Found:
     networks = [ipaddress.ip_network(str(one), strict=False) for one in ranges if one]
     total = sum(max(0, one.num_addresses - RESERVED) for one in networks if one.version == 4)
     # The pool's own nodes are among those in use, and are wanted again.
-    own = targets_of(facts.pool).total if facts.pool and same(_subnet_of(facts.pool), found["id"]) else 0
+    own = present(facts.pool).total if facts.pool and same(_subnet_of(facts.pool), found["id"]) else 0
     free = total - max(0, len(props.get("ipConfigurations") or []) - own)
     nodes = facts.target.total
     if nodes <= free:
