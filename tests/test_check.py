@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from batchimg_magics.core.schemas import SEVERITIES
-from batchimg_magics.errors import NotFoundError, ProvisioningError, SpecError
+from batchimg_magics.errors import ConflictError, NotFoundError, ProvisioningError, SpecError
 from batchimg_magics.sim.app import App
 from batchimg_magics.sim.clock import ManualClock
 from batchimg_magics.sim.furnish import GROUP, SUBSCRIPTION
@@ -358,3 +358,42 @@ def test_the_printed_role_is_enough(session: Session, tmp_path: Path, line: dict
     session.create("genomics", vm_size="Standard_DS2_v2", nodes=2, **line)
     assert session.nodes("genomics", counts=True).state.tolist() == ["idle"]
     assert set(session.delete("genomics", image=True).action) == {"deleted"}
+
+
+# -- what is there already -----------------------------------------------------------------------------------------
+
+
+def test_a_pool_of_that_name_is_judged_before_anything_is_made(session: Session) -> None:
+    session.create("p", **{**LINE, "nodes": 1, "spot": 0})
+    asked = {"vm_size": LINE["vm_size"], "nodes": 1}
+    assert "pool-name" not in set(session.check("prep-vm", **asked, pool="another").rule)
+    assert row(session.check("prep-vm", **asked, pool="p"), "pool-name")["found"] == "it is there, as it is wanted"
+    told = row(session.check("prep-vm", **asked, pool="p", task_slots=4), "pool-name")
+    assert told["ok"] is False
+    assert "number of task slots is 1, wanted 4" in told["found"]
+    assert "--replace" in told["fix"]
+
+
+def test_a_pool_that_differs_is_told_with_all_other_errors(session: Session) -> None:
+    session.create("p", **{**LINE, "nodes": 1, "spot": 0})
+    with pytest.raises(SpecError) as caught:
+        session.create("p", **{**LINE, "nodes": 9000, "spot": 9000}, task_slots=4)
+    for said in ("number of task slots is 1, wanted 4", "dedicated cores wanted", "spot cores wanted"):
+        assert said in caught.value.message
+    assert {one["rule"] for one in caught.value.table.rows() if one["ok"] is False and one["severity"] == "error"} >= {
+        "pool-name", "quota-dedicated", "quota-spot",
+    }  # fmt: skip
+    # Alone it is what it is: a conflict.
+    with pytest.raises(ConflictError, match="it differs: number of task slots"):
+        session.create("p", **{**LINE, "nodes": 1, "spot": 0}, task_slots=4)
+
+
+def test_a_definition_of_somebody_s_is_told_with_all_other_errors(lab: Callable[..., Session]) -> None:
+    gallery = {"id": GALLERY, "name": "lab", "type": "Microsoft.Compute/galleries", "location": "eastus"}
+    session = lab({**gallery, "properties": {}}, definition("tools"), version())
+    with pytest.raises(SpecError) as caught:
+        session.create("tools", from_vm="lab-vm", vm_size="Standard_D4s_v5", nodes=9000, gallery=GALLERY)
+    assert "there is an image definition 'tools' already" in caught.value.message
+    assert "dedicated cores wanted" in caught.value.message
+    with pytest.raises(ConflictError, match="did not make it for this pool"):
+        session.create("tools", from_vm="lab-vm", vm_size="Standard_D4s_v5", nodes=1, gallery=GALLERY)

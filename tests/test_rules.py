@@ -553,6 +553,8 @@ CASES = [
         **ask(subnet=SUBNET),
     ),
     kept("subnet-reach", "must reach", there(network(**SECURITY), security_group("Allow")), **ask(subnet=SUBNET)),
+    kept("task-slots", "16 of at most 16", **ask(task_slots=16)),
+    Case("task-slots", "17 task slots", **ask(task_slots=17), fix="at most 16"),
     kept("resize-timeout", "20 min for 10 nodes", **ask(nodes=10)),
     kept("resize-timeout", "several rounds", **ask(spot=400, nodes=1000, timeout="30m")),
     warned("resize-timeout", "10 min for 10 nodes", **ask(nodes=10, timeout="10m"), fix="--timeout 20m"),
@@ -602,7 +604,7 @@ def test_what_a_rule_says(session: Session, tmp_path: Path, case: Case) -> None:
 
 
 def test_every_rule_is_seen_broken_and_kept() -> None:
-    elsewhere = {"image-age", "permissions"}  # tests of their own, below and beside
+    elsewhere = {"image-age", "permissions", "pool-name"}  # tests of their own, below and beside
     names = {rule.id for rule in RULES} - elsewhere
     assert {case.rule for case in CASES if case.fires} == names - set()
     assert {case.rule for case in CASES if not case.fires} | {"data-disks"} == names

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import galleries, marks, pools, preflight, reading, waiting
+from batchimg_magics.core import galleries, marks, plan, pools, preflight, reading, waiting
 from batchimg_magics.core.azure import document
 from batchimg_magics.core.counts import wanted
 from batchimg_magics.errors import NotFoundError, SpecError
@@ -151,8 +151,8 @@ async def _facts(azure: Azure, kind: str, key: str, pool: str | None, asked: dic
         target = ResourceId.parse(key)
         size = asked.pop("vm_size", None) or await _own_size(azure, target)
         spec = PoolSpec.build(name, asked.pop("spec", None), from_vm=key, vm_size=size, **asked)
-        facts, _ = await reading.of_creation(azure, spec, pool_named=pool is not None)
-        return facts
+        facts, road = await reading.of_creation(azure, spec, pool_named=pool is not None)
+        return facts if pool is None else (await plan.examine(azure, facts, road))[0]
     if kind == "image":
         sized = asked.get("vm_size") is not None
         spec = _lenient(name, asked, {})

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from batchimg_magics.core.azure import Json, Scope
+    from batchimg_magics.core.pool_changes import Verdict
     from batchimg_magics.core.pricing import Rates
     from batchimg_magics.core.quotas import Room
     from batchimg_magics.core.sources import Source
-    from batchimg_magics.errors import SpecError
+    from batchimg_magics.errors import BatchImgError
     from batchimg_magics.spec import PoolSpec
 
 Kind: TypeAlias = Literal["vm", "disks", "image", "pool"]
@@ -72,7 +73,7 @@ class Facts:
     account
         The Batch account.
     source, problem, warning
-        What an image is made from; why there is no road from there; what may go wrong on it.
+        What an image is made from; why no image of it can be had; what may go wrong on the road to it.
     subnet
         The subnet that a throwaway copy of the VM goes into.
     vm, disks
@@ -87,6 +88,8 @@ class Facts:
         Ids of what should be there and is gone: an image, or what a managed image was made from.
     pool, pools
         The pool, and all of the account, in Azure Resource Manager.
+    verdict, conflict
+        What is to become of the pool where one is to be made; why that cannot be.
     supported_images, sizes
         What Batch offers.
     skus, usages
@@ -111,7 +114,7 @@ class Facts:
     pool_named: bool = True
     sized: bool = True
     source: Source | None = None
-    problem: SpecError | None = None
+    problem: BatchImgError | None = None
     warning: str = ""
     subnet: str = ""
     vm: Json | None = None
@@ -124,6 +127,8 @@ class Facts:
     lost: Sequence[str] = ()
     pool: Json | None = None
     pools: Sequence[Json] = ()
+    verdict: Verdict | None = None
+    conflict: BatchImgError | None = None
     supported_images: Sequence[Json] = ()
     sizes: Sequence[Json] = ()
     skus: Sequence[Json] = ()

@@ -162,19 +162,3 @@ def memory_gib(size: Json) -> float | None:
 def architecture(size: Json) -> str:
     """Return the architecture of a VM size's processor: x64 or Arm64."""
     return capabilities(size).get("CpuArchitectureType", "x64")
-
-
-def check_slots(asked: int, size: Json) -> None:
-    """Refuse more task slots than nodes of a size take. Source: Batch OpenAPI, taskSlotsPerNode.
-
-    Raises
-    ------
-    SpecError
-        There are too many.
-    """
-    most = 4 * int(capabilities(size).get("vCPUs", 64))
-    if asked > most:
-        raise SpecError(
-            f"{asked} task slots on a node of size {size['name']}",
-            hint=f"Azure's rule: four times its cores, so at most {most}; correct --task-slots",
-        )

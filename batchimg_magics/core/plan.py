@@ -16,21 +16,24 @@ from batchimg_magics.core import (
     pool_changes,
     pools,
     preflight,
+    reading,
     resize,
 )
-from batchimg_magics.core.azure import region_key
 from batchimg_magics.core.counts import Counts, present
 from batchimg_magics.core.pools import Image
 from batchimg_magics.core.steps import Outcome, Step
 from batchimg_magics.core.wish import Wish
+from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.facts import Facts
     from batchimg_magics.core.imaging import Imaging
     from batchimg_magics.core.pool_changes import Verdict
     from batchimg_magics.core.progress import Board
+    from batchimg_magics.core.roads import Road
     from batchimg_magics.core.rules import Finding
     from batchimg_magics.core.sources import Source
     from batchimg_magics.resource_ids import ResourceId
@@ -104,36 +107,64 @@ async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False, replace: bool
 
     Raises
     ------
-    SpecError, NotFoundError, ConflictError
-        Something that was asked for is not there, does not fit, or is there already and differs.
+    SpecError, NotFoundError, ConflictError, BudgetError
+        Something that was asked for is not there, does not fit, or is there already and differs: all of it at once.
     """
-    region = region_key(str((await azure.account())["location"]))
-    facts, road, findings = await preflight.before_create(azure, spec, yes=yes)
-    source = road.source
-    if spec.direct:
-        imaging.refuse_direct_elsewhere(road, region)
-    pool = facts.pool
+    facts, road = await reading.of_creation(azure, spec, yes=yes)
+    facts, found = await examine(azure, facts, road, replace=replace)
+    findings = preflight.check(facts)
+    if found is None or any(one.is_error for one in findings):
+        raise preflight.refusal(facts, findings)
     # What may not be read twice either is refused here, in Azure's words.
     images = facts.supported_images or await offers.supported_images(azure)
     size = offers.size_named(facts.sizes or await offers.sizes(azure), spec.vm_size)
-    offers.check_slots(spec.task_slots, size)
-    regions = pools.replicas_for(spec, source, region)
-    pinned = None if pool is None else pools.image_of(pool)
-    found = Creation(
-        spec=spec,
-        imaging=await imaging.find(azure, spec, road, regions, pinned),
-        agent=offers.agent_for(images, source, spec.node_agent_sku),
-        size=str(size["name"]),
-        account=azure.scope.account_id,
-        pool=pool,
-        findings=findings,
-    )
+    agent = offers.agent_for(images, found.source, spec.node_agent_sku)
+    return but(found, agent=agent, size=str(size["name"]), findings=findings)
+
+
+async def examine(
+    azure: Azure, facts: Facts, road: Road | None, *, replace: bool = False
+) -> tuple[Facts, Creation | None]:
+    """Find out what there is of an image and a pool that are wanted, and whether it is in the way.
+
+    Returns
+    -------
+    tuple
+        The facts with what was found; and what is to be created, None where there is no way to its image.
+    """
+    spec = facts.spec
+    if road is None:
+        return facts, None
+    try:
+        if spec.direct:
+            imaging.refuse_direct_elsewhere(road, facts.region)
+        regions = pools.replicas_for(spec, road.source, facts.region)
+        pinned = None if facts.pool is None else pools.image_of(facts.pool)
+        imaged = await imaging.find(azure, spec, road, regions, pinned)
+    except (SpecError, NotFoundError, ConflictError) as error:
+        return but(facts, problem=error), None
+    size = str((facts.size or {}).get("name") or spec.vm_size)
+    found = Creation(spec, imaged, _agent(facts, road), size, azure.scope.account_id, facts.pool, ())
+    wanted = found.body(Image(imaged.known_id or f"a new one of {found.source.what}", imaged.hash))
     if spec.direct:
-        direct.refuse(found.body(Image(found.imaging.known_id, found.imaging.hash)))
-    if pool is not None:
-        image = Image(found.imaging.known_id or f"a new one of {source.what}", found.imaging.hash)
-        found = but(found, verdict=pool_changes.judge(pool, found.body(image), replace=replace))
-    return found
+        try:
+            direct.refuse(wanted)
+        except SpecError as error:
+            return but(facts, problem=error), None
+    if facts.pool is not None:
+        try:
+            found = but(found, verdict=pool_changes.judge(facts.pool, wanted, replace=replace))
+        except ConflictError as error:
+            return but(facts, conflict=error), None
+    return but(facts, verdict=found.verdict), found
+
+
+def _agent(facts: Facts, road: Road) -> str:
+    """Return the node agent that the nodes will have; where that is in doubt, which a rule tells, the pool's own."""
+    try:
+        return offers.agent_for(facts.supported_images, road.source, facts.spec.node_agent_sku)
+    except SpecError:
+        return pools.agent_of(facts.pool)
 
 
 def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:

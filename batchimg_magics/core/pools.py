@@ -249,6 +249,12 @@ def users(found: list[Json], version_id: str) -> list[str]:
     return [pool["name"] for pool in found if (image_of(pool) or "").lower() in ids]
 
 
+def agent_of(pool: Json | None) -> str:
+    """Return a pool's node agent SKU, or nothing."""
+    path = ("properties", "deploymentConfiguration", "virtualMachineConfiguration", "nodeAgentSkuId")
+    return str(dig(pool, *path) or "")
+
+
 def replicas_for(spec: PoolSpec, source: Source, region: str) -> Mapping[str, int]:
     """Return the regions and replicas that a spec's image version needs."""
     return galleries.replicas(spec.nodes + spec.spot, region=region, home=source.region, asked=spec.replicas)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import reading
 from batchimg_magics.core.rules import RULES, access
 from batchimg_magics.core.schemas import SEVERITIES
 from batchimg_magics.core.tables import Table
@@ -14,11 +13,9 @@ from batchimg_magics.errors import BudgetError, SpecError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchimg_magics.core.azure import Azure
     from batchimg_magics.core.facts import Facts
-    from batchimg_magics.core.roads import Road
     from batchimg_magics.core.rules import Finding
-    from batchimg_magics.spec import PoolSpec
+    from batchimg_magics.errors import BatchImgError
 
 
 def check(facts: Facts) -> list[Finding]:
@@ -30,33 +27,17 @@ def check(facts: Facts) -> list[Finding]:
     return sorted((found for rule in RULES for found in rule.check(facts)), key=place)
 
 
-async def before_create(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[Facts, Road, list[Finding]]:
-    """Check what an image is to be made from, and the pool that is to be made from that; nothing is changed.
-
-    Returns
-    -------
-    tuple
-        What was read, the road to the image, and what was found.
-
-    Raises
-    ------
-    SpecError
-        With all errors at once; its table has what was found.
-    BudgetError
-        The same, where it would only cost too much.
-    NotFoundError
-        What an image is to be made from is not there.
-    """
-    facts, road = await reading.of_creation(azure, spec, yes=yes)
-    findings = check(facts)
+def refusal(facts: Facts, findings: Sequence[Finding]) -> BatchImgError:
+    """Return the error for what stops `create`: all of it at once; its table has everything that was found."""
     broken = [one for one in findings if one.is_error]
-    if broken or road is None:
-        # Where money alone stands in the way, the error says that too: the same line can be right elsewhere.
-        kind = BudgetError if {one.rule for one in broken} == {"cost"} else SpecError
-        error = kind("; ".join(one.found for one in broken), hint="; ".join(one.fix for one in broken if one.fix))
-        error.table = table(facts, findings, f"pool {spec.name}")
-        raise error
-    return facts, road, findings
+    rules = {one.rule for one in broken}
+    # What stands alone in the way is told as what it is: the same line can be right with another name or connection.
+    alone = {"road": facts.problem, "pool-name": facts.conflict}.get(next(iter(rules))) if len(broken) == 1 else None
+    kind = BudgetError if rules == {"cost"} else SpecError
+    hint = "; ".join(one.fix for one in broken if one.fix)
+    error = alone or kind("; ".join(one.found for one in broken), hint=hint)
+    error.table = table(facts, findings, f"pool {facts.spec.name}")
+    return error
 
 
 def table(facts: Facts, findings: Sequence[Finding], what: str) -> Table:

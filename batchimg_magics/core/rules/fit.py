@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from batchimg_magics.core.facts import Facts
     from batchimg_magics.core.rules.rule import Found, Verdict
 
+#: Source: Batch OpenAPI, taskSlotsPerNode: "the smaller value of 4 * number of cores of the vmSize of the pool or 256".
+SLOTS_PER_CORE, MOST_SLOTS = 4, 256
 #: Security types of a definition whose VMs have to be of that type; `...Supported` ones may be.
 _DEMANDING = {"trustedlaunch": "TrustedLaunch", "confidentialvm": "ConfidentialVM"}
 
@@ -34,6 +36,18 @@ def vm_size(facts: Facts) -> Found:
     if facts.target.spot and facts.can.get("LowPriorityCapable") == "False":
         found.append(broken(f"{name} is not to be had as spot nodes", "--spot 0, or another --vm-size"))
     return found or kept(f"Batch offers {name} in {facts.region}")
+
+
+@rule("task-slots", "error", sources.API, needs=("Batch's VM sizes",))
+def task_slots(facts: Facts) -> Found:
+    """A node has at most four task slots for each of its cores."""
+    slots = facts.spec.task_slots
+    if facts.size is None or slots == 1:
+        return None
+    most = SLOTS_PER_CORE * (offers.vcpus(facts.size) or MOST_SLOTS)
+    if slots <= most:
+        return kept(f"{slots} of at most {most}")
+    return broken(f"{slots} task slots on a node of size {facts.size['name']}", f"at most {most}: correct --task-slots")
 
 
 @rule("vm-size-restrictions", "error", sources.LIFECYCLE, needs=("Compute's VM sizes",))

@@ -16,6 +16,21 @@ if TYPE_CHECKING:
 SEVERAL_ROUNDS_FROM = 300
 
 
+@rule("pool-name", "error", sources.DOCUMENT)
+def pool_name(facts: Facts) -> Found:
+    """No other pool has the name: one that is there is the wanted one, or may be changed or replaced."""
+    if facts.conflict is not None:
+        return broken(facts.conflict.message, facts.conflict.hint)
+    if facts.verdict is None:
+        return None
+    done = {
+        "found": "it is there, as it is wanted",
+        "changed": "it is there without nodes, and is changed",
+        "replaced": "it is there, and is deleted and made anew",
+    }
+    return kept(": ".join(filter(None, [done[facts.verdict.fate], facts.verdict.why])))
+
+
 @rule("resize-timeout", "warning", sources.DOCUMENT)
 def resize_timeout(facts: Facts) -> Found:
     """The resize timeout is long enough: at least 20 minutes, and 15 for every 1,000 nodes."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import machines, offers
+from batchimg_magics.core import machines, offers, pools
 from batchimg_magics.core.azure import dig
 from batchimg_magics.core.facts import when
 from batchimg_magics.core.rules import sources
@@ -177,18 +177,12 @@ def node_agent(facts: Facts) -> Found:
 
 
 def _agent_of_pool(facts: Facts) -> Found:
-    agent = agent_of(facts.pool)
+    agent = pools.agent_of(facts.pool)
     if not agent:
         return None
     if _images_of(facts, agent):
         return kept(f"{agent} is on Batch's list")
     return doubtful(f"{agent} is not on Batch's list any more", "make a new pool from a newer system")
-
-
-def agent_of(pool: Json | None) -> str:
-    """Return a pool's node agent SKU, or nothing."""
-    path = ("properties", "deploymentConfiguration", "virtualMachineConfiguration", "nodeAgentSkuId")
-    return str(dig(pool, *path) or "")
 
 
 def _images_of(facts: Facts, agent: str) -> list[Json]:
@@ -216,7 +210,7 @@ def ranked_agents(facts: Facts) -> list[str]:
 @rule("agent-support", "warning", sources.LIFECYCLE, needs=("supported images",))
 def agent_support(facts: Facts) -> Found:
     """Batch goes on supporting the system and its node agent for a while."""
-    source, agent = facts.source, agent_of(facts.pool)
+    source, agent = facts.source, pools.agent_of(facts.pool)
     if source is not None and source.marketplace is not None and not facts.spec.node_agent_sku:
         images, what = offers.listed_as(facts.supported_images, source.marketplace), ":".join(source.marketplace)
     else:
