@@ -52,6 +52,11 @@ class ResourceId:
         return cls(parts[1], parts[3], parts[5], tuple(zip(parts[6::2], parts[7::2], strict=True)))
 
     @property
+    def group(self) -> str:
+        """The id of the resource group that it is in."""
+        return f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
+
+    @property
     def name(self) -> str:
         """The last name."""
         return self.path[-1][1]
@@ -66,8 +71,7 @@ class ResourceId:
         return ResourceId(self.subscription, self.resource_group, self.provider, (*self.path, (kind, name)))
 
     def __str__(self) -> str:
-        head = f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}/providers/{self.provider}"
-        return head + "".join(f"/{kind}/{name}" for kind, name in self.path)
+        return f"{self.group}/providers/{self.provider}" + "".join(f"/{kind}/{name}" for kind, name in self.path)
 
 
 def same(one: str, other: str) -> bool:

@@ -86,6 +86,17 @@ def security_group(access: str, first: Sequence[dict[str, Any]] = ()) -> dict[st
     }
 
 
+def gallery() -> dict[str, Any]:
+    """Return a gallery of somebody's, without what is in it."""
+    return {
+        "id": GALLERY,
+        "name": "lab",
+        "type": "Microsoft.Compute/galleries",
+        "location": "eastus",
+        "properties": {},
+    }
+
+
 def definition(name: str = "tools", group: str = GALLERY, **properties: Any) -> dict[str, Any]:
     """Return an image definition of somebody's."""
     return {

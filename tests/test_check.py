@@ -16,7 +16,7 @@ from batchimg_magics.sim.furnish import GROUP, SUBSCRIPTION
 from batchimg_magics.sim.world import World
 from batchimg_magics.ui.cli import main
 from tests.conftest import LINE
-from tests.rule_worlds import GALLERY, Lab, definition, managed_image, pool, snapshot, version
+from tests.rule_worlds import GALLERY, Lab, definition, gallery, managed_image, pool, snapshot, version
 from tests.shells import ipython, value
 
 if TYPE_CHECKING:
@@ -243,7 +243,7 @@ def test_an_image_older_than_its_vms_last_start(session: Session, tmp_path: Path
     session.connect(world=world, speed="max")
     table = session.check("desk-vm", pool="genomics", **line)
     assert broken(table) == {"image-age"}
-    assert "create genomics --from-vm" in row(table, "image-age")["fix"]
+    assert "create genomics --vm-size Standard_D4ds_v5 --from-vm desk-vm" in row(table, "image-age")["fix"]
     assert "--new-image" in row(table, "image-age")["fix"]
 
 
@@ -259,7 +259,7 @@ def test_replicas_that_failed_or_are_on_their_way(session: Session, tmp_path: Pa
     # The same line again repairs it, and is not kept from it.
     again = row(session.check("prep-vm", pool="genomics"), "replicas")
     assert (again["ok"], again["severity"]) == (True, "info")
-    assert row(table, "image-exists")["found"] == "making it ended with Failed"
+    assert row(table, "image-exists")["found"] == "making the image ended with Failed"
 
     world = str(tmp_path / "world.db")
     session.connect(world=world, speed="max")
@@ -389,8 +389,7 @@ def test_a_pool_that_differs_is_told_with_all_other_errors(session: Session) -> 
 
 
 def test_a_definition_of_somebody_s_is_told_with_all_other_errors(lab: Callable[..., Session]) -> None:
-    gallery = {"id": GALLERY, "name": "lab", "type": "Microsoft.Compute/galleries", "location": "eastus"}
-    session = lab({**gallery, "properties": {}}, definition("tools"), version())
+    session = lab(gallery(), definition("tools"), version())
     with pytest.raises(SpecError) as caught:
         session.create("tools", from_vm="lab-vm", vm_size="Standard_D4s_v5", nodes=9000, gallery=GALLERY)
     assert "there is an image definition 'tools' already" in caught.value.message

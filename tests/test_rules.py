@@ -18,6 +18,7 @@ from tests.rule_worlds import (
     Lab,
     account,
     definition,
+    gallery,
     managed_image,
     network,
     pool,
@@ -153,6 +154,11 @@ USER = accounts(poolAllocationMode="UserSubscription", dedicatedCoreQuota=None, 
 ELSEWHERE = SUBNET.replace(SUBNET.split("/")[2], OTHER_SUBSCRIPTION)
 SECURITY = {"networkSecurityGroup": {"id": security_group("Deny")["id"]}}
 
+
+def planned(lab: Lab) -> None:
+    lab.vm.update(plan={"publisher": "acme", "product": "db", "name": "gold"})
+
+
 CASES = [
     kept("generalized", "Azure marks it"),
     kept("generalized", "you say", statuses("PowerState/running"), **ask(generalized=True)),
@@ -229,11 +235,8 @@ CASES = [
         marketplace("canonical", "0001-com-ubuntu-server-focal", "20_04-lts-gen2"),
     ),
     kept("purchase-plan", "none"),
-    Case(
-        "purchase-plan",
-        "acme:db:gold",
-        lambda lab: lab.vm.update(plan={"publisher": "acme", "product": "db", "name": "gold"}),
-    ),
+    warned("purchase-plan", "acme:db:gold; its gallery definition carries it", planned, fix="az vm image terms accept"),
+    Case("purchase-plan", "which a managed image cannot carry", planned, **ask(via="managed-image")),
     noted(
         "purchase-plan",
         "carries the plan acme:db:gold",
@@ -326,7 +329,7 @@ CASES = [
     warned("replicas", "replicas in eastus: 1", **ask(nodes=301, replicas={"eastus": 1}), fix="--replicas eastus=2"),
     Case(
         "replicas",
-        "none in eastus, only in westus",
+        "no replicas in eastus, only in westus",
         there(definition(), version(targetRegions=[{"name": "westus"}])),
         **MINE,
     ),
@@ -504,7 +507,7 @@ CASES = [
     kept("subnet-addresses", "251 of 251", there(network()), **ask(subnet=SUBNET, nodes=5)),
     Case(
         "subnet-addresses",
-        "9 of 11 addresses are free, and there will be 10 nodes",
+        "9 of 11 addresses free, and there will be 10 nodes",
         there(network("10.1.0.0/28", ipConfigurations=[{"id": "a"}, {"id": "b"}])),
         **ask(subnet=SUBNET, nodes=10),
     ),
@@ -554,6 +557,8 @@ CASES = [
     ),
     kept("subnet-reach", "must reach", there(network(**SECURITY), security_group("Allow")), **ask(subnet=SUBNET)),
     kept("task-slots", "16 of at most 16", **ask(task_slots=16)),
+    kept("gallery", "lab is there", there(gallery()), **ask(gallery=GALLERY)),
+    Case("gallery", "there is no gallery 'lab'", **ask(gallery=GALLERY), fix="leave out --gallery"),
     Case("task-slots", "17 task slots", **ask(task_slots=17), fix="at most 16"),
     kept("resize-timeout", "20 min for 10 nodes", **ask(nodes=10)),
     kept("resize-timeout", "several rounds", **ask(spot=400, nodes=1000, timeout="30m")),

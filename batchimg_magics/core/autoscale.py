@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
 from batchimg_magics.core import expiry, money, pools, surroundings
-from batchimg_magics.core.azure import dig, document, wire
+from batchimg_magics.core.azure import dig, document, seconds_of, wire
 from batchimg_magics.core.counts import Counts
 from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import BudgetError, ConflictError, SpecError
 
 if TYPE_CHECKING:
+    import datetime as dt
+
     from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.core.pools import State
 
@@ -214,4 +213,4 @@ def _table(found: Json) -> Table:
 
 def _minutes(duration: str | None) -> float | None:
     """Return the minutes of an ISO 8601 duration, as the service writes it."""
-    return None if duration is None else msgspec.convert(duration, dt.timedelta).total_seconds() / 60
+    return None if duration is None else seconds_of(duration) / 60

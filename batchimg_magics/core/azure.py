@@ -7,6 +7,7 @@ translated in one place, and the service's clock is read off its answers.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import time
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
+import msgspec
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.core.rest import HttpRequest
 
@@ -319,6 +321,11 @@ def dig(found: Any, *path: str | int) -> Any:  # noqa: ANN401 - JSON
         else:
             return None
     return found
+
+
+def seconds_of(duration: str) -> float:
+    """Return the seconds of an ISO 8601 duration, as services write it."""
+    return msgspec.convert(duration, dt.timedelta).total_seconds()
 
 
 def region_key(name: str) -> str:

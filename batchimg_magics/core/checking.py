@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import galleries, marks, plan, pools, preflight, reading, waiting
-from batchimg_magics.core.azure import document
+from batchimg_magics.core.azure import dig, document, seconds_of
 from batchimg_magics.core.counts import wanted
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
@@ -173,12 +173,19 @@ def _of_pool(pool: Json) -> dict[str, Any]:
     props = pool["properties"]
     there = wanted(pool)
     network = props.get("networkConfiguration") or {}
+    timeout = dig(props, "scaleSettings", "fixedScale", "resizeTimeout")
+    os_disk = dig(props, "deploymentConfiguration", "virtualMachineConfiguration", "osDisk") or {}
+    public = dig(network, "publicIPAddressConfiguration", "provision")
     return {
         "vm_size": props["vmSize"],
         "nodes": there.dedicated,
         "spot": there.spot,
+        "timeout": None if timeout is None else seconds_of(str(timeout)),
         "subnet": network.get("subnetId"),
+        "no_public_address": str(public).lower() == "nopublicipaddresses" or None,
         "task_slots": props.get("taskSlotsPerNode"),
+        "os_disk_gib": os_disk.get("diskSizeGB"),
+        "os_disk_type": dig(os_disk, "managedDisk", "storageAccountType"),
     }
 
 

@@ -80,10 +80,11 @@ class Facts:
         The VM with its instance view, and its managed disks (or the snapshots) that are there, the OS disk first.
     snapshots
         Those that this tool took of these disks.
-    managed, siblings
-        The managed image, and all managed images of its subscription.
-    definition, version
-        The gallery's, the version with its replication status.
+    managed, siblings, elsewhere, unseen
+        The managed image, and all managed images of its subscription; the pools of other Batch accounts, which may be
+        made from it too, and what of those could not be looked at.
+    gallery, definition, version
+        The gallery that was named for the image; an image's definition, and its version with its replication status.
     lost
         Ids of what should be there and is gone: an image, or what a managed image was made from.
     pool, pools
@@ -100,7 +101,7 @@ class Facts:
         What the account may cost an hour, where the connection has a limit; then what a node of the wanted kind costs,
         and what all other pools do. None: not known.
     permissions
-        Scope to what the caller may do there.
+        Id of a resource group, in lower case, to what the caller may do there.
     unread
         What could not be read, and why.
     """
@@ -122,6 +123,9 @@ class Facts:
     snapshots: Sequence[Json] = ()
     managed: Json | None = None
     siblings: Sequence[Json] = ()
+    elsewhere: Sequence[Json] = ()
+    unseen: Sequence[str] = ()
+    gallery: Json | None = None
     definition: Json | None = None
     version: Json | None = None
     lost: Sequence[str] = ()
@@ -236,19 +240,25 @@ class Facts:
     @property
     def room(self) -> Room:
         """What the quotas leave to nodes of the wanted size."""
-        name = self.spec.name
-        return quotas.standing_of(self.account, self.pools, self.sizes, self.usages, but_for=name).room(self.size or {})
+        own = self.spec.name if self.pool_named else None
+        return quotas.standing_of(self.account, self.pools, self.sizes, self.usages, but_for=own).room(self.size or {})
 
     @property
     def others(self) -> list[Json]:
         """The account's other pools."""
-        return [one for one in self.pools if one["name"].lower() != self.spec.name.lower()]
+        own = self.spec.name.lower() if self.pool_named else None
+        return [one for one in self.pools if one["name"].lower() != own]
 
 
 def when(moment: str) -> dt.datetime:
     """Read a moment of Azure's, in UTC where it does not say."""
     found = dt.datetime.fromisoformat(moment)
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+
+
+def permissions_in(group: str) -> str:
+    """Return what the permissions in a resource group are called among what could not be read."""
+    return f"permissions in {group.lower()}"
 
 
 def is_managed(image_id: str | None) -> bool:

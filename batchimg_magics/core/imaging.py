@@ -11,7 +11,7 @@ from batchimg_magics.core.azure import dig
 from batchimg_magics.core.parts import Parts
 from batchimg_magics.core.pools import Image
 from batchimg_magics.core.roads import Trip, Way
-from batchimg_magics.errors import ConflictError, SpecError
+from batchimg_magics.errors import ConflictError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -129,14 +129,9 @@ async def find(azure: Azure, spec: PoolSpec, road: Road, regions: Mapping[str, i
         there = await managed_images.read(azure, first.managed_id)
         whole = str(dig(there, "properties", "provisioningState")) == "Succeeded"
         return replace(first, version=there if whole else None)
-    gallery = galleries.gallery_id(azure, spec.gallery)
-    there, versions, found = await waiting.together(
-        galleries.read_definition(azure, first.definition),
-        galleries.versions(azure, first.definition),
-        galleries.read_gallery(azure, gallery),
+    there, versions = await waiting.together(
+        galleries.read_definition(azure, first.definition), galleries.versions(azure, first.definition)
     )
-    if spec.gallery and found is None:
-        raise galleries.not_there(gallery)
     if there is not None:
         _refuse_other_definition(azure, first, there)
     revision, version = await _revision(azure, spec, road, versions, pinned)
@@ -179,12 +174,3 @@ def made_before(road: Road, versions: list[Json]) -> dict[int, Json]:
         for one in versions
         if dig(one, "tags", marks.IMAGE) == marks.image_hash(road.source, road.route, marks.revision_of(one))
     }
-
-
-def refuse_direct_elsewhere(road: Road, region: str) -> None:
-    """Refuse a pool straight from a managed image of another region than the account's. Source: FACTS 1.4."""
-    if road.source.region != region:
-        raise SpecError(
-            f"--direct: the image would be in {road.source.region}, and the Batch account is in {region}",
-            hint="leave out --direct: a gallery version is copied into the account's region",
-        )

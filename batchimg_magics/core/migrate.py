@@ -117,6 +117,11 @@ async def look(azure: Azure, name: str, new: str) -> Migration:
         raise SpecError("the new pool needs another name than the old one", hint="give it with --to")
     spec = PoolSpec.build(new, **_asked(pool, origin))
     road = await roads.find(azure, spec, yes=False)
+    if not road.source.generalized:
+        raise SpecError(
+            f"{road.source.what} is not of a generalized system",
+            hint="Batch makes pools of generalized images only: make an image of a VM that was deprovisioned",
+        )
     region = region_key(str((await azure.account())["location"]))
     await offers.vm_size(azure, spec.vm_size)
     there = await pools.read(azure, new)

@@ -136,8 +136,6 @@ async def examine(
     if road is None:
         return facts, None
     try:
-        if spec.direct:
-            imaging.refuse_direct_elsewhere(road, facts.region)
         regions = pools.replicas_for(spec, road.source, facts.region)
         pinned = None if facts.pool is None else pools.image_of(facts.pool)
         imaged = await imaging.find(azure, spec, road, regions, pinned)

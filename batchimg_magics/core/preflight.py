@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core import galleries
 from batchimg_magics.core.rules import RULES, access
 from batchimg_magics.core.schemas import SEVERITIES
 from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import BudgetError, SpecError
+from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,12 +34,24 @@ def refusal(facts: Facts, findings: Sequence[Finding]) -> BatchImgError:
     broken = [one for one in findings if one.is_error]
     rules = {one.rule for one in broken}
     # What stands alone in the way is told as what it is: the same line can be right with another name or connection.
-    alone = {"road": facts.problem, "pool-name": facts.conflict}.get(next(iter(rules))) if len(broken) == 1 else None
+    alone = _alone(facts, broken[0].rule) if len(broken) == 1 else None
     kind = BudgetError if rules == {"cost"} else SpecError
     hint = "; ".join(one.fix for one in broken if one.fix)
     error = alone or kind("; ".join(one.found for one in broken), hint=hint)
     error.table = table(facts, findings, f"pool {facts.spec.name}")
     return error
+
+
+def _alone(facts: Facts, rule: str) -> BatchImgError | None:
+    match rule:
+        case "road":
+            return facts.problem
+        case "pool-name":
+            return facts.conflict
+        case "gallery":
+            return galleries.not_there(ResourceId.parse(str(facts.spec.gallery)))
+        case _:
+            return None
 
 
 def table(facts: Facts, findings: Sequence[Finding], what: str) -> Table:

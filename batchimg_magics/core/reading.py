@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchimg_magics.core import galleries, imaging, marks, offers, pools, pricing, quotas, roads, vms, waiting
+from batchimg_magics.core import galleries, imaging, marks, offers, pools, pricing, quotas, roads, survey, vms, waiting
 from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.counts import wanted
-from batchimg_magics.core.facts import Facts, is_managed, sources_of
+from batchimg_magics.core.facts import Facts, is_managed, permissions_in, sources_of
 from batchimg_magics.core.roads.prepared import OfVm
 from batchimg_magics.errors import ServiceError, SpecError
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Iterable, Sequence
 
     from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.core.facts import Kind
@@ -101,9 +101,9 @@ async def of_creation(
     road, problem = await _road(azure, spec, yes=yes)
     vm = road.vm if isinstance(road, OfVm) else await vms.find(azure, spec.from_vm) if spec.from_vm else None
     source = road.source if road else await vms.source(azure, vm or {})
-    groups = {ResourceId.parse(source.id).resource_group} if source.id.startswith("/") else set()
+    touched = [source.id, *(disk.id for disk in source.disks)]
     around, parts, image, pool = await waiting.together(
-        _around(reader, spec, groups),
+        _around(reader, spec, touched),
         _parts(reader, spec, source),
         _image_of_pool(reader, spec, road) if pool_named and not spec.from_version else _nothing(),
         reader.read("the pool", pools.read(azure, spec.name), None) if pool_named else _none(),
@@ -131,8 +131,8 @@ async def _road(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[Road | None
 async def of_image(azure: Azure, image_id: str, spec: PoolSpec, *, pool_named: bool, sized: bool) -> Facts:
     """Read what there is to know of a managed image, of an image version, or of a definition's highest version."""
     reader = Reader(azure)
-    groups = {ResourceId.parse(image_id).resource_group}
-    around, image = await waiting.together(_around(reader, spec, groups), _image(reader, image_id))
+    around, found = await waiting.together(_around(reader, spec, [image_id]), _image(reader, image_id))
+    image = {**found, "source": await _source(reader, found)}
     return await _priced(azure, _facts(reader, "image", spec, around | image, pool_named=pool_named, sized=sized))
 
 
@@ -141,7 +141,7 @@ async def of_pool(azure: Azure, pool: Json, spec: PoolSpec) -> Facts:
     reader = Reader(azure)
     image_id = pools.image_of(pool)
     image = _image(reader, image_id) if image_id else _nothing()
-    around, found = await waiting.together(_around(reader, spec, set()), image)
+    around, found = await waiting.together(_around(reader, spec, []), image)
     return await _priced(azure, _facts(reader, "pool", spec, around | found | {"pool": pool}))
 
 
@@ -177,17 +177,30 @@ async def _cost(azure: Azure, pool: Json) -> float | None:
     return (await pricing.of_pool(azure, pool)).cost(counts.dedicated, counts.spot) if counts.total else 0.0
 
 
+async def _source(reader: Reader, found: dict[str, Any]) -> Source | None:
+    """Return what an image that is there is, as a pool would be made from it."""
+    if managed := found.get("managed"):
+        call = roads.image.source(reader.azure, managed)
+    elif (version := found.get("version")) and (definition := found.get("definition")):
+        call = roads.version.source(reader.azure, version, definition)
+    else:
+        return None
+    return await reader.read("what the image was made from", call, None)
+
+
 # -- the account and what is around it -----------------------------------------------------------------------------
 
 
-async def _around(reader: Reader, spec: PoolSpec, groups: set[str]) -> dict[str, Any]:
-    """Read the account, what is offered in its region, what is in use, and what the caller may do."""
+async def _around(reader: Reader, spec: PoolSpec, touched: Iterable[str]) -> dict[str, Any]:
+    """Read the account, what is offered in its region, what is in use, and what the caller may do where it matters."""
     azure = reader.azure
     account = await azure.account()
     region = region_key(str(account["location"]))
     subnet = ResourceId.parse(spec.subnet) if spec.subnet else None
-    scopes = {azure.scope.resource_group, *groups} | ({subnet.resource_group} if subnet else set())
-    names = ("pools", "supported_images", "sizes", "skus", "usages", "snapshots", "network", "permissions")
+    asked = [spec.subnet or "", spec.gallery or "", *spec.identities]
+    ids = [one for one in (str(azure.scope.account_id), *touched, *asked) if one.startswith("/")]
+    groups = {ResourceId.parse(one).group.lower() for one in ids}
+    names = ("pools", "supported_images", "sizes", "skus", "usages", "snapshots", "gallery", "network", "permissions")
     found = await waiting.together(
         reader.read("pools", pools.listed(azure), []),
         reader.read("supported images", offers.supported_images(azure), []),
@@ -195,8 +208,9 @@ async def _around(reader: Reader, spec: PoolSpec, groups: set[str]) -> dict[str,
         reader.read("Compute's VM sizes", _skus(azure, region), []),
         reader.read("Compute's usages", quotas.compute_usages(azure, account), []),
         reader.read("snapshots", _snapshots(azure), []),
+        reader.read("the gallery", reader.at(spec.gallery, _GALLERIES), None) if spec.gallery else _none(),
         _network(reader, subnet) if subnet else _nothing(),
-        _permissions(reader, {group.lower(): group for group in scopes}),
+        _permissions(reader, sorted(groups)),
     )
     parts = dict(zip(names, found, strict=True))
     return {"account": account, **parts, **parts["network"], "network": parts["network"].get("network")}
@@ -231,22 +245,20 @@ async def _network(reader: Reader, subnet: ResourceId) -> dict[str, Any]:
     return {"network": network, "security_group": group}
 
 
-async def _permissions(reader: Reader, groups: dict[str, str]) -> dict[str, list[Json]]:
-    """Read what the caller may do, by resource group."""
+async def _permissions(reader: Reader, groups: Sequence[str]) -> dict[str, list[Json]]:
+    """Read what the caller may do in resource groups, given by their ids."""
 
     async def of_group(group: str) -> list[Json]:
-        where = f"/subscriptions/{reader.azure.scope.subscription}/resourceGroups/{group}"
         found: list[Json] = []
-        url = f"{where}/providers/Microsoft.Authorization/permissions?api-version={_PERMISSIONS}"
+        url = f"{group}/providers/Microsoft.Authorization/permissions?api-version={_PERMISSIONS}"
         while url:
             page = (await reader.azure.get(url)).json()
             found += page["value"]
             url = page.get("nextLink") or ""
         return found
 
-    read = [reader.read(f"permissions in resource group {group}", of_group(group), []) for group in groups.values()]
-    found = await waiting.together(*read)
-    return dict(zip(groups.values(), found, strict=True))
+    read = [reader.read(permissions_in(group), of_group(group), []) for group in groups]
+    return dict(zip(groups, await waiting.together(*read), strict=True))
 
 
 # -- VM and images -------------------------------------------------------------------------------------------------
@@ -308,15 +320,17 @@ async def _highest(reader: Reader, definition_id: str) -> str:
 async def _managed(reader: Reader, image_id: str) -> dict[str, Any]:
     """Read a managed image, what of its sources is gone, and its siblings, which may share them."""
     subscription = f"/subscriptions/{ResourceId.parse(image_id).subscription}"
-    image, siblings = await waiting.together(
+    image, siblings, (elsewhere, unseen) = await waiting.together(
         reader.read("the managed image", reader.at(image_id, _IMAGES), None),
         reader.read("managed images", reader.at(f"{subscription}/providers/Microsoft.Compute/images", _IMAGES), None),
+        survey.other_pools(reader.azure),
     )
     if image is None:
         return {"lost": [] if "the managed image" in reader.unread else [image_id]}
     there = await waiting.together(*(_is_there(reader, one) for one in sources_of(image)))
     lost = [one for one, found in zip(sources_of(image), there, strict=True) if not found]
-    return {"managed": image, "siblings": (siblings or {}).get("value", []), "lost": lost}
+    alike = (siblings or {}).get("value", [])
+    return {"managed": image, "siblings": alike, "lost": lost, "elsewhere": elsewhere, "unseen": unseen}
 
 
 async def _is_there(reader: Reader, resource: str) -> bool:

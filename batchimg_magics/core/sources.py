@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core.azure import dig
+
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Json
 
@@ -40,6 +42,17 @@ class Disk:
         return "OS disk" if self.lun is None else f"data disk, LUN {self.lun}"
 
 
+def plan_of(found: Json, os_disk: Json) -> Json | None:
+    """Return the purchase plan that a VM's or its OS disk's document names; a disk calls its parts as a VM does."""
+    said = dig(found, "plan") or dig(os_disk, "properties", "purchasePlan")
+    return {part: str(said.get(part) or "") for part in ("name", "publisher", "product")} if said else None
+
+
+def controllers_of(os_disk: Json) -> str:
+    """Return the disk controllers that an OS disk says its system boots from, empty where it does not say."""
+    return str(dig(os_disk, "properties", "supportedCapabilities", "diskControllerTypes") or "")
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """What an image is made from, as far as the image goes.
@@ -64,6 +77,10 @@ class Source:
         OS disk first, then data disks by LUN; none where they are not looked at one by one.
     unmanaged
         Disks that are blobs and no resources.
+    plan
+        ``name``, ``publisher`` and ``product`` of the purchase plan of the Marketplace image that it goes back to.
+    controllers
+        Disk controllers that the OS disk says its system boots from, as Azure writes them: ``SCSI, NVMe``.
     """
 
     id: str
@@ -78,6 +95,8 @@ class Source:
     generalized: bool
     disks: tuple[Disk, ...]
     unmanaged: tuple[str, ...]
+    plan: Json | None = None
+    controllers: str = ""
 
     @property
     def name(self) -> str:

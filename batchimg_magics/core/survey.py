@@ -87,27 +87,47 @@ async def _interfaces(azure: Azure, survey: Survey) -> None:
         survey.unseen.append(f"network interfaces ({error.code or error.status_code})")
 
 
+async def other_pools(azure: Azure) -> tuple[list[Json], list[str]]:
+    """Return the pools of all other Batch accounts that the caller sees, and what could not be looked at."""
+    survey = Survey()
+    places = await _subscriptions(azure, survey)
+    await waiting.together(*(_pools_in(one, survey) for one in places))
+    own = str(azure.scope.account_id).lower() + "/"
+    return [pool for pool in survey.pools if not pool["id"].lower().startswith(own)], survey.unseen
+
+
 async def _everybody(azure: Azure, survey: Survey) -> None:
-    subscriptions = [azure.scope.subscription]
+    places = await _subscriptions(azure, survey)
+    await waiting.together(*(_users_in(one, survey) for one in places), *(_pools_in(one, survey) for one in places))
+
+
+async def _subscriptions(azure: Azure, survey: Survey) -> list[Azure]:
+    """Return every subscription that the caller sees, the connection's own first."""
+    own = azure.scope.subscription
     try:
         found = (await azure.get(SUBSCRIPTIONS)).json()["value"]
-        seen = [str(one["subscriptionId"]) for one in found if one.get("state") == "Enabled"]
-        subscriptions += [one for one in seen if one.lower() != azure.scope.subscription.lower()]
     except ServiceError as error:
         survey.unseen.append(f"other subscriptions ({error.code or error.status_code})")
-    await waiting.together(*(_users_in(azure.elsewhere(one), survey) for one in subscriptions))
+        return [azure]
+    seen = [str(one["subscriptionId"]) for one in found if one.get("state") == "Enabled"]
+    return [azure, *(azure.elsewhere(one) for one in seen if one.lower() != own.lower())]
 
 
 async def _users_in(azure: Azure, survey: Survey) -> None:
-    """Read who may use images in one subscription."""
+    """Read the VMs and scale sets of one subscription."""
     within = f"of subscription {azure.scope.subscription}"
-    machines, scale_sets, accounts = await waiting.together(
+    machines, scale_sets = await waiting.together(
         _look(survey, azure, f"VMs {within}", azure.compute.virtual_machines.list_all()),
         _look(survey, azure, f"scale sets {within}", azure.compute.virtual_machine_scale_sets.list_all()),
-        _look(survey, azure, f"Batch accounts {within}", azure.management.batch_account.list()),
     )
     survey.machines += machines
     survey.scale_sets += scale_sets
+
+
+async def _pools_in(azure: Azure, survey: Survey) -> None:
+    """Read the pools of all Batch accounts of one subscription."""
+    what = f"Batch accounts of subscription {azure.scope.subscription}"
+    accounts = await _look(survey, azure, what, azure.management.batch_account.list())
     ids = [ResourceId.parse(account["id"]) for account in accounts]
     own = azure.scope.account_id
     if azure.scope.account and str(own).lower() not in {str(one).lower() for one in ids}:

@@ -101,7 +101,8 @@ def vm_body(vm: Json, source: Source, names: Names, *, size: str, subnet: str, t
     }
     if security := dig(vm, "properties", "securityProfile"):
         props["securityProfile"] = security
-    return {"location": source.region, "tags": tags, "properties": props}
+    plan = {"plan": source.plan} if source.plan else {}
+    return {"location": source.region, "tags": tags, **plan, "properties": props}
 
 
 async def subnet_of(azure: Azure, vm: Json) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import ancestry, machines, waiting
 from batchimg_magics.core.azure import Json, dig, document, region_key
-from batchimg_magics.core.sources import STANDARD, Disk, Source
+from batchimg_magics.core.sources import STANDARD, Disk, Source, controllers_of, plan_of
 from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
@@ -113,6 +113,8 @@ def source_of(vm: Json, os_disk: Json) -> Source:
         generalized=machines.generalized(vm),
         disks=disks,
         unmanaged=unmanaged,
+        plan=plan_of(vm, os_disk),
+        controllers=controllers_of(os_disk),
     )
 
 

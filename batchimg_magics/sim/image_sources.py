@@ -46,6 +46,8 @@ class ImageSource:
         Size of the OS disk, 0 when nothing says.
     data_disks
         LUN and size in GiB of the data disks that every VM of it gets.
+    controllers
+        Disk controllers that its system boots from: SCSI alone, unless the definition says more.
     """
 
     os_type: str
@@ -59,6 +61,7 @@ class ImageSource:
     exact: str = ""
     os_disk_gib: int = 0
     data_disks: tuple[tuple[int, int], ...] = ()
+    controllers: frozenset[str] = frozenset({"scsi"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,14 @@ def _of_gallery(world: World, version: Item, definition: Item, now: float, regio
         version.doc["name"],
         int((storage.get("osDiskImage") or {}).get("sizeInGB") or 0),
         tuple((int(one["lun"]), int(one.get("sizeInGB") or 0)) for one in storage.get("dataDiskImages") or []),
+        _controllers(kind),
     )
+
+
+def _controllers(kind: dict[str, Any]) -> frozenset[str]:
+    """Return the disk controllers that a definition's features name, in lower case."""
+    said = [str(one.get("value")) for one in kind.get("features") or [] if one.get("name") == "DiskControllerTypes"]
+    return frozenset(word.strip().lower() for one in said for word in one.split(",")) or frozenset({"scsi"})
 
 
 def _sound(image: Item) -> bool:

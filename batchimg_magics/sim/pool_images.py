@@ -148,4 +148,13 @@ def _untrusted_size(size: Size, _: ImageSource, security: str) -> str | None:
     return f"The VM size '{size.name}' does not support security type 'TrustedLaunch'."
 
 
-_RULES = (_wrong_generation, _wrong_architecture, _wrong_security, _untrusted_size)
+def _wrong_controller(size: Size, source: ImageSource, _: str) -> str | None:
+    if source.controllers & {one.lower() for one in size.controllers}:
+        return None
+    return (
+        f"The VM size '{size.name}' cannot boot with OS image or disk. Please check that disk controller types"
+        " supported by the OS image or disk is one of the supported disk controller types for the VM size."
+    )
+
+
+_RULES = (_wrong_generation, _wrong_architecture, _wrong_security, _untrusted_size, _wrong_controller)

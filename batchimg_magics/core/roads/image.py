@@ -9,14 +9,14 @@ from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.parts import Parts
 from batchimg_magics.core.roads.road import Road, Trip, Way
 from batchimg_magics.core.sources import STANDARD, Disk, Source
-from batchimg_magics.errors import NotFoundError, SpecError
+from batchimg_magics.errors import NotFoundError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.spec import PoolSpec
 
-__all__ = ["find"]
+__all__ = ["find", "source"]
 
 
 class _Image(Road):
@@ -31,8 +31,8 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
 
     Raises
     ------
-    NotFoundError, SpecError
-        It is not there, or its system was not deprovisioned.
+    NotFoundError
+        It is not there.
     """
     target = ResourceId.parse(str(spec.from_image))
     found = await managed_images.read(azure, target)
@@ -42,18 +42,14 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
             hint="`az image list --query [].id` lists them",
             status_code=404,
         )
-    os_disk = dig(found, "properties", "storageProfile", "osDisk") or {}
-    if os_disk.get("osState") != "Generalized":
-        raise SpecError(
-            f"managed image {target.name!r} is of a system that is {os_disk.get('osState') or 'not known'}",
-            hint="Batch takes generalized images only: make the image of a VM that was deprovisioned",
-        )
-    road = _Image(await _source(azure, found, os_disk))
+    road = _Image(await source(azure, found))
     road.pinned = road.source.id if spec.direct else ""
     return road
 
 
-async def _source(azure: Azure, found: Json, os_disk: Json) -> Source:
+async def source(azure: Azure, found: Json) -> Source:
+    """Read off a managed image's document, and those of what it was made from, what it is."""
+    os_disk = dig(found, "properties", "storageProfile", "osDisk") or {}
     data = dig(found, "properties", "storageProfile", "dataDisks") or []
     return Source(
         id=found["id"],
@@ -66,7 +62,7 @@ async def _source(azure: Azure, found: Json, os_disk: Json) -> Source:
         security_type=STANDARD,
         uefi=None,
         marketplace=await ancestry.marketplace(azure, found["id"]),
-        generalized=True,
+        generalized=os_disk.get("osState") == "Generalized",
         disks=(_disk(os_disk), *(_disk(disk) for disk in data)),
         unmanaged=(),
     )

@@ -8,7 +8,7 @@ from batchimg_magics.core import ancestry, waiting
 from batchimg_magics.core.azure import dig, document, region_key
 from batchimg_magics.core.parts import Part, Parts
 from batchimg_magics.core.roads.road import Road, Trip, Way
-from batchimg_magics.core.sources import STANDARD, Disk, Source
+from batchimg_magics.core.sources import STANDARD, Disk, Source, controllers_of, plan_of
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -64,6 +64,8 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
             generalized=spec.generalized,
             disks=tuple(disks),
             unmanaged=(),
+            plan=plan_of({}, found[0]),
+            controllers=controllers_of(found[0]),
         )
     )
 

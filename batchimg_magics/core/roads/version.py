@@ -9,14 +9,14 @@ from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.parts import Parts
 from batchimg_magics.core.roads.road import Road, Trip, Way
 from batchimg_magics.core.sources import Source
-from batchimg_magics.errors import NotFoundError, SpecError
+from batchimg_magics.errors import NotFoundError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.spec import PoolSpec
 
-__all__ = ["find"]
+__all__ = ["find", "source"]
 
 
 class _Version(Road):
@@ -31,8 +31,8 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
 
     Raises
     ------
-    NotFoundError, SpecError
-        It is not there, or its definition says that its systems are not deprovisioned.
+    NotFoundError
+        It is not there.
     """
     target = ResourceId.parse(str(spec.from_version))
     parent = ResourceId(target.subscription, target.resource_group, target.provider, target.path[:-1])
@@ -44,30 +44,28 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
             hint="`%batchimg images` lists what there is in this subscription",
             status_code=404,
         )
-    props = definition["properties"]
-    if props.get("osState") != "Generalized":
-        raise SpecError(
-            f"image definition {parent.name!r} is for systems that are {props.get('osState')}",
-            hint="Batch takes generalized images only: make a version of a system that was deprovisioned",
-        )
-    road = _Version(
-        Source(
-            id=version["id"],
-            unique_id=str(dig(version, "properties", "publishingProfile", "publishedDate") or ""),
-            region=region_key(version["location"]),
-            os_type=str(props["osType"]),
-            generation=str(props.get("hyperVGeneration") or "V1"),
-            architecture=str(props.get("architecture") or "x64"),
-            security_type=galleries.security_of(definition),
-            uefi=None,
-            marketplace=await ancestry.marketplace(azure, version["id"]),
-            generalized=True,
-            disks=(),
-            unmanaged=(),
-        )
-    )
+    road = _Version(await source(azure, version, definition))
     road.pinned = road.source.id
     if target.subscription.lower() != azure.scope.subscription.lower():
         # Source: FACTS 2: the gallery documents allow it, the SDK's text does not.
         road.warning = "it is in another subscription: if the pool is refused, copy the version into this one"
     return road
+
+
+async def source(azure: Azure, version: Json, definition: Json) -> Source:
+    """Read off a gallery image version's document, its definition's, and those of what it was made from, what it is."""
+    props = definition["properties"]
+    return Source(
+        id=version["id"],
+        unique_id=str(dig(version, "properties", "publishingProfile", "publishedDate") or ""),
+        region=region_key(version["location"]),
+        os_type=str(props["osType"]),
+        generation=str(props.get("hyperVGeneration") or "V1"),
+        architecture=str(props.get("architecture") or "x64"),
+        security_type=galleries.security_of(definition),
+        uefi=None,
+        marketplace=await ancestry.marketplace(azure, version["id"]),
+        generalized=props.get("osState") == "Generalized",
+        disks=(),
+        unmanaged=(),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.facts import permissions_in
 from batchimg_magics.core.rules import sources
 from batchimg_magics.core.rules.rule import Verdict, broken, doubtful, kept, rule, unknown
 from batchimg_magics.resource_ids import ResourceId
@@ -37,7 +38,10 @@ _LOOK = (
     ),
     f"{_NETWORK}/networkInterfaces/read",
 )
-_WRITE = tuple(f"{_COMPUTE}/{kind}/write" for kind in ("galleries", "galleries/images", "galleries/images/versions"))
+_IN_GALLERY = tuple(f"{_COMPUTE}/{kind}/write" for kind in ("galleries/images", "galleries/images/versions"))
+#: The account's own gallery is made where it is missing; one that the researcher has is only read.
+_OWN_GALLERY = (f"{_COMPUTE}/galleries/write",)
+_ADOPT = tuple(f"{_COMPUTE}/{kind}/read" for kind in ("galleries", "galleries/images", "galleries/images/versions"))
 #: The least that Batch and Compute want of who makes something of a disk.
 _DISK_ACCESS = f"{_COMPUTE}/disks/beginGetAccess/action"
 _DEPROVISION = tuple(f"{_COMPUTE}/virtualMachines/{verb}/action" for verb in ("runCommand", "deallocate", "generalize"))
@@ -69,35 +73,39 @@ _OFFERS = (
 
 
 def needed(facts: Facts) -> dict[str, list[str]]:
-    """Return resource group to the actions that the work takes there."""
-    home = facts.scope.resource_group
-    found: dict[str, list[str]] = {home: [*_POOL]}
-    for where, actions in _work(facts):
-        group = _group_of(where) if where else home
-        known = next((name for name in found if name.lower() == group.lower()), group)
-        listed = found.setdefault(known, [])
+    """Return id of a resource group, in lower case, to the actions that the work takes there."""
+    home = str(facts.scope.account_id)
+    found: dict[str, list[str]] = {}
+    for where, actions in [(home, _POOL), *_work(facts)]:
+        listed = found.setdefault(ResourceId.parse(where or home).group.lower(), [])
         listed += [action for action in actions if action not in listed]
     return found
 
 
 def _work(facts: Facts) -> Iterator[tuple[str, Iterable[str]]]:
     """Yield the ids of what is worked with, empty for the account's resource group, and the actions that it takes."""
-    spec, source = facts.spec, facts.source
-    if source is not None:
+    spec = facts.spec
+    if facts.source is not None:
         yield "", _LOOK
     if facts.making:
-        yield "", _WRITE
+        yield spec.gallery or "", (*_IN_GALLERY, *(_ADOPT if spec.gallery else _OWN_GALLERY))
     if spec.direct or spec.via == "managed-image":
         yield "", (f"{_COMPUTE}/images/write",)
-    if facts.vm is not None:
-        yield from _work_on_vm(facts, facts.vm)
-    elif facts.image_id:
-        kind = ResourceId.parse(facts.image_id).path
-        yield facts.image_id, (f"{_COMPUTE}/{'/'.join(word for word, _ in kind)}/read", _DISK_ACCESS)
-    elif source is not None and source.disks:
-        yield source.id, (f"{_COMPUTE}/snapshots/read", f"{_COMPUTE}/snapshots/beginGetAccess/action")
+    yield from _work_on_vm(facts, facts.vm) if facts.vm is not None else _work_on_image(facts)
     if spec.subnet:
         yield spec.subnet, (f"{_NETWORK}/virtualNetworks/read", f"{_NETWORK}/virtualNetworks/subnets/join/action")
+    for identity in spec.identities:
+        yield identity, ("Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",)
+
+
+def _work_on_image(facts: Facts) -> Iterator[tuple[str, Iterable[str]]]:
+    if facts.image_id:
+        kind = ResourceId.parse(facts.image_id).path
+        yield facts.image_id, (f"{_COMPUTE}/{'/'.join(word for word, _ in kind)}/read", _DISK_ACCESS)
+        return
+    for disk in facts.source.disks if facts.source else ():
+        if disk.id.startswith("/"):
+            yield disk.id, (f"{_COMPUTE}/snapshots/read", f"{_COMPUTE}/snapshots/beginGetAccess/action")
 
 
 def _work_on_vm(facts: Facts, vm: Json) -> Iterator[tuple[str, Iterable[str]]]:
@@ -114,13 +122,10 @@ def _work_on_vm(facts: Facts, vm: Json) -> Iterator[tuple[str, Iterable[str]]]:
     yield facts.subnet or key, (f"{_NETWORK}/virtualNetworks/subnets/join/action",)
 
 
-def _group_of(resource: str) -> str:
-    return ResourceId.parse(resource).resource_group
-
-
 def role(facts: Facts) -> dict[str, Any]:
     """Return the smallest role that is enough, as `az role definition create` takes it."""
-    actions = {action for listed in needed(facts).values() for action in listed} | {*_AWAY, *_LOOK, *_OFFERS}
+    work = needed(facts)
+    actions = {action for listed in work.values() for action in listed} | {*_AWAY, *_LOOK, *_OFFERS}
     return {
         "Name": ROLE,
         "IsCustom": True,
@@ -129,7 +134,7 @@ def role(facts: Facts) -> dict[str, Any]:
         "NotActions": [],
         "DataActions": [],
         "NotDataActions": [],
-        "AssignableScopes": [f"/subscriptions/{facts.scope.subscription}"],
+        "AssignableScopes": sorted({"/".join(group.split("/")[:3]) for group in work}),
     }
 
 
@@ -150,18 +155,23 @@ def _named(action: str, patterns: Iterable[str]) -> bool:
 def permissions(facts: Facts) -> Found:
     """The caller may do everything that the work takes."""
     found: list[Verdict] = []
-    for group, actions in needed(facts).items():
-        if why := facts.unread.get(f"permissions in resource group {group}"):
-            found.append(unknown(f"could not read permissions in resource group {group} ({why})", _HOW))
-            continue
-        may = facts.permissions.get(group, [])
-        if missing := [action for action in actions if not allowed(may, action)]:
-            found.append(broken(f"in resource group {group} you may not: {', '.join(missing)}", _HOW))
-    home = facts.scope.resource_group
+    work, home = needed(facts), facts.scope.account_id.group.lower()
+    for group, actions in work.items():
+        if why := facts.unread.get(permissions_in(group)):
+            found.append(unknown(f"could not read permissions in {_words(facts, group)} ({why})", _HOW))
+        elif missing := [action for action in actions if not allowed(facts.permissions.get(group, []), action)]:
+            found.append(broken(f"in {_words(facts, group)} you may not: {', '.join(missing)}", _HOW))
     away = [action for action in _AWAY if not allowed(facts.permissions.get(home, []), action)]
     if not found and away:
-        return doubtful(f"what is made in resource group {home} you may not delete: {', '.join(away)}", _HOW)
-    return found or kept(f"you may do all of it in {', '.join(needed(facts))}")
+        return doubtful(f"what is made in {_words(facts, home)} you may not delete: {', '.join(away)}", _HOW)
+    return found or kept(f"you may do all of it in {', '.join(_words(facts, group) for group in work)}")
+
+
+def _words(facts: Facts, group: str) -> str:
+    """Return what a resource group is called: with its subscription where that is not the account's."""
+    _, _, subscription, _, name = group.split("/")
+    home = subscription == facts.scope.subscription.lower()
+    return f"resource group {name}" if home else f"resource group {name} of subscription {subscription}"
 
 
 _HOW = (

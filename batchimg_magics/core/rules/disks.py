@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import dig
-from batchimg_magics.core.rules import sources
-from batchimg_magics.core.rules.rule import broken, doubtful, kept, noted, rule
+from batchimg_magics.core.rules import fixes, sources
+from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown, unseen
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -40,8 +40,11 @@ def managed_disks(facts: Facts) -> Found:
             f"convert it: `az vm convert --ids {source.id}`",
         )
     if facts.lost:
-        gone = ", ".join(ResourceId.parse(one).name for one in facts.lost)
-        return broken(f"disks of VM {source.name!r} are gone: {gone}", f"`az vm disk detach` them from {source.id}")
+        gone = [ResourceId.parse(one).name for one in facts.lost]
+        detach = "; ".join(
+            f"`az vm disk detach --vm-name {source.name} {fixes.inside(source.id)} --name {one}`" for one in gone
+        )
+        return broken(f"disks of VM {source.name!r} are gone: {', '.join(gone)}", detach)
     return kept(f"{len(source.disks)} managed disks")
 
 
@@ -61,7 +64,7 @@ def source_disks(facts: Facts) -> Found:
     found += [
         broken(
             f"{disk['name']} is {kind}: an image version cannot be made from it",
-            f"copy it to a Premium_LRS disk, or `az disk update --ids {disk['id']} --sku Premium_LRS`",
+            "copy what is on it to a Premium_LRS or StandardSSD_LRS disk, and attach that one in its place",
         )
         for disk in facts.disks
         if (kind := _NO_FULL_SNAPSHOT.get(str(dig(disk, "sku", "name")).lower()))
@@ -73,11 +76,11 @@ def source_disks(facts: Facts) -> Found:
 def data_disk_size(facts: Facts) -> Found:
     """No data disk is larger than 1 TiB, the limit of image versions."""
     system = facts.system
-    if facts.vm is None or system is None or not system.data_disks:
+    if facts.kind not in ("vm", "disks") or system is None or not system.data_disks:
         return None
     large = [f"LUN {lun} has {gib} GiB" for lun, gib in system.data_disks if (gib or 0) > LARGEST_DATA_DISK_GIB]
     if not large:
-        return kept("the largest has " + f"{max(gib or 0 for _, gib in system.data_disks)} GiB")
+        return kept(f"the largest has {max(gib or 0 for _, gib in system.data_disks)} GiB")
     return doubtful(", ".join(large), "copy what nodes need to a smaller disk, or let nodes mount it from storage")
 
 
@@ -89,7 +92,7 @@ def data_disks(facts: Facts) -> Found:
         return None
     luns = [lun for lun, _ in system.data_disks]
     snippet = _WINDOWS if system.os_type.lower() == "windows" else _LINUX.format(luns=" ".join(map(str, luns)))
-    return noted(
+    return kept(
         f"every node gets data disks at LUN {', '.join(map(str, luns))}; they are not mounted there",
         f"mount them in the start task, as an administrator: {snippet}",
     )
@@ -99,12 +102,15 @@ def data_disks(facts: Facts) -> Found:
 def data_disk_count(facts: Facts) -> Found:
     """The VM size takes as many data disks as the image has."""
     system, most = facts.system, facts.can.get("MaxDataDiskCount")
-    if system is None or not system.data_disks or most is None:
+    if facts.size is None or system is None or not system.data_disks:
         return None
+    if most is None:
+        return unknown(f"Azure does not say how many data disks {facts.spec.vm_size} takes", "make a node or two first")
     size, count = facts.spec.vm_size, len(system.data_disks)
     if count <= int(most):
         return kept(f"{count} of at most {most}")
-    return broken(f"the image has {count} data disks, and {size} takes {most}", "choose a larger --vm-size")
+    larger = facts.like(lambda can: int(can.get("MaxDataDiskCount", 0)) >= count)
+    return broken(f"the image has {count} data disks, and {size} takes {most}", f"--vm-size: {larger}")
 
 
 @rule("os-disk-size", "error", sources.GALLERY_POOL)
@@ -122,16 +128,18 @@ def os_disk_size(facts: Facts) -> Found:
 @rule("os-disk-encryption", "error", sources.DOCUMENT, needs=("disks",))
 def os_disk_encryption(facts: Facts) -> Found:
     """The OS disk is not encrypted."""
-    disk = facts.os_disk
-    if facts.vm is None or disk is None:
+    if facts.source is None:
         return None
+    if (disk := facts.os_disk) is None:
+        return None if facts.vm is not None else unseen(facts, "whether its OS disk was encrypted")
     found: list[Verdict] = []
-    if _encrypted_inside(facts.vm, disk):
+    kind = "disk" if facts.vm else "snapshot"
+    if _encrypted_inside(facts.vm or {}, disk):
+        off = f"`az vm encryption disable --ids {facts.vm['id']} --volume-type all`; " if facts.vm else ""
         found.append(
             broken(
                 f"{disk['name']} is encrypted from inside by Azure Disk Encryption: nodes could not start from it",
-                f"`az vm encryption disable --ids {facts.vm['id']} --volume-type all`; on Linux an OS disk stays "
-                "encrypted: prepare another VM",
+                f"{off}on Linux an OS disk stays encrypted: prepare another VM",
             )
         )
     keys = str(dig(disk, "properties", "encryption", "type") or "")
@@ -140,11 +148,11 @@ def os_disk_encryption(facts: Facts) -> Found:
         found.append(
             doubtful(
                 f"{disk['name']} is encrypted with the key of disk encryption set {of}; its gallery copies are not",
-                f"`az disk update --ids {disk['id']} --encryption-type EncryptionAtRestWithPlatformKey`, if you may",
+                f"`az {kind} update --ids {disk['id']} --encryption-type EncryptionAtRestWithPlatformKey`, if you may",
             )
         )
     if dig(facts.vm, "properties", "securityProfile", "encryptionAtHost"):
-        found.append(noted("the VM has encryption at host: that is the VM's and not the disk's, nodes are without it"))
+        found.append(kept("the VM has encryption at host: that is the VM's and not the disk's, nodes are without it"))
     return found or kept("only by the platform, as every disk")
 
 

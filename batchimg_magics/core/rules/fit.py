@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core import managed_images, offers, pools
 from batchimg_magics.core.azure import dig
 from batchimg_magics.core.rules import sources
-from batchimg_magics.core.rules.rule import broken, doubtful, kept, noted, rule
+from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown
 from batchimg_magics.core.rules.system import until
 from batchimg_magics.errors import SpecError
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 SLOTS_PER_CORE, MOST_SLOTS = 4, 256
 #: Security types of a definition whose VMs have to be of that type; `...Supported` ones may be.
 _DEMANDING = {"trustedlaunch": "TrustedLaunch", "confidentialvm": "ConfidentialVM"}
+
+
+_TRY = "make a node or two first"
 
 
 @rule("vm-size", "error", sources.LIFECYCLE, needs=("Batch's VM sizes",))
@@ -71,8 +74,10 @@ def vm_size_restrictions(facts: Facts) -> Found:
 def generation(facts: Facts) -> Found:
     """The VM size boots the image's Hyper-V generation."""
     system, takes = facts.system, facts.can.get("HyperVGenerations")
-    if system is None or not takes:
+    if system is None or facts.size is None:
         return None
+    if not takes:
+        return unknown(f"Azure does not say which generations {facts.spec.vm_size} takes", _TRY)
     if system.generation in takes.split(","):
         return kept(f"{system.generation}, as {facts.spec.vm_size} takes it")
     return broken(
@@ -85,8 +90,10 @@ def generation(facts: Facts) -> Found:
 def architecture(facts: Facts) -> Found:
     """The VM size's processor is of the image's architecture."""
     system, has = facts.system, facts.can.get("CpuArchitectureType")
-    if system is None or not has:
+    if system is None or facts.size is None:
         return None
+    if not has:
+        return unknown(f"Azure does not say which architecture {facts.spec.vm_size} is", _TRY)
     if system.architecture.lower() == has.lower():
         return kept(f"{has} both")
     return broken(
@@ -118,7 +125,7 @@ def security_type(facts: Facts) -> Found:
     if found:
         return found
     if demanded:
-        return noted(f"{demanded}: so will every node be", "make a node or two first: nobody recorded such a pool")
+        return kept(f"{demanded}: so will every node be", "make a node or two first: nobody recorded such a pool")
     return kept(system.security_type)
 
 
@@ -153,13 +160,16 @@ _ANEW = "a pool's security profile cannot be mended while it has nodes: make the
 def disk_controller(facts: Facts) -> Found:
     """The image can boot from the disk controller that the VM size has."""
     has = facts.can.get("DiskControllerTypes", "")
-    if facts.size is None or not has:
+    if facts.size is None:
         return None
+    if not has:
+        return kept("SCSI: the size names no controller")  # as sizes from before NVMe do
     if "SCSI" in has:
         return kept(f"{facts.spec.vm_size} has {has}")
     features = dig(facts.definition, "properties", "features") or []
-    said = [str(one.get("value")) for one in features if one.get("name") == "DiskControllerTypes"]
-    takes = str(dig(facts.os_disk, "properties", "supportedCapabilities", "diskControllerTypes") or ", ".join(said))
+    said = ", ".join(str(one.get("value")) for one in features if one.get("name") == "DiskControllerTypes")
+    # What is in a definition stays there: it decides where there is one, the disk where one is to be made.
+    takes = said if facts.definition is not None or facts.source is None else facts.source.controllers
     if has in takes:
         return kept(f"{has}, as {facts.spec.vm_size} has it")
     says = f"takes {takes}" if takes else "does not say that it takes it"

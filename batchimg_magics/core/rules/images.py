@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import pools, sizing
+from batchimg_magics.core import galleries, pools, sizing
 from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.counts import wanted
 from batchimg_magics.core.facts import is_managed, sources_of
-from batchimg_magics.core.rules import sources
-from batchimg_magics.core.rules.rule import broken, doubtful, kept, noted, rule
+from batchimg_magics.core.rules import fixes, sources
+from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown
 from batchimg_magics.core.rules.system import until
 from batchimg_magics.resource_ids import ResourceId, same
 
@@ -27,7 +27,7 @@ MOST_DEDICATED, DEDICATED_BY_QUOTA_PAGE, MOST_SPOT = 2500, 2000, 1000
 @rule("region", "error", sources.DOCUMENT)
 def region(facts: Facts) -> Found:
     """The image is in the account's subscription and region, or in a gallery that reaches it."""
-    if facts.source is not None and facts.making:
+    if facts.source is not None and (facts.making or facts.kind in ("vm", "disks")):
         return _of_source(facts, facts.source)
     if facts.managed is None:
         return None if facts.definition is None else _of_gallery(facts, str(facts.definition["id"]))
@@ -49,9 +49,14 @@ def _of_source(facts: Facts, source: Source) -> Found:
             f"{source.what} is in subscription {subscription}, the Batch account in {facts.scope.subscription}",
             "it works within one tenant, with permissions in both: `permissions` tells",
         )
+    if source.region != facts.region and facts.spec.direct:
+        return broken(
+            f"--direct: the image would be in {source.region}, and the Batch account is in {facts.region}",
+            "leave out --direct: a gallery version is copied into the account's region",
+        )
     if source.region != facts.region:
         where = f"{source.what} is in {source.region}, the account in {facts.region}"
-        return noted(f"{where}: the image version gets replicas in both")
+        return kept(f"{where}: the image version gets replicas in both")
     return kept(f"{source.what} is in {source.region}, as the Batch account")
 
 
@@ -65,6 +70,18 @@ def _of_gallery(facts: Facts, definition: str) -> Found:
     )
 
 
+@rule("gallery", "error", sources.GALLERY, needs=("the gallery",))
+def gallery(facts: Facts) -> Found:
+    """The gallery that was named for the image is there."""
+    if not facts.spec.gallery or not facts.making:
+        return None
+    where = ResourceId.parse(facts.spec.gallery)
+    if facts.gallery is None:
+        missing = galleries.not_there(where)
+        return broken(missing.message, missing.hint)
+    return kept(f"{where.name} is there")
+
+
 @rule(
     "image-exists", "error", sources.DOCUMENT, needs=("the image definition", "the image version", "the managed image")
 )
@@ -75,11 +92,14 @@ def image_exists(facts: Facts) -> Found:
     if facts.lost:
         gone = ", ".join("/".join(name for _, name in ResourceId.parse(one).path) for one in facts.lost)
         return broken(
-            f"gone: {gone}; the next resize would end with AllocationFailed", "make a new image, and a new pool"
+            f"the image is gone: {gone}; the next resize would end with AllocationFailed",
+            f"make a new image, and a new pool: {fixes.anew(facts)}",
         )
     state = str(dig(facts.managed or facts.version, "properties", "provisioningState") or "")
     if state in ("Failed", "Canceled"):
-        return broken(f"making it ended with {state}", "`%batchimg delete POOL --image`, then make it again")
+        return broken(
+            f"making the image ended with {state}", f"`%batchimg delete {facts.image_id}`, then make it again"
+        )
     return kept("it is there")
 
 
@@ -95,7 +115,7 @@ def image_source(facts: Facts) -> Found:
     if not other and not vm:
         return kept("made from snapshots")
     what = f"VM {ResourceId.parse(vm).name}" if vm else "a VHD" if "blobUri" in other else "a disk"
-    return doubtful(f"made from {what}", "make an image from snapshots: `%batchimg create POOL --from-vm VM`")
+    return doubtful(f"made from {what}", f"make an image from snapshots: {fixes.anew(facts)}")
 
 
 @rule("replicas", "error", sources.GALLERY_POOL, needs=("the image version", "image versions"))
@@ -113,7 +133,8 @@ def _there(facts: Facts, version: Json, nodes: int, needed: int) -> Found:
     profile, where = dig(version, "properties", "publishingProfile") or {}, facts.region
     targets = {region_key(str(one["name"])): one for one in profile.get("targetRegions") or []}
     if where not in targets:
-        return broken(f"it has none in {where}, only in {', '.join(targets) or 'no region'}", _more(facts, needed))
+        elsewhere = ", ".join(targets) or "no region"
+        return broken(f"the image version has no replicas in {where}, only in {elsewhere}", _more(facts, needed))
     state = _state(version, where)
     if state == "Failed":
         fix = "`%batchimg create` with the line that made it repairs the region"
@@ -132,7 +153,7 @@ def _planned(facts: Facts, nodes: int, needed: int) -> Found:
     if asked is not None and asked < needed:
         return doubtful(_few(facts.region, asked, nodes), f"--replicas {facts.region}={needed}, or leave it out")
     if facts.version is not None and _state(facts.version, facts.region) == "Failed":
-        return noted(f"replication into {facts.region} failed, and is repaired on the way")
+        return kept(f"replication into {facts.region} failed, and is repaired on the way")
     return kept(f"{asked or needed} in {facts.region} for {nodes} nodes")
 
 
@@ -142,12 +163,18 @@ def _few(where: str, count: int, nodes: int) -> str:
 
 
 def _more(facts: Facts, needed: int) -> str:
-    where = ResourceId.parse(facts.image_id)
-    names = dict(where.path)
+    names = dict(ResourceId.parse(facts.image_id).path)
+    profile = dig(facts.version, "properties", "publishingProfile") or {}
+    # The command says all regions that there are to be: those that are left out would be deleted.
+    regions = {
+        region_key(str(one["name"])): int(one.get("regionalReplicaCount") or profile.get("replicaCount") or 1)
+        for one in profile.get("targetRegions") or []
+    }
+    regions |= {facts.region: needed}
     return (
-        f"`az sig image-version update --resource-group {where.resource_group} --gallery-name {names['galleries']} "
+        f"`az sig image-version update {fixes.inside(facts.image_id)} --gallery-name {names['galleries']} "
         f"--gallery-image-definition {names['images']} --gallery-image-version {names['versions']} "
-        f"--target-regions {facts.region}={needed}` (name the regions that are to stay, too)"
+        f"--target-regions {' '.join(f'{name}={count}' for name, count in regions.items())}`"
     )
 
 
@@ -164,7 +191,9 @@ def replication_mode(facts: Facts) -> Found:
         return None
     mode = str(dig(facts.version, "properties", "publishingProfile", "replicationMode") or "Full")
     return (
-        kept(mode) if mode == "Full" else broken(f"it is {mode}", "make a full version: leave --replication-mode out")
+        kept(mode)
+        if mode == "Full"
+        else broken(f"the image version is a {mode} copy", f"make a full version: {fixes.anew(facts)}")
     )
 
 
@@ -174,7 +203,11 @@ def version_end_of_life(facts: Facts) -> Found:
     if facts.version is None:
         return None
     ends = dig(facts.version, "properties", "publishingProfile", "endOfLifeDate")
-    return until(facts, str(ends), "its life", "make a new version of it") if ends else kept("no end is named")
+    return (
+        until(facts, str(ends), "its life", f"make a new version: {fixes.anew(facts)}")
+        if ends
+        else kept("no end is named")
+    )
 
 
 @rule("image-shared", "warning", sources.DOCUMENT, needs=("pools",))
@@ -183,8 +216,8 @@ def image_shared(facts: Facts) -> Found:
     if not facts.image_id or (facts.managed is not None and facts.making):
         return None
     if facts.managed is not None:
-        names = [one["name"] for one in _sharing(facts, facts.managed)]
-        advice = "make an image of its own for each pool: `%batchimg create POOL --from-vm VM`"
+        names = [_name(facts, one) for one in _sharing(facts, facts.managed)]
+        advice = f"make an image of its own for each pool: {fixes.anew(facts)}"
         return (
             doubtful(f"its image or a snapshot under it serves {', '.join(names)}", advice)
             if names
@@ -193,21 +226,27 @@ def image_shared(facts: Facts) -> Found:
     names = pools.users(facts.others, facts.image_id)
     # What shares a gallery image shares no limit: its replicas serve all.
     return (
-        noted(f"it serves {', '.join(names)} too; count all their nodes for its replicas")
+        kept(f"it serves {', '.join(names)} too; count all their nodes for its replicas")
         if names
         else kept("no other pool uses it")
     )
 
 
+def _name(facts: Facts, pool: Json) -> str:
+    """Return what a pool is called: with its account where that is another one."""
+    (_, account), (_, name) = ResourceId.parse(pool["id"]).path
+    return name if account.lower() == facts.scope.account.lower() else f"{account}/{name}"
+
+
 def _sharing(facts: Facts, image: Json) -> list[Json]:
-    """Return the other pools made straight from a managed image, or from one that shares a snapshot with it."""
+    """Return the other pools, of whatever account, made straight from a managed image or from one of its snapshots."""
     mine = {str(image["id"]).lower(), *(one.lower() for one in sources_of(image))}
     same_source = [
         one["id"] for one in facts.siblings if mine & {str(one["id"]).lower(), *map(str.lower, sources_of(one))}
     ]
     return [
         pool
-        for pool in facts.others
+        for pool in (*facts.others, *facts.elsewhere)
         if (found := pools.image_of(pool)) and is_managed(found) and any(same(found, one) for one in same_source)
     ]
 
@@ -224,9 +263,11 @@ def managed_image_limit(facts: Facts) -> Found:
     fix = "make a gallery image of it, whose pools have no such limit"
     if dedicated > MOST_DEDICATED or spot > MOST_SPOT:
         return broken(f"{said}: more than {MOST_DEDICATED} and {MOST_SPOT}", fix)
+    if facts.unseen:
+        return unknown(f"{said}; could not look at {', '.join(facts.unseen)}", fix)
     if dedicated > DEDICATED_BY_QUOTA_PAGE:
         return doubtful(f"{said}: Microsoft's page of quotas says {DEDICATED_BY_QUOTA_PAGE} dedicated nodes", fix)
-    nat = dig(facts.pool, "properties", "networkConfiguration", "endpointConfiguration", "inboundNatPools")
-    if nat:
+    there = dig(facts.pool, "properties", "networkConfiguration", "endpointConfiguration", "inboundNatPools")
+    if there or facts.spec.login_ports:
         return doubtful(f"{said}; inbound NAT pools lower the limits, by how much nobody says", fix)
     return kept(said)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.counts import present
-from batchimg_magics.core.rules import sources
-from batchimg_magics.core.rules.rule import broken, doubtful, kept, noted, rule
+from batchimg_magics.core.rules import fixes, sources
+from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 #: Addresses of a subnet that Azure keeps for itself. Source: Azure virtual network documents.
 RESERVED = 5
+#: Priorities that rules of a network security group may have. Source: Microsoft.Network, SecurityRule.
+FIRST_PRIORITY, LAST_PRIORITY = 100, 4096
 _NEEDS = ("the virtual network",)
 
 
@@ -32,7 +34,7 @@ def subnet(facts: Facts) -> Found:
     if not facts.spec.subnet:
         return None
     if _subnet(facts) is None:
-        return broken(f"there is no subnet {facts.spec.subnet}", "`az network vnet subnet list` shows what there is")
+        return broken(f"there is no subnet {facts.spec.subnet}", _list_of(facts.spec.subnet))
     where = region_key(str(dig(facts.network, "location")))
     home = ResourceId.parse(facts.spec.subnet).subscription
     if where != facts.region or home.lower() != facts.scope.subscription.lower():
@@ -61,7 +63,7 @@ def subnet_addresses(facts: Facts) -> Found:
     if nodes <= free:
         return kept(f"{free} of {total} addresses are free, for {nodes} nodes")
     return broken(
-        f"{free} of {total} addresses are free, and there will be {nodes} nodes",
+        f"the subnet has {free} of {total} addresses free, and there will be {nodes} nodes",
         "a larger --subnet, or fewer nodes: a pool gets as many as there are addresses, and a resize error",
     )
 
@@ -82,9 +84,9 @@ def subnet_reach(facts: Facts) -> Found:
         group = str(dig(facts.security_group, "name"))
         return doubtful(
             f"rule {denying.get('name')} of network security group {group} denies the way out to {goal}, port 443",
-            f"`az network nsg rule create --ids {dig(facts.security_group, 'id')} --name batch --direction Outbound "
-            f"--priority 100 --access Allow --protocol Tcp --destination-address-prefixes {goal} "
-            "--destination-port-ranges 443`",
+            f"`az network nsg rule create {fixes.inside(str(dig(facts.security_group, 'id')))} --nsg-name {group} "
+            f"--name batch-out --direction Outbound --priority {_before(facts.security_group, denying)} --access Allow "
+            f"--protocol Tcp --destination-address-prefixes {goal} --destination-port-ranges 443`",
         )
     if facts.spec.no_public_address and not dig(found, "properties", "natGateway"):
         return doubtful(
@@ -92,9 +94,24 @@ def subnet_reach(facts: Facts) -> Found:
             "give it one, or a private endpoint to the Batch account's node management; see Batch: pools without "
             "public IP addresses",
         )
-    say = noted if dig(found, "properties", "routeTable") else kept
-    route = "; its route table must not lead that astray" if say is noted else ""
-    return say(f"nodes must reach {goal} on port 443, and whatever the start task loads from{route}")
+    route = "; its route table must not lead that astray" if dig(found, "properties", "routeTable") else ""
+    return kept(f"nodes must reach {goal} on port 443, and whatever the start task loads from{route}")
+
+
+def _list_of(subnet: str) -> str:
+    network = ResourceId.parse(subnet).path[0][1]
+    return f"`az network vnet subnet list {fixes.inside(subnet)} --vnet-name {network}` shows what there is"
+
+
+def _before(group: Json | None, rule: Json) -> int:
+    """Return a priority that no outbound rule has, and that comes before a rule's."""
+    taken = {
+        int(dig(one, "properties", "priority") or 0)
+        for one in dig(group, "properties", "securityRules") or []
+        if str(dig(one, "properties", "direction")).lower() == "outbound"
+    }
+    last = min(int(dig(rule, "properties", "priority")), LAST_PRIORITY + 1)
+    return next((one for one in range(last - 1, FIRST_PRIORITY - 1, -1) if one not in taken), FIRST_PRIORITY)
 
 
 def _first_match(group: Json | None, goal: str) -> Json | None:

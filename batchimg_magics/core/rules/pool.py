@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import pools
 from batchimg_magics.core.rules import sources
-from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule
+from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown
 
 if TYPE_CHECKING:
     from batchimg_magics.core.facts import Facts
@@ -51,8 +51,10 @@ def resize_timeout(facts: Facts) -> Found:
 def cost(facts: Facts) -> Found:
     """All pools together cost no more an hour than the connection allows."""
     limit, target = facts.limit_usd, facts.target
-    if limit is None or facts.rates is None or not target.total:
+    if limit is None or not target.total or not facts.sized:
         return None
+    if facts.rates is None:
+        return unknown("nobody knows the size of the nodes or of their disks", "see the rules on size and image")
     own = facts.rates.cost(target.dedicated, target.spot)
     if own is None or facts.others_usd is None:
         what = "these nodes cost" if own is None else "other pools cost"
@@ -73,7 +75,7 @@ def authentication(facts: Facts) -> Found:
     """The account takes Microsoft Entra ID: pools of custom images are refused to a shared key."""
     modes = facts.account["properties"].get("allowedAuthenticationModes")
     if modes is None or "AAD" in modes:
-        return kept("Microsoft Entra ID is allowed")
+        return kept("Microsoft Entra ID is allowed" if modes else "the account names no modes, and takes all")
     return broken(
         f"account {facts.scope.account} takes only {', '.join(modes) or 'nothing'}",
         f"`az resource update --ids {facts.account['id']} --set properties.allowedAuthenticationModes='[\"AAD\"]'`",

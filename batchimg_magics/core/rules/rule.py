@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from batchimg_magics.core import marks
+from batchimg_magics.core.azure import dig
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -68,13 +71,8 @@ class Finding:
 
 
 def kept(found: str, fix: str = "") -> Verdict:
-    """Say that the rule is kept."""
+    """Say that the rule is kept, and what is worth knowing of it."""
     return Verdict(ok=True, found=found, fix=fix)
-
-
-def noted(found: str, fix: str = "") -> Verdict:
-    """Say what is worth knowing, and breaks nothing."""
-    return Verdict(ok=True, found=found, fix=fix, severity="info")
 
 
 def broken(found: str, fix: str) -> Verdict:
@@ -90,6 +88,15 @@ def doubtful(found: str, fix: str) -> Verdict:
 def unknown(why: str, fix: str) -> Verdict:
     """Say that the rule cannot be checked."""
     return Verdict(ok=None, found=f"cannot be checked: {why}", fix=fix, severity="warning")
+
+
+def unseen(facts: Facts, what: str) -> Verdict | None:
+    """Say that what an image is made from does not show what was inside the VM that it is of."""
+    if facts.source is None:
+        return None
+    if dig(facts.version or facts.managed or {}, "tags", marks.IMAGE):
+        return kept("this tool made it, and judged that then")
+    return unknown(f"{facts.source.what} does not tell {what}", "look at the VM that it was made of")
 
 
 Found: TypeAlias = "Verdict | Sequence[Verdict] | None"
@@ -133,7 +140,11 @@ class Rule:
             said = self.look(facts)
         verdicts = [] if said is None else [said] if isinstance(said, Verdict) else said
         return [
-            Finding(self.id, one.ok, one.severity or self.severity, one.found, one.fix, self.source) for one in verdicts
+            # How grave a rule is says nothing where it is kept.
+            Finding(
+                self.id, one.ok, "info" if one.ok else one.severity or self.severity, one.found, one.fix, self.source
+            )
+            for one in verdicts
         ]
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import machines, offers, pools
+from batchimg_magics.core import galleries, machines, offers, pools
 from batchimg_magics.core.azure import dig
 from batchimg_magics.core.facts import when
-from batchimg_magics.core.rules import sources
-from batchimg_magics.core.rules.rule import broken, doubtful, kept, noted, rule, unknown
+from batchimg_magics.core.rules import fixes, sources
+from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown, unseen
 from batchimg_magics.errors import SpecError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def generalized(facts: Facts) -> Found:
             f"{source.what} is not generalized: it is deprovisioned itself, which ruins it for other work",
             "leave --capture out: a throwaway copy of it is deprovisioned instead",
         )
-    return noted(f"{source.what} is not generalized: a throwaway copy of it is deprovisioned, and it stays as it is")
+    return kept(f"{source.what} is not generalized: a throwaway copy of it is deprovisioned, and it stays as it is")
 
 
 @rule("os-state", "error", sources.GALLERY_POOL)
@@ -63,7 +63,10 @@ def os_state(facts: Facts) -> Found:
     )
     if state == "Generalized":
         return kept("it is an image of a generalized system")
-    return broken(f"its system is {state}", "make an image of a generalized VM: `%batchimg create POOL --from-vm VM`")
+    return broken(
+        f"the image's system is {state or 'of no known state'}",
+        f"make an image of a generalized VM: {fixes.anew(facts)}",
+    )
 
 
 @rule("deallocated", "warning", sources.GENERALIZE)
@@ -95,8 +98,8 @@ def image_age(facts: Facts) -> Found:
     if facts.vm is None or facts.version is None or not made or facts.spec.new_image:
         return None
     changed = _changed(facts)
-    spec = facts.spec
-    again = f"`%batchimg create {spec.name} --from-vm {spec.from_vm} --vm-size {spec.vm_size} --new-image`"
+    # A pool of nodes keeps its image: with the new one it is made anew, which is shown before it is done.
+    again = fixes.again(facts, new_image=True, **({"replace": True} if facts.pool else {}))
     if changed is None:
         return unknown("Azure does not tell when the VM was last started", again)
     if changed <= when(made):
@@ -124,7 +127,7 @@ def day(moment: dt.datetime) -> str:
 def extensions(facts: Facts) -> Found:
     """The VM has no Azure extensions: with one in its image Batch may fail to deploy nodes."""
     if facts.vm is None:
-        return None
+        return unseen(facts, "whether its VM had extensions")
     found = [one for one in facts.vm.get("resources") or [] if str(one.get("type", "")).lower().endswith("/extensions")]
     inside = [
         str(one.get("name") or one.get("type"))
@@ -233,34 +236,25 @@ def until(facts: Facts, ends: str, what: str, fix: str) -> Verdict:
     return doubtful(said, fix) if days < WARN_DAYS else kept(said)
 
 
+_TERMS = "accept its terms: `az vm image terms accept --publisher PUBLISHER --offer PRODUCT --plan NAME`"
+
+
 @rule("purchase-plan", "error", sources.DOCUMENT)
 def purchase_plan(facts: Facts) -> Found:
     """The system comes without a purchase plan, or the image definition carries it."""
-    plan = dig(facts.vm, "plan") or dig(facts.os_disk, "properties", "purchasePlan")
-    carried = dig(facts.definition, "properties", "purchasePlan")
-    if facts.vm is None:
-        if not carried:
-            return None if facts.definition is None else kept("its definition carries none")
-        return noted(
-            f"its definition carries the plan {_plan(carried)}",
-            "its terms have to be accepted, see `az vm image terms`",
-        )
-    if not plan:
+    if facts.kind not in ("vm", "disks"):
+        if facts.definition is None:
+            return None
+        carried = galleries.plan_words(dig(facts.definition, "properties", "purchasePlan"))
+        return kept(f"its definition carries the plan {carried}", _TERMS) if carried else kept("it has none")
+    if facts.source is None:
+        return None
+    if facts.source.plan is None:
         return kept("it has none")
-    if carried and _plan(carried).lower() == _plan(plan).lower():
-        return noted(
-            f"the image definition carries the plan {_plan(plan)}",
-            "its terms have to be accepted, see `az vm image terms`",
-        )
-    return broken(
-        f"VM {facts.vm['name']!r} was made from an image with a purchase plan: {_plan(plan)}",
-        "make the VM from a first-party Marketplace image without one",
-    )
-
-
-def _plan(plan: Json) -> str:
-    """Return publisher:product:name; a disk calls a plan's parts as a VM does."""
-    return ":".join(str(plan.get(part)) for part in ("publisher", "product", "name"))
+    said = f"{facts.source.what} goes back to an image with a purchase plan: {galleries.plan_words(facts.source.plan)}"
+    if facts.spec.direct or facts.spec.via == "managed-image":
+        return broken(f"{said}, which a managed image cannot carry", "leave out --direct and --via managed-image")
+    return doubtful(f"{said}; its gallery definition carries it, where the owner's terms allow that", _TERMS)
 
 
 @rule("temp-drive", "warning", sources.DOCUMENT, needs=("Batch's VM sizes",))
@@ -272,7 +266,7 @@ def temp_drive(facts: Facts) -> Found:
     size = str(facts.size["name"])
     inside = "leave its place (/mnt, D:) as the Marketplace image has it: from outside it cannot be seen"
     if room is None:
-        return unknown(f"Azure does not say whether {size} has a temporary drive", "")
+        return unknown(f"Azure does not say whether {size} has a temporary drive", "make a node or two first")
     if float(room) > 0:
         return kept(f"{size} has a temporary drive of {float(room) / 1024:.0f} GiB", inside)
     works = f"{size} has no temporary drive, so Batch works on the OS disk"
