@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from batchimg_magics.core.rules import RULES
 from batchimg_magics.errors import ResizeError
+from batchimg_magics.ui.lines import parse, split
 from tests.rule_worlds import (
     GALLERY,
     IMAGES,
@@ -594,6 +596,11 @@ def findings(session: Session, case: Case, tmp_path: Path) -> pd.DataFrame:
     return session.check(case.name, **asked)
 
 
+def commands(table: pd.DataFrame, program: str) -> list[str]:
+    """Return the commands that fixes are to be mended by, without the program's name."""
+    return [line for fix in table.fix.dropna() for line in re.findall(rf"`{program} ([^`]*)`", fix)]
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_what_a_rule_says(session: Session, tmp_path: Path, case: Case) -> None:
     table = findings(session, case, tmp_path)
@@ -606,6 +613,8 @@ def test_what_a_rule_says(session: Session, tmp_path: Path, case: Case) -> None:
     if case.ok:
         others = table[table.rule == case.rule]
         assert others.ok.all(), others.to_dict("records")
+    for line in commands(table, "%%?batchimg"):
+        parse(split(line))
 
 
 def test_every_rule_is_seen_broken_and_kept() -> None:
