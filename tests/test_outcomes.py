@@ -42,6 +42,13 @@ def provider(code: str, message: str) -> str:
         ),
         (
             "AllocationFailed",
+            provider("BadRequest", "Please check that disk controller types supported by the OS image"),
+            "fatal",
+            "does not boot from the VM size's disk controller",
+        ),
+        ("AllocationFailed", provider("VMMarketplaceInvalidInput", "Plan information"), "fatal", "a purchase plan"),
+        (
+            "AllocationFailed",
             provider("BadRequest", "only supports creation of VMs with 'TrustedLaunch' security type."),
             "fatal",
             "security type",

@@ -64,6 +64,16 @@ FATAL = (
         words=("cpu architecture",),
     ),
     Fatal(
+        "the image does not boot from the VM size's disk controller",
+        "choose a VM size that has SCSI, or prepare a VM that boots from NVMe",
+        words=("disk controller",),
+    ),
+    Fatal(
+        "the image has a purchase plan that its gallery definition does not carry",
+        "make the image anew: `%batchimg create` gives the definition the plan",
+        frozenset({"vmmarketplaceinvalidinput"}),
+    ),
+    Fatal(
         "the security type of the pool does not fit its image or size",
         "make the pool anew with the security type of the VM that the image was made from",
         words=("security", "support"),

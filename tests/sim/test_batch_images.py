@@ -96,6 +96,7 @@ def test_a_system_that_was_never_deprovisioned_makes_unusable_nodes(azure: Azure
         ({"architecture": "Arm64"}, None, "Standard_D2s_v5", "CPU Architecture 'Arm64'"),
         ({"security_type": "TrustedLaunch"}, None, "Standard_D2s_v5", "only supports creation of VMs"),
         ({}, "trustedLaunch", "Standard_D2s_v5", "trustedlaunch setting is not supported"),
+        ({}, None, "Standard_D4s_v6", "Please check that disk controller types supported by the OS image"),
     ],
 )
 def test_an_image_that_does_not_fit_fails_the_allocation(
