@@ -21,6 +21,7 @@ GOOD = {
     "reports": True,
     "replicas": 3,
     "roots": frozenset(),
+    "controllers": frozenset({"scsi"}),
 }
 
 
