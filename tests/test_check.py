@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 HOME = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
 SUBNET = f"{HOME}/providers/Microsoft.Network/virtualNetworks/research-vnet/subnets/default"
+IDENTITY = f"{HOME}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/runner"
 ROLES = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/one"
 
 
@@ -342,6 +343,8 @@ def test_who_may_make_and_not_delete_is_warned(session: Session, tmp_path: Path)
         {"from_vm": "desk-vm", "capture": "in-place", "yes": True},
         {"from_vm": "desk-vm", "stop": True},
         {"from_vm": "gen1-vm", "via": "managed-image"},
+        {"from_vm": "prep-vm", "identities": [IDENTITY]},
+        {"from_vm": "prep-vm", "gallery": GALLERY},
     ],
     ids=str,
 )
@@ -352,6 +355,8 @@ def test_the_printed_role_is_enough(session: Session, tmp_path: Path, line: dict
     role = session.check(line["from_vm"], **asked).attrs["role"]
     session.close()
     outside = Outside(tmp_path / "world.db")
+    if "gallery" in line:
+        outside.ask("PUT", GALLERY, "2023-07-03", {"location": "eastus"})
     outside.assign(role, role["AssignableScopes"][0])
     outside.close()
     session.connect(world=world, speed="max")

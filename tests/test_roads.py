@@ -461,13 +461,21 @@ def names(table: Table) -> list[str]:
     ],
     ids=lambda one: one["path"] if isinstance(one, dict) else "",
 )
-@SYSTEMS
+@pytest.mark.parametrize(
+    ("os_type", "disks", "via"),
+    [
+        ("Linux", 1, "snapshots"),
+        ("Windows", 1, "snapshots"),
+        ("Windows", 0, "snapshots"),
+        ("Linux", 4, "managed-image"),
+    ],
+)
 def test_nothing_is_left_when_a_step_in_between_fails(
-    away: Session, outside: Outside, fault: dict[str, Any], said: str, os_type: str
+    away: Session, outside: Outside, fault: dict[str, Any], said: str, os_type: str, disks: int, via: str
 ) -> None:
-    outside.machine("desk", os_type, 1)
+    outside.machine("desk", os_type, disks)
     outside.fail({**fault, "status": 418, "times": None})
-    line = {"from_vm": "desk", "stop": True, "nodes": 1, **SIZE}
+    line = {"from_vm": "desk", "stop": True, "nodes": 1, "via": via, **SIZE}
     with pytest.raises(BatchImgError, match=said) as caught:
         connected(away, outside).create("genomics", **line)
     assert "throwaways" in names(caught.value.table)
