@@ -56,12 +56,14 @@ _HOMES = {"PoolSpec": "spec", "Session": "ui.session"}
 
 def __getattr__(name: str) -> object:
     # Only what is asked for is imported: `%load_ext` must cost next to nothing.
-    from importlib import import_module, metadata
-
     if name == "__version__":
+        from importlib import metadata
+
         return metadata.version(__name__)
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     return getattr(import_module(f"{__name__}.{_HOMES.get(name, 'errors')}"), name)
 
 

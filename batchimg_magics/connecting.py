@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchimg_magics import profiles
-from batchimg_magics.core import pools
 from batchimg_magics.core.azure import ARM_ENDPOINT, Azure, Scope
 from batchimg_magics.core.budget import Budget
 from batchimg_magics.core.tables import Table
@@ -254,8 +253,9 @@ def _open_real(target: Target, through: Callable[[Transport], Transport]) -> Lin
     import asyncio
 
     from azure.core.pipeline.transport import AioHttpTransport
-    from azure.identity.aio import DefaultAzureCredential
     from platformdirs import user_cache_path, user_data_path
+
+    from batchimg_magics.signing_in import SignIn
 
     if target.profile:
         profile = profiles.recall(target.profile)
@@ -278,10 +278,11 @@ def _open_real(target: Target, through: Callable[[Transport], Transport]) -> Lin
         profiles.save(target.save_as, profile)
     scope = Scope(profile.subscription, profile.resource_group, profile.account)
     # The variable that `batchimg sim` prints: what is served on this machine can be worked on as the real one is.
+    transport = AioHttpTransport()
     azure = Azure(
         scope,
-        DefaultAzureCredential(),
-        through(AioHttpTransport()),
+        SignIn(transport),
+        through(transport),
         cache=user_cache_path("batchimg"),
         ledger=user_data_path("batchimg") / "ledger.db",
         endpoint=os.environ.get("AZURE_RESOURCE_MANAGER", ARM_ENDPOINT),
@@ -295,6 +296,8 @@ def _open_real(target: Target, through: Callable[[Transport], Transport]) -> Lin
 
 async def table(link: Link) -> Table:
     """Return what a connection leads to, in one row."""
+    from batchimg_magics.core import pools
+
     azure, local = link.azure, link.local
     try:
         account = await azure.account()

@@ -12,12 +12,10 @@ import threading
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from batchimg_magics import connecting, profiles
+from batchimg_magics import connecting, jobs, profiles
 from batchimg_magics.connecting import Link, Target
 from batchimg_magics.core.progress import Board
-from batchimg_magics.core.watching import Watch
 from batchimg_magics.errors import BatchImgError, ConflictError, DetachedError, NotConnectedError
-from batchimg_magics.jobs import JOBS, NAMES
 from batchimg_magics.verbs import Verbs
 from batchimg_magics.work import Work
 
@@ -30,7 +28,7 @@ if TYPE_CHECKING:
     from batchimg_magics.connecting import Transport
     from batchimg_magics.core.azure import Azure
     from batchimg_magics.core.tables import Table
-    from batchimg_magics.core.watching import Sight
+    from batchimg_magics.core.watching import Sight, Watch
 
 T = TypeVar("T")
 
@@ -160,7 +158,7 @@ class Session(Verbs):
         if verb == "connect":
             return self._connect(Target(**options))
         link = self._linked()
-        job = JOBS[verb](link, **{key: value for key, value in options.items() if key != "wait"})
+        job = jobs.find(verb)(link, **{key: value for key, value in options.items() if key != "wait"})
         with self._lock:
             self._works = {key: work for key, work in self._works.items() if not (work.done() or work.interrupted)}
             work = Work(verb, options, Board(link.azure.now), link.loop, link.moving)
@@ -248,6 +246,8 @@ class Session(Verbs):
         tell
             Called with each sight, on the session's thread.
         """
+        from batchimg_magics.core.watching import Watch  # panels only
+
         link = self._linked()
         pace_s = SECONDS_BETWEEN_LOOKS * (link.local.speed or 0.0) if link.local else 0.0
         watch = Watch(link.azure, name, tell, pace_s=pace_s)
@@ -282,6 +282,8 @@ class Session(Verbs):
             return sorted(profiles.saved())
         if self._link is None:
             return []
+        from batchimg_magics.jobs.names import NAMES  # completion only
+
         future = asyncio.run_coroutine_threadsafe(NAMES[kind](self._link.azure), self._link.loop)
         try:
             self._names[kind] = sorted(future.result(NAMES_PATIENCE_S))

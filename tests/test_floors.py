@@ -14,7 +14,7 @@ FLOORS = (
     {"errors", "masking", "resource_ids"},
     {"spec"},
     {"core"},
-    {"frames", "profiles", "verbs", "work"},
+    {"frames", "profiles", "signing_in", "verbs", "work"},
     {"connecting", "jobs", "session"},
     {"ui"},
     {"reference", "rulebook", PACKAGE},

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.core.parts import Parts
     from batchimg_magics.core.sources import Source
+    from batchimg_magics.spec import PoolSpec
 
 #: Median seconds. Source: recordings, FACTS 6; a gallery and a definition took well under a second.
 EXPECTED_S = {"gallery": 1.0, "definition": 1.0, "version": 438.0, "delete version": 90.0}
@@ -211,20 +212,20 @@ def version_for(found: list[Json], image: str) -> Json | None:
     return next((one for one in found if dig(one, "tags", marks.IMAGE) == image), None)
 
 
-def replicas(nodes: int, *, region: str, home: str, asked: Mapping[str, int]) -> dict[str, int]:
+def replicas_for(spec: PoolSpec, source: Source, region: str) -> dict[str, int]:
     """Return how many replicas of a version each region gets.
 
     Parameters
     ----------
-    nodes
-        How many nodes will be made of it in `region`.
-    region, home
-        The pool's region; the region of the disks, which always gets one.
-    asked
-        What the researcher wants, which wins.
+    spec
+        How many nodes will be made of it, and what the researcher wants, which wins.
+    source
+        Its disks, whose region always gets one.
+    region
+        The pool's.
     """
-    needed = {home: 1, region: sizing.replicas(nodes)}
-    return {**needed, **asked}
+    needed = {source.region: 1, region: sizing.replicas(spec.nodes + spec.spot)}
+    return {**needed, **spec.replicas}
 
 
 def version_body(source: Source, parts: Parts, regions: Mapping[str, int], tags: Mapping[str, str]) -> Json:

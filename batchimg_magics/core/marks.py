@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import dig
@@ -40,6 +39,8 @@ STOPPED = "batchimg-stopped"
 
 def made_by() -> dict[str, str]:
     """Return the mark of this tool and its version."""
+    from importlib.metadata import version  # only what makes something bears the mark
+
     return {MADE_BY: f"batchimg_magics {version('batchimg_magics')}"}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import image_steps, imaging, marks, offers, pool_changes, pools, resize, roads
+from batchimg_magics.core import galleries, image_steps, imaging, marks, offers, pool_changes, pools, resize, roads
 from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.counts import Counts, targets
 from batchimg_magics.core.pools import Image
@@ -129,7 +129,7 @@ async def look(azure: Azure, name: str, new: str) -> Migration:
     found = Migration(
         pool=pool,
         spec=spec,
-        imaging=await imaging.find(azure, spec, road, pools.replicas_for(spec, road.source, region), pinned),
+        imaging=await imaging.find(azure, spec, road, galleries.replicas_for(spec, road.source, region), pinned),
         counts=_counts(pool),
     )
     if there is not None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import (
     direct,
+    galleries,
     image_steps,
     imaging,
     offers,
@@ -136,7 +137,7 @@ async def examine(
     if road is None:
         return facts, None
     try:
-        regions = pools.replicas_for(spec, road.source, facts.region)
+        regions = galleries.replicas_for(spec, road.source, facts.region)
         pinned = None if facts.pool is None else pools.image_of(facts.pool)
         imaged = await imaging.find(azure, spec, road, regions, pinned)
     except (SpecError, NotFoundError, ConflictError) as error:

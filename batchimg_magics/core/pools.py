@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import galleries, waiting
+from batchimg_magics.core import waiting
 from batchimg_magics.core.azure import BATCH_API_VERSION, dig, document, wire
 from batchimg_magics.core.counts import Counts
 from batchimg_magics.errors import ConflictError, NotFoundError
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchimg_magics.core.azure import Azure, Json
-    from batchimg_magics.core.sources import Source
-    from batchimg_magics.spec import PoolSpec
 
 #: Seconds until a pool of a few nodes is steady, and from a node's allocation until it is idle. Source: FACTS 6.
 EXPECTED_S = {"pool": 5.0, "steady": 70.0, "ready": 240.0, "delete pool": 60.0}
@@ -253,8 +251,3 @@ def agent_of(pool: Json | None) -> str:
     """Return a pool's node agent SKU, or nothing."""
     path = ("properties", "deploymentConfiguration", "virtualMachineConfiguration", "nodeAgentSkuId")
     return str(dig(pool, *path) or "")
-
-
-def replicas_for(spec: PoolSpec, source: Source, region: str) -> Mapping[str, int]:
-    """Return the regions and replicas that a spec's image version needs."""
-    return galleries.replicas(spec.nodes + spec.spot, region=region, home=source.region, asked=spec.replicas)

@@ -5,16 +5,28 @@ Each takes its options apart at once, and raises when they make no sense; what i
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
-
-from batchimg_magics.jobs import checks, images, pools, resizing
-from batchimg_magics.jobs.names import NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchimg_magics.jobs.job import Job
 
-__all__ = ["JOBS", "NAMES"]
+__all__ = ["find"]
 
-JOBS: dict[str, Callable[..., Job]] = {**checks.JOBS, **images.JOBS, **pools.JOBS, **resizing.JOBS}
+#: Module to the verbs whose jobs it has: it is imported with the first of them.
+_HOMES = {
+    "checks": ("check",),
+    "images": ("vms", "images", "orphans", "migrate", "packer"),
+    "nodes": ("nodes",),
+    "pools": ("pools", "create", "plan", "delete"),
+    "resizing": ("resize", "repair", "autoscale", "reap", "history", "wait", "stop", "size"),
+}
+
+
+def find(verb: str) -> Callable[..., Job]:
+    """Return the job of a verb."""
+    home = next(home for home, verbs in _HOMES.items() if verb in verbs)
+    job: Callable[..., Job] = import_module(f"{__name__}.{home}").JOBS[verb]
+    return job

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import apply, node_table, outlook, pools_table
+from batchimg_magics.core import apply, outlook, pools_table
 from batchimg_magics.resource_ids import ResourceId
-from batchimg_magics.spec import pool_name, pool_pattern
+from batchimg_magics.spec import pool_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from batchimg_magics.connecting import Link
     from batchimg_magics.core.progress import Board
@@ -47,21 +47,6 @@ def _plan(
     return lambda board: outlook.table(link.azure, wanted, board, replace=replace)
 
 
-def _nodes(
-    link: Link,
-    name: str | Sequence[str],
-    *,
-    counts: bool = False,
-    state: str | Sequence[str] = (),
-    where: str | None = None,
-    prices: bool = True,
-) -> Job:
-    names, states = ([one] if isinstance(one, str) else one for one in (name, state))
-    question = node_table.Question(tuple(map(pool_pattern, names)), counts, tuple(states), where, prices)
-    question.test()
-    return lambda _: node_table.table(link.azure, question)
-
-
 def _delete(link: Link, name: str, *, image: bool = False, dry_run: bool = False, yes: bool = False) -> Job:
     what = str(ResourceId.parse(name)) if "/" in name else pool_name(name)
     withheld = link.local is None and not (yes or dry_run)
@@ -79,6 +64,5 @@ JOBS: dict[str, Callable[..., Job]] = {
     "pools": _pools,
     "create": _create,
     "plan": _plan,
-    "nodes": _nodes,
     "delete": _delete,
 }

@@ -9,8 +9,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from batchimg_magics.spec.policy import DRAINS, Policy
-from batchimg_magics.spec.start import started
 from batchimg_magics.spec.values import (
     MIN_RESIZE_TIMEOUT_S,
     closest,
@@ -25,8 +23,10 @@ from batchimg_magics.spec.values import (
 
 if TYPE_CHECKING:
     from batchimg_magics.spec.origin import Origin
+    from batchimg_magics.spec.policy import DRAINS, Policy
     from batchimg_magics.spec.pool import PoolSpec
     from batchimg_magics.spec.shape import Shape
+    from batchimg_magics.spec.start import started
 
 __all__ = [
     "DRAINS",
@@ -45,8 +45,15 @@ __all__ = [
     "share",
     "started",
 ]
-#: What pydantic is imported for, and where it lives: a command that makes no pool does without.
-_MODELS = {"Origin": "origin", "PoolSpec": "pool", "Shape": "shape"}
+#: What pydantic is imported for, and where it lives: a command that makes no pool and resizes none does without.
+_MODELS = {
+    "DRAINS": "policy",
+    "Origin": "origin",
+    "Policy": "policy",
+    "PoolSpec": "pool",
+    "Shape": "shape",
+    "started": "start",
+}
 
 
 def __getattr__(name: str) -> object:

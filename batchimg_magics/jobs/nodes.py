@@ -1,0 +1,35 @@
+"""The job that lists nodes: in a module of its own, since the command line imports nothing else for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import node_table
+from batchimg_magics.spec import pool_pattern
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from batchimg_magics.connecting import Link
+    from batchimg_magics.jobs.job import Job
+
+
+def _nodes(
+    link: Link,
+    name: str | Sequence[str],
+    *,
+    counts: bool = False,
+    state: str | Sequence[str] = (),
+    where: str | None = None,
+    prices: bool = True,
+) -> Job:
+    names, states = ([one] if isinstance(one, str) else one for one in (name, state))
+    question = node_table.Question(tuple(map(pool_pattern, names)), counts, tuple(states), where, prices)
+    question.test()
+    return lambda _: node_table.table(link.azure, question)
+
+
+#: Verb to its job.
+JOBS: dict[str, Callable[..., Job]] = {
+    "nodes": _nodes,
+}
