@@ -92,5 +92,11 @@ def test_times_as_the_service_writes_them() -> None:
         made = frame(table)
         assert str(made.since.dtype) == "datetime64[us, UTC]"
         assert [None if pd.isna(value) else value for value in made.since.tolist()] == list(moments)
+        below = Moments.joined([moments, Moments([]), Moments(texts[:1]), Moments([None])])
+        assert list(below) == [*moments, moments[0], None]
+        assert len(below) == len(list(below))
+        table = Table.of("nodes", [{}] * len(below))
+        table.columns["since"] = below
+        assert [None if pd.isna(value) else value for value in frame(table).since.tolist()] == list(below)
     assert moments[4] == dt.datetime(2026, 7, 1, 9, 6, 27, 250_000, tzinfo=dt.UTC)
     assert list(moments[1:3]) == [moments[1], None]

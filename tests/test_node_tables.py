@@ -107,6 +107,14 @@ def test_a_thousand_nodes_a_page() -> None:
         assert sum("/nodes?" in url for url in asked) == 3
 
 
+def test_equal_texts_are_kept_once(two_pools: Session) -> None:
+    # A hundred thousand nodes have the memory of their own names and addresses, not of their states.
+    columns = two_pools.run("nodes", name="sim-a").columns
+    for name in ("state", "scheduling", "vm_size", "image_version", "agent_version"):
+        assert len(columns[name]) == 4
+        assert len({id(text) for text in columns[name]}) == len(set(columns[name])) == 1
+
+
 def test_only_nodes_in_a_state_or_that_fit(two_pools: Session) -> None:
     assert len(two_pools.nodes("sim-a", state="idle")) == 4
     none = two_pools.nodes("sim-a", state=["unusable", "starttaskfailed"])

@@ -13,7 +13,7 @@ from urllib.parse import quote
 import msgspec
 
 from batchimg_magics.core.azure import BATCH_API_VERSION
-from batchimg_magics.core.tables import Moments
+from batchimg_magics.core.tables import Moments, joined
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -135,34 +135,44 @@ async def columns(azure: Azure, pool: str, *, states_only: bool = False) -> dict
         There is no such pool.
     """
     if states_only:
-        return {**await _stacked(azure, pool, Standing, _standing)}
-    made = await _stacked(azure, pool, Node, _node)
-    return {name: Moments(values) if name in _MOMENTS else values for name, values in made.items()}
+        return await _stacked(azure, pool, Standing, _standing)
+    return await _stacked(azure, pool, Node, _node)
 
 
 async def _stacked(
-    azure: Azure, pool: str, kind: type[N], take_apart: Callable[[list[N]], dict[str, list[Any]]]
-) -> dict[str, list[Any]]:
-    made = take_apart([])
-    async for nodes in pages(azure, pool, kind):
-        for name, values in take_apart(nodes).items():
-            made[name] += values
-    return made
+    azure: Azure, pool: str, kind: type[N], take_apart: Callable[[list[N], _Once], dict[str, Sequence[Any]]]
+) -> dict[str, Sequence[Any]]:
+    once = _Once()
+    parts = [take_apart(nodes, once) async for nodes in pages(azure, pool, kind)]
+    return {name: joined(part[name] for part in parts) for name in parts[0]}
 
 
-_MOMENTS = frozenset({"since", "allocated", "booted"})
+class _Once:
+    """Keeps of equal texts one: 100,000 nodes are in a few states and of a few sizes, and each has its own text."""
+
+    def __init__(self) -> None:
+        self._known: dict[str | None, str | None] = {}
+
+    def __call__(self, texts: list[Any]) -> list[Any]:
+        """Return equal texts as one."""
+        known = self._known.setdefault
+        if texts.count(texts[0] if texts else None) == len(texts):  # a page full of one
+            return [known(text, text) for text in texts[:1]] * len(texts)
+        return list(map(known, texts, texts))
+
+
 _NO_START, _NO_MACHINE, _NO_IMAGE, _NO_AGENT = _StartTask(), _Machine(), _Image(), _Agent()
 
 
-def _standing(nodes: list[Standing]) -> dict[str, list[Any]]:
+def _standing(nodes: list[Standing], once: _Once) -> dict[str, Sequence[Any]]:
     return {
         "node_id": [node.id for node in nodes],
-        "state": [node.state for node in nodes],
+        "state": once([node.state for node in nodes]),
         "dedicated": [node.is_dedicated for node in nodes],
     }
 
 
-def _node(nodes: list[Node]) -> dict[str, list[Any]]:
+def _node(nodes: list[Node], once: _Once) -> dict[str, Sequence[Any]]:
     """Return one list a column; times are as the service writes them."""
     starts = [node.start_task_info or _NO_START for node in nodes]
     machines = [node.virtual_machine_info or _NO_MACHINE for node in nodes]
@@ -170,23 +180,25 @@ def _node(nodes: list[Node]) -> dict[str, list[Any]]:
     agents = [node.node_agent_info or _NO_AGENT for node in nodes]
     return {
         "node_id": [node.id for node in nodes],
-        "state": [node.state for node in nodes],
-        "scheduling": [node.scheduling_state for node in nodes],
-        "since": [node.state_transition_time for node in nodes],
-        "allocated": [node.allocation_time for node in nodes],
-        "booted": [node.last_boot_time for node in nodes],
+        "state": once([node.state for node in nodes]),
+        "scheduling": once([node.scheduling_state for node in nodes]),
+        "since": Moments([node.state_transition_time for node in nodes]),
+        "allocated": Moments([node.allocation_time for node in nodes]),
+        "booted": Moments([node.last_boot_time for node in nodes]),
         "dedicated": [node.is_dedicated for node in nodes],
-        "vm_size": [node.vm_size for node in nodes],
+        "vm_size": once([node.vm_size for node in nodes]),
         "ip": [node.ip_address for node in nodes],
         "running_tasks": [node.running_tasks_count for node in nodes],
-        "start_task": [start.state for start in starts],
+        "start_task": once([start.state for start in starts]),
         "exit_code": [start.exit_code for start in starts],
-        "errors": ["; ".join(f"{e.code}: {e.message}" for e in n.errors) if n.errors else None for n in nodes],
-        "image_version": [
-            image.virtual_machine_image_id.rpartition("/")[2]
-            if image.virtual_machine_image_id
-            else image.exact_version or image.version
-            for image in images
-        ],
-        "agent_version": [agent.version for agent in agents],
+        "errors": once(["; ".join(f"{e.code}: {e.message}" for e in n.errors) if n.errors else None for n in nodes]),
+        "image_version": once(
+            [
+                image.virtual_machine_image_id.rpartition("/")[2]
+                if image.virtual_machine_image_id
+                else image.exact_version or image.version
+                for image in images
+            ]
+        ),
+        "agent_version": once([agent.version for agent in agents]),
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import chain, compress
 from typing import TYPE_CHECKING, Any, overload
 
 from batchimg_magics.core.schemas import SCHEMAS
@@ -22,21 +22,41 @@ if TYPE_CHECKING:
 class Moments(Sequence[dt.datetime | None]):
     """A column of times as the service writes them, each read when somebody looks at it.
 
-    Whoever wants them all at once, as a DataFrame does, reads the texts: that is five times as fast.
+    Whoever wants them all at once, as a DataFrame does, reads the pages: that is many times as fast, and a text of
+    thousands of lines takes a third of the memory of thousands of texts.
 
     Parameters
     ----------
     texts
         ISO 8601 in UTC (``2026-07-01T09:06:27.0000606Z``), or None. Digits beyond the microsecond are cut off.
+
+    Attributes
+    ----------
+    pages
+        The texts, each followed by a line's end; of a missing time, there is that alone.
     """
 
-    __slots__ = ("texts",)
+    __slots__ = ("pages",)
 
-    def __init__(self, texts: list[str | None]) -> None:
-        self.texts = texts
+    def __init__(self, texts: Iterable[str | None]) -> None:
+        lines = [text or "" for text in texts]
+        lines.append("")
+        self.pages = ["\n".join(lines)]
+
+    @classmethod
+    def joined(cls, parts: Iterable[Moments]) -> Moments:
+        """Return several columns of times one below the other."""
+        made = cls(())
+        made.pages = [page for part in parts for page in part.pages if page]
+        return made
+
+    @property
+    def texts(self) -> list[str | None]:
+        """Every time as it is written."""
+        return [line or None for page in self.pages for line in page.split("\n")[:-1]]
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return sum(page.count("\n") for page in self.pages)
 
     def __iter__(self) -> Iterator[dt.datetime | None]:
         return map(_moment, self.texts)
@@ -60,7 +80,7 @@ def _moment(text: str | None) -> dt.datetime | None:
 
 def kept(values: Sequence[Any], mask: Iterable[bool]) -> Sequence[Any]:
     """Return the values of a column in the rows that a mask says."""
-    return Moments(list(compress(values.texts, mask))) if isinstance(values, Moments) else list(compress(values, mask))
+    return Moments(compress(values.texts, mask)) if isinstance(values, Moments) else list(compress(values, mask))
 
 
 def joined(columns: Iterable[Sequence[Any]]) -> Sequence[Any]:
@@ -68,8 +88,8 @@ def joined(columns: Iterable[Sequence[Any]]) -> Sequence[Any]:
     parts = list(columns)
     moments = [part for part in parts if isinstance(part, Moments)]
     if moments and len(moments) == len(parts):
-        return Moments([text for part in moments for text in part.texts])
-    return [value for part in parts for value in part]
+        return Moments.joined(moments)
+    return list(chain.from_iterable(parts))
 
 
 @dataclass(slots=True)

@@ -6,7 +6,6 @@ So that what is timed is the client, and not the making of pages.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl, urlsplit
 
 from azure.core.pipeline.transport import AsyncHttpTransport
 
@@ -39,8 +38,7 @@ class Replay(AsyncHttpTransport[Any, Any]):
         """Answer a GET as it was answered before; anything else goes through."""
         if not self.at_work or request.method != "GET":
             return await self._inner.send(request, **options)
-        parts = urlsplit(request.url)
-        key = (type(request), parts.netloc, parts.path, tuple(sorted(parse_qsl(parts.query))))
+        key = (type(request), request.url)
         if (known := self._known.get(key)) is not None:
             kind, answer = known
             return kind(request, answer)
