@@ -11,13 +11,15 @@ import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from azure.core import AsyncPipelineClient
 from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline.policies import AsyncRetryPolicy, UserAgentPolicy
 from azure.core.rest import HttpRequest
+
+from batchimg_magics.core.readers import USER_AGENT
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["SignIn"]
 
 _AUTHORITY = "https://login.microsoftonline.com"
+_FORM = "application/x-www-form-urlencoded"
 #: What makes azure-identity pass a secret in the environment by, or ask elsewhere. Source: its README.
 _OTHERWISE = ("AZURE_TOKEN_CREDENTIALS", "AZURE_REGIONAL_AUTHORITY_NAME")
 #: Seconds before its end at which a token is asked for anew. Source: azure-core's policies.
@@ -74,7 +77,8 @@ class _Principal:
             "client_secret": self.secret,
             "scope": scope,
         }
-        return HttpRequest("POST", f"{self.authority}/{quote(self.tenant, safe='')}/oauth2/v2.0/token", data=form)
+        url = f"{self.authority}/{quote(self.tenant, safe='')}/oauth2/v2.0/token"
+        return HttpRequest("POST", url, content=urlencode(form), headers={"Content-Type": _FORM})
 
 
 class SignIn:
@@ -116,7 +120,7 @@ class SignIn:
         return known
 
     async def _asked(self, question: HttpRequest) -> AccessToken:
-        policies: list[Any] = [UserAgentPolicy(), AsyncRetryPolicy()]
+        policies: list[Any] = [UserAgentPolicy(USER_AGENT), AsyncRetryPolicy()]
         client: AsyncPipelineClient[Any, Any] = AsyncPipelineClient("", transport=self._transport, policies=policies)
         began = int(time.time())
         response = await client.send_request(question)
@@ -125,7 +129,7 @@ class SignIn:
         except ValueError:
             found = {}
         if response.status_code >= 400 or "access_token" not in found:
-            said = found.get("error_description") or found.get("error") or response.reason
+            said = found.get("error_description") or f"{response.status_code} {response.reason}"
             raise ClientAuthenticationError(f"the service principal in the environment was refused: {said}")
         return AccessToken(found["access_token"], began + int(found["expires_in"]))
 

@@ -17,7 +17,7 @@ FLOORS = (
     {"frames", "profiles", "signing_in", "verbs", "work"},
     {"connecting", "jobs", "session"},
     {"ui"},
-    {"reference", "rulebook", PACKAGE},
+    {"__main__", "reference", "rulebook", PACKAGE},
 )
 #: The local Azure stands alone. These reach it, and only inside a function: nobody pays for it who does not use it.
 SIM_USERS = {"connecting", "ui"}

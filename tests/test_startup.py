@@ -1,9 +1,19 @@
-"""Loading the extension costs little: what it imports is looked at in a fresh process."""
+"""What costs little is looked at in fresh processes: what loading the extension imports, and what one listing does."""
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+from typing import TYPE_CHECKING
+
+from batchimg_magics.sim.furnish import ACCOUNT, GROUP, SUBSCRIPTION
+from batchimg_magics.sim.local import open_local
+from tests.bench.served import served
+from tests.bench.worlds import idle_pools
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 HEAVY = ("azure", "pandas", "pydantic", "starlette", "msgspec", "numpy", "aiohttp", "yaml")
 SCRIPT = """
@@ -15,6 +25,17 @@ shell.run_line_magic("load_ext", "batchimg_magics")
 assert "batchimg" in shell.magics_manager.magics["line"]
 print(*sorted({name.partition(".")[0] for name in set(sys.modules) - before}))
 """
+#: None of these is needed to list nodes: their import takes longer than the listing.
+NOT_FOR_NODES = (
+    "azure.batch", "azure.identity", "azure.mgmt", "IPython", "msal", "numpy", "pandas", "pydantic", "requests", "yaml",
+)  # fmt: skip
+LINE = """
+import sys
+from batchimg_magics.ui.cli import main
+status = main(sys.argv[1:])
+print(*sys.modules, file=sys.stderr)
+sys.exit(status)
+"""
 
 
 def test_load_ext_imports_nothing_heavy() -> None:
@@ -22,3 +43,26 @@ def test_load_ext_imports_nothing_heavy() -> None:
     loaded = done.stdout.split()
     assert "batchimg_magics" in loaded
     assert not set(HEAVY) & set(loaded)
+
+
+def listed(shell: Mapping[str, str]) -> set[str]:
+    """List the nodes of a pool over a saved connection; return the modules that it took."""
+    words = ["nodes", "sim", "--json", "--profile", "served"]
+    done = subprocess.run([sys.executable, "-c", LINE, *words], env=shell, capture_output=True, text=True, check=True)
+    assert [row["state"] for row in json.loads(done.stdout)] == ["idle"] * 3
+    return set(done.stderr.split())
+
+
+def test_listing_nodes_imports_no_more_than_it_takes() -> None:
+    local = open_local(speed=1.0)
+    idle_pools(local, {"sim": 3})
+    with served(local) as shell:
+        target = ["--subscription", SUBSCRIPTION, "--resource-group", GROUP, "--account", ACCOUNT]
+        subprocess.run([sys.executable, "-c", LINE, "connect", *target, "--save-as", "served"], env=shell, check=True,
+                       capture_output=True)  # fmt: skip
+        loaded = listed(shell)
+        assert {"aiohttp", "batchimg_magics.signing_in"} <= loaded
+        assert not {name for name in NOT_FOR_NODES if name in loaded}
+        # Whoever says how azure-identity is to sign in has it.
+        assert "azure.identity" in listed(shell | {"AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"})
+    local.close()

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import node_pages, pools, pricing, where
+from batchimg_magics.core import node_pages, pools, where
 from batchimg_magics.core.nodes import BAD, Census
-from batchimg_magics.core.pricing import Rates
 from batchimg_magics.core.schemas import NODE_STATES, SCHEMAS
 from batchimg_magics.core.tables import Table, joined, kept
 from batchimg_magics.core.waiting import together
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.pricing import Rates
     from batchimg_magics.core.where import Test
 
 #: Pools whose pages are asked for at the same time: enough to hide the way there and back, and no haste.
@@ -107,16 +107,17 @@ async def chosen(azure: Azure, names: Sequence[str]) -> list[Json]:
 
 @dataclass(frozen=True, slots=True)
 class _Pool:
-    """One pool's nodes and prices."""
+    """One pool's nodes, and what one costs; None: nobody asked."""
 
     name: str
     columns: dict[str, Sequence[Any]]
     census: Census
-    rates: Rates
+    rates: Rates | None = None
 
     def usd_per_hour(self, states: frozenset[str]) -> float | None:
         """Return what its nodes in these states cost an hour; None where that is not known."""
-        return self.rates.cost(*(self.census.count(states, dedicated=kind) for kind in (True, False)))
+        counts = (self.census.count(states, dedicated=kind) for kind in (True, False))
+        return None if self.rates is None else self.rates.cost(*counts)
 
 
 async def table(azure: Azure, question: Question) -> Table:
@@ -163,20 +164,18 @@ async def _read(azure: Azure, pool: Json, turn: asyncio.Semaphore, question: Que
     async with turn:
         name = str(pool["name"])
         pages = node_pages.columns(azure, name, states_only=question.counts and question.where is None)
-        rates = Rates()
-        if question.prices:
-            columns, rates = await together(pages, _rates(azure, pool))
-        else:
-            columns = await pages
+        columns, rates = await together(pages, _rates(azure, pool)) if question.prices else (await pages, None)
     census = Census(Counter(zip(columns["state"], columns["dedicated"], strict=True)))
     return _Pool(name, columns, census, rates)
 
 
 async def _rates(azure: Azure, pool: Json) -> Rates:
+    from batchimg_magics.core import pricing  # only where somebody asks
+
     try:
         return await pricing.of_pool(azure, pool)
     except ServiceError:
-        return Rates()  # nodes are shown all the same: what they cost is then not known
+        return pricing.Rates()  # nodes are shown all the same: what they cost is then not known
 
 
 def _stacked(found: list[_Pool], *, named: bool) -> dict[str, Sequence[Any]]:
@@ -209,7 +208,9 @@ def _headline(question: Question, found: list[_Pool]) -> str:
 
 
 def _money(found: list[_Pool]) -> dict[str, Any]:
-    dates = [pool.rates.as_of for pool in found if pool.rates.as_of is not None]
+    from batchimg_magics.core import pricing
+
+    dates = [pool.rates.as_of for pool in found if pool.rates is not None and pool.rates.as_of is not None]
     return {
         "idle_usd_per_hour": pricing.added(pool.usd_per_hour(_IDLE) for pool in found),
         "unusable_usd_per_hour": pricing.added(pool.usd_per_hour(BAD) for pool in found),

@@ -17,6 +17,7 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import AsyncRetryPolicy, UserAgentPolicy
 from azure.core.rest import HttpRequest
 
+from batchimg_magics.core.readers import USER_AGENT
 from batchimg_magics.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class PriceList:
     ) -> None:
         # No credential, and none of the policies that bring one.
         self._client: AsyncPipelineClient[HttpRequest, Any] = AsyncPipelineClient(
-            PRICES_URL, transport=transport, policies=[UserAgentPolicy(), AsyncRetryPolicy(retry_total=2)]
+            PRICES_URL, transport=transport, policies=[UserAgentPolicy(USER_AGENT), AsyncRetryPolicy(retry_total=2)]
         )
         self._now = now
         self._file = file

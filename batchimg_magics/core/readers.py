@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest, PipelineResponse
     from azure.core.rest import AsyncHttpResponse, HttpRequest
 
+#: Who asks. By default the SDK tells of the machine too, and starts a process to find out about it.
+USER_AGENT = "batchimg_magics"
+
 
 class Watch(SansIOHTTPPolicy[Any, Any]):
     """Reads the service's clock off every answer.
@@ -70,7 +73,7 @@ def reader(
         transport=options["transport"],
         policies=[
             RequestIdPolicy(),
-            UserAgentPolicy(),
+            UserAgentPolicy(USER_AGENT),
             AsyncRetryPolicy(),
             AsyncBearerTokenCredentialPolicy(credential, audience),
             *options["per_retry_policies"],

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
-from batchimg_magics.ui import lines, tables
+from batchimg_magics.ui import lines
 from batchimg_magics.ui.progress import Silent, Terminal, follow
 from batchimg_magics.ui.verbs import JSON, PROFILE
 
@@ -115,6 +115,8 @@ def _print(table: Table, label: str, asked: lines.Line) -> None:
     if "json" in asked.shared:
         print(_json(table))
         return
+    from batchimg_magics.ui import tables  # JSON does without
+
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print(tables.text(table.columns, caption=_here(tables.captioned(table.caption, label)), width=width))
     if below := tables.notes(table.attrs):

@@ -5,8 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.bench.rows import NotMeasuredError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BUILD = Path("build")
 #: Where `make test-azcli` has Azure's command line, too.
@@ -33,3 +37,11 @@ def environment(place: Path, *packages: str) -> Path:
     except (subprocess.CalledProcessError, OSError) as error:
         raise NotMeasuredError(f"{', '.join(packages)} cannot be installed: {error}") from error
     return (place / "bin").absolute()
+
+
+def as_installed(shell: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment for processes whose start is timed: Python keeps modules compiled, as pip leaves them.
+
+    The package under test is installed editable, so that pip did not compile it: the first run does.
+    """
+    return {name: value for name, value in shell.items() if name != "PYTHONDONTWRITEBYTECODE"}

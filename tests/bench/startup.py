@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tests.bench.peers import BUILD, environment
+from tests.bench.peers import BUILD, as_installed, environment
 from tests.bench.rows import NotMeasuredError, Row, alternating
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def rows() -> Iterator[Row]:
 
 def _started(folder: Path, line: str, home: str) -> None:
     command = [folder / "python", "-m", "IPython", "--no-banner", "--HistoryManager.enabled=False", "-c", line]
-    done = subprocess.run(command, env=os.environ | {"IPYTHONDIR": home}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=as_installed(os.environ) | {"IPYTHONDIR": home}, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Error" not in done.stdout + done.stderr, done.stdout + done.stderr
