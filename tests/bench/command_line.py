@@ -73,8 +73,9 @@ def _compared(az: Path, shell: dict[str, str]) -> Row:
         limit_ratio=times(took["ours"], took["limit"]),
         goal=f">= {GOAL:g}x the peer",
         met=ratio >= GOAL,
-        note="over TLS, both as a service principal: batchimg nodes NAME --json, which asks for its tokens; peer: az batch "
-        "node list, which has its token from the login before; limit: Python that reads the bytes, its token given",
+        note="over TLS, both as a service principal: batchimg nodes NAME --json, which asks for its tokens; "
+        "peer: az batch node list, which has its token from the login before; "
+        "limit: Python that reads the bytes, its token given",
     )
 
 
