@@ -64,6 +64,16 @@ class Outside:
         """Put documents of resources in as they stand."""
         self.ask("POST", "/_sim/import", {"resources": documents})
 
+    def assign(self, role: dict[str, Any]) -> None:
+        """Give the caller a role, as `az role definition create` takes it, where it may be given."""
+        (scope,) = role["AssignableScopes"]
+        provider = f"{scope}/providers/Microsoft.Authorization"
+        permissions = [{"actions": role["Actions"], "notActions": role["NotActions"]}]
+        definition = {"properties": {"roleName": role["Name"], "permissions": permissions}}
+        self.ask("PUT", f"{provider}/roleDefinitions/least", definition, "2022-04-01")
+        assignment = {"properties": {"roleDefinitionId": f"{provider}/roleDefinitions/least"}}
+        self.ask("PUT", f"{provider}/roleAssignments/mine", assignment, "2022-04-01")
+
     def machine(self, name: str, os_type: str = "Linux", disks: int = 0, **properties: Any) -> None:
         """Make a running VM of a Marketplace image with empty data disks, which has a network interface."""
         interface = {

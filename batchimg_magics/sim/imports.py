@@ -26,6 +26,7 @@ KINDS = frozenset(
         "microsoft.compute/snapshots",
         "microsoft.compute/virtualmachines",
         "microsoft.compute/virtualmachinescalesets",
+        "microsoft.network/loadbalancers",
         "microsoft.network/networkinterfaces",
         "microsoft.network/networksecuritygroups",
         "microsoft.network/publicipaddresses",
@@ -157,11 +158,25 @@ def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[st
         if details := str(bare.get("powerState", "")):
             status = {"code": details.lower().replace("vm ", "PowerState/"), "displayStatus": details}
             inside.setdefault("instanceView", {"statuses": [status]})
+        if namespace.lower() == "microsoft.network":
+            inside = {name: _parts(value) for name, value in inside.items()}
         bare = {name: value for name, value in bare.items() if name in _TOP} | {"properties": inside}
     if not isinstance(bare["properties"], dict):
         raise ImportRefusedError(f"{key}: its properties are no object")
     bare["properties"].setdefault("provisioningState", "Succeeded")
     return bare | {"id": key, "name": bare.get("name", path[-1][1]), "type": kind}
+
+
+def _parts(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Write the parts of a network resource as ARM does; the command line prints each on one level, too."""
+    if not isinstance(value, list):
+        return value
+    return [_part(one) if isinstance(one, dict) and one.keys() > {"id"} else one for one in value]
+
+
+def _part(flat: dict[str, Any]) -> dict[str, Any]:
+    inside = {name: value for name, value in flat.items() if name not in _TOP}
+    return {name: value for name, value in flat.items() if name in _TOP} | {"properties": inside}
 
 
 def _flat(documents: Iterable[Any]) -> Iterable[dict[str, Any]]:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 SUBSCRIPTIONS = "microsoft.resources/subscriptions"
 #: The network resources that can be read: whoever made them put them there.
 NETWORK_KINDS = (
+    "Microsoft.Network/loadBalancers",
+    "Microsoft.Network/loadBalancers/frontendIPConfigurations",
+    "Microsoft.Network/loadBalancers/inboundNatRules",
     "Microsoft.Network/networkInterfaces",
     "Microsoft.Network/networkSecurityGroups",
     "Microsoft.Network/publicIPAddresses",

@@ -211,6 +211,22 @@ def test_subnets_are_read_from_their_network(azure: Frame) -> None:
     assert azure.ask("GET", f"{subnets}/none", version="2024-05-01").code == "ResourceNotFound"
 
 
+def test_a_load_balancer_is_read_with_its_parts(azure: Frame) -> None:
+    key = f"{NETWORK}/loadBalancers/gate".removeprefix(ARM)
+    rule = {"id": f"{key}/inboundNatRules/ssh", "name": "ssh", "properties": {"frontendPort": 50001, "backendPort": 22}}
+    front = {"id": f"{key}/frontendIPConfigurations/out", "name": "out", "properties": {}}
+    properties = {"frontendIPConfigurations": [front], "inboundNatRules": [rule]}
+    document = {"id": key, "location": "eastus", "sku": {"name": "Standard"}, "properties": properties}
+    assert azure.ask("POST", f"{ARM}/_sim/import", {"resources": [document]}).status == 200
+    balancer = azure.ask("GET", f"{NETWORK}/loadBalancers/gate", version="2024-05-01").body
+    assert balancer["properties"] == {**properties, "provisioningState": "Succeeded"}
+    assert azure.ask("GET", f"{NETWORK}/loadBalancers", version="2024-05-01").body["value"] == [balancer]
+    assert azure.ask("GET", f"{ARM}{rule['id']}", version="2024-05-01").body == rule
+    parts = azure.ask("GET", f"{NETWORK}/loadBalancers/gate/frontendIPConfigurations", version="2024-05-01").body
+    assert parts["value"] == [front]
+    assert azure.ask("GET", f"{NETWORK}/loadBalancers/gate/inboundNatRules/none", version="2024-05-01").status == 404
+
+
 # -- control -----------------------------------------------------------------------------------------------------
 
 

@@ -70,6 +70,8 @@ _OFFERS = (
     f"{_COMPUTE}/skus/read",
     f"{_COMPUTE}/locations/usages/read",
 )
+#: What `vms --connect` reads of the network around a VM; no image and no pool takes it.
+_LOGIN = tuple(f"{_NETWORK}/{kind}/read" for kind in ("loadBalancers", "publicIPAddresses"))
 
 
 def needed(facts: Facts) -> dict[str, list[str]]:
@@ -125,7 +127,7 @@ def _work_on_vm(facts: Facts, vm: Json) -> Iterator[tuple[str, Iterable[str]]]:
 def role(facts: Facts) -> dict[str, Any]:
     """Return the smallest role that is enough, as `az role definition create` takes it."""
     work = needed(facts)
-    actions = {action for listed in work.values() for action in listed} | {*_AWAY, *_LOOK, *_OFFERS}
+    actions = {action for listed in work.values() for action in listed} | {*_AWAY, *_LOOK, *_OFFERS, *_LOGIN}
     return {
         "Name": ROLE,
         "IsCustom": True,

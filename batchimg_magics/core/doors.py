@@ -1,0 +1,110 @@
+"""Where a VM answers: a public address of its own, a load balancer's inbound NAT rule, or its private address.
+
+Network resources are asked for by their ids: none of the SDKs in use has them.
+Source: Microsoft.Network's documents of network interfaces, public IP addresses and load balancers. Inbound NAT rules
+for a backend pool give its machines ports from a range, and none of these says which: they are not looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core.azure import dig
+from batchimg_magics.core.reading import Reader
+from batchimg_magics.core.throwaways import NETWORK_API_VERSION
+from batchimg_magics.resource_ids import ResourceId, same
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchimg_magics.core.azure import Azure, Json
+
+#: Protocols of a rule that carry a login.
+_CARRIERS = ("tcp", "all")
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Where a VM answers.
+
+    Parameters
+    ----------
+    address, port
+        Where to go; None where it has no address that could be read.
+    public
+        Whether one can go there from anywhere; None: something that could not be read may say so.
+    unread
+        What could not be read, and why.
+    """
+
+    address: str | None
+    port: int
+    public: bool | None
+    unread: Mapping[str, str]
+
+
+async def of_vm(azure: Azure, vm: Json, port: int) -> Door:
+    """Find where a port of a VM is reached.
+
+    Parameters
+    ----------
+    azure, vm
+        Where, and the VM's document.
+    port
+        The port that it listens on.
+    """
+    reader = Reader(azure)
+    nic = await _read(reader, "network interface", _first(dig(vm, "properties", "networkProfile", "networkInterfaces")))
+    configuration = dig(_first(dig(nic, "properties", "ipConfigurations")), "properties") or {}
+    found = await _of_its_own(reader, configuration, port) or await _by_nat_rule(reader, configuration, port)
+    if found is None:
+        private = configuration.get("privateIPAddress")
+        found = Door(private, port, None if reader.unread or not private else False, {})
+    return replace(found, unread=reader.unread)
+
+
+async def _of_its_own(reader: Reader, configuration: Json, port: int) -> Door | None:
+    """Return the public address that an IP configuration has."""
+    address = await _public_address(reader, configuration.get("publicIPAddress"))
+    return Door(address, port, public=True, unread={}) if address else None
+
+
+async def _by_nat_rule(reader: Reader, configuration: Json, port: int) -> Door | None:
+    """Return the public frontend that a load balancer forwards from to the port."""
+    for reference in configuration.get("loadBalancerInboundNatRules") or []:
+        key = str(reference["id"])
+        balancer = await _read(reader, "load balancer", {"id": key.rsplit("/", 2)[0]})
+        rule = _named(balancer, "inboundNatRules", key)
+        if rule.get("backendPort") != port or str(rule.get("protocol")).lower() not in _CARRIERS:
+            continue
+        frontend = _named(balancer, "frontendIPConfigurations", str(dig(rule, "frontendIPConfiguration", "id")))
+        if address := await _public_address(reader, frontend.get("publicIPAddress")):
+            return Door(address, int(rule["frontendPort"]), public=True, unread={})
+    return None
+
+
+async def _public_address(reader: Reader, reference: Json | None) -> str | None:
+    found = await _read(reader, "public address", reference)
+    address = dig(found, "properties", "ipAddress")
+    return str(address) if address else None
+
+
+async def _read(reader: Reader, what: str, reference: Json | None) -> Json | None:
+    """Return the document that a reference is to; what may not be read is noted."""
+    if not reference or "id" not in reference:
+        return None
+    key = ResourceId.parse(reference["id"])
+    return await reader.read(f"{what} {key.name}", reader.at(str(key), NETWORK_API_VERSION), None)
+
+
+def _first(listed: list[Json] | None) -> Json | None:
+    """Return the primary one of a list; where none says that it is, the first."""
+    found = listed or []
+    return next((one for one in found if dig(one, "properties", "primary")), found[0] if found else None)
+
+
+def _named(whole: Json | None, kind: str, key: str) -> Json:
+    """Return the properties of one of a resource's parts by its id."""
+    parts = dig(whole, "properties", kind) or []
+    return next((one.get("properties") or {} for one in parts if same(str(one.get("id")), key)), {})
