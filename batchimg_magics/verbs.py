@@ -88,7 +88,14 @@ class Verbs(ABC):
         return self._frame("migrate", name=name, to=to, yes=yes, delete_old=delete_old, wait=wait)
 
     def packer(
-        self, name: str, *, os: str = "Linux", base: str | None = None, to: str = "gallery", output: str | None = None
+        self,
+        name: str,
+        *,
+        os: str = "Linux",
+        base: str | None = None,
+        generation: str | None = None,
+        to: str = "gallery",
+        output: str | None = None,
     ) -> pd.DataFrame:
         """Return a short Packer template that ends in an image for this account's pools; ``attrs["text"]`` has it.
 
@@ -100,6 +107,8 @@ class Verbs(ABC):
             ``Linux`` or ``Windows``.
         base
             The Marketplace image to begin with, ``publisher:offer:sku``.
+        generation
+            That image's, ``V1`` or ``V2``; None: as Batch's list of supported images has it.
         to
             What it ends in: ``gallery``, ``vhd`` or ``managed-image``.
         output
@@ -110,7 +119,7 @@ class Verbs(ABC):
         SpecError
             The account's pools take no such image.
         """
-        return self._frame("packer", name=name, os=os, base=base, to=to, output=output)
+        return self._frame("packer", name=name, os=os, base=base, generation=generation, to=to, output=output)
 
     def pools(self) -> pd.DataFrame:
         """Return the account's pools, one a row."""

@@ -144,42 +144,95 @@ def test_what_azure_does_not_tell_is_left_out_and_named() -> None:
 # -- packer ------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("os_type", ["Linux", "Windows"])
-@pytest.mark.parametrize("end", ["gallery", "vhd"])
-def test_a_template_that_packer_can_read(session: Session, tmp_path: Path, os_type: str, end: str) -> None:
-    file = tmp_path / "tools.pkr.hcl"
-    (row,) = session.packer("tools", os=os_type, to=end, output=str(file)).itertuples()
-    assert (row.allocation_mode, row.ends_in, row.file) == ("BatchService", end, "tools.pkr.hcl")
-    assert row.lines < 70
-    read = hcl2.loads(file.read_text())
-    source = read["source"][0]['"azure-arm"']['"tools"']
-    assert source["os_type"] == f'"{os_type}"'
-    assert ("shared_image_gallery_destination" in source) == (end == "gallery")
-    assert ("capture_container_name" in source) == (end == "vhd")
-    assert "managed_image_name" not in source
-    assert {"gallery": "--from-version", "vhd": "--from-vhd"}[end] in row.next
-    assert ("waagent" if os_type == "Linux" else "Sysprep") in file.read_text()
-
-
-def test_the_text_comes_with_the_table(session: Session) -> None:
-    made = session.packer("tools", base="canonical:0001-com-ubuntu-server-jammy:22_04-lts")
-    assert 'image_sku          = "22_04-lts"' in made.attrs["text"]
-    assert "--hyper-v-generation V1" in made.attrs["text"]
-
-
-def test_a_managed_image_is_for_accounts_of_ones_own_subscription(session: Session, tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="allocates in BatchService mode") as caught:
-        session.packer("tools", to="managed-image")
-    assert "--to gallery" in caught.value.hint
+@pytest.fixture
+def of_ones_own(session: Session, tmp_path: Path) -> Session:
+    """Return the session, connected to an account that allocates in its own subscription."""
     outside = new_world(tmp_path)
     body = {"location": "eastus", "properties": {"poolAllocationMode": "UserSubscription"}}
     vault = {"id": f"{GROUP}/vaults/v".replace("Compute", "KeyVault"), "url": "https://v.vault.azure.net/"}
     body["properties"]["keyVaultReference"] = vault
     outside.ask("PUT", ACCOUNT.replace("genomicsbatch", "ownbatch"), body, "2025-06-01")
     session.connect(world=str(outside.path), speed="max", account="ownbatch")
-    made = session.packer("tools", to="managed-image")
-    assert made.allocation_mode[0] == "UserSubscription"
-    assert "managed_image_name" in made.attrs["text"]
+    return session
+
+
+@pytest.mark.parametrize("os_type", ["Linux", "Windows"])
+@pytest.mark.parametrize(
+    ("account", "end"),
+    [
+        ("session", "gallery"),
+        ("session", "vhd"),
+        ("of_ones_own", "gallery"),
+        ("of_ones_own", "vhd"),
+        ("of_ones_own", "managed-image"),
+    ],
+)
+def test_a_template_that_packer_can_read(
+    request: pytest.FixtureRequest, tmp_path: Path, os_type: str, account: str, end: str
+) -> None:
+    file = tmp_path / "tools.pkr.hcl"
+    (row,) = request.getfixturevalue(account).packer("tools", os=os_type, to=end, output=str(file)).itertuples()
+    mode = "BatchService" if account == "session" else "UserSubscription"
+    assert (row.allocation_mode, row.ends_in, row.file) == (mode, end, "tools.pkr.hcl")
+    assert row.lines < 70
+    read = hcl2.loads(file.read_text())
+    source = read["source"][0]['"azure-arm"']['"tools"']
+    assert source["os_type"] == f'"{os_type}"'
+    ends = {
+        "gallery": "shared_image_gallery_destination",
+        "vhd": "capture_container_name",
+        "managed-image": "managed_image_name",
+    }
+    assert [one for one, word in ends.items() if word in source] == [end]
+    assert {"gallery": "--from-version", "vhd": "--from-vhd", "managed-image": "--from-image"}[end] in row.next
+    assert ("waagent" if os_type == "Linux" else "Sysprep") in file.read_text()
+    assert row.generation == "V2"  # what is chosen where no base is named
+
+
+@pytest.mark.parametrize(
+    ("base", "os_type", "generation"),
+    [
+        ("canonical:0001-com-ubuntu-server-jammy:22_04-lts", "Linux", "V1"),
+        ("canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2", "Linux", "V2"),
+        ("Canonical:ubuntu-24_04-lts:server", "Linux", "V2"),
+        ("canonical:ubuntu-24_04-lts:server-gen1", "Linux", "V1"),
+        ("microsoft-dsvm:ubuntu-hpc:2204", "Linux", "V2"),
+        ("microsoftwindowsserver:windowsserver:2022-datacenter", "Windows", "V1"),
+        ("microsoftwindowsserver:windowsserver:2022-datacenter-azure-edition", "Windows", "V2"),
+    ],
+)
+def test_the_generation_is_as_batchs_list_has_it(session: Session, base: str, os_type: str, generation: str) -> None:
+    made = session.packer("tools", os=os_type, base=base)
+    assert made.generation[0] == generation
+    assert f'image_sku          = "{base.rpartition(":")[2]}"' in made.attrs["text"]
+    assert f"--hyper-v-generation {generation} " in made.attrs["text"]
+    assert f"# Generation {generation}: Batch's list of supported images" in made.attrs["text"]
+    assert f"--generation {generation} " in session.packer("tools", os=os_type, base=base, to="vhd").next[0]
+
+
+def test_the_generation_may_be_said(session: Session) -> None:
+    base = "canonical:ubuntu-24_04-lts:server"
+    text = session.packer("tools", base=base, generation="V1").attrs["text"]
+    assert "--hyper-v-generation V1 " in text
+    assert "# Generation V1: as --generation says" in text
+    assert session.packer("tools", generation="V1").base[0] == "canonical:ubuntu-24_04-lts:server-gen1"
+    with pytest.raises(SpecError, match="--generation is 'V3'"):
+        session.packer("tools", generation="V3")
+
+
+def test_an_arm_base_is_built_on_an_arm_size(of_ones_own: Session) -> None:
+    base = "canonical:ubuntu-24_04-lts:server-arm64"
+    text = of_ones_own.packer("tools", base=base).attrs["text"]
+    assert 'vm_size            = "Standard_D4ps_v5"' in text
+    assert "--architecture Arm64 " in text
+    with pytest.raises(SpecError, match="managed images are x64 only"):
+        of_ones_own.packer("tools", base=base, to="managed-image")
+
+
+def test_a_managed_image_is_for_accounts_of_ones_own_subscription(session: Session) -> None:
+    with pytest.raises(SpecError, match="allocates in BatchService mode") as caught:
+        session.packer("tools", to="managed-image")
+    assert "--to gallery" in caught.value.hint
 
 
 def test_what_a_template_cannot_be(session: Session, tmp_path: Path) -> None:

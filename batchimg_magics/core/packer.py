@@ -19,16 +19,22 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure import Azure, Json
 
-__all__ = ["ENDS", "SYSTEMS", "table"]
+__all__ = ["ENDS", "GENERATIONS", "SYSTEMS", "table"]
 
 #: What a template may end in.
 ENDS = ("gallery", "vhd", "managed-image")
 SYSTEMS = ("Linux", "Windows")
+GENERATIONS = ("V1", "V2")
+#: The word of Batch's list of supported images for those of the second generation. Source: recordings.
+_SECOND = "Generation2VMImage"
+#: A size for each architecture; each takes all generations that there are of it.
+_SIZES = {"x64": "Standard_D4s_v3", "Arm64": "Standard_D4ps_v5"}
 #: Whose image is taken where nobody names a base.
 _PUBLISHERS = {"Linux": "canonical", "Windows": "microsoftwindowsserver"}
 _TEMPLATE = Template("""\
 # packer init . && packer build $name.pkr.hcl
 # then: $next
+# Generation $generation: $why
 $before
 packer {
   required_plugins {
@@ -126,17 +132,22 @@ _BEFORE = Template("""\
 # Once, before: the gallery, and the image definition that the version goes into.
 #   az sig create -g $group --gallery-name images
 #   az sig image-definition create -g $group -r images -i $name --os-type $os_type --os-state Generalized \\
-#     --hyper-v-generation $generation --publisher packer --offer $os_type --sku $name --features SecurityType=Standard
+#     --hyper-v-generation $generation --architecture $architecture --features SecurityType=Standard \\
+#     --publisher packer --offer $os_type --sku $name
 """)
 #: The line that makes a pool of what a template ends in.
 _NEXT = {
     "gallery": Template("--from-version $compute/galleries/images/images/$name/versions/1.0.0"),
-    "vhd": Template("--from-vhd URL --os-type $os_type --generation $generation --generalized"),
+    "vhd": Template(
+        "--from-vhd URL --os-type $os_type --generation $generation --architecture $architecture --generalized"
+    ),
     "managed-image": Template("--from-image $compute/images/$name"),
 }
 
 
-async def table(azure: Azure, name: str, *, os_type: str, base: str | None, end: str) -> Table:
+async def table(
+    azure: Azure, name: str, *, os_type: str, base: str | None, end: str, generation: str | None = None
+) -> Table:
     """Return a template, as ``text`` among the further facts, and what it is, in one row.
 
     Parameters
@@ -149,6 +160,8 @@ async def table(azure: Azure, name: str, *, os_type: str, base: str | None, end:
         publisher:offer:sku of the Marketplace image; None: one that Batch supports is chosen.
     end
         One of `ENDS`.
+    generation
+        The base's, one of `GENERATIONS`; None: as Batch's list of supported images has it.
 
     Raises
     ------
@@ -164,25 +177,31 @@ async def table(azure: Azure, name: str, *, os_type: str, base: str | None, end:
         )
     client = await azure.batch()
     images = await azure.listed(client.list_supported_images())
-    chosen = _base(images, os_type, base)
-    words = _words(azure, name, os_type, chosen, end) | {"region": region_key(str(account["location"]))}
+    chosen = _base(images, os_type, base, generation)
+    if end == "managed-image" and _architecture(chosen) != "x64":
+        raise SpecError(f"{_named(chosen)} is for Arm64, and managed images are x64 only", hint="--to gallery")
+    words = _words(azure, name, os_type, chosen) | _generation(chosen, generation)
+    words |= {"region": region_key(str(account["location"]))}
+    words |= {"next": f"%batchimg create POOL {_NEXT[end].substitute(words)} --vm-size SIZE --nodes N"}
     text = template(words, end)
     row = {
         "file": f"{name}.pkr.hcl",
         "lines": text.count("\n"),
         "allocation_mode": mode,
         "ends_in": end,
-        "base": ":".join(chosen),
+        "base": _named(chosen),
+        "generation": words["generation"],
         "next": words["next"],
     }
     return Table.of("packer", [row], f"a Packer template for account {azure.scope.account}", text=text)
 
 
-def _words(azure: Azure, name: str, os_type: str, base: tuple[str, str, str], end: str) -> dict[str, str]:
-    """Return what stands in a template's gaps."""
+def _words(azure: Azure, name: str, os_type: str, base: Json) -> dict[str, str]:
+    """Return what stands in a template's gaps, but for what the account and the generation say."""
     scope = azure.scope
-    publisher, offer, sku = base
-    words = {
+    publisher, offer, sku = _parts(base)
+    architecture = _architecture(base)
+    return {
         "name": name,
         "subscription": scope.subscription,
         "group": scope.resource_group,
@@ -191,15 +210,24 @@ def _words(azure: Azure, name: str, os_type: str, base: tuple[str, str, str], en
         "publisher": publisher,
         "offer": offer,
         "sku": sku,
-        # The plans of newer images say their generation in their names.
-        "generation": "V2" if "gen2" in sku.lower() or sku.lower().endswith("-g2") else "V1",
-        "size": "Standard_D4s_v3",  # takes both generations
+        "architecture": architecture,
+        "size": _SIZES[architecture],
         "access": _ACCESS[os_type],
         "install": _INSTALL[os_type],
         "deprovision": _DEPROVISION[os_type],
     }
-    how = _NEXT[end].substitute(words)
-    return words | {"next": f"%batchimg create POOL {how} --vm-size SIZE --nodes N"}
+
+
+def _generation(base: Json, asked: str | None) -> dict[str, str]:
+    """Return a base's generation, and why it is taken for that."""
+    if asked is not None:
+        return {"generation": asked, "why": "as --generation says"}
+    if _of_second(base):
+        return {"generation": "V2", "why": f"Batch's list of supported images says {_SECOND}"}
+    return {
+        "generation": "V1",
+        "why": f"Batch's list of supported images does not say {_SECOND}; if it is wrong, add --generation V2",
+    }
 
 
 def template(words: Mapping[str, str], end: str) -> str:
@@ -208,24 +236,40 @@ def template(words: Mapping[str, str], end: str) -> str:
     return _TEMPLATE.substitute(words, before=before, end=_END[end].substitute(words))
 
 
-def _base(images: list[Json], os_type: str, asked: str | None) -> tuple[str, str, str]:
+def _base(images: list[Json], os_type: str, asked: str | None, generation: str | None) -> Json:
     """Return the Marketplace image to begin with: the one asked for, or a verified one that Batch supports longest."""
-    of_system = {":".join(_parts(one)): one for one in images if str(one.get("osType")).lower() == os_type.lower()}
+    of_system = {_named(one): one for one in images if str(one.get("osType")).lower() == os_type.lower()}
     if asked is not None:
         known = {name.lower(): one for name, one in of_system.items()}
         if asked.lower() not in known:
             raise SpecError(f"Batch does not support {asked!r} as a base for {os_type}", hint=closest(asked, of_system))
-        return _parts(known[asked.lower()])
+        return known[asked.lower()]
     verified = [one for one in of_system.values() if one.get("verificationType") == "verified"]
+    wanted = generation or "V2"  # newer sizes take nothing else
 
-    def fitness(one: Json) -> tuple[bool, bool, str, str]:
+    def fitness(one: Json) -> tuple[bool, bool, str, bool, str]:
         publisher, offer, sku = _parts(one)
         until = str(one.get("batchSupportEndOfLife") or "")
-        return publisher.lower() == _PUBLISHERS[os_type], not until, until, f"{offer}:{sku}"
+        fits = _architecture(one) == "x64" and _of_second(one) == (wanted == "V2")
+        return publisher.lower() == _PUBLISHERS[os_type], not until, until, fits, f"{offer}:{sku}"
 
-    return _parts(max(verified, key=fitness))
+    return max(verified, key=fitness)
 
 
 def _parts(supported: Json) -> tuple[str, str, str]:
     publisher, offer, sku = (str(dig(supported, "imageReference", key)) for key in ("publisher", "offer", "sku"))
     return publisher, offer, sku
+
+
+def _named(supported: Json) -> str:
+    return ":".join(_parts(supported))
+
+
+def _of_second(supported: Json) -> bool:
+    """Tell whether an image is of the second generation; of some, only the plan's name says it. Source: recordings."""
+    return _SECOND in (supported.get("capabilities") or ()) or "gen2" in _parts(supported)[2].lower()
+
+
+def _architecture(supported: Json) -> str:
+    """Return an image's architecture, which the name of its node agent tells. Source: recordings."""
+    return "Arm64" if str(supported.get("nodeAgentSKUId")).lower().endswith("arm64") else "x64"

@@ -241,6 +241,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("allocation_mode", "word", "where the account allocates", ("BatchService", "UserSubscription")),
         Column("ends_in", "word", "what it ends in", ("gallery", "vhd", "managed-image")),
         Column("base", "text", "the Marketplace image it begins with: publisher:offer:sku"),
+        Column("generation", "word", "that image's generation", ("V1", "V2")),
         Column("next", "text", "the line that makes a pool of it"),
     ),
     "size": (

@@ -66,14 +66,16 @@ def _packer(
     *,
     os: str = "Linux",
     base: str | None = None,
+    generation: str | None = None,
     to: str = "gallery",
     output: str | None = None,
 ) -> Job:
     system, end = known(os, "--os", packer.SYSTEMS), known(to, "--to", packer.ENDS)
     image = pool_name(name)
+    boots = None if generation is None else known(generation, "--generation", packer.GENERATIONS)
 
     async def run(_: Board) -> Table:
-        table = await packer.table(link.azure, image, os_type=system, base=base, end=end)
+        table = await packer.table(link.azure, image, os_type=system, base=base, end=end, generation=boots)
         if output is not None:
             _write(Path(output), table.attrs["text"])
             return replace(table, caption=f"{table.caption}, written to {output}")

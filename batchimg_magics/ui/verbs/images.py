@@ -55,6 +55,12 @@ VERBS: tuple[Verb, ...] = (
             Option("--os", "its system: Linux (default) or Windows", metavar="OS", words=("Linux", "Windows")),
             Option("--base", "the Marketplace image to begin with", metavar="PUBLISHER:OFFER:SKU"),
             Option(
+                "--generation",
+                "that image's generation, where Batch's list of supported images has it wrong",
+                metavar="GENERATION",
+                words=("V1", "V2"),
+            ),
+            Option(
                 "--to",
                 "what it ends in: gallery (default), vhd, or managed-image where the account takes one",
                 metavar="END",
