@@ -14,7 +14,6 @@ from batchimg_magics.errors import (
     ConflictError,
     NotFoundError,
     ProvisioningError,
-    ServiceError,
     SpecError,
 )
 from batchimg_magics.session import Session
@@ -191,21 +190,6 @@ def test_a_pool_straight_from_the_managed_image_while_the_service_took_it(
     assert throwaways(outside) == []
     profile = outside.ask("GET", image)["properties"]["storageProfile"]
     assert [one["lun"] for one in profile["dataDisks"]] == [2 * one for one in range(disks)]
-
-
-def test_where_the_service_refuses_the_gallery_line_works(away: Session, outside: Outside) -> None:
-    outside.machine("desk")
-    line = {"from_vm": "desk", "direct": True, "nodes": 2, **SIZE}
-    with pytest.raises(ServiceError, match="retired on 31 March 2026") as caught:
-        connected(away, outside).create("genomics", **line)
-    image = f"{GROUP}/images/"
-    assert f"`%batchimg create genomics --from-image {image}" in caught.value.hint
-    said = caught.value.hint.partition("`%batchimg create genomics ")[2].rstrip("`").split()
-    options = {
-        word.removeprefix("--").replace("-", "_"): value for word, value in zip(said[::2], said[1::2], strict=True)
-    }
-    away.create("genomics", **options | {"nodes": int(options["nodes"])})
-    assert states(away, "genomics") == {"idle"}
 
 
 # -- the researcher's VM -----------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import pool_bodies
+from batchimg_magics.core import old_pools, pool_bodies
 from batchimg_magics.core.azure import dig
 from batchimg_magics.errors import ServiceError, SpecError
 from batchimg_magics.spec.lines import line
@@ -17,32 +17,30 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.spec import PoolSpec
 
-#: The last api-versions that take a managed image. Source: the source document for Azure Resource Manager; FACTS 2 for
-#: the data plane.
-ARM_API_VERSION, BATCH_API_VERSION = "2020-03-01", "2019-08-01.10.0"
-#: What these api-versions know of a pool, as far as this tool asks for it. Source: Batch's release notes: task slots
-#: were called otherwise until 2020-09-01, and the rest came later.
-_KNOWN = frozenset(
+#: In words. Source: Microsoft's retirement notice, FACTS 2.
+RETIRED = "retired on 31 March 2026"
+_MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
+#: Where an image comes from and how it gets there: all that a managed image which is there says itself.
+_ROAD = frozenset(
     {
-        "vmSize", "deploymentConfiguration", "scaleSettings", "startTask", "networkConfiguration", "metadata",
-        "mountConfiguration", "userAccounts", "applicationPackages", "interNodeCommunication",
+        "from_vm", "from_vhd", "from_snapshot", "from_image", "from_version", "data_snapshots", "capture", "stop",
+        "generalized", "new_image", "via", "storage_account", "os_type", "generation", "security_type", "architecture",
     }
 )  # fmt: skip
-#: What needs no saying there: it is so anyway.
-_ANYWAY = {"taskSlotsPerNode": 1, "interNodeCommunication": "Disabled"}
-_MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
+#: Codes for an api-version that is served no more.
+_OF_VERSIONS = frozenset({"InvalidApiVersionParameter", "NoRegisteredProviderFound", "UnsupportedRequestVersion"})
 
 
-def refuse(wanted: Json) -> None:
+def refuse(spec: PoolSpec, wanted: Json) -> None:
     """Raise SpecError where a pool has what these api-versions do not know."""
-    if strange := sorted(_asked(wanted["properties"]).keys() - _KNOWN):
+    if strange := old_pools.unknown(spec, wanted):
         raise SpecError(
             f"--direct goes by api-versions that do not know {', '.join(strange)}",
             hint="leave that out, or leave out --direct: through the gallery it works",
         )
 
 
-async def put(azure: Azure, spec: PoolSpec, wanted: Json, *, through: str = "arm") -> None:
+async def put(azure: Azure, spec: PoolSpec, wanted: Json) -> None:
     """Ask for a pool straight from a managed image.
 
     Parameters
@@ -51,49 +49,62 @@ async def put(azure: Azure, spec: PoolSpec, wanted: Json, *, through: str = "arm
         Where, and what is wanted.
     wanted
         Its ARM document.
-    through
-        ``arm``, or ``batch`` for the data plane.
 
     Raises
     ------
     ServiceError
         The service does not take it any more; the hint is the line that works.
     """
+    said, version = {"properties": old_pools.said(wanted)}, old_pools.API_VERSIONS[spec.through]
     try:
-        if through == "batch":
-            await _data_plane(azure, pool_bodies.data_plane({"properties": _asked(wanted["properties"])}, spec.name))
+        if spec.through == "batch":
+            body = pool_bodies.data_plane(said, spec.name)
+            headers = {"Content-Type": "application/json; odata=minimalmetadata"}
+            await azure.send("POST", f"/pools?api-version={version}", body, plane="batch", headers=headers)
         else:
-            url = f"{azure.scope.pool_id(spec.name)}?api-version={ARM_API_VERSION}"
+            url = f"{azure.scope.pool_id(spec.name)}?api-version={version}"
             # A PUT would replace a pool that somebody made meanwhile: this one only makes.
-            await azure.send("PUT", url, {"properties": _asked(wanted["properties"])}, headers={"If-None-Match": "*"})
+            await azure.send("PUT", url, said, headers={"If-None-Match": "*"})
     except ServiceError as error:
-        if error.status_code != 400:
+        if not _is_of_the_road(error):
             raise
-        raise ServiceError(
-            f"the service makes no pool straight from a managed image any more (retired on 31 March 2026): "
-            f"{error.message}",
-            hint=f"through the gallery it works: `{gallery_line(spec, _image(wanted))}`",
-            status_code=error.status_code,
-            code=error.code,
-            request_id=error.request_id,
-        ) from error
+        raise _retired(error, spec, str(dig(wanted, "properties", *_MACHINE, "imageReference", "id"))) from error
 
 
-def gallery_line(spec: PoolSpec, image: str) -> str:
-    """Return the line that makes the pool from the same managed image, through the gallery."""
-    said = spec.model_dump(include={"vm_size", "nodes", "spot", "node_agent_sku"}, exclude_defaults=True)
-    return line("create", {"name": spec.name, "from_image": image, **said})
+def _is_of_the_road(error: ServiceError) -> bool:
+    """Tell whether a refusal is of managed images at all, or of the old api-version, and not of this pool.
+
+    A value that is refused has one code, whatever it is: the reason names the ids that are taken. Source: recordings.
+    """
+    return error.status_code == 400 and (error.code in _OF_VERSIONS or "/galleries/{" in error.message)
 
 
-async def _data_plane(azure: Azure, body: Json) -> None:
-    headers = {"Content-Type": "application/json; odata=minimalmetadata"}
-    await azure.send("POST", f"/pools?api-version={BATCH_API_VERSION}", body, plane="batch", headers=headers)
+def _retired(error: ServiceError, spec: PoolSpec, image: str) -> ServiceError:
+    hint = f"through the gallery it works: {gallery_line(spec, image)}"
+    if spec.from_image is None:
+        hint += f"; the image and its snapshots stay for it, and `%batchimg delete {spec.name} --image` deletes them"
+    return ServiceError(
+        f"the service makes no pool straight from a managed image any more ({RETIRED}); it says "
+        f"{error.message.partition('. ')[0]}",
+        hint=hint,
+        status_code=error.status_code,
+        code=error.code,
+        request_id=error.request_id,
+    )
 
 
-def _image(wanted: Json) -> str:
-    return str(dig(wanted, "properties", *_MACHINE, "imageReference", "id"))
+def gallery_line(spec: PoolSpec, image: str | None = None) -> str:
+    """Return the line that makes the same pool through the gallery, and what has to stand in the cell below it.
 
-
-def _asked(props: Json) -> Json:
-    """Return what of a pool's properties has to be said."""
-    return {name: value for name, value in props.items() if _ANYWAY.get(name) != value}
+    Parameters
+    ----------
+    spec
+        The pool.
+    image
+        Id of the managed image that was made for it; None: none was, and the line has the spec's own origin.
+    """
+    without = {"direct", "name"} if image is None else {"direct", "name"} | _ROAD
+    options, parts = spec.said(without)
+    origin = {"from_image": image} if image else {spec.origin: options.pop(spec.origin)}
+    said = line("create", {"name": spec.name, **origin, **options}, cell=bool(parts))
+    return f"`{said}`, in a cell with {', '.join(parts)} in its body as now" if parts else f"`{said}`"

@@ -147,7 +147,7 @@ async def examine(
     wanted = found.body(Image(imaged.known_id or f"a new one of {found.source.what}", imaged.hash))
     if spec.direct:
         try:
-            direct.refuse(wanted)
+            direct.refuse(spec, wanted)
         except SpecError as error:
             return but(facts, problem=error), None
     if facts.pool is not None:
@@ -172,7 +172,7 @@ def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
 
     async def make_pool(done: Mapping[str, Outcome]) -> Outcome:
         wanted = found.body(found.imaging.image(done))
-        put = partial(direct.put, azure, spec, through=spec.through) if spec.direct else None
+        put = partial(direct.put, azure, spec) if spec.direct else None
         action, changed = await pool_changes.see_to(azure, spec.name, wanted, through=spec.through, put=put)
         return Outcome(action, detail=changed or what)
 

@@ -7,7 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import arm, batch_accounts, fleet, odata, pool_autoscale, pool_rules, pool_scaling, pools
+from batchimg_magics.sim import (
+    arm,
+    batch_accounts,
+    fleet,
+    odata,
+    older_pools,
+    pool_autoscale,
+    pool_rules,
+    pool_scaling,
+    pools,
+)
 from batchimg_magics.sim.batch_accounts import RETRY_AFTER_S
 from batchimg_magics.sim.batch_bodies import shaped
 from batchimg_magics.sim.batch_errors import on_arm, refusal
@@ -128,7 +138,9 @@ def _show(call: Call, pool: Pool) -> Reply:
 
 def _properties(call: Call) -> dict[str, Any]:
     """Return the properties of a request's body in the data plane's dialect, cleaned."""
-    pool = pool_from_arm(shaped(call.body).get("properties", {}))
+    properties = shaped(call.body).get("properties", {})
+    older_pools.check(call, properties, "arm")
+    pool = pool_from_arm(properties)
     return pool_rules.pool_body(from_older(pool, call.api_version, "arm"), "Pool")
 
 

@@ -117,7 +117,7 @@ def clean(body: Any, allowed: frozenset[str], kind: str) -> dict[str, Any]:  # n
     body = shaped(body)
     for name in body:
         if name not in allowed:
-            raise _unknown(name, kind)
+            raise unknown_name(name, kind)
     _check_names(body)
     body = to_batch(body)
     check_words(body)
@@ -150,7 +150,8 @@ def _shape(value: Any, name: str) -> Any:  # noqa: ANN401 - any JSON
     return [_shape(row, "") for row in value] if isinstance(value, list) else value
 
 
-def _unknown(name: str, kind: str) -> Refusal:
+def unknown_name(name: str, kind: str) -> Refusal:
+    """Return the answer to a name that a type does not have."""
     reason = (
         f"The property '{name}' does not exist on type '{_ENTITIES}.{kind}'. "
         "Make sure to only use property names that are defined by the type."
@@ -167,7 +168,7 @@ def _check_names(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSO
         strange = next((name for name in value if under in _TYPES and name not in _TYPES[under]), None)
         if strange is not None:
             kind = under[0].upper() + under[1:]
-            raise _unknown(strange, kind.removesuffix("s") if under.endswith("References") else kind)
+            raise unknown_name(strange, kind.removesuffix("s") if under.endswith("References") else kind)
         absent = next((name for name in _REQUIRED.get(under, ()) if name not in value), None)
         if absent is not None:
             raise missing_property(absent)

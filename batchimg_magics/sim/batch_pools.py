@@ -12,6 +12,7 @@ from batchimg_magics.sim import (
     batch_conditions,
     fleet,
     odata,
+    older_pools,
     pool_autoscale,
     pool_rules,
     pool_scaling,
@@ -118,6 +119,7 @@ def done(call: Call, status: int, headers: dict[str, str] | None = None) -> Repl
 def add(call: Call) -> Reply:
     """Add a pool."""
     account = batch_accounts.need(call)
+    older_pools.check(call, call.body, "batch")
     body = pool_rules.pool_body(from_older(call.body, call.api_version, "batch"))
     name = pool_rules.pool_id(body.get("id"))
     there = pools.find(call, account, name)

@@ -11,11 +11,12 @@ from batchimg_magics.errors import SpecError
 from batchimg_magics.spec.complaints import complaint
 from batchimg_magics.spec.origin import Origin
 from batchimg_magics.spec.policy import Policy
+from batchimg_magics.spec.said import Said, said
 from batchimg_magics.spec.shape import Shape
 from batchimg_magics.spec.values import MAX_NODES, pool_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Mapping
     from typing import Self
 
 __all__ = ["PoolSpec"]
@@ -50,6 +51,16 @@ class PoolSpec(Origin, Shape, Policy):
                     hint="each node takes one: give it a wider range, first to last, or leave it out",
                 )
         return self
+
+    def said(self, without: Container[str] = ()) -> Said:
+        """Return what it says beyond its defaults: as options of a line, and what only a body can say.
+
+        Parameters
+        ----------
+        without
+            Fields that are of no interest.
+        """
+        return said(self, without)
 
     @classmethod
     def build(cls, name: str, body: Mapping[str, Any] | str | None = None, **options: object) -> PoolSpec:

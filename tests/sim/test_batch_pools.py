@@ -153,6 +153,34 @@ def test_managed_images_by_api_version_and_retirement() -> None:
     assert "different subscription" in then.batch("POST", "/pools", other, version="2019-08-01.10.0").why()["Reason"]
 
 
+@pytest.mark.parametrize(
+    ("version", "plane", "part"),
+    [
+        ("2019-08-01.10.0", "batch", {"virtualMachineConfiguration": MACHINE | {"osDisk": {"diskSizeGB": 64}}}),
+        ("2019-08-01.10.0", "batch", {"networkConfiguration": {"publicIPAddressConfiguration": {}}}),
+        ("2019-08-01.10.0", "batch", {"taskSlotsPerNode": 2}),
+        ("2020-03-01", "arm", {"taskSlotsPerNode": 2}),
+        (
+            "2020-03-01",
+            "arm",
+            {"mountConfiguration": [{"azureBlobFileSystemConfiguration": {"identityReference": {}}}]},
+        ),
+    ],
+)
+def test_old_api_versions_do_not_know_what_came_later(version: str, plane: str, part: dict[str, Any]) -> None:
+    def strange(asked: str) -> bool:
+        azure = Azure(start=1_700_000_000.0)
+        if plane == "batch":
+            body = {"id": "p", "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": MACHINE} | part
+            told = azure.batch("POST", "/pools", body, version=asked)
+        else:
+            told = azure.arm("PUT", "/pools/p", {"properties": part}, version=asked)
+        return "does not exist on type" in str(told.body)
+
+    assert strange(version)
+    assert not strange("2025-06-01")
+
+
 def test_a_shared_key_opens_no_custom_image(azure: Azure) -> None:
     image = {"imageReference": {"virtualMachineImageId": f"{IMAGES}/galleries/g/images/i/versions/1.0.0"}}
     machine = image | {"nodeAgentSKUId": "batch.node.ubuntu 22.04"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from batchimg_magics.core.rules import system  # isort: skip
 from batchimg_magics.core.rules import disks  # isort: skip
 from batchimg_magics.core.rules import images  # isort: skip
+from batchimg_magics.core.rules import direct  # isort: skip
 from batchimg_magics.core.rules import fit  # isort: skip
 from batchimg_magics.core.rules import quota  # isort: skip
 from batchimg_magics.core.rules import network  # isort: skip
@@ -21,6 +22,7 @@ __all__ = [
     "Finding",
     "Rule",
     "access",
+    "direct",
     "disks",
     "fit",
     "images",

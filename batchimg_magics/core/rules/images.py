@@ -107,7 +107,7 @@ def image_exists(facts: Facts) -> Found:
 def image_source(facts: Facts) -> Found:
     """A managed image is made from snapshots of a VM's disks: from anything else pools do not scale reliably."""
     if facts.managed is None:
-        return None
+        return _of_origin(facts) if facts.spec.direct and facts.source is not None else None
     storage = facts.managed["properties"].get("storageProfile") or {}
     disks = [storage.get("osDisk") or {}, *(storage.get("dataDisks") or [])]
     other = [key for disk in disks for key in ("managedDisk", "blobUri") if disk.get(key) and not disk.get("snapshot")]
@@ -116,6 +116,13 @@ def image_source(facts: Facts) -> Found:
         return kept("made from snapshots")
     what = f"VM {ResourceId.parse(vm).name}" if vm else "a VHD" if "blobUri" in other else "a disk"
     return doubtful(f"made from {what}", f"make an image from snapshots: {fixes.anew(facts)}")
+
+
+def _of_origin(facts: Facts) -> Found:
+    """Judge what the managed image of a pool is going to be made from."""
+    if facts.spec.from_vhd is None:
+        return kept("it will be made from snapshots")
+    return doubtful("it would be made from a VHD", "make an image from snapshots: `%batchimg create POOL --from-vm VM`")
 
 
 @rule("replicas", "error", sources.GALLERY_POOL, needs=("the image version", "image versions"))

@@ -1,0 +1,36 @@
+"""Rules about pools that are made straight from a managed image, which Azure has retired."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import direct
+from batchimg_magics.core.rules import sources
+from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.facts import Facts
+    from batchimg_magics.core.rules.rule import Found
+
+#: Source: Microsoft's retirement notice for pools of custom images without the gallery.
+_END = dt.datetime(2026, 3, 31, tzinfo=dt.UTC).timestamp()
+
+
+@rule("direct-retired", "error", sources.RETIREMENT)
+def direct_retired(facts: Facts) -> Found:
+    """No image is made for a pool straight from a managed image, which Azure takes no more since 31 March 2026."""
+    spec, managed = facts.spec, facts.managed
+    replaced = facts.verdict is None or facts.verdict.fate == "replaced"
+    nothing = facts.kind == "image" and managed is None
+    if not spec.direct or not replaced or nothing or facts.kind == "pool":
+        return None  # a pool that is there goes on as it is
+    if facts.now < _END:
+        return kept("taken until 31 March 2026", "`%batchimg migrate` takes such a pool to the gallery")
+    named = spec if facts.sized else spec.model_copy(update={"vm_size": "SIZE"})
+    fix = f"through the gallery it works: {direct.gallery_line(named, str(managed['id']) if managed else None)}"
+    said = f"pools straight from a managed image were {direct.RETIRED}"
+    if facts.kind == "image":
+        # Nothing is made for it first: where a service still takes it, this is how one finds out.
+        return doubtful(f"{said}: the service is asked all the same, and refuses where it takes none", fix)
+    return broken(f"{said}, and the image would be made for nothing", fix)
