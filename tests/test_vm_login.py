@@ -138,6 +138,19 @@ def test_rules_that_carry_no_login_leave_the_private_address(session: Session, t
     assert (found.address, found.port, found.public) == ("10.1.2.3", 22, False)
 
 
+def test_a_vms_primary_interface_as_the_command_line_prints_it(session: Session, tmp_path: Path) -> None:
+    machine = vm("inner", managed("os"))
+    flat = {name: one for name, one in machine.items() if name != "properties"} | machine["properties"]
+    first, second = (f"{NETWORK}/networkInterfaces/{name}" for name in ("first", "second"))
+    flat["networkProfile"] = {"networkInterfaces": [{"id": first, "primary": False}, {"id": second, "primary": True}]}
+    around = [
+        document(f"networkInterfaces/{name}", ipConfigurations=[{"name": "a", "properties": {"privateIPAddress": at}}])
+        for name, at in (("first", "10.0.0.8"), ("second", "10.0.0.9"))
+    ]
+    connect_with(session, tmp_path, flat, disk("os"), *around)
+    assert session.vms(connect="inner").address[0] == "10.0.0.9"
+
+
 def as_the_command_line_prints_it(whole: dict[str, Any]) -> dict[str, Any]:
     """Return a network resource on one level, and its parts too, as `az network ... show` prints them."""
     flat = {name: value for name, value in whole.items() if name != "properties"} | whole["properties"]

@@ -160,6 +160,8 @@ def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[st
             inside.setdefault("instanceView", {"statuses": [status]})
         if namespace.lower() == "microsoft.network":
             inside = {name: _parts(value) for name, value in inside.items()}
+        if isinstance(profile := inside.get("networkProfile"), dict):  # of a VM
+            inside["networkProfile"] = {name: _parts(value) for name, value in profile.items()}
         bare = {name: value for name, value in bare.items() if name in _TOP} | {"properties": inside}
     if not isinstance(bare["properties"], dict):
         raise ImportRefusedError(f"{key}: its properties are no object")
