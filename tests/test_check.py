@@ -244,7 +244,7 @@ def test_an_image_older_than_its_vms_last_start(session: Session, tmp_path: Path
     session.connect(world=world, speed="max")
     table = session.check("desk-vm", pool="genomics", **line)
     assert broken(table) == {"image-age"}
-    assert "create genomics --vm-size Standard_D4ds_v5 --from-vm desk-vm" in row(table, "image-age")["fix"]
+    assert "create genomics --from-vm desk-vm --vm-size Standard_D4ds_v5" in row(table, "image-age")["fix"]
     assert "--new-image" in row(table, "image-age")["fix"]
 
 

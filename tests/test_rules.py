@@ -333,7 +333,7 @@ CASES = [
         "would be made for nothing",
         **ask(direct=True),
         date="2026-03-31",
-        fix="`%batchimg create POOL --from-vm /subscriptions/",
+        fix="`%batchimg create POOL --from-vm ",
     ),
     warned("direct-retired", "the service is asked", OLD, **THE_OLD, **ask(direct=True), fix="/old --vm-size SIZE`"),
     kept("replicas", "1 in eastus for 0 nodes", TOOLS, **MINE),

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core import old_pools, pool_bodies
 from batchimg_magics.core.azure import dig
 from batchimg_magics.errors import ServiceError, SpecError
-from batchimg_magics.spec.lines import line
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure, Json
@@ -20,12 +19,10 @@ if TYPE_CHECKING:
 #: In words. Source: Microsoft's retirement notice, FACTS 2.
 RETIRED = "retired on 31 March 2026"
 _MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
-#: Where an image comes from and how it gets there: all that a managed image which is there says itself.
-_ROAD = frozenset(
-    {
-        "from_vm", "from_vhd", "from_snapshot", "from_image", "from_version", "data_snapshots", "capture", "stop",
-        "generalized", "new_image", "via", "storage_account", "os_type", "generation", "security_type", "architecture",
-    }
+#: What leads to a managed image, and goes unsaid where it is there.
+_ROAD = (
+    "from_vm", "from_vhd", "from_snapshot", "data_snapshots", "capture", "stop", "generalized", "via",
+    "storage_account", "os_type", "generation", "security_type", "architecture", "direct",
 )  # fmt: skip
 #: Codes for an api-version that is served no more.
 _OF_VERSIONS = frozenset({"InvalidApiVersionParameter", "NoRegisteredProviderFound", "UnsupportedRequestVersion"})
@@ -93,18 +90,6 @@ def _retired(error: ServiceError, spec: PoolSpec, image: str) -> ServiceError:
     )
 
 
-def gallery_line(spec: PoolSpec, image: str | None = None) -> str:
-    """Return the line that makes the same pool through the gallery, and what has to stand in the cell below it.
-
-    Parameters
-    ----------
-    spec
-        The pool.
-    image
-        Id of the managed image that was made for it; None: none was, and the line has the spec's own origin.
-    """
-    without = {"direct", "name"} if image is None else {"direct", "name"} | _ROAD
-    options, parts = spec.said(without)
-    origin = {"from_image": image} if image else {spec.origin: options.pop(spec.origin)}
-    said = line("create", {"name": spec.name, **origin, **options}, cell=bool(parts))
-    return f"`{said}`, in a cell with {', '.join(parts)} in its body as now" if parts else f"`{said}`"
+def gallery_line(spec: PoolSpec, image: str) -> str:
+    """Return the line that makes the same pool from the same managed image, through the gallery."""
+    return spec.create_line(**dict.fromkeys(_ROAD), from_image=image)

@@ -11,12 +11,12 @@ from batchimg_magics.errors import SpecError
 from batchimg_magics.spec.complaints import complaint
 from batchimg_magics.spec.origin import Origin
 from batchimg_magics.spec.policy import Policy
-from batchimg_magics.spec.said import Said, said
+from batchimg_magics.spec.said import create_line
 from batchimg_magics.spec.shape import Shape
 from batchimg_magics.spec.values import MAX_NODES, pool_name
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Mapping
+    from collections.abc import Mapping
     from typing import Self
 
 __all__ = ["PoolSpec"]
@@ -52,15 +52,15 @@ class PoolSpec(Origin, Shape, Policy):
                 )
         return self
 
-    def said(self, without: Container[str] = ()) -> Said:
-        """Return what it says beyond its defaults: as options of a line, and what only a body can say.
+    def create_line(self, **instead: object) -> str:
+        """Return the line that makes it, in backticks, and what has to stand in the body of its cell.
 
         Parameters
         ----------
-        without
-            Fields that are of no interest.
+        **instead
+            What is said in place of its own word, or beside it; None: nothing.
         """
-        return said(self, without)
+        return create_line(self, instead)
 
     @classmethod
     def build(cls, name: str, body: Mapping[str, Any] | str | None = None, **options: object) -> PoolSpec:

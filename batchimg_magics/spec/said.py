@@ -1,52 +1,48 @@
-"""What a spec asks for as the options of a line, and what of it only the body of a cell can say."""
+"""A spec as the line that asks for it again, and what of it only the body of a cell can say."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
 from batchimg_magics.spec.access import LoginPorts
+from batchimg_magics.spec.lines import line
+from batchimg_magics.spec.origin import ORIGINS
 from batchimg_magics.spec.part import Part
 from batchimg_magics.spec.start_task import StartTask
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Container, Mapping
 
-    from pydantic import BaseModel
+    from batchimg_magics.spec.pool import PoolSpec
 
-__all__ = ["Said", "said"]
+__all__ = ["create_line"]
 
 #: Fields in seconds, which a line has with their unit.
 _DURATIONS = ("timeout", "ttl")
 _PORTS: TypeAdapter[Any] = TypeAdapter(LoginPorts)
 
 
-class Said(NamedTuple):
-    """A spec as a line says it.
-
-    Parameters
-    ----------
-    options
-        Keyword to value, for `lines.line`.
-    parts
-        The fields that have parts, which no option can say.
-    """
-
-    options: dict[str, Any]
-    parts: tuple[str, ...]
-
-
-def said(spec: BaseModel, without: Container[str] = ()) -> Said:
-    """Return what a spec says beyond its defaults.
+def create_line(spec: PoolSpec, instead: Mapping[str, object]) -> str:
+    """Return the line that makes a pool, in backticks, and what has to stand in the body of its cell.
 
     Parameters
     ----------
     spec
-        A `PoolSpec`, or one of its bases.
-    without
-        Fields that are of no interest.
+        The pool.
+    instead
+        What is said in place of the spec's own word, or beside it; None: nothing.
     """
+    options, parts = _said(spec, {"name", *instead})
+    said = {"name": spec.name, **options, **instead}
+    first = {name: said.pop(name) for name in ("name", *ORIGINS) if name in said}
+    written = line("create", first | said, cell=bool(parts))
+    return f"`{written}`, in a cell with {', '.join(parts)} in its body as before" if parts else f"`{written}`"
+
+
+def _said(spec: PoolSpec, without: Container[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return what a spec says beyond its defaults: as keywords for `line`, and the fields that no option can say."""
     options: dict[str, Any] = {}
     parts: list[str] = []
     for name, value in spec:
@@ -58,7 +54,7 @@ def said(spec: BaseModel, without: Container[str] = ()) -> Said:
             parts.append(name)
         else:
             options[name] = plain
-    return Said(options, tuple(parts))
+    return options, parts
 
 
 def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a field holds

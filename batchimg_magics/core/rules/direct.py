@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import direct
-from batchimg_magics.core.rules import sources
+from batchimg_magics.core.rules import fixes, sources
 from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 #: Source: Microsoft's retirement notice for pools of custom images without the gallery.
 _END = dt.datetime(2026, 3, 31, tzinfo=dt.UTC).timestamp()
+_WAY = "through the gallery it works: "
 
 
 @rule("direct-retired", "error", sources.RETIREMENT)
@@ -27,10 +28,13 @@ def direct_retired(facts: Facts) -> Found:
         return None  # a pool that is there goes on as it is
     if facts.now < _END:
         return kept("taken until 31 March 2026", "`%batchimg migrate` takes such a pool to the gallery")
-    named = spec if facts.sized else spec.model_copy(update={"vm_size": "SIZE"})
-    fix = f"through the gallery it works: {direct.gallery_line(named, str(managed['id']) if managed else None)}"
+    if managed is None:
+        fix = fixes.again(facts, direct=None)
+    else:
+        named = spec if facts.sized else spec.model_copy(update={"vm_size": "SIZE"})
+        fix = direct.gallery_line(named, str(managed["id"]))
     said = f"pools straight from a managed image were {direct.RETIRED}"
     if facts.kind == "image":
         # Nothing is made for it first: where a service still takes it, this is how one finds out.
-        return doubtful(f"{said}: the service is asked all the same, and refuses where it takes none", fix)
-    return broken(f"{said}, and the image would be made for nothing", fix)
+        return doubtful(f"{said}: the service is asked all the same, and refuses where it takes none", _WAY + fix)
+    return broken(f"{said}, and the image would be made for nothing", _WAY + fix)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.resource_ids import ResourceId, same
-from batchimg_magics.spec.lines import line
 
 if TYPE_CHECKING:
     from batchimg_magics.core.facts import Facts
@@ -18,20 +17,10 @@ def inside(resource: str) -> str:
 
 
 def again(facts: Facts, **more: object) -> str:
-    """Return the line that makes the pool as it was asked for, with something more; what a cell says stays unsaid."""
-    spec = facts.spec
-    asked = {name: value for name, value in spec if name in spec.model_fields_set and value is not None}
-    said = {name: value for name, value in asked.items() if _is_plain(value)}
+    """Return the line that makes the pool as it was asked for, with something more."""
     if facts.vm is not None and same(ResourceId.parse(facts.vm["id"]).group, facts.scope.account_id.group):
-        said["from_vm"] = facts.vm["name"]  # as one would type it
-    rest = ", ".join(name.replace("_", "-") for name in asked.keys() - said.keys())
-    return f"`{line('create', said | more)}`{f' with {rest} as before' if rest else ''}"
-
-
-def _is_plain(value: object) -> bool:
-    """Tell whether an option can say a value."""
-    inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else (value,)
-    return all(isinstance(one, (str, int, float)) for one in inside)
+        more = {"from_vm": facts.vm["name"], **more}  # as one would type it
+    return facts.spec.create_line(**more)
 
 
 def anew(facts: Facts) -> str:

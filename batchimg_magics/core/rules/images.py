@@ -122,7 +122,7 @@ def _of_origin(facts: Facts) -> Found:
     """Judge what the managed image of a pool is going to be made from."""
     if facts.spec.from_vhd is None:
         return kept("it will be made from snapshots")
-    return doubtful("it would be made from a VHD", "make an image from snapshots: `%batchimg create POOL --from-vm VM`")
+    return doubtful("it would be made from a VHD", f"make an image from snapshots: {fixes.anew(facts)}")
 
 
 @rule("replicas", "error", sources.GALLERY_POOL, needs=("the image version", "image versions"))
