@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import weakref
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
@@ -63,6 +64,7 @@ class Session(Verbs):
         self._link: Link | None = None
         self._thread: threading.Thread | None = None
         self._works: dict[str, Work] = {}
+        self._watchings: weakref.WeakSet[Watching] = weakref.WeakSet()
         self._names: dict[str, list[str]] = {}
         self._lock = threading.RLock()
 
@@ -83,6 +85,11 @@ class Session(Verbs):
     def label(self) -> str:
         """``LOCAL`` when nothing is real, else ``azure``."""
         return self._link.label if self._link else "LOCAL"
+
+    @property
+    def connection(self) -> object:
+        """What stands for the connection that is open: another object as soon as it is another connection."""
+        return self._link
 
     def _linked(self) -> Link:
         with self._lock:
@@ -128,6 +135,7 @@ class Session(Verbs):
             for work in self._works.values():
                 work.interrupt()
             self._works.clear()
+            self._watchings.clear()
             self._names.clear()
             asyncio.run_coroutine_threadsafe(_shut(link.azure), link.loop).result()
             link.loop.call_soon_threadsafe(link.loop.stop)
@@ -167,6 +175,10 @@ class Session(Verbs):
             self._refuse_crossing(work)
             self._works[work.resume_line] = work
         work.start(_informed(link.azure, job, work.board))
+        if verb in _CHANGING:
+            for watching in list(self._watchings):
+                if fnmatchcase(watching.pool.lower(), str(options.get("name", "")).lower()):
+                    watching.hurry()
         return work
 
     def _refuse_crossing(self, new: Work) -> None:
@@ -251,7 +263,9 @@ class Session(Verbs):
         link = self._linked()
         pace_s = SECONDS_BETWEEN_LOOKS * (link.local.speed or 0.0) if link.local else 0.0
         watch = Watch(link.azure, name, tell, pace_s=pace_s)
-        return Watching(watch, asyncio.run_coroutine_threadsafe(watch.run(), link.loop), link.loop)
+        watching = Watching(watch, asyncio.run_coroutine_threadsafe(watch.run(), link.loop), link.loop)
+        self._watchings.add(watching)
+        return watching
 
     def going_on(self, name: str) -> Work | None:
         """Return the work that changes a pool right now in this session, or None."""
@@ -306,15 +320,24 @@ class Watching:
         self._future = future
         self._loop = loop
 
+    @property
+    def pool(self) -> str:
+        """The pool's name."""
+        return self._watch.pool
+
     def hurry(self) -> None:
         """Look at once."""
         self._loop.call_soon_threadsafe(self._watch.hurry)
 
     def hide(self, hidden: bool) -> None:  # noqa: FBT001 - one word says it
         """Look less often while nobody looks on, and at once when somebody does again."""
-        self._watch.hidden = hidden
-        if not hidden:
+        before, self._watch.hidden = self._watch.hidden, hidden
+        if before and not hidden:
             self.hurry()
+
+    def expect(self, expecting: bool) -> None:  # noqa: FBT001 - one word says it
+        """Look as often as at a pool that changes, although Azure does not show yet that it does; or no longer."""
+        self._watch.expecting = expecting
 
     def stop(self) -> None:
         """Stop watching. Nothing else is stopped."""

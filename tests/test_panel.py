@@ -15,40 +15,22 @@ from batchimg_magics.core.pricing import Rates
 from batchimg_magics.core.quotas import Quota, Room
 from batchimg_magics.ui.panel import Chooser, Panel
 from batchimg_magics.ui.panel.static import page, svg
+from tests.panels import NASTY, ask, finish, shown_panel
 from tests.shells import ipython, value
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NASTY = "<img src=x onerror=alert(1)>"
+
+@pytest.fixture
+def panel() -> Iterator[Panel]:
+    with shown_panel() as found:
+        yield found
 
 
 @pytest.fixture
-def session() -> Iterator[Session]:
-    with Session() as opened:
-        opened.connect(world=":memory:", speed="max")
-        opened.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=3, spot=1)
-        yield opened
-
-
-@pytest.fixture
-def panel(session: Session) -> Iterator[Panel]:
-    found = session.panel("genomics")
-    assert isinstance(found, Panel)
-    yield found
-    found.close()
-
-
-def finish(session: Session, name: str = "genomics") -> None:
-    """Wait until what goes on with a pool is over, and has been shown: both happen on the session's thread."""
-    work = session.going_on(name)
-    if work is not None:
-        work.wait(60)
-    session.ask(_nothing)
-
-
-async def _nothing(_: object) -> None:
-    return None
+def session(panel: Panel) -> Session:
+    return panel.session
 
 
 # -- what it shows -----------------------------------------------------------------------------------------------
@@ -167,11 +149,12 @@ def test_two_panels_on_one_pool_agree(panel: Panel, session: Session) -> None:
 
 
 def test_an_error_is_told_beside_the_button(panel: Panel, session: Session) -> None:
-    session.delete("genomics")
-    panel.sizing.nodes.value = 5
+    work = session.begin("resize", name="genomics", nodes=6)
+    panel.sizing.nodes.value = 9
     panel.sizing.resize.click()
-    finish(session)
     assert "role='alert'" in panel.progress.value
+    assert "is still going on" in panel.progress.value
+    work.wait(60)
 
 
 def test_a_pool_that_is_not_there_gets_the_nearest_name(session: Session) -> None:
@@ -185,7 +168,7 @@ def test_a_pool_that_is_not_there_gets_the_nearest_name(session: Session) -> Non
 
 def test_the_second_tab_answers_and_a_row_can_be_taken_over(panel: Panel) -> None:
     panel.question.tasks.value, panel.question.minutes.value, panel.question.deadline.value = 1000, 10, "4h"
-    panel.question.ask.click()
+    ask(panel)
     assert "Standard_D4s_v5" in panel.question.answer.value
     assert panel.question.rows.options
     panel.question.take.click()
@@ -196,7 +179,7 @@ def test_the_second_tab_answers_and_a_row_can_be_taken_over(panel: Panel) -> Non
 @pytest.mark.parametrize(("deadline", "budget", "said"), [("2m", "", "shorter than a node"), ("", "much", "number")])
 def test_the_second_tab_tells_what_makes_no_sense(panel: Panel, deadline: str, budget: str, said: str) -> None:
     panel.question.deadline.value, panel.question.budget.value = deadline, budget
-    panel.question.ask.click()
+    ask(panel)
     assert said in panel.question.answer.value
     assert panel.question.take.disabled
 
@@ -209,18 +192,19 @@ def test_one_output_has_widget_and_html(panel: Panel) -> None:
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     assert "application/vnd.jupyter.widget-view+json" in data
     assert "LOCAL genomics" in data["text/html"]
-    assert data["text/html"].count("<rect") == 1  # four nodes of one state in a row
+    assert data["text/html"].count("<rect") == 3  # nodes of one state and kind in a row are one
+    assert "idle, spot" in data["text/html"]
     assert "%batchimg resize genomics" in data["text/html"]
 
 
 def test_a_map_of_100_000_nodes_stays_small() -> None:
-    drawn = svg(["idle"] * 60_000 + ["creating"] * 40_000)
+    drawn = svg([("idle", True)] * 60_000 + [("creating", False)] * 40_000)
     assert len(drawn) < 20_000
     assert "one square is 17 nodes" in drawn
 
 
 def test_text_from_the_service_is_escaped_everywhere(panel: Panel) -> None:
-    assert NASTY not in page([(NASTY, NASTY)], [NASTY], {NASTY: (1, 0)}, line=NASTY)
+    assert NASTY not in page([(NASTY, NASTY)], [(NASTY, True)], {NASTY: (1, 0)}, line=NASTY)
     panel.name = NASTY
     panel._show_head()
     assert NASTY not in panel.head.value
@@ -235,6 +219,7 @@ def test_the_magic_shows_a_panel_or_the_pools_to_choose_from() -> None:
         chooser = value(shell, "%batchimg panel")
         assert isinstance(chooser, Chooser)
         chooser.choose.click()
+        chooser.opening.join(60)
         (below,) = chooser.below.children
         assert isinstance(below, Panel)
         below.close()

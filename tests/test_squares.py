@@ -122,13 +122,13 @@ def test_pointing_at_a_node_tells_its_id_and_then_what_is_known_of_it(monkeypatc
 @pytest.mark.parametrize(
     "content",
     [{}, {"kind": "node"}, {"kind": "node", "place": -1}, {"kind": "node", "place": 9}, {"kind": "node", "place": "0"},
-     {"kind": "film"}, {"kind": ["hello"]}, {"kind": "hidden", "hidden": "yes"}],
+     {"kind": "film"}, {"kind": ["hello"]}, {"kind": "view", "view": 1, "state": "seen"}, {"kind": "view", "view": "a", "state": "odd"}],
     ids=str,
 )  # fmt: skip
 def test_a_front_end_that_asks_for_nonsense_gets_nothing(
     content: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    widget = NodeMap(on_hidden=lambda _: pytest.fail("called"))
+    widget = NodeMap(on_looking=lambda _: pytest.fail("called"))
     page = Page(widget, monkeypatch)
     page.ask(content)
     assert page.heard == []

@@ -7,6 +7,7 @@ taken apart before the next one is asked for, so that of 100,000 nodes one page 
 
 from __future__ import annotations
 
+import datetime as dt  # noqa: TC003 - msgspec reads the annotation
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from urllib.parse import quote
 
@@ -60,6 +61,12 @@ class Standing(_Struct):
     is_dedicated: bool = True
 
 
+class Allotted(Standing):
+    """Of a node, what it takes to tell what it has cost."""
+
+    allocation_time: dt.datetime | None = None
+
+
 class Node(Standing):
     """Of a node, what the tables show; the names are the service's."""
 
@@ -92,7 +99,7 @@ class _Reader(Generic[N]):
         self.members = ",".join(field.encode_name for field in msgspec.structs.fields(kind))
 
 
-_READERS: dict[type[Standing], _Reader[Any]] = {Standing: _Reader(Standing), Node: _Reader(Node)}
+_READERS: dict[type[Standing], _Reader[Any]] = {kind: _Reader(kind) for kind in (Standing, Allotted, Node)}
 
 
 async def pages(azure: Azure, pool: str, kind: type[N]) -> AsyncIterator[list[N]]:
@@ -103,7 +110,7 @@ async def pages(azure: Azure, pool: str, kind: type[N]) -> AsyncIterator[list[N]
     azure, pool
         Which.
     kind
-        `Node`, or `Standing` for states alone: only its members are asked for.
+        `Node`, or `Standing` for states alone, with `Allotted` for ages, too: only its members are asked for.
 
     Raises
     ------

@@ -5,7 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import expiry, galleries, marks, offers, pools, pricing, quotas, versions, waiting
+from batchimg_magics.core import (
+    expiry,
+    galleries,
+    marks,
+    node_pages,
+    nodes,
+    offers,
+    pools,
+    pricing,
+    quotas,
+    versions,
+    waiting,
+)  # fmt: skip
 from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.forecast import Situation
 from batchimg_magics.errors import NotFoundError
@@ -16,6 +28,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.pricing import Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +48,23 @@ class Image:
     name: str
     published: dt.datetime | None = None
     replicas: int | None = None
+
+
+async def spent(azure: Azure, name: str, rates: Rates) -> float | None:
+    """Return what the nodes that a pool has now have cost since each was allocated; None where no price is known.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such pool.
+    """
+    seconds = {True: 0.0, False: 0.0}
+    async for page in node_pages.pages(azure, name, node_pages.Allotted):
+        for node in page:
+            if node.allocation_time is not None and node.state not in nodes.GONE:
+                seconds[node.is_dedicated] += max(0.0, azure.now() - node.allocation_time.timestamp())
+    kinds = ((took, rates.node(dedicated=dedicated)) for dedicated, took in seconds.items() if took)
+    return pricing.added(pricing.spent(rate, took) for took, rate in kinds)
 
 
 async def read(azure: Azure, name: str) -> tuple[Situation, Image]:

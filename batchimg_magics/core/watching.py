@@ -20,11 +20,14 @@ if TYPE_CHECKING:
     from batchimg_magics.core.tables import Table
 
 #: Seconds of the service's time between two looks: while a pool changes, when it is steady, and when nobody looks on.
+#: The longer it is steady, the longer the pause: twice as long with each look that saw the same, up to the last.
 BUSY_S, STEADY_S, HIDDEN_S = 5.0, 30.0, 120.0
 #: How many of a pool's rounds are told.
 ROUNDS = 8
 #: After a look that failed, twice as long each time, up to this.
 LONGEST_S = 300.0
+#: Beyond, a pause has long reached its end: a number that doubles for weeks would outgrow what a float holds.
+MOST_DOUBLINGS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,10 @@ class Sight:
         """Whether nothing is on its way."""
         return self.pool is None or (self.pool.allocation == "steady" and not self.census.on_their_way)
 
+    def shows_as(self, other: Sight) -> bool:
+        """Tell whether another look saw the same: the pool as it is, and its nodes by their states."""
+        return (self.pool, self.nodes) == (other.pool, other.nodes)
+
 
 async def look(azure: Azure, pool: str) -> Sight:
     """Look once.
@@ -94,12 +101,16 @@ class Watch:
     ----------
     hidden
         Whether nobody looks on at the moment.
+    expecting
+        Whether something is on its way that Azure may not show yet.
     """
 
     def __init__(self, azure: Azure, pool: str, tell: Callable[[Sight], None], *, pace_s: float = 0.0) -> None:
         self.azure = azure
         self.pool = pool
         self.hidden = False
+        self.expecting = False
+        self._same = 0
         self._tell = tell
         self._pace_s = pace_s
         self._asked = asyncio.Event()
@@ -114,28 +125,32 @@ class Watch:
         failures = 0
         while True:
             try:
-                self._last = await look(self.azure, self.pool)
+                seen = await look(self.azure, self.pool)
             except ServiceError as error:
                 failures += 1
                 before = self._last or Sight(self.azure.now(), None)
                 self._tell(Sight(self.azure.now(), before.pool, before.nodes, before.rounds, error.message))
             else:
                 failures = 0
-                self._tell(self._last)
-            await self._pause(self._pause_s(failures))
+                self._same = self._same + 1 if self._last and self._last.shows_as(seen) else 0
+                self._last = seen
+                self._tell(seen)
+            await pause(self.azure, self._pause_s(failures), self._asked)
 
     def _pause_s(self, failures: int) -> float:
-        quiet = self._last is not None and self._last.is_quiet
-        usual = HIDDEN_S if self.hidden else STEADY_S if quiet else BUSY_S
-        return max(self._pace_s, min(LONGEST_S, usual * 2.0**failures))
+        quiet = not self.expecting and self._last is not None and self._last.is_quiet
+        steady = min(HIDDEN_S, STEADY_S * 2.0 ** min(self._same, MOST_DOUBLINGS))
+        usual = HIDDEN_S if self.hidden else steady if quiet else BUSY_S
+        return max(self._pace_s, min(LONGEST_S, usual * 2.0 ** min(failures, MOST_DOUBLINGS)))
 
-    async def _pause(self, seconds: float) -> None:
-        """Wait so long, or until somebody is in a hurry."""
-        self._asked.clear()
-        waits = [asyncio.ensure_future(self.azure.sleep(seconds)), asyncio.ensure_future(self._asked.wait())]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for one in waits:
-                one.cancel()
-            await asyncio.gather(*waits, return_exceptions=True)
+
+async def pause(azure: Azure, seconds: float, asked: asyncio.Event) -> None:
+    """Wait so long, or until somebody asked; who asked before this was called has to be served, too."""
+    waits = [asyncio.ensure_future(azure.sleep(seconds)), asyncio.ensure_future(asked.wait())]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        asked.clear()
+        for one in waits:
+            one.cancel()
+        await asyncio.gather(*waits, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Colours of node states for what is drawn without a script; `heatmap.js` has the same ones and says whose they are."""
+"""Colours of node states for what is drawn without a script; `squares.js` has the same ones and says whose they are."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _UNSEEN = "#7a5c99"
 @cache
 def _looks() -> dict[str, str]:
     # One table of colours: the script's, which a front end needs as a whole.
-    script = resources.files("batchimg_magics.ui").joinpath("heatmap.js").read_text(encoding="utf-8")
+    script = resources.files("batchimg_magics.ui").joinpath("squares.js").read_text(encoding="utf-8")
     table = script.partition("const LOOKS = {")[2].partition("};")[0]
     return dict(re.findall(r'(\w+): \["(#[0-9a-f]{6})"', table))
 

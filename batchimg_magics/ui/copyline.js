@@ -1,6 +1,7 @@
 /* The line that does what the controls say, with a button that copies it. */
 function render({ model, el }) {
-  const box = document.createElement("div"), code = document.createElement("code"), copy = document.createElement("button");
+  const box = document.createElement("div"), code = document.createElement("code");
+  const copy = document.createElement("button");
   box.className = "batchimg-line";
   copy.textContent = "Copy";
   copy.setAttribute("aria-label", "Copy the line");

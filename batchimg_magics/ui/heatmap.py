@@ -1,4 +1,4 @@
-"""The node map as a widget: `heatmap.js` draws, this tells it what changed.
+"""The node map as a widget: `squares.js` and `heatmap.js` draw, this tells them what changed.
 
 Everything is in the widget itself (the script is inlined, nothing is fetched), so that it stands alone in VS Code and
 Colab, where no JupyterLab extension loads.
@@ -13,13 +13,20 @@ import anywidget
 import traitlets
 
 from batchimg_magics.ui.squares import Film, Squares
+from batchimg_magics.ui.views import Views
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from batchimg_magics.ui.views import Looking
+
 __all__ = ["NodeMap"]
 
 _HERE = resources.files("batchimg_magics.ui")
+
+
+def _text(*names: str) -> str:
+    return "".join(_HERE.joinpath(name).read_text(encoding="utf-8") for name in names)
 
 
 class NodeMap(anywidget.AnyWidget):
@@ -32,8 +39,8 @@ class NodeMap(anywidget.AnyWidget):
     ----------
     on_point
         Called with the id of the node that somebody points at; `tell` answers.
-    on_hidden
-        Called with whether the page is hidden, so that looking can slow down.
+    on_looking
+        Called when it changes whether anybody looks on: ``seen``, ``hidden`` or ``gone``.
 
     Attributes
     ----------
@@ -43,9 +50,9 @@ class NodeMap(anywidget.AnyWidget):
         How many moments there are to play back.
     """
 
-    _esm = _HERE.joinpath("heatmap.js").read_text(encoding="utf-8")
+    _esm = _text("squares.js", "heatmap.js")
     # The panel's style comes along: it has no script of its own, and a map is on every panel.
-    _css = "".join(_HERE.joinpath(name).read_text(encoding="utf-8") for name in ("heatmap.css", "panel.css"))
+    _css = _text("heatmap.css", "panel.css")
     words = traitlets.List(traitlets.Unicode()).tag(sync=True)
     frames = traitlets.Int(0).tag(sync=True)
 
@@ -53,13 +60,14 @@ class NodeMap(anywidget.AnyWidget):
         self,
         *,
         on_point: Callable[[str], None] | None = None,
-        on_hidden: Callable[[bool], None] | None = None,
+        on_looking: Callable[[Looking], None] | None = None,
         **traits: Any,
     ) -> None:
         self.squares = Squares()
         super().__init__(words=list(self.squares.words), **traits)
         self._on_point = on_point
-        self._on_hidden = on_hidden
+        self._on_looking = on_looking
+        self._views = Views()
         self._sequence = 0
         self._film: Film | None = None
         self.on_msg(self._asked)
@@ -121,5 +129,13 @@ class NodeMap(anywidget.AnyWidget):
             case {"kind": "film"} if self._film is not None:
                 buffers = self._film.buffers()
                 self.send({"kind": "film", "times": self._film.times}, buffers=buffers)
-            case {"kind": "hidden", "hidden": bool(hidden)} if self._on_hidden:
-                self._on_hidden(hidden)
+            case {"kind": "view", "view": str(view), "state": "seen" | "hidden" | "gone" as state}:
+                self._heard(view, state, new=content.get("new") is True)
+
+    def _heard(self, view: str, state: Looking, *, new: bool) -> None:
+        before = self._views.looking
+        if self._views.heard(view, state, new=new):
+            self.send({"kind": "roll call"})
+        now = self._views.looking
+        if now != before and self._on_looking:
+            self._on_looking(now)

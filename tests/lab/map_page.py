@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from batchimg_magics.core.schemas import NODE_STATES
+from batchimg_magics.ui.heatmap import NodeMap
 from tests.lab.driver import chromium
 
 if TYPE_CHECKING:
@@ -59,8 +59,7 @@ window.ready = true;
 @contextlib.contextmanager
 def page(width: int = 900, height: int = 700) -> Iterator[Page]:
     """Open the map on a page of its own, which fetches nothing."""
-    here = resources.files("batchimg_magics.ui")
-    script, style = (here.joinpath(name).read_text(encoding="utf-8") for name in ("heatmap.js", "heatmap.css"))
+    script, style = NodeMap._esm, NodeMap._css
     with chromium(viewport={"width": width, "height": height}) as opened:
         opened.set_content(_PAGE % (style, json.dumps(script), json.dumps(NODE_STATES)))
         opened.wait_for_function("window.ready")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextvars import copy_context
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +25,17 @@ class Chooser(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     ----------
     session
         Whose connection.
+
+    Attributes
+    ----------
+    opening
+        What reads the pool that was chosen last; None before one was.
     """
 
     def __init__(self, session: Session) -> None:
         rows = session.run("pools").rows()
         self._session = session
+        self.opening: threading.Thread | None = None
         self._said = [f"{row['pool']} ({row['vm_size']}, {row['dedicated']} + {row['spot']} nodes)" for row in rows]
         choices = list(zip(self._said, (row["pool"] for row in rows), strict=True))
         self.pools = w.Dropdown(options=choices, description="Pool", layout=w.Layout(width="30em", max_width="100%"))
@@ -40,13 +48,23 @@ class Chooser(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         super().__init__([w.HBox([self.pools, self.choose], layout=layout), self.below])
 
     def show(self) -> None:
-        """Show the panel of the pool that is chosen."""
+        """Show the panel of the pool that is chosen, as soon as it is read; the kernel is free meanwhile."""
         for one in self.below.children:
             one.close()
+        name = self.pools.value
+        self.below.children = [w.HTML(f"<div role='status'>reading pool {escape(name)}</div>")]
+        self.choose.disabled = True
+        # In the context of this click: what is made there belongs to the same cell.
+        self.opening = threading.Thread(target=copy_context().run, args=(self._open, name), daemon=True)
+        self.opening.start()
+
+    def _open(self, name: str) -> None:
         try:
-            self.below.children = [Panel(self._session, self.pools.value)]
+            self.below.children = [Panel(self._session, name)]
         except BatchImgError as error:
             self.below.children = [w.HTML(alert(error))]
+        finally:
+            self.choose.disabled = False
 
     def _repr_mimebundle_(self, **options: Any) -> Bundle:
         rows = "".join(f"<li>{escape(said)}</li>" for said in self._said)

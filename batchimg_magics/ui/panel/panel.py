@@ -7,29 +7,32 @@ live and bring back after a reload. The panel is a convenience; the notebook, wi
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass, replace
 from html import escape
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import ipywidgets as w
 
-from batchimg_magics.core import situation
+from batchimg_magics.core import situation, waiting
 from batchimg_magics.core.counts import Counts
 from batchimg_magics.core.watching import look
-from batchimg_magics.errors import BatchImgError
+from batchimg_magics.errors import BatchImgError, NotConnectedError
 from batchimg_magics.spec.lines import line
-from batchimg_magics.ui import tables
 from batchimg_magics.ui.copyline import CopyLine
 from batchimg_magics.ui.heatmap import NodeMap
-from batchimg_magics.ui.panel import static
+from batchimg_magics.ui.panel import head, rounds, static
 from batchimg_magics.ui.panel.question import QuestionTab
+from batchimg_magics.ui.panel.renewal import Renewal
 from batchimg_magics.ui.panel.sizing import SizingTab
 from batchimg_magics.ui.progress import steps_html
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure
-    from batchimg_magics.core.tables import Table
+    from batchimg_magics.core.forecast import Situation
+    from batchimg_magics.core.situation import Image
     from batchimg_magics.core.watching import Sight
     from batchimg_magics.session import Session, Watching
+    from batchimg_magics.ui.views import Looking
     from batchimg_magics.work import Work
 
 __all__ = ["Panel", "alert", "with_html"]
@@ -37,9 +40,21 @@ __all__ = ["Panel", "alert", "with_html"]
 #: What IPython takes from a widget: data by mime type, or that with metadata.
 Bundle: TypeAlias = dict[str, Any] | tuple[dict[str, Any], dict[str, Any]] | None
 
-_ROUND_COLUMNS = (
-    "round", "class", "action", "message", "dedicated_from", "dedicated_to", "spot_from", "spot_to", "seconds", "usd",
-)  # fmt: skip
+
+@dataclass(frozen=True, slots=True)
+class _Opening:
+    """What a panel shows first."""
+
+    situation: Situation
+    image: Image
+    sight: Sight
+    usd: float | None
+
+
+async def _opening(azure: Azure, name: str) -> _Opening:
+    read, image = await situation.read(azure, name)
+    sight, usd = await waiting.together(look(azure, name), situation.spent(azure, name, read.rates))
+    return _Opening(read, image, sight, usd)
 
 
 class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
@@ -60,120 +75,141 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     #: Of the class, since a panel whose pool is not there is closed before it watched anything.
     _watching: Watching | None = None
+    _renewal: Renewal | None = None
 
     def __init__(self, session: Session, name: str) -> None:
         self.session, self.name = session, name
-        self._situation, self._image = session.ask(lambda azure: situation.read(azure, name))
+        first = session.ask(lambda azure: _opening(azure, name))
+        self._connection = session.connection
+        self._situation, self._image, self._usd = first.situation, first.image, first.usd
         self._sight: Sight | None = None
         self._work: Work | None = None
-        self._usd = 0.0
+        self._foreign = False
         self.head = w.HTML()
-        self.sizing = SizingTab(changed=self._show_line, resize=self.resize, stop=self.stop, repair=self.repair)
+        self.sizing = SizingTab(
+            changed=self._show_line, resize=self.resize, stop=self.stop, repair=self.repair, refresh=self.refresh
+        )
         self.question = QuestionTab(self._size, self._take)
         self.question.vm_size = self._situation.vm_size
         self.tabs = w.Tab([self.sizing, self.question], titles=("Size", "How many do I need?"))
         self.progress = w.HTML()
         self.rounds = w.HTML()
-        self.map = NodeMap(on_point=self._pointed, on_hidden=self._hidden)
+        self.map = NodeMap(on_point=self._pointed, on_looking=self._looked_at)
         self.foot = CopyLine()
         super().__init__([self.head, self.tabs, self.progress, self.map, self.rounds, self.foot])
         self.add_class("batchimg-panel")
-        self.sizing.stand(self._situation, Counts(), 0.0)
-        self._seen(session.ask(lambda azure: look(azure, name)))
-        self._watching = session.watch(name, self._seen)
+        self.sizing.stand(self._situation, Counts(), first.sight.at)
+        self._seen(first.sight)
+        self._renewal = Renewal(session, name, self._renewed, self.sizing.not_renewed)
+        self._renewal.at = first.sight.at
+        self._begin_watching()
 
     # -- what is seen --------------------------------------------------------------------------------------------
 
     def _seen(self, sight: Sight) -> None:
         """Show what a look saw; called on the session's thread."""
-        before, self._sight = self._sight, sight
+        before = self._sight
+        if sight.pool is None and sight.problem and before is not None:
+            # A look that failed before one had succeeded knows less than the panel.
+            sight = replace(before, at=sight.at, problem=sight.problem)
+        self._sight = sight
         self._spend(before, sight)
         if sight.pool is None:
-            self._gone(sight)
+            self._gone()
             return
         census = sight.census
-        now = Counts(census.live(dedicated=True), census.live(dedicated=False))
-        ids, states = [node.id for node in sight.nodes], [node.state for node in sight.nodes]
-        kinds = [node.is_dedicated for node in sight.nodes]
         if sight.pool.allocation != "steady" and (before is None or before.is_quiet):
             self.map.record(_clock(before.at if before else sight.at))
-        self.map.show(ids, states, kinds, time=_clock(sight.at))
-        self.sizing.aim(sight.pool.target)
-        self.sizing.stand(None, now, sight.at)
+        self._show_map(sight)
+        self.sizing.obstacle = ""
+        self._join()
+        self.sizing.aim(self._aim(sight.pool.target))
+        self.sizing.stand(None, head.live(sight), sight.at)
         self.sizing.stop.disabled = not (self._resizing or sight.pool.allocation == "resizing")
         self.sizing.repair.disabled = not census.bad
         if sight.rounds is not None:
-            self.rounds.value = _rounds_html(sight.rounds)
-        self._join()
+            self.rounds.value = rounds.html(sight.rounds)
+        if before is not None and before.pool is not None and before.pool.allocation != sight.pool.allocation:
+            self._renew()
         self._show_progress()
         self._show_head()
         self._show_line()
 
-    def _gone(self, sight: Sight) -> None:
-        self.map.show([], [], [], time=_clock(sight.at))
-        for button in (self.sizing.resize, self.sizing.stop, self.sizing.repair):
+    def _show_map(self, sight: Sight) -> None:
+        ids, states = [node.id for node in sight.nodes], [node.state for node in sight.nodes]
+        self.map.show(ids, states, [node.is_dedicated for node in sight.nodes], time=_clock(sight.at))
+
+    def _gone(self) -> None:
+        if self._sight is not None:
+            self._show_map(self._sight)
+        self.sizing.obstacle = f"pool {self.name} is not there any more"
+        self.sizing.refresh()
+        for button in (self.sizing.stop, self.sizing.repair):
             button.disabled = True
-        self.sizing.why.value = f"<div>{escape(sight.problem or f'pool {self.name} is not there any more')}</div>"
+        self._show_progress()
         self._show_head()
 
+    def _renewed(self, read: Situation, image: Image, at: float) -> None:
+        """Take in what a forecast rests on; called on the session's thread."""
+        self._situation, self._image = read, image
+        now = head.live(self._sight) if self._sight else Counts()
+        self.sizing.stand(read, now, at)
+        self._show_head()
+
+    def _aim(self, target: Counts) -> Counts:
+        """Return what the pool is on its way to: of a resize in rounds, where the last round ends."""
+        if not self._resizing or self._work is None:
+            return target
+        wanted = self._work.options
+        kinds = ((wanted.get("nodes"), target.dedicated), (wanted.get("spot"), target.spot))
+        return Counts(*(asked if isinstance(asked, int) else there for asked, there in kinds))
+
     def _spend(self, before: Sight | None, now: Sight) -> None:
-        """Add up what the nodes have cost since the panel looked first."""
-        if before is None or before.pool is None:
+        """Add up what the nodes have cost since the last look."""
+        if before is None or before.pool is None or self._usd is None:
             return
-        rates, census = self._situation.rates, before.census
-        rate = rates.cost(census.live(dedicated=True), census.live(dedicated=False))
-        if rate is not None:
-            self._usd += rate * max(0.0, now.at - before.at) / 3600
+        there = head.live(before)
+        rate = self._situation.rates.cost(there.dedicated, there.spot) if there.total else 0.0
+        self._usd = None if rate is None else self._usd + rate * max(0.0, now.at - before.at) / 3600
 
     def _show_head(self) -> None:
-        kind, said = ("local", "LOCAL: nothing is real")
-        if self.session.label != "LOCAL":
-            kind, said = ("real", "AZURE: nodes cost money")
-        facts = "".join(f"<span>{escape(name)} <b>{escape(told)}</b></span>" for name, told in self._facts())
-        self.head.value = (
-            f'<div class="batchimg-head"><span class="badge {kind}">{said}</span>'
-            f'<span class="title">{escape(self.name)}</span>{facts}</div>'
-        )
+        self.head.value = head.html(self.session.label, self.name, self._facts())
 
     def _facts(self) -> list[tuple[str, str]]:
-        sight, seen = self._sight, self._sight.pool if self._sight else None
-        if sight is None or seen is None:
-            return [("state", "gone")]
-        census = sight.census
-        live = Counts(census.live(dedicated=True), census.live(dedicated=False))
-        rate = self._situation.rates.cost(live.dedicated, live.spot) if live.total else 0.0
-        facts = [
-            ("image", self._image.name),
-            ("pool", "deleting" if seen.deleting else "active"),
-            ("allocation", seen.allocation),
-            ("dedicated", f"{live.dedicated:,} of {seen.target.dedicated:,}"),
-            ("spot", f"{live.spot:,} of {seen.target.spot:,}"),
-            ("cost", "not known" if rate is None else f"${rate:,.2f} an hour"),
-            ("since this panel", f"${self._usd:,.2f}"),
-        ]
-        if self._image.published is not None:
-            days = max(0, int((sight.at - self._image.published.timestamp()) // 86_400))
-            facts.insert(1, ("age", f"{days} days"))
-        if self._situation.expires is not None:
-            facts.append(("expires", self._situation.expires.strftime("%Y-%m-%d %H:%MZ")))
-        if sight.problem:
-            facts.append(("last look", sight.problem))
-        return facts
+        return head.facts(self._sight, self._situation, self._image, self._usd)
 
     def _show_progress(self) -> None:
         work = self._work
         if work is None:
+            self._show_foreign()
             return
         if not work.done():
             self.progress.value = steps_html(work.label, work.board.steps(), work.board.now())
             return
         self._work = None
-        self._hurry()
+        if self._watching is not None:
+            self._watching.expect(expecting=False)
+            self._watching.hurry()
+        self._renew()
         try:
-            self.progress.value = f"<div>{escape(work.result().caption)}</div>"
+            self.progress.value = f"<div role='status'>{escape(work.result().caption)}</div>"
         except BatchImgError as error:
             self.progress.value = alert(error)
-        self.sizing.touched = False
+
+    def _show_foreign(self) -> None:
+        """Tell of a resize that nobody in this session asked for: of another kernel, or of this one before it ended."""
+        pool = self._sight.pool if self._sight else None
+        if pool is None or pool.allocation != "resizing":
+            if self._foreign:
+                self._foreign, self.progress.value = False, ""
+            return
+        self._foreign = True
+        since = f" since {_clock(pool.since.timestamp())}Z" if pool.since else ""
+        same = line("resize", {"name": self.name, "nodes": pool.target.dedicated, "spot": pool.target.spot})
+        self.progress.value = (
+            f"<div role='status'>Azure resizes this pool to {escape(str(pool.target))} nodes{since}, "
+            f"and nothing in this session waits for it: <code>{escape(same)}</code> does</div>"
+        )
 
     def _show_line(self) -> None:
         self.foot.line = line("resize", {"name": self.name, **self.sizing.options})
@@ -184,7 +220,8 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         """Send the resize that the controls say."""
         if (seen := self.sizing.refresh()) is None or seen.impossible:
             return
-        self._begin("resize", **self.sizing.options)
+        if self._begin("resize", **self.sizing.options):
+            self.sizing.touched = False
 
     def stop(self) -> None:
         """Stop the resize that is going on, whoever began it."""
@@ -194,20 +231,31 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         """Reboot or replace bad nodes."""
         self._begin("repair")
 
-    def _begin(self, verb: str, **options: Any) -> None:
+    def refresh(self) -> None:
+        """Look again at once: at the nodes, and at what the forecast rests on."""
+        if self._watching is not None:
+            self._watching.hurry()
+        self._renew()
+
+    def _begin(self, verb: str, **options: Any) -> bool:
         try:
+            self._same_connection()
             work = self.session.begin(verb, name=self.name, **options)
         except BatchImgError as error:
             self.progress.value = alert(error)
-            return
-        self.sizing.touched = False
+            return False
         # A resize that is being stopped tells by itself what came of it.
         if self._work is None or self._work.done():
             self._follow(work)
+        return True
 
-    def _hurry(self) -> None:
-        if self._watching is not None:
-            self._watching.hurry()
+    def _same_connection(self) -> None:
+        """Refuse to act on another account than the one that the panel shows."""
+        if self.session.connection is not self._connection:
+            raise NotConnectedError(
+                "this panel is of a connection that was closed",
+                hint=f"`%batchimg panel {self.name}` shows the pool of that name on the connection of now",
+            )
 
     def _join(self) -> None:
         """Follow the work on this pool that goes on in the session, whoever began it: a cell, another panel."""
@@ -215,18 +263,20 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self._follow(work)
 
     def _follow(self, work: Work) -> None:
-        self._work = work
+        self._work, self._foreign = work, False
         self.sizing.stop.disabled = not self._resizing
+        if self._watching is not None:
+            self._watching.expect(expecting=True)
         work.then(self._show_progress)
-        self._hurry()
 
     @property
     def _resizing(self) -> bool:
         """Whether work of this session resizes the pool: what may be stopped before Azure shows it."""
         return self._work is not None and self._work.verb == "resize" and not self._work.done()
 
-    def _size(self, options: dict[str, Any]) -> Table:
-        return self.session.run("size", name=self.name, **options)
+    def _size(self, options: dict[str, Any]) -> Work:
+        self._same_connection()
+        return self.session.begin("size", name=self.name, **options)
 
     def _take(self, dedicated: int | None, spot: int | None) -> None:
         if dedicated is not None:
@@ -244,16 +294,45 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
                 since = node.state_transition_time.strftime("%Y-%m-%d %H:%M:%SZ") if node.state_transition_time else ""
                 self.map.tell(node_id, since=since, error=errors)
 
-        self.session.submit(ask)
+        if self.session.connection is self._connection:
+            self.session.submit(ask)
 
-    def _hidden(self, hidden: bool) -> None:  # noqa: FBT001 - one word says it
+    # -- who looks on --------------------------------------------------------------------------------------------
+
+    def _looked_at(self, looking: Looking) -> None:
+        """Ask Azure about the pool only while a page shows it; work goes on all the same."""
+        if looking == "gone":
+            self._stop_watching()
+            return
+        self._begin_watching()
         if self._watching is not None:
-            self._watching.hide(hidden)
+            self._watching.hide(looking == "hidden")
+        if self._renewal is not None and looking == "hidden":
+            self._renewal.stop()
+
+    def _begin_watching(self) -> None:
+        if self.session.connection is not self._connection:
+            return
+        if self._watching is None:
+            self._watching = self.session.watch(self.name, self._seen)
+            self._watching.expect(expecting=self._resizing)
+        if self._renewal is not None:
+            self._renewal.start()
+
+    def _stop_watching(self) -> None:
+        if self._watching is not None:
+            self._watching.stop()
+            self._watching = None
+        if self._renewal is not None:
+            self._renewal.stop()
+
+    def _renew(self) -> None:
+        if self._renewal is not None:
+            self._renewal.ask()
 
     def close(self) -> None:
         """Stop watching; work goes on."""
-        if self._watching is not None:
-            self._watching.stop()
+        self._stop_watching()
         super().close()
 
     # -- without widgets -----------------------------------------------------------------------------------------
@@ -264,9 +343,14 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     def _static(self) -> str:
         nodes = self._sight.nodes if self._sight else ()
-        head = [("", f"{self.session.label} {self.name}"), *self._facts()]
-        counts = self.map.squares.counts()
-        return static.page(head, [node.state for node in nodes], counts, rounds=self.rounds.value, line=self.foot.line)
+        told = [("", f"{self.session.label} {self.name}"), *self._facts()]
+        return static.page(
+            told,
+            [(node.state, node.is_dedicated) for node in nodes],
+            self.map.squares.counts(),
+            rounds=self.rounds.value,
+            line=self.foot.line,
+        )
 
 
 def with_html(bundle: Bundle, html: str) -> Bundle:
@@ -275,11 +359,6 @@ def with_html(bundle: Bundle, html: str) -> Bundle:
     if data is not None:
         data["text/html"] = html
     return bundle
-
-
-def _rounds_html(table: Table) -> str:
-    columns = {name: table.columns[name] for name in _ROUND_COLUMNS if name in table.columns}
-    return tables.html(columns) if any(columns.values()) else ""
 
 
 def alert(error: BatchImgError) -> str:

@@ -13,11 +13,11 @@ from batchimg_magics.ui.tables import cell
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.core.tables import Table
+    from batchimg_magics.work import Work
 
 __all__ = ["QuestionTab"]
 
-_WIDE = {"description_width": "9em"}
+_WIDE = {"description_width": "11em"}
 _SHOWN = ("vm_size", "kind", "nodes", "makespan_minutes", "usd", "fits", "limit")
 
 
@@ -27,12 +27,17 @@ class QuestionTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     Parameters
     ----------
     ask
-        Given options of `size`, returns its table.
+        Given options of `size`, begins it.
     take
         Called with (dedicated, spot) when a row is taken over.
+
+    Attributes
+    ----------
+    asked
+        The question that was asked last; None before there was one.
     """
 
-    def __init__(self, ask: Callable[[dict[str, Any]], Table], take: Callable[[int | None, int | None], None]) -> None:
+    def __init__(self, ask: Callable[[dict[str, Any]], Work], take: Callable[[int | None, int | None], None]) -> None:
         self.tasks = w.BoundedIntText(1000, min=1, max=10**9, description="Tasks", style=_WIDE)
         self.minutes = w.BoundedFloatText(10.0, min=0.01, max=10**6, description="Minutes each", style=_WIDE)
         self.slots = w.BoundedIntText(0, min=0, max=256, description="At once a node", style=_WIDE)
@@ -47,6 +52,7 @@ class QuestionTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         )
         self.take = w.Button(description="Take over", tooltip="Put this option into the sizing tab", disabled=True)
         self.vm_size = ""
+        self.asked: Work | None = None
         self._ask, self._take = ask, take
         self.ask.on_click(lambda _: self.put())
         self.take.on_click(lambda _: self._taken())
@@ -76,18 +82,29 @@ class QuestionTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         return said
 
     def put(self) -> None:
-        """Ask, and show what comes."""
+        """Ask; the answer comes by itself, and the kernel is free meanwhile."""
         self.rows.options, self.take.disabled = [], True
         try:
             options = self.options
             if "budget" in options:
                 options["budget"] = float(options["budget"])
-            table = self._ask(options)
-        except (BatchImgError, ValueError) as error:
-            hint = getattr(error, "hint", "a budget is a number of US dollars")
-            self.answer.value = (
-                f"<div role='alert'>{escape(getattr(error, 'message', str(error)))}<br>{escape(hint)}</div>"
-            )
+            work = self._ask(options)
+        except BatchImgError as error:
+            self._refuse(error.message, error.hint)
+        except ValueError as error:
+            self._refuse(str(error), "a budget is a number of US dollars")
+        else:
+            self.answer.value, self.ask.disabled = "<div role='status'>reading sizes, quotas and prices</div>", True
+            self.asked = work
+            work.then(lambda: self._answered(work))
+
+    def _answered(self, work: Work) -> None:
+        """Show what came; called on the session's thread."""
+        self.ask.disabled = False
+        try:
+            table = work.result()
+        except BatchImgError as error:
+            self._refuse(error.message, error.hint)
             return
         rows = [row for row in table.rows() if row["nodes"]]
         self.answer.value = _table(table.caption, rows)
@@ -97,17 +114,26 @@ class QuestionTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self.rows.index = 0 if mine else None
         self.take.disabled = not mine
 
+    def _refuse(self, message: str, hint: str) -> None:
+        self.answer.value = f"<div role='alert'>{escape(message)}<br>{escape(hint)}</div>"
+
     def _taken(self) -> None:
         if self.rows.value is not None:
             kind, nodes = self.rows.value
             self._take(nodes if kind == "dedicated" else None, nodes if kind == "spot" else None)
 
 
+def _said(name: str, value: object) -> str:
+    if name == "usd":
+        return "not known" if value is None else f"{value:,.2f}"
+    return cell(value)
+
+
 def _table(caption: str, rows: list[dict[str, Any]]) -> str:
-    heads = "".join(f"<th style='text-align:left;padding:2px 10px 2px 0'>{name}</th>" for name in _SHOWN)
+    heads = "".join(f"<th scope='col' style='text-align:left;padding:2px 10px 2px 0'>{name}</th>" for name in _SHOWN)
     body = "".join(
         "<tr>"
-        + "".join(f"<td style='padding:1px 10px 1px 0'>{escape(cell(row[name]))}</td>" for name in _SHOWN)
+        + "".join(f"<td style='padding:1px 10px 1px 0'>{escape(_said(name, row[name]))}</td>" for name in _SHOWN)
         + "</tr>"
         for row in rows
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ import ipywidgets as w
 
 from batchimg_magics.core.counts import Counts
 from batchimg_magics.core.forecast import Forecast, Situation, forecast
+from batchimg_magics.core.pools import timeout_s
 from batchimg_magics.ui.progress import duration
 
 if TYPE_CHECKING:
@@ -19,13 +22,15 @@ __all__ = ["SizingTab"]
 #: The slider's least end; the number field goes beyond, and takes the slider along.
 LEAST_END = 100
 MOST = 100_000
+#: Azure's word for each, and what it does to the tasks of nodes that are deallocated. Source: Batch service,
+#: nodeDeallocationOption.
 DRAINS = (
-    ("requeue their tasks", "requeue"),
-    ("end their tasks", "terminate"),
-    ("wait for their tasks", "taskcompletion"),
-    ("wait for their tasks' files", "retaineddata"),
+    ("requeue: end tasks and queue them again", "requeue"),
+    ("terminate: end tasks for good", "terminate"),
+    ("taskcompletion: wait until tasks end", "taskcompletion"),
+    ("retaineddata: wait for tasks, and until their files' retention ends", "retaineddata"),
 )
-_WIDE = {"description_width": "9em"}
+_WIDE = {"description_width": "11em"}
 
 
 class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
@@ -35,8 +40,15 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     ----------
     changed
         Called when a control has been moved.
-    resize, stop, repair
+    resize, stop, repair, refresh
         Called when a button was pressed.
+
+    Attributes
+    ----------
+    obstacle
+        Why nothing can be asked of the pool at all; empty: nothing is in the way.
+    touched
+        Whether somebody has moved a control since the last resize was sent.
     """
 
     def __init__(
@@ -46,24 +58,30 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         resize: Callable[[], None],
         stop: Callable[[], None],
         repair: Callable[[], None],
+        refresh: Callable[[], None],
     ) -> None:
         self.nodes, self.nodes_field, first = _count("Dedicated nodes")
         self.spot, self.spot_field, second = _count("Spot nodes")
         self.size = w.HTML()
         self.timeout = w.BoundedIntText(20, min=0, max=10_080, description="Resize timeout", style=_WIDE)
-        self.timeout.layout.width = "16em"
+        self.timeout.layout.width = "18em"
         self.timeout_why = w.HTML()
         self.own_timeout = False
         self.repair_bad = w.Checkbox(value=False, description="Repair bad nodes", indent=False)
         self.canary = w.Checkbox(value=False, description="One node first (canary)", indent=False)
-        self.drain = w.Dropdown(options=DRAINS, description="Nodes that go", style=_WIDE)
+        self.drain = w.Dropdown(options=DRAINS, description="Node deallocation", style=_WIDE)
+        self.drain.tooltip = "Node deallocation option: what becomes of the tasks on nodes that a resize takes away"
+        self.drain.layout = w.Layout(width="36em", max_width="100%")
         self.outlook = w.HTML()
         self.resize = w.Button(description="Resize", button_style="primary", tooltip="Send the resize")
         self.stop = w.Button(
             description="Stop", tooltip="Stop the resize; the nodes that are there stay", disabled=True
         )
         self.repair = w.Button(description="Repair", tooltip="Reboot or replace bad nodes", disabled=True)
+        self.again = w.Button(description="Refresh", tooltip="Look again: nodes, quotas, prices")
         self.why = w.HTML()
+        self.obstacle = ""
+        self._read_at, self._not_renewed = 0.0, ""
         self._situation: Situation | None = None
         self._now, self._at = Counts(), 0.0
         self._changed = changed
@@ -76,15 +94,17 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
                 second,
                 self.size,
                 w.HBox([self.timeout, self.timeout_why], layout=row),
-                w.HBox([self.drain, self.repair_bad, self.canary], layout=row),
+                w.HBox([self.drain], layout=row),
+                w.HBox([self.repair_bad, self.canary], layout=row),
                 self.outlook,
-                w.HBox([self.resize, self.stop, self.repair, self.why], layout=row),
+                w.HBox([self.resize, self.stop, self.repair, self.again, self.why], layout=row),
             ]
         )
         for control in (self.nodes, self.spot, self.repair_bad, self.canary, self.drain):
             control.observe(self._moved, "value")
         self.timeout.observe(self._timed, "value")
-        for button, press in ((self.resize, resize), (self.stop, stop), (self.repair, repair)):
+        presses = ((self.resize, resize), (self.stop, stop), (self.repair, repair), (self.again, refresh))
+        for button, press in presses:
             button.on_click(lambda _, press=press: press())
 
     @property
@@ -102,7 +122,7 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             said["repair"] = True
         if self.canary.value:
             said["canary"] = True
-        if self.drain.value != DRAINS[0][1] and self.target.total < self._now.total:
+        if self.drain.value != DRAINS[0][1] and not self.target.covers(self._now):
             said["drain"] = self.drain.value
         return said
 
@@ -117,8 +137,15 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self.refresh()
 
     def stand(self, situation: Situation | None, now: Counts, at: float) -> None:
-        """Take in how things stand."""
-        self._situation, self._now, self._at = situation or self._situation, now, at
+        """Take in how things stand, and what the forecast rests on where it was read again."""
+        if situation is not None:
+            self._situation, self._read_at, self._not_renewed = situation, at, ""
+        self._now, self._at = now, at
+        self.refresh()
+
+    def not_renewed(self, problem: str) -> None:
+        """Tell why what the forecast rests on could not be read again."""
+        self._not_renewed = problem
         self.refresh()
 
     def _moved(self, _: object) -> None:
@@ -130,22 +157,30 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     def _timed(self, _: object) -> None:
         if not self._quiet:
-            self.own_timeout = True
+            # A timeout that is proposed anyway is nobody's own: it goes on following the size.
+            self.own_timeout = self.timeout.value != self._proposed()
             self._moved(None)
+
+    def _proposed(self) -> int:
+        return round(timeout_s(self.target.total) / 60)
 
     def refresh(self) -> Forecast | None:
         """Say what the resize will need, and whether it can be sent."""
         if self._situation is None:
             return None
-        timeout_s = self.timeout.value * 60.0 if self.own_timeout else None
-        seen = forecast(self._situation, self._now, self.target, timeout_s=timeout_s, at=self._at)
+        own_s = self.timeout.value * 60.0 if self.own_timeout else None
+        seen = forecast(self._situation, self._now, self.target, timeout_s=own_s, at=self._at)
+        if self.obstacle:
+            seen = replace(seen, impossible=(self.obstacle,))
         if not self.own_timeout:
             self._quiet = True
-            self.timeout.value = round(seen.timeout_s / 60)
+            self.timeout.value = self._proposed()
             self._quiet = False
         self.size.value = _size(self._situation)
         self.timeout_why.value = _muted("minutes; 15 for each 1,000 nodes and 20 at least, as custom images want")
-        self.outlook.value = _outlook(seen, self._situation, self._now, self.target)
+        read = dt.datetime.fromtimestamp(self._read_at, dt.UTC).strftime("quotas and prices of %H:%M:%SZ")
+        missing = f"; they could not be read again: {self._not_renewed}" if self._not_renewed else ""
+        self.outlook.value = _outlook(seen, self._situation, self._now, self.target) + _note(read + missing)
         self.resize.disabled = bool(seen.impossible)
         self.why.value = _said("cannot be sent", seen.impossible) if seen.impossible else ""
         return seen
@@ -153,9 +188,9 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
 def _count(name: str) -> tuple[w.IntSlider, w.BoundedIntText, w.HBox]:
     slider = w.IntSlider(0, 0, LEAST_END, description=name, readout=False, style=_WIDE, continuous_update=True)
-    slider.layout.width = "24em"
+    slider.layout.width = "26em"
     field = w.BoundedIntText(0, min=0, max=MOST, layout=w.Layout(width="7em"))
-    field.tooltip = name
+    field.tooltip = f"{name}, as a number"
 
     def follow(change: dict[str, Any]) -> None:
         # The slider's end moves along, so that both always say the same.
@@ -200,8 +235,9 @@ def _outlook(seen: Forecast, situation: Situation, now: Counts, target: Counts) 
     cells.append(("cost", cost + ("" if limit is None else f"; ${limit:,.2f} allowed")))
     if seen.usd_until_expiry is not None:
         cells.append(("until expiry", f"${seen.usd_until_expiry:,.2f}"))
-    rows = "".join(f"<tr><th>{name}</th><td>{said}</td></tr>" for name, said in cells)
-    return f'<table class="batchimg-facts" role="status">{rows}</table>{_said("note", seen.doubts)}'
+    rows = "".join(f'<tr><th scope="row">{name}</th><td>{said}</td></tr>' for name, said in cells)
+    table = f'<table class="batchimg-facts" aria-label="What the resize will need">{rows}</table>'
+    return f"{table}{_said('note', seen.doubts)}"
 
 
 def _of(wanted: int, free: int) -> str:
@@ -214,4 +250,8 @@ def _said(head: str, lines: tuple[str, ...]) -> str:
 
 
 def _muted(text: str) -> str:
-    return f'<span style="opacity:.75">{escape(text)}</span>'
+    return f'<span class="batchimg-muted">{escape(text)}</span>'
+
+
+def _note(text: str) -> str:
+    return f"<div>{_muted(text)}</div>"

@@ -18,31 +18,34 @@ __all__ = ["legend", "page", "svg"]
 WIDTH, LARGEST = 600, 14
 #: Squares that are drawn one by one; above, a square stands for several nodes.
 MOST_SQUARES = 6_000
+#: How much paler the squares of spot nodes are, as `squares.js` draws them.
+PALE = 0.72
 
 
-def svg(states: Sequence[str]) -> str:
+def svg(nodes: Sequence[tuple[str, bool]]) -> str:
     """Return the node map as SVG: a square a node, or a square for several nodes of one state where there are many.
 
     Parameters
     ----------
-    states
-        One a node.
+    nodes
+        State and whether it is dedicated, one a node.
     """
-    if not states:
+    if not nodes:
         return ""
-    each = max(1, math.ceil(len(states) / MOST_SQUARES))
+    each = max(1, math.ceil(len(nodes) / MOST_SQUARES))
     # Sorted, so that one square can stand for several nodes; runs of one colour are one rectangle.
-    shown = sorted(states)[::each] if each > 1 else list(states)
+    shown = sorted(nodes)[::each] if each > 1 else list(nodes)
     side = max(2, min(LARGEST, int(math.sqrt(WIDTH * WIDTH / 3 / len(shown)))))
     columns = max(1, min(len(shown), WIDTH // side))
     rows = math.ceil(len(shown) / columns)
     bars = []
     for row in range(rows):
         column = 0
-        for state, run in groupby(shown[row * columns : (row + 1) * columns]):
+        for (state, dedicated), run in groupby(shown[row * columns : (row + 1) * columns]):
             length = sum(1 for _ in run)
             box = f'x="{column * side}" y="{row * side}" width="{length * side}" height="{side}"'
-            bars.append(f'<rect {box} fill="{colour(state)}"><title>{escape(state)}</title></rect>')
+            kind, pale = ("dedicated", "") if dedicated else ("spot", f' fill-opacity="{PALE}"')
+            bars.append(f'<rect {box} fill="{colour(state)}"{pale}><title>{escape(state)}, {kind}</title></rect>')
             column += length
     wide, high = columns * side, rows * side
     grid = _grid(columns, rows, side) if side > 4 else ""
@@ -74,12 +77,13 @@ def legend(counts: Mapping[str, tuple[int, int]]) -> str:
         keys.append(
             f'<span style="margin-right:1em">{swatch} {escape(state)} <b>{dedicated + spot}</b>{of_spot}</span>'
         )
-    return f"<div>{''.join(keys) or 'no nodes'}</div>"
+    paler = "<span>paler: spot nodes</span>" if any(spot for _, spot in counts.values()) else ""
+    return f"<div>{''.join(keys) or 'no nodes'}{paler}</div>"
 
 
 def page(
     head: Iterable[tuple[str, str]],
-    states: Sequence[str],
+    nodes: Sequence[tuple[str, bool]],
     counts: Mapping[str, tuple[int, int]],
     *,
     rounds: str = "",
@@ -91,8 +95,8 @@ def page(
     ----------
     head
         What it is of, as (name, value).
-    states, counts
-        Of the nodes.
+    nodes, counts
+        State and whether it is dedicated, of each node; state to (dedicated, spot).
     rounds
         The table of rounds, as HTML that is escaped already.
     line
@@ -104,5 +108,5 @@ def page(
     foot = f"<div><code>{escape(line)}</code></div>" if line else ""
     return (
         f'<div class="batchimg-panel" style="max-width:{WIDTH}px"><div>{facts}</div>'
-        f"<div style='margin:6px 0'>{svg(states)}</div>{legend(counts)}{rounds}{foot}</div>"
+        f"<div style='margin:6px 0'>{svg(nodes)}</div>{legend(counts)}{rounds}{foot}</div>"
     )

@@ -1,0 +1,78 @@
+"""The panel's head: which pool on which connection, its image, its state, its cost, its end."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core.counts import Counts
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.forecast import Situation
+    from batchimg_magics.core.situation import Image
+    from batchimg_magics.core.watching import Sight
+
+__all__ = ["facts", "html", "live"]
+
+#: What a fact means, where its name is too short for it.
+_TITLES = {"so far": "What the nodes have cost, each since it was allocated, as far as this panel saw them"}
+_UNKNOWN = "not known"
+
+
+def live(sight: Sight) -> Counts:
+    """Return how many nodes there are that have not gone."""
+    return Counts(sight.census.live(dedicated=True), sight.census.live(dedicated=False))
+
+
+def html(label: str, name: str, told: list[tuple[str, str]]) -> str:
+    """Return the head as HTML, every text escaped.
+
+    Parameters
+    ----------
+    label, name
+        The connection's, and the pool's.
+    told
+        `facts`.
+    """
+    kind, said = ("local", "LOCAL: nothing is real") if label == "LOCAL" else ("real", "AZURE: nodes cost money")
+    spans = "".join(
+        f'<span title="{_TITLES.get(fact, "")}">{escape(fact)} <b>{escape(value)}</b></span>' for fact, value in told
+    )
+    return (
+        f'<div class="batchimg-head"><span class="badge {kind}">{said}</span>'
+        f'<span class="title">{escape(name)}</span>{spans}</div>'
+    )
+
+
+def facts(sight: Sight | None, situation: Situation, image: Image, usd: float | None) -> list[tuple[str, str]]:
+    """Return what the head tells, as (name, value).
+
+    Parameters
+    ----------
+    sight
+        The last look.
+    situation, image
+        What was read of the pool.
+    usd
+        What its nodes have cost so far; None: not known.
+    """
+    if sight is None or sight.pool is None:
+        return [("state", "gone")]
+    pool, now = sight.pool, live(sight)
+    rate = situation.rates.cost(now.dedicated, now.spot) if now.total else 0.0
+    told = [("image", image.name)]
+    if image.published is not None:
+        told.append(("age", f"{max(0, int((sight.at - image.published.timestamp()) // 86_400))} days"))
+    told += [
+        ("pool", "deleting" if pool.deleting else "active"),
+        ("allocation", pool.allocation),
+        ("dedicated", f"{now.dedicated:,} of {pool.target.dedicated:,}"),
+        ("spot", f"{now.spot:,} of {pool.target.spot:,}"),
+        ("cost", _UNKNOWN if rate is None else f"${rate:,.2f} an hour"),
+        ("so far", _UNKNOWN if usd is None else f"${usd:,.2f}"),
+    ]
+    if situation.expires is not None:
+        told.append(("expires", situation.expires.strftime("%Y-%m-%d %H:%MZ")))
+    if sight.problem:
+        told.append(("last look", sight.problem))
+    return told

@@ -1,0 +1,80 @@
+"""Reading what a forecast rests on again: what other pools hold of the quotas, prices, replicas, the expiry."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core import situation
+from batchimg_magics.core.watching import pause
+from batchimg_magics.errors import BatchImgError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.forecast import Situation
+    from batchimg_magics.core.situation import Image
+    from batchimg_magics.session import Session
+
+    Tell = Callable[[Situation, Image, float], None]
+
+__all__ = ["OLD_S", "Renewal"]
+
+#: Seconds of the service's time after which what was read is read again.
+OLD_S = 600.0
+
+
+class Renewal:
+    """Reads a pool's situation when it is asked to, and when what was read has grown old.
+
+    Parameters
+    ----------
+    session, name
+        Which pool.
+    tell, failed
+        Called on the session's thread: with the situation, the image and when they were read; with why they were not.
+
+    Attributes
+    ----------
+    at
+        When it was read, in seconds of the service's time.
+    """
+
+    def __init__(self, session: Session, name: str, tell: Tell, failed: Callable[[str], None]) -> None:
+        self.at = 0.0
+        self._session, self._name = session, name
+        self._tell, self._failed = tell, failed
+        self._asked = asyncio.Event()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._future: Future[None] | None = None
+
+    def start(self) -> None:
+        """Go on reading; does nothing where it does so already."""
+        if self._future is None:
+            self._future = self._session.submit(self._run)
+
+    def stop(self) -> None:
+        """Read no more until it is started again."""
+        if self._future is not None:
+            self._future.cancel()
+            self._future = None
+
+    def ask(self) -> None:
+        """Read again now."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._asked.set)
+
+    async def _run(self, azure: Azure) -> None:
+        self._loop = asyncio.get_running_loop()
+        while True:
+            await pause(azure, max(0.0, self.at + OLD_S - azure.now()), self._asked)
+            try:
+                read, image = await situation.read(azure, self._name)
+            except BatchImgError as error:
+                self._failed(error.message)
+            else:
+                self._tell(read, image, azure.now())
+            # Whether it could be read or not: what fails is not asked for without a pause.
+            self.at = azure.now()

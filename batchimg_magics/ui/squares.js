@@ -1,0 +1,213 @@
+/* The node map: every node of a pool a square, coloured by its state, without a cap.
+
+A node is one byte: the index of its state in `words`, and 128 where it is a spot node; 255 is a square without a node.
+Squares are pixels of one small buffer that is drawn scaled: 100,000 nodes cost one putImageData. Whole states and
+changes come as messages with binary buffers, and a view that misses one asks for the whole again; so does a page that
+was reloaded. */
+
+const SPOT = 128, EMPTY = 255, STATE = 127;
+const LARGEST = 26, LETTERED = 13, NOTCHED = 6, GRIDDED = 5, HEIGHT = 340;
+
+/* Okabe and Ito's colours, which colour-blind eyes tell apart; greys for nodes that are of no use now, or going. */
+const LOOKS = {
+  creating: ["#56b4e9", "C"], starting: ["#a6d9f7", "S"], waitingforstarttask: ["#f0e442", "W"],
+  starttaskfailed: ["#cc79a7", "F"], idle: ["#009e73", "I"], running: ["#0072b2", "R"], rebooting: ["#e69f00", "B"],
+  reimaging: ["#b97f00", "M"], upgradingos: ["#8f6300", "U"], offline: ["#6b6b6b", "O"], preempted: ["#a9a9a9", "P"],
+  unusable: ["#d55e00", "X"], unknown: ["#d0c8b0", "?"], leavingpool: ["#c4c4c4", "L"],
+  deallocating: ["#8d8d9c", "D"], deallocated: ["#5d5d70", "Z"],
+};
+const UNSEEN = ["#7a5c99", "!"];
+
+const look = (word) => LOOKS[word] ?? UNSEEN;
+const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+// Spot nodes are paler, and have a notch where there is room for one.
+const pale = (parts) => parts.map((part) => Math.round(part * 0.72 + 255 * 0.28));
+const shade = (word, spot) => (spot ? pale(rgb(look(word)[0])) : rgb(look(word)[0]));
+/* Black or white, whichever stands out more: by WCAG's relative luminance, one of them always does by 4.5 to 1. */
+const linear = (part) => (part <= 10.31475 ? part / 3294.6 : ((part / 255 + 0.055) / 1.055) ** 2.4);
+const ink = ([r, g, b]) => (
+  0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b) > 0.179 ? "#000" : "#fff");
+const make = (tag, name, text = "") => {
+  const made = document.createElement(tag);
+  made.className = name;
+  made.textContent = text;
+  return made;
+};
+
+/* -- what there is ---------------------------------------------------------------------------------------------- */
+
+/** The bytes of all nodes, how many there are of each, and which message came last. */
+class Nodes {
+  constructor(bytes = new Uint8Array(0), sequence = -1) {
+    this.replace(bytes, sequence);
+  }
+
+  replace(bytes, sequence) {
+    this.bytes = Uint8Array.from(bytes);
+    this.counts = new Uint32Array(256);
+    for (const byte of this.bytes) this.counts[byte] += 1;
+    this.sequence = sequence;
+  }
+
+  /** Take changes in; false where a message before this one was missed. */
+  change(places, bytes, sequence) {
+    if (sequence !== this.sequence + 1) return false;
+    for (let i = 0; i < places.length; i += 1) {
+      this.counts[this.bytes[places[i]]] -= 1;
+      this.counts[bytes[i]] += 1;
+      this.bytes[places[i]] = bytes[i];
+    }
+    this.sequence = sequence;
+    return true;
+  }
+
+  of(state) { return this.counts[state] + this.counts[state | SPOT]; }
+}
+
+/** The states of a resize from its beginning, to be played back. */
+class Film {
+  constructor(times, base, lengths, places, bytes) {
+    Object.assign(this, { times, base, lengths, places, bytes });
+  }
+
+  /** Return the nodes as they were at a moment. */
+  at(frame) {
+    const shown = Uint8Array.from(this.base);
+    let begin = 0;
+    for (let i = 0; i < frame; i += 1) {
+      for (let j = begin; j < begin + this.lengths[i]; j += 1) shown[this.places[j]] = this.bytes[j];
+      begin += this.lengths[i];
+    }
+    return new Nodes(shown, frame);
+  }
+}
+
+const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+// A buffer may begin anywhere in a message, and wide integers want to be aligned: hence the copy.
+const wordsOf = (view) => new Uint32Array(bytesOf(view).slice().buffer);
+
+/* -- the picture ------------------------------------------------------------------------------------------------ */
+
+class Picture {
+  constructor(canvas, words) {
+    this.canvas = canvas;
+    this.words = words;
+    this.pixels = document.createElement("canvas");
+    this.cursor = -1;
+    this.only = new Set();
+    this.spotOnly = false;
+    this.paint();
+  }
+
+  /** Work out the colour of each byte, as the pixel buffer wants it; what is filtered out becomes faint. */
+  paint() {
+    this.colours = new Uint32Array(256);
+    const [faint, strong] = [40, 255];
+    this.words().forEach((word, state) => {
+      const chosen = this.only.size === 0 || this.only.has(state);
+      for (const mark of [0, SPOT]) {
+        const [r, g, b] = shade(word, mark);
+        const alpha = chosen && (mark || !this.spotOnly) ? strong : faint;
+        this.colours[state | mark] = (alpha << 24) | (b << 16) | (g << 8) | r;
+      }
+    });
+    this.colours[EMPTY] = 0;
+  }
+
+  fit(count, width) {
+    const room = Math.max(1, Math.floor(width));
+    this.side = Math.max(1, Math.min(LARGEST, Math.floor(Math.sqrt((room * HEIGHT) / Math.max(1, count)))));
+    while (this.side > 1 && Math.ceil(count / Math.floor(room / this.side)) * this.side > HEIGHT) this.side -= 1;
+    this.columns = Math.max(1, Math.min(count, Math.floor(room / this.side)));
+    this.rows = Math.max(1, Math.ceil(count / this.columns));
+  }
+
+  draw(bytes, width) {
+    this.fit(bytes.length, width);
+    const { side, columns, rows, pixels, canvas } = this;
+    if (pixels.width !== columns || pixels.height !== rows || !this.image) {
+      [pixels.width, pixels.height] = [columns, rows];
+      this.image = new ImageData(columns, rows);
+      this.buffer = new Uint32Array(this.image.data.buffer);
+    }
+    const { buffer, colours } = this;
+    buffer.fill(0);
+    for (let i = 0; i < bytes.length; i += 1) buffer[i] = colours[bytes[i]];
+    pixels.getContext("2d").putImageData(this.image, 0, 0);
+    const sharp = window.devicePixelRatio || 1;
+    const [wide, high] = [columns * side, rows * side];
+    const [across, down] = [Math.round(wide * sharp), Math.round(high * sharp)];
+    if (canvas.width !== across || canvas.height !== down) {
+      [canvas.width, canvas.height] = [across, down];
+      [canvas.style.width, canvas.style.height] = [`${wide}px`, `${high}px`];
+    }
+    const context = canvas.getContext("2d");
+    context.setTransform(sharp, 0, 0, sharp, 0, 0);
+    context.imageSmoothingEnabled = false;
+    context.clearRect(0, 0, wide, high);
+    context.drawImage(pixels, 0, 0, wide, high);
+    if (side >= GRIDDED) this.grid(context, wide, high);
+    if (side >= LETTERED) this.letters(context, bytes);
+    if (side >= NOTCHED) this.notches(context, bytes);
+    if (this.cursor >= 0 && this.cursor < bytes.length) this.mark(context);
+  }
+
+  grid(context, wide, high) {
+    context.globalCompositeOperation = "destination-out";
+    context.beginPath();
+    for (let x = 0; x <= wide; x += this.side) context.rect(x - 0.5, 0, 1, high);
+    for (let y = 0; y <= high; y += this.side) context.rect(0, y - 0.5, wide, 1);
+    context.fill();
+    context.globalCompositeOperation = "source-over";
+  }
+
+  letters(context, bytes) {
+    const { side } = this;
+    context.font = `600 ${Math.round(side * 0.55)}px sans-serif`;
+    context.textAlign = "center";
+    context.textBaseline = "middle";
+    const words = this.words();
+    bytes.forEach((byte, place) => {
+      if (byte === EMPTY) return;
+      const word = words[byte & STATE];
+      const [x, y] = this.corner(place);
+      context.fillStyle = ink(shade(word, byte & SPOT));
+      context.fillText(look(word)[1], x + side / 2, y + side / 2 + 0.5);
+    });
+  }
+
+  /** Cut a corner off the squares of spot nodes. */
+  notches(context, bytes) {
+    const { side } = this, deep = Math.max(3, side * 0.36), words = this.words();
+    bytes.forEach((byte, place) => {
+      if (byte === EMPTY || !(byte & SPOT)) return;
+      const [x, y] = this.corner(place);
+      context.fillStyle = ink(shade(words[byte & STATE], SPOT));
+      context.beginPath();
+      context.moveTo(x + side - 1, y + 1);
+      context.lineTo(x + side - 1, y + 1 + deep);
+      context.lineTo(x + side - 1 - deep, y + 1);
+      context.fill();
+    });
+  }
+
+  mark(context) {
+    const [x, y] = this.corner(this.cursor);
+    const side = Math.max(this.side, 5);
+    context.lineWidth = 2;
+    context.strokeStyle = "#fff";
+    context.strokeRect(x - 1, y - 1, side + 2, side + 2);
+    context.lineWidth = 1;
+    context.strokeStyle = "#000";
+    context.strokeRect(x - 2, y - 2, side + 4, side + 4);
+  }
+
+  corner(place) { return [(place % this.columns) * this.side, Math.floor(place / this.columns) * this.side]; }
+
+  /** Return the place of the node at a point of the canvas, or -1. */
+  under(x, y) {
+    const [column, row] = [Math.floor(x / this.side), Math.floor(y / this.side)];
+    return column < 0 || row < 0 || column >= this.columns || row >= this.rows ? -1 : row * this.columns + column;
+  }
+}
+
