@@ -244,9 +244,14 @@ class Session(Verbs):
         BatchImgError
             What the question raised.
         """
-        link, future = self._linked(), self.submit(question)
-        with link.moving():
-            return future.result()
+        link = self._linked()
+
+        async def asked(azure: Azure) -> T:
+            # Held on the loop's own thread: before the first sleep, and no longer than until the answer.
+            with link.moving():
+                return await question(azure)
+
+        return self.submit(asked).result()
 
     def watch(self, name: str, tell: Callable[[Sight], None]) -> Watching:
         """Look at a pool again and again until told to stop.

@@ -63,7 +63,9 @@ class Renewal:
 
     def ask(self) -> None:
         """Read again now."""
-        if self._loop is not None and not self._loop.is_closed():
+        if self._loop is None:
+            self._asked.set()  # it begins in a moment, and nobody is to be woken yet
+        elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._asked.set)
 
     async def _run(self, azure: Azure) -> None:
