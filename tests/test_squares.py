@@ -122,7 +122,8 @@ def test_pointing_at_a_node_tells_its_id_and_then_what_is_known_of_it(monkeypatc
 @pytest.mark.parametrize(
     "content",
     [{}, {"kind": "node"}, {"kind": "node", "place": -1}, {"kind": "node", "place": 9}, {"kind": "node", "place": "0"},
-     {"kind": "film"}, {"kind": ["hello"]}, {"kind": "view", "view": 1, "state": "seen"}, {"kind": "view", "view": "a", "state": "odd"}],
+     {"kind": "film"}, {"kind": ["hello"]}, {"kind": "view", "view": 1, "state": "seen"},
+     {"kind": "view", "view": "a", "state": "odd"}],
     ids=str,
 )  # fmt: skip
 def test_a_front_end_that_asks_for_nonsense_gets_nothing(

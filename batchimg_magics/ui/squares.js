@@ -8,13 +8,14 @@ was reloaded. */
 const SPOT = 128, EMPTY = 255, STATE = 127;
 const LARGEST = 26, LETTERED = 13, NOTCHED = 6, GRIDDED = 5, HEIGHT = 340;
 
-/* Okabe and Ito's colours, which colour-blind eyes tell apart; greys for nodes that are of no use now, or going. */
+/* Okabe and Ito's colours for the commonest states. They have eight, and there are sixteen states: the others were searched
+for, so that eyes that lack red, green or blue tell each two apart. `tests/test_node_colours.py` measures it. */
 const LOOKS = {
   creating: ["#56b4e9", "C"], starting: ["#a6d9f7", "S"], waitingforstarttask: ["#f0e442", "W"],
-  starttaskfailed: ["#cc79a7", "F"], idle: ["#009e73", "I"], running: ["#0072b2", "R"], rebooting: ["#e69f00", "B"],
-  reimaging: ["#b97f00", "M"], upgradingos: ["#8f6300", "U"], offline: ["#6b6b6b", "O"], preempted: ["#a9a9a9", "P"],
-  unusable: ["#d55e00", "X"], unknown: ["#d0c8b0", "?"], leavingpool: ["#c4c4c4", "L"],
-  deallocating: ["#8d8d9c", "D"], deallocated: ["#5d5d70", "Z"],
+  starttaskfailed: ["#9a6538", "F"], idle: ["#009e73", "I"], running: ["#0072b2", "R"], rebooting: ["#323da5", "B"],
+  reimaging: ["#7628d9", "M"], upgradingos: ["#35e172", "U"], offline: ["#c8d4a8", "O"], preempted: ["#8783a8", "P"],
+  unusable: ["#d55e00", "X"], unknown: ["#304a28", "?"], leavingpool: ["#d2a6b9", "L"],
+  deallocating: ["#5d4773", "D"], deallocated: ["#502840", "Z"],
 };
 const UNSEEN = ["#7a5c99", "!"];
 
