@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 AZCLI := build/azcli-venv
 NPM := build/npm
+AXE := build/axe
 
 .PHONY: help demo test test-azcli test-lab test-npm lint lab crash bench docs picture clean
 
@@ -12,7 +13,7 @@ help:
 	@echo "make demo   run the quickstart notebook on the local Azure and print its tables"
 	@echo "make test   run the tests"
 	@echo "make test-azcli  run Azure's own command line against batchimg sim (installs azure-cli, which is big)"
-	@echo "make test-lab  drive the panel in JupyterLab with a headless browser (needs chromium)"
+	@echo "make test-lab  drive the panel in JupyterLab with a headless browser (needs chromium, node and npm)"
 	@echo "make test-npm  let npm's clients work against batchimg sim (needs node and npm)"
 	@echo "make lint   ruff (format and check) and mypy --strict"
 	@echo "make lab    open JupyterLab on the notebooks"
@@ -54,7 +55,14 @@ $(VENV)/.playwright: $(READY)
 	$(BIN)/python -m pip install --quiet playwright notebook
 	touch $@
 
-test-lab: $(VENV)/.playwright
+# Needs Node.js: the audit of accessibility is npm's. The version is exact, and no lock file names a registry.
+$(AXE)/.ready: tests/lab/package.json
+	mkdir -p $(AXE)
+	cp $< $(AXE)
+	npm install --prefix $(AXE) --no-package-lock --no-audit --no-fund --loglevel=error
+	touch $@
+
+test-lab: $(VENV)/.playwright $(AXE)/.ready
 	$(BIN)/python -m pytest tests/lab
 
 test-npm: $(READY) $(NPM)/.ready

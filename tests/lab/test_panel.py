@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.lab.audit import violations
 from tests.lab.driver import Notebook, chromium, server, write_notebook
 
 if TYPE_CHECKING:
@@ -135,13 +137,14 @@ def test_a_page_that_is_loaded_again_in_mid_resize_shows_it_again(
     page.locator(".batchimg-map canvas").wait_for()
     assert "LOCAL" in head(page)
     shoot("5-loaded-again")
+    assert opened.evaluate("panel._watching is None") == "False"
 
 
 def test_it_ends_with_every_node_idle_and_the_round_in_a_table(page: Page, shoot: Callable[[str], None]) -> None:
     page.wait_for_function(
         "() => /idle\\s*250/.test(document.querySelector('.batchimg-map-legend')?.innerText.replaceAll('\\n', ' '))"
     )
-    expect(page.locator(".batchimg-panel table.dataframe")).to_contain_text("done")
+    expect(page.locator(".batchimg-rounds")).to_contain_text("25 → 245")
     shoot("6-ready")
 
 
@@ -155,24 +158,82 @@ def test_a_click_becomes_a_request_at_once(opened: Notebook) -> None:
 def test_a_node_that_is_pointed_at_says_what_it_is(page: Page) -> None:
     page.locator(".batchimg-map canvas").hover(position={"x": 20, "y": 20})
     expect(page.locator(".batchimg-map-said")).to_contain_text(re.compile(r"tvmps_\w+ · idle, dedicated · since 2"))
+
+
+def test_the_map_can_be_walked_with_keys(page: Page) -> None:
+    page.mouse.move(0, 0)
+    canvas, said = page.locator(".batchimg-map canvas"), page.locator(".batchimg-map-said")
+    canvas.focus()
+    for key in ("Escape", "ArrowRight", "ArrowRight"):
+        canvas.press(key)
+    expect(said).to_contain_text(re.compile(r"tvmps_\w+ · idle, dedicated · since 2"))
+    second = said.inner_text()
+    canvas.press("ArrowDown")
+    expect(said).not_to_have_text(second)
+    canvas.press("ArrowUp")
+    expect(said).to_have_text(second)
+    canvas.press("Escape")
+    expect(said).to_be_empty()
+
+
+def test_a_key_of_the_legend_shows_its_state_alone_from_the_keyboard_too(page: Page) -> None:
     page.locator(".batchimg-map canvas").focus()
-    page.keyboard.press("ArrowRight")
-    expect(page.locator(".batchimg-map-said")).to_contain_text("idle")
-
-
-def test_a_key_of_the_legend_shows_its_state_alone(page: Page) -> None:
+    page.keyboard.press("Tab")
     key = page.locator(".batchimg-map-key").first
-    key.click()
+    expect(key).to_be_focused()
+    page.keyboard.press("Space")
     expect(key).to_have_attribute("aria-pressed", "true")
     key.click()
     expect(key).to_have_attribute("aria-pressed", "false")
+    spots = page.locator(".batchimg-map-key", has_text="spot")
+    expect(spots).to_have_text("spot5")
+    spots.click()
+    expect(spots).to_have_attribute("aria-pressed", "true")
+    spots.click()
+
+
+def test_everything_is_reached_with_tab_in_the_order_in_which_it_stands(page: Page) -> None:
+    page.locator(".batchimg-panel .lm-TabBar-tab").first.click()
+    page.locator(".batchimg-panel .noUi-handle").first.focus()
+    places = []
+    for _ in range(16):
+        box = page.evaluate(
+            "(({ top, left }) => [Math.round(top), left])(document.activeElement.getBoundingClientRect())"
+        )
+        inside = page.evaluate("document.activeElement.closest('.batchimg-panel') !== null")
+        if not inside:
+            break
+        places.append(box)
+        page.keyboard.press("Tab")
+    assert len(places) > 12
+    rows = [top for top, _ in places]
+    assert all(below >= above - 20 for above, below in pairwise(rows))
+
+
+@pytest.mark.parametrize("theme", ["JupyterLab Dark", "JupyterLab Light"])
+def test_an_audit_finds_nothing_in_either_theme(page: Page, theme: str) -> None:
+    page.evaluate(
+        f"() => {{ void window.jupyterapp.commands.execute('apputils:change-theme', {{ theme: '{theme}' }}); }}"
+    )
+    page.wait_for_function(f"() => document.body.dataset.jpThemeLight === '{str('Light' in theme).lower()}'")
+    for tab in (1, 0):
+        page.locator(".batchimg-panel .lm-TabBar-tab").nth(tab).click()
+        assert violations(page, ".batchimg-panel") == []
+    field(page, 3000)
+    assert violations(page, ".batchimg-panel") == []
+    field(page, 245)
 
 
 def test_the_resize_can_be_played_back(page: Page, shoot: Callable[[str], None]) -> None:
     page.get_by_role("button", name="Play back").click()
     expect(page.locator(".batchimg-map-moment")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
     shoot("7-play-back")
+    keys = page.locator(".batchimg-map-key", has_text="idle")
+    page.locator(".batchimg-map-frame").fill("0")
+    expect(keys).to_have_text("Iidle30")  # the legend counts what is shown
+    page.get_by_role("button", name="Play", exact=True).click()
     expect(page.get_by_role("button", name="Play back")).to_be_visible(timeout=20_000)
+    expect(keys).to_have_text("Iidle250")
 
 
 def test_a_resize_can_be_stopped(page: Page) -> None:
@@ -222,6 +283,27 @@ def test_it_fits_600_pixels_and_dark_themes(page: Page, shoot: Callable[[str], N
     shoot("9-narrow")
     wide = page.evaluate("() => document.querySelector('.batchimg-panel').scrollWidth")
     assert wide <= page.evaluate("() => document.querySelector('.batchimg-panel').clientWidth")
+
+
+def test_nobody_watches_once_the_output_is_cleared_and_somebody_does_once_it_is_there_again(
+    opened: Notebook, page: Page
+) -> None:
+    assert opened.evaluate("panel._watching is None") == "False"
+    opened.cell(3).locator(".jp-InputPrompt").click()
+    page.evaluate("() => { void window.jupyterapp.commands.execute('notebook:clear-cell-output'); }")
+    expect(page.locator(".batchimg-panel")).to_have_count(0)
+    assert opened.evaluate("panel._watching is None") == "True"
+    opened.evaluate("panel")
+    page.locator(".batchimg-map canvas").wait_for()
+    assert opened.evaluate("panel._watching is None") == "False"
+
+
+def test_the_pools_to_choose_from_lead_to_a_panel(opened: Notebook, page: Page) -> None:
+    opened.evaluate("%batchimg panel")
+    page.get_by_role("button", name="Open", exact=True).click()
+    expect(page.locator(".batchimg-chooser .batchimg-head")).to_contain_text("genomics")
+    expect(page.locator(".batchimg-map canvas")).to_have_count(2)
+    assert violations(page, ".batchimg-chooser") == []
 
 
 def test_nothing_was_asked_of_the_world_outside_and_the_console_is_clean(opened: Notebook) -> None:

@@ -46,6 +46,7 @@ class Chooser(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         )
         layout = w.Layout(flex_flow="row wrap")
         super().__init__([w.HBox([self.pools, self.choose], layout=layout), self.below])
+        self.add_class("batchimg-chooser")
 
     def show(self) -> None:
         """Show the panel of the pool that is chosen, as soon as it is read; the kernel is free meanwhile."""
