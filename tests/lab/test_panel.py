@@ -98,7 +98,7 @@ def test_moving_a_control_changes_the_forecast_before_anything_is_sent(
     expect(page.locator(".batchimg-facts")).to_contain_text("480 of 1,000 free")
     assert page.locator(".batchimg-facts").inner_text() != cost
     expect(page.locator(".batchimg-line code")).to_have_text("%batchimg resize genomics --nodes 120 --spot 5")
-    slider = page.locator(".batchimg-panel .slider-container .noUi-handle").first
+    slider = page.locator(".batchimg-panel .batchimg-slider").first
     slider.focus()
     slider.press("ArrowRight")
     expect(page.locator(".batchimg-line code")).not_to_have_text("%batchimg resize genomics --nodes 120 --spot 5")
@@ -194,7 +194,7 @@ def test_a_key_of_the_legend_shows_its_state_alone_from_the_keyboard_too(page: P
 
 def test_everything_is_reached_with_tab_in_the_order_in_which_it_stands(page: Page) -> None:
     page.locator(".batchimg-panel .lm-TabBar-tab").first.click()
-    page.locator(".batchimg-panel .noUi-handle").first.focus()
+    page.locator(".batchimg-panel input[type=number]").first.focus()
     places = []
     for _ in range(16):
         box = page.evaluate(

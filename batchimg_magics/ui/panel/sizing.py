@@ -13,6 +13,7 @@ from batchimg_magics.core.counts import Counts
 from batchimg_magics.core.forecast import Forecast, Situation, forecast
 from batchimg_magics.core.pools import timeout_s
 from batchimg_magics.ui.progress import duration
+from batchimg_magics.ui.slider import Slider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,11 +187,9 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         return seen
 
 
-def _count(name: str) -> tuple[w.IntSlider, w.BoundedIntText, w.HBox]:
-    slider = w.IntSlider(0, 0, LEAST_END, description=name, readout=False, style=_WIDE, continuous_update=True)
-    slider.layout.width = "26em"
-    field = w.BoundedIntText(0, min=0, max=MOST, layout=w.Layout(width="7em"))
-    field.tooltip = f"{name}, as a number"
+def _count(name: str) -> tuple[Slider, w.BoundedIntText, w.HBox]:
+    slider = Slider(max=LEAST_END, name=f"{name}, slider")
+    field = w.BoundedIntText(0, min=0, max=MOST, description=name, style=_WIDE, layout=w.Layout(width="18em"))
 
     def follow(change: dict[str, Any]) -> None:
         # The slider's end moves along, so that both always say the same.
@@ -200,7 +199,7 @@ def _count(name: str) -> tuple[w.IntSlider, w.BoundedIntText, w.HBox]:
     field.observe(follow, "value")
     slider.observe(lambda change: setattr(field, "value", change["new"]), "value")
     layout = w.Layout(flex_flow="row wrap", align_items="center")
-    return slider, field, w.HBox([slider, field], layout=layout)
+    return slider, field, w.HBox([field, slider], layout=layout)
 
 
 def _rounded(value: int) -> int:
