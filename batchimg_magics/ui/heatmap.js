@@ -113,6 +113,8 @@ function render({ model, el }) {
     const counts = summary.map(([word, many]) => `${many} ${word}`).join(", ") || "no nodes";
     canvas.setAttribute("aria-label", `${counts}; arrow keys go from node to node`);
     box.dataset.painted = String(nodes.sequence);
+    // Keys in the panel are the panel's: JupyterLab would take Enter and the arrows for its cells.
+    (box.closest(".batchimg-panel") ?? box).setAttribute("data-lm-suppress-shortcuts", "true");
   }
 
   /* Pointing at a node. */

@@ -3,6 +3,7 @@ function render({ model, el }) {
   const range = document.createElement("input");
   range.type = "range";
   range.className = "batchimg-slider";
+  range.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab would take the arrows for its cells
   range.setAttribute("aria-label", model.get("name"));
   const show = () => {
     range.max = String(model.get("max"));
@@ -12,10 +13,14 @@ function render({ model, el }) {
     model.set("value", Number(range.value));
     model.save_changes();
   });
-  model.on("change:value change:max", show);
+  model.on("change:value", show);
+  model.on("change:max", show);
   show();
   el.append(range);
-  return () => model.off("change:value change:max", show);
+  return () => {
+    model.off("change:value", show);
+    model.off("change:max", show);
+  };
 }
 
 export default { render };
