@@ -1,0 +1,79 @@
+"""The node map alone in a browser: what it makes of words that are no words, and of many nodes."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from batchimg_magics.core.schemas import NODE_STATES
+from tests.lab.map_page import encoded, page
+from tests.panels import NASTY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from playwright.sync_api import Page
+
+
+@pytest.fixture
+def opened() -> Iterator[Page]:
+    with page() as found:
+        yield found
+
+
+def test_text_from_the_service_stays_text(opened: Page) -> None:
+    alerts: list[str] = []
+    opened.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+    opened.evaluate("window.firstPaint", encoded(np.array([len(NODE_STATES)], np.uint8)))
+    opened.evaluate("(words) => window.set('words', words)", [*NODE_STATES, NASTY])
+    opened.locator("canvas").hover(position={"x": 5, "y": 5})
+    opened.evaluate(
+        "(told) => window.give(told, [])", {"kind": "node", "place": 0, "id": NASTY, "since": NASTY, "error": NASTY}
+    )
+    assert opened.locator(".batchimg-map-said").inner_text().count(NASTY) == 4
+    assert NASTY in opened.locator(".batchimg-map-key").first.inner_text()
+    assert opened.locator("img").count() == 0
+    assert alerts == []
+
+
+def test_every_letter_stands_out_from_its_colour(opened: Page) -> None:
+    states = np.arange(len(NODE_STATES), dtype=np.uint8)
+    opened.evaluate("window.firstPaint", encoded(np.concatenate([states, states | 128])))
+    found = opened.evaluate("""() => [...document.querySelectorAll('[data-state] .batchimg-map-swatch')].map((one) => {
+      const luminance = (text) => text.match(/\\d+/g).slice(0, 3).map((part) => part / 255)
+        .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, part, i) => sum + part * [0.2126, 0.7152, 0.0722][i], 0);
+      const { color, backgroundColor } = getComputedStyle(one);
+      const [dark, light] = [luminance(color), luminance(backgroundColor)].sort((a, b) => a - b);
+      return [one.parentElement.innerText, (light + 0.05) / (dark + 0.05)];
+    })""")
+    assert len(found) == len(NODE_STATES)
+    assert [one for one in found if one[1] < 4.5] == []
+
+
+def test_sweeping_over_the_map_asks_for_nothing_and_resting_does(opened: Page) -> None:
+    opened.evaluate("window.firstPaint", encoded(np.full(400, 4, np.uint8)))
+    canvas = opened.locator("canvas")
+    box = canvas.bounding_box()
+    assert box is not None
+    opened.evaluate(
+        """() => { const canvas = document.querySelector('canvas');
+        for (let x = 0; x < 500; x += 5)
+          canvas.dispatchEvent(new PointerEvent('pointermove', { clientX: canvas.getBoundingClientRect().left + x,
+            clientY: canvas.getBoundingClientRect().top + 5, bubbles: true })); }"""
+    )
+    opened.wait_for_function("window.sent.some((one) => one.kind === 'node')")
+    assert len([one for one in opened.evaluate("window.sent") if one["kind"] == "node"]) == 1
+
+
+def test_a_view_tells_when_it_comes_is_called_and_goes(opened: Page) -> None:
+    opened.evaluate("window.firstPaint", encoded(np.zeros(1, np.uint8)))
+    opened.evaluate("window.give({ kind: 'roll call' }, [])")
+    opened.evaluate("window.off()")
+    told = [one for one in opened.evaluate("window.sent") if one["kind"] == "view"]
+    assert [one["state"] for one in told] == ["seen", "seen", "gone"]
+    assert [one.get("new", False) for one in told] == [True, False, False]
+    assert len({one["view"] for one in told}) == 1, json.dumps(told)

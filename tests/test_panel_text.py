@@ -1,0 +1,247 @@
+"""What the panel says: every sentence of it where it belongs, nothing of the service's as HTML, the same in exports."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import replace
+from html.parser import HTMLParser
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbconvert import HTMLExporter, MarkdownExporter
+
+from batchimg_magics import BatchImgError
+from batchimg_magics.core.counts import Counts
+from batchimg_magics.core.node_pages import Standing
+from batchimg_magics.core.pricing import Rates
+from batchimg_magics.core.quotas import Quota, Room
+from batchimg_magics.core.tables import Table
+from batchimg_magics.ui.panel import Panel, head, rounds
+from batchimg_magics.ui.panel.chooser import Chooser
+from batchimg_magics.ui.panel.panel import alert
+from tests.panels import NASTY, finish, pass_time, shown_panel
+from tests.shells import ipython, value
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def panel() -> Iterator[Panel]:
+    with shown_panel() as found:
+        yield found
+
+
+def walk(widget: Any) -> Iterator[Any]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from walk(child)
+
+
+class Tags(HTMLParser):
+    """The tags and attributes of HTML."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found |= {tag, *(name for name, _ in attrs)}
+
+
+def table(verb: str, **values: Any) -> Table:
+    """Return a table of one row."""
+    return Table.of(verb, [values], NASTY)
+
+
+# -- nothing of the service's becomes HTML -----------------------------------------------------------------------
+
+
+def test_text_from_the_service_never_becomes_html() -> None:
+    with shown_panel() as panel:
+        sight, read = panel._sight, panel._situation
+        assert sight is not None
+        assert sight.pool is not None
+        panel._stop_watching()
+        panel.name = NASTY
+        room = Room(4, (Quota(NASTY, dedicated=True, limit=1, used=0), Quota(NASTY, dedicated=False, limit=1, used=0)))
+        panel._renewed(replace(read, vm_size=NASTY, room=room), replace(panel._image, name=NASTY), 0.0)
+        panel._seen(
+            replace(
+                sight,
+                pool=replace(sight.pool, allocation="resizing", name=NASTY),
+                nodes=(Standing(NASTY, NASTY), Standing("b", "idle", is_dedicated=False)),
+                rounds=table("history", **{"round": 1, "class": NASTY, "message": NASTY, "action": NASTY}),
+                problem=NASTY,
+            )
+        )
+        panel.sizing.not_renewed(NASTY)
+        row = {"vm_size": NASTY, "kind": NASTY, "nodes": 3, "usd": None, "limit": NASTY, "fits": False}
+        answer = SimpleNamespace(result=lambda: table("size", **row))
+        panel.question._answered(answer)
+        said = [one.value for one in walk(panel) if isinstance(one, ipywidgets.HTML)]
+        said += [panel._static(), alert(BatchImgError(NASTY, hint=NASTY))]
+        assert sum(NASTY.replace("<", "&lt;").replace(">", "&gt;") in one for one in said) >= 8
+        for one in said:
+            assert not Tags(one).found & {"img", "onerror", "script"}, one
+
+
+def test_a_pool_s_name_never_becomes_html_where_one_chooses() -> None:
+    rows = [{"pool": NASTY, "vm_size": NASTY, "dedicated": 1, "spot": 0}]
+    session: Any = SimpleNamespace(run=lambda _: SimpleNamespace(rows=lambda: rows))
+    bundle: Any = Chooser(session)._repr_mimebundle_()
+    assert "img" not in Tags((bundle[0] if isinstance(bundle, tuple) else bundle)["text/html"]).found
+
+
+# -- the head ----------------------------------------------------------------------------------------------------
+
+
+def test_the_head_has_all_that_one_has_to_know(panel: Panel) -> None:
+    expires = dt.datetime(2026, 7, 2, 9, 30, tzinfo=dt.UTC)
+    told = dict(head.facts(panel._sight, replace(panel._situation, expires=expires), panel._image, 1234.5))
+    assert told["image"] == "genomics/1.0.0"
+    assert told["age"] == "0 days"
+    assert (told["pool"], told["allocation"]) == ("active", "steady")
+    assert (told["dedicated"], told["spot"]) == ("3 of 3", "1 of 1")
+    assert told["cost"].endswith("an hour")
+    assert told["so far"] == "$1,234.50"
+    assert told["expires"] == "2026-07-02 09:30Z"
+
+
+def test_a_real_connection_is_marked_as_unmistakably_as_a_local_one() -> None:
+    assert 'badge local">LOCAL: nothing is real' in head.html("LOCAL", "p", [])
+    assert 'badge real">AZURE: nodes cost money' in head.html("azure", "p", [])
+
+
+def test_what_is_not_known_is_not_said_to_cost_nothing(panel: Panel) -> None:
+    unknown = replace(panel._situation, rates=Rates())
+    told = dict(head.facts(panel._sight, unknown, panel._image, None))
+    assert told["cost"] == told["so far"] == "not known"
+    panel.sizing.stand(unknown, Counts(3, 1), 0.0)
+    assert "<td>not known</td>" in panel.sizing.outlook.value
+    assert "the price is not known" in panel.sizing.outlook.value
+    row = {"vm_size": "a", "kind": "spot", "nodes": 3, "usd": None, "fits": True}
+    panel.question._answered(SimpleNamespace(result=lambda: table("size", **row)))
+    assert ">not known<" in panel.question.answer.value
+
+
+# -- the forecast, and what is asked for -------------------------------------------------------------------------
+
+
+def test_the_forecast_says_every_line_before_anything_is_sent(panel: Panel) -> None:
+    room = Room(
+        4,
+        (
+            Quota("dedicated cores of the account", dedicated=True, limit=8000, used=100),
+            Quota("dedicated cores of the family", dedicated=True, limit=6000, used=0),
+            Quota("spot cores of the account", dedicated=False, limit=40, used=0),
+        ),
+    )
+    expires = dt.datetime.fromtimestamp(7200, dt.UTC)
+    panel.sizing.stand(
+        replace(panel._situation, room=room, rates=Rates(0.2, 0.04, 0.01), usd_per_hour_limit=500.0, expires=expires),
+        Counts(3, 1), 0.0,
+    )  # fmt: skip
+    panel.sizing.nodes_field.value, panel.sizing.spot_field.value = 1000, 11
+    said = panel.sizing.outlook.value
+    for line in (
+        "dedicated cores of the account: 4,000 of 7,900 free", "dedicated cores of the family: 4,000 of 6,000 free",
+        'spot cores of the account: <span class="over">44 wanted, 40 free</span>', "4 wanted, 1 there",
+        "in about 4 rounds", "about 19 min", "$210.55 an hour, disks too; $500.00 allowed", "$421.10",
+    ):  # fmt: skip
+        assert line in said
+    assert panel.sizing.timeout.value == 20
+    assert "15 for each 1,000 nodes" in panel.sizing.timeout_why.value
+    panel.sizing.nodes_field.value = 2000
+    assert panel.sizing.timeout.value == 30
+    assert "spot cores of the account: 44 cores needed" in panel.sizing.why.value
+
+
+def test_a_timeout_is_one_s_own_until_it_is_the_proposed_one_again(panel: Panel) -> None:
+    panel.sizing.nodes_field.value = 10
+    panel.sizing.timeout.value = 90
+    assert panel.sizing.options["timeout"] == "90m"
+    panel.sizing.timeout.value = 20
+    assert "timeout" not in panel.sizing.options
+
+
+def test_the_node_deallocation_option_is_azure_s_and_counts_where_one_kind_shrinks(panel: Panel) -> None:
+    words = [azure for _, azure in panel.sizing.drain.options]
+    assert words == ["requeue", "terminate", "taskcompletion", "retaineddata"]
+    assert all(said.startswith(f"{azure}: ") for said, azure in panel.sizing.drain.options)
+    panel.sizing.drain.value = "taskcompletion"
+    panel.sizing.stand(None, Counts(10, 0), 0.0)
+    panel.sizing.nodes_field.value, panel.sizing.spot_field.value = 5, 20  # more nodes altogether
+    assert panel.sizing.options["drain"] == "taskcompletion"
+    panel.sizing.nodes_field.value = 10
+    assert "drain" not in panel.sizing.options
+
+
+# -- rounds ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"class": "done", "action": "done"}, "-"),
+        ({"class": "done", "action": "one node first: done"}, "one node first: done"),
+        ({"class": "quota", "message": "The account is full", "action": "took what fits"},
+         "a quota or a limit is used up; The account is full; took what fits"),
+        ({"class": "short", "message": "Timed out", "action": "next round"},
+         "fewer nodes came than were asked for; Timed out; next round"),
+    ],
+)  # fmt: skip
+def test_a_round_tells_its_cause_in_plain_words(row: dict[str, Any], said: str) -> None:
+    assert rounds.told(row) == said
+
+
+def test_a_resize_that_is_stopped_tells_so_in_the_table_of_rounds() -> None:
+    with shown_panel() as panel:
+        panel.sizing.nodes.value = 200
+        panel.sizing.resize.click()
+        pass_time(panel.session, 30)
+        assert "resize genomics" in panel.progress.value  # progress while it goes on
+        panel.sizing.stop.click()
+        finish(panel.session)
+        pass_time(panel.session, 60)
+        assert "<td>stopped</td><td>somebody stopped it; " in panel.rounds.value
+        assert " of 200</td>" in panel.rounds.value
+
+
+# -- without widgets ---------------------------------------------------------------------------------------------
+
+CELLS = (
+    "%load_ext batchimg_magics\n%batchimg connect --world :memory: --speed max",
+    "%batchimg create demo --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 4 --spot 1",
+    "%batchimg panel demo",
+)
+
+
+def test_an_exported_notebook_shows_counts_map_and_rounds() -> None:
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in CELLS])
+    NotebookClient(notebook, timeout=120, store_widget_state=False).execute()
+    notebook.cells = notebook.cells[-1:]
+    for exporter in (HTMLExporter, MarkdownExporter):
+        exported, _ = exporter().from_notebook_node(notebook)
+        for part in (
+            "LOCAL demo",
+            "<svg",
+            "idle <b>5</b> (1 spot)",
+            "4 of 4",
+            "one node first",
+            "resize demo --nodes 4",
+        ):
+            assert part in exported
+
+
+def test_panel_alone_says_so_where_there_is_no_pool() -> None:
+    with ipython(world=":memory:", speed="max") as shell:
+        chooser = value(shell, "%batchimg panel")
+        assert isinstance(chooser, Chooser)
+        assert chooser.choose.disabled
+        assert "create" in chooser.below.children[0].value
