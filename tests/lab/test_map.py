@@ -56,16 +56,11 @@ def test_every_letter_stands_out_from_its_colour(opened: Page) -> None:
 
 def test_sweeping_over_the_map_asks_for_nothing_and_resting_does(opened: Page) -> None:
     opened.evaluate("window.firstPaint", encoded(np.full(400, 4, np.uint8)))
-    canvas = opened.locator("canvas")
-    box = canvas.bounding_box()
-    assert box is not None
-    opened.evaluate(
-        """() => { const canvas = document.querySelector('canvas');
-        for (let x = 0; x < 500; x += 5)
-          canvas.dispatchEvent(new PointerEvent('pointermove', { clientX: canvas.getBoundingClientRect().left + x,
-            clientY: canvas.getBoundingClientRect().top + 5, bubbles: true })); }"""
-    )
-    opened.wait_for_function("window.sent.some((one) => one.kind === 'node')")
+    opened.clock.install()
+    for x in range(5, 500, 50):
+        opened.locator("canvas").dispatch_event("pointermove", {"clientX": 16 + x, "clientY": 21})
+        opened.clock.run_for(60)
+    opened.clock.run_for(200)
     assert len([one for one in opened.evaluate("window.sent") if one["kind"] == "node"]) == 1
 
 
