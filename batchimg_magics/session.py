@@ -8,6 +8,7 @@ the same line joins it.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 import weakref
 from fnmatch import fnmatchcase
@@ -365,10 +366,19 @@ async def _of_known_time(azure: Azure, question: Callable[[Azure], Coroutine[Any
     return await question(azure)
 
 
+def _has_begun(task: asyncio.Task[Any]) -> bool:
+    coroutine = task.get_coro()
+    return not (inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED)
+
+
 async def _shut(azure: Azure) -> None:
     """End what runs on this loop, then let the clients go."""
-    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
-    for task in others:
-        task.cancel()
-    await asyncio.gather(*others, return_exceptions=True)
+    cancelled: set[asyncio.Task[Any]] = set()
+    while others := asyncio.all_tasks() - {asyncio.current_task()}:
+        # What is cancelled before it began leaves what it was going to await unawaited.
+        begun = {task for task in others if _has_begun(task)}
+        for task in begun - cancelled:
+            task.cancel()
+        cancelled |= begun
+        await (asyncio.wait(others) if begun == others else asyncio.sleep(0))
     await azure.close()

@@ -41,8 +41,7 @@ async def together(*calls: Awaitable[Any]) -> list[Any]:
     tasks: list[asyncio.Task[Any]] = []
     try:
         async with asyncio.TaskGroup() as group:
-            # A coroutine is its own task: a session that closes may cancel it before it began.
-            tasks += [group.create_task(call if asyncio.iscoroutine(call) else _awaited(call)) for call in calls]
+            tasks += [group.create_task(_awaited(call)) for call in calls]
             # Whoever is cancelled right here lets them begin first: what never began was never awaited.
             await asyncio.sleep(0)
     except BaseExceptionGroup as failures:
