@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from tests.bench.counted import Counted
 from tests.bench.worlds import opened
+from tests.bystander import Bystander
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,14 +53,37 @@ def test_a_pool_does_not_wait_for_other_regions(calm: tuple[Session, Link, Count
     assert set(again.action) == {"found"}
 
 
-def test_a_version_in_the_making_is_asked_about_as_often_as_azure_says(calm: tuple[Session, Link, Counted]) -> None:
+def test_a_version_in_the_making_is_asked_about_only_when_azure_says(calm: tuple[Session, Link, Counted]) -> None:
     session, _, counted = calm
     session.create("p", nodes=1, **LINE)
     looks = [seen.at for seen in counted.seen if "/versions/1.0.0" in seen.path and seen.method == "GET"]
     begun = next(seen for seen in counted.seen if "/versions/1.0.0" in seen.path and seen.method == "PUT")
     assert begun.retry_after_s == 60
-    making = [begun.at, *(at for at in looks if at > begun.at)]
-    assert {round(b - a) for a, b in pairwise(making)} <= {0, 60, 2}
+    turns = [(b - a) / 60 for a, b in pairwise([begun.at, *looks])]
+    assert turns == [round(turn) for turn in turns]
+    # None is left out when the end is near, and some are while it is not.
+    assert turns[-1] == 1
+    assert len(turns) < sum(turns)
+
+
+def test_nothing_is_asked_for_twice_at_the_same_moment(calm: tuple[Session, Link, Counted]) -> None:
+    session, _, counted = calm
+    for line in (partial(session.create, "p", nodes=3, **LINE), partial(session.resize, "p", nodes=5)):
+        counted.seen.clear()
+        line()
+        asked = Counter((round(seen.at), seen.url) for seen in counted.seen if seen.method == "GET")
+        assert [url for (_, url), times in asked.items() if times > 1] == []
+
+
+def test_no_line_goes_by_what_the_one_before_has_read(calm: tuple[Session, Link, Counted]) -> None:
+    session, link, _ = calm
+    assert link.local is not None
+    session.create("p", nodes=0, **LINE)
+    asked = {**LINE, "nodes": 0}
+    assert session.plan("p", **asked).set_index("step").action["pool"] == "found"
+    Bystander(link.local).act("p", "delete")
+    link.local.clock.advance(5)
+    assert session.plan("p", **asked).set_index("step").action["pool"] == "would make"
 
 
 def test_nodes_on_their_way_are_looked_at_the_closer_the_fewer_are_left(calm: tuple[Session, Link, Counted]) -> None:

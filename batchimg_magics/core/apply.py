@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import deletion, image_steps, outlook, plan, preflight, waiting
+from batchimg_magics.core import deletion, image_steps, outlook, plan, preflight, recent, waiting
 from batchimg_magics.core import migrate as migrating
 from batchimg_magics.core.steps import Outcome
 from batchimg_magics.core.tables import Table
@@ -178,6 +178,11 @@ async def create(azure: Azure, spec: PoolSpec, board: Board, agreed: Agreed) -> 
     ProvisioningError, ResizeError
         Azure failed at a step.
     """
+    with recent.shared():
+        return await _create(azure, spec, board, agreed)
+
+
+async def _create(azure: Azure, spec: PoolSpec, board: Board, agreed: Agreed) -> Table:
     began = azure.now()
     found = await plan.look(azure, spec, yes=agreed.yes, replace=agreed.replace)
     run = Run("create", plan.creation_steps(azure, found, board), board)

@@ -122,7 +122,7 @@ async def ended(
         return waiting.Look(over, seen, left=seen.left)
 
     what = f"pool {before.name} to be steady"
-    return await waiting.until(azure, look, what=what, timeout_s=limit_s, longest_s=pools.LONGEST_RESIZING_S)
+    return await waiting.until(azure, look, what=what, first_s=pools.SOON_S, timeout_s=limit_s, pace=pools.RESIZING)
 
 
 def judged(before: State, after: State, goal: Counts, held: Counts) -> Verdict:

@@ -84,6 +84,11 @@ class Scope:
         """The Batch account's id."""
         return ResourceId(self.subscription, self.resource_group, BATCH, (("batchAccounts", self.account),))
 
+    def is_home_of(self, resource: ResourceId) -> bool:
+        """Tell whether a resource is in the resource group."""
+        home = (self.subscription.lower(), self.resource_group.lower())
+        return (resource.subscription.lower(), resource.resource_group.lower()) == home
+
     def pool_id(self, name: str) -> ResourceId:
         """Return a pool's id in Azure Resource Manager."""
         return self.account_id.child("pools", name)

@@ -32,6 +32,7 @@ async def first(control: Controller) -> None:
         control.pool,
         control.board,
         expected=1,
+        before=control.census,
         limit_s=min(readiness.SETTLE_TIMEOUT_S, control.left_s()),
         until=lambda seen: seen.ready > 0 or (seen.bad > 0 and not seen.on_their_way),
     )

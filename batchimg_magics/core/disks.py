@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import waiting
+from batchimg_magics.core import recent, waiting
 from batchimg_magics.core.azure import document, wire
 
 if TYPE_CHECKING:
@@ -17,8 +17,24 @@ EXPECTED_S = 0.7
 
 async def read(azure: Azure, disk: ResourceId) -> Json | None:
     """Return a disk's document, or None."""
-    found = await azure.find(azure.compute.disks.get(disk.resource_group, disk.name))
+    found = await azure.find(azure.compute_of(disk).disks.get(disk.resource_group, disk.name))
     return None if found is None else document(found)
+
+
+async def of_group(azure: Azure) -> list[Json]:
+    """Return the documents of the disks in the connection's resource group, as they were a moment ago."""
+    return await recent.once(azure, str(azure.scope.compute_id(("disks", ""))), lambda: _listed(azure))
+
+
+async def _listed(azure: Azure) -> list[Json]:
+    return await azure.listed(azure.compute.disks.list_by_resource_group(azure.scope.resource_group))
+
+
+async def seen(azure: Azure, disk: ResourceId) -> Json | None:
+    """Return a disk's document as it was a moment ago, or None."""
+    if not azure.scope.is_home_of(disk):
+        return await read(azure, disk)
+    return await recent.among(azure, disk, lambda: _listed(azure), lambda: read(azure, disk))
 
 
 async def copy(azure: Azure, disk: ResourceId, snapshot: ResourceId, *, region: str, tags: dict[str, str]) -> bool:

@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import marks, replication, sizing, waiting
+from batchimg_magics.core import marks, recent, replication, sizing, waiting
 from batchimg_magics.core.azure import dig, document, wire
 from batchimg_magics.core.replication import names
 from batchimg_magics.errors import ConflictError, NotFoundError, ServiceError
@@ -48,6 +48,11 @@ async def read_gallery(azure: Azure, gallery: ResourceId) -> Json | None:
     return None if found is None else document(found)
 
 
+async def seen_gallery(azure: Azure, gallery: ResourceId) -> Json | None:
+    """Return a gallery's document as it was a moment ago, or None."""
+    return await recent.once(azure, str(gallery), lambda: read_gallery(azure, gallery))
+
+
 async def make_gallery(azure: Azure, gallery: ResourceId, region: str, *, adopted: bool = False) -> bool:
     """See to it that the gallery is there; tell whether it was made, and not found.
 
@@ -57,7 +62,7 @@ async def make_gallery(azure: Azure, gallery: ResourceId, region: str, *, adopte
         One that the researcher named is not there: only our own is made.
     """
     what = f"gallery {gallery.name}"
-    if await read_gallery(azure, gallery) is not None:
+    if await seen_gallery(azure, gallery) is not None:
 
         async def look() -> Json:
             found = await azure.ask(azure.compute_of(gallery).galleries.get(gallery.resource_group, gallery.name))
@@ -95,6 +100,11 @@ async def read_definition(azure: Azure, definition: ResourceId) -> Json | None:
     """Return an image definition's document, or None."""
     found = await azure.find(azure.compute_of(definition).gallery_images.get(**names(definition)))
     return None if found is None else document(found)
+
+
+async def seen_definition(azure: Azure, definition: ResourceId) -> Json | None:
+    """Return an image definition's document as it was a moment ago, or None."""
+    return await recent.once(azure, str(definition), lambda: read_definition(azure, definition))
 
 
 def definition_body(pool: str, source: Source, tags: Mapping[str, str]) -> Json:
@@ -157,8 +167,15 @@ def security_of(definition: Json) -> str:
     return found[0] if found else "Standard"
 
 
-async def make_definition(azure: Azure, definition: ResourceId, body: Json) -> bool:
+async def make_definition(azure: Azure, definition: ResourceId, body: Json, *, first: bool = False) -> bool:
     """See to it that the image definition is there; tell whether it was made, and not found.
+
+    Parameters
+    ----------
+    azure, definition, body
+        Where, which, and what it says.
+    first
+        Whether its gallery was made just now, so that nothing can be in it.
 
     Raises
     ------
@@ -166,7 +183,7 @@ async def make_definition(azure: Azure, definition: ResourceId, body: Json) -> b
         One of that name is there and is of another kind.
     """
     what = f"image definition {definition.name}"
-    found = await read_definition(azure, definition)
+    found = None if first else await read_definition(azure, definition)
     if found is not None:
         refuse_other_kind(definition, found, body)
 
@@ -199,6 +216,13 @@ async def versions(azure: Azure, definition: ResourceId) -> list[Json]:
     """Return the versions of an image definition; none where it is not there."""
     pages = azure.compute_of(definition).gallery_image_versions.list_by_gallery_image(**names(definition))
     return await azure.listed(pages)
+
+
+async def seen_versions(azure: Azure, definition: ResourceId) -> list[Json]:
+    """Return the versions of an image definition as they were a moment ago; none where it is not there."""
+    if await seen_definition(azure, definition) is None:
+        return []
+    return await recent.once(azure, f"{definition}/versions", lambda: versions(azure, definition))
 
 
 async def read_version(azure: Azure, version: ResourceId) -> Json | None:
@@ -242,7 +266,9 @@ def version_body(source: Source, parts: Parts, regions: Mapping[str, int], tags:
     }
 
 
-async def make_version(azure: Azure, definition: ResourceId, body: Json, region: str) -> tuple[Json, bool]:
+async def make_version(
+    azure: Azure, definition: ResourceId, body: Json, region: str, *, first: bool = False
+) -> tuple[Json, bool]:
     """See to it that an image version with the body's hash is there, and that nothing goes on with it in a region.
 
     Where its copies are is `replication`'s business.
@@ -255,6 +281,8 @@ async def make_version(azure: Azure, definition: ResourceId, body: Json, region:
         The version; its tags bear the image's hash.
     region
         Where it is waited for.
+    first
+        Whether its definition was made just now, so that it can have none yet.
 
     Returns
     -------
@@ -269,8 +297,8 @@ async def make_version(azure: Azure, definition: ResourceId, body: Json, region:
         Azure failed at it.
     """
     image = body["tags"][marks.IMAGE]
-    for _ in range(NUMBER_TRIES):
-        there = await versions(azure, definition)
+    for number in range(NUMBER_TRIES):
+        there = [] if first and number == 0 else await versions(azure, definition)
         if (found := version_for(there, image)) is not None:
             known = definition.child("versions", found["name"])
             return _ours(await replication.usable(azure, known, region), body), False
@@ -279,10 +307,9 @@ async def make_version(azure: Azure, definition: ResourceId, body: Json, region:
             **names(version), gallery_image_version=wire(body), **waiting.FIRST_ANSWER
         )
         try:
-            poller = await azure.ask(begin)
+            taken = await waiting.begun(azure, begin)
         except ConflictError:
             continue  # somebody else was faster with this number: look again what there is
-        taken = waiting.Operation.of(await poller.result())  # type: ignore[arg-type] # FIRST_ANSWER makes it the answer
         return _ours(await replication.usable(azure, version, region, taken.retry_after_s), body), True
     raise ConflictError(
         f"others keep making versions of image {definition.name!r}", hint="wait and run the same line again"

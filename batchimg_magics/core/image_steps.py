@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 #: The name of the step that sees the image complete in all of several regions: the pool waits for its own alone.
 REPLICAS = "replicas"
+#: What an image version lies in.
+GALLERY, DEFINITION = "gallery", "image definition"
 
 
 def steps(imaging: Imaging) -> list[Step]:
@@ -75,9 +77,9 @@ def _gallery_steps(imaging: Imaging, parts: Parts, ready: tuple[str, ...]) -> li
     async def make_gallery(_: Mapping[str, Outcome]) -> Outcome:
         return made(await galleries.make_gallery(azure, gallery, source.region, adopted=spec.gallery is not None))
 
-    async def make_definition(_: Mapping[str, Outcome]) -> Outcome:
+    async def make_definition(done: Mapping[str, Outcome]) -> Outcome:
         body = galleries.definition_body(spec.name, source, imaging.tags)
-        new = await galleries.make_definition(azure, definition, body)
+        new = await galleries.make_definition(azure, definition, body, first=done[GALLERY].action == "made")
         return made(new, f"{source.os_type} {source.generation} {source.architecture} {source.security_type}")
 
     async def gallery_there() -> bool:
@@ -86,12 +88,12 @@ def _gallery_steps(imaging: Imaging, parts: Parts, ready: tuple[str, ...]) -> li
     async def definition_there() -> bool:
         return await galleries.read_definition(azure, definition) is not None
 
-    names, seconds = ("gallery", "image definition"), galleries.EXPECTED_S
+    seconds = galleries.EXPECTED_S
     holds, says = "holds the account's images", "says what kind of system it is"
     return [
-        Step(names[0], gallery, make_gallery, (), seconds["gallery"], holds, there=gallery_there),
-        Step(names[1], definition, make_definition, names[:1], seconds["definition"], says, there=definition_there),
-        _version_step(imaging, parts, (names[1], *ready)),
+        Step(GALLERY, gallery, make_gallery, (), seconds["gallery"], holds, there=gallery_there),
+        Step(DEFINITION, definition, make_definition, (GALLERY,), seconds["definition"], says, there=definition_there),
+        _version_step(imaging, parts, (DEFINITION, *ready)),
         *([_replicas_step(imaging)] if len(imaging.regions) > 1 else []),
     ]
 
@@ -100,16 +102,17 @@ def _version_step(imaging: Imaging, parts: Parts, after: tuple[str, ...]) -> Ste
     azure, known = imaging.azure, imaging.version
     replicas = f"replicas {', '.join(f'{region}={count}' for region, count in imaging.regions.items())}"
 
-    async def run(_: Mapping[str, Outcome]) -> Outcome:
+    async def run(done: Mapping[str, Outcome]) -> Outcome:
         region = region_key(str((await azure.account())["location"]))
         if known is not None:
             found, new = await replication.usable(azure, ResourceId.parse(known["id"]), region), False
         else:
             body = galleries.version_body(imaging.road.source, parts, imaging.regions, imaging.tags)
-            found, new = await galleries.make_version(azure, imaging.definition, body, region)
+            first = done[DEFINITION].action == "made"
+            found, new = await galleries.make_version(azure, imaging.definition, body, region, first=first)
         version, changed = ResourceId.parse(found["id"]), ""
         if len(imaging.regions) == 1 or not replication.is_in(found, region):
-            changed = await replication.complete(azure, version, imaging.regions)
+            changed = await replication.complete(azure, version, imaging.regions, found)
         action = "made" if new else "changed" if changed else "found"
         return Outcome(action, detail=changed or replicas, id=str(version))
 

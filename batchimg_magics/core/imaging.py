@@ -130,7 +130,7 @@ async def find(azure: Azure, spec: PoolSpec, road: Road, regions: Mapping[str, i
         whole = str(dig(there, "properties", "provisioningState")) == "Succeeded"
         return replace(first, version=there if whole else None)
     there, versions = await waiting.together(
-        galleries.read_definition(azure, first.definition), galleries.versions(azure, first.definition)
+        galleries.seen_definition(azure, first.definition), galleries.seen_versions(azure, first.definition)
     )
     if there is not None:
         _refuse_other_definition(azure, first, there)

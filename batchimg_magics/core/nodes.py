@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import node_pages
@@ -52,9 +52,12 @@ class Census:
     ----------
     by_state
         (state, whether dedicated) to count.
+    at
+        When they were counted, in seconds of the service's time.
     """
 
     by_state: Counter[tuple[str, bool]]
+    at: float = field(default=float("-inf"), compare=False)
 
     @classmethod
     def of(cls, nodes: Iterable[Standing]) -> Census:
@@ -107,4 +110,4 @@ async def census(azure: Azure, pool: str) -> Census:
     seen: Counter[tuple[str, bool]] = Counter()
     async for page in node_pages.pages(azure, pool, Standing):
         seen.update((node.state, node.is_dedicated) for node in page)
-    return Census(seen)
+    return Census(seen, azure.now())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import ancestry, plan, preflight, pricing, waiting
+from batchimg_magics.core import ancestry, plan, preflight, pricing, recent, waiting
 from batchimg_magics.core.azure import dig
 from batchimg_magics.core.pools import Image
 from batchimg_magics.core.tables import Table
@@ -32,9 +32,10 @@ async def table(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = F
     SpecError, NotFoundError, ConflictError
         `create` could not work.
     """
-    found = await plan.look(azure, spec, yes=True, replace=replace)
-    steps = plan.creation_steps(azure, found, board)
-    planned, cost = await waiting.together(rows(steps), _usd_per_hour(azure, found))
+    with recent.shared():
+        found = await plan.look(azure, spec, yes=True, replace=replace)
+        steps = plan.creation_steps(azure, found, board)
+        planned, cost = await waiting.together(rows(steps), _usd_per_hour(azure, found))
     planned[-1]["usd_per_hour"] = cost
     minutes = _minutes(steps, {row["step"]: row["minutes"] or 0.0 for row in planned})
     todo = sum(row["action"] != "found" for row in planned)

@@ -173,7 +173,8 @@ def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
     async def make_pool(done: Mapping[str, Outcome]) -> Outcome:
         wanted = found.body(found.imaging.image(done))
         put = partial(direct.put, azure, spec) if spec.direct else None
-        action, changed = await pool_changes.see_to(azure, spec.name, wanted, through=spec.through, put=put)
+        new = found.pool is None or found.fate == "replaced"
+        action, changed = await pool_changes.see_to(azure, spec.name, wanted, new=new, through=spec.through, put=put)
         return Outcome(action, detail=changed or what)
 
     async def make_nodes(_: Mapping[str, Outcome]) -> Outcome:

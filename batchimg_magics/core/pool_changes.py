@@ -101,6 +101,7 @@ async def see_to(
     name: str,
     wanted: Json,
     *,
+    new: bool = False,
     through: str = "arm",
     put: Callable[[Json], Awaitable[object]] | None = None,
 ) -> tuple[str, str]:
@@ -112,6 +113,8 @@ async def see_to(
         Where, and which.
     wanted
         Its ARM document, secrets in it as references.
+    new
+        Whether none was there when it was planned: making one, which never changes one that is there, tells.
     through
         ``arm`` or ``batch``.
     put
@@ -127,7 +130,7 @@ async def see_to(
     ConflictError
         One of that name is there and differs.
     """
-    found = await pools.read(azure, name)
+    found = None if new else await pools.read(azure, name)
     action, detail = "made", ""
     if found is None:
         try:
@@ -144,7 +147,8 @@ async def see_to(
         if verdict.fate == "changed":
             await _change(azure, found, wanted, verdict, through)
             detail = ", ".join(one.words for one in verdict.differing)
-    await pools.steady(azure, name)
+    # A new pool is resizing at first.
+    await pools.steady(azure, name, first_s=pools.SOON_S if action == "made" else None)
     return action, detail
 
 

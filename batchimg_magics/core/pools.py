@@ -6,7 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import waiting
+from batchimg_magics.core import recent, waiting
 from batchimg_magics.core.azure import BATCH_API_VERSION, dig, document, wire
 from batchimg_magics.core.counts import Counts
 from batchimg_magics.errors import ConflictError, NotFoundError
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
 
 #: Seconds until a pool of a few nodes is steady, and from a node's allocation until it is idle. Source: FACTS 6.
 EXPECTED_S = {"pool": 5.0, "steady": 70.0, "ready": 240.0, "delete pool": 60.0}
-#: How far two looks at a pool may be apart that is resized: nodes come and boot meanwhile, and nothing is lost by it.
-LONGEST_RESIZING_S = 60.0
+#: Looks at a pool that is resized: no nodes were ever seen to come within half a minute, and while they come they boot,
+#: so that little is lost by looking late. Source: FACTS 6 for the times.
+RESIZING = waiting.Pace(1 / 4, 15.0, 90.0)
+#: When a resize is over that has nothing to do, or whose quota is used up: after 1.4 seconds. Source: FACTS 4.
+SOON_S = 2.0
 #: Source: gallery documents, FACTS 1.6: "at least 15 min per 1,000 nodes"; 20-30 min for pools of custom images.
 TIMEOUT_S_PER_NODE, SHORTEST_TIMEOUT_S = 0.9, 1200.0
 
@@ -110,6 +113,16 @@ async def state(azure: Azure, name: str) -> State:
     return state_of(document(found))
 
 
+async def state_seen(azure: Azure, name: str) -> State:
+    """Read a pool as `state` does, unless the run that this is part of did so a moment ago."""
+    return await recent.once(azure, _path(name), lambda: state(azure, name))
+
+
+def _path(name: str) -> str:
+    """Return a pool's path on the data plane."""
+    return f"/pools/{name}"
+
+
 def state_of(found: Json) -> State:
     """Read a pool's state off its data-plane document."""
     return State(
@@ -158,6 +171,16 @@ async def listed(azure: Azure) -> list[Json]:
     return found
 
 
+async def all_seen(azure: Azure) -> list[Json]:
+    """Return the documents of all pools of the account as they were a moment ago, in Azure Resource Manager."""
+    return await recent.once(azure, f"{azure.scope.account_id}/pools", lambda: listed(azure))
+
+
+async def seen(azure: Azure, name: str) -> Json | None:
+    """Return a pool's document in Azure Resource Manager as it was a moment ago, or None."""
+    return await recent.among(azure, azure.scope.pool_id(name), lambda: listed(azure), lambda: read(azure, name))
+
+
 def image_of(found: Json) -> str | None:
     """Return the id of the image that an ARM pool's nodes are made from; None for a Marketplace image."""
     path = ("properties", "deploymentConfiguration", "virtualMachineConfiguration", "imageReference", "id")
@@ -177,8 +200,17 @@ def mark_of(found: Json, name: str) -> str | None:
 # -- changing ----------------------------------------------------------------------------------------------------
 
 
-async def steady(azure: Azure, name: str, *, limit_s: float | None = None) -> State:
+async def steady(azure: Azure, name: str, *, limit_s: float | None = None, first_s: float | None = None) -> State:
     """Wait until a pool's allocation state is steady, and return the pool.
+
+    Parameters
+    ----------
+    azure, name
+        Which.
+    limit_s
+        How long to wait.
+    first_s
+        When to look for the first time; None: at once.
 
     Raises
     ------
@@ -193,9 +225,10 @@ async def steady(azure: Azure, name: str, *, limit_s: float | None = None) -> St
         refuse_deleting(seen)
         return waiting.Look(seen.allocation == "steady", seen, left=seen.left)
 
-    return await waiting.until(
-        azure, look, what=f"pool {name} to be steady", timeout_s=limit_s, longest_s=LONGEST_RESIZING_S
-    )
+    what = f"pool {name} to be steady"
+    seen = await waiting.until(azure, look, what=what, first_s=first_s, timeout_s=limit_s, pace=RESIZING)
+    recent.keep(azure, _path(name), seen)
+    return seen
 
 
 async def resize(azure: Azure, name: str, target: Counts, allowed_s: float, drain: str | None = None) -> None:

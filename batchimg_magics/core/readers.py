@@ -19,6 +19,8 @@ from azure.core.pipeline.policies import (
     UserAgentPolicy,
 )
 
+from batchimg_magics.core import recent
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -28,10 +30,11 @@ if TYPE_CHECKING:
 
 #: Who asks. By default the SDK tells of the machine too, and starts a process to find out about it.
 USER_AGENT = "batchimg_magics"
+_READS = frozenset({"GET", "HEAD"})
 
 
 class Watch(SansIOHTTPPolicy[Any, Any]):
-    """Reads the service's clock off every answer.
+    """Reads the service's clock off every answer, and lets nobody go on with what was read before it was written.
 
     Parameters
     ----------
@@ -42,12 +45,14 @@ class Watch(SansIOHTTPPolicy[Any, Any]):
     def __init__(self, saw: Callable[[float], None]) -> None:
         self._saw = saw
 
-    def on_response(
-        self,
-        request: PipelineRequest[Any],  # noqa: ARG002 - the policy's signature
-        response: PipelineResponse[Any, Any],
-    ) -> None:
-        """Read an answer's Date."""
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        """Note what is about to be written."""
+        if request.http_request.method not in _READS:
+            recent.wrote(request.http_request.url)
+
+    def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
+        """Read an answer's Date; what was read while something was being written may be of before."""
+        self.on_request(request)
         if date := response.http_response.headers.get("Date"):
             self._saw(parsedate_to_datetime(date).timestamp())
 

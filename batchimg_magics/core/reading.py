@@ -5,7 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchimg_magics.core import galleries, imaging, marks, offers, pools, pricing, quotas, roads, survey, vms, waiting
+from batchimg_magics.core import (
+    capture,
+    disks,
+    galleries,
+    imaging,
+    marks,
+    offers,
+    pools,
+    pricing,
+    quotas,
+    roads,
+    survey,
+    vms,
+    waiting,
+)
 from batchimg_magics.core.azure import dig, region_key
 from batchimg_magics.core.counts import wanted
 from batchimg_magics.core.facts import Facts, is_managed, permissions_in, sources_of
@@ -106,7 +120,7 @@ async def of_creation(
         _around(reader, spec, touched),
         _parts(reader, spec, source),
         _image_of_pool(reader, spec, road) if pool_named and not spec.from_version else _nothing(),
-        reader.read("the pool", pools.read(azure, spec.name), None) if pool_named else _none(),
+        reader.read("the pool", pools.seen(azure, spec.name), None) if pool_named else _none(),
     )
     found = around | image | parts | {"vm": vm, "source": source, "problem": problem, "pool": pool}
     # Of snapshots, those of these disks: others are another VM's.
@@ -202,7 +216,7 @@ async def _around(reader: Reader, spec: PoolSpec, touched: Iterable[str]) -> dic
     groups = {ResourceId.parse(one).group.lower() for one in ids}
     names = ("pools", "supported_images", "sizes", "skus", "usages", "snapshots", "gallery", "network", "permissions")
     found = await waiting.together(
-        reader.read("pools", pools.listed(azure), []),
+        reader.read("pools", pools.all_seen(azure), []),
         reader.read("supported images", offers.supported_images(azure), []),
         reader.read("Batch's VM sizes", offers.sizes(azure), []),
         reader.read("Compute's VM sizes", _skus(azure, region), []),
@@ -227,8 +241,7 @@ async def _skus(azure: Azure, region: str) -> list[Json]:
 
 async def _snapshots(azure: Azure) -> list[Json]:
     """Return the snapshots that this tool took, for whichever pool."""
-    pages = azure.compute.snapshots.list_by_resource_group(azure.scope.resource_group)
-    return [one for one in await azure.listed(pages) if marks.owner(one)]
+    return [one for one in await capture.of_group(azure) if marks.owner(one)]
 
 
 def _origin(snapshot: Json) -> str:
@@ -269,12 +282,20 @@ async def _parts(reader: Reader, spec: PoolSpec, source: Source) -> dict[str, An
     if spec.from_image or spec.from_version:
         return await _image(reader, source.id)
     ids = [disk.id for disk in source.disks]
-    disks = await waiting.together(*(reader.read("disks", reader.at(one, _DISKS), None) for one in ids))
+    found = await waiting.together(*(reader.read("disks", _disk(reader, one), None) for one in ids))
     barred = "disks" in reader.unread
     return {
-        "disks": [disk for disk in disks if disk is not None],
-        "lost": [one for one, disk in zip(ids, disks, strict=True) if disk is None and not barred],
+        "disks": [disk for disk in found if disk is not None],
+        "lost": [one for one, disk in zip(ids, found, strict=True) if disk is None and not barred],
     }
+
+
+async def _disk(reader: Reader, key: str) -> Json | None:
+    """Read what a disk of an image is: a managed disk, or a snapshot."""
+    target = ResourceId.parse(key)
+    if target.type.lower() == "microsoft.compute/disks":
+        return await disks.seen(reader.azure, target)
+    return await reader.at(key, _DISKS)
 
 
 async def _image_of_pool(reader: Reader, spec: PoolSpec, road: Road | None) -> dict[str, Any]:
@@ -282,8 +303,8 @@ async def _image_of_pool(reader: Reader, spec: PoolSpec, road: Road | None) -> d
     azure = reader.azure
     definition_id = galleries.definition_id(azure, spec.name, spec.gallery)
     definition, versions = await waiting.together(
-        reader.read("the image definition", galleries.read_definition(azure, definition_id), None),
-        reader.read("image versions", galleries.versions(azure, definition_id), []),
+        reader.read("the image definition", galleries.seen_definition(azure, definition_id), None),
+        reader.read("image versions", galleries.seen_versions(azure, definition_id), []),
     )
     made = imaging.made_before(road, versions) if road else {}
     version = await _version(reader, made[max(made)]["id"]) if made else None

@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import waiting
+from batchimg_magics.core import recent, waiting
 from batchimg_magics.core.azure import dig, document, region_key, wire
 from batchimg_magics.errors import ProvisioningError
 
@@ -25,6 +25,8 @@ _PARTS = {"galleries": "gallery_name", "images": "gallery_image_name", "versions
 _AT_WORK = ("creating", "updating", "migrating")
 #: Seconds between two looks at a version in the making. Source: Retry-After of its operations, FACTS 6.
 LOOK_S = 60.0
+#: Seconds that the fastest version took. Source: recordings, FACTS 6.
+LEAST_S = 150.0
 #: What Azure sets in a version, and nobody sends.
 _READ_ONLY = frozenset({"provisioningState", "replicationStatus"})
 
@@ -51,6 +53,17 @@ def _copy(found: Json, region: str) -> str:
     return next((str(one.get("state")).lower() for one in summary if region_key(one["region"]) == region), "")
 
 
+def _is_at_work(found: Json) -> bool:
+    return str(dig(found, "properties", "provisioningState")).lower() in _AT_WORK
+
+
+def _left(found: Json, region: str) -> int | None:
+    """Return how many percent of a version's copy into a region are still to do; None where Azure does not say."""
+    summary = dig(found, "properties", "replicationStatus", "summary") or []
+    done = next((one.get("progress") for one in summary if region_key(one["region"]) == region), None)
+    return None if done is None else max(1, 100 - int(done))
+
+
 async def usable(azure: Azure, version: ResourceId, region: str, first_s: float | None = None) -> Json:
     """Wait until a version can be used in a region, or nothing goes on with it there, and return it.
 
@@ -66,10 +79,14 @@ async def usable(azure: Azure, version: ResourceId, region: str, first_s: float 
 
     async def look() -> waiting.Look[Json]:
         found = await read(azure, version)
-        at_work = str(dig(found, "properties", "provisioningState")).lower() in _AT_WORK
-        return waiting.Look(not at_work or _copy(found, region) in ("completed", "failed"), found, LOOK_S)
+        over = not _is_at_work(found) or _copy(found, region) in ("completed", "failed")
+        return waiting.Look(over, found, LOOK_S, left=_left(found, region))
 
-    return await waiting.until(azure, look, what=f"image version {version.name}", first_s=first_s)
+    # Of one that was begun just now, the first looks are left out at which no version was ever seen to be there.
+    first_s = first_s and first_s * max(1.0, LEAST_S // first_s)
+    found = await waiting.until(azure, look, what=f"image version {version.name}", first_s=first_s)
+    recent.keep(azure, str(version), found)
+    return found
 
 
 def failed_in(found: Json) -> set[str]:
@@ -78,8 +95,15 @@ def failed_in(found: Json) -> set[str]:
     return {region_key(one["region"]) for one in summary if str(one.get("state")).lower() == "failed"}
 
 
-async def settled(azure: Azure, version: ResourceId) -> Json:
+async def settled(azure: Azure, version: ResourceId, found: Json | None = None) -> Json:
     """Wait until nothing goes on with a version, and return it, whether all of its copies are good or not.
+
+    Parameters
+    ----------
+    azure, version
+        Where, and which.
+    found
+        The version as it was seen just now; None: it was not.
 
     Raises
     ------
@@ -88,11 +112,11 @@ async def settled(azure: Azure, version: ResourceId) -> Json:
     """
 
     async def look() -> waiting.Look[Json]:
-        found = await read(azure, version)
-        state = str(dig(found, "properties", "provisioningState")).lower()
-        return waiting.Look(state not in _AT_WORK, found, LOOK_S)
+        seen = await read(azure, version)
+        return waiting.Look(not _is_at_work(seen), seen, LOOK_S)
 
-    found = await waiting.until(azure, look, what=f"image version {version.name}")
+    if found is None or _is_at_work(found):
+        found = await waiting.until(azure, look, what=f"image version {version.name}")
     state = str(dig(found, "properties", "provisioningState"))
     failed = failed_in(found)
     if state.lower() != "succeeded" and (not failed or region_key(found["location"]) in failed):
@@ -127,7 +151,7 @@ def lacking(found: Json, regions: Mapping[str, int]) -> dict[str, str]:
     return said | {region: f"{region} repaired" for region in failed_in(found)}
 
 
-async def complete(azure: Azure, version: ResourceId, regions: Mapping[str, int]) -> str:
+async def complete(azure: Azure, version: ResourceId, regions: Mapping[str, int], found: Json | None = None) -> str:
     """See to it that a version is in all regions that it should be in; nothing is taken away for good.
 
     Parameters
@@ -136,6 +160,8 @@ async def complete(azure: Azure, version: ResourceId, regions: Mapping[str, int]
         Where, and which.
     regions
         Region to the least number of replicas.
+    found
+        The version as it was seen just now; None: it was not.
 
     Returns
     -------
@@ -147,7 +173,7 @@ async def complete(azure: Azure, version: ResourceId, regions: Mapping[str, int]
     ProvisioningError
         A copy failed again, or the version is not even in its own region.
     """
-    found = await settled(azure, version)
+    found = await settled(azure, version, found)
     said = lacking(found, regions)
     if not said:
         return ""

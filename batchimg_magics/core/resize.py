@@ -148,7 +148,7 @@ class Controller:
 
     async def _look(self) -> None:
         """See how the pool stands, and wait for what goes on with it."""
-        seen = await pools.state(self.azure, self.pool)
+        seen = await pools.state_seen(self.azure, self.pool)
         pools.refuse_deleting(seen)
         self.pool = self._expiry.pool = seen.name
         if seen.autoscale and not expiry.is_ours(seen.formula):
@@ -269,7 +269,7 @@ class Controller:
             seen = await pools.state(self.azure, self.pool)
             pools.refuse_deleting(seen)
             lifted = seen.autoscale and not self.state.autoscale
-            self.census = await readiness.census(self.azure, self.pool)
+            self.census = await readiness.recount(self.azure, self.pool, self.census)
             if seen.target != self.state.target or seen.allocation != "steady" or lifted:
                 raise refusals.failed(self, asking.foreign(seen))
 
@@ -340,7 +340,7 @@ class Controller:
     async def _ready(self) -> None:
         """Wait until the nodes are ready, replace bad ones where that is wanted, and make sure that all are there."""
         for _ in range(READY_TRIES):
-            await self.settle()
+            await self.settle(self.census)
             if self.wish.policy.repair:
                 await repair.mend(self)
             if held(self.census).covers(self.target):
@@ -356,11 +356,22 @@ class Controller:
             raise refusals.failed(self, Verdict("short", None, "nodes keep going away"))
         await refusals.refuse_bad(self)
 
-    async def settle(self, expected: int | None = None) -> None:
-        """Wait until no node is on its way any more."""
+    async def settle(self, before: Census | None = None) -> None:
+        """Wait until no node is on its way any more.
+
+        Parameters
+        ----------
+        before
+            The nodes when they were last counted, where nothing was asked for since.
+        """
         limit_s = min(readiness.SETTLE_TIMEOUT_S, self.left_s())
         self.census = await readiness.settled(
-            self.azure, self.pool, self.board, expected=expected or self.target.total, limit_s=limit_s
+            self.azure,
+            self.pool,
+            self.board,
+            expected=self.target.total,
+            before=before,
+            limit_s=limit_s,
         )
         self.prove()
 

@@ -147,13 +147,11 @@ class Left:
 
 async def owned(azure: Azure, pool: str) -> list[ResourceId]:
     """Return the ids of the throwaways of a pool's images, in the order in which they can go: VMs first."""
-    group = azure.scope.resource_group
-    compute = azure.compute
     listed = await waiting.together(
-        azure.listed(compute.virtual_machines.list(group)),
+        azure.listed(azure.compute.virtual_machines.list(azure.scope.resource_group)),
         interfaces(azure),
-        azure.listed(compute.disks.list_by_resource_group(group)),
-        azure.listed(compute.snapshots.list_by_resource_group(group)),
+        disks.of_group(azure),
+        capture.of_group(azure),
     )
     account = azure.scope.account
     ours = (found for documents in listed for found in documents if marks.is_for(found, pool, account))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core import recent
 from batchimg_magics.core.azure import dig
 from batchimg_magics.errors import AuthenticationError, NotFoundError
 
@@ -48,14 +49,17 @@ async def read(azure: Azure, image_id: str | None) -> Version:
     if not image_id or "/versions/" not in image_id.lower():
         return Version()
     try:
-        answer = await azure.get(f"{image_id}?api-version={_API_VERSION}")
+        found = await recent.once(azure, image_id, lambda: _document(azure, image_id))
     except NotFoundError:
         return Version(image_id, gone=True)
     except AuthenticationError:
         return Version(image_id)  # Batch may have the permission that we lack
-    found: Json = answer.json()
     azure.kept[_sizes_key(image_id)] = _sizes(found)
     return Version(image_id, found)
+
+
+async def _document(azure: Azure, image_id: str) -> Json:
+    return dict((await azure.get(f"{image_id}?api-version={_API_VERSION}")).json())
 
 
 async def disk_sizes(azure: Azure, image_id: str | None) -> list[int | None]:

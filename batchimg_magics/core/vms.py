@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import ancestry, machines, waiting
+from batchimg_magics.core import ancestry, disks, machines, waiting
 from batchimg_magics.core.azure import Json, dig, document, region_key
 from batchimg_magics.core.sources import STANDARD, Disk, Source, controllers_of, plan_of
 from batchimg_magics.core.tables import Table
@@ -82,14 +82,14 @@ async def _os_disk(azure: Azure, vm: Json) -> Json:
     if disk_id is None:
         return {}
     disk = ResourceId.parse(disk_id)
-    found = await azure.find(azure.compute_of(disk).disks.get(disk.resource_group, disk.name))
+    found = await disks.seen(azure, disk)
     if found is None:
         raise NotFoundError(
             f"the OS disk of VM {vm['name']!r} is gone: {disk.name}",
             hint="a VM without its disk cannot be an image",
             status_code=404,
         )
-    return document(found)
+    return found
 
 
 def source_of(vm: Json, os_disk: Json) -> Source:
@@ -137,10 +137,10 @@ def _disks(storage: Json) -> tuple[tuple[Disk, ...], tuple[str, ...]]:
 
 async def table(azure: Azure) -> Table:
     """Return the VMs of the subscription, one a row."""
-    listed, disks = await waiting.together(
+    listed, every = await waiting.together(
         azure.listed(azure.compute.virtual_machines.list_all()), azure.listed(azure.compute.disks.list())
     )
-    by_id = {disk["id"].lower(): disk for disk in disks}
+    by_id = {disk["id"].lower(): disk for disk in every}
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def row(listed_vm: Json) -> dict[str, Any] | None:
@@ -155,11 +155,11 @@ async def table(azure: Azure) -> Table:
     return Table.of("vms", rows, f"VMs: {len(rows)}, of them generalized: {ready}")
 
 
-def _row(vm: Json, disks: dict[str, Json]) -> dict[str, Any]:
+def _row(vm: Json, by_id: dict[str, Json]) -> dict[str, Any]:
     storage = vm["properties"]["storageProfile"]
     # Azure leaves the sizes out of a deallocated VM: the disks tell them.
     attached = [
-        (disk, disks.get(str(dig(disk, "managedDisk", "id")).lower(), {}))
+        (disk, by_id.get(str(dig(disk, "managedDisk", "id")).lower(), {}))
         for disk in (storage["osDisk"], *(storage.get("dataDisks") or []))
     ]
     sizes = [disk.get("diskSizeGB") or dig(resource, "properties", "diskSizeGB") for disk, resource in attached]

@@ -22,12 +22,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Where Azure says nothing about when to ask again: a part of the time waited so far, within these bounds (seconds).
-#: Waiting then takes at most that part longer than what is waited for, and a long wait costs few requests.
-PART, SHORTEST_S, LONGEST_S = 1 / 6, 2.0, 15.0
 #: Where what is left can be counted (nodes, which take their time) and grows less: half the time that the rest takes at
-#: this pace, within these bounds. The looks come closer as the end does.
-SHORTEST_COUNTED_S, LONGEST_COUNTED_S = 5.0, 60.0
+#: this pace, within these bounds. The looks come closer as the end does, but for a part of the time waited so far.
+SHORTEST_COUNTED_S, LONGEST_COUNTED_S, COUNTED_PART = 5.0, 90.0, 1 / 40
+#: The same in times of Azure's own Retry-After, where it names one.
+MOST_TURNS = 3
 #: When work that Azure says nothing about is looked at first: most of it is over within a second. Source: FACTS 6.
 FIRST_S = 1.0
 #: Passed to an SDK's `begin_*` call: send the request, return the first answer, poll nothing.
@@ -79,20 +78,53 @@ class Look(Generic[T]):
     left: int | None = None
 
 
-class _Pace:
-    """When to look again, where Azure does not say."""
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How far two looks are apart, where Azure does not say: a part of the time waited so far, within bounds.
 
-    def __init__(self, longest_s: float) -> None:
-        self._longest_s = longest_s
+    Waiting then takes at most that part longer than what is waited for, and a long wait costs few requests.
+
+    Parameters
+    ----------
+    part
+        Of the time waited so far.
+    shortest_s, longest_s
+        The bounds.
+    """
+
+    part: float
+    shortest_s: float
+    longest_s: float
+
+
+#: Of work whose end cannot be foreseen.
+USUAL = Pace(1 / 6, 2.0, 15.0)
+
+
+class _Turns:
+    """When to look again."""
+
+    def __init__(self, pace: Pace) -> None:
+        self._pace = pace
         self._before: tuple[float, int] | None = None
 
-    def pause_s(self, waited_s: float, left: int | None) -> float:
-        """Return how long to wait, after so long, with so much left."""
+    def pause_s(self, waited_s: float, seen: Look[Any]) -> float:
+        """Return how long to wait, after so long, with what was seen."""
+        half_s = self._half_of_the_rest_s(waited_s, seen.left)
+        if seen.retry_after_s is not None:
+            # The moments at which Azure wants to be asked; a few are left out while the end is far off.
+            turns = 1.0 if half_s is None or not seen.retry_after_s else half_s // seen.retry_after_s
+            return seen.retry_after_s * min(MOST_TURNS, max(1.0, turns))
+        if half_s is not None:
+            return min(LONGEST_COUNTED_S, max(SHORTEST_COUNTED_S, waited_s * COUNTED_PART, half_s))
+        return min(self._pace.longest_s, max(self._pace.shortest_s, waited_s * self._pace.part))
+
+    def _half_of_the_rest_s(self, waited_s: float, left: int | None) -> float | None:
+        """Return half the time that what is left takes at the pace since the look before; None: nobody can tell."""
         before, self._before = self._before, None if left is None else (waited_s, left)
-        if left is not None and before is not None and before[1] > left:
-            rest_s = left * (waited_s - before[0]) / (before[1] - left)
-            return min(LONGEST_COUNTED_S, max(SHORTEST_COUNTED_S, rest_s / 2))
-        return min(self._longest_s, max(SHORTEST_COUNTED_S if left else SHORTEST_S, waited_s * PART))
+        if left is None or before is None or before[1] <= left:
+            return None
+        return left * (waited_s - before[0]) / (before[1] - left) / 2
 
 
 async def until(
@@ -102,7 +134,7 @@ async def until(
     what: str,
     first_s: float | None = None,
     timeout_s: float | None = None,
-    longest_s: float = LONGEST_S,
+    pace: Pace = USUAL,
 ) -> T:
     """Look again and again until a look says that it is done.
 
@@ -118,15 +150,15 @@ async def until(
         When to look for the first time: Azure's Retry-After to the request that began it. None: at once.
     timeout_s
         How long to wait at most.
-    longest_s
-        How long two looks may be apart, where Azure says nothing and nothing grows less.
+    pace
+        How far two looks are apart, where Azure says nothing and nothing grows less.
 
     Raises
     ------
     WaitTimeoutError
         It took longer than `timeout_s`.
     """
-    began, pace = azure.now(), _Pace(longest_s)
+    began, turns = azure.now(), _Turns(pace)
     if first_s is not None:
         await azure.sleep(first_s)
     while not (seen := await look()).done:
@@ -136,7 +168,7 @@ async def until(
                 f"{what}: not done after {waited / 60:.0f} min",
                 hint="Azure goes on with it; run the same line again, or allow more time",
             )
-        pause_s = pace.pause_s(waited, seen.left) if seen.retry_after_s is None else seen.retry_after_s
+        pause_s = turns.pause_s(waited, seen)
         await azure.sleep(pause_s if timeout_s is None else min(pause_s, timeout_s - waited))
     return seen.value
 
@@ -205,8 +237,13 @@ async def made(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: s
     ProvisioningError
         Azure took the request and failed at it.
     """
+    await finish(azure, await begun(azure, begin), what=what, resource_id=resource_id)
+
+
+async def begun(azure: Azure, begin: Awaitable[Any]) -> Operation:
+    """Send the request of a `begin_*` call (called with `FIRST_ANSWER`) and return its operation."""
     poller = await azure.ask(begin)
-    await finish(azure, Operation.of(await poller.result()), what=what, resource_id=resource_id)
+    return Operation.of(await poller.result())
 
 
 async def deleted(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: str) -> None:

@@ -1,0 +1,137 @@
+"""What a run has just read: whoever needs the same a moment later takes it from here, unless it was written since.
+
+A run reads much before it changes anything: the rules look at it, then the plan, then the steps. Only what is asked
+for through `once` and `among` is kept, for a moment, and for the run that read it. Polls never are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from batchimg_magics.errors import AuthenticationError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.resource_ids import ResourceId
+
+T = TypeVar("T")
+
+#: How long what was read holds, in seconds of the service's time: as long as a run takes from its plan to its steps.
+HOLDS_S = 20.0
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What one run read, and wrote: a path to when, and to the answer."""
+
+    found: dict[str, tuple[float, int, Any]] = field(default_factory=dict)
+    written: dict[str, int] = field(default_factory=dict)
+    writes: int = 0
+    locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
+
+    def is_untouched(self, path: str, since: int) -> bool:
+        """Tell whether nothing at a path, above it or below it was written since so many writes."""
+        return not any(
+            number > since and (path.startswith(one) or one.startswith(path)) for one, number in self.written.items()
+        )
+
+
+_memory: ContextVar[_Memory | None] = ContextVar("what a run has just read", default=None)
+
+
+@contextmanager
+def shared() -> Iterator[None]:
+    """Let all that is read within share what it reads; tasks that begin within belong to it."""
+    token = _memory.set(_Memory())
+    try:
+        yield
+    finally:
+        _memory.reset(token)
+
+
+def wrote(url: str) -> None:
+    """Note that something is being written: what was read of it, above it or below it holds no longer."""
+    if (memory := _memory.get()) is not None:
+        memory.writes += 1
+        memory.written[_key(urlsplit(url).path)] = memory.writes
+
+
+async def once(azure: Azure, path: str, read: Callable[[], Awaitable[T]]) -> T:
+    """Return what lies at a path: as it was read a moment ago, else as `read` reads it now.
+
+    Parameters
+    ----------
+    azure
+        Whose time passes.
+    path
+        Of a resource or of a list of them, on Azure Resource Manager's host.
+    read
+        Reads it.
+    """
+    return await _taken(azure, _key(path), _key(path), read)
+
+
+def keep(azure: Azure, path: str, value: object) -> None:
+    """Keep what a poll saw at a path, for whoever needs it at once."""
+    if (memory := _memory.get()) is not None:
+        memory.found[_key(path)] = (azure.now(), memory.writes, value)
+
+
+async def among(
+    azure: Azure,
+    resource: ResourceId,
+    listed: Callable[[], Awaitable[list[Json]]],
+    read: Callable[[], Awaitable[Json | None]],
+    *,
+    holds_s: float = HOLDS_S,
+) -> Json | None:
+    """Return a resource's document, None where it is not there: off a list of its kind that was read a moment ago.
+
+    Parameters
+    ----------
+    azure, resource
+        Whose time passes; which resource.
+    listed
+        Reads all of its kind in its place, where nobody has yet.
+    read
+        Reads it alone: where nothing is shared, or the list is barred.
+    holds_s
+        How old the list may be.
+    """
+    if _memory.get() is None:
+        return await read()
+    path = _key(str(resource))
+    try:
+        found = await _taken(azure, path.rstrip("/").rpartition("/")[0] + "/", path, listed, holds_s)
+    except AuthenticationError:
+        return await read()  # who may see one may not see all
+    return next((one for one in found if _key(one["id"]) == path), None)
+
+
+async def _taken(azure: Azure, key: str, matters: str, read: Callable[[], Awaitable[T]], holds_s: float = HOLDS_S) -> T:
+    """Return what is kept under a key, as far as what matters of it was not written since; else read it."""
+    if (memory := _memory.get()) is None:
+        return await read()
+    async with memory.locks[key]:
+        if (kept := memory.found.get(key)) is not None:
+            at, since, value = kept
+            if azure.now() - at < holds_s and memory.is_untouched(matters, since):
+                found: T = value
+                return found
+        at, since = azure.now(), memory.writes
+        found = await read()
+        memory.found[key] = (at, since, found)
+        return found
+
+
+def _key(path: str) -> str:
+    # A path's end is marked, so that /disks/a is not taken for the beginning of /disks/ab.
+    return f"{path.lower().rstrip('/')}/"
