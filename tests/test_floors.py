@@ -71,3 +71,33 @@ def test_the_local_azure_is_reached_only_lazily(parts: tuple[str, ...]) -> None:
 def test_every_room_has_a_floor() -> None:
     rooms = {room(parts) for parts in MODULES} - {"sim"}
     assert rooms == set.union(*FLOORS)
+
+
+def modules_imported(parts: tuple[str, ...]) -> set[tuple[str, ...]]:
+    """Return the modules that one imports, at any time or for its types alone; a package's face for its names."""
+    found = set()
+    for node in ast.walk(source(parts)):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:
+            path = tuple(node.module.split("."))
+            found |= {next(one for one in _ways(path, alias.name) if one in MODULES) for alias in node.names}
+        elif isinstance(node, ast.Import):
+            names = (tuple(alias.name.split(".")) for alias in node.names)
+            found |= {(*name, "__init__") if (*name, "__init__") in MODULES else name for name in names}
+    return {one for one in found if one in MODULES} - {parts}
+
+
+def _ways(path: tuple[str, ...], name: str) -> tuple[tuple[str, ...], ...]:
+    return (*path, name, "__init__"), (*path, name), path, (*path, "__init__")
+
+
+def test_no_modules_go_round_in_circles() -> None:
+    graph = {parts: modules_imported(parts) for parts in MODULES}
+    # Take away what imports nothing any more, and what nobody imports, again and again: what is left goes in circles.
+    while True:
+        used = set().union(*graph.values())
+        kept = {parts: found & graph.keys() for parts, found in graph.items() if parts in used}
+        kept = {parts: found for parts, found in kept.items() if found}
+        if kept == graph:
+            break
+        graph = kept
+    assert {".".join(parts): sorted(map(".".join, found)) for parts, found in graph.items()} == {}

@@ -9,10 +9,10 @@ from batchimg_magics.core import pools, readiness, refusals
 from batchimg_magics.core.rounds import live
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.resize import Controller
+    from batchimg_magics.core.control import Control
 
 
-async def first(control: Controller) -> None:
+async def first(control: Control) -> None:
     """Bring one node up, where that is wanted.
 
     Raises
@@ -41,7 +41,7 @@ async def first(control: Controller) -> None:
     control.prove()
 
 
-async def _wanted(control: Controller) -> bool:
+async def _wanted(control: Control) -> bool:
     """Tell whether the image has still to be tried: asked for, or it never had an idle node on this account."""
     if control.wish.policy.canary is not None or control.around is None:
         return bool(control.wish.policy.canary)

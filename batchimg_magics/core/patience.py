@@ -10,8 +10,8 @@ from batchimg_magics.core.rounds import held
 from batchimg_magics.spec import MIN_RESIZE_TIMEOUT_S
 
 if TYPE_CHECKING:
+    from batchimg_magics.core.control import Control
     from batchimg_magics.core.counts import Counts
-    from batchimg_magics.core.resize import Controller
 
 #: Rounds in a row that may bring no node before it is given up.
 EMPTY_ROUNDS = 2
@@ -19,7 +19,7 @@ EMPTY_ROUNDS = 2
 _OVER = frozenset({"fatal", "quota", "stopped", "foreign"})
 
 
-def takes_what_fits(control: Controller, goal: Counts) -> bool:
+def takes_what_fits(control: Control, goal: Counts) -> bool:
     """Be content with what came, where a quota is in the way and that is fine; tell whether it is."""
     if not (control.wish.policy.take_what_fits and control.tries and control.tries[-1].verdict.kind == "quota"):
         return False
@@ -28,7 +28,7 @@ def takes_what_fits(control: Controller, goal: Counts) -> bool:
     return True
 
 
-async def refuse_more(control: Controller) -> None:
+async def refuse_more(control: Control) -> None:
     """Stop with a reason unless another round makes sense.
 
     Raises

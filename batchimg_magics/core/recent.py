@@ -11,7 +11,7 @@ from collections import defaultdict
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 from batchimg_magics.errors import AuthenticationError
@@ -19,13 +19,19 @@ from batchimg_magics.errors import AuthenticationError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.resource_ids import ResourceId
 
 T = TypeVar("T")
 
 #: How long what was read holds, in seconds of the service's time: as long as a run takes from its plan to its steps.
 HOLDS_S = 20.0
+
+
+class Timed(Protocol):
+    """Who knows the service's time: `Azure` does, and stands above this."""
+
+    def now(self) -> float:
+        """Return the service's time in seconds since 1970."""
 
 
 @dataclass(slots=True)
@@ -64,7 +70,7 @@ def wrote(url: str) -> None:
         memory.written[_key(urlsplit(url).path)] = memory.writes
 
 
-async def once(azure: Azure, path: str, read: Callable[[], Awaitable[T]]) -> T:
+async def once(azure: Timed, path: str, read: Callable[[], Awaitable[T]]) -> T:
     """Return what lies at a path: as it was read a moment ago, else as `read` reads it now.
 
     Parameters
@@ -79,20 +85,20 @@ async def once(azure: Azure, path: str, read: Callable[[], Awaitable[T]]) -> T:
     return await _taken(azure, _key(path), _key(path), read)
 
 
-def keep(azure: Azure, path: str, value: object) -> None:
+def keep(azure: Timed, path: str, value: object) -> None:
     """Keep what a poll saw at a path, for whoever needs it at once."""
     if (memory := _memory.get()) is not None:
         memory.found[_key(path)] = (azure.now(), memory.writes, value)
 
 
 async def among(
-    azure: Azure,
+    azure: Timed,
     resource: ResourceId,
-    listed: Callable[[], Awaitable[list[Json]]],
-    read: Callable[[], Awaitable[Json | None]],
+    listed: Callable[[], Awaitable[list[dict[str, Any]]]],
+    read: Callable[[], Awaitable[dict[str, Any] | None]],
     *,
     holds_s: float = HOLDS_S,
-) -> Json | None:
+) -> dict[str, Any] | None:
     """Return a resource's document, None where it is not there: off a list of its kind that was read a moment ago.
 
     Parameters
@@ -116,7 +122,7 @@ async def among(
     return next((one for one in found if _key(one["id"]) == path), None)
 
 
-async def _taken(azure: Azure, key: str, matters: str, read: Callable[[], Awaitable[T]], holds_s: float = HOLDS_S) -> T:
+async def _taken(azure: Timed, key: str, matters: str, read: Callable[[], Awaitable[T]], holds_s: float = HOLDS_S) -> T:
     """Return what is kept under a key, as far as what matters of it was not written since; else read it."""
     if (memory := _memory.get()) is None:
         return await read()

@@ -11,16 +11,16 @@ from batchimg_magics.errors import ConflictError, ResizeError
 if TYPE_CHECKING:
     import datetime as dt
 
+    from batchimg_magics.core.control import Control
     from batchimg_magics.core.counts import Counts
     from batchimg_magics.core.outcomes import Verdict
-    from batchimg_magics.core.resize import Controller
 
 
 def _by_kind(counts: Counts) -> dict[str, int]:
     return {"dedicated": counts.dedicated, "spot": counts.spot}
 
 
-def _error(control: Controller, message: str, hint: str, verdict: Verdict | None = None) -> ResizeError:
+def _error(control: Control, message: str, hint: str, verdict: Verdict | None = None) -> ResizeError:
     return ResizeError(
         message,
         errors=[(verdict.code or "", verdict.message or "")] if verdict else (),
@@ -30,7 +30,7 @@ def _error(control: Controller, message: str, hint: str, verdict: Verdict | None
     )
 
 
-def autoscale(control: Controller) -> ConflictError:
+def autoscale(control: Control) -> ConflictError:
     """Return the error for a pool whose size a formula sets."""
     return ConflictError(
         f"a formula sets the size of pool {control.pool!r}",
@@ -39,7 +39,7 @@ def autoscale(control: Controller) -> ConflictError:
     )
 
 
-def expired(control: Controller, moment: dt.datetime) -> ConflictError:
+def expired(control: Control, moment: dt.datetime) -> ConflictError:
     """Return the error for nodes that are wanted for a pool after its end."""
     return ConflictError(
         f"pool {control.pool!r} expired at {expiry.written(moment)}",
@@ -48,7 +48,7 @@ def expired(control: Controller, moment: dt.datetime) -> ConflictError:
     )
 
 
-def image_gone(control: Controller, image_id: str) -> ResizeError:
+def image_gone(control: Control, image_id: str) -> ResizeError:
     """Return the error for a pool whose image is not there: Azure would find out after a while."""
     return _error(
         control,
@@ -57,7 +57,7 @@ def image_gone(control: Controller, image_id: str) -> ResizeError:
     )
 
 
-def over_quota(control: Controller, said: str) -> ResizeError:
+def over_quota(control: Control, said: str) -> ResizeError:
     """Return the error for a target that the quotas do not allow; Azure was not asked."""
     return _error(
         control,
@@ -66,7 +66,7 @@ def over_quota(control: Controller, said: str) -> ResizeError:
     )
 
 
-def failed(control: Controller, verdict: Verdict, more: str = "") -> ResizeError:
+def failed(control: Control, verdict: Verdict, more: str = "") -> ResizeError:
     """Return the error for a target that was not reached."""
     there, target = live(control.census), control.target
     why = f"{verdict.code}: {verdict.message}" if verdict.code else verdict.message or "no reason given"
@@ -83,7 +83,7 @@ def failed(control: Controller, verdict: Verdict, more: str = "") -> ResizeError
     return _error(control, f"pool {control.pool!r} has {there} of {target} nodes{more}: {why}", hint, verdict)
 
 
-async def refuse_bad(control: Controller) -> None:
+async def refuse_bad(control: Control) -> None:
     """Raise ResizeError when more nodes are of no use than may be.
 
     Raises
@@ -96,7 +96,7 @@ async def refuse_bad(control: Controller) -> None:
         raise await bad(control, f"{census.bad} of {total} nodes are of no use ({census})")
 
 
-async def bad(control: Controller, what: str) -> ResizeError:
+async def bad(control: Control, what: str) -> ResizeError:
     """Return the error for nodes that are paid for and of no use, with what one of them said last."""
     unusable = control.census.count(frozenset({"unusable"}))
     said = await node_logs.of_bad(control.azure, control.pool)

@@ -19,7 +19,7 @@ from batchimg_magics.errors import ConflictError, NotFoundError, WaitTimeoutErro
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchimg_magics.core.resize import Controller
+    from batchimg_magics.core.control import Control
 
 #: Source: Batch service, removenodes: "A maximum of 100 nodes may be removed per request."
 REMOVED_AT_ONCE = 100
@@ -32,7 +32,7 @@ AT_ONCE = 8
 _REBOOT = {"nodeRebootOption": "requeue"}
 
 
-async def mend(control: Controller) -> None:
+async def mend(control: Control) -> None:
     """Replace a pool's bad nodes; each rung is a row of the table.
 
     Raises
@@ -56,12 +56,12 @@ async def mend(control: Controller) -> None:
             await _replace(control, list(bad))
 
 
-async def _bad(control: Controller) -> dict[str, str]:
+async def _bad(control: Control) -> dict[str, str]:
     listed = await node_pages.listed(control.azure, control.pool, states_only=True)
     return {node.id: node.state for node in listed if node.state in node_pages.BAD}
 
 
-async def _reboot(control: Controller, node_ids: Sequence[str]) -> None:
+async def _reboot(control: Control, node_ids: Sequence[str]) -> None:
     """Reboot nodes once; one that cannot be is left to the next rung."""
     started, before = control.azure.now(), live(control.census)
     said = await node_logs.tail(control.azure, control.pool, node_ids[0])
@@ -84,7 +84,7 @@ async def _reboot(control: Controller, node_ids: Sequence[str]) -> None:
     control.note(started, before, control.target, verdict, action=f"rebooted {taken} failed start tasks{refused}")
 
 
-async def _let_recover(control: Controller) -> None:
+async def _let_recover(control: Control) -> None:
     """Give unusable nodes time, and keep what they say."""
     started, before = control.azure.now(), live(control.census)
     unusable = frozenset({"unusable"})
@@ -108,7 +108,7 @@ async def _let_recover(control: Controller) -> None:
     control.note(started, before, control.target, verdict, action=action)
 
 
-async def _replace(control: Controller, node_ids: list[str]) -> None:
+async def _replace(control: Control, node_ids: list[str]) -> None:
     """Take nodes out, at most so many a call, and grow again."""
     control.azure.ledger.want(control.pool, control.target.dedicated, control.target.spot)
     for start in range(0, len(node_ids), REMOVED_AT_ONCE):
@@ -117,7 +117,7 @@ async def _replace(control: Controller, node_ids: list[str]) -> None:
     await control.settle()
 
 
-async def _remove(control: Controller, node_ids: Sequence[str]) -> None:
+async def _remove(control: Control, node_ids: Sequence[str]) -> None:
     """Take nodes out and wait until they are gone; what has gone or recovered meanwhile is left alone."""
     started, before = control.azure.now(), live(control.census)
     bad = await _bad(control)

@@ -1,0 +1,81 @@
+"""What the parts of the resize controller see of it: each is a module of its own, and stands below it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.counts import Counts
+    from batchimg_magics.core.nodes import Census
+    from batchimg_magics.core.outcomes import Verdict
+    from batchimg_magics.core.pools import State
+    from batchimg_magics.core.progress import Board
+    from batchimg_magics.core.rounds import Round
+    from batchimg_magics.core.surroundings import Surroundings
+    from batchimg_magics.core.wish import Wish
+
+
+class Control(Protocol):
+    """Brings one pool to its target, round by round; `resize.Controller` is the one there is.
+
+    Attributes
+    ----------
+    azure, pool
+        Which.
+    wish
+        What is wanted.
+    board
+        Told how it goes.
+    target
+        What it is to reach.
+    cut
+        What a quota does not let in, in words, where that is fine; else empty.
+    around
+        What the pool's growth depends on; None: nobody looked.
+    tries
+        The rounds that were asked of Azure for the target.
+    census
+        The pool's nodes when they were last seen.
+    state
+        The pool when it was last seen.
+    """
+
+    azure: Azure
+    pool: str
+    wish: Wish
+    board: Board
+    target: Counts
+    cut: str
+    around: Surroundings | None
+    tries: list[Round]
+    census: Census
+    state: State
+
+    def left_s(self) -> float:
+        """Return how many seconds are left of what it may take."""
+
+    async def lift(self) -> State:
+        """Turn our expiry's formula off, where it is on, and return the pool as it is before something is asked."""
+
+    async def reach(self, goal: Counts, step: str = "", why: str = "") -> None:
+        """Go from round to round until these nodes are there."""
+
+    async def settle(self, before: Census | None = None) -> None:
+        """Wait until no node is on its way any more."""
+
+    def prove(self) -> None:
+        """Remember that this image's nodes come up, when one has."""
+
+    def note(
+        self,
+        started: float,
+        before: Counts,
+        target: Counts,
+        verdict: Verdict,
+        *,
+        why: str = "",
+        action: str = "",
+        timeout_s: float | None = None,
+    ) -> None:
+        """Put a round that is over into the table and into the ledger."""
