@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from batchimg_magics import connecting, jobs, profiles
 from batchimg_magics.connecting import Link, Target
 from batchimg_magics.core.progress import Board
-from batchimg_magics.errors import BatchImgError, ConflictError, DetachedError, NotConnectedError
+from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError
 from batchimg_magics.verbs import Verbs
 from batchimg_magics.work import Work
 
@@ -220,9 +220,7 @@ class Session(Verbs):
             return work.result()
         except KeyboardInterrupt:
             work.interrupt()
-            raise DetachedError(
-                f"{work.label}: interrupted", hint=f"go on with `{work.resume_line}`, or stop with `{work.stop_line}`"
-            ) from None
+            raise work.detached() from None
 
     # -- for front ends ------------------------------------------------------------------------------------------
 

@@ -95,17 +95,19 @@ class Work:
         if self._held is not None:
             self._held.__exit__(None, None, None)
             self._held = None
-        self._error = self._detached() if task.cancelled() else task.exception()
+        self._error = self.detached() if task.cancelled() else task.exception()
         self._table = None if self._error else task.result()
         self._over = True
         self._gate.release()
         for call in self._then:
             call()
 
-    def _detached(self) -> DetachedError:
+    def detached(self) -> DetachedError:
+        """Return the error for whoever waits no longer: how to go on, how to stop, what is not as it should be."""
+        owed = f"; until one of them is through, {self.board.owed}" if self.board.owed else ""
         return DetachedError(
             f"{self.label}: interrupted. Azure goes on with what it was asked for; nothing new was begun",
-            hint=f"go on with `{self.resume_line}`, or stop with `{self.stop_line}`",
+            hint=f"go on with `{self.resume_line}`, or stop with `{self.stop_line}`{owed}",
         )
 
     def _hold(self) -> None:
@@ -154,7 +156,7 @@ class Work:
         while not self._over:
             self.wait(SLICE_S)
         if self._table is None:
-            raise self._error or self._detached()
+            raise self._error or self.detached()
         return self._table
 
     def _refuse_own_thread(self) -> None:

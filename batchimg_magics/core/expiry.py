@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING
 from azure.core import MatchConditions
 
 from batchimg_magics.core import marks, pools
-from batchimg_magics.core.azure import wire
-from batchimg_magics.errors import BatchImgError, ServiceError
+from batchimg_magics.core.azure import dig, wire
+from batchimg_magics.errors import BatchImgError, ConflictError, ServiceError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure, Json
     from batchimg_magics.core.counts import Counts
     from batchimg_magics.core.pools import State
+    from batchimg_magics.core.progress import Board
 
 #: How a formula of ours begins: by it, it is told from one that somebody else set.
 SIGN = "// batchimg: all nodes leave at "
@@ -52,6 +53,20 @@ def after(azure: Azure, seconds: float) -> dt.datetime:
 def of(pool: State) -> dt.datetime | None:
     """Return when a pool expires."""
     return read(pool.marks.get(marks.EXPIRES))
+
+
+def is_loose(pool: Json) -> bool:
+    """Tell whether a pool, given as its ARM document, has an expiry, and nodes, and nothing takes them away then.
+
+    A resize that was broken off leaves it like that, and so does a formula of somebody's own.
+    """
+    if read(pools.mark_of(pool, marks.EXPIRES)) is None:
+        return False
+    props = pool["properties"]
+    fixed = dig(props, "scaleSettings", "fixedScale") or {}
+    nodes = (props.get("currentDedicatedNodes"), props.get("currentLowPriorityNodes"), *fixed.values())
+    some = any(isinstance(count, int) and count for count in nodes)
+    return some and not is_ours(str(dig(props, "scaleSettings", "autoScale", "formula") or ""))
 
 
 def is_ours(formula: str) -> bool:
@@ -104,8 +119,8 @@ class Expiry:
 
     Parameters
     ----------
-    azure, pool
-        Which.
+    azure, pool, board
+        Which; told while nothing sees to its expiry.
     expires
         When; None: never.
     lifted
@@ -114,6 +129,7 @@ class Expiry:
 
     azure: Azure
     pool: str
+    board: Board
     expires: dt.datetime | None = None
     lifted: bool = False
 
@@ -137,11 +153,13 @@ class Expiry:
         elif there is not None:
             self.lifted = not seen.autoscale
         self.expires = there
+        self._say()
         return there
 
     async def lift(self, seen: State) -> State:
         """Turn our formula off, where it is on, and return the pool once it is steady."""
         self.lifted = True
+        self._say()
         if not seen.autoscale:
             return seen
         await turn_off(self.azure, self.pool)
@@ -153,6 +171,15 @@ class Expiry:
             await pools.steady(self.azure, self.pool)
             await turn_on(self.azure, self.pool, formula(self.expires, counts), INTERVAL_S)
         self.lifted = False
+        self.board.paid(self._key)
+
+    @property
+    def _key(self) -> str:
+        return f"expiry of {self.pool}"
+
+    def _say(self) -> None:
+        if self.lifted and self.expires is not None:
+            self.board.owe(self._key, f"nothing takes the nodes of {self.pool} away at {written(self.expires)}")
 
     async def restore_unless_changed(self, seen: State, counts: Counts) -> None:
         """Let Azure see to the expiry again after a failure, unless somebody else is at the pool.
@@ -165,6 +192,23 @@ class Expiry:
             now = await pools.state(self.azure, self.pool)
             if now.allocation == "steady" and now.target == seen.target and not now.autoscale:
                 await self.restore(counts.least(now.target))
+
+
+async def enforce(azure: Azure, seen: State) -> str:
+    """Let Azure see to the expiry of a pool that is steady again, where nothing does; return in words how it stands.
+
+    A resize that was broken off leaves a pool without the formula. One that is going on in this session sets it itself.
+    """
+    expires = of(seen)
+    if expires is None or seen.autoscale or not seen.target.total or seen.name.lower() in azure.budget.planned:
+        return ""
+    if expires.timestamp() <= azure.now():
+        return f"it expired at {written(expires)}: `%batchimg reap` deletes it"
+    try:
+        await turn_on(azure, seen.name, formula(expires, seen.target), INTERVAL_S)
+    except ConflictError:
+        return f"nothing takes its nodes away at {written(expires)}: somebody else is at it; wait for it again"
+    return f"Azure takes its nodes away at {written(expires)} again"
 
 
 async def turn_off(azure: Azure, name: str) -> None:

@@ -32,8 +32,8 @@ class Situation:
         Replicas of its image version in the account's region; None: its image is none of a gallery's, or not told.
     usd_per_hour_limit
         What the connection allows; None: no limit.
-    expires
-        When the pool goes to zero by itself; None: never.
+    expires, expiry_enforced
+        When the pool goes to zero by itself; None: never. Whether Azure sees to that right now.
     autoscale
         Whether a formula sets its size.
     """
@@ -45,6 +45,7 @@ class Situation:
     replicas: int | None = None
     usd_per_hour_limit: float | None = None
     expires: dt.datetime | None = None
+    expiry_enforced: bool = True
     autoscale: bool = False
 
 

@@ -27,6 +27,9 @@ async def table(azure: Azure) -> Table:
     )
     rows = [_row(pool, states, rate) for pool, rate in zip(found, rates, strict=True)]
     said = f"pools in account {azure.scope.account}: {len(rows)}"
+    loose = [row["pool"] for row in rows if row["expiry_enforced"] is False]
+    if loose:
+        said += f"; have an expiry that nothing sees to (`%batchimg wait NAME` mends it): {', '.join(loose)}"
     lost = [row["pool"] for row in rows if row["image_state"] in _LOST]
     if lost:
         said += f"; cannot grow, since their image is gone or not in the region: {', '.join(lost)}"
@@ -39,6 +42,7 @@ def _row(pool: Json, states: Mapping[str, str], rates: Rates) -> dict[str, Any]:
     image = pools.image_of(pool)
     marketplace = dig(props, "deploymentConfiguration", "virtualMachineConfiguration", "imageReference") or {}
     errors = dig(props, "resizeOperationStatus", "errors") or []
+    expires = expiry.read(pools.mark_of(pool, marks.EXPIRES))
     return {
         "pool": pool["name"],
         "vm_size": props["vmSize"],
@@ -55,7 +59,8 @@ def _row(pool: Json, states: Mapping[str, str], rates: Rates) -> dict[str, Any]:
         "autoscale": dig(props, "scaleSettings", "autoScale") is not None,
         "errors": ", ".join(str(one.get("code")) for one in errors) or None,
         "usd_per_hour": rates.cost(props.get("currentDedicatedNodes") or 0, props.get("currentLowPriorityNodes") or 0),
-        "expires": expiry.read(pools.mark_of(pool, marks.EXPIRES)),
+        "expires": expires,
+        "expiry_enforced": None if expires is None else not expiry.is_loose(pool),
         "created": dt.datetime.fromisoformat(created) if (created := props.get("creationTime")) else None,
         "ours": pools.mark_of(pool, marks.POOL) is not None,
     }

@@ -48,6 +48,7 @@ class Board:
     def __init__(self, now: Callable[[], float]) -> None:
         self.now = now
         self._steps: dict[str, Step] = {}
+        self._owed: dict[str, str] = {}
 
     def begin(self, name: str, *, expected_s: float | None = None, total: int | None = None) -> None:
         """Put a new step on the board."""
@@ -72,6 +73,19 @@ class Board:
         step = replace(self._steps[name], ended=self.now())
         self._steps = {**self._steps, name: step}
         return self.now() - step.began
+
+    def owe(self, what: str, words: str) -> None:
+        """Note what is not as it should be until the work is over: whoever breaks it off is told."""
+        self._owed = {**self._owed, what: words}
+
+    def paid(self, what: str) -> None:
+        """Note that something is as it should be again."""
+        self._owed = {key: words for key, words in self._owed.items() if key != what}
+
+    @property
+    def owed(self) -> str:
+        """What is not as it should be right now; empty where all is."""
+        return "; ".join(self._owed.values())
 
     def steps(self) -> tuple[Step, ...]:
         """Return the steps as they stand."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core import expiry, pools, waiting
 from batchimg_magics.core import nodes as node_pages
-from batchimg_magics.core import pools, waiting
 from batchimg_magics.core.rounds import live
 from batchimg_magics.core.tables import Table
 
@@ -84,6 +84,8 @@ async def wait_table(
 ) -> Table:
     """Wait until a pool is steady, or its nodes are ready, and return how it stands then.
 
+    Where it has an expiry that nothing sees to, since a resize was broken off, Azure is asked to see to it again.
+
     Raises
     ------
     WaitTimeoutError
@@ -99,6 +101,7 @@ async def wait_table(
         seen = await pools.state(azure, pool)
     else:
         counted = await census(azure, pool)
+    expires = await expiry.enforce(azure, seen)
     there = live(counted)
     row = {
         "pool": seen.name,
@@ -111,4 +114,4 @@ async def wait_table(
         "bad": counted.bad,
         "seconds": round(azure.now() - began, 1),
     }
-    return Table.of(verb, [row], f"pool {pool}: {counted}")
+    return Table.of(verb, [row], f"pool {pool}: {counted}{f'; {expires}' if expires else ''}")

@@ -92,7 +92,7 @@ class Controller:
         self.tries: list[Round] = []
         self.cut = ""
         self._purse = purse or Purse(azure, wish.policy.max_cost)
-        self._expiry = Expiry(azure, pool)
+        self._expiry = Expiry(azure, pool, board)
         self._began = self._seen_at = azure.now()
 
     async def run(self) -> Table:
@@ -268,10 +268,11 @@ class Controller:
         if self.azure.now() - self._seen_at >= 1:
             seen = await pools.state(self.azure, self.pool)
             pools.refuse_deleting(seen)
-            lifted = seen.autoscale and not self.state.autoscale
+            theirs = seen.autoscale and not self.state.autoscale and not expiry.is_ours(seen.formula)
             self.census = await readiness.recount(self.azure, self.pool, self.census)
-            if seen.target != self.state.target or seen.allocation != "steady" or lifted:
+            if seen.target != self.state.target or seen.allocation != "steady" or theirs:
                 raise refusals.failed(self, asking.foreign(seen))
+            self.state = seen
 
     async def _pause(self) -> None:
         """Give Azure time after a fault on its side, longer each time; nodes may come and go meanwhile."""

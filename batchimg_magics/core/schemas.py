@@ -130,6 +130,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("errors", "text", "codes of the last resize's errors"),
         Column("usd_per_hour", "float", "what its nodes cost an hour, with disks; missing where a price is not known"),
         Column("expires", "time", "when all its nodes leave"),
+        Column("expiry_enforced", "bool", "whether Azure itself sees to that; missing where it does not expire"),
         Column("created", "time", "when it was made"),
         Column("ours", "bool", "whether this tool made it"),
     ),

@@ -99,6 +99,7 @@ async def read(azure: Azure, name: str) -> tuple[Situation, Image]:
         replicas=image.replicas,
         usd_per_hour_limit=azure.budget.usd_per_hour,
         expires=expiry.read(pools.mark_of(pool, marks.EXPIRES)),
+        expiry_enforced=not expiry.is_loose(pool),
         # The formula of an expiry is no obstacle: a resize lifts and restores it.
         autoscale=bool(formula) and not expiry.is_ours(formula),
     )

@@ -72,7 +72,8 @@ def facts(sight: Sight | None, situation: Situation, image: Image, usd: float | 
         ("so far", _UNKNOWN if usd is None else f"${usd:,.2f}"),
     ]
     if situation.expires is not None:
-        told.append(("expires", situation.expires.strftime("%Y-%m-%d %H:%MZ")))
+        loose = "" if situation.expiry_enforced else ", and nothing sees to it"
+        told.append(("expires", f"{situation.expires:%Y-%m-%d %H:%MZ}{loose}"))
     if sight.problem:
         told.append(("last look", sight.problem))
     return told
