@@ -95,9 +95,12 @@ def test_an_expiry_that_was_lifted_is_told_and_set_again(broken_off: tuple[Sessi
 
 
 def test_a_wait_beside_a_resize_leaves_its_expiry_to_it(session: Session) -> None:
-    session.create("p", ttl="8h", **LINE)
-    work = session.begin("resize", name="p", nodes=30)
-    session.wait("p")
+    session.create("p", **{**LINE, "nodes": 0, "spot": 0})
+    work = session.begin("resize", name="p", nodes=30, ttl="8h")
+    waits = (session.wait("p", until="steady") for _ in range(20))
+    waited = next(done for done in waits if done.dedicated_target[0])
+    assert waited.dedicated_target[0] == 1, "steady, between the first node and all others"
+    assert "again" not in waited.attrs["caption"]
     assert set(work.result().columns["class"]) == {"done"}
     assert session.pools().expiry_enforced.tolist() == [True]
 
