@@ -150,10 +150,19 @@ def test_a_lost_answer_is_no_second_resize(scene: Scene) -> None:
     assert len([one for one in scene.line.log if "/resize?" in one[1]]) == 2, "one node, and three"
 
 
-def test_tasks_on_nodes_that_leave(scene: Scene) -> None:
+@pytest.mark.parametrize(
+    ("drain", "ends"), [("taskcompletion", "running"), ("requeue", "active"), ("terminate", "completed")]
+)
+def test_tasks_on_nodes_that_leave(scene: Scene, drain: str, ends: str) -> None:
     scene.session.create("p", nodes=3, **LINE)
-    scene.session.resize("p", nodes=1, drain="taskcompletion")
-    assert scene.line.resizes()[-1]["nodeDeallocationOption"] == "taskcompletion"
+    scene.somebody.ask("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "p"}})
+    scene.somebody.ask("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "sleep 7200"})
+    rounds = scene.session.resize("p", nodes=0, drain=drain, timeout="10m")
+    assert scene.line.resizes()[-1]["nodeDeallocationOption"] == drain
+    assert scene.somebody.ask("GET", "/jobs/j/tasks/t")[1]["state"] == ends
+    # A node that stays for its task is no node of the target's any more, and is told.
+    assert classes(rounds) == ["done"]
+    assert rounds.attrs["nodes"] == ("1 leavingpool" if drain == "taskcompletion" else "no nodes")
 
 
 # -- quotas ------------------------------------------------------------------------------------------------------

@@ -273,12 +273,18 @@ def place_of(cohort: Cohort, node_id: str) -> int | None:
     return row if row < len(ids) and ids[row] == node_id else None
 
 
-def shrink(cohort: Cohort, nodes: int, now: float, gone: float) -> Cohort:
-    """Return the cohort with that many of its present nodes leaving, the newest first."""
+def newest(cohort: Cohort, nodes: int, now: float) -> list[int]:
+    """Return the places of that many of a cohort's present nodes, the newest."""
     codes, _ = at(cohort, now)
     places = np.sort(table(cohort).index[(codes != ABSENT) & (codes != CODE["leavingpool"])])
-    going = places[len(places) - nodes :]
-    return remove(cohort, [int(place) for place in going], now, gone)
+    return [int(place) for place in places[len(places) - nodes :]]
+
+
+def names(cohort: Cohort, places: list[int]) -> dict[int, str]:
+    """Return the ids of the nodes at some places of a cohort."""
+    columns = table(cohort)
+    rows = np.flatnonzero(np.isin(columns.index, places))
+    return {int(columns.index[row]): columns.ids[row] for row in rows}
 
 
 def remove(cohort: Cohort, places: list[int], now: float, gone: float) -> Cohort:

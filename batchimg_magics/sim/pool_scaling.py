@@ -21,6 +21,7 @@ from batchimg_magics.sim import (
     pool_scenarios,
     pools,
     resizing,
+    tasks,
 )
 from batchimg_magics.sim.basis import Basis
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
@@ -56,6 +57,8 @@ basis.rule(
     "its command is not run; only how it ends is read from it",
 )
 _OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
+#: Those by which nodes stay until their tasks are done.
+_PATIENT = frozenset({"taskcompletion", "retaineddata"})
 _QUOTAS: dict[Kind, str] = {"dedicated": "dedicatedCoreQuota", "spot": "lowPriorityCoreQuota"}
 _WANTED: dict[Kind, str] = {"dedicated": "targetDedicatedNodes", "spot": "targetLowPriorityNodes"}
 
@@ -123,7 +126,19 @@ def begin(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, now: f
         terms(call, account, pool, now, sum(targets.values())),
         timeout_s=duration_s(pool.state.timeout) or 900.0,
         option=option,
+        busy=_kept_by(call, pool, now, option),
     )
+    _end_tasks(call, pool, now, option)
+
+
+def _kept_by(call: Call, pool: Pool, now: float, option: str) -> dict[str, float] | None:
+    """Return which nodes stay for their tasks, and until when; None where no node does."""
+    return tasks.done_by(call.world, pool, now) if option in _PATIENT else None
+
+
+def _end_tasks(call: Call, pool: Pool, now: float, option: str) -> None:
+    if option not in _PATIENT:
+        tasks.leave(call.world, pool, now, option)
 
 
 def _option(body: dict[str, Any]) -> str:
@@ -157,9 +172,17 @@ def remove(call: Call, pool: Pool, body: dict[str, Any]) -> None:
     timeout = duration_s(body.get("resizeTimeout", pools.DEFAULT_TIMEOUT)) or 900.0
     option = _option(body)
     try:
-        resizing.remove(pool.state.fleet, call.now, dict.fromkeys(map(str, listed)), timeout_s=timeout, option=option)
+        resizing.remove(
+            pool.state.fleet,
+            call.now,
+            dict.fromkeys(map(str, listed)),
+            timeout_s=timeout,
+            option=option,
+            busy=_kept_by(call, pool, call.now, option),
+        )
     except KeyError:
         raise refusal("NodeNotFound") from None
+    _end_tasks(call, pool, call.now, option)
     pools.save(call, pool)
 
 

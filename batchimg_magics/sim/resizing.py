@@ -22,12 +22,17 @@ from batchimg_magics.sim.fleet import KINDS, Fleet, Problem, Resize, current, fi
 from batchimg_magics.sim.node_times import PACE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 basis = Basis("Resizes")
 basis.rule(
-    "Nodes that are to go leave at once, whatever nodeDeallocationOption says of their tasks.",
-    "a simplification: no recorded node had tasks",
+    "A node that leaves once its tasks are done reads leavingpool all that time; where that is beyond the resize's "
+    "timeout, the resize ends with AllocationTimedout, and the node leaves when its tasks are done all the same.",
+    "no recorded node had tasks; the documents say what becomes of tasks, not how the node reads meanwhile",
+)
+basis.rule(
+    "retaineddata is as taskcompletion: nobody waits for the retention of the tasks' data.",
+    "a simplification: nothing is written here",
 )
 #: Why nodes were not allocated, by error code, and what messages call each kind.
 _WHY = {
@@ -78,13 +83,29 @@ class Terms:
 
 
 def begin(
-    fleet: Fleet, now: float, targets: dict[Kind, int], terms: Terms, *, timeout_s: float, option: str = "requeue"
+    fleet: Fleet,
+    now: float,
+    targets: dict[Kind, int],
+    terms: Terms,
+    *,
+    timeout_s: float,
+    option: str = "requeue",
+    busy: Mapping[str, float] | None = None,
 ) -> None:
-    """Begin a resize: nodes beyond a target leave, nodes that are missing are asked for."""
+    """Begin a resize: nodes beyond a target leave, nodes that are missing are asked for.
+
+    Parameters
+    ----------
+    fleet, now, targets, terms
+        Whose, when, to how many, on what terms.
+    timeout_s, option
+        As the request says.
+    busy
+        Node to when its tasks are done, where it stays until then; None: tasks keep no node.
+    """
     settle(fleet, now)
-    leaving = _shrink(fleet, now, targets)
     problems: list[Problem] = []
-    ends = [now + PACE.empty_s, leaving]
+    ends = [now + PACE.empty_s, _shrink(fleet, now, targets, busy or {}, timeout_s, problems)]
     for kind in KINDS:
         missing = targets[kind] - current(fleet, now, kind, leaving=False)
         if missing > 0:
@@ -99,19 +120,44 @@ def settle(fleet: Fleet, now: float) -> None:
     fleet.events = {node_id: done for node_id, done in fleet.events.items() if find(fleet, now, node_id)}
 
 
-def _shrink(fleet: Fleet, now: float, targets: dict[Kind, int]) -> float:
-    """Let the nodes beyond the targets leave, the newest first; return when they are gone."""
+def _shrink(
+    fleet: Fleet,
+    now: float,
+    targets: dict[Kind, int],
+    busy: Mapping[str, float],
+    timeout_s: float,
+    problems: list[Problem],
+) -> float:
+    """Let the nodes beyond the targets leave, the newest first; return when this part of the resize is over."""
     spare = {kind: max(0, current(fleet, now, kind, leaving=False) - targets[kind]) for kind in KINDS}
     gone = now + allocation.removal_s(sum(spare.values()))
-    kept = []
+    kept, last = [], gone
     for cohort in reversed(fleet.cohorts):
         codes, _ = allocation.at(cohort, now)
         here = int(np.count_nonzero((codes != ABSENT) & (codes != CODE["leavingpool"])))
         going = min(here, spare[cohort.kind])
         spare[cohort.kind] -= going
-        kept.append(allocation.shrink(cohort, going, now, gone) if going else cohort)
+        left, last_of_it = _leaving(cohort, allocation.newest(cohort, going, now), now, gone, busy)
+        kept.append(left)
+        if (last := max(last, last_of_it)) > max(gone, now + timeout_s):
+            problems[:] = [unmet("AllocationTimedout", cohort.kind)]
     fleet.cohorts = tuple(reversed(kept))
-    return gone
+    return min(last, max(gone, now + timeout_s))
+
+
+def _leaving(
+    cohort: Cohort, places: list[int], now: float, gone: float, busy: Mapping[str, float]
+) -> tuple[Cohort, float]:
+    """Return a cohort whose nodes at these places leave, those that are busy when they are done; and when all have."""
+    if not places:
+        return cohort, now
+    late = {place: busy[name] for place, name in allocation.names(cohort, places).items() if name in busy}
+    cohort = allocation.remove(cohort, [place for place in places if place not in late], now, gone)
+    last = gone
+    for place, done in late.items():
+        last = max(last, alone := max(gone, done + allocation.removal_s(1)))
+        cohort = allocation.remove(cohort, [place], now, alone)
+    return cohort, last
 
 
 def _grow(
@@ -181,8 +227,23 @@ def stir(fleet: Fleet, now: float, seconds: float) -> None:
         fleet.resize = msgspec.structs.replace(fleet.resize, since=now, ends=now + seconds)
 
 
-def remove(fleet: Fleet, now: float, node_ids: Iterable[str], *, timeout_s: float, option: str) -> None:
+def remove(
+    fleet: Fleet,
+    now: float,
+    node_ids: Iterable[str],
+    *,
+    timeout_s: float,
+    option: str,
+    busy: Mapping[str, float] | None = None,
+) -> None:
     """Let single nodes leave, as a resize of its own.
+
+    Parameters
+    ----------
+    fleet, now, timeout_s, option, busy
+        As for `begin`.
+    node_ids
+        Which.
 
     Raises
     ------
@@ -197,13 +258,16 @@ def remove(fleet: Fleet, now: float, node_ids: Iterable[str], *, timeout_s: floa
         if node.state != "leavingpool":
             going.setdefault(fleet.cohorts.index(node.cohort), []).append(node.place)
     gone = now + allocation.removal_s(sum(len(places) for places in going.values()))
-    fleet.cohorts = tuple(
-        allocation.remove(cohort, going[number], now, gone) if number in going else cohort
-        for number, cohort in enumerate(fleet.cohorts)
-    )
+    left = [
+        _leaving(cohort, going.get(number, []), now, gone, busy or {}) for number, cohort in enumerate(fleet.cohorts)
+    ]
+    fleet.cohorts = tuple(cohort for cohort, _ in left)
+    last = max([gone, *(moment for _, moment in left)])
+    over = max(gone, now + timeout_s)
+    late = [unmet("AllocationTimedout", cohort.kind) for cohort, moment in left if moment > over]
     targets = {kind: current(fleet, now, kind, leaving=False) for kind in KINDS}
-    ends = max(now + PACE.empty_s, gone)
-    fleet.resize = Resize(now, ends, timeout_s, targets["dedicated"], targets["spot"], option)
+    ends = max(now + PACE.empty_s, min(last, over))
+    fleet.resize = Resize(now, ends, timeout_s, targets["dedicated"], targets["spot"], option, tuple(late))
 
 
 def note(fleet: Fleet, now: float, node_id: str, verb: str) -> None:

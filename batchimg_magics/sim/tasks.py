@@ -175,6 +175,35 @@ def _occupy(times: list[float], slots: int, until: float) -> None:
     times.sort()
 
 
+def done_by(world: World, pool: Pool, now: float) -> dict[str, float]:
+    """Return when the tasks that run now are done, by node; nodes that run none are left out."""
+    found: dict[str, float] = {}
+    for _, state in of_pool(world, pool):
+        if state.node is not None and state.ends is not None and state.state(now) == "running":
+            found[state.node] = max(found.get(state.node, 0.0), state.ends)
+    return found
+
+
+def leave(world: World, pool: Pool, now: float, option: str) -> None:
+    """End what runs on nodes that leave at once: it waits again (``requeue``), or never runs (``terminate``).
+
+    Source: nodeDeallocationOption of the REST reference.
+    """
+    running = [(item, state) for item, state in of_pool(world, pool) if state.state(now) == "running"]
+    if not running:
+        return
+    going = {node.id for node in fleet.nodes(pool.state.fleet, now) if node.state == "leavingpool"}
+    for item, state in running:
+        if state.node not in going:
+            continue
+        if option == "terminate":
+            state.ends, state.terminated = now, True
+        else:
+            state.node, state.started, state.ends = None, None, None
+            state.added, state.requeued = now, state.requeued + 1
+        put(world, item, state)
+
+
 def busy(world: World, pool: Pool, now: float) -> dict[str, Busy]:
     """Return what the nodes do and did, of those that ever ran a task."""
     found: dict[str, Busy] = {}

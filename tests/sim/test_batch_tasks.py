@@ -106,6 +106,62 @@ def test_a_task_on_a_node_that_goes_away_runs_elsewhere(azure: Azure) -> None:
     assert again["executionInfo"]["requeueCount"] == 1
 
 
+def shrink(azure: Azure, option: str, by: str = "resize", timeout: str = "PT15M") -> None:
+    busy = [node["id"] for node in azure.nodes() if node["state"] == "running"]
+    counts = {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 0} if by == "resize" else {"nodeList": busy}
+    body = {**counts, "resizeTimeout": timeout, "nodeDeallocationOption": option}
+    assert azure.batch("POST", f"/pools/p/{by}", body).status == 202
+
+
+@pytest.mark.parametrize("by", ["resize", "removenodes"])
+@pytest.mark.parametrize(
+    ("option", "tasks"),
+    [("requeue", {"active": 1}), ("terminate", {"completed": 1, "failed": 1})],
+)
+def test_tasks_end_with_their_nodes(azure: Azure, option: str, tasks: dict[str, int], by: str) -> None:
+    job(azure)
+    task(azure, "t", "sleep 600")
+    assert counts(azure) == {"running": 1}
+    for name in [node["id"] for node in azure.nodes() if node["state"] == "idle"]:
+        do(azure, "disablescheduling", name)  # else the task goes on at another node
+    shrink(azure, option, by)
+    assert counts(azure) == tasks
+    azure.clock.advance(120)
+    assert azure.pool()["allocationState"] == "steady"
+    assert "running" not in azure.states()
+
+
+@pytest.mark.parametrize("by", ["resize", "removenodes"])
+@pytest.mark.parametrize("option", ["taskcompletion", "retaineddata"])
+def test_nodes_stay_for_their_tasks(azure: Azure, option: str, by: str) -> None:
+    job(azure)
+    task(azure, "t", "sleep 600")
+    shrink(azure, option, by)
+    task(azure, "late")
+    azure.clock.advance(590)
+    assert azure.pool()["allocationState"] == "resizing"
+    assert azure.states()["leavingpool"] == 1
+    assert azure.batch("GET", "/jobs/j/tasks/t").body["state"] == "running"
+    azure.clock.advance(120)
+    assert azure.batch("GET", "/jobs/j/tasks/t").body["executionInfo"]["exitCode"] == 0
+    assert azure.pool()["allocationState"] == "steady"
+    assert "resizeErrors" not in azure.pool()
+    assert "leavingpool" not in azure.states()
+
+
+def test_a_task_that_lasts_longer_than_a_resize_may(azure: Azure) -> None:
+    job(azure)
+    task(azure, "t", "sleep 3600")
+    shrink(azure, "taskcompletion", timeout="PT5M")
+    azure.clock.advance(310)
+    assert azure.pool()["allocationState"] == "steady"
+    assert [one["code"] for one in azure.pool()["resizeErrors"]] == ["AllocationTimedout"]
+    assert azure.states() == {"leavingpool": 1}
+    azure.clock.advance(3600)
+    assert counts(azure) == {"completed": 1, "succeeded": 1}
+    assert azure.states() == {}
+
+
 def test_slots_are_shared(azure: Azure) -> None:
     azure.add("wide", 1, taskSlotsPerNode=4)
     azure.steady("wide")
