@@ -141,6 +141,9 @@ def test_a_formula_is_shown_tried_and_turned_off(session: Session) -> None:
     assert somebody(session).live("p") == (3, 0)
     with pytest.raises(SpecError, match="cannot be evaluated"):
         session.autoscale("p", evaluate=True, formula="$TargetDedicatedNodes = 1 / 0;")
+    with pytest.raises(SpecError, match="syntax error") as caught:
+        session.autoscale("p", formula="$TargetDedicatedNodes = ;")
+    assert caught.value.hint == "nothing was changed; mend the formula"
     assert not session.autoscale("p", off=True).autoscale[0]
     assert somebody(session).live("p") == (3, 0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from functools import partial
 from itertools import pairwise
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchimg_magics.core.watching import Sight, Watch
 from tests.bench.counted import Counted
 from tests.bench.worlds import opened
 from tests.bystander import Bystander
@@ -103,3 +105,21 @@ def test_small_work_is_looked_at_once(calm: tuple[Session, Link, Counted]) -> No
     session.create("p", nodes=0, **LINE)
     operations = [seen.path for seen in counted.seen if "Operations/" in seen.path]
     assert len(operations) == len(set(operations))
+
+
+def test_a_pool_at_rest_is_looked_at_less_often(calm: tuple[Session, Link, Counted]) -> None:
+    session, link, counted = calm
+    session.create("p", nodes=2, **LINE)
+    told: list[Sight] = []
+
+    async def watched(seconds: float) -> None:
+        with link.moving():
+            watch = asyncio.ensure_future(Watch(link.azure, "p", told.append).run())
+            await link.azure.sleep(seconds)
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+
+    counted.seen.clear()
+    asyncio.run_coroutine_threadsafe(watched(600), link.loop).result()
+    assert [round(b.at - a.at) for a, b in pairwise(told)] == [30, *[60] * 9]
+    assert len(counted.seen) == 2 * len(told)

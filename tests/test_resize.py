@@ -482,6 +482,7 @@ def test_on_a_real_connection_patterns_and_the_end_of_tasks_want_yes(scene: Scen
         ({"max_unusable": "150%"}, "'150%' is not a share"),
         ({"max_unusable": "few"}, "'few' is not a share"),
         ({"drain": "now"}, "--drain is 'now'"),
+        ({"spot": 2.5}, "--spot is 2.5"),
         ({"ttl": "5s"}, "a life of 5s"),
         ({"ttl": "soon"}, "'soon' is not a duration"),
         ({"repair": True, "until": "steady"}, "--repair needs to see"),

@@ -9,7 +9,7 @@ from batchimg_magics.core import expiry, money, pools, surroundings
 from batchimg_magics.core.azure import dig, document, seconds_of, wire
 from batchimg_magics.core.counts import Counts
 from batchimg_magics.core.tables import Table
-from batchimg_magics.errors import BudgetError, ConflictError, SpecError
+from batchimg_magics.errors import BudgetError, ConflictError, ServiceError, SpecError
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -97,6 +97,8 @@ async def turn_on(azure: Azure, name: str, setting: Setting) -> Table:
     ------
     ConflictError
         The pool is being resized.
+    SpecError
+        Azure does not take the formula.
     BudgetError
         What the formula may bring costs more an hour than the account may, or nobody can tell.
     """
@@ -116,7 +118,12 @@ async def turn_on(azure: Azure, name: str, setting: Setting) -> Table:
             raise SpecError("an expiry needs to know when", hint="say --ttl 8h")
         await expiry.mark(azure, seen.name, expires)
     every_s = setting.interval_s or (expiry.INTERVAL_S if expires else DEFAULT_INTERVAL_S)
-    await expiry.turn_on(azure, seen.name, setting.text(seen.target, expires), every_s)
+    try:
+        await expiry.turn_on(azure, seen.name, setting.text(seen.target, expires), every_s)
+    except ServiceError as error:
+        if not error.code.startswith("AutoScalingFormula"):
+            raise
+        raise SpecError(error.message, hint="nothing was changed; mend the formula") from error
     return await show(azure, seen.name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import operator
 import re
 from typing import TYPE_CHECKING
 
@@ -107,11 +108,15 @@ def node_count(value: int | None, option: str) -> int | None:
     Raises
     ------
     SpecError
-        It is negative, or more than any pool ever had.
+        It is no whole number, negative, or more than any pool ever had.
     """
-    if value is not None and not 0 <= value <= MAX_NODES:
+    if value is None:
+        return None
+    # Numbers off a table are whole ones too, of another type.
+    count = operator.index(value) if hasattr(value, "__index__") else -1
+    if not 0 <= count <= MAX_NODES:
         raise SpecError(f"{option} is {value}", hint=f"a pool has 0 to {MAX_NODES:,} nodes of a kind")
-    return value
+    return count
 
 
 def is_pattern(name: str) -> bool:
