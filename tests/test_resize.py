@@ -422,6 +422,10 @@ def test_a_pattern_names_several_pools(scene: Scene) -> None:
     assert shown.pool.tolist() == ["sim-a", "sim-b"]
     assert set(shown["class"]) == {"planned"}
     assert shown.message[0] == "$0.65 an hour"
+    both = scene.session.resize("sim-*", nodes=300, dry_run=True)
+    assert "over quota" not in both.message[0]
+    assert "over quota" in both.message[1], "the first of them takes more than half of what there is"
+    assert "199 dedicated would fit" in both.message[1]
     rounds = scene.session.resize("sim-*", nodes=4)
     assert rounds.dedicated_to.tolist() == [4, 4]
     assert scene.somebody.live("other") == (1, 0)

@@ -55,6 +55,13 @@ def wanted(pool: Json) -> Counts:
     return present(pool).most(targets(pool))
 
 
+def promised(pool: Json, counts: Counts) -> Json:
+    """Return a pool's document as it will read while the pool is resized to so many nodes."""
+    fixed = {"targetDedicatedNodes": counts.dedicated, "targetLowPriorityNodes": counts.spot}
+    goes = {"allocationState": "Resizing", "scaleSettings": {"fixedScale": fixed}}
+    return {**pool, "properties": {**pool["properties"], **goes}}
+
+
 def allotted(pool: Json) -> Counts:
     """Return how many nodes a pool has, or has been promised while it is resized."""
     now = present(pool)

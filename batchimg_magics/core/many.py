@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.counts import Counts
     from batchimg_magics.core.progress import Board
     from batchimg_magics.core.tables import Table
     from batchimg_magics.core.wish import Wish
@@ -53,13 +54,17 @@ async def named(azure: Azure, pattern: str) -> list[str]:
 
 
 async def preview(azure: Azure, names: Sequence[str], wish: Wish, why: str) -> Table:
-    """Return what a resize would do to pools, one row each; nothing is asked for."""
+    """Return what a resize would do to pools, one row each; nothing is asked for.
+
+    What a quota leaves to a pool is what those before it leave.
+    """
     now = azure.now()
-    made = []
+    made: list[Round] = []
+    promises: dict[str, Counts] = {}
     for number, name in enumerate(names, 1):
-        around = await surroundings.look(azure, name)
+        around = await surroundings.look(azure, name, promises)
         there = allotted(around.pool)
-        goal = wish.target(targets(around.pool))
+        goal = promises[around.pool["name"]] = wish.target(targets(around.pool))
         cost = around.rates.cost(goal.dedicated, goal.spot)
         price = "what it costs is not known" if cost is None else f"${cost:.2f} an hour"
         said = around.room.missing(goal)

@@ -222,7 +222,9 @@ async def _around(reader: Reader, spec: PoolSpec, touched: Iterable[str]) -> dic
         reader.read("Compute's VM sizes", _skus(azure, region), []),
         reader.read("Compute's usages", quotas.compute_usages(azure, account), []),
         reader.read("snapshots", _snapshots(azure), []),
-        reader.read("the gallery", reader.at(spec.gallery, _GALLERIES), None) if spec.gallery else _none(),
+        reader.read("the gallery", galleries.seen_gallery(azure, ResourceId.parse(spec.gallery)), None)
+        if spec.gallery
+        else _none(),
         _network(reader, subnet) if subnet else _nothing(),
         _permissions(reader, sorted(groups)),
     )

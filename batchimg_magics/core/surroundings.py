@@ -7,10 +7,14 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import offers, pools, pricing, quotas, versions, waiting
 from batchimg_magics.core.azure import document
+from batchimg_magics.core.counts import promised
 from batchimg_magics.errors import NotFoundError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.counts import Counts
     from batchimg_magics.core.pricing import Rates
     from batchimg_magics.core.quotas import Room
     from batchimg_magics.core.versions import Version
@@ -39,8 +43,15 @@ class Surroundings:
     room: Room
 
 
-async def look(azure: Azure, name: str) -> Surroundings:
+async def look(azure: Azure, name: str, promises: Mapping[str, Counts] | None = None) -> Surroundings:
     """Read what is around a pool, as it is now.
+
+    Parameters
+    ----------
+    azure, name
+        Which.
+    promises
+        Other pools, as Azure spells them, to what they will be resized to before this one.
 
     Raises
     ------
@@ -52,6 +63,8 @@ async def look(azure: Azure, name: str) -> Surroundings:
     account, listed = await waiting.together(
         azure.ask(azure.management.batch_account.get(scope.resource_group, scope.account)), pools.listed(azure)
     )
+    if promises:
+        listed = [promised(one, promises[one["name"]]) if one["name"] in promises else one for one in listed]
     pool = next((one for one in listed if str(one["name"]).lower() == name.lower()), None)
     if pool is None:
         raise NotFoundError(f"there is no pool {name!r}", status_code=404, code="PoolNotFound")
