@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Json
+#: A document; `azure`, which has the name for all others, stands above this.
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
