@@ -60,7 +60,7 @@ class PoolSpec(Origin, Shape, Policy):
         **instead
             What is said in place of its own word, or beside it; None: nothing.
         """
-        return create_line(self, instead)
+        return create_line(self.name, self, instead)
 
     @classmethod
     def build(cls, name: str, body: Mapping[str, Any] | str | None = None, **options: object) -> PoolSpec:

@@ -15,7 +15,7 @@ from batchimg_magics.spec.start_task import StartTask
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
 
-    from batchimg_magics.spec.pool import PoolSpec
+    from pydantic import BaseModel
 
 __all__ = ["create_line"]
 
@@ -24,24 +24,24 @@ _DURATIONS = ("timeout", "ttl")
 _PORTS: TypeAdapter[Any] = TypeAdapter(LoginPorts)
 
 
-def create_line(spec: PoolSpec, instead: Mapping[str, object]) -> str:
+def create_line(name: str, spec: BaseModel, instead: Mapping[str, object]) -> str:
     """Return the line that makes a pool, in backticks, and what has to stand in the body of its cell.
 
     Parameters
     ----------
-    spec
-        The pool.
+    name, spec
+        The pool's name, and what was asked for.
     instead
         What is said in place of the spec's own word, or beside it; None: nothing.
     """
     options, parts = _said(spec, {"name", *instead})
-    said = {"name": spec.name, **options, **instead}
-    first = {name: said.pop(name) for name in ("name", *ORIGINS) if name in said}
+    said = {"name": name, **options, **instead}
+    first = {key: said.pop(key) for key in ("name", *ORIGINS) if key in said}
     written = line("create", first | said, cell=bool(parts))
     return f"`{written}`, in a cell with {', '.join(parts)} in its body as before" if parts else f"`{written}`"
 
 
-def _said(spec: PoolSpec, without: Container[str]) -> tuple[dict[str, Any], list[str]]:
+def _said(spec: BaseModel, without: Container[str]) -> tuple[dict[str, Any], list[str]]:
     """Return what a spec says beyond its defaults: as keywords for `line`, and the fields that no option can say."""
     options: dict[str, Any] = {}
     parts: list[str] = []
