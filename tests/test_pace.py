@@ -121,5 +121,5 @@ def test_a_pool_at_rest_is_looked_at_less_often(calm: tuple[Session, Link, Count
 
     counted.seen.clear()
     asyncio.run_coroutine_threadsafe(watched(600), link.loop).result()
-    assert [round(b.at - a.at) for a, b in pairwise(told)] == [30, *[60] * 9]
+    assert [round(b.at - a.at) for a, b in pairwise(told)] == [30, 60, *[120] * 4]
     assert len(counted.seen) == 2 * len(told)
