@@ -31,8 +31,9 @@ $(READY): pyproject.toml
 demo: $(READY)
 	$(BIN)/python -m tests.demo notebooks/quickstart.ipynb
 
+# A file's tests stay in one process: many share a server or a session.
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 # Azure's command line pins what it needs, so it has an environment of its own.
 $(AZCLI)/.ready:
