@@ -57,18 +57,23 @@ def _array(column: Column, values: Sequence[Any]) -> ExtensionArray:
     import numpy as np
     import pandas as pd
 
+    made: ExtensionArray
+    if len(values) > 1 and not isinstance(values, Moments) and _is_one(values):
+        made = _array(column, values[:1]).repeat(len(values))  # pandas would look at each, at many times the time
+        return made
     if column.kind == "word":
         return _words(column, values)
     dtype = DTYPES[column.kind]
     plain: Any = _stamps(values) if isinstance(values, Moments) else list(values)
-    made: ExtensionArray
-    if isinstance(plain, list) and plain[:1] == [None] and plain.count(None) == len(plain):
-        made = pd.array([None], dtype=dtype).repeat(len(plain))  # pandas would look at each, at eight times the time
-        return made
     if column.kind == "bool" and None not in plain:
         plain = np.array(plain, bool)  # the same, at five times the time
     made = pd.array(plain, dtype=dtype)
     return made
+
+
+def _is_one(values: Sequence[Any]) -> bool:
+    """Tell whether a column is one value all the way down, as a pool's VM size and image are."""
+    return values[0] == values[-1] and values.count(values[0]) == len(values)
 
 
 def _words(column: Column, values: Sequence[Any]) -> pd.Categorical[Any]:
