@@ -87,7 +87,7 @@ def test_moving_a_control_changes_forecast_and_line_and_sends_nothing(panel: Pan
     before = panel.sizing.outlook.value
     panel.sizing.nodes.value = 50
     assert panel.sizing.outlook.value != before
-    assert "200 of 1,000 free" in panel.sizing.outlook.value
+    assert "200 wanted, 1,000 free" in panel.sizing.outlook.value
     assert panel.foot.line == "%batchimg resize genomics --nodes 50 --spot 1"
     assert session.pools().set_index("pool").loc["genomics", "dedicated_target"] == 3
 

@@ -149,11 +149,11 @@ def test_a_pool_that_cannot_be_seen_for_a_while_is_not_called_gone(panel: Panel,
 
 
 def test_what_other_pools_hold_is_read_again_after_ten_minutes(panel: Panel, session: Session) -> None:
-    assert "12 of 1,000 free" in panel.sizing.outlook.value
+    assert "12 wanted, 1,000 free" in panel.sizing.outlook.value
     other = session.create("other", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=50, canary=False)
     assert len(other)
     pass_time(session, 601)
-    assert "12 of 800 free" in panel.sizing.outlook.value
+    assert "12 wanted, 800 free" in panel.sizing.outlook.value
 
 
 def test_refresh_reads_it_at_once(panel: Panel, session: Session) -> None:
@@ -162,7 +162,7 @@ def test_refresh_reads_it_at_once(panel: Panel, session: Session) -> None:
     session.resize("other", nodes=100)
     panel.sizing.again.click()
     pass_time(session, 1)
-    assert "12 of 600 free" in panel.sizing.outlook.value
+    assert "12 wanted, 600 free" in panel.sizing.outlook.value
 
 
 def test_the_end_of_a_resize_reads_it_too(panel: Panel, session: Session) -> None:
@@ -179,7 +179,7 @@ def test_what_could_not_be_read_again_is_told_and_the_forecast_stays(panel: Pane
     panel.sizing.again.click()
     pass_time(session, 1)
     assert "could not be read again" in panel.sizing.outlook.value
-    assert "12 of 1,000 free" in panel.sizing.outlook.value
+    assert "12 wanted, 1,000 free" in panel.sizing.outlook.value
 
 
 # -- what outlasts what ------------------------------------------------------------------------------------------

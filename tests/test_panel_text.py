@@ -150,7 +150,8 @@ def test_the_forecast_says_every_line_before_anything_is_sent(panel: Panel) -> N
     panel.sizing.nodes_field.value, panel.sizing.spot_field.value = 1000, 11
     said = panel.sizing.outlook.value
     for line in (
-        "dedicated cores of the account: 4,000 of 7,900 free", "dedicated cores of the family: 4,000 of 6,000 free",
+        "dedicated cores of the account: 4,000 wanted, 7,900 free",
+        "dedicated cores of the family: 4,000 wanted, 6,000 free",
         'spot cores of the account: <span class="over">44 wanted, 40 free</span>', "4 wanted, 1 there",
         "in about 4 rounds", "about 19 min", "$210.55 an hour, disks too; $500.00 allowed", "$421.10",
     ):  # fmt: skip

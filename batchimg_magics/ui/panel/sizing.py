@@ -240,7 +240,7 @@ def _outlook(seen: Forecast, situation: Situation, now: Counts, target: Counts) 
 
 
 def _of(wanted: int, free: int) -> str:
-    said = f"{wanted:,} of {free:,} free" if wanted <= free else f"{wanted:,} wanted, {free:,} free"
+    said = f"{wanted:,} wanted, {free:,} free"
     return said if wanted <= free else f'<span class="over">{said}</span>'
 
 
