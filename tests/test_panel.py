@@ -16,6 +16,7 @@ from batchimg_magics.core.quotas import Quota, Room
 from batchimg_magics.ui.panel import Chooser, Panel
 from batchimg_magics.ui.panel.static import page, svg
 from batchimg_magics.ui.slider import Slider
+from tests.bystander import Bystander
 from tests.panels import NASTY, ask, finish, shown_panel
 from tests.shells import ipython, value
 
@@ -134,6 +135,34 @@ def test_work_that_a_cell_began_is_followed(panel: Panel, session: Session) -> N
     panel._seen(panel._sight)  # the look that is due
     finish(session)
     assert ">done<" in panel.rounds.value
+
+
+def test_ending_tasks_on_a_real_connection_takes_a_second_press(
+    panel: Panel, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = session._linked().local
+    assert local is not None
+    somebody = Bystander(local)
+    somebody.ask("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "genomics"}})
+    for number in range(4):
+        somebody.ask("POST", "/jobs/j/tasks", {"id": f"t{number}", "commandLine": "sleep 72000"})
+    monkeypatch.setattr(session._linked(), "local", None)  # as if it were the real one
+    panel.sizing.nodes.value = 1
+    panel.sizing.resize.click()
+    finish(session)
+    assert "some run tasks, which would end" in panel.progress.value
+    assert panel.anyway.layout.display == ""
+    assert panel.foot.line == "%batchimg resize genomics --nodes 1 --spot 1 --yes"
+    assert session.pools().dedicated[0] == 3
+    # Whoever moves a control asks for something else, and is asked again.
+    panel.sizing.nodes.value = 2
+    assert panel.anyway.layout.display == "none"
+    panel.sizing.nodes.value = 1
+    panel.anyway.click()
+    finish(session)
+    assert session.pools().dedicated[0] == 1
+    assert panel.anyway.layout.display == "none"
+    assert panel.foot.line == "%batchimg resize genomics --nodes 1 --spot 1"
 
 
 def test_two_panels_on_one_pool_agree(panel: Panel, session: Session) -> None:

@@ -93,10 +93,15 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self.question.vm_size = self._situation.vm_size
         self.tabs = w.Tab([self.sizing, self.question], titles=("Size", "How many do I need?"))
         self.progress = w.HTML()
+        self.anyway = w.Button(description="Resize all the same", button_style="warning", tooltip="End running tasks")
+        self.anyway.layout.display = "none"
+        self.anyway.on_click(lambda _: self._resize(yes=True))
+        self._sent: dict[str, Any] | None = None
+        self._withheld: dict[str, Any] | None = None
         self.rounds = w.HTML()
         self.map = NodeMap(on_point=self._pointed, on_looking=self._looked_at)
         self.foot = CopyLine()
-        super().__init__([self.head, self.tabs, self.progress, self.map, self.rounds, self.foot])
+        super().__init__([self.head, self.tabs, self.progress, self.anyway, self.map, self.rounds, self.foot])
         self.add_class("batchimg-panel")
         self.sizing.stand(self._situation, Counts(), first.sight.at)
         self._seen(first.sight)
@@ -192,9 +197,16 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self._watching.hurry()
         self._renew()
         try:
-            self.progress.value = f"<div role='status'>{escape(work.result().caption)}</div>"
+            done = work.result()
         except BatchImgError as error:
             self.progress.value = alert(error)
+            return
+        self.progress.value = f"<div role='status'>{escape(done.caption)}</div>"
+        # On a real connection a resize that ends running tasks is only said: whoever reads it may agree.
+        if self._sent is not None and "planned" in done.columns.get("class", ()):
+            self._withheld = self._sent
+            self._take(self._sent["nodes"], self._sent["spot"])
+        self._show_line()
 
     def _show_foreign(self) -> None:
         """Tell of a resize that nobody in this session asked for: of another kernel, or of this one before it ended."""
@@ -212,16 +224,24 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         )
 
     def _show_line(self) -> None:
-        self.foot.line = line("resize", {"name": self.name, **self.sizing.options})
+        options = self.sizing.options
+        offered = self._withheld == options
+        self.anyway.layout.display = "" if offered else "none"
+        self.foot.line = line("resize", {"name": self.name, **options, **({"yes": True} if offered else {})})
 
     # -- what is done --------------------------------------------------------------------------------------------
 
     def resize(self) -> None:
         """Send the resize that the controls say."""
+        self._resize()
+
+    def _resize(self, **agreed: bool) -> None:
         if (seen := self.sizing.refresh()) is None or seen.impossible:
             return
-        if self._begin("resize", **self.sizing.options):
+        self._sent, self._withheld = self.sizing.options, None
+        if self._begin("resize", **self._sent, **agreed):
             self.sizing.touched = False
+        self._show_line()
 
     def stop(self) -> None:
         """Stop the resize that is going on, whoever began it."""
