@@ -330,8 +330,9 @@ class Watching:
         return self._watch.pool
 
     def hurry(self) -> None:
-        """Look at once."""
-        self._loop.call_soon_threadsafe(self._watch.hurry)
+        """Look at once; a connection that was closed has nothing to look at any more."""
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._watch.hurry)
 
     def hide(self, hidden: bool) -> None:  # noqa: FBT001 - one word says it
         """Look less often while nobody looks on, and at once when somebody does again."""

@@ -13,13 +13,16 @@ from tests.rule_worlds import (
     ACCOUNT,
     GALLERY,
     IMAGES,
+    NETWORK,
     OTHER_SUBSCRIPTION,
     SIZE,
+    SUBNET,
     Lab,
     account,
     definition,
     gallery,
     managed_image,
+    network,
     pool,
     snapshot,
     version,
@@ -170,3 +173,21 @@ def test_permissions_are_read_wherever_something_is_worked_with(lab: Callable[..
     table = lab(of, away).check(away["id"])
     assert f"subscription {OTHER_SUBSCRIPTION}" in found(table, "permissions")
     assert len(table.attrs["role"]["AssignableScopes"]) == 2
+
+
+def test_the_groups_of_a_vm_s_subnet_and_of_a_pool_s_image_are_read_too(session: Session, tmp_path: Path) -> None:
+    away = "/resourceGroups/central/"
+    subnet, home = SUBNET.replace("/resourceGroups/research/", away), GALLERY.replace("/resourceGroups/research/", away)
+    lab = Lab(more=[network(subnet_id=subnet), definition(group=home), version(group=home)])
+    lab.more.append(pool(image=f"{home}/images/tools/versions/1.0.0"))
+    card = {"id": f"{NETWORK}/networkInterfaces/lab-nic", "name": "lab-nic", "location": "eastus"}
+    inside = {"name": "one", "properties": {"subnet": {"id": subnet}, "privateIPAddress": "10.1.0.4"}}
+    lab.more.append(
+        {**card, "type": "Microsoft.Network/networkInterfaces", "properties": {"ipConfigurations": [inside]}}
+    )
+    lab.vm["properties"]["instanceView"] = {"statuses": [{"code": "PowerState/running"}]}
+    lab.vm["properties"]["networkProfile"] = {"networkInterfaces": [{"id": card["id"]}]}
+    lab.open(session, tmp_path)
+    every = "you may do all of it in resource group research, resource group central"
+    assert found(session.check("lab-vm"), "permissions") == every
+    assert found(session.check("old-pool"), "permissions") == every

@@ -141,6 +141,14 @@ def test_an_image_that_is_there_is_put_to_the_service(away: Session, retired: Ou
     assert inventory(retired.path) == before
 
 
+def test_no_pool_is_given_up_for_one_that_azure_refuses(away: Session, retired: Outside) -> None:
+    line: dict[str, Any] = {"from_image": retired.ask("GET", "images/mine")["id"], "nodes": 1, **SIZE}
+    connected(away, retired).create("genomics", **line)
+    with pytest.raises(SpecError, match="the pool that is there would be deleted for nothing"):
+        away.create("genomics", direct=True, replace=True, yes=True, **line)
+    assert away.nodes("genomics").state.tolist() == ["idle"]
+
+
 # -- a service that refuses before ---------------------------------------------------------------------------------
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchimg_magics.core import recent
 from batchimg_magics.core.watching import Sight, Watch
 from tests.bench.counted import Counted
 from tests.bench.worlds import opened
@@ -123,3 +124,26 @@ def test_a_pool_at_rest_is_looked_at_less_often(calm: tuple[Session, Link, Count
     asyncio.run_coroutine_threadsafe(watched(600), link.loop).result()
     assert [round(b.at - a.at) for a, b in pairwise(told)] == [30, 60, *[120] * 4]
     assert len(counted.seen) == 2 * len(told)
+
+
+class _Still:
+    """A service whose time stands still."""
+
+    def now(self) -> float:
+        return 0.0
+
+
+def test_a_write_is_noticed_however_its_path_is_quoted() -> None:
+    """SDKs quote the parentheses that a resource group's name may have."""
+    group, answers = "/subscriptions/s/resourceGroups/lab(a)/providers/Microsoft.Compute/snapshots", iter((1, 2, 3))
+
+    async def read() -> int:
+        return next(answers)
+
+    async def run() -> list[int]:
+        with recent.shared():
+            seen = [await recent.once(_Still(), group, read), await recent.once(_Still(), group, read)]
+            recent.wrote("https://management.azure.com" + group.replace("(", "%28").replace(")", "%29") + "/one?x=y")
+            return [*seen, await recent.once(_Still(), group, read)]
+
+    assert asyncio.run(run()) == [1, 1, 2]

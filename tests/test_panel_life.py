@@ -215,7 +215,9 @@ def test_a_panel_acts_on_no_other_connection_than_its_own(panel: Panel, session:
     assert "a connection that was closed" in panel.progress.value
     ask(panel)
     assert "a connection that was closed" in panel.question.answer.value
-    Page(panel, "late")
+    late = Page(panel, "late")
+    late.say("hidden")
+    late.say("seen")
     assert session.going_on("genomics") is None
     assert session.nodes("genomics", counts=True)["dedicated"].sum() == 1
 

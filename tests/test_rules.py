@@ -644,3 +644,14 @@ def test_compute_s_quotas_bind_a_resize_in_the_account_s_own_subscription(sessio
         session.resize("old-pool", nodes=100)
     found = session.size(tasks=1000, minutes=60, deadline="2h", vm_size=SIZE, kind="dedicated", slots=1)
     assert found.cores_free.tolist() == [342]
+
+
+def test_what_other_pools_were_promised_counts_in_the_account_s_own_subscription(
+    session: Session, tmp_path: Path
+) -> None:
+    lab, names = Lab(), ("sim-a", "sim-b")
+    both(USER, TOOLS, there(*(pool(name, metadata=[{"name": "batchimg-pool", "value": name}]) for name in names)))(lab)
+    lab.open(session, tmp_path)
+    shown = session.resize("sim-*", nodes=60, dry_run=True).set_index("pool").message
+    assert "over quota" not in shown["sim-a"]
+    assert "130 missing" in shown["sim-b"]

@@ -194,18 +194,19 @@ class Expiry:
                 await self.restore(counts.least(now.target))
 
 
-async def enforce(azure: Azure, seen: State) -> str:
+async def enforce(azure: Azure, seen: State, there: Counts) -> str:
     """Let Azure see to the expiry of a pool that is steady again, where nothing does; return in words how it stands.
 
     A resize that was broken off leaves a pool without the formula. One that is going on in this session sets it itself.
+    The formula keeps the nodes that are there: after a stop the pool's target is what nobody wants any more.
     """
-    expires = of(seen)
-    if expires is None or seen.autoscale or not seen.target.total or seen.name.lower() in azure.budget.planned:
+    expires, kept = of(seen), there.least(seen.target)
+    if expires is None or seen.autoscale or not kept.total or seen.name.lower() in azure.budget.planned:
         return ""
     if expires.timestamp() <= azure.now():
         return f"it expired at {written(expires)}: `%batchimg reap` deletes it"
     try:
-        await turn_on(azure, seen.name, formula(expires, seen.target), INTERVAL_S)
+        await turn_on(azure, seen.name, formula(expires, kept), INTERVAL_S)
     except ConflictError:
         return f"nothing takes its nodes away at {written(expires)}: somebody else is at it; wait for it again"
     return f"Azure takes its nodes away at {written(expires)} again"

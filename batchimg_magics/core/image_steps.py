@@ -108,7 +108,8 @@ def _version_step(imaging: Imaging, parts: Parts, after: tuple[str, ...]) -> Ste
             found, new = await replication.usable(azure, ResourceId.parse(known["id"]), region), False
         else:
             body = galleries.version_body(imaging.road.source, parts, imaging.regions, imaging.tags)
-            first = done[DEFINITION].action == "made"
+            # A throwaway copy takes minutes, in which somebody else may have made a version.
+            first = done[DEFINITION].action == "made" and not imaging.way.temporary
             found, new = await galleries.make_version(azure, imaging.definition, body, region, first=first)
         version, changed = ResourceId.parse(found["id"]), ""
         if len(imaging.regions) == 1 or not replication.is_in(found, region):

@@ -210,6 +210,11 @@ def standing_of(
     spot = sum(cores for (_, dedicated), cores in mine.items() if not dedicated)
     back = {family: cores for (family, dedicated), cores in mine.items() if dedicated}
     back |= {"cores": sum(back.values()), "lowprioritycores": spot}
+    # What other pools are promised, and do not have yet, Compute does not count yet.
+    came = _cores(others, known, present)
+    for (family, dedicated), cores in _cores(others, known, allotted).items():
+        for name in (family, "cores") if dedicated else ("lowprioritycores",):
+            back[name] = back.get(name, 0) - max(0, cores - came[family, dedicated])
     found = {
         name: (int(one["limit"]), max(0, int(one["currentValue"]) - back.get(name, 0)))
         for one in usages

@@ -101,8 +101,8 @@ async def wait_table(
         seen = await pools.state(azure, pool)
     else:
         counted = await census(azure, pool)
-    expires = await expiry.enforce(azure, seen)
     there = live(counted)
+    expires = await expiry.enforce(azure, seen, there)
     row = {
         "pool": seen.name,
         "allocation": seen.allocation,

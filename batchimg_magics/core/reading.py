@@ -115,7 +115,7 @@ async def of_creation(
     road, problem = await _road(azure, spec, yes=yes)
     vm = road.vm if isinstance(road, OfVm) else await vms.find(azure, spec.from_vm) if spec.from_vm else None
     source = road.source if road else await vms.source(azure, vm or {})
-    touched = [source.id, *(disk.id for disk in source.disks)]
+    touched = [source.id, *(disk.id for disk in source.disks), str(getattr(road, "subnet", ""))]
     around, parts, image, pool = await waiting.together(
         _around(reader, spec, touched),
         _parts(reader, spec, source),
@@ -155,7 +155,7 @@ async def of_pool(azure: Azure, pool: Json, spec: PoolSpec) -> Facts:
     reader = Reader(azure)
     image_id = pools.image_of(pool)
     image = _image(reader, image_id) if image_id else _nothing()
-    around, found = await waiting.together(_around(reader, spec, []), image)
+    around, found = await waiting.together(_around(reader, spec, [image_id or ""]), image)
     return await _priced(azure, _facts(reader, "pool", spec, around | found | {"pool": pool}))
 
 

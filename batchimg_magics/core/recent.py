@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from batchimg_magics.errors import AuthenticationError
 
@@ -139,5 +139,6 @@ async def _taken(azure: Timed, key: str, matters: str, read: Callable[[], Awaita
 
 
 def _key(path: str) -> str:
-    # A path's end is marked, so that /disks/a is not taken for the beginning of /disks/ab.
-    return f"{path.lower().rstrip('/')}/"
+    # SDKs quote what a name may have, as a group's parentheses. A path's end is marked, so that /disks/a is not taken
+    # for the beginning of /disks/ab.
+    return f"{unquote(path).lower().rstrip('/')}/"

@@ -113,6 +113,8 @@ class Controller:
             A formula sets the pool's targets, or the pool is being deleted.
         """
         step = f"{self.verb} {self.pool}"
+        # From here on a wait beside this leaves the expiry to it.
+        self.azure.budget.planned[self.pool.lower()] = Counts()
         self.board.begin(step, expected_s=pools.EXPECTED_S["steady"])
         try:
             try:
@@ -268,8 +270,12 @@ class Controller:
         if self.azure.now() - self._seen_at >= 1:
             seen = await pools.state(self.azure, self.pool)
             pools.refuse_deleting(seen)
-            theirs = seen.autoscale and not self.state.autoscale and not expiry.is_ours(seen.formula)
             self.census = await readiness.recount(self.azure, self.pool, self.census)
+            if expiry.is_ours(seen.formula) and not self.state.autoscale:
+                # A wait in another process let Azure see to the expiry between two rounds: that is lifted again.
+                self.state = await pools.steady(self.azure, self.pool)
+                return
+            theirs = seen.autoscale and not self.state.autoscale
             if seen.target != self.state.target or seen.allocation != "steady" or theirs:
                 raise refusals.failed(self, asking.foreign(seen))
             self.state = seen

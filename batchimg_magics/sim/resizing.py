@@ -131,7 +131,7 @@ def _shrink(
     """Let the nodes beyond the targets leave, the newest first; return when this part of the resize is over."""
     spare = {kind: max(0, current(fleet, now, kind, leaving=False) - targets[kind]) for kind in KINDS}
     gone = now + allocation.removal_s(sum(spare.values()))
-    kept, last = [], gone
+    kept, last, ends, late = [], gone, max(gone, now + timeout_s), set[Kind]()
     for cohort in reversed(fleet.cohorts):
         codes, _ = allocation.at(cohort, now)
         here = int(np.count_nonzero((codes != ABSENT) & (codes != CODE["leavingpool"])))
@@ -139,10 +139,11 @@ def _shrink(
         spare[cohort.kind] -= going
         left, last_of_it = _leaving(cohort, allocation.newest(cohort, going, now), now, gone, busy)
         kept.append(left)
-        if (last := max(last, last_of_it)) > max(gone, now + timeout_s):
-            problems[:] = [unmet("AllocationTimedout", cohort.kind)]
+        last = max(last, last_of_it)
+        late |= {cohort.kind} if last_of_it > ends else set()
+    problems += [unmet("AllocationTimedout", kind) for kind in KINDS if kind in late]
     fleet.cohorts = tuple(reversed(kept))
-    return min(last, max(gone, now + timeout_s))
+    return min(last, ends)
 
 
 def _leaving(

@@ -14,7 +14,7 @@ class Views:
     """The views of one widget.
 
     A page that died could not say that its views are gone. So whoever comes new is counted alone at first, and a roll
-    call brings back the others that are still there: at no moment is a view that is there taken for the last one gone.
+    call brings back the others that are still there, a moment later.
     """
 
     def __init__(self) -> None:

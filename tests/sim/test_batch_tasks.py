@@ -162,6 +162,16 @@ def test_a_task_that_lasts_longer_than_a_resize_may(azure: Azure) -> None:
     assert azure.states() == {}
 
 
+def test_a_timeout_names_the_kind_whose_nodes_are_late(azure: Azure) -> None:
+    job(azure)
+    task(azure, "t", "sleep 3600")
+    (late,) = [one for one in azure.nodes() if one["state"] == "running"]
+    shrink(azure, "taskcompletion", timeout="PT5M")
+    azure.clock.advance(310)
+    kind = "dedicated" if late["isDedicated"] else "low priority"
+    assert [one["message"].split(" nodes")[0] for one in azure.pool()["resizeErrors"]] == [f"Desired number of {kind}"]
+
+
 def test_slots_are_shared(azure: Azure) -> None:
     azure.add("wide", 1, taskSlotsPerNode=4)
     azure.steady("wide")

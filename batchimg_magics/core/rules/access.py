@@ -159,7 +159,8 @@ def permissions(facts: Facts) -> Found:
     found: list[Verdict] = []
     work, home = needed(facts), facts.scope.account_id.group.lower()
     for group, actions in work.items():
-        if why := facts.unread.get(permissions_in(group)):
+        why = facts.unread.get(permissions_in(group)) or ("" if group in facts.permissions else "nobody asked")
+        if why:
             found.append(unknown(f"could not read permissions in {_words(facts, group)} ({why})", _HOW))
         elif missing := [action for action in actions if not allowed(facts.permissions.get(group, []), action)]:
             found.append(broken(f"in {_words(facts, group)} you may not: {', '.join(missing)}", _HOW))

@@ -34,7 +34,8 @@ def direct_retired(facts: Facts) -> Found:
         named = spec if facts.sized else spec.model_copy(update={"vm_size": "SIZE"})
         fix = direct.gallery_line(named, str(managed["id"]))
     said = f"pools straight from a managed image were {direct.RETIRED}"
-    if facts.kind == "image":
+    if facts.kind == "image" and facts.verdict is None:
         # Nothing is made for it first: where a service still takes it, this is how one finds out.
         return doubtful(f"{said}: the service is asked all the same, and refuses where it takes none", _WAY + fix)
-    return broken(f"{said}, and the image would be made for nothing", _WAY + fix)
+    lost = "the image would be made" if facts.verdict is None else "the pool that is there would be deleted"
+    return broken(f"{said}, and {lost} for nothing", _WAY + fix)

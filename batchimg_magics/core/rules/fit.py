@@ -47,7 +47,7 @@ def task_slots(facts: Facts) -> Found:
     slots = facts.spec.task_slots
     if facts.size is None or slots == 1:
         return None
-    most = SLOTS_PER_CORE * (offers.vcpus(facts.size) or MOST_SLOTS)
+    most = min(MOST_SLOTS, SLOTS_PER_CORE * offers.vcpus(facts.size) or MOST_SLOTS)
     if slots <= most:
         return kept(f"{slots} of at most {most}")
     return broken(f"{slots} task slots on a node of size {facts.size['name']}", f"at most {most}: correct --task-slots")

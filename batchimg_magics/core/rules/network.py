@@ -81,12 +81,15 @@ def subnet_reach(facts: Facts) -> Found:
     goal = f"BatchNodeManagement.{facts.region}"
     denying = _first_match(facts.security_group, goal)
     if denying is not None and str(dig(denying, "properties", "access")).lower() == "deny":
-        group = str(dig(facts.security_group, "name"))
+        group, place = str(dig(facts.security_group, "name")), _before(facts.security_group, denying)
+        allow = (
+            f"`az network nsg rule create {fixes.inside(str(dig(facts.security_group, 'id')))} --nsg-name {group} "
+            f"--name batch-out --direction Outbound --priority {place} --access Allow "
+            f"--protocol Tcp --destination-address-prefixes {goal} --destination-port-ranges 443`"
+        )
         return doubtful(
             f"rule {denying.get('name')} of network security group {group} denies the way out to {goal}, port 443",
-            f"`az network nsg rule create {fixes.inside(str(dig(facts.security_group, 'id')))} --nsg-name {group} "
-            f"--name batch-out --direction Outbound --priority {_before(facts.security_group, denying)} --access Allow "
-            f"--protocol Tcp --destination-address-prefixes {goal} --destination-port-ranges 443`",
+            allow if place else f"give {denying.get('name')} a later priority, and put a rule that allows it before it",
         )
     if facts.spec.no_public_address and not dig(found, "properties", "natGateway"):
         return doubtful(
@@ -103,15 +106,15 @@ def _list_of(subnet: str) -> str:
     return f"`az network vnet subnet list {fixes.inside(subnet)} --vnet-name {network}` shows what there is"
 
 
-def _before(group: Json | None, rule: Json) -> int:
-    """Return a priority that no outbound rule has, and that comes before a rule's."""
+def _before(group: Json | None, rule: Json) -> int | None:
+    """Return a priority that no outbound rule has, and that comes before a rule's; None where there is none left."""
     taken = {
         int(dig(one, "properties", "priority") or 0)
         for one in dig(group, "properties", "securityRules") or []
         if str(dig(one, "properties", "direction")).lower() == "outbound"
     }
     last = min(int(dig(rule, "properties", "priority")), LAST_PRIORITY + 1)
-    return next((one for one in range(last - 1, FIRST_PRIORITY - 1, -1) if one not in taken), FIRST_PRIORITY)
+    return next((one for one in range(last - 1, FIRST_PRIORITY - 1, -1) if one not in taken), None)
 
 
 def _first_match(group: Json | None, goal: str) -> Json | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from concurrent.futures import CancelledError
 from contextvars import copy_context
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -64,6 +65,8 @@ class Chooser(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self.below.children = [Panel(self._session, name)]
         except BatchImgError as error:
             self.below.children = [w.HTML(alert(error))]
+        except CancelledError:  # the session was closed meanwhile
+            self.below.children = []
         finally:
             self.choose.disabled = False
 

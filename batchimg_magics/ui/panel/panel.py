@@ -332,6 +332,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     def _begin_watching(self) -> None:
         if self.session.connection is not self._connection:
+            self._stop_watching()
             return
         if self._watching is None:
             self._watching = self.session.watch(self.name, self._seen)
