@@ -426,6 +426,10 @@ def test_a_pattern_names_several_pools(scene: Scene) -> None:
     assert "over quota" not in both.message[0]
     assert "over quota" in both.message[1], "the first of them takes more than half of what there is"
     assert "199 dedicated would fit" in both.message[1]
+    asked = len(scene.line.resizes())
+    with pytest.raises(ResizeError, match="together these pools cannot have so many nodes: sim-b: dedicated cores"):
+        scene.session.resize("sim-*", nodes=300)
+    assert len(scene.line.resizes()) == asked
     rounds = scene.session.resize("sim-*", nodes=4)
     assert rounds.dedicated_to.tolist() == [4, 4]
     assert scene.somebody.live("other") == (1, 0)

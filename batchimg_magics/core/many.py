@@ -16,11 +16,12 @@ from batchimg_magics.errors import BatchImgError, NotFoundError, ResizeError
 from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from batchimg_magics.core.azure import Azure
     from batchimg_magics.core.counts import Counts
     from batchimg_magics.core.progress import Board
+    from batchimg_magics.core.surroundings import Surroundings
     from batchimg_magics.core.tables import Table
     from batchimg_magics.core.wish import Wish
 
@@ -53,23 +54,28 @@ async def named(azure: Azure, pattern: str) -> list[str]:
     return found
 
 
-async def preview(azure: Azure, names: Sequence[str], wish: Wish, why: str) -> Table:
-    """Return what a resize would do to pools, one row each; nothing is asked for.
+async def _asks(azure: Azure, names: Sequence[str], wish: Wish) -> AsyncIterator[tuple[Surroundings, Counts, str]]:
+    """Yield what is around each pool, how many nodes it is to have, and what of that the quotas do not allow.
 
     What a quota leaves to a pool is what those before it leave.
     """
+    promises: dict[str, Counts] = {}
+    for name in names:
+        around = await surroundings.look(azure, name, promises)
+        goal = promises[around.pool["name"]] = wish.target(targets(around.pool))
+        yield around, goal, "" if allotted(around.pool).covers(goal) else around.room.missing(goal)
+
+
+async def preview(azure: Azure, names: Sequence[str], wish: Wish, why: str) -> Table:
+    """Return what a resize would do to pools, one row each; nothing is asked for."""
     now = azure.now()
     made: list[Round] = []
-    promises: dict[str, Counts] = {}
-    for number, name in enumerate(names, 1):
-        around = await surroundings.look(azure, name, promises)
+    async for around, goal, said in _asks(azure, names, wish):
         there = allotted(around.pool)
-        goal = promises[around.pool["name"]] = wish.target(targets(around.pool))
         cost = around.rates.cost(goal.dedicated, goal.spot)
         price = "what it costs is not known" if cost is None else f"${cost:.2f} an hour"
-        said = around.room.missing(goal)
         verdict = Verdict("planned", None, f"{price}; over quota: {said}" if said else price)
-        made.append(Round(name, number, now, now, there, there, goal, verdict, "would resize"))
+        made.append(Round(names[len(made)], len(made) + 1, now, now, there, there, goal, verdict, "would resize"))
     return rounds.table("resize", made, f"would resize {len(made)} pools{why}", "nothing was changed")
 
 
@@ -90,8 +96,16 @@ async def resize(azure: Azure, names: Sequence[str], wish: Wish, board: Board) -
     BudgetError
         All of them together would cost more an hour than the account may. Nothing was asked for.
     ResizeError
-        Some did not get there; the table has the rounds of all.
+        The quotas do not allow all of it, and nothing was asked for; or some did not get there, and the table has the
+        rounds of all.
     """
+    if not wish.policy.take_what_fits:
+        over = [f"{one.pool['name']}: {said}" async for one, _, said in _asks(azure, names, wish) if said]
+        if over:
+            raise ResizeError(
+                f"together these pools cannot have so many nodes: {'; '.join(over)}",
+                hint="ask for more quota or for fewer nodes, or add --take-what-fits; nothing was asked for",
+            )
     if azure.budget.usd_per_hour is not None:
         around = await surroundings.look(azure, names[0])
         goals = {str(pool["name"]): wish.target(targets(pool)) for pool in (around.pool, *around.others)}
