@@ -296,7 +296,7 @@ def test_missing_actions_are_named_and_what_is_barred_is_said(session: Session, 
     found = row(table, "permissions")
     assert (found["ok"], found["severity"]) == (False, "error")
     assert found["found"] == "in resource group research you may not: Microsoft.Compute/snapshots/write"
-    assert "check NAME --role" in found["fix"]
+    assert "`%batchimg check prep-vm --role`" in found["fix"]
     barred = table[table.rule == "vm-size-restrictions"]
     assert barred.ok.isna().all()
     assert barred.found.iloc[0] == "cannot be checked: could not read Compute's VM sizes (403 AuthorizationFailed)"

@@ -157,16 +157,16 @@ def _named(action: str, patterns: Iterable[str]) -> bool:
 def permissions(facts: Facts) -> Found:
     """The caller may do everything that the work takes."""
     found: list[Verdict] = []
-    work, home = needed(facts), facts.scope.account_id.group.lower()
+    work, home, how = needed(facts), facts.scope.account_id.group.lower(), _how(facts)
     for group, actions in work.items():
         why = facts.unread.get(permissions_in(group)) or ("" if group in facts.permissions else "nobody asked")
         if why:
-            found.append(unknown(f"could not read permissions in {_words(facts, group)} ({why})", _HOW))
+            found.append(unknown(f"could not read permissions in {_words(facts, group)} ({why})", how))
         elif missing := [action for action in actions if not allowed(facts.permissions.get(group, []), action)]:
-            found.append(broken(f"in {_words(facts, group)} you may not: {', '.join(missing)}", _HOW))
+            found.append(broken(f"in {_words(facts, group)} you may not: {', '.join(missing)}", how))
     away = [action for action in _AWAY if not allowed(facts.permissions.get(home, []), action)]
     if not found and away:
-        return doubtful(f"what is made in {_words(facts, home)} you may not delete: {', '.join(away)}", _HOW)
+        return doubtful(f"what is made in {_words(facts, home)} you may not delete: {', '.join(away)}", how)
     return found or kept(f"you may do all of it in {', '.join(_words(facts, group) for group in work)}")
 
 
@@ -177,7 +177,11 @@ def _words(facts: Facts, group: str) -> str:
     return f"resource group {name}" if home else f"resource group {name} of subscription {subscription}"
 
 
-_HOW = (
-    "ask for a role that allows it: `%batchimg check NAME --role` prints the smallest, for `az role definition create "
-    "--role-definition FILE` and `az role assignment create --assignee YOU --role '" + ROLE + "' --scope GROUP`"
-)
+def _how(facts: Facts) -> str:
+    """Return how one gets the role: the line that prints it, with what was checked where that has a name."""
+    pool = facts.pool if facts.kind == "pool" else None
+    named = next((str(one["name"]) for one in (facts.vm, pool) if one), facts.image_id or "VM")
+    return (
+        f"ask for a role that allows it: `%batchimg check {named} --role` prints the smallest, for `az role definition "
+        f"create --role-definition FILE` and `az role assignment create --assignee YOU --role '{ROLE}' --scope GROUP`"
+    )
