@@ -206,6 +206,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         if self._sent is not None and "planned" in done.columns.get("class", ()):
             self._withheld = self._sent
             self._take(self._sent["nodes"], self._sent["spot"])
+            self.sizing.touched = True  # a look at the pool leaves it there
         self._show_line()
 
     def _show_foreign(self) -> None:

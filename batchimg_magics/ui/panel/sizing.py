@@ -61,25 +61,8 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         repair: Callable[[], None],
         refresh: Callable[[], None],
     ) -> None:
-        self.nodes, self.nodes_field, first = _count("Dedicated nodes")
-        self.spot, self.spot_field, second = _count("Spot nodes")
-        self.size = w.HTML()
-        self.timeout = w.BoundedIntText(20, min=0, max=10_080, description="Resize timeout", style=_WIDE)
-        self.timeout.layout.width = "18em"
-        self.timeout_why = w.HTML()
-        self.own_timeout = False
-        self.repair_bad = w.Checkbox(value=False, description="Repair bad nodes", indent=False)
-        self.canary = w.Checkbox(value=False, description="One node first (canary)", indent=False)
-        self.drain = w.Dropdown(options=DRAINS, description="Node deallocation", style=_WIDE)
-        self.drain.tooltip = "Node deallocation option: what becomes of the tasks on nodes that a resize takes away"
-        self.drain.layout = w.Layout(width="36em", max_width="100%")
-        self.outlook = w.HTML()
-        self.resize = w.Button(description="Resize", button_style="primary", tooltip="Send the resize")
-        self.stop = w.Button(
-            description="Stop", tooltip="Stop the resize; the nodes that are there stay", disabled=True
-        )
-        self.repair = w.Button(description="Repair", tooltip="Reboot or replace bad nodes", disabled=True)
-        self.again = w.Button(description="Refresh", tooltip="Look again: nodes, quotas, prices")
+        self._make_controls()
+        self._make_buttons(resize=resize, stop=stop, repair=repair, refresh=refresh)
         self.why = w.HTML()
         self.obstacle = ""
         self._read_at, self._not_renewed = 0.0, ""
@@ -91,8 +74,8 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         row = w.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 12px")
         super().__init__(
             [
-                first,
-                second,
+                self._dedicated_row,
+                self._spot_row,
                 self.size,
                 w.HBox([self.timeout, self.timeout_why], layout=row),
                 w.HBox([self.drain], layout=row),
@@ -101,12 +84,35 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
                 w.HBox([self.resize, self.stop, self.repair, self.again, self.why], layout=row),
             ]
         )
+
+    def _make_controls(self) -> None:
+        self.nodes, self.nodes_field, self._dedicated_row = _count("Dedicated nodes")
+        self.spot, self.spot_field, self._spot_row = _count("Spot nodes")
+        self.size = w.HTML()
+        self.timeout = w.BoundedIntText(20, min=0, max=10_080, description="Resize timeout", style=_WIDE)
+        self.timeout.layout.width = "18em"
+        self.timeout_why = w.HTML()
+        self.own_timeout = False
+        self.repair_bad = w.Checkbox(value=False, description="Repair bad nodes", indent=False)
+        self.canary = w.Checkbox(value=False, description="One node first (canary)", indent=False)
+        self.drain = w.Dropdown(options=DRAINS, description="Node deallocation", style=_WIDE)
+        self.drain.tooltip = "Node deallocation option: what becomes of the tasks on nodes that a resize takes away"
+        self.drain.layout = w.Layout(width="36em", max_width="100%")
+        self.outlook = w.HTML()
         for control in (self.nodes, self.spot, self.repair_bad, self.canary, self.drain):
             control.observe(self._moved, "value")
         self.timeout.observe(self._timed, "value")
-        presses = ((self.resize, resize), (self.stop, stop), (self.repair, repair), (self.again, refresh))
-        for button, press in presses:
-            button.on_click(lambda _, press=press: press())
+
+    def _make_buttons(self, **presses: Callable[[], None]) -> None:
+        self.resize = w.Button(description="Resize", button_style="primary", tooltip="Send the resize")
+        self.stop = w.Button(
+            description="Stop", tooltip="Stop the resize; the nodes that are there stay", disabled=True
+        )
+        self.repair = w.Button(description="Repair", tooltip="Reboot or replace bad nodes", disabled=True)
+        self.again = w.Button(description="Refresh", tooltip="Look again: nodes, quotas, prices")
+        buttons = {"resize": self.resize, "stop": self.stop, "repair": self.repair, "refresh": self.again}
+        for name, button in buttons.items():
+            button.on_click(lambda _, press=presses[name]: press())
 
     @property
     def target(self) -> Counts:
