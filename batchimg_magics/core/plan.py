@@ -168,7 +168,13 @@ def _agent(facts: Facts, road: Road) -> str:
 
 def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
     """Return the steps from a source to a pool of nodes."""
-    spec = found.spec
+    replaced = [_replacement(azure, found)] if found.fate == "replaced" else []
+    pool = _pool_step(azure, found, after=(found.imaging.step, *(step.name for step in replaced)))
+    return [*image_steps.steps(found.imaging), *replaced, pool, _nodes_step(azure, found, board)]
+
+
+def _pool_step(azure: Azure, found: Creation, after: tuple[str, ...]) -> Step:
+    spec, what = found.spec, f"{found.size}, {found.agent}"
 
     async def make_pool(done: Mapping[str, Outcome]) -> Outcome:
         wanted = found.body(found.imaging.image(done))
@@ -177,50 +183,45 @@ def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
         action, changed = await pool_changes.see_to(azure, spec.name, wanted, new=new, through=spec.through, put=put)
         return Outcome(action, detail=changed or what)
 
+    async def pool_there() -> bool:
+        return found.fate == "found"
+
+    return Step(
+        "pool",
+        azure.scope.pool_id(spec.name),
+        make_pool,
+        after,
+        pools.EXPECTED_S["pool"],
+        found.verdict.why if found.verdict and found.fate == "changed" else what,
+        "would change" if found.fate == "changed" else "would make",
+        pool_there,
+    )
+
+
+def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
+    spec, count = found.spec, Counts(found.spec.nodes, found.spec.spot)
+
     async def make_nodes(_: Mapping[str, Outcome]) -> Outcome:
         wish = Wish(spec.nodes, spec.spot, spec, grow_only=True)
         rounds = await resize.Controller(azure, spec.name, wish, board).run()
-        count = len(rounds.columns["round"])
-        return Outcome("changed" if count else "found", spec.until, str(rounds.attrs["nodes"]))
-
-    async def pool_there() -> bool:
-        return found.fate == "found"
+        changed = len(rounds.columns["round"]) > 0
+        return Outcome("changed" if changed else "found", spec.until, str(rounds.attrs["nodes"]))
 
     async def nodes_there() -> bool:
         if found.pool is None or found.fate == "replaced":
             return False
-        now = (await pools.state(azure, spec.name)).target
-        return now.dedicated >= spec.nodes and now.spot >= spec.spot
+        return (await pools.state(azure, spec.name)).target.covers(count)
 
-    pool = azure.scope.pool_id(spec.name)
-    seconds = pools.EXPECTED_S
-    what = f"{found.size}, {found.agent}"
-    count = Counts(spec.nodes, spec.spot)
-    replaced = [_replacement(azure, found)] if found.fate == "replaced" else []
-    return [
-        *image_steps.steps(found.imaging),
-        *replaced,
-        Step(
-            "pool",
-            pool,
-            make_pool,
-            (found.imaging.step, *(step.name for step in replaced)),
-            seconds["pool"],
-            found.verdict.why if found.verdict and found.fate == "changed" else what,
-            "would change" if found.fate == "changed" else "would make",
-            pool_there,
-        ),
-        Step(
-            "nodes",
-            pool,
-            make_nodes,
-            ("pool",),
-            seconds["ready"],
-            f"{count}, until {spec.until}",
-            would="would change",
-            there=nodes_there,
-        ),
-    ]
+    return Step(
+        "nodes",
+        azure.scope.pool_id(spec.name),
+        make_nodes,
+        ("pool",),
+        pools.EXPECTED_S["ready"],
+        f"{count}, until {spec.until}",
+        would="would change",
+        there=nodes_there,
+    )
 
 
 def _replacement(azure: Azure, found: Creation) -> Step:
