@@ -35,6 +35,8 @@ CASES: dict[str, tuple[Callable[[Session], object], type[BatchImgError], str, st
     "negative": (create(nodes=-1), SpecError, "nodes is -1", "--nodes"),
     "absurd": (create(nodes=10**9), SpecError, "nodes is 1000000000", "--nodes"),
     "timeout": (create(timeout="4m"), SpecError, "timeout of 4m", "at least 5 minutes"),
+    "size by its short name": (create(vm_size="D4s_v5"), SpecError, "does not offer", "did you mean Standard_D4s_v5?"),
+    "duration without unit": (create(timeout="900"), SpecError, "'900' is not a duration", "8h"),
     "duration": (create(timeout="soon"), SpecError, "'soon' is not a duration", "1h30m"),
     "agent": (create(node_agent_sku="batch.node.ubuntu 22.4"), SpecError, "no node agent",
               "did you mean batch.node.ubuntu 22.04?"),

@@ -111,3 +111,17 @@ def test_the_verbs_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert "BatchService mode" in capsys.readouterr().err
     assert main(["migrate"]) == 0
     assert "pools made from managed images or VHDs: 0" in capsys.readouterr().out
+
+
+def test_a_pool_that_has_more_keeps_it_and_says_so(session: Session) -> None:
+    """And the plan's price is of what there will be."""
+    line = {"from_vm": "prep-vm", "vm_size": "Standard_D4s_v5"}
+    session.create("p", nodes=4, **line)
+    assert "shrinks" not in session.create("p", nodes=4, **line).attrs["caption"]
+    assert (
+        session.create("p", nodes=2, **line)
+        .attrs["caption"]
+        .endswith("it keeps what it had, `%batchimg resize` shrinks")
+    )
+    prices = [session.plan("p", nodes=nodes, **line).usd_per_hour.dropna().iloc[-1] for nodes in (0, 2, 4)]
+    assert len(set(prices)) == 1

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import deletion, image_steps, outlook, plan, preflight, recent, waiting
 from batchimg_magics.core import migrate as migrating
+from batchimg_magics.core.counts import Counts, targets
 from batchimg_magics.core.steps import Outcome
 from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import BatchImgError
@@ -192,7 +193,9 @@ async def _create(azure: Azure, spec: PoolSpec, board: Board, agreed: Agreed) ->
         return run.table(f"pool {spec.name} would be deleted and made anew; nothing was changed; add --yes to do it")
     table = await run.tidily(found.imaging, "")
     minutes = (azure.now() - began) / 60
-    table.caption = f"pool {spec.name}: {run.done['nodes'].detail}, after {minutes:.0f} min"
+    there = targets(found.pool) if found.pool is not None and found.fate != "replaced" else Counts()
+    more = "" if Counts(spec.nodes, spec.spot).covers(there) else "; it keeps what it had, `%batchimg resize` shrinks"
+    table.caption = f"pool {spec.name}: {run.done['nodes'].detail}, after {minutes:.0f} min{more}"
     return preflight.with_warnings(table, found.findings)
 
 
@@ -280,7 +283,10 @@ async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run:
     else:
         found = await deletion.look_for_pool(azure, name, image=image)
         what = f"pool {name}"
-    return await take_away(azure, found, board, what=what, dry_run=dry_run)
+    table = await take_away(azure, found, board, what=what, dry_run=dry_run)
+    if "/" not in name and not image:
+        table.caption += "; its image, if it has one, stays: `%batchimg orphans` tells"
+    return table
 
 
 async def take_away(azure: Azure, found: Deletion, board: Board, *, what: str, dry_run: bool) -> Table:

@@ -105,7 +105,10 @@ def size_named(offered: Sequence[Json], asked: str) -> Json:
     """
     by_name = {one["name"].lower(): one for one in offered}
     if asked.lower() not in by_name:
-        hint = closest(asked, [one["name"] for one in offered])
+        names = [one["name"] for one in offered]
+        # As people say it: without what every name begins with.
+        short = f"standard_{asked.lower()}"
+        hint = f"did you mean {by_name[short]['name']}?" if short in by_name else closest(asked, names)
         raise SpecError(f"Batch does not offer VM size {asked!r} in the account's region", hint=hint)
     return by_name[asked.lower()]
 

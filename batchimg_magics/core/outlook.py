@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import ancestry, plan, preflight, pricing, recent, waiting
 from batchimg_magics.core.azure import dig
+from batchimg_magics.core.counts import Counts, wanted
 from batchimg_magics.core.pools import Image
 from batchimg_magics.core.tables import Table
 
@@ -80,7 +81,10 @@ async def _usd_per_hour(azure: Azure, found: Creation) -> float | None:
         rates = await pricing.of_pool(azure, found.body(Image(image.known_id, image.hash)))
     else:
         rates = await pricing.rates(azure, found.size, found.source.os_type, await _disks(azure, found))
-    return rates.cost(spec.nodes, spec.spot)
+    # A pool that is there keeps what it has: create never shrinks one.
+    there = wanted(found.pool) if found.pool is not None and found.fate != "replaced" else Counts()
+    goal = Counts(spec.nodes, spec.spot).most(there)
+    return rates.cost(goal.dedicated, goal.spot)
 
 
 async def _disks(azure: Azure, found: Creation) -> list[pricing.Disk] | None:

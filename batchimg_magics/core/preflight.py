@@ -39,6 +39,7 @@ def refusal(facts: Facts, findings: Sequence[Finding]) -> BatchImgError:
     hint = "; ".join(one.fix for one in broken if one.fix)
     error = alone or kind("; ".join(one.found for one in broken), hint=hint)
     error.table = table(facts, findings, f"pool {facts.spec.name}")
+    error.table.attrs.pop("warnings")  # the error itself says it
     return error
 
 
@@ -60,7 +61,9 @@ def table(facts: Facts, findings: Sequence[Finding], what: str) -> Table:
         {"rule": one.rule, "ok": one.ok, "severity": one.severity, "found": one.found, "fix": one.fix or None}
         for one in findings
     ]
-    return Table.of("check", rows, f"{what}: {summary(findings)}", role=access.role(facts))
+    # What is not kept stands below the table in full: its cells are cut where they are long.
+    told = [row for row in rows if row["ok"] is not True]
+    return Table.of("check", rows, f"{what}: {summary(findings)}", role=access.role(facts), warnings=told)
 
 
 def summary(findings: Sequence[Finding]) -> str:

@@ -101,8 +101,8 @@ async def bad(control: Control, what: str) -> ResizeError:
     unusable = control.census.count(frozenset({"unusable"}))
     said = await node_logs.of_bad(control.azure, control.pool)
     hint = (
-        "a system that was not deprovisioned comes up like this; they are billed until you "
-        f"`%batchimg resize {control.pool} --nodes 0 --spot 0`, or --repair"
+        f"they are billed until you `%batchimg resize {control.pool} --nodes 0 --spot 0`; where all come up like this, "
+        "their system was not deprovisioned: make a new image; single ones `%batchimg repair` replaces"
         if unusable
         else f"their start task failed: `%batchimg nodes {control.pool}` shows its exit code"
     )

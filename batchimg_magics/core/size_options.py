@@ -126,8 +126,12 @@ async def _nothing() -> None:
     return None
 
 
+def _duration(seconds: float) -> str:
+    return f"{seconds / 3600:.4g} h" if seconds >= 3600 else f"{seconds / 60:.3g} min"
+
+
 def _aims(question: Question) -> list[str]:
-    deadline = [] if question.deadline_s is None else [f"within {question.deadline_s / 3600:.4g} h"]
+    deadline = [] if question.deadline_s is None else [f"within {_duration(question.deadline_s)}"]
     return deadline + ([] if question.budget_usd is None else [f"for ${question.budget_usd:,.2f}"])
 
 

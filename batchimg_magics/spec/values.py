@@ -32,11 +32,13 @@ MIN_RESIZE_TIMEOUT_S = 300.0
 MAX_NODES = 100_000
 _POOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _POOL_PATTERN = re.compile(r"[A-Za-z0-9_*?!\[\]-]{1,100}")
-_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?")
+_DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
 def parse_duration(text: str | float) -> float:
-    """Return the seconds in a duration such as ``90s``, ``30m``, ``1h30m``, ``2d`` or ``900``.
+    """Return the seconds in a duration such as ``90s``, ``30m``, ``1h30m`` or ``2d``; a number is of seconds.
+
+    A text without a unit is none: who types 8 may mean hours.
 
     Raises
     ------
@@ -47,7 +49,7 @@ def parse_duration(text: str | float) -> float:
         return float(text)
     match = _DURATION.fullmatch(text.strip().lower())
     if not match or not any(match.groups()):
-        raise SpecError(f"{text!r} is not a duration", hint="write it as 90s, 30m or 1h30m")
+        raise SpecError(f"{text!r} is not a duration", hint="write it as 90s, 30m, 1h30m, 8h or 2d")
     days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return days * 86400 + hours * 3600 + minutes * 60 + seconds
 

@@ -118,7 +118,7 @@ def _print(table: Table, label: str, asked: lines.Line) -> None:
     from batchimg_magics.ui import tables  # JSON does without
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(tables.text(table.columns, caption=_here(tables.captioned(table.caption, label)), width=width))
+    print(_here(tables.text(table.columns, caption=tables.captioned(table.caption, label), width=width)))
     if below := tables.notes(table.attrs):
         print(_here(below))
 

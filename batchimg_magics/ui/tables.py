@@ -69,7 +69,8 @@ def notes(attrs: Mapping[Any, Any]) -> str:
     """Return what stands below a table: a text that came with it, what it warned of, the role that was asked for."""
     lines = [str(attrs["text"])] if attrs.get("text") else []
     lines += [
-        f"warning: {one['found']}" + (f" -> {one['fix']}" if one["fix"] else "") for one in attrs.get("warnings") or []
+        f"{one.get('severity', 'warning')}: {one['found']}" + (f" -> {one['fix']}" if one["fix"] else "")
+        for one in attrs.get("warnings") or []
     ]
     if attrs.get("show_role"):
         lines.append(json.dumps(attrs["role"], indent=1))

@@ -125,7 +125,7 @@ def security_type(facts: Facts) -> Found:
     if found:
         return found
     if demanded:
-        return kept(f"{demanded}: so will every node be", "make a node or two first: nobody recorded such a pool")
+        return kept(f"{demanded}: so will every node be", "make a node or two first")
     return kept(system.security_type)
 
 

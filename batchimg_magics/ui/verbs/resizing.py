@@ -66,7 +66,7 @@ VERBS: tuple[Verb, ...] = (
     ),
     Verb(
         "wait",
-        "wait until a pool's nodes are there; an expiry that nothing sees to is seen to again",
+        "wait until a pool's nodes are there; an expiry that a broken-off resize left loose is kept again",
         (NAME, UNTIL, Option("--timeout", "give up after so long, e.g. 2h", metavar="DURATION")),
         ("wait genomics", "wait genomics --until steady --timeout 30m"),
     ),
