@@ -131,7 +131,7 @@ def test_it_resizes_from_25_to_300_and_the_map_fills(page: Page, shoot: Callable
 def test_a_page_that_is_loaded_again_in_mid_resize_shows_it_again(
     opened: Notebook, page: Page, shoot: Callable[[str], None]
 ) -> None:
-    page.evaluate("() => { void window.jupyterapp.commands.execute('docmanager:save'); }")
+    page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save'); }")
     page.locator(".batchimg-map canvas").wait_for()
     opened.load()
     page.locator(".batchimg-map canvas").wait_for()
