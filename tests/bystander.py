@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Self
-
-from azure.core.pipeline.transport import AsyncHttpTransport
+from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import faults
 from batchimg_magics.sim.app import App
 from batchimg_magics.sim.furnish import ACCOUNT, REGION
+from tests.passing import Passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,10 +79,9 @@ class Bystander:
 
 
 @dataclass
-class Watched(AsyncHttpTransport[Any, Any]):
+class Watched(Passing):
     """A transport that notes what is asked, and lets somebody act right before a request."""
 
-    inner: AsyncHttpTransport[Any, Any]
     deeds: dict[int, Callable[[], None]] = field(default_factory=dict)
     most: int = 10**9
     log: list[tuple[str, str, Any, int]] = field(default_factory=list)
@@ -142,18 +140,3 @@ class Watched(AsyncHttpTransport[Any, Any]):
     def resizes(self) -> list[dict[str, Any]]:
         """Return the bodies of the resizes that Azure took."""
         return [body for method, url, body, status in self.log if "/resize?" in url and status == 202]
-
-    async def sleep(self, duration: float) -> None:
-        await self.inner.sleep(duration)
-
-    async def open(self) -> None:
-        await self.inner.open()
-
-    async def close(self) -> None:
-        await self.inner.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()

@@ -15,18 +15,19 @@ import sys
 import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
-
-from azure.core.pipeline.transport import AsyncHttpTransport
+from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.session import Session
 from batchimg_magics.sim import open_local
 from tests.conftest import LINE
 from tests.inventory import inventory
+from tests.passing import Passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from azure.core.pipeline.transport import AsyncHttpTransport
 
 HOW = ("before", "after", "lost")
 
@@ -36,10 +37,9 @@ class Cut(BaseException):
 
 
 @dataclass
-class Line(AsyncHttpTransport[Any, Any]):
+class Line(Passing):
     """A transport that counts requests and, at one of them, lets the process die."""
 
-    inner: AsyncHttpTransport[Any, Any]
     at: int = 0
     how: str = "before"
     sent: int = 0
@@ -54,21 +54,6 @@ class Line(AsyncHttpTransport[Any, Any]):
         if self.sent == self.at and self.how == "lost":
             raise Cut
         return answer
-
-    async def sleep(self, duration: float) -> None:
-        await self.inner.sleep(duration)
-
-    async def open(self) -> None:
-        await self.inner.open()
-
-    async def close(self) -> None:
-        await self.inner.close()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
 
 
 @dataclass(frozen=True)
