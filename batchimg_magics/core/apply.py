@@ -193,7 +193,7 @@ async def _create(azure: Azure, spec: PoolSpec, board: Board, agreed: Agreed) ->
         return run.table(f"pool {spec.name} would be deleted and made anew; nothing was changed; add --yes to do it")
     table = await run.tidily(found.imaging, "")
     minutes = (azure.now() - began) / 60
-    there = targets(found.pool) if found.pool is not None and found.fate != "replaced" else Counts()
+    there = Counts() if found.staying is None else targets(found.staying)
     more = "" if Counts(spec.nodes, spec.spot).covers(there) else "; it keeps what it had, `%batchimg resize` shrinks"
     table.caption = f"pool {spec.name}: {run.done['nodes'].detail}, after {minutes:.0f} min{more}"
     return preflight.with_warnings(table, found.findings)

@@ -61,7 +61,7 @@ async def run(azure: Azure, name: str, *, kind: str | None, pool: str | None, as
     what = f"{which} {ResourceId.parse(found[which]).name}"
     if which == "image":
         what = "image " + "/".join(part for _, part in ResourceId.parse(found[which]).path)
-    return preflight.table(facts, preflight.check(facts), what)
+    return preflight.in_full(preflight.table(facts, preflight.check(facts), what))
 
 
 async def _found(azure: Azure, name: str) -> dict[str, str]:

@@ -121,8 +121,6 @@ async def find(azure: Azure, spec: PoolSpec, road: Road, regions: Mapping[str, i
     """
     if road.pinned:
         return Imaging(azure, spec, road, 0, None, {})
-    if spec.direct or spec.via == "managed-image":
-        managed_images.refuse(road.source)
     remains = await road.remains(azure, spec.name)
     first = Imaging(azure, spec, road, 0, None, regions, remains)
     if spec.direct:

@@ -82,7 +82,7 @@ async def _usd_per_hour(azure: Azure, found: Creation) -> float | None:
     else:
         rates = await pricing.rates(azure, found.size, found.source.os_type, await _disks(azure, found))
     # A pool that is there keeps what it has: create never shrinks one.
-    there = wanted(found.pool) if found.pool is not None and found.fate != "replaced" else Counts()
+    there = Counts() if found.staying is None else wanted(found.staying)
     goal = Counts(spec.nodes, spec.spot).most(there)
     return rates.cost(goal.dedicated, goal.spot)
 

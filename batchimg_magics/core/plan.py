@@ -87,6 +87,11 @@ class Creation:
         return self.verdict.fate if self.verdict else ""
 
     @property
+    def staying(self) -> Json | None:
+        """The pool that is there and stays; None where one is to be made."""
+        return None if self.fate == "replaced" else self.pool
+
+    @property
     def replacing(self) -> str:
         """What is deleted for the new pool, and why, in words."""
         if self.pool is None or self.verdict is None:
@@ -179,7 +184,7 @@ def _pool_step(azure: Azure, found: Creation, after: tuple[str, ...]) -> Step:
     async def make_pool(done: Mapping[str, Outcome]) -> Outcome:
         wanted = found.body(found.imaging.image(done))
         put = partial(direct.put, azure, spec) if spec.direct else None
-        new = found.pool is None or found.fate == "replaced"
+        new = found.staying is None
         action, changed = await pool_changes.see_to(azure, spec.name, wanted, new=new, through=spec.through, put=put)
         return Outcome(action, detail=changed or what)
 
@@ -208,7 +213,7 @@ def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
         return Outcome("changed" if changed else "found", spec.until, str(rounds.attrs["nodes"]))
 
     async def nodes_there() -> bool:
-        if found.pool is None or found.fate == "replaced":
+        if found.staying is None:
             return False
         return (await pools.state(azure, spec.name)).target.covers(count)
 

@@ -39,7 +39,6 @@ def refusal(facts: Facts, findings: Sequence[Finding]) -> BatchImgError:
     hint = "; ".join(one.fix for one in broken if one.fix)
     error = alone or kind("; ".join(one.found for one in broken), hint=hint)
     error.table = table(facts, findings, f"pool {facts.spec.name}")
-    error.table.attrs.pop("warnings")  # the error itself says it
     return error
 
 
@@ -61,9 +60,13 @@ def table(facts: Facts, findings: Sequence[Finding], what: str) -> Table:
         {"rule": one.rule, "ok": one.ok, "severity": one.severity, "found": one.found, "fix": one.fix or None}
         for one in findings
     ]
-    # What is not kept stands below the table in full: its cells are cut where they are long.
-    told = [row for row in rows if row["ok"] is not True]
-    return Table.of("check", rows, f"{what}: {summary(findings)}", role=access.role(facts), warnings=told)
+    return Table.of("check", rows, f"{what}: {summary(findings)}", role=access.role(facts))
+
+
+def in_full(found: Table) -> Table:
+    """Return the table with all that is not kept below it: its cells are cut where they are long."""
+    told = [row for row in found.rows() if row["ok"] is not True]
+    return replace(found, attrs={**found.attrs, "warnings": told})
 
 
 def summary(findings: Sequence[Finding]) -> str:
