@@ -32,7 +32,7 @@ The numbers beside them that are no assumption: seen in recorded traffic, or doc
 
 def bases() -> Iterator[Basis]:
     """Yield what each module of the local Azure goes by, in order of what they are about."""
-    names = (module.name for module in pkgutil.iter_modules(sim.__path__, f"{sim.__name__}."))
+    names = (module.name for module in pkgutil.walk_packages(sim.__path__, f"{sim.__name__}."))
     modules = [importlib.import_module(name) for name in names]
     yield from sorted((b for m in modules for b in vars(m).values() if isinstance(b, Basis)), key=lambda b: b.about)
 

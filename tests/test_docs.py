@@ -65,10 +65,11 @@ def test_every_assumption_is_on_its_page() -> None:
     assert all(entry.what in (assumptions if entry.how == "assumed" else known) for entry in declared)
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("batchimg_magics/sim/*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("batchimg_magics/sim/**/*.py")), ids=lambda path: path.name)
 def test_who_speaks_of_an_assumption_declares_it(path: Path) -> None:
     spoken = re.search(r"\bassum", path.read_text(encoding="utf-8"))
-    module = importlib.import_module(f"batchimg_magics.sim.{path.stem}")
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    module = importlib.import_module(".".join(part for part in parts if part != "__init__"))
     tables = [thing.table for thing in vars(module).values() if isinstance(thing, Basis)]
     assert not spoken or path.stem == "basis" or any(entry.how == "assumed" for entry in itertools.chain(*tables))
 
