@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchimg_magics import profiles
 from batchimg_magics.core.azure import ARM_ENDPOINT, Azure, Scope
+from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.budget import Budget
-from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import BatchImgError, NotConnectedError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import closest

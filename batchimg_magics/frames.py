@@ -6,7 +6,7 @@ import datetime as dt
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.tables import Moments
+from batchimg_magics.core.base.table import Moments
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import pandas as pd
     from pandas.api.extensions import ExtensionArray
 
-    from batchimg_magics.core.schemas import Column
-    from batchimg_magics.core.tables import Table
+    from batchimg_magics.core.base.schemas import Column
+    from batchimg_magics.core.base.table import Table
 
 __all__ = ["DTYPES", "frame"]
 

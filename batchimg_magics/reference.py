@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import batchimg_magics
-from batchimg_magics.core.schemas import SCHEMAS
+from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.frames import DTYPES
 from batchimg_magics.ui.verbs import JSON, PROFILE, VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batchimg_magics.core.schemas import Column
+    from batchimg_magics.core.base.schemas import Column
     from batchimg_magics.ui.verbs import Option, Verb
 
 __all__ = ["page", "table"]

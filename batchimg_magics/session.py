@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from batchimg_magics import connecting, jobs, profiles
 from batchimg_magics.connecting import Link, Target
-from batchimg_magics.core.progress import Board
+from batchimg_magics.core.base.progress import Board
 from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError
 from batchimg_magics.verbs import Verbs
 from batchimg_magics.work import Work
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.connecting import Transport
     from batchimg_magics.core.azure import Azure
-    from batchimg_magics.core.tables import Table
+    from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.watching import Sight, Watch
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ import shlex
 import threading
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.tables import Table
+from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import DetachedError
 from batchimg_magics.spec.lines import line, names
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
     from contextlib import AbstractContextManager
 
-    from batchimg_magics.core.progress import Board
+    from batchimg_magics.core.base.progress import Board
 
 #: Waits on the loop's thread are cut into slices of so many real seconds: an interrupt is heard between two.
 SLICE_S = 0.1

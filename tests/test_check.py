@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import pytest
 
-from batchimg_magics.core.schemas import SEVERITIES
+from batchimg_magics.core.base.schemas import SEVERITIES
 from batchimg_magics.errors import ConflictError, NotFoundError, ProvisioningError, SpecError
 from batchimg_magics.sim.app import App
 from batchimg_magics.sim.clock import ManualClock

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import batchimg_magics
-from batchimg_magics.core.schemas import SCHEMAS
+from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.reference import page
 from batchimg_magics.sim.basis import Basis
 from batchimg_magics.ui.lines import parse, split

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchimg_magics.core.schemas import SCHEMAS, Column
-from batchimg_magics.core.tables import Moments, Table
+from batchimg_magics.core.base.schemas import SCHEMAS, Column
+from batchimg_magics.core.base.table import Moments, Table
 from batchimg_magics.frames import DTYPES, frame
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {

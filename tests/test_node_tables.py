@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-from batchimg_magics.core.schemas import NODE_STATES, SCHEMAS
+from batchimg_magics.core.base.schemas import NODE_STATES, SCHEMAS
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.frames import DTYPES
 from batchimg_magics.session import Session

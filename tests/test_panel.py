@@ -9,7 +9,7 @@ import ipywidgets
 import pytest
 
 from batchimg_magics import NotFoundError, Session
-from batchimg_magics.core.counts import Counts
+from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.forecast import Situation, forecast
 from batchimg_magics.core.pricing import Rates
 from batchimg_magics.core.quotas import Quota, Room

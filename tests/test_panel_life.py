@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics import Session
-from batchimg_magics.core.counts import Counts
+from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.ui.panel import Panel
 from tests.bench.counted import Counted
 from tests.panels import Page, ask, finish, pass_time, shown_panel

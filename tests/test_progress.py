@@ -13,7 +13,7 @@ import pytest
 from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
 
-from batchimg_magics.core.progress import Board, Step
+from batchimg_magics.core.base.progress import Board, Step
 from batchimg_magics.errors import DetachedError, NotFoundError
 from batchimg_magics.ui.progress import Notebook, Terminal, duration, follow
 from batchimg_magics.work import Work

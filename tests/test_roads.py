@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from batchimg_magics.core.tables import Table
+    from batchimg_magics.core.base.table import Table
 
 SIZE = {"vm_size": "Standard_D4s_v5"}
 SYSTEMS = pytest.mark.parametrize("os_type", ["Linux", "Windows"])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchimg_magics.core.schemas import NODE_STATES
+from batchimg_magics.core.base.schemas import NODE_STATES
 from batchimg_magics.ui.heatmap import NodeMap
 from batchimg_magics.ui.squares import EMPTY, SPOT
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchimg_magics.core.schemas import SCHEMAS, Column
-from batchimg_magics.core.tables import Moments, Table
-from batchimg_magics.core.where import LONGEST, parse
+from batchimg_magics.core.base.filters import LONGEST, parse
+from batchimg_magics.core.base.schemas import SCHEMAS, Column
+from batchimg_magics.core.base.table import Moments, Table
 from batchimg_magics.errors import SpecError
 from batchimg_magics.frames import frame
 

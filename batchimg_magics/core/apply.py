@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import deletion, image_steps, outlook, plan, preflight, recent, waiting
 from batchimg_magics.core import migrate as migrating
-from batchimg_magics.core.counts import Counts, targets
-from batchimg_magics.core.steps import Outcome
-from batchimg_magics.core.tables import Table
+from batchimg_magics.core.base.node_counts import Counts, targets
+from batchimg_magics.core.base.steps import Outcome
+from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import BatchImgError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.base.progress import Board
+    from batchimg_magics.core.base.steps import Step
     from batchimg_magics.core.deletion import Deletion
     from batchimg_magics.core.imaging import Imaging
-    from batchimg_magics.core.progress import Board
-    from batchimg_magics.core.steps import Step
     from batchimg_magics.spec import PoolSpec
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from batchimg_magics.core.azure import Azure
-    from batchimg_magics.core.counts import Counts
+    from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.pools import State
 
 #: Seconds for which a pool may look as before after it took a request: answers come from more than one server.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import expiry, money, pools, surroundings
 from batchimg_magics.core.azure import dig, document, seconds_of, wire
-from batchimg_magics.core.counts import Counts
-from batchimg_magics.core.tables import Table
+from batchimg_magics.core.base.node_counts import Counts
+from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import BudgetError, ConflictError, ServiceError, SpecError
 
 if TYPE_CHECKING:

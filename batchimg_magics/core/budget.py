@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.counts import Counts
+    from batchimg_magics.core.base.node_counts import Counts
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import galleries, marks, plan, pools, preflight, reading, waiting
 from batchimg_magics.core.azure import dig, document, seconds_of
-from batchimg_magics.core.counts import wanted
+from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import PoolSpec, closest
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.facts import Facts
-    from batchimg_magics.core.tables import Table
 
 KINDS = ("vm", "image", "pool")
 _TYPES = {

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import capture, disks, galleries, machines, managed_images, marks, pools, survey, throwaways
-from batchimg_magics.core.steps import Outcome, Step
+from batchimg_magics.core.base.steps import Outcome, Step
 from batchimg_magics.core.usage import Usage
 from batchimg_magics.errors import ConflictError, InUseError, NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId, same

@@ -19,9 +19,9 @@ from batchimg_magics.errors import BatchImgError, ConflictError, ServiceError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure, Json
-    from batchimg_magics.core.counts import Counts
+    from batchimg_magics.core.base.node_counts import Counts
+    from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.pools import State
-    from batchimg_magics.core.progress import Board
 
 #: How a formula of ours begins: by it, it is told from one that somebody else set.
 SIGN = "// batchimg: all nodes leave at "

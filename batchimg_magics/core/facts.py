@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from batchimg_magics.core import galleries, machines, offers, quotas
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.counts import Counts, wanted
+from batchimg_magics.core.base.node_counts import Counts, wanted
 from batchimg_magics.core.sources import STANDARD
 from batchimg_magics.resource_ids import ResourceId, same
 

@@ -11,7 +11,7 @@ from batchimg_magics.spec.values import MIN_RESIZE_TIMEOUT_S
 if TYPE_CHECKING:
     import datetime as dt
 
-    from batchimg_magics.core.counts import Counts
+    from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.pricing import Rates
     from batchimg_magics.core.quotas import Quota, Room
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import galleries, marks, survey
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.tables import Table
+from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.usage import Usage, sources
 from batchimg_magics.resource_ids import ResourceId
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.base.steps import Outcome
     from batchimg_magics.core.roads import Road
-    from batchimg_magics.core.steps import Outcome
     from batchimg_magics.resource_ids import ResourceId
     from batchimg_magics.spec import PoolSpec
 

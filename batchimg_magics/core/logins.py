@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import doors, machines, vms
 from batchimg_magics.core.azure import dig
-from batchimg_magics.core.tables import Table
+from batchimg_magics.core.base.table import Table
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure, Json

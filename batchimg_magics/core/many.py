@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import marks, money, pools, readiness, rounds, surroundings
-from batchimg_magics.core.counts import allotted, targets
+from batchimg_magics.core.base.node_counts import allotted, targets
 from batchimg_magics.core.outcomes import Verdict
 from batchimg_magics.core.resize import Controller
 from batchimg_magics.core.rounds import Round
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from batchimg_magics.core.azure import Azure
-    from batchimg_magics.core.counts import Counts
-    from batchimg_magics.core.progress import Board
+    from batchimg_magics.core.base.node_counts import Counts
+    from batchimg_magics.core.base.progress import Board
+    from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.surroundings import Surroundings
-    from batchimg_magics.core.tables import Table
     from batchimg_magics.core.wish import Wish
 
 #: Pools that are resized at once: Batch asks who asks for more to wait.

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import galleries, image_steps, imaging, marks, offers, pool_changes, pools, resize, roads
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.counts import Counts, targets
+from batchimg_magics.core.base.node_counts import Counts, targets
+from batchimg_magics.core.base.steps import Outcome, Step
 from batchimg_magics.core.pools import Image
-from batchimg_magics.core.steps import Outcome, Step
 from batchimg_magics.core.wish import Wish
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import PoolSpec
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.imaging import Imaging
-    from batchimg_magics.core.progress import Board
 
 _MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
 #: What Azure sets of a pool, and nobody asks for. Source: Batch Management's OpenAPI, readOnly.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import pricing
-from batchimg_magics.core.counts import Counts, allotted
+from batchimg_magics.core.base.node_counts import Counts, allotted
 from batchimg_magics.errors import BudgetError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from batchimg_magics.core.azure import BATCH_API_VERSION
-from batchimg_magics.core.tables import Moments, joined
+from batchimg_magics.core.base.table import Moments, joined
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import node_pages, pools, where
+from batchimg_magics.core import node_pages, pools
+from batchimg_magics.core.base import filters
+from batchimg_magics.core.base.schemas import NODE_STATES, SCHEMAS
+from batchimg_magics.core.base.table import Table, joined, kept
 from batchimg_magics.core.nodes import BAD, Census
-from batchimg_magics.core.schemas import NODE_STATES, SCHEMAS
-from batchimg_magics.core.tables import Table, joined, kept
 from batchimg_magics.core.waiting import together
 from batchimg_magics.errors import NotFoundError, ServiceError, SpecError
 from batchimg_magics.spec.values import closest, is_pattern
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.base.filters import Test
     from batchimg_magics.core.pricing import Rates
-    from batchimg_magics.core.where import Test
 
 #: Pools whose pages are asked for at the same time: enough to hide the way there and back, and no haste.
 AT_ONCE = 10
@@ -74,9 +75,9 @@ class Question:
         for state in self.states:
             if state not in NODE_STATES:
                 raise SpecError(f"--state is {state!r}", hint=closest(state, NODE_STATES))
-        tests = [where.parse(f"state in {list(self.states)!r}", schema)] if self.states else []
-        tests += [where.parse(self.where, schema)] if self.where is not None else []
-        return where.all_of(tests) if tests else None
+        tests = [filters.parse(f"state in {list(self.states)!r}", schema)] if self.states else []
+        tests += [filters.parse(self.where, schema)] if self.where is not None else []
+        return filters.all_of(tests) if tests else None
 
 
 async def chosen(azure: Azure, names: Sequence[str]) -> list[Json]:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import deletion, galleries, marks, pools, survey, waiting
 from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.deletion import KINDS, Deletion, kind_of
-from batchimg_magics.core.tables import Table
 from batchimg_magics.core.usage import Usage
 from batchimg_magics.resource_ids import ResourceId
 

@@ -6,17 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import ancestry, plan, preflight, pricing, recent, waiting
 from batchimg_magics.core.azure import dig
-from batchimg_magics.core.counts import Counts, wanted
+from batchimg_magics.core.base.node_counts import Counts, wanted
+from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.pools import Image
-from batchimg_magics.core.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.base.progress import Board
+    from batchimg_magics.core.base.steps import Step
     from batchimg_magics.core.plan import Creation
-    from batchimg_magics.core.progress import Board
-    from batchimg_magics.core.steps import Step
     from batchimg_magics.spec import PoolSpec
 
 __all__ = ["rows", "table"]

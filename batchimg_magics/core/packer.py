@@ -10,7 +10,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.tables import Table
+from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import closest
 

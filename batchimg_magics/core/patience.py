@@ -10,8 +10,8 @@ from batchimg_magics.core.rounds import held
 from batchimg_magics.spec import MIN_RESIZE_TIMEOUT_S
 
 if TYPE_CHECKING:
+    from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.control import Control
-    from batchimg_magics.core.counts import Counts
 
 #: Rounds in a row that may bring no node before it is given up.
 EMPTY_ROUNDS = 2

@@ -20,9 +20,9 @@ from batchimg_magics.core import (
     reading,
     resize,
 )
-from batchimg_magics.core.counts import Counts, present
+from batchimg_magics.core.base.node_counts import Counts, present
+from batchimg_magics.core.base.steps import Outcome, Step
 from batchimg_magics.core.pools import Image
-from batchimg_magics.core.steps import Outcome, Step
 from batchimg_magics.core.wish import Wish
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.facts import Facts
     from batchimg_magics.core.imaging import Imaging
     from batchimg_magics.core.pool_changes import Verdict
-    from batchimg_magics.core.progress import Board
     from batchimg_magics.core.roads import Road
     from batchimg_magics.core.rules import Finding
     from batchimg_magics.core.sources import Source

@@ -13,7 +13,7 @@ from azure.core import MatchConditions
 
 from batchimg_magics.core import marks, pool_bodies, pools
 from batchimg_magics.core.azure import dig, document, wire
-from batchimg_magics.core.counts import wanted
+from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.pool_differences import Difference, differences
 from batchimg_magics.errors import BatchImgError, ConflictError
 from batchimg_magics.spec.secrets import hidden, revealed

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import recent, waiting
 from batchimg_magics.core.azure import BATCH_API_VERSION, dig, document, wire
-from batchimg_magics.core.counts import Counts
+from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.errors import ConflictError, NotFoundError
 from batchimg_magics.spec import closest
 

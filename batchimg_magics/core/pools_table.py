@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import expiry, image_health, marks, pools, pricing, waiting
 from batchimg_magics.core.azure import dig
-from batchimg_magics.core.tables import Table
+from batchimg_magics.core.base.table import Table
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:

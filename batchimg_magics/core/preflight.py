@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import galleries
+from batchimg_magics.core.base.schemas import SEVERITIES
+from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.rules import RULES, access
-from batchimg_magics.core.schemas import SEVERITIES
-from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import BudgetError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import offers, pools, waiting
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.counts import Counts, allotted, present
+from batchimg_magics.core.base.node_counts import Counts, allotted, present
 from batchimg_magics.errors import ServiceError
 
 if TYPE_CHECKING:

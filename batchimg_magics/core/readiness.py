@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import expiry, pools, waiting
 from batchimg_magics.core import nodes as node_pages
+from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.rounds import live
-from batchimg_magics.core.tables import Table
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.nodes import Census
-    from batchimg_magics.core.progress import Board
 
 #: How long nodes may take from the pool being steady until the last one is ready or bad, in seconds.
 SETTLE_TIMEOUT_S = 3600.0

@@ -21,7 +21,7 @@ from batchimg_magics.core import (
     waiting,
 )
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.counts import wanted
+from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.facts import Facts, is_managed, permissions_in, sources_of
 from batchimg_magics.core.roads.prepared import OfVm
 from batchimg_magics.errors import ServiceError, SpecError

@@ -6,12 +6,12 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import expiry, marks, pools, pricing, waiting
-from batchimg_magics.core.counts import allotted
-from batchimg_magics.core.tables import Table
+from batchimg_magics.core.base.node_counts import allotted
+from batchimg_magics.core.base.table import Table
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure, Json
-    from batchimg_magics.core.progress import Board
+    from batchimg_magics.core.base.progress import Board
 
 
 def expires(pool: Json) -> dt.datetime | None:

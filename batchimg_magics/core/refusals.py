@@ -11,8 +11,8 @@ from batchimg_magics.errors import ConflictError, ResizeError
 if TYPE_CHECKING:
     import datetime as dt
 
+    from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.control import Control
-    from batchimg_magics.core.counts import Counts
     from batchimg_magics.core.outcomes import Verdict
 
 

@@ -22,7 +22,7 @@ from batchimg_magics.core import (
     rounds,
     surroundings,
 )
-from batchimg_magics.core.counts import Counts
+from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.expiry import Expiry
 from batchimg_magics.core.money import Purse
 from batchimg_magics.core.outcomes import Verdict
@@ -32,11 +32,11 @@ from batchimg_magics.spec import MIN_RESIZE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.base.progress import Board
+    from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.nodes import Census
     from batchimg_magics.core.pools import State
-    from batchimg_magics.core.progress import Board
     from batchimg_magics.core.surroundings import Surroundings
-    from batchimg_magics.core.tables import Table
     from batchimg_magics.core.wish import Wish
 
 #: Seconds before the next round after a fault on Azure's side, doubled each time, and the longest such pause.

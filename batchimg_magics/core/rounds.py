@@ -6,9 +6,9 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.counts import Counts
-from batchimg_magics.core.schemas import SCHEMAS
-from batchimg_magics.core.tables import Table
+from batchimg_magics.core.base.node_counts import Counts
+from batchimg_magics.core.base.schemas import SCHEMAS
+from batchimg_magics.core.base.table import Table
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

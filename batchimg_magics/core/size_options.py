@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import offers, pools, pricing, quotas, sizing, waiting
 from batchimg_magics.core.azure import dig
-from batchimg_magics.core.tables import Table
+from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import closest
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import offers, pools, pricing, quotas, versions, waiting
 from batchimg_magics.core.azure import document
-from batchimg_magics.core.counts import promised
+from batchimg_magics.core.base.node_counts import promised
 from batchimg_magics.errors import NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure import Azure, Json
-    from batchimg_magics.core.counts import Counts
+    from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.pricing import Rates
     from batchimg_magics.core.quotas import Room
     from batchimg_magics.core.versions import Version

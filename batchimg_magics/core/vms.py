@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import ancestry, disks, machines, waiting
 from batchimg_magics.core.azure import Json, dig, document, region_key
+from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.sources import STANDARD, Disk, Source, controllers_of, plan_of
-from batchimg_magics.core.tables import Table
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import closest

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.node_pages import Standing
     from batchimg_magics.core.pools import State
-    from batchimg_magics.core.tables import Table
 
 #: Seconds of the service's time between two looks: while a pool changes, when it is steady, and when nobody looks on.
 #: The longer it is steady, the longer the pause: twice as long with each look that saw the same, up to the last.

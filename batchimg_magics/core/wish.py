@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from batchimg_magics.core.counts import Counts
+from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.spec import Policy
 
 

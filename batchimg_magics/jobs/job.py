@@ -9,8 +9,8 @@ from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.progress import Board
-    from batchimg_magics.core.tables import Table
+    from batchimg_magics.core.base.progress import Board
+    from batchimg_magics.core.base.table import Table
 
 #: The options have made sense; given the board it says how it goes on, this does the work.
 Job: TypeAlias = Callable[["Board"], Coroutine[Any, Any, "Table"]]

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from batchimg_magics.connecting import Link
-    from batchimg_magics.core.progress import Board
-    from batchimg_magics.core.tables import Table
+    from batchimg_magics.core.base.progress import Board
+    from batchimg_magics.core.base.table import Table
     from batchimg_magics.jobs.job import Job
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from batchimg_magics.core import autoscale, many, pools, readiness, reap, resize, rounds, size_options, sizing
-from batchimg_magics.core.schemas import NODE_KINDS
-from batchimg_magics.core.tables import Table
+from batchimg_magics.core.base.schemas import NODE_KINDS
+from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.wish import Wish
 from batchimg_magics.errors import SpecError
 from batchimg_magics.jobs.job import UNTIL, known
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batchimg_magics.connecting import Link
-    from batchimg_magics.core.progress import Board
+    from batchimg_magics.core.base.progress import Board
     from batchimg_magics.jobs.job import Job
 
 

@@ -19,7 +19,7 @@ from batchimg_magics.ui.verbs import JSON, PROFILE
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchimg_magics.core.tables import Table
+    from batchimg_magics.core.base.table import Table
     from batchimg_magics.session import Session
 
 __all__ = ["main"]

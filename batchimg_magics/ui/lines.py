@@ -14,7 +14,7 @@ from batchimg_magics.ui.verbs import VERBS, Option, Verb
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from batchimg_magics.core.tables import Table
+    from batchimg_magics.core.base.table import Table
 
 __all__ = ["HelpAsked", "Line", "help_table", "overview", "parse", "split"]
 
@@ -205,7 +205,7 @@ def help_table(about: str | None = None, prog: str = "%batchimg") -> Table:
     SpecError
         There is no such verb.
     """
-    from batchimg_magics.core.tables import Table
+    from batchimg_magics.core.base.table import Table
 
     if about is None:
         rows = [{"verb": verb.name, "does": verb.does, "line": f"{prog} {verb.usage}"} for verb in VERBS]

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
     from ipywidgets import DOMWidget
 
-    from batchimg_magics.core.tables import Table
+    from batchimg_magics.core.base.table import Table
     from batchimg_magics.ui.session import Session
 
 __all__ = ["BatchImgMagics", "expand", "load", "unload"]

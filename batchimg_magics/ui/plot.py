@@ -6,7 +6,7 @@ import datetime as dt
 import io
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.schemas import NODE_STATES
+from batchimg_magics.core.base.schemas import NODE_STATES
 from batchimg_magics.errors import SpecError
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TextIO
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchimg_magics.core.progress import Step
-    from batchimg_magics.core.tables import Table
+    from batchimg_magics.core.base.progress import Step
+    from batchimg_magics.core.base.table import Table
     from batchimg_magics.work import Work
 
 __all__ = ["Notebook", "Screen", "Silent", "Terminal", "duration", "follow", "steps_html"]

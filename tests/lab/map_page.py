@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from batchimg_magics.core.schemas import NODE_STATES
+from batchimg_magics.core.base.schemas import NODE_STATES
 from batchimg_magics.ui.heatmap import NodeMap
 from tests.lab.driver import chromium
 

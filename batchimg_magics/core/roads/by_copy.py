@@ -10,11 +10,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import capture, disks, machines, marks, offers, throwaways, vms
+from batchimg_magics.core.base.steps import Outcome, Step, made
 from batchimg_magics.core.parts import Part, Parts
 from batchimg_magics.core.roads.in_place import generalizing
 from batchimg_magics.core.roads.prepared import OfVm, snapshots_of, start_again, stopped_for
 from batchimg_magics.core.roads.road import Road, Trip, Way, snapshot_step
-from batchimg_magics.core.steps import Outcome, Step, made
 from batchimg_magics.core.throwaways import Names
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import deprovision, machines, vms
+from batchimg_magics.core.base.steps import Outcome, Step, made
 from batchimg_magics.core.roads.prepared import OfVm, deallocate_step, snapshots_of
 from batchimg_magics.core.roads.road import Road, Trip, Way
-from batchimg_magics.core.steps import Outcome, Step, made
 from batchimg_magics.errors import SpecError
 
 if TYPE_CHECKING:

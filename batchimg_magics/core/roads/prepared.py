@@ -6,9 +6,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import capture, machines, marks, throwaways, vms
+from batchimg_magics.core.base.steps import Outcome, Step, made
 from batchimg_magics.core.parts import Part, Parts
 from batchimg_magics.core.roads.road import Road, Trip, Way, snapshot_step
-from batchimg_magics.core.steps import Outcome, Step, made
 from batchimg_magics.core.throwaways import Left
 from batchimg_magics.errors import BatchImgError
 from batchimg_magics.resource_ids import ResourceId

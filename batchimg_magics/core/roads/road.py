@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import capture, throwaways
-from batchimg_magics.core.steps import Step, made
+from batchimg_magics.core.base.steps import Step, made
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.base.steps import Outcome
     from batchimg_magics.core.parts import Parts
     from batchimg_magics.core.sources import Disk, Source
-    from batchimg_magics.core.steps import Outcome
     from batchimg_magics.core.throwaways import Left
     from batchimg_magics.resource_ids import ResourceId
 

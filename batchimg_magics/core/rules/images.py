@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import galleries, pools, sizing
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.counts import wanted
+from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.facts import is_managed, sources_of
 from batchimg_magics.core.rules import fixes, sources
 from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown

@@ -6,7 +6,7 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import dig, region_key
-from batchimg_magics.core.counts import present
+from batchimg_magics.core.base.node_counts import present
 from batchimg_magics.core.rules import fixes, sources
 from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule
 from batchimg_magics.resource_ids import ResourceId, same

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.counts import Counts
+from batchimg_magics.core.base.node_counts import Counts
 
 if TYPE_CHECKING:
     from batchimg_magics.core.forecast import Situation

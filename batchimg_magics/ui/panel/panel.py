@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import ipywidgets as w
 
 from batchimg_magics.core import situation, waiting
-from batchimg_magics.core.counts import Counts
+from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.watching import look
 from batchimg_magics.errors import BatchImgError, NotConnectedError
 from batchimg_magics.spec.lines import line

@@ -11,7 +11,7 @@ from batchimg_magics.ui.tables import NOTHING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batchimg_magics.core.tables import Table
+    from batchimg_magics.core.base.table import Table
 
 __all__ = ["html", "told"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from batchimg_magics.core.counts import Counts
+from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.forecast import Forecast, Situation, forecast
 from batchimg_magics.core.pools import timeout_s
 from batchimg_magics.ui.progress import duration

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchimg_magics.core.schemas import NODE_STATES
+from batchimg_magics.core.base.schemas import NODE_STATES
 from batchimg_magics.ui.verbs.limits import CANARY, LIMITS, REPAIR, TAKE_WHAT_FITS, TTL
 from batchimg_magics.ui.verbs.options import (
     NAME,

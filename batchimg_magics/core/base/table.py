@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from itertools import chain, compress
 from typing import TYPE_CHECKING, Any, overload
 
-from batchimg_magics.core.schemas import SCHEMAS
+from batchimg_magics.core.base.schemas import SCHEMAS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from batchimg_magics.core.schemas import Column
+    from batchimg_magics.core.base.schemas import Column
 
 
 class Moments(Sequence[dt.datetime | None]):

@@ -17,7 +17,7 @@ from batchimg_magics.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from batchimg_magics.core.schemas import Column
+    from batchimg_magics.core.base.schemas import Column
 
     #: True, False, or None where a missing value leaves it open.
     Answers = list[bool | None]
