@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchimg_magics import profiles
-from batchimg_magics.core.azure import ARM_ENDPOINT, Azure, Scope
+from batchimg_magics.core.azure.client import ARM_ENDPOINT, Azure, Scope
+from batchimg_magics.core.azure.spending_limit import Budget
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.core.budget import Budget
 from batchimg_magics.errors import BatchImgError, NotConnectedError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import closest

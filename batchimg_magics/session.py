@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from batchimg_magics.connecting import Transport
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.watching import Sight, Watch
 

@@ -19,7 +19,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline.policies import AsyncRetryPolicy, UserAgentPolicy
 from azure.core.rest import HttpRequest
 
-from batchimg_magics.core.readers import USER_AGENT
+from batchimg_magics.core.azure.pipeline import USER_AGENT
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential

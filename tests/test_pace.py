@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchimg_magics.core import recent
+from batchimg_magics.core.azure import read_cache
 from batchimg_magics.core.watching import Sight, Watch
 from tests.bench.counted import Counted
 from tests.bench.worlds import opened
@@ -141,9 +141,11 @@ def test_a_write_is_noticed_however_its_path_is_quoted() -> None:
         return next(answers)
 
     async def run() -> list[int]:
-        with recent.shared():
-            seen = [await recent.once(_Still(), group, read), await recent.once(_Still(), group, read)]
-            recent.wrote("https://management.azure.com" + group.replace("(", "%28").replace(")", "%29") + "/one?x=y")
-            return [*seen, await recent.once(_Still(), group, read)]
+        with read_cache.shared():
+            seen = [await read_cache.once(_Still(), group, read), await read_cache.once(_Still(), group, read)]
+            read_cache.wrote(
+                "https://management.azure.com" + group.replace("(", "%28").replace(")", "%29") + "/one?x=y"
+            )
+            return [*seen, await read_cache.once(_Still(), group, read)]
 
     assert asyncio.run(run()) == [1, 1, 2]

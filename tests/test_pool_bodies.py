@@ -11,8 +11,9 @@ import azure.batch.models as batch_models
 import azure.mgmt.batch.models as arm_models
 import pytest
 
-from batchimg_magics.core import marks, pool_bodies
-from batchimg_magics.core.azure import Scope
+from batchimg_magics.core import pool_bodies
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.client import Scope
 from batchimg_magics.core.pools import Image
 from batchimg_magics.core.sources import Disk, Source
 from batchimg_magics.spec import PoolSpec
@@ -147,5 +148,5 @@ def test_hashes_and_marks_do_not_know_secrets(monkeypatch: pytest.MonkeyPatch) -
     before = body()
     monkeypatch.setenv("USER_PASSWORD", "another-word")
     assert body() == before
-    assert body(COMMON)["tags"][marks.SPEC] == before["tags"][marks.SPEC]
-    assert body(COMMON.replace("retries: 2", "retries: 3"))["tags"][marks.SPEC] != before["tags"][marks.SPEC]
+    assert body(COMMON)["tags"][tags.SPEC] == before["tags"][tags.SPEC]
+    assert body(COMMON.replace("retries: 2", "retries: 3"))["tags"][tags.SPEC] != before["tags"][tags.SPEC]

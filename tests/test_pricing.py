@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-from batchimg_magics.core import price_list, pricing
-from batchimg_magics.core.azure import Azure, Scope
+from batchimg_magics.core import pricing
+from batchimg_magics.core.azure import price_list
+from batchimg_magics.core.azure.client import Azure, Scope
 from batchimg_magics.core.pricing import Disk, Rates
 from batchimg_magics.sim.local import open_local
 

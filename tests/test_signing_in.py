@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
-from batchimg_magics.core.azure import Azure, Scope
+from batchimg_magics.core.azure.client import Azure, Scope
 from batchimg_magics.errors import AuthenticationError
 from batchimg_magics.signing_in import SignIn
 from batchimg_magics.sim.furnish import ACCOUNT, GROUP, SUBSCRIPTION, TENANT

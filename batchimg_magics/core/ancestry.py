@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import marks
-from batchimg_magics.core.azure import dig, document
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.client import dig, document
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
 
 #: A chain longer than this leads nowhere.
 LONGEST_CHAIN = 10
@@ -74,7 +74,7 @@ async def read(azure: Azure, key: str) -> Json | None:
 
 def marketplace_of(found: Json) -> tuple[str, str, str] | None:
     """Return the Marketplace image that a VM's or a disk's own document names, or our mark; None for none."""
-    if (base := str(dig(found, "tags", marks.BASE) or "")).count(":") == 2:
+    if (base := str(dig(found, "tags", tags.BASE) or "")).count(":") == 2:
         publisher, offer, sku = base.split(":")
         return publisher, offer, sku
     image = dig(found, "properties", "storageProfile", "imageReference") or {}

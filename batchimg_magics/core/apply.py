@@ -6,8 +6,9 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import deletion, image_steps, outlook, plan, preflight, recent, waiting
+from batchimg_magics.core import deletion, image_steps, outlook, plan, preflight
 from batchimg_magics.core import migrate as migrating
+from batchimg_magics.core.azure import polling, read_cache
 from batchimg_magics.core.base.node_counts import Counts, targets
 from batchimg_magics.core.base.steps import Outcome
 from batchimg_magics.core.base.table import Table
@@ -16,7 +17,7 @@ from batchimg_magics.errors import BatchImgError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.steps import Step
     from batchimg_magics.core.deletion import Deletion
@@ -64,7 +65,7 @@ class Run:
         """
         ended = {step.name: asyncio.Event() for step in self.steps}
         try:
-            errors = await waiting.together(*(self._one(step, ended) for step in self.steps))
+            errors = await polling.together(*(self._one(step, ended) for step in self.steps))
             for error in errors:
                 if error is not None:
                     raise error
@@ -179,7 +180,7 @@ async def create(azure: Azure, spec: PoolSpec, board: Board, agreed: Agreed) -> 
     ProvisioningError, ResizeError
         Azure failed at a step.
     """
-    with recent.shared():
+    with read_cache.shared():
         return await _create(azure, spec, board, agreed)
 
 

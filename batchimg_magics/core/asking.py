@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import outcomes, pools, waiting
+from batchimg_magics.core import outcomes, pools
+from batchimg_magics.core.azure import polling
 from batchimg_magics.core.outcomes import Verdict
 from batchimg_magics.errors import ConflictError, ServiceError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.pools import State
 
@@ -112,7 +113,7 @@ async def ended(
     """
     began = azure.now()
 
-    async def look() -> waiting.Look[State]:
+    async def look() -> polling.Look[State]:
         seen = await pools.state(azure, before.name)
         pools.refuse_deleting(seen)
         tell(seen)
@@ -120,10 +121,10 @@ async def ended(
         lost = not changed and seen.allocation == "steady" and azure.now() - began > UNCHANGED_S
         theirs = changed and (goal not in (None, seen.target) or seen.autoscale)
         over = (changed and seen.allocation == "steady") or lost or theirs
-        return waiting.Look(over, seen, left=seen.left)
+        return polling.Look(over, seen, left=seen.left)
 
     what = f"pool {before.name} to be steady"
-    return await waiting.until(azure, look, what=what, first_s=pools.SOON_S, timeout_s=limit_s, pace=pools.RESIZING)
+    return await polling.until(azure, look, what=what, first_s=pools.SOON_S, timeout_s=limit_s, pace=pools.RESIZING)
 
 
 def judged(before: State, after: State, goal: Counts, held: Counts) -> Verdict:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import expiry, money, pools, surroundings
-from batchimg_magics.core.azure import dig, document, seconds_of, wire
+from batchimg_magics.core.azure.client import dig, document, seconds_of, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import BudgetError, ConflictError, ServiceError, SpecError
@@ -14,7 +14,7 @@ from batchimg_magics.errors import BudgetError, ConflictError, ServiceError, Spe
 if TYPE_CHECKING:
     import datetime as dt
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.pools import State
 
 PRESETS = ("pending-tasks", "working-hours", "expiry")

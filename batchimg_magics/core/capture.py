@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import marks, recent, waiting
-from batchimg_magics.core.azure import dig, document, wire
+from batchimg_magics.core.azure import polling, read_cache, tags
+from batchimg_magics.core.azure.client import dig, document, wire
 from batchimg_magics.errors import ConflictError
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.sources import Disk
 
 #: Median seconds of a snapshot. Source: recordings, FACTS 6.
@@ -22,7 +22,7 @@ _BESIDE_S = 1.0
 
 def snapshot_id(azure: Azure, pool: str, image: str, disk: Disk) -> ResourceId:
     """Return the id of the snapshot of a disk for a pool's image."""
-    return azure.scope.compute_id(("snapshots", marks.snapshot_name(pool, image, disk.lun)))
+    return azure.scope.compute_id(("snapshots", tags.snapshot_name(pool, image, disk.lun)))
 
 
 async def read(azure: Azure, snapshot: ResourceId) -> Json | None:
@@ -33,16 +33,18 @@ async def read(azure: Azure, snapshot: ResourceId) -> Json | None:
 
 async def of_group(azure: Azure) -> list[Json]:
     """Return the documents of the snapshots in the connection's resource group, as they were a moment ago."""
-    return await recent.once(azure, str(azure.scope.compute_id(("snapshots", ""))), lambda: _listed(azure))
+    return await read_cache.once(azure, str(azure.scope.compute_id(("snapshots", ""))), lambda: _listed(azure))
 
 
 async def _listed(azure: Azure) -> list[Json]:
     return await azure.listed(azure.compute.snapshots.list_by_resource_group(azure.scope.resource_group))
 
 
-async def seen(azure: Azure, snapshot: ResourceId, holds_s: float = recent.HOLDS_S) -> Json | None:
+async def seen(azure: Azure, snapshot: ResourceId, holds_s: float = read_cache.HOLDS_S) -> Json | None:
     """Return the document of a snapshot in the connection's resource group as it was a moment ago, or None."""
-    return await recent.among(azure, snapshot, lambda: _listed(azure), lambda: read(azure, snapshot), holds_s=holds_s)
+    return await read_cache.among(
+        azure, snapshot, lambda: _listed(azure), lambda: read(azure, snapshot), holds_s=holds_s
+    )
 
 
 async def take(azure: Azure, snapshot: ResourceId, disk: Disk, *, region: str, tags: dict[str, str]) -> bool:
@@ -73,7 +75,7 @@ async def take(azure: Azure, snapshot: ResourceId, disk: Disk, *, region: str, t
                 hint="choose another name for the pool, or delete that snapshot",
                 status_code=409,
             )
-        await waiting.provisioned(azure, look, what=what)
+        await polling.provisioned(azure, look, what=what)
         return False
     body = {
         "location": region,
@@ -83,14 +85,14 @@ async def take(azure: Azure, snapshot: ResourceId, disk: Disk, *, region: str, t
         "properties": {"creationData": {"createOption": "Copy", "sourceResourceId": disk.id}, "incremental": False},
     }
     begin = azure.compute.snapshots.begin_create_or_update(
-        snapshot.resource_group, snapshot.name, wire(body), **waiting.FIRST_ANSWER
+        snapshot.resource_group, snapshot.name, wire(body), **polling.FIRST_ANSWER
     )
-    operation = await waiting.begun(azure, begin)
+    operation = await polling.begun(azure, begin)
     # One list tells of all the snapshots that are taken beside each other, and mostly that they are there.
-    await azure.sleep(waiting.FIRST_S if operation.retry_after_s is None else operation.retry_after_s)
+    await azure.sleep(polling.FIRST_S if operation.retry_after_s is None else operation.retry_after_s)
     if not _is_whole(await seen(azure, snapshot, holds_s=_BESIDE_S)):
         rest = replace(operation, retry_after_s=0.0)
-        await waiting.finish(azure, rest, what=what, resource_id=str(snapshot))
+        await polling.finish(azure, rest, what=what, resource_id=str(snapshot))
     return True
 
 
@@ -100,5 +102,5 @@ def _is_whole(found: Json | None) -> bool:
 
 async def delete(azure: Azure, snapshot: ResourceId) -> None:
     """Delete a snapshot and wait until it is gone."""
-    begin = azure.compute.snapshots.begin_delete(snapshot.resource_group, snapshot.name, **waiting.FIRST_ANSWER)
-    await waiting.deleted(azure, begin, what=f"snapshot {snapshot.name}", resource_id=str(snapshot))
+    begin = azure.compute.snapshots.begin_delete(snapshot.resource_group, snapshot.name, **polling.FIRST_ANSWER)
+    await polling.deleted(azure, begin, what=f"snapshot {snapshot.name}", resource_id=str(snapshot))

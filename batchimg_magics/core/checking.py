@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import galleries, marks, plan, pools, preflight, reading, waiting
-from batchimg_magics.core.azure import dig, document, seconds_of
+from batchimg_magics.core import galleries, plan, pools, preflight, reading
+from batchimg_magics.core.azure import polling, tags
+from batchimg_magics.core.azure.client import dig, document, seconds_of
 from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
@@ -15,7 +16,7 @@ from batchimg_magics.spec import PoolSpec, closest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.facts import Facts
 
@@ -77,7 +78,7 @@ async def _found(azure: Azure, name: str) -> dict[str, str]:
     group = scope.resource_group
     definition_id = galleries.definition_id(azure, name)
     reader = reading.Reader(azure)
-    vm, managed, pool, definition = await waiting.together(
+    vm, managed, pool, definition = await polling.together(
         reader.read("VMs", azure.find(azure.compute.virtual_machines.get(group, name)), None),
         reader.read("managed images", azure.find(azure.compute.images.get(group, name)), None),
         reader.read("pools", pools.read(azure, name), None),
@@ -92,7 +93,7 @@ async def _found(azure: Azure, name: str) -> dict[str, str]:
     # The image that was made for a pool has its name, and is checked with it.
     if managed is not None:
         found["image"] = document(managed)["id"]
-    elif definition is not None and not (pool and marks.is_for(definition, pool["name"])):
+    elif definition is not None and not (pool and tags.is_for(definition, pool["name"])):
         found["image"] = definition["id"]
     known = {kind: str(key) for kind, key in found.items() if key}
     if not known:
@@ -116,7 +117,7 @@ def _path(azure: Azure, name: str) -> ResourceId:
 async def _nothing(azure: Azure, name: str, unread: Mapping[str, str]) -> NotFoundError:
     """Return the error for a name that means nothing; the hint names the nearest of what there is."""
     reader = reading.Reader(azure)
-    vms, there = await waiting.together(
+    vms, there = await polling.together(
         reader.read("VMs", azure.listed(azure.compute.virtual_machines.list(azure.scope.resource_group)), []),
         reader.read("pools", pools.listed(azure), []),
     )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import capture, disks, galleries, machines, managed_images, marks, pools, survey, throwaways
+from batchimg_magics.core import capture, disks, galleries, machines, managed_images, pools, survey, throwaways
+from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step
 from batchimg_magics.core.usage import Usage
 from batchimg_magics.errors import ConflictError, InUseError, NotFoundError, SpecError
@@ -20,7 +21,7 @@ from batchimg_magics.spec import closest
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.survey import Survey
     from batchimg_magics.core.usage import User
 
@@ -107,7 +108,7 @@ def made_for(azure: Azure, found: Survey, pool: str) -> list[Json]:
             found.snapshots,
         )
         for document in documents
-        if marks.is_for(document, pool, account) and is_here(azure, document)
+        if tags.is_for(document, pool, account) and is_here(azure, document)
     ]
     return marked + [one for one in found.galleries if galleries.is_ours(one, account) and is_here(azure, one)]
 
@@ -180,7 +181,7 @@ async def look_for_one(azure: Azure, resource_id: str, *, blindly: bool = False)
     whole = (*within, there)
     _refuse_used(Usage(found, azure.scope.account_id), whole)
     for one in whole:
-        if marks.owner(one) is None:
+        if tags.owner(one) is None:
             raise ConflictError(
                 f"this tool did not make {KINDS[kind_of(one)][0]} {one['name']!r}",
                 hint=f"it deletes only what it made; if you mean it: `az resource delete --ids {one['id']}`",

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import machines, marks
+from batchimg_magics.core import machines
+from batchimg_magics.core.azure import tags
 from batchimg_magics.errors import ProvisioningError
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.resource_ids import ResourceId
 
 #: Seconds: minutes for sysprep, less for the Linux agent. Assumed: nobody recorded them.
@@ -61,7 +62,7 @@ async def see_to(azure: Azure, vm: ResourceId, os_type: str, image: str) -> bool
         The script did not run to its end.
     """
     found = await machines.settled(azure, vm)
-    marked = machines.tag(found, marks.DEPROVISIONED) == image
+    marked = machines.tag(found, tags.DEPROVISIONED) == image
     if machines.generalized(found) or (marked and machines.power(found) != "running"):
         return False
     await machines.start(azure, vm)
@@ -75,7 +76,7 @@ async def see_to(azure: Azure, vm: ResourceId, os_type: str, image: str) -> bool
             hint="look what stands in its way on a VM of your own (Linux: the Azure agent; Windows: sysprep's logs "
             "in C:\\Windows\\System32\\Sysprep\\Panther), then run the same line again",
         )
-    await machines.mark(azure, vm, {marks.DEPROVISIONED: image})
+    await machines.mark(azure, vm, {tags.DEPROVISIONED: image})
     return True
 
 

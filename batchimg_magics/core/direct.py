@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import old_pools, pool_bodies
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core.azure.client import dig
 from batchimg_magics.errors import ServiceError, SpecError
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.spec import PoolSpec
 
 #: In words. Source: Microsoft's retirement notice, FACTS 2.

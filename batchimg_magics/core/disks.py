@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import recent, waiting
-from batchimg_magics.core.azure import document, wire
+from batchimg_magics.core.azure import polling, read_cache
+from batchimg_magics.core.azure.client import document, wire
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.resource_ids import ResourceId
 
 #: Median seconds of a disk from a snapshot. Source: as snapshots, FACTS 6.
@@ -23,7 +23,7 @@ async def read(azure: Azure, disk: ResourceId) -> Json | None:
 
 async def of_group(azure: Azure) -> list[Json]:
     """Return the documents of the disks in the connection's resource group, as they were a moment ago."""
-    return await recent.once(azure, str(azure.scope.compute_id(("disks", ""))), lambda: _listed(azure))
+    return await read_cache.once(azure, str(azure.scope.compute_id(("disks", ""))), lambda: _listed(azure))
 
 
 async def _listed(azure: Azure) -> list[Json]:
@@ -34,7 +34,7 @@ async def seen(azure: Azure, disk: ResourceId) -> Json | None:
     """Return a disk's document as it was a moment ago, or None."""
     if not azure.scope.is_home_of(disk):
         return await read(azure, disk)
-    return await recent.among(azure, disk, lambda: _listed(azure), lambda: read(azure, disk))
+    return await read_cache.among(azure, disk, lambda: _listed(azure), lambda: read(azure, disk))
 
 
 async def copy(azure: Azure, disk: ResourceId, snapshot: ResourceId, *, region: str, tags: dict[str, str]) -> bool:
@@ -56,13 +56,13 @@ async def copy(azure: Azure, disk: ResourceId, snapshot: ResourceId, *, region: 
         "properties": {"creationData": {"createOption": "Copy", "sourceResourceId": str(snapshot)}},
     }
     begin = azure.compute.disks.begin_create_or_update(
-        disk.resource_group, disk.name, wire(body), **waiting.FIRST_ANSWER
+        disk.resource_group, disk.name, wire(body), **polling.FIRST_ANSWER
     )
-    await waiting.made(azure, begin, what=what, resource_id=str(disk))
+    await polling.made(azure, begin, what=what, resource_id=str(disk))
     return True
 
 
 async def delete(azure: Azure, disk: ResourceId) -> None:
     """Delete a disk and wait until it is gone."""
-    begin = azure.compute.disks.begin_delete(disk.resource_group, disk.name, **waiting.FIRST_ANSWER)
-    await waiting.deleted(azure, begin, what=f"disk {disk.name}", resource_id=str(disk))
+    begin = azure.compute.disks.begin_delete(disk.resource_group, disk.name, **polling.FIRST_ANSWER)
+    await polling.deleted(azure, begin, what=f"disk {disk.name}", resource_id=str(disk))

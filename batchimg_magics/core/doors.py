@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.reading import Reader
 from batchimg_magics.core.throwaways import NETWORK_API_VERSION
 from batchimg_magics.resource_ids import ResourceId, same
@@ -18,7 +18,7 @@ from batchimg_magics.resource_ids import ResourceId, same
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
 
 #: Protocols of a rule that carry a login.
 _CARRIERS = ("tcp", "all")

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from azure.core import MatchConditions
 
-from batchimg_magics.core import marks, pools
-from batchimg_magics.core.azure import dig, wire
+from batchimg_magics.core import pools
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.client import dig, wire
 from batchimg_magics.errors import BatchImgError, ConflictError, ServiceError
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.pools import State
@@ -52,7 +53,7 @@ def after(azure: Azure, seconds: float) -> dt.datetime:
 
 def of(pool: State) -> dt.datetime | None:
     """Return when a pool expires."""
-    return read(pool.marks.get(marks.EXPIRES))
+    return read(pool.marks.get(tags.EXPIRES))
 
 
 def is_loose(pool: Json) -> bool:
@@ -60,7 +61,7 @@ def is_loose(pool: Json) -> bool:
 
     A resize that was broken off leaves it like that, and so does a formula of somebody's own.
     """
-    if read(pools.mark_of(pool, marks.EXPIRES)) is None:
+    if read(pools.mark_of(pool, tags.EXPIRES)) is None:
         return False
     props = pool["properties"]
     fixed = dig(props, "scaleSettings", "fixedScale") or {}
@@ -100,12 +101,12 @@ async def mark(azure: Azure, name: str, expires: dt.datetime | None) -> None:
     found = await pools.read(azure, name)
     if found is None:
         return
-    metadata = [one for one in found["properties"].get("metadata") or [] if one.get("name") != marks.EXPIRES]
-    tags = {key: value for key, value in (found.get("tags") or {}).items() if key != marks.EXPIRES}
+    metadata = [one for one in found["properties"].get("metadata") or [] if one.get("name") != tags.EXPIRES]
+    resource_tags = {key: value for key, value in (found.get("tags") or {}).items() if key != tags.EXPIRES}
     if expires is not None:
-        metadata.append({"name": marks.EXPIRES, "value": written(expires)})
-        tags[marks.EXPIRES] = written(expires)
-    body: Json = {"properties": {"metadata": metadata}, "tags": tags}
+        metadata.append({"name": tags.EXPIRES, "value": written(expires)})
+        resource_tags[tags.EXPIRES] = written(expires)
+    body: Json = {"properties": {"metadata": metadata}, "tags": resource_tags}
     condition = MatchConditions.IfNotModified
     call = azure.management.pool.update(
         scope.resource_group, scope.account, name, wire(body), etag=found["etag"], match_condition=condition

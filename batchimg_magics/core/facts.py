@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from batchimg_magics.core import galleries, machines, offers, quotas
-from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import Counts, wanted
 from batchimg_magics.core.sources import STANDARD
 from batchimg_magics.resource_ids import ResourceId, same
@@ -19,7 +19,7 @@ from batchimg_magics.resource_ids import ResourceId, same
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from batchimg_magics.core.azure import Json, Scope
+    from batchimg_magics.core.azure.client import Json, Scope
     from batchimg_magics.core.pool_changes import Verdict
     from batchimg_magics.core.pricing import Rates
     from batchimg_magics.core.quotas import Room

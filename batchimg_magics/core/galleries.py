@@ -6,8 +6,9 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import marks, recent, replication, sizing, waiting
-from batchimg_magics.core.azure import dig, document, wire
+from batchimg_magics.core import replication, sizing
+from batchimg_magics.core.azure import polling, read_cache, tags
+from batchimg_magics.core.azure.client import dig, document, wire
 from batchimg_magics.core.replication import names
 from batchimg_magics.errors import ConflictError, NotFoundError, ServiceError
 from batchimg_magics.resource_ids import ResourceId
@@ -15,7 +16,7 @@ from batchimg_magics.resource_ids import ResourceId
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.parts import Parts
     from batchimg_magics.core.sources import Source
     from batchimg_magics.spec import PoolSpec
@@ -31,7 +32,7 @@ def gallery_id(azure: Azure, adopted: str | None = None) -> ResourceId:
     """Return the id of the gallery for this account's images, or of the one that the researcher has for them."""
     if adopted is not None:
         return ResourceId.parse(adopted)
-    return azure.scope.compute_id(("galleries", marks.gallery_name(azure.scope.account)))
+    return azure.scope.compute_id(("galleries", tags.gallery_name(azure.scope.account)))
 
 
 def definition_id(azure: Azure, pool: str, adopted: str | None = None) -> ResourceId:
@@ -50,7 +51,7 @@ async def read_gallery(azure: Azure, gallery: ResourceId) -> Json | None:
 
 async def seen_gallery(azure: Azure, gallery: ResourceId) -> Json | None:
     """Return a gallery's document as it was a moment ago, or None."""
-    return await recent.once(azure, str(gallery), lambda: read_gallery(azure, gallery))
+    return await read_cache.once(azure, str(gallery), lambda: read_gallery(azure, gallery))
 
 
 async def make_gallery(azure: Azure, gallery: ResourceId, region: str, *, adopted: bool = False) -> bool:
@@ -68,19 +69,19 @@ async def make_gallery(azure: Azure, gallery: ResourceId, region: str, *, adopte
             found = await azure.ask(azure.compute_of(gallery).galleries.get(gallery.resource_group, gallery.name))
             return document(found)
 
-        await waiting.provisioned(azure, look, what=what)
+        await polling.provisioned(azure, look, what=what)
         return False
     if adopted:
         raise not_there(gallery)
     body = {
         "location": region,
-        "tags": {marks.ACCOUNT: azure.scope.account, **marks.made_by()},
+        "tags": {tags.ACCOUNT: azure.scope.account, **tags.made_by()},
         "properties": {"description": f"Images of Batch account {azure.scope.account}"},
     }
     begin = azure.compute.galleries.begin_create_or_update(
-        gallery.resource_group, gallery.name, wire(body), **waiting.FIRST_ANSWER
+        gallery.resource_group, gallery.name, wire(body), **polling.FIRST_ANSWER
     )
-    await waiting.made(azure, begin, what=what, resource_id=str(gallery))
+    await polling.made(azure, begin, what=what, resource_id=str(gallery))
     return True
 
 
@@ -104,7 +105,7 @@ async def read_definition(azure: Azure, definition: ResourceId) -> Json | None:
 
 async def seen_definition(azure: Azure, definition: ResourceId) -> Json | None:
     """Return an image definition's document as it was a moment ago, or None."""
-    return await recent.once(azure, str(definition), lambda: read_definition(azure, definition))
+    return await read_cache.once(azure, str(definition), lambda: read_definition(azure, definition))
 
 
 def definition_body(pool: str, source: Source, tags: Mapping[str, str]) -> Json:
@@ -190,12 +191,12 @@ async def make_definition(azure: Azure, definition: ResourceId, body: Json, *, f
         async def look() -> Json:
             return document(await azure.ask(azure.compute_of(definition).gallery_images.get(**names(definition))))
 
-        await waiting.provisioned(azure, look, what=what)
+        await polling.provisioned(azure, look, what=what)
         return False
     begin = azure.compute_of(definition).gallery_images.begin_create_or_update(
-        **names(definition), gallery_image=wire(body), **waiting.FIRST_ANSWER
+        **names(definition), gallery_image=wire(body), **polling.FIRST_ANSWER
     )
-    await waiting.made(azure, begin, what=what, resource_id=str(definition))
+    await polling.made(azure, begin, what=what, resource_id=str(definition))
     return True
 
 
@@ -222,7 +223,7 @@ async def seen_versions(azure: Azure, definition: ResourceId) -> list[Json]:
     """Return the versions of an image definition as they were a moment ago; none where it is not there."""
     if await seen_definition(azure, definition) is None:
         return []
-    return await recent.once(azure, f"{definition}/versions", lambda: versions(azure, definition))
+    return await read_cache.once(azure, f"{definition}/versions", lambda: versions(azure, definition))
 
 
 async def read_version(azure: Azure, version: ResourceId) -> Json | None:
@@ -233,7 +234,7 @@ async def read_version(azure: Azure, version: ResourceId) -> Json | None:
 
 def version_for(found: list[Json], image: str) -> Json | None:
     """Return the version that bears an image's hash, or None."""
-    return next((one for one in found if dig(one, "tags", marks.IMAGE) == image), None)
+    return next((one for one in found if dig(one, "tags", tags.IMAGE) == image), None)
 
 
 def replicas_for(spec: PoolSpec, source: Source, region: str) -> dict[str, int]:
@@ -296,7 +297,7 @@ async def make_version(
     ProvisioningError
         Azure failed at it.
     """
-    image = body["tags"][marks.IMAGE]
+    image = body["tags"][tags.IMAGE]
     for number in range(NUMBER_TRIES):
         there = [] if first and number == 0 else await versions(azure, definition)
         if (found := version_for(there, image)) is not None:
@@ -304,10 +305,10 @@ async def make_version(
             return _ours(await replication.usable(azure, known, region), body), False
         version = definition.child("versions", f"1.0.{_highest(there) + 1}")
         begin = azure.compute_of(version).gallery_image_versions.begin_create_or_update(
-            **names(version), gallery_image_version=wire(body), **waiting.FIRST_ANSWER
+            **names(version), gallery_image_version=wire(body), **polling.FIRST_ANSWER
         )
         try:
-            taken = await waiting.begun(azure, begin)
+            taken = await polling.begun(azure, begin)
         except ConflictError:
             continue  # somebody else was faster with this number: look again what there is
         return _ours(await replication.usable(azure, version, region, taken.retry_after_s), body), True
@@ -318,7 +319,7 @@ async def make_version(
 
 def _ours(found: Json, body: Json) -> Json:
     """Return a version when it is what we sent."""
-    if dig(found, "tags", marks.IMAGE) != body["tags"][marks.IMAGE] or _sources(found) != _sources(body):
+    if dig(found, "tags", tags.IMAGE) != body["tags"][tags.IMAGE] or _sources(found) != _sources(body):
         (_, definition), (_, number) = ResourceId.parse(found["id"]).path[1:]
         raise ConflictError(
             f"image version {number} of {definition!r} was made by somebody else meanwhile",
@@ -358,14 +359,14 @@ def published(version: Json) -> dt.datetime | None:
 
 async def delete_version(azure: Azure, version: ResourceId) -> None:
     """Delete an image version and wait until it is gone."""
-    begin = azure.compute_of(version).gallery_image_versions.begin_delete(**names(version), **waiting.FIRST_ANSWER)
-    await waiting.deleted(azure, begin, what=f"image version {version.name}", resource_id=str(version))
+    begin = azure.compute_of(version).gallery_image_versions.begin_delete(**names(version), **polling.FIRST_ANSWER)
+    await polling.deleted(azure, begin, what=f"image version {version.name}", resource_id=str(version))
 
 
 async def delete_definition(azure: Azure, definition: ResourceId) -> None:
     """Delete an image definition and wait until it is gone."""
-    begin = azure.compute_of(definition).gallery_images.begin_delete(**names(definition), **waiting.FIRST_ANSWER)
-    await waiting.deleted(azure, begin, what=f"image definition {definition.name}", resource_id=str(definition))
+    begin = azure.compute_of(definition).gallery_images.begin_delete(**names(definition), **polling.FIRST_ANSWER)
+    await polling.deleted(azure, begin, what=f"image definition {definition.name}", resource_id=str(definition))
 
 
 async def delete_empty(azure: Azure, gallery: ResourceId) -> bool:
@@ -375,10 +376,10 @@ async def delete_empty(azure: Azure, gallery: ResourceId) -> bool:
     ):
         return False
     begin = azure.compute_of(gallery).galleries.begin_delete(
-        gallery.resource_group, gallery.name, **waiting.FIRST_ANSWER
+        gallery.resource_group, gallery.name, **polling.FIRST_ANSWER
     )
     try:
-        await waiting.deleted(azure, begin, what=f"gallery {gallery.name}", resource_id=str(gallery))
+        await polling.deleted(azure, begin, what=f"gallery {gallery.name}", resource_id=str(gallery))
     except ServiceError as error:
         if error.status_code != 409:
             raise
@@ -388,4 +389,4 @@ async def delete_empty(azure: Azure, gallery: ResourceId) -> bool:
 
 def is_ours(gallery: Json | None, account: str) -> bool:
     """Tell whether a gallery was made by this tool for this account."""
-    return str(dig(gallery, "tags", marks.ACCOUNT) or "").lower() == account.lower()
+    return str(dig(gallery, "tags", tags.ACCOUNT) or "").lower() == account.lower()

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import pools, waiting
-from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core import pools
+from batchimg_magics.core.azure import polling
+from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.usage import sources
 from batchimg_magics.errors import NotFoundError, ServiceError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
 
 #: The words for the table.
 THERE, GONE, SOURCE_GONE, ELSEWHERE, UNSEEN = "there", "gone", "source gone", "not in region", "not seen"
@@ -41,7 +42,7 @@ async def look(azure: Azure, found: list[Json]) -> dict[str, str]:
     """
     ids = {image.lower(): image for pool in found if (image := pools.image_of(pool))}
     region = region_key(str((await azure.account())["location"])) if ids else ""
-    states = await waiting.together(*(_state(azure, one, region) for one in ids.values()))
+    states = await polling.together(*(_state(azure, one, region) for one in ids.values()))
     return dict(zip(ids, states, strict=True))
 
 
@@ -50,7 +51,7 @@ async def _state(azure: Azure, image: str, region: str) -> str:
         document = await read(azure, image)
         # The VM that a managed image was captured from may go: what is under the image are its disks.
         under = [one for one in sources(document or {"id": image, "properties": {}}) if _is_disk(one)]
-        beneath = [] if "/galleries/" in image.lower() else await waiting.together(*(read(azure, one) for one in under))
+        beneath = [] if "/galleries/" in image.lower() else await polling.together(*(read(azure, one) for one in under))
     except ServiceError:
         return UNSEEN
     if document is None or dig(document, "properties", "provisioningState") == "Deleting":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import galleries, managed_images, replication, throwaways
-from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.steps import Outcome, Step, made
 from batchimg_magics.core.imaging import MANAGED, VERSION
 from batchimg_magics.core.parts import Parts

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import galleries, managed_images, marks, waiting
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core import galleries, managed_images
+from batchimg_magics.core.azure import polling, tags
+from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.parts import Parts
 from batchimg_magics.core.pools import Image
 from batchimg_magics.core.roads import Trip, Way
@@ -16,7 +17,7 @@ from batchimg_magics.errors import ConflictError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.steps import Outcome
     from batchimg_magics.core.roads import Road
     from batchimg_magics.resource_ids import ResourceId
@@ -55,14 +56,14 @@ class Imaging:
     @property
     def hash(self) -> str:
         """What stands for the image."""
-        return marks.image_hash(self.road.source, self.road.route, self.revision)
+        return tags.image_hash(self.road.source, self.road.route, self.revision)
 
     @cached_property
     def tags(self) -> dict[str, str]:
         """The marks of what is made for it."""
         base = self.road.source.marketplace
-        known = {marks.BASE: ":".join(base)} if base else {}
-        return {**marks.of_image(self.azure.scope.account, self.spec.name, self.hash, self.revision), **known}
+        known = {tags.BASE: ":".join(base)} if base else {}
+        return {**tags.of_image(self.azure.scope.account, self.spec.name, self.hash, self.revision), **known}
 
     @property
     def known_id(self) -> str:
@@ -127,7 +128,7 @@ async def find(azure: Azure, spec: PoolSpec, road: Road, regions: Mapping[str, i
         there = await managed_images.read(azure, first.managed_id)
         whole = str(dig(there, "properties", "provisioningState")) == "Succeeded"
         return replace(first, version=there if whole else None)
-    there, versions = await waiting.together(
+    there, versions = await polling.together(
         galleries.seen_definition(azure, first.definition), galleries.seen_versions(azure, first.definition)
     )
     if there is not None:
@@ -137,7 +138,7 @@ async def find(azure: Azure, spec: PoolSpec, road: Road, regions: Mapping[str, i
 
 
 def _refuse_other_definition(azure: Azure, imaging: Imaging, there: Json) -> None:
-    if not marks.is_for(there, imaging.spec.name, azure.scope.account):
+    if not tags.is_for(there, imaging.spec.name, azure.scope.account):
         raise ConflictError(
             f"there is an image definition {imaging.spec.name!r} already, and this tool did not make it for this pool",
             hint="choose another name for the pool",
@@ -168,7 +169,7 @@ async def _revision(
 def made_before(road: Road, versions: list[Json]) -> dict[int, Json]:
     """Return the versions that were made by a road from its source, by which making of the image they are."""
     return {
-        marks.revision_of(one): one
+        tags.revision_of(one): one
         for one in versions
-        if dig(one, "tags", marks.IMAGE) == marks.image_hash(road.source, road.route, marks.revision_of(one))
+        if dig(one, "tags", tags.IMAGE) == tags.image_hash(road.source, road.route, tags.revision_of(one))
     }

@@ -5,15 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import waiting
-from batchimg_magics.core.azure import dig, document, wire
-from batchimg_magics.core.waiting import Look
+from batchimg_magics.core.azure import polling
+from batchimg_magics.core.azure.client import dig, document, wire
+from batchimg_magics.core.azure.polling import Look
 from batchimg_magics.errors import ConflictError, NotFoundError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.resource_ids import ResourceId
 
 #: Median seconds. Source: FACTS 6 for deallocate; the others are assumed: nobody recorded them.
@@ -84,7 +84,7 @@ async def settled(azure: Azure, vm: ResourceId) -> Json:
         at_work = str(dig(found, "properties", "provisioningState")).lower() not in _OVER
         return Look(not at_work and power(found) not in _PASSING, found)
 
-    return await waiting.until(azure, look, what=f"VM {vm.name} to settle")
+    return await polling.until(azure, look, what=f"VM {vm.name} to settle")
 
 
 async def _there(azure: Azure, vm: ResourceId) -> Json:
@@ -106,12 +106,12 @@ async def make(azure: Azure, vm: ResourceId, body: Json) -> bool:
         Azure failed at it.
     """
     if await read(azure, vm) is not None:
-        await waiting.provisioned(azure, lambda: _there(azure, vm), what=f"VM {vm.name}")
+        await polling.provisioned(azure, lambda: _there(azure, vm), what=f"VM {vm.name}")
         return False
     begin = azure.compute_of(vm).virtual_machines.begin_create_or_update(
-        vm.resource_group, vm.name, wire(body), **waiting.FIRST_ANSWER
+        vm.resource_group, vm.name, wire(body), **polling.FIRST_ANSWER
     )
-    await waiting.made(azure, begin, what=f"VM {vm.name}", resource_id=str(vm))
+    await polling.made(azure, begin, what=f"VM {vm.name}", resource_id=str(vm))
     return True
 
 
@@ -119,8 +119,8 @@ async def start(azure: Azure, vm: ResourceId) -> bool:
     """See to it that a VM runs; tell whether it was started for that."""
     if power(await settled(azure, vm)) == "running":
         return False
-    begin = azure.compute_of(vm).virtual_machines.begin_start(vm.resource_group, vm.name, **waiting.FIRST_ANSWER)
-    await waiting.made(azure, begin, what=f"starting VM {vm.name}", resource_id=str(vm))
+    begin = azure.compute_of(vm).virtual_machines.begin_start(vm.resource_group, vm.name, **polling.FIRST_ANSWER)
+    await polling.made(azure, begin, what=f"starting VM {vm.name}", resource_id=str(vm))
     return True
 
 
@@ -128,8 +128,8 @@ async def deallocate(azure: Azure, vm: ResourceId) -> bool:
     """See to it that a VM is deallocated; tell whether that was done for it."""
     if power(await settled(azure, vm)) == "deallocated":
         return False
-    begin = azure.compute_of(vm).virtual_machines.begin_deallocate(vm.resource_group, vm.name, **waiting.FIRST_ANSWER)
-    await waiting.made(azure, begin, what=f"deallocating VM {vm.name}", resource_id=str(vm))
+    begin = azure.compute_of(vm).virtual_machines.begin_deallocate(vm.resource_group, vm.name, **polling.FIRST_ANSWER)
+    await polling.made(azure, begin, what=f"deallocating VM {vm.name}", resource_id=str(vm))
     return True
 
 
@@ -146,9 +146,9 @@ async def mark(azure: Azure, vm: ResourceId, changed: Mapping[str, str | None]) 
     tags = {**((await settled(azure, vm)).get("tags") or {}), **changed}
     body = {"tags": {name: value for name, value in tags.items() if value is not None}}
     begin = azure.compute_of(vm).virtual_machines.begin_update(
-        vm.resource_group, vm.name, wire(body), **waiting.FIRST_ANSWER
+        vm.resource_group, vm.name, wire(body), **polling.FIRST_ANSWER
     )
-    await waiting.made(azure, begin, what=f"tags of VM {vm.name}", resource_id=str(vm))
+    await polling.made(azure, begin, what=f"tags of VM {vm.name}", resource_id=str(vm))
 
 
 async def run(azure: Azure, vm: ResourceId, command: str, script: list[str]) -> list[Json]:
@@ -178,12 +178,12 @@ async def run(azure: Azure, vm: ResourceId, command: str, script: list[str]) -> 
                 raise
             return Look(done=False, value=None)
 
-    answer = await waiting.until(azure, attempt, what=what, timeout_s=COMMAND_TIMEOUT_S)
-    output = await waiting.finish(azure, waiting.Operation.of(answer), what=what, resource_id=str(vm))
+    answer = await polling.until(azure, attempt, what=what, timeout_s=COMMAND_TIMEOUT_S)
+    output = await polling.finish(azure, polling.Operation.of(answer), what=what, resource_id=str(vm))
     return list(dig(output, "value") or [])
 
 
 async def delete(azure: Azure, vm: ResourceId) -> None:
     """Delete a VM and wait until it is gone."""
-    begin = azure.compute_of(vm).virtual_machines.begin_delete(vm.resource_group, vm.name, **waiting.FIRST_ANSWER)
-    await waiting.deleted(azure, begin, what=f"VM {vm.name}", resource_id=str(vm))
+    begin = azure.compute_of(vm).virtual_machines.begin_delete(vm.resource_group, vm.name, **polling.FIRST_ANSWER)
+    await polling.deleted(azure, begin, what=f"VM {vm.name}", resource_id=str(vm))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import marks, waiting
-from batchimg_magics.core.azure import dig, document, wire
+from batchimg_magics.core.azure import polling, tags
+from batchimg_magics.core.azure.client import dig, document, wire
 from batchimg_magics.errors import ConflictError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.parts import Parts
     from batchimg_magics.core.sources import Source
     from batchimg_magics.resource_ids import ResourceId
@@ -22,7 +22,7 @@ EXPECTED_S = 13.0
 
 def image_id(azure: Azure, pool: str, image: str) -> ResourceId:
     """Return the id of the managed image for a pool's image."""
-    return azure.scope.compute_id(("images", marks.managed_image_name(pool, image)))
+    return azure.scope.compute_id(("images", tags.managed_image_name(pool, image)))
 
 
 async def read(azure: Azure, image: ResourceId) -> Json | None:
@@ -67,11 +67,11 @@ async def make(azure: Azure, image: ResourceId, wanted: Json) -> bool:
     found = await read(azure, image)
     if found is None:
         begin = azure.compute.images.begin_create_or_update(
-            image.resource_group, image.name, wire(wanted), **waiting.FIRST_ANSWER
+            image.resource_group, image.name, wire(wanted), **polling.FIRST_ANSWER
         )
-        await waiting.made(azure, begin, what=what, resource_id=str(image))
+        await polling.made(azure, begin, what=what, resource_id=str(image))
         return True
-    if dig(found, "tags", marks.IMAGE) != wanted["tags"][marks.IMAGE]:
+    if dig(found, "tags", tags.IMAGE) != wanted["tags"][tags.IMAGE]:
         raise ConflictError(
             f"{what} is there already and is of something else",
             hint="choose another name for the pool, or delete that image",
@@ -81,11 +81,11 @@ async def make(azure: Azure, image: ResourceId, wanted: Json) -> bool:
     async def look() -> Json:
         return document(await azure.ask(azure.compute.images.get(image.resource_group, image.name)))
 
-    await waiting.provisioned(azure, look, what=what)
+    await polling.provisioned(azure, look, what=what)
     return False
 
 
 async def delete(azure: Azure, image: ResourceId) -> None:
     """Delete a managed image and wait until it is gone."""
-    begin = azure.compute.images.begin_delete(image.resource_group, image.name, **waiting.FIRST_ANSWER)
-    await waiting.deleted(azure, begin, what=f"managed image {image.name}", resource_id=str(image))
+    begin = azure.compute.images.begin_delete(image.resource_group, image.name, **polling.FIRST_ANSWER)
+    await polling.deleted(azure, begin, what=f"managed image {image.name}", resource_id=str(image))

@@ -7,7 +7,8 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import marks, money, pools, readiness, rounds, surroundings
+from batchimg_magics.core import money, pools, readiness, rounds, surroundings
+from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.node_counts import allotted, targets
 from batchimg_magics.core.outcomes import Verdict
 from batchimg_magics.core.resize import Controller
@@ -18,7 +19,7 @@ from batchimg_magics.spec import closest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
@@ -41,7 +42,7 @@ async def named(azure: Azure, pattern: str) -> list[str]:
     found = sorted(
         str(pool["name"])
         for pool in listed
-        if fnmatchcase(str(pool["name"]).lower(), pattern.lower()) and pools.mark_of(pool, marks.POOL) is not None
+        if fnmatchcase(str(pool["name"]).lower(), pattern.lower()) and pools.mark_of(pool, tags.POOL) is not None
     )
     if not found:
         names = [str(pool["name"]) for pool in listed]

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import galleries, image_steps, imaging, marks, offers, pool_changes, pools, resize, roads
-from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core import galleries, image_steps, imaging, offers, pool_changes, pools, resize, roads
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import Counts, targets
 from batchimg_magics.core.base.steps import Outcome, Step
 from batchimg_magics.core.pools import Image
@@ -23,7 +24,7 @@ from batchimg_magics.spec import PoolSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.imaging import Imaging
 
@@ -169,10 +170,10 @@ def body_of(old: Json, name: str, image: Image) -> Json:
     for path in _SECRET:
         _without(props, path)
     kept = [one for one in props.pop("metadata", None) or [] if not str(one.get("name")).startswith("batchimg-")]
-    ours = {marks.POOL: name, marks.IMAGE: image.hash, marks.SPEC: marks.digest(props), **marks.made_by()}
+    ours = {tags.POOL: name, tags.IMAGE: image.hash, tags.SPEC: tags.digest(props), **tags.made_by()}
     props["metadata"] = [*kept, *({"name": key, "value": value} for key, value in ours.items())]
-    tags = {key: value for key, value in (old.get("tags") or {}).items() if not key.startswith("batchimg-")}
-    whole: Json = {"properties": props, "tags": {**tags, **ours}}
+    resource_tags = {key: value for key, value in (old.get("tags") or {}).items() if not key.startswith("batchimg-")}
+    whole: Json = {"properties": props, "tags": {**resource_tags, **ours}}
     if users := dig(old, "identity", "userAssignedIdentities"):
         whole["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {user: {} for user in users}}
     return whole

@@ -13,7 +13,7 @@ from batchimg_magics.core.base.node_counts import Counts, allotted
 from batchimg_magics.errors import BudgetError
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.surroundings import Surroundings
 
 

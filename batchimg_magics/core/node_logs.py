@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from batchimg_magics.core import nodes as node_pages
-from batchimg_magics.core.azure import BATCH_API_VERSION
+from batchimg_magics.core.azure.client import BATCH_API_VERSION
 from batchimg_magics.errors import ServiceError
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
 
 #: Source: Batch documents, files of a node: a start task's are under startup/.
 _FILES = ("stderr", "stdout")

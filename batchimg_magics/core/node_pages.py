@@ -13,13 +13,13 @@ from urllib.parse import quote
 
 import msgspec
 
-from batchimg_magics.core.azure import BATCH_API_VERSION
+from batchimg_magics.core.azure.client import BATCH_API_VERSION
 from batchimg_magics.core.base.table import Moments, joined
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
 
 #: Source: Batch service, maxresults: "A maximum of 1000 Compute Nodes can be returned."
 PAGE = 1000

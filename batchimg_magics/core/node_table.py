@@ -9,18 +9,18 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import node_pages, pools
+from batchimg_magics.core.azure.polling import together
 from batchimg_magics.core.base import filters
 from batchimg_magics.core.base.schemas import NODE_STATES, SCHEMAS
 from batchimg_magics.core.base.table import Table, joined, kept
 from batchimg_magics.core.nodes import BAD, Census
-from batchimg_magics.core.waiting import together
 from batchimg_magics.errors import NotFoundError, ServiceError, SpecError
 from batchimg_magics.spec.values import closest, is_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.filters import Test
     from batchimg_magics.core.pricing import Rates
 

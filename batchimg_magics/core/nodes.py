@@ -12,7 +12,7 @@ from batchimg_magics.core.node_pages import Node, Standing
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
 
 READY = frozenset({"idle", "running"})
 #: A node in one of these is on its way to another state by itself.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.sources import STANDARD
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import closest
@@ -12,7 +12,7 @@ from batchimg_magics.spec import closest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.sources import Source
 
 

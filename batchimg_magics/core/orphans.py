@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import deletion, galleries, marks, pools, survey, waiting
-from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core import deletion, galleries, pools, survey
+from batchimg_magics.core.azure import polling, tags
+from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.deletion import KINDS, Deletion, kind_of
 from batchimg_magics.core.usage import Usage
@@ -15,7 +16,7 @@ from batchimg_magics.resource_ids import ResourceId
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.survey import Survey
 
 
@@ -38,7 +39,7 @@ async def look(azure: Azure, *, older_than_s: float = 0.0) -> tuple[Survey, list
     tuple
         What was looked at, and the documents of orphans with why they are.
     """
-    found, there = await waiting.together(survey.take(azure), pools.listed(azure))
+    found, there = await polling.together(survey.take(azure), pools.listed(azure))
     orphans = list(_orphans(azure, found, {str(pool["name"]).lower() for pool in there}))
     return found, (_old(found, orphans, azure.now() - older_than_s) if older_than_s else orphans)
 
@@ -60,9 +61,7 @@ def _orphans(azure: Azure, found: Survey, there: set[str]) -> Iterator[tuple[Jso
     ours = [
         (document, pool)
         for document in found.everything
-        if (pool := marks.owner(document))
-        and marks.is_for(document, pool, account)
-        and deletion.is_here(azure, document)
+        if (pool := tags.owner(document)) and tags.is_for(document, pool, account) and deletion.is_here(azure, document)
     ]
     going = {document["id"].lower() for document, _ in ours}
     kept: set[str] = set()
@@ -72,7 +71,7 @@ def _orphans(azure: Azure, found: Survey, there: set[str]) -> Iterator[tuple[Jso
         needed = any(user.id.lower() not in going for user in usage.needed_by(document["id"]))
         if needed or (kind == "galleries/images" and pool.lower() in there):
             kept.add(document["id"].lower())
-        elif kind in _ON_THE_WAY or dig(document, "tags", marks.THROWAWAY) is not None:
+        elif kind in _ON_THE_WAY or dig(document, "tags", tags.THROWAWAY) is not None:
             yield document, "was made on the way to an image"
         elif pool.lower() in there:
             yield document, f"pool {pool} uses another image"
@@ -98,7 +97,7 @@ def rows(orphans: list[tuple[Json, str]]) -> list[dict[str, Any]]:
         {
             "resource": "/".join(name for _, name in ResourceId.parse(document["id"]).path),
             "kind": KINDS[kind_of(document)][0],
-            "pool": marks.owner(document),
+            "pool": tags.owner(document),
             "why": why,
             "size_gib": _size_gib(document),
             "region": region_key(document["location"]),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import ancestry, plan, preflight, pricing, recent, waiting
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core import ancestry, plan, preflight, pricing
+from batchimg_magics.core.azure import polling, read_cache
+from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.base.node_counts import Counts, wanted
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.pools import Image
@@ -13,7 +14,7 @@ from batchimg_magics.core.pools import Image
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.steps import Step
     from batchimg_magics.core.plan import Creation
@@ -33,10 +34,10 @@ async def table(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = F
     SpecError, NotFoundError, ConflictError
         `create` could not work.
     """
-    with recent.shared():
+    with read_cache.shared():
         found = await plan.look(azure, spec, yes=True, replace=replace)
         steps = plan.creation_steps(azure, found, board)
-        planned, cost = await waiting.together(rows(steps), _usd_per_hour(azure, found))
+        planned, cost = await polling.together(rows(steps), _usd_per_hour(azure, found))
     planned[-1]["usd_per_hour"] = cost
     minutes = _minutes(steps, {row["step"]: row["minutes"] or 0.0 for row in planned})
     todo = sum(row["action"] != "found" for row in planned)
@@ -47,7 +48,7 @@ async def table(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = F
 
 async def rows(steps: Sequence[Step]) -> list[dict[str, Any]]:
     """Return what is to be done of steps, one a row."""
-    done = await waiting.together(*(_is_done(step) for step in steps))
+    done = await polling.together(*(_is_done(step) for step in steps))
     return [_row(step, done=one) for step, one in zip(steps, done, strict=True)]
 
 
@@ -92,6 +93,6 @@ async def _disks(azure: Azure, found: Creation) -> list[pricing.Disk] | None:
     ids = [disk.id for disk in found.source.disks if disk.id.startswith("/")]
     if len(ids) < len(found.source.disks):
         return None  # of blobs, whose size no resource tells
-    documents = await waiting.together(*(ancestry.read(azure, key) for key in ids))
+    documents = await polling.together(*(ancestry.read(azure, key) for key in ids))
     sizes = [dig(one, "properties", "diskSizeGB") for one in documents]
     return [pricing.Disk(_DISK_SKU, size) for size in sizes] if sizes and None not in sizes else None

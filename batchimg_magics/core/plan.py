@@ -29,7 +29,7 @@ from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.facts import Facts
     from batchimg_magics.core.imaging import Imaging

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import marks
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.client import dig
 from batchimg_magics.spec import started
 from batchimg_magics.spec.mounts import BlobMount, CifsMount, FilesMount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure import Json
+    from batchimg_magics.core.azure.client import Json
     from batchimg_magics.core.pools import Image
     from batchimg_magics.core.sources import Source
     from batchimg_magics.resource_ids import ResourceId
@@ -65,10 +65,10 @@ def body(spec: PoolSpec, source: Source, image: Image, agent: str, size: str, ac
     }
     props = _said(props)
     ours = {
-        marks.POOL: spec.name,
-        marks.IMAGE: image.hash,
-        marks.SPEC: marks.digest(props),
-        **marks.made_by(),
+        tags.POOL: spec.name,
+        tags.IMAGE: image.hash,
+        tags.SPEC: tags.digest(props),
+        **tags.made_by(),
     }
     props["metadata"] = [{"name": name, "value": value} for name, value in {**ours, **spec.metadata}.items()]
     whole: Json = {"properties": props, "tags": {**ours, **spec.tags}}

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Literal
 
 from azure.core import MatchConditions
 
-from batchimg_magics.core import marks, pool_bodies, pools
-from batchimg_magics.core.azure import dig, document, wire
+from batchimg_magics.core import pool_bodies, pools
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.client import dig, document, wire
 from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.pool_differences import Difference, differences
 from batchimg_magics.errors import BatchImgError, ConflictError
@@ -21,7 +22,7 @@ from batchimg_magics.spec.secrets import hidden, revealed
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
 
 Fate = Literal["found", "changed", "replaced"]
 #: What of a pool's document a change can take away as a whole, and what says so. Source: Batch OpenAPI,
@@ -66,7 +67,7 @@ def judge(found: Json, wanted: Json, *, replace: bool = False) -> Verdict:
         It is not this tool's, or it differs and can be changed neither as it is nor by leave.
     """
     name = found["name"]
-    if pools.mark_of(found, marks.POOL) is None:
+    if pools.mark_of(found, tags.POOL) is None:
         raise ConflictError(
             f"there is a pool {name!r} already, and this tool did not make it",
             hint="choose another name; `%batchimg pools` lists what there is",
@@ -195,11 +196,11 @@ async def _change(azure: Azure, found: Json, wanted: Json, verdict: Verdict, thr
     """Change a pool without nodes, unless somebody else has changed it since it was read."""
     scope = azure.scope
     body = change_body(wanted, verdict)
-    tags = dict(wanted["tags"])
-    if (expires := pools.mark_of(found, marks.EXPIRES)) is not None:
+    resource_tags = dict(wanted["tags"])
+    if (expires := pools.mark_of(found, tags.EXPIRES)) is not None:
         # Its life goes on: it is no part of what a pool is.
-        tags[marks.EXPIRES] = expires
-        body["properties"]["metadata"] = [*body["properties"]["metadata"], {"name": marks.EXPIRES, "value": expires}]
+        resource_tags[tags.EXPIRES] = expires
+        body["properties"]["metadata"] = [*body["properties"]["metadata"], {"name": tags.EXPIRES, "value": expires}]
     with _discreet(body):
         if through == "batch":
             client = await azure.batch()
@@ -214,7 +215,7 @@ async def _change(azure: Azure, found: Json, wanted: Json, verdict: Verdict, thr
                 scope.resource_group,
                 scope.account,
                 found["name"],
-                wire(revealed({**body, "tags": tags})),
+                wire(revealed({**body, "tags": resource_tags})),
                 etag=found["etag"],
                 match_condition=MatchConditions.IfNotModified,
             )

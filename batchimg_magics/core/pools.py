@@ -6,8 +6,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import recent, waiting
-from batchimg_magics.core.azure import BATCH_API_VERSION, dig, document, wire
+from batchimg_magics.core.azure import polling, read_cache
+from batchimg_magics.core.azure.client import BATCH_API_VERSION, dig, document, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.errors import ConflictError, NotFoundError
 from batchimg_magics.spec import closest
@@ -15,13 +15,13 @@ from batchimg_magics.spec import closest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
 
 #: Seconds until a pool of a few nodes is steady, and from a node's allocation until it is idle. Source: FACTS 6.
 EXPECTED_S = {"pool": 5.0, "steady": 70.0, "ready": 240.0, "delete pool": 60.0}
 #: Looks at a pool that is resized: no nodes were ever seen to come within half a minute, and while they come they boot,
 #: so that little is lost by looking late. Source: FACTS 6 for the times.
-RESIZING = waiting.Pace(1 / 4, 15.0, 90.0)
+RESIZING = polling.Pace(1 / 4, 15.0, 90.0)
 #: When a resize is over that has nothing to do, or whose quota is used up: after 1.4 seconds. Source: FACTS 4.
 SOON_S = 2.0
 #: Source: gallery documents, FACTS 1.6: "at least 15 min per 1,000 nodes"; 20-30 min for pools of custom images.
@@ -115,7 +115,7 @@ async def state(azure: Azure, name: str) -> State:
 
 async def state_seen(azure: Azure, name: str) -> State:
     """Read a pool as `state` does, unless the run that this is part of did so a moment ago."""
-    return await recent.once(azure, _path(name), lambda: state(azure, name))
+    return await read_cache.once(azure, _path(name), lambda: state(azure, name))
 
 
 def _path(name: str) -> str:
@@ -173,12 +173,12 @@ async def listed(azure: Azure) -> list[Json]:
 
 async def all_seen(azure: Azure) -> list[Json]:
     """Return the documents of all pools of the account as they were a moment ago, in Azure Resource Manager."""
-    return await recent.once(azure, f"{azure.scope.account_id}/pools", lambda: listed(azure))
+    return await read_cache.once(azure, f"{azure.scope.account_id}/pools", lambda: listed(azure))
 
 
 async def seen(azure: Azure, name: str) -> Json | None:
     """Return a pool's document in Azure Resource Manager as it was a moment ago, or None."""
-    return await recent.among(azure, azure.scope.pool_id(name), lambda: listed(azure), lambda: read(azure, name))
+    return await read_cache.among(azure, azure.scope.pool_id(name), lambda: listed(azure), lambda: read(azure, name))
 
 
 def image_of(found: Json) -> str | None:
@@ -220,14 +220,14 @@ async def steady(azure: Azure, name: str, *, limit_s: float | None = None, first
         It took longer than `limit_s`.
     """
 
-    async def look() -> waiting.Look[State]:
+    async def look() -> polling.Look[State]:
         seen = await state(azure, name)
         refuse_deleting(seen)
-        return waiting.Look(seen.allocation == "steady", seen, left=seen.left)
+        return polling.Look(seen.allocation == "steady", seen, left=seen.left)
 
     what = f"pool {name} to be steady"
-    seen = await waiting.until(azure, look, what=what, first_s=first_s, timeout_s=limit_s, pace=RESIZING)
-    recent.keep(azure, _path(name), seen)
+    seen = await polling.until(azure, look, what=what, first_s=first_s, timeout_s=limit_s, pace=RESIZING)
+    read_cache.keep(azure, _path(name), seen)
     return seen
 
 
@@ -264,13 +264,13 @@ async def stop(azure: Azure, name: str) -> bool:
 async def delete(azure: Azure, name: str) -> None:
     """Delete a pool with its nodes and wait until it is gone."""
     scope = azure.scope
-    begin = azure.management.pool.begin_delete(scope.resource_group, scope.account, name, **waiting.FIRST_ANSWER)
-    await waiting.deleted(azure, begin, what=f"pool {name}", resource_id=str(scope.pool_id(name)))
+    begin = azure.management.pool.begin_delete(scope.resource_group, scope.account, name, **polling.FIRST_ANSWER)
+    await polling.deleted(azure, begin, what=f"pool {name}", resource_id=str(scope.pool_id(name)))
 
-    async def look() -> waiting.Look[None]:
-        return waiting.Look(await read(azure, name) is None, None)
+    async def look() -> polling.Look[None]:
+        return polling.Look(await read(azure, name) is None, None)
 
-    await waiting.until(azure, look, what=f"pool {name} to be gone")
+    await polling.until(azure, look, what=f"pool {name} to be gone")
 
 
 def users(found: list[Json], version_id: str) -> list[str]:

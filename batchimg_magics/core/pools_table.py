@@ -5,15 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import expiry, image_health, marks, pools, pricing, waiting
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core import expiry, image_health, pools, pricing
+from batchimg_magics.core.azure import polling, tags
+from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.pricing import Rates
 
 _LOST = frozenset({image_health.GONE, image_health.SOURCE_GONE, image_health.ELSEWHERE})
@@ -22,7 +23,7 @@ _LOST = frozenset({image_health.GONE, image_health.SOURCE_GONE, image_health.ELS
 async def table(azure: Azure) -> Table:
     """Return the account's pools, one a row."""
     found = await pools.listed(azure)
-    states, *rates = await waiting.together(
+    states, *rates = await polling.together(
         image_health.look(azure, found), *(pricing.of_pool(azure, pool) for pool in found)
     )
     rows = [_row(pool, states, rate) for pool, rate in zip(found, rates, strict=True)]
@@ -42,7 +43,7 @@ def _row(pool: Json, states: Mapping[str, str], rates: Rates) -> dict[str, Any]:
     image = pools.image_of(pool)
     marketplace = dig(props, "deploymentConfiguration", "virtualMachineConfiguration", "imageReference") or {}
     errors = dig(props, "resizeOperationStatus", "errors") or []
-    expires = expiry.read(pools.mark_of(pool, marks.EXPIRES))
+    expires = expiry.read(pools.mark_of(pool, tags.EXPIRES))
     return {
         "pool": pool["name"],
         "vm_size": props["vmSize"],
@@ -62,5 +63,5 @@ def _row(pool: Json, states: Mapping[str, str], rates: Rates) -> dict[str, Any]:
         "expires": expires,
         "expiry_enforced": None if expires is None else not expiry.is_loose(pool),
         "created": dt.datetime.fromisoformat(created) if (created := props.get("creationTime")) else None,
-        "ours": pools.mark_of(pool, marks.POOL) is not None,
+        "ours": pools.mark_of(pool, tags.POOL) is not None,
     }

@@ -10,13 +10,14 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import offers, price_list, versions
-from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core import offers, versions
+from batchimg_magics.core.azure import price_list
+from batchimg_magics.core.azure.client import dig, region_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
 
 #: Source: Azure's price pages: a month is 730 hours.
 HOURS_A_MONTH = 730.0

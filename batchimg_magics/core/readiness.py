@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import expiry, pools, waiting
+from batchimg_magics.core import expiry, pools
 from batchimg_magics.core import nodes as node_pages
+from batchimg_magics.core.azure import polling
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.rounds import live
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.nodes import Census
 
 #: How long nodes may take from the pool being steady until the last one is ready or bad, in seconds.
 SETTLE_TIMEOUT_S = 3600.0
 #: Looks at nodes of which none got further since the look before: they take minutes. Source: FACTS 6.
-BOOTING = waiting.Pace(1 / 6, 10.0, 15.0)
+BOOTING = polling.Pace(1 / 6, 10.0, 15.0)
 
 
 async def census(azure: Azure, pool: str) -> Census:
@@ -67,14 +68,14 @@ async def settled(
     step = f"nodes of {pool}"
     board.begin(step, expected_s=pools.EXPECTED_S["ready"], total=expected)
 
-    async def look() -> waiting.Look[Census]:
+    async def look() -> polling.Look[Census]:
         seen = await (recount(azure, pool, before) if before else census(azure, pool))
         board.say(step, done=seen.ready, detail=str(seen))
-        return waiting.Look(until(seen), seen, left=seen.on_their_way)
+        return polling.Look(until(seen), seen, left=seen.on_their_way)
 
     try:
         limit_s = SETTLE_TIMEOUT_S if limit_s is None else limit_s
-        return await waiting.until(azure, look, what=f"nodes of pool {pool}", timeout_s=limit_s, pace=BOOTING)
+        return await polling.until(azure, look, what=f"nodes of pool {pool}", timeout_s=limit_s, pace=BOOTING)
     finally:
         board.end(step)
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import expiry, marks, pools, pricing, waiting
+from batchimg_magics.core import expiry, pools, pricing
+from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.base.node_counts import allotted
 from batchimg_magics.core.base.table import Table
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.progress import Board
 
 
 def expires(pool: Json) -> dt.datetime | None:
     """Return when a pool of ours expires; None: never, or it is not ours."""
-    if pools.mark_of(pool, marks.POOL) is None:
+    if pools.mark_of(pool, tags.POOL) is None:
         return None
-    return expiry.read(pools.mark_of(pool, marks.EXPIRES))
+    return expiry.read(pools.mark_of(pool, tags.EXPIRES))
 
 
 async def reap(azure: Azure, board: Board, *, dry_run: bool) -> Table:
@@ -26,7 +27,7 @@ async def reap(azure: Azure, board: Board, *, dry_run: bool) -> Table:
     now = dt.datetime.fromtimestamp(azure.now(), dt.UTC)
     dated = [(pool, moment) for pool in await pools.listed(azure) if (moment := expires(pool))]
     overdue = [(pool, moment) for pool, moment in dated if moment <= now]
-    rows = await waiting.together(*(_one(azure, board, pool, moment, dry_run=dry_run) for pool, moment in overdue))
+    rows = await polling.together(*(_one(azure, board, pool, moment, dry_run=dry_run) for pool, moment in overdue))
     later = sorted(moment for _, moment in dated if moment > now)
     following = f"; the next expires at {expiry.written(later[0])}" if later else ""
     return Table.of("reap", rows, f"pools past their expiry in account {azure.scope.account}: {len(rows)}{following}")

@@ -11,14 +11,14 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import recent, waiting
-from batchimg_magics.core.azure import dig, document, region_key, wire
+from batchimg_magics.core.azure import polling, read_cache
+from batchimg_magics.core.azure.client import dig, document, region_key, wire
 from batchimg_magics.errors import ProvisioningError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.resource_ids import ResourceId
 
 _PARTS = {"galleries": "gallery_name", "images": "gallery_image_name", "versions": "gallery_image_version_name"}
@@ -77,15 +77,15 @@ async def usable(azure: Azure, version: ResourceId, region: str, first_s: float 
         When to look for the first time, as Azure told; None: at once.
     """
 
-    async def look() -> waiting.Look[Json]:
+    async def look() -> polling.Look[Json]:
         found = await read(azure, version)
         over = not _is_at_work(found) or _copy(found, region) in ("completed", "failed")
-        return waiting.Look(over, found, LOOK_S, left=_left(found, region))
+        return polling.Look(over, found, LOOK_S, left=_left(found, region))
 
     # Of one that was begun just now, the first looks are left out at which no version was ever seen to be there.
     first_s = first_s and first_s * max(1.0, LEAST_S // first_s)
-    found = await waiting.until(azure, look, what=f"image version {version.name}", first_s=first_s)
-    recent.keep(azure, str(version), found)
+    found = await polling.until(azure, look, what=f"image version {version.name}", first_s=first_s)
+    read_cache.keep(azure, str(version), found)
     return found
 
 
@@ -111,12 +111,12 @@ async def settled(azure: Azure, version: ResourceId, found: Json | None = None) 
         It failed in its own region, so there is nothing to copy from.
     """
 
-    async def look() -> waiting.Look[Json]:
+    async def look() -> polling.Look[Json]:
         seen = await read(azure, version)
-        return waiting.Look(not _is_at_work(seen), seen, LOOK_S)
+        return polling.Look(not _is_at_work(seen), seen, LOOK_S)
 
     if found is None or _is_at_work(found):
-        found = await waiting.until(azure, look, what=f"image version {version.name}")
+        found = await polling.until(azure, look, what=f"image version {version.name}")
     state = str(dig(found, "properties", "provisioningState"))
     failed = failed_in(found)
     if state.lower() != "succeeded" and (not failed or region_key(found["location"]) in failed):
@@ -205,7 +205,7 @@ def _changed(found: Json, targets: Mapping[str, Json], *, removing: bool) -> Jso
 
 async def _put(azure: Azure, version: ResourceId, body: Json) -> None:
     begin = azure.compute_of(version).gallery_image_versions.begin_create_or_update(
-        **names(version), gallery_image_version=wire(body), **waiting.FIRST_ANSWER
+        **names(version), gallery_image_version=wire(body), **polling.FIRST_ANSWER
     )
     await made(azure, begin, version)
 
@@ -213,6 +213,6 @@ async def _put(azure: Azure, version: ResourceId, body: Json) -> None:
 async def made(azure: Azure, begin: Any, version: ResourceId) -> None:  # noqa: ANN401 - an SDK's awaitable
     """Send a request that makes or changes a version and wait; copies that failed are left to `complete` to judge."""
     try:
-        await waiting.made(azure, begin, what=f"image version {version.name}", resource_id=str(version))
+        await polling.made(azure, begin, what=f"image version {version.name}", resource_id=str(version))
     except ProvisioningError:
         await settled(azure, version)

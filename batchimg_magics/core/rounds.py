@@ -13,7 +13,7 @@ from batchimg_magics.core.base.table import Table
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.nodes import Census
     from batchimg_magics.core.outcomes import Verdict
 

@@ -5,20 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import (
-    expiry,
-    galleries,
-    marks,
-    node_pages,
-    nodes,
-    offers,
-    pools,
-    pricing,
-    quotas,
-    versions,
-    waiting,
-)  # fmt: skip
-from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core import expiry, galleries, node_pages, nodes, offers, pools, pricing, quotas, versions
+from batchimg_magics.core.azure import polling, tags  # fmt: skip
+from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.forecast import Situation
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.resource_ids import ResourceId
@@ -27,7 +16,7 @@ from batchimg_magics.spec import closest
 if TYPE_CHECKING:
     import datetime as dt
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.pricing import Rates
 
 
@@ -84,7 +73,7 @@ async def read(azure: Azure, name: str) -> tuple[Situation, Image]:
             status_code=404,
             code="PoolNotFound",
         )
-    image, rates, standing, sizes = await waiting.together(
+    image, rates, standing, sizes = await polling.together(
         _image(azure, pool), pricing.of_pool(azure, pool), quotas.standing(azure, but_for=name), offers.sizes(azure)
     )
     wanted = str(pool["properties"]["vmSize"])
@@ -98,7 +87,7 @@ async def read(azure: Azure, name: str) -> tuple[Situation, Image]:
         memory_gib=offers.memory_gib(size),
         replicas=image.replicas,
         usd_per_hour_limit=azure.budget.usd_per_hour,
-        expires=expiry.read(pools.mark_of(pool, marks.EXPIRES)),
+        expires=expiry.read(pools.mark_of(pool, tags.EXPIRES)),
         expiry_enforced=not expiry.is_loose(pool),
         # The formula of an expiry is no obstacle: a resize lifts and restores it.
         autoscale=bool(formula) and not expiry.is_ours(formula),

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import offers, pools, pricing, quotas, sizing, waiting
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core import offers, pools, pricing, quotas, sizing
+from batchimg_magics.core.azure import polling
+from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.pricing import Rates
     from batchimg_magics.core.quotas import Quota, Standing
     from batchimg_magics.core.sizing import Estimate, Load
@@ -97,7 +98,7 @@ async def table(azure: Azure, question: Question) -> Table:
             f"about {sizing.start_s(1) / 60:.0f} min",
             hint="give a later --deadline",
         )
-    found, left, pool = await waiting.together(
+    found, left, pool = await polling.together(
         offers.sizes(azure),
         quotas.standing(azure, but_for=question.name),
         pools.read(azure, question.name) if question.name else _nothing(),
@@ -166,7 +167,7 @@ async def _rates(azure: Azure, sizes: list[Json], question: Question, pool: Json
         async with gate:
             return await pricing.rates(azure, str(size["name"]), os_type, disks)
 
-    return list(await waiting.together(*(one(size) for size in sizes)))
+    return list(await polling.together(*(one(size) for size in sizes)))
 
 
 def _refuse_budget(question: Question, priced: list[Rates]) -> None:

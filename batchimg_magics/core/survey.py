@@ -9,14 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import throwaways, waiting
+from batchimg_magics.core import throwaways
+from batchimg_magics.core.azure import polling
 from batchimg_magics.errors import ServiceError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
 
 SUBSCRIPTIONS = "/subscriptions?api-version=2022-12-01"
 
@@ -65,7 +66,7 @@ class Survey:
 async def take(azure: Azure) -> Survey:
     """Read all of it."""
     survey = Survey()
-    await waiting.together(_everybody(azure, survey), _images(azure, survey), _interfaces(azure, survey))
+    await polling.together(_everybody(azure, survey), _images(azure, survey), _interfaces(azure, survey))
     return survey
 
 
@@ -91,14 +92,14 @@ async def other_pools(azure: Azure) -> tuple[list[Json], list[str]]:
     """Return the pools of all other Batch accounts that the caller sees, and what could not be looked at."""
     survey = Survey()
     places = await _subscriptions(azure, survey)
-    await waiting.together(*(_pools_in(one, survey) for one in places))
+    await polling.together(*(_pools_in(one, survey) for one in places))
     own = str(azure.scope.account_id).lower() + "/"
     return [pool for pool in survey.pools if not pool["id"].lower().startswith(own)], survey.unseen
 
 
 async def _everybody(azure: Azure, survey: Survey) -> None:
     places = await _subscriptions(azure, survey)
-    await waiting.together(*(_users_in(one, survey) for one in places), *(_pools_in(one, survey) for one in places))
+    await polling.together(*(_users_in(one, survey) for one in places), *(_pools_in(one, survey) for one in places))
 
 
 async def _subscriptions(azure: Azure, survey: Survey) -> list[Azure]:
@@ -116,7 +117,7 @@ async def _subscriptions(azure: Azure, survey: Survey) -> list[Azure]:
 async def _users_in(azure: Azure, survey: Survey) -> None:
     """Read the VMs and scale sets of one subscription."""
     within = f"of subscription {azure.scope.subscription}"
-    machines, scale_sets = await waiting.together(
+    machines, scale_sets = await polling.together(
         _look(survey, azure, f"VMs {within}", azure.compute.virtual_machines.list_all()),
         _look(survey, azure, f"scale sets {within}", azure.compute.virtual_machine_scale_sets.list_all()),
     )
@@ -132,7 +133,7 @@ async def _pools_in(azure: Azure, survey: Survey) -> None:
     own = azure.scope.account_id
     if azure.scope.account and str(own).lower() not in {str(one).lower() for one in ids}:
         ids.append(own)  # it is there, whether the list of accounts may be read or not
-    for pools in await waiting.together(*(_pools_of(azure, survey, one) for one in ids)):
+    for pools in await polling.together(*(_pools_of(azure, survey, one) for one in ids)):
         survey.pools += pools
 
 
@@ -143,14 +144,14 @@ async def _pools_of(azure: Azure, survey: Survey, account: ResourceId) -> list[J
 
 async def _images(azure: Azure, survey: Survey) -> None:
     compute = azure.compute
-    survey.galleries, survey.managed, survey.snapshots, survey.disks = await waiting.together(
+    survey.galleries, survey.managed, survey.snapshots, survey.disks = await polling.together(
         _look(survey, azure, "galleries", compute.galleries.list()),
         _look(survey, azure, "managed images", compute.images.list()),
         _look(survey, azure, "snapshots", compute.snapshots.list()),
         _look(survey, azure, "disks", compute.disks.list()),
     )
     places = [ResourceId.parse(one["id"]) for one in survey.galleries]
-    found = await waiting.together(
+    found = await polling.together(
         *(
             _look(
                 survey,
@@ -162,7 +163,7 @@ async def _images(azure: Azure, survey: Survey) -> None:
         )
     )
     survey.definitions = [definition for each in found for definition in each]
-    for versions in await waiting.together(*(_versions(azure, survey, one) for one in survey.definitions)):
+    for versions in await polling.together(*(_versions(azure, survey, one) for one in survey.definitions)):
         survey.versions += versions
 
 

@@ -9,15 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import capture, disks, machines, marks, waiting
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core import capture, disks, machines
+from batchimg_magics.core.azure import polling, tags
+from batchimg_magics.core.azure.client import dig
 from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.sources import Disk, Source
 
 #: Of Microsoft.Network, which no SDK in use knows.
@@ -57,18 +58,18 @@ class Names:
         return self._id("disks", disk.label)
 
     def _id(self, kind: str, what: str) -> ResourceId:
-        return self.azure.scope.compute_id((kind, marks.throwaway_name(self.pool, self.image, what)))
+        return self.azure.scope.compute_id((kind, tags.throwaway_name(self.pool, self.image, what)))
 
 
-def tags_of(tags: Mapping[str, str]) -> dict[str, str]:
+def tags_of(source_tags: Mapping[str, str]) -> dict[str, str]:
     """Return the marks of an image's throwaways."""
-    return {**tags, marks.THROWAWAY: "yes"}
+    return {**source_tags, tags.THROWAWAY: "yes"}
 
 
 # -- the VM ------------------------------------------------------------------------------------------------------
 
 
-def vm_body(vm: Json, source: Source, names: Names, *, size: str, subnet: str, tags: dict[str, str]) -> Json:
+def vm_body(vm: Json, source: Source, names: Names, *, size: str, subnet: str, resource_tags: dict[str, str]) -> Json:
     """Return a VM like the researcher's, on copies of its disks, that nobody can reach from outside."""
 
     def attached(disk: Disk) -> Json:
@@ -79,7 +80,7 @@ def vm_body(vm: Json, source: Source, names: Names, *, size: str, subnet: str, t
 
     network = {
         "name": f"{names.vm.name}-nic",
-        "tags": tags,
+        "tags": resource_tags,
         "properties": {
             "primary": True,
             # It goes with the VM.
@@ -102,7 +103,7 @@ def vm_body(vm: Json, source: Source, names: Names, *, size: str, subnet: str, t
     if security := dig(vm, "properties", "securityProfile"):
         props["securityProfile"] = security
     plan = {"plan": source.plan} if source.plan else {}
-    return {"location": source.region, "tags": tags, **plan, "properties": props}
+    return {"location": source.region, "tags": resource_tags, **plan, "properties": props}
 
 
 async def subnet_of(azure: Azure, vm: Json) -> str:
@@ -147,15 +148,15 @@ class Left:
 
 async def owned(azure: Azure, pool: str) -> list[ResourceId]:
     """Return the ids of the throwaways of a pool's images, in the order in which they can go: VMs first."""
-    listed = await waiting.together(
+    listed = await polling.together(
         azure.listed(azure.compute.virtual_machines.list(azure.scope.resource_group)),
         interfaces(azure),
         disks.of_group(azure),
         capture.of_group(azure),
     )
     account = azure.scope.account
-    ours = (found for documents in listed for found in documents if marks.is_for(found, pool, account))
-    return [ResourceId.parse(found["id"]) for found in ours if dig(found, "tags", marks.THROWAWAY) is not None]
+    ours = (found for documents in listed for found in documents if tags.is_for(found, pool, account))
+    return [ResourceId.parse(found["id"]) for found in ours if dig(found, "tags", tags.THROWAWAY) is not None]
 
 
 async def interfaces(azure: Azure) -> list[Json]:
@@ -183,7 +184,7 @@ async def sweep(azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
     left: list[Left] = []
     for kinds in ORDER:
         batch = [one for one in found if kind_of(one) in kinds]
-        for one, why in zip(batch, await waiting.together(*(_gone(azure, one) for one in batch)), strict=True):
+        for one, why in zip(batch, await polling.together(*(_gone(azure, one) for one in batch)), strict=True):
             if why is None:
                 gone.append(one)
             else:
@@ -209,8 +210,8 @@ async def _delete_interface(azure: Azure, interface: ResourceId) -> None:
     url = f"{interface}?api-version={NETWORK_API_VERSION}"
     answer = await azure.find(azure.send("DELETE", url))
     if answer is not None:
-        operation = waiting.Operation.of(answer)
-        await waiting.finish(azure, operation, what=f"network interface {interface.name}", resource_id=str(interface))
+        operation = polling.Operation.of(answer)
+        await polling.finish(azure, operation, what=f"network interface {interface.name}", resource_id=str(interface))
 
 
 _DELETIONS: dict[str, Callable[[Azure, ResourceId], Awaitable[None]]] = {

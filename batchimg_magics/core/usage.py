@@ -11,14 +11,15 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import marks, pools
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core import pools
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.client import dig
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.core.azure import Json
+    from batchimg_magics.core.azure.client import Json
     from batchimg_magics.core.survey import Survey
 
 
@@ -59,7 +60,7 @@ class Usage:
         self._direct: dict[str, list[User]] = defaultdict(list)
         self._made_of_it: dict[str, set[str]] = defaultdict(set)
         documents = (*survey.versions, *survey.managed, *survey.snapshots, *survey.disks)
-        for_a_while = {one["id"].lower() for one in documents if dig(one, "tags", marks.THROWAWAY) is not None}
+        for_a_while = {one["id"].lower() for one in documents if dig(one, "tags", tags.THROWAWAY) is not None}
         for document in documents:
             # What a capture needs for a while is done with once what was made from it is there.
             there = dig(document, "properties", "provisioningState") == "Succeeded"

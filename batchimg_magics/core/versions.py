@@ -8,12 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import recent
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core.azure import read_cache
+from batchimg_magics.core.azure.client import dig
 from batchimg_magics.errors import AuthenticationError, NotFoundError
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
 
 _API_VERSION = "2024-03-03"
 
@@ -49,7 +49,7 @@ async def read(azure: Azure, image_id: str | None) -> Version:
     if not image_id or "/versions/" not in image_id.lower():
         return Version()
     try:
-        found = await recent.once(azure, image_id, lambda: _document(azure, image_id))
+        found = await read_cache.once(azure, image_id, lambda: _document(azure, image_id))
     except NotFoundError:
         return Version(image_id, gone=True)
     except AuthenticationError:

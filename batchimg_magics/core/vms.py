@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import ancestry, disks, machines, waiting
-from batchimg_magics.core.azure import Json, dig, document, region_key
+from batchimg_magics.core import ancestry, disks, machines
+from batchimg_magics.core.azure import polling
+from batchimg_magics.core.azure.client import Json, dig, document, region_key
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.sources import STANDARD, Disk, Source, controllers_of, plan_of
 from batchimg_magics.errors import NotFoundError, SpecError
@@ -14,7 +15,7 @@ from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
 
 #: How many VMs are asked about at once.
 AT_ONCE = 16
@@ -137,7 +138,7 @@ def _disks(storage: Json) -> tuple[tuple[Disk, ...], tuple[str, ...]]:
 
 async def table(azure: Azure) -> Table:
     """Return the VMs of the subscription, one a row."""
-    listed, every = await waiting.together(
+    listed, every = await polling.together(
         azure.listed(azure.compute.virtual_machines.list_all()), azure.listed(azure.compute.disks.list())
     )
     by_id = {disk["id"].lower(): disk for disk in every}
@@ -150,7 +151,7 @@ async def table(azure: Azure) -> Table:
             found = await azure.find(call)
         return _row(document(found), by_id) if found else None  # none: it was deleted while we looked
 
-    rows = [found for found in await waiting.together(*(row(vm) for vm in listed)) if found]
+    rows = [found for found in await polling.together(*(row(vm) for vm in listed)) if found]
     ready = sum(1 for found in rows if found["generalized"])
     return Table.of("vms", rows, f"VMs: {len(rows)}, of them generalized: {ready}")
 

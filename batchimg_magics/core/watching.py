@@ -14,7 +14,7 @@ from batchimg_magics.errors import NotFoundError, ServiceError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.node_pages import Standing
     from batchimg_magics.core.pools import State

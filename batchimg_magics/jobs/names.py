@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import offers, pools, waiting
+from batchimg_magics.core import offers, pools
+from batchimg_magics.core.azure import polling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
 
 
 async def _pool_names(azure: Azure) -> list[str]:
@@ -25,7 +26,7 @@ async def _size_names(azure: Azure) -> list[str]:
 
 
 async def _checkable_names(azure: Azure) -> list[str]:
-    vms, there, managed = await waiting.together(
+    vms, there, managed = await polling.together(
         _vm_names(azure),
         _pool_names(azure),
         azure.listed(azure.compute.images.list_by_resource_group(azure.scope.resource_group)),

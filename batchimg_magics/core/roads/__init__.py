@@ -15,7 +15,7 @@ from batchimg_magics.core.roads.road import Road, Trip, Way
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.spec import PoolSpec
 
 __all__ = ["Road", "Trip", "Way", "find"]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import capture, disks, machines, marks, offers, throwaways, vms
+from batchimg_magics.core import capture, disks, machines, offers, throwaways, vms
+from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step, made
 from batchimg_magics.core.parts import Part, Parts
 from batchimg_magics.core.roads.in_place import generalizing
@@ -20,7 +21,7 @@ from batchimg_magics.core.throwaways import Names
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.sources import Disk, Source
 
 __all__ = ["find"]
@@ -64,7 +65,7 @@ class _ByCopy(OfVm):
             else:
                 return Outcome("found", detail="the snapshots are there")
             # The mark comes first: whatever happens then, the same line knows that it has to start the VM again.
-            await machines.mark(trip.azure, self.vm_id, {marks.STOPPED: trip.pool})
+            await machines.mark(trip.azure, self.vm_id, {tags.STOPPED: trip.pool})
             return made(
                 await machines.deallocate(trip.azure, self.vm_id), "until the snapshots are there", verb="changed"
             )
@@ -96,7 +97,9 @@ class _ByCopy(OfVm):
     def _vm_step(self, work: Trip, names: Names, copies: Sequence[Step]) -> Step:
         async def run(_: Mapping[str, Outcome]) -> Outcome:
             size = await offers.smallest_like(work.azure, self.vm, self.source)
-            body = throwaways.vm_body(self.vm, self.source, names, size=size, subnet=self.subnet, tags=dict(work.tags))
+            body = throwaways.vm_body(
+                self.vm, self.source, names, size=size, subnet=self.subnet, resource_tags=dict(work.tags)
+            )
             return made(await machines.make(work.azure, names.vm, body), f"{size}, no public address")
 
         async def there() -> bool:

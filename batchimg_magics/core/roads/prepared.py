@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import capture, machines, marks, throwaways, vms
+from batchimg_magics.core import capture, machines, throwaways, vms
+from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step, made
 from batchimg_magics.core.parts import Part, Parts
 from batchimg_magics.core.roads.road import Road, Trip, Way, snapshot_step
@@ -16,7 +17,7 @@ from batchimg_magics.resource_ids import ResourceId
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.sources import Source
 
 __all__ = ["OfVm", "deallocate_step", "find", "snapshots_of", "start_again", "stopped_for"]
@@ -79,7 +80,7 @@ async def find(azure: Azure, vm: Json) -> Road:
 
 def stopped_for(vm: Json, pool: str) -> bool:
     """Tell whether a VM was stopped for a copy for a pool, and not started again yet."""
-    return machines.tag(vm, marks.STOPPED) == pool
+    return machines.tag(vm, tags.STOPPED) == pool
 
 
 async def start_again(azure: Azure, vm: ResourceId, pool: str) -> bool:
@@ -87,7 +88,7 @@ async def start_again(azure: Azure, vm: ResourceId, pool: str) -> bool:
     if not stopped_for(await machines.settled(azure, vm), pool):
         return False
     await machines.start(azure, vm)
-    await machines.mark(azure, vm, {marks.STOPPED: None})
+    await machines.mark(azure, vm, {tags.STOPPED: None})
     return True
 
 

@@ -12,7 +12,7 @@ from batchimg_magics.core.base.steps import Step, made
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.steps import Outcome
     from batchimg_magics.core.parts import Parts
     from batchimg_magics.core.sources import Disk, Source

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import ancestry, waiting
-from batchimg_magics.core.azure import dig, document, region_key
+from batchimg_magics.core import ancestry
+from batchimg_magics.core.azure import polling
+from batchimg_magics.core.azure.client import dig, document, region_key
 from batchimg_magics.core.parts import Part, Parts
 from batchimg_magics.core.roads.road import Road, Trip, Way
 from batchimg_magics.core.sources import STANDARD, Disk, Source, controllers_of, plan_of
@@ -13,7 +14,7 @@ from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.spec import PoolSpec
 
 __all__ = ["find"]
@@ -36,7 +37,7 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
     """
     disks = [Disk(str(spec.from_snapshot), None, "ReadWrite")]
     disks += [Disk(key, lun, "None") for lun, key in sorted(spec.data_snapshots.items())]
-    found = await waiting.together(*(_read(azure, disk.id) for disk in disks))
+    found = await polling.together(*(_read(azure, disk.id) for disk in disks))
     regions = sorted({region_key(one["location"]) for one in found})
     if len(regions) > 1:
         raise SpecError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import ancestry, galleries
-from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.parts import Parts
 from batchimg_magics.core.roads.road import Road, Trip, Way
 from batchimg_magics.core.sources import Source
@@ -13,7 +13,7 @@ from batchimg_magics.errors import NotFoundError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.spec import PoolSpec
 
 __all__ = ["find", "source"]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from batchimg_magics.core.azure import region_key
+from batchimg_magics.core.azure.client import region_key
 from batchimg_magics.core.parts import Part, Parts
 from batchimg_magics.core.roads.road import Road, Trip, Way
 from batchimg_magics.core.sources import STANDARD, Source
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.spec import PoolSpec
 
 __all__ = ["find"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import managed_images, offers, pools
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.rules import sources
 from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown
 from batchimg_magics.core.rules.system import until

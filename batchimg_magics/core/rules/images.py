@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import galleries, pools, sizing
-from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.facts import is_managed, sources_of
 from batchimg_magics.core.rules import fixes, sources
@@ -14,7 +14,7 @@ from batchimg_magics.core.rules.system import until
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Json
+    from batchimg_magics.core.azure.client import Json
     from batchimg_magics.core.facts import Facts
     from batchimg_magics.core.rules.rule import Found
     from batchimg_magics.core.sources import Source

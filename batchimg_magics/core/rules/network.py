@@ -5,14 +5,14 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import present
 from batchimg_magics.core.rules import fixes, sources
 from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Json
+    from batchimg_magics.core.azure.client import Json
     from batchimg_magics.core.facts import Facts
     from batchimg_magics.core.rules.rule import Found
 

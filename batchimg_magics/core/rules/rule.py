@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from batchimg_magics.core import marks
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.client import dig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -94,7 +94,7 @@ def unseen(facts: Facts, what: str) -> Verdict | None:
     """Say that what an image is made from does not show what was inside the VM that it is of."""
     if facts.source is None:
         return None
-    if dig(facts.version or facts.managed or {}, "tags", marks.IMAGE):
+    if dig(facts.version or facts.managed or {}, "tags", tags.IMAGE):
         return kept("this tool made it, and judged that then")
     return unknown(f"{facts.source.what} does not tell {what}", "look at the VM that it was made of")
 

@@ -6,14 +6,14 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import galleries, machines, offers, pools
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.facts import when
 from batchimg_magics.core.rules import fixes, sources
 from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown, unseen
 from batchimg_magics.errors import SpecError
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Json
+    from batchimg_magics.core.azure.client import Json
     from batchimg_magics.core.facts import Facts
     from batchimg_magics.core.rules.rule import Found, Verdict
 

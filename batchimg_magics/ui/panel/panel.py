@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import ipywidgets as w
 
-from batchimg_magics.core import situation, waiting
+from batchimg_magics.core import situation
+from batchimg_magics.core.azure import polling
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.watching import look
 from batchimg_magics.errors import BatchImgError, NotConnectedError
@@ -27,7 +28,7 @@ from batchimg_magics.ui.panel.sizing import SizingTab
 from batchimg_magics.ui.progress import steps_html
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.forecast import Situation
     from batchimg_magics.core.situation import Image
     from batchimg_magics.core.watching import Sight
@@ -53,7 +54,7 @@ class _Opening:
 
 async def _opening(azure: Azure, name: str) -> _Opening:
     read, image = await situation.read(azure, name)
-    sight, usd = await waiting.together(look(azure, name), situation.spent(azure, name, read.rates))
+    sight, usd = await polling.together(look(azure, name), situation.spent(azure, name, read.rates))
     return _Opening(read, image, sight, usd)
 
 

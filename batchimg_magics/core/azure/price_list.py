@@ -17,7 +17,7 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import AsyncRetryPolicy, UserAgentPolicy
 from azure.core.rest import HttpRequest
 
-from batchimg_magics.core.readers import USER_AGENT
+from batchimg_magics.core.azure.pipeline import USER_AGENT
 from batchimg_magics.errors import ServiceError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core.azure.client import dig
 from batchimg_magics.errors import ProvisioningError, WaitTimeoutError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from azure.core.rest import AsyncHttpResponse
 
-    from batchimg_magics.core.azure import Azure
+    from batchimg_magics.core.azure.client import Azure
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import dig
+from batchimg_magics.core.azure.client import dig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

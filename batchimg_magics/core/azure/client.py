@@ -19,9 +19,9 @@ import msgspec
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 from azure.core.rest import HttpRequest
 
-from batchimg_magics.core import readers
-from batchimg_magics.core.budget import Budget
-from batchimg_magics.core.ledger import Ledger
+from batchimg_magics.core.azure import pipeline
+from batchimg_magics.core.azure.ledger import Ledger
+from batchimg_magics.core.azure.spending_limit import Budget
 from batchimg_magics.errors import (
     AuthenticationError,
     BatchImgError,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from azure.mgmt.batch.aio import BatchManagementClient
     from azure.mgmt.compute.aio import ComputeManagementClient
 
-    from batchimg_magics.core.price_list import PriceList
+    from batchimg_magics.core.azure.price_list import PriceList
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -137,7 +137,7 @@ class Azure:
         self._cache = cache
         self._credential = credential
         self._transport = transport
-        self._options: dict[str, Any] = {"per_retry_policies": [readers.Watch(self.saw)], "transport": transport}
+        self._options: dict[str, Any] = {"per_retry_policies": [pipeline.Watch(self.saw)], "transport": transport}
         #: What was read once and does not change: who reads it, keeps it here.
         self.kept: dict[str, Any] = {}
         self._base: float | None = None
@@ -169,7 +169,7 @@ class Azure:
     @cached_property
     def prices(self) -> PriceList:
         """The public price list."""
-        from batchimg_magics.core.price_list import PriceList
+        from batchimg_magics.core.azure.price_list import PriceList
 
         return PriceList(self._transport, self.now, self._cache and self._cache / "prices.json")
 
@@ -266,7 +266,7 @@ class Azure:
         if (host := urlsplit(url).hostname) not in (None, urlsplit(home).hostname):
             raise ServiceError(f"a link leads to another host, {host}, and was not followed")
         if (reader := self._readers.get(plane)) is None:
-            reader = self._readers[plane] = readers.reader(home, self._credential, _AUDIENCES[plane], self._options)
+            reader = self._readers[plane] = pipeline.reader(home, self._credential, _AUDIENCES[plane], self._options)
         try:
             request = HttpRequest(method, reader.format_url(url), json=body, headers=headers)
             response: AsyncHttpResponse = await reader.send_request(request)

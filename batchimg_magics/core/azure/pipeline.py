@@ -19,7 +19,7 @@ from azure.core.pipeline.policies import (
     UserAgentPolicy,
 )
 
-from batchimg_magics.core import recent
+from batchimg_magics.core.azure import read_cache
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,7 @@ class Watch(SansIOHTTPPolicy[Any, Any]):
     def on_request(self, request: PipelineRequest[Any]) -> None:
         """Note what is about to be written."""
         if request.http_request.method not in _READS:
-            recent.wrote(request.http_request.url)
+            read_cache.wrote(request.http_request.url)
 
     def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
         """Read an answer's Date; what was read while something was being written may be of before."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import galleries, marks, survey
-from batchimg_magics.core.azure import dig, region_key
+from batchimg_magics.core import galleries, survey
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.usage import Usage, sources
 from batchimg_magics.resource_ids import ResourceId
@@ -14,7 +15,7 @@ from batchimg_magics.resource_ids import ResourceId
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.core.azure import Azure, Json
+    from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.survey import Survey
 
 
@@ -36,7 +37,7 @@ async def table(azure: Azure, *, with_sources: bool = False) -> Table:
             source.lower() for one in (*found.versions, *found.managed, *found.snapshots) for source in sources(one)
         }
         marked = [*found.snapshots, *found.disks]
-        rows += [_source(one) for one in marked if one["id"].lower() in under or marks.owner(one)]
+        rows += [_source(one) for one in marked if one["id"].lower() in under or tags.owner(one)]
     for row in rows:
         row["used_by"] = ", ".join(user.name for user in usage.of(row["id"])) or None
     caption = f"images: {len([*found.versions, *found.managed])}"
@@ -64,7 +65,7 @@ def _version(definition: Json, version: Json) -> dict[str, Any]:
         "kind": "version" if version else "definition",
         "version": version.get("name"),
         "gallery": where.path[0][1],
-        "pool": marks.owner(found),
+        "pool": tags.owner(found),
         "state": dig(found, "properties", "provisioningState"),
         "os": dig(definition, "properties", "osType"),
         "generation": dig(definition, "properties", "hyperVGeneration"),
@@ -84,7 +85,7 @@ def _managed(image: Json) -> dict[str, Any]:
     return {
         "image": image["name"],
         "kind": "managed image",
-        "pool": marks.owner(image),
+        "pool": tags.owner(image),
         "state": props.get("provisioningState"),
         "os": dig(props, "storageProfile", "osDisk", "osType"),
         "generation": props.get("hyperVGeneration"),
@@ -101,7 +102,7 @@ def _source(disk: Json) -> dict[str, Any]:
     return {
         "image": disk["name"],
         "kind": "snapshot" if "/snapshots/" in disk["id"].lower() else "disk",
-        "pool": marks.owner(disk),
+        "pool": tags.owner(disk),
         "state": props.get("provisioningState"),
         "os": props.get("osType"),
         "generation": props.get("hyperVGeneration"),
