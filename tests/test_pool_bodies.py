@@ -14,8 +14,8 @@ import pytest
 from batchimg_magics.core import pool_bodies
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.client import Scope
+from batchimg_magics.core.compute.image_source import Disk, Source
 from batchimg_magics.core.pools import Image
-from batchimg_magics.core.sources import Disk, Source
 from batchimg_magics.spec import PoolSpec
 from batchimg_magics.spec.secrets import revealed
 from tests.documents import GROUP

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchimg_magics.core import replication
+from batchimg_magics.core.compute import replication
 from batchimg_magics.errors import ProvisioningError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.session import Session

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import capture, disks, galleries, machines, managed_images, pools, survey, throwaways
+from batchimg_magics.core import pools, survey, throwaways
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step
+from batchimg_magics.core.compute import disks, galleries, managed_images, snapshots, virtual_machines
 from batchimg_magics.core.usage import Usage
 from batchimg_magics.errors import ConflictError, InUseError, NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId, same
@@ -31,10 +32,10 @@ KINDS: dict[str, tuple[str, Callable[[Azure, ResourceId], Awaitable[bool | None]
     "galleries/images": ("image definition", galleries.delete_definition),
     "galleries": ("gallery", galleries.delete_empty),
     "images": ("managed image", managed_images.delete),
-    "virtualmachines": ("VM", machines.delete),
+    "virtualmachines": ("VM", virtual_machines.delete),
     "networkinterfaces": ("network interface", throwaways.delete),
     "disks": ("disk", disks.delete),
-    "snapshots": ("snapshot", capture.delete),
+    "snapshots": ("snapshot", snapshots.delete),
 }
 #: What a researcher may name; galleries go with their last image, throwaway VMs with their pool.
 _NAMED = frozenset({"galleries/images/versions", "galleries/images", "images", "disks", "snapshots"})

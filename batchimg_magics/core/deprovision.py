@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import machines
 from batchimg_magics.core.azure import tags
+from batchimg_magics.core.compute import virtual_machines
 from batchimg_magics.errors import ProvisioningError
 
 if TYPE_CHECKING:
@@ -61,13 +61,13 @@ async def see_to(azure: Azure, vm: ResourceId, os_type: str, image: str) -> bool
     ProvisioningError
         The script did not run to its end.
     """
-    found = await machines.settled(azure, vm)
-    marked = machines.tag(found, tags.DEPROVISIONED) == image
-    if machines.generalized(found) or (marked and machines.power(found) != "running"):
+    found = await virtual_machines.settled(azure, vm)
+    marked = virtual_machines.tag(found, tags.DEPROVISIONED) == image
+    if virtual_machines.generalized(found) or (marked and virtual_machines.power(found) != "running"):
         return False
-    await machines.start(azure, vm)
+    await virtual_machines.start(azure, vm)
     command, script, done = _SCRIPTS[os_type]
-    said = await machines.run(azure, vm, command, script)
+    said = await virtual_machines.run(azure, vm, command, script)
     if (problem := _problem(said, done)) is not None:
         raise ProvisioningError(
             f"the system of VM {vm.name} was not deprovisioned: {problem}",
@@ -76,7 +76,7 @@ async def see_to(azure: Azure, vm: ResourceId, os_type: str, image: str) -> bool
             hint="look what stands in its way on a VM of your own (Linux: the Azure agent; Windows: sysprep's logs "
             "in C:\\Windows\\System32\\Sysprep\\Panther), then run the same line again",
         )
-    await machines.mark(azure, vm, {tags.DEPROVISIONED: image})
+    await virtual_machines.mark(azure, vm, {tags.DEPROVISIONED: image})
     return True
 
 

@@ -10,20 +10,21 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from batchimg_magics.core import galleries, machines, offers, quotas
+from batchimg_magics.core import offers, quotas
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import Counts, wanted
-from batchimg_magics.core.sources import STANDARD
+from batchimg_magics.core.compute import galleries, virtual_machines
+from batchimg_magics.core.compute.image_source import STANDARD
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from batchimg_magics.core.azure.client import Json, Scope
+    from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.pool_changes import Verdict
     from batchimg_magics.core.pricing import Rates
     from batchimg_magics.core.quotas import Room
-    from batchimg_magics.core.sources import Source
     from batchimg_magics.errors import BatchImgError
     from batchimg_magics.spec import PoolSpec
 
@@ -172,7 +173,7 @@ class Facts:
     @property
     def power(self) -> str:
         """The VM's power state, empty where nothing says."""
-        return machines.power(self.vm or {})
+        return virtual_machines.power(self.vm or {})
 
     @property
     def system(self) -> System | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import galleries, managed_images, replication, throwaways
+from batchimg_magics.core import throwaways
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.steps import Outcome, Step, made
+from batchimg_magics.core.compute import galleries, managed_images, replication
+from batchimg_magics.core.compute.storage_profile import Parts
 from batchimg_magics.core.imaging import MANAGED, VERSION
-from batchimg_magics.core.parts import Parts
 from batchimg_magics.core.throwaways import Left
 from batchimg_magics.errors import BatchImgError
 from batchimg_magics.resource_ids import ResourceId

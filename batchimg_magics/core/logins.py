@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import doors, machines, vms
+from batchimg_magics.core import vms
 from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.compute import virtual_machines, vm_address
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure, Json
-    from batchimg_magics.core.doors import Door
+    from batchimg_magics.core.compute.vm_address import Door
 
 SSH_PORT, RDP_PORT = 22, 3389
 
@@ -32,14 +33,14 @@ async def table(azure: Azure, name: str) -> Table:
     """
     vm = await vms.find(azure, name)
     windows = str(dig(vm, "properties", "storageProfile", "osDisk", "osType")).lower() == "windows"
-    door = await doors.of_vm(azure, vm, RDP_PORT if windows else SSH_PORT)
+    door = await vm_address.of_vm(azure, vm, RDP_PORT if windows else SSH_PORT)
     user = dig(vm, "properties", "osProfile", "adminUsername")
     line = _line(door, user, windows=windows) if door.address else None
     unread = ", ".join(f"{what} ({why})" for what, why in door.unread.items())
     row = {
         "vm": vm["name"],
         "os": "Windows" if windows else "Linux",
-        "power": machines.power(vm) or None,
+        "power": virtual_machines.power(vm) or None,
         "protocol": "RDP" if windows else "SSH",
         "address": door.address,
         "public": door.public,
@@ -63,9 +64,9 @@ def _line(door: Door, user: str | None, *, windows: bool) -> str:
 
 def _next(vm: Json, *, windows: bool, inside: bool) -> str:
     """Say what to do now. Source: source document, Prepare a VM; FACTS 1.3 and 1.10."""
-    if machines.generalized(vm):
+    if virtual_machines.generalized(vm):
         return "Azure marks it generalized, so it starts no more: make the pool of it, or make a VM of its image"
-    if machines.power(vm) != "running":
+    if virtual_machines.power(vm) != "running":
         return f"start it first: az vm start --ids {vm['id']}"
     way = "no public address: go there from its network (VPN, Bastion, another VM); " if inside else ""
     disks = "format and mount its data disks, " if dig(vm, "properties", "storageProfile", "dataDisks") else ""

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import galleries, image_steps, imaging, offers, pool_changes, pools, resize, roads
+from batchimg_magics.core import image_steps, imaging, offers, pool_changes, pools, resize, roads
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import Counts, targets
 from batchimg_magics.core.base.steps import Outcome, Step
+from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.pools import Image
 from batchimg_magics.core.wish import Wish
 from batchimg_magics.errors import SpecError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.client import dig
-from batchimg_magics.core.sources import STANDARD
+from batchimg_magics.core.compute.image_source import STANDARD
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import closest
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchimg_magics.core.azure.client import Azure, Json
-    from batchimg_magics.core.sources import Source
+    from batchimg_magics.core.compute.image_source import Source
 
 
 async def node_agent(azure: Azure, source: Source, asked: str | None) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import ancestry, plan, preflight, pricing
+from batchimg_magics.core import plan, preflight, pricing
 from batchimg_magics.core.azure import polling, read_cache
 from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.base.node_counts import Counts, wanted
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.compute import lineage
 from batchimg_magics.core.pools import Image
 
 if TYPE_CHECKING:
@@ -93,6 +94,6 @@ async def _disks(azure: Azure, found: Creation) -> list[pricing.Disk] | None:
     ids = [disk.id for disk in found.source.disks if disk.id.startswith("/")]
     if len(ids) < len(found.source.disks):
         return None  # of blobs, whose size no resource tells
-    documents = await polling.together(*(ancestry.read(azure, key) for key in ids))
+    documents = await polling.together(*(lineage.read(azure, key) for key in ids))
     sizes = [dig(one, "properties", "diskSizeGB") for one in documents]
     return [pricing.Disk(_DISK_SKU, size) for size in sizes] if sizes and None not in sizes else None

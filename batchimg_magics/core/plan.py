@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import (
     direct,
-    galleries,
     image_steps,
     imaging,
     offers,
@@ -22,6 +21,7 @@ from batchimg_magics.core import (
 )
 from batchimg_magics.core.base.node_counts import Counts, present
 from batchimg_magics.core.base.steps import Outcome, Step
+from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.pools import Image
 from batchimg_magics.core.wish import Wish
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.progress import Board
+    from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.facts import Facts
     from batchimg_magics.core.imaging import Imaging
     from batchimg_magics.core.pool_changes import Verdict
     from batchimg_magics.core.roads import Road
     from batchimg_magics.core.rules import Finding
-    from batchimg_magics.core.sources import Source
     from batchimg_magics.resource_ids import ResourceId
     from batchimg_magics.spec import PoolSpec
 

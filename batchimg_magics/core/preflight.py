@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import galleries
 from batchimg_magics.core.base.schemas import SEVERITIES
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.rules import RULES, access
 from batchimg_magics.errors import BudgetError, SpecError
 from batchimg_magics.resource_ids import ResourceId

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchimg_magics.core import capture, disks, galleries, imaging, offers, pools, pricing, quotas, roads, survey, vms
+from batchimg_magics.core import imaging, offers, pools, pricing, quotas, roads, survey, vms
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import wanted
+from batchimg_magics.core.compute import disks, galleries, snapshots
 from batchimg_magics.core.facts import Facts, is_managed, permissions_in, sources_of
 from batchimg_magics.core.roads.prepared import OfVm
 from batchimg_magics.errors import ServiceError, SpecError
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterable, Sequence
 
     from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.facts import Kind
     from batchimg_magics.core.roads import Road
-    from batchimg_magics.core.sources import Source
     from batchimg_magics.spec import PoolSpec
 
 T = TypeVar("T")
@@ -230,7 +231,7 @@ async def _skus(azure: Azure, region: str) -> list[Json]:
 
 async def _snapshots(azure: Azure) -> list[Json]:
     """Return the snapshots that this tool took, for whichever pool."""
-    return [one for one in await capture.of_group(azure) if tags.owner(one)]
+    return [one for one in await snapshots.of_group(azure) if tags.owner(one)]
 
 
 def _origin(snapshot: Json) -> str:

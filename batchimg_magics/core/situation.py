@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import expiry, galleries, node_pages, nodes, offers, pools, pricing, quotas, versions
+from batchimg_magics.core import expiry, node_pages, nodes, offers, pools, pricing, quotas, versions
 from batchimg_magics.core.azure import polling, tags  # fmt: skip
 from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.forecast import Situation
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.resource_ids import ResourceId

@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import capture, disks, machines
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.compute import disks, snapshots, virtual_machines
 from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from batchimg_magics.core.azure.client import Azure, Json
-    from batchimg_magics.core.sources import Disk, Source
+    from batchimg_magics.core.compute.image_source import Disk, Source
 
 #: Of Microsoft.Network, which no SDK in use knows.
 NETWORK_API_VERSION = "2024-05-01"
@@ -152,7 +152,7 @@ async def owned(azure: Azure, pool: str) -> list[ResourceId]:
         azure.listed(azure.compute.virtual_machines.list(azure.scope.resource_group)),
         interfaces(azure),
         disks.of_group(azure),
-        capture.of_group(azure),
+        snapshots.of_group(azure),
     )
     account = azure.scope.account
     ours = (found for documents in listed for found in documents if tags.is_for(found, pool, account))
@@ -215,10 +215,10 @@ async def _delete_interface(azure: Azure, interface: ResourceId) -> None:
 
 
 _DELETIONS: dict[str, Callable[[Azure, ResourceId], Awaitable[None]]] = {
-    "virtualmachines": machines.delete,
+    "virtualmachines": virtual_machines.delete,
     "networkinterfaces": _delete_interface,
     "disks": disks.delete,
-    "snapshots": capture.delete,
+    "snapshots": snapshots.delete,
 }
 
 

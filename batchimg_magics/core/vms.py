@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import ancestry, disks, machines
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.azure.client import Json, dig, document, region_key
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.core.sources import STANDARD, Disk, Source, controllers_of, plan_of
+from batchimg_magics.core.compute import disks, lineage, virtual_machines
+from batchimg_magics.core.compute.image_source import STANDARD, Disk, Source, controllers_of, plan_of
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import closest
@@ -54,7 +54,7 @@ async def find(azure: Azure, name: str) -> Json:
     target = ResourceId.parse(name) if "/" in name else azure.scope.compute_id(("virtualMachines", name))
     if target.type.lower() != "microsoft.compute/virtualmachines":
         raise SpecError(f"{name} is not a VM", hint="give a VM's name or its resource id")
-    found = await machines.read(azure, target)
+    found = await virtual_machines.read(azure, target)
     if found is None:
         there = azure.compute_of(target).virtual_machines.list(target.resource_group)
         known = [vm["name"] for vm in await azure.listed(there)]
@@ -110,8 +110,8 @@ def source_of(vm: Json, os_disk: Json) -> Source:
         architecture=str(dig(os_disk, "properties", "supportedCapabilities", "architecture") or "x64"),
         security_type="ConfidentialVM" if security.lower().startswith("confidentialvm") else security,
         uefi=dig(props, "securityProfile", "uefiSettings"),
-        marketplace=ancestry.marketplace_of(vm) or ancestry.marketplace_of(os_disk),
-        generalized=machines.generalized(vm),
+        marketplace=lineage.marketplace_of(vm) or lineage.marketplace_of(os_disk),
+        generalized=virtual_machines.generalized(vm),
         disks=disks,
         unmanaged=unmanaged,
         plan=plan_of(vm, os_disk),
@@ -172,7 +172,7 @@ def _row(vm: Json, by_id: dict[str, Json]) -> dict[str, Any]:
         "vm_size": dig(vm, "properties", "hardwareProfile", "vmSize"),
         "os": source.os_type,
         "image": ":".join(source.marketplace) if source.marketplace else None,
-        "power": machines.power(vm) or None,
+        "power": virtual_machines.power(vm) or None,
         "generalized": source.generalized,
         "generation": source.generation,
         "security": source.security_type,

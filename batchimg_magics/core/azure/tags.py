@@ -15,7 +15,7 @@ from batchimg_magics.core.azure.client import dig
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.sources import Source
+    from batchimg_magics.core.compute.image_source import Source
 
 POOL = "batchimg-pool"
 IMAGE = "batchimg-image"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import galleries, survey
+from batchimg_magics.core import survey
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.usage import Usage, sources
 from batchimg_magics.resource_ids import ResourceId
 

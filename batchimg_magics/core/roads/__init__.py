@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import machines, vms
+from batchimg_magics.core import vms
+from batchimg_magics.core.compute import virtual_machines
 from batchimg_magics.core.roads import by_copy, image, in_place, prepared, snapshot, version, vhd
 from batchimg_magics.core.roads.road import Road, Trip, Way
 
@@ -39,7 +40,7 @@ async def find(azure: Azure, spec: PoolSpec, *, yes: bool) -> Road:
     if spec.from_vm is None:
         return await _ROADS[spec.origin](azure, spec)
     vm = await vms.find(azure, spec.from_vm)
-    if machines.generalized(vm) or spec.generalized:
+    if virtual_machines.generalized(vm) or spec.generalized:
         return await prepared.find(azure, vm)
     if spec.capture == "in-place":
         return await in_place.find(azure, vm, yes=yes)

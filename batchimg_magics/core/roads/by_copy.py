@@ -9,10 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import capture, disks, machines, offers, throwaways, vms
+from batchimg_magics.core import offers, throwaways, vms
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step, made
-from batchimg_magics.core.parts import Part, Parts
+from batchimg_magics.core.compute import disks, snapshots, virtual_machines
+from batchimg_magics.core.compute.storage_profile import Part, Parts
 from batchimg_magics.core.roads.in_place import generalizing
 from batchimg_magics.core.roads.prepared import OfVm, snapshots_of, start_again, stopped_for
 from batchimg_magics.core.roads.road import Road, Trip, Way, snapshot_step
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batchimg_magics.core.azure.client import Azure, Json
-    from batchimg_magics.core.sources import Disk, Source
+    from batchimg_magics.core.compute.image_source import Disk, Source
 
 __all__ = ["find"]
 
@@ -38,7 +39,7 @@ class _ByCopy(OfVm):
     def way(self, trip: Trip) -> Way:
         names = Names(trip.azure, trip.pool, trip.image)
         work = replace(trip, tags=throwaways.tags_of(trip.tags))
-        stopping = stopped_for(self.vm, trip.pool) or (self.stop and machines.power(self.vm) == "running")
+        stopping = stopped_for(self.vm, trip.pool) or (self.stop and virtual_machines.power(self.vm) == "running")
         stop = [self._stop_step(trip, names)] if stopping else []
         taken = [
             snapshot_step(work, disk, names.snapshot(disk), self.source.region, after=_names(stop))
@@ -60,24 +61,28 @@ class _ByCopy(OfVm):
     def _stop_step(self, trip: Trip, names: Names) -> Step:
         async def run(_: Mapping[str, Outcome]) -> Outcome:
             for disk in self.source.disks:
-                if await capture.read(trip.azure, names.snapshot(disk)) is None:
+                if await snapshots.read(trip.azure, names.snapshot(disk)) is None:
                     break
             else:
                 return Outcome("found", detail="the snapshots are there")
             # The mark comes first: whatever happens then, the same line knows that it has to start the VM again.
-            await machines.mark(trip.azure, self.vm_id, {tags.STOPPED: trip.pool})
+            await virtual_machines.mark(trip.azure, self.vm_id, {tags.STOPPED: trip.pool})
             return made(
-                await machines.deallocate(trip.azure, self.vm_id), "until the snapshots are there", verb="changed"
+                await virtual_machines.deallocate(trip.azure, self.vm_id),
+                "until the snapshots are there",
+                verb="changed",
             )
 
         why = "disks that agree with each other"
-        return Step("stop VM", self.vm_id, run, (), machines.EXPECTED_S["deallocate"], why, would="would change")
+        return Step(
+            "stop VM", self.vm_id, run, (), virtual_machines.EXPECTED_S["deallocate"], why, would="would change"
+        )
 
     def _start_step(self, trip: Trip, taken: Sequence[Step]) -> Step:
         async def run(_: Mapping[str, Outcome]) -> Outcome:
             return made(await start_again(trip.azure, self.vm_id, trip.pool), verb="changed")
 
-        seconds, why = machines.EXPECTED_S["start"], "it stays as it was"
+        seconds, why = virtual_machines.EXPECTED_S["start"], "it stays as it was"
         return Step("start VM again", self.vm_id, run, _names(taken), seconds, why, would="would change")
 
     def _copy_step(self, work: Trip, names: Names, disk: Disk) -> Step:
@@ -100,13 +105,15 @@ class _ByCopy(OfVm):
             body = throwaways.vm_body(
                 self.vm, self.source, names, size=size, subnet=self.subnet, resource_tags=dict(work.tags)
             )
-            return made(await machines.make(work.azure, names.vm, body), f"{size}, no public address")
+            return made(await virtual_machines.make(work.azure, names.vm, body), f"{size}, no public address")
 
         async def there() -> bool:
-            return await machines.read(work.azure, names.vm) is not None
+            return await virtual_machines.read(work.azure, names.vm) is not None
 
         why = f"to be deprovisioned in place of {self.source.name}"
-        return Step("throwaway VM", names.vm, run, _names(copies), machines.EXPECTED_S["make"], why, there=there)
+        return Step(
+            "throwaway VM", names.vm, run, _names(copies), virtual_machines.EXPECTED_S["make"], why, there=there
+        )
 
 
 def _names(steps: Sequence[Step]) -> tuple[str, ...]:

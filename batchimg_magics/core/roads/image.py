@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import ancestry, managed_images
 from batchimg_magics.core.azure.client import dig, region_key
-from batchimg_magics.core.parts import Parts
+from batchimg_magics.core.compute import lineage, managed_images
+from batchimg_magics.core.compute.image_source import STANDARD, Disk, Source
+from batchimg_magics.core.compute.storage_profile import Parts
 from batchimg_magics.core.roads.road import Road, Trip, Way
-from batchimg_magics.core.sources import STANDARD, Disk, Source
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -61,7 +61,7 @@ async def source(azure: Azure, found: Json) -> Source:
         architecture="x64",
         security_type=STANDARD,
         uefi=None,
-        marketplace=await ancestry.marketplace(azure, found["id"]),
+        marketplace=await lineage.marketplace(azure, found["id"]),
         generalized=os_disk.get("osState") == "Generalized",
         disks=(_disk(os_disk), *(_disk(disk) for disk in data)),
         unmanaged=(),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import deprovision, machines, vms
+from batchimg_magics.core import deprovision, vms
 from batchimg_magics.core.base.steps import Outcome, Step, made
+from batchimg_magics.core.compute import virtual_machines
 from batchimg_magics.core.roads.prepared import OfVm, deallocate_step, snapshots_of
 from batchimg_magics.core.roads.road import Road, Trip, Way
 from batchimg_magics.errors import SpecError
@@ -53,7 +54,7 @@ def generalizing(
         return made(new, "waagent -deprovision+user" if os_type == "Linux" else "sysprep /generalize", verb="changed")
 
     async def mark(_: Mapping[str, Outcome]) -> Outcome:
-        return made(await machines.generalize(azure, vm), verb="changed")
+        return made(await virtual_machines.generalize(azure, vm), verb="changed")
 
     why = "nodes of a system that was not deprovisioned come up unusable"
     return (
@@ -64,7 +65,7 @@ def generalizing(
             vm,
             mark,
             ("deallocate",),
-            machines.EXPECTED_S["generalize"],
+            virtual_machines.EXPECTED_S["generalize"],
             "Azure's own mark of it",
             would="would change",
         ),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import capture, machines, throwaways, vms
+from batchimg_magics.core import throwaways, vms
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step, made
-from batchimg_magics.core.parts import Part, Parts
+from batchimg_magics.core.compute import snapshots, virtual_machines
+from batchimg_magics.core.compute.storage_profile import Part, Parts
 from batchimg_magics.core.roads.road import Road, Trip, Way, snapshot_step
 from batchimg_magics.core.throwaways import Left
 from batchimg_magics.errors import BatchImgError
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure.client import Azure, Json
-    from batchimg_magics.core.sources import Source
+    from batchimg_magics.core.compute.image_source import Source
 
 __all__ = ["OfVm", "deallocate_step", "find", "snapshots_of", "start_again", "stopped_for"]
 
@@ -45,10 +46,10 @@ class OfVm(Road):
 
     async def changed_since(self, azure: Azure, moment: float) -> bool:
         """Tell whether the VM was started or stopped since, or has been running for long."""
-        changed = machines.changed_at(self.vm)
+        changed = virtual_machines.changed_at(self.vm)
         if changed is not None and changed > moment:
             return True
-        return machines.power(self.vm) == "running" and azure.now() - moment > FRESH_S
+        return virtual_machines.power(self.vm) == "running" and azure.now() - moment > FRESH_S
 
     async def remains(self, azure: Azure, pool: str) -> bool:
         """Tell whether throwaways of a copy are left, or the VM still stands still for one."""
@@ -67,7 +68,7 @@ class OfVm(Road):
 class _Prepared(OfVm):
     def way(self, trip: Trip) -> Way:
         steps = []
-        if machines.power(self.vm) != "deallocated":
+        if virtual_machines.power(self.vm) != "deallocated":
             steps.append(deallocate_step(trip.azure, self.vm_id, "a disk that is written to is no good source"))
         taken, parts = snapshots_of(trip, self.source, after=tuple(step.name for step in steps))
         return Way(parts, (*steps, *taken), tuple(step.name for step in taken))
@@ -80,15 +81,15 @@ async def find(azure: Azure, vm: Json) -> Road:
 
 def stopped_for(vm: Json, pool: str) -> bool:
     """Tell whether a VM was stopped for a copy for a pool, and not started again yet."""
-    return machines.tag(vm, tags.STOPPED) == pool
+    return virtual_machines.tag(vm, tags.STOPPED) == pool
 
 
 async def start_again(azure: Azure, vm: ResourceId, pool: str) -> bool:
     """Start a VM that was stopped for a copy; tell whether there was anything to do."""
-    if not stopped_for(await machines.settled(azure, vm), pool):
+    if not stopped_for(await virtual_machines.settled(azure, vm), pool):
         return False
-    await machines.start(azure, vm)
-    await machines.mark(azure, vm, {tags.STOPPED: None})
+    await virtual_machines.start(azure, vm)
+    await virtual_machines.mark(azure, vm, {tags.STOPPED: None})
     return True
 
 
@@ -96,15 +97,15 @@ def deallocate_step(azure: Azure, vm: ResourceId, why: str, after: tuple[str, ..
     """Return the step that deallocates a VM."""
 
     async def run(_: Mapping[str, Outcome]) -> Outcome:
-        new = await machines.deallocate(azure, vm)
+        new = await virtual_machines.deallocate(azure, vm)
         return made(new, "it was running" if new else "", verb="changed")
 
-    return Step("deallocate", vm, run, after, machines.EXPECTED_S["deallocate"], why, would="would change")
+    return Step("deallocate", vm, run, after, virtual_machines.EXPECTED_S["deallocate"], why, would="would change")
 
 
 def snapshots_of(trip: Trip, source: Source, after: tuple[str, ...] = (), words: str = "") -> tuple[list[Step], Parts]:
     """Return the steps that take lasting snapshots of a source's disks, and the parts that they are."""
-    ids = {disk: capture.snapshot_id(trip.azure, trip.pool, trip.image, disk) for disk in source.disks}
+    ids = {disk: snapshots.snapshot_id(trip.azure, trip.pool, trip.image, disk) for disk in source.disks}
     step = partial(snapshot_step, trip, region=source.region, after=after, words=words)
     parts = Parts(tuple(Part(disk.lun, disk.caching, str(key)) for disk, key in ids.items()))
     return [step(disk, key) for disk, key in ids.items()], parts

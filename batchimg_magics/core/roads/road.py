@@ -6,16 +6,17 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import capture, throwaways
+from batchimg_magics.core import throwaways
 from batchimg_magics.core.base.steps import Step, made
+from batchimg_magics.core.compute import snapshots
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.steps import Outcome
-    from batchimg_magics.core.parts import Parts
-    from batchimg_magics.core.sources import Disk, Source
+    from batchimg_magics.core.compute.image_source import Disk, Source
+    from batchimg_magics.core.compute.storage_profile import Parts
     from batchimg_magics.core.throwaways import Left
     from batchimg_magics.resource_ids import ResourceId
 
@@ -115,18 +116,18 @@ def snapshot_step(
     """Return the step that takes a snapshot of a disk."""
 
     async def take(_: Mapping[str, Outcome]) -> Outcome:
-        new = await capture.take(trip.azure, snapshot, disk, region=region, tags=dict(trip.tags))
+        new = await snapshots.take(trip.azure, snapshot, disk, region=region, tags=dict(trip.tags))
         return made(new, f"of {disk.id.rpartition('/')[2]}")
 
     async def there() -> bool:
-        return await capture.read(trip.azure, snapshot) is not None
+        return await snapshots.read(trip.azure, snapshot) is not None
 
     return Step(
         name=f"snapshot of {words}{disk.words}",
         resource=snapshot,
         run=take,
         after=after,
-        expected_s=capture.EXPECTED_S,
+        expected_s=snapshots.EXPECTED_S,
         why="a read-only copy, which the image is made from",
         there=there,
     )

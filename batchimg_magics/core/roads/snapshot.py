@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import ancestry
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.azure.client import dig, document, region_key
-from batchimg_magics.core.parts import Part, Parts
+from batchimg_magics.core.compute import lineage
+from batchimg_magics.core.compute.image_source import STANDARD, Disk, Source, controllers_of, plan_of
+from batchimg_magics.core.compute.storage_profile import Part, Parts
 from batchimg_magics.core.roads.road import Road, Trip, Way
-from batchimg_magics.core.sources import STANDARD, Disk, Source, controllers_of, plan_of
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -61,7 +61,7 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
             architecture=str(dig(props, "supportedCapabilities", "architecture") or spec.architecture or "x64"),
             security_type="ConfidentialVM" if security.lower().startswith("confidentialvm") else security,
             uefi=None,
-            marketplace=await ancestry.marketplace(azure, disks[0].id),
+            marketplace=await lineage.marketplace(azure, disks[0].id),
             generalized=spec.generalized,
             disks=tuple(disks),
             unmanaged=(),

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import ancestry, galleries
 from batchimg_magics.core.azure.client import dig, region_key
-from batchimg_magics.core.parts import Parts
+from batchimg_magics.core.compute import galleries, lineage
+from batchimg_magics.core.compute.image_source import Source
+from batchimg_magics.core.compute.storage_profile import Parts
 from batchimg_magics.core.roads.road import Road, Trip, Way
-from batchimg_magics.core.sources import Source
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -64,7 +64,7 @@ async def source(azure: Azure, version: Json, definition: Json) -> Source:
         architecture=str(props.get("architecture") or "x64"),
         security_type=galleries.security_of(definition),
         uefi=None,
-        marketplace=await ancestry.marketplace(azure, version["id"]),
+        marketplace=await lineage.marketplace(azure, version["id"]),
         generalized=props.get("osState") == "Generalized",
         disks=(),
         unmanaged=(),

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import managed_images, offers, pools
+from batchimg_magics.core import offers, pools
 from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.compute import managed_images
 from batchimg_magics.core.rules import sources
 from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown
 from batchimg_magics.core.rules.system import until

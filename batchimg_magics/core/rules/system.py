@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import galleries, machines, offers, pools
+from batchimg_magics.core import offers, pools
 from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.compute import galleries, virtual_machines
 from batchimg_magics.core.facts import when
 from batchimg_magics.core.rules import fixes, sources
 from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown, unseen
@@ -114,7 +115,7 @@ def _changed(facts: Facts) -> dt.datetime | None:
     """Return when the VM was last started or deallocated: its OS disk tells; where not, its last operation."""
     if moment := dig(facts.os_disk, "properties", "LastOwnershipUpdateTime"):
         return when(str(moment))
-    seconds = machines.changed_at(facts.vm or {})
+    seconds = virtual_machines.changed_at(facts.vm or {})
     return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 

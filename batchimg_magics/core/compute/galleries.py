@@ -6,10 +6,11 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import replication, sizing
+from batchimg_magics.core import sizing
 from batchimg_magics.core.azure import polling, read_cache, tags
 from batchimg_magics.core.azure.client import dig, document, wire
-from batchimg_magics.core.replication import names
+from batchimg_magics.core.compute import replication
+from batchimg_magics.core.compute.replication import names
 from batchimg_magics.errors import ConflictError, NotFoundError, ServiceError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure.client import Azure, Json
-    from batchimg_magics.core.parts import Parts
-    from batchimg_magics.core.sources import Source
+    from batchimg_magics.core.compute.image_source import Source
+    from batchimg_magics.core.compute.storage_profile import Parts
     from batchimg_magics.spec import PoolSpec
 
 #: Median seconds. Source: recordings, FACTS 6; a gallery and a definition took well under a second.

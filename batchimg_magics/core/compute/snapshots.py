@@ -12,7 +12,7 @@ from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure, Json
-    from batchimg_magics.core.sources import Disk
+    from batchimg_magics.core.compute.image_source import Disk
 
 #: Median seconds of a snapshot. Source: recordings, FACTS 6.
 EXPECTED_S = 0.7

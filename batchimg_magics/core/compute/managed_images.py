@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure.client import Azure, Json
-    from batchimg_magics.core.parts import Parts
-    from batchimg_magics.core.sources import Source
+    from batchimg_magics.core.compute.image_source import Source
+    from batchimg_magics.core.compute.storage_profile import Parts
     from batchimg_magics.resource_ids import ResourceId
 
 #: Median seconds. Source: recordings, FACTS 6.
