@@ -296,7 +296,7 @@ def _open_real(target: Target, through: Callable[[Transport], Transport]) -> Lin
 
 async def table(link: Link) -> Table:
     """Return what a connection leads to, in one row."""
-    from batchimg_magics.core import pools
+    from batchimg_magics.core.batch import pools
 
     azure, local = link.azure, link.local
     try:

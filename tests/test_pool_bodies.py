@@ -11,11 +11,11 @@ import azure.batch.models as batch_models
 import azure.mgmt.batch.models as arm_models
 import pytest
 
-from batchimg_magics.core import pool_bodies
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.client import Scope
+from batchimg_magics.core.batch import pool_request
+from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute.image_source import Disk, Source
-from batchimg_magics.core.pools import Image
 from batchimg_magics.spec import PoolSpec
 from batchimg_magics.spec.secrets import revealed
 from tests.documents import GROUP
@@ -45,7 +45,7 @@ def source(security: str = "Standard") -> Source:
 
 def body(text: str = COMMON + ARM_ONLY, security: str = "Standard") -> Json:
     spec = PoolSpec.build("genomics", text + "application_packages: {aligner: '2', viewer: }\n")
-    return pool_bodies.body(
+    return pool_request.body(
         spec, source(security), Image(IMAGE, "0"), "batch.node.ubuntu 22.04", "Standard_D4s_v5", SCOPE.account_id
     )
 
@@ -91,7 +91,7 @@ def _inside(hint: Any) -> Any:
 def test_each_dialect_is_its_planes(security: str) -> None:
     whole = body(security=security)
     assert strange(arm_models.Pool, whole) == []
-    other = pool_bodies.data_plane(whole, "genomics")
+    other = pool_request.data_plane(whole, "genomics")
     assert strange(batch_models.BatchPoolCreateOptions, other) == []
     # The check itself sees a wrong name and a wrong word.
     assert strange(batch_models.BatchPoolCreateOptions, whole["properties"])
@@ -100,7 +100,7 @@ def test_each_dialect_is_its_planes(security: str) -> None:
 
 def test_the_two_dialects_say_one_thing() -> None:
     whole = body()
-    other = pool_bodies.data_plane(whole, "genomics")
+    other = pool_request.data_plane(whole, "genomics")
     props, machine = whole["properties"], whole["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
     assert other["id"] == "genomics"
     assert other["targetDedicatedNodes"] == other["targetLowPriorityNodes"] == 0
@@ -131,7 +131,7 @@ def test_no_public_address() -> None:
     text = f"from_vm: a\nvm_size: Standard_D4s_v5\nno_public_address: true\nsubnet: {SUBNET}\n"
     network = body(text)["properties"]["networkConfiguration"]
     assert network["publicIPAddressConfiguration"] == {"provision": "NoPublicIPAddresses"}
-    said = pool_bodies.data_plane(body(text))["networkConfiguration"]["publicIPAddressConfiguration"]
+    said = pool_request.data_plane(body(text))["networkConfiguration"]["publicIPAddressConfiguration"]
     assert said == {"provision": "nopublicipaddresses"}
 
 

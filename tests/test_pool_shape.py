@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from batchimg_magics.core import pools
+from batchimg_magics.core.batch import pools
 from batchimg_magics.errors import BatchImgError, ConflictError, SpecError
 from batchimg_magics.session import Session
 from batchimg_magics.sim import open_local

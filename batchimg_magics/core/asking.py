@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import outcomes, pools
+from batchimg_magics.core import outcomes
 from batchimg_magics.core.azure import polling
+from batchimg_magics.core.batch import pools
 from batchimg_magics.core.outcomes import Verdict
 from batchimg_magics.errors import ConflictError, ServiceError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.node_counts import Counts
-    from batchimg_magics.core.pools import State
+    from batchimg_magics.core.batch.pools import State
 
 #: Seconds for which a pool may look as before after it took a request: answers come from more than one server.
 UNCHANGED_S = 60.0

@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import expiry, money, pools, surroundings
+from batchimg_magics.core import money, surroundings
 from batchimg_magics.core.azure.client import dig, document, seconds_of, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.errors import BudgetError, ConflictError, ServiceError, SpecError
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from batchimg_magics.core.azure.client import Azure, Json
-    from batchimg_magics.core.pools import State
+    from batchimg_magics.core.batch.pools import State
 
 PRESETS = ("pending-tasks", "working-hours", "expiry")
 #: Source: Batch service, autoScaleEvaluationInterval: "The default value is 15 minutes ... minimum 5 minutes".

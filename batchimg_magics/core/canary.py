@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import nodes as node_pages
-from batchimg_magics.core import pools, readiness, refusals
+from batchimg_magics.core import readiness, refusals
+from batchimg_magics.core.batch import nodes as node_pages
+from batchimg_magics.core.batch import pools
 from batchimg_magics.core.rounds import live
 
 if TYPE_CHECKING:

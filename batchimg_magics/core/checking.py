@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import plan, pools, preflight, reading
+from batchimg_magics.core import plan, preflight, reading
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.client import dig, document, seconds_of
 from batchimg_magics.core.base.node_counts import wanted
+from batchimg_magics.core.batch import pools
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId

@@ -8,9 +8,9 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.base.progress import Board
-    from batchimg_magics.core.nodes import Census
+    from batchimg_magics.core.batch.nodes import Census
+    from batchimg_magics.core.batch.pools import State
     from batchimg_magics.core.outcomes import Verdict
-    from batchimg_magics.core.pools import State
     from batchimg_magics.core.rounds import Round
     from batchimg_magics.core.surroundings import Surroundings
     from batchimg_magics.core.wish import Wish

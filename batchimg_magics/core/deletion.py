@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import pools, survey, throwaways
+from batchimg_magics.core import survey, throwaways
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step
+from batchimg_magics.core.batch import pools
 from batchimg_magics.core.compute import disks, galleries, managed_images, snapshots, virtual_machines
 from batchimg_magics.core.usage import Usage
 from batchimg_magics.errors import ConflictError, InUseError, NotFoundError, SpecError

@@ -10,9 +10,9 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from batchimg_magics.core import offers, quotas
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import Counts, wanted
+from batchimg_magics.core.batch import quotas, vm_sizes
 from batchimg_magics.core.compute import galleries, virtual_machines
 from batchimg_magics.core.compute.image_source import STANDARD
 from batchimg_magics.resource_ids import ResourceId, same
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from batchimg_magics.core.azure.client import Json, Scope
+    from batchimg_magics.core.batch.pool_update import Verdict
+    from batchimg_magics.core.batch.quotas import Room
     from batchimg_magics.core.compute.image_source import Source
-    from batchimg_magics.core.pool_changes import Verdict
     from batchimg_magics.core.pricing import Rates
-    from batchimg_magics.core.quotas import Room
     from batchimg_magics.errors import BatchImgError
     from batchimg_magics.spec import PoolSpec
 
@@ -213,14 +213,14 @@ class Facts:
     @property
     def can(self) -> dict[str, str]:
         """What the wanted VM size can: Batch's word, completed by Compute's."""
-        return offers.capabilities(self.size or {}) | offers.capabilities(self.sku or {})
+        return vm_sizes.capabilities(self.size or {}) | vm_sizes.capabilities(self.sku or {})
 
     def like(self, fits: Callable[[dict[str, str]], bool]) -> str:
         """Return in words the sizes with as many vCPUs as the wanted one that boot the image and fit, nearest first."""
         cores, asked, system = self.can.get("vCPUs"), self.spec.vm_size.lower(), self.system
         names = []
         for size in self.sizes:
-            can = {"DiskControllerTypes": "SCSI", **offers.capabilities(size)}
+            can = {"DiskControllerTypes": "SCSI", **vm_sizes.capabilities(size)}
             boots = system is None or (
                 system.generation in can.get("HyperVGenerations", "").split(",")
                 and system.architecture.lower() == can.get("CpuArchitectureType", "").lower()

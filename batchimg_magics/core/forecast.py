@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import pools, pricing, sizing
+from batchimg_magics.core import pricing, sizing
+from batchimg_magics.core.batch import pools
 from batchimg_magics.spec.values import MIN_RESIZE_TIMEOUT_S
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from batchimg_magics.core.base.node_counts import Counts
+    from batchimg_magics.core.batch.quotas import Quota, Room
     from batchimg_magics.core.pricing import Rates
-    from batchimg_magics.core.quotas import Quota, Room
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import pools
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.batch import pools
 from batchimg_magics.core.usage import sources
 from batchimg_magics.errors import NotFoundError, ServiceError
 from batchimg_magics.resource_ids import ResourceId

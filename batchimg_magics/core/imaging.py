@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute import galleries, managed_images
 from batchimg_magics.core.compute.storage_profile import Parts
-from batchimg_magics.core.pools import Image
 from batchimg_magics.core.roads import Trip, Way
 from batchimg_magics.errors import ConflictError
 

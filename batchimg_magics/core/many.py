@@ -7,9 +7,10 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import money, pools, readiness, rounds, surroundings
+from batchimg_magics.core import money, readiness, rounds, surroundings
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.node_counts import allotted, targets
+from batchimg_magics.core.batch import pools
 from batchimg_magics.core.outcomes import Verdict
 from batchimg_magics.core.resize import Controller
 from batchimg_magics.core.rounds import Round

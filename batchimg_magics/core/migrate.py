@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import image_steps, imaging, offers, pool_changes, pools, resize, roads
+from batchimg_magics.core import image_steps, imaging, resize, roads
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import Counts, targets
 from batchimg_magics.core.base.steps import Outcome, Step
+from batchimg_magics.core.batch import pool_update, pools, vm_sizes
+from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute import galleries
-from batchimg_magics.core.pools import Image
 from batchimg_magics.core.wish import Wish
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import PoolSpec
@@ -125,7 +126,7 @@ async def look(azure: Azure, name: str, new: str) -> Migration:
             hint="Batch makes pools of generalized images only: make an image of a VM that was deprovisioned",
         )
     region = region_key(str((await azure.account())["location"]))
-    await offers.vm_size(azure, spec.vm_size)
+    await vm_sizes.vm_size(azure, spec.vm_size)
     there = await pools.read(azure, new)
     pinned = None if there is None else pools.image_of(there)
     found = Migration(
@@ -136,7 +137,7 @@ async def look(azure: Azure, name: str, new: str) -> Migration:
     )
     if there is not None:
         image = Image(found.imaging.known_id or f"a new one of {road.source.what}", found.imaging.hash)
-        pool_changes.judge(there, found.body(image))
+        pool_update.judge(there, found.body(image))
     return found
 
 
@@ -218,7 +219,7 @@ def steps(azure: Azure, found: Migration, board: Board, *, delete_old: bool) -> 
     spec = found.spec
 
     async def make_pool(done: Mapping[str, Outcome]) -> Outcome:
-        action, changed = await pool_changes.see_to(azure, spec.name, found.body(found.imaging.image(done)))
+        action, changed = await pool_update.see_to(azure, spec.name, found.body(found.imaging.image(done)))
         return Outcome(action, detail=changed or left_out(found.pool) or f"as {found.name}")
 
     async def make_nodes(_: Mapping[str, Outcome]) -> Outcome:

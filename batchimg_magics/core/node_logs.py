@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from batchimg_magics.core import nodes as node_pages
 from batchimg_magics.core.azure.client import BATCH_API_VERSION
+from batchimg_magics.core.batch import nodes as node_pages
 from batchimg_magics.errors import ServiceError
 
 if TYPE_CHECKING:

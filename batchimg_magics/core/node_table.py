@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import node_pages, pools
 from batchimg_magics.core.azure.polling import together
 from batchimg_magics.core.base import filters
 from batchimg_magics.core.base.schemas import NODE_STATES, SCHEMAS
 from batchimg_magics.core.base.table import Table, joined, kept
-from batchimg_magics.core.nodes import BAD, Census
+from batchimg_magics.core.batch import node_pages, pools
+from batchimg_magics.core.batch.nodes import BAD, Census
 from batchimg_magics.errors import NotFoundError, ServiceError, SpecError
 from batchimg_magics.spec.values import closest, is_pattern
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import deletion, pools, survey
+from batchimg_magics.core import deletion, survey
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.batch import pools
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.deletion import KINDS, Deletion, kind_of
 from batchimg_magics.core.usage import Usage

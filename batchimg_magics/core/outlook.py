@@ -9,8 +9,8 @@ from batchimg_magics.core.azure import polling, read_cache
 from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.base.node_counts import Counts, wanted
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute import lineage
-from batchimg_magics.core.pools import Image
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

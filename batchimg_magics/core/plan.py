@@ -7,22 +7,12 @@ from dataclasses import replace as but
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import (
-    direct,
-    image_steps,
-    imaging,
-    offers,
-    pool_bodies,
-    pool_changes,
-    pools,
-    preflight,
-    reading,
-    resize,
-)
+from batchimg_magics.core import image_steps, imaging, preflight, reading, resize
 from batchimg_magics.core.base.node_counts import Counts, present
 from batchimg_magics.core.base.steps import Outcome, Step
+from batchimg_magics.core.batch import legacy_pools, pool_request, pool_update, pools, vm_sizes
+from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute import galleries
-from batchimg_magics.core.pools import Image
 from batchimg_magics.core.wish import Wish
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 
@@ -31,10 +21,10 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.progress import Board
+    from batchimg_magics.core.batch.pool_update import Verdict
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.facts import Facts
     from batchimg_magics.core.imaging import Imaging
-    from batchimg_magics.core.pool_changes import Verdict
     from batchimg_magics.core.roads import Road
     from batchimg_magics.core.rules import Finding
     from batchimg_magics.resource_ids import ResourceId
@@ -79,7 +69,7 @@ class Creation:
 
     def body(self, image: Image) -> Json:
         """Return the ARM document of the pool."""
-        return pool_bodies.body(self.spec, self.source, image, self.agent, self.size, self.account)
+        return pool_request.body(self.spec, self.source, image, self.agent, self.size, self.account)
 
     @property
     def fate(self) -> str:
@@ -122,9 +112,9 @@ async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False, replace: bool
     if found is None or any(one.is_error for one in findings):
         raise preflight.refusal(facts, findings)
     # What may not be read twice either is refused here, in Azure's words.
-    images = facts.supported_images or await offers.supported_images(azure)
-    size = offers.size_named(facts.sizes or await offers.sizes(azure), spec.vm_size)
-    agent = offers.agent_for(images, found.source, spec.node_agent_sku)
+    images = facts.supported_images or await vm_sizes.supported_images(azure)
+    size = vm_sizes.size_named(facts.sizes or await vm_sizes.sizes(azure), spec.vm_size)
+    agent = vm_sizes.agent_for(images, found.source, spec.node_agent_sku)
     return but(found, agent=agent, size=str(size["name"]), findings=findings)
 
 
@@ -152,12 +142,12 @@ async def examine(
     wanted = found.body(Image(imaged.known_id or f"a new one of {found.source.what}", imaged.hash))
     if spec.direct:
         try:
-            direct.refuse(spec, wanted)
+            legacy_pools.refuse(spec, wanted)
         except SpecError as error:
             return but(facts, problem=error), None
     if facts.pool is not None:
         try:
-            found = but(found, verdict=pool_changes.judge(facts.pool, wanted, replace=replace))
+            found = but(found, verdict=pool_update.judge(facts.pool, wanted, replace=replace))
         except ConflictError as error:
             return but(facts, conflict=error), None
     return but(facts, verdict=found.verdict), found
@@ -166,7 +156,7 @@ async def examine(
 def _agent(facts: Facts, road: Road) -> str:
     """Return the node agent that the nodes will have; where that is in doubt, which a rule tells, the pool's own."""
     try:
-        return offers.agent_for(facts.supported_images, road.source, facts.spec.node_agent_sku)
+        return vm_sizes.agent_for(facts.supported_images, road.source, facts.spec.node_agent_sku)
     except SpecError:
         return pools.agent_of(facts.pool)
 
@@ -183,9 +173,9 @@ def _pool_step(azure: Azure, found: Creation, after: tuple[str, ...]) -> Step:
 
     async def make_pool(done: Mapping[str, Outcome]) -> Outcome:
         wanted = found.body(found.imaging.image(done))
-        put = partial(direct.put, azure, spec) if spec.direct else None
+        put = partial(legacy_pools.put, azure, spec) if spec.direct else None
         new = found.staying is None
-        action, changed = await pool_changes.see_to(azure, spec.name, wanted, new=new, through=spec.through, put=put)
+        action, changed = await pool_update.see_to(azure, spec.name, wanted, new=new, through=spec.through, put=put)
         return Outcome(action, detail=changed or what)
 
     async def pool_there() -> bool:

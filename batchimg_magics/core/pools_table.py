@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import expiry, image_health, pools, pricing
+from batchimg_magics.core import image_health, pricing
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:

@@ -10,9 +10,10 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import offers, versions
+from batchimg_magics.core import versions
 from batchimg_magics.core.azure import price_list
 from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.batch import vm_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -135,7 +136,7 @@ async def rates(azure: Azure, size: str, os_type: str, disks: Sequence[Disk] | N
     """
     region = region_key(str((await azure.account())["location"]))
     # The list tells names apart by case.
-    size = await offers.spelt(azure, size)
+    size = await vm_sizes.spelt(azure, size)
     rows, read = await azure.prices.rows(f"serviceName eq 'Virtual Machines' and armSkuName eq '{size}'", region)
     windows, now = os_type.lower() == "windows", azure.now()
     dates, by_tier = [read], dict[str, float]()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import expiry, pools
-from batchimg_magics.core import nodes as node_pages
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.batch import expiry, pools
+from batchimg_magics.core.batch import nodes as node_pages
 from batchimg_magics.core.rounds import live
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.progress import Board
-    from batchimg_magics.core.nodes import Census
+    from batchimg_magics.core.batch.nodes import Census
 
 #: How long nodes may take from the pool being steady until the last one is ready or bad, in seconds.
 SETTLE_TIMEOUT_S = 3600.0

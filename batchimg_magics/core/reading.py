@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchimg_magics.core import imaging, offers, pools, pricing, quotas, roads, survey, vms
+from batchimg_magics.core import imaging, pricing, roads, survey, vms
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import wanted
+from batchimg_magics.core.batch import pools, quotas, vm_sizes
 from batchimg_magics.core.compute import disks, galleries, snapshots
 from batchimg_magics.core.facts import Facts, is_managed, permissions_in, sources_of
 from batchimg_magics.core.roads.prepared import OfVm
@@ -205,8 +206,8 @@ async def _around(reader: Reader, spec: PoolSpec, touched: Iterable[str]) -> dic
     names = ("pools", "supported_images", "sizes", "skus", "usages", "snapshots", "gallery", "network", "permissions")
     found = await polling.together(
         reader.read("pools", pools.all_seen(azure), []),
-        reader.read("supported images", offers.supported_images(azure), []),
-        reader.read("Batch's VM sizes", offers.sizes(azure), []),
+        reader.read("supported images", vm_sizes.supported_images(azure), []),
+        reader.read("Batch's VM sizes", vm_sizes.sizes(azure), []),
         reader.read("Compute's VM sizes", _skus(azure, region), []),
         reader.read("Compute's usages", quotas.compute_usages(azure, account), []),
         reader.read("snapshots", _snapshots(azure), []),

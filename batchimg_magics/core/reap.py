@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import expiry, pools, pricing
+from batchimg_magics.core import pricing
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.base.node_counts import allotted
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.batch import expiry, pools
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure, Json

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import expiry, node_logs
+from batchimg_magics.core import node_logs
+from batchimg_magics.core.batch import expiry
 from batchimg_magics.core.rounds import live
 from batchimg_magics.errors import ConflictError, ResizeError
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import asking, node_logs, pools, readiness, refusals
-from batchimg_magics.core import nodes as node_pages
+from batchimg_magics.core import asking, node_logs, readiness, refusals
 from batchimg_magics.core.azure.client import wire
+from batchimg_magics.core.batch import nodes as node_pages
+from batchimg_magics.core.batch import pools
 from batchimg_magics.core.outcomes import Verdict
 from batchimg_magics.core.rounds import live
 from batchimg_magics.errors import ConflictError, NotFoundError, WaitTimeoutError

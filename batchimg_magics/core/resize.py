@@ -9,21 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import (
-    asking,
-    canary,
-    expiry,
-    outcomes,
-    patience,
-    pools,
-    readiness,
-    refusals,
-    repair,
-    rounds,
-    surroundings,
-)
+from batchimg_magics.core import asking, canary, outcomes, patience, readiness, refusals, repair, rounds, surroundings
 from batchimg_magics.core.base.node_counts import Counts
-from batchimg_magics.core.expiry import Expiry
+from batchimg_magics.core.batch import expiry, pools
+from batchimg_magics.core.batch.expiry import Expiry
 from batchimg_magics.core.money import Purse
 from batchimg_magics.core.outcomes import Verdict
 from batchimg_magics.core.rounds import Round, held, live
@@ -34,8 +23,8 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.core.nodes import Census
-    from batchimg_magics.core.pools import State
+    from batchimg_magics.core.batch.nodes import Census
+    from batchimg_magics.core.batch.pools import State
     from batchimg_magics.core.surroundings import Surroundings
     from batchimg_magics.core.wish import Wish
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from batchimg_magics.core.azure.client import Azure
-    from batchimg_magics.core.nodes import Census
+    from batchimg_magics.core.batch.nodes import Census
     from batchimg_magics.core.outcomes import Verdict
 
 _TIMES = ("started", "ended")

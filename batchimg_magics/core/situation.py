@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import expiry, node_pages, nodes, offers, pools, pricing, quotas, versions
+from batchimg_magics.core import pricing, versions
 from batchimg_magics.core.azure import polling, tags  # fmt: skip
 from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.batch import expiry, node_pages, nodes, pools, quotas, vm_sizes
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.forecast import Situation
 from batchimg_magics.errors import NotFoundError
@@ -75,7 +76,7 @@ async def read(azure: Azure, name: str) -> tuple[Situation, Image]:
             code="PoolNotFound",
         )
     image, rates, standing, sizes = await polling.together(
-        _image(azure, pool), pricing.of_pool(azure, pool), quotas.standing(azure, but_for=name), offers.sizes(azure)
+        _image(azure, pool), pricing.of_pool(azure, pool), quotas.standing(azure, but_for=name), vm_sizes.sizes(azure)
     )
     wanted = str(pool["properties"]["vmSize"])
     # A size that Batch offers no longer still has its pools: nothing is known of its cores then.
@@ -85,7 +86,7 @@ async def read(azure: Azure, name: str) -> tuple[Situation, Image]:
         vm_size=str(size["name"]),
         room=standing.room(size),
         rates=rates,
-        memory_gib=offers.memory_gib(size),
+        memory_gib=vm_sizes.memory_gib(size),
         replicas=image.replicas,
         usd_per_hour_limit=azure.budget.usd_per_hour,
         expires=expiry.read(pools.mark_of(pool, tags.EXPIRES)),

@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import offers, pools, pricing, quotas, sizing
+from batchimg_magics.core import pricing, sizing
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.batch import pools, quotas, vm_sizes
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.batch.quotas import Quota, Standing
     from batchimg_magics.core.pricing import Rates
-    from batchimg_magics.core.quotas import Quota, Standing
     from batchimg_magics.core.sizing import Estimate, Load
 
 #: How many sizes are priced at once.
@@ -99,7 +100,7 @@ async def table(azure: Azure, question: Question) -> Table:
             hint="give a later --deadline",
         )
     found, left, pool = await polling.together(
-        offers.sizes(azure),
+        vm_sizes.sizes(azure),
         quotas.standing(azure, but_for=question.name),
         pools.read(azure, question.name) if question.name else _nothing(),
     )
@@ -150,10 +151,10 @@ def _fitting(found: list[Json], question: Question) -> list[Json]:
     return [
         size
         for size in found
-        if offers.vcpus(size) >= max(2, question.slots or 1)
+        if vm_sizes.vcpus(size) >= max(2, question.slots or 1)
         and not size.get("batchSupportEndOfLife")
         and str(size.get("familyName") or "").lower().removeprefix("standard").strip()[:2] not in _SPECIAL
-        and offers.architecture(size) == "x64"
+        and vm_sizes.architecture(size) == "x64"
     ]
 
 
@@ -187,7 +188,7 @@ def _refuse_budget(question: Question, priced: list[Rates]) -> None:
 
 def _row(size: Json, rates: Rates, kind: str, question: Question, left: Standing, pool: Json | None) -> dict[str, Any]:
     dedicated = kind == "dedicated"
-    name, vcpus = str(size["name"]), offers.vcpus(size)
+    name, vcpus = str(size["name"]), vm_sizes.vcpus(size)
     slots = question.slots or max(1, vcpus)
     load, rate = question.load(slots, dedicated=dedicated), rates.node(dedicated=dedicated)
     tightest = next(iter(left.room(size).binding(dedicated=dedicated)), None)
@@ -196,7 +197,7 @@ def _row(size: Json, rates: Rates, kind: str, question: Question, left: Standing
         "vm_size": name,
         "kind": kind,
         "vcpus": vcpus,
-        "memory_gib": offers.memory_gib(size),
+        "memory_gib": vm_sizes.memory_gib(size),
         "slots": slots,
         "cores_free": None if tightest is None else tightest.free,
         "usd_per_node_hour": rate,

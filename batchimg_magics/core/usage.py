@@ -11,9 +11,9 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import pools
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.batch import pools
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import nodes as node_pages
-from batchimg_magics.core import pools, rounds
-from batchimg_magics.core.nodes import Census
+from batchimg_magics.core import rounds
+from batchimg_magics.core.batch import nodes as node_pages
+from batchimg_magics.core.batch import pools
+from batchimg_magics.core.batch.nodes import Census
 from batchimg_magics.errors import NotFoundError, ServiceError
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.core.node_pages import Standing
-    from batchimg_magics.core.pools import State
+    from batchimg_magics.core.batch.node_pages import Standing
+    from batchimg_magics.core.batch.pools import State
 
 #: Seconds of the service's time between two looks: while a pool changes, when it is steady, and when nobody looks on.
 #: The longer it is steady, the longer the pause: twice as long with each look that saw the same, up to the last.

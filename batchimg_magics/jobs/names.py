@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import offers, pools
 from batchimg_magics.core.azure import polling
+from batchimg_magics.core.batch import pools, vm_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -22,7 +22,7 @@ async def _vm_names(azure: Azure) -> list[str]:
 
 
 async def _size_names(azure: Azure) -> list[str]:
-    return [size["name"] for size in await offers.sizes(azure)]
+    return [size["name"] for size in await vm_sizes.sizes(azure)]
 
 
 async def _checkable_names(azure: Azure) -> list[str]:

@@ -6,9 +6,10 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchimg_magics.core import autoscale, many, pools, readiness, reap, resize, rounds, size_options, sizing
+from batchimg_magics.core import autoscale, many, readiness, reap, resize, rounds, size_options, sizing
 from batchimg_magics.core.base.schemas import NODE_KINDS
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.batch import pools
 from batchimg_magics.core.wish import Wish
 from batchimg_magics.errors import SpecError
 from batchimg_magics.jobs.job import UNTIL, known

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from azure.batch.aio import BatchClient
 
-from batchimg_magics.core import node_pages
 from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.batch import node_pages
 from batchimg_magics.frames import DTYPES, frame
 from tests.bench.replay import Replay
 from tests.bench.rows import Row, alternating, times

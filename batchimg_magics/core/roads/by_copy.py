@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import offers, throwaways, vms
+from batchimg_magics.core import throwaways, vms
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step, made
+from batchimg_magics.core.batch import vm_sizes
 from batchimg_magics.core.compute import disks, snapshots, virtual_machines
 from batchimg_magics.core.compute.storage_profile import Part, Parts
 from batchimg_magics.core.roads.in_place import generalizing
@@ -101,7 +102,7 @@ class _ByCopy(OfVm):
 
     def _vm_step(self, work: Trip, names: Names, copies: Sequence[Step]) -> Step:
         async def run(_: Mapping[str, Outcome]) -> Outcome:
-            size = await offers.smallest_like(work.azure, self.vm, self.source)
+            size = await vm_sizes.smallest_like(work.azure, self.vm, self.source)
             body = throwaways.vm_body(
                 self.vm, self.source, names, size=size, subnet=self.subnet, resource_tags=dict(work.tags)
             )

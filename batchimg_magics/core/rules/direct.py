@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import direct
+from batchimg_magics.core.batch import legacy_pools
 from batchimg_magics.core.rules import fixes, sources
 from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule
 
@@ -32,8 +32,8 @@ def direct_retired(facts: Facts) -> Found:
         fix = fixes.again(facts, direct=None)
     else:
         named = spec if facts.sized else spec.model_copy(update={"vm_size": "SIZE"})
-        fix = direct.gallery_line(named, str(managed["id"]))
-    said = f"pools straight from a managed image were {direct.RETIRED}"
+        fix = legacy_pools.gallery_line(named, str(managed["id"]))
+    said = f"pools straight from a managed image were {legacy_pools.RETIRED}"
     if facts.kind == "image" and facts.verdict is None:
         # Nothing is made for it first: where a service still takes it, this is how one finds out.
         return doubtful(f"{said}: the service is asked all the same, and refuses where it takes none", _WAY + fix)

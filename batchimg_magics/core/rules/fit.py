@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import offers, pools
 from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.batch import pools, vm_sizes
 from batchimg_magics.core.compute import managed_images
 from batchimg_magics.core.rules import sources
 from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown
@@ -31,7 +31,7 @@ def vm_size(facts: Facts) -> Found:
     if not facts.sized:
         return None
     try:
-        size = offers.size_named(facts.sizes, facts.spec.vm_size)
+        size = vm_sizes.size_named(facts.sizes, facts.spec.vm_size)
     except SpecError as error:
         return broken(error.message, error.hint)
     name, found = str(size["name"]), []
@@ -48,7 +48,7 @@ def task_slots(facts: Facts) -> Found:
     slots = facts.spec.task_slots
     if facts.size is None or slots == 1:
         return None
-    most = min(MOST_SLOTS, SLOTS_PER_CORE * offers.vcpus(facts.size) or MOST_SLOTS)
+    most = min(MOST_SLOTS, SLOTS_PER_CORE * vm_sizes.vcpus(facts.size) or MOST_SLOTS)
     if slots <= most:
         return kept(f"{slots} of at most {most}")
     return broken(f"{slots} task slots on a node of size {facts.size['name']}", f"at most {most}: correct --task-slots")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import pools, sizing
+from batchimg_magics.core import sizing
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import wanted
+from batchimg_magics.core.batch import pools
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.facts import is_managed, sources_of
 from batchimg_magics.core.rules import fixes, sources

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import pools
+from batchimg_magics.core.batch import pools
 from batchimg_magics.core.rules import sources
 from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown
 

@@ -9,10 +9,10 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import offers, pools
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import Counts, allotted, present
+from batchimg_magics.core.batch import pools, vm_sizes
 from batchimg_magics.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class Standing:
         """Return what is left to nodes of a size, given as Batch offers it."""
         family = str(size.get("familyName") or "")
         found = self._of_batch(family) if self.usages is None else self._of_compute(self.usages, family)
-        return Room(offers.vcpus(size), tuple(found))
+        return Room(vm_sizes.vcpus(size), tuple(found))
 
     def _of_batch(self, family: str) -> Iterator[Quota]:
         for key, dedicated in (("dedicatedCoreQuota", True), ("lowPriorityCoreQuota", False)):
@@ -160,7 +160,7 @@ async def standing(azure: Azure, *, but_for: str | None = None) -> Standing:
     """
     account = await azure.account()
     sizes, there, usages = await polling.together(
-        offers.sizes(azure), pools.listed(azure), known_usages(azure, account)
+        vm_sizes.sizes(azure), pools.listed(azure), known_usages(azure, account)
     )
     return standing_of(account, there, sizes, usages, but_for=but_for)
 
@@ -234,6 +234,6 @@ def _cores(
         if size is None:
             continue  # a size that Batch no longer offers: nobody can say which family it counts against
         family, counts = str(size.get("familyName") or "").lower(), count(pool)
-        total[family, True] += counts.dedicated * offers.vcpus(size)
-        total[family, False] += counts.spot * offers.vcpus(size)
+        total[family, True] += counts.dedicated * vm_sizes.vcpus(size)
+        total[family, False] += counts.spot * vm_sizes.vcpus(size)
     return total

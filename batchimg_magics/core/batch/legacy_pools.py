@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import old_pools, pool_bodies
+from batchimg_magics.core import old_pools
 from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.batch import pool_request
 from batchimg_magics.errors import ServiceError, SpecError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ async def put(azure: Azure, spec: PoolSpec, wanted: Json) -> None:
     said, version = {"properties": old_pools.said(wanted)}, old_pools.API_VERSIONS[spec.through]
     try:
         if spec.through == "batch":
-            body = pool_bodies.data_plane(said, spec.name)
+            body = pool_request.data_plane(said, spec.name)
             headers = {"Content-Type": "application/json; odata=minimalmetadata"}
             await azure.send("POST", f"/pools?api-version={version}", body, plane="batch", headers=headers)
         else:

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure.client import Json
+    from batchimg_magics.core.batch.pools import Image
     from batchimg_magics.core.compute.image_source import Source
-    from batchimg_magics.core.pools import Image
     from batchimg_magics.resource_ids import ResourceId
     from batchimg_magics.spec import PoolSpec
     from batchimg_magics.spec.access import ContainerRegistry, LoginPort, UserAccount

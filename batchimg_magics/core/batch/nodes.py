@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import node_pages
-from batchimg_magics.core.node_pages import Node, Standing
+from batchimg_magics.core.batch import node_pages
+from batchimg_magics.core.batch.node_pages import Node, Standing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Literal
 
 from azure.core import MatchConditions
 
-from batchimg_magics.core import pool_bodies, pools
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.client import dig, document, wire
 from batchimg_magics.core.base.node_counts import wanted
-from batchimg_magics.core.pool_differences import Difference, differences
+from batchimg_magics.core.batch import pool_request, pools
+from batchimg_magics.core.batch.pool_diff import Difference, differences
 from batchimg_magics.errors import BatchImgError, ConflictError
 from batchimg_magics.spec.secrets import hidden, revealed
 
@@ -168,7 +168,7 @@ def _discreet(body: Json) -> Iterator[None]:
 async def _make(azure: Azure, name: str, whole: Json, through: str) -> None:
     if through == "batch":
         client = await azure.batch()
-        await azure.ask(client.create_pool(wire(pool_bodies.data_plane(whole, name))))
+        await azure.ask(client.create_pool(wire(pool_request.data_plane(whole, name))))
         return
     scope = azure.scope
     await azure.ask(
@@ -205,7 +205,7 @@ async def _change(azure: Azure, found: Json, wanted: Json, verdict: Verdict, thr
         if through == "batch":
             client = await azure.batch()
             etag = document(await azure.ask(client.get_pool(found["name"])))["eTag"]
-            said = wire(revealed(pool_bodies.data_plane(body)))
+            said = wire(revealed(pool_request.data_plane(body)))
             await azure.ask(
                 client.update_pool(found["name"], said, etag=etag, match_condition=MatchConditions.IfNotModified)
             )

@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 from azure.core import MatchConditions
 
-from batchimg_magics.core import pools
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.client import dig, wire
+from batchimg_magics.core.batch import pools
 from batchimg_magics.errors import BatchImgError, ConflictError, ServiceError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.base.progress import Board
-    from batchimg_magics.core.pools import State
+    from batchimg_magics.core.batch.pools import State
 
 #: How a formula of ours begins: by it, it is told from one that somebody else set.
 SIGN = "// batchimg: all nodes leave at "
