@@ -11,8 +11,8 @@ import pytest
 from batchimg_magics import NotFoundError, Session
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.batch.quotas import Quota, Room
-from batchimg_magics.core.forecast import Situation, forecast
-from batchimg_magics.core.pricing import Rates
+from batchimg_magics.core.estimates.forecast import Situation, forecast
+from batchimg_magics.core.estimates.prices import Rates
 from batchimg_magics.ui.panel import Chooser, Panel
 from batchimg_magics.ui.panel.static import page, svg
 from batchimg_magics.ui.slider import Slider

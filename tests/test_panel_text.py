@@ -19,7 +19,7 @@ from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch.node_pages import Standing
 from batchimg_magics.core.batch.quotas import Quota, Room
-from batchimg_magics.core.pricing import Rates
+from batchimg_magics.core.estimates.prices import Rates
 from batchimg_magics.ui.panel import Panel, head, rounds
 from batchimg_magics.ui.panel.chooser import Chooser
 from batchimg_magics.ui.panel.panel import alert

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-from batchimg_magics.core import pricing
 from batchimg_magics.core.azure import price_list
 from batchimg_magics.core.azure.client import Azure, Scope
-from batchimg_magics.core.pricing import Disk, Rates
+from batchimg_magics.core.estimates import prices
+from batchimg_magics.core.estimates.prices import Disk, Rates
 from batchimg_magics.sim.local import open_local
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def asked(work: Callable[[Azure, Listener], Coroutine[Any, Any, Any]], cache: Pa
 
 def test_a_node_costs_its_vm_and_its_disks() -> None:
     async def work(azure: Azure, listener: Listener) -> Rates:
-        linux = await pricing.rates(azure, "STANDARD_D4S_V5", "linux", [Disk("premium_lrs", 30)])
-        windows = await pricing.rates(azure, "Standard_D4s_v5", "Windows")
+        linux = await prices.rates(azure, "STANDARD_D4S_V5", "linux", [Disk("premium_lrs", 30)])
+        windows = await prices.rates(azure, "Standard_D4s_v5", "Windows")
         assert (windows.dedicated_usd_per_hour or 0) > (linux.dedicated_usd_per_hour or 0)
         assert (linux.spot_usd_per_hour or 1) < (linux.dedicated_usd_per_hour or 0)
         assert all("authorization" not in {name.lower() for name in one.headers} for one in listener.prices)
@@ -77,10 +77,10 @@ def test_a_node_costs_its_vm_and_its_disks() -> None:
 def test_what_is_not_known_stays_unknown() -> None:
     async def work(azure: Azure, _: Listener) -> tuple[Rates, ...]:
         return (
-            await pricing.rates(azure, "Standard_Nothing", "Linux"),
-            await pricing.rates(azure, "Standard_D4s_v5", "Linux", None),
-            await pricing.rates(azure, "Standard_D4s_v5", "Linux", [Disk("UltraSSD_LRS", 100)]),
-            await pricing.rates(azure, "Standard_D4s_v5", "Linux", [Disk("Premium_LRS", None)]),
+            await prices.rates(azure, "Standard_Nothing", "Linux"),
+            await prices.rates(azure, "Standard_D4s_v5", "Linux", None),
+            await prices.rates(azure, "Standard_D4s_v5", "Linux", [Disk("UltraSSD_LRS", 100)]),
+            await prices.rates(azure, "Standard_D4s_v5", "Linux", [Disk("Premium_LRS", None)]),
         )
 
     nothing, *others = asked(work)
@@ -90,21 +90,21 @@ def test_what_is_not_known_stays_unknown() -> None:
     for one in others:
         assert one.dedicated_usd_per_hour is not None
         assert one.disks_usd_per_hour is one.cost(1, 0) is None
-    assert pricing.spent(None, 3600) is None
-    assert pricing.spent(2.0, 1800) == 1.0
+    assert prices.spent(None, 3600) is None
+    assert prices.spent(2.0, 1800) == 1.0
 
 
 def test_prices_are_kept_with_their_date_and_used_when_the_list_is_silent(tmp_path: Path) -> None:
     async def read(azure: Azure, _: Listener) -> Rates:
-        return await pricing.rates(azure, "Standard_D4s_v5", "Linux")
+        return await prices.rates(azure, "Standard_D4s_v5", "Linux")
 
     async def silent(azure: Azure, listener: Listener) -> tuple[Rates, Rates, int]:
-        fresh = await pricing.rates(azure, "Standard_D4s_v5", "Linux")
+        fresh = await prices.rates(azure, "Standard_D4s_v5", "Linux")
         listener.cut = True
         assert not listener.prices
         await azure.sleep(2 * price_list.FRESH_S)
-        stale = await pricing.rates(azure, "Standard_D4s_v5", "Linux")
-        other = await pricing.rates(azure, "Standard_D8s_v5", "Linux")
+        stale = await prices.rates(azure, "Standard_D4s_v5", "Linux")
+        other = await prices.rates(azure, "Standard_D8s_v5", "Linux")
         assert other.node(dedicated=True) is other.as_of is None
         return fresh, stale, len(listener.prices)
 
@@ -120,7 +120,7 @@ def test_prices_are_kept_with_their_date_and_used_when_the_list_is_silent(tmp_pa
 
 def test_asked_at_once_asked_once() -> None:
     async def work(azure: Azure, listener: Listener) -> int:
-        await asyncio.gather(*(pricing.rates(azure, "Standard_D4s_v5", "Linux") for _ in range(5)))
+        await asyncio.gather(*(prices.rates(azure, "Standard_D4s_v5", "Linux") for _ in range(5)))
         return len(listener.prices)
 
     assert asked(work) == 1

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchimg_magics.core import sizing
-from batchimg_magics.core.sizing import Load, estimate
+from batchimg_magics.core.estimates import workload
+from batchimg_magics.core.estimates.workload import Load, estimate
 
 loads = st.builds(
     Load, tasks=st.integers(1, 3000), task_s=st.floats(1, 20_000), slots=st.integers(1, 16),
@@ -22,21 +22,21 @@ loads = st.builds(
 def test_a_deadline_gets_the_fewest_nodes_that_hold_it(load: Load, deadline_s: float) -> None:
     every = [estimate(load, nodes, 1.0) for nodes in range(1, load.most_useful_nodes + 1)]
     wanted = next((one for one in every if one.makespan_s <= deadline_s), None)
-    assert sizing.for_deadline(load, deadline_s, 1.0) == wanted
+    assert workload.for_deadline(load, deadline_s, 1.0) == wanted
 
 
 @given(loads, st.floats(0.1, 5000), st.floats(0.01, 5))
 def test_a_budget_gets_the_first_to_be_done_within_it(load: Load, usd: float, rate: float) -> None:
     every = [estimate(load, nodes, rate) for nodes in range(1, load.most_useful_nodes + 1)]
     within = [one for one in every if one.usd is not None and one.usd <= usd]
-    found = sizing.for_budget(load, usd, rate)
+    found = workload.for_budget(load, usd, rate)
     assert (found is None) == (not within)
     if found is not None:
         assert found.makespan_s == pytest.approx(min(one.makespan_s for one in within))
 
 
 def test_ten_thousand_tasks_in_four_hours() -> None:
-    found = sizing.for_deadline(Load(10_000, 12 * 60, slots=4), 4 * 3600, 0.2)
+    found = workload.for_deadline(Load(10_000, 12 * 60, slots=4), 4 * 3600, 0.2)
     assert found is not None
     # 19 waves of 12 minutes are 3.8 h, and leave 12 minutes to bring 132 nodes: it takes 6.
     assert found.nodes == 132
@@ -50,7 +50,7 @@ def test_spot_tasks_take_as_long_as_a_simulation_says() -> None:
     total = 0.0
     for _ in range(runs):
         while (life_h := chance.expovariate(0.2)) < 3:
-            total += life_h + sizing.READY_S / 3600
+            total += life_h + workload.READY_S / 3600
         total += 3
     # What is lost beside the task's own attempts: the node that is missing after each eviction.
     assert load.effective_task_s / 3600 == pytest.approx(total / runs, rel=0.02)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.batch.pool_update import Verdict
     from batchimg_magics.core.batch.quotas import Room
     from batchimg_magics.core.compute.image_source import Source
-    from batchimg_magics.core.pricing import Rates
+    from batchimg_magics.core.estimates.prices import Rates
     from batchimg_magics.errors import BatchImgError
     from batchimg_magics.spec import PoolSpec
 

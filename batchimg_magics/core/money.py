@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import pricing
 from batchimg_magics.core.base.node_counts import Counts, allotted
+from batchimg_magics.core.estimates import prices
 from batchimg_magics.errors import BudgetError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Purse:
         if self._max_usd is None:
             return
         rate = around.rates.cost(goal.dedicated, goal.spot)
-        worst = pricing.spent(rate, allowed_s)
+        worst = prices.spent(rate, allowed_s)
         if worst is None:
             raise BudgetError(
                 f"--max-cost is given, and what {goal} nodes cost is not known",
@@ -65,7 +65,7 @@ class Purse:
         if around is None:
             return None
         self._held.pop(str(around.pool["name"]), None)
-        usd = pricing.spent(around.rates.cost(counts.dedicated, counts.spot), seconds)
+        usd = prices.spent(around.rates.cost(counts.dedicated, counts.spot), seconds)
         self.spent_usd += usd or 0.0
         return usd
 
@@ -89,7 +89,7 @@ async def allow_rate(azure: Azure, around: Surroundings, goals: dict[str, Counts
     for pool in (around.pool, *around.others):
         name = str(pool["name"])
         counts = by_name.get(name.lower()) or _at_most(azure, name, allotted(pool))
-        rates = around.rates if pool is around.pool else await pricing.of_pool(azure, pool) if counts.total else None
+        rates = around.rates if pool is around.pool else await prices.of_pool(azure, pool) if counts.total else None
         cost = rates.cost(counts.dedicated, counts.spot) if rates else 0.0
         if cost is None:
             raise BudgetError(

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.filters import Test
-    from batchimg_magics.core.pricing import Rates
+    from batchimg_magics.core.estimates.prices import Rates
 
 #: Pools whose pages are asked for at the same time: enough to hide the way there and back, and no haste.
 AT_ONCE = 10
@@ -171,12 +171,12 @@ async def _read(azure: Azure, pool: Json, turn: asyncio.Semaphore, question: Que
 
 
 async def _rates(azure: Azure, pool: Json) -> Rates:
-    from batchimg_magics.core import pricing  # only where somebody asks
+    from batchimg_magics.core.estimates import prices  # only where somebody asks
 
     try:
-        return await pricing.of_pool(azure, pool)
+        return await prices.of_pool(azure, pool)
     except ServiceError:
-        return pricing.Rates()  # nodes are shown all the same: what they cost is then not known
+        return prices.Rates()  # nodes are shown all the same: what they cost is then not known
 
 
 def _stacked(found: list[_Pool], *, named: bool) -> dict[str, Sequence[Any]]:
@@ -209,12 +209,12 @@ def _headline(question: Question, found: list[_Pool]) -> str:
 
 
 def _money(found: list[_Pool]) -> dict[str, Any]:
-    from batchimg_magics.core import pricing
+    from batchimg_magics.core.estimates import prices
 
     dates = [pool.rates.as_of for pool in found if pool.rates is not None and pool.rates.as_of is not None]
     return {
-        "idle_usd_per_hour": pricing.added(pool.usd_per_hour(_IDLE) for pool in found),
-        "unusable_usd_per_hour": pricing.added(pool.usd_per_hour(BAD) for pool in found),
+        "idle_usd_per_hour": prices.added(pool.usd_per_hour(_IDLE) for pool in found),
+        "unusable_usd_per_hour": prices.added(pool.usd_per_hour(BAD) for pool in found),
         "prices_as_of": min(dates).isoformat() if dates else None,
     }
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import plan, preflight, pricing
+from batchimg_magics.core import plan, preflight
 from batchimg_magics.core.azure import polling, read_cache
 from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.base.node_counts import Counts, wanted
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute import lineage
+from batchimg_magics.core.estimates import prices
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,20 +81,20 @@ async def _usd_per_hour(azure: Azure, found: Creation) -> float | None:
     """Return what the nodes that are wanted cost an hour with their disks; None where a price is not known."""
     spec, image = found.spec, found.imaging
     if image.version is not None or image.road.pinned:
-        rates = await pricing.of_pool(azure, found.body(Image(image.known_id, image.hash)))
+        rates = await prices.of_pool(azure, found.body(Image(image.known_id, image.hash)))
     else:
-        rates = await pricing.rates(azure, found.size, found.source.os_type, await _disks(azure, found))
+        rates = await prices.rates(azure, found.size, found.source.os_type, await _disks(azure, found))
     # A pool that is there keeps what it has: create never shrinks one.
     there = Counts() if found.staying is None else wanted(found.staying)
     goal = Counts(spec.nodes, spec.spot).most(there)
     return rates.cost(goal.dedicated, goal.spot)
 
 
-async def _disks(azure: Azure, found: Creation) -> list[pricing.Disk] | None:
+async def _disks(azure: Azure, found: Creation) -> list[prices.Disk] | None:
     """Return the disks that each node will have; None where nothing tells how large they are."""
     ids = [disk.id for disk in found.source.disks if disk.id.startswith("/")]
     if len(ids) < len(found.source.disks):
         return None  # of blobs, whose size no resource tells
     documents = await polling.together(*(lineage.read(azure, key) for key in ids))
     sizes = [dig(one, "properties", "diskSizeGB") for one in documents]
-    return [pricing.Disk(_DISK_SKU, size) for size in sizes] if sizes and None not in sizes else None
+    return [prices.Disk(_DISK_SKU, size) for size in sizes] if sizes and None not in sizes else None

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchimg_magics.core import imaging, pricing, roads, survey, vms
+from batchimg_magics.core import imaging, roads, survey, vms
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.batch import pools, quotas, vm_sizes
 from batchimg_magics.core.compute import disks, galleries, snapshots
+from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.facts import Facts, is_managed, permissions_in, sources_of
 from batchimg_magics.core.roads.prepared import OfVm
 from batchimg_magics.errors import ServiceError, SpecError
@@ -165,19 +166,19 @@ async def _priced(azure: Azure, facts: Facts) -> Facts:
         return facts
     gib = [facts.spec.os_disk_gib or system.os_disk_gib, *(one for _, one in system.data_disks)]
     # A disk whose kind nobody said counts as the dearest that Batch attaches.
-    kinds = [facts.spec.os_disk_type or pricing.DEAREST, *(pricing.DEAREST for _ in system.data_disks)]
-    disks = [pricing.Disk(kind, one) for kind, one in zip(kinds, gib, strict=True)]
+    kinds = [facts.spec.os_disk_type or prices.DEAREST, *(prices.DEAREST for _ in system.data_disks)]
+    disks = [prices.Disk(kind, one) for kind, one in zip(kinds, gib, strict=True)]
     rates, *others = await polling.together(
-        pricing.rates(azure, str(size["name"]), system.os_type, disks), *(_cost(azure, pool) for pool in facts.others)
+        prices.rates(azure, str(size["name"]), system.os_type, disks), *(_cost(azure, pool) for pool in facts.others)
     )
-    return replace(facts, limit_usd=limit, rates=rates, others_usd=pricing.added(others))
+    return replace(facts, limit_usd=limit, rates=rates, others_usd=prices.added(others))
 
 
 async def _cost(azure: Azure, pool: Json) -> float | None:
     """Return what a pool costs an hour at the size that it has, is to have, or is planned to have."""
     there = wanted(pool)
     counts = there.most(azure.budget.planned.get(str(pool["name"]).lower(), there))
-    return (await pricing.of_pool(azure, pool)).cost(counts.dedicated, counts.spot) if counts.total else 0.0
+    return (await prices.of_pool(azure, pool)).cost(counts.dedicated, counts.spot) if counts.total else 0.0
 
 
 async def _source(reader: Reader, found: dict[str, Any]) -> Source | None:

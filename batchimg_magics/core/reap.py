@@ -5,11 +5,11 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import pricing
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.base.node_counts import allotted
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
+from batchimg_magics.core.estimates import prices
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure, Json
@@ -36,7 +36,7 @@ async def reap(azure: Azure, board: Board, *, dry_run: bool) -> Table:
 
 async def _one(azure: Azure, board: Board, pool: Json, moment: dt.datetime, *, dry_run: bool) -> dict[str, Any]:
     name, there = str(pool["name"]), allotted(pool)
-    rates = await pricing.of_pool(azure, pool) if there.total else None
+    rates = await prices.of_pool(azure, pool) if there.total else None
     seconds = None
     if not dry_run:
         board.begin(f"delete {name}", expected_s=pools.EXPECTED_S["delete pool"])

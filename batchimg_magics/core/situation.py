@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import pricing, versions
+from batchimg_magics.core import versions
 from batchimg_magics.core.azure import polling, tags  # fmt: skip
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.batch import expiry, node_pages, nodes, pools, quotas, vm_sizes
 from batchimg_magics.core.compute import galleries
-from batchimg_magics.core.forecast import Situation
+from batchimg_magics.core.estimates import prices
+from batchimg_magics.core.estimates.forecast import Situation
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import closest
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from batchimg_magics.core.azure.client import Azure, Json
-    from batchimg_magics.core.pricing import Rates
+    from batchimg_magics.core.estimates.prices import Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ async def spent(azure: Azure, name: str, rates: Rates) -> float | None:
             if node.allocation_time is not None and node.state not in nodes.GONE:
                 seconds[node.is_dedicated] += max(0.0, azure.now() - node.allocation_time.timestamp())
     kinds = ((took, rates.node(dedicated=dedicated)) for dedicated, took in seconds.items() if took)
-    return pricing.added(pricing.spent(rate, took) for took, rate in kinds)
+    return prices.added(prices.spent(rate, took) for took, rate in kinds)
 
 
 async def read(azure: Azure, name: str) -> tuple[Situation, Image]:
@@ -76,7 +77,7 @@ async def read(azure: Azure, name: str) -> tuple[Situation, Image]:
             code="PoolNotFound",
         )
     image, rates, standing, sizes = await polling.together(
-        _image(azure, pool), pricing.of_pool(azure, pool), quotas.standing(azure, but_for=name), vm_sizes.sizes(azure)
+        _image(azure, pool), prices.of_pool(azure, pool), quotas.standing(azure, but_for=name), vm_sizes.sizes(azure)
     )
     wanted = str(pool["properties"]["vmSize"])
     # A size that Batch offers no longer still has its pools: nothing is known of its cores then.

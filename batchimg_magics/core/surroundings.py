@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import pricing, versions
+from batchimg_magics.core import versions
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.azure.client import document
 from batchimg_magics.core.base.node_counts import promised
 from batchimg_magics.core.batch import pools, quotas, vm_sizes
+from batchimg_magics.core.estimates import prices
 from batchimg_magics.errors import NotFoundError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.batch.quotas import Room
-    from batchimg_magics.core.pricing import Rates
+    from batchimg_magics.core.estimates.prices import Rates
     from batchimg_magics.core.versions import Version
 
 
@@ -72,7 +73,7 @@ async def look(azure: Azure, name: str, promises: Mapping[str, Counts] | None = 
         raise NotFoundError(f"there is no pool {name!r}", status_code=404, code="PoolNotFound")
     others = tuple(one for one in listed if one is not pool)
     image = await versions.read(azure, pools.image_of(pool))
-    rates, sizes = await polling.together(pricing.of_pool(azure, pool), vm_sizes.sizes(azure))
+    rates, sizes = await polling.together(prices.of_pool(azure, pool), vm_sizes.sizes(azure))
     size: Json = next((one for one in sizes if one["name"].lower() == pool["properties"]["vmSize"].lower()), {})
     usages = await quotas.known_usages(azure, document(account))
     standing = quotas.standing_of(document(account), listed, sizes, usages, but_for=name)

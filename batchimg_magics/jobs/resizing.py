@@ -6,10 +6,11 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchimg_magics.core import autoscale, many, readiness, reap, resize, rounds, size_options, sizing
+from batchimg_magics.core import autoscale, many, readiness, reap, resize, rounds
 from batchimg_magics.core.base.schemas import NODE_KINDS
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pools
+from batchimg_magics.core.estimates import options, workload
 from batchimg_magics.core.wish import Wish
 from batchimg_magics.errors import SpecError
 from batchimg_magics.jobs.job import UNTIL, known
@@ -186,19 +187,19 @@ def _size(
         raise SpecError("there is nothing to size by", hint="say --tasks N and --minutes M, how long one takes")
     if deadline is None and budget is None:
         raise SpecError("nothing binds the size", hint="say --deadline 4h, --budget 200, or both")
-    asked = size_options.Question(
+    asked = options.Question(
         tasks=_above(tasks, "--tasks"),
         minutes=_above(minutes, "--minutes"),
         deadline_s=None if deadline is None else parse_duration(deadline),
         budget_usd=None if budget is None else _above(budget, "--budget"),
-        evictions_per_hour=sizing.EVICTIONS_PER_HOUR if evictions is None else _share(evictions),
+        evictions_per_hour=workload.EVICTIONS_PER_HOUR if evictions is None else _share(evictions),
         kinds=NODE_KINDS if kind is None else (known(kind, "--kind", NODE_KINDS),),
         name=None if name is None else pool_name(name),
         **question,
     )
     if asked.slots is not None:
         _above(asked.slots, "--slots")
-    return lambda _: size_options.table(link.azure, asked)
+    return lambda _: options.table(link.azure, asked)
 
 
 def _above(value: Number, option: str) -> Number:

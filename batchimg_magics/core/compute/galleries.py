@@ -6,11 +6,11 @@ import datetime as dt
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import sizing
 from batchimg_magics.core.azure import polling, read_cache, tags
 from batchimg_magics.core.azure.client import dig, document, wire
 from batchimg_magics.core.compute import replication
 from batchimg_magics.core.compute.replication import names
+from batchimg_magics.core.estimates import workload
 from batchimg_magics.errors import ConflictError, NotFoundError, ServiceError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -250,7 +250,7 @@ def replicas_for(spec: PoolSpec, source: Source, region: str) -> dict[str, int]:
     region
         The pool's.
     """
-    needed = {source.region: 1, region: sizing.replicas(spec.nodes + spec.spot)}
+    needed = {source.region: 1, region: workload.replicas(spec.nodes + spec.spot)}
     return {**needed, **spec.replicas}
 
 

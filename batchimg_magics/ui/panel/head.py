@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.base.node_counts import Counts
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.forecast import Situation
+    from batchimg_magics.core.estimates.forecast import Situation
     from batchimg_magics.core.situation import Image
     from batchimg_magics.core.watching import Sight
 

@@ -29,7 +29,7 @@ from batchimg_magics.ui.progress import steps_html
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
-    from batchimg_magics.core.forecast import Situation
+    from batchimg_magics.core.estimates.forecast import Situation
     from batchimg_magics.core.situation import Image
     from batchimg_magics.core.watching import Sight
     from batchimg_magics.session import Session, Watching

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from batchimg_magics.core.azure.client import Azure
-    from batchimg_magics.core.forecast import Situation
+    from batchimg_magics.core.estimates.forecast import Situation
     from batchimg_magics.core.situation import Image
     from batchimg_magics.session import Session
 

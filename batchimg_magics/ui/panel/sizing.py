@@ -11,7 +11,7 @@ import ipywidgets as w
 
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.batch.pools import timeout_s
-from batchimg_magics.core.forecast import Forecast, Situation, forecast
+from batchimg_magics.core.estimates.forecast import Forecast, Situation, forecast
 from batchimg_magics.ui.progress import duration
 from batchimg_magics.ui.slider import Slider
 

@@ -9,19 +9,19 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import pricing, sizing
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pools, quotas, vm_sizes
+from batchimg_magics.core.estimates import prices, workload
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.batch.quotas import Quota, Standing
-    from batchimg_magics.core.pricing import Rates
-    from batchimg_magics.core.sizing import Estimate, Load
+    from batchimg_magics.core.estimates.prices import Rates
+    from batchimg_magics.core.estimates.workload import Estimate, Load
 
 #: How many sizes are priced at once.
 AT_ONCE = 8
@@ -62,7 +62,7 @@ class Question:
     budget_usd: float | None = None
     vm_size: str | None = None
     kinds: tuple[str, ...] = ("dedicated", "spot")
-    evictions_per_hour: float = sizing.EVICTIONS_PER_HOUR
+    evictions_per_hour: float = workload.EVICTIONS_PER_HOUR
     name: str | None = None
     windows: bool = False
     rows: int = 12
@@ -70,7 +70,7 @@ class Question:
     def load(self, slots: int, *, dedicated: bool) -> Load:
         """Return the work as nodes of a kind see it."""
         rate = 0.0 if dedicated else self.evictions_per_hour
-        return sizing.Load(self.tasks, self.minutes * 60, slots, rate)
+        return workload.Load(self.tasks, self.minutes * 60, slots, rate)
 
     def best(self, load: Load, rate: float | None, room: int | None) -> Estimate | None:
         """Return the number of nodes that answers the question; None where none does, or no price is known.
@@ -80,9 +80,9 @@ class Question:
         if self.budget_usd is not None:
             if rate is None:
                 return None
-            buy = partial(sizing.for_budget, load, self.budget_usd, rate, deadline_s=self.deadline_s or math.inf)
+            buy = partial(workload.for_budget, load, self.budget_usd, rate, deadline_s=self.deadline_s or math.inf)
             return (buy(most=room) if room else None) or buy()
-        return sizing.for_deadline(load, self.deadline_s or 0.0, rate)
+        return workload.for_deadline(load, self.deadline_s or 0.0, rate)
 
 
 async def table(azure: Azure, question: Question) -> Table:
@@ -93,10 +93,10 @@ async def table(azure: Azure, question: Question) -> Table:
     SpecError
         No number of nodes could do it: the deadline is shorter than a node's start, the budget below a node-hour.
     """
-    if question.deadline_s is not None and question.deadline_s <= sizing.start_s(1):
+    if question.deadline_s is not None and question.deadline_s <= workload.start_s(1):
         raise SpecError(
             f"a deadline of {question.deadline_s / 60:.1f} min is shorter than a node takes to start: "
-            f"about {sizing.start_s(1) / 60:.0f} min",
+            f"about {workload.start_s(1) / 60:.0f} min",
             hint="give a later --deadline",
         )
     found, left, pool = await polling.together(
@@ -160,13 +160,13 @@ def _fitting(found: list[Json], question: Question) -> list[Json]:
 
 async def _rates(azure: Azure, sizes: list[Json], question: Question, pool: Json | None) -> list[Rates]:
     machine = dig(pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration")
-    disks = await pricing.disks_of(azure, machine) if machine else ()
+    disks = await prices.disks_of(azure, machine) if machine else ()
     os_type = "Windows" if question.windows else "Linux"
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(size: Json) -> Rates:
         async with gate:
-            return await pricing.rates(azure, str(size["name"]), os_type, disks)
+            return await prices.rates(azure, str(size["name"]), os_type, disks)
 
     return list(await polling.together(*(one(size) for size in sizes)))
 
@@ -229,7 +229,7 @@ def _short(left: Quota, load: Load, vcpus: int, best: Estimate) -> str:
     nodes = left.free // vcpus
     if not nodes:
         return said
-    return f"{said}; {nodes} nodes would take {sizing.estimate(load, nodes, None).makespan_s / 3600:.1f} h"
+    return f"{said}; {nodes} nodes would take {workload.estimate(load, nodes, None).makespan_s / 3600:.1f} h"
 
 
 def _line(question: Question, size: str, nodes: int, pool: Json | None, *, dedicated: bool) -> str:

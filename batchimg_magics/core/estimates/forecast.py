@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import pricing, sizing
 from batchimg_magics.core.batch import pools
+from batchimg_magics.core.estimates import prices, workload
 from batchimg_magics.spec.values import MIN_RESIZE_TIMEOUT_S
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.batch.quotas import Quota, Room
-    from batchimg_magics.core.pricing import Rates
+    from batchimg_magics.core.estimates.prices import Rates
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +110,12 @@ def forecast(
     )
     return Forecast(
         cores=cores,
-        replicas_wanted=sizing.replicas(target.total),
-        rounds=sizing.rounds(grown),
-        ready_s=sizing.start_s(grown),
+        replicas_wanted=workload.replicas(target.total),
+        rounds=workload.rounds(grown),
+        ready_s=workload.start_s(grown),
         timeout_s=needed_s,
         usd_per_hour=usd,
-        usd_until_expiry=None if lasts_s is None else pricing.spent(usd, lasts_s),
+        usd_until_expiry=None if lasts_s is None else prices.spent(usd, lasts_s),
         impossible=tuple(_impossible(situation, target, usd, timeout_s)),
         doubts=tuple(_doubts(situation, target, usd, timeout_s, needed_s)),
     )
@@ -140,7 +140,7 @@ def _doubts(
     situation: Situation, target: Counts, usd: float | None, timeout_s: float | None, needed_s: float
 ) -> list[str]:
     said = []
-    wanted = sizing.replicas(target.total)
+    wanted = workload.replicas(target.total)
     if situation.replicas is not None and situation.replicas < wanted:
         said.append(f"{situation.replicas} of {wanted} replicas that so many nodes want: they will come more slowly")
     if timeout_s is not None and MIN_RESIZE_TIMEOUT_S <= timeout_s < needed_s:

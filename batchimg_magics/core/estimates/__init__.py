@@ -1,0 +1,4 @@
+"""Money and time before anything is requested: prices, workload, forecast, sizing options.
+
+May import: ``batch`` and below.
+"""
