@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.steps import Step
     from batchimg_magics.core.deletion import Deletion
-    from batchimg_magics.core.imaging import Imaging
+    from batchimg_magics.core.images.build import Imaging
     from batchimg_magics.spec import PoolSpec
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import survey, throwaways
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.compute import disks, galleries, managed_images, snapshots, virtual_machines
-from batchimg_magics.core.usage import Usage
+from batchimg_magics.core.images import inventory, temporary
+from batchimg_magics.core.images.usage import Usage
 from batchimg_magics.errors import ConflictError, InUseError, NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId, same
 from batchimg_magics.spec import closest
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from batchimg_magics.core.azure.client import Azure, Json
-    from batchimg_magics.core.survey import Survey
-    from batchimg_magics.core.usage import User
+    from batchimg_magics.core.images.inventory import Survey
+    from batchimg_magics.core.images.usage import User
 
 #: What a single resource may be, by the words of its id: what it is called, and who deletes it.
 KINDS: dict[str, tuple[str, Callable[[Azure, ResourceId], Awaitable[bool | None]]]] = {
@@ -34,7 +34,7 @@ KINDS: dict[str, tuple[str, Callable[[Azure, ResourceId], Awaitable[bool | None]
     "galleries": ("gallery", galleries.delete_empty),
     "images": ("managed image", managed_images.delete),
     "virtualmachines": ("VM", virtual_machines.delete),
-    "networkinterfaces": ("network interface", throwaways.delete),
+    "networkinterfaces": ("network interface", temporary.delete),
     "disks": ("disk", disks.delete),
     "snapshots": ("snapshot", snapshots.delete),
 }
@@ -73,9 +73,9 @@ async def look_for_pool(azure: Azure, name: str, *, image: bool) -> Deletion:
     """
     pool = await pools.read(azure, name)
     resources: list[Json] = []
-    found = survey.Survey()
+    found = inventory.Survey()
     if image:
-        found = await survey.take(azure)
+        found = await inventory.take(azure)
         resources = made_for(azure, found, name)
         usage = Usage(found, azure.scope.account_id)
         _refuse_used(usage, resources, but=str(azure.scope.pool_id(name)))
@@ -171,7 +171,7 @@ async def look_for_one(azure: Azure, resource_id: str, *, blindly: bool = False)
     if kind not in _NAMED or where.provider.lower() != "microsoft.compute":
         known = ", ".join(sorted(KINDS[one][0] for one in _NAMED))
         raise SpecError(f"{where.name} is a {where.type}", hint=f"delete takes a pool's name, or the id of: {known}")
-    found = await survey.take(azure)
+    found = await inventory.take(azure)
     there = next((one for one in found.everything if same(one["id"], str(where))), None)
     if there is None:
         raise NotFoundError(

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import throwaways
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.steps import Outcome, Step, made
 from batchimg_magics.core.compute import galleries, managed_images, replication
 from batchimg_magics.core.compute.storage_profile import Parts
-from batchimg_magics.core.imaging import MANAGED, VERSION
-from batchimg_magics.core.throwaways import Left
+from batchimg_magics.core.images import temporary
+from batchimg_magics.core.images.build import MANAGED, VERSION
+from batchimg_magics.core.images.temporary import Left
 from batchimg_magics.errors import BatchImgError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.imaging import Imaging
+    from batchimg_magics.core.images.build import Imaging
 
 
 #: The name of the step that sees the image complete in all of several regions: the pool waits for its own alone.
@@ -154,14 +154,14 @@ def _replicas_step(imaging: Imaging) -> Step:
 
 
 def _tidy_step(imaging: Imaging, after: tuple[str, ...]) -> Step:
-    names = throwaways.Names(imaging.azure, imaging.spec.name, imaging.hash)
+    names = temporary.Names(imaging.azure, imaging.spec.name, imaging.hash)
 
     async def run(_: Mapping[str, Outcome]) -> Outcome:
         gone, left = await imaging.road.tidy(imaging.azure, imaging.spec.name)
         if left:
             said = "; ".join(f"{one.resource.name}: {one.why}" for one in left)
             return Outcome("kept", "left behind", f"the same line tries again: {said}")
-        return Outcome("deleted", "gone", throwaways.in_words(gone))
+        return Outcome("deleted", "gone", temporary.in_words(gone))
 
     return Step("throwaways", names.vm, run, after, 60.0, "they cost money and have done their work", "would delete")
 
@@ -175,7 +175,7 @@ async def tidy_after_failure(imaging: Imaging) -> list[dict[str, Any]]:
     gone: list[ResourceId] = []
     try:
         if await _in_the_making(imaging):
-            kept = await throwaways.owned(azure, pool)
+            kept = await temporary.owned(azure, pool)
             gone, left = (
                 [],
                 [Left(one, "the image version in the making needs it; the same line goes on") for one in kept],
@@ -183,10 +183,10 @@ async def tidy_after_failure(imaging: Imaging) -> list[dict[str, Any]]:
         else:
             gone, left = await imaging.road.tidy(azure, pool)
     except BatchImgError as error:
-        left = [Left(throwaways.Names(azure, pool, imaging.hash).vm, error.message)]
+        left = [Left(temporary.Names(azure, pool, imaging.hash).vm, error.message)]
     rows: list[dict[str, Any]] = []
     if gone:
-        rows.append({"step": "throwaways", "action": "deleted", "state": "gone", "detail": throwaways.in_words(gone)})
+        rows.append({"step": "throwaways", "action": "deleted", "state": "gone", "detail": temporary.in_words(gone)})
     rows += [
         {"step": "left behind", "resource": one.resource.name, "action": "kept", "state": "there", "detail": one.why}
         | {"id": str(one.resource)}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import image_steps, imaging, resize, roads
+from batchimg_magics.core import image_steps, resize
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import Counts, targets
@@ -19,6 +19,7 @@ from batchimg_magics.core.base.steps import Outcome, Step
 from batchimg_magics.core.batch import pool_update, pools, vm_sizes
 from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute import galleries
+from batchimg_magics.core.images import build, origins
 from batchimg_magics.core.wish import Wish
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import PoolSpec
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.progress import Board
-    from batchimg_magics.core.imaging import Imaging
+    from batchimg_magics.core.images.build import Imaging
 
 _MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
 #: What Azure sets of a pool, and nobody asks for. Source: Batch Management's OpenAPI, readOnly.
@@ -119,7 +120,7 @@ async def look(azure: Azure, name: str, new: str) -> Migration:
     if new.lower() == name.lower():
         raise SpecError("the new pool needs another name than the old one", hint="give it with --to")
     spec = PoolSpec.build(new, **_asked(pool, origin))
-    road = await roads.find(azure, spec, yes=False)
+    road = await origins.find(azure, spec, yes=False)
     if not road.source.generalized:
         raise SpecError(
             f"{road.source.what} is not of a generalized system",
@@ -132,7 +133,7 @@ async def look(azure: Azure, name: str, new: str) -> Migration:
     found = Migration(
         pool=pool,
         spec=spec,
-        imaging=await imaging.find(azure, spec, road, galleries.replicas_for(spec, road.source, region), pinned),
+        imaging=await build.find(azure, spec, road, galleries.replicas_for(spec, road.source, region), pinned),
         counts=_counts(pool),
     )
     if there is not None:

@@ -7,12 +7,13 @@ from dataclasses import replace as but
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import image_steps, imaging, preflight, reading, resize
+from batchimg_magics.core import image_steps, preflight, reading, resize
 from batchimg_magics.core.base.node_counts import Counts, present
 from batchimg_magics.core.base.steps import Outcome, Step
 from batchimg_magics.core.batch import legacy_pools, pool_request, pool_update, pools, vm_sizes
 from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute import galleries
+from batchimg_magics.core.images import build
 from batchimg_magics.core.wish import Wish
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     from batchimg_magics.core.batch.pool_update import Verdict
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.facts import Facts
-    from batchimg_magics.core.imaging import Imaging
-    from batchimg_magics.core.roads import Road
+    from batchimg_magics.core.images.build import Imaging
+    from batchimg_magics.core.images.origins import Road
     from batchimg_magics.core.rules import Finding
     from batchimg_magics.resource_ids import ResourceId
     from batchimg_magics.spec import PoolSpec
@@ -134,7 +135,7 @@ async def examine(
     try:
         regions = galleries.replicas_for(spec, road.source, facts.region)
         pinned = None if facts.pool is None else pools.image_of(facts.pool)
-        imaged = await imaging.find(azure, spec, road, regions, pinned)
+        imaged = await build.find(azure, spec, road, regions, pinned)
     except (SpecError, NotFoundError, ConflictError) as error:
         return but(facts, problem=error), None
     size = str((facts.size or {}).get("name") or spec.vm_size)

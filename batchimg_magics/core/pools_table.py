@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import image_health
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.core.estimates import prices
+from batchimg_magics.core.images import health
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -19,15 +19,13 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.estimates.prices import Rates
 
-_LOST = frozenset({image_health.GONE, image_health.SOURCE_GONE, image_health.ELSEWHERE})
+_LOST = frozenset({health.GONE, health.SOURCE_GONE, health.ELSEWHERE})
 
 
 async def table(azure: Azure) -> Table:
     """Return the account's pools, one a row."""
     found = await pools.listed(azure)
-    states, *rates = await polling.together(
-        image_health.look(azure, found), *(prices.of_pool(azure, pool) for pool in found)
-    )
+    states, *rates = await polling.together(health.look(azure, found), *(prices.of_pool(azure, pool) for pool in found))
     rows = [_row(pool, states, rate) for pool, rate in zip(found, rates, strict=True)]
     said = f"pools in account {azure.scope.account}: {len(rows)}"
     loose = [row["pool"] for row in rows if row["expiry_enforced"] is False]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchimg_magics.core import imaging, roads, survey, vms
+from batchimg_magics.core import vms
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import wanted
@@ -13,7 +13,8 @@ from batchimg_magics.core.batch import pools, quotas, vm_sizes
 from batchimg_magics.core.compute import disks, galleries, snapshots
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.facts import Facts, is_managed, permissions_in, sources_of
-from batchimg_magics.core.roads.prepared import OfVm
+from batchimg_magics.core.images import build, inventory, origins
+from batchimg_magics.core.images.origins.generalized_vm import OfVm
 from batchimg_magics.errors import ServiceError, SpecError
 from batchimg_magics.resource_ids import ResourceId, same
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.facts import Kind
-    from batchimg_magics.core.roads import Road
+    from batchimg_magics.core.images.origins import Road
     from batchimg_magics.spec import PoolSpec
 
 T = TypeVar("T")
@@ -125,7 +126,7 @@ async def of_creation(
 async def _road(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[Road | None, SpecError | None]:
     """Return the road to an image, or why a VM has none: that is told along with all else that is wrong with it."""
     try:
-        return await roads.find(azure, spec, yes=yes), None
+        return await origins.find(azure, spec, yes=yes), None
     except SpecError as error:
         if spec.from_vm is None:
             raise
@@ -184,9 +185,9 @@ async def _cost(azure: Azure, pool: Json) -> float | None:
 async def _source(reader: Reader, found: dict[str, Any]) -> Source | None:
     """Return what an image that is there is, as a pool would be made from it."""
     if managed := found.get("managed"):
-        call = roads.image.source(reader.azure, managed)
+        call = origins.managed_image.source(reader.azure, managed)
     elif (version := found.get("version")) and (definition := found.get("definition")):
-        call = roads.version.source(reader.azure, version, definition)
+        call = origins.image_version.source(reader.azure, version, definition)
     else:
         return None
     return await reader.read("what the image was made from", call, None)
@@ -298,7 +299,7 @@ async def _image_of_pool(reader: Reader, spec: PoolSpec, road: Road | None) -> d
         reader.read("the image definition", galleries.seen_definition(azure, definition_id), None),
         reader.read("image versions", galleries.seen_versions(azure, definition_id), []),
     )
-    made = imaging.made_before(road, versions) if road else {}
+    made = build.made_before(road, versions) if road else {}
     version = await _version(reader, made[max(made)]["id"]) if made else None
     return {"definition": definition, "version": version}
 
@@ -336,7 +337,7 @@ async def _managed(reader: Reader, image_id: str) -> dict[str, Any]:
     image, siblings, (elsewhere, unseen) = await polling.together(
         reader.read("the managed image", reader.at(image_id, _IMAGES), None),
         reader.read("managed images", reader.at(f"{subscription}/providers/Microsoft.Compute/images", _IMAGES), None),
-        survey.other_pools(reader.azure),
+        inventory.other_pools(reader.azure),
     )
     if image is None:
         return {"lost": [] if "the managed image" in reader.unread else [image_id]}

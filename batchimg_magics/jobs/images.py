@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import apply, logins, orphans, packer, vms
+from batchimg_magics.core import apply, logins, orphans, vms
+from batchimg_magics.core.images import packer
 from batchimg_magics.core.operations import images
 from batchimg_magics.errors import SpecError
 from batchimg_magics.jobs.job import known

@@ -5,19 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import survey
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.compute import galleries
-from batchimg_magics.core.usage import Usage, sources
+from batchimg_magics.core.images import inventory
+from batchimg_magics.core.images.usage import Usage, sources
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchimg_magics.core.azure.client import Azure, Json
-    from batchimg_magics.core.survey import Survey
+    from batchimg_magics.core.images.inventory import Survey
 
 
 async def table(azure: Azure, *, with_sources: bool = False) -> Table:
@@ -30,7 +30,7 @@ async def table(azure: Azure, *, with_sources: bool = False) -> Table:
     with_sources
         Whether what they were made from has rows too: snapshots and disks under an image, or with our marks.
     """
-    found = await survey.take(azure)
+    found = await inventory.take(azure)
     usage = Usage(found, azure.scope.account_id)
     rows = [*_of_galleries(found), *(_managed(one) for one in found.managed)]
     if with_sources:

@@ -8,7 +8,7 @@ from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.compute import galleries, lineage
 from batchimg_magics.core.compute.image_source import Source
 from batchimg_magics.core.compute.storage_profile import Parts
-from batchimg_magics.core.roads.road import Road, Trip, Way
+from batchimg_magics.core.images.origins.origin import Road, Trip, Way
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.resource_ids import ResourceId
 

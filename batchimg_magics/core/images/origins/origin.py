@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import throwaways
 from batchimg_magics.core.base.steps import Step, made
 from batchimg_magics.core.compute import snapshots
+from batchimg_magics.core.images import temporary
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.steps import Outcome
     from batchimg_magics.core.compute.image_source import Disk, Source
     from batchimg_magics.core.compute.storage_profile import Parts
-    from batchimg_magics.core.throwaways import Left
+    from batchimg_magics.core.images.temporary import Left
     from batchimg_magics.resource_ids import ResourceId
 
 __all__ = ["Road", "Trip", "Way", "snapshot_step"]
@@ -107,7 +107,7 @@ class Road(ABC):
 
     async def tidy(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
         """Put away what was there only for the time being; return what went and what did not."""
-        return await throwaways.sweep(azure, pool)
+        return await temporary.sweep(azure, pool)
 
 
 def snapshot_step(

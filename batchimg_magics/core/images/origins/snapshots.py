@@ -9,7 +9,7 @@ from batchimg_magics.core.azure.client import dig, document, region_key
 from batchimg_magics.core.compute import lineage
 from batchimg_magics.core.compute.image_source import STANDARD, Disk, Source, controllers_of, plan_of
 from batchimg_magics.core.compute.storage_profile import Part, Parts
-from batchimg_magics.core.roads.road import Road, Trip, Way
+from batchimg_magics.core.images.origins.origin import Road, Trip, Way
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 

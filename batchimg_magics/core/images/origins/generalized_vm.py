@@ -5,13 +5,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import throwaways, vms
+from batchimg_magics.core import vms
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step, made
 from batchimg_magics.core.compute import snapshots, virtual_machines
 from batchimg_magics.core.compute.storage_profile import Part, Parts
-from batchimg_magics.core.roads.road import Road, Trip, Way, snapshot_step
-from batchimg_magics.core.throwaways import Left
+from batchimg_magics.core.images import temporary
+from batchimg_magics.core.images.origins.origin import Road, Trip, Way, snapshot_step
+from batchimg_magics.core.images.temporary import Left
 from batchimg_magics.errors import BatchImgError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -53,7 +54,7 @@ class OfVm(Road):
 
     async def remains(self, azure: Azure, pool: str) -> bool:
         """Tell whether throwaways of a copy are left, or the VM still stands still for one."""
-        return stopped_for(self.vm, pool) or bool(await throwaways.owned(azure, pool))
+        return stopped_for(self.vm, pool) or bool(await temporary.owned(azure, pool))
 
     async def tidy(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
         """Start the VM again where it was stopped for a copy, and delete the throwaways."""

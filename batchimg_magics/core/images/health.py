@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.batch import pools
-from batchimg_magics.core.usage import sources
+from batchimg_magics.core.images.usage import sources
 from batchimg_magics.errors import NotFoundError, ServiceError
 from batchimg_magics.resource_ids import ResourceId
 

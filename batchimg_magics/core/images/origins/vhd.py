@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from batchimg_magics.core.azure.client import region_key
 from batchimg_magics.core.compute.image_source import STANDARD, Source
 from batchimg_magics.core.compute.storage_profile import Part, Parts
-from batchimg_magics.core.roads.road import Road, Trip, Way
+from batchimg_magics.core.images.origins.origin import Road, Trip, Way
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:

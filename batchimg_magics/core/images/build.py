@@ -11,7 +11,7 @@ from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute import galleries, managed_images
 from batchimg_magics.core.compute.storage_profile import Parts
-from batchimg_magics.core.roads import Trip, Way
+from batchimg_magics.core.images.origins import Trip, Way
 from batchimg_magics.errors import ConflictError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.steps import Outcome
-    from batchimg_magics.core.roads import Road
+    from batchimg_magics.core.images.origins import Road
     from batchimg_magics.resource_ids import ResourceId
     from batchimg_magics.spec import PoolSpec
 

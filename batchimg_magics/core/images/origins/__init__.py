@@ -10,8 +10,16 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import vms
 from batchimg_magics.core.compute import virtual_machines
-from batchimg_magics.core.roads import by_copy, image, in_place, prepared, snapshot, version, vhd
-from batchimg_magics.core.roads.road import Road, Trip, Way
+from batchimg_magics.core.images.origins import (
+    generalized_vm,
+    image_version,
+    managed_image,
+    snapshots,
+    vhd,
+    vm_copy,
+    vm_in_place,
+)
+from batchimg_magics.core.images.origins.origin import Road, Trip, Way
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -41,15 +49,15 @@ async def find(azure: Azure, spec: PoolSpec, *, yes: bool) -> Road:
         return await _ROADS[spec.origin](azure, spec)
     vm = await vms.find(azure, spec.from_vm)
     if virtual_machines.generalized(vm) or spec.generalized:
-        return await prepared.find(azure, vm)
+        return await generalized_vm.find(azure, vm)
     if spec.capture == "in-place":
-        return await in_place.find(azure, vm, yes=yes)
-    return await by_copy.find(azure, vm, stop=spec.stop)
+        return await vm_in_place.find(azure, vm, yes=yes)
+    return await vm_copy.find(azure, vm, stop=spec.stop)
 
 
 _ROADS: dict[str, Callable[[Azure, PoolSpec], Awaitable[Road]]] = {
     "from_vhd": vhd.find,
-    "from_snapshot": snapshot.find,
-    "from_image": image.find,
-    "from_version": version.find,
+    "from_snapshot": snapshots.find,
+    "from_image": managed_image.find,
+    "from_version": image_version.find,
 }

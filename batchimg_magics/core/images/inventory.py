@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import throwaways
 from batchimg_magics.core.azure import polling
+from batchimg_magics.core.images import temporary
 from batchimg_magics.errors import ServiceError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -83,7 +83,7 @@ async def _look(survey: Survey, azure: Azure, what: str, pages: AsyncIterable[ob
 
 async def _interfaces(azure: Azure, survey: Survey) -> None:
     try:
-        survey.interfaces = await throwaways.interfaces(azure)
+        survey.interfaces = await temporary.interfaces(azure)
     except ServiceError as error:
         survey.unseen.append(f"network interfaces ({error.code or error.status_code})")
 

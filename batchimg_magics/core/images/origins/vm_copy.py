@@ -9,16 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import throwaways, vms
+from batchimg_magics.core import vms
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step, made
 from batchimg_magics.core.batch import vm_sizes
 from batchimg_magics.core.compute import disks, snapshots, virtual_machines
 from batchimg_magics.core.compute.storage_profile import Part, Parts
-from batchimg_magics.core.roads.in_place import generalizing
-from batchimg_magics.core.roads.prepared import OfVm, snapshots_of, start_again, stopped_for
-from batchimg_magics.core.roads.road import Road, Trip, Way, snapshot_step
-from batchimg_magics.core.throwaways import Names
+from batchimg_magics.core.images import temporary
+from batchimg_magics.core.images.origins.generalized_vm import OfVm, snapshots_of, start_again, stopped_for
+from batchimg_magics.core.images.origins.origin import Road, Trip, Way, snapshot_step
+from batchimg_magics.core.images.origins.vm_in_place import generalizing
+from batchimg_magics.core.images.temporary import Names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -39,7 +40,7 @@ class _ByCopy(OfVm):
 
     def way(self, trip: Trip) -> Way:
         names = Names(trip.azure, trip.pool, trip.image)
-        work = replace(trip, tags=throwaways.tags_of(trip.tags))
+        work = replace(trip, tags=temporary.tags_of(trip.tags))
         stopping = stopped_for(self.vm, trip.pool) or (self.stop and virtual_machines.power(self.vm) == "running")
         stop = [self._stop_step(trip, names)] if stopping else []
         taken = [
@@ -103,7 +104,7 @@ class _ByCopy(OfVm):
     def _vm_step(self, work: Trip, names: Names, copies: Sequence[Step]) -> Step:
         async def run(_: Mapping[str, Outcome]) -> Outcome:
             size = await vm_sizes.smallest_like(work.azure, self.vm, self.source)
-            body = throwaways.vm_body(
+            body = temporary.vm_body(
                 self.vm, self.source, names, size=size, subnet=self.subnet, resource_tags=dict(work.tags)
             )
             return made(await virtual_machines.make(work.azure, names.vm, body), f"{size}, no public address")
@@ -123,4 +124,4 @@ def _names(steps: Sequence[Step]) -> tuple[str, ...]:
 
 async def find(azure: Azure, vm: Json, *, stop: bool) -> Road:
     """Return the road from a VM whose copy is to be deprovisioned."""
-    return _ByCopy(vm, await vms.source(azure, vm), await throwaways.subnet_of(azure, vm), stop=stop)
+    return _ByCopy(vm, await vms.source(azure, vm), await temporary.subnet_of(azure, vm), stop=stop)

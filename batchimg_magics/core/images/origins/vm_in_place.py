@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import deprovision, vms
+from batchimg_magics.core import vms
 from batchimg_magics.core.base.steps import Outcome, Step, made
 from batchimg_magics.core.compute import virtual_machines
-from batchimg_magics.core.roads.prepared import OfVm, deallocate_step, snapshots_of
-from batchimg_magics.core.roads.road import Road, Trip, Way
+from batchimg_magics.core.images import deprovision
+from batchimg_magics.core.images.origins.generalized_vm import OfVm, deallocate_step, snapshots_of
+from batchimg_magics.core.images.origins.origin import Road, Trip, Way
 from batchimg_magics.errors import SpecError
 
 if TYPE_CHECKING:

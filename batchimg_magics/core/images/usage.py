@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchimg_magics.core.azure.client import Json
-    from batchimg_magics.core.survey import Survey
+    from batchimg_magics.core.images.inventory import Survey
 
 
 @dataclass(frozen=True, slots=True)
