@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from batchimg_magics.connecting import Transport
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.core.watching import Sight, Watch
+    from batchimg_magics.core.scaling.watch import Sight, Watch
 
 T = TypeVar("T")
 
@@ -262,7 +262,7 @@ class Session(Verbs):
         tell
             Called with each sight, on the session's thread.
         """
-        from batchimg_magics.core.watching import Watch  # panels only
+        from batchimg_magics.core.scaling.watch import Watch  # panels only
 
         link = self._linked()
         pace_s = SECONDS_BETWEEN_LOOKS * (link.local.speed or 0.0) if link.local else 0.0

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from batchimg_magics.core import provider_errors
-from batchimg_magics.core.outcomes import judge
+from batchimg_magics.core.scaling.outcomes import judge
 
 FAILED = "Desired number of dedicated nodes could not be allocated"
 

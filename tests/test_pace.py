@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.core.azure import read_cache
-from batchimg_magics.core.watching import Sight, Watch
+from batchimg_magics.core.scaling.watch import Sight, Watch
 from tests.bench.counted import Counted
 from tests.bench.worlds import opened
 from tests.bystander import Bystander

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import readiness, refusals
 from batchimg_magics.core.batch import nodes as node_pages
 from batchimg_magics.core.batch import pools
-from batchimg_magics.core.rounds import live
+from batchimg_magics.core.scaling import failures, readiness
+from batchimg_magics.core.scaling.rounds import live
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.control import Control
+    from batchimg_magics.core.scaling.run import Control
 
 
 async def first(control: Control) -> None:
@@ -38,7 +38,7 @@ async def first(control: Control) -> None:
         until=lambda seen: seen.ready > 0 or (seen.bad > 0 and not seen.on_their_way),
     )
     if not control.census.ready:
-        raise await refusals.bad(control, f"the first node is of no use ({control.census}), and no more were asked for")
+        raise await failures.bad(control, f"the first node is of no use ({control.census}), and no more were asked for")
     control.prove()
 
 

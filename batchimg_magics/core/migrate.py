@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import image_steps, resize
+from batchimg_magics.core import image_steps
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import Counts, targets
@@ -20,7 +20,8 @@ from batchimg_magics.core.batch import pool_update, pools, vm_sizes
 from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.images import build, origins
-from batchimg_magics.core.wish import Wish
+from batchimg_magics.core.scaling import controller
+from batchimg_magics.core.scaling.request import Wish
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import PoolSpec
 
@@ -227,7 +228,7 @@ def steps(azure: Azure, found: Migration, board: Board, *, delete_old: bool) -> 
         if found.counts is None:
             return Outcome("found", "steady", "the formula of the old pool says how many")
         wish = Wish(found.counts.dedicated, found.counts.spot, grow_only=True)
-        rounds = await resize.Controller(azure, spec.name, wish, board).run()
+        rounds = await controller.Controller(azure, spec.name, wish, board).run()
         return Outcome("changed" if rounds.columns["round"] else "found", "ready", str(rounds.attrs["nodes"]))
 
     async def delete_pool(_: Mapping[str, Outcome]) -> Outcome:

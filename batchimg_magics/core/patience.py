@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import refusals, surroundings
-from batchimg_magics.core.outcomes import Verdict
-from batchimg_magics.core.rounds import held
+from batchimg_magics.core.scaling import context, failures
+from batchimg_magics.core.scaling.outcomes import Verdict
+from batchimg_magics.core.scaling.rounds import held
 from batchimg_magics.spec import MIN_RESIZE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from batchimg_magics.core.base.node_counts import Counts
-    from batchimg_magics.core.control import Control
+    from batchimg_magics.core.scaling.run import Control
 
 #: Rounds in a row that may bring no node before it is given up.
 EMPTY_ROUNDS = 2
@@ -39,18 +39,18 @@ async def refuse_more(control: Control) -> None:
     """
     policy, tries = control.wish.policy, control.tries
     if control.left_s() < MIN_RESIZE_TIMEOUT_S:
-        raise refusals.failed(control, Verdict("short", None, f"{policy.max_minutes:g} minutes are over"))
+        raise failures.failed(control, Verdict("short", None, f"{policy.max_minutes:g} minutes are over"))
     if not tries:
         return
     last = tries[-1].verdict
     if last.kind == "quota":
-        control.around = await surroundings.look(control.azure, control.pool)
+        control.around = await context.look(control.azure, control.pool)
     if last.kind in _OVER:
-        raise refusals.failed(control, last)
+        raise failures.failed(control, last)
     empty = [one for one in tries[-EMPTY_ROUNDS:] if one.verdict.kind != "done" and not one.brought]
     if len(empty) == EMPTY_ROUNDS:
-        raise refusals.failed(control, last, f" after {len(tries)} rounds, the last two without a node more")
+        raise failures.failed(control, last, f" after {len(tries)} rounds, the last two without a node more")
     if len(tries) >= policy.max_rounds:
-        raise refusals.failed(control, last, f" after {policy.max_rounds} rounds, which is the limit")
+        raise failures.failed(control, last, f" after {policy.max_rounds} rounds, which is the limit")
     if not policy.repair:
-        await refusals.refuse_bad(control)
+        await failures.refuse_bad(control)

@@ -7,14 +7,15 @@ from dataclasses import replace as but
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import image_steps, preflight, reading, resize
+from batchimg_magics.core import image_steps, preflight, reading
 from batchimg_magics.core.base.node_counts import Counts, present
 from batchimg_magics.core.base.steps import Outcome, Step
 from batchimg_magics.core.batch import legacy_pools, pool_request, pool_update, pools, vm_sizes
 from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.images import build
-from batchimg_magics.core.wish import Wish
+from batchimg_magics.core.scaling import controller
+from batchimg_magics.core.scaling.request import Wish
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 
 if TYPE_CHECKING:
@@ -199,7 +200,7 @@ def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
 
     async def make_nodes(_: Mapping[str, Outcome]) -> Outcome:
         wish = Wish(spec.nodes, spec.spot, spec, grow_only=True)
-        rounds = await resize.Controller(azure, spec.name, wish, board).run()
+        rounds = await controller.Controller(azure, spec.name, wish, board).run()
         changed = len(rounds.columns["round"]) > 0
         return Outcome("changed" if changed else "found", spec.until, str(rounds.attrs["nodes"]))
 

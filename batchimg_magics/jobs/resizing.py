@@ -6,12 +6,13 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchimg_magics.core import autoscale, many, readiness, reap, resize, rounds
+from batchimg_magics.core import reap
 from batchimg_magics.core.base.schemas import NODE_KINDS
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.estimates import options, workload
-from batchimg_magics.core.wish import Wish
+from batchimg_magics.core.scaling import autoscale, controller, readiness, rounds, several_pools
+from batchimg_magics.core.scaling.request import Wish
 from batchimg_magics.errors import SpecError
 from batchimg_magics.jobs.job import UNTIL, known
 from batchimg_magics.spec import DRAINS, Policy, is_pattern, node_count, parse_duration, pool_name, resize_timeout
@@ -54,15 +55,15 @@ def _resize(
         pool_name(name)
 
     async def run(board: Board) -> Table:
-        names = await many.named(azure, name) if pattern else [name]
+        names = await several_pools.named(azure, name) if pattern else [name]
         if dry_run:
-            return await many.preview(azure, names, wish, "")
-        if withheld and (pattern or await many.ends_tasks(azure, name, wish)):
+            return await several_pools.preview(azure, names, wish, "")
+        if withheld and (pattern or await several_pools.ends_tasks(azure, name, wish)):
             why = "" if pattern else ": some run tasks, which would end"
-            return await many.preview(azure, names, wish, f"{why}; add --yes to do it")
+            return await several_pools.preview(azure, names, wish, f"{why}; add --yes to do it")
         if pattern:
-            return await many.resize(azure, names, wish, board)
-        return await resize.Controller(azure, name, wish, board).run()
+            return await several_pools.resize(azure, names, wish, board)
+        return await controller.Controller(azure, name, wish, board).run()
 
     return run
 
@@ -70,7 +71,7 @@ def _resize(
 def _repair(link: Link, name: str, **policy: Any) -> Job:
     wish = Wish(policy=Policy.of(repair=True, canary=False, **policy))
     pool = pool_name(name)
-    return lambda board: resize.Controller(link.azure, pool, wish, board, verb="repair").run()
+    return lambda board: controller.Controller(link.azure, pool, wish, board, verb="repair").run()
 
 
 def _wait(link: Link, name: str, *, until: str = "ready", timeout: str | float | None = None) -> Job:
@@ -93,7 +94,7 @@ def _stop(link: Link, name: str) -> Job:
     async def run(board: Board) -> Table:
         if not pattern:
             return await one(name, board)
-        found = [await one(pool, board) for pool in await many.named(azure, name)]
+        found = [await one(pool, board) for pool in await several_pools.named(azure, name)]
         caption = "; ".join(table.caption for table in found)
         return Table.of("stop", [row for table in found for row in table.rows()], caption)
 

@@ -16,7 +16,7 @@ import ipywidgets as w
 from batchimg_magics.core import situation
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.base.node_counts import Counts
-from batchimg_magics.core.watching import look
+from batchimg_magics.core.scaling.watch import look
 from batchimg_magics.errors import BatchImgError, NotConnectedError
 from batchimg_magics.spec.lines import line
 from batchimg_magics.ui.copyline import CopyLine
@@ -30,8 +30,8 @@ from batchimg_magics.ui.progress import steps_html
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.estimates.forecast import Situation
+    from batchimg_magics.core.scaling.watch import Sight
     from batchimg_magics.core.situation import Image
-    from batchimg_magics.core.watching import Sight
     from batchimg_magics.session import Session, Watching
     from batchimg_magics.ui.views import Looking
     from batchimg_magics.work import Work

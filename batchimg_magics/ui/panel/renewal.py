@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import situation
-from batchimg_magics.core.watching import pause
+from batchimg_magics.core.scaling.watch import pause
 from batchimg_magics.errors import BatchImgError
 
 if TYPE_CHECKING:

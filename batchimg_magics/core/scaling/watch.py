@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import rounds
 from batchimg_magics.core.batch import nodes as node_pages
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.batch.nodes import Census
+from batchimg_magics.core.scaling import rounds
 from batchimg_magics.errors import NotFoundError, ServiceError
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.batch.nodes import Census
     from batchimg_magics.core.batch.pools import State
-    from batchimg_magics.core.outcomes import Verdict
-    from batchimg_magics.core.rounds import Round
-    from batchimg_magics.core.surroundings import Surroundings
-    from batchimg_magics.core.wish import Wish
+    from batchimg_magics.core.scaling.context import Surroundings
+    from batchimg_magics.core.scaling.outcomes import Verdict
+    from batchimg_magics.core.scaling.request import Wish
+    from batchimg_magics.core.scaling.rounds import Round
 
 
 class Control(Protocol):

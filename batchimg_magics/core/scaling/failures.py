@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import node_logs
 from batchimg_magics.core.batch import expiry
-from batchimg_magics.core.rounds import live
+from batchimg_magics.core.scaling.rounds import live
 from batchimg_magics.errors import ConflictError, ResizeError
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from batchimg_magics.core.base.node_counts import Counts
-    from batchimg_magics.core.control import Control
-    from batchimg_magics.core.outcomes import Verdict
+    from batchimg_magics.core.scaling.outcomes import Verdict
+    from batchimg_magics.core.scaling.run import Control
 
 
 def _by_kind(counts: Counts) -> dict[str, int]:

@@ -7,13 +7,13 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import money, readiness, rounds, surroundings
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.node_counts import allotted, targets
 from batchimg_magics.core.batch import pools
-from batchimg_magics.core.outcomes import Verdict
-from batchimg_magics.core.resize import Controller
-from batchimg_magics.core.rounds import Round
+from batchimg_magics.core.scaling import budget, context, readiness, rounds
+from batchimg_magics.core.scaling.controller import Controller
+from batchimg_magics.core.scaling.outcomes import Verdict
+from batchimg_magics.core.scaling.rounds import Round
 from batchimg_magics.errors import BatchImgError, NotFoundError, ResizeError
 from batchimg_magics.spec import closest
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.core.surroundings import Surroundings
-    from batchimg_magics.core.wish import Wish
+    from batchimg_magics.core.scaling.context import Surroundings
+    from batchimg_magics.core.scaling.request import Wish
 
 #: Pools that are resized at once: Batch asks who asks for more to wait.
 AT_ONCE = 4
@@ -63,7 +63,7 @@ async def _asks(azure: Azure, names: Sequence[str], wish: Wish) -> AsyncIterator
     """
     promises: dict[str, Counts] = {}
     for name in names:
-        around = await surroundings.look(azure, name, promises)
+        around = await context.look(azure, name, promises)
         goal = promises[around.pool["name"]] = wish.target(targets(around.pool))
         yield around, goal, "" if allotted(around.pool).covers(goal) else around.room.missing(goal)
 
@@ -109,10 +109,10 @@ async def resize(azure: Azure, names: Sequence[str], wish: Wish, board: Board) -
                 hint="ask for more quota or for fewer nodes, or add --take-what-fits; nothing was asked for",
             )
     if azure.budget.usd_per_hour is not None:
-        around = await surroundings.look(azure, names[0])
+        around = await context.look(azure, names[0])
         goals = {str(pool["name"]): wish.target(targets(pool)) for pool in (around.pool, *around.others)}
-        await money.allow_rate(azure, around, {name: goals[name] for name in names})
-    purse = money.Purse(azure, wish.policy.max_cost)
+        await budget.allow_rate(azure, around, {name: goals[name] for name in names})
+    purse = budget.Purse(azure, wish.policy.max_cost)
     controls = [Controller(azure, name, wish, board, purse=purse) for name in names]
     gate = asyncio.Semaphore(AT_ONCE)
     failures: list[tuple[str, BatchImgError]] = []

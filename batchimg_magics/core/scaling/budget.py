@@ -14,7 +14,7 @@ from batchimg_magics.errors import BudgetError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
-    from batchimg_magics.core.surroundings import Surroundings
+    from batchimg_magics.core.scaling.context import Surroundings
 
 
 class Purse:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.batch.nodes import Census
-    from batchimg_magics.core.outcomes import Verdict
+    from batchimg_magics.core.scaling.outcomes import Verdict
 
 _TIMES = ("started", "ended")
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import money, surroundings
 from batchimg_magics.core.azure.client import dig, document, seconds_of, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
+from batchimg_magics.core.scaling import budget, context
 from batchimg_magics.errors import BudgetError, ConflictError, ServiceError, SpecError
 
 if TYPE_CHECKING:
@@ -136,8 +136,8 @@ async def _keep_to_budget(azure: Azure, seen: State, setting: Setting) -> None:
             "the account has a --max-cost-per-hour, and nobody can tell what a formula will cost",
             hint="use a preset with --nodes and --spot, or connect without the limit",
         )
-    around = await surroundings.look(azure, seen.name)
-    await money.allow_rate(azure, around, {seen.name: setting.most(seen.target)})
+    around = await context.look(azure, seen.name)
+    await budget.allow_rate(azure, around, {seen.name: setting.most(seen.target)})
 
 
 async def turn_off(azure: Azure, name: str) -> Table:

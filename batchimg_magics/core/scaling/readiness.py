@@ -8,7 +8,7 @@ from batchimg_magics.core.azure import polling
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.core.batch import nodes as node_pages
-from batchimg_magics.core.rounds import live
+from batchimg_magics.core.scaling.rounds import live
 
 if TYPE_CHECKING:
     from collections.abc import Callable

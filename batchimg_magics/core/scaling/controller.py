@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import asking, canary, outcomes, patience, readiness, refusals, repair, rounds, surroundings
+from batchimg_magics.core import canary, patience
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.core.batch.expiry import Expiry
-from batchimg_magics.core.money import Purse
-from batchimg_magics.core.outcomes import Verdict
-from batchimg_magics.core.rounds import Round, held, live
+from batchimg_magics.core.scaling import attempt, context, failures, node_health, outcomes, readiness, rounds
+from batchimg_magics.core.scaling.budget import Purse
+from batchimg_magics.core.scaling.outcomes import Verdict
+from batchimg_magics.core.scaling.rounds import Round, held, live
 from batchimg_magics.errors import BatchImgError, NotFoundError
 from batchimg_magics.spec import MIN_RESIZE_TIMEOUT_S
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.batch.nodes import Census
     from batchimg_magics.core.batch.pools import State
-    from batchimg_magics.core.surroundings import Surroundings
-    from batchimg_magics.core.wish import Wish
+    from batchimg_magics.core.scaling.context import Surroundings
+    from batchimg_magics.core.scaling.request import Wish
 
 #: Seconds before the next round after a fault on Azure's side, doubled each time, and the longest such pause.
 PASSING_PAUSE_S, LONGEST_PAUSE_S = 30.0, 480.0
@@ -144,7 +145,7 @@ class Controller:
         self.pool = self._expiry.pool = seen.name
         if seen.autoscale and not expiry.is_ours(seen.formula):
             if not self.wish.autoscale_off:
-                raise refusals.autoscale(self)
+                raise failures.autoscale(self)
             await expiry.turn_off(self.azure, self.pool)
             seen = await pools.steady(self.azure, self.pool)
         if seen.allocation != "steady":
@@ -153,7 +154,7 @@ class Controller:
         self.target = self.wish.target(self._targets(seen))
         there = await self._expiry.take(seen, self.wish.policy.ttl, keep=self.wish.grow_only)
         if there is not None and there.timestamp() <= self.azure.now() and not held(self.census).covers(self.target):
-            raise refusals.expired(self, there)
+            raise failures.expired(self, there)
 
     def _targets(self, seen: State) -> Counts:
         """Return a pool's targets; those that it had before bad nodes were taken out, where that was not finished."""
@@ -172,7 +173,7 @@ class Controller:
             self.note(started, before, self.target, outcomes.judge(after.errors), why="joined")
             self.tries.append(self.rounds[-1])
         elif not expiry.is_ours(seen.formula):
-            self.note(started, before, seen.target, asking.foreign(seen), action="waited for it")
+            self.note(started, before, seen.target, attempt.foreign(seen), action="waited for it")
         return after
 
     # -- rounds --------------------------------------------------------------------------------------------------
@@ -186,13 +187,13 @@ class Controller:
 
     async def _prepare(self) -> None:
         """Read what growth depends on, and refuse what cannot work."""
-        self.around = await surroundings.look(self.azure, self.pool)
+        self.around = await context.look(self.azure, self.pool)
         if self.around.image.gone:
-            raise refusals.image_gone(self, str(self.around.image.id))
+            raise failures.image_gone(self, str(self.around.image.id))
         if said := self.around.room.missing(self.target):
             fitting = self.around.room.fits(self.target).most(held(self.census).least(self.target))
             if not self.wish.policy.take_what_fits:
-                raise refusals.over_quota(self, said)
+                raise failures.over_quota(self, said)
             self.target, self.cut = fitting, said
         # All of it: a first node that is tried in vain costs, too.
         await self._purse.allow(self.around, self.target.most(live(self.census)), self._allowed_s(self.target))
@@ -239,7 +240,7 @@ class Controller:
             await self._purse.allow(self.around, goal.most(live(self.census)), allowed_s + PURSE_LATE_S)
         before = await self.lift()
         there, started = live(self.census), self.azure.now()
-        verdict = await asking.ask(
+        verdict = await attempt.ask(
             self.azure,
             before,
             lambda: pools.resize(self.azure, self.pool, goal, allowed_s, self.wish.drain),
@@ -247,7 +248,7 @@ class Controller:
         )
         if verdict is None:
             await self._over(goal, step)
-            verdict = asking.judged(before, self.state, goal, held(self.census))
+            verdict = attempt.judged(before, self.state, goal, held(self.census))
         else:
             self.state = await pools.state(self.azure, self.pool)
             self.census = await readiness.census(self.azure, self.pool)
@@ -266,7 +267,7 @@ class Controller:
                 return
             theirs = seen.autoscale and not self.state.autoscale
             if seen.target != self.state.target or seen.allocation != "steady" or theirs:
-                raise refusals.failed(self, asking.foreign(seen))
+                raise failures.failed(self, attempt.foreign(seen))
             self.state = seen
 
     async def _pause(self) -> None:
@@ -293,7 +294,7 @@ class Controller:
             if step:
                 self.board.say(step, done=min(seen.current.total, goal.total), total=goal.total)
 
-        self.state = await asking.ended(self.azure, self.state, goal, limit_s=self.limit_s(), tell=tell)
+        self.state = await attempt.ended(self.azure, self.state, goal, limit_s=self.limit_s(), tell=tell)
         self.census = await readiness.census(self.azure, self.pool)
 
     def note(
@@ -338,19 +339,19 @@ class Controller:
         for _ in range(READY_TRIES):
             await self.settle(self.census)
             if self.wish.policy.repair:
-                await repair.mend(self)
+                await node_health.mend(self)
             if held(self.census).covers(self.target):
                 break
             seen = await pools.steady(self.azure, self.pool)
             self.census = await readiness.census(self.azure, self.pool)
             if seen.target != self.target or seen.autoscale:
-                raise refusals.failed(self, asking.foreign(seen))
+                raise failures.failed(self, attempt.foreign(seen))
             self.state = seen
             await self.reach(self.target, why="nodes had gone")
         self._note_drift(self.azure.now(), live(self.census))
         if not held(self.census).covers(self.target):
-            raise refusals.failed(self, Verdict("short", None, "nodes keep going away"))
-        await refusals.refuse_bad(self)
+            raise failures.failed(self, Verdict("short", None, "nodes keep going away"))
+        await failures.refuse_bad(self)
 
     async def settle(self, before: Census | None = None) -> None:
         """Wait until no node is on its way any more.

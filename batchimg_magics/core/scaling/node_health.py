@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import asking, node_logs, readiness, refusals
+from batchimg_magics.core import node_logs
 from batchimg_magics.core.azure.client import wire
 from batchimg_magics.core.batch import nodes as node_pages
 from batchimg_magics.core.batch import pools
-from batchimg_magics.core.outcomes import Verdict
-from batchimg_magics.core.rounds import live
+from batchimg_magics.core.scaling import attempt, failures, readiness
+from batchimg_magics.core.scaling.outcomes import Verdict
+from batchimg_magics.core.scaling.rounds import live
 from batchimg_magics.errors import ConflictError, NotFoundError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchimg_magics.core.control import Control
+    from batchimg_magics.core.scaling.run import Control
 
 #: Source: Batch service, removenodes: "A maximum of 100 nodes may be removed per request."
 REMOVED_AT_ONCE = 100
@@ -126,11 +127,11 @@ async def _remove(control: Control, node_ids: Sequence[str]) -> None:
     if not going:
         return
     state = await control.lift()
-    verdict = await asking.ask(control.azure, state, lambda: pools.remove(control.azure, control.pool, going))
+    verdict = await attempt.ask(control.azure, state, lambda: pools.remove(control.azure, control.pool, going))
     if verdict is None:
-        control.state = await asking.ended(control.azure, state)
+        control.state = await attempt.ended(control.azure, state)
     control.census = await readiness.census(control.azure, control.pool)
     said = verdict or Verdict("repair")
     control.note(started, before, control.target, said, action=f"removed {len(going)} bad nodes" if not verdict else "")
     if said.kind == "foreign":
-        raise refusals.failed(control, said)
+        raise failures.failed(control, said)

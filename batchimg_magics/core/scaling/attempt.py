@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import outcomes
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.batch import pools
-from batchimg_magics.core.outcomes import Verdict
+from batchimg_magics.core.scaling import outcomes
+from batchimg_magics.core.scaling.outcomes import Verdict
 from batchimg_magics.errors import ConflictError, ServiceError
 
 if TYPE_CHECKING:
