@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import plan, preflight, reading
-from batchimg_magics.core.azure import polling, tags
+from batchimg_magics.core.azure import partial_reads, polling, tags
 from batchimg_magics.core.azure.client import dig, document, seconds_of
 from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.batch import pools
@@ -79,12 +79,12 @@ async def _found(azure: Azure, name: str) -> dict[str, str]:
     scope = azure.scope
     group = scope.resource_group
     definition_id = galleries.definition_id(azure, name)
-    reader = reading.Reader(azure)
+    reads = partial_reads.Reader(azure)
     vm, managed, pool, definition = await polling.together(
-        reader.read("VMs", azure.find(azure.compute.virtual_machines.get(group, name)), None),
-        reader.read("managed images", azure.find(azure.compute.images.get(group, name)), None),
-        reader.read("pools", pools.read(azure, name), None),
-        reader.read("gallery images", galleries.read_definition(azure, definition_id), None),
+        reads.read("VMs", azure.find(azure.compute.virtual_machines.get(group, name)), None),
+        reads.read("managed images", azure.find(azure.compute.images.get(group, name)), None),
+        reads.read("pools", pools.read(azure, name), None),
+        reads.read("gallery images", galleries.read_definition(azure, definition_id), None),
     )
     found = {"vm": vm and document(vm)["id"], "pool": pool and pool["id"]}
     if managed is not None and definition is not None:
@@ -99,7 +99,7 @@ async def _found(azure: Azure, name: str) -> dict[str, str]:
         found["image"] = definition["id"]
     known = {kind: str(key) for kind, key in found.items() if key}
     if not known:
-        raise await _nothing(azure, name, reader.unread)
+        raise await _nothing(azure, name, reads.unread)
     return known
 
 
@@ -118,10 +118,10 @@ def _path(azure: Azure, name: str) -> ResourceId:
 
 async def _nothing(azure: Azure, name: str, unread: Mapping[str, str]) -> NotFoundError:
     """Return the error for a name that means nothing; the hint names the nearest of what there is."""
-    reader = reading.Reader(azure)
+    reads = partial_reads.Reader(azure)
     vms, there = await polling.together(
-        reader.read("VMs", azure.listed(azure.compute.virtual_machines.list(azure.scope.resource_group)), []),
-        reader.read("pools", pools.listed(azure), []),
+        reads.read("VMs", azure.listed(azure.compute.virtual_machines.list(azure.scope.resource_group)), []),
+        reads.read("pools", pools.listed(azure), []),
     )
     known = [str(one["name"]) for one in [*vms, *there]]
     barred = f"; could not look at {', '.join(unread)}" if unread else ""

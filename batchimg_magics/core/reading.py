@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import vms
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.azure.partial_reads import Reader
 from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.batch import pools, quotas, vm_sizes
 from batchimg_magics.core.compute import disks, galleries, snapshots
@@ -15,11 +16,11 @@ from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.facts import Facts, is_managed, permissions_in, sources_of
 from batchimg_magics.core.images import build, inventory, origins
 from batchimg_magics.core.images.origins.generalized_vm import OfVm
-from batchimg_magics.errors import ServiceError, SpecError
+from batchimg_magics.errors import SpecError
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Iterable, Sequence
+    from collections.abc import Iterable, Sequence
 
     from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.compute.image_source import Source
@@ -27,52 +28,10 @@ if TYPE_CHECKING:
     from batchimg_magics.core.images.origins import Road
     from batchimg_magics.spec import PoolSpec
 
-T = TypeVar("T")
 #: Of reads that no SDK client in use makes, or only in its own subscription.
 _PERMISSIONS, _NETWORK, _IMAGES, _GALLERIES, _DISKS = (
     "2022-04-01", "2024-05-01", "2024-07-01", "2024-03-03", "2023-10-02",
 )  # fmt: skip
-
-
-class Reader:
-    """Reads one thing after the other or beside it, and notes what it may not see.
-
-    Parameters
-    ----------
-    azure
-        Where.
-
-    Attributes
-    ----------
-    unread
-        What could not be read, and why.
-    """
-
-    def __init__(self, azure: Azure) -> None:
-        self.azure = azure
-        self.unread: dict[str, str] = {}
-
-    async def read(self, what: str, call: Awaitable[T], default: T) -> T:
-        """Await a read; where Azure refuses it, note that and return the default.
-
-        Raises
-        ------
-        ServiceError
-            Nobody is signed in, or Azure does not answer at all.
-        """
-        try:
-            return await call
-        except ServiceError as error:
-            if error.status_code in (0, 401):
-                raise
-            self.unread[what] = f"{error.status_code} {error.code}".strip()
-            return default
-
-    async def at(self, resource: str, version: str, **query: str) -> Json | None:
-        """Return the document of any resource of the tenant by its id, or None where it is not there."""
-        asked = "&".join(f"{name}={value}" for name, value in {"api-version": version, **query}.items())
-        found = await self.azure.find(self.azure.get(f"{resource}?{asked}"))
-        return None if found is None else dict(found.json())
 
 
 # -- what is checked -----------------------------------------------------------------------------------------------

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure.partial_reads import Reader
 from batchimg_magics.core.images.temporary import NETWORK_API_VERSION
-from batchimg_magics.core.reading import Reader
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
