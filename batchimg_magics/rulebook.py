@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from batchimg_magics.core.rules import RULES
+from batchimg_magics.core.checks.rules import RULES
 from batchimg_magics.reference import table
 
 __all__ = ["page"]

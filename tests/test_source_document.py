@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchimg_magics import rulebook
-from batchimg_magics.core.rules import RULES
+from batchimg_magics.core.checks.rules import RULES
 from batchimg_magics.ui.lines import parse, split
 
 ROOT = Path(__file__).parents[1]

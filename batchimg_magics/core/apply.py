@@ -6,12 +6,13 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import deletion, image_steps, outlook, plan, preflight
+from batchimg_magics.core import deletion, image_steps, outlook, plan
 from batchimg_magics.core import migrate as migrating
 from batchimg_magics.core.azure import polling, read_cache
 from batchimg_magics.core.base.node_counts import Counts, targets
 from batchimg_magics.core.base.steps import Outcome
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.checks import preflight
 from batchimg_magics.errors import BatchImgError
 
 if TYPE_CHECKING:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import plan, preflight, reading
+from batchimg_magics.core import plan
 from batchimg_magics.core.azure import partial_reads, polling, tags
 from batchimg_magics.core.azure.client import dig, document, seconds_of
 from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.batch import pools
+from batchimg_magics.core.checks import preflight, reader
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.core.facts import Facts
+    from batchimg_magics.core.checks.facts import Facts
 
 KINDS = ("vm", "image", "pool")
 _TYPES = {
@@ -154,16 +155,16 @@ async def _facts(azure: Azure, kind: str, key: str, pool: str | None, asked: dic
         target = ResourceId.parse(key)
         size = asked.pop("vm_size", None) or await _own_size(azure, target)
         spec = PoolSpec.build(name, asked.pop("spec", None), from_vm=key, vm_size=size, **asked)
-        facts, road = await reading.of_creation(azure, spec, pool_named=pool is not None)
+        facts, road = await reader.of_creation(azure, spec, pool_named=pool is not None)
         return facts if pool is None else (await plan.examine(azure, facts, road))[0]
     if kind == "image":
         sized = asked.get("vm_size") is not None
         spec = _lenient(name, asked, {})
-        return await reading.of_image(azure, key, spec, pool_named=pool is not None, sized=sized)
+        return await reader.of_image(azure, key, spec, pool_named=pool is not None, sized=sized)
     found = await pools.read(azure, ResourceId.parse(key).name)
     if found is None:
         raise NotFoundError(f"there is no pool {ResourceId.parse(key).name!r}", status_code=404, code="PoolNotFound")
-    return await reading.of_pool(azure, found, _lenient(found["name"], asked, _of_pool(found)))
+    return await reader.of_pool(azure, found, _lenient(found["name"], asked, _of_pool(found)))
 
 
 async def _own_size(azure: Azure, vm: ResourceId) -> str:

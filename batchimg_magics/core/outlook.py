@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import plan, preflight
+from batchimg_magics.core import plan
 from batchimg_magics.core.azure import polling, read_cache
 from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.base.node_counts import Counts, wanted
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch.pools import Image
+from batchimg_magics.core.checks import preflight
 from batchimg_magics.core.compute import lineage
 from batchimg_magics.core.estimates import prices
 

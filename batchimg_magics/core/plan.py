@@ -7,11 +7,12 @@ from dataclasses import replace as but
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import image_steps, preflight, reading
+from batchimg_magics.core import image_steps
 from batchimg_magics.core.base.node_counts import Counts, present
 from batchimg_magics.core.base.steps import Outcome, Step
 from batchimg_magics.core.batch import legacy_pools, pool_request, pool_update, pools, vm_sizes
 from batchimg_magics.core.batch.pools import Image
+from batchimg_magics.core.checks import preflight, reader
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.images import build
 from batchimg_magics.core.scaling import controller
@@ -24,11 +25,11 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.batch.pool_update import Verdict
+    from batchimg_magics.core.checks.facts import Facts
+    from batchimg_magics.core.checks.rules import Finding
     from batchimg_magics.core.compute.image_source import Source
-    from batchimg_magics.core.facts import Facts
     from batchimg_magics.core.images.build import Imaging
     from batchimg_magics.core.images.origins import Road
-    from batchimg_magics.core.rules import Finding
     from batchimg_magics.resource_ids import ResourceId
     from batchimg_magics.spec import PoolSpec
 
@@ -108,7 +109,7 @@ async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False, replace: bool
     SpecError, NotFoundError, ConflictError, BudgetError
         Something that was asked for is not there, does not fit, or is there already and differs: all of it at once.
     """
-    facts, road = await reading.of_creation(azure, spec, yes=yes)
+    facts, road = await reader.of_creation(azure, spec, yes=yes)
     facts, found = await examine(azure, facts, road, replace=replace)
     findings = preflight.check(facts)
     if found is None or any(one.is_error for one in findings):

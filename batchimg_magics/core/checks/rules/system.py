@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.batch import pools, vm_sizes
+from batchimg_magics.core.checks.facts import when
+from batchimg_magics.core.checks.rules import fixes, sources
+from batchimg_magics.core.checks.rules.rule import broken, doubtful, kept, rule, unknown, unseen
 from batchimg_magics.core.compute import galleries, virtual_machines
-from batchimg_magics.core.facts import when
-from batchimg_magics.core.rules import fixes, sources
-from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown, unseen
 from batchimg_magics.errors import SpecError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Json
-    from batchimg_magics.core.facts import Facts
-    from batchimg_magics.core.rules.rule import Found, Verdict
+    from batchimg_magics.core.checks.facts import Facts
+    from batchimg_magics.core.checks.rules.rule import Found, Verdict
 
 #: From how many days before its end support is worth a warning: assumed, about the time that a project needs to move.
 WARN_DAYS = 90

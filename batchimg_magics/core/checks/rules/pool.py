@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.batch import pools
-from batchimg_magics.core.rules import sources
-from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown
+from batchimg_magics.core.checks.rules import sources
+from batchimg_magics.core.checks.rules.rule import broken, doubtful, kept, rule, unknown
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.facts import Facts
-    from batchimg_magics.core.rules.rule import Found
+    from batchimg_magics.core.checks.facts import Facts
+    from batchimg_magics.core.checks.rules.rule import Found
 
 #: Above so many nodes several rounds are normal. Source: the source document.
 SEVERAL_ROUNDS_FROM = 300

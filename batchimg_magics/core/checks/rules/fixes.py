@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.facts import Facts
+    from batchimg_magics.core.checks.facts import Facts
 
 
 def inside(resource: str) -> str:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import present
-from batchimg_magics.core.rules import fixes, sources
-from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule
+from batchimg_magics.core.checks.rules import fixes, sources
+from batchimg_magics.core.checks.rules.rule import broken, doubtful, kept, rule
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Json
-    from batchimg_magics.core.facts import Facts
-    from batchimg_magics.core.rules.rule import Found
+    from batchimg_magics.core.checks.facts import Facts
+    from batchimg_magics.core.checks.rules.rule import Found
 
 #: Addresses of a subnet that Azure keeps for itself. Source: Azure virtual network documents.
 RESERVED = 5

@@ -11,7 +11,7 @@ from batchimg_magics.core.azure.client import dig
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from batchimg_magics.core.facts import Facts
+    from batchimg_magics.core.checks.facts import Facts
 
 Severity: TypeAlias = Literal["error", "warning", "info"]
 

@@ -11,9 +11,9 @@ from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.azure.partial_reads import Reader
 from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.batch import pools, quotas, vm_sizes
+from batchimg_magics.core.checks.facts import Facts, is_managed, permissions_in, sources_of
 from batchimg_magics.core.compute import disks, galleries, snapshots
 from batchimg_magics.core.estimates import prices
-from batchimg_magics.core.facts import Facts, is_managed, permissions_in, sources_of
 from batchimg_magics.core.images import build, inventory, origins
 from batchimg_magics.core.images.origins.generalized_vm import OfVm
 from batchimg_magics.errors import SpecError
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.checks.facts import Kind
     from batchimg_magics.core.compute.image_source import Source
-    from batchimg_magics.core.facts import Kind
     from batchimg_magics.core.images.origins import Road
     from batchimg_magics.spec import PoolSpec
 

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.batch import pools, vm_sizes
+from batchimg_magics.core.checks.rules import sources
+from batchimg_magics.core.checks.rules.rule import broken, doubtful, kept, rule, unknown
+from batchimg_magics.core.checks.rules.system import until
 from batchimg_magics.core.compute import managed_images
-from batchimg_magics.core.rules import sources
-from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown
-from batchimg_magics.core.rules.system import until
 from batchimg_magics.errors import SpecError
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.facts import Facts
-    from batchimg_magics.core.rules.rule import Found, Verdict
+    from batchimg_magics.core.checks.facts import Facts
+    from batchimg_magics.core.checks.rules.rule import Found, Verdict
 
 #: Source: Batch OpenAPI, taskSlotsPerNode: "the smaller value of 4 * number of cores of the vmSize of the pool or 256".
 SLOTS_PER_CORE, MOST_SLOTS = 4, 256

@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.facts import permissions_in
-from batchimg_magics.core.rules import sources
-from batchimg_magics.core.rules.rule import Verdict, broken, doubtful, kept, rule, unknown
+from batchimg_magics.core.checks.facts import permissions_in
+from batchimg_magics.core.checks.rules import sources
+from batchimg_magics.core.checks.rules.rule import Verdict, broken, doubtful, kept, rule, unknown
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from batchimg_magics.core.azure.client import Json
-    from batchimg_magics.core.facts import Facts
-    from batchimg_magics.core.rules.rule import Found
+    from batchimg_magics.core.checks.facts import Facts
+    from batchimg_magics.core.checks.rules.rule import Found
 
 ROLE = "batchimg researcher"
 _COMPUTE = "Microsoft.Compute"

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.batch import pools
+from batchimg_magics.core.checks.facts import is_managed, sources_of
+from batchimg_magics.core.checks.rules import fixes, sources
+from batchimg_magics.core.checks.rules.rule import broken, doubtful, kept, rule, unknown
+from batchimg_magics.core.checks.rules.system import until
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.estimates import workload
-from batchimg_magics.core.facts import is_managed, sources_of
-from batchimg_magics.core.rules import fixes, sources
-from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown
-from batchimg_magics.core.rules.system import until
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Json
+    from batchimg_magics.core.checks.facts import Facts
+    from batchimg_magics.core.checks.rules.rule import Found
     from batchimg_magics.core.compute.image_source import Source
-    from batchimg_magics.core.facts import Facts
-    from batchimg_magics.core.rules.rule import Found
 
 #: Nodes that pools made straight from one managed image may have in all. The source document says 2,500 dedicated
 #: nodes, Microsoft's page of quotas 2,000: beyond the one it is an error, beyond the other a warning.

@@ -6,12 +6,12 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.batch import legacy_pools
-from batchimg_magics.core.rules import fixes, sources
-from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule
+from batchimg_magics.core.checks.rules import fixes, sources
+from batchimg_magics.core.checks.rules.rule import broken, doubtful, kept, rule
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.facts import Facts
-    from batchimg_magics.core.rules.rule import Found
+    from batchimg_magics.core.checks.facts import Facts
+    from batchimg_magics.core.checks.rules.rule import Found
 
 #: Source: Microsoft's retirement notice for pools of custom images without the gallery.
 _END = dt.datetime(2026, 3, 31, tzinfo=dt.UTC).timestamp()

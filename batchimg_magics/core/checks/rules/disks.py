@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.client import dig
-from batchimg_magics.core.rules import fixes, sources
-from batchimg_magics.core.rules.rule import broken, doubtful, kept, rule, unknown, unseen
+from batchimg_magics.core.checks.rules import fixes, sources
+from batchimg_magics.core.checks.rules.rule import broken, doubtful, kept, rule, unknown, unseen
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Json
-    from batchimg_magics.core.facts import Facts
-    from batchimg_magics.core.rules.rule import Found, Verdict
+    from batchimg_magics.core.checks.facts import Facts
+    from batchimg_magics.core.checks.rules.rule import Found, Verdict
 
 #: A disk of an image version is at most this large.
 LARGEST_DATA_DISK_GIB = 1024

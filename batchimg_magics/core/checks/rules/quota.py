@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.rules import sources
-from batchimg_magics.core.rules.rule import broken, kept, rule, unknown
+from batchimg_magics.core.checks.rules import sources
+from batchimg_magics.core.checks.rules.rule import broken, kept, rule, unknown
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.facts import Facts
-    from batchimg_magics.core.rules.rule import Found
+    from batchimg_magics.core.checks.facts import Facts
+    from batchimg_magics.core.checks.rules.rule import Found
 
 _NEEDS = ("pools", "Batch's VM sizes", "Compute's usages")
 _MORE = "ask for more: Azure portal, the Batch account, Quotas"
