@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core.apply import Run
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.compute import disks, galleries, managed_images, snapshots, virtual_machines
 from batchimg_magics.core.images import inventory, temporary
 from batchimg_magics.core.images.usage import Usage
-from batchimg_magics.errors import ConflictError, InUseError, NotFoundError, SpecError
+from batchimg_magics.errors import BatchImgError, ConflictError, InUseError, NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId, same
 from batchimg_magics.spec import closest
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.base.progress import Board
+    from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.images.inventory import Survey
     from batchimg_magics.core.images.usage import User
 
@@ -252,3 +255,57 @@ def _step(azure: Azure, kind: str, name: str, one: ResourceId, listed: list[tupl
         return Outcome("deleted", "gone")
 
     return Step(name, one, run, after, _EXPECTED_S.get(kind))
+
+
+async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run: bool, blindly: bool = False) -> Table:
+    """Take a pool away and, where asked, its image with all that was made for it; or a single image or snapshot.
+
+    Parameters
+    ----------
+    azure, board
+        Where, and whom to tell how it goes.
+    name
+        The pool's name, or a resource's id.
+    image
+        Whether the pool's image goes too.
+    dry_run
+        Whether to say only what would go.
+    blindly
+        Whether a single resource may go although not all that might use it could be looked at.
+
+    Returns
+    -------
+    Table
+        One row a resource.
+
+    Raises
+    ------
+    NotFoundError
+        There is nothing of that name.
+    InUseError
+        Somebody needs it; nothing was deleted.
+    """
+    if "/" in name:
+        found = await look_for_one(azure, name, blindly=blindly or dry_run)
+        what = name.rpartition("/")[2]
+    else:
+        found = await look_for_pool(azure, name, image=image)
+        what = f"pool {name}"
+    table = await take_away(azure, found, board, what=what, dry_run=dry_run)
+    if "/" not in name and not image:
+        table.caption += "; its image, if it has one, stays: `%batchimg orphans` tells"
+    return table
+
+
+async def take_away(azure: Azure, found: Deletion, board: Board, *, what: str, dry_run: bool) -> Table:
+    """Delete what was found, or say what would go."""
+    run = Run("delete", steps(azure, found), board, keep_going=True)
+    blind = f"; {found.blind}" if found.blind else ""
+    if dry_run:
+        run.done = {step.name: Outcome("would delete", "there") for step in run.steps}
+        return run.table(f"{what}: this is what would go; nothing was changed{blind}")
+    try:
+        return await run.go(f"{what}: deleted{blind}")
+    except BatchImgError as error:
+        error.hint = "the table says what is left; run the same line again and it finishes"
+        raise

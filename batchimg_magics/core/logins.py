@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import vms
 from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.compute import virtual_machines, vm_address
@@ -31,7 +30,7 @@ async def table(azure: Azure, name: str) -> Table:
     NotFoundError
         There is no such VM.
     """
-    vm = await vms.find(azure, name)
+    vm = await virtual_machines.find(azure, name)
     windows = str(dig(vm, "properties", "storageProfile", "osDisk", "osType")).lower() == "windows"
     door = await vm_address.of_vm(azure, vm, RDP_PORT if windows else SSH_PORT)
     user = dig(vm, "properties", "osProfile", "adminUsername")

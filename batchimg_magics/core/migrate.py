@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import image_steps
+from batchimg_magics.core import image_steps, outlook
+from batchimg_magics.core.apply import Run
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import Counts, targets
 from batchimg_magics.core.base.steps import Outcome, Step
+from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pool_update, pools, vm_sizes
 from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute import galleries
@@ -255,3 +257,53 @@ def steps(azure: Azure, found: Migration, board: Board, *, delete_old: bool) -> 
 
 async def _is_there(azure: Azure, name: str) -> bool:
     return await pools.read(azure, name) is not None
+
+
+async def migrate(azure: Azure, name: str, new: str, board: Board, *, dry_run: bool, delete_old: bool) -> Table:
+    """Make a pool from a gallery image of what another pool is, which is made from a managed image or a VHD.
+
+    Parameters
+    ----------
+    azure, name, new, board
+        Where; the old pool and the new one's name; whom to tell how it goes.
+    dry_run
+        Only say what would be done.
+    delete_old
+        Whether the old pool is deleted when the new one's nodes are ready.
+
+    Returns
+    -------
+    Table
+        One row a step.
+
+    Raises
+    ------
+    NotFoundError, SpecError, ConflictError
+        It cannot be; nothing was changed.
+    """
+    found = await look(azure, name, new)
+    chain = steps(azure, found, board, delete_old=delete_old)
+    if dry_run:
+        rows = [{**row, "state": "not begun", "detail": row["why"]} for row in await outlook.rows(chain)]
+        return Table.of("migrate", rows, f"pool {name}: this is what would be done; nothing was changed")
+    run = Run("migrate", chain, board)
+    table = await run.tidily(found.imaging, "")
+    old = "is deleted" if delete_old else f"stays: `%batchimg delete {name}` when nothing needs it"
+    table.caption = f"pool {new} is there in place of {name}, which {old}"
+    return table
+
+
+async def to_migrate(azure: Azure) -> Table:
+    """Return the pools that Azure would not make any more, one a row."""
+    rows = [
+        {
+            "step": "migrate",
+            "resource": pool["name"],
+            "action": "would make",
+            "state": "not begun",
+            "detail": "made from " + " ".join(legacy_image(pool).values()).rpartition("/")[2],
+            "id": pool["id"],
+        }
+        for pool in await find(azure)
+    ]
+    return Table.of("migrate", rows, f"pools made from managed images or VHDs: {len(rows)}")

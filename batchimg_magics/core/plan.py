@@ -8,7 +8,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import image_steps
-from batchimg_magics.core.base.node_counts import Counts, present
+from batchimg_magics.core.apply import Run
+from batchimg_magics.core.azure import read_cache
+from batchimg_magics.core.base.node_counts import Counts, present, targets
 from batchimg_magics.core.base.steps import Outcome, Step
 from batchimg_magics.core.batch import legacy_pools, pool_request, pool_update, pools, vm_sizes
 from batchimg_magics.core.batch.pools import Image
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure, Json
     from batchimg_magics.core.base.progress import Board
+    from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.batch.pool_update import Verdict
     from batchimg_magics.core.checks.facts import Facts
     from batchimg_magics.core.checks.rules import Finding
@@ -237,3 +240,64 @@ def _replacement(azure: Azure, found: Creation) -> Step:
         found.replacing,
         "would delete",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """What the researcher agreed to.
+
+    Parameters
+    ----------
+    yes
+        That a VM is deprovisioned itself.
+    replace
+        That a pool that is there and differs is deleted and made anew.
+    withheld
+        That this is only said, and not done.
+    """
+
+    yes: bool = False
+    replace: bool = False
+    withheld: bool = False
+
+
+async def create(azure: Azure, spec: PoolSpec, board: Board, agreed: Agreed) -> Table:
+    """Make a pool and the image its nodes are made from, or go on with it.
+
+    Parameters
+    ----------
+    azure, spec, board
+        Where, what, and whom to tell how it goes.
+    agreed
+        What may be done.
+
+    Returns
+    -------
+    Table
+        One row a step: made, or found.
+
+    Raises
+    ------
+    SpecError, NotFoundError, ConflictError
+        What was asked for cannot be; nothing was changed.
+    ProvisioningError, ResizeError
+        Azure failed at a step.
+    """
+    with read_cache.shared():
+        return await _create(azure, spec, board, agreed)
+
+
+async def _create(azure: Azure, spec: PoolSpec, board: Board, agreed: Agreed) -> Table:
+    began = azure.now()
+    found = await look(azure, spec, yes=agreed.yes, replace=agreed.replace)
+    run = Run("create", creation_steps(azure, found, board), board)
+    if agreed.withheld and found.fate == "replaced":
+        run.steps = run.steps[[step.name for step in run.steps].index("old pool") :]
+        run.done = {step.name: Outcome(step.would, "withheld", step.why) for step in run.steps}
+        return run.table(f"pool {spec.name} would be deleted and made anew; nothing was changed; add --yes to do it")
+    table = await run.tidily(found.imaging, "")
+    minutes = (azure.now() - began) / 60
+    there = Counts() if found.staying is None else targets(found.staying)
+    more = "" if Counts(spec.nodes, spec.spot).covers(there) else "; it keeps what it had, `%batchimg resize` shrinks"
+    table.caption = f"pool {spec.name}: {run.done['nodes'].detail}, after {minutes:.0f} min{more}"
+    return preflight.with_warnings(table, found.findings)

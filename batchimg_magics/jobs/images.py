@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import apply, logins, orphans, vms
+from batchimg_magics.core import deletion, logins, migrate, orphans, vms
 from batchimg_magics.core.images import packer
 from batchimg_magics.core.operations import images
 from batchimg_magics.errors import SpecError
@@ -38,7 +38,7 @@ def _orphans(link: Link, *, delete: bool = False, older_than: str | float | None
 
     async def run(board: Board) -> Table:
         found = await orphans.to_delete(link.azure, older_than_s=age_s, blindly=yes or withheld)
-        table = await apply.take_away(link.azure, found, board, what="orphans", dry_run=withheld)
+        table = await deletion.take_away(link.azure, found, board, what="orphans", dry_run=withheld)
         return replace(table, caption=f"{table.caption}; add --yes to do it") if withheld else table
 
     return run
@@ -52,11 +52,11 @@ def _migrate(
             raise SpecError(
                 "which pool is to be migrated?", hint="`%batchimg migrate` alone lists those that have to be"
             )
-        return lambda _: apply.to_migrate(link.azure)
+        return lambda _: migrate.to_migrate(link.azure)
     old, new = pool_name(name), pool_name(to or f"{name}-gallery")
 
     async def run(board: Board) -> Table:
-        table = await apply.migrate(link.azure, old, new, board, dry_run=not yes, delete_old=delete_old)
+        table = await migrate.migrate(link.azure, old, new, board, dry_run=not yes, delete_old=delete_old)
         return table if yes else replace(table, caption=f"{table.caption}; add --yes to do it")
 
     return run

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import apply, outlook, pools_table
+from batchimg_magics.core import deletion, outlook, plan, pools_table
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import pool_name
 
@@ -34,8 +34,8 @@ def _create(
     from batchimg_magics.spec import PoolSpec  # pydantic, which other verbs do without
 
     wanted = PoolSpec.build(name, spec, **options)
-    agreed = apply.Agreed(replace=replace, withheld=link.local is None and not yes, yes=yes)
-    return lambda board: apply.create(link.azure, wanted, board, agreed)
+    agreed = plan.Agreed(replace=replace, withheld=link.local is None and not yes, yes=yes)
+    return lambda board: plan.create(link.azure, wanted, board, agreed)
 
 
 def _plan(
@@ -53,7 +53,7 @@ def _delete(link: Link, name: str, *, image: bool = False, dry_run: bool = False
 
     async def run(board: Board) -> Table:
         dry = dry_run or withheld
-        table = await apply.delete(link.azure, what, board, image=image, dry_run=dry, blindly=yes)
+        table = await deletion.delete(link.azure, what, board, image=image, dry_run=dry, blindly=yes)
         return dataclasses.replace(table, caption=f"{table.caption}; add --yes to do it") if withheld else table
 
     return run

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import vms
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.azure.partial_reads import Reader
 from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.batch import pools, quotas, vm_sizes
 from batchimg_magics.core.checks.facts import Facts, is_managed, permissions_in, sources_of
-from batchimg_magics.core.compute import disks, galleries, snapshots
+from batchimg_magics.core.compute import disks, galleries, snapshots, virtual_machines
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.images import build, inventory, origins
 from batchimg_magics.core.images.origins.generalized_vm import OfVm
@@ -63,8 +62,14 @@ async def of_creation(
     """
     reader = Reader(azure)
     road, problem = await _road(azure, spec, yes=yes)
-    vm = road.vm if isinstance(road, OfVm) else await vms.find(azure, spec.from_vm) if spec.from_vm else None
-    source = road.source if road else await vms.source(azure, vm or {})
+    vm = (
+        road.vm
+        if isinstance(road, OfVm)
+        else await virtual_machines.find(azure, spec.from_vm)
+        if spec.from_vm
+        else None
+    )
+    source = road.source if road else await virtual_machines.source(azure, vm or {})
     touched = [source.id, *(disk.id for disk in source.disks), str(getattr(road, "subnet", ""))]
     around, parts, image, pool = await polling.together(
         _around(reader, spec, touched),

@@ -6,15 +6,18 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import polling
-from batchimg_magics.core.azure.client import dig, document, wire
+from batchimg_magics.core.azure.client import Json, dig, document, region_key, wire
 from batchimg_magics.core.azure.polling import Look
-from batchimg_magics.errors import ConflictError, NotFoundError
+from batchimg_magics.core.compute import disks, lineage
+from batchimg_magics.core.compute.image_source import STANDARD, Disk, Source, controllers_of, plan_of
+from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
+from batchimg_magics.resource_ids import ResourceId
+from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure.client import Azure, Json
-    from batchimg_magics.resource_ids import ResourceId
+    from batchimg_magics.core.azure.client import Azure
 
 #: Median seconds. Source: FACTS 6 for deallocate; the others are assumed: nobody recorded them.
 EXPECTED_S = {"make": 60.0, "start": 30.0, "deallocate": 45.0, "generalize": 1.0, "delete": 45.0}
@@ -187,3 +190,105 @@ async def delete(azure: Azure, vm: ResourceId) -> None:
     """Delete a VM and wait until it is gone."""
     begin = azure.compute_of(vm).virtual_machines.begin_delete(vm.resource_group, vm.name, **polling.FIRST_ANSWER)
     await polling.deleted(azure, begin, what=f"VM {vm.name}", resource_id=str(vm))
+
+
+async def find(azure: Azure, name: str) -> Json:
+    """Return a VM's document, with how it is.
+
+    Parameters
+    ----------
+    azure
+        Where.
+    name
+        The VM's name in the connection's resource group, or its resource id.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such VM.
+    SpecError
+        An id that is not a VM's.
+    """
+    target = ResourceId.parse(name) if "/" in name else azure.scope.compute_id(("virtualMachines", name))
+    if target.type.lower() != "microsoft.compute/virtualmachines":
+        raise SpecError(f"{name} is not a VM", hint="give a VM's name or its resource id")
+    found = await read(azure, target)
+    if found is None:
+        there = azure.compute_of(target).virtual_machines.list(target.resource_group)
+        known = [vm["name"] for vm in await azure.listed(there)]
+        raise NotFoundError(
+            f"there is no VM {target.name!r} in resource group {target.resource_group!r}",
+            hint=closest(target.name, known) or "`%batchimg vms` lists them",
+            status_code=404,
+        )
+    return found
+
+
+async def source(azure: Azure, vm: Json) -> Source:
+    """Read off a VM's document, and its OS disk's, what an image of it will be.
+
+    Raises
+    ------
+    NotFoundError
+        Its OS disk is gone.
+    """
+    return source_of(vm, await _os_disk(azure, vm))
+
+
+async def _os_disk(azure: Azure, vm: Json) -> Json:
+    """Return the document of a VM's OS disk; empty where it is not managed."""
+    disk_id = dig(vm, "properties", "storageProfile", "osDisk", "managedDisk", "id")
+    if disk_id is None:
+        return {}
+    disk = ResourceId.parse(disk_id)
+    found = await disks.seen(azure, disk)
+    if found is None:
+        raise NotFoundError(
+            f"the OS disk of VM {vm['name']!r} is gone: {disk.name}",
+            hint="a VM without its disk cannot be an image",
+            status_code=404,
+        )
+    return found
+
+
+def source_of(vm: Json, os_disk: Json) -> Source:
+    """Read off a VM's and its OS disk's documents what an image of it will be."""
+    props = vm["properties"]
+    storage = props["storageProfile"]
+    disks, unmanaged = _disks(storage)
+    security = (
+        dig(props, "securityProfile", "securityType") or dig(os_disk, "properties", "securityProfile", "securityType")
+    ) or STANDARD
+    return Source(
+        id=vm["id"],
+        unique_id=str(props.get("vmId", "")),
+        region=region_key(vm["location"]),
+        os_type=str(dig(storage, "osDisk", "osType") or dig(os_disk, "properties", "osType")),
+        generation=_generation(props, os_disk),
+        architecture=str(dig(os_disk, "properties", "supportedCapabilities", "architecture") or "x64"),
+        security_type="ConfidentialVM" if security.lower().startswith("confidentialvm") else security,
+        uefi=dig(props, "securityProfile", "uefiSettings"),
+        marketplace=lineage.marketplace_of(vm) or lineage.marketplace_of(os_disk),
+        generalized=generalized(vm),
+        disks=disks,
+        unmanaged=unmanaged,
+        plan=plan_of(vm, os_disk),
+        controllers=controllers_of(os_disk),
+    )
+
+
+def _generation(props: Json, os_disk: Json) -> str:
+    """Return the Hyper-V generation: the disk is the authority, a running VM tells it too, and V1 goes unsaid."""
+    return str(dig(os_disk, "properties", "hyperVGeneration") or dig(props, "instanceView", "hyperVGeneration") or "V1")
+
+
+def _disks(storage: Json) -> tuple[tuple[Disk, ...], tuple[str, ...]]:
+    managed, unmanaged = [], []
+    data = sorted(storage.get("dataDisks") or [], key=lambda disk: int(disk["lun"]))
+    for disk in (storage["osDisk"], *data):
+        if disk_id := dig(disk, "managedDisk", "id"):
+            lun = None if disk is storage["osDisk"] else int(disk["lun"])
+            managed.append(Disk(disk_id, lun, str(disk.get("caching") or "None")))
+        else:
+            unmanaged.append(str(disk.get("name")))
+    return tuple(managed), tuple(unmanaged)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import vms
 from batchimg_magics.core.compute import virtual_machines
 from batchimg_magics.core.images.origins import (
     generalized_vm,
@@ -47,7 +46,7 @@ async def find(azure: Azure, spec: PoolSpec, *, yes: bool) -> Road:
     """
     if spec.from_vm is None:
         return await _ROADS[spec.origin](azure, spec)
-    vm = await vms.find(azure, spec.from_vm)
+    vm = await virtual_machines.find(azure, spec.from_vm)
     if virtual_machines.generalized(vm) or spec.generalized:
         return await generalized_vm.find(azure, vm)
     if spec.capture == "in-place":

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import vms
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step, made
 from batchimg_magics.core.compute import snapshots, virtual_machines
@@ -77,7 +76,7 @@ class _Prepared(OfVm):
 
 async def find(azure: Azure, vm: Json) -> Road:
     """Return the road from a VM that Azure marks generalized, or of which the researcher says that it is."""
-    return _Prepared(vm, await vms.source(azure, vm))
+    return _Prepared(vm, await virtual_machines.source(azure, vm))
 
 
 def stopped_for(vm: Json, pool: str) -> bool:

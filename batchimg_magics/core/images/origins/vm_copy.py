@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import vms
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step, made
 from batchimg_magics.core.batch import vm_sizes
@@ -124,4 +123,4 @@ def _names(steps: Sequence[Step]) -> tuple[str, ...]:
 
 async def find(azure: Azure, vm: Json, *, stop: bool) -> Road:
     """Return the road from a VM whose copy is to be deprovisioned."""
-    return _ByCopy(vm, await vms.source(azure, vm), await temporary.subnet_of(azure, vm), stop=stop)
+    return _ByCopy(vm, await virtual_machines.source(azure, vm), await temporary.subnet_of(azure, vm), stop=stop)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import vms
 from batchimg_magics.core.base.steps import Outcome, Step, made
 from batchimg_magics.core.compute import virtual_machines
 from batchimg_magics.core.images import deprovision
@@ -42,7 +41,7 @@ async def find(azure: Azure, vm: Json, *, yes: bool) -> Road:
             "cannot be started again",
             hint="add --yes if it may be ruined; or leave out --capture: a throwaway copy is deprovisioned instead",
         )
-    return _InPlace(vm, await vms.source(azure, vm))
+    return _InPlace(vm, await virtual_machines.source(azure, vm))
 
 
 def generalizing(
