@@ -9,7 +9,7 @@ import hcl2
 import pytest
 
 from batchimg_magics.core.batch.pools import Image
-from batchimg_magics.core.migrate import body_of, left_out, legacy_image
+from batchimg_magics.core.operations.migrate import body_of, left_out, legacy_image
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 from batchimg_magics.session import Session
 from tests.documents import ACCOUNT, GROUP

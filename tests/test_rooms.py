@@ -21,7 +21,7 @@ def test_the_local_azure_never_imports_core() -> None:
 
 def test_core_never_imports_the_local_azure() -> None:
     found = modules_after(
-        "import batchimg_magics.core.apply, batchimg_magics.core.operations.images, batchimg_magics.session"
+        "import batchimg_magics.core.operations.runner, batchimg_magics.core.operations.images, batchimg_magics.session"
     )
     assert "batchimg_magics.core.scaling.controller" in found
     assert not {name for name in found if name.startswith(("batchimg_magics.sim", "batchimg_magics.ui", "IPython"))}

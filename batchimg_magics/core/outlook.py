@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import plan
 from batchimg_magics.core.azure import polling, read_cache
 from batchimg_magics.core.azure.client import dig
 from batchimg_magics.core.base.node_counts import Counts, wanted
@@ -13,6 +12,7 @@ from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.checks import preflight
 from batchimg_magics.core.compute import lineage
 from batchimg_magics.core.estimates import prices
+from batchimg_magics.core.operations import create
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.steps import Step
-    from batchimg_magics.core.plan import Creation
+    from batchimg_magics.core.operations.create import Creation
     from batchimg_magics.spec import PoolSpec
 
 __all__ = ["rows", "table"]
@@ -38,8 +38,8 @@ async def table(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = F
         `create` could not work.
     """
     with read_cache.shared():
-        found = await plan.look(azure, spec, yes=True, replace=replace)
-        steps = plan.creation_steps(azure, found, board)
+        found = await create.look(azure, spec, yes=True, replace=replace)
+        steps = create.creation_steps(azure, found, board)
         planned, cost = await polling.together(rows(steps), _usd_per_hour(azure, found))
     planned[-1]["usd_per_hour"] = cost
     minutes = _minutes(steps, {row["step"]: row["minutes"] or 0.0 for row in planned})

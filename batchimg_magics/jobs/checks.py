@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import checking
+from batchimg_magics.core.operations import check
 from batchimg_magics.jobs.job import known
 from batchimg_magics.spec import pool_name
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 def _check(
     link: Link, name: str, *, kind: str | None = None, pool: str | None = None, role: bool = False, **asked: Any
 ) -> Job:
-    which = None if kind is None else known(kind, "--as", checking.KINDS)
+    which = None if kind is None else known(kind, "--as", check.KINDS)
     target = None if pool is None else pool_name(pool)
 
     async def run(_: Board) -> Table:
-        table = await checking.run(link.azure, name, kind=which, pool=target, asked=asked)
+        table = await check.run(link.azure, name, kind=which, pool=target, asked=asked)
         # The role is always there for programs; it is long, so people ask for it.
         return replace(table, attrs={**table.attrs, "show_role": True}) if role else table
 

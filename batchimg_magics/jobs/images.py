@@ -6,9 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import deletion, logins, migrate, orphans, vms
+from batchimg_magics.core import logins
 from batchimg_magics.core.images import packer
-from batchimg_magics.core.operations import images
+from batchimg_magics.core.operations import cleanup, images, migrate, vms
+from batchimg_magics.core.operations.delete import take_away
 from batchimg_magics.errors import SpecError
 from batchimg_magics.jobs.job import known
 from batchimg_magics.spec import parse_duration, pool_name
@@ -33,12 +34,12 @@ def _images(link: Link, *, sources: bool = False) -> Job:
 def _orphans(link: Link, *, delete: bool = False, older_than: str | float | None = None, yes: bool = False) -> Job:
     age_s = 0.0 if older_than is None else parse_duration(older_than)
     if not delete:
-        return lambda _: orphans.table(link.azure, older_than_s=age_s)
+        return lambda _: cleanup.table(link.azure, older_than_s=age_s)
     withheld = link.local is None and not yes
 
     async def run(board: Board) -> Table:
-        found = await orphans.to_delete(link.azure, older_than_s=age_s, blindly=yes or withheld)
-        table = await deletion.take_away(link.azure, found, board, what="orphans", dry_run=withheld)
+        found = await cleanup.to_delete(link.azure, older_than_s=age_s, blindly=yes or withheld)
+        table = await take_away(link.azure, found, board, what="orphans", dry_run=withheld)
         return replace(table, caption=f"{table.caption}; add --yes to do it") if withheld else table
 
     return run

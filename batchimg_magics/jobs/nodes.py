@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import node_table
+from batchimg_magics.core.operations import nodes
 from batchimg_magics.spec import pool_pattern
 
 if TYPE_CHECKING:
@@ -24,9 +24,9 @@ def _nodes(
     prices: bool = True,
 ) -> Job:
     names, states = ([one] if isinstance(one, str) else one for one in (name, state))
-    question = node_table.Question(tuple(map(pool_pattern, names)), counts, tuple(states), where, prices)
+    question = nodes.Question(tuple(map(pool_pattern, names)), counts, tuple(states), where, prices)
     question.test()
-    return lambda _: node_table.table(link.azure, question)
+    return lambda _: nodes.table(link.azure, question)
 
 
 #: Verb to its job.

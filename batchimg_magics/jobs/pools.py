@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import deletion, outlook, plan, pools_table
+from batchimg_magics.core import outlook
+from batchimg_magics.core.operations import create, delete, pools
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import pool_name
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _pools(link: Link) -> Job:
-    return lambda _: pools_table.table(link.azure)
+    return lambda _: pools.table(link.azure)
 
 
 def _create(
@@ -34,8 +35,8 @@ def _create(
     from batchimg_magics.spec import PoolSpec  # pydantic, which other verbs do without
 
     wanted = PoolSpec.build(name, spec, **options)
-    agreed = plan.Agreed(replace=replace, withheld=link.local is None and not yes, yes=yes)
-    return lambda board: plan.create(link.azure, wanted, board, agreed)
+    agreed = create.Agreed(replace=replace, withheld=link.local is None and not yes, yes=yes)
+    return lambda board: create.create(link.azure, wanted, board, agreed)
 
 
 def _plan(
@@ -53,7 +54,7 @@ def _delete(link: Link, name: str, *, image: bool = False, dry_run: bool = False
 
     async def run(board: Board) -> Table:
         dry = dry_run or withheld
-        table = await deletion.delete(link.azure, what, board, image=image, dry_run=dry, blindly=yes)
+        table = await delete.delete(link.azure, what, board, image=image, dry_run=dry, blindly=yes)
         return dataclasses.replace(table, caption=f"{table.caption}; add --yes to do it") if withheld else table
 
     return run

@@ -5,15 +5,15 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import deletion
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.compute import galleries
-from batchimg_magics.core.deletion import KINDS, Deletion, kind_of
 from batchimg_magics.core.images import inventory
 from batchimg_magics.core.images.usage import Usage
+from batchimg_magics.core.operations import delete
+from batchimg_magics.core.operations.delete import KINDS, Deletion, kind_of
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def _orphans(azure: Azure, found: Survey, there: set[str]) -> Iterator[tuple[Jso
     ours = [
         (document, pool)
         for document in found.everything
-        if (pool := tags.owner(document)) and tags.is_for(document, pool, account) and deletion.is_here(azure, document)
+        if (pool := tags.owner(document)) and tags.is_for(document, pool, account) and delete.is_here(azure, document)
     ]
     going = {document["id"].lower() for document, _ in ours}
     kept: set[str] = set()
@@ -140,5 +140,5 @@ async def to_delete(azure: Azure, *, older_than_s: float, blindly: bool) -> Dele
     """
     found, orphans = await look(azure, older_than_s=older_than_s)
     if orphans:
-        deletion.refuse_blind(found, blindly=blindly)
+        delete.refuse_blind(found, blindly=blindly)
     return Deletion(None, tuple(document for document, _ in orphans), found.blind)

@@ -12,7 +12,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import image_steps, outlook
-from batchimg_magics.core.apply import Run
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.client import dig, region_key
 from batchimg_magics.core.base.node_counts import Counts, targets
@@ -22,6 +21,7 @@ from batchimg_magics.core.batch import pool_update, pools, vm_sizes
 from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.images import build, origins
+from batchimg_magics.core.operations.runner import Run
 from batchimg_magics.core.scaling import controller
 from batchimg_magics.core.scaling.request import Wish
 from batchimg_magics.errors import SpecError

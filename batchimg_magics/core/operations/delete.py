@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.apply import Run
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.compute import disks, galleries, managed_images, snapshots, virtual_machines
 from batchimg_magics.core.images import inventory, temporary
 from batchimg_magics.core.images.usage import Usage
+from batchimg_magics.core.operations.runner import Run
 from batchimg_magics.errors import BatchImgError, ConflictError, InUseError, NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId, same
 from batchimg_magics.spec import closest

@@ -8,7 +8,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import image_steps
-from batchimg_magics.core.apply import Run
 from batchimg_magics.core.azure import read_cache
 from batchimg_magics.core.base.node_counts import Counts, present, targets
 from batchimg_magics.core.base.steps import Outcome, Step
@@ -17,6 +16,7 @@ from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.checks import preflight, reader
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.images import build
+from batchimg_magics.core.operations.runner import Run
 from batchimg_magics.core.scaling import controller
 from batchimg_magics.core.scaling.request import Wish
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import plan
 from batchimg_magics.core.azure import partial_reads, polling, tags
 from batchimg_magics.core.azure.client import dig, document, seconds_of
 from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.checks import preflight, reader
 from batchimg_magics.core.compute import galleries
+from batchimg_magics.core.operations import create
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import PoolSpec, closest
@@ -156,7 +156,7 @@ async def _facts(azure: Azure, kind: str, key: str, pool: str | None, asked: dic
         size = asked.pop("vm_size", None) or await _own_size(azure, target)
         spec = PoolSpec.build(name, asked.pop("spec", None), from_vm=key, vm_size=size, **asked)
         facts, road = await reader.of_creation(azure, spec, pool_named=pool is not None)
-        return facts if pool is None else (await plan.examine(azure, facts, road))[0]
+        return facts if pool is None else (await create.examine(azure, facts, road))[0]
     if kind == "image":
         sized = asked.get("vm_size") is not None
         spec = _lenient(name, asked, {})
