@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base.steps import Outcome, Step, made
-from batchimg_magics.core.compute import galleries, managed_images, replication
+from batchimg_magics.core.compute import galleries, image_versions, managed_images, replication
 from batchimg_magics.core.compute.storage_profile import Parts
 from batchimg_magics.core.images import temporary
 from batchimg_magics.core.images.build import MANAGED, VERSION
@@ -108,10 +108,10 @@ def _version_step(imaging: Imaging, parts: Parts, after: tuple[str, ...]) -> Ste
         if known is not None:
             found, new = await replication.usable(azure, ResourceId.parse(known["id"]), region), False
         else:
-            body = galleries.version_body(imaging.road.source, parts, imaging.regions, imaging.tags)
+            body = image_versions.version_body(imaging.road.source, parts, imaging.regions, imaging.tags)
             # A throwaway copy takes minutes, in which somebody else may have made a version.
             first = done[DEFINITION].action == "made" and not imaging.way.temporary
-            found, new = await galleries.make_version(azure, imaging.definition, body, region, first=first)
+            found, new = await image_versions.make_version(azure, imaging.definition, body, region, first=first)
         version, changed = ResourceId.parse(found["id"]), ""
         if len(imaging.regions) == 1 or not replication.is_in(found, region):
             changed = await replication.complete(azure, version, imaging.regions, found)
@@ -198,5 +198,5 @@ async def tidy_after_failure(imaging: Imaging) -> list[dict[str, Any]]:
 async def _in_the_making(imaging: Imaging) -> bool:
     if imaging.spec.direct:
         return False
-    version = galleries.version_for(await galleries.versions(imaging.azure, imaging.definition), imaging.hash)
+    version = image_versions.version_for(await image_versions.versions(imaging.azure, imaging.definition), imaging.hash)
     return str(dig(version, "properties", "provisioningState")) in ("Creating", "Updating")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.compute import virtual_machines, vm_address
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.vm_address import Door
 
 SSH_PORT, RDP_PORT = 22, 3389

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.core.azure.client import Json
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.spec import PoolSpec
 
 #: The last api-versions that take a managed image, by what a pool is made through. Source: the source document for

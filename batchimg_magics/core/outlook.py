@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import polling, read_cache
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure import read_cache
+from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import Counts, wanted
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch.pools import Image
@@ -40,7 +41,7 @@ async def table(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = F
     with read_cache.shared():
         found = await create.look(azure, spec, yes=True, replace=replace)
         steps = create.creation_steps(azure, found, board)
-        planned, cost = await polling.together(rows(steps), _usd_per_hour(azure, found))
+        planned, cost = await concurrency.together(rows(steps), _usd_per_hour(azure, found))
     planned[-1]["usd_per_hour"] = cost
     minutes = _minutes(steps, {row["step"]: row["minutes"] or 0.0 for row in planned})
     todo = sum(row["action"] != "found" for row in planned)
@@ -51,7 +52,7 @@ async def table(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = F
 
 async def rows(steps: Sequence[Step]) -> list[dict[str, Any]]:
     """Return what is to be done of steps, one a row."""
-    done = await polling.together(*(_is_done(step) for step in steps))
+    done = await concurrency.together(*(_is_done(step) for step in steps))
     return [_row(step, done=one) for step, one in zip(steps, done, strict=True)]
 
 
@@ -96,6 +97,6 @@ async def _disks(azure: Azure, found: Creation) -> list[prices.Disk] | None:
     ids = [disk.id for disk in found.source.disks if disk.id.startswith("/")]
     if len(ids) < len(found.source.disks):
         return None  # of blobs, whose size no resource tells
-    documents = await polling.together(*(lineage.read(azure, key) for key in ids))
+    documents = await concurrency.together(*(lineage.read(azure, key) for key in ids))
     sizes = [dig(one, "properties", "diskSizeGB") for one in documents]
     return [prices.Disk(_DISK_SKU, size) for size in sizes] if sizes and None not in sizes else None

@@ -5,14 +5,16 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import polling, tags
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import allotted
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.core.estimates import prices
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.base.progress import Board
 
 
@@ -28,7 +30,7 @@ async def reap(azure: Azure, board: Board, *, dry_run: bool) -> Table:
     now = dt.datetime.fromtimestamp(azure.now(), dt.UTC)
     dated = [(pool, moment) for pool in await pools.listed(azure) if (moment := expires(pool))]
     overdue = [(pool, moment) for pool, moment in dated if moment <= now]
-    rows = await polling.together(*(_one(azure, board, pool, moment, dry_run=dry_run) for pool, moment in overdue))
+    rows = await concurrency.together(*(_one(azure, board, pool, moment, dry_run=dry_run) for pool, moment in overdue))
     later = sorted(moment for _, moment in dated if moment > now)
     following = f"; the next expires at {expiry.written(later[0])}" if later else ""
     return Table.of("reap", rows, f"pools past their expiry in account {azure.scope.account}: {len(rows)}{following}")

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import versions
-from batchimg_magics.core.azure import polling, tags  # fmt: skip
-from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.documents import dig, region_key
+from batchimg_magics.core.base import concurrency  # fmt: skip
 from batchimg_magics.core.batch import expiry, node_pages, nodes, pools, quotas, vm_sizes
-from batchimg_magics.core.compute import galleries
+from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.estimates.forecast import Situation
 from batchimg_magics.errors import NotFoundError
@@ -19,7 +20,8 @@ from batchimg_magics.spec import closest
 if TYPE_CHECKING:
     import datetime as dt
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.estimates.prices import Rates
 
 
@@ -76,7 +78,7 @@ async def read(azure: Azure, name: str) -> tuple[Situation, Image]:
             status_code=404,
             code="PoolNotFound",
         )
-    image, rates, standing, sizes = await polling.together(
+    image, rates, standing, sizes = await concurrency.together(
         _image(azure, pool), prices.of_pool(azure, pool), quotas.standing(azure, but_for=name), vm_sizes.sizes(azure)
     )
     wanted = str(pool["properties"]["vmSize"])
@@ -116,4 +118,4 @@ async def _image(azure: Azure, pool: Json) -> Image:
         region_key(str(one["name"])): int(one.get("regionalReplicaCount") or 1)
         for one in dig(version, "properties", "publishingProfile", "targetRegions") or []
     }
-    return Image(short, galleries.published(version), counts.get(here, 0))
+    return Image(short, image_versions.published(version), counts.get(here, 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import polling
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.batch import pools, vm_sizes
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ async def _size_names(azure: Azure) -> list[str]:
 
 
 async def _checkable_names(azure: Azure) -> list[str]:
-    vms, there, managed = await polling.together(
+    vms, there, managed = await concurrency.together(
         _vm_names(azure),
         _pool_names(azure),
         azure.listed(azure.compute.images.list_by_resource_group(azure.scope.resource_group)),

@@ -7,28 +7,23 @@ translated in one place, and the service's clock is read off its answers.
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
-import json
 import time
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest
 
 from batchimg_magics.core.azure import pipeline
+from batchimg_magics.core.azure.documents import Json, document
+from batchimg_magics.core.azure.error_translation import translate
 from batchimg_magics.core.azure.ledger import Ledger
 from batchimg_magics.core.azure.spending_limit import Budget
 from batchimg_magics.errors import (
-    AuthenticationError,
-    BatchImgError,
-    ConflictError,
     NotFoundError,
     ServiceError,
-    ThrottledError,
 )
 from batchimg_magics.resource_ids import BATCH, COMPUTE, ResourceId
 
@@ -47,7 +42,6 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.price_list import PriceList
 
 T = TypeVar("T")
-Json = dict[str, Any]
 
 ARM_ENDPOINT = "https://management.azure.com"
 #: The api-version of Microsoft.Batch, the same on both planes. What is read often is asked for without the SDK's
@@ -55,10 +49,6 @@ ARM_ENDPOINT = "https://management.azure.com"
 BATCH_API_VERSION = "2025-06-01"
 #: What each plane's tokens are for. Source: the SDKs' own scopes.
 _AUDIENCES = {"arm": f"{ARM_ENDPOINT}/.default", "batch": "https://batch.core.windows.net//.default"}
-SIGN_IN_HINT = (
-    "sign in by one of: `az login` in a terminal; AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET in the "
-    "environment; a managed identity on an Azure machine"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,97 +293,3 @@ def _loop_time() -> float:
         return asyncio.get_running_loop().time()
     except RuntimeError:
         return time.monotonic()
-
-
-def document(model: Any) -> Json:  # noqa: ANN401 - the SDKs' models share no public base
-    """Return an SDK model as the JSON document that came over the wire."""
-    found: Json = model.as_dict()
-    return found
-
-
-def wire(body: Json) -> Any:  # noqa: ANN401 - whichever model the call wants
-    """Return a document for an SDK call: the SDKs send a mapping as it is, and their overloads do not say so."""
-    return body
-
-
-def dig(found: Any, *path: str | int) -> Any:  # noqa: ANN401 - JSON
-    """Return what lies at a path in a document, or None where the path ends early."""
-    for part in path:
-        if isinstance(found, dict):
-            found = found.get(part)
-        elif isinstance(found, list) and isinstance(part, int) and part < len(found):
-            found = found[part]
-        else:
-            return None
-    return found
-
-
-def seconds_of(duration: str) -> float:
-    """Return the seconds of an ISO 8601 duration, as services write it."""
-    return msgspec.convert(duration, dt.timedelta).total_seconds()
-
-
-def region_key(name: str) -> str:
-    """Return a region's programmatic name: ``East US 2`` and ``eastus2`` are one."""
-    return name.replace(" ", "").lower()
-
-
-_KINDS: dict[int, type[ServiceError]] = {
-    401: AuthenticationError,
-    403: AuthenticationError,
-    404: NotFoundError,
-    409: ConflictError,
-    412: ConflictError,
-    429: ThrottledError,
-}
-_HINTS: dict[int, str] = {
-    401: SIGN_IN_HINT,
-    403: "ask for a role that allows it here; `az role assignment list --assignee YOU` shows what you have",
-    429: "wait a few minutes and run the same line again: it goes on where it stopped",
-}
-
-
-def translate(error: AzureError) -> BatchImgError:
-    """Turn an error of azure-core's into one of ours, by status and code."""
-    response = getattr(error, "response", None)
-    if isinstance(error, ClientAuthenticationError) and response is None:
-        return AuthenticationError(f"not signed in to Azure: {_line(str(error))}", hint=SIGN_IN_HINT)
-    if not isinstance(error, HttpResponseError) or response is None:
-        return ServiceError(
-            f"no answer from Azure: {_line(str(error))}", hint="run the same line again: it goes on where it stopped"
-        )
-    code, message, reasons = _body(response)
-    status = response.status_code
-    said = _line(message or str(error.message))
-    if reasons:
-        said += f" ({'; '.join(reasons)})"
-    return _KINDS.get(status, ServiceError)(
-        f"{code or status}: {said}",
-        hint=_HINTS.get(status, ""),
-        status_code=status,
-        code=code,
-        request_id=response.headers.get("x-ms-request-id") or response.headers.get("request-id") or "",
-    )
-
-
-def _line(text: str) -> str:
-    """Return the first line of a message: Azure appends the request's id and time in further ones."""
-    return text.strip().partition("\n")[0]
-
-
-def _body(response: Any) -> tuple[str, str, list[str]]:  # noqa: ANN401 - two generations of azure-core responses
-    """Return code, message and reasons of an error body, in either plane's shape."""
-    try:
-        body = json.loads(response.text())
-    except ValueError:
-        return "", "", []
-    if not isinstance(body, dict):
-        return "", "", []
-    error = body.get("error", body)
-    message = error.get("message", "")
-    if isinstance(message, dict):
-        pairs = [(value.get("key"), value.get("value")) for value in error.get("values") or []]
-        message = message.get("value", "")
-    else:
-        pairs = [(detail.get("code"), detail.get("message")) for detail in error.get("details") or []]
-    return str(error.get("code", "")), str(message), [f"{key}: {_line(str(value))}" for key, value in pairs if value]

@@ -9,7 +9,8 @@ from batchimg_magics.errors import ServiceError
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
 
 
 T = TypeVar("T")

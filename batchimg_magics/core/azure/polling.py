@@ -6,11 +6,10 @@ as soon as the pool is steady, whatever went wrong), and none of them can be res
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.errors import ProvisioningError, WaitTimeoutError
 
 if TYPE_CHECKING:
@@ -32,28 +31,6 @@ FIRST_S = 1.0
 #: Passed to an SDK's `begin_*` call: send the request, return the first answer, poll nothing.
 FIRST_ANSWER: dict[str, Any] = {"polling": False, "cls": lambda response, _body, _headers: response.http_response}
 _ENDED_BADLY = ("failed", "canceled")
-
-
-async def together(*calls: Awaitable[Any]) -> list[Any]:
-    """Await all of these at once and return their results in order; the first that fails ends the others."""
-    failure: BaseException | None = None
-    tasks: list[asyncio.Task[Any]] = []
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks += [group.create_task(_awaited(call)) for call in calls]
-            # Whoever is cancelled right here lets them begin first: what never began was never awaited.
-            await asyncio.sleep(0)
-    except BaseExceptionGroup as failures:
-        # One error says what went wrong; the others are what came of stopping.
-        failure = failures.exceptions[0]
-    # Out here, so that the group is no context of it: IPython shows whatever has one as a traceback.
-    if failure is not None:
-        raise failure
-    return [task.result() for task in tasks]
-
-
-async def _awaited(call: Awaitable[T]) -> T:
-    return await call
 
 
 @dataclass(frozen=True, slots=True)

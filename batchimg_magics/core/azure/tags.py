@@ -10,12 +10,11 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure.documents import dig
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.compute.image_source import Source
 
 POOL = "batchimg-pool"
 IMAGE = "batchimg-image"
@@ -66,17 +65,6 @@ def digest(facts: object) -> str:
     """Return 16 hexadecimal digits that stand for facts; a secret among them counts by its reference."""
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def image_hash(source: Source, route: str, revision: int = 0) -> str:
-    """Return what stands for an image: which VM and disks, by which route, of which kind, made for which time."""
-    facts: dict[str, Any] = {
-        "vm": [source.id.lower(), source.unique_id],
-        "disks": [[disk.lun, disk.id.lower()] for disk in source.disks],
-        "route": route,
-        "kind": [source.os_type, source.generation, source.architecture, source.security_type],
-    }
-    return digest(facts | ({"revision": revision} if revision else {}))
 
 
 def revision_of(found: Mapping[str, Any]) -> int:

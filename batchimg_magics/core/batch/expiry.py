@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from azure.core import MatchConditions
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.client import dig, wire
+from batchimg_magics.core.azure.documents import dig, wire
 from batchimg_magics.core.batch import pools
 from batchimg_magics.errors import BatchImgError, ConflictError, ServiceError
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.batch.pools import State

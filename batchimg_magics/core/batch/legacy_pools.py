@@ -9,12 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import old_pools
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import pool_request
 from batchimg_magics.errors import ServiceError, SpecError
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.spec import PoolSpec
 
 #: In words. Source: Microsoft's retirement notice, FACTS 2.

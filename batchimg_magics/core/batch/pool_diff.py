@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.spec.secrets import Secret
 from batchimg_magics.spec.shape import RESERVED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from batchimg_magics.core.azure.client import Json
+    from batchimg_magics.core.azure.documents import Json
 
 _MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
 

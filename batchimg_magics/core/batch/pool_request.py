@@ -11,14 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.spec import started
 from batchimg_magics.spec.mounts import BlobMount, CifsMount, FilesMount
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure.client import Json
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.batch.pools import Image
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.resource_ids import ResourceId

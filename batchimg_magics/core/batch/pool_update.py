@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from azure.core import MatchConditions
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.client import dig, document, wire
+from batchimg_magics.core.azure.documents import dig, document, wire
 from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.batch import pool_request, pools
 from batchimg_magics.core.batch.pool_diff import Difference, differences
@@ -22,7 +22,8 @@ from batchimg_magics.spec.secrets import hidden, revealed
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
 
 Fate = Literal["found", "changed", "replaced"]
 #: What of a pool's document a change can take away as a whole, and what says so. Source: Batch OpenAPI,

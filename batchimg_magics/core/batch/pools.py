@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling, read_cache
-from batchimg_magics.core.azure.client import BATCH_API_VERSION, dig, document, wire
+from batchimg_magics.core.azure.client import BATCH_API_VERSION
+from batchimg_magics.core.azure.documents import dig, document, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.errors import ConflictError, NotFoundError
 from batchimg_magics.spec import closest
@@ -15,7 +16,8 @@ from batchimg_magics.spec import closest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
 
 #: Seconds until a pool of a few nodes is steady, and from a node's allocation until it is idle. Source: FACTS 6.
 EXPECTED_S = {"pool": 5.0, "steady": 70.0, "ready": 240.0, "delete pool": 60.0}

@@ -9,8 +9,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import polling
-from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.azure.documents import dig, region_key
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import Counts, allotted, present
 from batchimg_magics.core.batch import pools, vm_sizes
 from batchimg_magics.errors import ServiceError
@@ -18,7 +18,8 @@ from batchimg_magics.errors import ServiceError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +160,7 @@ async def standing(azure: Azure, *, but_for: str | None = None) -> Standing:
         A pool whose own cores do not count: the one that is being sized.
     """
     account = await azure.account()
-    sizes, there, usages = await polling.together(
+    sizes, there, usages = await concurrency.together(
         vm_sizes.sizes(azure), pools.listed(azure), known_usages(azure, account)
     )
     return standing_of(account, there, sizes, usages, but_for=but_for)

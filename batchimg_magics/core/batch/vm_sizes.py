@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.compute.image_source import STANDARD
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import closest
@@ -12,66 +12,9 @@ from batchimg_magics.spec import closest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source
-
-
-async def node_agent(azure: Azure, source: Source, asked: str | None) -> str:
-    """Return the node agent SKU for a VM's system, from what Batch supports now; as `agent_for`."""
-    return agent_for(await supported_images(azure), source, asked)
-
-
-async def supported_images(azure: Azure) -> list[Json]:
-    """Return the Marketplace images that Batch supports, each with its node agent SKU."""
-    client = await azure.batch()
-    return await azure.listed(client.list_supported_images())
-
-
-def agent_for(images: Sequence[Json], source: Source, asked: str | None) -> str:
-    """Return the node agent SKU for a VM's system.
-
-    Parameters
-    ----------
-    images, source
-        What Batch supports, and which VM.
-    asked
-        What the researcher wants, which Azure has to know.
-
-    Raises
-    ------
-    SpecError
-        None fits, or the one asked for is not known; the hint says what to give.
-    """
-    of_system = sorted({one["nodeAgentSKUId"] for one in images if one["osType"] == source.os_type.lower()})
-    if asked is not None:
-        known = {sku.lower(): sku for sku in of_system}
-        if asked.lower() not in known:
-            raise SpecError(
-                f"{asked!r} is no node agent that Batch has for {source.os_type}", hint=closest(asked, of_system)
-            )
-        return str(known[asked.lower()])
-    if source.marketplace is None:
-        raise SpecError(
-            f"{source.what} was not made from a Marketplace image that is known, and neither is its node agent",
-            hint=f"give --node-agent-sku, one of: {', '.join(of_system)}",
-        )
-    fitting = listed_as(images, source.marketplace)
-    if not fitting:
-        raise SpecError(
-            f"Batch does not support the image that {source.what} was made from: {':'.join(source.marketplace)}",
-            hint=f"give --node-agent-sku if you know one that fits its system: {', '.join(of_system)}",
-        )
-    return str(min(fitting, key=lambda one: one.get("verificationType") != "verified")["nodeAgentSKUId"])
-
-
-def listed_as(images: Sequence[Json], marketplace: tuple[str, str, str]) -> list[Json]:
-    """Return what Batch's list has of a Marketplace image."""
-    wanted = tuple(part.lower() for part in marketplace)
-    return [one for one in images if _marketplace(one) == wanted]
-
-
-def _marketplace(supported: Json) -> tuple[str, ...]:
-    return tuple(str(dig(supported, "imageReference", key)).lower() for key in ("publisher", "offer", "sku"))
 
 
 async def sizes(azure: Azure) -> list[Json]:

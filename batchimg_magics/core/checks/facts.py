@@ -10,7 +10,7 @@ import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base.node_counts import Counts, wanted
 from batchimg_magics.core.batch import quotas, vm_sizes
 from batchimg_magics.core.compute import galleries, virtual_machines
@@ -20,7 +20,8 @@ from batchimg_magics.resource_ids import ResourceId, same
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from batchimg_magics.core.azure.client import Json, Scope
+    from batchimg_magics.core.azure.client import Scope
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.batch.pool_update import Verdict
     from batchimg_magics.core.batch.quotas import Room
     from batchimg_magics.core.compute.image_source import Source

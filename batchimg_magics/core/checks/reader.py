@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import polling, tags
-from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.azure.partial_reads import Reader
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import wanted
-from batchimg_magics.core.batch import pools, quotas, vm_sizes
+from batchimg_magics.core.batch import node_agents, pools, quotas, vm_sizes
 from batchimg_magics.core.checks.facts import Facts, is_managed, permissions_in, sources_of
-from batchimg_magics.core.compute import disks, galleries, snapshots, virtual_machines
+from batchimg_magics.core.compute import disks, galleries, image_versions, snapshots, virtual_machines
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.images import build, inventory, origins
 from batchimg_magics.core.images.origins.generalized_vm import OfVm
@@ -21,7 +22,8 @@ from batchimg_magics.resource_ids import ResourceId, same
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.checks.facts import Kind
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.images.origins import Road
@@ -71,7 +73,7 @@ async def of_creation(
     )
     source = road.source if road else await virtual_machines.source(azure, vm or {})
     touched = [source.id, *(disk.id for disk in source.disks), str(getattr(road, "subnet", ""))]
-    around, parts, image, pool = await polling.together(
+    around, parts, image, pool = await concurrency.together(
         _around(reader, spec, touched),
         _parts(reader, spec, source),
         _image_of_pool(reader, spec, road) if pool_named and not spec.from_version else _nothing(),
@@ -100,7 +102,7 @@ async def _road(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[Road | None
 async def of_image(azure: Azure, image_id: str, spec: PoolSpec, *, pool_named: bool, sized: bool) -> Facts:
     """Read what there is to know of a managed image, of an image version, or of a definition's highest version."""
     reader = Reader(azure)
-    around, found = await polling.together(_around(reader, spec, [image_id]), _image(reader, image_id))
+    around, found = await concurrency.together(_around(reader, spec, [image_id]), _image(reader, image_id))
     image = {**found, "source": await _source(reader, found)}
     return await _priced(azure, _facts(reader, "image", spec, around | image, pool_named=pool_named, sized=sized))
 
@@ -110,7 +112,7 @@ async def of_pool(azure: Azure, pool: Json, spec: PoolSpec) -> Facts:
     reader = Reader(azure)
     image_id = pools.image_of(pool)
     image = _image(reader, image_id) if image_id else _nothing()
-    around, found = await polling.together(_around(reader, spec, [image_id or ""]), image)
+    around, found = await concurrency.together(_around(reader, spec, [image_id or ""]), image)
     return await _priced(azure, _facts(reader, "pool", spec, around | found | {"pool": pool}))
 
 
@@ -133,7 +135,7 @@ async def _priced(azure: Azure, facts: Facts) -> Facts:
     # A disk whose kind nobody said counts as the dearest that Batch attaches.
     kinds = [facts.spec.os_disk_type or prices.DEAREST, *(prices.DEAREST for _ in system.data_disks)]
     disks = [prices.Disk(kind, one) for kind, one in zip(kinds, gib, strict=True)]
-    rates, *others = await polling.together(
+    rates, *others = await concurrency.together(
         prices.rates(azure, str(size["name"]), system.os_type, disks), *(_cost(azure, pool) for pool in facts.others)
     )
     return replace(facts, limit_usd=limit, rates=rates, others_usd=prices.added(others))
@@ -170,9 +172,9 @@ async def _around(reader: Reader, spec: PoolSpec, touched: Iterable[str]) -> dic
     ids = [one for one in (str(azure.scope.account_id), *touched, *asked) if one.startswith("/")]
     groups = {ResourceId.parse(one).group.lower() for one in ids}
     names = ("pools", "supported_images", "sizes", "skus", "usages", "snapshots", "gallery", "network", "permissions")
-    found = await polling.together(
+    found = await concurrency.together(
         reader.read("pools", pools.all_seen(azure), []),
-        reader.read("supported images", vm_sizes.supported_images(azure), []),
+        reader.read("supported images", node_agents.supported_images(azure), []),
         reader.read("Batch's VM sizes", vm_sizes.sizes(azure), []),
         reader.read("Compute's VM sizes", _skus(azure, region), []),
         reader.read("Compute's usages", quotas.compute_usages(azure, account), []),
@@ -228,7 +230,7 @@ async def _permissions(reader: Reader, groups: Sequence[str]) -> dict[str, list[
         return found
 
     read = [reader.read(permissions_in(group), of_group(group), []) for group in groups]
-    return dict(zip(groups, await polling.together(*read), strict=True))
+    return dict(zip(groups, await concurrency.together(*read), strict=True))
 
 
 # -- VM and images -------------------------------------------------------------------------------------------------
@@ -239,7 +241,7 @@ async def _parts(reader: Reader, spec: PoolSpec, source: Source) -> dict[str, An
     if spec.from_image or spec.from_version:
         return await _image(reader, source.id)
     ids = [disk.id for disk in source.disks]
-    found = await polling.together(*(reader.read("disks", _disk(reader, one), None) for one in ids))
+    found = await concurrency.together(*(reader.read("disks", _disk(reader, one), None) for one in ids))
     barred = "disks" in reader.unread
     return {
         "disks": [disk for disk in found if disk is not None],
@@ -259,9 +261,9 @@ async def _image_of_pool(reader: Reader, spec: PoolSpec, road: Road | None) -> d
     """Read the definition for a pool's image, and the version of it that was made by a road."""
     azure = reader.azure
     definition_id = galleries.definition_id(azure, spec.name, spec.gallery)
-    definition, versions = await polling.together(
+    definition, versions = await concurrency.together(
         reader.read("the image definition", galleries.seen_definition(azure, definition_id), None),
-        reader.read("image versions", galleries.seen_versions(azure, definition_id), []),
+        reader.read("image versions", image_versions.seen_versions(azure, definition_id), []),
     )
     made = build.made_before(road, versions) if road else {}
     version = await _version(reader, made[max(made)]["id"]) if made else None
@@ -298,14 +300,14 @@ async def _highest(reader: Reader, definition_id: str) -> str:
 async def _managed(reader: Reader, image_id: str) -> dict[str, Any]:
     """Read a managed image, what of its sources is gone, and its siblings, which may share them."""
     subscription = f"/subscriptions/{ResourceId.parse(image_id).subscription}"
-    image, siblings, (elsewhere, unseen) = await polling.together(
+    image, siblings, (elsewhere, unseen) = await concurrency.together(
         reader.read("the managed image", reader.at(image_id, _IMAGES), None),
         reader.read("managed images", reader.at(f"{subscription}/providers/Microsoft.Compute/images", _IMAGES), None),
         inventory.other_pools(reader.azure),
     )
     if image is None:
         return {"lost": [] if "the managed image" in reader.unread else [image_id]}
-    there = await polling.together(*(_is_there(reader, one) for one in sources_of(image)))
+    there = await concurrency.together(*(_is_there(reader, one) for one in sources_of(image)))
     lost = [one for one, found in zip(sources_of(image), there, strict=True) if not found]
     alike = (siblings or {}).get("value", [])
     return {"managed": image, "siblings": alike, "lost": lost, "elsewhere": elsewhere, "unseen": unseen}

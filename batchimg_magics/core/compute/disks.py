@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling, read_cache
-from batchimg_magics.core.azure.client import document, wire
+from batchimg_magics.core.azure.documents import document, wire
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.resource_ids import ResourceId
 
 #: Median seconds of a disk from a snapshot. Source: as snapshots, FACTS 6.

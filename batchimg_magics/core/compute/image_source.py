@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure.documents import dig
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Json
+    from batchimg_magics.core.azure.documents import Json
 
 STANDARD = "Standard"
 

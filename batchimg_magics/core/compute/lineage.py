@@ -6,13 +6,14 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.client import dig, document
+from batchimg_magics.core.azure.documents import dig, document
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
 
 #: A chain longer than this leads nowhere.
 LONGEST_CHAIN = 10
@@ -105,3 +106,23 @@ def _reader(azure: Azure, target: ResourceId) -> Awaitable[Any] | None:
             return compute.gallery_image_versions.get(group, *(name for _, name in target.path))
         case _:
             return None
+
+
+def sources(document: Json) -> list[str]:
+    """Return the ids of what a version, a managed image, a snapshot or a disk was made from.
+
+    A disk that was made for a VM from an image is not made of that image here: it has a life of its own.
+    """
+    props = document["properties"]
+    storage = props.get("storageProfile") or {}
+    if "/versions/" in document["id"].lower():
+        disks = [storage.get("osDiskImage"), *(storage.get("dataDiskImages") or [])]
+        found = [dig(disk, "source", "id") for disk in disks]
+        found += [dig(storage, "source", "id"), dig(storage, "source", "virtualMachineId")]
+    elif storage:
+        disks = [storage.get("osDisk"), *(storage.get("dataDisks") or [])]
+        found = [dig(disk, kind, "id") for disk in disks for kind in ("snapshot", "managedDisk")]
+        found.append(dig(props, "sourceVirtualMachine", "id"))
+    else:
+        found = [dig(props, "creationData", "sourceResourceId")]
+    return list(dict.fromkeys(str(one) for one in found if one))

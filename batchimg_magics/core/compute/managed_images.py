@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling, tags
-from batchimg_magics.core.azure.client import dig, document, wire
+from batchimg_magics.core.azure.documents import dig, document, wire
 from batchimg_magics.errors import ConflictError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.compute.storage_profile import Parts
     from batchimg_magics.resource_ids import ResourceId

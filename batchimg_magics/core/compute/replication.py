@@ -9,16 +9,18 @@ image version and add it again".
 from __future__ import annotations
 
 import copy
+import math
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import polling, read_cache
-from batchimg_magics.core.azure.client import dig, document, region_key, wire
+from batchimg_magics.core.azure.documents import dig, document, region_key, wire
 from batchimg_magics.errors import ProvisioningError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.resource_ids import ResourceId
 
 _PARTS = {"galleries": "gallery_name", "images": "gallery_image_name", "versions": "gallery_image_version_name"}
@@ -216,3 +218,12 @@ async def made(azure: Azure, begin: Any, version: ResourceId) -> None:  # noqa: 
         await polling.made(azure, begin, what=f"image version {version.name}", resource_id=str(version))
     except ProvisioningError:
         await settled(azure, version)
+
+
+#: Source: FACTS 1.6: a gallery image version wants a replica for each 300 nodes.
+NODES_PER_REPLICA = 300
+
+
+def replicas(nodes: int) -> int:
+    """Return how many replicas of the image version so many nodes want in their region."""
+    return max(1, math.ceil(nodes / NODES_PER_REPLICA))

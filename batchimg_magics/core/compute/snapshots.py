@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling, read_cache, tags
-from batchimg_magics.core.azure.client import dig, document, wire
+from batchimg_magics.core.azure.documents import dig, document, wire
 from batchimg_magics.errors import ConflictError
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Disk
 
 #: Median seconds of a snapshot. Source: recordings, FACTS 6.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Json
+    from batchimg_magics.core.azure.documents import Json
 
 __all__ = ["Part", "Parts"]
 

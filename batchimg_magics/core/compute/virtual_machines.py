@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import polling
-from batchimg_magics.core.azure.client import Json, dig, document, region_key, wire
+from batchimg_magics.core.azure.documents import Json, dig, document, region_key, wire
 from batchimg_magics.core.azure.polling import Look
 from batchimg_magics.core.compute import disks, lineage
 from batchimg_magics.core.compute.image_source import STANDARD, Disk, Source, controllers_of, plan_of

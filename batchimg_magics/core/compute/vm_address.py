@@ -10,15 +10,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.azure.partial_reads import Reader
-from batchimg_magics.core.images.temporary import NETWORK_API_VERSION
+from batchimg_magics.core.compute.network_interfaces import NETWORK_API_VERSION
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
 
 #: Protocols of a rule that carry a login.
 _CARRIERS = ("tcp", "all")

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.batch import pools
+from batchimg_magics.core.compute import replication
 from batchimg_magics.core.estimates import prices, workload
 from batchimg_magics.spec.values import MIN_RESIZE_TIMEOUT_S
 
@@ -110,7 +111,7 @@ def forecast(
     )
     return Forecast(
         cores=cores,
-        replicas_wanted=workload.replicas(target.total),
+        replicas_wanted=replication.replicas(target.total),
         rounds=workload.rounds(grown),
         ready_s=workload.start_s(grown),
         timeout_s=needed_s,
@@ -140,7 +141,7 @@ def _doubts(
     situation: Situation, target: Counts, usd: float | None, timeout_s: float | None, needed_s: float
 ) -> list[str]:
     said = []
-    wanted = workload.replicas(target.total)
+    wanted = replication.replicas(target.total)
     if situation.replicas is not None and situation.replicas < wanted:
         said.append(f"{situation.replicas} of {wanted} replicas that so many nodes want: they will come more slowly")
     if timeout_s is not None and MIN_RESIZE_TIMEOUT_S <= timeout_s < needed_s:

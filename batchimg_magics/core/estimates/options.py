@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import polling
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pools, quotas, vm_sizes
 from batchimg_magics.core.estimates import prices, workload
@@ -18,7 +18,8 @@ from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.batch.quotas import Quota, Standing
     from batchimg_magics.core.estimates.prices import Rates
     from batchimg_magics.core.estimates.workload import Estimate, Load
@@ -99,7 +100,7 @@ async def table(azure: Azure, question: Question) -> Table:
             f"about {workload.start_s(1) / 60:.0f} min",
             hint="give a later --deadline",
         )
-    found, left, pool = await polling.together(
+    found, left, pool = await concurrency.together(
         vm_sizes.sizes(azure),
         quotas.standing(azure, but_for=question.name),
         pools.read(azure, question.name) if question.name else _nothing(),
@@ -168,7 +169,7 @@ async def _rates(azure: Azure, sizes: list[Json], question: Question, pool: Json
         async with gate:
             return await prices.rates(azure, str(size["name"]), os_type, disks)
 
-    return list(await polling.together(*(one(size) for size in sizes)))
+    return list(await concurrency.together(*(one(size) for size in sizes)))
 
 
 def _refuse_budget(question: Question, priced: list[Rates]) -> None:

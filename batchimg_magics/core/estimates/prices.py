@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core import versions
 from batchimg_magics.core.azure import price_list
-from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.batch import vm_sizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
 
 #: Source: Azure's price pages: a month is 730 hours.
 HOURS_A_MONTH = 730.0

@@ -29,8 +29,6 @@ READY_S = 240.0
 #: **Assumed**: the eviction rate of spot nodes, an hour. Azure publishes rates by size and region in buckets of five
 #: percent (0-5, 5-10, ... 20+), and none by API; this is the upper end of the second.
 EVICTIONS_PER_HOUR = 0.10
-#: Source: FACTS 1.6: a gallery image version wants a replica for each 300 nodes.
-NODES_PER_REPLICA = 300
 #: A single resize brings about so many nodes of a custom image. Source: FACTS 1.6, "above 300 nodes expect several".
 NODES_PER_ROUND = 300
 #: More nodes than any pool has.
@@ -106,11 +104,6 @@ def start_s(nodes: int) -> float:
 def rounds(nodes: int) -> int:
     """Return how many resizes it probably takes to bring so many nodes of a custom image."""
     return math.ceil(nodes / NODES_PER_ROUND)
-
-
-def replicas(nodes: int) -> int:
-    """Return how many replicas of the image version so many nodes want in their region."""
-    return max(1, math.ceil(nodes / NODES_PER_REPLICA))
 
 
 def estimate(load: Load, nodes: int, usd_per_hour: float | None) -> Estimate:

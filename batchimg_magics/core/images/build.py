@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import polling, tags
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.core.azure.tags import digest
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.batch.pools import Image
-from batchimg_magics.core.compute import galleries, managed_images
+from batchimg_magics.core.compute import galleries, image_versions, managed_images
 from batchimg_magics.core.compute.storage_profile import Parts
 from batchimg_magics.core.images.origins import Trip, Way
 from batchimg_magics.errors import ConflictError
@@ -17,8 +19,10 @@ from batchimg_magics.errors import ConflictError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.base.steps import Outcome
+    from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.images.origins import Road
     from batchimg_magics.resource_ids import ResourceId
     from batchimg_magics.spec import PoolSpec
@@ -56,7 +60,7 @@ class Imaging:
     @property
     def hash(self) -> str:
         """What stands for the image."""
-        return tags.image_hash(self.road.source, self.road.route, self.revision)
+        return image_hash(self.road.source, self.road.route, self.revision)
 
     @cached_property
     def tags(self) -> dict[str, str]:
@@ -128,8 +132,8 @@ async def find(azure: Azure, spec: PoolSpec, road: Road, regions: Mapping[str, i
         there = await managed_images.read(azure, first.managed_id)
         whole = str(dig(there, "properties", "provisioningState")) == "Succeeded"
         return replace(first, version=there if whole else None)
-    there, versions = await polling.together(
-        galleries.seen_definition(azure, first.definition), galleries.seen_versions(azure, first.definition)
+    there, versions = await concurrency.together(
+        galleries.seen_definition(azure, first.definition), image_versions.seen_versions(azure, first.definition)
     )
     if there is not None:
         _refuse_other_definition(azure, first, there)
@@ -160,7 +164,7 @@ async def _revision(
         used = [number for number, one in made.items() if str(one["id"]).lower() == str(pinned).lower()]
         number = used[0] if used else newest
         return number, made[number]
-    moment = galleries.published(made[newest])
+    moment = image_versions.published(made[newest])
     if moment is not None and await road.changed_since(azure, moment.timestamp()):
         return newest + 1, None
     return newest, made[newest]
@@ -171,5 +175,16 @@ def made_before(road: Road, versions: list[Json]) -> dict[int, Json]:
     return {
         tags.revision_of(one): one
         for one in versions
-        if dig(one, "tags", tags.IMAGE) == tags.image_hash(road.source, road.route, tags.revision_of(one))
+        if dig(one, "tags", tags.IMAGE) == image_hash(road.source, road.route, tags.revision_of(one))
     }
+
+
+def image_hash(source: Source, route: str, revision: int = 0) -> str:
+    """Return what stands for an image: which VM and disks, by which route, of which kind, made for which time."""
+    facts: dict[str, Any] = {
+        "vm": [source.id.lower(), source.unique_id],
+        "disks": [[disk.lun, disk.id.lower()] for disk in source.disks],
+        "route": route,
+        "kind": [source.os_type, source.generation, source.architecture, source.security_type],
+    }
+    return digest(facts | ({"revision": revision} if revision else {}))

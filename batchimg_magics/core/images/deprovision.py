@@ -14,7 +14,8 @@ from batchimg_magics.core.compute import virtual_machines
 from batchimg_magics.errors import ProvisioningError
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.resource_ids import ResourceId
 
 #: Seconds: minutes for sysprep, less for the Linux agent. Assumed: nobody recorded them.

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import polling
-from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.azure.documents import dig, region_key
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.batch import pools
-from batchimg_magics.core.images.usage import sources
+from batchimg_magics.core.compute.lineage import sources
 from batchimg_magics.errors import NotFoundError, ServiceError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
 
 #: The words for the table.
 THERE, GONE, SOURCE_GONE, ELSEWHERE, UNSEEN = "there", "gone", "source gone", "not in region", "not seen"
@@ -42,7 +43,7 @@ async def look(azure: Azure, found: list[Json]) -> dict[str, str]:
     """
     ids = {image.lower(): image for pool in found if (image := pools.image_of(pool))}
     region = region_key(str((await azure.account())["location"])) if ids else ""
-    states = await polling.together(*(_state(azure, one, region) for one in ids.values()))
+    states = await concurrency.together(*(_state(azure, one, region) for one in ids.values()))
     return dict(zip(ids, states, strict=True))
 
 
@@ -51,7 +52,9 @@ async def _state(azure: Azure, image: str, region: str) -> str:
         document = await read(azure, image)
         # The VM that a managed image was captured from may go: what is under the image are its disks.
         under = [one for one in sources(document or {"id": image, "properties": {}}) if _is_disk(one)]
-        beneath = [] if "/galleries/" in image.lower() else await polling.together(*(read(azure, one) for one in under))
+        beneath = (
+            [] if "/galleries/" in image.lower() else await concurrency.together(*(read(azure, one) for one in under))
+        )
     except ServiceError:
         return UNSEEN
     if document is None or dig(document, "properties", "provisioningState") == "Deleting":

@@ -9,15 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import polling
-from batchimg_magics.core.images import temporary
+from batchimg_magics.core.base import concurrency
+from batchimg_magics.core.compute import network_interfaces
 from batchimg_magics.errors import ServiceError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
 
 SUBSCRIPTIONS = "/subscriptions?api-version=2022-12-01"
 
@@ -66,7 +67,7 @@ class Survey:
 async def take(azure: Azure) -> Survey:
     """Read all of it."""
     survey = Survey()
-    await polling.together(_everybody(azure, survey), _images(azure, survey), _interfaces(azure, survey))
+    await concurrency.together(_everybody(azure, survey), _images(azure, survey), _interfaces(azure, survey))
     return survey
 
 
@@ -83,7 +84,7 @@ async def _look(survey: Survey, azure: Azure, what: str, pages: AsyncIterable[ob
 
 async def _interfaces(azure: Azure, survey: Survey) -> None:
     try:
-        survey.interfaces = await temporary.interfaces(azure)
+        survey.interfaces = await network_interfaces.interfaces(azure)
     except ServiceError as error:
         survey.unseen.append(f"network interfaces ({error.code or error.status_code})")
 
@@ -92,14 +93,14 @@ async def other_pools(azure: Azure) -> tuple[list[Json], list[str]]:
     """Return the pools of all other Batch accounts that the caller sees, and what could not be looked at."""
     survey = Survey()
     places = await _subscriptions(azure, survey)
-    await polling.together(*(_pools_in(one, survey) for one in places))
+    await concurrency.together(*(_pools_in(one, survey) for one in places))
     own = str(azure.scope.account_id).lower() + "/"
     return [pool for pool in survey.pools if not pool["id"].lower().startswith(own)], survey.unseen
 
 
 async def _everybody(azure: Azure, survey: Survey) -> None:
     places = await _subscriptions(azure, survey)
-    await polling.together(*(_users_in(one, survey) for one in places), *(_pools_in(one, survey) for one in places))
+    await concurrency.together(*(_users_in(one, survey) for one in places), *(_pools_in(one, survey) for one in places))
 
 
 async def _subscriptions(azure: Azure, survey: Survey) -> list[Azure]:
@@ -117,7 +118,7 @@ async def _subscriptions(azure: Azure, survey: Survey) -> list[Azure]:
 async def _users_in(azure: Azure, survey: Survey) -> None:
     """Read the VMs and scale sets of one subscription."""
     within = f"of subscription {azure.scope.subscription}"
-    machines, scale_sets = await polling.together(
+    machines, scale_sets = await concurrency.together(
         _look(survey, azure, f"VMs {within}", azure.compute.virtual_machines.list_all()),
         _look(survey, azure, f"scale sets {within}", azure.compute.virtual_machine_scale_sets.list_all()),
     )
@@ -133,7 +134,7 @@ async def _pools_in(azure: Azure, survey: Survey) -> None:
     own = azure.scope.account_id
     if azure.scope.account and str(own).lower() not in {str(one).lower() for one in ids}:
         ids.append(own)  # it is there, whether the list of accounts may be read or not
-    for pools in await polling.together(*(_pools_of(azure, survey, one) for one in ids)):
+    for pools in await concurrency.together(*(_pools_of(azure, survey, one) for one in ids)):
         survey.pools += pools
 
 
@@ -144,14 +145,14 @@ async def _pools_of(azure: Azure, survey: Survey, account: ResourceId) -> list[J
 
 async def _images(azure: Azure, survey: Survey) -> None:
     compute = azure.compute
-    survey.galleries, survey.managed, survey.snapshots, survey.disks = await polling.together(
+    survey.galleries, survey.managed, survey.snapshots, survey.disks = await concurrency.together(
         _look(survey, azure, "galleries", compute.galleries.list()),
         _look(survey, azure, "managed images", compute.images.list()),
         _look(survey, azure, "snapshots", compute.snapshots.list()),
         _look(survey, azure, "disks", compute.disks.list()),
     )
     places = [ResourceId.parse(one["id"]) for one in survey.galleries]
-    found = await polling.together(
+    found = await concurrency.together(
         *(
             _look(
                 survey,
@@ -163,7 +164,7 @@ async def _images(azure: Azure, survey: Survey) -> None:
         )
     )
     survey.definitions = [definition for each in found for definition in each]
-    for versions in await polling.together(*(_versions(azure, survey, one) for one in survey.definitions)):
+    for versions in await concurrency.together(*(_versions(azure, survey, one) for one in survey.definitions)):
         survey.versions += versions
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import SpecError
 from batchimg_magics.spec import closest
@@ -17,7 +17,8 @@ from batchimg_magics.spec import closest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
 
 __all__ = ["ENDS", "GENERATIONS", "SYSTEMS", "table"]
 

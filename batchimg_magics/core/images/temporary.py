@@ -9,20 +9,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import polling, tags
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.compute import disks, snapshots, virtual_machines
-from batchimg_magics.errors import BatchImgError, SpecError
+from batchimg_magics.core.compute.network_interfaces import _delete_interface, interfaces
+from batchimg_magics.errors import BatchImgError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Disk, Source
 
-#: Of Microsoft.Network, which no SDK in use knows.
-NETWORK_API_VERSION = "2024-05-01"
 #: The only words there are for it. Source: Compute, networkApiVersion.
 INLINE_NETWORK_API_VERSION = "2022-11-01"
 #: In which order they can go: network interfaces go with their VMs, disks only after them.
@@ -106,27 +107,6 @@ def vm_body(vm: Json, source: Source, names: Names, *, size: str, subnet: str, r
     return {"location": source.region, "tags": resource_tags, **plan, "properties": props}
 
 
-async def subnet_of(azure: Azure, vm: Json) -> str:
-    """Return the id of the subnet that a VM's first network interface is in.
-
-    Raises
-    ------
-    SpecError
-        It has none.
-    """
-    interfaces = dig(vm, "properties", "networkProfile", "networkInterfaces") or []
-    interfaces = sorted(interfaces, key=lambda one: not dig(one, "properties", "primary"))
-    for interface in interfaces[:1]:
-        answer = await azure.get(f"{interface['id']}?api-version={NETWORK_API_VERSION}")
-        subnet = dig(answer.json(), "properties", "ipConfigurations", 0, "properties", "subnet", "id")
-        if subnet:
-            return str(subnet)
-    raise SpecError(
-        f"VM {vm['name']!r} is in no subnet, and a throwaway copy of it needs one",
-        hint="give it a network interface; or deprovision it and say --generalized; or --capture in-place --yes",
-    )
-
-
 # -- their end ---------------------------------------------------------------------------------------------------
 
 
@@ -148,7 +128,7 @@ class Left:
 
 async def owned(azure: Azure, pool: str) -> list[ResourceId]:
     """Return the ids of the throwaways of a pool's images, in the order in which they can go: VMs first."""
-    listed = await polling.together(
+    listed = await concurrency.together(
         azure.listed(azure.compute.virtual_machines.list(azure.scope.resource_group)),
         interfaces(azure),
         disks.of_group(azure),
@@ -157,18 +137,6 @@ async def owned(azure: Azure, pool: str) -> list[ResourceId]:
     account = azure.scope.account
     ours = (found for documents in listed for found in documents if tags.is_for(found, pool, account))
     return [ResourceId.parse(found["id"]) for found in ours if dig(found, "tags", tags.THROWAWAY) is not None]
-
-
-async def interfaces(azure: Azure) -> list[Json]:
-    """Return the network interfaces of the resource group."""
-    top = f"/subscriptions/{azure.scope.subscription}/resourceGroups/{azure.scope.resource_group}"
-    url: str | None = f"{top}/providers/Microsoft.Network/networkInterfaces?api-version={NETWORK_API_VERSION}"
-    found: list[Json] = []
-    while url:
-        page = (await azure.get(url)).json()
-        found += page.get("value") or []
-        url = page.get("nextLink")
-    return found
 
 
 async def sweep(azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
@@ -184,7 +152,7 @@ async def sweep(azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
     left: list[Left] = []
     for kinds in ORDER:
         batch = [one for one in found if kind_of(one) in kinds]
-        for one, why in zip(batch, await polling.together(*(_gone(azure, one) for one in batch)), strict=True):
+        for one, why in zip(batch, await concurrency.together(*(_gone(azure, one) for one in batch)), strict=True):
             if why is None:
                 gone.append(one)
             else:
@@ -204,14 +172,6 @@ async def _gone(azure: Azure, resource: ResourceId) -> str | None:
 async def delete(azure: Azure, resource: ResourceId) -> None:
     """Delete one and wait until it is gone."""
     await _DELETIONS[kind_of(resource)](azure, resource)
-
-
-async def _delete_interface(azure: Azure, interface: ResourceId) -> None:
-    url = f"{interface}?api-version={NETWORK_API_VERSION}"
-    answer = await azure.find(azure.send("DELETE", url))
-    if answer is not None:
-        operation = polling.Operation.of(answer)
-        await polling.finish(azure, operation, what=f"network interface {interface.name}", resource_id=str(interface))
 
 
 _DELETIONS: dict[str, Callable[[Azure, ResourceId], Awaitable[None]]] = {

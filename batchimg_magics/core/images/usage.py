@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import pools
+from batchimg_magics.core.compute.lineage import sources
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.core.azure.client import Json
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.images.inventory import Survey
 
 
@@ -98,26 +99,6 @@ class Usage:
             found |= fresh
             waiting += fresh
         return found
-
-
-def sources(document: Json) -> list[str]:
-    """Return the ids of what a version, a managed image, a snapshot or a disk was made from.
-
-    A disk that was made for a VM from an image is not made of that image here: it has a life of its own.
-    """
-    props = document["properties"]
-    storage = props.get("storageProfile") or {}
-    if "/versions/" in document["id"].lower():
-        disks = [storage.get("osDiskImage"), *(storage.get("dataDiskImages") or [])]
-        found = [dig(disk, "source", "id") for disk in disks]
-        found += [dig(storage, "source", "id"), dig(storage, "source", "virtualMachineId")]
-    elif storage:
-        disks = [storage.get("osDisk"), *(storage.get("dataDisks") or [])]
-        found = [dig(disk, kind, "id") for disk in disks for kind in ("snapshot", "managedDisk")]
-        found.append(dig(props, "sourceVirtualMachine", "id"))
-    else:
-        found = [dig(props, "creationData", "sourceResourceId")]
-    return list(dict.fromkeys(str(one) for one in found if one))
 
 
 def _uses(survey: Survey, account: ResourceId) -> Iterator[tuple[str, User]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import partial_reads, polling, tags
-from batchimg_magics.core.azure.client import dig, document, seconds_of
+from batchimg_magics.core.azure import partial_reads, tags
+from batchimg_magics.core.azure.documents import dig, document, seconds_of
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.checks import preflight, reader
@@ -19,7 +20,8 @@ from batchimg_magics.spec import PoolSpec, closest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.checks.facts import Facts
 
@@ -81,7 +83,7 @@ async def _found(azure: Azure, name: str) -> dict[str, str]:
     group = scope.resource_group
     definition_id = galleries.definition_id(azure, name)
     reads = partial_reads.Reader(azure)
-    vm, managed, pool, definition = await polling.together(
+    vm, managed, pool, definition = await concurrency.together(
         reads.read("VMs", azure.find(azure.compute.virtual_machines.get(group, name)), None),
         reads.read("managed images", azure.find(azure.compute.images.get(group, name)), None),
         reads.read("pools", pools.read(azure, name), None),
@@ -120,7 +122,7 @@ def _path(azure: Azure, name: str) -> ResourceId:
 async def _nothing(azure: Azure, name: str, unread: Mapping[str, str]) -> NotFoundError:
     """Return the error for a name that means nothing; the hint names the nearest of what there is."""
     reads = partial_reads.Reader(azure)
-    vms, there = await polling.together(
+    vms, there = await concurrency.together(
         reads.read("VMs", azure.listed(azure.compute.virtual_machines.list(azure.scope.resource_group)), []),
         reads.read("pools", pools.listed(azure), []),
     )

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import polling, tags
-from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.documents import dig, region_key
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.compute import galleries
@@ -19,7 +20,8 @@ from batchimg_magics.resource_ids import ResourceId
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.images.inventory import Survey
 
 
@@ -42,7 +44,7 @@ async def look(azure: Azure, *, older_than_s: float = 0.0) -> tuple[Survey, list
     tuple
         What was looked at, and the documents of orphans with why they are.
     """
-    found, there = await polling.together(inventory.take(azure), pools.listed(azure))
+    found, there = await concurrency.together(inventory.take(azure), pools.listed(azure))
     orphans = list(_orphans(azure, found, {str(pool["name"]).lower() for pool in there}))
     return found, (_old(found, orphans, azure.now() - older_than_s) if older_than_s else orphans)
 

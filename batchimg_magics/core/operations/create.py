@@ -11,10 +11,10 @@ from batchimg_magics.core import image_steps
 from batchimg_magics.core.azure import read_cache
 from batchimg_magics.core.base.node_counts import Counts, present, targets
 from batchimg_magics.core.base.steps import Outcome, Step
-from batchimg_magics.core.batch import legacy_pools, pool_request, pool_update, pools, vm_sizes
+from batchimg_magics.core.batch import legacy_pools, node_agents, pool_request, pool_update, pools, vm_sizes
 from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.checks import preflight, reader
-from batchimg_magics.core.compute import galleries
+from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.images import build
 from batchimg_magics.core.operations.runner import Run
 from batchimg_magics.core.scaling import controller
@@ -24,7 +24,8 @@ from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.batch.pool_update import Verdict
@@ -118,9 +119,9 @@ async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False, replace: bool
     if found is None or any(one.is_error for one in findings):
         raise preflight.refusal(facts, findings)
     # What may not be read twice either is refused here, in Azure's words.
-    images = facts.supported_images or await vm_sizes.supported_images(azure)
+    images = facts.supported_images or await node_agents.supported_images(azure)
     size = vm_sizes.size_named(facts.sizes or await vm_sizes.sizes(azure), spec.vm_size)
-    agent = vm_sizes.agent_for(images, found.source, spec.node_agent_sku)
+    agent = node_agents.agent_for(images, found.source, spec.node_agent_sku)
     return but(found, agent=agent, size=str(size["name"]), findings=findings)
 
 
@@ -138,7 +139,7 @@ async def examine(
     if road is None:
         return facts, None
     try:
-        regions = galleries.replicas_for(spec, road.source, facts.region)
+        regions = image_versions.replicas_for(spec, road.source, facts.region)
         pinned = None if facts.pool is None else pools.image_of(facts.pool)
         imaged = await build.find(azure, spec, road, regions, pinned)
     except (SpecError, NotFoundError, ConflictError) as error:
@@ -162,7 +163,7 @@ async def examine(
 def _agent(facts: Facts, road: Road) -> str:
     """Return the node agent that the nodes will have; where that is in doubt, which a rule tells, the pool's own."""
     try:
-        return vm_sizes.agent_for(facts.supported_images, road.source, facts.spec.node_agent_sku)
+        return node_agents.agent_for(facts.supported_images, road.source, facts.spec.node_agent_sku)
     except SpecError:
         return pools.agent_of(facts.pool)
 

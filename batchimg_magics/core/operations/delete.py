@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step
 from batchimg_magics.core.batch import pools
-from batchimg_magics.core.compute import disks, galleries, managed_images, snapshots, virtual_machines
+from batchimg_magics.core.compute import disks, galleries, image_versions, managed_images, snapshots, virtual_machines
 from batchimg_magics.core.images import inventory, temporary
 from batchimg_magics.core.images.usage import Usage
 from batchimg_magics.core.operations.runner import Run
@@ -24,7 +24,8 @@ from batchimg_magics.spec import closest
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.images.inventory import Survey
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 #: What a single resource may be, by the words of its id: what it is called, and who deletes it.
 KINDS: dict[str, tuple[str, Callable[[Azure, ResourceId], Awaitable[bool | None]]]] = {
-    "galleries/images/versions": ("image version", galleries.delete_version),
+    "galleries/images/versions": ("image version", image_versions.delete_version),
     "galleries/images": ("image definition", galleries.delete_definition),
     "galleries": ("gallery", galleries.delete_empty),
     "images": ("managed image", managed_images.delete),

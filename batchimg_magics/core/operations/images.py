@@ -6,17 +6,19 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.core.compute import galleries
+from batchimg_magics.core.compute import galleries, image_versions
+from batchimg_magics.core.compute.lineage import sources
 from batchimg_magics.core.images import inventory
-from batchimg_magics.core.images.usage import Usage, sources
+from batchimg_magics.core.images.usage import Usage
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.images.inventory import Survey
 
 
@@ -71,7 +73,7 @@ def _version(definition: Json, version: Json) -> dict[str, Any]:
         "os": dig(definition, "properties", "osType"),
         "generation": dig(definition, "properties", "hyperVGeneration"),
         "security": galleries.security_of(definition),
-        "published": galleries.published(version) if version else None,
+        "published": image_versions.published(version) if version else None,
         "id": found["id"],
     }
     if version:

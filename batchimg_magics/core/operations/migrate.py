@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import image_steps, outlook
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base.node_counts import Counts, targets
 from batchimg_magics.core.base.steps import Outcome, Step
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pool_update, pools, vm_sizes
 from batchimg_magics.core.batch.pools import Image
-from batchimg_magics.core.compute import galleries
+from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.images import build, origins
 from batchimg_magics.core.operations.runner import Run
 from batchimg_magics.core.scaling import controller
@@ -30,7 +30,8 @@ from batchimg_magics.spec import PoolSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.images.build import Imaging
 
@@ -136,7 +137,7 @@ async def look(azure: Azure, name: str, new: str) -> Migration:
     found = Migration(
         pool=pool,
         spec=spec,
-        imaging=await build.find(azure, spec, road, galleries.replicas_for(spec, road.source, region), pinned),
+        imaging=await build.find(azure, spec, road, image_versions.replicas_for(spec, road.source, region), pinned),
         counts=_counts(pool),
     )
     if there is not None:

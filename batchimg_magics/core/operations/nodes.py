@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure.polling import together
 from batchimg_magics.core.base import filters
+from batchimg_magics.core.base.concurrency import together
 from batchimg_magics.core.base.schemas import NODE_STATES, SCHEMAS
 from batchimg_magics.core.base.table import Table, joined, kept
 from batchimg_magics.core.batch import node_pages, pools
@@ -20,7 +20,8 @@ from batchimg_magics.spec.values import closest, is_pattern
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.base.filters import Test
     from batchimg_magics.core.estimates.prices import Rates
 

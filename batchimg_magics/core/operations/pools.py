@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import polling, tags
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.core.estimates import prices
@@ -16,7 +17,8 @@ from batchimg_magics.resource_ids import ResourceId
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.estimates.prices import Rates
 
 _LOST = frozenset({health.GONE, health.SOURCE_GONE, health.ELSEWHERE})
@@ -25,7 +27,9 @@ _LOST = frozenset({health.GONE, health.SOURCE_GONE, health.ELSEWHERE})
 async def table(azure: Azure) -> Table:
     """Return the account's pools, one a row."""
     found = await pools.listed(azure)
-    states, *rates = await polling.together(health.look(azure, found), *(prices.of_pool(azure, pool) for pool in found))
+    states, *rates = await concurrency.together(
+        health.look(azure, found), *(prices.of_pool(azure, pool) for pool in found)
+    )
     rows = [_row(pool, states, rate) for pool, rate in zip(found, rates, strict=True)]
     said = f"pools in account {azure.scope.account}: {len(rows)}"
     loose = [row["pool"] for row in rows if row["expiry_enforced"] is False]

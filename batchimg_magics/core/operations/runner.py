@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core import image_steps
-from batchimg_magics.core.azure import polling
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import BatchImgError
 
@@ -58,7 +58,7 @@ class Run:
         """
         ended = {step.name: asyncio.Event() for step in self.steps}
         try:
-            errors = await polling.together(*(self._one(step, ended) for step in self.steps))
+            errors = await concurrency.together(*(self._one(step, ended) for step in self.steps))
             for error in errors:
                 if error is not None:
                     raise error

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import polling
-from batchimg_magics.core.azure.client import Json, dig, document
+from batchimg_magics.core.azure.documents import Json, dig, document
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.compute import virtual_machines
 from batchimg_magics.core.compute.virtual_machines import find, source, source_of
@@ -35,7 +35,7 @@ async def read(azure: Azure, name: str) -> Source:
 
 async def table(azure: Azure) -> Table:
     """Return the VMs of the subscription, one a row."""
-    listed, every = await polling.together(
+    listed, every = await concurrency.together(
         azure.listed(azure.compute.virtual_machines.list_all()), azure.listed(azure.compute.disks.list())
     )
     by_id = {disk["id"].lower(): disk for disk in every}
@@ -48,7 +48,7 @@ async def table(azure: Azure) -> Table:
             found = await azure.find(call)
         return _row(document(found), by_id) if found else None  # none: it was deleted while we looked
 
-    rows = [found for found in await polling.together(*(row(vm) for vm in listed)) if found]
+    rows = [found for found in await concurrency.together(*(row(vm) for vm in listed)) if found]
     ready = sum(1 for found in rows if found["generalized"])
     return Table.of("vms", rows, f"VMs: {len(rows)}, of them generalized: {ready}")
 

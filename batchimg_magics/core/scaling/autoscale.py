@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure.client import dig, document, seconds_of, wire
+from batchimg_magics.core.azure.documents import dig, document, seconds_of, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
@@ -15,7 +15,8 @@ from batchimg_magics.errors import BudgetError, ConflictError, ServiceError, Spe
 if TYPE_CHECKING:
     import datetime as dt
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.batch.pools import State
 
 PRESETS = ("pending-tasks", "working-hours", "expiry")

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import versions
-from batchimg_magics.core.azure import polling
-from batchimg_magics.core.azure.client import document
+from batchimg_magics.core.azure.documents import document
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import promised
 from batchimg_magics.core.batch import pools, quotas, vm_sizes
 from batchimg_magics.core.estimates import prices
@@ -16,7 +16,8 @@ from batchimg_magics.errors import NotFoundError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.batch.quotas import Room
     from batchimg_magics.core.estimates.prices import Rates
@@ -63,7 +64,7 @@ async def look(azure: Azure, name: str, promises: Mapping[str, Counts] | None = 
     """
     scope = azure.scope
     # Quotas change while a session lives: the account is read anew.
-    account, listed = await polling.together(
+    account, listed = await concurrency.together(
         azure.ask(azure.management.batch_account.get(scope.resource_group, scope.account)), pools.listed(azure)
     )
     if promises:
@@ -73,7 +74,7 @@ async def look(azure: Azure, name: str, promises: Mapping[str, Counts] | None = 
         raise NotFoundError(f"there is no pool {name!r}", status_code=404, code="PoolNotFound")
     others = tuple(one for one in listed if one is not pool)
     image = await versions.read(azure, pools.image_of(pool))
-    rates, sizes = await polling.together(prices.of_pool(azure, pool), vm_sizes.sizes(azure))
+    rates, sizes = await concurrency.together(prices.of_pool(azure, pool), vm_sizes.sizes(azure))
     size: Json = next((one for one in sizes if one["name"].lower() == pool["properties"]["vmSize"].lower()), {})
     usages = await quotas.known_usages(azure, document(account))
     standing = quotas.standing_of(document(account), listed, sizes, usages, but_for=name)

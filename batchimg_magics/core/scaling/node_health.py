@@ -10,7 +10,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core import node_logs
-from batchimg_magics.core.azure.client import wire
+from batchimg_magics.core.azure.documents import wire
 from batchimg_magics.core.batch import nodes as node_pages
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.scaling import attempt, failures, readiness

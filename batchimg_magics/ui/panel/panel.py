@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import ipywidgets as w
 
 from batchimg_magics.core import situation
-from batchimg_magics.core.azure import polling
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.scaling.watch import look
 from batchimg_magics.errors import BatchImgError, NotConnectedError
@@ -54,7 +54,7 @@ class _Opening:
 
 async def _opening(azure: Azure, name: str) -> _Opening:
     read, image = await situation.read(azure, name)
-    sight, usd = await polling.together(look(azure, name), situation.spent(azure, name, read.rates))
+    sight, usd = await concurrency.together(look(azure, name), situation.spent(azure, name, read.rates))
     return _Opening(read, image, sight, usd)
 
 

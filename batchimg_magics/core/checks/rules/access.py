@@ -13,7 +13,7 @@ from batchimg_magics.resource_ids import ResourceId
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from batchimg_magics.core.azure.client import Json
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.checks.facts import Facts
     from batchimg_magics.core.checks.rules.rule import Found
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import broken, doubtful, kept, rule, unknown, unseen
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Json
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.checks.facts import Facts
     from batchimg_magics.core.checks.rules.rule import Found, Verdict
 

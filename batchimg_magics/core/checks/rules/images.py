@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.checks.facts import is_managed, sources_of
 from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import broken, doubtful, kept, rule, unknown
 from batchimg_magics.core.checks.rules.system import until
-from batchimg_magics.core.compute import galleries
-from batchimg_magics.core.estimates import workload
+from batchimg_magics.core.compute import galleries, replication
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Json
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.checks.facts import Facts
     from batchimg_magics.core.checks.rules.rule import Found
     from batchimg_magics.core.compute.image_source import Source
@@ -131,7 +130,7 @@ def _of_origin(facts: Facts) -> Found:
 def replicas(facts: Facts) -> Found:
     """The image version has replicas in the account's region, enough for as many nodes at once."""
     nodes = facts.target.total
-    needed = workload.replicas(nodes)
+    needed = replication.replicas(nodes)
     if facts.making:
         return _planned(facts, nodes, needed)
     return None if facts.version is None else _there(facts, facts.version, nodes, needed)
@@ -167,7 +166,7 @@ def _planned(facts: Facts, nodes: int, needed: int) -> Found:
 
 
 def _few(where: str, count: int, nodes: int) -> str:
-    most = count * workload.NODES_PER_REPLICA
+    most = count * replication.NODES_PER_REPLICA
     return f"replicas in {where}: {count}, for {most} nodes that start at once; there will be {nodes}"
 
 

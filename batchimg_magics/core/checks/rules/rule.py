@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure.documents import dig
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.client import dig
-from batchimg_magics.core.batch import pools, vm_sizes
+from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.core.batch import node_agents, pools
 from batchimg_magics.core.checks.facts import when
 from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import broken, doubtful, kept, rule, unknown, unseen
@@ -14,7 +14,7 @@ from batchimg_magics.core.compute import galleries, virtual_machines
 from batchimg_magics.errors import SpecError
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Json
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.checks.facts import Facts
     from batchimg_magics.core.checks.rules.rule import Found, Verdict
 
@@ -154,7 +154,7 @@ def base_image(facts: Facts) -> Found:
             f"{source.what} goes back to no Marketplace image that is known",
             "make sure that it goes back to an image of `az batch pool supported-images list`",
         )
-    name, listed = ":".join(source.marketplace), vm_sizes.listed_as(facts.supported_images, source.marketplace)
+    name, listed = ":".join(source.marketplace), node_agents.listed_as(facts.supported_images, source.marketplace)
     if listed:
         return kept(f"{name} is on Batch's list")
     says = f"Batch does not support the image that {source.what} was made from: {name}"
@@ -170,7 +170,7 @@ def node_agent(facts: Facts) -> Found:
     if source is None:
         return _agent_of_pool(facts)
     try:
-        agent = vm_sizes.agent_for(facts.supported_images, source, facts.spec.node_agent_sku)
+        agent = node_agents.agent_for(facts.supported_images, source, facts.spec.node_agent_sku)
     except SpecError as error:
         ranked = ranked_agents(facts)
         first = f"--node-agent-sku {ranked[0]!r}" if ranked else "--node-agent-sku"
@@ -216,7 +216,7 @@ def agent_support(facts: Facts) -> Found:
     """Batch goes on supporting the system and its node agent for a while."""
     source, agent = facts.source, pools.agent_of(facts.pool)
     if source is not None and source.marketplace is not None and not facts.spec.node_agent_sku:
-        images, what = vm_sizes.listed_as(facts.supported_images, source.marketplace), ":".join(source.marketplace)
+        images, what = node_agents.listed_as(facts.supported_images, source.marketplace), ":".join(source.marketplace)
     else:
         what = facts.spec.node_agent_sku or agent
         images = _images_of(facts, what) if what else []

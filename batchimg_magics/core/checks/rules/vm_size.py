@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.client import dig
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import pools, vm_sizes
 from batchimg_magics.core.checks.rules import sources
 from batchimg_magics.core.checks.rules.rule import broken, doubtful, kept, rule, unknown

@@ -18,7 +18,8 @@ from batchimg_magics.resource_ids import ResourceId
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source
 
 __all__ = ["OfVm", "deallocate_step", "find", "snapshots_of", "start_again", "stopped_for"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.client import dig, region_key
-from batchimg_magics.core.compute import galleries, lineage
+from batchimg_magics.core.azure.documents import dig, region_key
+from batchimg_magics.core.compute import galleries, image_versions, lineage
 from batchimg_magics.core.compute.image_source import Source
 from batchimg_magics.core.compute.storage_profile import Parts
 from batchimg_magics.core.images.origins.origin import Road, Trip, Way
@@ -13,7 +13,8 @@ from batchimg_magics.errors import NotFoundError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.spec import PoolSpec
 
 __all__ = ["find", "source"]
@@ -36,7 +37,7 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
     """
     target = ResourceId.parse(str(spec.from_version))
     parent = ResourceId(target.subscription, target.resource_group, target.provider, target.path[:-1])
-    version = await galleries.read_version(azure, target)
+    version = await image_versions.read_version(azure, target)
     definition = await galleries.read_definition(azure, parent)
     if version is None or definition is None:
         raise NotFoundError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.client import dig, region_key
+from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.compute import lineage, managed_images
 from batchimg_magics.core.compute.image_source import STANDARD, Disk, Source
 from batchimg_magics.core.compute.storage_profile import Parts
@@ -13,7 +13,8 @@ from batchimg_magics.errors import NotFoundError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.spec import PoolSpec
 
 __all__ = ["find", "source"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import polling
-from batchimg_magics.core.azure.client import dig, document, region_key
+from batchimg_magics.core.azure.documents import dig, document, region_key
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.compute import lineage
 from batchimg_magics.core.compute.image_source import STANDARD, Disk, Source, controllers_of, plan_of
 from batchimg_magics.core.compute.storage_profile import Part, Parts
@@ -14,7 +14,8 @@ from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.spec import PoolSpec
 
 __all__ = ["find"]
@@ -37,7 +38,7 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
     """
     disks = [Disk(str(spec.from_snapshot), None, "ReadWrite")]
     disks += [Disk(key, lun, "None") for lun, key in sorted(spec.data_snapshots.items())]
-    found = await polling.together(*(_read(azure, disk.id) for disk in disks))
+    found = await concurrency.together(*(_read(azure, disk.id) for disk in disks))
     regions = sorted({region_key(one["location"]) for one in found})
     if len(regions) > 1:
         raise SpecError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from batchimg_magics.core.azure.client import region_key
+from batchimg_magics.core.azure.documents import region_key
 from batchimg_magics.core.compute.image_source import STANDARD, Source
 from batchimg_magics.core.compute.storage_profile import Part, Parts
 from batchimg_magics.core.images.origins.origin import Road, Trip, Way

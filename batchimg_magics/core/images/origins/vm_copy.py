@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.steps import Outcome, Step, made
 from batchimg_magics.core.batch import vm_sizes
-from batchimg_magics.core.compute import disks, snapshots, virtual_machines
+from batchimg_magics.core.compute import disks, network_interfaces, snapshots, virtual_machines
 from batchimg_magics.core.compute.storage_profile import Part, Parts
 from batchimg_magics.core.images import temporary
 from batchimg_magics.core.images.origins.generalized_vm import OfVm, snapshots_of, start_again, stopped_for
@@ -23,7 +23,8 @@ from batchimg_magics.core.images.temporary import Names
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Disk, Source
 
 __all__ = ["find"]
@@ -123,4 +124,6 @@ def _names(steps: Sequence[Step]) -> tuple[str, ...]:
 
 async def find(azure: Azure, vm: Json, *, stop: bool) -> Road:
     """Return the road from a VM whose copy is to be deprovisioned."""
-    return _ByCopy(vm, await virtual_machines.source(azure, vm), await temporary.subnet_of(azure, vm), stop=stop)
+    return _ByCopy(
+        vm, await virtual_machines.source(azure, vm), await network_interfaces.subnet_of(azure, vm), stop=stop
+    )

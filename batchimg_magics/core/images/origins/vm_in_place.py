@@ -14,7 +14,8 @@ from batchimg_magics.errors import SpecError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batchimg_magics.core.azure.client import Azure, Json
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.resource_ids import ResourceId
 
 __all__ = ["find", "generalizing"]

@@ -1,0 +1,178 @@
+"""Gallery image versions: create, number, read, delete."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core.azure import polling, read_cache, tags
+from batchimg_magics.core.azure.documents import dig, document, wire
+from batchimg_magics.core.compute import replication
+from batchimg_magics.core.compute.galleries import seen_definition
+from batchimg_magics.core.compute.replication import names
+from batchimg_magics.errors import ConflictError
+from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
+    from batchimg_magics.core.compute.image_source import Source
+    from batchimg_magics.core.compute.storage_profile import Parts
+    from batchimg_magics.spec import PoolSpec
+
+
+#: How often a version's number is tried again when somebody else takes it first.
+NUMBER_TRIES = 5
+
+
+_NUMBER = re.compile(r"1\.0\.(\d+)")
+
+
+async def versions(azure: Azure, definition: ResourceId) -> list[Json]:
+    """Return the versions of an image definition; none where it is not there."""
+    pages = azure.compute_of(definition).gallery_image_versions.list_by_gallery_image(**names(definition))
+    return await azure.listed(pages)
+
+
+async def seen_versions(azure: Azure, definition: ResourceId) -> list[Json]:
+    """Return the versions of an image definition as they were a moment ago; none where it is not there."""
+    if await seen_definition(azure, definition) is None:
+        return []
+    return await read_cache.once(azure, f"{definition}/versions", lambda: versions(azure, definition))
+
+
+async def read_version(azure: Azure, version: ResourceId) -> Json | None:
+    """Return an image version's document, or None."""
+    found = await azure.find(azure.compute_of(version).gallery_image_versions.get(**names(version)))
+    return None if found is None else document(found)
+
+
+def version_for(found: list[Json], image: str) -> Json | None:
+    """Return the version that bears an image's hash, or None."""
+    return next((one for one in found if dig(one, "tags", tags.IMAGE) == image), None)
+
+
+def replicas_for(spec: PoolSpec, source: Source, region: str) -> dict[str, int]:
+    """Return how many replicas of a version each region gets.
+
+    Parameters
+    ----------
+    spec
+        How many nodes will be made of it, and what the researcher wants, which wins.
+    source
+        Its disks, whose region always gets one.
+    region
+        The pool's.
+    """
+    needed = {source.region: 1, region: replication.replicas(spec.nodes + spec.spot)}
+    return {**needed, **spec.replicas}
+
+
+def version_body(source: Source, parts: Parts, regions: Mapping[str, int], tags: Mapping[str, str]) -> Json:
+    """Return an image version made of parts, each data disk with its LUN."""
+    targets = [{"name": name, "regionalReplicaCount": count} for name, count in regions.items()]
+    return {
+        "location": source.region,
+        "tags": dict(tags),
+        "properties": {
+            # Pools pin their version, so nobody should come upon this one as "the latest".
+            "publishingProfile": {"targetRegions": targets, "excludeFromLatest": True},
+            "storageProfile": parts.in_version(),
+        },
+    }
+
+
+async def make_version(
+    azure: Azure, definition: ResourceId, body: Json, region: str, *, first: bool = False
+) -> tuple[Json, bool]:
+    """See to it that an image version with the body's hash is there, and that nothing goes on with it in a region.
+
+    Where its copies are is `replication`'s business.
+
+    Parameters
+    ----------
+    azure, definition
+        Where.
+    body
+        The version; its tags bear the image's hash.
+    region
+        Where it is waited for.
+    first
+        Whether its definition was made just now, so that it can have none yet.
+
+    Returns
+    -------
+    tuple
+        The version's document, and whether it was made, and not found.
+
+    Raises
+    ------
+    ConflictError
+        Others took one number after the other, or what is there under ours is not what we sent.
+    ProvisioningError
+        Azure failed at it.
+    """
+    image = body["tags"][tags.IMAGE]
+    for number in range(NUMBER_TRIES):
+        there = [] if first and number == 0 else await versions(azure, definition)
+        if (found := version_for(there, image)) is not None:
+            known = definition.child("versions", found["name"])
+            return _ours(await replication.usable(azure, known, region), body), False
+        version = definition.child("versions", f"1.0.{_highest(there) + 1}")
+        begin = azure.compute_of(version).gallery_image_versions.begin_create_or_update(
+            **names(version), gallery_image_version=wire(body), **polling.FIRST_ANSWER
+        )
+        try:
+            taken = await polling.begun(azure, begin)
+        except ConflictError:
+            continue  # somebody else was faster with this number: look again what there is
+        return _ours(await replication.usable(azure, version, region, taken.retry_after_s), body), True
+    raise ConflictError(
+        f"others keep making versions of image {definition.name!r}", hint="wait and run the same line again"
+    )
+
+
+def _ours(found: Json, body: Json) -> Json:
+    """Return a version when it is what we sent."""
+    if dig(found, "tags", tags.IMAGE) != body["tags"][tags.IMAGE] or _sources(found) != _sources(body):
+        (_, definition), (_, number) = ResourceId.parse(found["id"]).path[1:]
+        raise ConflictError(
+            f"image version {number} of {definition!r} was made by somebody else meanwhile",
+            hint="run the same line again: it makes the next version",
+            status_code=409,
+        )
+    return found
+
+
+def _sources(version: Json) -> list[tuple[Any, str]]:
+    """Return (LUN, what it was made from) of a version's disks, the OS disk's LUN being None; or the whole's."""
+    profile = version["properties"]["storageProfile"]
+    whole = dig(profile, "source", "id") or dig(profile, "source", "virtualMachineId")
+    if whole:
+        return [(None, str(whole).lower())]
+    disks = [(None, profile["osDiskImage"]), *((one["lun"], one) for one in profile.get("dataDiskImages") or [])]
+    return [(lun, _source(dig(disk, "source") or {})) for lun, disk in disks]
+
+
+def _source(source: Json) -> str:
+    # A blob's address may be of somebody's who put a token into it.
+    return str(source.get("id") or source.get("uri") or "").partition("?")[0].lower()
+
+
+def _highest(found: list[Json]) -> int:
+    return max((int(match[1]) for one in found if (match := _NUMBER.fullmatch(one["name"]))), default=-1)
+
+
+def published(version: Json) -> dt.datetime | None:
+    """Return when a version was published."""
+    text = dig(version, "properties", "publishingProfile", "publishedDate")
+    return dt.datetime.fromisoformat(text) if text else None
+
+
+async def delete_version(azure: Azure, version: ResourceId) -> None:
+    """Delete an image version and wait until it is gone."""
+    begin = azure.compute_of(version).gallery_image_versions.begin_delete(**names(version), **polling.FIRST_ANSWER)
+    await polling.deleted(azure, begin, what=f"image version {version.name}", resource_id=str(version))

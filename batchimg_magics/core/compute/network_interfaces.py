@@ -1,0 +1,59 @@
+"""Network interfaces of the VMs that this tool creates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core.azure import polling
+from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.errors import SpecError
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
+    from batchimg_magics.resource_ids import ResourceId
+
+
+#: Of Microsoft.Network, which no SDK in use knows.
+NETWORK_API_VERSION = "2024-05-01"
+
+
+async def subnet_of(azure: Azure, vm: Json) -> str:
+    """Return the id of the subnet that a VM's first network interface is in.
+
+    Raises
+    ------
+    SpecError
+        It has none.
+    """
+    interfaces = dig(vm, "properties", "networkProfile", "networkInterfaces") or []
+    interfaces = sorted(interfaces, key=lambda one: not dig(one, "properties", "primary"))
+    for interface in interfaces[:1]:
+        answer = await azure.get(f"{interface['id']}?api-version={NETWORK_API_VERSION}")
+        subnet = dig(answer.json(), "properties", "ipConfigurations", 0, "properties", "subnet", "id")
+        if subnet:
+            return str(subnet)
+    raise SpecError(
+        f"VM {vm['name']!r} is in no subnet, and a throwaway copy of it needs one",
+        hint="give it a network interface; or deprovision it and say --generalized; or --capture in-place --yes",
+    )
+
+
+async def interfaces(azure: Azure) -> list[Json]:
+    """Return the network interfaces of the resource group."""
+    top = f"/subscriptions/{azure.scope.subscription}/resourceGroups/{azure.scope.resource_group}"
+    url: str | None = f"{top}/providers/Microsoft.Network/networkInterfaces?api-version={NETWORK_API_VERSION}"
+    found: list[Json] = []
+    while url:
+        page = (await azure.get(url)).json()
+        found += page.get("value") or []
+        url = page.get("nextLink")
+    return found
+
+
+async def _delete_interface(azure: Azure, interface: ResourceId) -> None:
+    url = f"{interface}?api-version={NETWORK_API_VERSION}"
+    answer = await azure.find(azure.send("DELETE", url))
+    if answer is not None:
+        operation = polling.Operation.of(answer)
+        await polling.finish(azure, operation, what=f"network interface {interface.name}", resource_id=str(interface))
