@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from batchimg_magics.core import provider_errors
+from batchimg_magics.core.scaling import outcomes
 from batchimg_magics.core.scaling.outcomes import judge
 
 FAILED = "Desired number of dedicated nodes could not be allocated"
@@ -92,4 +92,4 @@ def test_the_gravest_of_several_decides() -> None:
     ],
 )  # fmt: skip
 def test_json_in_json_is_unpacked(text: str, said: str) -> None:
-    assert str(provider_errors.innermost(text)) == said
+    assert str(outcomes.innermost(text)) == said

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import logins
 from batchimg_magics.core.images import packer
 from batchimg_magics.core.operations import cleanup, images, migrate, vms
 from batchimg_magics.core.operations.delete import take_away
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def _vms(link: Link, *, connect: str | None = None) -> Job:
-    return lambda _: vms.table(link.azure) if connect is None else logins.table(link.azure, connect)
+    return lambda _: vms.table(link.azure) if connect is None else vms.login_table(link.azure, connect)
 
 
 def _images(link: Link, *, sources: bool = False) -> Job:

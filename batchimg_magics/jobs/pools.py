@@ -5,8 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import outlook
-from batchimg_magics.core.operations import create, delete, pools
+from batchimg_magics.core.operations import create, delete, plan, pools
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.spec import pool_name
 
@@ -45,7 +44,7 @@ def _plan(
     from batchimg_magics.spec import PoolSpec
 
     wanted = PoolSpec.build(name, spec, **options)
-    return lambda board: outlook.table(link.azure, wanted, board, replace=replace)
+    return lambda board: plan.table(link.azure, wanted, board, replace=replace)
 
 
 def _delete(link: Link, name: str, *, image: bool = False, dry_run: bool = False, yes: bool = False) -> Job:

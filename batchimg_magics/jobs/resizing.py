@@ -6,11 +6,11 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batchimg_magics.core import reap
 from batchimg_magics.core.base.schemas import NODE_KINDS
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.estimates import options, workload
+from batchimg_magics.core.operations import cleanup
 from batchimg_magics.core.scaling import autoscale, controller, readiness, rounds, several_pools
 from batchimg_magics.core.scaling.request import Wish
 from batchimg_magics.errors import SpecError
@@ -155,7 +155,7 @@ def _reap(link: Link, *, dry_run: bool = False, yes: bool = False) -> Job:
     withheld = link.local is None and not (yes or dry_run)
 
     async def run(board: Board) -> Table:
-        table = await reap.reap(link.azure, board, dry_run=dry_run or withheld)
+        table = await cleanup.reap(link.azure, board, dry_run=dry_run or withheld)
         return replace(table, caption=f"{table.caption}; add --yes to delete them") if withheld else table
 
     return run

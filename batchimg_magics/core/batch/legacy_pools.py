@@ -6,14 +6,15 @@ says so and names the road through the gallery.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import old_pools
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import pool_request
 from batchimg_magics.errors import ServiceError, SpecError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.spec import PoolSpec
@@ -32,7 +33,7 @@ _OF_VERSIONS = frozenset({"InvalidApiVersionParameter", "NoRegisteredProviderFou
 
 def refuse(spec: PoolSpec, wanted: Json) -> None:
     """Raise SpecError where a pool has what these api-versions do not know."""
-    if strange := old_pools.unknown(spec, wanted):
+    if strange := unknown(spec, wanted):
         raise SpecError(
             f"--direct goes by api-versions that do not know {', '.join(strange)}",
             hint="leave that out, or leave out --direct: through the gallery it works",
@@ -54,16 +55,16 @@ async def put(azure: Azure, spec: PoolSpec, wanted: Json) -> None:
     ServiceError
         The service does not take it any more; the hint is the line that works.
     """
-    said, version = {"properties": old_pools.said(wanted)}, old_pools.API_VERSIONS[spec.through]
+    body, version = {"properties": said(wanted)}, API_VERSIONS[spec.through]
     try:
         if spec.through == "batch":
-            body = pool_request.data_plane(said, spec.name)
+            body = pool_request.data_plane(body, spec.name)
             headers = {"Content-Type": "application/json; odata=minimalmetadata"}
             await azure.send("POST", f"/pools?api-version={version}", body, plane="batch", headers=headers)
         else:
             url = f"{azure.scope.pool_id(spec.name)}?api-version={version}"
             # A PUT would replace a pool that somebody made meanwhile: this one only makes.
-            await azure.send("PUT", url, said, headers={"If-None-Match": "*"})
+            await azure.send("PUT", url, body, headers={"If-None-Match": "*"})
     except ServiceError as error:
         if not _is_of_the_road(error):
             raise
@@ -95,3 +96,65 @@ def _retired(error: ServiceError, spec: PoolSpec, image: str) -> ServiceError:
 def gallery_line(spec: PoolSpec, image: str) -> str:
     """Return the line that makes the same pool from the same managed image, through the gallery."""
     return spec.create_line(**dict.fromkeys(_ROAD), from_image=image)
+
+
+#: The last api-versions that take a managed image, by what a pool is made through. Source: the source document for
+#: Azure Resource Manager; FACTS 2 for the data plane.
+API_VERSIONS = {"arm": "2020-03-01", "batch": "2019-08-01.10.0"}
+
+
+#: Members of a pool's properties, and of the parts of them that have grown since, by the parts' names in Azure Resource
+#: Manager. Of what is not here all that this tool asks for was known then.
+_MEMBERS = {
+    part: frozenset(names.split())
+    for part, names in {
+        "": "applicationPackages deploymentConfiguration interNodeCommunication metadata mountConfiguration "
+        "networkConfiguration scaleSettings startTask userAccounts vmSize",
+        "virtualMachineConfiguration": "containerConfiguration imageReference nodeAgentSkuId",
+        "networkConfiguration": "endpointConfiguration publicIPAddressConfiguration subnetId",
+        "startTask": "commandLine environmentSettings maxTaskRetryCount resourceFiles userIdentity waitForSuccess",
+        "resourceFiles": "autoStorageContainerName blobPrefix fileMode filePath httpUrl storageContainerUrl",
+        "containerRegistries": "password registryServer username",
+        "azureBlobFileSystemConfiguration": "accountKey accountName blobfuseOptions containerName relativeMountPath "
+        "sasKey",
+    }.items()
+}
+
+
+#: What only Azure Resource Manager knew of these.
+_ONLY_ARM = frozenset({"publicIPAddressConfiguration"})
+
+
+#: What needs no saying there: it is so anyway. Task slots were called otherwise then.
+_ANYWAY = {"taskSlotsPerNode": 1, "interNodeCommunication": "Disabled"}
+
+
+def said(wanted: Json) -> Json:
+    """Return what of a pool's properties has to be said."""
+    return {name: value for name, value in wanted["properties"].items() if _ANYWAY.get(name) != value}
+
+
+def unknown(spec: PoolSpec, wanted: Json) -> list[str]:
+    """Return what of a pool these api-versions do not know, by Azure's names.
+
+    Parameters
+    ----------
+    spec, wanted
+        What is asked for, and its document in Azure Resource Manager.
+    """
+    found = set(_strange(said(wanted), "", spec.through))
+    # These stand beside the properties, and a pool had neither.
+    found |= {name for name, value in (("identity", spec.identities), ("tags", spec.tags)) if value}
+    return sorted(found)
+
+
+def _strange(value: Any, part: str, through: str) -> Iterator[str]:  # noqa: ANN401 - JSON
+    if isinstance(value, list):
+        for one in value:
+            yield from _strange(one, part, through)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if name not in _MEMBERS.get(part, value) or (through == "batch" and name in _ONLY_ARM):
+                yield f"{part}.{name}" if part else name
+            else:
+                yield from _strange(inner, name, through)

@@ -10,10 +10,10 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import versions
 from batchimg_magics.core.azure import price_list
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.batch import vm_sizes
+from batchimg_magics.core.compute import image_versions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -190,7 +190,7 @@ async def disks_of(azure: Azure, machine: Json) -> list[Disk] | None:
     machine
         A pool's ``virtualMachineConfiguration``, as Azure Resource Manager writes it.
     """
-    image = await versions.disk_sizes(azure, dig(machine, "imageReference", "id"))
+    image = await image_versions.disk_sizes(azure, dig(machine, "imageReference", "id"))
     system = machine.get("osDisk") or {}
     disks = [Disk(_sku(one, _DATA_DISK), one.get("diskSizeGB")) for one in machine.get("dataDisks") or []]
     disks += [Disk(DEAREST, size_gib) for size_gib in image[1:]]

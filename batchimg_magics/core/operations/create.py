@@ -7,7 +7,6 @@ from dataclasses import replace as but
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import image_steps
 from batchimg_magics.core.azure import read_cache
 from batchimg_magics.core.base.node_counts import Counts, present, targets
 from batchimg_magics.core.base.steps import Outcome, Step
@@ -172,7 +171,7 @@ def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
     """Return the steps from a source to a pool of nodes."""
     replaced = [_replacement(azure, found)] if found.fate == "replaced" else []
     pool = _pool_step(azure, found, after=(found.imaging.step, *(step.name for step in replaced)))
-    return [*image_steps.steps(found.imaging), *replaced, pool, _nodes_step(azure, found, board)]
+    return [*build.steps(found.imaging), *replaced, pool, _nodes_step(azure, found, board)]
 
 
 def _pool_step(azure: Azure, found: Creation, after: tuple[str, ...]) -> Step:

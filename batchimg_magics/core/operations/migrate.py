@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import image_steps, outlook
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base.node_counts import Counts, targets
@@ -21,6 +20,7 @@ from batchimg_magics.core.batch import pool_update, pools, vm_sizes
 from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.images import build, origins
+from batchimg_magics.core.operations import plan
 from batchimg_magics.core.operations.runner import Run
 from batchimg_magics.core.scaling import controller
 from batchimg_magics.core.scaling.request import Wish
@@ -243,7 +243,7 @@ def steps(azure: Azure, found: Migration, board: Board, *, delete_old: bool) -> 
     size = str(found.counts or "as the formula says")
     there = partial(_is_there, azure, spec.name)
     chain = [
-        *image_steps.steps(found.imaging),
+        *build.steps(found.imaging),
         Step(
             "pool", new, make_pool, (found.imaging.step,), seconds["pool"], left_out(found.pool) or f"as {found.name}",
             there=there,
@@ -285,7 +285,7 @@ async def migrate(azure: Azure, name: str, new: str, board: Board, *, dry_run: b
     found = await look(azure, name, new)
     chain = steps(azure, found, board, delete_old=delete_old)
     if dry_run:
-        rows = [{**row, "state": "not begun", "detail": row["why"]} for row in await outlook.rows(chain)]
+        rows = [{**row, "state": "not begun", "detail": row["why"]} for row in await plan.rows(chain)]
         return Table.of("migrate", rows, f"pool {name}: this is what would be done; nothing was changed")
     run = Run("migrate", chain, board)
     table = await run.tidily(found.imaging, "")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core import image_steps
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.images import build
 from batchimg_magics.errors import BatchImgError
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class Run:
             if imaged.way.temporary:
                 name = "putting throwaways away"
                 self.board.begin(name)
-                self.more = await image_steps.tidy_after_failure(imaged)
+                self.more = await build.tidy_after_failure(imaged)
                 self.board.end(name)
                 error.table = self.table("not finished")
             raise

@@ -5,23 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import versions
-from batchimg_magics.core.azure.documents import document
+from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.documents import dig, document, region_key
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import promised
-from batchimg_magics.core.batch import pools, quotas, vm_sizes
+from batchimg_magics.core.batch import expiry, node_pages, nodes, pools, quotas, vm_sizes
+from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.estimates import prices
+from batchimg_magics.core.estimates.forecast import Situation
 from batchimg_magics.errors import NotFoundError
+from batchimg_magics.resource_ids import ResourceId
+from batchimg_magics.spec import closest
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.batch.quotas import Room
+    from batchimg_magics.core.compute.image_versions import Version
     from batchimg_magics.core.estimates.prices import Rates
-    from batchimg_magics.core.versions import Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +78,105 @@ async def look(azure: Azure, name: str, promises: Mapping[str, Counts] | None = 
     if pool is None:
         raise NotFoundError(f"there is no pool {name!r}", status_code=404, code="PoolNotFound")
     others = tuple(one for one in listed if one is not pool)
-    image = await versions.read(azure, pools.image_of(pool))
+    image = await image_versions.read(azure, pools.image_of(pool))
     rates, sizes = await concurrency.together(prices.of_pool(azure, pool), vm_sizes.sizes(azure))
     size: Json = next((one for one in sizes if one["name"].lower() == pool["properties"]["vmSize"].lower()), {})
     usages = await quotas.known_usages(azure, document(account))
     standing = quotas.standing_of(document(account), listed, sizes, usages, but_for=name)
     return Surroundings(pool, others, image, rates, standing.room(size))
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """The image that a pool's nodes are made from.
+
+    Parameters
+    ----------
+    name
+        In words, as short as tells it.
+    published
+        When the version was published; None: not told.
+    replicas
+        Replicas in the account's region; None: not told.
+    """
+
+    name: str
+    published: dt.datetime | None = None
+    replicas: int | None = None
+
+
+async def spent(azure: Azure, name: str, rates: Rates) -> float | None:
+    """Return what the nodes that a pool has now have cost since each was allocated; None where no price is known.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such pool.
+    """
+    seconds = {True: 0.0, False: 0.0}
+    async for page in node_pages.pages(azure, name, node_pages.Allotted):
+        for node in page:
+            if node.allocation_time is not None and node.state not in nodes.GONE:
+                seconds[node.is_dedicated] += max(0.0, azure.now() - node.allocation_time.timestamp())
+    kinds = ((took, rates.node(dedicated=dedicated)) for dedicated, took in seconds.items() if took)
+    return prices.added(prices.spent(rate, took) for took, rate in kinds)
+
+
+async def read(azure: Azure, name: str) -> tuple[Situation, Image]:
+    """Read what a pool's size depends on.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such pool; the hint names the nearest.
+    """
+    pool = await pools.read(azure, name)
+    if pool is None:
+        known = [one["name"] for one in await pools.listed(azure)]
+        raise NotFoundError(
+            f"there is no pool {name!r} in account {azure.scope.account!r}",
+            hint=closest(name, known) or "`%batchimg create` makes one",
+            status_code=404,
+            code="PoolNotFound",
+        )
+    image, rates, standing, sizes = await concurrency.together(
+        _image(azure, pool), prices.of_pool(azure, pool), quotas.standing(azure, but_for=name), vm_sizes.sizes(azure)
+    )
+    wanted = str(pool["properties"]["vmSize"])
+    # A size that Batch offers no longer still has its pools: nothing is known of its cores then.
+    size = next((one for one in sizes if str(one["name"]).lower() == wanted.lower()), {"name": wanted})
+    formula = str(dig(pool, "properties", "scaleSettings", "autoScale", "formula") or "")
+    situation = Situation(
+        vm_size=str(size["name"]),
+        room=standing.room(size),
+        rates=rates,
+        memory_gib=vm_sizes.memory_gib(size),
+        replicas=image.replicas,
+        usd_per_hour_limit=azure.budget.usd_per_hour,
+        expires=expiry.read(pools.mark_of(pool, tags.EXPIRES)),
+        expiry_enforced=not expiry.is_loose(pool),
+        # The formula of an expiry is no obstacle: a resize lifts and restores it.
+        autoscale=bool(formula) and not expiry.is_ours(formula),
+    )
+    return situation, image
+
+
+async def _image(azure: Azure, pool: Json) -> Image:
+    reference = (
+        dig(pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration", "imageReference") or {}
+    )
+    image_id = reference.get("id")
+    if not image_id:
+        return Image(":".join(str(reference.get(key)) for key in ("publisher", "offer", "sku")))
+    short = "/".join(name for _, name in ResourceId.parse(image_id).path[-2:])
+    if "/versions/" not in image_id.lower():
+        return Image(short)
+    version = (await image_versions.read(azure, image_id)).document
+    if version is None:
+        return Image(f"{short} (gone, or not to be seen)", replicas=0)
+    here = region_key(str((await azure.account())["location"]))
+    counts = {
+        region_key(str(one["name"])): int(one.get("regionalReplicaCount") or 1)
+        for one in dig(version, "properties", "publishingProfile", "targetRegions") or []
+    }
+    return Image(short, image_versions.published(version), counts.get(here, 0))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import canary, patience
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.core.batch.expiry import Expiry
@@ -182,7 +181,7 @@ class Controller:
         self.azure.budget.planned[self.pool.lower()] = self.target
         if not held(self.census).covers(self.target):
             await self._prepare()
-            await canary.first(self)
+            await node_health.first(self)
         await self.reach(self.target, step)
 
     async def _prepare(self) -> None:
@@ -211,9 +210,9 @@ class Controller:
             What the table calls these rounds, where they are no plain ones.
         """
         while not self._there(goal):
-            if patience.takes_what_fits(self, goal):
+            if failures.takes_what_fits(self, goal):
                 return
-            await patience.refuse_more(self)
+            await failures.refuse_more(self)
             if step:
                 self.board.say(step, done=min(live(self.census).total, goal.total), total=goal.total)
             await self._round(goal, step, why)

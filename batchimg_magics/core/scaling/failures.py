@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import node_logs
-from batchimg_magics.core.batch import expiry
-from batchimg_magics.core.scaling.rounds import live
+from batchimg_magics.core.batch import expiry, nodes
+from batchimg_magics.core.scaling import context
+from batchimg_magics.core.scaling.outcomes import Verdict
+from batchimg_magics.core.scaling.rounds import held, live
 from batchimg_magics.errors import ConflictError, ResizeError
+from batchimg_magics.spec import MIN_RESIZE_TIMEOUT_S
 
 if TYPE_CHECKING:
     import datetime as dt
 
     from batchimg_magics.core.base.node_counts import Counts
-    from batchimg_magics.core.scaling.outcomes import Verdict
     from batchimg_magics.core.scaling.run import Control
 
 
@@ -100,7 +101,7 @@ async def refuse_bad(control: Control) -> None:
 async def bad(control: Control, what: str) -> ResizeError:
     """Return the error for nodes that are paid for and of no use, with what one of them said last."""
     unusable = control.census.count(frozenset({"unusable"}))
-    said = await node_logs.of_bad(control.azure, control.pool)
+    said = await nodes.of_bad(control.azure, control.pool)
     hint = (
         f"they are billed until you `%batchimg resize {control.pool} --nodes 0 --spot 0`; where all come up like this, "
         "their system was not deprovisioned: make a new image; single ones `%batchimg repair` replaces"
@@ -108,3 +109,48 @@ async def bad(control: Control, what: str) -> ResizeError:
         else f"their start task failed: `%batchimg nodes {control.pool}` shows its exit code"
     )
     return _error(control, f"pool {control.pool!r}: {what}{f'; {said}' if said else ''}", hint)
+
+
+#: Rounds in a row that may bring no node before it is given up.
+EMPTY_ROUNDS = 2
+
+
+#: Outcomes after which nothing is asked for again.
+_OVER = frozenset({"fatal", "quota", "stopped", "foreign"})
+
+
+def takes_what_fits(control: Control, goal: Counts) -> bool:
+    """Be content with what came, where a quota is in the way and that is fine; tell whether it is."""
+    if not (control.wish.policy.take_what_fits and control.tries and control.tries[-1].verdict.kind == "quota"):
+        return False
+    control.target = held(control.census).least(goal)
+    control.cut = control.tries[-1].verdict.message or ""
+    return True
+
+
+async def refuse_more(control: Control) -> None:
+    """Stop with a reason unless another round makes sense.
+
+    Raises
+    ------
+    ResizeError
+        The last outcome is one that ends it; two rounds in a row brought no node; the rounds or the minutes are used
+        up; or more nodes are of no use than may be, and nobody replaces them.
+    """
+    policy, tries = control.wish.policy, control.tries
+    if control.left_s() < MIN_RESIZE_TIMEOUT_S:
+        raise failed(control, Verdict("short", None, f"{policy.max_minutes:g} minutes are over"))
+    if not tries:
+        return
+    last = tries[-1].verdict
+    if last.kind == "quota":
+        control.around = await context.look(control.azure, control.pool)
+    if last.kind in _OVER:
+        raise failed(control, last)
+    empty = [one for one in tries[-EMPTY_ROUNDS:] if one.verdict.kind != "done" and not one.brought]
+    if len(empty) == EMPTY_ROUNDS:
+        raise failed(control, last, f" after {len(tries)} rounds, the last two without a node more")
+    if len(tries) >= policy.max_rounds:
+        raise failed(control, last, f" after {policy.max_rounds} rounds, which is the limit")
+    if not policy.repair:
+        await refuse_bad(control)

@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import node_logs
 from batchimg_magics.core.azure.documents import wire
+from batchimg_magics.core.batch import nodes, pools
 from batchimg_magics.core.batch import nodes as node_pages
-from batchimg_magics.core.batch import pools
 from batchimg_magics.core.scaling import attempt, failures, readiness
 from batchimg_magics.core.scaling.outcomes import Verdict
 from batchimg_magics.core.scaling.rounds import live
@@ -66,7 +65,7 @@ async def _bad(control: Control) -> dict[str, str]:
 async def _reboot(control: Control, node_ids: Sequence[str]) -> None:
     """Reboot nodes once; one that cannot be is left to the next rung."""
     started, before = control.azure.now(), live(control.census)
-    said = await node_logs.tail(control.azure, control.pool, node_ids[0])
+    said = await nodes.tail(control.azure, control.pool, node_ids[0])
     gate = asyncio.Semaphore(AT_ONCE)
     client = await control.azure.batch()
 
@@ -91,7 +90,7 @@ async def _let_recover(control: Control) -> None:
     started, before = control.azure.now(), live(control.census)
     unusable = frozenset({"unusable"})
     count = control.census.count(unusable)
-    said = await node_logs.of_bad(control.azure, control.pool)
+    said = await nodes.of_bad(control.azure, control.pool)
     limit_s = min(RECOVERY_S, control.left_s())
     try:
         control.census = await readiness.settled(
@@ -135,3 +134,52 @@ async def _remove(control: Control, node_ids: Sequence[str]) -> None:
     control.note(started, before, control.target, said, action=f"removed {len(going)} bad nodes" if not verdict else "")
     if said.kind == "foreign":
         raise failures.failed(control, said)
+
+
+async def first(control: Control) -> None:
+    """Bring one node up, where that is wanted.
+
+    Raises
+    ------
+    ResizeError
+        It is of no use, or did not come; nothing more was asked for.
+    WaitTimeoutError
+        It takes longer than nodes ever take.
+    """
+    goal = control.wish.first(control.target)
+    if goal.total >= control.target.total or control.census.ready or not await _wanted(control):
+        return
+    if not live(control.census).total:
+        await control.reach(goal, why="one node first")
+    control.census = await readiness.settled(
+        control.azure,
+        control.pool,
+        control.board,
+        expected=1,
+        before=control.census,
+        limit_s=min(readiness.SETTLE_TIMEOUT_S, control.left_s()),
+        until=lambda seen: seen.ready > 0 or (seen.bad > 0 and not seen.on_their_way),
+    )
+    if not control.census.ready:
+        raise await failures.bad(control, f"the first node is of no use ({control.census}), and no more were asked for")
+    control.prove()
+
+
+async def _wanted(control: Control) -> bool:
+    """Tell whether the image has still to be tried: asked for, or it never had an idle node on this account."""
+    if control.wish.policy.canary is not None or control.around is None:
+        return bool(control.wish.policy.canary)
+    image = control.around.image
+    if image.key is None:  # Microsoft's own, or one that cannot be read
+        return False
+    if control.azure.ledger.is_proven(image.key):
+        return False
+    for pool in control.around.others:
+        if (pools.image_of(pool) or "").lower() == (image.id or "").lower() and pool["properties"].get(
+            "currentDedicatedNodes", 0
+        ) + pool["properties"].get("currentLowPriorityNodes", 0):
+            census = await node_pages.census(control.azure, str(pool["name"]))
+            if census.ready:
+                control.azure.ledger.prove(image.key, control.azure.now())
+                return False
+    return True

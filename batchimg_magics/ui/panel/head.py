@@ -9,8 +9,8 @@ from batchimg_magics.core.base.node_counts import Counts
 
 if TYPE_CHECKING:
     from batchimg_magics.core.estimates.forecast import Situation
+    from batchimg_magics.core.scaling.context import Image
     from batchimg_magics.core.scaling.watch import Sight
-    from batchimg_magics.core.situation import Image
 
 __all__ = ["facts", "html", "live"]
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import ipywidgets as w
 
-from batchimg_magics.core import situation
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import Counts
+from batchimg_magics.core.scaling import context
 from batchimg_magics.core.scaling.watch import look
 from batchimg_magics.errors import BatchImgError, NotConnectedError
 from batchimg_magics.spec.lines import line
@@ -30,8 +30,8 @@ from batchimg_magics.ui.progress import steps_html
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.estimates.forecast import Situation
+    from batchimg_magics.core.scaling.context import Image
     from batchimg_magics.core.scaling.watch import Sight
-    from batchimg_magics.core.situation import Image
     from batchimg_magics.session import Session, Watching
     from batchimg_magics.ui.views import Looking
     from batchimg_magics.work import Work
@@ -53,8 +53,8 @@ class _Opening:
 
 
 async def _opening(azure: Azure, name: str) -> _Opening:
-    read, image = await situation.read(azure, name)
-    sight, usd = await concurrency.together(look(azure, name), situation.spent(azure, name, read.rates))
+    read, image = await context.read(azure, name)
+    sight, usd = await concurrency.together(look(azure, name), context.spent(azure, name, read.rates))
     return _Opening(read, image, sight, usd)
 
 

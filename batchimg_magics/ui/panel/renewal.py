@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core import situation
+from batchimg_magics.core.scaling import context
 from batchimg_magics.core.scaling.watch import pause
 from batchimg_magics.errors import BatchImgError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.estimates.forecast import Situation
-    from batchimg_magics.core.situation import Image
+    from batchimg_magics.core.scaling.context import Image
     from batchimg_magics.session import Session
 
     Tell = Callable[[Situation, Image, float], None]
@@ -73,7 +73,7 @@ class Renewal:
         while True:
             await pause(azure, max(0.0, self.at + OLD_S - azure.now()), self._asked)
             try:
-                read, image = await situation.read(azure, self._name)
+                read, image = await context.read(azure, self._name)
             except BatchImgError as error:
                 self._failed(error.message)
             else:

@@ -11,7 +11,6 @@ from batchimg_magics.core.checks.rules import disks  # isort: skip
 from batchimg_magics.core.checks.rules import images  # isort: skip
 from batchimg_magics.core.checks.rules import direct  # isort: skip
 from batchimg_magics.core.checks.rules import vm_size  # isort: skip
-from batchimg_magics.core.checks.rules import quota  # isort: skip
 from batchimg_magics.core.checks.rules import network  # isort: skip
 from batchimg_magics.core.checks.rules import pool  # isort: skip
 from batchimg_magics.core.checks.rules import access  # isort: skip
@@ -27,7 +26,6 @@ __all__ = [
     "images",
     "network",
     "pool",
-    "quota",
     "system",
     "vm_size",
 ]
