@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from azure.core.pipeline.transport import AsyncHttpTransport
 
-    from batchimg_magics.sim.local import LocalAzure
+    from batchimg_magics.sim.local import Emulator
 
     Transport: TypeAlias = AsyncHttpTransport[Any, Any]
 
@@ -105,7 +105,7 @@ class Link:
     azure: Azure
     loop: asyncio.AbstractEventLoop
     moving: Callable[[], AbstractContextManager[None]]
-    local: LocalAzure | None = None
+    local: Emulator | None = None
     failed: bool = False
 
     @property
@@ -138,8 +138,8 @@ def open_link(target: Target, through: Callable[[Transport], Transport] | None =
 
 
 def _open_local(target: Target, through: Callable[[Transport], Transport]) -> Link:
-    from batchimg_magics.sim.local import open_local
-    from batchimg_magics.sim.world import WorldBusyError, WorldLayoutError
+    from batchimg_magics.sim.local import open_emulator
+    from batchimg_magics.sim.world import StateBusyError, StateLayoutError
 
     if target.resource_group or target.save_as:
         raise SpecError(
@@ -150,13 +150,13 @@ def _open_local(target: Target, through: Callable[[Transport], Transport]) -> Li
     budget = Budget(_limit(target.max_cost_per_hour))
     documents = [document for file in target.import_files for document in _documents(file)]
     try:
-        local = open_local(world, speed=speed, scenario=target.scenario, start=start, seed=target.seed or 0)
-    except WorldBusyError as error:
+        local = open_emulator(world, speed=speed, scenario=target.scenario, start=start, seed=target.seed or 0)
+    except StateBusyError as error:
         raise NotConnectedError(
             f"another process holds the world {world}",
             hint="close it there, or choose another with --world FILE; at a finite --speed several may share one",
         ) from error
-    except WorldLayoutError as error:
+    except StateLayoutError as error:
         raise NotConnectedError(str(error), hint="choose another with --world FILE") from error
     except ValueError as error:
         raise SpecError(str(error)) from error
@@ -169,7 +169,7 @@ def _open_local(target: Target, through: Callable[[Transport], Transport]) -> Li
     # Its prices are its own and are kept nowhere; its ledger lies beside it.
     ledger = None if world == MEMORY else Path(world).with_suffix(".ledger.db")
     azure = Azure(scope, local.credential, through(local.transport), ledger=ledger, budget=budget)
-    return Link(azure, local.new_event_loop(), local.moving, local)
+    return Link(azure, local.new_event_loop(), local.advancing_time, local)
 
 
 def _world(asked: str | None) -> str:
@@ -228,7 +228,7 @@ def _documents(file: str) -> list[dict[str, Any]]:
     return listed
 
 
-def _import(local: LocalAzure, documents: list[dict[str, Any]], *, deprovisioned: bool | None) -> None:
+def _import(local: Emulator, documents: list[dict[str, Any]], *, deprovisioned: bool | None) -> None:
     from batchimg_magics.sim.imports import ImportRefusedError
 
     if documents:
@@ -238,7 +238,7 @@ def _import(local: LocalAzure, documents: list[dict[str, Any]], *, deprovisioned
             raise SpecError(str(error), hint="VMs, disks, snapshots, images and Batch accounts are taken") from error
 
 
-def _local_scope(local: LocalAzure, account: str | None) -> Scope:
+def _local_scope(local: Emulator, account: str | None) -> Scope:
     known = {(found := ResourceId.parse(one)).name: found for one in local.accounts()}
     name = account or local.account
     if name not in known:
@@ -318,7 +318,7 @@ async def table(link: Link) -> Table:
         "dedicated_core_quota": props.get("dedicatedCoreQuota"),
         "spot_core_quota": props.get("lowPriorityCoreQuota"),
         "max_usd_per_hour": azure.budget.usd_per_hour,
-        "world": None if local is None else local.world_path,
+        "world": None if local is None else local.state_path,
         "speed": None if local is None else f"{local.speed:g}" if local.speed else "max",
         "time": dt.datetime.fromtimestamp(azure.now(), dt.UTC).replace(microsecond=0),
     }

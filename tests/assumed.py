@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics import sim
 from batchimg_magics.reference import table
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,24 +30,24 @@ The numbers beside them that are no assumption: seen in recorded traffic, or doc
 """
 
 
-def bases() -> Iterator[Basis]:
+def bases() -> Iterator[Evidence]:
     """Yield what each module of the local Azure goes by, in order of what they are about."""
     names = (module.name for module in pkgutil.walk_packages(sim.__path__, f"{sim.__name__}."))
     modules = [importlib.import_module(name) for name in names]
-    yield from sorted((b for m in modules for b in vars(m).values() if isinstance(b, Basis)), key=lambda b: b.about)
+    yield from sorted((b for m in modules for b in vars(m).values() if isinstance(b, Evidence)), key=lambda b: b.title)
 
 
 def page() -> str:
     """Return the page as Markdown."""
     numbers, rules, known = [], [], []
     for basis in bases():
-        for entry in basis.table:
-            if entry.how != "assumed":
-                known.append((basis.about, _written(entry.value), entry.unit, entry.what, entry.how, entry.why))
+        for entry in basis.entries:
+            if entry.kind != "assumed":
+                known.append((basis.title, _written(entry.value), entry.unit, entry.meaning, entry.kind, entry.source))
             elif entry.value is None:
-                rules.append((basis.about, entry.what, entry.why))
+                rules.append((basis.title, entry.meaning, entry.source))
             else:
-                numbers.append((basis.about, _written(entry.value), entry.unit, entry.what, entry.why))
+                numbers.append((basis.title, _written(entry.value), entry.unit, entry.meaning, entry.source))
     parts = [
         _HEAD,
         "## Numbers\n",

@@ -14,7 +14,7 @@ from tests.passing import Passing
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.sim.local import LocalAzure
+    from batchimg_magics.sim.local import Emulator
 
 VERSION = "2025-06-01"
 GONE = {"leavingpool", "preempted", "deallocating", "deallocated"}
@@ -24,11 +24,11 @@ GONE = {"leavingpool", "preempted", "deallocating", "deallocated"}
 class Bystander:
     """Whoever has the same account: asks without our SDKs, at the world's own moment."""
 
-    local: LocalAzure
+    local: Emulator
     app: App = field(init=False)
 
     def __post_init__(self) -> None:
-        self.app = App(self.local._world, self.local.clock)
+        self.app = App(self.local._store, self.local.clock)
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         joint = "&" if "?" in path else "?"
@@ -57,10 +57,10 @@ class Bystander:
 
     def act(self, pool: str, deed: str) -> None:
         """Do something to a pool, as far as Azure lets them; what befalls others' requests does not befall theirs."""
-        kept = faults.singles(self.local._world)
-        faults.set_singles(self.local._world, [])
+        kept = faults.pending_faults(self.local._store)
+        faults.set_pending_faults(self.local._store, [])
         self._act(pool, deed)
-        faults.set_singles(self.local._world, kept)
+        faults.set_pending_faults(self.local._store, kept)
 
     def _act(self, pool: str, deed: str) -> None:
         if deed == "resize":

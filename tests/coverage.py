@@ -163,7 +163,7 @@ def _asked(app: App, router: Router, group: str, method: Callable[..., Any]) -> 
         return Operation(group, name, "", f"cannot be called with made-up arguments: {error}", done=None)
     answer = app.answer(request.method, request.url, request.headers)
     parts = urlsplit(request.url)
-    place = planes.place(parts.hostname or "", parts.path)
+    place = planes.find_destination(parts.hostname or "", parts.path)
     route, _ = router.find(place.plane, request.method, place.path, dict(parse_qsl(parts.query))["api-version"])
     return Operation(group, name, request.method, unquote(parts.path), answer.status != 501, route)
 

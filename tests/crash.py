@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.session import Session
-from batchimg_magics.sim import open_local
+from batchimg_magics.sim import open_emulator
 from tests.conftest import LINE
 from tests.inventory import inventory
 from tests.passing import Passing
@@ -126,7 +126,7 @@ def points(case: Case, folder: Path, *, every: int = 1) -> Iterator[tuple[str, l
         Try only each so manieth point.
     """
     start, undisturbed, torn = folder / "start.db", folder / "undisturbed.db", folder / "torn.db"
-    open_local(start).close()
+    open_emulator(start).close()
     if case.before:
         _run(start, case.before)
     shutil.copy(start, undisturbed)

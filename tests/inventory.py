@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.sim.app import App
 from batchimg_magics.sim.clock import ManualClock
 from batchimg_magics.sim.furnish import SUBSCRIPTION
-from batchimg_magics.sim.world import World
+from batchimg_magics.sim.world import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,9 +59,9 @@ def put(path: Path, key: str, version: str, body: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[App]:
-    world = World(path, start=0)
+    world = Store(path, start=0)
     try:
-        yield App(world, ManualClock(world.latest()))
+        yield App(world, ManualClock(world.latest_time()))
     finally:
         world.close()
 

@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import open_local
+from batchimg_magics.sim import open_emulator
 from batchimg_magics.sim.app import App
 from batchimg_magics.sim.clock import ManualClock
-from batchimg_magics.sim.world import World
+from batchimg_magics.sim.world import Store
 from tests.documents import GROUP
 
 if TYPE_CHECKING:
@@ -40,8 +40,8 @@ class Outside:
 
     def ask(self, method: str, path: str, body: Any = None, version: str = "2024-07-01") -> Any:
         """Ask for a path below Compute's provider, or for one from the root, and let the work be done."""
-        world = World(self.path, start=0)
-        clock = ManualClock(world.latest())
+        world = Store(self.path, start=0)
+        clock = ManualClock(world.latest_time())
         try:
             url = path if path.startswith(("/subscriptions", "/_sim")) else f"{GROUP}/{path}"
             url = f"https://management.azure.com{url}{'&' if '?' in url else '?'}api-version={version}"
@@ -51,7 +51,7 @@ class Outside:
             assert answer.status < 300, (url, answer.status, answer.body)
             if method != "GET" and not path.startswith("/_sim"):
                 with world.transaction(write=True):
-                    world.touch(clock.now() + LONG_S)
+                    world.record_time(clock.now() + LONG_S)
             return json.loads(answer.body) if answer.body else None
         finally:
             world.close()
@@ -126,7 +126,7 @@ class Outside:
 def new_world(folder: Path, date: dt.datetime | None = None) -> Outside:
     """Make a furnished world in a file."""
     path = folder / "world.db"
-    open_local(path, start=date).close()
+    open_emulator(path, start=date).close()
     return Outside(path)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError, NotFoundError, SpecError
-from batchimg_magics.sim import open_local
+from batchimg_magics.sim import open_emulator
 from tests.conftest import LINE
 from tests.documents import ACCOUNT, disk, managed, pool_body, vm
 from tests.inventory import put
@@ -115,7 +115,7 @@ def test_another_vm_under_the_same_name(session: Session) -> None:
 
 def test_pool_that_this_tool_did_not_make(session: Session, tmp_path: Path) -> None:
     world = tmp_path / "world.db"
-    open_local(world).close()
+    open_emulator(world).close()
     put(world, f"{ACCOUNT}/pools/genomics", "2025-06-01", pool_body())
     session.connect(world=str(world), speed="max")
     with pytest.raises(ConflictError, match="this tool did not make it") as caught:

@@ -13,7 +13,7 @@ from batchimg_magics.errors import ConflictError, NotFoundError, ProvisioningErr
 from batchimg_magics.sim.app import App
 from batchimg_magics.sim.clock import ManualClock
 from batchimg_magics.sim.furnish import GROUP, SUBSCRIPTION
-from batchimg_magics.sim.world import World
+from batchimg_magics.sim.world import Store
 from batchimg_magics.ui.cli import main
 from tests.conftest import LINE
 from tests.rule_worlds import GALLERY, Lab, definition, gallery, managed_image, pool, snapshot, version
@@ -204,8 +204,8 @@ class Outside:
     """Somebody else at work in a world's file, with plain requests."""
 
     def __init__(self, path: Path) -> None:
-        self.world = World(path, start=0)
-        self.clock = ManualClock(self.world.latest())
+        self.world = Store(path, start=0)
+        self.clock = ManualClock(self.world.latest_time())
         self.app = App(self.world, self.clock)
 
     def ask(self, method: str, path: str, version: str, body: Any = None) -> None:
@@ -222,7 +222,7 @@ class Outside:
 
     def close(self) -> None:
         with self.world.transaction(write=True):
-            self.world.touch(self.clock.now())
+            self.world.record_time(self.clock.now())
         self.world.close()
 
 

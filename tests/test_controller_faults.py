@@ -120,9 +120,9 @@ def _one(
 ) -> None:
     local = session._linked().local
     assert local is not None
-    world, somebody = local._world, Bystander(local)
+    world, somebody = local._store, Bystander(local)
     world.set_meta("allocation", allocation)
-    faults.set_singles(world, script)
+    faults.set_pending_faults(world, script)
     first, began = len(line.log), local.clock.now()
     line.most = first + MOST_REQUESTS
     line.deeds = {first + at: partial(somebody.act, POOL, deed) for at, deed in others.items()}
@@ -131,7 +131,7 @@ def _one(
         table = session.run("resize", name=POOL, **policy)
     except BatchImgError as raised:
         error, table = raised, raised.table
-    faults.set_singles(world, [])
+    faults.set_pending_faults(world, [])
     rows = table.rows() if table else []
     alone = not line.acted
     _keeps_to_limits(base, policy, line, rows, minutes=(local.clock.now() - began) / 60, alone=alone)

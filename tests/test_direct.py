@@ -10,7 +10,7 @@ import pytest
 
 from batchimg_magics.errors import ServiceError, SpecError
 from batchimg_magics.session import Session
-from batchimg_magics.sim.world import World
+from batchimg_magics.sim.world import Store
 from tests.documents import ACCOUNT
 from tests.inventory import inventory
 from tests.machines import Outside, connected, new_world
@@ -71,7 +71,7 @@ def sudden(tmp_path: Path) -> Outside:
     """Return a world before the announced end in which the service refuses all the same."""
     outside = new_world(tmp_path, EARLY)
     outside.machine("desk", disks=1)
-    world = World(outside.path, start=0)
+    world = Store(outside.path, start=0)
     world.set_meta("managed_image_pools", "retired")
     world.close()
     return outside

@@ -12,7 +12,7 @@ import pytest
 import batchimg_magics
 from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.reference import page
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.ui.lines import parse, split
 from batchimg_magics.ui.verbs import JSON, PROFILE, VERBS, Verb
 from tests import assumed, coverage
@@ -56,13 +56,13 @@ def clients(text: str) -> list[str]:
 
 def test_every_assumption_is_on_its_page() -> None:
     text = read("docs/assumed.md")
-    declared = [entry for basis in assumed.bases() for entry in basis.table]
+    declared = [entry for basis in assumed.bases() for entry in basis.entries]
     assert len(declared) > 50
     for entry in declared:
-        assert f"| {entry.what} |" in text
-        assert entry.why in text
+        assert f"| {entry.meaning} |" in text
+        assert entry.source in text
     assumptions, known = text.split("## Seen or documented")
-    assert all(entry.what in (assumptions if entry.how == "assumed" else known) for entry in declared)
+    assert all(entry.meaning in (assumptions if entry.kind == "assumed" else known) for entry in declared)
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("batchimg_magics/sim/**/*.py")), ids=lambda path: path.name)
@@ -70,8 +70,8 @@ def test_who_speaks_of_an_assumption_declares_it(path: Path) -> None:
     spoken = re.search(r"\bassum", path.read_text(encoding="utf-8"))
     parts = path.relative_to(ROOT).with_suffix("").parts
     module = importlib.import_module(".".join(part for part in parts if part != "__init__"))
-    tables = [thing.table for thing in vars(module).values() if isinstance(thing, Basis)]
-    assert not spoken or path.stem == "basis" or any(entry.how == "assumed" for entry in itertools.chain(*tables))
+    tables = [thing.entries for thing in vars(module).values() if isinstance(thing, Evidence)]
+    assert not spoken or path.stem == "basis" or any(entry.kind == "assumed" for entry in itertools.chain(*tables))
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)

@@ -67,7 +67,7 @@ def test_a_resize_that_failed_sets_it_again_for_what_is_there(session: Session) 
     session.create("p", nodes=2, ttl="8h", **LINE)
     local = session._linked().local
     assert local is not None
-    local._world.set_meta("allocation", {"unusable": 1.0})
+    local._store.set_meta("allocation", {"unusable": 1.0})
     with pytest.raises(Exception, match="of no use"):
         session.resize("p", nodes=10)
     assert "lives ? 10 : 0" in session.autoscale("p").formula[0]

@@ -79,7 +79,7 @@ def compute(
 def items(session: Session, kind: str) -> list[Item]:
     """Return what there is of a kind in the world, in whichever group."""
     found = world_of(session).items(f"microsoft.compute/{kind}", "/subscriptions")
-    return [item for item in found if arm.shown(item, session._linked().azure.now()) is not None]
+    return [item for item in found if arm.document_at(item, session._linked().azure.now()) is not None]
 
 
 MARKED = {"batchimg-pool": "genomics", "batchimg-image": "0"}

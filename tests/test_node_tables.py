@@ -99,7 +99,7 @@ def test_pools_are_listed_at_once_and_only_what_is_shown_is_asked_for() -> None:
 
 def test_a_thousand_nodes_a_page() -> None:
     with watched() as (session, asked):
-        lift_quotas(session._link.local._world)  # no request was sent yet
+        lift_quotas(session._link.local._store)  # no request was sent yet
         session.create("large", nodes=2100, **SIZE)
         asked.clear()
         nodes = session.nodes("large")

@@ -14,7 +14,7 @@ import yaml
 from batchimg_magics.core.batch import pools
 from batchimg_magics.errors import BatchImgError, ConflictError, SpecError
 from batchimg_magics.session import Session
-from batchimg_magics.sim import open_local
+from batchimg_magics.sim import open_emulator
 from tests.conftest import LINE
 from tests.crash import Line
 from tests.documents import ACCOUNT, pool_body
@@ -212,7 +212,7 @@ def test_plan_says_what_would_become_of_a_pool_that_is_there(session: Session) -
 
 def test_nobody_elses_pool_is_replaced(session: Session, tmp_path: Path) -> None:
     world = tmp_path / "world.db"
-    open_local(world).close()
+    open_emulator(world).close()
     put(world, f"{ACCOUNT}/pools/genomics", "2025-06-01", pool_body())
     session.connect(world=str(world), speed="max")
     with pytest.raises(ConflictError, match="this tool did not make it"):

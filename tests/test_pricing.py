@@ -13,7 +13,7 @@ from batchimg_magics.core.azure import price_list
 from batchimg_magics.core.azure.client import Azure, Scope
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.estimates.prices import Disk, Rates
-from batchimg_magics.sim.local import open_local
+from batchimg_magics.sim.local import open_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -43,13 +43,13 @@ class Listener:
 
 def asked(work: Callable[[Azure, Listener], Coroutine[Any, Any, Any]], cache: Path | None = None) -> Any:
     """Run work on a fresh local Azure."""
-    local = open_local(":memory:")
+    local = open_emulator(":memory:")
     loop = local.new_event_loop()
     listener = Listener(local.transport)
     scope = Scope(local.subscription_id, local.resource_group, local.account)
     azure = Azure(scope, local.credential, listener, cache=cache)  # type: ignore[arg-type] # a stand-in
     try:
-        with local.moving():
+        with local.advancing_time():
             return loop.run_until_complete(work(azure, listener))
     finally:
         loop.close()

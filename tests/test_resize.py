@@ -26,14 +26,14 @@ class Scene:
         self.session, self.line = session, line
         local = session._linked().local
         assert local is not None
-        self.world, self.somebody = local._world, Bystander(local)
+        self.world, self.somebody = local._store, Bystander(local)
 
     def happens(self, **allocation: Any) -> None:
         """Let nodes come otherwise than well."""
         self.world.set_meta("allocation", allocation)
 
     def fails(self, **fault: Any) -> None:
-        faults.set_singles(self.world, [faults.Fault(**fault)])
+        faults.set_pending_faults(self.world, [faults.Fault(**fault)])
 
     def meanwhile(self, requests: int, deed: str, pool: str = "p") -> None:
         """Let somebody act right before the n-th request from now."""

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchimg_magics.session import Session
-from batchimg_magics.sim.clock import RunningClock
-from batchimg_magics.sim.world import World, WorldBusyError
+from batchimg_magics.sim.clock import AcceleratedClock
+from batchimg_magics.sim.world import StateBusyError, Store
 from tests.conftest import LINE
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ def other_process(script: str, *args: object) -> str:
 
 def set_speed(path: Path, speed: float) -> None:
     """Set the speed of a world, for every process that is on it."""
-    world = World(path, start=0.0)
-    RunningClock(world, speed)
+    world = Store(path, start=0.0)
+    AcceleratedClock(world, speed)
     world.close()
 
 
@@ -81,19 +81,19 @@ os._exit(0)
 
 def test_time_is_a_line_through_the_wall_clock_and_never_goes_back(tmp_path: Path) -> None:
     wall = [1000.0]
-    one, two = (World(tmp_path / "world.db", start=50.0) for _ in range(2))
-    first = RunningClock(one, 60, wall=lambda: wall[0])
-    second = RunningClock(two, 60, wall=lambda: wall[0])
+    one, two = (Store(tmp_path / "world.db", start=50.0) for _ in range(2))
+    first = AcceleratedClock(one, 60, wall=lambda: wall[0])
+    second = AcceleratedClock(two, 60, wall=lambda: wall[0])
     wall[0] += 2
     assert first.now() == second.now() == 170.0
     with one.transaction(write=True):
-        one.touch(first.now())
+        one.record_time(first.now())
     wall[0] -= 100  # somebody sets the machine's clock back
     assert first.now() == second.now() == 170.0
     wall[0] += 102
     second.advance(30)
     assert first.now() == second.now() == pytest.approx(320.0)
-    RunningClock(two, 1, wall=lambda: wall[0])  # another process chooses another speed: from here on, for all
+    AcceleratedClock(two, 1, wall=lambda: wall[0])  # another process chooses another speed: from here on, for all
     wall[0] += 5
     assert first.now() == second.now() == pytest.approx(325.0)
     one.close()
@@ -102,13 +102,13 @@ def test_time_is_a_line_through_the_wall_clock_and_never_goes_back(tmp_path: Pat
 
 def test_a_sleeper_looks_at_the_anchor(tmp_path: Path) -> None:
     """Who sleeps for an hour at a snail's pace wakes when another process makes time fly."""
-    one, two = (World(tmp_path / "world.db", start=0.0) for _ in range(2))
+    one, two = (Store(tmp_path / "world.db", start=0.0) for _ in range(2))
 
     async def sleep_and_hurry() -> float:
-        clock = RunningClock(one, FROZEN)
+        clock = AcceleratedClock(one, FROZEN)
         sleeper = asyncio.create_task(clock.sleep(3600))
         await asyncio.sleep(0)
-        RunningClock(two, 1e9)
+        AcceleratedClock(two, 1e9)
         await sleeper
         return clock.now()
 
@@ -119,8 +119,8 @@ def test_a_sleeper_looks_at_the_anchor(tmp_path: Path) -> None:
 
 def test_a_stepped_world_is_held_alone(tmp_path: Path) -> None:
     world = tmp_path / "world.db"
-    alone = World(world, start=0.0, alone=True)
-    with pytest.raises(WorldBusyError):
-        World(world, start=0.0, alone=True)
+    alone = Store(world, start=0.0, exclusive=True)
+    with pytest.raises(StateBusyError):
+        Store(world, start=0.0, exclusive=True)
     alone.close()
-    World(world, start=0.0, alone=True).close()
+    Store(world, start=0.0, exclusive=True).close()

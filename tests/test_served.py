@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from batchimg_magics.sim.furnish import ACCOUNT, GROUP, SUBSCRIPTION
-from batchimg_magics.sim.local import open_local
+from batchimg_magics.sim.local import open_emulator
 from tests.bench.served import served
 from tests.bench.worlds import idle_pools
 
@@ -17,7 +17,7 @@ TARGET = ["--subscription", SUBSCRIPTION, "--resource-group", GROUP, "--account"
 
 
 def test_a_profile_leads_to_where_the_environment_says() -> None:
-    local = open_local(speed=1.0)
+    local = open_emulator(speed=1.0)
     idle_pools(local, {"sim": 3})
     with served(local) as shell:
 

@@ -13,7 +13,7 @@ from batchimg_magics.core.azure.client import Azure, Scope
 from batchimg_magics.errors import AuthenticationError
 from batchimg_magics.signing_in import SignIn
 from batchimg_magics.sim.furnish import ACCOUNT, GROUP, SUBSCRIPTION, TENANT
-from batchimg_magics.sim.local import open_local
+from batchimg_magics.sim.local import open_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
@@ -47,7 +47,7 @@ class Watched:
 
 @contextmanager
 def line() -> Iterator[Watched]:
-    local = open_local(speed=1.0)
+    local = open_emulator(speed=1.0)
     yield Watched(local.transport)
     local.close()
 

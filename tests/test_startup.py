@@ -8,7 +8,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from batchimg_magics.sim.furnish import ACCOUNT, GROUP, SUBSCRIPTION
-from batchimg_magics.sim.local import open_local
+from batchimg_magics.sim.local import open_emulator
 from tests.bench.served import served
 from tests.bench.worlds import idle_pools
 
@@ -54,7 +54,7 @@ def listed(shell: Mapping[str, str]) -> set[str]:
 
 
 def test_listing_nodes_imports_no_more_than_it_takes() -> None:
-    local = open_local(speed=1.0)
+    local = open_emulator(speed=1.0)
     idle_pools(local, {"sim": 3})
     with served(local) as shell:
         target = ["--subscription", SUBSCRIPTION, "--resource-group", GROUP, "--account", ACCOUNT]

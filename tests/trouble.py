@@ -8,20 +8,20 @@ from batchimg_magics.sim import faults
 
 if TYPE_CHECKING:
     from batchimg_magics.session import Session
-    from batchimg_magics.sim.world import World
+    from batchimg_magics.sim.world import Store
 
 
-def world_of(session: Session) -> World:
+def world_of(session: Session) -> Store:
     local = session._linked().local
     assert local is not None
-    return local._world
+    return local._store
 
 
 def fail(session: Session, **fault: Any) -> None:
     """Let answers fail; without any words, none fails any more."""
     world = world_of(session)
     with world.transaction(write=True):
-        faults.set_singles(world, [faults.Fault(**fault)] if fault else [])
+        faults.set_pending_faults(world, [faults.Fault(**fault)] if fault else [])
 
 
 def scenario(session: Session, name: str) -> None:

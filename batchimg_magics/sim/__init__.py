@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.app import create_app
-    from batchimg_magics.sim.local import LocalAzure, open_local
+    from batchimg_magics.sim.local import Emulator, open_emulator
 
-__all__ = ["LocalAzure", "create_app", "open_local"]
+__all__ = ["Emulator", "create_app", "open_emulator"]
 
-_HOMES = {"create_app": "app", "LocalAzure": "local", "open_local": "local"}
+_HOMES = {"create_app": "app", "Emulator": "local", "open_emulator": "local"}
 
 
 def __getattr__(name: str) -> object:

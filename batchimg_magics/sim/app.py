@@ -19,16 +19,16 @@ import msgspec
 from batchimg_magics.sim import authorization, planes
 from batchimg_magics.sim.clock import ManualClock
 from batchimg_magics.sim.control import control_routes
-from batchimg_magics.sim.faults import befall, strike
+from batchimg_magics.sim.faults import raise_fault, take_fault
 from batchimg_magics.sim.router import Router
-from batchimg_magics.sim.wire import Call, LostError, Refusal, Reply, Routes
-from batchimg_magics.sim.world import NeedsWritingError, World
+from batchimg_magics.sim.wire import Call, ConnectionDroppedError, Refusal, Reply, Routes
+from batchimg_magics.sim.world import ReadOnlyTransactionError, Store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
     from batchimg_magics.sim.clock import Clock
-    from batchimg_magics.sim.planes import Place
+    from batchimg_magics.sim.planes import Destination
     from batchimg_magics.sim.throttling import Throttle
     from batchimg_magics.sim.wire import Plane
 
@@ -63,19 +63,19 @@ PROVIDERS = (
     "batchimg_magics.sim.batch_files",
 )
 #: Where a stepped or manual world begins, so that what is shown of it is the same every time.
-START = datetime(2026, 7, 1, 9, tzinfo=UTC)
+DEFAULT_START = datetime(2026, 7, 1, 9, tzinfo=UTC)
 #: The client's own id of a request -> what it says when it wants it back; of Batch, and of ARM.
-_ON_DEMAND = {
+_RETURNED_IDS = {
     "client-request-id": "return-client-request-id",
     "x-ms-client-request-id": "x-ms-return-client-request-id",
 }
 #: Bodies above this are refused, as ARM refuses them; and those that are nested deeper, as .NET's readers do.
-BODY_LIMIT = 4 * 1024 * 1024
-DEEPEST = 64
+BODY_LIMIT_BYTES = 4 * 1024 * 1024
+MAX_JSON_DEPTH = 64
 
 
 @dataclass(slots=True)
-class Answer:
+class HttpResponse:
     """What goes over the wire."""
 
     status: int
@@ -106,7 +106,7 @@ class App:
 
     def __init__(
         self,
-        world: World,
+        store: Store,
         clock: Clock,
         *,
         check_token: Callable[[str, frozenset[str]], tuple[str, str] | None] | None = None,
@@ -114,18 +114,18 @@ class App:
         control: bool = False,
         throttle: Throttle | None = None,
     ) -> None:
-        self.world = world
+        self.store = store
         self.clock = clock
         self._check_token = check_token
         self._check_key = check_key
         self._throttle = throttle
         tables = [*provider_routes(), *([control_routes(clock)] if control else [])]
         self._router = Router(route for routes in tables for route in routes.table)
-        with world.transaction(write=True):
-            self._nonce = world.guid("app")
+        with store.transaction(write=True):
+            self._nonce = store.new_guid("app")
         self._numbers = itertools.count(1)
 
-    def answer(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+    def answer(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> HttpResponse:
         """Answer one request.
 
         Parameters
@@ -140,65 +140,65 @@ class App:
         LostError
             A fault that was asked for drops the connection.
         """
-        call, place = self._call(method, url, headers)
-        fault, left = strike(call, place.plane), {}
+        call, destination = self._call(method, url, headers)
+        fault, left = take_fault(call, destination.plane), {}
         try:
             if fault is not None:
-                befall(fault, place.plane)
-            if self._throttle is not None and place.plane == "arm":
+                raise_fault(fault, destination.plane)
+            if self._throttle is not None and destination.plane == "arm":
                 left = self._throttle.take(call, self.clock.now())
-            reply = self._in_transaction(call, place, body)
+            reply = self._in_transaction(call, destination, body)
         except Refusal as refusal:
             shape = planes.error_body(
-                place.plane, refusal, base=call.base, request_id=call.request_id, now=call.now or self.clock.now()
+                destination.plane, refusal, base=call.base, request_id=call.request_id, now=call.now or self.clock.now()
             )
             reply = Reply(refusal.status, shape, refusal.headers)
         if fault is not None and fault.lost:
-            raise LostError(worked=True)
+            raise ConnectionDroppedError(handled=True)
         reply.headers = left | reply.headers
-        return self._write(call, place.plane, reply)
+        return self._write(call, destination.plane, reply)
 
-    def _call(self, method: str, url: str, headers: Mapping[str, str]) -> tuple[Call, Place]:
+    def _call(self, method: str, url: str, headers: Mapping[str, str]) -> tuple[Call, Destination]:
         """Return a request as handlers take it, and where it goes."""
         parts = urlsplit(url)
-        place = planes.place(parts.hostname or "", parts.path)
+        destination = planes.find_destination(parts.hostname or "", parts.path)
         call = Call(
-            world=self.world,
+            store=self.store,
             now=0.0,
             method=method.upper(),
             host=parts.hostname or "",
-            path=place.path,
-            base=f"{parts.scheme}://{parts.netloc}{place.prefix}",
-            params={"account": place.account} if place.account else {},
+            path=destination.path,
+            base=f"{parts.scheme}://{parts.netloc}{destination.prefix}",
+            params={"account": destination.account} if destination.account else {},
             query={name.lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)},
             headers={name.lower(): value for name, value in headers.items()},
             request_id=str(uuid.uuid5(uuid.UUID(self._nonce), str(next(self._numbers)))),
         )
-        return call, place
+        return call, destination
 
-    def _in_transaction(self, call: Call, place: Place, body: bytes) -> Reply:
+    def _in_transaction(self, call: Call, destination: Destination, body: bytes) -> Reply:
         """Run the request's handler; what only reads shares the world with other readers."""
         if call.method in ("GET", "HEAD"):
             try:
-                with self.world.transaction(write=False):
-                    return self._handle(call, place, body)
-            except NeedsWritingError:
+                with self.store.transaction(write=False):
+                    return self._handle(call, destination, body)
+            except ReadOnlyTransactionError:
                 pass  # something came due that has to be noted: once more, for writing
-        with self.world.transaction(write=True):
+        with self.store.transaction(write=True):
             try:
-                answer: Reply | Refusal = self._handle(call, place, body)
+                answer: Reply | Refusal = self._handle(call, destination, body)
             except Refusal as refusal:
-                if not refusal.kept:
+                if not refusal.keep_writes:
                     raise
                 answer = refusal
-            self.world.touch(call.now)
+            self.store.record_time(call.now)
         if isinstance(answer, Refusal):
             raise answer
         return answer
 
-    def _handle(self, call: Call, place: Place, body: bytes) -> Reply:
+    def _handle(self, call: Call, destination: Destination, body: bytes) -> Reply:
         call.now = self.clock.now()
-        plane = place.plane
+        plane = destination.plane
         if plane is None:
             raise planes.unknown_route(call.method, f"{call.host}{call.path}", call.api_version)
         self._authenticate(call, plane)
@@ -234,12 +234,12 @@ class App:
             code, problem = wrong
             raise planes.unauthenticated(plane, problem, code)
 
-    def _write(self, call: Call, plane: Plane | None, reply: Reply) -> Answer:
+    def _write(self, call: Call, plane: Plane | None, reply: Reply) -> HttpResponse:
         headers = planes.headers(plane, now=call.now or self.clock.now(), request_id=call.request_id)
-        for wanted, asked in _ON_DEMAND.items():
+        for wanted, asked in _RETURNED_IDS.items():
             if call.headers.get(asked, "").lower() == "true":
                 headers[wanted] = call.headers.get(wanted, "")
-        if reply.body is None or reply.status in planes.BODILESS:
+        if reply.body is None or reply.status in planes.STATUSES_WITHOUT_BODY:
             content = b""
         else:
             headers["Content-Type"] = planes.content_type(plane)
@@ -248,7 +248,7 @@ class App:
         if call.method == "HEAD":
             content = b""
         headers["Content-Length"] = str(len(content))
-        return Answer(reply.status, headers, content)
+        return HttpResponse(reply.status, headers, content)
 
     async def __call__(
         self,
@@ -270,7 +270,7 @@ class App:
         url = f"{scope.get('scheme', 'http')}://{host}{path.split(b'?')[0].decode('latin-1')}"
         try:
             answer = self.answer(scope["method"], f"{url}?{query.decode('latin-1')}" if query else url, headers, body)
-        except LostError:
+        except ConnectionDroppedError:
             # ASGI cannot drop a connection; a server does that when an answer breaks off.
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
             return
@@ -292,10 +292,10 @@ def create_app(*, start: datetime | None = None, seed: int = 0) -> App:
     seed
         What its ids and random choices grow from.
     """
-    begin = (start or START).timestamp()
-    world = World(start=begin, seed=seed)
-    world.set_meta("open_groups", value=True)
-    return App(world, ManualClock(begin), control=True)
+    begin = (start or DEFAULT_START).timestamp()
+    store = Store(start=begin, seed=seed)
+    store.set_meta("open_groups", value=True)
+    return App(store, ManualClock(begin), control=True)
 
 
 def provider_routes() -> Iterator[Routes]:
@@ -309,21 +309,21 @@ def _decode(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON
         return None
     if plane == "login":  # the one that takes forms
         return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
-    if len(body) > BODY_LIMIT:
-        raise Refusal(413, "RequestContentTooLarge", f"The request content is above {BODY_LIMIT} bytes.")
+    if len(body) > BODY_LIMIT_BYTES:
+        raise Refusal(413, "RequestContentTooLarge", f"The request content is above {BODY_LIMIT_BYTES} bytes.")
     try:
         decoded = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise planes.bad_json(plane, str(error)) from error
-    if body.count(b"{") + body.count(b"[") > DEEPEST and _is_deep(decoded):
-        raise planes.bad_json(plane, f"The reader's MaxDepth of {DEEPEST} has been exceeded.")
+    if body.count(b"{") + body.count(b"[") > MAX_JSON_DEPTH and _is_deep(decoded):
+        raise planes.bad_json(plane, f"The reader's MaxDepth of {MAX_JSON_DEPTH} has been exceeded.")
     return decoded
 
 
 def _is_deep(document: Any) -> bool:  # noqa: ANN401 - any JSON
     """Tell whether a document is nested deeper than the handlers' walks are made for."""
     level = [document] if isinstance(document, dict | list) else []
-    for _ in range(DEEPEST):
+    for _ in range(MAX_JSON_DEPTH):
         parts = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
         level = [part for part in parts if isinstance(part, dict | list)]
         if not level:

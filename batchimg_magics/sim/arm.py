@@ -15,7 +15,7 @@ from batchimg_magics.sim.wire import Refusal
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.wire import Call
-    from batchimg_magics.sim.world import Item, World
+    from batchimg_magics.sim.world import Item, Store
 
 
 def resource_id(call: Call, kind: str) -> str:
@@ -58,12 +58,12 @@ def split_id(text: str) -> tuple[str, str, list[tuple[str, str]], str]:
     return parts[1], parts[3], list(zip(parts[6::2], parts[7::2], strict=True)), parts[5]
 
 
-def region(name: object) -> str:
+def region_name(name: object) -> str:
     """Return a region's programmatic name: ``East US 2`` and ``eastus2`` are one."""
     return str(name).replace(" ", "").lower()
 
 
-def shown(item: Item, now: float) -> dict[str, Any] | None:
+def document_at(item: Item, now: float) -> dict[str, Any] | None:
     """Return the resource's document at a moment; None when it has been deleted by then."""
     work = item.hidden.get("work")
     if work is None or (now >= work["end"] and work["kind"] != "Deleting"):
@@ -76,21 +76,21 @@ def shown(item: Item, now: float) -> dict[str, Any] | None:
     return item.doc | {"properties": item.doc["properties"] | {"provisioningState": work["kind"]}}
 
 
-def at_work(item: Item, now: float) -> str:
+def current_operation(item: Item, now: float) -> str:
     """Return what goes on with the resource at a moment, e.g. ``Updating``; empty for nothing."""
     work = item.hidden.get("work")
     return work["kind"] if work is not None and now < work["end"] else ""
 
 
-def find(world: World, now: float, key: str) -> Item | None:
+def find(store: Store, now: float, key: str) -> Item | None:
     """Return the resource with that id, unless it has been deleted by now."""
-    item = world.get(key)
-    return item if item is not None and shown(item, now) is not None else None
+    item = store.get(key)
+    return item if item is not None and document_at(item, now) is not None else None
 
 
 def need(call: Call, key: str) -> Item:
     """Return the resource with that id, or refuse as ARM's gateway does."""
-    item = find(call.world, call.now, key)
+    item = find(call.store, call.now, key)
     if item is None:
         raise not_found(call, key)
     return item
@@ -113,7 +113,7 @@ def not_found(call: Call, key: str) -> Refusal:
 def need_subscription(call: Call) -> None:
     """Refuse a request for a subscription in which there is nothing; in an open world any is there."""
     name = call.params["subscription"]
-    if not call.world.holds(f"/subscriptions/{name}") and not call.world.meta("open_groups"):
+    if not call.store.has_below(f"/subscriptions/{name}") and not call.store.meta("open_groups"):
         raise Refusal(404, "SubscriptionNotFound", f"The subscription '{name}' could not be found.")
 
 
@@ -124,22 +124,22 @@ def need_group(call: Call, *, named: bool = True) -> dict[str, Any] | None:
     somebody has named it. A request for a resource names its group; one that only lists what is in a group (`named` is
     False) does not.
     """
-    world, group = call.world, call.params["group"]
+    store, group = call.store, call.params["group"]
     need_subscription(call)
     key = f"/subscriptions/{call.params['subscription']}/resourcegroups/{group}"
-    item = world.get(key)
-    document = None if item is None else shown(item, call.now)
-    opened = item is None and world.meta("open_groups") and (named or world.holds(key))
+    item = store.get(key)
+    document = None if item is None else document_at(item, call.now)
+    opened = item is None and store.meta("open_groups") and (named or store.has_below(key))
     if document is None and not opened:
         message = f"Resource group '{group}' could not be found."
         raise Refusal(404, "ResourceGroupNotFound", message, headers={"x-ms-failure-cause": "gateway"})
-    if item is not None and call.method in ("PUT", "PATCH", "POST") and at_work(item, call.now):
+    if item is not None and call.method in ("PUT", "PATCH", "POST") and current_operation(item, call.now):
         message = f"The resource group '{group}' is in deprovisioning state and cannot perform this operation."
         raise Refusal(409, "ResourceGroupBeingDeleted", message)
     return document
 
 
-def items(call: Call, kind: str) -> list[Item]:
+def list_items(call: Call, kind: str) -> list[Item]:
     """Return a type's resources below what the request's path names, in order of their ids."""
     params = call.params
     under = f"/subscriptions/{params['subscription']}"
@@ -151,18 +151,18 @@ def items(call: Call, kind: str) -> list[Item]:
         namespace, *words = kind.split("/")
         names = [params[f"name{depth}"] for depth in range(1, len(words)) if f"name{depth}" in params]
         under += f"/providers/{namespace}" + "".join(f"/{w}/{n}" for w, n in zip(words, names, strict=False))
-    return [item for item in call.world.items(kind, under) if shown(item, call.now) is not None]
+    return [item for item in call.store.items(kind, under) if document_at(item, call.now) is not None]
 
 
-def listing(call: Call, kind: str) -> list[dict[str, Any]]:
+def list_documents(call: Call, kind: str) -> list[dict[str, Any]]:
     """Return the documents of a type's resources below what the request's path names, in order of their ids."""
-    documents = (shown(item, call.now) for item in items(call, kind))
+    documents = (document_at(item, call.now) for item in list_items(call, kind))
     return [document for document in documents if document is not None]
 
 
-def refuse_elsewhere(old: Item | None, location: str) -> None:
+def refuse_other_region(old: Item | None, location: str) -> None:
     """Refuse to make in another region what is there already."""
-    if old is not None and region(old.doc["location"]) != region(location):
+    if old is not None and region_name(old.doc["location"]) != region_name(location):
         message = (
             f"The resource '{old.doc['name']}' already exists in location '{old.doc['location']}' in resource group "
             f"'{old.doc['id'].split('/')[4]}'. A resource with the same name cannot be created in location "
@@ -171,7 +171,7 @@ def refuse_elsewhere(old: Item | None, location: str) -> None:
         raise Refusal(409, "InvalidResourceLocation", message)
 
 
-def identity(world: World, key: str, asked: dict[str, Any]) -> dict[str, Any]:
+def with_identity_ids(store: Store, key: str, asked: dict[str, Any]) -> dict[str, Any]:
     """Return a resource's managed identities with the ids that the directory gives them.
 
     Parameters
@@ -188,7 +188,7 @@ def identity(world: World, key: str, asked: dict[str, Any]) -> dict[str, Any]:
     """
 
     def guid(about: str) -> str:
-        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{world.meta('seed')}/{about.lower()}"))
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{store.meta('seed')}/{about.lower()}"))
 
     known = {"type": asked.get("type", "None")}
     if "systemassigned" in str(known["type"]).lower():
@@ -202,21 +202,21 @@ def identity(world: World, key: str, asked: dict[str, Any]) -> dict[str, Any]:
     return known
 
 
-def matches(call: Call, item: Item | None, etag: str) -> None:
+def check_conditions(call: Call, item: Item | None, etag: str) -> None:
     """Refuse when If-Match or If-None-Match do not hold for what is there."""
-    if not holds(call, etag if item is not None else None):
+    if not conditions_hold(call, etag if item is not None else None):
         raise Refusal(412, "PreconditionFailed", "The condition specified by the request's headers is not met.")
 
 
-def holds(call: Call, etag: str | None) -> bool:
+def conditions_hold(call: Call, etag: str | None) -> bool:
     """Tell whether the request's If-Match and If-None-Match hold for an ETag, None where nothing is there."""
     wanted, unwanted = call.headers.get("if-match"), call.headers.get("if-none-match")
     if etag is None:
         return wanted is None
-    return (wanted is None or names(wanted, etag)) and (unwanted is None or not names(unwanted, etag))
+    return (wanted is None or lists_etag(wanted, etag)) and (unwanted is None or not lists_etag(unwanted, etag))
 
 
-def names(header: str, tag: str) -> bool:
+def lists_etag(header: str, tag: str) -> bool:
     """Tell whether a header's list of ETags has this one, weak or strong; ``*`` has any.
 
     The SDKs put ETags into quotes, as HTTP has them, though those in Batch's answers have none.

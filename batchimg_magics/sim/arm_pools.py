@@ -19,9 +19,9 @@ from batchimg_magics.sim import (
     pools,
 )
 from batchimg_magics.sim.batch_accounts import RETRY_AFTER_S
-from batchimg_magics.sim.batch_bodies import shaped
-from batchimg_magics.sim.batch_errors import on_arm, refusal
-from batchimg_magics.sim.batch_time import duration, etag, stamp, stamp_ticks
+from batchimg_magics.sim.batch_bodies import checked_body
+from batchimg_magics.sim.batch_errors import refusal, with_request_info
+from batchimg_magics.sim.batch_time import batch_timestamp, duration, etag, timestamp_of_ticks
 from batchimg_magics.sim.pool_dialects import from_older, pool_from_arm, pool_to_arm, to_older
 from batchimg_magics.sim.wire import Reply, Routes
 
@@ -48,13 +48,13 @@ def _load(call: Call, *, writing: bool = False) -> tuple[Item, Pool]:
     pool = pools.need(call, account, call.params["pool"], writing=writing)
     if _is_gone(pool, call.now):
         raise refusal("PoolNotFound")
-    pool_autoscale.catch_up(call, account, pool)
+    pool_autoscale.run_due_evaluations(call, account, pool)
     return account, pool
 
 
 def _check_condition(call: Call, found: Pool | None) -> None:
     """Refuse when If-Match or If-None-Match do not hold for the pool that is there."""
-    if not arm.holds(call, found.headers(arm=True)["ETag"] if found is not None else None):
+    if not arm.conditions_hold(call, found.headers(arm=True)["ETag"] if found is not None else None):
         raise refusal("ConditionNotMet")
 
 
@@ -64,7 +64,9 @@ def _is_gone(pool: Pool, now: float) -> bool:
     Recorded: one second after the DELETE of an empty pool its operation is over; the data plane goes on showing a pool
     that is being deleted for seconds.
     """
-    return pool.state.deleted is not None and not any(fleet.current(pool.state.fleet, now, k) for k in fleet.KINDS)
+    return pool.state.deleted is not None and not any(
+        fleet.current_nodes(pool.state.fleet, now, k) for k in fleet.KINDS
+    )
 
 
 def view(call: Call, pool: Pool) -> dict[str, Any]:
@@ -74,17 +76,17 @@ def view(call: Call, pool: Pool) -> dict[str, Any]:
     config = to_older(pool.doc, call.api_version, "arm")
     if call.api_version >= _JOB_ORDER_SINCE:
         config["taskSchedulingPolicy"] = {"jobDefaultOrder": "none", **config.get("taskSchedulingPolicy", {})}
-    created = stamp_ticks(state.created)
+    created = timestamp_of_ticks(state.created)
     properties = pool_to_arm(config) | {
-        "lastModified": stamp_ticks(state.modified),
+        "lastModified": timestamp_of_ticks(state.modified),
         "creationTime": created,
         "provisioningState": "Deleting" if state.deleted is not None else "Succeeded",
-        "provisioningStateTransitionTime": stamp(state.deleted) if state.deleted is not None else created,
+        "provisioningStateTransitionTime": batch_timestamp(state.deleted) if state.deleted is not None else created,
         "allocationState": allocation.capitalize(),
-        "allocationStateTransitionTime": stamp(since) if since else created,
+        "allocationStateTransitionTime": batch_timestamp(since) if since else created,
         "scaleSettings": _scale(pool),
-        "currentDedicatedNodes": fleet.current(state.fleet, now, "dedicated"),
-        "currentLowPriorityNodes": fleet.current(state.fleet, now, "spot"),
+        "currentDedicatedNodes": fleet.current_nodes(state.fleet, now, "dedicated"),
+        "currentLowPriorityNodes": fleet.current_nodes(state.fleet, now, "spot"),
     }
     if (status := _status(pool, now)) is not None:
         properties["resizeOperationStatus"] = status
@@ -118,9 +120,9 @@ def _status(pool: Pool, now: float) -> dict[str, Any] | None:
         **({"targetLowPriorityNodes": resize.spot} if resize.spot else {}),
         "nodeDeallocationOption": _OPTIONS[resize.option],
         "resizeTimeout": duration(resize.timeout_s),
-        "startTime": stamp(resize.began),
+        "startTime": batch_timestamp(resize.began),
     }
-    if problems := fleet.errors(pool.state.fleet, now):
+    if problems := fleet.resize_errors(pool.state.fleet, now):
         status["errors"] = [_problem(problem) for problem in problems]
     return status
 
@@ -138,62 +140,62 @@ def _show(call: Call, pool: Pool) -> Reply:
 
 def _properties(call: Call) -> dict[str, Any]:
     """Return the properties of a request's body in the data plane's dialect, cleaned."""
-    properties = shaped(call.body).get("properties", {})
-    older_pools.check(call, properties, "arm")
+    properties = checked_body(call.body).get("properties", {})
+    older_pools.check_pool_names(call, properties, "arm")
     pool = pool_from_arm(properties)
     return pool_rules.pool_body(from_older(pool, call.api_version, "arm"), "Pool")
 
 
 def _top(call: Call) -> dict[str, Any]:
     """Return what a body says beside its properties."""
-    body = shaped(call.body)
+    body = checked_body(call.body)
     top = {"tags": body["tags"]} if "tags" in body else {}
     if "identity" in body:
-        top["identity"] = arm.identity(call.world, call.path, body["identity"])
+        top["identity"] = arm.with_identity_ids(call.store, call.path, body["identity"])
     return top
 
 
 @routes.on("PUT", "/pools/{pool}")
-@on_arm
+@with_request_info
 def put(call: Call) -> Reply:
     """Create a pool, or replace every property of one."""
-    account = batch_accounts.need_or_make(call)
+    account = batch_accounts.need_or_create(call)
     name = pool_rules.pool_id(call.params["pool"])
     found = pools.find(call, account, name)
     _check_condition(call, found)
     body = _properties(call)
     pool_rules.check_pool(call, account, body, "arm")
-    config = pool_rules.with_defaults({key: value for key, value in body.items() if key not in pools.SCALE})
+    config = pool_rules.with_defaults({key: value for key, value in body.items() if key not in pools.SCALE_SETTINGS})
     if found is not None:
         return _replace(call, account, found, config, body)
-    pool = pools.make(call, account, config | {"id": name}, top=_top(call))
-    pool_autoscale.scale(call, account, pool, body)
-    pools.save(call, pool, touch=False)
+    pool = pools.new_pool(call, account, config | {"id": name}, top=_top(call))
+    pool_autoscale.apply_scale_settings(call, account, pool, body)
+    pools.save(call, pool, new_etag=False)
     return _show(call, pool)
 
 
 def _replace(call: Call, account: Item, pool: Pool, config: dict[str, Any], body: dict[str, Any]) -> Reply:
     if pool.state.deleted is not None:
         raise refusal("PoolBeingDeleted")
-    pool_autoscale.catch_up(call, account, pool)
+    pool_autoscale.run_due_evaluations(call, account, pool)
     pool_rules.check_replaceable(pool, config | {"id": pool.name}, call.now)
     pool.doc = config | {"id": pool.name}
     pool.state.top = _top(call)
-    pool_autoscale.scale(call, account, pool, body)
+    pool_autoscale.apply_scale_settings(call, account, pool, body)
     pools.save(call, pool)
     return _show(call, pool)
 
 
 @routes.on("PATCH", "/pools/{pool}")
-@on_arm
+@with_request_info
 def patch(call: Call) -> Reply:
     """Change what is given of a pool; other scale settings are a resize."""
     account, pool = _load(call, writing=True)
     _check_condition(call, pool)
     body = _properties(call)
     pool_rules.check_scale(body)
-    given = {key: value for key, value in body.items() if key not in pools.SCALE}
-    pool_rules.check_changes(call.world, account, given)
+    given = {key: value for key, value in body.items() if key not in pools.SCALE_SETTINGS}
+    pool_rules.check_changes(call.store, account, given)
     config = pool_rules.with_defaults(pool.doc | given)
     pool_rules.check_replaceable(pool, config, call.now)
     if given.keys() - pool_rules.CHANGEABLE:
@@ -201,13 +203,13 @@ def patch(call: Call) -> Reply:
     pool.doc = config
     pool.state.top |= _top(call)
     if "enableAutoScale" in body:
-        pool_autoscale.scale(call, account, pool, body)
+        pool_autoscale.apply_scale_settings(call, account, pool, body)
     pools.save(call, pool)
     return _show(call, pool)
 
 
 @routes.on("GET", "/pools/{pool}")
-@on_arm
+@with_request_info
 def get(call: Call) -> Reply:
     """Show a pool."""
     _, pool = _load(call)
@@ -215,20 +217,20 @@ def get(call: Call) -> Reply:
 
 
 @routes.on("GET", "/pools")
-@on_arm
+@with_request_info
 def list_pools(call: Call) -> Reply:
     """List an account's pools."""
     account = batch_accounts.need(call)
-    there = pools.of_account(call.world, call.now, account)
-    listed = [pool for pool in there if not _is_gone(pool, call.now)]
+    pools_of_account = pools.account_pools(call.store, call.now, account)
+    listed = [pool for pool in pools_of_account if not _is_gone(pool, call.now)]
     for pool in listed:
-        pool_autoscale.catch_up(call, account, pool)
+        pool_autoscale.run_due_evaluations(call, account, pool)
     rows = (view(call, pool) for pool in listed)
     return odata.page(call, "", rows, key=lambda row: str(row["name"]).lower(), plane="arm")
 
 
 @routes.on("DELETE", "/pools/{pool}")
-@on_arm
+@with_request_info
 def delete(call: Call) -> Reply:
     """Delete a pool; one that is not there is no error."""
     account = batch_accounts.need(call)
@@ -248,27 +250,27 @@ def _wait(call: Call, name: str) -> Reply:
 
 
 @routes.on("GET", "/poolOperationResults/{operation}")
-@on_arm
+@with_request_info
 def operation_result(call: Call) -> Reply:
     """Tell whether a pool that is being deleted is gone."""
     account = batch_accounts.need(call)
     name = call.params["operation"].partition("-")[2]
-    there = pools.find(call, account, name)
-    going = there is not None and there.state.deleted is not None and not _is_gone(there, call.now)
+    pool = pools.find(call, account, name)
+    going = pool is not None and pool.state.deleted is not None and not _is_gone(pool, call.now)
     return _wait(call, name) if going else Reply(200)
 
 
 @routes.on("POST", "/pools/{pool}/stopResize")
-@on_arm
+@with_request_info
 def stop_resize(call: Call) -> Reply:
     """Stop the resize that goes on."""
     _, pool = _load(call, writing=True)
-    pool_scaling.stop(call, pool)
+    pool_scaling.stop_pool_resize(call, pool)
     return _show(call, pool)
 
 
 @routes.on("POST", "/pools/{pool}/disableAutoScale")
-@on_arm
+@with_request_info
 def disable_auto_scale(call: Call) -> Reply:
     """Set the targets by hand again."""
     _, pool = _load(call, writing=True)

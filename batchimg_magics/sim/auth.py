@@ -18,14 +18,14 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.sim.world import World
+    from batchimg_magics.sim.world import Store
 
 #: Real seconds that a token is good for, as Entra ID's.
 LIFETIME_S = 3600
 ISSUER = "batchimg-local"
 
 
-class Tokens:
+class TokenIssuer:
     """Issues and checks the tokens of one world.
 
     Parameters
@@ -36,11 +36,11 @@ class Tokens:
         The real clock, an argument for the tests' sake.
     """
 
-    def __init__(self, world: World, wall: Callable[[], float] = time.time) -> None:
-        with world.transaction(write=True):
-            if world.meta("secret") is None:
-                world.set_meta("secret", secrets.token_hex(32))
-            self._secret = bytes.fromhex(world.meta("secret"))
+    def __init__(self, store: Store, wall: Callable[[], float] = time.time) -> None:
+        with store.transaction(write=True):
+            if store.meta("secret") is None:
+                store.set_meta("secret", secrets.token_hex(32))
+            self._secret = bytes.fromhex(store.meta("secret"))
         self._wall = wall
 
     def issue(self, audience: str, tenant: str = "") -> tuple[str, int]:

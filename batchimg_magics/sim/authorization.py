@@ -10,30 +10,30 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import compute
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 from batchimg_magics.sim.world import Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batchimg_magics.sim.world import World
+    from batchimg_magics.sim.world import Store
 
 PROVIDER = "/providers/Microsoft.Authorization"
 DEFINITIONS, ASSIGNMENTS = "microsoft.authorization/roledefinitions", "microsoft.authorization/roleassignments"
 #: The mark of a world in which roles were assigned, so that others need not look for any.
-_GUARDED = "guarded"
-_EVERYTHING = {"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}
+_ROLES_ASSIGNED = "guarded"
+_ALL_PERMISSIONS = {"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 #: What is asked for while work goes on.
-_POLLED = re.compile(r"/(locations/[^/]+/\w*operations|\w*operationresults)/", re.IGNORECASE)
-basis = Basis("Permissions")
-basis.rule(
+_OPERATION_PATHS = re.compile(r"/(locations/[^/]+/\w*operations|\w*operationresults)/", re.IGNORECASE)
+evidence = Evidence("Permissions")
+evidence.rule(
     "Everybody may do everything, until a role is assigned; from then on every assignment is the caller's.",
     "there is one principal in a world",
 )
-basis.rule("Whoever began work may ask how it goes on.", "people with a role in one resource group alone can, too")
-basis.rule(
+evidence.rule("Whoever began work may ask how it goes on.", "people with a role in one resource group alone can, too")
+evidence.rule(
     "Roles hold in Resource Manager; the data plane of Batch looks at none.", "no recording shows a refusal there"
 )
 
@@ -61,7 +61,7 @@ def put_assignment(call: Call) -> Reply:
     body = _body(call)
     key = call.path.rstrip("/")
     role = compute.text(body["properties"].get("roleDefinitionId"), "roleDefinitionId")
-    if call.world.get(role) is None:
+    if call.store.get(role) is None:
         name = role.rpartition("/")[2]
         raise Refusal(
             404, "RoleDefinitionDoesNotExist", f"The specified role definition with ID '{name}' does not exist."
@@ -73,7 +73,7 @@ def put_assignment(call: Call) -> Reply:
         "type": "Microsoft.Authorization/roleAssignments",
     }
     document |= {"properties": {"principalType": "User", **body["properties"], "scope": scope}}
-    call.world.set_meta(_GUARDED, value=True)
+    call.store.set_meta(_ROLES_ASSIGNED, value=True)
     return _put(call, Item(key.lower(), ASSIGNMENTS, document))
 
 
@@ -83,12 +83,12 @@ def _body(call: Call) -> dict[str, Any]:
 
 
 def _put(call: Call, item: Item) -> Reply:
-    call.world.put(item)
+    call.store.put(item)
     return Reply(201, item.doc)
 
 
 def _get(call: Call) -> Reply:
-    found = call.world.get(call.path.rstrip("/"))
+    found = call.store.get(call.path.rstrip("/"))
     if found is None:
         raise Refusal(404, "NotFound", f"The resource '{call.path}' was not found.")
     return Reply(200, found.doc)
@@ -100,25 +100,29 @@ for _scope in ("/subscriptions/{subscription}", "/subscriptions/{subscription}/r
     routes.on("GET", f"{_scope}{PROVIDER}/roleAssignments/{{assignment}}")(_get)
 
 
-def permissions(world: World, scope: str) -> list[dict[str, Any]]:
+def permissions(store: Store, scope: str) -> list[dict[str, Any]]:
     """Return what the caller may do in a scope: what the roles say that are assigned to it and above it."""
-    if not world.meta(_GUARDED):
-        return [_EVERYTHING]
+    if not store.meta(_ROLES_ASSIGNED):
+        return [_ALL_PERMISSIONS]
     found: list[dict[str, Any]] = []
-    for assignment in world.items(ASSIGNMENTS, "/subscriptions"):
+    for assignment in store.items(ASSIGNMENTS, "/subscriptions"):
         inside = assignment.doc["properties"]["scope"].lower()
         if f"{scope.lower()}/".startswith(f"{inside}/"):
-            role = world.get(str(assignment.doc["properties"]["roleDefinitionId"]))
+            role = store.get(str(assignment.doc["properties"]["roleDefinitionId"]))
             found += role.doc["properties"]["permissions"] if role is not None else []
     return found
 
 
 def check(call: Call) -> None:
     """Refuse a request to Resource Manager that no role of the caller's allows."""
-    if not call.world.meta(_GUARDED) or _POLLED.search(call.path) or PROVIDER.lower() in call.path.lower():
+    if (
+        not call.store.meta(_ROLES_ASSIGNED)
+        or _OPERATION_PATHS.search(call.path)
+        or PROVIDER.lower() in call.path.lower()
+    ):
         return
-    scope, action = _asked(call)
-    if action and not _allowed(permissions(call.world, scope), action):
+    scope, action = _requested_action(call)
+    if action and not _allowed(permissions(call.store, scope), action):
         client = "00000000-0000-4000-8000-00000000ca11"
         message = (
             f"The client '{client}' with object id '{client}' does not have authorization to perform action '{action}' "
@@ -128,7 +132,7 @@ def check(call: Call) -> None:
         raise Refusal(403, "AuthorizationFailed", message)
 
 
-def _asked(call: Call) -> tuple[str, str]:
+def _requested_action(call: Call) -> tuple[str, str]:
     """Return the scope of a request and the action that it is; no action for what everybody may read."""
     path = call.path.rstrip("/")
     head, provider, tail = path.partition("/providers/")
@@ -146,9 +150,10 @@ def _asked(call: Call) -> tuple[str, str]:
 
 def _allowed(found: Iterable[dict[str, Any]], action: str) -> bool:
     return any(
-        _names(one.get("actions") or [], action) and not _names(one.get("notActions") or [], action) for one in found
+        _matches(one.get("actions") or [], action) and not _matches(one.get("notActions") or [], action)
+        for one in found
     )
 
 
-def _names(patterns: Iterable[str], action: str) -> bool:
+def _matches(patterns: Iterable[str], action: str) -> bool:
     return any(re.fullmatch(re.escape(one).replace(r"\*", ".*"), action, re.IGNORECASE) for one in patterns)

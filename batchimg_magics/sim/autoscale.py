@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from batchimg_magics.sim import autoscale_values as values
-from batchimg_magics.sim.autoscale_samples import METHODS, METRICS, Metrics, Run
-from batchimg_magics.sim.autoscale_values import FormulaError, Interval, Moment, Value, at_fault
+from batchimg_magics.sim.autoscale_samples import METHODS, METRICS, FormulaRun, Metrics
+from batchimg_magics.sim.autoscale_values import FormulaError, Interval, Moment, Value, evaluate_at
 
 _TOKEN = re.compile(
     r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/)
@@ -33,9 +33,9 @@ OPTION = "$NodeDeallocationOption"
 #: Today's name of the spot target; results go on calling it by the old one.
 _RENAMED = {"$TargetSpotNodes": "$TargetLowPriorityNodes"}
 #: How deep expressions may be nested: a limit of this reader's.
-DEEPEST = 40
+MAX_EXPRESSION_DEPTH = 40
 #: Targets are 32-bit integers.
-MOST_NODES = 2**31
+MAX_NODES = 2**31
 OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
 _LEVELS = (("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="), ("+", "-"), ("*", "/"))
 
@@ -44,7 +44,7 @@ class _StopError(Exception):
     """``stop()``: the evaluation ends here, and what was set stays."""
 
 
-Expression = Callable[[Run], Value]
+Expression = Callable[[FormulaRun], Value]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class _Token:
     line: int
     column: int
 
-    def wrong(self, what: str) -> FormulaError:
+    def error(self, what: str) -> FormulaError:
         return FormulaError(f"Line {self.line}, Col {self.column}: {what}")
 
 
@@ -74,7 +74,7 @@ def _tokens(formula: str) -> list[_Token]:
     return tokens
 
 
-class _Reader:
+class _Parser:
     """A recursive-descent reader: ``?:`` < ``||`` < ``&&`` < equality < order < sums < products < signs < members."""
 
     def __init__(self, formula: str) -> None:
@@ -96,7 +96,7 @@ class _Reader:
     def _take(self, *wanted: str) -> _Token:
         token = self._peek()
         if wanted and token.text not in wanted:
-            raise token.wrong(f"Syntax error: expected {' or '.join(wanted)}, found {token.text}")
+            raise token.error(f"Syntax error: expected {' or '.join(wanted)}, found {token.text}")
         self._at += 1
         return token
 
@@ -108,14 +108,14 @@ class _Reader:
         if token.kind == "name" and after.text == "=":
             self._at += 2
             if token.text in METRICS:
-                raise token.wrong(f"Read-only variable cannot be assigned: {token.text}")
+                raise token.error(f"Read-only variable cannot be assigned: {token.text}")
             return _RENAMED.get(token.text, token.text), self._ternary()
         return None, self._ternary()
 
     def _ternary(self) -> Expression:
         self._depth += 1
-        if self._depth > DEEPEST:
-            raise self._peek().wrong("Syntax error: the expression is nested too deeply")
+        if self._depth > MAX_EXPRESSION_DEPTH:
+            raise self._peek().error("Syntax error: the expression is nested too deeply")
         found = self._choice(self._binary(0))
         self._depth -= 1
         return found
@@ -127,7 +127,7 @@ class _Reader:
         yes = self._ternary()
         self._take(":")
         no = self._ternary()
-        return lambda run: yes(run) if at_fault(token, lambda: values.truth(test(run))) else no(run)
+        return lambda run: yes(run) if evaluate_at(token, lambda: values.truth(test(run))) else no(run)
 
     def _binary(self, level: int) -> Expression:
         if level == len(_LEVELS):
@@ -158,7 +158,7 @@ class _Reader:
             self._take(")")
             return inner
         if token.kind != "name":
-            raise token.wrong(f"Syntax error: unexpected {token.text}")
+            raise token.error(f"Syntax error: unexpected {token.text}")
         if self._is("("):
             return self._called(token)
         if self._is(".") and token.text in METRICS:
@@ -180,16 +180,16 @@ class _Reader:
         if token.text == "stop":
             return _stop
         if token.text not in values.FUNCTIONS and token.text != "time":
-            raise token.wrong(f"Undefined function: {token.text}")
-        return lambda run: at_fault(token, lambda: _call(run, token.text, [argument(run) for argument in arguments]))
+            raise token.error(f"Undefined function: {token.text}")
+        return lambda run: evaluate_at(token, lambda: _call(run, token.text, [argument(run) for argument in arguments]))
 
     def _sampled(self, token: _Token) -> Expression:
         self._take(".")
         method = self._take()
         if method.text not in METHODS:
-            raise method.wrong(f"Undefined method: {method.text}")
+            raise method.error(f"Undefined method: {method.text}")
         arguments = self._arguments()
-        return lambda run: at_fault(
+        return lambda run: evaluate_at(
             method, lambda: METHODS[method.text](run, token.text, [argument(run) for argument in arguments])
         )
 
@@ -198,16 +198,16 @@ class _Reader:
             return inner
         self._take(".")
         name = self._take()  # a member is a number, which has no members
-        return lambda run: at_fault(name, lambda: values.member(inner(run), name.text))
+        return lambda run: evaluate_at(name, lambda: values.member(inner(run), name.text))
 
 
 def _chain(first: Expression, rest: list[tuple[_Token, Expression]]) -> Expression:
     """Return what operators of one level make of their operands, from the left."""
 
-    def run_chain(run: Run) -> Value:
+    def run_chain(run: FormulaRun) -> Value:
         value = first(run)
         for token, operand in rest:
-            value = at_fault(token, functools.partial(values.combine, token.text, value, operand(run)))
+            value = evaluate_at(token, functools.partial(values.combine, token.text, value, operand(run)))
         return value
 
     return run_chain
@@ -216,20 +216,20 @@ def _chain(first: Expression, rest: list[tuple[_Token, Expression]]) -> Expressi
 def _signed(signs: list[_Token], inner: Expression) -> Expression:
     """Return what signs make of an operand, the innermost first."""
 
-    def run_signs(run: Run) -> Value:
+    def run_signs(run: FormulaRun) -> Value:
         value = inner(run)
         for token in signs:
-            value = at_fault(token, functools.partial(values.signed, token.text, value))
+            value = evaluate_at(token, functools.partial(values.signed, token.text, value))
         return value
 
     return run_signs
 
 
-def _stop(_: Run) -> Value:
+def _stop(_: FormulaRun) -> Value:
     raise _StopError
 
 
-def _variable(run: Run, token: _Token) -> Value:
+def _variable(run: FormulaRun, token: _Token) -> Value:
     name = _RENAMED.get(token.text, token.text)
     if name in run.variables:
         return run.variables[name]
@@ -239,10 +239,10 @@ def _variable(run: Run, token: _Token) -> Value:
         return name
     if name in values.INTERVALS_S:
         return Interval(values.INTERVALS_S[name])
-    raise token.wrong(f"Undefined symbol: {token.text}")
+    raise token.error(f"Undefined symbol: {token.text}")
 
 
-def _call(run: Run, name: str, arguments: list[Value]) -> Value:
+def _call(run: FormulaRun, name: str, arguments: list[Value]) -> Value:
     if name == "time":
         return values.moment(arguments[0]) if arguments else Moment(run.metrics.now())
     return values.FUNCTIONS[name](*arguments)
@@ -284,7 +284,7 @@ def evaluate(formula: str, metrics: Metrics, dedicated: int, spot: int) -> Evalu
         The pool's targets of before.
     """
     start: dict[str, Value] = {TARGETS[0]: float(dedicated), TARGETS[1]: float(spot), OPTION: "requeue"}
-    run = Run(metrics, dict(start))
+    run = FormulaRun(metrics, dict(start))
     try:
         _run(formula, run)
         targets = [_target(run.variables[name]) for name in TARGETS]
@@ -295,10 +295,10 @@ def evaluate(formula: str, metrics: Metrics, dedicated: int, spot: int) -> Evalu
     return Evaluation(targets[0], targets[1], option, _results(run.variables))
 
 
-def _run(formula: str, run: Run) -> None:
+def _run(formula: str, run: FormulaRun) -> None:
     """Run a formula to its end, or to the ``stop()`` in it."""
     try:
-        for name, expression in _Reader(formula).statements():
+        for name, expression in _Parser(formula).statements():
             value = expression(run)
             if name is not None:
                 run.variables[name] = value
@@ -308,21 +308,21 @@ def _run(formula: str, run: Run) -> None:
 
 def _target(value: Value) -> int:
     nodes = values.need(value, float)
-    if not nodes < MOST_NODES:  # no number at all is not below it either
-        raise FormulaError(f"Target out of range: {values.written(nodes)}")
+    if not nodes < MAX_NODES:  # no number at all is not below it either
+        raise FormulaError(f"Target out of range: {values.format_value(nodes)}")
     return max(0, int(nodes))
 
 
 def _results(variables: dict[str, Any]) -> str:
     first = (*TARGETS, OPTION)
     names = [*first, *sorted(name for name in variables if name not in first)]
-    return ";".join(f"{name}={values.written(variables[name])}" for name in names)
+    return ";".join(f"{name}={values.format_value(variables[name])}" for name in names)
 
 
 def check(formula: str) -> str:
     """Return what is wrong with how a formula is written, empty when nothing is."""
     try:
-        _Reader(formula).statements()
+        _Parser(formula).statements()
     except FormulaError as error:
         return str(error)
     return ""

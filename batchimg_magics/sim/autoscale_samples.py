@@ -47,7 +47,7 @@ class Metrics(Protocol):
 
 
 @dataclass(slots=True)
-class Run:
+class FormulaRun:
     """A formula being run.
 
     Parameters
@@ -62,7 +62,7 @@ class Run:
     variables: dict[str, Value] = field(default_factory=dict)
 
 
-def _stretch(run: Run, arguments: list[Value]) -> tuple[float, float, float]:
+def _time_range(run: FormulaRun, arguments: list[Value]) -> tuple[float, float, float]:
     """Return begin, end and wanted percentage of GetSample's and GetSamplePercent's arguments."""
     now = run.metrics.now()
 
@@ -79,13 +79,13 @@ def _stretch(run: Run, arguments: list[Value]) -> tuple[float, float, float]:
     return min(begin, end), max(begin, end), shares[0] if shares else 0.0
 
 
-def _get_sample(run: Run, name: str, arguments: list[Value]) -> Value:
+def _get_sample(run: FormulaRun, name: str, arguments: list[Value]) -> Value:
     if len(arguments) == 1 and isinstance(arguments[0], float):
         found = run.metrics.last(name, int(arguments[0]))
         if not found:
             raise FormulaError(f"Insufficient data from data set: {name} wanted 1 samples, received 0")
         return found
-    begin, end, wanted = _stretch(run, arguments)
+    begin, end, wanted = _time_range(run, arguments)
     found, due = run.metrics.samples(name, begin, end)
     share = 100.0 * len(found) / due if due else 0.0
     if share < wanted or not found:
@@ -93,26 +93,26 @@ def _get_sample(run: Run, name: str, arguments: list[Value]) -> Value:
     return found
 
 
-def _get_percent(run: Run, name: str, arguments: list[Value]) -> Value:
-    begin, end, _ = _stretch(run, arguments)
+def _get_percent(run: FormulaRun, name: str, arguments: list[Value]) -> Value:
+    begin, end, _ = _time_range(run, arguments)
     found, due = run.metrics.samples(name, begin, end)
     return 100.0 * len(found) / due if due else 0.0
 
 
-def _get_count(run: Run, name: str, _: list[Value]) -> Value:
+def _get_count(run: FormulaRun, name: str, _: list[Value]) -> Value:
     return float(len(run.metrics.samples(name, 0.0, run.metrics.now())[0]))
 
 
-def _get_period(_run: Run, _name: str, _arguments: list[Value]) -> Value:
+def _get_period(_run: FormulaRun, _name: str, _arguments: list[Value]) -> Value:
     return Interval(SAMPLE_S)
 
 
-def _get_begin(run: Run, _name: str, _arguments: list[Value]) -> Value:
+def _get_begin(run: FormulaRun, _name: str, _arguments: list[Value]) -> Value:
     return Moment(run.metrics.begin())
 
 
 #: What can be asked of a metric over time.
-METHODS: dict[str, Callable[[Run, str, list[Value]], Value]] = {
+METHODS: dict[str, Callable[[FormulaRun, str, list[Value]], Value]] = {
     "GetSample": _get_sample,
     "GetSamplePercent": _get_percent,
     "GetSamplePeriod": _get_period,

@@ -21,10 +21,10 @@ class FormulaError(Exception):
     """What is wrong with a formula, in Batch's words."""
 
 
-class Place(Protocol):
+class Position(Protocol):
     """Where in a formula something stands."""
 
-    def wrong(self, what: str) -> FormulaError:
+    def error(self, what: str) -> FormulaError:
         """Return the error that says so."""
 
 
@@ -43,7 +43,7 @@ class Interval:
 
 
 Value = float | str | list[float] | Moment | Interval
-Wanted = TypeVar("Wanted")
+ValueT = TypeVar("ValueT")
 INTERVALS_S = {
     "TimeInterval_Zero": 0.0,
     "TimeInterval_100ns": 1e-7,
@@ -84,19 +84,19 @@ _TIMES: dict[tuple[type, str, type], type] = {
 }
 
 
-def at_fault(place: Place, work: Callable[[], Value]) -> Value:
+def evaluate_at(position: Position, work: Callable[[], Value]) -> Value:
     """Do some work; what goes wrong in it went wrong at this place."""
     try:
         return work()
     except FormulaError as error:
         if str(error).startswith("Line "):
             raise
-        raise place.wrong(str(error)) from None
+        raise position.error(str(error)) from None
     except (ArithmeticError, TypeError, ValueError) as error:
-        raise place.wrong(f"Evaluation error: {error}") from None
+        raise position.error(f"Evaluation error: {error}") from None
 
 
-def need(value: Value, kind: type[Wanted]) -> Wanted:
+def need(value: Value, kind: type[ValueT]) -> ValueT:
     """Return a value of the type that is needed, or say that it is none."""
     if isinstance(value, kind):
         return value
@@ -124,7 +124,7 @@ def combine(mark: str, left: Value, right: Value) -> Value:
     kind = _TIMES.get((type(left), mark, type(right)))
     if kind is None:
         raise FormulaError(f"Operator {mark} cannot take {type(left).__name__} and {type(right).__name__}")
-    made: Value = kind(_ARITHMETIC[mark](_bare(left), _bare(right)))
+    made: Value = kind(_ARITHMETIC[mark](_number(left), _number(right)))
     return made
 
 
@@ -135,7 +135,7 @@ def _of_lists(work: Callable[[float, float], float], left: Value, right: Value) 
     return [work(a, b) for a, b in zip(*pairs, strict=True)]
 
 
-def _bare(value: Value) -> float:
+def _number(value: Value) -> float:
     return value.seconds if isinstance(value, Moment | Interval) else need(value, float)
 
 
@@ -207,10 +207,10 @@ def _of_each(work: Callable[[float], float]) -> Callable[..., Value]:
 
 def _percentile(vector: Value, percent: Value) -> Value:
     numbers = sorted(_flat((vector,)))
-    place = (len(numbers) - 1) * min(100.0, max(0.0, need(percent, float))) / 100
-    low = math.floor(place)
+    rank = (len(numbers) - 1) * min(100.0, max(0.0, need(percent, float))) / 100
+    low = math.floor(rank)
     high = min(low + 1, len(numbers) - 1)
-    return numbers[low] + (numbers[high] - numbers[low]) * (place - low)
+    return numbers[low] + (numbers[high] - numbers[low]) * (rank - low)
 
 
 def _value(vector: Value, index: Value) -> Value:
@@ -246,12 +246,12 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
 }
 
 
-def written(value: Value) -> str:
+def format_value(value: Value) -> str:
     """Write a value as results have it."""
     if isinstance(value, float):
         return f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
     if isinstance(value, list):
-        return "[" + ",".join(written(number) for number in value) + "]"
+        return "[" + ",".join(format_value(number) for number in value) + "]"
     if isinstance(value, Moment):
         return f"{datetime.fromtimestamp(value.seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
     return f"{value.seconds:g}s" if isinstance(value, Interval) else value

@@ -1,7 +1,7 @@
-"""How it is known what the simulator takes for true: seen in recorded traffic, documented by Microsoft, or assumed.
+"""How the numbers and rules of the emulator are known: recorded traffic, Microsoft's documents, or an assumption.
 
-A module declares its numbers and rules in a `Basis` of its own, beside the code that goes by them; ``docs/assumed.md``
-is made of these tables.
+A module declares its numbers and rules in an `Evidence` of its own, beside the code that uses them;
+``docs/assumed.md`` is made of these tables.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
-How = Literal["assumed", "seen", "documented"]
-T = TypeVar("T")
+EvidenceKind = Literal["assumed", "recorded", "documented"]
+ValueT = TypeVar("ValueT")
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class EvidenceEntry:
     """One number or rule.
 
     Parameters
@@ -29,14 +29,14 @@ class Entry:
         The number, or numbers in order or by name; a rule has neither.
     """
 
-    how: How
-    what: str
-    why: str
+    kind: EvidenceKind
+    meaning: str
+    source: str
     value: object = None
     unit: str = ""
 
 
-class Basis:
+class Evidence:
     """What one module takes for true.
 
     Parameters
@@ -46,25 +46,25 @@ class Basis:
     """
 
     def __init__(self, about: str) -> None:
-        self.about = about
-        self.table: list[Entry] = []
+        self.title = about
+        self.entries: list[EvidenceEntry] = []
 
-    def assumed(self, value: T, unit: str, what: str, why: str) -> T:
+    def assumed(self, value: ValueT, unit: str, what: str, why: str) -> ValueT:
         """Declare a number that nobody has seen and no document tells, and return it."""
-        return self._keep("assumed", value, unit, what, why)
+        return self._add("assumed", value, unit, what, why)
 
-    def seen(self, value: T, unit: str, what: str, why: str) -> T:
+    def recorded(self, value: ValueT, unit: str, what: str, why: str) -> ValueT:
         """Declare a number of recorded traffic, and return it."""
-        return self._keep("seen", value, unit, what, why)
+        return self._add("recorded", value, unit, what, why)
 
-    def documented(self, value: T, unit: str, what: str, why: str) -> T:
+    def documented(self, value: ValueT, unit: str, what: str, why: str) -> ValueT:
         """Declare a number of Microsoft's documents, and return it."""
-        return self._keep("documented", value, unit, what, why)
+        return self._add("documented", value, unit, what, why)
 
     def rule(self, what: str, why: str) -> None:
         """Declare a behaviour that is assumed."""
-        self.table.append(Entry("assumed", what, why))
+        self.entries.append(EvidenceEntry("assumed", what, why))
 
-    def _keep(self, how: How, value: T, unit: str, what: str, why: str) -> T:
-        self.table.append(Entry(how, what, why, value, unit))
+    def _add(self, how: EvidenceKind, value: ValueT, unit: str, what: str, why: str) -> ValueT:
+        self.entries.append(EvidenceEntry(how, what, why, value, unit))
         return value

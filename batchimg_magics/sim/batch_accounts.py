@@ -16,33 +16,35 @@ from urllib.parse import urlencode
 import msgspec
 
 from batchimg_magics.sim import arm, faults
-from batchimg_magics.sim.basis import Basis
-from batchimg_magics.sim.batch_bodies import shaped
-from batchimg_magics.sim.batch_errors import on_arm, refusal
-from batchimg_magics.sim.batch_time import changed, etag, header_date, stamp, ticks
-from batchimg_magics.sim.planes import BARE_HOSTS
+from batchimg_magics.sim.basis import Evidence
+from batchimg_magics.sim.batch_bodies import checked_body
+from batchimg_magics.sim.batch_errors import refusal, with_request_info
+from batchimg_magics.sim.batch_time import batch_timestamp, change_ticks, etag, header_date, ticks
+from batchimg_magics.sim.planes import LOCAL_HOSTS
 from batchimg_magics.sim.retirement import is_open
-from batchimg_magics.sim.sizes import Size, all_sizes
+from batchimg_magics.sim.sizes import VmSize, all_sizes
 from batchimg_magics.sim.wire import Refusal, Reply, Routes
 from batchimg_magics.sim.world import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.wire import Call
-    from batchimg_magics.sim.world import World
+    from batchimg_magics.sim.world import Store
 
 TYPE = "Microsoft.Batch/batchAccounts"
 KIND = TYPE.lower()
-basis = Basis("Batch accounts")
-RETRY_AFTER_S = basis.seen(15, "s", "Retry-After of work on an account, and of the deletion of a pool", "recordings")
-CREATE_S = basis.assumed(
+evidence = Evidence("Batch accounts")
+RETRY_AFTER_S = evidence.recorded(
+    15, "s", "Retry-After of work on an account, and of the deletion of a pool", "recordings"
+)
+CREATE_S = evidence.assumed(
     0.0,
     "s",
     "an account in the making: its first URL says so after Retry-After",
     "a recorded account's URL said 202 after 0.2 s and 200 after 15 s; what lies between nobody saw",
 )
-DELETE_S = basis.assumed(30.0, "s", "deletion of an account", "no recording shows its end")
-ACCOUNT_QUOTA = basis.assumed(50, "accounts", "in a region", "the service's default differs by subscription")
-basis.rule(
+DELETE_S = evidence.assumed(30.0, "s", "deletion of an account", "no recording shows its end")
+ACCOUNT_QUOTA = evidence.assumed(50, "accounts", "in a region", "the service's default differs by subscription")
+evidence.rule(
     "Every new account has the quotas of the one whose making was recorded.",
     "Azure decides by the history of a subscription",
 )
@@ -51,7 +53,7 @@ _UPDATABLE = ("allowedAuthenticationModes", "autoStorage", "encryption", "networ
 
 _PROVIDER = "/subscriptions/{subscription}/providers/Microsoft.Batch"
 routes = Routes("arm", "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Batch/batchAccounts")
-above = Routes("arm", _PROVIDER)
+subscription_routes = Routes("arm", _PROVIDER)
 
 
 def account_id(call: Call) -> str:
@@ -64,32 +66,32 @@ def account_id(call: Call) -> str:
 def need(call: Call) -> Item:
     """Return the account of a request on either plane, or refuse."""
     if "subscription" not in call.params:
-        return _by_name(call, call.params.get("account") or call.world.meta("account") or "")
+        return _by_name(call, call.params.get("account") or call.store.meta("account") or "")
     return arm.need(call, account_id(call))
 
 
-def need_or_make(call: Call) -> Item:
+def need_or_create(call: Call) -> Item:
     """Return the account of a request that writes; in an open world one that nobody has made is made now.
 
     Recordings begin in the middle: who made their accounts, and when, they do not show.
     """
     key = account_id(call)
-    if arm.find(call.world, call.now, key) is None and is_open(call.world):
+    if arm.find(call.store, call.now, key) is None and is_open(call.store):
         region = call.host.partition(".management.")[0] if ".management." in call.host else "eastus"
-        call.world.put(_new(call.world, call.now, key, {"location": region}))
+        call.store.put(_new_account(call.store, call.now, key, {"location": region}))
     return need(call)
 
 
 def _by_name(call: Call, name: str) -> Item:
-    for item in call.world.items(KIND):
-        if item.key.endswith(f"/{name.lower()}") and arm.shown(item, call.now) is not None:
+    for item in call.store.items(KIND):
+        if item.key.endswith(f"/{name.lower()}") and arm.document_at(item, call.now) is not None:
             return item
     raise refusal("AccountNotFound")
 
 
-def properties(world: World, item: Item) -> dict[str, Any]:
+def current_properties(store: Store, item: Item) -> dict[str, Any]:
     """Return an account's properties, with the quotas that hold now."""
-    return faults.capped(world, item.doc["properties"])
+    return faults.with_scenario_quotas(store, item.doc["properties"])
 
 
 def _document(call: Call, document: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -100,14 +102,14 @@ def _document(call: Call, document: dict[str, Any] | None) -> dict[str, Any] | N
     """
     if document is None:
         return None
-    inner = faults.capped(call.world, document["properties"])
-    if call.host in BARE_HOSTS:
+    inner = faults.with_scenario_quotas(call.store, document["properties"])
+    if call.host in LOCAL_HOSTS:
         inner = inner | {"accountEndpoint": f"{call.base.partition('://')[2]}/{document['name']}"}
     return document | {"properties": inner}
 
 
-def _listed(call: Call) -> Reply:
-    return Reply(200, {"value": [_document(call, document) for document in arm.listing(call, TYPE)]})
+def _list_accounts(call: Call) -> Reply:
+    return Reply(200, {"value": [_document(call, document) for document in arm.list_documents(call, TYPE)]})
 
 
 @functools.cache
@@ -117,13 +119,13 @@ def _quotas() -> list[dict[str, Any]]:
     return [{"name": name, "coreQuota": cores} for name, cores in quotas.items()]
 
 
-def _new(world: World, now: float, key: str, body: dict[str, Any]) -> Item:
+def _new_account(store: Store, now: float, key: str, body: dict[str, Any]) -> Item:
     """Return an account made of a request's body."""
     name, region, asked = key.rpartition("/")[2], body["location"].replace(" ", "").lower(), body.get("properties", {})
     mode = asked.get("poolAllocationMode", "BatchService")
     inner: dict[str, Any] = {
         "accountEndpoint": f"{name}.{region}.batch.azure.com",
-        "nodeManagementEndpoint": f"{world.guid(key)}.{region}.service.batch.azure.com",
+        "nodeManagementEndpoint": f"{store.new_guid(key)}.{region}.service.batch.azure.com",
         "provisioningState": "Succeeded",
         "poolQuota": 100,
         "activeJobAndJobScheduleQuota": 300,
@@ -146,7 +148,7 @@ def _new(world: World, now: float, key: str, body: dict[str, Any]) -> Item:
     if storage := asked.get("autoStorage"):
         inner["autoStorage"] = _storage(storage, now)
     document = {"id": key, "name": name, "type": TYPE, "location": region, "properties": inner}
-    document["identity"] = arm.identity(world, key, body.get("identity", {}))
+    document["identity"] = arm.with_identity_ids(store, key, body.get("identity", {}))
     if "tags" in body:
         document["tags"] = body["tags"]
     return Item(key.lower(), KIND, document, {"modified": ticks(now)})
@@ -156,21 +158,21 @@ def _storage(asked: dict[str, Any], now: float) -> dict[str, Any]:
     """Return an account's storage as it is shown: its keys are synchronized when it is set."""
     if "storageAccountId" not in asked:
         raise refusal("MissingRequiredProperty", ("PropertyName", "storageAccountId"))
-    return {"authenticationMode": "StorageKeys", **asked, "lastKeySync": stamp(now)}
+    return {"authenticationMode": "StorageKeys", **asked, "lastKeySync": batch_timestamp(now)}
 
 
 def _show(call: Call, item: Item) -> Reply:
-    modified = item.hidden.get("modified") or ticks(float(call.world.meta("start")))
+    modified = item.hidden.get("modified") or ticks(float(call.store.meta("start")))
     headers = {"ETag": f'"{etag(modified)}"', "Last-Modified": header_date(modified)}
-    return Reply(200, _document(call, arm.shown(item, call.now)), headers)
+    return Reply(200, _document(call, arm.document_at(item, call.now)), headers)
 
 
 def _begin(call: Call, item: Item, kind: str, seconds: float) -> Reply:
     """Begin work on an account, and answer where to ask for its result."""
-    operation = call.world.guid(kind + item.key)
+    operation = call.store.new_guid(kind + item.key)
     item.hidden["work"] = {"kind": kind, "begin": call.now, "end": call.now + seconds, "doc": None}
     item.hidden["operations"] = {**item.hidden.get("operations", {}), operation: [kind, call.now, call.now + seconds]}
-    call.world.put(item)
+    call.store.put(item)
     return _wait(call, operation, ticks(call.now))
 
 
@@ -181,25 +183,25 @@ def _wait(call: Call, operation: str, asked: int) -> Reply:
 
 
 @routes.on("PUT", "/{account}")
-@on_arm
+@with_request_info
 def create(call: Call) -> Reply:
     """Create an account, or replace what can be changed of one."""
-    body = shaped(call.body)
+    body = checked_body(call.body)
     arm.need_group(call)
     key = account_id(call)
-    found = arm.find(call.world, call.now, key)
+    found = arm.find(call.store, call.now, key)
     if not body.get("location", "").strip():
         raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
-    arm.refuse_elsewhere(found, body["location"])
+    arm.refuse_other_region(found, body["location"])
     if found is not None:
         return _change(call, found, body)
     _check(call, body)
-    return _begin(call, _new(call.world, call.now, key, body), "Creating", CREATE_S)
+    return _begin(call, _new_account(call.store, call.now, key, body), "Creating", CREATE_S)
 
 
 def _check(call: Call, body: dict[str, Any]) -> None:
     """Refuse an account that cannot be made."""
-    name, region = call.params["account"], arm.region(body["location"])
+    name, region = call.params["account"], arm.region_name(body["location"])
     if not _NAME.fullmatch(name):
         raise Refusal(
             400,
@@ -214,8 +216,8 @@ def _check(call: Call, body: dict[str, Any]) -> None:
         )
         raise refusal("InvalidRequestBody", ("Reason", reason))
     under = f"/subscriptions/{call.params['subscription']}"
-    there = [item for item in call.world.items(KIND, under) if arm.shown(item, call.now) is not None]
-    if sum(item.doc["location"] == region for item in there) >= ACCOUNT_QUOTA:
+    existing = [item for item in call.store.items(KIND, under) if arm.document_at(item, call.now) is not None]
+    if sum(item.doc["location"] == region for item in existing) >= ACCOUNT_QUOTA:
         message = "The regional Account quota for the specified subscription has been reached."
         raise Refusal(409, "SubscriptionQuotaExceeded", message, target="BatchAccount")
 
@@ -229,24 +231,24 @@ def _change(call: Call, item: Item, body: dict[str, Any]) -> Reply:
     if "tags" in body:
         item.doc["tags"] = body["tags"]
     if "identity" in body:
-        item.doc["identity"] = arm.identity(call.world, item.key, body["identity"])
-    item.hidden["modified"] = changed(call.now, item.hidden.get("modified", 0))
-    call.world.put(item)
+        item.doc["identity"] = arm.with_identity_ids(call.store, item.key, body["identity"])
+    item.hidden["modified"] = change_ticks(call.now, item.hidden.get("modified", 0))
+    call.store.put(item)
     return _show(call, item)
 
 
 @routes.on("PATCH", "/{account}")
-@on_arm
+@with_request_info
 def update(call: Call) -> Reply:
     """Change an account."""
-    return _change(call, need(call), shaped(call.body))
+    return _change(call, need(call), checked_body(call.body))
 
 
 @routes.on("GET", "/{account}")
-@on_arm
+@with_request_info
 def get(call: Call) -> Reply:
     """Show an account; of one that is not there the first api-versions asked the service, not ARM's gateway."""
-    if call.api_version < "2015" and arm.find(call.world, call.now, account_id(call)) is None:
+    if call.api_version < "2015" and arm.find(call.store, call.now, account_id(call)) is None:
         raise refusal("AccountNotFound")
     return _show(call, need(call))
 
@@ -255,12 +257,12 @@ def get(call: Call) -> Reply:
 def delete(call: Call) -> Reply:
     """Delete an account and all in it; one that is not there is no error."""
     arm.need_group(call)
-    item = arm.find(call.world, call.now, account_id(call))
+    item = arm.find(call.store, call.now, account_id(call))
     if item is None:
         return Reply(204)
     for kind in ("pools", "pools/users", "jobs", "jobs/tasks"):
-        for inner in call.world.items(f"{KIND}/{kind}", item.key):
-            call.world.delete(inner.key)
+        for inner in call.store.items(f"{KIND}/{kind}", item.key):
+            call.store.delete(inner.key)
     return _begin(call, item, "Deleting", DELETE_S)
 
 
@@ -268,13 +270,13 @@ def delete(call: Call) -> Reply:
 def operation_result(call: Call) -> Reply:
     """Show how work on an account stands; of a deleted account the oldest api-versions only say that it is gone."""
     operation = call.params["operation"]
-    item = call.world.get(account_id(call))
+    item = call.store.get(account_id(call))
     kind, began, end = (item.hidden.get("operations", {}) if item else {}).get(operation, ("", 0.0, 0.0))
     if item is None or not kind:
         raise arm.not_found(call, account_id(call))
     first = call.query.get("t") == str(ticks(began))
     if call.now < (max(end, began + RETRY_AFTER_S) if first else end):
-        return _wait(call, operation, changed(call.now, ticks(began)))
+        return _wait(call, operation, change_ticks(call.now, ticks(began)))
     if kind == "Deleting":
         if call.api_version <= "2015-12-01":
             raise arm.not_found(call, account_id(call))
@@ -285,23 +287,23 @@ def operation_result(call: Call) -> Reply:
 @routes.on("GET", "")
 def list_in_group(call: Call) -> Reply:
     """List the accounts of a resource group."""
-    return _listed(call)
+    return _list_accounts(call)
 
 
-@above.on("GET", "/batchAccounts")
+@subscription_routes.on("GET", "/batchAccounts")
 def list_all(call: Call) -> Reply:
     """List the accounts of a subscription."""
-    return _listed(call)
+    return _list_accounts(call)
 
 
 @routes.on("POST", "/{account}/listKeys")
 def list_keys(call: Call) -> Reply:
     """Show the account's keys, which open its data plane, but for what needs Entra ID."""
     item = need(call)
-    return Reply(200, keys(item))
+    return Reply(200, account_keys(item))
 
 
-def keys(item: Item) -> dict[str, str]:
+def account_keys(item: Item) -> dict[str, str]:
     """Return an account's name and keys."""
     rounds = item.hidden.get("keys", {})
     both = {
@@ -312,35 +314,35 @@ def keys(item: Item) -> dict[str, str]:
 
 
 @routes.on("POST", "/{account}/regenerateKeys")
-@on_arm
+@with_request_info
 def regenerate_key(call: Call) -> Reply:
     """Change one of the account's keys."""
     item = need(call)
-    name = str(shaped(call.body or {}).get("keyName", "")).lower()
+    name = str(checked_body(call.body or {}).get("keyName", "")).lower()
     if name not in ("primary", "secondary"):
         raise refusal("InvalidRequestBody", ("Reason", "keyName must be Primary or Secondary"))
     rounds = item.hidden.setdefault("keys", {})
     rounds[name] = rounds.get(name, 0) + 1
-    call.world.put(item)
-    return Reply(200, keys(item))
+    call.store.put(item)
+    return Reply(200, account_keys(item))
 
 
-@above.on("GET", "/locations/{location}/quotas")
+@subscription_routes.on("GET", "/locations/{location}/quotas")
 def location_quotas(_: Call) -> Reply:
     """Show how many accounts a region takes."""
     return Reply(200, {"accountQuota": ACCOUNT_QUOTA})
 
 
-@above.on("POST", "/locations/{location}/checkNameAvailability")
+@subscription_routes.on("POST", "/locations/{location}/checkNameAvailability")
 def check_name(call: Call) -> Reply:
     """Tell whether an account's name is free in a region."""
-    name, region = str(shaped(call.body or {}).get("name", "")), call.params["location"].lower()
+    name, region = str(checked_body(call.body or {}).get("name", "")), call.params["location"].lower()
     if not _NAME.fullmatch(name):
         message = "The account name must be 3 to 24 characters of lower case letters and numbers."
         return Reply(200, {"nameAvailable": False, "reason": "Invalid", "message": message})
     taken = any(
-        item.key.endswith(f"/{name}") and item.doc["location"] == region and arm.shown(item, call.now)
-        for item in call.world.items(KIND)
+        item.key.endswith(f"/{name}") and item.doc["location"] == region and arm.document_at(item, call.now)
+        for item in call.store.items(KIND)
     )
     if taken:
         message = f"An account named '{name}' is already in use."
@@ -348,13 +350,13 @@ def check_name(call: Call) -> Reply:
     return Reply(200, {"nameAvailable": True})
 
 
-@above.on("GET", "/locations/{location}/virtualMachineSkus")
+@subscription_routes.on("GET", "/locations/{location}/virtualMachineSkus")
 def list_sizes(_: Call) -> Reply:
     """List the VM sizes that Batch takes."""
     return Reply(200, {"value": [_sku(size) for size in all_sizes().values()]})
 
 
-def _sku(size: Size) -> dict[str, Any]:
+def _sku(size: VmSize) -> dict[str, Any]:
     can = {
         "MaxResourceVolumeMB": size.temp_gib * 1024,
         "OSVhdSizeMB": 1_047_552,

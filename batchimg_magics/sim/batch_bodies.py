@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
-from batchimg_magics.sim.pool_dialects import FREE, check_words, to_batch
+from batchimg_magics.sim.pool_dialects import OPAQUE_OBJECTS, check_words, to_batch
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.wire import Refusal
@@ -114,7 +114,7 @@ def clean(body: Any, allowed: frozenset[str], kind: str) -> dict[str, Any]:  # n
     kind
         What the service calls its type.
     """
-    body = shaped(body)
+    body = checked_body(body)
     for name in body:
         if name not in allowed:
             raise unknown_name(name, kind)
@@ -125,7 +125,7 @@ def clean(body: Any, allowed: frozenset[str], kind: str) -> dict[str, Any]:  # n
     return cleaned
 
 
-def shaped(body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+def checked_body(body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     """Return a body without its nulls, on either plane, or refuse one whose parts are not of the right JSON type."""
     if not isinstance(body, dict):
         raise refusal("InvalidRequestBody", ("Reason", "The request body must be a JSON object"))
@@ -145,7 +145,7 @@ def _shape(value: Any, name: str) -> Any:  # noqa: ANN401 - any JSON
     if wrong:
         reason = f"The value of property '{name}' is not of the type that is expected"
         raise refusal("InvalidRequestBody", ("Reason", reason))
-    if isinstance(value, dict) and name not in FREE:
+    if isinstance(value, dict) and name not in OPAQUE_OBJECTS:
         return {inner: _shape(part, inner) for inner, part in value.items() if part is not None}
     return [_shape(row, "") for row in value] if isinstance(value, list) else value
 
@@ -164,7 +164,7 @@ def _check_names(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSO
     if isinstance(value, list):
         for inner in value:
             _check_names(inner, under)
-    elif isinstance(value, dict) and under not in FREE:
+    elif isinstance(value, dict) and under not in OPAQUE_OBJECTS:
         strange = next((name for name in value if under in _TYPES and name not in _TYPES[under]), None)
         if strange is not None:
             kind = under[0].upper() + under[1:]
@@ -178,7 +178,7 @@ def _check_names(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSO
 
 def _numbers(value: Any, under: str = "") -> Any:  # noqa: ANN401 - any JSON
     if isinstance(value, dict):
-        return value if under in FREE else {name: _numbers(inner, name) for name, inner in value.items()}
+        return value if under in OPAQUE_OBJECTS else {name: _numbers(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [_numbers(inner, under) for inner in value]
     if under not in _NUMBERS:

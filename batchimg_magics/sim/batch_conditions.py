@@ -8,7 +8,7 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from batchimg_magics.sim.arm import names
+from batchimg_magics.sim.arm import lists_etag
 from batchimg_magics.sim.batch_errors import refusal
 from batchimg_magics.sim.wire import Refusal
 
@@ -39,11 +39,11 @@ def check(call: Call, headers: dict[str, str]) -> None:
         raise refusal("MultipleConditionHeadersNotSupported")
     tag, modified = headers["ETag"], _seconds("last-modified", headers["Last-Modified"])
     if (wanted := call.headers.get("if-match")) is not None:
-        met = names(wanted, tag)
+        met = lists_etag(wanted, tag)
     elif (until := call.headers.get("if-unmodified-since")) is not None:
         met = modified <= _seconds("if-unmodified-since", until)
     elif (unwanted := call.headers.get("if-none-match")) is not None:
-        met = not names(unwanted, tag)
+        met = not lists_etag(unwanted, tag)
     elif (since := call.headers.get("if-modified-since")) is not None:
         met = modified > _seconds("if-modified-since", since)
     else:

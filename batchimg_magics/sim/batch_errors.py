@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from batchimg_magics.sim.batch_time import stamp
+from batchimg_magics.sim.batch_time import batch_timestamp
 from batchimg_magics.sim.wire import Refusal
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def bad_query(name: str, value: object, reason: str) -> Refusal:
     return refusal("InvalidQueryParameterValue", *values)
 
 
-def on_arm(handler: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
+def with_request_info(handler: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
     """Let what a route on ARM refuses quote its request and time, as the Batch service does there."""
 
     @functools.wraps(handler)
@@ -131,8 +131,8 @@ def on_arm(handler: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
             return handler(call)
         except Refusal as refused:
             if refused.target == _TARGET:
-                refused.bare = call.api_version < _WRAPPED_SINCE
-                refused.message += f"\nRequestId:{call.request_id}\nTime:{stamp(call.now)}"
+                refused.unwrapped = call.api_version < _WRAPPED_SINCE
+                refused.message += f"\nRequestId:{call.request_id}\nTime:{batch_timestamp(call.now)}"
             raise
 
     return answer

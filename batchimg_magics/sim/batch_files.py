@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from batchimg_magics.sim import batch_nodes, batch_tasks, commands, odata, tasks
-from batchimg_magics.sim.basis import Basis
-from batchimg_magics.sim.batch_bodies import shaped
+from batchimg_magics.sim.basis import Evidence
+from batchimg_magics.sim.batch_bodies import checked_body
 from batchimg_magics.sim.batch_errors import missing_property, refusal
 from batchimg_magics.sim.batch_pools import load
-from batchimg_magics.sim.batch_time import header_date, stamp, ticks
-from batchimg_magics.sim.node_times import PACE
+from batchimg_magics.sim.batch_time import batch_timestamp, header_date, ticks
+from batchimg_magics.sim.node_times import ALLOCATION_TIMES
 from batchimg_magics.sim.wire import Reply, Routes
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 routes = Routes("batch")
 _OF_NODE = "/pools/{pool}/nodes/{node}"
 _OF_TASK = "/jobs/{job}/tasks/{task}"
-basis = Basis("Files of nodes and tasks")
-LOG_FILES = basis.assumed(8, "files", "that an upload of a node's logs says to have made", "no recording has one")
+evidence = Evidence("Files of nodes and tasks")
+LOG_FILES = evidence.assumed(8, "files", "that an upload of a node's logs says to have made", "no recording has one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +47,14 @@ class File:
     """
 
     path: str
-    made: float
+    written: float
     text: str | None = None
 
 
 def _outputs(where: str, command: str, exit_code: int | None, made: float) -> list[File]:
     """Return the output files of a command: where they lie, what it was, how it ended (None: it has not)."""
-    said = "is running" if exit_code is None else f"exited with {exit_code}"
-    note = f"The local Azure runs nothing. As far as it can tell, this command {said}:\n{command}\n"
+    status = "is running" if exit_code is None else f"exited with {exit_code}"
+    note = f"The local Azure runs nothing. As far as it can tell, this command {status}:\n{command}\n"
     errors = "" if exit_code in (None, 0) else f"exit code {exit_code}\n"
     return [File(f"{where}stderr.txt", made, errors), File(f"{where}stdout.txt", made, note)]
 
@@ -64,10 +64,10 @@ def _node_files(call: Call, pool: Pool, node: Node) -> list[File]:
         return []
     found = [File(name, node.booted) for name in ("applications", "fsmounts", "shared", "startup", "workitems")]
     if (task := pool.doc.get("startTask")) is not None:
-        goes = commands.outcome(task["commandLine"], PACE.start_task_s)
-        code = None if node.state == "waitingforstarttask" else goes.exit_code
+        result = commands.command_result(task["commandLine"], ALLOCATION_TIMES.start_task_s)
+        code = None if node.state == "waitingforstarttask" else result.exit_code
         found += _outputs("startup/", task["commandLine"], code, node.booted)
-    for item, state in tasks.of_pool(call.world, pool):
+    for item, state in tasks.pool_tasks(call.store, pool):
         if state.node == node.id and state.started is not None and state.started <= call.now:
             job = item.key.split("/jobs/")[1].split("/")[0]
             found += _task_outputs(f"workitems/{job}/job-1/{item.doc['id']}/", item.doc["commandLine"], state, call.now)
@@ -98,7 +98,7 @@ def _view(call: Call, file: File) -> dict[str, Any]:
         "isDirectory": file.text is None,
     }
     if file.text is not None:
-        moment = stamp(file.made)
+        moment = batch_timestamp(file.written)
         size = len(file.text.encode())
         kind = "text/plain"
         shown["properties"] = {
@@ -126,8 +126,8 @@ def _read(call: Call, files: list[File]) -> Reply:
     content = (file.text or "").encode()
     headers = {
         "Content-Type": "text/plain",
-        "Last-Modified": header_date(ticks(file.made)),
-        "ocp-creation-time": header_date(ticks(file.made)),
+        "Last-Modified": header_date(ticks(file.written)),
+        "ocp-creation-time": header_date(ticks(file.written)),
         "ocp-batch-file-isdirectory": str(file.text is None),
         "ocp-batch-file-url": quote(f"{call.base}{call.path}", safe=":/%"),
         "ocp-batch-file-mode": "0o100644",
@@ -176,11 +176,11 @@ def upload_logs(call: Call) -> Reply:
     """Upload a node's logs; there is no storage here, so only the answer is there."""
     _, pool = load(call)
     node = batch_nodes.need(call, pool)
-    body = shaped(call.body)
+    body = checked_body(call.body)
     for name in ("containerUrl", "startTime"):
         if name not in body:
             raise missing_property(name)
     count = LOG_FILES if node.booted is not None else 0
-    folder = f"{pool.name}/{node.id}/{call.world.guid('logs')}"
+    folder = f"{pool.name}/{node.id}/{call.store.new_guid('logs')}"
     metadata = f"{call.base}/$metadata#uploadbatchservicelogsresult"
     return Reply(200, {"odata.metadata": metadata, "virtualDirectoryName": folder, "numberOfFilesUploaded": count})

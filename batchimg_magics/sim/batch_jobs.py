@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import batch_accounts, batch_conditions, odata, pool_autoscale, pool_rules, pools, tasks
-from batchimg_magics.sim.batch_bodies import clean, shaped
+from batchimg_magics.sim.batch_bodies import checked_body, clean
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.sim.batch_pools import done
-from batchimg_magics.sim.batch_time import changed, etag, header_date, stamp, stamp_ticks, ticks
+from batchimg_magics.sim.batch_time import batch_timestamp, change_ticks, etag, header_date, ticks, timestamp_of_ticks
 from batchimg_magics.sim.wire import Reply, Routes
 from batchimg_magics.sim.world import Item
 
@@ -81,18 +81,18 @@ class Job:
 def load(call: Call) -> Job:
     """Return the job of a request, or refuse; what has come due of its tasks is caught up."""
     account = batch_accounts.need(call)
-    item = call.world.get(f"{account.key}/jobs/{call.params['job'].lower()}")
+    item = call.store.get(f"{account.key}/jobs/{call.params['job'].lower()}")
     if item is None:
         raise refusal("JobNotFound")
     job = Job(item.key, item.doc, item.hidden)
     if (pool := _pool(call, account, job)) is not None:
-        pool_autoscale.catch_up(call, account, pool)
-        tasks.catch_up(call.world, pool, call.now)
+        pool_autoscale.run_due_evaluations(call, account, pool)
+        tasks.schedule_due_tasks(call.store, pool, call.now)
     _finish(call, job)
     return job
 
 
-def _asked_for(call: Call) -> Job:
+def _load_checked(call: Call) -> Job:
     """Return the job of a request that is about itself, if its conditions hold."""
     job = load(call)
     batch_conditions.check(call, job.headers())
@@ -107,21 +107,21 @@ def _finish(call: Call, job: Job) -> None:
     """Complete a job that ends with its tasks, when the last of them has."""
     if job.state != "active" or job.doc["onAllTasksComplete"] != "terminatejob":
         return
-    states = [tasks.state_of(item) for item in call.world.items(tasks.KIND, job.key)]
+    states = [tasks.state_of(item) for item in call.store.items(tasks.KIND, job.key)]
     ends = [state.ends or 0.0 for state in states if state.state(call.now) == "completed"]
     if states and len(ends) == len(states):
-        _end(call, job, max(ends), "AllTasksComplete")
+        _complete(call, job, max(ends), "AllTasksComplete")
 
 
-def _end(call: Call, job: Job, moment: float, reason: str) -> None:
+def _complete(call: Call, job: Job, moment: float, reason: str) -> None:
     """Complete a job; tasks of it that have not run never will, and a pool that lives with it goes."""
     job.hidden |= {"state": "completed", "since": moment, "reason": reason}
     _save(call, job)
-    for item in call.world.items(tasks.KIND, job.key):
+    for item in call.store.items(tasks.KIND, job.key):
         state = tasks.state_of(item)
         if state.state(call.now) != "completed":
             state.ends, state.terminated = call.now, True
-            tasks.put(call.world, item, state)
+            tasks.save_task(call.store, item, state)
     _drop_pool(call, job)
 
 
@@ -134,11 +134,11 @@ def _drop_pool(call: Call, job: Job) -> None:
 
 
 def _save(call: Call, job: Job) -> None:
-    job.hidden["modified"] = changed(call.now, job.hidden["modified"])
-    call.world.put(Item(job.key, tasks.JOBS, job.doc, job.hidden))
+    job.hidden["modified"] = change_ticks(call.now, job.hidden["modified"])
+    call.store.put(Item(job.key, tasks.JOBS, job.doc, job.hidden))
 
 
-def note_tasks(call: Call, job: Job) -> None:
+def register_tasks(call: Call, job: Job) -> None:
     """Let the pool of a job know that it has tasks, and give out those that can start now."""
     account = batch_accounts.need(call)
     pool = _pool(call, account, job)
@@ -146,8 +146,8 @@ def note_tasks(call: Call, job: Job) -> None:
         return
     if not pool.state.tasks:
         pool.state.tasks = True
-        pools.save(call, pool, touch=False)
-    tasks.catch_up(call.world, pool, call.now)
+        pools.save(call, pool, new_etag=False)
+    tasks.schedule_due_tasks(call.store, pool, call.now)
 
 
 def _view(call: Call, job: Job) -> dict[str, Any]:
@@ -156,19 +156,19 @@ def _view(call: Call, job: Job) -> dict[str, Any]:
     shown = {
         "url": f"{call.base}/jobs/{job.doc['id']}",
         "eTag": etag(kept["modified"]),
-        "lastModified": stamp_ticks(kept["modified"]),
-        "creationTime": stamp_ticks(kept["created"]),
+        "lastModified": timestamp_of_ticks(kept["modified"]),
+        "creationTime": timestamp_of_ticks(kept["created"]),
         "state": job.state,
-        "stateTransitionTime": stamp(kept["since"]),
+        "stateTransitionTime": batch_timestamp(kept["since"]),
         **job.doc,
     }
-    info = {"startTime": stamp_ticks(kept["created"])}
+    info = {"startTime": timestamp_of_ticks(kept["created"])}
     if job.pool:
         info["poolId"] = kept["pool_name"]
     if job.state == "completed":
-        info |= {"endTime": stamp(kept["since"]), "terminateReason": kept["reason"]}
+        info |= {"endTime": batch_timestamp(kept["since"]), "terminateReason": kept["reason"]}
         shown["previousState"] = "active"
-        shown["previousStateTransitionTime"] = stamp_ticks(kept["created"])
+        shown["previousStateTransitionTime"] = timestamp_of_ticks(kept["created"])
     return shown | {"executionInfo": info}
 
 
@@ -185,7 +185,7 @@ def add(call: Call) -> Reply:
     if "poolInfo" not in body:
         raise missing_property("poolInfo")
     key = f"{account.key}/jobs/{name.lower()}"
-    if call.world.get(key) is not None:
+    if call.store.get(key) is not None:
         raise refusal("JobExists")
     _check_quota(call, account)
     pool_key, pool_name = _pool_of(call, account, body["poolInfo"])
@@ -193,14 +193,14 @@ def add(call: Call) -> Reply:
     moment = ticks(call.now)
     hidden = {"state": "active", "since": call.now, "created": moment, "modified": moment}
     job = Job(key, document, hidden | {"pool": pool_key, "pool_name": pool_name})
-    call.world.put(Item(job.key, tasks.JOBS, job.doc, job.hidden))
+    call.store.put(Item(job.key, tasks.JOBS, job.doc, job.hidden))
     where = f"{call.base}/jobs/{name}"
     return Reply(201, None, {"Location": where, "DataServiceId": f"{call.base}/jobs/job-1"} | job.headers())
 
 
 def _check_quota(call: Call, account: Item) -> None:
-    open_jobs = sum(item.hidden["state"] != "completed" for item in call.world.items(tasks.JOBS, account.key))
-    if open_jobs >= batch_accounts.properties(call.world, account).get("activeJobAndJobScheduleQuota", 300):
+    open_jobs = sum(item.hidden["state"] != "completed" for item in call.store.items(tasks.JOBS, account.key))
+    if open_jobs >= batch_accounts.current_properties(call.store, account).get("activeJobAndJobScheduleQuota", 300):
         raise refusal("ActiveJobAndScheduleQuotaReached")
 
 
@@ -215,12 +215,12 @@ def _pool_of(call: Call, account: Item, info: dict[str, Any]) -> tuple[str | Non
     body = automatic.get("pool")
     if body is None:
         raise missing_property("pool")
-    name = f"{automatic.get('autoPoolIdPrefix', '')}{call.world.guid('autopool').upper()}"
+    name = f"{automatic.get('autoPoolIdPrefix', '')}{call.store.new_guid('autopool').upper()}"
     pool_rules.check_pool(call, account, body, "batch")
-    config = {key: value for key, value in body.items() if key not in pools.SCALE} | {"id": name}
-    pool = pools.make(call, account, pool_rules.with_defaults(config))
-    pool_autoscale.scale(call, account, pool, body)
-    pools.save(call, pool, touch=False)
+    config = {key: value for key, value in body.items() if key not in pools.SCALE_SETTINGS} | {"id": name}
+    pool = pools.new_pool(call, account, pool_rules.with_defaults(config))
+    pool_autoscale.apply_scale_settings(call, account, pool, body)
+    pools.save(call, pool, new_etag=False)
     return pool.key, name
 
 
@@ -228,16 +228,16 @@ def _pool_of(call: Call, account: Item, info: dict[str, Any]) -> tuple[str | Non
 def list_jobs(call: Call) -> Reply:
     """List the jobs."""
     account = batch_accounts.need(call)
-    found = (Job(item.key, item.doc, item.hidden) for item in call.world.items(tasks.JOBS, account.key))
+    found = (Job(item.key, item.doc, item.hidden) for item in call.store.items(tasks.JOBS, account.key))
     return odata.page(call, "jobs", (_view(call, job) for job in found), key=lambda row: str(row["id"]).lower())
 
 
 @routes.on("GET", "/{job}")
 def get(call: Call) -> Reply:
     """Show a job."""
-    job = _asked_for(call)
+    job = _load_checked(call)
     body = {"odata.metadata": f"{call.base}/$metadata#jobs/@Element"}
-    return Reply(200, body | odata.selected(call, _view(call, job)), job.headers())
+    return Reply(200, body | odata.select_members(call, _view(call, job)), job.headers())
 
 
 @routes.on("PATCH", "/{job}")
@@ -253,7 +253,7 @@ def replace(call: Call) -> Reply:
 
 
 def _change(call: Call, start: dict[str, Any]) -> Reply:
-    job = _asked_for(call)
+    job = _load_checked(call)
     if job.state == "completed":
         raise refusal("JobCompleted")
     body = clean(call.body, _CHANGEABLE, "JobPatchParameter")
@@ -265,8 +265,8 @@ def _change(call: Call, start: dict[str, Any]) -> Reply:
 @routes.on("POST", "/{job}/disable")
 def disable(call: Call) -> Reply:
     """Let none of a job's tasks start."""
-    job = _asked_for(call)
-    if shaped(call.body or {}).get("disableTasks") is None:
+    job = _load_checked(call)
+    if checked_body(call.body or {}).get("disableTasks") is None:
         raise missing_property("disableTasks")
     return _switch(call, job, "disabled")
 
@@ -274,7 +274,7 @@ def disable(call: Call) -> Reply:
 @routes.on("POST", "/{job}/enable")
 def enable(call: Call) -> Reply:
     """Let a job's tasks start again."""
-    return _switch(call, _asked_for(call), "active")
+    return _switch(call, _load_checked(call), "active")
 
 
 def _switch(call: Call, job: Job, state: str) -> Reply:
@@ -282,30 +282,30 @@ def _switch(call: Call, job: Job, state: str) -> Reply:
         raise refusal("JobCompleted")
     job.hidden |= {"state": state, "since": call.now}
     _save(call, job)
-    for item in call.world.items(tasks.KIND, job.key):
+    for item in call.store.items(tasks.KIND, job.key):
         task = tasks.state_of(item)
         task.waiting, task.added = state == "active", max(task.added, call.now) if task.node is None else task.added
-        tasks.put(call.world, item, task)
-    note_tasks(call, job)
+        tasks.save_task(call.store, item, task)
+    register_tasks(call, job)
     return done(call, 202, job.headers())
 
 
 @routes.on("POST", "/{job}/terminate")
 def terminate(call: Call) -> Reply:
     """Complete a job."""
-    job = _asked_for(call)
+    job = _load_checked(call)
     if job.state == "completed":
         raise refusal("JobCompleted")
-    _end(call, job, call.now, str(shaped(call.body or {}).get("terminateReason", "UserTerminate")))
+    _complete(call, job, call.now, str(checked_body(call.body or {}).get("terminateReason", "UserTerminate")))
     return done(call, 202, job.headers())
 
 
 @routes.on("DELETE", "/{job}")
 def delete(call: Call) -> Reply:
     """Delete a job and its tasks."""
-    job = _asked_for(call)
-    for item in call.world.items(tasks.KIND, job.key):
-        call.world.delete(item.key)
-    call.world.delete(job.key)
+    job = _load_checked(call)
+    for item in call.store.items(tasks.KIND, job.key):
+        call.store.delete(item.key)
+    call.store.delete(job.key)
     _drop_pool(call, job)
     return Reply(202)

@@ -35,7 +35,7 @@ def _key(call: Call, name: str) -> str:
 
 
 def _need(call: Call) -> Item:
-    user = call.world.get(_key(call, call.params["user"]))
+    user = call.store.get(_key(call, call.params["user"]))
     if user is None:
         raise refusal("NodeUserNotFound")
     return user
@@ -51,9 +51,9 @@ def add(call: Call) -> Reply:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise bad_property("name", name)
     key = _key(call, name)
-    if call.world.get(key) is not None:
+    if call.store.get(key) is not None:
         raise refusal("NodeUserExists")
-    call.world.put(Item(key, KIND, {"name": name}))
+    call.store.put(Item(key, KIND, {"name": name}))
     where = f"{call.base}{call.path.rstrip('/')}/{name}"
     return Reply(201, None, {"Location": where, "DataServiceId": where})
 
@@ -69,5 +69,5 @@ def update(call: Call) -> Reply:
 @routes.on("DELETE", "/{user}")
 def delete(call: Call) -> Reply:
     """Take a user away."""
-    call.world.delete(_need(call).key)
+    call.store.delete(_need(call).key)
     return done(call, 200)

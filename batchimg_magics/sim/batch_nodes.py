@@ -12,31 +12,31 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import batch_accounts, commands, fleet, odata, pool_images, pools, supported_images, tasks
 from batchimg_magics.sim.allocation import STATES
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.batch_errors import refusal
 from batchimg_magics.sim.batch_pools import load
-from batchimg_magics.sim.batch_time import stamp
-from batchimg_magics.sim.node_times import PACE
+from batchimg_magics.sim.batch_time import batch_timestamp
+from batchimg_magics.sim.node_times import ALLOCATION_TIMES
 from batchimg_magics.sim.wire import Reply, Routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.sim.allocation import Kind
+    from batchimg_magics.sim.allocation import NodeKind
     from batchimg_magics.sim.fleet import Node
     from batchimg_magics.sim.pools import Pool
     from batchimg_magics.sim.wire import Call
 
 routes = Routes("batch", "/pools/{pool}/nodes")
-counting = Routes("batch")
-basis = Basis("Nodes on the data plane")
-COUNTS_PAGE = basis.documented(
+count_routes = Routes("batch")
+evidence = Evidence("Nodes on the data plane")
+COUNTS_PAGE = evidence.documented(
     10, "pools", "on a page of node counts at most", "the specification of 2024; the SDK's text says otherwise"
 )
-COUNTS_LAG_S = basis.assumed(
+COUNTS_LAG_S = evidence.assumed(
     5.0, "s", "that node counts are behind the nodes' own states", "documented is that they lag, not how much"
 )
-basis.rule(
+evidence.rule(
     "The errors of an unusable node, and of one whose start task failed, are worded by the simulator.",
     "no recording has such a node",
 )
@@ -46,10 +46,10 @@ _CERTIFICATES_UNTIL = "2025"
 #: The first api-version that counts slots. Source: the change log of azure-batch (10.0.0).
 _SLOTS_SINCE = "2020-09-01"
 #: The first api-version that knows a state.
-_SINCE = {"deallocated": "2024-07-01", "deallocating": "2024-07-01"}
-_SUFFIXES: dict[Kind, str] = {"dedicated": "_d", "spot": "_p"}
-_NOTHING = tasks.Busy()
-_COUNTED = {
+_STATE_SINCE = {"deallocated": "2024-07-01", "deallocating": "2024-07-01"}
+_SUFFIXES: dict[NodeKind, str] = {"dedicated": "_d", "spot": "_p"}
+_NO_LOAD = tasks.NodeLoad()
+_COUNT_NAMES = {
     **{state: state for state in STATES},
     "leavingpool": "leavingPool",
     "starttaskfailed": "startTaskFailed",
@@ -62,7 +62,7 @@ _REMOTE = {"linux": ("SSHRule", "tcp", 22, 50000), "windows": ("RDPRule", "tcp",
 _PUBLIC_NET = "203.0.113"
 
 
-def system_of(pool: Pool) -> str:
+def os_of(pool: Pool) -> str:
     """Return ``linux`` or ``windows``: the OS of a pool's nodes, as their node agent says."""
     machine = pool.doc.get("virtualMachineConfiguration")
     return supported_images.agents().get(machine["nodeAgentSKUId"].lower(), "linux") if machine else "windows"
@@ -81,32 +81,32 @@ class NodeViews:
         self._machine = {"imageReference": reference | exact} if reference else None
         self._slots = call.api_version >= _SLOTS_SINCE
         self._certificates = call.api_version < _CERTIFICATES_UNTIL
-        self._busy = tasks.busy(call.world, pool, call.now)
+        self._busy = tasks.node_loads(call.store, pool, call.now)
 
     def view(self, node: Node) -> dict[str, Any]:
         """Return a node."""
-        does = self._busy.get(node.id, _NOTHING)
+        load = self._busy.get(node.id, _NO_LOAD)
         shown: dict[str, Any] = {
             "id": node.id,
             "url": self._url + node.id,
-            "state": "running" if node.state == "idle" and does.running else node.state,
+            "state": "running" if node.state == "idle" and load.running else node.state,
             "schedulingState": "enabled" if node.scheduling else "disabled",
-            "stateTransitionTime": stamp(node.since),
+            "stateTransitionTime": batch_timestamp(node.since),
         }
         if node.booted is not None:
-            shown["lastBootTime"] = stamp(node.booted)
-        number = node.cohort.first + node.place
+            shown["lastBootTime"] = batch_timestamp(node.booted)
+        number = node.cohort.first + node.index
         shown |= {
-            "allocationTime": stamp(node.allocated),
+            "allocationTime": batch_timestamp(node.allocated),
             "ipAddress": address(number),
             "affinityId": f"TVM:{node.id}",
             **self._common,
-            "totalTasksRun": does.run,
-            "totalTasksSucceeded": does.succeeded,
-            "runningTasksCount": does.running,
+            "totalTasksRun": load.run,
+            "totalTasksSucceeded": load.succeeded,
+            "runningTasksCount": load.running,
         }
         if self._slots:
-            shown["runningTaskSlotsCount"] = does.slots
+            shown["runningTaskSlotsCount"] = load.slots
         if "startTask" in self._pool.doc and node.booted is not None:
             shown |= {"startTask": self._pool.doc["startTask"], "startTaskInfo": _start_task_info(self._pool, node)}
         if self._certificates and node.booted is not None:
@@ -117,7 +117,7 @@ class NodeViews:
         if self._endpoints is not None:
             shown["endpointConfiguration"] = {"inboundEndpoints": self._endpoints(number)}
         if node.agent_since is not None:
-            shown["nodeAgentInfo"] = {"lastUpdateTime": stamp(node.agent_since), "version": AGENT_VERSION}
+            shown["nodeAgentInfo"] = {"lastUpdateTime": batch_timestamp(node.agent_since), "version": AGENT_VERSION}
         if self._machine is not None:
             shown["virtualMachineInfo"] = self._machine
         return shown
@@ -153,7 +153,7 @@ def _endpoints(call: Call, pool: Pool) -> Callable[[int], list[dict[str, Any]]] 
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class NatPool:
     """An inbound NAT pool: how one port of every node is reached from outside."""
 
     name: str
@@ -162,20 +162,20 @@ class Rule:
     first_port: int
 
 
-def _rules(pool: Pool) -> list[Rule]:
+def _rules(pool: Pool) -> list[NatPool]:
     endpoint = pool.doc.get("networkConfiguration", {}).get("endpointConfiguration", {})
     own = [
-        Rule(rule["name"], rule["protocol"], rule["backendPort"], rule["frontendPortRangeStart"])
+        NatPool(rule["name"], rule["protocol"], rule["backendPort"], rule["frontendPortRangeStart"])
         for rule in endpoint.get("inboundNATPools", ())
     ]
-    return own or ([Rule(*_REMOTE[system_of(pool)])] if pool.state.remote else [])
+    return own or ([NatPool(*_REMOTE[os_of(pool)])] if pool.state.remote else [])
 
 
 def remote_login(call: Call, pool: Pool, node: Node) -> dict[str, Any] | None:
     """Return address and port of a node's remote login, None when nothing leads there."""
     endpoints = _endpoints(call, pool)
-    wanted = _REMOTE[system_of(pool)][2]
-    for endpoint in endpoints(node.cohort.first + node.place) if endpoints is not None else ():
+    wanted = _REMOTE[os_of(pool)][2]
+    for endpoint in endpoints(node.cohort.first + node.index) if endpoints is not None else ():
         if endpoint["backendPort"] == wanted:
             return {
                 "remoteLoginIPAddress": endpoint["publicIPAddress"],
@@ -187,13 +187,13 @@ def remote_login(call: Call, pool: Pool, node: Node) -> dict[str, Any] | None:
 def _start_task_info(pool: Pool, node: Node) -> dict[str, Any]:
     """Return how the start task of a node that has booted stands."""
     booted = node.booted or node.since
-    goes = commands.outcome(pool.doc["startTask"]["commandLine"], PACE.start_task_s)
-    info: dict[str, Any] = {"state": "running", "startTime": stamp(booted), "retryCount": 0}
+    result = commands.command_result(pool.doc["startTask"]["commandLine"], ALLOCATION_TIMES.start_task_s)
+    info: dict[str, Any] = {"state": "running", "startTime": batch_timestamp(booted), "retryCount": 0}
     if node.state == "waitingforstarttask":
         return info
-    info |= {"state": "completed", "endTime": stamp(booted + goes.seconds), "exitCode": goes.exit_code}
-    info["result"] = "failure" if goes.exit_code else "success"
-    if goes.exit_code:
+    info |= {"state": "completed", "endTime": batch_timestamp(booted + result.seconds), "exitCode": result.exit_code}
+    info["result"] = "failure" if result.exit_code else "success"
+    if result.exit_code:
         info["retryCount"] = pool.doc["startTask"]["maxTaskRetryCount"]
         info["failureInfo"] = {
             "category": "usererror",
@@ -222,7 +222,7 @@ def list_nodes(call: Call) -> Reply:
     """List a pool's nodes."""
     _, pool = load(call)
     views = NodeViews(call, pool)
-    rows = (views.view(node) for node in fleet.nodes(pool.state.fleet, call.now, odata.after(call)))
+    rows = (views.view(node) for node in fleet.nodes(pool.state.fleet, call.now, odata.last_key(call)))
     return odata.page(call, "nodes", rows, key=lambda row: str(row["id"]))
 
 
@@ -231,32 +231,32 @@ def get_node(call: Call) -> Reply:
     """Show a node."""
     _, pool = load(call)
     shown = NodeViews(call, pool).view(need(call, pool))
-    return Reply(200, {"odata.metadata": f"{call.base}/$metadata#nodes/@Element"} | odata.selected(call, shown))
+    return Reply(200, {"odata.metadata": f"{call.base}/$metadata#nodes/@Element"} | odata.select_members(call, shown))
 
 
 def need(call: Call, pool: Pool) -> Node:
     """Return the node of a request, or refuse."""
-    node = fleet.find(pool.state.fleet, call.now, call.params["node"])
+    node = fleet.find_node(pool.state.fleet, call.now, call.params["node"])
     if node is None:
         raise refusal("NodeNotFound")
     return node
 
 
-@counting.on("GET", "/nodecounts")
+@count_routes.on("GET", "/nodecounts")
 def node_counts(call: Call) -> Reply:
     """Count the nodes of each pool by state."""
     account = batch_accounts.need(call)
-    rows = (_counts(call, pool) for pool in pools.of_account(call.world, call.now, account))
+    rows = (_counts(call, pool) for pool in pools.account_pools(call.store, call.now, account))
     return odata.page(call, "poolnodecounts", rows, key=lambda row: str(row["poolId"]).lower(), most=COUNTS_PAGE)
 
 
 def _counts(call: Call, pool: Pool) -> dict[str, Any]:
     moment = call.now - COUNTS_LAG_S
-    counted = {state: name for state, name in _COUNTED.items() if call.api_version >= _SINCE.get(state, "")}
-    at_work = {node_id for node_id, does in tasks.busy(call.world, pool, moment).items() if does.running}
+    counted = {state: name for state, name in _COUNT_NAMES.items() if call.api_version >= _STATE_SINCE.get(state, "")}
+    at_work = {node_id for node_id, load in tasks.node_loads(call.store, pool, moment).items() if load.running}
 
-    def of(kind: Kind) -> dict[str, int]:
-        found = fleet.counts(pool.state.fleet, moment, kind)
+    def of(kind: NodeKind) -> dict[str, int]:
+        found = fleet.counts_by_state(pool.state.fleet, moment, kind)
         running = sum(node_id.endswith(_SUFFIXES[kind]) for node_id in at_work)
         found |= {"idle": found.get("idle", 0) - running, "running": running}
         return {name: found.get(state, 0) for state, name in counted.items()} | {"total": sum(found.values())}

@@ -21,7 +21,7 @@ from batchimg_magics.sim import (
 )
 from batchimg_magics.sim.batch_bodies import clean
 from batchimg_magics.sim.batch_errors import missing_property, refusal
-from batchimg_magics.sim.batch_time import etag, stamp, stamp_ticks
+from batchimg_magics.sim.batch_time import batch_timestamp, etag, timestamp_of_ticks
 from batchimg_magics.sim.pool_dialects import from_older, to_older
 from batchimg_magics.sim.pool_rules import CHANGEABLE
 from batchimg_magics.sim.wire import Reply, Routes
@@ -50,8 +50,8 @@ def load(call: Call, *, writing: bool = False) -> tuple[Item, Pool]:
     """Return the account and the pool of a request, what has come due of the pool caught up."""
     account = batch_accounts.need(call)
     pool = pools.need(call, account, call.params["pool"], writing=writing)
-    pool_autoscale.catch_up(call, account, pool)
-    tasks.catch_up(call.world, pool, call.now)
+    pool_autoscale.run_due_evaluations(call, account, pool)
+    tasks.schedule_due_tasks(call.store, pool, call.now)
     return account, pool
 
 
@@ -64,20 +64,22 @@ def view(call: Call, pool: Pool) -> dict[str, Any]:
         "id": pool.name,
         "url": f"{call.base}/pools/{pool.name}",
         "eTag": etag(state.modified),
-        "lastModified": stamp_ticks(state.modified),
-        "creationTime": stamp_ticks(state.created),
+        "lastModified": timestamp_of_ticks(state.modified),
+        "creationTime": timestamp_of_ticks(state.created),
         "state": "deleting" if state.deleted is not None else "active",
-        "stateTransitionTime": stamp(state.deleted) if state.deleted is not None else stamp_ticks(state.created),
+        "stateTransitionTime": batch_timestamp(state.deleted)
+        if state.deleted is not None
+        else timestamp_of_ticks(state.created),
         "allocationState": allocation,
-        "allocationStateTransitionTime": stamp(since) if since else stamp_ticks(state.created),
+        "allocationStateTransitionTime": batch_timestamp(since) if since else timestamp_of_ticks(state.created),
         "resizeTimeout": state.timeout,
-        "currentDedicatedNodes": fleet.current(state.fleet, now, "dedicated"),
+        "currentDedicatedNodes": fleet.current_nodes(state.fleet, now, "dedicated"),
         "targetDedicatedNodes": targets["dedicated"],
-        "currentLowPriorityNodes": fleet.current(state.fleet, now, "spot"),
+        "currentLowPriorityNodes": fleet.current_nodes(state.fleet, now, "spot"),
         "targetLowPriorityNodes": targets["spot"],
         "enableAutoScale": state.auto is not None,
     }
-    if problems := fleet.errors(state.fleet, now):
+    if problems := fleet.resize_errors(state.fleet, now):
         shown["resizeErrors"] = [problem_view(problem) for problem in problems]
     if state.auto is not None:
         shown["autoScaleFormula"] = state.auto.formula
@@ -119,17 +121,17 @@ def done(call: Call, status: int, headers: dict[str, str] | None = None) -> Repl
 def add(call: Call) -> Reply:
     """Add a pool."""
     account = batch_accounts.need(call)
-    older_pools.check(call, call.body, "batch")
+    older_pools.check_pool_names(call, call.body, "batch")
     body = pool_rules.pool_body(from_older(call.body, call.api_version, "batch"))
     name = pool_rules.pool_id(body.get("id"))
-    there = pools.find(call, account, name)
-    if there is not None:
-        raise refusal("PoolExists" if there.state.deleted is None else "PoolBeingDeleted")
+    existing = pools.find(call, account, name)
+    if existing is not None:
+        raise refusal("PoolExists" if existing.state.deleted is None else "PoolBeingDeleted")
     pool_rules.check_pool(call, account, body, "batch")
-    config = {key: value for key, value in body.items() if key not in pools.SCALE}
-    pool = pools.make(call, account, pool_rules.with_defaults(config))
-    pool_autoscale.scale(call, account, pool, body)
-    pools.save(call, pool, touch=False)
+    config = {key: value for key, value in body.items() if key not in pools.SCALE_SETTINGS}
+    pool = pools.new_pool(call, account, pool_rules.with_defaults(config))
+    pool_autoscale.apply_scale_settings(call, account, pool, body)
+    pools.save(call, pool, new_etag=False)
     where = f"{call.base}/pools/{name}"
     return Reply(201, None, {"Location": where, "DataServiceId": where} | pool.headers())
 
@@ -138,9 +140,9 @@ def add(call: Call) -> Reply:
 def list_pools(call: Call) -> Reply:
     """List the pools."""
     account = batch_accounts.need(call)
-    listed = list(pools.of_account(call.world, call.now, account))
+    listed = list(pools.account_pools(call.store, call.now, account))
     for pool in listed:
-        pool_autoscale.catch_up(call, account, pool)
+        pool_autoscale.run_due_evaluations(call, account, pool)
     rows = (view(call, pool) for pool in listed)
     return odata.page(call, "pools", rows, key=lambda row: str(row["id"]).lower())
 
@@ -151,7 +153,7 @@ def get(call: Call) -> Reply:
     _, pool = load(call)
     batch_conditions.check(call, pool.headers())
     body = {"odata.metadata": f"{call.base}/$metadata#pools/@Element"}
-    return Reply(200, body | odata.selected(call, view(call, pool)), pool.headers())
+    return Reply(200, body | odata.select_members(call, view(call, pool)), pool.headers())
 
 
 @routes.on("HEAD", "/{pool}")
@@ -198,7 +200,7 @@ def update_properties(call: Call) -> Reply:
 
 def _change(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> None:
     """Put changes into a pool: lists and objects are replaced as a whole."""
-    pool_rules.check_changes(call.world, account, body)
+    pool_rules.check_changes(call.store, account, body)
     config = pool_rules.with_defaults(pool.doc | body)
     pool_rules.check_replaceable(pool, config, call.now)
     if body.keys() - CHANGEABLE:
@@ -218,7 +220,7 @@ def resize(call: Call) -> Reply:
         raise missing_property("targetDedicatedNodes")
     pool_rules.check_scale(body)
     pool_scaling.need_steady(call, pool)
-    pool_scaling.begin(call, account, pool, body)
+    pool_scaling.begin_pool_resize(call, account, pool, body)
     pools.save(call, pool)
     return done(call, 202, pool.headers())
 
@@ -228,7 +230,7 @@ def stop_resize(call: Call) -> Reply:
     """Stop the resize that goes on."""
     _, pool = load(call, writing=True)
     batch_conditions.check(call, pool.headers())
-    pool_scaling.stop(call, pool)
+    pool_scaling.stop_pool_resize(call, pool)
     return done(call, 202, pool.headers())
 
 
@@ -239,7 +241,7 @@ def remove_nodes(call: Call) -> Reply:
     batch_conditions.check(call, pool.headers())
     allowed = frozenset({"nodeList", "resizeTimeout", "nodeDeallocationOption"})
     body = clean(call.body, allowed, "NodeRemoveParameter")
-    pool_scaling.remove(call, pool, body)
+    pool_scaling.remove_pool_nodes(call, pool, body)
     return done(call, 202, pool.headers())
 
 

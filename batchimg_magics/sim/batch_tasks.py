@@ -12,7 +12,7 @@ from batchimg_magics.sim import batch_conditions, batch_jobs, commands, odata, t
 from batchimg_magics.sim.batch_bodies import clean
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.sim.batch_pools import done
-from batchimg_magics.sim.batch_time import changed, etag, header_date, stamp, stamp_ticks, ticks
+from batchimg_magics.sim.batch_time import batch_timestamp, change_ticks, etag, header_date, ticks, timestamp_of_ticks
 from batchimg_magics.sim.tasks import TaskState
 from batchimg_magics.sim.wire import Refusal, Reply, Routes
 from batchimg_magics.sim.world import Item
@@ -46,11 +46,11 @@ def _add(call: Call, job: Job, body: Any) -> tuple[Item, TaskState]:  # noqa: AN
     if not body.get("commandLine"):
         raise missing_property("commandLine")
     key = f"{job.key}/tasks/{name.lower()}"
-    if call.world.get(key) is not None:
+    if call.store.get(key) is not None:
         raise refusal("TaskExists")
-    goes = commands.outcome(str(body["commandLine"]), tasks.PROGRAM_S)
+    result = commands.command_result(str(body["commandLine"]), tasks.PROGRAM_S)
     limits = body.get("constraints", {})
-    tries = 1 + max(0, int(limits.get("maxTaskRetryCount", 0))) if goes.exit_code else 1
+    tries = 1 + max(0, int(limits.get("maxTaskRetryCount", 0))) if result.exit_code else 1
     document: dict[str, Any] = {
         "userIdentity": {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}},
         "requiredSlots": 1,
@@ -68,21 +68,21 @@ def _add(call: Call, job: Job, body: Any) -> tuple[Item, TaskState]:  # noqa: AN
         priority=job.doc["priority"],
         number=_next_number(call),
         added=call.now,
-        seconds=goes.seconds * tries,
-        exit_code=goes.exit_code,
+        seconds=result.seconds * tries,
+        exit_code=result.exit_code,
         slots=int(document["requiredSlots"]),
         created=moment,
         modified=moment,
         waiting=job.state == "active",
     )
     item = Item(key, tasks.KIND, document, {})
-    tasks.put(call.world, item, state)
+    tasks.save_task(call.store, item, state)
     return item, state
 
 
 def _next_number(call: Call) -> int:
-    number = int(call.world.meta("batch_tasks") or 0) + 1
-    call.world.set_meta("batch_tasks", number)
+    number = int(call.store.meta("batch_tasks") or 0) + 1
+    call.store.set_meta("batch_tasks", number)
     return number
 
 
@@ -93,17 +93,19 @@ def _view(call: Call, job: Job, item: Item, state: TaskState) -> dict[str, Any]:
     shown = {
         "url": f"{call.base}/jobs/{job.doc['id']}/tasks/{item.doc['id']}",
         "eTag": etag(state.modified),
-        "creationTime": stamp_ticks(state.created),
-        "lastModified": stamp_ticks(state.modified),
+        "creationTime": timestamp_of_ticks(state.created),
+        "lastModified": timestamp_of_ticks(state.modified),
         "state": now,
-        "stateTransitionTime": stamp(since or state.added),
+        "stateTransitionTime": batch_timestamp(since or state.added),
         **item.doc,
         "executionInfo": _execution(state, now),
     }
     before = {"running": "active", "completed": "running" if state.started is not None else "active"}.get(now)
     if before is not None:
         shown["previousState"] = before
-        shown["previousStateTransitionTime"] = stamp(state.added if before == "active" else state.started or 0.0)
+        shown["previousStateTransitionTime"] = batch_timestamp(
+            state.added if before == "active" else state.started or 0.0
+        )
     if state.node is not None and now != "active":
         pool = state.pool.rpartition("/")[2]
         shown["nodeInfo"] = {
@@ -119,10 +121,10 @@ def _view(call: Call, job: Job, item: Item, state: TaskState) -> dict[str, Any]:
 def _execution(state: TaskState, now: str) -> dict[str, Any]:
     info: dict[str, Any] = {"retryCount": 0, "requeueCount": state.requeued}
     if state.started is not None and now != "active":
-        info["startTime"] = stamp(state.started)
+        info["startTime"] = batch_timestamp(state.started)
     if now == "completed":
         failed = state.terminated or state.exit_code != 0
-        info |= {"endTime": stamp(state.ends or 0.0), "result": "failure" if failed else "success"}
+        info |= {"endTime": batch_timestamp(state.ends or 0.0), "result": "failure" if failed else "success"}
         if not state.terminated:
             info["exitCode"] = state.exit_code
         if failed:
@@ -138,13 +140,13 @@ def _execution(state: TaskState, now: str) -> dict[str, Any]:
 def load(call: Call) -> tuple[Job, Item, TaskState]:
     """Return the job and the task of a request, or refuse."""
     job = batch_jobs.load(call)
-    item = call.world.get(f"{job.key}/tasks/{call.params['task'].lower()}")
+    item = call.store.get(f"{job.key}/tasks/{call.params['task'].lower()}")
     if item is None:
         raise refusal("TaskNotFound")
     return job, item, tasks.state_of(item)
 
 
-def _asked_for(call: Call) -> tuple[Job, Item, TaskState]:
+def _load_checked(call: Call) -> tuple[Job, Item, TaskState]:
     """Return job and task of a request that is about the task itself, if its conditions hold."""
     job, item, state = load(call)
     batch_conditions.check(call, _headers(state))
@@ -155,7 +157,7 @@ def _headers(state: TaskState) -> dict[str, str]:
     return {"ETag": etag(state.modified), "Last-Modified": header_date(state.modified)}
 
 
-def _taking(call: Call) -> Job:
+def _load_open_job(call: Call) -> Job:
     """Return the job of a request that adds tasks, or refuse."""
     job = batch_jobs.load(call)
     if job.state == "completed":
@@ -166,9 +168,9 @@ def _taking(call: Call) -> Job:
 @routes.on("POST", "/tasks")
 def add(call: Call) -> Reply:
     """Add a task."""
-    job = _taking(call)
+    job = _load_open_job(call)
     item, state = _add(call, job, call.body)
-    batch_jobs.note_tasks(call, job)
+    batch_jobs.register_tasks(call, job)
     where = f"{call.base}/jobs/{job.doc['id']}/tasks/{item.doc['id']}"
     return Reply(201, None, {"Location": where, "DataServiceId": where} | _headers(state))
 
@@ -176,31 +178,34 @@ def add(call: Call) -> Reply:
 @routes.on("POST", "/addtaskcollection")
 def add_collection(call: Call) -> Reply:
     """Add many tasks; each answers for itself."""
-    job = _taking(call)
+    job = _load_open_job(call)
     wanted = (call.body or {}).get("value") if isinstance(call.body, dict) else None
     if not isinstance(wanted, list) or not wanted:
         raise missing_property("value")
     if len(wanted) > COLLECTION_LIMIT:
         raise bad_property("value", None, f"At most {COLLECTION_LIMIT} tasks can be added at a time")
-    rows = [_added(call, job, body) for body in wanted]
-    batch_jobs.note_tasks(call, job)
+    rows = [_add_result(call, job, body) for body in wanted]
+    batch_jobs.register_tasks(call, job)
     metadata = f"{call.base}/$metadata#taskaddresult"
     return Reply(200, {"odata.metadata": metadata, "value": rows})
 
 
-def _added(call: Call, job: Job, body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+def _add_result(call: Call, job: Job, body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
     try:
         item, state = _add(call, job, body)
     except Refusal as refused:
         name = body.get("id", "") if isinstance(body, dict) else ""
-        said = {"lang": "en-US", "value": f"{refused.message}\nRequestId:{call.request_id}\nTime:{stamp(call.now)}"}
+        message = {
+            "lang": "en-US",
+            "value": f"{refused.message}\nRequestId:{call.request_id}\nTime:{batch_timestamp(call.now)}",
+        }
         status = "clienterror" if refused.status < 500 else "servererror"
-        return {"status": status, "taskId": name, "error": {"code": refused.code, "message": said}}
+        return {"status": status, "taskId": name, "error": {"code": refused.code, "message": message}}
     return {
         "status": "Success",
         "taskId": item.doc["id"],
         "eTag": etag(state.modified),
-        "lastModified": stamp_ticks(state.modified),
+        "lastModified": timestamp_of_ticks(state.modified),
         "location": f"{call.base}/jobs/{job.doc['id']}/tasks/{item.doc['id']}",
     }
 
@@ -209,7 +214,7 @@ def _added(call: Call, job: Job, body: Any) -> dict[str, Any]:  # noqa: ANN401 -
 def list_tasks(call: Call) -> Reply:
     """List a job's tasks."""
     job = batch_jobs.load(call)
-    listed = call.world.items(tasks.KIND, job.key)
+    listed = call.store.items(tasks.KIND, job.key)
     rows = (_view(call, job, item, tasks.state_of(item)) for item in listed)
     return odata.page(call, "tasks", rows, key=lambda row: str(row["id"]).lower())
 
@@ -217,41 +222,41 @@ def list_tasks(call: Call) -> Reply:
 @routes.on("GET", "/tasks/{task}")
 def get(call: Call) -> Reply:
     """Show a task."""
-    job, item, state = _asked_for(call)
+    job, item, state = _load_checked(call)
     body = {"odata.metadata": f"{call.base}/$metadata#tasks/@Element"}
-    return Reply(200, body | odata.selected(call, _view(call, job, item, state)), _headers(state))
+    return Reply(200, body | odata.select_members(call, _view(call, job, item, state)), _headers(state))
 
 
 @routes.on("DELETE", "/tasks/{task}")
 def delete(call: Call) -> Reply:
     """Delete a task."""
-    _, item, _ = _asked_for(call)
-    call.world.delete(item.key)
+    _, item, _ = _load_checked(call)
+    call.store.delete(item.key)
     return done(call, 200)
 
 
 @routes.on("POST", "/tasks/{task}/terminate")
 def terminate(call: Call) -> Reply:
     """End a task."""
-    _, item, state = _asked_for(call)
+    _, item, state = _load_checked(call)
     if state.state(call.now) == "completed":
         raise refusal("TaskCompleted")
     state.ends, state.terminated = call.now, True
-    state.modified = changed(call.now, state.modified)
-    tasks.put(call.world, item, state)
+    state.modified = change_ticks(call.now, state.modified)
+    tasks.save_task(call.store, item, state)
     return done(call, 204, _headers(state))
 
 
 @routes.on("POST", "/tasks/{task}/reactivate")
 def reactivate(call: Call) -> Reply:
     """Let a task that failed run again."""
-    job, item, state = _asked_for(call)
+    job, item, state = _load_checked(call)
     if state.state(call.now) != "completed" or (state.exit_code == 0 and not state.terminated):
         raise refusal("OperationInvalidForCurrentState", ("Reason", "The task has not failed"))
     state.node, state.started, state.ends, state.terminated = None, None, None, False
-    state.added, state.modified = call.now, changed(call.now, state.modified)
-    tasks.put(call.world, item, state)
-    batch_jobs.note_tasks(call, job)
+    state.added, state.modified = call.now, change_ticks(call.now, state.modified)
+    tasks.save_task(call.store, item, state)
+    batch_jobs.register_tasks(call, job)
     return done(call, 204, _headers(state))
 
 
@@ -261,7 +266,7 @@ def counts(call: Call) -> Reply:
     job = batch_jobs.load(call)
     by_task = dict.fromkeys(("active", "running", "completed", "succeeded", "failed"), 0)
     by_slot = dict(by_task)
-    for item in call.world.items(tasks.KIND, job.key):
+    for item in call.store.items(tasks.KIND, job.key):
         state = tasks.state_of(item)
         now = state.state(call.now)
         names = [now]

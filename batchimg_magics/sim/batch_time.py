@@ -27,7 +27,7 @@ def ticks(moment: float) -> int:
     return TICKS_AT_1970 + round(moment * _PER_SECOND)
 
 
-def changed(now: float, before: int = 0) -> int:
+def change_ticks(now: float, before: int = 0) -> int:
     """Return the ticks of a change made now: later than the one before it, even at the same moment."""
     return max(ticks(now), before + 1)
 
@@ -37,7 +37,7 @@ def etag(modified: int) -> str:
     return f"0x{modified:X}"
 
 
-def stamp_ticks(modified: int) -> str:
+def timestamp_of_ticks(modified: int) -> str:
     """Write ticks as bodies have a moment: seven digits of fraction, fewer where the last ones are zero."""
     second, fraction = divmod(modified - TICKS_AT_1970, _PER_SECOND)
     digits = f"{fraction:07d}".rstrip("0")
@@ -50,9 +50,9 @@ def _second(second: int) -> str:
     return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%dT%H:%M:%S}"
 
 
-def stamp(moment: float) -> str:
+def batch_timestamp(moment: float) -> str:
     """Write a moment of the world as bodies have it."""
-    return stamp_ticks(ticks(moment))
+    return timestamp_of_ticks(ticks(moment))
 
 
 def header_date(modified: int) -> str:
@@ -60,7 +60,7 @@ def header_date(modified: int) -> str:
     return http_date((modified - TICKS_AT_1970) // _PER_SECOND)
 
 
-def moment_of(text: str) -> float:
+def parse_timestamp(text: str) -> float:
     """Read a moment that a body has, in seconds since 1970."""
     whole, _, fraction = text.rstrip("Z").partition(".")
     second = datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp()

@@ -13,7 +13,7 @@ _SHELL = re.compile(
     r"""^\s*(?:\S*/)?(?:(?:ba|da|z)?sh\s+(?:-\w+\s+)*-\w*c|cmd(?:\.exe)?\s+/c|powershell(?:\.exe)?\s+-c(?:ommand)?)\s+(?P<rest>.*)$""",
     re.IGNORECASE | re.DOTALL,
 )
-_JOINT = re.compile(r"(&&|\|\||;|\n|&)")
+_SEPARATOR = re.compile(r"(&&|\|\||;|\n|&)")
 _UNITS_S = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _SLEEP = re.compile(r"(?:start-)?sleep\s+(?:-s(?:econds)?\s+)?(?P<count>\d+(?:\.\d+)?)(?P<unit>[smhd]?)", re.IGNORECASE)
 _TIMEOUT = re.compile(r"timeout\s+(?:/t\s+)?(?P<count>\d+)(?P<unit>)(?:\s.*)?", re.IGNORECASE)
@@ -21,7 +21,7 @@ _EXIT = re.compile(r"exit(?:\s+/b)?(?:\s+(?P<code>\d+))?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class CommandResult:
     """How a command goes.
 
     Parameters
@@ -36,7 +36,7 @@ class Outcome:
     exit_code: int
 
 
-def outcome(command: str, program_s: float) -> Outcome:
+def command_result(command: str, program_s: float) -> CommandResult:
     """Tell how a command line goes.
 
     Parameters
@@ -47,18 +47,18 @@ def outcome(command: str, program_s: float) -> Outcome:
         How long a program takes that says nothing about it.
     """
     match = _SHELL.match(command)
-    parts = _JOINT.split(_unquoted(match["rest"]) if match else command)
+    parts = _SEPARATOR.split(_unquoted(match["rest"]) if match else command)
     seconds, code = 0.0, 0
     for joint, text in zip(["", *parts[1::2]], parts[::2], strict=True):
         word = text.strip()
         if not word or (joint == "&&" and code) or (joint == "||" and not code):
             continue
         if leaves := _EXIT.fullmatch(word):
-            return Outcome(seconds, int(leaves["code"] or code) % 256)
+            return CommandResult(seconds, int(leaves["code"] or code) % 256)
         waits = _SLEEP.fullmatch(word) or _TIMEOUT.fullmatch(word)
         seconds += float(waits["count"]) * _UNITS_S[waits["unit"].lower()] if waits else program_s * (word != "true")
         code = 1 if word.lower() == "false" or word == "/bin/false" else 0
-    return Outcome(seconds, code)
+    return CommandResult(seconds, code)
 
 
 def _unquoted(text: str) -> str:

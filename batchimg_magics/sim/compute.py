@@ -1,6 +1,6 @@
 """What every resource type of Microsoft.Compute has in common: the verbs on a resource, and how a body is judged.
 
-A type is a `Kind`: how it is made from a body, and the pace of its work. `register` gives it its routes.
+A type is a `ResourceType`: how it is made from a body, and the pace of its work. `register` gives it its routes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, opening
-from batchimg_magics.sim.operations import NEVER, NOTHING, PACES, Outcome, begin, took
+from batchimg_magics.sim.operations import (
+    NEVER,
+    NO_RESULT,
+    OPERATION_TIMINGS,
+    OperationResult,
+    begin_operation,
+    operation_s,
+)
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 from batchimg_magics.sim.world import Item
 
@@ -19,16 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 #: How names are judged; a gallery's has no hyphen. Source: the rules as Azure's own refusals quote them.
-NAME, GALLERY_NAME = r"^[^_\W][\w-._]{0,79}(?<![-.])$", r"^[^_\W][\w._]{0,79}(?<![-.])$"
-_PATTERNS = {rule: re.compile(rule.replace(r"\w-._", r"\w.-"), re.ASCII) for rule in (NAME, GALLERY_NAME)}
+NAME_RULE, GALLERY_NAME_RULE = r"^[^_\W][\w-._]{0,79}(?<![-.])$", r"^[^_\W][\w._]{0,79}(?<![-.])$"
+_PATTERNS = {rule: re.compile(rule.replace(r"\w-._", r"\w.-"), re.ASCII) for rule in (NAME_RULE, GALLERY_NAME_RULE)}
 #: How long what was deleted is remembered, so that it is not taken to be there again in an open world.
-KEPT_S = 7 * 86_400.0
+DELETED_KEPT_S = 7 * 86_400.0
 #: What a body may say beside location and properties, by what a resource keeps of it.
-_BESIDE = ("tags", "sku", "zones", "identity", "extendedLocation", "plan")
+_TOP_LEVEL = ("tags", "sku", "zones", "identity", "extendedLocation", "plan")
 
 
 @dataclass(slots=True)
-class Built:
+class BuildResult:
     """What a body makes.
 
     Parameters
@@ -47,18 +54,18 @@ class Built:
 
     properties: dict[str, Any]
     hidden: dict[str, Any] = field(default_factory=dict)
-    first: dict[str, Any] | None = None
-    beside: dict[str, Any] = field(default_factory=dict)
+    initial_properties: dict[str, Any] | None = None
+    top_level: dict[str, Any] = field(default_factory=dict)
     seconds: float | None = None
     error: tuple[str, str] | None = None
 
 
-def _as_it_is(call: Call, item: Item) -> dict[str, Any]:
-    return arm.shown(item, call.now) or {}
+def _current_document(call: Call, item: Item) -> dict[str, Any]:
+    return arm.document_at(item, call.now) or {}
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ResourceType:
     """A resource type.
 
     Parameters
@@ -88,23 +95,23 @@ class Kind:
     """
 
     type: str
-    build: Callable[[Call, Item | None], Built]
-    put: str
-    delete: str
+    build: Callable[[Call, Item | None], BuildResult]
+    put_timing: str
+    delete_timing: str
     operations: str = "operations"
     put_status: int = 201
-    fresh: str = "Creating"
+    creating_state: str = "Creating"
     output: bool = False
     refuse_delete: Callable[[Call, Item], None] | None = None
     by_subscription: bool = True
-    show: Callable[[Call, Item], dict[str, Any]] = _as_it_is
-    names: str = NAME
+    show: Callable[[Call, Item], dict[str, Any]] = _current_document
+    name_rule: str = NAME_RULE
 
 
-def register(table: Routes, kind: Kind) -> None:
+def register(table: Routes, kind: ResourceType) -> None:
     """Give a type its routes: GET, list, PUT, PATCH, DELETE."""
     one = arm.path_of(kind.type)
-    table.on("GET", one)(lambda call: Reply(200, kind.show(call, opening.asked_for(call, kind.type))))
+    table.on("GET", one)(lambda call: Reply(200, kind.show(call, opening.get_requested(call, kind.type))))
     for path in list_paths(kind.type, by_subscription=kind.by_subscription):
         table.on("GET", path)(lambda call: _list(call, kind))
     table.on("PUT", one)(lambda call: _put(call, kind))
@@ -112,11 +119,11 @@ def register(table: Routes, kind: Kind) -> None:
     table.on("DELETE", one)(lambda call: _delete(call, kind))
 
 
-def _list(call: Call, kind: Kind) -> Reply:
+def _list(call: Call, kind: ResourceType) -> Reply:
     parent = kind.type.rpartition("/")[0]
     if parent.count("/"):
         opening.need_parent(call, arm.resource_id(call, parent))
-    return Reply(200, {"value": [kind.show(call, item) for item in arm.items(call, kind.type)]})
+    return Reply(200, {"value": [kind.show(call, item) for item in arm.list_items(call, kind.type)]})
 
 
 def list_paths(kind: str, *, by_subscription: bool = True) -> list[str]:
@@ -209,13 +216,13 @@ def missing(parameter: str) -> Refusal:
     return invalid(parameter, f"Required parameter '{parameter}' is missing (null).")
 
 
-def source(call: Call, key: object, parameter: str) -> Item:
+def need_source(call: Call, key: object, parameter: str) -> Item:
     """Return a resource that a body names as its source, or refuse."""
     try:
         arm.split_id(str(key))
     except ValueError:
         raise invalid(parameter, f"The value of parameter {parameter} is invalid.") from None
-    item = opening.find(call, str(key))
+    item = opening.find_or_assume(call, str(key))
     if item is None:
         raise Refusal(404, "NotFound", f"Resource {str(key).rpartition('/')[2]} is not found.")
     return item
@@ -229,9 +236,9 @@ def location_of(call: Call) -> str:
     return location
 
 
-def refuse_at_work(call: Call, item: Item | None) -> None:
+def refuse_during_operation(call: Call, item: Item | None) -> None:
     """Refuse to change what is being changed or deleted."""
-    if item is not None and (state := arm.at_work(item, call.now)):
+    if item is not None and (state := arm.current_operation(item, call.now)):
         message = f"Operation is not allowed on resource '{item.doc['name']}' since its state is '{state}'."
         raise Refusal(409, "OperationNotAllowed", message)
 
@@ -252,81 +259,85 @@ def check_tags(tags: object) -> None:
 # -- verbs -------------------------------------------------------------------------------------------------------
 
 
-def _put(call: Call, kind: Kind) -> Reply:
+def _put(call: Call, kind: ResourceType) -> Reply:
     arm.need_group(call)
     body = call.body = body_of(call)
     location = location_of(call)
     check_tags(body.get("tags"))
     key = arm.resource_id(call, kind.type)
-    check_name(key.rpartition("/")[2], kind.names)
-    old = arm.find(call.world, call.now, key)
-    refuse_at_work(call, old)
-    arm.refuse_elsewhere(old, location)
+    check_name(key.rpartition("/")[2], kind.name_rule)
+    old = arm.find(call.store, call.now, key)
+    refuse_during_operation(call, old)
+    arm.refuse_other_region(old, location)
     built = kind.build(call, old)
     document = {"name": key.rpartition("/")[2], "id": key, "type": kind.type, "location": location}
-    document |= {name: body[name] for name in _BESIDE if body.get(name) is not None}
-    return work(call, kind, old, built, document)
+    document |= {name: body[name] for name in _TOP_LEVEL if body.get(name) is not None}
+    return begin_change(call, kind, old, built, document)
 
 
-def _patch(call: Call, kind: Kind) -> Reply:
+def _patch(call: Call, kind: ResourceType) -> Reply:
     key = arm.resource_id(call, kind.type)
-    old = opening.need(call, key)
-    refuse_at_work(call, old)
+    old = opening.need_or_assume(call, key)
+    refuse_during_operation(call, old)
     patch = body_of(call)
     check_tags(patch.get("tags"))
-    kept = {name: old.doc[name] for name in ("location", *_BESIDE) if name in old.doc}
+    kept = {name: old.doc[name] for name in ("location", *_TOP_LEVEL) if name in old.doc}
     asked = {name: value for name, value in old.doc["properties"].items() if name != "provisioningState"}
     call.body = kept | patch | {"properties": merged(asked, patch["properties"])}
     built = kind.build(call, old)
-    changed = {name: call.body[name] for name in _BESIDE if call.body.get(name) is not None}
-    return work(call, kind, old, built, old.doc | changed)
+    changed = {name: call.body[name] for name in _TOP_LEVEL if call.body.get(name) is not None}
+    return begin_change(call, kind, old, built, old.doc | changed)
 
 
-def work(call: Call, kind: Kind, old: Item | None, built: Built, document: dict[str, Any]) -> Reply:
+def begin_change(
+    call: Call, kind: ResourceType, old: Item | None, built: BuildResult, document: dict[str, Any]
+) -> Reply:
     """Begin to make or change a resource, and answer as Azure does meanwhile."""
     key = str(document["id"])
-    state = kind.fresh if old is None else "Updating"
-    pace = PACES[kind.put]
-    seconds = took(call, pace.seconds, key) if built.seconds is None else built.seconds
+    state = kind.creating_state if old is None else "Updating"
+    pace = OPERATION_TIMINGS[kind.put_timing]
+    seconds = operation_s(call, pace.seconds, key) if built.seconds is None else built.seconds
     if "identity" in document:
-        document["identity"] = arm.identity(call.world, key, part(document["identity"], "identity"))
+        document["identity"] = arm.with_identity_ids(call.store, key, part(document["identity"], "identity"))
     interim = copy.deepcopy(document)
-    interim["properties"] = copy.deepcopy(built.properties if built.first is None else built.first)
+    interim["properties"] = copy.deepcopy(
+        built.properties if built.initial_properties is None else built.initial_properties
+    )
     interim["properties"]["provisioningState"] = state
     final = {"provisioningState": "Failed" if built.error else "Succeeded"}
-    document |= built.beside | {"properties": built.properties | final}
+    document |= built.top_level | {"properties": built.properties | final}
     going_on = {"kind": state, "begin": call.now, "end": call.now + seconds, "doc": interim}
-    call.world.put(Item(key.lower(), kind.type.lower(), document, built.hidden | {"work": going_on}))
+    call.store.put(Item(key.lower(), kind.type.lower(), document, built.hidden | {"work": going_on}))
     status = kind.put_status if old is None or kind.put_status == 202 else 200
-    outcome = Outcome(key if kind.output else "", error=built.error)
-    return Reply(status, interim, begin(call, document["location"], kind.operations, seconds, pace, outcome))
+    outcome = OperationResult(key if kind.output else "", error=built.error)
+    return Reply(status, interim, begin_operation(call, document["location"], kind.operations, seconds, pace, outcome))
 
 
-def _delete(call: Call, kind: Kind) -> Reply:
-    return delete(call, kind, opening.find(call, arm.resource_id(call, kind.type)))
+def _delete(call: Call, kind: ResourceType) -> Reply:
+    return begin_deletion(call, kind, opening.find_or_assume(call, arm.resource_id(call, kind.type)))
 
 
-def delete(call: Call, kind: Kind, item: Item | None) -> Reply:
+def begin_deletion(call: Call, kind: ResourceType, item: Item | None) -> Reply:
     """Begin to delete a resource; one that is not there is 204."""
     if item is None:
         arm.need_group(call)
         return Reply(204)
     if kind.refuse_delete is not None:
         kind.refuse_delete(call, item)
-    pace = PACES[kind.delete]
-    seconds = took(call, pace.seconds, item.key)
-    if arm.at_work(item, call.now) == "Deleting":
+    pace = OPERATION_TIMINGS[kind.delete_timing]
+    seconds = operation_s(call, pace.seconds, item.key)
+    if arm.current_operation(item, call.now) == "Deleting":
         seconds = item.hidden["work"]["end"] - call.now
     else:
-        forget_gone(call, kind.type)
+        purge_deleted(call, kind.type)
         item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": call.now + seconds, "doc": None}
-        call.world.put(item)
-    return Reply(202, None, begin(call, item.doc["location"], kind.operations, seconds, pace, NOTHING))
+        call.store.put(item)
+    return Reply(202, None, begin_operation(call, item.doc["location"], kind.operations, seconds, pace, NO_RESULT))
 
 
-def forget_gone(call: Call, kind: str) -> None:
+def purge_deleted(call: Call, kind: str) -> None:
     """Drop what was deleted long ago, so that a world that is used for months does not grow by it."""
-    for item in call.world.items(kind, f"/subscriptions/{call.params['subscription']}"):
+    for item in call.store.items(kind, f"/subscriptions/{call.params['subscription']}"):
         ended = (item.hidden.get("work") or {}).get("end", NEVER)
-        if arm.shown(item, call.now) is None and call.now - ended > KEPT_S:
-            call.world.delete(item.key)
+        if arm.document_at(item, call.now) is None and call.now - ended > DELETED_KEPT_S:
+            call.store.delete(item.key)

@@ -6,11 +6,11 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute_usage
-from batchimg_magics.sim.arm import region
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.arm import region_name
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.fleet import KINDS
 from batchimg_magics.sim.regions import DISPLAY_NAMES
-from batchimg_magics.sim.sizes import Size, all_sizes
+from batchimg_magics.sim.sizes import VmSize, all_sizes
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 
 if TYPE_CHECKING:
@@ -18,28 +18,28 @@ if TYPE_CHECKING:
 
 _MIB_PER_GIB = 1024
 #: Where sizes are that few regions have, by their family. Source: Azure's page of products by region, in part.
-_RARE = {
+_LIMITED_REGIONS = {
     "Standard NCASv3_T4 Family": ("eastus", "eastus2", "southcentralus", "westeurope", "westus2", "northeurope"),
     "standardHBv3Family": ("eastus", "southcentralus", "westeurope", "westus2", "westus3", "northeurope"),
     "standardDCasv5Family": ("eastus", "westus", "northeurope", "westeurope"),
 }
 #: Regions whose zones a subscription sees. Source: Azure's page of availability zones, in part.
-_ZONED = frozenset(
+_REGIONS_WITH_ZONES = frozenset(
     {"eastus", "eastus2", "centralus", "southcentralus", "westus2", "westus3", "northeurope", "westeurope", "uksouth"}
 )
-basis = Basis("Sizes and quotas of the subscription")
-QUOTAS = basis.assumed(
+evidence = Evidence("Sizes and quotas of the subscription")
+QUOTAS = evidence.assumed(
     {"in all": 1000, "of one family": 350, "spot": 100},
     "vCPUs",
     "that the subscription may use in a region",
     "every subscription has its own",
 )
-basis.rule(
+evidence.rule(
     "A size is offered in every region, unless it is one of the few that are known to be rare.",
     "Azure's page of products by region, read in part; the same goes for regions with zones",
 )
 #: Region and family of sizes that are there, but not for this subscription.
-_RESTRICTED = basis.assumed(
+_RESTRICTED = evidence.assumed(
     ("northeurope", "standardHBv3Family"),
     "",
     "region and family that the subscription may not use",
@@ -53,15 +53,15 @@ routes = Routes("arm")
 def list_skus(call: Call) -> Reply:
     """Answer with the VM sizes of every region, or of the one that the filter names."""
     wanted = _wanted_region(call)
-    places = [wanted] if wanted else list(DISPLAY_NAMES)
-    rows = [_sku(size, place) for place in places for size in all_sizes().values() if _offered(size, place)]
+    regions = [wanted] if wanted else list(DISPLAY_NAMES)
+    rows = [_sku(size, region) for region in regions for size in all_sizes().values() if _is_offered(size, region)]
     return Reply(200, {"value": rows})
 
 
 @routes.on("GET", "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/vmSizes")
 def list_sizes(call: Call) -> Reply:
     """Answer with a region's VM sizes, as older clients ask for them."""
-    place = _known(call.params["location"])
+    region = _known_region(call.params["location"])
     rows = [
         {
             "name": size.name,
@@ -72,7 +72,7 @@ def list_sizes(call: Call) -> Reply:
             "maxDataDiskCount": size.max_data_disks,
         }
         for size in all_sizes().values()
-        if _offered(size, place)
+        if _is_offered(size, region)
     ]
     return Reply(200, {"value": rows})
 
@@ -80,9 +80,9 @@ def list_sizes(call: Call) -> Reply:
 @routes.on("GET", "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/usages")
 def list_usages(call: Call) -> Reply:
     """Answer with what is in use of the subscription's quotas in a region."""
-    place = _known(call.params["location"])
-    count = sum(region(vm.doc["location"]) == place for vm in arm.items(call, compute_usage.VMS))
-    used = compute_usage.in_region(call.world, call.now, call.params["subscription"], place)
+    region = _known_region(call.params["location"])
+    count = sum(region_name(vm.doc["location"]) == region for vm in arm.list_items(call, compute_usage.VMS))
+    used = compute_usage.cores_in_region(call.store, call.now, call.params["subscription"], region)
     cores, spot = ({family: n for (kind, family), n in used.items() if kind == one} for one in KINDS)
     families = sorted({size.family for size in all_sizes().values()})
     rows = [
@@ -94,12 +94,12 @@ def list_usages(call: Call) -> Reply:
     return Reply(200, {"value": rows})
 
 
-def _known(location: str) -> str:
-    place = region(location)
-    if place not in DISPLAY_NAMES:
+def _known_region(location: str) -> str:
+    name = region_name(location)
+    if name not in DISPLAY_NAMES:
         message = f"The provided location '{location}' is not available for resource type 'locations'."
         raise Refusal(400, "NoRegisteredProviderFound", message)
-    return place
+    return name
 
 
 def _wanted_region(call: Call) -> str:
@@ -111,7 +111,7 @@ def _wanted_region(call: Call) -> str:
     if match is None:
         message = f"The filter '{text}' is not supported: only location eq 'NAME' is."
         raise Refusal(400, "InvalidParameter", message, target="$filter")
-    return region(match[1])
+    return region_name(match[1])
 
 
 def _usage(name: str, words: str, used: int, limit: int) -> dict[str, Any]:
@@ -123,34 +123,34 @@ def _usage(name: str, words: str, used: int, limit: int) -> dict[str, Any]:
     }
 
 
-def _offered(size: Size, place: str) -> bool:
-    return place in DISPLAY_NAMES and place in _RARE.get(size.family, DISPLAY_NAMES)
+def _is_offered(size: VmSize, region: str) -> bool:
+    return region in DISPLAY_NAMES and region in _LIMITED_REGIONS.get(size.family, DISPLAY_NAMES)
 
 
-def _sku(size: Size, place: str) -> dict[str, Any]:
-    zones = ["1", "2", "3"] if place in _ZONED else []
+def _sku(size: VmSize, region: str) -> dict[str, Any]:
+    zones = ["1", "2", "3"] if region in _REGIONS_WITH_ZONES else []
     return {
         "resourceType": "virtualMachines",
         "name": size.name,
         "tier": size.name.partition("_")[0],
         "size": size.name.partition("_")[2],
         "family": size.family,
-        "locations": [place],
-        "locationInfo": [{"location": place, "zones": zones, "zoneDetails": []}],
+        "locations": [region],
+        "locationInfo": [{"location": region, "zones": zones, "zoneDetails": []}],
         "capabilities": [{"name": name, "value": value} for name, value in capabilities(size)],
-        "restrictions": _restrictions(size, place),
+        "restrictions": _restrictions(size, region),
     }
 
 
-def _restrictions(size: Size, place: str) -> list[dict[str, Any]]:
-    if (place, size.family) != _RESTRICTED:
+def _restrictions(size: VmSize, region: str) -> list[dict[str, Any]]:
+    if (region, size.family) != _RESTRICTED:
         return []
-    where = {"locations": [place], "zones": []}
+    where = {"locations": [region], "zones": []}
     reason = "NotAvailableForSubscription"
-    return [{"type": "Location", "values": [place], "restrictionInfo": where, "reasonCode": reason}]
+    return [{"type": "Location", "values": [region], "restrictionInfo": where, "reasonCode": reason}]
 
 
-def capabilities(size: Size) -> Iterator[tuple[str, str]]:
+def capabilities(size: VmSize) -> Iterator[tuple[str, str]]:
     """Yield what a size can, as resource SKUs say it."""
     yield "MaxResourceVolumeMB", str(size.temp_gib * _MIB_PER_GIB)
     yield "OSVhdSizeMB", "1047552"

@@ -22,7 +22,7 @@ def control_routes(clock: Clock) -> Routes:
     @routes.on("POST", "/advance")
     def _advance(call: Call) -> Reply:
         clock.advance(_seconds(call))
-        return Reply(200, {"now": planes.stamp(clock.now())})
+        return Reply(200, {"now": planes.timestamp(clock.now())})
 
     routes.on("POST", "/import")(_import)
     routes.on("GET", "/faults")(_faults)
@@ -58,7 +58,7 @@ def _import(call: Call) -> Reply:
     if not isinstance(documents, list):
         raise _refused("resources is no list")
     try:
-        ids = import_documents(call.world, call.now, documents, deprovisioned=body.get("deprovisioned"), any_type=True)
+        ids = import_documents(call.store, call.now, documents, deprovisioned=body.get("deprovisioned"), any_type=True)
     except ImportRefusedError as error:
         raise _refused(str(error)) from error
     return Reply(200, {"ids": ids})
@@ -66,13 +66,13 @@ def _import(call: Call) -> Reply:
 
 def _faults(call: Call) -> Reply:
     """Answer with what goes wrong, and with what could."""
-    world = call.world
+    store = call.store
     return Reply(
         200,
         {
-            "scenario": world.meta("scenario") or "calm",
-            "faults": msgspec.to_builtins(faults.singles(world)),
-            "allocation": world.meta("allocation") or {},
+            "scenario": store.meta("scenario") or "calm",
+            "faults": msgspec.to_builtins(faults.pending_faults(store)),
+            "allocation": store.meta("allocation") or {},
             "scenarios": faults.SCENARIOS,
         },
     )
@@ -80,14 +80,14 @@ def _faults(call: Call) -> Reply:
 
 def _set_faults(call: Call) -> Reply:
     """Let things go wrong: a ``scenario``, single ``faults``, numbers of ``allocation``; what is not named stays."""
-    body, world = _body(call), call.world
+    body, store = _body(call), call.store
     try:
         if "scenario" in body:
-            faults.set_scenario(world, str(body["scenario"]))
+            faults.set_scenario(store, str(body["scenario"]))
         if "faults" in body:
-            faults.set_singles(world, msgspec.convert(body["faults"], list[faults.Fault]))
+            faults.set_pending_faults(store, msgspec.convert(body["faults"], list[faults.Fault]))
         if "allocation" in body:
-            world.set_meta("allocation", msgspec.convert(body["allocation"], dict[str, float | bool]))
+            store.set_meta("allocation", msgspec.convert(body["allocation"], dict[str, float | bool]))
     except (ValueError, msgspec.ValidationError) as error:
         raise _refused(str(error)) from error
     return _faults(call)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 
 DISK_SKUS = (
     "Standard_LRS",
@@ -20,7 +20,7 @@ DISK_SKUS = (
 )
 SNAPSHOT_SKUS = ("Standard_LRS", "Standard_ZRS", "Premium_LRS")
 #: SKUs whose speeds are asked for, with what they are where nobody asks: IOPS, MB/s.
-TUNABLE = {"PremiumV2_LRS": (3000, 125), "UltraSSD_LRS": (500, 8)}
+ADJUSTABLE_SPEEDS = {"PremiumV2_LRS": (3000, 125), "UltraSSD_LRS": (500, 8)}
 #: Premium SSD: up to GiB, tier, IOPS, MB/s.
 _PREMIUM = (
     (4, "P1", 120, 25),
@@ -45,12 +45,14 @@ _STANDARD = {
 }
 _TIERS = {"StandardSSD": "Standard", "PremiumV2": "Premium", "UltraSSD": "Ultra"}
 #: The largest disk.
-MOST_GIB = 65_536
-basis = Basis("Sizes of disks")
-OS_DISK_GIB = basis.documented(
+MAX_DISK_GIB = 65_536
+evidence = Evidence("Sizes of disks")
+OS_DISK_GIB = evidence.documented(
     {"Linux": 30, "Windows": 127}, "GiB", "of the OS disk of a Marketplace image", "the images' own documents"
 )
-SIZE_GIB = basis.assumed(30, "GiB", "of a disk in an image or a version whose size nothing tells", "a blob's, say")
+DEFAULT_DISK_GIB = evidence.assumed(
+    30, "GiB", "of a disk in an image or a version whose size nothing tells", "a blob's, say"
+)
 
 
 def disk_properties(sku: str, size_gib: int, tier: str = "") -> dict[str, Any]:
@@ -65,8 +67,8 @@ def disk_properties(sku: str, size_gib: int, tier: str = "") -> dict[str, Any]:
     """
     family = sku.partition("_")[0]
     known: dict[str, Any] = {"diskSizeBytes": size_gib * 1024**3}
-    if sku in TUNABLE:
-        iops, speed = TUNABLE[sku]
+    if sku in ADJUSTABLE_SPEEDS:
+        iops, speed = ADJUSTABLE_SPEEDS[sku]
     elif family == "Premium":
         own = next((row for row in _PREMIUM if size_gib <= row[0]), _PREMIUM[-1])
         asked = next((row for row in _PREMIUM if row[1] == tier), own)
@@ -77,7 +79,7 @@ def disk_properties(sku: str, size_gib: int, tier: str = "") -> dict[str, Any]:
     return known | {"diskIOPSReadWrite": iops, "diskMBpsReadWrite": speed}
 
 
-def sku_shown(name: str) -> dict[str, str]:
+def sku_document(name: str) -> dict[str, str]:
     """Return a SKU with its tier, as documents have it."""
     family = name.partition("_")[0]
     return {"name": name, "tier": _TIERS.get(family, family)}

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, image_sources, lineage, supported_images
-from batchimg_magics.sim.basis import Basis
-from batchimg_magics.sim.disk_facts import OS_DISK_GIB, TUNABLE
+from batchimg_magics.sim.basis import Evidence
+from batchimg_magics.sim.disk_facts import ADJUSTABLE_SPEEDS, OS_DISK_GIB
 from batchimg_magics.sim.image_sources import ImageProblem
 from batchimg_magics.sim.wire import Refusal
 
@@ -31,21 +31,21 @@ _INHERITED = (
     "encryptionSettingsCollection",
     "diskSizeGB",
 )
-basis = Basis("Copies of disks and snapshots")
-_COPY_S_PER_GIB = basis.assumed(
+evidence = Evidence("Copies of disks and snapshots")
+_COPY_S_PER_GIB = evidence.assumed(
     1.0,
     "s",
     "for each GiB of a snapshot that is copied into another region, or in the background",
     "no recording has such a copy",
 )
-basis.rule(
+evidence.rule(
     "A system that comes from a blob was deprovisioned: its owner's word is taken.",
     "nobody here can look into a blob",
 )
 
 
 @dataclass(slots=True)
-class Origin:
+class DiskSource:
     """What a new disk has from where it comes.
 
     Parameters
@@ -63,7 +63,7 @@ class Origin:
     state: str = "Unattached"
 
 
-def find(call: Call, creation: dict[str, Any], kind: str) -> Origin:
+def find_disk_source(call: Call, creation: dict[str, Any], kind: str) -> DiskSource:
     """Return where a new disk comes from, or refuse.
 
     Parameters
@@ -87,34 +87,34 @@ def copy_percent(item: Item, now: float) -> float:
     return 100.0 if now >= until else round(100 * (now - since) / (until - since), 1)
 
 
-def _bare(_: Call, creation: dict[str, Any]) -> Origin:
-    return Origin({"creationData": creation})
+def _without_source(_: Call, creation: dict[str, Any]) -> DiskSource:
+    return DiskSource({"creationData": creation})
 
 
-def _uploaded(_: Call, creation: dict[str, Any]) -> Origin:
+def _uploaded(_: Call, creation: dict[str, Any]) -> DiskSource:
     size = compute.whole(creation.get("uploadSizeBytes"), "creationData.uploadSizeBytes", least=1)
     # A VHD ends with a footer of 512 bytes that is no part of the disk.
-    return Origin({"creationData": creation, "diskSizeGB": max(1, (size - 512) // 1024**3)}, state="ReadyToUpload")
+    return DiskSource({"creationData": creation, "diskSizeGB": max(1, (size - 512) // 1024**3)}, state="ReadyToUpload")
 
 
-def _imported(_: Call, creation: dict[str, Any]) -> Origin:
+def _imported(_: Call, creation: dict[str, Any]) -> DiskSource:
     compute.text(creation.get("sourceUri"), "creationData.sourceUri")
-    return Origin({"creationData": creation, "diskSizeGB": OS_DISK_GIB["Linux"]}, {"deprovisioned": True})
+    return DiskSource({"creationData": creation, "diskSizeGB": OS_DISK_GIB["Linux"]}, {"deprovisioned": True})
 
 
-def _copied(call: Call, creation: dict[str, Any]) -> Origin:
+def _copied(call: Call, creation: dict[str, Any]) -> DiskSource:
     source = _source(call, creation)
-    if arm.region(source.doc["location"]) != arm.region(call.body["location"]):
+    if arm.region_name(source.doc["location"]) != arm.region_name(call.body["location"]):
         # Each region knows its own disks only: only CopyStart reaches into another one.
         raise Refusal(404, "NotFound", f"Resource {source.doc['name']} is not found.")
     origin = _of_disk(call, creation, source)
     sku = str((source.doc.get("sku") or {}).get("name"))
-    if sku in TUNABLE:
-        _copied_behind(call, origin, source, sku)
+    if sku in ADJUSTABLE_SPEEDS:
+        _copied_in_background(call, origin, source, sku)
     return origin
 
 
-def _copied_behind(call: Call, origin: Origin, source: Item, sku: str) -> None:
+def _copied_in_background(call: Call, origin: DiskSource, source: Item, sku: str) -> None:
     """Judge a snapshot of a disk that is copied in the background, and let it be.
 
     Source: "Create an incremental snapshot for managed disks"; the refusal's wording is assumed.
@@ -127,7 +127,7 @@ def _copied_behind(call: Call, origin: Origin, source: Item, sku: str) -> None:
     origin.hidden["copied"] = [call.now, call.now + _COPY_S_PER_GIB * int(source.doc["properties"]["diskSizeGB"])]
 
 
-def _copy_started(call: Call, creation: dict[str, Any]) -> Origin:
+def _copy_started(call: Call, creation: dict[str, Any]) -> DiskSource:
     source = _source(call, creation)
     if source.kind != _SNAPSHOTS:
         raise Refusal(404, "NotFound", f"Resource {source.doc['name']} is not found.")  # recorded: it looks no further
@@ -135,7 +135,7 @@ def _copy_started(call: Call, creation: dict[str, Any]) -> Origin:
         message = "CopyStart is supported only from an incremental snapshot to an incremental snapshot."
         raise compute.invalid("creationData.createOption", message)
     origin = _of_disk(call, creation, source)
-    if arm.region(source.doc["location"]) != arm.region(call.body["location"]):
+    if arm.region_name(source.doc["location"]) != arm.region_name(call.body["location"]):
         seconds = _COPY_S_PER_GIB * float(source.doc["properties"].get("diskSizeGB") or 0)
     else:
         seconds = 0.0
@@ -145,23 +145,23 @@ def _copy_started(call: Call, creation: dict[str, Any]) -> Origin:
 
 def _source(call: Call, creation: dict[str, Any]) -> Item:
     key = compute.text(creation.get("sourceResourceId"), "creationData.sourceResourceId")
-    source = compute.source(call, key, "creationData.sourceResourceId")
+    source = compute.need_source(call, key, "creationData.sourceResourceId")
     if source.kind not in _DISKS:
         message = f"The source '{key}' has to be a disk or a snapshot."
         raise compute.invalid("creationData.sourceResourceId", message)
-    compute.refuse_at_work(call, source)
+    compute.refuse_during_operation(call, source)
     return source
 
 
-def _of_disk(call: Call, creation: dict[str, Any], source: Item) -> Origin:
+def _of_disk(call: Call, creation: dict[str, Any], source: Item) -> DiskSource:
     known = source.doc["properties"]
     properties = {name: known[name] for name in _INHERITED if name in known}
     if "uniqueId" in known:
         creation["sourceUniqueId"] = known["uniqueId"]
-    return Origin(properties | {"creationData": creation}, lineage.facts(call.world, call.now, source))
+    return DiskSource(properties | {"creationData": creation}, lineage.system_facts(call.store, call.now, source))
 
 
-def _of_image(call: Call, creation: dict[str, Any]) -> Origin:
+def _of_image(call: Call, creation: dict[str, Any]) -> DiskSource:
     own = compute.part(creation.get("galleryImageReference"), "creationData.galleryImageReference")
     reference = own or compute.part(creation.get("imageReference"), "creationData.imageReference")
     key = compute.text(reference.get("id"), "creationData.imageReference.id")
@@ -173,11 +173,13 @@ def _of_image(call: Call, creation: dict[str, Any]) -> Origin:
     windows = image.os == "windows" if image else "windows" in marketplace.get("publisher", "").lower()
     os_type = "Windows" if windows else "Linux"
     properties = {"osType": os_type, "hyperVGeneration": image.generation if image else "V1"}
-    return Origin(properties | {"creationData": creation, "diskSizeGB": OS_DISK_GIB[os_type]}, {"deprovisioned": True})
+    return DiskSource(
+        properties | {"creationData": creation, "diskSizeGB": OS_DISK_GIB[os_type]}, {"deprovisioned": True}
+    )
 
 
-def _of_gallery(call: Call, creation: dict[str, Any], key: str, lun: object) -> Origin:
-    image = image_sources.resolve(call.world, call.now, key, str(call.body["location"]))
+def _of_gallery(call: Call, creation: dict[str, Any], key: str, lun: object) -> DiskSource:
+    image = image_sources.resolve_image(call.store, call.now, key, str(call.body["location"]))
     if isinstance(image, ImageProblem):
         raise Refusal(404, image.code, image.message)
     if lun is not None:
@@ -185,13 +187,15 @@ def _of_gallery(call: Call, creation: dict[str, Any], key: str, lun: object) -> 
         number = compute.whole(lun, "galleryImageReference.lun")
         if number not in sizes:
             raise compute.invalid("galleryImageReference.lun", f"The image has no data disk at LUN {number}.")
-        return Origin({"creationData": creation, "diskSizeGB": sizes[number] or 1})
+        return DiskSource({"creationData": creation, "diskSizeGB": sizes[number] or 1})
     capabilities = {"supportedCapabilities": {"architecture": image.architecture}}
     properties = {"osType": image.os_type, "hyperVGeneration": image.generation} | capabilities
     if image.security_type == "TrustedLaunch":
         properties["securityProfile"] = {"securityType": "TrustedLaunch"}
     size = image.os_disk_gib or OS_DISK_GIB[image.os_type]
-    return Origin(properties | {"creationData": creation, "diskSizeGB": size}, {"deprovisioned": image.deprovisioned})
+    return DiskSource(
+        properties | {"creationData": creation, "diskSizeGB": size}, {"deprovisioned": image.deprovisioned}
+    )
 
 
 def _marketplace(key: str) -> dict[str, str]:
@@ -202,15 +206,15 @@ def _marketplace(key: str) -> dict[str, str]:
     return {name: named.get(word, "") for name, word in words.items()}
 
 
-_OPTIONS: dict[str, Callable[[Call, dict[str, Any]], Origin]] = {
-    "Attach": _bare,
+_OPTIONS: dict[str, Callable[[Call, dict[str, Any]], DiskSource]] = {
+    "Attach": _without_source,
     "Copy": _copied,
     "CopyStart": _copy_started,
-    "Empty": _bare,
+    "Empty": _without_source,
     "FromImage": _of_image,
     "Import": _imported,
     "ImportSecure": _imported,
-    "Restore": _bare,
+    "Restore": _without_source,
     "Upload": _uploaded,
     "UploadPreparedSecure": _uploaded,
 }

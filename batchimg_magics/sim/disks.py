@@ -5,19 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, disk_origins, opening
-from batchimg_magics.sim.basis import Basis
-from batchimg_magics.sim.compute import Built, Kind
+from batchimg_magics.sim.basis import Evidence
+from batchimg_magics.sim.compute import BuildResult, ResourceType
 from batchimg_magics.sim.disk_facts import (
+    ADJUSTABLE_SPEEDS,
     DISK_SKUS,
-    MOST_GIB,
+    MAX_DISK_GIB,
     SNAPSHOT_SKUS,
-    TUNABLE,
     disk_properties,
-    sku_shown,
+    sku_document,
 )
-from batchimg_magics.sim.operations import PACES, Outcome, begin
-from batchimg_magics.sim.planes import stamp
-from batchimg_magics.sim.vm_view import disk_shown, owner_of, power
+from batchimg_magics.sim.operations import OPERATION_TIMINGS, OperationResult, begin_operation
+from batchimg_magics.sim.planes import timestamp
+from batchimg_magics.sim.vm_view import disk_document, owner_of, power_state
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 
 if TYPE_CHECKING:
@@ -42,8 +42,8 @@ _READ_ONLY = _SPEEDS | {
     "timeCreated",
     "uniqueId",
 }
-basis = Basis("Disks")
-_LINK_LAG_S = basis.assumed(
+evidence = Evidence("Disks")
+_LINK_LAG_S = evidence.assumed(
     300.0,
     "s",
     "that a disk still reads ActiveSAS after its link has run out",
@@ -56,16 +56,16 @@ routes = Routes("arm")
 # -- making ------------------------------------------------------------------------------------------------------
 
 
-def _built(call: Call, old: Item | None, kind: str, skus: tuple[str, ...]) -> tuple[Built, str]:
+def _build_common(call: Call, old: Item | None, kind: str, skus: tuple[str, ...]) -> tuple[BuildResult, str]:
     """Return what a disk and a snapshot have in common, and the name of the SKU."""
     given = compute.part(call.body.get("sku"), "sku").get("name") or "Standard_LRS"
     sku = compute.one_of(given, "sku.name", skus)
-    read_only = _READ_ONLY - (_SPEEDS if sku in TUNABLE else frozenset())
+    read_only = _READ_ONLY - (_SPEEDS if sku in ADJUSTABLE_SPEEDS else frozenset())
     asked = {name: one for name, one in call.body["properties"].items() if name not in read_only}
     creation = compute.part(asked.get("creationData"), f"{kind}.creationData")
     if old is None:
-        origin = disk_origins.find(call, creation, kind)
-        made = {"timeCreated": stamp(call.now, zone="+00:00"), "uniqueId": call.world.guid("disk")}
+        origin = disk_origins.find_disk_source(call, creation, kind)
+        made = {"timeCreated": timestamp(call.now, zone="+00:00"), "uniqueId": call.store.new_guid("disk")}
         base, hidden = _DEFAULTS | made | origin.properties | {"diskState": origin.state}, origin.hidden
     else:
         base, hidden = old.doc["properties"], {name: fact for name, fact in old.hidden.items() if name != "work"}
@@ -75,12 +75,12 @@ def _built(call: Call, old: Item | None, kind: str, skus: tuple[str, ...]) -> tu
     properties["encryption"] = {"type": f"EncryptionAtRestWith{whose}Key"} | encryption
     properties["diskSizeGB"] = _size(properties, base, old)
     properties["diskSizeBytes"] = properties["diskSizeGB"] * 1024**3
-    return Built(properties, hidden, first=asked, beside={"sku": sku_shown(sku)}), sku
+    return BuildResult(properties, hidden, initial_properties=asked, top_level={"sku": sku_document(sku)}), sku
 
 
 def _size(properties: dict[str, Any], base: dict[str, Any], old: Item | None) -> int:
     size = compute.whole(properties.get("diskSizeGB") or 0, "diskSizeGB", least=1)
-    if size > MOST_GIB:
+    if size > MAX_DISK_GIB:
         raise compute.invalid("diskSizeGB", f"The value '{size}' of parameter 'diskSizeGB' is out of range.")
     least = int(base.get("diskSizeGB") or 0)
     if size < least:
@@ -93,25 +93,25 @@ def _size(properties: dict[str, Any], base: dict[str, Any], old: Item | None) ->
     return size
 
 
-def _disk(call: Call, old: Item | None) -> Built:
-    built, sku = _built(call, old, "disk", DISK_SKUS)
+def _disk(call: Call, old: Item | None) -> BuildResult:
+    built, sku = _build_common(call, old, "disk", DISK_SKUS)
     tier = str(built.properties.pop("tier", ""))
     facts = disk_properties(sku, built.properties["diskSizeGB"], tier)
-    if sku in TUNABLE:
+    if sku in ADJUSTABLE_SPEEDS:
         facts |= {name: compute.whole(built.properties.get(name) or facts[name], name, least=1) for name in _SPEEDS}
         built.properties["creationData"] = {"logicalSectorSize": 4096} | built.properties["creationData"]
     built.properties |= facts
     if old is not None and "managedBy" in old.doc:
-        built.beside["managedBy"] = old.doc["managedBy"]
+        built.top_level["managedBy"] = old.doc["managedBy"]
     return built
 
 
-def _snapshot(call: Call, old: Item | None) -> Built:
-    built, _ = _built(call, old, "snapshot", SNAPSHOT_SKUS)
+def _snapshot(call: Call, old: Item | None) -> BuildResult:
+    built, _ = _build_common(call, old, "snapshot", SNAPSHOT_SKUS)
     properties = built.properties
     properties["incremental"] = bool(properties.get("incremental", False))
     if properties["incremental"]:
-        properties.setdefault("incrementalSnapshotFamilyId", call.world.guid("family"))
+        properties.setdefault("incrementalSnapshotFamilyId", call.store.new_guid("family"))
     return built
 
 
@@ -119,7 +119,7 @@ def _snapshot(call: Call, old: Item | None) -> Built:
 
 
 def _show(call: Call, item: Item) -> dict[str, Any]:
-    document = disk_shown(call.world, item, call.now)
+    document = disk_document(call.store, item, call.now)
     changes: dict[str, Any] = {}
     if call.now < item.hidden.get("link_until", 0.0):
         changes["diskState"] = "ActiveSAS"
@@ -132,7 +132,7 @@ def _show(call: Call, item: Item) -> dict[str, Any]:
 
 
 def _refuse_in_use(call: Call, item: Item) -> None:
-    owner = owner_of(call.world, item, call.now)
+    owner = owner_of(call.store, item, call.now)
     if owner is not None:
         raise Refusal(409, "OperationNotAllowed", f"Disk {item.doc['name']} is attached to VM {owner.doc['id']}.")
     if call.now < item.hidden.get("link_until", 0.0):
@@ -144,48 +144,48 @@ def _begin_access(call: Call, item: Item) -> Reply:
     body = compute.part(call.body, "grantAccessData")
     compute.one_of(body.get("access"), "access", ("Read", "Write", "None"))
     seconds = compute.whole(body.get("durationInSeconds"), "durationInSeconds", least=1)
-    owner = owner_of(call.world, item, call.now)
-    if owner is not None and power(owner, call.now) != "deallocated":
+    owner = owner_of(call.store, item, call.now)
+    if owner is not None and power_state(owner, call.now) != "deallocated":
         message = (
             f"Cannot perform operation grantAccess since disk {item.doc['name']} is attached to running VM "
             f"{owner.doc['id']}."
         )
         raise Refusal(409, "OperationNotAllowed", message)
     item.hidden["link_until"] = call.now + seconds + _LINK_LAG_S
-    call.world.put(item)
+    call.store.put(item)
     # A link as Azure gives one, to nowhere: .invalid is no host, and there are no bytes behind a simulated disk.
     link = {"accessSAS": f"https://md-local.invalid/{item.doc['name']}?sr=b&sig=simulated"}
-    return _accepted(call, item, Outcome(answer=link))
+    return _accepted(call, item, OperationResult(answer=link))
 
 
 def _end_access(call: Call, item: Item) -> Reply:
     item.hidden.pop("link_until", None)
-    call.world.put(item)
-    return _accepted(call, item, Outcome())
+    call.store.put(item)
+    return _accepted(call, item, OperationResult())
 
 
-def _accepted(call: Call, item: Item, outcome: Outcome) -> Reply:
-    pace = PACES["disk access"]
-    return Reply(202, None, begin(call, item.doc["location"], "DiskOperations", pace.seconds, pace, outcome))
+def _accepted(call: Call, item: Item, outcome: OperationResult) -> Reply:
+    pace = OPERATION_TIMINGS["disk access"]
+    return Reply(202, None, begin_operation(call, item.doc["location"], "DiskOperations", pace.seconds, pace, outcome))
 
 
-def _on(kind: str, work: Callable[[Call, Item], Reply]) -> Callable[[Call], Reply]:
-    return lambda call: work(call, opening.need(call, arm.resource_id(call, kind)))
+def _disk_action(kind: str, work: Callable[[Call, Item], Reply]) -> Callable[[Call], Reply]:
+    return lambda call: work(call, opening.need_or_assume(call, arm.resource_id(call, kind)))
 
 
 for _type, _build in ((DISKS, _disk), (SNAPSHOTS, _snapshot)):
-    routes.on("POST", f"{arm.path_of(_type)}/beginGetAccess")(_on(_type, _begin_access))
-    routes.on("POST", f"{arm.path_of(_type)}/endGetAccess")(_on(_type, _end_access))
+    routes.on("POST", f"{arm.path_of(_type)}/beginGetAccess")(_disk_action(_type, _begin_access))
+    routes.on("POST", f"{arm.path_of(_type)}/endGetAccess")(_disk_action(_type, _end_access))
     compute.register(
         routes,
-        Kind(
+        ResourceType(
             _type,
             _build,
             "disk",
             "disk deletion",
             operations="DiskOperations",
             put_status=202,
-            fresh="Updating",
+            creating_state="Updating",
             output=True,
             refuse_delete=_refuse_in_use,
             show=_show,

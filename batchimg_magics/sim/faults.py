@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from batchimg_magics.sim.basis import Basis
-from batchimg_magics.sim.operations import share
-from batchimg_magics.sim.wire import LostError, Refusal
+from batchimg_magics.sim.basis import Evidence
+from batchimg_magics.sim.operations import seeded_fraction
+from batchimg_magics.sim.wire import ConnectionDroppedError, Refusal
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.wire import Call, Plane
-    from batchimg_magics.sim.world import World
+    from batchimg_magics.sim.world import Store
 
 #: The scenarios by name, and what goes wrong in each.
 SCENARIOS = {
@@ -32,8 +32,8 @@ SCENARIOS = {
     "stuck-replication": "the copy of a gallery image version into its last region never ends",
     "not-deprovisioned": "VMs look prepared, and their systems were never deprovisioned",
 }
-basis = Basis("Scenarios: answers and quotas")
-SMALL_QUOTAS = basis.assumed(
+evidence = Evidence("Scenarios: answers and quotas")
+SMALL_QUOTAS = evidence.assumed(
     {"dedicatedCoreQuota": 40, "dedicatedCoreQuotaPerVMFamily": 32, "lowPriorityCoreQuota": 16},
     "cores",
     "that an account has in the scenario `quota`",
@@ -86,7 +86,7 @@ class Fault(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaul
         return method and re.search(self.path, f"{call.host}{call.path}", re.IGNORECASE) is not None
 
 
-_SHARES = basis.assumed(
+_SHARES = evidence.assumed(
     {"429": 0.02, "500": 0.01, "503": 0.02, "request lost": 0.01, "answer lost": 0.01},
     "of all requests",
     "to which this happens in the scenario `flaky`",
@@ -100,7 +100,7 @@ _FLAKY = (
     Fault(lost="answer", share=_SHARES["answer lost"], times=None),
 )
 #: Code and message of an answer that says nothing of them, by status: of ARM, and of Batch.
-_WORDS = {
+_DEFAULT_ERRORS = {
     429: ("TooManyRequests", "Too many requests. Please retry after some time."),
     500: ("InternalServerError", "The server encountered an internal error. Please retry the request."),
     503: ("ServiceUnavailable", "The service is temporarily unavailable. Please retry the request."),
@@ -109,14 +109,14 @@ _WORDS = {
         "The gateway did not receive a response from the service within the specified time period.",
     ),
 }
-_BATCH_WORDS = {
+_BATCH_DEFAULT_ERRORS = {
     429: ("TooManyRequests", "Too many requests have been sent to the server. Please retry after some time."),
     500: ("InternalError", "Server encountered an internal error. Please try again after some time."),
     503: ("ServerBusy", "Server is busy at the moment. Please try again after some time."),
 }
 
 
-def set_scenario(world: World, name: str) -> None:
+def set_scenario(store: Store, name: str) -> None:
     """Put the world into a scenario.
 
     Raises
@@ -126,63 +126,63 @@ def set_scenario(world: World, name: str) -> None:
     """
     if name not in SCENARIOS:
         raise ValueError(f"no scenario is called {name!r}; there are {', '.join(SCENARIOS)}")
-    world.set_meta("scenario", name)
+    store.set_meta("scenario", name)
 
 
-def active(world: World, name: str) -> bool:
+def is_active(store: Store, name: str) -> bool:
     """Tell whether the world is in the scenario of that name."""
-    return bool(world.meta("scenario") == name)
+    return bool(store.meta("scenario") == name)
 
 
-def singles(world: World) -> list[Fault]:
+def pending_faults(store: Store) -> list[Fault]:
     """Return the single faults that are still to happen."""
-    return msgspec.convert(world.meta("faults") or [], list[Fault])
+    return msgspec.convert(store.meta("faults") or [], list[Fault])
 
 
-def set_singles(world: World, faults: list[Fault]) -> None:
+def set_pending_faults(store: Store, faults: list[Fault]) -> None:
     """Keep single faults, in place of those before."""
-    world.set_meta("faults", msgspec.to_builtins(faults))
+    store.set_meta("faults", msgspec.to_builtins(faults))
 
 
-def strike(call: Call, plane: Plane | None) -> Fault | None:
+def take_fault(call: Call, plane: Plane | None) -> Fault | None:
     """Return what goes wrong with a request, and count that it did."""
     if plane == "sim":
         return None
-    kept = call.world.meta("faults")
-    fault = _single(call) if kept else None
-    if fault is None and active(call.world, "flaky"):
+    kept = call.store.meta("faults")
+    fault = _take_pending(call) if kept else None
+    if fault is None and is_active(call.store, "flaky"):
         chances = enumerate(_FLAKY)
-        fault = next((one for place, one in chances if _falls(call, one, f"flaky {place}")), None)
+        fault = next((one for number, one in chances if _occurs(call, one, f"flaky {number}")), None)
     return fault
 
 
-def _single(call: Call) -> Fault | None:
-    with call.world.transaction(write=True):
-        faults = singles(call.world)
-        for place, fault in enumerate(faults):
+def _take_pending(call: Call) -> Fault | None:
+    with call.store.transaction(write=True):
+        faults = pending_faults(call.store)
+        for number, fault in enumerate(faults):
             if not fault.matches(call):
                 continue
-            happens = not fault.skip and _falls(call, fault, f"fault {place}")
-            faults[place] = _counted(fault, happens=happens)
-            if happens or fault.skip:
-                set_singles(call.world, [one for one in faults if one.times != 0])
-                return fault if happens else None
+            occurs = not fault.skip and _occurs(call, fault, f"fault {number}")
+            faults[number] = _count_down(fault, occurs=occurs)
+            if occurs or fault.skip:
+                set_pending_faults(call.store, [one for one in faults if one.times != 0])
+                return fault if occurs else None
     return None
 
 
-def _falls(call: Call, fault: Fault, about: str) -> bool:
-    return share(call.world, f"{call.request_id}/{about}") < fault.share
+def _occurs(call: Call, fault: Fault, about: str) -> bool:
+    return seeded_fraction(call.store, f"{call.request_id}/{about}") < fault.share
 
 
-def _counted(fault: Fault, *, happens: bool) -> Fault:
+def _count_down(fault: Fault, *, occurs: bool) -> Fault:
     if fault.skip:
         return msgspec.structs.replace(fault, skip=fault.skip - 1)
-    if not happens or fault.times is None:
+    if not occurs or fault.times is None:
         return fault
     return msgspec.structs.replace(fault, times=fault.times - 1)
 
 
-def befall(fault: Fault, plane: Plane | None) -> None:
+def raise_fault(fault: Fault, plane: Plane | None) -> None:
     """Let happen what comes in place of the work.
 
     Raises
@@ -193,17 +193,17 @@ def befall(fault: Fault, plane: Plane | None) -> None:
         The service failed.
     """
     if fault.lost == "request":
-        raise LostError(worked=False)
+        raise ConnectionDroppedError(handled=False)
     if fault.status:
-        words = _BATCH_WORDS if plane == "batch" else _WORDS
+        words = _BATCH_DEFAULT_ERRORS if plane == "batch" else _DEFAULT_ERRORS
         code, message = words.get(fault.status, ("SimulatedFault", "A fault of the local Azure's, asked for."))
         headers = {"Retry-After": str(fault.retry_after_s)} if fault.retry_after_s else {}
         raise Refusal(fault.status, fault.code or code, fault.message or message, headers=headers)
 
 
-def capped(world: World, properties: dict[str, Any]) -> dict[str, Any]:
+def with_scenario_quotas(store: Store, properties: dict[str, Any]) -> dict[str, Any]:
     """Return a Batch account's properties with the quotas that the world's scenario leaves it."""
-    if not active(world, "quota"):
+    if not is_active(store, "quota"):
         return properties
     most = SMALL_QUOTAS
     small: dict[str, Any] = {

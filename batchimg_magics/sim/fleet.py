@@ -14,12 +14,12 @@ import msgspec
 import numpy as np
 
 from batchimg_magics.sim import allocation, node_times
-from batchimg_magics.sim.allocation import ABSENT, CODE, STATES, Cohort, Kind
+from batchimg_magics.sim.allocation import ABSENT, STATE_CODES, STATES, Cohort, NodeKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KINDS: tuple[Kind, Kind] = ("dedicated", "spot")
+KINDS: tuple[NodeKind, NodeKind] = ("dedicated", "spot")
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -110,7 +110,7 @@ class Node:
 
     id: str
     cohort: Cohort
-    place: int
+    index: int
     state: str
     since: float
     allocated: float
@@ -131,48 +131,48 @@ def allocation_state(fleet: Fleet, now: float) -> tuple[str, float]:
     return "resizing", resize.began if resize.since is None else resize.since
 
 
-def errors(fleet: Fleet, now: float) -> tuple[Problem, ...]:
+def resize_errors(fleet: Fleet, now: float) -> tuple[Problem, ...]:
     """Return the last resize's errors: they show when it has ended, and stay until the next one begins."""
     return fleet.resize.errors if fleet.resize is not None and now >= fleet.resize.ends else ()
 
 
-def current(fleet: Fleet, now: float, kind: Kind, *, leaving: bool = True) -> int:
+def current_nodes(fleet: Fleet, now: float, kind: NodeKind, *, leaving: bool = True) -> int:
     """Return how many nodes of a kind there are now, those that are leaving with them or not."""
     total = 0
     for cohort in fleet.cohorts:
         if cohort.kind == kind:
-            codes, _ = allocation.at(cohort, now)
-            there = codes != ABSENT
-            total += int(np.count_nonzero(there if leaving else there & (codes != CODE["leavingpool"])))
+            codes, _ = allocation.states_at(cohort, now)
+            present = codes != ABSENT
+            total += int(np.count_nonzero(present if leaving else present & (codes != STATE_CODES["leavingpool"])))
     return total
 
 
-def held(fleet: Fleet, now: float, kind: Kind) -> int:
+def current_and_pending_nodes(fleet: Fleet, now: float, kind: NodeKind) -> int:
     """Return how many nodes of a kind there are or are still to come."""
     total = 0
     for cohort in fleet.cohorts:
         if cohort.kind == kind:
-            arrival = allocation.table(cohort).times[0]
+            arrival = allocation.node_table(cohort).times[0]
             total += int(np.count_nonzero((arrival > now) & np.isfinite(arrival)))
-    return total + current(fleet, now, kind)
+    return total + current_nodes(fleet, now, kind)
 
 
-def counts(fleet: Fleet, now: float, kind: Kind) -> dict[str, int]:
+def counts_by_state(fleet: Fleet, now: float, kind: NodeKind) -> dict[str, int]:
     """Return how many nodes of a kind are in each state; states without a node are left out."""
     tally = np.zeros(len(STATES), dtype=np.int64)
     for cohort in fleet.cohorts:
         if cohort.kind != kind:
             continue
-        tally += allocation.tally(cohort, now)
+        tally += allocation.count_states(cohort, now)
         if not fleet.events:
             continue
-        codes, since = allocation.at(cohort, now)
+        codes, since = allocation.states_at(cohort, now)
         for node_id in fleet.events:
-            row = allocation.place_of(cohort, node_id)
+            row = allocation.find_row(cohort, node_id)
             if row is not None and codes[row] != ABSENT:
                 node = _node(fleet, now, cohort, row, STATES[codes[row]], float(since[row]))
                 tally[codes[row]] -= 1
-                tally[CODE[node.state]] += 1
+                tally[STATE_CODES[node.state]] += 1
     return {state: int(count) for state, count in zip(STATES, tally, strict=True) if count}
 
 
@@ -181,12 +181,12 @@ def nodes(fleet: Fleet, now: float, after: str = "") -> Iterator[Node]:
     rows: list[tuple[str, int, int]] = []
     states = []
     for number, cohort in enumerate(fleet.cohorts):
-        codes, since = allocation.at(cohort, now)
+        codes, since = allocation.states_at(cohort, now)
         states.append((codes, since))
-        ids = allocation.table(cohort).ids
-        here = np.flatnonzero(codes != ABSENT)
-        first = np.searchsorted(here, bisect_right(ids, after))
-        rows.extend((ids[row], number, int(row)) for row in here[first:])
+        ids = allocation.node_table(cohort).ids
+        present = np.flatnonzero(codes != ABSENT)
+        first = np.searchsorted(present, bisect_right(ids, after))
+        rows.extend((ids[row], number, int(row)) for row in present[first:])
     if len(fleet.cohorts) > 1:
         rows.sort()
     for _, number, row in rows:
@@ -194,12 +194,12 @@ def nodes(fleet: Fleet, now: float, after: str = "") -> Iterator[Node]:
         yield _node(fleet, now, fleet.cohorts[number], row, STATES[codes[row]], float(since[row]))
 
 
-def find(fleet: Fleet, now: float, node_id: str) -> Node | None:
+def find_node(fleet: Fleet, now: float, node_id: str) -> Node | None:
     """Return one node at a moment, None when it is not there."""
     for cohort in fleet.cohorts:
-        row = allocation.place_of(cohort, node_id)
+        row = allocation.find_row(cohort, node_id)
         if row is not None:
-            codes, since = allocation.at(cohort, now)
+            codes, since = allocation.states_at(cohort, now)
             if codes[row] == ABSENT:
                 return None
             return _node(fleet, now, cohort, row, STATES[codes[row]], float(since[row]))
@@ -207,7 +207,7 @@ def find(fleet: Fleet, now: float, node_id: str) -> Node | None:
 
 
 def _node(fleet: Fleet, now: float, cohort: Cohort, row: int, state: str, since: float) -> Node:
-    table = allocation.table(cohort)
+    table = allocation.node_table(cohort)
     up = float(table.booted[row])
     agent = up if up <= now and state != "unusable" else None
     booted, scheduling = agent, True
@@ -246,7 +246,7 @@ def _after_events(
 
 def _phases(cohort: Cohort, verb: str) -> tuple[tuple[str, float], ...]:
     """Return what a node goes through: a start task that is waited for runs again whenever it has booted."""
-    phases = node_times.VERBS[verb]
+    phases = node_times.ACTION_STATES[verb]
     if phases[-1][0] != "idle" or cohort.start_task_s is None:
         return phases
     ends = "starttaskfailed" if cohort.start_task_fails else "idle"

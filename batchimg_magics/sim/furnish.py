@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.disk_facts import disk_properties
 from batchimg_magics.sim.imports import add_group
-from batchimg_magics.sim.planes import stamp
+from batchimg_magics.sim.planes import timestamp
 from batchimg_magics.sim.world import Item
 
 if TYPE_CHECKING:
-    from batchimg_magics.sim.world import World
+    from batchimg_magics.sim.world import Store
 
 SUBSCRIPTION = "4f1c9a52-7d3e-4b8a-9c60-2e5d81f7a034"
 TENANT = "8e2f6d0b-3c41-4f7a-b5d9-61a0c7e4f928"
@@ -30,8 +30,8 @@ ACCOUNT = "genomicsbatch"
 _TOP = f"/subscriptions/{SUBSCRIPTION}"
 _GROUP = f"{_TOP}/resourceGroups/{GROUP}"
 _DAY_S = 86_400.0
-basis = Basis("The furnished world")
-_QUOTAS = basis.assumed(
+evidence = Evidence("The furnished world")
+_QUOTAS = evidence.assumed(
     {"dedicated": 2000, "spot": 1000},
     "cores",
     "that the furnished account may use; those of each family are in data/family_quotas.json",
@@ -89,23 +89,23 @@ _MACHINES = (
 )
 
 
-def furnish(world: World) -> None:
+def furnish(store: Store) -> None:
     """Put the default resources into a world that has none yet."""
-    if world.meta("furnished"):
+    if store.meta("furnished"):
         return
-    now = float(world.meta("start"))
-    add_group(world, now, f"{_GROUP}/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}", REGION)
-    top = world.get(_TOP)
+    now = float(store.meta("start"))
+    add_group(store, now, f"{_GROUP}/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}", REGION)
+    top = store.get(_TOP)
     if top is not None:
         top.doc |= {"displayName": "Research (local Azure)", "tenantId": TENANT}
-        world.put(top)
-    world.put(_account(world, now))
-    world.set_meta("account", ACCOUNT)
-    world.put(_network())
+        store.put(top)
+    store.put(_account(store, now))
+    store.set_meta("account", ACCOUNT)
+    store.put(_network())
     for machine in _MACHINES:
-        for item in _machine(world, machine, now):
-            world.put(item)
-    world.set_meta("furnished", value=True)
+        for item in _machine(store, machine, now):
+            store.put(item)
+    store.set_meta("furnished", value=True)
 
 
 def _item(kind: str, name: str, properties: dict[str, Any], hidden: dict[str, Any], **beside: object) -> Item:
@@ -121,8 +121,8 @@ def _family_quotas() -> list[dict[str, Any]]:
     return [{"name": name, "coreQuota": cores} for name, cores in quotas.items()]
 
 
-def _account(world: World, now: float) -> Item:
-    guid = world.guid("account")
+def _account(store: Store, now: float) -> Item:
+    guid = store.new_guid("account")
     properties = {
         "accountEndpoint": f"{ACCOUNT}.{REGION}.batch.azure.com",
         "nodeManagementEndpoint": f"{guid}.{REGION}.service.batch.azure.com",
@@ -158,15 +158,15 @@ def _network() -> Item:
     return _item("Microsoft.Network/virtualNetworks", "research-vnet", properties, {})
 
 
-def _machine(world: World, machine: _Machine, now: float) -> list[Item]:
+def _machine(store: Store, machine: _Machine, now: float) -> list[Item]:
     """Return a VM with its disks and its network interface."""
     made = now - 14 * _DAY_S
-    os_disk = _disk(world, machine, f"{machine.name}_OsDisk_1", machine.os_disk_gib, made, system=True)
-    data = [_disk(world, machine, f"{machine.name}_DataDisk_{lun}", gib, made) for lun, gib in machine.data_disks_gib]
-    return [_vm(world, machine, os_disk, data, now), os_disk, *data, *_nic(machine)]
+    os_disk = _disk(store, machine, f"{machine.name}_OsDisk_1", machine.os_disk_gib, made, system=True)
+    data = [_disk(store, machine, f"{machine.name}_DataDisk_{lun}", gib, made) for lun, gib in machine.data_disks_gib]
+    return [_vm(store, machine, os_disk, data, now), os_disk, *data, *_nic(machine)]
 
 
-def _disk(world: World, machine: _Machine, name: str, gib: int, made: float, *, system: bool = False) -> Item:
+def _disk(store: Store, machine: _Machine, name: str, gib: int, made: float, *, system: bool = False) -> Item:
     creation: dict[str, Any] = {"createOption": "Empty"}
     properties: dict[str, Any] = {}
     if system:
@@ -191,10 +191,10 @@ def _disk(world: World, machine: _Machine, name: str, gib: int, made: float, *, 
         "encryption": {"type": "EncryptionAtRestWithPlatformKey"},
         "networkAccessPolicy": "AllowAll",
         "publicNetworkAccess": "Enabled",
-        "timeCreated": stamp(made, zone="+00:00"),
+        "timeCreated": timestamp(made, zone="+00:00"),
         "provisioningState": "Succeeded",
         "diskState": "Reserved" if machine.prepared else "Attached",
-        "uniqueId": world.guid("disk"),
+        "uniqueId": store.new_guid("disk"),
     }
     hidden = {"deprovisioned": machine.prepared} if system else {}
     owner = f"{_GROUP}/providers/Microsoft.Compute/virtualMachines/{machine.name}"
@@ -202,13 +202,13 @@ def _disk(world: World, machine: _Machine, name: str, gib: int, made: float, *, 
     return _item("Microsoft.Compute/disks", name, properties, hidden, managedBy=owner, sku=sku_document)
 
 
-def _vm(world: World, machine: _Machine, os_disk: Item, data: list[Item], now: float) -> Item:
+def _vm(store: Store, machine: _Machine, os_disk: Item, data: list[Item], now: float) -> Item:
     publisher, offer, sku, exact = machine.image
     luns = [lun for lun, _ in machine.data_disks_gib]
     properties: dict[str, Any] = {
         "hardwareProfile": {"vmSize": machine.size},
         "provisioningState": "Succeeded",
-        "vmId": world.guid("vm"),
+        "vmId": store.new_guid("vm"),
         "storageProfile": {
             "imageReference": {
                 "publisher": publisher,
@@ -231,7 +231,7 @@ def _vm(world: World, machine: _Machine, os_disk: Item, data: list[Item], now: f
         "networkProfile": {
             "networkInterfaces": [{"id": f"{_GROUP}/providers/Microsoft.Network/networkInterfaces/{machine.name}-nic"}]
         },
-        "timeCreated": stamp(now - 14 * _DAY_S, zone="+00:00"),
+        "timeCreated": timestamp(now - 14 * _DAY_S, zone="+00:00"),
     }
     if machine.trusted:
         uefi = {"secureBootEnabled": True, "vTpmEnabled": True}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, opening
-from batchimg_magics.sim.compute import Built, Kind, text
+from batchimg_magics.sim.compute import BuildResult, ResourceType, text
 from batchimg_magics.sim.wire import Call, Refusal, Routes
 
 if TYPE_CHECKING:
@@ -17,8 +17,8 @@ GALLERIES = "Microsoft.Compute/galleries"
 DEFINITIONS = f"{GALLERIES}/images"
 VERSIONS = f"{DEFINITIONS}/versions"
 #: Since this api-version a definition that says nothing is V2 and TrustedLaunchSupported. Source: FACTS 2.
-SECURE_BY_DEFAULT = "2025-03-03"
-_WORDS = {
+SECURE_BY_DEFAULT_SINCE = "2025-03-03"
+_ALLOWED_VALUES = {
     "osType": ("Linux", "Windows"),
     "osState": ("Generalized", "Specialized"),
     "hyperVGeneration": ("V1", "V2"),
@@ -38,19 +38,19 @@ _FIXED = ("osType", "osState", "hyperVGeneration", "architecture", "identifier",
 routes = Routes("arm")
 
 
-def _gallery(call: Call, old: Item | None) -> Built:
+def _gallery(call: Call, old: Item | None) -> BuildResult:
     name = call.params["name1"]
     asked = call.body["properties"]
     if old is not None:
-        return Built(old.doc["properties"] | asked)
-    for other in call.world.items(GALLERIES, f"/subscriptions/{call.params['subscription']}"):
-        if other.doc["name"].lower() == name.lower() and arm.shown(other, call.now) is not None:
+        return BuildResult(old.doc["properties"] | asked)
+    for other in call.store.items(GALLERIES, f"/subscriptions/{call.params['subscription']}"):
+        if other.doc["name"].lower() == name.lower() and arm.document_at(other, call.now) is not None:
             message = f"The gallery '{name}' exists already in this subscription: {other.doc['id']}."
             raise Refusal(409, "Conflict", message)
-    return Built(asked | {"identifier": {"uniqueName": f"{call.params['subscription']}-{name.upper()}"}})
+    return BuildResult(asked | {"identifier": {"uniqueName": f"{call.params['subscription']}-{name.upper()}"}})
 
 
-def _definition(call: Call, old: Item | None) -> Built:
+def _definition(call: Call, old: Item | None) -> BuildResult:
     gallery = opening.need_parent(call, arm.resource_id(call, GALLERIES))
     asked = {name: one for name, one in call.body["properties"].items() if one not in ({}, None)}
     if old is not None:
@@ -60,19 +60,21 @@ def _definition(call: Call, old: Item | None) -> Built:
     identifier = compute.part(asked.get("identifier"), "galleryImage.properties.identifier")
     for required in ("publisher", "offer", "sku"):
         text(identifier.get(required), f"galleryImage.properties.identifier.{required}")
-    asked |= {word: compute.one_of(asked[word], word, allowed) for word, allowed in _WORDS.items() if word in asked}
+    asked |= {
+        word: compute.one_of(asked[word], word, allowed) for word, allowed in _ALLOWED_VALUES.items() if word in asked
+    }
     _refuse_same_identifier(call, gallery, identifier)
-    modern = call.api_version >= SECURE_BY_DEFAULT
+    modern = call.api_version >= SECURE_BY_DEFAULT_SINCE
     properties = {"hyperVGeneration": "V2" if modern else "V1", "architecture": "x64"} | asked
-    return Built(properties | _features(properties, modern=modern))
+    return BuildResult(properties | _features(properties, modern=modern))
 
 
-def _changed(old: Item, asked: dict[str, Any]) -> Built:
+def _changed(old: Item, asked: dict[str, Any]) -> BuildResult:
     for name in _FIXED:
         if name in asked and asked[name] != old.doc["properties"].get(name):
             message = f"Changing property 'galleryImage.properties.{name}' is not allowed."
             raise Refusal(409, "PropertyChangeNotAllowed", message, target=f"galleryImage.properties.{name}")
-    return Built(old.doc["properties"] | asked)
+    return BuildResult(old.doc["properties"] | asked)
 
 
 def _features(definition: dict[str, Any], *, modern: bool) -> dict[str, Any]:
@@ -84,8 +86,12 @@ def _features(definition: dict[str, Any], *, modern: bool) -> dict[str, Any]:
     if named != "Standard" and definition["hyperVGeneration"] != "V2":
         message = f"The feature 'SecurityType' with value '{named}' needs the hyperVGeneration 'V2'."
         raise compute.invalid("galleryImage.properties.features", message)
-    told = any(one.get("name") == "SecurityType" for one in features)
-    if modern and not told and (definition["hyperVGeneration"], definition["architecture"]) == ("V2", "x64"):
+    has_security_type = any(one.get("name") == "SecurityType" for one in features)
+    if (
+        modern
+        and not has_security_type
+        and (definition["hyperVGeneration"], definition["architecture"]) == ("V2", "x64")
+    ):
         features = [*features, {"name": "SecurityType", "value": "TrustedLaunchSupported"}]
     return {"features": features} if features else {}
 
@@ -102,8 +108,10 @@ def _refuse_same_identifier(call: Call, gallery: Item, identifier: dict[str, Any
     def key(one: dict[str, Any]) -> tuple[str, ...]:
         return tuple(str(one.get(word, "")).lower() for word in ("publisher", "offer", "sku"))
 
-    for other in call.world.items(DEFINITIONS, gallery.key):
-        if arm.shown(other, call.now) is not None and key(other.doc["properties"]["identifier"]) == key(identifier):
+    for other in call.store.items(DEFINITIONS, gallery.key):
+        if arm.document_at(other, call.now) is not None and key(other.doc["properties"]["identifier"]) == key(
+            identifier
+        ):
             message = (
                 f"The gallery image '{other.doc['name']}' in the gallery '{gallery.doc['name']}' has the same "
                 f"publisher, offer and sku already: {'/'.join(key(identifier))}."
@@ -115,7 +123,9 @@ def refuse_nested(kind: str) -> Callable[[Call, Item], None]:
     """Return what refuses to delete a resource that has others of a kind inside."""
 
     def refuse(call: Call, item: Item) -> None:
-        inside = [one.doc["id"] for one in call.world.items(kind, item.key) if arm.shown(one, call.now) is not None]
+        inside = [
+            one.doc["id"] for one in call.store.items(kind, item.key) if arm.document_at(one, call.now) is not None
+        ]
         if inside:
             names = ", ".join(key.partition("/providers/")[2] for key in inside)
             message = (
@@ -130,19 +140,19 @@ def refuse_nested(kind: str) -> Callable[[Call, Item], None]:
 _CAPS = "capsOperations"
 compute.register(
     routes,
-    Kind(
+    ResourceType(
         GALLERIES,
         _gallery,
         "gallery",
         "gallery",
         operations=_CAPS,
         refuse_delete=refuse_nested(DEFINITIONS),
-        names=compute.GALLERY_NAME,
+        name_rule=compute.GALLERY_NAME_RULE,
     ),
 )
 compute.register(
     routes,
-    Kind(
+    ResourceType(
         DEFINITIONS,
         _definition,
         "gallery",

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, opening, replication, version_sources
-from batchimg_magics.sim.basis import Basis
-from batchimg_magics.sim.compute import Built, Kind, whole
+from batchimg_magics.sim.basis import Evidence
+from batchimg_magics.sim.compute import BuildResult, ResourceType, whole
 from batchimg_magics.sim.galleries import DEFINITIONS, VERSIONS
-from batchimg_magics.sim.planes import stamp
+from batchimg_magics.sim.planes import timestamp
 from batchimg_magics.sim.regions import display_name
 from batchimg_magics.sim.wire import Call, Refusal, Routes
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 _NAME = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}", re.ASCII)
 #: Each part of a version is a 32-bit integer.
-_MOST = 2**31 - 1
-basis = Basis("Gallery image versions")
-_MOST_REPLICAS = basis.documented(100, "copies", "of a version in one region at most", "the gallery documents")
-basis.rule(
+_MAX_VERSION_PART = 2**31 - 1
+evidence = Evidence("Gallery image versions")
+_MAX_REPLICAS = evidence.documented(100, "copies", "of a version in one region at most", "the gallery documents")
+evidence.rule(
     "The refusal to delete a version before its end of life is worded by the simulator.",
     "that there is one is documented, no recording has it",
 )
@@ -39,7 +39,7 @@ _INCOMPLETE = (
 routes = Routes("arm")
 
 
-def _build(call: Call, old: Item | None) -> Built:
+def _build(call: Call, old: Item | None) -> BuildResult:
     definition = opening.need_parent(call, arm.resource_id(call, DEFINITIONS))
     _check_name(call.params["name3"])
     asked = call.body["properties"]
@@ -49,24 +49,24 @@ def _build(call: Call, old: Item | None) -> Built:
     _refuse_removal(call, before, profile, safety)
     storage = compute.part(asked.get("storageProfile"), "galleryImageVersion.properties.storageProfile")
     if old is None:
-        known, first, final = version_sources.new(call, storage, definition)
+        known, first, final = version_sources.check_new_sources(call, storage, definition)
     else:
-        first = final = version_sources.same(old, storage)
+        first = final = version_sources.check_same_sources(old, storage)
         known = {name: fact for name, fact in old.hidden.items() if name != "work"}
     shallow = profile.get("replicationMode") == "Shallow"
-    regions = replication.plan(call, old, profile["targetRegions"], shallow=shallow)
+    regions = replication.plan_replication(call, old, profile["targetRegions"], shallow=shallow)
     properties = {"publishingProfile": profile, "storageProfile": final, "safetyProfile": safety}
-    return Built(
+    return BuildResult(
         properties,
         known | {"regions": regions, "shallow": shallow},
-        first=properties | {"storageProfile": first},
-        seconds=replication.ends(regions, call.now) - call.now,
-        error=_replication_error(replication.failed(regions)),
+        initial_properties=properties | {"storageProfile": first},
+        seconds=replication.end_time(regions, call.now) - call.now,
+        error=_replication_error(replication.failed_regions(regions)),
     )
 
 
 def _check_name(name: str) -> None:
-    if not _NAME.fullmatch(name) or any(int(part) > _MOST for part in name.split(".")):
+    if not _NAME.fullmatch(name) or any(int(part) > _MAX_VERSION_PART for part in name.split(".")):
         message = (
             f"The name '{name}' of a gallery image version has to be MajorVersion.MinorVersion.Patch, each a 32-bit "
             "integer."
@@ -97,17 +97,17 @@ def _profile(call: Call, before: dict[str, Any], asked: dict[str, Any]) -> dict[
         "targetRegions": targets,
         "replicaCount": count,
         "excludeFromLatest": bool(wanted.get("excludeFromLatest", False)),
-        "publishedDate": before.get("publishedDate") or stamp(call.now, zone="+00:00"),
+        "publishedDate": before.get("publishedDate") or timestamp(call.now, zone="+00:00"),
         "storageAccountType": account,
     }
     if "endOfLifeDate" in wanted:
-        _moment(wanted["endOfLifeDate"])
+        _parse_date(wanted["endOfLifeDate"])
     return wanted | settled
 
 
 def _check_regions(call: Call, targets: list[dict[str, Any]], mode: str) -> None:
-    names = [arm.region(one["name"]) for one in targets]
-    if arm.region(call.body["location"]) not in names:
+    names = [arm.region_name(one["name"]) for one in targets]
+    if arm.region_name(call.body["location"]) not in names:
         message = f"The target regions have to contain the version's own region, {call.body['location']}."
         raise compute.invalid(f"{_PROFILE}.targetRegions", message)
     if len(set(names)) < len(names):
@@ -119,8 +119,8 @@ def _check_regions(call: Call, targets: list[dict[str, Any]], mode: str) -> None
 
 def _target(region: dict[str, Any], count: int, account: str) -> dict[str, Any]:
     replicas = whole(region.get("regionalReplicaCount") or count, "regionalReplicaCount", least=1)
-    if replicas > _MOST_REPLICAS:
-        raise compute.invalid("regionalReplicaCount", f"A region has at most {_MOST_REPLICAS} replicas of a version.")
+    if replicas > _MAX_REPLICAS:
+        raise compute.invalid("regionalReplicaCount", f"A region has at most {_MAX_REPLICAS} replicas of a version.")
     settled: dict[str, Any] = {
         "name": display_name(compute.text(region.get("name"), "targetRegions.name")),
         "regionalReplicaCount": replicas,
@@ -140,15 +140,15 @@ def _safety(before: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
 
 def _refuse_removal(call: Call, before: dict[str, Any], profile: dict[str, Any], safety: dict[str, Any]) -> None:
     """Refuse to take copies out of a region where nobody allowed that."""
-    was = before.get("publishingProfile", {}).get("targetRegions") or []
-    stays = {arm.region(one["name"]) for one in profile["targetRegions"]}
-    gone = [one["name"] for one in was if arm.region(one["name"]) not in stays]
-    if gone and not safety["allowDeletionOfReplicatedLocations"]:
-        message = _INCOMPLETE.format(call.params["name3"], ", ".join(gone))
+    before_regions = before.get("publishingProfile", {}).get("targetRegions") or []
+    kept_regions = {arm.region_name(one["name"]) for one in profile["targetRegions"]}
+    removed = [one["name"] for one in before_regions if arm.region_name(one["name"]) not in kept_regions]
+    if removed and not safety["allowDeletionOfReplicatedLocations"]:
+        message = _INCOMPLETE.format(call.params["name3"], ", ".join(removed))
         raise Refusal(400, "BadRequest", message)
 
 
-def _moment(text: object) -> float:
+def _parse_date(text: object) -> float:
     try:
         return datetime.fromisoformat(str(text)).timestamp()
     except ValueError:
@@ -161,14 +161,14 @@ def _refuse_early_deletion(call: Call, version: Item) -> None:
     properties = version.doc["properties"]
     ends = properties["publishingProfile"].get("endOfLifeDate")
     blocked = (properties.get("safetyProfile") or {}).get("blockDeletionBeforeEndOfLife")
-    if blocked and ends and call.now < _moment(ends):
+    if blocked and ends and call.now < _parse_date(ends):
         message = f"The gallery image version '{version.doc['name']}' cannot be deleted before its end of life, {ends}."
         raise Refusal(409, "OperationNotAllowed", message)
 
 
 def _show(call: Call, version: Item) -> dict[str, Any]:
     """Return a version, on demand with how far its copies are."""
-    document = arm.shown(version, call.now) or {}
+    document = arm.document_at(version, call.now) or {}
     if "replicationstatus" not in call.query.get("$expand", "").lower():
         return document
     targets = document["properties"]["publishingProfile"]["targetRegions"]
@@ -178,7 +178,7 @@ def _show(call: Call, version: Item) -> dict[str, Any]:
 
 compute.register(
     routes,
-    Kind(
+    ResourceType(
         VERSIONS,
         _build,
         "version",
@@ -187,6 +187,6 @@ compute.register(
         by_subscription=False,
         refuse_delete=_refuse_early_deletion,
         show=_show,
-        names="",
+        name_rule="",
     ),
 )

@@ -6,26 +6,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, replication
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.galleries import VERSIONS, security_type
 
 if TYPE_CHECKING:
-    from batchimg_magics.sim.world import Item, World
+    from batchimg_magics.sim.world import Item, Store
 
 
-basis = Basis("Images of pools")
-basis.rule(
+evidence = Evidence("Images of pools")
+evidence.rule(
     "All nodes of a system with Azure extensions, or on an encrypted OS disk, become unusable.",
     "Microsoft says that Batch may fail to deploy them",
 )
-basis.rule(
+evidence.rule(
     "An image from outside, imported as a document, was deprovisioned if its document says Generalized.",
     "no document says what is really on a disk",
 )
 
 
 @dataclass(frozen=True, slots=True)
-class ImageSource:
+class BootableImage:
     """An image that VMs can be made of.
 
     Parameters
@@ -55,10 +55,10 @@ class ImageSource:
     architecture: str
     security_type: str
     deprovisioned: bool
-    reports: bool
+    usable_by_batch: bool
     replicas: int | None
-    roots: frozenset[str]
-    exact: str = ""
+    source_keys: frozenset[str]
+    exact_version: str = ""
     os_disk_gib: int = 0
     data_disks: tuple[tuple[int, int], ...] = ()
     controllers: frozenset[str] = frozenset({"scsi"})
@@ -80,7 +80,7 @@ _PLAN_MISSING = ImageProblem(
 )
 
 
-def resolve(world: World, now: float, image_id: str, region: str) -> ImageSource | ImageProblem:
+def resolve_image(store: Store, now: float, image_id: str, region: str) -> BootableImage | ImageProblem:
     """Find out what an image id leads to.
 
     Parameters
@@ -93,48 +93,50 @@ def resolve(world: World, now: float, image_id: str, region: str) -> ImageSource
         The pool's.
     """
     if "/galleries/" not in image_id.lower():
-        return _managed(world, now, image_id, region)
+        return _managed(store, now, image_id, region)
     definition_id, _, number = image_id.partition("/versions/")
     newest = number in ("", "latest")
-    version = _latest(world, now, definition_id, region) if newest else arm.find(world, now, image_id)
+    version = _latest(store, now, definition_id, region) if newest else arm.find(store, now, image_id)
     if version is None:
         return _missing(image_id)
-    definition = arm.find(world, now, version.key.partition("/versions/")[0])
+    definition = arm.find(store, now, version.key.partition("/versions/")[0])
     if definition is None:
         return _missing(image_id)
-    return _of_gallery(world, version, definition, now, region)
+    return _of_gallery(store, version, definition, now, region)
 
 
 def _missing(image_id: str) -> ImageProblem:
     return ImageProblem("NotFound", f"The gallery image {image_id} is not available in the region, or was deleted.")
 
 
-def _latest(world: World, now: float, definition_id: str, region: str) -> Item | None:
+def _latest(store: Store, now: float, definition_id: str, region: str) -> Item | None:
     """Return the highest version that has a copy in the region and is not excluded from being the latest."""
     usable = [
         item
-        for item in world.items(VERSIONS, definition_id)
-        if arm.shown(item, now) is not None
-        and not _is_left_out(item, region)
-        and replication.replicas(item, region, now)
+        for item in store.items(VERSIONS, definition_id)
+        if arm.document_at(item, now) is not None
+        and not _is_excluded_from_latest(item, region)
+        and replication.usable_replicas(item, region, now)
     ]
     return max(usable, key=lambda item: [int(part) for part in item.doc["name"].split(".")], default=None)
 
 
-def _is_left_out(version: Item, region: str) -> bool:
+def _is_excluded_from_latest(version: Item, region: str) -> bool:
     """Tell whether a version is excluded from being the latest: everywhere, or in the region."""
     profile = version.doc["properties"]["publishingProfile"]
-    here = (one for one in profile.get("targetRegions") or [] if arm.region(one["name"]) == arm.region(region))
-    return any(one.get("excludeFromLatest") for one in (profile, *here))
+    in_region = (
+        one for one in profile.get("targetRegions") or [] if arm.region_name(one["name"]) == arm.region_name(region)
+    )
+    return any(one.get("excludeFromLatest") for one in (profile, *in_region))
 
 
-def _of_gallery(world: World, version: Item, definition: Item, now: float, region: str) -> ImageSource | ImageProblem:
-    replicas = replication.replicas(version, region, now)
+def _of_gallery(store: Store, version: Item, definition: Item, now: float, region: str) -> BootableImage | ImageProblem:
+    replicas = replication.usable_replicas(version, region, now)
     if not replicas:
         message = f"The gallery image {version.doc['id']} is not available in {region} region."
         return ImageProblem("GalleryImageNotFound", message)
     roots = version.hidden.get("roots", [])
-    if version.hidden.get("shallow") and (lost := _lost(world, now, roots)):
+    if version.hidden.get("shallow") and (lost := _first_missing_source(store, now, roots)):
         return ImageProblem("NotFound", f"The source of the shallow gallery image version was deleted: {lost}.")
     kind = definition.doc["properties"]
     if kind.get("osState") == "Specialized":
@@ -142,13 +144,13 @@ def _of_gallery(world: World, version: Item, definition: Item, now: float, regio
     if version.hidden.get("plan") and not kind.get("purchasePlan"):
         return _PLAN_MISSING
     storage = version.doc["properties"].get("storageProfile") or {}
-    return ImageSource(
+    return BootableImage(
         kind["osType"],
         kind.get("hyperVGeneration", "V1"),
         kind.get("architecture", "x64"),
         security_type(kind),
         deprovisioned := _generalized(version, kind),
-        deprovisioned and _sound(version),
+        deprovisioned and _supported_by_batch(version),
         replicas,
         frozenset({version.key, *roots}),
         version.doc["name"],
@@ -160,17 +162,17 @@ def _of_gallery(world: World, version: Item, definition: Item, now: float, regio
 
 def _controllers(kind: dict[str, Any]) -> frozenset[str]:
     """Return the disk controllers that a definition's features name, in lower case."""
-    said = [str(one.get("value")) for one in kind.get("features") or [] if one.get("name") == "DiskControllerTypes"]
-    return frozenset(word.strip().lower() for one in said for word in one.split(",")) or frozenset({"scsi"})
+    values = [str(one.get("value")) for one in kind.get("features") or [] if one.get("name") == "DiskControllerTypes"]
+    return frozenset(word.strip().lower() for one in values for word in one.split(",")) or frozenset({"scsi"})
 
 
-def _sound(image: Item) -> bool:
+def _supported_by_batch(image: Item) -> bool:
     return not (image.hidden.get("extensions") or image.hidden.get("encrypted"))
 
 
-def _lost(world: World, now: float, roots: list[str]) -> str:
+def _first_missing_source(store: Store, now: float, roots: list[str]) -> str:
     """Return the first of an image's sources that is gone, empty when all are there."""
-    return next((root for root in roots if arm.find(world, now, root) is None), "")
+    return next((root for root in roots if arm.find(store, now, root) is None), "")
 
 
 def _generalized(version: Item, definition: dict[str, Any]) -> bool:
@@ -179,15 +181,15 @@ def _generalized(version: Item, definition: dict[str, Any]) -> bool:
     return definition.get("osState") == "Generalized" if known is None and not version.hidden else bool(known)
 
 
-def _managed(world: World, now: float, image_id: str, region: str) -> ImageSource | ImageProblem:
-    image = arm.find(world, now, image_id)
+def _managed(store: Store, now: float, image_id: str, region: str) -> BootableImage | ImageProblem:
+    image = arm.find(store, now, image_id)
     if image is None:
         return ImageProblem("NotFound", f"The image {image_id} was not found.")
     where = image.doc.get("location", region)
-    if arm.region(where) != arm.region(region):
+    if arm.region_name(where) != arm.region_name(region):
         return ImageProblem("InvalidParameter", f"The image {image_id} is in {where}, not in {region}.")
     roots = image.hidden.get("roots", [])
-    if lost := _lost(world, now, roots):
+    if lost := _first_missing_source(store, now, roots):
         return ImageProblem("NotFound", f"The source of the image was deleted: {lost}.")
     properties = image.doc["properties"]
     storage = properties.get("storageProfile") or {}
@@ -196,13 +198,13 @@ def _managed(world: World, now: float, image_id: str, region: str) -> ImageSourc
         return _PLAN_MISSING
     # Of an image from outside its owner's word is taken.
     deprovisioned = bool(image.hidden.get("deprovisioned", not image.hidden))
-    return ImageSource(
+    return BootableImage(
         os_disk.get("osType", "Linux"),
         properties.get("hyperVGeneration") or "V1",
         "x64",
         "Standard",
         deprovisioned,
-        deprovisioned and _sound(image),
+        deprovisioned and _supported_by_batch(image),
         None,
         frozenset({image.key, *roots}),
         os_disk_gib=int(os_disk.get("diskSizeGB") or 0),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, lineage, vm_view
-from batchimg_magics.sim.compute import Built, Kind
-from batchimg_magics.sim.disk_facts import SIZE_GIB
+from batchimg_magics.sim.compute import BuildResult, ResourceType
+from batchimg_magics.sim.disk_facts import DEFAULT_DISK_GIB
 from batchimg_magics.sim.wire import Call, Refusal, Routes
 
 if TYPE_CHECKING:
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 IMAGES = "Microsoft.Compute/images"
 #: Since this api-version an image has to say its generation where no source tells it. Source: errors recorded.
-_MUST_SAY_GENERATION = "2019-03-01"
+_GENERATION_REQUIRED_SINCE = "2019-03-01"
 
 routes = Routes("arm")
 
 
 @dataclass(slots=True)
-class _Storage:
+class _StorageProfile:
     """The storage profile of an image.
 
     Parameters
@@ -32,42 +32,42 @@ class _Storage:
         Of the sources in GiB, the OS disk's first.
     """
 
-    first: dict[str, Any]
+    initial: dict[str, Any]
     sizes: list[int]
 
     def final(self) -> dict[str, Any]:
         """Return it with every size."""
-        disks = [self.first["osDisk"], *self.first["dataDisks"]]
+        disks = [self.initial["osDisk"], *self.initial["dataDisks"]]
         sized = [{"diskSizeGB": gib} | disk for gib, disk in zip(self.sizes, disks, strict=True)]
-        return self.first | {"osDisk": sized[0], "dataDisks": sized[1:]}
+        return self.initial | {"osDisk": sized[0], "dataDisks": sized[1:]}
 
 
-def _build(call: Call, old: Item | None) -> Built:
+def _build(call: Call, old: Item | None) -> BuildResult:
     asked = call.body["properties"]
     if old is not None:
         return _changed(old, asked)
     if vm := compute.part(asked.get("sourceVirtualMachine"), "sourceVirtualMachine").get("id"):
-        storage, roots = _of_vm(call, compute.source(call, vm, "sourceVirtualMachine"))
+        storage, roots = _of_vm(call, compute.need_source(call, vm, "sourceVirtualMachine"))
     else:
         storage, roots = _of_disks(call, compute.part(asked.get("storageProfile"), "storageProfile"))
-    _refuse_trusted(roots)
-    told = next((one for root in roots if (one := root.doc["properties"].get("hyperVGeneration"))), None)
-    generation = asked.get("hyperVGeneration") or told
-    if generation is None and call.api_version >= _MUST_SAY_GENERATION:
+    _refuse_trusted_launch(roots)
+    found = next((one for root in roots if (one := root.doc["properties"].get("hyperVGeneration"))), None)
+    generation = asked.get("hyperVGeneration") or found
+    if generation is None and call.api_version >= _GENERATION_REQUIRED_SINCE:
         raise compute.missing("hyperVGeneration")
     settled = asked | {"hyperVGeneration": compute.one_of(generation or "V1", "hyperVGeneration", ("V1", "V2"))}
     # Nobody knows what is in a blob: its owner's word is taken.
-    facts = {"deprovisioned": True} | (lineage.facts(call.world, call.now, roots[0]) if roots else {})
+    facts = {"deprovisioned": True} | (lineage.system_facts(call.store, call.now, roots[0]) if roots else {})
     # The VM may go; the disks and snapshots under the image may not. Source: FACTS 1.4.
-    under = [root.key for root in roots if root.kind != lineage.MACHINES]
-    return Built(
+    under = [root.key for root in roots if root.kind != lineage.VIRTUAL_MACHINES]
+    return BuildResult(
         settled | {"storageProfile": storage.final()},
         facts | {"roots": under},
-        first=settled | {"storageProfile": storage.first},
+        initial_properties=settled | {"storageProfile": storage.initial},
     )
 
 
-def _changed(old: Item, asked: dict[str, Any]) -> Built:
+def _changed(old: Item, asked: dict[str, Any]) -> BuildResult:
     """Judge a change: what an image is made of stays."""
     source = compute.part(asked.get("sourceVirtualMachine"), "sourceVirtualMachine").get("id")
     was = (old.doc["properties"].get("sourceVirtualMachine") or {}).get("id")
@@ -75,22 +75,25 @@ def _changed(old: Item, asked: dict[str, Any]) -> Built:
         message = "Changing property 'sourceVirtualMachine' is not allowed."
         raise Refusal(409, "PropertyChangeNotAllowed", message, target="sourceVirtualMachine")
     kept = {name: one for name, one in old.doc["properties"].items() if name != "provisioningState"}
-    return Built(kept, {name: fact for name, fact in old.hidden.items() if name != "work"})
+    return BuildResult(kept, {name: fact for name, fact in old.hidden.items() if name != "work"})
 
 
-def _of_vm(call: Call, vm: Item) -> tuple[_Storage, list[Item]]:
+def _of_vm(call: Call, vm: Item) -> tuple[_StorageProfile, list[Item]]:
     """Return the storage profile of an image of a VM, and what lies under it."""
     if not vm.hidden.get("generalized"):
         message = f"The operation 'Create Image' requires the Virtual Machine '{vm.doc['name']}' to be Generalized."
         raise Refusal(409, "OperationNotAllowed", message)
-    profile = vm_view.shown(vm, call.now)["properties"]["storageProfile"]
+    profile = vm_view.vm_document(vm, call.now)["properties"]["storageProfile"]
     os_disk, data = profile["osDisk"], profile.get("dataDisks") or []
-    sources = [call.world.get(vm_view.disk_key(disk)) for disk in (os_disk, *data)]
+    sources = [call.store.get(vm_view.disk_key(disk)) for disk in (os_disk, *data)]
     shown = [_of_attached(disk, source) for disk, source in zip((os_disk, *data), sources, strict=True)]
     system = {"osType": os_disk.get("osType", "Linux"), "osState": "Generalized"}
     luns = [{"lun": disk["lun"], **one} for disk, one in zip(data, shown[1:], strict=True)]
     first = {"osDisk": system | shown[0], "dataDisks": luns}
-    return _Storage(first, [_size(source) for source in sources]), [vm, *(one for one in sources if one is not None)]
+    return _StorageProfile(first, [_size(source) for source in sources]), [
+        vm,
+        *(one for one in sources if one is not None),
+    ]
 
 
 def _of_attached(disk: dict[str, Any], source: Item | None) -> dict[str, Any]:
@@ -103,7 +106,7 @@ def _of_attached(disk: dict[str, Any], source: Item | None) -> dict[str, Any]:
     return known | {"managedDisk": {"id": managed.get("id", "")}, "storageAccountType": account or "Premium_LRS"}
 
 
-def _of_disks(call: Call, storage: dict[str, Any]) -> tuple[_Storage, list[Item]]:
+def _of_disks(call: Call, storage: dict[str, Any]) -> tuple[_StorageProfile, list[Item]]:
     """Return the storage profile of an image of single disks, and what lies under it."""
     os_disk = compute.part(storage.get("osDisk"), "storageProfile.osDisk")
     if not os_disk:
@@ -117,7 +120,7 @@ def _of_disks(call: Call, storage: dict[str, Any]) -> tuple[_Storage, list[Item]
     sources = [_source(call, disk) for disk in (os_disk, *data)]
     settled = [{"caching": "None", "storageAccountType": "Standard_LRS"} | disk for disk in (os_disk, *data)]
     first = {**storage, "osDisk": settled[0], "dataDisks": settled[1:]}
-    return _Storage(first, [_size(one) for one in sources]), [one for one in sources if one is not None]
+    return _StorageProfile(first, [_size(one) for one in sources]), [one for one in sources if one is not None]
 
 
 def _source(call: Call, disk: dict[str, Any]) -> Item | None:
@@ -127,9 +130,9 @@ def _source(call: Call, disk: dict[str, Any]) -> Item | None:
         if not disk.get("blobUri"):
             raise compute.invalid("osDisk", "A disk of an image needs a snapshot, a managed disk or a blob.")
         return None
-    source = compute.source(call, reference["id"], "storageProfile")
-    compute.refuse_at_work(call, source)
-    if arm.region(source.doc["location"]) != arm.region(call.body["location"]):
+    source = compute.need_source(call, reference["id"], "storageProfile")
+    compute.refuse_during_operation(call, source)
+    if arm.region_name(source.doc["location"]) != arm.region_name(call.body["location"]):
         message = f"The source '{source.doc['name']}' of the image has to be in the image's region."
         raise compute.invalid("location", message)
     return source
@@ -137,15 +140,15 @@ def _source(call: Call, disk: dict[str, Any]) -> Item | None:
 
 def _size(source: Item | None) -> int:
     known = source.doc["properties"].get("diskSizeGB") if source is not None else None
-    return int(known or SIZE_GIB)
+    return int(known or DEFAULT_DISK_GIB)
 
 
-def _refuse_trusted(roots: list[Item]) -> None:
+def _refuse_trusted_launch(roots: list[Item]) -> None:
     """Refuse what is of a TrustedLaunch VM: only a gallery takes that. Source: FACTS 2."""
-    security = next((one for root in roots if (one := lineage.trusted(root))), "")
+    security = next((one for root in roots if (one := lineage.required_security_type(root))), "")
     if security:
         message = f"Creation of managed images are not supported for virtual machine with {security} security type."
         raise Refusal(409, "OperationNotAllowed", message)
 
 
-compute.register(routes, Kind(IMAGES, _build, "image", "image deletion"))
+compute.register(routes, ResourceType(IMAGES, _build, "image", "image deletion"))

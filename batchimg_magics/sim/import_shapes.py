@@ -75,7 +75,7 @@ class _Account(msgspec.Struct, rename="camel"):
     family_quotas: list[_Family] | None = msgspec.field(default=None, name="dedicatedCoreQuotaPerVMFamily")
 
 
-class _Around(msgspec.Struct):
+class _Document(msgspec.Struct):
     name: str
     location: str = ""
     tags: dict[str, str] | None = None
@@ -90,10 +90,10 @@ _SHAPES: dict[str, type[msgspec.Struct]] = {
 }
 
 
-def problem(document: dict[str, Any]) -> str | None:
+def shape_problem(document: dict[str, Any]) -> str | None:
     """Return which part of a document of ARM is of a kind that the rules cannot work on, or None."""
     try:
-        msgspec.convert(document, _Around)
+        msgspec.convert(document, _Document)
         shape = _SHAPES.get(str(document["type"]).lower())
         if shape is not None:
             msgspec.convert(document["properties"], shape)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import import_shapes
 from batchimg_magics.sim.arm import find, split_id
-from batchimg_magics.sim.world import Item, World
+from batchimg_magics.sim.world import Item, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,7 +61,7 @@ class ImportRefusedError(ValueError):
 
 
 def import_documents(
-    world: World,
+    store: Store,
     now: float,
     documents: Iterable[Any],
     *,
@@ -92,12 +92,12 @@ def import_documents(
     ImportRefusedError
         A document has no resource id, or is of a type that the simulator does not know.
     """
-    resources = [arm_document(document, any_type=any_type) for document in _flat(documents)]
+    resources = [arm_document(document, any_type=any_type) for document in _flatten(documents)]
     for resource in resources:
-        if wrong := import_shapes.problem(resource):
+        if wrong := import_shapes.shape_problem(resource):
             raise ImportRefusedError(f"{resource['id']}: {wrong}")
     generalized = {vm["id"].lower() for vm in resources if _is_generalized(vm)}
-    with world.transaction(write=True):
+    with store.transaction(write=True):
         for resource in resources:
             kind = resource["type"].lower()
             hidden: dict[str, Any] = {}
@@ -106,22 +106,22 @@ def import_documents(
             if kind in ("microsoft.compute/disks", "microsoft.compute/snapshots") and _has_system(resource):
                 inherited = str(resource.get("managedBy", "")).lower() in generalized
                 hidden["deprovisioned"] = inherited if deprovisioned is None else deprovisioned
-            world.put(Item(resource["id"].lower(), kind, resource, hidden))
-            add_group(world, now, resource["id"], resource.get("location", ""))
-        world.touch(now)
+            store.put(Item(resource["id"].lower(), kind, resource, hidden))
+            add_group(store, now, resource["id"], resource.get("location", ""))
+        store.record_time(now)
     return [resource["id"] for resource in resources]
 
 
-def add_group(world: World, now: float, key: str, location: str) -> None:
+def add_group(store: Store, now: float, key: str, location: str) -> None:
     """See that the subscription and the resource group of a resource are there."""
     subscription, group, _, _ = split_id(key)
     top = f"/subscriptions/{subscription}"
-    if world.get(top) is None:
+    if store.get(top) is None:
         document = {"id": top, "subscriptionId": subscription, "displayName": "Imported", "state": "Enabled"}
-        world.put(Item(top.lower(), "microsoft.resources/subscriptions", document))
+        store.put(Item(top.lower(), "microsoft.resources/subscriptions", document))
     path = f"{top}/resourceGroups/{group}"
-    if find(world, now, path) is None:
-        world.put(
+    if find(store, now, path) is None:
+        store.put(
             Item(
                 path.lower(),
                 "microsoft.resources/resourcegroups",
@@ -181,12 +181,12 @@ def _part(flat: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in flat.items() if name in _TOP} | {"properties": inside}
 
 
-def _flat(documents: Iterable[Any]) -> Iterable[dict[str, Any]]:
+def _flatten(documents: Iterable[Any]) -> Iterable[dict[str, Any]]:
     for document in documents:
         if isinstance(document, list):
-            yield from _flat(document)
+            yield from _flatten(document)
         elif isinstance(document, dict) and "id" not in document and isinstance(document.get("value"), list):
-            yield from _flat(document["value"])
+            yield from _flatten(document["value"])
         elif isinstance(document, dict):
             yield document
         else:

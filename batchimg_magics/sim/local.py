@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import faults, furnish, shared_key
-from batchimg_magics.sim.app import START, App
-from batchimg_magics.sim.auth import Tokens
-from batchimg_magics.sim.clock import RunningClock, SteppedClock, SteppedLoop
+from batchimg_magics.sim.app import DEFAULT_START, App
+from batchimg_magics.sim.auth import TokenIssuer
+from batchimg_magics.sim.clock import AcceleratedClock, InstantClock, InstantLoop
 from batchimg_magics.sim.imports import import_documents
 from batchimg_magics.sim.throttling import Throttle
-from batchimg_magics.sim.transport import LocalCredential, LocalTransport
-from batchimg_magics.sim.world import World
+from batchimg_magics.sim.transport import EmulatorCredential, EmulatorTransport
+from batchimg_magics.sim.world import Store
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from batchimg_magics.sim.clock import Clock
 
 
-class LocalAzure:
+class Emulator:
     """One open world with the way into it.
 
     Parameters
@@ -56,40 +56,40 @@ class LocalAzure:
     resource_group = furnish.GROUP
     account = furnish.ACCOUNT
 
-    def __init__(self, world: World, speed: float | None, *, control: bool = False, throttled: bool = True) -> None:
-        self.world_path = world.path
+    def __init__(self, store: Store, speed: float | None, *, control: bool = False, throttled: bool = True) -> None:
+        self.state_path = store.path
         self.speed = speed
-        self._world = world
-        self._loop = SteppedLoop() if speed is None else None
-        self._handed_out = False
+        self._store = store
+        self._loop = InstantLoop() if speed is None else None
+        self._loop_taken = False
         self.clock: Clock
         if self._loop is not None:
-            self.clock = SteppedClock(self._loop, world.latest())
+            self.clock = InstantClock(self._loop, store.latest_time())
         else:
-            self.clock = RunningClock(world, speed or 1.0)
-        tokens = Tokens(world)
+            self.clock = AcceleratedClock(store, speed or 1.0)
+        tokens = TokenIssuer(store)
         throttle = Throttle() if throttled else None
         self.app = App(
-            world,
+            store,
             self.clock,
             check_token=tokens.check,
-            check_key=shared_key.problem,
+            check_key=shared_key.signature_problem,
             control=control,
             throttle=throttle,
         )
-        self.transport = LocalTransport(self.app, self.clock)
-        self.credential = LocalCredential(tokens)
+        self.transport = EmulatorTransport(self.app, self.clock)
+        self.credential = EmulatorCredential(tokens)
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
         """Return the loop that everything has to run on; in stepped mode there is one, whose time is the world's."""
         if self._loop is None:
             return asyncio.new_event_loop()
-        self._handed_out = True
+        self._loop_taken = True
         return self._loop
 
-    def moving(self) -> AbstractContextManager[None]:
+    def advancing_time(self) -> AbstractContextManager[None]:
         """Return a block in which a foreground call waits, so that stepped time may move on."""
-        return contextlib.nullcontext() if self._loop is None else self._loop.moving()
+        return contextlib.nullcontext() if self._loop is None else self._loop.advancing_time()
 
     def import_documents(self, documents: list[dict[str, Any]], *, deprovisioned: bool | None = None) -> list[str]:
         """Put resource documents into the world.
@@ -111,26 +111,26 @@ class LocalAzure:
         ImportRefusedError
             A document is none of a resource, or of a type that the simulator does not know. Nothing was taken.
         """
-        return import_documents(self._world, self.clock.now(), documents, deprovisioned=deprovisioned)
+        return import_documents(self._store, self.clock.now(), documents, deprovisioned=deprovisioned)
 
     def accounts(self) -> list[str]:
         """Return the ids of the Batch accounts in the world."""
-        return [item.doc["id"] for item in self._world.items("microsoft.batch/batchaccounts", "/subscriptions")]
+        return [item.doc["id"] for item in self._store.items("microsoft.batch/batchaccounts", "/subscriptions")]
 
     def close(self) -> None:
         """Let the world go. The loop is closed by whoever ran it; one that was never handed out is closed here.
 
         The time that has passed is kept: whoever opens the world next does not live it again.
         """
-        with self._world.transaction(write=True):
-            self._world.touch(self.clock.now())
-        if self._loop is not None and not self._handed_out:
+        with self._store.transaction(write=True):
+            self._store.record_time(self.clock.now())
+        if self._loop is not None and not self._loop_taken:
             self._loop.close()
-        self._world.close()
+        self._store.close()
 
 
-def open_local(
-    world: str | Path = ":memory:",
+def open_emulator(
+    state: str | Path = ":memory:",
     *,
     speed: float | None = None,
     scenario: str | None = None,
@@ -138,7 +138,7 @@ def open_local(
     seed: int = 0,
     control: bool = False,
     throttled: bool = True,
-) -> LocalAzure:
+) -> Emulator:
     """Open a world and furnish it when it is new.
 
     Parameters
@@ -169,17 +169,17 @@ def open_local(
     """
     if speed is not None and speed <= 0:
         raise ValueError(f"a speed is above 0, not {speed}")
-    if str(world) != ":memory:":
-        Path(world).parent.mkdir(parents=True, exist_ok=True)
-    default = START.timestamp() if speed is None else time.time()
+    if str(state) != ":memory:":
+        Path(state).parent.mkdir(parents=True, exist_ok=True)
+    default = DEFAULT_START.timestamp() if speed is None else time.time()
     begin = default if start is None else start.timestamp()
-    opened = World(world, start=begin, seed=seed, alone=speed is None)
+    store = Store(state, start=begin, seed=seed, exclusive=speed is None)
     try:
-        with opened.transaction(write=True):
-            furnish.furnish(opened)
+        with store.transaction(write=True):
+            furnish.furnish(store)
             if scenario is not None:
-                faults.set_scenario(opened, scenario)
-        return LocalAzure(opened, speed, control=control, throttled=throttled)
+                faults.set_scenario(store, scenario)
+        return Emulator(store, speed, control=control, throttled=throttled)
     except BaseException:
-        opened.close()
+        store.close()
         raise

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.sim import arm
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.world import Item
 
 NICS = "Microsoft.Network/networkInterfaces"
-basis = Basis("Network interfaces")
-basis.rule("A network interface is gone at once when its deletion is asked for.", "no recording has it")
+evidence = Evidence("Network interfaces")
+evidence.rule("A network interface is gone at once when its deletion is asked for.", "no recording has it")
 
 routes = Routes("arm")
 
@@ -21,28 +21,28 @@ routes = Routes("arm")
 @routes.on("DELETE", arm.path_of(NICS))
 def delete(call: Call) -> Reply:
     """Delete a network interface; one that is not there is 204. Source of the refusal: Azure's own wording."""
-    item = arm.find(call.world, call.now, arm.resource_id(call, NICS))
+    item = arm.find(call.store, call.now, arm.resource_id(call, NICS))
     if item is None:
         arm.need_group(call)
         return Reply(204)
     owner = str((item.doc["properties"].get("virtualMachine") or {}).get("id", ""))
-    if owner and arm.find(call.world, call.now, owner) is not None:
+    if owner and arm.find(call.store, call.now, owner) is not None:
         message = (
             f"Network Interface {item.doc['id']} is used by existing resource {owner}. In order to delete the network "
             "interface, it must be dissociated from the resource."
         )
         raise Refusal(400, "NicInUse", message)
-    call.world.delete(item.key)
+    call.store.delete(item.key)
     return Reply(200)
 
 
-def go_with(call: Call, vm: Item) -> None:
+def delete_with_vm(call: Call, vm: Item) -> None:
     """Let the network interfaces go that are to go with a VM, which is being deleted."""
     profile = vm.doc["properties"].get("networkProfile") or {}
     for interface in profile.get("networkInterfaces") or []:
         option = str((interface.get("properties") or {}).get("deleteOption", ""))
-        item = call.world.get(str(interface.get("id", "")))
+        item = call.store.get(str(interface.get("id", "")))
         if item is not None and option.lower() == "delete":
             ends = vm.hidden["work"]["end"]
             item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}
-            call.world.put(item)
+            call.store.put(item)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import batch_nodes, pools, resizing
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.batch_bodies import clean
 from batchimg_magics.sim.batch_errors import bad_property, refusal
 from batchimg_magics.sim.batch_pools import done, load
@@ -24,7 +24,7 @@ routes = Routes("batch", "/pools/{pool}/nodes/{node}")
 #: Up to this api-version a node of a virtual machine pool cannot be reimaged.
 _REIMAGE_SINCE = "2024-07-01"
 #: State -> why nothing can be done to a node that is in it.
-_BUSY = {
+_STATE_ERRORS = {
     "leavingpool": "NodeNotFound",
     "unusable": "NodeStateUnusable",
     "rebooting": "NodeBeingRebooted",
@@ -37,7 +37,7 @@ _BUSY = {
     "preempted": "OperationInvalidForCurrentState",
 }
 #: Recorded: a node was rebooted while it read creating.
-_ALSO = {"reboot": ("creating",), "start": ("deallocated",)}
+_EXTRA_STATES = {"reboot": ("creating",), "start": ("deallocated",)}
 #: Verb -> its option's name in the body, and the words that it takes.
 _OPTIONS = {
     "reboot": "nodeRebootOption",
@@ -46,12 +46,12 @@ _OPTIONS = {
     "disable": "nodeDisableSchedulingOption",
 }
 _WORDS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
-basis = Basis("Actions on nodes")
-basis.rule(
+evidence = Evidence("Actions on nodes")
+evidence.rule(
     "A node is rebooted, reimaged, deallocated or switched off at once, whatever is to become of its tasks.",
     "a simplification: no recorded node had tasks",
 )
-basis.rule(
+evidence.rule(
     "Nothing can be done to a preempted node, nor to a deallocated one but start it.",
     "the REST reference has no code for them; that of a wrong state is used",
 )
@@ -69,21 +69,21 @@ def _load(call: Call, verb: str) -> tuple[Pool, Node]:
     return pool, node
 
 
-def _note(call: Call, pool: Pool, node: Node, verb: str, status: int) -> Reply:
-    resizing.note(pool.state.fleet, call.now, node.id, verb)
-    pools.save(call, pool, touch=False)
+def _record(call: Call, pool: Pool, node: Node, verb: str, status: int) -> Reply:
+    resizing.record_action(pool.state.fleet, call.now, node.id, verb)
+    pools.save(call, pool, new_etag=False)
     return done(call, status)
 
 
 def _power(call: Call, verb: str) -> Reply:
     """Do something to a node's machine."""
     pool, node = _load(call, verb)
-    if node.state in _BUSY and node.state not in _ALSO.get(verb, ()):
+    if node.state in _STATE_ERRORS and node.state not in _EXTRA_STATES.get(verb, ()):
         reason = f"The node is {node.state}"
-        raise refusal(_BUSY[node.state], ("Reason", reason))
+        raise refusal(_STATE_ERRORS[node.state], ("Reason", reason))
     if verb == "start" and node.state != "deallocated":
         raise refusal("OperationInvalidForCurrentState", ("Reason", "The node is not deallocated"))
-    return _note(call, pool, node, verb, 202)
+    return _record(call, pool, node, verb, 202)
 
 
 @routes.on("POST", "/reboot")
@@ -130,7 +130,7 @@ def _schedule(call: Call, verb: str) -> Reply:
     pool, node = _load(call, verb)
     if node.scheduling == (verb == "enable"):
         raise refusal("NodeAlreadyInTargetSchedulingState")
-    return _note(call, pool, node, verb, 200)
+    return _record(call, pool, node, verb, 200)
 
 
 @routes.on("GET", "/remoteloginsettings")

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from batchimg_magics.sim.wire import Call
 
 #: Items of one page at most, and without maxresults.
-PAGE = 1000
+PAGE_SIZE = 1000
 
 
-def filtered(call: Call, what: str) -> Callable[[Row], bool]:
+def row_filter(call: Call, what: str) -> Callable[[Row], bool]:
     """Return the test that the request's ``$filter`` makes, or one that all pass.
 
     Raises
@@ -42,7 +42,7 @@ def filtered(call: Call, what: str) -> Callable[[Row], bool]:
         raise bad_query("$filter", text, f"The filter clause is not valid: {error}") from error
 
 
-def selected(call: Call, row: Row) -> Row:
+def select_members(call: Call, row: Row) -> Row:
     """Return what the request's ``$select`` asks of a row: members by name, ``a/b`` for a part of one."""
     text = call.query.get("$select", "")
     if not text.strip():
@@ -62,7 +62,7 @@ def _choose(into: Row, row: Row, path: list[str]) -> None:
                 _choose(into.setdefault(name, {}), value, path[1:])
 
 
-def page_size(call: Call, most: int = PAGE) -> int:
+def page_size(call: Call, most: int = PAGE_SIZE) -> int:
     """Return how many items the request wants on a page."""
     text = call.query.get("maxresults", str(most))
     if not re.fullmatch(r"[+-]?\d+", text):
@@ -74,7 +74,7 @@ def page_size(call: Call, most: int = PAGE) -> int:
     return int(text)
 
 
-def after(call: Call) -> str:
+def last_key(call: Call) -> str:
     """Return the key of the last item of the page before, empty on the first page."""
     token = call.query.get("$skiptoken", "")
     try:
@@ -91,7 +91,13 @@ def next_link(call: Call, last: str) -> str:
 
 
 def page(
-    call: Call, what: str, rows: Iterable[Row], *, key: Callable[[Row], str], most: int = PAGE, plane: str = "batch"
+    call: Call,
+    what: str,
+    rows: Iterable[Row],
+    *,
+    key: Callable[[Row], str],
+    most: int = PAGE_SIZE,
+    plane: str = "batch",
 ) -> Reply:
     """Answer with one page of rows.
 
@@ -110,12 +116,16 @@ def page(
     plane
         ``batch``, or ``arm``, which names its link ``nextLink`` and has no metadata.
     """
-    size, last, test = page_size(call, most), after(call), filtered(call, what if plane == "batch" else "pools on ARM")
+    size, last, test = (
+        page_size(call, most),
+        last_key(call),
+        row_filter(call, what if plane == "batch" else "pools on ARM"),
+    )
     wanted = (row for row in rows if (not last or key(row) > last) and test(row))
     found = list(itertools.islice(wanted, size + 1))
     shown = found[:size]
     body: Row = {"odata.metadata": f"{call.base}/$metadata#{what}"} if plane == "batch" else {}
-    body["value"] = [selected(call, row) for row in shown]
+    body["value"] = [select_members(call, row) for row in shown]
     if len(found) > size:
         body["odata.nextLink" if plane == "batch" else "nextLink"] = next_link(call, key(shown[-1]))
     return Reply(200, body)

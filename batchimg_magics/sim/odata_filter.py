@@ -70,7 +70,7 @@ FILTERS: dict[str, Allowed] = {
     },
 }
 #: How deep a filter may be nested: a limit of this reader's.
-_DEEPEST = 50
+_MAX_DEPTH = 50
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<date>datetime'[^']*')|(?P<number>-?\d+(?:\.\d+)?)"
     r"|(?P<word>[A-Za-z_][\w/]*)|(?P<mark>[(),]))"
@@ -142,7 +142,7 @@ class _Filter:
 
     def _inner(self, opener: str) -> Callable[[Row], bool]:
         self._depth += 1
-        if self._depth > _DEEPEST:
+        if self._depth > _MAX_DEPTH:
             raise ValueError("it is nested too deeply")
         if opener == "not":
             test = _not(self._one())

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.batch_bodies import unknown_name
-from batchimg_magics.sim.pool_dialects import FREE
+from batchimg_magics.sim.pool_dialects import OPAQUE_OBJECTS
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.wire import Call
 
-basis = Basis("Old api-versions of pools")
-basis.rule(
+evidence = Evidence("Old api-versions of pools")
+evidence.rule(
     "What pools got after 2019-08-01.10.0, and 2020-03-01 in Resource Manager, is refused up to there and taken later.",
     "the SDKs' models of these two versions were looked at, and none between them and today's",
 )
 #: The api-versions of these models, by plane.
-_LAST = {"batch": "2019-08-01.10.0", "arm": "2020-03-01"}
+_LAST_OLD_VERSION = {"batch": "2019-08-01.10.0", "arm": "2020-03-01"}
 #: What came later on both planes, and on the data plane alone; a name means the same wherever it stands.
 _LATER = frozenset(
     {
@@ -29,10 +29,10 @@ _LATER = frozenset(
         "targetNodeCommunicationMode", "taskSlotsPerNode", "upgradePolicy",
     }
 )  # fmt: skip
-_LATER_ON = {"batch": _LATER | {"diskEncryptionConfiguration", "publicIPAddressConfiguration"}, "arm": _LATER}
+_LATER_BY_PLANE = {"batch": _LATER | {"diskEncryptionConfiguration", "publicIPAddressConfiguration"}, "arm": _LATER}
 
 
-def check(call: Call, pool: Any, plane: str) -> None:  # noqa: ANN401 - any JSON
+def check_pool_names(call: Call, pool: Any, plane: str) -> None:  # noqa: ANN401 - any JSON
     """Refuse a pool with a name that its api-version does not have.
 
     Parameters
@@ -44,8 +44,8 @@ def check(call: Call, pool: Any, plane: str) -> None:  # noqa: ANN401 - any JSON
     plane
         ``batch`` or ``arm``.
     """
-    if call.api_version <= _LAST[plane]:
-        _walk(pool, _LATER_ON[plane], "PoolAddParameter" if plane == "batch" else "Pool")
+    if call.api_version <= _LAST_OLD_VERSION[plane]:
+        _walk(pool, _LATER_BY_PLANE[plane], "PoolAddParameter" if plane == "batch" else "Pool")
 
 
 def _walk(value: Any, later: frozenset[str], kind: str) -> None:  # noqa: ANN401 - any JSON
@@ -56,5 +56,5 @@ def _walk(value: Any, later: frozenset[str], kind: str) -> None:  # noqa: ANN401
         for name, inner in value.items():
             if name in later:
                 raise unknown_name(name, kind)
-            if name not in FREE:
+            if name not in OPAQUE_OBJECTS:
                 _walk(inner, later, name[:1].upper() + name[1:])

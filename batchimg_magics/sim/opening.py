@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import Any
 
 from batchimg_magics.sim import arm
-from batchimg_magics.sim.basis import Basis
-from batchimg_magics.sim.planes import stamp
+from batchimg_magics.sim.basis import Evidence
+from batchimg_magics.sim.planes import timestamp
 from batchimg_magics.sim.retirement import is_open
 from batchimg_magics.sim.wire import Call, Refusal
 from batchimg_magics.sim.world import Item
 
-basis = Basis("The open world of create_app")
-basis.rule(
+evidence = Evidence("The open world of create_app")
+evidence.rule(
     "Whatever a request builds on is there, with the least that such a resource has: a Linux system, deprovisioned.",
     "recordings begin in the middle, and do not show who made it",
 )
@@ -48,7 +48,7 @@ _ASSUMED: dict[str, dict[str, Any]] = {
 }
 
 
-def find(call: Call, key: str, location: str = "") -> Item | None:
+def find_or_assume(call: Call, key: str, location: str = "") -> Item | None:
     """Return what a request builds on; in an open world it is there unless it was deleted.
 
     Parameters
@@ -58,11 +58,11 @@ def find(call: Call, key: str, location: str = "") -> Item | None:
     location
         Where it is assumed to be; by default where the request's body says it works.
     """
-    if call.world.get(key) is not None:
-        return arm.find(call.world, call.now, key)
+    if call.store.get(key) is not None:
+        return arm.find(call.store, call.now, key)
     _, _, path, namespace = arm.split_id(key)
     kind = "/".join([namespace, *(word for word, _ in path)])
-    if not is_open(call.world) or kind.lower() not in _ASSUMED:
+    if not is_open(call.store) or kind.lower() not in _ASSUMED:
         return None
     body = call.body if isinstance(call.body, dict) else {}
     document = {
@@ -72,32 +72,32 @@ def find(call: Call, key: str, location: str = "") -> Item | None:
         "location": location or str(body.get("location") or "eastus"),
         "properties": {
             **_ASSUMED[kind.lower()],
-            "timeCreated": stamp(call.now, zone="+00:00"),
+            "timeCreated": timestamp(call.now, zone="+00:00"),
             "provisioningState": "Succeeded",
         },
     }
     item = Item(key.lower(), kind.lower(), document, {"deprovisioned": True})
-    call.world.put(item)
+    call.store.put(item)
     return item
 
 
-def asked_for(call: Call, kind: str) -> Item:
+def get_requested(call: Call, kind: str) -> Item:
     """Return the resource of a type that the request's path names, or refuse as ARM's gateway does."""
     key = arm.resource_id(call, kind)
-    item = arm.find(call.world, call.now, key)
+    item = arm.find(call.store, call.now, key)
     if item is not None:
         return item
     refusal = arm.not_found(call, key)
-    if is_open(call.world) and call.world.get(key) is None:
-        gone = {"kind": "Deleting", "begin": call.now, "end": call.now, "doc": None}
-        call.world.put(Item(key.lower(), kind.lower(), {"id": key, "properties": {}}, {"work": gone}))
-        refusal.kept = True
+    if is_open(call.store) and call.store.get(key) is None:
+        deletion = {"kind": "Deleting", "begin": call.now, "end": call.now, "doc": None}
+        call.store.put(Item(key.lower(), kind.lower(), {"id": key, "properties": {}}, {"work": deletion}))
+        refusal.keep_writes = True
     raise refusal
 
 
-def need(call: Call, key: str) -> Item:
+def need_or_assume(call: Call, key: str) -> Item:
     """Return what a request builds on, or refuse as ARM's gateway does."""
-    item = find(call, key)
+    item = find_or_assume(call, key)
     if item is None:
         raise arm.not_found(call, key)
     return item
@@ -105,7 +105,7 @@ def need(call: Call, key: str) -> Item:
 
 def need_parent(call: Call, key: str) -> Item:
     """Return the resource that another one lies in, or refuse as ARM's gateway does."""
-    item = find(call, key)
+    item = find_or_assume(call, key)
     if item is None:
         arm.need_group(call)
         name = key.rpartition("/")[2]

@@ -25,7 +25,7 @@ BATCH_SUFFIX = ".batch.azure.com"
 PRICES_HOST = "prices.azure.com"
 LOGIN_HOST = "login.microsoftonline.com"
 #: Hosts that name no service, so that the path has to tell which is meant: a server on this machine.
-BARE_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "testserver"})
+LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "testserver"})
 #: What a token must have been got for, by plane.
 AUDIENCES: dict[str, frozenset[str]] = {
     "arm": frozenset({"https://management.azure.com", "https://management.core.windows.net"}),
@@ -34,7 +34,7 @@ AUDIENCES: dict[str, frozenset[str]] = {
 #: From here on the data plane's api-versions are dates alone; before, a service's version follows. Source: the SDKs.
 _DATED_ONLY = "2025"
 #: Answers that have no body, whatever there would be to say.
-BODILESS = frozenset({204, 304})
+STATUSES_WITHOUT_BODY = frozenset({204, 304})
 _HOSTS: dict[str, Plane] = {ARM_HOST: "arm", PRICES_HOST: "prices", LOGIN_HOST: "login"}
 _ARM_ROOTS = frozenset({"subscriptions", "providers", "tenants", "metadata"})
 #: Where the paths of a Batch account's data plane begin. Source: Microsoft's OpenAPI of Azure Batch.
@@ -52,7 +52,7 @@ _VERSIONS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class Destination:
     """Where a request goes.
 
     Parameters
@@ -75,21 +75,25 @@ class Place:
 
 
 @functools.lru_cache(maxsize=4096)
-def place(host: str, path: str) -> Place:
+def find_destination(host: str, path: str) -> Destination:
     """Tell the plane from the host, and on a bare host from the path."""
     host = host.lower()
     first, _, rest = path.lstrip("/").partition("/")
     if first == "_sim":
-        return Place("sim", path)
-    if host in BARE_HOSTS:
+        return Destination("sim", path)
+    if host in LOCAL_HOSTS:
         plane = _plane_by_path(path, first.lower())
-        return Place(plane, path) if plane else Place("batch", "/" + rest, prefix="/" + first, account=first.lower())
+        return (
+            Destination(plane, path)
+            if plane
+            else Destination("batch", "/" + rest, prefix="/" + first, account=first.lower())
+        )
     if host.endswith(BATCH_SUFFIX):
-        return Place("batch", path, account=host.split(".", 1)[0])
+        return Destination("batch", path, account=host.split(".", 1)[0])
     # Regional endpoints of ARM, and the made-up hosts that recorders put in its place.
     if host.endswith(".azure.com") and host not in _HOSTS and first.lower() in _ARM_ROOTS:
-        return Place("arm", path)
-    return Place(_HOSTS.get(host), path)
+        return Destination("arm", path)
+    return Destination(_HOSTS.get(host), path)
 
 
 def _plane_by_path(path: str, first: str) -> Plane | None:
@@ -108,7 +112,7 @@ def http_date(second: int) -> str:
     return formatdate(second, usegmt=True)
 
 
-def stamp(moment: float, digits: int = 7, zone: str = "Z") -> str:
+def timestamp(moment: float, digits: int = 7, zone: str = "Z") -> str:
     """Write a moment as bodies have it: a fraction of so many digits, and Compute's ``+00:00`` or Batch's ``Z``."""
     whole, micros = divmod(round(moment * 1_000_000), 1_000_000)
     fraction = f".{micros * 10:07d}"[: digits + 1] if digits else ""
@@ -202,11 +206,11 @@ def error_body(plane: Plane | None, refusal: Refusal, *, base: str, request_id: 
         error["target"] = refusal.target
     if refusal.details:
         error["details"] = [{"code": code, "message": message} for code, message in refusal.details]
-    return error if refusal.bare else {"error": error}
+    return error if refusal.unwrapped else {"error": error}
 
 
 def _batch_error(refusal: Refusal, base: str, request_id: str, now: float) -> dict[str, Any]:
-    text = f"{refusal.message}\nRequestId:{request_id}\nTime:{stamp(now)}"
+    text = f"{refusal.message}\nRequestId:{request_id}\nTime:{timestamp(now)}"
     body: dict[str, Any] = {
         "odata.metadata": f"{base}/$metadata#Microsoft.Azure.Batch.Protocol.Entities.Container.errors/@Element",
         "code": refusal.code,
@@ -224,7 +228,7 @@ def _login_error(refusal: Refusal, request_id: str, now: float) -> dict[str, Any
         "error": refusal.code,
         "error_description": refusal.message,
         "error_codes": [int(number[1])] if number else [],
-        "timestamp": stamp(now, 0),
+        "timestamp": timestamp(now, 0),
         "trace_id": request_id,
         "correlation_id": request_id,
     }
@@ -246,7 +250,7 @@ def headers(plane: Plane | None, *, now: float, request_id: str) -> dict[str, st
         "Expires": "-1",
         "x-ms-request-id": request_id,
         "x-ms-correlation-request-id": request_id,
-        "x-ms-routing-request-id": f"LOCAL:{stamp(now, 0)}:{request_id}",
+        "x-ms-routing-request-id": f"LOCAL:{timestamp(now, 0)}:{request_id}",
         "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
         "X-Content-Type-Options": "nosniff",
     }

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.sim import autoscale, fleet, pool_metrics, pool_rules, pool_scaling, pools, resizing, tasks
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.batch_errors import missing_property, refusal
-from batchimg_magics.sim.batch_time import duration, duration_s, stamp
+from batchimg_magics.sim.batch_time import batch_timestamp, duration, duration_s
 from batchimg_magics.sim.fleet import Problem
 from batchimg_magics.sim.pools import AutoScale
 from batchimg_magics.sim.retirement import is_open
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
     from batchimg_magics.sim.world import Item
 
 DEFAULT_INTERVAL = "PT15M"
-basis = Basis("Autoscale")
-ENABLE_EVERY_S = basis.documented(
+evidence = Evidence("Autoscale")
+ENABLE_EVERY_S = evidence.documented(
     30.0, "s", "in which the call that enables autoscale is taken once", "the REST reference"
 )
-MOMENT_S = basis.seen(
+RESIZING_S = evidence.recorded(
     {"enable": 0.17, "disable": 0.02}, "s", "that a pool reads resizing though nothing changes", "recorded pools"
 )
-CATCH_UP = basis.assumed(
+MAX_EVALUATIONS = evidence.assumed(
     300,
     "evaluations",
     "that one look at a pool catches up on; of a longer pause only the last ones are done",
@@ -42,20 +42,20 @@ CATCH_UP = basis.assumed(
 )
 
 
-def scale(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> None:
+def apply_scale_settings(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> None:
     """Do what the scale settings of a request say, whichever plane it came from."""
     if body.get("enableAutoScale"):
-        enable(call, account, pool, body, touch=True)
+        enable(call, account, pool, body, caller_saves=True)
         return
     if pool.state.auto is not None:
         # What the formula asked for is given up: the new resize takes its place.
         pool.state.auto = None
     elif fleet.allocation_state(pool.state.fleet, call.now)[0] != "steady":
         raise refusal("PoolBeingResized")
-    pool_scaling.begin(call, account, pool, body)
+    pool_scaling.begin_pool_resize(call, account, pool, body)
 
 
-def enable(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, touch: bool = False) -> None:
+def enable(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, caller_saves: bool = False) -> None:
     """Let a formula set the targets, or change the formula or its interval.
 
     Parameters
@@ -75,8 +75,8 @@ def enable(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, touch
         raise missing_property("autoScaleFormula")
     if wrong := autoscale.check(formula):
         raise refusal("AutoScalingFormulaSyntaxError", ("Reason", wrong))
-    if not touch:
-        _refuse_haste(call, pool)
+    if not caller_saves:
+        _refuse_too_soon(call, pool)
     allocation = fleet.allocation_state(state.fleet, now)[0]
     if before is None and allocation == "resizing":
         raise refusal("PoolBeingResized")
@@ -84,14 +84,14 @@ def enable(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, touch
     state.auto = AutoScale(formula, duration(duration_s(interval) or 900.0), now, now)
     state.enabled_at = now
     _evaluate(call, account, pool, now)
-    if not touch:
-        pools.save(call, pool, touch=allocation == "steady")
+    if not caller_saves:
+        pools.save(call, pool, new_etag=allocation == "steady")
 
 
-def _refuse_haste(call: Call, pool: Pool) -> None:
+def _refuse_too_soon(call: Call, pool: Pool) -> None:
     """Refuse a call soon after the one before; in an open world time stands still between calls, and none is soon."""
     state, now = pool.state, call.now
-    if state.asked_at is not None and now < state.asked_at + ENABLE_EVERY_S and not is_open(call.world):
+    if state.asked_at is not None and now < state.asked_at + ENABLE_EVERY_S and not is_open(call.store):
         raise refusal("TooManyEnableAutoScaleRequests")
     state.asked_at = now
 
@@ -103,13 +103,13 @@ def disable(call: Call, pool: Pool) -> None:
     if state.auto is not None:
         state.auto = None
         if steady:
-            resizing.stir(state.fleet, now, MOMENT_S["disable"])
+            resizing.show_resizing(state.fleet, now, RESIZING_S["disable"])
         else:
-            resizing.stop(state.fleet, now)
-    pools.save(call, pool, touch=steady)
+            resizing.stop_resize(state.fleet, now)
+    pools.save(call, pool, new_etag=steady)
 
 
-def catch_up(call: Call, account: Item, pool: Pool) -> None:
+def run_due_evaluations(call: Call, account: Item, pool: Pool) -> None:
     """Do the evaluations that have come due since the last look."""
     auto = pool.state.auto
     if auto is None or pool.state.deleted is not None:
@@ -118,11 +118,11 @@ def catch_up(call: Call, account: Item, pool: Pool) -> None:
     due = int((call.now - auto.evaluated) // every)
     if due <= 0:
         return
-    first = auto.evaluated + max(1, due - CATCH_UP + 1) * every
-    for number in range(min(due, CATCH_UP)):
-        tasks.catch_up(call.world, pool, first + number * every)
+    first = auto.evaluated + max(1, due - MAX_EVALUATIONS + 1) * every
+    for number in range(min(due, MAX_EVALUATIONS)):
+        tasks.schedule_due_tasks(call.store, pool, first + number * every)
         _evaluate(call, account, pool, first + number * every)
-    pools.save(call, pool, touch=False)
+    pools.save(call, pool, new_etag=False)
 
 
 def _evaluate(call: Call, account: Item, pool: Pool, now: float) -> None:
@@ -135,18 +135,18 @@ def _evaluate(call: Call, account: Item, pool: Pool, now: float) -> None:
     state.auto = msgspec.structs.replace(state.auto, evaluated=now, results=found.results, error=problem)
     if found.error or fleet.allocation_state(state.fleet, now)[0] != "steady":
         return
-    there = {kind: fleet.current(state.fleet, now, kind, leaving=False) for kind in fleet.KINDS}
+    present = {kind: fleet.current_nodes(state.fleet, now, kind, leaving=False) for kind in fleet.KINDS}
     wanted = {"dedicated": found.dedicated, "spot": found.spot}
-    if state.fleet.resize is not None and there == wanted == pool.targets:
+    if state.fleet.resize is not None and present == wanted == pool.targets:
         if now == state.enabled_at:
-            resizing.stir(state.fleet, now, MOMENT_S["enable"])
+            resizing.show_resizing(state.fleet, now, RESIZING_S["enable"])
         return
     targets = {"targetDedicatedNodes": found.dedicated, "targetLowPriorityNodes": found.spot}
-    pool_scaling.begin(call, account, pool, targets | {"nodeDeallocationOption": found.option}, now=now)
+    pool_scaling.begin_pool_resize(call, account, pool, targets | {"nodeDeallocationOption": found.option}, now=now)
 
 
 def _run(call: Call, pool: Pool, formula: str, now: float) -> autoscale.Evaluation:
-    metrics = pool_metrics.PoolMetrics(call.world, pool, now)
+    metrics = pool_metrics.PoolMetrics(call.store, pool, now)
     return autoscale.evaluate(formula, metrics, pool.targets["dedicated"], pool.targets["spot"])
 
 
@@ -164,14 +164,17 @@ def evaluate_once(call: Call, pool: Pool, body: dict[str, Any]) -> dict[str, Any
     return run_view(AutoScale(formula, "", call.now, call.now, found.results, problem))
 
 
-def _problem(said: str) -> Problem:
+def _problem(message: str) -> Problem:
     text = "The specified auto-scaling formula has evaluation error"
-    return Problem("AutoScalingFormulaEvaluationError", text, (("Message", said),))
+    return Problem("AutoScalingFormulaEvaluationError", text, (("Message", message),))
 
 
 def run_view(auto: AutoScale, *, arm: bool = False) -> dict[str, Any]:
     """Return an evaluation as a plane shows it."""
-    run: dict[str, Any] = {"evaluationTime" if arm else "timestamp": stamp(auto.evaluated), "results": auto.results}
+    run: dict[str, Any] = {
+        "evaluationTime" if arm else "timestamp": batch_timestamp(auto.evaluated),
+        "results": auto.results,
+    }
     if auto.error is not None:
         run["error"] = {"code": auto.error.code, "message": auto.error.message}
         if arm:

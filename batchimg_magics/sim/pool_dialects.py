@@ -24,7 +24,7 @@ _NAMES = {
 #: Where both planes spell all names the same.
 _SAME = frozenset({"containerRegistries", "registry"})
 #: Objects whose members are their owner's business: no names or words of theirs are ours.
-FREE = frozenset(
+OPAQUE_OBJECTS = frozenset(
     {"authenticationTokenSettings", "protectedSettings", "resourceTags", "settings", "tags", "userAssignedIdentities"}
 )
 #: Property -> its words as (data plane, ARM). The data plane lowers them, but not all; words that are not here pass.
@@ -78,7 +78,7 @@ _OS_VERSION_SINCE = {"batch": "2018-08-01", "arm": "2018-12-01"}
 
 def _walk(value: Any, names: dict[str, str], words: dict[str, dict[str, str]], under: str = "") -> Any:  # noqa: ANN401 - any JSON
     """Translate names and words; `under` is the data plane's name of the property that the value is of."""
-    if isinstance(value, dict) and under not in FREE:
+    if isinstance(value, dict) and under not in OPAQUE_OBJECTS:
         spelt: dict[str, str] = {} if under in _SAME else names
         inside = {name: _walk(inner, names, words, _NAMES.get(name, str(name))) for name, inner in value.items()}
         return {spelt.get(name, name): inner for name, inner in inside.items()}
@@ -102,7 +102,7 @@ def to_arm(value: Any) -> Any:  # noqa: ANN401 - any JSON
 def check_words(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSON
     """Refuse a word that is none of its property's."""
     if isinstance(value, dict):
-        for name, inner in value.items() if under not in FREE else ():
+        for name, inner in value.items() if under not in OPAQUE_OBJECTS else ():
             check_words(inner, name)
     elif isinstance(value, list):
         for inner in value:

@@ -15,15 +15,15 @@ from batchimg_magics.sim import image_sources, supported_images
 from batchimg_magics.sim.sizes import find_size
 
 if TYPE_CHECKING:
-    from batchimg_magics.sim.image_sources import ImageSource
+    from batchimg_magics.sim.image_sources import BootableImage
     from batchimg_magics.sim.pools import Pool
-    from batchimg_magics.sim.sizes import Size
-    from batchimg_magics.sim.world import Item, World
+    from batchimg_magics.sim.sizes import VmSize
+    from batchimg_magics.sim.world import Item, Store
 
 #: (name, value) pairs of a resize error.
-Reasons = tuple[tuple[str, str], ...]
+ErrorValues = tuple[tuple[str, str], ...]
 #: Security types of a gallery image that its VMs have to have; `...Supported` ones may have it.
-_DEMANDING = frozenset({"trustedlaunch", "confidentialvm"})
+_REQUIRED_SECURITY_TYPES = frozenset({"trustedlaunch", "confidentialvm"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class PoolImage:
     custom: bool = False
     replicas: int | None = None
     unusable: float = 0.0
-    shared_by: frozenset[str] = frozenset()
-    failure: Reasons | None = None
+    limit_keys: frozenset[str] = frozenset()
+    failure: ErrorValues | None = None
 
 
 def reference_of(pool: Pool) -> dict[str, Any]:
@@ -66,40 +66,40 @@ def image_id_of(pool: Pool) -> str | None:
     return found
 
 
-def look(world: World, now: float, account: Item, pool: Pool) -> PoolImage:
+def read_pool_image(store: Store, now: float, account: Item, pool: Pool) -> PoolImage:
     """Tell what a pool's image means for nodes that are asked for now."""
     image_id = image_id_of(pool)
     if image_id is None:
         image = supported_images.find(reference_of(pool))
         return PoolImage(f"{image.os if image else 'windows'}/marketplace")
-    source = image_sources.resolve(world, now, image_id, account.doc["location"])
+    source = image_sources.resolve_image(store, now, image_id, account.doc["location"])
     if isinstance(source, image_sources.ImageProblem):
         return PoolImage("linux/gallery", custom=True, failure=provider_error(source.code, source.message))
     system = source.os_type.lower()
     kind = "gallery" if source.replicas is not None else "managed"
-    misfit = _misfit(pool, source)
+    misfit = _incompatibility(pool, source)
     return PoolImage(
         f"{system}/{kind}",
         custom=True,
         replicas=source.replicas,
-        unusable=0.0 if source.reports else 1.0,
-        shared_by=frozenset(source.roots) if kind == "managed" else frozenset(),
+        unusable=0.0 if source.usable_by_batch else 1.0,
+        limit_keys=frozenset(source.source_keys) if kind == "managed" else frozenset(),
         failure=provider_error(*misfit) if misfit else None,
     )
 
 
-def gone(image_id: str) -> Reasons:
+def deleted_image_values(image_id: str) -> ErrorValues:
     """Return why an allocation fails whose image is no longer there."""
     return provider_error("NotFound", f"The image '{image_id}' was not found.")
 
 
-def provider_error(code: str, message: str) -> Reasons:
+def provider_error(code: str, message: str) -> ErrorValues:
     """Return what a resize error says of an allocation that Compute refused."""
     cause = msgspec.json.encode({"error": {"code": code, "message": message}}).decode()
     return (("Provider Error Json", cause),)
 
 
-def _misfit(pool: Pool, source: ImageSource) -> tuple[str, str] | None:
+def _incompatibility(pool: Pool, source: BootableImage) -> tuple[str, str] | None:
     """Return why Compute would refuse VMs of the pool's size and security made from an image, as (code, message)."""
     size = find_size(pool.doc["vmSize"])
     if size is None:
@@ -110,7 +110,7 @@ def _misfit(pool: Pool, source: ImageSource) -> tuple[str, str] | None:
     return next((("BadRequest", message) for message in found if message is not None), None)
 
 
-def _wrong_generation(size: Size, source: ImageSource, _: str) -> str | None:
+def _wrong_generation(size: VmSize, source: BootableImage, _: str) -> str | None:
     if source.generation in size.generations:
         return None
     return (
@@ -120,7 +120,7 @@ def _wrong_generation(size: Size, source: ImageSource, _: str) -> str | None:
     )
 
 
-def _wrong_architecture(size: Size, source: ImageSource, _: str) -> str | None:
+def _wrong_architecture(size: VmSize, source: BootableImage, _: str) -> str | None:
     if source.architecture.lower() == size.architecture.lower():
         return None
     return (
@@ -129,10 +129,10 @@ def _wrong_architecture(size: Size, source: ImageSource, _: str) -> str | None:
     )
 
 
-def _wrong_security(_: Size, source: ImageSource, security: str) -> str | None:
+def _wrong_security(_: VmSize, source: BootableImage, security: str) -> str | None:
     """Judge the pool's security type: some images demand one, some allow one, the others take none."""
     takes = source.security_type.lower()
-    if takes in _DEMANDING and security != takes:
+    if takes in _REQUIRED_SECURITY_TYPES and security != takes:
         return (
             "The provided gallery image only supports creation of VMs and VM Scale Sets with"
             f" '{source.security_type}' security type."
@@ -142,13 +142,13 @@ def _wrong_security(_: Size, source: ImageSource, security: str) -> str | None:
     return None
 
 
-def _untrusted_size(size: Size, _: ImageSource, security: str) -> str | None:
+def _untrusted_size(size: VmSize, _: BootableImage, security: str) -> str | None:
     if security != "trustedlaunch" or size.trusted_launch:
         return None
     return f"The VM size '{size.name}' does not support security type 'TrustedLaunch'."
 
 
-def _wrong_controller(size: Size, source: ImageSource, _: str) -> str | None:
+def _wrong_controller(size: VmSize, source: BootableImage, _: str) -> str | None:
     if source.controllers & {one.lower() for one in size.controllers}:
         return None
     return (

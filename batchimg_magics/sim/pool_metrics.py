@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.sim import fleet, tasks
 from batchimg_magics.sim.autoscale_samples import SAMPLE_S
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.batch_time import TICKS_AT_1970
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.pools import Pool
     from batchimg_magics.sim.tasks import TaskState
-    from batchimg_magics.sim.world import World
+    from batchimg_magics.sim.world import Store
 
-basis = Basis("Metrics of autoscale formulas")
-BUSY_PERCENT = basis.assumed(90.0, "%", "processor load of a node that runs tasks", "nothing is run here")
-IDLE_PERCENT = basis.assumed(2.0, "%", "processor load of a node that runs none", "nothing is run here")
-KEPT_S = basis.assumed(
+evidence = Evidence("Metrics of autoscale formulas")
+BUSY_PERCENT = evidence.assumed(90.0, "%", "processor load of a node that runs tasks", "nothing is run here")
+IDLE_PERCENT = evidence.assumed(2.0, "%", "processor load of a node that runs none", "nothing is run here")
+SAMPLES_KEPT_S = evidence.assumed(
     86_400.0, "s", "that samples are kept", "Batch says only that there is an oldest one (HistoryBeginTime)"
 )
 #: Variable -> the tasks that it counts.
@@ -39,9 +39,9 @@ _USABLE = ("idle", "running")
 class PoolMetrics:
     """The metrics of one pool, as of one moment, as `autoscale_samples.Metrics` wants them."""
 
-    def __init__(self, world: World, pool: Pool, now: float) -> None:
+    def __init__(self, store: Store, pool: Pool, now: float) -> None:
         self._pool, self._now = pool, now
-        self._tasks = [state for _, state in tasks.of_pool(world, pool)]
+        self._tasks = [state for _, state in tasks.pool_tasks(store, pool)]
         self._created = (pool.state.created - TICKS_AT_1970) / 1e7
 
     def now(self) -> float:
@@ -50,7 +50,7 @@ class PoolMetrics:
 
     def begin(self) -> float:
         """Return the moment of the oldest sample that there still is."""
-        return max(self._created, self._now - KEPT_S)
+        return max(self._created, self._now - SAMPLES_KEPT_S)
 
     def value(self, name: str) -> float:
         """Return a metric at the moment."""
@@ -72,7 +72,7 @@ class PoolMetrics:
     def _at(self, name: str, moment: float) -> float:
         if name in _OF_TASKS:
             return float(sum(self._is(task, _OF_TASKS[name], moment) for task in self._tasks))
-        tally = {kind: fleet.counts(self._pool.state.fleet, moment, kind) for kind in fleet.KINDS}
+        tally = {kind: fleet.counts_by_state(self._pool.state.fleet, moment, kind) for kind in fleet.KINDS}
         usable = sum(tally[kind].get(state, 0) for kind in fleet.KINDS for state in _USABLE)
         if name == "$CPUPercent":
             busy = len({task.node for task in self._tasks if self._is(task, ("running",), moment)})

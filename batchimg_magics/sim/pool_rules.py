@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import applications, arm, fleet, supported_images
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.batch_bodies import clean
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.sim.batch_time import duration_s
@@ -20,7 +20,7 @@ from batchimg_magics.sim.sizes import find_size
 if TYPE_CHECKING:
     from batchimg_magics.sim.pools import Pool
     from batchimg_magics.sim.wire import Call
-    from batchimg_magics.sim.world import Item, World
+    from batchimg_magics.sim.world import Item, Store
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _POOL = frozenset(
@@ -51,18 +51,18 @@ _MANAGED_UNTIL = {"batch": "2019-08-01.10.0", "arm": "2020-03-01"}
 #: The first api-versions recorded to refuse cloud-service pools.
 _CLOUD_SERVICE_UNTIL = {"batch": "2024-02-01", "arm": "2024-02-01"}
 _FORMULA_LIMIT = 8192
-basis = Basis("What pools may be")
-_LONGEST_RESIZE_S = basis.assumed(
+evidence = Evidence("What pools may be")
+_LONGEST_RESIZE_S = evidence.assumed(
     7 * 86_400, "s", "that a resize timeout may be at most", "documented is the least, 5 minutes, and no most"
 )
-basis.rule(
+evidence.rule(
     "A pool whose image is not there is refused at once; whatever else is wrong with an image shows when nodes are "
     "allocated.",
     "no recording has such a pool",
 )
 #: What no answer shows.
-_SECRET = frozenset({"password", "sshPrivateKey", "accountKey", "sasKey"})
-basis.rule(
+_SECRET_PROPERTIES = frozenset({"password", "sshPrivateKey", "accountKey", "sasKey"})
+evidence.rule(
     "No answer shows a registry's password, a mount's key or a user's SSH key.",
     "recorded of the passwords of user accounts; the OpenAPI calls the others secrets or keys",
 )
@@ -109,7 +109,7 @@ def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str) -> N
     else:
         _check_machine(call, account, pool, plane)
     check_scale(pool)
-    check_changes(call.world, account, pool)
+    check_changes(call.store, account, pool)
 
 
 def _check_cloud_service(call: Call, pool: dict[str, Any], plane: str) -> None:
@@ -136,7 +136,7 @@ def _check_machine(call: Call, account: Item, pool: dict[str, Any], plane: str) 
         _check_key(call, plane)
         _check_image_id(call, account, str(image_id), plane)
     else:
-        supported_images.judge(call.world, call.now, reference, agent)
+        supported_images.check_image(call.store, call.now, reference, agent)
     if "customerManagedKey" in machine.get("diskEncryptionConfiguration", {}) and plane == "batch":
         raise bad_property("identity", None, "Pool Identity is required when using CustomerManagedKey.")
     slots = pool.get("taskSlotsPerNode", 1)
@@ -152,12 +152,12 @@ def _check_image_id(call: Call, account: Item, image_id: str, plane: str) -> Non
     """
     if not _GALLERY_ID.fullmatch(image_id):
         _check_managed(call, account, image_id, plane)
-    if arm.find(call.world, call.now, image_id) is None and not is_open(call.world):
+    if arm.find(call.store, call.now, image_id) is None and not is_open(call.store):
         raise bad_property("virtualMachineImageId", image_id, "The specified image could not be found")
 
 
 def _check_managed(call: Call, account: Item, image_id: str, plane: str) -> None:
-    over = has_retired(call.world, MANAGED_IMAGE_POOLS, call.now, MANAGED_IMAGES_END)
+    over = has_retired(call.store, MANAGED_IMAGE_POOLS, call.now, MANAGED_IMAGES_END)
     managed = call.api_version <= _MANAGED_UNTIL[plane] and not over
     if not managed or not _MANAGED_ID.fullmatch(image_id):
         formats = [_VERSION, _DEFINITION] if call.api_version >= "2021" or not managed else [_IMAGE, _VERSION]
@@ -169,10 +169,10 @@ def _check_managed(call: Call, account: Item, image_id: str, plane: str) -> None
 def _check_subscription(account: Item, name: str, resource: str) -> None:
     own = account.doc["id"].split("/")[2]
     try:
-        there = arm.split_id(resource)[0]
+        subscription = arm.split_id(resource)[0]
     except ValueError as error:
         raise bad_property(name, resource, f"The specified {name} is not a resource id") from error
-    if there.lower() != own.lower():
+    if subscription.lower() != own.lower():
         reason = (
             f"The specified {name} is in a different subscription and cannot be used with the current Batch account"
             f" in subscription {own}"
@@ -231,10 +231,12 @@ def check_formula_length(formula: Any) -> None:  # noqa: ANN401 - any JSON
         raise refusal("AutoScalingFormulaTooLong")
 
 
-def check_changes(world: World, account: Item, pool: dict[str, Any]) -> None:
+def check_changes(store: Store, account: Item, pool: dict[str, Any]) -> None:
     """Refuse what a new pool and a changed one may not have."""
     references = pool.get("applicationPackageReferences", [])
-    wrong = [(str(one.get("applicationId", "")), applications.problem(world, account, one)) for one in references]
+    wrong = [
+        (str(one.get("applicationId", "")), applications.package_problem(store, account, one)) for one in references
+    ]
     if any(why for _, why in wrong):
         raise refusal("InvalidApplicationPackageReferences", *((name, why) for name, why in wrong if why))
     if unknown := pool.get("certificateReferences"):  # the local Azure has none, and Azure of 2025 neither
@@ -253,7 +255,7 @@ def check_changes(world: World, account: Item, pool: dict[str, Any]) -> None:
 def check_replaceable(pool: Pool, config: dict[str, Any], now: float) -> None:
     """Refuse to change what a pool's nodes are while it has any."""
     fixed = {name for name in {*pool.doc, *config} - CHANGEABLE if pool.doc.get(name) != config.get(name)}
-    if fixed and any(fleet.current(pool.state.fleet, now, kind) for kind in fleet.KINDS):
+    if fixed and any(fleet.current_nodes(pool.state.fleet, now, kind) for kind in fleet.KINDS):
         reason = f"The properties {', '.join(sorted(fixed))} can only be updated on a pool without nodes"
         raise refusal("OperationInvalidForCurrentState", ("Reason", reason))
 
@@ -283,7 +285,7 @@ def with_defaults(pool: dict[str, Any]) -> dict[str, Any]:
 def _without_secrets(value: Any) -> Any:  # noqa: ANN401 - any JSON
     """Leave out what the service takes and never shows."""
     if isinstance(value, dict):
-        return {name: _without_secrets(inner) for name, inner in value.items() if name not in _SECRET}
+        return {name: _without_secrets(inner) for name, inner in value.items() if name not in _SECRET_PROPERTIES}
     return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value
 
 

@@ -23,44 +23,44 @@ from batchimg_magics.sim import (
     resizing,
     tasks,
 )
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.sim.batch_time import duration_s
 from batchimg_magics.sim.fleet import KINDS, Problem
-from batchimg_magics.sim.node_times import PACE
+from batchimg_magics.sim.node_times import ALLOCATION_TIMES
 from batchimg_magics.sim.pool_rules import check_timeout
-from batchimg_magics.sim.resizing import Terms
+from batchimg_magics.sim.resizing import AllocationTerms
 from batchimg_magics.sim.sizes import find_size
 
 if TYPE_CHECKING:
-    from batchimg_magics.sim.allocation import Kind
+    from batchimg_magics.sim.allocation import NodeKind
     from batchimg_magics.sim.pool_images import PoolImage
     from batchimg_magics.sim.pools import Pool
-    from batchimg_magics.sim.sizes import Size
+    from batchimg_magics.sim.sizes import VmSize
     from batchimg_magics.sim.wire import Call
-    from batchimg_magics.sim.world import Item, World
+    from batchimg_magics.sim.world import Item, Store
 
-basis = Basis("Terms of a resize")
-MANAGED_IMAGE_LIMIT: dict[Kind, int] = basis.documented(
+evidence = Evidence("Terms of a resize")
+MANAGED_IMAGE_LIMIT: dict[NodeKind, int] = evidence.documented(
     {"dedicated": 2500, "spot": 1000},
     "nodes",
     "of all pools together that share a managed image",
     "Microsoft's guide to custom images; its quota page says 2,000 dedicated ones",
 )
-REMOVE_LIMIT = basis.documented(100, "nodes", "that one removenodes takes", "the REST reference")
-basis.rule(
+REMOVE_LIMIT = evidence.documented(100, "nodes", "that one removenodes takes", "the REST reference")
+evidence.rule(
     "A resize above a quota brings the nodes that fit, and an error for the rest.",
     "in the recorded quota failures no node came at all",
 )
-basis.rule(
+evidence.rule(
     "A start task that fails takes as long again for every retry, and fails every time.",
     "its command is not run; only how it ends is read from it",
 )
 _OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
 #: Those by which nodes stay until their tasks are done.
-_PATIENT = frozenset({"taskcompletion", "retaineddata"})
-_QUOTAS: dict[Kind, str] = {"dedicated": "dedicatedCoreQuota", "spot": "lowPriorityCoreQuota"}
-_WANTED: dict[Kind, str] = {"dedicated": "targetDedicatedNodes", "spot": "targetLowPriorityNodes"}
+_WAITING_OPTIONS = frozenset({"taskcompletion", "retaineddata"})
+_QUOTAS: dict[NodeKind, str] = {"dedicated": "dedicatedCoreQuota", "spot": "lowPriorityCoreQuota"}
+_TARGET_PROPERTIES: dict[NodeKind, str] = {"dedicated": "targetDedicatedNodes", "spot": "targetLowPriorityNodes"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +83,12 @@ class Limit:
         What of it is in use elsewhere than in the account's pools.
     """
 
-    kind: Kind
-    most: int
+    kind: NodeKind
+    maximum: int
     problem: Problem
     family: str = ""
     image: frozenset[str] = frozenset()
-    taken: int = 0
+    used_elsewhere: int = 0
 
 
 def need_steady(call: Call, pool: Pool) -> None:
@@ -100,7 +100,7 @@ def need_steady(call: Call, pool: Pool) -> None:
         raise refusal("PoolBeingResized")
 
 
-def begin(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, now: float | None = None) -> None:
+def begin_pool_resize(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, now: float | None = None) -> None:
     """Begin a resize.
 
     Parameters
@@ -117,28 +117,28 @@ def begin(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, now: f
     if "resizeTimeout" in body:
         pool.state.timeout = body["resizeTimeout"]
     option = _option(body)
-    targets: dict[Kind, int] = {kind: int(body.get(_WANTED[kind], 0)) for kind in KINDS}
-    resizing.settle(pool.state.fleet, now)
-    resizing.begin(
+    targets: dict[NodeKind, int] = {kind: int(body.get(_TARGET_PROPERTIES[kind], 0)) for kind in KINDS}
+    resizing.drop_departed_nodes(pool.state.fleet, now)
+    resizing.begin_resize(
         pool.state.fleet,
         now,
         targets,
-        terms(call, account, pool, now, sum(targets.values())),
+        allocation_terms(call, account, pool, now, sum(targets.values())),
         timeout_s=duration_s(pool.state.timeout) or 900.0,
         option=option,
-        busy=_kept_by(call, pool, now, option),
+        busy=_task_ends(call, pool, now, option),
     )
     _end_tasks(call, pool, now, option)
 
 
-def _kept_by(call: Call, pool: Pool, now: float, option: str) -> dict[str, float] | None:
+def _task_ends(call: Call, pool: Pool, now: float, option: str) -> dict[str, float] | None:
     """Return which nodes stay for their tasks, and until when; None where no node does."""
-    return tasks.done_by(call.world, pool, now) if option in _PATIENT else None
+    return tasks.task_ends_by_node(call.store, pool, now) if option in _WAITING_OPTIONS else None
 
 
 def _end_tasks(call: Call, pool: Pool, now: float, option: str) -> None:
-    if option not in _PATIENT:
-        tasks.leave(call.world, pool, now, option)
+    if option not in _WAITING_OPTIONS:
+        tasks.end_tasks_of_leaving_nodes(call.store, pool, now, option)
 
 
 def _option(body: dict[str, Any]) -> str:
@@ -149,16 +149,16 @@ def _option(body: dict[str, Any]) -> str:
     return option
 
 
-def stop(call: Call, pool: Pool) -> None:
+def stop_pool_resize(call: Call, pool: Pool) -> None:
     """Stop the resize that goes on; without one nothing happens. It leaves the ETag as it is, as recorded."""
     if pool.state.auto is not None:
         reason = "The specified pool has AutoScale enabled. AutoScale resize cannot be stopped"
         raise refusal("OperationInvalidForCurrentState", ("Reason", reason))
-    resizing.stop(pool.state.fleet, call.now)
-    pools.save(call, pool, touch=False)
+    resizing.stop_resize(pool.state.fleet, call.now)
+    pools.save(call, pool, new_etag=False)
 
 
-def remove(call: Call, pool: Pool, body: dict[str, Any]) -> None:
+def remove_pool_nodes(call: Call, pool: Pool, body: dict[str, Any]) -> None:
     """Remove the nodes that a request lists."""
     listed = body.get("nodeList")
     if not isinstance(listed, list) or not listed:
@@ -172,13 +172,13 @@ def remove(call: Call, pool: Pool, body: dict[str, Any]) -> None:
     timeout = duration_s(body.get("resizeTimeout", pools.DEFAULT_TIMEOUT)) or 900.0
     option = _option(body)
     try:
-        resizing.remove(
+        resizing.remove_nodes(
             pool.state.fleet,
             call.now,
             dict.fromkeys(map(str, listed)),
             timeout_s=timeout,
             option=option,
-            busy=_kept_by(call, pool, call.now, option),
+            busy=_task_ends(call, pool, call.now, option),
         )
     except KeyError:
         raise refusal("NodeNotFound") from None
@@ -186,25 +186,25 @@ def remove(call: Call, pool: Pool, body: dict[str, Any]) -> None:
     pools.save(call, pool)
 
 
-def terms(call: Call, account: Item, pool: Pool, now: float, nodes: int) -> Terms:
+def allocation_terms(call: Call, account: Item, pool: Pool, now: float, nodes: int) -> AllocationTerms:
     """Return on what terms a pool that is to have so many nodes gets them at a moment."""
-    image = pool_images.look(call.world, now, account, pool)
-    happens = pool_scenarios.effect(call.world)
+    image = pool_images.read_pool_image(call.store, now, account, pool)
+    effects = pool_scenarios.node_effects(call.store)
     seconds, fails = _start_task(pool)
-    room, full = _room(call, account, pool, image, now)
-    gone = happens.image_gone and pool.state.fleet.ever > 0 and pool_images.image_id_of(pool)
-    return Terms(
+    room, full = _available_nodes(call, account, pool, image, now)
+    deleted_image_id = effects.image_gone and pool.state.fleet.ever > 0 and pool_images.image_id_of(pool)
+    return AllocationTerms(
         boot=image.boot,
         replicas=image.replicas,
-        slowed=happens.slowed if nodes > happens.slowed_above else 1.0,
-        unusable=1.0 if image.custom and happens.specialized else max(image.unusable, happens.unusable),
-        recovering=happens.recovering,
+        slowed=effects.slowed if nodes > effects.slowed_above else 1.0,
+        unusable=1.0 if image.custom and effects.specialized else max(image.unusable, effects.unusable),
+        recovering=effects.recovering,
         start_task_s=seconds,
-        start_task_fails=fails or (happens.start_tasks_fail and seconds is not None),
-        preempted_per_h=happens.preempted_per_h,
-        room=room,
-        full=full,
-        failure=pool_images.gone(gone) if gone else image.failure,
+        start_task_fails=fails or (effects.start_tasks_fail and seconds is not None),
+        preempted_per_h=effects.preempted_per_h,
+        available=room,
+        quota_errors=full,
+        failure=pool_images.deleted_image_values(deleted_image_id) if deleted_image_id else image.failure,
     )
 
 
@@ -213,62 +213,66 @@ def _start_task(pool: Pool) -> tuple[float | None, bool]:
     task = pool.doc.get("startTask")
     if task is None or not task.get("waitForSuccess", True):
         return None, False
-    goes = commands.outcome(task["commandLine"], PACE.start_task_s)
-    tries = 1 + max(0, task.get("maxTaskRetryCount", 0)) if goes.exit_code else 1
-    return goes.seconds * tries, goes.exit_code != 0
+    result = commands.command_result(task["commandLine"], ALLOCATION_TIMES.start_task_s)
+    tries = 1 + max(0, task.get("maxTaskRetryCount", 0)) if result.exit_code else 1
+    return result.seconds * tries, result.exit_code != 0
 
 
-def _room(
+def _available_nodes(
     call: Call, account: Item, pool: Pool, image: PoolImage, now: float
-) -> tuple[dict[Kind, int], dict[Kind, Problem]]:
+) -> tuple[dict[NodeKind, int], dict[NodeKind, Problem]]:
     """Return how many more nodes of each kind the quotas and limits let in, and what is said when they are full."""
     size = find_size(pool.doc["vmSize"])
     if size is None:
         return {}, {}
-    limits = _quotas(call.world, account, size) + _regional_quotas(call.world, account, size, now)
-    if image.shared_by:
-        said = (("Reason", "The limit of nodes in pools of this custom image has been reached"),)
+    limits = _quotas(call.store, account, size) + _regional_quotas(call.store, account, size, now)
+    if image.limit_keys:
+        values = (("Reason", "The limit of nodes in pools of this custom image has been reached"),)
         limits += [
-            Limit(kind, nodes, resizing.unmet("AllocationFailed", kind, said), image=image.shared_by)
+            Limit(kind, nodes, resizing.allocation_error("AllocationFailed", kind, values), image=image.limit_keys)
             for kind, nodes in MANAGED_IMAGE_LIMIT.items()
         ]
-    others = list(pools.of_account(call.world, now, account))
-    room: dict[Kind, int] = {}
-    full: dict[Kind, Problem] = {}
+    others = list(pools.account_pools(call.store, now, account))
+    room: dict[NodeKind, int] = {}
+    full: dict[NodeKind, Problem] = {}
     for limit in limits:
-        used = limit.taken + sum(_use(call, account, other, limit, now) for other in others if other.key != pool.key)
-        used += _use(call, account, pool, limit, now)
-        left = max(0, limit.most - used) // (1 if limit.image else size.vcpus)
+        used = limit.used_elsewhere + sum(
+            _usage(call, account, other, limit, now) for other in others if other.key != pool.key
+        )
+        used += _usage(call, account, pool, limit, now)
+        left = max(0, limit.maximum - used) // (1 if limit.image else size.vcpus)
         if left < room.get(limit.kind, left + 1):
             room[limit.kind], full[limit.kind] = left, limit.problem
     return room, full
 
 
-def _quotas(world: World, account: Item, size: Size) -> list[Limit]:
+def _quotas(store: Store, account: Item, size: VmSize) -> list[Limit]:
     """Return the core quotas that nodes of a size count against; accounts that have none are limited by Compute."""
-    said = "The specified account has reached"
-    inner = batch_accounts.properties(world, account)
+    prefix = "The specified account has reached"
+    inner = batch_accounts.current_properties(store, account)
     limits = []
     if (most := inner.get(_QUOTAS["dedicated"])) is not None:
-        limits.append(Limit("dedicated", most, Problem("AccountCoreQuotaReached", f"{said} core quota")))
+        limits.append(Limit("dedicated", most, Problem("AccountCoreQuotaReached", f"{prefix} core quota")))
     if (most := inner.get(_QUOTAS["spot"])) is not None:
-        spot = Problem("AccountLowPriorityCoreQuotaReached", f"{said} low priority core quota")
+        spot = Problem("AccountLowPriorityCoreQuotaReached", f"{prefix} low priority core quota")
         limits.append(Limit("spot", most, spot))
     if inner.get("dedicatedCoreQuotaPerVMFamilyEnforced"):
         for family in inner.get("dedicatedCoreQuotaPerVMFamily") or ():
             if family["name"].lower() == size.family.lower():
-                series = Problem("AccountVMSeriesCoreQuotaReached", f"{said} VM series core quota for {family['name']}")
+                series = Problem(
+                    "AccountVMSeriesCoreQuotaReached", f"{prefix} VM series core quota for {family['name']}"
+                )
                 limits.append(Limit("dedicated", family["coreQuota"], series, family=size.family.lower()))
     return limits
 
 
-def _regional_quotas(world: World, account: Item, size: Size, now: float) -> list[Limit]:
+def _regional_quotas(store: Store, account: Item, size: VmSize, now: float) -> list[Limit]:
     """Return what Compute lets an account have that has no quotas of its own, as one of a user's subscription.
 
     In Compute's wording; the numbers are those of its usages.
     """
-    inner, region = batch_accounts.properties(world, account), account.doc["location"]
-    quotas: tuple[tuple[Kind, str, int, str], ...] = (
+    inner, region = batch_accounts.current_properties(store, account), account.doc["location"]
+    quotas: tuple[tuple[NodeKind, str, int, str], ...] = (
         ("dedicated", "Total Regional Cores", compute_skus.QUOTAS["in all"], ""),
         ("dedicated", f"{size.family} Cores", compute_skus.QUOTAS["of one family"], size.family.lower()),
         ("spot", "LowPriorityCores", compute_skus.QUOTAS["spot"], ""),
@@ -278,27 +282,27 @@ def _regional_quotas(world: World, account: Item, size: Size, now: float) -> lis
     if len(bounded) == len(_QUOTAS):
         return limits
     shared: compute_usage.Cores = Counter()
-    if compute_usage.lives_in_subscription(world, account):
-        place, subscription = arm.region(region), account.key.split("/")[2]
-        shared = compute_usage.in_region(world, now, subscription, place, but_for=account.key)
+    if compute_usage.allocates_in_subscription(store, account):
+        region_name, subscription = arm.region_name(region), account.key.split("/")[2]
+        shared = compute_usage.cores_in_region(store, now, subscription, region_name, excluding=account.key)
     for kind, what, most, family in quotas:
         message = (
             f"Operation could not be completed as it results in exceeding approved {what} quota. Additional details -"
             f" Deployment Model: Resource Manager, Location: {region}, Current Limit: {most}"
         )
-        said = pool_images.provider_error("OperationNotAllowed", message)
+        values = pool_images.provider_error("OperationNotAllowed", message)
         if kind not in bounded:
-            problem = resizing.unmet("AllocationFailed", kind, said)
+            problem = resizing.allocation_error("AllocationFailed", kind, values)
             taken = sum(n for (one, of), n in shared.items() if one == kind and family in ("", of.lower()))
-            limits.append(Limit(kind, most, problem, family=family, taken=taken))
+            limits.append(Limit(kind, most, problem, family=family, used_elsewhere=taken))
     return limits
 
 
-def _use(call: Call, account: Item, pool: Pool, limit: Limit, now: float) -> int:
+def _usage(call: Call, account: Item, pool: Pool, limit: Limit, now: float) -> int:
     """Return how much a pool uses of a limit, with the nodes that are still to come."""
     size = find_size(pool.doc["vmSize"])
     if size is None or (limit.family and size.family.lower() != limit.family):
         return 0
-    if limit.image and not limit.image & pool_images.look(call.world, now, account, pool).shared_by:
+    if limit.image and not limit.image & pool_images.read_pool_image(call.store, now, account, pool).limit_keys:
         return 0
-    return fleet.held(pool.state.fleet, now, limit.kind) * (1 if limit.image else size.vcpus)
+    return fleet.current_and_pending_nodes(pool.state.fleet, now, limit.kind) * (1 if limit.image else size.vcpus)

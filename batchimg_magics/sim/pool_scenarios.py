@@ -9,15 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.sim.basis import Basis
-from batchimg_magics.sim.node_times import PACE
+from batchimg_magics.sim.basis import Evidence
+from batchimg_magics.sim.node_times import ALLOCATION_TIMES
 
 if TYPE_CHECKING:
-    from batchimg_magics.sim.world import World
+    from batchimg_magics.sim.world import Store
 
 
 @dataclass(frozen=True, slots=True)
-class Effect:
+class NodeEffects:
     """What goes other than well.
 
     Parameters
@@ -46,42 +46,42 @@ class Effect:
     image_gone: bool = False
 
 
-basis = Basis("Scenarios: nodes")
-_SLOW_WAVE_S = basis.assumed(
+evidence = Evidence("Scenarios: nodes")
+_SLOW_WAVE_S = evidence.assumed(
     330.0,
     "s",
     "from one wave of a gallery image's nodes to the next in the scenario `slow-large`",
     "1,000 nodes then time out twice, given the 20 minutes that custom images want",
 )
-_SLOW_ABOVE = basis.assumed(
+_SLOW_ABOVE = evidence.assumed(
     300,
     "nodes",
     "above which pools are slow in the scenario `slow-large`",
     "Microsoft tells to expect several resizes above that many",
 )
-_PREEMPTED_PER_H = basis.assumed(
+_PREEMPTED_PER_H = evidence.assumed(
     1.0,
     "an hour",
     "that each spot node is taken away in the scenario `preemption`, on average",
     "often enough to be seen; Azure tells ranges by size and region, and promises nothing",
 )
-basis.rule(
+evidence.rule(
     "Outside of scenarios no spot node is ever taken away, and only its image makes a node unusable.",
     "Azure has rates of both that nobody publishes",
 )
 #: The scenarios that have to do with allocation.
 SCENARIOS = {
-    "slow-large": Effect(slowed=_SLOW_WAVE_S / PACE.wave_s["gallery"], slowed_above=_SLOW_ABOVE),
-    "preemption": Effect(preempted_per_h=_PREEMPTED_PER_H),
-    "bad-start-task": Effect(start_tasks_fail=True),
-    "not-deprovisioned": Effect(specialized=True),
-    "image-deleted": Effect(image_gone=True),
+    "slow-large": NodeEffects(slowed=_SLOW_WAVE_S / ALLOCATION_TIMES.wave_s["gallery"], slowed_above=_SLOW_ABOVE),
+    "preemption": NodeEffects(preempted_per_h=_PREEMPTED_PER_H),
+    "bad-start-task": NodeEffects(start_tasks_fail=True),
+    "not-deprovisioned": NodeEffects(specialized=True),
+    "image-deleted": NodeEffects(image_gone=True),
 }
 
 
-def effect(world: World) -> Effect:
+def node_effects(store: Store) -> NodeEffects:
     """Return what the world's scenario does to nodes that are asked for now."""
-    named = SCENARIOS.get(str(world.meta("scenario")), Effect())
-    known = {field.name for field in fields(Effect)}
-    changes = {name: value for name, value in (world.meta("allocation") or {}).items() if name in known}
+    named = SCENARIOS.get(str(store.meta("scenario")), NodeEffects())
+    known = {field.name for field in fields(NodeEffects)}
+    changes = {name: value for name, value in (store.meta("allocation") or {}).items() if name in known}
     return replace(named, **changes) if changes else named

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.sim import batch_accounts, fleet, resizing
-from batchimg_magics.sim.allocation import Cohort, Kind
+from batchimg_magics.sim.allocation import Cohort, NodeKind
 from batchimg_magics.sim.batch_errors import refusal
-from batchimg_magics.sim.batch_time import changed, duration_s, etag, header_date, moment_of, ticks
+from batchimg_magics.sim.batch_time import change_ticks, duration_s, etag, header_date, parse_timestamp, ticks
 from batchimg_magics.sim.fleet import Fleet, Problem, Resize
-from batchimg_magics.sim.node_times import PACE
+from batchimg_magics.sim.node_times import ALLOCATION_TIMES
 from batchimg_magics.sim.pool_dialects import pool_from_arm
 from batchimg_magics.sim.world import Item
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchimg_magics.sim.wire import Call
-    from batchimg_magics.sim.world import World
+    from batchimg_magics.sim.world import Store
 
 KIND = "microsoft.batch/batchaccounts/pools"
 #: What a request may set beside the configuration; it is kept in `PoolState`.
-SCALE = frozenset(
+SCALE_SETTINGS = frozenset(
     {
         "targetDedicatedNodes", "targetLowPriorityNodes", "resizeTimeout", "nodeDeallocationOption", "enableAutoScale",
         "autoScaleFormula", "autoScaleEvaluationInterval",
@@ -36,7 +36,7 @@ SCALE = frozenset(
 )  # fmt: skip
 DEFAULT_TIMEOUT = "PT15M"
 #: From this api-version on, remote access is there only where a pool asks for it.
-REMOTE_UNTIL = "2024-07-01"
+REMOTE_LOGIN_UNTIL = "2024-07-01"
 
 
 class AutoScale(msgspec.Struct, omit_defaults=True):
@@ -116,7 +116,7 @@ class Pool:
         return str(self.doc["id"])
 
     @property
-    def targets(self) -> dict[Kind, int]:
+    def targets(self) -> dict[NodeKind, int]:
         """How many nodes it is to have, by kind."""
         resize = self.state.fleet.resize
         return {"dedicated": resize.dedicated if resize else 0, "spot": resize.spot if resize else 0}
@@ -134,13 +134,13 @@ def pool_key(account: Item, name: str) -> str:
 
 def _load(item: Item) -> Pool:
     if "fleet" not in item.hidden:
-        return _adopt(item)
+        return _from_imported(item)
     return Pool(item.key, item.doc, msgspec.convert(item.hidden, PoolState))
 
 
 def find(call: Call, account: Item, name: str) -> Pool | None:
     """Return an account's pool, None when there is none (any more)."""
-    item = call.world.get(pool_key(account, name))
+    item = call.store.get(pool_key(account, name))
     if item is None:
         return None
     pool = _load(item)
@@ -157,66 +157,68 @@ def need(call: Call, account: Item, name: str, *, writing: bool = False) -> Pool
     return pool
 
 
-def of_account(world: World, now: float, account: Item) -> Iterator[Pool]:
+def account_pools(store: Store, now: float, account: Item) -> Iterator[Pool]:
     """Yield an account's pools in order of their ids."""
-    for item in world.items(KIND, account.key):
+    for item in store.items(KIND, account.key):
         pool = _load(item)
         if pool.state.gone is None or now < pool.state.gone:
             yield pool
 
 
-def make(call: Call, account: Item, doc: dict[str, Any], *, top: dict[str, Any] | None = None) -> Pool:
+def new_pool(call: Call, account: Item, doc: dict[str, Any], *, top: dict[str, Any] | None = None) -> Pool:
     """Return a new pool without nodes, not saved yet."""
-    for item in call.world.items(KIND, account.key):
+    for item in call.store.items(KIND, account.key):
         gone = item.hidden.get("gone")
         if gone is not None and gone <= call.now:
-            call.world.delete(item.key)
-    taken = sum(1 for _ in of_account(call.world, call.now, account))
-    if taken >= batch_accounts.properties(call.world, account).get("poolQuota", 100):
+            call.store.delete(item.key)
+    taken = sum(1 for _ in account_pools(call.store, call.now, account))
+    if taken >= batch_accounts.current_properties(call.store, account).get("poolQuota", 100):
         raise refusal("PoolQuotaReached")
     key = pool_key(account, doc["id"])
     now = ticks(call.now)
     name = f"{account.doc['id']}/pools/{doc['id']}"
-    remote = "virtualMachineConfiguration" in doc and call.api_version < REMOTE_UNTIL
-    state = PoolState(name, now, now + 1, Fleet(call.world.token(key)), top=top or {}, remote=remote)
+    remote = "virtualMachineConfiguration" in doc and call.api_version < REMOTE_LOGIN_UNTIL
+    state = PoolState(name, now, now + 1, Fleet(call.store.new_token(key)), top=top or {}, remote=remote)
     return Pool(key, doc, state)
 
 
-def save(call: Call, pool: Pool, *, touch: bool = True) -> None:
+def save(call: Call, pool: Pool, *, new_etag: bool = True) -> None:
     """Keep a pool; `touch` it and its ETag is a new one."""
-    if touch:
-        pool.state.modified = changed(call.now, pool.state.modified)
-    call.world.put(Item(pool.key, KIND, pool.doc, msgspec.to_builtins(pool.state)))
+    if new_etag:
+        pool.state.modified = change_ticks(call.now, pool.state.modified)
+    call.store.put(Item(pool.key, KIND, pool.doc, msgspec.to_builtins(pool.state)))
 
 
 def delete(call: Call, pool: Pool) -> None:
     """Begin to delete a pool: its nodes leave, and then it is gone."""
     state = pool.state
-    none: dict[Kind, int] = {"dedicated": 0, "spot": 0}
-    had = sum(fleet.current(state.fleet, call.now, kind) for kind in fleet.KINDS)
-    resizing.stop(state.fleet, call.now)
-    resizing.begin(state.fleet, call.now, none, resizing.Terms(), timeout_s=duration_s(state.timeout) or 900.0)
+    none: dict[NodeKind, int] = {"dedicated": 0, "spot": 0}
+    had = sum(fleet.current_nodes(state.fleet, call.now, kind) for kind in fleet.KINDS)
+    resizing.stop_resize(state.fleet, call.now)
+    resizing.begin_resize(
+        state.fleet, call.now, none, resizing.AllocationTerms(), timeout_s=duration_s(state.timeout) or 900.0
+    )
     resize = state.fleet.resize
     state.deleted = call.now
-    state.gone = resize.ends if had and resize is not None else call.now + PACE.empty_delete_s
+    state.gone = resize.ends if had and resize is not None else call.now + ALLOCATION_TIMES.empty_delete_s
     state.auto = None
     save(call, pool)
 
 
-def _adopt(item: Item) -> Pool:
+def _from_imported(item: Item) -> Pool:
     """Return the pool that an imported ARM document shows: steady, with its nodes there and its errors."""
     properties = item.doc["properties"]
     config = pool_from_arm(properties)
     created = properties.get("creationTime", "2020-01-01T00:00:00Z")
     modified = properties.get("lastModified", created)
-    since = moment_of(properties.get("allocationStateTransitionTime", modified))
+    since = parse_timestamp(properties.get("allocationStateTransitionTime", modified))
     status = properties.get("resizeOperationStatus", {})
     problems = tuple(
         Problem(error["code"], error["message"], tuple((v["code"], v["message"]) for v in error.get("details", [])))
         for error in status.get("errors", [])
     )
     resize = Resize(
-        moment_of(status.get("startTime", modified)),
+        parse_timestamp(status.get("startTime", modified)),
         since,
         duration_s(status.get("resizeTimeout", DEFAULT_TIMEOUT)) or 900.0,
         config.get("targetDedicatedNodes", 0),
@@ -227,21 +229,21 @@ def _adopt(item: Item) -> Pool:
     for kind, name in zip(fleet.KINDS, ("currentDedicatedNodes", "currentLowPriorityNodes"), strict=True):
         if count := properties.get(name, 0):
             _add_present(nodes, kind, count, since)
-    state = PoolState(item.doc["id"], ticks(moment_of(created)), ticks(moment_of(modified)), nodes)
+    state = PoolState(item.doc["id"], ticks(parse_timestamp(created)), ticks(parse_timestamp(modified)), nodes)
     state.timeout = config.get("resizeTimeout", DEFAULT_TIMEOUT)
     state.top = {name: item.doc[name] for name in ("tags", "identity") if name in item.doc}
     if config.get("enableAutoScale"):
         interval = config.get("autoScaleEvaluationInterval", DEFAULT_TIMEOUT)
         run = properties.get("autoScaleRun", {})
-        evaluated = moment_of(run["evaluationTime"]) if "evaluationTime" in run else since
+        evaluated = parse_timestamp(run["evaluationTime"]) if "evaluationTime" in run else since
         state.auto = AutoScale(config["autoScaleFormula"], interval, evaluated, evaluated, run.get("results", ""))
-    doc = {name: value for name, value in config.items() if name not in SCALE}
+    doc = {name: value for name, value in config.items() if name not in SCALE_SETTINGS}
     doc |= {"id": item.doc["name"], "vmSize": doc["vmSize"].lower()}
     doc.setdefault("taskSchedulingPolicy", {"nodeFillType": "Spread"})  # older documents do not say it
     return Pool(item.key, doc, state)
 
 
-def _add_present(nodes: Fleet, kind: Kind, count: int, since: float) -> None:
+def _add_present(nodes: Fleet, kind: NodeKind, count: int, since: float) -> None:
     seed = f"{nodes.seed}/{kind}"
     # Long enough ago that all of them are up.
     began = since - 24 * 3600.0

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from batchimg_magics.sim import odata_filter
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.regions import DISPLAY_NAMES
-from batchimg_magics.sim.sizes import Size, all_sizes
+from batchimg_magics.sim.sizes import VmSize, all_sizes
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 #: Items of one page, as Azure's.
-PAGE = 1000
-basis = Basis("Prices")
-_SPOT_SHARE = basis.assumed(
+PAGE_SIZE = 1000
+evidence = Evidence("Prices")
+_SPOT_SHARE = evidence.assumed(
     0.2, "of the pay-as-you-go price", "that a spot or low-priority VM costs", "the real share moves all the time"
 )
-basis.rule(
+evidence.rule(
     "VM sizes, managed disks and snapshots cost the same in every region: round numbers near the list prices of 2025.",
     "good for comparing, and not for a bill; answers say so",
 )
@@ -62,12 +62,14 @@ def list_prices(call: Call) -> Reply:
     text = call.query.get("$filter", "").strip()
     try:
         test = odata_filter.parse(text) if text else None
-        skip, top = int(call.query.get("$skip", "0")), min(PAGE, int(call.query.get("$top", str(PAGE))))
+        skip, top = int(call.query.get("$skip", "0")), min(PAGE_SIZE, int(call.query.get("$top", str(PAGE_SIZE))))
     except ValueError as error:
         raise Refusal(400, "BadRequest", f"Invalid OData parameters supplied: {error}") from error
     if skip < 0 or top < 1:
         raise Refusal(400, "BadRequest", "Invalid OData parameters supplied: $skip and $top have to be positive.")
-    rows = (row for place in _places(text) for row in _region(place) if test is None or test(_aliased(row)))
+    rows = (
+        row for region in _candidate_regions(text) for row in _region(region) if test is None or test(_aliased(row))
+    )
     found = list(itertools.islice(rows, skip, skip + top + 1))
     query = {name: value for name, value in call.query.items() if name not in ("$skip", "$top")}
     following = f"{call.base}{call.path}?{urlencode({**query, '$skip': skip + top})}"
@@ -82,7 +84,7 @@ def list_prices(call: Call) -> Reply:
     return Reply(200, body, {"x-batchimg-prices": "simulated"})
 
 
-def _places(text: str) -> list[str]:
+def _candidate_regions(text: str) -> list[str]:
     """Return the regions that can hold what a filter asks for: looking into each of them takes a while."""
     one = _ONE_REGION.findall(text)
     if len(one) == 1 and not _MANY.search(text):
@@ -95,11 +97,11 @@ def _aliased(row: dict[str, Any]) -> dict[str, Any]:
 
 
 @functools.lru_cache(maxsize=64)
-def _region(place: str) -> list[dict[str, Any]]:
-    return [*_vms(place), *_storage(place)]
+def _region(region: str) -> list[dict[str, Any]]:
+    return [*_vms(region), *_storage(region)]
 
 
-def _vms(place: str) -> Iterator[dict[str, Any]]:
+def _vms(region: str) -> Iterator[dict[str, Any]]:
     for size in all_sizes().values():
         words = size.name.partition("_")[2].replace("_", " ")
         tier = " Basic" if size.name.startswith("Basic") else ""
@@ -118,38 +120,38 @@ def _vms(place: str) -> Iterator[dict[str, Any]]:
                     "serviceFamily": "Compute",
                     "armSkuName": size.name,
                 }
-                yield _item(place, round(price * share, 6), "1 Hour", names)
+                yield _item(region, round(price * share, 6), "1 Hour", names)
 
 
-def _series(size: Size) -> str:
+def _series(size: VmSize) -> str:
     """Return a size's series as products are called: ``Dsv5`` of ``Standard_D4s_v5``."""
     parts = size.name.split("_")[1:]
     return re.sub(r"\d+", "", parts[0], count=1) + "".join(parts[1:])
 
 
-def _storage(place: str) -> Iterator[dict[str, Any]]:
+def _storage(region: str) -> Iterator[dict[str, Any]]:
     fixed = {"serviceName": "Storage", "serviceId": "DZH317F1HKN0", "serviceFamily": "Storage", "armSkuName": ""}
     for product, tiers in _DISKS.items():
         for tier, price in tiers.items():
             names = {"productName": product, "skuName": f"{tier} LRS", "meterName": f"{tier} LRS Disk"}
-            yield _item(place, price, "1/Month", names | fixed)
+            yield _item(region, price, "1/Month", names | fixed)
     names = {
         "productName": "Standard HDD Managed Disks",
         "skuName": "Snapshots LRS",
         "meterName": "LRS Snapshots",
     }
-    yield _item(place, _SNAPSHOT_PER_GIB_MONTH, "1 GB/Month", names | fixed)
+    yield _item(region, _SNAPSHOT_PER_GIB_MONTH, "1 GB/Month", names | fixed)
 
 
-def _item(place: str, price: float, unit: str, names: dict[str, str]) -> dict[str, Any]:
-    identity = f"{place}/{names['productName']}/{names['skuName']}"
+def _item(region: str, price: float, unit: str, names: dict[str, str]) -> dict[str, Any]:
+    identity = f"{region}/{names['productName']}/{names['skuName']}"
     return {
         "currencyCode": "USD",
         "tierMinimumUnits": 0.0,
         "retailPrice": price,
         "unitPrice": price,
-        "armRegionName": place,
-        "location": DISPLAY_NAMES[place],
+        "armRegionName": region,
+        "location": DISPLAY_NAMES[region],
         "effectiveStartDate": "2025-01-01T00:00:00Z",
         "meterId": str(uuid.uuid5(_NAMESPACE, identity)),
         "productId": "DZH318Z0" + uuid.uuid5(_NAMESPACE, names["productName"]).hex[:4].upper(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchimg_magics.sim.arm import region
+from batchimg_magics.sim.arm import region_name
 
 #: Source: Microsoft's list of Azure regions; those with ``euap`` serve Azure's own canaries and are in recordings.
 DISPLAY_NAMES = {
@@ -55,4 +55,4 @@ DISPLAY_NAMES = {
 
 def display_name(name: str) -> str:
     """Return a region's display name, whichever of its two names it is called by."""
-    return DISPLAY_NAMES.get(region(name), name)
+    return DISPLAY_NAMES.get(region_name(name), name)

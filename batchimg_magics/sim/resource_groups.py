@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.sim import arm, batch_accounts, compute, odata_filter
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 from batchimg_magics.sim.world import Item
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 GROUPS = "microsoft.resources/resourcegroups"
 _DELETION = "microsoft.resources/operationresults"
-basis = Basis("Resource groups")
-DELETE_S = basis.assumed(
+evidence = Evidence("Resource groups")
+DELETE_S = evidence.assumed(
     180.0,
     "s",
     "deletion of a resource group",
@@ -27,7 +27,7 @@ DELETE_S = basis.assumed(
 #: Source: recorded deletions of groups in the tests of Azure's SDKs: 202, Location, Retry-After 15 until it is over.
 RETRY_AFTER_S = 15
 #: What a list of resources tells of each. Source: GenericResourceExpanded of Microsoft.Resources.
-_TOLD = ("id", "name", "type", "location", "sku", "tags", "identity", "kind", "managedBy", "plan", "zones")
+_LISTED_PROPERTIES = ("id", "name", "type", "location", "sku", "tags", "identity", "kind", "managedBy", "plan", "zones")
 
 _GROUP = "/subscriptions/{subscription}/resourcegroups/{group}"
 routes = Routes("arm")
@@ -36,8 +36,8 @@ routes = Routes("arm")
 @routes.on("GET", "/subscriptions/{subscription}/resourcegroups")
 def list_groups(call: Call) -> Reply:
     """Answer with a subscription's resource groups."""
-    there = call.world.items(GROUPS, f"/subscriptions/{call.params['subscription']}/resourcegroups")
-    return Reply(200, {"value": [shown for item in there if (shown := arm.shown(item, call.now)) is not None]})
+    groups = call.store.items(GROUPS, f"/subscriptions/{call.params['subscription']}/resourcegroups")
+    return Reply(200, {"value": [shown for item in groups if (shown := arm.document_at(item, call.now)) is not None]})
 
 
 @routes.on("GET", _GROUP)
@@ -49,7 +49,7 @@ def get_group(call: Call) -> Reply:
         if call.method == "HEAD":
             return Reply(404)
         raise
-    return Reply(204) if call.method == "HEAD" else Reply(200, document or _new(call, {}))
+    return Reply(204) if call.method == "HEAD" else Reply(200, document or _new_group(call, {}))
 
 
 @routes.on("PUT", _GROUP)
@@ -58,8 +58,8 @@ def put_group(call: Call) -> Reply:
     call.body = compute.body_of(call)
     compute.location_of(call)
     compute.check_tags(call.body.get("tags"))
-    document = _new(call, call.body)
-    old = arm.find(call.world, call.now, document["id"])
+    document = _new_group(call, call.body)
+    old = arm.find(call.store, call.now, document["id"])
     if old is not None:
         arm.need_group(call)  # not one that is being deleted
     if old is not None and old.doc["location"].lower() != document["location"].lower():
@@ -68,11 +68,11 @@ def put_group(call: Call) -> Reply:
             f"'{old.doc['location']}'."
         )
         raise Refusal(409, "InvalidResourceGroupLocation", message)
-    call.world.put(Item(document["id"].lower(), GROUPS, document))
+    call.store.put(Item(document["id"].lower(), GROUPS, document))
     return Reply(201 if old is None else 200, document)
 
 
-def _new(call: Call, body: dict[str, Any]) -> dict[str, Any]:
+def _new_group(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     group = call.params["group"]
     document: dict[str, Any] = {
         "id": f"/subscriptions/{call.params['subscription']}/resourceGroups/{group}",
@@ -90,19 +90,19 @@ def _new(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 @routes.on("DELETE", _GROUP)
 def delete_group(call: Call) -> Reply:
     """Begin to delete a resource group and all in it, whatever it is used for."""
-    document = arm.need_group(call) or _new(call, {})
-    group = call.world.get(document["id"])
+    document = arm.need_group(call) or _new_group(call, {})
+    group = call.store.get(document["id"])
     path = _deletion_of(call, document)
-    if group is None or arm.at_work(group, call.now):
+    if group is None or arm.current_operation(group, call.now):
         return _wait(call, path)
     ends = call.now + DELETE_S
-    for item in [group, *call.world.below(group.key)]:
+    for item in [group, *call.store.items_below(group.key)]:
         if item.kind.startswith(f"{batch_accounts.KIND}/"):  # goes at once, as when its account is deleted
-            call.world.delete(item.key)
-        elif arm.shown(item, call.now) is not None:
+            call.store.delete(item.key)
+        elif arm.document_at(item, call.now) is not None:
             item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}
-            call.world.put(item)
-    call.world.put(Item(path.lower(), _DELETION, {"id": path}, {"end": ends}))
+            call.store.put(item)
+    call.store.put(Item(path.lower(), _DELETION, {"id": path}, {"end": ends}))
     return _wait(call, path)
 
 
@@ -122,7 +122,7 @@ def _wait(call: Call, path: str) -> Reply:
 @routes.on("GET", "/subscriptions/{subscription}/operationresults/{job}")
 def get_deletion(call: Call) -> Reply:
     """Answer whether the deletion of a group is over."""
-    item = call.world.get(call.path)
+    item = call.store.get(call.path)
     if item is None:
         raise Refusal(404, "NotFound", "The operation was not found.")
     return _wait(call, item.doc["id"]) if call.now < item.hidden["end"] else Reply(200)
@@ -137,13 +137,13 @@ def _list(call: Call) -> Reply:
     if "group" in call.params:
         arm.need_group(call)
         under += f"/{call.params['group']}"
-    wanted, expand = _wanted(call), call.query.get("$expand", "").lower()
+    wanted, expand = _row_filter(call), call.query.get("$expand", "").lower()
     rows = []
-    for item in call.world.below(under):
-        document = arm.shown(item, call.now) if item.kind != GROUPS else None
+    for item in call.store.items_below(under):
+        document = arm.document_at(item, call.now) if item.kind != GROUPS else None
         if document is None or "location" not in document or not wanted(document):
             continue
-        row = {name: document[name] for name in _TOLD if name in document}
+        row = {name: document[name] for name in _LISTED_PROPERTIES if name in document}
         if "provisioningstate" in expand:
             row["provisioningState"] = document["properties"].get("provisioningState")
         rows.append(row)
@@ -154,7 +154,7 @@ for _path in ("/subscriptions/{subscription}/resources", f"{_GROUP}/resources"):
     routes.on("GET", _path)(_list)
 
 
-def _wanted(call: Call) -> Callable[[dict[str, Any]], bool]:
+def _row_filter(call: Call) -> Callable[[dict[str, Any]], bool]:
     """Return the test that the request's ``$filter`` makes of a document."""
     text = call.query.get("$filter", "")
     if not text.strip():

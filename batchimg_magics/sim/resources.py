@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, authorization, compute, opening
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.planes import unknown_route
 from batchimg_magics.sim.regions import DISPLAY_NAMES
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
@@ -26,8 +26,8 @@ NETWORK_KINDS = (
     "Microsoft.Network/virtualNetworks/subnets",
 )
 _PERMISSIONS = "/providers/Microsoft.Authorization/permissions"
-basis = Basis("Permissions on resources")
-basis.rule("The permissions on a resource that is not there are refused as the resource is.", "no recording has it")
+evidence = Evidence("Permissions on resources")
+evidence.rule("The permissions on a resource that is not there are refused as the resource is.", "no recording has it")
 
 routes = Routes("arm")
 
@@ -35,13 +35,13 @@ routes = Routes("arm")
 @routes.on("GET", "/subscriptions")
 def list_subscriptions(call: Call) -> Reply:
     """Answer with every subscription of the world."""
-    return Reply(200, {"value": [item.doc for item in call.world.items(SUBSCRIPTIONS, "/subscriptions")]})
+    return Reply(200, {"value": [item.doc for item in call.store.items(SUBSCRIPTIONS, "/subscriptions")]})
 
 
 @routes.on("GET", "/subscriptions/{subscription}")
 def get_subscription(call: Call) -> Reply:
     """Answer with one subscription."""
-    item = call.world.get(f"/subscriptions/{call.params['subscription']}")
+    item = call.store.get(f"/subscriptions/{call.params['subscription']}")
     if item is None:
         message = f"The subscription '{call.params['subscription']}' could not be found."
         raise Refusal(404, "SubscriptionNotFound", message)
@@ -70,15 +70,15 @@ def list_locations(call: Call) -> Reply:
 def list_permissions(call: Call) -> Reply:
     """Answer with what the caller may do in a resource group."""
     arm.need_group(call)
-    return Reply(200, {"value": authorization.permissions(call.world, _scope_of(call))})
+    return Reply(200, {"value": authorization.permissions(call.store, _scope_of(call))})
 
 
 def list_resource_permissions(call: Call) -> Reply:
     """Answer with what the caller may do with a resource."""
     key = _scope_of(call)
-    if opening.find(call, key) is None:
+    if opening.find_or_assume(call, key) is None:
         _document(call, key)
-    return Reply(200, {"value": authorization.permissions(call.world, key)})
+    return Reply(200, {"value": authorization.permissions(call.store, key)})
 
 
 def _scope_of(call: Call) -> str:
@@ -87,19 +87,21 @@ def _scope_of(call: Call) -> str:
 
 def _document(call: Call, key: str) -> dict[str, Any]:
     """Return a resource's document, or refuse: its own, or as the resource that it lies in has it."""
-    item = arm.find(call.world, call.now, key)
+    item = arm.find(call.store, call.now, key)
     if item is not None:
-        return arm.shown(item, call.now) or item.doc
+        return arm.document_at(item, call.now) or item.doc
     above, word, _ = key.rsplit("/", 2)
-    found = next((one for one in _inside(call, above, word) if str(one.get("id")).lower() == key.lower()), None)
+    found = next(
+        (one for one in _nested_resources(call, above, word) if str(one.get("id")).lower() == key.lower()), None
+    )
     if found is None:
         raise arm.not_found(call, key)
     return found
 
 
-def _inside(call: Call, key: str, word: str) -> list[dict[str, Any]]:
+def _nested_resources(call: Call, key: str, word: str) -> list[dict[str, Any]]:
     """Return the resources of a type that another one's document has in it: the subnets of a network."""
-    outer = arm.find(call.world, call.now, key)
+    outer = arm.find(call.store, call.now, key)
     properties = outer.doc["properties"] if outer is not None else {}
     listed = next((value for name, value in properties.items() if name.lower() == word.lower()), None)
     return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
@@ -111,11 +113,11 @@ def _reader(kind: str) -> Callable[[Call], Reply]:
 
 def _lister(kind: str) -> Callable[[Call], Reply]:
     def answer(call: Call) -> Reply:
-        rows = arm.listing(call, kind)
+        rows = arm.list_documents(call, kind)
         above, _, word = kind.rpartition("/")
         if "/" in above:
             known = {str(row["id"]).lower() for row in rows}
-            inside = _inside(call, arm.resource_id(call, above), word)
+            inside = _nested_resources(call, arm.resource_id(call, above), word)
             rows += [one for one in inside if str(one.get("id")).lower() not in known]
         return Reply(200, {"value": rows})
 
@@ -130,10 +132,10 @@ for _kind in NETWORK_KINDS:
 
 def _read_imported(call: Call) -> Reply:
     """Answer with a resource of a type that has no rules here, where a document of it was imported."""
-    item = arm.find(call.world, call.now, call.path.rstrip("/"))
+    item = arm.find(call.store, call.now, call.path.rstrip("/"))
     if item is None:
         raise unknown_route(call.method, call.path, call.api_version)
-    return Reply(200, arm.shown(item, call.now))
+    return Reply(200, arm.document_at(item, call.now))
 
 
 for _depth in (1, 2, 3):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batchimg_magics.sim.world import World
+    from batchimg_magics.sim.world import Store
 
 #: The settings of the world, each ``taken`` or ``retired``.
 MANAGED_IMAGE_POOLS = "managed_image_pools"
@@ -19,12 +19,12 @@ OLD_IMAGES = "images_past_end_of_life"
 MANAGED_IMAGES_END = datetime(2026, 3, 31, tzinfo=UTC).timestamp()
 
 
-def is_open(world: World) -> bool:
+def is_open(store: Store) -> bool:
     """Tell whether a world plays recordings, which begin in the middle and on days long past."""
-    return bool(world.meta("open_groups"))
+    return bool(store.meta("open_groups"))
 
 
-def has_retired(world: World, what: str, now: float, end: float) -> bool:
+def has_retired(store: Store, what: str, now: float, end: float) -> bool:
     """Tell whether Azure takes something no more.
 
     Parameters
@@ -36,7 +36,7 @@ def has_retired(world: World, what: str, now: float, end: float) -> bool:
     now, end
         The world's time, and when Azure said it would stop.
     """
-    setting = world.meta(what)
+    setting = store.meta(what)
     if setting is not None:
         return bool(setting == "retired")
-    return now >= end and not is_open(world)
+    return now >= end and not is_open(store)

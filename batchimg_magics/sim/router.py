@@ -40,7 +40,7 @@ class Router:
 
     def _walk(self, node: dict[str, Any], segments: list[str], at: int, method: str, version: str) -> Route | None:
         if at == len(segments):
-            return next((route for route in node.get("", ()) if _takes(route, method, version)), None)
+            return next((route for route in node.get("", ()) if _matches(route, method, version)), None)
         for key in (segments[at].lower(), "{}"):
             if key and key in node:
                 route = self._walk(node[key], segments, at + 1, method, version)
@@ -49,6 +49,6 @@ class Router:
         return None
 
 
-def _takes(route: Route, method: str, version: str) -> bool:
+def _matches(route: Route, method: str, version: str) -> bool:
     in_bounds = not version or (route.since <= version and (not route.until or version <= route.until))
     return route.method == method and in_bounds

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from batchimg_magics.sim import arm, compute, opening, virtual_machines
-from batchimg_magics.sim.operations import PACES, Outcome, begin, took
+from batchimg_magics.sim.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
 from batchimg_magics.sim.vm_view import disk_key, disks_of
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 
@@ -48,8 +48,8 @@ routes = Routes("arm")
 @routes.on("POST", f"{arm.path_of(virtual_machines.VMS)}/runCommand")
 def run_command(call: Call) -> Reply:
     """Run the lines that deprovision a system; 501 for any other."""
-    vm = opening.need(call, arm.resource_id(call, virtual_machines.VMS))
-    compute.refuse_at_work(call, vm)
+    vm = opening.need_or_assume(call, arm.resource_id(call, virtual_machines.VMS))
+    compute.refuse_during_operation(call, vm)
     body = compute.part(call.body, "parameters")
     command = compute.text(body.get("commandId"), "commandId")
     lines = _lines(body.get("script"))
@@ -77,15 +77,15 @@ def _run(call: Call, vm: Item, os_type: str, lines: list[str]) -> Reply:
     if unknown:
         message = f"The local Azure runs nothing inside a VM but what deprovisions it, and cannot run: {unknown[0]}"
         raise Refusal(501, "NotImplemented", message)
-    pace = PACES["vm runCommand"]
-    seconds = took(call, pace.seconds, vm.key)
-    printed = _printed(call, call.world.get(disk_key(disks_of(vm)[0])), lines)
+    pace = OPERATION_TIMINGS["vm runCommand"]
+    seconds = operation_s(call, pace.seconds, vm.key)
+    printed = _printed(call, call.store.get(disk_key(disks_of(vm)[0])), lines)
     vm.hidden["command_until"] = call.now + seconds
-    call.world.put(vm)
+    call.store.put(vm)
     if any(_SHUTDOWN.search(line) for line in lines):
-        virtual_machines.turn(call, vm, "powerOff", seconds + PACES["vm powerOff"].seconds)
-    outcome = Outcome(answer={"value": _statuses(os_type, printed)})
-    return Reply(202, None, begin(call, vm.doc["location"], "operations", seconds, pace, outcome))
+        virtual_machines.change_power_state(call, vm, "powerOff", seconds + OPERATION_TIMINGS["vm powerOff"].seconds)
+    outcome = OperationResult(answer={"value": _statuses(os_type, printed)})
+    return Reply(202, None, begin_operation(call, vm.doc["location"], "operations", seconds, pace, outcome))
 
 
 def _printed(call: Call, disk: Item | None, lines: list[str]) -> str:
@@ -94,7 +94,7 @@ def _printed(call: Call, disk: Item | None, lines: list[str]) -> str:
     for line in lines:
         if disk is not None and (_WAAGENT.search(line) or _SYSPREP.search(line)):
             disk.hidden["deprovisioned"] = True
-            call.world.put(disk)
+            call.store.put(disk)
         elif _IMAGE_STATE.fullmatch(line):
             printed.append(_STATES[disk is not None and bool(disk.hidden.get("deprovisioned"))])
         elif match := _ECHO.fullmatch(line):
@@ -104,11 +104,11 @@ def _printed(call: Call, disk: Item | None, lines: list[str]) -> str:
 
 def _statuses(os_type: str, printed: str) -> list[dict[str, str]]:
     """Return how a script went as Azure tells it: of Linux in one message, of Windows one for each stream."""
-    told = {"level": "Info", "displayStatus": "Provisioning succeeded"}
+    common = {"level": "Info", "displayStatus": "Provisioning succeeded"}
     if os_type == "Linux":
         message = f"Enable succeeded: \n[stdout]\n{printed}\n[stderr]\n"
-        return [{"code": "ProvisioningState/succeeded", **told, "message": message}]
+        return [{"code": "ProvisioningState/succeeded", **common, "message": message}]
     return [
-        {"code": f"ComponentStatus/{stream}/succeeded", **told, "message": text}
+        {"code": f"ComponentStatus/{stream}/succeeded", **common, "message": text}
         for stream, text in (("StdOut", printed), ("StdErr", ""))
     ]

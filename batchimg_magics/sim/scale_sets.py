@@ -18,7 +18,7 @@ def get(call: Call) -> Reply:
 
 def _list(call: Call) -> Reply:
     """List the scale sets of a group or a subscription."""
-    return Reply(200, {"value": arm.listing(call, TYPE)})
+    return Reply(200, {"value": arm.list_documents(call, TYPE)})
 
 
 for _path in compute.list_paths(TYPE):

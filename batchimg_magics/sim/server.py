@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import faults, furnish, planes
-from batchimg_magics.sim.local import LocalAzure, open_local
-from batchimg_magics.sim.world import WorldBusyError, WorldLayoutError
+from batchimg_magics.sim.local import Emulator, open_emulator
+from batchimg_magics.sim.world import StateBusyError, StateLayoutError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -32,10 +32,10 @@ SPEED = 60.0
 _CLIENT = "b1d4c7a0-5e26-4f83-9a17-c0de10ca1a2e"
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 #: Not all of azure.com: anybody can have a name below cloudapp.azure.com.
-_SERVED = _LOCAL_NAMES | {planes.ARM_HOST, planes.LOGIN_HOST, planes.PRICES_HOST}
+_SERVED_HOSTS = _LOCAL_NAMES | {planes.ARM_HOST, planes.LOGIN_HOST, planes.PRICES_HOST}
 
 
-def main(words: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Serve a world until Ctrl-C.
 
     Parameters
@@ -48,12 +48,12 @@ def main(words: Sequence[str] | None = None) -> int:
     int
         0: it was stopped. 1: it could not begin; the reason is on the error output.
     """
-    asked = _parser().parse_args(words)
+    asked = _parser().parse_args(arguments)
     try:
-        local = open_local(
+        local = open_emulator(
             asked.world, speed=asked.speed, scenario=asked.scenario, control=asked.control, throttled=asked.throttled
         )
-    except (WorldBusyError, WorldLayoutError, ValueError) as error:
+    except (StateBusyError, StateLayoutError, ValueError) as error:
         return _failed(str(error))
     try:
         return _serve(local, asked)
@@ -101,19 +101,19 @@ def loopback(host: str) -> str:
     return str(address)
 
 
-def _serve(local: LocalAzure, asked: argparse.Namespace) -> int:
+def _serve(local: Emulator, asked: argparse.Namespace) -> int:
     try:
         import uvicorn
     except ModuleNotFoundError:
         return _failed("it needs uvicorn: pip install 'batchimg_magics[server]'")
     try:
-        listener = listening(asked.host, asked.port)
+        listener = open_listener(asked.host, asked.port)
     except OSError as error:
         return _failed(f"cannot listen on {asked.host}:{asked.port}: {error.strerror}")
     # In full: what is printed is pasted into shells that stand somewhere else.
     secured = certificates((asked.certificates or _certificates_home()).resolve()) if asked.tls else {}
     config = uvicorn.Config(
-        guarded(paced(local.app, asked.speed)),
+        with_host_check(with_real_retry_after(local.app, asked.speed)),
         log_level="warning",
         access_log=False,
         server_header=False,
@@ -130,7 +130,7 @@ def _serve(local: LocalAzure, asked: argparse.Namespace) -> int:
     return 0
 
 
-def listening(host: str, port: int) -> socket.socket:
+def open_listener(host: str, port: int) -> socket.socket:
     """Return a socket that listens.
 
     Its protocol is named, because only then asyncio sends small writes at once: an answer is two of them, and each
@@ -185,7 +185,7 @@ def _write_secret(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
-def guarded(app: AsgiApp) -> AsgiApp:
+def with_host_check(app: AsgiApp) -> AsgiApp:
     """Return an app that answers 421 to requests for hosts that are neither this machine's nor Azure's."""
 
     async def answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -199,7 +199,7 @@ def guarded(app: AsgiApp) -> AsgiApp:
     return answer
 
 
-def paced(app: AsgiApp, speed: float) -> AsgiApp:
+def with_real_retry_after(app: AsgiApp, speed: float) -> AsgiApp:
     """Return an app whose Retry-After is in seconds of its clients, and no longer of the world.
 
     The world's time goes `speed` times as fast as theirs. Never below 1 s: clients take 0 for no word at all, and then
@@ -225,10 +225,10 @@ def _is_served(scope: dict[str, Any]) -> bool:
     if len(named) != 1:
         return False
     host = named[0].rpartition("]")[0].lstrip("[") or named[0].partition(":")[0]
-    return host.lower() in _SERVED or host.lower().endswith((planes.BATCH_SUFFIX, f".{planes.ARM_HOST}"))
+    return host.lower() in _SERVED_HOSTS or host.lower().endswith((planes.BATCH_SUFFIX, f".{planes.ARM_HOST}"))
 
 
-def introduction(url: str, local: LocalAzure, authority: str | None) -> str:
+def introduction(url: str, local: Emulator, authority: str | None) -> str:
     """Return what points clients at the server: environment for the SDKs and npm's clients, lines for ``az``.
 
     Parameters
@@ -257,7 +257,7 @@ def introduction(url: str, local: LocalAzure, authority: str | None) -> str:
     lines = [f"export {name}={_quoted(value)}" for name, value in environment.items()]
     sign_in = "az login --service-principal -u $AZURE_CLIENT_ID -p $AZURE_CLIENT_SECRET --tenant $AZURE_TENANT_ID"
     text = [
-        f"# The local Azure ({local.world_path}) is at {url}; Ctrl-C stops it. Nothing here is real.",
+        f"# The local Azure ({local.state_path}) is at {url}; Ctrl-C stops it. Nothing here is real.",
         *lines,
         "# Azure's command line, with a configuration of its own:",
         "export AZURE_CONFIG_DIR=$(mktemp -d)",

@@ -22,14 +22,14 @@ _SIGNED = (
 )  # fmt: skip
 
 
-def problem(call: Call, credential: str) -> str | None:
+def signature_problem(call: Call, credential: str) -> str | None:
     """Say why a request's ``account:signature`` does not open the data plane, None where it does."""
     account = batch_accounts.need(call)
     if "SharedKey" not in account.doc["properties"].get("allowedAuthenticationModes", ("SharedKey",)):
         return "The specified type of authentication SharedKey is not allowed by the account."
     name, _, signature = credential.partition(":")
     text = signed_text(call, name)
-    keys = batch_accounts.keys(account)
+    keys = batch_accounts.account_keys(account)
     expected = (_signature(text, keys[one]) for one in ("primary", "secondary"))
     if name.lower() != account.doc["name"].lower() or not any(_same(signature, one) for one in expected):
         return f"The MAC signature found in the HTTP request '{signature}' is not the same as any computed signature."

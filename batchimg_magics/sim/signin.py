@@ -9,25 +9,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import furnish, planes
-from batchimg_magics.sim.auth import LIFETIME_S, Tokens, encode
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.auth import LIFETIME_S, TokenIssuer, encode
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.resources import SUBSCRIPTIONS
 from batchimg_magics.sim.wire import Call, Refusal, Reply, Routes
 
 if TYPE_CHECKING:
-    from batchimg_magics.sim.world import World
+    from batchimg_magics.sim.world import Store
 
-basis = Basis("Sign-in")
-basis.rule("Whoever signs in gets a token, whatever the secret.", "who may do what is not simulated")
-endpoints = Routes("arm", versioned=False)
+evidence = Evidence("Sign-in")
+evidence.rule("Whoever signs in gets a token, whatever the secret.", "who may do what is not simulated")
+endpoint_routes = Routes("arm", versioned=False)
 routes = Routes("login", versioned=False)
 arm_routes = Routes("arm")
 
 
-@endpoints.on("GET", "/metadata/endpoints")
+@endpoint_routes.on("GET", "/metadata/endpoints")
 def get_endpoints(call: Call) -> Reply:
     """Answer with where the services of this cloud are: here, all of them."""
-    bare = call.host in planes.BARE_HOSTS
+    bare = call.host in planes.LOCAL_HOSTS
     login = call.base if bare else f"https://{planes.LOGIN_HOST}"
     manager = call.base if bare else f"https://{planes.ARM_HOST}"
     cloud = {
@@ -56,10 +56,10 @@ def get_endpoints(call: Call) -> Reply:
         },
     }
     older = call.query.get("api-version", "") < "2019-05-01"
-    return Reply(200, _of_2015(cloud) if older else [cloud])
+    return Reply(200, _legacy_endpoints(cloud) if older else [cloud])
 
 
-def _of_2015(cloud: dict[str, Any]) -> dict[str, Any]:
+def _legacy_endpoints(cloud: dict[str, Any]) -> dict[str, Any]:
     """Return the endpoints in the shape that clients without a newer api-version read."""
     return {
         "galleryEndpoint": cloud["gallery"],
@@ -75,7 +75,7 @@ def _of_2015(cloud: dict[str, Any]) -> dict[str, Any]:
 @arm_routes.on("GET", "/tenants")
 def list_tenants(call: Call) -> Reply:
     """Answer with the tenants that somebody signed in belongs to."""
-    names = sorted({_tenant(item.doc) for item in call.world.items(SUBSCRIPTIONS, "/subscriptions")} or {_tenant({})})
+    names = sorted({_tenant(item.doc) for item in call.store.items(SUBSCRIPTIONS, "/subscriptions")} or {_tenant({})})
     rows = [
         {"id": f"/tenants/{name}", "tenantId": name, "displayName": "Local Azure", "tenantCategory": "Home"}
         for name in names
@@ -92,15 +92,15 @@ def _tenant(subscription: dict[str, Any]) -> str:
 
 def _configuration(call: Call) -> Reply:
     tenant = call.params["tenant"]
-    here = f"{call.base}/{tenant}"
+    issuer_url = f"{call.base}/{tenant}"
     return Reply(
         200,
         {
-            "issuer": f"{here}/v2.0",
-            "authorization_endpoint": f"{here}/oauth2/v2.0/authorize",
-            "token_endpoint": f"{here}/oauth2/v2.0/token",
-            "device_authorization_endpoint": f"{here}/oauth2/v2.0/devicecode",
-            "jwks_uri": f"{here}/discovery/v2.0/keys",
+            "issuer": f"{issuer_url}/v2.0",
+            "authorization_endpoint": f"{issuer_url}/oauth2/v2.0/authorize",
+            "token_endpoint": f"{issuer_url}/oauth2/v2.0/token",
+            "device_authorization_endpoint": f"{issuer_url}/oauth2/v2.0/devicecode",
+            "jwks_uri": f"{issuer_url}/discovery/v2.0/keys",
             "response_types_supported": ["code", "id_token", "token"],
             "response_modes_supported": ["query", "fragment", "form_post"],
             "subject_types_supported": ["pairwise"],
@@ -120,7 +120,7 @@ def _token(call: Call) -> Reply:
         raise Refusal(400, "invalid_request", "AADSTS900144: The request body must contain 'grant_type'.")
     asked = str(form.get("scope") or form.get("resource") or "")
     audience = next((one for one in asked.split() if "://" in one), f"https://{planes.ARM_HOST}/.default")
-    token, until = Tokens(call.world).issue(audience.removesuffix("/.default"), tenant=call.params["tenant"])
+    token, until = TokenIssuer(call.store).issue(audience.removesuffix("/.default"), tenant=call.params["tenant"])
     body = {
         "token_type": "Bearer",
         "scope": asked,
@@ -132,21 +132,21 @@ def _token(call: Call) -> Reply:
         "refresh_token": "simulated",
     }
     if form.get("client_info"):
-        body["client_info"] = _client_info(call.world)
+        body["client_info"] = _client_info(call.store)
     return Reply(200, body)
 
 
-def _client_info(world: World) -> str:
+def _client_info(store: Store) -> str:
     """Return who signed in, as the sign-in libraries want to know it."""
-    return encode({"uid": str(world.meta("seed")), "utid": furnish.TENANT})
+    return encode({"uid": str(store.meta("seed")), "utid": furnish.TENANT})
 
 
 def _discovery(call: Call) -> Reply:
     """Say that this host is the one to ask: sign-in libraries check authorities they do not know."""
     host = call.base.partition("://")[2]
     row = {"preferred_network": host, "preferred_cache": host, "aliases": [host]}
-    here = f"{call.base}/{furnish.TENANT}/v2.0/.well-known/openid-configuration"
-    return Reply(200, {"tenant_discovery_endpoint": here, "api-version": "1.1", "metadata": [row]})
+    configuration_url = f"{call.base}/{furnish.TENANT}/v2.0/.well-known/openid-configuration"
+    return Reply(200, {"tenant_discovery_endpoint": configuration_url, "api-version": "1.1", "metadata": [row]})
 
 
 routes.on("GET", "/{tenant}/v2.0/.well-known/openid-configuration")(_configuration)

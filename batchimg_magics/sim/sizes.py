@@ -13,7 +13,7 @@ from typing import Literal
 import msgspec
 
 
-class Size(msgspec.Struct, frozen=True):
+class VmSize(msgspec.Struct, frozen=True):
     """One VM size.
 
     Parameters
@@ -62,12 +62,12 @@ class Size(msgspec.Struct, frozen=True):
 
 
 @functools.cache
-def all_sizes() -> dict[str, Size]:
+def all_sizes() -> dict[str, VmSize]:
     """Return every size by its name in lower case, in the order of the data."""
     text = resources.files("batchimg_magics.sim").joinpath("data/sizes.json").read_bytes()
-    return {size.name.lower(): size for size in msgspec.json.decode(text, type=list[Size])}
+    return {size.name.lower(): size for size in msgspec.json.decode(text, type=list[VmSize])}
 
 
-def find_size(name: str) -> Size | None:
+def find_size(name: str) -> VmSize | None:
     """Return the size of that name, whatever its case, or None."""
     return all_sizes().get(name.lower())

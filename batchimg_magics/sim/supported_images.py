@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.sim import odata
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.batch_errors import bad_property
-from batchimg_magics.sim.batch_time import moment_of
+from batchimg_magics.sim.batch_time import parse_timestamp
 from batchimg_magics.sim.retirement import OLD_IMAGES, has_retired
 from batchimg_magics.sim.wire import Reply, Routes
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.wire import Call
-    from batchimg_magics.sim.world import World
+    from batchimg_magics.sim.world import Store
 
 routes = Routes("batch")
-basis = Basis("Marketplace images")
-basis.rule(
+evidence = Evidence("Marketplace images")
+evidence.rule(
     "From its end of life on an image makes no pools.",
     "documented; but pools of Ubuntu 18.04 were recorded in January 2025, 20 months after it",
 )
@@ -46,7 +46,7 @@ class SupportedImage:
     """
 
     document: dict[str, Any]
-    ends: float | None
+    end_of_life: float | None
     listed: bool
 
     @property
@@ -86,7 +86,7 @@ def _image(row: dict[str, Any]) -> SupportedImage:
     listed = row.pop("listed", True)
     reference = {part: row.pop(part) for part in ("publisher", "offer", "sku")} | {"version": "latest"}
     ends = row.get("batchSupportEndOfLife")
-    return SupportedImage({"imageReference": reference, **row}, moment_of(ends) if ends else None, listed)
+    return SupportedImage({"imageReference": reference, **row}, parse_timestamp(ends) if ends else None, listed)
 
 
 def find(reference: dict[str, Any]) -> SupportedImage | None:
@@ -100,7 +100,7 @@ def agents() -> dict[str, str]:
     return {image.agent.lower(): image.os for image in _images().values()}
 
 
-def judge(world: World, now: float, reference: dict[str, Any], agent: str) -> SupportedImage:
+def check_image(store: Store, now: float, reference: dict[str, Any], agent: str) -> SupportedImage:
     """Return the Marketplace image of a pool, or refuse it.
 
     Past its end of life an image is refused, as documented. The switch is `retirement.OLD_IMAGES`.
@@ -115,7 +115,7 @@ def judge(world: World, now: float, reference: dict[str, Any], agent: str) -> Su
         The pool's node agent SKU.
     """
     image = find(reference)
-    if image is None or (image.ends is not None and has_retired(world, OLD_IMAGES, now, image.ends)):
+    if image is None or (image.end_of_life is not None and has_retired(store, OLD_IMAGES, now, image.end_of_life)):
         publisher, offer, sku = (reference.get(part, "") for part in ("publisher", "offer", "sku"))
         reason = f"The specified imageReference with publisher {publisher} offer {offer} sku {sku} is not supported."
         raise bad_property("imageReference", None, reason)

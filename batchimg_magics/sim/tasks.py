@@ -14,26 +14,26 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batchimg_magics.sim import fleet
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.world import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.sim.pools import Pool
-    from batchimg_magics.sim.world import World
+    from batchimg_magics.sim.world import Store
 
 JOBS = "microsoft.batch/batchaccounts/jobs"
 KIND = f"{JOBS}/tasks"
-basis = Basis("Tasks")
-PROGRAM_S = basis.assumed(
+evidence = Evidence("Tasks")
+PROGRAM_S = evidence.assumed(
     30.0, "s", "that each program of a task's command takes which names no time", "nothing is run here"
 )
-basis.rule(
+evidence.rule(
     "A task goes to the node that is free first, whatever nodeFillType says; one whose node leaves waits again.",
     "the order within a pool is not documented",
 )
 #: States of nodes that take tasks, and those that a running task survives.
-_TAKING = frozenset({"idle"})
-_KEEPING = frozenset({"idle", "offline", "running", "leavingpool"})
+_ACCEPTING_STATES = frozenset({"idle"})
+_SURVIVING_STATES = frozenset({"idle", "offline", "running", "leavingpool"})
 
 
 class TaskState(msgspec.Struct, omit_defaults=True):
@@ -86,7 +86,7 @@ class TaskState(msgspec.Struct, omit_defaults=True):
         return "running" if self.started is not None and now >= self.started else "active"
 
 
-class Busy(msgspec.Struct):
+class NodeLoad(msgspec.Struct):
     """What a node does and did: tasks running, the slots they take, tasks run, those that succeeded."""
 
     running: int = 0
@@ -100,32 +100,32 @@ def state_of(item: Item) -> TaskState:
     return msgspec.convert(item.hidden, TaskState)
 
 
-def put(world: World, item: Item, state: TaskState) -> None:
+def save_task(store: Store, item: Item, state: TaskState) -> None:
     """Keep a task."""
-    world.put(Item(item.key, KIND, item.doc, msgspec.to_builtins(state)))
+    store.put(Item(item.key, KIND, item.doc, msgspec.to_builtins(state)))
 
 
-def of_pool(world: World, pool: Pool) -> list[tuple[Item, TaskState]]:
+def pool_tasks(store: Store, pool: Pool) -> list[tuple[Item, TaskState]]:
     """Return the tasks of a pool's jobs, in the order in which they are given out."""
     if not pool.state.tasks:
         return []
     account = pool.key.rpartition("/pools/")[0]
-    found = [(item, state_of(item)) for item in world.items(KIND, account)]
+    found = [(item, state_of(item)) for item in store.items(KIND, account)]
     mine = [(item, state) for item, state in found if state.pool == pool.key]
     return sorted(mine, key=lambda pair: (-pair[1].priority, pair[1].number))
 
 
-def catch_up(world: World, pool: Pool, now: float) -> None:
+def schedule_due_tasks(store: Store, pool: Pool, now: float) -> None:
     """Give out what can have been given out by now, and take back what lost its node."""
-    listed = of_pool(world, pool)
+    listed = pool_tasks(store, pool)
     open_tasks = [(item, state) for item, state in listed if state.state(now) != "completed"]
     if not open_tasks:
         return
     nodes = {node.id: node for node in fleet.nodes(pool.state.fleet, now)}
     changed = [pair for pair in open_tasks if _requeue(pair[1], nodes, now)]
-    changed += _give_out(pool, nodes, listed, now)
+    changed += _schedule(pool, nodes, listed, now)
     for item, state in {id(pair[0]): pair for pair in changed}.values():
-        put(world, item, state)
+        save_task(store, item, state)
 
 
 def _requeue(state: TaskState, nodes: dict[str, fleet.Node], now: float) -> bool:
@@ -133,7 +133,7 @@ def _requeue(state: TaskState, nodes: dict[str, fleet.Node], now: float) -> bool
     if state.node is None or state.started is None:
         return False
     node = nodes.get(state.node)
-    if node is not None and (node.state in _KEEPING or node.since <= state.started):
+    if node is not None and (node.state in _SURVIVING_STATES or node.since <= state.started):
         return False
     since = now if node is None else node.since
     if state.ends is not None and state.ends <= since:
@@ -143,13 +143,15 @@ def _requeue(state: TaskState, nodes: dict[str, fleet.Node], now: float) -> bool
     return True
 
 
-def _give_out(
+def _schedule(
     pool: Pool, nodes: dict[str, fleet.Node], listed: list[tuple[Item, TaskState]], now: float
 ) -> list[tuple[Item, TaskState]]:
     """Give waiting tasks to the nodes that are free first; return those that were given out."""
     waiting = [pair for pair in listed if pair[1].node is None and pair[1].waiting and pair[1].ends is None]
     slots = int(pool.doc["taskSlotsPerNode"])
-    free = {node.id: [node.since] * slots for node in nodes.values() if node.scheduling and node.state in _TAKING}
+    free = {
+        node.id: [node.since] * slots for node in nodes.values() if node.scheduling and node.state in _ACCEPTING_STATES
+    }
     for _, state in listed:
         if state.node in free and state.ends is not None:
             _occupy(free[state.node], state.slots, state.ends)
@@ -175,21 +177,21 @@ def _occupy(times: list[float], slots: int, until: float) -> None:
     times.sort()
 
 
-def done_by(world: World, pool: Pool, now: float) -> dict[str, float]:
+def task_ends_by_node(store: Store, pool: Pool, now: float) -> dict[str, float]:
     """Return when the tasks that run now are done, by node; nodes that run none are left out."""
     found: dict[str, float] = {}
-    for _, state in of_pool(world, pool):
+    for _, state in pool_tasks(store, pool):
         if state.node is not None and state.ends is not None and state.state(now) == "running":
             found[state.node] = max(found.get(state.node, 0.0), state.ends)
     return found
 
 
-def leave(world: World, pool: Pool, now: float, option: str) -> None:
+def end_tasks_of_leaving_nodes(store: Store, pool: Pool, now: float, option: str) -> None:
     """End what runs on nodes that leave at once: it waits again (``requeue``), or never runs (``terminate``).
 
     Source: nodeDeallocationOption of the REST reference.
     """
-    running = [(item, state) for item, state in of_pool(world, pool) if state.state(now) == "running"]
+    running = [(item, state) for item, state in pool_tasks(store, pool) if state.state(now) == "running"]
     if not running:
         return
     going = {node.id for node in fleet.nodes(pool.state.fleet, now) if node.state == "leavingpool"}
@@ -201,16 +203,16 @@ def leave(world: World, pool: Pool, now: float, option: str) -> None:
         else:
             state.node, state.started, state.ends = None, None, None
             state.added, state.requeued = now, state.requeued + 1
-        put(world, item, state)
+        save_task(store, item, state)
 
 
-def busy(world: World, pool: Pool, now: float) -> dict[str, Busy]:
+def node_loads(store: Store, pool: Pool, now: float) -> dict[str, NodeLoad]:
     """Return what the nodes do and did, of those that ever ran a task."""
-    found: dict[str, Busy] = {}
-    for _, state in of_pool(world, pool):
+    found: dict[str, NodeLoad] = {}
+    for _, state in pool_tasks(store, pool):
         if state.node is None or state.state(now) == "active":
             continue
-        node = found.setdefault(state.node, Busy())
+        node = found.setdefault(state.node, NodeLoad())
         node.run += 1
         if state.state(now) == "running":
             node.running += 1

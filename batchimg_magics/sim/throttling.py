@@ -11,7 +11,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchimg_magics.sim.basis import Basis
+from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.sim.wire import Refusal
 
 if TYPE_CHECKING:
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 class Rate:
     """How many requests at once, and how many more each second."""
 
-    most: int
+    burst: int
     per_second: int
 
 
-basis = Basis("Throttling")
-_RATES = basis.documented(
+evidence = Evidence("Throttling")
+_RATES = evidence.documented(
     {"read": (250, 25), "write": (200, 10), "delete": (200, 10)},
     "requests",
     "at once, and more each second, of one principal to ARM in a subscription and region",
     "Microsoft's page on how ARM throttles requests",
 )
-basis.rule(
+evidence.rule(
     "The data plane of Batch, the price list and the sign-in are never too busy, nor is Compute by limits of its own.",
     "Microsoft tells no numbers of theirs",
 )
@@ -44,8 +44,8 @@ _HEADERS = "x-ms-ratelimit-remaining-subscription-{kind}s"
 
 @dataclass(slots=True)
 class _Bucket:
-    left: float
-    seen: float
+    tokens: float
+    updated: float
 
 
 @dataclass(slots=True)
@@ -74,14 +74,14 @@ class Throttle:
         subscription = _subscription(call.path)
         principal = call.headers.get("authorization", "")
         # A regional host of ARM is an instance of its own.
-        bucket = self._buckets.setdefault((principal, subscription, call.host, kind), _Bucket(rate.most, now))
-        bucket.left = min(rate.most, bucket.left + (now - bucket.seen) * rate.per_second)
-        bucket.seen = now
+        bucket = self._buckets.setdefault((principal, subscription, call.host, kind), _Bucket(rate.burst, now))
+        bucket.tokens = min(rate.burst, bucket.tokens + (now - bucket.updated) * rate.per_second)
+        bucket.updated = now
         header = _HEADERS.format(kind=kind)
-        if bucket.left < 1:
-            raise _refusal(kind, subscription, principal, math.ceil((1 - bucket.left) / rate.per_second), header)
-        bucket.left -= 1
-        return {header: str(int(bucket.left))}
+        if bucket.tokens < 1:
+            raise _refusal(kind, subscription, principal, math.ceil((1 - bucket.tokens) / rate.per_second), header)
+        bucket.tokens -= 1
+        return {header: str(int(bucket.tokens))}
 
 
 def _subscription(path: str) -> str:

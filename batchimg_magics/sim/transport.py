@@ -14,7 +14,7 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.core.utils import CaseInsensitiveDict
 
-from batchimg_magics.sim.wire import LostError
+from batchimg_magics.sim.wire import ConnectionDroppedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, MutableMapping
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
     from azure.core.credentials import TokenRequestOptions
 
-    from batchimg_magics.sim.app import Answer, App
-    from batchimg_magics.sim.auth import Tokens
+    from batchimg_magics.sim.app import App, HttpResponse
+    from batchimg_magics.sim.auth import TokenIssuer
     from batchimg_magics.sim.clock import Clock
 
 
-class LocalTransport(AsyncHttpTransport[Any, Any]):
+class EmulatorTransport(AsyncHttpTransport[Any, Any]):
     """Sends what an SDK's pipeline sends to the local Azure in this process; its sleep is the world's.
 
     Parameters
@@ -57,9 +57,9 @@ class LocalTransport(AsyncHttpTransport[Any, Any]):
         body = content.encode() if isinstance(content, str) else bytes(content)
         try:
             answer = self._app.answer(request.method, request.url, request.headers, body)
-        except LostError as error:
-            raise (ServiceResponseError if error.worked else ServiceRequestError)(str(error), error=error) from error
-        return LocalResponse(request, answer) if modern else LocalLegacyResponse(request, answer)
+        except ConnectionDroppedError as error:
+            raise (ServiceResponseError if error.handled else ServiceRequestError)(str(error), error=error) from error
+        return EmulatorResponse(request, answer) if modern else EmulatorLegacyResponse(request, answer)
 
     async def sleep(self, duration: float) -> None:
         """Return when that many simulated seconds have passed."""
@@ -80,10 +80,10 @@ class LocalTransport(AsyncHttpTransport[Any, Any]):
         await self.close()
 
 
-class LocalResponse(AsyncHttpResponse):
+class EmulatorResponse(AsyncHttpResponse):
     """An answer as the SDKs of today want it. All of it is there from the start."""
 
-    def __init__(self, request: HttpRequest, answer: Answer) -> None:
+    def __init__(self, request: HttpRequest, answer: HttpResponse) -> None:
         self._request = request
         self._answer = answer
         self._headers: MutableMapping[str, str] = CaseInsensitiveDict(answer.headers)
@@ -186,13 +186,13 @@ class LocalResponse(AsyncHttpResponse):
         await self.close()
 
     def __repr__(self) -> str:
-        return f"<LocalResponse: {self.status_code} {self.reason}>"
+        return f"<EmulatorResponse: {self.status_code} {self.reason}>"
 
 
-class LocalLegacyResponse(LegacyResponse):
+class EmulatorLegacyResponse(LegacyResponse):
     """An answer as pipelines with azure-core's older kind of requests want it."""
 
-    def __init__(self, request: Any, answer: Answer) -> None:  # noqa: ANN401 - azure-core's older kind has no public type
+    def __init__(self, request: Any, answer: HttpResponse) -> None:  # noqa: ANN401 - azure-core's older kind has no public type
         super().__init__(request, answer)
         self.status_code = answer.status
         self.headers = CaseInsensitiveDict(answer.headers)
@@ -216,7 +216,7 @@ class LocalLegacyResponse(LegacyResponse):
         return self._stream()
 
 
-class LocalCredential:
+class EmulatorCredential:
     """Signs in to the local Azure: an async credential as the SDKs take them.
 
     Parameters
@@ -225,7 +225,7 @@ class LocalCredential:
         The world's.
     """
 
-    def __init__(self, tokens: Tokens) -> None:
+    def __init__(self, tokens: TokenIssuer) -> None:
         self._tokens = tokens
 
     async def get_token(self, *scopes: str, **_kwargs: Any) -> AccessToken:

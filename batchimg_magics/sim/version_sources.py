@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, disk_origins, lineage
-from batchimg_magics.sim.disk_facts import SIZE_GIB
+from batchimg_magics.sim.disk_facts import DEFAULT_DISK_GIB
 from batchimg_magics.sim.galleries import VERSIONS, security_type
 from batchimg_magics.sim.wire import Call, Refusal
 
@@ -17,14 +17,16 @@ if TYPE_CHECKING:
 
 IMAGES = "microsoft.compute/images"
 #: What a version can be made from as a whole.
-_WHOLE = frozenset({IMAGES, lineage.MACHINES, VERSIONS.lower()})
+_WHOLE = frozenset({IMAGES, lineage.VIRTUAL_MACHINES, VERSIONS.lower()})
 #: What it can be made from disk by disk; a storage account is a blob's.
 _SINGLE = frozenset({"microsoft.compute/disks", "microsoft.compute/snapshots"})
 _ACCOUNTS = "/providers/microsoft.storage/storageaccounts/"
 _STORAGE = "galleryImageVersion.properties.storageProfile"
 
 
-def new(call: Call, asked: dict[str, Any], definition: Item) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def check_new_sources(
+    call: Call, asked: dict[str, Any], definition: Item
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     """Judge the sources of a new version.
 
     Parameters
@@ -45,18 +47,20 @@ def new(call: Call, asked: dict[str, Any], definition: Item) -> tuple[dict[str, 
         raise compute.missing(f"{_STORAGE}.osDiskImage")
     _check_luns(disks[1:])
     origins = [_single(call, disk) for disk in disks]
-    first = _with(asked, [_cached(disk) for disk in disks])
-    sizes = [int(one.doc["properties"].get("diskSizeGB") or SIZE_GIB) if one else SIZE_GIB for one in origins]
-    final = _with(first, [{"sizeInGB": gib} | disk for gib, disk in zip(sizes, _disks(first), strict=True)])
+    first = _with_disks(asked, [_cached(disk) for disk in disks])
+    sizes = [
+        int(one.doc["properties"].get("diskSizeGB") or DEFAULT_DISK_GIB) if one else DEFAULT_DISK_GIB for one in origins
+    ]
+    final = _with_disks(first, [{"sizeInGB": gib} | disk for gib, disk in zip(sizes, _disks(first), strict=True)])
     system = origins[0]
     if system is not None:
-        _refuse_misfit(call, system, definition)
+        _refuse_incompatible(call, system, definition)
     # Nobody here knows what is in a blob, so its owner's word is taken.
-    known = {"deprovisioned": True} if system is None else lineage.facts(call.world, call.now, system)
+    known = {"deprovisioned": True} if system is None else lineage.system_facts(call.store, call.now, system)
     return known | {"roots": [one.key for one in origins if one is not None]}, first, final
 
 
-def same(old: Item, asked: dict[str, Any]) -> dict[str, Any]:
+def check_same_sources(old: Item, asked: dict[str, Any]) -> dict[str, Any]:
     """Refuse to change what a version is made from; return its storage profile as it is."""
     kept: dict[str, Any] = old.doc["properties"]["storageProfile"]
     wanted = _ids(asked)
@@ -87,7 +91,7 @@ def _ids(storage: dict[str, Any]) -> list[str]:
     return [str(key).lower() for key in named if key]
 
 
-def _with(storage: dict[str, Any], disks: list[dict[str, Any]]) -> dict[str, Any]:
+def _with_disks(storage: dict[str, Any], disks: list[dict[str, Any]]) -> dict[str, Any]:
     return storage | {"osDiskImage": disks[0]} | ({"dataDiskImages": disks[1:]} if disks[1:] else {})
 
 
@@ -113,7 +117,7 @@ def _single(call: Call, disk: dict[str, Any]) -> Item | None:
         return None
     if not key:
         raise compute.missing(f"{_STORAGE}.source.id")
-    origin = compute.source(call, key, f"{_STORAGE}.source.id")
+    origin = compute.need_source(call, key, f"{_STORAGE}.source.id")
     if origin.kind not in _SINGLE:
         raise compute.invalid(f"{_STORAGE}.source.id", f"The source '{key}' is no disk and no snapshot.")
     _refuse_unready(call, origin)
@@ -123,12 +127,12 @@ def _single(call: Call, disk: dict[str, Any]) -> Item | None:
 def _from_whole(
     call: Call, asked: dict[str, Any], key: str, definition: Item
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    origin = compute.source(call, key, f"{_STORAGE}.source.id")
+    origin = compute.need_source(call, key, f"{_STORAGE}.source.id")
     if origin.kind not in _WHOLE:
         raise compute.invalid(f"{_STORAGE}.source.id", f"The source '{key}' is no image, no VM and no version.")
     _refuse_unready(call, origin)
-    _refuse_misfit(call, origin, definition)
-    known = lineage.facts(call.world, call.now, origin)
+    _refuse_incompatible(call, origin, definition)
+    known = lineage.system_facts(call.store, call.now, origin)
     return known | {"roots": [origin.key]}, asked, asked | _disks_of(call, origin)
 
 
@@ -145,9 +149,9 @@ def _disks_of(call: Call, origin: Item) -> dict[str, Any]:
 
 
 def _disk_of(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
-    managed = call.world.get(str((disk.get("managedDisk") or {}).get("id", "")))
+    managed = call.store.get(str((disk.get("managedDisk") or {}).get("id", "")))
     known = managed.doc["properties"].get("diskSizeGB") if managed is not None else None
-    return {"sizeInGB": disk.get("diskSizeGB") or known or SIZE_GIB, "hostCaching": disk.get("caching", "None")}
+    return {"sizeInGB": disk.get("diskSizeGB") or known or DEFAULT_DISK_GIB, "hostCaching": disk.get("caching", "None")}
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------
@@ -155,13 +159,13 @@ def _disk_of(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
 
 def _refuse_unready(call: Call, origin: Item) -> None:
     name = origin.doc["name"]
-    if (state := arm.at_work(origin, call.now)) and origin.kind != lineage.MACHINES:
+    if (state := arm.current_operation(origin, call.now)) and origin.kind != lineage.VIRTUAL_MACHINES:
         message = f"The source '{name}' of the gallery image version is not ready: its state is '{state}'."
         raise Refusal(409, "OperationNotAllowed", message)
     if disk_origins.copy_percent(origin, call.now) < 100:
         message = f"The source '{name}' of the gallery image version has not been copied completely yet."
         raise Refusal(409, "OperationNotAllowed", message)
-    if arm.region(origin.doc["location"]) != arm.region(call.body["location"]):
+    if arm.region_name(origin.doc["location"]) != arm.region_name(call.body["location"]):
         message = (
             f"The source '{name}' of the gallery image version is in {origin.doc['location']}, and has to be in the "
             f"version's region, {call.body['location']}."
@@ -169,13 +173,13 @@ def _refuse_unready(call: Call, origin: Item) -> None:
         raise compute.invalid("location", message)
 
 
-def _refuse_misfit(call: Call, origin: Item, definition: Item) -> None:
+def _refuse_incompatible(call: Call, origin: Item, definition: Item) -> None:
     """Refuse a source that is not what the definition says."""
     wanted = definition.doc["properties"]
-    machine = origin.kind == lineage.MACHINES
+    machine = origin.kind == lineage.VIRTUAL_MACHINES
     if machine and bool(origin.hidden.get("generalized")) != (wanted["osState"] == "Generalized"):
         state = "Generalized" if origin.hidden.get("generalized") else "Specialized"
-        raise _different(origin, "OS state", state, wanted["osState"])
+        raise _mismatch(origin, "OS state", state, wanted["osState"])
     takes = security_type(wanted)
     if machine and takes == "TrustedLaunchSupported":
         message = (
@@ -183,20 +187,20 @@ def _refuse_misfit(call: Call, origin: Item, definition: Item) -> None:
             f"Blob, User Image and Gallery Image Version sources are supported for '{takes}' images."
         )
         raise compute.invalid(f"{_STORAGE}.source.id", message)
-    security = lineage.trusted(origin)
+    security = lineage.required_security_type(origin)
     if security not in takes:
-        raise _different(origin, "security type", security, takes)
-    for what, found, asked in _facts(call, origin, wanted):
+        raise _mismatch(origin, "security type", security, takes)
+    for what, found, asked in _compared_facts(call, origin, wanted):
         if found and str(found).lower() != str(asked).lower():
-            raise _different(origin, what, found, asked)
+            raise _mismatch(origin, what, found, asked)
 
 
-def _facts(call: Call, origin: Item, wanted: dict[str, Any]) -> list[tuple[str, Any, Any]]:
+def _compared_facts(call: Call, origin: Item, wanted: dict[str, Any]) -> list[tuple[str, Any, Any]]:
     """Return what, found and wanted of a source's system; a disk without a system has none."""
     facts = origin.doc["properties"]
     os_disk = (facts.get("storageProfile") or {}).get("osDisk") or {}
-    disk = call.world.get(str((os_disk.get("managedDisk") or {}).get("id", "")))
-    beneath = disk.doc["properties"] if disk is not None and origin.kind == lineage.MACHINES else {}
+    disk = call.store.get(str((os_disk.get("managedDisk") or {}).get("id", "")))
+    beneath = disk.doc["properties"] if disk is not None and origin.kind == lineage.VIRTUAL_MACHINES else {}
     system = facts.get("osType") or os_disk.get("osType")
     if not system:
         return []
@@ -212,7 +216,7 @@ def _facts(call: Call, origin: Item, wanted: dict[str, Any]) -> list[tuple[str, 
     ]
 
 
-def _different(origin: Item, what: str, found: object, wanted: object) -> Refusal:
+def _mismatch(origin: Item, what: str, found: object, wanted: object) -> Refusal:
     message = (
         f"The resource with id '{origin.doc['id']}' has a different {what} ['{found}'] than the parent gallery image "
         f"{what} ['{wanted}']."

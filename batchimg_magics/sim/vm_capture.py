@@ -16,7 +16,7 @@ _SCHEMA = "http://schema.management.azure.com/schemas/2014-04-01-preview/VM_IP.j
 _PARAMETERS = ("vmName", "vmSize", "adminUserName", "adminPassword", "networkInterfaceId")
 
 
-def template(call: Call, vm: Item) -> dict[str, Any]:
+def capture_template(call: Call, vm: Item) -> dict[str, Any]:
     """Return the template that makes VMs of a captured one, or refuse to capture it. Source: recorded."""
     body = compute.part(call.body, "parameters")
     prefix = compute.text(body.get("vhdPrefix"), "vhdPrefix")
@@ -31,7 +31,7 @@ def template(call: Call, vm: Item) -> dict[str, Any]:
     size = vm.doc["properties"]["hardwareProfile"]["vmSize"]
     account = str(os_disk["vhd"]["uri"]).split("/")[2]
     name = f"{prefix}-osDisk.{vm.doc['properties']['vmId']}.vhd"
-    copy = call.world.guid("capture")
+    copy = call.store.new_guid("capture")
     profile = {
         "osType": os_disk.get("osType", "Linux"),
         "name": name,

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import arm, compute, image_sources, supported_images
 from batchimg_magics.sim.compute import invalid, missing, part, parts, text, whole
-from batchimg_magics.sim.disk_facts import DISK_SKUS, OS_DISK_GIB, disk_properties, sku_shown
-from batchimg_magics.sim.planes import stamp
+from batchimg_magics.sim.disk_facts import DISK_SKUS, OS_DISK_GIB, disk_properties, sku_document
+from batchimg_magics.sim.planes import timestamp
 from batchimg_magics.sim.wire import Call, Refusal
 from batchimg_magics.sim.world import Item
 
 if TYPE_CHECKING:
-    from batchimg_magics.sim.sizes import Size
+    from batchimg_magics.sim.sizes import VmSize
 
 DISKS = "Microsoft.Compute/disks"
 
 
 @dataclass(frozen=True, slots=True)
-class System:
+class OperatingSystem:
     """What a VM runs.
 
     Parameters
@@ -44,15 +44,15 @@ class System:
     architecture: str = "x64"
     generalized: bool = True
     name: tuple[str, str] = ("ubuntu", "22.04")
-    exact: str = ""
+    exact_version: str = ""
     os_disk_gib: int = 30
-    data: tuple[tuple[int, int], ...] = ()
+    data_disks: tuple[tuple[int, int], ...] = ()
     made_from: dict[str, Any] = field(default_factory=dict)
 
 
 def storage_profile(
-    call: Call, old: Item | None, asked: dict[str, Any], size: Size | None
-) -> tuple[dict[str, Any], System]:
+    call: Call, old: Item | None, asked: dict[str, Any], size: VmSize | None
+) -> tuple[dict[str, Any], OperatingSystem]:
     """Return a VM's storage profile with its disks made, and what it runs."""
     storage = part(asked.get("storageProfile"), "storageProfile")
     if old is not None:
@@ -60,13 +60,13 @@ def storage_profile(
     os_disk = part(storage.get("osDisk"), "storageProfile.osDisk")
     reference = part(storage.get("imageReference"), "storageProfile.imageReference")
     attached = str(os_disk.get("createOption") or "FromImage").lower() == "attach"
-    system = _on_disk(call, os_disk) if attached else _of_image(call, reference)
-    _refuse_misfit(system, size, asked)
+    system = _system_of_disk(call, os_disk) if attached else _system_of_image(call, reference)
+    _refuse_incompatible(system, size, asked)
     profile: dict[str, Any] = {}
     if reference and not attached:
-        profile["imageReference"] = reference | ({"exactVersion": system.exact} if system.exact else {})
+        profile["imageReference"] = reference | ({"exactVersion": system.exact_version} if system.exact_version else {})
     profile["osDisk"] = {"osType": system.os_type} | (
-        _booted(call, os_disk) if attached else _made(call, os_disk, "OsDisk_1", system)
+        _attach_os_disk(call, os_disk) if attached else _create_disk(call, os_disk, "OsDisk_1", system)
     )
     data = parts(storage.get("dataDisks"), "storageProfile.dataDisks")
     data += [{"lun": lun, "createOption": "FromImage", "diskSizeGB": gib} for lun, gib in _missing_luns(data, system)]
@@ -75,7 +75,9 @@ def storage_profile(
     return profile | {"diskControllerType": storage.get("diskControllerType") or _controller(size)}, system
 
 
-def _changed(call: Call, old: Item, storage: dict[str, Any], size: Size | None) -> tuple[dict[str, Any], System]:
+def _changed(
+    call: Call, old: Item, storage: dict[str, Any], size: VmSize | None
+) -> tuple[dict[str, Any], OperatingSystem]:
     """Attach and detach the data disks of a VM; its OS disk stays."""
     before = old.doc["properties"]["storageProfile"]
     data = parts(storage.get("dataDisks", before.get("dataDisks")), "storageProfile.dataDisks")
@@ -83,7 +85,7 @@ def _changed(call: Call, old: Item, storage: dict[str, Any], size: Size | None) 
     stay = [one for one in data if not one.get("toBeDetached")]
     ids = {str((one.get("managedDisk") or {}).get("id", "")).lower() for one in stay}
     for key in known - ids:
-        _free(call, key)
+        _detach_disk(call, key)
     profile = before | {
         "dataDisks": [
             one if str((one.get("managedDisk") or {}).get("id", "")).lower() in known else _data_disk(call, one, number)
@@ -92,17 +94,17 @@ def _changed(call: Call, old: Item, storage: dict[str, Any], size: Size | None) 
     }
     _check_luns(profile["dataDisks"], size)
     os_type = str(before.get("osDisk", {}).get("osType", "Linux"))
-    return profile, System(os_type, "V1", generalized=False)
+    return profile, OperatingSystem(os_type, "V1", generalized=False)
 
 
 # -- what it runs ------------------------------------------------------------------------------------------------
 
 
-def _on_disk(call: Call, os_disk: dict[str, Any]) -> System:
+def _system_of_disk(call: Call, os_disk: dict[str, Any]) -> OperatingSystem:
     key = part(os_disk.get("managedDisk"), "osDisk.managedDisk").get("id")
     if not key:
         raise missing("osDisk.managedDisk.id")
-    disk = compute.source(call, key, "osDisk.managedDisk.id")
+    disk = compute.need_source(call, key, "osDisk.managedDisk.id")
     facts = disk.doc["properties"]
     os_type = os_disk.get("osType") or facts.get("osType")
     if not os_type:
@@ -110,12 +112,12 @@ def _on_disk(call: Call, os_disk: dict[str, Any]) -> System:
     security = str((facts.get("securityProfile") or {}).get("securityType", "Standard"))
     architecture = (facts.get("supportedCapabilities") or {}).get("architecture", "x64")
     generation = facts.get("hyperVGeneration", "V1")
-    return System(str(os_type), generation, security, architecture, generalized=False)
+    return OperatingSystem(str(os_type), generation, security, architecture, generalized=False)
 
 
-def _of_image(call: Call, reference: dict[str, Any]) -> System:
+def _system_of_image(call: Call, reference: dict[str, Any]) -> OperatingSystem:
     if image_id := reference.get("id"):
-        return _of_own_image(call, str(image_id))
+        return _system_of_custom_image(call, str(image_id))
     for word in ("publisher", "offer", "sku"):
         text(reference.get(word), f"imageReference.{word}")
     found = supported_images.find(reference)
@@ -129,31 +131,33 @@ def _of_image(call: Call, reference: dict[str, Any]) -> System:
     publisher, offer = reference["publisher"], reference["offer"]
     key = (
         f"/Subscriptions/{call.params['subscription']}/Providers/Microsoft.Compute"
-        f"/Locations/{arm.region(call.body['location'])}/Publishers/{publisher}/ArtifactTypes/VMImage"
+        f"/Locations/{arm.region_name(call.body['location'])}/Publishers/{publisher}/ArtifactTypes/VMImage"
         f"/Offers/{offer}/Skus/{reference['sku']}/Versions/{exact}"
     )
     made_from = {"imageReference": {"id": key}}
-    return System(os_type, generation, name=name, exact=exact, os_disk_gib=OS_DISK_GIB[os_type], made_from=made_from)
+    return OperatingSystem(
+        os_type, generation, name=name, exact_version=exact, os_disk_gib=OS_DISK_GIB[os_type], made_from=made_from
+    )
 
 
-def _of_own_image(call: Call, image_id: str) -> System:
+def _system_of_custom_image(call: Call, image_id: str) -> OperatingSystem:
     location = call.body["location"]
-    source = image_sources.resolve(call.world, call.now, image_id, location)
+    source = image_sources.resolve_image(call.store, call.now, image_id, location)
     if isinstance(source, image_sources.ImageProblem):
         raise Refusal(404 if source.code in ("NotFound", "GalleryImageNotFound") else 400, source.code, source.message)
-    return System(
+    return OperatingSystem(
         source.os_type,
         source.generation,
         source.security_type,
         source.architecture,
-        exact=source.exact,
+        exact_version=source.exact_version,
         os_disk_gib=source.os_disk_gib or OS_DISK_GIB[source.os_type],
-        data=source.data_disks,
-        made_from={"galleryImageReference" if source.exact else "imageReference": {"id": image_id}},
+        data_disks=source.data_disks,
+        made_from={"galleryImageReference" if source.exact_version else "imageReference": {"id": image_id}},
     )
 
 
-def _refuse_misfit(system: System, size: Size | None, asked: dict[str, Any]) -> None:
+def _refuse_incompatible(system: OperatingSystem, size: VmSize | None, asked: dict[str, Any]) -> None:
     """Refuse a VM whose size or security does not fit its system."""
     security = str((asked.get("securityProfile") or {}).get("securityType", "Standard"))
     if system.security in ("TrustedLaunch", "ConfidentialVM") and security != system.security:
@@ -175,12 +179,12 @@ def _refuse_misfit(system: System, size: Size | None, asked: dict[str, Any]) -> 
 # -- disks -------------------------------------------------------------------------------------------------------
 
 
-def _missing_luns(data: list[dict[str, Any]], system: System) -> list[tuple[int, int]]:
+def _missing_luns(data: list[dict[str, Any]], system: OperatingSystem) -> list[tuple[int, int]]:
     named = {int(one.get("lun", -1)) for one in data if str(one.get("lun", "")).isdigit()}
-    return [(lun, gib) for lun, gib in system.data if lun not in named]
+    return [(lun, gib) for lun, gib in system.data_disks if lun not in named]
 
 
-def _check_luns(data: list[dict[str, Any]], size: Size | None) -> None:
+def _check_luns(data: list[dict[str, Any]], size: VmSize | None) -> None:
     luns = [whole(one.get("lun"), "dataDisk.lun") for one in data]
     if len(set(luns)) < len(luns):
         raise invalid("dataDisk.lun", "Every data disk of a VM has a LUN of its own.")
@@ -192,44 +196,44 @@ def _check_luns(data: list[dict[str, Any]], size: Size | None) -> None:
         raise Refusal(409, "OperationNotAllowed", message)
 
 
-def _controller(size: Size | None) -> str:
+def _controller(size: VmSize | None) -> str:
     return "SCSI" if size is None or "SCSI" in size.controllers else size.controllers[0]
 
 
 def _data_disk(call: Call, disk: dict[str, Any], number: int) -> dict[str, Any]:
     lun = {"lun": whole(disk.get("lun"), "dataDisk.lun")}
     attached = str(disk.get("createOption", "")).lower() == "attach" or (disk.get("managedDisk") or {}).get("id")
-    shown = _attached(call, disk) if attached else _made(call, disk, f"disk{number}", None)
+    shown = _attach_disk(call, disk) if attached else _create_disk(call, disk, f"disk{number}", None)
     return {**lun, **shown, "toBeDetached": False}
 
 
-def _attached(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
+def _attach_disk(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
     """Attach a disk that is there."""
     key = part(disk.get("managedDisk"), "managedDisk").get("id")
     if not key:
         raise missing("managedDisk.id")
-    item = compute.source(call, key, "managedDisk.id")
+    item = compute.need_source(call, key, "managedDisk.id")
     vm = _vm_id(call)
     owner = item.doc.get("managedBy")
-    if owner and owner.lower() != vm.lower() and arm.find(call.world, call.now, owner) is not None:
+    if owner and owner.lower() != vm.lower() and arm.find(call.store, call.now, owner) is not None:
         message = f"Cannot attach data disk '{item.doc['name']}' to VM: it is attached to {owner} already."
         raise Refusal(409, "AttachDiskWhileBeingDetached", message)
     item.doc["managedBy"] = vm
-    call.world.put(item)
-    return _row(disk, item, "Attach")
+    call.store.put(item)
+    return _disk_entry(disk, item, "Attach")
 
 
-def _booted(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
+def _attach_os_disk(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
     """Attach the disk that a VM starts from: a system that starts provisions, and is no longer deprovisioned."""
-    row = _attached(call, disk)
-    item = call.world.get(row["managedDisk"]["id"])
+    row = _attach_disk(call, disk)
+    item = call.store.get(row["managedDisk"]["id"])
     if item is not None and item.hidden.get("deprovisioned"):
         item.hidden["deprovisioned"] = False
-        call.world.put(item)
+        call.store.put(item)
     return row
 
 
-def _made(call: Call, disk: dict[str, Any], suffix: str, system: System | None) -> dict[str, Any]:
+def _create_disk(call: Call, disk: dict[str, Any], suffix: str, system: OperatingSystem | None) -> dict[str, Any]:
     """Make a managed disk for a VM; a system on it is provisioned as the VM starts."""
     sku = part(disk.get("managedDisk"), "managedDisk").get("storageAccountType") or "Premium_LRS"
     if sku not in DISK_SKUS:
@@ -240,13 +244,13 @@ def _made(call: Call, disk: dict[str, Any], suffix: str, system: System | None) 
         message = f"The specified disk size {gib} GB is smaller than the size of the disk in the image, {default} GB."
         raise invalid("osDisk.diskSizeGB", message)
     option = str(disk.get("createOption") or "FromImage")
-    name = str(disk.get("name") or f"{call.params['name1']}_{suffix}_{call.world.token('disk')[:32]}")
+    name = str(disk.get("name") or f"{call.params['name1']}_{suffix}_{call.store.new_token('disk')[:32]}")
     item = _disk_item(call, name, sku, gib, option, system)
-    call.world.put(item)
-    return _row(disk | {"name": name}, item, option)
+    call.store.put(item)
+    return _disk_entry(disk | {"name": name}, item, option)
 
 
-def _disk_item(call: Call, name: str, sku: str, gib: int, option: str, system: System | None) -> Item:
+def _disk_item(call: Call, name: str, sku: str, gib: int, option: str, system: OperatingSystem | None) -> Item:
     key = f"{_vm_id(call).partition('/providers/')[0]}/providers/{DISKS}/{name}"
     known: dict[str, Any] = {}
     if system is not None:
@@ -264,10 +268,10 @@ def _disk_item(call: Call, name: str, sku: str, gib: int, option: str, system: S
         "encryption": {"type": "EncryptionAtRestWithPlatformKey"},
         "networkAccessPolicy": "AllowAll",
         "publicNetworkAccess": "Enabled",
-        "timeCreated": stamp(call.now, zone="+00:00"),
+        "timeCreated": timestamp(call.now, zone="+00:00"),
         "provisioningState": "Succeeded",
         "diskState": "Attached",
-        "uniqueId": call.world.guid("disk"),
+        "uniqueId": call.store.new_guid("disk"),
     }
     document = {
         "name": name,
@@ -275,13 +279,13 @@ def _disk_item(call: Call, name: str, sku: str, gib: int, option: str, system: S
         "type": DISKS,
         "location": call.body["location"],
         "managedBy": _vm_id(call),
-        "sku": sku_shown(sku),
+        "sku": sku_document(sku),
         "properties": properties,
     }
     return Item(key.lower(), DISKS.lower(), document, {"deprovisioned": False} if system else {})
 
 
-def _row(disk: dict[str, Any], item: Item, option: str) -> dict[str, Any]:
+def _disk_entry(disk: dict[str, Any], item: Item, option: str) -> dict[str, Any]:
     """Return what a VM's document says of one of its disks."""
     managed = {"storageAccountType": item.doc["sku"]["name"]} if "sku" in item.doc else {}
     return {
@@ -294,12 +298,12 @@ def _row(disk: dict[str, Any], item: Item, option: str) -> dict[str, Any]:
     }
 
 
-def _free(call: Call, key: str) -> None:
-    item = call.world.get(key)
+def _detach_disk(call: Call, key: str) -> None:
+    item = call.store.get(key)
     if item is not None:
         item.doc.pop("managedBy", None)
         item.doc["properties"]["diskState"] = "Unattached"
-        call.world.put(item)
+        call.store.put(item)
 
 
 def _vm_id(call: Call) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.sim.world import World
+    from batchimg_magics.sim.world import Store
 
 #: Which host a route lives on: Azure Resource Manager, a Batch account's data plane, the price list, the sign-in
 #: service, or the simulator's own control routes.
@@ -42,7 +42,7 @@ class Call:
         What the answer bears as its request id; error messages of Batch quote it.
     """
 
-    world: World
+    store: Store
     now: float
     method: str
     host: str
@@ -79,7 +79,7 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class LostError(Exception):
+class ConnectionDroppedError(Exception):
     """A connection drops: no answer reaches whoever asked.
 
     Parameters
@@ -88,9 +88,9 @@ class LostError(Exception):
         Whether the work was done before.
     """
 
-    def __init__(self, *, worked: bool) -> None:
-        super().__init__("the connection was dropped " + ("before the answer" if worked else "before the request"))
-        self.worked = worked
+    def __init__(self, *, handled: bool) -> None:
+        super().__init__("the connection was dropped " + ("before the answer" if handled else "before the request"))
+        self.handled = handled
 
 
 class Refusal(Exception):  # noqa: N818 - an answer of Azure's, not a fault of ours
@@ -132,8 +132,8 @@ class Refusal(Exception):  # noqa: N818 - an answer of Azure's, not a fault of o
         self.details = details or []
         self.target = target
         self.headers = headers or {}
-        self.bare = False
-        self.kept = False
+        self.unwrapped = False
+        self.keep_writes = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,25 +29,25 @@ CREATE TABLE IF NOT EXISTS items (
 CREATE INDEX IF NOT EXISTS items_by_kind ON items (kind, key);
 """
 #: Real seconds a process waits for another one's transaction, and for a file that it wants to open.
-BUSY_S = 30.0
-OPEN_S = 2.0
+BUSY_TIMEOUT_S = 30.0
+OPEN_TIMEOUT_S = 2.0
 #: What SQLite says where it cannot have the memory that WAL wants.
 _NO_SHARED_MEMORY = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL})
 #: No key has this character; it sorts behind all that keys have.
-LAST = "\U0010ffff"
+KEY_RANGE_END = "\U0010ffff"
 #: The layout of the tables above. A world of another layout is refused, not guessed at.
 LAYOUT = 1
 
 
-class WorldBusyError(Exception):
+class StateBusyError(Exception):
     """Another process holds this world's file."""
 
 
-class WorldLayoutError(Exception):
+class StateLayoutError(Exception):
     """The file is not a world, or one of another layout."""
 
 
-class NeedsWritingError(Exception):
+class ReadOnlyTransactionError(Exception):
     """A transaction that was begun for reading has something to write: it is to be run again for writing."""
 
 
@@ -73,7 +73,7 @@ class Item:
     hidden: dict[str, Any] = field(default_factory=dict)
 
 
-class World:
+class Store:
     """Resources and settings of one simulated Azure.
 
     Parameters
@@ -95,34 +95,34 @@ class World:
         The file is no world of this layout.
     """
 
-    def __init__(self, path: Path | str = ":memory:", *, start: float, seed: int = 0, alone: bool = False) -> None:
+    def __init__(self, path: Path | str = ":memory:", *, start: float, seed: int = 0, exclusive: bool = False) -> None:
         self.path = str(path)
         self._lock = threading.RLock()  # one connection: threads take turns, a transaction at a time
         self._depth = 0
         self._writing = False
         self._meta: dict[str, Any] = {}
-        self._db = self._open(start, seed, alone=alone)
+        self._db = self._open(start, seed, exclusive=exclusive)
 
-    def _open(self, start: float, seed: int, *, alone: bool) -> sqlite3.Connection:
+    def _open(self, start: float, seed: int, *, exclusive: bool) -> sqlite3.Connection:
         try:
-            database = _connect(self.path, alone=alone)
+            database = _connect(self.path, exclusive=exclusive)
         except sqlite3.Error as error:
-            raise _unopened(self.path, error) from error
+            raise _open_error(self.path, error) from error
         try:
             # Survives the death of the process, at any moment; a power cut may cost the last transactions.
             database.execute("PRAGMA synchronous = NORMAL")
             self._db = database
-            self._lay_out(start, seed)
-            database.execute(f"PRAGMA busy_timeout = {int(BUSY_S * 1000)}")
+            self._create_tables(start, seed)
+            database.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
         except sqlite3.Error as error:
             database.close()
-            raise _unopened(self.path, error) from error
-        except WorldLayoutError:
+            raise _open_error(self.path, error) from error
+        except StateLayoutError:
             database.close()
             raise
         return database
 
-    def _lay_out(self, start: float, seed: int) -> None:
+    def _create_tables(self, start: float, seed: int) -> None:
         """Make the tables of a new world; see that an old one has this layout."""
         with self.transaction(write=True):
             if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
@@ -132,7 +132,7 @@ class World:
                 for name, value in first.items():
                     self.set_meta(name, value)
             if (layout := self.meta("layout")) != LAYOUT:
-                raise WorldLayoutError(f"{self.path}: layout {layout}, and this version reads {LAYOUT}")
+                raise StateLayoutError(f"{self.path}: layout {layout}, and this version reads {LAYOUT}")
 
     def close(self) -> None:
         """Let the file go."""
@@ -149,7 +149,7 @@ class World:
         """
         with self._lock:
             if self._depth:
-                self._may_write(needed=write)
+                self._check_writable(needed=write)
                 yield
                 return
             self._db.execute("BEGIN IMMEDIATE" if write else "BEGIN")
@@ -166,9 +166,9 @@ class World:
             finally:
                 self._depth, self._writing = 0, False
 
-    def _may_write(self, *, needed: bool = True) -> None:
+    def _check_writable(self, *, needed: bool = True) -> None:
         if needed and self._depth and not self._writing:
-            raise NeedsWritingError
+            raise ReadOnlyTransactionError
 
     def get(self, key: str) -> Item | None:
         """Return the resource with that id, whatever its case, or None."""
@@ -178,13 +178,13 @@ class World:
 
     def put(self, item: Item) -> None:
         """Keep the resource, in place of what had its id."""
-        self._may_write()
+        self._check_writable()
         row = (item.key, item.kind, msgspec.json.encode(item.doc), msgspec.json.encode(item.hidden))
         self._db.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?)", row)
 
     def delete(self, key: str) -> None:
         """Forget the resource; one that is not there is no error."""
-        self._may_write()
+        self._check_writable()
         self._db.execute("DELETE FROM items WHERE key = ?", (key.lower(),))
 
     def items(self, kind: str, under: str = "") -> list[Item]:
@@ -201,24 +201,27 @@ class World:
         with self._lock:
             rows = self._db.execute(
                 "SELECT key, kind, doc, hidden FROM items WHERE kind = ? AND key >= ? AND key < ? ORDER BY key",
-                (kind.lower(), low, low + LAST),
+                (kind.lower(), low, low + KEY_RANGE_END),
             ).fetchall()
         return [_item(row) for row in rows]
 
-    def below(self, under: str) -> list[Item]:
+    def items_below(self, under: str) -> list[Item]:
         """Return the resources of every kind whose id starts with this one and goes on, in order of their ids."""
         low = under.lower().rstrip("/") + "/"
         with self._lock:
             rows = self._db.execute(
-                "SELECT key, kind, doc, hidden FROM items WHERE key >= ? AND key < ? ORDER BY key", (low, low + LAST)
+                "SELECT key, kind, doc, hidden FROM items WHERE key >= ? AND key < ? ORDER BY key",
+                (low, low + KEY_RANGE_END),
             ).fetchall()
         return [_item(row) for row in rows]
 
-    def holds(self, under: str) -> bool:
+    def has_below(self, under: str) -> bool:
         """Tell whether there is any resource whose id starts with this one and goes on."""
         low = under.lower().rstrip("/") + "/"
         with self._lock:
-            found = self._db.execute("SELECT 1 FROM items WHERE key >= ? AND key < ? LIMIT 1", (low, low + LAST))
+            found = self._db.execute(
+                "SELECT 1 FROM items WHERE key >= ? AND key < ? LIMIT 1", (low, low + KEY_RANGE_END)
+            )
             return found.fetchone() is not None
 
     def meta(self, name: str) -> Any:  # noqa: ANN401 - any JSON
@@ -234,45 +237,45 @@ class World:
 
     def set_meta(self, name: str, value: object) -> None:
         """Keep a setting of the world."""
-        self._may_write()
+        self._check_writable()
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, msgspec.json.encode(value)))
         self._meta[name] = value
 
-    def latest(self) -> float:
+    def latest_time(self) -> float:
         """Return the largest time at which anything was committed."""
         return float(self.meta("latest"))
 
-    def touch(self, now: float) -> None:
+    def record_time(self, now: float) -> None:
         """Note that something is committed at this time."""
-        if now > self.latest():
+        if now > self.latest_time():
             self.set_meta("latest", now)
 
-    def token(self, purpose: str) -> str:
+    def new_token(self, purpose: str) -> str:
         """Return 64 hexadecimal digits that this world never gave before; the same for the same seed and history."""
         counter = self.meta("counter") + 1
         self.set_meta("counter", counter)
         return hashlib.sha256(f"{self.meta('seed')}/{counter}/{purpose}".encode()).hexdigest()
 
-    def guid(self, purpose: str) -> str:
+    def new_guid(self, purpose: str) -> str:
         """Return a GUID that this world never gave before."""
-        return str(uuid.UUID(hex=self.token(purpose)[:32], version=4))
+        return str(uuid.UUID(hex=self.new_token(purpose)[:32], version=4))
 
 
-def _unopened(path: str, error: sqlite3.Error) -> WorldBusyError | WorldLayoutError:
+def _open_error(path: str, error: sqlite3.Error) -> StateBusyError | StateLayoutError:
     # The low byte is the primary code; the others say more precisely what was busy.
     busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-    return (WorldBusyError if busy else WorldLayoutError)(f"{path}: {error}")
+    return (StateBusyError if busy else StateLayoutError)(f"{path}: {error}")
 
 
-def _connect(path: str, *, alone: bool) -> sqlite3.Connection:
+def _connect(path: str, *, exclusive: bool) -> sqlite3.Connection:
     """Open a file that writes ahead (WAL), so that readers go on beside a writer, or one with a rollback journal.
 
     WAL needs memory that processes share, which not every file system has; SQLite says so at the first look. A file
     that has a rollback journal keeps it: another process may be in the middle of its work.
     """
-    database = sqlite3.connect(path, isolation_level=None, timeout=OPEN_S, check_same_thread=False)
+    database = sqlite3.connect(path, isolation_level=None, timeout=OPEN_TIMEOUT_S, check_same_thread=False)
     try:
-        if alone:
+        if exclusive:
             database.execute("PRAGMA locking_mode = EXCLUSIVE")
         if database.execute("PRAGMA page_count").fetchone()[0] == 0:
             database.execute("PRAGMA journal_mode = WAL")
@@ -287,7 +290,7 @@ def _connect(path: str, *, alone: bool) -> sqlite3.Connection:
 
 def _without_shared_memory(path: str) -> sqlite3.Connection:
     """Open a file that is to have a rollback journal; to leave WAL, a process has to be alone for a moment."""
-    database = sqlite3.connect(path, isolation_level=None, timeout=OPEN_S, check_same_thread=False)
+    database = sqlite3.connect(path, isolation_level=None, timeout=OPEN_TIMEOUT_S, check_same_thread=False)
     try:
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
         database.execute("PRAGMA journal_mode = DELETE")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
-from batchimg_magics.sim.server import listening
+from batchimg_magics.sim.server import open_listener
 from tests.bench.rows import Row
 from tests.sim.batch_world import MACHINE, Azure, lift_quotas
 
@@ -79,7 +79,7 @@ def through_asgi(azure: Azure) -> float:
 def over_http(azure: Azure) -> float:
     """Return the rate of one client over plain HTTP."""
     server = uvicorn.Server(uvicorn.Config(azure.app, log_level="warning", access_log=False))
-    with listening("127.0.0.1", 0) as listener:
+    with open_listener("127.0.0.1", 0) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         client = http.client.HTTPConnection("127.0.0.1", listener.getsockname()[1])

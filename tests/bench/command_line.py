@@ -11,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.sim import furnish
-from batchimg_magics.sim.local import open_local
+from batchimg_magics.sim.local import open_emulator
 from batchimg_magics.sim.server import CLOUD
 from tests.bench.peers import AZURE_CLI, as_installed, environment
 from tests.bench.rows import Row, alternating, times
@@ -37,9 +37,9 @@ while url:
 def rows() -> Iterator[Row]:
     """Time one listing of 2,500 nodes by each."""
     az = environment(AZURE_CLI, "azure-cli") / "az"
-    local = open_local(speed=1.0)
+    local = open_emulator(speed=1.0)
     try:
-        lift_quotas(local._world)
+        lift_quotas(local._store)
         idle_pools(local, {"sim": COUNT})
         with served(local) as shell:
             yield _compared(az, as_installed(shell) | {"TOKEN": token(local)})

@@ -17,7 +17,7 @@ from azure.mgmt.batch.aio import BatchManagementClient
 from azure.mgmt.compute.aio import ComputeManagementClient
 
 from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
-from batchimg_magics.sim.node_times import PACE
+from batchimg_magics.sim.node_times import ALLOCATION_TIMES
 from tests.bench.counted import Counted, Seen
 from tests.bench.rows import Row
 from tests.bench.worlds import opened
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.connecting import Link
     from batchimg_magics.session import Session
-    from batchimg_magics.sim.local import LocalAzure
+    from batchimg_magics.sim.local import Emulator
 
 NODES, GOAL, WATCHED_S = 300, 1.03, 1200.0
 REGIONS = {1: {"eastus": 1}, 3: {"eastus": 1, "westus2": 1, "westeurope": 1}}
@@ -77,7 +77,7 @@ def _world() -> Iterator[tuple[Session, Link, Counted]]:
         yield session, link, counted
 
 
-def _attach_disks(local: LocalAzure) -> None:
+def _attach_disks(local: Emulator) -> None:
     """Give the VM three more data disks."""
     token, _ = local.credential._tokens.issue("https://management.azure.com")
 
@@ -131,7 +131,7 @@ async def _pass(link: Link, seconds: float) -> None:
 def _critical_path(session: Session, link: Link, seen: list[Seen]) -> float:
     """Return how long the same work takes whoever asks at the earliest moments."""
     assert link.local is not None
-    world = link.local._world
+    world = link.local._store
 
     def polled(sent: Seen, seconds: float | None = None) -> float:
         """Return when the earliest poll finds that what a request began is over."""
@@ -155,7 +155,12 @@ def _critical_path(session: Session, link: Link, seen: list[Seen]) -> float:
     resized = next(one for one in seen if one.url.partition("?")[0].endswith("/resize"))
     zero = link.local.clock.now() - link.loop.time()
     nodes_s = session.nodes("sim", prices=False).since.max().timestamp() - zero - resized.at
-    return max(snapshots, definition) + polled(version, copied["until"] - copied["since"]) + PACE.empty_s + nodes_s
+    return (
+        max(snapshots, definition)
+        + polled(version, copied["until"] - copied["since"])
+        + ALLOCATION_TIMES.empty_s
+        + nodes_s
+    )
 
 
 # -- a script ----------------------------------------------------------------------------------------------------

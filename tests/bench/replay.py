@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.pipeline.transport import AsyncHttpTransport
 
-from batchimg_magics.sim.transport import LocalResponse
+from batchimg_magics.sim.transport import EmulatorResponse
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -43,7 +43,7 @@ class Replay(AsyncHttpTransport[Any, Any]):
             kind, answer = known
             return kind(request, answer)
         response = await self._inner.send(request, **options)
-        answer = response._answer if isinstance(response, LocalResponse) else response.internal_response
+        answer = response._answer if isinstance(response, EmulatorResponse) else response.internal_response
         self._known[key] = (type(response), answer)
         return response
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from batchimg_magics.sim.server import certificates, guarded, introduction, listening
+from batchimg_magics.sim.server import certificates, introduction, open_listener, with_host_check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.sim.local import LocalAzure
+    from batchimg_magics.sim.local import Emulator
 
 
 class Kept:
@@ -52,12 +52,12 @@ class Kept:
 
 
 @contextlib.contextmanager
-def served(local: LocalAzure) -> Iterator[dict[str, str]]:
+def served(local: Emulator) -> Iterator[dict[str, str]]:
     """Serve a world over TLS on loopback; yield the environment of a shell that works on it, in a home of its own."""
-    with tempfile.TemporaryDirectory() as home, listening("127.0.0.1", 0) as listener:
+    with tempfile.TemporaryDirectory() as home, open_listener("127.0.0.1", 0) as listener:
         secured = certificates(Path(home))
         config = uvicorn.Config(
-            Kept(guarded(local.app)),
+            Kept(with_host_check(local.app)),
             log_level="warning",
             access_log=False,
             date_header=False,

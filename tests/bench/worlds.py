@@ -14,29 +14,29 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from batchimg_magics.connecting import Link
-    from batchimg_magics.sim.local import LocalAzure
+    from batchimg_magics.sim.local import Emulator
 
 ENDPOINT = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
 
 
 @contextmanager
-def opened(through: Callable[[Any], Any], **target: Any) -> Iterator[tuple[Session, Link, LocalAzure]]:
+def opened(through: Callable[[Any], Any], **target: Any) -> Iterator[tuple[Session, Link, Emulator]]:
     """Open a session on a stepped world in memory, over a transport that is wrapped."""
     with Session(through=through) as session:
         session.open(world=":memory:", speed="max", **target)
         link = session._link
         assert link is not None
         assert link.local is not None
-        lift_quotas(link.local._world)
+        lift_quotas(link.local._store)
         yield session, link, link.local
 
 
-def token(local: LocalAzure) -> str:
+def token(local: Emulator) -> str:
     """Return a token for the nodes' plane."""
     return local.credential._tokens.issue("https://batch.core.windows.net/")[0]
 
 
-def idle_pools(local: LocalAzure, pools: Mapping[str, int]) -> None:
+def idle_pools(local: Emulator, pools: Mapping[str, int]) -> None:
     """Make pools of so many Marketplace nodes each, and let a day pass."""
     headers = {"authorization": f"Bearer {token(local)}"}
     shape = {"vmSize": "Standard_D2s_v5", "virtualMachineConfiguration": MACHINE, "resizeTimeout": "PT12H"}

@@ -21,13 +21,13 @@ SHOTS = Path("build/shots")
 CELLS = (
     # When resizes are sent, by the clock that the browser has too.
     """import time
-from batchimg_magics.sim.transport import LocalTransport
+from batchimg_magics.sim.transport import EmulatorTransport
 sent = []
-def noted(self, request, _send=LocalTransport.send, **options):
+def noted(self, request, _send=EmulatorTransport.send, **options):
     if request.url.partition("?")[0].endswith("/resize"):
         sent.append(time.time())
     return _send(self, request, **options)
-LocalTransport.send = noted""",
+EmulatorTransport.send = noted""",
     "%load_ext batchimg_magics\n%batchimg connect --world :memory: --speed 120",
     "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 25 --spot 5",
     "panel = %batchimg panel genomics\npanel",

@@ -10,7 +10,7 @@ import msgspec
 from batchimg_magics.sim.app import App
 from batchimg_magics.sim.clock import ManualClock
 from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION, furnish
-from batchimg_magics.sim.world import World
+from batchimg_magics.sim.world import Store
 
 START = 1_782_896_400.0  # 2026-07-01T09:00:00Z
 ACCOUNT_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}"
@@ -20,7 +20,7 @@ MACHINE = {"imageReference": JAMMY, "nodeAgentSKUId": "batch.node.ubuntu 22.04"}
 NOW, ARM_NOW = "2025-06-01", "2025-06-01"
 
 
-def lift_quotas(world: World) -> None:
+def lift_quotas(world: Store) -> None:
     """Give every Batch account quotas that let 100,000 nodes in."""
     for account in list(world.items("microsoft.batch/batchaccounts", "/subscriptions")):
         account.doc["properties"] |= {
@@ -53,7 +53,7 @@ class Azure:
     """A furnished world in memory whose time the test moves."""
 
     def __init__(self, seed: int = 0, start: float = START) -> None:
-        self.world = World(start=start, seed=seed)
+        self.world = Store(start=start, seed=seed)
         furnish(self.world)
         self.clock = ManualClock(start)
         self.app = App(self.world, self.clock)

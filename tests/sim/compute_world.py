@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from azure.mgmt.compute.aio import ComputeManagementClient
 
-from batchimg_magics.sim import open_local
+from batchimg_magics.sim import open_emulator
 from batchimg_magics.sim.app import App
 from batchimg_magics.sim.clock import ManualClock
 from batchimg_magics.sim.furnish import GROUP, SUBSCRIPTION, furnish
-from batchimg_magics.sim.world import World
+from batchimg_magics.sim.world import Store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -55,7 +55,7 @@ class Compute:
     """A furnished world in memory whose time the test moves."""
 
     def __init__(self, seed: int = 0) -> None:
-        self.world = World(start=START, seed=seed)
+        self.world = Store(start=START, seed=seed)
         furnish(self.world)
         self.clock = ManualClock(START)
         self.app = App(self.world, self.clock, control=True)
@@ -130,12 +130,12 @@ def version(
 
 def through_sdk(work: Callable[[ComputeManagementClient], Awaitable[Any]]) -> Any:
     """Run work with the real SDK's client on a stepped world of its own, and return what it returns."""
-    local = open_local()
+    local = open_emulator()
     loop = local.new_event_loop()
 
     async def run() -> Any:
         client = ComputeManagementClient(local.credential, local.subscription_id, transport=local.transport)
-        with local.moving():
+        with local.advancing_time():
             try:
                 return await asyncio.wait_for(work(client), 86_400)
             finally:

@@ -8,10 +8,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from batchimg_magics.sim.app import START, App
+from batchimg_magics.sim.app import DEFAULT_START, App
 from batchimg_magics.sim.clock import ManualClock
 from batchimg_magics.sim.furnish import GROUP, SUBSCRIPTION, furnish
-from batchimg_magics.sim.world import World
+from batchimg_magics.sim.world import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,9 +42,9 @@ class Frame:
     """A furnished world in memory whose time the test moves."""
 
     def __init__(self, **options: Any) -> None:
-        self.world = World(start=START.timestamp())
+        self.world = Store(start=DEFAULT_START.timestamp())
         furnish(self.world)
-        self.clock = ManualClock(START.timestamp())
+        self.clock = ManualClock(DEFAULT_START.timestamp())
         self.app = App(self.world, self.clock, **{"control": True, **options})
 
     def ask(

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from batchimg_magics.sim import allocation, fleet, resizing
-from batchimg_magics.sim.allocation import ABSENT, CODE, Cohort
+from batchimg_magics.sim.allocation import ABSENT, STATE_CODES, Cohort
 from batchimg_magics.sim.fleet import Fleet, Problem
-from batchimg_magics.sim.node_times import PACE
-from batchimg_magics.sim.resizing import Terms
+from batchimg_magics.sim.node_times import ALLOCATION_TIMES
+from batchimg_magics.sim.resizing import AllocationTerms
 
 HOUR = 3600.0
 
@@ -23,55 +23,60 @@ def cohort(**more: object) -> Cohort:
 
 
 def tally(fleet_: Fleet, now: float) -> dict[str, dict[str, int]]:
-    return {kind: found for kind in fleet.KINDS if (found := fleet.counts(fleet_, now, kind))}
+    return {kind: found for kind in fleet.KINDS if (found := fleet.counts_by_state(fleet_, now, kind))}
 
 
-def grown(dedicated: int = 0, spot: int = 0, terms: Terms | None = None, timeout_s: float = 900.0) -> Fleet:
+def grown(dedicated: int = 0, spot: int = 0, terms: AllocationTerms | None = None, timeout_s: float = 900.0) -> Fleet:
     made = Fleet("seed")
     targets = {"dedicated": dedicated, "spot": spot}
-    resizing.begin(made, 0.0, targets, terms or Terms(), timeout_s=timeout_s)  # type: ignore[arg-type]
+    resizing.begin_resize(made, 0.0, targets, terms or AllocationTerms(), timeout_s=timeout_s)  # type: ignore[arg-type]
     return made
 
 
 def test_a_cohort_is_the_same_whoever_computes_it() -> None:
-    codes, since = allocation.at(cohort(), 100.0)
-    allocation._names.cache_clear()
+    codes, since = allocation.states_at(cohort(), 100.0)
+    allocation._node_ids.cache_clear()
     allocation._table.cache_clear()
-    again, since_again = allocation.at(cohort(), 100.0)
+    again, since_again = allocation.states_at(cohort(), 100.0)
     assert np.array_equal(codes, again)
     assert np.array_equal(since[codes != ABSENT], since_again[codes != ABSENT])
 
 
 def test_node_ids_read_as_azures_and_are_in_order() -> None:
-    ids = allocation.table(cohort(kind="spot")).ids
+    ids = allocation.node_table(cohort(kind="spot")).ids
     assert all(len(name) == len("tvmps_") + 64 + 2 and name.endswith("_p") for name in ids)
     assert ids == sorted(set(ids))
 
 
 def test_another_seed_makes_other_nodes() -> None:
-    assert not set(allocation.table(cohort()).ids) & set(allocation.table(cohort(seed="t")).ids)
+    assert not set(allocation.node_table(cohort()).ids) & set(allocation.node_table(cohort(seed="t")).ids)
 
 
 def test_nodes_come_in_waves_and_pass_through_creating_and_starting() -> None:
     one = cohort()
-    assert np.count_nonzero(allocation.at(one, 39.9)[0] != ABSENT) == 0
-    assert np.count_nonzero(allocation.at(one, 40.1)[0] != ABSENT) == PACE.wave_nodes
-    assert np.count_nonzero(allocation.at(one, 40 + 2 * 45.0)[0] != ABSENT) == 250
-    passed = [set(allocation.at(one, float(now))[0][allocation.table(one).index < 100]) for now in range(40, 200, 2)]
-    assert passed[0] == {CODE["creating"]}
-    assert {CODE["starting"]} in passed
-    assert passed[-1] == {CODE["idle"]}
+    assert np.count_nonzero(allocation.states_at(one, 39.9)[0] != ABSENT) == 0
+    assert np.count_nonzero(allocation.states_at(one, 40.1)[0] != ABSENT) == ALLOCATION_TIMES.wave_nodes
+    assert np.count_nonzero(allocation.states_at(one, 40 + 2 * 45.0)[0] != ABSENT) == 250
+    passed = [
+        set(allocation.states_at(one, float(now))[0][allocation.node_table(one).index < 100])
+        for now in range(40, 200, 2)
+    ]
+    assert passed[0] == {STATE_CODES["creating"]}
+    assert {STATE_CODES["starting"]} in passed
+    assert passed[-1] == {STATE_CODES["idle"]}
 
 
 def test_states_only_go_forward_and_since_is_when_they_began() -> None:
     one = cohort(count=50)
-    before, _ = allocation.at(one, 40.0)
+    before, _ = allocation.states_at(one, 40.0)
     for now in np.arange(41.0, 140.0, 1.0):
-        codes, since = allocation.at(one, now)
+        codes, since = allocation.states_at(one, now)
         assert np.all(codes >= before)
         there = codes != ABSENT
         assert np.all(since[there] <= now)
-        assert np.array_equal(allocation.at(one, now + 1e-6)[0][there & (since == now)], codes[there & (since == now)])
+        assert np.array_equal(
+            allocation.states_at(one, now + 1e-6)[0][there & (since == now)], codes[there & (since == now)]
+        )
         before = codes
 
 
@@ -81,70 +86,70 @@ def test_a_small_resize_is_steady_within_the_recorded_times() -> None:
     assert 30 <= made.resize.ends <= 96
     assert tally(made, made.resize.ends)["dedicated"].keys() <= {"creating", "starting"}
     assert tally(made, 300.0) == {"dedicated": {"idle": 20}, "spot": {"idle": 5}}
-    assert fleet.errors(made, 300.0) == ()
+    assert fleet.resize_errors(made, 300.0) == ()
 
 
 def test_a_resize_with_nothing_to_do_is_steady_after_the_recorded_moment() -> None:
     made = grown()
     assert fleet.allocation_state(made, 1.3) == ("resizing", 0.0)
-    assert fleet.allocation_state(made, 1.5) == ("steady", PACE.empty_s)
+    assert fleet.allocation_state(made, 1.5) == ("steady", ALLOCATION_TIMES.empty_s)
 
 
 def test_a_timeout_leaves_what_came_and_says_so_once_it_is_over() -> None:
     made = grown(2000, timeout_s=300.0)
-    assert fleet.errors(made, 299.0) == ()
-    assert [problem.code for problem in fleet.errors(made, 300.0)] == ["AllocationTimedout"]
-    came = fleet.current(made, 10_000.0, "dedicated")
+    assert fleet.resize_errors(made, 299.0) == ()
+    assert [problem.code for problem in fleet.resize_errors(made, 300.0)] == ["AllocationTimedout"]
+    came = fleet.current_nodes(made, 10_000.0, "dedicated")
     assert 0 < came < 2000
-    assert came % PACE.wave_nodes == 0
+    assert came % ALLOCATION_TIMES.wave_nodes == 0
 
 
 def test_the_next_resize_asks_for_the_rest_and_clears_the_errors() -> None:
     made = grown(2000, timeout_s=300.0)
-    came = fleet.current(made, 301.0, "dedicated")
-    resizing.begin(made, 301.0, {"dedicated": 2000, "spot": 0}, Terms(), timeout_s=HOUR)
-    assert fleet.errors(made, 302.0) == ()
-    assert fleet.current(made, 302.0, "dedicated") == came
+    came = fleet.current_nodes(made, 301.0, "dedicated")
+    resizing.begin_resize(made, 301.0, {"dedicated": 2000, "spot": 0}, AllocationTerms(), timeout_s=HOUR)
+    assert fleet.resize_errors(made, 302.0) == ()
+    assert fleet.current_nodes(made, 302.0, "dedicated") == came
     assert tally(made, 301.0 + HOUR) == {"dedicated": {"idle": 2000}}
-    assert fleet.errors(made, 301.0 + HOUR) == ()
+    assert fleet.resize_errors(made, 301.0 + HOUR) == ()
 
 
 def test_fewer_replicas_and_managed_images_are_slower() -> None:
-    enough, few = (allocation.wave_s("gallery", 3000, replicas) for replicas in (10, 1))
+    enough, few = (allocation.wave_interval_s("gallery", 3000, replicas) for replicas in (10, 1))
     assert few == pytest.approx(10 * enough)
-    assert allocation.wave_s("managed", 100, None) > allocation.wave_s("gallery", 100, 1)
+    assert allocation.wave_interval_s("managed", 100, None) > allocation.wave_interval_s("gallery", 100, 1)
 
 
 def test_quotas_let_in_what_fits_and_say_what_is_full() -> None:
     full = Problem("AccountCoreQuotaReached", "full")
-    made = grown(50, terms=Terms(room={"dedicated": 8}, full={"dedicated": full}))
-    assert fleet.current(made, 900.0, "dedicated") == 8
-    assert fleet.errors(made, 900.0) == (full,)
-    none = grown(50, terms=Terms(room={"dedicated": 0}, full={"dedicated": full}))
+    made = grown(50, terms=AllocationTerms(available={"dedicated": 8}, quota_errors={"dedicated": full}))
+    assert fleet.current_nodes(made, 900.0, "dedicated") == 8
+    assert fleet.resize_errors(made, 900.0) == (full,)
+    none = grown(50, terms=AllocationTerms(available={"dedicated": 0}, quota_errors={"dedicated": full}))
     assert fleet.allocation_state(none, 1.5)[0] == "steady"
-    assert fleet.errors(none, 1.5) == (full,)
+    assert fleet.resize_errors(none, 1.5) == (full,)
 
 
 def test_stopping_keeps_what_came_and_says_which_kind_is_short() -> None:
     made = grown(2000, 10, timeout_s=HOUR)
-    came = fleet.current(made, 150.0, "dedicated")
-    resizing.stop(made, 150.0)
+    came = fleet.current_nodes(made, 150.0, "dedicated")
+    resizing.stop_resize(made, 150.0)
     assert fleet.allocation_state(made, 151.0) == ("stopping", 150.0)
-    assert fleet.allocation_state(made, 150.0 + PACE.stop_s)[0] == "steady"
-    assert fleet.current(made, HOUR, "dedicated") == came
-    assert [problem.code for problem in fleet.errors(made, HOUR)] == ["ResizeStopped"]
-    assert "dedicated nodes could not be allocated due to a stop" in fleet.errors(made, HOUR)[0].message
+    assert fleet.allocation_state(made, 150.0 + ALLOCATION_TIMES.stop_s)[0] == "steady"
+    assert fleet.current_nodes(made, HOUR, "dedicated") == came
+    assert [problem.code for problem in fleet.resize_errors(made, HOUR)] == ["ResizeStopped"]
+    assert "dedicated nodes could not be allocated due to a stop" in fleet.resize_errors(made, HOUR)[0].message
 
 
 def test_stopping_a_shrink_lets_the_removal_finish() -> None:
     made = grown(2)
-    resizing.begin(made, 500.0, {"dedicated": 0, "spot": 2}, Terms(), timeout_s=900.0)
-    resizing.stop(made, 500.2)
+    resizing.begin_resize(made, 500.0, {"dedicated": 0, "spot": 2}, AllocationTerms(), timeout_s=900.0)
+    resizing.stop_resize(made, 500.2)
     assert made.resize is not None
     assert made.resize.ends == pytest.approx(500.0 + allocation.removal_s(2))
     assert tally(made, 560.0) == {"dedicated": {"leavingpool": 2}}
     assert tally(made, made.resize.ends) == {}
-    assert [problem.message for problem in fleet.errors(made, HOUR)] == [
+    assert [problem.message for problem in fleet.resize_errors(made, HOUR)] == [
         "Desired number of low priority nodes could not be allocated due to a stop resize operation"
     ]
 
@@ -152,34 +157,34 @@ def test_stopping_a_shrink_lets_the_removal_finish() -> None:
 def test_shrinking_takes_the_newest_nodes_first_and_keeps_the_others_ids() -> None:
     made = grown(10)
     first = {node.id for node in fleet.nodes(made, 300.0)}
-    resizing.begin(made, 300.0, {"dedicated": 14, "spot": 0}, Terms(), timeout_s=900.0)
+    resizing.begin_resize(made, 300.0, {"dedicated": 14, "spot": 0}, AllocationTerms(), timeout_s=900.0)
     assert len(list(fleet.nodes(made, 600.0))) == 14
-    resizing.begin(made, 600.0, {"dedicated": 10, "spot": 0}, Terms(), timeout_s=900.0)
+    resizing.begin_resize(made, 600.0, {"dedicated": 10, "spot": 0}, AllocationTerms(), timeout_s=900.0)
     assert {node.id for node in fleet.nodes(made, 900.0)} == first
 
 
 def test_a_system_never_deprovisioned_makes_unusable_nodes() -> None:
-    made = grown(5, terms=Terms(unusable=1.0))
+    made = grown(5, terms=AllocationTerms(unusable=1.0))
     assert tally(made, 2 * HOUR) == {"dedicated": {"unusable": 5}}
     assert all(node.booted is None for node in fleet.nodes(made, 2 * HOUR))
 
 
 def test_unusable_nodes_may_recover() -> None:
-    made = grown(20, terms=Terms(unusable=0.5, recovering=0.5))
+    made = grown(20, terms=AllocationTerms(unusable=0.5, recovering=0.5))
     soon, late = tally(made, 800.0)["dedicated"], tally(made, 2 * HOUR)["dedicated"]
     assert soon["unusable"] > late["unusable"] > 0
 
 
 def test_a_start_task_is_waited_for_and_may_fail() -> None:
-    fine = grown(3, terms=Terms(start_task_s=600.0))
+    fine = grown(3, terms=AllocationTerms(start_task_s=600.0))
     assert tally(fine, 400.0) == {"dedicated": {"waitingforstarttask": 3}}
     assert tally(fine, 1000.0) == {"dedicated": {"idle": 3}}
-    bad = grown(3, terms=Terms(start_task_s=5.0, start_task_fails=True))
+    bad = grown(3, terms=AllocationTerms(start_task_s=5.0, start_task_fails=True))
     assert tally(bad, 1000.0) == {"dedicated": {"starttaskfailed": 3}}
 
 
 def test_spot_nodes_are_taken_and_given_back_again_and_again() -> None:
-    made = grown(2, 40, Terms(preempted_per_h=2.0))
+    made = grown(2, 40, AllocationTerms(preempted_per_h=2.0))
     seen = [tally(made, 600.0 + hour * HOUR) for hour in range(30)]
     assert all(sum(one["spot"].values()) == 40 for one in seen)
     assert all(one["dedicated"] == {"idle": 2} for one in seen)
@@ -191,58 +196,58 @@ def test_spot_nodes_are_taken_and_given_back_again_and_again() -> None:
 def test_what_was_done_to_a_node_shows_and_passes() -> None:
     made = grown(1)
     (node,) = fleet.nodes(made, 500.0)
-    resizing.note(made, 500.0, node.id, "reboot")
+    resizing.record_action(made, 500.0, node.id, "reboot")
     states = {second: next(fleet.nodes(made, 500.0 + second)).state for second in (1, 64, 66, 70)}
     assert states == {1: "rebooting", 64: "rebooting", 66: "starting", 70: "idle"}
-    assert fleet.counts(made, 510.0, "dedicated") == {"rebooting": 1}
-    resizing.note(made, 600.0, node.id, "disable")
+    assert fleet.counts_by_state(made, 510.0, "dedicated") == {"rebooting": 1}
+    resizing.record_action(made, 600.0, node.id, "disable")
     assert next(fleet.nodes(made, 601.0)).state == "offline"
-    resizing.note(made, 610.0, node.id, "enable")
+    resizing.record_action(made, 610.0, node.id, "enable")
     assert next(fleet.nodes(made, 611.0)).state == "idle"
 
 
 def test_stopping_a_resize_that_would_time_out_says_only_that_it_was_stopped() -> None:
     made = grown(2000, timeout_s=300.0)
-    resizing.stop(made, 100.0)
-    assert [problem.code for problem in fleet.errors(made, HOUR)] == ["ResizeStopped"]
+    resizing.stop_resize(made, 100.0)
+    assert [problem.code for problem in fleet.resize_errors(made, HOUR)] == ["ResizeStopped"]
 
 
 def test_a_moments_resize_after_a_stop_reads_resizing() -> None:
     made = grown(5)
-    resizing.stop(made, 10.0)
-    resizing.stir(made, 100.0, 0.2)
+    resizing.stop_resize(made, 10.0)
+    resizing.show_resizing(made, 100.0, 0.2)
     assert fleet.allocation_state(made, 100.1) == ("resizing", 100.0)
-    assert [problem.code for problem in fleet.errors(made, 101.0)] == ["ResizeStopped"]
+    assert [problem.code for problem in fleet.resize_errors(made, 101.0)] == ["ResizeStopped"]
 
 
 def test_a_start_task_runs_again_after_a_reboot() -> None:
     for fails, end in ((False, "idle"), (True, "starttaskfailed")):
-        made = grown(1, terms=Terms(start_task_s=20.0, start_task_fails=fails))
+        made = grown(1, terms=AllocationTerms(start_task_s=20.0, start_task_fails=fails))
         (node,) = fleet.nodes(made, 500.0)
-        resizing.note(made, 500.0, node.id, "reboot")
+        resizing.record_action(made, 500.0, node.id, "reboot")
         assert next(fleet.nodes(made, 570.0)).state == "waitingforstarttask"
         assert next(fleet.nodes(made, 600.0)).state == end
 
 
 def test_a_resize_that_timed_out_before_is_none_of_a_later_stops_business() -> None:
     made = grown(2000, timeout_s=300.0)
-    came = fleet.current(made, 400.0, "dedicated")
-    resizing.begin(made, 400.0, {"dedicated": came, "spot": 3}, Terms(), timeout_s=300.0)
-    resizing.stop(made, 401.0)
-    assert [problem.code for problem in fleet.errors(made, HOUR)] == ["ResizeStopped"]
-    assert "low priority" in fleet.errors(made, HOUR)[0].message
+    came = fleet.current_nodes(made, 400.0, "dedicated")
+    resizing.begin_resize(made, 400.0, {"dedicated": came, "spot": 3}, AllocationTerms(), timeout_s=300.0)
+    resizing.stop_resize(made, 401.0)
+    assert [problem.code for problem in fleet.resize_errors(made, HOUR)] == ["ResizeStopped"]
+    assert "low priority" in fleet.resize_errors(made, HOUR)[0].message
 
 
 def test_removed_nodes_leave_and_the_others_stay() -> None:
     made = grown(5, 2)
     ids = [node.id for node in fleet.nodes(made, 400.0)]
-    resizing.remove(made, 400.0, ids[:3], timeout_s=900.0, option="requeue")
+    resizing.remove_nodes(made, 400.0, ids[:3], timeout_s=900.0, option="requeue")
     assert made.resize is not None
     assert made.resize.dedicated + made.resize.spot == 4
     assert [node.id for node in fleet.nodes(made, 401.0) if node.state == "leavingpool"] == ids[:3]
     assert [node.id for node in fleet.nodes(made, made.resize.ends)] == ids[3:]
     with pytest.raises(KeyError):
-        resizing.remove(made, 600.0, ["tvmps_none_d"], timeout_s=900.0, option="requeue")
+        resizing.remove_nodes(made, 600.0, ["tvmps_none_d"], timeout_s=900.0, option="requeue")
 
 
 def test_nodes_can_be_listed_from_behind_any_of_them() -> None:
@@ -256,8 +261,8 @@ def test_100_000_nodes_are_made_counted_and_paged_in_time() -> None:
     fleets = [Fleet(f"pool {number}") for number in range(40)]
     began = time.perf_counter()
     for one in fleets:
-        resizing.begin(one, 0.0, {"dedicated": 2000, "spot": 500}, Terms(), timeout_s=HOUR)
-    assert sum(fleet.current(one, HOUR, kind) for one in fleets for kind in fleet.KINDS) == 100_000
+        resizing.begin_resize(one, 0.0, {"dedicated": 2000, "spot": 500}, AllocationTerms(), timeout_s=HOUR)
+    assert sum(fleet.current_nodes(one, HOUR, kind) for one in fleets for kind in fleet.KINDS) == 100_000
     made_s = time.perf_counter() - began
     page_s = math.inf
     for one in fleets[:3]:

@@ -13,7 +13,7 @@ from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
 from tests.sim.frame_world import ARM, COMPUTE, IN_GROUP, TOP, Frame
 
 if TYPE_CHECKING:
-    from batchimg_magics.sim.app import Answer
+    from batchimg_magics.sim.app import HttpResponse
 
 BATCH = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
 GROUPS = "2022-09-01"
@@ -169,7 +169,7 @@ def test_what_is_not_there_is_named_from_the_outside_in(azure: Frame) -> None:
 
 
 def test_an_open_world_has_the_groups_that_somebody_named() -> None:
-    def ask(method: str, path: str, body: bytes = b"") -> Answer:
+    def ask(method: str, path: str, body: bytes = b"") -> HttpResponse:
         url = f"{ARM}/subscriptions/s/resourceGroups/fakename/providers/Microsoft.Compute/{path}?api-version=2023-04-02"
         return app.answer(method, url, {"Authorization": "Bearer x"}, body)
 

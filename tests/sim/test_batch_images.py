@@ -18,9 +18,9 @@ GOOD = {
     "generation": "V2",
     "architecture": "x64",
     "security_type": "Standard",
-    "reports": True,
+    "usable_by_batch": True,
     "replicas": 3,
-    "roots": frozenset(),
+    "source_keys": frozenset(),
     "controllers": frozenset({"scsi"}),
 }
 
@@ -42,7 +42,7 @@ class Told:
 def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     made = Told()
     made.say()
-    monkeypatch.setattr(image_sources, "resolve", made.resolve)
+    monkeypatch.setattr(image_sources, "resolve_image", made.resolve)
     return made
 
 
@@ -82,7 +82,7 @@ def test_a_good_image_makes_idle_nodes_in_a_few_minutes(azure: Azure) -> None:
 
 
 def test_a_system_that_was_never_deprovisioned_makes_unusable_nodes(azure: Azure, told: Told) -> None:
-    told.say(reports=False)
+    told.say(usable_by_batch=False)
     azure.add(dedicated=3, virtualMachineConfiguration=machine())
     assert "resizeErrors" not in azure.steady()
     azure.clock.advance(3600)
@@ -173,7 +173,7 @@ def test_pools_of_managed_images_share_a_limit_with_those_of_the_same_snapshot(t
         key = f"{IMAGES}/images/{name}"
         azure.world.put(Item(key.lower(), "microsoft.compute/images", {"properties": {}}))
         roots = frozenset({"snapshot" if name != "other" else "another", name})
-        told.say(key, replicas=None, roots=roots)
+        told.say(key, replicas=None, source_keys=roots)
         body = {"id": name, "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": machine(key)}
         body |= {"targetDedicatedNodes": 2000, "targetLowPriorityNodes": 800, "resizeTimeout": "PT10H"}
         assert azure.batch("POST", "/pools", body, version="2019-08-01.10.0").status == 201

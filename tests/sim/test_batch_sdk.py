@@ -12,12 +12,12 @@ from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.mgmt.batch.aio import BatchManagementClient
 
-from batchimg_magics.sim import open_local
+from batchimg_magics.sim import open_emulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from batchimg_magics.sim.local import LocalAzure
+    from batchimg_magics.sim.local import Emulator
 
 Result = TypeVar("Result")
 IMAGE = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts"}
@@ -35,7 +35,7 @@ POOL = {
 class Clients:
     """Both clients of one local Azure."""
 
-    def __init__(self, azure: LocalAzure) -> None:
+    def __init__(self, azure: Emulator) -> None:
         self.azure = azure
         self.arm = BatchManagementClient(azure.credential, azure.subscription_id, transport=azure.transport)
         self.batch = BatchClient(
@@ -50,7 +50,7 @@ class Clients:
 
 
 @asynccontextmanager
-async def clients(azure: LocalAzure) -> AsyncIterator[Clients]:
+async def clients(azure: Emulator) -> AsyncIterator[Clients]:
     both = Clients(azure)
     async with both.arm, both.batch:
         yield both
@@ -58,7 +58,7 @@ async def clients(azure: LocalAzure) -> AsyncIterator[Clients]:
 
 def stepped(work: Callable[[Clients], Awaitable[Result]]) -> Result:
     """Run something with both clients on a fresh stepped world."""
-    azure = open_local()
+    azure = open_emulator()
     loop = azure.new_event_loop()
 
     async def whole() -> Result:
@@ -66,7 +66,7 @@ def stepped(work: Callable[[Clients], Awaitable[Result]]) -> Result:
             return await work(both)
 
     try:
-        with azure.moving():
+        with azure.advancing_time():
             return loop.run_until_complete(whole())
     finally:
         loop.close()

@@ -331,4 +331,4 @@ def test_formulas_count_tasks_only_from_their_making_on(azure: Azure) -> None:
     ],
 )
 def test_commands_tell_how_long_they_take_and_how_they_end(command: str, seconds: float, code: int) -> None:
-    assert commands.outcome(command, 7.0) == commands.Outcome(seconds, code)
+    assert commands.command_result(command, 7.0) == commands.CommandResult(seconds, code)

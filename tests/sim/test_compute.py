@@ -11,7 +11,7 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.compute.aio import ComputeManagementClient
 
-from batchimg_magics.sim import create_app, open_local
+from batchimg_magics.sim import create_app, open_emulator
 from tests.sim.compute_world import Compute
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def arm() -> Arm:
     strict = Arm()
     group = "https://management.azure.com/subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/g"
     assert strict.ask("PUT", group, {"location": "eastus"}, "2024-03-01").status == 201
-    strict.app.world.set_meta("open_groups", value=False)
+    strict.app.store.set_meta("open_groups", value=False)
     return strict
 
 
@@ -175,11 +175,11 @@ def test_a_definition_without_a_security_type_depends_on_the_api_version(arm: Ar
 
 
 def test_a_vm_is_stopped_marked_and_deleted_through_the_sdk() -> None:
-    local = open_local()
+    local = open_emulator()
     loop = local.new_event_loop()
 
     async def run() -> list[str]:
-        with local.moving():
+        with local.advancing_time():
             client = ComputeManagementClient(local.credential, local.subscription_id, transport=local.transport)
             vms = client.virtual_machines
             with pytest.raises(HttpResponseError, match="stopped or deallocated"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchimg_magics.sim.furnish import GROUP, SUBSCRIPTION
-from batchimg_magics.sim.local import open_local
+from batchimg_magics.sim.local import open_emulator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,10 +20,10 @@ IN_GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Micr
 WRITER = f"""
 import itertools, json, sys
 from batchimg_magics.sim.app import App
-from batchimg_magics.sim.clock import RunningClock
-from batchimg_magics.sim.world import World
-world = World(sys.argv[1], start=0.0)
-app = App(world, RunningClock(world, 60.0))
+from batchimg_magics.sim.clock import AcceleratedClock
+from batchimg_magics.sim.world import Store
+store = Store(sys.argv[1], start=0.0)
+app = App(store, AcceleratedClock(store, 60.0))
 properties = {{"creationData": {{"createOption": "Empty"}}, "diskSizeGB": 4}}
 body = json.dumps({{"location": "eastus", "properties": properties}})
 for number in itertools.count():
@@ -68,7 +68,7 @@ def world(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     path = tmp_path / "w.db"
     if request.param == "delete":
         path.with_name("w.db-shm").symlink_to(tmp_path / "nowhere" / "shm")
-    open_local(path, speed=60).close()
+    open_emulator(path, speed=60).close()
     with sqlite3.connect(path) as database:
         assert database.execute("PRAGMA journal_mode").fetchone() == (request.param,)
     database.close()
@@ -90,12 +90,12 @@ def test_no_acknowledged_write_is_lost(world: Path) -> None:
 
 def test_world_that_lost_its_shared_memory_goes_on_with_a_rollback_journal(tmp_path: Path) -> None:
     path = tmp_path / "w.db"
-    first = open_local(path, speed=60, seed=7)
+    first = open_emulator(path, speed=60, seed=7)
     ids = first.accounts()
     first.close()
     path.with_name("w.db-shm").symlink_to(tmp_path / "nowhere" / "shm")
     for speed in (60.0, None, 60.0):
-        again = open_local(path, speed=speed)
+        again = open_emulator(path, speed=speed)
         assert again.accounts() == ids
         again.close()
     with sqlite3.connect(path) as database:
@@ -105,11 +105,11 @@ def test_world_that_lost_its_shared_memory_goes_on_with_a_rollback_journal(tmp_p
 
 def test_world_is_opened_and_written_on_after_a_kill(world: Path) -> None:
     names = killed(start(world, "made"), 5)
-    local = open_local(world, speed=60)
+    local = open_emulator(world, speed=60)
     kept = local.clock.now()
     local.close()
     assert set(names) <= there(world)[0]
     assert set(killed(start(world, "made-more"), 2)) <= there(world)[0]
-    again = open_local(world, speed=60)
+    again = open_emulator(world, speed=60)
     assert again.clock.now() >= kept
     again.close()

@@ -11,10 +11,10 @@ import pytest
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.rest import HttpRequest
 
-from batchimg_magics.sim import faults, open_local
+from batchimg_magics.sim import faults, open_emulator
 from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION
-from batchimg_magics.sim.transport import LocalTransport
-from batchimg_magics.sim.wire import LostError
+from batchimg_magics.sim.transport import EmulatorTransport
+from batchimg_magics.sim.wire import ConnectionDroppedError
 from tests.sim.frame_world import ARM, BEARER, COMPUTE, IN_GROUP, TOP, Frame
 
 FAULTS = f"{ARM}/_sim/faults"
@@ -66,9 +66,9 @@ def test_batch_plane_words_a_fault_its_own_way() -> None:
 def test_lost_connection_leaves_the_work_undone_or_done(lost: str, made: int) -> None:
     frame = Frame()
     wrong(frame, {"method": "PUT", "lost": lost})
-    with pytest.raises(LostError) as caught:
+    with pytest.raises(ConnectionDroppedError) as caught:
         frame.ask("PUT", NEW, {"location": REGION}, version="2021-04-01")
-    assert caught.value.worked is (made == 200)
+    assert caught.value.handled is (made == 200)
     assert frame.ask("GET", NEW, version="2021-04-01").status == made
 
 
@@ -76,7 +76,7 @@ def test_lost_connection_leaves_the_work_undone_or_done(lost: str, made: int) ->
 def test_transport_drops_the_connection_as_the_sdk_knows_it(lost: str, error: type[Exception]) -> None:
     frame = Frame()
     wrong(frame, {"lost": lost})
-    transport = LocalTransport(frame.app, frame.clock)
+    transport = EmulatorTransport(frame.app, frame.clock)
     request = HttpRequest("GET", f"{GROUPS}?api-version=2021-04-01", headers=BEARER)
     with pytest.raises(error):
         asyncio.run(transport.send(request))
@@ -135,8 +135,8 @@ def test_flaky_world_fails_now_and_then_in_every_way_it_says() -> None:
     for _ in range(1500):
         try:
             outcome: Any = groups(frame)
-        except LostError as error:
-            outcome = error.worked
+        except ConnectionDroppedError as error:
+            outcome = error.handled
         seen[outcome] = seen.get(outcome, 0) + 1
     assert set(seen) == {200, 429, 500, 503, True, False}
     assert 0.88 < seen[200] / 1500 < 0.97
@@ -150,8 +150,8 @@ def test_flaky_world_is_the_same_each_time() -> None:
         for _ in range(200):
             try:
                 found.append(groups(frame))
-            except LostError as error:
-                found.append(error.worked)
+            except ConnectionDroppedError as error:
+                found.append(error.handled)
         return found
 
     assert outcomes() == outcomes()
@@ -159,14 +159,14 @@ def test_flaky_world_is_the_same_each_time() -> None:
 
 def test_unknown_scenario_does_not_open() -> None:
     with pytest.raises(ValueError, match="no scenario is called 'stormy'"):
-        open_local(scenario="stormy")
+        open_emulator(scenario="stormy")
 
 
 def test_scenario_stays_with_the_world() -> None:
     frame = Frame()
-    assert not faults.active(frame.world, "flaky")
+    assert not faults.is_active(frame.world, "flaky")
     faults.set_scenario(frame.world, "flaky")
-    assert faults.active(frame.world, "flaky")
+    assert faults.is_active(frame.world, "flaky")
 
 
 def test_control_routes_are_there_only_when_asked_for() -> None:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from batchimg_magics.sim import app
 from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION, TENANT
-from batchimg_magics.sim.wire import LostError, Route, Routes
+from batchimg_magics.sim.wire import ConnectionDroppedError, Route, Routes
 from tests.sim.frame_world import ARM, COMPUTE, Frame
 
 HOSTS = {"arm": "management.azure.com", "prices": "prices.azure.com", "login": "login.microsoftonline.com"}
@@ -192,7 +192,7 @@ def test_any_request_at_all_is_answered(
     url = f"https://{host}/{'/'.join(quote(part, safe='') for part in path)}?{quote(query, safe='=&')}"
     try:
         answer = furnished.app.answer(method, url, headers, body)
-    except LostError:  # a fault that an earlier request asked for
+    except ConnectionDroppedError:  # a fault that an earlier request asked for
         return
     assert answer.status < 500 or answer.status == 501
     assert int(answer.headers["Content-Length"]) == len(answer.body) or method == "HEAD"

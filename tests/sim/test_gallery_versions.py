@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.sim import faults, image_sources
-from batchimg_magics.sim.image_sources import ImageProblem, ImageSource
+from batchimg_magics.sim.image_sources import BootableImage, ImageProblem
 from tests.sim.compute_world import LONG_S, Compute, body, definition, resource, through_sdk, version
 
 if TYPE_CHECKING:
@@ -27,13 +27,13 @@ def compute() -> Compute:
     return made
 
 
-def what_it_is(compute: Compute, path: str = PATH, region: str = "eastus") -> ImageSource | ImageProblem:
-    return image_sources.resolve(compute.world, compute.clock.now(), resource(path), region)
+def what_it_is(compute: Compute, path: str = PATH, region: str = "eastus") -> BootableImage | ImageProblem:
+    return image_sources.resolve_image(compute.world, compute.clock.now(), resource(path), region)
 
 
-def usable(compute: Compute, path: str = PATH, region: str = "eastus") -> ImageSource:
+def usable(compute: Compute, path: str = PATH, region: str = "eastus") -> BootableImage:
     found = what_it_is(compute, path, region)
-    assert isinstance(found, ImageSource), found
+    assert isinstance(found, BootableImage), found
     return found
 
 
@@ -95,7 +95,7 @@ def test_a_version_is_of_use_where_its_region_is_done_before_all_are(compute: Co
     while len(moments) < len(regions) + 1:
         compute.clock.advance(10)
         for region in regions:
-            if isinstance(what_it_is(compute, region=region), ImageSource):
+            if isinstance(what_it_is(compute, region=region), BootableImage):
                 moments.setdefault(region, compute.clock.now() - begin)
         if compute.ask("GET", PATH).properties["provisioningState"] == "Succeeded":
             moments.setdefault("all", compute.clock.now() - begin)
@@ -143,11 +143,11 @@ def test_a_definition_stands_for_its_highest_version_that_is_not_left_out(comput
     compute.version("1.0.2")
     compute.version("1.0.10")
     compute.version("2.0.0", excludeFromLatest=True)
-    assert any(key.endswith("/1.0.10") for key in usable(compute, "galleries/lab/images/tools").roots)
+    assert any(key.endswith("/1.0.10") for key in usable(compute, "galleries/lab/images/tools").source_keys)
     compute.version("1.1.0", regions=({"name": "East US", "excludeFromLatest": True}, "westus"))
-    assert any(key.endswith("/1.0.10") for key in usable(compute, "galleries/lab/images/tools").roots)
-    assert any(key.endswith("/2.0.0") for key in usable(compute, PATH.replace("1.0.0", "2.0.0")).roots)
-    assert any(key.endswith("/1.0.10") for key in usable(compute, PATH.replace("1.0.0", "latest")).roots)
+    assert any(key.endswith("/1.0.10") for key in usable(compute, "galleries/lab/images/tools").source_keys)
+    assert any(key.endswith("/2.0.0") for key in usable(compute, PATH.replace("1.0.0", "2.0.0")).source_keys)
+    assert any(key.endswith("/1.0.10") for key in usable(compute, PATH.replace("1.0.0", "latest")).source_keys)
     assert isinstance(what_it_is(compute, "galleries/lab/images/none"), ImageProblem)
 
 

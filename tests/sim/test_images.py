@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.sim import image_sources
-from batchimg_magics.sim.image_sources import ImageProblem, ImageSource
+from batchimg_magics.sim.image_sources import BootableImage, ImageProblem
 from tests.sim.compute_world import LONG_S, Compute, body, resource, through_sdk
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ def of_disks(*disks: str, **os_disk: Any) -> dict[str, Any]:
     return {"hyperVGeneration": "V2", "storageProfile": {"osDisk": system, "dataDisks": data}}
 
 
-def what_it_is(compute: Compute, path: str, region: str = "eastus") -> ImageSource | ImageProblem:
-    return image_sources.resolve(compute.world, compute.clock.now(), resource(path), region)
+def what_it_is(compute: Compute, path: str, region: str = "eastus") -> BootableImage | ImageProblem:
+    return image_sources.resolve_image(compute.world, compute.clock.now(), resource(path), region)
 
 
 def test_an_image_of_a_vm_through_the_sdk() -> None:
@@ -80,18 +80,18 @@ def test_an_image_of_disks_has_their_sizes_and_what_is_hidden_of_the_first(compu
     assert (storage["osDisk"]["diskSizeGB"], storage["dataDisks"][0]["diskSizeGB"]) == (30, 128)
     assert storage["osDisk"]["caching"] == "None"
     source = what_it_is(compute, "images/i")
-    assert isinstance(source, ImageSource)
+    assert isinstance(source, BootableImage)
     assert source.deprovisioned is False
     assert source.replicas is None
-    assert resource("snapshots/os").lower() in source.roots
+    assert resource("snapshots/os").lower() in source.source_keys
 
 
 def test_an_image_outlives_its_vm_and_not_its_disks(compute: Compute) -> None:
     compute.make("images/i", of_vm("gen1-vm", "V1"))
-    assert isinstance(what_it_is(compute, "images/i"), ImageSource)
+    assert isinstance(what_it_is(compute, "images/i"), BootableImage)
     compute.ask("DELETE", "virtualMachines/gen1-vm")
     compute.clock.advance(LONG_S)
-    assert isinstance(what_it_is(compute, "images/i"), ImageSource)
+    assert isinstance(what_it_is(compute, "images/i"), BootableImage)
     assert compute.ask("DELETE", "disks/gen1-vm_OsDisk_1").status == 202
     compute.clock.advance(LONG_S)
     found = what_it_is(compute, "images/i")
@@ -101,7 +101,7 @@ def test_an_image_outlives_its_vm_and_not_its_disks(compute: Compute) -> None:
 
 def test_an_image_is_of_use_in_its_own_region_only(compute: Compute) -> None:
     compute.make("images/i", of_vm("gen1-vm", "V1"))
-    assert isinstance(what_it_is(compute, "images/i", "East US"), ImageSource)
+    assert isinstance(what_it_is(compute, "images/i", "East US"), BootableImage)
     assert isinstance(what_it_is(compute, "images/i", "westus"), ImageProblem)
 
 

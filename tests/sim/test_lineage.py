@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.sim import image_sources
-from batchimg_magics.sim.image_sources import ImageProblem, ImageSource
+from batchimg_magics.sim.image_sources import BootableImage, ImageProblem
 from tests.sim.compute_world import LONG_S, Compute, copy_of, definition, resource, version
 
 if TYPE_CHECKING:
@@ -86,15 +86,15 @@ def buy_disk(compute: Compute) -> None:
 ROUTES = [by_snapshot, by_copy_of_a_copy, by_image, by_vm, by_managed_image_alone]
 
 
-def what_it_is(compute: Compute, path: str) -> ImageSource | ImageProblem:
-    return image_sources.resolve(compute.world, compute.clock.now(), resource(path), "eastus")
+def what_it_is(compute: Compute, path: str) -> BootableImage | ImageProblem:
+    return image_sources.resolve_image(compute.world, compute.clock.now(), resource(path), "eastus")
 
 
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_prepared_system_reports(compute: Compute, route: Callable[[Compute], str]) -> None:
     found = what_it_is(compute, route(compute))
-    assert isinstance(found, ImageSource)
-    assert (found.deprovisioned, found.reports) == (True, True)
+    assert isinstance(found, BootableImage)
+    assert (found.deprovisioned, found.usable_by_batch) == (True, True)
 
 
 @pytest.mark.parametrize("spoil", [extend, encrypt])
@@ -104,8 +104,8 @@ def test_extensions_and_encryption_keep_it_from_reporting(
 ) -> None:
     spoil(compute)
     found = what_it_is(compute, route(compute))
-    assert isinstance(found, ImageSource)
-    assert (found.deprovisioned, found.reports) == (True, False)
+    assert isinstance(found, BootableImage)
+    assert (found.deprovisioned, found.usable_by_batch) == (True, False)
 
 
 @pytest.mark.parametrize("sell", [buy, buy_disk])
@@ -126,7 +126,7 @@ def test_a_definition_carries_a_purchase_plan(compute: Compute) -> None:
     compute.make("galleries/lab/images/bought", definition("bought", generation="V1") | plan)
     compute.snapshot("os", "gen1-vm_OsDisk_1")
     compute.version(of="bought")
-    assert isinstance(what_it_is(compute, PATH.replace("first", "bought")), ImageSource)
+    assert isinstance(what_it_is(compute, PATH.replace("first", "bought")), BootableImage)
 
 
 def test_data_disks_say_nothing_of_a_system(compute: Compute) -> None:
@@ -135,8 +135,8 @@ def test_data_disks_say_nothing_of_a_system(compute: Compute) -> None:
     compute.snapshot("data", "data")
     compute.make(PATH, version(data={0: "snapshots/data"}))
     found = what_it_is(compute, PATH)
-    assert isinstance(found, ImageSource)
-    assert (found.reports, found.data_disks) == (True, ((0, 4),))
+    assert isinstance(found, BootableImage)
+    assert (found.usable_by_batch, found.data_disks) == (True, ((0, 4),))
 
 
 def test_a_confidential_disk_says_which_kind_it_is_and_wants_a_confidential_definition(compute: Compute) -> None:

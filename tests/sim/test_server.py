@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from batchimg_magics.sim import open_local, server
+from batchimg_magics.sim import open_emulator, server
 from batchimg_magics.sim.furnish import ACCOUNT, SUBSCRIPTION, TENANT
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def status(*hosts: bytes) -> int:
         said.extend([message["status"]] if "status" in message else [])
 
     scope = {"type": "http", "path": "/", "headers": [(b"host", host) for host in hosts]}
-    asyncio.run(server.guarded(app)(scope, None, send))  # type: ignore[arg-type] # nothing is received
+    asyncio.run(server.with_host_check(app)(scope, None, send))  # type: ignore[arg-type] # nothing is received
     return said[0]
 
 
@@ -92,7 +92,7 @@ def test_authority_is_kept_and_its_key_is_private(tmp_path: Path) -> None:
 
 
 def test_introduction_points_each_client_at_the_server() -> None:
-    local = open_local(speed=60)
+    local = open_emulator(speed=60)
     text = server.introduction("https://localhost:1", local, "/ca.pem")
     local.close()
     told = dict(re.findall(r"export (\w+)='(.*)'", text))
@@ -113,7 +113,7 @@ def waits(retry_after: bytes, speed: float) -> bytes:
     async def send(message: dict[str, Any]) -> None:
         said.extend(message.get("headers", []))
 
-    asyncio.run(server.paced(app, speed)({"type": "http"}, None, send))  # type: ignore[arg-type] # nothing is received
+    asyncio.run(server.with_real_retry_after(app, speed)({"type": "http"}, None, send))  # type: ignore[arg-type] # nothing is received
     return dict(said)[b"retry-after"]
 
 
@@ -126,7 +126,7 @@ def test_clients_wait_in_their_own_time(told: bytes, speed: float, waited: bytes
 
 
 def test_introduction_can_be_pasted_whatever_the_paths_are() -> None:
-    local = open_local(speed=60)
+    local = open_emulator(speed=60)
     text = server.introduction("https://localhost:1", local, "/it's $HOME/ca.pem")
     local.close()
     lines = "\n".join(line for line in text.splitlines() if not line.startswith("az "))
@@ -222,5 +222,5 @@ def test_port_that_is_taken_is_said(served: dict[str, str], capsys: pytest.Captu
 
 
 def test_listener_lets_small_writes_go_at_once() -> None:
-    with server.listening("127.0.0.1", 0) as listener:
+    with server.open_listener("127.0.0.1", 0) as listener:
         assert listener.proto == socket.IPPROTO_TCP  # else asyncio leaves Nagle's algorithm on

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from batchimg_magics.sim.auth import LIFETIME_S, Tokens
+from batchimg_magics.sim.auth import LIFETIME_S, TokenIssuer
 from batchimg_magics.sim.furnish import ACCOUNT, REGION, SUBSCRIPTION, TENANT
 from tests.sim.frame_world import ARM, TOP, Frame
 
@@ -18,7 +18,7 @@ BATCH = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
 @pytest.fixture
 def azure() -> Frame:
     made = Frame()
-    made.app = type(made.app)(made.world, made.clock, check_token=Tokens(made.world).check)
+    made.app = type(made.app)(made.world, made.clock, check_token=TokenIssuer(made.world).check)
     return made
 
 
@@ -61,7 +61,7 @@ def test_a_token_for_another_audience_is_refused(azure: Frame) -> None:
 
 
 def test_a_token_that_has_run_out_is_refused(azure: Frame) -> None:
-    old, _ = Tokens(azure.world, wall=lambda: 1_000_000.0).issue(ARM)
+    old, _ = TokenIssuer(azure.world, wall=lambda: 1_000_000.0).issue(ARM)
     told = azure.ask("GET", TOP, version="2022-12-01", headers=bearer(old))
     assert (told.status, told.code) == (401, "ExpiredAuthenticationToken")
 
