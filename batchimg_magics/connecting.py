@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from azure.core.pipeline.transport import AsyncHttpTransport
 
-    from batchimg_magics.sim.local import Emulator
+    from batchimg_magics.emulator.local import Emulator
 
     Transport: TypeAlias = AsyncHttpTransport[Any, Any]
 
@@ -138,8 +138,8 @@ def open_link(target: Target, through: Callable[[Transport], Transport] | None =
 
 
 def _open_local(target: Target, through: Callable[[Transport], Transport]) -> Link:
-    from batchimg_magics.sim.local import open_emulator
-    from batchimg_magics.sim.world import StateBusyError, StateLayoutError
+    from batchimg_magics.emulator.local import open_emulator
+    from batchimg_magics.emulator.world import StateBusyError, StateLayoutError
 
     if target.resource_group or target.save_as:
         raise SpecError(
@@ -229,7 +229,7 @@ def _documents(file: str) -> list[dict[str, Any]]:
 
 
 def _import(local: Emulator, documents: list[dict[str, Any]], *, deprovisioned: bool | None) -> None:
-    from batchimg_magics.sim.imports import ImportRefusedError
+    from batchimg_magics.emulator.imports import ImportRefusedError
 
     if documents:
         try:

@@ -1,4 +1,4 @@
-"""The page of what the local Azure assumes, made of the tables that its modules keep (`batchimg_magics.sim.basis`)."""
+"""The page of what the local Azure assumes, made of the tables that its modules keep."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchimg_magics import sim
+from batchimg_magics import emulator
+from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.reference import table
-from batchimg_magics.sim.basis import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ The numbers beside them that are no assumption: seen in recorded traffic, or doc
 
 def bases() -> Iterator[Evidence]:
     """Yield what each module of the local Azure goes by, in order of what they are about."""
-    names = (module.name for module in pkgutil.walk_packages(sim.__path__, f"{sim.__name__}."))
+    names = (module.name for module in pkgutil.walk_packages(emulator.__path__, f"{emulator.__name__}."))
     modules = [importlib.import_module(name) for name in names]
     yield from sorted((b for m in modules for b in vars(m).values() if isinstance(b, Evidence)), key=lambda b: b.title)
 

@@ -6,15 +6,15 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import faults
-from batchimg_magics.sim.app import App
-from batchimg_magics.sim.furnish import ACCOUNT, REGION
+from batchimg_magics.emulator import faults
+from batchimg_magics.emulator.app import App
+from batchimg_magics.emulator.furnish import ACCOUNT, REGION
 from tests.passing import Passing
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.sim.local import Emulator
+    from batchimg_magics.emulator.local import Emulator
 
 VERSION = "2025-06-01"
 GONE = {"leavingpool", "preempted", "deallocating", "deallocated"}

@@ -24,18 +24,18 @@ from azure.core.pipeline.transport import HttpTransport
 from azure.mgmt.batch import BatchManagementClient
 from azure.mgmt.compute import ComputeManagementClient
 
+from batchimg_magics.emulator import planes
+from batchimg_magics.emulator.app import create_app, provider_routes
+from batchimg_magics.emulator.router import Router
 from batchimg_magics.reference import table
-from batchimg_magics.sim import planes
-from batchimg_magics.sim.app import create_app, provider_routes
-from batchimg_magics.sim.router import Router
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from azure.core.rest import HttpRequest
 
-    from batchimg_magics.sim.app import App
-    from batchimg_magics.sim.wire import Route
+    from batchimg_magics.emulator.app import App
+    from batchimg_magics.emulator.wire import Route
 
 _HEAD = """\
 # What the local Azure answers

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.session import Session
-from batchimg_magics.sim import open_emulator
 from tests.conftest import LINE
 from tests.inventory import inventory
 from tests.passing import Passing

@@ -7,10 +7,10 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim.app import App
-from batchimg_magics.sim.clock import ManualClock
-from batchimg_magics.sim.furnish import SUBSCRIPTION
-from batchimg_magics.sim.world import Store
+from batchimg_magics.emulator.app import App
+from batchimg_magics.emulator.clock import ManualClock
+from batchimg_magics.emulator.furnish import SUBSCRIPTION
+from batchimg_magics.emulator.world import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

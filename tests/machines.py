@@ -6,10 +6,10 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import open_emulator
-from batchimg_magics.sim.app import App
-from batchimg_magics.sim.clock import ManualClock
-from batchimg_magics.sim.world import Store
+from batchimg_magics.emulator import open_emulator
+from batchimg_magics.emulator.app import App
+from batchimg_magics.emulator.clock import ManualClock
+from batchimg_magics.emulator.world import Store
 from tests.documents import GROUP
 
 if TYPE_CHECKING:

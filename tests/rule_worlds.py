@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim.furnish import SUBSCRIPTION
+from batchimg_magics.emulator.furnish import SUBSCRIPTION
 from tests.documents import ACCOUNT, GROUP, MARKETPLACE, disk, managed, vm
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError, NotFoundError, SpecError
-from batchimg_magics.sim import open_emulator
 from tests.conftest import LINE
 from tests.documents import ACCOUNT, disk, managed, pool_body, vm
 from tests.inventory import put

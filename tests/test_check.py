@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from batchimg_magics.core.base.schemas import SEVERITIES
+from batchimg_magics.emulator.app import App
+from batchimg_magics.emulator.clock import ManualClock
+from batchimg_magics.emulator.furnish import GROUP, SUBSCRIPTION
+from batchimg_magics.emulator.world import Store
 from batchimg_magics.errors import ConflictError, NotFoundError, ProvisioningError, SpecError
-from batchimg_magics.sim.app import App
-from batchimg_magics.sim.clock import ManualClock
-from batchimg_magics.sim.furnish import GROUP, SUBSCRIPTION
-from batchimg_magics.sim.world import Store
 from batchimg_magics.ui.cli import main
 from tests.conftest import LINE
 from tests.rule_worlds import GALLERY, Lab, definition, gallery, managed_image, pool, snapshot, version

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from batchimg_magics.emulator import faults
+from batchimg_magics.emulator.faults import Fault
 from batchimg_magics.errors import BatchImgError, ResizeError
 from batchimg_magics.session import Session
-from batchimg_magics.sim import faults
-from batchimg_magics.sim.faults import Fault
 from tests.bystander import Bystander, Watched
 
 if TYPE_CHECKING:

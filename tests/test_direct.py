@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchimg_magics.emulator.world import Store
 from batchimg_magics.errors import ServiceError, SpecError
 from batchimg_magics.session import Session
-from batchimg_magics.sim.world import Store
 from tests.documents import ACCOUNT
 from tests.inventory import inventory
 from tests.machines import Outside, connected, new_world

@@ -11,8 +11,8 @@ import pytest
 
 import batchimg_magics
 from batchimg_magics.core.base.schemas import SCHEMAS
+from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.reference import page
-from batchimg_magics.sim.basis import Evidence
 from batchimg_magics.ui.lines import parse, split
 from batchimg_magics.ui.verbs import JSON, PROFILE, VERBS, Verb
 from tests import assumed, coverage
@@ -65,7 +65,7 @@ def test_every_assumption_is_on_its_page() -> None:
     assert all(entry.meaning in (assumptions if entry.kind == "assumed" else known) for entry in declared)
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("batchimg_magics/sim/**/*.py")), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(ROOT.glob("batchimg_magics/emulator/**/*.py")), ids=lambda path: path.name)
 def test_who_speaks_of_an_assumption_declares_it(path: Path) -> None:
     spoken = re.search(r"\bassum", path.read_text(encoding="utf-8"))
     parts = path.relative_to(ROOT).with_suffix("").parts

@@ -20,7 +20,7 @@ FLOORS = (
     {"__main__", "reference", "rulebook", PACKAGE},
 )
 #: The local Azure stands alone. These reach it, and only inside a function: nobody pays for it who does not use it.
-SIM_USERS = {"connecting", "ui"}
+EMULATOR_USERS = {"connecting", "ui"}
 MODULES = sorted(path.relative_to(ROOT.parent).with_suffix("").parts for path in ROOT.rglob("*.py"))
 
 
@@ -53,23 +53,23 @@ def source(parts: tuple[str, ...]) -> ast.Module:
 @pytest.mark.parametrize("parts", MODULES, ids=".".join)
 def test_nobody_imports_from_a_floor_above(parts: tuple[str, ...]) -> None:
     here, found = room(parts), imported(source(parts))
-    if here == "sim":
-        assert found <= {"sim"}
+    if here == "emulator":
+        assert found <= {"emulator"}
         return
-    if "sim" in found:
-        assert here in SIM_USERS
-    above = {other for other in found - {"sim", here} if floor(other) > floor(here)}
+    if "emulator" in found:
+        assert here in EMULATOR_USERS
+    above = {other for other in found - {"emulator", here} if floor(other) > floor(here)}
     assert not above
 
 
-@pytest.mark.parametrize("parts", [parts for parts in MODULES if room(parts) != "sim"], ids=".".join)
+@pytest.mark.parametrize("parts", [parts for parts in MODULES if room(parts) != "emulator"], ids=".".join)
 def test_the_local_azure_is_reached_only_lazily(parts: tuple[str, ...]) -> None:
     at_import = [node for node in source(parts).body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    assert "sim" not in imported(ast.Module(at_import, []))
+    assert "emulator" not in imported(ast.Module(at_import, []))
 
 
 def test_every_room_has_a_floor() -> None:
-    rooms = {room(parts) for parts in MODULES} - {"sim"}
+    rooms = {room(parts) for parts in MODULES} - {"emulator"}
     assert rooms == set.union(*FLOORS)
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchimg_magics.emulator import arm
 from batchimg_magics.errors import ConflictError, InUseError, NotFoundError, SpecError
-from batchimg_magics.sim import arm
 from tests.conftest import LINE
 from tests.documents import ACCOUNT, GROUP, pool_body, vm
 from tests.shells import ipython, value
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
+    from batchimg_magics.emulator.world import Item
     from batchimg_magics.session import Session
-    from batchimg_magics.sim.world import Item
 
 EMPTY = {**LINE, "nodes": 0, "spot": 0}
 

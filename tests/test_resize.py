@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics import profiles
+from batchimg_magics.emulator import faults
 from batchimg_magics.errors import BatchImgError, BudgetError, ConflictError, NotFoundError, ResizeError, SpecError
 from batchimg_magics.session import Session
-from batchimg_magics.sim import faults
 from tests.bystander import Bystander, Watched
 
 if TYPE_CHECKING:

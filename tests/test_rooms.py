@@ -13,15 +13,17 @@ def modules_after(statement: str) -> set[str]:
 
 
 def test_the_local_azure_never_imports_core() -> None:
-    found = modules_after("import batchimg_magics.sim.local, batchimg_magics.sim.app")
-    assert "batchimg_magics.sim.local" in found
+    found = modules_after("import batchimg_magics.emulator.local, batchimg_magics.emulator.app")
+    assert "batchimg_magics.emulator.local" in found
     rooms = {name.split(".")[1] for name in found if name.startswith("batchimg_magics.")}
-    assert rooms == {"sim"}
+    assert rooms == {"emulator"}
 
 
 def test_core_never_imports_the_local_azure() -> None:
     found = modules_after(
-        "import batchimg_magics.core.operations.runner, batchimg_magics.core.operations.images, batchimg_magics.session"
+        "import batchimg_magics.core.operations.create, batchimg_magics.core.operations.images, batchimg_magics.session"
     )
     assert "batchimg_magics.core.scaling.controller" in found
-    assert not {name for name in found if name.startswith(("batchimg_magics.sim", "batchimg_magics.ui", "IPython"))}
+    assert not {
+        name for name in found if name.startswith(("batchimg_magics.emulator", "batchimg_magics.ui", "IPython"))
+    }

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchimg_magics.emulator.clock import AcceleratedClock
+from batchimg_magics.emulator.world import StateBusyError, Store
 from batchimg_magics.session import Session
-from batchimg_magics.sim.clock import AcceleratedClock
-from batchimg_magics.sim.world import StateBusyError, Store
 from tests.conftest import LINE
 
 if TYPE_CHECKING:

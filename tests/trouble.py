@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import faults
+from batchimg_magics.emulator import faults
 
 if TYPE_CHECKING:
+    from batchimg_magics.emulator.world import Store
     from batchimg_magics.session import Session
-    from batchimg_magics.sim.world import Store
 
 
 def world_of(session: Session) -> Store:

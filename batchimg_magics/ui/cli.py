@@ -44,7 +44,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """
     words = sys.argv[1:] if words is None else words
     if [*words[:1]] == ["sim"]:
-        from batchimg_magics.sim.server import main as serve
+        from batchimg_magics.emulator.server import main as serve
 
         return serve(words[1:])
     try:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchimg_magics.sim.furnish import ACCOUNT
+from batchimg_magics.emulator.furnish import ACCOUNT
 
 if TYPE_CHECKING:
     from tests.azcli.cloud import Cloud

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchimg_magics.sim.furnish import SUBSCRIPTION
+from batchimg_magics.emulator.furnish import SUBSCRIPTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

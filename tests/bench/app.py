@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
-from batchimg_magics.sim.server import open_listener
+from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
+from batchimg_magics.emulator.server import open_listener
 from tests.bench.rows import Row
 from tests.sim.batch_world import MACHINE, Azure, lift_quotas
 

@@ -10,9 +10,9 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.sim import furnish
-from batchimg_magics.sim.local import open_emulator
-from batchimg_magics.sim.server import CLOUD
+from batchimg_magics.emulator import furnish
+from batchimg_magics.emulator.local import open_emulator
+from batchimg_magics.emulator.server import CLOUD
 from tests.bench.peers import AZURE_CLI, as_installed, environment
 from tests.bench.rows import Row, alternating, times
 from tests.bench.served import served

@@ -16,8 +16,8 @@ from azure.batch.aio import BatchClient
 from azure.mgmt.batch.aio import BatchManagementClient
 from azure.mgmt.compute.aio import ComputeManagementClient
 
-from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
-from batchimg_magics.sim.node_times import ALLOCATION_TIMES
+from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
+from batchimg_magics.emulator.node_times import ALLOCATION_TIMES
 from tests.bench.counted import Counted, Seen
 from tests.bench.rows import Row
 from tests.bench.worlds import opened
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchimg_magics.connecting import Link
+    from batchimg_magics.emulator.local import Emulator
     from batchimg_magics.session import Session
-    from batchimg_magics.sim.local import Emulator
 
 NODES, GOAL, WATCHED_S = 300, 1.03, 1200.0
 REGIONS = {1: {"eastus": 1}, 3: {"eastus": 1, "westus2": 1, "westeurope": 1}}

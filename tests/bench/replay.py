@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.pipeline.transport import AsyncHttpTransport
 
-from batchimg_magics.sim.transport import EmulatorResponse
+from batchimg_magics.emulator.transport import EmulatorResponse
 
 if TYPE_CHECKING:
     from types import TracebackType

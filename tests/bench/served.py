@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from batchimg_magics.sim.server import certificates, introduction, open_listener, with_host_check
+from batchimg_magics.emulator.server import certificates, introduction, open_listener, with_host_check
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.sim.local import Emulator
+    from batchimg_magics.emulator.local import Emulator
 
 
 class Kept:

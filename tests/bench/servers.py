@@ -18,7 +18,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from batchimg_magics.sim import furnish
+from batchimg_magics.emulator import furnish
 from tests.bench.peers import BUILD, environment
 from tests.bench.rows import Row, alternating, times
 from tests.sim.batch_world import ACCOUNT_ID, MACHINE

@@ -6,15 +6,15 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator.furnish import ACCOUNT, REGION
 from batchimg_magics.session import Session
-from batchimg_magics.sim.furnish import ACCOUNT, REGION
 from tests.sim.batch_world import MACHINE, lift_quotas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from batchimg_magics.connecting import Link
-    from batchimg_magics.sim.local import Emulator
+    from batchimg_magics.emulator.local import Emulator
 
 ENDPOINT = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
 

@@ -21,7 +21,7 @@ SHOTS = Path("build/shots")
 CELLS = (
     # When resizes are sent, by the clock that the browser has too.
     """import time
-from batchimg_magics.sim.transport import EmulatorTransport
+from batchimg_magics.emulator.transport import EmulatorTransport
 sent = []
 def noted(self, request, _send=EmulatorTransport.send, **options):
     if request.url.partition("?")[0].endswith("/resize"):

@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from batchimg_magics.sim.app import App
-from batchimg_magics.sim.clock import ManualClock
-from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION, furnish
-from batchimg_magics.sim.world import Store
+from batchimg_magics.emulator.app import App
+from batchimg_magics.emulator.clock import ManualClock
+from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION, furnish
+from batchimg_magics.emulator.world import Store
 
 START = 1_782_896_400.0  # 2026-07-01T09:00:00Z
 ACCOUNT_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from azure.mgmt.compute.aio import ComputeManagementClient
 
-from batchimg_magics.sim import open_emulator
-from batchimg_magics.sim.app import App
-from batchimg_magics.sim.clock import ManualClock
-from batchimg_magics.sim.furnish import GROUP, SUBSCRIPTION, furnish
-from batchimg_magics.sim.world import Store
+from batchimg_magics.emulator import open_emulator
+from batchimg_magics.emulator.app import App
+from batchimg_magics.emulator.clock import ManualClock
+from batchimg_magics.emulator.furnish import GROUP, SUBSCRIPTION, furnish
+from batchimg_magics.emulator.world import Store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

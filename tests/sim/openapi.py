@@ -18,12 +18,12 @@ import msgspec
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
-from batchimg_magics.sim.app import App, create_app
+from batchimg_magics.emulator.app import App, create_app
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.sim.wire import Plane
+    from batchimg_magics.emulator.wire import Plane
 
 SPECS = Path(__file__).parents[3] / "shared" / "specs"
 COMPUTE = SPECS / "compute" / "Microsoft.Compute"

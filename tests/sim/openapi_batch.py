@@ -6,7 +6,7 @@ import dataclasses
 import functools
 from typing import Any
 
-from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
+from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
 from tests.sim.batch_world import MACHINE, Azure
 from tests.sim.openapi import Exchange, Operation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from batchimg_magics.sim.furnish import GROUP, REGION, SUBSCRIPTION
+from batchimg_magics.emulator.furnish import GROUP, REGION, SUBSCRIPTION
 from tests.sim.compute_world import Compute, copy_of, definition, resource, version
 from tests.sim.openapi import Exchange, Operation
 

@@ -8,11 +8,11 @@ import time
 import numpy as np
 import pytest
 
-from batchimg_magics.sim import allocation, fleet, resizing
-from batchimg_magics.sim.allocation import ABSENT, STATE_CODES, Cohort
-from batchimg_magics.sim.fleet import Fleet, Problem
-from batchimg_magics.sim.node_times import ALLOCATION_TIMES
-from batchimg_magics.sim.resizing import AllocationTerms
+from batchimg_magics.emulator import allocation, fleet, resizing
+from batchimg_magics.emulator.allocation import ABSENT, STATE_CODES, Cohort
+from batchimg_magics.emulator.fleet import Fleet, Problem
+from batchimg_magics.emulator.node_times import ALLOCATION_TIMES
+from batchimg_magics.emulator.resizing import AllocationTerms
 
 HOUR = 3600.0
 

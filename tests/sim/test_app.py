@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from batchimg_magics.sim import create_app
-from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
+from batchimg_magics.emulator import create_app
+from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
 from tests.sim.frame_world import ARM, COMPUTE, IN_GROUP, TOP, Frame
 
 if TYPE_CHECKING:
-    from batchimg_magics.sim.app import HttpResponse
+    from batchimg_magics.emulator.app import HttpResponse
 
 BATCH = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
 GROUPS = "2022-09-01"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batchimg_magics.sim.furnish import GROUP, SUBSCRIPTION
+from batchimg_magics.emulator.furnish import GROUP, SUBSCRIPTION
 from tests.sim.compute_world import Compute, copy_of
 
 TOP = f"/subscriptions/{SUBSCRIPTION}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchimg_magics.sim import autoscale
+from batchimg_magics.emulator import autoscale
 
 NOW = 1_782_896_400.0  # Wednesday, 2026-07-01T09:00:00Z
 

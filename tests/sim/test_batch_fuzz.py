@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchimg_magics.sim import app, autoscale, batch_bodies
-from batchimg_magics.sim.furnish import ACCOUNT, GROUP, SUBSCRIPTION
-from batchimg_magics.sim.wire import Route, Routes
+from batchimg_magics.emulator import app, autoscale, batch_bodies
+from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION
+from batchimg_magics.emulator.wire import Route, Routes
 from tests.sim.batch_world import MACHINE, NOW, Azure
 
 BATCH_MODULES = [

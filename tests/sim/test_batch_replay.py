@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from batchimg_magics.sim import create_app
+from batchimg_magics.emulator import create_app
 
 SHARED = Path(__file__).parents[3] / "shared"
 RECORDINGS = sorted(

@@ -12,12 +12,12 @@ from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.mgmt.batch.aio import BatchManagementClient
 
-from batchimg_magics.sim import open_emulator
+from batchimg_magics.emulator import open_emulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from batchimg_magics.sim.local import Emulator
+    from batchimg_magics.emulator.local import Emulator
 
 Result = TypeVar("Result")
 IMAGE = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts"}

@@ -11,11 +11,11 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.mgmt.compute.aio import ComputeManagementClient
 
-from batchimg_magics.sim import create_app, open_emulator
+from batchimg_magics.emulator import create_app, open_emulator
 from tests.sim.compute_world import Compute
 
 if TYPE_CHECKING:
-    from batchimg_magics.sim.app import App
+    from batchimg_magics.emulator.app import App
 
 GROUP = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/g/providers/Microsoft.Compute"
 VERSIONS = {"disks": "2023-10-02", "snapshots": "2023-10-02", "galleries": "2023-07-03"}

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from batchimg_magics.sim import create_app
+from batchimg_magics.emulator import create_app
 from tests.sim.test_batch_replay import SHARED, exchanges_of, tool
 
 if TYPE_CHECKING:

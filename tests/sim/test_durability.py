@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchimg_magics.sim.furnish import GROUP, SUBSCRIPTION
-from batchimg_magics.sim.local import open_emulator
+from batchimg_magics.emulator.furnish import GROUP, SUBSCRIPTION
+from batchimg_magics.emulator.local import open_emulator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,9 +19,9 @@ IN_GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Micr
 #: Puts one disk after the other and says the name of each when its answer is there.
 WRITER = f"""
 import itertools, json, sys
-from batchimg_magics.sim.app import App
-from batchimg_magics.sim.clock import AcceleratedClock
-from batchimg_magics.sim.world import Store
+from batchimg_magics.emulator.app import App
+from batchimg_magics.emulator.clock import AcceleratedClock
+from batchimg_magics.emulator.world import Store
 store = Store(sys.argv[1], start=0.0)
 app = App(store, AcceleratedClock(store, 60.0))
 properties = {{"creationData": {{"createOption": "Empty"}}, "diskSizeGB": 4}}

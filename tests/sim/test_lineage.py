@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchimg_magics.sim import image_sources
-from batchimg_magics.sim.image_sources import BootableImage, ImageProblem
+from batchimg_magics.emulator import image_sources
+from batchimg_magics.emulator.image_sources import BootableImage, ImageProblem
 from tests.sim.compute_world import LONG_S, Compute, copy_of, definition, resource, version
 
 if TYPE_CHECKING:

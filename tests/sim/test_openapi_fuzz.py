@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchimg_magics.sim.furnish import REGION
+from batchimg_magics.emulator.furnish import REGION
 from tests.sim import openapi, openapi_batch, openapi_compute
 from tests.sim.compute_world import resource
 from tests.sim.openapi import BATCH, BATCH_ON_ARM, COMPUTE_ON_ARM, MISSING

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from batchimg_magics.sim import create_app
+from batchimg_magics.emulator import create_app
 from tests.sim.compute_world import Compute, definition
 
 EMPTY = {"location": "eastus", "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}}

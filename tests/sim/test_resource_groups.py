@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from batchimg_magics.sim import create_app
-from batchimg_magics.sim.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
-from batchimg_magics.sim.resource_groups import DELETE_S
+from batchimg_magics.emulator import create_app
+from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
+from batchimg_magics.emulator.resource_groups import DELETE_S
 from tests.sim.frame_world import ARM, COMPUTE, IN_GROUP, TOP, Frame
 
 GROUPS = "2022-09-01"

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from batchimg_magics.sim import open_emulator, server
-from batchimg_magics.sim.furnish import ACCOUNT, SUBSCRIPTION, TENANT
+from batchimg_magics.emulator import open_emulator, server
+from batchimg_magics.emulator.furnish import ACCOUNT, SUBSCRIPTION, TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

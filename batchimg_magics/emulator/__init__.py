@@ -1,0 +1,26 @@
+"""The local Azure: an emulator of what lies between a VM and the nodes of a Batch pool.
+
+It speaks Azure's wire protocol and keeps Azure's rules, and it is an independent witness: nothing in here imports
+another room of this package, and no room but `session` and the command line imports this one, lazily.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.app import create_app
+    from batchimg_magics.emulator.local import Emulator, open_emulator
+
+__all__ = ["Emulator", "create_app", "open_emulator"]
+
+_HOMES = {"create_app": "app", "Emulator": "local", "open_emulator": "local"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    from importlib import import_module  # lazily, so that importing the room stays cheap
+
+    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,0 +1,350 @@
+"""The ASGI app: one request in, one transaction, one answer out, no waiting in between.
+
+`App.answer` is the whole of it. The in-process transport calls it straight; `App.__call__` is its ASGI face for
+servers and test clients.
+"""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from batchimg_magics.emulator import authorization, planes
+from batchimg_magics.emulator.clock import ManualClock
+from batchimg_magics.emulator.control import control_routes
+from batchimg_magics.emulator.faults import raise_fault, take_fault
+from batchimg_magics.emulator.router import Router
+from batchimg_magics.emulator.wire import Call, ConnectionDroppedError, Refusal, Reply, Routes
+from batchimg_magics.emulator.world import ReadOnlyTransactionError, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+    from batchimg_magics.emulator.clock import Clock
+    from batchimg_magics.emulator.planes import Destination
+    from batchimg_magics.emulator.throttling import Throttle
+    from batchimg_magics.emulator.wire import Plane
+
+#: The modules whose `Routes` are the routes of the app.
+PROVIDERS = (
+    "batchimg_magics.emulator.resources",
+    "batchimg_magics.emulator.resource_groups",
+    "batchimg_magics.emulator.authorization",
+    "batchimg_magics.emulator.operations",
+    "batchimg_magics.emulator.virtual_machines",
+    "batchimg_magics.emulator.network_interfaces",
+    "batchimg_magics.emulator.run_command",
+    "batchimg_magics.emulator.scale_sets",
+    "batchimg_magics.emulator.disks",
+    "batchimg_magics.emulator.images",
+    "batchimg_magics.emulator.galleries",
+    "batchimg_magics.emulator.gallery_versions",
+    "batchimg_magics.emulator.compute_skus",
+    "batchimg_magics.emulator.prices",
+    "batchimg_magics.emulator.signin",
+    "batchimg_magics.emulator.batch_accounts",
+    "batchimg_magics.emulator.applications",
+    "batchimg_magics.emulator.arm_pools",
+    "batchimg_magics.emulator.batch_pools",
+    "batchimg_magics.emulator.batch_nodes",
+    "batchimg_magics.emulator.node_actions",
+    "batchimg_magics.emulator.batch_node_users",
+    "batchimg_magics.emulator.batch_history",
+    "batchimg_magics.emulator.supported_images",
+    "batchimg_magics.emulator.batch_jobs",
+    "batchimg_magics.emulator.batch_tasks",
+    "batchimg_magics.emulator.batch_files",
+)
+#: Where a stepped or manual world begins, so that what is shown of it is the same every time.
+DEFAULT_START = datetime(2026, 7, 1, 9, tzinfo=UTC)
+#: The client's own id of a request -> what it says when it wants it back; of Batch, and of ARM.
+_RETURNED_IDS = {
+    "client-request-id": "return-client-request-id",
+    "x-ms-client-request-id": "x-ms-return-client-request-id",
+}
+#: Bodies above this are refused, as ARM refuses them; and those that are nested deeper, as .NET's readers do.
+BODY_LIMIT_BYTES = 4 * 1024 * 1024
+MAX_JSON_DEPTH = 64
+
+
+@dataclass(slots=True)
+class HttpResponse:
+    """What goes over the wire."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class App:
+    """The local Azure's front door.
+
+    Parameters
+    ----------
+    world
+        What there is.
+    clock
+        The world's time.
+    check_token
+        Called with a bearer token and the plane's audiences; says what is wrong with the token as (code, problem),
+        or None. Without it any bearer token is taken, but none at all is still refused.
+    check_key
+        Called with a request of the data plane and its ``account:signature``; says what is wrong with them, or None.
+        Without it any signature is taken.
+    control
+        Whether the ``/_sim/`` routes are there: import of documents, time, faults.
+    throttle
+        The buckets that requests to ARM draw from; without it nobody is too fast.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        *,
+        check_token: Callable[[str, frozenset[str]], tuple[str, str] | None] | None = None,
+        check_key: Callable[[Call, str], str | None] | None = None,
+        control: bool = False,
+        throttle: Throttle | None = None,
+    ) -> None:
+        self.store = store
+        self.clock = clock
+        self._check_token = check_token
+        self._check_key = check_key
+        self._throttle = throttle
+        tables = [*provider_routes(), *([control_routes(clock)] if control else [])]
+        self._router = Router(route for routes in tables for route in routes.table)
+        with store.transaction(write=True):
+            self._nonce = store.new_guid("app")
+        self._numbers = itertools.count(1)
+
+    def answer(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> HttpResponse:
+        """Answer one request.
+
+        Parameters
+        ----------
+        method, headers, body
+            As sent.
+        url
+            In full: scheme and host too.
+
+        Raises
+        ------
+        LostError
+            A fault that was asked for drops the connection.
+        """
+        call, destination = self._call(method, url, headers)
+        fault, left = take_fault(call, destination.plane), {}
+        try:
+            if fault is not None:
+                raise_fault(fault, destination.plane)
+            if self._throttle is not None and destination.plane == "arm":
+                left = self._throttle.take(call, self.clock.now())
+            reply = self._in_transaction(call, destination, body)
+        except Refusal as refusal:
+            shape = planes.error_body(
+                destination.plane, refusal, base=call.base, request_id=call.request_id, now=call.now or self.clock.now()
+            )
+            reply = Reply(refusal.status, shape, refusal.headers)
+        if fault is not None and fault.lost:
+            raise ConnectionDroppedError(handled=True)
+        reply.headers = left | reply.headers
+        return self._write(call, destination.plane, reply)
+
+    def _call(self, method: str, url: str, headers: Mapping[str, str]) -> tuple[Call, Destination]:
+        """Return a request as handlers take it, and where it goes."""
+        parts = urlsplit(url)
+        destination = planes.find_destination(parts.hostname or "", parts.path)
+        call = Call(
+            store=self.store,
+            now=0.0,
+            method=method.upper(),
+            host=parts.hostname or "",
+            path=destination.path,
+            base=f"{parts.scheme}://{parts.netloc}{destination.prefix}",
+            params={"account": destination.account} if destination.account else {},
+            query={name.lower(): value for name, value in parse_qsl(parts.query, keep_blank_values=True)},
+            headers={name.lower(): value for name, value in headers.items()},
+            request_id=str(uuid.uuid5(uuid.UUID(self._nonce), str(next(self._numbers)))),
+        )
+        return call, destination
+
+    def _in_transaction(self, call: Call, destination: Destination, body: bytes) -> Reply:
+        """Run the request's handler; what only reads shares the world with other readers."""
+        if call.method in ("GET", "HEAD"):
+            try:
+                with self.store.transaction(write=False):
+                    return self._handle(call, destination, body)
+            except ReadOnlyTransactionError:
+                pass  # something came due that has to be noted: once more, for writing
+        with self.store.transaction(write=True):
+            try:
+                answer: Reply | Refusal = self._handle(call, destination, body)
+            except Refusal as refusal:
+                if not refusal.keep_writes:
+                    raise
+                answer = refusal
+            self.store.record_time(call.now)
+        if isinstance(answer, Refusal):
+            raise answer
+        return answer
+
+    def _handle(self, call: Call, destination: Destination, body: bytes) -> Reply:
+        call.now = self.clock.now()
+        plane = destination.plane
+        if plane is None:
+            raise planes.unknown_route(call.method, f"{call.host}{call.path}", call.api_version)
+        self._authenticate(call, plane)
+        route, params = self._router.find(plane, call.method, call.path, call.api_version)
+        if route is None:
+            planes.check_version(plane, call.api_version)
+            raise planes.unknown_route(call.method, call.path, call.api_version)
+        if route.versioned:
+            planes.check_version(plane, call.api_version)
+        planes.check_names(plane, params.values())
+        planes.check_timeout(plane, call.query)
+        call.params |= params
+        if plane == "arm":
+            authorization.check(call)
+        call.body = _decode(plane, body)
+        return route.handler(call)
+
+    def _authenticate(self, call: Call, plane: Plane) -> None:
+        """Refuse a request to a guarded plane that bears no token, or a wrong one."""
+        if plane not in planes.AUDIENCES or call.path.lower().startswith("/metadata/"):
+            return
+        scheme, _, token = call.headers.get("authorization", "").partition(" ")
+        if not token:
+            problem = "Authentication failed. The 'Authorization' header is missing."
+            raise planes.unauthenticated(plane, problem)
+        if plane == "batch" and scheme.lower() == "sharedkey":
+            if self._check_key and (wrong_key := self._check_key(call, token)):
+                raise planes.unauthenticated(plane, wrong_key, status=403)
+            return
+        if scheme.lower() != "bearer":
+            raise planes.unauthenticated(plane, "Authentication failed. The 'Authorization' header is invalid.")
+        if self._check_token and (wrong := self._check_token(token, planes.AUDIENCES[plane])):
+            code, problem = wrong
+            raise planes.unauthenticated(plane, problem, code)
+
+    def _write(self, call: Call, plane: Plane | None, reply: Reply) -> HttpResponse:
+        headers = planes.headers(plane, now=call.now or self.clock.now(), request_id=call.request_id)
+        for wanted, asked in _RETURNED_IDS.items():
+            if call.headers.get(asked, "").lower() == "true":
+                headers[wanted] = call.headers.get(wanted, "")
+        if reply.body is None or reply.status in planes.STATUSES_WITHOUT_BODY:
+            content = b""
+        else:
+            headers["Content-Type"] = planes.content_type(plane)
+            content = reply.body if isinstance(reply.body, bytes) else msgspec.json.encode(reply.body)
+        headers |= reply.headers
+        if call.method == "HEAD":
+            content = b""
+        headers["Content-Length"] = str(len(content))
+        return HttpResponse(reply.status, headers, content)
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[dict[str, Any]]],
+        send: Callable[[dict[str, Any]], Awaitable[None]],
+    ) -> None:
+        """Speak ASGI: HTTP, and the lifespan protocol that servers begin with."""
+        if scope["type"] == "lifespan":
+            await _lifespan(receive, send)
+            return
+        if scope["type"] != "http":
+            raise RuntimeError(f"the local Azure speaks HTTP, not {scope['type']}")
+        body = await _body(receive)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        path = scope.get("raw_path") or scope["path"].encode()
+        query = scope.get("query_string", b"")
+        host = headers.get("host") or "{}:{}".format(*(scope.get("server") or ("localhost", 80)))
+        url = f"{scope.get('scheme', 'http')}://{host}{path.split(b'?')[0].decode('latin-1')}"
+        try:
+            answer = self.answer(scope["method"], f"{url}?{query.decode('latin-1')}" if query else url, headers, body)
+        except ConnectionDroppedError:
+            # ASGI cannot drop a connection; a server does that when an answer breaks off.
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
+            return
+        pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": pairs})
+        await send({"type": "http.response.body", "body": answer.body})
+
+
+def create_app(*, start: datetime | None = None, seed: int = 0) -> App:
+    """Return an app of its own world, in memory, that takes any bearer token and has the control routes.
+
+    Its time moves only by ``POST /_sim/advance``. A resource group is there as soon as somebody names it: recordings
+    do not show who made theirs.
+
+    Parameters
+    ----------
+    start
+        Where its time begins; 2026-07-01T09:00:00Z by default.
+    seed
+        What its ids and random choices grow from.
+    """
+    begin = (start or DEFAULT_START).timestamp()
+    store = Store(start=begin, seed=seed)
+    store.set_meta("open_groups", value=True)
+    return App(store, ManualClock(begin), control=True)
+
+
+def provider_routes() -> Iterator[Routes]:
+    """Yield the tables of every provider's routes."""
+    for name in PROVIDERS:
+        yield from (value for value in vars(importlib.import_module(name)).values() if isinstance(value, Routes))
+
+
+def _decode(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON
+    if not body.strip():
+        return None
+    if plane == "login":  # the one that takes forms
+        return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    if len(body) > BODY_LIMIT_BYTES:
+        raise Refusal(413, "RequestContentTooLarge", f"The request content is above {BODY_LIMIT_BYTES} bytes.")
+    try:
+        decoded = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise planes.bad_json(plane, str(error)) from error
+    if body.count(b"{") + body.count(b"[") > MAX_JSON_DEPTH and _is_deep(decoded):
+        raise planes.bad_json(plane, f"The reader's MaxDepth of {MAX_JSON_DEPTH} has been exceeded.")
+    return decoded
+
+
+def _is_deep(document: Any) -> bool:  # noqa: ANN401 - any JSON
+    """Tell whether a document is nested deeper than the handlers' walks are made for."""
+    level = [document] if isinstance(document, dict | list) else []
+    for _ in range(MAX_JSON_DEPTH):
+        parts = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]
+        level = [part for part in parts if isinstance(part, dict | list)]
+        if not level:
+            return False
+    return True
+
+
+async def _body(receive: Callable[[], Awaitable[dict[str, Any]]]) -> bytes:
+    chunks = []
+    while True:
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            return b"".join(chunks)
+
+
+async def _lifespan(
+    receive: Callable[[], Awaitable[dict[str, Any]]], send: Callable[[dict[str, Any]], Awaitable[None]]
+) -> None:
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return

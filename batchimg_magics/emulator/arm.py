@@ -1,0 +1,229 @@
+"""What all resource providers of Azure Resource Manager have in common: ids, documents over time, lists, ETags.
+
+A resource's `Item.doc` is the document as it is when nothing goes on. Work that goes on is `hidden["work"]`: what it
+is (``Creating``, ``Updating``, ``Deleting``), when it began and when it ends, and the document that Azure shows until
+then. So a state is computed from the time when it is asked for, and nothing has to happen when its moment comes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator.planes import bad_json
+from batchimg_magics.emulator.wire import Refusal
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.world import Item, Store
+
+
+def resource_id(call: Call, kind: str) -> str:
+    """Return the id that the request's path names, with the type's words in Azure's own case.
+
+    Parameters
+    ----------
+    call
+        Its params are ``subscription``, ``group`` and ``name1``, ``name2``... from the outside in.
+    kind
+        The resource type, e.g. ``Microsoft.Compute/galleries/images``.
+    """
+    namespace, *words = kind.split("/")
+    params = call.params
+    tail = "".join(f"/{word}/{params[f'name{depth}']}" for depth, word in enumerate(words, 1))
+    return f"/subscriptions/{params['subscription']}/resourceGroups/{params['group']}/providers/{namespace}{tail}"
+
+
+def path_of(kind: str, *, collection: bool = False) -> str:
+    """Return the route path of a resource type, or of the list of its resources in the one above."""
+    namespace, *words = kind.split("/")
+    tail = "".join(f"/{word}/{{name{depth}}}" for depth, word in enumerate(words, 1))
+    if collection:
+        tail = tail.rpartition("/")[0]
+    return f"/subscriptions/{{subscription}}/resourceGroups/{{group}}/providers/{namespace}{tail}"
+
+
+def split_id(text: str) -> tuple[str, str, list[tuple[str, str]], str]:
+    """Return subscription, resource group, (type word, name) pairs and namespace of a resource id.
+
+    Raises
+    ------
+    ValueError
+        It is not the id of a resource in a group.
+    """
+    parts = text.strip("/").split("/")
+    heads = [part.lower() for part in parts[:5:2]]
+    if heads != ["subscriptions", "resourcegroups", "providers"] or len(parts) < 8 or len(parts) % 2 or "" in parts:
+        raise ValueError(f"{text!r} is not a resource id")
+    return parts[1], parts[3], list(zip(parts[6::2], parts[7::2], strict=True)), parts[5]
+
+
+def region_name(name: object) -> str:
+    """Return a region's programmatic name: ``East US 2`` and ``eastus2`` are one."""
+    return str(name).replace(" ", "").lower()
+
+
+def document_at(item: Item, now: float) -> dict[str, Any] | None:
+    """Return the resource's document at a moment; None when it has been deleted by then."""
+    work = item.hidden.get("work")
+    if work is None or (now >= work["end"] and work["kind"] != "Deleting"):
+        return item.doc
+    if now >= work["end"]:
+        return None
+    if work["doc"] is not None:
+        interim: dict[str, Any] = work["doc"]
+        return interim
+    return item.doc | {"properties": item.doc["properties"] | {"provisioningState": work["kind"]}}
+
+
+def current_operation(item: Item, now: float) -> str:
+    """Return what goes on with the resource at a moment, e.g. ``Updating``; empty for nothing."""
+    work = item.hidden.get("work")
+    return work["kind"] if work is not None and now < work["end"] else ""
+
+
+def find(store: Store, now: float, key: str) -> Item | None:
+    """Return the resource with that id, unless it has been deleted by now."""
+    item = store.get(key)
+    return item if item is not None and document_at(item, now) is not None else None
+
+
+def need(call: Call, key: str) -> Item:
+    """Return the resource with that id, or refuse as ARM's gateway does."""
+    item = find(call.store, call.now, key)
+    if item is None:
+        raise not_found(call, key)
+    return item
+
+
+def not_found(call: Call, key: str) -> Refusal:
+    """Return the refusal for a resource that is not there: its group's when that is not there either."""
+    _, group, path, namespace = split_id(key)
+    need_group(call)
+    name = "/".join(part for pair in path for part in pair)
+    return Refusal(
+        404,
+        "ResourceNotFound",
+        f"The Resource '{namespace}/{name}' under resource group '{group}' was not found. "
+        "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+        headers={"x-ms-failure-cause": "gateway"},
+    )
+
+
+def need_subscription(call: Call) -> None:
+    """Refuse a request for a subscription in which there is nothing; in an open world any is there."""
+    name = call.params["subscription"]
+    if not call.store.has_below(f"/subscriptions/{name}") and not call.store.meta("open_groups"):
+        raise Refusal(404, "SubscriptionNotFound", f"The subscription '{name}' could not be found.")
+
+
+def need_group(call: Call, *, named: bool = True) -> dict[str, Any] | None:
+    """Return the document of the request's resource group, or refuse.
+
+    Nothing can be made or changed in a group that is being deleted. In an open world a group is there as soon as
+    somebody has named it. A request for a resource names its group; one that only lists what is in a group (`named` is
+    False) does not.
+    """
+    store, group = call.store, call.params["group"]
+    need_subscription(call)
+    key = f"/subscriptions/{call.params['subscription']}/resourcegroups/{group}"
+    item = store.get(key)
+    document = None if item is None else document_at(item, call.now)
+    opened = item is None and store.meta("open_groups") and (named or store.has_below(key))
+    if document is None and not opened:
+        message = f"Resource group '{group}' could not be found."
+        raise Refusal(404, "ResourceGroupNotFound", message, headers={"x-ms-failure-cause": "gateway"})
+    if item is not None and call.method in ("PUT", "PATCH", "POST") and current_operation(item, call.now):
+        message = f"The resource group '{group}' is in deprovisioning state and cannot perform this operation."
+        raise Refusal(409, "ResourceGroupBeingDeleted", message)
+    return document
+
+
+def list_items(call: Call, kind: str) -> list[Item]:
+    """Return a type's resources below what the request's path names, in order of their ids."""
+    params = call.params
+    under = f"/subscriptions/{params['subscription']}"
+    need_subscription(call)
+    if "group" in params:
+        need_group(call, named=False)
+        under += f"/resourcegroups/{params['group']}"
+    if "name1" in params:
+        namespace, *words = kind.split("/")
+        names = [params[f"name{depth}"] for depth in range(1, len(words)) if f"name{depth}" in params]
+        under += f"/providers/{namespace}" + "".join(f"/{w}/{n}" for w, n in zip(words, names, strict=False))
+    return [item for item in call.store.items(kind, under) if document_at(item, call.now) is not None]
+
+
+def list_documents(call: Call, kind: str) -> list[dict[str, Any]]:
+    """Return the documents of a type's resources below what the request's path names, in order of their ids."""
+    documents = (document_at(item, call.now) for item in list_items(call, kind))
+    return [document for document in documents if document is not None]
+
+
+def refuse_other_region(old: Item | None, location: str) -> None:
+    """Refuse to make in another region what is there already."""
+    if old is not None and region_name(old.doc["location"]) != region_name(location):
+        message = (
+            f"The resource '{old.doc['name']}' already exists in location '{old.doc['location']}' in resource group "
+            f"'{old.doc['id'].split('/')[4]}'. A resource with the same name cannot be created in location "
+            f"'{location}'. Please select a new resource name."
+        )
+        raise Refusal(409, "InvalidResourceLocation", message)
+
+
+def with_identity_ids(store: Store, key: str, asked: dict[str, Any]) -> dict[str, Any]:
+    """Return a resource's managed identities with the ids that the directory gives them.
+
+    Parameters
+    ----------
+    world, key
+        The world, and the resource's id.
+    asked
+        As a body has them.
+
+    Raises
+    ------
+    Refusal
+        They are not of the right JSON type.
+    """
+
+    def guid(about: str) -> str:
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{store.meta('seed')}/{about.lower()}"))
+
+    known = {"type": asked.get("type", "None")}
+    if "systemassigned" in str(known["type"]).lower():
+        known |= {"principalId": guid(f"{key}/principal"), "tenantId": guid("tenant")}
+    if listed := asked.get("userAssignedIdentities"):
+        if not isinstance(listed, dict):
+            raise bad_json("arm", "identity.userAssignedIdentities is not an object")
+        known["userAssignedIdentities"] = {
+            one: {"principalId": guid(f"{one}/principal"), "clientId": guid(f"{one}/client")} for one in listed
+        }
+    return known
+
+
+def check_conditions(call: Call, item: Item | None, etag: str) -> None:
+    """Refuse when If-Match or If-None-Match do not hold for what is there."""
+    if not conditions_hold(call, etag if item is not None else None):
+        raise Refusal(412, "PreconditionFailed", "The condition specified by the request's headers is not met.")
+
+
+def conditions_hold(call: Call, etag: str | None) -> bool:
+    """Tell whether the request's If-Match and If-None-Match hold for an ETag, None where nothing is there."""
+    wanted, unwanted = call.headers.get("if-match"), call.headers.get("if-none-match")
+    if etag is None:
+        return wanted is None
+    return (wanted is None or lists_etag(wanted, etag)) and (unwanted is None or not lists_etag(unwanted, etag))
+
+
+def lists_etag(header: str, tag: str) -> bool:
+    """Tell whether a header's list of ETags has this one, weak or strong; ``*`` has any.
+
+    The SDKs put ETags into quotes, as HTTP has them, though those in Batch's answers have none.
+    """
+    listed = {_bare(one) for one in header.split(",")}
+    return "*" in listed or _bare(tag) in listed
+
+
+def _bare(tag: str) -> str:
+    return tag.strip().removeprefix("W/").strip('"')

@@ -1,0 +1,90 @@
+"""Tokens of the local Azure's own: made here, checked here, worth nothing anywhere else.
+
+They run out in real time, not in the world's, because the SDKs look at the real clock when they decide whether to ask
+for another one.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+import time
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchimg_magics.emulator.world import Store
+
+#: Real seconds that a token is good for, as Entra ID's.
+LIFETIME_S = 3600
+ISSUER = "batchimg-local"
+
+
+class TokenIssuer:
+    """Issues and checks the tokens of one world.
+
+    Parameters
+    ----------
+    world
+        Keeps the secret that the tokens are signed with, so that every process on it takes them.
+    wall
+        The real clock, an argument for the tests' sake.
+    """
+
+    def __init__(self, store: Store, wall: Callable[[], float] = time.time) -> None:
+        with store.transaction(write=True):
+            if store.meta("secret") is None:
+                store.set_meta("secret", secrets.token_hex(32))
+            self._secret = bytes.fromhex(store.meta("secret"))
+        self._wall = wall
+
+    def issue(self, audience: str, tenant: str = "") -> tuple[str, int]:
+        """Return a token and when it runs out.
+
+        Parameters
+        ----------
+        audience
+            What it is for: a scope without its ``/.default``.
+        tenant
+            Whose it is; clients look at it, the local Azure does not.
+        """
+        now = int(self._wall())
+        until = now + LIFETIME_S
+        claims = {"aud": audience.rstrip("/"), "iss": ISSUER, "tid": tenant, "iat": now, "nbf": now, "exp": until}
+        head = encode({"typ": "JWT", "alg": "HS256"})
+        signed = f"{head}.{encode(claims)}"
+        return f"{signed}.{self._signature(signed)}", until
+
+    def check(self, token: str, audiences: frozenset[str]) -> tuple[str, str] | None:
+        """Say what is wrong with a token as (code, problem), or None."""
+        signed, _, signature = token.rpartition(".")
+        if not hmac.compare_digest(signature.encode(), self._signature(signed).encode()):
+            return "InvalidAuthenticationToken", "The access token is invalid: it is not one of this local Azure's."
+        payload = signed.partition(".")[2]
+        claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        if claims["aud"] not in audiences:
+            allowed = ",".join(f"'{audience}/'" for audience in sorted(audiences))
+            return "InvalidAuthenticationTokenAudience", (
+                f"The access token has been obtained for wrong audience or resource '{claims['aud']}'. It should "
+                f"exactly match with one of the allowed audiences {allowed}."
+            )
+        if claims["exp"] <= self._wall():
+            return "ExpiredAuthenticationToken", "The access token expiry UTC time is earlier than current UTC time."
+        return None
+
+    def _signature(self, signed: str) -> str:
+        return _base64(hmac.new(self._secret, signed.encode(), hashlib.sha256).digest())
+
+
+def encode(value: dict[str, Any]) -> str:
+    """Write a document as the parts of a token are written."""
+    return _base64(msgspec.json.encode(value))
+
+
+def _base64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -1,0 +1,138 @@
+"""The error answers of Microsoft.Batch: one table of codes, for both planes.
+
+Source: "Batch Status and Error Codes" of the Batch REST reference, and the recorded bodies where they differ from it.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from batchimg_magics.emulator.batch_time import batch_timestamp
+from batchimg_magics.emulator.wire import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchimg_magics.emulator.wire import Call, Reply
+
+#: What ARM's error names as its target: the tell of an answer of the Batch service itself.
+_TARGET = "BatchAccount"
+
+#: Recorded: of 2014 and 2015 bare errors, of 2017 ones that are wrapped as ARM wraps its own.
+_WRAPPED_SINCE = "2016"
+
+#: code -> (status, message).
+_ERRORS = {
+    "ActiveJobAndScheduleQuotaReached": (409, "Active job and schedule quota for the account has been reached."),
+    "AutoScalingFormulaTooLong": (400, "The specified auto-scaling formula exceeds lengths limit."),
+    "AutoScalingFormulaSyntaxError": (400, "The specified auto-scaling formula has a syntax error."),
+    "CloudServiceConfigurationRetired": (
+        400,
+        "CloudServiceConfiguration pools are retired as of 2/29/2024, and new pools of this type cannot be added",
+    ),
+    "ConditionNotMet": (412, "The condition specified using HTTP conditional header(s) is not met."),
+    "FileNotFound": (404, "The specified file does not exist."),
+    "InvalidApplicationPackageReferences": (
+        409,
+        "One or more of the specified application package references are invalid.",
+    ),
+    "InvalidAutoScalingSettings": (400, "The specified auto-scaling settings are not valid."),
+    "InvalidCertificateReferences": (409, "One or more of the specified certificate references are invalid."),
+    "InvalidHeaderValue": (400, "The value provided for one of the HTTP headers was not in the correct format."),
+    "InvalidPropertyValue": (
+        400,
+        "The value provided for one of the properties in the request body is invalid.",
+    ),
+    "InvalidQueryParameterValue": (
+        400,
+        "Value for one of the query parameters specified in the request URI is invalid.",
+    ),
+    "InvalidRequestBody": (400, "The specified Request Body is not syntactically valid."),
+    "JobBeingDeleted": (409, "The specified job has been marked for deletion and is being garbage collected."),
+    "JobCompleted": (409, "The specified job is already in a completed state."),
+    "JobExists": (409, "The specified job already exists."),
+    "JobNotActive": (409, "The specified job is not in active state."),
+    "JobNotFound": (404, "The specified job does not exist."),
+    "MissingRequiredProperty": (400, "A required property was not specified in the request body."),
+    "MultipleConditionHeadersNotSupported": (400, "Multiple condition headers are not supported."),
+    "NodeAlreadyInTargetSchedulingState": (409, "The specified node is already in the target scheduling state."),
+    "NodeBeingCreated": (409, "The specified node is being created."),
+    "NodeBeingRebooted": (409, "The specified node is being rebooted."),
+    "NodeBeingReimaged": (409, "The specified node is being reimaged."),
+    "NodeBeingStarted": (409, "The specified node is being started."),
+    "NodeNotFound": (404, "The specified node does not exist."),
+    "NodeStateUnusable": (409, "The state of the specified node is unusable."),
+    "NodeUserExists": (409, "The specified node user already exists."),
+    "NodeUserNotFound": (404, "The specified node user does not exist."),
+    "OperationInvalidForCurrentState": (
+        409,
+        "The specified operation is not valid for the current state of the resource.",
+    ),
+    "OperationNotValidOnNode": (409, "The specified operation is not valid on the node."),
+    "OutOfRangeInput": (400, "One of the request inputs is out of range."),
+    "PoolBeingDeleted": (409, "The specified pool has been marked for deletion and is being reclaimed."),
+    "PoolBeingResized": (409, "The specified pool is being resized."),
+    "PoolExists": (409, "The specified pool already exists."),
+    "PoolNotEligibleForOSVersionUpgrade": (400, "The specified pool is not eligible for OS Version upgrade."),
+    "PoolNotFound": (404, "The specified pool does not exist."),
+    "PoolQuotaReached": (409, "Pool quota for the account has been reached."),
+    "PoolVersionEqualsUpgradeVersion": (400, "The pool is already with the given version."),
+    "TaskCompleted": (409, "The specified task is already in a completed state."),
+    "TaskExists": (409, "The specified task already exists."),
+    "TaskNotFound": (404, "The specified task does not exist."),
+    "TooManyEnableAutoScaleRequests": (
+        503,
+        "Too many Enable Pool AutoScale requests are issued on the pool.",
+    ),
+    "AccountNotFound": (404, "The specified account does not exist."),
+    "AuthenticationFailed": (
+        403,
+        (
+            "Server failed to authenticate the request. Make sure the value of Authorization header is formed correctly"
+            " including the signature."
+        ),
+    ),
+}
+
+
+def refusal(code: str, *values: tuple[str, str]) -> Refusal:
+    """Return the answer with that code and its (key, value) pairs."""
+    status, message = _ERRORS[code]
+    return Refusal(status, code, message, details=list(values), target=_TARGET)
+
+
+def bad_property(name: str, value: object, reason: str = "") -> Refusal:
+    """Return the answer to a property's bad value; a value of None is left out, as the service does."""
+    values = [("PropertyName", name)]
+    if value is not None:
+        values.append(("PropertyValue", str(value)))
+    values.append(("Reason", reason or _ERRORS["InvalidPropertyValue"][1]))
+    return refusal("InvalidPropertyValue", *values)
+
+
+def missing_property(name: str) -> Refusal:
+    """Return the answer to a body without a property that it must have."""
+    return refusal("MissingRequiredProperty", ("PropertyName", name))
+
+
+def bad_query(name: str, value: object, reason: str) -> Refusal:
+    """Return the answer to a query parameter's bad value."""
+    values = (("QueryParameterName", name), ("QueryParameterValue", str(value)), ("Reason", reason))
+    return refusal("InvalidQueryParameterValue", *values)
+
+
+def with_request_info(handler: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
+    """Let what a route on ARM refuses quote its request and time, as the Batch service does there."""
+
+    @functools.wraps(handler)
+    def answer(call: Call) -> Reply:
+        try:
+            return handler(call)
+        except Refusal as refused:
+            if refused.target == _TARGET:
+                refused.unwrapped = call.api_version < _WRAPPED_SINCE
+                refused.message += f"\nRequestId:{call.request_id}\nTime:{batch_timestamp(call.now)}"
+            raise
+
+    return answer

@@ -1,0 +1,343 @@
+"""What every resource type of Microsoft.Compute has in common: the verbs on a resource, and how a body is judged.
+
+A type is a `ResourceType`: how it is made from a body, and the pace of its work. `register` gives it its routes.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator import arm, opening
+from batchimg_magics.emulator.operations import (
+    NEVER,
+    NO_RESULT,
+    OPERATION_TIMINGS,
+    OperationResult,
+    begin_operation,
+    operation_s,
+)
+from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.world import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+#: How names are judged; a gallery's has no hyphen. Source: the rules as Azure's own refusals quote them.
+NAME_RULE, GALLERY_NAME_RULE = r"^[^_\W][\w-._]{0,79}(?<![-.])$", r"^[^_\W][\w._]{0,79}(?<![-.])$"
+_PATTERNS = {rule: re.compile(rule.replace(r"\w-._", r"\w.-"), re.ASCII) for rule in (NAME_RULE, GALLERY_NAME_RULE)}
+#: How long what was deleted is remembered, so that it is not taken to be there again in an open world.
+DELETED_KEPT_S = 7 * 86_400.0
+#: What a body may say beside location and properties, by what a resource keeps of it.
+_TOP_LEVEL = ("tags", "sku", "zones", "identity", "extendedLocation", "plan")
+
+
+@dataclass(slots=True)
+class BuildResult:
+    """What a body makes.
+
+    Parameters
+    ----------
+    properties, hidden
+        Of the resource when the work is done.
+    first
+        The properties that are shown while it is made; None: the same.
+    beside
+        What else the document has in the end, e.g. the SKU with its tier.
+    seconds
+        How long it takes; None: the kind's median, spread.
+    error
+        Code and message where it comes to nothing.
+    """
+
+    properties: dict[str, Any]
+    hidden: dict[str, Any] = field(default_factory=dict)
+    initial_properties: dict[str, Any] | None = None
+    top_level: dict[str, Any] = field(default_factory=dict)
+    seconds: float | None = None
+    error: tuple[str, str] | None = None
+
+
+def _current_document(call: Call, item: Item) -> dict[str, Any]:
+    return arm.document_at(item, call.now) or {}
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceType:
+    """A resource type.
+
+    Parameters
+    ----------
+    type
+        In full, e.g. ``Microsoft.Compute/snapshots``.
+    build
+        Makes it, given the request and what is there already. Raises `Refusal`.
+    put, delete
+        Names of their paces.
+    operations
+        The word in the operations' addresses.
+    put_status
+        Of the answer to a PUT that makes one.
+    fresh
+        The provisioning state while it is made.
+    output
+        Whether an operation's last answer has the resource in it.
+    refuse_delete
+        Raises `Refusal` where something is in the way of a deletion.
+    by_subscription
+        Whether a subscription lists them too.
+    show
+        What a request sees of one that is there.
+    names
+        The rule for their names; empty: they are judged where they are built.
+    """
+
+    type: str
+    build: Callable[[Call, Item | None], BuildResult]
+    put_timing: str
+    delete_timing: str
+    operations: str = "operations"
+    put_status: int = 201
+    creating_state: str = "Creating"
+    output: bool = False
+    refuse_delete: Callable[[Call, Item], None] | None = None
+    by_subscription: bool = True
+    show: Callable[[Call, Item], dict[str, Any]] = _current_document
+    name_rule: str = NAME_RULE
+
+
+def register(table: Routes, kind: ResourceType) -> None:
+    """Give a type its routes: GET, list, PUT, PATCH, DELETE."""
+    one = arm.path_of(kind.type)
+    table.on("GET", one)(lambda call: Reply(200, kind.show(call, opening.get_requested(call, kind.type))))
+    for path in list_paths(kind.type, by_subscription=kind.by_subscription):
+        table.on("GET", path)(lambda call: _list(call, kind))
+    table.on("PUT", one)(lambda call: _put(call, kind))
+    table.on("PATCH", one)(lambda call: _patch(call, kind))
+    table.on("DELETE", one)(lambda call: _delete(call, kind))
+
+
+def _list(call: Call, kind: ResourceType) -> Reply:
+    parent = kind.type.rpartition("/")[0]
+    if parent.count("/"):
+        opening.need_parent(call, arm.resource_id(call, parent))
+    return Reply(200, {"value": [kind.show(call, item) for item in arm.list_items(call, kind.type)]})
+
+
+def list_paths(kind: str, *, by_subscription: bool = True) -> list[str]:
+    """Return the paths of a type's lists: in the group or the parent, and in the subscription."""
+    everywhere = f"/subscriptions/{{subscription}}/providers/{kind}"
+    return [arm.path_of(kind, collection=True), *([everywhere] if by_subscription else [])]
+
+
+# -- bodies ------------------------------------------------------------------------------------------------------
+
+
+def body_of(call: Call) -> dict[str, Any]:
+    """Return a request's body, with properties whether it has any or not."""
+    body = call.body if call.body is not None else {}
+    if not isinstance(body, dict) or not isinstance(body.get("properties") or {}, dict):
+        raise Refusal(400, "InvalidRequestContent", "The request content was invalid and could not be deserialized.")
+    return {**body, "properties": body.get("properties") or {}}
+
+
+def part(value: object, name: str) -> dict[str, Any]:
+    """Return an object inside a body, empty where there is none.
+
+    Parameters
+    ----------
+    value
+        What stands there.
+    name
+        The property's path, for the refusal of anything that is no object.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise invalid(name, f"The value of parameter {name} is invalid.")
+    return value
+
+
+def parts(value: object, name: str) -> list[dict[str, Any]]:
+    """Return the objects of a list inside a body, none where there is none."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise invalid(name, f"The value of parameter {name} is invalid.")
+    return [part(one, name) for one in value]
+
+
+def whole(value: object, name: str, *, least: int = 0) -> int:
+    """Return a whole number of a body; clients may send it as a string."""
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = least - 1
+    if number < least or isinstance(value, bool):
+        raise invalid(name, f"The value '{value}' of parameter '{name}' is out of range. It has to be {least} or more.")
+    return number
+
+
+def text(value: object, name: str) -> str:
+    """Return a string of a body that has to be there."""
+    if value in (None, ""):
+        raise missing(name)
+    if not isinstance(value, str):
+        raise invalid(name, f"The value of parameter {name} is invalid.")
+    return value
+
+
+def one_of(value: object, name: str, words: tuple[str, ...]) -> str:
+    """Return a word of a body as Azure spells it."""
+    found = next((word for word in words if word.lower() == str(value).lower()), None)
+    if value is None:
+        raise missing(name)
+    if found is None:
+        raise invalid(name, f"The value '{value}' of parameter '{name}' is out of range: {', '.join(words)}.")
+    return found
+
+
+def merged(old: Any, new: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a document with a patch on it: what the patch does not name stays, lists are replaced."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    return old | {key: merged(old.get(key), value) for key, value in new.items()}
+
+
+def invalid(parameter: str, message: str) -> Refusal:
+    """Return the refusal of one parameter."""
+    return Refusal(400, "InvalidParameter", message, target=parameter)
+
+
+def missing(parameter: str) -> Refusal:
+    """Return the refusal of a body without a parameter that it needs."""
+    return invalid(parameter, f"Required parameter '{parameter}' is missing (null).")
+
+
+def need_source(call: Call, key: object, parameter: str) -> Item:
+    """Return a resource that a body names as its source, or refuse."""
+    try:
+        arm.split_id(str(key))
+    except ValueError:
+        raise invalid(parameter, f"The value of parameter {parameter} is invalid.") from None
+    item = opening.find_or_assume(call, str(key))
+    if item is None:
+        raise Refusal(404, "NotFound", f"Resource {str(key).rpartition('/')[2]} is not found.")
+    return item
+
+
+def location_of(call: Call) -> str:
+    """Return the region that a body names, or refuse a body without one."""
+    location = call.body.get("location")
+    if not isinstance(location, str) or not location.strip():
+        raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
+    return location
+
+
+def refuse_during_operation(call: Call, item: Item | None) -> None:
+    """Refuse to change what is being changed or deleted."""
+    if item is not None and (state := arm.current_operation(item, call.now)):
+        message = f"Operation is not allowed on resource '{item.doc['name']}' since its state is '{state}'."
+        raise Refusal(409, "OperationNotAllowed", message)
+
+
+def check_name(name: str, rule: str) -> None:
+    """Refuse a name that is none to Azure; an empty rule takes any."""
+    if rule and not _PATTERNS[rule].fullmatch(name):
+        message = f"The entity name '{name}' is invalid according to its validation rule: {rule}."
+        raise Refusal(400, "InvalidParameter", message)
+
+
+def check_tags(tags: object) -> None:
+    """Refuse tags that are no names with strings."""
+    if tags is not None and not (isinstance(tags, dict) and all(isinstance(one, str) for one in tags.values())):
+        raise Refusal(400, "InvalidTags", "The tags are invalid: each has to be a name with a string.")
+
+
+# -- verbs -------------------------------------------------------------------------------------------------------
+
+
+def _put(call: Call, kind: ResourceType) -> Reply:
+    arm.need_group(call)
+    body = call.body = body_of(call)
+    location = location_of(call)
+    check_tags(body.get("tags"))
+    key = arm.resource_id(call, kind.type)
+    check_name(key.rpartition("/")[2], kind.name_rule)
+    old = arm.find(call.store, call.now, key)
+    refuse_during_operation(call, old)
+    arm.refuse_other_region(old, location)
+    built = kind.build(call, old)
+    document = {"name": key.rpartition("/")[2], "id": key, "type": kind.type, "location": location}
+    document |= {name: body[name] for name in _TOP_LEVEL if body.get(name) is not None}
+    return begin_change(call, kind, old, built, document)
+
+
+def _patch(call: Call, kind: ResourceType) -> Reply:
+    key = arm.resource_id(call, kind.type)
+    old = opening.need_or_assume(call, key)
+    refuse_during_operation(call, old)
+    patch = body_of(call)
+    check_tags(patch.get("tags"))
+    kept = {name: old.doc[name] for name in ("location", *_TOP_LEVEL) if name in old.doc}
+    asked = {name: value for name, value in old.doc["properties"].items() if name != "provisioningState"}
+    call.body = kept | patch | {"properties": merged(asked, patch["properties"])}
+    built = kind.build(call, old)
+    changed = {name: call.body[name] for name in _TOP_LEVEL if call.body.get(name) is not None}
+    return begin_change(call, kind, old, built, old.doc | changed)
+
+
+def begin_change(
+    call: Call, kind: ResourceType, old: Item | None, built: BuildResult, document: dict[str, Any]
+) -> Reply:
+    """Begin to make or change a resource, and answer as Azure does meanwhile."""
+    key = str(document["id"])
+    state = kind.creating_state if old is None else "Updating"
+    pace = OPERATION_TIMINGS[kind.put_timing]
+    seconds = operation_s(call, pace.seconds, key) if built.seconds is None else built.seconds
+    if "identity" in document:
+        document["identity"] = arm.with_identity_ids(call.store, key, part(document["identity"], "identity"))
+    interim = copy.deepcopy(document)
+    interim["properties"] = copy.deepcopy(
+        built.properties if built.initial_properties is None else built.initial_properties
+    )
+    interim["properties"]["provisioningState"] = state
+    final = {"provisioningState": "Failed" if built.error else "Succeeded"}
+    document |= built.top_level | {"properties": built.properties | final}
+    going_on = {"kind": state, "begin": call.now, "end": call.now + seconds, "doc": interim}
+    call.store.put(Item(key.lower(), kind.type.lower(), document, built.hidden | {"work": going_on}))
+    status = kind.put_status if old is None or kind.put_status == 202 else 200
+    outcome = OperationResult(key if kind.output else "", error=built.error)
+    return Reply(status, interim, begin_operation(call, document["location"], kind.operations, seconds, pace, outcome))
+
+
+def _delete(call: Call, kind: ResourceType) -> Reply:
+    return begin_deletion(call, kind, opening.find_or_assume(call, arm.resource_id(call, kind.type)))
+
+
+def begin_deletion(call: Call, kind: ResourceType, item: Item | None) -> Reply:
+    """Begin to delete a resource; one that is not there is 204."""
+    if item is None:
+        arm.need_group(call)
+        return Reply(204)
+    if kind.refuse_delete is not None:
+        kind.refuse_delete(call, item)
+    pace = OPERATION_TIMINGS[kind.delete_timing]
+    seconds = operation_s(call, pace.seconds, item.key)
+    if arm.current_operation(item, call.now) == "Deleting":
+        seconds = item.hidden["work"]["end"] - call.now
+    else:
+        purge_deleted(call, kind.type)
+        item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": call.now + seconds, "doc": None}
+        call.store.put(item)
+    return Reply(202, None, begin_operation(call, item.doc["location"], kind.operations, seconds, pace, NO_RESULT))
+
+
+def purge_deleted(call: Call, kind: str) -> None:
+    """Drop what was deleted long ago, so that a world that is used for months does not grow by it."""
+    for item in call.store.items(kind, f"/subscriptions/{call.params['subscription']}"):
+        ended = (item.hidden.get("work") or {}).get("end", NEVER)
+        if arm.document_at(item, call.now) is None and call.now - ended > DELETED_KEPT_S:
+            call.store.delete(item.key)

@@ -1,0 +1,220 @@
+"""Where a new disk or snapshot comes from: nothing, another one, an image, or a blob."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator import arm, compute, image_sources, lineage, supported_images
+from batchimg_magics.emulator.basis import Evidence
+from batchimg_magics.emulator.disk_facts import ADJUSTABLE_SPEEDS, OS_DISK_GIB
+from batchimg_magics.emulator.image_sources import ImageProblem
+from batchimg_magics.emulator.wire import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.world import Item
+
+_SNAPSHOTS = "microsoft.compute/snapshots"
+_DISKS = frozenset({"microsoft.compute/disks", _SNAPSHOTS})
+#: What a copy has from its source.
+_INHERITED = (
+    "osType",
+    "hyperVGeneration",
+    "supportsHibernation",
+    "supportedCapabilities",
+    "securityProfile",
+    "purchasePlan",
+    "encryptionSettingsCollection",
+    "diskSizeGB",
+)
+evidence = Evidence("Copies of disks and snapshots")
+_COPY_S_PER_GIB = evidence.assumed(
+    1.0,
+    "s",
+    "for each GiB of a snapshot that is copied into another region, or in the background",
+    "no recording has such a copy",
+)
+evidence.rule(
+    "A system that comes from a blob was deprovisioned: its owner's word is taken.",
+    "nobody here can look into a blob",
+)
+
+
+@dataclass(slots=True)
+class DiskSource:
+    """What a new disk has from where it comes.
+
+    Parameters
+    ----------
+    properties
+        Its ``creationData`` among them, with what Azure adds.
+    hidden
+        What no document says.
+    state
+        Its first disk state.
+    """
+
+    properties: dict[str, Any]
+    hidden: dict[str, Any] = field(default_factory=dict)
+    state: str = "Unattached"
+
+
+def find_disk_source(call: Call, creation: dict[str, Any], kind: str) -> DiskSource:
+    """Return where a new disk comes from, or refuse.
+
+    Parameters
+    ----------
+    call, creation
+        The request, and its ``creationData``.
+    kind
+        ``disk`` or ``snapshot``.
+    """
+    named = compute.text(creation.get("createOption"), f"{kind}.creationData")
+    option = next((one for one in _OPTIONS if one.lower() == named.lower()), None)
+    if option is None:
+        message = f"The value '{named}' of parameter 'creationData.createOption' is out of range."
+        raise compute.invalid("creationData.createOption", message)
+    return _OPTIONS[option](call, creation | {"createOption": option})
+
+
+def copy_percent(item: Item, now: float) -> float:
+    """Return how much of a snapshot has been copied from another region at a moment, 100 for one that is whole."""
+    since, until = item.hidden.get("copied", (now, now))
+    return 100.0 if now >= until else round(100 * (now - since) / (until - since), 1)
+
+
+def _without_source(_: Call, creation: dict[str, Any]) -> DiskSource:
+    return DiskSource({"creationData": creation})
+
+
+def _uploaded(_: Call, creation: dict[str, Any]) -> DiskSource:
+    size = compute.whole(creation.get("uploadSizeBytes"), "creationData.uploadSizeBytes", least=1)
+    # A VHD ends with a footer of 512 bytes that is no part of the disk.
+    return DiskSource({"creationData": creation, "diskSizeGB": max(1, (size - 512) // 1024**3)}, state="ReadyToUpload")
+
+
+def _imported(_: Call, creation: dict[str, Any]) -> DiskSource:
+    compute.text(creation.get("sourceUri"), "creationData.sourceUri")
+    return DiskSource({"creationData": creation, "diskSizeGB": OS_DISK_GIB["Linux"]}, {"deprovisioned": True})
+
+
+def _copied(call: Call, creation: dict[str, Any]) -> DiskSource:
+    source = _source(call, creation)
+    if arm.region_name(source.doc["location"]) != arm.region_name(call.body["location"]):
+        # Each region knows its own disks only: only CopyStart reaches into another one.
+        raise Refusal(404, "NotFound", f"Resource {source.doc['name']} is not found.")
+    origin = _of_disk(call, creation, source)
+    sku = str((source.doc.get("sku") or {}).get("name"))
+    if sku in ADJUSTABLE_SPEEDS:
+        _copied_in_background(call, origin, source, sku)
+    return origin
+
+
+def _copied_in_background(call: Call, origin: DiskSource, source: Item, sku: str) -> None:
+    """Judge a snapshot of a disk that is copied in the background, and let it be.
+
+    Source: "Create an incremental snapshot for managed disks"; the refusal's wording is assumed.
+    """
+    if not call.body["properties"].get("incremental"):
+        message = f"Only incremental snapshots can be made of the disk '{source.doc['name']}', whose SKU is '{sku}'."
+        raise Refusal(400, "BadRequest", message)
+    sector = (source.doc["properties"].get("creationData") or {}).get("logicalSectorSize", 4096)
+    origin.properties["creationData"]["logicalSectorSize"] = sector
+    origin.hidden["copied"] = [call.now, call.now + _COPY_S_PER_GIB * int(source.doc["properties"]["diskSizeGB"])]
+
+
+def _copy_started(call: Call, creation: dict[str, Any]) -> DiskSource:
+    source = _source(call, creation)
+    if source.kind != _SNAPSHOTS:
+        raise Refusal(404, "NotFound", f"Resource {source.doc['name']} is not found.")  # recorded: it looks no further
+    if not (source.doc["properties"].get("incremental") and call.body["properties"].get("incremental")):
+        message = "CopyStart is supported only from an incremental snapshot to an incremental snapshot."
+        raise compute.invalid("creationData.createOption", message)
+    origin = _of_disk(call, creation, source)
+    if arm.region_name(source.doc["location"]) != arm.region_name(call.body["location"]):
+        seconds = _COPY_S_PER_GIB * float(source.doc["properties"].get("diskSizeGB") or 0)
+    else:
+        seconds = 0.0
+    origin.hidden["copied"] = [call.now, call.now + seconds]
+    return origin
+
+
+def _source(call: Call, creation: dict[str, Any]) -> Item:
+    key = compute.text(creation.get("sourceResourceId"), "creationData.sourceResourceId")
+    source = compute.need_source(call, key, "creationData.sourceResourceId")
+    if source.kind not in _DISKS:
+        message = f"The source '{key}' has to be a disk or a snapshot."
+        raise compute.invalid("creationData.sourceResourceId", message)
+    compute.refuse_during_operation(call, source)
+    return source
+
+
+def _of_disk(call: Call, creation: dict[str, Any], source: Item) -> DiskSource:
+    known = source.doc["properties"]
+    properties = {name: known[name] for name in _INHERITED if name in known}
+    if "uniqueId" in known:
+        creation["sourceUniqueId"] = known["uniqueId"]
+    return DiskSource(properties | {"creationData": creation}, lineage.system_facts(call.store, call.now, source))
+
+
+def _of_image(call: Call, creation: dict[str, Any]) -> DiskSource:
+    own = compute.part(creation.get("galleryImageReference"), "creationData.galleryImageReference")
+    reference = own or compute.part(creation.get("imageReference"), "creationData.imageReference")
+    key = compute.text(reference.get("id"), "creationData.imageReference.id")
+    lun = reference.get("lun")
+    if "/galleries/" in key.lower():
+        return _of_gallery(call, creation, key, lun)
+    marketplace = _marketplace(key)
+    image = supported_images.find(marketplace)
+    windows = image.os == "windows" if image else "windows" in marketplace.get("publisher", "").lower()
+    os_type = "Windows" if windows else "Linux"
+    properties = {"osType": os_type, "hyperVGeneration": image.generation if image else "V1"}
+    return DiskSource(
+        properties | {"creationData": creation, "diskSizeGB": OS_DISK_GIB[os_type]}, {"deprovisioned": True}
+    )
+
+
+def _of_gallery(call: Call, creation: dict[str, Any], key: str, lun: object) -> DiskSource:
+    image = image_sources.resolve_image(call.store, call.now, key, str(call.body["location"]))
+    if isinstance(image, ImageProblem):
+        raise Refusal(404, image.code, image.message)
+    if lun is not None:
+        sizes = dict(image.data_disks)
+        number = compute.whole(lun, "galleryImageReference.lun")
+        if number not in sizes:
+            raise compute.invalid("galleryImageReference.lun", f"The image has no data disk at LUN {number}.")
+        return DiskSource({"creationData": creation, "diskSizeGB": sizes[number] or 1})
+    capabilities = {"supportedCapabilities": {"architecture": image.architecture}}
+    properties = {"osType": image.os_type, "hyperVGeneration": image.generation} | capabilities
+    if image.security_type == "TrustedLaunch":
+        properties["securityProfile"] = {"securityType": "TrustedLaunch"}
+    size = image.os_disk_gib or OS_DISK_GIB[image.os_type]
+    return DiskSource(
+        properties | {"creationData": creation, "diskSizeGB": size}, {"deprovisioned": image.deprovisioned}
+    )
+
+
+def _marketplace(key: str) -> dict[str, str]:
+    """Return publisher, offer and SKU from the id of a Marketplace image."""
+    parts = key.strip("/").split("/")
+    named = {word.lower(): name for word, name in itertools.pairwise(parts)}
+    words = {"publisher": "publishers", "offer": "offers", "sku": "skus"}
+    return {name: named.get(word, "") for name, word in words.items()}
+
+
+_OPTIONS: dict[str, Callable[[Call, dict[str, Any]], DiskSource]] = {
+    "Attach": _without_source,
+    "Copy": _copied,
+    "CopyStart": _copy_started,
+    "Empty": _without_source,
+    "FromImage": _of_image,
+    "Import": _imported,
+    "ImportSecure": _imported,
+    "Restore": _without_source,
+    "Upload": _uploaded,
+    "UploadPreparedSecure": _uploaded,
+}

@@ -1,0 +1,193 @@
+"""Managed disks and snapshots: made, copied, grown, read by a link."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator import arm, compute, disk_origins, opening
+from batchimg_magics.emulator.basis import Evidence
+from batchimg_magics.emulator.compute import BuildResult, ResourceType
+from batchimg_magics.emulator.disk_facts import (
+    ADJUSTABLE_SPEEDS,
+    DISK_SKUS,
+    MAX_DISK_GIB,
+    SNAPSHOT_SKUS,
+    disk_properties,
+    sku_document,
+)
+from batchimg_magics.emulator.operations import OPERATION_TIMINGS, OperationResult, begin_operation
+from batchimg_magics.emulator.planes import timestamp
+from batchimg_magics.emulator.vm_view import disk_document, owner_of, power_state
+from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchimg_magics.emulator.world import Item
+
+DISKS, SNAPSHOTS = "Microsoft.Compute/disks", "Microsoft.Compute/snapshots"
+_DEFAULTS = {
+    "encryption": {},
+    "networkAccessPolicy": "AllowAll",
+    "publicNetworkAccess": "Enabled",
+}
+_SPEEDS = frozenset({"diskIOPSReadWrite", "diskMBpsReadWrite"})
+#: What the service sets: a body that has it, because it was read before, does not ask for it.
+_READ_ONLY = _SPEEDS | {
+    "completionPercent",
+    "diskSizeBytes",
+    "diskState",
+    "incrementalSnapshotFamilyId",
+    "provisioningState",
+    "timeCreated",
+    "uniqueId",
+}
+evidence = Evidence("Disks")
+_LINK_LAG_S = evidence.assumed(
+    300.0,
+    "s",
+    "that a disk still reads ActiveSAS after its link has run out",
+    "a recorded disk did so a minute after a link of 10 s; nobody saw the end",
+)
+
+routes = Routes("arm")
+
+
+# -- making ------------------------------------------------------------------------------------------------------
+
+
+def _build_common(call: Call, old: Item | None, kind: str, skus: tuple[str, ...]) -> tuple[BuildResult, str]:
+    """Return what a disk and a snapshot have in common, and the name of the SKU."""
+    given = compute.part(call.body.get("sku"), "sku").get("name") or "Standard_LRS"
+    sku = compute.one_of(given, "sku.name", skus)
+    read_only = _READ_ONLY - (_SPEEDS if sku in ADJUSTABLE_SPEEDS else frozenset())
+    asked = {name: one for name, one in call.body["properties"].items() if name not in read_only}
+    creation = compute.part(asked.get("creationData"), f"{kind}.creationData")
+    if old is None:
+        origin = disk_origins.find_disk_source(call, creation, kind)
+        made = {"timeCreated": timestamp(call.now, zone="+00:00"), "uniqueId": call.store.new_guid("disk")}
+        base, hidden = _DEFAULTS | made | origin.properties | {"diskState": origin.state}, origin.hidden
+    else:
+        base, hidden = old.doc["properties"], {name: fact for name, fact in old.hidden.items() if name != "work"}
+    properties = base | {name: one for name, one in asked.items() if name != "creationData"}
+    encryption = compute.part(properties["encryption"], "encryption")
+    whose = "Customer" if encryption.get("diskEncryptionSetId") else "Platform"
+    properties["encryption"] = {"type": f"EncryptionAtRestWith{whose}Key"} | encryption
+    properties["diskSizeGB"] = _size(properties, base, old)
+    properties["diskSizeBytes"] = properties["diskSizeGB"] * 1024**3
+    return BuildResult(properties, hidden, initial_properties=asked, top_level={"sku": sku_document(sku)}), sku
+
+
+def _size(properties: dict[str, Any], base: dict[str, Any], old: Item | None) -> int:
+    size = compute.whole(properties.get("diskSizeGB") or 0, "diskSizeGB", least=1)
+    if size > MAX_DISK_GIB:
+        raise compute.invalid("diskSizeGB", f"The value '{size}' of parameter 'diskSizeGB' is out of range.")
+    least = int(base.get("diskSizeGB") or 0)
+    if size < least:
+        what = "its source" if old is None else f"{old.doc['id']}, of {least} GB"
+        message = (
+            f"The disk/snapshot cannot be made smaller than {what}: {size} GB were asked for. Reducing disk/snapshot "
+            "size is not supported in Azure to prevent data loss."
+        )
+        raise Refusal(400, "BadRequest", message)
+    return size
+
+
+def _disk(call: Call, old: Item | None) -> BuildResult:
+    built, sku = _build_common(call, old, "disk", DISK_SKUS)
+    tier = str(built.properties.pop("tier", ""))
+    facts = disk_properties(sku, built.properties["diskSizeGB"], tier)
+    if sku in ADJUSTABLE_SPEEDS:
+        facts |= {name: compute.whole(built.properties.get(name) or facts[name], name, least=1) for name in _SPEEDS}
+        built.properties["creationData"] = {"logicalSectorSize": 4096} | built.properties["creationData"]
+    built.properties |= facts
+    if old is not None and "managedBy" in old.doc:
+        built.top_level["managedBy"] = old.doc["managedBy"]
+    return built
+
+
+def _snapshot(call: Call, old: Item | None) -> BuildResult:
+    built, _ = _build_common(call, old, "snapshot", SNAPSHOT_SKUS)
+    properties = built.properties
+    properties["incremental"] = bool(properties.get("incremental", False))
+    if properties["incremental"]:
+        properties.setdefault("incrementalSnapshotFamilyId", call.store.new_guid("family"))
+    return built
+
+
+# -- reading -----------------------------------------------------------------------------------------------------
+
+
+def _show(call: Call, item: Item) -> dict[str, Any]:
+    document = disk_document(call.store, item, call.now)
+    changes: dict[str, Any] = {}
+    if call.now < item.hidden.get("link_until", 0.0):
+        changes["diskState"] = "ActiveSAS"
+    if "copied" in item.hidden and "uniqueId" in document["properties"]:
+        changes["completionPercent"] = disk_origins.copy_percent(item, call.now)
+    return document | {"properties": document["properties"] | changes}
+
+
+# -- links and deletion ------------------------------------------------------------------------------------------
+
+
+def _refuse_in_use(call: Call, item: Item) -> None:
+    owner = owner_of(call.store, item, call.now)
+    if owner is not None:
+        raise Refusal(409, "OperationNotAllowed", f"Disk {item.doc['name']} is attached to VM {owner.doc['id']}.")
+    if call.now < item.hidden.get("link_until", 0.0):
+        message = f"Disk {item.doc['name']} has an active shared access signature. Please revoke access and try again."
+        raise Refusal(409, "OperationNotAllowed", message)
+
+
+def _begin_access(call: Call, item: Item) -> Reply:
+    body = compute.part(call.body, "grantAccessData")
+    compute.one_of(body.get("access"), "access", ("Read", "Write", "None"))
+    seconds = compute.whole(body.get("durationInSeconds"), "durationInSeconds", least=1)
+    owner = owner_of(call.store, item, call.now)
+    if owner is not None and power_state(owner, call.now) != "deallocated":
+        message = (
+            f"Cannot perform operation grantAccess since disk {item.doc['name']} is attached to running VM "
+            f"{owner.doc['id']}."
+        )
+        raise Refusal(409, "OperationNotAllowed", message)
+    item.hidden["link_until"] = call.now + seconds + _LINK_LAG_S
+    call.store.put(item)
+    # A link as Azure gives one, to nowhere: .invalid is no host, and there are no bytes behind a simulated disk.
+    link = {"accessSAS": f"https://md-local.invalid/{item.doc['name']}?sr=b&sig=simulated"}
+    return _accepted(call, item, OperationResult(answer=link))
+
+
+def _end_access(call: Call, item: Item) -> Reply:
+    item.hidden.pop("link_until", None)
+    call.store.put(item)
+    return _accepted(call, item, OperationResult())
+
+
+def _accepted(call: Call, item: Item, outcome: OperationResult) -> Reply:
+    pace = OPERATION_TIMINGS["disk access"]
+    return Reply(202, None, begin_operation(call, item.doc["location"], "DiskOperations", pace.seconds, pace, outcome))
+
+
+def _disk_action(kind: str, work: Callable[[Call, Item], Reply]) -> Callable[[Call], Reply]:
+    return lambda call: work(call, opening.need_or_assume(call, arm.resource_id(call, kind)))
+
+
+for _type, _build in ((DISKS, _disk), (SNAPSHOTS, _snapshot)):
+    routes.on("POST", f"{arm.path_of(_type)}/beginGetAccess")(_disk_action(_type, _begin_access))
+    routes.on("POST", f"{arm.path_of(_type)}/endGetAccess")(_disk_action(_type, _end_access))
+    compute.register(
+        routes,
+        ResourceType(
+            _type,
+            _build,
+            "disk",
+            "disk deletion",
+            operations="DiskOperations",
+            put_status=202,
+            creating_state="Updating",
+            output=True,
+            refuse_delete=_refuse_in_use,
+            show=_show,
+        ),
+    )

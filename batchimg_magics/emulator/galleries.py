@@ -1,0 +1,164 @@
+"""Azure Compute Gallery: galleries and image definitions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator import arm, compute, opening
+from batchimg_magics.emulator.compute import BuildResult, ResourceType, text
+from batchimg_magics.emulator.wire import Call, Refusal, Routes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchimg_magics.emulator.world import Item
+
+GALLERIES = "Microsoft.Compute/galleries"
+DEFINITIONS = f"{GALLERIES}/images"
+VERSIONS = f"{DEFINITIONS}/versions"
+#: Since this api-version a definition that says nothing is V2 and TrustedLaunchSupported. Source: FACTS 2.
+SECURE_BY_DEFAULT_SINCE = "2025-03-03"
+_ALLOWED_VALUES = {
+    "osType": ("Linux", "Windows"),
+    "osState": ("Generalized", "Specialized"),
+    "hyperVGeneration": ("V1", "V2"),
+    "architecture": ("x64", "Arm64"),
+}
+_SECURITY = (
+    "Standard",
+    "TrustedLaunch",
+    "TrustedLaunchSupported",
+    "ConfidentialVM",
+    "ConfidentialVMSupported",
+    "TrustedLaunchAndConfidentialVMSupported",
+)
+#: What a definition keeps for good.
+_FIXED = ("osType", "osState", "hyperVGeneration", "architecture", "identifier", "features", "purchasePlan")
+
+routes = Routes("arm")
+
+
+def _gallery(call: Call, old: Item | None) -> BuildResult:
+    name = call.params["name1"]
+    asked = call.body["properties"]
+    if old is not None:
+        return BuildResult(old.doc["properties"] | asked)
+    for other in call.store.items(GALLERIES, f"/subscriptions/{call.params['subscription']}"):
+        if other.doc["name"].lower() == name.lower() and arm.document_at(other, call.now) is not None:
+            message = f"The gallery '{name}' exists already in this subscription: {other.doc['id']}."
+            raise Refusal(409, "Conflict", message)
+    return BuildResult(asked | {"identifier": {"uniqueName": f"{call.params['subscription']}-{name.upper()}"}})
+
+
+def _definition(call: Call, old: Item | None) -> BuildResult:
+    gallery = opening.need_parent(call, arm.resource_id(call, GALLERIES))
+    asked = {name: one for name, one in call.body["properties"].items() if one not in ({}, None)}
+    if old is not None:
+        return _changed(old, asked)
+    for required in ("osType", "osState"):
+        text(asked.get(required), f"galleryImage.properties.{required}")
+    identifier = compute.part(asked.get("identifier"), "galleryImage.properties.identifier")
+    for required in ("publisher", "offer", "sku"):
+        text(identifier.get(required), f"galleryImage.properties.identifier.{required}")
+    asked |= {
+        word: compute.one_of(asked[word], word, allowed) for word, allowed in _ALLOWED_VALUES.items() if word in asked
+    }
+    _refuse_same_identifier(call, gallery, identifier)
+    modern = call.api_version >= SECURE_BY_DEFAULT_SINCE
+    properties = {"hyperVGeneration": "V2" if modern else "V1", "architecture": "x64"} | asked
+    return BuildResult(properties | _features(properties, modern=modern))
+
+
+def _changed(old: Item, asked: dict[str, Any]) -> BuildResult:
+    for name in _FIXED:
+        if name in asked and asked[name] != old.doc["properties"].get(name):
+            message = f"Changing property 'galleryImage.properties.{name}' is not allowed."
+            raise Refusal(409, "PropertyChangeNotAllowed", message, target=f"galleryImage.properties.{name}")
+    return BuildResult(old.doc["properties"] | asked)
+
+
+def _features(definition: dict[str, Any], *, modern: bool) -> dict[str, Any]:
+    """Return a definition's features, with the security type that the api-version sets where the body sets none."""
+    features = compute.parts(definition.get("features"), "galleryImage.properties.features")
+    named = security_type({"features": features})
+    if named not in _SECURITY:
+        raise compute.invalid("features", f"The value '{named}' of the feature 'SecurityType' is none of {_SECURITY}.")
+    if named != "Standard" and definition["hyperVGeneration"] != "V2":
+        message = f"The feature 'SecurityType' with value '{named}' needs the hyperVGeneration 'V2'."
+        raise compute.invalid("galleryImage.properties.features", message)
+    has_security_type = any(one.get("name") == "SecurityType" for one in features)
+    if (
+        modern
+        and not has_security_type
+        and (definition["hyperVGeneration"], definition["architecture"]) == ("V2", "x64")
+    ):
+        features = [*features, {"name": "SecurityType", "value": "TrustedLaunchSupported"}]
+    return {"features": features} if features else {}
+
+
+def security_type(definition: dict[str, Any]) -> str:
+    """Return the security type that a definition's properties name, ``Standard`` when they name none."""
+    features = definition.get("features") or []
+    return next((str(one.get("value")) for one in features if one.get("name") == "SecurityType"), "Standard")
+
+
+def _refuse_same_identifier(call: Call, gallery: Item, identifier: dict[str, Any]) -> None:
+    """Refuse a definition whose publisher, offer and SKU another one in the gallery has."""
+
+    def key(one: dict[str, Any]) -> tuple[str, ...]:
+        return tuple(str(one.get(word, "")).lower() for word in ("publisher", "offer", "sku"))
+
+    for other in call.store.items(DEFINITIONS, gallery.key):
+        if arm.document_at(other, call.now) is not None and key(other.doc["properties"]["identifier"]) == key(
+            identifier
+        ):
+            message = (
+                f"The gallery image '{other.doc['name']}' in the gallery '{gallery.doc['name']}' has the same "
+                f"publisher, offer and sku already: {'/'.join(key(identifier))}."
+            )
+            raise Refusal(409, "Conflict", message, target="galleryImage.properties.identifier")
+
+
+def refuse_nested(kind: str) -> Callable[[Call, Item], None]:
+    """Return what refuses to delete a resource that has others of a kind inside."""
+
+    def refuse(call: Call, item: Item) -> None:
+        inside = [
+            one.doc["id"] for one in call.store.items(kind, item.key) if arm.document_at(one, call.now) is not None
+        ]
+        if inside:
+            names = ", ".join(key.partition("/providers/")[2] for key in inside)
+            message = (
+                "Cannot delete resource while nested resources exist. Some existing nested resource IDs include: "
+                f"'{names}'. Please delete all nested resources before deleting this resource."
+            )
+            raise Refusal(409, "CannotDeleteResource", message)
+
+    return refuse
+
+
+_CAPS = "capsOperations"
+compute.register(
+    routes,
+    ResourceType(
+        GALLERIES,
+        _gallery,
+        "gallery",
+        "gallery",
+        operations=_CAPS,
+        refuse_delete=refuse_nested(DEFINITIONS),
+        name_rule=compute.GALLERY_NAME_RULE,
+    ),
+)
+compute.register(
+    routes,
+    ResourceType(
+        DEFINITIONS,
+        _definition,
+        "gallery",
+        "gallery",
+        operations=_CAPS,
+        refuse_delete=refuse_nested(VERSIONS),
+        by_subscription=False,
+    ),
+)

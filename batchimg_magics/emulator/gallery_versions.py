@@ -1,0 +1,192 @@
+"""Image versions of an Azure Compute Gallery: what they are, where their copies are, and how long they stay."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator import arm, compute, opening, replication, version_sources
+from batchimg_magics.emulator.basis import Evidence
+from batchimg_magics.emulator.compute import BuildResult, ResourceType, whole
+from batchimg_magics.emulator.galleries import DEFINITIONS, VERSIONS
+from batchimg_magics.emulator.planes import timestamp
+from batchimg_magics.emulator.regions import display_name
+from batchimg_magics.emulator.wire import Call, Refusal, Routes
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.world import Item
+
+_NAME = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}", re.ASCII)
+#: Each part of a version is a 32-bit integer.
+_MAX_VERSION_PART = 2**31 - 1
+evidence = Evidence("Gallery image versions")
+_MAX_REPLICAS = evidence.documented(100, "copies", "of a version in one region at most", "the gallery documents")
+evidence.rule(
+    "The refusal to delete a version before its end of life is worded by the simulator.",
+    "that there is one is documented, no recording has it",
+)
+_MODES = ("Full", "Shallow")
+_PROFILE = "galleryImageVersion.properties.publishingProfile"
+#: In the words that terraform-provider-azurerm #21999 quotes of Azure; which regions is ours.
+_INCOMPLETE = (
+    "Complete set of target locations not specified while updating gallery artifact '{}' and type "
+    "'GalleryImageVersion'. Deletion of previously replicated locations is not allowed, and you need to specify a "
+    "complete set of target locations in the update request or set allow deletion of replicated locations under "
+    "safety profile property. Missing: {}."
+)
+
+routes = Routes("arm")
+
+
+def _build(call: Call, old: Item | None) -> BuildResult:
+    definition = opening.need_parent(call, arm.resource_id(call, DEFINITIONS))
+    _check_name(call.params["name3"])
+    asked = call.body["properties"]
+    before = {} if old is None else old.doc["properties"]
+    profile = _profile(call, before.get("publishingProfile", {}), asked)
+    safety = _safety(before.get("safetyProfile", {}), asked)
+    _refuse_removal(call, before, profile, safety)
+    storage = compute.part(asked.get("storageProfile"), "galleryImageVersion.properties.storageProfile")
+    if old is None:
+        known, first, final = version_sources.check_new_sources(call, storage, definition)
+    else:
+        first = final = version_sources.check_same_sources(old, storage)
+        known = {name: fact for name, fact in old.hidden.items() if name != "work"}
+    shallow = profile.get("replicationMode") == "Shallow"
+    regions = replication.plan_replication(call, old, profile["targetRegions"], shallow=shallow)
+    properties = {"publishingProfile": profile, "storageProfile": final, "safetyProfile": safety}
+    return BuildResult(
+        properties,
+        known | {"regions": regions, "shallow": shallow},
+        initial_properties=properties | {"storageProfile": first},
+        seconds=replication.end_time(regions, call.now) - call.now,
+        error=_replication_error(replication.failed_regions(regions)),
+    )
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name) or any(int(part) > _MAX_VERSION_PART for part in name.split(".")):
+        message = (
+            f"The name '{name}' of a gallery image version has to be MajorVersion.MinorVersion.Patch, each a 32-bit "
+            "integer."
+        )
+        raise compute.invalid("galleryImageVersion.name", message)
+
+
+def _replication_error(regions: list[str]) -> tuple[str, str] | None:
+    if not regions:
+        return None
+    names = ", ".join(display_name(one) for one in regions)
+    return "ReplicationJobsNotCompleted", f"Replication of the gallery image version failed in: {names}."
+
+
+# -- profile -----------------------------------------------------------------------------------------------------
+
+
+def _profile(call: Call, before: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    """Return the publishing profile with what Azure settles in it."""
+    wanted = before | compute.part(asked.get("publishingProfile"), _PROFILE)
+    count = whole(wanted.get("replicaCount") or 1, "replicaCount", least=1)
+    account = wanted.get("storageAccountType") or "Standard_LRS"
+    regions = compute.parts(wanted.get("targetRegions") or before.get("targetRegions"), f"{_PROFILE}.targetRegions")
+    targets = [_target(one, count, account) for one in regions or [{"name": call.body["location"]}]]
+    mode = compute.one_of(wanted.get("replicationMode") or "Full", f"{_PROFILE}.replicationMode", _MODES)
+    _check_regions(call, targets, mode)
+    settled = {
+        "targetRegions": targets,
+        "replicaCount": count,
+        "excludeFromLatest": bool(wanted.get("excludeFromLatest", False)),
+        "publishedDate": before.get("publishedDate") or timestamp(call.now, zone="+00:00"),
+        "storageAccountType": account,
+    }
+    if "endOfLifeDate" in wanted:
+        _parse_date(wanted["endOfLifeDate"])
+    return wanted | settled
+
+
+def _check_regions(call: Call, targets: list[dict[str, Any]], mode: str) -> None:
+    names = [arm.region_name(one["name"]) for one in targets]
+    if arm.region_name(call.body["location"]) not in names:
+        message = f"The target regions have to contain the version's own region, {call.body['location']}."
+        raise compute.invalid(f"{_PROFILE}.targetRegions", message)
+    if len(set(names)) < len(names):
+        raise compute.invalid(f"{_PROFILE}.targetRegions", "A region is among the target regions more than once.")
+    if mode == "Shallow" and len(names) > 1:
+        message = "A version whose replication mode is 'Shallow' is in its own region only."
+        raise compute.invalid(f"{_PROFILE}.replicationMode", message)
+
+
+def _target(region: dict[str, Any], count: int, account: str) -> dict[str, Any]:
+    replicas = whole(region.get("regionalReplicaCount") or count, "regionalReplicaCount", least=1)
+    if replicas > _MAX_REPLICAS:
+        raise compute.invalid("regionalReplicaCount", f"A region has at most {_MAX_REPLICAS} replicas of a version.")
+    settled: dict[str, Any] = {
+        "name": display_name(compute.text(region.get("name"), "targetRegions.name")),
+        "regionalReplicaCount": replicas,
+        "storageAccountType": region.get("storageAccountType") or account,
+    }
+    encryption = compute.part(region.get("encryption"), "targetRegions.encryption")
+    if os_disk := compute.part(encryption.get("osDiskImage"), "encryption.osDiskImage"):
+        settled["encryption"] = encryption | {"osDiskImage": {"securityProfile": {}} | os_disk}
+    return region | settled
+
+
+def _safety(before: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
+    settled = {"reportedForPolicyViolation": False, "allowDeletionOfReplicatedLocations": False}
+    given = compute.part(asked.get("safetyProfile"), "safetyProfile")
+    return settled | before | {name: one for name, one in given.items() if name != "reportedForPolicyViolation"}
+
+
+def _refuse_removal(call: Call, before: dict[str, Any], profile: dict[str, Any], safety: dict[str, Any]) -> None:
+    """Refuse to take copies out of a region where nobody allowed that."""
+    before_regions = before.get("publishingProfile", {}).get("targetRegions") or []
+    kept_regions = {arm.region_name(one["name"]) for one in profile["targetRegions"]}
+    removed = [one["name"] for one in before_regions if arm.region_name(one["name"]) not in kept_regions]
+    if removed and not safety["allowDeletionOfReplicatedLocations"]:
+        message = _INCOMPLETE.format(call.params["name3"], ", ".join(removed))
+        raise Refusal(400, "BadRequest", message)
+
+
+def _parse_date(text: object) -> float:
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        message = f"The value '{text}' of parameter 'endOfLifeDate' is no date."
+        raise compute.invalid(f"{_PROFILE}.endOfLifeDate", message) from None
+
+
+def _refuse_early_deletion(call: Call, version: Item) -> None:
+    """Refuse to delete before its end of life a version whose safety profile says so."""
+    properties = version.doc["properties"]
+    ends = properties["publishingProfile"].get("endOfLifeDate")
+    blocked = (properties.get("safetyProfile") or {}).get("blockDeletionBeforeEndOfLife")
+    if blocked and ends and call.now < _parse_date(ends):
+        message = f"The gallery image version '{version.doc['name']}' cannot be deleted before its end of life, {ends}."
+        raise Refusal(409, "OperationNotAllowed", message)
+
+
+def _show(call: Call, version: Item) -> dict[str, Any]:
+    """Return a version, on demand with how far its copies are."""
+    document = arm.document_at(version, call.now) or {}
+    if "replicationstatus" not in call.query.get("$expand", "").lower():
+        return document
+    targets = document["properties"]["publishingProfile"]["targetRegions"]
+    status = {"replicationStatus": replication.status(version, targets, call.now)}
+    return document | {"properties": document["properties"] | status}
+
+
+compute.register(
+    routes,
+    ResourceType(
+        VERSIONS,
+        _build,
+        "version",
+        "version deletion",
+        operations="capsOperations",
+        by_subscription=False,
+        refuse_delete=_refuse_early_deletion,
+        show=_show,
+        name_rule="",
+    ),
+)

@@ -1,0 +1,154 @@
+"""Managed images: of a generalized VM, or of disks, snapshots and blobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator import arm, compute, lineage, vm_view
+from batchimg_magics.emulator.compute import BuildResult, ResourceType
+from batchimg_magics.emulator.disk_facts import DEFAULT_DISK_GIB
+from batchimg_magics.emulator.wire import Call, Refusal, Routes
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.world import Item
+
+IMAGES = "Microsoft.Compute/images"
+#: Since this api-version an image has to say its generation where no source tells it. Source: errors recorded.
+_GENERATION_REQUIRED_SINCE = "2019-03-01"
+
+routes = Routes("arm")
+
+
+@dataclass(slots=True)
+class _StorageProfile:
+    """The storage profile of an image.
+
+    Parameters
+    ----------
+    first
+        As Azure shows it before it has read the sources: with the sizes that body or VM name, and no others.
+    sizes
+        Of the sources in GiB, the OS disk's first.
+    """
+
+    initial: dict[str, Any]
+    sizes: list[int]
+
+    def final(self) -> dict[str, Any]:
+        """Return it with every size."""
+        disks = [self.initial["osDisk"], *self.initial["dataDisks"]]
+        sized = [{"diskSizeGB": gib} | disk for gib, disk in zip(self.sizes, disks, strict=True)]
+        return self.initial | {"osDisk": sized[0], "dataDisks": sized[1:]}
+
+
+def _build(call: Call, old: Item | None) -> BuildResult:
+    asked = call.body["properties"]
+    if old is not None:
+        return _changed(old, asked)
+    if vm := compute.part(asked.get("sourceVirtualMachine"), "sourceVirtualMachine").get("id"):
+        storage, roots = _of_vm(call, compute.need_source(call, vm, "sourceVirtualMachine"))
+    else:
+        storage, roots = _of_disks(call, compute.part(asked.get("storageProfile"), "storageProfile"))
+    _refuse_trusted_launch(roots)
+    found = next((one for root in roots if (one := root.doc["properties"].get("hyperVGeneration"))), None)
+    generation = asked.get("hyperVGeneration") or found
+    if generation is None and call.api_version >= _GENERATION_REQUIRED_SINCE:
+        raise compute.missing("hyperVGeneration")
+    settled = asked | {"hyperVGeneration": compute.one_of(generation or "V1", "hyperVGeneration", ("V1", "V2"))}
+    # Nobody knows what is in a blob: its owner's word is taken.
+    facts = {"deprovisioned": True} | (lineage.system_facts(call.store, call.now, roots[0]) if roots else {})
+    # The VM may go; the disks and snapshots under the image may not. Source: FACTS 1.4.
+    under = [root.key for root in roots if root.kind != lineage.VIRTUAL_MACHINES]
+    return BuildResult(
+        settled | {"storageProfile": storage.final()},
+        facts | {"roots": under},
+        initial_properties=settled | {"storageProfile": storage.initial},
+    )
+
+
+def _changed(old: Item, asked: dict[str, Any]) -> BuildResult:
+    """Judge a change: what an image is made of stays."""
+    source = compute.part(asked.get("sourceVirtualMachine"), "sourceVirtualMachine").get("id")
+    was = (old.doc["properties"].get("sourceVirtualMachine") or {}).get("id")
+    if source is not None and str(source).lower() != str(was).lower():
+        message = "Changing property 'sourceVirtualMachine' is not allowed."
+        raise Refusal(409, "PropertyChangeNotAllowed", message, target="sourceVirtualMachine")
+    kept = {name: one for name, one in old.doc["properties"].items() if name != "provisioningState"}
+    return BuildResult(kept, {name: fact for name, fact in old.hidden.items() if name != "work"})
+
+
+def _of_vm(call: Call, vm: Item) -> tuple[_StorageProfile, list[Item]]:
+    """Return the storage profile of an image of a VM, and what lies under it."""
+    if not vm.hidden.get("generalized"):
+        message = f"The operation 'Create Image' requires the Virtual Machine '{vm.doc['name']}' to be Generalized."
+        raise Refusal(409, "OperationNotAllowed", message)
+    profile = vm_view.vm_document(vm, call.now)["properties"]["storageProfile"]
+    os_disk, data = profile["osDisk"], profile.get("dataDisks") or []
+    sources = [call.store.get(vm_view.disk_key(disk)) for disk in (os_disk, *data)]
+    shown = [_of_attached(disk, source) for disk, source in zip((os_disk, *data), sources, strict=True)]
+    system = {"osType": os_disk.get("osType", "Linux"), "osState": "Generalized"}
+    luns = [{"lun": disk["lun"], **one} for disk, one in zip(data, shown[1:], strict=True)]
+    first = {"osDisk": system | shown[0], "dataDisks": luns}
+    return _StorageProfile(first, [_size(source) for source in sources]), [
+        vm,
+        *(one for one in sources if one is not None),
+    ]
+
+
+def _of_attached(disk: dict[str, Any], source: Item | None) -> dict[str, Any]:
+    """Return what an image says of a VM's disk."""
+    known = {name: disk[name] for name in ("diskSizeGB",) if name in disk} | {"caching": disk.get("caching", "None")}
+    if "vhd" in disk:
+        return known | {"blobUri": disk["vhd"]["uri"], "storageAccountType": "Standard_LRS"}
+    managed = disk.get("managedDisk") or {}
+    account = managed.get("storageAccountType") or (source.doc.get("sku", {}).get("name") if source else None)
+    return known | {"managedDisk": {"id": managed.get("id", "")}, "storageAccountType": account or "Premium_LRS"}
+
+
+def _of_disks(call: Call, storage: dict[str, Any]) -> tuple[_StorageProfile, list[Item]]:
+    """Return the storage profile of an image of single disks, and what lies under it."""
+    os_disk = compute.part(storage.get("osDisk"), "storageProfile.osDisk")
+    if not os_disk:
+        raise compute.missing("image.storageProfile.osDisk")
+    compute.one_of(os_disk.get("osType"), "osDisk.osType", ("Linux", "Windows"))
+    compute.one_of(os_disk.get("osState"), "osDisk.osState", ("Generalized", "Specialized"))
+    data = compute.parts(storage.get("dataDisks"), "storageProfile.dataDisks")
+    luns = [compute.whole(disk.get("lun"), "dataDisk.lun") for disk in data]
+    if len(set(luns)) < len(luns):
+        raise compute.invalid("dataDisks.lun", "Every data disk of an image has a LUN of its own.")
+    sources = [_source(call, disk) for disk in (os_disk, *data)]
+    settled = [{"caching": "None", "storageAccountType": "Standard_LRS"} | disk for disk in (os_disk, *data)]
+    first = {**storage, "osDisk": settled[0], "dataDisks": settled[1:]}
+    return _StorageProfile(first, [_size(one) for one in sources]), [one for one in sources if one is not None]
+
+
+def _source(call: Call, disk: dict[str, Any]) -> Item | None:
+    """Return the disk or snapshot behind a disk of an image, None for a blob."""
+    reference = compute.part(disk.get("snapshot") or disk.get("managedDisk"), "storageProfile")
+    if not reference.get("id"):
+        if not disk.get("blobUri"):
+            raise compute.invalid("osDisk", "A disk of an image needs a snapshot, a managed disk or a blob.")
+        return None
+    source = compute.need_source(call, reference["id"], "storageProfile")
+    compute.refuse_during_operation(call, source)
+    if arm.region_name(source.doc["location"]) != arm.region_name(call.body["location"]):
+        message = f"The source '{source.doc['name']}' of the image has to be in the image's region."
+        raise compute.invalid("location", message)
+    return source
+
+
+def _size(source: Item | None) -> int:
+    known = source.doc["properties"].get("diskSizeGB") if source is not None else None
+    return int(known or DEFAULT_DISK_GIB)
+
+
+def _refuse_trusted_launch(roots: list[Item]) -> None:
+    """Refuse what is of a TrustedLaunch VM: only a gallery takes that. Source: FACTS 2."""
+    security = next((one for root in roots if (one := lineage.required_security_type(root))), "")
+    if security:
+        message = f"Creation of managed images are not supported for virtual machine with {security} security type."
+        raise Refusal(409, "OperationNotAllowed", message)
+
+
+compute.register(routes, ResourceType(IMAGES, _build, "image", "image deletion"))

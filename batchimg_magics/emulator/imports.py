@@ -1,0 +1,225 @@
+"""Documents from outside into the world: as ARM answers them, and as Azure's command line prints them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator import import_shapes
+from batchimg_magics.emulator.arm import find, split_id
+from batchimg_magics.emulator.world import Item, Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+#: What may come in: the types that the simulator has rules for.
+KINDS = frozenset(
+    {
+        "microsoft.batch/batchaccounts",
+        "microsoft.batch/batchaccounts/applications",
+        "microsoft.batch/batchaccounts/applications/versions",
+        "microsoft.batch/batchaccounts/pools",
+        "microsoft.compute/disks",
+        "microsoft.compute/galleries",
+        "microsoft.compute/galleries/images",
+        "microsoft.compute/galleries/images/versions",
+        "microsoft.compute/images",
+        "microsoft.compute/snapshots",
+        "microsoft.compute/virtualmachines",
+        "microsoft.compute/virtualmachinescalesets",
+        "microsoft.network/loadbalancers",
+        "microsoft.network/networkinterfaces",
+        "microsoft.network/networksecuritygroups",
+        "microsoft.network/publicipaddresses",
+        "microsoft.network/virtualnetworks",
+        "microsoft.network/virtualnetworks/subnets",
+    }
+)
+#: What stands beside ``properties`` in a resource's document; the command line prints all on one level.
+_TOP = frozenset(
+    {
+        "etag", "extendedLocation", "id", "identity", "kind", "location", "managedBy", "managedByExtended", "name",
+        "placement", "plan", "properties", "sku", "systemData", "tags", "type", "zones",
+    }
+)  # fmt: skip
+#: What ``az vm show --show-details`` adds; the power state among it is used.
+_DETAILS = frozenset({"fqdns", "macAddresses", "powerState", "privateIps", "publicIps"})
+#: Where the command line's spelling is not ARM's.
+_SPELLINGS = {
+    "dedicatedCoreQuotaPerVmFamily": "dedicatedCoreQuotaPerVMFamily",
+    "dedicatedCoreQuotaPerVmFamilyEnforced": "dedicatedCoreQuotaPerVMFamilyEnforced",
+    "diskIopsReadOnly": "diskIOPSReadOnly",
+    "diskIopsReadWrite": "diskIOPSReadWrite",
+    "diskMbpsReadOnly": "diskMBpsReadOnly",
+    "diskMbpsReadWrite": "diskMBpsReadWrite",
+    "diskSizeGb": "diskSizeGB",
+    "nodeAgentSkuId": "nodeAgentSKUId",
+}
+
+
+class ImportRefusedError(ValueError):
+    """A document that the world does not take; the message says which and why."""
+
+
+def import_documents(
+    store: Store,
+    now: float,
+    documents: Iterable[Any],
+    *,
+    deprovisioned: bool | None = None,
+    any_type: bool = False,
+) -> list[str]:
+    """Put documents into the world in place of what has their ids; lists among them are taken apart.
+
+    Parameters
+    ----------
+    world, now
+        Where to, and its time.
+    documents
+        Resources, as ARM answers them or as the command line prints them.
+    deprovisioned
+        Whether the systems on the OS disks among them were deprovisioned, which no document says. None: they were
+        when Azure's instance view marks their VM generalized.
+    any_type
+        Take types that the simulator has no rules for, too.
+
+    Returns
+    -------
+    list of str
+        The ids that were taken.
+
+    Raises
+    ------
+    ImportRefusedError
+        A document has no resource id, or is of a type that the simulator does not know.
+    """
+    resources = [arm_document(document, any_type=any_type) for document in _flatten(documents)]
+    for resource in resources:
+        if wrong := import_shapes.shape_problem(resource):
+            raise ImportRefusedError(f"{resource['id']}: {wrong}")
+    generalized = {vm["id"].lower() for vm in resources if _is_generalized(vm)}
+    with store.transaction(write=True):
+        for resource in resources:
+            kind = resource["type"].lower()
+            hidden: dict[str, Any] = {}
+            if kind == "microsoft.compute/virtualmachines":
+                hidden = _vm_facts(resource, now)
+            if kind in ("microsoft.compute/disks", "microsoft.compute/snapshots") and _has_system(resource):
+                inherited = str(resource.get("managedBy", "")).lower() in generalized
+                hidden["deprovisioned"] = inherited if deprovisioned is None else deprovisioned
+            store.put(Item(resource["id"].lower(), kind, resource, hidden))
+            add_group(store, now, resource["id"], resource.get("location", ""))
+        store.record_time(now)
+    return [resource["id"] for resource in resources]
+
+
+def add_group(store: Store, now: float, key: str, location: str) -> None:
+    """See that the subscription and the resource group of a resource are there."""
+    subscription, group, _, _ = split_id(key)
+    top = f"/subscriptions/{subscription}"
+    if store.get(top) is None:
+        document = {"id": top, "subscriptionId": subscription, "displayName": "Imported", "state": "Enabled"}
+        store.put(Item(top.lower(), "microsoft.resources/subscriptions", document))
+    path = f"{top}/resourceGroups/{group}"
+    if find(store, now, path) is None:
+        store.put(
+            Item(
+                path.lower(),
+                "microsoft.resources/resourcegroups",
+                {
+                    "id": path,
+                    "name": group,
+                    "type": "Microsoft.Resources/resourceGroups",
+                    "location": location,
+                    "properties": {"provisioningState": "Succeeded"},
+                },
+            )
+        )
+
+
+def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[str, Any]:
+    """Write a document as ARM answers it.
+
+    Raises
+    ------
+    ImportRefusedError
+        As for `import_documents`.
+    """
+    key = document.get("id")
+    try:
+        _, _, path, namespace = split_id(str(key))
+    except ValueError as error:
+        raise ImportRefusedError(f"a document without a resource id: {str(document)[:80]}") from error
+    kind = str(document.get("type") or "/".join([namespace, *(word for word, _ in path)]))
+    if kind.lower() not in KINDS and not any_type:
+        raise ImportRefusedError(f"{kind} is not a type that the local Azure knows ({key})")
+    bare: dict[str, Any] = _without_nulls(document)
+    if "properties" not in bare:
+        inside = {name: value for name, value in bare.items() if name not in _TOP | _DETAILS}
+        if details := str(bare.get("powerState", "")):
+            status = {"code": details.lower().replace("vm ", "PowerState/"), "displayStatus": details}
+            inside.setdefault("instanceView", {"statuses": [status]})
+        if namespace.lower() == "microsoft.network":
+            inside = {name: _parts(value) for name, value in inside.items()}
+        if isinstance(profile := inside.get("networkProfile"), dict):  # of a VM
+            inside["networkProfile"] = {name: _parts(value) for name, value in profile.items()}
+        bare = {name: value for name, value in bare.items() if name in _TOP} | {"properties": inside}
+    if not isinstance(bare["properties"], dict):
+        raise ImportRefusedError(f"{key}: its properties are no object")
+    bare["properties"].setdefault("provisioningState", "Succeeded")
+    return bare | {"id": key, "name": bare.get("name", path[-1][1]), "type": kind}
+
+
+def _parts(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Write the parts of a network resource as ARM does; the command line prints each on one level, too."""
+    if not isinstance(value, list):
+        return value
+    return [_part(one) if isinstance(one, dict) and one.keys() > {"id"} else one for one in value]
+
+
+def _part(flat: dict[str, Any]) -> dict[str, Any]:
+    inside = {name: value for name, value in flat.items() if name not in _TOP}
+    return {name: value for name, value in flat.items() if name in _TOP} | {"properties": inside}
+
+
+def _flatten(documents: Iterable[Any]) -> Iterable[dict[str, Any]]:
+    for document in documents:
+        if isinstance(document, list):
+            yield from _flatten(document)
+        elif isinstance(document, dict) and "id" not in document and isinstance(document.get("value"), list):
+            yield from _flatten(document["value"])
+        elif isinstance(document, dict):
+            yield document
+        else:
+            raise ImportRefusedError(f"not a resource document: {str(document)[:80]}")
+
+
+def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Drop the nulls and the ``resourceGroup`` that the command line adds, and spell names as ARM does."""
+    if isinstance(value, dict):
+        return {
+            _SPELLINGS.get(name, name): _without_nulls(inner)
+            for name, inner in value.items()
+            if inner is not None and not (name == "resourceGroup" and "id" in value)
+        }
+    return [_without_nulls(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _has_system(resource: dict[str, Any]) -> bool:
+    return bool(resource["properties"].get("osType"))
+
+
+def _codes(vm: dict[str, Any]) -> list[str]:
+    statuses = vm["properties"].get("instanceView", {}).get("statuses", [])
+    return [str(status.get("code", "")) for status in statuses]
+
+
+def _is_generalized(resource: dict[str, Any]) -> bool:
+    return any(code.lower() == "osstate/generalized" for code in _codes(resource))
+
+
+def _vm_facts(vm: dict[str, Any], now: float) -> dict[str, Any]:
+    """Return what the instance view says; it is computed anew at every moment, so the document does without."""
+    power = next((code.partition("/")[2] for code in _codes(vm) if code.lower().startswith("powerstate/")), "running")
+    facts = {"power": power, "generalized": _is_generalized(vm), "since": now}
+    view = vm["properties"].pop("instanceView", None)
+    return facts | ({"instance_view": view} if view else {})

@@ -1,0 +1,59 @@
+"""What goes from a disk to all that is made from it, and what no document of theirs says.
+
+Source: FACTS 1.3 and 1.10: Batch wants a system that was deprovisioned, without Azure extensions, on a disk that is
+not encrypted, and no purchase plan unless the gallery's image definition carries it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator import arm
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.world import Item, Store
+
+VIRTUAL_MACHINES = "microsoft.compute/virtualmachines"
+#: What of a thing's hidden facts goes on to its copies.
+_INHERITED = ("deprovisioned", "extensions", "encrypted", "plan")
+
+
+def system_facts(store: Store, now: float, origin: Item) -> dict[str, Any]:
+    """Return what is known of the system on a disk, a snapshot, an image, a version or a VM, to be passed on.
+
+    ``deprovisioned`` is there only where it is known; ``extensions``, ``encrypted`` and ``plan`` only where true.
+    """
+    if origin.kind == VIRTUAL_MACHINES:
+        return _of_machine(store, now, origin)
+    passed = {name: origin.hidden[name] for name in _INHERITED if origin.hidden.get(name) is not None}
+    properties = origin.doc["properties"]
+    if (properties.get("encryptionSettingsCollection") or {}).get("enabled"):
+        passed["encrypted"] = True
+    if properties.get("purchasePlan"):
+        passed["plan"] = True
+    owner = arm.find(store, now, str(origin.doc["managedBy"])) if origin.doc.get("managedBy") else None
+    return passed | (_document_facts(owner) if owner is not None and properties.get("osType") else {})
+
+
+def _of_machine(store: Store, now: float, machine: Item) -> dict[str, Any]:
+    os_disk = (machine.doc["properties"].get("storageProfile") or {}).get("osDisk") or {}
+    disk = store.get(str((os_disk.get("managedDisk") or {}).get("id", "")))
+    if disk is None:  # on a blob, or imported without its disks: Azure's mark is all there is
+        return {"deprovisioned": bool(machine.hidden.get("generalized"))} | _document_facts(machine)
+    return system_facts(store, now, disk) | _document_facts(machine)
+
+
+def _document_facts(machine: Item) -> dict[str, Any]:
+    """Return what a VM's document says of what is in its system."""
+    kinds = [str(one.get("type", "")).lower() for one in machine.doc.get("resources") or []]
+    extended = any(kind.endswith("/extensions") for kind in kinds)
+    return ({"extensions": True} if extended else {}) | ({"plan": True} if machine.doc.get("plan") else {})
+
+
+def required_security_type(origin: Item) -> str:
+    """Return the security type that a disk, a snapshot or a VM demands of what is made from it, empty for none."""
+    profile = origin.doc["properties"].get("securityProfile") or {}
+    named = str(profile.get("securityType") or "")
+    if named.startswith("ConfidentialVM"):  # disks say which of its kinds it is
+        return "ConfidentialVM"
+    return named if named != "Standard" else ""

@@ -1,0 +1,48 @@
+"""Network interfaces: deleted on demand, and with the VM that they are to go with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchimg_magics.emulator import arm
+from batchimg_magics.emulator.basis import Evidence
+from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.world import Item
+
+NICS = "Microsoft.Network/networkInterfaces"
+evidence = Evidence("Network interfaces")
+evidence.rule("A network interface is gone at once when its deletion is asked for.", "no recording has it")
+
+routes = Routes("arm")
+
+
+@routes.on("DELETE", arm.path_of(NICS))
+def delete(call: Call) -> Reply:
+    """Delete a network interface; one that is not there is 204. Source of the refusal: Azure's own wording."""
+    item = arm.find(call.store, call.now, arm.resource_id(call, NICS))
+    if item is None:
+        arm.need_group(call)
+        return Reply(204)
+    owner = str((item.doc["properties"].get("virtualMachine") or {}).get("id", ""))
+    if owner and arm.find(call.store, call.now, owner) is not None:
+        message = (
+            f"Network Interface {item.doc['id']} is used by existing resource {owner}. In order to delete the network "
+            "interface, it must be dissociated from the resource."
+        )
+        raise Refusal(400, "NicInUse", message)
+    call.store.delete(item.key)
+    return Reply(200)
+
+
+def delete_with_vm(call: Call, vm: Item) -> None:
+    """Let the network interfaces go that are to go with a VM, which is being deleted."""
+    profile = vm.doc["properties"].get("networkProfile") or {}
+    for interface in profile.get("networkInterfaces") or []:
+        option = str((interface.get("properties") or {}).get("deleteOption", ""))
+        item = call.store.get(str(interface.get("id", "")))
+        if item is not None and option.lower() == "delete":
+            ends = vm.hidden["work"]["end"]
+            item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}
+            call.store.put(item)

@@ -1,0 +1,221 @@
+"""Long-running operations of Microsoft.Compute: how long each takes, and how a client follows it.
+
+An operation is stored when it begins, with the moment at which it ends; what a poll answers is computed from the time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator import arm
+from batchimg_magics.emulator.basis import Evidence
+from batchimg_magics.emulator.planes import timestamp
+from batchimg_magics.emulator.retirement import is_open
+from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.world import Item
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.world import Store
+
+NAMESPACE = "Microsoft.Compute"
+OPERATION = "microsoft.compute/operations"
+evidence = Evidence("Work of Microsoft.Compute")
+SPREAD = evidence.assumed(
+    0.15,
+    "of the median",
+    "by which a time differs from it at most, either way; how much, the seed of the world decides",
+    "recordings spread wider, and there are too few of a kind to tell how",
+)
+#: An end that never comes: the year 9999.
+NEVER = 253_370_764_800.0
+
+routes = Routes("arm")
+
+
+@dataclass(frozen=True, slots=True)
+class OperationTiming:
+    """How long work takes, and how Azure wants it to be followed.
+
+    Parameters
+    ----------
+    seconds
+        Median.
+    first, next
+        Retry-After in seconds of the first answer and of each poll; None: not sent.
+    """
+
+    seconds: float
+    first_retry_s: int | None = None
+    poll_retry_s: int | None = None
+
+
+def _recorded(seconds: float, what: str, why: str) -> float:
+    return evidence.recorded(seconds, "s", what, why)
+
+
+def _assumed(seconds: float, what: str) -> float:
+    return evidence.assumed(seconds, "s", what, "no recording shows its begin and end")
+
+
+#: Medians, and Retry-After as seen in recordings. Source: FACTS 6.
+OPERATION_TIMINGS = {
+    "disk": OperationTiming(
+        _recorded(
+            0.7, "a disk or a snapshot in the making", "median of snapshots, at most 11 s; disks took 0.1 to 0.8 s"
+        ),
+        2,
+        10,
+    ),
+    "disk deletion": OperationTiming(_assumed(1.0, "deletion of a disk or a snapshot"), None, 10),
+    "disk access": OperationTiming(
+        _recorded(0.4, "a link to a disk, given or taken back", "one recording: 0.36 s"), None, 10
+    ),
+    "image": OperationTiming(_recorded(13.0, "a managed image in the making", "median, 5 to 21 s")),
+    "image deletion": OperationTiming(_assumed(5.0, "deletion of a managed image")),
+    "gallery": OperationTiming(_recorded(0.2, "a gallery or a definition, made or deleted", "0.1 to 0.2 s")),
+    "version": OperationTiming(
+        _recorded(438.0, "a gallery image version, for each region", "median, 150 to 781 s"), 60, 60
+    ),
+    "version deletion": OperationTiming(
+        _recorded(90.0, "deletion of a gallery image version", "median, up to 135 s"), 60, 60
+    ),
+    "vm": OperationTiming(_assumed(45.0, "a VM in the making"), 10, 30),
+    "vm update": OperationTiming(_assumed(5.0, "a change of a VM"), 10, 30),
+    "vm deletion": OperationTiming(_assumed(40.0, "deletion of a VM"), 10, 30),
+    "vm deallocate": OperationTiming(_recorded(45.0, "deallocation of a VM", "median, 24 to 257 s"), 10, 30),
+    "vm powerOff": OperationTiming(_recorded(18.0, "powering a VM off", "one recording: 17.7 s"), 10, 30),
+    "vm start": OperationTiming(_assumed(20.0, "start of a VM"), 10, 30),
+    "vm restart": OperationTiming(_assumed(30.0, "restart of a VM"), 10, 30),
+    "vm capture": OperationTiming(_recorded(0.3, "capture of a VM", "one recording: 0.25 s"), 10, 30),
+    "vm runCommand": OperationTiming(
+        _recorded(11.0, "a command run on a VM", "one recording: 10.3 s, of another command"), 10, 30
+    ),
+}
+#: The pace of an operation that nobody began, by the word in its address: an open world's recording began later.
+_ASSUMED = {"DiskOperations": "disk", "capsOperations": "version", "operations": "image"}
+
+
+@dataclass(frozen=True, slots=True)
+class OperationResult:
+    """What an operation's last answer shows.
+
+    Parameters
+    ----------
+    resource
+        Key of the resource that is shown; empty for none.
+    answer
+        What is shown where it is no resource.
+    error
+        Code and message of an operation that fails; None for one that succeeds.
+    """
+
+    resource: str = ""
+    answer: dict[str, Any] | None = None
+    error: tuple[str, str] | None = None
+
+
+NO_RESULT = OperationResult()
+
+
+def seeded_fraction(store: Store, about: str) -> float:
+    """Return a number from 0 up to 1 that is the same in every run of a world with this seed."""
+    digest = hashlib.sha256(f"{store.meta('seed')}/{about.lower()}".encode()).digest()
+    return int.from_bytes(digest[:4], "big") / 2**32
+
+
+def operation_s(call: Call, median: float, about: str) -> float:
+    """Return how long a piece of work takes: near its median, the same in each run of the same world."""
+    return median * (1 + SPREAD * (2 * seeded_fraction(call.store, f"{about}/{call.method}") - 1))
+
+
+def begin_operation(
+    call: Call, location: str, family: str, seconds: float, pace: OperationTiming, outcome: OperationResult = NO_RESULT
+) -> dict[str, str]:
+    """Note an operation that begins now, and return the headers that lead to it.
+
+    Parameters
+    ----------
+    call, location
+        The request, and the region that works on it.
+    family
+        The word in the operation's address: ``operations``, ``DiskOperations`` or ``capsOperations``.
+    seconds, pace
+        How long it takes, and how to follow it.
+    outcome
+        What its last answer shows.
+    """
+    guid = call.store.new_guid("operation")
+    subscription = call.params["subscription"]
+    path = f"/subscriptions/{subscription}/providers/{NAMESPACE}/locations/{arm.region_name(location)}/{family}/{guid}"
+    _store(call, path, guid, seconds, pace.poll_retry_s, outcome)
+    # Which machine works on it: recorded of all but the gallery's operations.
+    worker = "" if family == "capsOperations" else f"p={_worker(call.store, location)}&"
+    version = f"api-version={call.api_version}"
+    headers = {"Azure-AsyncOperation": f"{call.base}{path}?{worker}{version}"}
+    if call.method != "PUT" or family == "DiskOperations":
+        headers["Location"] = f"{call.base}{path}?{worker}monitor=true&{version}"
+    return headers | ({"Retry-After": str(pace.first_retry_s)} if pace.first_retry_s else {})
+
+
+def _store(call: Call, path: str, guid: str, seconds: float, retry: int | None, outcome: OperationResult) -> Item:
+    hidden = {
+        "begin": call.now,
+        "end": call.now + seconds,
+        "next": retry,
+        "resource": outcome.resource,
+        "answer": outcome.answer,
+        "error": outcome.error,
+    }
+    item = Item(path.lower(), OPERATION, {"name": guid}, hidden)
+    call.store.put(item)
+    return item
+
+
+def _worker(store: Store, location: str) -> str:
+    digits = hashlib.sha256(f"{store.meta('seed')}/{arm.region_name(location)}".encode()).hexdigest()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"
+
+
+def _poll(call: Call) -> Reply:
+    item = call.store.get(call.path)
+    family = call.path.split("/")[-2]
+    if item is None and is_open(call.store):
+        pace = OPERATION_TIMINGS[next(name for word, name in _ASSUMED.items() if word.lower() == family.lower())]
+        item = _store(call, call.path, call.params["id"], pace.seconds, pace.poll_retry_s, NO_RESULT)
+    if item is None:
+        raise Refusal(404, "NotFound", "The entity was not found in this Azure location.")
+    hidden = item.hidden
+    over = call.now >= hidden["end"]
+    waiting = {} if over or not hidden["next"] else {"Retry-After": str(hidden["next"])}
+    made = call.store.get(hidden["resource"]) if over and hidden["resource"] else None
+    output = hidden["answer"] if made is None else arm.document_at(made, call.now)
+    if call.query.get("monitor") == "true":
+        return _result(call, hidden, output, waiting)
+    body: dict[str, Any] = {"startTime": timestamp(hidden["begin"], zone="+00:00")}
+    if not over:
+        return Reply(200, body | {"status": "InProgress", "name": item.doc["name"]}, waiting)
+    body |= {"endTime": timestamp(hidden["end"], zone="+00:00"), "status": "Failed" if hidden["error"] else "Succeeded"}
+    if hidden["error"]:
+        code, message = hidden["error"]
+        body["error"] = {"code": code, "message": message}
+    elif output is not None:
+        body["properties"] = {"output": output}
+    return Reply(200, body | {"name": item.doc["name"]})
+
+
+def _result(call: Call, hidden: dict[str, Any], output: dict[str, Any] | None, waiting: dict[str, str]) -> Reply:
+    """Answer at the address that says nothing of a state: 202 until it is over, then the result."""
+    if call.now < hidden["end"]:
+        address = f"{call.base}{call.path}?monitor=true&api-version={call.api_version}"
+        return Reply(202, None, waiting | {"Location": address})
+    if hidden["error"]:
+        raise Refusal(409, *hidden["error"])
+    return Reply(200, output)
+
+
+for _word in _ASSUMED:
+    routes.on("GET", f"/subscriptions/{{subscription}}/providers/{NAMESPACE}/locations/{{location}}/{_word}/{{id}}")(
+        _poll
+    )

@@ -1,0 +1,261 @@
+"""What the planes of Azure have each their own way: their hosts, the headers of every answer, how an error reads.
+
+Source: the headers and error bodies in recorded traffic (FACTS 4); the wording of ARM's own 400 and 401 answers is
+from Microsoft's troubleshooting pages.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator.wire import Refusal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from batchimg_magics.emulator.wire import Plane
+
+ARM_HOST = "management.azure.com"
+BATCH_SUFFIX = ".batch.azure.com"
+PRICES_HOST = "prices.azure.com"
+LOGIN_HOST = "login.microsoftonline.com"
+#: Hosts that name no service, so that the path has to tell which is meant: a server on this machine.
+LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "testserver"})
+#: What a token must have been got for, by plane.
+AUDIENCES: dict[str, frozenset[str]] = {
+    "arm": frozenset({"https://management.azure.com", "https://management.core.windows.net"}),
+    "batch": frozenset({"https://batch.core.windows.net"}),
+}
+#: From here on the data plane's api-versions are dates alone; before, a service's version follows. Source: the SDKs.
+_DATED_ONLY = "2025"
+#: Answers that have no body, whatever there would be to say.
+STATUSES_WITHOUT_BODY = frozenset({204, 304})
+_HOSTS: dict[str, Plane] = {ARM_HOST: "arm", PRICES_HOST: "prices", LOGIN_HOST: "login"}
+_ARM_ROOTS = frozenset({"subscriptions", "providers", "tenants", "metadata"})
+#: Where the paths of a Batch account's data plane begin. Source: Microsoft's OpenAPI of Azure Batch.
+_BATCH_ROOTS = frozenset(
+    {
+        "applications", "certificates", "jobs", "jobschedules", "nodecounts", "pools", "poolusagemetrics",
+        "supportedimages",
+    }
+)  # fmt: skip
+_LOGIN = re.compile(r"^/[^/]+/(oauth2|v2\.0|discovery|\.well-known)(/|$)|^/common/", re.IGNORECASE)
+_VERSIONS = {
+    "arm": re.compile(r"\d{4}-\d\d-\d\d(-[a-z]+)?", re.IGNORECASE),
+    "batch": re.compile(r"\d{4}-\d\d-\d\d(\.\d+\.\d+)?"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a request goes.
+
+    Parameters
+    ----------
+    plane
+        The plane, None when no service has that host.
+    path
+        The path on that plane.
+    prefix
+        What `path` was shortened by: on a bare host, the account of the batch plane.
+    account
+        Batch: the account's name; empty on a bare host whose path names none, for the account of a furnished world.
+        npm's ``@azure/batch`` asks so: it drops the path of its endpoint.
+    """
+
+    plane: Plane | None
+    path: str
+    prefix: str = ""
+    account: str = ""
+
+
+@functools.lru_cache(maxsize=4096)
+def find_destination(host: str, path: str) -> Destination:
+    """Tell the plane from the host, and on a bare host from the path."""
+    host = host.lower()
+    first, _, rest = path.lstrip("/").partition("/")
+    if first == "_sim":
+        return Destination("sim", path)
+    if host in LOCAL_HOSTS:
+        plane = _plane_by_path(path, first.lower())
+        return (
+            Destination(plane, path)
+            if plane
+            else Destination("batch", "/" + rest, prefix="/" + first, account=first.lower())
+        )
+    if host.endswith(BATCH_SUFFIX):
+        return Destination("batch", path, account=host.split(".", 1)[0])
+    # Regional endpoints of ARM, and the made-up hosts that recorders put in its place.
+    if host.endswith(".azure.com") and host not in _HOSTS and first.lower() in _ARM_ROOTS:
+        return Destination("arm", path)
+    return Destination(_HOSTS.get(host), path)
+
+
+def _plane_by_path(path: str, first: str) -> Plane | None:
+    if _LOGIN.match(path):
+        return "login"
+    if first == "api":
+        return "prices"
+    if first in _BATCH_ROOTS:
+        return "batch"
+    return "arm" if first in _ARM_ROOTS else None
+
+
+@functools.lru_cache(maxsize=64)
+def http_date(second: int) -> str:
+    """Write a moment as headers have it, in whole seconds."""
+    return formatdate(second, usegmt=True)
+
+
+def timestamp(moment: float, digits: int = 7, zone: str = "Z") -> str:
+    """Write a moment as bodies have it: a fraction of so many digits, and Compute's ``+00:00`` or Batch's ``Z``."""
+    whole, micros = divmod(round(moment * 1_000_000), 1_000_000)
+    fraction = f".{micros * 10:07d}"[: digits + 1] if digits else ""
+    return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}{fraction}{zone}"
+
+
+def check_version(plane: Plane, version: str) -> None:
+    """Refuse a request without an api-version, or with one that cannot be one."""
+    if plane not in _VERSIONS or (_VERSIONS[plane].fullmatch(version) and _is_date(version[:10])):
+        if plane == "batch" and (version < _DATED_ONLY) != ("." in version):
+            raise Refusal(400, "UnsupportedRequestVersion", "The specified request version is not supported.")
+        return
+    details = [("QueryParameterName", "api-version"), ("QueryParameterValue", version)]
+    if plane == "batch" and version:
+        message = "Value for one of the query parameters specified in the request URI is invalid."
+        raise Refusal(400, "InvalidQueryParameterValue", message, details=details)
+    if plane == "batch":
+        message = "A required query parameter was not specified for this request."
+        raise Refusal(400, "MissingRequiredQueryParameter", message, details=details[:1])
+    if version:
+        raise Refusal(400, "InvalidApiVersionParameter", f"The api-version '{version}' is invalid.")
+    message = "The api-version query parameter (?api-version=) is required for all requests."
+    raise Refusal(400, "MissingApiVersionParameter", message)
+
+
+def _is_date(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
+
+
+def check_timeout(plane: Plane, query: Mapping[str, str]) -> None:
+    """Refuse a data plane's ``timeout`` that is no number of seconds; what is above 30 counts as 30."""
+    text = query.get("timeout", "0")
+    if plane == "batch" and not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        message = "Value for one of the query parameters specified in the request URI is invalid."
+        details = [("QueryParameterName", "timeout"), ("QueryParameterValue", text)]
+        raise Refusal(400, "InvalidQueryParameterValue", message, details=details)
+
+
+def check_names(plane: Plane, names: Iterable[str]) -> None:
+    """Refuse names in a path of ARM that can be no resource's: a slash that was written as ``%2F``, or nothing."""
+    wrong = [name for name in names if "/" in name or not name.strip()] if plane == "arm" else []
+    if wrong:
+        raise Refusal(400, "InvalidResourceName", f"The resource name '{wrong[0]}' in the request's path is invalid.")
+
+
+def bad_json(plane: Plane, reason: str) -> Refusal:
+    """Return the answer to a body that is no JSON."""
+    if plane == "batch":
+        message = "The specified Request Body is not syntactically valid."
+        return Refusal(400, "InvalidRequestBody", message, details=[("Reason", reason)])
+    message = f"The request content was invalid and could not be deserialized: '{reason}'."
+    return Refusal(400, "InvalidRequestContent", message)
+
+
+def unauthenticated(plane: Plane, problem: str, code: str = "", status: int = 401) -> Refusal:
+    """Return the answer to a request without a token or a signature that this plane takes."""
+    if plane == "batch":
+        message = (
+            "Server failed to authenticate the request. "
+            "Make sure the value of Authorization header is formed correctly including the signature."
+        )
+        asks = f'Bearer authorization_uri="https://{LOGIN_HOST}/common", resource_id="https://batch.core.windows.net/"'
+        details = [("AuthenticationErrorDetail", problem)]
+        return Refusal(
+            status, "AuthenticationFailed", message, details=details, headers={"WWW-Authenticate": asks + ", SharedKey"}
+        )
+    asks = (
+        f'Bearer authorization_uri="https://{LOGIN_HOST}/common", error="invalid_token", error_description="{problem}"'
+    )
+    return Refusal(401, code or "AuthenticationFailed", problem, headers={"WWW-Authenticate": asks})
+
+
+def unknown_route(method: str, path: str, version: str) -> Refusal:
+    """Return the answer to what the simulator does not have; it says what that was."""
+    asked = f"{method} {path}" + (f" (api-version {version})" if version else "")
+    return Refusal(501, "NotImplemented", f"The local Azure does not have {asked}.")
+
+
+def error_body(plane: Plane | None, refusal: Refusal, *, base: str, request_id: str, now: float) -> dict[str, Any]:
+    """Write a refusal as the plane writes it."""
+    if plane == "batch":
+        return _batch_error(refusal, base, request_id, now)
+    if plane == "login":
+        return _login_error(refusal, request_id, now)
+    error: dict[str, Any] = {"code": refusal.code, "message": refusal.message}
+    if refusal.target is not None:
+        error["target"] = refusal.target
+    if refusal.details:
+        error["details"] = [{"code": code, "message": message} for code, message in refusal.details]
+    return error if refusal.unwrapped else {"error": error}
+
+
+def _batch_error(refusal: Refusal, base: str, request_id: str, now: float) -> dict[str, Any]:
+    text = f"{refusal.message}\nRequestId:{request_id}\nTime:{timestamp(now)}"
+    body: dict[str, Any] = {
+        "odata.metadata": f"{base}/$metadata#Microsoft.Azure.Batch.Protocol.Entities.Container.errors/@Element",
+        "code": refusal.code,
+        "message": {"lang": "en-US", "value": text},
+    }
+    if refusal.details:
+        body["values"] = [{"key": key, "value": value} for key, value in refusal.details]
+    return body
+
+
+def _login_error(refusal: Refusal, request_id: str, now: float) -> dict[str, Any]:
+    """Write it as OAuth has it. Source: "Authentication and authorization error codes" of Microsoft Entra ID."""
+    number = re.match(r"AADSTS(\d+)", refusal.message)
+    return {
+        "error": refusal.code,
+        "error_description": refusal.message,
+        "error_codes": [int(number[1])] if number else [],
+        "timestamp": timestamp(now, 0),
+        "trace_id": request_id,
+        "correlation_id": request_id,
+    }
+
+
+def headers(plane: Plane | None, *, now: float, request_id: str) -> dict[str, str]:
+    """Return the headers of every answer of a plane."""
+    common = {"Date": http_date(int(now)), "Cache-Control": "no-cache"}
+    if plane == "batch":
+        return common | {
+            "Server": "Microsoft-HTTPAPI/2.0",
+            "request-id": request_id,
+            "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+            "X-Content-Type-Options": "nosniff",
+            "DataServiceVersion": "3.0",
+        }
+    return common | {
+        "Pragma": "no-cache",
+        "Expires": "-1",
+        "x-ms-request-id": request_id,
+        "x-ms-correlation-request-id": request_id,
+        "x-ms-routing-request-id": f"LOCAL:{timestamp(now, 0)}:{request_id}",
+        "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def content_type(plane: Plane | None) -> str:
+    """Return how a plane names its JSON."""
+    return "application/json;odata=minimalmetadata" if plane == "batch" else "application/json; charset=utf-8"

@@ -1,0 +1,163 @@
+"""The retail price list at its own host, shaped as Azure's. The prices are the simulator's, and the answer says so."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from batchimg_magics.emulator import odata_filter
+from batchimg_magics.emulator.basis import Evidence
+from batchimg_magics.emulator.regions import DISPLAY_NAMES
+from batchimg_magics.emulator.sizes import VmSize, all_sizes
+from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+#: Items of one page, as Azure's.
+PAGE_SIZE = 1000
+evidence = Evidence("Prices")
+_SPOT_SHARE = evidence.assumed(
+    0.2, "of the pay-as-you-go price", "that a spot or low-priority VM costs", "the real share moves all the time"
+)
+evidence.rule(
+    "VM sizes, managed disks and snapshots cost the same in every region: round numbers near the list prices of 2025.",
+    "good for comparing, and not for a bill; answers say so",
+)
+#: Managed disks in US dollars a month by tier: near the list prices of 2025, the simulator's.
+_DISKS = {
+    "Premium SSD Managed Disks": {
+        "P1": 0.6, "P2": 1.2, "P3": 2.4, "P4": 5.28, "P6": 10.21, "P10": 19.71, "P15": 38.02, "P20": 73.22,
+        "P30": 135.17, "P40": 259.05, "P50": 495.57, "P60": 946.08, "P70": 1802.24, "P80": 3604.48,
+    },
+    "Standard SSD Managed Disks": {
+        "E1": 0.3, "E2": 0.6, "E3": 1.2, "E4": 2.4, "E6": 4.8, "E10": 9.6, "E15": 19.2, "E20": 38.4, "E30": 76.8,
+        "E40": 153.6, "E50": 307.2, "E60": 614.4, "E70": 1228.8, "E80": 2457.6,
+    },
+    "Standard HDD Managed Disks": {
+        "S4": 1.54, "S6": 3.01, "S10": 5.89, "S15": 11.33, "S20": 21.76, "S30": 40.96, "S40": 77.83, "S50": 143.36,
+        "S60": 262.14, "S70": 524.29, "S80": 1048.58,
+    },
+}  # fmt: skip
+_SNAPSHOT_PER_GIB_MONTH = 0.05
+_NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "batchimg-magics/prices")
+_ONE_REGION = re.compile(r"armRegionName\s+eq\s+'([^']*)'", re.IGNORECASE)
+_MANY = re.compile(r"\b(or|not|ne)\b", re.IGNORECASE)
+#: What filters call by another name than the items.
+_ALIASES = {"priceType": "type"}
+
+routes = Routes("prices", versioned=False)
+
+
+@routes.on("GET", "/api/retail/prices")
+def list_prices(call: Call) -> Reply:
+    """Answer with one page of the price list: ``$filter``, ``$skip``, ``$top``, ``currencyCode`` (US dollars only)."""
+    currency = call.query.get("currencycode", "USD").strip("'").upper()
+    if currency != "USD":
+        raise Refusal(400, "BadRequest", f"The local Azure has prices in USD only, none in {currency}.")
+    text = call.query.get("$filter", "").strip()
+    try:
+        test = odata_filter.parse(text) if text else None
+        skip, top = int(call.query.get("$skip", "0")), min(PAGE_SIZE, int(call.query.get("$top", str(PAGE_SIZE))))
+    except ValueError as error:
+        raise Refusal(400, "BadRequest", f"Invalid OData parameters supplied: {error}") from error
+    if skip < 0 or top < 1:
+        raise Refusal(400, "BadRequest", "Invalid OData parameters supplied: $skip and $top have to be positive.")
+    rows = (
+        row for region in _candidate_regions(text) for row in _region(region) if test is None or test(_aliased(row))
+    )
+    found = list(itertools.islice(rows, skip, skip + top + 1))
+    query = {name: value for name, value in call.query.items() if name not in ("$skip", "$top")}
+    following = f"{call.base}{call.path}?{urlencode({**query, '$skip': skip + top})}"
+    body = {
+        "BillingCurrency": "USD",
+        "CustomerEntityId": "Simulated by the local Azure: not Microsoft's prices",
+        "CustomerEntityType": "Retail",
+        "Items": found[:top],
+        "NextPageLink": following if len(found) > top else None,
+        "Count": len(found[:top]),
+    }
+    return Reply(200, body, {"x-batchimg-prices": "simulated"})
+
+
+def _candidate_regions(text: str) -> list[str]:
+    """Return the regions that can hold what a filter asks for: looking into each of them takes a while."""
+    one = _ONE_REGION.findall(text)
+    if len(one) == 1 and not _MANY.search(text):
+        return [name for name in DISPLAY_NAMES if name == one[0].lower()]
+    return list(DISPLAY_NAMES)
+
+
+def _aliased(row: dict[str, Any]) -> dict[str, Any]:
+    return row | {alias: row[name] for alias, name in _ALIASES.items()}
+
+
+@functools.lru_cache(maxsize=64)
+def _region(region: str) -> list[dict[str, Any]]:
+    return [*_vms(region), *_storage(region)]
+
+
+def _vms(region: str) -> Iterator[dict[str, Any]]:
+    for size in all_sizes().values():
+        words = size.name.partition("_")[2].replace("_", " ")
+        tier = " Basic" if size.name.startswith("Basic") else ""
+        systems = [("", size.price_per_hour)]
+        if size.architecture == "x64":
+            systems.append((" Windows", size.price_per_hour + size.windows_surcharge_per_hour))
+        for suffix, price in systems:
+            kinds = [("", 1.0)] + ([(" Spot", _SPOT_SHARE), (" Low Priority", _SPOT_SHARE)] if size.spot else [])
+            for kind, share in kinds:
+                names = {
+                    "meterName": words + kind,
+                    "productName": f"Virtual Machines {_series(size)} Series{tier}{suffix}",
+                    "skuName": words + kind,
+                    "serviceName": "Virtual Machines",
+                    "serviceId": "DZH313Z7MMC8",
+                    "serviceFamily": "Compute",
+                    "armSkuName": size.name,
+                }
+                yield _item(region, round(price * share, 6), "1 Hour", names)
+
+
+def _series(size: VmSize) -> str:
+    """Return a size's series as products are called: ``Dsv5`` of ``Standard_D4s_v5``."""
+    parts = size.name.split("_")[1:]
+    return re.sub(r"\d+", "", parts[0], count=1) + "".join(parts[1:])
+
+
+def _storage(region: str) -> Iterator[dict[str, Any]]:
+    fixed = {"serviceName": "Storage", "serviceId": "DZH317F1HKN0", "serviceFamily": "Storage", "armSkuName": ""}
+    for product, tiers in _DISKS.items():
+        for tier, price in tiers.items():
+            names = {"productName": product, "skuName": f"{tier} LRS", "meterName": f"{tier} LRS Disk"}
+            yield _item(region, price, "1/Month", names | fixed)
+    names = {
+        "productName": "Standard HDD Managed Disks",
+        "skuName": "Snapshots LRS",
+        "meterName": "LRS Snapshots",
+    }
+    yield _item(region, _SNAPSHOT_PER_GIB_MONTH, "1 GB/Month", names | fixed)
+
+
+def _item(region: str, price: float, unit: str, names: dict[str, str]) -> dict[str, Any]:
+    identity = f"{region}/{names['productName']}/{names['skuName']}"
+    return {
+        "currencyCode": "USD",
+        "tierMinimumUnits": 0.0,
+        "retailPrice": price,
+        "unitPrice": price,
+        "armRegionName": region,
+        "location": DISPLAY_NAMES[region],
+        "effectiveStartDate": "2025-01-01T00:00:00Z",
+        "meterId": str(uuid.uuid5(_NAMESPACE, identity)),
+        "productId": "DZH318Z0" + uuid.uuid5(_NAMESPACE, names["productName"]).hex[:4].upper(),
+        "skuId": "DZH318Z0/" + uuid.uuid5(_NAMESPACE, identity).hex[:4].upper(),
+        **names,
+        "unitOfMeasure": unit,
+        "type": "Consumption",
+        "isPrimaryMeterRegion": True,
+    }

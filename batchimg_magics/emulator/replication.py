@@ -1,0 +1,137 @@
+"""Copies of a gallery image version: which region has how many, and since when.
+
+A version remembers a plan by region, in ``hidden["regions"]``; what is there at a moment is computed from it. The home
+region is filled first and the others from it, at the same time, and each is usable as soon as it is done.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator import arm, faults
+from batchimg_magics.emulator.basis import Evidence
+from batchimg_magics.emulator.operations import NEVER, OPERATION_TIMINGS, SPREAD, seeded_fraction
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.world import Item
+
+ACCOUNTS = "microsoft.batch/batchaccounts"
+evidence = Evidence("Copies of gallery image versions")
+SHALLOW_S = evidence.assumed(
+    30.0, "s", "a shallow version for each region, which copies nothing", "no recording has one"
+)
+evidence.rule(
+    "The home region is filled first, then all others at the same time, each in the time of a recorded version, "
+    "whatever its distance, the size of the disks and the number of copies.",
+    "recorded versions have small disks and one or two regions; a change of the number of copies is not recorded",
+)
+
+
+def plan_replication(
+    call: Call, old: Item | None, targets: list[dict[str, Any]], *, shallow: bool
+) -> dict[str, dict[str, Any]]:
+    """Return what copies there will be, by region.
+
+    Parameters
+    ----------
+    call, old
+        The request, and the version as it is, if it is.
+    targets
+        The target regions, each with its ``regionalReplicaCount``.
+    shallow
+        Whether the version only refers to its source.
+    """
+    before: dict[str, dict[str, Any]] = {} if old is None else old.hidden.get("regions", {})
+    home = arm.region_name(call.body["location"])
+    names = [arm.region_name(one["name"]) for one in targets]
+    counts = dict(zip(names, (int(one["regionalReplicaCount"]) for one in targets), strict=True))
+    planned: dict[str, dict[str, Any]] = {}
+    for name in sorted(counts, key=lambda one: one != home):
+        known = before.get(name)
+        if known is not None and known["count"] == counts[name]:
+            planned[name] = known
+            continue
+        source_done = planned[home]["until"] if home in planned else call.now
+        since = max(call.now, source_done) if known is None else call.now
+        planned[name] = {
+            "since": since,
+            "until": min(NEVER, since + _seconds(call, name, shallow=shallow)),
+            "count": counts[name],
+            "before": copies_at(known, call.now)[0] if known else 0,
+            "fails": False,
+        }
+    _apply_scenario(call, planned, names)
+    return planned
+
+
+def _seconds(call: Call, name: str, *, shallow: bool) -> float:
+    if shallow:
+        return SHALLOW_S
+    spread = 2 * seeded_fraction(call.store, f"{call.path}/{name}") - 1
+    return OPERATION_TIMINGS["version"].seconds * (1 + SPREAD * spread)
+
+
+def _apply_scenario(call: Call, planned: dict[str, dict[str, Any]], names: list[str]) -> None:
+    """Let go wrong what the world's scenario says."""
+    fresh = [name for name in names if planned[name]["until"] > call.now]
+    if faults.is_active(call.store, "stuck-replication") and fresh:
+        planned[fresh[-1]]["until"] = NEVER
+    if faults.is_active(call.store, "no-replica"):
+        accounts = {arm.region_name(one.doc["location"]) for one in call.store.items(ACCOUNTS, "/subscriptions")}
+        for name in accounts.intersection(fresh):
+            planned[name]["fails"] = True
+
+
+def copies_at(entry: dict[str, Any], now: float) -> tuple[int, str]:
+    """Return how many copies a region has at a moment, and the state of what goes on there."""
+    if now < entry["until"]:
+        return int(entry["before"]), "Replicating"
+    return (0, "Failed") if entry["fails"] else (int(entry["count"]), "Completed")
+
+
+def end_time(planned: dict[str, dict[str, Any]], now: float) -> float:
+    """Return when the last region is done."""
+    return max([now, *(float(entry["until"]) for entry in planned.values())])
+
+
+def failed_regions(planned: dict[str, dict[str, Any]]) -> list[str]:
+    """Return the regions whose copy fails."""
+    return [name for name, entry in planned.items() if entry["fails"]]
+
+
+def usable_replicas(version: Item, region: str, now: float) -> int:
+    """Return how many copies of a version are usable in a region at a moment.
+
+    A version from outside, imported as a document, has what its document says.
+    """
+    entry = version.hidden.get("regions", {}).get(arm.region_name(region))
+    if entry is not None:
+        return copies_at(entry, now)[0]
+    if "regions" in version.hidden:
+        return 0
+    targets = version.doc["properties"].get("publishingProfile", {}).get("targetRegions") or []
+    in_region = (one for one in targets if arm.region_name(one["name"]) == arm.region_name(region))
+    return next((int(one.get("regionalReplicaCount") or 1) for one in in_region), 0)
+
+
+def status(version: Item, targets: list[dict[str, Any]], now: float) -> dict[str, Any]:
+    """Return a version's replication status as ``$expand=ReplicationStatus`` shows it."""
+    rows = [_row(version, one["name"], now) for one in targets]
+    states = {row["state"] for row in rows}
+    going_on = "InProgress" if "Replicating" in states else "Completed"
+    aggregated = "Failed" if "Failed" in states and going_on == "Completed" else going_on
+    return {"aggregatedState": aggregated, "summary": rows}
+
+
+def _row(version: Item, name: str, now: float) -> dict[str, Any]:
+    entry = version.hidden.get("regions", {}).get(arm.region_name(name))
+    if entry is None:
+        return {"region": name, "state": "Completed", "details": "", "progress": 100}
+    _, state = copies_at(entry, now)
+    part = (now - entry["since"]) / max(1e-9, entry["until"] - entry["since"])
+    progress = max(0, min(99, int(100 * part))) if state == "Replicating" else 100 * (state == "Completed")
+    return {"region": name, "state": state, "details": _DETAILS.get(state, ""), "progress": progress}
+
+
+_DETAILS = {"Failed": "Replication job has failed. Please delete this region from the image version and add it again."}

@@ -1,0 +1,178 @@
+"""Resource groups: made, listed, deleted with all that is in them; and what is in them, of whatever type."""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from batchimg_magics.emulator import arm, batch_accounts, compute, odata_filter
+from batchimg_magics.emulator.basis import Evidence
+from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.world import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GROUPS = "microsoft.resources/resourcegroups"
+_DELETION = "microsoft.resources/operationresults"
+evidence = Evidence("Resource groups")
+DELETE_S = evidence.assumed(
+    180.0,
+    "s",
+    "deletion of a resource group",
+    "no recording shows its end; no less than what takes longest of what can be in one: a VM or a version goes",
+)
+#: Source: recorded deletions of groups in the tests of Azure's SDKs: 202, Location, Retry-After 15 until it is over.
+RETRY_AFTER_S = 15
+#: What a list of resources tells of each. Source: GenericResourceExpanded of Microsoft.Resources.
+_LISTED_PROPERTIES = ("id", "name", "type", "location", "sku", "tags", "identity", "kind", "managedBy", "plan", "zones")
+
+_GROUP = "/subscriptions/{subscription}/resourcegroups/{group}"
+routes = Routes("arm")
+
+
+@routes.on("GET", "/subscriptions/{subscription}/resourcegroups")
+def list_groups(call: Call) -> Reply:
+    """Answer with a subscription's resource groups."""
+    groups = call.store.items(GROUPS, f"/subscriptions/{call.params['subscription']}/resourcegroups")
+    return Reply(200, {"value": [shown for item in groups if (shown := arm.document_at(item, call.now)) is not None]})
+
+
+@routes.on("GET", _GROUP)
+def get_group(call: Call) -> Reply:
+    """Answer with one resource group, 204 to a HEAD."""
+    try:
+        document = arm.need_group(call)
+    except Refusal:
+        if call.method == "HEAD":
+            return Reply(404)
+        raise
+    return Reply(204) if call.method == "HEAD" else Reply(200, document or _new_group(call, {}))
+
+
+@routes.on("PUT", _GROUP)
+def put_group(call: Call) -> Reply:
+    """Make a resource group, or change its tags; it stays where it is."""
+    call.body = compute.body_of(call)
+    compute.location_of(call)
+    compute.check_tags(call.body.get("tags"))
+    document = _new_group(call, call.body)
+    old = arm.find(call.store, call.now, document["id"])
+    if old is not None:
+        arm.need_group(call)  # not one that is being deleted
+    if old is not None and old.doc["location"].lower() != document["location"].lower():
+        message = (
+            f"Invalid resource group location '{document['location']}'. The Resource group already exists in location "
+            f"'{old.doc['location']}'."
+        )
+        raise Refusal(409, "InvalidResourceGroupLocation", message)
+    call.store.put(Item(document["id"].lower(), GROUPS, document))
+    return Reply(201 if old is None else 200, document)
+
+
+def _new_group(call: Call, body: dict[str, Any]) -> dict[str, Any]:
+    group = call.params["group"]
+    document: dict[str, Any] = {
+        "id": f"/subscriptions/{call.params['subscription']}/resourceGroups/{group}",
+        "name": group,
+        "type": "Microsoft.Resources/resourceGroups",
+        "location": body.get("location", ""),
+        "properties": {"provisioningState": "Succeeded"},
+    }
+    return document | ({"tags": body["tags"]} if "tags" in body else {})
+
+
+# -- deletion ----------------------------------------------------------------------------------------------------
+
+
+@routes.on("DELETE", _GROUP)
+def delete_group(call: Call) -> Reply:
+    """Begin to delete a resource group and all in it, whatever it is used for."""
+    document = arm.need_group(call) or _new_group(call, {})
+    group = call.store.get(document["id"])
+    path = _deletion_of(call, document)
+    if group is None or arm.current_operation(group, call.now):
+        return _wait(call, path)
+    ends = call.now + DELETE_S
+    for item in [group, *call.store.items_below(group.key)]:
+        if item.kind.startswith(f"{batch_accounts.KIND}/"):  # goes at once, as when its account is deleted
+            call.store.delete(item.key)
+        elif arm.document_at(item, call.now) is not None:
+            item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}
+            call.store.put(item)
+    call.store.put(Item(path.lower(), _DELETION, {"id": path}, {"end": ends}))
+    return _wait(call, path)
+
+
+def _deletion_of(call: Call, group: dict[str, Any]) -> str:
+    """Return where the deletion of a group is asked for; its name says whose it is (recorded)."""
+    region = group["location"].lower()
+    job = {"jobId": f"RESOURCEGROUPDELETIONJOB-{group['name'].upper()}-{region.upper()}", "jobLocation": region}
+    name = base64.urlsafe_b64encode(msgspec.json.encode(job)).rstrip(b"=").decode()
+    return f"/subscriptions/{call.params['subscription']}/operationresults/{name}"
+
+
+def _wait(call: Call, path: str) -> Reply:
+    where = f"{call.base}{path}?api-version={call.api_version}"
+    return Reply(202, None, {"Location": where, "Retry-After": str(RETRY_AFTER_S)})
+
+
+@routes.on("GET", "/subscriptions/{subscription}/operationresults/{job}")
+def get_deletion(call: Call) -> Reply:
+    """Answer whether the deletion of a group is over."""
+    item = call.store.get(call.path)
+    if item is None:
+        raise Refusal(404, "NotFound", "The operation was not found.")
+    return _wait(call, item.doc["id"]) if call.now < item.hidden["end"] else Reply(200)
+
+
+# -- what is in them ---------------------------------------------------------------------------------------------
+
+
+def _list(call: Call) -> Reply:
+    """Answer with the resources of a group or a subscription that are somewhere, of whatever type."""
+    under = f"/subscriptions/{call.params['subscription']}/resourcegroups"
+    if "group" in call.params:
+        arm.need_group(call)
+        under += f"/{call.params['group']}"
+    wanted, expand = _row_filter(call), call.query.get("$expand", "").lower()
+    rows = []
+    for item in call.store.items_below(under):
+        document = arm.document_at(item, call.now) if item.kind != GROUPS else None
+        if document is None or "location" not in document or not wanted(document):
+            continue
+        row = {name: document[name] for name in _LISTED_PROPERTIES if name in document}
+        if "provisioningstate" in expand:
+            row["provisioningState"] = document["properties"].get("provisioningState")
+        rows.append(row)
+    return Reply(200, {"value": rows})
+
+
+for _path in ("/subscriptions/{subscription}/resources", f"{_GROUP}/resources"):
+    routes.on("GET", _path)(_list)
+
+
+def _row_filter(call: Call) -> Callable[[dict[str, Any]], bool]:
+    """Return the test that the request's ``$filter`` makes of a document."""
+    text = call.query.get("$filter", "")
+    if not text.strip():
+        return lambda _: True
+    try:
+        test = odata_filter.parse(text)
+    except ValueError as error:
+        message = f"Invalid $filter '{text}' specified in the query string: {error}."
+        raise Refusal(400, "InvalidFilterInQueryString", message) from error
+
+    def holds(document: dict[str, Any]) -> bool:
+        row = {
+            "name": document["name"],
+            "location": document["location"],
+            "resourceType": document["type"],
+            "resourceGroup": document["id"].split("/")[4],
+        }
+        tags = (document.get("tags") or {}).items()
+        return any(test(row | {"tagname": name, "tagvalue": value}) for name, value in tags) or test(row)
+
+    return holds

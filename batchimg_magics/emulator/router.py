@@ -1,0 +1,54 @@
+"""From a path to the function that answers it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from batchimg_magics.emulator.wire import Plane, Route
+
+
+class Router:
+    """Routes as a tree of path segments: finding one costs a dictionary look-up a segment."""
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self._trees: dict[str, dict[str, Any]] = {}
+        for route in routes:
+            node = self._trees.setdefault(route.plane, {})
+            for segment in route.path.strip("/").split("/"):
+                node = node.setdefault("{}" if segment.startswith("{") else segment.lower(), {})
+            node.setdefault("", []).append(route)
+
+    def find(self, plane: Plane, method: str, path: str, version: str) -> tuple[Route | None, dict[str, str]]:
+        """Return the route that a request takes, with its parameters, or None.
+
+        A HEAD takes the route of the GET where it has none of its own. A segment that a route names literally goes
+        before one that is a parameter. A route that wants an api-version and gets none is found all the same: the
+        refusal is the plane's.
+        """
+        segments = [unquote(part) for part in path.strip("/").split("/")]
+        methods = ("HEAD", "GET") if method == "HEAD" else (method,)
+        for wanted in methods:
+            route = self._walk(self._trees.get(plane, {}), segments, 0, wanted, version)
+            if route is not None:
+                names = route.path.strip("/").split("/")
+                return route, {n[1:-1]: s for n, s in zip(names, segments, strict=True) if n.startswith("{")}
+        return None, {}
+
+    def _walk(self, node: dict[str, Any], segments: list[str], at: int, method: str, version: str) -> Route | None:
+        if at == len(segments):
+            return next((route for route in node.get("", ()) if _matches(route, method, version)), None)
+        for key in (segments[at].lower(), "{}"):
+            if key and key in node:
+                route = self._walk(node[key], segments, at + 1, method, version)
+                if route is not None:
+                    return route
+        return None
+
+
+def _matches(route: Route, method: str, version: str) -> bool:
+    in_bounds = not version or (route.since <= version and (not route.until or version <= route.until))
+    return route.method == method and in_bounds

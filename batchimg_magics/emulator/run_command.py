@@ -1,0 +1,114 @@
+"""Run-command on a VM: the lines that deprovision a system are understood, others are not run and not answered.
+
+Deprovisioning is what the simulator has to know of a system: images of one that was never deprovisioned make unusable
+nodes. Around it a script may print text, and ask Windows how far its sysprep is.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from batchimg_magics.emulator import arm, compute, opening, virtual_machines
+from batchimg_magics.emulator.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
+from batchimg_magics.emulator.vm_view import disk_key, disks_of
+from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.world import Item
+
+#: The agent asks back unless it is forced, and nobody answers a script.
+_WAAGENT = re.compile(r"\bwaagent\b(?=.*\s-{1,2}deprovision(?:\+user)?\b)(?=.*\s-{1,2}force\b)", re.IGNORECASE)
+_SYSPREP = re.compile(r"\bsysprep(?:\.exe)?\b.*[/-]generalize\b", re.IGNORECASE)
+_SHUTDOWN = re.compile(r"[/-]shutdown\b|\bshutdown\b|\bStop-Computer\b|\bpoweroff\b", re.IGNORECASE)
+#: Lines that change nothing which the simulator knows.
+_HARMLESS = re.compile(
+    r"(?:sudo\s+)?(?:export\s+\S+|HISTSIZE=0|sync|true|set\s+-\S+|cd\s+\S+|history\s+-c|#.*"
+    r"|\$ErrorActionPreference\s*=\s*['\"]?\w+['\"]?)?",
+    re.IGNORECASE,
+)
+#: Text that is printed as it stands: neither shell has anything to put into it.
+_ECHO = re.compile(r"(?:echo|Write-Output)\s+(['\"]?)([\w .,:/=+-]*)\1", re.IGNORECASE)
+#: How far sysprep is, by the registry. Source: Microsoft's documents on image states.
+_IMAGE_STATE = re.compile(r"\(?Get-ItemProperty\b.*\\Setup\\State\b.*\bImageState\b.*", re.IGNORECASE)
+_STATES = {True: "IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE", False: "IMAGE_STATE_COMPLETE"}
+_KNOWN = (
+    _WAAGENT.search,
+    _SYSPREP.search,
+    _SHUTDOWN.search,
+    _HARMLESS.fullmatch,
+    _ECHO.fullmatch,
+    _IMAGE_STATE.fullmatch,
+)
+_COMMANDS = {"runshellscript": "Linux", "runpowershellscript": "Windows"}
+
+routes = Routes("arm")
+
+
+@routes.on("POST", f"{arm.path_of(virtual_machines.VMS)}/runCommand")
+def run_command(call: Call) -> Reply:
+    """Run the lines that deprovision a system; 501 for any other."""
+    vm = opening.need_or_assume(call, arm.resource_id(call, virtual_machines.VMS))
+    compute.refuse_during_operation(call, vm)
+    body = compute.part(call.body, "parameters")
+    command = compute.text(body.get("commandId"), "commandId")
+    lines = _lines(body.get("script"))
+    virtual_machines.need_running(call, vm)
+    (os_disk, *_) = disks_of(vm)
+    os_type = str(os_disk.get("osType", "Linux"))
+    if _COMMANDS.get(command.lower()) != os_type:
+        raise compute.invalid("commandId", f"The command '{command}' is none of a {os_type} VM's.")
+    return _run(call, vm, os_type, lines)
+
+
+def _lines(script: object) -> list[str]:
+    if not isinstance(script, list) or not all(isinstance(line, str) for line in script):
+        raise compute.missing("script")
+    return [part.strip() for line in script for part in re.split(r"\n|;|&&", line) if part.strip()]
+
+
+def _run(call: Call, vm: Item, os_type: str, lines: list[str]) -> Reply:
+    if call.now < vm.hidden.get("command_until", 0.0):
+        message = (
+            "Run command extension execution is in progress. Please wait for completion before invoking a run command."
+        )
+        raise Refusal(409, "Conflict", message)
+    unknown = [line for line in lines if not any(known(line) for known in _KNOWN)]
+    if unknown:
+        message = f"The local Azure runs nothing inside a VM but what deprovisions it, and cannot run: {unknown[0]}"
+        raise Refusal(501, "NotImplemented", message)
+    pace = OPERATION_TIMINGS["vm runCommand"]
+    seconds = operation_s(call, pace.seconds, vm.key)
+    printed = _printed(call, call.store.get(disk_key(disks_of(vm)[0])), lines)
+    vm.hidden["command_until"] = call.now + seconds
+    call.store.put(vm)
+    if any(_SHUTDOWN.search(line) for line in lines):
+        virtual_machines.change_power_state(call, vm, "powerOff", seconds + OPERATION_TIMINGS["vm powerOff"].seconds)
+    outcome = OperationResult(answer={"value": _statuses(os_type, printed)})
+    return Reply(202, None, begin_operation(call, vm.doc["location"], "operations", seconds, pace, outcome))
+
+
+def _printed(call: Call, disk: Item | None, lines: list[str]) -> str:
+    """Do what the lines do to the system on a disk, one after the other, and return what they print."""
+    printed = []
+    for line in lines:
+        if disk is not None and (_WAAGENT.search(line) or _SYSPREP.search(line)):
+            disk.hidden["deprovisioned"] = True
+            call.store.put(disk)
+        elif _IMAGE_STATE.fullmatch(line):
+            printed.append(_STATES[disk is not None and bool(disk.hidden.get("deprovisioned"))])
+        elif match := _ECHO.fullmatch(line):
+            printed.append(match[2].strip())
+    return "\n".join(printed)
+
+
+def _statuses(os_type: str, printed: str) -> list[dict[str, str]]:
+    """Return how a script went as Azure tells it: of Linux in one message, of Windows one for each stream."""
+    common = {"level": "Info", "displayStatus": "Provisioning succeeded"}
+    if os_type == "Linux":
+        message = f"Enable succeeded: \n[stdout]\n{printed}\n[stderr]\n"
+        return [{"code": "ProvisioningState/succeeded", **common, "message": message}]
+    return [
+        {"code": f"ComponentStatus/{stream}/succeeded", **common, "message": text}
+        for stream, text in (("StdOut", printed), ("StdErr", ""))
+    ]

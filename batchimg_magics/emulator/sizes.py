@@ -1,0 +1,73 @@
+"""VM sizes: what they have, which quota they count against, and the simulator's prices.
+
+The figures are Azure's documented ones. The prices are round numbers near the list prices of 2025: they are the
+simulator's, good for comparing sizes and not for a bill.
+"""
+
+from __future__ import annotations
+
+import functools
+from importlib import resources
+from typing import Literal
+
+import msgspec
+
+
+class VmSize(msgspec.Struct, frozen=True):
+    """One VM size.
+
+    Parameters
+    ----------
+    name, family
+        As Azure spells them; quotas are kept by family.
+    vcpus, memory_gib, gpus
+        What a VM of this size has.
+    generations
+        Hyper-V generations that it takes: ``V1``, ``V2``.
+    architecture
+        Of its processor.
+    temp_gib
+        Its temporary disk, 0 for none.
+    max_data_disks, max_nics
+        What can be attached.
+    controllers
+        Disk controllers: ``SCSI``, ``NVMe``.
+    premium_io, trusted_launch, accelerated_networking, rdma, spot
+        Whether it can.
+    batch_end_of_life
+        When Batch stops taking it, as a date, or None.
+    price_per_hour, windows_surcharge_per_hour
+        In US dollars, the simulator's.
+    """
+
+    name: str
+    family: str
+    vcpus: int
+    memory_gib: float
+    generations: list[str]
+    architecture: Literal["x64", "Arm64"]
+    temp_gib: int
+    max_data_disks: int
+    max_nics: int
+    controllers: list[str]
+    premium_io: bool
+    trusted_launch: bool
+    accelerated_networking: bool
+    rdma: bool
+    gpus: int
+    spot: bool
+    batch_end_of_life: str | None
+    price_per_hour: float
+    windows_surcharge_per_hour: float
+
+
+@functools.cache
+def all_sizes() -> dict[str, VmSize]:
+    """Return every size by its name in lower case, in the order of the data."""
+    text = resources.files("batchimg_magics.emulator").joinpath("data/sizes.json").read_bytes()
+    return {size.name.lower(): size for size in msgspec.json.decode(text, type=list[VmSize])}
+
+
+def find_size(name: str) -> VmSize | None:
+    """Return the size of that name, whatever its case, or None."""
+    return all_sizes().get(name.lower())

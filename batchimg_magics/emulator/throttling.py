@@ -1,0 +1,100 @@
+"""How Azure Resource Manager slows down who asks too much: token buckets, 429 and Retry-After.
+
+The buckets live in this process: another one on the same world has its own, as another instance of ARM has.
+Source: "Understand how Azure Resource Manager throttles requests" (FACTS 4).
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchimg_magics.emulator.basis import Evidence
+from batchimg_magics.emulator.wire import Refusal
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.wire import Call
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """How many requests at once, and how many more each second."""
+
+    burst: int
+    per_second: int
+
+
+evidence = Evidence("Throttling")
+_RATES = evidence.documented(
+    {"read": (250, 25), "write": (200, 10), "delete": (200, 10)},
+    "requests",
+    "at once, and more each second, of one principal to ARM in a subscription and region",
+    "Microsoft's page on how ARM throttles requests",
+)
+evidence.rule(
+    "The data plane of Batch, the price list and the sign-in are never too busy, nor is Compute by limits of its own.",
+    "Microsoft tells no numbers of theirs",
+)
+RATES = {kind: Rate(*rate) for kind, rate in _RATES.items()}
+_KINDS = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "DELETE": "delete"}
+_HEADERS = "x-ms-ratelimit-remaining-subscription-{kind}s"
+
+
+@dataclass(slots=True)
+class _Bucket:
+    tokens: float
+    updated: float
+
+
+@dataclass(slots=True)
+class Throttle:
+    """The buckets of one instance of ARM: by principal, subscription, region and kind of request."""
+
+    _buckets: dict[tuple[str, ...], _Bucket] = field(default_factory=dict)
+
+    def take(self, call: Call, now: float) -> dict[str, str]:
+        """Count a request, and return the header that says how many more there may be.
+
+        Parameters
+        ----------
+        call
+            The request; who sends it, its token tells.
+        now
+            The world's time in seconds.
+
+        Raises
+        ------
+        Refusal
+            429: too many.
+        """
+        kind = _KINDS.get(call.method, "write")
+        rate = RATES[kind]
+        subscription = _subscription(call.path)
+        principal = call.headers.get("authorization", "")
+        # A regional host of ARM is an instance of its own.
+        bucket = self._buckets.setdefault((principal, subscription, call.host, kind), _Bucket(rate.burst, now))
+        bucket.tokens = min(rate.burst, bucket.tokens + (now - bucket.updated) * rate.per_second)
+        bucket.updated = now
+        header = _HEADERS.format(kind=kind)
+        if bucket.tokens < 1:
+            raise _refusal(kind, subscription, principal, math.ceil((1 - bucket.tokens) / rate.per_second), header)
+        bucket.tokens -= 1
+        return {header: str(int(bucket.tokens))}
+
+
+def _subscription(path: str) -> str:
+    parts = path.strip("/").split("/")
+    return parts[1].lower() if len(parts) > 1 and parts[0].lower() == "subscriptions" else ""
+
+
+def _refusal(kind: str, subscription: str, principal: str, seconds: int, header: str) -> Refusal:
+    actor = uuid.uuid5(uuid.NAMESPACE_OID, principal)  # never the token itself
+    message = (
+        f"Number of '{kind}' requests for subscription '{subscription}' actor '{actor}' exceeded. Please try again "
+        f"after '{seconds}' seconds after additional tokens are available. Refer to https://aka.ms/arm-throttling for "
+        "additional information."
+    )
+    headers = {"Retry-After": str(seconds), header: "0"}
+    return Refusal(429, "SubscriptionRequestsThrottled", message, headers=headers)

@@ -1,0 +1,214 @@
+"""Virtual machines: read, started and stopped, marked generalized, captured, deleted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batchimg_magics.emulator import arm, compute, network_interfaces, opening, vm_capture, vm_create
+from batchimg_magics.emulator.basis import Evidence
+from batchimg_magics.emulator.compute import ResourceType, list_paths
+from batchimg_magics.emulator.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
+from batchimg_magics.emulator.planes import unknown_route
+from batchimg_magics.emulator.vm_view import disk_key, disks_of, etag, instance_view, power_state, vm_document
+from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchimg_magics.emulator.world import Item
+
+VMS = vm_create.VMS
+#: The power state after each verb, and while it goes on.
+_POWER_STATES = {
+    "deallocate": ("deallocated", "deallocating"),
+    "powerOff": ("stopped", "stopping"),
+    "start": ("running", "starting"),
+}
+#: What VMs as these never may, and why. Source: recorded.
+_REFUSED_ACTIONS = {
+    "performMaintenance": (
+        "Operation 'performMaintenance' is not allowed on VM '{}' since the Subscription of this VM is not eligible."
+    ),
+    "convertToManagedDisks": "VM '{}' is already using managed disks.",
+    "reimage": (
+        "The Reimage and OSUpgrade Virtual Machine actions require that the virtual machine has Automatic OS Upgrades"
+        " enabled."
+    ),
+}
+evidence = Evidence("Virtual machines")
+evidence.rule(
+    "A deprovisioned system that is started provisions anew, and is no longer deprovisioned.",
+    "what the guest agent does; no recording has it",
+)
+_KIND = ResourceType(VMS, vm_create.build, "vm", "vm deletion")
+
+routes = Routes("arm")
+
+
+def _machine(call: Call) -> Item:
+    return opening.need_or_assume(call, arm.resource_id(call, VMS))
+
+
+@routes.on("GET", arm.path_of(VMS))
+def get_machine(call: Call) -> Reply:
+    """Answer with one VM, on demand with how it is."""
+    vm = opening.get_requested(call, VMS)
+    document = vm_document(vm, call.now)
+    if "instanceview" in call.query.get("$expand", "").lower():
+        document["properties"]["instanceView"] = instance_view(call.store, vm, call.now)
+    return Reply(200, document, {"ETag": etag(vm)})
+
+
+@routes.on("GET", f"{arm.path_of(VMS)}/instanceView")
+def get_instance_view(call: Call) -> Reply:
+    """Answer with how a VM is."""
+    vm = opening.get_requested(call, VMS)
+    return Reply(200, instance_view(call.store, vm, call.now))
+
+
+def _list(call: Call) -> Reply:
+    """Answer with the VMs of a group or a subscription, on demand with how they are (``statusOnly=true``)."""
+    vms = arm.list_items(call, VMS)
+    documents = [vm_document(vm, call.now) for vm in vms]
+    wanted = call.query.get("$expand", "").lower() == "instanceview" or call.query.get("statusonly") == "true"
+    if wanted:
+        for vm, document in zip(vms, documents, strict=True):
+            document["properties"]["instanceView"] = instance_view(call.store, vm, call.now)
+    return Reply(200, {"value": documents})
+
+
+for _path in list_paths(VMS):
+    routes.on("GET", _path)(_list)
+
+
+@routes.on("PUT", arm.path_of(VMS))
+def put_machine(call: Call) -> Reply:
+    """Make a VM, or change one."""
+    return vm_create.put(call, _KIND)
+
+
+@routes.on("PATCH", arm.path_of(VMS))
+def patch_machine(call: Call) -> Reply:
+    """Change a VM: its tags, its size, its disks."""
+    return vm_create.patch(call, _KIND)
+
+
+def _change(verb: str) -> Callable[[Call], Reply]:
+    def answer(call: Call) -> Reply:
+        vm = _machine(call)
+        compute.refuse_during_operation(call, vm)
+        if vm.hidden.get("generalized") and verb == "start":
+            message = f"Operation 'start' is not allowed on VM '{vm.doc['name']}' since the VM is generalized."
+            raise Refusal(409, "OperationNotAllowed", message)
+        pace = OPERATION_TIMINGS[f"vm {verb}"]
+        seconds = operation_s(call, pace.seconds, vm.key + verb)
+        change_power_state(call, vm, verb, seconds)
+        return Reply(202, None, begin_operation(call, vm.doc["location"], "operations", seconds, pace))
+
+    return answer
+
+
+def change_power_state(call: Call, vm: Item, verb: str, seconds: float) -> None:
+    """Let a VM start or stop in so many seconds. A system that starts is no longer deprovisioned: it provisions."""
+    after, during = _POWER_STATES[verb]
+    if power_state(vm, call.now) == after:
+        return
+    revised = {"revision": vm.hidden.get("revision", 1) + 1, "since": call.now + seconds}
+    if verb != "powerOff":  # a stopped VM holds on to its disks
+        revised["held"] = [*vm.hidden.get("held", [])[-1:], call.now + seconds]
+    vm.hidden |= revised | {"change": {"end": call.now + seconds, "during": during, "after": after}}
+    call.store.put(vm)
+    if verb == "start":
+        _provision(call, vm)
+
+
+def _provision(call: Call, vm: Item) -> None:
+    disk = call.store.get(disk_key(disks_of(vm)[0])) if disks_of(vm) else None
+    if disk is not None:
+        disk.hidden["deprovisioned"] = False
+        call.store.put(disk)
+
+
+for _verb in _POWER_STATES:
+    routes.on("POST", f"{arm.path_of(VMS)}/{_verb}")(_change(_verb))
+
+
+@routes.on("POST", f"{arm.path_of(VMS)}/restart")
+def restart(call: Call) -> Reply:
+    """Let a VM's system start again; what was deprovisioned provisions itself, as at any start."""
+    vm = _machine(call)
+    compute.refuse_during_operation(call, vm)
+    need_running(call, vm)
+    pace = OPERATION_TIMINGS["vm restart"]
+    _provision(call, vm)
+    return Reply(
+        202,
+        None,
+        begin_operation(call, vm.doc["location"], "operations", operation_s(call, pace.seconds, vm.key), pace),
+    )
+
+
+def need_running(call: Call, vm: Item) -> None:
+    """Refuse what only a running VM can do. Source: threads of users quote the answer to restart and runCommand."""
+    if power_state(vm, call.now) not in ("running", "starting"):
+        message = "The operation requires the VM to be running (or set to run)."
+        raise Refusal(409, "OperationNotAllowed", message)
+
+
+def _refuse(verb: str) -> Callable[[Call], Reply]:
+    def answer(call: Call) -> Reply:
+        vm = _machine(call)
+        if verb == "convertToManagedDisks" and any("vhd" in disk for disk in disks_of(vm)):
+            raise unknown_route(call.method, call.path, call.api_version)
+        raise Refusal(409, "OperationNotAllowed", _REFUSED_ACTIONS[verb].format(vm.doc["name"]))
+
+    return answer
+
+
+for _verb in _REFUSED_ACTIONS:
+    routes.on("POST", f"{arm.path_of(VMS)}/{_verb}")(_refuse(_verb))
+
+
+@routes.on("POST", f"{arm.path_of(VMS)}/generalize")
+def generalize(call: Call) -> Reply:
+    """Mark a VM generalized: Azure's mark, which says nothing of what is really on its disk."""
+    vm = _machine(call)
+    compute.refuse_during_operation(call, vm)
+    state = power_state(vm, call.now)
+    if state not in ("stopped", "deallocated"):
+        message = (
+            f"Operation 'generalize' is not allowed on VM '{vm.doc['name']}' since the VM is {state}. "
+            "It has to be stopped or deallocated."
+        )
+        raise Refusal(409, "OperationNotAllowed", message)
+    vm.hidden |= {"generalized": True, "revision": vm.hidden.get("revision", 1) + 1}
+    call.store.put(vm)
+    return Reply(200)
+
+
+@routes.on("POST", f"{arm.path_of(VMS)}/capture")
+def capture(call: Call) -> Reply:
+    """Copy the blobs of a generalized VM, and answer with a template that makes VMs of them."""
+    vm = _machine(call)
+    template = vm_capture.capture_template(call, vm)
+    pace = OPERATION_TIMINGS["vm capture"]
+    headers = begin_operation(
+        call, vm.doc["location"], "operations", pace.seconds, pace, OperationResult(answer=template)
+    )
+    return Reply(202, None, headers)
+
+
+@routes.on("DELETE", arm.path_of(VMS))
+def delete_machine(call: Call) -> Reply:
+    """Delete a VM; its disks and network interfaces stay unless they are to go with it."""
+    vm = opening.find_or_assume(call, arm.resource_id(call, VMS))
+    reply = compute.begin_deletion(call, _KIND, vm)
+    for disk in disks_of(vm) if vm is not None else []:
+        item = call.store.get(disk_key(disk))
+        if item is not None and str(disk.get("deleteOption", "")).lower() == "delete":
+            ends = vm.hidden["work"]["end"] if vm is not None else call.now
+            item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}
+            call.store.put(item)
+    if vm is not None:
+        network_interfaces.delete_with_vm(call, vm)
+    return reply

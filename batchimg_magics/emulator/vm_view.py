@@ -1,0 +1,125 @@
+"""How a VM looks at a moment: its power, its document, its instance view, and what that means for its disks."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator import arm
+from batchimg_magics.emulator.planes import timestamp
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.world import Item, Store
+
+_ZONE = "+00:00"
+#: Version of the guest agent in recordings.
+_AGENT = "2.11.1.4"
+_GENERALIZED = {"code": "OSState/generalized", "level": "Info", "displayStatus": "VM generalized"}
+
+
+def power_state(vm: Item, now: float) -> str:
+    """Return a VM's power state at a moment: ``running``, ``stopped``, ``deallocated``, or on its way there."""
+    change = vm.hidden.get("change")
+    if change is None:
+        return str(vm.hidden.get("power", "running"))
+    return str(change["during"] if now < change["end"] else change["after"])
+
+
+def disks_of(vm: Item) -> list[dict[str, Any]]:
+    """Return a VM's disks as its document names them, the OS disk first."""
+    storage = vm.doc["properties"].get("storageProfile") or {}
+    return [one for one in (storage.get("osDisk"), *(storage.get("dataDisks") or [])) if one]
+
+
+def disk_key(disk: dict[str, Any]) -> str:
+    """Return the id of the managed disk behind one of a VM's disks, empty where there is none."""
+    return str((disk.get("managedDisk") or {}).get("id", ""))
+
+
+def vm_document(vm: Item, now: float) -> dict[str, Any]:
+    """Return a VM's document at a moment: of a deallocated one, Azure leaves out what its disks are (recorded)."""
+    document = copy.deepcopy(arm.document_at(vm, now) or vm.doc)
+    if power_state(vm, now) == "deallocated":
+        storage = document["properties"].get("storageProfile") or {}
+        for disk in (storage.get("osDisk") or {}, *(storage.get("dataDisks") or [])):
+            disk.pop("diskSizeGB", None)
+            if "managedDisk" in disk:
+                disk["managedDisk"] = {"id": disk["managedDisk"].get("id")}
+    return document | {"etag": etag(vm)}
+
+
+def etag(vm: Item) -> str:
+    """Return the ETag: Azure counts a VM's revisions."""
+    return f'"{vm.hidden.get("revision", 1)}"'
+
+
+def instance_view(store: Store, vm: Item, now: float) -> dict[str, Any]:
+    """Return how a VM is at a moment; what runs inside is told only by one that runs."""
+    imported = vm.hidden.get("instance_view")
+    if imported and "change" not in vm.hidden:
+        return _with_generalized_status(imported, generalized=bool(vm.hidden.get("generalized")))
+    state = power_state(vm, now)
+    done = {
+        "code": "ProvisioningState/succeeded",
+        "level": "Info",
+        "displayStatus": "Provisioning succeeded",
+        "time": timestamp(vm.hidden.get("since", now), zone=_ZONE),
+    }
+    power_status = {"code": f"PowerState/{state}", "level": "Info", "displayStatus": f"VM {state}"}
+    mark = [_GENERALIZED] if vm.hidden.get("generalized") else []
+    view: dict[str, Any] = _guest_agent_view(vm, now) if state == "running" else {}
+    view["disks"] = [{"name": disk.get("name", ""), "statuses": [done]} for disk in disks_of(vm)]
+    view["hyperVGeneration"] = (imported or {}).get("hyperVGeneration") or _generation(store, vm)
+    return view | {"statuses": [done, *mark, power_status]}
+
+
+def _guest_agent_view(vm: Item, now: float) -> dict[str, Any]:
+    """Return what the guest agent of a running VM tells."""
+    name, version = vm.hidden.get("system") or ("ubuntu", "22.04")
+    ready = {
+        "code": "ProvisioningState/succeeded",
+        "level": "Info",
+        "displayStatus": "Ready",
+        "message": "Guest Agent is running",
+        "time": timestamp(now, 0, zone=_ZONE),
+    }
+    computer = (vm.doc["properties"].get("osProfile") or {}).get("computerName", vm.doc["name"])
+    agent = {"vmAgentVersion": _AGENT, "statuses": [ready], "extensionHandlers": []}
+    return {"computerName": computer, "osName": name, "osVersion": version, "vmAgent": agent}
+
+
+def _with_generalized_status(view: dict[str, Any], *, generalized: bool) -> dict[str, Any]:
+    """Return the instance view that a VM was imported with, marked generalized where that came later."""
+    statuses = view.get("statuses") or []
+    marked = any(one.get("code") == _GENERALIZED["code"] for one in statuses)
+    return view | {"statuses": [*statuses, _GENERALIZED]} if generalized and not marked else view
+
+
+def _generation(store: Store, vm: Item) -> str:
+    """Return a VM's generation, which its OS disk knows."""
+    disk = store.get(disk_key(disks_of(vm)[0])) if disks_of(vm) else None
+    return "V1" if disk is None else str(disk.doc["properties"].get("hyperVGeneration", "V1"))
+
+
+def owner_of(store: Store, disk: Item, now: float) -> Item | None:
+    """Return the VM that a disk is attached to at a moment, or None: the disks of a deleted VM are free."""
+    owner = disk.doc.get("managedBy")
+    return None if owner is None else arm.find(store, now, str(owner))
+
+
+def disk_document(store: Store, disk: Item, now: float) -> dict[str, Any]:
+    """Return a disk's document at a moment: whether it is attached follows from its VM."""
+    document = arm.document_at(disk, now) or disk.doc
+    if "managedBy" not in disk.doc:
+        return document
+    owner = store.get(str(disk.doc["managedBy"]))
+    if owner is None:  # imported without its VM: what the document says is all there is
+        return document
+    if arm.document_at(owner, now) is None:
+        free = {name: part for name, part in document.items() if name != "managedBy"}
+        return free | {"properties": document["properties"] | {"diskState": "Unattached"}}
+    state = "Reserved" if power_state(owner, now) == "deallocated" else "Attached"
+    # Of a VM that came from outside, the disk's own document tells.
+    past = [moment for moment in owner.hidden.get("held", []) if moment <= now]
+    changed = {"LastOwnershipUpdateTime": timestamp(max(past), zone=_ZONE)} if past else {}
+    return document | {"properties": document["properties"] | {"diskState": state} | changed}
