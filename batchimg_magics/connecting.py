@@ -139,7 +139,7 @@ def open_link(target: Target, through: Callable[[Transport], Transport] | None =
 
 def _open_local(target: Target, through: Callable[[Transport], Transport]) -> Link:
     from batchimg_magics.emulator.local import open_emulator
-    from batchimg_magics.emulator.world import StateBusyError, StateLayoutError
+    from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
 
     if target.resource_group or target.save_as:
         raise SpecError(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchimg_magics import emulator
-from batchimg_magics.emulator.basis import Evidence
+from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.reference import table
 
 if TYPE_CHECKING:

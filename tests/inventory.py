@@ -8,9 +8,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.app import App
-from batchimg_magics.emulator.clock import ManualClock
 from batchimg_magics.emulator.furnish import SUBSCRIPTION
-from batchimg_magics.emulator.world import Store
+from batchimg_magics.emulator.world.clock import ManualClock
+from batchimg_magics.emulator.world.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

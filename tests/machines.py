@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.emulator.app import App
-from batchimg_magics.emulator.clock import ManualClock
-from batchimg_magics.emulator.world import Store
+from batchimg_magics.emulator.world.clock import ManualClock
+from batchimg_magics.emulator.world.store import Store
 from tests.documents import GROUP
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ import pytest
 
 from batchimg_magics.core.base.schemas import SEVERITIES
 from batchimg_magics.emulator.app import App
-from batchimg_magics.emulator.clock import ManualClock
 from batchimg_magics.emulator.furnish import GROUP, SUBSCRIPTION
-from batchimg_magics.emulator.world import Store
+from batchimg_magics.emulator.world.clock import ManualClock
+from batchimg_magics.emulator.world.store import Store
 from batchimg_magics.errors import ConflictError, NotFoundError, ProvisioningError, SpecError
 from batchimg_magics.ui.cli import main
 from tests.conftest import LINE

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchimg_magics.emulator.world import Store
+from batchimg_magics.emulator.world.store import Store
 from batchimg_magics.errors import ServiceError, SpecError
 from batchimg_magics.session import Session
 from tests.documents import ACCOUNT

@@ -11,7 +11,7 @@ import pytest
 
 import batchimg_magics
 from batchimg_magics.core.base.schemas import SCHEMAS
-from batchimg_magics.emulator.basis import Evidence
+from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.reference import page
 from batchimg_magics.ui.lines import parse, split
 from batchimg_magics.ui.verbs import JSON, PROFILE, VERBS, Verb

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchimg_magics.emulator.clock import AcceleratedClock
-from batchimg_magics.emulator.world import StateBusyError, Store
+from batchimg_magics.emulator.world.clock import AcceleratedClock
+from batchimg_magics.emulator.world.store import StateBusyError, Store
 from batchimg_magics.session import Session
 from tests.conftest import LINE
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator import faults
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.world import Store
+    from batchimg_magics.emulator.world.store import Store
     from batchimg_magics.session import Session
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import batch_accounts
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.batch_bodies import checked_body
 from batchimg_magics.emulator.batch_errors import refusal, with_request_info
 from batchimg_magics.emulator.batch_time import batch_timestamp, etag, ticks
 from batchimg_magics.emulator.wire import Refusal, Reply, Routes
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.evidence import Evidence
+from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.wire import Call
-    from batchimg_magics.emulator.world import Store
+    from batchimg_magics.emulator.world.store import Store
 
 TYPE = f"{batch_accounts.TYPE}/applications"
 VERSIONS = f"{TYPE}/versions"

@@ -15,7 +15,7 @@ from batchimg_magics.emulator.wire import Refusal
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.wire import Call
-    from batchimg_magics.emulator.world import Item, Store
+    from batchimg_magics.emulator.world.store import Item, Store
 
 
 def resource_id(call: Call, kind: str) -> str:

@@ -28,7 +28,7 @@ from batchimg_magics.emulator.wire import Reply, Routes
 if TYPE_CHECKING:
     from batchimg_magics.emulator.pools import Pool
     from batchimg_magics.emulator.wire import Call
-    from batchimg_magics.emulator.world import Item
+    from batchimg_magics.emulator.world.store import Item
 
 TYPE = "Microsoft.Batch/batchAccounts/pools"
 routes = Routes(

@@ -10,14 +10,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import compute
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.evidence import Evidence
+from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batchimg_magics.emulator.world import Store
+    from batchimg_magics.emulator.world.store import Store
 
 PROVIDER = "/providers/Microsoft.Authorization"
 DEFINITIONS, ASSIGNMENTS = "microsoft.authorization/roledefinitions", "microsoft.authorization/roleassignments"

@@ -16,7 +16,6 @@ from urllib.parse import urlencode
 import msgspec
 
 from batchimg_magics.emulator import arm, faults
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.batch_bodies import checked_body
 from batchimg_magics.emulator.batch_errors import refusal, with_request_info
 from batchimg_magics.emulator.batch_time import batch_timestamp, change_ticks, etag, header_date, ticks
@@ -24,11 +23,12 @@ from batchimg_magics.emulator.planes import LOCAL_HOSTS
 from batchimg_magics.emulator.retirement import is_open
 from batchimg_magics.emulator.sizes import VmSize, all_sizes
 from batchimg_magics.emulator.wire import Refusal, Reply, Routes
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.evidence import Evidence
+from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.wire import Call
-    from batchimg_magics.emulator.world import Store
+    from batchimg_magics.emulator.world.store import Store
 
 TYPE = "Microsoft.Batch/batchAccounts"
 KIND = TYPE.lower()

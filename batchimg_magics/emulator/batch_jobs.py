@@ -22,7 +22,7 @@ from batchimg_magics.emulator.batch_time import (
     timestamp_of_ticks,
 )
 from batchimg_magics.emulator.wire import Reply, Routes
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.pools import Pool

@@ -13,7 +13,7 @@ from batchimg_magics.emulator.batch_bodies import clean
 from batchimg_magics.emulator.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.batch_pools import done, load
 from batchimg_magics.emulator.wire import Reply, Routes
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.wire import Call

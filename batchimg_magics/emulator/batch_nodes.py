@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import batch_accounts, commands, fleet, odata, pool_images, pools, supported_images, tasks
 from batchimg_magics.emulator.allocation import STATES
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.batch_errors import refusal
 from batchimg_magics.emulator.batch_pools import load
 from batchimg_magics.emulator.batch_time import batch_timestamp
 from batchimg_magics.emulator.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.wire import Reply, Routes
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable

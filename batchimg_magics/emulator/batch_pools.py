@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.fleet import Problem
     from batchimg_magics.emulator.pools import Pool
     from batchimg_magics.emulator.wire import Call
-    from batchimg_magics.emulator.world import Item
+    from batchimg_magics.emulator.world.store import Item
 
 routes = Routes("batch", "/pools")
 #: The first api-versions with a default order of jobs, and without certificates.

@@ -22,7 +22,7 @@ from batchimg_magics.emulator.batch_time import (
 )
 from batchimg_magics.emulator.tasks import TaskState
 from batchimg_magics.emulator.wire import Refusal, Reply, Routes
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.batch_jobs import Job

@@ -20,7 +20,7 @@ from batchimg_magics.emulator.operations import (
     operation_s,
 )
 from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from collections.abc import Callable

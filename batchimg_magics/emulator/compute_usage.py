@@ -17,7 +17,7 @@ from batchimg_magics.emulator.vm_view import power_state
 if TYPE_CHECKING:
     from batchimg_magics.emulator.allocation import NodeKind
     from batchimg_magics.emulator.pools import Pool
-    from batchimg_magics.emulator.world import Item, Store
+    from batchimg_magics.emulator.world.store import Item, Store
 
 #: (Kind of node or VM, VM family) to cores.
 Cores: TypeAlias = "Counter[tuple[NodeKind, str]]"

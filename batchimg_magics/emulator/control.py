@@ -12,7 +12,7 @@ from batchimg_magics.emulator.operations import NEVER
 from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.clock import Clock
+    from batchimg_magics.emulator.world.clock import Clock
 
 
 def control_routes(clock: Clock) -> Routes:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchimg_magics.emulator.basis import Evidence
+from batchimg_magics.emulator.world.evidence import Evidence
 
 DISK_SKUS = (
     "Standard_LRS",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm, compute, disk_origins, opening
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.compute import BuildResult, ResourceType
 from batchimg_magics.emulator.disk_facts import (
     ADJUSTABLE_SPEEDS,
@@ -19,11 +18,12 @@ from batchimg_magics.emulator.operations import OPERATION_TIMINGS, OperationResu
 from batchimg_magics.emulator.planes import timestamp
 from batchimg_magics.emulator.vm_view import disk_document, owner_of, power_state
 from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.emulator.world import Item
+    from batchimg_magics.emulator.world.store import Item
 
 DISKS, SNAPSHOTS = "Microsoft.Compute/disks", "Microsoft.Compute/snapshots"
 _DEFAULTS = {

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.disk_facts import disk_properties
 from batchimg_magics.emulator.imports import add_group
 from batchimg_magics.emulator.planes import timestamp
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.evidence import Evidence
+from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.world import Store
+    from batchimg_magics.emulator.world.store import Store
 
 SUBSCRIPTION = "4f1c9a52-7d3e-4b8a-9c60-2e5d81f7a034"
 TENANT = "8e2f6d0b-3c41-4f7a-b5d9-61a0c7e4f928"

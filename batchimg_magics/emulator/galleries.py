@@ -11,7 +11,7 @@ from batchimg_magics.emulator.wire import Call, Refusal, Routes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.emulator.world import Item
+    from batchimg_magics.emulator.world.store import Item
 
 GALLERIES = "Microsoft.Compute/galleries"
 DEFINITIONS = f"{GALLERIES}/images"

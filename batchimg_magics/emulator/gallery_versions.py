@@ -7,15 +7,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm, compute, opening, replication, version_sources
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.compute import BuildResult, ResourceType, whole
 from batchimg_magics.emulator.galleries import DEFINITIONS, VERSIONS
 from batchimg_magics.emulator.planes import timestamp
 from batchimg_magics.emulator.regions import display_name
 from batchimg_magics.emulator.wire import Call, Refusal, Routes
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.world import Item
+    from batchimg_magics.emulator.world.store import Item
 
 _NAME = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}", re.ASCII)
 #: Each part of a version is a 32-bit integer.

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm, replication
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.galleries import VERSIONS, security_type
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.world import Item, Store
+    from batchimg_magics.emulator.world.store import Item, Store
 
 
 evidence = Evidence("Images of pools")

@@ -11,7 +11,7 @@ from batchimg_magics.emulator.disk_facts import DEFAULT_DISK_GIB
 from batchimg_magics.emulator.wire import Call, Refusal, Routes
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.world import Item
+    from batchimg_magics.emulator.world.store import Item
 
 IMAGES = "Microsoft.Compute/images"
 #: Since this api-version an image has to say its generation where no source tells it. Source: errors recorded.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import import_shapes
 from batchimg_magics.emulator.arm import find, split_id
-from batchimg_magics.emulator.world import Item, Store
+from batchimg_magics.emulator.world.store import Item, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator import arm
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.world import Item, Store
+    from batchimg_magics.emulator.world.store import Item, Store
 
 VIRTUAL_MACHINES = "microsoft.compute/virtualmachines"
 #: What of a thing's hidden facts goes on to its copies.

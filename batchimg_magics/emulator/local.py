@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator import faults, furnish, shared_key
 from batchimg_magics.emulator.app import DEFAULT_START, App
 from batchimg_magics.emulator.auth import TokenIssuer
-from batchimg_magics.emulator.clock import AcceleratedClock, InstantClock, InstantLoop
 from batchimg_magics.emulator.imports import import_documents
 from batchimg_magics.emulator.throttling import Throttle
 from batchimg_magics.emulator.transport import EmulatorCredential, EmulatorTransport
-from batchimg_magics.emulator.world import Store
+from batchimg_magics.emulator.world.clock import AcceleratedClock, InstantClock, InstantLoop
+from batchimg_magics.emulator.world.store import Store
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
     from datetime import datetime
 
-    from batchimg_magics.emulator.clock import Clock
+    from batchimg_magics.emulator.world.clock import Clock
 
 
 class Emulator:

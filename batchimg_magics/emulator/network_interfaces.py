@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator import arm
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.world import Item
+    from batchimg_magics.emulator.world.store import Item
 
 NICS = "Microsoft.Network/networkInterfaces"
 evidence = Evidence("Network interfaces")

@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import batch_nodes, pools, resizing
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.batch_bodies import clean
 from batchimg_magics.emulator.batch_errors import bad_property, refusal
 from batchimg_magics.emulator.batch_pools import done, load
 from batchimg_magics.emulator.wire import Reply, Routes
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.fleet import Node

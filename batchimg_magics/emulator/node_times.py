@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from batchimg_magics.emulator.basis import Evidence
+from batchimg_magics.emulator.world.evidence import Evidence
 
 evidence = Evidence("Allocation of nodes")
 

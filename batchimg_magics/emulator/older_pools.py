@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.batch_bodies import unknown_name
 from batchimg_magics.emulator.pool_dialects import OPAQUE_OBJECTS
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.wire import Call

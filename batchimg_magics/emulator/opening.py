@@ -10,11 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 from batchimg_magics.emulator import arm
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.planes import timestamp
 from batchimg_magics.emulator.retirement import is_open
 from batchimg_magics.emulator.wire import Call, Refusal
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.evidence import Evidence
+from batchimg_magics.emulator.world.store import Item
 
 evidence = Evidence("The open world of create_app")
 evidence.rule(

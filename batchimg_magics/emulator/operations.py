@@ -10,14 +10,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.planes import timestamp
 from batchimg_magics.emulator.retirement import is_open
 from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.evidence import Evidence
+from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.world import Store
+    from batchimg_magics.emulator.world.store import Store
 
 NAMESPACE = "Microsoft.Compute"
 OPERATION = "microsoft.compute/operations"

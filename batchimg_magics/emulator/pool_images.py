@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.image_sources import BootableImage
     from batchimg_magics.emulator.pools import Pool
     from batchimg_magics.emulator.sizes import VmSize
-    from batchimg_magics.emulator.world import Item, Store
+    from batchimg_magics.emulator.world.store import Item, Store
 
 #: (name, value) pairs of a resize error.
 ErrorValues = tuple[tuple[str, str], ...]

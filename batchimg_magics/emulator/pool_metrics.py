@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator import fleet, tasks
 from batchimg_magics.emulator.autoscale_samples import SAMPLE_S
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.batch_time import TICKS_AT_1970
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.pools import Pool
     from batchimg_magics.emulator.tasks import TaskState
-    from batchimg_magics.emulator.world import Store
+    from batchimg_magics.emulator.world.store import Store
 
 evidence = Evidence("Metrics of autoscale formulas")
 BUSY_PERCENT = evidence.assumed(90.0, "%", "processor load of a node that runs tasks", "nothing is run here")

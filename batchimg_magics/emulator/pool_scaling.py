@@ -23,7 +23,6 @@ from batchimg_magics.emulator import (
     resizing,
     tasks,
 )
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.batch_time import duration_s
 from batchimg_magics.emulator.fleet import KINDS, Problem
@@ -31,6 +30,7 @@ from batchimg_magics.emulator.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.pool_rules import check_timeout
 from batchimg_magics.emulator.resizing import AllocationTerms
 from batchimg_magics.emulator.sizes import find_size
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.allocation import NodeKind
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.pools import Pool
     from batchimg_magics.emulator.sizes import VmSize
     from batchimg_magics.emulator.wire import Call
-    from batchimg_magics.emulator.world import Item, Store
+    from batchimg_magics.emulator.world.store import Item, Store
 
 evidence = Evidence("Terms of a resize")
 MANAGED_IMAGE_LIMIT: dict[NodeKind, int] = evidence.documented(

@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.node_times import ALLOCATION_TIMES
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.world import Store
+    from batchimg_magics.emulator.world.store import Store
 
 
 @dataclass(frozen=True, slots=True)

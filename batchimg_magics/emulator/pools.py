@@ -18,13 +18,13 @@ from batchimg_magics.emulator.batch_time import change_ticks, duration_s, etag, 
 from batchimg_magics.emulator.fleet import Fleet, Problem, Resize
 from batchimg_magics.emulator.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.pool_dialects import pool_from_arm
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchimg_magics.emulator.wire import Call
-    from batchimg_magics.emulator.world import Store
+    from batchimg_magics.emulator.world.store import Store
 
 KIND = "microsoft.batch/batchaccounts/pools"
 #: What a request may set beside the configuration; it is kept in `PoolState`.

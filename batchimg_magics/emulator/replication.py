@@ -9,12 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm, faults
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.operations import NEVER, OPERATION_TIMINGS, SPREAD, seeded_fraction
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.wire import Call
-    from batchimg_magics.emulator.world import Item
+    from batchimg_magics.emulator.world.store import Item
 
 ACCOUNTS = "microsoft.batch/batchaccounts"
 evidence = Evidence("Copies of gallery image versions")

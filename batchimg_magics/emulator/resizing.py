@@ -17,9 +17,9 @@ import numpy as np
 
 from batchimg_magics.emulator import allocation
 from batchimg_magics.emulator.allocation import ABSENT, STATE_CODES, Cohort, NodeKind
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.fleet import KINDS, Fleet, Problem, Resize, current_nodes, find_node
 from batchimg_magics.emulator.node_times import ALLOCATION_TIMES
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

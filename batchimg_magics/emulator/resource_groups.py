@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator import arm, batch_accounts, compute, odata_filter
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.evidence import Evidence
+from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from collections.abc import Callable

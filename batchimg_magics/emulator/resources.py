@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm, authorization, compute, opening
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.planes import unknown_route
 from batchimg_magics.emulator.regions import DISPLAY_NAMES
 from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable

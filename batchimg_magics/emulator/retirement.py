@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.world import Store
+    from batchimg_magics.emulator.world.store import Store
 
 #: The settings of the world, each ``taken`` or ``retired``.
 MANAGED_IMAGE_POOLS = "managed_image_pools"

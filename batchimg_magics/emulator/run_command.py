@@ -15,7 +15,7 @@ from batchimg_magics.emulator.vm_view import disk_key, disks_of
 from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.world import Item
+    from batchimg_magics.emulator.world.store import Item
 
 #: The agent asks back unless it is forced, and nobody answers a script.
 _WAAGENT = re.compile(r"\bwaagent\b(?=.*\s-{1,2}deprovision(?:\+user)?\b)(?=.*\s-{1,2}force\b)", re.IGNORECASE)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import faults, furnish, planes
 from batchimg_magics.emulator.local import Emulator, open_emulator
-from batchimg_magics.emulator.world import StateBusyError, StateLayoutError
+from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

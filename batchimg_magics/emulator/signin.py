@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import furnish, planes
 from batchimg_magics.emulator.auth import LIFETIME_S, TokenIssuer, encode
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.resources import SUBSCRIPTIONS
 from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.world import Store
+    from batchimg_magics.emulator.world.store import Store
 
 evidence = Evidence("Sign-in")
 evidence.rule("Whoever signs in gets a token, whatever the secret.", "who may do what is not simulated")

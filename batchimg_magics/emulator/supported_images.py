@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator import odata
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.batch_errors import bad_property
 from batchimg_magics.emulator.batch_time import parse_timestamp
 from batchimg_magics.emulator.retirement import OLD_IMAGES, has_retired
 from batchimg_magics.emulator.wire import Reply, Routes
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.wire import Call
-    from batchimg_magics.emulator.world import Store
+    from batchimg_magics.emulator.world.store import Store
 
 routes = Routes("batch")
 evidence = Evidence("Marketplace images")

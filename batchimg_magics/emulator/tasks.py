@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from batchimg_magics.emulator import fleet
-from batchimg_magics.emulator.basis import Evidence
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.evidence import Evidence
+from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.pools import Pool
-    from batchimg_magics.emulator.world import Store
+    from batchimg_magics.emulator.world.store import Store
 
 JOBS = "microsoft.batch/batchaccounts/jobs"
 KIND = f"{JOBS}/tasks"

@@ -11,8 +11,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.wire import Refusal
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.wire import Call

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.emulator.app import App, HttpResponse
     from batchimg_magics.emulator.auth import TokenIssuer
-    from batchimg_magics.emulator.clock import Clock
+    from batchimg_magics.emulator.world.clock import Clock
 
 
 class EmulatorTransport(AsyncHttpTransport[Any, Any]):

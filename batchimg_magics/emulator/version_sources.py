@@ -13,7 +13,7 @@ from batchimg_magics.emulator.galleries import VERSIONS, security_type
 from batchimg_magics.emulator.wire import Call, Refusal
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.world import Item
+    from batchimg_magics.emulator.world.store import Item
 
 IMAGES = "microsoft.compute/images"
 #: What a version can be made from as a whole.

@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator import arm, compute, network_interfaces, opening, vm_capture, vm_create
-from batchimg_magics.emulator.basis import Evidence
 from batchimg_magics.emulator.compute import ResourceType, list_paths
 from batchimg_magics.emulator.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
 from batchimg_magics.emulator.planes import unknown_route
 from batchimg_magics.emulator.vm_view import disk_key, disks_of, etag, instance_view, power_state, vm_document
 from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.emulator.world import Item
+    from batchimg_magics.emulator.world.store import Item
 
 VMS = vm_create.VMS
 #: The power state after each verb, and while it goes on.

@@ -10,7 +10,7 @@ from batchimg_magics.emulator.wire import Refusal
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.wire import Call
-    from batchimg_magics.emulator.world import Item
+    from batchimg_magics.emulator.world.store import Item
 
 _SCHEMA = "http://schema.management.azure.com/schemas/2014-04-01-preview/VM_IP.json"
 _PARAMETERS = ("vmName", "vmSize", "adminUserName", "adminPassword", "networkInterfaceId")

@@ -13,7 +13,7 @@ from batchimg_magics.emulator.retirement import is_open
 from batchimg_magics.emulator.sizes import find_size
 from batchimg_magics.emulator.vm_view import etag, vm_document
 from batchimg_magics.emulator.wire import Call, Refusal, Reply
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.sizes import VmSize

@@ -10,7 +10,7 @@ from batchimg_magics.emulator.compute import invalid, missing, part, parts, text
 from batchimg_magics.emulator.disk_facts import DISK_SKUS, OS_DISK_GIB, disk_properties, sku_document
 from batchimg_magics.emulator.planes import timestamp
 from batchimg_magics.emulator.wire import Call, Refusal
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.sizes import VmSize

@@ -9,7 +9,7 @@ from batchimg_magics.emulator import arm
 from batchimg_magics.emulator.planes import timestamp
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.world import Item, Store
+    from batchimg_magics.emulator.world.store import Item, Store
 
 _ZONE = "+00:00"
 #: Version of the guest agent in recordings.

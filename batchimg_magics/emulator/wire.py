@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.emulator.world import Store
+    from batchimg_magics.emulator.world.store import Store
 
 #: Which host a route lives on: Azure Resource Manager, a Batch account's data plane, the price list, the sign-in
 #: service, or the simulator's own control routes.

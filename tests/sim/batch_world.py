@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 
 from batchimg_magics.emulator.app import App
-from batchimg_magics.emulator.clock import ManualClock
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION, furnish
-from batchimg_magics.emulator.world import Store
+from batchimg_magics.emulator.world.clock import ManualClock
+from batchimg_magics.emulator.world.store import Store
 
 START = 1_782_896_400.0  # 2026-07-01T09:00:00Z
 ACCOUNT_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}"

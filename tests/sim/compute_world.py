@@ -11,9 +11,9 @@ from azure.mgmt.compute.aio import ComputeManagementClient
 
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.emulator.app import App
-from batchimg_magics.emulator.clock import ManualClock
 from batchimg_magics.emulator.furnish import GROUP, SUBSCRIPTION, furnish
-from batchimg_magics.emulator.world import Store
+from batchimg_magics.emulator.world.clock import ManualClock
+from batchimg_magics.emulator.world.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

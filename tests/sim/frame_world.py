@@ -9,9 +9,9 @@ from urllib.parse import quote
 import msgspec
 
 from batchimg_magics.emulator.app import DEFAULT_START, App
-from batchimg_magics.emulator.clock import ManualClock
 from batchimg_magics.emulator.furnish import GROUP, SUBSCRIPTION, furnish
-from batchimg_magics.emulator.world import Store
+from batchimg_magics.emulator.world.clock import ManualClock
+from batchimg_magics.emulator.world.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batchimg_magics.emulator import image_sources
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.store import Item
 from tests.sim.batch_world import ACCOUNT_ID, IMAGES, Azure
 
 VERSION = f"{IMAGES}/galleries/g/images/i/versions/1.0.0"

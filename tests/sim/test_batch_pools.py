@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batchimg_magics.emulator.world import Item
+from batchimg_magics.emulator.world.store import Item
 from tests.sim.batch_world import ACCOUNT_ID, IMAGES, MACHINE, Azure
 
 
