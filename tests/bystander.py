@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import faults
 from batchimg_magics.emulator.app import App
 from batchimg_magics.emulator.furnish import ACCOUNT, REGION
+from batchimg_magics.emulator.http import faults
 from tests.passing import Passing
 
 if TYPE_CHECKING:

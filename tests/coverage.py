@@ -24,9 +24,9 @@ from azure.core.pipeline.transport import HttpTransport
 from azure.mgmt.batch import BatchManagementClient
 from azure.mgmt.compute import ComputeManagementClient
 
-from batchimg_magics.emulator import planes
 from batchimg_magics.emulator.app import create_app, provider_routes
-from batchimg_magics.emulator.router import Router
+from batchimg_magics.emulator.http import planes
+from batchimg_magics.emulator.http.router import Router
 from batchimg_magics.reference import table
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from azure.core.rest import HttpRequest
 
     from batchimg_magics.emulator.app import App
-    from batchimg_magics.emulator.wire import Route
+    from batchimg_magics.emulator.http.messages import Route
 
 _HEAD = """\
 # What the local Azure answers

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchimg_magics.emulator import faults
-from batchimg_magics.emulator.faults import Fault
+from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.http.faults import Fault
 from batchimg_magics.errors import BatchImgError, ResizeError
 from batchimg_magics.session import Session
 from tests.bystander import Bystander, Watched

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics import profiles
-from batchimg_magics.emulator import faults
+from batchimg_magics.emulator.http import faults
 from batchimg_magics.errors import BatchImgError, BudgetError, ConflictError, NotFoundError, ResizeError, SpecError
 from batchimg_magics.session import Session
 from tests.bystander import Bystander, Watched

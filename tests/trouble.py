@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import faults
+from batchimg_magics.emulator.http import faults
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Store

@@ -16,20 +16,21 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from batchimg_magics.emulator import authorization, planes
+from batchimg_magics.emulator import authorization
 from batchimg_magics.emulator.control import control_routes
-from batchimg_magics.emulator.faults import raise_fault, take_fault
-from batchimg_magics.emulator.router import Router
-from batchimg_magics.emulator.wire import Call, ConnectionDroppedError, Refusal, Reply, Routes
+from batchimg_magics.emulator.http import planes
+from batchimg_magics.emulator.http.faults import raise_fault, take_fault
+from batchimg_magics.emulator.http.messages import Call, ConnectionDroppedError, Refusal, Reply, Routes
+from batchimg_magics.emulator.http.router import Router
 from batchimg_magics.emulator.world.clock import ManualClock
 from batchimg_magics.emulator.world.store import ReadOnlyTransactionError, Store
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Mapping
 
-    from batchimg_magics.emulator.planes import Destination
-    from batchimg_magics.emulator.throttling import Throttle
-    from batchimg_magics.emulator.wire import Plane
+    from batchimg_magics.emulator.http.messages import Plane
+    from batchimg_magics.emulator.http.planes import Destination
+    from batchimg_magics.emulator.http.throttling import Throttle
     from batchimg_magics.emulator.world.clock import Clock
 
 #: The modules whose `Routes` are the routes of the app.

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator import batch_accounts
 from batchimg_magics.emulator.batch_bodies import checked_body
 from batchimg_magics.emulator.batch_errors import refusal, with_request_info
-from batchimg_magics.emulator.batch_time import batch_timestamp, etag, ticks
-from batchimg_magics.emulator.wire import Refusal, Reply, Routes
+from batchimg_magics.emulator.http.dates import batch_timestamp, etag, ticks
+from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.world.store import Store
 
 TYPE = f"{batch_accounts.TYPE}/applications"

@@ -10,11 +10,11 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.planes import bad_json
-from batchimg_magics.emulator.wire import Refusal
+from batchimg_magics.emulator.http.messages import Refusal
+from batchimg_magics.emulator.http.planes import bad_json
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.world.store import Item, Store
 
 

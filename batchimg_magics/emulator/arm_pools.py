@@ -21,13 +21,13 @@ from batchimg_magics.emulator import (
 from batchimg_magics.emulator.batch_accounts import RETRY_AFTER_S
 from batchimg_magics.emulator.batch_bodies import checked_body
 from batchimg_magics.emulator.batch_errors import refusal, with_request_info
-from batchimg_magics.emulator.batch_time import batch_timestamp, duration, etag, timestamp_of_ticks
+from batchimg_magics.emulator.http.dates import batch_timestamp, duration, etag, timestamp_of_ticks
+from batchimg_magics.emulator.http.messages import Reply, Routes
 from batchimg_magics.emulator.pool_dialects import from_older, pool_from_arm, pool_to_arm, to_older
-from batchimg_magics.emulator.wire import Reply, Routes
 
 if TYPE_CHECKING:
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.pools import Pool
-    from batchimg_magics.emulator.wire import Call
     from batchimg_magics.emulator.world.store import Item
 
 TYPE = "Microsoft.Batch/batchAccounts/pools"

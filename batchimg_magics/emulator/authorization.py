@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import compute
-from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 

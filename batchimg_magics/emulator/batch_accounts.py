@@ -15,19 +15,20 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from batchimg_magics.emulator import arm, faults
+from batchimg_magics.emulator import arm
 from batchimg_magics.emulator.batch_bodies import checked_body
 from batchimg_magics.emulator.batch_errors import refusal, with_request_info
-from batchimg_magics.emulator.batch_time import batch_timestamp, change_ticks, etag, header_date, ticks
-from batchimg_magics.emulator.planes import LOCAL_HOSTS
+from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.http.dates import batch_timestamp, change_ticks, etag, header_date, ticks
+from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
+from batchimg_magics.emulator.http.planes import LOCAL_HOSTS
 from batchimg_magics.emulator.retirement import is_open
 from batchimg_magics.emulator.sizes import VmSize, all_sizes
-from batchimg_magics.emulator.wire import Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.world.store import Store
 
 TYPE = "Microsoft.Batch/batchAccounts"

@@ -15,7 +15,7 @@ from batchimg_magics.emulator.batch_errors import bad_property, missing_property
 from batchimg_magics.emulator.pool_dialects import OPAQUE_OBJECTS, check_words, to_batch
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.wire import Refusal
+    from batchimg_magics.emulator.http.messages import Refusal
 
 
 def _names(text: str) -> frozenset[str]:

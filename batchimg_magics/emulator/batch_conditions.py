@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator.arm import lists_etag
 from batchimg_magics.emulator.batch_errors import refusal
-from batchimg_magics.emulator.wire import Refusal
+from batchimg_magics.emulator.http.messages import Refusal
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.http.messages import Call
 
 #: The pairs that go together: the first of each decides, and the second is not looked at.
 _PAIRS = (("if-match", "if-unmodified-since"), ("if-none-match", "if-modified-since"))

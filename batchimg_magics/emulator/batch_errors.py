@@ -8,13 +8,13 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator.batch_time import batch_timestamp
-from batchimg_magics.emulator.wire import Refusal
+from batchimg_magics.emulator.http.dates import batch_timestamp
+from batchimg_magics.emulator.http.messages import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.emulator.wire import Call, Reply
+    from batchimg_magics.emulator.http.messages import Call, Reply
 
 #: What ARM's error names as its target: the tell of an answer of the Batch service itself.
 _TARGET = "BatchAccount"

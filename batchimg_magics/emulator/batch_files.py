@@ -15,15 +15,15 @@ from batchimg_magics.emulator import batch_nodes, batch_tasks, commands, odata, 
 from batchimg_magics.emulator.batch_bodies import checked_body
 from batchimg_magics.emulator.batch_errors import missing_property, refusal
 from batchimg_magics.emulator.batch_pools import load
-from batchimg_magics.emulator.batch_time import batch_timestamp, header_date, ticks
+from batchimg_magics.emulator.http.dates import batch_timestamp, header_date, ticks
+from batchimg_magics.emulator.http.messages import Reply, Routes
 from batchimg_magics.emulator.node_times import ALLOCATION_TIMES
-from batchimg_magics.emulator.wire import Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.fleet import Node
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.pools import Pool
-    from batchimg_magics.emulator.wire import Call
 
 routes = Routes("batch")
 _OF_NODE = "/pools/{pool}/nodes/{node}"

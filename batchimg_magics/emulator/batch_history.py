@@ -12,10 +12,10 @@ from batchimg_magics.emulator import pools
 from batchimg_magics.emulator.batch_bodies import clean
 from batchimg_magics.emulator.batch_errors import missing_property, refusal
 from batchimg_magics.emulator.batch_pools import done, load
-from batchimg_magics.emulator.wire import Routes
+from batchimg_magics.emulator.http.messages import Routes
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.wire import Call, Reply
+    from batchimg_magics.emulator.http.messages import Call, Reply
 
 routes = Routes("batch", "/pools")
 _UPGRADES_UNTIL = "2018-03-01.6.1"

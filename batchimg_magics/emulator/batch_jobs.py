@@ -13,7 +13,7 @@ from batchimg_magics.emulator import batch_accounts, batch_conditions, odata, po
 from batchimg_magics.emulator.batch_bodies import checked_body, clean
 from batchimg_magics.emulator.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.batch_pools import done
-from batchimg_magics.emulator.batch_time import (
+from batchimg_magics.emulator.http.dates import (
     batch_timestamp,
     change_ticks,
     etag,
@@ -21,12 +21,12 @@ from batchimg_magics.emulator.batch_time import (
     ticks,
     timestamp_of_ticks,
 )
-from batchimg_magics.emulator.wire import Reply, Routes
+from batchimg_magics.emulator.http.messages import Reply, Routes
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.pools import Pool
-    from batchimg_magics.emulator.wire import Call
 
 routes = Routes("batch", "/jobs")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")

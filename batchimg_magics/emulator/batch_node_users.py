@@ -12,11 +12,11 @@ from batchimg_magics.emulator import batch_nodes, pools
 from batchimg_magics.emulator.batch_bodies import clean
 from batchimg_magics.emulator.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.batch_pools import done, load
-from batchimg_magics.emulator.wire import Reply, Routes
+from batchimg_magics.emulator.http.messages import Reply, Routes
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.http.messages import Call
 
 KIND = f"{pools.KIND}/users"
 routes = Routes("batch", "/pools/{pool}/nodes/{node}/users")

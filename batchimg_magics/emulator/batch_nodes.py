@@ -14,9 +14,9 @@ from batchimg_magics.emulator import batch_accounts, commands, fleet, odata, poo
 from batchimg_magics.emulator.allocation import STATES
 from batchimg_magics.emulator.batch_errors import refusal
 from batchimg_magics.emulator.batch_pools import load
-from batchimg_magics.emulator.batch_time import batch_timestamp
+from batchimg_magics.emulator.http.dates import batch_timestamp
+from batchimg_magics.emulator.http.messages import Reply, Routes
 from batchimg_magics.emulator.node_times import ALLOCATION_TIMES
-from batchimg_magics.emulator.wire import Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from batchimg_magics.emulator.allocation import NodeKind
     from batchimg_magics.emulator.fleet import Node
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.pools import Pool
-    from batchimg_magics.emulator.wire import Call
 
 routes = Routes("batch", "/pools/{pool}/nodes")
 count_routes = Routes("batch")

@@ -21,15 +21,15 @@ from batchimg_magics.emulator import (
 )
 from batchimg_magics.emulator.batch_bodies import clean
 from batchimg_magics.emulator.batch_errors import missing_property, refusal
-from batchimg_magics.emulator.batch_time import batch_timestamp, etag, timestamp_of_ticks
+from batchimg_magics.emulator.http.dates import batch_timestamp, etag, timestamp_of_ticks
+from batchimg_magics.emulator.http.messages import Reply, Routes
 from batchimg_magics.emulator.pool_dialects import from_older, to_older
 from batchimg_magics.emulator.pool_rules import CHANGEABLE
-from batchimg_magics.emulator.wire import Reply, Routes
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.fleet import Problem
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.pools import Pool
-    from batchimg_magics.emulator.wire import Call
     from batchimg_magics.emulator.world.store import Item
 
 routes = Routes("batch", "/pools")

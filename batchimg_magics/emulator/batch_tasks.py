@@ -12,7 +12,7 @@ from batchimg_magics.emulator import batch_conditions, batch_jobs, commands, oda
 from batchimg_magics.emulator.batch_bodies import clean
 from batchimg_magics.emulator.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.batch_pools import done
-from batchimg_magics.emulator.batch_time import (
+from batchimg_magics.emulator.http.dates import (
     batch_timestamp,
     change_ticks,
     etag,
@@ -20,13 +20,13 @@ from batchimg_magics.emulator.batch_time import (
     ticks,
     timestamp_of_ticks,
 )
+from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
 from batchimg_magics.emulator.tasks import TaskState
-from batchimg_magics.emulator.wire import Refusal, Reply, Routes
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.batch_jobs import Job
-    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.http.messages import Call
 
 routes = Routes("batch", "/jobs/{job}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")

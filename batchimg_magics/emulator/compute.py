@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm, opening
+from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.operations import (
     NEVER,
     NO_RESULT,
@@ -19,7 +20,6 @@ from batchimg_magics.emulator.operations import (
     begin_operation,
     operation_s,
 )
-from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm, compute, image_sources, lineage, supported_images
 from batchimg_magics.emulator.disk_facts import ADJUSTABLE_SPEEDS, OS_DISK_GIB
+from batchimg_magics.emulator.http.messages import Refusal
 from batchimg_magics.emulator.image_sources import ImageProblem
-from batchimg_magics.emulator.wire import Refusal
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.world.store import Item
 
 _SNAPSHOTS = "microsoft.compute/snapshots"

@@ -14,10 +14,10 @@ from batchimg_magics.emulator.disk_facts import (
     disk_properties,
     sku_document,
 )
+from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.operations import OPERATION_TIMINGS, OperationResult, begin_operation
-from batchimg_magics.emulator.planes import timestamp
 from batchimg_magics.emulator.vm_view import disk_document, owner_of, power_state
-from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm, compute, opening
 from batchimg_magics.emulator.compute import BuildResult, ResourceType, text
-from batchimg_magics.emulator.wire import Call, Refusal, Routes
+from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import faults, furnish, shared_key
+from batchimg_magics.emulator import furnish, shared_key
 from batchimg_magics.emulator.app import DEFAULT_START, App
-from batchimg_magics.emulator.auth import TokenIssuer
+from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.http.throttling import Throttle
+from batchimg_magics.emulator.http.tokens import TokenIssuer
 from batchimg_magics.emulator.imports import import_documents
-from batchimg_magics.emulator.throttling import Throttle
 from batchimg_magics.emulator.transport import EmulatorCredential, EmulatorTransport
 from batchimg_magics.emulator.world.clock import AcceleratedClock, InstantClock, InstantLoop
 from batchimg_magics.emulator.world.store import Store

@@ -12,13 +12,13 @@ from batchimg_magics.emulator import batch_nodes, pools, resizing
 from batchimg_magics.emulator.batch_bodies import clean
 from batchimg_magics.emulator.batch_errors import bad_property, refusal
 from batchimg_magics.emulator.batch_pools import done, load
-from batchimg_magics.emulator.wire import Reply, Routes
+from batchimg_magics.emulator.http.messages import Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.fleet import Node
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.pools import Pool
-    from batchimg_magics.emulator.wire import Call
 
 routes = Routes("batch", "/pools/{pool}/nodes/{node}")
 #: Up to this api-version a node of a virtual machine pool cannot be reimaged.

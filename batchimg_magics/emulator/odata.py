@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from batchimg_magics.emulator.batch_errors import bad_query
-from batchimg_magics.emulator.odata_filter import FILTERS, Row, parse
-from batchimg_magics.emulator.wire import Reply
+from batchimg_magics.emulator.http.messages import Reply
+from batchimg_magics.emulator.http.odata_filter import FILTERS, Row, parse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.http.messages import Call
 
 #: Items of one page at most, and without maxresults.
 PAGE_SIZE = 1000

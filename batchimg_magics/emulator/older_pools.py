@@ -12,7 +12,7 @@ from batchimg_magics.emulator.pool_dialects import OPAQUE_OBJECTS
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.http.messages import Call
 
 evidence = Evidence("Old api-versions of pools")
 evidence.rule(

@@ -10,9 +10,9 @@ from __future__ import annotations
 from typing import Any
 
 from batchimg_magics.emulator import arm
-from batchimg_magics.emulator.planes import timestamp
+from batchimg_magics.emulator.http.messages import Call, Refusal
+from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.retirement import is_open
-from batchimg_magics.emulator.wire import Call, Refusal
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 

@@ -15,15 +15,15 @@ import msgspec
 
 from batchimg_magics.emulator import autoscale, fleet, pool_metrics, pool_rules, pool_scaling, pools, resizing, tasks
 from batchimg_magics.emulator.batch_errors import missing_property, refusal
-from batchimg_magics.emulator.batch_time import batch_timestamp, duration, duration_s
 from batchimg_magics.emulator.fleet import Problem
+from batchimg_magics.emulator.http.dates import batch_timestamp, duration, duration_s
 from batchimg_magics.emulator.pools import AutoScale
 from batchimg_magics.emulator.retirement import is_open
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.pools import Pool
-    from batchimg_magics.emulator.wire import Call
     from batchimg_magics.emulator.world.store import Item
 
 DEFAULT_INTERVAL = "PT15M"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator import fleet, tasks
 from batchimg_magics.emulator.autoscale_samples import SAMPLE_S
-from batchimg_magics.emulator.batch_time import TICKS_AT_1970
+from batchimg_magics.emulator.http.dates import TICKS_AT_1970
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:

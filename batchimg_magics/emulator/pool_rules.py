@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator import applications, arm, fleet, supported_images
 from batchimg_magics.emulator.batch_bodies import clean
 from batchimg_magics.emulator.batch_errors import bad_property, missing_property, refusal
-from batchimg_magics.emulator.batch_time import duration_s
+from batchimg_magics.emulator.http.dates import duration_s
 from batchimg_magics.emulator.retirement import MANAGED_IMAGE_POOLS, MANAGED_IMAGES_END, has_retired, is_open
 from batchimg_magics.emulator.sizes import find_size
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.pools import Pool
-    from batchimg_magics.emulator.wire import Call
     from batchimg_magics.emulator.world.store import Item, Store
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -14,8 +14,8 @@ import msgspec
 from batchimg_magics.emulator import batch_accounts, fleet, resizing
 from batchimg_magics.emulator.allocation import Cohort, NodeKind
 from batchimg_magics.emulator.batch_errors import refusal
-from batchimg_magics.emulator.batch_time import change_ticks, duration_s, etag, header_date, parse_timestamp, ticks
 from batchimg_magics.emulator.fleet import Fleet, Problem, Resize
+from batchimg_magics.emulator.http.dates import change_ticks, duration_s, etag, header_date, parse_timestamp, ticks
 from batchimg_magics.emulator.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.pool_dialects import pool_from_arm
 from batchimg_magics.emulator.world.store import Item
@@ -23,7 +23,7 @@ from batchimg_magics.emulator.world.store import Item
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.world.store import Store
 
 KIND = "microsoft.batch/batchaccounts/pools"

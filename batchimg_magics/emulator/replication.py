@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import arm, faults
+from batchimg_magics.emulator import arm
+from batchimg_magics.emulator.http import faults
 from batchimg_magics.emulator.operations import NEVER, OPERATION_TIMINGS, SPREAD, seeded_fraction
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.world.store import Item
 
 ACCOUNTS = "microsoft.batch/batchaccounts"

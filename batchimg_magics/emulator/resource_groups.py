@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.emulator import arm, batch_accounts, compute, odata_filter
-from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator import arm, batch_accounts, compute
+from batchimg_magics.emulator.http import odata_filter
+from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 

@@ -10,9 +10,9 @@ import re
 from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator import arm, compute, opening, virtual_machines
+from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
 from batchimg_magics.emulator.vm_view import disk_key, disks_of
-from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item

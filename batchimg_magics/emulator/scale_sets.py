@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchimg_magics.emulator import arm, compute
-from batchimg_magics.emulator.wire import Call, Reply, Routes
+from batchimg_magics.emulator.http.messages import Call, Reply, Routes
 
 TYPE = "Microsoft.Compute/virtualMachineScaleSets"
 

@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import faults, furnish, planes
+from batchimg_magics.emulator import furnish
+from batchimg_magics.emulator.http import faults, planes
 from batchimg_magics.emulator.local import Emulator, open_emulator
 from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
 

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from batchimg_magics.emulator import batch_accounts
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.http.messages import Call
 
 _SIGNED = (
     "content-encoding", "content-language", "content-length", "content-md5", "content-type", "date",

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import furnish, planes
-from batchimg_magics.emulator.auth import LIFETIME_S, TokenIssuer, encode
+from batchimg_magics.emulator import furnish
+from batchimg_magics.emulator.http import planes
+from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.http.tokens import LIFETIME_S, TokenIssuer, encode
 from batchimg_magics.emulator.resources import SUBSCRIPTIONS
-from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ import msgspec
 
 from batchimg_magics.emulator import odata
 from batchimg_magics.emulator.batch_errors import bad_property
-from batchimg_magics.emulator.batch_time import parse_timestamp
+from batchimg_magics.emulator.http.dates import parse_timestamp
+from batchimg_magics.emulator.http.messages import Reply, Routes
 from batchimg_magics.emulator.retirement import OLD_IMAGES, has_retired
-from batchimg_magics.emulator.wire import Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.world.store import Store
 
 routes = Routes("batch")

@@ -14,7 +14,7 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.core.utils import CaseInsensitiveDict
 
-from batchimg_magics.emulator.wire import ConnectionDroppedError
+from batchimg_magics.emulator.http.messages import ConnectionDroppedError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, MutableMapping
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from azure.core.credentials import TokenRequestOptions
 
     from batchimg_magics.emulator.app import App, HttpResponse
-    from batchimg_magics.emulator.auth import TokenIssuer
+    from batchimg_magics.emulator.http.tokens import TokenIssuer
     from batchimg_magics.emulator.world.clock import Clock
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator import arm, compute, disk_origins, lineage
 from batchimg_magics.emulator.disk_facts import DEFAULT_DISK_GIB
 from batchimg_magics.emulator.galleries import VERSIONS, security_type
-from batchimg_magics.emulator.wire import Call, Refusal
+from batchimg_magics.emulator.http.messages import Call, Refusal
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item

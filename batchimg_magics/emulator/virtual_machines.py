@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator import arm, compute, network_interfaces, opening, vm_capture, vm_create
 from batchimg_magics.emulator.compute import ResourceType, list_paths
+from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.http.planes import unknown_route
 from batchimg_magics.emulator.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
-from batchimg_magics.emulator.planes import unknown_route
 from batchimg_magics.emulator.vm_view import disk_key, disks_of, etag, instance_view, power_state, vm_document
-from batchimg_magics.emulator.wire import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:

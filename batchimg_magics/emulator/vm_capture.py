@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import compute
+from batchimg_magics.emulator.http.messages import Refusal
 from batchimg_magics.emulator.vm_view import disks_of
-from batchimg_magics.emulator.wire import Refusal
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.world.store import Item
 
 _SCHEMA = "http://schema.management.azure.com/schemas/2014-04-01-preview/VM_IP.json"

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator import arm, compute, image_sources, supported_images
 from batchimg_magics.emulator.compute import invalid, missing, part, parts, text, whole
 from batchimg_magics.emulator.disk_facts import DISK_SKUS, OS_DISK_GIB, disk_properties, sku_document
-from batchimg_magics.emulator.planes import timestamp
-from batchimg_magics.emulator.wire import Call, Refusal
+from batchimg_magics.emulator.http.messages import Call, Refusal
+from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:

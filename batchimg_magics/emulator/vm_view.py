@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm
-from batchimg_magics.emulator.planes import timestamp
+from batchimg_magics.emulator.http.planes import timestamp
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item, Store

@@ -23,7 +23,7 @@ from batchimg_magics.emulator.app import App, create_app
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.emulator.wire import Plane
+    from batchimg_magics.emulator.http.messages import Plane
 
 SPECS = Path(__file__).parents[3] / "shared" / "specs"
 COMPUTE = SPECS / "compute" / "Microsoft.Compute"

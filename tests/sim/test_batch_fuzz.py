@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from batchimg_magics.emulator import app, autoscale, batch_bodies
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION
-from batchimg_magics.emulator.wire import Route, Routes
+from batchimg_magics.emulator.http.messages import Route, Routes
 from tests.sim.batch_world import MACHINE, NOW, Azure
 
 BATCH_MODULES = [

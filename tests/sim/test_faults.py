@@ -11,10 +11,11 @@ import pytest
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.rest import HttpRequest
 
-from batchimg_magics.emulator import faults, open_emulator
+from batchimg_magics.emulator import open_emulator
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION
+from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.http.messages import ConnectionDroppedError
 from batchimg_magics.emulator.transport import EmulatorTransport
-from batchimg_magics.emulator.wire import ConnectionDroppedError
 from tests.sim.frame_world import ARM, BEARER, COMPUTE, IN_GROUP, TOP, Frame
 
 FAULTS = f"{ARM}/_sim/faults"

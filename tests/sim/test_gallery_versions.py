@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchimg_magics.emulator import faults, image_sources
+from batchimg_magics.emulator import image_sources
+from batchimg_magics.emulator.http import faults
 from batchimg_magics.emulator.image_sources import BootableImage, ImageProblem
 from tests.sim.compute_world import LONG_S, Compute, body, definition, resource, through_sdk, version
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batchimg_magics.emulator.furnish import ACCOUNT, REGION, SUBSCRIPTION
-from batchimg_magics.emulator.throttling import Throttle
+from batchimg_magics.emulator.http.throttling import Throttle
 from tests.sim.frame_world import ARM, TOP, Frame
 
 GROUPS = f"{TOP}/resourcegroups"

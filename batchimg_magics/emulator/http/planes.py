@@ -13,12 +13,12 @@ from datetime import UTC, date, datetime
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.wire import Refusal
+from batchimg_magics.emulator.http.messages import Refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from batchimg_magics.emulator.wire import Plane
+    from batchimg_magics.emulator.http.messages import Plane
 
 ARM_HOST = "management.azure.com"
 BATCH_SUFFIX = ".batch.azure.com"

@@ -11,11 +11,11 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator.wire import Refusal
+from batchimg_magics.emulator.http.messages import Refusal
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.wire import Call
+    from batchimg_magics.emulator.http.messages import Call
 
 
 @dataclass(frozen=True, slots=True)

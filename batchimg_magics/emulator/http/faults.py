@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from batchimg_magics.emulator.http.messages import ConnectionDroppedError, Refusal
 from batchimg_magics.emulator.operations import seeded_fraction
-from batchimg_magics.emulator.wire import ConnectionDroppedError, Refusal
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.wire import Call, Plane
+    from batchimg_magics.emulator.http.messages import Call, Plane
     from batchimg_magics.emulator.world.store import Store
 
 #: The scenarios by name, and what goes wrong in each.

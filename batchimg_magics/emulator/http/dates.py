@@ -12,7 +12,7 @@ import functools
 import re
 from datetime import UTC, datetime
 
-from batchimg_magics.emulator.planes import http_date
+from batchimg_magics.emulator.http.planes import http_date
 
 TICKS_AT_1970 = 621_355_968_000_000_000
 _PER_SECOND = 10_000_000

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batchimg_magics.emulator.wire import Plane, Route
+    from batchimg_magics.emulator.http.messages import Plane, Route
 
 
 class Router:

@@ -1,0 +1,4 @@
+"""Requests and answers: messages, hosts and planes, routes, sign-in tokens, throttling, faults, filters, dates.
+
+May import: ``world``.
+"""
