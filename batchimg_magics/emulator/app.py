@@ -58,7 +58,7 @@ PROVIDERS = (
     "batchimg_magics.emulator.node_actions",
     "batchimg_magics.emulator.batch_node_users",
     "batchimg_magics.emulator.batch_history",
-    "batchimg_magics.emulator.supported_images",
+    "batchimg_magics.emulator.catalog.marketplace",
     "batchimg_magics.emulator.batch_jobs",
     "batchimg_magics.emulator.batch_tasks",
     "batchimg_magics.emulator.batch_files",

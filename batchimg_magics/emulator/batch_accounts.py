@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import base64
 import functools
+import importlib.resources
 import re
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -18,12 +18,12 @@ import msgspec
 from batchimg_magics.emulator import arm
 from batchimg_magics.emulator.batch_bodies import checked_body
 from batchimg_magics.emulator.batch_errors import refusal, with_request_info
+from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes
 from batchimg_magics.emulator.http import faults
 from batchimg_magics.emulator.http.dates import batch_timestamp, change_ticks, etag, header_date, ticks
 from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import LOCAL_HOSTS
 from batchimg_magics.emulator.retirement import is_open
-from batchimg_magics.emulator.sizes import VmSize, all_sizes
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
@@ -115,7 +115,7 @@ def _list_accounts(call: Call) -> Reply:
 
 @functools.cache
 def _quotas() -> list[dict[str, Any]]:
-    text = resources.files("batchimg_magics.emulator").joinpath("data/new_account_quotas.json").read_bytes()
+    text = importlib.resources.files("batchimg_magics.emulator.catalog").joinpath("data/new_account_quotas.json").read_bytes()
     quotas: dict[str, int] = msgspec.json.decode(text)
     return [{"name": name, "coreQuota": cores} for name, cores in quotas.items()]
 

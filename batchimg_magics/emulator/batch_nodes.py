@@ -10,10 +10,11 @@ import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import batch_accounts, commands, fleet, odata, pool_images, pools, supported_images, tasks
+from batchimg_magics.emulator import batch_accounts, commands, fleet, odata, pool_images, pools, tasks
 from batchimg_magics.emulator.allocation import STATES
 from batchimg_magics.emulator.batch_errors import refusal
 from batchimg_magics.emulator.batch_pools import load
+from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.http.dates import batch_timestamp
 from batchimg_magics.emulator.http.messages import Reply, Routes
 from batchimg_magics.emulator.node_times import ALLOCATION_TIMES
@@ -65,7 +66,7 @@ _PUBLIC_NET = "203.0.113"
 def os_of(pool: Pool) -> str:
     """Return ``linux`` or ``windows``: the OS of a pool's nodes, as their node agent says."""
     machine = pool.doc.get("virtualMachineConfiguration")
-    return supported_images.agents().get(machine["nodeAgentSKUId"].lower(), "linux") if machine else "windows"
+    return marketplace.agents().get(machine["nodeAgentSKUId"].lower(), "linux") if machine else "windows"
 
 
 class NodeViews:

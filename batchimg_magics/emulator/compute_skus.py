@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm, compute_usage
 from batchimg_magics.emulator.arm import region_name
+from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES
+from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes
 from batchimg_magics.emulator.fleet import KINDS
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
-from batchimg_magics.emulator.regions import DISPLAY_NAMES
-from batchimg_magics.emulator.sizes import VmSize, all_sizes
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from batchimg_magics.emulator import batch_accounts, fleet, pools
 from batchimg_magics.emulator.arm import document_at, region_name
+from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.fleet import KINDS
-from batchimg_magics.emulator.sizes import find_size
 from batchimg_magics.emulator.vm_view import power_state
 
 if TYPE_CHECKING:

@@ -6,8 +6,9 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import arm, compute, image_sources, lineage, supported_images
-from batchimg_magics.emulator.disk_facts import ADJUSTABLE_SPEEDS, OS_DISK_GIB
+from batchimg_magics.emulator import arm, compute, image_sources, lineage
+from batchimg_magics.emulator.catalog import marketplace
+from batchimg_magics.emulator.catalog.disk_skus import ADJUSTABLE_SPEEDS, OS_DISK_GIB
 from batchimg_magics.emulator.http.messages import Refusal
 from batchimg_magics.emulator.image_sources import ImageProblem
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -168,9 +169,9 @@ def _of_image(call: Call, creation: dict[str, Any]) -> DiskSource:
     lun = reference.get("lun")
     if "/galleries/" in key.lower():
         return _of_gallery(call, creation, key, lun)
-    marketplace = _marketplace(key)
-    image = supported_images.find(marketplace)
-    windows = image.os == "windows" if image else "windows" in marketplace.get("publisher", "").lower()
+    named = _marketplace(key)
+    image = marketplace.find(named)
+    windows = image.os == "windows" if image else "windows" in named.get("publisher", "").lower()
     os_type = "Windows" if windows else "Linux"
     properties = {"osType": os_type, "hyperVGeneration": image.generation if image else "V1"}
     return DiskSource(

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm, compute, disk_origins, opening
-from batchimg_magics.emulator.compute import BuildResult, ResourceType
-from batchimg_magics.emulator.disk_facts import (
+from batchimg_magics.emulator.catalog.disk_skus import (
     ADJUSTABLE_SPEEDS,
     DISK_SKUS,
     MAX_DISK_GIB,
@@ -14,6 +13,7 @@ from batchimg_magics.emulator.disk_facts import (
     disk_properties,
     sku_document,
 )
+from batchimg_magics.emulator.compute import BuildResult, ResourceType
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.operations import OPERATION_TIMINGS, OperationResult, begin_operation

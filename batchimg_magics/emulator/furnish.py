@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.emulator.disk_facts import disk_properties
+from batchimg_magics.emulator.catalog.disk_skus import disk_properties
 from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.imports import add_group
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -116,7 +116,7 @@ def _item(kind: str, name: str, properties: dict[str, Any], hidden: dict[str, An
 
 @functools.cache
 def _family_quotas() -> list[dict[str, Any]]:
-    text = resources.files("batchimg_magics.emulator").joinpath("data/family_quotas.json").read_bytes()
+    text = resources.files("batchimg_magics.emulator.catalog").joinpath("data/family_quotas.json").read_bytes()
     quotas: dict[str, int] = msgspec.json.decode(text)
     return [{"name": name, "coreQuota": cores} for name, cores in quotas.items()]
 

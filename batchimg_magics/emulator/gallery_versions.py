@@ -7,11 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm, compute, opening, replication, version_sources
+from batchimg_magics.emulator.catalog.regions import display_name
 from batchimg_magics.emulator.compute import BuildResult, ResourceType, whole
 from batchimg_magics.emulator.galleries import DEFINITIONS, VERSIONS
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 from batchimg_magics.emulator.http.planes import timestamp
-from batchimg_magics.emulator.regions import display_name
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:

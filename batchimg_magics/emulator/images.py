@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm, compute, lineage, vm_view
+from batchimg_magics.emulator.catalog.disk_skus import DEFAULT_DISK_GIB
 from batchimg_magics.emulator.compute import BuildResult, ResourceType
-from batchimg_magics.emulator.disk_facts import DEFAULT_DISK_GIB
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 
 if TYPE_CHECKING:

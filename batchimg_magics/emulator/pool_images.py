@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.emulator import image_sources, supported_images
-from batchimg_magics.emulator.sizes import find_size
+from batchimg_magics.emulator import image_sources
+from batchimg_magics.emulator.catalog import marketplace
+from batchimg_magics.emulator.catalog.vm_sizes import find_size
 
 if TYPE_CHECKING:
+    from batchimg_magics.emulator.catalog.vm_sizes import VmSize
     from batchimg_magics.emulator.image_sources import BootableImage
     from batchimg_magics.emulator.pools import Pool
-    from batchimg_magics.emulator.sizes import VmSize
     from batchimg_magics.emulator.world.store import Item, Store
 
 #: (name, value) pairs of a resize error.
@@ -70,7 +71,7 @@ def read_pool_image(store: Store, now: float, account: Item, pool: Pool) -> Pool
     """Tell what a pool's image means for nodes that are asked for now."""
     image_id = image_id_of(pool)
     if image_id is None:
-        image = supported_images.find(reference_of(pool))
+        image = marketplace.find(reference_of(pool))
         return PoolImage(f"{image.os if image else 'windows'}/marketplace")
     source = image_sources.resolve_image(store, now, image_id, account.doc["location"])
     if isinstance(source, image_sources.ImageProblem):

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import applications, arm, fleet, supported_images
+from batchimg_magics.emulator import applications, arm, fleet
 from batchimg_magics.emulator.batch_bodies import clean
 from batchimg_magics.emulator.batch_errors import bad_property, missing_property, refusal
+from batchimg_magics.emulator.catalog import marketplace
+from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.http.dates import duration_s
 from batchimg_magics.emulator.retirement import MANAGED_IMAGE_POOLS, MANAGED_IMAGES_END, has_retired, is_open
-from batchimg_magics.emulator.sizes import find_size
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -130,13 +131,13 @@ def _check_machine(call: Call, account: Item, pool: dict[str, Any], plane: str) 
         if name not in machine:
             raise missing_property(name)
     agent, reference = str(machine["nodeAgentSKUId"]), machine["imageReference"]
-    if agent.lower() not in supported_images.agents():
+    if agent.lower() not in marketplace.agents():
         raise bad_property("nodeAgentSKUId", agent, "The specified node agent SKU does not exist")
     if (image_id := reference.get("virtualMachineImageId")) is not None:
         _check_key(call, plane)
         _check_image_id(call, account, str(image_id), plane)
     else:
-        supported_images.check_image(call.store, call.now, reference, agent)
+        marketplace.check_image(call.store, call.now, reference, agent)
     if "customerManagedKey" in machine.get("diskEncryptionConfiguration", {}) and plane == "batch":
         raise bad_property("identity", None, "Pool Identity is required when using CustomerManagedKey.")
     slots = pool.get("taskSlotsPerNode", 1)

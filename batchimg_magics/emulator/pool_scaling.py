@@ -24,20 +24,20 @@ from batchimg_magics.emulator import (
     tasks,
 )
 from batchimg_magics.emulator.batch_errors import bad_property, missing_property, refusal
+from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.fleet import KINDS, Problem
 from batchimg_magics.emulator.http.dates import duration_s
 from batchimg_magics.emulator.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.pool_rules import check_timeout
 from batchimg_magics.emulator.resizing import AllocationTerms
-from batchimg_magics.emulator.sizes import find_size
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.allocation import NodeKind
+    from batchimg_magics.emulator.catalog.vm_sizes import VmSize
     from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.pool_images import PoolImage
     from batchimg_magics.emulator.pools import Pool
-    from batchimg_magics.emulator.sizes import VmSize
     from batchimg_magics.emulator.world.store import Item, Store
 
 evidence = Evidence("Terms of a resize")

@@ -9,10 +9,10 @@ import uuid
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
+from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES
+from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes
 from batchimg_magics.emulator.http import odata_filter
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
-from batchimg_magics.emulator.regions import DISPLAY_NAMES
-from batchimg_magics.emulator.sizes import VmSize, all_sizes
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm, authorization, compute, opening
+from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import unknown_route
-from batchimg_magics.emulator.regions import DISPLAY_NAMES
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm, compute, disk_origins, lineage
-from batchimg_magics.emulator.disk_facts import DEFAULT_DISK_GIB
+from batchimg_magics.emulator.catalog.disk_skus import DEFAULT_DISK_GIB
 from batchimg_magics.emulator.galleries import VERSIONS, security_type
 from batchimg_magics.emulator.http.messages import Call, Refusal
 

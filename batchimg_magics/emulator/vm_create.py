@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import arm, compute, opening, vm_disks
+from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.compute import BuildResult, ResourceType
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply
 from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.network_interfaces import NICS
 from batchimg_magics.emulator.operations import OPERATION_TIMINGS, operation_s
 from batchimg_magics.emulator.retirement import is_open
-from batchimg_magics.emulator.sizes import find_size
 from batchimg_magics.emulator.vm_view import etag, vm_document
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.sizes import VmSize
+    from batchimg_magics.emulator.catalog.vm_sizes import VmSize
 
 VMS = "Microsoft.Compute/virtualMachines"
 #: Of a VM that says nothing, by its operating system.

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import arm, compute, image_sources, supported_images
+from batchimg_magics.emulator import arm, compute, image_sources
+from batchimg_magics.emulator.catalog import marketplace
+from batchimg_magics.emulator.catalog.disk_skus import DISK_SKUS, OS_DISK_GIB, disk_properties, sku_document
 from batchimg_magics.emulator.compute import invalid, missing, part, parts, text, whole
-from batchimg_magics.emulator.disk_facts import DISK_SKUS, OS_DISK_GIB, disk_properties, sku_document
 from batchimg_magics.emulator.http.messages import Call, Refusal
 from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
-    from batchimg_magics.emulator.sizes import VmSize
+    from batchimg_magics.emulator.catalog.vm_sizes import VmSize
 
 DISKS = "Microsoft.Compute/disks"
 
@@ -120,7 +121,7 @@ def _system_of_image(call: Call, reference: dict[str, Any]) -> OperatingSystem:
         return _system_of_custom_image(call, str(image_id))
     for word in ("publisher", "offer", "sku"):
         text(reference.get(word), f"imageReference.{word}")
-    found = supported_images.find(reference)
+    found = marketplace.find(reference)
     windows = (found.os == "windows") if found else "windows" in str(reference["publisher"]).lower()
     os_type = "Windows" if windows else "Linux"
     sku = str(reference["sku"]).lower()

@@ -64,7 +64,7 @@ class VmSize(msgspec.Struct, frozen=True):
 @functools.cache
 def all_sizes() -> dict[str, VmSize]:
     """Return every size by its name in lower case, in the order of the data."""
-    text = resources.files("batchimg_magics.emulator").joinpath("data/sizes.json").read_bytes()
+    text = resources.files("batchimg_magics.emulator.catalog").joinpath("data/sizes.json").read_bytes()
     return {size.name.lower(): size for size in msgspec.json.decode(text, type=list[VmSize])}
 
 

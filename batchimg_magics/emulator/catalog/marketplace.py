@@ -72,7 +72,7 @@ class SupportedImage:
 
 @functools.cache
 def _images() -> dict[tuple[str, str, str], SupportedImage]:
-    file = resources.files("batchimg_magics.emulator") / "data" / "supported_images.json"
+    file = resources.files("batchimg_magics.emulator.catalog") / "data" / "supported_images.json"
     return {_key(row): _image(row) for row in msgspec.json.decode(file.read_bytes())["images"]}
 
 
