@@ -229,7 +229,7 @@ def _documents(file: str) -> list[dict[str, Any]]:
 
 
 def _import(local: Emulator, documents: list[dict[str, Any]], *, deprovisioned: bool | None) -> None:
-    from batchimg_magics.emulator.imports import ImportRefusedError
+    from batchimg_magics.emulator.arm.imports import ImportRefusedError
 
     if documents:
         try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchimg_magics.emulator import arm
+from batchimg_magics.emulator.arm import resources
 from batchimg_magics.errors import ConflictError, InUseError, NotFoundError, SpecError
 from tests.conftest import LINE
 from tests.documents import ACCOUNT, GROUP, pool_body, vm
@@ -79,7 +79,7 @@ def compute(
 def items(session: Session, kind: str) -> list[Item]:
     """Return what there is of a kind in the world, in whichever group."""
     found = world_of(session).items(f"microsoft.compute/{kind}", "/subscriptions")
-    return [item for item in found if arm.document_at(item, session._linked().azure.now()) is not None]
+    return [item for item in found if resources.document_at(item, session._linked().azure.now()) is not None]
 
 
 MARKED = {"batchimg-pool": "genomics", "batchimg-image": "0"}

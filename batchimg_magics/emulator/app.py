@@ -38,7 +38,7 @@ PROVIDERS = (
     "batchimg_magics.emulator.resources",
     "batchimg_magics.emulator.resource_groups",
     "batchimg_magics.emulator.authorization",
-    "batchimg_magics.emulator.operations",
+    "batchimg_magics.emulator.arm.operations",
     "batchimg_magics.emulator.virtual_machines",
     "batchimg_magics.emulator.network_interfaces",
     "batchimg_magics.emulator.run_command",

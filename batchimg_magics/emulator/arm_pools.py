@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import (
-    arm,
     batch_accounts,
     fleet,
     odata,
@@ -18,6 +17,7 @@ from batchimg_magics.emulator import (
     pool_scaling,
     pools,
 )
+from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.batch_accounts import RETRY_AFTER_S
 from batchimg_magics.emulator.batch_bodies import checked_body
 from batchimg_magics.emulator.batch_errors import refusal, with_request_info
@@ -54,7 +54,7 @@ def _load(call: Call, *, writing: bool = False) -> tuple[Item, Pool]:
 
 def _check_condition(call: Call, found: Pool | None) -> None:
     """Refuse when If-Match or If-None-Match do not hold for the pool that is there."""
-    if not arm.conditions_hold(call, found.headers(arm=True)["ETag"] if found is not None else None):
+    if not resources.conditions_hold(call, found.headers(arm=True)["ETag"] if found is not None else None):
         raise refusal("ConditionNotMet")
 
 
@@ -151,7 +151,7 @@ def _top(call: Call) -> dict[str, Any]:
     body = checked_body(call.body)
     top = {"tags": body["tags"]} if "tags" in body else {}
     if "identity" in body:
-        top["identity"] = arm.with_identity_ids(call.store, call.path, body["identity"])
+        top["identity"] = resources.with_identity_ids(call.store, call.path, body["identity"])
     return top
 
 

@@ -15,7 +15,8 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from batchimg_magics.emulator import arm
+from batchimg_magics.emulator.arm import resources
+from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.batch_bodies import checked_body
 from batchimg_magics.emulator.batch_errors import refusal, with_request_info
 from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes
@@ -23,7 +24,6 @@ from batchimg_magics.emulator.http import faults
 from batchimg_magics.emulator.http.dates import batch_timestamp, change_ticks, etag, header_date, ticks
 from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import LOCAL_HOSTS
-from batchimg_magics.emulator.retirement import is_open
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
@@ -68,7 +68,7 @@ def need(call: Call) -> Item:
     """Return the account of a request on either plane, or refuse."""
     if "subscription" not in call.params:
         return _by_name(call, call.params.get("account") or call.store.meta("account") or "")
-    return arm.need(call, account_id(call))
+    return resources.need(call, account_id(call))
 
 
 def need_or_create(call: Call) -> Item:
@@ -77,7 +77,7 @@ def need_or_create(call: Call) -> Item:
     Recordings begin in the middle: who made their accounts, and when, they do not show.
     """
     key = account_id(call)
-    if arm.find(call.store, call.now, key) is None and is_open(call.store):
+    if resources.find(call.store, call.now, key) is None and is_open(call.store):
         region = call.host.partition(".management.")[0] if ".management." in call.host else "eastus"
         call.store.put(_new_account(call.store, call.now, key, {"location": region}))
     return need(call)
@@ -85,7 +85,7 @@ def need_or_create(call: Call) -> Item:
 
 def _by_name(call: Call, name: str) -> Item:
     for item in call.store.items(KIND):
-        if item.key.endswith(f"/{name.lower()}") and arm.document_at(item, call.now) is not None:
+        if item.key.endswith(f"/{name.lower()}") and resources.document_at(item, call.now) is not None:
             return item
     raise refusal("AccountNotFound")
 
@@ -110,12 +110,16 @@ def _document(call: Call, document: dict[str, Any] | None) -> dict[str, Any] | N
 
 
 def _list_accounts(call: Call) -> Reply:
-    return Reply(200, {"value": [_document(call, document) for document in arm.list_documents(call, TYPE)]})
+    return Reply(200, {"value": [_document(call, document) for document in resources.list_documents(call, TYPE)]})
 
 
 @functools.cache
 def _quotas() -> list[dict[str, Any]]:
-    text = importlib.resources.files("batchimg_magics.emulator.catalog").joinpath("data/new_account_quotas.json").read_bytes()
+    text = (
+        importlib.resources.files("batchimg_magics.emulator.catalog")
+        .joinpath("data/new_account_quotas.json")
+        .read_bytes()
+    )
     quotas: dict[str, int] = msgspec.json.decode(text)
     return [{"name": name, "coreQuota": cores} for name, cores in quotas.items()]
 
@@ -149,7 +153,7 @@ def _new_account(store: Store, now: float, key: str, body: dict[str, Any]) -> It
     if storage := asked.get("autoStorage"):
         inner["autoStorage"] = _storage(storage, now)
     document = {"id": key, "name": name, "type": TYPE, "location": region, "properties": inner}
-    document["identity"] = arm.with_identity_ids(store, key, body.get("identity", {}))
+    document["identity"] = resources.with_identity_ids(store, key, body.get("identity", {}))
     if "tags" in body:
         document["tags"] = body["tags"]
     return Item(key.lower(), KIND, document, {"modified": ticks(now)})
@@ -165,7 +169,7 @@ def _storage(asked: dict[str, Any], now: float) -> dict[str, Any]:
 def _show(call: Call, item: Item) -> Reply:
     modified = item.hidden.get("modified") or ticks(float(call.store.meta("start")))
     headers = {"ETag": f'"{etag(modified)}"', "Last-Modified": header_date(modified)}
-    return Reply(200, _document(call, arm.document_at(item, call.now)), headers)
+    return Reply(200, _document(call, resources.document_at(item, call.now)), headers)
 
 
 def _begin(call: Call, item: Item, kind: str, seconds: float) -> Reply:
@@ -188,12 +192,12 @@ def _wait(call: Call, operation: str, asked: int) -> Reply:
 def create(call: Call) -> Reply:
     """Create an account, or replace what can be changed of one."""
     body = checked_body(call.body)
-    arm.need_group(call)
+    resources.need_group(call)
     key = account_id(call)
-    found = arm.find(call.store, call.now, key)
+    found = resources.find(call.store, call.now, key)
     if not body.get("location", "").strip():
         raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
-    arm.refuse_other_region(found, body["location"])
+    resources.refuse_other_region(found, body["location"])
     if found is not None:
         return _change(call, found, body)
     _check(call, body)
@@ -202,7 +206,7 @@ def create(call: Call) -> Reply:
 
 def _check(call: Call, body: dict[str, Any]) -> None:
     """Refuse an account that cannot be made."""
-    name, region = call.params["account"], arm.region_name(body["location"])
+    name, region = call.params["account"], resources.region_name(body["location"])
     if not _NAME.fullmatch(name):
         raise Refusal(
             400,
@@ -217,7 +221,7 @@ def _check(call: Call, body: dict[str, Any]) -> None:
         )
         raise refusal("InvalidRequestBody", ("Reason", reason))
     under = f"/subscriptions/{call.params['subscription']}"
-    existing = [item for item in call.store.items(KIND, under) if arm.document_at(item, call.now) is not None]
+    existing = [item for item in call.store.items(KIND, under) if resources.document_at(item, call.now) is not None]
     if sum(item.doc["location"] == region for item in existing) >= ACCOUNT_QUOTA:
         message = "The regional Account quota for the specified subscription has been reached."
         raise Refusal(409, "SubscriptionQuotaExceeded", message, target="BatchAccount")
@@ -232,7 +236,7 @@ def _change(call: Call, item: Item, body: dict[str, Any]) -> Reply:
     if "tags" in body:
         item.doc["tags"] = body["tags"]
     if "identity" in body:
-        item.doc["identity"] = arm.with_identity_ids(call.store, item.key, body["identity"])
+        item.doc["identity"] = resources.with_identity_ids(call.store, item.key, body["identity"])
     item.hidden["modified"] = change_ticks(call.now, item.hidden.get("modified", 0))
     call.store.put(item)
     return _show(call, item)
@@ -249,7 +253,7 @@ def update(call: Call) -> Reply:
 @with_request_info
 def get(call: Call) -> Reply:
     """Show an account; of one that is not there the first api-versions asked the service, not ARM's gateway."""
-    if call.api_version < "2015" and arm.find(call.store, call.now, account_id(call)) is None:
+    if call.api_version < "2015" and resources.find(call.store, call.now, account_id(call)) is None:
         raise refusal("AccountNotFound")
     return _show(call, need(call))
 
@@ -257,8 +261,8 @@ def get(call: Call) -> Reply:
 @routes.on("DELETE", "/{account}")
 def delete(call: Call) -> Reply:
     """Delete an account and all in it; one that is not there is no error."""
-    arm.need_group(call)
-    item = arm.find(call.store, call.now, account_id(call))
+    resources.need_group(call)
+    item = resources.find(call.store, call.now, account_id(call))
     if item is None:
         return Reply(204)
     for kind in ("pools", "pools/users", "jobs", "jobs/tasks"):
@@ -274,13 +278,13 @@ def operation_result(call: Call) -> Reply:
     item = call.store.get(account_id(call))
     kind, began, end = (item.hidden.get("operations", {}) if item else {}).get(operation, ("", 0.0, 0.0))
     if item is None or not kind:
-        raise arm.not_found(call, account_id(call))
+        raise resources.not_found(call, account_id(call))
     first = call.query.get("t") == str(ticks(began))
     if call.now < (max(end, began + RETRY_AFTER_S) if first else end):
         return _wait(call, operation, change_ticks(call.now, ticks(began)))
     if kind == "Deleting":
         if call.api_version <= "2015-12-01":
-            raise arm.not_found(call, account_id(call))
+            raise resources.not_found(call, account_id(call))
         return Reply(200)
     return _show(call, need(call))
 
@@ -342,7 +346,7 @@ def check_name(call: Call) -> Reply:
         message = "The account name must be 3 to 24 characters of lower case letters and numbers."
         return Reply(200, {"nameAvailable": False, "reason": "Invalid", "message": message})
     taken = any(
-        item.key.endswith(f"/{name}") and item.doc["location"] == region and arm.document_at(item, call.now)
+        item.key.endswith(f"/{name}") and item.doc["location"] == region and resources.document_at(item, call.now)
         for item in call.store.items(KIND)
     )
     if taken:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator.arm import lists_etag
+from batchimg_magics.emulator.arm.resources import lists_etag
 from batchimg_magics.emulator.batch_errors import refusal
 from batchimg_magics.emulator.http.messages import Refusal
 

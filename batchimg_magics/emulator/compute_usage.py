@@ -9,7 +9,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
 from batchimg_magics.emulator import batch_accounts, fleet, pools
-from batchimg_magics.emulator.arm import document_at, region_name
+from batchimg_magics.emulator.arm.resources import document_at, region_name
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.fleet import KINDS
 from batchimg_magics.emulator.vm_view import power_state

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from batchimg_magics.emulator.arm.imports import add_group
 from batchimg_magics.emulator.catalog.disk_skus import disk_properties
 from batchimg_magics.emulator.http.planes import timestamp
-from batchimg_magics.emulator.imports import add_group
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 

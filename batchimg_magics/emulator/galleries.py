@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import arm, compute, opening
-from batchimg_magics.emulator.compute import BuildResult, ResourceType, text
+from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
+from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType, text
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 
 if TYPE_CHECKING:
@@ -44,24 +44,26 @@ def _gallery(call: Call, old: Item | None) -> BuildResult:
     if old is not None:
         return BuildResult(old.doc["properties"] | asked)
     for other in call.store.items(GALLERIES, f"/subscriptions/{call.params['subscription']}"):
-        if other.doc["name"].lower() == name.lower() and arm.document_at(other, call.now) is not None:
+        if other.doc["name"].lower() == name.lower() and resources.document_at(other, call.now) is not None:
             message = f"The gallery '{name}' exists already in this subscription: {other.doc['id']}."
             raise Refusal(409, "Conflict", message)
     return BuildResult(asked | {"identifier": {"uniqueName": f"{call.params['subscription']}-{name.upper()}"}})
 
 
 def _definition(call: Call, old: Item | None) -> BuildResult:
-    gallery = opening.need_parent(call, arm.resource_id(call, GALLERIES))
+    gallery = assumed_resources.need_parent(call, resources.resource_id(call, GALLERIES))
     asked = {name: one for name, one in call.body["properties"].items() if one not in ({}, None)}
     if old is not None:
         return _changed(old, asked)
     for required in ("osType", "osState"):
         text(asked.get(required), f"galleryImage.properties.{required}")
-    identifier = compute.part(asked.get("identifier"), "galleryImage.properties.identifier")
+    identifier = resource_types.part(asked.get("identifier"), "galleryImage.properties.identifier")
     for required in ("publisher", "offer", "sku"):
         text(identifier.get(required), f"galleryImage.properties.identifier.{required}")
     asked |= {
-        word: compute.one_of(asked[word], word, allowed) for word, allowed in _ALLOWED_VALUES.items() if word in asked
+        word: resource_types.one_of(asked[word], word, allowed)
+        for word, allowed in _ALLOWED_VALUES.items()
+        if word in asked
     }
     _refuse_same_identifier(call, gallery, identifier)
     modern = call.api_version >= SECURE_BY_DEFAULT_SINCE
@@ -79,13 +81,15 @@ def _changed(old: Item, asked: dict[str, Any]) -> BuildResult:
 
 def _features(definition: dict[str, Any], *, modern: bool) -> dict[str, Any]:
     """Return a definition's features, with the security type that the api-version sets where the body sets none."""
-    features = compute.parts(definition.get("features"), "galleryImage.properties.features")
+    features = resource_types.parts(definition.get("features"), "galleryImage.properties.features")
     named = security_type({"features": features})
     if named not in _SECURITY:
-        raise compute.invalid("features", f"The value '{named}' of the feature 'SecurityType' is none of {_SECURITY}.")
+        raise resource_types.invalid(
+            "features", f"The value '{named}' of the feature 'SecurityType' is none of {_SECURITY}."
+        )
     if named != "Standard" and definition["hyperVGeneration"] != "V2":
         message = f"The feature 'SecurityType' with value '{named}' needs the hyperVGeneration 'V2'."
-        raise compute.invalid("galleryImage.properties.features", message)
+        raise resource_types.invalid("galleryImage.properties.features", message)
     has_security_type = any(one.get("name") == "SecurityType" for one in features)
     if (
         modern
@@ -109,7 +113,7 @@ def _refuse_same_identifier(call: Call, gallery: Item, identifier: dict[str, Any
         return tuple(str(one.get(word, "")).lower() for word in ("publisher", "offer", "sku"))
 
     for other in call.store.items(DEFINITIONS, gallery.key):
-        if arm.document_at(other, call.now) is not None and key(other.doc["properties"]["identifier"]) == key(
+        if resources.document_at(other, call.now) is not None and key(other.doc["properties"]["identifier"]) == key(
             identifier
         ):
             message = (
@@ -124,7 +128,9 @@ def refuse_nested(kind: str) -> Callable[[Call, Item], None]:
 
     def refuse(call: Call, item: Item) -> None:
         inside = [
-            one.doc["id"] for one in call.store.items(kind, item.key) if arm.document_at(one, call.now) is not None
+            one.doc["id"]
+            for one in call.store.items(kind, item.key)
+            if resources.document_at(one, call.now) is not None
         ]
         if inside:
             names = ", ".join(key.partition("/providers/")[2] for key in inside)
@@ -138,7 +144,7 @@ def refuse_nested(kind: str) -> Callable[[Call, Item], None]:
 
 
 _CAPS = "capsOperations"
-compute.register(
+resource_types.register(
     routes,
     ResourceType(
         GALLERIES,
@@ -147,10 +153,10 @@ compute.register(
         "gallery",
         operations=_CAPS,
         refuse_delete=refuse_nested(DEFINITIONS),
-        name_rule=compute.GALLERY_NAME_RULE,
+        name_rule=resource_types.GALLERY_NAME_RULE,
     ),
 )
-compute.register(
+resource_types.register(
     routes,
     ResourceType(
         DEFINITIONS,

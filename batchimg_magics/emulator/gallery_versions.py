@@ -6,9 +6,10 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import arm, compute, opening, replication, version_sources
+from batchimg_magics.emulator import replication, version_sources
+from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
+from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType, whole
 from batchimg_magics.emulator.catalog.regions import display_name
-from batchimg_magics.emulator.compute import BuildResult, ResourceType, whole
 from batchimg_magics.emulator.galleries import DEFINITIONS, VERSIONS
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 from batchimg_magics.emulator.http.planes import timestamp
@@ -40,14 +41,14 @@ routes = Routes("arm")
 
 
 def _build(call: Call, old: Item | None) -> BuildResult:
-    definition = opening.need_parent(call, arm.resource_id(call, DEFINITIONS))
+    definition = assumed_resources.need_parent(call, resources.resource_id(call, DEFINITIONS))
     _check_name(call.params["name3"])
     asked = call.body["properties"]
     before = {} if old is None else old.doc["properties"]
     profile = _profile(call, before.get("publishingProfile", {}), asked)
     safety = _safety(before.get("safetyProfile", {}), asked)
     _refuse_removal(call, before, profile, safety)
-    storage = compute.part(asked.get("storageProfile"), "galleryImageVersion.properties.storageProfile")
+    storage = resource_types.part(asked.get("storageProfile"), "galleryImageVersion.properties.storageProfile")
     if old is None:
         known, first, final = version_sources.check_new_sources(call, storage, definition)
     else:
@@ -71,7 +72,7 @@ def _check_name(name: str) -> None:
             f"The name '{name}' of a gallery image version has to be MajorVersion.MinorVersion.Patch, each a 32-bit "
             "integer."
         )
-        raise compute.invalid("galleryImageVersion.name", message)
+        raise resource_types.invalid("galleryImageVersion.name", message)
 
 
 def _replication_error(regions: list[str]) -> tuple[str, str] | None:
@@ -86,12 +87,14 @@ def _replication_error(regions: list[str]) -> tuple[str, str] | None:
 
 def _profile(call: Call, before: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
     """Return the publishing profile with what Azure settles in it."""
-    wanted = before | compute.part(asked.get("publishingProfile"), _PROFILE)
+    wanted = before | resource_types.part(asked.get("publishingProfile"), _PROFILE)
     count = whole(wanted.get("replicaCount") or 1, "replicaCount", least=1)
     account = wanted.get("storageAccountType") or "Standard_LRS"
-    regions = compute.parts(wanted.get("targetRegions") or before.get("targetRegions"), f"{_PROFILE}.targetRegions")
+    regions = resource_types.parts(
+        wanted.get("targetRegions") or before.get("targetRegions"), f"{_PROFILE}.targetRegions"
+    )
     targets = [_target(one, count, account) for one in regions or [{"name": call.body["location"]}]]
-    mode = compute.one_of(wanted.get("replicationMode") or "Full", f"{_PROFILE}.replicationMode", _MODES)
+    mode = resource_types.one_of(wanted.get("replicationMode") or "Full", f"{_PROFILE}.replicationMode", _MODES)
     _check_regions(call, targets, mode)
     settled = {
         "targetRegions": targets,
@@ -106,43 +109,47 @@ def _profile(call: Call, before: dict[str, Any], asked: dict[str, Any]) -> dict[
 
 
 def _check_regions(call: Call, targets: list[dict[str, Any]], mode: str) -> None:
-    names = [arm.region_name(one["name"]) for one in targets]
-    if arm.region_name(call.body["location"]) not in names:
+    names = [resources.region_name(one["name"]) for one in targets]
+    if resources.region_name(call.body["location"]) not in names:
         message = f"The target regions have to contain the version's own region, {call.body['location']}."
-        raise compute.invalid(f"{_PROFILE}.targetRegions", message)
+        raise resource_types.invalid(f"{_PROFILE}.targetRegions", message)
     if len(set(names)) < len(names):
-        raise compute.invalid(f"{_PROFILE}.targetRegions", "A region is among the target regions more than once.")
+        raise resource_types.invalid(
+            f"{_PROFILE}.targetRegions", "A region is among the target regions more than once."
+        )
     if mode == "Shallow" and len(names) > 1:
         message = "A version whose replication mode is 'Shallow' is in its own region only."
-        raise compute.invalid(f"{_PROFILE}.replicationMode", message)
+        raise resource_types.invalid(f"{_PROFILE}.replicationMode", message)
 
 
 def _target(region: dict[str, Any], count: int, account: str) -> dict[str, Any]:
     replicas = whole(region.get("regionalReplicaCount") or count, "regionalReplicaCount", least=1)
     if replicas > _MAX_REPLICAS:
-        raise compute.invalid("regionalReplicaCount", f"A region has at most {_MAX_REPLICAS} replicas of a version.")
+        raise resource_types.invalid(
+            "regionalReplicaCount", f"A region has at most {_MAX_REPLICAS} replicas of a version."
+        )
     settled: dict[str, Any] = {
-        "name": display_name(compute.text(region.get("name"), "targetRegions.name")),
+        "name": display_name(resource_types.text(region.get("name"), "targetRegions.name")),
         "regionalReplicaCount": replicas,
         "storageAccountType": region.get("storageAccountType") or account,
     }
-    encryption = compute.part(region.get("encryption"), "targetRegions.encryption")
-    if os_disk := compute.part(encryption.get("osDiskImage"), "encryption.osDiskImage"):
+    encryption = resource_types.part(region.get("encryption"), "targetRegions.encryption")
+    if os_disk := resource_types.part(encryption.get("osDiskImage"), "encryption.osDiskImage"):
         settled["encryption"] = encryption | {"osDiskImage": {"securityProfile": {}} | os_disk}
     return region | settled
 
 
 def _safety(before: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
     settled = {"reportedForPolicyViolation": False, "allowDeletionOfReplicatedLocations": False}
-    given = compute.part(asked.get("safetyProfile"), "safetyProfile")
+    given = resource_types.part(asked.get("safetyProfile"), "safetyProfile")
     return settled | before | {name: one for name, one in given.items() if name != "reportedForPolicyViolation"}
 
 
 def _refuse_removal(call: Call, before: dict[str, Any], profile: dict[str, Any], safety: dict[str, Any]) -> None:
     """Refuse to take copies out of a region where nobody allowed that."""
     before_regions = before.get("publishingProfile", {}).get("targetRegions") or []
-    kept_regions = {arm.region_name(one["name"]) for one in profile["targetRegions"]}
-    removed = [one["name"] for one in before_regions if arm.region_name(one["name"]) not in kept_regions]
+    kept_regions = {resources.region_name(one["name"]) for one in profile["targetRegions"]}
+    removed = [one["name"] for one in before_regions if resources.region_name(one["name"]) not in kept_regions]
     if removed and not safety["allowDeletionOfReplicatedLocations"]:
         message = _INCOMPLETE.format(call.params["name3"], ", ".join(removed))
         raise Refusal(400, "BadRequest", message)
@@ -153,7 +160,7 @@ def _parse_date(text: object) -> float:
         return datetime.fromisoformat(str(text)).timestamp()
     except ValueError:
         message = f"The value '{text}' of parameter 'endOfLifeDate' is no date."
-        raise compute.invalid(f"{_PROFILE}.endOfLifeDate", message) from None
+        raise resource_types.invalid(f"{_PROFILE}.endOfLifeDate", message) from None
 
 
 def _refuse_early_deletion(call: Call, version: Item) -> None:
@@ -168,7 +175,7 @@ def _refuse_early_deletion(call: Call, version: Item) -> None:
 
 def _show(call: Call, version: Item) -> dict[str, Any]:
     """Return a version, on demand with how far its copies are."""
-    document = arm.document_at(version, call.now) or {}
+    document = resources.document_at(version, call.now) or {}
     if "replicationstatus" not in call.query.get("$expand", "").lower():
         return document
     targets = document["properties"]["publishingProfile"]["targetRegions"]
@@ -176,7 +183,7 @@ def _show(call: Call, version: Item) -> dict[str, Any]:
     return document | {"properties": document["properties"] | status}
 
 
-compute.register(
+resource_types.register(
     routes,
     ResourceType(
         VERSIONS,

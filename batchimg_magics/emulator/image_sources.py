@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import arm, replication
+from batchimg_magics.emulator import replication
+from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.galleries import VERSIONS, security_type
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -96,10 +97,10 @@ def resolve_image(store: Store, now: float, image_id: str, region: str) -> Boota
         return _managed(store, now, image_id, region)
     definition_id, _, number = image_id.partition("/versions/")
     newest = number in ("", "latest")
-    version = _latest(store, now, definition_id, region) if newest else arm.find(store, now, image_id)
+    version = _latest(store, now, definition_id, region) if newest else resources.find(store, now, image_id)
     if version is None:
         return _missing(image_id)
-    definition = arm.find(store, now, version.key.partition("/versions/")[0])
+    definition = resources.find(store, now, version.key.partition("/versions/")[0])
     if definition is None:
         return _missing(image_id)
     return _of_gallery(store, version, definition, now, region)
@@ -114,7 +115,7 @@ def _latest(store: Store, now: float, definition_id: str, region: str) -> Item |
     usable = [
         item
         for item in store.items(VERSIONS, definition_id)
-        if arm.document_at(item, now) is not None
+        if resources.document_at(item, now) is not None
         and not _is_excluded_from_latest(item, region)
         and replication.usable_replicas(item, region, now)
     ]
@@ -125,7 +126,9 @@ def _is_excluded_from_latest(version: Item, region: str) -> bool:
     """Tell whether a version is excluded from being the latest: everywhere, or in the region."""
     profile = version.doc["properties"]["publishingProfile"]
     in_region = (
-        one for one in profile.get("targetRegions") or [] if arm.region_name(one["name"]) == arm.region_name(region)
+        one
+        for one in profile.get("targetRegions") or []
+        if resources.region_name(one["name"]) == resources.region_name(region)
     )
     return any(one.get("excludeFromLatest") for one in (profile, *in_region))
 
@@ -172,7 +175,7 @@ def _supported_by_batch(image: Item) -> bool:
 
 def _first_missing_source(store: Store, now: float, roots: list[str]) -> str:
     """Return the first of an image's sources that is gone, empty when all are there."""
-    return next((root for root in roots if arm.find(store, now, root) is None), "")
+    return next((root for root in roots if resources.find(store, now, root) is None), "")
 
 
 def _generalized(version: Item, definition: dict[str, Any]) -> bool:
@@ -182,11 +185,11 @@ def _generalized(version: Item, definition: dict[str, Any]) -> bool:
 
 
 def _managed(store: Store, now: float, image_id: str, region: str) -> BootableImage | ImageProblem:
-    image = arm.find(store, now, image_id)
+    image = resources.find(store, now, image_id)
     if image is None:
         return ImageProblem("NotFound", f"The image {image_id} was not found.")
     where = image.doc.get("location", region)
-    if arm.region_name(where) != arm.region_name(region):
+    if resources.region_name(where) != resources.region_name(region):
         return ImageProblem("InvalidParameter", f"The image {image_id} is in {where}, not in {region}.")
     roots = image.hidden.get("roots", [])
     if lost := _first_missing_source(store, now, roots):

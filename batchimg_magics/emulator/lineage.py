@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import arm
+from batchimg_magics.emulator.arm import resources
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item, Store
@@ -31,7 +31,7 @@ def system_facts(store: Store, now: float, origin: Item) -> dict[str, Any]:
         passed["encrypted"] = True
     if properties.get("purchasePlan"):
         passed["plan"] = True
-    owner = arm.find(store, now, str(origin.doc["managedBy"])) if origin.doc.get("managedBy") else None
+    owner = resources.find(store, now, str(origin.doc["managedBy"])) if origin.doc.get("managedBy") else None
     return passed | (_document_facts(owner) if owner is not None and properties.get("osType") else {})
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import furnish, shared_key
 from batchimg_magics.emulator.app import DEFAULT_START, App
+from batchimg_magics.emulator.arm.imports import import_documents
 from batchimg_magics.emulator.http import faults
 from batchimg_magics.emulator.http.throttling import Throttle
 from batchimg_magics.emulator.http.tokens import TokenIssuer
-from batchimg_magics.emulator.imports import import_documents
 from batchimg_magics.emulator.transport import EmulatorCredential, EmulatorTransport
 from batchimg_magics.emulator.world.clock import AcceleratedClock, InstantClock, InstantLoop
 from batchimg_magics.emulator.world.store import Store

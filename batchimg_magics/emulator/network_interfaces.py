@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator import arm
+from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -18,15 +18,15 @@ evidence.rule("A network interface is gone at once when its deletion is asked fo
 routes = Routes("arm")
 
 
-@routes.on("DELETE", arm.path_of(NICS))
+@routes.on("DELETE", resources.path_of(NICS))
 def delete(call: Call) -> Reply:
     """Delete a network interface; one that is not there is 204. Source of the refusal: Azure's own wording."""
-    item = arm.find(call.store, call.now, arm.resource_id(call, NICS))
+    item = resources.find(call.store, call.now, resources.resource_id(call, NICS))
     if item is None:
-        arm.need_group(call)
+        resources.need_group(call)
         return Reply(204)
     owner = str((item.doc["properties"].get("virtualMachine") or {}).get("id", ""))
-    if owner and arm.find(call.store, call.now, owner) is not None:
+    if owner and resources.find(call.store, call.now, owner) is not None:
         message = (
             f"Network Interface {item.doc['id']} is used by existing resource {owner}. In order to delete the network "
             "interface, it must be dissociated from the resource."

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator import autoscale, fleet, pool_metrics, pool_rules, pool_scaling, pools, resizing, tasks
+from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.batch_errors import missing_property, refusal
 from batchimg_magics.emulator.fleet import Problem
 from batchimg_magics.emulator.http.dates import batch_timestamp, duration, duration_s
 from batchimg_magics.emulator.pools import AutoScale
-from batchimg_magics.emulator.retirement import is_open
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:

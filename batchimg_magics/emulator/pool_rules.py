@@ -9,13 +9,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import applications, arm, fleet
+from batchimg_magics.emulator import applications, fleet
+from batchimg_magics.emulator.arm import resources
+from batchimg_magics.emulator.arm.open_world import MANAGED_IMAGE_POOLS, MANAGED_IMAGES_END, has_retired, is_open
 from batchimg_magics.emulator.batch_bodies import clean
 from batchimg_magics.emulator.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.http.dates import duration_s
-from batchimg_magics.emulator.retirement import MANAGED_IMAGE_POOLS, MANAGED_IMAGES_END, has_retired, is_open
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _check_image_id(call: Call, account: Item, image_id: str, plane: str) -> Non
     """
     if not _GALLERY_ID.fullmatch(image_id):
         _check_managed(call, account, image_id, plane)
-    if arm.find(call.store, call.now, image_id) is None and not is_open(call.store):
+    if resources.find(call.store, call.now, image_id) is None and not is_open(call.store):
         raise bad_property("virtualMachineImageId", image_id, "The specified image could not be found")
 
 
@@ -170,7 +171,7 @@ def _check_managed(call: Call, account: Item, image_id: str, plane: str) -> None
 def _check_subscription(account: Item, name: str, resource: str) -> None:
     own = account.doc["id"].split("/")[2]
     try:
-        subscription = arm.split_id(resource)[0]
+        subscription = resources.split_id(resource)[0]
     except ValueError as error:
         raise bad_property(name, resource, f"The specified {name} is not a resource id") from error
     if subscription.lower() != own.lower():

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import (
-    arm,
     batch_accounts,
     commands,
     compute_skus,
@@ -23,6 +22,7 @@ from batchimg_magics.emulator import (
     resizing,
     tasks,
 )
+from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.fleet import KINDS, Problem
@@ -283,7 +283,7 @@ def _regional_quotas(store: Store, account: Item, size: VmSize, now: float) -> l
         return limits
     shared: compute_usage.Cores = Counter()
     if compute_usage.allocates_in_subscription(store, account):
-        region_name, subscription = arm.region_name(region), account.key.split("/")[2]
+        region_name, subscription = resources.region_name(region), account.key.split("/")[2]
         shared = compute_usage.cores_in_region(store, now, subscription, region_name, excluding=account.key)
     for kind, what, most, family in quotas:
         message = (

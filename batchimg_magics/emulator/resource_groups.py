@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.emulator import arm, batch_accounts, compute
+from batchimg_magics.emulator import batch_accounts
+from batchimg_magics.emulator.arm import resource_types, resources
 from batchimg_magics.emulator.http import odata_filter
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -38,14 +39,16 @@ routes = Routes("arm")
 def list_groups(call: Call) -> Reply:
     """Answer with a subscription's resource groups."""
     groups = call.store.items(GROUPS, f"/subscriptions/{call.params['subscription']}/resourcegroups")
-    return Reply(200, {"value": [shown for item in groups if (shown := arm.document_at(item, call.now)) is not None]})
+    return Reply(
+        200, {"value": [shown for item in groups if (shown := resources.document_at(item, call.now)) is not None]}
+    )
 
 
 @routes.on("GET", _GROUP)
 def get_group(call: Call) -> Reply:
     """Answer with one resource group, 204 to a HEAD."""
     try:
-        document = arm.need_group(call)
+        document = resources.need_group(call)
     except Refusal:
         if call.method == "HEAD":
             return Reply(404)
@@ -56,13 +59,13 @@ def get_group(call: Call) -> Reply:
 @routes.on("PUT", _GROUP)
 def put_group(call: Call) -> Reply:
     """Make a resource group, or change its tags; it stays where it is."""
-    call.body = compute.body_of(call)
-    compute.location_of(call)
-    compute.check_tags(call.body.get("tags"))
+    call.body = resource_types.body_of(call)
+    resource_types.location_of(call)
+    resource_types.check_tags(call.body.get("tags"))
     document = _new_group(call, call.body)
-    old = arm.find(call.store, call.now, document["id"])
+    old = resources.find(call.store, call.now, document["id"])
     if old is not None:
-        arm.need_group(call)  # not one that is being deleted
+        resources.need_group(call)  # not one that is being deleted
     if old is not None and old.doc["location"].lower() != document["location"].lower():
         message = (
             f"Invalid resource group location '{document['location']}'. The Resource group already exists in location "
@@ -91,16 +94,16 @@ def _new_group(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 @routes.on("DELETE", _GROUP)
 def delete_group(call: Call) -> Reply:
     """Begin to delete a resource group and all in it, whatever it is used for."""
-    document = arm.need_group(call) or _new_group(call, {})
+    document = resources.need_group(call) or _new_group(call, {})
     group = call.store.get(document["id"])
     path = _deletion_of(call, document)
-    if group is None or arm.current_operation(group, call.now):
+    if group is None or resources.current_operation(group, call.now):
         return _wait(call, path)
     ends = call.now + DELETE_S
     for item in [group, *call.store.items_below(group.key)]:
         if item.kind.startswith(f"{batch_accounts.KIND}/"):  # goes at once, as when its account is deleted
             call.store.delete(item.key)
-        elif arm.document_at(item, call.now) is not None:
+        elif resources.document_at(item, call.now) is not None:
             item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}
             call.store.put(item)
     call.store.put(Item(path.lower(), _DELETION, {"id": path}, {"end": ends}))
@@ -136,12 +139,12 @@ def _list(call: Call) -> Reply:
     """Answer with the resources of a group or a subscription that are somewhere, of whatever type."""
     under = f"/subscriptions/{call.params['subscription']}/resourcegroups"
     if "group" in call.params:
-        arm.need_group(call)
+        resources.need_group(call)
         under += f"/{call.params['group']}"
     wanted, expand = _row_filter(call), call.query.get("$expand", "").lower()
     rows = []
     for item in call.store.items_below(under):
-        document = arm.document_at(item, call.now) if item.kind != GROUPS else None
+        document = resources.document_at(item, call.now) if item.kind != GROUPS else None
         if document is None or "location" not in document or not wanted(document):
             continue
         row = {name: document[name] for name in _LISTED_PROPERTIES if name in document}

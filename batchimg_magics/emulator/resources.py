@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import arm, authorization, compute, opening
+from batchimg_magics.emulator import authorization
+from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
 from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import unknown_route
@@ -69,14 +70,14 @@ def list_locations(call: Call) -> Reply:
 @routes.on("GET", f"/subscriptions/{{subscription}}/resourcegroups/{{group}}{_PERMISSIONS}")
 def list_permissions(call: Call) -> Reply:
     """Answer with what the caller may do in a resource group."""
-    arm.need_group(call)
+    resources.need_group(call)
     return Reply(200, {"value": authorization.permissions(call.store, _scope_of(call))})
 
 
 def list_resource_permissions(call: Call) -> Reply:
     """Answer with what the caller may do with a resource."""
     key = _scope_of(call)
-    if opening.find_or_assume(call, key) is None:
+    if assumed_resources.find_or_assume(call, key) is None:
         _document(call, key)
     return Reply(200, {"value": authorization.permissions(call.store, key)})
 
@@ -87,37 +88,37 @@ def _scope_of(call: Call) -> str:
 
 def _document(call: Call, key: str) -> dict[str, Any]:
     """Return a resource's document, or refuse: its own, or as the resource that it lies in has it."""
-    item = arm.find(call.store, call.now, key)
+    item = resources.find(call.store, call.now, key)
     if item is not None:
-        return arm.document_at(item, call.now) or item.doc
+        return resources.document_at(item, call.now) or item.doc
     above, word, _ = key.rsplit("/", 2)
     found = next(
         (one for one in _nested_resources(call, above, word) if str(one.get("id")).lower() == key.lower()), None
     )
     if found is None:
-        raise arm.not_found(call, key)
+        raise resources.not_found(call, key)
     return found
 
 
 def _nested_resources(call: Call, key: str, word: str) -> list[dict[str, Any]]:
     """Return the resources of a type that another one's document has in it: the subnets of a network."""
-    outer = arm.find(call.store, call.now, key)
+    outer = resources.find(call.store, call.now, key)
     properties = outer.doc["properties"] if outer is not None else {}
     listed = next((value for name, value in properties.items() if name.lower() == word.lower()), None)
     return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
 
 
 def _reader(kind: str) -> Callable[[Call], Reply]:
-    return lambda call: Reply(200, _document(call, arm.resource_id(call, kind)))
+    return lambda call: Reply(200, _document(call, resources.resource_id(call, kind)))
 
 
 def _lister(kind: str) -> Callable[[Call], Reply]:
     def answer(call: Call) -> Reply:
-        rows = arm.list_documents(call, kind)
+        rows = resources.list_documents(call, kind)
         above, _, word = kind.rpartition("/")
         if "/" in above:
             known = {str(row["id"]).lower() for row in rows}
-            inside = _nested_resources(call, arm.resource_id(call, above), word)
+            inside = _nested_resources(call, resources.resource_id(call, above), word)
             rows += [one for one in inside if str(one.get("id")).lower() not in known]
         return Reply(200, {"value": rows})
 
@@ -125,17 +126,17 @@ def _lister(kind: str) -> Callable[[Call], Reply]:
 
 
 for _kind in NETWORK_KINDS:
-    routes.on("GET", arm.path_of(_kind))(_reader(_kind))
-    for _path in compute.list_paths(_kind, by_subscription=_kind.count("/") == 1):
+    routes.on("GET", resources.path_of(_kind))(_reader(_kind))
+    for _path in resource_types.list_paths(_kind, by_subscription=_kind.count("/") == 1):
         routes.on("GET", _path)(_lister(_kind))
 
 
 def _read_imported(call: Call) -> Reply:
     """Answer with a resource of a type that has no rules here, where a document of it was imported."""
-    item = arm.find(call.store, call.now, call.path.rstrip("/"))
+    item = resources.find(call.store, call.now, call.path.rstrip("/"))
     if item is None:
         raise unknown_route(call.method, call.path, call.api_version)
-    return Reply(200, arm.document_at(item, call.now))
+    return Reply(200, resources.document_at(item, call.now))
 
 
 for _depth in (1, 2, 3):

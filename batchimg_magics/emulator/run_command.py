@@ -9,9 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator import arm, compute, opening, virtual_machines
+from batchimg_magics.emulator import virtual_machines
+from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
+from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
-from batchimg_magics.emulator.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
 from batchimg_magics.emulator.vm_view import disk_key, disks_of
 
 if TYPE_CHECKING:
@@ -45,25 +46,25 @@ _COMMANDS = {"runshellscript": "Linux", "runpowershellscript": "Windows"}
 routes = Routes("arm")
 
 
-@routes.on("POST", f"{arm.path_of(virtual_machines.VMS)}/runCommand")
+@routes.on("POST", f"{resources.path_of(virtual_machines.VMS)}/runCommand")
 def run_command(call: Call) -> Reply:
     """Run the lines that deprovision a system; 501 for any other."""
-    vm = opening.need_or_assume(call, arm.resource_id(call, virtual_machines.VMS))
-    compute.refuse_during_operation(call, vm)
-    body = compute.part(call.body, "parameters")
-    command = compute.text(body.get("commandId"), "commandId")
+    vm = assumed_resources.need_or_assume(call, resources.resource_id(call, virtual_machines.VMS))
+    resource_types.refuse_during_operation(call, vm)
+    body = resource_types.part(call.body, "parameters")
+    command = resource_types.text(body.get("commandId"), "commandId")
     lines = _lines(body.get("script"))
     virtual_machines.need_running(call, vm)
     (os_disk, *_) = disks_of(vm)
     os_type = str(os_disk.get("osType", "Linux"))
     if _COMMANDS.get(command.lower()) != os_type:
-        raise compute.invalid("commandId", f"The command '{command}' is none of a {os_type} VM's.")
+        raise resource_types.invalid("commandId", f"The command '{command}' is none of a {os_type} VM's.")
     return _run(call, vm, os_type, lines)
 
 
 def _lines(script: object) -> list[str]:
     if not isinstance(script, list) or not all(isinstance(line, str) for line in script):
-        raise compute.missing("script")
+        raise resource_types.missing("script")
     return [part.strip() for line in script for part in re.split(r"\n|;|&&", line) if part.strip()]
 
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import arm, compute, disk_origins, lineage
+from batchimg_magics.emulator import disk_origins, lineage
+from batchimg_magics.emulator.arm import resource_types, resources
 from batchimg_magics.emulator.catalog.disk_skus import DEFAULT_DISK_GIB
 from batchimg_magics.emulator.galleries import VERSIONS, security_type
 from batchimg_magics.emulator.http.messages import Call, Refusal
@@ -44,7 +45,7 @@ def check_new_sources(
         return _from_whole(call, asked, origin, definition)
     disks = _disks(asked)
     if not disks or not asked.get("osDiskImage"):
-        raise compute.missing(f"{_STORAGE}.osDiskImage")
+        raise resource_types.missing(f"{_STORAGE}.osDiskImage")
     _check_luns(disks[1:])
     origins = [_single(call, disk) for disk in disks]
     first = _with_disks(asked, [_cached(disk) for disk in disks])
@@ -74,20 +75,22 @@ def check_same_sources(old: Item, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _whole_id(storage: dict[str, Any]) -> str:
-    source = compute.part(storage.get("source"), f"{_STORAGE}.source")
+    source = resource_types.part(storage.get("source"), f"{_STORAGE}.source")
     return str(source.get("id") or source.get("virtualMachineId") or "")
 
 
 def _disks(storage: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the disks that a storage profile names, the OS disk first."""
-    os_disk = [compute.part(storage["osDiskImage"], f"{_STORAGE}.osDiskImage")] if storage.get("osDiskImage") else []
-    return os_disk + compute.parts(storage.get("dataDiskImages"), f"{_STORAGE}.dataDiskImages")
+    os_disk = (
+        [resource_types.part(storage["osDiskImage"], f"{_STORAGE}.osDiskImage")] if storage.get("osDiskImage") else []
+    )
+    return os_disk + resource_types.parts(storage.get("dataDiskImages"), f"{_STORAGE}.dataDiskImages")
 
 
 def _ids(storage: dict[str, Any]) -> list[str]:
     if origin := _whole_id(storage):
         return [origin.lower()]
-    named = [compute.part(disk.get("source"), f"{_STORAGE}.source").get("id") for disk in _disks(storage)]
+    named = [resource_types.part(disk.get("source"), f"{_STORAGE}.source").get("id") for disk in _disks(storage)]
     return [str(key).lower() for key in named if key]
 
 
@@ -101,9 +104,9 @@ def _cached(disk: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_luns(data: list[dict[str, Any]]) -> None:
-    luns = [compute.whole(disk.get("lun"), "dataDiskImages.lun") for disk in data]
+    luns = [resource_types.whole(disk.get("lun"), "dataDiskImages.lun") for disk in data]
     if len(set(luns)) < len(luns):
-        raise compute.invalid("dataDiskImages.lun", "Every data disk of a version has a LUN of its own.")
+        raise resource_types.invalid("dataDiskImages.lun", "Every data disk of a version has a LUN of its own.")
 
 
 # -- sources -----------------------------------------------------------------------------------------------------
@@ -111,15 +114,15 @@ def _check_luns(data: list[dict[str, Any]]) -> None:
 
 def _single(call: Call, disk: dict[str, Any]) -> Item | None:
     """Return the disk or snapshot behind one disk of a version, None for a blob."""
-    source = compute.part(disk.get("source"), f"{_STORAGE}.source")
+    source = resource_types.part(disk.get("source"), f"{_STORAGE}.source")
     key = str(source.get("id") or "")
     if source.get("uri") or source.get("storageAccountId") or _ACCOUNTS in key.lower():
         return None
     if not key:
-        raise compute.missing(f"{_STORAGE}.source.id")
-    origin = compute.need_source(call, key, f"{_STORAGE}.source.id")
+        raise resource_types.missing(f"{_STORAGE}.source.id")
+    origin = resource_types.need_source(call, key, f"{_STORAGE}.source.id")
     if origin.kind not in _SINGLE:
-        raise compute.invalid(f"{_STORAGE}.source.id", f"The source '{key}' is no disk and no snapshot.")
+        raise resource_types.invalid(f"{_STORAGE}.source.id", f"The source '{key}' is no disk and no snapshot.")
     _refuse_unready(call, origin)
     return origin
 
@@ -127,9 +130,9 @@ def _single(call: Call, disk: dict[str, Any]) -> Item | None:
 def _from_whole(
     call: Call, asked: dict[str, Any], key: str, definition: Item
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    origin = compute.need_source(call, key, f"{_STORAGE}.source.id")
+    origin = resource_types.need_source(call, key, f"{_STORAGE}.source.id")
     if origin.kind not in _WHOLE:
-        raise compute.invalid(f"{_STORAGE}.source.id", f"The source '{key}' is no image, no VM and no version.")
+        raise resource_types.invalid(f"{_STORAGE}.source.id", f"The source '{key}' is no image, no VM and no version.")
     _refuse_unready(call, origin)
     _refuse_incompatible(call, origin, definition)
     known = lineage.system_facts(call.store, call.now, origin)
@@ -159,18 +162,18 @@ def _disk_of(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
 
 def _refuse_unready(call: Call, origin: Item) -> None:
     name = origin.doc["name"]
-    if (state := arm.current_operation(origin, call.now)) and origin.kind != lineage.VIRTUAL_MACHINES:
+    if (state := resources.current_operation(origin, call.now)) and origin.kind != lineage.VIRTUAL_MACHINES:
         message = f"The source '{name}' of the gallery image version is not ready: its state is '{state}'."
         raise Refusal(409, "OperationNotAllowed", message)
     if disk_origins.copy_percent(origin, call.now) < 100:
         message = f"The source '{name}' of the gallery image version has not been copied completely yet."
         raise Refusal(409, "OperationNotAllowed", message)
-    if arm.region_name(origin.doc["location"]) != arm.region_name(call.body["location"]):
+    if resources.region_name(origin.doc["location"]) != resources.region_name(call.body["location"]):
         message = (
             f"The source '{name}' of the gallery image version is in {origin.doc['location']}, and has to be in the "
             f"version's region, {call.body['location']}."
         )
-        raise compute.invalid("location", message)
+        raise resource_types.invalid("location", message)
 
 
 def _refuse_incompatible(call: Call, origin: Item, definition: Item) -> None:
@@ -186,7 +189,7 @@ def _refuse_incompatible(call: Call, origin: Item, definition: Item) -> None:
             f"The security type '{takes}' is not supported for the source id '{origin.doc['id']}'. Currently only Vhd "
             f"Blob, User Image and Gallery Image Version sources are supported for '{takes}' images."
         )
-        raise compute.invalid(f"{_STORAGE}.source.id", message)
+        raise resource_types.invalid(f"{_STORAGE}.source.id", message)
     security = lineage.required_security_type(origin)
     if security not in takes:
         raise _mismatch(origin, "security type", security, takes)

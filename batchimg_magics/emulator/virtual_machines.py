@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator import arm, compute, network_interfaces, opening, vm_capture, vm_create
-from batchimg_magics.emulator.compute import ResourceType, list_paths
+from batchimg_magics.emulator import network_interfaces, vm_capture, vm_create
+from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
+from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
+from batchimg_magics.emulator.arm.resource_types import ResourceType, list_paths
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import unknown_route
-from batchimg_magics.emulator.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
 from batchimg_magics.emulator.vm_view import disk_key, disks_of, etag, instance_view, power_state, vm_document
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -46,29 +47,29 @@ routes = Routes("arm")
 
 
 def _machine(call: Call) -> Item:
-    return opening.need_or_assume(call, arm.resource_id(call, VMS))
+    return assumed_resources.need_or_assume(call, resources.resource_id(call, VMS))
 
 
-@routes.on("GET", arm.path_of(VMS))
+@routes.on("GET", resources.path_of(VMS))
 def get_machine(call: Call) -> Reply:
     """Answer with one VM, on demand with how it is."""
-    vm = opening.get_requested(call, VMS)
+    vm = assumed_resources.get_requested(call, VMS)
     document = vm_document(vm, call.now)
     if "instanceview" in call.query.get("$expand", "").lower():
         document["properties"]["instanceView"] = instance_view(call.store, vm, call.now)
     return Reply(200, document, {"ETag": etag(vm)})
 
 
-@routes.on("GET", f"{arm.path_of(VMS)}/instanceView")
+@routes.on("GET", f"{resources.path_of(VMS)}/instanceView")
 def get_instance_view(call: Call) -> Reply:
     """Answer with how a VM is."""
-    vm = opening.get_requested(call, VMS)
+    vm = assumed_resources.get_requested(call, VMS)
     return Reply(200, instance_view(call.store, vm, call.now))
 
 
 def _list(call: Call) -> Reply:
     """Answer with the VMs of a group or a subscription, on demand with how they are (``statusOnly=true``)."""
-    vms = arm.list_items(call, VMS)
+    vms = resources.list_items(call, VMS)
     documents = [vm_document(vm, call.now) for vm in vms]
     wanted = call.query.get("$expand", "").lower() == "instanceview" or call.query.get("statusonly") == "true"
     if wanted:
@@ -81,13 +82,13 @@ for _path in list_paths(VMS):
     routes.on("GET", _path)(_list)
 
 
-@routes.on("PUT", arm.path_of(VMS))
+@routes.on("PUT", resources.path_of(VMS))
 def put_machine(call: Call) -> Reply:
     """Make a VM, or change one."""
     return vm_create.put(call, _KIND)
 
 
-@routes.on("PATCH", arm.path_of(VMS))
+@routes.on("PATCH", resources.path_of(VMS))
 def patch_machine(call: Call) -> Reply:
     """Change a VM: its tags, its size, its disks."""
     return vm_create.patch(call, _KIND)
@@ -96,7 +97,7 @@ def patch_machine(call: Call) -> Reply:
 def _change(verb: str) -> Callable[[Call], Reply]:
     def answer(call: Call) -> Reply:
         vm = _machine(call)
-        compute.refuse_during_operation(call, vm)
+        resource_types.refuse_during_operation(call, vm)
         if vm.hidden.get("generalized") and verb == "start":
             message = f"Operation 'start' is not allowed on VM '{vm.doc['name']}' since the VM is generalized."
             raise Refusal(409, "OperationNotAllowed", message)
@@ -130,14 +131,14 @@ def _provision(call: Call, vm: Item) -> None:
 
 
 for _verb in _POWER_STATES:
-    routes.on("POST", f"{arm.path_of(VMS)}/{_verb}")(_change(_verb))
+    routes.on("POST", f"{resources.path_of(VMS)}/{_verb}")(_change(_verb))
 
 
-@routes.on("POST", f"{arm.path_of(VMS)}/restart")
+@routes.on("POST", f"{resources.path_of(VMS)}/restart")
 def restart(call: Call) -> Reply:
     """Let a VM's system start again; what was deprovisioned provisions itself, as at any start."""
     vm = _machine(call)
-    compute.refuse_during_operation(call, vm)
+    resource_types.refuse_during_operation(call, vm)
     need_running(call, vm)
     pace = OPERATION_TIMINGS["vm restart"]
     _provision(call, vm)
@@ -166,14 +167,14 @@ def _refuse(verb: str) -> Callable[[Call], Reply]:
 
 
 for _verb in _REFUSED_ACTIONS:
-    routes.on("POST", f"{arm.path_of(VMS)}/{_verb}")(_refuse(_verb))
+    routes.on("POST", f"{resources.path_of(VMS)}/{_verb}")(_refuse(_verb))
 
 
-@routes.on("POST", f"{arm.path_of(VMS)}/generalize")
+@routes.on("POST", f"{resources.path_of(VMS)}/generalize")
 def generalize(call: Call) -> Reply:
     """Mark a VM generalized: Azure's mark, which says nothing of what is really on its disk."""
     vm = _machine(call)
-    compute.refuse_during_operation(call, vm)
+    resource_types.refuse_during_operation(call, vm)
     state = power_state(vm, call.now)
     if state not in ("stopped", "deallocated"):
         message = (
@@ -186,7 +187,7 @@ def generalize(call: Call) -> Reply:
     return Reply(200)
 
 
-@routes.on("POST", f"{arm.path_of(VMS)}/capture")
+@routes.on("POST", f"{resources.path_of(VMS)}/capture")
 def capture(call: Call) -> Reply:
     """Copy the blobs of a generalized VM, and answer with a template that makes VMs of them."""
     vm = _machine(call)
@@ -198,11 +199,11 @@ def capture(call: Call) -> Reply:
     return Reply(202, None, headers)
 
 
-@routes.on("DELETE", arm.path_of(VMS))
+@routes.on("DELETE", resources.path_of(VMS))
 def delete_machine(call: Call) -> Reply:
     """Delete a VM; its disks and network interfaces stay unless they are to go with it."""
-    vm = opening.find_or_assume(call, arm.resource_id(call, VMS))
-    reply = compute.begin_deletion(call, _KIND, vm)
+    vm = assumed_resources.find_or_assume(call, resources.resource_id(call, VMS))
+    reply = resource_types.begin_deletion(call, _KIND, vm)
     for disk in disks_of(vm) if vm is not None else []:
         item = call.store.get(disk_key(disk))
         if item is not None and str(disk.get("deleteOption", "")).lower() == "delete":

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import arm, compute, opening, vm_disks
+from batchimg_magics.emulator import vm_disks
+from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
+from batchimg_magics.emulator.arm.open_world import is_open
+from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, operation_s
+from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
-from batchimg_magics.emulator.compute import BuildResult, ResourceType
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply
 from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.network_interfaces import NICS
-from batchimg_magics.emulator.operations import OPERATION_TIMINGS, operation_s
-from batchimg_magics.emulator.retirement import is_open
 from batchimg_magics.emulator.vm_view import etag, vm_document
 from batchimg_magics.emulator.world.store import Item
 
@@ -28,33 +29,33 @@ _KEPT_FACTS = ("generalized", "power", "since", "held", "system", "change", "ins
 
 def put(call: Call, kind: ResourceType) -> Reply:
     """Make a VM, or change one."""
-    arm.need_group(call)
-    call.body = compute.body_of(call)
-    key = arm.resource_id(call, VMS)
-    old = arm.find(call.store, call.now, key)
-    arm.check_conditions(call, old, etag(old) if old is not None else "")
-    compute.location_of(call)
+    resources.need_group(call)
+    call.body = resource_types.body_of(call)
+    key = resources.resource_id(call, VMS)
+    old = resources.find(call.store, call.now, key)
+    resources.check_conditions(call, old, etag(old) if old is not None else "")
+    resource_types.location_of(call)
     return _begin_change(call, kind, old, {"name": call.params["name1"], "id": key, "type": VMS})
 
 
 def patch(call: Call, kind: ResourceType) -> Reply:
     """Change what a body names of a VM."""
-    old = opening.need_or_assume(call, arm.resource_id(call, VMS))
-    arm.check_conditions(call, old, etag(old))
-    asked = compute.body_of(call)
-    call.body = {**old.doc, **asked, "properties": compute.merged(old.doc["properties"], asked["properties"])}
+    old = assumed_resources.need_or_assume(call, resources.resource_id(call, VMS))
+    resources.check_conditions(call, old, etag(old))
+    asked = resource_types.body_of(call)
+    call.body = {**old.doc, **asked, "properties": resource_types.merged(old.doc["properties"], asked["properties"])}
     return _begin_change(call, kind, old, {})
 
 
 def _begin_change(call: Call, kind: ResourceType, old: Item | None, names: dict[str, Any]) -> Reply:
-    compute.check_tags(call.body.get("tags"))
-    compute.refuse_during_operation(call, old)
-    arm.refuse_other_region(old, call.body["location"])
+    resource_types.check_tags(call.body.get("tags"))
+    resource_types.refuse_during_operation(call, old)
+    resources.refuse_other_region(old, call.body["location"])
     built = kind.build(call, old)
     beside = ("location", "tags", "zones", "identity", "plan", "sku")
     top_level = {one: call.body[one] for one in beside if call.body.get(one) is not None}
     document = (old.doc if old is not None else names) | top_level
-    reply = compute.begin_change(call, kind, old, built, document)
+    reply = resource_types.begin_change(call, kind, old, built, document)
     vm = call.store.get(str(document["id"]))
     if vm is not None and isinstance(reply.body, dict):
         reply.body = vm_document(vm, call.now)
@@ -66,7 +67,7 @@ def build(call: Call, old: Item | None) -> BuildResult:
     """Judge a VM's body, and make what it needs."""
     asked = call.body["properties"]
     size = _size(call, asked)
-    security = compute.part(asked.get("securityProfile"), "securityProfile")
+    security = resource_types.part(asked.get("securityProfile"), "securityProfile")
     _refuse_security(size, security)
     storage, system = vm_disks.storage_profile(call, old, asked, size)
     properties = {
@@ -91,11 +92,11 @@ def build(call: Call, old: Item | None) -> BuildResult:
 
 
 def _size(call: Call, asked: dict[str, Any]) -> VmSize | None:
-    hardware = compute.part(asked.get("hardwareProfile"), "hardwareProfile")
-    name = compute.text(hardware.get("vmSize"), "vmSize")
+    hardware = resource_types.part(asked.get("hardwareProfile"), "hardwareProfile")
+    name = resource_types.text(hardware.get("vmSize"), "vmSize")
     size = find_size(name)
     if size is None and not is_open(call.store):
-        raise compute.invalid("vmSize", f"The value {name} provided for the VM size is not valid.")
+        raise resource_types.invalid("vmSize", f"The value {name} provided for the VM size is not valid.")
     return size
 
 
@@ -110,17 +111,17 @@ def _os_profile(
     call: Call, old: Item | None, asked: dict[str, Any], system: vm_disks.OperatingSystem
 ) -> dict[str, Any] | None:
     """Return what Azure shows of the OS profile: nothing secret, and what it fills in."""
-    profile = compute.part(asked.get("osProfile"), "osProfile")
+    profile = resource_types.part(asked.get("osProfile"), "osProfile")
     if old is not None:
         kept: dict[str, Any] | None = old.doc["properties"].get("osProfile")
         return kept
     if not system.generalized:
         if profile:
-            raise compute.invalid("osProfile", "Parameter 'osProfile' is not allowed.")
+            raise resource_types.invalid("osProfile", "Parameter 'osProfile' is not allowed.")
         return None
     if not profile:
-        raise compute.missing("osProfile")
-    compute.text(profile.get("adminUsername"), "osProfile.adminUsername")
+        raise resource_types.missing("osProfile")
+    resource_types.text(profile.get("adminUsername"), "osProfile.adminUsername")
     shown_profile = {name: one for name, one in profile.items() if name not in _SECRETS}
     shown_profile.setdefault("computerName", call.params["name1"])
     word = f"{system.os_type.lower()}Configuration"
@@ -130,23 +131,25 @@ def _os_profile(
     patching = {"patchMode": _PATCH_MODES[system.os_type], "assessmentMode": "ImageDefault"}
     filled = {"provisionVMAgent": True, "patchSettings": patching} | own
     rest = {"secrets": [], "allowExtensionOperations": True, "requireGuestProvisionSignal": True}
-    return rest | shown_profile | {word: filled | compute.part(profile.get(word), f"osProfile.{word}")}
+    return rest | shown_profile | {word: filled | resource_types.part(profile.get(word), f"osProfile.{word}")}
 
 
 def _network(call: Call, old: Item | None, asked: dict[str, Any]) -> dict[str, Any]:
     """Return the network profile: interfaces that are there, or made along with the VM."""
-    profile = compute.part(asked.get("networkProfile"), "networkProfile")
-    interfaces = compute.parts(profile.get("networkInterfaces"), "networkInterfaces")
-    configurations = compute.parts(profile.get("networkInterfaceConfigurations"), "networkInterfaceConfigurations")
+    profile = resource_types.part(asked.get("networkProfile"), "networkProfile")
+    interfaces = resource_types.parts(profile.get("networkInterfaces"), "networkInterfaces")
+    configurations = resource_types.parts(
+        profile.get("networkInterfaceConfigurations"), "networkInterfaceConfigurations"
+    )
     if old is not None and not interfaces and not configurations:
         kept: dict[str, Any] = old.doc["properties"].get("networkProfile", {})
         return kept
     if not interfaces and not configurations:
-        raise compute.missing("networkProfile.networkInterfaces")
+        raise resource_types.missing("networkProfile.networkInterfaces")
     for interface in interfaces:
-        key = compute.text(interface.get("id"), "networkInterfaces.id")
-        if arm.find(call.store, call.now, key) is None and not is_open(call.store):
-            message = f"Resource {key} referenced by resource {arm.resource_id(call, VMS)} was not found."
+        key = resource_types.text(interface.get("id"), "networkInterfaces.id")
+        if resources.find(call.store, call.now, key) is None and not is_open(call.store):
+            message = f"Resource {key} referenced by resource {resources.resource_id(call, VMS)} was not found."
             raise Refusal(404, "InvalidResourceReference", message)
     made = [{"id": _create_interface(call, one), "properties": _attachment(one)} for one in configurations]
     return {"networkInterfaces": [*interfaces, *made]}
@@ -154,16 +157,16 @@ def _network(call: Call, old: Item | None, asked: dict[str, Any]) -> dict[str, A
 
 def _attachment(configuration: dict[str, Any]) -> dict[str, Any]:
     """Return what a VM says of an interface that was made along with it."""
-    asked = compute.part(configuration.get("properties"), "networkInterfaceConfigurations.properties")
+    asked = resource_types.part(configuration.get("properties"), "networkInterfaceConfigurations.properties")
     return {"primary": asked.get("primary", True), "deleteOption": asked.get("deleteOption", "Detach")}
 
 
 def _create_interface(call: Call, configuration: dict[str, Any]) -> str:
     """Make a network interface as a VM's body describes it inline, and return its id."""
-    name = compute.text(configuration.get("name"), "networkInterfaceConfigurations.name")
-    inside = compute.part(configuration.get("properties"), "networkInterfaceConfigurations.properties")
+    name = resource_types.text(configuration.get("name"), "networkInterfaceConfigurations.name")
+    inside = resource_types.part(configuration.get("properties"), "networkInterfaceConfigurations.properties")
     digits = call.store.new_token("interface")[:8]
-    group = arm.resource_id(call, VMS).partition("/providers/")[0]
+    group = resources.resource_id(call, VMS).partition("/providers/")[0]
     key = f"{group}/providers/{NICS}/{name}-{digits}"
     addresses = [
         {
@@ -174,18 +177,18 @@ def _create_interface(call: Call, configuration: dict[str, Any]) -> str:
                 # A private network of the simulator's: the address says only that there is one.
                 "privateIPAddress": f"10.0.1.{int(digits, 16) % 250 + 4}",
                 "privateIPAllocationMethod": "Dynamic",
-                **compute.part(one.get("properties"), "ipConfigurations.properties"),
+                **resource_types.part(one.get("properties"), "ipConfigurations.properties"),
             },
         }
-        for one in compute.parts(inside.get("ipConfigurations"), "ipConfigurations")
+        for one in resource_types.parts(inside.get("ipConfigurations"), "ipConfigurations")
     ]
     properties = {
         "provisioningState": "Succeeded",
         "ipConfigurations": addresses,
-        "virtualMachine": {"id": arm.resource_id(call, VMS)},
+        "virtualMachine": {"id": resources.resource_id(call, VMS)},
     }
     document = {"name": f"{name}-{digits}", "id": key, "type": NICS, "location": call.body["location"]}
-    compute.check_tags(tags := configuration.get("tags"))
+    resource_types.check_tags(tags := configuration.get("tags"))
     document |= {"tags": tags} if tags else {}
     call.store.put(Item(key.lower(), NICS.lower(), document | {"properties": properties}))
     return key

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import arm, compute, image_sources
+from batchimg_magics.emulator import image_sources
+from batchimg_magics.emulator.arm import resource_types, resources
+from batchimg_magics.emulator.arm.resource_types import invalid, missing, part, parts, text, whole
 from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.catalog.disk_skus import DISK_SKUS, OS_DISK_GIB, disk_properties, sku_document
-from batchimg_magics.emulator.compute import invalid, missing, part, parts, text, whole
 from batchimg_magics.emulator.http.messages import Call, Refusal
 from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.world.store import Item
@@ -105,7 +106,7 @@ def _system_of_disk(call: Call, os_disk: dict[str, Any]) -> OperatingSystem:
     key = part(os_disk.get("managedDisk"), "osDisk.managedDisk").get("id")
     if not key:
         raise missing("osDisk.managedDisk.id")
-    disk = compute.need_source(call, key, "osDisk.managedDisk.id")
+    disk = resource_types.need_source(call, key, "osDisk.managedDisk.id")
     facts = disk.doc["properties"]
     os_type = os_disk.get("osType") or facts.get("osType")
     if not os_type:
@@ -132,7 +133,7 @@ def _system_of_image(call: Call, reference: dict[str, Any]) -> OperatingSystem:
     publisher, offer = reference["publisher"], reference["offer"]
     key = (
         f"/Subscriptions/{call.params['subscription']}/Providers/Microsoft.Compute"
-        f"/Locations/{arm.region_name(call.body['location'])}/Publishers/{publisher}/ArtifactTypes/VMImage"
+        f"/Locations/{resources.region_name(call.body['location'])}/Publishers/{publisher}/ArtifactTypes/VMImage"
         f"/Offers/{offer}/Skus/{reference['sku']}/Versions/{exact}"
     )
     made_from = {"imageReference": {"id": key}}
@@ -213,10 +214,10 @@ def _attach_disk(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
     key = part(disk.get("managedDisk"), "managedDisk").get("id")
     if not key:
         raise missing("managedDisk.id")
-    item = compute.need_source(call, key, "managedDisk.id")
+    item = resource_types.need_source(call, key, "managedDisk.id")
     vm = _vm_id(call)
     owner = item.doc.get("managedBy")
-    if owner and owner.lower() != vm.lower() and arm.find(call.store, call.now, owner) is not None:
+    if owner and owner.lower() != vm.lower() and resources.find(call.store, call.now, owner) is not None:
         message = f"Cannot attach data disk '{item.doc['name']}' to VM: it is attached to {owner} already."
         raise Refusal(409, "AttachDiskWhileBeingDetached", message)
     item.doc["managedBy"] = vm
@@ -308,4 +309,4 @@ def _detach_disk(call: Call, key: str) -> None:
 
 
 def _vm_id(call: Call) -> str:
-    return arm.resource_id(call, "Microsoft.Compute/virtualMachines")
+    return resources.resource_id(call, "Microsoft.Compute/virtualMachines")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import arm
+from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.http.planes import timestamp
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def disk_key(disk: dict[str, Any]) -> str:
 
 def vm_document(vm: Item, now: float) -> dict[str, Any]:
     """Return a VM's document at a moment: of a deallocated one, Azure leaves out what its disks are (recorded)."""
-    document = copy.deepcopy(arm.document_at(vm, now) or vm.doc)
+    document = copy.deepcopy(resources.document_at(vm, now) or vm.doc)
     if power_state(vm, now) == "deallocated":
         storage = document["properties"].get("storageProfile") or {}
         for disk in (storage.get("osDisk") or {}, *(storage.get("dataDisks") or [])):
@@ -104,18 +104,18 @@ def _generation(store: Store, vm: Item) -> str:
 def owner_of(store: Store, disk: Item, now: float) -> Item | None:
     """Return the VM that a disk is attached to at a moment, or None: the disks of a deleted VM are free."""
     owner = disk.doc.get("managedBy")
-    return None if owner is None else arm.find(store, now, str(owner))
+    return None if owner is None else resources.find(store, now, str(owner))
 
 
 def disk_document(store: Store, disk: Item, now: float) -> dict[str, Any]:
     """Return a disk's document at a moment: whether it is attached follows from its VM."""
-    document = arm.document_at(disk, now) or disk.doc
+    document = resources.document_at(disk, now) or disk.doc
     if "managedBy" not in disk.doc:
         return document
     owner = store.get(str(disk.doc["managedBy"]))
     if owner is None:  # imported without its VM: what the document says is all there is
         return document
-    if arm.document_at(owner, now) is None:
+    if resources.document_at(owner, now) is None:
         free = {name: part for name, part in document.items() if name != "managedBy"}
         return free | {"properties": document["properties"] | {"diskState": "Unattached"}}
     state = "Reserved" if power_state(owner, now) == "deallocated" else "Attached"

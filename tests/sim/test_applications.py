@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batchimg_magics.emulator.imports import import_documents
+from batchimg_magics.emulator.arm.imports import import_documents
 from tests.sim.batch_world import ACCOUNT_ID, IMAGES, Azure
 from tests.sim.test_batch_arm_pools import arm_pool
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator import odata
+from batchimg_magics.emulator.arm.open_world import OLD_IMAGES, has_retired
 from batchimg_magics.emulator.batch_errors import bad_property
 from batchimg_magics.emulator.http.dates import parse_timestamp
 from batchimg_magics.emulator.http.messages import Reply, Routes
-from batchimg_magics.emulator.retirement import OLD_IMAGES, has_retired
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:

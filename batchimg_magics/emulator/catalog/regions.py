@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchimg_magics.emulator.arm import region_name
+from batchimg_magics.emulator.arm.resources import region_name
 
 #: Source: Microsoft's list of Azure regions; those with ``euap`` serve Azure's own canaries and are in recordings.
 DISPLAY_NAMES = {

@@ -9,10 +9,10 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import arm
+from batchimg_magics.emulator.arm import resources
+from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import timestamp
-from batchimg_magics.emulator.retirement import is_open
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
@@ -148,7 +148,8 @@ def begin_operation(
     """
     guid = call.store.new_guid("operation")
     subscription = call.params["subscription"]
-    path = f"/subscriptions/{subscription}/providers/{NAMESPACE}/locations/{arm.region_name(location)}/{family}/{guid}"
+    region = resources.region_name(location)
+    path = f"/subscriptions/{subscription}/providers/{NAMESPACE}/locations/{region}/{family}/{guid}"
     _store(call, path, guid, seconds, pace.poll_retry_s, outcome)
     # Which machine works on it: recorded of all but the gallery's operations.
     worker = "" if family == "capsOperations" else f"p={_worker(call.store, location)}&"
@@ -174,7 +175,7 @@ def _store(call: Call, path: str, guid: str, seconds: float, retry: int | None, 
 
 
 def _worker(store: Store, location: str) -> str:
-    digits = hashlib.sha256(f"{store.meta('seed')}/{arm.region_name(location)}".encode()).hexdigest()
+    digits = hashlib.sha256(f"{store.meta('seed')}/{resources.region_name(location)}".encode()).hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"
 
 
@@ -190,7 +191,7 @@ def _poll(call: Call) -> Reply:
     over = call.now >= hidden["end"]
     waiting = {} if over or not hidden["next"] else {"Retry-After": str(hidden["next"])}
     made = call.store.get(hidden["resource"]) if over and hidden["resource"] else None
-    output = hidden["answer"] if made is None else arm.document_at(made, call.now)
+    output = hidden["answer"] if made is None else resources.document_at(made, call.now)
     if call.query.get("monitor") == "true":
         return _result(call, hidden, output, waiting)
     body: dict[str, Any] = {"startTime": timestamp(hidden["begin"], zone="+00:00")}

@@ -10,9 +10,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import arm, opening
-from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
-from batchimg_magics.emulator.operations import (
+from batchimg_magics.emulator.arm import assumed_resources, resources
+from batchimg_magics.emulator.arm.operations import (
     NEVER,
     NO_RESULT,
     OPERATION_TIMINGS,
@@ -20,6 +19,7 @@ from batchimg_magics.emulator.operations import (
     begin_operation,
     operation_s,
 )
+from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class BuildResult:
 
 
 def _current_document(call: Call, item: Item) -> dict[str, Any]:
-    return arm.document_at(item, call.now) or {}
+    return resources.document_at(item, call.now) or {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +110,8 @@ class ResourceType:
 
 def register(table: Routes, kind: ResourceType) -> None:
     """Give a type its routes: GET, list, PUT, PATCH, DELETE."""
-    one = arm.path_of(kind.type)
-    table.on("GET", one)(lambda call: Reply(200, kind.show(call, opening.get_requested(call, kind.type))))
+    one = resources.path_of(kind.type)
+    table.on("GET", one)(lambda call: Reply(200, kind.show(call, assumed_resources.get_requested(call, kind.type))))
     for path in list_paths(kind.type, by_subscription=kind.by_subscription):
         table.on("GET", path)(lambda call: _list(call, kind))
     table.on("PUT", one)(lambda call: _put(call, kind))
@@ -122,14 +122,14 @@ def register(table: Routes, kind: ResourceType) -> None:
 def _list(call: Call, kind: ResourceType) -> Reply:
     parent = kind.type.rpartition("/")[0]
     if parent.count("/"):
-        opening.need_parent(call, arm.resource_id(call, parent))
-    return Reply(200, {"value": [kind.show(call, item) for item in arm.list_items(call, kind.type)]})
+        assumed_resources.need_parent(call, resources.resource_id(call, parent))
+    return Reply(200, {"value": [kind.show(call, item) for item in resources.list_items(call, kind.type)]})
 
 
 def list_paths(kind: str, *, by_subscription: bool = True) -> list[str]:
     """Return the paths of a type's lists: in the group or the parent, and in the subscription."""
     everywhere = f"/subscriptions/{{subscription}}/providers/{kind}"
-    return [arm.path_of(kind, collection=True), *([everywhere] if by_subscription else [])]
+    return [resources.path_of(kind, collection=True), *([everywhere] if by_subscription else [])]
 
 
 # -- bodies ------------------------------------------------------------------------------------------------------
@@ -219,10 +219,10 @@ def missing(parameter: str) -> Refusal:
 def need_source(call: Call, key: object, parameter: str) -> Item:
     """Return a resource that a body names as its source, or refuse."""
     try:
-        arm.split_id(str(key))
+        resources.split_id(str(key))
     except ValueError:
         raise invalid(parameter, f"The value of parameter {parameter} is invalid.") from None
-    item = opening.find_or_assume(call, str(key))
+    item = assumed_resources.find_or_assume(call, str(key))
     if item is None:
         raise Refusal(404, "NotFound", f"Resource {str(key).rpartition('/')[2]} is not found.")
     return item
@@ -238,7 +238,7 @@ def location_of(call: Call) -> str:
 
 def refuse_during_operation(call: Call, item: Item | None) -> None:
     """Refuse to change what is being changed or deleted."""
-    if item is not None and (state := arm.current_operation(item, call.now)):
+    if item is not None and (state := resources.current_operation(item, call.now)):
         message = f"Operation is not allowed on resource '{item.doc['name']}' since its state is '{state}'."
         raise Refusal(409, "OperationNotAllowed", message)
 
@@ -260,15 +260,15 @@ def check_tags(tags: object) -> None:
 
 
 def _put(call: Call, kind: ResourceType) -> Reply:
-    arm.need_group(call)
+    resources.need_group(call)
     body = call.body = body_of(call)
     location = location_of(call)
     check_tags(body.get("tags"))
-    key = arm.resource_id(call, kind.type)
+    key = resources.resource_id(call, kind.type)
     check_name(key.rpartition("/")[2], kind.name_rule)
-    old = arm.find(call.store, call.now, key)
+    old = resources.find(call.store, call.now, key)
     refuse_during_operation(call, old)
-    arm.refuse_other_region(old, location)
+    resources.refuse_other_region(old, location)
     built = kind.build(call, old)
     document = {"name": key.rpartition("/")[2], "id": key, "type": kind.type, "location": location}
     document |= {name: body[name] for name in _TOP_LEVEL if body.get(name) is not None}
@@ -276,8 +276,8 @@ def _put(call: Call, kind: ResourceType) -> Reply:
 
 
 def _patch(call: Call, kind: ResourceType) -> Reply:
-    key = arm.resource_id(call, kind.type)
-    old = opening.need_or_assume(call, key)
+    key = resources.resource_id(call, kind.type)
+    old = assumed_resources.need_or_assume(call, key)
     refuse_during_operation(call, old)
     patch = body_of(call)
     check_tags(patch.get("tags"))
@@ -298,7 +298,7 @@ def begin_change(
     pace = OPERATION_TIMINGS[kind.put_timing]
     seconds = operation_s(call, pace.seconds, key) if built.seconds is None else built.seconds
     if "identity" in document:
-        document["identity"] = arm.with_identity_ids(call.store, key, part(document["identity"], "identity"))
+        document["identity"] = resources.with_identity_ids(call.store, key, part(document["identity"], "identity"))
     interim = copy.deepcopy(document)
     interim["properties"] = copy.deepcopy(
         built.properties if built.initial_properties is None else built.initial_properties
@@ -314,19 +314,19 @@ def begin_change(
 
 
 def _delete(call: Call, kind: ResourceType) -> Reply:
-    return begin_deletion(call, kind, opening.find_or_assume(call, arm.resource_id(call, kind.type)))
+    return begin_deletion(call, kind, assumed_resources.find_or_assume(call, resources.resource_id(call, kind.type)))
 
 
 def begin_deletion(call: Call, kind: ResourceType, item: Item | None) -> Reply:
     """Begin to delete a resource; one that is not there is 204."""
     if item is None:
-        arm.need_group(call)
+        resources.need_group(call)
         return Reply(204)
     if kind.refuse_delete is not None:
         kind.refuse_delete(call, item)
     pace = OPERATION_TIMINGS[kind.delete_timing]
     seconds = operation_s(call, pace.seconds, item.key)
-    if arm.current_operation(item, call.now) == "Deleting":
+    if resources.current_operation(item, call.now) == "Deleting":
         seconds = item.hidden["work"]["end"] - call.now
     else:
         purge_deleted(call, kind.type)
@@ -339,5 +339,5 @@ def purge_deleted(call: Call, kind: str) -> None:
     """Drop what was deleted long ago, so that a world that is used for months does not grow by it."""
     for item in call.store.items(kind, f"/subscriptions/{call.params['subscription']}"):
         ended = (item.hidden.get("work") or {}).get("end", NEVER)
-        if arm.document_at(item, call.now) is None and call.now - ended > DELETED_KEPT_S:
+        if resources.document_at(item, call.now) is None and call.now - ended > DELETED_KEPT_S:
             call.store.delete(item.key)

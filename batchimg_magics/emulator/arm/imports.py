@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import import_shapes
-from batchimg_magics.emulator.arm import find, split_id
+from batchimg_magics.emulator.arm.resources import find, split_id
 from batchimg_magics.emulator.world.store import Item, Store
 
 if TYPE_CHECKING:

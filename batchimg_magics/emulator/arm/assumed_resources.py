@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchimg_magics.emulator import arm
+from batchimg_magics.emulator.arm import resources
+from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.http.messages import Call, Refusal
 from batchimg_magics.emulator.http.planes import timestamp
-from batchimg_magics.emulator.retirement import is_open
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
@@ -59,8 +59,8 @@ def find_or_assume(call: Call, key: str, location: str = "") -> Item | None:
         Where it is assumed to be; by default where the request's body says it works.
     """
     if call.store.get(key) is not None:
-        return arm.find(call.store, call.now, key)
-    _, _, path, namespace = arm.split_id(key)
+        return resources.find(call.store, call.now, key)
+    _, _, path, namespace = resources.split_id(key)
     kind = "/".join([namespace, *(word for word, _ in path)])
     if not is_open(call.store) or kind.lower() not in _ASSUMED:
         return None
@@ -83,11 +83,11 @@ def find_or_assume(call: Call, key: str, location: str = "") -> Item | None:
 
 def get_requested(call: Call, kind: str) -> Item:
     """Return the resource of a type that the request's path names, or refuse as ARM's gateway does."""
-    key = arm.resource_id(call, kind)
-    item = arm.find(call.store, call.now, key)
+    key = resources.resource_id(call, kind)
+    item = resources.find(call.store, call.now, key)
     if item is not None:
         return item
-    refusal = arm.not_found(call, key)
+    refusal = resources.not_found(call, key)
     if is_open(call.store) and call.store.get(key) is None:
         deletion = {"kind": "Deleting", "begin": call.now, "end": call.now, "doc": None}
         call.store.put(Item(key.lower(), kind.lower(), {"id": key, "properties": {}}, {"work": deletion}))
@@ -99,7 +99,7 @@ def need_or_assume(call: Call, key: str) -> Item:
     """Return what a request builds on, or refuse as ARM's gateway does."""
     item = find_or_assume(call, key)
     if item is None:
-        raise arm.not_found(call, key)
+        raise resources.not_found(call, key)
     return item
 
 
@@ -107,7 +107,7 @@ def need_parent(call: Call, key: str) -> Item:
     """Return the resource that another one lies in, or refuse as ARM's gateway does."""
     item = find_or_assume(call, key)
     if item is None:
-        arm.need_group(call)
+        resources.need_group(call)
         name = key.rpartition("/")[2]
         message = f"Can not perform requested operation on nested resource. Parent resource '{name}' not found."
         raise Refusal(404, "ParentResourceNotFound", message, headers={"x-ms-failure-cause": "gateway"})
