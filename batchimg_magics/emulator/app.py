@@ -40,7 +40,7 @@ PROVIDERS = (
     "batchimg_magics.emulator.authorization",
     "batchimg_magics.emulator.arm.operations",
     "batchimg_magics.emulator.virtual_machines",
-    "batchimg_magics.emulator.network_interfaces",
+    "batchimg_magics.emulator.network.interfaces",
     "batchimg_magics.emulator.run_command",
     "batchimg_magics.emulator.scale_sets",
     "batchimg_magics.emulator.disks",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator import network_interfaces, vm_capture, vm_create
+from batchimg_magics.emulator import vm_capture, vm_create
 from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
 from batchimg_magics.emulator.arm.resource_types import ResourceType, list_paths
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import unknown_route
+from batchimg_magics.emulator.network import interfaces
 from batchimg_magics.emulator.vm_view import disk_key, disks_of, etag, instance_view, power_state, vm_document
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -211,5 +212,5 @@ def delete_machine(call: Call) -> Reply:
             item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}
             call.store.put(item)
     if vm is not None:
-        network_interfaces.delete_with_vm(call, vm)
+        interfaces.delete_with_vm(call, vm)
     return reply

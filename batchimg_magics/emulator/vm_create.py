@@ -12,7 +12,7 @@ from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceTyp
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply
 from batchimg_magics.emulator.http.planes import timestamp
-from batchimg_magics.emulator.network_interfaces import NICS
+from batchimg_magics.emulator.network.interfaces import NICS
 from batchimg_magics.emulator.vm_view import etag, vm_document
 from batchimg_magics.emulator.world.store import Item
 
