@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from batchimg_magics.emulator import batch_accounts, fleet, pools
 from batchimg_magics.emulator.arm.resources import document_at, region_name
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
+from batchimg_magics.emulator.compute.model.vm_view import power_state
 from batchimg_magics.emulator.fleet import KINDS
-from batchimg_magics.emulator.vm_view import power_state
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.allocation import NodeKind

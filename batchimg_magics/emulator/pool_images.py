@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.emulator import image_sources
 from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
+from batchimg_magics.emulator.compute.model import bootable_images
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.catalog.vm_sizes import VmSize
-    from batchimg_magics.emulator.image_sources import BootableImage
+    from batchimg_magics.emulator.compute.model.bootable_images import BootableImage
     from batchimg_magics.emulator.pools import Pool
     from batchimg_magics.emulator.world.store import Item, Store
 
@@ -73,8 +73,8 @@ def read_pool_image(store: Store, now: float, account: Item, pool: Pool) -> Pool
     if image_id is None:
         image = marketplace.find(reference_of(pool))
         return PoolImage(f"{image.os if image else 'windows'}/marketplace")
-    source = image_sources.resolve_image(store, now, image_id, account.doc["location"])
-    if isinstance(source, image_sources.ImageProblem):
+    source = bootable_images.resolve_image(store, now, image_id, account.doc["location"])
+    if isinstance(source, bootable_images.ImageProblem):
         return PoolImage("linux/gallery", custom=True, failure=provider_error(source.code, source.message))
     system = source.os_type.lower()
     kind = "gallery" if source.replicas is not None else "managed"

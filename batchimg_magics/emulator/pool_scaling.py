@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator import (
     batch_accounts,
     commands,
-    compute_skus,
     compute_usage,
     fleet,
     pool_images,
@@ -25,6 +24,7 @@ from batchimg_magics.emulator import (
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.batch_errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
+from batchimg_magics.emulator.compute.routes import skus
 from batchimg_magics.emulator.fleet import KINDS, Problem
 from batchimg_magics.emulator.http.dates import duration_s
 from batchimg_magics.emulator.node_times import ALLOCATION_TIMES
@@ -273,9 +273,9 @@ def _regional_quotas(store: Store, account: Item, size: VmSize, now: float) -> l
     """
     inner, region = batch_accounts.current_properties(store, account), account.doc["location"]
     quotas: tuple[tuple[NodeKind, str, int, str], ...] = (
-        ("dedicated", "Total Regional Cores", compute_skus.QUOTAS["in all"], ""),
-        ("dedicated", f"{size.family} Cores", compute_skus.QUOTAS["of one family"], size.family.lower()),
-        ("spot", "LowPriorityCores", compute_skus.QUOTAS["spot"], ""),
+        ("dedicated", "Total Regional Cores", skus.QUOTAS["in all"], ""),
+        ("dedicated", f"{size.family} Cores", skus.QUOTAS["of one family"], size.family.lower()),
+        ("spot", "LowPriorityCores", skus.QUOTAS["spot"], ""),
     )
     bounded = {kind for kind, name in _QUOTAS.items() if inner.get(name) is not None}
     limits: list[Limit] = []

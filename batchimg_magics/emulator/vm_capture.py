@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resource_types
+from batchimg_magics.emulator.compute.model.vm_view import disks_of
 from batchimg_magics.emulator.http.messages import Refusal
-from batchimg_magics.emulator.vm_view import disks_of
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from batchimg_magics.emulator import image_sources
+from batchimg_magics.emulator.compute.model import bootable_images
 from batchimg_magics.emulator.world.store import Item
 from tests.sim.batch_world import ACCOUNT_ID, IMAGES, Azure
 
@@ -42,7 +42,7 @@ class Told:
 def told(monkeypatch: pytest.MonkeyPatch) -> Told:
     made = Told()
     made.say()
-    monkeypatch.setattr(image_sources, "resolve_image", made.resolve)
+    monkeypatch.setattr(bootable_images, "resolve_image", made.resolve)
     return made
 
 
@@ -120,7 +120,7 @@ def test_a_pool_with_the_images_security_gets_its_nodes(azure: Azure, told: Told
 def test_an_image_that_has_gone_fails_the_next_allocation_and_leaves_the_nodes(azure: Azure, told: Told) -> None:
     azure.add(dedicated=2, virtualMachineConfiguration=machine())
     azure.steady()
-    told.images[VERSION.lower()] = image_sources.ImageProblem("NotFound", "The image is gone.")
+    told.images[VERSION.lower()] = bootable_images.ImageProblem("NotFound", "The image is gone.")
     azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 5, "targetLowPriorityNodes": 1})
     pool = azure.steady()
     assert pool["currentDedicatedNodes"] == 2

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchimg_magics.emulator import image_sources
+from batchimg_magics.emulator.compute.model import bootable_images
+from batchimg_magics.emulator.compute.model.bootable_images import BootableImage, ImageProblem
 from batchimg_magics.emulator.http import faults
-from batchimg_magics.emulator.image_sources import BootableImage, ImageProblem
 from tests.sim.compute_world import LONG_S, Compute, body, definition, resource, through_sdk, version
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def compute() -> Compute:
 
 
 def what_it_is(compute: Compute, path: str = PATH, region: str = "eastus") -> BootableImage | ImageProblem:
-    return image_sources.resolve_image(compute.world, compute.clock.now(), resource(path), region)
+    return bootable_images.resolve_image(compute.world, compute.clock.now(), resource(path), region)
 
 
 def usable(compute: Compute, path: str = PATH, region: str = "eastus") -> BootableImage:

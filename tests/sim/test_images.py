@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchimg_magics.emulator import image_sources
-from batchimg_magics.emulator.image_sources import BootableImage, ImageProblem
+from batchimg_magics.emulator.compute.model import bootable_images
+from batchimg_magics.emulator.compute.model.bootable_images import BootableImage, ImageProblem
 from tests.sim.compute_world import LONG_S, Compute, body, resource, through_sdk
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def of_disks(*disks: str, **os_disk: Any) -> dict[str, Any]:
 
 
 def what_it_is(compute: Compute, path: str, region: str = "eastus") -> BootableImage | ImageProblem:
-    return image_sources.resolve_image(compute.world, compute.clock.now(), resource(path), region)
+    return bootable_images.resolve_image(compute.world, compute.clock.now(), resource(path), region)
 
 
 def test_an_image_of_a_vm_through_the_sdk() -> None:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchimg_magics.emulator import image_sources
-from batchimg_magics.emulator.image_sources import BootableImage, ImageProblem
+from batchimg_magics.emulator.compute.model import bootable_images
+from batchimg_magics.emulator.compute.model.bootable_images import BootableImage, ImageProblem
 from tests.sim.compute_world import LONG_S, Compute, copy_of, definition, resource, version
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ ROUTES = [by_snapshot, by_copy_of_a_copy, by_image, by_vm, by_managed_image_alon
 
 
 def what_it_is(compute: Compute, path: str) -> BootableImage | ImageProblem:
-    return image_sources.resolve_image(compute.world, compute.clock.now(), resource(path), "eastus")
+    return bootable_images.resolve_image(compute.world, compute.clock.now(), resource(path), "eastus")
 
 
 @pytest.mark.parametrize("route", ROUTES)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import disk_origins, lineage
 from batchimg_magics.emulator.arm import resource_types, resources
 from batchimg_magics.emulator.catalog.disk_skus import DEFAULT_DISK_GIB
-from batchimg_magics.emulator.galleries import VERSIONS, security_type
+from batchimg_magics.emulator.compute.model import disk_sources, lineage
+from batchimg_magics.emulator.compute.routes.galleries import VERSIONS, security_type
 from batchimg_magics.emulator.http.messages import Call, Refusal
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _refuse_unready(call: Call, origin: Item) -> None:
     if (state := resources.current_operation(origin, call.now)) and origin.kind != lineage.VIRTUAL_MACHINES:
         message = f"The source '{name}' of the gallery image version is not ready: its state is '{state}'."
         raise Refusal(409, "OperationNotAllowed", message)
-    if disk_origins.copy_percent(origin, call.now) < 100:
+    if disk_sources.copy_percent(origin, call.now) < 100:
         message = f"The source '{name}' of the gallery image version has not been copied completely yet."
         raise Refusal(409, "OperationNotAllowed", message)
     if resources.region_name(origin.doc["location"]) != resources.region_name(call.body["location"]):

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import vm_disks
 from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
 from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, operation_s
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
+from batchimg_magics.emulator.compute.model import vm_disks
+from batchimg_magics.emulator.compute.model.vm_view import etag, vm_document
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply
 from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.network.interfaces import NICS
-from batchimg_magics.emulator.vm_view import etag, vm_document
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:

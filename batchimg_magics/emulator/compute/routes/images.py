@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import lineage, vm_view
 from batchimg_magics.emulator.arm import resource_types, resources
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.catalog.disk_skus import DEFAULT_DISK_GIB
+from batchimg_magics.emulator.compute.model import lineage, vm_view
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 
 if TYPE_CHECKING:

@@ -6,12 +6,12 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import image_sources, lineage
 from batchimg_magics.emulator.arm import resource_types, resources
 from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.catalog.disk_skus import ADJUSTABLE_SPEEDS, OS_DISK_GIB
+from batchimg_magics.emulator.compute.model import bootable_images, lineage
+from batchimg_magics.emulator.compute.model.bootable_images import ImageProblem
 from batchimg_magics.emulator.http.messages import Refusal
-from batchimg_magics.emulator.image_sources import ImageProblem
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _of_image(call: Call, creation: dict[str, Any]) -> DiskSource:
 
 
 def _of_gallery(call: Call, creation: dict[str, Any], key: str, lun: object) -> DiskSource:
-    image = image_sources.resolve_image(call.store, call.now, key, str(call.body["location"]))
+    image = bootable_images.resolve_image(call.store, call.now, key, str(call.body["location"]))
     if isinstance(image, ImageProblem):
         raise Refusal(404, image.code, image.message)
     if lun is not None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import replication
 from batchimg_magics.emulator.arm import resources
-from batchimg_magics.emulator.galleries import VERSIONS, security_type
+from batchimg_magics.emulator.compute.model import replication
+from batchimg_magics.emulator.compute.routes.galleries import VERSIONS, security_type
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import image_sources
 from batchimg_magics.emulator.arm import resource_types, resources
 from batchimg_magics.emulator.arm.resource_types import invalid, missing, part, parts, text, whole
 from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.catalog.disk_skus import DISK_SKUS, OS_DISK_GIB, disk_properties, sku_document
+from batchimg_magics.emulator.compute.model import bootable_images
 from batchimg_magics.emulator.http.messages import Call, Refusal
 from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.world.store import Item
@@ -144,8 +144,8 @@ def _system_of_image(call: Call, reference: dict[str, Any]) -> OperatingSystem:
 
 def _system_of_custom_image(call: Call, image_id: str) -> OperatingSystem:
     location = call.body["location"]
-    source = image_sources.resolve_image(call.store, call.now, image_id, location)
-    if isinstance(source, image_sources.ImageProblem):
+    source = bootable_images.resolve_image(call.store, call.now, image_id, location)
+    if isinstance(source, bootable_images.ImageProblem):
         raise Refusal(404 if source.code in ("NotFound", "GalleryImageNotFound") else 400, source.code, source.message)
     return OperatingSystem(
         source.os_type,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import disk_origins
 from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, OperationResult, begin_operation
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
@@ -16,9 +15,10 @@ from batchimg_magics.emulator.catalog.disk_skus import (
     disk_properties,
     sku_document,
 )
+from batchimg_magics.emulator.compute.model import disk_sources
+from batchimg_magics.emulator.compute.model.vm_view import disk_document, owner_of, power_state
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import timestamp
-from batchimg_magics.emulator.vm_view import disk_document, owner_of, power_state
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def _build_common(call: Call, old: Item | None, kind: str, skus: tuple[str, ...]
     asked = {name: one for name, one in call.body["properties"].items() if name not in read_only}
     creation = resource_types.part(asked.get("creationData"), f"{kind}.creationData")
     if old is None:
-        origin = disk_origins.find_disk_source(call, creation, kind)
+        origin = disk_sources.find_disk_source(call, creation, kind)
         made = {"timeCreated": timestamp(call.now, zone="+00:00"), "uniqueId": call.store.new_guid("disk")}
         base, hidden = _DEFAULTS | made | origin.properties | {"diskState": origin.state}, origin.hidden
     else:
@@ -127,7 +127,7 @@ def _show(call: Call, item: Item) -> dict[str, Any]:
     if call.now < item.hidden.get("link_until", 0.0):
         changes["diskState"] = "ActiveSAS"
     if "copied" in item.hidden and "uniqueId" in document["properties"]:
-        changes["completionPercent"] = disk_origins.copy_percent(item, call.now)
+        changes["completionPercent"] = disk_sources.copy_percent(item, call.now)
     return document | {"properties": document["properties"] | changes}
 
 

@@ -6,11 +6,11 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import replication, version_sources
 from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType, whole
 from batchimg_magics.emulator.catalog.regions import display_name
-from batchimg_magics.emulator.galleries import DEFINITIONS, VERSIONS
+from batchimg_magics.emulator.compute.model import replication, version_sources
+from batchimg_magics.emulator.compute.routes.galleries import DEFINITIONS, VERSIONS
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.world.evidence import Evidence

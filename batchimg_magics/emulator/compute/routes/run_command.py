@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator import virtual_machines
 from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
+from batchimg_magics.emulator.compute.model.vm_view import disk_key, disks_of
+from batchimg_magics.emulator.compute.routes import virtual_machines
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
-from batchimg_magics.emulator.vm_view import disk_key, disks_of
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item

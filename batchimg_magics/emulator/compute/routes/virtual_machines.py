@@ -4,14 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator import vm_capture, vm_create
+from batchimg_magics.emulator import vm_capture
 from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
 from batchimg_magics.emulator.arm.resource_types import ResourceType, list_paths
+from batchimg_magics.emulator.compute.model import vm_create
+from batchimg_magics.emulator.compute.model.vm_view import (
+    disk_key,
+    disks_of,
+    etag,
+    instance_view,
+    power_state,
+    vm_document,
+)
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import unknown_route
 from batchimg_magics.emulator.network import interfaces
-from batchimg_magics.emulator.vm_view import disk_key, disks_of, etag, instance_view, power_state, vm_document
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
