@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import pools
-from batchimg_magics.emulator.batch_bodies import clean
-from batchimg_magics.emulator.batch_errors import missing_property, refusal
-from batchimg_magics.emulator.batch_pools import done, load
+from batchimg_magics.emulator.batch.model import pools
+from batchimg_magics.emulator.batch.rest.bodies import clean
+from batchimg_magics.emulator.batch.rest.errors import missing_property, refusal
+from batchimg_magics.emulator.batch.routes.pools import done, load
 from batchimg_magics.emulator.http.messages import Routes
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import furnish, shared_key
+from batchimg_magics.emulator import furnish
 from batchimg_magics.emulator.app import DEFAULT_START, App
 from batchimg_magics.emulator.arm.imports import import_documents
+from batchimg_magics.emulator.batch.model import shared_key
 from batchimg_magics.emulator.http import faults
 from batchimg_magics.emulator.http.throttling import Throttle
 from batchimg_magics.emulator.http.tokens import TokenIssuer

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.emulator import batch_accounts
 from batchimg_magics.emulator.arm import resource_types, resources
+from batchimg_magics.emulator.batch.routes import accounts
 from batchimg_magics.emulator.http import odata_filter
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -101,7 +101,7 @@ def delete_group(call: Call) -> Reply:
         return _wait(call, path)
     ends = call.now + DELETE_S
     for item in [group, *call.store.items_below(group.key)]:
-        if item.kind.startswith(f"{batch_accounts.KIND}/"):  # goes at once, as when its account is deleted
+        if item.kind.startswith(f"{accounts.KIND}/"):  # goes at once, as when its account is deleted
             call.store.delete(item.key)
         elif resources.document_at(item, call.now) is not None:
             item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}

@@ -16,8 +16,8 @@ from azure.batch.aio import BatchClient
 from azure.mgmt.batch.aio import BatchManagementClient
 from azure.mgmt.compute.aio import ComputeManagementClient
 
+from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
-from batchimg_magics.emulator.node_times import ALLOCATION_TIMES
 from tests.bench.counted import Counted, Seen
 from tests.bench.rows import Row
 from tests.bench.worlds import opened

@@ -8,11 +8,11 @@ import time
 import numpy as np
 import pytest
 
-from batchimg_magics.emulator import allocation, fleet, resizing
-from batchimg_magics.emulator.allocation import ABSENT, STATE_CODES, Cohort
-from batchimg_magics.emulator.fleet import Fleet, Problem
-from batchimg_magics.emulator.node_times import ALLOCATION_TIMES
-from batchimg_magics.emulator.resizing import AllocationTerms
+from batchimg_magics.emulator.batch.fleet import allocation, nodes, resizing
+from batchimg_magics.emulator.batch.fleet.allocation import ABSENT, STATE_CODES, Cohort
+from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
+from batchimg_magics.emulator.batch.fleet.nodes import Fleet, Problem
+from batchimg_magics.emulator.batch.fleet.resizing import AllocationTerms
 
 HOUR = 3600.0
 
@@ -23,7 +23,7 @@ def cohort(**more: object) -> Cohort:
 
 
 def tally(fleet_: Fleet, now: float) -> dict[str, dict[str, int]]:
-    return {kind: found for kind in fleet.KINDS if (found := fleet.counts_by_state(fleet_, now, kind))}
+    return {kind: found for kind in nodes.KINDS if (found := nodes.counts_by_state(fleet_, now, kind))}
 
 
 def grown(dedicated: int = 0, spot: int = 0, terms: AllocationTerms | None = None, timeout_s: float = 900.0) -> Fleet:
@@ -86,32 +86,32 @@ def test_a_small_resize_is_steady_within_the_recorded_times() -> None:
     assert 30 <= made.resize.ends <= 96
     assert tally(made, made.resize.ends)["dedicated"].keys() <= {"creating", "starting"}
     assert tally(made, 300.0) == {"dedicated": {"idle": 20}, "spot": {"idle": 5}}
-    assert fleet.resize_errors(made, 300.0) == ()
+    assert nodes.resize_errors(made, 300.0) == ()
 
 
 def test_a_resize_with_nothing_to_do_is_steady_after_the_recorded_moment() -> None:
     made = grown()
-    assert fleet.allocation_state(made, 1.3) == ("resizing", 0.0)
-    assert fleet.allocation_state(made, 1.5) == ("steady", ALLOCATION_TIMES.empty_s)
+    assert nodes.allocation_state(made, 1.3) == ("resizing", 0.0)
+    assert nodes.allocation_state(made, 1.5) == ("steady", ALLOCATION_TIMES.empty_s)
 
 
 def test_a_timeout_leaves_what_came_and_says_so_once_it_is_over() -> None:
     made = grown(2000, timeout_s=300.0)
-    assert fleet.resize_errors(made, 299.0) == ()
-    assert [problem.code for problem in fleet.resize_errors(made, 300.0)] == ["AllocationTimedout"]
-    came = fleet.current_nodes(made, 10_000.0, "dedicated")
+    assert nodes.resize_errors(made, 299.0) == ()
+    assert [problem.code for problem in nodes.resize_errors(made, 300.0)] == ["AllocationTimedout"]
+    came = nodes.current_nodes(made, 10_000.0, "dedicated")
     assert 0 < came < 2000
     assert came % ALLOCATION_TIMES.wave_nodes == 0
 
 
 def test_the_next_resize_asks_for_the_rest_and_clears_the_errors() -> None:
     made = grown(2000, timeout_s=300.0)
-    came = fleet.current_nodes(made, 301.0, "dedicated")
+    came = nodes.current_nodes(made, 301.0, "dedicated")
     resizing.begin_resize(made, 301.0, {"dedicated": 2000, "spot": 0}, AllocationTerms(), timeout_s=HOUR)
-    assert fleet.resize_errors(made, 302.0) == ()
-    assert fleet.current_nodes(made, 302.0, "dedicated") == came
+    assert nodes.resize_errors(made, 302.0) == ()
+    assert nodes.current_nodes(made, 302.0, "dedicated") == came
     assert tally(made, 301.0 + HOUR) == {"dedicated": {"idle": 2000}}
-    assert fleet.resize_errors(made, 301.0 + HOUR) == ()
+    assert nodes.resize_errors(made, 301.0 + HOUR) == ()
 
 
 def test_fewer_replicas_and_managed_images_are_slower() -> None:
@@ -123,22 +123,22 @@ def test_fewer_replicas_and_managed_images_are_slower() -> None:
 def test_quotas_let_in_what_fits_and_say_what_is_full() -> None:
     full = Problem("AccountCoreQuotaReached", "full")
     made = grown(50, terms=AllocationTerms(available={"dedicated": 8}, quota_errors={"dedicated": full}))
-    assert fleet.current_nodes(made, 900.0, "dedicated") == 8
-    assert fleet.resize_errors(made, 900.0) == (full,)
+    assert nodes.current_nodes(made, 900.0, "dedicated") == 8
+    assert nodes.resize_errors(made, 900.0) == (full,)
     none = grown(50, terms=AllocationTerms(available={"dedicated": 0}, quota_errors={"dedicated": full}))
-    assert fleet.allocation_state(none, 1.5)[0] == "steady"
-    assert fleet.resize_errors(none, 1.5) == (full,)
+    assert nodes.allocation_state(none, 1.5)[0] == "steady"
+    assert nodes.resize_errors(none, 1.5) == (full,)
 
 
 def test_stopping_keeps_what_came_and_says_which_kind_is_short() -> None:
     made = grown(2000, 10, timeout_s=HOUR)
-    came = fleet.current_nodes(made, 150.0, "dedicated")
+    came = nodes.current_nodes(made, 150.0, "dedicated")
     resizing.stop_resize(made, 150.0)
-    assert fleet.allocation_state(made, 151.0) == ("stopping", 150.0)
-    assert fleet.allocation_state(made, 150.0 + ALLOCATION_TIMES.stop_s)[0] == "steady"
-    assert fleet.current_nodes(made, HOUR, "dedicated") == came
-    assert [problem.code for problem in fleet.resize_errors(made, HOUR)] == ["ResizeStopped"]
-    assert "dedicated nodes could not be allocated due to a stop" in fleet.resize_errors(made, HOUR)[0].message
+    assert nodes.allocation_state(made, 151.0) == ("stopping", 150.0)
+    assert nodes.allocation_state(made, 150.0 + ALLOCATION_TIMES.stop_s)[0] == "steady"
+    assert nodes.current_nodes(made, HOUR, "dedicated") == came
+    assert [problem.code for problem in nodes.resize_errors(made, HOUR)] == ["ResizeStopped"]
+    assert "dedicated nodes could not be allocated due to a stop" in nodes.resize_errors(made, HOUR)[0].message
 
 
 def test_stopping_a_shrink_lets_the_removal_finish() -> None:
@@ -149,24 +149,24 @@ def test_stopping_a_shrink_lets_the_removal_finish() -> None:
     assert made.resize.ends == pytest.approx(500.0 + allocation.removal_s(2))
     assert tally(made, 560.0) == {"dedicated": {"leavingpool": 2}}
     assert tally(made, made.resize.ends) == {}
-    assert [problem.message for problem in fleet.resize_errors(made, HOUR)] == [
+    assert [problem.message for problem in nodes.resize_errors(made, HOUR)] == [
         "Desired number of low priority nodes could not be allocated due to a stop resize operation"
     ]
 
 
 def test_shrinking_takes_the_newest_nodes_first_and_keeps_the_others_ids() -> None:
     made = grown(10)
-    first = {node.id for node in fleet.nodes(made, 300.0)}
+    first = {node.id for node in nodes.nodes(made, 300.0)}
     resizing.begin_resize(made, 300.0, {"dedicated": 14, "spot": 0}, AllocationTerms(), timeout_s=900.0)
-    assert len(list(fleet.nodes(made, 600.0))) == 14
+    assert len(list(nodes.nodes(made, 600.0))) == 14
     resizing.begin_resize(made, 600.0, {"dedicated": 10, "spot": 0}, AllocationTerms(), timeout_s=900.0)
-    assert {node.id for node in fleet.nodes(made, 900.0)} == first
+    assert {node.id for node in nodes.nodes(made, 900.0)} == first
 
 
 def test_a_system_never_deprovisioned_makes_unusable_nodes() -> None:
     made = grown(5, terms=AllocationTerms(unusable=1.0))
     assert tally(made, 2 * HOUR) == {"dedicated": {"unusable": 5}}
-    assert all(node.booted is None for node in fleet.nodes(made, 2 * HOUR))
+    assert all(node.booted is None for node in nodes.nodes(made, 2 * HOUR))
 
 
 def test_unusable_nodes_may_recover() -> None:
@@ -195,66 +195,66 @@ def test_spot_nodes_are_taken_and_given_back_again_and_again() -> None:
 
 def test_what_was_done_to_a_node_shows_and_passes() -> None:
     made = grown(1)
-    (node,) = fleet.nodes(made, 500.0)
+    (node,) = nodes.nodes(made, 500.0)
     resizing.record_action(made, 500.0, node.id, "reboot")
-    states = {second: next(fleet.nodes(made, 500.0 + second)).state for second in (1, 64, 66, 70)}
+    states = {second: next(nodes.nodes(made, 500.0 + second)).state for second in (1, 64, 66, 70)}
     assert states == {1: "rebooting", 64: "rebooting", 66: "starting", 70: "idle"}
-    assert fleet.counts_by_state(made, 510.0, "dedicated") == {"rebooting": 1}
+    assert nodes.counts_by_state(made, 510.0, "dedicated") == {"rebooting": 1}
     resizing.record_action(made, 600.0, node.id, "disable")
-    assert next(fleet.nodes(made, 601.0)).state == "offline"
+    assert next(nodes.nodes(made, 601.0)).state == "offline"
     resizing.record_action(made, 610.0, node.id, "enable")
-    assert next(fleet.nodes(made, 611.0)).state == "idle"
+    assert next(nodes.nodes(made, 611.0)).state == "idle"
 
 
 def test_stopping_a_resize_that_would_time_out_says_only_that_it_was_stopped() -> None:
     made = grown(2000, timeout_s=300.0)
     resizing.stop_resize(made, 100.0)
-    assert [problem.code for problem in fleet.resize_errors(made, HOUR)] == ["ResizeStopped"]
+    assert [problem.code for problem in nodes.resize_errors(made, HOUR)] == ["ResizeStopped"]
 
 
 def test_a_moments_resize_after_a_stop_reads_resizing() -> None:
     made = grown(5)
     resizing.stop_resize(made, 10.0)
     resizing.show_resizing(made, 100.0, 0.2)
-    assert fleet.allocation_state(made, 100.1) == ("resizing", 100.0)
-    assert [problem.code for problem in fleet.resize_errors(made, 101.0)] == ["ResizeStopped"]
+    assert nodes.allocation_state(made, 100.1) == ("resizing", 100.0)
+    assert [problem.code for problem in nodes.resize_errors(made, 101.0)] == ["ResizeStopped"]
 
 
 def test_a_start_task_runs_again_after_a_reboot() -> None:
     for fails, end in ((False, "idle"), (True, "starttaskfailed")):
         made = grown(1, terms=AllocationTerms(start_task_s=20.0, start_task_fails=fails))
-        (node,) = fleet.nodes(made, 500.0)
+        (node,) = nodes.nodes(made, 500.0)
         resizing.record_action(made, 500.0, node.id, "reboot")
-        assert next(fleet.nodes(made, 570.0)).state == "waitingforstarttask"
-        assert next(fleet.nodes(made, 600.0)).state == end
+        assert next(nodes.nodes(made, 570.0)).state == "waitingforstarttask"
+        assert next(nodes.nodes(made, 600.0)).state == end
 
 
 def test_a_resize_that_timed_out_before_is_none_of_a_later_stops_business() -> None:
     made = grown(2000, timeout_s=300.0)
-    came = fleet.current_nodes(made, 400.0, "dedicated")
+    came = nodes.current_nodes(made, 400.0, "dedicated")
     resizing.begin_resize(made, 400.0, {"dedicated": came, "spot": 3}, AllocationTerms(), timeout_s=300.0)
     resizing.stop_resize(made, 401.0)
-    assert [problem.code for problem in fleet.resize_errors(made, HOUR)] == ["ResizeStopped"]
-    assert "low priority" in fleet.resize_errors(made, HOUR)[0].message
+    assert [problem.code for problem in nodes.resize_errors(made, HOUR)] == ["ResizeStopped"]
+    assert "low priority" in nodes.resize_errors(made, HOUR)[0].message
 
 
 def test_removed_nodes_leave_and_the_others_stay() -> None:
     made = grown(5, 2)
-    ids = [node.id for node in fleet.nodes(made, 400.0)]
+    ids = [node.id for node in nodes.nodes(made, 400.0)]
     resizing.remove_nodes(made, 400.0, ids[:3], timeout_s=900.0, option="requeue")
     assert made.resize is not None
     assert made.resize.dedicated + made.resize.spot == 4
-    assert [node.id for node in fleet.nodes(made, 401.0) if node.state == "leavingpool"] == ids[:3]
-    assert [node.id for node in fleet.nodes(made, made.resize.ends)] == ids[3:]
+    assert [node.id for node in nodes.nodes(made, 401.0) if node.state == "leavingpool"] == ids[:3]
+    assert [node.id for node in nodes.nodes(made, made.resize.ends)] == ids[3:]
     with pytest.raises(KeyError):
         resizing.remove_nodes(made, 600.0, ["tvmps_none_d"], timeout_s=900.0, option="requeue")
 
 
 def test_nodes_can_be_listed_from_behind_any_of_them() -> None:
     made = grown(30, 10)
-    everything = [node.id for node in fleet.nodes(made, 400.0)]
+    everything = [node.id for node in nodes.nodes(made, 400.0)]
     assert everything == sorted(everything)
-    assert [node.id for node in fleet.nodes(made, 400.0, everything[11])] == everything[12:]
+    assert [node.id for node in nodes.nodes(made, 400.0, everything[11])] == everything[12:]
 
 
 def test_100_000_nodes_are_made_counted_and_paged_in_time() -> None:
@@ -262,12 +262,12 @@ def test_100_000_nodes_are_made_counted_and_paged_in_time() -> None:
     began = time.perf_counter()
     for one in fleets:
         resizing.begin_resize(one, 0.0, {"dedicated": 2000, "spot": 500}, AllocationTerms(), timeout_s=HOUR)
-    assert sum(fleet.current_nodes(one, HOUR, kind) for one in fleets for kind in fleet.KINDS) == 100_000
+    assert sum(nodes.current_nodes(one, HOUR, kind) for one in fleets for kind in nodes.KINDS) == 100_000
     made_s = time.perf_counter() - began
     page_s = math.inf
     for one in fleets[:3]:
         began = time.perf_counter()
-        page = [node for node, _ in zip(fleet.nodes(one, HOUR), range(1000), strict=False)]
+        page = [node for node, _ in zip(nodes.nodes(one, HOUR), range(1000), strict=False)]
         page_s = min(page_s, time.perf_counter() - began)
         assert len(page) == 1000
     assert made_s < 5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batchimg_magics.emulator import autoscale
+from batchimg_magics.emulator.batch.autoscale import formulas
 
 NOW = 1_782_896_400.0  # Wednesday, 2026-07-01T09:00:00Z
 
@@ -33,8 +33,8 @@ class Made:
         return self.history[-count:]
 
 
-def run(formula: str, history: list[float] | None = None) -> autoscale.Evaluation:
-    return autoscale.evaluate(formula, Made(history), 5, 2)
+def run(formula: str, history: list[float] | None = None) -> formulas.Evaluation:
+    return formulas.evaluate(formula, Made(history), 5, 2)
 
 
 def value(expression: str) -> str:
@@ -150,5 +150,5 @@ def test_a_bad_formula_changes_nothing_and_says_where_it_is_bad(formula: str, sa
 
 
 def test_reading_finds_what_is_wrong_without_running() -> None:
-    assert autoscale.check("a = (1;") == "Line 1, Col 7: Syntax error: expected ), found ;"
-    assert autoscale.check("a = unknown_until_it_runs;") == ""
+    assert formulas.check("a = (1;") == "Line 1, Col 7: Syntax error: expected ), found ;"
+    assert formulas.check("a = unknown_until_it_runs;") == ""

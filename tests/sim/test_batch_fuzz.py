@@ -10,7 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from batchimg_magics.emulator import app, autoscale, batch_bodies
+from batchimg_magics.emulator import app
+from batchimg_magics.emulator.batch.autoscale import formulas
+from batchimg_magics.emulator.batch.rest import bodies
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION
 from batchimg_magics.emulator.http.messages import Route, Routes
 from tests.sim.batch_world import MACHINE, NOW, Azure
@@ -20,8 +22,7 @@ BATCH_MODULES = [
 ]
 NAMED = {"account": ACCOUNT, "subscription": SUBSCRIPTION, "group": GROUP, "pool": "p", "job": "j", "task": "t"}
 WORDS = sorted(
-    set().union(*(value for value in vars(batch_bodies).values() if isinstance(value, frozenset)))
-    | set(batch_bodies._NUMBERS)
+    set().union(*(value for value in vars(bodies).values() if isinstance(value, frozenset))) | set(bodies._NUMBERS)
 )
 
 
@@ -110,7 +111,7 @@ def test_a_pool_with_anything_in_it_is_taken_or_refused(name: str, value: Any, m
 )
 def test_any_formula_is_read_or_refused(parts: list[str]) -> None:
     formula = " ".join(parts)
-    assert isinstance(autoscale.check(formula), str)
+    assert isinstance(formulas.check(formula), str)
     azure = Azure()
     azure.add(
         enableAutoScale=True,

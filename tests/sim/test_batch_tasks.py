@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from batchimg_magics.emulator import commands
+from batchimg_magics.emulator.batch.fleet import commands
 from tests.sim.batch_world import Azure
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.emulator import odata
 from batchimg_magics.emulator.arm.open_world import OLD_IMAGES, has_retired
-from batchimg_magics.emulator.batch_errors import bad_property
+from batchimg_magics.emulator.batch.rest import paging
+from batchimg_magics.emulator.batch.rest.errors import bad_property
 from batchimg_magics.emulator.http.dates import parse_timestamp
 from batchimg_magics.emulator.http.messages import Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -129,4 +129,4 @@ def check_image(store: Store, now: float, reference: dict[str, Any], agent: str)
 def list_images(call: Call) -> Reply:
     """List what Batch supports."""
     rows = [image.document for image in _images().values() if image.listed]
-    return odata.page(call, "supportedimages", rows, key=lambda row: "|".join(_key(row["imageReference"])))
+    return paging.page(call, "supportedimages", rows, key=lambda row: "|".join(_key(row["imageReference"])))

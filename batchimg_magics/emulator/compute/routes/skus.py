@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import compute_usage
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.arm.resources import region_name
+from batchimg_magics.emulator.batch.fleet.nodes import KINDS
+from batchimg_magics.emulator.batch.model import subscription_cores
 from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES
 from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes
-from batchimg_magics.emulator.fleet import KINDS
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -82,8 +82,8 @@ def list_sizes(call: Call) -> Reply:
 def list_usages(call: Call) -> Reply:
     """Answer with what is in use of the subscription's quotas in a region."""
     region = _known_region(call.params["location"])
-    count = sum(region_name(vm.doc["location"]) == region for vm in resources.list_items(call, compute_usage.VMS))
-    used = compute_usage.cores_in_region(call.store, call.now, call.params["subscription"], region)
+    count = sum(region_name(vm.doc["location"]) == region for vm in resources.list_items(call, subscription_cores.VMS))
+    used = subscription_cores.cores_in_region(call.store, call.now, call.params["subscription"], region)
     cores, spot = ({family: n for (kind, family), n in used.items() if kind == one} for one in KINDS)
     families = sorted({size.family for size in all_sizes().values()})
     rows = [

@@ -1,0 +1,4 @@
+"""Azure Batch, both planes: ``rest`` < ``fleet``, ``autoscale`` < ``model`` < ``routes``.
+
+May import: ``compute`` and below.
+"""

@@ -1,0 +1,328 @@
+"""The formula language of Batch autoscale: read a formula, run it against a pool's metrics.
+
+A formula is statements ``name = expression;``. Values are numbers, lists of numbers, strings, moments and intervals.
+Reading makes closures, so that only the branch of ``?:`` that is taken is run: formulas guard their samples that way.
+
+Source: "Create a formula to automatically scale compute nodes in a Batch pool" (Microsoft), and the recorded results
+and errors of evaluateautoscale.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from batchimg_magics.emulator.batch.autoscale import values
+from batchimg_magics.emulator.batch.autoscale.samples import METHODS, METRICS, FormulaRun, Metrics
+from batchimg_magics.emulator.batch.autoscale.values import FormulaError, Interval, Moment, Value, evaluate_at
+
+_TOKEN = re.compile(
+    r"""(?P<space>\s+|//[^\n]*|/\*.*?\*/)
+      |(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
+      |(?P<text>"[^"]*")
+      |(?P<name>\$?[A-Za-z_]\w*)
+      |(?P<mark>&&|\|\||==|!=|<=|>=|[-+*/<>=!?:;,().])""",
+    re.VERBOSE | re.DOTALL,
+)
+#: Variables that a formula sets for the service, in the order in which results show them.
+TARGETS = ("$TargetDedicatedNodes", "$TargetLowPriorityNodes")
+OPTION = "$NodeDeallocationOption"
+#: Today's name of the spot target; results go on calling it by the old one.
+_RENAMED = {"$TargetSpotNodes": "$TargetLowPriorityNodes"}
+#: How deep expressions may be nested: a limit of this reader's.
+MAX_EXPRESSION_DEPTH = 40
+#: Targets are 32-bit integers.
+MAX_NODES = 2**31
+OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
+_LEVELS = (("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="), ("+", "-"), ("*", "/"))
+
+
+class _StopError(Exception):
+    """``stop()``: the evaluation ends here, and what was set stays."""
+
+
+Expression = Callable[[FormulaRun], Value]
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    kind: str
+    text: str
+    line: int
+    column: int
+
+    def error(self, what: str) -> FormulaError:
+        return FormulaError(f"Line {self.line}, Col {self.column}: {what}")
+
+
+def _tokens(formula: str) -> list[_Token]:
+    tokens, at, line, begin = [], 0, 1, 0
+    while at < len(formula):
+        match = _TOKEN.match(formula, at)
+        if match is None:
+            raise FormulaError(f"Line {line}, Col {at - begin + 1}: Unexpected character: {formula[at]}")
+        if match.lastgroup != "space":
+            tokens.append(_Token(str(match.lastgroup), match.group(), line, at - begin + 1))
+        if newlines := match.group().count("\n"):
+            line += newlines
+            begin = at + match.group().rindex("\n") + 1
+        at = match.end()
+    tokens.append(_Token("end", "end of formula", line, at - begin + 1))
+    return tokens
+
+
+class _Parser:
+    """A recursive-descent reader: ``?:`` < ``||`` < ``&&`` < equality < order < sums < products < signs < members."""
+
+    def __init__(self, formula: str) -> None:
+        self._all = _tokens(formula)
+        self._at = 0
+        self._depth = 0
+
+    def statements(self) -> list[tuple[str | None, Expression]]:
+        found = []
+        while self._peek().kind != "end":
+            found.append(self._statement())
+            if self._peek().kind != "end":
+                self._take(";")
+        return found
+
+    def _peek(self) -> _Token:
+        return self._all[self._at]
+
+    def _take(self, *wanted: str) -> _Token:
+        token = self._peek()
+        if wanted and token.text not in wanted:
+            raise token.error(f"Syntax error: expected {' or '.join(wanted)}, found {token.text}")
+        self._at += 1
+        return token
+
+    def _is(self, *texts: str) -> bool:
+        return self._peek().kind == "mark" and self._peek().text in texts
+
+    def _statement(self) -> tuple[str | None, Expression]:
+        token, after = self._peek(), self._all[min(self._at + 1, len(self._all) - 1)]
+        if token.kind == "name" and after.text == "=":
+            self._at += 2
+            if token.text in METRICS:
+                raise token.error(f"Read-only variable cannot be assigned: {token.text}")
+            return _RENAMED.get(token.text, token.text), self._ternary()
+        return None, self._ternary()
+
+    def _ternary(self) -> Expression:
+        self._depth += 1
+        if self._depth > MAX_EXPRESSION_DEPTH:
+            raise self._peek().error("Syntax error: the expression is nested too deeply")
+        found = self._choice(self._binary(0))
+        self._depth -= 1
+        return found
+
+    def _choice(self, test: Expression) -> Expression:
+        if not self._is("?"):
+            return test
+        token = self._take("?")
+        yes = self._ternary()
+        self._take(":")
+        no = self._ternary()
+        return lambda run: yes(run) if evaluate_at(token, lambda: values.truth(test(run))) else no(run)
+
+    def _binary(self, level: int) -> Expression:
+        if level == len(_LEVELS):
+            return self._unary()
+        first = self._binary(level + 1)
+        rest = []
+        while self._is(*_LEVELS[level]):
+            rest.append((self._take(), self._binary(level + 1)))
+        return _chain(first, rest) if rest else first
+
+    def _unary(self) -> Expression:
+        signs = []
+        while self._is("-", "!"):
+            signs.append(self._take())
+        inner = self._members(self._primary())
+        return _signed(signs[::-1], inner) if signs else inner
+
+    def _primary(self) -> Expression:
+        token = self._take()
+        if token.kind == "number":
+            number = float(token.text)
+            return lambda _: number
+        if token.kind == "text":
+            text = token.text[1:-1]
+            return lambda _: text
+        if token.text == "(":
+            inner = self._ternary()
+            self._take(")")
+            return inner
+        if token.kind != "name":
+            raise token.error(f"Syntax error: unexpected {token.text}")
+        if self._is("("):
+            return self._called(token)
+        if self._is(".") and token.text in METRICS:
+            return self._sampled(token)
+        return lambda run: _variable(run, token)
+
+    def _arguments(self) -> list[Expression]:
+        self._take("(")
+        found: list[Expression] = []
+        while not self._is(")"):
+            found.append(self._ternary())
+            if not self._is(")"):
+                self._take(",")
+        self._take(")")
+        return found
+
+    def _called(self, token: _Token) -> Expression:
+        arguments = self._arguments()
+        if token.text == "stop":
+            return _stop
+        if token.text not in values.FUNCTIONS and token.text != "time":
+            raise token.error(f"Undefined function: {token.text}")
+        return lambda run: evaluate_at(token, lambda: _call(run, token.text, [argument(run) for argument in arguments]))
+
+    def _sampled(self, token: _Token) -> Expression:
+        self._take(".")
+        method = self._take()
+        if method.text not in METHODS:
+            raise method.error(f"Undefined method: {method.text}")
+        arguments = self._arguments()
+        return lambda run: evaluate_at(
+            method, lambda: METHODS[method.text](run, token.text, [argument(run) for argument in arguments])
+        )
+
+    def _members(self, inner: Expression) -> Expression:
+        if not self._is("."):
+            return inner
+        self._take(".")
+        name = self._take()  # a member is a number, which has no members
+        return lambda run: evaluate_at(name, lambda: values.member(inner(run), name.text))
+
+
+def _chain(first: Expression, rest: list[tuple[_Token, Expression]]) -> Expression:
+    """Return what operators of one level make of their operands, from the left."""
+
+    def run_chain(run: FormulaRun) -> Value:
+        value = first(run)
+        for token, operand in rest:
+            value = evaluate_at(token, functools.partial(values.combine, token.text, value, operand(run)))
+        return value
+
+    return run_chain
+
+
+def _signed(signs: list[_Token], inner: Expression) -> Expression:
+    """Return what signs make of an operand, the innermost first."""
+
+    def run_signs(run: FormulaRun) -> Value:
+        value = inner(run)
+        for token in signs:
+            value = evaluate_at(token, functools.partial(values.signed, token.text, value))
+        return value
+
+    return run_signs
+
+
+def _stop(_: FormulaRun) -> Value:
+    raise _StopError
+
+
+def _variable(run: FormulaRun, token: _Token) -> Value:
+    name = _RENAMED.get(token.text, token.text)
+    if name in run.variables:
+        return run.variables[name]
+    if name in METRICS:
+        return run.metrics.value(name)
+    if name in OPTIONS:
+        return name
+    if name in values.INTERVALS_S:
+        return Interval(values.INTERVALS_S[name])
+    raise token.error(f"Undefined symbol: {token.text}")
+
+
+def _call(run: FormulaRun, name: str, arguments: list[Value]) -> Value:
+    if name == "time":
+        return values.moment(arguments[0]) if arguments else Moment(run.metrics.now())
+    return values.FUNCTIONS[name](*arguments)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """How a formula came out.
+
+    Parameters
+    ----------
+    dedicated, spot
+        The targets; those of before where it sets none.
+    option
+        What happens to tasks on nodes that leave.
+    results
+        As Batch writes them.
+    error
+        What is wrong with it; the rest is then as before.
+    """
+
+    dedicated: int
+    spot: int
+    option: str
+    results: str
+    error: str = ""
+
+
+def evaluate(formula: str, metrics: Metrics, dedicated: int, spot: int) -> Evaluation:
+    """Run a formula.
+
+    Parameters
+    ----------
+    formula
+        As the client wrote it.
+    metrics
+        What it can know of the pool.
+    dedicated, spot
+        The pool's targets of before.
+    """
+    start: dict[str, Value] = {TARGETS[0]: float(dedicated), TARGETS[1]: float(spot), OPTION: "requeue"}
+    run = FormulaRun(metrics, dict(start))
+    try:
+        _run(formula, run)
+        targets = [_target(run.variables[name]) for name in TARGETS]
+    except FormulaError as error:
+        return Evaluation(dedicated, spot, "requeue", _results(start), str(error))
+    run.variables |= {name: float(target) for name, target in zip(TARGETS, targets, strict=True)}
+    option = str(run.variables[OPTION])
+    return Evaluation(targets[0], targets[1], option, _results(run.variables))
+
+
+def _run(formula: str, run: FormulaRun) -> None:
+    """Run a formula to its end, or to the ``stop()`` in it."""
+    try:
+        for name, expression in _Parser(formula).statements():
+            value = expression(run)
+            if name is not None:
+                run.variables[name] = value
+    except _StopError:
+        pass
+
+
+def _target(value: Value) -> int:
+    nodes = values.need(value, float)
+    if not nodes < MAX_NODES:  # no number at all is not below it either
+        raise FormulaError(f"Target out of range: {values.format_value(nodes)}")
+    return max(0, int(nodes))
+
+
+def _results(variables: dict[str, Any]) -> str:
+    first = (*TARGETS, OPTION)
+    names = [*first, *sorted(name for name in variables if name not in first)]
+    return ";".join(f"{name}={values.format_value(variables[name])}" for name in names)
+
+
+def check(formula: str) -> str:
+    """Return what is wrong with how a formula is written, empty when nothing is."""
+    try:
+        _Parser(formula).statements()
+    except FormulaError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,4 @@
+"""The nodes of a pool as a pure function of time: when they are allocated, start, leave.
+
+May import: ``batch/rest`` and below.
+"""

@@ -1,0 +1,253 @@
+"""The nodes of one pool at a moment: a pure function of what was asked for (`resizing`) and the time.
+
+Source: the recorded pools and nodes (FACTS 4 and 5).
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from batchimg_magics.emulator.batch.fleet import allocation, node_times
+from batchimg_magics.emulator.batch.fleet.allocation import ABSENT, STATE_CODES, STATES, Cohort, NodeKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+KINDS: tuple[NodeKind, NodeKind] = ("dedicated", "spot")
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One resize error."""
+
+    code: str
+    message: str
+    values: tuple[tuple[str, str], ...] = ()
+
+
+class Resize(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One resize.
+
+    Parameters
+    ----------
+    began, ends
+        When it was asked for, and when the pool is steady again.
+    timeout_s
+        After how long Batch stops asking for nodes.
+    dedicated, spot
+        The targets.
+    option
+        What happens to tasks on nodes that leave.
+    errors
+        What is wrong once it has ended.
+    stopped
+        When it was stopped, None when it was not.
+    since
+        When the pool was last resizing for a moment without a resize, None when it never was since `ends`.
+    """
+
+    began: float
+    ends: float
+    timeout_s: float
+    dedicated: int
+    spot: int
+    option: str = "requeue"
+    errors: tuple[Problem, ...] = ()
+    stopped: float | None = None
+    since: float | None = None
+
+
+class Fleet(msgspec.Struct, omit_defaults=True):
+    """The nodes of one pool.
+
+    Parameters
+    ----------
+    seed
+        What its nodes grow from.
+    cohorts
+        What its resizes asked for; those without a node are forgotten.
+    resize
+        The last resize.
+    ever
+        How many nodes it has ever asked for.
+    events
+        Node id -> (verb, moment) in order of time: reboot, reimage, deallocate, start, disable, enable.
+    """
+
+    seed: str
+    cohorts: tuple[Cohort, ...] = ()
+    resize: Resize | None = None
+    ever: int = 0
+    events: dict[str, list[tuple[str, float]]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One node at one moment.
+
+    Parameters
+    ----------
+    id
+        Node id.
+    cohort
+        Whose it is.
+    place
+        Its place in the cohort.
+    state, since
+        Its state, and the moment that began.
+    allocated, booted
+        When it came, and when its system was last up (None: not yet).
+    agent_since
+        When its node agent first reported, None while it has not.
+    scheduling
+        Whether it takes tasks.
+    """
+
+    id: str
+    cohort: Cohort
+    index: int
+    state: str
+    since: float
+    allocated: float
+    booted: float | None
+    agent_since: float | None
+    scheduling: bool
+
+
+def allocation_state(fleet: Fleet, now: float) -> tuple[str, float]:
+    """Return ``steady``, ``resizing`` or ``stopping``, and since when."""
+    resize = fleet.resize
+    if resize is None:
+        return "steady", 0.0
+    if now >= resize.ends:
+        return "steady", resize.ends
+    if resize.stopped is not None and resize.since is None:
+        return "stopping", resize.stopped
+    return "resizing", resize.began if resize.since is None else resize.since
+
+
+def resize_errors(fleet: Fleet, now: float) -> tuple[Problem, ...]:
+    """Return the last resize's errors: they show when it has ended, and stay until the next one begins."""
+    return fleet.resize.errors if fleet.resize is not None and now >= fleet.resize.ends else ()
+
+
+def current_nodes(fleet: Fleet, now: float, kind: NodeKind, *, leaving: bool = True) -> int:
+    """Return how many nodes of a kind there are now, those that are leaving with them or not."""
+    total = 0
+    for cohort in fleet.cohorts:
+        if cohort.kind == kind:
+            codes, _ = allocation.states_at(cohort, now)
+            present = codes != ABSENT
+            total += int(np.count_nonzero(present if leaving else present & (codes != STATE_CODES["leavingpool"])))
+    return total
+
+
+def current_and_pending_nodes(fleet: Fleet, now: float, kind: NodeKind) -> int:
+    """Return how many nodes of a kind there are or are still to come."""
+    total = 0
+    for cohort in fleet.cohorts:
+        if cohort.kind == kind:
+            arrival = allocation.node_table(cohort).times[0]
+            total += int(np.count_nonzero((arrival > now) & np.isfinite(arrival)))
+    return total + current_nodes(fleet, now, kind)
+
+
+def counts_by_state(fleet: Fleet, now: float, kind: NodeKind) -> dict[str, int]:
+    """Return how many nodes of a kind are in each state; states without a node are left out."""
+    tally = np.zeros(len(STATES), dtype=np.int64)
+    for cohort in fleet.cohorts:
+        if cohort.kind != kind:
+            continue
+        tally += allocation.count_states(cohort, now)
+        if not fleet.events:
+            continue
+        codes, since = allocation.states_at(cohort, now)
+        for node_id in fleet.events:
+            row = allocation.find_row(cohort, node_id)
+            if row is not None and codes[row] != ABSENT:
+                node = _node(fleet, now, cohort, row, STATES[codes[row]], float(since[row]))
+                tally[codes[row]] -= 1
+                tally[STATE_CODES[node.state]] += 1
+    return {state: int(count) for state, count in zip(STATES, tally, strict=True) if count}
+
+
+def nodes(fleet: Fleet, now: float, after: str = "") -> Iterator[Node]:
+    """Yield the nodes that are there now, in order of their ids, those behind an id only."""
+    rows: list[tuple[str, int, int]] = []
+    states = []
+    for number, cohort in enumerate(fleet.cohorts):
+        codes, since = allocation.states_at(cohort, now)
+        states.append((codes, since))
+        ids = allocation.node_table(cohort).ids
+        present = np.flatnonzero(codes != ABSENT)
+        first = np.searchsorted(present, bisect_right(ids, after))
+        rows.extend((ids[row], number, int(row)) for row in present[first:])
+    if len(fleet.cohorts) > 1:
+        rows.sort()
+    for _, number, row in rows:
+        codes, since = states[number]
+        yield _node(fleet, now, fleet.cohorts[number], row, STATES[codes[row]], float(since[row]))
+
+
+def find_node(fleet: Fleet, now: float, node_id: str) -> Node | None:
+    """Return one node at a moment, None when it is not there."""
+    for cohort in fleet.cohorts:
+        row = allocation.find_row(cohort, node_id)
+        if row is not None:
+            codes, since = allocation.states_at(cohort, now)
+            if codes[row] == ABSENT:
+                return None
+            return _node(fleet, now, cohort, row, STATES[codes[row]], float(since[row]))
+    return None
+
+
+def _node(fleet: Fleet, now: float, cohort: Cohort, row: int, state: str, since: float) -> Node:
+    table = allocation.node_table(cohort)
+    up = float(table.booted[row])
+    agent = up if up <= now and state != "unusable" else None
+    booted, scheduling = agent, True
+    events = fleet.events.get(table.ids[row])
+    if events and state not in ("leavingpool", "preempted"):
+        state, since, booted, scheduling = _after_events(cohort, events, state, since, booted, now)
+    allocated = float(table.times[0, row])
+    return Node(table.ids[row], cohort, int(table.index[row]), state, since, allocated, booted, agent, scheduling)
+
+
+def _after_events(
+    cohort: Cohort, done: list[tuple[str, float]], state: str, since: float, booted: float | None, now: float
+) -> tuple[str, float, float | None, bool]:
+    """Return state, since when, last boot and whether tasks are taken, after what was done to a node."""
+    scheduling, switched = True, 0.0
+    for verb, moment in done:
+        if moment > now:
+            break  # formulas and counts look back
+        if verb in ("disable", "enable"):
+            scheduling, switched = verb == "enable", moment
+            continue
+        since = moment
+        for phase, seconds in _phases(cohort, verb):
+            state = phase
+            if now < since + seconds:
+                break
+            since += seconds
+        if state in ("waitingforstarttask", "starttaskfailed", "idle") and verb != "deallocate":
+            booted = since
+    if state in ("deallocated", "deallocating"):
+        scheduling = False
+    if not scheduling and state == "idle":
+        state, since = "offline", max(since, switched)
+    return state, since, booted, scheduling
+
+
+def _phases(cohort: Cohort, verb: str) -> tuple[tuple[str, float], ...]:
+    """Return what a node goes through: a start task that is waited for runs again whenever it has booted."""
+    phases = node_times.ACTION_STATES[verb]
+    if phases[-1][0] != "idle" or cohort.start_task_s is None:
+        return phases
+    ends = "starttaskfailed" if cohort.start_task_fails else "idle"
+    return (*phases[:-1], ("waitingforstarttask", cohort.start_task_s), (ends, math.inf))

@@ -1,0 +1,287 @@
+"""What changes the nodes of a pool: resizes, their end, single nodes that are removed or told something.
+
+A resize knows its end and its errors as soon as it begins, because allocation is a pure function; stopping it writes
+its end anew.
+
+Source: the recorded resizes, stops and removals (FACTS 4 and 5). Resize errors are the wire's own where recorded, else
+those of Microsoft's examples.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import msgspec
+import numpy as np
+
+from batchimg_magics.emulator.batch.fleet import allocation
+from batchimg_magics.emulator.batch.fleet.allocation import ABSENT, STATE_CODES, Cohort, NodeKind
+from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
+from batchimg_magics.emulator.batch.fleet.nodes import KINDS, Fleet, Problem, Resize, current_nodes, find_node
+from batchimg_magics.emulator.world.evidence import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+evidence = Evidence("Resizes")
+evidence.rule(
+    "A node that leaves once its tasks are done reads leavingpool all that time; where that is beyond the resize's "
+    "timeout, the resize ends with AllocationTimedout, and the node leaves when its tasks are done all the same.",
+    "no recorded node had tasks; the documents say what becomes of tasks, not how the node reads meanwhile",
+)
+evidence.rule(
+    "retaineddata is as taskcompletion: nobody waits for the retention of the tasks' data.",
+    "a simplification: nothing is written here",
+)
+#: Why nodes were not allocated, by error code, and what messages call each kind.
+_REASONS = {
+    "AllocationFailed": "",
+    "AllocationTimedout": " as the resize timeout was reached",
+    "ResizeStopped": " due to a stop resize operation",
+}
+_KIND_NAMES: dict[NodeKind, str] = {"dedicated": "dedicated", "spot": "low priority"}
+
+
+@dataclass(frozen=True, slots=True)
+class AllocationTerms:
+    """On what terms a pool gets nodes now.
+
+    Parameters
+    ----------
+    boot
+        Key of `node_times.BOOT_S`: OS and source of the image.
+    replicas
+        Of a gallery image in the region, None for other images.
+    slowed
+        What a scenario slows allocation down by.
+    unusable, recovering
+        Share of nodes whose system never reports, and of those that recover.
+    start_task_s, start_task_fails
+        As for `allocation.Cohort`.
+    preempted_per_h
+        How often Azure takes a spot node back.
+    room
+        How many more nodes of a kind the quotas let in; a kind that is not there has no limit.
+    full
+        What the quotas' errors are.
+    failure
+        Why no node can be allocated at all, as the values of the error; None when nothing is in the way.
+    """
+
+    boot: str = "linux/marketplace"
+    replicas: int | None = None
+    slowed: float = 1.0
+    unusable: float = 0.0
+    recovering: float = 0.0
+    start_task_s: float | None = None
+    start_task_fails: bool = False
+    preempted_per_h: float = 0.0
+    available: dict[NodeKind, int] = field(default_factory=dict)
+    quota_errors: dict[NodeKind, Problem] = field(default_factory=dict)
+    failure: tuple[tuple[str, str], ...] | None = None
+
+
+def begin_resize(
+    fleet: Fleet,
+    now: float,
+    targets: dict[NodeKind, int],
+    terms: AllocationTerms,
+    *,
+    timeout_s: float,
+    option: str = "requeue",
+    busy: Mapping[str, float] | None = None,
+) -> None:
+    """Begin a resize: nodes beyond a target leave, nodes that are missing are asked for.
+
+    Parameters
+    ----------
+    fleet, now, targets, terms
+        Whose, when, to how many, on what terms.
+    timeout_s, option
+        As the request says.
+    busy
+        Node to when its tasks are done, where it stays until then; None: tasks keep no node.
+    """
+    drop_departed_nodes(fleet, now)
+    problems: list[Problem] = []
+    ends = [now + ALLOCATION_TIMES.empty_s, _shrink(fleet, now, targets, busy or {}, timeout_s, problems)]
+    for kind in KINDS:
+        missing = targets[kind] - current_nodes(fleet, now, kind, leaving=False)
+        if missing > 0:
+            ends.append(_grow(fleet, now, kind, missing, terms, timeout_s, problems))
+    fleet.resize = Resize(now, max(ends), timeout_s, targets["dedicated"], targets["spot"], option, tuple(problems))
+
+
+def drop_departed_nodes(fleet: Fleet, now: float) -> None:
+    """Drop what has no node any more, and what was done to nodes that have left; nothing asked for before comes now."""
+    cut = (msgspec.structs.replace(cohort, until=min(cohort.until, now)) for cohort in fleet.cohorts)
+    fleet.cohorts = tuple(cohort for cohort in cut if np.any(allocation.states_at(cohort, now)[0] != ABSENT))
+    fleet.events = {node_id: done for node_id, done in fleet.events.items() if find_node(fleet, now, node_id)}
+
+
+def _shrink(
+    fleet: Fleet,
+    now: float,
+    targets: dict[NodeKind, int],
+    busy: Mapping[str, float],
+    timeout_s: float,
+    problems: list[Problem],
+) -> float:
+    """Let the nodes beyond the targets leave, the newest first; return when this part of the resize is over."""
+    spare = {kind: max(0, current_nodes(fleet, now, kind, leaving=False) - targets[kind]) for kind in KINDS}
+    gone = now + allocation.removal_s(sum(spare.values()))
+    kept, last, ends, overdue_kinds = [], gone, max(gone, now + timeout_s), set[NodeKind]()
+    for cohort in reversed(fleet.cohorts):
+        codes, _ = allocation.states_at(cohort, now)
+        present = int(np.count_nonzero((codes != ABSENT) & (codes != STATE_CODES["leavingpool"])))
+        going = min(present, spare[cohort.kind])
+        spare[cohort.kind] -= going
+        left, last_of_it = _leaving(cohort, allocation.newest_indexes(cohort, going, now), now, gone, busy)
+        kept.append(left)
+        last = max(last, last_of_it)
+        overdue_kinds |= {cohort.kind} if last_of_it > ends else set()
+    problems += [allocation_error("AllocationTimedout", kind) for kind in KINDS if kind in overdue_kinds]
+    fleet.cohorts = tuple(reversed(kept))
+    return min(last, ends)
+
+
+def _leaving(
+    cohort: Cohort, indexes: list[int], now: float, gone: float, busy: Mapping[str, float]
+) -> tuple[Cohort, float]:
+    """Return a cohort whose nodes at these places leave, those that are busy when they are done; and when all have."""
+    if not indexes:
+        return cohort, now
+    late = {index: busy[name] for index, name in allocation.node_ids(cohort, indexes).items() if name in busy}
+    cohort = allocation.without_nodes(cohort, [index for index in indexes if index not in late], now, gone)
+    last = gone
+    for index, done in late.items():
+        last = max(last, alone := max(gone, done + allocation.removal_s(1)))
+        cohort = allocation.without_nodes(cohort, [index], now, alone)
+    return cohort, last
+
+
+def _grow(
+    fleet: Fleet,
+    now: float,
+    kind: NodeKind,
+    missing: int,
+    terms: AllocationTerms,
+    timeout_s: float,
+    problems: list[Problem],
+) -> float:
+    """Ask for nodes of a kind; note what goes wrong, and return when this part of the resize is over."""
+    if terms.failure is not None:
+        problems.append(allocation_error("AllocationFailed", kind, terms.failure))
+        return now + min(timeout_s, ALLOCATION_TIMES.failed_s)
+    asked = min(missing, max(0, terms.available.get(kind, missing)))
+    if asked < missing:
+        problems.append(terms.quota_errors[kind])
+    if not asked:
+        return now + ALLOCATION_TIMES.empty_s
+    source = terms.boot.partition("/")[2]
+    seed = f"{fleet.seed}/{fleet.ever}/{kind}"
+    total = asked + sum(current_nodes(fleet, now, each) for each in KINDS)
+    cohort = Cohort(
+        seed=seed,
+        kind=kind,
+        first=fleet.ever,
+        count=asked,
+        began=now,
+        until=now + timeout_s,
+        first_s=allocation.first_wave_s(seed),
+        wave_s=allocation.wave_interval_s(source, total, terms.replicas, terms.slowed),
+        boot=terms.boot,
+        unusable=terms.unusable,
+        recovering=terms.recovering,
+        start_task_s=terms.start_task_s,
+        start_task_fails=terms.start_task_fails,
+        preempted_per_h=terms.preempted_per_h if kind == "spot" else 0.0,
+    )
+    fleet.ever += asked
+    fleet.cohorts = (*fleet.cohorts, cohort)
+    last = allocation.last_arrival(cohort)
+    if last > cohort.until:
+        problems.append(allocation_error("AllocationTimedout", kind))
+        return cohort.until
+    return last + ALLOCATION_TIMES.settled_s
+
+
+def allocation_error(code: str, kind: NodeKind, values: tuple[tuple[str, str], ...] = ()) -> Problem:
+    """Return the error of a resize that did not get its nodes of a kind."""
+    return Problem(code, f"Desired number of {_KIND_NAMES[kind]} nodes could not be allocated{_REASONS[code]}", values)
+
+
+def stop_resize(fleet: Fleet, now: float) -> None:
+    """Stop the resize that goes on: nothing more comes, what is leaving goes on leaving."""
+    resize = fleet.resize
+    if resize is None or now >= resize.ends or resize.stopped is not None:
+        return
+    short = {c.kind for c in fleet.cohorts if c.began == resize.began and allocation.last_arrival(c) > now}
+    cut = tuple(msgspec.structs.replace(cohort, until=min(cohort.until, now)) for cohort in fleet.cohorts)
+    fleet.cohorts = cut
+    left = [leave.gone for cohort in cut for leave in cohort.leaves if leave.at >= resize.began]
+    kept = [problem for problem in resize.errors if problem.code != "AllocationTimedout"]
+    stopped = [allocation_error("ResizeStopped", kind) for kind in KINDS if kind in short]
+    fleet.resize = msgspec.structs.replace(
+        resize, stopped=now, ends=max([now + ALLOCATION_TIMES.stop_s, *left]), errors=(*kept, *stopped)
+    )
+
+
+def show_resizing(fleet: Fleet, now: float, seconds: float) -> None:
+    """Let a steady pool read resizing for a moment; the last resize and its errors stay what they are."""
+    if fleet.resize is not None:
+        fleet.resize = msgspec.structs.replace(fleet.resize, since=now, ends=now + seconds)
+
+
+def remove_nodes(
+    fleet: Fleet,
+    now: float,
+    node_ids: Iterable[str],
+    *,
+    timeout_s: float,
+    option: str,
+    busy: Mapping[str, float] | None = None,
+) -> None:
+    """Let single nodes leave, as a resize of its own.
+
+    Parameters
+    ----------
+    fleet, now, timeout_s, option, busy
+        As for `begin`.
+    node_ids
+        Which.
+
+    Raises
+    ------
+    KeyError
+        No such node.
+    """
+    going: dict[int, list[int]] = {}
+    for node_id in node_ids:
+        node = find_node(fleet, now, node_id)
+        if node is None:
+            raise KeyError(node_id)
+        if node.state != "leavingpool":
+            going.setdefault(fleet.cohorts.index(node.cohort), []).append(node.index)
+    gone = now + allocation.removal_s(sum(len(indexes) for indexes in going.values()))
+    left = [
+        _leaving(cohort, going.get(number, []), now, gone, busy or {}) for number, cohort in enumerate(fleet.cohorts)
+    ]
+    fleet.cohorts = tuple(cohort for cohort, _ in left)
+    last = max([gone, *(moment for _, moment in left)])
+    over = max(gone, now + timeout_s)
+    late = [allocation_error("AllocationTimedout", cohort.kind) for cohort, moment in left if moment > over]
+    targets = {kind: current_nodes(fleet, now, kind, leaving=False) for kind in KINDS}
+    ends = max(now + ALLOCATION_TIMES.empty_s, min(last, over))
+    fleet.resize = Resize(now, ends, timeout_s, targets["dedicated"], targets["spot"], option, tuple(late))
+
+
+def record_action(fleet: Fleet, now: float, node_id: str, verb: str) -> None:
+    """Note what was done to a node; what is over and changes nothing any more is dropped."""
+    done = fleet.events.setdefault(node_id, [])
+    if verb in ("disable", "enable"):
+        done[:] = [event for event in done if event[0] not in ("disable", "enable")]
+    else:
+        done[:] = [event for event in done if event[0] in ("disable", "enable")]
+    done.append((verb, now))

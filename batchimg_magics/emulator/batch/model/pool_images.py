@@ -1,0 +1,161 @@
+"""What the image of a pool means for its nodes: how they boot, and why they cannot.
+
+Source: FACTS 1 and 2 (source document, gallery documents, issue threads). The code and message of an allocation that
+fails are Microsoft's examples'; what stands in the provider error is Compute's own wording where it is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from batchimg_magics.emulator.catalog import marketplace
+from batchimg_magics.emulator.catalog.vm_sizes import find_size
+from batchimg_magics.emulator.compute.model import bootable_images
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.batch.model.pools import Pool
+    from batchimg_magics.emulator.catalog.vm_sizes import VmSize
+    from batchimg_magics.emulator.compute.model.bootable_images import BootableImage
+    from batchimg_magics.emulator.world.store import Item, Store
+
+#: (name, value) pairs of a resize error.
+ErrorValues = tuple[tuple[str, str], ...]
+#: Security types of a gallery image that its VMs have to have; `...Supported` ones may have it.
+_REQUIRED_SECURITY_TYPES = frozenset({"trustedlaunch", "confidentialvm"})
+
+
+@dataclass(frozen=True, slots=True)
+class PoolImage:
+    """The image of a pool, at a moment.
+
+    Parameters
+    ----------
+    boot
+        Key of `node_times.BOOT_S`.
+    custom
+        Whether it is the researcher's own.
+    replicas
+        Of a gallery image in the pool's region, None for other images.
+    unusable
+        Share of nodes whose system never reports.
+    shared_by
+        What counts together against the limit of managed-image pools; empty for other images.
+    failure
+        Why no node can be made from it, as the values of the resize error.
+    """
+
+    boot: str
+    custom: bool = False
+    replicas: int | None = None
+    unusable: float = 0.0
+    limit_keys: frozenset[str] = frozenset()
+    failure: ErrorValues | None = None
+
+
+def reference_of(pool: Pool) -> dict[str, Any]:
+    """Return a pool's image reference; a cloud-service pool has none."""
+    reference: dict[str, Any] = pool.doc.get("virtualMachineConfiguration", {}).get("imageReference", {})
+    return reference
+
+
+def image_id_of(pool: Pool) -> str | None:
+    """Return the id of a pool's custom image, None for a Marketplace image."""
+    found: str | None = reference_of(pool).get("virtualMachineImageId")
+    return found
+
+
+def read_pool_image(store: Store, now: float, account: Item, pool: Pool) -> PoolImage:
+    """Tell what a pool's image means for nodes that are asked for now."""
+    image_id = image_id_of(pool)
+    if image_id is None:
+        image = marketplace.find(reference_of(pool))
+        return PoolImage(f"{image.os if image else 'windows'}/marketplace")
+    source = bootable_images.resolve_image(store, now, image_id, account.doc["location"])
+    if isinstance(source, bootable_images.ImageProblem):
+        return PoolImage("linux/gallery", custom=True, failure=provider_error(source.code, source.message))
+    system = source.os_type.lower()
+    kind = "gallery" if source.replicas is not None else "managed"
+    misfit = _incompatibility(pool, source)
+    return PoolImage(
+        f"{system}/{kind}",
+        custom=True,
+        replicas=source.replicas,
+        unusable=0.0 if source.usable_by_batch else 1.0,
+        limit_keys=frozenset(source.source_keys) if kind == "managed" else frozenset(),
+        failure=provider_error(*misfit) if misfit else None,
+    )
+
+
+def deleted_image_values(image_id: str) -> ErrorValues:
+    """Return why an allocation fails whose image is no longer there."""
+    return provider_error("NotFound", f"The image '{image_id}' was not found.")
+
+
+def provider_error(code: str, message: str) -> ErrorValues:
+    """Return what a resize error says of an allocation that Compute refused."""
+    cause = msgspec.json.encode({"error": {"code": code, "message": message}}).decode()
+    return (("Provider Error Json", cause),)
+
+
+def _incompatibility(pool: Pool, source: BootableImage) -> tuple[str, str] | None:
+    """Return why Compute would refuse VMs of the pool's size and security made from an image, as (code, message)."""
+    size = find_size(pool.doc["vmSize"])
+    if size is None:
+        return None
+    profile = pool.doc["virtualMachineConfiguration"].get("securityProfile", {})
+    security = str(profile.get("securityType", "")).lower()
+    found = (rule(size, source, security) for rule in _RULES)
+    return next((("BadRequest", message) for message in found if message is not None), None)
+
+
+def _wrong_generation(size: VmSize, source: BootableImage, _: str) -> str | None:
+    if source.generation in size.generations:
+        return None
+    return (
+        f"The selected VM size '{size.name}' cannot boot Hypervisor Generation '{source.generation[1:]}'. If this was a"
+        " Create operation please check that the Hypervisor Generation of the Image matches the Hypervisor Generation"
+        " of the selected VM Size."
+    )
+
+
+def _wrong_architecture(size: VmSize, source: BootableImage, _: str) -> str | None:
+    if source.architecture.lower() == size.architecture.lower():
+        return None
+    return (
+        f"Cannot create a VM of size '{size.name}' because this VM size only supports a CPU Architecture of"
+        f" '{size.architecture}', but an image or disk with CPU Architecture '{source.architecture}' was given."
+    )
+
+
+def _wrong_security(_: VmSize, source: BootableImage, security: str) -> str | None:
+    """Judge the pool's security type: some images demand one, some allow one, the others take none."""
+    takes = source.security_type.lower()
+    if takes in _REQUIRED_SECURITY_TYPES and security != takes:
+        return (
+            "The provided gallery image only supports creation of VMs and VM Scale Sets with"
+            f" '{source.security_type}' security type."
+        )
+    if security and security not in takes:
+        return f"Use of {security} setting is not supported for the provided image."
+    return None
+
+
+def _untrusted_size(size: VmSize, _: BootableImage, security: str) -> str | None:
+    if security != "trustedlaunch" or size.trusted_launch:
+        return None
+    return f"The VM size '{size.name}' does not support security type 'TrustedLaunch'."
+
+
+def _wrong_controller(size: VmSize, source: BootableImage, _: str) -> str | None:
+    if source.controllers & {one.lower() for one in size.controllers}:
+        return None
+    return (
+        f"The VM size '{size.name}' cannot boot with OS image or disk. Please check that disk controller types"
+        " supported by the OS image or disk is one of the supported disk controller types for the VM size."
+    )
+
+
+_RULES = (_wrong_generation, _wrong_architecture, _wrong_security, _untrusted_size, _wrong_controller)

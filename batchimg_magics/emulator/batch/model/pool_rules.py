@@ -1,0 +1,322 @@
+"""What a pool's configuration must be, and what the service adds to it: the same on both planes.
+
+Source: the recorded refusals (`errors.json` of the recordings) and defaults of recorded pools; Microsoft's OpenAPI for
+names, types and ranges.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator.arm import resources
+from batchimg_magics.emulator.arm.open_world import MANAGED_IMAGE_POOLS, MANAGED_IMAGES_END, has_retired, is_open
+from batchimg_magics.emulator.batch.fleet import nodes
+from batchimg_magics.emulator.batch.rest.bodies import clean
+from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
+from batchimg_magics.emulator.batch.routes import applications
+from batchimg_magics.emulator.catalog import marketplace
+from batchimg_magics.emulator.catalog.vm_sizes import find_size
+from batchimg_magics.emulator.http.dates import duration_s
+from batchimg_magics.emulator.world.evidence import Evidence
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.batch.model.pools import Pool
+    from batchimg_magics.emulator.http.messages import Call
+    from batchimg_magics.emulator.world.store import Item, Store
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_POOL = frozenset(
+    {
+        "id", "displayName", "vmSize", "cloudServiceConfiguration", "virtualMachineConfiguration", "resizeTimeout",
+        "targetDedicatedNodes", "targetLowPriorityNodes", "enableAutoScale", "autoScaleFormula",
+        "autoScaleEvaluationInterval", "enableInterNodeCommunication", "networkConfiguration", "startTask",
+        "certificateReferences", "applicationPackageReferences", "applicationLicenses", "taskSlotsPerNode",
+        "taskSchedulingPolicy", "userAccounts", "metadata", "mountConfiguration", "targetNodeCommunicationMode",
+        "upgradePolicy", "resourceTags", "nodeDeallocationOption",
+    }
+)  # fmt: skip
+#: What can be changed of a pool whatever nodes it has.
+CHANGEABLE = frozenset(
+    {"startTask", "certificateReferences", "applicationPackageReferences", "metadata", "targetNodeCommunicationMode"}
+)
+_CLOUD_SIZES = re.compile(r"(extra)?(small|large)|medium|a\d+|standard_(d|a)\w+", re.IGNORECASE)
+_SUBSCRIPTION = "/subscriptions/{subscriptionId}/resourceGroups/{resourceGroupName}/providers/Microsoft.Compute"
+_IMAGE = f"{_SUBSCRIPTION}/images/{{imageName}}"
+_DEFINITION = f"{_SUBSCRIPTION}/galleries/{{galleryName}}/images/{{galleryImageName}}"
+_VERSION = _DEFINITION + "/versions/{galleryImageVersionName}"
+_COMPUTE = r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/[^/]+/providers/Microsoft\.Compute"
+_GALLERY_ID = re.compile(_COMPUTE + r"/galleries/[^/]+/images/[^/]+(/versions/[^/]+)?", re.IGNORECASE)
+_MANAGED_ID = re.compile(_COMPUTE + r"/images/[^/]+", re.IGNORECASE)
+#: The last api-versions that make pools straight from managed images, by plane. Source: FACTS 2 for the data plane; for
+#: ARM the example in Microsoft's document on pools of managed images.
+_MANAGED_UNTIL = {"batch": "2019-08-01.10.0", "arm": "2020-03-01"}
+#: The first api-versions recorded to refuse cloud-service pools.
+_CLOUD_SERVICE_UNTIL = {"batch": "2024-02-01", "arm": "2024-02-01"}
+_FORMULA_LIMIT = 8192
+evidence = Evidence("What pools may be")
+_LONGEST_RESIZE_S = evidence.assumed(
+    7 * 86_400, "s", "that a resize timeout may be at most", "documented is the least, 5 minutes, and no most"
+)
+evidence.rule(
+    "A pool whose image is not there is refused at once; whatever else is wrong with an image shows when nodes are "
+    "allocated.",
+    "no recording has such a pool",
+)
+#: What no answer shows.
+_SECRET_PROPERTIES = frozenset({"password", "sshPrivateKey", "accountKey", "sasKey"})
+evidence.rule(
+    "No answer shows a registry's password, a mount's key or a user's SSH key.",
+    "recorded of the passwords of user accounts; the OpenAPI calls the others secrets or keys",
+)
+
+
+def pool_id(name: Any) -> str:  # noqa: ANN401 - any JSON
+    """Return a pool's id, or refuse it."""
+    if name is None:
+        raise missing_property("id")
+    if not isinstance(name, str) or not _ID.fullmatch(name):
+        reason = (
+            "The ID can contain any combination of alphanumeric characters including hyphens and underscores, "
+            "and cannot contain more than 64 characters"
+        )
+        raise bad_property("id", name, reason)
+    return name
+
+
+def pool_body(body: Any, kind: str = "PoolAddParameter") -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """Return a pool's body in the data plane's dialect, cleaned, or refuse it."""
+    return clean(body, _POOL, kind)
+
+
+def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str) -> None:
+    """Refuse a pool that the service would not make.
+
+    Parameters
+    ----------
+    call
+        The request.
+    account
+        Whose pool it is.
+    pool
+        Its configuration, cleaned.
+    plane
+        ``batch`` or ``arm``.
+    """
+    if not pool.get("vmSize"):
+        raise missing_property("vmSize")
+    if "cloudServiceConfiguration" in pool:
+        _check_cloud_service(call, pool, plane)
+    elif "virtualMachineConfiguration" not in pool:
+        raise missing_property("virtualMachineConfiguration")
+    else:
+        _check_machine(call, account, pool, plane)
+    check_scale(pool)
+    check_changes(call.store, account, pool)
+
+
+def _check_cloud_service(call: Call, pool: dict[str, Any], plane: str) -> None:
+    if call.api_version >= _CLOUD_SERVICE_UNTIL[plane]:
+        raise refusal("CloudServiceConfigurationRetired")
+    if "virtualMachineConfiguration" in pool:
+        raise bad_property("virtualMachineConfiguration", None, "Only one of the configurations can be specified")
+    if not _CLOUD_SIZES.fullmatch(str(pool["vmSize"])):
+        raise bad_property("vmSize", pool["vmSize"])
+
+
+def _check_machine(call: Call, account: Item, pool: dict[str, Any], plane: str) -> None:
+    machine = pool["virtualMachineConfiguration"]
+    size = find_size(str(pool["vmSize"]))
+    if size is None:
+        raise bad_property("vmSize", pool["vmSize"])
+    for name in ("imageReference", "nodeAgentSKUId"):
+        if name not in machine:
+            raise missing_property(name)
+    agent, reference = str(machine["nodeAgentSKUId"]), machine["imageReference"]
+    if agent.lower() not in marketplace.agents():
+        raise bad_property("nodeAgentSKUId", agent, "The specified node agent SKU does not exist")
+    if (image_id := reference.get("virtualMachineImageId")) is not None:
+        _check_key(call, plane)
+        _check_image_id(call, account, str(image_id), plane)
+    else:
+        marketplace.check_image(call.store, call.now, reference, agent)
+    if "customerManagedKey" in machine.get("diskEncryptionConfiguration", {}) and plane == "batch":
+        raise bad_property("identity", None, "Pool Identity is required when using CustomerManagedKey.")
+    slots = pool.get("taskSlotsPerNode", 1)
+    if slots > min(4 * size.vcpus, 256):
+        raise bad_property("taskSlotsPerNode", slots, "The value must not be above 4 times the cores of a node, or 256")
+
+
+def _check_image_id(call: Call, account: Item, image_id: str, plane: str) -> None:
+    """Refuse an image id that this api-version does not take, and one of an image that is not there.
+
+    Up to 2019-08-01 a managed image is taken, from the account's own subscription, unless the world is past its
+    retirement; from 2020-03-01 only gallery images are.
+    """
+    if not _GALLERY_ID.fullmatch(image_id):
+        _check_managed(call, account, image_id, plane)
+    if resources.find(call.store, call.now, image_id) is None and not is_open(call.store):
+        raise bad_property("virtualMachineImageId", image_id, "The specified image could not be found")
+
+
+def _check_managed(call: Call, account: Item, image_id: str, plane: str) -> None:
+    over = has_retired(call.store, MANAGED_IMAGE_POOLS, call.now, MANAGED_IMAGES_END)
+    managed = call.api_version <= _MANAGED_UNTIL[plane] and not over
+    if not managed or not _MANAGED_ID.fullmatch(image_id):
+        formats = [_VERSION, _DEFINITION] if call.api_version >= "2021" or not managed else [_IMAGE, _VERSION]
+        reason = f"The specified resource id must be of the format {' or '.join(formats)}"
+        raise bad_property("virtualMachineImageId", image_id, reason)
+    _check_subscription(account, "virtualMachineImageId", image_id)
+
+
+def _check_subscription(account: Item, name: str, resource: str) -> None:
+    own = account.doc["id"].split("/")[2]
+    try:
+        subscription = resources.split_id(resource)[0]
+    except ValueError as error:
+        raise bad_property(name, resource, f"The specified {name} is not a resource id") from error
+    if subscription.lower() != own.lower():
+        reason = (
+            f"The specified {name} is in a different subscription and cannot be used with the current Batch account"
+            f" in subscription {own}"
+        )
+        raise bad_property(name, resource, reason)
+
+
+def _check_key(call: Call, plane: str) -> None:
+    """Refuse a custom image to who signs with the account's key."""
+    if plane == "batch" and call.headers.get("authorization", "").lower().startswith("sharedkey"):
+        detail = (
+            "The specified type of authentication SharedKey is not allowed when external resources of type Compute"
+            " are linked."
+        )
+        raise refusal("AuthenticationFailed", ("AuthenticationErrorDetail", detail))
+
+
+def check_scale(pool: dict[str, Any]) -> None:
+    """Refuse targets, timeouts and formulas that do not go together or are out of range."""
+    if "resizeTimeout" in pool:
+        check_timeout(pool["resizeTimeout"])
+    if pool.get("enableAutoScale"):
+        if "autoScaleFormula" not in pool:
+            raise missing_property("autoScaleFormula")
+        targets = [name for name in ("targetDedicatedNodes", "targetLowPriorityNodes") if pool.get(name)]
+        if targets:
+            raise bad_property(targets[0], pool[targets[0]], "The target cannot be set when autoscale is enabled")
+    if "autoScaleFormula" in pool:
+        check_formula_length(pool["autoScaleFormula"])
+    if "autoScaleEvaluationInterval" in pool:
+        check_interval(pool["autoScaleEvaluationInterval"])
+
+
+def check_timeout(text: Any) -> float:  # noqa: ANN401 - any JSON
+    """Return a resize timeout in seconds; below 5 minutes it is refused."""
+    seconds = duration_s(text) if isinstance(text, str) else None
+    if seconds is None or seconds < 300 or seconds > _LONGEST_RESIZE_S:
+        raise bad_property("resizeTimeout", text, "The resize timeout must be at least 5 minutes")
+    return seconds
+
+
+def check_interval(text: Any) -> float:  # noqa: ANN401 - any JSON
+    """Return an autoscale evaluation interval in seconds; it is 5 minutes to 168 hours."""
+    seconds = duration_s(text) if isinstance(text, str) else None
+    if seconds is None or not 300 <= seconds <= 168 * 3600:
+        reason = "The evaluation interval must be between 5 minutes and 168 hours"
+        raise bad_property("autoScaleEvaluationInterval", text, reason)
+    return seconds
+
+
+def check_formula_length(formula: Any) -> None:  # noqa: ANN401 - any JSON
+    """Refuse a formula above 8 KB."""
+    if not isinstance(formula, str):
+        raise bad_property("autoScaleFormula", formula)
+    if len(formula.encode()) > _FORMULA_LIMIT:
+        raise refusal("AutoScalingFormulaTooLong")
+
+
+def check_changes(store: Store, account: Item, pool: dict[str, Any]) -> None:
+    """Refuse what a new pool and a changed one may not have."""
+    references = pool.get("applicationPackageReferences", [])
+    wrong = [
+        (str(one.get("applicationId", "")), applications.package_problem(store, account, one)) for one in references
+    ]
+    if any(why for _, why in wrong):
+        raise refusal("InvalidApplicationPackageReferences", *((name, why) for name, why in wrong if why))
+    if unknown := pool.get("certificateReferences"):  # the local Azure has none, and Azure of 2025 neither
+        why = "The specified certificate does not exist."
+        names = [str(one.get("thumbprint", one.get("id", ""))) for one in unknown]  # ARM's have ids
+        raise refusal("InvalidCertificateReferences", *((name, why) for name in names))
+    if "startTask" in pool and not pool["startTask"].get("commandLine"):
+        raise missing_property("commandLine")
+    if subnet := pool.get("networkConfiguration", {}).get("subnetId"):
+        _check_subscription(account, "subnetId", str(subnet))
+    for pair in pool.get("metadata", []):
+        if not pair.get("name"):
+            raise bad_property("metadata", None, "The key for one of the metadata key-value pairs is empty.")
+
+
+def check_replaceable(pool: Pool, config: dict[str, Any], now: float) -> None:
+    """Refuse to change what a pool's nodes are while it has any."""
+    fixed = {name for name in {*pool.doc, *config} - CHANGEABLE if pool.doc.get(name) != config.get(name)}
+    if fixed and any(nodes.current_nodes(pool.state.fleet, now, kind) for kind in nodes.KINDS):
+        reason = f"The properties {', '.join(sorted(fixed))} can only be updated on a pool without nodes"
+        raise refusal("OperationInvalidForCurrentState", ("Reason", reason))
+
+
+def with_defaults(pool: dict[str, Any]) -> dict[str, Any]:
+    """Return a pool with what the service adds to it, as recorded."""
+    pool = {"taskSlotsPerNode": 1, "enableInterNodeCommunication": False, **pool}
+    pool["taskSchedulingPolicy"] = {"nodeFillType": "Spread", **pool.get("taskSchedulingPolicy", {})}
+    pool["vmSize"] = pool["vmSize"].lower()
+    cloud = pool.get("cloudServiceConfiguration")
+    if cloud is not None:
+        pool["cloudServiceConfiguration"] = {"osVersion": "*", **cloud}
+    if (machine := pool.get("virtualMachineConfiguration")) is not None:
+        pool["virtualMachineConfiguration"] = _machine(machine)
+    if "startTask" in pool:
+        pool["startTask"] = start_task(pool["startTask"])
+    if "userAccounts" in pool:
+        windows = cloud is not None or "windows" in pool["virtualMachineConfiguration"]["nodeAgentSKUId"].lower()
+        mode = ("interactive" if cloud is not None else "batch") if windows else None
+        pool["userAccounts"] = [_user(user, mode) for user in pool["userAccounts"]]
+    if "networkConfiguration" in pool:
+        before = {"dynamicVNetAssignmentScope": "none", "enableAcceleratedNetworking": False}
+        pool["networkConfiguration"] = before | pool["networkConfiguration"]
+    return {name: _without_secrets(value) for name, value in pool.items() if value not in ([], {})}
+
+
+def _without_secrets(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Leave out what the service takes and never shows."""
+    if isinstance(value, dict):
+        return {name: _without_secrets(inner) for name, inner in value.items() if name not in _SECRET_PROPERTIES}
+    return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _machine(machine: dict[str, Any]) -> dict[str, Any]:
+    machine = dict(machine)
+    reference = machine["imageReference"]
+    if "virtualMachineImageId" not in reference:
+        machine["imageReference"] = {"version": "latest", **reference}
+    if (disk := machine.get("osDisk")) is not None:
+        disk = dict(disk)
+        if "managedDisk" in disk:
+            disk["managedDisk"] = {"storageAccountType": "standard_lrs", **disk["managedDisk"]}
+        machine["osDisk"] = disk
+    return machine
+
+
+def start_task(task: dict[str, Any]) -> dict[str, Any]:
+    """Return a start task with what the service adds to it."""
+    task = {"maxTaskRetryCount": 0, "waitForSuccess": True, **task}
+    identity = task.get("userIdentity", {})
+    if "username" not in identity:
+        auto = {"scope": "pool", "elevationLevel": "nonadmin", **identity.get("autoUser", {})}
+        task["userIdentity"] = {"autoUser": auto}
+    return task
+
+
+def _user(user: dict[str, Any], login_mode: str | None) -> dict[str, Any]:
+    shown = {"elevationLevel": "nonadmin"} | user
+    if login_mode is not None:
+        shown["windowsUserConfiguration"] = {"loginMode": login_mode, **user.get("windowsUserConfiguration", {})}
+    return shown

@@ -1,0 +1,253 @@
+"""A pool: what is kept of it, whichever plane asks.
+
+One `Item` a pool, by its ARM id. Its document is the configuration in the data plane's dialect; beside it stands
+`PoolState`: the fleet of its nodes, autoscale, the last change. Both planes load it here and save it here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from batchimg_magics.emulator.batch.fleet import nodes, resizing
+from batchimg_magics.emulator.batch.fleet.allocation import Cohort, NodeKind
+from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
+from batchimg_magics.emulator.batch.fleet.nodes import Fleet, Problem, Resize
+from batchimg_magics.emulator.batch.rest.dialects import pool_from_arm
+from batchimg_magics.emulator.batch.rest.errors import refusal
+from batchimg_magics.emulator.batch.routes import accounts
+from batchimg_magics.emulator.http.dates import change_ticks, duration_s, etag, header_date, parse_timestamp, ticks
+from batchimg_magics.emulator.world.store import Item
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batchimg_magics.emulator.http.messages import Call
+    from batchimg_magics.emulator.world.store import Store
+
+KIND = "microsoft.batch/batchaccounts/pools"
+#: What a request may set beside the configuration; it is kept in `PoolState`.
+SCALE_SETTINGS = frozenset(
+    {
+        "targetDedicatedNodes", "targetLowPriorityNodes", "resizeTimeout", "nodeDeallocationOption", "enableAutoScale",
+        "autoScaleFormula", "autoScaleEvaluationInterval",
+    }
+)  # fmt: skip
+DEFAULT_TIMEOUT = "PT15M"
+#: From this api-version on, remote access is there only where a pool asks for it.
+REMOTE_LOGIN_UNTIL = "2024-07-01"
+
+
+class AutoScale(msgspec.Struct, omit_defaults=True):
+    """A pool's autoscale: its formula, how often it is evaluated, since when, and the last evaluation."""
+
+    formula: str
+    interval: str
+    enabled: float
+    evaluated: float
+    results: str = ""
+    error: Problem | None = None
+
+
+class PoolState(msgspec.Struct, omit_defaults=True):
+    """What is kept of a pool beside its configuration.
+
+    Parameters
+    ----------
+    id
+        Its ARM id, in the case it was made with.
+    created, modified
+        In ticks (`batch_time`).
+    fleet
+        Its nodes.
+    timeout
+        The resize timeout, as it was written.
+    auto
+        Autoscale, None when it is off.
+    enabled_at, asked_at
+        When autoscale was last enabled, and when by a call of its own.
+    deleted, gone
+        When its deletion began and when it ends.
+    top
+        What ARM shows beside ``properties``: tags, identity.
+    remote
+        Whether its nodes are reached by SSH or RDP without more ado: pools made before 2024-07-01 are.
+    tasks
+        Whether any job of it ever had a task.
+    """
+
+    id: str
+    created: int
+    modified: int
+    fleet: Fleet
+    timeout: str = DEFAULT_TIMEOUT
+    auto: AutoScale | None = None
+    enabled_at: float = 0.0
+    asked_at: float | None = None
+    deleted: float | None = None
+    gone: float | None = None
+    top: dict[str, Any] = {}
+    remote: bool = False
+    tasks: bool = False
+
+
+@dataclass(slots=True)
+class Pool:
+    """One pool, loaded.
+
+    Parameters
+    ----------
+    key
+        ARM id in lower case.
+    doc
+        Configuration in the data plane's dialect, with ``id`` and ``vmSize``.
+    state
+        The rest.
+    """
+
+    key: str
+    doc: dict[str, Any]
+    state: PoolState
+
+    @property
+    def name(self) -> str:
+        """Its id, as it was made."""
+        return str(self.doc["id"])
+
+    @property
+    def targets(self) -> dict[NodeKind, int]:
+        """How many nodes it is to have, by kind."""
+        resize = self.state.fleet.resize
+        return {"dedicated": resize.dedicated if resize else 0, "spot": resize.spot if resize else 0}
+
+    def headers(self, *, arm: bool = False) -> dict[str, str]:
+        """Return ETag and Last-Modified."""
+        tag = etag(self.state.modified)
+        return {"ETag": f'W/"{tag}"' if arm else tag, "Last-Modified": header_date(self.state.modified)}
+
+
+def pool_key(account: Item, name: str) -> str:
+    """Return the key of an account's pool; ids of pools are not told apart by case."""
+    return f"{account.key}/pools/{name.lower()}"
+
+
+def _load(item: Item) -> Pool:
+    if "fleet" not in item.hidden:
+        return _from_imported(item)
+    return Pool(item.key, item.doc, msgspec.convert(item.hidden, PoolState))
+
+
+def find(call: Call, account: Item, name: str) -> Pool | None:
+    """Return an account's pool, None when there is none (any more)."""
+    item = call.store.get(pool_key(account, name))
+    if item is None:
+        return None
+    pool = _load(item)
+    return pool if pool.state.gone is None or call.now < pool.state.gone else None
+
+
+def need(call: Call, account: Item, name: str, *, writing: bool = False) -> Pool:
+    """Return an account's pool, or refuse; one that is being deleted can be read, but not changed."""
+    pool = find(call, account, name)
+    if pool is None:
+        raise refusal("PoolNotFound")
+    if writing and pool.state.deleted is not None:
+        raise refusal("PoolBeingDeleted")
+    return pool
+
+
+def account_pools(store: Store, now: float, account: Item) -> Iterator[Pool]:
+    """Yield an account's pools in order of their ids."""
+    for item in store.items(KIND, account.key):
+        pool = _load(item)
+        if pool.state.gone is None or now < pool.state.gone:
+            yield pool
+
+
+def new_pool(call: Call, account: Item, doc: dict[str, Any], *, top: dict[str, Any] | None = None) -> Pool:
+    """Return a new pool without nodes, not saved yet."""
+    for item in call.store.items(KIND, account.key):
+        gone = item.hidden.get("gone")
+        if gone is not None and gone <= call.now:
+            call.store.delete(item.key)
+    taken = sum(1 for _ in account_pools(call.store, call.now, account))
+    if taken >= accounts.current_properties(call.store, account).get("poolQuota", 100):
+        raise refusal("PoolQuotaReached")
+    key = pool_key(account, doc["id"])
+    now = ticks(call.now)
+    name = f"{account.doc['id']}/pools/{doc['id']}"
+    remote = "virtualMachineConfiguration" in doc and call.api_version < REMOTE_LOGIN_UNTIL
+    state = PoolState(name, now, now + 1, Fleet(call.store.new_token(key)), top=top or {}, remote=remote)
+    return Pool(key, doc, state)
+
+
+def save(call: Call, pool: Pool, *, new_etag: bool = True) -> None:
+    """Keep a pool; `touch` it and its ETag is a new one."""
+    if new_etag:
+        pool.state.modified = change_ticks(call.now, pool.state.modified)
+    call.store.put(Item(pool.key, KIND, pool.doc, msgspec.to_builtins(pool.state)))
+
+
+def delete(call: Call, pool: Pool) -> None:
+    """Begin to delete a pool: its nodes leave, and then it is gone."""
+    state = pool.state
+    none: dict[NodeKind, int] = {"dedicated": 0, "spot": 0}
+    had = sum(nodes.current_nodes(state.fleet, call.now, kind) for kind in nodes.KINDS)
+    resizing.stop_resize(state.fleet, call.now)
+    resizing.begin_resize(
+        state.fleet, call.now, none, resizing.AllocationTerms(), timeout_s=duration_s(state.timeout) or 900.0
+    )
+    resize = state.fleet.resize
+    state.deleted = call.now
+    state.gone = resize.ends if had and resize is not None else call.now + ALLOCATION_TIMES.empty_delete_s
+    state.auto = None
+    save(call, pool)
+
+
+def _from_imported(item: Item) -> Pool:
+    """Return the pool that an imported ARM document shows: steady, with its nodes there and its errors."""
+    properties = item.doc["properties"]
+    config = pool_from_arm(properties)
+    created = properties.get("creationTime", "2020-01-01T00:00:00Z")
+    modified = properties.get("lastModified", created)
+    since = parse_timestamp(properties.get("allocationStateTransitionTime", modified))
+    status = properties.get("resizeOperationStatus", {})
+    problems = tuple(
+        Problem(error["code"], error["message"], tuple((v["code"], v["message"]) for v in error.get("details", [])))
+        for error in status.get("errors", [])
+    )
+    resize = Resize(
+        parse_timestamp(status.get("startTime", modified)),
+        since,
+        duration_s(status.get("resizeTimeout", DEFAULT_TIMEOUT)) or 900.0,
+        config.get("targetDedicatedNodes", 0),
+        config.get("targetLowPriorityNodes", 0),
+        errors=problems,
+    )
+    pool_fleet = Fleet(item.key, resize=resize)
+    for kind, name in zip(nodes.KINDS, ("currentDedicatedNodes", "currentLowPriorityNodes"), strict=True):
+        if count := properties.get(name, 0):
+            _add_present(pool_fleet, kind, count, since)
+    state = PoolState(item.doc["id"], ticks(parse_timestamp(created)), ticks(parse_timestamp(modified)), pool_fleet)
+    state.timeout = config.get("resizeTimeout", DEFAULT_TIMEOUT)
+    state.top = {name: item.doc[name] for name in ("tags", "identity") if name in item.doc}
+    if config.get("enableAutoScale"):
+        interval = config.get("autoScaleEvaluationInterval", DEFAULT_TIMEOUT)
+        run = properties.get("autoScaleRun", {})
+        evaluated = parse_timestamp(run["evaluationTime"]) if "evaluationTime" in run else since
+        state.auto = AutoScale(config["autoScaleFormula"], interval, evaluated, evaluated, run.get("results", ""))
+    doc = {name: value for name, value in config.items() if name not in SCALE_SETTINGS}
+    doc |= {"id": item.doc["name"], "vmSize": doc["vmSize"].lower()}
+    doc.setdefault("taskSchedulingPolicy", {"nodeFillType": "Spread"})  # older documents do not say it
+    return Pool(item.key, doc, state)
+
+
+def _add_present(nodes: Fleet, kind: NodeKind, count: int, since: float) -> None:
+    seed = f"{nodes.seed}/{kind}"
+    # Long enough ago that all of them are up.
+    began = since - 24 * 3600.0
+    cohort = Cohort(seed, kind, nodes.ever, count, began, since, 0.0, 1e-3, "linux/marketplace")
+    nodes.cohorts = (*nodes.cohorts, cohort)
+    nodes.ever += count

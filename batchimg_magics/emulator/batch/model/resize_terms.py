@@ -1,0 +1,300 @@
+"""Resizes of a pool: on what terms it gets nodes (image, quotas, limits, scenario), and when it may be resized at all.
+
+Source: recorded resizes and quota failures, the source document's limits of managed-image pools (FACTS 1.5), the
+Batch documents on Azure Compute Gallery pools, and the REST reference's error codes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator.arm import resources
+from batchimg_magics.emulator.batch.fleet import commands, nodes, resizing
+from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
+from batchimg_magics.emulator.batch.fleet.nodes import KINDS, Problem
+from batchimg_magics.emulator.batch.fleet.resizing import AllocationTerms
+from batchimg_magics.emulator.batch.model import pool_images, pools, scenarios, subscription_cores, task_scheduling
+from batchimg_magics.emulator.batch.model.pool_rules import check_timeout
+from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
+from batchimg_magics.emulator.batch.routes import accounts
+from batchimg_magics.emulator.catalog.vm_sizes import find_size
+from batchimg_magics.emulator.compute.routes import skus
+from batchimg_magics.emulator.http.dates import duration_s
+from batchimg_magics.emulator.world.evidence import Evidence
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.batch.fleet.allocation import NodeKind
+    from batchimg_magics.emulator.batch.model.pool_images import PoolImage
+    from batchimg_magics.emulator.batch.model.pools import Pool
+    from batchimg_magics.emulator.catalog.vm_sizes import VmSize
+    from batchimg_magics.emulator.http.messages import Call
+    from batchimg_magics.emulator.world.store import Item, Store
+
+evidence = Evidence("Terms of a resize")
+MANAGED_IMAGE_LIMIT: dict[NodeKind, int] = evidence.documented(
+    {"dedicated": 2500, "spot": 1000},
+    "nodes",
+    "of all pools together that share a managed image",
+    "Microsoft's guide to custom images; its quota page says 2,000 dedicated ones",
+)
+REMOVE_LIMIT = evidence.documented(100, "nodes", "that one removenodes takes", "the REST reference")
+evidence.rule(
+    "A resize above a quota brings the nodes that fit, and an error for the rest.",
+    "in the recorded quota failures no node came at all",
+)
+evidence.rule(
+    "A start task that fails takes as long again for every retry, and fails every time.",
+    "its command is not run; only how it ends is read from it",
+)
+_OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
+#: Those by which nodes stay until their tasks are done.
+_WAITING_OPTIONS = frozenset({"taskcompletion", "retaineddata"})
+_QUOTAS: dict[NodeKind, str] = {"dedicated": "dedicatedCoreQuota", "spot": "lowPriorityCoreQuota"}
+_TARGET_PROPERTIES: dict[NodeKind, str] = {"dedicated": "targetDedicatedNodes", "spot": "targetLowPriorityNodes"}
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Something that nodes of one kind can use up.
+
+    Parameters
+    ----------
+    kind
+        Of nodes.
+    most
+        How much of it there is: cores, or nodes where `image` says whose.
+    problem
+        What is said when it is used up.
+    family
+        VM family that alone counts, in lower case; empty for all.
+    image
+        Images and snapshots whose pools alone count.
+    taken
+        What of it is in use elsewhere than in the account's pools.
+    """
+
+    kind: NodeKind
+    maximum: int
+    problem: Problem
+    family: str = ""
+    image: frozenset[str] = frozenset()
+    used_elsewhere: int = 0
+
+
+def need_steady(call: Call, pool: Pool) -> None:
+    """Refuse a resize of a pool that is being resized, or whose targets a formula sets."""
+    if pool.state.auto is not None:
+        reason = "The specified pool has AutoScale enabled. It cannot be resized explicitly"
+        raise refusal("OperationInvalidForCurrentState", ("Reason", reason))
+    if nodes.allocation_state(pool.state.fleet, call.now)[0] != "steady":
+        raise refusal("PoolBeingResized")
+
+
+def begin_pool_resize(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, now: float | None = None) -> None:
+    """Begin a resize.
+
+    Parameters
+    ----------
+    call, account, pool
+        Whose pool, on whose request.
+    body
+        Targets, of which one that is not given is 0; resizeTimeout, which stays for the next time;
+        nodeDeallocationOption.
+    now
+        When, if not at the request's moment.
+    """
+    now = call.now if now is None else now
+    if "resizeTimeout" in body:
+        pool.state.timeout = body["resizeTimeout"]
+    option = _option(body)
+    targets: dict[NodeKind, int] = {kind: int(body.get(_TARGET_PROPERTIES[kind], 0)) for kind in KINDS}
+    resizing.drop_departed_nodes(pool.state.fleet, now)
+    resizing.begin_resize(
+        pool.state.fleet,
+        now,
+        targets,
+        allocation_terms(call, account, pool, now, sum(targets.values())),
+        timeout_s=duration_s(pool.state.timeout) or 900.0,
+        option=option,
+        busy=_task_ends(call, pool, now, option),
+    )
+    _end_tasks(call, pool, now, option)
+
+
+def _task_ends(call: Call, pool: Pool, now: float, option: str) -> dict[str, float] | None:
+    """Return which nodes stay for their tasks, and until when; None where no node does."""
+    return task_scheduling.task_ends_by_node(call.store, pool, now) if option in _WAITING_OPTIONS else None
+
+
+def _end_tasks(call: Call, pool: Pool, now: float, option: str) -> None:
+    if option not in _WAITING_OPTIONS:
+        task_scheduling.end_tasks_of_leaving_nodes(call.store, pool, now, option)
+
+
+def _option(body: dict[str, Any]) -> str:
+    """Return what is to become of tasks on nodes that leave, or refuse it."""
+    option = str(body.get("nodeDeallocationOption", "requeue")).lower()
+    if option not in _OPTIONS:
+        raise bad_property("nodeDeallocationOption", body["nodeDeallocationOption"])
+    return option
+
+
+def stop_pool_resize(call: Call, pool: Pool) -> None:
+    """Stop the resize that goes on; without one nothing happens. It leaves the ETag as it is, as recorded."""
+    if pool.state.auto is not None:
+        reason = "The specified pool has AutoScale enabled. AutoScale resize cannot be stopped"
+        raise refusal("OperationInvalidForCurrentState", ("Reason", reason))
+    resizing.stop_resize(pool.state.fleet, call.now)
+    pools.save(call, pool, new_etag=False)
+
+
+def remove_pool_nodes(call: Call, pool: Pool, body: dict[str, Any]) -> None:
+    """Remove the nodes that a request lists."""
+    listed = body.get("nodeList")
+    if not isinstance(listed, list) or not listed:
+        raise missing_property("nodeList")
+    if len(listed) > REMOVE_LIMIT:
+        raise bad_property("nodeList", None, f"At most {REMOVE_LIMIT} nodes can be removed at a time")
+    if "resizeTimeout" in body:
+        check_timeout(body["resizeTimeout"])
+    if nodes.allocation_state(pool.state.fleet, call.now)[0] != "steady":
+        raise refusal("PoolBeingResized")
+    timeout = duration_s(body.get("resizeTimeout", pools.DEFAULT_TIMEOUT)) or 900.0
+    option = _option(body)
+    try:
+        resizing.remove_nodes(
+            pool.state.fleet,
+            call.now,
+            dict.fromkeys(map(str, listed)),
+            timeout_s=timeout,
+            option=option,
+            busy=_task_ends(call, pool, call.now, option),
+        )
+    except KeyError:
+        raise refusal("NodeNotFound") from None
+    _end_tasks(call, pool, call.now, option)
+    pools.save(call, pool)
+
+
+def allocation_terms(call: Call, account: Item, pool: Pool, now: float, nodes: int) -> AllocationTerms:
+    """Return on what terms a pool that is to have so many nodes gets them at a moment."""
+    image = pool_images.read_pool_image(call.store, now, account, pool)
+    effects = scenarios.node_effects(call.store)
+    seconds, fails = _start_task(pool)
+    room, full = _available_nodes(call, account, pool, image, now)
+    deleted_image_id = effects.image_gone and pool.state.fleet.ever > 0 and pool_images.image_id_of(pool)
+    return AllocationTerms(
+        boot=image.boot,
+        replicas=image.replicas,
+        slowed=effects.slowed if nodes > effects.slowed_above else 1.0,
+        unusable=1.0 if image.custom and effects.specialized else max(image.unusable, effects.unusable),
+        recovering=effects.recovering,
+        start_task_s=seconds,
+        start_task_fails=fails or (effects.start_tasks_fail and seconds is not None),
+        preempted_per_h=effects.preempted_per_h,
+        available=room,
+        quota_errors=full,
+        failure=pool_images.deleted_image_values(deleted_image_id) if deleted_image_id else image.failure,
+    )
+
+
+def _start_task(pool: Pool) -> tuple[float | None, bool]:
+    """Return how long nodes wait for their start task (None: they do not), and whether it fails."""
+    task = pool.doc.get("startTask")
+    if task is None or not task.get("waitForSuccess", True):
+        return None, False
+    result = commands.command_result(task["commandLine"], ALLOCATION_TIMES.start_task_s)
+    tries = 1 + max(0, task.get("maxTaskRetryCount", 0)) if result.exit_code else 1
+    return result.seconds * tries, result.exit_code != 0
+
+
+def _available_nodes(
+    call: Call, account: Item, pool: Pool, image: PoolImage, now: float
+) -> tuple[dict[NodeKind, int], dict[NodeKind, Problem]]:
+    """Return how many more nodes of each kind the quotas and limits let in, and what is said when they are full."""
+    size = find_size(pool.doc["vmSize"])
+    if size is None:
+        return {}, {}
+    limits = _quotas(call.store, account, size) + _regional_quotas(call.store, account, size, now)
+    if image.limit_keys:
+        values = (("Reason", "The limit of nodes in pools of this custom image has been reached"),)
+        limits += [
+            Limit(kind, nodes, resizing.allocation_error("AllocationFailed", kind, values), image=image.limit_keys)
+            for kind, nodes in MANAGED_IMAGE_LIMIT.items()
+        ]
+    others = list(pools.account_pools(call.store, now, account))
+    room: dict[NodeKind, int] = {}
+    full: dict[NodeKind, Problem] = {}
+    for limit in limits:
+        used = limit.used_elsewhere + sum(
+            _usage(call, account, other, limit, now) for other in others if other.key != pool.key
+        )
+        used += _usage(call, account, pool, limit, now)
+        left = max(0, limit.maximum - used) // (1 if limit.image else size.vcpus)
+        if left < room.get(limit.kind, left + 1):
+            room[limit.kind], full[limit.kind] = left, limit.problem
+    return room, full
+
+
+def _quotas(store: Store, account: Item, size: VmSize) -> list[Limit]:
+    """Return the core quotas that nodes of a size count against; accounts that have none are limited by Compute."""
+    prefix = "The specified account has reached"
+    inner = accounts.current_properties(store, account)
+    limits = []
+    if (most := inner.get(_QUOTAS["dedicated"])) is not None:
+        limits.append(Limit("dedicated", most, Problem("AccountCoreQuotaReached", f"{prefix} core quota")))
+    if (most := inner.get(_QUOTAS["spot"])) is not None:
+        spot = Problem("AccountLowPriorityCoreQuotaReached", f"{prefix} low priority core quota")
+        limits.append(Limit("spot", most, spot))
+    if inner.get("dedicatedCoreQuotaPerVMFamilyEnforced"):
+        for family in inner.get("dedicatedCoreQuotaPerVMFamily") or ():
+            if family["name"].lower() == size.family.lower():
+                series = Problem(
+                    "AccountVMSeriesCoreQuotaReached", f"{prefix} VM series core quota for {family['name']}"
+                )
+                limits.append(Limit("dedicated", family["coreQuota"], series, family=size.family.lower()))
+    return limits
+
+
+def _regional_quotas(store: Store, account: Item, size: VmSize, now: float) -> list[Limit]:
+    """Return what Compute lets an account have that has no quotas of its own, as one of a user's subscription.
+
+    In Compute's wording; the numbers are those of its usages.
+    """
+    inner, region = accounts.current_properties(store, account), account.doc["location"]
+    quotas: tuple[tuple[NodeKind, str, int, str], ...] = (
+        ("dedicated", "Total Regional Cores", skus.QUOTAS["in all"], ""),
+        ("dedicated", f"{size.family} Cores", skus.QUOTAS["of one family"], size.family.lower()),
+        ("spot", "LowPriorityCores", skus.QUOTAS["spot"], ""),
+    )
+    bounded = {kind for kind, name in _QUOTAS.items() if inner.get(name) is not None}
+    limits: list[Limit] = []
+    if len(bounded) == len(_QUOTAS):
+        return limits
+    shared: subscription_cores.Cores = Counter()
+    if subscription_cores.allocates_in_subscription(store, account):
+        region_name, subscription = resources.region_name(region), account.key.split("/")[2]
+        shared = subscription_cores.cores_in_region(store, now, subscription, region_name, excluding=account.key)
+    for kind, what, most, family in quotas:
+        message = (
+            f"Operation could not be completed as it results in exceeding approved {what} quota. Additional details -"
+            f" Deployment Model: Resource Manager, Location: {region}, Current Limit: {most}"
+        )
+        values = pool_images.provider_error("OperationNotAllowed", message)
+        if kind not in bounded:
+            problem = resizing.allocation_error("AllocationFailed", kind, values)
+            taken = sum(n for (one, of), n in shared.items() if one == kind and family in ("", of.lower()))
+            limits.append(Limit(kind, most, problem, family=family, used_elsewhere=taken))
+    return limits
+
+
+def _usage(call: Call, account: Item, pool: Pool, limit: Limit, now: float) -> int:
+    """Return how much a pool uses of a limit, with the nodes that are still to come."""
+    size = find_size(pool.doc["vmSize"])
+    if size is None or (limit.family and size.family.lower() != limit.family):
+        return 0
+    if limit.image and not limit.image & pool_images.read_pool_image(call.store, now, account, pool).limit_keys:
+        return 0
+    return nodes.current_and_pending_nodes(pool.state.fleet, now, limit.kind) * (1 if limit.image else size.vcpus)

@@ -1,0 +1,222 @@
+"""Tasks on nodes: which node runs which task, and when. Just enough that nodes can be busy.
+
+A task takes the time that its command names (`commands`). Tasks are given to nodes at the next look at their pool, but
+at the moments at which slots were free: what happened in between is worked out in order, and is the same whenever
+somebody looks. A task whose node leaves goes back to waiting.
+
+Source: the task states and counts of the REST reference; task execution itself is simulated.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from batchimg_magics.emulator.batch.fleet import nodes
+from batchimg_magics.emulator.world.evidence import Evidence
+from batchimg_magics.emulator.world.store import Item
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.batch.model.pools import Pool
+    from batchimg_magics.emulator.world.store import Store
+
+JOBS = "microsoft.batch/batchaccounts/jobs"
+KIND = f"{JOBS}/tasks"
+evidence = Evidence("Tasks")
+PROGRAM_S = evidence.assumed(
+    30.0, "s", "that each program of a task's command takes which names no time", "nothing is run here"
+)
+evidence.rule(
+    "A task goes to the node that is free first, whatever nodeFillType says; one whose node leaves waits again.",
+    "the order within a pool is not documented",
+)
+#: States of nodes that take tasks, and those that a running task survives.
+_ACCEPTING_STATES = frozenset({"idle"})
+_SURVIVING_STATES = frozenset({"idle", "offline", "running", "leavingpool"})
+
+
+class TaskState(msgspec.Struct, omit_defaults=True):
+    """What is kept of a task beside its document.
+
+    Parameters
+    ----------
+    pool
+        Key of its pool.
+    priority, number
+        Tasks are given out in order of their job's priority, then of their addition.
+    added
+        Since when it waits.
+    seconds, exit_code
+        How its command goes.
+    slots
+        How many of a node's it takes.
+    created, modified
+        In ticks.
+    waiting
+        Whether its job lets it be given out.
+    node, started, ends
+        Where and when it runs; the end is known as soon as it starts.
+    terminated
+        Whether a client ended it.
+    requeued
+        How often its node went away from under it.
+    """
+
+    pool: str
+    priority: int
+    number: int
+    added: float
+    seconds: float
+    exit_code: int
+    slots: int
+    created: int
+    modified: int
+    waiting: bool = True
+    node: str | None = None
+    started: float | None = None
+    ends: float | None = None
+    terminated: bool = False
+    requeued: int = 0
+
+    def state(self, now: float) -> str:
+        """Return ``active``, ``running`` or ``completed``."""
+        if self.ends is not None and now >= self.ends:
+            return "completed"
+        return "running" if self.started is not None and now >= self.started else "active"
+
+
+class NodeLoad(msgspec.Struct):
+    """What a node does and did: tasks running, the slots they take, tasks run, those that succeeded."""
+
+    running: int = 0
+    slots: int = 0
+    run: int = 0
+    succeeded: int = 0
+
+
+def state_of(item: Item) -> TaskState:
+    """Return what is kept of a task."""
+    return msgspec.convert(item.hidden, TaskState)
+
+
+def save_task(store: Store, item: Item, state: TaskState) -> None:
+    """Keep a task."""
+    store.put(Item(item.key, KIND, item.doc, msgspec.to_builtins(state)))
+
+
+def pool_tasks(store: Store, pool: Pool) -> list[tuple[Item, TaskState]]:
+    """Return the tasks of a pool's jobs, in the order in which they are given out."""
+    if not pool.state.tasks:
+        return []
+    account = pool.key.rpartition("/pools/")[0]
+    found = [(item, state_of(item)) for item in store.items(KIND, account)]
+    mine = [(item, state) for item, state in found if state.pool == pool.key]
+    return sorted(mine, key=lambda pair: (-pair[1].priority, pair[1].number))
+
+
+def schedule_due_tasks(store: Store, pool: Pool, now: float) -> None:
+    """Give out what can have been given out by now, and take back what lost its node."""
+    listed = pool_tasks(store, pool)
+    open_tasks = [(item, state) for item, state in listed if state.state(now) != "completed"]
+    if not open_tasks:
+        return
+    nodes_by_id = {node.id: node for node in nodes.nodes(pool.state.fleet, now)}
+    changed = [pair for pair in open_tasks if _requeue(pair[1], nodes_by_id, now)]
+    changed += _schedule(pool, nodes_by_id, listed, now)
+    for item, state in {id(pair[0]): pair for pair in changed}.values():
+        save_task(store, item, state)
+
+
+def _requeue(state: TaskState, nodes: dict[str, nodes.Node], now: float) -> bool:
+    """Send a running task back to wait if its node is not there to run it any more."""
+    if state.node is None or state.started is None:
+        return False
+    node = nodes.get(state.node)
+    if node is not None and (node.state in _SURVIVING_STATES or node.since <= state.started):
+        return False
+    since = now if node is None else node.since
+    if state.ends is not None and state.ends <= since:
+        return False
+    state.node, state.started, state.ends = None, None, None
+    state.added, state.requeued = since, state.requeued + 1
+    return True
+
+
+def _schedule(
+    pool: Pool, nodes: dict[str, nodes.Node], listed: list[tuple[Item, TaskState]], now: float
+) -> list[tuple[Item, TaskState]]:
+    """Give waiting tasks to the nodes that are free first; return those that were given out."""
+    waiting = [pair for pair in listed if pair[1].node is None and pair[1].waiting and pair[1].ends is None]
+    slots = int(pool.doc["taskSlotsPerNode"])
+    free = {
+        node.id: [node.since] * slots for node in nodes.values() if node.scheduling and node.state in _ACCEPTING_STATES
+    }
+    for _, state in listed:
+        if state.node in free and state.ends is not None:
+            _occupy(free[state.node], state.slots, state.ends)
+    given = []
+    for pair in waiting:
+        state = pair[1]
+        able = [(times[state.slots - 1], node_id) for node_id, times in free.items() if len(times) >= state.slots]
+        if not able:
+            continue
+        at, node_id = min(able)
+        start = max(at, state.added)
+        if start > now:
+            continue
+        state.node, state.started, state.ends = node_id, start, start + state.seconds
+        _occupy(free[node_id], state.slots, state.ends)
+        given.append(pair)
+    return given
+
+
+def _occupy(times: list[float], slots: int, until: float) -> None:
+    """Take the slots of a node that are free first; `times` stays in order."""
+    times[:slots] = [max(until, time) for time in times[:slots]]
+    times.sort()
+
+
+def task_ends_by_node(store: Store, pool: Pool, now: float) -> dict[str, float]:
+    """Return when the tasks that run now are done, by node; nodes that run none are left out."""
+    found: dict[str, float] = {}
+    for _, state in pool_tasks(store, pool):
+        if state.node is not None and state.ends is not None and state.state(now) == "running":
+            found[state.node] = max(found.get(state.node, 0.0), state.ends)
+    return found
+
+
+def end_tasks_of_leaving_nodes(store: Store, pool: Pool, now: float, option: str) -> None:
+    """End what runs on nodes that leave at once: it waits again (``requeue``), or never runs (``terminate``).
+
+    Source: nodeDeallocationOption of the REST reference.
+    """
+    running = [(item, state) for item, state in pool_tasks(store, pool) if state.state(now) == "running"]
+    if not running:
+        return
+    going = {node.id for node in nodes.nodes(pool.state.fleet, now) if node.state == "leavingpool"}
+    for item, state in running:
+        if state.node not in going:
+            continue
+        if option == "terminate":
+            state.ends, state.terminated = now, True
+        else:
+            state.node, state.started, state.ends = None, None, None
+            state.added, state.requeued = now, state.requeued + 1
+        save_task(store, item, state)
+
+
+def node_loads(store: Store, pool: Pool, now: float) -> dict[str, NodeLoad]:
+    """Return what the nodes do and did, of those that ever ran a task."""
+    found: dict[str, NodeLoad] = {}
+    for _, state in pool_tasks(store, pool):
+        if state.node is None or state.state(now) == "active":
+            continue
+        node = found.setdefault(state.node, NodeLoad())
+        node.run += 1
+        if state.state(now) == "running":
+            node.running += 1
+            node.slots += state.slots
+        elif state.exit_code == 0 and not state.terminated:
+            node.succeeded += 1
+    return found

@@ -1,0 +1,60 @@
+"""What pools of old api-versions do not have: clients of that time could not say it, and the service knew no such name.
+
+Source: the models of azure-batch 8.0.0 (2019-08-01.10.0) and azure-mgmt-batch 8.0.0 (2020-03-01).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator.batch.rest.bodies import unknown_name
+from batchimg_magics.emulator.batch.rest.dialects import OPAQUE_OBJECTS
+from batchimg_magics.emulator.world.evidence import Evidence
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.http.messages import Call
+
+evidence = Evidence("Old api-versions of pools")
+evidence.rule(
+    "What pools got after 2019-08-01.10.0, and 2020-03-01 in Resource Manager, is refused up to there and taken later.",
+    "the SDKs' models of these two versions were looked at, and none between them and today's",
+)
+#: The api-versions of these models, by plane.
+_LAST_OLD_VERSION = {"batch": "2019-08-01.10.0", "arm": "2020-03-01"}
+#: What came later on both planes, and on the data plane alone; a name means the same wherever it stands.
+_LATER = frozenset(
+    {
+        "automaticOSUpgradePolicy", "enableAcceleratedNetworking", "extensions", "identityReference",
+        "nodePlacementConfiguration", "osDisk", "resourceTags", "securityProfile", "serviceArtifactReference",
+        "targetNodeCommunicationMode", "taskSlotsPerNode", "upgradePolicy",
+    }
+)  # fmt: skip
+_LATER_BY_PLANE = {"batch": _LATER | {"diskEncryptionConfiguration", "publicIPAddressConfiguration"}, "arm": _LATER}
+
+
+def check_pool_names(call: Call, pool: Any, plane: str) -> None:  # noqa: ANN401 - any JSON
+    """Refuse a pool with a name that its api-version does not have.
+
+    Parameters
+    ----------
+    call
+        The request.
+    pool
+        What it says of the pool, in either dialect.
+    plane
+        ``batch`` or ``arm``.
+    """
+    if call.api_version <= _LAST_OLD_VERSION[plane]:
+        _walk(pool, _LATER_BY_PLANE[plane], "PoolAddParameter" if plane == "batch" else "Pool")
+
+
+def _walk(value: Any, later: frozenset[str], kind: str) -> None:  # noqa: ANN401 - any JSON
+    if isinstance(value, list):
+        for one in value:
+            _walk(one, later, kind)
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            if name in later:
+                raise unknown_name(name, kind)
+            if name not in OPAQUE_OBJECTS:
+                _walk(inner, later, name[:1].upper() + name[1:])

@@ -1,0 +1,190 @@
+"""Bodies of requests to Microsoft.Batch: of the right shape, with known names, words and numbers, or refused.
+
+Properties are judged by their names, wherever they stand: a name means the same everywhere in these bodies.
+
+Source: Microsoft's OpenAPI (2024-02-01.19.0 and 2024-02-01) for names, types and least values; recorded refusals for
+how they are worded; recorded requests for numbers that come as strings.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator.batch.rest.dialects import OPAQUE_OBJECTS, check_words, to_batch
+from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.http.messages import Refusal
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_OBJECTS = _names("""
+    affinityInfo authenticationTokenSettings autoPoolSpecification autoScale autoStorage autoUser
+    automaticOSUpgradePolicy azureBlobFileSystemConfiguration azureFileShareConfiguration cifsMountConfiguration
+    cloudServiceConfiguration constraints containerConfiguration containerSettings customerManagedKey dependsOn
+    deploymentConfiguration diskEncryptionConfiguration encryption endpointConfiguration ephemeralOSDiskSettings
+    exitConditions fixedScale identity identityReference imageReference jobManagerTask jobPreparationTask
+    jobReleaseTask keyVaultReference linuxUserConfiguration managedDisk multiInstanceSettings networkConfiguration
+    networkProfile nfsMountConfiguration nodePlacementConfiguration osDisk pool poolInfo properties
+    protectedSettings publicIPAddressConfiguration registry resourceTags rollingUpgradePolicy scaleSettings
+    securityProfile serviceArtifactReference settings startTask tags taskSchedulingPolicy uefiSettings upgradePolicy
+    userIdentity virtualMachineConfiguration windowsConfiguration windowsUserConfiguration
+    """)
+#: Lists of objects, and lists of plain values.
+_ROWS = _names("""
+    applicationPackageReferences applicationPackages certificateReferences certificates commonEnvironmentSettings
+    commonResourceFiles containerRegistries dataDisks environmentSettings extensions inboundNATPools inboundNatPools
+    metadata mountConfiguration networkSecurityGroupRules outputFiles resourceFiles userAccounts
+    """)
+_LISTS = _names("""
+    allowedAuthenticationModes applicationLicenses containerImageNames ipAddressIds nodeList
+    provisionAfterExtensions sourcePortRanges targets visibility
+    """)
+_FLAGS = _names("""
+    allowLowPriorityNode allowTaskPreemption autoUpgradeMinorVersion enableAcceleratedNetworking enableAutoScale
+    enableAutomaticUpdates enableAutomaticUpgrade enableInterNodeCommunication encryptionAtHost keepAlive
+    killJobOnCompletion runExclusive secureBootEnabled usesTaskDependencies vTpmEnabled waitForSuccess
+    writeAcceleratorEnabled
+    """)
+_TEXTS = _names("""
+    autoPoolIdPrefix autoScaleEvaluationInterval autoScaleFormula caching commandLine disableTasks displayName
+    elevationLevel evaluationInterval formula id interNodeCommunication keyName keySource location
+    maxWallClockTime nodeAgentSKUId nodeAgentSkuId nodeDeallocateOption nodeDeallocationOption
+    nodeDisableSchedulingOption nodeFillType nodeRebootOption nodeReimageOption offer onAllTasksComplete
+    onTaskFailure poolAllocationMode poolId publisher publicNetworkAccess resizeTimeout retentionTime scope
+    securityType sku storageAccountType subnetId targetNodeCommunicationMode terminateReason userName username
+    version virtualMachineImageId vmSize
+    """)
+#: Whole numbers and their least value; strings of digits are taken for them.
+_NUMBERS = {
+    "backendPort": 1,
+    "diskSizeGB": 1,
+    "frontendPortRangeEnd": 1,
+    "frontendPortRangeStart": 1,
+    "gid": 0,
+    "lun": 0,
+    "maxParallelTasks": -1,
+    "maxTaskRetryCount": -1,
+    "priority": -1000,
+    "requiredSlots": 1,
+    "targetDedicatedNodes": 0,
+    "targetLowPriorityNodes": 0,
+    "taskSlotsPerNode": 1,
+    "uid": 0,
+}
+#: Members that the rows of a list must have.
+_REQUIRED: dict[str, tuple[str, ...]] = {
+    "inboundNATPools": ("name", "protocol", "backendPort", "frontendPortRangeStart", "frontendPortRangeEnd"),
+    "metadata": ("name",),
+    "userAccounts": ("name",),
+    "applicationPackageReferences": ("applicationId",),
+}
+#: Known members of the types that clients most often get wrong, as the data plane names them.
+_TYPES: dict[str, frozenset[str]] = {
+    "applicationPackageReferences": _names("applicationId version"),
+    "imageReference": _names(
+        "publisher offer sku version virtualMachineImageId exactVersion sharedGalleryImageId communityGalleryImageId"
+    ),
+    "startTask": _names(
+        "commandLine containerSettings resourceFiles environmentSettings userIdentity maxTaskRetryCount waitForSuccess"
+    ),
+    "virtualMachineConfiguration": _names(
+        "imageReference nodeAgentSKUId windowsConfiguration dataDisks licenseType containerConfiguration"
+        " diskEncryptionConfiguration nodePlacementConfiguration extensions osDisk securityProfile"
+        " serviceArtifactReference"
+    ),
+    "metadata": _names("name value"),
+}
+_ENTITIES = "Microsoft.Azure.Batch.Protocol.Entities"
+
+
+def clean(body: Any, allowed: frozenset[str], kind: str) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """Return a request's body with the data plane's words, numbers as numbers and nulls left out, or refuse it.
+
+    Parameters
+    ----------
+    body
+        As sent, in the data plane's dialect.
+    allowed
+        Names that it may have.
+    kind
+        What the service calls its type.
+    """
+    body = checked_body(body)
+    for name in body:
+        if name not in allowed:
+            raise unknown_name(name, kind)
+    _check_names(body)
+    body = to_batch(body)
+    check_words(body)
+    cleaned: dict[str, Any] = _numbers(body)
+    return cleaned
+
+
+def checked_body(body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    """Return a body without its nulls, on either plane, or refuse one whose parts are not of the right JSON type."""
+    if not isinstance(body, dict):
+        raise refusal("InvalidRequestBody", ("Reason", "The request body must be a JSON object"))
+    whole: dict[str, Any] = _shape(body, "")
+    return whole
+
+
+def _shape(value: Any, name: str) -> Any:  # noqa: ANN401 - any JSON
+    wrong = (
+        (name in _OBJECTS and not isinstance(value, dict))
+        or (name in _ROWS and not (isinstance(value, list) and all(isinstance(row, dict) for row in value)))
+        or (name in _LISTS and not isinstance(value, list))
+        or (name in _FLAGS and not isinstance(value, bool))
+        or (name in _TEXTS and not isinstance(value, str))
+        or (name in _NUMBERS and not isinstance(value, int | str))
+    )
+    if wrong:
+        reason = f"The value of property '{name}' is not of the type that is expected"
+        raise refusal("InvalidRequestBody", ("Reason", reason))
+    if isinstance(value, dict) and name not in OPAQUE_OBJECTS:
+        return {inner: _shape(part, inner) for inner, part in value.items() if part is not None}
+    return [_shape(row, "") for row in value] if isinstance(value, list) else value
+
+
+def unknown_name(name: str, kind: str) -> Refusal:
+    """Return the answer to a name that a type does not have."""
+    reason = (
+        f"The property '{name}' does not exist on type '{_ENTITIES}.{kind}'. "
+        "Make sure to only use property names that are defined by the type."
+    )
+    return refusal("InvalidRequestBody", ("Reason", reason))
+
+
+def _check_names(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSON
+    """Refuse members that their type does not have, and rows without what they must have."""
+    if isinstance(value, list):
+        for inner in value:
+            _check_names(inner, under)
+    elif isinstance(value, dict) and under not in OPAQUE_OBJECTS:
+        strange = next((name for name in value if under in _TYPES and name not in _TYPES[under]), None)
+        if strange is not None:
+            kind = under[0].upper() + under[1:]
+            raise unknown_name(strange, kind.removesuffix("s") if under.endswith("References") else kind)
+        absent = next((name for name in _REQUIRED.get(under, ()) if name not in value), None)
+        if absent is not None:
+            raise missing_property(absent)
+        for name, inner in value.items():
+            _check_names(inner, name)
+
+
+def _numbers(value: Any, under: str = "") -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        return value if under in OPAQUE_OBJECTS else {name: _numbers(inner, name) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_numbers(inner, under) for inner in value]
+    if under not in _NUMBERS:
+        return value
+    if isinstance(value, str) and re.fullmatch(r"-?\d{1,10}", value):
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not _NUMBERS[under] <= value < 2**31:
+        raise bad_property(under, value)
+    return value

@@ -1,0 +1,203 @@
+"""One pool, two dialects: the data plane's names and words, and those of ARM.
+
+Pools are kept in the data plane's dialect. What ARM calls otherwise is in two tables, and one walk each way does the
+rest: properties that are not in the tables have the same name and value on both planes.
+
+Source: recorded pools on both planes, and the enumerations of the 2025-06-01 SDKs.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchimg_magics.emulator.batch.rest.errors import bad_property
+
+#: Name on ARM -> name on the data plane, wherever they stand.
+_NAMES = {
+    "nodeAgentSkuId": "nodeAgentSKUId",
+    "inboundNatPools": "inboundNATPools",
+    "applicationPackages": "applicationPackageReferences",
+    "certificates": "certificateReferences",
+    "dynamicVnetAssignmentScope": "dynamicVNetAssignmentScope",
+    "userName": "username",
+}
+#: Where both planes spell all names the same.
+_SAME = frozenset({"containerRegistries", "registry"})
+#: Objects whose members are their owner's business: no names or words of theirs are ours.
+OPAQUE_OBJECTS = frozenset(
+    {"authenticationTokenSettings", "protectedSettings", "resourceTags", "settings", "tags", "userAssignedIdentities"}
+)
+#: Property -> its words as (data plane, ARM). The data plane lowers them, but not all; words that are not here pass.
+_WORDS: dict[str, tuple[tuple[str, str], ...]] = {
+    "scope": (("pool", "Pool"), ("task", "Task")),
+    "elevationLevel": (("nonadmin", "NonAdmin"), ("admin", "Admin")),
+    "loginMode": (("batch", "Batch"), ("interactive", "Interactive")),
+    "nodeFillType": (("Spread", "Spread"), ("Pack", "Pack")),
+    "jobDefaultOrder": (("none", "None"), ("creationtime", "CreationTime")),
+    "policy": (("Regional", "Regional"), ("Zonal", "Zonal")),
+    "caching": (("None", "None"), ("ReadOnly", "ReadOnly"), ("ReadWrite", "ReadWrite")),
+    "storageAccountType": (
+        ("standard_lrs", "Standard_LRS"),
+        ("premium_lrs", "Premium_LRS"),
+        ("standardssd_lrs", "StandardSSD_LRS"),
+    ),
+    "securityType": (("trustedlaunch", "TrustedLaunch"), ("confidentialvm", "ConfidentialVM")),
+    "dynamicVNetAssignmentScope": (("none", "None"), ("job", "Job")),
+    "protocol": (("tcp", "TCP"), ("udp", "UDP")),
+    "access": (("allow", "Allow"), ("deny", "Deny")),
+    "provision": (
+        ("batchmanaged", "BatchManaged"),
+        ("usermanaged", "UserManaged"),
+        ("nopublicipaddresses", "NoPublicIPAddresses"),
+    ),
+    "targetNodeCommunicationMode": (("default", "Default"), ("classic", "Classic"), ("simplified", "Simplified")),
+    "targets": (("osdisk", "OsDisk"), ("temporarydisk", "TemporaryDisk")),
+    "storeLocation": (("currentuser", "CurrentUser"), ("localmachine", "LocalMachine")),
+    "visibility": (("starttask", "StartTask"), ("task", "Task"), ("remoteuser", "RemoteUser")),
+}
+_TO_BATCH = {name: {arm.lower(): batch for batch, arm in pairs} for name, pairs in _WORDS.items()}
+_TO_ARM = {name: {batch.lower(): arm for batch, arm in pairs} for name, pairs in _WORDS.items()}
+_ARM_NAMES = {batch: arm for arm, batch in _NAMES.items()}
+#: What stands below `deploymentConfiguration` on ARM and at the top on the data plane.
+_DEPLOYMENT = ("virtualMachineConfiguration", "cloudServiceConfiguration")
+#: What only ARM shows of a pool, and what a request may not set.
+_READ_ONLY = frozenset(
+    {
+        "lastModified", "creationTime", "provisioningState", "provisioningStateTransitionTime", "allocationState",
+        "allocationStateTransitionTime", "currentDedicatedNodes", "currentLowPriorityNodes", "autoScaleRun",
+        "resizeOperationStatus", "currentNodeCommunicationMode",
+    }
+)  # fmt: skip
+
+
+#: The first api-versions that count slots and not tasks, and that have one version of a cloud service's system, by
+#: plane. Source: the change logs of azure-batch (10.0.0, 5.0.0) and azure-mgmt-batch (14.0.0, 6.0.0).
+_SLOTS_SINCE = {"batch": "2020-09-01", "arm": "2021-01-01"}
+_OS_VERSION_SINCE = {"batch": "2018-08-01", "arm": "2018-12-01"}
+
+
+def _walk(value: Any, names: dict[str, str], words: dict[str, dict[str, str]], under: str = "") -> Any:  # noqa: ANN401 - any JSON
+    """Translate names and words; `under` is the data plane's name of the property that the value is of."""
+    if isinstance(value, dict) and under not in OPAQUE_OBJECTS:
+        spelt: dict[str, str] = {} if under in _SAME else names
+        inside = {name: _walk(inner, names, words, _NAMES.get(name, str(name))) for name, inner in value.items()}
+        return {spelt.get(name, name): inner for name, inner in inside.items()}
+    if isinstance(value, list):
+        return [_walk(inner, names, words, under) for inner in value]
+    if isinstance(value, str) and under in words:
+        return words[under].get(value.lower(), value)
+    return value
+
+
+def to_batch(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Write what either plane says as the data plane writes it."""
+    return _walk(value, _NAMES, _TO_BATCH)
+
+
+def to_arm(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    """Write what the data plane says as ARM writes it."""
+    return _walk(value, _ARM_NAMES, _TO_ARM)
+
+
+def check_words(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSON
+    """Refuse a word that is none of its property's."""
+    if isinstance(value, dict):
+        for name, inner in value.items() if under not in OPAQUE_OBJECTS else ():
+            check_words(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            check_words(inner, under)
+    elif isinstance(value, str) and under in _TO_BATCH and value.lower() not in _TO_BATCH[under]:
+        raise bad_property(under, value)
+
+
+def pool_from_arm(properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the data plane's pool properties that an ARM pool's properties say; what a request cannot set is left out.
+
+    Parameters
+    ----------
+    properties
+        An ARM pool's ``properties``.
+    """
+    pool = {
+        name: value
+        for name, value in properties.items()
+        if name not in _READ_ONLY | {"deploymentConfiguration", "scaleSettings", "interNodeCommunication"}
+    }
+    deployment = properties.get("deploymentConfiguration") or {}
+    pool |= {name: deployment[name] for name in _DEPLOYMENT if name in deployment}
+    if "interNodeCommunication" in properties:
+        pool["enableInterNodeCommunication"] = str(properties["interNodeCommunication"]).lower() == "enabled"
+    pool = dict(to_batch(pool))
+    for package in pool.get("applicationPackageReferences", []):
+        if isinstance(package, dict) and "id" in package:
+            package["applicationId"] = package.pop("id")
+    machine = pool.get("virtualMachineConfiguration") or {}
+    reference = machine.get("imageReference") or {}
+    if "id" in reference:
+        reference["virtualMachineImageId"] = reference.pop("id")
+    pool |= _scale_from_arm(properties.get("scaleSettings") or {})
+    return pool
+
+
+def from_older(pool: Any, version: str, plane: str) -> Any:  # noqa: ANN401 - any JSON
+    """Write what a request of an older api-version says of a pool, in the data plane's dialect, in today's names."""
+    if not isinstance(pool, dict):
+        return pool
+    if version < _SLOTS_SINCE[plane] and "maxTasksPerNode" in pool:
+        pool = dict(pool)
+        pool["taskSlotsPerNode"] = pool.pop("maxTasksPerNode")
+    service = pool.get("cloudServiceConfiguration")
+    if version < _OS_VERSION_SINCE[plane] and isinstance(service, dict) and "targetOSVersion" in service:
+        kept = {name: value for name, value in service.items() if not name.endswith("OSVersion")}
+        pool = pool | {"cloudServiceConfiguration": kept | {"osVersion": service["targetOSVersion"]}}
+    return pool
+
+
+def to_older(pool: dict[str, Any], version: str, plane: str) -> dict[str, Any]:
+    """Write a pool's configuration in the names that an older api-version has for it."""
+    pool = dict(pool)
+    if version < _SLOTS_SINCE[plane]:
+        pool["maxTasksPerNode"] = pool.pop("taskSlotsPerNode")
+    if version < _OS_VERSION_SINCE[plane] and (service := pool.get("cloudServiceConfiguration")):
+        kept = {name: value for name, value in service.items() if name != "osVersion"}
+        both = dict.fromkeys(("targetOSVersion", "currentOSVersion"), service["osVersion"])
+        pool["cloudServiceConfiguration"] = kept | both
+    return pool
+
+
+def _scale_from_arm(settings: dict[str, Any]) -> dict[str, Any]:
+    if "autoScale" in settings and "fixedScale" in settings:
+        raise bad_property("scaleSettings", None, "autoScale and fixedScale are mutually exclusive")
+    if auto := settings.get("autoScale"):
+        pool: dict[str, Any] = {"enableAutoScale": True, "autoScaleFormula": auto.get("formula")}
+        if "evaluationInterval" in auto:
+            pool["autoScaleEvaluationInterval"] = auto["evaluationInterval"]
+        return pool
+    if (fixed := settings.get("fixedScale")) is None:
+        return {}
+    pool = {
+        "enableAutoScale": False,
+        "targetDedicatedNodes": fixed.get("targetDedicatedNodes", 0),
+        "targetLowPriorityNodes": fixed.get("targetLowPriorityNodes", 0),
+    }
+    same = {name: fixed[name] for name in ("resizeTimeout", "nodeDeallocationOption") if name in fixed}
+    return pool | same
+
+
+def pool_to_arm(pool: dict[str, Any]) -> dict[str, Any]:
+    """Return the ARM properties that say what a data-plane pool's configuration says."""
+    moved = {*_DEPLOYMENT, "enableInterNodeCommunication", "vmSize", "id"}
+    plain = {name: value for name, value in pool.items() if name not in moved}
+    deployment = {name: pool[name] for name in _DEPLOYMENT if name in pool}
+    properties: dict[str, Any] = to_arm(plain) | {"deploymentConfiguration": to_arm(deployment)}
+    reference = properties["deploymentConfiguration"].get("virtualMachineConfiguration", {}).get("imageReference", {})
+    if "virtualMachineImageId" in reference:
+        reference["id"] = reference.pop("virtualMachineImageId")
+    for package in properties.get("applicationPackages", []):
+        package["id"] = package.pop("applicationId")
+    size = pool["vmSize"]
+    properties["vmSize"] = size.upper() if "_" in size else size.capitalize()
+    enabled = pool.get("enableInterNodeCommunication", False)
+    properties["interNodeCommunication"] = "Enabled" if enabled else "Disabled"
+    return properties

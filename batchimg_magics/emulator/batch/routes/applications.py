@@ -1,0 +1,160 @@
+"""Applications of a Batch account and their packages, as Azure Resource Manager shows them.
+
+Source: Microsoft's OpenAPI (2024-02-01); how refusals are worded is assumed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator.batch.rest.bodies import checked_body
+from batchimg_magics.emulator.batch.rest.errors import refusal, with_request_info
+from batchimg_magics.emulator.batch.routes import accounts
+from batchimg_magics.emulator.http.dates import batch_timestamp, etag, ticks
+from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
+from batchimg_magics.emulator.world.evidence import Evidence
+from batchimg_magics.emulator.world.store import Item
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.http.messages import Call
+    from batchimg_magics.emulator.world.store import Store
+
+TYPE = f"{accounts.TYPE}/applications"
+VERSIONS = f"{TYPE}/versions"
+evidence = Evidence("Applications")
+_URL_S = evidence.assumed(4 * 3600.0, "s", "that the address of a package to be is good for", "no recording has one")
+evidence.rule(
+    "The local Azure has no storage: a package can be activated whether anybody put something at its address or not.",
+    "what is in a package is of no account before its nodes run tasks",
+)
+_SETTABLE = ("displayName", "allowUpdates", "defaultVersion")
+
+routes = Routes(
+    "arm",
+    "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Batch/batchAccounts/{account}/applications",
+)
+
+
+def package_problem(store: Store, account: Item, reference: dict[str, Any]) -> str | None:
+    """Return what is wrong with a pool's reference to a package, or None."""
+    key = str(reference.get("applicationId", ""))
+    application = store.get(key)
+    if application is None or not key.lower().startswith(f"{account.key}/applications/"):
+        return "The specified application package does not exist."
+    version = reference.get("version") or application.doc["properties"].get("defaultVersion")
+    if not version:
+        return "The specified application has no default version, and the reference names none."
+    package = store.get(f"{key}/versions/{version}")
+    if package is None or package.doc["properties"].get("state") != "Active":
+        return "The specified version of the application package does not exist or is not active."
+    return None
+
+
+def _key(call: Call) -> str:
+    tail = "".join(
+        f"/{word}/{call.params[name]}"
+        for word, name in (("applications", "name"), ("versions", "version"))
+        if name in call.params
+    )
+    return accounts.account_id(call) + tail
+
+
+def _need(call: Call) -> Item:
+    accounts.need(call)
+    item = call.store.get(_key(call))
+    if item is None:
+        raise Refusal(404, "ApplicationNotFound", "The specified application or its package does not exist.")
+    return item
+
+
+def _keep(call: Call, kind: str, properties: dict[str, Any]) -> Reply:
+    key = _key(call)
+    tag = f'W/"{etag(ticks(call.now))}"'
+    document = {"id": key, "name": key.rpartition("/")[2], "type": kind, "etag": tag, "properties": properties}
+    call.store.put(Item(key.lower(), kind.lower(), document))
+    return Reply(200, document, {"ETag": tag})
+
+
+@routes.on("GET", "")
+def list_applications(call: Call) -> Reply:
+    """List an account's applications."""
+    account = accounts.need(call)
+    return Reply(200, {"value": [item.doc for item in call.store.items(TYPE.lower(), account.key)]})
+
+
+@routes.on("GET", "/{name}")
+@routes.on("GET", "/{name}/versions/{version}")
+@with_request_info
+def get(call: Call) -> Reply:
+    """Show an application, or one of its packages."""
+    item = _need(call)
+    return Reply(200, item.doc, {"ETag": item.doc["etag"]} if "etag" in item.doc else {})
+
+
+@routes.on("PUT", "/{name}")
+@with_request_info
+def put(call: Call) -> Reply:
+    """Make an application, or give it other properties."""
+    accounts.need(call)
+    return _set(call, {"allowUpdates": True})
+
+
+@routes.on("PATCH", "/{name}")
+@with_request_info
+def patch(call: Call) -> Reply:
+    """Change what is given of an application."""
+    return _set(call, _need(call).doc["properties"])
+
+
+def _set(call: Call, before: dict[str, Any]) -> Reply:
+    asked = checked_body(call.body or {}).get("properties", {})
+    properties = before | {name: asked[name] for name in _SETTABLE if name in asked}
+    default = properties.get("defaultVersion")
+    if default and call.store.get(f"{_key(call)}/versions/{default}") is None:
+        raise refusal("InvalidPropertyValue", ("PropertyName", "defaultVersion"), ("PropertyValue", str(default)))
+    return _keep(call, TYPE, properties)
+
+
+@routes.on("DELETE", "/{name}")
+@routes.on("DELETE", "/{name}/versions/{version}")
+@with_request_info
+def delete(call: Call) -> Reply:
+    """Delete an application that has no packages, or a package."""
+    accounts.need(call)
+    item = call.store.get(_key(call))
+    if item is None:
+        return Reply(204)
+    if any(call.store.items(VERSIONS.lower(), item.key)) and item.kind == TYPE.lower():
+        raise Refusal(409, "ApplicationContainsPackages", "The application has packages: delete them first.")
+    call.store.delete(item.key)
+    return Reply(200)
+
+
+@routes.on("GET", "/{name}/versions")
+@with_request_info
+def list_packages(call: Call) -> Reply:
+    """List an application's packages."""
+    application = _need(call)
+    return Reply(200, {"value": [item.doc for item in call.store.items(VERSIONS.lower(), application.key)]})
+
+
+@routes.on("PUT", "/{name}/versions/{version}")
+@with_request_info
+def put_package(call: Call) -> Reply:
+    """Make a package: a place to put it, until it is activated."""
+    accounts.need(call)
+    if call.store.get(_key(call).rpartition("/versions/")[0]) is None:
+        raise Refusal(404, "ApplicationNotFound", "The specified application does not exist.")
+    url = f"https://localazure.blob.core.windows.net/app-{call.params['name']}/{call.params['version']}.zip"
+    pending = {"state": "Pending", "storageUrl": url, "storageUrlExpiry": batch_timestamp(call.now + _URL_S)}
+    return _keep(call, VERSIONS, pending)
+
+
+@routes.on("POST", "/{name}/versions/{version}/activate")
+@with_request_info
+def activate(call: Call) -> Reply:
+    """Make a package one that pools can have."""
+    package = _need(call).doc["properties"]
+    asked = checked_body(call.body or {})
+    done = {"state": "Active", "format": asked.get("format", "zip"), "lastActivationTime": batch_timestamp(call.now)}
+    return _keep(call, VERSIONS, package | done)

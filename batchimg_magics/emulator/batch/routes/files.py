@@ -1,0 +1,189 @@
+"""Files of nodes and tasks on the data plane, and the upload of a node's logs.
+
+Nothing runs in the local Azure, so there is little to read: the output files of start tasks and tasks, which say so.
+
+Source: Microsoft's OpenAPI (2024-02-01.19.0) for the shapes and the ``ocp-`` headers.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from batchimg_magics.emulator.batch.fleet import commands
+from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
+from batchimg_magics.emulator.batch.model import task_scheduling
+from batchimg_magics.emulator.batch.rest import paging
+from batchimg_magics.emulator.batch.rest.bodies import checked_body
+from batchimg_magics.emulator.batch.rest.errors import missing_property, refusal
+from batchimg_magics.emulator.batch.routes import nodes, tasks
+from batchimg_magics.emulator.batch.routes.pools import load
+from batchimg_magics.emulator.http.dates import batch_timestamp, header_date, ticks
+from batchimg_magics.emulator.http.messages import Reply, Routes
+from batchimg_magics.emulator.world.evidence import Evidence
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.batch.fleet.nodes import Node
+    from batchimg_magics.emulator.batch.model.pools import Pool
+    from batchimg_magics.emulator.http.messages import Call
+
+routes = Routes("batch")
+_OF_NODE = "/pools/{pool}/nodes/{node}"
+_OF_TASK = "/jobs/{job}/tasks/{task}"
+evidence = Evidence("Files of nodes and tasks")
+LOG_FILES = evidence.assumed(8, "files", "that an upload of a node's logs says to have made", "no recording has one")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A file, or a directory: then `text` is None.
+
+    Parameters
+    ----------
+    path
+        Its name, below what it is asked of.
+    made
+        When it was written, in seconds since 1970.
+    text
+        What is in it.
+    """
+
+    path: str
+    written: float
+    text: str | None = None
+
+
+def _outputs(where: str, command: str, exit_code: int | None, made: float) -> list[File]:
+    """Return the output files of a command: where they lie, what it was, how it ended (None: it has not)."""
+    status = "is running" if exit_code is None else f"exited with {exit_code}"
+    note = f"The local Azure runs nothing. As far as it can tell, this command {status}:\n{command}\n"
+    errors = "" if exit_code in (None, 0) else f"exit code {exit_code}\n"
+    return [File(f"{where}stderr.txt", made, errors), File(f"{where}stdout.txt", made, note)]
+
+
+def _node_files(call: Call, pool: Pool, node: Node) -> list[File]:
+    if node.booted is None:
+        return []
+    found = [File(name, node.booted) for name in ("applications", "fsmounts", "shared", "startup", "workitems")]
+    if (task := pool.doc.get("startTask")) is not None:
+        result = commands.command_result(task["commandLine"], ALLOCATION_TIMES.start_task_s)
+        code = None if node.state == "waitingforstarttask" else result.exit_code
+        found += _outputs("startup/", task["commandLine"], code, node.booted)
+    for item, state in task_scheduling.pool_tasks(call.store, pool):
+        if state.node == node.id and state.started is not None and state.started <= call.now:
+            job = item.key.split("/jobs/")[1].split("/")[0]
+            found += _task_outputs(f"workitems/{job}/job-1/{item.doc['id']}/", item.doc["commandLine"], state, call.now)
+    return sorted(found, key=lambda file: file.path)
+
+
+def _task_outputs(where: str, command: str, state: task_scheduling.TaskState, now: float) -> list[File]:
+    code = state.exit_code if state.state(now) == "completed" else None
+    return _outputs(where, command, code, state.started or now)
+
+
+def _of_node(call: Call) -> list[File]:
+    _, pool = load(call)
+    return _node_files(call, pool, nodes.need(call, pool))
+
+
+def _of_task(call: Call) -> list[File]:
+    _, item, state = tasks.load(call)
+    if state.started is None or state.state(call.now) == "active":
+        return []
+    return _task_outputs("", item.doc["commandLine"], state, call.now)
+
+
+def _view(call: Call, file: File) -> dict[str, Any]:
+    shown: dict[str, Any] = {
+        "name": file.path,
+        "url": f"{call.base}{call.path.rstrip('/')}/{quote(file.path, safe='')}",
+        "isDirectory": file.text is None,
+    }
+    if file.text is not None:
+        moment = batch_timestamp(file.written)
+        size = len(file.text.encode())
+        kind = "text/plain"
+        shown["properties"] = {
+            "creationTime": moment,
+            "lastModified": moment,
+            "contentLength": str(size),
+            "contentType": kind,
+            "fileMode": "0o100644",
+        }
+    return shown
+
+
+def _list(call: Call, files: list[File]) -> Reply:
+    deep = call.query.get("recursive", "false").lower() == "true"
+    shown = [file for file in files if deep or "/" not in file.path]
+    return paging.page(call, "files", (_view(call, file) for file in shown), key=lambda row: str(row["name"]))
+
+
+def _read(call: Call, files: list[File]) -> Reply:
+    """Answer with one file, or a range of it."""
+    path = call.params["path"]
+    file = next((file for file in files if file.path.lower() == path.lower()), None)
+    if file is None:
+        raise refusal("FileNotFound")
+    content = (file.text or "").encode()
+    headers = {
+        "Content-Type": "text/plain",
+        "Last-Modified": header_date(ticks(file.written)),
+        "ocp-creation-time": header_date(ticks(file.written)),
+        "ocp-batch-file-isdirectory": str(file.text is None),
+        "ocp-batch-file-url": quote(f"{call.base}{call.path}", safe=":/%"),
+        "ocp-batch-file-mode": "0o100644",
+    }
+    return Reply(200, content, headers)
+
+
+@routes.on("GET", _OF_NODE + "/files")
+def list_node_files(call: Call) -> Reply:
+    """List a node's files."""
+    return _list(call, _of_node(call))
+
+
+@routes.on("GET", _OF_NODE + "/files/{path}")
+def read_node_file(call: Call) -> Reply:
+    """Read a node's file."""
+    return _read(call, _of_node(call))
+
+
+@routes.on("HEAD", _OF_NODE + "/files/{path}")
+def node_file_properties(call: Call) -> Reply:
+    """Tell about a node's file."""
+    return _read(call, _of_node(call))
+
+
+@routes.on("GET", _OF_TASK + "/files")
+def list_task_files(call: Call) -> Reply:
+    """List a task's files."""
+    return _list(call, _of_task(call))
+
+
+@routes.on("GET", _OF_TASK + "/files/{path}")
+def read_task_file(call: Call) -> Reply:
+    """Read a task's file."""
+    return _read(call, _of_task(call))
+
+
+@routes.on("HEAD", _OF_TASK + "/files/{path}")
+def task_file_properties(call: Call) -> Reply:
+    """Tell about a task's file."""
+    return _read(call, _of_task(call))
+
+
+@routes.on("POST", _OF_NODE + "/uploadbatchservicelogs")
+def upload_logs(call: Call) -> Reply:
+    """Upload a node's logs; there is no storage here, so only the answer is there."""
+    _, pool = load(call)
+    node = nodes.need(call, pool)
+    body = checked_body(call.body)
+    for name in ("containerUrl", "startTime"):
+        if name not in body:
+            raise missing_property(name)
+    count = LOG_FILES if node.booted is not None else 0
+    folder = f"{pool.name}/{node.id}/{call.store.new_guid('logs')}"
+    metadata = f"{call.base}/$metadata#uploadbatchservicelogsresult"
+    return Reply(200, {"odata.metadata": metadata, "virtualDirectoryName": folder, "numberOfFilesUploaded": count})

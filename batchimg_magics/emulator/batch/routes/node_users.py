@@ -1,0 +1,74 @@
+"""Users of a node: who may log in to it by SSH or RDP.
+
+Source: Microsoft's OpenAPI, which wants the node idle or running, and the recorded refusal of a user that is not there.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from batchimg_magics.emulator.batch.model import pools
+from batchimg_magics.emulator.batch.rest.bodies import clean
+from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
+from batchimg_magics.emulator.batch.routes import nodes
+from batchimg_magics.emulator.batch.routes.pools import done, load
+from batchimg_magics.emulator.http.messages import Reply, Routes
+from batchimg_magics.emulator.world.store import Item
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.http.messages import Call
+
+KIND = f"{pools.KIND}/users"
+routes = Routes("batch", "/pools/{pool}/nodes/{node}/users")
+_NAME = re.compile(r"[^\s/\\\[\]:;|=,+*?<>@\"]{1,20}")
+_CHANGEABLE = frozenset({"password", "expiryTime", "sshPublicKey"})
+_READY = ("idle", "running", "offline")
+
+
+def _key(call: Call, name: str) -> str:
+    """Return the key of a user of the request's node; passwords and keys are not kept."""
+    _, pool = load(call, writing=True)
+    node = nodes.need(call, pool)
+    if node.state not in _READY:
+        raise refusal("OperationInvalidForCurrentState", ("Reason", f"The node is {node.state}"))
+    return f"{pool.key}/nodes/{node.id}/users/{name.lower()}"
+
+
+def _need(call: Call) -> Item:
+    user = call.store.get(_key(call, call.params["user"]))
+    if user is None:
+        raise refusal("NodeUserNotFound")
+    return user
+
+
+@routes.on("POST", "")
+def add(call: Call) -> Reply:
+    """Add a user."""
+    body = clean(call.body, _CHANGEABLE | {"name", "isAdmin"}, "NodeUser")
+    name = body.get("name")
+    if name is None:
+        raise missing_property("name")
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
+        raise bad_property("name", name)
+    key = _key(call, name)
+    if call.store.get(key) is not None:
+        raise refusal("NodeUserExists")
+    call.store.put(Item(key, KIND, {"name": name}))
+    where = f"{call.base}{call.path.rstrip('/')}/{name}"
+    return Reply(201, None, {"Location": where, "DataServiceId": where})
+
+
+@routes.on("PUT", "/{user}")
+def update(call: Call) -> Reply:
+    """Change the password or the key of a user, and until when it may log in."""
+    clean(call.body, _CHANGEABLE, "NodeUpdateUserParameter")
+    _need(call)
+    return done(call, 200)
+
+
+@routes.on("DELETE", "/{user}")
+def delete(call: Call) -> Reply:
+    """Take a user away."""
+    call.store.delete(_need(call).key)
+    return done(call, 200)

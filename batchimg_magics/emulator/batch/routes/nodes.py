@@ -1,0 +1,270 @@
+"""Nodes of a pool on the data plane: list, get, counts.
+
+Source: recorded nodes (2024-02-01.19.0, 2024-07-01.20.0, 2025-06-01), node counts, and Microsoft's OpenAPI for the
+parts that no recording has (errors, startTaskInfo).
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator.batch.fleet import commands, nodes
+from batchimg_magics.emulator.batch.fleet.allocation import STATES
+from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
+from batchimg_magics.emulator.batch.model import pool_images, pools, task_scheduling
+from batchimg_magics.emulator.batch.rest import paging
+from batchimg_magics.emulator.batch.rest.errors import refusal
+from batchimg_magics.emulator.batch.routes import accounts
+from batchimg_magics.emulator.batch.routes.pools import load
+from batchimg_magics.emulator.catalog import marketplace
+from batchimg_magics.emulator.http.dates import batch_timestamp
+from batchimg_magics.emulator.http.messages import Reply, Routes
+from batchimg_magics.emulator.world.evidence import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchimg_magics.emulator.batch.fleet.allocation import NodeKind
+    from batchimg_magics.emulator.batch.fleet.nodes import Node
+    from batchimg_magics.emulator.batch.model.pools import Pool
+    from batchimg_magics.emulator.http.messages import Call
+
+routes = Routes("batch", "/pools/{pool}/nodes")
+count_routes = Routes("batch")
+evidence = Evidence("Nodes on the data plane")
+COUNTS_PAGE = evidence.documented(
+    10, "pools", "on a page of node counts at most", "the specification of 2024; the SDK's text says otherwise"
+)
+COUNTS_LAG_S = evidence.assumed(
+    5.0, "s", "that node counts are behind the nodes' own states", "documented is that they lag, not how much"
+)
+evidence.rule(
+    "The errors of an unusable node, and of one whose start task failed, are worded by the simulator.",
+    "no recording has such a node",
+)
+#: The node agent of recorded nodes of 2026.
+AGENT_VERSION = "1.12.39"
+_CERTIFICATES_UNTIL = "2025"
+#: The first api-version that counts slots. Source: the change log of azure-batch (10.0.0).
+_SLOTS_SINCE = "2020-09-01"
+#: The first api-version that knows a state.
+_STATE_SINCE = {"deallocated": "2024-07-01", "deallocating": "2024-07-01"}
+_SUFFIXES: dict[NodeKind, str] = {"dedicated": "_d", "spot": "_p"}
+_NO_LOAD = task_scheduling.NodeLoad()
+_COUNT_NAMES = {
+    **{state: state for state in STATES},
+    "leavingpool": "leavingPool",
+    "starttaskfailed": "startTaskFailed",
+    "upgradingos": "upgradingOS",
+    "waitingforstarttask": "waitingForStartTask",
+}
+#: How nodes are reached where a pool has no endpoints of its own, by OS: name, protocol, port inside, first outside.
+_REMOTE = {"linux": ("SSHRule", "tcp", 22, 50000), "windows": ("RDPRule", "tcp", 3389, 50000)}
+#: What the pool's endpoints look like from outside. TEST-NET-3 addresses name no machine.
+_PUBLIC_NET = "203.0.113"
+
+
+def os_of(pool: Pool) -> str:
+    """Return ``linux`` or ``windows``: the OS of a pool's nodes, as their node agent says."""
+    machine = pool.doc.get("virtualMachineConfiguration")
+    return marketplace.agents().get(machine["nodeAgentSKUId"].lower(), "linux") if machine else "windows"
+
+
+class NodeViews:
+    """Nodes of one pool as the data plane shows them: what they have in common is worked out once."""
+
+    def __init__(self, call: Call, pool: Pool) -> None:
+        self._call, self._pool = call, pool
+        self._url = f"{call.base}/pools/{pool.name}/nodes/"
+        self._common: dict[str, Any] = {"vmSize": pool.doc["vmSize"]}
+        self._endpoints = _endpoints(call, pool)
+        reference = pool_images.reference_of(pool)
+        exact = {} if "virtualMachineImageId" in reference else {"exactVersion": "latest"}
+        self._machine = {"imageReference": reference | exact} if reference else None
+        self._slots = call.api_version >= _SLOTS_SINCE
+        self._certificates = call.api_version < _CERTIFICATES_UNTIL
+        self._busy = task_scheduling.node_loads(call.store, pool, call.now)
+
+    def view(self, node: Node) -> dict[str, Any]:
+        """Return a node."""
+        load = self._busy.get(node.id, _NO_LOAD)
+        shown: dict[str, Any] = {
+            "id": node.id,
+            "url": self._url + node.id,
+            "state": "running" if node.state == "idle" and load.running else node.state,
+            "schedulingState": "enabled" if node.scheduling else "disabled",
+            "stateTransitionTime": batch_timestamp(node.since),
+        }
+        if node.booted is not None:
+            shown["lastBootTime"] = batch_timestamp(node.booted)
+        number = node.cohort.first + node.index
+        shown |= {
+            "allocationTime": batch_timestamp(node.allocated),
+            "ipAddress": address(number),
+            "affinityId": f"TVM:{node.id}",
+            **self._common,
+            "totalTasksRun": load.run,
+            "totalTasksSucceeded": load.succeeded,
+            "runningTasksCount": load.running,
+        }
+        if self._slots:
+            shown["runningTaskSlotsCount"] = load.slots
+        if "startTask" in self._pool.doc and node.booted is not None:
+            shown |= {"startTask": self._pool.doc["startTask"], "startTaskInfo": _start_task_info(self._pool, node)}
+        if self._certificates and node.booted is not None:
+            shown["certificateReferences"] = []
+        if problems := _problems(node):
+            shown["errors"] = problems
+        shown["isDedicated"] = node.cohort.kind == "dedicated"
+        if self._endpoints is not None:
+            shown["endpointConfiguration"] = {"inboundEndpoints": self._endpoints(number)}
+        if node.agent_since is not None:
+            shown["nodeAgentInfo"] = {"lastUpdateTime": batch_timestamp(node.agent_since), "version": AGENT_VERSION}
+        if self._machine is not None:
+            shown["virtualMachineInfo"] = self._machine
+        return shown
+
+
+def address(number: int) -> str:
+    """Return the private address of a pool's node; a subnet's first four are Azure's own."""
+    high, low = divmod(number + 4, 256)
+    return f"10.{high // 256}.{high % 256}.{low}"
+
+
+def _endpoints(call: Call, pool: Pool) -> Callable[[int], list[dict[str, Any]]] | None:
+    """Return what tells a node's endpoints from its number; None when the pool has none."""
+    rules = _rules(pool)
+    if not rules:
+        return None
+    seed = uuid.uuid5(uuid.NAMESPACE_URL, pool.key)
+    region = accounts.need(call).doc["location"]
+    outside = {
+        "publicIPAddress": f"{_PUBLIC_NET}.{1 + seed.int % 254}",
+        "publicFQDN": f"dns{seed}-azurebatch-cloudservice.{region}.cloudapp.azure.com",
+    }
+
+    def of(number: int) -> list[dict[str, Any]]:
+        return [
+            {"name": f"{rule.name}.{number}", "protocol": rule.protocol}
+            | outside
+            | {"frontendPort": rule.first_port + number, "backendPort": rule.backend_port}
+            for rule in rules
+        ]
+
+    return of
+
+
+@dataclass(frozen=True, slots=True)
+class NatPool:
+    """An inbound NAT pool: how one port of every node is reached from outside."""
+
+    name: str
+    protocol: str
+    backend_port: int
+    first_port: int
+
+
+def _rules(pool: Pool) -> list[NatPool]:
+    endpoint = pool.doc.get("networkConfiguration", {}).get("endpointConfiguration", {})
+    own = [
+        NatPool(rule["name"], rule["protocol"], rule["backendPort"], rule["frontendPortRangeStart"])
+        for rule in endpoint.get("inboundNATPools", ())
+    ]
+    return own or ([NatPool(*_REMOTE[os_of(pool)])] if pool.state.remote else [])
+
+
+def remote_login(call: Call, pool: Pool, node: Node) -> dict[str, Any] | None:
+    """Return address and port of a node's remote login, None when nothing leads there."""
+    endpoints = _endpoints(call, pool)
+    wanted = _REMOTE[os_of(pool)][2]
+    for endpoint in endpoints(node.cohort.first + node.index) if endpoints is not None else ():
+        if endpoint["backendPort"] == wanted:
+            return {
+                "remoteLoginIPAddress": endpoint["publicIPAddress"],
+                "remoteLoginPort": endpoint["frontendPort"],
+            }
+    return None
+
+
+def _start_task_info(pool: Pool, node: Node) -> dict[str, Any]:
+    """Return how the start task of a node that has booted stands."""
+    booted = node.booted or node.since
+    result = commands.command_result(pool.doc["startTask"]["commandLine"], ALLOCATION_TIMES.start_task_s)
+    info: dict[str, Any] = {"state": "running", "startTime": batch_timestamp(booted), "retryCount": 0}
+    if node.state == "waitingforstarttask":
+        return info
+    info |= {"state": "completed", "endTime": batch_timestamp(booted + result.seconds), "exitCode": result.exit_code}
+    info["result"] = "failure" if result.exit_code else "success"
+    if result.exit_code:
+        info["retryCount"] = pool.doc["startTask"]["maxTaskRetryCount"]
+        info["failureInfo"] = {
+            "category": "usererror",
+            "code": "FailureExitCode",
+            "message": "The task exited with an exit code representing a failure",
+            "details": [{"name": "Message", "value": "The task exited with an exit code representing a failure"}],
+        }
+    return info
+
+
+def _problems(node: Node) -> list[dict[str, Any]]:
+    """Return what is wrong with a node."""
+    if node.state == "unusable":
+        message = "The virtual machine allocated for the node has not reported to the Batch service."
+        reason = "The node agent did not start. Make sure that the image was generalized and its system can boot."
+        return [
+            {"code": "NodeNotReady", "message": message, "errorDetails": [{"name": "Reason", "value": reason}]},
+        ]
+    if node.state == "starttaskfailed":
+        return [{"code": "StartTaskFailed", "message": "The start task of the node has failed."}]
+    return []
+
+
+@routes.on("GET", "")
+def list_nodes(call: Call) -> Reply:
+    """List a pool's nodes."""
+    _, pool = load(call)
+    views = NodeViews(call, pool)
+    rows = (views.view(node) for node in nodes.nodes(pool.state.fleet, call.now, paging.last_key(call)))
+    return paging.page(call, "nodes", rows, key=lambda row: str(row["id"]))
+
+
+@routes.on("GET", "/{node}")
+def get_node(call: Call) -> Reply:
+    """Show a node."""
+    _, pool = load(call)
+    shown = NodeViews(call, pool).view(need(call, pool))
+    return Reply(200, {"odata.metadata": f"{call.base}/$metadata#nodes/@Element"} | paging.select_members(call, shown))
+
+
+def need(call: Call, pool: Pool) -> Node:
+    """Return the node of a request, or refuse."""
+    node = nodes.find_node(pool.state.fleet, call.now, call.params["node"])
+    if node is None:
+        raise refusal("NodeNotFound")
+    return node
+
+
+@count_routes.on("GET", "/nodecounts")
+def node_counts(call: Call) -> Reply:
+    """Count the nodes of each pool by state."""
+    account = accounts.need(call)
+    rows = (_counts(call, pool) for pool in pools.account_pools(call.store, call.now, account))
+    return paging.page(call, "poolnodecounts", rows, key=lambda row: str(row["poolId"]).lower(), most=COUNTS_PAGE)
+
+
+def _counts(call: Call, pool: Pool) -> dict[str, Any]:
+    moment = call.now - COUNTS_LAG_S
+    counted = {state: name for state, name in _COUNT_NAMES.items() if call.api_version >= _STATE_SINCE.get(state, "")}
+    at_work = {
+        node_id for node_id, load in task_scheduling.node_loads(call.store, pool, moment).items() if load.running
+    }
+
+    def of(kind: NodeKind) -> dict[str, int]:
+        found = nodes.counts_by_state(pool.state.fleet, moment, kind)
+        running = sum(node_id.endswith(_SUFFIXES[kind]) for node_id in at_work)
+        found |= {"idle": found.get("idle", 0) - running, "running": running}
+        return {name: found.get(state, 0) for state, name in counted.items()} | {"total": sum(found.values())}
+
+    return {"poolId": pool.name, "dedicated": of("dedicated"), "lowPriority": of("spot")}

@@ -1,0 +1,266 @@
+"""Pools on the data plane of a Batch account.
+
+Source: recorded pools (2024-02-01.19.0 and 2025-06-01) and Microsoft's OpenAPI.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator.batch.fleet import nodes
+from batchimg_magics.emulator.batch.model import autoscale, pool_rules, pools, resize_terms, task_scheduling
+from batchimg_magics.emulator.batch.model.pool_rules import CHANGEABLE
+from batchimg_magics.emulator.batch.rest import api_versions, conditions, paging
+from batchimg_magics.emulator.batch.rest.bodies import clean
+from batchimg_magics.emulator.batch.rest.dialects import from_older, to_older
+from batchimg_magics.emulator.batch.rest.errors import missing_property, refusal
+from batchimg_magics.emulator.batch.routes import accounts
+from batchimg_magics.emulator.http.dates import batch_timestamp, etag, timestamp_of_ticks
+from batchimg_magics.emulator.http.messages import Reply, Routes
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.batch.fleet.nodes import Problem
+    from batchimg_magics.emulator.batch.model.pools import Pool
+    from batchimg_magics.emulator.http.messages import Call
+    from batchimg_magics.emulator.world.store import Item
+
+routes = Routes("batch", "/pools")
+#: The first api-versions with a default order of jobs, and without certificates.
+_JOB_ORDER_SINCE = "2025-06-01"
+_CERTIFICATES_UNTIL = "2025"
+#: What can be changed of a pool since 2024-07-01, as long as it has no nodes.
+_PATCHABLE_EMPTY = frozenset(
+    {
+        "displayName", "vmSize", "taskSlotsPerNode", "taskSchedulingPolicy", "enableInterNodeCommunication",
+        "virtualMachineConfiguration", "networkConfiguration", "userAccounts", "mountConfiguration", "upgradePolicy",
+        "resourceTags", "applicationLicenses",
+    }
+)  # fmt: skip
+
+
+def load(call: Call, *, writing: bool = False) -> tuple[Item, Pool]:
+    """Return the account and the pool of a request, what has come due of the pool caught up."""
+    account = accounts.need(call)
+    pool = pools.need(call, account, call.params["pool"], writing=writing)
+    autoscale.run_due_evaluations(call, account, pool)
+    task_scheduling.schedule_due_tasks(call.store, pool, call.now)
+    return account, pool
+
+
+def view(call: Call, pool: Pool) -> dict[str, Any]:
+    """Return a pool as the data plane shows it."""
+    state, now = pool.state, call.now
+    allocation, since = nodes.allocation_state(state.fleet, now)
+    targets = pool.targets
+    shown: dict[str, Any] = {
+        "id": pool.name,
+        "url": f"{call.base}/pools/{pool.name}",
+        "eTag": etag(state.modified),
+        "lastModified": timestamp_of_ticks(state.modified),
+        "creationTime": timestamp_of_ticks(state.created),
+        "state": "deleting" if state.deleted is not None else "active",
+        "stateTransitionTime": batch_timestamp(state.deleted)
+        if state.deleted is not None
+        else timestamp_of_ticks(state.created),
+        "allocationState": allocation,
+        "allocationStateTransitionTime": batch_timestamp(since) if since else timestamp_of_ticks(state.created),
+        "resizeTimeout": state.timeout,
+        "currentDedicatedNodes": nodes.current_nodes(state.fleet, now, "dedicated"),
+        "targetDedicatedNodes": targets["dedicated"],
+        "currentLowPriorityNodes": nodes.current_nodes(state.fleet, now, "spot"),
+        "targetLowPriorityNodes": targets["spot"],
+        "enableAutoScale": state.auto is not None,
+    }
+    if problems := nodes.resize_errors(state.fleet, now):
+        shown["resizeErrors"] = [problem_view(problem) for problem in problems]
+    if state.auto is not None:
+        shown["autoScaleFormula"] = state.auto.formula
+        shown["autoScaleEvaluationInterval"] = state.auto.interval
+        shown["autoScaleRun"] = autoscale.run_view(state.auto)
+    return shown | _configuration(call, pool, nodes=shown["currentDedicatedNodes"] + shown["currentLowPriorityNodes"])
+
+
+def _configuration(call: Call, pool: Pool, *, nodes: int) -> dict[str, Any]:
+    """Return a pool's configuration, with what the api-version adds to it."""
+    config = to_older(pool.doc, call.api_version, "batch")
+    if call.api_version < _CERTIFICATES_UNTIL:
+        config.setdefault("certificateReferences", [])
+    if call.api_version >= _JOB_ORDER_SINCE:
+        config["taskSchedulingPolicy"] = {"jobDefaultOrder": "none", **config.get("taskSchedulingPolicy", {})}
+    machine = config.get("virtualMachineConfiguration", {})
+    if "osDisk" in machine:
+        disk = {"ephemeralOSDiskSettings": {}, **machine["osDisk"]}
+        config["virtualMachineConfiguration"] = machine | {"osDisk": disk}
+    if nodes and (mode := config.get("targetNodeCommunicationMode")):
+        config["currentNodeCommunicationMode"] = "simplified" if mode == "default" else mode
+    return config
+
+
+def problem_view(problem: Problem) -> dict[str, Any]:
+    """Return a resize error as the data plane shows it."""
+    shown: dict[str, Any] = {"code": problem.code, "message": problem.message}
+    if problem.values:
+        shown["values"] = [{"name": name, "value": value} for name, value in problem.values]
+    return shown
+
+
+def done(call: Call, status: int, headers: dict[str, str] | None = None) -> Reply:
+    """Answer without a body, as the data plane answers what it was told to do."""
+    return Reply(status, None, {"DataServiceId": f"{call.base}{call.path}"} | (headers or {}))
+
+
+@routes.on("POST", "")
+def add(call: Call) -> Reply:
+    """Add a pool."""
+    account = accounts.need(call)
+    api_versions.check_pool_names(call, call.body, "batch")
+    body = pool_rules.pool_body(from_older(call.body, call.api_version, "batch"))
+    name = pool_rules.pool_id(body.get("id"))
+    existing = pools.find(call, account, name)
+    if existing is not None:
+        raise refusal("PoolExists" if existing.state.deleted is None else "PoolBeingDeleted")
+    pool_rules.check_pool(call, account, body, "batch")
+    config = {key: value for key, value in body.items() if key not in pools.SCALE_SETTINGS}
+    pool = pools.new_pool(call, account, pool_rules.with_defaults(config))
+    autoscale.apply_scale_settings(call, account, pool, body)
+    pools.save(call, pool, new_etag=False)
+    where = f"{call.base}/pools/{name}"
+    return Reply(201, None, {"Location": where, "DataServiceId": where} | pool.headers())
+
+
+@routes.on("GET", "")
+def list_pools(call: Call) -> Reply:
+    """List the pools."""
+    account = accounts.need(call)
+    listed = list(pools.account_pools(call.store, call.now, account))
+    for pool in listed:
+        autoscale.run_due_evaluations(call, account, pool)
+    rows = (view(call, pool) for pool in listed)
+    return paging.page(call, "pools", rows, key=lambda row: str(row["id"]).lower())
+
+
+@routes.on("GET", "/{pool}")
+def get(call: Call) -> Reply:
+    """Show a pool."""
+    _, pool = load(call)
+    conditions.check(call, pool.headers())
+    body = {"odata.metadata": f"{call.base}/$metadata#pools/@Element"}
+    return Reply(200, body | paging.select_members(call, view(call, pool)), pool.headers())
+
+
+@routes.on("HEAD", "/{pool}")
+def exists(call: Call) -> Reply:
+    """Tell whether there is such a pool."""
+    _, pool = load(call)
+    conditions.check(call, pool.headers())
+    return Reply(200, None, pool.headers())
+
+
+@routes.on("DELETE", "/{pool}")
+def delete(call: Call) -> Reply:
+    """Delete a pool; one that is being deleted refuses it (documented)."""
+    _, pool = load(call, writing=True)
+    conditions.check(call, pool.headers())
+    pools.delete(call, pool)
+    return Reply(202)
+
+
+@routes.on("PATCH", "/{pool}")
+def patch(call: Call) -> Reply:
+    """Change what is given of a pool."""
+    account, pool = load(call, writing=True)
+    conditions.check(call, pool.headers())
+    allowed = CHANGEABLE | (_PATCHABLE_EMPTY if call.api_version >= "2024-07-01" else frozenset())
+    body = clean(call.body, allowed, "PoolPatchParameter")
+    _change(call, account, pool, body)
+    return done(call, 200, pool.headers())
+
+
+@routes.on("POST", "/{pool}/updateproperties")
+def update_properties(call: Call) -> Reply:
+    """Replace the start task, certificates, packages and metadata of a pool: what is not given is taken away."""
+    account, pool = load(call, writing=True)
+    body = clean(call.body, CHANGEABLE, "PoolUpdatePropertiesParameter")
+    for name in ("applicationPackageReferences", "metadata"):
+        if name not in body:
+            raise missing_property(name)
+    for name in CHANGEABLE - set(body):
+        pool.doc.pop(name, None)
+    _change(call, account, pool, body)
+    return done(call, 204, pool.headers())
+
+
+def _change(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> None:
+    """Put changes into a pool: lists and objects are replaced as a whole."""
+    pool_rules.check_changes(call.store, account, body)
+    config = pool_rules.with_defaults(pool.doc | body)
+    pool_rules.check_replaceable(pool, config, call.now)
+    if body.keys() - CHANGEABLE:
+        pool_rules.check_pool(call, account, config, "batch")
+    pool.doc = config
+    pools.save(call, pool)
+
+
+@routes.on("POST", "/{pool}/resize")
+def resize(call: Call) -> Reply:
+    """Resize a pool; a target that is not given is 0."""
+    account, pool = load(call, writing=True)
+    conditions.check(call, pool.headers())
+    allowed = frozenset({"targetDedicatedNodes", "targetLowPriorityNodes", "resizeTimeout", "nodeDeallocationOption"})
+    body = clean(call.body or {}, allowed, "PoolResizeParameter")
+    if not {"targetDedicatedNodes", "targetLowPriorityNodes"} & set(body):
+        raise missing_property("targetDedicatedNodes")
+    pool_rules.check_scale(body)
+    resize_terms.need_steady(call, pool)
+    resize_terms.begin_pool_resize(call, account, pool, body)
+    pools.save(call, pool)
+    return done(call, 202, pool.headers())
+
+
+@routes.on("POST", "/{pool}/stopresize")
+def stop_resize(call: Call) -> Reply:
+    """Stop the resize that goes on."""
+    _, pool = load(call, writing=True)
+    conditions.check(call, pool.headers())
+    resize_terms.stop_pool_resize(call, pool)
+    return done(call, 202, pool.headers())
+
+
+@routes.on("POST", "/{pool}/removenodes")
+def remove_nodes(call: Call) -> Reply:
+    """Remove single nodes."""
+    _, pool = load(call, writing=True)
+    conditions.check(call, pool.headers())
+    allowed = frozenset({"nodeList", "resizeTimeout", "nodeDeallocationOption"})
+    body = clean(call.body, allowed, "NodeRemoveParameter")
+    resize_terms.remove_pool_nodes(call, pool, body)
+    return done(call, 202, pool.headers())
+
+
+@routes.on("POST", "/{pool}/enableautoscale")
+def enable_auto_scale(call: Call) -> Reply:
+    """Let a formula set the targets, or change the formula or its interval."""
+    account, pool = load(call, writing=True)
+    conditions.check(call, pool.headers())
+    allowed = frozenset({"autoScaleFormula", "autoScaleEvaluationInterval"})
+    body = clean(call.body or {}, allowed, "PoolEnableAutoScaleParameter")
+    autoscale.enable(call, account, pool, body)
+    return done(call, 200, pool.headers())
+
+
+@routes.on("POST", "/{pool}/disableautoscale")
+def disable_auto_scale(call: Call) -> Reply:
+    """Set the targets by hand again."""
+    _, pool = load(call, writing=True)
+    autoscale.disable(call, pool)
+    return done(call, 200, pool.headers())
+
+
+@routes.on("POST", "/{pool}/evaluateautoscale")
+def evaluate_auto_scale(call: Call) -> Reply:
+    """Tell what a formula would say now; nothing is changed."""
+    _, pool = load(call)
+    body = clean(call.body, frozenset({"autoScaleFormula"}), "PoolEvaluateAutoScaleParameter")
+    run = autoscale.evaluate_once(call, pool, body)
+    metadata = f"{call.base}/$metadata#Microsoft.Azure.Batch.Protocol.Entities.AutoScaleRun"
+    return Reply(200, {"odata.metadata": metadata} | run, done(call, 200).headers)

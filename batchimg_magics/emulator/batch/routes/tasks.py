@@ -1,0 +1,289 @@
+"""Tasks on the data plane: add one or many, list, get, terminate, reactivate, delete, count.
+
+Source: Microsoft's OpenAPI (2024-02-01.19.0) and the REST reference's error codes.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator.batch.fleet import commands
+from batchimg_magics.emulator.batch.model import task_scheduling
+from batchimg_magics.emulator.batch.model.task_scheduling import TaskState
+from batchimg_magics.emulator.batch.rest import conditions, paging
+from batchimg_magics.emulator.batch.rest.bodies import clean
+from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
+from batchimg_magics.emulator.batch.routes import jobs
+from batchimg_magics.emulator.batch.routes.pools import done
+from batchimg_magics.emulator.http.dates import (
+    batch_timestamp,
+    change_ticks,
+    etag,
+    header_date,
+    ticks,
+    timestamp_of_ticks,
+)
+from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
+from batchimg_magics.emulator.world.store import Item
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.batch.routes.jobs import Job
+    from batchimg_magics.emulator.http.messages import Call
+
+routes = Routes("batch", "/jobs/{job}")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+#: Tasks that one addtaskcollection takes.
+COLLECTION_LIMIT = 100
+_KNOWN = frozenset(
+    {
+        "id", "displayName", "commandLine", "containerSettings", "exitConditions", "resourceFiles", "outputFiles",
+        "environmentSettings", "affinityInfo", "constraints", "requiredSlots", "userIdentity", "multiInstanceSettings",
+        "dependsOn", "applicationPackageReferences", "authenticationTokenSettings",
+    }
+)  # fmt: skip
+_FOREVER = "P10675199DT2H48M5.4775807S"
+
+
+def _add(call: Call, job: Job, body: Any) -> tuple[Item, TaskState]:  # noqa: ANN401 - any JSON
+    """Add one task, or refuse it."""
+    body = clean(body, _KNOWN, "TaskAddParameter")
+    name = body.get("id")
+    if name is None:
+        raise missing_property("id")
+    if not isinstance(name, str) or not _ID.fullmatch(name):
+        raise bad_property("id", name)
+    if not body.get("commandLine"):
+        raise missing_property("commandLine")
+    key = f"{job.key}/tasks/{name.lower()}"
+    if call.store.get(key) is not None:
+        raise refusal("TaskExists")
+    result = commands.command_result(str(body["commandLine"]), task_scheduling.PROGRAM_S)
+    limits = body.get("constraints", {})
+    tries = 1 + max(0, int(limits.get("maxTaskRetryCount", 0))) if result.exit_code else 1
+    document: dict[str, Any] = {
+        "userIdentity": {"autoUser": {"scope": "pool", "elevationLevel": "nonadmin"}},
+        "requiredSlots": 1,
+    }
+    document |= body
+    document["constraints"] = {
+        "maxWallClockTime": _FOREVER,
+        "retentionTime": "P7D",
+        "maxTaskRetryCount": 0,
+        **limits,
+    }
+    moment = ticks(call.now)
+    state = TaskState(
+        pool=job.pool or "",
+        priority=job.doc["priority"],
+        number=_next_number(call),
+        added=call.now,
+        seconds=result.seconds * tries,
+        exit_code=result.exit_code,
+        slots=int(document["requiredSlots"]),
+        created=moment,
+        modified=moment,
+        waiting=job.state == "active",
+    )
+    item = Item(key, task_scheduling.KIND, document, {})
+    task_scheduling.save_task(call.store, item, state)
+    return item, state
+
+
+def _next_number(call: Call) -> int:
+    number = int(call.store.meta("batch_tasks") or 0) + 1
+    call.store.set_meta("batch_tasks", number)
+    return number
+
+
+def _view(call: Call, job: Job, item: Item, state: TaskState) -> dict[str, Any]:
+    """Return a task as the data plane shows it."""
+    now = state.state(call.now)
+    since = {"active": state.added, "running": state.started, "completed": state.ends}[now]
+    shown = {
+        "url": f"{call.base}/jobs/{job.doc['id']}/tasks/{item.doc['id']}",
+        "eTag": etag(state.modified),
+        "creationTime": timestamp_of_ticks(state.created),
+        "lastModified": timestamp_of_ticks(state.modified),
+        "state": now,
+        "stateTransitionTime": batch_timestamp(since or state.added),
+        **item.doc,
+        "executionInfo": _execution(state, now),
+    }
+    before = {"running": "active", "completed": "running" if state.started is not None else "active"}.get(now)
+    if before is not None:
+        shown["previousState"] = before
+        shown["previousStateTransitionTime"] = batch_timestamp(
+            state.added if before == "active" else state.started or 0.0
+        )
+    if state.node is not None and now != "active":
+        pool = state.pool.rpartition("/")[2]
+        shown["nodeInfo"] = {
+            "affinityId": f"TVM:{state.node}",
+            "nodeUrl": f"{call.base}/pools/{pool}/nodes/{state.node}",
+            "poolId": pool,
+            "nodeId": state.node,
+            "taskRootDirectory": f"workitems/{job.doc['id']}/job-1/{item.doc['id']}",
+        }
+    return shown
+
+
+def _execution(state: TaskState, now: str) -> dict[str, Any]:
+    info: dict[str, Any] = {"retryCount": 0, "requeueCount": state.requeued}
+    if state.started is not None and now != "active":
+        info["startTime"] = batch_timestamp(state.started)
+    if now == "completed":
+        failed = state.terminated or state.exit_code != 0
+        info |= {"endTime": batch_timestamp(state.ends or 0.0), "result": "failure" if failed else "success"}
+        if not state.terminated:
+            info["exitCode"] = state.exit_code
+        if failed:
+            code, message = (
+                ("TaskEnded", "Task Was Ended by User Request")
+                if state.terminated
+                else ("FailureExitCode", "The task exited with an exit code representing a failure")
+            )
+            info["failureInfo"] = {"category": "UserError", "code": code, "message": message}
+    return info
+
+
+def load(call: Call) -> tuple[Job, Item, TaskState]:
+    """Return the job and the task of a request, or refuse."""
+    job = jobs.load(call)
+    item = call.store.get(f"{job.key}/tasks/{call.params['task'].lower()}")
+    if item is None:
+        raise refusal("TaskNotFound")
+    return job, item, task_scheduling.state_of(item)
+
+
+def _load_checked(call: Call) -> tuple[Job, Item, TaskState]:
+    """Return job and task of a request that is about the task itself, if its conditions hold."""
+    job, item, state = load(call)
+    conditions.check(call, _headers(state))
+    return job, item, state
+
+
+def _headers(state: TaskState) -> dict[str, str]:
+    return {"ETag": etag(state.modified), "Last-Modified": header_date(state.modified)}
+
+
+def _load_open_job(call: Call) -> Job:
+    """Return the job of a request that adds tasks, or refuse."""
+    job = jobs.load(call)
+    if job.state == "completed":
+        raise refusal("JobCompleted")
+    return job
+
+
+@routes.on("POST", "/tasks")
+def add(call: Call) -> Reply:
+    """Add a task."""
+    job = _load_open_job(call)
+    item, state = _add(call, job, call.body)
+    jobs.register_tasks(call, job)
+    where = f"{call.base}/jobs/{job.doc['id']}/tasks/{item.doc['id']}"
+    return Reply(201, None, {"Location": where, "DataServiceId": where} | _headers(state))
+
+
+@routes.on("POST", "/addtaskcollection")
+def add_collection(call: Call) -> Reply:
+    """Add many tasks; each answers for itself."""
+    job = _load_open_job(call)
+    wanted = (call.body or {}).get("value") if isinstance(call.body, dict) else None
+    if not isinstance(wanted, list) or not wanted:
+        raise missing_property("value")
+    if len(wanted) > COLLECTION_LIMIT:
+        raise bad_property("value", None, f"At most {COLLECTION_LIMIT} tasks can be added at a time")
+    rows = [_add_result(call, job, body) for body in wanted]
+    jobs.register_tasks(call, job)
+    metadata = f"{call.base}/$metadata#taskaddresult"
+    return Reply(200, {"odata.metadata": metadata, "value": rows})
+
+
+def _add_result(call: Call, job: Job, body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
+    try:
+        item, state = _add(call, job, body)
+    except Refusal as refused:
+        name = body.get("id", "") if isinstance(body, dict) else ""
+        message = {
+            "lang": "en-US",
+            "value": f"{refused.message}\nRequestId:{call.request_id}\nTime:{batch_timestamp(call.now)}",
+        }
+        status = "clienterror" if refused.status < 500 else "servererror"
+        return {"status": status, "taskId": name, "error": {"code": refused.code, "message": message}}
+    return {
+        "status": "Success",
+        "taskId": item.doc["id"],
+        "eTag": etag(state.modified),
+        "lastModified": timestamp_of_ticks(state.modified),
+        "location": f"{call.base}/jobs/{job.doc['id']}/tasks/{item.doc['id']}",
+    }
+
+
+@routes.on("GET", "/tasks")
+def list_tasks(call: Call) -> Reply:
+    """List a job's tasks."""
+    job = jobs.load(call)
+    listed = call.store.items(task_scheduling.KIND, job.key)
+    rows = (_view(call, job, item, task_scheduling.state_of(item)) for item in listed)
+    return paging.page(call, "tasks", rows, key=lambda row: str(row["id"]).lower())
+
+
+@routes.on("GET", "/tasks/{task}")
+def get(call: Call) -> Reply:
+    """Show a task."""
+    job, item, state = _load_checked(call)
+    body = {"odata.metadata": f"{call.base}/$metadata#tasks/@Element"}
+    return Reply(200, body | paging.select_members(call, _view(call, job, item, state)), _headers(state))
+
+
+@routes.on("DELETE", "/tasks/{task}")
+def delete(call: Call) -> Reply:
+    """Delete a task."""
+    _, item, _ = _load_checked(call)
+    call.store.delete(item.key)
+    return done(call, 200)
+
+
+@routes.on("POST", "/tasks/{task}/terminate")
+def terminate(call: Call) -> Reply:
+    """End a task."""
+    _, item, state = _load_checked(call)
+    if state.state(call.now) == "completed":
+        raise refusal("TaskCompleted")
+    state.ends, state.terminated = call.now, True
+    state.modified = change_ticks(call.now, state.modified)
+    task_scheduling.save_task(call.store, item, state)
+    return done(call, 204, _headers(state))
+
+
+@routes.on("POST", "/tasks/{task}/reactivate")
+def reactivate(call: Call) -> Reply:
+    """Let a task that failed run again."""
+    job, item, state = _load_checked(call)
+    if state.state(call.now) != "completed" or (state.exit_code == 0 and not state.terminated):
+        raise refusal("OperationInvalidForCurrentState", ("Reason", "The task has not failed"))
+    state.node, state.started, state.ends, state.terminated = None, None, None, False
+    state.added, state.modified = call.now, change_ticks(call.now, state.modified)
+    task_scheduling.save_task(call.store, item, state)
+    jobs.register_tasks(call, job)
+    return done(call, 204, _headers(state))
+
+
+@routes.on("GET", "/taskcounts")
+def counts(call: Call) -> Reply:
+    """Count a job's tasks by state, and the slots that they take."""
+    job = jobs.load(call)
+    by_task = dict.fromkeys(("active", "running", "completed", "succeeded", "failed"), 0)
+    by_slot = dict(by_task)
+    for item in call.store.items(task_scheduling.KIND, job.key):
+        state = task_scheduling.state_of(item)
+        now = state.state(call.now)
+        names = [now]
+        if now == "completed":
+            names.append("failed" if state.terminated or state.exit_code else "succeeded")
+        for name in names:
+            by_task[name] += 1
+            by_slot[name] += state.slots
+    metadata = f"{call.base}/$metadata#taskcountsresult"
+    return Reply(200, {"odata.metadata": metadata, "taskCounts": by_task, "taskSlotCounts": by_slot})
