@@ -16,12 +16,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from batchimg_magics.emulator import authorization
 from batchimg_magics.emulator.control import control_routes
 from batchimg_magics.emulator.http import planes
 from batchimg_magics.emulator.http.faults import raise_fault, take_fault
 from batchimg_magics.emulator.http.messages import Call, ConnectionDroppedError, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.router import Router
+from batchimg_magics.emulator.services import roles
 from batchimg_magics.emulator.world.clock import ManualClock
 from batchimg_magics.emulator.world.store import ReadOnlyTransactionError, Store
 
@@ -35,9 +35,9 @@ if TYPE_CHECKING:
 
 #: The modules whose `Routes` are the routes of the app.
 PROVIDERS = (
-    "batchimg_magics.emulator.resources",
-    "batchimg_magics.emulator.resource_groups",
-    "batchimg_magics.emulator.authorization",
+    "batchimg_magics.emulator.services.subscriptions",
+    "batchimg_magics.emulator.services.resource_groups",
+    "batchimg_magics.emulator.services.roles",
     "batchimg_magics.emulator.arm.operations",
     "batchimg_magics.emulator.compute.routes.virtual_machines",
     "batchimg_magics.emulator.network.interfaces",
@@ -48,8 +48,8 @@ PROVIDERS = (
     "batchimg_magics.emulator.compute.routes.galleries",
     "batchimg_magics.emulator.compute.routes.gallery_versions",
     "batchimg_magics.emulator.compute.routes.skus",
-    "batchimg_magics.emulator.prices",
-    "batchimg_magics.emulator.signin",
+    "batchimg_magics.emulator.services.prices",
+    "batchimg_magics.emulator.services.login",
     "batchimg_magics.emulator.batch.routes.accounts",
     "batchimg_magics.emulator.batch.routes.applications",
     "batchimg_magics.emulator.batch.routes.pools_arm",
@@ -213,7 +213,7 @@ class App:
         planes.check_timeout(plane, call.query)
         call.params |= params
         if plane == "arm":
-            authorization.check(call)
+            roles.check(call)
         call.body = _decode(plane, body)
         return route.handler(call)
 

@@ -17,9 +17,7 @@ from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION
 from batchimg_magics.emulator.http.messages import Route, Routes
 from tests.sim.batch_world import MACHINE, NOW, Azure
 
-BATCH_MODULES = [
-    name for name in app.PROVIDERS if name.split(".")[-1].startswith(("batch_", "arm_pools", "node_", "supported_"))
-]
+BATCH_MODULES = [name for name in app.PROVIDERS if ".emulator.batch" in name or name.endswith(".marketplace")]
 NAMED = {"account": ACCOUNT, "subscription": SUBSCRIPTION, "group": GROUP, "pool": "p", "job": "j", "task": "t"}
 WORDS = sorted(
     set().union(*(value for value in vars(bodies).values() if isinstance(value, frozenset))) | set(bodies._NUMBERS)

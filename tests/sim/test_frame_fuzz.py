@@ -20,7 +20,7 @@ from tests.sim.frame_world import ARM, COMPUTE, Frame
 HOSTS = {"arm": "management.azure.com", "prices": "prices.azure.com", "login": "login.microsoftonline.com"}
 NAMED = {"subscription": SUBSCRIPTION, "group": GROUP, "name1": "desk-vm", "location": REGION, "tenant": TENANT}
 #: Modules whose bodies are put to the test elsewhere, kind by kind.
-ELSEWHERE = ("batch_", "arm_pools", "node_actions", "supported_images")
+ELSEWHERE = (".emulator.batch", ".marketplace")
 NICS = f"{COMPUTE.removeprefix(ARM)}".replace("Microsoft.Compute", "Microsoft.Network/networkInterfaces/desk-vm-nic")
 IMAGE = {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"}
 MACHINE = {
@@ -133,7 +133,7 @@ def routes() -> list[Route]:
     tables = [
         table
         for name in app.PROVIDERS
-        if not name.rpartition(".")[2].startswith(ELSEWHERE)
+        if not any(part in name for part in ELSEWHERE)
         for table in vars(importlib.import_module(name)).values()
         if isinstance(table, Routes)
     ]

@@ -8,7 +8,7 @@ import pytest
 
 from batchimg_magics.emulator import create_app
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
-from batchimg_magics.emulator.resource_groups import DELETE_S
+from batchimg_magics.emulator.services.resource_groups import DELETE_S
 from tests.sim.frame_world import ARM, COMPUTE, IN_GROUP, TOP, Frame
 
 GROUPS = "2022-09-01"

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import authorization
 from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
 from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import unknown_route
+from batchimg_magics.emulator.services import roles
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def list_locations(call: Call) -> Reply:
 def list_permissions(call: Call) -> Reply:
     """Answer with what the caller may do in a resource group."""
     resources.need_group(call)
-    return Reply(200, {"value": authorization.permissions(call.store, _scope_of(call))})
+    return Reply(200, {"value": roles.permissions(call.store, _scope_of(call))})
 
 
 def list_resource_permissions(call: Call) -> Reply:
@@ -79,7 +79,7 @@ def list_resource_permissions(call: Call) -> Reply:
     key = _scope_of(call)
     if assumed_resources.find_or_assume(call, key) is None:
         _document(call, key)
-    return Reply(200, {"value": authorization.permissions(call.store, key)})
+    return Reply(200, {"value": roles.permissions(call.store, key)})
 
 
 def _scope_of(call: Call) -> str:

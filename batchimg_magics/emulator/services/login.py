@@ -12,7 +12,7 @@ from batchimg_magics.emulator import furnish
 from batchimg_magics.emulator.http import planes
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.tokens import LIFETIME_S, TokenIssuer, encode
-from batchimg_magics.emulator.resources import SUBSCRIPTIONS
+from batchimg_magics.emulator.services.subscriptions import SUBSCRIPTIONS
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
