@@ -14,8 +14,9 @@ import weakref
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from batchimg_magics import connecting, jobs, profiles
-from batchimg_magics.connecting import Link, Target
+from batchimg_magics import jobs
+from batchimg_magics.connection import connection, profiles
+from batchimg_magics.connection.connection import Link, Target
 from batchimg_magics.core.base.progress import Board
 from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError
 from batchimg_magics.verbs import Verbs
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from batchimg_magics.connecting import Transport
+    from batchimg_magics.connection.connection import Transport
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.scaling.watch import Sight, Watch
@@ -95,7 +96,7 @@ class Session(Verbs):
     def _linked(self) -> Link:
         with self._lock:
             if self._link is None:
-                return self._use(connecting.open_link(Target(), self._through))
+                return self._use(connection.open_link(Target(), self._through))
             if self._link.failed:
                 raise NotConnectedError(
                     "the last `connect` failed",
@@ -125,7 +126,7 @@ class Session(Verbs):
             The options make no connection.
         """
         with self._lock:
-            self._use(connecting.open_link(Target(**target), self._through))
+            self._use(connection.open_link(Target(**target), self._through))
 
     def close(self) -> None:
         """Let the connection go: work on it is interrupted, Azure goes on with what it was asked for."""
@@ -202,9 +203,9 @@ class Session(Verbs):
         with self._lock:
             if target.is_local and self._link is not None and self._link.local is not None:
                 self.close()  # the world may be the one that is open, held by us alone
-            link = self._use(connecting.open_link(target, self._through))
+            link = self._use(connection.open_link(target, self._through))
         work = Work("connect", {}, Board(link.azure.now), link.loop, link.moving)
-        work.start(connecting.table(link))
+        work.start(connection.table(link))
         return work
 
     def run(self, verb: str, /, **options: Any) -> Table:

@@ -19,7 +19,7 @@ from tests.bystander import Bystander
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.connecting import Link
+    from batchimg_magics.connection.connection import Link
     from batchimg_magics.session import Session
 
 LINE: dict[str, Any] = {"from_vm": "prep-vm", "vm_size": "Standard_D4s_v5", "canary": False}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchimg_magics import profiles
+from batchimg_magics.connection import profiles
 from batchimg_magics.emulator.http import faults
 from batchimg_magics.errors import BatchImgError, BudgetError, ConflictError, NotFoundError, ResizeError, SpecError
 from batchimg_magics.session import Session

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
+from batchimg_magics.connection.sign_in import SignIn
 from batchimg_magics.core.azure.client import Azure, Scope
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION, TENANT
 from batchimg_magics.emulator.local import open_emulator
 from batchimg_magics.errors import AuthenticationError
-from batchimg_magics.signing_in import SignIn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

@@ -61,7 +61,7 @@ def test_listing_nodes_imports_no_more_than_it_takes() -> None:
         subprocess.run([sys.executable, "-c", LINE, "connect", *target, "--save-as", "served"], env=shell, check=True,
                        capture_output=True)  # fmt: skip
         loaded = listed(shell)
-        assert {"aiohttp", "batchimg_magics.signing_in"} <= loaded
+        assert {"aiohttp", "batchimg_magics.connection.sign_in"} <= loaded
         assert not {name for name in NOT_FOR_NODES if name in loaded}
         # Whoever says how azure-identity is to sign in has it.
         assert "azure.identity" in listed(shell | {"AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential"})

@@ -16,7 +16,7 @@ from batchimg_magics.spec import parse_duration, pool_name
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.connecting import Link
+    from batchimg_magics.connection.connection import Link
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.jobs.job import Job

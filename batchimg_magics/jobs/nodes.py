@@ -10,7 +10,7 @@ from batchimg_magics.spec import pool_pattern
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from batchimg_magics.connecting import Link
+    from batchimg_magics.connection.connection import Link
     from batchimg_magics.jobs.job import Job
 
 

@@ -12,7 +12,7 @@ from batchimg_magics.spec import pool_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from batchimg_magics.connecting import Link
+    from batchimg_magics.connection.connection import Link
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.jobs.job import Job

@@ -20,7 +20,7 @@ from batchimg_magics.spec import DRAINS, Policy, is_pattern, node_count, parse_d
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.connecting import Link
+    from batchimg_magics.connection.connection import Link
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.jobs.job import Job
 

@@ -25,7 +25,7 @@ from tests.bench.worlds import opened
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.connecting import Link
+    from batchimg_magics.connection.connection import Link
     from batchimg_magics.emulator.local import Emulator
     from batchimg_magics.session import Session
 

@@ -13,7 +13,7 @@ from tests.sim.batch_world import MACHINE, lift_quotas
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from batchimg_magics.connecting import Link
+    from batchimg_magics.connection.connection import Link
     from batchimg_magics.emulator.local import Emulator
 
 ENDPOINT = f"https://{ACCOUNT}.{REGION}.batch.azure.com"

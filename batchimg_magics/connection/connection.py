@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from batchimg_magics import profiles
+from batchimg_magics.connection import profiles
 from batchimg_magics.core.azure.client import ARM_ENDPOINT, Azure, Scope
 from batchimg_magics.core.azure.spending_limit import Budget
 from batchimg_magics.core.base.table import Table
@@ -255,7 +255,7 @@ def _open_real(target: Target, through: Callable[[Transport], Transport]) -> Lin
     from azure.core.pipeline.transport import AioHttpTransport
     from platformdirs import user_cache_path, user_data_path
 
-    from batchimg_magics.signing_in import SignIn
+    from batchimg_magics.connection.sign_in import SignIn
 
     if target.profile:
         profile = profiles.recall(target.profile)
