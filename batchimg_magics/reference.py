@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import batchimg_magics
 from batchimg_magics.core.base.schemas import SCHEMAS
-from batchimg_magics.frames import DTYPES
+from batchimg_magics.session.frames import DTYPES
 from batchimg_magics.ui.verbs import JSON, PROFILE, VERBS
 
 if TYPE_CHECKING:

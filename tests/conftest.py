@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchimg_magics.session import Session
+from batchimg_magics.session.session import Session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import NotFoundError
-from batchimg_magics.session import Session
+from batchimg_magics.session.session import Session
 from tests.conftest import LINE
 from tests.inventory import inventory
 from tests.passing import Passing

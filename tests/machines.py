@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import datetime as dt
     from pathlib import Path
 
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 NETWORK = GROUP.replace("Microsoft.Compute", "Microsoft.Network")
 SUBNET = f"{NETWORK}/virtualNetworks/research-vnet/subnets/default"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 SIZE = "Standard_D4ds_v5"
 GALLERY = f"{GROUP}/galleries/lab"

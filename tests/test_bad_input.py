@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 
 def create(**changed: Any) -> Callable[[Session], object]:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 HOME = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
 SUBNET = f"{HOME}/providers/Microsoft.Network/virtualNetworks/research-vnet/subnets/default"

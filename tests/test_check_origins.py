@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 PLAN = {"publisher": "acme", "product": "db", "name": "gold"}
 SNAPSHOT = {"from_snapshot": f"{GROUP}/snapshots/old-os", "generalized": True, "vm_size": SIZE, "nodes": 1}

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from batchimg_magics.emulator.http import faults
 from batchimg_magics.emulator.http.faults import Fault
 from batchimg_magics.errors import BatchImgError, ResizeError
-from batchimg_magics.session import Session
+from batchimg_magics.session.session import Session
 from tests.bystander import Bystander, Watched
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 
 from batchimg_magics.emulator.world.store import Store
 from batchimg_magics.errors import ServiceError, SpecError
-from batchimg_magics.session import Session
+from batchimg_magics.session.session import Session
 from tests.documents import ACCOUNT
 from tests.inventory import inventory
 from tests.machines import Outside, connected, new_world

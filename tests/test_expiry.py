@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
-from batchimg_magics.session import Session
+from batchimg_magics.session.session import Session
 from batchimg_magics.ui.cli import main
 from tests.bystander import Bystander
 from tests.shells import ipython, value

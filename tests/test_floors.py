@@ -15,8 +15,8 @@ FLOORS = (
     {"spec"},
     {"core"},
     {"connection"},
-    {"frames", "verbs", "work"},
-    {"jobs", "session"},
+    {"jobs"},
+    {"session"},
     {"ui"},
     {"__main__", "reference", "rulebook", PACKAGE},
 )

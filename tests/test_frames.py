@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from batchimg_magics.core.base.schemas import SCHEMAS, Column
 from batchimg_magics.core.base.table import Moments, Table
-from batchimg_magics.frames import DTYPES, frame
+from batchimg_magics.session.frames import DTYPES, frame
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "text": st.text(max_size=5),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from batchimg_magics.emulator.world.store import Item
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 EMPTY = {**LINE, "nodes": 0, "spot": 0}
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from batchimg_magics.errors import DetachedError, NotFoundError, SpecError
-from batchimg_magics.work import Work
+from batchimg_magics.session.work import Work
 from tests.shells import ipython, value
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchimg_magics.errors import ConflictError, NotFoundError, ResizeError
-from batchimg_magics.session import Session
+from batchimg_magics.session.session import Session
 from tests.conftest import LINE
 
 if TYPE_CHECKING:

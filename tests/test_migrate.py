@@ -11,7 +11,7 @@ import pytest
 from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.operations.migrate import body_of, left_out, legacy_image
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
-from batchimg_magics.session import Session
+from batchimg_magics.session.session import Session
 from tests.documents import ACCOUNT, GROUP
 from tests.machines import Outside, connected, new_world
 

@@ -12,8 +12,8 @@ from azure.core.exceptions import ServiceRequestError
 
 from batchimg_magics.core.base.schemas import NODE_STATES, SCHEMAS
 from batchimg_magics.errors import NotFoundError, SpecError
-from batchimg_magics.frames import DTYPES
-from batchimg_magics.session import Session
+from batchimg_magics.session.frames import DTYPES
+from batchimg_magics.session.session import Session
 from batchimg_magics.ui.cli import main
 from tests.shells import ipython, value
 from tests.sim.batch_world import lift_quotas

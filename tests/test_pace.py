@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchimg_magics.connection.connection import Link
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 LINE: dict[str, Any] = {"from_vm": "prep-vm", "vm_size": "Standard_D4s_v5", "canary": False}
 THREE = {"eastus": 1, "westus2": 1, "westeurope": 1}

@@ -18,7 +18,7 @@ from tests.shells import ipython, value
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 SIZE = {"vm_size": "Standard_D4s_v5"}
 

@@ -14,7 +14,7 @@ import yaml
 from batchimg_magics.core.batch import pools
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import BatchImgError, ConflictError, SpecError
-from batchimg_magics.session import Session
+from batchimg_magics.session.session import Session
 from tests.conftest import LINE
 from tests.crash import Line
 from tests.documents import ACCOUNT, pool_body

@@ -15,8 +15,8 @@ from nbclient import NotebookClient
 
 from batchimg_magics.core.base.progress import Board, Step
 from batchimg_magics.errors import DetachedError, NotFoundError
+from batchimg_magics.session.work import Work
 from batchimg_magics.ui.progress import Notebook, Terminal, duration, follow
-from batchimg_magics.work import Work
 from tests.conftest import LINE
 from tests.shells import ipython
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 
 def board() -> Board:

@@ -11,7 +11,7 @@ import pytest
 from batchimg_magics.errors import ResizeError
 
 if TYPE_CHECKING:
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 RECORDING = Path(__file__).parents[2] / "shared" / "recordings" / "cli-vm-trusted-launch.jsonl"
 DAY = "2024-08-26T12:00:00Z"

@@ -11,7 +11,7 @@ import pytest
 from batchimg_magics.core.compute import replication
 from batchimg_magics.errors import ProvisioningError, SpecError
 from batchimg_magics.resource_ids import ResourceId
-from batchimg_magics.session import Session
+from batchimg_magics.session.session import Session
 from tests.crash import Line
 from tests.documents import disk, managed, vm
 from tests.trouble import scenario

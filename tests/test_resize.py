@@ -10,7 +10,7 @@ import pytest
 from batchimg_magics.connection import profiles
 from batchimg_magics.emulator.http import faults
 from batchimg_magics.errors import BatchImgError, BudgetError, ConflictError, NotFoundError, ResizeError, SpecError
-from batchimg_magics.session import Session
+from batchimg_magics.session.session import Session
 from tests.bystander import Bystander, Watched
 
 if TYPE_CHECKING:

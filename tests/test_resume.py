@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.errors import DetachedError
-from batchimg_magics.session import Session
+from batchimg_magics.session.session import Session
 from tests.conftest import LINE
 from tests.crash import CASES, Case, Line, points
 

@@ -16,7 +16,7 @@ from batchimg_magics.errors import (
     ProvisioningError,
     SpecError,
 )
-from batchimg_magics.session import Session
+from batchimg_magics.session.session import Session
 from tests.crash import Cut, Line
 from tests.documents import ACCOUNT, GROUP
 from tests.inventory import inventory

@@ -20,9 +20,8 @@ def test_the_local_azure_never_imports_core() -> None:
 
 
 def test_core_never_imports_the_local_azure() -> None:
-    found = modules_after(
-        "import batchimg_magics.core.operations.create, batchimg_magics.core.operations.images, batchimg_magics.session"
-    )
+    operations = "batchimg_magics.core.operations"
+    found = modules_after(f"import {operations}.create, {operations}.images, batchimg_magics.session.session")
     assert "batchimg_magics.core.scaling.controller" in found
     assert not {
         name for name in found if name.startswith(("batchimg_magics.emulator", "batchimg_magics.ui", "IPython"))

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 Change = "Callable[[Lab], object]"
 

@@ -9,7 +9,7 @@ import pytest
 from batchimg_magics.errors import ResizeError
 
 if TYPE_CHECKING:
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 LINE = {"from_vm": "prep-vm", "vm_size": "Standard_D2s_v5", "spot": 1}
 

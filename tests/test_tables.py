@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.frames import frame
+from batchimg_magics.session.frames import frame
 from batchimg_magics.ui.display import ROWS, bundle, dress
 from batchimg_magics.ui.tables import captioned, cell, html, shorten, text
 

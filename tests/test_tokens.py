@@ -11,7 +11,7 @@ import pytest
 
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
 from batchimg_magics.masking import without_tokens
-from batchimg_magics.session import Session
+from batchimg_magics.session.session import Session
 from batchimg_magics.spec import PoolSpec
 from tests.crash import Line
 from tests.machines import new_world

@@ -16,7 +16,7 @@ from tests.shells import ipython, value
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 NETWORK = GROUP.replace("Compute", "Network")
 

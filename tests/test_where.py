@@ -14,7 +14,7 @@ from batchimg_magics.core.base.filters import LONGEST, parse
 from batchimg_magics.core.base.schemas import SCHEMAS, Column
 from batchimg_magics.core.base.table import Moments, Table
 from batchimg_magics.errors import SpecError
-from batchimg_magics.frames import frame
+from batchimg_magics.session.frames import frame
 
 SCHEMA = (
     Column("node", "text", ""),

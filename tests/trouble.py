@@ -8,7 +8,7 @@ from batchimg_magics.emulator.http import faults
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Store
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 
 def world_of(session: Session) -> Store:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 __all__ = ["main"]
 
@@ -78,7 +78,7 @@ def _run(asked: lines.Line) -> None:
         raise SpecError(
             "a panel needs a notebook", hint="there it is `%batchimg panel NAME`; here: batchimg nodes NAME"
         )
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
     with Session() as session:
         if "profile" in asked.shared:

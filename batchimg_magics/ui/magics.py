@@ -193,7 +193,7 @@ def _draw(table: Table, pool: str) -> None:
 
 
 def _dressed(table: Table, label: str = "") -> pd.DataFrame:
-    from batchimg_magics.frames import frame
+    from batchimg_magics.session.frames import frame
     from batchimg_magics.ui.display import dress
 
     made = frame(table)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.base.progress import Step
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.work import Work
+    from batchimg_magics.session.work import Work
 
 __all__ = ["Notebook", "Screen", "Silent", "Terminal", "duration", "follow", "steps_html"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics import session as below
+from batchimg_magics.session import session as below
 
 if TYPE_CHECKING:
     from batchimg_magics.ui.panel import Chooser, Panel

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batchimg_magics.session import Session
+from batchimg_magics.session.session import Session
 from tests.test_rules import CASES, commands, findings
 
 if TYPE_CHECKING:

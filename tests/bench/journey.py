@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.connection.connection import Link
     from batchimg_magics.emulator.local import Emulator
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 NODES, GOAL, WATCHED_S = 300, 1.03, 1200.0
 REGIONS = {1: {"eastus": 1}, 3: {"eastus": 1, "westus2": 1, "westeurope": 1}}

@@ -14,7 +14,7 @@ from tests.bench.worlds import idle_pools, opened
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 POOLS, NODES_EACH, GOAL = 40, 2500, 3.0
 

@@ -15,7 +15,7 @@ from azure.batch.aio import BatchClient
 from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import node_pages
-from batchimg_magics.frames import DTYPES, frame
+from batchimg_magics.session.frames import DTYPES, frame
 from tests.bench.replay import Replay
 from tests.bench.rows import Row, alternating, times
 from tests.bench.worlds import opened
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchimg_magics.connection.connection import Link
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 SELECT = [
     "id", "state", "isDedicated", "schedulingState", "stateTransitionTime", "allocationTime", "lastBootTime", "vmSize",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
     from batchimg_magics.connection.connection import Link
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 NODES = 1000
 #: How often a script asks again that asks again for ever.

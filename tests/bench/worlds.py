@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.furnish import ACCOUNT, REGION
-from batchimg_magics.session import Session
+from batchimg_magics.session.session import Session
 from tests.sim.batch_world import MACHINE, lift_quotas
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from batchimg_magics.errors import BatchImgError
 from batchimg_magics.ui.panel.panel import Bundle, Panel, alert, with_html
 
 if TYPE_CHECKING:
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
 __all__ = ["Chooser"]
 

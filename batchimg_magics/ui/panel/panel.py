@@ -32,9 +32,9 @@ if TYPE_CHECKING:
     from batchimg_magics.core.estimates.forecast import Situation
     from batchimg_magics.core.scaling.context import Image
     from batchimg_magics.core.scaling.watch import Sight
-    from batchimg_magics.session import Session, Watching
+    from batchimg_magics.session.session import Session, Watching
+    from batchimg_magics.session.work import Work
     from batchimg_magics.ui.views import Looking
-    from batchimg_magics.work import Work
 
 __all__ = ["Panel", "alert", "with_html"]
 

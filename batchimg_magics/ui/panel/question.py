@@ -13,7 +13,7 @@ from batchimg_magics.ui.tables import cell
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.work import Work
+    from batchimg_magics.session.work import Work
 
 __all__ = ["QuestionTab"]
 

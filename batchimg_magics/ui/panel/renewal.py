@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.estimates.forecast import Situation
     from batchimg_magics.core.scaling.context import Image
-    from batchimg_magics.session import Session
+    from batchimg_magics.session.session import Session
 
     Tell = Callable[[Situation, Image, float], None]
 

@@ -19,8 +19,8 @@ from batchimg_magics.connection import connection, profiles
 from batchimg_magics.connection.connection import Link, Target
 from batchimg_magics.core.base.progress import Board
 from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError
-from batchimg_magics.verbs import Verbs
-from batchimg_magics.work import Work
+from batchimg_magics.session.methods import Verbs
+from batchimg_magics.session.work import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -279,7 +279,7 @@ class Session(Verbs):
         return next((work for work in works if str(work.options.get("name", "")).lower() == name.lower()), None)
 
     def _frame(self, verb: str, /, **options: Any) -> pd.DataFrame:
-        from batchimg_magics import frames  # pandas, which the command line does without
+        from batchimg_magics.session import frames  # pandas, which the command line does without
 
         wait = options.pop("wait", True)
         return frames.frame(self.run(verb, **options) if wait else self.begin(verb, **options).begun())
@@ -301,7 +301,7 @@ class Session(Verbs):
             return sorted(profiles.saved())
         if self._link is None:
             return []
-        from batchimg_magics.jobs.names import NAMES  # completion only
+        from batchimg_magics.session.names import NAMES  # completion only
 
         future = asyncio.run_coroutine_threadsafe(NAMES[kind](self._link.azure), self._link.loop)
         try:
