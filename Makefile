@@ -84,10 +84,10 @@ bench: $(READY)
 	$(BIN)/python -m tests.bench $(BENCH)
 
 docs: $(READY)
-	$(BIN)/python -m batchimg_magics.reference docs/reference.md
-	$(BIN)/python -m batchimg_magics.rulebook docs/rules.md
-	$(BIN)/python -m tests.coverage docs/coverage.md
-	$(BIN)/python -m tests.assumed docs/assumed.md
+	$(BIN)/python -m docs.generate.reference docs/reference.md
+	$(BIN)/python -m docs.generate.rules docs/rules.md
+	$(BIN)/python -m docs.generate.coverage docs/coverage.md
+	$(BIN)/python -m docs.generate.assumptions docs/assumed.md
 
 picture: $(VENV)/.playwright
 	$(BIN)/python -m tests.lab.picture docs

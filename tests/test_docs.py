@@ -12,10 +12,10 @@ import pytest
 import batchimg_magics
 from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.emulator.world.evidence import Evidence
-from batchimg_magics.reference import page
 from batchimg_magics.ui.lines import parse, split
 from batchimg_magics.ui.verbs import JSON, PROFILE, VERBS, Verb
-from tests import assumed, coverage
+from docs.generate import assumptions, coverage
+from docs.generate.reference import page
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -30,7 +30,7 @@ def test_the_reference_is_current() -> None:
 
 
 def test_the_page_of_assumptions_is_current() -> None:
-    assert read("docs/assumed.md") == assumed.page(), "run `make docs`"
+    assert read("docs/assumed.md") == assumptions.page(), "run `make docs`"
 
 
 def test_the_coverage_page_is_current() -> None:
@@ -56,13 +56,13 @@ def clients(text: str) -> list[str]:
 
 def test_every_assumption_is_on_its_page() -> None:
     text = read("docs/assumed.md")
-    declared = [entry for basis in assumed.bases() for entry in basis.entries]
+    declared = [entry for basis in assumptions.bases() for entry in basis.entries]
     assert len(declared) > 50
     for entry in declared:
         assert f"| {entry.meaning} |" in text
         assert entry.source in text
-    assumptions, known = text.split("## Seen or documented")
-    assert all(entry.meaning in (assumptions if entry.kind == "assumed" else known) for entry in declared)
+    assumed, known = text.split("## Seen or documented")
+    assert all(entry.meaning in (assumed if entry.kind == "assumed" else known) for entry in declared)
 
 
 @pytest.mark.parametrize("path", sorted(ROOT.glob("batchimg_magics/emulator/**/*.py")), ids=lambda path: path.name)

@@ -18,7 +18,7 @@ FLOORS = (
     {"jobs"},
     {"session"},
     {"ui"},
-    {"__main__", "reference", "rulebook", PACKAGE},
+    {"__main__", PACKAGE},
 )
 #: The local Azure stands alone. These reach it, and only inside a function: nobody pays for it who does not use it.
 EMULATOR_USERS = {"connection", "ui"}

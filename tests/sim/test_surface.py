@@ -6,7 +6,7 @@ import functools
 
 import pytest
 
-from tests import coverage
+from docs.generate import coverage
 from tests.sim.frame_world import ARM, COMPUTE, IN_GROUP, TOP, Frame
 
 _CRUD = "begin_create_or_update begin_update begin_delete get"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics import emulator
 from batchimg_magics.emulator.world.evidence import Evidence
-from batchimg_magics.reference import table
+from docs.generate.reference import table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

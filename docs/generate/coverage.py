@@ -27,7 +27,7 @@ from azure.mgmt.compute import ComputeManagementClient
 from batchimg_magics.emulator.app import create_app, provider_routes
 from batchimg_magics.emulator.http import planes
 from batchimg_magics.emulator.http.router import Router
-from batchimg_magics.reference import table
+from docs.generate.reference import table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

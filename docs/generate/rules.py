@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from batchimg_magics.core.checks.rules import RULES
-from batchimg_magics.reference import table
+from docs.generate.reference import table
 
 __all__ = ["page"]
 

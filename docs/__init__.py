@@ -1,0 +1,1 @@
+"""The documents. ``generate`` makes those that say so in their heads."""
