@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         WaitTimeoutError,
     )
     from batchimg_magics.spec import PoolSpec
-    from batchimg_magics.ui.session import Session
+    from batchimg_magics.ui.notebook_session import Session
 
 __all__ = [
     "AuthenticationError",
@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 #: Where a public name that is not an error lives.
-_HOMES = {"PoolSpec": "spec", "Session": "ui.session"}
+_HOMES = {"PoolSpec": "spec", "Session": "ui.notebook_session"}
 
 
 def __getattr__(name: str) -> object:

@@ -52,7 +52,7 @@ def pass_time(session: Session, seconds: float) -> None:
 
 
 class Page:
-    """A view of a panel's map in some browser, which says of itself what `heatmap.js` says.
+    """A view of a panel's map in some browser, which says of itself what `node_map.js` says.
 
     Parameters
     ----------

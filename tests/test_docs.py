@@ -12,7 +12,7 @@ import pytest
 import batchimg_magics
 from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.emulator.world.evidence import Evidence
-from batchimg_magics.ui.lines import parse, split
+from batchimg_magics.ui.line_parser import parse, split
 from batchimg_magics.ui.verbs import JSON, PROFILE, VERBS, Verb
 from docs.generate import assumptions, coverage
 from docs.generate.reference import page

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from batchimg_magics.core.base.schemas import NODE_STATES
-from batchimg_magics.ui.colours import colour
+from batchimg_magics.ui.widgets.colours import colour
 
 #: What eyes see that lack one kind of cones. Source: Machado, Oliveira, Fernandes, "A Physiologically-based Model for
 #: Simulation of Color Vision Deficiency", 2009, severity 1.0.

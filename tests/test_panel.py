@@ -14,8 +14,8 @@ from batchimg_magics.core.batch.quotas import Quota, Room
 from batchimg_magics.core.estimates.forecast import Situation, forecast
 from batchimg_magics.core.estimates.prices import Rates
 from batchimg_magics.ui.panel import Chooser, Panel
-from batchimg_magics.ui.panel.static import page, svg
-from batchimg_magics.ui.slider import Slider
+from batchimg_magics.ui.panel.snapshot import page, svg
+from batchimg_magics.ui.widgets.slider import Slider
 from tests.bystander import Bystander
 from tests.panels import NASTY, ask, finish, shown_panel
 from tests.shells import ipython, value

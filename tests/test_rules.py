@@ -10,7 +10,7 @@ import pytest
 
 from batchimg_magics.core.checks.rules import RULES
 from batchimg_magics.errors import ResizeError
-from batchimg_magics.ui.lines import parse, split
+from batchimg_magics.ui.line_parser import parse, split
 from tests.rule_worlds import (
     GALLERY,
     IMAGES,

@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchimg_magics.core.base.schemas import NODE_STATES
-from batchimg_magics.ui.heatmap import NodeMap
-from batchimg_magics.ui.squares import EMPTY, SPOT
+from batchimg_magics.ui.widgets.node_map import NodeMap
+from batchimg_magics.ui.widgets.squares import EMPTY, SPOT
 
 Nodes = dict[str, tuple[str, bool]]
 
 
 class Page:
-    """A front end that keeps what it was told, as `heatmap.js` does."""
+    """A front end that keeps what it was told, as `node_map.js` does."""
 
     def __init__(self, widget: NodeMap, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bytes = np.empty(0, np.uint8)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.session.frames import frame
-from batchimg_magics.ui.display import ROWS, bundle, dress
+from batchimg_magics.ui.dataframe import ROWS, bundle, dress
 from batchimg_magics.ui.tables import captioned, cell, html, shorten, text
 
 ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/lab/images/genomics/versions/1.0.0"

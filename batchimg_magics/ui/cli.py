@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
-from batchimg_magics.ui import lines
+from batchimg_magics.ui import line_parser
 from batchimg_magics.ui.progress import Silent, Terminal, follow
 from batchimg_magics.ui.verbs import JSON, PROFILE
 
@@ -48,10 +48,10 @@ def main(words: Sequence[str] | None = None) -> int:
 
         return serve(words[1:])
     try:
-        asked = lines.parse(words, prog=PROG, shared=(JSON, PROFILE))
+        asked = line_parser.parse(words, prog=PROG, shared=(JSON, PROFILE))
         _refuse_leaving(asked)
         _run(asked)
-    except lines.HelpAsked as text:
+    except line_parser.HelpAsked as text:
         print(text)
     except BatchImgError as error:
         print(_here("\n".join(error._render_traceback_())), file=sys.stderr)
@@ -61,7 +61,7 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _refuse_leaving(asked: lines.Line) -> None:
+def _refuse_leaving(asked: line_parser.Line) -> None:
     """Refuse --no-wait: work is several steps, and this process is who takes them."""
     if not asked.options.get("wait", True):
         raise SpecError(
@@ -70,9 +70,9 @@ def _refuse_leaving(asked: lines.Line) -> None:
         )
 
 
-def _run(asked: lines.Line) -> None:
+def _run(asked: line_parser.Line) -> None:
     if asked.verb.name == "help":
-        _print(lines.help_table(asked.options.get("verb"), PROG), "", asked)
+        _print(line_parser.help_table(asked.options.get("verb"), PROG), "", asked)
         return
     if asked.verb.name == "panel":
         raise SpecError(
@@ -103,7 +103,7 @@ def _draw(table: Table, pool: str) -> None:
     print(f"drawn: {file}", file=sys.stderr)
 
 
-def _worked(session: Session, asked: lines.Line) -> Table:
+def _worked(session: Session, asked: line_parser.Line) -> Table:
     options = asked.options
     if "json" in asked.shared and any(option.keyword == "prices" for option in asked.verb.options):
         options = {"prices": False, **options}  # rows are all that is printed, and no price is in them
@@ -111,7 +111,7 @@ def _worked(session: Session, asked: lines.Line) -> Table:
     return follow(work, Terminal(sys.stderr) if sys.stderr.isatty() else Silent())
 
 
-def _print(table: Table, label: str, asked: lines.Line) -> None:
+def _print(table: Table, label: str, asked: line_parser.Line) -> None:
     if "json" in asked.shared:
         print(_json(table))
         return

@@ -21,7 +21,7 @@ from IPython.display import display
 from traitlets import Bool, Unicode
 
 from batchimg_magics.errors import BatchImgError, SpecError
-from batchimg_magics.ui import lines
+from batchimg_magics.ui import line_parser
 from batchimg_magics.ui.completion import complete
 from batchimg_magics.ui.progress import Notebook, Screen, Silent, Terminal, follow
 from batchimg_magics.ui.tables import captioned
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ipywidgets import DOMWidget
 
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.ui.session import Session
+    from batchimg_magics.ui.notebook_session import Session
 
 __all__ = ["BatchImgMagics", "expand", "load", "unload"]
 
@@ -84,7 +84,7 @@ class BatchImgMagics(Magics):
     def session(self) -> Session:
         """The kernel's one connection, made when it is first needed."""
         if self._session is None:
-            from batchimg_magics.ui.session import Session
+            from batchimg_magics.ui.notebook_session import Session
 
             self._session = Session()
         return self._session
@@ -103,10 +103,10 @@ class BatchImgMagics(Magics):
         self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
     ) -> pd.DataFrame | DOMWidget | None:
         """From a prepared VM to an Azure Batch pool of any size."""
-        target, words = _target(lines.split(line.rstrip().removesuffix(";")))
+        target, words = _target(line_parser.split(line.rstrip().removesuffix(";")))
         try:
-            asked = lines.parse(expand(words, {**self._shell.user_ns, **(local_ns or {})}))
-        except lines.HelpAsked as help_text:
+            asked = line_parser.parse(expand(words, {**self._shell.user_ns, **(local_ns or {})}))
+        except line_parser.HelpAsked as help_text:
             print(help_text)  # noqa: T201 - IPython's way to show text
             return None
         frame = self._answer(asked.verb.name, {**asked.options, **_body(asked, cell)})
@@ -115,11 +115,11 @@ class BatchImgMagics(Magics):
         self._shell.user_ns[target] = frame
         return None
 
-    batchimg.__doc__ = f"{batchimg.__doc__}\n\n{lines.overview()}"
+    batchimg.__doc__ = f"{batchimg.__doc__}\n\n{line_parser.overview()}"
 
     def _answer(self, verb: str, options: dict[str, Any]) -> pd.DataFrame | DOMWidget:
         if verb == "help":
-            return _dressed(lines.help_table(options.get("verb")))
+            return _dressed(line_parser.help_table(options.get("verb")))
         settings = {name: said for name, said in (("world", self.world), ("speed", self.speed)) if said}
         if verb == "connect" and not {"subscription", "profile"} & options.keys():
             options = {**settings, **options}
@@ -171,7 +171,7 @@ def _target(words: list[str]) -> tuple[str | None, list[str]]:
     return None, words
 
 
-def _body(asked: lines.Line, cell: str | None) -> dict[str, str]:
+def _body(asked: line_parser.Line, cell: str | None) -> dict[str, str]:
     if cell is None or not cell.strip():
         return {}
     if not asked.verb.takes_body:
@@ -194,7 +194,7 @@ def _draw(table: Table, pool: str) -> None:
 
 def _dressed(table: Table, label: str = "") -> pd.DataFrame:
     from batchimg_magics.session.frames import frame
-    from batchimg_magics.ui.display import dress
+    from batchimg_magics.ui.dataframe import dress
 
     made = frame(table)
     made.attrs["caption"] = captioned(table.caption, label)

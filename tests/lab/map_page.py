@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from batchimg_magics.core.base.schemas import NODE_STATES
-from batchimg_magics.ui.heatmap import NodeMap
+from batchimg_magics.ui.widgets.node_map import NodeMap
 from tests.lab.driver import chromium
 
 if TYPE_CHECKING:

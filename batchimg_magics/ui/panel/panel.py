@@ -19,13 +19,13 @@ from batchimg_magics.core.scaling import context
 from batchimg_magics.core.scaling.watch import look
 from batchimg_magics.errors import BatchImgError, NotConnectedError
 from batchimg_magics.spec.lines import line
-from batchimg_magics.ui.copyline import CopyLine
-from batchimg_magics.ui.heatmap import NodeMap
-from batchimg_magics.ui.panel import head, rounds, static
-from batchimg_magics.ui.panel.question import QuestionTab
-from batchimg_magics.ui.panel.renewal import Renewal
-from batchimg_magics.ui.panel.sizing import SizingTab
+from batchimg_magics.ui.panel import head, rounds, snapshot
+from batchimg_magics.ui.panel.question_tab import QuestionTab
+from batchimg_magics.ui.panel.refresh import Renewal
+from batchimg_magics.ui.panel.size_tab import SizingTab
 from batchimg_magics.ui.progress import steps_html
+from batchimg_magics.ui.widgets.copy_line import CopyLine
+from batchimg_magics.ui.widgets.node_map import NodeMap
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.scaling.watch import Sight
     from batchimg_magics.session.session import Session, Watching
     from batchimg_magics.session.work import Work
-    from batchimg_magics.ui.views import Looking
+    from batchimg_magics.ui.widgets.open_views import Looking
 
 __all__ = ["Panel", "alert", "with_html"]
 
@@ -367,7 +367,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     def _static(self) -> str:
         nodes = self._sight.nodes if self._sight else ()
         told = [("", f"{self.session.label} {self.name}"), *self._facts()]
-        return static.page(
+        return snapshot.page(
             told,
             [(node.state, node.is_dedicated) for node in nodes],
             self.map.squares.counts(),

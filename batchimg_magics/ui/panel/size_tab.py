@@ -13,7 +13,7 @@ from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.batch.pools import timeout_s
 from batchimg_magics.core.estimates.forecast import Forecast, Situation, forecast
 from batchimg_magics.ui.progress import duration
-from batchimg_magics.ui.slider import Slider
+from batchimg_magics.ui.widgets.slider import Slider
 
 if TYPE_CHECKING:
     from collections.abc import Callable

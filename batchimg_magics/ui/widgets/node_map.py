@@ -1,4 +1,4 @@
-"""The node map as a widget: `squares.js` and `heatmap.js` draw, this tells them what changed.
+"""The node map as a widget: `squares.js` and `node_map.js` draw, this tells them what changed.
 
 Everything is in the widget itself (the script is inlined, nothing is fetched), so that it stands alone in VS Code and
 Colab, where no JupyterLab extension loads.
@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from batchimg_magics.ui.squares import Film, Squares
-from batchimg_magics.ui.views import Views
+from batchimg_magics.ui.widgets.open_views import Views
+from batchimg_magics.ui.widgets.squares import Film, Squares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from batchimg_magics.ui.views import Looking
+    from batchimg_magics.ui.widgets.open_views import Looking
 
 __all__ = ["NodeMap"]
 
-_HERE = resources.files("batchimg_magics.ui")
+_HERE = resources.files("batchimg_magics.ui.widgets")
 
 
 def _text(*names: str) -> str:
@@ -50,9 +50,9 @@ class NodeMap(anywidget.AnyWidget):
         How many moments there are to play back.
     """
 
-    _esm = _text("squares.js", "heatmap.js")
+    _esm = _text("squares.js", "node_map.js")
     # The panel's style comes along: it has no script of its own, and a map is on every panel.
-    _css = _text("heatmap.css", "panel.css")
+    _css = _text("node_map.css", "panel.css")
     words = traitlets.List(traitlets.Unicode()).tag(sync=True)
     frames = traitlets.Int(0).tag(sync=True)
 

@@ -15,7 +15,7 @@ _UNSEEN = "#7a5c99"
 @cache
 def _looks() -> dict[str, str]:
     # One table of colours: the script's, which a front end needs as a whole.
-    script = resources.files("batchimg_magics.ui").joinpath("squares.js").read_text(encoding="utf-8")
+    script = resources.files("batchimg_magics.ui.widgets").joinpath("squares.js").read_text(encoding="utf-8")
     table = script.partition("const LOOKS = {")[2].partition("};")[0]
     return dict(re.findall(r'(\w+): \["(#[0-9a-f]{6})"', table))
 

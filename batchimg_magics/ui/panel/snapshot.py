@@ -7,7 +7,7 @@ from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from batchimg_magics.ui.colours import colour
+from batchimg_magics.ui.widgets.colours import colour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

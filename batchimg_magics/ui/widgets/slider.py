@@ -9,7 +9,7 @@ import traitlets
 
 __all__ = ["Slider"]
 
-_HERE = resources.files("batchimg_magics.ui")
+_HERE = resources.files("batchimg_magics.ui.widgets")
 
 
 class Slider(anywidget.AnyWidget):

@@ -9,7 +9,7 @@ import traitlets
 
 __all__ = ["CopyLine"]
 
-_HERE = resources.files("batchimg_magics.ui")
+_HERE = resources.files("batchimg_magics.ui.widgets")
 
 
 class CopyLine(anywidget.AnyWidget):
@@ -21,6 +21,6 @@ class CopyLine(anywidget.AnyWidget):
         The line.
     """
 
-    _esm = _HERE.joinpath("copyline.js").read_text(encoding="utf-8")
-    _css = _HERE.joinpath("copyline.css").read_text(encoding="utf-8")
+    _esm = _HERE.joinpath("copy_line.js").read_text(encoding="utf-8")
+    _css = _HERE.joinpath("copy_line.css").read_text(encoding="utf-8")
     line = traitlets.Unicode("").tag(sync=True)
