@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1] / PACKAGE
 #: From the ground up. A module imports from its own floor and from those below it.
 FLOORS = (
     {"errors", "masking", "resource_ids"},
-    {"spec"},
+    {"pool_spec"},
     {"core"},
     {"connection"},
     {"jobs"},

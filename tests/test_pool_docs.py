@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from batchimg_magics.spec import PoolSpec, Shape
+from batchimg_magics.pool_spec import PoolSpec, Shape
 
 PAGE = Path(__file__).parents[1] / "docs" / "pools.md"
 

@@ -11,8 +11,8 @@ import pytest
 
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
 from batchimg_magics.masking import without_tokens
+from batchimg_magics.pool_spec import PoolSpec
 from batchimg_magics.session.session import Session
-from batchimg_magics.spec import PoolSpec
 from tests.crash import Line
 from tests.machines import new_world
 from tests.shells import ipython

@@ -6,8 +6,8 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.operations import create, delete, plan, pools
+from batchimg_magics.pool_spec import pool_name
 from batchimg_magics.resource_ids import ResourceId
-from batchimg_magics.spec import pool_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ def _create(
     yes: bool = False,
     **options: Any,
 ) -> Job:
-    from batchimg_magics.spec import PoolSpec  # pydantic, which other verbs do without
+    from batchimg_magics.pool_spec import PoolSpec  # pydantic, which other verbs do without
 
     wanted = PoolSpec.build(name, spec, **options)
     agreed = create.Agreed(replace=replace, withheld=link.local is None and not yes, yes=yes)
@@ -41,7 +41,7 @@ def _create(
 def _plan(
     link: Link, name: str, *, spec: Mapping[str, Any] | str | None = None, replace: bool = False, **options: Any
 ) -> Job:
-    from batchimg_magics.spec import PoolSpec
+    from batchimg_magics.pool_spec import PoolSpec
 
     wanted = PoolSpec.build(name, spec, **options)
     return lambda board: plan.table(link.azure, wanted, board, replace=replace)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import DetachedError
-from batchimg_magics.spec.lines import line, names
+from batchimg_magics.pool_spec.line import line, names
 
 if TYPE_CHECKING:
     import asyncio

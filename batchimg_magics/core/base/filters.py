@@ -130,7 +130,7 @@ class _Reader:
 
     def _column(self, node: ast.Name) -> Column:
         if node.id not in self._columns:
-            from batchimg_magics.spec.values import closest
+            from batchimg_magics.pool_spec.values import closest
 
             raise SpecError(f"--where names {node.id!r}, which is no column", hint=closest(node.id, self._columns))
         return self._columns[node.id]

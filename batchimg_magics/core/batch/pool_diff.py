@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from batchimg_magics.core.azure.documents import dig
-from batchimg_magics.spec.secrets import Secret
-from batchimg_magics.spec.shape import RESERVED
+from batchimg_magics.pool_spec.node import RESERVED
+from batchimg_magics.pool_spec.secrets import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -17,7 +17,7 @@ from batchimg_magics.core.base.node_counts import wanted
 from batchimg_magics.core.batch import pool_request, pools
 from batchimg_magics.core.batch.pool_diff import Difference, differences
 from batchimg_magics.errors import BatchImgError, ConflictError
-from batchimg_magics.spec.secrets import hidden, revealed
+from batchimg_magics.pool_spec.secrets import hidden, revealed
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator

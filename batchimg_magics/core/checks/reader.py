@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.checks.facts import Kind
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.images.origins import Road
-    from batchimg_magics.spec import PoolSpec
+    from batchimg_magics.pool_spec import PoolSpec
 
 #: Of reads that no SDK client in use makes, or only in its own subscription.
 _PERMISSIONS, _NETWORK, _IMAGES, _GALLERIES, _DISKS = (

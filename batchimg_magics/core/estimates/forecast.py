@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.compute import replication
 from batchimg_magics.core.estimates import prices, workload
-from batchimg_magics.spec.values import MIN_RESIZE_TIMEOUT_S
+from batchimg_magics.pool_spec.values import MIN_RESIZE_TIMEOUT_S
 
 if TYPE_CHECKING:
     import datetime as dt

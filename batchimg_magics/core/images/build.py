@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.images.origins import Road
-    from batchimg_magics.spec import PoolSpec
+    from batchimg_magics.pool_spec import PoolSpec
 
 #: The step that ends in an image, by what it is.
 VERSION, MANAGED = "image version", "managed image"

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.images.build import Imaging
     from batchimg_magics.core.images.origins import Road
+    from batchimg_magics.pool_spec import PoolSpec
     from batchimg_magics.resource_ids import ResourceId
-    from batchimg_magics.spec import PoolSpec
 
 
 @dataclass(frozen=True, slots=True)

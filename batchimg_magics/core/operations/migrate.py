@@ -25,7 +25,7 @@ from batchimg_magics.core.operations.runner import Run
 from batchimg_magics.core.scaling import controller
 from batchimg_magics.core.scaling.request import Wish
 from batchimg_magics.errors import SpecError
-from batchimg_magics.spec import PoolSpec
+from batchimg_magics.pool_spec import PoolSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,7 +15,7 @@ from batchimg_magics.core.base.table import Table, joined, kept
 from batchimg_magics.core.batch import node_pages, pools
 from batchimg_magics.core.batch.nodes import BAD, Census
 from batchimg_magics.errors import NotFoundError, ServiceError, SpecError
-from batchimg_magics.spec.values import closest, is_pattern
+from batchimg_magics.pool_spec.values import closest, is_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

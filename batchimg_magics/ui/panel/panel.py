@@ -18,7 +18,7 @@ from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.scaling import context
 from batchimg_magics.core.scaling.watch import look
 from batchimg_magics.errors import BatchImgError, NotConnectedError
-from batchimg_magics.spec.lines import line
+from batchimg_magics.pool_spec.line import line
 from batchimg_magics.ui.panel import head, rounds, snapshot
 from batchimg_magics.ui.panel.question_tab import QuestionTab
 from batchimg_magics.ui.panel.refresh import Renewal

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from batchimg_magics.core.azure.client import Azure
-    from batchimg_magics.spec import PoolSpec
+    from batchimg_magics.pool_spec import PoolSpec
 
 __all__ = ["Road", "Trip", "Way", "find"]
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.spec.part import IdentityId, Part, Text
-from batchimg_magics.spec.secrets import SecretReference
+from batchimg_magics.pool_spec.base import IdentityId, Part, Text
+from batchimg_magics.pool_spec.secrets import SecretReference
 
 if TYPE_CHECKING:
     from typing import Self

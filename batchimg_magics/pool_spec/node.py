@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.spec.access import ContainerRegistry, LoginPorts, UserAccount
-from batchimg_magics.spec.mounts import BlobMount, Mount
-from batchimg_magics.spec.part import SETTINGS, IdentityId, SubnetId, Text
-from batchimg_magics.spec.start_task import StartTaskField
+from batchimg_magics.pool_spec.access import ContainerRegistry, LoginPorts, UserAccount
+from batchimg_magics.pool_spec.base import SETTINGS, IdentityId, SubnetId, Text
+from batchimg_magics.pool_spec.mounts import BlobMount, Mount
+from batchimg_magics.pool_spec.start_task import StartTask, StartTaskField
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -147,3 +148,26 @@ def _used_identities(shape: Shape) -> list[str]:
     found += [mount.identity for mount in shape.mounts if isinstance(mount, BlobMount)]
     found += [registry.identity for registry in shape.container_registries]
     return [identity for identity in found if identity is not None]
+
+
+def started(shape: Shape, os_type: str) -> StartTask | None:
+    """Return a pool's start task, with its check command after it; None where there is neither.
+
+    Batch runs command lines without a shell, so that joining two takes one.
+
+    Parameters
+    ----------
+    shape
+        What the nodes are.
+    os_type
+        ``Linux`` or ``Windows``, in any case.
+    """
+    task = shape.start_task
+    if shape.check_command is None:
+        return task
+    both = " && ".join([*([task.command_line] if task else []), shape.check_command])
+    line = f'cmd /c "{both}"' if os_type.lower() == "windows" else f"/bin/bash -c {shlex.quote(both)}"
+    if task is None:
+        return StartTask(command_line=line)
+    # A node that need not wait for it would take tasks without the proof.
+    return task.model_copy(update={"command_line": line, "wait_for_success": True})

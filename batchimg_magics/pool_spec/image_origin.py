@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.line import option_of
 from batchimg_magics.resource_ids import ResourceId
-from batchimg_magics.spec.lines import option_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

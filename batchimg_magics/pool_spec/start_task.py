@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.spec.part import IdentityId, Part, Relative, Text
-from batchimg_magics.spec.secrets import Address, EnvironmentValue
+from batchimg_magics.pool_spec.base import IdentityId, Part, Relative, Text
+from batchimg_magics.pool_spec.secrets import Address, EnvironmentValue
 
 if TYPE_CHECKING:
     from typing import Self

@@ -7,9 +7,9 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.spec.complaints import complaint
-from batchimg_magics.spec.part import SETTINGS
-from batchimg_magics.spec.values import parse_duration, resize_timeout, share
+from batchimg_magics.pool_spec.base import SETTINGS
+from batchimg_magics.pool_spec.validation_errors import complaint
+from batchimg_magics.pool_spec.values import parse_duration, resize_timeout, share
 
 __all__ = ["DRAINS", "Policy"]
 

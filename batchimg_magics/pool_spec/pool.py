@@ -8,12 +8,12 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.spec.complaints import complaint
-from batchimg_magics.spec.origin import Origin
-from batchimg_magics.spec.policy import Policy
-from batchimg_magics.spec.said import create_line
-from batchimg_magics.spec.shape import Shape
-from batchimg_magics.spec.values import MAX_NODES, pool_name
+from batchimg_magics.pool_spec.create_line import create_line
+from batchimg_magics.pool_spec.image_origin import Origin
+from batchimg_magics.pool_spec.node import Shape
+from batchimg_magics.pool_spec.resize_policy import Policy
+from batchimg_magics.pool_spec.validation_errors import complaint
+from batchimg_magics.pool_spec.values import MAX_NODES, pool_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from batchimg_magics.spec.access import LoginPorts
-from batchimg_magics.spec.lines import line
-from batchimg_magics.spec.origin import ORIGINS
-from batchimg_magics.spec.part import Part
-from batchimg_magics.spec.start_task import StartTask
+from batchimg_magics.pool_spec.access import LoginPorts
+from batchimg_magics.pool_spec.base import Part
+from batchimg_magics.pool_spec.image_origin import ORIGINS
+from batchimg_magics.pool_spec.line import line
+from batchimg_magics.pool_spec.start_task import StartTask
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping

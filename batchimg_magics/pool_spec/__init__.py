@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from batchimg_magics.spec.values import (
+from batchimg_magics.pool_spec.values import (
     MIN_RESIZE_TIMEOUT_S,
     closest,
     is_pattern,
@@ -22,11 +22,10 @@ from batchimg_magics.spec.values import (
 )
 
 if TYPE_CHECKING:
-    from batchimg_magics.spec.origin import Origin
-    from batchimg_magics.spec.policy import DRAINS, Policy
-    from batchimg_magics.spec.pool import PoolSpec
-    from batchimg_magics.spec.shape import Shape
-    from batchimg_magics.spec.start import started
+    from batchimg_magics.pool_spec.image_origin import Origin
+    from batchimg_magics.pool_spec.node import Shape, started
+    from batchimg_magics.pool_spec.pool import PoolSpec
+    from batchimg_magics.pool_spec.resize_policy import DRAINS, Policy
 
 __all__ = [
     "DRAINS",
@@ -47,12 +46,12 @@ __all__ = [
 ]
 #: What pydantic is imported for, and where it lives: a command that makes no pool and resizes none does without.
 _MODELS = {
-    "DRAINS": "policy",
-    "Origin": "origin",
-    "Policy": "policy",
+    "DRAINS": "resize_policy",
+    "Origin": "image_origin",
+    "Policy": "resize_policy",
     "PoolSpec": "pool",
-    "Shape": "shape",
-    "started": "start",
+    "Shape": "node",
+    "started": "node",
 }
 
 

@@ -8,8 +8,8 @@ import yaml
 from pydantic import BaseModel
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.spec.lines import option_of
-from batchimg_magics.spec.values import closest
+from batchimg_magics.pool_spec.line import option_of
+from batchimg_magics.pool_spec.values import closest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
