@@ -50,71 +50,71 @@ class Bystander:
             path = following.partition(".azure.com")[2].replace(f"api-version={VERSION}", "")
         return found
 
-    def live(self, pool: str) -> tuple[int, int]:
-        there = [node for node in self.nodes(pool) if node["state"] not in GONE]
-        dedicated = sum(node["isDedicated"] for node in there)
-        return dedicated, len(there) - dedicated
+    def count_nodes(self, pool: str) -> tuple[int, int]:
+        nodes = [node for node in self.nodes(pool) if node["state"] not in GONE]
+        dedicated = sum(node["isDedicated"] for node in nodes)
+        return dedicated, len(nodes) - dedicated
 
-    def act(self, pool: str, deed: str) -> None:
+    def act(self, pool: str, action: str) -> None:
         """Do something to a pool, as far as Azure lets them; what befalls others' requests does not befall theirs."""
         kept = faults.pending_faults(self.local._store)
         faults.set_pending_faults(self.local._store, [])
-        self._act(pool, deed)
+        self._act(pool, action)
         faults.set_pending_faults(self.local._store, kept)
 
-    def _act(self, pool: str, deed: str) -> None:
-        if deed == "resize":
+    def _act(self, pool: str, action: str) -> None:
+        if action == "resize":
             self.ask("POST", f"/pools/{pool}/resize", {"targetDedicatedNodes": 3, "targetLowPriorityNodes": 1})
-        elif deed == "stop":
+        elif action == "stop":
             self.ask("POST", f"/pools/{pool}/stopresize")
-        elif deed == "autoscale":
+        elif action == "autoscale":
             formula = {"autoScaleFormula": "$TargetDedicatedNodes = 2;"}
             self.ask("POST", f"/pools/{pool}/enableautoscale", formula)
-        elif deed == "delete":
+        elif action == "delete":
             self.ask("DELETE", f"/pools/{pool}")
-        elif deed == "remove" and (there := self.nodes(pool)):
-            self.ask("POST", f"/pools/{pool}/removenodes", {"nodeList": [there[0]["id"]]})
-        elif deed == "reboot" and (there := self.nodes(pool)):
-            self.ask("POST", f"/pools/{pool}/nodes/{there[0]['id']}/reboot")
+        elif action == "remove" and (nodes := self.nodes(pool)):
+            self.ask("POST", f"/pools/{pool}/removenodes", {"nodeList": [nodes[0]["id"]]})
+        elif action == "reboot" and (nodes := self.nodes(pool)):
+            self.ask("POST", f"/pools/{pool}/nodes/{nodes[0]['id']}/reboot")
 
 
 @dataclass
 class Watched(Passing):
     """A transport that notes what is asked, and lets somebody act right before a request."""
 
-    deeds: dict[int, Callable[[], None]] = field(default_factory=dict)
-    most: int = 10**9
+    actions: dict[int, Callable[[], None]] = field(default_factory=dict)
+    max_requests: int = 10**9
     log: list[tuple[str, str, Any, int]] = field(default_factory=list)
     acted: list[int] = field(default_factory=list)
     waiting: list[tuple[str, int, Callable[[], None]]] = field(default_factory=list)
     hidden: tuple[str, ...] = ()
 
-    def on(self, path: str, nth: int, deed: Callable[[], None]) -> None:
+    def before_request(self, path: str, nth: int, action: Callable[[], None]) -> None:
         """Let somebody act right before the n-th request from now to such an address."""
-        self.waiting.append((path, nth, deed))
+        self.waiting.append((path, nth, action))
 
-    def hide(self, *names: str) -> None:
+    def hide_properties(self, *names: str) -> None:
         """Take properties of the Batch account out of what Azure tells of it."""
         self.hidden = names
 
     def _count(self, url: str) -> None:
         left = []
-        for path, nth, deed in self.waiting:
+        for path, nth, action in self.waiting:
             if path not in url:
-                left.append((path, nth, deed))
+                left.append((path, nth, action))
             elif nth > 1:
-                left.append((path, nth - 1, deed))
+                left.append((path, nth - 1, action))
             else:
-                deed()
+                action()
                 self.acted.append(len(self.log))
         self.waiting = left
 
     async def send(self, request: Any, **kwargs: Any) -> Any:
         at = len(self.log)
-        if at > self.most:
+        if at > self.max_requests:
             raise AssertionError("it does not end")
-        if deed := self.deeds.pop(at, None):
-            deed()
+        if action := self.actions.pop(at, None):
+            action()
             self.acted.append(at)
         self._count(request.url)
         content = getattr(request, "content", None) or getattr(request, "body", None)
@@ -122,9 +122,9 @@ class Watched(Passing):
         self.log.append((request.method, request.url, body, 0))
         answer = await self.inner.send(request, **kwargs)
         self.log[at] = (request.method, request.url, body, answer.status_code)
-        return self._less(request, answer)
+        return self._without_hidden(request, answer)
 
-    def _less(self, request: Any, answer: Any) -> Any:
+    def _without_hidden(self, request: Any, answer: Any) -> Any:
         """Return an answer without what is hidden of it."""
         if self.hidden and request.method == "GET" and "/batchaccounts/" in request.url.lower():
             found = json.loads(answer._answer.body)

@@ -20,7 +20,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reads or writes the world or the profiles of whoever runs it."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("BATCHIMG_WORLD", ":memory:")
+    monkeypatch.setenv("BATCHIMG_STATE", ":memory:")
     monkeypatch.setenv("BATCHIMG_SPEED", "max")
 
 

@@ -81,16 +81,16 @@ CASES = (
 )
 
 
-def _run(world: Path, act: Callable[[Session], object], at: int = 0, how: str = "before") -> Line:
+def _run(state_file: Path, act: Callable[[Session], object], at: int = 0, mode: str = "before") -> Line:
     """Run a verb in a session of its own; the process may die."""
     lines: list[Line] = []
 
-    def through(inner: AsyncHttpTransport[Any, Any]) -> Line:
-        lines.append(Line(inner, 0, how))
+    def wrap_transport(inner: AsyncHttpTransport[Any, Any]) -> Line:
+        lines.append(Line(inner, 0, mode))
         return lines[-1]
 
-    with Session(through=through) as session:
-        session.connect(world=str(world), speed="max")
+    with Session(wrap_transport=wrap_transport) as session:
+        session.connect(state=str(state_file), speed="max")
         lines[0].sent = 0
         lines[0].at = at
         try:
@@ -105,7 +105,7 @@ def _run(world: Path, act: Callable[[Session], object], at: int = 0, how: str = 
 def _again(world: Path, act: Callable[[Session], object]) -> None:
     """Run the same line in a new session. Deleting what the line before got rid of finds nothing, and says so."""
     with Session() as session:
-        session.connect(world=str(world), speed="max")
+        session.connect(state=str(world), speed="max")
         try:
             act(session)
         except NotFoundError:
@@ -125,7 +125,7 @@ def points(case: Case, folder: Path, *, every: int = 1) -> Iterator[tuple[str, l
     every
         Try only each so manieth point.
     """
-    start, undisturbed, torn = folder / "start.db", folder / "undisturbed.db", folder / "torn.db"
+    start, undisturbed, interrupted = folder / "start.db", folder / "undisturbed.db", folder / "torn.db"
     open_emulator(start).close()
     if case.before:
         _run(start, case.before)
@@ -134,12 +134,12 @@ def points(case: Case, folder: Path, *, every: int = 1) -> Iterator[tuple[str, l
     first, last = inventory(start), inventory(undisturbed)
     every_point = [(k, how) for k in range(1, count + 1) for how in HOW]
     for k, how in every_point[::every]:
-        shutil.copy(start, torn)
-        line = _run(torn, case.run, k, how)
-        said = [f"no marks: {key}" for key in _unnamed(inventory(torn), first)]
-        _again(torn, case.run)
-        said += _differences(last, inventory(torn))
-        yield f"{case.verb}, {how} request {k} of {count}", said and [*said, *line.log[-1:]]
+        shutil.copy(start, interrupted)
+        line = _run(interrupted, case.run, k, how)
+        problems = [f"no marks: {key}" for key in _unnamed(inventory(interrupted), first)]
+        _again(interrupted, case.run)
+        problems += _differences(last, inventory(interrupted))
+        yield f"{case.verb}, {how} request {k} of {count}", problems and [*problems, *line.log[-1:]]
 
 
 def _unnamed(now: dict[str, Any], first: dict[str, Any]) -> list[str]:
@@ -147,10 +147,10 @@ def _unnamed(now: dict[str, Any], first: dict[str, Any]) -> list[str]:
 
 
 def _differences(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    said = [f"missing: {key}" for key in wanted.keys() - found.keys()]
-    said += [f"too much: {key}" for key in found.keys() - wanted.keys()]
-    both = sorted(wanted.keys() & found.keys())
-    return said + [f"differs: {key}{part}" for key in both for part in _parts(wanted[key], found[key])]
+    problems = [f"missing: {key}" for key in wanted.keys() - found.keys()]
+    problems += [f"too much: {key}" for key in found.keys() - wanted.keys()]
+    common = sorted(wanted.keys() & found.keys())
+    return problems + [f"differs: {key}{part}" for key in common for part in _parts(wanted[key], found[key])]
 
 
 def _parts(one: Any, other: Any, path: str = "") -> Iterator[str]:
@@ -170,11 +170,11 @@ def main() -> int:
     tried = differed = 0
     for case in CASES:
         with tempfile.TemporaryDirectory() as folder:
-            for name, said in points(case, Path(folder), every=every):
+            for name, problems in points(case, Path(folder), every=every):
                 tried += 1
-                if said:
+                if problems:
                     differed += 1
-                    print(f"{name}:", *said, sep="\n  ")  # noqa: T201 - a report
+                    print(f"{name}:", *problems, sep="\n  ")  # noqa: T201 - a report
     print(f"{tried} points tried, {differed} points differed")  # noqa: T201 - a report
     return 1 if differed else 0
 

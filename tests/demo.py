@@ -24,7 +24,7 @@ def execute(path: Path) -> nbformat.NotebookNode:
         A cell failed.
     """
     notebook = nbformat.read(path, as_version=4)
-    world = {"BATCHIMG_WORLD": ":memory:", "BATCHIMG_SPEED": "max"}
+    world = {"BATCHIMG_STATE": ":memory:", "BATCHIMG_SPEED": "max"}
     client = NotebookClient(notebook, timeout=PATIENCE_S, resources={"metadata": {"path": str(path.parent)}})
     client.extra_arguments = ["--log-level=ERROR"]  # the kernel warns of its loopback sockets, which nobody else reads
     client.execute(env={**os.environ, **world})

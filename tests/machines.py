@@ -60,7 +60,7 @@ class Outside:
         """Let requests fail, in place of those that failed before."""
         self.ask("POST", "/_sim/faults", {"faults": list(faults)})
 
-    def bring(self, documents: list[dict[str, Any]]) -> None:
+    def import_documents(self, documents: list[dict[str, Any]]) -> None:
         """Put documents of resources in as they stand."""
         self.ask("POST", "/_sim/import", {"resources": documents})
 
@@ -74,7 +74,7 @@ class Outside:
         assignment = {"properties": {"roleDefinitionId": f"{provider}/roleDefinitions/least"}}
         self.ask("PUT", f"{provider}/roleAssignments/mine", assignment, "2022-04-01")
 
-    def machine(self, name: str, os_type: str = "Linux", disks: int = 0, **properties: Any) -> None:
+    def create_vm(self, name: str, os_type: str = "Linux", disks: int = 0, **properties: Any) -> None:
         """Make a running VM of a Marketplace image with empty data disks, which has a network interface."""
         interface = {
             "name": f"{name}-nic",
@@ -130,7 +130,7 @@ def new_world(folder: Path, date: dt.datetime | None = None) -> Outside:
     return Outside(path)
 
 
-def connected(session: Session, outside: Outside) -> Session:
+def connected(session: Session, client: Outside) -> Session:
     """Connect a session to a world, whose time then moves only while a verb waits."""
-    session.connect(world=str(outside.path), speed="max")
+    session.connect(state=str(client.path), speed="max")
     return session

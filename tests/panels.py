@@ -15,10 +15,10 @@ NASTY = "<img src=x onerror=alert(1)>"
 
 
 @contextmanager
-def shown_panel(through: Callable[[Any], Any] | None = None, **target: Any) -> Iterator[Panel]:
+def shown_panel(wrap_transport: Callable[[Any], Any] | None = None, **target: Any) -> Iterator[Panel]:
     """Show the panel of a new pool of three dedicated nodes and a spot node."""
-    with Session(through=through) as session:
-        session.connect(world=":memory:", speed="max", **target)
+    with Session(wrap_transport=wrap_transport) as session:
+        session.connect(state=":memory:", speed="max", **target)
         session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=3, spot=1)
         panel = session.panel("genomics")
         assert isinstance(panel, Panel)
@@ -28,18 +28,18 @@ def shown_panel(through: Callable[[Any], Any] | None = None, **target: Any) -> I
 
 def finish(session: Session, name: str = "genomics") -> None:
     """Wait until what goes on with a pool is over, and has been shown: both happen on the session's thread."""
-    work = session.going_on(name)
-    if work is not None:
-        work.wait(60)
-    session.ask(_nothing)
+    verb_run = session.find_running(name)
+    if verb_run is not None:
+        verb_run.wait(60)
+    session.call(_nothing)
 
 
 def ask(panel: Panel) -> None:
     """Press the second tab's button, and wait until what came of it is shown."""
-    panel.question.ask.click()
-    if panel.question.asked is not None:
-        panel.question.asked.wait(60)
-    panel.session.ask(_nothing)
+    panel.estimate_tab.calculate_button.click()
+    if panel.estimate_tab.estimate_run is not None:
+        panel.estimate_tab.estimate_run.wait(60)
+    panel.session.call(_nothing)
 
 
 def pass_time(session: Session, seconds: float) -> None:
@@ -48,7 +48,7 @@ def pass_time(session: Session, seconds: float) -> None:
     async def sleep(azure: Any) -> None:
         await azure.sleep(seconds)
 
-    session.ask(sleep)
+    session.call(sleep)
 
 
 class Page:
@@ -62,9 +62,9 @@ class Page:
 
     def __init__(self, panel: Panel, name: str) -> None:
         self._panel, self._name = panel, name
-        self.say("seen", new=True)
+        self.send_state("seen", new=True)
 
-    def say(self, state: str, *, new: bool = False) -> None:
+    def send_state(self, state: str, *, new: bool = False) -> None:
         """Tell the kernel how the view is."""
         content = {"kind": "view", "view": self._name, "state": state, **({"new": True} if new else {})}
         self._panel.map._handle_custom_msg(content, [])

@@ -216,7 +216,7 @@ class Lab:
         """Connect a session to a world of these documents."""
         file = tmp_path / "lab.json"
         file.write_text(json.dumps([self.account, self.vm, self.os_disk, self.data_disk, *self.more]))
-        session.connect(**{"world": ":memory:", "speed": "max", "import_files": [str(file)], **target})
+        session.connect(**{"state": ":memory:", "speed": "max", "import_files": [str(file)], **target})
 
 
 _BEFORE = "2026-06-20T08:00:00+00:00"

@@ -56,16 +56,16 @@ CASES: dict[str, tuple[Callable[[Session], object], type[BatchImgError], str, st
                    "--nodes"),
     "YAML list": (lambda s: s.create("g", spec="- a"), SpecError, "not a mapping", "key: value"),
     "two names": (lambda s: s.create("g", spec="name: h"), SpecError, "'g' and the body 'h'", "once"),
-    "speed": (lambda s: s.connect(world=":memory:", speed="quick"), SpecError, "speed of 'quick'", "max"),
-    "date": (lambda s: s.connect(world=":memory:", date="tomorrow"), SpecError, "no date", "2026-07-01"),
-    "account": (lambda s: s.connect(world=":memory:", account="genomicsbatsh"), NotConnectedError, "no Batch account",
+    "speed": (lambda s: s.connect(state=":memory:", speed="quick"), SpecError, "speed of 'quick'", "max"),
+    "date": (lambda s: s.connect(state=":memory:", date="tomorrow"), SpecError, "no date", "2026-07-01"),
+    "account": (lambda s: s.connect(state=":memory:", account="genomicsbatsh"), NotConnectedError, "no Batch account",
                 "did you mean genomicsbatch?"),
     "half a connection": (lambda s: s.connect(subscription="s"), SpecError, "--resource-group, --account missing",
                           "--subscription"),
     "a connection without": (lambda s: s.connect(resource_group="g", account="a"), SpecError, "needs a subscription",
                              "--subscription"),
     "profile": (lambda s: s.connect(profile="lab"), NotConnectedError, "saved as 'lab'", "--save-as"),
-    "no file": (lambda s: s.connect(world=":memory:", import_files=["/nowhere/vm.json"]), SpecError, "cannot be read",
+    "no file": (lambda s: s.connect(state=":memory:", import_files=["/nowhere/vm.json"]), SpecError, "cannot be read",
                 "show"),
 }  # fmt: skip
 
@@ -117,7 +117,7 @@ def test_pool_that_this_tool_did_not_make(session: Session, tmp_path: Path) -> N
     world = tmp_path / "world.db"
     open_emulator(world).close()
     put(world, f"{ACCOUNT}/pools/genomics", "2025-06-01", pool_body())
-    session.connect(world=str(world), speed="max")
+    session.connect(state=str(world), speed="max")
     with pytest.raises(ConflictError, match="this tool did not make it") as caught:
         session.create("genomics", **LINE)
     assert "another name" in caught.value.hint
@@ -127,7 +127,7 @@ def test_pool_that_this_tool_did_not_make(session: Session, tmp_path: Path) -> N
 def connect_to(session: Session, tmp_path: Path, *documents: dict[str, Any]) -> None:
     file = tmp_path / "documents.json"
     file.write_text(json.dumps(documents))
-    session.connect(world=":memory:", import_files=[str(file)], deprovisioned=True)
+    session.connect(state=":memory:", import_files=[str(file)], deprovisioned=True)
 
 
 def test_vm_without_managed_disks(session: Session, tmp_path: Path) -> None:
@@ -161,4 +161,4 @@ def test_documents_that_are_none(session: Session, tmp_path: Path) -> None:
     for text, said in (("[]", "no resource documents"), ("{", "neither JSON nor YAML"), ('{"id": "x"}', "x")):
         file.write_text(text)
         with pytest.raises(SpecError, match=said):
-            session.connect(world=":memory:", import_files=[str(file)])
+            session.connect(state=":memory:", import_files=[str(file)])

@@ -230,7 +230,7 @@ def test_an_image_older_than_its_vms_last_start(session: Session, tmp_path: Path
     """The VM is deallocated for its snapshots, and started again afterwards."""
     world = str(tmp_path / "world.db")
     line: dict[str, Any] = {"vm_size": "Standard_D4ds_v5", "generalized": True}
-    session.connect(world=world, speed="max")
+    session.connect(state=world, speed="max")
     session.create("genomics", from_vm="desk-vm", **line)
     table = session.check("desk-vm", pool="genomics", **line)
     assert row(table, "image-age")["ok"]
@@ -241,7 +241,7 @@ def test_an_image_older_than_its_vms_last_start(session: Session, tmp_path: Path
     outside.clock.advance(3600)
     outside.close()
 
-    session.connect(world=world, speed="max")
+    session.connect(state=world, speed="max")
     table = session.check("desk-vm", pool="genomics", **line)
     assert broken(table) == {"image-age"}
     assert "create genomics --from-vm desk-vm --vm-size Standard_D4ds_v5" in row(table, "image-age")["fix"]
@@ -250,7 +250,7 @@ def test_an_image_older_than_its_vms_last_start(session: Session, tmp_path: Path
 
 def test_replicas_that_failed_or_are_on_their_way(session: Session, tmp_path: Path) -> None:
     image = "batchimg_genomicsbatch/genomics"
-    session.connect(world=":memory:", speed="max", scenario="no-replica")
+    session.connect(state=":memory:", speed="max", scenario="no-replica")
     with pytest.raises(ProvisioningError):
         session.create("genomics", **LINE)
     table = session.check(image)
@@ -263,7 +263,7 @@ def test_replicas_that_failed_or_are_on_their_way(session: Session, tmp_path: Pa
     assert row(table, "image-exists")["found"] == "making the image ended with Failed"
 
     world = str(tmp_path / "world.db")
-    session.connect(world=world, speed="max")
+    session.connect(state=world, speed="max")
     session.create("genomics", **LINE)
     assert not broken(session.check(image))
     session.close()
@@ -272,14 +272,14 @@ def test_replicas_that_failed_or_are_on_their_way(session: Session, tmp_path: Pa
     more = {"publishingProfile": {"targetRegions": [{"name": "eastus", "regionalReplicaCount": 3}]}}
     outside.ask("PATCH", key, "2024-03-03", {"properties": more})
     outside.close()
-    session.connect(world=world, speed="max")
+    session.connect(state=world, speed="max")
     found = row(session.check(image), "replicas")
     assert (found["severity"], found["found"]) == ("warning", "replication into eastus is going on")
 
 
 def test_missing_actions_are_named_and_what_is_barred_is_said(session: Session, tmp_path: Path) -> None:
     world = str(tmp_path / "world.db")
-    session.connect(world=world, speed="max")
+    session.connect(state=world, speed="max")
     role = session.check("prep-vm").attrs["role"]
     session.close()
     less = [
@@ -291,7 +291,7 @@ def test_missing_actions_are_named_and_what_is_barred_is_said(session: Session, 
     outside.assign({**role, "Actions": less}, role["AssignableScopes"][0])
     outside.close()
 
-    session.connect(world=world, speed="max")
+    session.connect(state=world, speed="max")
     table = session.check("prep-vm", nodes=2)
     found = row(table, "permissions")
     assert (found["ok"], found["severity"]) == (False, "error")
@@ -307,13 +307,13 @@ def test_missing_actions_are_named_and_what_is_barred_is_said(session: Session, 
 
 def test_what_a_role_takes_back_is_missing(session: Session, tmp_path: Path) -> None:
     world = str(tmp_path / "world.db")
-    session.connect(world=world, speed="max")
+    session.connect(state=world, speed="max")
     session.close()
     outside = Outside(tmp_path / "world.db")
     most = {"Name": "most", "Actions": ["MICROSOFT.*"], "NotActions": ["microsoft.compute/galleries/*/write"]}
     outside.assign(most, f"/subscriptions/{SUBSCRIPTION}")
     outside.close()
-    session.connect(world=world, speed="max")
+    session.connect(state=world, speed="max")
     found = row(session.check("prep-vm"), "permissions")["found"]
     assert found.endswith(
         "you may not: Microsoft.Compute/galleries/images/write, Microsoft.Compute/galleries/images/versions/write"
@@ -322,14 +322,14 @@ def test_what_a_role_takes_back_is_missing(session: Session, tmp_path: Path) -> 
 
 def test_who_may_make_and_not_delete_is_warned(session: Session, tmp_path: Path) -> None:
     world = str(tmp_path / "world.db")
-    session.connect(world=world, speed="max")
+    session.connect(state=world, speed="max")
     role = session.check("prep-vm").attrs["role"]
     session.close()
     less = [one for one in role["Actions"] if not one.endswith("/delete")]
     outside = Outside(tmp_path / "world.db")
     outside.assign({**role, "Actions": less}, role["AssignableScopes"][0])
     outside.close()
-    session.connect(world=world, speed="max")
+    session.connect(state=world, speed="max")
     found = row(session.check("prep-vm"), "permissions")
     assert (found["ok"], found["severity"]) == (False, "warning")
     assert "you may not delete: Microsoft.Batch/batchAccounts/pools/delete" in found["found"]
@@ -350,7 +350,7 @@ def test_who_may_make_and_not_delete_is_warned(session: Session, tmp_path: Path)
 )
 def test_the_printed_role_is_enough(session: Session, tmp_path: Path, line: dict[str, Any]) -> None:
     world = str(tmp_path / "world.db")
-    session.connect(world=world, speed="max")
+    session.connect(state=world, speed="max")
     asked = {key: value for key, value in line.items() if key not in ("from_vm", "yes")}
     role = session.check(line["from_vm"], **asked).attrs["role"]
     session.close()
@@ -359,7 +359,7 @@ def test_the_printed_role_is_enough(session: Session, tmp_path: Path, line: dict
         outside.ask("PUT", GALLERY, "2023-07-03", {"location": "eastus"})
     outside.assign(role, role["AssignableScopes"][0])
     outside.close()
-    session.connect(world=world, speed="max")
+    session.connect(state=world, speed="max")
     session.create("genomics", vm_size="Standard_DS2_v2", nodes=2, **line)
     assert session.nodes("genomics", counts=True).state.tolist() == ["idle"]
     assert set(session.delete("genomics", image=True).action) == {"deleted"}

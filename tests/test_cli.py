@@ -25,7 +25,7 @@ CREATE = ["create", "genomics", "--from-vm", "prep-vm", "--vm-size", "Standard_D
 
 @pytest.fixture(autouse=True)
 def _shared_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BATCHIMG_WORLD", str(tmp_path / "world.db"))
+    monkeypatch.setenv("BATCHIMG_STATE", str(tmp_path / "world.db"))
 
 
 def test_lines_share_the_users_world(capsys: pytest.CaptureFixture[str]) -> None:

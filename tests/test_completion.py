@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def shell() -> Iterator[InteractiveShell]:
-    with ipython(world=":memory:", speed="max") as opened:
+    with ipython(state=":memory:", speed="max") as opened:
         value(opened, "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 1")
         yield opened
 
@@ -63,7 +63,7 @@ def test_files_are_left_to_who_knows_them(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "trial.db").touch()
-    assert any(found.endswith("trial.db") for found in completed(shell, "%batchimg connect --world tri"))
+    assert any(found.endswith("trial.db") for found in completed(shell, "%batchimg connect --state tri"))
 
 
 def test_other_lines_are_left_alone(shell: InteractiveShell) -> None:

@@ -80,7 +80,7 @@ def base() -> Iterator[Base]:
     with tempfile.TemporaryDirectory() as folder:
         world = Path(folder) / "base.db"
         with Session() as session:
-            session.connect(world=str(world), speed="max")
+            session.connect(state=str(world), speed="max")
             session.create("priced", nodes=1, **LINE)
             both = [float(session.pools().usd_per_hour[0])]
             session.resize("priced", nodes=0, spot=1)
@@ -104,8 +104,8 @@ def test_it_ends_within_its_limits_and_tells_the_truth(
             lines.append(Watched(inner))
             return lines[-1]
 
-        with Session(through=through) as session:
-            session.connect(world=str(world), speed="max")
+        with Session(wrap_transport=through) as session:
+            session.connect(state=str(world), speed="max")
             _one(base, session, lines[0], policy, script, others, allocation)
 
 
@@ -118,14 +118,14 @@ def _one(
     others: dict[int, str],
     allocation: dict[str, Any],
 ) -> None:
-    local = session._linked().local
+    local = session._require_connection().emulator
     assert local is not None
     world, somebody = local._store, Bystander(local)
     world.set_meta("allocation", allocation)
     faults.set_pending_faults(world, script)
     first, began = len(line.log), local.clock.now()
-    line.most = first + MOST_REQUESTS
-    line.deeds = {first + at: partial(somebody.act, POOL, deed) for at, deed in others.items()}
+    line.max_requests = first + MOST_REQUESTS
+    line.actions = {first + at: partial(somebody.act, POOL, deed) for at, deed in others.items()}
     error: BatchImgError | None = None
     try:
         table = session.run("resize", name=POOL, **policy)
@@ -138,7 +138,7 @@ def _one(
     _adds_up(rows, alone=alone)
     told = error is None or isinstance(error, ResizeError)
     if told and max(line.acted, default=-1) < line.last("/nodes?"):
-        there = somebody.live(POOL)
+        there = somebody.count_nodes(POOL)
         if rows:
             assert (rows[-1]["dedicated_to"], rows[-1]["spot_to"]) == there
         if isinstance(error, ResizeError):

@@ -59,8 +59,8 @@ def away() -> Iterator[Session]:
 def retired(tmp_path: Path) -> Outside:
     """Return a world after the end, with a VM that is running and a managed image of another one."""
     outside = new_world(tmp_path)
-    outside.machine("desk", disks=1)
-    outside.machine("other")
+    outside.create_vm("desk", disks=1)
+    outside.create_vm("other")
     outside.deprovision("other")
     outside.image("mine", "other")
     return outside
@@ -70,7 +70,7 @@ def retired(tmp_path: Path) -> Outside:
 def sudden(tmp_path: Path) -> Outside:
     """Return a world before the announced end in which the service refuses all the same."""
     outside = new_world(tmp_path, EARLY)
-    outside.machine("desk", disks=1)
+    outside.create_vm("desk", disks=1)
     world = Store(outside.path, start=0)
     world.set_meta("managed_image_pools", "retired")
     world.close()
@@ -80,7 +80,7 @@ def sudden(tmp_path: Path) -> Outside:
 def pasted(outside: Outside, hint: str, body: str = "") -> dict[str, Any]:
     """Run the line that a hint has in a real IPython, and return the pool's document."""
     (line,) = re.findall(r"`(%+batchimg create [^`]*)`", hint)
-    with ipython(world=str(outside.path), speed="max") as shell:
+    with ipython(state=str(outside.path), speed="max") as shell:
         value(shell, f"{line}\n{body}" if line.startswith("%%") else line)
     found: dict[str, Any] = outside.ask("GET", f"{ACCOUNT}/pools/genomics", version="2025-06-01")
     return found
@@ -103,12 +103,12 @@ def shape(pool: dict[str, Any]) -> dict[str, Any]:
 def test_nothing_is_made_for_what_azure_has_retired(away: Session, retired: Outside, through: str) -> None:
     before = inventory(retired.path)
     with pytest.raises(SpecError, match="were retired on 31 March 2026") as caught:
-        connected(away, retired).create("genomics", from_vm="desk", direct=True, through=through, **PLAIN)
+        connected(away, retired).create("genomics", from_vm="desk", direct=True, api=through, **PLAIN)
     assert "`%batchimg create genomics --from-vm desk " in caught.value.hint
     away.close()
     assert inventory(retired.path) == before
     made = pasted(retired, caught.value.hint)
-    connected(away, retired).create("second", from_vm="desk", through=through, **PLAIN)
+    connected(away, retired).create("second", from_vm="desk", api=through, **PLAIN)
     away.close()
     assert shape(made) == shape(retired.ask("GET", f"{ACCOUNT}/pools/second", version="2025-06-01"))
 
@@ -129,12 +129,12 @@ def test_an_image_that_is_there_is_put_to_the_service(away: Session, retired: Ou
     before = inventory(retired.path)
     image = retired.ask("GET", "images/mine")["id"]
     with pytest.raises(ServiceError) as caught:
-        connected(away, retired).create("genomics", from_image=image, direct=True, through=through, nodes=1, **SIZE)
+        connected(away, retired).create("genomics", from_image=image, direct=True, api=through, nodes=1, **SIZE)
     assert caught.value.message == (
         "the service makes no pool straight from a managed image any more (retired on 31 March 2026); it says "
         "InvalidPropertyValue: The value provided for one of the properties in the request body is invalid"
     )
-    more = " --through batch" if through == "batch" else ""
+    more = " --api batch" if through == "batch" else ""
     line = f"`%batchimg create genomics --from-image {image} --vm-size Standard_D4s_v5{more} --nodes 1`"
     assert sorted(caught.value.hint.split()) == sorted(f"through the gallery it works: {line}".split())
     away.close()
@@ -198,7 +198,7 @@ def test_what_was_made_for_it_is_named_and_goes_with_one_line(away: Session, sud
 
 def test_another_refusal_is_told_as_what_it_is(away: Session, tmp_path: Path) -> None:
     outside = new_world(tmp_path, EARLY)
-    outside.machine("other")
+    outside.create_vm("other")
     outside.deprovision("other")
     image = outside.image("mine", "other")
     refused = {"status": 400, "code": "InvalidPropertyValue", "method": "PUT", "path": "/pools/genomics"}
@@ -225,7 +225,7 @@ UNKNOWN: dict[str, tuple[dict[str, Any], str]] = {
         "azureBlobFileSystemConfiguration.identityReference, identity",
     ),
     "public address": (
-        {"through": "batch", "subnet": SUBNET, "no_public_address": True},
+        {"api": "batch", "subnet": SUBNET, "no_public_address": True},
         "networkConfiguration.publicIPAddressConfiguration",
     ),
 }
@@ -235,7 +235,7 @@ UNKNOWN: dict[str, tuple[dict[str, Any], str]] = {
 def test_what_was_not_known_then_is_refused_by_name(away: Session, tmp_path: Path, case: str) -> None:
     asked, named = UNKNOWN[case]
     outside = new_world(tmp_path, EARLY)
-    outside.machine("desk")
+    outside.create_vm("desk")
     before = inventory(outside.path)
     with pytest.raises(SpecError) as caught:
         connected(away, outside).create("genomics", spec=asked, from_vm="desk", direct=True, **SIZE)
@@ -247,16 +247,16 @@ def test_what_was_not_known_then_is_refused_by_name(away: Session, tmp_path: Pat
 @pytest.mark.parametrize("through", ["arm", "batch"])
 def test_what_was_known_then_makes_a_pool(away: Session, tmp_path: Path, through: str) -> None:
     outside = new_world(tmp_path, EARLY)
-    outside.machine("desk")
-    connected(away, outside).create("genomics", spec=PARTS, from_vm="desk", direct=True, through=through, nodes=1)
+    outside.create_vm("desk")
+    connected(away, outside).create("genomics", spec=PARTS, from_vm="desk", direct=True, api=through, nodes=1)
     assert set(away.nodes("genomics").state) == {"idle"}
-    again = away.create("genomics", spec=PARTS, from_vm="desk", direct=True, through=through, nodes=1)
+    again = away.create("genomics", spec=PARTS, from_vm="desk", direct=True, api=through, nodes=1)
     assert set(again.action) == {"found"}
 
 
 def test_without_public_addresses_through_resource_manager(away: Session, tmp_path: Path) -> None:
     outside = new_world(tmp_path, EARLY)
-    outside.machine("desk")
+    outside.create_vm("desk")
     line = {"from_vm": "desk", "direct": True, "subnet": SUBNET, "no_public_address": True, **SIZE}
     connected(away, outside).create("genomics", **line)
     away.close()
@@ -271,7 +271,7 @@ def test_without_public_addresses_through_resource_manager(away: Session, tmp_pa
 
 def test_an_image_of_a_vhd_is_warned_of_before_the_pool_is_there(away: Session, tmp_path: Path) -> None:
     outside = new_world(tmp_path, EARLY)
-    outside.machine("desk")
+    outside.create_vm("desk")
     vhd = {
         "from_vhd": "https://labstore.blob.core.windows.net/vhds/system.vhd",
         "os_type": "Linux",

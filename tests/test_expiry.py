@@ -23,13 +23,13 @@ HOUR = 3600.0
 
 def pass_time(session: Session, seconds: float) -> None:
     """Let time pass while nobody is at work, as it does behind a closed laptop."""
-    local = session._linked().local
+    local = session._require_connection().emulator
     assert local is not None
     local.clock.advance(seconds)
 
 
 def somebody(session: Session) -> Bystander:
-    local = session._linked().local
+    local = session._require_connection().emulator
     assert local is not None
     return Bystander(local)
 
@@ -42,11 +42,11 @@ def test_azure_itself_takes_the_nodes_away(session: Session) -> None:
     expires = session.pools().expires[0]
     assert expires - session.pools().created[0] < dt.timedelta(hours=8, seconds=5)
     pass_time(session, 7 * HOUR)
-    assert somebody(session).live("p") == (3, 1)
+    assert somebody(session).count_nodes("p") == (3, 1)
     pass_time(session, 1.2 * HOUR)
     somebody(session).ask("GET", "/pools/p")  # Azure evaluates when it is due; the local Azure at the next look
     pass_time(session, 300)
-    assert somebody(session).live("p") == (0, 0)
+    assert somebody(session).count_nodes("p") == (0, 0)
 
 
 def test_resize_lifts_the_formula_and_sets_it_again(session: Session) -> None:
@@ -65,7 +65,7 @@ def test_resize_lifts_the_formula_and_sets_it_again(session: Session) -> None:
 
 def test_a_resize_that_failed_sets_it_again_for_what_is_there(session: Session) -> None:
     session.create("p", nodes=2, ttl="8h", **LINE)
-    local = session._linked().local
+    local = session._require_connection().emulator
     assert local is not None
     local._store.set_meta("allocation", {"unusable": 1.0})
     with pytest.raises(Exception, match="of no use"):
@@ -98,7 +98,7 @@ def test_after_its_end_a_pool_wants_a_new_life(session: Session) -> None:
         session.resize("p", nodes=3)
     assert "--ttl" in caught.value.hint
     session.resize("p", nodes=3, ttl="1h")
-    assert somebody(session).live("p") == (3, 0)
+    assert somebody(session).count_nodes("p") == (3, 0)
 
 
 def test_reap_deletes_what_is_past_its_expiry(session: Session) -> None:
@@ -111,15 +111,15 @@ def test_reap_deletes_what_is_past_its_expiry(session: Session) -> None:
     assert shown.pool.tolist() == ["old"]
     assert shown.action.tolist() == ["would delete"]
     assert "the next expires at" in shown.attrs["caption"]
-    link = session._linked()
-    local, link.local = link.local, None  # as far as the verb can tell, it is real
+    connection = session._require_connection()
+    local, connection.emulator = connection.emulator, None  # as far as the verb can tell, it is real
     try:
         withheld = session.reap()
         assert withheld.action.tolist() == ["would delete"]
         assert "--yes" in withheld.attrs["caption"]
         assert session.reap(yes=True).action.tolist() == ["deleted"]
     finally:
-        link.local = local
+        connection.emulator = local
     assert session.pools().pool.tolist() == ["lasting", "young"]
 
 
@@ -138,14 +138,14 @@ def test_a_formula_is_shown_tried_and_turned_off(session: Session) -> None:
     other = session.autoscale("p", evaluate=True, formula="$TargetDedicatedNodes = 7;")
     assert dict(zip(other.variable, other.number, strict=True))["$TargetDedicatedNodes"] == 7
     session.wait("p")
-    assert somebody(session).live("p") == (3, 0)
+    assert somebody(session).count_nodes("p") == (3, 0)
     with pytest.raises(SpecError, match="cannot be evaluated"):
         session.autoscale("p", evaluate=True, formula="$TargetDedicatedNodes = 1 / 0;")
     with pytest.raises(SpecError, match="syntax error") as caught:
         session.autoscale("p", formula="$TargetDedicatedNodes = ;")
     assert caught.value.hint == "nothing was changed; mend the formula"
     assert not session.autoscale("p", off=True).autoscale[0]
-    assert somebody(session).live("p") == (3, 0)
+    assert somebody(session).count_nodes("p") == (3, 0)
 
 
 def test_preset_for_pending_tasks(session: Session) -> None:
@@ -157,17 +157,17 @@ def test_preset_for_pending_tasks(session: Session) -> None:
         other.ask("POST", "/jobs/j/tasks", {"id": f"t{number}", "commandLine": "sleep 90000"})
     pass_time(session, 20 * 60)
     session.wait("p")
-    assert other.live("p") == (2, 2), "eight tasks, two on a node"
+    assert other.count_nodes("p") == (2, 2), "eight tasks, two on a node"
 
 
 def test_preset_for_working_hours(session: Session) -> None:
     session.create("p", nodes=0, **LINE)  # a Wednesday, nine in the morning
     session.autoscale("p", preset="working-hours", nodes=2)
     session.wait("p")
-    assert somebody(session).live("p") == (2, 0)
+    assert somebody(session).count_nodes("p") == (2, 0)
     pass_time(session, 10 * HOUR)
     session.wait("p")
-    assert somebody(session).live("p") == (0, 0)
+    assert somebody(session).count_nodes("p") == (0, 0)
 
 
 def test_preset_for_an_expiry(session: Session) -> None:
@@ -210,11 +210,11 @@ def test_history_has_all_rounds_of_all_sessions(tmp_path: Path) -> None:
     world = str(tmp_path / "world.db")
     for nodes in (3, 5):
         with Session() as session:
-            session.connect(world=world, speed="max")
+            session.connect(state=world, speed="max")
             session.create("p", nodes=nodes, **LINE)
             session.create("q", nodes=1, **LINE)
     with Session() as session:
-        session.connect(world=world, speed="max")
+        session.connect(state=world, speed="max")
         rounds = session.history("p")
         assert rounds.dedicated_target.tolist() == [1, 3, 5]
         assert str(rounds.started.dtype) == "datetime64[us, UTC]"
@@ -238,7 +238,7 @@ def test_a_picture_on_the_command_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("BATCHIMG_WORLD", str(tmp_path / "world.db"))
+    monkeypatch.setenv("BATCHIMG_STATE", str(tmp_path / "world.db"))
     assert main(["create", "p", "--from-vm", "prep-vm", "--vm-size", "Standard_D2s_v5", "--nodes", "2"]) == 0
     assert main(["history", "p", "--plot"]) == 0
     assert "drawn: p-nodes.png" in capsys.readouterr().err
@@ -253,6 +253,6 @@ def test_a_picture_on_the_command_line(
 def test_history_that_cannot_be_kept_stops_no_work(tmp_path: Path) -> None:
     (tmp_path / "world.ledger.db").write_text("no database")
     with Session() as session:
-        session.connect(world=str(tmp_path / "world.db"), speed="max")
+        session.connect(state=str(tmp_path / "world.db"), speed="max")
         session.create("p", nodes=2, **LINE)
         assert len(session.history("p")) == 2

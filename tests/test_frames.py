@@ -27,7 +27,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
 
 
 def values(column: Column) -> st.SearchStrategy[Any]:
-    known = VALUES.get(column.kind, st.sampled_from([*column.words, "a word that nobody foresaw"]))
+    known = VALUES.get(column.kind, st.sampled_from([*column.allowed_values, "a word that nobody foresaw"]))
     return st.none() | known
 
 
@@ -35,7 +35,7 @@ def values(column: Column) -> st.SearchStrategy[Any]:
 def tables(draw: st.DrawFn) -> Table:
     verb = draw(st.sampled_from(sorted(SCHEMAS)))
     row = st.fixed_dictionaries({column.name: values(column) for column in SCHEMAS[verb]})
-    return Table.of(verb, draw(st.lists(row, max_size=3)), draw(st.text(max_size=5)))
+    return Table.from_rows(verb, draw(st.lists(row, max_size=3)), draw(st.text(max_size=5)))
 
 
 @given(tables())
@@ -51,20 +51,20 @@ def test_dtypes_and_values_whatever_the_rows(table: Table) -> None:
 
 def test_the_services_words_come_first_and_unseen_ones_after() -> None:
     states = ["unheard-of", "idle", None, "unheard-of"]
-    made = frame(Table.of("nodes", [{"state": state} for state in states]))
-    words = next(column.words for column in SCHEMAS["nodes"] if column.name == "state")
+    made = frame(Table.from_rows("nodes", [{"state": state} for state in states]))
+    words = next(column.allowed_values for column in SCHEMAS["nodes"] if column.name == "state")
     assert list(made.state.cat.categories) == [*words, "unheard-of"]
     assert made.state.isna().tolist() == [False, False, True, False]
 
 
 def test_attrs_say_what_happened() -> None:
-    made = frame(Table.of("pools", [], "no pools", source="a test"))
+    made = frame(Table.from_rows("pools", [], "no pools", source="a test"))
     assert made.attrs == {"verb": "pools", "caption": "no pools", "source": "a test"}
 
 
 @pytest.mark.parametrize("verb", sorted(SCHEMAS))
 def test_a_frame_is_a_plain_one(verb: str) -> None:
-    made = frame(Table.of(verb, [{}]))
+    made = frame(Table.from_rows(verb, [{}]))
     assert type(made) is pd.DataFrame
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(made)), made)  # noqa: S301 - its own
 
@@ -87,15 +87,15 @@ def test_times_as_the_service_writes_them() -> None:
     texts = ["2026-07-01T09:06:27.0000606Z", "2026-07-01T09:06:27Z", None, "1969-12-31T23:59:59.5Z"]
     for more in ([], ["2026-07-01T11:06:27.25+02:00"]):
         moments = Moments(texts + more)
-        table = Table.of("nodes", [{}] * len(moments))
+        table = Table.from_rows("nodes", [{}] * len(moments))
         table.columns["since"] = moments
         made = frame(table)
         assert str(made.since.dtype) == "datetime64[us, UTC]"
         assert [None if pd.isna(value) else value for value in made.since.tolist()] == list(moments)
-        below = Moments.joined([moments, Moments([]), Moments(texts[:1]), Moments([None])])
+        below = Moments.concatenated([moments, Moments([]), Moments(texts[:1]), Moments([None])])
         assert list(below) == [*moments, moments[0], None]
         assert len(below) == len(list(below))
-        table = Table.of("nodes", [{}] * len(below))
+        table = Table.from_rows("nodes", [{}] * len(below))
         table.columns["since"] = below
         assert [None if pd.isna(value) else value for value in frame(table).since.tolist()] == list(below)
     assert moments[4] == dt.datetime(2026, 7, 1, 9, 6, 27, 250_000, tzinfo=dt.UTC)

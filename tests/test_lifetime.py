@@ -33,7 +33,7 @@ def connect_with(session: Session, tmp_path: Path, *documents: dict[str, Any]) -
     file = tmp_path / "documents.json"
     file.write_text(json.dumps(documents))
     files = [str(file)] if documents else []
-    session.connect(world=str(tmp_path / "world.db"), speed="max", import_files=files, deprovisioned=True)
+    session.connect(state=str(tmp_path / "world.db"), speed="max", import_files=files, deprovisioned=True)
 
 
 def account(name: str, subscription: str = "", **properties: Any) -> dict[str, Any]:
@@ -79,7 +79,9 @@ def compute(
 def items(session: Session, kind: str) -> list[Item]:
     """Return what there is of a kind in the world, in whichever group."""
     found = world_of(session).items(f"microsoft.compute/{kind}", "/subscriptions")
-    return [item for item in found if resources.document_at(item, session._linked().azure.now()) is not None]
+    return [
+        item for item in found if resources.document_at(item, session._require_connection().azure.now()) is not None
+    ]
 
 
 MARKED = {"batchimg-pool": "genomics", "batchimg-image": "0"}
@@ -110,7 +112,7 @@ def test_images_show_who_uses_them_down_to_the_snapshot(session: Session, tmp_pa
     assert disks.loc["prep-vm_OsDisk_1", "used_by"] == "VM prep-vm, " + everybody.removeprefix("VM child, ")
     assert "child-os" not in disks.index
     assert set(session.images().kind) == {"version"}
-    assert session.images().attrs["unseen"] == []
+    assert session.images().attrs["unreadable"] == []
 
 
 @pytest.mark.parametrize(
@@ -133,7 +135,7 @@ def test_what_could_not_be_looked_at_is_named(session: Session, tmp_path: Path, 
     session.create("genomics", **EMPTY)
     fail(session, method="GET", path=path, status=403, code="AuthorizationFailed", times=None)
     found = session.images()
-    assert any(one.startswith(named) for one in found.attrs["unseen"])
+    assert any(one.startswith(named) for one in found.attrs["unreadable"])
     assert f"could not look at: {named}" in found.attrs["caption"]
     fail(session)
     assert "could not" not in session.images().attrs["caption"]
@@ -354,7 +356,7 @@ def test_what_a_capture_left_is_an_orphan_though_the_image_was_made_of_it(sessio
 def test_orphans_wait_for_yes_on_a_real_connection(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     session.create("genomics", **EMPTY)
     session.delete("genomics")
-    monkeypatch.setattr(session._linked(), "local", None)
+    monkeypatch.setattr(session._require_connection(), "emulator", None)
     said = session.orphans(delete=True)
     assert set(said.action) == {"would delete"}
     assert said.attrs["caption"].endswith("add --yes to do it")
@@ -404,7 +406,7 @@ def test_pools_show_whose_image_is_gone(session: Session, tmp_path: Path) -> Non
 
 def test_the_magic_takes_ids_and_lists(session: Session) -> None:
     assert session.connected
-    with ipython(world=":memory:", speed="max") as shell:
+    with ipython(state=":memory:", speed="max") as shell:
         value(shell, "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5")
         value(shell, "%batchimg delete genomics")
         assert len(value(shell, "found = %batchimg orphans") or shell.user_ns["found"]) == 5

@@ -252,7 +252,7 @@ def test_it_is_loaded_at_its_first_use(shell: InteractiveShell) -> None:
 
 def test_settings_by_config(shell: InteractiveShell, tmp_path: Path) -> None:
     world = tmp_path / "mine.db"
-    value(shell, f"%config BatchImgMagics.world = {str(world)!r}")
+    value(shell, f"%config BatchImgMagics.state = {str(world)!r}")
     value(shell, "%config BatchImgMagics.speed = '600'")
     value(shell, "%batchimg vms")
     assert world.exists()

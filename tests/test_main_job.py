@@ -99,7 +99,7 @@ def test_every_kind_of_vm(session: Session, vm: str) -> None:
 def test_two_runs_give_identical_tables() -> None:
     def run() -> list[str]:
         with Session() as session:
-            tables = [session.connect(world=":memory:", speed="max"), session.vms(), session.create("genomics", **LINE)]
+            tables = [session.connect(state=":memory:", speed="max"), session.vms(), session.create("genomics", **LINE)]
             tables += [session.nodes("genomics"), session.resize("genomics", nodes=40), session.pools()]
             tables += [session.images(), session.delete("genomics", image=True)]
             return [table.to_json(date_format="iso") + repr(table.attrs) for table in tables]

@@ -27,7 +27,7 @@ EARLY = dt.datetime(2025, 6, 2, tzinfo=dt.UTC)
 def outside(tmp_path: Path) -> Outside:
     """Return a world with a pool made straight from a managed image, long ago."""
     outside = new_world(tmp_path, EARLY)
-    outside.machine("desk", disks=1)
+    outside.create_vm("desk", disks=1)
     with Session() as session:
         connected(session, outside).create(
             "old", from_vm="desk", direct=True, nodes=3, spot=1, start_task="true", **SIZE
@@ -152,7 +152,7 @@ def of_ones_own(session: Session, tmp_path: Path) -> Session:
     vault = {"id": f"{GROUP}/vaults/v".replace("Compute", "KeyVault"), "url": "https://v.vault.azure.net/"}
     body["properties"]["keyVaultReference"] = vault
     outside.ask("PUT", ACCOUNT.replace("genomicsbatch", "ownbatch"), body, "2025-06-01")
-    session.connect(world=str(outside.path), speed="max", account="ownbatch")
+    session.connect(state=str(outside.path), speed="max", account="ownbatch")
     return session
 
 

@@ -47,11 +47,11 @@ class Watched:
 def watched(lost: str = "") -> Iterator[tuple[Session, list[str]]]:
     seen: list[Watched] = []
 
-    def through(inner: Any) -> Any:
+    def wrap_transport(inner: Any) -> Any:
         seen.append(Watched(inner, lost))
         return seen[-1]
 
-    with Session(through=through) as session:
+    with Session(wrap_transport=wrap_transport) as session:
         session.open()
         yield session, seen[-1].asked
 
@@ -99,7 +99,7 @@ def test_pools_are_listed_at_once_and_only_what_is_shown_is_asked_for() -> None:
 
 def test_a_thousand_nodes_a_page() -> None:
     with watched() as (session, asked):
-        lift_quotas(session._link.local._store)  # no request was sent yet
+        lift_quotas(session._connection.emulator._store)  # no request was sent yet
         session.create("large", nodes=2100, **SIZE)
         asked.clear()
         nodes = session.nodes("large")
@@ -202,7 +202,7 @@ def test_in_the_notebook(session: Session) -> None:
 
 @pytest.fixture
 def _world_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BATCHIMG_WORLD", str(tmp_path / "world.db"))
+    monkeypatch.setenv("BATCHIMG_STATE", str(tmp_path / "world.db"))
 
 
 @pytest.mark.usefixtures("_world_file")

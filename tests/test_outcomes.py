@@ -67,7 +67,7 @@ def test_every_error_has_a_class_and_a_sentence(code: str, values: str, kind: st
     assert (verdict.kind, verdict.code) == (kind, code)
     assert said in (verdict.message or "")
     assert "{" not in (verdict.message or "")
-    assert bool(verdict.mend) == (kind == "fatal")
+    assert bool(verdict.fix) == (kind == "fatal")
 
 
 def test_the_gravest_of_several_decides() -> None:

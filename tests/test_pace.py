@@ -28,24 +28,24 @@ THREE = {"eastus": 1, "westus2": 1, "westeurope": 1}
 
 @pytest.fixture
 def calm() -> Iterator[tuple[Session, Link, Counted]]:
-    with opened(Counted, seed=3) as (session, link, _):
-        transport: Any = link.azure._transport
-        yield session, link, transport
+    with opened(Counted, seed=3) as (session, connection, _):
+        transport: Any = connection.azure._transport
+        yield session, connection, transport
 
 
-def seconds(link: Link, work: Any) -> float:
-    began = link.loop.time()
+def seconds(connection: Link, work: Any) -> float:
+    began = connection.loop.time()
     work()
-    return link.loop.time() - began
+    return connection.loop.time() - began
 
 
 def test_a_pool_does_not_wait_for_other_regions(calm: tuple[Session, Link, Counted]) -> None:
-    session, link, counted = calm
-    one = seconds(link, lambda: session.create("one", nodes=5, replicas={"eastus": 1}, **LINE))
-    counted.seen.clear()
+    session, connection, counted = calm
+    one = seconds(connection, lambda: session.create("one", nodes=5, replicas={"eastus": 1}, **LINE))
+    counted.requests.clear()
     steps = session.create("three", nodes=5, replicas=THREE, **LINE)
-    pool = next(seen.at for seen in counted.seen if seen.method == "PUT" and seen.path.endswith("/pools/three"))
-    assert pool - counted.seen[0].at < one  # one region's time, though each further region takes as long again
+    pool = next(seen.at for seen in counted.requests if seen.method == "PUT" and seen.path.endswith("/pools/three"))
+    assert pool - counted.requests[0].at < one  # one region's time, though each further region takes as long again
     rows = steps.set_index("step")
     assert rows.loc["replicas", "action"] == "made"
     assert rows.loc["replicas", "seconds"] > 300
@@ -59,8 +59,8 @@ def test_a_pool_does_not_wait_for_other_regions(calm: tuple[Session, Link, Count
 def test_a_version_in_the_making_is_asked_about_only_when_azure_says(calm: tuple[Session, Link, Counted]) -> None:
     session, _, counted = calm
     session.create("p", nodes=1, **LINE)
-    looks = [seen.at for seen in counted.seen if "/versions/1.0.0" in seen.path and seen.method == "GET"]
-    begun = next(seen for seen in counted.seen if "/versions/1.0.0" in seen.path and seen.method == "PUT")
+    looks = [seen.at for seen in counted.requests if "/versions/1.0.0" in seen.path and seen.method == "GET"]
+    begun = next(seen for seen in counted.requests if "/versions/1.0.0" in seen.path and seen.method == "PUT")
     assert begun.retry_after_s == 60
     turns = [(b - a) / 60 for a, b in pairwise([begun.at, *looks])]
     assert turns == [round(turn) for turn in turns]
@@ -72,58 +72,60 @@ def test_a_version_in_the_making_is_asked_about_only_when_azure_says(calm: tuple
 def test_nothing_is_asked_for_twice_at_the_same_moment(calm: tuple[Session, Link, Counted]) -> None:
     session, _, counted = calm
     for line in (partial(session.create, "p", nodes=3, **LINE), partial(session.resize, "p", nodes=5)):
-        counted.seen.clear()
+        counted.requests.clear()
         line()
-        asked = Counter((round(seen.at), seen.url) for seen in counted.seen if seen.method == "GET")
+        asked = Counter((round(seen.at), seen.url) for seen in counted.requests if seen.method == "GET")
         assert [url for (_, url), times in asked.items() if times > 1] == []
 
 
 def test_no_line_goes_by_what_the_one_before_has_read(calm: tuple[Session, Link, Counted]) -> None:
-    session, link, _ = calm
-    assert link.local is not None
+    session, connection, _ = calm
+    assert connection.emulator is not None
     session.create("p", nodes=0, **LINE)
     asked = {**LINE, "nodes": 0}
     assert session.plan("p", **asked).set_index("step").action["pool"] == "found"
-    Bystander(link.local).act("p", "delete")
-    link.local.clock.advance(5)
+    Bystander(connection.emulator).act("p", "delete")
+    connection.emulator.clock.advance(5)
     assert session.plan("p", **asked).set_index("step").action["pool"] == "would make"
 
 
 def test_nodes_on_their_way_are_looked_at_the_closer_the_fewer_are_left(calm: tuple[Session, Link, Counted]) -> None:
-    session, link, counted = calm
+    session, connection, counted = calm
     session.create("p", nodes=0, **LINE)
-    counted.seen.clear()
-    took = seconds(link, lambda: session.resize("p", nodes=200))
-    looks = [seen.at for seen in counted.seen if seen.path.endswith("/nodes")]
+    counted.requests.clear()
+    took = seconds(connection, lambda: session.resize("p", nodes=200))
+    looks = [seen.at for seen in counted.requests if seen.path.endswith("/nodes")]
     assert took > 250
-    assert len(counted.seen) < took / 6  # a look every two seconds would be three times as many
-    last = session.nodes("p", prices=False).since.max().timestamp() - (link.local.clock.now() - link.loop.time())
+    assert len(counted.requests) < took / 6  # a look every two seconds would be three times as many
+    last = session.nodes("p", prices=False).since.max().timestamp() - (
+        connection.emulator.clock.now() - connection.loop.time()
+    )
     assert 0 <= looks[-1] - last <= 16
 
 
 def test_small_work_is_looked_at_once(calm: tuple[Session, Link, Counted]) -> None:
     session, _, counted = calm
     session.create("p", nodes=0, **LINE)
-    operations = [seen.path for seen in counted.seen if "Operations/" in seen.path]
+    operations = [seen.path for seen in counted.requests if "Operations/" in seen.path]
     assert len(operations) == len(set(operations))
 
 
 def test_a_pool_at_rest_is_looked_at_less_often(calm: tuple[Session, Link, Counted]) -> None:
-    session, link, counted = calm
+    session, connection, counted = calm
     session.create("p", nodes=2, **LINE)
     told: list[Sight] = []
 
     async def watched(seconds: float) -> None:
-        with link.moving():
-            watch = asyncio.ensure_future(Watch(link.azure, "p", told.append).run())
-            await link.azure.sleep(seconds)
+        with connection.advancing_time():
+            watch = asyncio.ensure_future(Watch(connection.azure, "p", told.append).run())
+            await connection.azure.sleep(seconds)
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
 
-    counted.seen.clear()
-    asyncio.run_coroutine_threadsafe(watched(600), link.loop).result()
+    counted.requests.clear()
+    asyncio.run_coroutine_threadsafe(watched(600), connection.loop).result()
     assert [round(b.at - a.at) for a, b in pairwise(told)] == [30, 60, *[120] * 4]
-    assert len(counted.seen) == 2 * len(told)
+    assert len(counted.requests) == 2 * len(told)
 
 
 class _Still:

@@ -45,11 +45,11 @@ def test_the_head_tells_what_it_is_and_that_nothing_is_real(panel: Panel) -> Non
 
 
 def test_controls_begin_at_the_pool_s_target(panel: Panel) -> None:
-    assert panel.sizing.target == Counts(3, 1)
-    assert panel.foot.line == "%batchimg resize genomics --nodes 3 --spot 1"
-    assert "4 vCPUs, 16 GiB" in panel.sizing.size.value
-    assert panel.sizing.stop.disabled
-    assert panel.sizing.repair.disabled
+    assert panel.size_tab.target == Counts(3, 1)
+    assert panel.copy_line.line == "%batchimg resize genomics --nodes 3 --spot 1"
+    assert "4 vCPUs, 16 GiB" in panel.size_tab.vm_size_html.value
+    assert panel.size_tab.stop.disabled
+    assert panel.size_tab.repair.disabled
 
 
 def test_every_control_has_a_name_for_a_screen_reader(panel: Panel) -> None:
@@ -78,52 +78,52 @@ def test_the_map_has_a_square_for_each_node(panel: Panel) -> None:
 
 
 def test_slider_and_field_always_say_the_same(panel: Panel) -> None:
-    panel.sizing.nodes.value = 40
-    assert panel.sizing.nodes_field.value == 40
-    panel.sizing.nodes_field.value = 1234
-    assert panel.sizing.nodes.value == 1234
+    panel.size_tab.nodes.value = 40
+    assert panel.size_tab.nodes_field.value == 40
+    panel.size_tab.nodes_field.value = 1234
+    assert panel.size_tab.nodes.value == 1234
 
 
 def test_moving_a_control_changes_forecast_and_line_and_sends_nothing(panel: Panel, session: Session) -> None:
-    before = panel.sizing.outlook.value
-    panel.sizing.nodes.value = 50
-    assert panel.sizing.outlook.value != before
-    assert "200 wanted, 1,000 free" in panel.sizing.outlook.value
-    assert panel.foot.line == "%batchimg resize genomics --nodes 50 --spot 1"
+    before = panel.size_tab.forecast_html.value
+    panel.size_tab.nodes.value = 50
+    assert panel.size_tab.forecast_html.value != before
+    assert "200 wanted, 1,000 free" in panel.size_tab.forecast_html.value
+    assert panel.copy_line.line == "%batchimg resize genomics --nodes 50 --spot 1"
     assert session.pools().set_index("pool").loc["genomics", "dedicated_target"] == 3
 
 
 def test_the_line_says_what_every_control_says(panel: Panel) -> None:
-    panel.sizing.nodes.value = 2
-    panel.sizing.timeout.value = 45
-    panel.sizing.repair_bad.value = True
-    panel.sizing.canary.value = True
-    panel.sizing.drain.value = "taskcompletion"
-    line = panel.foot.line
+    panel.size_tab.nodes.value = 2
+    panel.size_tab.timeout.value = 45
+    panel.size_tab.repair_bad.value = True
+    panel.size_tab.canary.value = True
+    panel.size_tab.drain.value = "taskcompletion"
+    line = panel.copy_line.line
     assert line.startswith("%batchimg resize genomics --nodes 2 --spot 1 --timeout 45m")
     for option in ("--repair", "--canary", "--drain taskcompletion"):
         assert option in line
 
 
 def test_zero_is_said(panel: Panel) -> None:
-    panel.sizing.nodes.value = panel.sizing.spot.value = 0
-    assert panel.foot.line == "%batchimg resize genomics --nodes 0 --spot 0"
+    panel.size_tab.nodes.value = panel.size_tab.spot.value = 0
+    assert panel.copy_line.line == "%batchimg resize genomics --nodes 0 --spot 0"
 
 
 def test_what_is_impossible_cannot_be_sent(panel: Panel, session: Session) -> None:
-    panel.sizing.nodes_field.value = 3000
-    assert panel.sizing.resize.disabled
-    assert "250 dedicated + 1 spot would fit" in panel.sizing.why.value
+    panel.size_tab.nodes_field.value = 3000
+    assert panel.size_tab.resize.disabled
+    assert "250 dedicated + 1 spot would fit" in panel.size_tab.blocked_html.value
     panel.resize()
-    assert session.going_on("genomics") is None
-    panel.sizing.nodes_field.value = 5
-    assert not panel.sizing.resize.disabled
-    assert panel.sizing.why.value == ""
+    assert session.find_running("genomics") is None
+    panel.size_tab.nodes_field.value = 5
+    assert not panel.size_tab.resize.disabled
+    assert panel.size_tab.blocked_html.value == ""
 
 
 def test_resize_brings_the_nodes_and_tells_the_round(panel: Panel, session: Session) -> None:
-    panel.sizing.nodes.value = 8
-    panel.sizing.resize.click()
+    panel.size_tab.nodes.value = 8
+    panel.size_tab.resize.click()
     finish(session)
     assert session.nodes("genomics", counts=True)["dedicated"].sum() == 8
     assert ">done<" in panel.rounds.value
@@ -132,7 +132,7 @@ def test_resize_brings_the_nodes_and_tells_the_round(panel: Panel, session: Sess
 
 def test_work_that_a_cell_began_is_followed(panel: Panel, session: Session) -> None:
     session.resize("genomics", nodes=6, wait=False)
-    panel._seen(panel._sight)  # the look that is due
+    panel.show_snapshot(panel._snapshot)  # the look that is due
     finish(session)
     assert ">done<" in panel.rounds.value
 
@@ -140,48 +140,48 @@ def test_work_that_a_cell_began_is_followed(panel: Panel, session: Session) -> N
 def test_ending_tasks_on_a_real_connection_takes_a_second_press(
     panel: Panel, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    local = session._linked().local
+    local = session._require_connection().emulator
     assert local is not None
     somebody = Bystander(local)
     somebody.ask("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "genomics"}})
     for number in range(4):
         somebody.ask("POST", "/jobs/j/tasks", {"id": f"t{number}", "commandLine": "sleep 72000"})
-    monkeypatch.setattr(session._linked(), "local", None)  # as if it were the real one
-    panel.sizing.nodes.value = 1
-    panel.sizing.resize.click()
+    monkeypatch.setattr(session._require_connection(), "emulator", None)  # as if it were the real one
+    panel.size_tab.nodes.value = 1
+    panel.size_tab.resize.click()
     finish(session)
     assert "some run tasks, which would end" in panel.progress.value
-    assert panel.anyway.layout.display == ""
-    assert panel.foot.line == "%batchimg resize genomics --nodes 1 --spot 1 --yes"
+    assert panel.confirm_button.layout.display == ""
+    assert panel.copy_line.line == "%batchimg resize genomics --nodes 1 --spot 1 --yes"
     assert session.pools().dedicated[0] == 3
     # Whoever moves a control asks for something else, and is asked again.
-    panel.sizing.nodes.value = 2
-    assert panel.anyway.layout.display == "none"
-    panel.sizing.nodes.value = 1
-    panel.anyway.click()
+    panel.size_tab.nodes.value = 2
+    assert panel.confirm_button.layout.display == "none"
+    panel.size_tab.nodes.value = 1
+    panel.confirm_button.click()
     finish(session)
     assert session.pools().dedicated[0] == 1
-    assert panel.anyway.layout.display == "none"
-    assert panel.foot.line == "%batchimg resize genomics --nodes 1 --spot 1"
+    assert panel.confirm_button.layout.display == "none"
+    assert panel.copy_line.line == "%batchimg resize genomics --nodes 1 --spot 1"
 
 
 def test_two_panels_on_one_pool_agree(panel: Panel, session: Session) -> None:
     other = session.panel("genomics")
     assert isinstance(other, Panel)
-    panel.sizing.nodes.value = 5
-    panel.sizing.resize.click()
+    panel.size_tab.nodes.value = 5
+    panel.size_tab.resize.click()
     finish(session)
     session.wait("genomics")
     for one in (panel, other):
-        assert one.sizing.target == Counts(5, 1)
+        assert one.size_tab.target == Counts(5, 1)
         assert one.map.squares.counts() == {"idle": (5, 1)}
     other.close()
 
 
 def test_an_error_is_told_beside_the_button(panel: Panel, session: Session) -> None:
     work = session.begin("resize", name="genomics", nodes=6)
-    panel.sizing.nodes.value = 9
-    panel.sizing.resize.click()
+    panel.size_tab.nodes.value = 9
+    panel.size_tab.resize.click()
     assert "role='alert'" in panel.progress.value
     assert "is still going on" in panel.progress.value
     work.wait(60)
@@ -197,21 +197,21 @@ def test_a_pool_that_is_not_there_gets_the_nearest_name(session: Session) -> Non
 
 
 def test_the_second_tab_answers_and_a_row_can_be_taken_over(panel: Panel) -> None:
-    panel.question.tasks.value, panel.question.minutes.value, panel.question.deadline.value = 1000, 10, "4h"
+    panel.estimate_tab.tasks.value, panel.estimate_tab.minutes.value, panel.estimate_tab.deadline.value = 1000, 10, "4h"
     ask(panel)
-    assert "Standard_D4s_v5" in panel.question.answer.value
-    assert panel.question.rows.options
-    panel.question.take.click()
+    assert "Standard_D4s_v5" in panel.estimate_tab.answer.value
+    assert panel.estimate_tab.rows.options
+    panel.estimate_tab.apply_button.click()
     assert panel.tabs.selected_index == 0
-    assert panel.sizing.target == Counts(3, 11)
+    assert panel.size_tab.target == Counts(3, 11)
 
 
 @pytest.mark.parametrize(("deadline", "budget", "said"), [("2m", "", "shorter than a node"), ("", "much", "number")])
 def test_the_second_tab_tells_what_makes_no_sense(panel: Panel, deadline: str, budget: str, said: str) -> None:
-    panel.question.deadline.value, panel.question.budget.value = deadline, budget
+    panel.estimate_tab.deadline.value, panel.estimate_tab.budget.value = deadline, budget
     ask(panel)
-    assert said in panel.question.answer.value
-    assert panel.question.take.disabled
+    assert said in panel.estimate_tab.answer.value
+    assert panel.estimate_tab.apply_button.disabled
 
 
 # -- without widgets ---------------------------------------------------------------------------------------------
@@ -241,7 +241,7 @@ def test_text_from_the_service_is_escaped_everywhere(panel: Panel) -> None:
 
 
 def test_the_magic_shows_a_panel_or_the_pools_to_choose_from() -> None:
-    with ipython(world=":memory:", speed="max") as shell:
+    with ipython(state=":memory:", speed="max") as shell:
         value(shell, "%batchimg create demo --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 1")
         panel = value(shell, "%batchimg panel demo")
         assert isinstance(panel, Panel)
@@ -249,7 +249,7 @@ def test_the_magic_shows_a_panel_or_the_pools_to_choose_from() -> None:
         chooser = value(shell, "%batchimg panel")
         assert isinstance(chooser, Chooser)
         chooser.choose.click()
-        chooser.opening.join(60)
+        chooser.open_thread.join(60)
         (below,) = chooser.below.children
         assert isinstance(below, Panel)
         below.close()
@@ -277,7 +277,7 @@ def test_a_forecast_counts_cores_rounds_minutes_and_money() -> None:
     ]  # fmt: skip
     assert seen.usd_per_hour == pytest.approx(70 * 0.21 + 10 * 0.05)
     assert seen.rounds == 1
-    assert seen.impossible == ()
+    assert seen.blockers == ()
     assert forecast(situation(), Counts(), Counts(700, 0)).rounds == 3
 
 
@@ -291,15 +291,15 @@ def test_a_forecast_counts_cores_rounds_minutes_and_money() -> None:
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_said(more: dict[str, Any], target: Counts, timeout_s: float | None, said: str) -> None:
-    assert said in "; ".join(forecast(situation(**more), Counts(), target, timeout_s=timeout_s).impossible)
-    assert forecast(situation(), Counts(), Counts(1, 0), timeout_s=1800.0).impossible == ()
+    assert said in "; ".join(forecast(situation(**more), Counts(), target, timeout_s=timeout_s).blockers)
+    assert forecast(situation(), Counts(), Counts(1, 0), timeout_s=1800.0).blockers == ()
 
 
 def test_what_may_go_wrong_is_a_doubt_and_no_refusal() -> None:
     wide = Situation("Standard_D4s_v5", Room(4), Rates(), replicas=1)
     seen = forecast(wide, Counts(), Counts(1000, 0), timeout_s=600.0)
-    assert seen.impossible == ()
-    said = "; ".join(seen.doubts)
+    assert seen.blockers == ()
+    said = "; ".join(seen.warnings)
     assert "1 of 4 replicas" in said
     assert "a timeout of 10 min is short" in said
     assert "the price is not known" in said

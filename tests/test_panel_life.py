@@ -33,14 +33,14 @@ def session(panel: Panel) -> Session:
 
 
 def counted(session: Session) -> Counted:
-    link: Any = session._linked()
-    transport: Counted = link.azure._transport
+    connection: Any = session._require_connection()
+    transport: Counted = connection.azure._transport
     return transport
 
 
 def looks(session: Session, seconds: float) -> list[float]:
     """Return when the pool's nodes were asked for while so much time passed."""
-    seen = counted(session).seen
+    seen = counted(session).requests
     seen.clear()
     pass_time(session, seconds)
     return [one.at for one in seen if one.path.endswith("pools/genomics/nodes")]
@@ -52,22 +52,22 @@ def looks(session: Session, seconds: float) -> list[float]:
 def test_a_steady_pool_is_looked_at_less_and_less_often(session: Session) -> None:
     pauses = [round(b - a) for a, b in pairwise(looks(session, HOUR_S))]
     assert pauses[-5:] == [120] * 5
-    assert len(counted(session).seen) < 100  # two requests every thirty seconds would be 240
+    assert len(counted(session).requests) < 100  # two requests every thirty seconds would be 240
 
 
 def test_nobody_asks_azure_once_the_last_view_has_gone(panel: Panel, session: Session) -> None:
     first, second = Page(panel, "first"), Page(panel, "second")
-    first.say("seen")  # answers the roll call that the second's coming was
-    first.say("gone")
+    first.send_state("seen")  # answers the roll call that the second's coming was
+    first.send_state("gone")
     assert looks(session, HOUR_S)
-    second.say("gone")
+    second.send_state("gone")
     pass_time(session, 1)  # what was asked for already
     assert looks(session, HOUR_S) == []
-    assert counted(session).seen == []
+    assert counted(session).requests == []
 
 
 def test_a_page_that_is_loaded_again_brings_the_looks_back(panel: Panel, session: Session) -> None:
-    Page(panel, "before").say("gone")
+    Page(panel, "before").send_state("gone")
     session.resize("genomics", nodes=5)
     assert panel.map.squares.counts() == {"idle": (3, 1)}
     Page(panel, "after")
@@ -78,16 +78,16 @@ def test_a_page_that_is_loaded_again_brings_the_looks_back(panel: Panel, session
 
 def test_views_of_a_page_that_died_are_forgotten(panel: Panel, session: Session) -> None:
     Page(panel, "of a page that could not say that it goes")
-    Page(panel, "new").say("gone")
+    Page(panel, "new").send_state("gone")
     pass_time(session, 1)
     assert looks(session, HOUR_S) == []
 
 
 def test_work_goes_on_when_nobody_looks(panel: Panel, session: Session) -> None:
     page = Page(panel, "only")
-    panel.sizing.nodes.value = 7
-    panel.sizing.resize.click()
-    page.say("gone")
+    panel.size_tab.nodes.value = 7
+    panel.size_tab.resize.click()
+    page.send_state("gone")
     finish(session)
     assert session.nodes("genomics", counts=True)["dedicated"].sum() == 7
     Page(panel, "again")
@@ -97,13 +97,13 @@ def test_work_goes_on_when_nobody_looks(panel: Panel, session: Session) -> None:
 
 def test_a_hidden_page_is_served_seldom_and_at_once_when_it_shows_again(panel: Panel, session: Session) -> None:
     page = Page(panel, "only")
-    page.say("hidden")
+    page.send_state("hidden")
     assert {round(b - a) for a, b in pairwise(looks(session, 600))} == {120}
     pass_time(session, 1)
-    before = len(counted(session).seen)
-    page.say("seen")
+    before = len(counted(session).requests)
+    page.send_state("seen")
     pass_time(session, 1)
-    assert len(counted(session).seen) > before
+    assert len(counted(session).requests) > before
 
 
 def test_a_closed_panel_asks_nothing(panel: Panel, session: Session) -> None:
@@ -120,16 +120,16 @@ def test_a_resize_is_seen_from_its_first_seconds_on_whoever_began_it(panel: Pane
     session.begin("resize", name="genomics", nodes=30)
     pass_time(session, 12)
     assert "resizing" in panel.head.value
-    assert panel.sizing.target == Counts(30, 1)
-    assert not panel.sizing.stop.disabled
+    assert panel.size_tab.target == Counts(30, 1)
+    assert not panel.size_tab.stop.disabled
     finish(session)
 
 
 def test_a_refused_look_is_told_and_waits_as_azure_says(panel: Panel, session: Session) -> None:
     fail(session, path="/pools/genomics", status=503, retry_after_s=200, times=2)
-    panel.sizing.again.click()
+    panel.size_tab.refresh_button.click()
     pass_time(session, 1)
-    seen = counted(session).seen
+    seen = counted(session).requests
     seen.clear()
     pass_time(session, 150)
     assert [one for one in seen if "/pools/genomics" in one.url] == []
@@ -139,7 +139,7 @@ def test_a_refused_look_is_told_and_waits_as_azure_says(panel: Panel, session: S
 
 def test_a_pool_that_cannot_be_seen_for_a_while_is_not_called_gone(panel: Panel, session: Session) -> None:
     fail(session, path="/pools/genomics", status=403, times=None)
-    panel.sizing.again.click()
+    panel.size_tab.refresh_button.click()
     pass_time(session, 1)
     assert "last look" in panel.head.value
     assert "3 of 3" in panel.head.value
@@ -149,37 +149,37 @@ def test_a_pool_that_cannot_be_seen_for_a_while_is_not_called_gone(panel: Panel,
 
 
 def test_what_other_pools_hold_is_read_again_after_ten_minutes(panel: Panel, session: Session) -> None:
-    assert "12 wanted, 1,000 free" in panel.sizing.outlook.value
+    assert "12 wanted, 1,000 free" in panel.size_tab.forecast_html.value
     other = session.create("other", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=50, canary=False)
     assert len(other)
     pass_time(session, 601)
-    assert "12 wanted, 800 free" in panel.sizing.outlook.value
+    assert "12 wanted, 800 free" in panel.size_tab.forecast_html.value
 
 
 def test_refresh_reads_it_at_once(panel: Panel, session: Session) -> None:
     session.create("other", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=0)
     pass_time(session, 601)
     session.resize("other", nodes=100)
-    panel.sizing.again.click()
+    panel.size_tab.refresh_button.click()
     pass_time(session, 1)
-    assert "12 wanted, 600 free" in panel.sizing.outlook.value
+    assert "12 wanted, 600 free" in panel.size_tab.forecast_html.value
 
 
 def test_the_end_of_a_resize_reads_it_too(panel: Panel, session: Session) -> None:
-    read = panel._renewal.at
-    panel.sizing.nodes.value = 6
-    panel.sizing.resize.click()
+    read = panel._context_refresh.read_at
+    panel.size_tab.nodes.value = 6
+    panel.size_tab.resize.click()
     finish(session)
     pass_time(session, 1)
-    assert panel._renewal.at > read + 30
+    assert panel._context_refresh.read_at > read + 30
 
 
 def test_what_could_not_be_read_again_is_told_and_the_forecast_stays(panel: Panel, session: Session) -> None:
     fail(session, path="providers/Microsoft.Batch", status=403, times=None)
-    panel.sizing.again.click()
+    panel.size_tab.refresh_button.click()
     pass_time(session, 1)
-    assert "could not be read again" in panel.sizing.outlook.value
-    assert "12 wanted, 1,000 free" in panel.sizing.outlook.value
+    assert "could not be read again" in panel.size_tab.forecast_html.value
+    assert "12 wanted, 1,000 free" in panel.size_tab.forecast_html.value
 
 
 # -- what outlasts what ------------------------------------------------------------------------------------------
@@ -188,19 +188,19 @@ def test_what_could_not_be_read_again_is_told_and_the_forecast_stays(panel: Pane
 def test_a_kernel_that_was_restarted_finds_the_resize_that_goes_on(tmp_path: Path) -> None:
     world = str(tmp_path / "world.db")
     with Session() as first:
-        first.connect(world=world, speed="max")
+        first.connect(state=world, speed="max")
         first.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=2)
         first.begin("resize", name="genomics", nodes=40)
         pass_time(first, 5)
     with Session() as second:
-        second.connect(world=world, speed="max")
+        second.connect(state=world, speed="max")
         panel = second.panel("genomics")
         assert isinstance(panel, Panel)
         assert "resizing" in panel.head.value
-        assert panel.sizing.target == Counts(40, 0)
-        assert not panel.sizing.stop.disabled
+        assert panel.size_tab.target == Counts(40, 0)
+        assert not panel.size_tab.stop.disabled
         assert "%batchimg resize genomics --nodes 40 --spot 0" in panel.progress.value
-        panel.sizing.stop.click()
+        panel.size_tab.stop.click()
         finish(second)
         pass_time(second, 300)
         assert "steady" in panel.head.value
@@ -208,17 +208,17 @@ def test_a_kernel_that_was_restarted_finds_the_resize_that_goes_on(tmp_path: Pat
 
 
 def test_a_panel_acts_on_no_other_connection_than_its_own(panel: Panel, session: Session) -> None:
-    session.connect(world=":memory:", speed="max")
+    session.connect(state=":memory:", speed="max")
     session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=1)
-    panel.sizing.nodes.value = 9
-    panel.sizing.resize.click()
+    panel.size_tab.nodes.value = 9
+    panel.size_tab.resize.click()
     assert "a connection that was closed" in panel.progress.value
     ask(panel)
-    assert "a connection that was closed" in panel.question.answer.value
+    assert "a connection that was closed" in panel.estimate_tab.answer.value
     late = Page(panel, "late")
-    late.say("hidden")
-    late.say("seen")
-    assert session.going_on("genomics") is None
+    late.send_state("hidden")
+    late.send_state("seen")
+    assert session.find_running("genomics") is None
     assert session.nodes("genomics", counts=True)["dedicated"].sum() == 1
 
 
@@ -226,29 +226,29 @@ def test_a_pool_that_is_gone_takes_no_resize_and_one_made_anew_does(panel: Panel
     session.delete("genomics")
     pass_time(session, 300)
     assert "gone" in panel.head.value
-    panel.sizing.nodes.value = 9
-    assert panel.sizing.resize.disabled
-    assert "not there any more" in panel.sizing.why.value
+    panel.size_tab.nodes.value = 9
+    assert panel.size_tab.resize.disabled
+    assert "not there any more" in panel.size_tab.blocked_html.value
     session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=2)
     pass_time(session, 300)
-    assert not panel.sizing.resize.disabled
+    assert not panel.size_tab.resize.disabled
     assert "2 of 2" in panel.head.value
 
 
 def test_what_somebody_types_while_a_resize_goes_on_stays(panel: Panel, session: Session) -> None:
-    panel.sizing.nodes.value = 8
-    panel.sizing.resize.click()
-    panel.sizing.nodes.value = 20
+    panel.size_tab.nodes.value = 8
+    panel.size_tab.resize.click()
+    panel.size_tab.nodes.value = 20
     finish(session)
     pass_time(session, 300)
-    assert panel.sizing.target == Counts(20, 1)
+    assert panel.size_tab.target == Counts(20, 1)
 
 
 def test_the_cost_so_far_is_that_of_the_nodes_and_outlasts_the_panel(panel: Panel, session: Session) -> None:
     pass_time(session, 10 * HOUR_S)
     again = session.panel("genomics")
     assert isinstance(again, Panel)
-    rate = panel._situation.rates.cost(3, 1)
+    rate = panel._context.rates.cost(3, 1)
     assert rate is not None
     assert panel._usd == pytest.approx(again._usd, rel=0.01)
     assert again._usd == pytest.approx(10 * rate, rel=0.03)

@@ -56,7 +56,7 @@ class Tags(HTMLParser):
 
 def table(verb: str, **values: Any) -> Table:
     """Return a table of one row."""
-    return Table.of(verb, [values], NASTY)
+    return Table.from_rows(verb, [values], NASTY)
 
 
 # -- nothing of the service's becomes HTML -----------------------------------------------------------------------
@@ -64,14 +64,14 @@ def table(verb: str, **values: Any) -> Table:
 
 def test_text_from_the_service_never_becomes_html() -> None:
     with shown_panel() as panel:
-        sight, read = panel._sight, panel._situation
+        sight, read = panel._snapshot, panel._context
         assert sight is not None
         assert sight.pool is not None
-        panel._stop_watching()
+        panel._stop_watch()
         panel.name = NASTY
         room = Room(4, (Quota(NASTY, dedicated=True, limit=1, used=0), Quota(NASTY, dedicated=False, limit=1, used=0)))
-        panel._renewed(replace(read, vm_size=NASTY, room=room), replace(panel._image, name=NASTY), 0.0)
-        panel._seen(
+        panel.show_context(replace(read, vm_size=NASTY, headroom=room), replace(panel._image, name=NASTY), 0.0)
+        panel.show_snapshot(
             replace(
                 sight,
                 pool=replace(sight.pool, allocation="resizing", name=NASTY),
@@ -80,12 +80,12 @@ def test_text_from_the_service_never_becomes_html() -> None:
                 problem=NASTY,
             )
         )
-        panel.sizing.not_renewed(NASTY)
+        panel.size_tab.show_refresh_error(NASTY)
         row = {"vm_size": NASTY, "kind": NASTY, "nodes": 3, "usd": None, "limit": NASTY, "fits": False}
         answer = SimpleNamespace(result=lambda: table("size", **row))
-        panel.question._answered(answer)
+        panel.estimate_tab.show_answer(answer)
         said = [one.value for one in walk(panel) if isinstance(one, ipywidgets.HTML)]
-        said += [panel._static(), alert(BatchImgError(NASTY, hint=NASTY))]
+        said += [panel._static_html(), alert(BatchImgError(NASTY, hint=NASTY))]
         assert sum(NASTY.replace("<", "&lt;").replace(">", "&gt;") in one for one in said) >= 8
         for one in said:
             assert not Tags(one).found & {"img", "onerror", "script"}, one
@@ -103,7 +103,7 @@ def test_a_pool_s_name_never_becomes_html_where_one_chooses() -> None:
 
 def test_the_head_has_all_that_one_has_to_know(panel: Panel) -> None:
     expires = dt.datetime(2026, 7, 2, 9, 30, tzinfo=dt.UTC)
-    told = dict(head.facts(panel._sight, replace(panel._situation, expires=expires), panel._image, 1234.5))
+    told = dict(head.facts(panel._snapshot, replace(panel._context, expires=expires), panel._image, 1234.5))
     assert told["image"] == "genomics/1.0.0"
     assert told["age"] == "0 days"
     assert (told["pool"], told["allocation"]) == ("active", "steady")
@@ -119,15 +119,15 @@ def test_a_real_connection_is_marked_as_unmistakably_as_a_local_one() -> None:
 
 
 def test_what_is_not_known_is_not_said_to_cost_nothing(panel: Panel) -> None:
-    unknown = replace(panel._situation, rates=Rates())
-    told = dict(head.facts(panel._sight, unknown, panel._image, None))
+    unknown = replace(panel._context, rates=Rates())
+    told = dict(head.facts(panel._snapshot, unknown, panel._image, None))
     assert told["cost"] == told["so far"] == "not known"
-    panel.sizing.stand(unknown, Counts(3, 1), 0.0)
-    assert "<td>not known</td>" in panel.sizing.outlook.value
-    assert "the price is not known" in panel.sizing.outlook.value
+    panel.size_tab.update_inputs(unknown, Counts(3, 1), 0.0)
+    assert "<td>not known</td>" in panel.size_tab.forecast_html.value
+    assert "the price is not known" in panel.size_tab.forecast_html.value
     row = {"vm_size": "a", "kind": "spot", "nodes": 3, "usd": None, "fits": True}
-    panel.question._answered(SimpleNamespace(result=lambda: table("size", **row)))
-    assert ">not known<" in panel.question.answer.value
+    panel.estimate_tab.show_answer(SimpleNamespace(result=lambda: table("size", **row)))
+    assert ">not known<" in panel.estimate_tab.answer.value
 
 
 # -- the forecast, and what is asked for -------------------------------------------------------------------------
@@ -143,12 +143,12 @@ def test_the_forecast_says_every_line_before_anything_is_sent(panel: Panel) -> N
         ),
     )
     expires = dt.datetime.fromtimestamp(7200, dt.UTC)
-    panel.sizing.stand(
-        replace(panel._situation, room=room, rates=Rates(0.2, 0.04, 0.01), usd_per_hour_limit=500.0, expires=expires),
+    panel.size_tab.update_inputs(
+        replace(panel._context, headroom=room, rates=Rates(0.2, 0.04, 0.01), usd_per_hour_limit=500.0, expires=expires),
         Counts(3, 1), 0.0,
     )  # fmt: skip
-    panel.sizing.nodes_field.value, panel.sizing.spot_field.value = 1000, 11
-    said = panel.sizing.outlook.value
+    panel.size_tab.nodes_field.value, panel.size_tab.spot_field.value = 1000, 11
+    said = panel.size_tab.forecast_html.value
     for line in (
         "dedicated cores of the account: 4,000 wanted, 7,900 free",
         "dedicated cores of the family: 4,000 wanted, 6,000 free",
@@ -156,31 +156,31 @@ def test_the_forecast_says_every_line_before_anything_is_sent(panel: Panel) -> N
         "in about 4 rounds", "about 19 min", "$210.55 an hour, disks too; $500.00 allowed", "$421.10",
     ):  # fmt: skip
         assert line in said
-    assert panel.sizing.timeout.value == 20
-    assert "15 for each 1,000 nodes" in panel.sizing.timeout_why.value
-    panel.sizing.nodes_field.value = 2000
-    assert panel.sizing.timeout.value == 30
-    assert "spot cores of the account: 44 cores needed" in panel.sizing.why.value
+    assert panel.size_tab.timeout.value == 20
+    assert "15 for each 1,000 nodes" in panel.size_tab.timeout_note.value
+    panel.size_tab.nodes_field.value = 2000
+    assert panel.size_tab.timeout.value == 30
+    assert "spot cores of the account: 44 cores needed" in panel.size_tab.blocked_html.value
 
 
 def test_a_timeout_is_one_s_own_until_it_is_the_proposed_one_again(panel: Panel) -> None:
-    panel.sizing.nodes_field.value = 10
-    panel.sizing.timeout.value = 90
-    assert panel.sizing.options["timeout"] == "90m"
-    panel.sizing.timeout.value = 20
-    assert "timeout" not in panel.sizing.options
+    panel.size_tab.nodes_field.value = 10
+    panel.size_tab.timeout.value = 90
+    assert panel.size_tab.options["timeout"] == "90m"
+    panel.size_tab.timeout.value = 20
+    assert "timeout" not in panel.size_tab.options
 
 
 def test_the_node_deallocation_option_is_azure_s_and_counts_where_one_kind_shrinks(panel: Panel) -> None:
-    words = [azure for _, azure in panel.sizing.drain.options]
+    words = [azure for _, azure in panel.size_tab.drain.options]
     assert words == ["requeue", "terminate", "taskcompletion", "retaineddata"]
-    assert all(said.startswith(f"{azure}: ") for said, azure in panel.sizing.drain.options)
-    panel.sizing.drain.value = "taskcompletion"
-    panel.sizing.stand(None, Counts(10, 0), 0.0)
-    panel.sizing.nodes_field.value, panel.sizing.spot_field.value = 5, 20  # more nodes altogether
-    assert panel.sizing.options["drain"] == "taskcompletion"
-    panel.sizing.nodes_field.value = 10
-    assert "drain" not in panel.sizing.options
+    assert all(said.startswith(f"{azure}: ") for said, azure in panel.size_tab.drain.options)
+    panel.size_tab.drain.value = "taskcompletion"
+    panel.size_tab.update_inputs(None, Counts(10, 0), 0.0)
+    panel.size_tab.nodes_field.value, panel.size_tab.spot_field.value = 5, 20  # more nodes altogether
+    assert panel.size_tab.options["drain"] == "taskcompletion"
+    panel.size_tab.nodes_field.value = 10
+    assert "drain" not in panel.size_tab.options
 
 
 # -- rounds ------------------------------------------------------------------------------------------------------
@@ -203,11 +203,11 @@ def test_a_round_tells_its_cause_in_plain_words(row: dict[str, Any], said: str) 
 
 def test_a_resize_that_is_stopped_tells_so_in_the_table_of_rounds() -> None:
     with shown_panel() as panel:
-        panel.sizing.nodes.value = 200
-        panel.sizing.resize.click()
+        panel.size_tab.nodes.value = 200
+        panel.size_tab.resize.click()
         pass_time(panel.session, 30)
         assert "resize genomics" in panel.progress.value  # progress while it goes on
-        panel.sizing.stop.click()
+        panel.size_tab.stop.click()
         finish(panel.session)
         pass_time(panel.session, 60)
         assert "<td>stopped</td><td>somebody stopped it; " in panel.rounds.value
@@ -217,7 +217,7 @@ def test_a_resize_that_is_stopped_tells_so_in_the_table_of_rounds() -> None:
 # -- without widgets ---------------------------------------------------------------------------------------------
 
 CELLS = (
-    "%load_ext batchimg_magics\n%batchimg connect --world :memory: --speed max",
+    "%load_ext batchimg_magics\n%batchimg connect --state :memory: --speed max",
     "%batchimg create demo --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 4 --spot 1",
     "%batchimg panel demo",
 )
@@ -241,7 +241,7 @@ def test_an_exported_notebook_shows_counts_map_and_rounds() -> None:
 
 
 def test_panel_alone_says_so_where_there_is_no_pool() -> None:
-    with ipython(world=":memory:", speed="max") as shell:
+    with ipython(state=":memory:", speed="max") as shell:
         chooser = value(shell, "%batchimg panel")
         assert isinstance(chooser, Chooser)
         assert chooser.choose.disabled

@@ -37,18 +37,18 @@ def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shown(session: Session, name: str = "genomics") -> dict[str, Any]:
     """Return a pool's document, as ARM shows it."""
-    link = session._linked()
-    found = asyncio.run_coroutine_threadsafe(pools.read(link.azure, name), link.loop).result()
+    connection = session._require_connection()
+    found = asyncio.run_coroutine_threadsafe(pools.read(connection.azure, name), connection.loop).result()
     assert found is not None
     return found
 
 
 @pytest.mark.parametrize(("text", "plane"), [(COMMON + ARM_ONLY, "arm"), (COMMON, "batch")])
 def test_all_of_it_and_the_same_line_again(session: Session, text: str, plane: str) -> None:
-    steps = session.create("genomics", spec=text, nodes=2, through=plane).set_index("step")
+    steps = session.create("genomics", spec=text, nodes=2, api=plane).set_index("step")
     assert steps.loc["pool", "action"] == "made"
     assert set(session.nodes("genomics").state) == {"idle"}
-    again = session.create("genomics", spec=text, nodes=2, through=plane)
+    again = session.create("genomics", spec=text, nodes=2, api=plane)
     assert set(again.action) == {"found"}
     found = shown(session)
     props, machine = found["properties"], found["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
@@ -71,8 +71,8 @@ def test_all_of_it_and_the_same_line_again(session: Session, text: str, plane: s
 
 
 def test_one_pool_whichever_plane_is_named(session: Session) -> None:
-    session.create("genomics", spec=COMMON, through="batch")
-    assert set(session.create("genomics", spec=COMMON, through="arm").action) == {"found"}
+    session.create("genomics", spec=COMMON, api="batch")
+    assert set(session.create("genomics", spec=COMMON, api="arm").action) == {"found"}
 
 
 #: What changes, and how it is told.
@@ -115,21 +115,21 @@ def test_differences_are_told_and_changed_while_it_is_empty(session: Session, ca
     text = COMMON + (ARM_ONLY if plane == "arm" else "")
     assert old in text
     changed = text.replace(old, new)
-    session.create("genomics", spec=text, through=plane)
-    steps = session.create("genomics", spec=changed, through=plane).set_index("step")
+    session.create("genomics", spec=text, api=plane)
+    steps = session.create("genomics", spec=changed, api=plane).set_index("step")
     assert steps.loc["pool", "action"] == "changed"
     assert words.partition(" is ")[0].removesuffix(" has other values") in steps.loc["pool", "detail"]
-    assert set(session.create("genomics", spec=changed, through=plane).action) == {"found"}
+    assert set(session.create("genomics", spec=changed, api=plane).action) == {"found"}
     session.resize("genomics", nodes=1)
     with pytest.raises(ConflictError) as caught:
-        session.create("genomics", spec=text, through=plane)
+        session.create("genomics", spec=text, api=plane)
     assert "it has nodes" in caught.value.hint
     assert "--replace" in caught.value.hint
     session.resize("genomics", nodes=0)
-    session.create("genomics", spec=text, through=plane)
+    session.create("genomics", spec=text, api=plane)
     session.resize("genomics", nodes=1)
     with pytest.raises(ConflictError, match="and it differs: ") as caught:
-        session.create("genomics", spec=changed, through=plane)
+        session.create("genomics", spec=changed, api=plane)
     assert caught.value.message.partition("it differs: ")[2].startswith(words)
     assert not [secret for secret in SECRETS.values() if secret in caught.value.message]
 
@@ -140,16 +140,16 @@ TAKEN_AWAY = ("mounts", "container-images", "container-registries", "user-accoun
 @pytest.mark.parametrize(("text", "plane"), [(COMMON + ARM_ONLY, "arm"), (COMMON, "batch")])
 def test_what_a_change_can_take_away_and_what_not(session: Session, text: str, plane: str) -> None:
     text = text.replace("  user: worker\n", "")
-    session.create("genomics", spec=text, through=plane)
+    session.create("genomics", spec=text, api=plane)
     less = {key: one for key, one in yaml.safe_load(text).items() if key not in TAKEN_AWAY}
-    steps = session.create("genomics", spec=less, through=plane).set_index("step")
+    steps = session.create("genomics", spec=less, api=plane).set_index("step")
     assert steps.loc["pool", "action"] == "changed"
-    assert set(session.create("genomics", spec=less, through=plane).action) == {"found"}
+    assert set(session.create("genomics", spec=less, api=plane).action) == {"found"}
     assert "mountConfiguration" not in shown(session)["properties"]
     for key in ("start-task", "subnet"):
         fewer = {name: one for name, one in less.items() if name not in (key, "login-ports")}
         with pytest.raises(ConflictError) as caught:
-            session.create("genomics", spec=fewer, through=plane)
+            session.create("genomics", spec=fewer, api=plane)
         assert "cannot take away its" in caught.value.hint
 
 
@@ -182,7 +182,7 @@ def test_replace_deletes_and_makes_anew(session: Session) -> None:
 def test_replace_waits_for_yes_on_a_real_connection(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     session.create("genomics", **LINE)
     other = {**LINE, "vm_size": "Standard_D8s_v5"}
-    monkeypatch.setattr(session._linked(), "local", None)  # as if it were the real one
+    monkeypatch.setattr(session._require_connection(), "emulator", None)  # as if it were the real one
     said = session.create("genomics", replace=True, **other)
     assert list(said.step) == ["old pool", "pool", "nodes"]
     assert list(said.action) == ["would delete", "would make", "would change"]
@@ -214,7 +214,7 @@ def test_nobody_elses_pool_is_replaced(session: Session, tmp_path: Path) -> None
     world = tmp_path / "world.db"
     open_emulator(world).close()
     put(world, f"{ACCOUNT}/pools/genomics", "2025-06-01", pool_body())
-    session.connect(world=str(world), speed="max")
+    session.connect(state=str(world), speed="max")
     with pytest.raises(ConflictError, match="this tool did not make it"):
         session.create("genomics", replace=True, **LINE)
     assert len(session.pools()) == 1
@@ -233,10 +233,15 @@ def test_secrets_are_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
             sent.append(str(request.content or request.data or ""))
             return await self.inner.send(request, **kwargs)
 
-    with Session(through=Through) as session:
-        session.connect(world=str(world), speed="max")
+    with Session(wrap_transport=Through) as session:
+        session.connect(state=str(world), speed="max")
         work = session.begin("create", name="genomics", spec=COMMON + ARM_ONLY, nodes=1)
-        told = [json.dumps(work.result().rows(), default=str), work.resume_line, work.label, repr(work.board.steps())]
+        told = [
+            json.dumps(work.result().rows(), default=str),
+            work.resume_line,
+            work.label,
+            repr(work.board.activities()),
+        ]
         told += [session.pools().to_csv(), session.nodes("genomics").to_csv()]
         told += [json.dumps(session.create("genomics", spec=COMMON + ARM_ONLY, nodes=1).attrs), caplog.text]
         azures = json.dumps(shown(session))
@@ -252,7 +257,7 @@ def test_a_refusal_does_not_quote_them(session: Session, method: str, plane: str
     quoted = f"PropertyValue: {SECRETS['USER_PASSWORD']}"  # Azure quotes the value that it refuses
     fail(session, method=method, path="/pools", status=400, code="InvalidPropertyValue", message=quoted)
     with pytest.raises(BatchImgError, match="InvalidPropertyValue: PropertyValue: env:USER_PASSWORD") as caught:
-        session.create("genomics", spec=COMMON, through=plane)
+        session.create("genomics", spec=COMMON, api=plane)
     assert SECRETS["USER_PASSWORD"] not in "".join(traceback.format_exception(caught.value))
     assert "env:USER_PASSWORD" in json.dumps(caught.value.table.rows())
 
@@ -327,8 +332,8 @@ BAD: dict[str, tuple[str, str, str]] = {
     ),
     "ours": ("metadata: {batchimg-pool: x}", "a name of this tool's own", "batchimg-"),
     "disk": ("os-disk-type: Premium", "os_disk_type is 'Premium'", "--os-disk-type"),
-    "tags there": ("through: batch\ntags: {a: b}", "--through batch has no tags", "leave one of them out"),
-    "identities there": (f"through: batch\nidentities: [{IDENTITY}]", "--through batch has no identities", "leave"),
+    "tags there": ("api: batch\ntags: {a: b}", "--api batch has no tags", "leave one of them out"),
+    "identities there": (f"api: batch\nidentities: [{IDENTITY}]", "--api batch has no identities", "leave"),
 }
 
 
@@ -359,12 +364,12 @@ def test_application_packages(session: Session, tmp_path: Path) -> None:
         {"id": f"{ACCOUNT}/applications/aligner/versions/2", "properties": {"state": "Active"}},
     ]
     (tmp_path / "applications.json").write_text(json.dumps(versions))
-    session.connect(world=":memory:", speed="max", import_files=[str(tmp_path / "applications.json")])
+    session.connect(state=":memory:", speed="max", import_files=[str(tmp_path / "applications.json")])
     for plane, other in (("arm", "batch"), ("batch", "arm")):
         line = {**EMPTY, "application_packages": {"aligner": None}}
-        session.create(plane, through=plane, **line)
-        assert set(session.create(plane, through=other, **line).action) == {"found"}
-        steps = session.create(plane, through=plane, **{**line, "application_packages": {"aligner": "2"}})
+        session.create(plane, api=plane, **line)
+        assert set(session.create(plane, api=other, **line).action) == {"found"}
+        steps = session.create(plane, api=plane, **{**line, "application_packages": {"aligner": "2"}})
         assert steps.set_index("step").loc["pool", "detail"] == "list of application packages"
     with pytest.raises(ConflictError, match="aligner: The specified version of the application package"):
         session.create("third", **{**EMPTY, "application_packages": {"aligner": "3"}})
@@ -379,7 +384,7 @@ OPTIONS = (
 
 
 def test_options_say_it_too(capsys: pytest.CaptureFixture[str]) -> None:
-    with ipython(world=":memory:", speed="max") as shell:
+    with ipython(state=":memory:", speed="max") as shell:
         line = f"create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 {OPTIONS}"
         assert set(value(shell, f"%batchimg {line}").action) == {"made", "found"}
         assert set(value(shell, f"%batchimg {line}").action) == {"found"}

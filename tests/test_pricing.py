@@ -69,8 +69,10 @@ def test_a_node_costs_its_vm_and_its_disks() -> None:
 
     rates = asked(work)
     assert rates.disks_usd_per_hour == pytest.approx(5.28 / 730)
-    assert rates.node(dedicated=True) == pytest.approx(rates.dedicated_usd_per_hour + 5.28 / 730)
-    assert rates.cost(2, 3) == pytest.approx(2 * rates.node(dedicated=True) + 3 * rates.node(dedicated=False))
+    assert rates.node_usd_per_hour(dedicated=True) == pytest.approx(rates.dedicated_usd_per_hour + 5.28 / 730)
+    assert rates.cost(2, 3) == pytest.approx(
+        2 * rates.node_usd_per_hour(dedicated=True) + 3 * rates.node_usd_per_hour(dedicated=False)
+    )
     assert rates.as_of.isoformat().startswith("2026-07-01T09:00")
 
 
@@ -105,7 +107,7 @@ def test_prices_are_kept_with_their_date_and_used_when_the_list_is_silent(tmp_pa
         await azure.sleep(2 * price_list.FRESH_S)
         stale = await prices.rates(azure, "Standard_D4s_v5", "Linux")
         other = await prices.rates(azure, "Standard_D8s_v5", "Linux")
-        assert other.node(dedicated=True) is other.as_of is None
+        assert other.node_usd_per_hour(dedicated=True) is other.as_of is None
         return fresh, stale, len(listener.prices)
 
     first = asked(read, tmp_path)

@@ -34,7 +34,7 @@ def board() -> Board:
     made.end("snapshot")
     made.begin("image version <b>", expected_s=438)
     made.begin("nodes", total=25)
-    made.say("nodes", done=5, detail="5 idle, 20 starting")
+    made.update("nodes", done=5, detail="5 idle, 20 starting")
     now[0] += 219
     return made
 
@@ -43,7 +43,7 @@ def test_a_terminal_has_one_line_with_bars(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("COLUMNS", "200")
     stream = io.StringIO()
     screen = Terminal(stream)
-    screen.show("create genomics", board().steps(), 319.0)
+    screen.show("create genomics", board().activities(), 319.0)
     line = stream.getvalue()
     assert "\n" not in line
     assert "create genomics: image version <b> [##########..........] 3 min 39 s of about 7 min 18 s" in line
@@ -55,8 +55,8 @@ def test_a_notebook_has_bars_in_one_output_and_escapes() -> None:
     screen = Notebook()
     with ipython(), capture_output() as captured:
         screen.show("create <i>", [], 319.0)  # nothing to show yet
-        screen.show("create <i>", board().steps(), 319.0)
-        screen.show("create <i>", board().steps(), 320.0)
+        screen.show("create <i>", board().activities(), 319.0)
+        screen.show("create <i>", board().activities(), 320.0)
         screen.close("create <i>: done")
     first, second, last = captured.outputs
     assert "5 of 25" in first.data["text/html"]
@@ -94,7 +94,7 @@ def test_what_takes_longer_than_usual_is_not_shown_as_done(monkeypatch: pytest.M
 def test_a_line_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     stream = io.StringIO()
-    Terminal(stream).show("create genomics", board().steps(), 319.0)
+    Terminal(stream).show("create genomics", board().activities(), 319.0)
     assert len(stream.getvalue().lstrip("\r")) < 40
 
 

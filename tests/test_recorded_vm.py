@@ -70,7 +70,7 @@ def connect(session: Session, tmp_path: Path, *, deprovisioned: bool) -> None:
     file = tmp_path / "documents.json"
     file.write_text(json.dumps([vm, its_disk(vm), account(vm)]))
     where = session.connect(
-        world=":memory:",
+        state=":memory:",
         speed="max",
         date=DAY,
         import_files=[str(file)],

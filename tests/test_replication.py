@@ -44,7 +44,7 @@ def sent() -> list[dict[str, Any]]:
 def north(tmp_path: Path, sent: list[dict[str, Any]]) -> Iterator[Session]:
     """Return a session whose Batch account is in eastus and whose VM is in northeurope."""
 
-    def through(inner: Any) -> Recording:
+    def wrap_transport(inner: Any) -> Recording:
         line = Recording(inner)
         line.bodies = sent
         return line
@@ -53,18 +53,18 @@ def north(tmp_path: Path, sent: list[dict[str, Any]]) -> Iterator[Session]:
     for one in documents:
         one["location"] = "northeurope"
     (tmp_path / "vm.json").write_text(json.dumps(documents))
-    with Session(through=through) as opened:
+    with Session(wrap_transport=wrap_transport) as opened:
         files = [str(tmp_path / "vm.json")]
-        opened.connect(world=":memory:", speed="max", import_files=files, deprovisioned=True)
+        opened.connect(state=":memory:", speed="max", import_files=files, deprovisioned=True)
         yield opened
 
 
 def states(session: Session) -> dict[str, str]:
     """Return region to state of its copies."""
     version = session.images().id[0]
-    link = session._linked()
-    call = replication.read(link.azure, ResourceId.parse(version))
-    found = asyncio.run_coroutine_threadsafe(call, link.loop).result()
+    connection = session._require_connection()
+    call = replication.read(connection.azure, ResourceId.parse(version))
+    found = asyncio.run_coroutine_threadsafe(call, connection.loop).result()
     return {one["region"]: one["state"] for one in found["properties"]["replicationStatus"]["summary"]}
 
 

@@ -24,7 +24,7 @@ class Scene:
 
     def __init__(self, session: Session, line: Watched) -> None:
         self.session, self.line = session, line
-        local = session._linked().local
+        local = session._require_connection().emulator
         assert local is not None
         self.world, self.somebody = local._store, Bystander(local)
 
@@ -37,22 +37,22 @@ class Scene:
 
     def meanwhile(self, requests: int, deed: str, pool: str = "p") -> None:
         """Let somebody act right before the n-th request from now."""
-        self.line.deeds[len(self.line.log) + requests] = partial(self.somebody.act, pool, deed)
+        self.line.actions[len(self.line.log) + requests] = partial(self.somebody.act, pool, deed)
 
     def on(self, path: str, deed: str, nth: int = 1) -> None:
         """Let somebody act right before the n-th request from now to such an address."""
-        self.line.on(path, nth, partial(self.somebody.act, "p", deed))
+        self.line.before_request(path, nth, partial(self.somebody.act, "p", deed))
 
 
 @pytest.fixture
 def scene() -> Iterator[Scene]:
     lines: list[Watched] = []
 
-    def through(inner: Any) -> Watched:
+    def wrap_transport(inner: Any) -> Watched:
         lines.append(Watched(inner))
         return lines[-1]
 
-    with Session(through=through) as session:
+    with Session(wrap_transport=wrap_transport) as session:
         session.connect()
         yield Scene(session, lines[-1])
 
@@ -77,7 +77,7 @@ def test_a_known_image_needs_no_try_in_another_session(tmp_path: Any) -> None:
     world = str(tmp_path / "world.db")
     for name, rounds in (("first", 2), ("second", 1)):
         with Session() as session:
-            session.connect(world=world, speed="max")
+            session.connect(state=world, speed="max")
             session.create("p", **LINE)
             session.resize("p", nodes=0)
             session.resize("p", nodes=3)
@@ -96,7 +96,7 @@ def test_a_first_node_of_no_use_is_the_only_one_that_is_paid_for(scene: Scene) -
     with pytest.raises(ResizeError, match="the first node is of no use") as caught:
         scene.session.create("p", nodes=20, check_command="false", **LINE)
     assert "stderr: exit code 1" in caught.value.message
-    assert scene.somebody.live("p") == (1, 0)
+    assert scene.somebody.count_nodes("p") == (1, 0)
 
 
 def test_the_command_that_proves_the_software_is_part_of_the_start_task(scene: Scene) -> None:
@@ -198,7 +198,7 @@ def test_what_another_pool_is_being_given_is_taken(scene: Scene) -> None:
 def test_quota_that_azure_finds_itself(scene: Scene) -> None:
     """Where the account's numbers do not tell: the class, and what came by then, are the same."""
     scene.session.create("p", nodes=1, canary=False, **LINE)
-    scene.line.hide("dedicatedCoreQuota", "dedicatedCoreQuotaPerVMFamily")
+    scene.line.hide_properties("dedicatedCoreQuota", "dedicatedCoreQuotaPerVMFamily")
     with pytest.raises(ResizeError, match="AccountVMSeriesCoreQuotaReached") as caught:
         scene.session.resize("p", nodes=600)
     assert classes(caught.value.table) == ["quota"]
@@ -226,7 +226,7 @@ def test_a_resize_of_somebody_else_is_waited_for(scene: Scene) -> None:
     assert classes(rounds) == ["foreign", "done"]
     assert rounds.action[0] == "waited for it"
     assert (rounds.dedicated_target[0], rounds.spot_target[0]) == (3, 1)
-    assert scene.somebody.live("p") == (6, 1), "a kind that is not named stays as they made it"
+    assert scene.somebody.count_nodes("p") == (6, 1), "a kind that is not named stays as they made it"
 
 
 def test_our_own_resize_of_before_is_joined(scene: Scene) -> None:
@@ -307,7 +307,7 @@ def test_start_tasks_get_one_reboot_then_another_node(scene: Scene) -> None:
     scene.happens()
     mended = scene.session.repair("p")
     assert [str(one) for one in mended["class"]] == ["repair", "repair", "done"]
-    assert scene.somebody.live("p") == (3, 0)
+    assert scene.somebody.count_nodes("p") == (3, 0)
 
 
 def test_one_reboot_it_is(scene: Scene) -> None:
@@ -336,7 +336,7 @@ def test_many_bad_nodes_leave_a_hundred_at_a_time(scene: Scene) -> None:
     mended = scene.session.repair("p")
     assert "removed 100 bad nodes" in mended.action.tolist()
     assert "removed 50 bad nodes" in mended.action.tolist()
-    assert scene.somebody.live("p") == (151, 0)
+    assert scene.somebody.count_nodes("p") == (151, 0)
     assert set(scene.session.nodes("p").state) == {"idle"}
 
 
@@ -349,9 +349,9 @@ def test_a_repair_that_was_cut_off_knows_what_the_pool_should_have(scene: Scene)
     scene.fails(method="POST", path="/resize", status=403, code="AuthorizationFailed", times=1)
     with pytest.raises(BatchImgError):
         scene.session.repair("p")
-    assert scene.somebody.live("p") == (1, 0)
+    assert scene.somebody.count_nodes("p") == (1, 0)
     scene.session.repair("p")
-    assert scene.somebody.live("p") == (6, 0)
+    assert scene.somebody.count_nodes("p") == (6, 0)
 
 
 def test_a_share_of_bad_nodes_may_be(scene: Scene) -> None:
@@ -384,7 +384,7 @@ def test_no_limit_without_a_known_price(scene: Scene) -> None:
 def test_what_the_account_costs_an_hour_binds_every_pool(scene: Scene) -> None:
     scene.session.create("one", nodes=10, **LINE)
     scene.session.create("two", nodes=0, **LINE)
-    scene.session._linked().azure.budget.usd_per_hour = 3.0
+    scene.session._require_connection().azure.spending_limit.usd_per_hour = 3.0
     with pytest.raises(BudgetError, match=r"would cost \$3.24 an hour \(two with 10 dedicated, and all other pools\)"):
         scene.session.resize("two", nodes=10)
     with pytest.raises(BudgetError, match="max-cost-per-hour"):
@@ -432,7 +432,7 @@ def test_a_pattern_names_several_pools(scene: Scene) -> None:
     assert len(scene.line.resizes()) == asked
     rounds = scene.session.resize("sim-*", nodes=4)
     assert rounds.dedicated_to.tolist() == [4, 4]
-    assert scene.somebody.live("other") == (1, 0)
+    assert scene.somebody.count_nodes("other") == (1, 0)
     assert scene.session.stop("sim-*").pool.tolist() == ["sim-a", "sim-b"]
     with pytest.raises(NotFoundError, match="no pool that this tool made matches"):
         scene.session.resize("x-*", nodes=4)
@@ -445,13 +445,13 @@ def test_a_pool_that_fails_does_not_end_the_others(scene: Scene) -> None:
     with pytest.raises(ResizeError, match="1 of 2 pools did not get there: a formula sets") as caught:
         scene.session.resize("sim-*", nodes=3)
     assert caught.value.table.columns["pool"] == ["sim-b"]
-    assert scene.somebody.live("sim-b") == (3, 0)
+    assert scene.somebody.count_nodes("sim-b") == (3, 0)
 
 
 def test_a_pattern_keeps_to_the_account_limit_as_a_whole(scene: Scene) -> None:
     scene.session.create("sim-a", nodes=1, **LINE)
     scene.session.create("sim-b", nodes=1, **LINE)
-    scene.session._linked().azure.budget.usd_per_hour = 3.0
+    scene.session._require_connection().azure.spending_limit.usd_per_hour = 3.0
     asked = len(scene.line.resizes())
     with pytest.raises(BudgetError, match="sim-a with 10 dedicated, sim-b with 10 dedicated"):
         scene.session.resize("sim-*", nodes=10)
@@ -462,19 +462,19 @@ def test_on_a_real_connection_patterns_and_the_end_of_tasks_want_yes(scene: Scen
     scene.session.create("p", nodes=2, **LINE)
     scene.somebody.ask("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "p"}})
     scene.somebody.ask("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "sleep 9000"})
-    link = scene.session._linked()
-    local, link.local = link.local, None  # as far as the verbs can tell, it is real
+    connection = scene.session._require_connection()
+    local, connection.emulator = connection.emulator, None  # as far as the verbs can tell, it is real
     try:
         shown = scene.session.resize("p", nodes=0)
         assert set(shown["class"]) == {"planned"}
         assert "--yes" in shown.attrs["caption"]
         assert "--yes" in scene.session.resize("*", nodes=3).attrs["caption"]
-        assert scene.somebody.live("p") == (2, 0)
+        assert scene.somebody.count_nodes("p") == (2, 0)
         scene.session.resize("p", nodes=1, drain="taskcompletion")
         scene.session.resize("p", nodes=0, yes=True)
     finally:
-        link.local = local
-    assert scene.somebody.live("p") == (0, 0)
+        connection.emulator = local
+    assert scene.somebody.count_nodes("p") == (0, 0)
 
 
 # -- bad input ---------------------------------------------------------------------------------------------------

@@ -47,11 +47,11 @@ class Interrupting(Line):
 def broken_off() -> Iterator[tuple[Session, Interrupting]]:
     lines: list[Interrupting] = []
 
-    def through(inner: Any) -> Interrupting:
+    def wrap_transport(inner: Any) -> Interrupting:
         lines.append(Interrupting(inner))
         return lines[-1]
 
-    with Session(through=through) as session:
+    with Session(wrap_transport=wrap_transport) as session:
         session.connect()
         yield session, lines[0]
 
@@ -119,6 +119,6 @@ def test_synchronous_call_on_the_loop_raises_instead_of_waiting_for_itself(sessi
         except RuntimeError as error:
             failures.append(error)
 
-    session._linked().loop.call_soon_threadsafe(from_the_loop)
+    session._require_connection().loop.call_soon_threadsafe(from_the_loop)
     session.names("pool")
     assert "own loop" in str(failures[0])

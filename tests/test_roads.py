@@ -135,7 +135,7 @@ ROADS: tuple[Callable[[Outside, str, int], dict[str, Any]], ...] = (
 def test_every_road_ends_in_idle_nodes(
     away: Session, outside: Outside, road: Callable[..., dict[str, Any]], os_type: str, disks: int
 ) -> None:
-    outside.machine("desk", os_type, disks)
+    outside.create_vm("desk", os_type, disks)
     line = road(outside, os_type, disks) | SIZE
     with Session() as session:
         connected(session, outside)
@@ -178,7 +178,7 @@ def test_a_pool_straight_from_the_managed_image_while_the_service_took_it(
     away: Session, tmp_path: Path, os_type: str, disks: int
 ) -> None:
     outside = new_world(tmp_path, EARLY)
-    outside.machine("desk", os_type, disks)
+    outside.create_vm("desk", os_type, disks)
     steps = connected(away, outside).create("genomics", from_vm="desk", direct=True, nodes=2, **SIZE)
     assert states(away, "genomics") == {"idle"}
     assert "gallery" not in set(steps.step)
@@ -197,7 +197,7 @@ def test_a_pool_straight_from_the_managed_image_while_the_service_took_it(
 
 @pytest.mark.parametrize("stop", [False, True])
 def test_a_copied_vm_stays_as_it_was(away: Session, outside: Outside, *, stop: bool) -> None:
-    outside.machine("desk", disks=1)
+    outside.create_vm("desk", disks=1)
     before = inventory(outside.path)
     steps = connected(away, outside).create("genomics", from_vm="desk", stop=stop, nodes=1, **SIZE)
     away.close()
@@ -210,7 +210,7 @@ def test_a_copied_vm_stays_as_it_was(away: Session, outside: Outside, *, stop: b
 
 
 def test_a_vm_that_stands_still_is_not_started(away: Session, outside: Outside) -> None:
-    outside.machine("desk")
+    outside.create_vm("desk")
     outside.ask("POST", "virtualMachines/desk/deallocate")
     connected(away, outside).create("genomics", from_vm="desk", stop=True, nodes=1, **SIZE)
     assert states(away, "genomics") == {"idle"}
@@ -219,7 +219,7 @@ def test_a_vm_that_stands_still_is_not_started(away: Session, outside: Outside) 
 
 
 def test_in_place_needs_a_yes_and_marks_the_vm(away: Session, outside: Outside) -> None:
-    outside.machine("desk")
+    outside.create_vm("desk")
     before = inventory(outside.path)
     with pytest.raises(SpecError, match="deprovisions VM 'desk' itself") as caught:
         connected(away, outside).create("genomics", from_vm="desk", capture="in-place", nodes=1, **SIZE)
@@ -234,7 +234,7 @@ def test_in_place_needs_a_yes_and_marks_the_vm(away: Session, outside: Outside) 
 
 
 def test_a_running_vm_that_is_said_to_be_generalized_is_deallocated(away: Session, outside: Outside) -> None:
-    outside.machine("desk")
+    outside.create_vm("desk")
     steps = connected(away, outside).create("genomics", from_vm="desk", generalized=True, **SIZE).set_index("step")
     assert steps.loc["deallocate", "action"] == "changed"
     assert steps.loc["deallocate", "detail"] == "it was running"
@@ -252,8 +252,8 @@ def test_a_copy_is_out_of_reach_in_the_vms_subnet_and_small(outside: Outside) ->
             return await self.inner.send(request, **kwargs)
 
     trusted = {"securityType": "TrustedLaunch", "uefiSettings": {"vTpmEnabled": True}}
-    outside.machine("desk", disks=4, securityProfile=trusted)
-    with Session(through=Read) as session:
+    outside.create_vm("desk", disks=4, securityProfile=trusted)
+    with Session(wrap_transport=Read) as session:
         connected(session, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
         assert states(session, "genomics") == {"idle"}  # a pool of TrustedLaunch nodes
     properties = asked[0]["properties"]
@@ -270,7 +270,7 @@ def test_a_copy_is_out_of_reach_in_the_vms_subnet_and_small(outside: Outside) ->
 
 
 def test_a_new_image_is_made_once_when_the_vm_has_changed(away: Session, outside: Outside) -> None:
-    outside.machine("desk")
+    outside.create_vm("desk")
     line = {"from_vm": "desk", "nodes": 0, **SIZE}
     connected(away, outside).create("genomics", **line)
     assert set(away.create("genomics", new_image=True, **line).action) == {"found"}  # just made
@@ -289,7 +289,7 @@ def test_a_new_image_is_made_once_when_the_vm_has_changed(away: Session, outside
 
 
 def test_an_adopted_gallery_keeps_what_is_in_it(away: Session, outside: Outside) -> None:
-    outside.machine("desk")
+    outside.create_vm("desk")
     outside.ask("PUT", "galleries/lab", {"location": "eastus", "properties": {}}, "2023-07-03")
     gallery = f"{GROUP}/galleries/lab"
     line = {"from_vm": "desk", "gallery": gallery, "nodes": 1, **SIZE}
@@ -331,7 +331,7 @@ def test_a_version_in_another_subscription_is_warned_of_and_used(away: Session, 
         for key in (version.partition("/images/")[0], version.partition("/versions/")[0], version)
     ]
     assert definition in {one["id"] for one in documents}
-    outside.bring(documents)
+    outside.import_documents(documents)
     steps = connected(away, outside).create("second", from_version=moved, nodes=1, **SIZE)
     assert "another subscription" in steps.detail[0]
     assert states(away, "second") == {"idle"}
@@ -345,7 +345,7 @@ def test_trusted_launch_goes_through_no_managed_image(session: Session) -> None:
 
 
 def test_the_version_that_the_pool_pins_is_kept(away: Session, outside: Outside) -> None:
-    outside.machine("desk")
+    outside.create_vm("desk")
     line = {"from_vm": "desk", "nodes": 0, **SIZE}
     (first,) = connected(away, outside).create("genomics", **line).pipe(lambda f: f.id[f.step == "image version"])
     away.delete("genomics")
@@ -360,13 +360,13 @@ def test_the_version_that_the_pool_pins_is_kept(away: Session, outside: Outside)
 
 def test_another_account_of_the_group_has_its_own(away: Session, outside: Outside) -> None:
     """Two accounts with pools of one name: what is deleted for one of them stays for the other."""
-    outside.machine("desk")
+    outside.create_vm("desk")
     outside.deprovision("desk")
     outside.ask("PUT", "galleries/lab", {"location": "eastus", "properties": {}}, "2023-07-03")
     own = {"location": "eastus", "properties": {"poolAllocationMode": "BatchService"}}
     outside.ask("PUT", ACCOUNT.replace("genomicsbatch", "ownbatch"), own, "2025-06-01")
     line = {"from_vm": "desk", "nodes": 0, **SIZE}
-    away.connect(world=str(outside.path), speed="max", account="ownbatch")
+    away.connect(state=str(outside.path), speed="max", account="ownbatch")
     away.create("genomics", gallery=f"{GROUP}/galleries/lab", **line)
     connected(away, outside)
     with pytest.raises(ConflictError, match="did not make it for this pool"):
@@ -457,7 +457,7 @@ def names(table: Table) -> list[str]:
 def test_nothing_is_left_when_a_step_in_between_fails(
     away: Session, outside: Outside, fault: dict[str, Any], said: str, os_type: str, disks: int, via: str
 ) -> None:
-    outside.machine("desk", os_type, disks)
+    outside.create_vm("desk", os_type, disks)
     outside.fail({**fault, "status": 418, "times": None})
     line = {"from_vm": "desk", "stop": True, "nodes": 1, "via": via, **SIZE}
     with pytest.raises(BatchImgError, match=said) as caught:
@@ -477,7 +477,7 @@ def test_nothing_is_left_when_a_step_in_between_fails(
 
 def test_a_version_in_the_making_keeps_what_it_is_made_from(away: Session, outside: Outside) -> None:
     """Who loses sight of a version that Azure goes on with leaves it what it needs; the same line goes on."""
-    outside.machine("desk")
+    outside.create_vm("desk")
     outside.fail({"method": "GET", "path": "/versions/1.0.0", "skip": 3, "status": 418, "times": None})
     with pytest.raises(BatchImgError) as caught:
         connected(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
@@ -494,7 +494,7 @@ def test_a_version_in_the_making_keeps_what_it_is_made_from(away: Session, outsi
 
 
 def test_a_copy_that_may_have_been_in_a_vm_is_made_anew(away: Session, outside: Outside) -> None:
-    outside.machine("desk")
+    outside.create_vm("desk")
 
     class CutOff(Line):
         async def send(self, request: Any, **kwargs: Any) -> Any:
@@ -502,7 +502,7 @@ def test_a_copy_that_may_have_been_in_a_vm_is_made_anew(away: Session, outside: 
                 raise Cut
             return await self.inner.send(request, **kwargs)
 
-    with Session(through=CutOff) as session, pytest.raises(Cut):
+    with Session(wrap_transport=CutOff) as session, pytest.raises(Cut):
         connected(session, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
     steps = connected(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE).set_index("step")
     assert steps.loc["snapshot of OS disk", "action"] == "found"
@@ -510,7 +510,7 @@ def test_a_copy_that_may_have_been_in_a_vm_is_made_anew(away: Session, outside: 
 
 
 def test_what_cannot_be_put_away_is_named_and_goes_with_the_next_run(away: Session, outside: Outside) -> None:
-    outside.machine("desk", disks=1)
+    outside.create_vm("desk", disks=1)
     outside.fail(
         {"method": "POST", "path": "/runCommand", "status": 418, "times": None},
         {"method": "DELETE", "path": "/disks/", "status": 418, "times": None},
@@ -542,8 +542,8 @@ class Stopped(Line):
 @SYSTEMS
 def test_a_script_that_does_not_run_to_its_end_fails_the_capture(outside: Outside, os_type: str) -> None:
     """Azure calls a run-command a success whose script stopped half way; what it printed tells."""
-    outside.machine("desk", os_type)
-    with Session(through=Stopped) as session:
+    outside.create_vm("desk", os_type)
+    with Session(wrap_transport=Stopped) as session:
         connected(session, outside)
         with pytest.raises(ProvisioningError, match="was not deprovisioned: its script stopped before the end"):
             session.create("genomics", from_vm="desk", nodes=1, **SIZE)

@@ -23,9 +23,9 @@ FROZEN, FLYING = 1e-9, 1e5
 
 OTHER = """
 import json, sys
-from batchimg_magics.session import Session
+from batchimg_magics import Session
 with Session() as session:
-    session.connect(world=sys.argv[1], speed=float(sys.argv[2]))
+    session.connect(state=sys.argv[1], speed=float(sys.argv[2]))
     tables = session.nodes("genomics"), session.pools()
     print(json.dumps([table.to_json(date_format="iso") for table in tables]))
 """
@@ -46,9 +46,9 @@ def set_speed(path: Path, speed: float) -> None:
 def test_two_processes_see_the_same_states_at_the_same_moment(tmp_path: Path) -> None:
     world = tmp_path / "world.db"
     with Session() as session:
-        session.connect(world=str(world), speed=FLYING)
+        session.connect(state=str(world), speed=FLYING)
         session.create("genomics", **LINE)
-        session.connect(world=str(world), speed=60)
+        session.connect(state=str(world), speed=60)
         session.resize("genomics", nodes=60, wait=False)
         while "creating" not in set(session.nodes("genomics", counts=True).state):
             pass  # each look is a request; the nodes come by themselves
@@ -62,9 +62,9 @@ def test_work_of_a_dead_process_goes_on(tmp_path: Path) -> None:
     """A process begins a pool and ends at once; another one waits for it by the same line, and makes nothing twice."""
     script = """
 import os, sys
-from batchimg_magics.session import Session
+from batchimg_magics import Session
 session = Session()
-session.connect(world=sys.argv[1], speed=60)
+session.connect(state=sys.argv[1], speed=60)
 session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=20, spot=5, wait=False)
 while len(session.images()) == 0:
     pass
@@ -73,7 +73,7 @@ os._exit(0)
     world = tmp_path / "world.db"
     other_process(script, world)
     with Session() as session:
-        session.connect(world=str(world), speed=FLYING)
+        session.connect(state=str(world), speed=FLYING)
         session.create("genomics", **LINE)
         assert len(session.images()) == 1
         assert session.wait("genomics").ready[0] == 25

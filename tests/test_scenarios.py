@@ -15,7 +15,7 @@ LINE = {"from_vm": "prep-vm", "vm_size": "Standard_D2s_v5", "spot": 1}
 
 
 def connected(session: Session, scenario: str) -> Session:
-    session.connect(world=":memory:", speed="max", scenario=scenario)
+    session.connect(state=":memory:", speed="max", scenario=scenario)
     return session
 
 

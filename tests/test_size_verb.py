@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def session() -> Iterator[Session]:
     with Session() as opened:
-        opened.connect(world=":memory:", speed="max")
+        opened.connect(state=":memory:", speed="max")
         yield opened
 
 

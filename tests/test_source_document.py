@@ -47,4 +47,4 @@ def test_the_page_of_rules_is_current() -> None:
 def test_every_rule_says_what_holds_and_where_it_is_from() -> None:
     names = [rule.id for rule in RULES]
     assert len(set(names)) == len(names)
-    assert all(rule.says and rule.source and re.fullmatch(r"[a-z-]+", rule.id) for rule in RULES)
+    assert all(rule.title and rule.source and re.fullmatch(r"[a-z-]+", rule.id) for rule in RULES)

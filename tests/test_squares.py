@@ -90,7 +90,7 @@ def test_a_film_begins_where_it_was_begun_and_ends_at_what_there_is(monkeypatch:
     widget = NodeMap()
     page = Page(widget, monkeypatch)
     show(widget, {"a": ("idle", True)})
-    widget.record("09:00")
+    widget.start_recording("09:00")
     show(widget, {"a": ("idle", True), "b": ("creating", False)}, time="09:01")
     show(widget, {"a": ("idle", True), "b": ("idle", False)}, time="09:02")
     page.ask({"kind": "film"})
@@ -106,16 +106,16 @@ def test_a_film_begins_where_it_was_begun_and_ends_at_what_there_is(monkeypatch:
 
 def test_pointing_at_a_node_tells_its_id_and_then_what_is_known_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    widget = NodeMap(on_point=asked.append)
+    widget = NodeMap(on_hover=asked.append)
     page = Page(widget, monkeypatch)
     show(widget, {"a": ("unusable", True)})
     page.ask({"kind": "node", "place": 0})
     assert page.heard[-1][0] == {"kind": "node", "place": 0, "id": "a", "since": "", "error": ""}
     assert asked == ["a"]
-    widget.tell("a", since="09:00", error="<img src=x onerror=alert(1)>")
+    widget.show_node_details("a", since="09:00", error="<img src=x onerror=alert(1)>")
     assert page.heard[-1][0]["error"] == "<img src=x onerror=alert(1)>"
     before = len(page.heard)
-    widget.tell("gone meanwhile")
+    widget.show_node_details("gone meanwhile")
     assert len(page.heard) == before
 
 
@@ -129,7 +129,7 @@ def test_pointing_at_a_node_tells_its_id_and_then_what_is_known_of_it(monkeypatc
 def test_a_front_end_that_asks_for_nonsense_gets_nothing(
     content: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    widget = NodeMap(on_looking=lambda _: pytest.fail("called"))
+    widget = NodeMap(on_visibility=lambda _: pytest.fail("called"))
     page = Page(widget, monkeypatch)
     page.ask(content)
     assert page.heard == []

@@ -125,7 +125,7 @@ def test_a_caption_says_local_where_nothing_is_real() -> None:
 
 def test_a_long_frame_shows_its_top_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    shown = bundle(frame(Table.of("pools", [{"pool": f"p{i}"} for i in range(ROWS + 1)], "many")))
+    shown = bundle(frame(Table.from_rows("pools", [{"pool": f"p{i}"} for i in range(ROWS + 1)], "many")))
     assert shown["text/plain"].endswith(f"the first {ROWS} of {ROWS + 1} rows")
     assert f"the first {ROWS} of {ROWS + 1} rows" in shown["text/html"]
     assert f"p{ROWS - 1}" in shown["text/plain"]
@@ -133,7 +133,7 @@ def test_a_long_frame_shows_its_top_and_says_so(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_looks_do_not_keep_a_frame_alive_nor_follow_a_copy() -> None:
-    made = dress(frame(Table.of("pools", [{"pool": "p"}], "one")))
+    made = dress(frame(Table.from_rows("pools", [{"pool": "p"}], "one")))
     assert not hasattr(made.copy(), "_repr_mimebundle_")
     made["more"] = 1  # what it shows is what it holds now
     assert "more" in made._repr_mimebundle_()["text/plain"]

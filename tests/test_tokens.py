@@ -47,12 +47,12 @@ def test_nothing_that_is_sent_shown_or_kept_has_it(tmp_path: Path, caplog: pytes
     outside = new_world(tmp_path)
     lines: list[Sent] = []
 
-    def through(inner: Any) -> Sent:
+    def wrap_transport(inner: Any) -> Sent:
         lines.append(Sent(inner))
         return lines[-1]
 
-    with Session(through=through) as session:
-        session.connect(world=str(outside.path), speed="max")
+    with Session(wrap_transport=wrap_transport) as session:
+        session.connect(state=str(outside.path), speed="max")
         frames = [session.plan("genomics", **LINE), session.create("genomics", nodes=1, **LINE), session.images()]
         work = session.begin("create", name="genomics", nodes=1, **LINE)
         said = [work.resume_line, work.label, repr(work.result()), *(f"{one.to_csv()}{one.attrs}" for one in frames)]

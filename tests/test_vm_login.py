@@ -48,7 +48,7 @@ def test_one_that_is_stopped(session: Session, tmp_path: Path) -> None:
 
 def connect_with(session: Session, tmp_path: Path, *documents: dict[str, Any]) -> None:
     (tmp_path / "vm.json").write_text(json.dumps(documents))
-    session.connect(world=":memory:", speed="max", import_files=[str(tmp_path / "vm.json")])
+    session.connect(state=":memory:", speed="max", import_files=[str(tmp_path / "vm.json")])
 
 
 def test_the_primary_interface_and_a_private_address(session: Session, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ INTERFACES = "Microsoft.Network/networkInterfaces/read"
 def outside(tmp_path: Path) -> Outside:
     """Return the way into a world with a VM behind a load balancer, beside the furnished ones."""
     world = new_world(tmp_path)
-    world.bring(behind_a_balancer("Linux", RULES))
+    world.import_documents(behind_a_balancer("Linux", RULES))
     return world
 
 
@@ -234,5 +234,5 @@ def test_no_such_vm(session: Session) -> None:
 def test_the_line_is_in_the_caption_of_every_door(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["vms", "--connect", "desk-vm"]) == 0
     assert capsys.readouterr().out.startswith("LOCAL · VM desk-vm: ssh researcher@203.0.113.5")
-    with ipython(world=":memory:", speed="max") as shell:
+    with ipython(state=":memory:", speed="max") as shell:
         assert value(shell, "%batchimg vms --connect desk-vm").attrs["caption"].endswith("ssh researcher@203.0.113.5")

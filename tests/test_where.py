@@ -111,7 +111,7 @@ def test_a_column_that_there_is_not_has_a_nearest() -> None:
 
 def test_the_same_condition_on_the_dataframe() -> None:
     rows = [{"node_id": "a", "state": "idle", "running_tasks": 0}, {"node_id": "b", "state": "running"}]
-    table = Table.of("nodes", rows)
+    table = Table.from_rows("nodes", rows)
     condition = "state == 'idle' and running_tasks == 0"
     assert parse(condition, SCHEMAS["nodes"])(table.columns) == [True, False]
     assert list(frame(table).query(condition).node_id) == ["a"]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def world_of(session: Session) -> Store:
-    local = session._linked().local
+    local = session._require_connection().emulator
     assert local is not None
     return local._store
 

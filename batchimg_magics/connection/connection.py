@@ -64,7 +64,7 @@ class Target:
         US dollars that all pools of the account may cost an hour.
     """
 
-    world: str | None = None
+    state: str | None = None
     speed: str | float | None = None
     scenario: str | None = None
     seed: int | None = None
@@ -79,7 +79,7 @@ class Target:
     max_cost_per_hour: float | None = None
 
     @property
-    def is_local(self) -> bool:
+    def is_emulator(self) -> bool:
         """Whether it leads to the local Azure."""
         return not (self.subscription or self.profile)
 
@@ -104,17 +104,17 @@ class Link:
 
     azure: Azure
     loop: asyncio.AbstractEventLoop
-    moving: Callable[[], AbstractContextManager[None]]
-    local: Emulator | None = None
+    advancing_time: Callable[[], AbstractContextManager[None]]
+    emulator: Emulator | None = None
     failed: bool = False
 
     @property
     def label(self) -> str:
         """``LOCAL``, or ``azure``."""
-        return "azure" if self.local is None else "LOCAL"
+        return "azure" if self.emulator is None else "LOCAL"
 
 
-def open_link(target: Target, through: Callable[[Transport], Transport] | None = None) -> Link:
+def open_link(target: Target, wrap_transport: Callable[[Transport], Transport] | None = None) -> Link:
     """Open a connection; no request is sent yet.
 
     Parameters
@@ -131,13 +131,13 @@ def open_link(target: Target, through: Callable[[Transport], Transport] | None =
     NotConnectedError
         The world cannot be opened, or no such connection was saved.
     """
-    return (_open_local if target.is_local else _open_real)(target, through or (lambda transport: transport))
+    return (_open_local if target.is_emulator else _open_real)(target, wrap_transport or (lambda transport: transport))
 
 
 # -- the local Azure ---------------------------------------------------------------------------------------------
 
 
-def _open_local(target: Target, through: Callable[[Transport], Transport]) -> Link:
+def _open_local(target: Target, wrap_transport: Callable[[Transport], Transport]) -> Link:
     from batchimg_magics.emulator.local import open_emulator
     from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
 
@@ -146,42 +146,44 @@ def _open_local(target: Target, through: Callable[[Transport], Transport]) -> Li
             "a connection to Azure needs a subscription, and none was given",
             hint="give --subscription, --resource-group and --account; without any of them the local Azure is used",
         )
-    world, speed, start = _world(target.world), _speed(target.speed), _moment(target.date)
+    state_path, speed, start = _world(target.state), _speed(target.speed), _moment(target.date)
     budget = Budget(_limit(target.max_cost_per_hour))
     documents = [document for file in target.import_files for document in _documents(file)]
     try:
-        local = open_emulator(world, speed=speed, scenario=target.scenario, start=start, seed=target.seed or 0)
+        emulator = open_emulator(state_path, speed=speed, scenario=target.scenario, start=start, seed=target.seed or 0)
     except StateBusyError as error:
         raise NotConnectedError(
-            f"another process holds the world {world}",
-            hint="close it there, or choose another with --world FILE; at a finite --speed several may share one",
+            f"another process holds the world {state_path}",
+            hint="close it there, or choose another with --state FILE; at a finite --speed several may share one",
         ) from error
     except StateLayoutError as error:
-        raise NotConnectedError(str(error), hint="choose another with --world FILE") from error
+        raise NotConnectedError(str(error), hint="choose another with --state FILE") from error
     except ValueError as error:
         raise SpecError(str(error)) from error
     try:
-        _import(local, documents, deprovisioned=target.deprovisioned)
-        scope = _local_scope(local, target.account)
+        _import(emulator, documents, deprovisioned=target.deprovisioned)
+        scope = _local_scope(emulator, target.account)
     except BaseException:
-        local.close()
+        emulator.close()
         raise
     # Its prices are its own and are kept nowhere; its ledger lies beside it.
-    ledger = None if world == MEMORY else Path(world).with_suffix(".ledger.db")
-    azure = Azure(scope, local.credential, through(local.transport), ledger=ledger, budget=budget)
-    return Link(azure, local.new_event_loop(), local.advancing_time, local)
+    ledger = None if state_path == MEMORY else Path(state_path).with_suffix(".ledger.db")
+    azure = Azure(scope, emulator.credential, wrap_transport(emulator.transport), ledger=ledger, spending_limit=budget)
+    return Link(azure, emulator.new_event_loop(), emulator.advancing_time, emulator)
 
 
-def _world(asked: str | None) -> str:
+def _world(requested: str | None) -> str:
     from platformdirs import user_data_path
 
-    world = asked or os.environ.get("BATCHIMG_WORLD") or str(user_data_path("batchimg") / "world.db")
-    return world if world == MEMORY else str(Path(world).expanduser())
+    path = requested or os.environ.get("BATCHIMG_STATE") or str(user_data_path("batchimg") / "world.db")
+    return path if path == MEMORY else str(Path(path).expanduser())
 
 
-def _speed(asked: str | float | None) -> float | None:
+def _speed(requested: str | float | None) -> float | None:
     """Return simulated seconds a second; None for ``max``."""
-    text = str(asked if asked is not None else os.environ.get("BATCHIMG_SPEED") or DEFAULT_SPEED).strip().lower()
+    text = (
+        str(requested if requested is not None else os.environ.get("BATCHIMG_SPEED") or DEFAULT_SPEED).strip().lower()
+    )
     if text == "max":
         return None
     try:
@@ -193,10 +195,10 @@ def _speed(asked: str | float | None) -> float | None:
     return speed
 
 
-def _limit(asked: float | None) -> float | None:
-    if asked is not None and not 0 < asked < float("inf"):
-        raise SpecError(f"--max-cost-per-hour is {asked}", hint="give US dollars, above 0")
-    return asked
+def _limit(requested: float | None) -> float | None:
+    if requested is not None and not 0 < requested < float("inf"):
+        raise SpecError(f"--max-cost-per-hour is {requested}", hint="give US dollars, above 0")
+    return requested
 
 
 def _moment(date: str | dt.datetime | None) -> dt.datetime | None:
@@ -228,19 +230,19 @@ def _documents(file: str) -> list[dict[str, Any]]:
     return listed
 
 
-def _import(local: Emulator, documents: list[dict[str, Any]], *, deprovisioned: bool | None) -> None:
+def _import(emulator: Emulator, documents: list[dict[str, Any]], *, deprovisioned: bool | None) -> None:
     from batchimg_magics.emulator.arm.imports import ImportRefusedError
 
     if documents:
         try:
-            local.import_documents(documents, deprovisioned=deprovisioned)
+            emulator.import_documents(documents, deprovisioned=deprovisioned)
         except ImportRefusedError as error:
             raise SpecError(str(error), hint="VMs, disks, snapshots, images and Batch accounts are taken") from error
 
 
-def _local_scope(local: Emulator, account: str | None) -> Scope:
-    known = {(found := ResourceId.parse(one)).name: found for one in local.accounts()}
-    name = account or local.account
+def _local_scope(emulator: Emulator, account: str | None) -> Scope:
+    known = {(found := ResourceId.parse(one)).name: found for one in emulator.accounts()}
+    name = account or emulator.account
     if name not in known:
         raise NotConnectedError(f"the local Azure has no Batch account {name!r}", hint=closest(name, known))
     return Scope(known[name].subscription, known[name].resource_group, name)
@@ -249,7 +251,7 @@ def _local_scope(local: Emulator, account: str | None) -> Scope:
 # -- the real one ------------------------------------------------------------------------------------------------
 
 
-def _open_real(target: Target, through: Callable[[Transport], Transport]) -> Link:
+def _open_real(target: Target, wrap_transport: Callable[[Transport], Transport]) -> Link:
     import asyncio
 
     from azure.core.pipeline.transport import AioHttpTransport
@@ -270,9 +272,9 @@ def _open_real(target: Target, through: Callable[[Transport], Transport]) -> Lin
         profile = profiles.Profile(str(target.subscription), str(target.resource_group), str(target.account))
     if _limit(target.max_cost_per_hour) is not None:
         profile = replace(profile, max_cost_per_hour=target.max_cost_per_hour)
-    if target.world or target.import_files or target.scenario:
+    if target.state or target.import_files or target.scenario:
         raise SpecError(
-            "--world, --scenario and --import are of the local Azure", hint="leave them out, or --subscription"
+            "--state, --scenario and --import are of the local Azure", hint="leave them out, or --subscription"
         )
     if target.save_as:
         profiles.save(target.save_as, profile)
@@ -282,11 +284,11 @@ def _open_real(target: Target, through: Callable[[Transport], Transport]) -> Lin
     azure = Azure(
         scope,
         SignIn(transport),
-        through(transport),
+        wrap_transport(transport),
         cache=user_cache_path("batchimg"),
         ledger=user_data_path("batchimg") / "ledger.db",
         endpoint=os.environ.get("AZURE_RESOURCE_MANAGER", ARM_ENDPOINT),
-        budget=Budget(profile.max_cost_per_hour),
+        spending_limit=Budget(profile.max_cost_per_hour),
     )
     return Link(azure, asyncio.new_event_loop(), contextlib.nullcontext)
 
@@ -294,33 +296,35 @@ def _open_real(target: Target, through: Callable[[Transport], Transport]) -> Lin
 # -- what a connection is ----------------------------------------------------------------------------------------
 
 
-async def table(link: Link) -> Table:
+async def table(connection: Link) -> Table:
     """Return what a connection leads to, in one row."""
     from batchimg_magics.core.batch import pools
 
-    azure, local = link.azure, link.local
+    azure, emulator = connection.azure, connection.emulator
     try:
         account = await azure.account()
     except BatchImgError:
         # Nothing may go elsewhere than where the researcher meant it to go.
-        link.failed = True
+        connection.failed = True
         raise
     props = account["properties"]
-    there = await pools.listed(azure)
+    existing = await pools.listed(azure)
     row = {
-        "connection": "azure" if local is None else "local",
+        "connection": "azure" if emulator is None else "local",
         "account": azure.scope.account,
         "region": account["location"],
         "resource_group": azure.scope.resource_group,
         "subscription": azure.scope.subscription,
-        "pools": len(there),
+        "pools": len(existing),
         "pool_quota": props.get("poolQuota"),
         "dedicated_core_quota": props.get("dedicatedCoreQuota"),
         "spot_core_quota": props.get("lowPriorityCoreQuota"),
-        "max_usd_per_hour": azure.budget.usd_per_hour,
-        "world": None if local is None else local.state_path,
-        "speed": None if local is None else f"{local.speed:g}" if local.speed else "max",
+        "max_usd_per_hour": azure.spending_limit.usd_per_hour,
+        "state": None if emulator is None else emulator.state_path,
+        "speed": None if emulator is None else f"{emulator.speed:g}" if emulator.speed else "max",
         "time": dt.datetime.fromtimestamp(azure.now(), dt.UTC).replace(microsecond=0),
     }
-    where = "the real Azure: nodes cost money" if local is None else "the local Azure: nothing is real, nothing costs"
-    return Table.of("connect", [row], f"account {azure.scope.account} on {where}")
+    where = (
+        "the real Azure: nodes cost money" if emulator is None else "the local Azure: nothing is real, nothing costs"
+    )
+    return Table.from_rows("connect", [row], f"account {azure.scope.account} on {where}")

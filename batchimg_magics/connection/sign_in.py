@@ -56,7 +56,7 @@ class _Principal:
         return f"_Principal({self.client!r})"  # the secret is nobody's business
 
     @classmethod
-    def of_environment(cls) -> Self | None:
+    def from_environment(cls) -> Self | None:
         """Return the one that the environment names as azure-identity reads it; None where it is not that simple."""
         names = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
         parts = [os.environ[name] for name in names if os.environ.get(name)]
@@ -65,7 +65,7 @@ class _Principal:
             return None
         return cls(authority, *parts)
 
-    def question(self, scope: str) -> HttpRequest:
+    def token_request(self, scope: str) -> HttpRequest:
         """Return the request for a token.
 
         Source: Microsoft identity platform, OAuth 2.0 client credentials flow, "First case: Access token request with
@@ -92,9 +92,9 @@ class SignIn:
 
     def __init__(self, transport: AsyncHttpTransport[Any, Any]) -> None:
         self._transport = transport
-        self._principal = _Principal.of_environment()
+        self._principal = _Principal.from_environment()
         self._tokens: dict[str, AccessToken] = {}
-        self._rest: AsyncTokenCredential | None = None
+        self._default_credential: AsyncTokenCredential | None = None
 
     async def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         """Return a token for a scope.
@@ -112,38 +112,38 @@ class SignIn:
             Nobody is signed in, or Entra ID refused.
         """
         if self._principal is None or len(scopes) != 1 or any(options.values()):
-            return await self._others().get_token(*scopes, **options)
+            return await self._open_default_credential().get_token(*scopes, **options)
         (scope,) = scopes
-        known = self._tokens.get(scope)
-        if known is None or known.expires_on - time.time() < _EARLY_S:
-            known = self._tokens[scope] = await self._asked(self._principal.question(scope))
-        return known
+        token = self._tokens.get(scope)
+        if token is None or token.expires_on - time.time() < _EARLY_S:
+            token = self._tokens[scope] = await self._request_token(self._principal.token_request(scope))
+        return token
 
-    async def _asked(self, question: HttpRequest) -> AccessToken:
+    async def _request_token(self, request: HttpRequest) -> AccessToken:
         policies: list[Any] = [UserAgentPolicy(USER_AGENT), AsyncRetryPolicy()]
         client: AsyncPipelineClient[Any, Any] = AsyncPipelineClient("", transport=self._transport, policies=policies)
         began = int(time.time())
-        response = await client.send_request(question)
+        response = await client.send_request(request)
         try:
             found = dict(response.json())
         except ValueError:
             found = {}
         if response.status_code >= 400 or "access_token" not in found:
-            said = found.get("error_description") or f"{response.status_code} {response.reason}"
-            raise ClientAuthenticationError(f"the service principal in the environment was refused: {said}")
+            reason = found.get("error_description") or f"{response.status_code} {response.reason}"
+            raise ClientAuthenticationError(f"the service principal in the environment was refused: {reason}")
         return AccessToken(found["access_token"], began + int(found["expires_in"]))
 
-    def _others(self) -> AsyncTokenCredential:
-        if self._rest is None:
+    def _open_default_credential(self) -> AsyncTokenCredential:
+        if self._default_credential is None:
             from azure.identity.aio import DefaultAzureCredential
 
-            self._rest = DefaultAzureCredential()
-        return self._rest
+            self._default_credential = DefaultAzureCredential()
+        return self._default_credential
 
     async def close(self) -> None:
         """Let connections go; the transport is its owner's."""
-        if self._rest is not None:
-            await self._rest.close()
+        if self._default_credential is not None:
+            await self._default_credential.close()
 
     async def __aenter__(self) -> Self:
         return self

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 
 def _check(
-    link: Link, name: str, *, kind: str | None = None, pool: str | None = None, role: bool = False, **asked: Any
+    connection: Link, name: str, *, kind: str | None = None, pool: str | None = None, role: bool = False, **asked: Any
 ) -> Job:
     which = None if kind is None else known(kind, "--as", check.KINDS)
     target = None if pool is None else pool_name(pool)
 
     async def run(_: Board) -> Table:
-        table = await check.run(link.azure, name, kind=which, pool=target, asked=asked)
+        table = await check.run(connection.azure, name, kind=which, pool=target, asked=asked)
         # The role is always there for programs; it is long, so people ask for it.
         return replace(table, attrs={**table.attrs, "show_role": True}) if role else table
 

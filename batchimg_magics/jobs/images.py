@@ -22,48 +22,50 @@ if TYPE_CHECKING:
     from batchimg_magics.jobs.job import Job
 
 
-def _vms(link: Link, *, connect: str | None = None) -> Job:
-    return lambda _: vms.table(link.azure) if connect is None else vms.login_table(link.azure, connect)
+def _vms(connection: Link, *, connect: str | None = None) -> Job:
+    return lambda _: vms.table(connection.azure) if connect is None else vms.login_table(connection.azure, connect)
 
 
-def _images(link: Link, *, sources: bool = False) -> Job:
-    return lambda _: images.table(link.azure, with_sources=sources)
+def _images(connection: Link, *, sources: bool = False) -> Job:
+    return lambda _: images.table(connection.azure, with_sources=sources)
 
 
-def _orphans(link: Link, *, delete: bool = False, older_than: str | float | None = None, yes: bool = False) -> Job:
+def _orphans(
+    connection: Link, *, delete: bool = False, older_than: str | float | None = None, yes: bool = False
+) -> Job:
     age_s = 0.0 if older_than is None else parse_duration(older_than)
     if not delete:
-        return lambda _: cleanup.table(link.azure, older_than_s=age_s)
-    withheld = link.local is None and not yes
+        return lambda _: cleanup.table(connection.azure, older_than_s=age_s)
+    withheld = connection.emulator is None and not yes
 
     async def run(board: Board) -> Table:
-        found = await cleanup.to_delete(link.azure, older_than_s=age_s, blindly=yes or withheld)
-        table = await take_away(link.azure, found, board, what="orphans", dry_run=withheld)
+        found = await cleanup.to_delete(connection.azure, older_than_s=age_s, blindly=yes or withheld)
+        table = await take_away(connection.azure, found, board, what="orphans", dry_run=withheld)
         return replace(table, caption=f"{table.caption}; add --yes to do it") if withheld else table
 
     return run
 
 
 def _migrate(
-    link: Link, name: str | None = None, *, to: str | None = None, yes: bool = False, delete_old: bool = False
+    connection: Link, name: str | None = None, *, to: str | None = None, yes: bool = False, delete_old: bool = False
 ) -> Job:
     if name is None:
         if to or yes or delete_old:
             raise SpecError(
                 "which pool is to be migrated?", hint="`%batchimg migrate` alone lists those that have to be"
             )
-        return lambda _: migrate.to_migrate(link.azure)
+        return lambda _: migrate.to_migrate(connection.azure)
     old, new = pool_name(name), pool_name(to or f"{name}-gallery")
 
     async def run(board: Board) -> Table:
-        table = await migrate.migrate(link.azure, old, new, board, dry_run=not yes, delete_old=delete_old)
+        table = await migrate.migrate(connection.azure, old, new, board, dry_run=not yes, delete_old=delete_old)
         return table if yes else replace(table, caption=f"{table.caption}; add --yes to do it")
 
     return run
 
 
 def _packer(
-    link: Link,
+    connection: Link,
     name: str,
     *,
     os: str = "Linux",
@@ -77,7 +79,7 @@ def _packer(
     boots = None if generation is None else known(generation, "--generation", packer.GENERATIONS)
 
     async def run(_: Board) -> Table:
-        table = await packer.table(link.azure, image, os_type=system, base=base, end=end, generation=boots)
+        table = await packer.table(connection.azure, image, os_type=system, base=base, end=end, generation=boots)
         if output is not None:
             _write(Path(output), table.attrs["text"])
             return replace(table, caption=f"{table.caption}, written to {output}")

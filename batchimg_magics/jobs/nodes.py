@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _nodes(
-    link: Link,
+    connection: Link,
     name: str | Sequence[str],
     *,
     counts: bool = False,
@@ -24,9 +24,9 @@ def _nodes(
     prices: bool = True,
 ) -> Job:
     names, states = ([one] if isinstance(one, str) else one for one in (name, state))
-    question = nodes.Question(tuple(map(pool_pattern, names)), counts, tuple(states), where, prices)
-    question.test()
-    return lambda _: nodes.table(link.azure, question)
+    query = nodes.Question(tuple(map(pool_pattern, names)), counts, tuple(states), where, prices)
+    query.test()
+    return lambda _: nodes.table(connection.azure, query)
 
 
 #: Verb to its job.

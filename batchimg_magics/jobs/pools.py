@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from batchimg_magics.jobs.job import Job
 
 
-def _pools(link: Link) -> Job:
-    return lambda _: pools.table(link.azure)
+def _pools(connection: Link) -> Job:
+    return lambda _: pools.table(connection.azure)
 
 
 def _create(
-    link: Link,
+    connection: Link,
     name: str,
     *,
     spec: Mapping[str, Any] | str | None = None,
@@ -33,27 +33,27 @@ def _create(
 ) -> Job:
     from batchimg_magics.pool_spec import PoolSpec  # pydantic, which other verbs do without
 
-    wanted = PoolSpec.build(name, spec, **options)
-    agreed = create.Agreed(replace=replace, withheld=link.local is None and not yes, yes=yes)
-    return lambda board: create.create(link.azure, wanted, board, agreed)
+    pool_spec = PoolSpec.build(name, spec, **options)
+    agreed = create.Agreed(replace=replace, withheld=connection.emulator is None and not yes, yes=yes)
+    return lambda board: create.create(connection.azure, pool_spec, board, agreed)
 
 
 def _plan(
-    link: Link, name: str, *, spec: Mapping[str, Any] | str | None = None, replace: bool = False, **options: Any
+    connection: Link, name: str, *, spec: Mapping[str, Any] | str | None = None, replace: bool = False, **options: Any
 ) -> Job:
     from batchimg_magics.pool_spec import PoolSpec
 
-    wanted = PoolSpec.build(name, spec, **options)
-    return lambda board: plan.table(link.azure, wanted, board, replace=replace)
+    pool_spec = PoolSpec.build(name, spec, **options)
+    return lambda board: plan.table(connection.azure, pool_spec, board, replace=replace)
 
 
-def _delete(link: Link, name: str, *, image: bool = False, dry_run: bool = False, yes: bool = False) -> Job:
+def _delete(connection: Link, name: str, *, image: bool = False, dry_run: bool = False, yes: bool = False) -> Job:
     what = str(ResourceId.parse(name)) if "/" in name else pool_name(name)
-    withheld = link.local is None and not (yes or dry_run)
+    withheld = connection.emulator is None and not (yes or dry_run)
 
     async def run(board: Board) -> Table:
         dry = dry_run or withheld
-        table = await delete.delete(link.azure, what, board, image=image, dry_run=dry, blindly=yes)
+        table = await delete.delete(connection.azure, what, board, image=image, dry_run=dry, blindly=yes)
         return dataclasses.replace(table, caption=f"{table.caption}; add --yes to do it") if withheld else table
 
     return run

@@ -29,7 +29,7 @@ Number = TypeVar("Number", int, float)
 
 
 def _resize(
-    link: Link,
+    connection: Link,
     name: str,
     *,
     nodes: int | None = None,
@@ -42,14 +42,14 @@ def _resize(
 ) -> Job:
     if nodes is None and spot is None:
         raise SpecError("no size was given", hint="say --nodes N, --spot N or both")
-    wish = Wish(
+    request = Wish(
         node_count(nodes, "--nodes"),
         node_count(spot, "--spot"),
-        Policy.of(**policy),
+        Policy.from_options(**policy),
         drain=None if drain is None else known(drain, "--drain", DRAINS),
         autoscale_off=autoscale_off,
     )
-    azure, withheld = link.azure, link.local is None and not yes
+    azure, withheld = connection.azure, connection.emulator is None and not yes
     pattern = is_pattern(name)
     if not pattern:
         pool_name(name)
@@ -57,32 +57,32 @@ def _resize(
     async def run(board: Board) -> Table:
         names = await several_pools.named(azure, name) if pattern else [name]
         if dry_run:
-            return await several_pools.preview(azure, names, wish, "")
-        if withheld and (pattern or await several_pools.ends_tasks(azure, name, wish)):
+            return await several_pools.preview(azure, names, request, "")
+        if withheld and (pattern or await several_pools.ends_tasks(azure, name, request)):
             why = "" if pattern else ": some run tasks, which would end"
-            return await several_pools.preview(azure, names, wish, f"{why}; add --yes to do it")
+            return await several_pools.preview(azure, names, request, f"{why}; add --yes to do it")
         if pattern:
-            return await several_pools.resize(azure, names, wish, board)
-        return await controller.Controller(azure, name, wish, board).run()
+            return await several_pools.resize(azure, names, request, board)
+        return await controller.Controller(azure, name, request, board).run()
 
     return run
 
 
-def _repair(link: Link, name: str, **policy: Any) -> Job:
-    wish = Wish(policy=Policy.of(repair=True, canary=False, **policy))
+def _repair(connection: Link, name: str, **policy: Any) -> Job:
+    request = Wish(policy=Policy.from_options(repair=True, canary=False, **policy))
     pool = pool_name(name)
-    return lambda board: controller.Controller(link.azure, pool, wish, board, verb="repair").run()
+    return lambda board: controller.Controller(connection.azure, pool, request, board, verb="repair").run()
 
 
-def _wait(link: Link, name: str, *, until: str = "ready", timeout: str | float | None = None) -> Job:
+def _wait(connection: Link, name: str, *, until: str = "ready", timeout: str | float | None = None) -> Job:
     limit_s = None if timeout is None else parse_duration(timeout)
     goal = known(until, "--until", UNTIL)
     pool = pool_name(name)
-    return lambda board: readiness.wait_table(link.azure, pool, board, until=goal, limit_s=limit_s)
+    return lambda board: readiness.wait_table(connection.azure, pool, board, until=goal, limit_s=limit_s)
 
 
-def _stop(link: Link, name: str) -> Job:
-    azure, pattern = link.azure, is_pattern(name)
+def _stop(connection: Link, name: str) -> Job:
+    azure, pattern = connection.azure, is_pattern(name)
     if not pattern:
         pool_name(name)
 
@@ -96,13 +96,13 @@ def _stop(link: Link, name: str) -> Job:
             return await one(name, board)
         found = [await one(pool, board) for pool in await several_pools.named(azure, name)]
         caption = "; ".join(table.caption for table in found)
-        return Table.of("stop", [row for table in found for row in table.rows()], caption)
+        return Table.from_rows("stop", [row for table in found for row in table.rows()], caption)
 
     return run
 
 
 def _autoscale(
-    link: Link,
+    connection: Link,
     name: str,
     *,
     formula: str | None = None,
@@ -111,17 +111,17 @@ def _autoscale(
     evaluate: bool = False,
     **setting: Any,
 ) -> Job:
-    pool, azure = pool_name(name), link.azure
-    wanted = _setting(formula, preset, **setting)
-    if off and (wanted or evaluate):
+    pool, azure = pool_name(name), connection.azure
+    setting_spec = _setting(formula, preset, **setting)
+    if off and (setting_spec or evaluate):
         raise SpecError("--off goes with no other option", hint="say what is meant")
 
     async def run(_: Board) -> Table:
         if off:
             return await autoscale.turn_off(azure, pool)
         if evaluate:
-            return await autoscale.evaluate(azure, pool, wanted)
-        return await (autoscale.turn_on(azure, pool, wanted) if wanted else autoscale.show(azure, pool))
+            return await autoscale.evaluate(azure, pool, setting_spec)
+        return await (autoscale.turn_on(azure, pool, setting_spec) if setting_spec else autoscale.show(azure, pool))
 
     return run
 
@@ -146,34 +146,34 @@ def _setting(
         known(preset, "--preset", autoscale.PRESETS) if preset else "",
         node_count(nodes, "--nodes"),
         node_count(spot, "--spot"),
-        Policy.of(ttl=ttl).ttl,
+        Policy.from_options(ttl=ttl).ttl,
         None if interval is None else resize_timeout(interval, what="an evaluation interval"),
     )
 
 
-def _reap(link: Link, *, dry_run: bool = False, yes: bool = False) -> Job:
-    withheld = link.local is None and not (yes or dry_run)
+def _reap(connection: Link, *, dry_run: bool = False, yes: bool = False) -> Job:
+    withheld = connection.emulator is None and not (yes or dry_run)
 
     async def run(board: Board) -> Table:
-        table = await cleanup.reap(link.azure, board, dry_run=dry_run or withheld)
+        table = await cleanup.reap(connection.azure, board, dry_run=dry_run or withheld)
         return replace(table, caption=f"{table.caption}; add --yes to delete them") if withheld else table
 
     return run
 
 
-def _history(link: Link, name: str | None = None, *, plot: bool = False) -> Job:
+def _history(connection: Link, name: str | None = None, *, plot: bool = False) -> Job:
     pool = None if name is None else pool_name(name)
     if plot and pool is None:
         raise SpecError("--plot draws one pool", hint="name it: `%batchimg history NAME --plot`")
 
     async def run(_: Board) -> Table:
-        return rounds.history(link.azure, pool)
+        return rounds.history(connection.azure, pool)
 
     return run
 
 
 def _size(
-    link: Link,
+    connection: Link,
     name: str | None = None,
     *,
     tasks: int | None = None,
@@ -188,7 +188,7 @@ def _size(
         raise SpecError("there is nothing to size by", hint="say --tasks N and --minutes M, how long one takes")
     if deadline is None and budget is None:
         raise SpecError("nothing binds the size", hint="say --deadline 4h, --budget 200, or both")
-    asked = options.Question(
+    query = options.Question(
         tasks=_above(tasks, "--tasks"),
         minutes=_above(minutes, "--minutes"),
         deadline_s=None if deadline is None else parse_duration(deadline),
@@ -198,9 +198,9 @@ def _size(
         name=None if name is None else pool_name(name),
         **question,
     )
-    if asked.slots is not None:
-        _above(asked.slots, "--slots")
-    return lambda _: options.table(link.azure, asked)
+    if query.slots is not None:
+        _above(query.slots, "--slots")
+    return lambda _: options.table(connection.azure, query)
 
 
 def _above(value: Number, option: str) -> Number:

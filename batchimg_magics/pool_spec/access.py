@@ -57,7 +57,7 @@ class UserAccount(Part):
     login_mode: Literal["batch", "interactive"] | None = None
 
     @model_validator(mode="after")
-    def _both_ids(self) -> Self:
+    def _check_ids(self) -> Self:
         if (self.uid is None) != (self.gid is None):
             raise SpecError(f"user account {self.name} has one of uid and gid", hint="give both, or none")
         return self
@@ -98,22 +98,22 @@ class LoginPort(Part):
     allow: tuple[Annotated[str, AfterValidator(_source)], ...] = ()
 
     @property
-    def known_as(self) -> str:
+    def nat_pool_name(self) -> str:
         """The name of its inbound NAT pool."""
         return self.name or _NAMES.get(self.port, f"{self.protocol}-{self.port}")
 
     @property
-    def room(self) -> int:
+    def max_nodes(self) -> int:
         """How many nodes it reaches."""
         return (self.last or 0) - (self.first or 1) + 1
 
     @model_validator(mode="after")
-    def _open_to_us(self) -> Self:
+    def _check_port(self) -> Self:
         if self.port in _RESERVED_ON_NODES:
             raise SpecError(f"login port {self.port} is Batch's own", hint="choose another")
-        if not _NAME.fullmatch(self.known_as):
+        if not _NAME.fullmatch(self.nat_pool_name):
             raise SpecError(
-                f"{self.known_as!r} is no name for a login port",
+                f"{self.nat_pool_name!r} is no name for a login port",
                 hint="letters, digits, `_`, `.`, `-`; at most 77, the first a letter or digit, the last no `.` or `-`",
             )
         if (self.first is None) != (self.last is None):
@@ -148,7 +148,7 @@ def _together(ports: tuple[LoginPort, ...]) -> tuple[LoginPort, ...]:
         else port.model_copy(update={"first": (first := _FIRST + place * _EACH), "last": first + _EACH - 1})
         for place, port in enumerate(ports)
     )
-    for key, what in ((lambda one: one.known_as.lower(), "name"), (lambda one: (one.port, one.protocol), "port")):
+    for key, what in ((lambda one: one.nat_pool_name.lower(), "name"), (lambda one: (one.port, one.protocol), "port")):
         if len({key(port) for port in whole}) < len(whole):
             raise SpecError(f"two login ports have one {what}", hint="each has its own")
     spans = sorted((port.first or 0, port.last or 0) for port in whole)
@@ -182,7 +182,7 @@ class ContainerRegistry(Part):
     identity: IdentityId | None = None
 
     @model_validator(mode="after")
-    def _one_way_in(self) -> Self:
+    def _check_credentials(self) -> Self:
         if (self.user is None) != (self.password is None) or (self.user is None) == (self.identity is None):
             raise SpecError(
                 f"container registry {self.server} has one way in", hint="give user and password, or an identity"

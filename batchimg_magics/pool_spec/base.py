@@ -26,7 +26,7 @@ class Part(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _spelt(cls, value: Any) -> Any:  # noqa: ANN401 - anything that YAML can say
+    def _normalize_keys(cls, value: Any) -> Any:  # noqa: ANN401 - anything that YAML can say
         return {str(key).replace("-", "_"): one for key, one in value.items()} if isinstance(value, dict) else value
 
 

@@ -24,7 +24,7 @@ _DURATIONS = ("timeout", "ttl")
 _PORTS: TypeAdapter[Any] = TypeAdapter(LoginPorts)
 
 
-def create_line(name: str, spec: BaseModel, instead: Mapping[str, object]) -> str:
+def create_line(name: str, spec: BaseModel, replacements: Mapping[str, object]) -> str:
     """Return the line that makes a pool, in backticks, and what has to stand in the body of its cell.
 
     Parameters
@@ -34,10 +34,10 @@ def create_line(name: str, spec: BaseModel, instead: Mapping[str, object]) -> st
     instead
         What is said in place of the spec's own word, or beside it; None: nothing.
     """
-    options, parts = _said(spec, {"name", *instead})
-    said = {"name": name, **options, **instead}
-    first = {key: said.pop(key) for key in ("name", *ORIGINS) if key in said}
-    written = line("create", first | said, cell=bool(parts))
+    options, parts = _said(spec, {"name", *replacements})
+    line_options = {"name": name, **options, **replacements}
+    first = {key: line_options.pop(key) for key in ("name", *ORIGINS) if key in line_options}
+    written = line("create", first | line_options, cell=bool(parts))
     return f"`{written}`, in a cell with {', '.join(parts)} in its body as before" if parts else f"`{written}`"
 
 

@@ -36,7 +36,7 @@ def _blob(url: str) -> str:
     """Return the address of a blob without its query: Azure reads the blob as the caller, and needs no token."""
     try:
         parts = urlsplit(url)
-        asked = parse_qs(parts.query)
+        query = parse_qs(parts.query)
     except ValueError as error:
         raise SpecError(
             "--from-vhd is no URL", hint="it reads https://ACCOUNT.blob.core.windows.net/CONTAINER/NAME.vhd"
@@ -50,9 +50,9 @@ def _blob(url: str) -> str:
             f"{parts._replace(query='', fragment='').geturl()!r} is no VHD in a storage account",
             hint="it reads https://ACCOUNT.blob.core.windows.net/CONTAINER/NAME.vhd (Azure takes no VHDX)",
         )
-    if moment := sorted({"snapshot", "versionid"} & {name.lower() for name in asked}):
+    if time_parameters := sorted({"snapshot", "versionid"} & {name.lower() for name in query}):
         raise SpecError(
-            f"the URL names a {moment[0]} of the blob, which no image can be made of",
+            f"the URL names a {time_parameters[0]} of the blob, which no image can be made of",
             hint="copy it to a blob of its own and give that one's URL",
         )
     return parts._replace(query="", fragment="").geturl()
@@ -159,26 +159,26 @@ class Origin(BaseModel):
     ] = {}
 
     @property
-    def origin(self) -> str:
+    def origin_field(self) -> str:
         """Which of `ORIGINS` is given."""
         return next(name for name in ORIGINS if getattr(self, name) is not None)
 
     @model_validator(mode="after")
-    def _goes_together(self) -> Self:
-        self._refuse_other_than_one()
+    def _check_options(self) -> Self:
+        self._check_one_origin()
         given = self.model_fields_set & {name for name, value in self if value not in (None, False, {}, ())}
         for name, origins, why in _ONLY_WITH:
-            if name in given and self.origin not in origins:
+            if name in given and self.origin_field not in origins:
                 raise SpecError(
-                    f"{option_of(name)} does not go with {option_of(self.origin)}: {why}", hint="leave it out"
+                    f"{option_of(name)} does not go with {option_of(self.origin_field)}: {why}", hint="leave it out"
                 )
         for one, other, why in _NEVER_WITH:
             if {one, other} <= given:
                 raise SpecError(f"{option_of(one)} does not go with {option_of(other)}: {why}", hint="leave one out")
-        self._refuse_unsaid()
+        self._check_stated_facts()
         return self
 
-    def _refuse_other_than_one(self) -> None:
+    def _check_one_origin(self) -> None:
         options = [option_of(name) for name in ORIGINS if getattr(self, name) is not None]
         if len(options) > 1:
             raise SpecError(f"{' and '.join(options)} are two origins", hint="an image comes from one: leave one out")
@@ -188,11 +188,11 @@ class Origin(BaseModel):
                 "from_vm is missing", hint=f"give --from-vm, or `from_vm:` in the body; or another origin: {known}"
             )
 
-    def _refuse_unsaid(self) -> None:
+    def _check_stated_facts(self) -> None:
         """Refuse what is not said where nobody else can know it. Source: FACTS 1.10, ask and never assume."""
-        if self.origin in ("from_vhd", "from_snapshot") and not self.generalized:
+        if self.origin_field in ("from_vhd", "from_snapshot") and not self.generalized:
             raise SpecError(
-                f"nothing tells whether the system on {option_of(self.origin)} was deprovisioned",
+                f"nothing tells whether the system on {option_of(self.origin_field)} was deprovisioned",
                 hint="nodes from one that was not would be unusable, and billed; if it was, say so with --generalized",
             )
         if self.from_vhd and not (self.os_type and self.generation):

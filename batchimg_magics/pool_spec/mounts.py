@@ -49,7 +49,7 @@ class BlobMount(_Mounted):
     identity: IdentityId | None = None
 
     @model_validator(mode="after")
-    def _one_way_in(self) -> Self:
+    def _check_credentials(self) -> Self:
         if sum(one is not None for one in (self.key, self.sas, self.identity)) != 1:
             raise SpecError(
                 f"the mount of container {self.container} has one way in", hint="give one of key, sas and identity"

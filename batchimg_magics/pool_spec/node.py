@@ -95,10 +95,10 @@ class Shape(BaseModel):
     identities: tuple[IdentityId, ...] = ()
     metadata: Pairs = {}
     tags: Pairs = {}
-    through: Literal["arm", "batch"] = "arm"
+    api: Literal["arm", "batch"] = "arm"
 
     @model_validator(mode="after")
-    def _holds_together(self) -> Self:
+    def _check_combinations(self) -> Self:
         for problem, hint in (*_of_network(self), *_of_names(self), *_of_identities(self)):
             raise SpecError(problem, hint=hint)
         return self
@@ -107,33 +107,33 @@ class Shape(BaseModel):
 # What does not go together, each with what to do.
 
 
-def _of_network(shape: Shape) -> Iterator[tuple[str, str]]:
-    if shape.no_public_address and shape.subnet is None:
+def _of_network(node: Shape) -> Iterator[tuple[str, str]]:
+    if node.no_public_address and node.subnet is None:
         yield "nodes without a public address need a subnet", "give --subnet; from there they have to reach Batch"
-    if shape.no_public_address and shape.login_ports:
+    if node.no_public_address and node.login_ports:
         # Source: Batch OpenAPI, inboundNATPools.
         yield "nodes without a public address have no login ports", "log in from their network, or leave one out"
 
 
-def _of_names(shape: Shape) -> Iterator[tuple[str, str]]:
-    if shape.container_registries and not shape.container_images:
+def _of_names(node: Shape) -> Iterator[tuple[str, str]]:
+    if node.container_registries and not node.container_images:
         yield "there are container registries and no container images", "give container_images"
-    if twice := _twice([mount.path.lower() for mount in shape.mounts]):
+    if twice := _twice([mount.path.lower() for mount in node.mounts]):
         yield f"two mounts have the path {twice}", "each has its own"
-    if twice := _twice([account.name.lower() for account in shape.user_accounts]):
+    if twice := _twice([account.name.lower() for account in node.user_accounts]):
         yield f"two user accounts are called {twice}", "each has its own name"
-    user = shape.start_task.user if shape.start_task else None
-    if user is not None and user not in {account.name for account in shape.user_accounts}:
+    user = node.start_task.user if node.start_task else None
+    if user is not None and user not in {account.name for account in node.user_accounts}:
         yield f"the start task runs as {user}, and there is no such user account", "add it to user_accounts"
 
 
-def _of_identities(shape: Shape) -> Iterator[tuple[str, str]]:
-    if shape.through == "batch":
+def _of_identities(node: Shape) -> Iterator[tuple[str, str]]:
+    if node.api == "batch":
         for what in ("tags", "identities"):
-            if getattr(shape, what):
-                yield f"--through batch has no {what}: only Azure Resource Manager has them", "leave one of them out"
-    known = {identity.lower() for identity in shape.identities}
-    for identity in _used_identities(shape):
+            if getattr(node, what):
+                yield f"--api batch has no {what}: only Azure Resource Manager has them", "leave one of them out"
+    known = {identity.lower() for identity in node.identities}
+    for identity in _used_identities(node):
         if identity.lower() not in known:
             yield f"the nodes do not have the identity {identity.rpartition('/')[2]}", "add its id to identities"
 
@@ -142,15 +142,15 @@ def _twice(names: list[str]) -> str:
     return next((name for place, name in enumerate(names) if name in names[:place]), "")
 
 
-def _used_identities(shape: Shape) -> list[str]:
-    files = shape.start_task.resource_files if shape.start_task else ()
+def _used_identities(node: Shape) -> list[str]:
+    files = node.start_task.resource_files if node.start_task else ()
     found = [file.identity for file in files]
-    found += [mount.identity for mount in shape.mounts if isinstance(mount, BlobMount)]
-    found += [registry.identity for registry in shape.container_registries]
+    found += [mount.identity for mount in node.mounts if isinstance(mount, BlobMount)]
+    found += [registry.identity for registry in node.container_registries]
     return [identity for identity in found if identity is not None]
 
 
-def started(shape: Shape, os_type: str) -> StartTask | None:
+def started(node: Shape, os_type: str) -> StartTask | None:
     """Return a pool's start task, with its check command after it; None where there is neither.
 
     Batch runs command lines without a shell, so that joining two takes one.
@@ -162,11 +162,11 @@ def started(shape: Shape, os_type: str) -> StartTask | None:
     os_type
         ``Linux`` or ``Windows``, in any case.
     """
-    task = shape.start_task
-    if shape.check_command is None:
+    task = node.start_task
+    if node.check_command is None:
         return task
-    both = " && ".join([*([task.command_line] if task else []), shape.check_command])
-    line = f'cmd /c "{both}"' if os_type.lower() == "windows" else f"/bin/bash -c {shlex.quote(both)}"
+    command_lines = " && ".join([*([task.command_line] if task else []), node.check_command])
+    line = f'cmd /c "{command_lines}"' if os_type.lower() == "windows" else f"/bin/bash -c {shlex.quote(command_lines)}"
     if task is None:
         return StartTask(command_line=line)
     # A node that need not wait for it would take tasks without the proof.

@@ -43,16 +43,16 @@ class PoolSpec(Origin, Shape, Policy):
     spot: Count = 0
 
     @model_validator(mode="after")
-    def _room_for_all(self) -> Self:
+    def _check_outside_ports(self) -> Self:
         for port in self.login_ports:
-            if port.room < self.nodes + self.spot:
+            if port.max_nodes < self.nodes + self.spot:
                 raise SpecError(
-                    f"login port {port.port} has {port.room:,} outside ports for {self.nodes + self.spot:,} nodes",
+                    f"login port {port.port} has {port.max_nodes:,} outside ports for {self.nodes + self.spot:,} nodes",
                     hint="each node takes one: give it a wider range, first to last, or leave it out",
                 )
         return self
 
-    def create_line(self, **instead: object) -> str:
+    def create_line(self, **replacements: object) -> str:
         """Return the line that makes it, in backticks, and what has to stand in the body of its cell.
 
         Parameters
@@ -60,7 +60,7 @@ class PoolSpec(Origin, Shape, Policy):
         **instead
             What is said in place of its own word, or beside it; None: nothing.
         """
-        return create_line(self.name, self, instead)
+        return create_line(self.name, self, replacements)
 
     @classmethod
     def build(cls, name: str, body: Mapping[str, Any] | str | None = None, **options: object) -> PoolSpec:
@@ -82,12 +82,12 @@ class PoolSpec(Origin, Shape, Policy):
         """
         text = body if isinstance(body, str) else ""
         given = _load(text) if isinstance(body, str) else body or {}
-        asked = {str(key).replace("-", "_"): value for key, value in given.items()}
-        if (said := asked.setdefault("name", name)) != name:
-            raise SpecError(f"the line names the pool {name!r} and the body {said!r}", hint="name it once")
-        asked.update({key: value for key, value in options.items() if value is not None})
+        values = {str(key).replace("-", "_"): value for key, value in given.items()}
+        if (body_name := values.setdefault("name", name)) != name:
+            raise SpecError(f"the line names the pool {name!r} and the body {body_name!r}", hint="name it once")
+        values.update({key: value for key, value in options.items() if value is not None})
         try:
-            return cls.model_validate(asked)
+            return cls.model_validate(values)
         except ValidationError as error:
             # Not `from error`: what pydantic keeps of it has the values in it, and a secret may be among them.
             raise complaint(error, cls, text) from None

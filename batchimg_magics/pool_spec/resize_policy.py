@@ -65,7 +65,7 @@ class Policy(BaseModel):
     ttl: Annotated[float, BeforeValidator(_ttl)] | None = None
 
     @classmethod
-    def of(cls, **options: Any) -> Self:
+    def from_options(cls, **options: Any) -> Self:
         """Make one of options; None: not given.
 
         Raises
@@ -79,7 +79,7 @@ class Policy(BaseModel):
             raise complaint(error, cls, "") from None
 
     @model_validator(mode="after")
-    def _sees_nodes_come_up(self) -> Self:
+    def _check_repair(self) -> Self:
         if self.repair and self.until == "steady":
             raise SpecError("--repair needs to see the nodes come up", hint="leave --until steady out")
         return self

@@ -51,11 +51,13 @@ def complaint(error: ValidationError, model: type[BaseModel], text: str) -> Spec
             return SpecError(f"{where}{named} is missing", hint=f"write `{keys[-1]}:` there")
         return SpecError(f"{named} is missing", hint=f"give {option}, or `{named}:` in the body")
     given = first["input"]
-    said = first["msg"][0].lower() + first["msg"][1:]
+    message = first["msg"][0].lower() + first["msg"][1:]
     # In place of a part with parts there may stand anything, a secret among it.
     quoted = f" is {given!r}" if isinstance(given, _QUOTED) and not _parts(model, path) else ""
-    there = keys[1:] and _parts(model, path[:1])  # no option says it
-    return SpecError(f"{where}{named}{quoted}: {said}", hint="correct it there" if there else f"correct {option}")
+    has_no_option = keys[1:] and _parts(model, path[:1])  # no option says it
+    return SpecError(
+        f"{where}{named}{quoted}: {message}", hint="correct it there" if has_no_option else f"correct {option}"
+    )
 
 
 def _path(loc: Sequence[str | int]) -> list[str | int]:
@@ -97,11 +99,11 @@ def _fields(model: type[BaseModel], path: Iterable[str | int]) -> set[str]:
 
 def _parts(model: type[BaseModel], path: Iterable[str | int]) -> list[type[BaseModel]]:
     """Return the models that may stand at a path; none where a plain value does."""
-    here = [model]
+    models = [model]
     for part in path:
         if isinstance(part, str):
-            here = [one for each in here if part in each.model_fields for one in _models(each.model_fields[part])]
-    return here
+            models = [one for each in models if part in each.model_fields for one in _models(each.model_fields[part])]
+    return models
 
 
 def _models(field: Any) -> list[type[BaseModel]]:  # noqa: ANN401 - a field, or an annotation of any kind

@@ -81,11 +81,13 @@ def _words(column: Column, values: Sequence[Any]) -> pd.Categorical[Any]:
     import numpy as np
     import pandas as pd
 
-    codes, dtype = _vocabulary(column.words)
+    codes, dtype = _vocabulary(column.allowed_values)
     try:
         found = np.fromiter(map(codes.__getitem__, values), np.int32, len(values))
     except KeyError:  # a word that nobody foresaw
-        codes, dtype = _vocabulary(tuple(dict.fromkeys([*column.words, *(one for one in values if one is not None)])))
+        codes, dtype = _vocabulary(
+            tuple(dict.fromkeys([*column.allowed_values, *(one for one in values if one is not None)]))
+        )
         found = np.fromiter(map(codes.__getitem__, values), np.int32, len(values))
     return pd.Categorical.from_codes(found, dtype=dtype)
 

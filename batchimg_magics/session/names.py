@@ -18,7 +18,7 @@ async def _pool_names(azure: Azure) -> list[str]:
 
 
 async def _vm_names(azure: Azure) -> list[str]:
-    return [vm["name"] for vm in await azure.listed(azure.compute.virtual_machines.list_all())]
+    return [vm["name"] for vm in await azure.list_documents(azure.compute.virtual_machines.list_all())]
 
 
 async def _size_names(azure: Azure) -> list[str]:
@@ -26,12 +26,12 @@ async def _size_names(azure: Azure) -> list[str]:
 
 
 async def _checkable_names(azure: Azure) -> list[str]:
-    vms, there, managed = await concurrency.together(
+    vms, pool_names, managed = await concurrency.together(
         _vm_names(azure),
         _pool_names(azure),
-        azure.listed(azure.compute.images.list_by_resource_group(azure.scope.resource_group)),
+        azure.list_documents(azure.compute.images.list_by_resource_group(azure.scope.resource_group)),
     )
-    return sorted({*vms, *there, *(image["name"] for image in managed)})
+    return sorted({*vms, *pool_names, *(image["name"] for image in managed)})
 
 
 #: Kind of name to who asks for it.

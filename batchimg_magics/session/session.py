@@ -61,12 +61,12 @@ class Session(Verbs):
         Each verb raises one of its kinds, with a hint.
     """
 
-    def __init__(self, *, through: Callable[[Transport], Transport] | None = None) -> None:
-        self._through = through
-        self._link: Link | None = None
+    def __init__(self, *, wrap_transport: Callable[[Transport], Transport] | None = None) -> None:
+        self._wrap_transport = wrap_transport
+        self._connection: Link | None = None
         self._thread: threading.Thread | None = None
-        self._works: dict[str, Work] = {}
-        self._watchings: weakref.WeakSet[Watching] = weakref.WeakSet()
+        self._verb_runs: dict[str, Work] = {}
+        self._pool_watches: weakref.WeakSet[Watching] = weakref.WeakSet()
         self._names: dict[str, list[str]] = {}
         self._lock = threading.RLock()
 
@@ -81,36 +81,36 @@ class Session(Verbs):
     @property
     def connected(self) -> bool:
         """Whether there is a connection yet."""
-        return self._link is not None
+        return self._connection is not None
 
     @property
     def label(self) -> str:
         """``LOCAL`` when nothing is real, else ``azure``."""
-        return self._link.label if self._link else "LOCAL"
+        return self._connection.label if self._connection else "LOCAL"
 
     @property
     def connection(self) -> object:
         """What stands for the connection that is open: another object as soon as it is another connection."""
-        return self._link
+        return self._connection
 
-    def _linked(self) -> Link:
+    def _require_connection(self) -> Link:
         with self._lock:
-            if self._link is None:
-                return self._use(connection.open_link(Target(), self._through))
-            if self._link.failed:
+            if self._connection is None:
+                return self._set_connection(connection.open_link(Target(), self._wrap_transport))
+            if self._connection.failed:
                 raise NotConnectedError(
                     "the last `connect` failed",
                     hint="connect again; `%batchimg connect` alone leads to the local Azure",
                 )
-            return self._link
+            return self._connection
 
-    def _use(self, link: Link) -> Link:
+    def _set_connection(self, connection: Link) -> Link:
         """Make this the connection; the one before is closed."""
         self.close()
-        self._link = link
-        self._thread = threading.Thread(target=_run, args=(link.loop,), name="batchimg", daemon=True)
+        self._connection = connection
+        self._thread = threading.Thread(target=_run, args=(connection.loop,), name="batchimg", daemon=True)
         self._thread.start()
-        return link
+        return connection
 
     def open(self, **target: Any) -> None:
         """Open a connection without a look at it: the first verb finds out whether it leads anywhere.
@@ -126,25 +126,25 @@ class Session(Verbs):
             The options make no connection.
         """
         with self._lock:
-            self._use(connection.open_link(Target(**target), self._through))
+            self._set_connection(connection.open_link(Target(**target), self._wrap_transport))
 
     def close(self) -> None:
         """Let the connection go: work on it is interrupted, Azure goes on with what it was asked for."""
         with self._lock:
-            link, self._link = self._link, None
-            if link is None or self._thread is None:
+            connection, self._connection = self._connection, None
+            if connection is None or self._thread is None:
                 return
-            for work in self._works.values():
-                work.interrupt()
-            self._works.clear()
-            self._watchings.clear()
+            for verb_run in self._verb_runs.values():
+                verb_run.interrupt()
+            self._verb_runs.clear()
+            self._pool_watches.clear()
             self._names.clear()
-            asyncio.run_coroutine_threadsafe(_shut(link.azure), link.loop).result()
-            link.loop.call_soon_threadsafe(link.loop.stop)
+            asyncio.run_coroutine_threadsafe(_shut(connection.azure), connection.loop).result()
+            connection.loop.call_soon_threadsafe(connection.loop.stop)
             self._thread.join()
-            link.loop.close()
-            if link.local is not None:
-                link.local.close()
+            connection.loop.close()
+            if connection.emulator is not None:
+                connection.emulator.close()
 
     # -- work ----------------------------------------------------------------------------------------------------
 
@@ -167,46 +167,54 @@ class Session(Verbs):
         """
         if verb == "connect":
             return self._connect(Target(**options))
-        link = self._linked()
-        job = jobs.find(verb)(link, **{key: value for key, value in options.items() if key != "wait"})
+        connection = self._require_connection()
+        job = jobs.find(verb)(connection, **{key: value for key, value in options.items() if key != "wait"})
         with self._lock:
-            self._works = {key: work for key, work in self._works.items() if not (work.done() or work.interrupted)}
-            work = Work(verb, options, Board(link.azure.now), link.loop, link.moving)
-            if (same := self._works.get(work.resume_line)) is not None:
+            self._verb_runs = {
+                key: verb_run
+                for key, verb_run in self._verb_runs.items()
+                if not (verb_run.done() or verb_run.interrupted)
+            }
+            verb_run = Work(verb, options, Board(connection.azure.now), connection.loop, connection.advancing_time)
+            if (same := self._verb_runs.get(verb_run.resume_line)) is not None:
                 return same
-            self._refuse_crossing(work)
-            self._works[work.resume_line] = work
-        work.start(_informed(link.azure, job, work.board))
+            self._refuse_conflict(verb_run)
+            self._verb_runs[verb_run.resume_line] = verb_run
+        verb_run.start(_informed(connection.azure, job, verb_run.board))
         if verb in _CHANGING:
-            for watching in list(self._watchings):
+            for watching in list(self._pool_watches):
                 if fnmatchcase(watching.pool.lower(), str(options.get("name", "")).lower()):
-                    watching.hurry()
-        return work
+                    watching.poll_now()
+        return verb_run
 
-    def _refuse_crossing(self, new: Work) -> None:
+    def _refuse_conflict(self, new: Work) -> None:
         name = str(new.options.get("name", "")).lower()
         sweeps = new.verb == "orphans" and new.options.get("delete")
-        for work in self._works.values():
-            both = {work.verb, new.verb} <= _CHANGING
-            other = str(work.options.get("name", "")).lower()
+        for verb_run in self._verb_runs.values():
+            both = {verb_run.verb, new.verb} <= _CHANGING
+            other = str(verb_run.options.get("name", "")).lower()
             same = both and (fnmatchcase(other, name) or fnmatchcase(name, other))
             # What is being made for a pool that is not there yet looks like an orphan.
-            if same or (sweeps and work.verb in _CHANGING):
+            if same or (sweeps and verb_run.verb in _CHANGING):
                 raise ConflictError(
-                    f"`{work.resume_line}` is still going on",
-                    hint=f"wait for it (the same line joins it), or `{work.stop_line}` first",
+                    f"`{verb_run.resume_line}` is still going on",
+                    hint=f"wait for it (the same line joins it), or `{verb_run.stop_line}` first",
                 )
 
-    def _connect(self, target: Target) -> Work:
-        if running := [work.label for work in self._works.values() if not work.done()]:
+    def _connect(self, connection_options: Target) -> Work:
+        if running := [verb_run.label for verb_run in self._verb_runs.values() if not verb_run.done()]:
             raise ConflictError(f"{', '.join(running)}: still going on over this connection", hint="wait for it first")
         with self._lock:
-            if target.is_local and self._link is not None and self._link.local is not None:
+            if (
+                connection_options.is_emulator
+                and self._connection is not None
+                and self._connection.emulator is not None
+            ):
                 self.close()  # the world may be the one that is open, held by us alone
-            link = self._use(connection.open_link(target, self._through))
-        work = Work("connect", {}, Board(link.azure.now), link.loop, link.moving)
-        work.start(connection.table(link))
-        return work
+            opened = self._set_connection(connection.open_link(connection_options, self._wrap_transport))
+        verb_run = Work("connect", {}, Board(opened.azure.now), opened.loop, opened.advancing_time)
+        verb_run.start(connection.table(opened))
+        return verb_run
 
     def run(self, verb: str, /, **options: Any) -> Table:
         """Run a verb to its end and return its table as plain columns.
@@ -216,16 +224,16 @@ class Session(Verbs):
         DetachedError
             It was interrupted from the keyboard.
         """
-        work = self.begin(verb, **options)
+        verb_run = self.begin(verb, **options)
         try:
-            return work.result()
+            return verb_run.result()
         except KeyboardInterrupt:
-            work.interrupt()
-            raise work.detached() from None
+            verb_run.interrupt()
+            raise verb_run.detached_error() from None
 
     # -- for front ends ------------------------------------------------------------------------------------------
 
-    def submit(self, question: Callable[[Azure], Coroutine[Any, Any, T]]) -> Future[T]:
+    def submit(self, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> Future[T]:
         """Ask something on the session's loop, and return at once.
 
         Parameters
@@ -233,10 +241,10 @@ class Session(Verbs):
         question
             Given the connection's clients, a coroutine that answers.
         """
-        link = self._linked()
-        return asyncio.run_coroutine_threadsafe(_of_known_time(link.azure, question), link.loop)
+        connection = self._require_connection()
+        return asyncio.run_coroutine_threadsafe(_of_known_time(connection.azure, function), connection.loop)
 
-    def ask(self, question: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
+    def call(self, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
         """Ask something on the session's loop and wait for the answer.
 
         Raises
@@ -244,16 +252,16 @@ class Session(Verbs):
         BatchImgError
             What the question raised.
         """
-        link = self._linked()
+        connection = self._require_connection()
 
-        async def asked(azure: Azure) -> T:
+        async def call_function(azure: Azure) -> T:
             # Held on the loop's own thread: before the first sleep, and no longer than until the answer.
-            with link.moving():
-                return await question(azure)
+            with connection.advancing_time():
+                return await function(azure)
 
-        return self.submit(asked).result()
+        return self.submit(call_function).result()
 
-    def watch(self, name: str, tell: Callable[[Sight], None]) -> Watching:
+    def watch(self, name: str, on_snapshot: Callable[[Sight], None]) -> Watching:
         """Look at a pool again and again until told to stop.
 
         Parameters
@@ -265,24 +273,32 @@ class Session(Verbs):
         """
         from batchimg_magics.core.scaling.watch import Watch  # panels only
 
-        link = self._linked()
-        pace_s = SECONDS_BETWEEN_LOOKS * (link.local.speed or 0.0) if link.local else 0.0
-        watch = Watch(link.azure, name, tell, pace_s=pace_s)
-        watching = Watching(watch, asyncio.run_coroutine_threadsafe(watch.run(), link.loop), link.loop)
-        self._watchings.add(watching)
-        return watching
+        connection = self._require_connection()
+        pace_s = SECONDS_BETWEEN_LOOKS * (connection.emulator.speed or 0.0) if connection.emulator else 0.0
+        watcher = Watch(connection.azure, name, on_snapshot, pace_s=pace_s)
+        pool_watch = Watching(
+            watcher, asyncio.run_coroutine_threadsafe(watcher.run(), connection.loop), connection.loop
+        )
+        self._pool_watches.add(pool_watch)
+        return pool_watch
 
-    def going_on(self, name: str) -> Work | None:
+    def find_running(self, name: str) -> Work | None:
         """Return the work that changes a pool right now in this session, or None."""
         # Without the lock: a session that is being closed holds it while it waits for the loop, which may ask this.
-        works = [work for work in list(self._works.values()) if work.verb in _CHANGING and not work.done()]
-        return next((work for work in works if str(work.options.get("name", "")).lower() == name.lower()), None)
+        verb_runs = [
+            verb_run
+            for verb_run in list(self._verb_runs.values())
+            if verb_run.verb in _CHANGING and not verb_run.done()
+        ]
+        return next(
+            (verb_run for verb_run in verb_runs if str(verb_run.options.get("name", "")).lower() == name.lower()), None
+        )
 
     def _frame(self, verb: str, /, **options: Any) -> pd.DataFrame:
         from batchimg_magics.session import frames  # pandas, which the command line does without
 
         wait = options.pop("wait", True)
-        return frames.frame(self.run(verb, **options) if wait else self.begin(verb, **options).begun())
+        return frames.frame(self.run(verb, **options) if wait else self.begin(verb, **options).started_table())
 
     def names(self, kind: str) -> list[str]:
         """Return names for completion: what there is, or what there was when it was last seen.
@@ -299,11 +315,11 @@ class Session(Verbs):
         """
         if kind == "profile":
             return sorted(profiles.saved())
-        if self._link is None:
+        if self._connection is None:
             return []
         from batchimg_magics.session.names import NAMES  # completion only
 
-        future = asyncio.run_coroutine_threadsafe(NAMES[kind](self._link.azure), self._link.loop)
+        future = asyncio.run_coroutine_threadsafe(NAMES[kind](self._connection.azure), self._connection.loop)
         try:
             self._names[kind] = sorted(future.result(NAMES_PATIENCE_S))
         except (TimeoutError, BatchImgError):
@@ -321,29 +337,29 @@ class Watching:
     """
 
     def __init__(self, watch: Watch, future: Future[None], loop: asyncio.AbstractEventLoop) -> None:
-        self._watch = watch
+        self._watcher = watch
         self._future = future
         self._loop = loop
 
     @property
     def pool(self) -> str:
         """The pool's name."""
-        return self._watch.pool
+        return self._watcher.pool
 
-    def hurry(self) -> None:
+    def poll_now(self) -> None:
         """Look at once; a connection that was closed has nothing to look at any more."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._watch.hurry)
+            self._loop.call_soon_threadsafe(self._watcher.poll_now)
 
-    def hide(self, hidden: bool) -> None:  # noqa: FBT001 - one word says it
+    def set_hidden(self, hidden: bool) -> None:  # noqa: FBT001 - one word says it
         """Look less often while nobody looks on, and at once when somebody does again."""
-        before, self._watch.hidden = self._watch.hidden, hidden
+        before, self._watcher.hidden = self._watcher.hidden, hidden
         if before and not hidden:
-            self.hurry()
+            self.poll_now()
 
-    def expect(self, expecting: bool) -> None:  # noqa: FBT001 - one word says it
+    def set_expecting(self, expecting: bool) -> None:  # noqa: FBT001 - one word says it
         """Look as often as at a pool that changes, although Azure does not show yet that it does; or no longer."""
-        self._watch.expecting = expecting
+        self._watcher.expects_change = expecting
 
     def stop(self) -> None:
         """Stop watching. Nothing else is stopped."""
@@ -355,15 +371,15 @@ def _run(loop: asyncio.AbstractEventLoop) -> None:
     loop.run_forever()
 
 
-async def _informed(azure: Azure, job: Callable[[Board], Coroutine[Any, Any, Table]], board: Board) -> Table:
+async def _informed(azure: Azure, verb_call: Callable[[Board], Coroutine[Any, Any, Table]], board: Board) -> Table:
     """Do a job once the service has answered for the first time: only then is its clock known."""
     await azure.account()
-    return await job(board)
+    return await verb_call(board)
 
 
-async def _of_known_time(azure: Azure, question: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
+async def _of_known_time(azure: Azure, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
     await azure.account()
-    return await question(azure)
+    return await function(azure)
 
 
 def _has_begun(task: asyncio.Task[Any]) -> bool:
@@ -376,9 +392,9 @@ async def _shut(azure: Azure) -> None:
     cancelled: set[asyncio.Task[Any]] = set()
     while others := asyncio.all_tasks() - {asyncio.current_task()}:
         # What is cancelled before it began leaves what it was going to await unawaited.
-        begun = {task for task in others if _has_begun(task)}
-        for task in begun - cancelled:
+        started = {task for task in others if _has_begun(task)}
+        for task in started - cancelled:
             task.cancel()
-        cancelled |= begun
-        await (asyncio.wait(others) if begun == others else asyncio.sleep(0))
+        cancelled |= started
+        await (asyncio.wait(others) if started == others else asyncio.sleep(0))
     await azure.close()

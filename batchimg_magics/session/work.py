@@ -51,7 +51,7 @@ class Work:
         options: Mapping[str, Any],
         board: Board,
         loop: asyncio.AbstractEventLoop,
-        moving: Callable[[], AbstractContextManager[None]],
+        advancing_time: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.verb = verb
         self.options = {key: value for key, value in options.items() if key not in _MANNERS}
@@ -59,17 +59,17 @@ class Work:
         self.label = " ".join([verb, *names(options)])
         self.interrupted = False
         self._loop = loop
-        self._moving = moving
+        self._advancing_time = advancing_time
         self._task: asyncio.Task[Table] | None = None
-        self._held: AbstractContextManager[None] | None = None
+        self._time_block: AbstractContextManager[None] | None = None
         self._table: Table | None = None
         self._error: BaseException | None = None
-        self._over = False
-        self._then: list[Callable[[], None]] = []
+        self._is_done = False
+        self._callbacks: list[Callable[[], None]] = []
         # Open once it is over. A bare lock, whose waiting is one step of the interpreter: a Ctrl-C in the midst of an
         # Event's or a Future's own Python code would leave their locks broken, or held for ever.
-        self._gate = threading.Lock()
-        self._gate.acquire()
+        self._done_lock = threading.Lock()
+        self._done_lock.acquire()
 
     @property
     def resume_line(self) -> str:
@@ -88,44 +88,44 @@ class Work:
 
     def _start(self, coroutine: Coroutine[Any, Any, Table]) -> None:
         self._task = self._loop.create_task(coroutine)
-        self._task.add_done_callback(self._ended)
+        self._task.add_done_callback(self._on_done)
 
-    def _ended(self, task: asyncio.Task[Table]) -> None:
+    def _on_done(self, task: asyncio.Task[Table]) -> None:
         # On the loop's thread: its time stops at the very moment at which the work is over, whoever waits.
-        if self._held is not None:
-            self._held.__exit__(None, None, None)
-            self._held = None
-        self._error = self.detached() if task.cancelled() else task.exception()
+        if self._time_block is not None:
+            self._time_block.__exit__(None, None, None)
+            self._time_block = None
+        self._error = self.detached_error() if task.cancelled() else task.exception()
         self._table = None if self._error else task.result()
-        self._over = True
-        self._gate.release()
-        for call in self._then:
+        self._is_done = True
+        self._done_lock.release()
+        for call in self._callbacks:
             call()
 
-    def detached(self) -> DetachedError:
+    def detached_error(self) -> DetachedError:
         """Return the error for whoever waits no longer: how to go on, how to stop, what is not as it should be."""
-        owed = f"; until one of them is through, {self.board.owed}" if self.board.owed else ""
+        pending = f"; until one of them is through, {self.board.pending_cleanup}" if self.board.pending_cleanup else ""
         return DetachedError(
             f"{self.label}: interrupted. Azure goes on with what it was asked for; nothing new was begun",
-            hint=f"go on with `{self.resume_line}`, or stop with `{self.stop_line}`{owed}",
+            hint=f"go on with `{self.resume_line}`, or stop with `{self.stop_line}`{pending}",
         )
 
-    def _hold(self) -> None:
-        if self._held is None and not self._over:
-            self._held = self._moving()
-            self._held.__enter__()
+    def _enter_time_block(self) -> None:
+        if self._time_block is None and not self._is_done:
+            self._time_block = self._advancing_time()
+            self._time_block.__enter__()
 
-    def begun(self) -> Table:
+    def started_table(self) -> Table:
         """Return the table of somebody who does not wait: no row yet, and how to join."""
-        return Table.of(self.verb, [], f"{self.label}: going on; `{self.resume_line}` joins it")
+        return Table.from_rows(self.verb, [], f"{self.label}: going on; `{self.resume_line}` joins it")
 
     def done(self) -> bool:
         """Tell whether it has ended."""
-        return self._over
+        return self._is_done
 
-    def then(self, call: Callable[[], None]) -> None:
+    def add_done_callback(self, call: Callable[[], None]) -> None:
         """Call something on the loop's thread once this is over; at once where it is."""
-        self._loop.call_soon_threadsafe(lambda: call() if self._over else self._then.append(call))
+        self._loop.call_soon_threadsafe(lambda: call() if self._is_done else self._callbacks.append(call))
 
     def wait(self, timeout_s: float) -> bool:
         """Wait for its end for so many real seconds at most, and tell whether it has ended.
@@ -136,10 +136,10 @@ class Work:
             The call comes from the loop's own thread, and would wait for itself.
         """
         self._refuse_own_thread()
-        self._loop.call_soon_threadsafe(self._hold)
-        if self._gate.acquire(timeout=timeout_s):
-            self._gate.release()  # for whoever else waits
-        return self._over
+        self._loop.call_soon_threadsafe(self._enter_time_block)
+        if self._done_lock.acquire(timeout=timeout_s):
+            self._done_lock.release()  # for whoever else waits
+        return self._is_done
 
     def result(self) -> Table:
         """Wait for its end and return its table.
@@ -151,12 +151,12 @@ class Work:
         RuntimeError
             The call comes from the loop's own thread.
         """
-        if not self._over:
+        if not self._is_done:
             self._refuse_own_thread()
-        while not self._over:
+        while not self._is_done:
             self.wait(SLICE_S)
         if self._table is None:
-            raise self._error or self.detached()
+            raise self._error or self.detached_error()
         return self._table
 
     def _refuse_own_thread(self) -> None:

@@ -48,9 +48,9 @@ def main(words: Sequence[str] | None = None) -> int:
 
         return serve(words[1:])
     try:
-        asked = line_parser.parse(words, prog=PROG, shared=(JSON, PROFILE))
-        _refuse_leaving(asked)
-        _run(asked)
+        parsed = line_parser.parse(words, prog=PROG, shared=(JSON, PROFILE))
+        _refuse_leaving(parsed)
+        _run(parsed)
     except line_parser.HelpAsked as text:
         print(text)
     except BatchImgError as error:
@@ -61,37 +61,37 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _refuse_leaving(asked: line_parser.Line) -> None:
+def _refuse_leaving(parsed: line_parser.Line) -> None:
     """Refuse --no-wait: work is several steps, and this process is who takes them."""
-    if not asked.options.get("wait", True):
+    if not parsed.options.get("wait", True):
         raise SpecError(
-            f"{asked.verb.name} --no-wait: work of several steps goes on while its process lives, and this one ends",
+            f"{parsed.verb.name} --no-wait: work of several steps goes on while its process lives, and this one ends",
             hint="leave --no-wait out; in a notebook the kernel goes on with it",
         )
 
 
-def _run(asked: line_parser.Line) -> None:
-    if asked.verb.name == "help":
-        _print(line_parser.help_table(asked.options.get("verb"), PROG), "", asked)
+def _run(parsed: line_parser.Line) -> None:
+    if parsed.verb.name == "help":
+        _print(line_parser.help_table(parsed.options.get("verb"), PROG), "", parsed)
         return
-    if asked.verb.name == "panel":
+    if parsed.verb.name == "panel":
         raise SpecError(
             "a panel needs a notebook", hint="there it is `%batchimg panel NAME`; here: batchimg nodes NAME"
         )
     from batchimg_magics.session.session import Session
 
     with Session() as session:
-        if "profile" in asked.shared:
-            session.open(profile=asked.shared["profile"])
+        if "profile" in parsed.shared:
+            session.open(profile=parsed.shared["profile"])
         try:
-            table = _worked(session, asked)
+            table = _worked(session, parsed)
         except BatchImgError as error:
             if error.table is not None:
-                _print(error.table, session.label, asked)
+                _print(error.table, session.label, parsed)
             raise
-        _print(table, session.label, asked)
-        if asked.options.get("plot"):
-            _draw(table, str(asked.options["name"]))
+        _print(table, session.label, parsed)
+        if parsed.options.get("plot"):
+            _draw(table, str(parsed.options["name"]))
 
 
 def _draw(table: Table, pool: str) -> None:
@@ -103,16 +103,16 @@ def _draw(table: Table, pool: str) -> None:
     print(f"drawn: {file}", file=sys.stderr)
 
 
-def _worked(session: Session, asked: line_parser.Line) -> Table:
-    options = asked.options
-    if "json" in asked.shared and any(option.keyword == "prices" for option in asked.verb.options):
+def _worked(session: Session, parsed: line_parser.Line) -> Table:
+    options = parsed.options
+    if "json" in parsed.shared and any(option.keyword == "prices" for option in parsed.verb.options):
         options = {"prices": False, **options}  # rows are all that is printed, and no price is in them
-    work = session.begin(asked.verb.name, **options)
-    return follow(work, Terminal(sys.stderr) if sys.stderr.isatty() else Silent())
+    verb_run = session.begin(parsed.verb.name, **options)
+    return follow(verb_run, Terminal(sys.stderr) if sys.stderr.isatty() else Silent())
 
 
-def _print(table: Table, label: str, asked: line_parser.Line) -> None:
-    if "json" in asked.shared:
+def _print(table: Table, label: str, parsed: line_parser.Line) -> None:
+    if "json" in parsed.shared:
         print(_json(table))
         return
     from batchimg_magics.ui import tables  # JSON does without
@@ -123,9 +123,9 @@ def _print(table: Table, label: str, asked: line_parser.Line) -> None:
         print(_here(below))
 
 
-def _here(said: str) -> str:
+def _here(text: str) -> str:
     """Turn the notebook's lines in a text into the command line's."""
-    return re.sub("%+batchimg", PROG, said)
+    return re.sub("%+batchimg", PROG, text)
 
 
 def _json(table: Table) -> str:

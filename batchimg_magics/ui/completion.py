@@ -53,12 +53,12 @@ def _verbs() -> list[str]:
 
 def _flags(verb: Verb, words: list[str]) -> list[str]:
     """Return the options that are not on the line yet."""
-    return [one.flag for one in verb.options if not one.by_place and (one.gather or one.flag not in words)]
+    return [one.flag for one in verb.options if not one.is_positional and (one.combine or one.flag not in words)]
 
 
 def _open(verb: Verb, words: list[str], last: str) -> Option | None:
     """Return the option or argument whose value stands at the cursor; None: an option's name belongs there."""
-    by_flag = {option.flag: option for option in verb.options if not option.by_place}
+    by_flag = {option.flag: option for option in verb.options if not option.is_positional}
     if words and (option := by_flag.get(words[-1])) and option.metavar:
         return option
     if last.startswith("-"):
@@ -68,18 +68,18 @@ def _open(verb: Verb, words: list[str], last: str) -> Option | None:
         not word.startswith("-") and not (option and option.metavar)
         for option, word in zip(before, words, strict=False)
     )
-    places = [option for option in verb.options if option.by_place]
-    if taken >= len(places) and places and places[-1].gather:
+    places = [option for option in verb.options if option.is_positional]
+    if taken >= len(places) and places and places[-1].combine:
         return places[-1]
     return places[taken] if taken < len(places) else None
 
 
 def _values(option: Option, names: Callable[[str], list[str]]) -> list[str]:
-    if option.words:
-        return list(option.words)
-    if option.offer == "verb":
+    if option.choices:
+        return list(option.choices)
+    if option.completion == "verb":
         return _verbs()
-    return names(option.offer) if option.offer not in ("", "file") else []
+    return names(option.completion) if option.completion not in ("", "file") else []
 
 
 def _starting(fragment: str, words: list[str]) -> list[str]:

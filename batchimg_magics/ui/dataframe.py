@@ -54,4 +54,4 @@ def bundle(frame: pd.DataFrame) -> dict[str, str]:
 
 def _plain(column: pd.Series[Any]) -> list[Any]:
     missing = column.isna()
-    return [None if gone else value for value, gone in zip(column.tolist(), missing, strict=True)]
+    return [None if is_missing else value for value, is_missing in zip(column.tolist(), missing, strict=True)]

@@ -62,16 +62,16 @@ class _Help(argparse.Action):
 
 
 def _add(parser: argparse.ArgumentParser, option: Option) -> None:
-    said = option.help.replace("%", "%%")  # argparse formats it
-    settings: dict[str, Any] = {"default": argparse.SUPPRESS, "help": said}
-    if not option.by_place:
+    help_text = option.help.replace("%", "%%")  # argparse formats it
+    settings: dict[str, Any] = {"default": argparse.SUPPRESS, "help": help_text}
+    if not option.is_positional:
         settings["dest"] = option.keyword
     if not option.metavar:
         settings |= {"action": "store_const", "const": option.const}
     else:
         settings["metavar"] = option.metavar
-        if option.gather:
-            settings |= {"nargs": "+"} if option.by_place else {"action": "append"}
+        if option.combine:
+            settings |= {"nargs": "+"} if option.is_positional else {"action": "append"}
     if option.optional:
         settings["nargs"] = "?"
     parser.add_argument(option.flag, **settings)
@@ -85,7 +85,7 @@ def _parser(prog: str, name: str) -> _Parser:
         verb.options,
         hint=f"usage: {usage}",
         usage=usage.replace("%", "%%"),  # argparse formats it
-        description=f"{verb.does[0].upper()}{verb.does[1:]}.",
+        description=f"{verb.summary[0].upper()}{verb.summary[1:]}.",
         epilog="\n".join(["examples:", *(f"  {prog} {line}" for line in verb.examples)]),
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=100, max_help_position=28),
     )
@@ -156,11 +156,11 @@ def parse(words: Sequence[str], *, prog: str = "%batchimg", shared: tuple[Option
     if name in ("-h", "--help"):
         raise HelpAsked(overview(prog))
     verb = find(name)
-    asked, extra = _parser(prog, name).parse_known_args(others)
+    verb_arguments, extra = _parser(prog, name).parse_known_args(others)
     if extra:
         raise _unknown(extra, verb, prog)
     # An option that the door and the verb share (connect --profile) is the verb's.
-    options = _read(verb.options, vars(given) | vars(asked))
+    options = _read(verb.options, vars(given) | vars(verb_arguments))
     return Line(
         verb, options, {name: value for name, value in _read(shared, vars(given)).items() if name not in options}
     )
@@ -170,7 +170,7 @@ def _unknown(extra: list[str], verb: Verb, prog: str) -> SpecError:
     dashed = [word for word in extra if word.startswith("-")]
     if not dashed:
         return SpecError(f"{extra[0]!r} is one word too many", hint=f"usage: {prog} {verb.usage}")
-    flags = [option.flag for option in verb.options if not option.by_place]
+    flags = [option.flag for option in verb.options if not option.is_positional]
     word = dashed[0].partition("=")[0]
     return SpecError(f"{verb.name} has no option {word}", hint=_closest(word, flags))
 
@@ -183,8 +183,8 @@ def _read(options: Iterable[Option], given: dict[str, Any]) -> dict[str, Any]:
         word = given[option.keyword]
         if not option.metavar:
             read[option.keyword] = word
-        elif option.gather:
-            read[option.keyword] = option.gather(option.value(one) for one in word)
+        elif option.combine:
+            read[option.keyword] = option.combine(option.value(one) for one in word)
         else:
             read[option.keyword] = option.value(word)
     return read
@@ -193,7 +193,7 @@ def _read(options: Iterable[Option], given: dict[str, Any]) -> dict[str, Any]:
 def overview(prog: str = "%batchimg") -> str:
     """Return the verbs with one line each, as text."""
     width = max(len(verb.usage) for verb in VERBS)
-    lines = [f"  {verb.usage:<{width}}  {verb.does}" for verb in VERBS]
+    lines = [f"  {verb.usage:<{width}}  {verb.summary}" for verb in VERBS]
     return "\n".join([f"usage: {prog} VERB ...", "", *lines, "", f"{prog} VERB -h shows a verb's options.", ""])
 
 
@@ -208,9 +208,9 @@ def help_table(about: str | None = None, prog: str = "%batchimg") -> Table:
     from batchimg_magics.core.base.table import Table
 
     if about is None:
-        rows = [{"verb": verb.name, "does": verb.does, "line": f"{prog} {verb.usage}"} for verb in VERBS]
-        return Table.of("help", rows, f"the verbs; {prog} VERB -h shows one")
+        rows = [{"verb": verb.name, "does": verb.summary, "line": f"{prog} {verb.usage}"} for verb in VERBS]
+        return Table.from_rows("help", rows, f"the verbs; {prog} VERB -h shows one")
     verb = find(about)
-    rows = [{"verb": verb.name, "does": verb.does, "line": f"{prog} {verb.usage}"}]
+    rows = [{"verb": verb.name, "does": verb.summary, "line": f"{prog} {verb.usage}"}]
     rows += [{"verb": verb.name, "does": option.help, "line": option.usage} for option in verb.options]
-    return Table.of("help", rows, f"{verb.name}: {verb.does}")
+    return Table.from_rows("help", rows, f"{verb.name}: {verb.summary}")

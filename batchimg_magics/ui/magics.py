@@ -71,7 +71,7 @@ def _expanded(word: str, variables: Mapping[str, Any]) -> str:
 class BatchImgMagics(Magics):
     """Settings of `%batchimg`, for `%config` and IPython's configuration files."""
 
-    world = Unicode("", help="local Azure: the file that its world lives in, or :memory:").tag(config=True)
+    state = Unicode("", help="local Azure: the file that its world lives in, or :memory:").tag(config=True)
     speed = Unicode("", help="local Azure: simulated seconds a second, or max").tag(config=True)
     show_progress = Bool(default_value=True, help="show progress while a verb works").tag(config=True)
 
@@ -105,11 +105,11 @@ class BatchImgMagics(Magics):
         """From a prepared VM to an Azure Batch pool of any size."""
         target, words = _target(line_parser.split(line.rstrip().removesuffix(";")))
         try:
-            asked = line_parser.parse(expand(words, {**self._shell.user_ns, **(local_ns or {})}))
+            parsed = line_parser.parse(expand(words, {**self._shell.user_ns, **(local_ns or {})}))
         except line_parser.HelpAsked as help_text:
             print(help_text)  # noqa: T201 - IPython's way to show text
             return None
-        frame = self._answer(asked.verb.name, {**asked.options, **_body(asked, cell)})
+        frame = self._dispatch(parsed.verb.name, {**parsed.options, **_body(parsed, cell)})
         if target is None:
             return frame
         self._shell.user_ns[target] = frame
@@ -117,34 +117,34 @@ class BatchImgMagics(Magics):
 
     batchimg.__doc__ = f"{batchimg.__doc__}\n\n{line_parser.overview()}"
 
-    def _answer(self, verb: str, options: dict[str, Any]) -> pd.DataFrame | DOMWidget:
+    def _dispatch(self, verb: str, options: dict[str, Any]) -> pd.DataFrame | DOMWidget:
         if verb == "help":
             return _dressed(line_parser.help_table(options.get("verb")))
-        settings = {name: said for name, said in (("world", self.world), ("speed", self.speed)) if said}
+        settings = {name: setting for name, setting in (("state", self.state), ("speed", self.speed)) if setting}
         if verb == "connect" and not {"subscription", "profile"} & options.keys():
             options = {**settings, **options}
         elif verb != "connect" and settings and not self.session.connected:
-            self._work("connect", settings)
+            self._run_verb("connect", settings)
         if verb == "panel":
             return self.session.panel(**options)
-        table = self._work(verb, options)
+        table = self._run_verb(verb, options)
         if options.get("plot"):
             _draw(table, str(options.get("name")))
         return _dressed(table, self.session.label)
 
-    def _work(self, verb: str, options: dict[str, Any]) -> Table:
+    def _run_verb(self, verb: str, options: dict[str, Any]) -> Table:
         wait = options.pop("wait", True)
-        work = self.session.begin(verb, **options)
+        verb_run = self.session.begin(verb, **options)
         if not wait:
-            return work.begun()
+            return verb_run.started_table()
         try:
-            return follow(work, self._screen())
+            return follow(verb_run, self._progress_display())
         except BatchImgError as error:
             if error.table is not None:
                 display(_dressed(error.table, self.session.label))  # type: ignore[no-untyped-call] # untyped upstream
             raise
 
-    def _screen(self) -> Screen:
+    def _progress_display(self) -> Screen:
         if not self.show_progress:
             return Silent()
         if getattr(self._shell, "kernel", None) is not None:
@@ -171,14 +171,14 @@ def _target(words: list[str]) -> tuple[str | None, list[str]]:
     return None, words
 
 
-def _body(asked: line_parser.Line, cell: str | None) -> dict[str, str]:
+def _body(parsed: line_parser.Line, cell: str | None) -> dict[str, str]:
     if cell is None or not cell.strip():
         return {}
-    if not asked.verb.takes_body:
+    if not parsed.verb.takes_body:
         raise SpecError(
-            f"{asked.verb.name} takes no cell body", hint=f"write it as a line: %batchimg {asked.verb.usage}"
+            f"{parsed.verb.name} takes no cell body", hint=f"write it as a line: %batchimg {parsed.verb.usage}"
         )
-    if "spec" in asked.options:
+    if "spec" in parsed.options:
         raise SpecError("the pool is described by --spec and by the cell's body", hint="use one of them")
     return {"spec": cell}
 

@@ -51,8 +51,8 @@ def picture(samples: Samples, pool: str) -> bytes:
         from matplotlib.figure import Figure
     except ImportError as error:
         raise SpecError("--plot needs matplotlib", hint="pip install 'batchimg_magics[plot]'") from error
-    seen = {state for _, states in samples for state in states}
-    states = [*(one for one in NODE_STATES if one in seen), *sorted(seen - set(NODE_STATES))]
+    present = {state for _, states in samples for state in states}
+    states = [*(one for one in NODE_STATES if one in present), *sorted(present - set(NODE_STATES))]
     moments = date2num([dt.datetime.fromtimestamp(at, dt.UTC) for at, _ in samples])
     counts = [[found.get(state, 0) for _, found in samples] for state in states]
     figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")

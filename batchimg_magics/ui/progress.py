@@ -30,7 +30,7 @@ class Screen(Protocol):
         """Leave this line in place of what was shown; an empty one leaves nothing."""
 
 
-def follow(work: Work, screen: Screen) -> Table:
+def follow(verb_run: Work, progress_display: Screen) -> Table:
     """Wait for work in the foreground, show how it goes, and return its table.
 
     Raises
@@ -43,27 +43,27 @@ def follow(work: Work, screen: Screen) -> Table:
     outcome = "failed"
     try:
         try:
-            while not work.wait(SLICE_S):
-                screen.show(work.label, work.board.steps(), work.board.now())
-            table = work.result()
+            while not verb_run.wait(SLICE_S):
+                progress_display.show(verb_run.label, verb_run.board.activities(), verb_run.board.now())
+            table = verb_run.result()
         except KeyboardInterrupt:
             outcome = "interrupted"
-            work.interrupt()
-            table = work.result()  # of work that ended at the same moment; else it raises
+            verb_run.interrupt()
+            table = verb_run.result()  # of work that ended at the same moment; else it raises
         outcome = "done"
     finally:
-        screen.close(_last(work, outcome))
+        progress_display.close(_last(verb_run, outcome))
     return table
 
 
-def _last(work: Work, outcome: str) -> str:
+def _last(verb_run: Work, outcome: str) -> str:
     """Return the line that stays: nothing where there were no steps to speak of."""
-    steps = work.board.steps()
+    steps = verb_run.board.activities()
     if not steps:
         return ""
-    ended = max(work.board.now() if step.ended is None else step.ended for step in steps)
+    ended = max(verb_run.board.now() if step.ended is None else step.ended for step in steps)
     took = duration(ended - min(step.began for step in steps))
-    return f"{work.label}: {outcome} · {took}"
+    return f"{verb_run.label}: {outcome} · {took}"
 
 
 def duration(seconds: float) -> str:
@@ -88,10 +88,10 @@ def _part(step: Step, now: float) -> float | None:
 
 def _says(step: Step, now: float) -> str:
     """Return what a step says beside its bar."""
-    said = [f"{step.done or 0} of {step.total}"] if step.total else []
+    parts = [f"{step.done or 0} of {step.total}"] if step.total else []
     took = duration(now - step.began)
-    said.append(f"{took} of about {duration(step.expected_s)}" if step.expected_s else took)
-    return " · ".join([*said, *([step.detail] if step.detail else [])])
+    parts.append(f"{took} of about {duration(step.expected_s)}" if step.expected_s else took)
+    return " · ".join([*parts, *([step.detail] if step.detail else [])])
 
 
 def steps_html(label: str, steps: Sequence[Step], now: float) -> str:
@@ -137,7 +137,7 @@ class Terminal:
 
     def show(self, label: str, steps: Sequence[Step], now: float) -> None:
         """Write the running steps in one line."""
-        running = [self._one(step, now) for step in steps if step.ended is None]
+        running = [self._step_line(step, now) for step in steps if step.ended is None]
         self._write(" | ".join([f"{label}: {running[0]}", *running[1:]] if running else [label]))
 
     def close(self, last: str) -> None:
@@ -148,7 +148,7 @@ class Terminal:
             self._stream.flush()
 
     @staticmethod
-    def _one(step: Step, now: float) -> str:
+    def _step_line(step: Step, now: float) -> str:
         part = _part(step, now)
         bar = "" if part is None else f"[{'#' * round(part * _BAR):.<{_BAR}}] "
         return f"{step.name} {bar}{_says(step, now)}"
@@ -173,15 +173,15 @@ class Notebook:
         if not steps:
             return  # an output that is shown can be emptied but not taken back
         running = [step for step in steps if step.ended is None]
-        said = "; ".join(f"{step.name} {_says(step, now)}" for step in running)
-        self._put(steps_html(label, steps, now), f"{label}{_over(steps)}: {said}")
+        text = "; ".join(f"{step.name} {_says(step, now)}" for step in running)
+        self._update_output(steps_html(label, steps, now), f"{label}{_over(steps)}: {text}")
 
     def close(self, last: str) -> None:
         """Leave the last line."""
         if last:
-            self._put(f"<div>{escape(last)}</div>", last)
+            self._update_output(f"<div>{escape(last)}</div>", last)
 
-    def _put(self, html: str, plain: str) -> None:
+    def _update_output(self, html: str, plain: str) -> None:
         from IPython.display import display
 
         data = {"text/html": html, "text/plain": plain}

@@ -52,17 +52,17 @@ def captioned(caption: str, label: str) -> str:
     return f"{label} · {caption}" if label else caption
 
 
-def shorten(said: str, width: int) -> str:
+def shorten(full_text: str, width: int) -> str:
     """Return at most so many characters: a path's last names, the start of a sentence, both ends of any other id."""
-    if len(said) <= width:
-        return said
-    if said.startswith("/") and " " not in said:
-        end = said[len(said) - width + 1 :]
+    if len(full_text) <= width:
+        return full_text
+    if full_text.startswith("/") and " " not in full_text:
+        end = full_text[len(full_text) - width + 1 :]
         return "…" + end[max(0, end.find("/")) :]
-    if " " in said:
-        return said[: width - 1] + "…"
+    if " " in full_text:
+        return full_text[: width - 1] + "…"
     tail = (width - 1) // 3
-    return f"{said[: width - 1 - tail]}…{said[len(said) - tail :]}"
+    return f"{full_text[: width - 1 - tail]}…{full_text[len(full_text) - tail :]}"
 
 
 def notes(attrs: Mapping[Any, Any]) -> str:
@@ -87,16 +87,18 @@ class _Column:
     @classmethod
     def of(cls, name: str, values: Sequence[Any]) -> _Column:
         kinds = {type(value) for value in values if value is not None}
-        say = _money if name.startswith("usd") else cell
-        return cls(name, [say(value) for value in values], kinds <= {str}, bool(kinds) and kinds <= {int, float})
+        format_value = _money if name.startswith("usd") else cell
+        return cls(
+            name, [format_value(value) for value in values], kinds <= {str}, bool(kinds) and kinds <= {int, float}
+        )
 
     @property
     def is_empty(self) -> bool:
-        return all(said == NOTHING for said in self.cells)
+        return all(content == NOTHING for content in self.cells)
 
     @property
     def is_path(self) -> bool:
-        return any(said.startswith("/") and " " not in said for said in self.cells)
+        return any(content.startswith("/") and " " not in content for content in self.cells)
 
     @property
     def width(self) -> int:
@@ -104,14 +106,14 @@ class _Column:
         return max(map(len, [self.name, *self.cells]))
 
     @property
-    def least(self) -> int:
+    def min_width(self) -> int:
         """How narrow it can be: only texts bear shortening."""
         return min(self.width, max(LEAST_WIDTH, len(self.name))) if self.is_text else self.width
 
     def lines(self, width: int) -> list[str]:
         """Return heading, rule and cells in that width."""
-        said = [self.name, "-" * width, *(shorten(one, width) for one in self.cells)]
-        return [one.rjust(width) if self.is_number else one.ljust(width) for one in said]
+        cells = [self.name, "-" * width, *(shorten(one, width) for one in self.cells)]
+        return [one.rjust(width) if self.is_number else one.ljust(width) for one in cells]
 
 
 def text(columns: Columns, *, caption: str = "", width: int | None = None) -> str:
@@ -149,7 +151,7 @@ def _fitting(columns: list[_Column], width: int) -> list[_Column]:
     shown = columns
     if _total([column.width for column in shown]) > width:
         shown = [column for column in columns if not column.is_empty] or columns[:1]
-    while len(shown) > 1 and _total([column.least for column in shown]) > width:
+    while len(shown) > 1 and _total([column.min_width for column in shown]) > width:
         shown = shown[:-1]
     return shown
 
@@ -157,7 +159,7 @@ def _fitting(columns: list[_Column], width: int) -> list[_Column]:
 def _widths(columns: list[_Column], width: int | None) -> list[int]:
     """Return each column's width; what is too much is taken from resource ids first, then from the widest columns."""
     widths = [column.width for column in columns]
-    spare = [column.width - column.least for column in columns]
+    spare = [column.width - column.min_width for column in columns]
     over = _total(widths) - width if width else 0
     for _ in range(min(over, sum(spare))):
         widest = max((i for i, left in enumerate(spare) if left), key=lambda i: (columns[i].is_path, widths[i]))
@@ -190,8 +192,8 @@ def _class(column: _Column) -> str:
     return ' class="number"' if column.is_number else ""
 
 
-def _said(said: str) -> str:
+def _said(full_text: str) -> str:
     """Return the end of a cell's opening tag and its text."""
     # A line is there to be copied: it stays whole.
-    short = said if said.startswith("%batchimg ") else shorten(said, HTML_WIDTH)
-    return f">{escape(said)}" if short == said else f' title="{escape(said)}">{escape(short)}'
+    short = full_text if full_text.startswith("%batchimg ") else shorten(full_text, HTML_WIDTH)
+    return f">{escape(full_text)}" if short == full_text else f' title="{escape(full_text)}">{escape(short)}'

@@ -53,7 +53,7 @@ def page() -> str:
 
 
 def _verb(verb: Verb) -> str:
-    parts = [f"## {verb.name}\n", f"{verb.does[0].upper()}{verb.does[1:]}.\n", f"`{verb.usage}`\n"]
+    parts = [f"## {verb.name}\n", f"{verb.summary[0].upper()}{verb.summary[1:]}.\n", f"`{verb.usage}`\n"]
     if verb.options:
         parts.append(_options(verb.options))
     if verb.takes_body:
@@ -81,7 +81,7 @@ def _columns(columns: Iterable[Column]) -> str:
 
 
 def _with_words(column: Column) -> str:
-    return f"{column.doc}: {', '.join(column.words)}" if column.words else column.doc
+    return f"{column.doc}: {', '.join(column.allowed_values)}" if column.allowed_values else column.doc
 
 
 def _command_line() -> str:

@@ -23,7 +23,7 @@ no rule passes silently.
 
 def page() -> str:
     """Return the page as Markdown."""
-    rows = [(f"`{one.id}`", one.severity, one.says, one.source) for one in RULES]
+    rows = [(f"`{one.id}`", one.severity, one.title, one.source) for one in RULES]
     return f"{_HEAD}\n{table(('rule', 'severity', 'what holds', 'source'), rows)}"
 
 

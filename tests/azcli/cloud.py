@@ -33,7 +33,7 @@ class Refused:
     """What a command that failed says: its exit code and its error output."""
 
     exit_code: int
-    said: str
+    stderr: str
 
 
 @dataclass(frozen=True, slots=True)

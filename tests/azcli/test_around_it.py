@@ -24,17 +24,17 @@ def test_vm_is_stopped_generalized_and_deleted(hurried: Cloud) -> None:
     (told,) = hurried.az("vm", "run-command", "invoke", *vm, *script)["value"]
     assert (told["code"], told["displayStatus"]) == ("ProvisioningState/succeeded", "Provisioning succeeded")
     running = hurried.refused("vm", "generalize", *vm)
-    assert (running.exit_code, running.said.splitlines()[1]) == (1, "Code: OperationNotAllowed")
+    assert (running.exit_code, running.stderr.splitlines()[1]) == (1, "Code: OperationNotAllowed")
     hurried.az("vm", "deallocate", *vm)
     for words in (("restart",), ("run-command", "invoke", *script)):
-        assert "(or set to run)" in hurried.refused("vm", *words, *vm).said
+        assert "(or set to run)" in hurried.refused("vm", *words, *vm).stderr
     hurried.az("vm", "generalize", *vm)
     statuses = hurried.az("vm", "get-instance-view", *vm, "--query", "instanceView.statuses[].code")
     assert statuses == ["ProvisioningState/succeeded", "OSState/generalized", "PowerState/deallocated"]
-    assert "since the VM is generalized" in hurried.refused("vm", "start", *vm).said
+    assert "since the VM is generalized" in hurried.refused("vm", "start", *vm).stderr
     hurried.az("vm", "delete", *vm, "--yes")
     gone = hurried.refused("vm", "show", *vm)
-    assert (gone.exit_code, gone.said.split(")")[0]) == (3, "ERROR: (ResourceNotFound")
+    assert (gone.exit_code, gone.stderr.split(")")[0]) == (3, "ERROR: (ResourceNotFound")
     assert hurried.az("disk", "show", *G, "-n", "desk-vm_OsDisk_1", "--query", "diskState") == "Unattached"
 
 
@@ -53,7 +53,7 @@ def test_group_goes_with_what_is_in_it(hurried: Cloud) -> None:
     assert hurried.az("resource", "list", "-g", "spare", "--query", "[].name") == ["spare_gallery"]
     hurried.az("group", "delete", "-n", "spare", "--yes")
     assert hurried.az("group", "exists", "-n", "spare") is False
-    assert "(ResourceGroupNotFound)" in hurried.refused("resource", "list", "-g", "spare").said
+    assert "(ResourceGroupNotFound)" in hurried.refused("resource", "list", "-g", "spare").stderr
     assert hurried.az("sig", "list") == []
 
 

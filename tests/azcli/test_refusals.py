@@ -37,7 +37,7 @@ NOT_FOUND = 3
 def test_refusals_are_told_as_azure_tells_them(hurried: Cloud, words: str, code: str, exit_code: int) -> None:
     told = hurried.refused(*words.split())
     assert told.exit_code == exit_code
-    assert told.said.startswith(f"ERROR: ({code})" if code else "ERROR: ")
+    assert told.stderr.startswith(f"ERROR: ({code})" if code else "ERROR: ")
 
 
 def test_pool_is_made_once(hurried: Cloud) -> None:
@@ -45,7 +45,7 @@ def test_pool_is_made_once(hurried: Cloud) -> None:
     create = ("batch", "pool", "create", "--id", "once", "--vm-size", "Standard_D2s_v3", *image)
     hurried.az(*create)
     again = hurried.refused(*create)
-    assert (again.exit_code, again.said.splitlines()[0]) == (
+    assert (again.exit_code, again.stderr.splitlines()[0]) == (
         1,
         "ERROR: (PoolExists) The specified pool already exists.",
     )
@@ -57,5 +57,5 @@ def test_shared_key_makes_no_pool_of_an_image(hurried: Cloud) -> None:
     image = f"{hurried.az('group', 'show', '-n', 'research')['id']}/providers/Microsoft.Compute/galleries/g/images/i"
     options = ("--vm-size", "Standard_D2s_v3", "--image", image, "--node-agent-sku-id", "batch.node.ubuntu 22.04")
     told = hurried.refused("batch", "pool", "create", "--id", "p", *options, "--account-key", keys["primary"])
-    assert told.said.startswith("ERROR: (AuthenticationFailed)")
-    assert "SharedKey is not allowed when external resources of type Compute are linked" in told.said
+    assert told.stderr.startswith("ERROR: (AuthenticationFailed)")
+    assert "SharedKey is not allowed when external resources of type Compute are linked" in told.stderr

@@ -21,7 +21,7 @@ def test_pool_is_resized_one_resize_at_a_time(still: Cloud) -> None:
     assert still.az(*show) == ["resizing", 0]
     resize = ("batch", "pool", "resize", *at, "--target-dedicated-nodes")
     refused = still.refused(*resize, "5")
-    assert (refused.exit_code, refused.said.split(")")[0]) == (1, "ERROR: (PoolBeingResized")
+    assert (refused.exit_code, refused.stderr.split(")")[0]) == (1, "ERROR: (PoolBeingResized")
     still.advance(LONG_S)
     assert still.az(*show) == ["steady", 2]
     still.az(*resize, "5")
@@ -45,7 +45,7 @@ def test_node_is_rebooted_when_it_is_ready(still: Cloud) -> None:
     still.az("batch", "node", "reboot", *at)
     assert still.az("batch", "node", "show", *at, "--query", "state") == "rebooting"
     refused = still.refused("batch", "node", "reboot", *at)
-    assert (refused.exit_code, refused.said.split(")")[0]) == (1, "ERROR: (NodeBeingRebooted")
+    assert (refused.exit_code, refused.stderr.split(")")[0]) == (1, "ERROR: (NodeBeingRebooted")
     still.advance(LONG_S)
     assert still.az("batch", "node", "show", *at, "--query", "state") == "idle"
 
@@ -54,7 +54,7 @@ def test_work_goes_on_without_waiting(still: Cloud) -> None:
     vm = (*G, "-n", "desk-vm")
     still.az("vm", "deallocate", *vm, "--no-wait")
     assert still.az("vm", "show", *vm, "-d", "--query", "powerState") == "VM deallocating"
-    assert "since the VM is deallocating" in still.refused("vm", "generalize", *vm).said
+    assert "since the VM is deallocating" in still.refused("vm", "generalize", *vm).stderr
     still.az("snapshot", "create", *G, "-n", "s", "--source", "gen1-vm_OsDisk_1", "--no-wait")
     state = ("snapshot", "show", *G, "-n", "s", "--query", "provisioningState")
     assert still.az(*state) == "Updating"
@@ -65,6 +65,6 @@ def test_work_goes_on_without_waiting(still: Cloud) -> None:
     still.az("group", "delete", "-n", "research", "--yes", "--no-wait")
     assert still.az("group", "show", "-n", "research", "--query", "properties.provisioningState") == "Deleting"
     late = still.refused("snapshot", "create", *G, "-n", "late", "--source", "s")
-    assert late.said.startswith("ERROR: (ResourceGroupBeingDeleted)")
+    assert late.stderr.startswith("ERROR: (ResourceGroupBeingDeleted)")
     still.advance(LONG_S)
     assert still.az("group", "list") == []

@@ -55,7 +55,7 @@ def _up(cloud: Cloud) -> str:
 
 def _down(cloud: Cloud) -> None:
     in_gallery = (*G, "-r", "lab")
-    assert "CannotDeleteResource" in cloud.refused("sig", "delete", *in_gallery).said
+    assert "CannotDeleteResource" in cloud.refused("sig", "delete", *in_gallery).stderr
     cloud.az("sig", "image-version", "delete", *in_gallery, "-i", "tools", "-e", "1.0.0")
     assert cloud.az("sig", "image-version", "list", *in_gallery, "-i", "tools") == []
     cloud.az("sig", "image-definition", "delete", *in_gallery, "-i", "tools")
@@ -127,7 +127,7 @@ def test_pool_is_made_resized_and_deleted(hurried: Cloud, version: str, tmp_path
     assert left == [True] * 3
     hurried.az("batch", "pool", "delete", "--pool-id", "tools", "--yes")
     gone = hurried.refused("batch", "pool", "show", "--pool-id", "tools")
-    assert (gone.exit_code, gone.said.split(")")[0]) == (3, "ERROR: (PoolNotFound")
+    assert (gone.exit_code, gone.stderr.split(")")[0]) == (3, "ERROR: (PoolNotFound")
 
 
 def test_nodes_are_rebooted_held_back_and_removed(hurried: Cloud, version: str, tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_nodes_are_rebooted_held_back_and_removed(hurried: Cloud, version: str, 
     assert "startup" in hurried.az("batch", "node", "file", "list", *at, "--query", "[].name")
     hurried.az("batch", "node", "delete", "--pool-id", "n", "--node-list", first)
     assert hurried.az("batch", "node", "list", "--pool-id", "n", "--query", "[].id") == [second]
-    assert "(NodeNotFound)" in hurried.refused("batch", "node", "reboot", *at).said
+    assert "(NodeNotFound)" in hurried.refused("batch", "node", "reboot", *at).stderr
     hurried.az("batch", "pool", "delete", "--pool-id", "n", "--yes")
 
 
@@ -159,8 +159,8 @@ def test_pool_scales_itself(hurried: Cloud, version: str, tmp_path: Path) -> Non
     assert "$TargetDedicatedNodes=7;" in hurried.az(*evaluate, "$TargetDedicatedNodes = 3 + 4;")["results"]
     assert hurried.az(*evaluate, "$TargetDedicatedNodes = ;")["error"]["code"] == "AutoScalingFormulaEvaluationError"
     refused = hurried.refused("batch", "pool", "resize", *at, "--target-dedicated-nodes", "1")
-    assert "(OperationInvalidForCurrentState)" in refused.said
-    assert "Reason: The specified pool has AutoScale enabled." in refused.said
+    assert "(OperationInvalidForCurrentState)" in refused.stderr
+    assert "Reason: The specified pool has AutoScale enabled." in refused.stderr
     hurried.az("batch", "pool", "autoscale", "disable", *at)
     pool = hurried.az("batch", "pool", "show", *at)
     assert (pool["enableAutoScale"], pool["currentDedicatedNodes"]) == (False, 3)
@@ -191,8 +191,8 @@ def test_managed_images_are_made_and_no_longer_make_pools(hurried: Cloud) -> Non
     options = ("--vm-size", "Standard_D2s_v3", "--image", image["id"], *UBUNTU)
     refused = hurried.refused("batch", "pool", "create", "--id", "direct", *options)
     assert refused.exit_code == 1
-    assert "(InvalidPropertyValue)" in refused.said
-    assert "PropertyName: virtualMachineImageId" in refused.said
+    assert "(InvalidPropertyValue)" in refused.stderr
+    assert "PropertyName: virtualMachineImageId" in refused.stderr
     for name in ("of-vm", "of-snapshot"):
         hurried.az("image", "delete", *G, "-n", name)
     hurried.az("snapshot", "delete", *G, "-n", "gen1")

@@ -55,7 +55,7 @@ class Counted:
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
-        self.seen: list[Seen] = []
+        self.requests: list[Seen] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -64,7 +64,7 @@ class Counted:
         """Send and note."""
         at = asyncio.get_running_loop().time()
         response = await self._inner.send(request, **options)
-        self.seen.append(Seen(at, request.method, request.url, response.headers))
+        self.requests.append(Seen(at, request.method, request.url, response.headers))
         return response
 
     async def __aenter__(self) -> Any:

@@ -70,11 +70,11 @@ def rows() -> Iterator[Row]:
 
 @contextmanager
 def _world() -> Iterator[tuple[Session, Link, Counted]]:
-    with opened(Counted, seed=7) as (session, link, local):
+    with opened(Counted, seed=7) as (session, connection, local):
         _attach_disks(local)
-        counted: Any = link.azure._transport
-        counted.seen.clear()
-        yield session, link, counted
+        counted: Any = connection.azure._transport
+        counted.requests.clear()
+        yield session, connection, counted
 
 
 def _attach_disks(local: Emulator) -> None:
@@ -112,26 +112,26 @@ def _attach_disks(local: Emulator) -> None:
 
 def _ours(regions: dict[str, int]) -> tuple[float, int, float]:
     """Return simulated seconds, requests with watching, and the seconds of the critical path."""
-    with _world() as (session, link, counted):
-        began = link.loop.time()
+    with _world() as (session, connection, counted):
+        began = connection.loop.time()
         session.create("sim", from_vm=VM, vm_size=SIZE, nodes=NODES, replicas=regions, canary=False)
-        ended = link.loop.time()
-        ideal = _critical_path(session, link, list(counted.seen))
-        while link.loop.time() < ended + WATCHED_S:
+        ended = connection.loop.time()
+        ideal = _critical_path(session, connection, list(counted.requests))
+        while connection.loop.time() < ended + WATCHED_S:
             assert set(session.nodes("sim", counts=True, prices=False).state) == {"idle"}
-            asyncio.run_coroutine_threadsafe(_pass(link, 60.0), link.loop).result()
-        return ended - began, len(counted.seen), ideal
+            asyncio.run_coroutine_threadsafe(_pass(connection, 60.0), connection.loop).result()
+        return ended - began, len(counted.requests), ideal
 
 
-async def _pass(link: Link, seconds: float) -> None:
-    with link.moving():
-        await link.azure.sleep(seconds)
+async def _pass(connection: Link, seconds: float) -> None:
+    with connection.advancing_time():
+        await connection.azure.sleep(seconds)
 
 
-def _critical_path(session: Session, link: Link, seen: list[Seen]) -> float:
+def _critical_path(session: Session, connection: Link, seen: list[Seen]) -> float:
     """Return how long the same work takes whoever asks at the earliest moments."""
-    assert link.local is not None
-    world = link.local._store
+    assert connection.emulator is not None
+    world = connection.emulator._store
 
     def polled(sent: Seen, seconds: float | None = None) -> float:
         """Return when the earliest poll finds that what a request began is over."""
@@ -153,7 +153,7 @@ def _critical_path(session: Session, link: Link, seen: list[Seen]) -> float:
     snapshots = max(polled(one) for one in puts("snapshots"))
     definition = sum(polled(one) for kind in ("galleries", "images") for one in puts(kind))
     resized = next(one for one in seen if one.url.partition("?")[0].endswith("/resize"))
-    zero = link.local.clock.now() - link.loop.time()
+    zero = connection.emulator.clock.now() - connection.loop.time()
     nodes_s = session.nodes("sim", prices=False).since.max().timestamp() - zero - resized.at
     return (
         max(snapshots, definition)
@@ -168,31 +168,31 @@ def _critical_path(session: Session, link: Link, seen: list[Seen]) -> float:
 
 def _script(regions: dict[str, int]) -> tuple[float, int]:
     """Return simulated seconds of a script of SDK calls, and its requests with watching."""
-    with _world() as (_, link, counted):
-        began = link.loop.time()
-        ended = asyncio.run_coroutine_threadsafe(_scripted(link, regions), link.loop).result()
-        return ended - began, len(counted.seen)
+    with _world() as (_, connection, counted):
+        began = connection.loop.time()
+        ended = asyncio.run_coroutine_threadsafe(_scripted(connection, regions), connection.loop).result()
+        return ended - began, len(counted.requests)
 
 
-async def _scripted(link: Link, regions: dict[str, int]) -> float:
+async def _scripted(connection: Link, regions: dict[str, int]) -> float:
     """Go the way as Microsoft's samples do: each call waited for before the next one."""
-    assert link.local is not None
-    options: dict[str, Any] = {"transport": link.azure._transport}
-    compute = ComputeManagementClient(link.local.credential, SUBSCRIPTION, **options)
-    management = BatchManagementClient(link.local.credential, SUBSCRIPTION, **options)
-    with link.moving():
+    assert connection.emulator is not None
+    options: dict[str, Any] = {"transport": connection.azure._transport}
+    compute = ComputeManagementClient(connection.emulator.credential, SUBSCRIPTION, **options)
+    management = BatchManagementClient(connection.emulator.credential, SUBSCRIPTION, **options)
+    with connection.advancing_time():
         version = await _imaged(compute, regions)
         await management.pool.create(GROUP, ACCOUNT, "sim", _pool(version))
         account = await management.batch_account.get(GROUP, ACCOUNT)
-        batch = BatchClient(f"https://{account.properties.account_endpoint}", link.local.credential, **options)
+        batch = BatchClient(f"https://{account.properties.account_endpoint}", connection.emulator.credential, **options)
         target = {"targetDedicatedNodes": NODES, "targetLowPriorityNodes": 0, "resizeTimeout": "PT30M"}
         while (await batch.get_pool("sim")).allocation_state != "steady":
             await asyncio.sleep(_LOOK_S)
         await (await batch.begin_resize_pool("sim", target)).result()
         while {node.state async for node in batch.list_nodes("sim")} != {"idle"}:
             await asyncio.sleep(_LOOK_S)
-        ended = link.loop.time()
-        while link.loop.time() < ended + WATCHED_S:
+        ended = connection.loop.time()
+        while connection.loop.time() < ended + WATCHED_S:
             await batch.get_pool("sim")
             assert len([node async for node in batch.list_nodes("sim")]) == NODES
             await asyncio.sleep(_LOOK_S)

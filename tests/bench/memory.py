@@ -24,7 +24,7 @@ def rows() -> Iterator[Row]:
     with opened(Replay) as (session, link, local):
         idle_pools(local, {f"sim-{number}": NODES_EACH for number in range(POOLS)})
         transport: Any = link.azure._transport
-        transport.at_work = True
+        transport.is_replaying = True
         session.nodes("sim-*")  # the answers are in memory from now on, and are not counted
         for storage in ("python", "pyarrow"):
             yield _measured(session, storage)

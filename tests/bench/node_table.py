@@ -38,26 +38,26 @@ def rows() -> Iterator[Row]:
     # Texts as a plain install keeps them: pyarrow, where it is there, would be chosen for everybody's DataFrame.
     with pd.option_context("mode.string_storage", "python"):
         for count, runs in ((2500, 9), (20_000, 5)):
-            with pool_of(count) as (session, link):
-                yield from _compared(count, runs, session, link)
+            with pool_of(count) as (session, connection):
+                yield from _compared(count, runs, session, connection)
 
 
 @contextmanager
 def pool_of(count: int) -> Iterator[tuple[Session, Link]]:
     """Open a local Azure with a pool of so many idle nodes, whose answers come from memory."""
-    with opened(Replay) as (session, link, _):
+    with opened(Replay) as (session, connection, _):
         sized = {"nodes": count - count // 5, "spot": count // 5}
         session.create("sim", from_vm="prep-vm", vm_size="Standard_D4s_v5", start_task="/bin/true", **sized)
-        transport: Any = link.azure._transport
-        transport.at_work = True
-        yield session, link
+        transport: Any = connection.azure._transport
+        transport.is_replaying = True
+        yield session, connection
 
 
-def _compared(count: int, runs: int, session: Session, link: Link) -> Iterator[Row]:
-    peer = Peer(link)
+def _compared(count: int, runs: int, session: Session, connection: Link) -> Iterator[Row]:
+    peer = Peer(connection)
     pages = peer.pages()
     works = {
-        "ours": lambda: ours(link),
+        "ours": lambda: ours(connection),
         "limit": lambda: bare(pages),
         "peer": peer.table,
         "verb": lambda: session.nodes("sim"),
@@ -87,17 +87,17 @@ def _compared(count: int, runs: int, session: Session, link: Link) -> Iterator[R
     )
 
 
-def ours(link: Link) -> pd.DataFrame:
+def ours(connection: Link) -> pd.DataFrame:
     """Return the table of pages alone, which is what the others do: no look for the pool, no prices."""
-    columns = asyncio.run_coroutine_threadsafe(node_pages.columns(link.azure, "sim"), link.loop).result()
+    columns = asyncio.run_coroutine_threadsafe(node_pages.columns(connection.azure, "sim"), connection.loop).result()
     return frame(Table("nodes", columns))
 
 
 class Peer:
     """The SDK's own listing, with the same members asked for, over the same transport."""
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, connection: Link) -> None:
+        self._link = connection
 
     def table(self) -> pd.DataFrame:
         """Return a DataFrame of the same columns."""
@@ -186,7 +186,7 @@ def same(pages: list[bytes]) -> pd.DataFrame:
         if column.kind == "time":
             made[column.name] = pd.to_datetime(made[column.name], utc=True, format="ISO8601").dt.as_unit("us")
         elif column.kind == "word":
-            made[column.name] = made[column.name].astype(pd.CategoricalDtype(list(column.words)))
+            made[column.name] = made[column.name].astype(pd.CategoricalDtype(list(column.allowed_values)))
         else:
             made[column.name] = made[column.name].astype(DTYPES[column.kind])
     return made

@@ -31,12 +31,12 @@ class Replay(AsyncHttpTransport[Any, Any]):
 
     def __init__(self, inner: AsyncHttpTransport[Any, Any]) -> None:
         self._inner = inner
-        self.at_work = False
+        self.is_replaying = False
         self._known: dict[Any, tuple[type, Any]] = {}
 
     async def send(self, request: Any, **options: Any) -> Any:
         """Answer a GET as it was answered before; anything else goes through."""
-        if not self.at_work or request.method != "GET":
+        if not self.is_replaying or request.method != "GET":
             return await self._inner.send(request, **options)
         key = (type(request), request.url)
         if (known := self._known.get(key)) is not None:

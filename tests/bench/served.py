@@ -40,13 +40,13 @@ class Kept:
             return
         key = (scope["path"].encode(), scope["query_string"])
         if key not in self._known:
-            said: list[dict[str, Any]] = []
+            messages: list[dict[str, Any]] = []
 
             async def keep(message: dict[str, Any]) -> None:
-                said.append(message)
+                messages.append(message)
 
             await self._app(scope, receive, keep)
-            self._known[key] = said
+            self._known[key] = messages
         for message in self._known[key]:
             await send(message)
 

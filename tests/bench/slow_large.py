@@ -29,8 +29,8 @@ PATIENCE_S = 6 * 3600.0
 def rows() -> Iterator[Row]:
     """Resize by each; count nodes and calls."""
     ours, ours_calls = _with(_controller)
-    first, first_calls = _with(lambda _, link: _run(link, _fatal_at_first(link)))
-    naive, naive_calls = _with(lambda _, link: _run(link, _again_and_again(link)))
+    first, first_calls = _with(lambda _, connection: _run(connection, _fatal_at_first(connection)))
+    naive, naive_calls = _with(lambda _, connection: _run(connection, _again_and_again(connection)))
     yield Row(
         "slow-large: nodes of 1,000 that are there in the end",
         "nodes",
@@ -58,12 +58,12 @@ def rows() -> Iterator[Row]:
 
 def _with(work: Callable[[Session, Link], object]) -> tuple[int, int]:
     """Do the work on a pool of its own; return how many nodes are there then, and what it took in requests."""
-    with opened(Counted, scenario="slow-large") as (session, link, _):
+    with opened(Counted, scenario="slow-large") as (session, connection, _):
         session.create("large", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=0)
-        counted: Any = link.azure._transport
-        counted.seen.clear()
-        work(session, link)
-        calls = len(counted.seen)
+        counted: Any = connection.azure._transport
+        counted.requests.clear()
+        work(session, connection)
+        calls = len(counted.requests)
         return len(session.nodes("large", prices=False)), calls
 
 
@@ -71,24 +71,24 @@ def _controller(session: Session, _: Link) -> None:
     session.resize("large", nodes=NODES, until="steady")
 
 
-def _run(link: Link, work: Coroutine[Any, Any, None]) -> None:
+def _run(connection: Link, work: Coroutine[Any, Any, None]) -> None:
     async def moving() -> None:
-        with link.moving():
+        with connection.advancing_time():
             await work
 
-    asyncio.run_coroutine_threadsafe(moving(), link.loop).result()
+    asyncio.run_coroutine_threadsafe(moving(), connection.loop).result()
 
 
-async def _client(link: Link) -> BatchClient:
-    assert link.local is not None
-    account = await link.azure.account()
+async def _client(connection: Link) -> BatchClient:
+    assert connection.emulator is not None
+    account = await connection.azure.account()
     endpoint = f"https://{account['properties']['accountEndpoint']}"
-    return BatchClient(endpoint, link.local.credential, transport=link.azure._transport)
+    return BatchClient(endpoint, connection.emulator.credential, transport=connection.azure._transport)
 
 
-async def _fatal_at_first(link: Link) -> None:
+async def _fatal_at_first(connection: Link) -> None:
     """Do as batch-shipyard does: any resize error is fatal, and its message is printed."""
-    client = await _client(link)
+    client = await _client(connection)
     await client.begin_resize_pool("large", TARGET)
     while True:
         await asyncio.sleep(20.0)
@@ -97,11 +97,11 @@ async def _fatal_at_first(link: Link) -> None:
             return
 
 
-async def _again_and_again(link: Link) -> None:
+async def _again_and_again(connection: Link) -> None:
     """Ask for the target every 30 seconds until it is there."""
-    client = await _client(link)
-    began = link.loop.time()
-    while link.loop.time() < began + PATIENCE_S:
+    client = await _client(connection)
+    began = connection.loop.time()
+    while connection.loop.time() < began + PATIENCE_S:
         if (await client.get_pool("large")).current_dedicated_nodes == NODES:
             return
         try:

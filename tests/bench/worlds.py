@@ -20,15 +20,15 @@ ENDPOINT = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
 
 
 @contextmanager
-def opened(through: Callable[[Any], Any], **target: Any) -> Iterator[tuple[Session, Link, Emulator]]:
+def opened(wrap_transport: Callable[[Any], Any], **target: Any) -> Iterator[tuple[Session, Link, Emulator]]:
     """Open a session on a stepped world in memory, over a transport that is wrapped."""
-    with Session(through=through) as session:
-        session.open(world=":memory:", speed="max", **target)
-        link = session._link
-        assert link is not None
-        assert link.local is not None
-        lift_quotas(link.local._store)
-        yield session, link, link.local
+    with Session(wrap_transport=wrap_transport) as session:
+        session.open(state=":memory:", speed="max", **target)
+        connection = session._connection
+        assert connection is not None
+        assert connection.emulator is not None
+        lift_quotas(connection.emulator._store)
+        yield session, connection, connection.emulator
 
 
 def token(local: Emulator) -> str:

@@ -16,7 +16,7 @@ from tests.lab.driver import Notebook, chromium, server, trust, write_notebook
 
 QUICKSTART = Path("notebooks/quickstart.ipynb")
 PANEL = (
-    "%load_ext batchimg_magics\n%batchimg connect --world :memory: --speed 60",
+    "%load_ext batchimg_magics\n%batchimg connect --state :memory: --speed 60",
     "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 25 --spot 5",
     "%batchimg panel genomics",
 )

@@ -16,7 +16,7 @@ def test_the_panel_is_there_and_answers(tmp_path: Path) -> None:
     root, home = tmp_path / "root", tmp_path / "home"
     root.mkdir()
     cells = (
-        "%load_ext batchimg_magics\n%batchimg connect --world :memory: --speed max",
+        "%load_ext batchimg_magics\n%batchimg connect --state :memory: --speed max",
         "%batchimg create demo --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 4",
         "%batchimg panel demo",
     )

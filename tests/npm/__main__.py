@@ -59,11 +59,11 @@ def main(folder: Path) -> int:
         return 1
     example, tests = prepare(folder)
     with served() as environment:
-        told = os.environ | environment
+        output = os.environ | environment
         failed = [
             words[0]
             for words in ([example.name], ["--test", "--test-reporter=spec", *(test.name for test in tests)])
-            if subprocess.run([node, *words], cwd=folder, env=told, check=False).returncode != 0
+            if subprocess.run([node, *words], cwd=folder, env=output, check=False).returncode != 0
         ]
     outcome = f"FAILED ({', '.join(failed)})" if failed else "the example and all tests passed"
     print(f"npm's clients: {outcome}")

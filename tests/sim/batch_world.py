@@ -76,7 +76,7 @@ class Azure:
         joint = "&" if "?" in path else "?"
         return self.send(method, f"https://management.azure.com{path}{joint}api-version={version}", body, **headers)
 
-    def add(self, name: str = "p", dedicated: int = 0, spot: int = 0, **more: Any) -> Told:
+    def create_pool(self, name: str = "p", dedicated: int = 0, spot: int = 0, **more: Any) -> Told:
         """Add a pool of Ubuntu nodes on the data plane."""
         body = {"id": name, "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": MACHINE}
         body |= {"targetDedicatedNodes": dedicated, "targetLowPriorityNodes": spot} | more
@@ -96,7 +96,7 @@ class Azure:
             found[node["state"]] = found.get(node["state"], 0) + 1
         return found
 
-    def steady(self, name: str = "p", limit: float = 86_400.0) -> dict[str, Any]:
+    def wait_until_steady(self, name: str = "p", limit: float = 86_400.0) -> dict[str, Any]:
         """Move time on until the pool is steady, and return it."""
         until = self.clock.now() + limit
         while (pool := self.pool(name))["allocationState"] != "steady":

@@ -71,16 +71,16 @@ class Compute:
 
     def make(self, path: str, properties: dict[str, Any], *, version: str = VERSION, **beside: Any) -> Told:
         """Make a resource, see that it was taken, and wait until it is done."""
-        told = self.ask("PUT", path, {"location": "eastus", **beside, "properties": properties}, version)
-        assert told.status in (200, 201, 202), told.body
+        response = self.ask("PUT", path, {"location": "eastus", **beside, "properties": properties}, version)
+        assert response.status in (200, 201, 202), response.body
         self.clock.advance(LONG_S)
         return self.ask("GET", path, version=version)
 
     def refused(self, path: str, properties: dict[str, Any], **beside: Any) -> tuple[int, str, str]:
         """Ask for a resource that is not to be had; return status, code and message."""
-        told = self.ask("PUT", path, {"location": "eastus", **beside, "properties": properties})
-        assert told.status >= 400, told.body
-        return told.status, told.code, told.message
+        response = self.ask("PUT", path, {"location": "eastus", **beside, "properties": properties})
+        assert response.status >= 400, response.body
+        return response.status, response.code, response.message
 
     # -- what many tests begin with ------------------------------------------------------------------------------
 

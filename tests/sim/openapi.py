@@ -48,46 +48,48 @@ class Schema:
     """A schema, and the document that its references are relative to; one that is referred to is one object."""
 
     file: Path
-    said: dict[str, Any]
+    description: dict[str, Any]
 
     @functools.cached_property
     def resolved(self) -> Schema:
         """The schema that a chain of references ends at."""
-        if "$ref" not in self.said:
+        if "$ref" not in self.description:
             return self
-        return _target(self.file, self.said["$ref"]).resolved
+        return _target(self.file, self.description["$ref"]).resolved
 
     @functools.cached_property
     def members(self) -> dict[str, Schema]:
         """What an object of it may have."""
         here = self.resolved
         found: dict[str, Schema] = {}
-        for part in here.said.get("allOf", []):
+        for part in here.description.get("allOf", []):
             found |= Schema(here.file, part).members
-        return found | {name: Schema(here.file, one) for name, one in here.said.get("properties", {}).items()}
+        return found | {name: Schema(here.file, one) for name, one in here.description.get("properties", {}).items()}
 
     @functools.cached_property
     def required(self) -> frozenset[str]:
         """What an object of it must have."""
         here = self.resolved
-        inherited = [Schema(here.file, part).required for part in here.said.get("allOf", [])]
-        return frozenset(here.said.get("required", ())).union(*inherited)
+        inherited = [Schema(here.file, part).required for part in here.description.get("allOf", [])]
+        return frozenset(here.description.get("required", ())).union(*inherited)
 
     @functools.cached_property
     def items(self) -> Schema:
         """What the rows of a list are."""
         here = self.resolved
-        return Schema(here.file, here.said.get("items", {}))
+        return Schema(here.file, here.description.get("items", {}))
 
-    def strange(self, value: Any, path: str = "") -> list[str]:
+    def violations(self, value: Any, path: str = "") -> list[str]:
         """Return the paths of what a value has and the schema has not."""
         if isinstance(value, list):
-            return [one for row in value for one in self.items.strange(row, f"{path}[]")]
+            return [one for row in value for one in self.items.violations(row, f"{path}[]")]
         if not isinstance(value, dict) or not self.members:
             return []
         here = [f"{path}.{name}" for name in value if name not in self.members and name not in BEYOND]
         known = [
-            self.members[name].strange(inner, f"{path}.{name}") for name, inner in value.items() if name in self.members
+            self.members[name].violations(inner, f"{path}.{name}")
+            for name, inner in value.items()
+            if name in self.members
         ]
         return here + [one for found in known for one in found]
 
@@ -114,13 +116,13 @@ class Operation:
         return f"{self.plane} {self.name}"
 
     @property
-    def said(self) -> dict[str, Any]:
+    def description(self) -> dict[str, Any]:
         found: dict[str, Any] = document(self.file)["paths"][self.path][self.method]
         return found
 
     @property
     def name(self) -> str:
-        return str(self.said["operationId"])
+        return str(self.description["operationId"])
 
     @property
     def version(self) -> str:
@@ -132,16 +134,16 @@ class Operation:
 
     @functools.cached_property
     def parameters(self) -> list[Schema]:
-        return [Schema(self.file, one).resolved for one in self.said.get("parameters", [])]
+        return [Schema(self.file, one).resolved for one in self.description.get("parameters", [])]
 
     def named(self, place: str) -> dict[str, Schema]:
         """Return the parameters that go in ``path``, ``query``, ``header`` or ``body``."""
-        return {one.said["name"]: one for one in self.parameters if one.said.get("in") == place}
+        return {one.description["name"]: one for one in self.parameters if one.description.get("in") == place}
 
     @functools.cached_property
     def body(self) -> Schema | None:
         """The schema of what is sent."""
-        found = [Schema(one.file, one.said["schema"]) for one in self.named("body").values()]
+        found = [Schema(one.file, one.description["schema"]) for one in self.named("body").values()]
         return found[0] if found else None
 
     def url(self, names: dict[str, str], query: dict[str, str]) -> str:
@@ -150,33 +152,35 @@ class Operation:
         words = {"api-version": self.version} | query
         return path + "?" + "&".join(f"{name}={quote(value)}" for name, value in words.items())
 
-    def check(self, told: Told) -> None:
+    def check(self, response: Told) -> None:
         """See that an answer is one that the description has: its status, and its body in full."""
-        self.check_shape(told)
-        responses = self.said["responses"]
-        described = str(told.status) if str(told.status) in responses else "default"
-        if told.status >= 400 and described not in responses:
+        self.check_shape(response)
+        responses = self.description["responses"]
+        described = str(response.status) if str(response.status) in responses else "default"
+        if response.status >= 400 and described not in responses:
             return  # disks say nothing of their refusals
-        if told.status == 304:  # what conditions bring is left to HTTP
-            assert not told.body
+        if response.status == 304:  # what conditions bring is left to HTTP
+            assert not response.body
             return
-        assert told.status >= 400 or described != "default", f"{self.name} answers {told.status}: {sorted(responses)}"
+        assert response.status >= 400 or described != "default", (
+            f"{self.name} answers {response.status}: {sorted(responses)}"
+        )
         schema = responses[described].get("schema")
         if schema is None or schema.get("format") == "file" or self.method == "head":
-            assert schema is not None or not told.body, f"{self.name} answers {told.status} with a body"
+            assert schema is not None or not response.body, f"{self.name} answers {response.status} with a body"
             return
-        value = msgspec.json.decode(told.body)
+        value = msgspec.json.decode(response.body)
         wrong = [f"{error.json_path}: {error.message}" for error in validator(self, described).iter_errors(value)]
-        wrong += [f"${path} is not known" for path in Schema(self.file, schema).strange(value)]
+        wrong += [f"${path} is not known" for path in Schema(self.file, schema).violations(value)]
         assert wrong == [], f"{self.name} answers what is not described: {wrong}"
 
-    def check_shape(self, told: Told) -> None:
+    def check_shape(self, response: Told) -> None:
         """See that an answer is no fault of the service's own, and that a refusal says what it refuses."""
-        if told.status < 400 or (told.status < 500 and self.method == "head"):
+        if response.status < 400 or (response.status < 500 and self.method == "head"):
             return
-        value = msgspec.json.decode(told.body)
+        value = msgspec.json.decode(response.body)
         error = value.get("error", value)  # bare on the data plane, and in recordings of ARM up to 2015
-        assert told.status < 500 or error["code"] == "TooManyEnableAutoScaleRequests", f"{self.name}: {error}"
+        assert response.status < 500 or error["code"] == "TooManyEnableAutoScaleRequests", f"{self.name}: {error}"
         assert error["code"]
         assert error["message"]["value"] if self.plane == "batch" else error["message"]
 

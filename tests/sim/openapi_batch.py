@@ -16,7 +16,7 @@ HOSTS = {"batch": f"{ACCOUNT}.{REGION}.batch.azure.com", "arm": "management.azur
 def prepared() -> Azure:
     """Return an account with pools of each kind, and a job with tasks that have run, run, and wait."""
     made = Azure()
-    made.add(
+    made.create_pool(
         dedicated=2,
         spot=1,
         metadata=[{"name": "a", "value": "b"}],
@@ -25,13 +25,13 @@ def prepared() -> Azure:
         targetNodeCommunicationMode="simplified",
         userAccounts=[{"name": "u", "password": "p"}],
     )
-    made.add("full", 600, vmSize="Standard_D2s_v5")
-    made.add("auto", enableAutoScale=True, autoScaleFormula="$TargetDedicatedNodes=1;x=nothing")
-    made.add("work", 1)
+    made.create_pool("full", 600, vmSize="Standard_D2s_v5")
+    made.create_pool("auto", enableAutoScale=True, autoScaleFormula="$TargetDedicatedNodes=1;x=nothing")
+    made.create_pool("work", 1)
     # An older pool can be reached by SSH without more ado.
     old = {"id": "wide", "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": MACHINE, "targetDedicatedNodes": 2}
     made.batch("POST", "/pools", old, version="2024-02-01.19.0")
-    made.steady("work")
+    made.wait_until_steady("work")
     made.clock.advance(900)
     made.batch("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "work"}})
     for name, command in (("f", "exit 2"), ("t", "sleep 900"), ("w", "sleep 900")):

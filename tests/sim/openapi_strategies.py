@@ -92,7 +92,7 @@ def values(grammar: Grammar, schema: Schema, name: str = "", depth: int = DEPTH)
 
 
 def _typed(grammar: Grammar, schema: Schema, depth: int) -> st.SearchStrategy[Any]:
-    said = schema.said
+    said = schema.description
     if "enum" in said:
         return st.sampled_from(said["enum"])
     if schema.members:
@@ -134,7 +134,7 @@ def bodies(draw: st.DrawFn, grammar: Grammar, operation: Operation, good: Any) -
     """Draw a body: as good, grafted, grown alone, or none where none is needed; good where the operation has none."""
     if operation.body is None:
         return good
-    may_lack = [] if operation.named("body").popitem()[1].said.get("required") and not grammar.wild else ["none"]
+    may_lack = [] if operation.named("body").popitem()[1].description.get("required") and not grammar.wild else ["none"]
     kind = draw(st.sampled_from(["graft", "graft", "graft", "grown", "grown", "good", *may_lack]))
     if kind in ("good", "none"):
         return good if kind == "good" else None

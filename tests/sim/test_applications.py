@@ -45,7 +45,7 @@ def test_only_a_version_that_is_there_is_the_default(azure: Azure) -> None:
 
 
 def refused(azure: Azure, reference: dict[str, Any]) -> str:
-    told = azure.add(applicationPackageReferences=[reference])
+    told = azure.create_pool(applicationPackageReferences=[reference])
     assert told.code == "InvalidApplicationPackageReferences"
     return told.why()[reference["applicationId"]]
 
@@ -58,7 +58,7 @@ def test_a_pool_has_packages_that_are_active(azure: Azure) -> None:
     assert "does not exist" in refused(azure, {"applicationId": f"{ACCOUNT_ID}/applications/none", "version": "1.0"})
     assert "does not exist" in refused(azure, {"applicationId": "tool", "version": "1.0"})  # not its whole id
     azure.arm("PATCH", "/applications/tool", {"properties": {"defaultVersion": "1.0"}})
-    assert azure.add(applicationPackageReferences=[{"applicationId": TOOL}]).status == 201
+    assert azure.create_pool(applicationPackageReferences=[{"applicationId": TOOL}]).status == 201
 
 
 def test_arm_calls_the_reference_an_id(azure: Azure) -> None:
@@ -88,7 +88,7 @@ def test_no_plane_shows_a_secret(azure: Azure) -> None:
             {"name": "u", "password": "s3", "linuxUserConfiguration": {"sshPrivateKey": "s3", "uid": 1, "gid": 1}}
         ],
     }
-    azure.add(**secrets)
+    azure.create_pool(**secrets)
     assert "s3" not in str(azure.pool()) + str(azure.arm("GET", "/pools/p").body)
     assert azure.pool()["userAccounts"][0]["linuxUserConfiguration"] == {"uid": 1, "gid": 1}
 

@@ -58,7 +58,7 @@ def test_storage_of_an_account_says_when_its_keys_were_synchronized(azure: Azure
 @pytest.mark.parametrize("path", [OTHER, f"{ACCOUNT_ID}/pools/p"])
 @pytest.mark.parametrize("listed", [True, "x", ["x"]])
 def test_identities_are_an_object(azure: Azure, path: str, listed: Any) -> None:
-    azure.add()
+    azure.create_pool()
     pool = azure.arm("GET", f"{ACCOUNT_ID}/pools/p").body["properties"]
     body = {"location": "eastus", "identity": {"type": "UserAssigned", "userAssignedIdentities": listed}}
     refused = azure.arm("PUT", path, body if path == OTHER else body | {"properties": pool})
@@ -117,7 +117,7 @@ def test_the_first_api_versions_had_errors_of_their_own_shape(azure: Azure) -> N
 
 
 def test_deleting_takes_a_while_and_everything_in_it(azure: Azure) -> None:
-    azure.add()
+    azure.create_pool()
     begun = azure.arm("DELETE", "")
     assert begun.status == 202
     assert azure.arm("GET", "").body["properties"]["provisioningState"] == "Deleting"

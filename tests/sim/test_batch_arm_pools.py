@@ -65,18 +65,18 @@ def test_put_creates_once_and_then_replaces_everything(azure: Azure) -> None:
 
 def test_patch_of_scale_settings_is_a_resize_and_an_omitted_count_is_zero(azure: Azure) -> None:
     azure.arm("PUT", "/pools/p", arm_pool(2, 3))
-    azure.steady()
+    azure.wait_until_steady()
     scale = {"properties": {"scaleSettings": {"fixedScale": {"targetDedicatedNodes": 1}}}}
     assert azure.arm("PATCH", "/pools/p", scale, if_match='W/"0x0"').status == 412
     assert azure.arm("PATCH", "/pools/p", scale).body["properties"]["allocationState"] == "Resizing"
     assert azure.arm("PATCH", "/pools/p", scale).code == "PoolBeingResized"
-    assert azure.steady()["currentLowPriorityNodes"] == 0
+    assert azure.wait_until_steady()["currentLowPriorityNodes"] == 0
 
 
 def test_arm_shows_the_last_resize_with_its_errors(azure: Azure) -> None:
     azure.arm("PUT", "/pools/p", arm_pool(3) | {})
     azure.arm("POST", "/pools/p/stopResize")
-    azure.steady()
+    azure.wait_until_steady()
     status = azure.arm("GET", "/pools/p").body["properties"]["resizeOperationStatus"]
     assert status["targetDedicatedNodes"] == 3
     assert status["errors"][0]["code"] == "ResizeStopped"
@@ -92,7 +92,7 @@ def test_errors_on_arm_name_their_target_and_quote_the_request(azure: Azure) -> 
 
 def test_delete_on_arm_is_a_long_operation_while_there_are_nodes(azure: Azure) -> None:
     azure.arm("PUT", "/pools/p", arm_pool(1))
-    azure.steady()
+    azure.wait_until_steady()
     begun = azure.arm("DELETE", "/pools/p")
     assert (begun.status, begun.headers["Retry-After"]) == (202, "15")
     assert azure.arm("GET", "/pools/p").body["properties"]["provisioningState"] == "Deleting"
@@ -113,7 +113,7 @@ def test_an_empty_pool_is_gone_from_arm_at_once_and_lingers_on_the_data_plane(az
 
 def test_scale_settings_are_fixed_or_automatic(azure: Azure) -> None:
     azure.arm("PUT", "/pools/p", arm_pool())
-    azure.steady()
+    azure.wait_until_steady()
     both = {"autoScale": {"formula": "$TargetDedicatedNodes=1"}, "fixedScale": {"targetDedicatedNodes": 1}}
     refused = azure.arm("PATCH", "/pools/p", {"properties": {"scaleSettings": both}})
     assert (refused.status, refused.code) == (400, "InvalidPropertyValue")

@@ -13,15 +13,15 @@ def azure() -> Azure:
 
 
 def test_enabling_autoscale_resizes_at_once_and_blocks_other_resizes(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
+    azure.create_pool()
+    azure.wait_until_steady()
     enable = {"autoScaleFormula": "$TargetDedicatedNodes = 2", "autoScaleEvaluationInterval": "PT06M00S"}
     assert azure.batch("POST", "/pools/p/enableautoscale", enable).status == 200
     pool = azure.pool()
     assert (pool["allocationState"], pool["targetDedicatedNodes"]) == ("resizing", 2)
     assert pool["autoScaleEvaluationInterval"] == "PT6M"
     assert pool["autoScaleRun"]["results"].startswith("$TargetDedicatedNodes=2;$TargetLowPriorityNodes=0;")
-    assert azure.steady()["currentDedicatedNodes"] == 2
+    assert azure.wait_until_steady()["currentDedicatedNodes"] == 2
     for verb in ("resize", "stopresize"):
         refused = azure.batch("POST", f"/pools/p/{verb}", {"targetDedicatedNodes": 1} if verb == "resize" else None)
         assert refused.code == "OperationInvalidForCurrentState"
@@ -32,8 +32,8 @@ def test_enabling_autoscale_resizes_at_once_and_blocks_other_resizes(azure: Azur
 
 
 def test_a_formula_is_evaluated_when_it_is_due(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
+    azure.create_pool()
+    azure.wait_until_steady()
     formula = "hour = time().minute; $TargetDedicatedNodes = hour >= 30 ? 3 : 1;"
     azure.batch(
         "POST", "/pools/p/enableautoscale", {"autoScaleFormula": formula, "autoScaleEvaluationInterval": "PT5M"}
@@ -47,8 +47,8 @@ def test_a_formula_is_evaluated_when_it_is_due(azure: Azure) -> None:
 
 
 def test_evaluating_needs_autoscale_and_answers_a_bad_formula_with_its_error(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
+    azure.create_pool()
+    azure.wait_until_steady()
     wrong = {"autoScaleFormula": "$something_useless"}
     assert azure.batch("POST", "/pools/p/evaluateautoscale", wrong).status == 409
     azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=2"})
@@ -62,8 +62,8 @@ def test_evaluating_needs_autoscale_and_answers_a_bad_formula_with_its_error(azu
 
 
 def test_samples_are_kept_for_a_while_and_asking_for_more_is_no_more_work(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
+    azure.create_pool()
+    azure.wait_until_steady()
     azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=0"})
     azure.clock.advance(30 * 86_400)
     formula = "$n = len($PendingTasks.GetSample(TimeInterval_Year)); $all = $PendingTasks.Count();"
@@ -75,8 +75,8 @@ def test_samples_are_kept_for_a_while_and_asking_for_more_is_no_more_work(azure:
 
 
 def test_autoscale_can_be_enabled_twice_only_after_a_pause(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
+    azure.create_pool()
+    azure.wait_until_steady()
     enable = {"autoScaleFormula": "$TargetDedicatedNodes=0"}
     assert azure.batch("POST", "/pools/p/enableautoscale", enable).status == 200
     assert azure.batch("POST", "/pools/p/enableautoscale", enable).code == "TooManyEnableAutoScaleRequests"
@@ -85,48 +85,48 @@ def test_autoscale_can_be_enabled_twice_only_after_a_pause(azure: Azure) -> None
     assert azure.batch("POST", "/pools/p/disableautoscale").status == 200
     azure.clock.advance(5)
     assert azure.batch("POST", "/pools/p/enableautoscale", enable).code == "TooManyEnableAutoScaleRequests"
-    azure.add("made", targetDedicatedNodes=None, targetLowPriorityNodes=None, enableAutoScale=True, **enable)
+    azure.create_pool("made", targetDedicatedNodes=None, targetLowPriorityNodes=None, enableAutoScale=True, **enable)
     azure.clock.advance(5)
     assert azure.batch("POST", "/pools/made/enableautoscale", enable).status == 200
 
 
 def test_a_formula_that_cannot_be_read_or_is_too_long_is_refused(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
+    azure.create_pool()
+    azure.wait_until_steady()
     for formula, code in (("$a = ;", "AutoScalingFormulaSyntaxError"), ("1;" * 5000, "AutoScalingFormulaTooLong")):
         assert azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": formula}).code == code
 
 
 def test_disabling_in_the_middle_of_a_resize_stops_it(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
+    azure.create_pool()
+    azure.wait_until_steady()
     azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=3"})
     tag = azure.pool()["eTag"]
     azure.clock.advance(5)
     azure.batch("POST", "/pools/p/disableautoscale")
     pool = azure.pool()
     assert (pool["allocationState"], pool["eTag"], pool["enableAutoScale"]) == ("stopping", tag, False)
-    assert azure.steady()["resizeErrors"][0]["code"] == "ResizeStopped"
+    assert azure.wait_until_steady()["resizeErrors"][0]["code"] == "ResizeStopped"
 
 
 def test_fixed_targets_on_arm_take_the_place_of_what_a_formula_asked_for(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
+    azure.create_pool()
+    azure.wait_until_steady()
     azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=400"})
     fixed = {"fixedScale": {"targetDedicatedNodes": 3, "targetLowPriorityNodes": 0}}
     answer = azure.arm("PATCH", "/pools/p", {"properties": {"scaleSettings": fixed}})
     assert (answer.status, answer.body["properties"]["scaleSettings"]["fixedScale"]["targetDedicatedNodes"]) == (200, 3)
-    azure.steady()
+    azure.wait_until_steady()
     azure.clock.advance(3600)
     assert azure.pool()["currentDedicatedNodes"] == 3
 
 
 def test_switching_autoscale_off_on_a_steady_pool_is_a_moments_resize_that_keeps_the_errors(azure: Azure) -> None:
-    azure.add(dedicated=1)
+    azure.create_pool(dedicated=1)
     azure.batch("POST", "/pools/p/stopresize")
-    errors = azure.steady()["resizeErrors"]
+    errors = azure.wait_until_steady()["resizeErrors"]
     azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=0"})
-    azure.steady()
+    azure.wait_until_steady()
     azure.clock.advance(5)
     azure.batch("POST", "/pools/p/disableautoscale")
     assert azure.pool()["allocationState"] == "resizing"
@@ -136,8 +136,8 @@ def test_switching_autoscale_off_on_a_steady_pool_is_a_moments_resize_that_keeps
 
 
 def test_enabling_while_a_resize_is_being_stopped_leaves_the_etag(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
+    azure.create_pool()
+    azure.wait_until_steady()
     azure.batch("POST", "/pools/p/resize", {"targetLowPriorityNodes": 5})
     azure.batch("POST", "/pools/p/stopresize")
     azure.clock.advance(1)

@@ -16,7 +16,7 @@ PAST, FUTURE = "Wed, 01 Jul 2020 09:00:00 GMT", "Thu, 01 Jul 2027 09:00:00 GMT"
 @pytest.fixture
 def azure() -> Azure:
     azure = Azure()
-    azure.add()
+    azure.create_pool()
     azure.batch("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "p"}})
     azure.batch("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "true"})
     return azure

@@ -56,8 +56,8 @@ QUERIES = st.dictionaries(
 @pytest.fixture(scope="module")
 def azure() -> Azure:
     made = Azure()
-    made.add(dedicated=1)
-    made.steady()
+    made.create_pool(dedicated=1)
+    made.wait_until_steady()
     made.clock.advance(300)
     made.batch("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "p"}})
     made.batch("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "sleep 10000"})
@@ -111,7 +111,7 @@ def test_any_formula_is_read_or_refused(parts: list[str]) -> None:
     formula = " ".join(parts)
     assert isinstance(formulas.check(formula), str)
     azure = Azure()
-    azure.add(
+    azure.create_pool(
         enableAutoScale=True,
         autoScaleFormula="$TargetDedicatedNodes=1",
         targetDedicatedNodes=None,

@@ -14,8 +14,8 @@ THEN = "2017-09-01.6.0"
 @pytest.fixture
 def azure() -> Azure:
     azure = Azure()
-    azure.add(dedicated=1)
-    azure.steady()
+    azure.create_pool(dedicated=1)
+    azure.wait_until_steady()
     azure.clock.advance(300)
     return azure
 

@@ -64,7 +64,7 @@ def machine(image_id: str = VERSION, **more: Any) -> dict[str, Any]:
 
 def cause(azure: Azure, name: str = "p") -> str:
     """Return what the provider said of the pool's failed allocation."""
-    pool = azure.steady(name)
+    pool = azure.wait_until_steady(name)
     (error,) = pool["resizeErrors"]
     assert (error["code"], pool["currentDedicatedNodes"]) == ("AllocationFailed", 0)
     assert error["message"] == "Desired number of dedicated nodes could not be allocated"
@@ -74,8 +74,8 @@ def cause(azure: Azure, name: str = "p") -> str:
 
 
 def test_a_good_image_makes_idle_nodes_in_a_few_minutes(azure: Azure) -> None:
-    azure.add(dedicated=20, spot=5, virtualMachineConfiguration=machine())
-    assert "resizeErrors" not in azure.steady()
+    azure.create_pool(dedicated=20, spot=5, virtualMachineConfiguration=machine())
+    assert "resizeErrors" not in azure.wait_until_steady()
     azure.clock.advance(330)
     assert azure.states() == {"idle": 25}
     assert "exactVersion" not in azure.nodes()[0]["virtualMachineInfo"]["imageReference"]
@@ -83,8 +83,8 @@ def test_a_good_image_makes_idle_nodes_in_a_few_minutes(azure: Azure) -> None:
 
 def test_a_system_that_was_never_deprovisioned_makes_unusable_nodes(azure: Azure, told: Told) -> None:
     told.say(usable_by_batch=False)
-    azure.add(dedicated=3, virtualMachineConfiguration=machine())
-    assert "resizeErrors" not in azure.steady()
+    azure.create_pool(dedicated=3, virtualMachineConfiguration=machine())
+    assert "resizeErrors" not in azure.wait_until_steady()
     azure.clock.advance(3600)
     assert azure.states() == {"unusable": 3}
     assert "generalized" in azure.nodes()[0]["errors"][0]["errorDetails"][0]["value"]
@@ -105,7 +105,7 @@ def test_an_image_that_does_not_fit_fails_the_allocation(
 ) -> None:
     told.say(**image)
     security = {"securityProfile": {"securityType": profile}} if profile else {}
-    azure.add(dedicated=1, vmSize=size, virtualMachineConfiguration=machine(**security))
+    azure.create_pool(dedicated=1, vmSize=size, virtualMachineConfiguration=machine(**security))
     assert said in cause(azure)
 
 
@@ -113,37 +113,39 @@ def test_an_image_that_does_not_fit_fails_the_allocation(
 def test_a_pool_with_the_images_security_gets_its_nodes(azure: Azure, told: Told, security_type: str) -> None:
     told.say(security_type=security_type)
     profile = {"securityType": "trustedLaunch", "uefiSettings": {"secureBootEnabled": True, "vTpmEnabled": True}}
-    azure.add(dedicated=1, vmSize="Standard_D2s_v5", virtualMachineConfiguration=machine(securityProfile=profile))
-    assert azure.steady()["currentDedicatedNodes"] == 1
+    azure.create_pool(
+        dedicated=1, vmSize="Standard_D2s_v5", virtualMachineConfiguration=machine(securityProfile=profile)
+    )
+    assert azure.wait_until_steady()["currentDedicatedNodes"] == 1
 
 
 def test_an_image_that_has_gone_fails_the_next_allocation_and_leaves_the_nodes(azure: Azure, told: Told) -> None:
-    azure.add(dedicated=2, virtualMachineConfiguration=machine())
-    azure.steady()
+    azure.create_pool(dedicated=2, virtualMachineConfiguration=machine())
+    azure.wait_until_steady()
     told.images[VERSION.lower()] = bootable_images.ImageProblem("NotFound", "The image is gone.")
     azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 5, "targetLowPriorityNodes": 1})
-    pool = azure.steady()
+    pool = azure.wait_until_steady()
     assert pool["currentDedicatedNodes"] == 2
     assert [error["message"] for error in pool["resizeErrors"]] == [
         f"Desired number of {kind} nodes could not be allocated" for kind in ("dedicated", "low priority")
     ]
     azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 1})
-    assert "resizeErrors" not in azure.steady()
+    assert "resizeErrors" not in azure.wait_until_steady()
 
 
 def test_the_scenario_takes_the_image_away_after_the_first_nodes(azure: Azure) -> None:
     azure.world.set_meta("scenario", "image-deleted")
-    azure.add(dedicated=1, virtualMachineConfiguration=machine())
-    assert azure.steady()["currentDedicatedNodes"] == 1
+    azure.create_pool(dedicated=1, virtualMachineConfiguration=machine())
+    assert azure.wait_until_steady()["currentDedicatedNodes"] == 1
     azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 2})
-    assert azure.steady()["resizeErrors"][0]["code"] == "AllocationFailed"
+    assert azure.wait_until_steady()["resizeErrors"][0]["code"] == "AllocationFailed"
 
 
 def test_the_scenario_takes_custom_systems_for_ones_never_deprovisioned(azure: Azure) -> None:
     azure.world.set_meta("scenario", "not-deprovisioned")
-    azure.add(dedicated=1, virtualMachineConfiguration=machine())
-    azure.add("market", 1)
-    azure.steady()
+    azure.create_pool(dedicated=1, virtualMachineConfiguration=machine())
+    azure.create_pool("market", 1)
+    azure.wait_until_steady()
     azure.clock.advance(3600)
     assert (azure.states(), azure.states("market")) == ({"unusable": 1}, {"idle": 1})
 
@@ -152,9 +154,9 @@ def test_one_replica_is_slow_for_many_nodes(azure: Azure, told: Told) -> None:
     spent = []
     for name, replicas in (("few", 1), ("many", 10)):
         told.say(replicas=replicas)
-        azure.add(name, 900, virtualMachineConfiguration=machine(), resizeTimeout="PT2H")
+        azure.create_pool(name, 900, virtualMachineConfiguration=machine(), resizeTimeout="PT2H")
         began = azure.clock.now()
-        azure.steady(name)
+        azure.wait_until_steady(name)
         spent.append(azure.clock.now() - began)
     assert spent[0] > 2 * spent[1]
 
@@ -179,7 +181,7 @@ def test_pools_of_managed_images_share_a_limit_with_those_of_the_same_snapshot(t
         assert azure.batch("POST", "/pools", body, version="2019-08-01.10.0").status == 201
     counts = {}
     for name in ("one", "two", "other"):
-        pool = azure.steady(name)
+        pool = azure.wait_until_steady(name)
         counts[name] = (pool["currentDedicatedNodes"], pool["currentLowPriorityNodes"])
     assert counts == {"one": (2000, 800), "two": (500, 200), "other": (2000, 800)}
     errors = azure.pool("two")["resizeErrors"]

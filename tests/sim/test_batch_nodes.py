@@ -13,8 +13,8 @@ from tests.sim.batch_world import Azure
 @pytest.fixture
 def azure() -> Azure:
     made = Azure()
-    made.add(dedicated=3, spot=2, metadata=[{"name": "a", "value": "b"}])
-    made.steady()
+    made.create_pool(dedicated=3, spot=2, metadata=[{"name": "a", "value": "b"}])
+    made.wait_until_steady()
     made.clock.advance(300)
     return made
 
@@ -59,8 +59,8 @@ def test_what_a_node_shows_depends_on_the_api_version(azure: Azure) -> None:
 
 def test_a_node_that_is_not_up_yet_shows_no_boot() -> None:
     azure = Azure()
-    azure.add(dedicated=1)
-    azure.steady()
+    azure.create_pool(dedicated=1)
+    azure.wait_until_steady()
     assert not {"lastBootTime", "nodeAgentInfo"} & set(first(azure))
 
 
@@ -69,14 +69,14 @@ def test_old_pools_have_remote_login_and_new_ones_on_demand(azure: Azure) -> Non
     body = {"id": "old", "vmSize": "Standard_D2s_v3", "targetDedicatedNodes": 1}
     body["virtualMachineConfiguration"] = azure.pool()["virtualMachineConfiguration"]
     azure.batch("POST", "/pools", body, version="2024-02-01.19.0")
-    azure.steady("old")
+    azure.wait_until_steady("old")
     endpoint = azure.nodes("old")[0]["endpointConfiguration"]["inboundEndpoints"][0]
     assert (endpoint["name"], endpoint["backendPort"], endpoint["frontendPort"]) == ("SSHRule.0", 22, 50000)
     rule = {"name": "ssh", "protocol": "tcp", "backendPort": 22}
     ports = {"frontendPortRangeStart": 15000, "frontendPortRangeEnd": 15100}
     network = {"endpointConfiguration": {"inboundNATPools": [rule | ports]}}
-    azure.add("new", 2, networkConfiguration=network)
-    azure.steady("new")
+    azure.create_pool("new", 2, networkConfiguration=network)
+    azure.wait_until_steady("new")
     found = azure.nodes("new")
     assert {one["endpointConfiguration"]["inboundEndpoints"][0]["frontendPort"] for one in found} == {15000, 15001}
     login = azure.batch("GET", f"/pools/new/nodes/{found[0]['id']}/remoteloginsettings").body
@@ -112,7 +112,7 @@ def test_counts_lag_and_add_up(azure: Azure) -> None:
     (row,) = azure.batch("GET", "/nodecounts").body["value"]
     assert row["dedicated"]["rebooting"] + row["lowPriority"]["rebooting"] == 1
     for number in range(11):
-        azure.add(f"q{number}")
+        azure.create_pool(f"q{number}")
     page = azure.batch("GET", "/nodecounts").body
     assert len(page["value"]) == 10
     assert len(azure.send("GET", page["odata.nextLink"]).body["value"]) == 2
@@ -128,8 +128,8 @@ def test_a_page_of_a_large_pool_is_quick() -> None:
     account = azure.world.items("microsoft.batch/batchaccounts")[0]
     account.doc["properties"] |= {"dedicatedCoreQuota": 10**6, "dedicatedCoreQuotaPerVMFamilyEnforced": False}
     azure.world.put(account)
-    azure.add(dedicated=2500, resizeTimeout="PT2H")
-    azure.steady()
+    azure.create_pool(dedicated=2500, resizeTimeout="PT2H")
+    azure.wait_until_steady()
     spent = []
     for _ in range(3):
         began = time.perf_counter()
@@ -196,7 +196,7 @@ def test_removing_nodes_is_a_resize_that_lowers_the_target(azure: Azure) -> None
     pool = azure.pool()
     assert (pool["allocationState"], pool["targetDedicatedNodes"], pool["currentDedicatedNodes"]) == ("resizing", 1, 3)
     assert azure.batch("POST", "/pools/p/removenodes", {"nodeList": names[2:]}).code == "PoolBeingResized"
-    assert azure.steady()["currentDedicatedNodes"] == 1
+    assert azure.wait_until_steady()["currentDedicatedNodes"] == 1
     assert azure.batch("POST", "/pools/p/removenodes", {"nodeList": ["gone"]}).code == "NodeNotFound"
     assert azure.batch("POST", "/pools/p/removenodes", {"nodeList": ["x"] * 101}).status == 400
 
@@ -204,8 +204,8 @@ def test_removing_nodes_is_a_resize_that_lowers_the_target(azure: Azure) -> None
 def test_a_start_task_that_fails_shows_on_its_node() -> None:
     azure = Azure()
     for name, command in (("good", "/bin/sh -c 'sleep 600 && true'"), ("bad", "/bin/bash -c 'echo x; exit 3'")):
-        azure.add(name, 1, startTask={"commandLine": command})
-        azure.steady(name)
+        azure.create_pool(name, 1, startTask={"commandLine": command})
+        azure.wait_until_steady(name)
     azure.clock.advance(100)
     assert azure.states("good") == {"waitingforstarttask": 1}
     azure.clock.advance(900)

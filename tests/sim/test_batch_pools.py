@@ -19,7 +19,7 @@ def azure() -> Azure:
 
 
 def test_a_pool_reads_as_recorded(azure: Azure) -> None:
-    answer = azure.add("My-Pool", 2)
+    answer = azure.create_pool("My-Pool", 2)
     assert answer.status == 201
     assert answer.headers["Location"].endswith("/pools/My-Pool")
     pool = azure.pool("my-pool")
@@ -41,7 +41,7 @@ def test_defaults_of_start_task_users_disk_and_network(azure: Azure) -> None:
         "nodeAgentSKUId": "batch.node.windows amd64",
         "osDisk": {"caching": "readwrite", "diskSizeGB": "100"},
     }
-    azure.add(
+    azure.create_pool(
         virtualMachineConfiguration=machine,
         startTask={"commandLine": "cmd /c echo"},
         userAccounts=[{"name": "u", "password": "secret"}],
@@ -62,7 +62,7 @@ def test_defaults_of_start_task_users_disk_and_network(azure: Azure) -> None:
 
 
 def test_an_empty_pool_is_steady_after_a_moment(azure: Azure) -> None:
-    azure.add()
+    azure.create_pool()
     assert azure.pool()["allocationState"] == "resizing"
     azure.clock.advance(1.5)
     assert azure.pool()["allocationState"] == "steady"
@@ -86,26 +86,26 @@ def test_an_empty_pool_is_steady_after_a_moment(azure: Azure) -> None:
     ],
 )
 def test_bad_values_are_named(azure: Azure, change: dict[str, Any], name: str) -> None:
-    refused = azure.add(**change)
+    refused = azure.create_pool(**change)
     assert (refused.status, refused.code) == (400, "InvalidPropertyValue")
     assert refused.why()["PropertyName"] == name
 
 
 @pytest.mark.parametrize("name", ["vmSize", "id", "virtualMachineConfiguration"])
 def test_what_is_missing_is_named(azure: Azure, name: str) -> None:
-    refused = azure.add(**{name: None}) if name != "id" else azure.add(None)  # type: ignore[arg-type]
+    refused = azure.create_pool(**{name: None}) if name != "id" else azure.create_pool(None)  # type: ignore[arg-type]
     assert (refused.status, refused.code) == (400, "MissingRequiredProperty")
     assert refused.why()["PropertyName"] == name
 
 
 def test_unknown_properties_and_bodies_that_are_none_are_refused(azure: Azure) -> None:
-    assert azure.add(colour="blue").code == "InvalidRequestBody"
-    assert "application_id" in azure.add(applicationPackageReferences=[{"application_id": "x"}]).why()["Reason"]
+    assert azure.create_pool(colour="blue").code == "InvalidRequestBody"
+    assert "application_id" in azure.create_pool(applicationPackageReferences=[{"application_id": "x"}]).why()["Reason"]
     assert azure.batch("POST", "/pools", [1]).code == "InvalidRequestBody"
 
 
 def test_an_unsupported_image_is_refused_in_azures_words(azure: Azure) -> None:
-    refused = azure.add(
+    refused = azure.create_pool(
         virtualMachineConfiguration=MACHINE | {"imageReference": {"publisher": "a", "offer": "b", "sku": "c"}}
     )
     assert refused.why() == {
@@ -117,10 +117,10 @@ def test_an_unsupported_image_is_refused_in_azures_words(azure: Azure) -> None:
 def test_an_image_past_its_end_of_life_is_refused_by_the_worlds_date(azure: Azure) -> None:
     focal = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-focal", "sku": "20_04-lts"}
     machine = {"imageReference": focal, "nodeAgentSKUId": "batch.node.ubuntu 20.04"}
-    assert azure.add(virtualMachineConfiguration=machine).status == 400
-    assert Azure(start=1_700_000_000.0).add(virtualMachineConfiguration=machine).status == 201
+    assert azure.create_pool(virtualMachineConfiguration=machine).status == 400
+    assert Azure(start=1_700_000_000.0).create_pool(virtualMachineConfiguration=machine).status == 201
     azure.world.set_meta("images_past_end_of_life", "taken")
-    assert azure.add(virtualMachineConfiguration=machine).status == 201
+    assert azure.create_pool(virtualMachineConfiguration=machine).status == 201
 
 
 def test_managed_images_by_api_version_and_retirement() -> None:
@@ -191,22 +191,22 @@ def test_a_shared_key_opens_no_custom_image(azure: Azure) -> None:
 
 
 def test_a_name_is_taken_whatever_its_case_until_the_pool_is_gone(azure: Azure) -> None:
-    azure.add("Pool")
-    assert azure.add("pOOL").code == "PoolExists"
+    azure.create_pool("Pool")
+    assert azure.create_pool("pOOL").code == "PoolExists"
     assert azure.batch("DELETE", "/pools/POOL").status == 202
     assert azure.pool("pool")["state"] == "deleting"
-    assert azure.add("pool").code == "PoolBeingDeleted"
+    assert azure.create_pool("pool").code == "PoolBeingDeleted"
     assert azure.batch("POST", "/pools/pool/resize", {"targetDedicatedNodes": 1}).code == "PoolBeingDeleted"
     azure.clock.advance(10)
     assert azure.batch("GET", "/pools/pool").code == "PoolNotFound"
     gone = azure.batch("HEAD", "/pools/pool")
     assert (gone.status, gone.body) == (404, None)
-    assert azure.add("pool").status == 201
+    assert azure.create_pool("pool").status == 201
 
 
 def test_a_pool_with_nodes_is_deleting_until_they_have_left(azure: Azure) -> None:
-    azure.add(dedicated=3)
-    azure.steady()
+    azure.create_pool(dedicated=3)
+    azure.wait_until_steady()
     azure.batch("DELETE", "/pools/p")
     azure.clock.advance(60)
     assert azure.states() == {"leavingpool": 3}
@@ -219,11 +219,11 @@ def test_the_pool_quota_is_kept(azure: Azure) -> None:
     assert account is not None
     account.doc["properties"]["poolQuota"] = 2
     azure.world.put(account)
-    assert [azure.add(name).status for name in "abc"] == [201, 201, 409]
+    assert [azure.create_pool(name).status for name in "abc"] == [201, 201, 409]
 
 
 def test_conditional_headers(azure: Azure) -> None:
-    azure.add()
+    azure.create_pool()
     tag = azure.pool()["eTag"]
     assert azure.batch("PATCH", "/pools/p", {"metadata": []}, if_match="0x0").code == "ConditionNotMet"
     assert azure.batch("PATCH", "/pools/p", {"metadata": []}, if_match=tag).status == 200
@@ -234,19 +234,19 @@ def test_conditional_headers(azure: Azure) -> None:
 
 @pytest.mark.parametrize("subnet", ["x", "0", "/subscriptions/s", "/virtualNetworks/v/subnets/s"])
 def test_a_subnet_is_named_by_its_id(azure: Azure, subnet: str) -> None:
-    refused = azure.add("s", networkConfiguration={"subnetId": subnet})
+    refused = azure.create_pool("s", networkConfiguration={"subnetId": subnet})
     assert (refused.status, refused.code, refused.why()["PropertyName"]) == (400, "InvalidPropertyValue", "subnetId")
 
 
 def test_certificates_are_not_to_be_had(azure: Azure) -> None:
     one = {"thumbprint": "0123abcd", "thumbprintAlgorithm": "sha1"}
-    refused = azure.add("c", certificateReferences=[one])
+    refused = azure.create_pool("c", certificateReferences=[one])
     assert (refused.status, refused.code) == (409, "InvalidCertificateReferences")
     assert refused.why() == {"0123abcd": "The specified certificate does not exist."}
 
 
 def test_patch_changes_what_is_given_and_updateproperties_takes_the_rest_away(azure: Azure) -> None:
-    azure.add(metadata=[{"name": "a", "value": "1"}], startTask={"commandLine": "true"})
+    azure.create_pool(metadata=[{"name": "a", "value": "1"}], startTask={"commandLine": "true"})
     azure.batch("PATCH", "/pools/p", {"metadata": [{"name": "b", "value": "2"}]})
     assert azure.pool()["metadata"] == [{"name": "b", "value": "2"}]
     assert "startTask" in azure.pool()
@@ -261,18 +261,18 @@ def test_patch_changes_what_is_given_and_updateproperties_takes_the_rest_away(az
 
 
 def test_image_and_size_change_only_while_there_is_no_node(azure: Azure) -> None:
-    azure.add(dedicated=1)
-    azure.steady()
+    azure.create_pool(dedicated=1)
+    azure.wait_until_steady()
     assert azure.batch("PATCH", "/pools/p", {"vmSize": "Standard_D4s_v3"}).status == 409
     azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 0})
-    azure.steady()
+    azure.wait_until_steady()
     assert azure.batch("PATCH", "/pools/p", {"vmSize": "Standard_D4s_v3"}).status == 200
     assert azure.pool()["vmSize"] == "standard_d4s_v3"
 
 
 def test_lists_have_pages_filters_and_selections(azure: Azure) -> None:
     for name in ("a", "b", "c"):
-        azure.add(name)
+        azure.create_pool(name)
     page = azure.batch("GET", "/pools?maxresults=2").body
     assert [pool["id"] for pool in page["value"]] == ["a", "b"]
     assert "odata.nextLink" not in azure.batch("GET", "/pools?maxresults=3").body
@@ -291,24 +291,24 @@ def test_lists_have_pages_filters_and_selections(azure: Azure) -> None:
 
 
 def test_an_omitted_count_is_zero(azure: Azure) -> None:
-    azure.add(dedicated=2, spot=5)
-    azure.steady()
+    azure.create_pool(dedicated=2, spot=5)
+    azure.wait_until_steady()
     azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 3})
-    pool = azure.steady()
+    pool = azure.wait_until_steady()
     assert (pool["currentDedicatedNodes"], pool["currentLowPriorityNodes"], pool["targetLowPriorityNodes"]) == (3, 0, 0)
 
 
 def test_a_resize_wants_a_steady_pool_and_a_target(azure: Azure) -> None:
-    azure.add(dedicated=1)
+    azure.create_pool(dedicated=1)
     assert azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 2}).code == "PoolBeingResized"
-    azure.steady()
+    azure.wait_until_steady()
     assert azure.batch("POST", "/pools/p/resize", {}).code == "MissingRequiredProperty"
     assert azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": "2"}).status == 202
 
 
 def test_stopping_leaves_the_etag_and_its_error_stays_until_the_next_resize(azure: Azure) -> None:
-    azure.add()
-    azure.steady()
+    azure.create_pool()
+    azure.wait_until_steady()
     azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 5})
     tag = azure.pool()["eTag"]
     stopped = azure.batch("POST", "/pools/p/stopresize")
@@ -318,7 +318,7 @@ def test_stopping_leaves_the_etag_and_its_error_stays_until_the_next_resize(azur
         "code": "ResizeStopped",
         "message": "Desired number of low priority nodes could not be allocated due to a stop resize operation",
     }
-    assert azure.steady()["resizeErrors"] == [error]
+    assert azure.wait_until_steady()["resizeErrors"] == [error]
     azure.clock.advance(86_400)
     assert azure.pool()["resizeErrors"] == [error]
     azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 0})
@@ -326,8 +326,8 @@ def test_stopping_leaves_the_etag_and_its_error_stays_until_the_next_resize(azur
 
 
 def test_a_series_quota_lets_in_what_fits_and_says_so(azure: Azure) -> None:
-    azure.add("big", 600, vmSize="Standard_D2s_v5")
-    pool = azure.steady("big")
+    azure.create_pool("big", 600, vmSize="Standard_D2s_v5")
+    pool = azure.wait_until_steady("big")
     assert pool["currentDedicatedNodes"] == 500
     assert pool["resizeErrors"] == [
         {
@@ -335,10 +335,10 @@ def test_a_series_quota_lets_in_what_fits_and_says_so(azure: Azure) -> None:
             "message": "The specified account has reached VM series core quota for standardDSv5Family",
         }
     ]
-    azure.add("more", 1, vmSize="Standard_D4s_v5")
-    assert azure.steady("more")["resizeErrors"][0]["code"] == "AccountVMSeriesCoreQuotaReached"
-    azure.add("other", 1, vmSize="Standard_F2s_v2")
-    assert "resizeErrors" not in azure.steady("other")
+    azure.create_pool("more", 1, vmSize="Standard_D4s_v5")
+    assert azure.wait_until_steady("more")["resizeErrors"][0]["code"] == "AccountVMSeriesCoreQuotaReached"
+    azure.create_pool("other", 1, vmSize="Standard_F2s_v2")
+    assert "resizeErrors" not in azure.wait_until_steady("other")
 
 
 def test_totals_and_spot_have_quotas_of_their_own(azure: Azure) -> None:
@@ -346,8 +346,8 @@ def test_totals_and_spot_have_quotas_of_their_own(azure: Azure) -> None:
     assert account is not None
     account.doc["properties"] |= {"dedicatedCoreQuota": 10, "lowPriorityCoreQuota": 6}
     azure.world.put(account)
-    azure.add(dedicated=8, spot=8)
-    pool = azure.steady()
+    azure.create_pool(dedicated=8, spot=8)
+    pool = azure.wait_until_steady()
     assert (pool["currentDedicatedNodes"], pool["currentLowPriorityNodes"]) == (5, 3)
     codes = [error["code"] for error in pool["resizeErrors"]]
     assert codes == ["AccountCoreQuotaReached", "AccountLowPriorityCoreQuotaReached"]
@@ -359,8 +359,8 @@ def test_an_account_without_quotas_has_those_of_compute(azure: Azure) -> None:
     for name in ("dedicatedCoreQuota", "lowPriorityCoreQuota", "dedicatedCoreQuotaPerVMFamilyEnforced"):
         del account.doc["properties"][name]
     azure.world.put(account)
-    azure.add(dedicated=2**31 - 1, spot=2**31 - 1)
-    pool = azure.steady()
+    azure.create_pool(dedicated=2**31 - 1, spot=2**31 - 1)
+    pool = azure.wait_until_steady()
     assert (pool["currentDedicatedNodes"], pool["currentLowPriorityNodes"]) == (175, 50)
     assert [error["code"] for error in pool["resizeErrors"]] == ["AllocationFailed", "AllocationFailed"]
     (cause,) = pool["resizeErrors"][0]["values"]
@@ -369,7 +369,7 @@ def test_an_account_without_quotas_has_those_of_compute(azure: Azure) -> None:
 
 
 def test_a_timeout_leaves_what_came(azure: Azure) -> None:
-    azure.add(spot=900, vmSize="Standard_A1_v2", resizeTimeout="PT5M")
-    pool = azure.steady()
+    azure.create_pool(spot=900, vmSize="Standard_A1_v2", resizeTimeout="PT5M")
+    pool = azure.wait_until_steady()
     assert pool["resizeErrors"][0]["code"] == "AllocationTimedout"
     assert 0 < pool["currentLowPriorityNodes"] < 900

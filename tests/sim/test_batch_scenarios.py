@@ -22,8 +22,8 @@ def world(scenario: str, **allocation: Any) -> Azure:
 
 def test_in_the_calm_nothing_goes_wrong() -> None:
     azure = world("calm")
-    azure.add(dedicated=20, spot=5)
-    assert "resizeErrors" not in azure.steady()
+    azure.create_pool(dedicated=20, spot=5)
+    assert "resizeErrors" not in azure.wait_until_steady()
     azure.clock.advance(300)
     assert azure.states() == {"idle": 25}
     azure.clock.advance(30 * 86_400)
@@ -32,21 +32,21 @@ def test_in_the_calm_nothing_goes_wrong() -> None:
 
 def test_a_large_resize_times_out_twice() -> None:
     azure = world("slow-large")
-    azure.add(dedicated=1000, resizeTimeout="PT20M")
+    azure.create_pool(dedicated=1000, resizeTimeout="PT20M")
     rounds = []
-    while (pool := azure.steady()).get("resizeErrors"):
+    while (pool := azure.wait_until_steady()).get("resizeErrors"):
         rounds.append((pool["currentDedicatedNodes"], pool["resizeErrors"][0]["code"]))
         azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 1000, "targetLowPriorityNodes": 0})
     assert rounds == [(400, "AllocationTimedout"), (800, "AllocationTimedout")]
     assert pool["currentDedicatedNodes"] == 1000
-    azure.add("small", 50)
-    assert "resizeErrors" not in azure.steady("small")
+    azure.create_pool("small", 50)
+    assert "resizeErrors" not in azure.wait_until_steady("small")
 
 
 def test_spot_nodes_are_preempted_counted_and_come_back() -> None:
     azure = world("preemption")
-    azure.add(dedicated=2, spot=40)
-    azure.steady()
+    azure.create_pool(dedicated=2, spot=40)
+    azure.wait_until_steady()
     seen: set[str] = set()
     for _ in range(12):
         azure.clock.advance(1800)
@@ -60,10 +60,10 @@ def test_spot_nodes_are_preempted_counted_and_come_back() -> None:
 
 def test_start_tasks_fail() -> None:
     azure = world("bad-start-task")
-    azure.add("with", 2, startTask={"commandLine": "true"})
-    azure.add("lenient", 2, startTask={"commandLine": "false", "waitForSuccess": False})
-    azure.add("without", 2)
-    azure.steady("with")
+    azure.create_pool("with", 2, startTask={"commandLine": "true"})
+    azure.create_pool("lenient", 2, startTask={"commandLine": "false", "waitForSuccess": False})
+    azure.create_pool("without", 2)
+    azure.wait_until_steady("with")
     azure.clock.advance(600)
     assert azure.states("with") == {"starttaskfailed": 2}
     assert azure.states("lenient") == azure.states("without") == {"idle": 2}
@@ -72,8 +72,8 @@ def test_start_tasks_fail() -> None:
 @pytest.mark.parametrize(("recovering", "late"), [(0.0, {"unusable": 4}), (1.0, {"idle": 4})])
 def test_unusable_nodes_recover_or_do_not(recovering: float, late: dict[str, int]) -> None:
     azure = world("calm", unusable=1.0, recovering=recovering)
-    azure.add(dedicated=4)
-    azure.steady()
+    azure.create_pool(dedicated=4)
+    azure.wait_until_steady()
     azure.clock.advance(900)
     assert azure.states() == {"unusable": 4}
     bad = azure.nodes()[0]

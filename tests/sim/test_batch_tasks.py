@@ -13,8 +13,8 @@ from tests.sim.batch_world import Azure
 @pytest.fixture
 def azure() -> Azure:
     made = Azure()
-    made.add(dedicated=3, spot=2, metadata=[{"name": "a", "value": "b"}])
-    made.steady()
+    made.create_pool(dedicated=3, spot=2, metadata=[{"name": "a", "value": "b"}])
+    made.wait_until_steady()
     made.clock.advance(300)
     return made
 
@@ -70,8 +70,8 @@ def test_it_does_not_matter_when_somebody_looks() -> None:
     ends = []
     for looks in (1, 40):
         azure = Azure()
-        azure.add(dedicated=2)
-        azure.steady()
+        azure.create_pool(dedicated=2)
+        azure.wait_until_steady()
         azure.clock.advance(300)
         job(azure)
         for number in range(6):
@@ -99,7 +99,7 @@ def test_a_task_on_a_node_that_goes_away_runs_elsewhere(azure: Azure) -> None:
     where = azure.batch("GET", "/jobs/j/tasks/t").body["nodeInfo"]["nodeId"]
     azure.batch("POST", "/pools/p/removenodes", {"nodeList": [where]})
     assert node(azure, where)["state"] == "leavingpool"
-    azure.steady()
+    azure.wait_until_steady()
     again = azure.batch("GET", "/jobs/j/tasks/t").body
     assert again["state"] == "running"
     assert again["nodeInfo"]["nodeId"] != where
@@ -173,8 +173,8 @@ def test_a_timeout_names_the_kind_whose_nodes_are_late(azure: Azure) -> None:
 
 
 def test_slots_are_shared(azure: Azure) -> None:
-    azure.add("wide", 1, taskSlotsPerNode=4)
-    azure.steady("wide")
+    azure.create_pool("wide", 1, taskSlotsPerNode=4)
+    azure.wait_until_steady("wide")
     azure.clock.advance(300)
     azure.batch("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "wide"}})
     task(azure, "big", requiredSlots=3)
@@ -244,8 +244,8 @@ def test_autoscale_sees_the_tasks(azure: Azure) -> None:
 
 
 def test_files_tell_what_the_local_azure_knows_of_commands(azure: Azure) -> None:
-    azure.add("s", 1, startTask={"commandLine": "/bin/sh -c 'exit 3'"})
-    azure.steady("s")
+    azure.create_pool("s", 1, startTask={"commandLine": "/bin/sh -c 'exit 3'"})
+    azure.wait_until_steady("s")
     azure.clock.advance(300)
     name = azure.nodes("s")[0]["id"]
     path = f"/pools/s/nodes/{name}/files"

@@ -24,7 +24,7 @@ def test_every_operation_answers_as_described(operation: Operation) -> None:
             compute.clock.advance(LONG_S)
             done = compute.ask("GET", told.headers["Azure-AsyncOperation"]).body
             assert done["status"] == "Succeeded"
-            if "200" in operation.said["responses"] and "output" in done.get("properties", {}):
+            if "200" in operation.description["responses"] and "output" in done.get("properties", {}):
                 operation.check(Told(200, msgspec.json.encode(done["properties"]["output"]), {}))
 
 

@@ -10,8 +10,8 @@ from tests.sim.batch_world import Azure
 @pytest.fixture(scope="module")
 def azure() -> Azure:
     azure = Azure()
-    azure.add("one", 1, startTask={"commandLine": "exit 3", "waitForSuccess": True})
-    azure.add("two")
+    azure.create_pool("one", 1, startTask={"commandLine": "exit 3", "waitForSuccess": True})
+    azure.create_pool("two")
     azure.batch("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "two"}})
     azure.batch("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "true"})
     azure.clock.advance(3600)

@@ -74,7 +74,7 @@ class Scope:
         """The Batch account's id."""
         return ResourceId(self.subscription, self.resource_group, BATCH, (("batchAccounts", self.account),))
 
-    def is_home_of(self, resource: ResourceId) -> bool:
+    def contains(self, resource: ResourceId) -> bool:
         """Tell whether a resource is in the resource group."""
         home = (self.subscription.lower(), self.resource_group.lower())
         return (resource.subscription.lower(), resource.resource_group.lower()) == home
@@ -103,7 +103,7 @@ class Azure:
         A directory for what Azure tells everybody; None: it is kept in memory.
     ledger
         The file of what was made and measured; None: in memory.
-    budget
+    spending_limit
         What everything in the account may cost; None: no limit.
     endpoint
         Azure Resource Manager's.
@@ -117,23 +117,23 @@ class Azure:
         *,
         cache: Path | None = None,
         ledger: Path | None = None,
-        budget: Budget | None = None,
+        spending_limit: Budget | None = None,
         endpoint: str = ARM_ENDPOINT,
     ) -> None:
         self.scope = scope
         self._endpoint = endpoint
         self.ledger = Ledger(ledger, str(scope.account_id))
-        self.budget = budget or Budget()
+        self.spending_limit = spending_limit or Budget()
         self._cache = cache
         self._credential = credential
         self._transport = transport
-        self._options: dict[str, Any] = {"per_retry_policies": [pipeline.Watch(self.saw)], "transport": transport}
+        self._options: dict[str, Any] = {"per_retry_policies": [pipeline.Watch(self.set_time)], "transport": transport}
         #: What was read once and does not change: who reads it, keeps it here.
-        self.kept: dict[str, Any] = {}
-        self._base: float | None = None
+        self.memo: dict[str, Any] = {}
+        self._clock_base: float | None = None
         self._account: Json | None = None
         self._batch: BatchClient | None = None
-        self._elsewhere: dict[str, Azure] = {}
+        self._other_subscriptions: dict[str, Azure] = {}
         self._readers: dict[str, AsyncPipelineClient[HttpRequest, AsyncHttpResponse]] = {}
 
     # -- clients -------------------------------------------------------------------------------------------------
@@ -145,9 +145,9 @@ class Azure:
 
         return ComputeManagementClient(self._credential, self.scope.subscription, self._endpoint, **self._options)
 
-    def compute_of(self, where: ResourceId) -> ComputeManagementClient:
+    def compute_for(self, where: ResourceId) -> ComputeManagementClient:
         """Return the client of Compute in a resource's subscription, which may be another one of the tenant."""
-        return self.elsewhere(where.subscription).compute
+        return self.for_subscription(where.subscription).compute
 
     @cached_property
     def management(self) -> BatchManagementClient:
@@ -187,17 +187,17 @@ class Azure:
             self._account = (await self.get(f"{self.scope.account_id}?api-version={BATCH_API_VERSION}")).json()
         return self._account
 
-    def elsewhere(self, subscription: str) -> Azure:
+    def for_subscription(self, subscription: str) -> Azure:
         """Return what asks another subscription in the same name; its account is none."""
         if subscription.lower() == self.scope.subscription.lower():
             return self
         there = Scope(subscription, self.scope.resource_group, "")
         other = Azure(there, self._credential, self._transport, endpoint=self._endpoint)
-        return self._elsewhere.setdefault(subscription.lower(), other)
+        return self._other_subscriptions.setdefault(subscription.lower(), other)
 
     async def close(self) -> None:
         """Let connections go."""
-        for other in self._elsewhere.values():
+        for other in self._other_subscriptions.values():
             await other.close()
         made = (self.__dict__.get("compute"), self.__dict__.get("management"), self._batch)
         for client in (*made, *self._readers.values()):
@@ -208,21 +208,21 @@ class Azure:
 
     # -- asking --------------------------------------------------------------------------------------------------
 
-    async def ask(self, call: Awaitable[T]) -> T:
+    async def call(self, call: Awaitable[T]) -> T:
         """Await an SDK call, with Azure's errors as ours."""
         try:
             return await call
         except AzureError as error:
             raise translate(error) from error
 
-    async def find(self, call: Awaitable[T]) -> T | None:
+    async def call_or_none(self, call: Awaitable[T]) -> T | None:
         """Await an SDK call; None where Azure says 404."""
         try:
-            return await self.ask(call)
+            return await self.call(call)
         except NotFoundError:
             return None
 
-    async def listed(self, pages: AsyncIterable[Any]) -> list[Json]:
+    async def list_documents(self, pages: AsyncIterable[Any]) -> list[Json]:
         """Return all items of a listing as documents; none where the place to list is not there."""
         try:
             return [document(item) async for item in pages]
@@ -269,23 +269,23 @@ class Azure:
 
     def now(self) -> float:
         """Return the service's time in seconds since 1970, as far as its answers have told."""
-        if self._base is None:
+        if self._clock_base is None:
             return 0.0
-        return self._base + _loop_time()
+        return self._clock_base + _loop_time()
 
-    def saw(self, date: float) -> None:
+    def set_time(self, date: float) -> None:
         """Take note of an answer's Date, which is cut to whole seconds."""
         now = self.now()
         if not date <= now < date + 1:
-            self._base = date - _loop_time()
+            self._clock_base = date - _loop_time()
 
     async def sleep(self, seconds: float) -> None:
         """Let so many seconds of the service's time pass."""
         until = self.now() + seconds
         await self._transport.sleep(seconds)
         # A transport may sleep in another time than the loop's: the service's clock has moved on all the same.
-        if self._base is not None and (behind := until - self.now()) > 0:
-            self._base += behind
+        if self._clock_base is not None and (behind := until - self.now()) > 0:
+            self._clock_base += behind
 
 
 def _loop_time() -> float:

@@ -50,11 +50,11 @@ def translate(error: AzureError) -> BatchImgError:
         )
     code, message, reasons = _body(response)
     status = response.status_code
-    said = _line(message or str(error.message))
+    text = _line(message or str(error.message))
     if reasons:
-        said += f" ({'; '.join(reasons)})"
+        text += f" ({'; '.join(reasons)})"
     return _KINDS.get(status, ServiceError)(
-        f"{code or status}: {said}",
+        f"{code or status}: {text}",
         hint=_HINTS.get(status, ""),
         status_code=status,
         code=code,

@@ -47,14 +47,14 @@ class Ledger:
     def __init__(self, file: Path | None = None, account: str = "") -> None:
         self._file = file
         self._account = account.lower()
-        self._open: sqlite3.Connection | None = None
+        self._opened: sqlite3.Connection | None = None
 
     @contextlib.contextmanager
-    def _base(self) -> Iterator[sqlite3.Connection]:
-        if self._open is None:
-            self._open = self._connect()
-        with self._open:
-            yield self._open
+    def _connection(self) -> Iterator[sqlite3.Connection]:
+        if self._opened is None:
+            self._opened = self._connect()
+        with self._opened:
+            yield self._opened
 
     def _connect(self) -> sqlite3.Connection:
         # The session's loop thread writes; whoever closes it may be another one.
@@ -74,21 +74,21 @@ class Ledger:
 
     def close(self) -> None:
         """Let the file go."""
-        if self._open is not None:
-            self._open.close()
-            self._open = None
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
     # -- rounds --------------------------------------------------------------------------------------------------
 
     def add_round(self, pool: str, started: float, row: Mapping[str, Any]) -> None:
         """Keep a round of a resize, as its table's row with times as ISO texts."""
-        with self._base() as base:
+        with self._connection() as base:
             text = json.dumps(row, default=lambda moment: moment.isoformat())
             base.execute("INSERT INTO rounds VALUES (?, ?, ?, ?)", (self._account, pool.lower(), started, text))
 
     def rounds(self, pool: str | None = None) -> list[dict[str, Any]]:
         """Return all rounds there ever were, of one pool or of all, oldest first."""
-        with self._base() as base:
+        with self._connection() as base:
             found = base.execute(
                 "SELECT row FROM rounds WHERE account = ? AND (? IS NULL OR pool = ?) ORDER BY started, rowid",
                 (self._account, pool, pool and pool.lower()),
@@ -97,9 +97,9 @@ class Ledger:
 
     # -- what was seen -------------------------------------------------------------------------------------------
 
-    def sample(self, pool: str, at: float, states: Mapping[str, int]) -> None:
+    def add_sample(self, pool: str, at: float, states: Mapping[str, int]) -> None:
         """Keep how many nodes were in which state at a moment."""
-        with self._base() as base:
+        with self._connection() as base:
             base.execute(
                 "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?)",
                 (self._account, pool.lower(), at, json.dumps(states)),
@@ -107,42 +107,42 @@ class Ledger:
 
     def samples(self, pool: str) -> list[tuple[float, dict[str, int]]]:
         """Return what was seen of a pool's nodes, oldest first."""
-        with self._base() as base:
+        with self._connection() as base:
             found = base.execute(
                 "SELECT at, states FROM samples WHERE account = ? AND pool = ? ORDER BY at",
                 (self._account, pool.lower()),
             ).fetchall()
         return [(at, json.loads(states)) for at, states in found]
 
-    def prove(self, image: str, at: float) -> None:
+    def add_working_image(self, image: str, at: float) -> None:
         """Note that a node of an image version came up."""
-        with self._base() as base:
+        with self._connection() as base:
             base.execute("INSERT OR IGNORE INTO proven VALUES (?, ?, ?)", (self._account, image.lower(), at))
 
-    def is_proven(self, image: str) -> bool:
+    def is_working_image(self, image: str) -> bool:
         """Tell whether a node of an image version ever came up, as far as this ledger knows."""
-        with self._base() as base:
+        with self._connection() as base:
             found = base.execute("SELECT 1 FROM proven WHERE account = ? AND image = ?", (self._account, image.lower()))
             return found.fetchone() is not None
 
     # -- what is being replaced ----------------------------------------------------------------------------------
 
-    def want(self, pool: str, dedicated: int, spot: int) -> None:
+    def set_wanted_size(self, pool: str, dedicated: int, spot: int) -> None:
         """Note what size a pool shall have again once its bad nodes are replaced: removing them lowers its target."""
-        with self._base() as base:
+        with self._connection() as base:
             base.execute(
                 "INSERT OR REPLACE INTO wanted VALUES (?, ?, ?, ?)", (self._account, pool.lower(), dedicated, spot)
             )
 
-    def wanted(self, pool: str) -> tuple[int, int] | None:
+    def wanted_size(self, pool: str) -> tuple[int, int] | None:
         """Return the size that a pool shall have again, where replacing was not finished."""
-        with self._base() as base:
+        with self._connection() as base:
             found: tuple[int, int] | None = base.execute(
                 "SELECT dedicated, spot FROM wanted WHERE account = ? AND pool = ?", (self._account, pool.lower())
             ).fetchone()
         return found
 
-    def has(self, pool: str) -> None:
+    def clear_wanted_size(self, pool: str) -> None:
         """Forget what a pool should have: it has it, or something else is wanted now."""
-        with self._base() as base:
+        with self._connection() as base:
             base.execute("DELETE FROM wanted WHERE account = ? AND pool = ?", (self._account, pool.lower()))

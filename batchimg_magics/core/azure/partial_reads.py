@@ -50,8 +50,8 @@ class Reader:
             self.unread[what] = f"{error.status_code} {error.code}".strip()
             return default
 
-    async def at(self, resource: str, version: str, **query: str) -> Json | None:
+    async def read_document(self, resource: str, version: str, **query: str) -> Json | None:
         """Return the document of any resource of the tenant by its id, or None where it is not there."""
         asked = "&".join(f"{name}={value}" for name, value in {"api-version": version, **query}.items())
-        found = await self.azure.find(self.azure.get(f"{resource}?{asked}"))
+        found = await self.azure.call_or_none(self.azure.get(f"{resource}?{asked}"))
         return None if found is None else dict(found.json())

@@ -43,7 +43,7 @@ class Watch(SansIOHTTPPolicy[Any, Any]):
     """
 
     def __init__(self, saw: Callable[[float], None]) -> None:
-        self._saw = saw
+        self._set_time = saw
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
         """Note what is about to be written."""
@@ -54,7 +54,7 @@ class Watch(SansIOHTTPPolicy[Any, Any]):
         """Read an answer's Date; what was read while something was being written may be of before."""
         self.on_request(request)
         if date := response.http_response.headers.get("Date"):
-            self._saw(parsedate_to_datetime(date).timestamp())
+            self._set_time(parsedate_to_datetime(date).timestamp())
 
 
 def reader(

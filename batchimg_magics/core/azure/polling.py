@@ -52,7 +52,7 @@ class Look(Generic[T]):
     done: bool
     value: T
     retry_after_s: float | None = None
-    left: int | None = None
+    remaining: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Pace:
         The bounds.
     """
 
-    part: float
+    fraction: float
     shortest_s: float
     longest_s: float
 
@@ -85,18 +85,18 @@ class _Turns:
         self._pace = pace
         self._before: tuple[float, int] | None = None
 
-    def pause_s(self, waited_s: float, seen: Look[Any]) -> float:
+    def pause_s(self, waited_s: float, result: Look[Any]) -> float:
         """Return how long to wait, after so long, with what was seen."""
-        half_s = self._half_of_the_rest_s(waited_s, seen.left)
-        if seen.retry_after_s is not None:
+        half_s = self._half_remaining_s(waited_s, result.remaining)
+        if result.retry_after_s is not None:
             # The moments at which Azure wants to be asked; a few are left out while the end is far off.
-            turns = 1.0 if half_s is None or not seen.retry_after_s else half_s // seen.retry_after_s
-            return seen.retry_after_s * min(MOST_TURNS, max(1.0, turns))
+            turns = 1.0 if half_s is None or not result.retry_after_s else half_s // result.retry_after_s
+            return result.retry_after_s * min(MOST_TURNS, max(1.0, turns))
         if half_s is not None:
             return min(LONGEST_COUNTED_S, max(SHORTEST_COUNTED_S, waited_s * COUNTED_PART, half_s))
-        return min(self._pace.longest_s, max(self._pace.shortest_s, waited_s * self._pace.part))
+        return min(self._pace.longest_s, max(self._pace.shortest_s, waited_s * self._pace.fraction))
 
-    def _half_of_the_rest_s(self, waited_s: float, left: int | None) -> float | None:
+    def _half_remaining_s(self, waited_s: float, left: int | None) -> float | None:
         """Return half the time that what is left takes at the pace since the look before; None: nobody can tell."""
         before, self._before = self._before, None if left is None else (waited_s, left)
         if left is None or before is None or before[1] <= left:
@@ -106,7 +106,7 @@ class _Turns:
 
 async def until(
     azure: Azure,
-    look: Callable[[], Awaitable[Look[T]]],
+    poll: Callable[[], Awaitable[Look[T]]],
     *,
     what: str,
     first_s: float | None = None,
@@ -138,16 +138,16 @@ async def until(
     began, turns = azure.now(), _Turns(pace)
     if first_s is not None:
         await azure.sleep(first_s)
-    while not (seen := await look()).done:
+    while not (result := await poll()).done:
         waited = azure.now() - began
         if timeout_s is not None and waited >= timeout_s:
             raise WaitTimeoutError(
                 f"{what}: not done after {waited / 60:.0f} min",
                 hint="Azure goes on with it; run the same line again, or allow more time",
             )
-        pause_s = turns.pause_s(waited, seen)
+        pause_s = turns.pause_s(waited, result)
         await azure.sleep(pause_s if timeout_s is None else min(pause_s, timeout_s - waited))
-    return seen.value
+    return result.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class Operation:
     retry_after_s: float | None
 
     @classmethod
-    def of(cls, answer: AsyncHttpResponse) -> Operation:
+    def from_response(cls, answer: AsyncHttpResponse) -> Operation:
         """Read an operation off the first answer to a long-running request."""
         headers = answer.headers
         if url := headers.get("Azure-AsyncOperation"):
@@ -187,7 +187,7 @@ async def finish(azure: Azure, operation: Operation, *, what: str, resource_id: 
         It failed or was cancelled; Azure's own words are in the message.
     """
 
-    async def look() -> Look[Any]:
+    async def poll() -> Look[Any]:
         answer = await azure.get(str(operation.url))
         if not operation.by_body:
             over = answer.status_code != 202
@@ -203,7 +203,7 @@ async def finish(azure: Azure, operation: Operation, *, what: str, resource_id: 
     if operation.url is None:
         return None
     first_s = FIRST_S if operation.retry_after_s is None else operation.retry_after_s
-    return await until(azure, look, what=what, first_s=first_s)
+    return await until(azure, poll, what=what, first_s=first_s)
 
 
 async def made(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: str) -> None:
@@ -219,15 +219,15 @@ async def made(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: s
 
 async def begun(azure: Azure, begin: Awaitable[Any]) -> Operation:
     """Send the request of a `begin_*` call (called with `FIRST_ANSWER`) and return its operation."""
-    poller = await azure.ask(begin)
-    return Operation.of(await poller.result())
+    poller = await azure.call(begin)
+    return Operation.from_response(await poller.result())
 
 
 async def deleted(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: str) -> None:
     """Do as `made` for a deletion; what is gone already is fine."""
-    poller = await azure.find(begin)
+    poller = await azure.call_or_none(begin)
     if poller is not None:
-        operation = Operation.of(await poller.result())
+        operation = Operation.from_response(await poller.result())
         await finish(azure, operation, what=f"deleting {what}", resource_id=resource_id)
 
 
@@ -242,14 +242,14 @@ async def provisioned(azure: Azure, read: Callable[[], Awaitable[dict[str, Any]]
         Making it failed.
     """
 
-    async def look() -> Look[dict[str, Any]]:
+    async def poll() -> Look[dict[str, Any]]:
         found = await read()
         state = str(dig(found, "properties", "provisioningState"))
         if state.lower() in _ENDED_BADLY:
             raise failed(what, str(found.get("id")), state, "Azure keeps no reason")
         return Look(state.lower() == "succeeded", found)
 
-    return await until(azure, look, what=what)
+    return await until(azure, poll, what=what)
 
 
 def failed(what: str, resource_id: str, state: str, reason: str) -> ProvisioningError:

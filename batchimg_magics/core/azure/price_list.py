@@ -67,8 +67,8 @@ class PriceList:
         self._now = now
         self._file = file
         self._known: dict[str, Any] | None = None
-        self._silent_until = 0.0
-        self._asking = asyncio.Lock()
+        self._unavailable_until = 0.0
+        self._lock = asyncio.Lock()
 
     async def rows(self, what: str, region: str) -> tuple[list[Row], float | None]:
         """Return rows of the list, and when they were read: those of before where it does not answer now.
@@ -81,21 +81,21 @@ class PriceList:
             Programmatic name.
         """
         key = f"{region}: {what}"
-        async with self._asking:  # who asks for the same thing at once shall find it
-            kept = self._kept().get(key)
+        async with self._lock:  # who asks for the same thing at once shall find it
+            kept = self._load().get(key)
             if kept and 0 <= self._now() - kept["read"] < FRESH_S:
                 return kept["rows"], kept["read"]
-            if self._now() >= self._silent_until:
+            if self._now() >= self._unavailable_until:
                 try:
-                    rows = await self._ask(f"{what} and armRegionName eq '{region}' and priceType eq 'Consumption'")
+                    rows = await self._fetch(f"{what} and armRegionName eq '{region}' and priceType eq 'Consumption'")
                 except ServiceError:
-                    self._silent_until = self._now() + SILENT_S
+                    self._unavailable_until = self._now() + SILENT_S
                 else:
-                    self._keep(key, rows)
+                    self._store(key, rows)
                     return rows, self._now()
             return (kept["rows"], kept["read"]) if kept else ([], None)
 
-    async def _ask(self, condition: str) -> list[Row]:
+    async def _fetch(self, condition: str) -> list[Row]:
         rows: list[Row] = []
         url: str | None = f"{PRICES_URL}?{urlencode({'$filter': condition})}"
         for _ in range(MAX_PAGES):
@@ -115,7 +115,7 @@ class PriceList:
 
     # -- what is kept --------------------------------------------------------------------------------------------
 
-    def _kept(self) -> dict[str, Any]:
+    def _load(self) -> dict[str, Any]:
         if self._known is None:
             self._known = {}
             if self._file is not None and self._file.exists():
@@ -125,8 +125,8 @@ class PriceList:
                     self._known = {}  # a cache that cannot be read is none
         return self._known
 
-    def _keep(self, key: str, rows: list[Row]) -> None:
-        known = self._kept()
+    def _store(self, key: str, rows: list[Row]) -> None:
+        known = self._load()
         known[key] = {"read": self._now(), "rows": rows}
         if self._file is not None:
             self._file.parent.mkdir(parents=True, exist_ok=True)

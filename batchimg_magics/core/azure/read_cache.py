@@ -38,12 +38,12 @@ class Timed(Protocol):
 class _Memory:
     """What one run read, and wrote: a path to when, and to the answer."""
 
-    found: dict[str, tuple[float, int, Any]] = field(default_factory=dict)
+    answers: dict[str, tuple[float, int, Any]] = field(default_factory=dict)
     written: dict[str, int] = field(default_factory=dict)
     writes: int = 0
     locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
-    def is_untouched(self, path: str, since: int) -> bool:
+    def is_unwritten(self, path: str, since: int) -> bool:
         """Tell whether nothing at a path, above it or below it was written since so many writes."""
         return not any(
             number > since and (path.startswith(one) or one.startswith(path)) for one, number in self.written.items()
@@ -88,7 +88,7 @@ async def once(azure: Timed, path: str, read: Callable[[], Awaitable[T]]) -> T:
 def keep(azure: Timed, path: str, value: object) -> None:
     """Keep what a poll saw at a path, for whoever needs it at once."""
     if (memory := _memory.get()) is not None:
-        memory.found[_key(path)] = (azure.now(), memory.writes, value)
+        memory.answers[_key(path)] = (azure.now(), memory.writes, value)
 
 
 async def among(
@@ -127,14 +127,14 @@ async def _taken(azure: Timed, key: str, matters: str, read: Callable[[], Awaita
     if (memory := _memory.get()) is None:
         return await read()
     async with memory.locks[key]:
-        if (kept := memory.found.get(key)) is not None:
+        if (kept := memory.answers.get(key)) is not None:
             at, since, value = kept
-            if azure.now() - at < holds_s and memory.is_untouched(matters, since):
+            if azure.now() - at < holds_s and memory.is_unwritten(matters, since):
                 found: T = value
                 return found
         at, since = azure.now(), memory.writes
         found = await read()
-        memory.found[key] = (at, since, found)
+        memory.answers[key] = (at, since, found)
         return found
 
 

@@ -92,39 +92,39 @@ class _Reader:
         if isinstance(node, ast.Name):
             column = self._column(node)
             if column.kind != "bool":
-                raise self._refused(f"{column.name} is no yes or no: compare it with something")
+                raise self._error(f"{column.name} is no yes or no: compare it with something")
             return lambda rows: list(rows[column.name])
         if isinstance(node, ast.Compare):
             sides = [node.left, *node.comparators]
             pairs = zip(node.ops, sides, sides[1:], strict=False)
-            return _joined([self._compared(left, op, right) for op, left, right in pairs], all_of=True)
-        raise self._refused("it is made of comparisons")
+            return _joined([self._comparison(left, op, right) for op, left, right in pairs], all_of=True)
+        raise self._error("it is made of comparisons")
 
-    def _compared(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Test:
+    def _comparison(self, left: ast.expr, op: ast.cmpop, right: ast.expr) -> Test:
         if not isinstance(left, ast.Name):  # 0 < running_tasks
             left, right, op = right, left, _MIRRORED.get(type(op), type(op))()
         if not isinstance(left, ast.Name):
-            raise self._refused("one side of a comparison is a column")
+            raise self._error("one side of a comparison is a column")
         column = self._column(left)
         if isinstance(op, (ast.In, ast.NotIn)):
-            return self._among(column, right, wanted=isinstance(op, ast.In))
+            return self._in_list(column, right, wanted=isinstance(op, ast.In))
         if type(op) not in _COMPARE:
-            raise self._refused("is and is not are not known here: write == and !=")
+            raise self._error("is and is not are not known here: write == and !=")
         compare = _COMPARE[type(op)]
         if isinstance(right, ast.Constant) and right.value is None:
             return self._missing(column, op)
         value = self._value(column, right)
         return lambda rows: [None if found is None else compare(found, value) for found in rows[column.name]]
 
-    def _among(self, column: Column, side: ast.expr, *, wanted: bool) -> Test:
+    def _in_list(self, column: Column, side: ast.expr, *, wanted: bool) -> Test:
         if not isinstance(side, (ast.List, ast.Tuple, ast.Set)):
-            raise self._refused("after in comes a list: ['idle', 'running']")
+            raise self._error("after in comes a list: ['idle', 'running']")
         values = [self._value(column, one) for one in side.elts]
         return lambda rows: [None if found is None else (found in values) is wanted for found in rows[column.name]]
 
     def _missing(self, column: Column, op: ast.cmpop) -> Test:
         if not isinstance(op, (ast.Eq, ast.NotEq)):
-            raise self._refused("None is compared by == and != alone")
+            raise self._error("None is compared by == and != alone")
         wanted = isinstance(op, ast.Eq)
         return lambda rows: [(found is None) is wanted for found in rows[column.name]]
 
@@ -139,7 +139,7 @@ class _Reader:
         try:
             value = ast.literal_eval(node)
         except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:
-            raise self._refused(f"{column.name} is compared with a value, texts in quotes") from error
+            raise self._error(f"{column.name} is compared with a value, texts in quotes") from error
         fits = isinstance(value, _VALUES[column.kind]) and (column.kind == "bool" or not isinstance(value, bool))
         if fits and column.kind == "time":
             try:
@@ -151,10 +151,10 @@ class _Reader:
         if not fits:
             kinds = {"time": "a time in quotes, e.g. '2026-07-01T09:30'", "bool": "True or False"}
             number = "a number" if column.kind in ("int", "float") else "a text in quotes"
-            raise self._refused(f"{column.name} is compared with {kinds.get(column.kind, number)}")
+            raise self._error(f"{column.name} is compared with {kinds.get(column.kind, number)}")
         return value
 
-    def _refused(self, why: str) -> SpecError:
+    def _error(self, why: str) -> SpecError:
         return SpecError(f"--where {self._text!r}: {why}", hint=_GRAMMAR)
 
 

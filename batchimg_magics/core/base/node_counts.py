@@ -21,11 +21,11 @@ class Counts:
         """Both together."""
         return self.dedicated + self.spot
 
-    def most(self, other: Counts) -> Counts:
+    def maximum(self, other: Counts) -> Counts:
         """Return the larger count of each kind."""
         return Counts(max(self.dedicated, other.dedicated), max(self.spot, other.spot))
 
-    def least(self, other: Counts) -> Counts:
+    def minimum(self, other: Counts) -> Counts:
         """Return the smaller count of each kind."""
         return Counts(min(self.dedicated, other.dedicated), min(self.spot, other.spot))
 
@@ -52,7 +52,7 @@ def targets(pool: Json) -> Counts:
 
 def wanted(pool: Json) -> Counts:
     """Return how many nodes a pool has or is to have, whichever is more."""
-    return present(pool).most(targets(pool))
+    return present(pool).maximum(targets(pool))
 
 
 def promised(pool: Json, counts: Counts) -> Json:

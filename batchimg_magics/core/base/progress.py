@@ -48,7 +48,7 @@ class Board:
     def __init__(self, now: Callable[[], float]) -> None:
         self.now = now
         self._steps: dict[str, Step] = {}
-        self._owed: dict[str, str] = {}
+        self._pending_cleanup: dict[str, str] = {}
 
     def begin(self, name: str, *, expected_s: float | None = None, total: int | None = None) -> None:
         """Put a new step on the board."""
@@ -56,7 +56,9 @@ class Board:
         # A new dictionary each time: whoever reads on another thread sees the old board or the new one, whole.
         self._steps = {**self._steps, name: step}
 
-    def say(self, name: str, *, done: int | None = None, total: int | None = None, detail: str | None = None) -> None:
+    def update(
+        self, name: str, *, done: int | None = None, total: int | None = None, detail: str | None = None
+    ) -> None:
         """Change what a step says; None leaves a part as it is."""
         old = self._steps[name]
         new = replace(
@@ -69,24 +71,24 @@ class Board:
 
     def end(self, name: str, detail: str | None = None) -> float:
         """Mark a step as over and return how many seconds it took."""
-        self.say(name, detail=detail)
+        self.update(name, detail=detail)
         step = replace(self._steps[name], ended=self.now())
         self._steps = {**self._steps, name: step}
         return self.now() - step.began
 
-    def owe(self, what: str, words: str) -> None:
+    def add_cleanup(self, what: str, words: str) -> None:
         """Note what is not as it should be until the work is over: whoever breaks it off is told."""
-        self._owed = {**self._owed, what: words}
+        self._pending_cleanup = {**self._pending_cleanup, what: words}
 
-    def paid(self, what: str) -> None:
+    def cleanup_done(self, what: str) -> None:
         """Note that something is as it should be again."""
-        self._owed = {key: words for key, words in self._owed.items() if key != what}
+        self._pending_cleanup = {key: words for key, words in self._pending_cleanup.items() if key != what}
 
     @property
-    def owed(self) -> str:
+    def pending_cleanup(self) -> str:
         """What is not as it should be right now; empty where all is."""
-        return "; ".join(self._owed.values())
+        return "; ".join(self._pending_cleanup.values())
 
-    def steps(self) -> tuple[Step, ...]:
+    def activities(self) -> tuple[Step, ...]:
         """Return the steps as they stand."""
         return tuple(self._steps.values())

@@ -32,7 +32,7 @@ class Column:
     name: str
     kind: Kind
     doc: str
-    words: tuple[str, ...] = ()
+    allowed_values: tuple[str, ...] = ()
 
 
 # FACTS: the vocabulary of the Batch data plane, 2025-06-01.
@@ -62,7 +62,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("dedicated_core_quota", "int", "dedicated cores the account may use; missing where Azure tells none"),
         Column("spot_core_quota", "int", "spot cores the account may use"),
         Column("max_usd_per_hour", "float", "what all pools of the account may cost an hour; missing: no limit"),
-        Column("world", "text", "the local Azure's file, or :memory:"),
+        Column("state", "text", "the local Azure's file, or :memory:"),
         Column("speed", "text", "simulated seconds a second; max: time moves only while a verb waits"),
         Column("time", "time", "the service's time"),
     ),

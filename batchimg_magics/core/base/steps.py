@@ -67,8 +67,8 @@ class Step:
     after: tuple[str, ...] = ()
     expected_s: float | None = None
     why: str = ""
-    would: str = "would make"
-    there: Callable[[], Awaitable[bool]] | None = None
+    planned_action: str = "would make"
+    is_done: Callable[[], Awaitable[bool]] | None = None
 
 
 def made(new: bool, detail: str = "", resource_id: str = "", *, verb: str = "made") -> Outcome:  # noqa: FBT001 - one word says it

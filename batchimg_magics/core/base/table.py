@@ -44,7 +44,7 @@ class Moments(Sequence[dt.datetime | None]):
         self.pages = ["\n".join(lines)]
 
     @classmethod
-    def joined(cls, parts: Iterable[Moments]) -> Moments:
+    def concatenated(cls, parts: Iterable[Moments]) -> Moments:
         """Return several columns of times one below the other."""
         made = cls(())
         made.pages = [page for part in parts for page in part.pages if page]
@@ -88,7 +88,7 @@ def joined(columns: Iterable[Sequence[Any]]) -> Sequence[Any]:
     parts = list(columns)
     moments = [part for part in parts if isinstance(part, Moments)]
     if moments and len(moments) == len(parts):
-        return Moments.joined(moments)
+        return Moments.concatenated(moments)
     return list(chain.from_iterable(parts))
 
 
@@ -114,7 +114,7 @@ class Table:
     attrs: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, verb: str, rows: Iterable[dict[str, Any]], caption: str = "", **attrs: object) -> Table:
+    def from_rows(cls, verb: str, rows: Iterable[dict[str, Any]], caption: str = "", **attrs: object) -> Table:
         """Make a table of rows; a column that a row does not have is None there."""
         rows = list(rows)
         columns: dict[str, Sequence[Any]] = {

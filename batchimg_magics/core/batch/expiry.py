@@ -54,7 +54,7 @@ def after(azure: Azure, seconds: float) -> dt.datetime:
 
 def of(pool: State) -> dt.datetime | None:
     """Return when a pool expires."""
-    return read(pool.marks.get(tags.EXPIRES))
+    return read(pool.tags.get(tags.EXPIRES))
 
 
 def is_loose(pool: Json) -> bool:
@@ -112,7 +112,7 @@ async def mark(azure: Azure, name: str, expires: dt.datetime | None) -> None:
     call = azure.management.pool.update(
         scope.resource_group, scope.account, name, wire(body), etag=found["etag"], match_condition=condition
     )
-    await azure.ask(call)
+    await azure.call(call)
 
 
 @dataclass(slots=True)
@@ -133,9 +133,9 @@ class Expiry:
     pool: str
     board: Board
     expires: dt.datetime | None = None
-    lifted: bool = False
+    suspended: bool = False
 
-    async def take(self, seen: State, ttl_s: float | None, *, keep: bool) -> dt.datetime | None:
+    async def begin(self, state: State, ttl_s: float | None, *, keep: bool) -> dt.datetime | None:
         """Read when a pool expires, or give it a new life, and return the moment.
 
         Parameters
@@ -147,68 +147,68 @@ class Expiry:
         keep
             Whether a life that is not over goes before a new one.
         """
-        there = of(seen)
-        if ttl_s is not None and not (keep and there is not None and there.timestamp() > self.azure.now()):
-            there = after(self.azure, ttl_s)
-            await mark(self.azure, self.pool, there)
-            self.lifted = True  # the formula there is, if any, says another moment
-        elif there is not None:
-            self.lifted = not seen.autoscale
-        self.expires = there
-        self._say()
-        return there
+        expires = of(state)
+        if ttl_s is not None and not (keep and expires is not None and expires.timestamp() > self.azure.now()):
+            expires = after(self.azure, ttl_s)
+            await mark(self.azure, self.pool, expires)
+            self.suspended = True  # the formula there is, if any, says another moment
+        elif expires is not None:
+            self.suspended = not state.autoscale
+        self.expires = expires
+        self._announce_cleanup()
+        return expires
 
-    async def lift(self, seen: State) -> State:
+    async def suspend(self, state: State) -> State:
         """Turn our formula off, where it is on, and return the pool once it is steady."""
-        self.lifted = True
-        self._say()
-        if not seen.autoscale:
-            return seen
+        self.suspended = True
+        self._announce_cleanup()
+        if not state.autoscale:
+            return state
         await turn_off(self.azure, self.pool)
         return await pools.steady(self.azure, self.pool)
 
     async def restore(self, counts: Counts) -> None:
         """Let Azure see to the expiry again, with these counts until then."""
-        if self.expires is not None and self.lifted and counts.total:
+        if self.expires is not None and self.suspended and counts.total:
             await pools.steady(self.azure, self.pool)
             await turn_on(self.azure, self.pool, formula(self.expires, counts), INTERVAL_S)
-        self.lifted = False
-        self.board.paid(self._key)
+        self.suspended = False
+        self.board.cleanup_done(self._key)
 
     @property
     def _key(self) -> str:
         return f"expiry of {self.pool}"
 
-    def _say(self) -> None:
-        if self.lifted and self.expires is not None:
-            self.board.owe(self._key, f"nothing takes the nodes of {self.pool} away at {written(self.expires)}")
+    def _announce_cleanup(self) -> None:
+        if self.suspended and self.expires is not None:
+            self.board.add_cleanup(self._key, f"nothing takes the nodes of {self.pool} away at {written(self.expires)}")
 
-    async def restore_unless_changed(self, seen: State, counts: Counts) -> None:
+    async def restore_unless_changed(self, state: State, counts: Counts) -> None:
         """Let Azure see to the expiry again after a failure, unless somebody else is at the pool.
 
         What went wrong first is what is told: no error of this is.
         """
-        if not self.lifted or self.expires is None:
+        if not self.suspended or self.expires is None:
             return
         with contextlib.suppress(BatchImgError):
             now = await pools.state(self.azure, self.pool)
-            if now.allocation == "steady" and now.target == seen.target and not now.autoscale:
-                await self.restore(counts.least(now.target))
+            if now.allocation == "steady" and now.target == state.target and not now.autoscale:
+                await self.restore(counts.minimum(now.target))
 
 
-async def enforce(azure: Azure, seen: State, there: Counts) -> str:
+async def enforce(azure: Azure, state: State, current: Counts) -> str:
     """Let Azure see to the expiry of a pool that is steady again, where nothing does; return in words how it stands.
 
     A resize that was broken off leaves a pool without the formula. One that is going on in this session sets it itself.
     The formula keeps the nodes that are there: after a stop the pool's target is what nobody wants any more.
     """
-    expires, kept = of(seen), there.least(seen.target)
-    if expires is None or seen.autoscale or not kept.total or seen.name.lower() in azure.budget.planned:
+    expires, kept = of(state), current.minimum(state.target)
+    if expires is None or state.autoscale or not kept.total or state.name.lower() in azure.spending_limit.planned:
         return ""
     if expires.timestamp() <= azure.now():
         return f"it expired at {written(expires)}: `%batchimg reap` deletes it"
     try:
-        await turn_on(azure, seen.name, formula(expires, kept), INTERVAL_S)
+        await turn_on(azure, state.name, formula(expires, kept), INTERVAL_S)
     except ConflictError:
         return f"nothing takes its nodes away at {written(expires)}: somebody else is at it; wait for it again"
     return f"Azure takes its nodes away at {written(expires)} again"
@@ -217,7 +217,7 @@ async def enforce(azure: Azure, seen: State, there: Counts) -> str:
 async def turn_off(azure: Azure, name: str) -> None:
     """Turn a pool's formula off; the pool keeps its targets."""
     client = await azure.batch()
-    await azure.ask(client.disable_pool_auto_scale(name))
+    await azure.call(client.disable_pool_auto_scale(name))
 
 
 async def turn_on(azure: Azure, name: str, text: str, interval_s: float) -> None:
@@ -225,9 +225,9 @@ async def turn_on(azure: Azure, name: str, text: str, interval_s: float) -> None
     client = await azure.batch()
     body: Json = {"autoScaleFormula": text, "autoScaleEvaluationInterval": f"PT{round(interval_s)}S"}
     try:
-        await azure.ask(client.enable_pool_auto_scale(name, wire(body)))
+        await azure.call(client.enable_pool_auto_scale(name, wire(body)))
     except ServiceError as error:
         if error.code != "TooManyEnableAutoScaleRequests":
             raise
         await azure.sleep(ENABLE_EVERY_S)
-        await azure.ask(client.enable_pool_auto_scale(name, wire(body)))
+        await azure.call(client.enable_pool_auto_scale(name, wire(body)))

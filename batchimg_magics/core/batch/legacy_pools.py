@@ -55,9 +55,9 @@ async def put(azure: Azure, spec: PoolSpec, wanted: Json) -> None:
     ServiceError
         The service does not take it any more; the hint is the line that works.
     """
-    body, version = {"properties": said(wanted)}, API_VERSIONS[spec.through]
+    body, version = {"properties": said(wanted)}, API_VERSIONS[spec.api]
     try:
-        if spec.through == "batch":
+        if spec.api == "batch":
             body = pool_request.data_plane(body, spec.name)
             headers = {"Content-Type": "application/json; odata=minimalmetadata"}
             await azure.send("POST", f"/pools?api-version={version}", body, plane="batch", headers=headers)
@@ -142,7 +142,7 @@ def unknown(spec: PoolSpec, wanted: Json) -> list[str]:
     spec, wanted
         What is asked for, and its document in Azure Resource Manager.
     """
-    found = set(_strange(said(wanted), "", spec.through))
+    found = set(_strange(said(wanted), "", spec.api))
     # These stand beside the properties, and a pool had neither.
     found |= {name for name, value in (("identity", spec.identities), ("tags", spec.tags)) if value}
     return sorted(found)

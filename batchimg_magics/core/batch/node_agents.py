@@ -24,7 +24,7 @@ async def node_agent(azure: Azure, source: Source, asked: str | None) -> str:
 async def supported_images(azure: Azure) -> list[Json]:
     """Return the Marketplace images that Batch supports, each with its node agent SKU."""
     client = await azure.batch()
-    return await azure.listed(client.list_supported_images())
+    return await azure.list_documents(client.list_supported_images())
 
 
 def agent_for(images: Sequence[Json], source: Source, asked: str | None) -> str:
@@ -52,13 +52,13 @@ def agent_for(images: Sequence[Json], source: Source, asked: str | None) -> str:
         return str(known[asked.lower()])
     if source.marketplace is None:
         raise SpecError(
-            f"{source.what} was not made from a Marketplace image that is known, and neither is its node agent",
+            f"{source.description} was not made from a Marketplace image that is known, and neither is its node agent",
             hint=f"give --node-agent-sku, one of: {', '.join(of_system)}",
         )
     fitting = listed_as(images, source.marketplace)
     if not fitting:
         raise SpecError(
-            f"Batch does not support the image that {source.what} was made from: {':'.join(source.marketplace)}",
+            f"Batch does not support the image that {source.description} was made from: {':'.join(source.marketplace)}",
             hint=f"give --node-agent-sku if you know one that fits its system: {', '.join(of_system)}",
         )
     return str(min(fitting, key=lambda one: one.get("verificationType") != "verified")["nodeAgentSKUId"])

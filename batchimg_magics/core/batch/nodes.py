@@ -63,7 +63,7 @@ class Census:
     at: float = field(default=float("-inf"), compare=False)
 
     @classmethod
-    def of(cls, nodes: Iterable[Standing]) -> Census:
+    def from_nodes(cls, nodes: Iterable[Standing]) -> Census:
         """Count nodes."""
         return cls(Counter((node.state, node.is_dedicated) for node in nodes))
 
@@ -100,7 +100,7 @@ class Census:
         return self.count(BAD)
 
     @property
-    def on_their_way(self) -> int:
+    def transitional(self) -> int:
         """Nodes that will be in another state soon."""
         return self.count(ON_ITS_WAY)
 
@@ -110,10 +110,10 @@ class Census:
 
 async def census(azure: Azure, pool: str) -> Census:
     """Count a pool's nodes by state and kind, from the list of nodes: the service's own counts lag."""
-    seen: Counter[tuple[str, bool]] = Counter()
+    counts: Counter[tuple[str, bool]] = Counter()
     async for page in node_pages.pages(azure, pool, Standing):
-        seen.update((node.state, node.is_dedicated) for node in page)
-    return Census(seen, azure.now())
+        counts.update((node.state, node.is_dedicated) for node in page)
+    return Census(counts, azure.now())
 
 
 #: Source: Batch documents, files of a node: a start task's are under startup/.
@@ -129,7 +129,7 @@ async def tail(azure: Azure, pool: str, node_id: str) -> str:
 
     An unusable node often does not answer: that is no error of this.
     """
-    said = []
+    parts = []
     for name in _FILES:
         path = quote(f"startup/{name}.txt", safe="")
         url = f"/pools/{quote(pool, safe='')}/nodes/{quote(node_id, safe='')}/files/{path}"
@@ -139,8 +139,8 @@ async def tail(azure: Azure, pool: str, node_id: str) -> str:
             continue
         text = " ".join(answer.text().split())
         if text:
-            said.append(f"{name}: {'…' if len(text) > TAIL else ''}{text[-TAIL:]}")
-    return f"node {node_id[-10:]} {'; '.join(said)}" if said else ""
+            parts.append(f"{name}: {'…' if len(text) > TAIL else ''}{text[-TAIL:]}")
+    return f"node {node_id[-10:]} {'; '.join(parts)}" if parts else ""
 
 
 async def of_bad(azure: Azure, pool: str) -> str:

@@ -38,16 +38,16 @@ class Difference:
         Whether that whole property would have to go.
     """
 
-    words: str
-    there: str
+    label: str
+    existing: str
     wanted: str
     group: str
     removes: bool
 
     def __str__(self) -> str:
-        if self.there == self.wanted:
-            return f"{self.words} has other values"
-        return f"{self.words} is {self.there or 'none'}, wanted {self.wanted or 'none'}"
+        if self.existing == self.wanted:
+            return f"{self.label} has other values"
+        return f"{self.label} is {self.existing or 'none'}, wanted {self.wanted or 'none'}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +68,19 @@ class Topic:
         Whether capitals matter.
     """
 
-    words: str
+    label: str
     group: str
     read: Callable[[Json], Any]
     show: Callable[[Any], str] = str
     exact: bool = False
 
-    def of(self, found: Json, wanted: Json) -> Difference | None:
+    def compare(self, found: Json, wanted: Json) -> Difference | None:
         """Return the difference between two documents in this, if there is any."""
         there, here = self.read(found), self.read(wanted)
         if self._key(there) == self._key(here):
             return None
         return Difference(
-            self.words, self._shown(there), self._shown(here), self.group, removes=_at(wanted, self.group) is None
+            self.label, self._shown(there), self._shown(here), self.group, removes=_at(wanted, self.group) is None
         )
 
     def _shown(self, value: Any) -> str:  # noqa: ANN401 - whatever `read` makes
@@ -97,7 +97,7 @@ def _at(document: Json, group: str) -> Any:  # noqa: ANN401 - JSON
 
 def differences(found: Json, wanted: Json) -> list[Difference]:
     """Return how a pool that is there differs from the one that is wanted; counts do not matter."""
-    return [one for topic in TOPICS if (one := topic.of(found, wanted)) is not None]
+    return [one for topic in TOPICS if (one := topic.compare(found, wanted)) is not None]
 
 
 # -- what is read off a document ---------------------------------------------------------------------------------

@@ -145,7 +145,7 @@ def _nat_pool(port: LoginPort, priority: int) -> Json:
     ]
     return _said(
         {
-            "name": port.known_as,
+            "name": port.nat_pool_name,
             "protocol": port.protocol.upper(),
             "backendPort": port.port,
             "frontendPortRangeStart": port.first,

@@ -43,13 +43,13 @@ class Verdict:
         How it differs from the one that is wanted.
     """
 
-    fate: Fate
-    differing: tuple[Difference, ...] = ()
+    action: Fate
+    differences: tuple[Difference, ...] = ()
 
     @property
     def why(self) -> str:
         """How it differs, in words."""
-        return "; ".join(str(one) for one in self.differing)
+        return "; ".join(str(one) for one in self.differences)
 
 
 def judge(found: Json, wanted: Json, *, replace: bool = False) -> Verdict:
@@ -82,7 +82,7 @@ def judge(found: Json, wanted: Json, *, replace: bool = False) -> Verdict:
     stuck = [one for one in said if one.removes and one.group not in _EMPTIED]
     if is_empty(found) and not stuck:
         return Verdict("changed", said)
-    why = f"a change cannot take away its {stuck[0].words}" if is_empty(found) else "it has nodes"
+    why = f"a change cannot take away its {stuck[0].label}" if is_empty(found) else "it has nodes"
     raise ConflictError(
         f"there is a pool {name!r} already, and it differs: {'; '.join(map(str, said))}",
         hint=f"nothing was changed, since {why}; choose another name, or add --replace to delete it and make it anew",
@@ -144,11 +144,11 @@ async def see_to(
             if found is None:
                 raise
     if found is not None:
-        verdict = judge(found, wanted)
-        action = verdict.fate
-        if verdict.fate == "changed":
-            await _change(azure, found, wanted, verdict, through)
-            detail = ", ".join(one.words for one in verdict.differing)
+        decision = judge(found, wanted)
+        action = decision.action
+        if decision.action == "changed":
+            await _change(azure, found, wanted, decision, through)
+            detail = ", ".join(one.label for one in decision.differences)
     # A new pool is resizing at first.
     await pools.steady(azure, name, first_s=pools.SOON_S if action == "made" else None)
     return action, detail
@@ -169,10 +169,10 @@ def _discreet(body: Json) -> Iterator[None]:
 async def _make(azure: Azure, name: str, whole: Json, through: str) -> None:
     if through == "batch":
         client = await azure.batch()
-        await azure.ask(client.create_pool(wire(pool_request.data_plane(whole, name))))
+        await azure.call(client.create_pool(wire(pool_request.data_plane(whole, name))))
         return
     scope = azure.scope
-    await azure.ask(
+    await azure.call(
         azure.management.pool.create(
             scope.resource_group,
             scope.account,
@@ -185,18 +185,18 @@ async def _make(azure: Azure, name: str, whole: Json, through: str) -> None:
     )
 
 
-def change_body(wanted: Json, verdict: Verdict) -> Json:
+def change_body(wanted: Json, decision: Verdict) -> Json:
     """Return the part of a pool's ARM document that a change sends: what differs, and our marks."""
-    groups = {one.group for one in verdict.differing} | {"metadata"}
+    groups = {one.group for one in decision.differences} | {"metadata"}
     inside, beside = wanted["properties"], {"tags", "identity"}
     body: Json = {"properties": {group: inside.get(group, _EMPTIED.get(group)) for group in groups - beside}}
     return {**body, **{group: wanted.get(group, _EMPTIED.get(group)) for group in groups & beside}}
 
 
-async def _change(azure: Azure, found: Json, wanted: Json, verdict: Verdict, through: str) -> None:
+async def _change(azure: Azure, found: Json, wanted: Json, decision: Verdict, through: str) -> None:
     """Change a pool without nodes, unless somebody else has changed it since it was read."""
     scope = azure.scope
-    body = change_body(wanted, verdict)
+    body = change_body(wanted, decision)
     resource_tags = dict(wanted["tags"])
     if (expires := pools.mark_of(found, tags.EXPIRES)) is not None:
         # Its life goes on: it is no part of what a pool is.
@@ -205,13 +205,13 @@ async def _change(azure: Azure, found: Json, wanted: Json, verdict: Verdict, thr
     with _discreet(body):
         if through == "batch":
             client = await azure.batch()
-            etag = document(await azure.ask(client.get_pool(found["name"])))["eTag"]
+            etag = document(await azure.call(client.get_pool(found["name"])))["eTag"]
             said = wire(revealed(pool_request.data_plane(body)))
-            await azure.ask(
+            await azure.call(
                 client.update_pool(found["name"], said, etag=etag, match_condition=MatchConditions.IfNotModified)
             )
             return
-        await azure.ask(
+        await azure.call(
             azure.management.pool.update(
                 scope.resource_group,
                 scope.account,

@@ -54,17 +54,17 @@ class State:
 
     name: str
     allocation: str
-    since: dt.datetime | None
+    state_since: dt.datetime | None
     current: Counts
     target: Counts
     autoscale: bool
     formula: str
-    marks: Mapping[str, str]
+    tags: Mapping[str, str]
     errors: tuple[tuple[str, str, str], ...]
     deleting: bool
 
     @property
-    def left(self) -> int:
+    def remaining(self) -> int:
         """How many nodes there are too few or too many, by Azure's own counts."""
         kinds = ((self.current.dedicated, self.target.dedicated), (self.current.spot, self.target.spot))
         return sum(abs(there - wanted) for there, wanted in kinds)
@@ -103,7 +103,7 @@ async def state(azure: Azure, name: str) -> State:
         There is no such pool; the hint names the nearest.
     """
     client = await azure.batch()
-    found = await azure.find(client.get_pool(name))
+    found = await azure.call_or_none(client.get_pool(name))
     if found is None:
         known = [pool["name"] for pool in await listed(azure)]
         raise NotFoundError(
@@ -130,21 +130,21 @@ def state_of(found: Json) -> State:
     return State(
         name=found["id"],
         allocation=str(found.get("allocationState") or "steady"),
-        since=moment(found.get("allocationStateTransitionTime")),
+        state_since=moment(found.get("allocationStateTransitionTime")),
         current=Counts(found.get("currentDedicatedNodes") or 0, found.get("currentLowPriorityNodes") or 0),
         target=Counts(found.get("targetDedicatedNodes") or 0, found.get("targetLowPriorityNodes") or 0),
         autoscale=bool(found.get("enableAutoScale")),
         formula=str(found.get("autoScaleFormula") or ""),
-        marks={str(one.get("name")): str(one.get("value")) for one in found.get("metadata") or []},
+        tags={str(one.get("name")): str(one.get("value")) for one in found.get("metadata") or []},
         errors=tuple(_error(one) for one in found.get("resizeErrors") or []),
         deleting=found.get("state") == "deleting",
     )
 
 
-def refuse_deleting(seen: State) -> None:
+def refuse_deleting(state: State) -> None:
     """Raise ConflictError when a pool is being deleted."""
-    if seen.deleting:
-        raise ConflictError(f"pool {seen.name!r} is being deleted", hint="wait until it is gone", status_code=409)
+    if state.deleting:
+        raise ConflictError(f"pool {state.name!r} is being deleted", hint="wait until it is gone", status_code=409)
 
 
 def _error(found: Json) -> tuple[str, str, str]:
@@ -159,7 +159,7 @@ def moment(text: str | None) -> dt.datetime | None:
 
 async def read(azure: Azure, name: str) -> Json | None:
     """Return a pool's document in Azure Resource Manager, or None."""
-    found = await azure.find(azure.get(f"{azure.scope.pool_id(name)}?api-version={BATCH_API_VERSION}"))
+    found = await azure.call_or_none(azure.get(f"{azure.scope.pool_id(name)}?api-version={BATCH_API_VERSION}"))
     return None if found is None else dict(found.json())
 
 
@@ -167,7 +167,7 @@ async def listed(azure: Azure) -> list[Json]:
     """Return the documents of all pools of the account, in Azure Resource Manager."""
     found: list[Json] = []
     url: str | None = f"{azure.scope.account_id}/pools?api-version={BATCH_API_VERSION}"
-    while url and (page := await azure.find(azure.get(url))) is not None:
+    while url and (page := await azure.call_or_none(azure.get(url))) is not None:
         found += page.json()["value"]
         url = page.json().get("nextLink")
     return found
@@ -222,13 +222,13 @@ async def steady(azure: Azure, name: str, *, limit_s: float | None = None, first
         It took longer than `limit_s`.
     """
 
-    async def look() -> polling.Look[State]:
+    async def poll() -> polling.Look[State]:
         seen = await state(azure, name)
         refuse_deleting(seen)
-        return polling.Look(seen.allocation == "steady", seen, left=seen.left)
+        return polling.Look(seen.allocation == "steady", seen, remaining=seen.remaining)
 
     what = f"pool {name} to be steady"
-    seen = await polling.until(azure, look, what=what, first_s=first_s, timeout_s=limit_s, pace=RESIZING)
+    seen = await polling.until(azure, poll, what=what, first_s=first_s, timeout_s=limit_s, pace=RESIZING)
     read_cache.keep(azure, _path(name), seen)
     return seen
 
@@ -242,13 +242,13 @@ async def resize(azure: Azure, name: str, target: Counts, allowed_s: float, drai
         "resizeTimeout": f"PT{round(allowed_s)}S",
         **({"nodeDeallocationOption": drain} if drain else {}),
     }
-    await azure.ask(client.begin_resize_pool(name, wire(body)))
+    await azure.call(client.begin_resize_pool(name, wire(body)))
 
 
 async def remove(azure: Azure, name: str, node_ids: Sequence[str]) -> None:
     """Ask for single nodes to be taken out of a pool; its target becomes what is left."""
     client = await azure.batch()
-    await azure.ask(client.begin_remove_nodes(name, wire({"nodeList": list(node_ids)})))
+    await azure.call(client.begin_remove_nodes(name, wire({"nodeList": list(node_ids)})))
 
 
 async def stop(azure: Azure, name: str) -> bool:
@@ -257,7 +257,7 @@ async def stop(azure: Azure, name: str) -> bool:
         return False
     client = await azure.batch()
     try:
-        await azure.ask(client.begin_stop_pool_resize(name))
+        await azure.call(client.begin_stop_pool_resize(name))
     except ConflictError:
         return False  # it ended while we looked
     return True
@@ -269,10 +269,10 @@ async def delete(azure: Azure, name: str) -> None:
     begin = azure.management.pool.begin_delete(scope.resource_group, scope.account, name, **polling.FIRST_ANSWER)
     await polling.deleted(azure, begin, what=f"pool {name}", resource_id=str(scope.pool_id(name)))
 
-    async def look() -> polling.Look[None]:
+    async def poll() -> polling.Look[None]:
         return polling.Look(await read(azure, name) is None, None)
 
-    await polling.until(azure, look, what=f"pool {name} to be gone")
+    await polling.until(azure, poll, what=f"pool {name} to be gone")
 
 
 def users(found: list[Json], version_id: str) -> list[str]:

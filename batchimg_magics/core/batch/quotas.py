@@ -74,7 +74,7 @@ class Room:
         kind = (dedicated, of_family)
         return next((one for one in self.quotas if (one.dedicated, bool(one.family)) == kind), None)
 
-    def fits(self, target: Counts) -> Counts:
+    def fitting(self, target: Counts) -> Counts:
         """Return how much of a target the quotas allow."""
 
         def most(wanted: int, *, dedicated: bool) -> int:
@@ -82,16 +82,16 @@ class Room:
 
         return Counts(most(target.dedicated, dedicated=True), most(target.spot, dedicated=False))
 
-    def missing(self, target: Counts) -> str:
+    def shortfall(self, target: Counts) -> str:
         """Return which quotas a target breaks, how many cores are missing, and what would fit; else nothing."""
-        said = [
+        parts = [
             f"{one.name}: {wanted * self.cores} cores needed, {one.free} of {one.limit} free, "
             f"{wanted * self.cores - one.free} missing"
             for dedicated, wanted in ((True, target.dedicated), (False, target.spot))
             for one in self.binding(dedicated=dedicated)
             if one.free < wanted * self.cores
         ]
-        return f"{'; '.join(said)}; {self.fits(target)} would fit" if said else ""
+        return f"{'; '.join(parts)}; {self.fitting(target)} would fit" if parts else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Standing:
     used: Mapping[tuple[str, bool], int]
     usages: Mapping[str, tuple[int, int]] | None = None
 
-    def room(self, size: Json) -> Room:
+    def headroom(self, size: Json) -> Room:
         """Return what is left to nodes of a size, given as Batch offers it."""
         family = str(size.get("familyName") or "")
         found = self._of_batch(family) if self.usages is None else self._of_compute(self.usages, family)
@@ -123,13 +123,13 @@ class Standing:
         for key, dedicated in (("dedicatedCoreQuota", True), ("lowPriorityCoreQuota", False)):
             if (limit := self.account.get(key)) is not None:
                 name = f"{'dedicated' if dedicated else 'spot'} cores of the account"
-                yield Quota(name, dedicated, int(limit), self._held(dedicated=dedicated))
+                yield Quota(name, dedicated, int(limit), self._used_by_pools(dedicated=dedicated))
         # A single total binds spot nodes of every family, and so it does dedicated ones where families do not count.
         if not self.account.get("dedicatedCoreQuotaPerVMFamilyEnforced"):
             return
         for one in self.account.get("dedicatedCoreQuotaPerVMFamily") or []:
             if str(one["name"]).lower() == family.lower():
-                held = self._held(family, dedicated=True)
+                held = self._used_by_pools(family, dedicated=True)
                 words = f"dedicated cores of {one['name']}"
                 yield Quota(words, dedicated=True, limit=int(one["coreQuota"]), used=held, family=family)
 
@@ -143,7 +143,7 @@ class Standing:
             if (found := usages.get(name.lower())) is not None:
                 yield Quota(f"{words} in the region", dedicated, *found, family=name if name == family else "")
 
-    def _held(self, of: str = "", *, dedicated: bool) -> int:
+    def _used_by_pools(self, of: str = "", *, dedicated: bool) -> int:
         return sum(
             cores for (family, kind), cores in self.used.items() if kind == dedicated and of.lower() in ("", family)
         )
@@ -170,7 +170,7 @@ async def compute_usages(azure: Azure, account: Json) -> list[Json]:
     """Return how much of Compute's quotas is in use in the account's region; none where they do not bind it."""
     if not is_of_user(account):
         return []
-    return await azure.listed(azure.compute.usage.list(region_key(str(account["location"]))))
+    return await azure.list_documents(azure.compute.usage.list(region_key(str(account["location"]))))
 
 
 async def known_usages(azure: Azure, account: Json) -> list[Json]:
@@ -189,7 +189,7 @@ def is_of_user(account: Json) -> bool:
 
 
 def standing_of(
-    account: Json, there: Iterable[Json], sizes: Iterable[Json], usages: Iterable[Json], *, but_for: str | None
+    account: Json, existing: Iterable[Json], sizes: Iterable[Json], usages: Iterable[Json], *, but_for: str | None
 ) -> Standing:
     """Return how an account stands.
 
@@ -203,7 +203,7 @@ def standing_of(
     known = {str(size["name"]).lower(): size for size in sizes}
     own: list[Json] = []
     others: list[Json] = []
-    for pool in there:
+    for pool in existing:
         (own if str(pool["name"]).lower() == (but_for or "").lower() else others).append(pool)
     if not is_of_user(account):
         return Standing(account["properties"], _cores(others, known, allotted))
@@ -226,11 +226,11 @@ def standing_of(
 
 
 def _cores(
-    there: Iterable[Json], sizes: Mapping[str, Json], count: Callable[[Json], Counts]
+    existing: Iterable[Json], sizes: Mapping[str, Json], count: Callable[[Json], Counts]
 ) -> Mapping[tuple[str, bool], int]:
     """Return (VM family in lower case, whether dedicated) to the cores of pools' nodes."""
     total: Counter[tuple[str, bool]] = Counter()
-    for pool in there:
+    for pool in existing:
         size = sizes.get(str(dig(pool, "properties", "vmSize")).lower())
         if size is None:
             continue  # a size that Batch no longer offers: nobody can say which family it counts against

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 async def sizes(azure: Azure) -> list[Json]:
     """Return the VM sizes that Batch offers in the account's region; they are read once."""
-    if "sizes" not in azure.kept:
+    if "sizes" not in azure.memo:
         region = str((await azure.account())["location"])
         pages = azure.management.location.list_supported_virtual_machine_skus(region)
-        azure.kept["sizes"] = await azure.listed(pages)
-    found: list[Json] = azure.kept["sizes"]
+        azure.memo["sizes"] = await azure.list_documents(pages)
+    found: list[Json] = azure.memo["sizes"]
     return found
 
 
@@ -63,7 +63,7 @@ async def smallest_like(azure: Azure, vm: Json, source: Source) -> str:
     """
     own = str(dig(vm, "properties", "hardwareProfile", "vmSize"))
     pages = azure.compute.resource_skus.list(filter=f"location eq '{source.region}'")
-    sizes = [one for one in await azure.listed(pages) if one.get("resourceType") == "virtualMachines"]
+    sizes = [one for one in await azure.list_documents(pages) if one.get("resourceType") == "virtualMachines"]
     known = next((one for one in sizes if str(one["name"]).lower() == own.lower()), None)
     if known is None:
         return own

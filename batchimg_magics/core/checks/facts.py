@@ -113,9 +113,9 @@ class Facts:
     scope: Scope
     spec: PoolSpec
     account: Json
-    making: bool = False
+    makes_image: bool = False
     pool_named: bool = True
-    sized: bool = True
+    size_named_by_user: bool = True
     source: Source | None = None
     problem: BatchImgError | None = None
     warning: str = ""
@@ -123,17 +123,17 @@ class Facts:
     vm: Json | None = None
     disks: Sequence[Json] = ()
     snapshots: Sequence[Json] = ()
-    managed: Json | None = None
-    siblings: Sequence[Json] = ()
-    elsewhere: Sequence[Json] = ()
-    unseen: Sequence[str] = ()
+    managed_image: Json | None = None
+    sibling_images: Sequence[Json] = ()
+    other_account_pools: Sequence[Json] = ()
+    unreadable_accounts: Sequence[str] = ()
     gallery: Json | None = None
     definition: Json | None = None
     version: Json | None = None
-    lost: Sequence[str] = ()
+    missing_ids: Sequence[str] = ()
     pool: Json | None = None
     pools: Sequence[Json] = ()
-    verdict: Verdict | None = None
+    pool_decision: Verdict | None = None
     conflict: BatchImgError | None = None
     supported_images: Sequence[Json] = ()
     sizes: Sequence[Json] = ()
@@ -185,23 +185,23 @@ class Facts:
             luns = tuple((int(lun or 0), size) for lun, size in data)
             kind = (source.os_type, source.generation, source.architecture, source.security_type)
             return System(*kind, os_disk[1], luns)
-        if self.managed is not None:
-            return _of_managed(self.managed)
+        if self.managed_image is not None:
+            return _of_managed(self.managed_image)
         return None if self.definition is None else _of_gallery(self.definition, self.version)
 
     @property
     def image_id(self) -> str:
         """The id of the image that exists: of the managed image, of the version, of the definition; else empty."""
-        return str((self.managed or self.version or self.definition or {}).get("id", ""))
+        return str((self.managed_image or self.version or self.definition or {}).get("id", ""))
 
     # -- the size --------------------------------------------------------------------------------------------------
 
     @property
     def size(self) -> Json | None:
         """What Batch offers under the wanted VM size's name."""
-        return self.size_named(self.spec.vm_size) if self.sized else None
+        return self.offered_size(self.spec.vm_size) if self.size_named_by_user else None
 
-    def size_named(self, name: str) -> Json | None:
+    def offered_size(self, name: str) -> Json | None:
         """Return what Batch offers under a name of a VM size."""
         return next((one for one in self.sizes if one["name"].lower() == name.lower()), None)
 
@@ -209,16 +209,18 @@ class Facts:
     def sku(self) -> Json | None:
         """What Compute offers under the wanted VM size's name."""
         wanted = self.spec.vm_size.lower()
-        return next((one for one in self.skus if self.sized and str(one.get("name")).lower() == wanted), None)
+        return next(
+            (one for one in self.skus if self.size_named_by_user and str(one.get("name")).lower() == wanted), None
+        )
 
     @property
-    def can(self) -> dict[str, str]:
+    def capabilities(self) -> dict[str, str]:
         """What the wanted VM size can: Batch's word, completed by Compute's."""
         return vm_sizes.capabilities(self.size or {}) | vm_sizes.capabilities(self.sku or {})
 
-    def like(self, fits: Callable[[dict[str, str]], bool]) -> str:
+    def similar_sizes(self, fits: Callable[[dict[str, str]], bool]) -> str:
         """Return in words the sizes with as many vCPUs as the wanted one that boot the image and fit, nearest first."""
-        cores, asked, system = self.can.get("vCPUs"), self.spec.vm_size.lower(), self.system
+        cores, asked, system = self.capabilities.get("vCPUs"), self.spec.vm_size.lower(), self.system
         names = []
         for size in self.sizes:
             can = {"DiskControllerTypes": "SCSI", **vm_sizes.capabilities(size)}
@@ -236,17 +238,19 @@ class Facts:
     @property
     def target(self) -> Counts:
         """How many nodes the pool is to have: `create` never shrinks one that is there."""
-        there = wanted(self.pool) if self.pool else Counts()
-        return Counts(self.spec.nodes, self.spec.spot).most(there)
+        current = wanted(self.pool) if self.pool else Counts()
+        return Counts(self.spec.nodes, self.spec.spot).maximum(current)
 
     @property
-    def room(self) -> Room:
+    def headroom(self) -> Room:
         """What the quotas leave to nodes of the wanted size."""
         own = self.spec.name if self.pool_named else None
-        return quotas.standing_of(self.account, self.pools, self.sizes, self.usages, but_for=own).room(self.size or {})
+        return quotas.standing_of(self.account, self.pools, self.sizes, self.usages, but_for=own).headroom(
+            self.size or {}
+        )
 
     @property
-    def others(self) -> list[Json]:
+    def other_pools(self) -> list[Json]:
         """The account's other pools."""
         own = self.spec.name.lower() if self.pool_named else None
         return [one for one in self.pools if one["name"].lower() != own]

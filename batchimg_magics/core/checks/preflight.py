@@ -60,7 +60,7 @@ def table(facts: Facts, findings: Sequence[Finding], what: str) -> Table:
         {"rule": one.rule, "ok": one.ok, "severity": one.severity, "found": one.found, "fix": one.fix or None}
         for one in findings
     ]
-    return Table.of("check", rows, f"{what}: {summary(findings)}", role=access.role(facts))
+    return Table.from_rows("check", rows, f"{what}: {summary(findings)}", role=access.role(facts))
 
 
 def in_full(found: Table) -> Table:
@@ -76,8 +76,8 @@ def summary(findings: Sequence[Finding]) -> str:
         "warning": sum(one.is_warning and one.ok is False for one in findings),
         "rule that could not be checked": sum(one.ok is None for one in findings),
     }
-    said = [f"{count} {_many(word, count)}" for word, count in counts.items() if count]
-    return ", ".join(said) or f"all {len(findings)} findings are well"
+    parts = [f"{count} {_many(word, count)}" for word, count in counts.items() if count]
+    return ", ".join(parts) or f"all {len(findings)} findings are well"
 
 
 def _many(word: str, count: int) -> str:
@@ -89,5 +89,5 @@ def with_warnings(done: Table, findings: Sequence[Finding]) -> Table:
     """Return what `create` did, with what it was warned of: in the caption, and in full among the further facts."""
     if not (shown := [one for one in findings if one.is_warning]):
         return done
-    said = [{"rule": one.rule, "found": one.found, "fix": one.fix} for one in shown]
-    return replace(done, caption=f"{done.caption}; {summary(shown)}", attrs={**done.attrs, "warnings": said})
+    messages = [{"rule": one.rule, "found": one.found, "fix": one.fix} for one in shown]
+    return replace(done, caption=f"{done.caption}; {summary(shown)}", attrs={**done.attrs, "warnings": messages})

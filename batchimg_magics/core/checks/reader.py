@@ -63,30 +63,30 @@ async def of_creation(
         It is not there, or no image can be made of it.
     """
     reader = Reader(azure)
-    road, problem = await _road(azure, spec, yes=yes)
+    origin, problem = await _road(azure, spec, yes=yes)
     vm = (
-        road.vm
-        if isinstance(road, OfVm)
+        origin.vm
+        if isinstance(origin, OfVm)
         else await virtual_machines.find(azure, spec.from_vm)
         if spec.from_vm
         else None
     )
-    source = road.source if road else await virtual_machines.source(azure, vm or {})
-    touched = [source.id, *(disk.id for disk in source.disks), str(getattr(road, "subnet", ""))]
+    source = origin.source if origin else await virtual_machines.source(azure, vm or {})
+    touched = [source.id, *(disk.id for disk in source.disks), str(getattr(origin, "subnet", ""))]
     around, parts, image, pool = await concurrency.together(
         _around(reader, spec, touched),
         _parts(reader, spec, source),
-        _image_of_pool(reader, spec, road) if pool_named and not spec.from_version else _nothing(),
+        _image_of_pool(reader, spec, origin) if pool_named and not spec.from_version else _nothing(),
         reader.read("the pool", pools.seen(azure, spec.name), None) if pool_named else _none(),
     )
     found = around | image | parts | {"vm": vm, "source": source, "problem": problem, "pool": pool}
     # Of snapshots, those of these disks: others are another VM's.
     ids = {disk["id"].lower() for disk in found.get("disks", [])}
     found["snapshots"] = [one for one in found["snapshots"] if _origin(one) in ids]
-    found |= {"warning": road.warning if road else "", "subnet": getattr(road, "subnet", "")}
+    found |= {"warning": origin.warning if origin else "", "subnet": getattr(origin, "subnet", "")}
     kind: Kind = "vm" if vm else "image" if spec.from_image or spec.from_version else "disks"
     making = not spec.from_version and not spec.direct
-    return await _priced(azure, _facts(reader, kind, spec, found, making=making, pool_named=pool_named)), road
+    return await _priced(azure, _facts(reader, kind, spec, found, makes_image=making, pool_named=pool_named)), origin
 
 
 async def _road(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[Road | None, SpecError | None]:
@@ -104,7 +104,9 @@ async def of_image(azure: Azure, image_id: str, spec: PoolSpec, *, pool_named: b
     reader = Reader(azure)
     around, found = await concurrency.together(_around(reader, spec, [image_id]), _image(reader, image_id))
     image = {**found, "source": await _source(reader, found)}
-    return await _priced(azure, _facts(reader, "image", spec, around | image, pool_named=pool_named, sized=sized))
+    return await _priced(
+        azure, _facts(reader, "image", spec, around | image, pool_named=pool_named, size_named_by_user=sized)
+    )
 
 
 async def of_pool(azure: Azure, pool: Json, spec: PoolSpec) -> Facts:
@@ -128,7 +130,7 @@ async def _nothing() -> dict[str, Any]:
 
 async def _priced(azure: Azure, facts: Facts) -> Facts:
     """Add what nodes cost, where the connection has a limit."""
-    limit, size, system = azure.budget.usd_per_hour, facts.size, facts.system
+    limit, size, system = azure.spending_limit.usd_per_hour, facts.size, facts.system
     if limit is None or size is None or system is None:
         return facts
     gib = [facts.spec.os_disk_gib or system.os_disk_gib, *(one for _, one in system.data_disks)]
@@ -136,21 +138,22 @@ async def _priced(azure: Azure, facts: Facts) -> Facts:
     kinds = [facts.spec.os_disk_type or prices.DEAREST, *(prices.DEAREST for _ in system.data_disks)]
     disks = [prices.Disk(kind, one) for kind, one in zip(kinds, gib, strict=True)]
     rates, *others = await concurrency.together(
-        prices.rates(azure, str(size["name"]), system.os_type, disks), *(_cost(azure, pool) for pool in facts.others)
+        prices.rates(azure, str(size["name"]), system.os_type, disks),
+        *(_cost(azure, pool) for pool in facts.other_pools),
     )
     return replace(facts, limit_usd=limit, rates=rates, others_usd=prices.added(others))
 
 
 async def _cost(azure: Azure, pool: Json) -> float | None:
     """Return what a pool costs an hour at the size that it has, is to have, or is planned to have."""
-    there = wanted(pool)
-    counts = there.most(azure.budget.planned.get(str(pool["name"]).lower(), there))
+    current = wanted(pool)
+    counts = current.maximum(azure.spending_limit.planned.get(str(pool["name"]).lower(), current))
     return (await prices.of_pool(azure, pool)).cost(counts.dedicated, counts.spot) if counts.total else 0.0
 
 
 async def _source(reader: Reader, found: dict[str, Any]) -> Source | None:
     """Return what an image that is there is, as a pool would be made from it."""
-    if managed := found.get("managed"):
+    if managed := found.get("managed_image"):
         call = origins.managed_image.source(reader.azure, managed)
     elif (version := found.get("version")) and (definition := found.get("definition")):
         call = origins.image_version.source(reader.azure, version, definition)
@@ -194,7 +197,7 @@ async def _none() -> None:
 
 
 async def _skus(azure: Azure, region: str) -> list[Json]:
-    listed = await azure.listed(azure.compute.resource_skus.list(filter=f"location eq '{region}'"))
+    listed = await azure.list_documents(azure.compute.resource_skus.list(filter=f"location eq '{region}'"))
     return [one for one in listed if one.get("resourceType") == "virtualMachines"]
 
 
@@ -210,10 +213,14 @@ def _origin(snapshot: Json) -> str:
 async def _network(reader: Reader, subnet: ResourceId) -> dict[str, Any]:
     """Read a subnet's virtual network, which has its subnets in it, and the subnet's security group."""
     home = ResourceId(subnet.subscription, subnet.resource_group, subnet.provider, subnet.path[:1])
-    network = await reader.read("the virtual network", reader.at(str(home), _NETWORK), None)
+    network = await reader.read("the virtual network", reader.read_document(str(home), _NETWORK), None)
     inside = next((one for one in dig(network, "properties", "subnets") or [] if same(one["id"], str(subnet))), None)
     group_id = dig(inside, "properties", "networkSecurityGroup", "id")
-    group = await reader.read("the network security group", reader.at(group_id, _NETWORK), None) if group_id else None
+    group = (
+        await reader.read("the network security group", reader.read_document(group_id, _NETWORK), None)
+        if group_id
+        else None
+    )
     return {"network": network, "security_group": group}
 
 
@@ -245,7 +252,7 @@ async def _parts(reader: Reader, spec: PoolSpec, source: Source) -> dict[str, An
     barred = "disks" in reader.unread
     return {
         "disks": [disk for disk in found if disk is not None],
-        "lost": [one for one, disk in zip(ids, found, strict=True) if disk is None and not barred],
+        "missing_ids": [one for one, disk in zip(ids, found, strict=True) if disk is None and not barred],
     }
 
 
@@ -254,10 +261,10 @@ async def _disk(reader: Reader, key: str) -> Json | None:
     target = ResourceId.parse(key)
     if target.type.lower() == "microsoft.compute/disks":
         return await disks.seen(reader.azure, target)
-    return await reader.at(key, _DISKS)
+    return await reader.read_document(key, _DISKS)
 
 
-async def _image_of_pool(reader: Reader, spec: PoolSpec, road: Road | None) -> dict[str, Any]:
+async def _image_of_pool(reader: Reader, spec: PoolSpec, origin: Road | None) -> dict[str, Any]:
     """Read the definition for a pool's image, and the version of it that was made by a road."""
     azure = reader.azure
     definition_id = galleries.definition_id(azure, spec.name, spec.gallery)
@@ -265,13 +272,13 @@ async def _image_of_pool(reader: Reader, spec: PoolSpec, road: Road | None) -> d
         reader.read("the image definition", galleries.seen_definition(azure, definition_id), None),
         reader.read("image versions", image_versions.seen_versions(azure, definition_id), []),
     )
-    made = build.made_before(road, versions) if road else {}
+    made = build.made_before(origin, versions) if origin else {}
     version = await _version(reader, made[max(made)]["id"]) if made else None
     return {"definition": definition, "version": version}
 
 
 async def _version(reader: Reader, version_id: str) -> Json | None:
-    asked = reader.at(version_id, _GALLERIES, **{"$expand": "ReplicationStatus"})
+    asked = reader.read_document(version_id, _GALLERIES, **{"$expand": "ReplicationStatus"})
     return await reader.read("the image version", asked, None)
 
 
@@ -281,17 +288,17 @@ async def _image(reader: Reader, image_id: str) -> dict[str, Any]:
         return await _managed(reader, image_id)
     where = ResourceId.parse(image_id)
     definition_id = str(ResourceId(where.subscription, where.resource_group, where.provider, where.path[:2]))
-    definition = await reader.read("the image definition", reader.at(definition_id, _GALLERIES), None)
+    definition = await reader.read("the image definition", reader.read_document(definition_id, _GALLERIES), None)
     version_id = image_id if len(where.path) > 2 else await _highest(reader, definition_id)
     version = await _version(reader, version_id) if version_id else None
     unread = {"the image definition", "the image version"} & reader.unread.keys()
     gone = definition is None or version is None
-    return {"definition": definition, "version": version, "lost": [image_id] if gone and not unread else []}
+    return {"definition": definition, "version": version, "missing_ids": [image_id] if gone and not unread else []}
 
 
 async def _highest(reader: Reader, definition_id: str) -> str:
     """Return the id of a definition's highest version, empty where it has none."""
-    listed = await reader.read("image versions", reader.at(f"{definition_id}/versions", _GALLERIES), None)
+    listed = await reader.read("image versions", reader.read_document(f"{definition_id}/versions", _GALLERIES), None)
     found = [one for one in (listed or {}).get("value", []) if one["name"].replace(".", "").isdigit()]
     best = max(found, key=lambda one: [int(part) for part in one["name"].split(".")], default=None)
     return "" if best is None else str(best["id"])
@@ -301,20 +308,28 @@ async def _managed(reader: Reader, image_id: str) -> dict[str, Any]:
     """Read a managed image, what of its sources is gone, and its siblings, which may share them."""
     subscription = f"/subscriptions/{ResourceId.parse(image_id).subscription}"
     image, siblings, (elsewhere, unseen) = await concurrency.together(
-        reader.read("the managed image", reader.at(image_id, _IMAGES), None),
-        reader.read("managed images", reader.at(f"{subscription}/providers/Microsoft.Compute/images", _IMAGES), None),
+        reader.read("the managed image", reader.read_document(image_id, _IMAGES), None),
+        reader.read(
+            "managed images", reader.read_document(f"{subscription}/providers/Microsoft.Compute/images", _IMAGES), None
+        ),
         inventory.other_pools(reader.azure),
     )
     if image is None:
-        return {"lost": [] if "the managed image" in reader.unread else [image_id]}
+        return {"missing_ids": [] if "the managed image" in reader.unread else [image_id]}
     there = await concurrency.together(*(_is_there(reader, one) for one in sources_of(image)))
     lost = [one for one, found in zip(sources_of(image), there, strict=True) if not found]
     alike = (siblings or {}).get("value", [])
-    return {"managed": image, "siblings": alike, "lost": lost, "elsewhere": elsewhere, "unseen": unseen}
+    return {
+        "managed_image": image,
+        "sibling_images": alike,
+        "missing_ids": lost,
+        "other_account_pools": elsewhere,
+        "unreadable_accounts": unseen,
+    }
 
 
 async def _is_there(reader: Reader, resource: str) -> bool:
     """Tell whether a disk or snapshot is there; one that may not be looked at gets the benefit of the doubt."""
     what = "the managed image's sources"
-    found = await reader.read(what, reader.at(resource, _DISKS), None)
+    found = await reader.read(what, reader.read_document(resource, _DISKS), None)
     return found is not None or what in reader.unread

@@ -18,7 +18,7 @@ EXPECTED_S = 0.7
 
 async def read(azure: Azure, disk: ResourceId) -> Json | None:
     """Return a disk's document, or None."""
-    found = await azure.find(azure.compute_of(disk).disks.get(disk.resource_group, disk.name))
+    found = await azure.call_or_none(azure.compute_for(disk).disks.get(disk.resource_group, disk.name))
     return None if found is None else document(found)
 
 
@@ -28,12 +28,12 @@ async def of_group(azure: Azure) -> list[Json]:
 
 
 async def _listed(azure: Azure) -> list[Json]:
-    return await azure.listed(azure.compute.disks.list_by_resource_group(azure.scope.resource_group))
+    return await azure.list_documents(azure.compute.disks.list_by_resource_group(azure.scope.resource_group))
 
 
 async def seen(azure: Azure, disk: ResourceId) -> Json | None:
     """Return a disk's document as it was a moment ago, or None."""
-    if not azure.scope.is_home_of(disk):
+    if not azure.scope.contains(disk):
         return await read(azure, disk)
     return await read_cache.among(azure, disk, lambda: _listed(azure), lambda: read(azure, disk))
 

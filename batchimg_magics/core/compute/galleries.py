@@ -38,7 +38,7 @@ def definition_id(azure: Azure, pool: str, adopted: str | None = None) -> Resour
 
 async def read_gallery(azure: Azure, gallery: ResourceId) -> Json | None:
     """Return a gallery's document, or None."""
-    found = await azure.find(azure.compute_of(gallery).galleries.get(gallery.resource_group, gallery.name))
+    found = await azure.call_or_none(azure.compute_for(gallery).galleries.get(gallery.resource_group, gallery.name))
     return None if found is None else document(found)
 
 
@@ -58,11 +58,11 @@ async def make_gallery(azure: Azure, gallery: ResourceId, region: str, *, adopte
     what = f"gallery {gallery.name}"
     if await seen_gallery(azure, gallery) is not None:
 
-        async def look() -> Json:
-            found = await azure.ask(azure.compute_of(gallery).galleries.get(gallery.resource_group, gallery.name))
+        async def poll() -> Json:
+            found = await azure.call(azure.compute_for(gallery).galleries.get(gallery.resource_group, gallery.name))
             return document(found)
 
-        await polling.provisioned(azure, look, what=what)
+        await polling.provisioned(azure, poll, what=what)
         return False
     if adopted:
         raise not_there(gallery)
@@ -92,7 +92,7 @@ def not_there(gallery: ResourceId) -> NotFoundError:
 
 async def read_definition(azure: Azure, definition: ResourceId) -> Json | None:
     """Return an image definition's document, or None."""
-    found = await azure.find(azure.compute_of(definition).gallery_images.get(**names(definition)))
+    found = await azure.call_or_none(azure.compute_for(definition).gallery_images.get(**names(definition)))
     return None if found is None else document(found)
 
 
@@ -136,17 +136,17 @@ _FIXED = {
 
 def definition_differences(found: Json, wanted: Json) -> list[str]:
     """Return in words how a definition that is there differs from the wanted one where it matters."""
-    said = [
+    parts = [
         f"{words} is {dig(found, 'properties', *path)}, wanted {dig(wanted, 'properties', *path)}"
         for words, path in _FIXED.items()
         if str(dig(found, "properties", *path)).lower() != str(dig(wanted, "properties", *path)).lower()
     ]
     if (there := security_of(found)) != (here := security_of(wanted)):
-        said.append(f"security type is {there}, wanted {here}")
+        parts.append(f"security type is {there}, wanted {here}")
     carried, asked = (plan_words(dig(one, "properties", "purchasePlan")) for one in (found, wanted))
     if carried.lower() != asked.lower():
-        said.append(f"purchase plan is {carried or 'none'}, wanted {asked or 'none'}")
-    return said
+        parts.append(f"purchase plan is {carried or 'none'}, wanted {asked or 'none'}")
+    return parts
 
 
 def plan_words(plan: Json | None) -> str:
@@ -181,12 +181,12 @@ async def make_definition(azure: Azure, definition: ResourceId, body: Json, *, f
     if found is not None:
         refuse_other_kind(definition, found, body)
 
-        async def look() -> Json:
-            return document(await azure.ask(azure.compute_of(definition).gallery_images.get(**names(definition))))
+        async def poll() -> Json:
+            return document(await azure.call(azure.compute_for(definition).gallery_images.get(**names(definition))))
 
-        await polling.provisioned(azure, look, what=what)
+        await polling.provisioned(azure, poll, what=what)
         return False
-    begin = azure.compute_of(definition).gallery_images.begin_create_or_update(
+    begin = azure.compute_for(definition).gallery_images.begin_create_or_update(
         **names(definition), gallery_image=wire(body), **polling.FIRST_ANSWER
     )
     await polling.made(azure, begin, what=what, resource_id=str(definition))
@@ -195,9 +195,9 @@ async def make_definition(azure: Azure, definition: ResourceId, body: Json, *, f
 
 def refuse_other_kind(definition: ResourceId, found: Json, wanted: Json) -> None:
     """Raise ConflictError when the definition that is there is of another kind than the wanted one."""
-    if said := definition_differences(found, wanted):
+    if parts := definition_differences(found, wanted):
         raise ConflictError(
-            f"image definition {definition.name!r} is there already and differs: {'; '.join(said)}",
+            f"image definition {definition.name!r} is there already and differs: {'; '.join(parts)}",
             hint="Azure cannot change these: choose another name for the pool, or delete that definition",
             status_code=409,
         )
@@ -211,17 +211,17 @@ def refuse_other_kind(definition: ResourceId, found: Json, wanted: Json) -> None
 
 async def delete_definition(azure: Azure, definition: ResourceId) -> None:
     """Delete an image definition and wait until it is gone."""
-    begin = azure.compute_of(definition).gallery_images.begin_delete(**names(definition), **polling.FIRST_ANSWER)
+    begin = azure.compute_for(definition).gallery_images.begin_delete(**names(definition), **polling.FIRST_ANSWER)
     await polling.deleted(azure, begin, what=f"image definition {definition.name}", resource_id=str(definition))
 
 
 async def delete_empty(azure: Azure, gallery: ResourceId) -> bool:
     """Delete a gallery of ours that holds nothing any more; tell whether it was deleted."""
-    if await azure.listed(
-        azure.compute_of(gallery).gallery_images.list_by_gallery(gallery.resource_group, gallery.name)
+    if await azure.list_documents(
+        azure.compute_for(gallery).gallery_images.list_by_gallery(gallery.resource_group, gallery.name)
     ):
         return False
-    begin = azure.compute_of(gallery).galleries.begin_delete(
+    begin = azure.compute_for(gallery).galleries.begin_delete(
         gallery.resource_group, gallery.name, **polling.FIRST_ANSWER
     )
     try:

@@ -37,7 +37,7 @@ class Disk:
         return "os" if self.lun is None else f"lun{self.lun}"
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """What it is called in tables."""
         return "OS disk" if self.lun is None else f"data disk, LUN {self.lun}"
 
@@ -104,7 +104,7 @@ class Source:
         return self.id.rpartition("/")[2]
 
     @property
-    def what(self) -> str:
+    def description(self) -> str:
         """What it is, in words."""
         kinds = {
             "virtualmachines": "VM",

@@ -34,8 +34,8 @@ _NUMBER = re.compile(r"1\.0\.(\d+)")
 
 async def versions(azure: Azure, definition: ResourceId) -> list[Json]:
     """Return the versions of an image definition; none where it is not there."""
-    pages = azure.compute_of(definition).gallery_image_versions.list_by_gallery_image(**names(definition))
-    return await azure.listed(pages)
+    pages = azure.compute_for(definition).gallery_image_versions.list_by_gallery_image(**names(definition))
+    return await azure.list_documents(pages)
 
 
 async def seen_versions(azure: Azure, definition: ResourceId) -> list[Json]:
@@ -47,7 +47,7 @@ async def seen_versions(azure: Azure, definition: ResourceId) -> list[Json]:
 
 async def read_version(azure: Azure, version: ResourceId) -> Json | None:
     """Return an image version's document, or None."""
-    found = await azure.find(azure.compute_of(version).gallery_image_versions.get(**names(version)))
+    found = await azure.call_or_none(azure.compute_for(version).gallery_image_versions.get(**names(version)))
     return None if found is None else document(found)
 
 
@@ -72,7 +72,7 @@ def replicas_for(spec: PoolSpec, source: Source, region: str) -> dict[str, int]:
     return {**needed, **spec.replicas}
 
 
-def version_body(source: Source, parts: Parts, regions: Mapping[str, int], tags: Mapping[str, str]) -> Json:
+def version_body(source: Source, profile: Parts, regions: Mapping[str, int], tags: Mapping[str, str]) -> Json:
     """Return an image version made of parts, each data disk with its LUN."""
     targets = [{"name": name, "regionalReplicaCount": count} for name, count in regions.items()]
     return {
@@ -81,7 +81,7 @@ def version_body(source: Source, parts: Parts, regions: Mapping[str, int], tags:
         "properties": {
             # Pools pin their version, so nobody should come upon this one as "the latest".
             "publishingProfile": {"targetRegions": targets, "excludeFromLatest": True},
-            "storageProfile": parts.in_version(),
+            "storageProfile": profile.version_body(),
         },
     }
 
@@ -118,12 +118,12 @@ async def make_version(
     """
     image = body["tags"][tags.IMAGE]
     for number in range(NUMBER_TRIES):
-        there = [] if first and number == 0 else await versions(azure, definition)
-        if (found := version_for(there, image)) is not None:
+        existing = [] if first and number == 0 else await versions(azure, definition)
+        if (found := version_for(existing, image)) is not None:
             known = definition.child("versions", found["name"])
             return _ours(await replication.usable(azure, known, region), body), False
-        version = definition.child("versions", f"1.0.{_highest(there) + 1}")
-        begin = azure.compute_of(version).gallery_image_versions.begin_create_or_update(
+        version = definition.child("versions", f"1.0.{_highest(existing) + 1}")
+        begin = azure.compute_for(version).gallery_image_versions.begin_create_or_update(
             **names(version), gallery_image_version=wire(body), **polling.FIRST_ANSWER
         )
         try:
@@ -175,7 +175,7 @@ def published(version: Json) -> dt.datetime | None:
 
 async def delete_version(azure: Azure, version: ResourceId) -> None:
     """Delete an image version and wait until it is gone."""
-    begin = azure.compute_of(version).gallery_image_versions.begin_delete(**names(version), **polling.FIRST_ANSWER)
+    begin = azure.compute_for(version).gallery_image_versions.begin_delete(**names(version), **polling.FIRST_ANSWER)
     await polling.deleted(azure, begin, what=f"image version {version.name}", resource_id=str(version))
 
 
@@ -218,7 +218,7 @@ async def read(azure: Azure, image_id: str | None) -> Version:
         return Version(image_id, gone=True)
     except AuthenticationError:
         return Version(image_id)  # Batch may have the permission that we lack
-    azure.kept[_sizes_key(image_id)] = _sizes(found)
+    azure.memo[_sizes_key(image_id)] = _sizes(found)
     return Version(image_id, found)
 
 
@@ -233,9 +233,9 @@ async def disk_sizes(azure: Azure, image_id: str | None) -> list[int | None]:
     """
     if not image_id:
         return []
-    if _sizes_key(image_id) not in azure.kept:
+    if _sizes_key(image_id) not in azure.memo:
         await read(azure, image_id)
-    found: list[int | None] = azure.kept.get(_sizes_key(image_id), [])
+    found: list[int | None] = azure.memo.get(_sizes_key(image_id), [])
     return found
 
 

@@ -69,7 +69,7 @@ async def marketplace(azure: Azure, key: str) -> tuple[str, str, str] | None:
 async def read(azure: Azure, key: str) -> Json | None:
     """Return the document of a disk, snapshot, managed image, gallery image version or VM; None where it is gone."""
     call = _reader(azure, ResourceId.parse(key))
-    found = None if call is None else await azure.find(call)
+    found = None if call is None else await azure.call_or_none(call)
     return None if found is None else document(found)
 
 
@@ -92,7 +92,7 @@ def marketplace_of(found: Json) -> tuple[str, str, str] | None:
 
 def _reader(azure: Azure, target: ResourceId) -> Awaitable[Any] | None:
     """Return the call that reads a resource, None for one of another type."""
-    compute, group = azure.compute_of(target), target.resource_group
+    compute, group = azure.compute_for(target), target.resource_group
     match target.type.lower():
         case "microsoft.compute/disks":
             return compute.disks.get(group, target.name)

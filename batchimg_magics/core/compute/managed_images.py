@@ -28,7 +28,7 @@ def image_id(azure: Azure, pool: str, image: str) -> ResourceId:
 
 async def read(azure: Azure, image: ResourceId) -> Json | None:
     """Return a managed image's document, or None."""
-    found = await azure.find(azure.compute_of(image).images.get(image.resource_group, image.name))
+    found = await azure.call_or_none(azure.compute_for(image).images.get(image.resource_group, image.name))
     return None if found is None else document(found)
 
 
@@ -39,14 +39,14 @@ def refuse(source: Source) -> None:
     """
     if source.security_type != "Standard":
         raise SpecError(
-            f"{source.what} has security type {source.security_type}, and managed images are Standard only",
+            f"{source.description} has security type {source.security_type}, and managed images are Standard only",
             hint="leave out --via managed-image and --direct: a gallery version made straight from its disks works",
         )
 
 
 def body(source: Source, parts: Parts, tags: Mapping[str, str]) -> Json:
     """Return a managed image of parts, each data disk with its LUN."""
-    profile = parts.in_image(source.os_type)
+    profile = parts.managed_image_body(source.os_type)
     return {
         "location": source.region,
         "tags": dict(tags),
@@ -79,10 +79,10 @@ async def make(azure: Azure, image: ResourceId, wanted: Json) -> bool:
             status_code=409,
         )
 
-    async def look() -> Json:
-        return document(await azure.ask(azure.compute.images.get(image.resource_group, image.name)))
+    async def poll() -> Json:
+        return document(await azure.call(azure.compute.images.get(image.resource_group, image.name)))
 
-    await polling.provisioned(azure, look, what=what)
+    await polling.provisioned(azure, poll, what=what)
     return False
 
 

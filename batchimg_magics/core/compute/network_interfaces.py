@@ -53,7 +53,7 @@ async def interfaces(azure: Azure) -> list[Json]:
 
 async def _delete_interface(azure: Azure, interface: ResourceId) -> None:
     url = f"{interface}?api-version={NETWORK_API_VERSION}"
-    answer = await azure.find(azure.send("DELETE", url))
+    answer = await azure.call_or_none(azure.send("DELETE", url))
     if answer is not None:
-        operation = polling.Operation.of(answer)
+        operation = polling.Operation.from_response(answer)
         await polling.finish(azure, operation, what=f"network interface {interface.name}", resource_id=str(interface))

@@ -40,8 +40,8 @@ def names(inner: ResourceId) -> dict[str, Any]:
 
 async def read(azure: Azure, version: ResourceId) -> Json:
     """Return a version's document, with how far its copies are."""
-    call = azure.compute_of(version).gallery_image_versions.get(**names(version), expand="ReplicationStatus")
-    return document(await azure.ask(call))
+    call = azure.compute_for(version).gallery_image_versions.get(**names(version), expand="ReplicationStatus")
+    return document(await azure.call(call))
 
 
 def is_in(found: Json, region: str) -> bool:
@@ -79,14 +79,14 @@ async def usable(azure: Azure, version: ResourceId, region: str, first_s: float 
         When to look for the first time, as Azure told; None: at once.
     """
 
-    async def look() -> polling.Look[Json]:
+    async def poll() -> polling.Look[Json]:
         found = await read(azure, version)
         over = not _is_at_work(found) or _copy(found, region) in ("completed", "failed")
-        return polling.Look(over, found, LOOK_S, left=_left(found, region))
+        return polling.Look(over, found, LOOK_S, remaining=_left(found, region))
 
     # Of one that was begun just now, the first looks are left out at which no version was ever seen to be there.
     first_s = first_s and first_s * max(1.0, LEAST_S // first_s)
-    found = await polling.until(azure, look, what=f"image version {version.name}", first_s=first_s)
+    found = await polling.until(azure, poll, what=f"image version {version.name}", first_s=first_s)
     read_cache.keep(azure, str(version), found)
     return found
 
@@ -113,12 +113,12 @@ async def settled(azure: Azure, version: ResourceId, found: Json | None = None) 
         It failed in its own region, so there is nothing to copy from.
     """
 
-    async def look() -> polling.Look[Json]:
+    async def poll() -> polling.Look[Json]:
         seen = await read(azure, version)
         return polling.Look(not _is_at_work(seen), seen, LOOK_S)
 
     if found is None or _is_at_work(found):
-        found = await polling.until(azure, look, what=f"image version {version.name}")
+        found = await polling.until(azure, poll, what=f"image version {version.name}")
     state = str(dig(found, "properties", "provisioningState"))
     failed = failed_in(found)
     if state.lower() != "succeeded" and (not failed or region_key(found["location"]) in failed):
@@ -136,19 +136,19 @@ def _wanted(found: Json, regions: Mapping[str, int]) -> dict[str, Json]:
     targets = dig(found, "properties", "publishingProfile", "targetRegions") or []
     wanted = {region_key(one["name"]): dict(one) for one in targets}
     for region, count in regions.items():
-        there = wanted.setdefault(region_key(region), {"name": region})
-        there["regionalReplicaCount"] = max(count, there.get("regionalReplicaCount") or 0)
+        existing = wanted.setdefault(region_key(region), {"name": region})
+        existing["regionalReplicaCount"] = max(count, existing.get("regionalReplicaCount") or 0)
     return wanted
 
 
 def lacking(found: Json, regions: Mapping[str, int]) -> dict[str, str]:
     """Return what a version lacks, region to words; nothing where it is everywhere it should be."""
     targets = dig(found, "properties", "publishingProfile", "targetRegions") or []
-    there = {region_key(one["name"]): int(one.get("regionalReplicaCount") or 1) for one in targets}
+    existing = {region_key(one["name"]): int(one.get("regionalReplicaCount") or 1) for one in targets}
     said = {
         region: f"{region}={one['regionalReplicaCount']}"
         for region, one in _wanted(found, regions).items()
-        if there.get(region) != one.get("regionalReplicaCount", there.get(region))
+        if existing.get(region) != one.get("regionalReplicaCount", existing.get(region))
     }
     return said | {region: f"{region} repaired" for region in failed_in(found)}
 
@@ -206,7 +206,7 @@ def _changed(found: Json, targets: Mapping[str, Json], *, removing: bool) -> Jso
 
 
 async def _put(azure: Azure, version: ResourceId, body: Json) -> None:
-    begin = azure.compute_of(version).gallery_image_versions.begin_create_or_update(
+    begin = azure.compute_for(version).gallery_image_versions.begin_create_or_update(
         **names(version), gallery_image_version=wire(body), **polling.FIRST_ANSWER
     )
     await made(azure, begin, version)

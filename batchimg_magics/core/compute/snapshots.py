@@ -28,7 +28,7 @@ def snapshot_id(azure: Azure, pool: str, image: str, disk: Disk) -> ResourceId:
 
 async def read(azure: Azure, snapshot: ResourceId) -> Json | None:
     """Return a snapshot's document, or None."""
-    found = await azure.find(azure.compute.snapshots.get(snapshot.resource_group, snapshot.name))
+    found = await azure.call_or_none(azure.compute.snapshots.get(snapshot.resource_group, snapshot.name))
     return None if found is None else document(found)
 
 
@@ -38,7 +38,7 @@ async def of_group(azure: Azure) -> list[Json]:
 
 
 async def _listed(azure: Azure) -> list[Json]:
-    return await azure.listed(azure.compute.snapshots.list_by_resource_group(azure.scope.resource_group))
+    return await azure.list_documents(azure.compute.snapshots.list_by_resource_group(azure.scope.resource_group))
 
 
 async def seen(azure: Azure, snapshot: ResourceId, holds_s: float = read_cache.HOLDS_S) -> Json | None:
@@ -64,8 +64,8 @@ async def take(azure: Azure, snapshot: ResourceId, disk: Disk, *, region: str, t
         Azure took the request and failed at it.
     """
 
-    async def look() -> Json:
-        return document(await azure.ask(azure.compute.snapshots.get(snapshot.resource_group, snapshot.name)))
+    async def poll() -> Json:
+        return document(await azure.call(azure.compute.snapshots.get(snapshot.resource_group, snapshot.name)))
 
     what = f"snapshot {snapshot.name}"
     found = await seen(azure, snapshot)
@@ -76,7 +76,7 @@ async def take(azure: Azure, snapshot: ResourceId, disk: Disk, *, region: str, t
                 hint="choose another name for the pool, or delete that snapshot",
                 status_code=409,
             )
-        await polling.provisioned(azure, look, what=what)
+        await polling.provisioned(azure, poll, what=what)
         return False
     body = {
         "location": region,

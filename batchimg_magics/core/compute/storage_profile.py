@@ -31,12 +31,12 @@ class Part:
     blob: str = ""
     account: str = ""
 
-    def in_version(self) -> Json:
+    def version_body(self) -> Json:
         """Return what a gallery image version says of it."""
         source = {"storageAccountId": self.account, "uri": self.blob} if self.blob else {"id": self.id}
         return {**self._lun(), "hostCaching": self.caching, "source": source}
 
-    def in_image(self) -> Json:
+    def managed_image_body(self) -> Json:
         """Return what a managed image says of it."""
         if self.blob:
             return {**self._lun(), "caching": self.caching, "blobUri": self.blob}
@@ -60,17 +60,17 @@ class Parts:
     """
 
     disks: tuple[Part, ...] = ()
-    whole: str = ""
+    image_id: str = ""
 
-    def in_version(self) -> Json:
+    def version_body(self) -> Json:
         """Return the storage profile of a gallery image version."""
-        if self.whole:
-            return {"source": {"id": self.whole}}
-        os_disk, *data = (disk.in_version() for disk in self.disks)
+        if self.image_id:
+            return {"source": {"id": self.image_id}}
+        os_disk, *data = (disk.version_body() for disk in self.disks)
         return {"osDiskImage": os_disk, **({"dataDiskImages": data} if data else {})}
 
-    def in_image(self, os_type: str) -> Json:
+    def managed_image_body(self, os_type: str) -> Json:
         """Return the storage profile of a managed image."""
-        os_disk, *data = (disk.in_image() for disk in self.disks)
+        os_disk, *data = (disk.managed_image_body() for disk in self.disks)
         system = {"osType": os_type, "osState": "Generalized"}
         return {"osDisk": system | os_disk, "dataDisks": data}

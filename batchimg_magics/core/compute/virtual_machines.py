@@ -36,8 +36,8 @@ _PASSING = frozenset({"starting", "stopping", "deallocating"})
 
 async def read(azure: Azure, vm: ResourceId) -> Json | None:
     """Return a VM's document with how it is (instance view), or None."""
-    call = azure.compute_of(vm).virtual_machines.get(vm.resource_group, vm.name, expand="instanceView")
-    found = await azure.find(call)
+    call = azure.compute_for(vm).virtual_machines.get(vm.resource_group, vm.name, expand="instanceView")
+    found = await azure.call_or_none(call)
     return None if found is None else document(found)
 
 
@@ -81,13 +81,13 @@ async def settled(azure: Azure, vm: ResourceId) -> Json:
         It is gone.
     """
 
-    async def look() -> Look[Json]:
+    async def poll() -> Look[Json]:
         found = await _there(azure, vm)
         # That something failed once, an extension perhaps, says nothing about what is to be done now.
         at_work = str(dig(found, "properties", "provisioningState")).lower() not in _OVER
         return Look(not at_work and power(found) not in _PASSING, found)
 
-    return await polling.until(azure, look, what=f"VM {vm.name} to settle")
+    return await polling.until(azure, poll, what=f"VM {vm.name} to settle")
 
 
 async def _there(azure: Azure, vm: ResourceId) -> Json:
@@ -111,7 +111,7 @@ async def make(azure: Azure, vm: ResourceId, body: Json) -> bool:
     if await read(azure, vm) is not None:
         await polling.provisioned(azure, lambda: _there(azure, vm), what=f"VM {vm.name}")
         return False
-    begin = azure.compute_of(vm).virtual_machines.begin_create_or_update(
+    begin = azure.compute_for(vm).virtual_machines.begin_create_or_update(
         vm.resource_group, vm.name, wire(body), **polling.FIRST_ANSWER
     )
     await polling.made(azure, begin, what=f"VM {vm.name}", resource_id=str(vm))
@@ -122,7 +122,7 @@ async def start(azure: Azure, vm: ResourceId) -> bool:
     """See to it that a VM runs; tell whether it was started for that."""
     if power(await settled(azure, vm)) == "running":
         return False
-    begin = azure.compute_of(vm).virtual_machines.begin_start(vm.resource_group, vm.name, **polling.FIRST_ANSWER)
+    begin = azure.compute_for(vm).virtual_machines.begin_start(vm.resource_group, vm.name, **polling.FIRST_ANSWER)
     await polling.made(azure, begin, what=f"starting VM {vm.name}", resource_id=str(vm))
     return True
 
@@ -131,7 +131,7 @@ async def deallocate(azure: Azure, vm: ResourceId) -> bool:
     """See to it that a VM is deallocated; tell whether that was done for it."""
     if power(await settled(azure, vm)) == "deallocated":
         return False
-    begin = azure.compute_of(vm).virtual_machines.begin_deallocate(vm.resource_group, vm.name, **polling.FIRST_ANSWER)
+    begin = azure.compute_for(vm).virtual_machines.begin_deallocate(vm.resource_group, vm.name, **polling.FIRST_ANSWER)
     await polling.made(azure, begin, what=f"deallocating VM {vm.name}", resource_id=str(vm))
     return True
 
@@ -140,7 +140,7 @@ async def generalize(azure: Azure, vm: ResourceId) -> bool:
     """See to it that Azure marks a VM generalized; tell whether that was done for it."""
     if generalized(await settled(azure, vm)):
         return False
-    await azure.ask(azure.compute_of(vm).virtual_machines.generalize(vm.resource_group, vm.name))
+    await azure.call(azure.compute_for(vm).virtual_machines.generalize(vm.resource_group, vm.name))
     return True
 
 
@@ -148,7 +148,7 @@ async def mark(azure: Azure, vm: ResourceId, changed: Mapping[str, str | None]) 
     """Change single tags of a VM; None takes one away. Azure replaces all of them, so the others are sent along."""
     tags = {**((await settled(azure, vm)).get("tags") or {}), **changed}
     body = {"tags": {name: value for name, value in tags.items() if value is not None}}
-    begin = azure.compute_of(vm).virtual_machines.begin_update(
+    begin = azure.compute_for(vm).virtual_machines.begin_update(
         vm.resource_group, vm.name, wire(body), **polling.FIRST_ANSWER
     )
     await polling.made(azure, begin, what=f"tags of VM {vm.name}", resource_id=str(vm))
@@ -182,13 +182,13 @@ async def run(azure: Azure, vm: ResourceId, command: str, script: list[str]) -> 
             return Look(done=False, value=None)
 
     answer = await polling.until(azure, attempt, what=what, timeout_s=COMMAND_TIMEOUT_S)
-    output = await polling.finish(azure, polling.Operation.of(answer), what=what, resource_id=str(vm))
+    output = await polling.finish(azure, polling.Operation.from_response(answer), what=what, resource_id=str(vm))
     return list(dig(output, "value") or [])
 
 
 async def delete(azure: Azure, vm: ResourceId) -> None:
     """Delete a VM and wait until it is gone."""
-    begin = azure.compute_of(vm).virtual_machines.begin_delete(vm.resource_group, vm.name, **polling.FIRST_ANSWER)
+    begin = azure.compute_for(vm).virtual_machines.begin_delete(vm.resource_group, vm.name, **polling.FIRST_ANSWER)
     await polling.deleted(azure, begin, what=f"VM {vm.name}", resource_id=str(vm))
 
 
@@ -214,8 +214,8 @@ async def find(azure: Azure, name: str) -> Json:
         raise SpecError(f"{name} is not a VM", hint="give a VM's name or its resource id")
     found = await read(azure, target)
     if found is None:
-        there = azure.compute_of(target).virtual_machines.list(target.resource_group)
-        known = [vm["name"] for vm in await azure.listed(there)]
+        there = azure.compute_for(target).virtual_machines.list(target.resource_group)
+        known = [vm["name"] for vm in await azure.list_documents(there)]
         raise NotFoundError(
             f"there is no VM {target.name!r} in resource group {target.resource_group!r}",
             hint=closest(target.name, known) or "`%batchimg vms` lists them",

@@ -96,7 +96,7 @@ async def _read(reader: Reader, what: str, reference: Json | None) -> Json | Non
     if not reference or "id" not in reference:
         return None
     key = ResourceId.parse(reference["id"])
-    return await reader.read(f"{what} {key.name}", reader.at(str(key), NETWORK_API_VERSION), None)
+    return await reader.read(f"{what} {key.name}", reader.read_document(str(key), NETWORK_API_VERSION), None)
 
 
 def _first(listed: list[Json] | None) -> Json | None:

@@ -41,7 +41,7 @@ class Situation:
     """
 
     vm_size: str
-    room: Room
+    headroom: Room
     rates: Rates
     memory_gib: float | None = None
     replicas: int | None = None
@@ -74,18 +74,18 @@ class Forecast:
     """
 
     cores: tuple[tuple[Quota, int], ...]
-    replicas_wanted: int
+    replicas_needed: int
     rounds: int
     ready_s: float
     timeout_s: float
     usd_per_hour: float | None
     usd_until_expiry: float | None
-    impossible: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = field(default=())
+    blockers: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = field(default=())
 
 
 def forecast(
-    situation: Situation, now: Counts, target: Counts, *, timeout_s: float | None = None, at: float = 0.0
+    inputs: Situation, now: Counts, target: Counts, *, timeout_s: float | None = None, at: float = 0.0
 ) -> Forecast:
     """Return what it needs to bring a pool from `now` to `target`.
 
@@ -100,52 +100,52 @@ def forecast(
     at
         The service's time.
     """
-    room, grown = situation.room, max(0, target.total - now.total)
+    headroom, grown = inputs.headroom, max(0, target.total - now.total)
     needed_s = pools.timeout_s(target.total)
-    usd = situation.rates.cost(target.dedicated, target.spot) if target.total else 0.0
-    lasts_s = None if situation.expires is None else max(0.0, situation.expires.timestamp() - at)
+    usd = inputs.rates.cost(target.dedicated, target.spot) if target.total else 0.0
+    lasts_s = None if inputs.expires is None else max(0.0, inputs.expires.timestamp() - at)
     cores = tuple(
-        (one, (target.dedicated if dedicated else target.spot) * room.cores)
+        (one, (target.dedicated if dedicated else target.spot) * headroom.cores)
         for dedicated in (True, False)
-        for one in room.binding(dedicated=dedicated)
+        for one in headroom.binding(dedicated=dedicated)
     )
     return Forecast(
         cores=cores,
-        replicas_wanted=replication.replicas(target.total),
+        replicas_needed=replication.replicas(target.total),
         rounds=workload.rounds(grown),
         ready_s=workload.start_s(grown),
         timeout_s=needed_s,
         usd_per_hour=usd,
         usd_until_expiry=None if lasts_s is None else prices.spent(usd, lasts_s),
-        impossible=tuple(_impossible(situation, target, usd, timeout_s)),
-        doubts=tuple(_doubts(situation, target, usd, timeout_s, needed_s)),
+        blockers=tuple(_impossible(inputs, target, usd, timeout_s)),
+        warnings=tuple(_doubts(inputs, target, usd, timeout_s, needed_s)),
     )
 
 
-def _impossible(situation: Situation, target: Counts, usd: float | None, timeout_s: float | None) -> list[str]:
-    said = []
-    if missing := situation.room.missing(target):
-        said.append(missing)
-    limit = situation.usd_per_hour_limit
+def _impossible(inputs: Situation, target: Counts, usd: float | None, timeout_s: float | None) -> list[str]:
+    parts = []
+    if missing := inputs.headroom.shortfall(target):
+        parts.append(missing)
+    limit = inputs.usd_per_hour_limit
     if limit is not None and target.total and (usd is None or usd > limit):
         cost = "what it costs is not known" if usd is None else f"${usd:,.2f} an hour"
-        said.append(f"{cost}, and this connection allows ${limit:,.2f}")
+        parts.append(f"{cost}, and this connection allows ${limit:,.2f}")
     if timeout_s is not None and timeout_s < MIN_RESIZE_TIMEOUT_S:
-        said.append("Azure's rule: a resize timeout is at least 5 minutes")
-    if situation.autoscale:
-        said.append("a formula sets the size of this pool: turn it off first")
-    return said
+        parts.append("Azure's rule: a resize timeout is at least 5 minutes")
+    if inputs.autoscale:
+        parts.append("a formula sets the size of this pool: turn it off first")
+    return parts
 
 
 def _doubts(
-    situation: Situation, target: Counts, usd: float | None, timeout_s: float | None, needed_s: float
+    inputs: Situation, target: Counts, usd: float | None, timeout_s: float | None, needed_s: float
 ) -> list[str]:
-    said = []
+    parts = []
     wanted = replication.replicas(target.total)
-    if situation.replicas is not None and situation.replicas < wanted:
-        said.append(f"{situation.replicas} of {wanted} replicas that so many nodes want: they will come more slowly")
+    if inputs.replicas is not None and inputs.replicas < wanted:
+        parts.append(f"{inputs.replicas} of {wanted} replicas that so many nodes want: they will come more slowly")
     if timeout_s is not None and MIN_RESIZE_TIMEOUT_S <= timeout_s < needed_s:
-        said.append(f"a timeout of {timeout_s / 60:.0f} min is short: so many nodes want {needed_s / 60:.0f}")
+        parts.append(f"a timeout of {timeout_s / 60:.0f} min is short: so many nodes want {needed_s / 60:.0f}")
     if usd is None and target.total:
-        said.append("the price is not known")
-    return said
+        parts.append("the price is not known")
+    return parts

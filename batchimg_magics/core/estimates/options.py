@@ -68,12 +68,12 @@ class Question:
     windows: bool = False
     rows: int = 12
 
-    def load(self, slots: int, *, dedicated: bool) -> Load:
+    def workload(self, slots: int, *, dedicated: bool) -> Load:
         """Return the work as nodes of a kind see it."""
         rate = 0.0 if dedicated else self.evictions_per_hour
         return workload.Load(self.tasks, self.minutes * 60, slots, rate)
 
-    def best(self, load: Load, rate: float | None, room: int | None) -> Estimate | None:
+    def best_estimate(self, work: Load, rate: float | None, room: int | None) -> Estimate | None:
         """Return the number of nodes that answers the question; None where none does, or no price is known.
 
         A budget buys as many nodes as the quotas have room for; where that is too few, what it would buy without them.
@@ -81,12 +81,12 @@ class Question:
         if self.budget_usd is not None:
             if rate is None:
                 return None
-            buy = partial(workload.for_budget, load, self.budget_usd, rate, deadline_s=self.deadline_s or math.inf)
+            buy = partial(workload.for_budget, work, self.budget_usd, rate, deadline_s=self.deadline_s or math.inf)
             return (buy(most=room) if room else None) or buy()
-        return workload.for_deadline(load, self.deadline_s or 0.0, rate)
+        return workload.for_deadline(work, self.deadline_s or 0.0, rate)
 
 
-async def table(azure: Azure, question: Question) -> Table:
+async def table(azure: Azure, query: Question) -> Table:
     """Return the options, the cheapest that fits first.
 
     Raises
@@ -94,33 +94,33 @@ async def table(azure: Azure, question: Question) -> Table:
     SpecError
         No number of nodes could do it: the deadline is shorter than a node's start, the budget below a node-hour.
     """
-    if question.deadline_s is not None and question.deadline_s <= workload.start_s(1):
+    if query.deadline_s is not None and query.deadline_s <= workload.start_s(1):
         raise SpecError(
-            f"a deadline of {question.deadline_s / 60:.1f} min is shorter than a node takes to start: "
+            f"a deadline of {query.deadline_s / 60:.1f} min is shorter than a node takes to start: "
             f"about {workload.start_s(1) / 60:.0f} min",
             hint="give a later --deadline",
         )
     found, left, pool = await concurrency.together(
         vm_sizes.sizes(azure),
-        quotas.standing(azure, but_for=question.name),
-        pools.read(azure, question.name) if question.name else _nothing(),
+        quotas.standing(azure, but_for=query.name),
+        pools.read(azure, query.name) if query.name else _nothing(),
     )
-    wanted = _fitting(found, question)
-    priced = await _rates(azure, wanted, question, pool)
-    _refuse_budget(question, priced)
+    wanted = _fitting(found, query)
+    priced = await _rates(azure, wanted, query, pool)
+    _refuse_budget(query, priced)
     rows = [
-        _row(size, rates, kind, question, left, pool)
+        _row(size, rates, kind, query, left, pool)
         for size, rates in zip(wanted, priced, strict=True)
-        for kind in question.kinds
+        for kind in query.kinds
     ]
     rows.sort(key=lambda row: (not row["fits"], row["usd"] is None, row["usd"] or 0.0, row["makespan_minutes"] or 0.0))
     fitting = sum(1 for row in rows if row["fits"])
-    aim = " and ".join(_aims(question))
-    return Table.of(
+    aim = " and ".join(_aims(query))
+    return Table.from_rows(
         "size",
-        rows[: question.rows],
-        f"{question.tasks:,} tasks of {question.minutes:g} min {aim}: {fitting} of {len(rows)} options fit",
-        evictions_per_hour=question.evictions_per_hour,
+        rows[: query.rows],
+        f"{query.tasks:,} tasks of {query.minutes:g} min {aim}: {fitting} of {len(rows)} options fit",
+        evictions_per_hour=query.evictions_per_hour,
         options=len(rows),
     )
 
@@ -133,36 +133,36 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.4g} h" if seconds >= 3600 else f"{seconds / 60:.3g} min"
 
 
-def _aims(question: Question) -> list[str]:
-    deadline = [] if question.deadline_s is None else [f"within {_duration(question.deadline_s)}"]
-    return deadline + ([] if question.budget_usd is None else [f"for ${question.budget_usd:,.2f}"])
+def _aims(query: Question) -> list[str]:
+    deadline = [] if query.deadline_s is None else [f"within {_duration(query.deadline_s)}"]
+    return deadline + ([] if query.budget_usd is None else [f"for ${query.budget_usd:,.2f}"])
 
 
-def _fitting(found: list[Json], question: Question) -> list[Json]:
+def _fitting(found: list[Json], query: Question) -> list[Json]:
     """Return the sizes that could do the work; all that a pattern names."""
-    if question.vm_size is not None:
-        pattern = question.vm_size.lower()
+    if query.vm_size is not None:
+        pattern = query.vm_size.lower()
         named = [size for size in found if fnmatch.fnmatchcase(str(size["name"]).lower(), pattern)]
         if not named:
             raise SpecError(
-                f"Batch offers no VM size {question.vm_size!r} in the account's region",
-                hint=closest(question.vm_size, [str(size["name"]) for size in found]),
+                f"Batch offers no VM size {query.vm_size!r} in the account's region",
+                hint=closest(query.vm_size, [str(size["name"]) for size in found]),
             )
         return named
     return [
         size
         for size in found
-        if vm_sizes.vcpus(size) >= max(2, question.slots or 1)
+        if vm_sizes.vcpus(size) >= max(2, query.slots or 1)
         and not size.get("batchSupportEndOfLife")
         and str(size.get("familyName") or "").lower().removeprefix("standard").strip()[:2] not in _SPECIAL
         and vm_sizes.architecture(size) == "x64"
     ]
 
 
-async def _rates(azure: Azure, sizes: list[Json], question: Question, pool: Json | None) -> list[Rates]:
+async def _rates(azure: Azure, sizes: list[Json], query: Question, pool: Json | None) -> list[Rates]:
     machine = dig(pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration")
     disks = await prices.disks_of(azure, machine) if machine else ()
-    os_type = "Windows" if question.windows else "Linux"
+    os_type = "Windows" if query.windows else "Linux"
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(size: Json) -> Rates:
@@ -172,28 +172,28 @@ async def _rates(azure: Azure, sizes: list[Json], question: Question, pool: Json
     return list(await concurrency.together(*(one(size) for size in sizes)))
 
 
-def _refuse_budget(question: Question, priced: list[Rates]) -> None:
+def _refuse_budget(query: Question, priced: list[Rates]) -> None:
     known = [
         rate
         for rates in priced
-        for kind in question.kinds
-        if (rate := rates.node(dedicated=kind == "dedicated")) is not None
+        for kind in query.kinds
+        if (rate := rates.node_usd_per_hour(dedicated=kind == "dedicated")) is not None
     ]
-    if question.budget_usd is not None and known and question.budget_usd < min(known):
+    if query.budget_usd is not None and known and query.budget_usd < min(known):
         raise SpecError(
-            f"a budget of ${question.budget_usd:,.2f} does not pay one node for an hour: "
+            f"a budget of ${query.budget_usd:,.2f} does not pay one node for an hour: "
             f"the cheapest costs ${min(known):,.3f}",
             hint="give a larger --budget, or smaller nodes with --vm-size",
         )
 
 
-def _row(size: Json, rates: Rates, kind: str, question: Question, left: Standing, pool: Json | None) -> dict[str, Any]:
+def _row(size: Json, rates: Rates, kind: str, query: Question, usage: Standing, pool: Json | None) -> dict[str, Any]:
     dedicated = kind == "dedicated"
     name, vcpus = str(size["name"]), vm_sizes.vcpus(size)
-    slots = question.slots or max(1, vcpus)
-    load, rate = question.load(slots, dedicated=dedicated), rates.node(dedicated=dedicated)
-    tightest = next(iter(left.room(size).binding(dedicated=dedicated)), None)
-    best = question.best(load, rate, None if tightest is None else tightest.free // max(1, vcpus))
+    slots = query.slots or max(1, vcpus)
+    load, rate = query.workload(slots, dedicated=dedicated), rates.node_usd_per_hour(dedicated=dedicated)
+    tightest = next(iter(usage.headroom(size).binding(dedicated=dedicated)), None)
+    best = query.best_estimate(load, rate, None if tightest is None else tightest.free // max(1, vcpus))
     row: dict[str, Any] = {
         "vm_size": name,
         "kind": kind,
@@ -207,7 +207,7 @@ def _row(size: Json, rates: Rates, kind: str, question: Question, left: Standing
         "usd": None,
     }
     if best is None:
-        why = "no price is known" if rate is None and question.budget_usd is not None else "no number of nodes does it"
+        why = "no price is known" if rate is None and query.budget_usd is not None else "no number of nodes does it"
         return {**row, "limit": why}
     cores = best.nodes * vcpus
     fits = tightest is None or cores <= tightest.free
@@ -220,21 +220,21 @@ def _row(size: Json, rates: Rates, kind: str, question: Question, left: Standing
         "usd": best.usd,
         "fits": fits,
         "limit": None if fits or tightest is None else _short(tightest, load, vcpus, best),
-        "line": _line(question, name, best.nodes, pool, dedicated=dedicated),
+        "line": _line(query, name, best.nodes, pool, dedicated=dedicated),
     }
 
 
-def _short(left: Quota, load: Load, vcpus: int, best: Estimate) -> str:
+def _short(left: Quota, work: Load, vcpus: int, best: Estimate) -> str:
     """Return in words what the quota leaves of the plan."""
-    said = f"{left.name}: {best.nodes * vcpus} wanted, {left.free} of {left.limit} free"
+    text = f"{left.name}: {best.nodes * vcpus} wanted, {left.free} of {left.limit} free"
     nodes = left.free // vcpus
     if not nodes:
-        return said
-    return f"{said}; {nodes} nodes would take {workload.estimate(load, nodes, None).makespan_s / 3600:.1f} h"
+        return text
+    return f"{text}; {nodes} nodes would take {workload.estimate(work, nodes, None).makespan_s / 3600:.1f} h"
 
 
-def _line(question: Question, size: str, nodes: int, pool: Json | None, *, dedicated: bool) -> str:
+def _line(query: Question, size: str, nodes: int, pool: Json | None, *, dedicated: bool) -> str:
     counts = f"--nodes {nodes}" if dedicated else f"--spot {nodes}"
     if pool is not None and str(dig(pool, "properties", "vmSize")).lower() == size.lower():
-        return f"%batchimg resize {question.name} {counts}"
-    return f"%batchimg create {question.name or 'NAME'} --from-vm VM --vm-size {size} {counts}"
+        return f"%batchimg resize {query.name} {counts}"
+    return f"%batchimg create {query.name or 'NAME'} --from-vm VM --vm-size {size} {counts}"

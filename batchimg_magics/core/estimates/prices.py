@@ -96,13 +96,13 @@ class Rates:
     disks_usd_per_hour: float | None = None
     as_of: dt.datetime | None = None
 
-    def node(self, *, dedicated: bool) -> float | None:
+    def node_usd_per_hour(self, *, dedicated: bool) -> float | None:
         """Return what a node of a kind costs an hour, with its disks."""
         return added((self.dedicated_usd_per_hour if dedicated else self.spot_usd_per_hour, self.disks_usd_per_hour))
 
     def cost(self, dedicated: int, spot: int) -> float | None:
         """Return what so many nodes cost an hour; None where a price that matters is not known."""
-        kinds = ((dedicated, self.node(dedicated=True)), (spot, self.node(dedicated=False)))
+        kinds = ((dedicated, self.node_usd_per_hour(dedicated=True)), (spot, self.node_usd_per_hour(dedicated=False)))
         return added(None if rate is None else count * rate for count, rate in kinds if count)
 
 

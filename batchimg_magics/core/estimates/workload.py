@@ -106,33 +106,33 @@ def rounds(nodes: int) -> int:
     return math.ceil(nodes / NODES_PER_ROUND)
 
 
-def estimate(load: Load, nodes: int, usd_per_hour: float | None) -> Estimate:
+def estimate(workload: Load, nodes: int, usd_per_hour: float | None) -> Estimate:
     """Return what so many nodes at that rate would do with the load."""
-    waves = math.ceil(load.tasks / (load.slots * nodes))
-    whole = start_s(nodes) + waves * load.effective_task_s
+    waves = math.ceil(workload.tasks / (workload.slots * nodes))
+    whole = start_s(nodes) + waves * workload.effective_task_s
     return Estimate(nodes, start_s(nodes), whole, None if usd_per_hour is None else nodes * usd_per_hour * whole / 3600)
 
 
-def _steps(load: Load) -> Iterator[int]:
+def _steps(workload: Load) -> Iterator[int]:
     """Yield the counts at which another wave is saved, from few nodes to many: all others only cost more."""
-    nodes, most = 1, load.most_useful_nodes
+    nodes, most = 1, workload.most_useful_nodes
     while nodes <= most:
-        waves = math.ceil(load.tasks / (load.slots * nodes))
+        waves = math.ceil(workload.tasks / (workload.slots * nodes))
         # The fewest nodes that do it in so many waves, and then the fewest that do it in one less.
-        yield math.ceil(load.tasks / (load.slots * waves))
+        yield math.ceil(workload.tasks / (workload.slots * waves))
         if waves == 1:
             return
-        nodes = math.ceil(load.tasks / (load.slots * (waves - 1)))
+        nodes = math.ceil(workload.tasks / (workload.slots * (waves - 1)))
 
 
-def for_deadline(load: Load, deadline_s: float, usd_per_hour: float | None) -> Estimate | None:
+def for_deadline(workload: Load, deadline_s: float, usd_per_hour: float | None) -> Estimate | None:
     """Return the fewest nodes that are done by then; None where no number is."""
-    found = (estimate(load, nodes, usd_per_hour) for nodes in _steps(load))
+    found = (estimate(workload, nodes, usd_per_hour) for nodes in _steps(workload))
     return next((one for one in found if one.makespan_s <= deadline_s), None)
 
 
 def for_budget(
-    load: Load, usd: float, usd_per_hour: float, *, deadline_s: float = math.inf, most: int = MOST_NODES
+    workload: Load, usd: float, usd_per_hour: float, *, deadline_s: float = math.inf, most: int = MOST_NODES
 ) -> Estimate | None:
     """Return the number of nodes that is done first and costs no more; None where none does.
 
@@ -147,11 +147,11 @@ def for_budget(
     most
         More nodes than these cannot be had.
     """
-    found = (estimate(load, nodes, usd_per_hour) for nodes in _steps(load) if nodes <= most)
+    found = (estimate(workload, nodes, usd_per_hour) for nodes in _steps(workload) if nodes <= most)
     fitting = [one for one in found if one.usd is not None and one.usd <= usd and one.makespan_s <= deadline_s]
     return min(fitting, key=lambda one: (one.makespan_s, one.nodes), default=None)
 
 
-def on_spot(load: Load, evictions_per_hour: float = EVICTIONS_PER_HOUR) -> Load:
+def on_spot(workload: Load, evictions_per_hour: float = EVICTIONS_PER_HOUR) -> Load:
     """Return the same load on nodes that are taken away now and then."""
-    return replace(load, evictions_per_hour=evictions_per_hour)
+    return replace(workload, evictions_per_hour=evictions_per_hour)

@@ -53,29 +53,29 @@ class Imaging:
 
     azure: Azure
     spec: PoolSpec
-    road: Road
+    origin: Road
     revision: int
     version: Json | None
     regions: Mapping[str, int]
-    remains: bool = False
+    has_leftovers: bool = False
 
     @property
     def hash(self) -> str:
         """What stands for the image."""
-        return image_hash(self.road.source, self.road.route, self.revision)
+        return image_hash(self.origin.source, self.origin.kind, self.revision)
 
     @cached_property
     def tags(self) -> dict[str, str]:
         """The marks of what is made for it."""
-        base = self.road.source.marketplace
+        base = self.origin.source.marketplace
         known = {tags.BASE: ":".join(base)} if base else {}
         return {**tags.of_image(self.azure.scope.account, self.spec.name, self.hash, self.revision), **known}
 
     @property
     def known_id(self) -> str:
         """The image's id, empty where nobody can know it yet."""
-        if self.road.pinned:
-            return self.road.pinned
+        if self.origin.pinned:
+            return self.origin.pinned
         if self.spec.direct:
             return str(self.managed_id)
         return str(self.version["id"]) if self.version else ""
@@ -86,9 +86,9 @@ class Imaging:
         return managed_images.image_id(self.azure, self.spec.name, self.hash)
 
     @property
-    def step(self) -> str:
+    def final_step(self) -> str:
         """The name of the step that the image is there after."""
-        managed = self.spec.direct or "/images/" in self.road.pinned.lower().partition("/galleries/")[0]
+        managed = self.spec.direct or "/images/" in self.origin.pinned.lower().partition("/galleries/")[0]
         return MANAGED if managed else VERSION
 
     @property
@@ -98,18 +98,18 @@ class Imaging:
 
     def image(self, done: Mapping[str, Outcome]) -> Image:
         """Return the image, once its step is done."""
-        return Image(done[self.step].id or self.known_id, self.hash)
+        return Image(done[self.final_step].id or self.known_id, self.hash)
 
     @cached_property
-    def way(self) -> Way:
+    def plan(self) -> Way:
         """How its parts come about; nothing has to, where the image is there."""
-        if self.version is not None or self.road.pinned:
-            return Way(Parts(), temporary=self.remains)
+        if self.version is not None or self.origin.pinned:
+            return Way(Parts(), has_temporary=self.has_leftovers)
         lasting = self.spec.direct or self.spec.via == "managed-image"
-        return self.road.way(Trip(self.azure, self.spec.name, self.hash, self.tags, lasting))
+        return self.origin.plan(Trip(self.azure, self.spec.name, self.hash, self.tags, lasting))
 
 
-async def find(azure: Azure, spec: PoolSpec, road: Road, regions: Mapping[str, int], pinned: str | None) -> Imaging:
+async def find(azure: Azure, spec: PoolSpec, origin: Road, regions: Mapping[str, int], pinned: str | None) -> Imaging:
     """Read what there is of an image, and refuse what cannot become one. Nothing is changed.
 
     Parameters
@@ -126,39 +126,40 @@ async def find(azure: Azure, spec: PoolSpec, road: Road, regions: Mapping[str, i
     SpecError, NotFoundError, ConflictError
         It cannot be made so; nothing was changed.
     """
-    if road.pinned:
-        return Imaging(azure, spec, road, 0, None, {})
-    remains = await road.remains(azure, spec.name)
-    first = Imaging(azure, spec, road, 0, None, regions, remains)
+    if origin.pinned:
+        return Imaging(azure, spec, origin, 0, None, {})
+    remains = await origin.has_leftovers(azure, spec.name)
+    first = Imaging(azure, spec, origin, 0, None, regions, remains)
     if spec.direct:
-        there = await managed_images.read(azure, first.managed_id)
-        whole = str(dig(there, "properties", "provisioningState")) == "Succeeded"
-        return replace(first, version=there if whole else None)
-    there, versions = await concurrency.together(
+        existing = await managed_images.read(azure, first.managed_id)
+        whole = str(dig(existing, "properties", "provisioningState")) == "Succeeded"
+        return replace(first, version=existing if whole else None)
+    existing, versions = await concurrency.together(
         galleries.seen_definition(azure, first.definition), image_versions.seen_versions(azure, first.definition)
     )
-    if there is not None:
-        _refuse_other_definition(azure, first, there)
-    revision, version = await _revision(azure, spec, road, versions, pinned)
-    return Imaging(azure, spec, road, revision, version, regions, remains)
+    if existing is not None:
+        _refuse_other_definition(azure, first, existing)
+    revision, version = await _revision(azure, spec, origin, versions, pinned)
+    return Imaging(azure, spec, origin, revision, version, regions, remains)
 
 
-def _refuse_other_definition(azure: Azure, imaging: Imaging, there: Json) -> None:
-    if not tags.is_for(there, imaging.spec.name, azure.scope.account):
+def _refuse_other_definition(azure: Azure, image_build: Imaging, existing: Json) -> None:
+    name = image_build.spec.name
+    if not tags.is_for(existing, name, azure.scope.account):
         raise ConflictError(
-            f"there is an image definition {imaging.spec.name!r} already, and this tool did not make it for this pool",
+            f"there is an image definition {name!r} already, and this tool did not make it for this pool",
             hint="choose another name for the pool",
             status_code=409,
         )
-    wanted = galleries.definition_body(imaging.spec.name, imaging.road.source, {})
-    galleries.refuse_other_kind(imaging.definition, there, wanted)
+    wanted = galleries.definition_body(name, image_build.origin.source, {})
+    galleries.refuse_other_kind(image_build.definition, existing, wanted)
 
 
 async def _revision(
-    azure: Azure, spec: PoolSpec, road: Road, versions: list[Json], pinned: str | None
+    azure: Azure, spec: PoolSpec, origin: Road, versions: list[Json], pinned: str | None
 ) -> tuple[int, Json | None]:
     """Return which making of the image is wanted, and its version where there is one."""
-    made = made_before(road, versions)
+    made = made_before(origin, versions)
     if not made:
         return 0, None
     newest = max(made)
@@ -167,17 +168,17 @@ async def _revision(
         number = used[0] if used else newest
         return number, made[number]
     moment = image_versions.published(made[newest])
-    if moment is not None and await road.changed_since(azure, moment.timestamp()):
+    if moment is not None and await origin.changed_since(azure, moment.timestamp()):
         return newest + 1, None
     return newest, made[newest]
 
 
-def made_before(road: Road, versions: list[Json]) -> dict[int, Json]:
+def made_before(origin: Road, versions: list[Json]) -> dict[int, Json]:
     """Return the versions that were made by a road from its source, by which making of the image they are."""
     return {
         tags.revision_of(one): one
         for one in versions
-        if dig(one, "tags", tags.IMAGE) == image_hash(road.source, road.route, tags.revision_of(one))
+        if dig(one, "tags", tags.IMAGE) == image_hash(origin.source, origin.kind, tags.revision_of(one))
     }
 
 
@@ -200,174 +201,186 @@ REPLICAS = "replicas"
 GALLERY, DEFINITION = "gallery", "image definition"
 
 
-def steps(imaging: Imaging) -> list[Step]:
+def steps(image_build: Imaging) -> list[Step]:
     """Return the steps to an image; the last but what is put away is named `Imaging.step`."""
-    if imaging.road.pinned:
-        return [_pinned_step(imaging)]
-    way = imaging.way
-    chain = [*way.steps]
-    parts, ready = way.parts, way.ready
-    if imaging.spec.direct or (imaging.spec.via == "managed-image" and imaging.version is None):
-        step, parts = _managed_step(imaging, parts, ready)
-        chain, ready = [*chain, step], (step.name,)
-    if not imaging.spec.direct:
-        chain += _gallery_steps(imaging, parts, ready)
+    if image_build.origin.pinned:
+        return [_pinned_step(image_build)]
+    plan = image_build.plan
+    chain = [*plan.steps]
+    profile, ready_after = plan.storage_profile, plan.ready_after
+    if image_build.spec.direct or (image_build.spec.via == "managed-image" and image_build.version is None):
+        step, profile = _managed_step(image_build, profile, ready_after)
+        chain, ready_after = [*chain, step], (step.name,)
+    if not image_build.spec.direct:
+        chain += _gallery_steps(image_build, profile, ready_after)
     # What the home region was copied from is put away only when every region has its copies.
-    after = tuple(step.name for step in chain if step.name in (imaging.step, REPLICAS))
-    return [*chain, *([_tidy_step(imaging, after)] if way.temporary else [])]
+    after = tuple(step.name for step in chain if step.name in (image_build.final_step, REPLICAS))
+    return [*chain, *([_tidy_step(image_build, after)] if plan.has_temporary else [])]
 
 
-def _pinned_step(imaging: Imaging) -> Step:
+def _pinned_step(image_build: Imaging) -> Step:
     async def run(_: Mapping[str, Outcome]) -> Outcome:
-        return Outcome("found", detail=imaging.road.warning, id=imaging.road.pinned)
+        return Outcome("found", detail=image_build.origin.warning, id=image_build.origin.pinned)
 
-    async def there() -> bool:
+    async def exists() -> bool:
         return True
 
-    return Step(imaging.step, ResourceId.parse(imaging.road.pinned), run, why="as you name it", there=there)
+    return Step(
+        image_build.final_step, ResourceId.parse(image_build.origin.pinned), run, why="as you name it", is_done=exists
+    )
 
 
-def _managed_step(imaging: Imaging, parts: Parts, after: tuple[str, ...]) -> tuple[Step, Parts]:
-    azure, image = imaging.azure, imaging.managed_id
+def _managed_step(image_build: Imaging, profile: Parts, after: tuple[str, ...]) -> tuple[Step, Parts]:
+    azure, image = image_build.azure, image_build.managed_id
 
     async def run(_: Mapping[str, Outcome]) -> Outcome:
-        if imaging.version is not None:
+        if image_build.version is not None:
             return Outcome("found", id=str(image))
-        new = await managed_images.make(azure, image, managed_images.body(imaging.road.source, parts, imaging.tags))
-        count = len(parts.disks) - 1
+        new = await managed_images.make(
+            azure, image, managed_images.body(image_build.origin.source, profile, image_build.tags)
+        )
+        count = len(profile.disks) - 1
         return made(new, f"with {count} data disk{'' if count == 1 else 's'}", str(image))
 
-    async def there() -> bool:
+    async def exists() -> bool:
         return await managed_images.read(azure, image) is not None
 
-    why = "the pool is made from it" if imaging.spec.direct else "the image version is made from it"
-    step = Step(MANAGED, image, run, after, managed_images.EXPECTED_S, why, there=there)
-    return step, Parts(whole=str(image))
+    why = "the pool is made from it" if image_build.spec.direct else "the image version is made from it"
+    step = Step(MANAGED, image, run, after, managed_images.EXPECTED_S, why, is_done=exists)
+    return step, Parts(image_id=str(image))
 
 
-def _gallery_steps(imaging: Imaging, parts: Parts, ready: tuple[str, ...]) -> list[Step]:
-    azure, spec, source = imaging.azure, imaging.spec, imaging.road.source
-    gallery, definition = galleries.gallery_id(azure, spec.gallery), imaging.definition
+def _gallery_steps(image_build: Imaging, profile: Parts, ready: tuple[str, ...]) -> list[Step]:
+    azure, spec, source = image_build.azure, image_build.spec, image_build.origin.source
+    gallery, definition = galleries.gallery_id(azure, spec.gallery), image_build.definition
 
     async def make_gallery(_: Mapping[str, Outcome]) -> Outcome:
         return made(await galleries.make_gallery(azure, gallery, source.region, adopted=spec.gallery is not None))
 
     async def make_definition(done: Mapping[str, Outcome]) -> Outcome:
-        body = galleries.definition_body(spec.name, source, imaging.tags)
+        body = galleries.definition_body(spec.name, source, image_build.tags)
         new = await galleries.make_definition(azure, definition, body, first=done[GALLERY].action == "made")
         return made(new, f"{source.os_type} {source.generation} {source.architecture} {source.security_type}")
 
-    async def gallery_there() -> bool:
+    async def gallery_exists() -> bool:
         return await galleries.read_gallery(azure, gallery) is not None
 
-    async def definition_there() -> bool:
+    async def definition_exists() -> bool:
         return await galleries.read_definition(azure, definition) is not None
 
     seconds = galleries.EXPECTED_S
     holds, says = "holds the account's images", "says what kind of system it is"
     return [
-        Step(GALLERY, gallery, make_gallery, (), seconds["gallery"], holds, there=gallery_there),
-        Step(DEFINITION, definition, make_definition, (GALLERY,), seconds["definition"], says, there=definition_there),
-        _version_step(imaging, parts, (DEFINITION, *ready)),
-        *([_replicas_step(imaging)] if len(imaging.regions) > 1 else []),
+        Step(GALLERY, gallery, make_gallery, (), seconds["gallery"], holds, is_done=gallery_exists),
+        Step(
+            DEFINITION, definition, make_definition, (GALLERY,), seconds["definition"], says, is_done=definition_exists
+        ),
+        _version_step(image_build, profile, (DEFINITION, *ready)),
+        *([_replicas_step(image_build)] if len(image_build.regions) > 1 else []),
     ]
 
 
-def _version_step(imaging: Imaging, parts: Parts, after: tuple[str, ...]) -> Step:
-    azure, known = imaging.azure, imaging.version
-    replicas = f"replicas {', '.join(f'{region}={count}' for region, count in imaging.regions.items())}"
+def _version_step(image_build: Imaging, profile: Parts, after: tuple[str, ...]) -> Step:
+    azure, known = image_build.azure, image_build.version
+    replicas = f"replicas {', '.join(f'{region}={count}' for region, count in image_build.regions.items())}"
 
     async def run(done: Mapping[str, Outcome]) -> Outcome:
         region = region_key(str((await azure.account())["location"]))
         if known is not None:
             found, new = await replication.usable(azure, ResourceId.parse(known["id"]), region), False
         else:
-            body = image_versions.version_body(imaging.road.source, parts, imaging.regions, imaging.tags)
+            body = image_versions.version_body(
+                image_build.origin.source, profile, image_build.regions, image_build.tags
+            )
             # A throwaway copy takes minutes, in which somebody else may have made a version.
-            first = done[DEFINITION].action == "made" and not imaging.way.temporary
-            found, new = await image_versions.make_version(azure, imaging.definition, body, region, first=first)
+            first = done[DEFINITION].action == "made" and not image_build.plan.has_temporary
+            found, new = await image_versions.make_version(azure, image_build.definition, body, region, first=first)
         version, changed = ResourceId.parse(found["id"]), ""
-        if len(imaging.regions) == 1 or not replication.is_in(found, region):
-            changed = await replication.complete(azure, version, imaging.regions, found)
+        if len(image_build.regions) == 1 or not replication.is_in(found, region):
+            changed = await replication.complete(azure, version, image_build.regions, found)
         action = "made" if new else "changed" if changed else "found"
         return Outcome(action, detail=changed or replicas, id=str(version))
 
-    async def there() -> bool:
+    async def exists() -> bool:
         if known is None:
             return False
         found = await replication.read(azure, ResourceId.parse(known["id"]))
-        if len(imaging.regions) > 1:
+        if len(image_build.regions) > 1:
             return replication.is_in(found, region_key(str((await azure.account())["location"])))
-        return not replication.lacking(found, imaging.regions)
+        return not replication.lacking(found, image_build.regions)
 
-    target = imaging.definition.child("versions", "new") if known is None else ResourceId.parse(known["id"])
+    target = image_build.definition.child("versions", "new") if known is None else ResourceId.parse(known["id"])
     why = f"what the nodes are made from, {replicas}"
-    return Step(VERSION, target, run, after, galleries.EXPECTED_S["version"], why, there=there)
+    return Step(VERSION, target, run, after, galleries.EXPECTED_S["version"], why, is_done=exists)
 
 
-def _replicas_step(imaging: Imaging) -> Step:
+def _replicas_step(image_build: Imaging) -> Step:
     """Return the step that sees the version complete in every region: the pool does not wait for it."""
-    azure, known = imaging.azure, imaging.version
+    azure, known = image_build.azure, image_build.version
 
     async def run(done: Mapping[str, Outcome]) -> Outcome:
         before = done[VERSION]
-        changed = await replication.complete(azure, ResourceId.parse(before.id), imaging.regions)
+        changed = await replication.complete(azure, ResourceId.parse(before.id), image_build.regions)
         return Outcome("changed" if changed else before.action, detail=changed, id=before.id)
 
-    async def there() -> bool:
+    async def exists() -> bool:
         if known is None:
             return False
-        return not replication.lacking(await replication.read(azure, ResourceId.parse(known["id"])), imaging.regions)
+        return not replication.lacking(
+            await replication.read(azure, ResourceId.parse(known["id"])), image_build.regions
+        )
 
-    target = imaging.definition.child("versions", "new") if known is None else ResourceId.parse(known["id"])
+    target = image_build.definition.child("versions", "new") if known is None else ResourceId.parse(known["id"])
     why = "in every region that it should be in"
-    return Step(REPLICAS, target, run, (VERSION,), galleries.EXPECTED_S["version"], why, there=there)
+    return Step(REPLICAS, target, run, (VERSION,), galleries.EXPECTED_S["version"], why, is_done=exists)
 
 
-def _tidy_step(imaging: Imaging, after: tuple[str, ...]) -> Step:
-    names = temporary.Names(imaging.azure, imaging.spec.name, imaging.hash)
+def _tidy_step(image_build: Imaging, after: tuple[str, ...]) -> Step:
+    names = temporary.Names(image_build.azure, image_build.spec.name, image_build.hash)
 
     async def run(_: Mapping[str, Outcome]) -> Outcome:
-        gone, left = await imaging.road.tidy(imaging.azure, imaging.spec.name)
+        gone, left = await image_build.origin.clean_up(image_build.azure, image_build.spec.name)
         if left:
-            said = "; ".join(f"{one.resource.name}: {one.why}" for one in left)
-            return Outcome("kept", "left behind", f"the same line tries again: {said}")
+            text = "; ".join(f"{one.resource.name}: {one.reason}" for one in left)
+            return Outcome("kept", "left behind", f"the same line tries again: {text}")
         return Outcome("deleted", "gone", temporary.in_words(gone))
 
     return Step("throwaways", names.vm, run, after, 60.0, "they cost money and have done their work", "would delete")
 
 
-async def tidy_after_failure(imaging: Imaging) -> list[dict[str, Any]]:
+async def tidy_after_failure(image_build: Imaging) -> list[dict[str, Any]]:
     """Put away what is there only for the time being, once a step failed; return rows of what became of it.
 
     What a version that is still in the making needs stays: the same line goes on with it.
     """
-    azure, pool = imaging.azure, imaging.spec.name
+    azure, pool = image_build.azure, image_build.spec.name
     gone: list[ResourceId] = []
     try:
-        if await _in_the_making(imaging):
+        if await _in_the_making(image_build):
             kept = await temporary.owned(azure, pool)
             gone, left = (
                 [],
                 [Left(one, "the image version in the making needs it; the same line goes on") for one in kept],
             )
         else:
-            gone, left = await imaging.road.tidy(azure, pool)
+            gone, left = await image_build.origin.clean_up(azure, pool)
     except BatchImgError as error:
-        left = [Left(temporary.Names(azure, pool, imaging.hash).vm, error.message)]
+        left = [Left(temporary.Names(azure, pool, image_build.hash).vm, error.message)]
     rows: list[dict[str, Any]] = []
     if gone:
         rows.append({"step": "throwaways", "action": "deleted", "state": "gone", "detail": temporary.in_words(gone)})
     rows += [
-        {"step": "left behind", "resource": one.resource.name, "action": "kept", "state": "there", "detail": one.why}
+        {"step": "left behind", "resource": one.resource.name, "action": "kept", "state": "there", "detail": one.reason}
         | {"id": str(one.resource)}
         for one in left
     ]
     return rows
 
 
-async def _in_the_making(imaging: Imaging) -> bool:
-    if imaging.spec.direct:
+async def _in_the_making(image_build: Imaging) -> bool:
+    if image_build.spec.direct:
         return False
-    version = image_versions.version_for(await image_versions.versions(imaging.azure, imaging.definition), imaging.hash)
+    version = image_versions.version_for(
+        await image_versions.versions(image_build.azure, image_build.definition), image_build.hash
+    )
     return str(dig(version, "properties", "provisioningState")) in ("Creating", "Updating")

@@ -68,8 +68,8 @@ async def see_to(azure: Azure, vm: ResourceId, os_type: str, image: str) -> bool
         return False
     await virtual_machines.start(azure, vm)
     command, script, done = _SCRIPTS[os_type]
-    said = await virtual_machines.run(azure, vm, command, script)
-    if (problem := _problem(said, done)) is not None:
+    messages = await virtual_machines.run(azure, vm, command, script)
+    if (problem := _problem(messages, done)) is not None:
         raise ProvisioningError(
             f"the system of VM {vm.name} was not deprovisioned: {problem}",
             resource_id=str(vm),

@@ -177,7 +177,7 @@ async def table(
             hint="--to gallery, which is advised; or --to vhd, and then `create --from-vhd`",
         )
     client = await azure.batch()
-    images = await azure.listed(client.list_supported_images())
+    images = await azure.list_documents(client.list_supported_images())
     chosen = _base(images, os_type, base, generation)
     if end == "managed-image" and _architecture(chosen) != "x64":
         raise SpecError(f"{_named(chosen)} is for Arm64, and managed images are x64 only", hint="--to gallery")
@@ -194,7 +194,7 @@ async def table(
         "generation": words["generation"],
         "next": words["next"],
     }
-    return Table.of("packer", [row], f"a Packer template for account {azure.scope.account}", text=text)
+    return Table.from_rows("packer", [row], f"a Packer template for account {azure.scope.account}", text=text)
 
 
 def _words(azure: Azure, name: str, os_type: str, base: Json) -> dict[str, str]:

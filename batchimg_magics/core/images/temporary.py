@@ -123,13 +123,13 @@ class Left:
     """
 
     resource: ResourceId
-    why: str
+    reason: str
 
 
 async def owned(azure: Azure, pool: str) -> list[ResourceId]:
     """Return the ids of the throwaways of a pool's images, in the order in which they can go: VMs first."""
     listed = await concurrency.together(
-        azure.listed(azure.compute.virtual_machines.list(azure.scope.resource_group)),
+        azure.list_documents(azure.compute.virtual_machines.list(azure.scope.resource_group)),
         interfaces(azure),
         disks.of_group(azure),
         snapshots.of_group(azure),

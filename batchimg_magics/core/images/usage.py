@@ -42,8 +42,8 @@ class User:
 
     name: str
     id: str
-    needs: bool = True
-    deep: bool = True
+    requires: bool = True
+    includes_children: bool = True
 
 
 class Usage:
@@ -57,64 +57,64 @@ class Usage:
         The connection's Batch account.
     """
 
-    def __init__(self, survey: Survey, account: ResourceId) -> None:
+    def __init__(self, inventory: Survey, account: ResourceId) -> None:
         self._direct: dict[str, list[User]] = defaultdict(list)
-        self._made_of_it: dict[str, set[str]] = defaultdict(set)
-        documents = (*survey.versions, *survey.managed, *survey.snapshots, *survey.disks)
+        self._derived: dict[str, set[str]] = defaultdict(set)
+        documents = (*inventory.versions, *inventory.managed_images, *inventory.snapshots, *inventory.disks)
         for_a_while = {one["id"].lower() for one in documents if dig(one, "tags", tags.THROWAWAY) is not None}
         for document in documents:
             # What a capture needs for a while is done with once what was made from it is there.
             there = dig(document, "properties", "provisioningState") == "Succeeded"
             for source in sources(document):
                 if not (there and source.lower() in for_a_while):
-                    self._made_of_it[source.lower()].add(document["id"].lower())
-        for used, user in _uses(survey, account):
+                    self._derived[source.lower()].add(document["id"].lower())
+        for used, user in _uses(inventory, account):
             self._direct[used.lower()].append(user)
-        for definition in (document["id"].lower() for document in survey.definitions):
-            within = [one["id"].lower() for one in survey.versions if one["id"].lower().startswith(f"{definition}/")]
+        for definition in (document["id"].lower() for document in inventory.definitions):
+            within = [one["id"].lower() for one in inventory.versions if one["id"].lower().startswith(f"{definition}/")]
             # A pool that names the definition takes its latest version, whichever that is by then.
             for version in within:
                 self._direct[version] += self._direct[definition]
-            self._made_of_it[definition.rpartition("/images/")[0]].add(definition)
-            self._made_of_it[definition] |= set(within)
+            self._derived[definition.rpartition("/images/")[0]].add(definition)
+            self._derived[definition] |= set(within)
 
-    def of(self, resource: str) -> list[User]:
+    def users_of(self, resource: str) -> list[User]:
         """Return who uses a resource, or what was made from it."""
         found = {user.id.lower(): user for user in self._direct[resource.lower()]}
         for below in self.made_from(resource):
-            deep = (user for user in self._direct[below] if user.deep)
+            deep = (user for user in self._direct[below] if user.includes_children)
             found = {user.id.lower(): user for user in deep} | found
         return sorted(found.values(), key=lambda user: user.name)
 
     def needed_by(self, resource: str, *, but: str = "") -> list[User]:
         """Return who needs a resource; not counting the pool of the id `but`."""
-        return [user for user in self.of(resource) if user.needs and user.id.lower() != but.lower()]
+        return [user for user in self.users_of(resource) if user.requires and user.id.lower() != but.lower()]
 
     def made_from(self, resource: str) -> set[str]:
         """Return the ids, in lower case, of all that was made from a resource, and from that."""
         found: set[str] = set()
         waiting = [resource.lower()]
         while waiting:
-            fresh = self._made_of_it[waiting.pop()] - found
+            fresh = self._derived[waiting.pop()] - found
             found |= fresh
             waiting += fresh
         return found
 
 
-def _uses(survey: Survey, account: ResourceId) -> Iterator[tuple[str, User]]:
+def _uses(inventory: Survey, account: ResourceId) -> Iterator[tuple[str, User]]:
     """Yield each use of an image or a disk: what is used, and by whom."""
-    for pool in survey.pools:
+    for pool in inventory.pools:
         if image := pools.image_of(pool):
             yield image, _pool(pool, account)
-    for scale_set in survey.scale_sets:
+    for scale_set in inventory.scale_sets:
         path = ("properties", "virtualMachineProfile", "storageProfile", "imageReference", "id")
         if image := dig(scale_set, *path):
             yield str(image), User(f"scale set {scale_set['name']}", scale_set["id"])
-    for machine in survey.machines:
+    for machine in inventory.machines:
         storage = dig(machine, "properties", "storageProfile") or {}
-        user = User(f"VM {machine['name']}", machine["id"], deep=False)
+        user = User(f"VM {machine['name']}", machine["id"], includes_children=False)
         if image := dig(storage, "imageReference", "id"):
-            yield str(image), User(user.name, user.id, needs=False, deep=False)
+            yield str(image), User(user.name, user.id, requires=False, includes_children=False)
         for disk in (storage.get("osDisk"), *(storage.get("dataDisks") or [])):
             if managed := dig(disk, "managedDisk", "id"):
                 yield str(managed), user

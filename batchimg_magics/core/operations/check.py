@@ -84,8 +84,8 @@ async def _found(azure: Azure, name: str) -> dict[str, str]:
     definition_id = galleries.definition_id(azure, name)
     reads = partial_reads.Reader(azure)
     vm, managed, pool, definition = await concurrency.together(
-        reads.read("VMs", azure.find(azure.compute.virtual_machines.get(group, name)), None),
-        reads.read("managed images", azure.find(azure.compute.images.get(group, name)), None),
+        reads.read("VMs", azure.call_or_none(azure.compute.virtual_machines.get(group, name)), None),
+        reads.read("managed images", azure.call_or_none(azure.compute.images.get(group, name)), None),
         reads.read("pools", pools.read(azure, name), None),
         reads.read("gallery images", galleries.read_definition(azure, definition_id), None),
     )
@@ -123,7 +123,7 @@ async def _nothing(azure: Azure, name: str, unread: Mapping[str, str]) -> NotFou
     """Return the error for a name that means nothing; the hint names the nearest of what there is."""
     reads = partial_reads.Reader(azure)
     vms, there = await concurrency.together(
-        reads.read("VMs", azure.listed(azure.compute.virtual_machines.list(azure.scope.resource_group)), []),
+        reads.read("VMs", azure.list_documents(azure.compute.virtual_machines.list(azure.scope.resource_group)), []),
         reads.read("pools", pools.listed(azure), []),
     )
     known = [str(one["name"]) for one in [*vms, *there]]
@@ -157,8 +157,8 @@ async def _facts(azure: Azure, kind: str, key: str, pool: str | None, asked: dic
         target = ResourceId.parse(key)
         size = asked.pop("vm_size", None) or await _own_size(azure, target)
         spec = PoolSpec.build(name, asked.pop("spec", None), from_vm=key, vm_size=size, **asked)
-        facts, road = await reader.of_creation(azure, spec, pool_named=pool is not None)
-        return facts if pool is None else (await create.examine(azure, facts, road))[0]
+        facts, origin = await reader.of_creation(azure, spec, pool_named=pool is not None)
+        return facts if pool is None else (await create.examine(azure, facts, origin))[0]
     if kind == "image":
         sized = asked.get("vm_size") is not None
         spec = _lenient(name, asked, {})
@@ -170,22 +170,22 @@ async def _facts(azure: Azure, kind: str, key: str, pool: str | None, asked: dic
 
 
 async def _own_size(azure: Azure, vm: ResourceId) -> str:
-    found = await azure.ask(azure.compute.virtual_machines.get(vm.resource_group, vm.name))
+    found = await azure.call(azure.compute.virtual_machines.get(vm.resource_group, vm.name))
     return str(document(found)["properties"]["hardwareProfile"]["vmSize"])
 
 
 def _of_pool(pool: Json) -> dict[str, Any]:
     """Return a pool that is there as what could have been asked for; node agent and image it has already."""
     props = pool["properties"]
-    there = wanted(pool)
+    current = wanted(pool)
     network = props.get("networkConfiguration") or {}
     timeout = dig(props, "scaleSettings", "fixedScale", "resizeTimeout")
     os_disk = dig(props, "deploymentConfiguration", "virtualMachineConfiguration", "osDisk") or {}
     public = dig(network, "publicIPAddressConfiguration", "provision")
     return {
         "vm_size": props["vmSize"],
-        "nodes": there.dedicated,
-        "spot": there.spot,
+        "nodes": current.dedicated,
+        "spot": current.spot,
         "timeout": None if timeout is None else seconds_of(str(timeout)),
         "subnet": network.get("subnetId"),
         "no_public_address": str(public).lower() == "nopublicipaddresses" or None,

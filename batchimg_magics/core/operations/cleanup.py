@@ -48,27 +48,27 @@ async def look(azure: Azure, *, older_than_s: float = 0.0) -> tuple[Survey, list
         What was looked at, and the documents of orphans with why they are.
     """
     found, there = await concurrency.together(inventory.take(azure), pools.listed(azure))
-    orphans = list(_orphans(azure, found, {str(pool["name"]).lower() for pool in there}))
-    return found, (_old(found, orphans, azure.now() - older_than_s) if older_than_s else orphans)
+    leftovers = list(_orphans(azure, found, {str(pool["name"]).lower() for pool in there}))
+    return found, (_old(found, leftovers, azure.now() - older_than_s) if older_than_s else leftovers)
 
 
-def _old(found: Survey, orphans: list[tuple[Json, str]], latest: float) -> list[tuple[Json, str]]:
+def _old(found: Survey, leftovers: list[tuple[Json, str]], latest: float) -> list[tuple[Json, str]]:
     """Return the orphans that are no younger than a moment; what tells no age is as old as what is in it."""
-    old = {one["id"].lower() for one, _ in orphans if (made := created(one)) and made.timestamp() <= latest}
+    old = {one["id"].lower() for one, _ in leftovers if (made := created(one)) and made.timestamp() <= latest}
     for documents in (found.definitions, found.galleries):
         inside = [*found.versions, *found.definitions]
         for one in documents:
             within = {part["id"].lower() for part in inside if part["id"].lower().startswith(f"{one['id']}/".lower())}
             if within and within <= old:
                 old.add(one["id"].lower())
-    return [(one, why) for one, why in orphans if one["id"].lower() in old]
+    return [(one, why) for one, why in leftovers if one["id"].lower() in old]
 
 
 def _orphans(azure: Azure, found: Survey, there: set[str]) -> Iterator[tuple[Json, str]]:
     usage, account = Usage(found, azure.scope.account_id), azure.scope.account
     ours = [
         (document, pool)
-        for document in found.everything
+        for document in found.all_resources
         if (pool := tags.owner(document)) and tags.is_for(document, pool, account) and delete.is_here(azure, document)
     ]
     going = {document["id"].lower() for document, _ in ours}
@@ -99,7 +99,7 @@ def created(document: Json) -> dt.datetime | None:
     return dt.datetime.fromisoformat(text) if text else None
 
 
-def rows(orphans: list[tuple[Json, str]]) -> list[dict[str, Any]]:
+def rows(leftovers: list[tuple[Json, str]]) -> list[dict[str, Any]]:
     """Return orphans, one a row."""
     return [
         {
@@ -112,7 +112,7 @@ def rows(orphans: list[tuple[Json, str]]) -> list[dict[str, Any]]:
             "created": created(document),
             "id": document["id"],
         }
-        for document, why in orphans
+        for document, why in leftovers
     ]
 
 
@@ -130,9 +130,14 @@ def _size_gib(document: Json) -> int | None:
 
 async def table(azure: Azure, *, older_than_s: float = 0.0) -> Table:
     """Return what no pool needs, one a row."""
-    found, orphans = await look(azure, older_than_s=older_than_s)
-    said = f"resources with this tool's marks that no pool needs: {len(orphans)}"
-    return Table.of("orphans", rows(orphans), f"{said}; {found.blind}" if found.unseen else said, unseen=found.unseen)
+    found, leftovers = await look(azure, older_than_s=older_than_s)
+    text = f"resources with this tool's marks that no pool needs: {len(leftovers)}"
+    return Table.from_rows(
+        "orphans",
+        rows(leftovers),
+        f"{text}; {found.unreadable_text}" if found.unreadable else text,
+        unreadable=found.unreadable,
+    )
 
 
 async def to_delete(azure: Azure, *, older_than_s: float, blindly: bool) -> Deletion:
@@ -143,10 +148,10 @@ async def to_delete(azure: Azure, *, older_than_s: float, blindly: bool) -> Dele
     ConflictError
         Not all that might use it could be looked at.
     """
-    found, orphans = await look(azure, older_than_s=older_than_s)
-    if orphans:
+    found, leftovers = await look(azure, older_than_s=older_than_s)
+    if leftovers:
         delete.refuse_blind(found, blindly=blindly)
-    return Deletion(None, tuple(document for document, _ in orphans), found.blind)
+    return Deletion(None, tuple(document for document, _ in leftovers), found.unreadable_text)
 
 
 def expires(pool: Json) -> dt.datetime | None:
@@ -164,12 +169,14 @@ async def reap(azure: Azure, board: Board, *, dry_run: bool) -> Table:
     rows = await concurrency.together(*(_one(azure, board, pool, moment, dry_run=dry_run) for pool, moment in overdue))
     later = sorted(moment for _, moment in dated if moment > now)
     following = f"; the next expires at {expiry.written(later[0])}" if later else ""
-    return Table.of("reap", rows, f"pools past their expiry in account {azure.scope.account}: {len(rows)}{following}")
+    return Table.from_rows(
+        "reap", rows, f"pools past their expiry in account {azure.scope.account}: {len(rows)}{following}"
+    )
 
 
 async def _one(azure: Azure, board: Board, pool: Json, moment: dt.datetime, *, dry_run: bool) -> dict[str, Any]:
-    name, there = str(pool["name"]), allotted(pool)
-    rates = await prices.of_pool(azure, pool) if there.total else None
+    name, current = str(pool["name"]), allotted(pool)
+    rates = await prices.of_pool(azure, pool) if current.total else None
     seconds = None
     if not dry_run:
         board.begin(f"delete {name}", expected_s=pools.EXPECTED_S["delete pool"])
@@ -179,8 +186,8 @@ async def _one(azure: Azure, board: Board, pool: Json, moment: dt.datetime, *, d
         "pool": name,
         "action": "would delete" if dry_run else "deleted",
         "expired": moment,
-        "nodes": there.total,
-        "usd_per_hour": rates.cost(there.dedicated, there.spot) if rates else 0.0,
+        "nodes": current.total,
+        "usd_per_hour": rates.cost(current.dedicated, current.spot) if rates else 0.0,
         "seconds": seconds,
         "id": pool["id"],
     }

@@ -60,39 +60,39 @@ class Creation:
     """
 
     spec: PoolSpec
-    imaging: Imaging
+    build: Imaging
     agent: str
     size: str
     account: ResourceId
     pool: Json | None
     findings: Sequence[Finding]
-    verdict: Verdict | None = None
+    pool_decision: Verdict | None = None
 
     @property
     def source(self) -> Source:
         """What the image is made from."""
-        return self.imaging.road.source
+        return self.build.origin.source
 
     def body(self, image: Image) -> Json:
         """Return the ARM document of the pool."""
         return pool_request.body(self.spec, self.source, image, self.agent, self.size, self.account)
 
     @property
-    def fate(self) -> str:
+    def decision(self) -> str:
         """What becomes of the pool that is there: ``found``, ``changed`` or ``replaced``; empty where there is none."""
-        return self.verdict.fate if self.verdict else ""
+        return self.pool_decision.action if self.pool_decision else ""
 
     @property
-    def staying(self) -> Json | None:
+    def kept_pool(self) -> Json | None:
         """The pool that is there and stays; None where one is to be made."""
-        return None if self.fate == "replaced" else self.pool
+        return None if self.decision == "replaced" else self.pool
 
     @property
-    def replacing(self) -> str:
+    def replacement_reason(self) -> str:
         """What is deleted for the new pool, and why, in words."""
-        if self.pool is None or self.verdict is None:
+        if self.pool is None or self.pool_decision is None:
             return ""
-        return f"{present(self.pool).total} nodes; {self.verdict.why}"
+        return f"{present(self.pool).total} nodes; {self.pool_decision.why}"
 
 
 async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False, replace: bool = False) -> Creation:
@@ -112,8 +112,8 @@ async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False, replace: bool
     SpecError, NotFoundError, ConflictError, BudgetError
         Something that was asked for is not there, does not fit, or is there already and differs: all of it at once.
     """
-    facts, road = await reader.of_creation(azure, spec, yes=yes)
-    facts, found = await examine(azure, facts, road, replace=replace)
+    facts, origin = await reader.of_creation(azure, spec, yes=yes)
+    facts, found = await examine(azure, facts, origin, replace=replace)
     findings = preflight.check(facts)
     if found is None or any(one.is_error for one in findings):
         raise preflight.refusal(facts, findings)
@@ -125,7 +125,7 @@ async def look(azure: Azure, spec: PoolSpec, *, yes: bool = False, replace: bool
 
 
 async def examine(
-    azure: Azure, facts: Facts, road: Road | None, *, replace: bool = False
+    azure: Azure, facts: Facts, origin: Road | None, *, replace: bool = False
 ) -> tuple[Facts, Creation | None]:
     """Find out what there is of an image and a pool that are wanted, and whether it is in the way.
 
@@ -135,17 +135,17 @@ async def examine(
         The facts with what was found; and what is to be created, None where there is no way to its image.
     """
     spec = facts.spec
-    if road is None:
+    if origin is None:
         return facts, None
     try:
-        regions = image_versions.replicas_for(spec, road.source, facts.region)
+        regions = image_versions.replicas_for(spec, origin.source, facts.region)
         pinned = None if facts.pool is None else pools.image_of(facts.pool)
-        imaged = await build.find(azure, spec, road, regions, pinned)
+        image_build = await build.find(azure, spec, origin, regions, pinned)
     except (SpecError, NotFoundError, ConflictError) as error:
         return but(facts, problem=error), None
     size = str((facts.size or {}).get("name") or spec.vm_size)
-    found = Creation(spec, imaged, _agent(facts, road), size, azure.scope.account_id, facts.pool, ())
-    wanted = found.body(Image(imaged.known_id or f"a new one of {found.source.what}", imaged.hash))
+    found = Creation(spec, image_build, _agent(facts, origin), size, azure.scope.account_id, facts.pool, ())
+    wanted = found.body(Image(image_build.known_id or f"a new one of {found.source.description}", image_build.hash))
     if spec.direct:
         try:
             legacy_pools.refuse(spec, wanted)
@@ -153,39 +153,39 @@ async def examine(
             return but(facts, problem=error), None
     if facts.pool is not None:
         try:
-            found = but(found, verdict=pool_update.judge(facts.pool, wanted, replace=replace))
+            found = but(found, pool_decision=pool_update.judge(facts.pool, wanted, replace=replace))
         except ConflictError as error:
             return but(facts, conflict=error), None
-    return but(facts, verdict=found.verdict), found
+    return but(facts, pool_decision=found.pool_decision), found
 
 
-def _agent(facts: Facts, road: Road) -> str:
+def _agent(facts: Facts, origin: Road) -> str:
     """Return the node agent that the nodes will have; where that is in doubt, which a rule tells, the pool's own."""
     try:
-        return node_agents.agent_for(facts.supported_images, road.source, facts.spec.node_agent_sku)
+        return node_agents.agent_for(facts.supported_images, origin.source, facts.spec.node_agent_sku)
     except SpecError:
         return pools.agent_of(facts.pool)
 
 
 def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
     """Return the steps from a source to a pool of nodes."""
-    replaced = [_replacement(azure, found)] if found.fate == "replaced" else []
-    pool = _pool_step(azure, found, after=(found.imaging.step, *(step.name for step in replaced)))
-    return [*build.steps(found.imaging), *replaced, pool, _nodes_step(azure, found, board)]
+    replaced = [_replacement(azure, found)] if found.decision == "replaced" else []
+    pool = _pool_step(azure, found, after=(found.build.final_step, *(step.name for step in replaced)))
+    return [*build.steps(found.build), *replaced, pool, _nodes_step(azure, found, board)]
 
 
 def _pool_step(azure: Azure, found: Creation, after: tuple[str, ...]) -> Step:
     spec, what = found.spec, f"{found.size}, {found.agent}"
 
     async def make_pool(done: Mapping[str, Outcome]) -> Outcome:
-        wanted = found.body(found.imaging.image(done))
+        wanted = found.body(found.build.image(done))
         put = partial(legacy_pools.put, azure, spec) if spec.direct else None
-        new = found.staying is None
-        action, changed = await pool_update.see_to(azure, spec.name, wanted, new=new, through=spec.through, put=put)
+        new = found.kept_pool is None
+        action, changed = await pool_update.see_to(azure, spec.name, wanted, new=new, through=spec.api, put=put)
         return Outcome(action, detail=changed or what)
 
-    async def pool_there() -> bool:
-        return found.fate == "found"
+    async def pool_exists() -> bool:
+        return found.decision == "found"
 
     return Step(
         "pool",
@@ -193,9 +193,9 @@ def _pool_step(azure: Azure, found: Creation, after: tuple[str, ...]) -> Step:
         make_pool,
         after,
         pools.EXPECTED_S["pool"],
-        found.verdict.why if found.verdict and found.fate == "changed" else what,
-        "would change" if found.fate == "changed" else "would make",
-        pool_there,
+        found.pool_decision.why if found.pool_decision and found.decision == "changed" else what,
+        "would change" if found.decision == "changed" else "would make",
+        pool_exists,
     )
 
 
@@ -203,13 +203,13 @@ def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
     spec, count = found.spec, Counts(found.spec.nodes, found.spec.spot)
 
     async def make_nodes(_: Mapping[str, Outcome]) -> Outcome:
-        wish = Wish(spec.nodes, spec.spot, spec, grow_only=True)
-        rounds = await controller.Controller(azure, spec.name, wish, board).run()
+        request = Wish(spec.nodes, spec.spot, spec, grow_only=True)
+        rounds = await controller.Controller(azure, spec.name, request, board).run()
         changed = len(rounds.columns["round"]) > 0
         return Outcome("changed" if changed else "found", spec.until, str(rounds.attrs["nodes"]))
 
-    async def nodes_there() -> bool:
-        if found.staying is None:
+    async def nodes_exist() -> bool:
+        if found.kept_pool is None:
             return False
         return (await pools.state(azure, spec.name)).target.covers(count)
 
@@ -220,24 +220,24 @@ def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
         ("pool",),
         pools.EXPECTED_S["ready"],
         f"{count}, until {spec.until}",
-        would="would change",
-        there=nodes_there,
+        planned_action="would change",
+        is_done=nodes_exist,
     )
 
 
 def _replacement(azure: Azure, found: Creation) -> Step:
     async def delete_pool(_: Mapping[str, Outcome]) -> Outcome:
         await pools.delete(azure, found.spec.name)
-        return Outcome("deleted", "gone", found.replacing)
+        return Outcome("deleted", "gone", found.replacement_reason)
 
     # Only when its successor's image is there: until then the pool stays of use.
     return Step(
         "old pool",
         azure.scope.pool_id(found.spec.name),
         delete_pool,
-        (found.imaging.step,),
+        (found.build.final_step,),
         pools.EXPECTED_S["delete pool"],
-        found.replacing,
+        found.replacement_reason,
         "would delete",
     )
 
@@ -291,13 +291,13 @@ async def _create(azure: Azure, spec: PoolSpec, board: Board, agreed: Agreed) ->
     began = azure.now()
     found = await look(azure, spec, yes=agreed.yes, replace=agreed.replace)
     run = Run("create", creation_steps(azure, found, board), board)
-    if agreed.withheld and found.fate == "replaced":
+    if agreed.withheld and found.decision == "replaced":
         run.steps = run.steps[[step.name for step in run.steps].index("old pool") :]
-        run.done = {step.name: Outcome(step.would, "withheld", step.why) for step in run.steps}
+        run.results = {step.name: Outcome(step.planned_action, "withheld", step.why) for step in run.steps}
         return run.table(f"pool {spec.name} would be deleted and made anew; nothing was changed; add --yes to do it")
-    table = await run.tidily(found.imaging, "")
+    table = await run.run_with_cleanup(found.build, "")
     minutes = (azure.now() - began) / 60
-    there = Counts() if found.staying is None else targets(found.staying)
-    more = "" if Counts(spec.nodes, spec.spot).covers(there) else "; it keeps what it had, `%batchimg resize` shrinks"
-    table.caption = f"pool {spec.name}: {run.done['nodes'].detail}, after {minutes:.0f} min{more}"
+    current = Counts() if found.kept_pool is None else targets(found.kept_pool)
+    more = "" if Counts(spec.nodes, spec.spot).covers(current) else "; it keeps what it had, `%batchimg resize` shrinks"
+    table.caption = f"pool {spec.name}: {run.results['nodes'].detail}, after {minutes:.0f} min{more}"
     return preflight.with_warnings(table, found.findings)

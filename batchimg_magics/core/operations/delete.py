@@ -62,7 +62,7 @@ class Deletion:
 
     pool: ResourceId | None
     resources: tuple[Json, ...] = ()
-    blind: str = ""
+    unchecked: str = ""
 
 
 async def look_for_pool(azure: Azure, name: str, *, image: bool) -> Deletion:
@@ -92,7 +92,7 @@ async def look_for_pool(azure: Azure, name: str, *, image: bool) -> Deletion:
             status_code=404,
             code="PoolNotFound",
         )
-    return Deletion(azure.scope.pool_id(name) if pool is not None else None, tuple(resources), found.blind)
+    return Deletion(azure.scope.pool_id(name) if pool is not None else None, tuple(resources), found.unreadable_text)
 
 
 def kind_of(document: Json) -> str:
@@ -109,7 +109,7 @@ def made_for(azure: Azure, found: Survey, pool: str) -> list[Json]:
             found.machines,
             found.versions,
             found.definitions,
-            found.managed,
+            found.managed_images,
             found.disks,
             found.snapshots,
         )
@@ -176,15 +176,15 @@ async def look_for_one(azure: Azure, resource_id: str, *, blindly: bool = False)
         known = ", ".join(sorted(KINDS[one][0] for one in _NAMED))
         raise SpecError(f"{where.name} is a {where.type}", hint=f"delete takes a pool's name, or the id of: {known}")
     found = await inventory.take(azure)
-    there = next((one for one in found.everything if same(one["id"], str(where))), None)
-    if there is None:
+    existing = next((one for one in found.all_resources if same(one["id"], str(where))), None)
+    if existing is None:
         raise NotFoundError(
             f"there is no {KINDS[kind][0]} {where.name!r}",
             hint="`%batchimg images --sources` lists what there is, with ids",
             status_code=404,
         )
     within = [one for one in found.versions if one["id"].lower().startswith(f"{str(where).lower()}/versions/")]
-    whole = (*within, there)
+    whole = (*within, existing)
     _refuse_used(Usage(found, azure.scope.account_id), whole)
     for one in whole:
         if tags.owner(one) is None:
@@ -194,14 +194,14 @@ async def look_for_one(azure: Azure, resource_id: str, *, blindly: bool = False)
                 status_code=409,
             )
     refuse_blind(found, blindly=blindly)
-    return Deletion(None, whole, found.blind)
+    return Deletion(None, whole, found.unreadable_text)
 
 
 def refuse_blind(found: Survey, *, blindly: bool) -> None:
     """Raise ConflictError where somebody who could not be looked at may use what is to go."""
-    if found.unseen and not blindly:
+    if found.unreadable and not blindly:
         raise ConflictError(
-            f"{found.blind}; whether that uses it is not known",
+            f"{found.unreadable_text}; whether that uses it is not known",
             hint="nothing was deleted; add --yes to delete all the same",
             status_code=409,
         )
@@ -301,12 +301,12 @@ async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run:
 async def take_away(azure: Azure, found: Deletion, board: Board, *, what: str, dry_run: bool) -> Table:
     """Delete what was found, or say what would go."""
     run = Run("delete", steps(azure, found), board, keep_going=True)
-    blind = f"; {found.blind}" if found.blind else ""
+    blind = f"; {found.unchecked}" if found.unchecked else ""
     if dry_run:
-        run.done = {step.name: Outcome("would delete", "there") for step in run.steps}
+        run.results = {step.name: Outcome("would delete", "there") for step in run.steps}
         return run.table(f"{what}: this is what would go; nothing was changed{blind}")
     try:
-        return await run.go(f"{what}: deleted{blind}")
+        return await run.run(f"{what}: deleted{blind}")
     except BatchImgError as error:
         error.hint = "the table says what is left; run the same line again and it finishes"
         raise

@@ -34,17 +34,24 @@ async def table(azure: Azure, *, with_sources: bool = False) -> Table:
     """
     found = await inventory.take(azure)
     usage = Usage(found, azure.scope.account_id)
-    rows = [*_of_galleries(found), *(_managed(one) for one in found.managed)]
+    rows = [*_of_galleries(found), *(_managed(one) for one in found.managed_images)]
     if with_sources:
         under = {
-            source.lower() for one in (*found.versions, *found.managed, *found.snapshots) for source in sources(one)
+            source.lower()
+            for one in (*found.versions, *found.managed_images, *found.snapshots)
+            for source in sources(one)
         }
         marked = [*found.snapshots, *found.disks]
         rows += [_source(one) for one in marked if one["id"].lower() in under or tags.owner(one)]
     for row in rows:
-        row["used_by"] = ", ".join(user.name for user in usage.of(row["id"])) or None
-    caption = f"images: {len([*found.versions, *found.managed])}"
-    return Table.of("images", rows, f"{caption}; {found.blind}" if found.unseen else caption, unseen=found.unseen)
+        row["used_by"] = ", ".join(user.name for user in usage.users_of(row["id"])) or None
+    caption = f"images: {len([*found.versions, *found.managed_images])}"
+    return Table.from_rows(
+        "images",
+        rows,
+        f"{caption}; {found.unreadable_text}" if found.unreadable else caption,
+        unreadable=found.unreadable,
+    )
 
 
 def _named(document: Json) -> str | None:

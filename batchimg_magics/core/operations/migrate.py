@@ -39,11 +39,20 @@ _MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
 #: What Azure sets of a pool, and nobody asks for. Source: Batch Management's OpenAPI, readOnly.
 _READ_ONLY = frozenset(
     {
-        "lastModified", "creationTime", "provisioningState", "provisioningStateTransitionTime", "allocationState",
-        "allocationStateTransitionTime", "currentDedicatedNodes", "currentLowPriorityNodes", "autoScaleRun",
-        "resizeOperationStatus", "currentNodeCommunicationMode", "certificates",
+        "lastModified",
+        "creationTime",
+        "provisioningState",
+        "provisioningStateTransitionTime",
+        "allocationState",
+        "allocationStateTransitionTime",
+        "currentDedicatedNodes",
+        "currentLowPriorityNodes",
+        "autoScaleRun",
+        "resizeOperationStatus",
+        "currentNodeCommunicationMode",
+        "certificates",
     }
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ class Migration:
 
     pool: Json
     spec: PoolSpec
-    imaging: Imaging
+    build: Imaging
     counts: Counts | None
 
     @property
@@ -127,22 +136,22 @@ async def look(azure: Azure, name: str, new: str) -> Migration:
     road = await origins.find(azure, spec, yes=False)
     if not road.source.generalized:
         raise SpecError(
-            f"{road.source.what} is not of a generalized system",
+            f"{road.source.description} is not of a generalized system",
             hint="Batch makes pools of generalized images only: make an image of a VM that was deprovisioned",
         )
     region = region_key(str((await azure.account())["location"]))
     await vm_sizes.vm_size(azure, spec.vm_size)
-    there = await pools.read(azure, new)
-    pinned = None if there is None else pools.image_of(there)
+    existing = await pools.read(azure, new)
+    pinned = None if existing is None else pools.image_of(existing)
     found = Migration(
         pool=pool,
         spec=spec,
-        imaging=await build.find(azure, spec, road, image_versions.replicas_for(spec, road.source, region), pinned),
+        build=await build.find(azure, spec, road, image_versions.replicas_for(spec, road.source, region), pinned),
         counts=_counts(pool),
     )
-    if there is not None:
-        image = Image(found.imaging.known_id or f"a new one of {road.source.what}", found.imaging.hash)
-        pool_update.judge(there, found.body(image))
+    if existing is not None:
+        image = Image(found.build.known_id or f"a new one of {road.source.description}", found.build.hash)
+        pool_update.judge(existing, found.body(image))
     return found
 
 
@@ -211,12 +220,12 @@ def _without(props: Json, path: tuple[str, ...]) -> None:
 
 def left_out(old: Json) -> str:
     """Return in words what of a pool cannot be carried over, since Azure does not tell the secrets in it."""
-    said = []
+    parts = []
     for path, (words, enough) in _SECRET.items():
         rows = dig(old, "properties", *path) or []
         if any(not enough or f"'{enough}'" not in repr(row) for row in rows):
-            said.append(words)
-    return f"without {' and '.join(said)}: Azure does not tell their secrets" if said else ""
+            parts.append(words)
+    return f"without {' and '.join(parts)}: Azure does not tell their secrets" if parts else ""
 
 
 def steps(azure: Azure, found: Migration, board: Board, *, delete_old: bool) -> list[Step]:
@@ -224,14 +233,14 @@ def steps(azure: Azure, found: Migration, board: Board, *, delete_old: bool) -> 
     spec = found.spec
 
     async def make_pool(done: Mapping[str, Outcome]) -> Outcome:
-        action, changed = await pool_update.see_to(azure, spec.name, found.body(found.imaging.image(done)))
+        action, changed = await pool_update.see_to(azure, spec.name, found.body(found.build.image(done)))
         return Outcome(action, detail=changed or left_out(found.pool) or f"as {found.name}")
 
     async def make_nodes(_: Mapping[str, Outcome]) -> Outcome:
         if found.counts is None:
             return Outcome("found", "steady", "the formula of the old pool says how many")
-        wish = Wish(found.counts.dedicated, found.counts.spot, grow_only=True)
-        rounds = await controller.Controller(azure, spec.name, wish, board).run()
+        request = Wish(found.counts.dedicated, found.counts.spot, grow_only=True)
+        rounds = await controller.Controller(azure, spec.name, request, board).run()
         return Outcome("changed" if rounds.columns["round"] else "found", "ready", str(rounds.attrs["nodes"]))
 
     async def delete_pool(_: Mapping[str, Outcome]) -> Outcome:
@@ -243,16 +252,25 @@ def steps(azure: Azure, found: Migration, board: Board, *, delete_old: bool) -> 
     size = str(found.counts or "as the formula says")
     there = partial(_is_there, azure, spec.name)
     chain = [
-        *build.steps(found.imaging),
+        *build.steps(found.build),
         Step(
-            "pool", new, make_pool, (found.imaging.step,), seconds["pool"], left_out(found.pool) or f"as {found.name}",
-            there=there,
+            "pool",
+            new,
+            make_pool,
+            (found.build.final_step,),
+            seconds["pool"],
+            left_out(found.pool) or f"as {found.name}",
+            is_done=there,
         ),
-        Step("nodes", new, make_nodes, ("pool",), seconds["ready"], f"{size}, until ready", would="would change"),
-    ]  # fmt: skip
+        Step(
+            "nodes", new, make_nodes, ("pool",), seconds["ready"], f"{size}, until ready", planned_action="would change"
+        ),
+    ]
     if delete_old:
         why = "its tasks end with it"
-        chain.append(Step("old pool", old, delete_pool, ("nodes",), seconds["delete pool"], why, would="would delete"))
+        chain.append(
+            Step("old pool", old, delete_pool, ("nodes",), seconds["delete pool"], why, planned_action="would delete")
+        )
     return chain
 
 
@@ -286,9 +304,9 @@ async def migrate(azure: Azure, name: str, new: str, board: Board, *, dry_run: b
     chain = steps(azure, found, board, delete_old=delete_old)
     if dry_run:
         rows = [{**row, "state": "not begun", "detail": row["why"]} for row in await plan.rows(chain)]
-        return Table.of("migrate", rows, f"pool {name}: this is what would be done; nothing was changed")
+        return Table.from_rows("migrate", rows, f"pool {name}: this is what would be done; nothing was changed")
     run = Run("migrate", chain, board)
-    table = await run.tidily(found.imaging, "")
+    table = await run.run_with_cleanup(found.build, "")
     old = "is deleted" if delete_old else f"stays: `%batchimg delete {name}` when nothing needs it"
     table.caption = f"pool {new} is there in place of {name}, which {old}"
     return table
@@ -307,4 +325,4 @@ async def to_migrate(azure: Azure) -> Table:
         }
         for pool in await find(azure)
     ]
-    return Table.of("migrate", rows, f"pools made from managed images or VHDs: {len(rows)}")
+    return Table.from_rows("migrate", rows, f"pools made from managed images or VHDs: {len(rows)}")

@@ -55,14 +55,14 @@ class Question:
     prices: bool = True
 
     @property
-    def many(self) -> bool:
+    def several_pools(self) -> bool:
         """Whether the table tells pools apart: the question says so, not what is found."""
         return len(self.pools) > 1 or any(map(is_pattern, self.pools))
 
     @property
     def verb(self) -> str:
         """The name of the table's schema."""
-        return f"{'node counts' if self.counts else 'nodes'}{' of pools' if self.many else ''}"
+        return f"{'node counts' if self.counts else 'nodes'}{' of pools' if self.several_pools else ''}"
 
     def test(self) -> Test | None:
         """Return what a row has to pass; None where all are wanted.
@@ -72,7 +72,7 @@ class Question:
         SpecError
             A state is none, or the condition makes no sense.
         """
-        schema = SCHEMAS["nodes of pools" if self.many else "nodes"]
+        schema = SCHEMAS["nodes of pools" if self.several_pools else "nodes"]
         for state in self.states:
             if state not in NODE_STATES:
                 raise SpecError(f"--state is {state!r}", hint=closest(state, NODE_STATES))
@@ -91,15 +91,15 @@ async def chosen(azure: Azure, names: Sequence[str]) -> list[Json]:
     """
     if len(names) == 1 and not is_pattern(names[0]) and (one := await pools.read(azure, names[0])) is not None:
         return [one]
-    there = {str(pool["name"]).lower(): pool for pool in await pools.listed(azure)}
+    existing = {str(pool["name"]).lower(): pool for pool in await pools.listed(azure)}
     found: dict[str, Json] = {}
     for name in names:
-        fitting = {low: pool for low, pool in there.items() if fnmatchcase(low, name.lower())}
+        fitting = {low: pool for low, pool in existing.items() if fnmatchcase(low, name.lower())}
         if not fitting:
             what = f"no pool fits {name!r}" if is_pattern(name) else f"there is no pool {name!r}"
             raise NotFoundError(
                 f"{what} in account {azure.scope.account!r}",
-                hint=closest(name, [pool["name"] for pool in there.values()]) or "`%batchimg create` makes one",
+                hint=closest(name, [pool["name"] for pool in existing.values()]) or "`%batchimg create` makes one",
                 status_code=404,
                 code="PoolNotFound",
             )
@@ -122,7 +122,7 @@ class _Pool:
         return None if self.rates is None else self.rates.cost(*counts)
 
 
-async def table(azure: Azure, question: Question) -> Table:
+async def table(azure: Azure, query: Question) -> Table:
     """Return the nodes of pools, or how many are in which state.
 
     Returns
@@ -139,34 +139,34 @@ async def table(azure: Azure, question: Question) -> Table:
     NotFoundError
         There is no such pool.
     """
-    test = question.test()
+    test = query.test()
     turn = asyncio.Semaphore(AT_ONCE)
     # Where nothing of a pool is needed but its nodes, they tell whether it is there.
-    bare = not (question.many or question.prices)
-    there: list[Json] = [{"name": question.pools[0]}] if bare else await chosen(azure, question.pools)
+    bare = not (query.several_pools or query.prices)
+    existing: list[Json] = [{"name": query.pools[0]}] if bare else await chosen(azure, query.pools)
     try:
-        found: list[_Pool] = await together(*(_read(azure, pool, turn, question) for pool in there))
+        found: list[_Pool] = await together(*(_read(azure, pool, turn, query) for pool in existing))
     except NotFoundError:
-        await chosen(azure, question.pools)  # says what there is
+        await chosen(azure, query.pools)  # says what there is
         raise
-    columns = _stacked(found, named=question.many)
+    columns = _stacked(found, named=query.several_pools)
     rows = len(columns["node_id"])
     if test is not None:
         mask = [answer is True for answer in test(columns)]
         columns = {name: kept(values, mask) for name, values in columns.items()}
-    shown = _counted(columns, named=question.many) if question.counts else columns
-    caption = [_headline(question, found)]
+    shown = _counted(columns, named=query.several_pools) if query.counts else columns
+    caption = [_headline(query, found)]
     if test is not None:
         caption.append(f"{len(columns['node_id'])} of {rows} nodes fit")
-    money = _money(found) if question.prices else {}
-    return Table(question.verb, shown, "; ".join([*caption, *(_spoken(found, money) if money else [])]), money)
+    money = _money(found) if query.prices else {}
+    return Table(query.verb, shown, "; ".join([*caption, *(_spoken(found, money) if money else [])]), money)
 
 
-async def _read(azure: Azure, pool: Json, turn: asyncio.Semaphore, question: Question) -> _Pool:
+async def _read(azure: Azure, pool: Json, turn: asyncio.Semaphore, query: Question) -> _Pool:
     async with turn:
         name = str(pool["name"])
-        pages = node_pages.columns(azure, name, states_only=question.counts and question.where is None)
-        columns, rates = await together(pages, _rates(azure, pool)) if question.prices else (await pages, None)
+        pages = node_pages.columns(azure, name, states_only=query.counts and query.where is None)
+        columns, rates = await together(pages, _rates(azure, pool)) if query.prices else (await pages, None)
     census = Census(Counter(zip(columns["state"], columns["dedicated"], strict=True)))
     return _Pool(name, columns, census, rates)
 
@@ -192,21 +192,21 @@ def _stacked(found: list[_Pool], *, named: bool) -> dict[str, Sequence[Any]]:
 def _counted(columns: dict[str, Sequence[Any]], *, named: bool) -> dict[str, Sequence[Any]]:
     """Return how many nodes of each kind are in each state; states without nodes are left out."""
     names = columns["pool"] if named else [""] * len(columns["state"])
-    seen = Counter(zip(names, columns["state"], columns["dedicated"], strict=True))
+    counts = Counter(zip(names, columns["state"], columns["dedicated"], strict=True))
     order = {state: place for place, state in enumerate(NODE_STATES)}
-    both = {(pool, state) for pool, state, _ in seen}
+    both = {(pool, state) for pool, state, _ in counts}
     rows = sorted(both, key=lambda row: (row[0].lower(), order.get(row[1], len(order)), row[1]))
     made: dict[str, Sequence[Any]] = {"pool": [pool for pool, _ in rows]} if named else {}
     return made | {
         "state": [state for _, state in rows],
-        "dedicated": [seen[pool, state, True] for pool, state in rows],
-        "spot": [seen[pool, state, False] for pool, state in rows],
+        "dedicated": [counts[pool, state, True] for pool, state in rows],
+        "spot": [counts[pool, state, False] for pool, state in rows],
     }
 
 
-def _headline(question: Question, found: list[_Pool]) -> str:
+def _headline(query: Question, found: list[_Pool]) -> str:
     every = sum((pool.census for pool in found), Census(Counter()))
-    return f"{len(found)} pools: {every}" if question.many else f"pool {found[0].name}: {every}"
+    return f"{len(found)} pools: {every}" if query.several_pools else f"pool {found[0].name}: {every}"
 
 
 def _money(found: list[_Pool]) -> dict[str, Any]:
@@ -222,9 +222,9 @@ def _money(found: list[_Pool]) -> dict[str, Any]:
 
 def _spoken(found: list[_Pool], money: dict[str, Any]) -> list[str]:
     """Return what the caption says of money: nothing where no node is idle or bad."""
-    said = []
+    parts = []
     for words, states in (("idle", _IDLE), ("unusable", BAD)):
         if any(pool.census.count(states) for pool in found):
             usd = money[f"{words}_usd_per_hour"]
-            said.append(f"{words} nodes cost {'an unknown price' if usd is None else f'{usd:.2f} USD'} an hour")
-    return said
+            parts.append(f"{words} nodes cost {'an unknown price' if usd is None else f'{usd:.2f} USD'} an hour")
+    return parts

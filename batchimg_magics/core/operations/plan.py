@@ -47,7 +47,7 @@ async def table(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = F
     todo = sum(row["action"] != "found" for row in planned)
     price = "" if cost is None else f", then {cost:.2f} USD an hour"
     caption = f"pool {spec.name}: {todo} steps to do, about {minutes:.0f} min{price}; nothing was changed"
-    return preflight.with_warnings(Table.of("plan", planned, caption), found.findings)
+    return preflight.with_warnings(Table.from_rows("plan", planned, caption), found.findings)
 
 
 async def rows(steps: Sequence[Step]) -> list[dict[str, Any]]:
@@ -57,14 +57,14 @@ async def rows(steps: Sequence[Step]) -> list[dict[str, Any]]:
 
 
 async def _is_done(step: Step) -> bool:
-    return step.there is not None and await step.there()
+    return step.is_done is not None and await step.is_done()
 
 
 def _row(step: Step, *, done: bool) -> dict[str, Any]:
     return {
         "step": step.name,
         "resource": step.resource.name,
-        "action": "found" if done else step.would,
+        "action": "found" if done else step.planned_action,
         "why": step.why or None,
         "minutes": 0.0 if done else None if step.expected_s is None else round(step.expected_s / 60, 1),
         "id": str(step.resource),
@@ -81,14 +81,14 @@ def _minutes(steps: Sequence[Step], own: Mapping[str, float]) -> float:
 
 async def _usd_per_hour(azure: Azure, found: Creation) -> float | None:
     """Return what the nodes that are wanted cost an hour with their disks; None where a price is not known."""
-    spec, image = found.spec, found.imaging
-    if image.version is not None or image.road.pinned:
+    spec, image = found.spec, found.build
+    if image.version is not None or image.origin.pinned:
         rates = await prices.of_pool(azure, found.body(Image(image.known_id, image.hash)))
     else:
         rates = await prices.rates(azure, found.size, found.source.os_type, await _disks(azure, found))
     # A pool that is there keeps what it has: create never shrinks one.
-    there = Counts() if found.staying is None else wanted(found.staying)
-    goal = Counts(spec.nodes, spec.spot).most(there)
+    current = Counts() if found.kept_pool is None else wanted(found.kept_pool)
+    goal = Counts(spec.nodes, spec.spot).maximum(current)
     return rates.cost(goal.dedicated, goal.spot)
 
 

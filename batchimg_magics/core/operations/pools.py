@@ -31,14 +31,14 @@ async def table(azure: Azure) -> Table:
         health.look(azure, found), *(prices.of_pool(azure, pool) for pool in found)
     )
     rows = [_row(pool, states, rate) for pool, rate in zip(found, rates, strict=True)]
-    said = f"pools in account {azure.scope.account}: {len(rows)}"
+    text = f"pools in account {azure.scope.account}: {len(rows)}"
     loose = [row["pool"] for row in rows if row["expiry_enforced"] is False]
     if loose:
-        said += f"; have an expiry that nothing sees to (`%batchimg wait NAME` mends it): {', '.join(loose)}"
+        text += f"; have an expiry that nothing sees to (`%batchimg wait NAME` mends it): {', '.join(loose)}"
     lost = [row["pool"] for row in rows if row["image_state"] in _LOST]
     if lost:
-        said += f"; cannot grow, since their image is gone or not in the region: {', '.join(lost)}"
-    return Table.of("pools", rows, said)
+        text += f"; cannot grow, since their image is gone or not in the region: {', '.join(lost)}"
+    return Table.from_rows("pools", rows, text)
 
 
 def _row(pool: Json, states: Mapping[str, str], rates: Rates) -> dict[str, Any]:

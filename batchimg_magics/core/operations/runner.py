@@ -38,12 +38,12 @@ class Run:
         self.steps = steps
         self.board = board
         self.keep_going = keep_going
-        self.done: dict[str, Outcome] = {}
+        self.results: dict[str, Outcome] = {}
         self.seconds: dict[str, float] = {}
         self.failed: dict[str, str] = {}
-        self.more: list[dict[str, Any]] = []
+        self.extra_rows: list[dict[str, Any]] = []
 
-    async def go(self, caption: str) -> Table:
+    async def run(self, caption: str) -> Table:
         """Run all steps.
 
         Returns
@@ -58,7 +58,7 @@ class Run:
         """
         ended = {step.name: asyncio.Event() for step in self.steps}
         try:
-            errors = await concurrency.together(*(self._one(step, ended) for step in self.steps))
+            errors = await concurrency.together(*(self._run_when_ready(step, ended) for step in self.steps))
             for error in errors:
                 if error is not None:
                     raise error
@@ -67,13 +67,13 @@ class Run:
             raise
         return self.table(caption)
 
-    async def _one(self, step: Step, ended: dict[str, asyncio.Event]) -> BatchImgError | None:
+    async def _run_when_ready(self, step: Step, ended: dict[str, asyncio.Event]) -> BatchImgError | None:
         """Run a step when its turn has come; where others go on after a failure, return it."""
         for name in step.after:
             await ended[name].wait()
         try:
-            if all(name in self.done for name in step.after):
-                await self._run(step)
+            if all(name in self.results for name in step.after):
+                await self._run_step(step)
         except BatchImgError as error:
             if not self.keep_going:
                 raise
@@ -82,10 +82,10 @@ class Run:
             ended[step.name].set()
         return None
 
-    async def _run(self, step: Step) -> None:
+    async def _run_step(self, step: Step) -> None:
         self.board.begin(step.name, expected_s=step.expected_s)
         try:
-            self.done[step.name] = await step.run(self.done)
+            self.results[step.name] = await step.run(self.results)
         except BatchImgError as error:
             self.failed[step.name] = error.message
             raise
@@ -94,26 +94,26 @@ class Run:
 
     def table(self, caption: str) -> Table:
         """Return how the steps stand."""
-        return Table.of(self.verb, [*(self._row(step) for step in self.steps), *self.more], caption)
+        return Table.from_rows(self.verb, [*(self._row(step) for step in self.steps), *self.extra_rows], caption)
 
-    async def tidily(self, imaged: Imaging, caption: str) -> Table:
+    async def run_with_cleanup(self, image_build: Imaging, caption: str) -> Table:
         """Run all steps; where one fails, put away what was there only for the time being.
 
         Nothing is put away when somebody pressed Ctrl-C: the same line finds it and goes on.
         """
         try:
-            return await self.go(caption)
+            return await self.run(caption)
         except BatchImgError as error:
-            if imaged.way.temporary:
+            if image_build.plan.has_temporary:
                 name = "putting throwaways away"
                 self.board.begin(name)
-                self.more = await build.tidy_after_failure(imaged)
+                self.extra_rows = await build.tidy_after_failure(image_build)
                 self.board.end(name)
                 error.table = self.table("not finished")
             raise
 
     def _row(self, step: Step) -> dict[str, Any]:
-        outcome = self.done.get(step.name)
+        outcome = self.results.get(step.name)
         row: dict[str, Any] = {"step": step.name, "resource": step.resource.name, "type": step.resource.type}
         if step.name in self.seconds:
             row["seconds"] = round(self.seconds[step.name], 1)

@@ -37,7 +37,8 @@ async def read(azure: Azure, name: str) -> Source:
 async def table(azure: Azure) -> Table:
     """Return the VMs of the subscription, one a row."""
     listed, every = await concurrency.together(
-        azure.listed(azure.compute.virtual_machines.list_all()), azure.listed(azure.compute.disks.list())
+        azure.list_documents(azure.compute.virtual_machines.list_all()),
+        azure.list_documents(azure.compute.disks.list()),
     )
     by_id = {disk["id"].lower(): disk for disk in every}
     gate = asyncio.Semaphore(AT_ONCE)
@@ -46,12 +47,12 @@ async def table(azure: Azure) -> Table:
         where = ResourceId.parse(listed_vm["id"])
         async with gate:
             call = azure.compute.virtual_machines.get(where.resource_group, where.name, expand="instanceView")
-            found = await azure.find(call)
+            found = await azure.call_or_none(call)
         return _row(document(found), by_id) if found else None  # none: it was deleted while we looked
 
     rows = [found for found in await concurrency.together(*(row(vm) for vm in listed)) if found]
     ready = sum(1 for found in rows if found["generalized"])
-    return Table.of("vms", rows, f"VMs: {len(rows)}, of them generalized: {ready}")
+    return Table.from_rows("vms", rows, f"VMs: {len(rows)}, of them generalized: {ready}")
 
 
 def _row(vm: Json, by_id: dict[str, Json]) -> dict[str, Any]:
@@ -100,33 +101,33 @@ async def login_table(azure: Azure, name: str) -> Table:
     """
     vm = await virtual_machines.find(azure, name)
     windows = str(dig(vm, "properties", "storageProfile", "osDisk", "osType")).lower() == "windows"
-    door = await vm_address.of_vm(azure, vm, RDP_PORT if windows else SSH_PORT)
+    address = await vm_address.of_vm(azure, vm, RDP_PORT if windows else SSH_PORT)
     user = dig(vm, "properties", "osProfile", "adminUsername")
-    line = _line(door, user, windows=windows) if door.address else None
-    unread = ", ".join(f"{what} ({why})" for what, why in door.unread.items())
+    line = _line(address, user, windows=windows) if address.address else None
+    unread = ", ".join(f"{what} ({why})" for what, why in address.unread.items())
     row = {
         "vm": vm["name"],
         "os": "Windows" if windows else "Linux",
         "power": virtual_machines.power(vm) or None,
         "protocol": "RDP" if windows else "SSH",
-        "address": door.address,
-        "public": door.public,
-        "port": door.port,
+        "address": address.address,
+        "public": address.public,
+        "port": address.port,
         "user": user,
         "line": line,
         "unread": unread or None,
-        "next": _next(vm, windows=windows, inside=door.public is False or not (door.address or unread)),
+        "next": _next(vm, windows=windows, inside=address.public is False or not (address.address or unread)),
     }
     barred = f"; could not read {unread}" if unread else ""
-    return Table.of("vm login", [row], f"VM {vm['name']}: {line or 'no address is known'}{barred}")
+    return Table.from_rows("vm login", [row], f"VM {vm['name']}: {line or 'no address is known'}{barred}")
 
 
-def _line(door: Door, user: str | None, *, windows: bool) -> str:
+def _line(address: Door, user: str | None, *, windows: bool) -> str:
     """Return what to type in a terminal."""
     if windows:
-        return f"mstsc /v:{door.address}:{door.port}"
-    port = "" if door.port == SSH_PORT else f"-p {door.port} "
-    return f"ssh {port}{f'{user}@' if user else ''}{door.address}"
+        return f"mstsc /v:{address.address}:{address.port}"
+    port = "" if address.port == SSH_PORT else f"-p {address.port} "
+    return f"ssh {port}{f'{user}@' if user else ''}{address.address}"
 
 
 def _next(vm: Json, *, windows: bool, inside: bool) -> str:

@@ -60,23 +60,23 @@ async def ask(
         conflict = isinstance(error, ConflictError)
         if not conflict and error.status_code not in _PASSING:
             raise
-        seen = await pools.state(azure, before.name)
-        if goal in (None, seen.target) and seen.since != before.since and not seen.autoscale:
+        state = await pools.state(azure, before.name)
+        if goal in (None, state.target) and state.state_since != before.state_since and not state.autoscale:
             return None
-        if conflict or seen.target != before.target:
-            return foreign(seen)
+        if conflict or state.target != before.target:
+            return foreign(state)
         return Verdict(
             "passing", error.code or (str(error.status_code) if error.status_code else "NoAnswer"), str(error)
         )
     return None
 
 
-def foreign(seen: State) -> Verdict:
+def foreign(state: State) -> Verdict:
     """Return the verdict on a pool that somebody else changes."""
-    if seen.autoscale:
+    if state.autoscale:
         return Verdict("foreign", None, "somebody turned autoscale on: a formula sets the size of the pool now")
-    doing = {"resizing": "resizes it", "stopping": "stops its resize"}.get(seen.allocation, "resized it")
-    return Verdict("foreign", None, f"somebody else {doing}: its targets are {seen.target}")
+    doing = {"resizing": "resizes it", "stopping": "stops its resize"}.get(state.allocation, "resized it")
+    return Verdict("foreign", None, f"somebody else {doing}: its targets are {state.target}")
 
 
 async def ended(
@@ -114,18 +114,18 @@ async def ended(
     """
     began = azure.now()
 
-    async def look() -> polling.Look[State]:
-        seen = await pools.state(azure, before.name)
-        pools.refuse_deleting(seen)
-        tell(seen)
-        changed = seen.since != before.since
-        lost = not changed and seen.allocation == "steady" and azure.now() - began > UNCHANGED_S
-        theirs = changed and (goal not in (None, seen.target) or seen.autoscale)
-        over = (changed and seen.allocation == "steady") or lost or theirs
-        return polling.Look(over, seen, left=seen.left)
+    async def poll() -> polling.Look[State]:
+        state = await pools.state(azure, before.name)
+        pools.refuse_deleting(state)
+        tell(state)
+        changed = state.state_since != before.state_since
+        lost = not changed and state.allocation == "steady" and azure.now() - began > UNCHANGED_S
+        theirs = changed and (goal not in (None, state.target) or state.autoscale)
+        over = (changed and state.allocation == "steady") or lost or theirs
+        return polling.Look(over, state, remaining=state.remaining)
 
     what = f"pool {before.name} to be steady"
-    return await polling.until(azure, look, what=what, first_s=pools.SOON_S, timeout_s=limit_s, pace=pools.RESIZING)
+    return await polling.until(azure, poll, what=what, first_s=pools.SOON_S, timeout_s=limit_s, pace=pools.RESIZING)
 
 
 def judged(before: State, after: State, goal: Counts, held: Counts) -> Verdict:
@@ -134,7 +134,7 @@ def judged(before: State, after: State, goal: Counts, held: Counts) -> Verdict:
     Errors stay on a pool until its next resize: these are of this one only when the pool's state changed since it was
     asked for, and its targets are still those.
     """
-    if after.since == before.since:
+    if after.state_since == before.state_since:
         return Verdict("passing", "NotTaken", "Azure took the request, and the pool did not change")
     if after.target != goal or after.autoscale:
         return foreign(after)

@@ -69,18 +69,18 @@ class Setting:
     ttl_s: float | None = None
     interval_s: float | None = None
 
-    def most(self, there: Counts) -> Counts:
+    def maximum(self, current: Counts) -> Counts:
         """Return what a preset gives at most, in a pool with these targets."""
         return Counts(
-            there.dedicated if self.dedicated is None else self.dedicated,
-            there.spot if self.spot is None else self.spot,
+            current.dedicated if self.dedicated is None else self.dedicated,
+            current.spot if self.spot is None else self.spot,
         )
 
-    def text(self, there: Counts, expires: dt.datetime | None) -> str:
+    def text(self, current: Counts, expires: dt.datetime | None) -> str:
         """Return the formula, for a pool with these targets."""
         if self.formula:
             return self.formula
-        most = self.most(there)
+        most = self.maximum(current)
         if self.preset == "expiry" and expires is not None:
             return expiry.formula(expires, most)
         shape = _PENDING if self.preset == "pending-tasks" else _HOURS
@@ -104,52 +104,52 @@ async def turn_on(azure: Azure, name: str, setting: Setting) -> Table:
     BudgetError
         What the formula may bring costs more an hour than the account may, or nobody can tell.
     """
-    seen = await pools.state(azure, name)
-    pools.refuse_deleting(seen)
-    if seen.allocation == "resizing" and not seen.autoscale:
+    state = await pools.state(azure, name)
+    pools.refuse_deleting(state)
+    if state.allocation == "resizing" and not state.autoscale:
         raise ConflictError(
-            f"pool {seen.name!r} is being resized",
-            hint=f"wait for it, or `%batchimg stop {seen.name}` first",
+            f"pool {state.name!r} is being resized",
+            hint=f"wait for it, or `%batchimg stop {state.name}` first",
             status_code=409,
         )
-    await _keep_to_budget(azure, seen, setting)
+    await _keep_to_budget(azure, state, setting)
     expires = None
     if setting.preset == "expiry":
-        expires = expiry.after(azure, setting.ttl_s) if setting.ttl_s else expiry.of(seen)
+        expires = expiry.after(azure, setting.ttl_s) if setting.ttl_s else expiry.of(state)
         if expires is None:
             raise SpecError("an expiry needs to know when", hint="say --ttl 8h")
-        await expiry.mark(azure, seen.name, expires)
+        await expiry.mark(azure, state.name, expires)
     every_s = setting.interval_s or (expiry.INTERVAL_S if expires else DEFAULT_INTERVAL_S)
     try:
-        await expiry.turn_on(azure, seen.name, setting.text(seen.target, expires), every_s)
+        await expiry.turn_on(azure, state.name, setting.text(state.target, expires), every_s)
     except ServiceError as error:
         if not error.code.startswith("AutoScalingFormula"):
             raise
         raise SpecError(error.message, hint="nothing was changed; mend the formula") from error
-    return await show(azure, seen.name)
+    return await show(azure, state.name)
 
 
-async def _keep_to_budget(azure: Azure, seen: State, setting: Setting) -> None:
-    if azure.budget.usd_per_hour is None:
+async def _keep_to_budget(azure: Azure, state: State, setting: Setting) -> None:
+    if azure.spending_limit.usd_per_hour is None:
         return
     if setting.formula:
         raise BudgetError(
             "the account has a --max-cost-per-hour, and nobody can tell what a formula will cost",
             hint="use a preset with --nodes and --spot, or connect without the limit",
         )
-    around = await context.look(azure, seen.name)
-    await budget.allow_rate(azure, around, {seen.name: setting.most(seen.target)})
+    pool_context = await context.look(azure, state.name)
+    await budget.allow_rate(azure, pool_context, {state.name: setting.maximum(state.target)})
 
 
 async def turn_off(azure: Azure, name: str) -> Table:
     """Turn a pool's formula off: it keeps the nodes that it has, and does not expire any more."""
-    seen = await pools.state(azure, name)
-    if expiry.of(seen) is not None:
-        await expiry.mark(azure, seen.name, None)
-    if seen.autoscale:
-        await expiry.turn_off(azure, seen.name)
-        await pools.steady(azure, seen.name)
-    return await show(azure, seen.name)
+    state = await pools.state(azure, name)
+    if expiry.of(state) is not None:
+        await expiry.mark(azure, state.name, None)
+    if state.autoscale:
+        await expiry.turn_off(azure, state.name)
+        await pools.steady(azure, state.name)
+    return await show(azure, state.name)
 
 
 async def evaluate(azure: Azure, name: str, setting: Setting | None) -> Table:
@@ -162,22 +162,22 @@ async def evaluate(azure: Azure, name: str, setting: Setting | None) -> Table:
     SpecError
         The formula cannot be evaluated; what Azure says of it is in the message.
     """
-    seen = await pools.state(azure, name)
-    if not seen.autoscale:
+    state = await pools.state(azure, name)
+    if not state.autoscale:
         raise ConflictError(
-            f"autoscale is not on for pool {seen.name!r}, and Azure evaluates formulas only where it is",
-            hint=f"turn it on: `%batchimg autoscale {seen.name} --preset pending-tasks --nodes N`",
+            f"autoscale is not on for pool {state.name!r}, and Azure evaluates formulas only where it is",
+            hint=f"turn it on: `%batchimg autoscale {state.name} --preset pending-tasks --nodes N`",
             status_code=409,
         )
-    expires = expiry.after(azure, setting.ttl_s) if setting and setting.ttl_s else expiry.of(seen)
-    text = setting.text(seen.target, expires) if setting else seen.formula
+    expires = expiry.after(azure, setting.ttl_s) if setting and setting.ttl_s else expiry.of(state)
+    text = setting.text(state.target, expires) if setting else state.formula
     client = await azure.batch()
-    run = document(await azure.ask(client.evaluate_pool_auto_scale(seen.name, wire({"autoScaleFormula": text}))))
+    run = document(await azure.call(client.evaluate_pool_auto_scale(state.name, wire({"autoScaleFormula": text}))))
     if said := _error(run):
         raise SpecError(f"the formula cannot be evaluated: {said}", hint="nothing was changed; mend the formula")
     rows = [_variable(part) for part in str(run.get("results") or "").split(";") if part.strip()]
-    caption = f"what the formula of pool {seen.name} comes to now" if not setting else f"on pool {seen.name}, now"
-    return Table.of("autoscale variables", rows, caption, formula=text)
+    caption = f"what the formula of pool {state.name} comes to now" if not setting else f"on pool {state.name}, now"
+    return Table.from_rows("autoscale variables", rows, caption, formula=text)
 
 
 def _variable(part: str) -> dict[str, Any]:
@@ -198,26 +198,26 @@ def _error(run: Json | None) -> str:
 async def _document(azure: Azure, name: str) -> Json:
     await pools.state(azure, name)  # its error names the nearest pool
     client = await azure.batch()
-    return document(await azure.ask(client.get_pool(name)))
+    return document(await azure.call(client.get_pool(name)))
 
 
 def _table(found: Json) -> Table:
-    seen = pools.state_of(found)
+    state = pools.state_of(found)
     interval = found.get("autoScaleEvaluationInterval")
     run = found.get("autoScaleRun")
     row = {
-        "pool": seen.name,
-        "autoscale": seen.autoscale,
-        "formula": seen.formula or None,
+        "pool": state.name,
+        "autoscale": state.autoscale,
+        "formula": state.formula or None,
         "interval_minutes": _minutes(interval),
-        "dedicated_target": seen.target.dedicated,
-        "spot_target": seen.target.spot,
+        "dedicated_target": state.target.dedicated,
+        "spot_target": state.target.spot,
         "evaluated": pools.moment(dig(run, "timestamp")),
         "error": _error(run) or None,
-        "expires": expiry.of(seen),
+        "expires": expiry.of(state),
     }
-    said = "a formula sets its size" if seen.autoscale else "its size is set by hand: autoscale is not on"
-    return Table.of("autoscale", [row], f"pool {seen.name}: {said}")
+    text = "a formula sets its size" if state.autoscale else "its size is set by hand: autoscale is not on"
+    return Table.from_rows("autoscale", [row], f"pool {state.name}: {text}")
 
 
 def _minutes(duration: str | None) -> float | None:

@@ -32,45 +32,45 @@ class Purse:
         self._azure = azure
         self._max_usd = max_usd
         self.spent_usd = 0.0
-        self._held: dict[str, float] = {}
+        self._reserved: dict[str, float] = {}
 
-    async def allow(self, around: Surroundings, goal: Counts, allowed_s: float) -> None:
+    async def reserve(self, context: Surroundings, goal: Counts, allowed_s: float) -> None:
         """Raise BudgetError unless a round that brings a pool to `goal` stays within the limits.
 
         What it may cost at most is held back until it is paid for.
         """
-        name = str(around.pool["name"])
-        if self._azure.budget.usd_per_hour is not None:
-            await allow_rate(self._azure, around, {name: goal})
+        name = str(context.pool["name"])
+        if self._azure.spending_limit.usd_per_hour is not None:
+            await allow_rate(self._azure, context, {name: goal})
         if self._max_usd is None:
             return
-        rate = around.rates.cost(goal.dedicated, goal.spot)
+        rate = context.rates.cost(goal.dedicated, goal.spot)
         worst = prices.spent(rate, allowed_s)
         if worst is None:
             raise BudgetError(
                 f"--max-cost is given, and what {goal} nodes cost is not known",
                 hint="the price list has no price for this size, system or disk in this region: leave --max-cost out",
             )
-        before = self.spent_usd + sum(usd for pool, usd in self._held.items() if pool != name)
+        before = self.spent_usd + sum(usd for pool, usd in self._reserved.items() if pool != name)
         if before + worst > self._max_usd:
             raise BudgetError(
                 f"{goal} nodes cost ${rate:.2f} an hour: up to ${worst:.2f} in the {allowed_s / 60:.0f} min that a "
                 f"round may take{f', after ${before:.2f}' if before else ''}; --max-cost is ${self._max_usd:.2f}",
                 hint="ask for fewer nodes, a shorter --timeout, or allow more",
             )
-        self._held[name] = worst
+        self._reserved[name] = worst
 
-    def pay(self, around: Surroundings | None, counts: Counts, seconds: float) -> float | None:
+    def charge(self, context: Surroundings | None, counts: Counts, seconds: float) -> float | None:
         """Note what nodes cost for a while; None where nobody looked or the price is not known."""
-        if around is None:
+        if context is None:
             return None
-        self._held.pop(str(around.pool["name"]), None)
-        usd = prices.spent(around.rates.cost(counts.dedicated, counts.spot), seconds)
+        self._reserved.pop(str(context.pool["name"]), None)
+        usd = prices.spent(context.rates.cost(counts.dedicated, counts.spot), seconds)
         self.spent_usd += usd or 0.0
         return usd
 
 
-async def allow_rate(azure: Azure, around: Surroundings, goals: dict[str, Counts]) -> None:
+async def allow_rate(azure: Azure, context: Surroundings, goals: dict[str, Counts]) -> None:
     """Raise BudgetError when an account with pools brought to `goals` would cost more an hour than it may.
 
     Parameters
@@ -82,14 +82,14 @@ async def allow_rate(azure: Azure, around: Surroundings, goals: dict[str, Counts
     goals
         Pool to its counts; pools that are not named count as they are, or as they are planned to be.
     """
-    limit, total = azure.budget.usd_per_hour, 0.0
+    limit, total = azure.spending_limit.usd_per_hour, 0.0
     if limit is None:
         return
     by_name = {name.lower(): goal for name, goal in goals.items()}
-    for pool in (around.pool, *around.others):
+    for pool in (context.pool, *context.other_pools):
         name = str(pool["name"])
         counts = by_name.get(name.lower()) or _at_most(azure, name, allotted(pool))
-        rates = around.rates if pool is around.pool else await prices.of_pool(azure, pool) if counts.total else None
+        rates = context.rates if pool is context.pool else await prices.of_pool(azure, pool) if counts.total else None
         cost = rates.cost(counts.dedicated, counts.spot) if rates else 0.0
         if cost is None:
             raise BudgetError(
@@ -99,14 +99,14 @@ async def allow_rate(azure: Azure, around: Surroundings, goals: dict[str, Counts
             )
         total += cost
     if total > limit:
-        said = ", ".join(f"{name} with {goal}" for name, goal in goals.items())
+        text = ", ".join(f"{name} with {goal}" for name, goal in goals.items())
         raise BudgetError(
-            f"the account would cost ${total:.2f} an hour ({said}, and all other pools); "
+            f"the account would cost ${total:.2f} an hour ({text}, and all other pools); "
             f"--max-cost-per-hour is ${limit:.2f}",
             hint="ask for fewer nodes, shrink another pool, or connect with a higher --max-cost-per-hour",
         )
 
 
-def _at_most(azure: Azure, name: str, there: Counts) -> Counts:
-    planned = azure.budget.planned.get(name.lower())
-    return there if planned is None else there.most(planned)
+def _at_most(azure: Azure, name: str, current: Counts) -> Counts:
+    planned = azure.spending_limit.planned.get(name.lower())
+    return current if planned is None else current.maximum(planned)

@@ -46,10 +46,10 @@ class Surroundings:
     """
 
     pool: Json
-    others: tuple[Json, ...]
+    other_pools: tuple[Json, ...]
     image: Version
     rates: Rates
-    room: Room
+    headroom: Room
 
 
 async def look(azure: Azure, name: str, promises: Mapping[str, Counts] | None = None) -> Surroundings:
@@ -70,7 +70,7 @@ async def look(azure: Azure, name: str, promises: Mapping[str, Counts] | None = 
     scope = azure.scope
     # Quotas change while a session lives: the account is read anew.
     account, listed = await concurrency.together(
-        azure.ask(azure.management.batch_account.get(scope.resource_group, scope.account)), pools.listed(azure)
+        azure.call(azure.management.batch_account.get(scope.resource_group, scope.account)), pools.listed(azure)
     )
     if promises:
         listed = [promised(one, promises[one["name"]]) if one["name"] in promises else one for one in listed]
@@ -82,8 +82,8 @@ async def look(azure: Azure, name: str, promises: Mapping[str, Counts] | None = 
     rates, sizes = await concurrency.together(prices.of_pool(azure, pool), vm_sizes.sizes(azure))
     size: Json = next((one for one in sizes if one["name"].lower() == pool["properties"]["vmSize"].lower()), {})
     usages = await quotas.known_usages(azure, document(account))
-    standing = quotas.standing_of(document(account), listed, sizes, usages, but_for=name)
-    return Surroundings(pool, others, image, rates, standing.room(size))
+    usage = quotas.standing_of(document(account), listed, sizes, usages, but_for=name)
+    return Surroundings(pool, others, image, rates, usage.headroom(size))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ async def spent(azure: Azure, name: str, rates: Rates) -> float | None:
         for node in page:
             if node.allocation_time is not None and node.state not in nodes.GONE:
                 seconds[node.is_dedicated] += max(0.0, azure.now() - node.allocation_time.timestamp())
-    kinds = ((took, rates.node(dedicated=dedicated)) for dedicated, took in seconds.items() if took)
+    kinds = ((took, rates.node_usd_per_hour(dedicated=dedicated)) for dedicated, took in seconds.items() if took)
     return prices.added(prices.spent(rate, took) for took, rate in kinds)
 
 
@@ -139,26 +139,26 @@ async def read(azure: Azure, name: str) -> tuple[Situation, Image]:
             status_code=404,
             code="PoolNotFound",
         )
-    image, rates, standing, sizes = await concurrency.together(
+    image, rates, usage, sizes = await concurrency.together(
         _image(azure, pool), prices.of_pool(azure, pool), quotas.standing(azure, but_for=name), vm_sizes.sizes(azure)
     )
     wanted = str(pool["properties"]["vmSize"])
     # A size that Batch offers no longer still has its pools: nothing is known of its cores then.
     size = next((one for one in sizes if str(one["name"]).lower() == wanted.lower()), {"name": wanted})
     formula = str(dig(pool, "properties", "scaleSettings", "autoScale", "formula") or "")
-    situation = Situation(
+    inputs = Situation(
         vm_size=str(size["name"]),
-        room=standing.room(size),
+        headroom=usage.headroom(size),
         rates=rates,
         memory_gib=vm_sizes.memory_gib(size),
         replicas=image.replicas,
-        usd_per_hour_limit=azure.budget.usd_per_hour,
+        usd_per_hour_limit=azure.spending_limit.usd_per_hour,
         expires=expiry.read(pools.mark_of(pool, tags.EXPIRES)),
         expiry_enforced=not expiry.is_loose(pool),
         # The formula of an expiry is no obstacle: a resize lifts and restores it.
         autoscale=bool(formula) and not expiry.is_ours(formula),
     )
-    return situation, image
+    return inputs, image
 
 
 async def _image(azure: Azure, pool: Json) -> Image:

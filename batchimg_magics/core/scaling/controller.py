@@ -52,7 +52,7 @@ class Controller:
         Told how it goes.
     verb
         Whose table the rounds make.
-    purse
+    resize_budget
         What it spends, where several pools spend together.
 
     Attributes
@@ -68,21 +68,27 @@ class Controller:
     census: Census
 
     def __init__(
-        self, azure: Azure, pool: str, wish: Wish, board: Board, verb: str = "resize", purse: Purse | None = None
+        self,
+        azure: Azure,
+        pool: str,
+        request: Wish,
+        board: Board,
+        verb: str = "resize",
+        resize_budget: Purse | None = None,
     ) -> None:
         self.azure = azure
         self.pool = pool
-        self.wish = wish
+        self.request = request
         self.board = board
         self.verb = verb
         self.rounds: list[Round] = []
         self.target = Counts()
-        self.around: Surroundings | None = None
-        self.tries: list[Round] = []
-        self.cut = ""
-        self._purse = purse or Purse(azure, wish.policy.max_cost)
+        self.context: Surroundings | None = None
+        self.attempts: list[Round] = []
+        self.quota_shortfall = ""
+        self._budget = resize_budget or Purse(azure, request.policy.max_cost)
         self._expiry = Expiry(azure, pool, board)
-        self._began = self._seen_at = azure.now()
+        self._began = self._state_read_at = azure.now()
 
     async def run(self) -> Table:
         """Go on until the target is there.
@@ -103,27 +109,27 @@ class Controller:
         """
         step = f"{self.verb} {self.pool}"
         # From here on a wait beside this leaves the expiry to it.
-        self.azure.budget.planned[self.pool.lower()] = Counts()
+        self.azure.spending_limit.planned[self.pool.lower()] = Counts()
         self.board.begin(step, expected_s=pools.EXPECTED_S["steady"])
         try:
             try:
-                await self._look()
+                await self._read_pool()
                 await self._to_target(step)
             finally:
                 self.board.end(step)
-            if self.wish.policy.until == "ready" and self.target.total:
-                await self._ready()
+            if self.request.policy.until == "ready" and self.target.total:
+                await self._wait_until_ready()
             await self._expiry.restore(self.target)
         except BatchImgError as error:
             if self.rounds:
-                self._note_drift(self.azure.now(), live(self.census))
+                self._record_drift(self.azure.now(), live(self.census))
             error.table = error.table or (self.table() if self.rounds else None)
             if not isinstance(error, NotFoundError) and hasattr(self, "_state"):
                 await self._expiry.restore_unless_changed(self.state, held(self.census))
             raise
         finally:
-            self.azure.budget.planned.pop(self.pool.lower(), None)
-        self.azure.ledger.has(self.pool)
+            self.azure.spending_limit.planned.pop(self.pool.lower(), None)
+        self.azure.ledger.clear_wanted_size(self.pool)
         return self.table()
 
     @property
@@ -133,71 +139,75 @@ class Controller:
 
     @state.setter
     def state(self, seen: State) -> None:
-        self._state, self._seen_at = seen, self.azure.now()
+        self._state, self._state_read_at = seen, self.azure.now()
 
     # -- before anything is asked for ----------------------------------------------------------------------------
 
-    async def _look(self) -> None:
+    async def _read_pool(self) -> None:
         """See how the pool stands, and wait for what goes on with it."""
-        seen = await pools.state_seen(self.azure, self.pool)
-        pools.refuse_deleting(seen)
-        self.pool = self._expiry.pool = seen.name
-        if seen.autoscale and not expiry.is_ours(seen.formula):
-            if not self.wish.autoscale_off:
+        state = await pools.state_seen(self.azure, self.pool)
+        pools.refuse_deleting(state)
+        self.pool = self._expiry.pool = state.name
+        if state.autoscale and not expiry.is_ours(state.formula):
+            if not self.request.autoscale_off:
                 raise failures.autoscale(self)
             await expiry.turn_off(self.azure, self.pool)
-            seen = await pools.steady(self.azure, self.pool)
-        if seen.allocation != "steady":
-            seen = await self._wait_turn(seen)
-        self.state, self.census = seen, await readiness.census(self.azure, self.pool)
-        self.target = self.wish.target(self._targets(seen))
-        there = await self._expiry.take(seen, self.wish.policy.ttl, keep=self.wish.grow_only)
-        if there is not None and there.timestamp() <= self.azure.now() and not held(self.census).covers(self.target):
-            raise failures.expired(self, there)
+            state = await pools.steady(self.azure, self.pool)
+        if state.allocation != "steady":
+            state = await self._wait_for_running_resize(state)
+        self.state, self.census = state, await readiness.census(self.azure, self.pool)
+        self.target = self.request.target(self._targets(state))
+        expires = await self._expiry.begin(state, self.request.policy.ttl, keep=self.request.grow_only)
+        if (
+            expires is not None
+            and expires.timestamp() <= self.azure.now()
+            and not held(self.census).covers(self.target)
+        ):
+            raise failures.expired(self, expires)
 
-    def _targets(self, seen: State) -> Counts:
+    def _targets(self, state: State) -> Counts:
         """Return a pool's targets; those that it had before bad nodes were taken out, where that was not finished."""
-        wanted = self.azure.ledger.wanted(self.pool) if self.wish.policy.repair else None
-        return seen.target.most(Counts(*wanted)) if wanted else seen.target
+        wanted = self.azure.ledger.wanted_size(self.pool) if self.request.policy.repair else None
+        return state.target.maximum(Counts(*wanted)) if wanted else state.target
 
-    async def _wait_turn(self, seen: State) -> State:
+    async def _wait_for_running_resize(self, state: State) -> State:
         """Wait for a resize that goes on, and note it: ours of before, which is joined, or somebody else's."""
         census, started = await readiness.census(self.azure, self.pool), self.azure.now()
-        self.target = self.wish.target(seen.target)
-        ours = seen.target == self.target and not seen.autoscale
-        after = await pools.steady(self.azure, self.pool, limit_s=self.limit_s())
+        self.target = self.request.target(state.target)
+        ours = state.target == self.target and not state.autoscale
+        after = await pools.steady(self.azure, self.pool, limit_s=self.wait_limit_s())
         self.state, before = after, live(census)
         self.census = census = await readiness.census(self.azure, self.pool)
         if ours and after.target == self.target:
-            self.note(started, before, self.target, outcomes.judge(after.errors), why="joined")
-            self.tries.append(self.rounds[-1])
-        elif not expiry.is_ours(seen.formula):
-            self.note(started, before, seen.target, attempt.foreign(seen), action="waited for it")
+            self.record_round(started, before, self.target, outcomes.judge(after.errors), why="joined")
+            self.attempts.append(self.rounds[-1])
+        elif not expiry.is_ours(state.formula):
+            self.record_round(started, before, state.target, attempt.foreign(state), action="waited for it")
         return after
 
     # -- rounds --------------------------------------------------------------------------------------------------
 
     async def _to_target(self, step: str) -> None:
-        self.azure.budget.planned[self.pool.lower()] = self.target
+        self.azure.spending_limit.planned[self.pool.lower()] = self.target
         if not held(self.census).covers(self.target):
             await self._prepare()
             await node_health.first(self)
-        await self.reach(self.target, step)
+        await self.resize_to(self.target, step)
 
     async def _prepare(self) -> None:
         """Read what growth depends on, and refuse what cannot work."""
-        self.around = await context.look(self.azure, self.pool)
-        if self.around.image.gone:
-            raise failures.image_gone(self, str(self.around.image.id))
-        if said := self.around.room.missing(self.target):
-            fitting = self.around.room.fits(self.target).most(held(self.census).least(self.target))
-            if not self.wish.policy.take_what_fits:
-                raise failures.over_quota(self, said)
-            self.target, self.cut = fitting, said
+        self.context = await context.look(self.azure, self.pool)
+        if self.context.image.gone:
+            raise failures.image_gone(self, str(self.context.image.id))
+        if text := self.context.headroom.shortfall(self.target):
+            fitting = self.context.headroom.fitting(self.target).maximum(held(self.census).minimum(self.target))
+            if not self.request.policy.take_what_fits:
+                raise failures.over_quota(self, text)
+            self.target, self.quota_shortfall = fitting, text
         # All of it: a first node that is tried in vain costs, too.
-        await self._purse.allow(self.around, self.target.most(live(self.census)), self._allowed_s(self.target))
+        await self._budget.reserve(self.context, self.target.maximum(live(self.census)), self._allowed_s(self.target))
 
-    async def reach(self, goal: Counts, step: str = "", why: str = "") -> None:
+    async def resize_to(self, goal: Counts, step: str = "", why: str = "") -> None:
         """Go from round to round until these nodes are there.
 
         Parameters
@@ -209,150 +219,150 @@ class Controller:
         why
             What the table calls these rounds, where they are no plain ones.
         """
-        while not self._there(goal):
+        while not self._is_at_target(goal):
             if failures.takes_what_fits(self, goal):
                 return
             await failures.refuse_more(self)
             if step:
-                self.board.say(step, done=min(live(self.census).total, goal.total), total=goal.total)
+                self.board.update(step, done=min(live(self.census).total, goal.total), total=goal.total)
             await self._round(goal, step, why)
 
-    def _there(self, goal: Counts) -> bool:
+    def _is_at_target(self, goal: Counts) -> bool:
         return self.state.target == goal and held(self.census).covers(goal)
 
-    def left_s(self) -> float:
+    def remaining_s(self) -> float:
         """Return how many seconds are left of what it may take."""
-        minutes = self.wish.policy.max_minutes
+        minutes = self.request.policy.max_minutes
         return float("inf") if minutes is None else self._began + minutes * 60 - self.azure.now()
 
-    def limit_s(self) -> float | None:
+    def wait_limit_s(self) -> float | None:
         """Return how long a resize may be waited for: Azure may end it somewhat late. None: as long as it takes."""
-        left_s = self.left_s()
+        left_s = self.remaining_s()
         return None if left_s == float("inf") else max(left_s, MIN_RESIZE_TIMEOUT_S) + LATE_S
 
     async def _round(self, goal: Counts, step: str, why: str) -> None:
         """Ask once, wait until the pool is steady, and note what came of it."""
         await self._pause()
-        await self._refuse_theirs()
+        await self._raise_if_changed_externally()
         allowed_s = self._allowed_s(goal)
-        if self.around is not None and not live(self.census).covers(goal):
-            await self._purse.allow(self.around, goal.most(live(self.census)), allowed_s + PURSE_LATE_S)
-        before = await self.lift()
-        there, started = live(self.census), self.azure.now()
-        verdict = await attempt.ask(
+        if self.context is not None and not live(self.census).covers(goal):
+            await self._budget.reserve(self.context, goal.maximum(live(self.census)), allowed_s + PURSE_LATE_S)
+        before = await self.suspend_expiry()
+        current, started = live(self.census), self.azure.now()
+        outcome = await attempt.ask(
             self.azure,
             before,
-            lambda: pools.resize(self.azure, self.pool, goal, allowed_s, self.wish.drain),
+            lambda: pools.resize(self.azure, self.pool, goal, allowed_s, self.request.drain),
             goal,
         )
-        if verdict is None:
-            await self._over(goal, step)
-            verdict = attempt.judged(before, self.state, goal, held(self.census))
+        if outcome is None:
+            await self._wait_for_end(goal, step)
+            outcome = attempt.judged(before, self.state, goal, held(self.census))
         else:
             self.state = await pools.state(self.azure, self.pool)
             self.census = await readiness.census(self.azure, self.pool)
-        self.note(started, there, goal, verdict, why=why, timeout_s=allowed_s)
-        self.tries.append(self.rounds[-1])
+        self.record_round(started, current, goal, outcome, why=why, timeout_s=allowed_s)
+        self.attempts.append(self.rounds[-1])
 
-    async def _refuse_theirs(self) -> None:
+    async def _raise_if_changed_externally(self) -> None:
         """Stop when somebody else has changed the pool since it was last seen: theirs is not undone."""
-        if self.azure.now() - self._seen_at >= 1:
-            seen = await pools.state(self.azure, self.pool)
-            pools.refuse_deleting(seen)
+        if self.azure.now() - self._state_read_at >= 1:
+            state = await pools.state(self.azure, self.pool)
+            pools.refuse_deleting(state)
             self.census = await readiness.recount(self.azure, self.pool, self.census)
-            if expiry.is_ours(seen.formula) and not self.state.autoscale:
+            if expiry.is_ours(state.formula) and not self.state.autoscale:
                 # A wait in another process let Azure see to the expiry between two rounds: that is lifted again.
                 self.state = await pools.steady(self.azure, self.pool)
                 return
-            theirs = seen.autoscale and not self.state.autoscale
-            if seen.target != self.state.target or seen.allocation != "steady" or theirs:
-                raise failures.failed(self, attempt.foreign(seen))
-            self.state = seen
+            theirs = state.autoscale and not self.state.autoscale
+            if state.target != self.state.target or state.allocation != "steady" or theirs:
+                raise failures.failed(self, attempt.foreign(state))
+            self.state = state
 
     async def _pause(self) -> None:
         """Give Azure time after a fault on its side, longer each time; nodes may come and go meanwhile."""
-        if not self.tries or self.tries[-1].verdict.kind != "passing":
+        if not self.attempts or self.attempts[-1].outcome.kind != "passing":
             return
-        passed = sum(one.verdict.kind == "passing" for one in self.tries)
+        passed = sum(one.outcome.kind == "passing" for one in self.attempts)
         await self.azure.sleep(min(PASSING_PAUSE_S * 2 ** (passed - 1), LONGEST_PAUSE_S))
 
     def _allowed_s(self, goal: Counts) -> float:
         """Return the timeout of a round."""
-        wanted_s = self.wish.policy.timeout or pools.timeout_s(goal.total)
-        return min(wanted_s, max(MIN_RESIZE_TIMEOUT_S, self.left_s()))
+        wanted_s = self.request.policy.timeout or pools.timeout_s(goal.total)
+        return min(wanted_s, max(MIN_RESIZE_TIMEOUT_S, self.remaining_s()))
 
-    async def lift(self) -> State:
+    async def suspend_expiry(self) -> State:
         """Turn our expiry's formula off, where it is on, and return the pool as it is before something is asked."""
-        self.state = await self._expiry.lift(self.state)
+        self.state = await self._expiry.suspend(self.state)
         return self.state
 
-    async def _over(self, goal: Counts, step: str) -> None:
+    async def _wait_for_end(self, goal: Counts, step: str) -> None:
         """Wait until the resize that was asked for is over, and read what there is then."""
 
-        def tell(seen: State) -> None:
+        def tell(state: State) -> None:
             if step:
-                self.board.say(step, done=min(seen.current.total, goal.total), total=goal.total)
+                self.board.update(step, done=min(state.current.total, goal.total), total=goal.total)
 
-        self.state = await attempt.ended(self.azure, self.state, goal, limit_s=self.limit_s(), tell=tell)
+        self.state = await attempt.ended(self.azure, self.state, goal, limit_s=self.wait_limit_s(), tell=tell)
         self.census = await readiness.census(self.azure, self.pool)
 
-    def note(
+    def record_round(
         self,
         started: float,
         before: Counts,
         target: Counts,
-        verdict: Verdict,
+        outcome: Verdict,
         *,
         why: str = "",
         action: str = "",
         timeout_s: float | None = None,
     ) -> None:
         """Put a round that is over into the table and into the ledger."""
-        self._note_drift(started, before)
-        said = action or ": ".join(part for part in (why, _ACTIONS.get(verdict.kind, "stop")) if part)
+        self._record_drift(started, before)
+        text = action or ": ".join(part for part in (why, _ACTIONS.get(outcome.kind, "stop")) if part)
         now, after = self.azure.now(), live(self.census)
-        usd = self._purse.pay(self.around, before.most(after), now - started)
+        usd = self._budget.charge(self.context, before.maximum(after), now - started)
         number = len(self.rounds) + 1
-        self._keep(Round(self.pool, number, started, now, before, after, target, verdict, said, timeout_s, usd))
+        self._record(Round(self.pool, number, started, now, before, after, target, outcome, text, timeout_s, usd))
 
-    def _note_drift(self, now: float, there: Counts) -> None:
+    def _record_drift(self, now: float, current: Counts) -> None:
         """Note nodes that came or went since the last round: rows add up to what there is."""
-        if self.rounds and (before := self.rounds[-1]).after != there:
-            usd = self._purse.pay(self.around, before.after.most(there), now - before.ended)
-            number, said = len(self.rounds) + 1, "while nothing was asked for"
+        if self.rounds and (before := self.rounds[-1]).after != current:
+            usd = self._budget.charge(self.context, before.after.maximum(current), now - before.ended)
+            number, text = len(self.rounds) + 1, "while nothing was asked for"
             drift = Verdict("changed")
-            self._keep(
-                Round(self.pool, number, before.ended, now, before.after, there, self.target, drift, said, None, usd)
+            self._record(
+                Round(self.pool, number, before.ended, now, before.after, current, self.target, drift, text, None, usd)
             )
 
-    def _keep(self, made: Round) -> None:
+    def _record(self, made: Round) -> None:
         self.rounds.append(made)
         # What nodes say may have anything in it: it is shown, and not kept.
-        kept = {"message": None} if made.verdict.kind == "repair" else {}
+        kept = {"message": None} if made.outcome.kind == "repair" else {}
         self.azure.ledger.add_round(self.pool, made.started, made.row() | kept)
 
     # -- until the nodes take work -------------------------------------------------------------------------------
 
-    async def _ready(self) -> None:
+    async def _wait_until_ready(self) -> None:
         """Wait until the nodes are ready, replace bad ones where that is wanted, and make sure that all are there."""
         for _ in range(READY_TRIES):
-            await self.settle(self.census)
-            if self.wish.policy.repair:
+            await self.wait_until_settled(self.census)
+            if self.request.policy.repair:
                 await node_health.mend(self)
             if held(self.census).covers(self.target):
                 break
-            seen = await pools.steady(self.azure, self.pool)
+            state = await pools.steady(self.azure, self.pool)
             self.census = await readiness.census(self.azure, self.pool)
-            if seen.target != self.target or seen.autoscale:
-                raise failures.failed(self, attempt.foreign(seen))
-            self.state = seen
-            await self.reach(self.target, why="nodes had gone")
-        self._note_drift(self.azure.now(), live(self.census))
+            if state.target != self.target or state.autoscale:
+                raise failures.failed(self, attempt.foreign(state))
+            self.state = state
+            await self.resize_to(self.target, why="nodes had gone")
+        self._record_drift(self.azure.now(), live(self.census))
         if not held(self.census).covers(self.target):
             raise failures.failed(self, Verdict("short", None, "nodes keep going away"))
         await failures.refuse_bad(self)
 
-    async def settle(self, before: Census | None = None) -> None:
+    async def wait_until_settled(self, before: Census | None = None) -> None:
         """Wait until no node is on its way any more.
 
         Parameters
@@ -360,7 +370,7 @@ class Controller:
         before
             The nodes when they were last counted, where nothing was asked for since.
         """
-        limit_s = min(readiness.SETTLE_TIMEOUT_S, self.left_s())
+        limit_s = min(readiness.SETTLE_TIMEOUT_S, self.remaining_s())
         self.census = await readiness.settled(
             self.azure,
             self.pool,
@@ -369,18 +379,18 @@ class Controller:
             before=before,
             limit_s=limit_s,
         )
-        self.prove()
+        self.record_working_image()
 
-    def prove(self) -> None:
+    def record_working_image(self) -> None:
         """Remember that this image's nodes come up, when one has."""
-        if self.census.ready and self.around is not None and (key := self.around.image.key):
-            self.azure.ledger.prove(key, self.azure.now())
+        if self.census.ready and self.context is not None and (key := self.context.image.key):
+            self.azure.ledger.add_working_image(key, self.azure.now())
 
     # -- at the end ---------------------------------------------------------------------------------------------
 
     def table(self) -> Table:
         """Return the rounds so far, with what nodes there are in caption and attrs."""
-        cut = f"; {self.cut}" if self.cut else ""
+        cut = f"; {self.quota_shortfall}" if self.quota_shortfall else ""
         return rounds.table(self.verb, self.rounds, f"pool {self.pool}: {self.nodes}{cut}", self.nodes)
 
     @property

@@ -33,7 +33,7 @@ AT_ONCE = 8
 _REBOOT = {"nodeRebootOption": "requeue"}
 
 
-async def mend(control: Control) -> None:
+async def mend(run: Control) -> None:
     """Replace a pool's bad nodes; each rung is a row of the table.
 
     Raises
@@ -43,100 +43,100 @@ async def mend(control: Control) -> None:
     """
     rebooted: set[str] = set()
     for _ in range(REPLACEMENTS):
-        bad = await _bad(control)
+        bad = await _bad(run)
         if not bad:
             return
         failed = [one for one, state in bad.items() if state == "starttaskfailed" and one not in rebooted]
         if failed:
             rebooted |= set(failed)
-            await _reboot(control, failed)
+            await _reboot(run, failed)
         if "unusable" in bad.values():
-            await _let_recover(control)
-        bad = await _bad(control)
+            await _let_recover(run)
+        bad = await _bad(run)
         if bad:
-            await _replace(control, list(bad))
+            await _replace(run, list(bad))
 
 
-async def _bad(control: Control) -> dict[str, str]:
-    listed = await node_pages.listed(control.azure, control.pool, states_only=True)
+async def _bad(run: Control) -> dict[str, str]:
+    listed = await node_pages.listed(run.azure, run.pool, states_only=True)
     return {node.id: node.state for node in listed if node.state in node_pages.BAD}
 
 
-async def _reboot(control: Control, node_ids: Sequence[str]) -> None:
+async def _reboot(run: Control, node_ids: Sequence[str]) -> None:
     """Reboot nodes once; one that cannot be is left to the next rung."""
-    started, before = control.azure.now(), live(control.census)
-    said = await nodes.tail(control.azure, control.pool, node_ids[0])
+    started, before = run.azure.now(), live(run.census)
+    text = await nodes.tail(run.azure, run.pool, node_ids[0])
     gate = asyncio.Semaphore(AT_ONCE)
-    client = await control.azure.batch()
+    client = await run.azure.batch()
 
     async def one(node_id: str) -> bool:
         async with gate:
             try:
                 # The SDK refuses its own call without a body.
-                await control.azure.ask(client.begin_reboot_node(control.pool, node_id, wire(_REBOOT)))
+                await run.azure.call(client.begin_reboot_node(run.pool, node_id, wire(_REBOOT)))
             except (ConflictError, NotFoundError):
                 return False
         return True
 
     taken = sum(await asyncio.gather(*(one(node_id) for node_id in node_ids)))
-    await control.settle()
-    verdict = Verdict("repair", None, said or None)
+    await run.wait_until_settled()
+    outcome = Verdict("repair", None, text or None)
     refused = f", {len(node_ids) - taken} could not be" if taken < len(node_ids) else ""
-    control.note(started, before, control.target, verdict, action=f"rebooted {taken} failed start tasks{refused}")
+    run.record_round(started, before, run.target, outcome, action=f"rebooted {taken} failed start tasks{refused}")
 
 
-async def _let_recover(control: Control) -> None:
+async def _let_recover(run: Control) -> None:
     """Give unusable nodes time, and keep what they say."""
-    started, before = control.azure.now(), live(control.census)
+    started, before = run.azure.now(), live(run.census)
     unusable = frozenset({"unusable"})
-    count = control.census.count(unusable)
-    said = await nodes.of_bad(control.azure, control.pool)
-    limit_s = min(RECOVERY_S, control.left_s())
+    count = run.census.count(unusable)
+    text = await nodes.of_bad(run.azure, run.pool)
+    limit_s = min(RECOVERY_S, run.remaining_s())
     try:
-        control.census = await readiness.settled(
-            control.azure,
-            control.pool,
-            control.board,
-            expected=control.target.total,
+        run.census = await readiness.settled(
+            run.azure,
+            run.pool,
+            run.board,
+            expected=run.target.total,
             limit_s=limit_s,
-            until=lambda seen: not seen.count(unusable) and not seen.on_their_way,
+            until=lambda census: not census.count(unusable) and not census.transitional,
         )
     except WaitTimeoutError:
-        control.census = await readiness.census(control.azure, control.pool)
-    left = control.census.count(unusable)
-    verdict = Verdict("repair", None, said or None)
+        run.census = await readiness.census(run.azure, run.pool)
+    left = run.census.count(unusable)
+    outcome = Verdict("repair", None, text or None)
     action = f"waited for {count} unusable nodes: {max(0, count - left)} recovered"
-    control.note(started, before, control.target, verdict, action=action)
+    run.record_round(started, before, run.target, outcome, action=action)
 
 
-async def _replace(control: Control, node_ids: list[str]) -> None:
+async def _replace(run: Control, node_ids: list[str]) -> None:
     """Take nodes out, at most so many a call, and grow again."""
-    control.azure.ledger.want(control.pool, control.target.dedicated, control.target.spot)
+    run.azure.ledger.set_wanted_size(run.pool, run.target.dedicated, run.target.spot)
     for start in range(0, len(node_ids), REMOVED_AT_ONCE):
-        await _remove(control, node_ids[start : start + REMOVED_AT_ONCE])
-    await control.reach(control.target, why="in place of bad nodes")
-    await control.settle()
+        await _remove(run, node_ids[start : start + REMOVED_AT_ONCE])
+    await run.resize_to(run.target, why="in place of bad nodes")
+    await run.wait_until_settled()
 
 
-async def _remove(control: Control, node_ids: Sequence[str]) -> None:
+async def _remove(run: Control, node_ids: Sequence[str]) -> None:
     """Take nodes out and wait until they are gone; what has gone or recovered meanwhile is left alone."""
-    started, before = control.azure.now(), live(control.census)
-    bad = await _bad(control)
+    started, before = run.azure.now(), live(run.census)
+    bad = await _bad(run)
     going = [one for one in node_ids if one in bad]
     if not going:
         return
-    state = await control.lift()
-    verdict = await attempt.ask(control.azure, state, lambda: pools.remove(control.azure, control.pool, going))
-    if verdict is None:
-        control.state = await attempt.ended(control.azure, state)
-    control.census = await readiness.census(control.azure, control.pool)
-    said = verdict or Verdict("repair")
-    control.note(started, before, control.target, said, action=f"removed {len(going)} bad nodes" if not verdict else "")
+    state = await run.suspend_expiry()
+    outcome = await attempt.ask(run.azure, state, lambda: pools.remove(run.azure, run.pool, going))
+    if outcome is None:
+        run.state = await attempt.ended(run.azure, state)
+    run.census = await readiness.census(run.azure, run.pool)
+    said = outcome or Verdict("repair")
+    run.record_round(started, before, run.target, said, action=f"removed {len(going)} bad nodes" if not outcome else "")
     if said.kind == "foreign":
-        raise failures.failed(control, said)
+        raise failures.failed(run, said)
 
 
-async def first(control: Control) -> None:
+async def first(run: Control) -> None:
     """Bring one node up, where that is wanted.
 
     Raises
@@ -146,40 +146,40 @@ async def first(control: Control) -> None:
     WaitTimeoutError
         It takes longer than nodes ever take.
     """
-    goal = control.wish.first(control.target)
-    if goal.total >= control.target.total or control.census.ready or not await _wanted(control):
+    goal = run.request.first_node(run.target)
+    if goal.total >= run.target.total or run.census.ready or not await _wanted(run):
         return
-    if not live(control.census).total:
-        await control.reach(goal, why="one node first")
-    control.census = await readiness.settled(
-        control.azure,
-        control.pool,
-        control.board,
+    if not live(run.census).total:
+        await run.resize_to(goal, why="one node first")
+    run.census = await readiness.settled(
+        run.azure,
+        run.pool,
+        run.board,
         expected=1,
-        before=control.census,
-        limit_s=min(readiness.SETTLE_TIMEOUT_S, control.left_s()),
-        until=lambda seen: seen.ready > 0 or (seen.bad > 0 and not seen.on_their_way),
+        before=run.census,
+        limit_s=min(readiness.SETTLE_TIMEOUT_S, run.remaining_s()),
+        until=lambda census: census.ready > 0 or (census.bad > 0 and not census.transitional),
     )
-    if not control.census.ready:
-        raise await failures.bad(control, f"the first node is of no use ({control.census}), and no more were asked for")
-    control.prove()
+    if not run.census.ready:
+        raise await failures.bad(run, f"the first node is of no use ({run.census}), and no more were asked for")
+    run.record_working_image()
 
 
-async def _wanted(control: Control) -> bool:
+async def _wanted(run: Control) -> bool:
     """Tell whether the image has still to be tried: asked for, or it never had an idle node on this account."""
-    if control.wish.policy.canary is not None or control.around is None:
-        return bool(control.wish.policy.canary)
-    image = control.around.image
+    if run.request.policy.canary is not None or run.context is None:
+        return bool(run.request.policy.canary)
+    image = run.context.image
     if image.key is None:  # Microsoft's own, or one that cannot be read
         return False
-    if control.azure.ledger.is_proven(image.key):
+    if run.azure.ledger.is_working_image(image.key):
         return False
-    for pool in control.around.others:
+    for pool in run.context.other_pools:
         if (pools.image_of(pool) or "").lower() == (image.id or "").lower() and pool["properties"].get(
             "currentDedicatedNodes", 0
         ) + pool["properties"].get("currentLowPriorityNodes", 0):
-            census = await node_pages.census(control.azure, str(pool["name"]))
+            census = await node_pages.census(run.azure, str(pool["name"]))
             if census.ready:
-                control.azure.ledger.prove(image.key, control.azure.now())
+                run.azure.ledger.add_working_image(image.key, run.azure.now())
                 return False
     return True

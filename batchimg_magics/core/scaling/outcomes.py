@@ -37,9 +37,9 @@ class Fatal:
     """
 
     name: str
-    mend: str
+    fix: str
     codes: frozenset[str] = frozenset()
-    words: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
 
 
 #: Source: Batch service, pool resize errors; Compute's common deployment errors; FACTS 5 and 7.
@@ -53,17 +53,17 @@ FATAL = (
     Fatal(
         "the image's Hyper-V generation does not fit the VM size",
         "choose a VM size of the image's generation",
-        words=("hypervisor generation",),
+        phrases=("hypervisor generation",),
     ),
     Fatal(
         "the image's architecture does not fit the VM size",
         "choose a VM size of the image's architecture",
-        words=("cpu architecture",),
+        phrases=("cpu architecture",),
     ),
     Fatal(
         "the image does not boot from the VM size's disk controller",
         "choose a VM size that has SCSI, or prepare a VM that boots from NVMe",
-        words=("disk controller",),
+        phrases=("disk controller",),
     ),
     Fatal(
         "the image has a purchase plan that its gallery definition does not carry",
@@ -73,7 +73,7 @@ FATAL = (
     Fatal(
         "the security type of the pool does not fit its image or size",
         "make the pool anew with the security type of the VM that the image was made from",
-        words=("security", "support"),
+        phrases=("security", "support"),
     ),
     Fatal(
         "the VM size is not offered here",
@@ -120,7 +120,7 @@ class Verdict:
     kind: str = "done"
     code: str | None = None
     message: str | None = None
-    mend: str = ""
+    fix: str = ""
 
 
 def judge(errors: Iterable[ResizeProblem]) -> Verdict:
@@ -137,11 +137,11 @@ def _verdict(error: ResizeProblem) -> Verdict:
         return Verdict("quota", code, _sentence(message))
     cause = innermost(values) if values else None
     if (fatal := _fatal(word, cause)) is not None:
-        return Verdict("fatal", code, _sentence(f"{fatal.name} ({cause})" if cause else fatal.name), fatal.mend)
+        return Verdict("fatal", code, _sentence(f"{fatal.name} ({cause})" if cause else fatal.name), fatal.fix)
     if cause is not None and _is_limit(cause):
         return Verdict("quota", code, _sentence(str(cause)))
-    said = f"{message} ({cause})" if cause else message
-    return Verdict("passing" if word == "allocationfailed" else "short", code, _sentence(said))
+    text = f"{message} ({cause})" if cause else message
+    return Verdict("passing" if word == "allocationfailed" else "short", code, _sentence(text))
 
 
 def _fatal(word: str, cause: Cause | None) -> Fatal | None:
@@ -149,14 +149,14 @@ def _fatal(word: str, cause: Cause | None) -> Fatal | None:
     by_code = next((one for one in FATAL if one.codes & codes), None)
     if by_code is not None or cause is None:
         return by_code
-    said = cause.message.lower()
-    return next((one for one in FATAL if one.words and all(part in said for part in one.words)), None)
+    text = cause.message.lower()
+    return next((one for one in FATAL if one.phrases and all(part in text for part in one.phrases)), None)
 
 
 def _is_limit(cause: Cause) -> bool:
     """Tell whether a provider says that a limit of its own is reached."""
-    said = f"{cause.code} {cause.message}".lower()
-    return "quota" in said or ("limit" in said and ("reached" in said or "exceed" in said))
+    text = f"{cause.code} {cause.message}".lower()
+    return "quota" in text or ("limit" in text and ("reached" in text or "exceed" in text))
 
 
 def _sentence(text: str) -> str:

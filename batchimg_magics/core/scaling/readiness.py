@@ -25,9 +25,9 @@ BOOTING = polling.Pace(1 / 6, 10.0, 15.0)
 
 async def census(azure: Azure, pool: str) -> Census:
     """Count a pool's nodes, and keep in the ledger what was seen."""
-    seen = await node_pages.census(azure, pool)
-    azure.ledger.sample(pool, azure.now(), seen.states())
-    return seen
+    census = await node_pages.census(azure, pool)
+    azure.ledger.add_sample(pool, azure.now(), census.states())
+    return census
 
 
 async def recount(azure: Azure, pool: str, seen: Census) -> Census:
@@ -43,7 +43,7 @@ async def settled(
     expected: int,
     before: Census | None = None,
     limit_s: float | None = None,
-    until: Callable[[Census], bool] = lambda seen: seen.on_their_way == 0,
+    until: Callable[[Census], bool] = lambda seen: seen.transitional == 0,
 ) -> Census:
     """Wait until every node is ready, or is in a state that it will not leave by itself.
 
@@ -68,14 +68,14 @@ async def settled(
     step = f"nodes of {pool}"
     board.begin(step, expected_s=pools.EXPECTED_S["ready"], total=expected)
 
-    async def look() -> polling.Look[Census]:
+    async def poll() -> polling.Look[Census]:
         seen = await (recount(azure, pool, before) if before else census(azure, pool))
-        board.say(step, done=seen.ready, detail=str(seen))
-        return polling.Look(until(seen), seen, left=seen.on_their_way)
+        board.update(step, done=seen.ready, detail=str(seen))
+        return polling.Look(until(seen), seen, remaining=seen.transitional)
 
     try:
         limit_s = SETTLE_TIMEOUT_S if limit_s is None else limit_s
-        return await polling.until(azure, look, what=f"nodes of pool {pool}", timeout_s=limit_s, pace=BOOTING)
+        return await polling.until(azure, poll, what=f"nodes of pool {pool}", timeout_s=limit_s, pace=BOOTING)
     finally:
         board.end(step)
 
@@ -94,25 +94,25 @@ async def wait_table(
     """
     began = azure.now()
     board.begin(f"pool {pool}", expected_s=pools.EXPECTED_S["steady"])
-    seen = await pools.steady(azure, pool, limit_s=limit_s)
+    state = await pools.steady(azure, pool, limit_s=limit_s)
     took_s = board.end(f"pool {pool}")
     if until == "ready":
         left_s = None if limit_s is None else max(0.0, limit_s - took_s)
-        counted = await settled(azure, pool, board, expected=seen.target.total, limit_s=left_s)
-        seen = await pools.state(azure, pool)
+        counted = await settled(azure, pool, board, expected=state.target.total, limit_s=left_s)
+        state = await pools.state(azure, pool)
     else:
         counted = await census(azure, pool)
-    there = live(counted)
-    expires = await expiry.enforce(azure, seen, there)
+    current = live(counted)
+    expires = await expiry.enforce(azure, state, current)
     row = {
-        "pool": seen.name,
-        "allocation": seen.allocation,
-        "dedicated": there.dedicated,
-        "dedicated_target": seen.target.dedicated,
-        "spot": there.spot,
-        "spot_target": seen.target.spot,
+        "pool": state.name,
+        "allocation": state.allocation,
+        "dedicated": current.dedicated,
+        "dedicated_target": state.target.dedicated,
+        "spot": current.spot,
+        "spot_target": state.target.spot,
         "ready": counted.ready,
         "bad": counted.bad,
         "seconds": round(azure.now() - began, 1),
     }
-    return Table.of(verb, [row], f"pool {pool}: {counted}{f'; {expires}' if expires else ''}")
+    return Table.from_rows(verb, [row], f"pool {pool}: {counted}{f'; {expires}' if expires else ''}")

@@ -43,7 +43,7 @@ class Wish:
 
         return Counts(one(self.dedicated, now.dedicated), one(self.spot, now.spot))
 
-    def first(self, target: Counts) -> Counts:
+    def first_node(self, target: Counts) -> Counts:
         """Return the counts of one node to try, dedicated where there are to be any; a kind not named is left alone."""
         neither = self.dedicated is None and self.spot is None
         dedicated = min(1, target.dedicated) if self.dedicated is not None or neither else target.dedicated

@@ -51,13 +51,13 @@ class Round:
     before: Counts
     after: Counts
     target: Counts
-    verdict: Verdict
+    outcome: Verdict
     action: str
     timeout_s: float | None = None
     usd: float | None = None
 
     @property
-    def brought(self) -> bool:
+    def gained_nodes(self) -> bool:
         """Whether there are more nodes than before."""
         return self.after.total > self.before.total
 
@@ -66,10 +66,10 @@ class Round:
         return {
             "pool": self.pool,
             "round": self.number,
-            "class": self.verdict.kind,
+            "class": self.outcome.kind,
             "action": self.action,
-            "code": self.verdict.code,
-            "message": self.verdict.message,
+            "code": self.outcome.code,
+            "message": self.outcome.message,
             "dedicated_from": self.before.dedicated,
             "dedicated_to": self.after.dedicated,
             "dedicated_target": self.target.dedicated,
@@ -86,7 +86,7 @@ class Round:
 
 def table(verb: str, rounds: Iterable[Round], caption: str, nodes: str) -> Table:
     """Return rounds as a verb's table, with what nodes there are in attrs."""
-    return Table.of(verb, [one.row() for one in rounds], caption, nodes=nodes)
+    return Table.from_rows(verb, [one.row() for one in rounds], caption, nodes=nodes)
 
 
 def history(azure: Azure, pool: str | None) -> Table:
@@ -94,12 +94,12 @@ def history(azure: Azure, pool: str | None) -> Table:
     rows = _known(azure.ledger.rounds(pool))
     caption = f"rounds of pool {pool}: {len(rows)}" if pool else f"rounds in account {azure.scope.account}: {len(rows)}"
     attrs = {"samples": azure.ledger.samples(pool)} if pool else {}
-    return Table.of("history", rows, caption, **attrs)
+    return Table.from_rows("history", rows, caption, **attrs)
 
 
 def recent(azure: Azure, pool: str, most: int) -> Table:
     """Return a pool's last rounds, at most so many, without the states that nodes were in meanwhile."""
-    return Table.of("history", _known(azure.ledger.rounds(pool)[-most:]))
+    return Table.from_rows("history", _known(azure.ledger.rounds(pool)[-most:]))
 
 
 def _known(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

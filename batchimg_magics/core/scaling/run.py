@@ -43,36 +43,36 @@ class Control(Protocol):
 
     azure: Azure
     pool: str
-    wish: Wish
+    request: Wish
     board: Board
     target: Counts
-    cut: str
-    around: Surroundings | None
-    tries: list[Round]
+    quota_shortfall: str
+    context: Surroundings | None
+    attempts: list[Round]
     census: Census
     state: State
 
-    def left_s(self) -> float:
+    def remaining_s(self) -> float:
         """Return how many seconds are left of what it may take."""
 
-    async def lift(self) -> State:
+    async def suspend_expiry(self) -> State:
         """Turn our expiry's formula off, where it is on, and return the pool as it is before something is asked."""
 
-    async def reach(self, goal: Counts, step: str = "", why: str = "") -> None:
+    async def resize_to(self, goal: Counts, step: str = "", why: str = "") -> None:
         """Go from round to round until these nodes are there."""
 
-    async def settle(self, before: Census | None = None) -> None:
+    async def wait_until_settled(self, before: Census | None = None) -> None:
         """Wait until no node is on its way any more."""
 
-    def prove(self) -> None:
+    def record_working_image(self) -> None:
         """Remember that this image's nodes come up, when one has."""
 
-    def note(
+    def record_round(
         self,
         started: float,
         before: Counts,
         target: Counts,
-        verdict: Verdict,
+        outcome: Verdict,
         *,
         why: str = "",
         action: str = "",

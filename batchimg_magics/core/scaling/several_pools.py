@@ -56,41 +56,45 @@ async def named(azure: Azure, pattern: str) -> list[str]:
     return found
 
 
-async def _asks(azure: Azure, names: Sequence[str], wish: Wish) -> AsyncIterator[tuple[Surroundings, Counts, str]]:
+async def _asks(azure: Azure, names: Sequence[str], request: Wish) -> AsyncIterator[tuple[Surroundings, Counts, str]]:
     """Yield what is around each pool, how many nodes it is to have, and what of that the quotas do not allow.
 
     What a quota leaves to a pool is what those before it leave.
     """
     promises: dict[str, Counts] = {}
     for name in names:
-        around = await context.look(azure, name, promises)
-        goal = promises[around.pool["name"]] = wish.target(targets(around.pool))
-        yield around, goal, "" if allotted(around.pool).covers(goal) else around.room.missing(goal)
+        pool_context = await context.look(azure, name, promises)
+        goal = promises[pool_context.pool["name"]] = request.target(targets(pool_context.pool))
+        yield (
+            pool_context,
+            goal,
+            "" if allotted(pool_context.pool).covers(goal) else pool_context.headroom.shortfall(goal),
+        )
 
 
-async def preview(azure: Azure, names: Sequence[str], wish: Wish, why: str) -> Table:
+async def preview(azure: Azure, names: Sequence[str], request: Wish, why: str) -> Table:
     """Return what a resize would do to pools, one row each; nothing is asked for."""
     now = azure.now()
     made: list[Round] = []
-    async for around, goal, said in _asks(azure, names, wish):
-        there = allotted(around.pool)
-        cost = around.rates.cost(goal.dedicated, goal.spot)
+    async for pool_context, goal, text in _asks(azure, names, request):
+        current = allotted(pool_context.pool)
+        cost = pool_context.rates.cost(goal.dedicated, goal.spot)
         price = "what it costs is not known" if cost is None else f"${cost:.2f} an hour"
-        verdict = Verdict("planned", None, f"{price}; over quota: {said}" if said else price)
-        made.append(Round(names[len(made)], len(made) + 1, now, now, there, there, goal, verdict, "would resize"))
+        outcome = Verdict("planned", None, f"{price}; over quota: {text}" if text else price)
+        made.append(Round(names[len(made)], len(made) + 1, now, now, current, current, goal, outcome, "would resize"))
     return rounds.table("resize", made, f"would resize {len(made)} pools{why}", "nothing was changed")
 
 
-async def ends_tasks(azure: Azure, name: str, wish: Wish) -> bool:
+async def ends_tasks(azure: Azure, name: str, request: Wish) -> bool:
     """Tell whether a resize may take nodes away that run tasks, and end those."""
-    if wish.drain in ("taskcompletion", "retaineddata"):
+    if request.drain in ("taskcompletion", "retaineddata"):
         return False
-    seen = await pools.state(azure, name)
+    state = await pools.state(azure, name)
     census = await readiness.census(azure, name)
-    return census.count(frozenset({"running"})) > 0 and not wish.target(seen.target).covers(rounds.live(census))
+    return census.count(frozenset({"running"})) > 0 and not request.target(state.target).covers(rounds.live(census))
 
 
-async def resize(azure: Azure, names: Sequence[str], wish: Wish, board: Board) -> Table:
+async def resize(azure: Azure, names: Sequence[str], request: Wish, board: Board) -> Table:
     """Bring several pools to the same size, a few at a time; one pool that fails does not end the others.
 
     Raises
@@ -101,39 +105,41 @@ async def resize(azure: Azure, names: Sequence[str], wish: Wish, board: Board) -
         The quotas do not allow all of it, and nothing was asked for; or some did not get there, and the table has the
         rounds of all.
     """
-    if not wish.policy.take_what_fits:
-        over = [f"{one.pool['name']}: {said}" async for one, _, said in _asks(azure, names, wish) if said]
+    if not request.policy.take_what_fits:
+        over = [f"{one.pool['name']}: {text}" async for one, _, text in _asks(azure, names, request) if text]
         if over:
             raise ResizeError(
                 f"together these pools cannot have so many nodes: {'; '.join(over)}",
                 hint="ask for more quota or for fewer nodes, or add --take-what-fits; nothing was asked for",
             )
-    if azure.budget.usd_per_hour is not None:
-        around = await context.look(azure, names[0])
-        goals = {str(pool["name"]): wish.target(targets(pool)) for pool in (around.pool, *around.others)}
-        await budget.allow_rate(azure, around, {name: goals[name] for name in names})
-    purse = budget.Purse(azure, wish.policy.max_cost)
-    controls = [Controller(azure, name, wish, board, purse=purse) for name in names]
+    if azure.spending_limit.usd_per_hour is not None:
+        pool_context = await context.look(azure, names[0])
+        goals = {
+            str(pool["name"]): request.target(targets(pool)) for pool in (pool_context.pool, *pool_context.other_pools)
+        }
+        await budget.allow_rate(azure, pool_context, {name: goals[name] for name in names})
+    resize_budget = budget.Purse(azure, request.policy.max_cost)
+    controls = [Controller(azure, name, request, board, resize_budget=resize_budget) for name in names]
     gate = asyncio.Semaphore(AT_ONCE)
     failures: list[tuple[str, BatchImgError]] = []
 
-    async def one(control: Controller) -> None:
+    async def one(run: Controller) -> None:
         async with gate:
             try:
-                await control.run()
+                await run.run()
             except BatchImgError as error:
-                failures.append((control.pool, error))
+                failures.append((run.pool, error))
 
     async with asyncio.TaskGroup() as group:
-        for control in controls:
-            group.create_task(one(control))
-    made = [each for control in controls for each in control.rounds]
+        for run in controls:
+            group.create_task(one(run))
+    made = [each for run in controls for each in run.rounds]
     table = rounds.table("resize", made, f"{len(names) - len(failures)} of {len(names)} pools are there", "")
-    table = replace(table, attrs={"nodes": {control.pool: control.nodes for control in controls}})
+    table = replace(table, attrs={"nodes": {run.pool: run.nodes for run in controls}})
     if failures:
-        said = "; ".join(error.message for _, error in failures)
+        text = "; ".join(error.message for _, error in failures)
         hint = next((error.hint for _, error in failures if error.hint), "")
-        raised = ResizeError(f"{len(failures)} of {len(names)} pools did not get there: {said}", hint=hint)
+        raised = ResizeError(f"{len(failures)} of {len(names)} pools did not get there: {text}", hint=hint)
         raised.table = table
         raise raised
     return table

@@ -58,14 +58,14 @@ class Sight:
     @property
     def census(self) -> Census:
         """The nodes by state and kind."""
-        return Census.of(self.nodes)
+        return Census.from_nodes(self.nodes)
 
     @property
-    def is_quiet(self) -> bool:
+    def is_steady(self) -> bool:
         """Whether nothing is on its way."""
-        return self.pool is None or (self.pool.allocation == "steady" and not self.census.on_their_way)
+        return self.pool is None or (self.pool.allocation == "steady" and not self.census.transitional)
 
-    def shows_as(self, other: Sight) -> bool:
+    def shows_same_as(self, other: Sight) -> bool:
         """Tell whether another look saw the same: the pool as it is, and its nodes by their states."""
         return (self.pool, self.nodes) == (other.pool, other.nodes)
 
@@ -79,11 +79,11 @@ async def look(azure: Azure, pool: str) -> Sight:
         Azure did not answer.
     """
     try:
-        seen = await pools.state(azure, pool)
+        state = await pools.state(azure, pool)
         found = await node_pages.listed(azure, pool, states_only=True)
     except NotFoundError:
         return Sight(azure.now(), None)
-    return Sight(azure.now(), seen, tuple(found), rounds.recent(azure, seen.name, ROUNDS))
+    return Sight(azure.now(), state, tuple(found), rounds.recent(azure, state.name, ROUNDS))
 
 
 class Watch:
@@ -110,36 +110,36 @@ class Watch:
         self.azure = azure
         self.pool = pool
         self.hidden = False
-        self.expecting = False
+        self.expects_change = False
         self._same = 0
         self._tell = tell
         self._pace_s = pace_s
-        self._asked = asyncio.Event()
+        self._refresh_requested = asyncio.Event()
         self._last: Sight | None = None
 
-    def hurry(self) -> None:
+    def poll_now(self) -> None:
         """Look at once; to be called on the loop."""
-        self._asked.set()
+        self._refresh_requested.set()
 
     async def run(self) -> None:
         """Go on for ever."""
         failures = 0
         while True:
             try:
-                seen = await look(self.azure, self.pool)
+                snapshot = await look(self.azure, self.pool)
             except ServiceError as error:
                 failures += 1
                 before = self._last or Sight(self.azure.now(), None)
                 self._tell(Sight(self.azure.now(), before.pool, before.nodes, before.rounds, error.message))
             else:
                 failures = 0
-                self._same = self._same + 1 if self._last and self._last.shows_as(seen) else 0
-                self._last = seen
-                self._tell(seen)
-            await pause(self.azure, self._pause_s(failures), self._asked)
+                self._same = self._same + 1 if self._last and self._last.shows_same_as(snapshot) else 0
+                self._last = snapshot
+                self._tell(snapshot)
+            await pause(self.azure, self._pause_s(failures), self._refresh_requested)
 
     def _pause_s(self, failures: int) -> float:
-        quiet = not self.expecting and self._last is not None and self._last.is_quiet
+        quiet = not self.expects_change and self._last is not None and self._last.is_steady
         steady = min(HIDDEN_S, STEADY_S * 2.0 ** min(self._same, MOST_DOUBLINGS))
         usual = HIDDEN_S if self.hidden else steady if quiet else BUSY_S
         return max(self._pace_s, min(LONGEST_S, usual * 2.0 ** min(failures, MOST_DOUBLINGS)))

@@ -36,9 +36,9 @@ class Chooser(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     def __init__(self, session: Session) -> None:
         rows = session.run("pools").rows()
         self._session = session
-        self.opening: threading.Thread | None = None
-        self._said = [f"{row['pool']} ({row['vm_size']}, {row['dedicated']} + {row['spot']} nodes)" for row in rows]
-        choices = list(zip(self._said, (row["pool"] for row in rows), strict=True))
+        self.open_thread: threading.Thread | None = None
+        self._labels = [f"{row['pool']} ({row['vm_size']}, {row['dedicated']} + {row['spot']} nodes)" for row in rows]
+        choices = list(zip(self._labels, (row["pool"] for row in rows), strict=True))
         self.pools = w.Dropdown(options=choices, description="Pool", layout=w.Layout(width="30em", max_width="100%"))
         self.choose = w.Button(description="Open", button_style="primary", disabled=not choices)
         self.choose.on_click(lambda _: self.show())
@@ -57,8 +57,8 @@ class Chooser(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self.below.children = [w.HTML(f"<div role='status'>reading pool {escape(name)}</div>")]
         self.choose.disabled = True
         # In the context of this click: what is made there belongs to the same cell.
-        self.opening = threading.Thread(target=copy_context().run, args=(self._open, name), daemon=True)
-        self.opening.start()
+        self.open_thread = threading.Thread(target=copy_context().run, args=(self._open, name), daemon=True)
+        self.open_thread.start()
 
     def _open(self, name: str) -> None:
         try:
@@ -71,5 +71,5 @@ class Chooser(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self.choose.disabled = False
 
     def _repr_mimebundle_(self, **options: Any) -> Bundle:
-        rows = "".join(f"<li>{escape(said)}</li>" for said in self._said)
+        rows = "".join(f"<li>{escape(label)}</li>" for label in self._labels)
         return with_html(super()._repr_mimebundle_(**options), f"<div>pools:<ul>{rows or '<li>none</li>'}</ul></div>")

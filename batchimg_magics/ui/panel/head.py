@@ -19,12 +19,12 @@ _TITLES = {"so far": "What the nodes have cost, each since it was allocated, as 
 _UNKNOWN = "not known"
 
 
-def live(sight: Sight) -> Counts:
+def live(snapshot: Sight) -> Counts:
     """Return how many nodes there are that have not gone."""
-    return Counts(sight.census.live(dedicated=True), sight.census.live(dedicated=False))
+    return Counts(snapshot.census.live(dedicated=True), snapshot.census.live(dedicated=False))
 
 
-def html(label: str, name: str, told: list[tuple[str, str]]) -> str:
+def html(label: str, name: str, named_values: list[tuple[str, str]]) -> str:
     """Return the head as HTML, every text escaped.
 
     Parameters
@@ -34,17 +34,18 @@ def html(label: str, name: str, told: list[tuple[str, str]]) -> str:
     told
         `facts`.
     """
-    kind, said = ("local", "LOCAL: nothing is real") if label == "LOCAL" else ("real", "AZURE: nodes cost money")
+    kind, badge_text = ("local", "LOCAL: nothing is real") if label == "LOCAL" else ("real", "AZURE: nodes cost money")
     spans = "".join(
-        f'<span title="{_TITLES.get(fact, "")}">{escape(fact)} <b>{escape(value)}</b></span>' for fact, value in told
+        f'<span title="{_TITLES.get(fact, "")}">{escape(fact)} <b>{escape(value)}</b></span>'
+        for fact, value in named_values
     )
     return (
-        f'<div class="batchimg-head"><span class="badge {kind}">{said}</span>'
+        f'<div class="batchimg-head"><span class="badge {kind}">{badge_text}</span>'
         f'<span class="title">{escape(name)}</span>{spans}</div>'
     )
 
 
-def facts(sight: Sight | None, situation: Situation, image: Image, usd: float | None) -> list[tuple[str, str]]:
+def facts(snapshot: Sight | None, context: Situation, image: Image, usd: float | None) -> list[tuple[str, str]]:
     """Return what the head tells, as (name, value).
 
     Parameters
@@ -56,14 +57,14 @@ def facts(sight: Sight | None, situation: Situation, image: Image, usd: float | 
     usd
         What its nodes have cost so far; None: not known.
     """
-    if sight is None or sight.pool is None:
+    if snapshot is None or snapshot.pool is None:
         return [("state", "gone")]
-    pool, now = sight.pool, live(sight)
-    rate = situation.rates.cost(now.dedicated, now.spot) if now.total else 0.0
-    told = [("image", image.name)]
+    pool, now = snapshot.pool, live(snapshot)
+    rate = context.rates.cost(now.dedicated, now.spot) if now.total else 0.0
+    values = [("image", image.name)]
     if image.published is not None:
-        told.append(("age", f"{max(0, int((sight.at - image.published.timestamp()) // 86_400))} days"))
-    told += [
+        values.append(("age", f"{max(0, int((snapshot.at - image.published.timestamp()) // 86_400))} days"))
+    values += [
         ("pool", "deleting" if pool.deleting else "active"),
         ("allocation", pool.allocation),
         ("dedicated", f"{now.dedicated:,} of {pool.target.dedicated:,}"),
@@ -71,9 +72,9 @@ def facts(sight: Sight | None, situation: Situation, image: Image, usd: float | 
         ("cost", _UNKNOWN if rate is None else f"${rate:,.2f} an hour"),
         ("so far", _UNKNOWN if usd is None else f"${usd:,.2f}"),
     ]
-    if situation.expires is not None:
-        loose = "" if situation.expiry_enforced else ", and nothing sees to it"
-        told.append(("expires", f"{situation.expires:%Y-%m-%d %H:%MZ}{loose}"))
-    if sight.problem:
-        told.append(("last look", sight.problem))
-    return told
+    if context.expires is not None:
+        unenforced = "" if context.expiry_enforced else ", and nothing sees to it"
+        values.append(("expires", f"{context.expires:%Y-%m-%d %H:%MZ}{unenforced}"))
+    if snapshot.problem:
+        values.append(("last look", snapshot.problem))
+    return values

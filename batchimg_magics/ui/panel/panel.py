@@ -54,8 +54,8 @@ class _Opening:
 
 async def _opening(azure: Azure, name: str) -> _Opening:
     read, image = await context.read(azure, name)
-    sight, usd = await concurrency.together(look(azure, name), context.spent(azure, name, read.rates))
-    return _Opening(read, image, sight, usd)
+    snapshot, usd = await concurrency.together(look(azure, name), context.spent(azure, name, read.rates))
+    return _Opening(read, image, snapshot, usd)
 
 
 class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
@@ -75,150 +75,154 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     """
 
     #: Of the class, since a panel whose pool is not there is closed before it watched anything.
-    _watching: Watching | None = None
-    _renewal: Renewal | None = None
+    _watch: Watching | None = None
+    _context_refresh: Renewal | None = None
 
     def __init__(self, session: Session, name: str) -> None:
         self.session, self.name = session, name
-        first = session.ask(lambda azure: _opening(azure, name))
+        first = session.call(lambda azure: _opening(azure, name))
         self._connection = session.connection
-        self._situation, self._image, self._usd = first.situation, first.image, first.usd
-        self._sight: Sight | None = None
-        self._work: Work | None = None
-        self._foreign = False
+        self._context, self._image, self._usd = first.situation, first.image, first.usd
+        self._snapshot: Sight | None = None
+        self._verb_run: Work | None = None
+        self._shows_external = False
         self.head = w.HTML()
-        self.sizing = SizingTab(
+        self.size_tab = SizingTab(
             changed=self._show_line, resize=self.resize, stop=self.stop, repair=self.repair, refresh=self.refresh
         )
-        self.question = QuestionTab(self._size, self._take)
-        self.question.vm_size = self._situation.vm_size
-        self.tabs = w.Tab([self.sizing, self.question], titles=("Size", "How many do I need?"))
+        self.estimate_tab = QuestionTab(self._start_estimate, self._apply_counts)
+        self.estimate_tab.vm_size = self._context.vm_size
+        self.tabs = w.Tab([self.size_tab, self.estimate_tab], titles=("Size", "How many do I need?"))
         self.progress = w.HTML()
-        self.anyway = w.Button(description="Resize all the same", button_style="warning", tooltip="End running tasks")
-        self.anyway.layout.display = "none"
-        self.anyway.on_click(lambda _: self._resize(yes=True))
-        self._sent: dict[str, Any] | None = None
-        self._withheld: dict[str, Any] | None = None
+        self.confirm_button = w.Button(
+            description="Resize all the same", button_style="warning", tooltip="End running tasks"
+        )
+        self.confirm_button.layout.display = "none"
+        self.confirm_button.on_click(lambda _: self._resize(yes=True))
+        self._sent_options: dict[str, Any] | None = None
+        self._unconfirmed_options: dict[str, Any] | None = None
         self.rounds = w.HTML()
-        self.map = NodeMap(on_point=self._pointed, on_looking=self._looked_at)
-        self.foot = CopyLine()
-        super().__init__([self.head, self.tabs, self.progress, self.anyway, self.map, self.rounds, self.foot])
+        self.map = NodeMap(on_hover=self._on_hover, on_visibility=self._on_visibility)
+        self.copy_line = CopyLine()
+        super().__init__(
+            [self.head, self.tabs, self.progress, self.confirm_button, self.map, self.rounds, self.copy_line]
+        )
         self.add_class("batchimg-panel")
-        self.sizing.stand(self._situation, Counts(), first.sight.at)
-        self._seen(first.sight)
-        self._renewal = Renewal(session, name, self._renewed, self.sizing.not_renewed)
-        self._renewal.at = first.sight.at
-        self._begin_watching()
+        self.size_tab.update_inputs(self._context, Counts(), first.sight.at)
+        self.show_snapshot(first.sight)
+        self._context_refresh = Renewal(session, name, self.show_context, self.size_tab.show_refresh_error)
+        self._context_refresh.read_at = first.sight.at
+        self._start_watch()
 
     # -- what is seen --------------------------------------------------------------------------------------------
 
-    def _seen(self, sight: Sight) -> None:
+    def show_snapshot(self, snapshot: Sight) -> None:
         """Show what a look saw; called on the session's thread."""
-        before = self._sight
-        if sight.pool is None and sight.problem and before is not None:
+        before = self._snapshot
+        if snapshot.pool is None and snapshot.problem and before is not None:
             # A look that failed before one had succeeded knows less than the panel.
-            sight = replace(before, at=sight.at, problem=sight.problem)
-        self._sight = sight
-        self._spend(before, sight)
-        if sight.pool is None:
-            self._gone()
+            snapshot = replace(before, at=snapshot.at, problem=snapshot.problem)
+        self._snapshot = snapshot
+        self._add_cost(before, snapshot)
+        if snapshot.pool is None:
+            self._show_deleted()
             return
-        census = sight.census
-        if sight.pool.allocation != "steady" and (before is None or before.is_quiet):
-            self.map.record(_clock(before.at if before else sight.at))
-        self._show_map(sight)
-        self.sizing.obstacle = ""
-        self._join()
-        self.sizing.aim(self._aim(sight.pool.target))
-        self.sizing.stand(None, head.live(sight), sight.at)
-        self.sizing.stop.disabled = not (self._resizing or sight.pool.allocation == "resizing")
-        self.sizing.repair.disabled = not census.bad
-        if sight.rounds is not None:
-            self.rounds.value = rounds.html(sight.rounds)
-        if before is not None and before.pool is not None and before.pool.allocation != sight.pool.allocation:
-            self._renew()
+        census = snapshot.census
+        if snapshot.pool.allocation != "steady" and (before is None or before.is_steady):
+            self.map.start_recording(_clock(before.at if before else snapshot.at))
+        self._show_map(snapshot)
+        self.size_tab.blocked_reason = ""
+        self._follow_running()
+        self.size_tab.set_target(self._resize_target(snapshot.pool.target))
+        self.size_tab.update_inputs(None, head.live(snapshot), snapshot.at)
+        self.size_tab.stop.disabled = not (self._resizing or snapshot.pool.allocation == "resizing")
+        self.size_tab.repair.disabled = not census.bad
+        if snapshot.rounds is not None:
+            self.rounds.value = rounds.html(snapshot.rounds)
+        if before is not None and before.pool is not None and before.pool.allocation != snapshot.pool.allocation:
+            self._refresh_context()
         self._show_progress()
         self._show_head()
         self._show_line()
 
-    def _show_map(self, sight: Sight) -> None:
-        ids, states = [node.id for node in sight.nodes], [node.state for node in sight.nodes]
-        self.map.show(ids, states, [node.is_dedicated for node in sight.nodes], time=_clock(sight.at))
+    def _show_map(self, snapshot: Sight) -> None:
+        ids, states = [node.id for node in snapshot.nodes], [node.state for node in snapshot.nodes]
+        self.map.show(ids, states, [node.is_dedicated for node in snapshot.nodes], time=_clock(snapshot.at))
 
-    def _gone(self) -> None:
-        if self._sight is not None:
-            self._show_map(self._sight)
-        self.sizing.obstacle = f"pool {self.name} is not there any more"
-        self.sizing.refresh()
-        for button in (self.sizing.stop, self.sizing.repair):
+    def _show_deleted(self) -> None:
+        if self._snapshot is not None:
+            self._show_map(self._snapshot)
+        self.size_tab.blocked_reason = f"pool {self.name} is not there any more"
+        self.size_tab.refresh()
+        for button in (self.size_tab.stop, self.size_tab.repair):
             button.disabled = True
         self._show_progress()
         self._show_head()
 
-    def _renewed(self, read: Situation, image: Image, at: float) -> None:
+    def show_context(self, context: Situation, image: Image, at: float) -> None:
         """Take in what a forecast rests on; called on the session's thread."""
-        self._situation, self._image = read, image
-        now = head.live(self._sight) if self._sight else Counts()
-        self.sizing.stand(read, now, at)
+        self._context, self._image = context, image
+        now = head.live(self._snapshot) if self._snapshot else Counts()
+        self.size_tab.update_inputs(context, now, at)
         self._show_head()
 
-    def _aim(self, target: Counts) -> Counts:
+    def _resize_target(self, target: Counts) -> Counts:
         """Return what the pool is on its way to: of a resize in rounds, where the last round ends."""
-        if not self._resizing or self._work is None:
+        if not self._resizing or self._verb_run is None:
             return target
-        wanted = self._work.options
-        kinds = ((wanted.get("nodes"), target.dedicated), (wanted.get("spot"), target.spot))
-        return Counts(*(asked if isinstance(asked, int) else there for asked, there in kinds))
+        options = self._verb_run.options
+        kinds = ((options.get("nodes"), target.dedicated), (options.get("spot"), target.spot))
+        return Counts(*(requested if isinstance(requested, int) else current for requested, current in kinds))
 
-    def _spend(self, before: Sight | None, now: Sight) -> None:
+    def _add_cost(self, before: Sight | None, now: Sight) -> None:
         """Add up what the nodes have cost since the last look."""
         if before is None or before.pool is None or self._usd is None:
             return
-        there = head.live(before)
-        rate = self._situation.rates.cost(there.dedicated, there.spot) if there.total else 0.0
+        counts = head.live(before)
+        rate = self._context.rates.cost(counts.dedicated, counts.spot) if counts.total else 0.0
         self._usd = None if rate is None else self._usd + rate * max(0.0, now.at - before.at) / 3600
 
     def _show_head(self) -> None:
         self.head.value = head.html(self.session.label, self.name, self._facts())
 
     def _facts(self) -> list[tuple[str, str]]:
-        return head.facts(self._sight, self._situation, self._image, self._usd)
+        return head.facts(self._snapshot, self._context, self._image, self._usd)
 
     def _show_progress(self) -> None:
-        work = self._work
-        if work is None:
-            self._show_foreign()
+        verb_run = self._verb_run
+        if verb_run is None:
+            self._show_external_resize()
             return
-        if not work.done():
-            self.progress.value = steps_html(work.label, work.board.steps(), work.board.now())
+        if not verb_run.done():
+            self.progress.value = steps_html(verb_run.label, verb_run.board.activities(), verb_run.board.now())
             return
-        self._work = None
-        if self._watching is not None:
-            self._watching.expect(expecting=False)
-            self._watching.hurry()
-        self._renew()
+        self._verb_run = None
+        if self._watch is not None:
+            self._watch.set_expecting(expecting=False)
+            self._watch.poll_now()
+        self._refresh_context()
         try:
-            done = work.result()
+            done = verb_run.result()
         except BatchImgError as error:
             self.progress.value = alert(error)
             return
         self.progress.value = f"<div role='status'>{escape(done.caption)}</div>"
         # On a real connection a resize that ends running tasks is only said: whoever reads it may agree.
-        if self._sent is not None and "planned" in done.columns.get("class", ()):
-            self._withheld = self._sent
-            self._take(self._sent["nodes"], self._sent["spot"])
-            self.sizing.touched = True  # a look at the pool leaves it there
+        if self._sent_options is not None and "planned" in done.columns.get("class", ()):
+            self._unconfirmed_options = self._sent_options
+            self._apply_counts(self._sent_options["nodes"], self._sent_options["spot"])
+            self.size_tab.is_edited = True  # a look at the pool leaves it there
         self._show_line()
 
-    def _show_foreign(self) -> None:
+    def _show_external_resize(self) -> None:
         """Tell of a resize that nobody in this session asked for: of another kernel, or of this one before it ended."""
-        pool = self._sight.pool if self._sight else None
+        pool = self._snapshot.pool if self._snapshot else None
         if pool is None or pool.allocation != "resizing":
-            if self._foreign:
-                self._foreign, self.progress.value = False, ""
+            if self._shows_external:
+                self._shows_external, self.progress.value = False, ""
             return
-        self._foreign = True
-        since = f" since {_clock(pool.since.timestamp())}Z" if pool.since else ""
+        self._shows_external = True
+        since = f" since {_clock(pool.state_since.timestamp())}Z" if pool.state_since else ""
         same = line("resize", {"name": self.name, "nodes": pool.target.dedicated, "spot": pool.target.spot})
         self.progress.value = (
             f"<div role='status'>Azure resizes this pool to {escape(str(pool.target))} nodes{since}, "
@@ -226,10 +230,10 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         )
 
     def _show_line(self) -> None:
-        options = self.sizing.options
-        offered = self._withheld == options
-        self.anyway.layout.display = "" if offered else "none"
-        self.foot.line = line("resize", {"name": self.name, **options, **({"yes": True} if offered else {})})
+        options = self.size_tab.options
+        offered = self._unconfirmed_options == options
+        self.confirm_button.layout.display = "" if offered else "none"
+        self.copy_line.line = line("resize", {"name": self.name, **options, **({"yes": True} if offered else {})})
 
     # -- what is done --------------------------------------------------------------------------------------------
 
@@ -238,40 +242,40 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self._resize()
 
     def _resize(self, **agreed: bool) -> None:
-        if (seen := self.sizing.refresh()) is None or seen.impossible:
+        if (forecast := self.size_tab.refresh()) is None or forecast.blockers:
             return
-        self._sent, self._withheld = self.sizing.options, None
-        if self._begin("resize", **self._sent, **agreed):
-            self.sizing.touched = False
+        self._sent_options, self._unconfirmed_options = self.size_tab.options, None
+        if self._start_verb("resize", **self._sent_options, **agreed):
+            self.size_tab.is_edited = False
         self._show_line()
 
     def stop(self) -> None:
         """Stop the resize that is going on, whoever began it."""
-        self._begin("stop")
+        self._start_verb("stop")
 
     def repair(self) -> None:
         """Reboot or replace bad nodes."""
-        self._begin("repair")
+        self._start_verb("repair")
 
     def refresh(self) -> None:
         """Look again at once: at the nodes, and at what the forecast rests on."""
-        if self._watching is not None:
-            self._watching.hurry()
-        self._renew()
+        if self._watch is not None:
+            self._watch.poll_now()
+        self._refresh_context()
 
-    def _begin(self, verb: str, **options: Any) -> bool:
+    def _start_verb(self, verb: str, **options: Any) -> bool:
         try:
-            self._same_connection()
-            work = self.session.begin(verb, name=self.name, **options)
+            self._check_connection()
+            verb_run = self.session.begin(verb, name=self.name, **options)
         except BatchImgError as error:
             self.progress.value = alert(error)
             return False
         # A resize that is being stopped tells by itself what came of it.
-        if self._work is None or self._work.done():
-            self._follow(work)
+        if self._verb_run is None or self._verb_run.done():
+            self._follow(verb_run)
         return True
 
-    def _same_connection(self) -> None:
+    def _check_connection(self) -> None:
         """Refuse to act on another account than the one that the panel shows."""
         if self.session.connection is not self._connection:
             raise NotConnectedError(
@@ -279,100 +283,100 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
                 hint=f"`%batchimg panel {self.name}` shows the pool of that name on the connection of now",
             )
 
-    def _join(self) -> None:
+    def _follow_running(self) -> None:
         """Follow the work on this pool that goes on in the session, whoever began it: a cell, another panel."""
-        if self._work is None and (work := self.session.going_on(self.name)) is not None:
-            self._follow(work)
+        if self._verb_run is None and (verb_run := self.session.find_running(self.name)) is not None:
+            self._follow(verb_run)
 
-    def _follow(self, work: Work) -> None:
-        self._work, self._foreign = work, False
-        self.sizing.stop.disabled = not self._resizing
-        if self._watching is not None:
-            self._watching.expect(expecting=True)
-        work.then(self._show_progress)
+    def _follow(self, verb_run: Work) -> None:
+        self._verb_run, self._shows_external = verb_run, False
+        self.size_tab.stop.disabled = not self._resizing
+        if self._watch is not None:
+            self._watch.set_expecting(expecting=True)
+        verb_run.add_done_callback(self._show_progress)
 
     @property
     def _resizing(self) -> bool:
         """Whether work of this session resizes the pool: what may be stopped before Azure shows it."""
-        return self._work is not None and self._work.verb == "resize" and not self._work.done()
+        return self._verb_run is not None and self._verb_run.verb == "resize" and not self._verb_run.done()
 
-    def _size(self, options: dict[str, Any]) -> Work:
-        self._same_connection()
+    def _start_estimate(self, options: dict[str, Any]) -> Work:
+        self._check_connection()
         return self.session.begin("size", name=self.name, **options)
 
-    def _take(self, dedicated: int | None, spot: int | None) -> None:
+    def _apply_counts(self, dedicated: int | None, spot: int | None) -> None:
         if dedicated is not None:
-            self.sizing.nodes_field.value = dedicated
+            self.size_tab.nodes_field.value = dedicated
         if spot is not None:
-            self.sizing.spot_field.value = spot
+            self.size_tab.spot_field.value = spot
         self.tabs.selected_index = 0
 
-    def _pointed(self, node_id: str) -> None:
+    def _on_hover(self, node_id: str) -> None:
         async def ask(azure: Azure) -> None:
             client = await azure.batch()
-            node = await azure.find(client.get_node(self.name, node_id))
+            node = await azure.call_or_none(client.get_node(self.name, node_id))
             if node is not None:
                 errors = "; ".join(f"{one.code}: {one.message}" for one in node.errors or [])
                 since = node.state_transition_time.strftime("%Y-%m-%d %H:%M:%SZ") if node.state_transition_time else ""
-                self.map.tell(node_id, since=since, error=errors)
+                self.map.show_node_details(node_id, since=since, error=errors)
 
         if self.session.connection is self._connection:
             self.session.submit(ask)
 
     # -- who looks on --------------------------------------------------------------------------------------------
 
-    def _looked_at(self, looking: Looking) -> None:
+    def _on_visibility(self, visibility: Looking) -> None:
         """Ask Azure about the pool only while a page shows it; work goes on all the same."""
-        if looking == "gone":
-            self._stop_watching()
+        if visibility == "gone":
+            self._stop_watch()
             return
-        self._begin_watching()
-        if self._watching is not None:
-            self._watching.hide(looking == "hidden")
-        if self._renewal is not None and looking == "hidden":
-            self._renewal.stop()
+        self._start_watch()
+        if self._watch is not None:
+            self._watch.set_hidden(visibility == "hidden")
+        if self._context_refresh is not None and visibility == "hidden":
+            self._context_refresh.stop()
 
-    def _begin_watching(self) -> None:
+    def _start_watch(self) -> None:
         if self.session.connection is not self._connection:
-            self._stop_watching()
+            self._stop_watch()
             return
-        if self._watching is None:
-            self._watching = self.session.watch(self.name, self._seen)
-            self._watching.expect(expecting=self._resizing)
-        if self._renewal is not None:
-            self._renewal.start()
+        if self._watch is None:
+            self._watch = self.session.watch(self.name, self.show_snapshot)
+            self._watch.set_expecting(expecting=self._resizing)
+        if self._context_refresh is not None:
+            self._context_refresh.start()
 
-    def _stop_watching(self) -> None:
-        if self._watching is not None:
-            self._watching.stop()
-            self._watching = None
-        if self._renewal is not None:
-            self._renewal.stop()
+    def _stop_watch(self) -> None:
+        if self._watch is not None:
+            self._watch.stop()
+            self._watch = None
+        if self._context_refresh is not None:
+            self._context_refresh.stop()
 
-    def _renew(self) -> None:
-        if self._renewal is not None:
-            self._renewal.ask()
+    def _refresh_context(self) -> None:
+        if self._context_refresh is not None:
+            self._context_refresh.read_now()
 
     def close(self) -> None:
         """Stop watching; work goes on."""
-        self._stop_watching()
+        self._stop_watch()
         super().close()
 
     # -- without widgets -----------------------------------------------------------------------------------------
 
     def _repr_mimebundle_(self, **options: Any) -> Bundle:
         """Return the widget, with the panel as it stands beside it for whoever shows no widgets."""
-        return with_html(super()._repr_mimebundle_(**options), self._static())
+        return with_html(super()._repr_mimebundle_(**options), self._static_html())
 
-    def _static(self) -> str:
-        nodes = self._sight.nodes if self._sight else ()
-        told = [("", f"{self.session.label} {self.name}"), *self._facts()]
+    def _static_html(self) -> str:
+        nodes = self._snapshot.nodes if self._snapshot else ()
+        facts = [("", f"{self.session.label} {self.name}"), *self._facts()]
         return snapshot.page(
-            told,
+            facts,
             [(node.state, node.is_dedicated) for node in nodes],
             self.map.squares.counts(),
             rounds=self.rounds.value,
-            line=self.foot.line,
+            line=self.copy_line.line,
         )
 
 

@@ -37,7 +37,9 @@ class QuestionTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         The question that was asked last; None before there was one.
     """
 
-    def __init__(self, ask: Callable[[dict[str, Any]], Work], take: Callable[[int | None, int | None], None]) -> None:
+    def __init__(
+        self, start_estimate: Callable[[dict[str, Any]], Work], apply_counts: Callable[[int | None, int | None], None]
+    ) -> None:
         self.tasks = w.BoundedIntText(1000, min=1, max=10**9, description="Tasks", style=_WIDE)
         self.minutes = w.BoundedFloatText(10.0, min=0.01, max=10**6, description="Minutes each", style=_WIDE)
         self.slots = w.BoundedIntText(0, min=0, max=256, description="At once a node", style=_WIDE)
@@ -45,82 +47,87 @@ class QuestionTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self.deadline = w.Text("4h", placeholder="4h, 90m", description="Deadline", style=_WIDE)
         self.budget = w.Text("", placeholder="US dollars", description="Budget", style=_WIDE)
         self.only_this = w.Checkbox(value=True, description="Only this pool's VM size", indent=False)
-        self.ask = w.Button(description="Ask", button_style="primary", tooltip="Work out the options")
+        self.calculate_button = w.Button(description="Ask", button_style="primary", tooltip="Work out the options")
         self.answer = w.HTML()
         self.rows = w.Dropdown(
             options=[], description="Option", style=_WIDE, layout=w.Layout(width="36em", max_width="100%")
         )
-        self.take = w.Button(description="Take over", tooltip="Put this option into the sizing tab", disabled=True)
+        self.apply_button = w.Button(
+            description="Take over", tooltip="Put this option into the sizing tab", disabled=True
+        )
         self.vm_size = ""
-        self.asked: Work | None = None
-        self._ask, self._take = ask, take
-        self.ask.on_click(lambda _: self.put())
-        self.take.on_click(lambda _: self._taken())
+        self.estimate_run: Work | None = None
+        self._start_estimate, self._apply_counts = start_estimate, apply_counts
+        self.calculate_button.on_click(lambda _: self.calculate())
+        self.apply_button.on_click(lambda _: self._apply_option())
         row = w.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 12px")
         super().__init__(
             [
                 w.HBox([self.tasks, self.minutes, self.slots], layout=row),
                 w.HBox([self.deadline, self.budget], layout=row),
-                w.HBox([self.only_this, self.ask], layout=row),
+                w.HBox([self.only_this, self.calculate_button], layout=row),
                 self.answer,
-                w.HBox([self.rows, self.take], layout=row),
+                w.HBox([self.rows, self.apply_button], layout=row),
             ]
         )
 
     @property
     def options(self) -> dict[str, Any]:
         """The options of `size` that the form says."""
-        said: dict[str, Any] = {"tasks": self.tasks.value, "minutes": self.minutes.value}
+        options: dict[str, Any] = {"tasks": self.tasks.value, "minutes": self.minutes.value}
         if self.slots.value:
-            said["slots"] = self.slots.value
+            options["slots"] = self.slots.value
         if self.deadline.value.strip():
-            said["deadline"] = self.deadline.value.strip()
+            options["deadline"] = self.deadline.value.strip()
         if self.budget.value.strip():
-            said["budget"] = self.budget.value.strip().removeprefix("$")
+            options["budget"] = self.budget.value.strip().removeprefix("$")
         if self.only_this.value and self.vm_size:
-            said["vm_size"] = self.vm_size
-        return said
+            options["vm_size"] = self.vm_size
+        return options
 
-    def put(self) -> None:
+    def calculate(self) -> None:
         """Ask; the answer comes by itself, and the kernel is free meanwhile."""
-        self.rows.options, self.take.disabled = [], True
+        self.rows.options, self.apply_button.disabled = [], True
         try:
             options = self.options
             if "budget" in options:
                 options["budget"] = float(options["budget"])
-            work = self._ask(options)
+            verb_run = self._start_estimate(options)
         except BatchImgError as error:
-            self._refuse(error.message, error.hint)
+            self._show_error(error.message, error.hint)
         except ValueError as error:
-            self._refuse(str(error), "a budget is a number of US dollars")
+            self._show_error(str(error), "a budget is a number of US dollars")
         else:
-            self.answer.value, self.ask.disabled = "<div role='status'>reading sizes, quotas and prices</div>", True
-            self.asked = work
-            work.then(lambda: self._answered(work))
+            self.answer.value, self.calculate_button.disabled = (
+                "<div role='status'>reading sizes, quotas and prices</div>",
+                True,
+            )
+            self.estimate_run = verb_run
+            verb_run.add_done_callback(lambda: self.show_answer(verb_run))
 
-    def _answered(self, work: Work) -> None:
+    def show_answer(self, verb_run: Work) -> None:
         """Show what came; called on the session's thread."""
-        self.ask.disabled = False
+        self.calculate_button.disabled = False
         try:
-            table = work.result()
+            table = verb_run.result()
         except BatchImgError as error:
-            self._refuse(error.message, error.hint)
+            self._show_error(error.message, error.hint)
             return
         rows = [row for row in table.rows() if row["nodes"]]
         self.answer.value = _table(table.caption, rows)
         # Another size would be another pool: only this pool's can be taken over.
-        mine = [row for row in rows if str(row["vm_size"]).lower() == self.vm_size.lower()]
-        self.rows.options = [(f"{row['nodes']} {row['kind']} nodes", (row["kind"], row["nodes"])) for row in mine]
-        self.rows.index = 0 if mine else None
-        self.take.disabled = not mine
+        applicable = [row for row in rows if str(row["vm_size"]).lower() == self.vm_size.lower()]
+        self.rows.options = [(f"{row['nodes']} {row['kind']} nodes", (row["kind"], row["nodes"])) for row in applicable]
+        self.rows.index = 0 if applicable else None
+        self.apply_button.disabled = not applicable
 
-    def _refuse(self, message: str, hint: str) -> None:
+    def _show_error(self, message: str, hint: str) -> None:
         self.answer.value = f"<div role='alert'>{escape(message)}<br>{escape(hint)}</div>"
 
-    def _taken(self) -> None:
+    def _apply_option(self) -> None:
         if self.rows.value is not None:
             kind, nodes = self.rows.value
-            self._take(nodes if kind == "dedicated" else None, nodes if kind == "spot" else None)
+            self._apply_counts(nodes if kind == "dedicated" else None, nodes if kind == "spot" else None)
 
 
 def _said(name: str, value: object) -> str:

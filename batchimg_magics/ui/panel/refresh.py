@@ -42,11 +42,11 @@ class Renewal:
         When it was read, in seconds of the service's time.
     """
 
-    def __init__(self, session: Session, name: str, tell: Tell, failed: Callable[[str], None]) -> None:
-        self.at = 0.0
+    def __init__(self, session: Session, name: str, on_read: Tell, on_error: Callable[[str], None]) -> None:
+        self.read_at = 0.0
         self._session, self._name = session, name
-        self._tell, self._failed = tell, failed
-        self._asked = asyncio.Event()
+        self._on_read, self._on_error = on_read, on_error
+        self._wake = asyncio.Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._future: Future[None] | None = None
 
@@ -61,22 +61,22 @@ class Renewal:
             self._future.cancel()
             self._future = None
 
-    def ask(self) -> None:
+    def read_now(self) -> None:
         """Read again now."""
         if self._loop is None:
-            self._asked.set()  # it begins in a moment, and nobody is to be woken yet
+            self._wake.set()  # it begins in a moment, and nobody is to be woken yet
         elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._asked.set)
+            self._loop.call_soon_threadsafe(self._wake.set)
 
     async def _run(self, azure: Azure) -> None:
         self._loop = asyncio.get_running_loop()
         while True:
-            await pause(azure, max(0.0, self.at + OLD_S - azure.now()), self._asked)
+            await pause(azure, max(0.0, self.read_at + OLD_S - azure.now()), self._wake)
             try:
-                read, image = await context.read(azure, self._name)
+                inputs, image = await context.read(azure, self._name)
             except BatchImgError as error:
-                self._failed(error.message)
+                self._on_error(error.message)
             else:
-                self._tell(read, image, azure.now())
+                self._on_read(inputs, image, azure.now())
             # Whether it could be read or not: what fails is not asked for without a pause.
-            self.at = azure.now()
+            self.read_at = azure.now()

@@ -63,45 +63,45 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     ) -> None:
         self._make_controls()
         self._make_buttons(resize=resize, stop=stop, repair=repair, refresh=refresh)
-        self.why = w.HTML()
-        self.obstacle = ""
-        self._read_at, self._not_renewed = 0.0, ""
-        self._situation: Situation | None = None
+        self.blocked_html = w.HTML()
+        self.blocked_reason = ""
+        self._read_at, self._refresh_error = 0.0, ""
+        self._context: Situation | None = None
         self._now, self._at = Counts(), 0.0
         self._changed = changed
-        self._quiet = False
-        self.touched = False
+        self._ignore_changes = False
+        self.is_edited = False
         row = w.Layout(flex_flow="row wrap", align_items="center", grid_gap="4px 12px")
         super().__init__(
             [
                 self._dedicated_row,
                 self._spot_row,
-                self.size,
-                w.HBox([self.timeout, self.timeout_why], layout=row),
+                self.vm_size_html,
+                w.HBox([self.timeout, self.timeout_note], layout=row),
                 w.HBox([self.drain], layout=row),
                 w.HBox([self.repair_bad, self.canary], layout=row),
-                self.outlook,
-                w.HBox([self.resize, self.stop, self.repair, self.again, self.why], layout=row),
+                self.forecast_html,
+                w.HBox([self.resize, self.stop, self.repair, self.refresh_button, self.blocked_html], layout=row),
             ]
         )
 
     def _make_controls(self) -> None:
         self.nodes, self.nodes_field, self._dedicated_row = _count("Dedicated nodes")
         self.spot, self.spot_field, self._spot_row = _count("Spot nodes")
-        self.size = w.HTML()
+        self.vm_size_html = w.HTML()
         self.timeout = w.BoundedIntText(20, min=0, max=10_080, description="Resize timeout", style=_WIDE)
         self.timeout.layout.width = "18em"
-        self.timeout_why = w.HTML()
-        self.own_timeout = False
+        self.timeout_note = w.HTML()
+        self.has_custom_timeout = False
         self.repair_bad = w.Checkbox(value=False, description="Repair bad nodes", indent=False)
         self.canary = w.Checkbox(value=False, description="One node first (canary)", indent=False)
         self.drain = w.Dropdown(options=DRAINS, description="Node deallocation", style=_WIDE)
         self.drain.tooltip = "Node deallocation option: what becomes of the tasks on nodes that a resize takes away"
         self.drain.layout = w.Layout(width="36em", max_width="100%")
-        self.outlook = w.HTML()
+        self.forecast_html = w.HTML()
         for control in (self.nodes, self.spot, self.repair_bad, self.canary, self.drain):
-            control.observe(self._moved, "value")
-        self.timeout.observe(self._timed, "value")
+            control.observe(self._on_change, "value")
+        self.timeout.observe(self._on_timeout_change, "value")
 
     def _make_buttons(self, **presses: Callable[[], None]) -> None:
         self.resize = w.Button(description="Resize", button_style="primary", tooltip="Send the resize")
@@ -109,8 +109,8 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             description="Stop", tooltip="Stop the resize; the nodes that are there stay", disabled=True
         )
         self.repair = w.Button(description="Repair", tooltip="Reboot or replace bad nodes", disabled=True)
-        self.again = w.Button(description="Refresh", tooltip="Look again: nodes, quotas, prices")
-        buttons = {"resize": self.resize, "stop": self.stop, "repair": self.repair, "refresh": self.again}
+        self.refresh_button = w.Button(description="Refresh", tooltip="Look again: nodes, quotas, prices")
+        buttons = {"resize": self.resize, "stop": self.stop, "repair": self.repair, "refresh": self.refresh_button}
         for name, button in buttons.items():
             button.on_click(lambda _, press=presses[name]: press())
 
@@ -122,75 +122,75 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     @property
     def options(self) -> dict[str, Any]:
         """The options of `resize` that the controls say; those that say nothing are left out."""
-        said: dict[str, Any] = {"nodes": self.nodes.value, "spot": self.spot.value}
-        if self.own_timeout:
-            said["timeout"] = f"{self.timeout.value}m"
+        options: dict[str, Any] = {"nodes": self.nodes.value, "spot": self.spot.value}
+        if self.has_custom_timeout:
+            options["timeout"] = f"{self.timeout.value}m"
         if self.repair_bad.value:
-            said["repair"] = True
+            options["repair"] = True
         if self.canary.value:
-            said["canary"] = True
+            options["canary"] = True
         if self.drain.value != DRAINS[0][1] and not self.target.covers(self._now):
-            said["drain"] = self.drain.value
-        return said
+            options["drain"] = self.drain.value
+        return options
 
-    def aim(self, target: Counts) -> None:
+    def set_target(self, target: Counts) -> None:
         """Put the sliders where the pool's target is, unless somebody has moved them."""
-        if self.touched or target == self.target:
+        if self.is_edited or target == self.target:
             return
-        self._quiet = True
+        self._ignore_changes = True
         for field, value in ((self.nodes_field, target.dedicated), (self.spot_field, target.spot)):
             field.value = value
-        self._quiet = False
+        self._ignore_changes = False
         self.refresh()
 
-    def stand(self, situation: Situation | None, now: Counts, at: float) -> None:
+    def update_inputs(self, context: Situation | None, now: Counts, at: float) -> None:
         """Take in how things stand, and what the forecast rests on where it was read again."""
-        if situation is not None:
-            self._situation, self._read_at, self._not_renewed = situation, at, ""
+        if context is not None:
+            self._context, self._read_at, self._refresh_error = context, at, ""
         self._now, self._at = now, at
         self.refresh()
 
-    def not_renewed(self, problem: str) -> None:
+    def show_refresh_error(self, problem: str) -> None:
         """Tell why what the forecast rests on could not be read again."""
-        self._not_renewed = problem
+        self._refresh_error = problem
         self.refresh()
 
-    def _moved(self, _: object) -> None:
-        if self._quiet:
+    def _on_change(self, _: object) -> None:
+        if self._ignore_changes:
             return
-        self.touched = True
+        self.is_edited = True
         self.refresh()
         self._changed()
 
-    def _timed(self, _: object) -> None:
-        if not self._quiet:
+    def _on_timeout_change(self, _: object) -> None:
+        if not self._ignore_changes:
             # A timeout that is proposed anyway is nobody's own: it goes on following the size.
-            self.own_timeout = self.timeout.value != self._proposed()
-            self._moved(None)
+            self.has_custom_timeout = self.timeout.value != self._default_timeout_minutes()
+            self._on_change(None)
 
-    def _proposed(self) -> int:
+    def _default_timeout_minutes(self) -> int:
         return round(timeout_s(self.target.total) / 60)
 
     def refresh(self) -> Forecast | None:
         """Say what the resize will need, and whether it can be sent."""
-        if self._situation is None:
+        if self._context is None:
             return None
-        own_s = self.timeout.value * 60.0 if self.own_timeout else None
-        seen = forecast(self._situation, self._now, self.target, timeout_s=own_s, at=self._at)
-        if self.obstacle:
-            seen = replace(seen, impossible=(self.obstacle,))
-        if not self.own_timeout:
-            self._quiet = True
-            self.timeout.value = self._proposed()
-            self._quiet = False
-        self.size.value = _size(self._situation)
-        self.timeout_why.value = _muted("minutes; 15 for each 1,000 nodes and 20 at least, as custom images want")
+        own_s = self.timeout.value * 60.0 if self.has_custom_timeout else None
+        result = forecast(self._context, self._now, self.target, timeout_s=own_s, at=self._at)
+        if self.blocked_reason:
+            result = replace(result, blockers=(self.blocked_reason,))
+        if not self.has_custom_timeout:
+            self._ignore_changes = True
+            self.timeout.value = self._default_timeout_minutes()
+            self._ignore_changes = False
+        self.vm_size_html.value = _size(self._context)
+        self.timeout_note.value = _muted("minutes; 15 for each 1,000 nodes and 20 at least, as custom images want")
         read = dt.datetime.fromtimestamp(self._read_at, dt.UTC).strftime("quotas and prices of %H:%M:%SZ")
-        missing = f"; they could not be read again: {self._not_renewed}" if self._not_renewed else ""
-        self.outlook.value = _outlook(seen, self._situation, self._now, self.target) + _note(read + missing)
-        self.resize.disabled = bool(seen.impossible)
-        self.why.value = _said("cannot be sent", seen.impossible) if seen.impossible else ""
-        return seen
+        missing = f"; they could not be read again: {self._refresh_error}" if self._refresh_error else ""
+        self.forecast_html.value = _outlook(result, self._context, self._now, self.target) + _note(read + missing)
+        self.resize.disabled = bool(result.blockers)
+        self.blocked_html.value = _said("cannot be sent", result.blockers) if result.blockers else ""
+        return result
 
 
 def _count(name: str) -> tuple[Slider, w.BoundedIntText, w.HBox]:
@@ -214,40 +214,40 @@ def _rounded(value: int) -> int:
     return -(-value // step) * step
 
 
-def _size(situation: Situation) -> str:
-    memory = "" if situation.memory_gib is None else f", {situation.memory_gib:g} GiB"
-    cores = f"{situation.room.cores} vCPUs{memory}" if situation.room.cores else "not offered any more"
-    return f"<div>VM size <b>{escape(situation.vm_size)}</b> ({cores})</div>"
+def _size(context: Situation) -> str:
+    memory = "" if context.memory_gib is None else f", {context.memory_gib:g} GiB"
+    cores = f"{context.headroom.cores} vCPUs{memory}" if context.headroom.cores else "not offered any more"
+    return f"<div>VM size <b>{escape(context.vm_size)}</b> ({cores})</div>"
 
 
-def _outlook(seen: Forecast, situation: Situation, now: Counts, target: Counts) -> str:
+def _outlook(result: Forecast, context: Situation, now: Counts, target: Counts) -> str:
     cells = [
         (
             "cores",
-            "<br>".join(f"{escape(one.name)}: {_of(wanted, one.free)}" for one, wanted in seen.cores)
+            "<br>".join(f"{escape(one.name)}: {_of(needed, one.free)}" for one, needed in result.cores)
             or "no quota known",
         ),
         (
             "replicas",
-            "not known" if situation.replicas is None else f"{seen.replicas_wanted} wanted, {situation.replicas} there",
+            "not known" if context.replicas is None else f"{result.replicas_needed} wanted, {context.replicas} there",
         ),
     ]
     if target.total > now.total:
-        rounds = f" in about {seen.rounds} rounds" if seen.rounds > 1 else ""
-        cells.append(("ready", f"about {duration(seen.ready_s)} from now{rounds}"))
-    cost = "not known" if seen.usd_per_hour is None else f"${seen.usd_per_hour:,.2f} an hour, disks too"
-    limit = situation.usd_per_hour_limit
+        rounds = f" in about {result.rounds} rounds" if result.rounds > 1 else ""
+        cells.append(("ready", f"about {duration(result.ready_s)} from now{rounds}"))
+    cost = "not known" if result.usd_per_hour is None else f"${result.usd_per_hour:,.2f} an hour, disks too"
+    limit = context.usd_per_hour_limit
     cells.append(("cost", cost + ("" if limit is None else f"; ${limit:,.2f} allowed")))
-    if seen.usd_until_expiry is not None:
-        cells.append(("until expiry", f"${seen.usd_until_expiry:,.2f}"))
-    rows = "".join(f'<tr><th scope="row">{name}</th><td>{said}</td></tr>' for name, said in cells)
+    if result.usd_until_expiry is not None:
+        cells.append(("until expiry", f"${result.usd_until_expiry:,.2f}"))
+    rows = "".join(f'<tr><th scope="row">{name}</th><td>{text}</td></tr>' for name, text in cells)
     table = f'<table class="batchimg-facts" aria-label="What the resize will need">{rows}</table>'
-    return f"{table}{_said('note', seen.doubts)}"
+    return f"{table}{_said('note', result.warnings)}"
 
 
-def _of(wanted: int, free: int) -> str:
-    said = f"{wanted:,} wanted, {free:,} free"
-    return said if wanted <= free else f'<span class="over">{said}</span>'
+def _of(needed: int, free: int) -> str:
+    text = f"{needed:,} wanted, {free:,} free"
+    return text if needed <= free else f'<span class="over">{text}</span>'
 
 
 def _said(head: str, lines: tuple[str, ...]) -> str:

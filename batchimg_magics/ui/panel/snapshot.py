@@ -103,10 +103,10 @@ def page(
         The line that does what the controls say.
     """
     facts = "".join(
-        f"<span style='margin-right:1.2em'>{escape(name)} <b>{escape(said)}</b></span>" for name, said in head
+        f"<span style='margin-right:1.2em'>{escape(name)} <b>{escape(cells)}</b></span>" for name, cells in head
     )
-    foot = f"<div><code>{escape(line)}</code></div>" if line else ""
+    line_html = f"<div><code>{escape(line)}</code></div>" if line else ""
     return (
         f'<div class="batchimg-panel" style="max-width:{WIDTH}px"><div>{facts}</div>'
-        f"<div style='margin:6px 0'>{svg(nodes)}</div>{legend(counts)}{rounds}{foot}</div>"
+        f"<div style='margin:6px 0'>{svg(nodes)}</div>{legend(counts)}{rounds}{line_html}</div>"
     )

@@ -17,7 +17,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "help",
         "list the verbs, or the options of one",
-        (Option("verb", "the verb", metavar="VERB", offer="verb", optional=True),),
+        (Option("verb", "the verb", metavar="VERB", completion="verb", optional=True),),
         ("help", "help create"),
     ),
 )

@@ -26,16 +26,16 @@ VERBS: tuple[Verb, ...] = (
                 "name",
                 "a VM, an image or a pool: its name or resource id; an image also as GALLERY/DEFINITION/VERSION",
                 metavar="NAME",
-                offer="checkable",
+                completion="checkable",
             ),
             Option(
                 "--as",
                 "what the name is of, where it is of several things",
                 metavar="KIND",
-                words=("vm", "image", "pool"),
+                choices=("vm", "image", "pool"),
                 dest="kind",
             ),
-            Option("--pool", "the pool that the VM or image is to be for", metavar="NAME", offer="pool"),
+            Option("--pool", "the pool that the VM or image is to be for", metavar="NAME", completion="pool"),
             Option("--role", "also print the smallest role that may do all of it, as JSON"),
             *(
                 replace(option, help=f"as for create: {option.help}")

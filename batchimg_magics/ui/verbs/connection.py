@@ -11,18 +11,20 @@ VERBS: tuple[Verb, ...] = (
         "connect",
         "choose where the work goes: the local Azure (default) or the real one",
         (
-            Option("--world", "local: the file that the world lives in, or :memory:", metavar="FILE", offer="file"),
+            Option(
+                "--state", "local: the file that the world lives in, or :memory:", metavar="FILE", completion="file"
+            ),
             Option("--speed", "local: simulated seconds a second, or max", metavar="X"),
             Option("--scenario", "local: furnish a new world by this scenario", metavar="NAME"),
-            Option("--seed", "local: what the random choices of a new world grow from", metavar="N", read=whole),
+            Option("--seed", "local: what the random choices of a new world grow from", metavar="N", parse=whole),
             Option("--date", "local: the day on which a new world begins, e.g. 2026-05-04", metavar="DATE"),
             Option(
                 "--import",
                 "local: take resource documents as `az ... show` prints them; may be given several times",
                 metavar="FILE",
-                offer="file",
+                completion="file",
                 dest="import_files",
-                gather=tuple,
+                combine=tuple,
             ),
             Option("--deprovisioned", "the systems on the imported disks were deprovisioned"),
             Option(
@@ -39,13 +41,13 @@ VERBS: tuple[Verb, ...] = (
                 "--max-cost-per-hour",
                 "US dollars an hour that all pools of the account may cost: what would cost more is refused",
                 metavar="USD",
-                read=number,
+                parse=number,
             ),
-            Option("--save-as", "save this connection as a profile", metavar="NAME", offer="profile"),
+            Option("--save-as", "save this connection as a profile", metavar="NAME", completion="profile"),
         ),
         (
             "connect",
-            "connect --world trial.db --speed 600",
+            "connect --state trial.db --speed 600",
             "connect --import vm.json --import disk.json --deprovisioned",
             "connect --subscription 00000000-0000-0000-0000-000000000000 --resource-group lab --account labbatch",
         ),

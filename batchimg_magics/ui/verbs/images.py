@@ -10,7 +10,11 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "vms",
         "list the VMs that an image could be made from, or show how to log in to one",
-        (Option("--connect", "show the SSH or RDP line for this VM, and what to do there", metavar="VM", offer="vm"),),
+        (
+            Option(
+                "--connect", "show the SSH or RDP line for this VM, and what to do there", metavar="VM", completion="vm"
+            ),
+        ),
         ("vms", "vms --connect prep-vm"),
     ),
     Verb(
@@ -37,7 +41,7 @@ VERBS: tuple[Verb, ...] = (
                 "name",
                 "the old pool; without one, list those that have to be migrated",
                 metavar="POOL",
-                offer="pool",
+                completion="pool",
                 optional=True,
             ),
             Option("--to", "the new pool's name; by default the old one's with -gallery", metavar="NAME"),
@@ -52,21 +56,21 @@ VERBS: tuple[Verb, ...] = (
         "print a short Packer template that ends in an image for this account's pools",
         (
             Option("name", "the image's name", metavar="NAME"),
-            Option("--os", "its system: Linux (default) or Windows", metavar="OS", words=("Linux", "Windows")),
+            Option("--os", "its system: Linux (default) or Windows", metavar="OS", choices=("Linux", "Windows")),
             Option("--base", "the Marketplace image to begin with", metavar="PUBLISHER:OFFER:SKU"),
             Option(
                 "--generation",
                 "that image's generation, where Batch's list of supported images has it wrong",
                 metavar="GENERATION",
-                words=("V1", "V2"),
+                choices=("V1", "V2"),
             ),
             Option(
                 "--to",
                 "what it ends in: gallery (default), vhd, or managed-image where the account takes one",
                 metavar="END",
-                words=("gallery", "vhd", "managed-image"),
+                choices=("gallery", "vhd", "managed-image"),
             ),
-            Option("--output", "write the template into a file", metavar="FILE", offer="file"),
+            Option("--output", "write the template into a file", metavar="FILE", completion="file"),
         ),
         ("packer tools", "packer tools --os Windows --output tools.pkr.hcl"),
     ),

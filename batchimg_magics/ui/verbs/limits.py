@@ -8,10 +8,10 @@ __all__ = ["CANARY", "DRAIN", "LIMITS", "REPAIR", "TAKE_WHAT_FITS", "TTL"]
 
 _DRAINS = ("requeue", "terminate", "taskcompletion", "retaineddata")
 LIMITS = (
-    Option("--max-rounds", "rounds that it may take at most (50)", metavar="N", read=count),
-    Option("--max-minutes", "minutes that it may take at most, at least 5", metavar="X", read=number),
-    Option("--max-cost", "US dollars that its rounds may cost at most, with disks", metavar="USD", read=number),
-    Option("--max-unusable", "the share of bad nodes from which it has failed (5%)", metavar="SHARE", read=share),
+    Option("--max-rounds", "rounds that it may take at most (50)", metavar="N", parse=count),
+    Option("--max-minutes", "minutes that it may take at most, at least 5", metavar="X", parse=number),
+    Option("--max-cost", "US dollars that its rounds may cost at most, with disks", metavar="USD", parse=number),
+    Option("--max-unusable", "the share of bad nodes from which it has failed (5%)", metavar="SHARE", parse=share),
 )
 REPAIR = Option("--repair", "replace bad nodes: one reboot, time to recover, then another node")
 CANARY = (
@@ -20,4 +20,4 @@ CANARY = (
 )
 TAKE_WHAT_FITS = Option("--take-what-fits", "fewer nodes are fine where a quota ends")
 TTL = Option("--ttl", "how long the pool's nodes live, e.g. 8h: then Azure takes them away", metavar="DURATION")
-DRAIN = Option("--drain", "what becomes of tasks on nodes that leave", metavar="HOW", words=_DRAINS)
+DRAIN = Option("--drain", "what becomes of tasks on nodes that leave", metavar="HOW", choices=_DRAINS)

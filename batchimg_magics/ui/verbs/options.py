@@ -69,16 +69,16 @@ class Option:
     flag: str
     help: str
     metavar: str = ""
-    read: Callable[[str], Any] = str
-    words: tuple[str, ...] = ()
-    offer: Offer = ""
+    parse: Callable[[str], Any] = str
+    choices: tuple[str, ...] = ()
+    completion: Offer = ""
     dest: str = ""
     const: bool = True
-    gather: Callable[[Iterable[Any]], Any] | None = None
+    combine: Callable[[Iterable[Any]], Any] | None = None
     optional: bool = False
 
     @property
-    def by_place(self) -> bool:
+    def is_positional(self) -> bool:
         """Whether it stands by its place, without dashes."""
         return not self.flag.startswith("-")
 
@@ -90,8 +90,8 @@ class Option:
     @property
     def usage(self) -> str:
         """How it is written on a line."""
-        if self.by_place:
-            return f"[{self.metavar}]" if self.optional else f"{self.metavar} ..." if self.gather else self.metavar
+        if self.is_positional:
+            return f"[{self.metavar}]" if self.optional else f"{self.metavar} ..." if self.combine else self.metavar
         return f"{self.flag} {self.metavar}" if self.metavar else self.flag
 
     def value(self, word: str) -> Any:  # noqa: ANN401 - what it is, each option's `read` knows
@@ -102,10 +102,10 @@ class Option:
         SpecError
             It is not among the words, or `read` does not take it.
         """
-        if self.words and word not in self.words:
-            raise SpecError(f"{self.flag} is {word!r}", hint=f"it is one of: {', '.join(self.words)}")
+        if self.choices and word not in self.choices:
+            raise SpecError(f"{self.flag} is {word!r}", hint=f"it is one of: {', '.join(self.choices)}")
         try:
-            return self.read(word)
+            return self.parse(word)
         except ValueError as error:
             raise SpecError(f"{self.flag} is {word!r}: {error}", hint=f"it reads {self.usage}") from error
 
@@ -129,7 +129,7 @@ class Verb:
     """
 
     name: str
-    does: str
+    summary: str
     options: tuple[Option, ...] = ()
     examples: tuple[str, ...] = ()
     takes_body: bool = False
@@ -137,8 +137,8 @@ class Verb:
     @property
     def usage(self) -> str:
         """How it is used, in short."""
-        parts = [self.name, *(option.usage for option in self.options if option.by_place)]
-        if any(not option.by_place for option in self.options):
+        parts = [self.name, *(option.usage for option in self.options if option.is_positional)]
+        if any(not option.is_positional for option in self.options):
             parts.append("[options]")
         return " ".join(parts)
 
@@ -205,16 +205,16 @@ def text_or_file(word: str) -> str:
     return text_of(word[1:]) if word.startswith("@") else word
 
 
-NAME = Option("name", "the pool's name", metavar="NAME", offer="pool")
+NAME = Option("name", "the pool's name", metavar="NAME", completion="pool")
 NAMES = Option(
     "name",
     "a pool's name, or a pattern such as 'sim-*'; several may follow",
     metavar="NAME",
-    offer="pool",
-    gather=names,
+    completion="pool",
+    combine=names,
 )
-NODES = Option("--nodes", "how many dedicated nodes", metavar="N", read=count)
-SPOT = Option("--spot", "how many spot nodes (cheaper; Azure may take them back)", metavar="N", read=count)
+NODES = Option("--nodes", "how many dedicated nodes", metavar="N", parse=count)
+SPOT = Option("--spot", "how many spot nodes (cheaper; Azure may take them back)", metavar="N", parse=count)
 RESIZE_TIMEOUT = Option(
     "--timeout", "resize timeout of Azure's, e.g. 30m; at least 5m, by default as the size needs", metavar="DURATION"
 )
@@ -224,8 +224,8 @@ UNTIL = Option(
     "--until",
     "ready: wait until the nodes are idle or running (default); steady: only until they are allocated",
     metavar="STATE",
-    words=("ready", "steady"),
+    choices=("ready", "steady"),
 )
 NO_WAIT = Option("--no-wait", "return at once; the notebook's kernel goes on with the work", dest="wait", const=False)
-PROFILE = Option("--profile", "connect as `connect --save-as NAME` saved it", metavar="NAME", offer="profile")
+PROFILE = Option("--profile", "connect as `connect --save-as NAME` saved it", metavar="NAME", completion="profile")
 JSON = Option("--json", "print the rows as JSON, for machines")

@@ -22,12 +22,12 @@ from batchimg_magics.ui.verbs.options import (
 
 __all__ = ["VERBS"]
 
-_NAMES = Option("name", "the pool's name, or a pattern of names: 'sim-*'", metavar="NAME", offer="pool")
+_NAMES = Option("name", "the pool's name, or a pattern of names: 'sim-*'", metavar="NAME", completion="pool")
 _MOST = (
     Option(
-        "--nodes", "dedicated nodes that a preset gives at most; by default those there are", metavar="N", read=count
+        "--nodes", "dedicated nodes that a preset gives at most; by default those there are", metavar="N", parse=count
     ),
-    Option("--spot", "spot nodes that a preset gives at most; by default those there are", metavar="N", read=count),
+    Option("--spot", "spot nodes that a preset gives at most; by default those there are", metavar="N", parse=count),
 )
 
 VERBS: tuple[Verb, ...] = (
@@ -76,13 +76,13 @@ VERBS: tuple[Verb, ...] = (
         "let a formula of Azure's set a pool's size, show it, try it, or turn it off",
         (
             NAME,
-            Option("--formula", "the formula, or @FILE that has it", metavar="TEXT", read=text_or_file),
+            Option("--formula", "the formula, or @FILE that has it", metavar="TEXT", parse=text_or_file),
             Option(
                 "--preset",
                 "pending-tasks: as many nodes as tasks wait for; working-hours: Monday to Friday, 8 to 18 UTC; "
                 "expiry: until --ttl is over",
                 metavar="NAME",
-                words=("pending-tasks", "working-hours", "expiry"),
+                choices=("pending-tasks", "working-hours", "expiry"),
             ),
             *_MOST,
             TTL,
@@ -107,7 +107,7 @@ VERBS: tuple[Verb, ...] = (
         "history",
         "show all rounds that there ever were, of one pool or of all",
         (
-            Option("name", "the pool's name", metavar="NAME", offer="pool", optional=True),
+            Option("name", "the pool's name", metavar="NAME", completion="pool", optional=True),
             Option(
                 "--plot", "draw nodes by state over time (needs the extra plot); a command line writes NAME-nodes.png"
             ),
@@ -118,19 +118,19 @@ VERBS: tuple[Verb, ...] = (
         "size",
         "say how many nodes the work needs, for a deadline or a budget",
         (
-            Option("name", "the pool that is to do it", metavar="NAME", offer="pool", optional=True),
-            Option("--tasks", "how many tasks there are", metavar="N", read=count),
-            Option("--minutes", "how long one takes", metavar="M", read=number),
-            Option("--slots", "tasks that run on a node at once; by default one a vCPU", metavar="N", read=count),
+            Option("name", "the pool that is to do it", metavar="NAME", completion="pool", optional=True),
+            Option("--tasks", "how many tasks there are", metavar="N", parse=count),
+            Option("--minutes", "how long one takes", metavar="M", parse=number),
+            Option("--slots", "tasks that run on a node at once; by default one a vCPU", metavar="N", parse=count),
             Option("--deadline", "be done by then, e.g. 4h", metavar="DURATION"),
-            Option("--budget", "cost no more, in US dollars", metavar="USD", read=number),
-            Option("--vm-size", "only sizes like this, e.g. 'Standard_D*s_v5'", metavar="SIZE", offer="vm_size"),
-            Option("--kind", "only dedicated or only spot nodes", metavar="KIND", words=("dedicated", "spot")),
+            Option("--budget", "cost no more, in US dollars", metavar="USD", parse=number),
+            Option("--vm-size", "only sizes like this, e.g. 'Standard_D*s_v5'", metavar="SIZE", completion="vm_size"),
+            Option("--kind", "only dedicated or only spot nodes", metavar="KIND", choices=("dedicated", "spot")),
             Option(
-                "--evictions", "spot nodes that are taken away an hour; assumed to be 10%", metavar="SHARE", read=share
+                "--evictions", "spot nodes that are taken away an hour; assumed to be 10%", metavar="SHARE", parse=share
             ),
             Option("--windows", "the nodes run Windows, which costs more"),
-            Option("--rows", "how many options to show", metavar="N", read=count),
+            Option("--rows", "how many options to show", metavar="N", parse=count),
         ),
         (
             "size --tasks 10000 --minutes 12 --slots 4 --deadline 4h",
@@ -140,7 +140,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "panel",
         "show a pool on a panel: its size with a forecast, its nodes as they come",
-        (Option("name", "the pool's name", metavar="NAME", offer="pool", optional=True),),
+        (Option("name", "the pool's name", metavar="NAME", completion="pool", optional=True),),
         ("panel genomics", "panel"),
     ),
 )

@@ -59,18 +59,18 @@ class NodeMap(anywidget.AnyWidget):
     def __init__(
         self,
         *,
-        on_point: Callable[[str], None] | None = None,
-        on_looking: Callable[[Looking], None] | None = None,
+        on_hover: Callable[[str], None] | None = None,
+        on_visibility: Callable[[Looking], None] | None = None,
         **traits: Any,
     ) -> None:
         self.squares = Squares()
         super().__init__(words=list(self.squares.words), **traits)
-        self._on_point = on_point
-        self._on_looking = on_looking
-        self._views = Views()
+        self._on_hover = on_hover
+        self._on_visibility = on_visibility
+        self._open_views = Views()
         self._sequence = 0
-        self._film: Film | None = None
-        self.on_msg(self._asked)
+        self._recording: Film | None = None
+        self.on_msg(self._on_message)
 
     def show(self, ids: Sequence[str], states: Sequence[str], dedicated: Sequence[bool], *, time: str = "") -> int:
         """Show the nodes that there are now.
@@ -88,54 +88,54 @@ class NodeMap(anywidget.AnyWidget):
             How many squares changed.
         """
         change = self.squares.update(ids, states, dedicated)
-        if change.whole:
+        if change.needs_full_update:
             self.words = list(self.squares.words)
         if not change.places.size:
             return 0
-        if self._film is not None:
-            self._film.add(time, change.places, change.bytes)
-            self.frames = len(self._film.times)
+        if self._recording is not None:
+            self._recording.add(time, change.places, change.bytes)
+            self.frames = len(self._recording.times)
         self._sequence += 1
-        if change.whole:
+        if change.needs_full_update:
             self._send_all()
         else:
             content = {"kind": "change", "sequence": self._sequence}
             self.send(content, buffers=[change.places.tobytes(), change.bytes.tobytes()])
         return int(change.places.size)
 
-    def tell(self, node_id: str, *, since: str = "", error: str = "") -> None:
+    def show_node_details(self, node_id: str, *, since: str = "", error: str = "") -> None:
         """Say what is known of a node to whoever points at it."""
         if (place := self.squares.place(node_id)) is not None:
             self.send({"kind": "node", "place": place, "id": node_id, "since": since, "error": error})
 
-    def record(self, time: str) -> None:
+    def start_recording(self, time: str) -> None:
         """Begin a film: what follows can be played back."""
-        self._film = Film(self.squares.bytes, time)
+        self._recording = Film(self.squares.bytes, time)
         self.frames = 1
 
     def _send_all(self) -> None:
         content = {"kind": "all", "sequence": self._sequence}
         self.send(content, buffers=[self.squares.bytes.tobytes()])
 
-    def _asked(self, _: object, content: dict[str, Any], __: object) -> None:
+    def _on_message(self, _: object, content: dict[str, Any], __: object) -> None:
         """Answer a front end. What it sends is a stranger's: anything that is not expected is left alone."""
         match content:
             case {"kind": "hello"}:
                 self._send_all()
             case {"kind": "node", "place": int(place)} if 0 <= place < len(self.squares.ids):
-                self.tell(self.squares.ids[place])
-                if self._on_point:
-                    self._on_point(self.squares.ids[place])
-            case {"kind": "film"} if self._film is not None:
-                buffers = self._film.buffers()
-                self.send({"kind": "film", "times": self._film.times}, buffers=buffers)
+                self.show_node_details(self.squares.ids[place])
+                if self._on_hover:
+                    self._on_hover(self.squares.ids[place])
+            case {"kind": "film"} if self._recording is not None:
+                buffers = self._recording.buffers()
+                self.send({"kind": "film", "times": self._recording.times}, buffers=buffers)
             case {"kind": "view", "view": str(view), "state": "seen" | "hidden" | "gone" as state}:
-                self._heard(view, state, new=content.get("new") is True)
+                self._on_view_state(view, state, new=content.get("new") is True)
 
-    def _heard(self, view: str, state: Looking, *, new: bool) -> None:
-        before = self._views.looking
-        if self._views.heard(view, state, new=new):
+    def _on_view_state(self, view: str, state: Looking, *, new: bool) -> None:
+        before = self._open_views.visibility
+        if self._open_views.set_view_state(view, state, new=new):
             self.send({"kind": "roll call"})
-        now = self._views.looking
-        if now != before and self._on_looking:
-            self._on_looking(now)
+        now = self._open_views.visibility
+        if now != before and self._on_visibility:
+            self._on_visibility(now)

@@ -20,7 +20,7 @@ class Views:
     def __init__(self) -> None:
         self._views: dict[str, Looking] = {}
 
-    def heard(self, view: str, state: Looking, *, new: bool = False) -> bool:
+    def set_view_state(self, view: str, state: Looking, *, new: bool = False) -> bool:
         """Take in what a view says of itself, and return whether the others have to be called.
 
         Parameters
@@ -42,7 +42,7 @@ class Views:
         return call
 
     @property
-    def looking(self) -> Looking:
+    def visibility(self) -> Looking:
         """Whether anybody looks on."""
         if not self._views:
             return "gone"

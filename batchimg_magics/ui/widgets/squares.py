@@ -47,7 +47,7 @@ class Change:
 
     places: Places
     bytes: Bytes
-    whole: bool
+    needs_full_update: bool
 
 
 class Film:
@@ -132,8 +132,8 @@ class Squares:
         values = np.fromiter((self._code(state) for state in states), np.uint8, len(states))
         values[~np.fromiter(dedicated, bool, len(dedicated))] |= SPOT
         before = self.bytes
-        self._forget(ids)
-        places = np.fromiter((self._settle(node_id) for node_id in ids), np.uint32, len(ids))
+        self._free_places(ids)
+        places = np.fromiter((self._assign_place(node_id) for node_id in ids), np.uint32, len(ids))
         now = np.full(len(self.ids), EMPTY, np.uint8)
         now[places] = values
         was = np.full(now.size, EMPTY, np.uint8)
@@ -152,7 +152,7 @@ class Squares:
                 self.words.append(state)
         return code
 
-    def _forget(self, ids: Sequence[str]) -> None:
+    def _free_places(self, ids: Sequence[str]) -> None:
         """Free the places of nodes that are not there any more."""
         places = [self._place.pop(node_id) for node_id in self._place.keys() - set(ids)]
         for place in places:
@@ -166,7 +166,7 @@ class Squares:
         self._free = [place for place in self._free if place < len(self.ids)]
         return len(self.ids)
 
-    def _settle(self, node_id: str) -> int:
+    def _assign_place(self, node_id: str) -> int:
         place = self._place.get(node_id)
         if place is None:
             if not self._free:
@@ -180,4 +180,4 @@ class Squares:
         """Return (dedicated, spot) by state word, states without nodes left out."""
         tally = np.bincount(self.bytes, minlength=256)
         found = {word: (int(tally[code]), int(tally[code | SPOT])) for code, word in enumerate(self.words)}
-        return {word: both for word, both in found.items() if sum(both)}
+        return {word: counts for word, counts in found.items() if sum(counts)}

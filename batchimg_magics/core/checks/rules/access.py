@@ -89,7 +89,7 @@ def _work(facts: Facts) -> Iterator[tuple[str, Iterable[str]]]:
     spec = facts.spec
     if facts.source is not None:
         yield "", _LOOK
-    if facts.making:
+    if facts.makes_image:
         yield spec.gallery or "", (*_IN_GALLERY, *(_ADOPT if spec.gallery else _OWN_GALLERY))
     if spec.direct or spec.via == "managed-image":
         yield "", (f"{_COMPUTE}/images/write",)

@@ -21,21 +21,21 @@ _WAY = "through the gallery it works: "
 @rule("direct-retired", "error", sources.RETIREMENT)
 def direct_retired(facts: Facts) -> Found:
     """No image is made for a pool straight from a managed image, which Azure takes no more since 31 March 2026."""
-    spec, managed = facts.spec, facts.managed
-    replaced = facts.verdict is None or facts.verdict.fate == "replaced"
-    nothing = facts.kind == "image" and managed is None
+    spec, managed_image = facts.spec, facts.managed_image
+    replaced = facts.pool_decision is None or facts.pool_decision.action == "replaced"
+    nothing = facts.kind == "image" and managed_image is None
     if not spec.direct or not replaced or nothing or facts.kind == "pool":
         return None  # a pool that is there goes on as it is
     if facts.now < _END:
         return kept("taken until 31 March 2026", "`%batchimg migrate` takes such a pool to the gallery")
-    if managed is None:
+    if managed_image is None:
         fix = fixes.again(facts, direct=None)
     else:
-        named = spec if facts.sized else spec.model_copy(update={"vm_size": "SIZE"})
-        fix = legacy_pools.gallery_line(named, str(managed["id"]))
-    said = f"pools straight from a managed image were {legacy_pools.RETIRED}"
-    if facts.kind == "image" and facts.verdict is None:
+        named = spec if facts.size_named_by_user else spec.model_copy(update={"vm_size": "SIZE"})
+        fix = legacy_pools.gallery_line(named, str(managed_image["id"]))
+    text = f"pools straight from a managed image were {legacy_pools.RETIRED}"
+    if facts.kind == "image" and facts.pool_decision is None:
         # Nothing is made for it first: where a service still takes it, this is how one finds out.
-        return doubtful(f"{said}: the service is asked all the same, and refuses where it takes none", _WAY + fix)
-    lost = "the image would be made" if facts.verdict is None else "the pool that is there would be deleted"
-    return broken(f"{said}, and {lost} for nothing", _WAY + fix)
+        return doubtful(f"{text}: the service is asked all the same, and refuses where it takes none", _WAY + fix)
+    lost = "the image would be made" if facts.pool_decision is None else "the pool that is there would be deleted"
+    return broken(f"{text}, and {lost} for nothing", _WAY + fix)

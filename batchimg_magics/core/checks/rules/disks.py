@@ -39,8 +39,8 @@ def managed_disks(facts: Facts) -> Found:
             f"VM {source.name!r} has no managed disk for {', '.join(source.unmanaged)}",
             f"convert it: `az vm convert --ids {source.id}`",
         )
-    if facts.lost:
-        gone = [ResourceId.parse(one).name for one in facts.lost]
+    if facts.missing_ids:
+        gone = [ResourceId.parse(one).name for one in facts.missing_ids]
         detach = "; ".join(
             f"`az vm disk detach --vm-name {source.name} {fixes.inside(source.id)} --name {one}`" for one in gone
         )
@@ -101,7 +101,7 @@ def data_disks(facts: Facts) -> Found:
 @rule("data-disk-count", "error", sources.GALLERY, needs=("Batch's VM sizes",))
 def data_disk_count(facts: Facts) -> Found:
     """The VM size takes as many data disks as the image has."""
-    system, most = facts.system, facts.can.get("MaxDataDiskCount")
+    system, most = facts.system, facts.capabilities.get("MaxDataDiskCount")
     if facts.size is None or system is None or not system.data_disks:
         return None
     if most is None:
@@ -109,7 +109,7 @@ def data_disk_count(facts: Facts) -> Found:
     size, count = facts.spec.vm_size, len(system.data_disks)
     if count <= int(most):
         return kept(f"{count} of at most {most}")
-    larger = facts.like(lambda can: int(can.get("MaxDataDiskCount", 0)) >= count)
+    larger = facts.similar_sizes(lambda can: int(can.get("MaxDataDiskCount", 0)) >= count)
     return broken(f"the image has {count} data disks, and {size} takes {most}", f"--vm-size: {larger}")
 
 

@@ -25,5 +25,5 @@ def again(facts: Facts, **more: object) -> str:
 
 def anew(facts: Facts) -> str:
     """Return the line that makes an image and a pool of a VM, as far as anybody knows how."""
-    size = facts.spec.vm_size if facts.sized else "SIZE"
+    size = facts.spec.vm_size if facts.size_named_by_user else "SIZE"
     return f"`%batchimg create NEW_POOL --from-vm VM --vm-size {size}`"

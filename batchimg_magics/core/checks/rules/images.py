@@ -28,11 +28,14 @@ MOST_DEDICATED, DEDICATED_BY_QUOTA_PAGE, MOST_SPOT = 2500, 2000, 1000
 @rule("region", "error", sources.DOCUMENT)
 def region(facts: Facts) -> Found:
     """The image is in the account's subscription and region, or in a gallery that reaches it."""
-    if facts.source is not None and (facts.making or facts.kind in ("vm", "disks")):
+    if facts.source is not None and (facts.makes_image or facts.kind in ("vm", "disks")):
         return _of_source(facts, facts.source)
-    if facts.managed is None:
+    if facts.managed_image is None:
         return None if facts.definition is None else _of_gallery(facts, str(facts.definition["id"]))
-    where, subscription = region_key(str(facts.managed["location"])), ResourceId.parse(facts.image_id).subscription
+    where, subscription = (
+        region_key(str(facts.managed_image["location"])),
+        ResourceId.parse(facts.image_id).subscription,
+    )
     if where != facts.region or subscription.lower() != facts.scope.subscription.lower():
         return broken(
             f"the managed image is in {where}, subscription {subscription}; the Batch account is in {facts.region}, "
@@ -47,7 +50,7 @@ def _of_source(facts: Facts, source: Source) -> Found:
     subscription = source.id.split("/")[2] if source.id.startswith("/") else facts.scope.subscription
     if subscription.lower() != facts.scope.subscription.lower():
         return doubtful(
-            f"{source.what} is in subscription {subscription}, the Batch account in {facts.scope.subscription}",
+            f"{source.description} is in subscription {subscription}, the Batch account in {facts.scope.subscription}",
             "it works within one tenant, with permissions in both: `permissions` tells",
         )
     if source.region != facts.region and facts.spec.direct:
@@ -56,9 +59,9 @@ def _of_source(facts: Facts, source: Source) -> Found:
             "leave out --direct: a gallery version is copied into the account's region",
         )
     if source.region != facts.region:
-        where = f"{source.what} is in {source.region}, the account in {facts.region}"
+        where = f"{source.description} is in {source.region}, the account in {facts.region}"
         return kept(f"{where}: the image version gets replicas in both")
-    return kept(f"{source.what} is in {source.region}, as the Batch account")
+    return kept(f"{source.description} is in {source.region}, as the Batch account")
 
 
 def _of_gallery(facts: Facts, definition: str) -> Found:
@@ -74,7 +77,7 @@ def _of_gallery(facts: Facts, definition: str) -> Found:
 @rule("gallery", "error", sources.GALLERY, needs=("the gallery",))
 def gallery(facts: Facts) -> Found:
     """The gallery that was named for the image is there."""
-    if not facts.spec.gallery or not facts.making:
+    if not facts.spec.gallery or not facts.makes_image:
         return None
     where = ResourceId.parse(facts.spec.gallery)
     if facts.gallery is None:
@@ -88,15 +91,15 @@ def gallery(facts: Facts) -> Found:
 )
 def image_exists(facts: Facts) -> Found:
     """The image is there and complete, and so is what it needs: a pool whose image is gone cannot grow."""
-    if facts.kind not in ("image", "pool") or not (facts.lost or facts.image_id):
+    if facts.kind not in ("image", "pool") or not (facts.missing_ids or facts.image_id):
         return None
-    if facts.lost:
-        gone = ", ".join("/".join(name for _, name in ResourceId.parse(one).path) for one in facts.lost)
+    if facts.missing_ids:
+        gone = ", ".join("/".join(name for _, name in ResourceId.parse(one).path) for one in facts.missing_ids)
         return broken(
             f"the image is gone: {gone}; the next resize would end with AllocationFailed",
             f"make a new image, and a new pool: {fixes.anew(facts)}",
         )
-    state = str(dig(facts.managed or facts.version, "properties", "provisioningState") or "")
+    state = str(dig(facts.managed_image or facts.version, "properties", "provisioningState") or "")
     if state in ("Failed", "Canceled"):
         return broken(
             f"making the image ended with {state}", f"`%batchimg delete {facts.image_id}`, then make it again"
@@ -107,12 +110,12 @@ def image_exists(facts: Facts) -> Found:
 @rule("image-source", "warning", sources.DOCUMENT)
 def image_source(facts: Facts) -> Found:
     """A managed image is made from snapshots of a VM's disks: from anything else pools do not scale reliably."""
-    if facts.managed is None:
+    if facts.managed_image is None:
         return _of_origin(facts) if facts.spec.direct and facts.source is not None else None
-    storage = facts.managed["properties"].get("storageProfile") or {}
+    storage = facts.managed_image["properties"].get("storageProfile") or {}
     disks = [storage.get("osDisk") or {}, *(storage.get("dataDisks") or [])]
     other = [key for disk in disks for key in ("managedDisk", "blobUri") if disk.get(key) and not disk.get("snapshot")]
-    vm = dig(facts.managed, "properties", "sourceVirtualMachine", "id")
+    vm = dig(facts.managed_image, "properties", "sourceVirtualMachine", "id")
     if not other and not vm:
         return kept("made from snapshots")
     what = f"VM {ResourceId.parse(vm).name}" if vm else "a VHD" if "blobUri" in other else "a disk"
@@ -131,7 +134,7 @@ def replicas(facts: Facts) -> Found:
     """The image version has replicas in the account's region, enough for as many nodes at once."""
     nodes = facts.target.total
     needed = replication.replicas(nodes)
-    if facts.making:
+    if facts.makes_image:
         return _planned(facts, nodes, needed)
     return None if facts.version is None else _there(facts, facts.version, nodes, needed)
 
@@ -221,17 +224,17 @@ def version_end_of_life(facts: Facts) -> Found:
 @rule("image-shared", "warning", sources.DOCUMENT, needs=("pools",))
 def image_shared(facts: Facts) -> Found:
     """No other pool uses the image: one image for each pool is advised."""
-    if not facts.image_id or (facts.managed is not None and facts.making):
+    if not facts.image_id or (facts.managed_image is not None and facts.makes_image):
         return None
-    if facts.managed is not None:
-        names = [_name(facts, one) for one in _sharing(facts, facts.managed)]
+    if facts.managed_image is not None:
+        names = [_name(facts, one) for one in _sharing(facts, facts.managed_image)]
         advice = f"make an image of its own for each pool: {fixes.anew(facts)}"
         return (
             doubtful(f"its image or a snapshot under it serves {', '.join(names)}", advice)
             if names
             else kept("no other pool uses it")
         )
-    names = pools.users(facts.others, facts.image_id)
+    names = pools.users(facts.other_pools, facts.image_id)
     # What shares a gallery image shares no limit: its replicas serve all.
     return (
         kept(f"it serves {', '.join(names)} too; count all their nodes for its replicas")
@@ -250,11 +253,11 @@ def _sharing(facts: Facts, image: Json) -> list[Json]:
     """Return the other pools, of whatever account, made straight from a managed image or from one of its snapshots."""
     mine = {str(image["id"]).lower(), *(one.lower() for one in sources_of(image))}
     same_source = [
-        one["id"] for one in facts.siblings if mine & {str(one["id"]).lower(), *map(str.lower, sources_of(one))}
+        one["id"] for one in facts.sibling_images if mine & {str(one["id"]).lower(), *map(str.lower, sources_of(one))}
     ]
     return [
         pool
-        for pool in (*facts.others, *facts.elsewhere)
+        for pool in (*facts.other_pools, *facts.other_account_pools)
         if (found := pools.image_of(pool)) and is_managed(found) and any(same(found, one) for one in same_source)
     ]
 
@@ -262,20 +265,20 @@ def _sharing(facts: Facts, image: Json) -> list[Json]:
 @rule("managed-image-limit", "error", sources.DOCUMENT, needs=("pools", "managed images"))
 def managed_image_limit(facts: Facts) -> Found:
     """Pools straight from one managed image or snapshot have at most 2,500 dedicated and 1,000 spot nodes in all."""
-    if facts.making or (facts.managed is None and not facts.spec.direct):
+    if facts.makes_image or (facts.managed_image is None and not facts.spec.direct):
         return None
-    sharing = [wanted(one) for one in _sharing(facts, facts.managed)] if facts.managed else []
+    sharing = [wanted(one) for one in _sharing(facts, facts.managed_image)] if facts.managed_image else []
     dedicated = facts.target.dedicated + sum(one.dedicated for one in sharing)
     spot = facts.target.spot + sum(one.spot for one in sharing)
-    said = f"{dedicated} dedicated and {spot} spot nodes in {len(sharing) + 1} pools"
+    text = f"{dedicated} dedicated and {spot} spot nodes in {len(sharing) + 1} pools"
     fix = "make a gallery image of it, whose pools have no such limit"
     if dedicated > MOST_DEDICATED or spot > MOST_SPOT:
-        return broken(f"{said}: more than {MOST_DEDICATED} and {MOST_SPOT}", fix)
-    if facts.unseen:
-        return unknown(f"{said}; could not look at {', '.join(facts.unseen)}", fix)
+        return broken(f"{text}: more than {MOST_DEDICATED} and {MOST_SPOT}", fix)
+    if facts.unreadable_accounts:
+        return unknown(f"{text}; could not look at {', '.join(facts.unreadable_accounts)}", fix)
     if dedicated > DEDICATED_BY_QUOTA_PAGE:
-        return doubtful(f"{said}: Microsoft's page of quotas says {DEDICATED_BY_QUOTA_PAGE} dedicated nodes", fix)
+        return doubtful(f"{text}: Microsoft's page of quotas says {DEDICATED_BY_QUOTA_PAGE} dedicated nodes", fix)
     there = dig(facts.pool, "properties", "networkConfiguration", "endpointConfiguration", "inboundNatPools")
     if there or facts.spec.login_ports:
-        return doubtful(f"{said}; inbound NAT pools lower the limits, by how much nobody says", fix)
-    return kept(said)
+        return doubtful(f"{text}; inbound NAT pools lower the limits, by how much nobody says", fix)
+    return kept(text)

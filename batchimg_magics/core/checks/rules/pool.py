@@ -21,14 +21,14 @@ def pool_name(facts: Facts) -> Found:
     """No other pool has the name: one that is there is the wanted one, or may be changed or replaced."""
     if facts.conflict is not None:
         return broken(facts.conflict.message, facts.conflict.hint)
-    if facts.verdict is None:
+    if facts.pool_decision is None:
         return None
     done = {
         "found": "it is there, as it is wanted",
         "changed": "it is there without nodes, and is changed",
         "replaced": "it is there, and is deleted and made anew",
     }
-    return kept(": ".join(filter(None, [done[facts.verdict.fate], facts.verdict.why])))
+    return kept(": ".join(filter(None, [done[facts.pool_decision.action], facts.pool_decision.why])))
 
 
 @rule("resize-timeout", "warning", sources.DOCUMENT)
@@ -51,7 +51,7 @@ def resize_timeout(facts: Facts) -> Found:
 def cost(facts: Facts) -> Found:
     """All pools together cost no more an hour than the connection allows."""
     limit, target = facts.limit_usd, facts.target
-    if limit is None or not target.total or not facts.sized:
+    if limit is None or not target.total or not facts.size_named_by_user:
         return None
     if facts.rates is None:
         return unknown("nobody knows the size of the nodes or of their disks", "see the rules on size and image")
@@ -62,12 +62,12 @@ def cost(facts: Facts) -> Found:
             f"the account may cost ${limit:.2f} an hour, and what {what} is not known",
             "the price list has no price for a size, system or disk: `%batchimg connect` without --max-cost-per-hour",
         )
-    said = (
+    text = (
         f"${own:.2f} an hour for {target}, ${facts.others_usd:.2f} for other pools; --max-cost-per-hour is ${limit:.2f}"
     )
     if own + facts.others_usd <= limit:
-        return kept(said)
-    return broken(said, "fewer nodes, or `%batchimg connect` with a higher --max-cost-per-hour")
+        return kept(text)
+    return broken(text, "fewer nodes, or `%batchimg connect` with a higher --max-cost-per-hour")
 
 
 @rule("authentication", "error", sources.ACCESS)

@@ -94,9 +94,9 @@ def unseen(facts: Facts, what: str) -> Verdict | None:
     """Say that what an image is made from does not show what was inside the VM that it is of."""
     if facts.source is None:
         return None
-    if dig(facts.version or facts.managed or {}, "tags", tags.IMAGE):
+    if dig(facts.version or facts.managed_image or {}, "tags", tags.IMAGE):
         return kept("this tool made it, and judged that then")
-    return unknown(f"{facts.source.what} does not tell {what}", "look at the VM that it was made of")
+    return unknown(f"{facts.source.description} does not tell {what}", "look at the VM that it was made of")
 
 
 Found: TypeAlias = "Verdict | Sequence[Verdict] | None"
@@ -124,12 +124,12 @@ class Rule:
     severity: Severity
     source: str
     needs: tuple[str, ...]
-    look: Callable[[Facts], Found]
+    test: Callable[[Facts], Found]
 
     @property
-    def says(self) -> str:
+    def title(self) -> str:
         """What it says, in one line: the first of its function's docstring."""
-        return (self.look.__doc__ or "").strip().partition("\n")[0].removesuffix(".")
+        return (self.test.__doc__ or "").strip().partition("\n")[0].removesuffix(".")
 
     def check(self, facts: Facts) -> list[Finding]:
         """Return what there is to say about it."""
@@ -137,7 +137,7 @@ class Rule:
         if missing:
             said: Found = unknown(f"could not read {', '.join(missing)}", "ask for the permission to read it")
         else:
-            said = self.look(facts)
+            said = self.test(facts)
         verdicts = [] if said is None else [said] if isinstance(said, Verdict) else said
         return [
             # How grave a rule is says nothing where it is kept.
@@ -163,8 +163,8 @@ def rule(
         As in `Rule`.
     """
 
-    def register(look: Callable[[Facts], Found]) -> Callable[[Facts], Found]:
-        RULES.append(Rule(name, severity, source, needs, look))
-        return look
+    def register(test: Callable[[Facts], Found]) -> Callable[[Facts], Found]:
+        RULES.append(Rule(name, severity, source, needs, test))
+        return test
 
     return register

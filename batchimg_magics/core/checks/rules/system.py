@@ -32,8 +32,8 @@ def road(facts: Facts) -> Found:
     if facts.problem is not None:
         return broken(facts.problem.message, facts.problem.hint)
     if facts.warning:
-        return doubtful(f"{facts.source.what}: {facts.warning}", "make a node or two first")
-    return kept(f"from {facts.source.what}")
+        return doubtful(f"{facts.source.description}: {facts.warning}", "make a node or two first")
+    return kept(f"from {facts.source.description}")
 
 
 @rule("generalized", "error", sources.GENERALIZE)
@@ -48,18 +48,20 @@ def generalized(facts: Facts) -> Found:
         return kept("you say that it was deprovisioned")
     if spec.capture == "in-place":
         return doubtful(
-            f"{source.what} is not generalized: it is deprovisioned itself, which ruins it for other work",
+            f"{source.description} is not generalized: it is deprovisioned itself, which ruins it for other work",
             "leave --capture out: a throwaway copy of it is deprovisioned instead",
         )
-    return kept(f"{source.what} is not generalized: a throwaway copy of it is deprovisioned, and it stays as it is")
+    return kept(
+        f"{source.description} is not generalized: a throwaway copy of it is deprovisioned, and it stays as it is"
+    )
 
 
 @rule("os-state", "error", sources.GALLERY_POOL)
 def os_state(facts: Facts) -> Found:
     """The image is of a generalized system: Batch makes no nodes of a specialized one."""
-    if facts.kind not in ("image", "pool") or (facts.managed or facts.definition) is None:
+    if facts.kind not in ("image", "pool") or (facts.managed_image or facts.definition) is None:
         return None
-    state = dig(facts.managed, "properties", "storageProfile", "osDisk", "osState") or dig(
+    state = dig(facts.managed_image, "properties", "storageProfile", "osDisk", "osState") or dig(
         facts.definition, "properties", "osState"
     )
     if state == "Generalized":
@@ -85,7 +87,7 @@ def deallocated(facts: Facts) -> Found:
     if spec.stop:
         return kept(f"it is {facts.power}, and is stopped for the time of the snapshots")
     return doubtful(
-        f"{source.what} is {facts.power}: its disks are copied while it may write to them",
+        f"{source.description} is {facts.power}: its disks are copied while it may write to them",
         "--stop stops it for a minute, for disks that agree with each other",
     )
 
@@ -151,13 +153,13 @@ def base_image(facts: Facts) -> Found:
         return None
     if source.marketplace is None:
         return unknown(
-            f"{source.what} goes back to no Marketplace image that is known",
+            f"{source.description} goes back to no Marketplace image that is known",
             "make sure that it goes back to an image of `az batch pool supported-images list`",
         )
     name, listed = ":".join(source.marketplace), node_agents.listed_as(facts.supported_images, source.marketplace)
     if listed:
         return kept(f"{name} is on Batch's list")
-    says = f"Batch does not support the image that {source.what} was made from: {name}"
+    says = f"Batch does not support the image that {source.description} was made from: {name}"
     if facts.spec.node_agent_sku:
         return doubtful(says, "make sure that the node agent fits its system; a few nodes first will tell")
     return broken(says, "make the VM from an image of `az batch pool supported-images list`")
@@ -203,9 +205,9 @@ def ranked_agents(facts: Facts) -> list[str]:
     arm = source.architecture.lower() == "arm64"
 
     def fits(agent: str) -> tuple[int, str]:
-        said = agent.lower()
-        close = 2 * (bool(name) and name in said) + (bool(version) and version in said.split("-")[0].split())
-        return -close - 4 * (said.endswith("arm64") == arm), said
+        text = agent.lower()
+        close = 2 * (bool(name) and name in text) + (bool(version) and version in text.split("-")[0].split())
+        return -close - 4 * (text.endswith("arm64") == arm), text
 
     system = source.os_type.lower()
     return sorted({one["nodeAgentSKUId"] for one in facts.supported_images if one["osType"] == system}, key=fits)
@@ -233,8 +235,8 @@ def until(facts: Facts, ends: str, what: str, fix: str) -> Verdict:
     days = facts.days_until(ends)
     if days < 0:
         return doubtful(f"{what} ended on {ends[:10]}, {-days} days ago", fix)
-    said = f"{what} ends on {ends[:10]}, {days} days from now"
-    return doubtful(said, fix) if days < WARN_DAYS else kept(said)
+    text = f"{what} ends on {ends[:10]}, {days} days from now"
+    return doubtful(text, fix) if days < WARN_DAYS else kept(text)
 
 
 _TERMS = "accept its terms: `az vm image terms accept --publisher PUBLISHER --offer PRODUCT --plan NAME`"
@@ -252,16 +254,17 @@ def purchase_plan(facts: Facts) -> Found:
         return None
     if facts.source.plan is None:
         return kept("it has none")
-    said = f"{facts.source.what} goes back to an image with a purchase plan: {galleries.plan_words(facts.source.plan)}"
+    words = galleries.plan_words(facts.source.plan)
+    text = f"{facts.source.description} goes back to an image with a purchase plan: {words}"
     if facts.spec.direct or facts.spec.via == "managed-image":
-        return broken(f"{said}, which a managed image cannot carry", "leave out --direct and --via managed-image")
-    return doubtful(f"{said}; its gallery definition carries it, where the owner's terms allow that", _TERMS)
+        return broken(f"{text}, which a managed image cannot carry", "leave out --direct and --via managed-image")
+    return doubtful(f"{text}; its gallery definition carries it, where the owner's terms allow that", _TERMS)
 
 
 @rule("temp-drive", "warning", sources.DOCUMENT, needs=("Batch's VM sizes",))
 def temp_drive(facts: Facts) -> Found:
     """The node agent works on the temporary drive; where a size has none, the OS disk is large enough for it."""
-    system, room = facts.system, facts.can.get("MaxResourceVolumeMB")
+    system, room = facts.system, facts.capabilities.get("MaxResourceVolumeMB")
     if system is None or facts.size is None:
         return None
     size = str(facts.size["name"])
@@ -280,5 +283,5 @@ def temp_drive(facts: Facts) -> Found:
 
 
 def _with_drive(facts: Facts) -> str:
-    sizes = facts.like(lambda can: float(can.get("MaxResourceVolumeMB", 0)) > 0)
+    sizes = facts.similar_sizes(lambda can: float(can.get("MaxResourceVolumeMB", 0)) > 0)
     return f"a size that has one ({sizes}), or --os-disk-gib {2 * LEAST_OS_DISK_GIB}"

@@ -28,7 +28,7 @@ _TRY = "make a node or two first"
 @rule("vm-size", "error", sources.LIFECYCLE, needs=("Batch's VM sizes",))
 def vm_size(facts: Facts) -> Found:
     """Batch offers the VM size in the account's region, now and for a while."""
-    if not facts.sized:
+    if not facts.size_named_by_user:
         return None
     try:
         size = vm_sizes.size_named(facts.sizes, facts.spec.vm_size)
@@ -37,7 +37,7 @@ def vm_size(facts: Facts) -> Found:
     name, found = str(size["name"]), []
     if ends := size.get("batchSupportEndOfLife"):
         found.append(until(facts, str(ends), f"Batch's support of {name}", "choose a newer --vm-size"))
-    if facts.target.spot and facts.can.get("LowPriorityCapable") == "False":
+    if facts.target.spot and facts.capabilities.get("LowPriorityCapable") == "False":
         found.append(broken(f"{name} is not to be had as spot nodes", "--spot 0, or another --vm-size"))
     return found or kept(f"Batch offers {name} in {facts.region}")
 
@@ -61,20 +61,20 @@ def vm_size_restrictions(facts: Facts) -> Found:
         return None
     name, fix = str(facts.size["name"]), "another --vm-size, or ask for it: Azure portal, Quotas"
     # Nodes of other accounts are in Batch's own subscriptions, which may be allowed more.
-    verdict = broken if facts.user_subscription else doubtful
+    result = broken if facts.user_subscription else doubtful
     if facts.sku is None:
-        return verdict(f"Compute does not list {name} in {facts.region} for this subscription", fix)
+        return result(f"Compute does not list {name} in {facts.region} for this subscription", fix)
     everywhere = [one for one in facts.sku.get("restrictions") or [] if one.get("type") == "Location"]
     if everywhere:
         reason = ", ".join(str(one.get("reasonCode")) for one in everywhere)
-        return verdict(f"{name} is restricted in {facts.region} for this subscription: {reason}", fix)
+        return result(f"{name} is restricted in {facts.region} for this subscription: {reason}", fix)
     return kept(f"{name} is not restricted in {facts.region}")
 
 
 @rule("generation", "error", sources.GALLERY_POOL, needs=("Batch's VM sizes",))
 def generation(facts: Facts) -> Found:
     """The VM size boots the image's Hyper-V generation."""
-    system, takes = facts.system, facts.can.get("HyperVGenerations")
+    system, takes = facts.system, facts.capabilities.get("HyperVGenerations")
     if system is None or facts.size is None:
         return None
     if not takes:
@@ -83,14 +83,14 @@ def generation(facts: Facts) -> Found:
         return kept(f"{system.generation}, as {facts.spec.vm_size} takes it")
     return broken(
         f"the image is of generation {system.generation}, and {facts.spec.vm_size} takes {takes}",
-        f"--vm-size: {facts.like(lambda _: True)}",
+        f"--vm-size: {facts.similar_sizes(lambda _: True)}",
     )
 
 
 @rule("architecture", "error", sources.GALLERY_POOL, needs=("Batch's VM sizes",))
 def architecture(facts: Facts) -> Found:
     """The VM size's processor is of the image's architecture."""
-    system, has = facts.system, facts.can.get("CpuArchitectureType")
+    system, has = facts.system, facts.capabilities.get("CpuArchitectureType")
     if system is None or facts.size is None:
         return None
     if not has:
@@ -99,7 +99,7 @@ def architecture(facts: Facts) -> Found:
         return kept(f"{has} both")
     return broken(
         f"the image is for {system.architecture}, and {facts.spec.vm_size} is {has}",
-        f"--vm-size: {facts.like(lambda _: True)}",
+        f"--vm-size: {facts.similar_sizes(lambda _: True)}",
     )
 
 
@@ -117,9 +117,13 @@ def security_type(facts: Facts) -> Found:
             found.append(
                 broken(f"{demanded} needs generation V2, and the image is of V1", "prepare a VM of generation 2")
             )
-        if demanded == "TrustedLaunch" and facts.can.get("TrustedLaunchDisabled") == "True":
+        if demanded == "TrustedLaunch" and facts.capabilities.get("TrustedLaunchDisabled") == "True":
             found.append(broken(f"the image is of a TrustedLaunch VM, and {size} cannot do that", "another --vm-size"))
-        if demanded == "ConfidentialVM" and facts.sku is not None and not facts.can.get("ConfidentialComputingType"):
+        if (
+            demanded == "ConfidentialVM"
+            and facts.sku is not None
+            and not facts.capabilities.get("ConfidentialComputingType")
+        ):
             found.append(
                 broken(f"the image is of a confidential VM, and {size} is not made for that", "another --vm-size")
             )
@@ -160,7 +164,7 @@ _ANEW = "a pool's security profile cannot be mended while it has nodes: make the
 @rule("disk-controller", "error", sources.GALLERY_POOL, needs=("Batch's VM sizes", "disks"))
 def disk_controller(facts: Facts) -> Found:
     """The image can boot from the disk controller that the VM size has."""
-    has = facts.can.get("DiskControllerTypes", "")
+    has = facts.capabilities.get("DiskControllerTypes", "")
     if facts.size is None:
         return None
     if not has:
@@ -168,15 +172,15 @@ def disk_controller(facts: Facts) -> Found:
     if "SCSI" in has:
         return kept(f"{facts.spec.vm_size} has {has}")
     features = dig(facts.definition, "properties", "features") or []
-    said = ", ".join(str(one.get("value")) for one in features if one.get("name") == "DiskControllerTypes")
+    text = ", ".join(str(one.get("value")) for one in features if one.get("name") == "DiskControllerTypes")
     # What is in a definition stays there: it decides where there is one, the disk where one is to be made.
-    takes = said if facts.definition is not None or facts.source is None else facts.source.controllers
+    takes = text if facts.definition is not None or facts.source is None else facts.source.controllers
     if has in takes:
         return kept(f"{has}, as {facts.spec.vm_size} has it")
     says = f"takes {takes}" if takes else "does not say that it takes it"
     return broken(
         f"{facts.spec.vm_size} has {has} only, and the image {says}",
-        f"--vm-size: {facts.like(lambda can: 'SCSI' in can['DiskControllerTypes'])}",
+        f"--vm-size: {facts.similar_sizes(lambda can: 'SCSI' in can['DiskControllerTypes'])}",
     )
 
 
@@ -194,17 +198,17 @@ def _judge(facts: Facts, words: str, *, dedicated: bool, of_family: bool = False
     nodes = facts.target.dedicated if dedicated else facts.target.spot
     if not nodes or facts.size is None:
         return None
-    room = facts.room
-    quota = room.quota(dedicated=dedicated, of_family=of_family)
-    if quota is None or not room.cores:
-        silent = f"the account tells no quota of {words}" if room.cores else f"{facts.spec.vm_size} tells no vCPUs"
+    headroom = facts.headroom
+    quota = headroom.quota(dedicated=dedicated, of_family=of_family)
+    if quota is None or not headroom.cores:
+        silent = f"the account tells no quota of {words}" if headroom.cores else f"{facts.spec.vm_size} tells no vCPUs"
         return unknown(silent, _MORE)
-    wanted = nodes * room.cores
-    said = f"{wanted} {words} wanted, {quota.free} of {quota.limit} free"
+    wanted = nodes * headroom.cores
+    text = f"{wanted} {words} wanted, {quota.free} of {quota.limit} free"
     if wanted <= quota.free:
-        return kept(said)
+        return kept(text)
     option, more = "--nodes" if dedicated else "--spot", _MORE_OF_COMPUTE if facts.user_subscription else _MORE
-    return broken(f"{said}: {wanted - quota.free} missing", f"{option} {quota.free // room.cores} fits; or {more}")
+    return broken(f"{text}: {wanted - quota.free} missing", f"{option} {quota.free // headroom.cores} fits; or {more}")
 
 
 @rule("quota-dedicated", "error", sources.QUOTAS, needs=_NEEDS)

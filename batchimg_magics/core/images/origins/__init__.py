@@ -45,7 +45,7 @@ async def find(azure: Azure, spec: PoolSpec, *, yes: bool) -> Road:
         It is not there, or no image can be made of it.
     """
     if spec.from_vm is None:
-        return await _ROADS[spec.origin](azure, spec)
+        return await _ROADS[spec.origin_field](azure, spec)
     vm = await virtual_machines.find(azure, spec.from_vm)
     if virtual_machines.generalized(vm) or spec.generalized:
         return await generalized_vm.find(azure, vm)

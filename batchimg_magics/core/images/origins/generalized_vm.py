@@ -52,13 +52,13 @@ class OfVm(Road):
             return True
         return virtual_machines.power(self.vm) == "running" and azure.now() - moment > FRESH_S
 
-    async def remains(self, azure: Azure, pool: str) -> bool:
+    async def has_leftovers(self, azure: Azure, pool: str) -> bool:
         """Tell whether throwaways of a copy are left, or the VM still stands still for one."""
         return stopped_for(self.vm, pool) or bool(await temporary.owned(azure, pool))
 
-    async def tidy(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
+    async def clean_up(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
         """Start the VM again where it was stopped for a copy, and delete the throwaways."""
-        gone, left = await super().tidy(azure, pool)
+        gone, left = await super().clean_up(azure, pool)
         try:
             await start_again(azure, self.vm_id, pool)
         except BatchImgError as error:
@@ -67,12 +67,12 @@ class OfVm(Road):
 
 
 class _Prepared(OfVm):
-    def way(self, trip: Trip) -> Way:
+    def plan(self, context: Trip) -> Way:
         steps = []
         if virtual_machines.power(self.vm) != "deallocated":
-            steps.append(deallocate_step(trip.azure, self.vm_id, "a disk that is written to is no good source"))
-        taken, parts = snapshots_of(trip, self.source, after=tuple(step.name for step in steps))
-        return Way(parts, (*steps, *taken), tuple(step.name for step in taken))
+            steps.append(deallocate_step(context.azure, self.vm_id, "a disk that is written to is no good source"))
+        taken, profile = snapshots_of(context, self.source, after=tuple(step.name for step in steps))
+        return Way(profile, (*steps, *taken), tuple(step.name for step in taken))
 
 
 async def find(azure: Azure, vm: Json) -> Road:
@@ -101,12 +101,16 @@ def deallocate_step(azure: Azure, vm: ResourceId, why: str, after: tuple[str, ..
         new = await virtual_machines.deallocate(azure, vm)
         return made(new, "it was running" if new else "", verb="changed")
 
-    return Step("deallocate", vm, run, after, virtual_machines.EXPECTED_S["deallocate"], why, would="would change")
+    return Step(
+        "deallocate", vm, run, after, virtual_machines.EXPECTED_S["deallocate"], why, planned_action="would change"
+    )
 
 
-def snapshots_of(trip: Trip, source: Source, after: tuple[str, ...] = (), words: str = "") -> tuple[list[Step], Parts]:
+def snapshots_of(
+    context: Trip, source: Source, after: tuple[str, ...] = (), words: str = ""
+) -> tuple[list[Step], Parts]:
     """Return the steps that take lasting snapshots of a source's disks, and the parts that they are."""
-    ids = {disk: snapshots.snapshot_id(trip.azure, trip.pool, trip.image, disk) for disk in source.disks}
-    step = partial(snapshot_step, trip, region=source.region, after=after, words=words)
-    parts = Parts(tuple(Part(disk.lun, disk.caching, str(key)) for disk, key in ids.items()))
-    return [step(disk, key) for disk, key in ids.items()], parts
+    ids = {disk: snapshots.snapshot_id(context.azure, context.pool, context.image, disk) for disk in source.disks}
+    step = partial(snapshot_step, context, region=source.region, after=after, words=words)
+    profile = Parts(tuple(Part(disk.lun, disk.caching, str(key)) for disk, key in ids.items()))
+    return [step(disk, key) for disk, key in ids.items()], profile

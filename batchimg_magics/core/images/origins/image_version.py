@@ -23,7 +23,7 @@ __all__ = ["find", "source"]
 class _Version(Road):
     route = "version"
 
-    def way(self, trip: Trip) -> Way:  # noqa: ARG002 - nothing is made
+    def plan(self, context: Trip) -> Way:  # noqa: ARG002 - nothing is made
         return Way(Parts())
 
 
@@ -45,12 +45,12 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
             hint="`%batchimg images` lists what there is in this subscription",
             status_code=404,
         )
-    road = _Version(await source(azure, version, definition))
-    road.pinned = road.source.id
+    origin = _Version(await source(azure, version, definition))
+    origin.pinned = origin.source.id
     if target.subscription.lower() != azure.scope.subscription.lower():
         # Source: FACTS 2: the gallery documents allow it, the SDK's text does not.
-        road.warning = "it is in another subscription: if the pool is refused, copy the version into this one"
-    return road
+        origin.warning = "it is in another subscription: if the pool is refused, copy the version into this one"
+    return origin
 
 
 async def source(azure: Azure, version: Json, definition: Json) -> Source:

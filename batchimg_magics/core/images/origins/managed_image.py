@@ -23,8 +23,8 @@ __all__ = ["find", "source"]
 class _Image(Road):
     route = "managed image"
 
-    def way(self, trip: Trip) -> Way:  # noqa: ARG002 - the image is its own whole
-        return Way(Parts(whole=self.source.id))
+    def plan(self, context: Trip) -> Way:  # noqa: ARG002 - the image is its own whole
+        return Way(Parts(image_id=self.source.id))
 
 
 async def find(azure: Azure, spec: PoolSpec) -> Road:
@@ -43,9 +43,9 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
             hint="`az image list --query [].id` lists them",
             status_code=404,
         )
-    road = _Image(await source(azure, found))
-    road.pinned = road.source.id if spec.direct else ""
-    return road
+    origin = _Image(await source(azure, found))
+    origin.pinned = origin.source.id if spec.direct else ""
+    return origin
 
 
 async def source(azure: Azure, found: Json) -> Source:

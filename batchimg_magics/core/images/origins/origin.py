@@ -43,7 +43,7 @@ class Trip:
     pool: str
     image: str
     tags: Mapping[str, str]
-    lasting: bool = False
+    keeps_disks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,10 @@ class Way:
         Whether there are things that are there only for the time being: `Road.tidy` puts them away.
     """
 
-    parts: Parts
+    storage_profile: Parts
     steps: tuple[Step, ...] = ()
-    ready: tuple[str, ...] = ()
-    temporary: bool = False
+    ready_after: tuple[str, ...] = ()
+    has_temporary: bool = False
 
 
 class Road(ABC):
@@ -86,7 +86,7 @@ class Road(ABC):
         What may go wrong and does not have to.
     """
 
-    route: str = ""
+    kind: str = ""
     pinned: str = ""
     warning: str = ""
 
@@ -94,40 +94,40 @@ class Road(ABC):
         self.source = source
 
     @abstractmethod
-    def way(self, trip: Trip) -> Way:
+    def plan(self, context: Trip) -> Way:
         """Return how the parts of the image come about."""
 
     async def changed_since(self, azure: Azure, moment: float) -> bool:  # noqa: ARG002 - what can change looks
         """Tell whether the source may have changed since a moment: seconds since 1970."""
         return False
 
-    async def remains(self, azure: Azure, pool: str) -> bool:  # noqa: ARG002 - as above
+    async def has_leftovers(self, azure: Azure, pool: str) -> bool:  # noqa: ARG002 - as above
         """Tell whether something is left of a run that died, which `tidy` would put away."""
         return False
 
-    async def tidy(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
+    async def clean_up(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
         """Put away what was there only for the time being; return what went and what did not."""
         return await temporary.sweep(azure, pool)
 
 
 def snapshot_step(
-    trip: Trip, disk: Disk, snapshot: ResourceId, region: str, *, after: tuple[str, ...] = (), words: str = ""
+    context: Trip, disk: Disk, snapshot: ResourceId, region: str, *, after: tuple[str, ...] = (), words: str = ""
 ) -> Step:
     """Return the step that takes a snapshot of a disk."""
 
     async def take(_: Mapping[str, Outcome]) -> Outcome:
-        new = await snapshots.take(trip.azure, snapshot, disk, region=region, tags=dict(trip.tags))
+        new = await snapshots.take(context.azure, snapshot, disk, region=region, tags=dict(context.tags))
         return made(new, f"of {disk.id.rpartition('/')[2]}")
 
-    async def there() -> bool:
-        return await snapshots.read(trip.azure, snapshot) is not None
+    async def exists() -> bool:
+        return await snapshots.read(context.azure, snapshot) is not None
 
     return Step(
-        name=f"snapshot of {words}{disk.words}",
+        name=f"snapshot of {words}{disk.description}",
         resource=snapshot,
         run=take,
         after=after,
         expected_s=snapshots.EXPECTED_S,
         why="a read-only copy, which the image is made from",
-        there=there,
+        is_done=exists,
     )

@@ -24,7 +24,7 @@ __all__ = ["find"]
 class _Snapshot(Road):
     route = "given snapshots"
 
-    def way(self, trip: Trip) -> Way:  # noqa: ARG002 - snapshots are parts already
+    def plan(self, context: Trip) -> Way:  # noqa: ARG002 - snapshots are parts already
         return Way(Parts(tuple(Part(disk.lun, disk.caching, disk.id) for disk in self.source.disks)))
 
 
@@ -74,7 +74,7 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
 
 async def _read(azure: Azure, key: str) -> Json:
     target = ResourceId.parse(key)
-    found = await azure.find(azure.compute_of(target).snapshots.get(target.resource_group, target.name))
+    found = await azure.call_or_none(azure.compute_for(target).snapshots.get(target.resource_group, target.name))
     if found is None:
         raise NotFoundError(
             f"there is no snapshot {target.name!r} in resource group {target.resource_group!r}",

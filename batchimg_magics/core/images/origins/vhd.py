@@ -28,7 +28,7 @@ class _Vhd(Road):
         super().__init__(source)
         self.account = account
 
-    def way(self, trip: Trip) -> Way:  # noqa: ARG002 - a VHD is a part already
+    def plan(self, context: Trip) -> Way:  # noqa: ARG002 - a VHD is a part already
         return Way(Parts((Part(None, "ReadWrite", blob=self.source.id, account=self.account),)))
 
     async def changed_since(self, azure: Azure, moment: float) -> bool:

@@ -36,85 +36,95 @@ class _ByCopy(OfVm):
         self.subnet = subnet
         self.stop = stop
         # Disks that agree with each other make another image than such that were written to meanwhile.
-        self.route = "copy of the stopped VM" if stop else "copy"
+        self.kind = "copy of the stopped VM" if stop else "copy"
 
-    def way(self, trip: Trip) -> Way:
-        names = Names(trip.azure, trip.pool, trip.image)
-        work = replace(trip, tags=temporary.tags_of(trip.tags))
-        stopping = stopped_for(self.vm, trip.pool) or (self.stop and virtual_machines.power(self.vm) == "running")
-        stop = [self._stop_step(trip, names)] if stopping else []
+    def plan(self, context: Trip) -> Way:
+        names = Names(context.azure, context.pool, context.image)
+        work = replace(context, tags=temporary.tags_of(context.tags))
+        stopping = stopped_for(self.vm, context.pool) or (self.stop and virtual_machines.power(self.vm) == "running")
+        stop = [self._stop_step(context, names)] if stopping else []
         taken = [
             snapshot_step(work, disk, names.snapshot(disk), self.source.region, after=_names(stop))
             for disk in self.source.disks
         ]
-        start = [self._start_step(trip, taken)] if stopping else []
+        start = [self._start_step(context, taken)] if stopping else []
         copies = [self._copy_step(work, names, disk) for disk in self.source.disks]
         machine = self._vm_step(work, names, copies)
-        last = generalizing(trip.azure, names.vm, self.source.os_type, trip.image, after=(machine.name,))
+        last = generalizing(context.azure, names.vm, self.source.os_type, context.image, after=(machine.name,))
         steps, ready = [*stop, *taken, *start, *copies, machine, *last], _names(last[-1:])
         copied = [replace(disk, id=str(names.disk(disk))) for disk in self.source.disks]
-        parts = Parts(tuple(Part(disk.lun, disk.caching, disk.id) for disk in copied))
-        if trip.lasting:
+        profile = Parts(tuple(Part(disk.lun, disk.caching, disk.id) for disk in copied))
+        if context.keeps_disks:
             source = replace(self.source, disks=tuple(copied))
-            kept, parts = snapshots_of(trip, source, after=ready, words="the throwaway's ")
+            kept, profile = snapshots_of(context, source, after=ready, words="the throwaway's ")
             steps, ready = [*steps, *kept], _names(kept)
-        return Way(parts, tuple(steps), ready, temporary=True)
+        return Way(profile, tuple(steps), ready, has_temporary=True)
 
-    def _stop_step(self, trip: Trip, names: Names) -> Step:
+    def _stop_step(self, context: Trip, names: Names) -> Step:
         async def run(_: Mapping[str, Outcome]) -> Outcome:
             for disk in self.source.disks:
-                if await snapshots.read(trip.azure, names.snapshot(disk)) is None:
+                if await snapshots.read(context.azure, names.snapshot(disk)) is None:
                     break
             else:
                 return Outcome("found", detail="the snapshots are there")
             # The mark comes first: whatever happens then, the same line knows that it has to start the VM again.
-            await virtual_machines.mark(trip.azure, self.vm_id, {tags.STOPPED: trip.pool})
+            await virtual_machines.mark(context.azure, self.vm_id, {tags.STOPPED: context.pool})
             return made(
-                await virtual_machines.deallocate(trip.azure, self.vm_id),
+                await virtual_machines.deallocate(context.azure, self.vm_id),
                 "until the snapshots are there",
                 verb="changed",
             )
 
         why = "disks that agree with each other"
         return Step(
-            "stop VM", self.vm_id, run, (), virtual_machines.EXPECTED_S["deallocate"], why, would="would change"
+            "stop VM",
+            self.vm_id,
+            run,
+            (),
+            virtual_machines.EXPECTED_S["deallocate"],
+            why,
+            planned_action="would change",
         )
 
-    def _start_step(self, trip: Trip, taken: Sequence[Step]) -> Step:
+    def _start_step(self, context: Trip, taken: Sequence[Step]) -> Step:
         async def run(_: Mapping[str, Outcome]) -> Outcome:
-            return made(await start_again(trip.azure, self.vm_id, trip.pool), verb="changed")
+            return made(await start_again(context.azure, self.vm_id, context.pool), verb="changed")
 
         seconds, why = virtual_machines.EXPECTED_S["start"], "it stays as it was"
-        return Step("start VM again", self.vm_id, run, _names(taken), seconds, why, would="would change")
+        return Step("start VM again", self.vm_id, run, _names(taken), seconds, why, planned_action="would change")
 
-    def _copy_step(self, work: Trip, names: Names, disk: Disk) -> Step:
+    def _copy_step(self, temporary_context: Trip, names: Names, disk: Disk) -> Step:
         target, snapshot = names.disk(disk), names.snapshot(disk)
 
         async def run(_: Mapping[str, Outcome]) -> Outcome:
-            new = await disks.copy(work.azure, target, snapshot, region=self.source.region, tags=dict(work.tags))
+            new = await disks.copy(
+                temporary_context.azure, target, snapshot, region=self.source.region, tags=dict(temporary_context.tags)
+            )
             return made(new, f"of {snapshot.name}")
 
-        async def there() -> bool:
-            return await disks.read(work.azure, target) is not None
+        async def exists() -> bool:
+            return await disks.read(temporary_context.azure, target) is not None
 
-        before = (f"snapshot of {disk.words}",)
+        before = (f"snapshot of {disk.description}",)
         why = "the throwaway VM's"
-        return Step(f"copy of {disk.words}", target, run, before, disks.EXPECTED_S, why, there=there)
+        return Step(f"copy of {disk.description}", target, run, before, disks.EXPECTED_S, why, is_done=exists)
 
-    def _vm_step(self, work: Trip, names: Names, copies: Sequence[Step]) -> Step:
+    def _vm_step(self, temporary_context: Trip, names: Names, copies: Sequence[Step]) -> Step:
         async def run(_: Mapping[str, Outcome]) -> Outcome:
-            size = await vm_sizes.smallest_like(work.azure, self.vm, self.source)
+            size = await vm_sizes.smallest_like(temporary_context.azure, self.vm, self.source)
             body = temporary.vm_body(
-                self.vm, self.source, names, size=size, subnet=self.subnet, resource_tags=dict(work.tags)
+                self.vm, self.source, names, size=size, subnet=self.subnet, resource_tags=dict(temporary_context.tags)
             )
-            return made(await virtual_machines.make(work.azure, names.vm, body), f"{size}, no public address")
+            return made(
+                await virtual_machines.make(temporary_context.azure, names.vm, body), f"{size}, no public address"
+            )
 
-        async def there() -> bool:
-            return await virtual_machines.read(work.azure, names.vm) is not None
+        async def exists() -> bool:
+            return await virtual_machines.read(temporary_context.azure, names.vm) is not None
 
         why = f"to be deprovisioned in place of {self.source.name}"
         return Step(
-            "throwaway VM", names.vm, run, _names(copies), virtual_machines.EXPECTED_S["make"], why, there=there
+            "throwaway VM", names.vm, run, _names(copies), virtual_machines.EXPECTED_S["make"], why, is_done=exists
         )
 
 

@@ -22,10 +22,10 @@ __all__ = ["find", "generalizing"]
 
 
 class _InPlace(OfVm):
-    def way(self, trip: Trip) -> Way:
-        steps = generalizing(trip.azure, self.vm_id, self.source.os_type, trip.image)
-        taken, parts = snapshots_of(trip, self.source, after=(steps[-1].name,))
-        return Way(parts, (*steps, *taken), tuple(step.name for step in taken))
+    def plan(self, context: Trip) -> Way:
+        steps = generalizing(context.azure, self.vm_id, self.source.os_type, context.image)
+        taken, profile = snapshots_of(context, self.source, after=(steps[-1].name,))
+        return Way(profile, (*steps, *taken), tuple(step.name for step in taken))
 
 
 async def find(azure: Azure, vm: Json, *, yes: bool) -> Road:
@@ -59,7 +59,7 @@ def generalizing(
 
     why = "nodes of a system that was not deprovisioned come up unusable"
     return (
-        Step("deprovision", vm, take_out, after, deprovision.EXPECTED_S[os_type], why, would="would change"),
+        Step("deprovision", vm, take_out, after, deprovision.EXPECTED_S[os_type], why, planned_action="would change"),
         deallocate_step(azure, vm, "a disk that is written to is no good source", ("deprovision",)),
         Step(
             "generalize",
@@ -68,6 +68,6 @@ def generalizing(
             ("deallocate",),
             virtual_machines.EXPECTED_S["generalize"],
             "Azure's own mark of it",
-            would="would change",
+            planned_action="would change",
         ),
     )
