@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         ThrottledError,
         WaitTimeoutError,
     )
-    from batchimg_magics.pool_spec import PoolSpec
+    from batchimg_magics.pool_spec.pool import PoolSpec
     from batchimg_magics.ui.notebook_session import Session
 
 __all__ = [
@@ -51,7 +51,7 @@ __all__ = [
 ]
 
 #: Where a public name that is not an error lives.
-_HOMES = {"PoolSpec": "pool_spec", "Session": "ui.notebook_session"}
+_HOMES = {"PoolSpec": "pool_spec.pool", "Session": "ui.notebook_session"}
 
 
 def __getattr__(name: str) -> object:

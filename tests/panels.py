@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics import Session
-from batchimg_magics.ui.panel import Panel
+from batchimg_magics.ui.panel.panel import Panel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

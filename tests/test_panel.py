@@ -13,7 +13,8 @@ from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.batch.quotas import Quota, Room
 from batchimg_magics.core.estimates.forecast import Situation, forecast
 from batchimg_magics.core.estimates.prices import Rates
-from batchimg_magics.ui.panel import Chooser, Panel
+from batchimg_magics.ui.panel.chooser import Chooser
+from batchimg_magics.ui.panel.panel import Panel
 from batchimg_magics.ui.panel.snapshot import page, svg
 from batchimg_magics.ui.widgets.slider import Slider
 from tests.bystander import Bystander

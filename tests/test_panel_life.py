@@ -9,7 +9,7 @@ import pytest
 
 from batchimg_magics import Session
 from batchimg_magics.core.base.node_counts import Counts
-from batchimg_magics.ui.panel import Panel
+from batchimg_magics.ui.panel.panel import Panel
 from tests.bench.counted import Counted
 from tests.panels import Page, ask, finish, pass_time, shown_panel
 from tests.trouble import fail

@@ -20,9 +20,9 @@ from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch.node_pages import Standing
 from batchimg_magics.core.batch.quotas import Quota, Room
 from batchimg_magics.core.estimates.prices import Rates
-from batchimg_magics.ui.panel import Panel, head, rounds
+from batchimg_magics.ui.panel import head, rounds
 from batchimg_magics.ui.panel.chooser import Chooser
-from batchimg_magics.ui.panel.panel import alert
+from batchimg_magics.ui.panel.panel import Panel, alert
 from tests.panels import NASTY, finish, pass_time, shown_panel
 from tests.shells import ipython, value
 

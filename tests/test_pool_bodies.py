@@ -16,7 +16,7 @@ from batchimg_magics.core.azure.client import Scope
 from batchimg_magics.core.batch import pool_request
 from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute.image_source import Disk, Source
-from batchimg_magics.pool_spec import PoolSpec
+from batchimg_magics.pool_spec.pool import PoolSpec
 from batchimg_magics.pool_spec.secrets import revealed
 from tests.documents import GROUP
 from tests.shapes import ARM_ONLY, COMMON, IDENTITY, SECRETS, SUBNET

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from batchimg_magics.pool_spec import PoolSpec, Shape
+from batchimg_magics.pool_spec.node import Shape
+from batchimg_magics.pool_spec.pool import PoolSpec
 
 PAGE = Path(__file__).parents[1] / "docs" / "pools.md"
 

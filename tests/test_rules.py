@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchimg_magics.core.checks.rules import RULES
+from batchimg_magics.core.checks.rules.registry import RULES
 from batchimg_magics.errors import ResizeError
 from batchimg_magics.ui.line_parser import parse, split
 from tests.rule_worlds import (

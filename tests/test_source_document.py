@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from batchimg_magics.core.checks.rules import RULES
+from batchimg_magics.core.checks.rules.registry import RULES
 from batchimg_magics.ui.line_parser import parse, split
 from docs.generate import rules
 

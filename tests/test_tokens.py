@@ -11,7 +11,7 @@ import pytest
 
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
 from batchimg_magics.masking import without_tokens
-from batchimg_magics.pool_spec import PoolSpec
+from batchimg_magics.pool_spec.pool import PoolSpec
 from batchimg_magics.session.session import Session
 from tests.crash import Line
 from tests.machines import new_world

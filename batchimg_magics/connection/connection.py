@@ -15,7 +15,7 @@ from batchimg_magics.core.azure.client import ARM_ENDPOINT, Azure, Scope
 from batchimg_magics.core.azure.spending_limit import Budget
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import BatchImgError, NotConnectedError, SpecError
-from batchimg_magics.pool_spec import closest
+from batchimg_magics.pool_spec.values import closest
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:

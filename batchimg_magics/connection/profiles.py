@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from platformdirs import user_config_path
 
 from batchimg_magics.errors import NotConnectedError
-from batchimg_magics.pool_spec import closest
+from batchimg_magics.pool_spec.values import closest
 
 if TYPE_CHECKING:
     from pathlib import Path

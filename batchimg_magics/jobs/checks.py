@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.operations import check
 from batchimg_magics.jobs.job import known
-from batchimg_magics.pool_spec import pool_name
+from batchimg_magics.pool_spec.values import pool_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ from batchimg_magics.core.operations import cleanup, images, migrate, vms
 from batchimg_magics.core.operations.delete import take_away
 from batchimg_magics.errors import SpecError
 from batchimg_magics.jobs.job import known
-from batchimg_magics.pool_spec import parse_duration, pool_name
+from batchimg_magics.pool_spec.values import parse_duration, pool_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable

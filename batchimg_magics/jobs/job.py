@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec import closest
+from batchimg_magics.pool_spec.values import closest
 
 if TYPE_CHECKING:
     from batchimg_magics.core.base.progress import Board

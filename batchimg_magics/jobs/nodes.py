@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.operations import nodes
-from batchimg_magics.pool_spec import pool_pattern
+from batchimg_magics.pool_spec.values import pool_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

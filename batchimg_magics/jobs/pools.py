@@ -6,7 +6,7 @@ import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.operations import create, delete, plan, pools
-from batchimg_magics.pool_spec import pool_name
+from batchimg_magics.pool_spec.values import pool_name
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def _create(
     yes: bool = False,
     **options: Any,
 ) -> Job:
-    from batchimg_magics.pool_spec import PoolSpec  # pydantic, which other verbs do without
+    from batchimg_magics.pool_spec.pool import PoolSpec  # pydantic, which other verbs do without
 
     pool_spec = PoolSpec.build(name, spec, **options)
     agreed = create.Agreed(replace=replace, withheld=connection.emulator is None and not yes, yes=yes)
@@ -41,7 +41,7 @@ def _create(
 def _plan(
     connection: Link, name: str, *, spec: Mapping[str, Any] | str | None = None, replace: bool = False, **options: Any
 ) -> Job:
-    from batchimg_magics.pool_spec import PoolSpec
+    from batchimg_magics.pool_spec.pool import PoolSpec
 
     pool_spec = PoolSpec.build(name, spec, **options)
     return lambda board: plan.table(connection.azure, pool_spec, board, replace=replace)

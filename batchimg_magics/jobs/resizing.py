@@ -15,7 +15,8 @@ from batchimg_magics.core.scaling import autoscale, controller, readiness, round
 from batchimg_magics.core.scaling.request import Wish
 from batchimg_magics.errors import SpecError
 from batchimg_magics.jobs.job import UNTIL, known
-from batchimg_magics.pool_spec import DRAINS, Policy, is_pattern, node_count, parse_duration, pool_name, resize_timeout
+from batchimg_magics.pool_spec.resize_policy import DRAINS, Policy
+from batchimg_magics.pool_spec.values import is_pattern, node_count, parse_duration, pool_name, resize_timeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -109,7 +109,7 @@ def find(name: str) -> Verb:
 
 def _closest(word: str, known: Iterable[str]) -> str:
     # Only now: the spec's room brings pydantic along.
-    from batchimg_magics.pool_spec import closest
+    from batchimg_magics.pool_spec.values import closest
 
     return closest(word, known)
 

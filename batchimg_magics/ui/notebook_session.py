@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from batchimg_magics.session import session as below
 
 if TYPE_CHECKING:
-    from batchimg_magics.ui.panel import Chooser, Panel
+    from batchimg_magics.ui.panel.chooser import Chooser
+    from batchimg_magics.ui.panel.panel import Panel
 
 __all__ = ["Session"]
 
@@ -47,6 +48,7 @@ class Session(below.Session):
         NotFoundError
             There is no such pool.
         """
-        from batchimg_magics.ui.panel import Chooser, Panel  # ipywidgets, which nothing else needs
+        from batchimg_magics.ui.panel.chooser import Chooser
+        from batchimg_magics.ui.panel.panel import Panel  # ipywidgets, which nothing else needs
 
         return Chooser(self) if name is None else Panel(self, name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from batchimg_magics.core.checks.rules import RULES
+from batchimg_magics.core.checks.rules.registry import RULES
 from docs.generate.reference import table
 
 __all__ = ["page"]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
-    from batchimg_magics.pool_spec import PoolSpec
+    from batchimg_magics.pool_spec.pool import PoolSpec
 
 #: In words. Source: Microsoft's retirement notice, FACTS 2.
 RETIRED = "retired on 31 March 2026"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec import closest
+from batchimg_magics.pool_spec.values import closest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

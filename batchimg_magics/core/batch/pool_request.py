@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig
-from batchimg_magics.pool_spec import started
 from batchimg_magics.pool_spec.mounts import BlobMount, CifsMount, FilesMount
+from batchimg_magics.pool_spec.node import started
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.batch.pools import Image
     from batchimg_magics.core.compute.image_source import Source
-    from batchimg_magics.pool_spec import PoolSpec
     from batchimg_magics.pool_spec.access import ContainerRegistry, LoginPort, UserAccount
     from batchimg_magics.pool_spec.mounts import Mount
+    from batchimg_magics.pool_spec.pool import PoolSpec
     from batchimg_magics.pool_spec.start_task import ResourceFile, StartTask
     from batchimg_magics.resource_ids import ResourceId
 

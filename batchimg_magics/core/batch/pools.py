@@ -11,7 +11,7 @@ from batchimg_magics.core.azure.client import BATCH_API_VERSION
 from batchimg_magics.core.azure.documents import dig, document, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.errors import ConflictError, NotFoundError
-from batchimg_magics.pool_spec import closest
+from batchimg_magics.pool_spec.values import closest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.base.schemas import SEVERITIES
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.core.checks.rules import RULES, access
+from batchimg_magics.core.checks.rules import access
+from batchimg_magics.core.checks.rules.registry import RULES
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.errors import BudgetError, SpecError
 from batchimg_magics.resource_ids import ResourceId
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchimg_magics.core.checks.facts import Facts
-    from batchimg_magics.core.checks.rules import Finding
+    from batchimg_magics.core.checks.rules.rule import Finding
     from batchimg_magics.errors import BatchImgError
 
 

@@ -14,7 +14,8 @@ from batchimg_magics.core.batch import node_agents, pools, quotas, vm_sizes
 from batchimg_magics.core.checks.facts import Facts, is_managed, permissions_in, sources_of
 from batchimg_magics.core.compute import disks, galleries, image_versions, snapshots, virtual_machines
 from batchimg_magics.core.estimates import prices
-from batchimg_magics.core.images import build, inventory, origins
+from batchimg_magics.core.images import build, inventory
+from batchimg_magics.core.images.origins import image_version, managed_image, registry
 from batchimg_magics.core.images.origins.generalized_vm import OfVm
 from batchimg_magics.errors import SpecError
 from batchimg_magics.resource_ids import ResourceId, same
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.checks.facts import Kind
     from batchimg_magics.core.compute.image_source import Source
-    from batchimg_magics.core.images.origins import Road
-    from batchimg_magics.pool_spec import PoolSpec
+    from batchimg_magics.core.images.origins.origin import Road
+    from batchimg_magics.pool_spec.pool import PoolSpec
 
 #: Of reads that no SDK client in use makes, or only in its own subscription.
 _PERMISSIONS, _NETWORK, _IMAGES, _GALLERIES, _DISKS = (
@@ -92,7 +93,7 @@ async def of_creation(
 async def _road(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[Road | None, SpecError | None]:
     """Return the road to an image, or why a VM has none: that is told along with all else that is wrong with it."""
     try:
-        return await origins.find(azure, spec, yes=yes), None
+        return await registry.find(azure, spec, yes=yes), None
     except SpecError as error:
         if spec.from_vm is None:
             raise
@@ -154,9 +155,9 @@ async def _cost(azure: Azure, pool: Json) -> float | None:
 async def _source(reader: Reader, found: dict[str, Any]) -> Source | None:
     """Return what an image that is there is, as a pool would be made from it."""
     if managed := found.get("managed_image"):
-        call = origins.managed_image.source(reader.azure, managed)
+        call = managed_image.source(reader.azure, managed)
     elif (version := found.get("version")) and (definition := found.get("definition")):
-        call = origins.image_version.source(reader.azure, version, definition)
+        call = image_version.source(reader.azure, version, definition)
     else:
         return None
     return await reader.read("what the image was made from", call, None)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.compute.storage_profile import Parts
-    from batchimg_magics.pool_spec import PoolSpec
+    from batchimg_magics.pool_spec.pool import PoolSpec
 
 
 #: How often a version's number is tried again when somebody else takes it first.

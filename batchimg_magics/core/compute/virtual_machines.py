@@ -11,7 +11,7 @@ from batchimg_magics.core.azure.polling import Look
 from batchimg_magics.core.compute import disks, lineage
 from batchimg_magics.core.compute.image_source import STANDARD, Disk, Source, controllers_of, plan_of
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
-from batchimg_magics.pool_spec import closest
+from batchimg_magics.pool_spec.values import closest
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pools, quotas, vm_sizes
 from batchimg_magics.core.estimates import prices, workload
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec import closest
+from batchimg_magics.pool_spec.values import closest
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure

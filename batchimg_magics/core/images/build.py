@@ -15,7 +15,7 @@ from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute import galleries, image_versions, managed_images, replication
 from batchimg_magics.core.compute.storage_profile import Parts
 from batchimg_magics.core.images import temporary
-from batchimg_magics.core.images.origins import Trip, Way
+from batchimg_magics.core.images.origins.origin import Trip, Way
 from batchimg_magics.core.images.temporary import Left
 from batchimg_magics.errors import BatchImgError, ConflictError
 from batchimg_magics.resource_ids import ResourceId
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source
-    from batchimg_magics.core.images.origins import Road
-    from batchimg_magics.pool_spec import PoolSpec
+    from batchimg_magics.core.images.origins.origin import Road
+    from batchimg_magics.pool_spec.pool import PoolSpec
 
 #: The step that ends in an image, by what it is.
 VERSION, MANAGED = "image version", "managed image"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec import closest
+from batchimg_magics.pool_spec.values import closest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,7 +14,8 @@ from batchimg_magics.core.checks import preflight, reader
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.operations import create
 from batchimg_magics.errors import NotFoundError, SpecError
-from batchimg_magics.pool_spec import PoolSpec, closest
+from batchimg_magics.pool_spec.pool import PoolSpec
+from batchimg_magics.pool_spec.values import closest
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:

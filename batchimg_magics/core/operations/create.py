@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.batch.pool_update import Verdict
     from batchimg_magics.core.checks.facts import Facts
-    from batchimg_magics.core.checks.rules import Finding
+    from batchimg_magics.core.checks.rules.rule import Finding
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.images.build import Imaging
-    from batchimg_magics.core.images.origins import Road
-    from batchimg_magics.pool_spec import PoolSpec
+    from batchimg_magics.core.images.origins.origin import Road
+    from batchimg_magics.pool_spec.pool import PoolSpec
     from batchimg_magics.resource_ids import ResourceId
 
 

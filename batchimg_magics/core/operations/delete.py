@@ -18,7 +18,7 @@ from batchimg_magics.core.images import inventory, temporary
 from batchimg_magics.core.images.usage import Usage
 from batchimg_magics.core.operations.runner import Run
 from batchimg_magics.errors import BatchImgError, ConflictError, InUseError, NotFoundError, SpecError
-from batchimg_magics.pool_spec import closest
+from batchimg_magics.pool_spec.values import closest
 from batchimg_magics.resource_ids import ResourceId, same
 
 if TYPE_CHECKING:

@@ -19,13 +19,14 @@ from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pool_update, pools, vm_sizes
 from batchimg_magics.core.batch.pools import Image
 from batchimg_magics.core.compute import image_versions
-from batchimg_magics.core.images import build, origins
+from batchimg_magics.core.images import build
+from batchimg_magics.core.images.origins import registry
 from batchimg_magics.core.operations import plan
 from batchimg_magics.core.operations.runner import Run
 from batchimg_magics.core.scaling import controller
 from batchimg_magics.core.scaling.request import Wish
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec import PoolSpec
+from batchimg_magics.pool_spec.pool import PoolSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,7 +134,7 @@ async def look(azure: Azure, name: str, new: str) -> Migration:
     if new.lower() == name.lower():
         raise SpecError("the new pool needs another name than the old one", hint="give it with --to")
     spec = PoolSpec.build(new, **_asked(pool, origin))
-    road = await origins.find(azure, spec, yes=False)
+    road = await registry.find(azure, spec, yes=False)
     if not road.source.generalized:
         raise SpecError(
             f"{road.source.description} is not of a generalized system",

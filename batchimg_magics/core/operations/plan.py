@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.steps import Step
     from batchimg_magics.core.operations.create import Creation
-    from batchimg_magics.pool_spec import PoolSpec
+    from batchimg_magics.pool_spec.pool import PoolSpec
 
 __all__ = ["rows", "table"]
 

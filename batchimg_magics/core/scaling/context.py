@@ -14,7 +14,7 @@ from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.estimates.forecast import Situation
 from batchimg_magics.errors import NotFoundError
-from batchimg_magics.pool_spec import closest
+from batchimg_magics.pool_spec.values import closest
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:

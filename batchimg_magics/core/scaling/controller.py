@@ -17,7 +17,7 @@ from batchimg_magics.core.scaling.budget import Purse
 from batchimg_magics.core.scaling.outcomes import Verdict
 from batchimg_magics.core.scaling.rounds import Round, held, live
 from batchimg_magics.errors import BatchImgError, NotFoundError
-from batchimg_magics.pool_spec import MIN_RESIZE_TIMEOUT_S
+from batchimg_magics.pool_spec.values import MIN_RESIZE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure

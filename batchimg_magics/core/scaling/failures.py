@@ -9,7 +9,7 @@ from batchimg_magics.core.scaling import context
 from batchimg_magics.core.scaling.outcomes import Verdict
 from batchimg_magics.core.scaling.rounds import held, live
 from batchimg_magics.errors import ConflictError, ResizeError
-from batchimg_magics.pool_spec import MIN_RESIZE_TIMEOUT_S
+from batchimg_magics.pool_spec.values import MIN_RESIZE_TIMEOUT_S
 
 if TYPE_CHECKING:
     import datetime as dt

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from batchimg_magics.core.base.node_counts import Counts
-from batchimg_magics.pool_spec import Policy
+from batchimg_magics.pool_spec.resize_policy import Policy
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from batchimg_magics.core.scaling.controller import Controller
 from batchimg_magics.core.scaling.outcomes import Verdict
 from batchimg_magics.core.scaling.rounds import Round
 from batchimg_magics.errors import BatchImgError, NotFoundError, ResizeError
-from batchimg_magics.pool_spec import closest
+from batchimg_magics.pool_spec.values import closest
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence

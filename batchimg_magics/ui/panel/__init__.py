@@ -1,12 +1,7 @@
-"""The sizing panel: one pool, its size, its rounds and its nodes, as widgets.
+"""The panel of one pool: its size, its resize attempts and its nodes, as widgets.
 
-``panel`` puts the parts together and follows the pool; ``sizing`` and ``question`` are its tabs, ``static`` is what it
-looks like without widgets, ``chooser`` lists the pools where none is named.
+``panel`` puts the parts together and follows the pool; ``size_tab`` and ``question_tab`` are its tabs; ``snapshot`` is
+what it shows without widgets; ``chooser`` lists the pools where none is named.
+
+May import: ``ui/widgets`` and below.
 """
-
-from __future__ import annotations
-
-from batchimg_magics.ui.panel.chooser import Chooser
-from batchimg_magics.ui.panel.panel import Panel
-
-__all__ = ["Chooser", "Panel"]

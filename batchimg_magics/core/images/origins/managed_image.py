@@ -15,7 +15,7 @@ from batchimg_magics.resource_ids import ResourceId
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
-    from batchimg_magics.pool_spec import PoolSpec
+    from batchimg_magics.pool_spec.pool import PoolSpec
 
 __all__ = ["find", "source"]
 

@@ -1,0 +1,16 @@
+"""All rules, in the order of the table and of docs/rules.md: a new module of rules gets its line here."""
+
+from __future__ import annotations
+
+# Each registers its rules as it is imported.
+from batchimg_magics.core.checks.rules import system  # isort: skip
+from batchimg_magics.core.checks.rules import disks  # isort: skip
+from batchimg_magics.core.checks.rules import images  # isort: skip
+from batchimg_magics.core.checks.rules import direct  # isort: skip
+from batchimg_magics.core.checks.rules import vm_size  # isort: skip
+from batchimg_magics.core.checks.rules import network  # isort: skip
+from batchimg_magics.core.checks.rules import pool  # isort: skip
+from batchimg_magics.core.checks.rules import access  # isort: skip
+from batchimg_magics.core.checks.rules.rule import RULES
+
+__all__ = ["RULES", "access", "direct", "disks", "images", "network", "pool", "system", "vm_size"]
