@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.masking import without_tokens
+from batchimg_magics.masking import mask_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,8 +63,8 @@ class BatchImgError(Exception):
 
     def __init__(self, message: str, *, hint: str = "") -> None:
         # Whatever a message quotes, a link's signature is not for showing.
-        self.message = without_tokens(message)
-        self.hint = without_tokens(hint)
+        self.message = mask_tokens(message)
+        self.hint = mask_tokens(hint)
         super().__init__(self.message)
         self.table: Any = None
 

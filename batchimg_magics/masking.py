@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["without_tokens"]
+__all__ = ["mask_tokens"]
 
 #: The query of a link that carries a signature, and a signature that stands alone.
 #: Source: a shared access signature is the parameter ``sig`` of a query.
@@ -12,7 +12,7 @@ _QUERY = re.compile(r"\?[^\s'\"<>]*\bsig=[^\s'\"<>]*", re.IGNORECASE)
 _SIGNATURE = re.compile(r"\bsig=[^\s&'\"<>]+", re.IGNORECASE)
 
 
-def without_tokens(text: str) -> str:
+def mask_tokens(text: str) -> str:
     """Return a text whose links have no shared access signatures any more.
 
     Parameters

@@ -74,6 +74,6 @@ class ResourceId:
         return f"{self.group}/providers/{self.provider}" + "".join(f"/{kind}/{name}" for kind, name in self.path)
 
 
-def same(one: str, other: str) -> bool:
+def is_same_resource(one: str, other: str) -> bool:
     """Tell whether two ids name the same resource."""
     return one.strip("/").lower() == other.strip("/").lower()

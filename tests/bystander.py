@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.app import App
 from batchimg_magics.emulator.furnish import ACCOUNT, REGION
 from batchimg_magics.emulator.http import faults
-from tests.passing import Passing
+from tests.passing import ForwardingTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.local import Emulator
 
 VERSION = "2025-06-01"
-GONE = {"leavingpool", "preempted", "deallocating", "deallocated"}
+DEPARTED_STATES = {"leavingpool", "preempted", "deallocating", "deallocated"}
 
 
 @dataclass
-class Bystander:
+class ConcurrentClient:
     """Whoever has the same account: asks without our SDKs, at the world's own moment."""
 
     local: Emulator
@@ -51,7 +51,7 @@ class Bystander:
         return found
 
     def count_nodes(self, pool: str) -> tuple[int, int]:
-        nodes = [node for node in self.nodes(pool) if node["state"] not in GONE]
+        nodes = [node for node in self.nodes(pool) if node["state"] not in DEPARTED_STATES]
         dedicated = sum(node["isDedicated"] for node in nodes)
         return dedicated, len(nodes) - dedicated
 
@@ -79,7 +79,7 @@ class Bystander:
 
 
 @dataclass
-class Watched(Passing):
+class ObservedTransport(ForwardingTransport):
     """A transport that notes what is asked, and lets somebody act right before a request."""
 
     actions: dict[int, Callable[[], None]] = field(default_factory=dict)

@@ -21,23 +21,23 @@ from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.session.session import Session
 from tests.conftest import LINE
-from tests.inventory import inventory
-from tests.passing import Passing
+from tests.inventory import read_inventory
+from tests.passing import ForwardingTransport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from azure.core.pipeline.transport import AsyncHttpTransport
 
-HOW = ("before", "after", "lost")
+CRASH_MODES = ("before", "after", "lost")
 
 
-class Cut(BaseException):
+class ProcessKilled(BaseException):
     """The process is gone: no code may handle that as an error."""
 
 
 @dataclass
-class Line(Passing):
+class CrashTransport(ForwardingTransport):
     """A transport that counts requests and, at one of them, lets the process die."""
 
     at: int = 0
@@ -48,11 +48,11 @@ class Line(Passing):
     async def send(self, request: Any, **kwargs: Any) -> Any:
         self.sent += 1
         if self.at and (self.sent > self.at or (self.sent == self.at and self.how == "before")):
-            raise Cut
+            raise ProcessKilled
         self.log.append(f"{request.method} {request.url.partition('?')[0]}")
         answer = await self.inner.send(request, **kwargs)
         if self.sent == self.at and self.how == "lost":
-            raise Cut
+            raise ProcessKilled
         return answer
 
 
@@ -81,12 +81,12 @@ CASES = (
 )
 
 
-def _run(state_file: Path, act: Callable[[Session], object], at: int = 0, mode: str = "before") -> Line:
+def _run(state_file: Path, act: Callable[[Session], object], at: int = 0, mode: str = "before") -> CrashTransport:
     """Run a verb in a session of its own; the process may die."""
-    lines: list[Line] = []
+    lines: list[CrashTransport] = []
 
-    def wrap_transport(inner: AsyncHttpTransport[Any, Any]) -> Line:
-        lines.append(Line(inner, 0, mode))
+    def wrap_transport(inner: AsyncHttpTransport[Any, Any]) -> CrashTransport:
+        lines.append(CrashTransport(inner, 0, mode))
         return lines[-1]
 
     with Session(wrap_transport=wrap_transport) as session:
@@ -95,14 +95,14 @@ def _run(state_file: Path, act: Callable[[Session], object], at: int = 0, mode: 
         lines[0].at = at
         try:
             act(session)
-        except Cut:
+        except ProcessKilled:
             pass
         finally:
             lines[0].at = 0
     return lines[0]
 
 
-def _again(world: Path, act: Callable[[Session], object]) -> None:
+def _run_again(world: Path, act: Callable[[Session], object]) -> None:
     """Run the same line in a new session. Deleting what the line before got rid of finds nothing, and says so."""
     with Session() as session:
         session.connect(state=str(world), speed="max")
@@ -113,7 +113,7 @@ def _again(world: Path, act: Callable[[Session], object]) -> None:
                 raise
 
 
-def points(case: Case, folder: Path, *, every: int = 1) -> Iterator[tuple[str, list[str]]]:
+def crash_points(case: Case, folder: Path, *, every: int = 1) -> Iterator[tuple[str, list[str]]]:
     """Yield a name and what differed (nothing, if all is well) for each point of a case.
 
     Parameters
@@ -131,18 +131,18 @@ def points(case: Case, folder: Path, *, every: int = 1) -> Iterator[tuple[str, l
         _run(start, case.before)
     shutil.copy(start, undisturbed)
     count = len(_run(undisturbed, case.run).log)
-    first, last = inventory(start), inventory(undisturbed)
-    every_point = [(k, how) for k in range(1, count + 1) for how in HOW]
+    first, last = read_inventory(start), read_inventory(undisturbed)
+    every_point = [(k, how) for k in range(1, count + 1) for how in CRASH_MODES]
     for k, how in every_point[::every]:
         shutil.copy(start, interrupted)
         line = _run(interrupted, case.run, k, how)
-        problems = [f"no marks: {key}" for key in _unnamed(inventory(interrupted), first)]
-        _again(interrupted, case.run)
-        problems += _differences(last, inventory(interrupted))
+        problems = [f"no marks: {key}" for key in _untagged(read_inventory(interrupted), first)]
+        _run_again(interrupted, case.run)
+        problems += _differences(last, read_inventory(interrupted))
         yield f"{case.verb}, {how} request {k} of {count}", problems and [*problems, *line.log[-1:]]
 
 
-def _unnamed(now: dict[str, Any], first: dict[str, Any]) -> list[str]:
+def _untagged(now: dict[str, Any], first: dict[str, Any]) -> list[str]:
     return [key for key, found in now.items() if key not in first and "batchimg-made-by" not in json.dumps(found)]
 
 
@@ -150,14 +150,16 @@ def _differences(wanted: dict[str, Any], found: dict[str, Any]) -> list[str]:
     problems = [f"missing: {key}" for key in wanted.keys() - found.keys()]
     problems += [f"too much: {key}" for key in found.keys() - wanted.keys()]
     common = sorted(wanted.keys() & found.keys())
-    return problems + [f"differs: {key}{part}" for key in common for part in _parts(wanted[key], found[key])]
+    return problems + [
+        f"differs: {key}{part}" for key in common for part in _document_differences(wanted[key], found[key])
+    ]
 
 
-def _parts(one: Any, other: Any, path: str = "") -> Iterator[str]:
+def _document_differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
     """Yield where two documents differ, and how."""
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted(one.keys() | other.keys()):
-            yield from _parts(one.get(key), other.get(key), f"{path} {key}")
+            yield from _document_differences(one.get(key), other.get(key), f"{path} {key}")
     elif one != other:
         yield f"{path}: {one} / {other}"
 
@@ -170,7 +172,7 @@ def main() -> int:
     tried = differed = 0
     for case in CASES:
         with tempfile.TemporaryDirectory() as folder:
-            for name, problems in points(case, Path(folder), every=every):
+            for name, problems in crash_points(case, Path(folder), every=every):
                 tried += 1
                 if problems:
                     differed += 1

@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
 #: Real seconds that any one cell may take.
-PATIENCE_S = 60
+CELL_TIMEOUT_S = 60
 
 
 def execute(path: Path) -> nbformat.NotebookNode:
@@ -25,13 +25,13 @@ def execute(path: Path) -> nbformat.NotebookNode:
     """
     notebook = nbformat.read(path, as_version=4)
     world = {"BATCHIMG_STATE": ":memory:", "BATCHIMG_SPEED": "max"}
-    client = NotebookClient(notebook, timeout=PATIENCE_S, resources={"metadata": {"path": str(path.parent)}})
+    client = NotebookClient(notebook, timeout=CELL_TIMEOUT_S, resources={"metadata": {"path": str(path.parent)}})
     client.extra_arguments = ["--log-level=ERROR"]  # the kernel warns of its loopback sockets, which nobody else reads
     client.execute(env={**os.environ, **world})
     return notebook
 
 
-def shown(output: dict[str, Any]) -> str:
+def output_text(output: dict[str, Any]) -> str:
     """Return one output as text."""
     if output["output_type"] == "stream":
         return str(output["text"]).rstrip()
@@ -48,7 +48,7 @@ def main(path: Path) -> int:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             print("\n".join(f">>> {line}" for line in cell.source.splitlines()))
-            print(*(shown(output) for output in cell.outputs), "", sep="\n")
+            print(*(output_text(output) for output in cell.outputs), "", sep="\n")
     return 0
 
 

@@ -30,14 +30,14 @@ _CHILDREN = (
     (r".*/batchaccounts/[^/]+", "/pools", "2025-06-01"),
 )
 #: Moments, and what the service makes up anew each time.
-_FLEETING = re.compile(
+_VARYING = re.compile(
     r"(time|date|etag|lastModified|uniqueId|uniqueName|sourceUniqueId|url|startTime|endTime|"
     r"provisioningState|allocationState|diskState|resizeOperationStatus)$",
     re.IGNORECASE,
 )
 
 
-def inventory(path: Path) -> dict[str, Any]:
+def read_inventory(path: Path) -> dict[str, Any]:
     """Return id to document of all that is in a world's Compute and Batch providers, VMs with how they are."""
     with _open(path) as app:
         found = {}
@@ -48,10 +48,10 @@ def inventory(path: Path) -> dict[str, Any]:
             for key in [key for key in found if re.fullmatch(parent, key)]:
                 for item in _ask(app, "GET", key + child, version)["value"]:
                     found[item["id"].lower()] = item
-    return {key: _steady(item) for key, item in found.items()}
+    return {key: _without_varying(item) for key, item in found.items()}
 
 
-def put(path: Path, key: str, version: str, body: dict[str, Any]) -> None:
+def put_resource(path: Path, key: str, version: str, body: dict[str, Any]) -> None:
     """Make a resource as somebody else would, with a plain PUT."""
     with _open(path) as app:
         _ask(app, "PUT", key, version, body)
@@ -74,9 +74,9 @@ def _ask(app: App, method: str, path: str, version: str, body: dict[str, Any] | 
     return json.loads(answer.body)
 
 
-def _steady(found: Any) -> Any:
+def _without_varying(found: Any) -> Any:
     if isinstance(found, dict):
-        return {key: _steady(value) for key, value in found.items() if not _FLEETING.search(key)}
+        return {key: _without_varying(value) for key, value in found.items() if not _VARYING.search(key)}
     if isinstance(found, list):
-        return [_steady(one) for one in found]
+        return [_without_varying(one) for one in found]
     return found

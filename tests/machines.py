@@ -33,7 +33,7 @@ LONG_S = 7200.0
 
 
 @dataclass
-class Outside:
+class StateFileClient:
     """A stranger's way into a world's file, while no session holds it: plain requests to the local Azure."""
 
     path: Path
@@ -123,14 +123,14 @@ class Outside:
         return f"{GROUP}/images/{name}"
 
 
-def new_world(folder: Path, date: dt.datetime | None = None) -> Outside:
+def new_state_file(folder: Path, date: dt.datetime | None = None) -> StateFileClient:
     """Make a furnished world in a file."""
     path = folder / "world.db"
     open_emulator(path, start=date).close()
-    return Outside(path)
+    return StateFileClient(path)
 
 
-def connected(session: Session, client: Outside) -> Session:
+def connect_to(session: Session, client: StateFileClient) -> Session:
     """Connect a session to a world, whose time then moves only while a verb waits."""
     session.connect(state=str(client.path), speed="max")
     return session

@@ -11,11 +11,11 @@ from batchimg_magics.ui.panel.panel import Panel
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-NASTY = "<img src=x onerror=alert(1)>"
+HTML_INJECTION = "<img src=x onerror=alert(1)>"
 
 
 @contextmanager
-def shown_panel(wrap_transport: Callable[[Any], Any] | None = None, **target: Any) -> Iterator[Panel]:
+def open_panel(wrap_transport: Callable[[Any], Any] | None = None, **target: Any) -> Iterator[Panel]:
     """Show the panel of a new pool of three dedicated nodes and a spot node."""
     with Session(wrap_transport=wrap_transport) as session:
         session.connect(state=":memory:", speed="max", **target)
@@ -26,23 +26,23 @@ def shown_panel(wrap_transport: Callable[[Any], Any] | None = None, **target: An
         panel.close()
 
 
-def finish(session: Session, name: str = "genomics") -> None:
+def wait_for_verb(session: Session, name: str = "genomics") -> None:
     """Wait until what goes on with a pool is over, and has been shown: both happen on the session's thread."""
     verb_run = session.find_running(name)
     if verb_run is not None:
         verb_run.wait(60)
-    session.call(_nothing)
+    session.call(_do_nothing)
 
 
-def ask(panel: Panel) -> None:
+def run_estimate(panel: Panel) -> None:
     """Press the second tab's button, and wait until what came of it is shown."""
     panel.estimate_tab.calculate_button.click()
     if panel.estimate_tab.estimate_run is not None:
         panel.estimate_tab.estimate_run.wait(60)
-    panel.session.call(_nothing)
+    panel.session.call(_do_nothing)
 
 
-def pass_time(session: Session, seconds: float) -> None:
+def advance_time(session: Session, seconds: float) -> None:
     """Let so much of the service's time pass."""
 
     async def sleep(azure: Any) -> None:
@@ -51,7 +51,7 @@ def pass_time(session: Session, seconds: float) -> None:
     session.call(sleep)
 
 
-class Page:
+class BrowserView:
     """A view of a panel's map in some browser, which says of itself what `node_map.js` says.
 
     Parameters
@@ -70,5 +70,5 @@ class Page:
         self._panel.map._handle_custom_msg(content, [])
 
 
-async def _nothing(_: object) -> None:
+async def _do_nothing(_: object) -> None:
     return None

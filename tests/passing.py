@@ -9,7 +9,7 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 
 
 @dataclass
-class Passing(AsyncHttpTransport[Any, Any]):
+class ForwardingTransport(AsyncHttpTransport[Any, Any]):
     """Whatever is asked of it, the inner one does."""
 
     inner: AsyncHttpTransport[Any, Any]

@@ -177,7 +177,7 @@ def pool(
 
 
 @dataclass
-class Lab:
+class RuleResources:
     """A world of documents with one prepared VM, ``lab-vm``, to be changed by a test before it is opened.
 
     Attributes

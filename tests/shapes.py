@@ -16,7 +16,7 @@ SECRETS = {
     "TOKEN": "token-0007",
     "DATA_URL": "https://store.blob.core.windows.net/in/data.tar?sv=1&sig=sas-0008",
 }
-COMMON = f"""\
+COMMON_YAML = f"""\
 from_vm: prep-vm
 vm_size: Standard_D4s_v5
 task-slots: 4
@@ -49,7 +49,7 @@ user-accounts:
   - {{name: worker, password: env:USER_PASSWORD, elevation: admin, uid: 1100, gid: 1100, ssh_private_key: env:SSH_KEY}}
 """
 #: What only Azure Resource Manager has.
-ARM_ONLY = f"""\
+ARM_ONLY_YAML = f"""\
 tags: {{cost-centre: "42"}}
 identities: [{IDENTITY}]
 """

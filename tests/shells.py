@@ -27,7 +27,7 @@ def ipython(**settings: Any) -> Iterator[InteractiveShell]:
         InteractiveShell.clear_instance()
 
 
-def value(shell: InteractiveShell, source: str) -> Any:
+def run_cell(shell: InteractiveShell, source: str) -> Any:
     """Run a cell that must not fail and return what it shows as its value."""
     done = shell.run_cell(source)
     done.raise_error()

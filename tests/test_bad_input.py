@@ -11,7 +11,7 @@ from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError, NotFoundError, SpecError
 from tests.conftest import LINE
 from tests.documents import ACCOUNT, disk, managed, pool_body, vm
-from tests.inventory import put
+from tests.inventory import put_resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -116,7 +116,7 @@ def test_another_vm_under_the_same_name(session: Session) -> None:
 def test_pool_that_this_tool_did_not_make(session: Session, tmp_path: Path) -> None:
     world = tmp_path / "world.db"
     open_emulator(world).close()
-    put(world, f"{ACCOUNT}/pools/genomics", "2025-06-01", pool_body())
+    put_resource(world, f"{ACCOUNT}/pools/genomics", "2025-06-01", pool_body())
     session.connect(state=str(world), speed="max")
     with pytest.raises(ConflictError, match="this tool did not make it") as caught:
         session.create("genomics", **LINE)

@@ -16,8 +16,8 @@ from batchimg_magics.emulator.world.store import Store
 from batchimg_magics.errors import ConflictError, NotFoundError, ProvisioningError, SpecError
 from batchimg_magics.ui.cli import main
 from tests.conftest import LINE
-from tests.rule_worlds import GALLERY, Lab, definition, gallery, managed_image, pool, snapshot, version
-from tests.shells import ipython, value
+from tests.rule_worlds import GALLERY, RuleResources, definition, gallery, managed_image, pool, snapshot, version
+from tests.shells import ipython, run_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +45,7 @@ def lab(session: Session, tmp_path: Path) -> Callable[..., Session]:
     """Return a session on a world with ``lab-vm`` and further documents."""
 
     def opened(*documents: dict[str, Any]) -> Session:
-        Lab(more=list(documents)).open(session, tmp_path)
+        RuleResources(more=list(documents)).open(session, tmp_path)
         return session
 
     return opened
@@ -170,13 +170,13 @@ def test_warnings_are_shown_and_do_not_stop_it(session: Session) -> None:
 def test_warnings_stand_below_the_table_in_a_notebook() -> None:
     with ipython() as ip:
         line = "create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 2 --timeout 10m"
-        shown = value(ip, f"%batchimg {line}")._repr_mimebundle_()
+        shown = run_cell(ip, f"%batchimg {line}")._repr_mimebundle_()
         assert shown["text/plain"].endswith("-> --timeout 20m, or leave it out")
         assert "warning: 10 min for 2 nodes" in shown["text/html"]
-        role = value(ip, "%batchimg check prep-vm --role")._repr_mimebundle_()["text/plain"]
+        role = run_cell(ip, "%batchimg check prep-vm --role")._repr_mimebundle_()["text/plain"]
         assert json.loads(role[role.index("{\n") :])["Name"] == "batchimg researcher"
-        assert '"Name"' not in value(ip, "%batchimg check prep-vm")._repr_mimebundle_()["text/plain"]
-        cell = value(ip, "%%batchimg check prep-vm\nnodes: 400")
+        assert '"Name"' not in run_cell(ip, "%batchimg check prep-vm")._repr_mimebundle_()["text/plain"]
+        cell = run_cell(ip, "%%batchimg check prep-vm\nnodes: 400")
         assert cell.attrs["caption"].endswith("1 error")
 
 

@@ -17,7 +17,7 @@ from tests.rule_worlds import (
     OTHER_SUBSCRIPTION,
     SIZE,
     SUBNET,
-    Lab,
+    RuleResources,
     account,
     definition,
     gallery,
@@ -46,7 +46,7 @@ def lab(session: Session, tmp_path: Path) -> Callable[..., Session]:
     """Return a session on a world with ``lab-vm`` and further documents."""
 
     def opened(*documents: dict[str, Any], **target: Any) -> Session:
-        Lab(more=list(documents)).open(session, tmp_path, deprovisioned=True, **target)
+        RuleResources(more=list(documents)).open(session, tmp_path, deprovisioned=True, **target)
         return session
 
     return opened
@@ -150,7 +150,7 @@ def test_login_ports_lower_the_limits_of_a_managed_image(lab: Callable[..., Sess
 
 
 def test_a_direct_pool_wants_its_image_in_the_account_s_region(session: Session, tmp_path: Path) -> None:
-    away = Lab()
+    away = RuleResources()
     for one in (away.vm, away.os_disk, away.data_disk):
         one["location"] = "westus2"
     away.open(session, tmp_path)
@@ -178,7 +178,7 @@ def test_permissions_are_read_wherever_something_is_worked_with(lab: Callable[..
 def test_the_groups_of_a_vm_s_subnet_and_of_a_pool_s_image_are_read_too(session: Session, tmp_path: Path) -> None:
     away = "/resourceGroups/central/"
     subnet, home = SUBNET.replace("/resourceGroups/research/", away), GALLERY.replace("/resourceGroups/research/", away)
-    lab = Lab(more=[network(subnet_id=subnet), definition(group=home), version(group=home)])
+    lab = RuleResources(more=[network(subnet_id=subnet), definition(group=home), version(group=home)])
     lab.more.append(pool(image=f"{home}/images/tools/versions/1.0.0"))
     card = {"id": f"{NETWORK}/networkInterfaces/lab-nic", "name": "lab-nic", "location": "eastus"}
     inside = {"name": "one", "properties": {"subnet": {"id": subnet}, "privateIPAddress": "10.1.0.4"}}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from IPython.core.completer import provisionalcompleter
 
-from tests.shells import ipython, value
+from tests.shells import ipython, run_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module")
 def shell() -> Iterator[InteractiveShell]:
     with ipython(state=":memory:", speed="max") as opened:
-        value(opened, "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 1")
+        run_cell(opened, "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 1")
         yield opened
 
 

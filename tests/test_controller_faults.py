@@ -18,7 +18,7 @@ from batchimg_magics.emulator.http import faults
 from batchimg_magics.emulator.http.faults import Fault
 from batchimg_magics.errors import BatchImgError, ResizeError
 from batchimg_magics.session.session import Session
-from tests.bystander import Bystander, Watched
+from tests.bystander import ConcurrentClient, ObservedTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -98,10 +98,10 @@ def test_it_ends_within_its_limits_and_tells_the_truth(
     with tempfile.TemporaryDirectory() as folder:
         world = Path(folder) / "world.db"
         shutil.copy(base.world, world)
-        lines: list[Watched] = []
+        lines: list[ObservedTransport] = []
 
-        def through(inner: Any) -> Watched:
-            lines.append(Watched(inner))
+        def through(inner: Any) -> ObservedTransport:
+            lines.append(ObservedTransport(inner))
             return lines[-1]
 
         with Session(wrap_transport=through) as session:
@@ -112,7 +112,7 @@ def test_it_ends_within_its_limits_and_tells_the_truth(
 def _one(
     base: Base,
     session: Session,
-    line: Watched,
+    line: ObservedTransport,
     policy: dict[str, Any],
     script: list[Fault],
     others: dict[int, str],
@@ -120,7 +120,7 @@ def _one(
 ) -> None:
     local = session._require_connection().emulator
     assert local is not None
-    world, somebody = local._store, Bystander(local)
+    world, somebody = local._store, ConcurrentClient(local)
     world.set_meta("allocation", allocation)
     faults.set_pending_faults(world, script)
     first, began = len(line.log), local.clock.now()
@@ -148,7 +148,13 @@ def _one(
 
 
 def _keeps_to_limits(
-    base: Base, policy: dict[str, Any], line: Watched, rows: list[dict[str, Any]], *, minutes: float, alone: bool
+    base: Base,
+    policy: dict[str, Any],
+    line: ObservedTransport,
+    rows: list[dict[str, Any]],
+    *,
+    minutes: float,
+    alone: bool,
 ) -> None:
     asked = line.resizes()
     wanted = (policy["nodes"], policy["spot"] or 0)

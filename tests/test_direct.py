@@ -12,10 +12,10 @@ from batchimg_magics.emulator.world.store import Store
 from batchimg_magics.errors import ServiceError, SpecError
 from batchimg_magics.session.session import Session
 from tests.documents import ACCOUNT
-from tests.inventory import inventory
-from tests.machines import Outside, connected, new_world
-from tests.shapes import COMMON, SECRETS, SUBNET
-from tests.shells import ipython, value
+from tests.inventory import read_inventory
+from tests.machines import StateFileClient, connect_to, new_state_file
+from tests.shapes import COMMON_YAML, SECRETS, SUBNET
+from tests.shells import ipython, run_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,7 +40,7 @@ PLAIN: dict[str, Any] = {
     **SIZE,
 }
 #: What only a body can say, and what is known of it then.
-PARTS = re.sub(r"(?m)^(from_vm|task-slots|os-disk-.*?):.*\n", "", COMMON)
+PARTS = re.sub(r"(?m)^(from_vm|task-slots|os-disk-.*?):.*\n", "", COMMON_YAML)
 
 
 @pytest.fixture(autouse=True)
@@ -56,9 +56,9 @@ def away() -> Iterator[Session]:
 
 
 @pytest.fixture
-def retired(tmp_path: Path) -> Outside:
+def retired(tmp_path: Path) -> StateFileClient:
     """Return a world after the end, with a VM that is running and a managed image of another one."""
-    outside = new_world(tmp_path)
+    outside = new_state_file(tmp_path)
     outside.create_vm("desk", disks=1)
     outside.create_vm("other")
     outside.deprovision("other")
@@ -67,9 +67,9 @@ def retired(tmp_path: Path) -> Outside:
 
 
 @pytest.fixture
-def sudden(tmp_path: Path) -> Outside:
+def sudden(tmp_path: Path) -> StateFileClient:
     """Return a world before the announced end in which the service refuses all the same."""
-    outside = new_world(tmp_path, EARLY)
+    outside = new_state_file(tmp_path, EARLY)
     outside.create_vm("desk", disks=1)
     world = Store(outside.path, start=0)
     world.set_meta("managed_image_pools", "retired")
@@ -77,11 +77,11 @@ def sudden(tmp_path: Path) -> Outside:
     return outside
 
 
-def pasted(outside: Outside, hint: str, body: str = "") -> dict[str, Any]:
+def pasted(outside: StateFileClient, hint: str, body: str = "") -> dict[str, Any]:
     """Run the line that a hint has in a real IPython, and return the pool's document."""
     (line,) = re.findall(r"`(%+batchimg create [^`]*)`", hint)
     with ipython(state=str(outside.path), speed="max") as shell:
-        value(shell, f"{line}\n{body}" if line.startswith("%%") else line)
+        run_cell(shell, f"{line}\n{body}" if line.startswith("%%") else line)
     found: dict[str, Any] = outside.ask("GET", f"{ACCOUNT}/pools/genomics", version="2025-06-01")
     return found
 
@@ -100,21 +100,21 @@ def shape(pool: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("through", ["arm", "batch"])
-def test_nothing_is_made_for_what_azure_has_retired(away: Session, retired: Outside, through: str) -> None:
-    before = inventory(retired.path)
+def test_nothing_is_made_for_what_azure_has_retired(away: Session, retired: StateFileClient, through: str) -> None:
+    before = read_inventory(retired.path)
     with pytest.raises(SpecError, match="were retired on 31 March 2026") as caught:
-        connected(away, retired).create("genomics", from_vm="desk", direct=True, api=through, **PLAIN)
+        connect_to(away, retired).create("genomics", from_vm="desk", direct=True, api=through, **PLAIN)
     assert "`%batchimg create genomics --from-vm desk " in caught.value.hint
     away.close()
-    assert inventory(retired.path) == before
+    assert read_inventory(retired.path) == before
     made = pasted(retired, caught.value.hint)
-    connected(away, retired).create("second", from_vm="desk", api=through, **PLAIN)
+    connect_to(away, retired).create("second", from_vm="desk", api=through, **PLAIN)
     away.close()
     assert shape(made) == shape(retired.ask("GET", f"{ACCOUNT}/pools/second", version="2025-06-01"))
 
 
-def test_check_tells_it_too(away: Session, retired: Outside) -> None:
-    table = connected(away, retired).check("desk", direct=True, vm_size="Standard_D4s_v5").set_index("rule")
+def test_check_tells_it_too(away: Session, retired: StateFileClient) -> None:
+    table = connect_to(away, retired).check("desk", direct=True, vm_size="Standard_D4s_v5").set_index("rule")
     assert table.loc["direct-retired", "severity"] == "error"
     assert "`%batchimg create POOL --from-vm " in table.loc["direct-retired", "fix"]
     table = away.check("mine", direct=True).set_index("rule")
@@ -125,11 +125,11 @@ def test_check_tells_it_too(away: Session, retired: Outside) -> None:
 
 
 @pytest.mark.parametrize("through", ["arm", "batch"])
-def test_an_image_that_is_there_is_put_to_the_service(away: Session, retired: Outside, through: str) -> None:
-    before = inventory(retired.path)
+def test_an_image_that_is_there_is_put_to_the_service(away: Session, retired: StateFileClient, through: str) -> None:
+    before = read_inventory(retired.path)
     image = retired.ask("GET", "images/mine")["id"]
     with pytest.raises(ServiceError) as caught:
-        connected(away, retired).create("genomics", from_image=image, direct=True, api=through, nodes=1, **SIZE)
+        connect_to(away, retired).create("genomics", from_image=image, direct=True, api=through, nodes=1, **SIZE)
     assert caught.value.message == (
         "the service makes no pool straight from a managed image any more (retired on 31 March 2026); it says "
         "InvalidPropertyValue: The value provided for one of the properties in the request body is invalid"
@@ -138,12 +138,12 @@ def test_an_image_that_is_there_is_put_to_the_service(away: Session, retired: Ou
     line = f"`%batchimg create genomics --from-image {image} --vm-size Standard_D4s_v5{more} --nodes 1`"
     assert sorted(caught.value.hint.split()) == sorted(f"through the gallery it works: {line}".split())
     away.close()
-    assert inventory(retired.path) == before
+    assert read_inventory(retired.path) == before
 
 
-def test_no_pool_is_given_up_for_one_that_azure_refuses(away: Session, retired: Outside) -> None:
+def test_no_pool_is_given_up_for_one_that_azure_refuses(away: Session, retired: StateFileClient) -> None:
     line: dict[str, Any] = {"from_image": retired.ask("GET", "images/mine")["id"], "nodes": 1, **SIZE}
-    connected(away, retired).create("genomics", **line)
+    connect_to(away, retired).create("genomics", **line)
     with pytest.raises(SpecError, match="the pool that is there would be deleted for nothing"):
         away.create("genomics", direct=True, replace=True, yes=True, **line)
     assert away.nodes("genomics").state.tolist() == ["idle"]
@@ -152,22 +152,22 @@ def test_no_pool_is_given_up_for_one_that_azure_refuses(away: Session, retired: 
 # -- a service that refuses before ---------------------------------------------------------------------------------
 
 
-def test_where_the_service_refuses_the_gallery_line_makes_the_same_pool(away: Session, sudden: Outside) -> None:
+def test_where_the_service_refuses_the_gallery_line_makes_the_same_pool(away: Session, sudden: StateFileClient) -> None:
     with pytest.raises(ServiceError, match="retired on 31 March 2026") as caught:
-        connected(away, sudden).create("genomics", from_vm="desk", direct=True, **PLAIN)
+        connect_to(away, sudden).create("genomics", from_vm="desk", direct=True, **PLAIN)
     away.close()
     assert "--from-image " in caught.value.hint
     assert "--from-vm" not in caught.value.hint
     made = pasted(sudden, caught.value.hint)
-    connected(away, sudden).create("second", from_vm="desk", **PLAIN)
+    connect_to(away, sudden).create("second", from_vm="desk", **PLAIN)
     assert set(away.nodes("genomics").state) == {"idle"}
     away.close()
     assert shape(made) == shape(sudden.ask("GET", f"{ACCOUNT}/pools/second", version="2025-06-01"))
 
 
-def test_what_no_option_can_say_is_said_to_be_in_the_body(away: Session, sudden: Outside) -> None:
+def test_what_no_option_can_say_is_said_to_be_in_the_body(away: Session, sudden: StateFileClient) -> None:
     with pytest.raises(ServiceError) as caught:
-        connected(away, sudden).create("genomics", spec=PARTS, from_vm="desk", direct=True, nodes=1)
+        connect_to(away, sudden).create("genomics", spec=PARTS, from_vm="desk", direct=True, nodes=1)
     away.close()
     hint = caught.value.hint
     parts = "start_task, login_ports, mounts, container_registries, user_accounts"
@@ -175,36 +175,36 @@ def test_what_no_option_can_say_is_said_to_be_in_the_body(away: Session, sudden:
     assert "`%%batchimg create genomics --from-image " in hint
     assert not [secret for secret in SECRETS.values() if secret in hint]
     made = pasted(sudden, hint, PARTS)
-    connected(away, sudden).create("second", spec=PARTS, from_vm="desk", nodes=1)
+    connect_to(away, sudden).create("second", spec=PARTS, from_vm="desk", nodes=1)
     away.close()
     assert shape(made) == shape(sudden.ask("GET", f"{ACCOUNT}/pools/second", version="2025-06-01"))
 
 
-def test_what_was_made_for_it_is_named_and_goes_with_one_line(away: Session, sudden: Outside) -> None:
-    before = inventory(sudden.path)
+def test_what_was_made_for_it_is_named_and_goes_with_one_line(away: Session, sudden: StateFileClient) -> None:
+    before = read_inventory(sudden.path)
     with pytest.raises(ServiceError) as caught:
-        connected(away, sudden).create("genomics", from_vm="desk", direct=True, **SIZE)
+        connect_to(away, sudden).create("genomics", from_vm="desk", direct=True, **SIZE)
     away.close()
-    left = inventory(sudden.path).keys() - before.keys()
+    left = read_inventory(sudden.path).keys() - before.keys()
     assert len(left) == 3  # an image and two snapshots
     rows = caught.value.table.rows()
     named = {str(row["id"]).lower() for row in rows if row["state"] not in ("failed", "not begun")}
     assert left <= named
     assert "`%batchimg delete genomics --image` deletes them" in caught.value.hint
-    connected(away, sudden).delete("genomics", image=True)
+    connect_to(away, sudden).delete("genomics", image=True)
     away.close()
-    assert inventory(sudden.path).keys() == before.keys()
+    assert read_inventory(sudden.path).keys() == before.keys()
 
 
 def test_another_refusal_is_told_as_what_it_is(away: Session, tmp_path: Path) -> None:
-    outside = new_world(tmp_path, EARLY)
+    outside = new_state_file(tmp_path, EARLY)
     outside.create_vm("other")
     outside.deprovision("other")
     image = outside.image("mine", "other")
     refused = {"status": 400, "code": "InvalidPropertyValue", "method": "PUT", "path": "/pools/genomics"}
     outside.fail(refused)
     with pytest.raises(ServiceError, match="InvalidPropertyValue") as caught:
-        connected(away, outside).create("genomics", from_image=image, direct=True, **SIZE)
+        connect_to(away, outside).create("genomics", from_image=image, direct=True, **SIZE)
     assert "retired" not in caught.value.message
 
 
@@ -234,31 +234,31 @@ UNKNOWN: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("case", UNKNOWN)
 def test_what_was_not_known_then_is_refused_by_name(away: Session, tmp_path: Path, case: str) -> None:
     asked, named = UNKNOWN[case]
-    outside = new_world(tmp_path, EARLY)
+    outside = new_state_file(tmp_path, EARLY)
     outside.create_vm("desk")
-    before = inventory(outside.path)
+    before = read_inventory(outside.path)
     with pytest.raises(SpecError) as caught:
-        connected(away, outside).create("genomics", spec=asked, from_vm="desk", direct=True, **SIZE)
+        connect_to(away, outside).create("genomics", spec=asked, from_vm="desk", direct=True, **SIZE)
     assert caught.value.message == f"--direct goes by api-versions that do not know {named}"
     away.close()
-    assert inventory(outside.path) == before
+    assert read_inventory(outside.path) == before
 
 
 @pytest.mark.parametrize("through", ["arm", "batch"])
 def test_what_was_known_then_makes_a_pool(away: Session, tmp_path: Path, through: str) -> None:
-    outside = new_world(tmp_path, EARLY)
+    outside = new_state_file(tmp_path, EARLY)
     outside.create_vm("desk")
-    connected(away, outside).create("genomics", spec=PARTS, from_vm="desk", direct=True, api=through, nodes=1)
+    connect_to(away, outside).create("genomics", spec=PARTS, from_vm="desk", direct=True, api=through, nodes=1)
     assert set(away.nodes("genomics").state) == {"idle"}
     again = away.create("genomics", spec=PARTS, from_vm="desk", direct=True, api=through, nodes=1)
     assert set(again.action) == {"found"}
 
 
 def test_without_public_addresses_through_resource_manager(away: Session, tmp_path: Path) -> None:
-    outside = new_world(tmp_path, EARLY)
+    outside = new_state_file(tmp_path, EARLY)
     outside.create_vm("desk")
     line = {"from_vm": "desk", "direct": True, "subnet": SUBNET, "no_public_address": True, **SIZE}
-    connected(away, outside).create("genomics", **line)
+    connect_to(away, outside).create("genomics", **line)
     away.close()
     network = outside.ask("GET", f"{ACCOUNT}/pools/genomics", version="2025-06-01")["properties"][
         "networkConfiguration"
@@ -270,7 +270,7 @@ def test_without_public_addresses_through_resource_manager(away: Session, tmp_pa
 
 
 def test_an_image_of_a_vhd_is_warned_of_before_the_pool_is_there(away: Session, tmp_path: Path) -> None:
-    outside = new_world(tmp_path, EARLY)
+    outside = new_state_file(tmp_path, EARLY)
     outside.create_vm("desk")
     vhd = {
         "from_vhd": "https://labstore.blob.core.windows.net/vhds/system.vhd",
@@ -281,7 +281,7 @@ def test_an_image_of_a_vhd_is_warned_of_before_the_pool_is_there(away: Session, 
         "vm_size": "Standard_D4s_v3",
     }
     with pytest.raises(SpecError, match="do not know taskSlotsPerNode") as caught:
-        connected(away, outside).create("vhds", direct=True, task_slots=4, **vhd)
+        connect_to(away, outside).create("vhds", direct=True, task_slots=4, **vhd)
     found = {row["rule"]: row for row in caught.value.table.rows()}
     assert (found["image-source"]["severity"], found["image-source"]["ok"]) == ("warning", False)
     assert "made from a VHD" in found["image-source"]["found"]

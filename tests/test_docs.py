@@ -12,10 +12,10 @@ import pytest
 import batchimg_magics
 from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.emulator.world.evidence import Evidence
-from batchimg_magics.ui.line_parser import parse, split
+from batchimg_magics.ui.line_parser import parse_line, split_line
 from batchimg_magics.ui.verbs import JSON, PROFILE, VERBS, Verb
 from docs.generate import assumptions, coverage
-from docs.generate.reference import page
+from docs.generate.reference import render_page
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -26,15 +26,15 @@ def read(name: str) -> str:
 
 
 def test_the_reference_is_current() -> None:
-    assert read("docs/reference.md") == page(), "run `make docs`"
+    assert read("docs/reference.md") == render_page(), "run `make docs`"
 
 
 def test_the_page_of_assumptions_is_current() -> None:
-    assert read("docs/assumed.md") == assumptions.page(), "run `make docs`"
+    assert read("docs/assumed.md") == assumptions.render_page(), "run `make docs`"
 
 
 def test_the_coverage_page_is_current() -> None:
-    kept, found = read("docs/coverage.md"), coverage.page()
+    kept, found = read("docs/coverage.md"), coverage.render_page()
     # Another release of an SDK may have other operations: those that both have are answered as the page says.
     kept_rows, found_rows = operations(kept), operations(found)
     both = kept_rows.keys() & found_rows.keys()
@@ -106,7 +106,7 @@ def test_every_line_that_is_shown_can_be_read(path: Path, tmp_path: Path, monkey
     blocks = re.findall(r"^```\w*\n(.*?)^```", path.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     lines = re.findall(r"(?:^|= )(?:%{1,2}|\$ )batchimg ([a-z-].*)", "\n".join(blocks), re.MULTILINE)
     for line in lines:
-        parse(split(line.partition(" << ")[2] or line), shared=(JSON, PROFILE))
+        parse_line(split_line(line.partition(" << ")[2] or line), shared=(JSON, PROFILE))
 
 
 def test_every_word_of_the_glossary_is_explained() -> None:

@@ -11,8 +11,8 @@ import pytest
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 from batchimg_magics.session.session import Session
 from batchimg_magics.ui.cli import main
-from tests.bystander import Bystander
-from tests.shells import ipython, value
+from tests.bystander import ConcurrentClient
+from tests.shells import ipython, run_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,10 +28,10 @@ def pass_time(session: Session, seconds: float) -> None:
     local.clock.advance(seconds)
 
 
-def somebody(session: Session) -> Bystander:
+def somebody(session: Session) -> ConcurrentClient:
     local = session._require_connection().emulator
     assert local is not None
-    return Bystander(local)
+    return ConcurrentClient(local)
 
 
 # -- expiry ------------------------------------------------------------------------------------------------------
@@ -225,10 +225,10 @@ def test_history_has_all_rounds_of_all_sessions(tmp_path: Path) -> None:
 
 def test_a_picture_stays_in_the_notebook(capsys: pytest.CaptureFixture[str]) -> None:
     with ipython() as shell:
-        value(shell, "%batchimg create p --from-vm prep-vm --vm-size Standard_D2s_v5 --nodes 3")
+        run_cell(shell, "%batchimg create p --from-vm prep-vm --vm-size Standard_D2s_v5 --nodes 3")
         shown: list[dict[str, object]] = []
         shell.display_pub.publish = lambda data, **_: shown.append(data)
-        rounds = value(shell, "%batchimg history p --plot")
+        rounds = run_cell(shell, "%batchimg history p --plot")
         assert rounds.dedicated_to.tolist() == [1, 3]
         assert any("image/png" in data for data in shown)
     capsys.readouterr()

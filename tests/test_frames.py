@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchimg_magics.core.base.schemas import SCHEMAS, Column
-from batchimg_magics.core.base.table import Moments, Table
-from batchimg_magics.session.frames import DTYPES, frame
+from batchimg_magics.core.base.table import Table, TimeColumn
+from batchimg_magics.session.frames import DTYPES, to_frame
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "text": st.text(max_size=5),
@@ -40,7 +40,7 @@ def tables(draw: st.DrawFn) -> Table:
 
 @given(tables())
 def test_dtypes_and_values_whatever_the_rows(table: Table) -> None:
-    made = frame(table)
+    made = to_frame(table)
     assert [str(dtype) for dtype in made.dtypes] == [DTYPES[column.kind] for column in table.schema]
     assert len(made) == len(table.rows())
     for name, column in table.columns.items():
@@ -51,27 +51,27 @@ def test_dtypes_and_values_whatever_the_rows(table: Table) -> None:
 
 def test_the_services_words_come_first_and_unseen_ones_after() -> None:
     states = ["unheard-of", "idle", None, "unheard-of"]
-    made = frame(Table.from_rows("nodes", [{"state": state} for state in states]))
+    made = to_frame(Table.from_rows("nodes", [{"state": state} for state in states]))
     words = next(column.allowed_values for column in SCHEMAS["nodes"] if column.name == "state")
     assert list(made.state.cat.categories) == [*words, "unheard-of"]
     assert made.state.isna().tolist() == [False, False, True, False]
 
 
 def test_attrs_say_what_happened() -> None:
-    made = frame(Table.from_rows("pools", [], "no pools", source="a test"))
+    made = to_frame(Table.from_rows("pools", [], "no pools", source="a test"))
     assert made.attrs == {"verb": "pools", "caption": "no pools", "source": "a test"}
 
 
 @pytest.mark.parametrize("verb", sorted(SCHEMAS))
 def test_a_frame_is_a_plain_one(verb: str) -> None:
-    made = frame(Table.from_rows(verb, [{}]))
+    made = to_frame(Table.from_rows(verb, [{}]))
     assert type(made) is pd.DataFrame
     pd.testing.assert_frame_equal(pickle.loads(pickle.dumps(made)), made)  # noqa: S301 - its own
 
 
 @given(tables())
 def test_parquet_and_back(table: Table) -> None:
-    made = frame(table)
+    made = to_frame(table)
     file = io.BytesIO()
     made.to_parquet(file)
     file.seek(0)
@@ -86,17 +86,17 @@ def test_parquet_and_back(table: Table) -> None:
 def test_times_as_the_service_writes_them() -> None:
     texts = ["2026-07-01T09:06:27.0000606Z", "2026-07-01T09:06:27Z", None, "1969-12-31T23:59:59.5Z"]
     for more in ([], ["2026-07-01T11:06:27.25+02:00"]):
-        moments = Moments(texts + more)
+        moments = TimeColumn(texts + more)
         table = Table.from_rows("nodes", [{}] * len(moments))
         table.columns["since"] = moments
-        made = frame(table)
+        made = to_frame(table)
         assert str(made.since.dtype) == "datetime64[us, UTC]"
         assert [None if pd.isna(value) else value for value in made.since.tolist()] == list(moments)
-        below = Moments.concatenated([moments, Moments([]), Moments(texts[:1]), Moments([None])])
+        below = TimeColumn.concatenated([moments, TimeColumn([]), TimeColumn(texts[:1]), TimeColumn([None])])
         assert list(below) == [*moments, moments[0], None]
         assert len(below) == len(list(below))
         table = Table.from_rows("nodes", [{}] * len(below))
         table.columns["since"] = below
-        assert [None if pd.isna(value) else value for value in frame(table).since.tolist()] == list(below)
+        assert [None if pd.isna(value) else value for value in to_frame(table).since.tolist()] == list(below)
     assert moments[4] == dt.datetime(2026, 7, 1, 9, 6, 27, 250_000, tzinfo=dt.UTC)
     assert list(moments[1:3]) == [moments[1], None]

@@ -11,8 +11,8 @@ from batchimg_magics.emulator.arm import resources
 from batchimg_magics.errors import ConflictError, InUseError, NotFoundError, SpecError
 from tests.conftest import LINE
 from tests.documents import ACCOUNT, GROUP, pool_body, vm
-from tests.shells import ipython, value
-from tests.trouble import fail, world_of
+from tests.shells import ipython, run_cell
+from tests.trouble import emulator_state, set_faults
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,7 +78,7 @@ def compute(
 
 def items(session: Session, kind: str) -> list[Item]:
     """Return what there is of a kind in the world, in whichever group."""
-    found = world_of(session).items(f"microsoft.compute/{kind}", "/subscriptions")
+    found = emulator_state(session).items(f"microsoft.compute/{kind}", "/subscriptions")
     return [
         item for item in found if resources.document_at(item, session._require_connection().azure.now()) is not None
     ]
@@ -133,11 +133,11 @@ def test_images_show_who_uses_them_down_to_the_snapshot(session: Session, tmp_pa
 def test_what_could_not_be_looked_at_is_named(session: Session, tmp_path: Path, path: str, named: str) -> None:
     connect_with(session, tmp_path, account("otherbatch"), account("farbatch", ELSEWHERE))
     session.create("genomics", **EMPTY)
-    fail(session, method="GET", path=path, status=403, code="AuthorizationFailed", times=None)
+    set_faults(session, method="GET", path=path, status=403, code="AuthorizationFailed", times=None)
     found = session.images()
     assert any(one.startswith(named) for one in found.attrs["unreadable"])
     assert f"could not look at: {named}" in found.attrs["caption"]
-    fail(session)
+    set_faults(session)
     assert "could not" not in session.images().attrs["caption"]
 
 
@@ -214,7 +214,9 @@ def test_blind_deletion_wants_yes(session: Session) -> None:
     session.create("genomics", **EMPTY)
     session.delete("genomics")
     snapshot = ids(session)["snapshot"]
-    fail(session, method="GET", path="virtualMachineScaleSets", status=403, code="AuthorizationFailed", times=None)
+    set_faults(
+        session, method="GET", path="virtualMachineScaleSets", status=403, code="AuthorizationFailed", times=None
+    )
     with pytest.raises(ConflictError, match="could not look at: scale sets of") as caught:
         session.delete(snapshot)
     assert "--yes" in caught.value.hint
@@ -265,7 +267,9 @@ def test_only_what_bears_our_marks_for_this_pool_goes(session: Session, tmp_path
 @pytest.mark.parametrize("path", ["/pools/genomics", "/versions/1.0.0", "/images/genomics", "/snapshots/genomics"])
 def test_what_failed_is_left_listed_and_the_same_line_finishes(session: Session, path: str) -> None:
     session.create("genomics", **EMPTY)
-    fail(session, method="DELETE", path=f"{path}[^/]*$", status=409, code="OperationNotAllowed", message="not now")
+    set_faults(
+        session, method="DELETE", path=f"{path}[^/]*$", status=409, code="OperationNotAllowed", message="not now"
+    )
     with pytest.raises(ConflictError) as caught:
         session.delete("genomics", image=True)
     assert "run the same line again" in caught.value.hint
@@ -284,7 +288,7 @@ def test_what_failed_is_left_listed_and_the_same_line_finishes(session: Session,
 
 def test_one_failure_leaves_the_others_alone(session: Session) -> None:
     session.create("genomics", **EMPTY)
-    fail(
+    set_faults(
         session, method="DELETE", path="/snapshots/[^/]*-os$", status=409, code="OperationNotAllowed", message="not now"
     )
     with pytest.raises(ConflictError) as caught:
@@ -397,7 +401,7 @@ def test_pools_show_whose_image_is_gone(session: Session, tmp_path: Path) -> Non
     assert "cannot grow" in said
     assert all(name in said for name in ("gone", "beneath", "far"))
     assert "genomics," not in said
-    fail(session, method="GET", path="/versions/1.0.0$", status=403, code="AuthorizationFailed", times=None)
+    set_faults(session, method="GET", path="/versions/1.0.0$", status=403, code="AuthorizationFailed", times=None)
     assert session.pools().set_index("pool").loc["genomics", "image_state"] == "not seen"
 
 
@@ -407,10 +411,10 @@ def test_pools_show_whose_image_is_gone(session: Session, tmp_path: Path) -> Non
 def test_the_magic_takes_ids_and_lists(session: Session) -> None:
     assert session.connected
     with ipython(state=":memory:", speed="max") as shell:
-        value(shell, "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5")
-        value(shell, "%batchimg delete genomics")
-        assert len(value(shell, "found = %batchimg orphans") or shell.user_ns["found"]) == 5
-        value(shell, "snapshot_id = found.id[found.kind == 'snapshot'].iloc[0]")
-        assert list(value(shell, "%batchimg delete $snapshot_id").action) == ["deleted"]
-        assert set(value(shell, "%batchimg orphans --delete --older-than 1s").action) == {"deleted"}
-        assert len(value(shell, "%batchimg images --sources").query("kind != 'disk'")) == 0
+        run_cell(shell, "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5")
+        run_cell(shell, "%batchimg delete genomics")
+        assert len(run_cell(shell, "found = %batchimg orphans") or shell.user_ns["found"]) == 5
+        run_cell(shell, "snapshot_id = found.id[found.kind == 'snapshot'].iloc[0]")
+        assert list(run_cell(shell, "%batchimg delete $snapshot_id").action) == ["deleted"]
+        assert set(run_cell(shell, "%batchimg orphans --delete --older-than 1s").action) == {"deleted"}
+        assert len(run_cell(shell, "%batchimg images --sources").query("kind != 'disk'")) == 0

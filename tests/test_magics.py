@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from batchimg_magics.errors import DetachedError, NotFoundError, SpecError
-from batchimg_magics.session.work import Work
-from tests.shells import ipython, value
+from batchimg_magics.session.work import VerbRun
+from tests.shells import ipython, run_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,33 +30,33 @@ def shell() -> Iterator[InteractiveShell]:
 
 
 def test_a_verb_returns_a_plain_frame_with_its_caption(shell: InteractiveShell) -> None:
-    answer = value(shell, "%batchimg connect")
+    answer = run_cell(shell, "%batchimg connect")
     assert type(answer) is pd.DataFrame
     assert answer.attrs["caption"].startswith("LOCAL · account ")
     assert list(answer.connection) == ["local"]
 
 
 def test_the_main_job(shell: InteractiveShell) -> None:
-    value(shell, f"made = %batchimg {LINE}")
+    run_cell(shell, f"made = %batchimg {LINE}")
     assert list(shell.user_ns["made"].action)[-1] == "changed"
-    assert set(value(shell, "%batchimg nodes genomics").state) == {"idle"}
-    assert list(value(shell, "%batchimg resize genomics --nodes 6").dedicated_to) == [6]
-    assert list(value(shell, "%batchimg pools").spot_target) == [1]
-    assert len(value(shell, "%batchimg images")) == 1
-    assert set(value(shell, "%batchimg delete genomics --image").action) == {"deleted"}
+    assert set(run_cell(shell, "%batchimg nodes genomics").state) == {"idle"}
+    assert list(run_cell(shell, "%batchimg resize genomics --nodes 6").dedicated_to) == [6]
+    assert list(run_cell(shell, "%batchimg pools").spot_target) == [1]
+    assert len(run_cell(shell, "%batchimg images")) == 1
+    assert set(run_cell(shell, "%batchimg delete genomics --image").action) == {"deleted"}
 
 
 def test_what_is_kept_is_not_shown_and_a_semicolon_keeps_quiet(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    value(shell, "x = %batchimg vms")
-    assert value(shell, "%batchimg vms;") is None
+    run_cell(shell, "x = %batchimg vms")
+    assert run_cell(shell, "%batchimg vms;") is None
     assert "prep-vm" in set(shell.user_ns["x"].vm)
     assert capsys.readouterr().out == ""
 
 
 def test_the_frame_shows_its_caption_and_no_index(shell: InteractiveShell) -> None:
-    frame = value(shell, "%batchimg vms")
+    frame = run_cell(shell, "%batchimg vms")
     shown = shell.display_formatter.format(frame)[0]
     assert shown["text/plain"].startswith("LOCAL · ")
     assert "<b>LOCAL · " in shown["text/html"]
@@ -66,8 +66,8 @@ def test_the_frame_shows_its_caption_and_no_index(shell: InteractiveShell) -> No
 
 
 def test_one_connection_serves_all_cells(shell: InteractiveShell) -> None:
-    value(shell, f"%batchimg {LINE}")
-    value(shell, "def seen(name):\n    found = %batchimg nodes $name\n    return found\nx = seen('genomics')")
+    run_cell(shell, f"%batchimg {LINE}")
+    run_cell(shell, "def seen(name):\n    found = %batchimg nodes $name\n    return found\nx = seen('genomics')")
     assert len(shell.user_ns["x"]) == 5
 
 
@@ -77,9 +77,9 @@ def test_one_connection_serves_all_cells(shell: InteractiveShell) -> None:
 def test_a_cell_has_a_yaml_body_and_keeps_its_answer(shell: InteractiveShell) -> None:
     cell = "%%batchimg made << create imaging --nodes $n\nfrom_vm: prep-vm\nvm_size: Standard_D4s_v5\nnodes: 1\n"
     shell.user_ns["n"] = 2
-    assert value(shell, cell) is None
+    assert run_cell(shell, cell) is None
     assert list(shell.user_ns["made"].resource)[-1] == "imaging"
-    assert len(value(shell, "%batchimg nodes imaging")) == 2  # the line wins over the body
+    assert len(run_cell(shell, "%batchimg nodes imaging")) == 2  # the line wins over the body
 
 
 @pytest.mark.parametrize(
@@ -177,37 +177,37 @@ def test_ctrl_c_prints_how_to_go_on_and_how_to_stop(
     shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     waits = iter([KeyboardInterrupt])
-    patient = Work.wait
+    patient = VerbRun.wait
 
-    def interrupted(work: Work, timeout_s: float) -> bool:
+    def interrupted(work: VerbRun, timeout_s: float) -> bool:
         for interrupt in waits:
             raise interrupt
         return patient(work, timeout_s)
 
-    monkeypatch.setattr(Work, "wait", interrupted)
+    monkeypatch.setattr(VerbRun, "wait", interrupted)
     done = shell.run_cell(f"%batchimg {LINE}")
     assert isinstance(done.error_in_exec, DetachedError)
     printed = capsys.readouterr().out
     assert "%batchimg create genomics" in printed
     assert "%batchimg stop genomics" in printed
     assert "Traceback" not in printed
-    assert len(value(shell, f"%batchimg {LINE}"))  # the same line goes on
+    assert len(run_cell(shell, f"%batchimg {LINE}"))  # the same line goes on
 
 
 # -- help --------------------------------------------------------------------------------------------------------
 
 
 def test_help_lists_verbs_and_options(shell: InteractiveShell) -> None:
-    assert {"create", "delete", "help"} <= set(value(shell, "%batchimg help").verb)
-    assert list(value(shell, "%batchimg").verb) == list(value(shell, "%batchimg help").verb)
-    assert "--from-vm VM" in set(value(shell, "%batchimg help create").line)
+    assert {"create", "delete", "help"} <= set(run_cell(shell, "%batchimg help").verb)
+    assert list(run_cell(shell, "%batchimg").verb) == list(run_cell(shell, "%batchimg help").verb)
+    assert "--from-vm VM" in set(run_cell(shell, "%batchimg help create").line)
 
 
 @pytest.mark.parametrize("line", ["create -h", "create genomics --help", "-h"])
 def test_dash_h_prints_help_and_fails_nothing(
     shell: InteractiveShell, capsys: pytest.CaptureFixture[str], line: str
 ) -> None:
-    assert value(shell, f"%batchimg {line}") is None
+    assert run_cell(shell, f"%batchimg {line}") is None
     assert capsys.readouterr().out.startswith("usage: %batchimg ")
 
 
@@ -247,14 +247,14 @@ def test_loading_and_unloading_twice(shell: InteractiveShell) -> None:
 def test_it_is_loaded_at_its_first_use(shell: InteractiveShell) -> None:
     shell.run_line_magic("unload_ext", "batchimg_magics")
     shell.magics_manager.register_lazy("batchimg", "batchimg_magics")
-    assert len(value(shell, "%batchimg vms"))
+    assert len(run_cell(shell, "%batchimg vms"))
 
 
 def test_settings_by_config(shell: InteractiveShell, tmp_path: Path) -> None:
     world = tmp_path / "mine.db"
-    value(shell, f"%config BatchImgMagics.state = {str(world)!r}")
-    value(shell, "%config BatchImgMagics.speed = '600'")
-    value(shell, "%batchimg vms")
+    run_cell(shell, f"%config BatchImgMagics.state = {str(world)!r}")
+    run_cell(shell, "%config BatchImgMagics.speed = '600'")
+    run_cell(shell, "%batchimg vms")
     assert world.exists()
-    assert list(value(shell, "%batchimg connect").speed) == ["600"]
-    assert list(value(shell, "%batchimg connect --speed max").speed) == ["max"]  # the line wins
+    assert list(run_cell(shell, "%batchimg connect").speed) == ["600"]
+    assert list(run_cell(shell, "%batchimg connect --speed max").speed) == ["max"]  # the line wins

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import hcl2
 import pytest
 
-from batchimg_magics.core.batch.pools import Image
-from batchimg_magics.core.operations.migrate import body_of, left_out, legacy_image
+from batchimg_magics.core.batch.pools import PoolImage
+from batchimg_magics.core.operations.migrate import legacy_image, new_pool_body, omitted_settings
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 from batchimg_magics.session.session import Session
 from tests.documents import ACCOUNT, GROUP
-from tests.machines import Outside, connected, new_world
+from tests.machines import StateFileClient, connect_to, new_state_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +24,12 @@ EARLY = dt.datetime(2025, 6, 2, tzinfo=dt.UTC)
 
 
 @pytest.fixture
-def outside(tmp_path: Path) -> Outside:
+def outside(tmp_path: Path) -> StateFileClient:
     """Return a world with a pool made straight from a managed image, long ago."""
-    outside = new_world(tmp_path, EARLY)
+    outside = new_state_file(tmp_path, EARLY)
     outside.create_vm("desk", disks=1)
     with Session() as session:
-        connected(session, outside).create(
+        connect_to(session, outside).create(
             "old", from_vm="desk", direct=True, nodes=3, spot=1, start_task="true", **SIZE
         )
     outside.ask("PATCH", f"{ACCOUNT}/pools/old", {"tags": {"cost-centre": "42"}}, "2025-06-01")
@@ -42,15 +42,15 @@ def away() -> Iterator[Session]:
         yield opened
 
 
-def test_pools_that_have_to_be_migrated_are_found(away: Session, outside: Outside) -> None:
-    connected(away, outside).create("new", from_vm="prep-vm", **SIZE)
+def test_pools_that_have_to_be_migrated_are_found(away: Session, outside: StateFileClient) -> None:
+    connect_to(away, outside).create("new", from_vm="prep-vm", **SIZE)
     found = away.migrate()
     assert list(found.resource) == ["old"]
     assert found.detail[0].startswith("made from old-")
 
 
-def test_the_plan_is_shown_and_nothing_is_changed(away: Session, outside: Outside) -> None:
-    connected(away, outside)
+def test_the_plan_is_shown_and_nothing_is_changed(away: Session, outside: StateFileClient) -> None:
+    connect_to(away, outside)
     plan = away.migrate("old")
     assert list(plan.action) == ["would make"] * 4 + ["would change"]
     assert "add --yes to do it" in plan.attrs["caption"]
@@ -58,8 +58,8 @@ def test_the_plan_is_shown_and_nothing_is_changed(away: Session, outside: Outsid
     assert "version" not in set(away.images().kind)
 
 
-def test_a_new_pool_of_the_same_size_from_the_gallery(away: Session, outside: Outside) -> None:
-    connected(away, outside)
+def test_a_new_pool_of_the_same_size_from_the_gallery(away: Session, outside: StateFileClient) -> None:
+    connect_to(away, outside)
     steps = away.migrate("old", yes=True)
     assert set(steps.action) == {"made", "changed"}
     counts = away.nodes("old-gallery", counts=True)
@@ -75,16 +75,16 @@ def test_a_new_pool_of_the_same_size_from_the_gallery(away: Session, outside: Ou
     assert new["tags"]["batchimg-pool"] == "old-gallery"
 
 
-def test_the_old_pool_goes_only_when_told(away: Session, outside: Outside) -> None:
-    connected(away, outside)
+def test_the_old_pool_goes_only_when_told(away: Session, outside: StateFileClient) -> None:
+    connect_to(away, outside)
     steps = away.migrate("old", to="fresh", yes=True, delete_old=True)
     assert list(steps.action)[-1] == "deleted"
     assert list(away.pools().pool) == ["fresh"]
     assert set(away.nodes("fresh").state) == {"idle"}
 
 
-def test_what_cannot_be_migrated_is_said(away: Session, outside: Outside) -> None:
-    connected(away, outside).create("new", from_vm="prep-vm", **SIZE)
+def test_what_cannot_be_migrated_is_said(away: Session, outside: StateFileClient) -> None:
+    connect_to(away, outside).create("new", from_vm="prep-vm", **SIZE)
     with pytest.raises(SpecError, match="neither a managed image nor a VHD"):
         away.migrate("new")
     with pytest.raises(NotFoundError, match="no pool 'none'"):
@@ -97,11 +97,11 @@ def test_what_cannot_be_migrated_is_said(away: Session, outside: Outside) -> Non
         away.migrate(yes=True)
 
 
-def test_an_image_that_is_gone_is_said(away: Session, outside: Outside) -> None:
+def test_an_image_that_is_gone_is_said(away: Session, outside: StateFileClient) -> None:
     (image,) = outside.ask("GET", "images")["value"]
     outside.ask("DELETE", image["id"])
     with pytest.raises(NotFoundError, match="no managed image"):
-        connected(away, outside).migrate("old")
+        connect_to(away, outside).migrate("old")
 
 
 def pool(machine: dict[str, Any], **props: Any) -> dict[str, Any]:
@@ -130,14 +130,16 @@ def test_what_azure_does_not_tell_is_left_out_and_named() -> None:
         mountConfiguration=[told, untold],
         currentDedicatedNodes=5,
     )
-    new = body_of(old, "q", Image("v", "h"))["properties"]
-    assert left_out(old) == "without user accounts and mounts: Azure does not tell their secrets"
+    new = new_pool_body(old, "q", PoolImage("v", "h"))["properties"]
+    assert omitted_settings(old) == "without user accounts and mounts: Azure does not tell their secrets"
     assert new["mountConfiguration"] == [told]
     assert "userAccounts" not in new
     assert "currentDedicatedNodes" not in new
     assert new["scaleSettings"]["fixedScale"]["targetDedicatedNodes"] == 0
     assert old["properties"]["userAccounts"] == [{"name": "me"}]
-    formula = body_of(pool({"imageReference": {}}, scaleSettings={"autoScale": {"formula": "f"}}), "q", Image("v", "h"))
+    formula = new_pool_body(
+        pool({"imageReference": {}}, scaleSettings={"autoScale": {"formula": "f"}}), "q", PoolImage("v", "h")
+    )
     assert formula["properties"]["scaleSettings"] == {"autoScale": {"formula": "f"}}
 
 
@@ -147,7 +149,7 @@ def test_what_azure_does_not_tell_is_left_out_and_named() -> None:
 @pytest.fixture
 def of_ones_own(session: Session, tmp_path: Path) -> Session:
     """Return the session, connected to an account that allocates in its own subscription."""
-    outside = new_world(tmp_path)
+    outside = new_state_file(tmp_path)
     body = {"location": "eastus", "properties": {"poolAllocationMode": "UserSubscription"}}
     vault = {"id": f"{GROUP}/vaults/v".replace("Compute", "KeyVault"), "url": "https://v.vault.azure.net/"}
     body["properties"]["keyVaultReference"] = vault

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from batchimg_magics.core.base.schemas import NODE_STATES
-from batchimg_magics.ui.widgets.colours import colour
+from batchimg_magics.ui.widgets.colours import state_colour
 
 #: What eyes see that lack one kind of cones. Source: Machado, Oliveira, Fernandes, "A Physiologically-based Model for
 #: Simulation of Color Vision Deficiency", 2009, severity 1.0.
@@ -44,11 +44,11 @@ def seen(text: str, eye: str) -> Any:
 
 @pytest.mark.parametrize("eye", EYES)
 def test_each_two_states_are_told_apart(eye: str) -> None:
-    looks = {state: seen(colour(state), eye) for state in NODE_STATES}
+    looks = {state: seen(state_colour(state), eye) for state in NODE_STATES}
     looks |= {name: seen(text, eye) for name, text in PAGES.items()}
     near = {(a, b): float(np.linalg.norm(looks[a] - looks[b])) for a, b in combinations(looks, 2)}
     assert {pair: apart for pair, apart in near.items() if apart < LEAST} == {}
 
 
 def test_every_state_of_azure_s_has_a_colour_of_its_own() -> None:
-    assert len({colour(state) for state in [*NODE_STATES, "a state that nobody foresaw"]}) == len(NODE_STATES) + 1
+    assert len({state_colour(state) for state in [*NODE_STATES, "a state that nobody foresaw"]}) == len(NODE_STATES) + 1

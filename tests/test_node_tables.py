@@ -15,7 +15,7 @@ from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.session.frames import DTYPES
 from batchimg_magics.session.session import Session
 from batchimg_magics.ui.cli import main
-from tests.shells import ipython, value
+from tests.shells import ipython, run_cell
 from tests.sim.batch_world import lift_quotas
 
 if TYPE_CHECKING:
@@ -192,12 +192,12 @@ def test_a_price_that_is_not_known_stays_so() -> None:
 def test_in_the_notebook(session: Session) -> None:
     del session
     with ipython() as shell:
-        value(shell, "%batchimg connect")
+        run_cell(shell, "%batchimg connect")
         for name in ("sim-a", "sim-b"):
-            value(shell, f"%batchimg create {name} --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 2")
-        found = value(shell, "%batchimg nodes sim-a sim-b --where \"state == 'idle' and running_tasks == 0\"")
+            run_cell(shell, f"%batchimg create {name} --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 2")
+        found = run_cell(shell, "%batchimg nodes sim-a sim-b --where \"state == 'idle' and running_tasks == 0\"")
         assert list(found.pool) == ["sim-a", "sim-a", "sim-b", "sim-b"]
-        assert len(value(shell, "%batchimg nodes 'sim-*' --state unusable --state unknown")) == 0
+        assert len(run_cell(shell, "%batchimg nodes 'sim-*' --state unusable --state unknown")) == 0
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from tests.demo import execute, shown
+from tests.demo import execute, output_text
 
 NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
 
@@ -19,7 +19,7 @@ def test_it_runs_and_shows_tables(path: Path) -> None:
     notebook = execute(path)
     tables = [output for cell in notebook.cells for output in cell.get("outputs", []) if "data" in output]
     assert sum("text/html" in output["data"] for output in tables) > 3
-    assert any("LOCAL" in shown(output) for output in tables)
+    assert any("LOCAL" in output_text(output) for output in tables)
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from batchimg_magics.core.scaling import outcomes
-from batchimg_magics.core.scaling.outcomes import judge
+from batchimg_magics.core.scaling.outcomes import classify
 
 FAILED = "Desired number of dedicated nodes could not be allocated"
 
@@ -63,7 +63,7 @@ def provider(code: str, message: str) -> str:
     ],
 )
 def test_every_error_has_a_class_and_a_sentence(code: str, values: str, kind: str, said: str) -> None:
-    verdict = judge([(code, FAILED, values)])
+    verdict = classify([(code, FAILED, values)])
     assert (verdict.kind, verdict.code) == (kind, code)
     assert said in (verdict.message or "")
     assert "{" not in (verdict.message or "")
@@ -72,8 +72,8 @@ def test_every_error_has_a_class_and_a_sentence(code: str, values: str, kind: st
 
 def test_the_gravest_of_several_decides() -> None:
     errors = [(code, FAILED, "") for code in ("AllocationTimedout", "AccountCoreQuotaReached", "ResizeStopped")]
-    assert judge(errors).code == "AccountCoreQuotaReached"
-    assert judge([]).kind == "done"
+    assert classify(errors).code == "AccountCoreQuotaReached"
+    assert classify([]).kind == "done"
 
 
 @pytest.mark.parametrize(
@@ -92,4 +92,4 @@ def test_the_gravest_of_several_decides() -> None:
     ],
 )  # fmt: skip
 def test_json_in_json_is_unpacked(text: str, said: str) -> None:
-    assert str(outcomes.innermost(text)) == said
+    assert str(outcomes.innermost_error(text)) == said

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.core.azure import read_cache
-from batchimg_magics.core.scaling.watch import Sight, Watch
-from tests.bench.counted import Counted
-from tests.bench.worlds import opened
-from tests.bystander import Bystander
+from batchimg_magics.core.scaling.watch import PoolSnapshot, PoolWatcher
+from tests.bench.counted import RequestLog
+from tests.bench.worlds import open_session
+from tests.bystander import ConcurrentClient
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.connection.connection import Link
+    from batchimg_magics.connection.connection import Connection
     from batchimg_magics.session.session import Session
 
 LINE: dict[str, Any] = {"from_vm": "prep-vm", "vm_size": "Standard_D4s_v5", "canary": False}
@@ -27,19 +27,19 @@ THREE = {"eastus": 1, "westus2": 1, "westeurope": 1}
 
 
 @pytest.fixture
-def calm() -> Iterator[tuple[Session, Link, Counted]]:
-    with opened(Counted, seed=3) as (session, connection, _):
+def calm() -> Iterator[tuple[Session, Connection, RequestLog]]:
+    with open_session(RequestLog, seed=3) as (session, connection, _):
         transport: Any = connection.azure._transport
         yield session, connection, transport
 
 
-def seconds(connection: Link, work: Any) -> float:
+def seconds(connection: Connection, work: Any) -> float:
     began = connection.loop.time()
     work()
     return connection.loop.time() - began
 
 
-def test_a_pool_does_not_wait_for_other_regions(calm: tuple[Session, Link, Counted]) -> None:
+def test_a_pool_does_not_wait_for_other_regions(calm: tuple[Session, Connection, RequestLog]) -> None:
     session, connection, counted = calm
     one = seconds(connection, lambda: session.create("one", nodes=5, replicas={"eastus": 1}, **LINE))
     counted.requests.clear()
@@ -56,7 +56,9 @@ def test_a_pool_does_not_wait_for_other_regions(calm: tuple[Session, Link, Count
     assert set(again.action) == {"found"}
 
 
-def test_a_version_in_the_making_is_asked_about_only_when_azure_says(calm: tuple[Session, Link, Counted]) -> None:
+def test_a_version_in_the_making_is_asked_about_only_when_azure_says(
+    calm: tuple[Session, Connection, RequestLog],
+) -> None:
     session, _, counted = calm
     session.create("p", nodes=1, **LINE)
     looks = [seen.at for seen in counted.requests if "/versions/1.0.0" in seen.path and seen.method == "GET"]
@@ -69,7 +71,7 @@ def test_a_version_in_the_making_is_asked_about_only_when_azure_says(calm: tuple
     assert len(turns) < sum(turns)
 
 
-def test_nothing_is_asked_for_twice_at_the_same_moment(calm: tuple[Session, Link, Counted]) -> None:
+def test_nothing_is_asked_for_twice_at_the_same_moment(calm: tuple[Session, Connection, RequestLog]) -> None:
     session, _, counted = calm
     for line in (partial(session.create, "p", nodes=3, **LINE), partial(session.resize, "p", nodes=5)):
         counted.requests.clear()
@@ -78,18 +80,20 @@ def test_nothing_is_asked_for_twice_at_the_same_moment(calm: tuple[Session, Link
         assert [url for (_, url), times in asked.items() if times > 1] == []
 
 
-def test_no_line_goes_by_what_the_one_before_has_read(calm: tuple[Session, Link, Counted]) -> None:
+def test_no_line_goes_by_what_the_one_before_has_read(calm: tuple[Session, Connection, RequestLog]) -> None:
     session, connection, _ = calm
     assert connection.emulator is not None
     session.create("p", nodes=0, **LINE)
     asked = {**LINE, "nodes": 0}
     assert session.plan("p", **asked).set_index("step").action["pool"] == "found"
-    Bystander(connection.emulator).act("p", "delete")
+    ConcurrentClient(connection.emulator).act("p", "delete")
     connection.emulator.clock.advance(5)
     assert session.plan("p", **asked).set_index("step").action["pool"] == "would make"
 
 
-def test_nodes_on_their_way_are_looked_at_the_closer_the_fewer_are_left(calm: tuple[Session, Link, Counted]) -> None:
+def test_nodes_on_their_way_are_looked_at_the_closer_the_fewer_are_left(
+    calm: tuple[Session, Connection, RequestLog],
+) -> None:
     session, connection, counted = calm
     session.create("p", nodes=0, **LINE)
     counted.requests.clear()
@@ -103,21 +107,21 @@ def test_nodes_on_their_way_are_looked_at_the_closer_the_fewer_are_left(calm: tu
     assert 0 <= looks[-1] - last <= 16
 
 
-def test_small_work_is_looked_at_once(calm: tuple[Session, Link, Counted]) -> None:
+def test_small_work_is_looked_at_once(calm: tuple[Session, Connection, RequestLog]) -> None:
     session, _, counted = calm
     session.create("p", nodes=0, **LINE)
     operations = [seen.path for seen in counted.requests if "Operations/" in seen.path]
     assert len(operations) == len(set(operations))
 
 
-def test_a_pool_at_rest_is_looked_at_less_often(calm: tuple[Session, Link, Counted]) -> None:
+def test_a_pool_at_rest_is_looked_at_less_often(calm: tuple[Session, Connection, RequestLog]) -> None:
     session, connection, counted = calm
     session.create("p", nodes=2, **LINE)
-    told: list[Sight] = []
+    told: list[PoolSnapshot] = []
 
     async def watched(seconds: float) -> None:
         with connection.advancing_time():
-            watch = asyncio.ensure_future(Watch(connection.azure, "p", told.append).run())
+            watch = asyncio.ensure_future(PoolWatcher(connection.azure, "p", told.append).run())
             await connection.azure.sleep(seconds)
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
@@ -143,11 +147,14 @@ def test_a_write_is_noticed_however_its_path_is_quoted() -> None:
         return next(answers)
 
     async def run() -> list[int]:
-        with read_cache.shared():
-            seen = [await read_cache.once(_Still(), group, read), await read_cache.once(_Still(), group, read)]
-            read_cache.wrote(
+        with read_cache.share_reads():
+            seen = [
+                await read_cache.get_or_read(_Still(), group, read),
+                await read_cache.get_or_read(_Still(), group, read),
+            ]
+            read_cache.invalidate(
                 "https://management.azure.com" + group.replace("(", "%28").replace(")", "%29") + "/one?x=y"
             )
-            return [*seen, await read_cache.once(_Still(), group, read)]
+            return [*seen, await read_cache.get_or_read(_Still(), group, read)]
 
     assert asyncio.run(run()) == [1, 1, 2]

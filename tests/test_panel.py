@@ -10,16 +10,16 @@ import pytest
 
 from batchimg_magics import NotFoundError, Session
 from batchimg_magics.core.base.node_counts import Counts
-from batchimg_magics.core.batch.quotas import Quota, Room
-from batchimg_magics.core.estimates.forecast import Situation, forecast
+from batchimg_magics.core.batch.quotas import Quota, QuotaHeadroom
+from batchimg_magics.core.estimates.forecast import ForecastInputs, forecast
 from batchimg_magics.core.estimates.prices import Rates
-from batchimg_magics.ui.panel.chooser import Chooser
+from batchimg_magics.ui.panel.chooser import PoolChooser
 from batchimg_magics.ui.panel.panel import Panel
-from batchimg_magics.ui.panel.snapshot import page, svg
+from batchimg_magics.ui.panel.snapshot import node_map_svg, panel_html
 from batchimg_magics.ui.widgets.slider import Slider
-from tests.bystander import Bystander
-from tests.panels import NASTY, ask, finish, shown_panel
-from tests.shells import ipython, value
+from tests.bystander import ConcurrentClient
+from tests.panels import HTML_INJECTION, open_panel, run_estimate, wait_for_verb
+from tests.shells import ipython, run_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def panel() -> Iterator[Panel]:
-    with shown_panel() as found:
+    with open_panel() as found:
         yield found
 
 
@@ -125,7 +125,7 @@ def test_what_is_impossible_cannot_be_sent(panel: Panel, session: Session) -> No
 def test_resize_brings_the_nodes_and_tells_the_round(panel: Panel, session: Session) -> None:
     panel.size_tab.nodes.value = 8
     panel.size_tab.resize.click()
-    finish(session)
+    wait_for_verb(session)
     assert session.nodes("genomics", counts=True)["dedicated"].sum() == 8
     assert ">done<" in panel.rounds.value
     assert "idle" in panel.progress.value
@@ -134,7 +134,7 @@ def test_resize_brings_the_nodes_and_tells_the_round(panel: Panel, session: Sess
 def test_work_that_a_cell_began_is_followed(panel: Panel, session: Session) -> None:
     session.resize("genomics", nodes=6, wait=False)
     panel.show_snapshot(panel._snapshot)  # the look that is due
-    finish(session)
+    wait_for_verb(session)
     assert ">done<" in panel.rounds.value
 
 
@@ -143,14 +143,14 @@ def test_ending_tasks_on_a_real_connection_takes_a_second_press(
 ) -> None:
     local = session._require_connection().emulator
     assert local is not None
-    somebody = Bystander(local)
+    somebody = ConcurrentClient(local)
     somebody.ask("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "genomics"}})
     for number in range(4):
         somebody.ask("POST", "/jobs/j/tasks", {"id": f"t{number}", "commandLine": "sleep 72000"})
     monkeypatch.setattr(session._require_connection(), "emulator", None)  # as if it were the real one
     panel.size_tab.nodes.value = 1
     panel.size_tab.resize.click()
-    finish(session)
+    wait_for_verb(session)
     assert "some run tasks, which would end" in panel.progress.value
     assert panel.confirm_button.layout.display == ""
     assert panel.copy_line.line == "%batchimg resize genomics --nodes 1 --spot 1 --yes"
@@ -160,7 +160,7 @@ def test_ending_tasks_on_a_real_connection_takes_a_second_press(
     assert panel.confirm_button.layout.display == "none"
     panel.size_tab.nodes.value = 1
     panel.confirm_button.click()
-    finish(session)
+    wait_for_verb(session)
     assert session.pools().dedicated[0] == 1
     assert panel.confirm_button.layout.display == "none"
     assert panel.copy_line.line == "%batchimg resize genomics --nodes 1 --spot 1"
@@ -171,7 +171,7 @@ def test_two_panels_on_one_pool_agree(panel: Panel, session: Session) -> None:
     assert isinstance(other, Panel)
     panel.size_tab.nodes.value = 5
     panel.size_tab.resize.click()
-    finish(session)
+    wait_for_verb(session)
     session.wait("genomics")
     for one in (panel, other):
         assert one.size_tab.target == Counts(5, 1)
@@ -199,7 +199,7 @@ def test_a_pool_that_is_not_there_gets_the_nearest_name(session: Session) -> Non
 
 def test_the_second_tab_answers_and_a_row_can_be_taken_over(panel: Panel) -> None:
     panel.estimate_tab.tasks.value, panel.estimate_tab.minutes.value, panel.estimate_tab.deadline.value = 1000, 10, "4h"
-    ask(panel)
+    run_estimate(panel)
     assert "Standard_D4s_v5" in panel.estimate_tab.answer.value
     assert panel.estimate_tab.rows.options
     panel.estimate_tab.apply_button.click()
@@ -210,7 +210,7 @@ def test_the_second_tab_answers_and_a_row_can_be_taken_over(panel: Panel) -> Non
 @pytest.mark.parametrize(("deadline", "budget", "said"), [("2m", "", "shorter than a node"), ("", "much", "number")])
 def test_the_second_tab_tells_what_makes_no_sense(panel: Panel, deadline: str, budget: str, said: str) -> None:
     panel.estimate_tab.deadline.value, panel.estimate_tab.budget.value = deadline, budget
-    ask(panel)
+    run_estimate(panel)
     assert said in panel.estimate_tab.answer.value
     assert panel.estimate_tab.apply_button.disabled
 
@@ -229,26 +229,28 @@ def test_one_output_has_widget_and_html(panel: Panel) -> None:
 
 
 def test_a_map_of_100_000_nodes_stays_small() -> None:
-    drawn = svg([("idle", True)] * 60_000 + [("creating", False)] * 40_000)
+    drawn = node_map_svg([("idle", True)] * 60_000 + [("creating", False)] * 40_000)
     assert len(drawn) < 20_000
     assert "one square is 17 nodes" in drawn
 
 
 def test_text_from_the_service_is_escaped_everywhere(panel: Panel) -> None:
-    assert NASTY not in page([(NASTY, NASTY)], [(NASTY, True)], {NASTY: (1, 0)}, line=NASTY)
-    panel.name = NASTY
+    assert HTML_INJECTION not in panel_html(
+        [(HTML_INJECTION, HTML_INJECTION)], [(HTML_INJECTION, True)], {HTML_INJECTION: (1, 0)}, line=HTML_INJECTION
+    )
+    panel.name = HTML_INJECTION
     panel._show_head()
-    assert NASTY not in panel.head.value
+    assert HTML_INJECTION not in panel.head.value
 
 
 def test_the_magic_shows_a_panel_or_the_pools_to_choose_from() -> None:
     with ipython(state=":memory:", speed="max") as shell:
-        value(shell, "%batchimg create demo --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 1")
-        panel = value(shell, "%batchimg panel demo")
+        run_cell(shell, "%batchimg create demo --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 1")
+        panel = run_cell(shell, "%batchimg panel demo")
         assert isinstance(panel, Panel)
         panel.close()
-        chooser = value(shell, "%batchimg panel")
-        assert isinstance(chooser, Chooser)
+        chooser = run_cell(shell, "%batchimg panel")
+        assert isinstance(chooser, PoolChooser)
         chooser.choose.click()
         chooser.open_thread.join(60)
         (below,) = chooser.below.children
@@ -258,7 +260,7 @@ def test_the_magic_shows_a_panel_or_the_pools_to_choose_from() -> None:
 
 # -- the forecast ------------------------------------------------------------------------------------------------
 
-ROOM = Room(
+ROOM = QuotaHeadroom(
     4,
     (
         Quota("dedicated cores of the account", dedicated=True, limit=400, used=100),
@@ -267,8 +269,8 @@ ROOM = Room(
 )
 
 
-def situation(**more: Any) -> Situation:
-    return Situation("Standard_D4s_v5", ROOM, Rates(0.2, 0.04, 0.01), replicas=1, **more)
+def situation(**more: Any) -> ForecastInputs:
+    return ForecastInputs("Standard_D4s_v5", ROOM, Rates(0.2, 0.04, 0.01), replicas=1, **more)
 
 
 def test_a_forecast_counts_cores_rounds_minutes_and_money() -> None:
@@ -297,7 +299,7 @@ def test_what_cannot_be_is_said(more: dict[str, Any], target: Counts, timeout_s:
 
 
 def test_what_may_go_wrong_is_a_doubt_and_no_refusal() -> None:
-    wide = Situation("Standard_D4s_v5", Room(4), Rates(), replicas=1)
+    wide = ForecastInputs("Standard_D4s_v5", QuotaHeadroom(4), Rates(), replicas=1)
     seen = forecast(wide, Counts(), Counts(1000, 0), timeout_s=600.0)
     assert seen.blockers == ()
     said = "; ".join(seen.warnings)

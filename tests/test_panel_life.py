@@ -10,9 +10,9 @@ import pytest
 from batchimg_magics import Session
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.ui.panel.panel import Panel
-from tests.bench.counted import Counted
-from tests.panels import Page, ask, finish, pass_time, shown_panel
-from tests.trouble import fail
+from tests.bench.counted import RequestLog
+from tests.panels import BrowserView, advance_time, open_panel, run_estimate, wait_for_verb
+from tests.trouble import set_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +23,7 @@ HOUR_S = 3600.0
 
 @pytest.fixture
 def panel() -> Iterator[Panel]:
-    with shown_panel(Counted) as found:
+    with open_panel(RequestLog) as found:
         yield found
 
 
@@ -32,9 +32,9 @@ def session(panel: Panel) -> Session:
     return panel.session
 
 
-def counted(session: Session) -> Counted:
+def counted(session: Session) -> RequestLog:
     connection: Any = session._require_connection()
-    transport: Counted = connection.azure._transport
+    transport: RequestLog = connection.azure._transport
     return transport
 
 
@@ -42,7 +42,7 @@ def looks(session: Session, seconds: float) -> list[float]:
     """Return when the pool's nodes were asked for while so much time passed."""
     seen = counted(session).requests
     seen.clear()
-    pass_time(session, seconds)
+    advance_time(session, seconds)
     return [one.at for one in seen if one.path.endswith("pools/genomics/nodes")]
 
 
@@ -56,59 +56,59 @@ def test_a_steady_pool_is_looked_at_less_and_less_often(session: Session) -> Non
 
 
 def test_nobody_asks_azure_once_the_last_view_has_gone(panel: Panel, session: Session) -> None:
-    first, second = Page(panel, "first"), Page(panel, "second")
+    first, second = BrowserView(panel, "first"), BrowserView(panel, "second")
     first.send_state("seen")  # answers the roll call that the second's coming was
     first.send_state("gone")
     assert looks(session, HOUR_S)
     second.send_state("gone")
-    pass_time(session, 1)  # what was asked for already
+    advance_time(session, 1)  # what was asked for already
     assert looks(session, HOUR_S) == []
     assert counted(session).requests == []
 
 
 def test_a_page_that_is_loaded_again_brings_the_looks_back(panel: Panel, session: Session) -> None:
-    Page(panel, "before").send_state("gone")
+    BrowserView(panel, "before").send_state("gone")
     session.resize("genomics", nodes=5)
     assert panel.map.squares.counts() == {"idle": (3, 1)}
-    Page(panel, "after")
-    pass_time(session, 1)
+    BrowserView(panel, "after")
+    advance_time(session, 1)
     assert panel.map.squares.counts() == {"idle": (5, 1)}
     assert looks(session, HOUR_S)
 
 
 def test_views_of_a_page_that_died_are_forgotten(panel: Panel, session: Session) -> None:
-    Page(panel, "of a page that could not say that it goes")
-    Page(panel, "new").send_state("gone")
-    pass_time(session, 1)
+    BrowserView(panel, "of a page that could not say that it goes")
+    BrowserView(panel, "new").send_state("gone")
+    advance_time(session, 1)
     assert looks(session, HOUR_S) == []
 
 
 def test_work_goes_on_when_nobody_looks(panel: Panel, session: Session) -> None:
-    page = Page(panel, "only")
+    page = BrowserView(panel, "only")
     panel.size_tab.nodes.value = 7
     panel.size_tab.resize.click()
     page.send_state("gone")
-    finish(session)
+    wait_for_verb(session)
     assert session.nodes("genomics", counts=True)["dedicated"].sum() == 7
-    Page(panel, "again")
-    pass_time(session, 1)
+    BrowserView(panel, "again")
+    advance_time(session, 1)
     assert panel.map.squares.counts() == {"idle": (7, 1)}
 
 
 def test_a_hidden_page_is_served_seldom_and_at_once_when_it_shows_again(panel: Panel, session: Session) -> None:
-    page = Page(panel, "only")
+    page = BrowserView(panel, "only")
     page.send_state("hidden")
     assert {round(b - a) for a, b in pairwise(looks(session, 600))} == {120}
-    pass_time(session, 1)
+    advance_time(session, 1)
     before = len(counted(session).requests)
     page.send_state("seen")
-    pass_time(session, 1)
+    advance_time(session, 1)
     assert len(counted(session).requests) > before
 
 
 def test_a_closed_panel_asks_nothing(panel: Panel, session: Session) -> None:
     panel.close()
-    pass_time(session, 1)
+    advance_time(session, 1)
     assert looks(session, HOUR_S) == []
 
 
@@ -116,35 +116,35 @@ def test_a_closed_panel_asks_nothing(panel: Panel, session: Session) -> None:
 
 
 def test_a_resize_is_seen_from_its_first_seconds_on_whoever_began_it(panel: Panel, session: Session) -> None:
-    pass_time(session, HOUR_S)  # the looks are two minutes apart by now
+    advance_time(session, HOUR_S)  # the looks are two minutes apart by now
     session.begin("resize", name="genomics", nodes=30)
-    pass_time(session, 12)
+    advance_time(session, 12)
     assert "resizing" in panel.head.value
     assert panel.size_tab.target == Counts(30, 1)
     assert not panel.size_tab.stop.disabled
-    finish(session)
+    wait_for_verb(session)
 
 
 def test_a_refused_look_is_told_and_waits_as_azure_says(panel: Panel, session: Session) -> None:
-    fail(session, path="/pools/genomics", status=503, retry_after_s=200, times=2)
+    set_faults(session, path="/pools/genomics", status=503, retry_after_s=200, times=2)
     panel.size_tab.refresh_button.click()
-    pass_time(session, 1)
+    advance_time(session, 1)
     seen = counted(session).requests
     seen.clear()
-    pass_time(session, 150)
+    advance_time(session, 150)
     assert [one for one in seen if "/pools/genomics" in one.url] == []
-    pass_time(session, 600)
+    advance_time(session, 600)
     assert "3 of 3" in panel.head.value
 
 
 def test_a_pool_that_cannot_be_seen_for_a_while_is_not_called_gone(panel: Panel, session: Session) -> None:
-    fail(session, path="/pools/genomics", status=403, times=None)
+    set_faults(session, path="/pools/genomics", status=403, times=None)
     panel.size_tab.refresh_button.click()
-    pass_time(session, 1)
+    advance_time(session, 1)
     assert "last look" in panel.head.value
     assert "3 of 3" in panel.head.value
-    fail(session)
-    pass_time(session, HOUR_S)
+    set_faults(session)
+    advance_time(session, HOUR_S)
     assert "last look" not in panel.head.value
 
 
@@ -152,16 +152,16 @@ def test_what_other_pools_hold_is_read_again_after_ten_minutes(panel: Panel, ses
     assert "12 wanted, 1,000 free" in panel.size_tab.forecast_html.value
     other = session.create("other", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=50, canary=False)
     assert len(other)
-    pass_time(session, 601)
+    advance_time(session, 601)
     assert "12 wanted, 800 free" in panel.size_tab.forecast_html.value
 
 
 def test_refresh_reads_it_at_once(panel: Panel, session: Session) -> None:
     session.create("other", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=0)
-    pass_time(session, 601)
+    advance_time(session, 601)
     session.resize("other", nodes=100)
     panel.size_tab.refresh_button.click()
-    pass_time(session, 1)
+    advance_time(session, 1)
     assert "12 wanted, 600 free" in panel.size_tab.forecast_html.value
 
 
@@ -169,15 +169,15 @@ def test_the_end_of_a_resize_reads_it_too(panel: Panel, session: Session) -> Non
     read = panel._context_refresh.read_at
     panel.size_tab.nodes.value = 6
     panel.size_tab.resize.click()
-    finish(session)
-    pass_time(session, 1)
+    wait_for_verb(session)
+    advance_time(session, 1)
     assert panel._context_refresh.read_at > read + 30
 
 
 def test_what_could_not_be_read_again_is_told_and_the_forecast_stays(panel: Panel, session: Session) -> None:
-    fail(session, path="providers/Microsoft.Batch", status=403, times=None)
+    set_faults(session, path="providers/Microsoft.Batch", status=403, times=None)
     panel.size_tab.refresh_button.click()
-    pass_time(session, 1)
+    advance_time(session, 1)
     assert "could not be read again" in panel.size_tab.forecast_html.value
     assert "12 wanted, 1,000 free" in panel.size_tab.forecast_html.value
 
@@ -191,7 +191,7 @@ def test_a_kernel_that_was_restarted_finds_the_resize_that_goes_on(tmp_path: Pat
         first.connect(state=world, speed="max")
         first.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=2)
         first.begin("resize", name="genomics", nodes=40)
-        pass_time(first, 5)
+        advance_time(first, 5)
     with Session() as second:
         second.connect(state=world, speed="max")
         panel = second.panel("genomics")
@@ -201,8 +201,8 @@ def test_a_kernel_that_was_restarted_finds_the_resize_that_goes_on(tmp_path: Pat
         assert not panel.size_tab.stop.disabled
         assert "%batchimg resize genomics --nodes 40 --spot 0" in panel.progress.value
         panel.size_tab.stop.click()
-        finish(second)
-        pass_time(second, 300)
+        wait_for_verb(second)
+        advance_time(second, 300)
         assert "steady" in panel.head.value
         panel.close()
 
@@ -213,9 +213,9 @@ def test_a_panel_acts_on_no_other_connection_than_its_own(panel: Panel, session:
     panel.size_tab.nodes.value = 9
     panel.size_tab.resize.click()
     assert "a connection that was closed" in panel.progress.value
-    ask(panel)
+    run_estimate(panel)
     assert "a connection that was closed" in panel.estimate_tab.answer.value
-    late = Page(panel, "late")
+    late = BrowserView(panel, "late")
     late.send_state("hidden")
     late.send_state("seen")
     assert session.find_running("genomics") is None
@@ -224,13 +224,13 @@ def test_a_panel_acts_on_no_other_connection_than_its_own(panel: Panel, session:
 
 def test_a_pool_that_is_gone_takes_no_resize_and_one_made_anew_does(panel: Panel, session: Session) -> None:
     session.delete("genomics")
-    pass_time(session, 300)
+    advance_time(session, 300)
     assert "gone" in panel.head.value
     panel.size_tab.nodes.value = 9
     assert panel.size_tab.resize.disabled
     assert "not there any more" in panel.size_tab.blocked_html.value
     session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=2)
-    pass_time(session, 300)
+    advance_time(session, 300)
     assert not panel.size_tab.resize.disabled
     assert "2 of 2" in panel.head.value
 
@@ -239,13 +239,13 @@ def test_what_somebody_types_while_a_resize_goes_on_stays(panel: Panel, session:
     panel.size_tab.nodes.value = 8
     panel.size_tab.resize.click()
     panel.size_tab.nodes.value = 20
-    finish(session)
-    pass_time(session, 300)
+    wait_for_verb(session)
+    advance_time(session, 300)
     assert panel.size_tab.target == Counts(20, 1)
 
 
 def test_the_cost_so_far_is_that_of_the_nodes_and_outlasts_the_panel(panel: Panel, session: Session) -> None:
-    pass_time(session, 10 * HOUR_S)
+    advance_time(session, 10 * HOUR_S)
     again = session.panel("genomics")
     assert isinstance(again, Panel)
     rate = panel._context.rates.cost(3, 1)

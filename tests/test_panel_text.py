@@ -17,14 +17,14 @@ from nbconvert import HTMLExporter, MarkdownExporter
 from batchimg_magics import BatchImgError
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.core.batch.node_pages import Standing
-from batchimg_magics.core.batch.quotas import Quota, Room
+from batchimg_magics.core.batch.node_pages import NodeStatus
+from batchimg_magics.core.batch.quotas import Quota, QuotaHeadroom
 from batchimg_magics.core.estimates.prices import Rates
 from batchimg_magics.ui.panel import head, rounds
-from batchimg_magics.ui.panel.chooser import Chooser
-from batchimg_magics.ui.panel.panel import Panel, alert
-from tests.panels import NASTY, finish, pass_time, shown_panel
-from tests.shells import ipython, value
+from batchimg_magics.ui.panel.chooser import PoolChooser
+from batchimg_magics.ui.panel.panel import Panel, error_html
+from tests.panels import HTML_INJECTION, advance_time, open_panel, wait_for_verb
+from tests.shells import ipython, run_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def panel() -> Iterator[Panel]:
-    with shown_panel() as found:
+    with open_panel() as found:
         yield found
 
 
@@ -56,45 +56,63 @@ class Tags(HTMLParser):
 
 def table(verb: str, **values: Any) -> Table:
     """Return a table of one row."""
-    return Table.from_rows(verb, [values], NASTY)
+    return Table.from_rows(verb, [values], HTML_INJECTION)
 
 
 # -- nothing of the service's becomes HTML -----------------------------------------------------------------------
 
 
 def test_text_from_the_service_never_becomes_html() -> None:
-    with shown_panel() as panel:
+    with open_panel() as panel:
         sight, read = panel._snapshot, panel._context
         assert sight is not None
         assert sight.pool is not None
         panel._stop_watch()
-        panel.name = NASTY
-        room = Room(4, (Quota(NASTY, dedicated=True, limit=1, used=0), Quota(NASTY, dedicated=False, limit=1, used=0)))
-        panel.show_context(replace(read, vm_size=NASTY, headroom=room), replace(panel._image, name=NASTY), 0.0)
+        panel.name = HTML_INJECTION
+        room = QuotaHeadroom(
+            4,
+            (
+                Quota(HTML_INJECTION, dedicated=True, limit=1, used=0),
+                Quota(HTML_INJECTION, dedicated=False, limit=1, used=0),
+            ),
+        )
+        panel.show_context(
+            replace(read, vm_size=HTML_INJECTION, headroom=room), replace(panel._image, name=HTML_INJECTION), 0.0
+        )
         panel.show_snapshot(
             replace(
                 sight,
-                pool=replace(sight.pool, allocation="resizing", name=NASTY),
-                nodes=(Standing(NASTY, NASTY), Standing("b", "idle", is_dedicated=False)),
-                rounds=table("history", **{"round": 1, "class": NASTY, "message": NASTY, "action": NASTY}),
-                problem=NASTY,
+                pool=replace(sight.pool, allocation="resizing", name=HTML_INJECTION),
+                nodes=(NodeStatus(HTML_INJECTION, HTML_INJECTION), NodeStatus("b", "idle", is_dedicated=False)),
+                rounds=table(
+                    "history",
+                    **{"round": 1, "class": HTML_INJECTION, "message": HTML_INJECTION, "action": HTML_INJECTION},
+                ),
+                problem=HTML_INJECTION,
             )
         )
-        panel.size_tab.show_refresh_error(NASTY)
-        row = {"vm_size": NASTY, "kind": NASTY, "nodes": 3, "usd": None, "limit": NASTY, "fits": False}
+        panel.size_tab.show_refresh_error(HTML_INJECTION)
+        row = {
+            "vm_size": HTML_INJECTION,
+            "kind": HTML_INJECTION,
+            "nodes": 3,
+            "usd": None,
+            "limit": HTML_INJECTION,
+            "fits": False,
+        }
         answer = SimpleNamespace(result=lambda: table("size", **row))
         panel.estimate_tab.show_answer(answer)
         said = [one.value for one in walk(panel) if isinstance(one, ipywidgets.HTML)]
-        said += [panel._static_html(), alert(BatchImgError(NASTY, hint=NASTY))]
-        assert sum(NASTY.replace("<", "&lt;").replace(">", "&gt;") in one for one in said) >= 8
+        said += [panel._static_html(), error_html(BatchImgError(HTML_INJECTION, hint=HTML_INJECTION))]
+        assert sum(HTML_INJECTION.replace("<", "&lt;").replace(">", "&gt;") in one for one in said) >= 8
         for one in said:
             assert not Tags(one).found & {"img", "onerror", "script"}, one
 
 
 def test_a_pool_s_name_never_becomes_html_where_one_chooses() -> None:
-    rows = [{"pool": NASTY, "vm_size": NASTY, "dedicated": 1, "spot": 0}]
+    rows = [{"pool": HTML_INJECTION, "vm_size": HTML_INJECTION, "dedicated": 1, "spot": 0}]
     session: Any = SimpleNamespace(run=lambda _: SimpleNamespace(rows=lambda: rows))
-    bundle: Any = Chooser(session)._repr_mimebundle_()
+    bundle: Any = PoolChooser(session)._repr_mimebundle_()
     assert "img" not in Tags((bundle[0] if isinstance(bundle, tuple) else bundle)["text/html"]).found
 
 
@@ -103,7 +121,7 @@ def test_a_pool_s_name_never_becomes_html_where_one_chooses() -> None:
 
 def test_the_head_has_all_that_one_has_to_know(panel: Panel) -> None:
     expires = dt.datetime(2026, 7, 2, 9, 30, tzinfo=dt.UTC)
-    told = dict(head.facts(panel._snapshot, replace(panel._context, expires=expires), panel._image, 1234.5))
+    told = dict(head.pool_facts(panel._snapshot, replace(panel._context, expires=expires), panel._image, 1234.5))
     assert told["image"] == "genomics/1.0.0"
     assert told["age"] == "0 days"
     assert (told["pool"], told["allocation"]) == ("active", "steady")
@@ -114,13 +132,13 @@ def test_the_head_has_all_that_one_has_to_know(panel: Panel) -> None:
 
 
 def test_a_real_connection_is_marked_as_unmistakably_as_a_local_one() -> None:
-    assert 'badge local">LOCAL: nothing is real' in head.html("LOCAL", "p", [])
-    assert 'badge real">AZURE: nodes cost money' in head.html("azure", "p", [])
+    assert 'badge local">LOCAL: nothing is real' in head.head_html("LOCAL", "p", [])
+    assert 'badge real">AZURE: nodes cost money' in head.head_html("azure", "p", [])
 
 
 def test_what_is_not_known_is_not_said_to_cost_nothing(panel: Panel) -> None:
     unknown = replace(panel._context, rates=Rates())
-    told = dict(head.facts(panel._snapshot, unknown, panel._image, None))
+    told = dict(head.pool_facts(panel._snapshot, unknown, panel._image, None))
     assert told["cost"] == told["so far"] == "not known"
     panel.size_tab.update_inputs(unknown, Counts(3, 1), 0.0)
     assert "<td>not known</td>" in panel.size_tab.forecast_html.value
@@ -134,7 +152,7 @@ def test_what_is_not_known_is_not_said_to_cost_nothing(panel: Panel) -> None:
 
 
 def test_the_forecast_says_every_line_before_anything_is_sent(panel: Panel) -> None:
-    room = Room(
+    room = QuotaHeadroom(
         4,
         (
             Quota("dedicated cores of the account", dedicated=True, limit=8000, used=100),
@@ -198,18 +216,18 @@ def test_the_node_deallocation_option_is_azure_s_and_counts_where_one_kind_shrin
     ],
 )  # fmt: skip
 def test_a_round_tells_its_cause_in_plain_words(row: dict[str, Any], said: str) -> None:
-    assert rounds.told(row) == said
+    assert rounds.outcome_text(row) == said
 
 
 def test_a_resize_that_is_stopped_tells_so_in_the_table_of_rounds() -> None:
-    with shown_panel() as panel:
+    with open_panel() as panel:
         panel.size_tab.nodes.value = 200
         panel.size_tab.resize.click()
-        pass_time(panel.session, 30)
+        advance_time(panel.session, 30)
         assert "resize genomics" in panel.progress.value  # progress while it goes on
         panel.size_tab.stop.click()
-        finish(panel.session)
-        pass_time(panel.session, 60)
+        wait_for_verb(panel.session)
+        advance_time(panel.session, 60)
         assert "<td>stopped</td><td>somebody stopped it; " in panel.rounds.value
         assert " of 200</td>" in panel.rounds.value
 
@@ -242,7 +260,7 @@ def test_an_exported_notebook_shows_counts_map_and_rounds() -> None:
 
 def test_panel_alone_says_so_where_there_is_no_pool() -> None:
     with ipython(state=":memory:", speed="max") as shell:
-        chooser = value(shell, "%batchimg panel")
-        assert isinstance(chooser, Chooser)
+        chooser = run_cell(shell, "%batchimg panel")
+        assert isinstance(chooser, PoolChooser)
         assert chooser.choose.disabled
         assert "create" in chooser.below.children[0].value

@@ -11,9 +11,9 @@ from batchimg_magics.errors import ConflictError, SpecError
 from batchimg_magics.ui.cli import main
 from tests.conftest import LINE
 from tests.documents import GROUP
-from tests.inventory import inventory
-from tests.machines import connected, new_world
-from tests.shells import ipython, value
+from tests.inventory import read_inventory
+from tests.machines import connect_to, new_state_file
+from tests.shells import ipython, run_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,12 +24,12 @@ SIZE = {"vm_size": "Standard_D4s_v5"}
 
 
 def test_a_plan_changes_nothing_and_create_does_what_it_says(session: Session, tmp_path: Path) -> None:
-    outside = new_world(tmp_path)
-    before = inventory(outside.path)
-    planned = connected(session, outside).plan("genomics", from_vm="desk-vm", stop=True, nodes=3, **SIZE)
+    outside = new_state_file(tmp_path)
+    before = read_inventory(outside.path)
+    planned = connect_to(session, outside).plan("genomics", from_vm="desk-vm", stop=True, nodes=3, **SIZE)
     session.close()
-    assert inventory(outside.path) == before
-    made = connected(session, outside).create("genomics", from_vm="desk-vm", stop=True, nodes=3, **SIZE)
+    assert read_inventory(outside.path) == before
+    made = connect_to(session, outside).create("genomics", from_vm="desk-vm", stop=True, nodes=3, **SIZE)
     assert list(planned.step) == list(made.step)
     would = {"would make": "made", "would change": "changed", "would delete": "deleted"}
     assert [would[str(one)] for one in planned.action] == list(made.action)
@@ -66,13 +66,13 @@ def test_a_plan_refuses_what_create_would(session: Session) -> None:
 
 
 def test_what_nobody_can_price_is_left_open(session: Session, tmp_path: Path) -> None:
-    outside = new_world(tmp_path)
+    outside = new_state_file(tmp_path)
     url = "https://labstore.blob.core.windows.net/vhds/a.vhd"
     system = {"osDisk": {"osType": "Linux", "osState": "Generalized", "blobUri": url}}
     body = {"location": "eastus", "properties": {"hyperVGeneration": "V1", "storageProfile": system}}
     outside.ask("PUT", "images/blob", body)
     line = {"node_agent_sku": "batch.node.ubuntu 22.04", "nodes": 2, "vm_size": "Standard_D4s_v3"}
-    planned = connected(session, outside).plan("genomics", from_image=f"{GROUP}/images/blob", **line)
+    planned = connect_to(session, outside).plan("genomics", from_image=f"{GROUP}/images/blob", **line)
     assert planned.usd_per_hour.isna().all()
     assert "USD" not in planned.attrs["caption"]
 
@@ -85,12 +85,12 @@ def test_a_plan_of_a_capture_in_place_needs_no_yes(session: Session) -> None:
 def test_the_verbs_in_a_notebook() -> None:
     with ipython() as shell:
         line = "genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 1"
-        assert set(value(shell, f"%batchimg plan {line}").action) == {"would make", "would change"}
+        assert set(run_cell(shell, f"%batchimg plan {line}").action) == {"would make", "would change"}
         cell = "%%batchimg p << plan genomics\nfrom_vm: prep-vm\nvm_size: Standard_D4s_v5\n"
-        value(shell, cell)
+        run_cell(shell, cell)
         assert shell.user_ns["p"].step.iloc[0] == "snapshot of OS disk"
-        assert len(value(shell, "%batchimg migrate")) == 0
-        frame = value(shell, "%batchimg packer tools")
+        assert len(run_cell(shell, "%batchimg migrate")) == 0
+        frame = run_cell(shell, "%batchimg packer tools")
         assert 'source "azure-arm" "tools" {' in shell.display_formatter.format(frame)[0]["text/plain"]
         failed = shell.run_cell("%batchimg create g --from-snapshot x --data-snapshot os=y").error_in_exec
         assert failed.message.startswith("--data-snapshot is 'os=y'")

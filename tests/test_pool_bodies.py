@@ -14,12 +14,12 @@ import pytest
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.client import Scope
 from batchimg_magics.core.batch import pool_request
-from batchimg_magics.core.batch.pools import Image
-from batchimg_magics.core.compute.image_source import Disk, Source
+from batchimg_magics.core.batch.pools import PoolImage
+from batchimg_magics.core.compute.image_source import Source, SourceDisk
 from batchimg_magics.pool_spec.pool import PoolSpec
-from batchimg_magics.pool_spec.secrets import revealed
+from batchimg_magics.pool_spec.secrets import reveal_secrets
 from tests.documents import GROUP
-from tests.shapes import ARM_ONLY, COMMON, IDENTITY, SECRETS, SUBNET
+from tests.shapes import ARM_ONLY_YAML, COMMON_YAML, IDENTITY, SECRETS, SUBNET
 
 SCOPE = Scope("4f1c9a52-7d3e-4b8a-9c60-2e5d81f7a034", "research", "genomicsbatch")
 IMAGE = f"{GROUP}/galleries/g/images/i/versions/1.0.0"
@@ -38,15 +38,15 @@ def source(security: str = "Standard") -> Source:
         uefi=None,
         marketplace=None,
         generalized=True,
-        disks=(Disk(f"{GROUP}/disks/os", None, "ReadWrite"),),
+        disks=(SourceDisk(f"{GROUP}/disks/os", None, "ReadWrite"),),
         unmanaged=(),
     )
 
 
-def body(text: str = COMMON + ARM_ONLY, security: str = "Standard") -> Json:
+def body(text: str = COMMON_YAML + ARM_ONLY_YAML, security: str = "Standard") -> Json:
     spec = PoolSpec.build("genomics", text + "application_packages: {aligner: '2', viewer: }\n")
-    return pool_request.body(
-        spec, source(security), Image(IMAGE, "0"), "batch.node.ubuntu 22.04", "Standard_D4s_v5", SCOPE.account_id
+    return pool_request.pool_body(
+        spec, source(security), PoolImage(IMAGE, "0"), "batch.node.ubuntu 22.04", "Standard_D4s_v5", SCOPE.account_id
     )
 
 
@@ -91,7 +91,7 @@ def _inside(hint: Any) -> Any:
 def test_each_dialect_is_its_planes(security: str) -> None:
     whole = body(security=security)
     assert strange(arm_models.Pool, whole) == []
-    other = pool_request.data_plane(whole, "genomics")
+    other = pool_request.data_plane_body(whole, "genomics")
     assert strange(batch_models.BatchPoolCreateOptions, other) == []
     # The check itself sees a wrong name and a wrong word.
     assert strange(batch_models.BatchPoolCreateOptions, whole["properties"])
@@ -100,7 +100,7 @@ def test_each_dialect_is_its_planes(security: str) -> None:
 
 def test_the_two_dialects_say_one_thing() -> None:
     whole = body()
-    other = pool_request.data_plane(whole, "genomics")
+    other = pool_request.data_plane_body(whole, "genomics")
     props, machine = whole["properties"], whole["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
     assert other["id"] == "genomics"
     assert other["targetDedicatedNodes"] == other["targetLowPriorityNodes"] == 0
@@ -131,7 +131,7 @@ def test_no_public_address() -> None:
     text = f"from_vm: a\nvm_size: Standard_D4s_v5\nno_public_address: true\nsubnet: {SUBNET}\n"
     network = body(text)["properties"]["networkConfiguration"]
     assert network["publicIPAddressConfiguration"] == {"provision": "NoPublicIPAddresses"}
-    said = pool_request.data_plane(body(text))["networkConfiguration"]["publicIPAddressConfiguration"]
+    said = pool_request.data_plane_body(body(text))["networkConfiguration"]["publicIPAddressConfiguration"]
     assert said == {"provision": "nopublicipaddresses"}
 
 
@@ -139,7 +139,7 @@ def test_secrets_are_put_in_only_where_it_is_sent() -> None:
     whole = body()
     text = json.dumps(whole, default=str) + repr(whole)
     assert not [value for value in SECRETS.values() if value in text]
-    sent = json.dumps(revealed(whole))
+    sent = json.dumps(reveal_secrets(whole))
     assert all(value in sent for value in SECRETS.values())
     assert "env:" not in sent
 
@@ -148,5 +148,5 @@ def test_hashes_and_marks_do_not_know_secrets(monkeypatch: pytest.MonkeyPatch) -
     before = body()
     monkeypatch.setenv("USER_PASSWORD", "another-word")
     assert body() == before
-    assert body(COMMON)["tags"][tags.SPEC] == before["tags"][tags.SPEC]
-    assert body(COMMON.replace("retries: 2", "retries: 3"))["tags"][tags.SPEC] != before["tags"][tags.SPEC]
+    assert body(COMMON_YAML)["tags"][tags.SPEC] == before["tags"][tags.SPEC]
+    assert body(COMMON_YAML.replace("retries: 2", "retries: 3"))["tags"][tags.SPEC] != before["tags"][tags.SPEC]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from batchimg_magics.pool_spec.node import Shape
+from batchimg_magics.pool_spec.node import NodeSpec
 from batchimg_magics.pool_spec.pool import PoolSpec
 
 PAGE = Path(__file__).parents[1] / "docs" / "pools.md"
@@ -33,4 +33,4 @@ def test_the_example_is_one(example: str) -> None:
 def test_the_example_has_everything(example: str) -> None:
     told = PAGE.read_text(encoding="utf-8")
     said = yaml.safe_load(example)
-    assert [name for name in Shape.model_fields if name not in said and f"`{name}: " not in told] == []
+    assert [name for name in NodeSpec.model_fields if name not in said and f"`{name}: " not in told] == []

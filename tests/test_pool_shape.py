@@ -16,12 +16,12 @@ from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import BatchImgError, ConflictError, SpecError
 from batchimg_magics.session.session import Session
 from tests.conftest import LINE
-from tests.crash import Line
+from tests.crash import CrashTransport
 from tests.documents import ACCOUNT, pool_body
-from tests.inventory import put
-from tests.shapes import ARM_ONLY, COMMON, IDENTITY, SECRETS, SUBNET
-from tests.shells import ipython, value
-from tests.trouble import fail
+from tests.inventory import put_resource
+from tests.shapes import ARM_ONLY_YAML, COMMON_YAML, IDENTITY, SECRETS, SUBNET
+from tests.shells import ipython, run_cell
+from tests.trouble import set_faults
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +43,7 @@ def shown(session: Session, name: str = "genomics") -> dict[str, Any]:
     return found
 
 
-@pytest.mark.parametrize(("text", "plane"), [(COMMON + ARM_ONLY, "arm"), (COMMON, "batch")])
+@pytest.mark.parametrize(("text", "plane"), [(COMMON_YAML + ARM_ONLY_YAML, "arm"), (COMMON_YAML, "batch")])
 def test_all_of_it_and_the_same_line_again(session: Session, text: str, plane: str) -> None:
     steps = session.create("genomics", spec=text, nodes=2, api=plane).set_index("step")
     assert steps.loc["pool", "action"] == "made"
@@ -71,8 +71,8 @@ def test_all_of_it_and_the_same_line_again(session: Session, text: str, plane: s
 
 
 def test_one_pool_whichever_plane_is_named(session: Session) -> None:
-    session.create("genomics", spec=COMMON, api="batch")
-    assert set(session.create("genomics", spec=COMMON, api="arm").action) == {"found"}
+    session.create("genomics", spec=COMMON_YAML, api="batch")
+    assert set(session.create("genomics", spec=COMMON_YAML, api="arm").action) == {"found"}
 
 
 #: What changes, and how it is told.
@@ -112,7 +112,7 @@ CHANGES: dict[str, tuple[str, str, str]] = {
 )
 def test_differences_are_told_and_changed_while_it_is_empty(session: Session, case: str, plane: str) -> None:
     old, new, words = CHANGES[case]
-    text = COMMON + (ARM_ONLY if plane == "arm" else "")
+    text = COMMON_YAML + (ARM_ONLY_YAML if plane == "arm" else "")
     assert old in text
     changed = text.replace(old, new)
     session.create("genomics", spec=text, api=plane)
@@ -137,7 +137,7 @@ def test_differences_are_told_and_changed_while_it_is_empty(session: Session, ca
 TAKEN_AWAY = ("mounts", "container-images", "container-registries", "user-accounts", "identities", "tags", "metadata")
 
 
-@pytest.mark.parametrize(("text", "plane"), [(COMMON + ARM_ONLY, "arm"), (COMMON, "batch")])
+@pytest.mark.parametrize(("text", "plane"), [(COMMON_YAML + ARM_ONLY_YAML, "arm"), (COMMON_YAML, "batch")])
 def test_what_a_change_can_take_away_and_what_not(session: Session, text: str, plane: str) -> None:
     text = text.replace("  user: worker\n", "")
     session.create("genomics", spec=text, api=plane)
@@ -213,7 +213,7 @@ def test_plan_says_what_would_become_of_a_pool_that_is_there(session: Session) -
 def test_nobody_elses_pool_is_replaced(session: Session, tmp_path: Path) -> None:
     world = tmp_path / "world.db"
     open_emulator(world).close()
-    put(world, f"{ACCOUNT}/pools/genomics", "2025-06-01", pool_body())
+    put_resource(world, f"{ACCOUNT}/pools/genomics", "2025-06-01", pool_body())
     session.connect(state=str(world), speed="max")
     with pytest.raises(ConflictError, match="this tool did not make it"):
         session.create("genomics", replace=True, **LINE)
@@ -228,14 +228,14 @@ def test_secrets_are_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     world = tmp_path / "world.db"
     sent: list[str] = []
 
-    class Through(Line):
+    class Through(CrashTransport):
         async def send(self, request: Any, **kwargs: Any) -> Any:
             sent.append(str(request.content or request.data or ""))
             return await self.inner.send(request, **kwargs)
 
     with Session(wrap_transport=Through) as session:
         session.connect(state=str(world), speed="max")
-        work = session.begin("create", name="genomics", spec=COMMON + ARM_ONLY, nodes=1)
+        work = session.begin("create", name="genomics", spec=COMMON_YAML + ARM_ONLY_YAML, nodes=1)
         told = [
             json.dumps(work.result().rows(), default=str),
             work.resume_line,
@@ -243,7 +243,7 @@ def test_secrets_are_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
             repr(work.board.activities()),
         ]
         told += [session.pools().to_csv(), session.nodes("genomics").to_csv()]
-        told += [json.dumps(session.create("genomics", spec=COMMON + ARM_ONLY, nodes=1).attrs), caplog.text]
+        told += [json.dumps(session.create("genomics", spec=COMMON_YAML + ARM_ONLY_YAML, nodes=1).attrs), caplog.text]
         azures = json.dumps(shown(session))
     assert any(SECRETS["USER_PASSWORD"] in body for body in sent)  # they did go to Azure
     # Batch shows environment and files to whoever may read the pool; this tool shows neither.
@@ -255,9 +255,9 @@ def test_secrets_are_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
 @pytest.mark.parametrize(("method", "plane"), [("PUT", "arm"), ("POST", "batch")])
 def test_a_refusal_does_not_quote_them(session: Session, method: str, plane: str) -> None:
     quoted = f"PropertyValue: {SECRETS['USER_PASSWORD']}"  # Azure quotes the value that it refuses
-    fail(session, method=method, path="/pools", status=400, code="InvalidPropertyValue", message=quoted)
+    set_faults(session, method=method, path="/pools", status=400, code="InvalidPropertyValue", message=quoted)
     with pytest.raises(BatchImgError, match="InvalidPropertyValue: PropertyValue: env:USER_PASSWORD") as caught:
-        session.create("genomics", spec=COMMON, api=plane)
+        session.create("genomics", spec=COMMON_YAML, api=plane)
     assert SECRETS["USER_PASSWORD"] not in "".join(traceback.format_exception(caught.value))
     assert "env:USER_PASSWORD" in json.dumps(caught.value.table.rows())
 
@@ -386,9 +386,9 @@ OPTIONS = (
 def test_options_say_it_too(capsys: pytest.CaptureFixture[str]) -> None:
     with ipython(state=":memory:", speed="max") as shell:
         line = f"create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 {OPTIONS}"
-        assert set(value(shell, f"%batchimg {line}").action) == {"made", "found"}
-        assert set(value(shell, f"%batchimg {line}").action) == {"found"}
-        changed = value(shell, f"%batchimg {line} --task-slots 2").set_index("step")
+        assert set(run_cell(shell, f"%batchimg {line}").action) == {"made", "found"}
+        assert set(run_cell(shell, f"%batchimg {line}").action) == {"found"}
+        changed = run_cell(shell, f"%batchimg {line} --task-slots 2").set_index("step")
         assert (changed.loc["pool", "action"], changed.loc["pool", "detail"]) == ("changed", "number of task slots")
         failed = shell.run_cell("%batchimg create genomics --metadata project").error_in_exec
         assert "--metadata is 'project': a name and a text belong here" in failed.message

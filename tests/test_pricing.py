@@ -12,7 +12,7 @@ from azure.core.exceptions import ServiceRequestError
 from batchimg_magics.core.azure import price_list
 from batchimg_magics.core.azure.client import Azure, Scope
 from batchimg_magics.core.estimates import prices
-from batchimg_magics.core.estimates.prices import Disk, Rates
+from batchimg_magics.core.estimates.prices import NodeDisk, Rates
 from batchimg_magics.emulator.local import open_emulator
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ def asked(work: Callable[[Azure, Listener], Coroutine[Any, Any, Any]], cache: Pa
 
 def test_a_node_costs_its_vm_and_its_disks() -> None:
     async def work(azure: Azure, listener: Listener) -> Rates:
-        linux = await prices.rates(azure, "STANDARD_D4S_V5", "linux", [Disk("premium_lrs", 30)])
-        windows = await prices.rates(azure, "Standard_D4s_v5", "Windows")
+        linux = await prices.read_rates(azure, "STANDARD_D4S_V5", "linux", [NodeDisk("premium_lrs", 30)])
+        windows = await prices.read_rates(azure, "Standard_D4s_v5", "Windows")
         assert (windows.dedicated_usd_per_hour or 0) > (linux.dedicated_usd_per_hour or 0)
         assert (linux.spot_usd_per_hour or 1) < (linux.dedicated_usd_per_hour or 0)
         assert all("authorization" not in {name.lower() for name in one.headers} for one in listener.prices)
@@ -79,10 +79,10 @@ def test_a_node_costs_its_vm_and_its_disks() -> None:
 def test_what_is_not_known_stays_unknown() -> None:
     async def work(azure: Azure, _: Listener) -> tuple[Rates, ...]:
         return (
-            await prices.rates(azure, "Standard_Nothing", "Linux"),
-            await prices.rates(azure, "Standard_D4s_v5", "Linux", None),
-            await prices.rates(azure, "Standard_D4s_v5", "Linux", [Disk("UltraSSD_LRS", 100)]),
-            await prices.rates(azure, "Standard_D4s_v5", "Linux", [Disk("Premium_LRS", None)]),
+            await prices.read_rates(azure, "Standard_Nothing", "Linux"),
+            await prices.read_rates(azure, "Standard_D4s_v5", "Linux", None),
+            await prices.read_rates(azure, "Standard_D4s_v5", "Linux", [NodeDisk("UltraSSD_LRS", 100)]),
+            await prices.read_rates(azure, "Standard_D4s_v5", "Linux", [NodeDisk("Premium_LRS", None)]),
         )
 
     nothing, *others = asked(work)
@@ -92,21 +92,21 @@ def test_what_is_not_known_stays_unknown() -> None:
     for one in others:
         assert one.dedicated_usd_per_hour is not None
         assert one.disks_usd_per_hour is one.cost(1, 0) is None
-    assert prices.spent(None, 3600) is None
-    assert prices.spent(2.0, 1800) == 1.0
+    assert prices.usd_for(None, 3600) is None
+    assert prices.usd_for(2.0, 1800) == 1.0
 
 
 def test_prices_are_kept_with_their_date_and_used_when_the_list_is_silent(tmp_path: Path) -> None:
     async def read(azure: Azure, _: Listener) -> Rates:
-        return await prices.rates(azure, "Standard_D4s_v5", "Linux")
+        return await prices.read_rates(azure, "Standard_D4s_v5", "Linux")
 
     async def silent(azure: Azure, listener: Listener) -> tuple[Rates, Rates, int]:
-        fresh = await prices.rates(azure, "Standard_D4s_v5", "Linux")
+        fresh = await prices.read_rates(azure, "Standard_D4s_v5", "Linux")
         listener.cut = True
         assert not listener.prices
-        await azure.sleep(2 * price_list.FRESH_S)
-        stale = await prices.rates(azure, "Standard_D4s_v5", "Linux")
-        other = await prices.rates(azure, "Standard_D8s_v5", "Linux")
+        await azure.sleep(2 * price_list.MAX_AGE_S)
+        stale = await prices.read_rates(azure, "Standard_D4s_v5", "Linux")
+        other = await prices.read_rates(azure, "Standard_D8s_v5", "Linux")
         assert other.node_usd_per_hour(dedicated=True) is other.as_of is None
         return fresh, stale, len(listener.prices)
 
@@ -122,7 +122,7 @@ def test_prices_are_kept_with_their_date_and_used_when_the_list_is_silent(tmp_pa
 
 def test_asked_at_once_asked_once() -> None:
     async def work(azure: Azure, listener: Listener) -> int:
-        await asyncio.gather(*(prices.rates(azure, "Standard_D4s_v5", "Linux") for _ in range(5)))
+        await asyncio.gather(*(prices.read_rates(azure, "Standard_D4s_v5", "Linux") for _ in range(5)))
         return len(listener.prices)
 
     assert asked(work) == 1
@@ -143,7 +143,7 @@ def test_asked_at_once_asked_once() -> None:
     ],
 )
 def test_disks_pay_for_their_whole_tier(sku: str, size_gib: int | None, tier: str | None) -> None:
-    assert Disk(sku, size_gib).tier == tier
+    assert NodeDisk(sku, size_gib).tier == tier
 
 
 def row(**parts: Any) -> dict[str, Any]:

@@ -13,10 +13,10 @@ import pytest
 from IPython.utils.capture import capture_output
 from nbclient import NotebookClient
 
-from batchimg_magics.core.base.progress import Board, Step
+from batchimg_magics.core.base.progress import Activity, Board
 from batchimg_magics.errors import DetachedError, NotFoundError
-from batchimg_magics.session.work import Work
-from batchimg_magics.ui.progress import Notebook, Terminal, duration, follow
+from batchimg_magics.session.work import VerbRun
+from batchimg_magics.ui.progress import NotebookProgress, TerminalProgress, format_duration, wait_with_progress
 from tests.conftest import LINE
 from tests.shells import ipython
 
@@ -42,7 +42,7 @@ def board() -> Board:
 def test_a_terminal_has_one_line_with_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     stream = io.StringIO()
-    screen = Terminal(stream)
+    screen = TerminalProgress(stream)
     screen.show("create genomics", board().activities(), 319.0)
     line = stream.getvalue()
     assert "\n" not in line
@@ -52,7 +52,7 @@ def test_a_terminal_has_one_line_with_bars(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_notebook_has_bars_in_one_output_and_escapes() -> None:
-    screen = Notebook()
+    screen = NotebookProgress()
     with ipython(), capture_output() as captured:
         screen.show("create <i>", [], 319.0)  # nothing to show yet
         screen.show("create <i>", board().activities(), 319.0)
@@ -70,10 +70,10 @@ def test_a_notebook_has_bars_in_one_output_and_escapes() -> None:
 
 def test_a_verb_without_steps_leaves_nothing(session: Session) -> None:
     with ipython(), capture_output() as captured:
-        follow(session.begin("vms"), Notebook())
+        wait_with_progress(session.begin("vms"), NotebookProgress())
     assert captured.outputs == []
     stream = io.StringIO()
-    follow(session.begin("vms"), Terminal(stream))
+    wait_with_progress(session.begin("vms"), TerminalProgress(stream))
     assert stream.getvalue().strip() in ("", "vms")
 
 
@@ -81,30 +81,30 @@ def test_a_verb_without_steps_leaves_nothing(session: Session) -> None:
     ("seconds", "said"), [(0.4, "0 s"), (59.6, "1 min 00 s"), (438, "7 min 18 s"), (3660, "1 h 01 min"), (-1, "0 s")]
 )
 def test_durations(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
+    assert format_duration(seconds) == said
 
 
 def test_what_takes_longer_than_usual_is_not_shown_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     stream = io.StringIO()
-    Terminal(stream).show("create g", [Step("image version", 0.0, expected_s=438)], 4000.0)
+    TerminalProgress(stream).show("create g", [Activity("image version", 0.0, expected_s=438)], 4000.0)
     assert "[###################.]" in stream.getvalue()
 
 
 def test_a_line_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
     stream = io.StringIO()
-    Terminal(stream).show("create genomics", board().activities(), 319.0)
+    TerminalProgress(stream).show("create genomics", board().activities(), 319.0)
     assert len(stream.getvalue().lstrip("\r")) < 40
 
 
 def test_following_leaves_one_line(session: Session) -> None:
     stream = io.StringIO()
-    table = follow(session.begin("create", name="genomics", **LINE), Terminal(stream))
+    table = wait_with_progress(session.begin("create", name="genomics", **LINE), TerminalProgress(stream))
     assert table.verb == "create"
     assert stream.getvalue().rstrip().splitlines()[-1].startswith("create genomics: done · ")
     with pytest.raises(NotFoundError):
-        follow(session.begin("resize", name="nope", nodes=1), Terminal(stream))
+        wait_with_progress(session.begin("resize", name="nope", nodes=1), TerminalProgress(stream))
     assert "resize nope: failed" in stream.getvalue()
 
 
@@ -133,7 +133,7 @@ class CtrlC:
         sys.settrace(None)
 
     def calls(self, frame: FrameType, _event: str, _arg: object) -> Callable[..., Any] | None:
-        inside = self.depth or frame.f_code is Work.wait.__code__
+        inside = self.depth or frame.f_code is VerbRun.wait.__code__
         if not inside or self.left <= 0:
             return None
         self.depth += 1
@@ -154,9 +154,9 @@ def test_ctrl_c_at_any_moment_of_waiting_leaves_nothing_broken(session: Session)
     pressed = 0
     for nth in itertools.count(1):
         with CtrlC(nth) as keyboard, contextlib.suppress(DetachedError):
-            follow(session.begin("pools"), Terminal(io.StringIO()))
+            wait_with_progress(session.begin("pools"), TerminalProgress(io.StringIO()))
         if keyboard.left > 0:
             break
         pressed += 1
-        assert follow(session.begin("pools"), Terminal(io.StringIO())).verb == "pools"
+        assert wait_with_progress(session.begin("pools"), TerminalProgress(io.StringIO())).verb == "pools"
     assert pressed > 5

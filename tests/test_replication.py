@@ -12,9 +12,9 @@ from batchimg_magics.core.compute import replication
 from batchimg_magics.errors import ProvisioningError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.session.session import Session
-from tests.crash import Line
+from tests.crash import CrashTransport
 from tests.documents import disk, managed, vm
-from tests.trouble import scenario
+from tests.trouble import set_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,7 +24,7 @@ AGENT = "batch.node.ubuntu 22.04"
 AWAY = {"from_vm": "north-vm", "vm_size": "Standard_D4s_v3", "generalized": True}
 
 
-class Recording(Line):
+class Recording(CrashTransport):
     """A transport that keeps what was sent to image versions."""
 
     bodies: list[dict[str, Any]]
@@ -94,7 +94,7 @@ def test_more_are_added_and_none_is_taken_away(north: Session, sent: list[dict[s
 
 
 def test_a_region_that_failed_is_repaired_alone(north: Session, sent: list[dict[str, Any]]) -> None:
-    scenario(north, "no-replica")
+    set_scenario(north, "no-replica")
     with pytest.raises(ProvisioningError, match=r"could not be copied to eastus") as caught:
         north.create("genomics", replicas={"westus": 1}, nodes=1, **AWAY)
     assert "run the same line again" in caught.value.hint
@@ -103,7 +103,7 @@ def test_a_region_that_failed_is_repaired_alone(north: Session, sent: list[dict[
     assert [set(regions(body)) for body in sent[1:]] == [without, whole]
     safety = [body["properties"]["safetyProfile"] for body in sent[1:]]
     assert [one["allowDeletionOfReplicatedLocations"] for one in safety] == [True, False]
-    scenario(north, "calm")
+    set_scenario(north, "calm")
     del sent[:]
     steps = north.create("genomics", replicas={"westus": 1}, nodes=1, **AWAY).set_index("step")
     assert (steps.loc["image version", "action"], steps.loc["image version", "detail"]) == (
@@ -117,24 +117,24 @@ def test_a_region_that_failed_is_repaired_alone(north: Session, sent: list[dict[
 
 
 def test_a_pool_is_not_pinned_to_a_version_that_is_not_in_its_region(north: Session) -> None:
-    scenario(north, "no-replica")
+    set_scenario(north, "no-replica")
     with pytest.raises(ProvisioningError):
         north.create("genomics", **AWAY)
     pinned = {"from_version": north.images().id[0], "vm_size": "Standard_D4s_v3", "node_agent_sku": AGENT}
     with pytest.raises(SpecError, match="replication into eastus failed"):
         north.create("second", **pinned)
-    scenario(north, "calm")
+    set_scenario(north, "calm")
     north.create("genomics", **AWAY)
     north.create("second", nodes=1, **pinned)
     assert set(north.nodes("second").state) == {"idle"}
 
 
 def test_a_version_that_is_nowhere_is_said_to_be(session: Session) -> None:
-    scenario(session, "no-replica")  # the VM's region is the account's
+    set_scenario(session, "no-replica")  # the VM's region is the account's
     with pytest.raises(ProvisioningError, match="not even in its own region, eastus") as caught:
         session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5")
     version = session.images().id[0]
     assert f"`%batchimg delete {version}`" in caught.value.hint
-    scenario(session, "calm")
+    set_scenario(session, "calm")
     session.delete(version)
     assert "made" in set(session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5").action)

@@ -11,7 +11,7 @@ from batchimg_magics.connection import profiles
 from batchimg_magics.emulator.http import faults
 from batchimg_magics.errors import BatchImgError, BudgetError, ConflictError, NotFoundError, ResizeError, SpecError
 from batchimg_magics.session.session import Session
-from tests.bystander import Bystander, Watched
+from tests.bystander import ConcurrentClient, ObservedTransport
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,11 +22,11 @@ LINE = {"from_vm": "prep-vm", "vm_size": "Standard_D2s_v5"}
 class Scene:
     """A session whose requests are watched, and somebody else on the same account."""
 
-    def __init__(self, session: Session, line: Watched) -> None:
+    def __init__(self, session: Session, line: ObservedTransport) -> None:
         self.session, self.line = session, line
         local = session._require_connection().emulator
         assert local is not None
-        self.world, self.somebody = local._store, Bystander(local)
+        self.world, self.somebody = local._store, ConcurrentClient(local)
 
     def happens(self, **allocation: Any) -> None:
         """Let nodes come otherwise than well."""
@@ -46,10 +46,10 @@ class Scene:
 
 @pytest.fixture
 def scene() -> Iterator[Scene]:
-    lines: list[Watched] = []
+    lines: list[ObservedTransport] = []
 
-    def wrap_transport(inner: Any) -> Watched:
-        lines.append(Watched(inner))
+    def wrap_transport(inner: Any) -> ObservedTransport:
+        lines.append(ObservedTransport(inner))
         return lines[-1]
 
     with Session(wrap_transport=wrap_transport) as session:
@@ -406,10 +406,10 @@ def test_the_limit_is_part_of_the_connection(session: Session) -> None:
 
 
 def test_a_saved_connection_keeps_its_limit() -> None:
-    profiles.save("lab", profiles.Profile("s", "g", "a", 12.5))
-    profiles.save("old", profiles.Profile("s", "g", "a"))
-    assert profiles.recall("lab").max_cost_per_hour == 12.5
-    assert profiles.recall("old").max_cost_per_hour is None
+    profiles.save_profile("lab", profiles.Profile("s", "g", "a", 12.5))
+    profiles.save_profile("old", profiles.Profile("s", "g", "a"))
+    assert profiles.read_profile("lab").max_cost_per_hour == 12.5
+    assert profiles.read_profile("old").max_cost_per_hour is None
 
 
 # -- several pools -----------------------------------------------------------------------------------------------

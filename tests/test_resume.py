@@ -12,7 +12,7 @@ import pytest
 from batchimg_magics.errors import DetachedError
 from batchimg_magics.session.session import Session
 from tests.conftest import LINE
-from tests.crash import CASES, Case, Line, points
+from tests.crash import CASES, Case, CrashTransport, crash_points
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.verb)
 def test_cut_off_and_run_again(case: Case, tmp_path: Path) -> None:
     """Some of the points; `make crash` tries them all."""
-    tried = dict(points(case, tmp_path, every=case.sample))
+    tried = dict(crash_points(case, tmp_path, every=case.sample))
     assert len(tried) > 5
     assert {name: said for name, said in tried.items() if said} == {}
 
 
-class Interrupting(Line):
+class Interrupting(CrashTransport):
     """A transport at one of whose requests somebody presses Ctrl-C, while Azure takes its time to answer."""
 
     method, part, after = "", "", ""

@@ -17,10 +17,10 @@ from batchimg_magics.errors import (
     SpecError,
 )
 from batchimg_magics.session.session import Session
-from tests.crash import Cut, Line
+from tests.crash import CrashTransport, ProcessKilled
 from tests.documents import ACCOUNT, GROUP
-from tests.inventory import inventory
-from tests.machines import SUBNET, Outside, connected, new_world
+from tests.inventory import read_inventory
+from tests.machines import SUBNET, StateFileClient, connect_to, new_state_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,8 +38,8 @@ EARLY = dt.datetime(2025, 6, 2, tzinfo=dt.UTC)
 
 
 @pytest.fixture
-def outside(tmp_path: Path) -> Outside:
-    return new_world(tmp_path)
+def outside(tmp_path: Path) -> StateFileClient:
+    return new_state_file(tmp_path)
 
 
 @pytest.fixture
@@ -53,15 +53,15 @@ def states(session: Session, pool: str) -> set[str]:
     return set(session.nodes(pool).state)
 
 
-def throwaways(outside: Outside) -> list[str]:
+def throwaways(outside: StateFileClient) -> list[str]:
     """Return what bears the mark of a throwaway, network interfaces too."""
-    found = inventory(outside.path)
+    found = read_inventory(outside.path)
     interfaces = outside.ask("GET", f"{GROUP.replace('Compute', 'Network')}/networkInterfaces", version="2024-05-01")
     every = [*found.items(), *((one["id"], one) for one in interfaces["value"])]
     return [key for key, one in every if "batchimg-throwaway" in (one.get("tags") or {})]
 
 
-def vms(outside: Outside, name: str) -> dict[str, Any]:
+def vms(outside: StateFileClient, name: str) -> dict[str, Any]:
     found: dict[str, Any] = outside.ask("GET", f"virtualMachines/{name}?$expand=instanceView")
     return found
 
@@ -72,7 +72,7 @@ def versions(session: Session) -> pd.DataFrame:
     return found[found.kind == "version"]
 
 
-def power(outside: Outside, name: str) -> str:
+def power(outside: StateFileClient, name: str) -> str:
     codes = [one["code"] for one in vms(outside, name)["properties"]["instanceView"]["statuses"]]
     return next(code for code in codes if code.startswith("PowerState/"))
 
@@ -80,44 +80,44 @@ def power(outside: Outside, name: str) -> str:
 # -- each road ---------------------------------------------------------------------------------------------------
 
 
-def by_copy(_: Outside, __: str, ___: int) -> dict[str, Any]:
+def by_copy(_: StateFileClient, __: str, ___: int) -> dict[str, Any]:
     return {"from_vm": "desk"}
 
 
-def by_copy_of_the_stopped(_: Outside, __: str, ___: int) -> dict[str, Any]:
+def by_copy_of_the_stopped(_: StateFileClient, __: str, ___: int) -> dict[str, Any]:
     return {"from_vm": "desk", "stop": True}
 
 
-def in_place(_: Outside, __: str, ___: int) -> dict[str, Any]:
+def in_place(_: StateFileClient, __: str, ___: int) -> dict[str, Any]:
     return {"from_vm": "desk", "capture": "in-place", "yes": True}
 
 
-def generalized(outside: Outside, os_type: str, _: int) -> dict[str, Any]:
+def generalized(outside: StateFileClient, os_type: str, _: int) -> dict[str, Any]:
     outside.deprovision("desk", os_type)
     return {"from_vm": "desk"}
 
 
-def asserted(outside: Outside, os_type: str, _: int) -> dict[str, Any]:
+def asserted(outside: StateFileClient, os_type: str, _: int) -> dict[str, Any]:
     outside.deprovision("desk", os_type, marked=False)
     return {"from_vm": "desk", "generalized": True}
 
 
-def through_managed_image(_: Outside, __: str, ___: int) -> dict[str, Any]:
+def through_managed_image(_: StateFileClient, __: str, ___: int) -> dict[str, Any]:
     return {"from_vm": "desk", "via": "managed-image"}
 
 
-def snapshots(outside: Outside, os_type: str, disks: int) -> dict[str, Any]:
+def snapshots(outside: StateFileClient, os_type: str, disks: int) -> dict[str, Any]:
     outside.deprovision("desk", os_type)
     data = {2 * one: outside.snapshot(f"data{one}", f"desk-data{2 * one}") for one in range(disks)}
     return {"from_snapshot": outside.snapshot("os", "desk-os"), "data_snapshots": data, "generalized": True}
 
 
-def managed_image(outside: Outside, os_type: str, _: int) -> dict[str, Any]:
+def managed_image(outside: StateFileClient, os_type: str, _: int) -> dict[str, Any]:
     outside.deprovision("desk", os_type)
     return {"from_image": outside.image("mine", "desk")}
 
 
-ROADS: tuple[Callable[[Outside, str, int], dict[str, Any]], ...] = (
+ROADS: tuple[Callable[[StateFileClient, str, int], dict[str, Any]], ...] = (
     by_copy,
     by_copy_of_the_stopped,
     in_place,
@@ -133,12 +133,12 @@ ROADS: tuple[Callable[[Outside, str, int], dict[str, Any]], ...] = (
 @DISKS
 @pytest.mark.parametrize("road", ROADS, ids=lambda road: road.__name__)
 def test_every_road_ends_in_idle_nodes(
-    away: Session, outside: Outside, road: Callable[..., dict[str, Any]], os_type: str, disks: int
+    away: Session, outside: StateFileClient, road: Callable[..., dict[str, Any]], os_type: str, disks: int
 ) -> None:
     outside.create_vm("desk", os_type, disks)
     line = road(outside, os_type, disks) | SIZE
     with Session() as session:
-        connected(session, outside)
+        connect_to(session, outside)
         steps = session.create("genomics", nodes=2, **line)
         assert states(session, "genomics") == {"idle"}
         again = session.create("genomics", nodes=2, **line)
@@ -149,17 +149,17 @@ def test_every_road_ends_in_idle_nodes(
     (version,) = made.id
     luns = [one["lun"] for one in outside.ask("GET", version)["properties"]["storageProfile"].get("dataDiskImages", [])]
     assert luns == [2 * one for one in range(disks)]
-    connected(away, outside).create("second", from_version=version, nodes=1, **SIZE)
+    connect_to(away, outside).create("second", from_version=version, nodes=1, **SIZE)
     assert states(away, "second") == {"idle"}
 
 
 @SYSTEMS
 @pytest.mark.parametrize("via", ["snapshots", "managed-image"])
-def test_a_vhd_becomes_an_image(away: Session, outside: Outside, os_type: str, via: str) -> None:
+def test_a_vhd_becomes_an_image(away: Session, outside: StateFileClient, os_type: str, via: str) -> None:
     agent = "batch.node.ubuntu 22.04" if os_type == "Linux" else "batch.node.windows amd64"
     line = {"os_type": os_type, "generation": "V1", "generalized": True, "node_agent_sku": agent, "via": via}
     url = "https://labstore.blob.core.windows.net/vhds/system.vhd"
-    connected(away, outside).create("genomics", from_vhd=url, nodes=1, vm_size="Standard_D4s_v3", **line)
+    connect_to(away, outside).create("genomics", from_vhd=url, nodes=1, vm_size="Standard_D4s_v3", **line)
     assert states(away, "genomics") == {"idle"}
     (version,) = versions(away).id
     away.close()
@@ -177,9 +177,9 @@ def test_a_vhd_becomes_an_image(away: Session, outside: Outside, os_type: str, v
 def test_a_pool_straight_from_the_managed_image_while_the_service_took_it(
     away: Session, tmp_path: Path, os_type: str, disks: int
 ) -> None:
-    outside = new_world(tmp_path, EARLY)
+    outside = new_state_file(tmp_path, EARLY)
     outside.create_vm("desk", os_type, disks)
-    steps = connected(away, outside).create("genomics", from_vm="desk", direct=True, nodes=2, **SIZE)
+    steps = connect_to(away, outside).create("genomics", from_vm="desk", direct=True, nodes=2, **SIZE)
     assert states(away, "genomics") == {"idle"}
     assert "gallery" not in set(steps.step)
     assert set(away.create("genomics", from_vm="desk", direct=True, nodes=2, **SIZE).action) == {"found"}
@@ -196,56 +196,56 @@ def test_a_pool_straight_from_the_managed_image_while_the_service_took_it(
 
 
 @pytest.mark.parametrize("stop", [False, True])
-def test_a_copied_vm_stays_as_it_was(away: Session, outside: Outside, *, stop: bool) -> None:
+def test_a_copied_vm_stays_as_it_was(away: Session, outside: StateFileClient, *, stop: bool) -> None:
     outside.create_vm("desk", disks=1)
-    before = inventory(outside.path)
-    steps = connected(away, outside).create("genomics", from_vm="desk", stop=stop, nodes=1, **SIZE)
+    before = read_inventory(outside.path)
+    steps = connect_to(away, outside).create("genomics", from_vm="desk", stop=stop, nodes=1, **SIZE)
     away.close()
     assert power(outside, "desk") == "PowerState/running"
-    after = inventory(outside.path)
+    after = read_inventory(outside.path)
     kept = {key: one for key, one in after.items() if key in before}
     assert kept.keys() == before.keys()
     assert all({"tags": {}, **kept[key]} == {"tags": {}, **before[key]} for key in before)
     assert ("stop VM" in set(steps.step)) is stop
 
 
-def test_a_vm_that_stands_still_is_not_started(away: Session, outside: Outside) -> None:
+def test_a_vm_that_stands_still_is_not_started(away: Session, outside: StateFileClient) -> None:
     outside.create_vm("desk")
     outside.ask("POST", "virtualMachines/desk/deallocate")
-    connected(away, outside).create("genomics", from_vm="desk", stop=True, nodes=1, **SIZE)
+    connect_to(away, outside).create("genomics", from_vm="desk", stop=True, nodes=1, **SIZE)
     assert states(away, "genomics") == {"idle"}
     away.close()
     assert power(outside, "desk") == "PowerState/deallocated"
 
 
-def test_in_place_needs_a_yes_and_marks_the_vm(away: Session, outside: Outside) -> None:
+def test_in_place_needs_a_yes_and_marks_the_vm(away: Session, outside: StateFileClient) -> None:
     outside.create_vm("desk")
-    before = inventory(outside.path)
+    before = read_inventory(outside.path)
     with pytest.raises(SpecError, match="deprovisions VM 'desk' itself") as caught:
-        connected(away, outside).create("genomics", from_vm="desk", capture="in-place", nodes=1, **SIZE)
+        connect_to(away, outside).create("genomics", from_vm="desk", capture="in-place", nodes=1, **SIZE)
     assert "add --yes" in caught.value.hint
     away.close()
-    assert inventory(outside.path) == before
+    assert read_inventory(outside.path) == before
     assert power(outside, "desk") == "PowerState/running"
-    connected(away, outside).create("genomics", from_vm="desk", capture="in-place", yes=True, nodes=1, **SIZE)
+    connect_to(away, outside).create("genomics", from_vm="desk", capture="in-place", yes=True, nodes=1, **SIZE)
     away.close()
     statuses = [one["code"] for one in vms(outside, "desk")["properties"]["instanceView"]["statuses"]]
     assert {"OSState/generalized", "PowerState/deallocated"} <= {*statuses}
 
 
-def test_a_running_vm_that_is_said_to_be_generalized_is_deallocated(away: Session, outside: Outside) -> None:
+def test_a_running_vm_that_is_said_to_be_generalized_is_deallocated(away: Session, outside: StateFileClient) -> None:
     outside.create_vm("desk")
-    steps = connected(away, outside).create("genomics", from_vm="desk", generalized=True, **SIZE).set_index("step")
+    steps = connect_to(away, outside).create("genomics", from_vm="desk", generalized=True, **SIZE).set_index("step")
     assert steps.loc["deallocate", "action"] == "changed"
     assert steps.loc["deallocate", "detail"] == "it was running"
     away.close()
     assert power(outside, "desk") == "PowerState/deallocated"
 
 
-def test_a_copy_is_out_of_reach_in_the_vms_subnet_and_small(outside: Outside) -> None:
+def test_a_copy_is_out_of_reach_in_the_vms_subnet_and_small(outside: StateFileClient) -> None:
     asked: list[dict[str, Any]] = []
 
-    class Read(Line):
+    class Read(CrashTransport):
         async def send(self, request: Any, **kwargs: Any) -> Any:
             if request.method == "PUT" and "/virtualMachines/batchimg-" in request.url:
                 asked.append(json.loads(request.body if hasattr(request, "body") else request.content))
@@ -254,7 +254,7 @@ def test_a_copy_is_out_of_reach_in_the_vms_subnet_and_small(outside: Outside) ->
     trusted = {"securityType": "TrustedLaunch", "uefiSettings": {"vTpmEnabled": True}}
     outside.create_vm("desk", disks=4, securityProfile=trusted)
     with Session(wrap_transport=Read) as session:
-        connected(session, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
+        connect_to(session, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
         assert states(session, "genomics") == {"idle"}  # a pool of TrustedLaunch nodes
     properties = asked[0]["properties"]
     assert properties["hardwareProfile"]["vmSize"] == "Standard_D2s_v5"  # the smallest that takes 4 data disks
@@ -269,15 +269,15 @@ def test_a_copy_is_out_of_reach_in_the_vms_subnet_and_small(outside: Outside) ->
 # -- images that are there, changed, or somebody else's -----------------------------------------------------------
 
 
-def test_a_new_image_is_made_once_when_the_vm_has_changed(away: Session, outside: Outside) -> None:
+def test_a_new_image_is_made_once_when_the_vm_has_changed(away: Session, outside: StateFileClient) -> None:
     outside.create_vm("desk")
     line = {"from_vm": "desk", "nodes": 0, **SIZE}
-    connected(away, outside).create("genomics", **line)
+    connect_to(away, outside).create("genomics", **line)
     assert set(away.create("genomics", new_image=True, **line).action) == {"found"}  # just made
     away.delete("genomics")
     away.close()
     outside.ask("POST", "virtualMachines/desk/deallocate")
-    connected(away, outside)
+    connect_to(away, outside)
     assert list(away.plan("genomics", **line).action)[:3] == ["found", "found", "found"]
     away.create("genomics", new_image=True, **line)
     assert sorted(versions(away).version) == ["1.0.0", "1.0.1"]
@@ -288,12 +288,12 @@ def test_a_new_image_is_made_once_when_the_vm_has_changed(away: Session, outside
     assert len(away.images()) == 0
 
 
-def test_an_adopted_gallery_keeps_what_is_in_it(away: Session, outside: Outside) -> None:
+def test_an_adopted_gallery_keeps_what_is_in_it(away: Session, outside: StateFileClient) -> None:
     outside.create_vm("desk")
     outside.ask("PUT", "galleries/lab", {"location": "eastus", "properties": {}}, "2023-07-03")
     gallery = f"{GROUP}/galleries/lab"
     line = {"from_vm": "desk", "gallery": gallery, "nodes": 1, **SIZE}
-    steps = connected(away, outside).create("genomics", **line).set_index("step")
+    steps = connect_to(away, outside).create("genomics", **line).set_index("step")
     assert steps.loc["gallery", "action"] == "found"
     assert states(away, "genomics") == {"idle"}
     assert list(versions(away).gallery) == ["lab"]
@@ -304,7 +304,9 @@ def test_an_adopted_gallery_keeps_what_is_in_it(away: Session, outside: Outside)
     assert outside.ask("GET", "galleries/lab/images", version="2023-07-03")["value"] == []
 
 
-def test_a_definition_of_somebody_else_in_an_adopted_gallery_is_left_alone(away: Session, outside: Outside) -> None:
+def test_a_definition_of_somebody_else_in_an_adopted_gallery_is_left_alone(
+    away: Session, outside: StateFileClient
+) -> None:
     outside.ask("PUT", "galleries/lab", {"location": "eastus", "properties": {}}, "2023-07-03")
     theirs = {
         "osType": "Linux",
@@ -314,13 +316,13 @@ def test_a_definition_of_somebody_else_in_an_adopted_gallery_is_left_alone(away:
     }
     outside.ask("PUT", "galleries/lab/images/genomics", {"location": "eastus", "properties": theirs}, "2023-07-03")
     with pytest.raises(ConflictError, match="did not make it for this pool"):
-        connected(away, outside).create("genomics", from_vm="prep-vm", gallery=f"{GROUP}/galleries/lab", **SIZE)
+        connect_to(away, outside).create("genomics", from_vm="prep-vm", gallery=f"{GROUP}/galleries/lab", **SIZE)
     with pytest.raises(NotFoundError, match="no gallery 'none'"):
         away.create("genomics", from_vm="prep-vm", gallery=f"{GROUP}/galleries/none", **SIZE)
 
 
-def test_a_version_in_another_subscription_is_warned_of_and_used(away: Session, outside: Outside) -> None:
-    connected(away, outside).create("genomics", from_vm="prep-vm", **SIZE)
+def test_a_version_in_another_subscription_is_warned_of_and_used(away: Session, outside: StateFileClient) -> None:
+    connect_to(away, outside).create("genomics", from_vm="prep-vm", **SIZE)
     (version,) = versions(away).id
     away.close()
     other = "00000000-0000-4000-8000-00000000abcd"
@@ -332,7 +334,7 @@ def test_a_version_in_another_subscription_is_warned_of_and_used(away: Session, 
     ]
     assert definition in {one["id"] for one in documents}
     outside.import_documents(documents)
-    steps = connected(away, outside).create("second", from_version=moved, nodes=1, **SIZE)
+    steps = connect_to(away, outside).create("second", from_version=moved, nodes=1, **SIZE)
     assert "another subscription" in steps.detail[0]
     assert states(away, "second") == {"idle"}
 
@@ -344,21 +346,21 @@ def test_trusted_launch_goes_through_no_managed_image(session: Session) -> None:
         assert "gallery version" in caught.value.hint
 
 
-def test_the_version_that_the_pool_pins_is_kept(away: Session, outside: Outside) -> None:
+def test_the_version_that_the_pool_pins_is_kept(away: Session, outside: StateFileClient) -> None:
     outside.create_vm("desk")
     line = {"from_vm": "desk", "nodes": 0, **SIZE}
-    (first,) = connected(away, outside).create("genomics", **line).pipe(lambda f: f.id[f.step == "image version"])
+    (first,) = connect_to(away, outside).create("genomics", **line).pipe(lambda f: f.id[f.step == "image version"])
     away.delete("genomics")
     away.close()
     outside.ask("POST", "virtualMachines/desk/deallocate")
-    connected(away, outside).create("genomics", new_image=True, **line)
+    connect_to(away, outside).create("genomics", new_image=True, **line)
     away.delete("genomics")
     away.create("genomics", from_version=first, **SIZE)
     assert set(away.create("genomics", **line).action) == {"found"}
     assert away.pools().image[0].endswith("/1.0.0")
 
 
-def test_another_account_of_the_group_has_its_own(away: Session, outside: Outside) -> None:
+def test_another_account_of_the_group_has_its_own(away: Session, outside: StateFileClient) -> None:
     """Two accounts with pools of one name: what is deleted for one of them stays for the other."""
     outside.create_vm("desk")
     outside.deprovision("desk")
@@ -368,7 +370,7 @@ def test_another_account_of_the_group_has_its_own(away: Session, outside: Outsid
     line = {"from_vm": "desk", "nodes": 0, **SIZE}
     away.connect(state=str(outside.path), speed="max", account="ownbatch")
     away.create("genomics", gallery=f"{GROUP}/galleries/lab", **line)
-    connected(away, outside)
+    connect_to(away, outside)
     with pytest.raises(ConflictError, match="did not make it for this pool"):
         away.create("genomics", gallery=f"{GROUP}/galleries/lab", **line)
     away.create("genomics", **line)
@@ -455,13 +457,13 @@ def names(table: Table) -> list[str]:
     ],
 )
 def test_nothing_is_left_when_a_step_in_between_fails(
-    away: Session, outside: Outside, fault: dict[str, Any], said: str, os_type: str, disks: int, via: str
+    away: Session, outside: StateFileClient, fault: dict[str, Any], said: str, os_type: str, disks: int, via: str
 ) -> None:
     outside.create_vm("desk", os_type, disks)
     outside.fail({**fault, "status": 418, "times": None})
     line = {"from_vm": "desk", "stop": True, "nodes": 1, "via": via, **SIZE}
     with pytest.raises(BatchImgError, match=said) as caught:
-        connected(away, outside).create("genomics", **line)
+        connect_to(away, outside).create("genomics", **line)
     assert "throwaways" in names(caught.value.table)
     assert "left behind" not in names(caught.value.table)
     away.close()
@@ -469,65 +471,65 @@ def test_nothing_is_left_when_a_step_in_between_fails(
     assert power(outside, "desk") == "PowerState/running"
     assert "batchimg-stopped" not in (vms(outside, "desk").get("tags") or {})
     outside.fail()
-    connected(away, outside).create("genomics", **line)
+    connect_to(away, outside).create("genomics", **line)
     assert states(away, "genomics") == {"idle"}
     away.close()
     assert throwaways(outside) == []
 
 
-def test_a_version_in_the_making_keeps_what_it_is_made_from(away: Session, outside: Outside) -> None:
+def test_a_version_in_the_making_keeps_what_it_is_made_from(away: Session, outside: StateFileClient) -> None:
     """Who loses sight of a version that Azure goes on with leaves it what it needs; the same line goes on."""
     outside.create_vm("desk")
     outside.fail({"method": "GET", "path": "/versions/1.0.0", "skip": 3, "status": 418, "times": None})
     with pytest.raises(BatchImgError) as caught:
-        connected(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
+        connect_to(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
     left = [row for row in caught.value.table.rows() if row["step"] == "left behind"]
     assert len(left) == 4  # VM, interface, disk, snapshot
     assert all("in the making" in row["detail"] for row in left)
     away.close()
     outside.fail()
-    connected(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
+    connect_to(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
     assert list(away.images().version) == ["1.0.0"]
     assert states(away, "genomics") == {"idle"}
     away.close()
     assert throwaways(outside) == []
 
 
-def test_a_copy_that_may_have_been_in_a_vm_is_made_anew(away: Session, outside: Outside) -> None:
+def test_a_copy_that_may_have_been_in_a_vm_is_made_anew(away: Session, outside: StateFileClient) -> None:
     outside.create_vm("desk")
 
-    class CutOff(Line):
+    class CutOff(CrashTransport):
         async def send(self, request: Any, **kwargs: Any) -> Any:
             if request.method == "PUT" and "/virtualMachines/batchimg-" in request.url:
-                raise Cut
+                raise ProcessKilled
             return await self.inner.send(request, **kwargs)
 
-    with Session(wrap_transport=CutOff) as session, pytest.raises(Cut):
-        connected(session, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
-    steps = connected(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE).set_index("step")
+    with Session(wrap_transport=CutOff) as session, pytest.raises(ProcessKilled):
+        connect_to(session, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
+    steps = connect_to(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE).set_index("step")
     assert steps.loc["snapshot of OS disk", "action"] == "found"
     assert steps.loc["copy of OS disk", "action"] == "made"
 
 
-def test_what_cannot_be_put_away_is_named_and_goes_with_the_next_run(away: Session, outside: Outside) -> None:
+def test_what_cannot_be_put_away_is_named_and_goes_with_the_next_run(away: Session, outside: StateFileClient) -> None:
     outside.create_vm("desk", disks=1)
     outside.fail(
         {"method": "POST", "path": "/runCommand", "status": 418, "times": None},
         {"method": "DELETE", "path": "/disks/", "status": 418, "times": None},
     )
     with pytest.raises(BatchImgError) as caught:
-        connected(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
+        connect_to(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
     left = [row for row in caught.value.table.rows() if row["step"] == "left behind"]
     away.close()
     assert sorted(row["id"].lower() for row in left) == sorted(key.lower() for key in throwaways(outside))
     assert len(left) == 2
     outside.fail()
-    connected(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
+    connect_to(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
     away.close()
     assert throwaways(outside) == []
 
 
-class Stopped(Line):
+class Stopped(CrashTransport):
     """A transport that cuts the last line off every script: the script stops half way."""
 
     async def send(self, request: Any, **kwargs: Any) -> Any:
@@ -540,11 +542,11 @@ class Stopped(Line):
 
 
 @SYSTEMS
-def test_a_script_that_does_not_run_to_its_end_fails_the_capture(outside: Outside, os_type: str) -> None:
+def test_a_script_that_does_not_run_to_its_end_fails_the_capture(outside: StateFileClient, os_type: str) -> None:
     """Azure calls a run-command a success whose script stopped half way; what it printed tells."""
     outside.create_vm("desk", os_type)
     with Session(wrap_transport=Stopped) as session:
-        connected(session, outside)
+        connect_to(session, outside)
         with pytest.raises(ProvisioningError, match="was not deprovisioned: its script stopped before the end"):
             session.create("genomics", from_vm="desk", nodes=1, **SIZE)
         assert len(session.pools()) == 0

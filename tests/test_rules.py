@@ -10,14 +10,14 @@ import pytest
 
 from batchimg_magics.core.checks.rules.registry import RULES
 from batchimg_magics.errors import ResizeError
-from batchimg_magics.ui.line_parser import parse, split
+from batchimg_magics.ui.line_parser import parse_line, split_line
 from tests.rule_worlds import (
     GALLERY,
     IMAGES,
     OTHER_SUBSCRIPTION,
     SIZE,
     SUBNET,
-    Lab,
+    RuleResources,
     account,
     definition,
     gallery,
@@ -58,7 +58,7 @@ class Case:
 
     rule: str
     says: str
-    change: Callable[[Lab], object] = lambda _: None
+    change: Callable[[RuleResources], object] = lambda _: None
     ok: bool | None = False
     severity: str = "error"
     fix: str = ""
@@ -79,60 +79,60 @@ def ask(**options: Any) -> dict[str, Any]:
     return {"ask": options}
 
 
-def kept(rule: str, says: str, change: Callable[[Lab], object] = lambda _: None, **more: Any) -> Case:
+def kept(rule: str, says: str, change: Callable[[RuleResources], object] = lambda _: None, **more: Any) -> Case:
     return Case(rule, says, change, ok=True, **{"severity": "", **more})
 
 
-def warned(rule: str, says: str, change: Callable[[Lab], object] = lambda _: None, **more: Any) -> Case:
+def warned(rule: str, says: str, change: Callable[[RuleResources], object] = lambda _: None, **more: Any) -> Case:
     return Case(rule, says, change, severity="warning", **more)
 
 
-def noted(rule: str, says: str, change: Callable[[Lab], object] = lambda _: None, **more: Any) -> Case:
+def noted(rule: str, says: str, change: Callable[[RuleResources], object] = lambda _: None, **more: Any) -> Case:
     return Case(rule, says, change, ok=True, severity="info", **more)
 
 
-def unknown(rule: str, says: str, change: Callable[[Lab], object] = lambda _: None, **more: Any) -> Case:
+def unknown(rule: str, says: str, change: Callable[[RuleResources], object] = lambda _: None, **more: Any) -> Case:
     return Case(rule, says, change, ok=None, severity="warning", **more)
 
 
-def statuses(*codes: str) -> Callable[[Lab], object]:
+def statuses(*codes: str) -> Callable[[RuleResources], object]:
     return lambda lab: lab.vm["properties"].update(instanceView={"statuses": [{"code": code} for code in codes]})
 
 
-def vm(**properties: Any) -> Callable[[Lab], object]:
+def vm(**properties: Any) -> Callable[[RuleResources], object]:
     return lambda lab: lab.vm["properties"].update(properties)
 
 
-def os_disk(**properties: Any) -> Callable[[Lab], object]:
+def os_disk(**properties: Any) -> Callable[[RuleResources], object]:
     return lambda lab: lab.os_disk["properties"].update(properties)
 
 
-def data_disk(**properties: Any) -> Callable[[Lab], object]:
+def data_disk(**properties: Any) -> Callable[[RuleResources], object]:
     return lambda lab: lab.data_disk["properties"].update(properties)
 
 
-def sku(name: str) -> Callable[[Lab], object]:
+def sku(name: str) -> Callable[[RuleResources], object]:
     return lambda lab: lab.data_disk.update(sku={"name": name})
 
 
-def marketplace(publisher: str, offer: str, sku: str) -> Callable[[Lab], object]:
+def marketplace(publisher: str, offer: str, sku: str) -> Callable[[RuleResources], object]:
     image = {"publisher": publisher, "offer": offer, "sku": sku, "version": "latest"}
     return lambda lab: lab.storage.update(imageReference=image)
 
 
-def accounts(**properties: Any) -> Callable[[Lab], object]:
+def accounts(**properties: Any) -> Callable[[RuleResources], object]:
     return lambda lab: lab.account.update(account(**properties))
 
 
-def there(*documents: dict[str, Any]) -> Callable[[Lab], object]:
+def there(*documents: dict[str, Any]) -> Callable[[RuleResources], object]:
     return lambda lab: lab.more.extend(documents)
 
 
-def both(*changes: Callable[[Lab], object]) -> Callable[[Lab], object]:
+def both(*changes: Callable[[RuleResources], object]) -> Callable[[RuleResources], object]:
     return lambda lab: [change(lab) for change in changes]
 
 
-def trusted(lab: Lab) -> None:
+def trusted(lab: RuleResources) -> None:
     lab.vm["properties"]["securityProfile"] = {"securityType": "TrustedLaunch"}
     lab.os_disk["properties"]["securityProfile"] = {"securityType": "TrustedLaunch"}
 
@@ -157,7 +157,7 @@ ELSEWHERE = SUBNET.replace(SUBNET.split("/")[2], OTHER_SUBSCRIPTION)
 SECURITY = {"networkSecurityGroup": {"id": security_group("Deny")["id"]}}
 
 
-def planned(lab: Lab) -> None:
+def planned(lab: RuleResources) -> None:
     lab.vm.update(plan={"publisher": "acme", "product": "db", "name": "gold"})
 
 
@@ -597,7 +597,7 @@ CASES = [
 
 
 def findings(session: Session, case: Case, tmp_path: Path) -> pd.DataFrame:
-    lab = Lab()
+    lab = RuleResources()
     case.change(lab)
     lab.open(session, tmp_path, date=case.date, max_cost_per_hour=case.limit)
     asked = dict(case.ask)
@@ -624,7 +624,7 @@ def test_what_a_rule_says(session: Session, tmp_path: Path, case: Case) -> None:
         others = table[table.rule == case.rule]
         assert others.ok.all(), others.to_dict("records")
     for line in commands(table, "%%?batchimg"):
-        parse(split(line))
+        parse_line(split_line(line))
 
 
 def test_every_rule_is_seen_broken_and_kept() -> None:
@@ -636,7 +636,7 @@ def test_every_rule_is_seen_broken_and_kept() -> None:
 
 def test_compute_s_quotas_bind_a_resize_in_the_account_s_own_subscription(session: Session, tmp_path: Path) -> None:
     """The same numbers as the rules', before anything is asked for."""
-    lab = Lab()
+    lab = RuleResources()
     both(USER, TOOLS, there(pool(currentDedicatedNodes=2, scaleSettings=nodes_of(2))))(lab)
     lab.open(session, tmp_path)
     said = "cores of standardDDSv5Family in the region: 400 cores needed, 350 of 350 free, 50 missing; 87 dedicated"
@@ -649,7 +649,7 @@ def test_compute_s_quotas_bind_a_resize_in_the_account_s_own_subscription(sessio
 def test_what_other_pools_were_promised_counts_in_the_account_s_own_subscription(
     session: Session, tmp_path: Path
 ) -> None:
-    lab, names = Lab(), ("sim-a", "sim-b")
+    lab, names = RuleResources(), ("sim-a", "sim-b")
     both(USER, TOOLS, there(*(pool(name, metadata=[{"name": "batchimg-pool", "value": name}]) for name in names)))(lab)
     lab.open(session, tmp_path)
     shown = session.resize("sim-*", nodes=60, dry_run=True).set_index("pool").message

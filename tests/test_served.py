@@ -9,8 +9,8 @@ from pathlib import Path
 
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION
 from batchimg_magics.emulator.local import open_emulator
-from tests.bench.served import served
-from tests.bench.worlds import idle_pools
+from tests.bench.served import serve_emulator
+from tests.bench.worlds import create_idle_pools
 
 BATCHIMG = Path(sys.executable).with_name("batchimg")
 TARGET = ["--subscription", SUBSCRIPTION, "--resource-group", GROUP, "--account", ACCOUNT]
@@ -18,8 +18,8 @@ TARGET = ["--subscription", SUBSCRIPTION, "--resource-group", GROUP, "--account"
 
 def test_a_profile_leads_to_where_the_environment_says() -> None:
     local = open_emulator(speed=1.0)
-    idle_pools(local, {"sim": 3})
-    with served(local) as shell:
+    create_idle_pools(local, {"sim": 3})
+    with serve_emulator(local) as shell:
 
         def run(*words: str) -> str:
             done = subprocess.run([BATCHIMG, *words], env=shell, capture_output=True, text=True, check=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
-from batchimg_magics.connection.sign_in import SignIn
+from batchimg_magics.connection.sign_in import SignInCredential
 from batchimg_magics.core.azure.client import Azure, Scope
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION, TENANT
 from batchimg_magics.emulator.local import open_emulator
@@ -52,16 +52,16 @@ def line() -> Iterator[Watched]:
     local.close()
 
 
-def run(work: Callable[[SignIn], Coroutine[Any, Any, Any]], transport: Watched) -> Any:
+def run(work: Callable[[SignInCredential], Coroutine[Any, Any, Any]], transport: Watched) -> Any:
     async def signed_in() -> Any:
-        async with SignIn(transport) as credential:  # type: ignore[arg-type] # it is one in all that is asked of it
+        async with SignInCredential(transport) as credential:  # type: ignore[arg-type] # it is one in all that is asked of it
             return await work(credential)
 
     return asyncio.run(signed_in())
 
 
 def test_azure_takes_its_tokens_and_each_is_asked_for_once() -> None:
-    async def work(credential: SignIn) -> str:
+    async def work(credential: SignInCredential) -> str:
         azure = Azure(Scope(SUBSCRIPTION, GROUP, ACCOUNT), credential, transport)  # type: ignore[arg-type] # as above
         await credential.get_token(ARM)
         account = await azure.account()
@@ -76,7 +76,7 @@ def test_azure_takes_its_tokens_and_each_is_asked_for_once() -> None:
 
 
 def test_a_refusal_says_why_and_not_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def work(credential: SignIn) -> None:
+    async def work(credential: SignInCredential) -> None:
         azure = Azure(Scope(SUBSCRIPTION, GROUP, ACCOUNT), credential, transport)  # type: ignore[arg-type] # as above
         await azure.account()
 

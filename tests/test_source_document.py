@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from batchimg_magics.core.checks.rules.registry import RULES
-from batchimg_magics.ui.line_parser import parse, split
+from batchimg_magics.ui.line_parser import parse_line, split_line
 from docs.generate import rules
 
 ROOT = Path(__file__).parents[1]
@@ -22,7 +22,7 @@ def holds(named: str) -> bool:
     if kind == "rule":
         return rest in {rule.id for rule in RULES}
     if kind == "%batchimg":
-        return bool(parse(split(rest)).verb)
+        return bool(parse_line(split_line(rest)).verb)
     file, _, test = named.partition("::")
     return re.search(rf"^(async )?def {test}\(", (ROOT / file).read_text(encoding="utf-8"), re.MULTILINE) is not None
 
@@ -41,7 +41,7 @@ def test_the_page_has_every_part_of_the_document() -> None:
 
 
 def test_the_page_of_rules_is_current() -> None:
-    assert (ROOT / "docs/rules.md").read_text(encoding="utf-8") == rules.page(), "run `make docs`"
+    assert (ROOT / "docs/rules.md").read_text(encoding="utf-8") == rules.render_page(), "run `make docs`"
 
 
 def test_every_rule_says_what_holds_and_where_it_is_from() -> None:

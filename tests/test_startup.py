@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION
 from batchimg_magics.emulator.local import open_emulator
-from tests.bench.served import served
-from tests.bench.worlds import idle_pools
+from tests.bench.served import serve_emulator
+from tests.bench.worlds import create_idle_pools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,8 +55,8 @@ def listed(shell: Mapping[str, str]) -> set[str]:
 
 def test_listing_nodes_imports_no_more_than_it_takes() -> None:
     local = open_emulator(speed=1.0)
-    idle_pools(local, {"sim": 3})
-    with served(local) as shell:
+    create_idle_pools(local, {"sim": 3})
+    with serve_emulator(local) as shell:
         target = ["--subscription", SUBSCRIPTION, "--resource-group", GROUP, "--account", ACCOUNT]
         subprocess.run([sys.executable, "-c", LINE, "connect", *target, "--save-as", "served"], env=shell, check=True,
                        capture_output=True)  # fmt: skip

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.session.frames import frame
-from batchimg_magics.ui.dataframe import ROWS, bundle, dress
-from batchimg_magics.ui.tables import captioned, cell, html, shorten, text
+from batchimg_magics.session.frames import to_frame
+from batchimg_magics.ui.dataframe import MAX_SHOWN_ROWS, attach_display, mime_bundle
+from batchimg_magics.ui.tables import add_label, format_cell, render_html, render_text, shorten
 
 ID = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Compute/galleries/lab/images/genomics/versions/1.0.0"
 NODE = f"tvmps_{'ab12' * 16}_d"
@@ -40,7 +40,7 @@ COLUMNS = {
     ],
 )
 def test_cells(value: object, said: str) -> None:
-    assert cell(value) == said
+    assert format_cell(value) == said
 
 
 def test_shortening_keeps_what_tells_things_apart() -> None:
@@ -58,29 +58,29 @@ def test_shortening_never_exceeds_its_width(said: str, width: int) -> None:
 
 
 def test_text_is_aligned_and_whole_where_there_is_room() -> None:
-    lines = text({"name": ["a", "bcd"], "n": [7, 120]}, caption="LOCAL · two").splitlines()
+    lines = render_text({"name": ["a", "bcd"], "n": [7, 120]}, caption="LOCAL · two").splitlines()
     assert lines == ["LOCAL · two", "name    n", "----  ---", "a       7", "bcd   120"]
-    assert ID in text(COLUMNS)
+    assert ID in render_text(COLUMNS)
 
 
 def test_a_narrow_table_leaves_out_nothing_first_and_ids_are_shortened_first() -> None:
-    wide = text(COLUMNS, width=110)
+    wide = render_text(COLUMNS, width=110)
     assert wide.endswith("not shown: detail")
     assert "Desired number of dedicated nodes could not be allocated" in wide
     assert "…" in wide
-    assert text(COLUMNS, width=60).endswith("not shown: detail, id")
+    assert render_text(COLUMNS, width=60).endswith("not shown: detail, id")
 
 
 @given(st.integers(20, 200))
 def test_no_line_is_wider_than_the_terminal(width: int) -> None:
-    *rows, _ = text(COLUMNS, width=width).splitlines()
+    *rows, _ = render_text(COLUMNS, width=width).splitlines()
     assert max(map(len, rows)) <= width
 
 
 def test_a_table_without_rows_is_its_caption() -> None:
-    assert text({"name": []}, caption="no pools") == "no pools"
-    assert text({"name": []}) == "no rows"
-    assert "<table" not in html({"name": []}, caption="no pools")
+    assert render_text({"name": []}, caption="no pools") == "no pools"
+    assert render_text({"name": []}) == "no rows"
+    assert "<table" not in render_html({"name": []}, caption="no pools")
 
 
 class _Reader(HTMLParser):
@@ -108,32 +108,34 @@ EVIL = '<script>alert("x")</script>&amp;'
 
 
 def test_every_text_in_html_is_escaped() -> None:
-    read_back = read(html({EVIL: [EVIL, f"{EVIL}{'y' * 50}"]}, caption=EVIL, below=EVIL))
+    read_back = read(render_html({EVIL: [EVIL, f"{EVIL}{'y' * 50}"]}, caption=EVIL, below=EVIL))
     assert "script" not in read_back.tags
     assert read_back.said.count(EVIL) == 4
     assert read_back.titles == [f"{EVIL}{'y' * 50}"]
 
 
 def test_long_ids_are_whole_in_their_title() -> None:
-    assert read(html(COLUMNS)).titles.count(ID) == 2
+    assert read(render_html(COLUMNS)).titles.count(ID) == 2
 
 
 def test_a_caption_says_local_where_nothing_is_real() -> None:
-    assert captioned("no pools", "LOCAL") == "LOCAL · no pools"
-    assert captioned("no pools", "") == "no pools"
+    assert add_label("no pools", "LOCAL") == "LOCAL · no pools"
+    assert add_label("no pools", "") == "no pools"
 
 
 def test_a_long_frame_shows_its_top_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    shown = bundle(frame(Table.from_rows("pools", [{"pool": f"p{i}"} for i in range(ROWS + 1)], "many")))
-    assert shown["text/plain"].endswith(f"the first {ROWS} of {ROWS + 1} rows")
-    assert f"the first {ROWS} of {ROWS + 1} rows" in shown["text/html"]
-    assert f"p{ROWS - 1}" in shown["text/plain"]
-    assert f"p{ROWS}" not in shown["text/plain"]
+    shown = mime_bundle(
+        to_frame(Table.from_rows("pools", [{"pool": f"p{i}"} for i in range(MAX_SHOWN_ROWS + 1)], "many"))
+    )
+    assert shown["text/plain"].endswith(f"the first {MAX_SHOWN_ROWS} of {MAX_SHOWN_ROWS + 1} rows")
+    assert f"the first {MAX_SHOWN_ROWS} of {MAX_SHOWN_ROWS + 1} rows" in shown["text/html"]
+    assert f"p{MAX_SHOWN_ROWS - 1}" in shown["text/plain"]
+    assert f"p{MAX_SHOWN_ROWS}" not in shown["text/plain"]
 
 
 def test_looks_do_not_keep_a_frame_alive_nor_follow_a_copy() -> None:
-    made = dress(frame(Table.from_rows("pools", [{"pool": "p"}], "one")))
+    made = attach_display(to_frame(Table.from_rows("pools", [{"pool": "p"}], "one")))
     assert not hasattr(made.copy(), "_repr_mimebundle_")
     made["more"] = 1  # what it shows is what it holds now
     assert "more" in made._repr_mimebundle_()["text/plain"]

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
-from batchimg_magics.masking import without_tokens
+from batchimg_magics.masking import mask_tokens
 from batchimg_magics.pool_spec.pool import PoolSpec
 from batchimg_magics.session.session import Session
-from tests.crash import Line
-from tests.machines import new_world
+from tests.crash import CrashTransport
+from tests.machines import new_state_file
 from tests.shells import ipython
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ LINE = {
 }  # fmt: skip
 
 
-class Sent(Line):
+class Sent(CrashTransport):
     """A transport that keeps what is sent and what is answered."""
 
     heard: list[str]
@@ -44,7 +44,7 @@ class Sent(Line):
 
 def test_nothing_that_is_sent_shown_or_kept_has_it(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    outside = new_world(tmp_path)
+    outside = new_state_file(tmp_path)
     lines: list[Sent] = []
 
     def wrap_transport(inner: Any) -> Sent:
@@ -125,5 +125,5 @@ def test_the_line_that_goes_on_after_an_interrupt_has_it_not() -> None:
     ],
 )
 def test_masking(text: str, shown: str) -> None:
-    assert without_tokens(text) == shown
+    assert mask_tokens(text) == shown
     assert BatchImgError(text, hint=text).hint == shown

@@ -10,8 +10,8 @@ import pytest
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.ui.cli import main
 from tests.documents import GROUP, disk, managed, vm
-from tests.machines import Outside, connected, new_world
-from tests.shells import ipython, value
+from tests.machines import StateFileClient, connect_to, new_state_file
+from tests.shells import ipython, run_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -178,23 +178,23 @@ INTERFACES = "Microsoft.Network/networkInterfaces/read"
 
 
 @pytest.fixture
-def outside(tmp_path: Path) -> Outside:
+def outside(tmp_path: Path) -> StateFileClient:
     """Return the way into a world with a VM behind a load balancer, beside the furnished ones."""
-    world = new_world(tmp_path)
+    world = new_state_file(tmp_path)
     world.import_documents(behind_a_balancer("Linux", RULES))
     return world
 
 
-def with_role(session: Session, outside: Outside, *but_for: str) -> None:
+def with_role(session: Session, outside: StateFileClient, *but_for: str) -> None:
     """Connect with the role that `check` prints, less some actions."""
-    role = connected(session, outside).check("prep-vm").attrs["role"]
+    role = connect_to(session, outside).check("prep-vm").attrs["role"]
     session.close()
     role["Actions"] = [one for one in role["Actions"] if one not in but_for]
     outside.assign(role)
-    connected(session, outside)
+    connect_to(session, outside)
 
 
-def test_the_role_that_check_prints_is_enough(session: Session, outside: Outside) -> None:
+def test_the_role_that_check_prints_is_enough(session: Session, outside: StateFileClient) -> None:
     with_role(session, outside)
     assert session.vms(connect="desk-vm").line[0] == "ssh researcher@203.0.113.5"
     found = session.vms(connect="inner")
@@ -212,7 +212,7 @@ def test_the_role_that_check_prints_is_enough(session: Session, outside: Outside
     ],
 )
 def test_what_may_not_be_read_is_said_and_the_rest_stands(
-    session: Session, outside: Outside, name: str, barred: str, what: str, address: str | None
+    session: Session, outside: StateFileClient, name: str, barred: str, what: str, address: str | None
 ) -> None:
     with_role(session, outside, barred)
     table = session.vms(connect=name)
@@ -235,4 +235,6 @@ def test_the_line_is_in_the_caption_of_every_door(capsys: pytest.CaptureFixture[
     assert main(["vms", "--connect", "desk-vm"]) == 0
     assert capsys.readouterr().out.startswith("LOCAL · VM desk-vm: ssh researcher@203.0.113.5")
     with ipython(state=":memory:", speed="max") as shell:
-        assert value(shell, "%batchimg vms --connect desk-vm").attrs["caption"].endswith("ssh researcher@203.0.113.5")
+        assert (
+            run_cell(shell, "%batchimg vms --connect desk-vm").attrs["caption"].endswith("ssh researcher@203.0.113.5")
+        )

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchimg_magics.core.base.filters import LONGEST, parse
+from batchimg_magics.core.base.filters import MAX_LENGTH, parse
 from batchimg_magics.core.base.schemas import SCHEMAS, Column
-from batchimg_magics.core.base.table import Moments, Table
+from batchimg_magics.core.base.table import Table, TimeColumn
 from batchimg_magics.errors import SpecError
-from batchimg_magics.session.frames import frame
+from batchimg_magics.session.frames import to_frame
 
 SCHEMA = (
     Column("node", "text", ""),
@@ -75,7 +75,7 @@ def test_a_missing_value_fits_no_comparison() -> None:
 
 
 def test_times_as_the_service_writes_them() -> None:
-    columns = {"since": Moments(["2026-07-01T09:06:27.0000606Z", None])}
+    columns = {"since": TimeColumn(["2026-07-01T09:06:27.0000606Z", None])}
     assert found("since > '2026-07-01T09:06'", columns) == [True, None]
     assert found("since > '2026-07-01T12:00:00+02:00'", columns) == [False, None]
 
@@ -86,7 +86,7 @@ def test_times_as_the_service_writes_them() -> None:
         "", "node", "node = 'a'", "node == 1", "count == '1'", "count == True", "ready == 1", "since == 5",
         "since == 'soon'", "node is None", "node < None", "1 == 1", "node == ready", "node in 'abc'", "count + 1 == 2",
         "node.upper() == 'A'", "__import__('os').system('true')", "[x for x in (1,)]", "lambda: 1", "open('x')",
-        "node == f'{1}'", "(" * 300, "not " * 240 + "ready and", "count == 1 # " + "x" * LONGEST, "\0",
+        "node == f'{1}'", "(" * 300, "not " * 240 + "ready and", "count == 1 # " + "x" * MAX_LENGTH, "\0",
     ],
 )  # fmt: skip
 def test_what_is_no_condition_is_refused(condition: str) -> None:
@@ -114,4 +114,4 @@ def test_the_same_condition_on_the_dataframe() -> None:
     table = Table.from_rows("nodes", rows)
     condition = "state == 'idle' and running_tasks == 0"
     assert parse(condition, SCHEMAS["nodes"])(table.columns) == [True, False]
-    assert list(frame(table).query(condition).node_id) == ["a"]
+    assert list(to_frame(table).query(condition).node_id) == ["a"]

@@ -11,21 +11,21 @@ if TYPE_CHECKING:
     from batchimg_magics.session.session import Session
 
 
-def world_of(session: Session) -> Store:
+def emulator_state(session: Session) -> Store:
     local = session._require_connection().emulator
     assert local is not None
     return local._store
 
 
-def fail(session: Session, **fault: Any) -> None:
+def set_faults(session: Session, **fault: Any) -> None:
     """Let answers fail; without any words, none fails any more."""
-    world = world_of(session)
+    world = emulator_state(session)
     with world.transaction(write=True):
         faults.set_pending_faults(world, [faults.Fault(**fault)] if fault else [])
 
 
-def scenario(session: Session, name: str) -> None:
+def set_scenario(session: Session, name: str) -> None:
     """Put the session's world into a scenario."""
-    world = world_of(session)
+    world = emulator_state(session)
     with world.transaction(write=True):
         faults.set_scenario(world, name)

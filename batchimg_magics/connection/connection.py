@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchimg_magics.connection import profiles
 from batchimg_magics.core.azure.client import ARM_ENDPOINT, Azure, Scope
-from batchimg_magics.core.azure.spending_limit import Budget
+from batchimg_magics.core.azure.spending_limit import SpendingLimit
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import BatchImgError, NotConnectedError, SpecError
-from batchimg_magics.pool_spec.values import closest
+from batchimg_magics.pool_spec.values import suggest_name
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ MEMORY = ":memory:"
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ConnectionOptions:
     """What a connection is asked to lead to; None: not said.
 
     Parameters
@@ -85,7 +85,7 @@ class Target:
 
 
 @dataclass(slots=True)
-class Link:
+class Connection:
     """An open connection.
 
     Parameters
@@ -114,7 +114,9 @@ class Link:
         return "azure" if self.emulator is None else "LOCAL"
 
 
-def open_link(target: Target, wrap_transport: Callable[[Transport], Transport] | None = None) -> Link:
+def open_connection(
+    target: ConnectionOptions, wrap_transport: Callable[[Transport], Transport] | None = None
+) -> Connection:
     """Open a connection; no request is sent yet.
 
     Parameters
@@ -131,13 +133,15 @@ def open_link(target: Target, wrap_transport: Callable[[Transport], Transport] |
     NotConnectedError
         The world cannot be opened, or no such connection was saved.
     """
-    return (_open_local if target.is_emulator else _open_real)(target, wrap_transport or (lambda transport: transport))
+    return (_open_emulator if target.is_emulator else _open_azure)(
+        target, wrap_transport or (lambda transport: transport)
+    )
 
 
 # -- the local Azure ---------------------------------------------------------------------------------------------
 
 
-def _open_local(target: Target, wrap_transport: Callable[[Transport], Transport]) -> Link:
+def _open_emulator(target: ConnectionOptions, wrap_transport: Callable[[Transport], Transport]) -> Connection:
     from batchimg_magics.emulator.local import open_emulator
     from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
 
@@ -146,9 +150,9 @@ def _open_local(target: Target, wrap_transport: Callable[[Transport], Transport]
             "a connection to Azure needs a subscription, and none was given",
             hint="give --subscription, --resource-group and --account; without any of them the local Azure is used",
         )
-    state_path, speed, start = _world(target.state), _speed(target.speed), _moment(target.date)
-    budget = Budget(_limit(target.max_cost_per_hour))
-    documents = [document for file in target.import_files for document in _documents(file)]
+    state_path, speed, start = _state_path(target.state), _parse_speed(target.speed), _parse_date(target.date)
+    budget = SpendingLimit(_check_cost_limit(target.max_cost_per_hour))
+    documents = [document for file in target.import_files for document in _read_documents(file)]
     try:
         emulator = open_emulator(state_path, speed=speed, scenario=target.scenario, start=start, seed=target.seed or 0)
     except StateBusyError as error:
@@ -161,25 +165,25 @@ def _open_local(target: Target, wrap_transport: Callable[[Transport], Transport]
     except ValueError as error:
         raise SpecError(str(error)) from error
     try:
-        _import(emulator, documents, deprovisioned=target.deprovisioned)
-        scope = _local_scope(emulator, target.account)
+        _import_documents(emulator, documents, deprovisioned=target.deprovisioned)
+        scope = _emulator_scope(emulator, target.account)
     except BaseException:
         emulator.close()
         raise
     # Its prices are its own and are kept nowhere; its ledger lies beside it.
     ledger = None if state_path == MEMORY else Path(state_path).with_suffix(".ledger.db")
     azure = Azure(scope, emulator.credential, wrap_transport(emulator.transport), ledger=ledger, spending_limit=budget)
-    return Link(azure, emulator.new_event_loop(), emulator.advancing_time, emulator)
+    return Connection(azure, emulator.new_event_loop(), emulator.advancing_time, emulator)
 
 
-def _world(requested: str | None) -> str:
+def _state_path(requested: str | None) -> str:
     from platformdirs import user_data_path
 
     path = requested or os.environ.get("BATCHIMG_STATE") or str(user_data_path("batchimg") / "world.db")
     return path if path == MEMORY else str(Path(path).expanduser())
 
 
-def _speed(requested: str | float | None) -> float | None:
+def _parse_speed(requested: str | float | None) -> float | None:
     """Return simulated seconds a second; None for ``max``."""
     text = (
         str(requested if requested is not None else os.environ.get("BATCHIMG_SPEED") or DEFAULT_SPEED).strip().lower()
@@ -195,13 +199,13 @@ def _speed(requested: str | float | None) -> float | None:
     return speed
 
 
-def _limit(requested: float | None) -> float | None:
+def _check_cost_limit(requested: float | None) -> float | None:
     if requested is not None and not 0 < requested < float("inf"):
         raise SpecError(f"--max-cost-per-hour is {requested}", hint="give US dollars, above 0")
     return requested
 
 
-def _moment(date: str | dt.datetime | None) -> dt.datetime | None:
+def _parse_date(date: str | dt.datetime | None) -> dt.datetime | None:
     if not isinstance(date, str):
         return date
     try:
@@ -211,7 +215,7 @@ def _moment(date: str | dt.datetime | None) -> dt.datetime | None:
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
-def _documents(file: str) -> list[dict[str, Any]]:
+def _read_documents(file: str) -> list[dict[str, Any]]:
     """Read resource documents, as Azure's command line prints them: JSON, or YAML, one or a list."""
     import yaml
 
@@ -230,7 +234,7 @@ def _documents(file: str) -> list[dict[str, Any]]:
     return listed
 
 
-def _import(emulator: Emulator, documents: list[dict[str, Any]], *, deprovisioned: bool | None) -> None:
+def _import_documents(emulator: Emulator, documents: list[dict[str, Any]], *, deprovisioned: bool | None) -> None:
     from batchimg_magics.emulator.arm.imports import ImportRefusedError
 
     if documents:
@@ -240,27 +244,27 @@ def _import(emulator: Emulator, documents: list[dict[str, Any]], *, deprovisione
             raise SpecError(str(error), hint="VMs, disks, snapshots, images and Batch accounts are taken") from error
 
 
-def _local_scope(emulator: Emulator, account: str | None) -> Scope:
+def _emulator_scope(emulator: Emulator, account: str | None) -> Scope:
     known = {(found := ResourceId.parse(one)).name: found for one in emulator.accounts()}
     name = account or emulator.account
     if name not in known:
-        raise NotConnectedError(f"the local Azure has no Batch account {name!r}", hint=closest(name, known))
+        raise NotConnectedError(f"the local Azure has no Batch account {name!r}", hint=suggest_name(name, known))
     return Scope(known[name].subscription, known[name].resource_group, name)
 
 
 # -- the real one ------------------------------------------------------------------------------------------------
 
 
-def _open_real(target: Target, wrap_transport: Callable[[Transport], Transport]) -> Link:
+def _open_azure(target: ConnectionOptions, wrap_transport: Callable[[Transport], Transport]) -> Connection:
     import asyncio
 
     from azure.core.pipeline.transport import AioHttpTransport
     from platformdirs import user_cache_path, user_data_path
 
-    from batchimg_magics.connection.sign_in import SignIn
+    from batchimg_magics.connection.sign_in import SignInCredential
 
     if target.profile:
-        profile = profiles.recall(target.profile)
+        profile = profiles.read_profile(target.profile)
     else:
         parts = {
             "--subscription": target.subscription,
@@ -270,33 +274,33 @@ def _open_real(target: Target, wrap_transport: Callable[[Transport], Transport])
         if missing := [option for option, value in parts.items() if not value]:
             raise SpecError(f"{', '.join(missing)} missing", hint=f"a connection to Azure needs {', '.join(parts)}")
         profile = profiles.Profile(str(target.subscription), str(target.resource_group), str(target.account))
-    if _limit(target.max_cost_per_hour) is not None:
+    if _check_cost_limit(target.max_cost_per_hour) is not None:
         profile = replace(profile, max_cost_per_hour=target.max_cost_per_hour)
     if target.state or target.import_files or target.scenario:
         raise SpecError(
             "--state, --scenario and --import are of the local Azure", hint="leave them out, or --subscription"
         )
     if target.save_as:
-        profiles.save(target.save_as, profile)
+        profiles.save_profile(target.save_as, profile)
     scope = Scope(profile.subscription, profile.resource_group, profile.account)
     # The variable that `batchimg sim` prints: what is served on this machine can be worked on as the real one is.
     transport = AioHttpTransport()
     azure = Azure(
         scope,
-        SignIn(transport),
+        SignInCredential(transport),
         wrap_transport(transport),
         cache=user_cache_path("batchimg"),
         ledger=user_data_path("batchimg") / "ledger.db",
         endpoint=os.environ.get("AZURE_RESOURCE_MANAGER", ARM_ENDPOINT),
-        spending_limit=Budget(profile.max_cost_per_hour),
+        spending_limit=SpendingLimit(profile.max_cost_per_hour),
     )
-    return Link(azure, asyncio.new_event_loop(), contextlib.nullcontext)
+    return Connection(azure, asyncio.new_event_loop(), contextlib.nullcontext)
 
 
 # -- what a connection is ----------------------------------------------------------------------------------------
 
 
-async def table(connection: Link) -> Table:
+async def connection_table(connection: Connection) -> Table:
     """Return what a connection leads to, in one row."""
     from batchimg_magics.core.batch import pools
 
@@ -308,7 +312,7 @@ async def table(connection: Link) -> Table:
         connection.failed = True
         raise
     props = account["properties"]
-    existing = await pools.listed(azure)
+    existing = await pools.read_all(azure)
     row = {
         "connection": "azure" if emulator is None else "local",
         "account": azure.scope.account,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from platformdirs import user_config_path
 
 from batchimg_magics.errors import NotConnectedError
-from batchimg_magics.pool_spec.values import closest
+from batchimg_magics.pool_spec.values import suggest_name
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,21 +33,23 @@ class Profile:
     max_cost_per_hour: float | None = None
 
 
-def _file() -> Path:
+def _profiles_path() -> Path:
     return user_config_path("batchimg") / "profiles.json"
 
 
-def saved() -> dict[str, Profile]:
+def read_profiles() -> dict[str, Profile]:
     """Return all saved connections by name."""
-    if not _file().exists():
+    if not _profiles_path().exists():
         return {}
     try:
-        return {name: Profile(**parts) for name, parts in json.loads(_file().read_text("utf-8")).items()}
+        return {name: Profile(**parts) for name, parts in json.loads(_profiles_path().read_text("utf-8")).items()}
     except (ValueError, TypeError, AttributeError) as error:
-        raise NotConnectedError(f"{_file()} cannot be read: {error}", hint="mend the file, or delete it") from error
+        raise NotConnectedError(
+            f"{_profiles_path()} cannot be read: {error}", hint="mend the file, or delete it"
+        ) from error
 
 
-def recall(name: str) -> Profile:
+def read_profile(name: str) -> Profile:
     """Return a saved connection.
 
     Raises
@@ -55,17 +57,17 @@ def recall(name: str) -> Profile:
     NotConnectedError
         None of that name was saved.
     """
-    known = saved()
+    known = read_profiles()
     if name not in known:
         raise NotConnectedError(
             f"no connection was saved as {name!r}",
-            hint=closest(name, known) or "`%batchimg connect --subscription ... --save-as NAME` saves one",
+            hint=suggest_name(name, known) or "`%batchimg connect --subscription ... --save-as NAME` saves one",
         )
     return known[name]
 
 
-def save(name: str, profile: Profile) -> None:
+def save_profile(name: str, profile: Profile) -> None:
     """Keep a connection under a name."""
-    _file().parent.mkdir(parents=True, exist_ok=True)
-    both = {**saved(), name: profile}
-    _file().write_text(json.dumps({key: asdict(one) for key, one in both.items()}, indent=1) + "\n", "utf-8")
+    _profiles_path().parent.mkdir(parents=True, exist_ok=True)
+    both = {**read_profiles(), name: profile}
+    _profiles_path().write_text(json.dumps({key: asdict(one) for key, one in both.items()}, indent=1) + "\n", "utf-8")

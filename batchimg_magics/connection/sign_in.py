@@ -25,18 +25,18 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
     from azure.core.pipeline.transport import AsyncHttpTransport
 
-__all__ = ["SignIn"]
+__all__ = ["SignInCredential"]
 
 _AUTHORITY = "https://login.microsoftonline.com"
 _FORM = "application/x-www-form-urlencoded"
 #: What makes azure-identity pass a secret in the environment by, or ask elsewhere. Source: its README.
-_OTHERWISE = ("AZURE_TOKEN_CREDENTIALS", "AZURE_REGIONAL_AUTHORITY_NAME")
+_DELEGATING_VARIABLES = ("AZURE_TOKEN_CREDENTIALS", "AZURE_REGIONAL_AUTHORITY_NAME")
 #: Seconds before its end at which a token is asked for anew. Source: azure-core's policies.
-_EARLY_S = 300
+_REFRESH_MARGIN_S = 300
 
 
 @dataclass(frozen=True, slots=True)
-class _Principal:
+class _ServicePrincipal:
     """A service principal with a secret.
 
     Parameters
@@ -61,7 +61,11 @@ class _Principal:
         names = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
         parts = [os.environ[name] for name in names if os.environ.get(name)]
         authority = os.environ.get("AZURE_AUTHORITY_HOST", _AUTHORITY).rstrip(" /")
-        if len(parts) < len(names) or any(map(os.environ.get, _OTHERWISE)) or not authority.startswith("https://"):
+        if (
+            len(parts) < len(names)
+            or any(map(os.environ.get, _DELEGATING_VARIABLES))
+            or not authority.startswith("https://")
+        ):
             return None
         return cls(authority, *parts)
 
@@ -81,7 +85,7 @@ class _Principal:
         return HttpRequest("POST", url, content=urlencode(form), headers={"Content-Type": _FORM})
 
 
-class SignIn:
+class SignInCredential:
     """An async credential of azure-identity's kind, for the SDKs' clients.
 
     Parameters
@@ -92,7 +96,7 @@ class SignIn:
 
     def __init__(self, transport: AsyncHttpTransport[Any, Any]) -> None:
         self._transport = transport
-        self._principal = _Principal.from_environment()
+        self._principal = _ServicePrincipal.from_environment()
         self._tokens: dict[str, AccessToken] = {}
         self._default_credential: AsyncTokenCredential | None = None
 
@@ -115,7 +119,7 @@ class SignIn:
             return await self._open_default_credential().get_token(*scopes, **options)
         (scope,) = scopes
         token = self._tokens.get(scope)
-        if token is None or token.expires_on - time.time() < _EARLY_S:
+        if token is None or token.expires_on - time.time() < _REFRESH_MARGIN_S:
             token = self._tokens[scope] = await self._request_token(self._principal.token_request(scope))
         return token
 

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.jobs.job import Job
+    from batchimg_magics.jobs.job import VerbCall
 
-__all__ = ["find"]
+__all__ = ["find_verb_call"]
 
 #: Module to the verbs whose jobs it has: it is imported with the first of them.
-_HOMES = {
+_MODULES = {
     "checks": ("check",),
     "images": ("vms", "images", "orphans", "migrate", "packer"),
     "nodes": ("nodes",),
@@ -25,8 +25,8 @@ _HOMES = {
 }
 
 
-def find(verb: str) -> Callable[..., Job]:
+def find_verb_call(verb: str) -> Callable[..., VerbCall]:
     """Return the job of a verb."""
-    home = next(home for home, verbs in _HOMES.items() if verb in verbs)
-    job: Callable[..., Job] = import_module(f"{__name__}.{home}").JOBS[verb]
+    home = next(home for home, verbs in _MODULES.items() if verb in verbs)
+    job: Callable[..., VerbCall] = import_module(f"{__name__}.{home}").JOBS[verb]
     return job

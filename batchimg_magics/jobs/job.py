@@ -6,18 +6,18 @@ from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec.values import closest
+from batchimg_magics.pool_spec.values import suggest_name
 
 if TYPE_CHECKING:
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
 
 #: The options have made sense; given the board it says how it goes on, this does the work.
-Job: TypeAlias = Callable[["Board"], Coroutine[Any, Any, "Table"]]
-UNTIL = ("ready", "steady")
+VerbCall: TypeAlias = Callable[["Board"], Coroutine[Any, Any, "Table"]]
+UNTIL_STATES = ("ready", "steady")
 
 
-def known(word: str, option: str, allowed: tuple[str, ...]) -> str:
+def check_choice(word: str, option: str, allowed: tuple[str, ...]) -> str:
     """Return the word when it is among those allowed.
 
     Raises
@@ -26,5 +26,5 @@ def known(word: str, option: str, allowed: tuple[str, ...]) -> str:
         It is not; the nearest is named.
     """
     if word not in allowed:
-        raise SpecError(f"{option} is {word!r}", hint=closest(word, allowed))
+        raise SpecError(f"{option} is {word!r}", hint=suggest_name(word, allowed))
     return word

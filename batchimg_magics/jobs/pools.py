@@ -12,42 +12,49 @@ from batchimg_magics.resource_ids import ResourceId
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from batchimg_magics.connection.connection import Link
+    from batchimg_magics.connection.connection import Connection
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.jobs.job import Job
+    from batchimg_magics.jobs.job import VerbCall
 
 
-def _pools(connection: Link) -> Job:
-    return lambda _: pools.table(connection.azure)
+def _pools(connection: Connection) -> VerbCall:
+    return lambda _: pools.list_pools(connection.azure)
 
 
 def _create(
-    connection: Link,
+    connection: Connection,
     name: str,
     *,
     spec: Mapping[str, Any] | str | None = None,
     replace: bool = False,
     yes: bool = False,
     **options: Any,
-) -> Job:
+) -> VerbCall:
     from batchimg_magics.pool_spec.pool import PoolSpec  # pydantic, which other verbs do without
 
     pool_spec = PoolSpec.build(name, spec, **options)
-    agreed = create.Agreed(replace=replace, withheld=connection.emulator is None and not yes, yes=yes)
+    agreed = create.CreateConsent(replace=replace, withheld=connection.emulator is None and not yes, yes=yes)
     return lambda board: create.create(connection.azure, pool_spec, board, agreed)
 
 
 def _plan(
-    connection: Link, name: str, *, spec: Mapping[str, Any] | str | None = None, replace: bool = False, **options: Any
-) -> Job:
+    connection: Connection,
+    name: str,
+    *,
+    spec: Mapping[str, Any] | str | None = None,
+    replace: bool = False,
+    **options: Any,
+) -> VerbCall:
     from batchimg_magics.pool_spec.pool import PoolSpec
 
     pool_spec = PoolSpec.build(name, spec, **options)
-    return lambda board: plan.table(connection.azure, pool_spec, board, replace=replace)
+    return lambda board: plan.plan_table(connection.azure, pool_spec, board, replace=replace)
 
 
-def _delete(connection: Link, name: str, *, image: bool = False, dry_run: bool = False, yes: bool = False) -> Job:
+def _delete(
+    connection: Connection, name: str, *, image: bool = False, dry_run: bool = False, yes: bool = False
+) -> VerbCall:
     what = str(ResourceId.parse(name)) if "/" in name else pool_name(name)
     withheld = connection.emulator is None and not (yes or dry_run)
 
@@ -60,7 +67,7 @@ def _delete(connection: Link, name: str, *, image: bool = False, dry_run: bool =
 
 
 #: Verb to its job.
-JOBS: dict[str, Callable[..., Job]] = {
+JOBS: dict[str, Callable[..., VerbCall]] = {
     "pools": _pools,
     "create": _create,
     "plan": _plan,

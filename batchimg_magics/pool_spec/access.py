@@ -10,26 +10,27 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec.base import IdentityId, Part, Text
+from batchimg_magics.pool_spec.base import IdentityId, SpecModel, Text
 from batchimg_magics.pool_spec.secrets import SecretReference
 
 if TYPE_CHECKING:
     from typing import Self
 
+
 __all__ = ["MAX_RULES", "ContainerRegistry", "LoginPort", "LoginPorts", "UserAccount"]
 
 # Source of these: Batch OpenAPI, InboundNATPool, PoolEndpointConfiguration, NetworkSecurityGroupRule, UserAccount.
 MAX_LOGIN_PORTS, MAX_RULES, MAX_USER_NAME = 5, 25, 20
-FEWEST_PORTS = 40
+MIN_OUTSIDE_PORTS = 40
 _RESERVED_ON_NODES = frozenset({29876, 29877})
 _RESERVED_OUTSIDE = range(50_000, 55_001)
 _NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]{0,75}\w)?", re.ASCII)
 #: What nobody says: the first of the outside ports, and how many each login port gets.
-_FIRST, _EACH = 1_000, 9_800
+_FIRST_OUTSIDE_PORT, _PORTS_PER_LOGIN_PORT = 1_000, 9_800
 _NAMES = {22: "ssh", 3389: "rdp"}
 
 
-class UserAccount(Part):
+class UserAccount(SpecModel):
     """A user on every node.
 
     Parameters
@@ -63,7 +64,7 @@ class UserAccount(Part):
         return self
 
 
-def _source(text: str) -> str:
+def _check_source_address(text: str) -> str:
     """Take an address, a range of them, or a service tag of Azure's such as VirtualNetwork."""
     if text != "*" and not text.isalpha():
         try:
@@ -73,7 +74,7 @@ def _source(text: str) -> str:
     return text
 
 
-class LoginPort(Part):
+class LoginPort(SpecModel):
     """A port of every node that is reached from outside, each node at an outside port of its own.
 
     Parameters
@@ -95,7 +96,7 @@ class LoginPort(Part):
     protocol: Literal["tcp", "udp"] = "tcp"
     first: Annotated[int, Field(ge=1, le=65_534, strict=True)] | None = None
     last: Annotated[int, Field(ge=1, le=65_534, strict=True)] | None = None
-    allow: tuple[Annotated[str, AfterValidator(_source)], ...] = ()
+    allow: tuple[Annotated[str, AfterValidator(_check_source_address)], ...] = ()
 
     @property
     def nat_pool_name(self) -> str:
@@ -123,7 +124,7 @@ class LoginPort(Part):
         return self
 
     def _check_range(self, first: int, last: int) -> None:
-        if last - first + 1 < FEWEST_PORTS:
+        if last - first + 1 < MIN_OUTSIDE_PORTS:
             raise SpecError(
                 f"login port {self.port} has outside ports {first} to {last}", hint="Azure's rule: at least 40 of them"
             )
@@ -133,19 +134,24 @@ class LoginPort(Part):
             )
 
 
-def _given(value: Any) -> Any:  # noqa: ANN401 - anything that YAML can say
+def _normalize_ports(value: Any) -> Any:  # noqa: ANN401 - anything that YAML can say
     listed = value if isinstance(value, (list, tuple)) else [value]
     return [{"port": one} if isinstance(one, int) and not isinstance(one, bool) else one for one in listed]
 
 
-def _together(ports: tuple[LoginPort, ...]) -> tuple[LoginPort, ...]:
+def _assign_port_ranges(ports: tuple[LoginPort, ...]) -> tuple[LoginPort, ...]:
     """Give each port its outside ports, and refuse what does not go together."""
     if len(ports) > MAX_LOGIN_PORTS:
         raise SpecError(f"there are {len(ports)} login ports", hint=f"Azure's rule: at most {MAX_LOGIN_PORTS}")
     whole = tuple(
         port
         if port.first is not None
-        else port.model_copy(update={"first": (first := _FIRST + place * _EACH), "last": first + _EACH - 1})
+        else port.model_copy(
+            update={
+                "first": (first := _FIRST_OUTSIDE_PORT + place * _PORTS_PER_LOGIN_PORT),
+                "last": first + _PORTS_PER_LOGIN_PORT - 1,
+            }
+        )
         for place, port in enumerate(ports)
     )
     for key, what in ((lambda one: one.nat_pool_name.lower(), "name"), (lambda one: (one.port, one.protocol), "port")):
@@ -160,10 +166,10 @@ def _together(ports: tuple[LoginPort, ...]) -> tuple[LoginPort, ...]:
 
 
 #: Ports, or all of login ports.
-LoginPorts = Annotated[tuple[LoginPort, ...], BeforeValidator(_given), AfterValidator(_together)]
+LoginPorts = Annotated[tuple[LoginPort, ...], BeforeValidator(_normalize_ports), AfterValidator(_assign_port_ranges)]
 
 
-class ContainerRegistry(Part):
+class ContainerRegistry(SpecModel):
     """Where container images come from.
 
     Parameters

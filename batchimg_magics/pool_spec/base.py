@@ -9,20 +9,20 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from batchimg_magics.errors import SpecError
 from batchimg_magics.resource_ids import ResourceId
 
-__all__ = ["SETTINGS", "IdentityId", "Part", "Relative", "SubnetId", "Text"]
+__all__ = ["MODEL_CONFIG", "IdentityId", "RelativePath", "SpecModel", "SubnetId", "Text"]
 
 #: Unknown keys are refused, and no error of pydantic's quotes what it was given.
-SETTINGS = ConfigDict(
+MODEL_CONFIG = ConfigDict(
     extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True, coerce_numbers_to_str=True
 )
 
 Text = Annotated[str, Field(min_length=1)]
 
 
-class Part(BaseModel):
+class SpecModel(BaseModel):
     """A part of a spec: a mapping in YAML, whose keys may have hyphens in place of underscores."""
 
-    model_config = SETTINGS
+    model_config = MODEL_CONFIG
 
     @model_validator(mode="before")
     @classmethod
@@ -30,7 +30,7 @@ class Part(BaseModel):
         return {str(key).replace("-", "_"): one for key, one in value.items()} if isinstance(value, dict) else value
 
 
-def _of_type(text: str, kind: str, example: str) -> str:
+def _check_type(text: str, kind: str, example: str) -> str:
     found = ResourceId.parse(text)
     if found.type.lower() != kind.lower():
         raise SpecError(f"{text} is a {found.type}, not a {kind}", hint=f"it ends in {example}")
@@ -38,12 +38,12 @@ def _of_type(text: str, kind: str, example: str) -> str:
 
 
 def _subnet(text: str) -> str:
-    return _of_type(text, "Microsoft.Network/virtualNetworks/subnets", "/virtualNetworks/NAME/subnets/NAME")
+    return _check_type(text, "Microsoft.Network/virtualNetworks/subnets", "/virtualNetworks/NAME/subnets/NAME")
 
 
 def _identity(text: str) -> str:
     kind = "Microsoft.ManagedIdentity/userAssignedIdentities"
-    return _of_type(text, kind, "/userAssignedIdentities/NAME")
+    return _check_type(text, kind, "/userAssignedIdentities/NAME")
 
 
 def _relative(text: str) -> str:
@@ -55,4 +55,4 @@ def _relative(text: str) -> str:
 SubnetId = Annotated[str, AfterValidator(_subnet)]
 IdentityId = Annotated[str, AfterValidator(_identity)]
 #: A path below a folder of Batch's.
-Relative = Annotated[Text, AfterValidator(_relative)]
+RelativePath = Annotated[Text, AfterValidator(_relative)]

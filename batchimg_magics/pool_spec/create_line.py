@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from batchimg_magics.pool_spec.access import LoginPorts
-from batchimg_magics.pool_spec.base import Part
-from batchimg_magics.pool_spec.image_origin import ORIGINS
-from batchimg_magics.pool_spec.line import line
+from batchimg_magics.pool_spec.base import SpecModel
+from batchimg_magics.pool_spec.image_origin import ORIGIN_FIELDS
+from batchimg_magics.pool_spec.line import format_line
 from batchimg_magics.pool_spec.start_task import StartTask
 
 if TYPE_CHECKING:
@@ -34,14 +34,14 @@ def create_line(name: str, spec: BaseModel, replacements: Mapping[str, object]) 
     instead
         What is said in place of the spec's own word, or beside it; None: nothing.
     """
-    options, parts = _said(spec, {"name", *replacements})
+    options, parts = _non_default_fields(spec, {"name", *replacements})
     line_options = {"name": name, **options, **replacements}
-    first = {key: line_options.pop(key) for key in ("name", *ORIGINS) if key in line_options}
-    written = line("create", first | line_options, cell=bool(parts))
+    first = {key: line_options.pop(key) for key in ("name", *ORIGIN_FIELDS) if key in line_options}
+    written = format_line("create", first | line_options, cell=bool(parts))
     return f"`{written}`, in a cell with {', '.join(parts)} in its body as before" if parts else f"`{written}`"
 
 
-def _said(spec: BaseModel, without: Container[str]) -> tuple[dict[str, Any], list[str]]:
+def _non_default_fields(spec: BaseModel, without: Container[str]) -> tuple[dict[str, Any], list[str]]:
     """Return what a spec says beyond its defaults: as keywords for `line`, and the fields that no option can say."""
     options: dict[str, Any] = {}
     parts: list[str] = []
@@ -49,15 +49,15 @@ def _said(spec: BaseModel, without: Container[str]) -> tuple[dict[str, Any], lis
         field = type(spec).model_fields[name]
         if name in without or (not field.is_required() and value == field.get_default(call_default_factory=True)):
             continue
-        plain = _plain(name, value)
-        if _has_parts(plain):
+        plain = _option_value(name, value)
+        if _is_nested(plain):
             parts.append(name)
         else:
             options[name] = plain
     return options, parts
 
 
-def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a field holds
+def _option_value(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a field holds
     """Return a value as an option takes it, where one does."""
     if isinstance(value, StartTask) and value == StartTask(command_line=value.command_line):
         return value.command_line
@@ -67,5 +67,7 @@ def _plain(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a field hol
     return f"{value:.0f}s" if name in _DURATIONS else value
 
 
-def _has_parts(value: Any) -> bool:  # noqa: ANN401 - whatever a field holds
-    return isinstance(value, Part) or (isinstance(value, tuple) and any(isinstance(one, Part) for one in value))
+def _is_nested(value: Any) -> bool:  # noqa: ANN401 - whatever a field holds
+    return isinstance(value, SpecModel) or (
+        isinstance(value, tuple) and any(isinstance(one, SpecModel) for one in value)
+    )

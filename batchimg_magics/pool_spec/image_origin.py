@@ -9,30 +9,30 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec.line import option_of
+from batchimg_magics.pool_spec.line import option_flag
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Self
 
-__all__ = ["ORIGINS", "Origin"]
+__all__ = ["ORIGIN_FIELDS", "ImageOriginSpec"]
 
 #: Source: Azure Compute Gallery limits, replicas a version.
 MAX_REPLICAS = 100
 #: Highest LUN of a data disk. Source: Azure's limit of 64 data disks a VM.
 MAX_LUN = 63
 #: The fields that say where an image comes from.
-ORIGINS = ("from_vm", "from_vhd", "from_snapshot", "from_image", "from_version")
+ORIGIN_FIELDS = ("from_vm", "from_vhd", "from_snapshot", "from_image", "from_version")
 #: Azure's rule for the names of storage accounts.
 _BLOB_HOST = re.compile(r"[a-z0-9]{3,24}\.blob\.[a-z0-9.]+")
 
 
-def _known_region(name: str) -> str:
+def _normalize_region(name: str) -> str:
     return name.replace(" ", "").lower()
 
 
-def _blob(url: str) -> str:
+def _parse_blob_url(url: str) -> str:
     """Return the address of a blob without its query: Azure reads the blob as the caller, and needs no token."""
     try:
         parts = urlsplit(url)
@@ -58,7 +58,7 @@ def _blob(url: str) -> str:
     return parts._replace(query="", fragment="").geturl()
 
 
-def _resource(kind: str, option: str) -> Callable[[str], str]:
+def _resource_id_parser(kind: str, option: str) -> Callable[[str], str]:
     """Return what reads the id of a resource of one type."""
 
     def read(text: str) -> str:
@@ -70,17 +70,17 @@ def _resource(kind: str, option: str) -> Callable[[str], str]:
     return read
 
 
-def _word(*words: str, also: dict[str, str] | None = None) -> BeforeValidator:
+def _choice_validator(*words: str, also: dict[str, str] | None = None) -> BeforeValidator:
     """Return what takes a word in any case and spells it as Azure does."""
     known = {word.lower(): word for word in words} | (also or {})
     return BeforeValidator(lambda value: known.get(str(value).strip().lower(), value))
 
 
-Snapshot = Annotated[str, AfterValidator(_resource("Microsoft.Compute/snapshots", "--from-snapshot"))]
+Snapshot = Annotated[str, AfterValidator(_resource_id_parser("Microsoft.Compute/snapshots", "--from-snapshot"))]
 Lun = Annotated[int, Field(ge=0, le=MAX_LUN)]
 
 
-class Origin(BaseModel):
+class ImageOriginSpec(BaseModel):
     """What an image is made from, and by which road.
 
     Exactly one of `from_vm`, `from_vhd`, `from_snapshot`, `from_image` and `from_version` is given.
@@ -125,65 +125,74 @@ class Origin(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True)
 
     from_vm: Annotated[str, Field(min_length=1)] | None = None
-    from_vhd: Annotated[str, AfterValidator(_blob)] | None = None
+    from_vhd: Annotated[str, AfterValidator(_parse_blob_url)] | None = None
     from_snapshot: Snapshot | None = None
     data_snapshots: dict[Lun, Snapshot] = {}
-    from_image: Annotated[str, AfterValidator(_resource("Microsoft.Compute/images", "--from-image"))] | None = None
+    from_image: (
+        Annotated[str, AfterValidator(_resource_id_parser("Microsoft.Compute/images", "--from-image"))] | None
+    ) = None
     from_version: (
-        Annotated[str, AfterValidator(_resource("Microsoft.Compute/galleries/images/versions", "--from-version"))]
-        | None
-    ) = None
-    capture: Annotated[Literal["copy", "in-place"], _word("copy", "in-place")] = "copy"
-    stop: bool = False
-    generalized: bool = False
-    new_image: bool = False
-    via: Annotated[Literal["snapshots", "managed-image"], _word("snapshots", "managed-image")] = "snapshots"
-    direct: bool = False
-    gallery: Annotated[str, AfterValidator(_resource("Microsoft.Compute/galleries", "--gallery"))] | None = None
-    storage_account: (
-        Annotated[str, AfterValidator(_resource("Microsoft.Storage/storageAccounts", "--storage-account"))] | None
-    ) = None
-    os_type: Annotated[Literal["Linux", "Windows"], _word("Linux", "Windows")] | None = None
-    generation: Annotated[Literal["V1", "V2"], _word("V1", "V2", also={"1": "V1", "2": "V2"})] | None = None
-    security_type: (
         Annotated[
-            Literal["Standard", "TrustedLaunch", "ConfidentialVM"],
-            _word("Standard", "TrustedLaunch", "ConfidentialVM"),
+            str, AfterValidator(_resource_id_parser("Microsoft.Compute/galleries/images/versions", "--from-version"))
         ]
         | None
     ) = None
-    architecture: Annotated[Literal["x64", "Arm64"], _word("x64", "Arm64")] | None = None
+    capture: Annotated[Literal["copy", "in-place"], _choice_validator("copy", "in-place")] = "copy"
+    stop: bool = False
+    generalized: bool = False
+    new_image: bool = False
+    via: Annotated[Literal["snapshots", "managed-image"], _choice_validator("snapshots", "managed-image")] = "snapshots"
+    direct: bool = False
+    gallery: Annotated[str, AfterValidator(_resource_id_parser("Microsoft.Compute/galleries", "--gallery"))] | None = (
+        None
+    )
+    storage_account: (
+        Annotated[str, AfterValidator(_resource_id_parser("Microsoft.Storage/storageAccounts", "--storage-account"))]
+        | None
+    ) = None
+    os_type: Annotated[Literal["Linux", "Windows"], _choice_validator("Linux", "Windows")] | None = None
+    generation: Annotated[Literal["V1", "V2"], _choice_validator("V1", "V2", also={"1": "V1", "2": "V2"})] | None = None
+    security_type: (
+        Annotated[
+            Literal["Standard", "TrustedLaunch", "ConfidentialVM"],
+            _choice_validator("Standard", "TrustedLaunch", "ConfidentialVM"),
+        ]
+        | None
+    ) = None
+    architecture: Annotated[Literal["x64", "Arm64"], _choice_validator("x64", "Arm64")] | None = None
     node_agent_sku: str | None = None
     replicas: dict[
-        Annotated[str, AfterValidator(_known_region)], Annotated[int, Field(ge=1, le=MAX_REPLICAS, strict=True)]
+        Annotated[str, AfterValidator(_normalize_region)], Annotated[int, Field(ge=1, le=MAX_REPLICAS, strict=True)]
     ] = {}
 
     @property
     def origin_field(self) -> str:
         """Which of `ORIGINS` is given."""
-        return next(name for name in ORIGINS if getattr(self, name) is not None)
+        return next(name for name in ORIGIN_FIELDS if getattr(self, name) is not None)
 
     @model_validator(mode="after")
     def _check_options(self) -> Self:
         self._check_one_origin()
         given = self.model_fields_set & {name for name, value in self if value not in (None, False, {}, ())}
-        for name, origins, why in _ONLY_WITH:
+        for name, origins, why in _ORIGINS_OF_OPTION:
             if name in given and self.origin_field not in origins:
                 raise SpecError(
-                    f"{option_of(name)} does not go with {option_of(self.origin_field)}: {why}", hint="leave it out"
+                    f"{option_flag(name)} does not go with {option_flag(self.origin_field)}: {why}", hint="leave it out"
                 )
-        for one, other, why in _NEVER_WITH:
+        for one, other, why in _EXCLUSIVE_OPTIONS:
             if {one, other} <= given:
-                raise SpecError(f"{option_of(one)} does not go with {option_of(other)}: {why}", hint="leave one out")
+                raise SpecError(
+                    f"{option_flag(one)} does not go with {option_flag(other)}: {why}", hint="leave one out"
+                )
         self._check_stated_facts()
         return self
 
     def _check_one_origin(self) -> None:
-        options = [option_of(name) for name in ORIGINS if getattr(self, name) is not None]
+        options = [option_flag(name) for name in ORIGIN_FIELDS if getattr(self, name) is not None]
         if len(options) > 1:
             raise SpecError(f"{' and '.join(options)} are two origins", hint="an image comes from one: leave one out")
         if not options:
-            known = ", ".join(option_of(name) for name in ORIGINS[1:])
+            known = ", ".join(option_flag(name) for name in ORIGIN_FIELDS[1:])
             raise SpecError(
                 "from_vm is missing", hint=f"give --from-vm, or `from_vm:` in the body; or another origin: {known}"
             )
@@ -192,7 +201,7 @@ class Origin(BaseModel):
         """Refuse what is not said where nobody else can know it. Source: FACTS 1.10, ask and never assume."""
         if self.origin_field in ("from_vhd", "from_snapshot") and not self.generalized:
             raise SpecError(
-                f"nothing tells whether the system on {option_of(self.origin_field)} was deprovisioned",
+                f"nothing tells whether the system on {option_flag(self.origin_field)} was deprovisioned",
                 hint="nodes from one that was not would be unusable, and billed; if it was, say so with --generalized",
             )
         if self.from_vhd and not (self.os_type and self.generation):
@@ -203,7 +212,7 @@ class Origin(BaseModel):
 
 
 #: Options that go with some origins only: which, and why.
-_ONLY_WITH = (
+_ORIGINS_OF_OPTION = (
     ("capture", ("from_vm",), "only a VM can be captured"),
     ("stop", ("from_vm",), "only a VM can be stopped"),
     ("new_image", ("from_vm", "from_vhd"), "what it names never changes"),
@@ -219,7 +228,7 @@ _ONLY_WITH = (
     ("replicas", ("from_vm", "from_vhd", "from_snapshot", "from_image"), "the version is not this tool's to change"),
 )
 #: Options that exclude each other, and why.
-_NEVER_WITH = (
+_EXCLUSIVE_OPTIONS = (
     ("direct", "gallery", "one is without a gallery"),
     ("direct", "replicas", "replicas are a gallery's"),
     ("direct", "new_image", "a managed image tells no time; choose another name for the pool"),

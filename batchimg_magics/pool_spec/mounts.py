@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field, model_validator
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec.base import IdentityId, Part, Relative, Text
+from batchimg_magics.pool_spec.base import IdentityId, RelativePath, SpecModel, Text
 from batchimg_magics.pool_spec.secrets import SecretReference
 
 if TYPE_CHECKING:
     from typing import Self
 
+
 __all__ = ["BlobMount", "CifsMount", "FilesMount", "Mount", "NfsMount"]
 
 
-class _Mounted(Part):
-    path: Relative
+class _MountBase(SpecModel):
+    path: RelativePath
     options: Text | None = None
 
 
-class BlobMount(_Mounted):
+class BlobMount(_MountBase):
     """A blob container, by blobfuse.
 
     Parameters
@@ -57,7 +58,7 @@ class BlobMount(_Mounted):
         return self
 
 
-class FilesMount(_Mounted):
+class FilesMount(_MountBase):
     """A share of Azure Files.
 
     Parameters
@@ -80,7 +81,7 @@ class FilesMount(_Mounted):
     key: SecretReference
 
 
-class NfsMount(_Mounted):
+class NfsMount(_MountBase):
     """An NFS file system.
 
     Parameters
@@ -99,7 +100,7 @@ class NfsMount(_Mounted):
     source: Text
 
 
-class CifsMount(_Mounted):
+class CifsMount(_MountBase):
     """A CIFS file system.
 
     Parameters

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.access import ContainerRegistry, LoginPorts, UserAccount
-from batchimg_magics.pool_spec.base import SETTINGS, IdentityId, SubnetId, Text
+from batchimg_magics.pool_spec.base import MODEL_CONFIG, IdentityId, SubnetId, Text
 from batchimg_magics.pool_spec.mounts import BlobMount, Mount
 from batchimg_magics.pool_spec.start_task import StartTask, StartTaskField
 
@@ -17,26 +17,28 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from typing import Self
 
-__all__ = ["RESERVED", "Shape"]
+__all__ = ["RESERVED_PREFIX", "NodeSpec"]
 
 # Source of these: Batch OpenAPI: taskSlotsPerNode; "a maximum of 10 Package references"; Compute: OS disks.
 MAX_TASK_SLOTS, MAX_PACKAGES, MAX_OS_DISK_GIB = 256, 10, 4_095
 #: How this tool's own marks begin.
-RESERVED = "batchimg-"
+RESERVED_PREFIX = "batchimg-"
 
 
-def _not_ours(pairs: Mapping[str, str]) -> Mapping[str, str]:
+def _check_names(pairs: Mapping[str, str]) -> Mapping[str, str]:
     for name in pairs:
-        if name.lower().startswith(RESERVED):
-            raise SpecError(f"{name!r} is a name of this tool's own", hint=f"names that begin with {RESERVED} are")
+        if name.lower().startswith(RESERVED_PREFIX):
+            raise SpecError(
+                f"{name!r} is a name of this tool's own", hint=f"names that begin with {RESERVED_PREFIX} are"
+            )
     return pairs
 
 
 #: Names with texts that go onto the pool.
-Pairs = Annotated[dict[Text, str], AfterValidator(_not_ours)]
+NameValuePairs = Annotated[dict[Text, str], AfterValidator(_check_names)]
 
 
-class Shape(BaseModel):
+class NodeSpec(BaseModel):
     """What a pool's nodes are.
 
     Parameters
@@ -75,7 +77,7 @@ class Shape(BaseModel):
         ``arm``, or ``batch``: make the pool through the Batch service's data plane, which has no tags and identities.
     """
 
-    model_config = SETTINGS
+    model_config = MODEL_CONFIG
 
     vm_size: Text
     start_task: StartTaskField | None = None
@@ -93,13 +95,13 @@ class Shape(BaseModel):
     user_accounts: tuple[UserAccount, ...] = ()
     application_packages: Annotated[dict[Text, Text | None], Field(max_length=MAX_PACKAGES)] = {}
     identities: tuple[IdentityId, ...] = ()
-    metadata: Pairs = {}
-    tags: Pairs = {}
+    metadata: NameValuePairs = {}
+    tags: NameValuePairs = {}
     api: Literal["arm", "batch"] = "arm"
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
-        for problem, hint in (*_of_network(self), *_of_names(self), *_of_identities(self)):
+        for problem, hint in (*_network_problems(self), *_name_problems(self), *_identity_problems(self)):
             raise SpecError(problem, hint=hint)
         return self
 
@@ -107,7 +109,7 @@ class Shape(BaseModel):
 # What does not go together, each with what to do.
 
 
-def _of_network(node: Shape) -> Iterator[tuple[str, str]]:
+def _network_problems(node: NodeSpec) -> Iterator[tuple[str, str]]:
     if node.no_public_address and node.subnet is None:
         yield "nodes without a public address need a subnet", "give --subnet; from there they have to reach Batch"
     if node.no_public_address and node.login_ports:
@@ -115,19 +117,19 @@ def _of_network(node: Shape) -> Iterator[tuple[str, str]]:
         yield "nodes without a public address have no login ports", "log in from their network, or leave one out"
 
 
-def _of_names(node: Shape) -> Iterator[tuple[str, str]]:
+def _name_problems(node: NodeSpec) -> Iterator[tuple[str, str]]:
     if node.container_registries and not node.container_images:
         yield "there are container registries and no container images", "give container_images"
-    if twice := _twice([mount.path.lower() for mount in node.mounts]):
+    if twice := _first_duplicate([mount.path.lower() for mount in node.mounts]):
         yield f"two mounts have the path {twice}", "each has its own"
-    if twice := _twice([account.name.lower() for account in node.user_accounts]):
+    if twice := _first_duplicate([account.name.lower() for account in node.user_accounts]):
         yield f"two user accounts are called {twice}", "each has its own name"
     user = node.start_task.user if node.start_task else None
     if user is not None and user not in {account.name for account in node.user_accounts}:
         yield f"the start task runs as {user}, and there is no such user account", "add it to user_accounts"
 
 
-def _of_identities(node: Shape) -> Iterator[tuple[str, str]]:
+def _identity_problems(node: NodeSpec) -> Iterator[tuple[str, str]]:
     if node.api == "batch":
         for what in ("tags", "identities"):
             if getattr(node, what):
@@ -138,11 +140,11 @@ def _of_identities(node: Shape) -> Iterator[tuple[str, str]]:
             yield f"the nodes do not have the identity {identity.rpartition('/')[2]}", "add its id to identities"
 
 
-def _twice(names: list[str]) -> str:
+def _first_duplicate(names: list[str]) -> str:
     return next((name for place, name in enumerate(names) if name in names[:place]), "")
 
 
-def _used_identities(node: Shape) -> list[str]:
+def _used_identities(node: NodeSpec) -> list[str]:
     files = node.start_task.resource_files if node.start_task else ()
     found = [file.identity for file in files]
     found += [mount.identity for mount in node.mounts if isinstance(mount, BlobMount)]
@@ -150,7 +152,7 @@ def _used_identities(node: Shape) -> list[str]:
     return [identity for identity in found if identity is not None]
 
 
-def started(node: Shape, os_type: str) -> StartTask | None:
+def build_start_task(node: NodeSpec, os_type: str) -> StartTask | None:
     """Return a pool's start task, with its check command after it; None where there is neither.
 
     Batch runs command lines without a shell, so that joining two takes one.

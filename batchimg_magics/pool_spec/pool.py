@@ -9,10 +9,10 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.create_line import create_line
-from batchimg_magics.pool_spec.image_origin import Origin
-from batchimg_magics.pool_spec.node import Shape
-from batchimg_magics.pool_spec.resize_policy import Policy
-from batchimg_magics.pool_spec.validation_errors import complaint
+from batchimg_magics.pool_spec.image_origin import ImageOriginSpec
+from batchimg_magics.pool_spec.node import NodeSpec
+from batchimg_magics.pool_spec.resize_policy import ResizePolicy
+from batchimg_magics.pool_spec.validation_errors import to_spec_error
 from batchimg_magics.pool_spec.values import MAX_NODES, pool_name
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ __all__ = ["PoolSpec"]
 Count = Annotated[int, Field(ge=0, le=MAX_NODES, strict=True)]
 
 
-class PoolSpec(Origin, Shape, Policy):
+class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
     """A pool, and the image that its nodes are made from.
 
     Beside these parameters it takes those of `Origin` (where the image comes from), of `Shape` (what a node is) and of
@@ -81,7 +81,7 @@ class PoolSpec(Origin, Shape, Policy):
             YAML that is none (the line is named), a key that is not known, a value that is not allowed.
         """
         text = body if isinstance(body, str) else ""
-        given = _load(text) if isinstance(body, str) else body or {}
+        given = _parse_yaml(text) if isinstance(body, str) else body or {}
         values = {str(key).replace("-", "_"): value for key, value in given.items()}
         if (body_name := values.setdefault("name", name)) != name:
             raise SpecError(f"the line names the pool {name!r} and the body {body_name!r}", hint="name it once")
@@ -90,10 +90,10 @@ class PoolSpec(Origin, Shape, Policy):
             return cls.model_validate(values)
         except ValidationError as error:
             # Not `from error`: what pydantic keeps of it has the values in it, and a secret may be among them.
-            raise complaint(error, cls, text) from None
+            raise to_spec_error(error, cls, text) from None
 
 
-def _load(text: str) -> dict[str, Any]:
+def _parse_yaml(text: str) -> dict[str, Any]:
     """Read YAML text as a mapping."""
     try:
         body = yaml.safe_load(text)

@@ -7,28 +7,28 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, model_validator
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec.base import SETTINGS
-from batchimg_magics.pool_spec.validation_errors import complaint
-from batchimg_magics.pool_spec.values import parse_duration, resize_timeout, share
+from batchimg_magics.pool_spec.base import MODEL_CONFIG
+from batchimg_magics.pool_spec.validation_errors import to_spec_error
+from batchimg_magics.pool_spec.values import parse_duration, parse_share, resize_timeout
 
-__all__ = ["DRAINS", "Policy"]
+__all__ = ["DRAIN_CHOICES", "ResizePolicy"]
 
 #: What becomes of tasks on nodes that leave. Source: Batch service, nodeDeallocationOption.
-DRAINS = ("requeue", "terminate", "taskcompletion", "retaineddata")
+DRAIN_CHOICES = ("requeue", "terminate", "taskcompletion", "retaineddata")
 #: Rounds altogether: a pool that grows by a node a round would otherwise go on for days.
 MAX_ROUNDS = 50
 #: From a minute on: a pool that expires at once would never have a node.
 MIN_TTL_S = 60.0
 
 
-def _ttl(text: str | float) -> float:
+def _parse_ttl(text: str | float) -> float:
     seconds = parse_duration(text)
     if seconds < MIN_TTL_S:
         raise SpecError(f"a life of {text}", hint="give --ttl as 90m, 8h or 2d")
     return seconds
 
 
-class Policy(BaseModel):
+class ResizePolicy(BaseModel):
     """How far a resize may go.
 
     Parameters
@@ -51,18 +51,18 @@ class Policy(BaseModel):
         Seconds until Azure takes all nodes away; None: never.
     """
 
-    model_config = SETTINGS
+    model_config = MODEL_CONFIG
 
     timeout: Annotated[float, BeforeValidator(resize_timeout)] | None = None
     until: Literal["ready", "steady"] = "ready"
     max_rounds: Annotated[int, Field(ge=1, strict=True)] = MAX_ROUNDS
     max_minutes: Annotated[float, Field(ge=5)] | None = None
     max_cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    max_unusable: Annotated[float, BeforeValidator(share)] = 0.05
+    max_unusable: Annotated[float, BeforeValidator(parse_share)] = 0.05
     repair: bool = False
     canary: bool | None = None
     take_what_fits: bool = False
-    ttl: Annotated[float, BeforeValidator(_ttl)] | None = None
+    ttl: Annotated[float, BeforeValidator(_parse_ttl)] | None = None
 
     @classmethod
     def from_options(cls, **options: Any) -> Self:
@@ -76,7 +76,7 @@ class Policy(BaseModel):
         try:
             return cls.model_validate({key: value for key, value in options.items() if value is not None})
         except ValidationError as error:
-            raise complaint(error, cls, "") from None
+            raise to_spec_error(error, cls, "") from None
 
     @model_validator(mode="after")
     def _check_repair(self) -> Self:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec.base import IdentityId, Part, Relative, Text
-from batchimg_magics.pool_spec.secrets import Address, EnvironmentValue
+from batchimg_magics.pool_spec.base import IdentityId, RelativePath, SpecModel, Text
+from batchimg_magics.pool_spec.secrets import EnvironmentValue, UrlOrSecret
 
 if TYPE_CHECKING:
     from typing import Self
+
 
 __all__ = ["ResourceFile", "StartTask", "StartTaskField"]
 
@@ -26,7 +27,7 @@ def _mode(value: object) -> object:
     return value
 
 
-class ResourceFile(Part):
+class ResourceFile(SpecModel):
     """Files that Batch puts on the node before the start task runs; one of `url`, `container_url` and `container`.
 
     Parameters
@@ -47,10 +48,10 @@ class ResourceFile(Part):
         Resource id of the identity that may read it.
     """
 
-    url: Address | None = None
-    container_url: Address | None = None
+    url: UrlOrSecret | None = None
+    container_url: UrlOrSecret | None = None
     container: Text | None = None
-    path: Relative | None = None
+    path: RelativePath | None = None
     prefix: Text | None = None
     mode: Annotated[str, BeforeValidator(_mode)] | None = None
     identity: IdentityId | None = None
@@ -69,7 +70,7 @@ class ResourceFile(Part):
         return self
 
 
-class StartTask(Part):
+class StartTask(SpecModel):
     """What each node runs before it takes tasks.
 
     Parameters

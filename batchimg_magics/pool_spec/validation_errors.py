@@ -8,15 +8,15 @@ import yaml
 from pydantic import BaseModel
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec.line import option_of
-from batchimg_magics.pool_spec.values import closest
+from batchimg_magics.pool_spec.line import option_flag
+from batchimg_magics.pool_spec.values import suggest_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pydantic import ValidationError
 
-__all__ = ["complaint"]
+__all__ = ["to_spec_error"]
 
 #: The words that tell mounts apart.
 _ALTERNATIVES = frozenset({"blob", "files", "nfs", "cifs"})
@@ -24,7 +24,7 @@ _ALTERNATIVES = frozenset({"blob", "files", "nfs", "cifs"})
 _QUOTED = (str, int, float, bool, type(None))
 
 
-def complaint(error: ValidationError, model: type[BaseModel], text: str) -> SpecError:
+def to_spec_error(error: ValidationError, model: type[BaseModel], text: str) -> SpecError:
     """Return pydantic's first complaint as an error of ours.
 
     Parameters
@@ -38,14 +38,14 @@ def complaint(error: ValidationError, model: type[BaseModel], text: str) -> Spec
     """
     # An unknown key is most often the known one that is "missing", misspelt: it is named first.
     first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
-    path = _path(first["loc"])
-    line, keys = _line(path, text), [str(part) for part in path]
+    path = _key_path(first["loc"])
+    line, keys = _line_number(path, text), [str(part) for part in path]
     where, named = (f"line {line}: " if line else ""), ".".join(keys)
     if isinstance(cause := first.get("ctx", {}).get("error"), SpecError):
         return SpecError(f"{where}{named}: {cause.message}", hint=cause.hint) if keys[1:] else cause
     if first["type"] == "extra_forbidden":
-        return SpecError(f"{where}{named!r} is not known", hint=closest(keys[-1], _fields(model, path[:-1])))
-    option = option_of(keys[0]) if keys else ""
+        return SpecError(f"{where}{named!r} is not known", hint=suggest_name(keys[-1], _known_keys(model, path[:-1])))
+    option = option_flag(keys[0]) if keys else ""
     if first["type"] == "missing":
         if keys[1:]:
             return SpecError(f"{where}{named} is missing", hint=f"write `{keys[-1]}:` there")
@@ -53,14 +53,14 @@ def complaint(error: ValidationError, model: type[BaseModel], text: str) -> Spec
     given = first["input"]
     message = first["msg"][0].lower() + first["msg"][1:]
     # In place of a part with parts there may stand anything, a secret among it.
-    quoted = f" is {given!r}" if isinstance(given, _QUOTED) and not _parts(model, path) else ""
-    has_no_option = keys[1:] and _parts(model, path[:1])  # no option says it
+    quoted = f" is {given!r}" if isinstance(given, _QUOTED) and not _models_at(model, path) else ""
+    has_no_option = keys[1:] and _models_at(model, path[:1])  # no option says it
     return SpecError(
         f"{where}{named}{quoted}: {message}", hint="correct it there" if has_no_option else f"correct {option}"
     )
 
 
-def _path(loc: Sequence[str | int]) -> list[str | int]:
+def _key_path(loc: Sequence[str | int]) -> list[str | int]:
     """Return keys and places only: pydantic also names the alternative that it tried, which is in no body."""
     before = (None, *loc)
     return [
@@ -70,18 +70,18 @@ def _path(loc: Sequence[str | int]) -> list[str | int]:
     ]
 
 
-def _line(path: Iterable[str | int], text: str) -> int:
+def _line_number(path: Iterable[str | int], text: str) -> int:
     """Return the line in the body that a path leads to, as far as it goes; 0 where it leads nowhere."""
     node, line = (yaml.compose(text) if text else None), 0
     for part in path:
-        found = _inside(node, part)
+        found = _child_node(node, part)
         if found is None:
             break
         line, node = found
     return line
 
 
-def _inside(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node] | None:
+def _child_node(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node] | None:
     """Return the line of a key or a place in a node, and what stands there."""
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part].start_mark.line + 1, node.value[part]
@@ -92,12 +92,12 @@ def _inside(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node] | 
     return None
 
 
-def _fields(model: type[BaseModel], path: Iterable[str | int]) -> set[str]:
+def _known_keys(model: type[BaseModel], path: Iterable[str | int]) -> set[str]:
     """Return the keys that there are at a path."""
-    return {name for one in _parts(model, path) or [model] for name in one.model_fields}
+    return {name for one in _models_at(model, path) or [model] for name in one.model_fields}
 
 
-def _parts(model: type[BaseModel], path: Iterable[str | int]) -> list[type[BaseModel]]:
+def _models_at(model: type[BaseModel], path: Iterable[str | int]) -> list[type[BaseModel]]:
     """Return the models that may stand at a path; none where a plain value does."""
     models = [model]
     for part in path:

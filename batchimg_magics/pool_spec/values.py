@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_NODES",
     "MIN_RESIZE_TIMEOUT_S",
-    "closest",
     "is_pattern",
     "node_count",
     "parse_duration",
+    "parse_share",
     "pool_name",
     "pool_pattern",
     "resize_timeout",
-    "share",
+    "suggest_name",
 ]
 
 #: Azure refuses a shorter resize timeout.
@@ -54,7 +54,7 @@ def parse_duration(text: str | float) -> float:
     return days * 86400 + hours * 3600 + minutes * 60 + seconds
 
 
-def closest(word: str, known: Iterable[str]) -> str:
+def suggest_name(word: str, known: Iterable[str]) -> str:
     """Return a hint that names what was probably meant, or what there is; empty when there is nothing.
 
     Parameters
@@ -86,7 +86,7 @@ def resize_timeout(text: str | float, what: str = "a resize timeout") -> float:
     return seconds
 
 
-def share(text: str | float) -> float:
+def parse_share(text: str | float) -> float:
     """Return a share from 0 to 1, which may be written in per cent: ``5%`` or ``0.05``.
 
     Raises

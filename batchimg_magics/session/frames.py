@@ -6,7 +6,7 @@ import datetime as dt
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.base.table import Moments
+from batchimg_magics.core.base.table import TimeColumn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.schemas import Column
     from batchimg_magics.core.base.table import Table
 
-__all__ = ["DTYPES", "frame"]
+__all__ = ["DTYPES", "to_frame"]
 
 #: The dtype of each kind of column. `Any`: the stubs of `pandas.array` know literals only.
 DTYPES: dict[str, Any] = {
@@ -30,7 +30,7 @@ DTYPES: dict[str, Any] = {
 }
 
 
-def frame(table: Table) -> pd.DataFrame:
+def to_frame(table: Table) -> pd.DataFrame:
     """Make a DataFrame whose dtypes depend on the verb alone, never on its rows.
 
     Parameters
@@ -58,34 +58,34 @@ def _array(column: Column, values: Sequence[Any]) -> ExtensionArray:
     import pandas as pd
 
     made: ExtensionArray
-    if len(values) > 1 and not isinstance(values, Moments) and _is_one(values):
+    if len(values) > 1 and not isinstance(values, TimeColumn) and _is_constant(values):
         made = _array(column, values[:1]).repeat(len(values))  # pandas would look at each, at many times the time
         return made
     if column.kind == "word":
-        return _words(column, values)
+        return _categorical(column, values)
     dtype = DTYPES[column.kind]
-    plain: Any = _stamps(values) if isinstance(values, Moments) else list(values)
+    plain: Any = _timestamps(values) if isinstance(values, TimeColumn) else list(values)
     if column.kind == "bool" and None not in plain:
         plain = np.array(plain, bool)  # the same, at five times the time
     made = pd.array(plain, dtype=dtype)
     return made
 
 
-def _is_one(values: Sequence[Any]) -> bool:
+def _is_constant(values: Sequence[Any]) -> bool:
     """Tell whether a column is one value all the way down, as a pool's VM size and image are."""
     return values[0] == values[-1] and values.count(values[0]) == len(values)
 
 
-def _words(column: Column, values: Sequence[Any]) -> pd.Categorical[Any]:
+def _categorical(column: Column, values: Sequence[Any]) -> pd.Categorical[Any]:
     """Return a categorical, of codes: pandas would look each value up in its own way, at three times the time."""
     import numpy as np
     import pandas as pd
 
-    codes, dtype = _vocabulary(column.allowed_values)
+    codes, dtype = _categories(column.allowed_values)
     try:
         found = np.fromiter(map(codes.__getitem__, values), np.int32, len(values))
     except KeyError:  # a word that nobody foresaw
-        codes, dtype = _vocabulary(
+        codes, dtype = _categories(
             tuple(dict.fromkeys([*column.allowed_values, *(one for one in values if one is not None)]))
         )
         found = np.fromiter(map(codes.__getitem__, values), np.int32, len(values))
@@ -93,7 +93,7 @@ def _words(column: Column, values: Sequence[Any]) -> pd.Categorical[Any]:
 
 
 @lru_cache(maxsize=100)
-def _vocabulary(words: tuple[str, ...]) -> tuple[dict[str | None, int], pd.CategoricalDtype[Any]]:
+def _categories(words: tuple[str, ...]) -> tuple[dict[str | None, int], pd.CategoricalDtype[Any]]:
     """Return the code of each word, and the dtype that has them."""
     import pandas as pd
 
@@ -102,15 +102,15 @@ def _vocabulary(words: tuple[str, ...]) -> tuple[dict[str | None, int], pd.Categ
     )
 
 
-def _stamps(moments: Moments) -> Any:  # noqa: ANN401 - an array of numpy's datetime64[us]
+def _timestamps(moments: TimeColumn) -> Any:  # noqa: ANN401 - an array of numpy's datetime64[us]
     """Read all times of a page at once; numpy takes them for UTC, and does not want to be told so by a Z."""
     import numpy as np
 
-    parts = [np.array(_without_zone(page), "datetime64[us]") for page in moments.pages]
+    parts = [np.array(_utc_times(page), "datetime64[us]") for page in moments.pages]
     return parts[0] if len(parts) == 1 else np.concatenate([np.empty(0, "datetime64[us]"), *parts])
 
 
-def _without_zone(page: str) -> Sequence[str] | Sequence[dt.datetime | None]:
+def _utc_times(page: str) -> Sequence[str] | Sequence[dt.datetime | None]:
     """Return the times of a page, in UTC."""
     texts = page.split("Z\n")
     if len(texts) == page.count("\n") + 1:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 async def _pool_names(azure: Azure) -> list[str]:
-    return [pool["name"] for pool in await pools.listed(azure)]
+    return [pool["name"] for pool in await pools.read_all(azure)]
 
 
 async def _vm_names(azure: Azure) -> list[str]:
@@ -22,11 +22,11 @@ async def _vm_names(azure: Azure) -> list[str]:
 
 
 async def _size_names(azure: Azure) -> list[str]:
-    return [size["name"] for size in await vm_sizes.sizes(azure)]
+    return [size["name"] for size in await vm_sizes.read_sizes(azure)]
 
 
 async def _checkable_names(azure: Azure) -> list[str]:
-    vms, pool_names, managed = await concurrency.together(
+    vms, pool_names, managed = await concurrency.gather(
         _vm_names(azure),
         _pool_names(azure),
         azure.list_documents(azure.compute.images.list_by_resource_group(azure.scope.resource_group)),
@@ -35,7 +35,7 @@ async def _checkable_names(azure: Azure) -> list[str]:
 
 
 #: Kind of name to who asks for it.
-NAMES: dict[str, Callable[[Azure], Coroutine[Any, Any, list[str]]]] = {
+COMPLETION_NAMES: dict[str, Callable[[Azure], Coroutine[Any, Any, list[str]]]] = {
     "checkable": _checkable_names,
     "pool": _pool_names,
     "vm": _vm_names,

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from batchimg_magics import jobs
 from batchimg_magics.connection import connection, profiles
-from batchimg_magics.connection.connection import Link, Target
+from batchimg_magics.connection.connection import Connection, ConnectionOptions
 from batchimg_magics.core.base.progress import Board
 from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError
 from batchimg_magics.session.methods import Verbs
-from batchimg_magics.session.work import Work
+from batchimg_magics.session.work import VerbRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from batchimg_magics.connection.connection import Transport
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.core.scaling.watch import Sight, Watch
+    from batchimg_magics.core.scaling.watch import PoolSnapshot, PoolWatcher
 
 T = TypeVar("T")
 
 __all__ = ["Session"]
 
 #: Real seconds that a completion may take to ask the service.
-NAMES_PATIENCE_S = 0.5
+COMPLETION_TIMEOUT_S = 0.5
 #: Real seconds at least between two looks at a pool in a local Azure, whose hours may be minutes here.
-SECONDS_BETWEEN_LOOKS = 0.5
+MIN_POLL_INTERVAL_S = 0.5
 #: Verbs that change a pool: one at a time for each.
 _CHANGING = frozenset({"create", "resize", "repair", "autoscale", "delete", "migrate"})
 
@@ -63,10 +63,10 @@ class Session(Verbs):
 
     def __init__(self, *, wrap_transport: Callable[[Transport], Transport] | None = None) -> None:
         self._wrap_transport = wrap_transport
-        self._connection: Link | None = None
+        self._connection: Connection | None = None
         self._thread: threading.Thread | None = None
-        self._verb_runs: dict[str, Work] = {}
-        self._pool_watches: weakref.WeakSet[Watching] = weakref.WeakSet()
+        self._verb_runs: dict[str, VerbRun] = {}
+        self._pool_watches: weakref.WeakSet[PoolWatch] = weakref.WeakSet()
         self._names: dict[str, list[str]] = {}
         self._lock = threading.RLock()
 
@@ -93,10 +93,10 @@ class Session(Verbs):
         """What stands for the connection that is open: another object as soon as it is another connection."""
         return self._connection
 
-    def _require_connection(self) -> Link:
+    def _require_connection(self) -> Connection:
         with self._lock:
             if self._connection is None:
-                return self._set_connection(connection.open_link(Target(), self._wrap_transport))
+                return self._set_connection(connection.open_connection(ConnectionOptions(), self._wrap_transport))
             if self._connection.failed:
                 raise NotConnectedError(
                     "the last `connect` failed",
@@ -104,11 +104,11 @@ class Session(Verbs):
                 )
             return self._connection
 
-    def _set_connection(self, connection: Link) -> Link:
+    def _set_connection(self, connection: Connection) -> Connection:
         """Make this the connection; the one before is closed."""
         self.close()
         self._connection = connection
-        self._thread = threading.Thread(target=_run, args=(connection.loop,), name="batchimg", daemon=True)
+        self._thread = threading.Thread(target=_run_loop, args=(connection.loop,), name="batchimg", daemon=True)
         self._thread.start()
         return connection
 
@@ -126,7 +126,7 @@ class Session(Verbs):
             The options make no connection.
         """
         with self._lock:
-            self._set_connection(connection.open_link(Target(**target), self._wrap_transport))
+            self._set_connection(connection.open_connection(ConnectionOptions(**target), self._wrap_transport))
 
     def close(self) -> None:
         """Let the connection go: work on it is interrupted, Azure goes on with what it was asked for."""
@@ -139,7 +139,7 @@ class Session(Verbs):
             self._verb_runs.clear()
             self._pool_watches.clear()
             self._names.clear()
-            asyncio.run_coroutine_threadsafe(_shut(connection.azure), connection.loop).result()
+            asyncio.run_coroutine_threadsafe(_shut_down(connection.azure), connection.loop).result()
             connection.loop.call_soon_threadsafe(connection.loop.stop)
             self._thread.join()
             connection.loop.close()
@@ -148,7 +148,7 @@ class Session(Verbs):
 
     # -- work ----------------------------------------------------------------------------------------------------
 
-    def begin(self, verb: str, /, **options: Any) -> Work:
+    def begin(self, verb: str, /, **options: Any) -> VerbRun:
         """Start a verb, or join the same one that is going on already, and return at once.
 
         Parameters
@@ -166,28 +166,28 @@ class Session(Verbs):
             Another verb changes the same pool right now.
         """
         if verb == "connect":
-            return self._connect(Target(**options))
+            return self._connect(ConnectionOptions(**options))
         connection = self._require_connection()
-        job = jobs.find(verb)(connection, **{key: value for key, value in options.items() if key != "wait"})
+        job = jobs.find_verb_call(verb)(connection, **{key: value for key, value in options.items() if key != "wait"})
         with self._lock:
             self._verb_runs = {
                 key: verb_run
                 for key, verb_run in self._verb_runs.items()
                 if not (verb_run.done() or verb_run.interrupted)
             }
-            verb_run = Work(verb, options, Board(connection.azure.now), connection.loop, connection.advancing_time)
+            verb_run = VerbRun(verb, options, Board(connection.azure.now), connection.loop, connection.advancing_time)
             if (same := self._verb_runs.get(verb_run.resume_line)) is not None:
                 return same
             self._refuse_conflict(verb_run)
             self._verb_runs[verb_run.resume_line] = verb_run
-        verb_run.start(_informed(connection.azure, job, verb_run.board))
+        verb_run.start(_run_verb(connection.azure, job, verb_run.board))
         if verb in _CHANGING:
             for watching in list(self._pool_watches):
                 if fnmatchcase(watching.pool.lower(), str(options.get("name", "")).lower()):
                     watching.poll_now()
         return verb_run
 
-    def _refuse_conflict(self, new: Work) -> None:
+    def _refuse_conflict(self, new: VerbRun) -> None:
         name = str(new.options.get("name", "")).lower()
         sweeps = new.verb == "orphans" and new.options.get("delete")
         for verb_run in self._verb_runs.values():
@@ -201,7 +201,7 @@ class Session(Verbs):
                     hint=f"wait for it (the same line joins it), or `{verb_run.stop_line}` first",
                 )
 
-    def _connect(self, connection_options: Target) -> Work:
+    def _connect(self, connection_options: ConnectionOptions) -> VerbRun:
         if running := [verb_run.label for verb_run in self._verb_runs.values() if not verb_run.done()]:
             raise ConflictError(f"{', '.join(running)}: still going on over this connection", hint="wait for it first")
         with self._lock:
@@ -211,9 +211,9 @@ class Session(Verbs):
                 and self._connection.emulator is not None
             ):
                 self.close()  # the world may be the one that is open, held by us alone
-            opened = self._set_connection(connection.open_link(connection_options, self._wrap_transport))
-        verb_run = Work("connect", {}, Board(opened.azure.now), opened.loop, opened.advancing_time)
-        verb_run.start(connection.table(opened))
+            opened = self._set_connection(connection.open_connection(connection_options, self._wrap_transport))
+        verb_run = VerbRun("connect", {}, Board(opened.azure.now), opened.loop, opened.advancing_time)
+        verb_run.start(connection.connection_table(opened))
         return verb_run
 
     def run(self, verb: str, /, **options: Any) -> Table:
@@ -242,7 +242,7 @@ class Session(Verbs):
             Given the connection's clients, a coroutine that answers.
         """
         connection = self._require_connection()
-        return asyncio.run_coroutine_threadsafe(_of_known_time(connection.azure, function), connection.loop)
+        return asyncio.run_coroutine_threadsafe(_call_with_service_time(connection.azure, function), connection.loop)
 
     def call(self, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
         """Ask something on the session's loop and wait for the answer.
@@ -261,7 +261,7 @@ class Session(Verbs):
 
         return self.submit(call_function).result()
 
-    def watch(self, name: str, on_snapshot: Callable[[Sight], None]) -> Watching:
+    def watch(self, name: str, on_snapshot: Callable[[PoolSnapshot], None]) -> PoolWatch:
         """Look at a pool again and again until told to stop.
 
         Parameters
@@ -271,18 +271,18 @@ class Session(Verbs):
         tell
             Called with each sight, on the session's thread.
         """
-        from batchimg_magics.core.scaling.watch import Watch  # panels only
+        from batchimg_magics.core.scaling.watch import PoolWatcher  # panels only
 
         connection = self._require_connection()
-        pace_s = SECONDS_BETWEEN_LOOKS * (connection.emulator.speed or 0.0) if connection.emulator else 0.0
-        watcher = Watch(connection.azure, name, on_snapshot, pace_s=pace_s)
-        pool_watch = Watching(
+        pace_s = MIN_POLL_INTERVAL_S * (connection.emulator.speed or 0.0) if connection.emulator else 0.0
+        watcher = PoolWatcher(connection.azure, name, on_snapshot, pace_s=pace_s)
+        pool_watch = PoolWatch(
             watcher, asyncio.run_coroutine_threadsafe(watcher.run(), connection.loop), connection.loop
         )
         self._pool_watches.add(pool_watch)
         return pool_watch
 
-    def find_running(self, name: str) -> Work | None:
+    def find_running(self, name: str) -> VerbRun | None:
         """Return the work that changes a pool right now in this session, or None."""
         # Without the lock: a session that is being closed holds it while it waits for the loop, which may ask this.
         verb_runs = [
@@ -298,7 +298,7 @@ class Session(Verbs):
         from batchimg_magics.session import frames  # pandas, which the command line does without
 
         wait = options.pop("wait", True)
-        return frames.frame(self.run(verb, **options) if wait else self.begin(verb, **options).started_table())
+        return frames.to_frame(self.run(verb, **options) if wait else self.begin(verb, **options).started_table())
 
     def names(self, kind: str) -> list[str]:
         """Return names for completion: what there is, or what there was when it was last seen.
@@ -314,20 +314,20 @@ class Session(Verbs):
             Empty where there is no connection, or where the service takes too long.
         """
         if kind == "profile":
-            return sorted(profiles.saved())
+            return sorted(profiles.read_profiles())
         if self._connection is None:
             return []
-        from batchimg_magics.session.names import NAMES  # completion only
+        from batchimg_magics.session.names import COMPLETION_NAMES  # completion only
 
-        future = asyncio.run_coroutine_threadsafe(NAMES[kind](self._connection.azure), self._connection.loop)
+        future = asyncio.run_coroutine_threadsafe(COMPLETION_NAMES[kind](self._connection.azure), self._connection.loop)
         try:
-            self._names[kind] = sorted(future.result(NAMES_PATIENCE_S))
+            self._names[kind] = sorted(future.result(COMPLETION_TIMEOUT_S))
         except (TimeoutError, BatchImgError):
             future.cancel()
         return self._names.get(kind, [])
 
 
-class Watching:
+class PoolWatch:
     """A pool that is being watched.
 
     Parameters
@@ -336,7 +336,7 @@ class Watching:
         What watches, as what it runs, and where.
     """
 
-    def __init__(self, watch: Watch, future: Future[None], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, watch: PoolWatcher, future: Future[None], loop: asyncio.AbstractEventLoop) -> None:
         self._watcher = watch
         self._future = future
         self._loop = loop
@@ -366,33 +366,33 @@ class Watching:
         self._future.cancel()
 
 
-def _run(loop: asyncio.AbstractEventLoop) -> None:
+def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
     asyncio.set_event_loop(loop)
     loop.run_forever()
 
 
-async def _informed(azure: Azure, verb_call: Callable[[Board], Coroutine[Any, Any, Table]], board: Board) -> Table:
+async def _run_verb(azure: Azure, verb_call: Callable[[Board], Coroutine[Any, Any, Table]], board: Board) -> Table:
     """Do a job once the service has answered for the first time: only then is its clock known."""
     await azure.account()
     return await verb_call(board)
 
 
-async def _of_known_time(azure: Azure, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
+async def _call_with_service_time(azure: Azure, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
     await azure.account()
     return await function(azure)
 
 
-def _has_begun(task: asyncio.Task[Any]) -> bool:
+def _has_started(task: asyncio.Task[Any]) -> bool:
     coroutine = task.get_coro()
     return not (inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED)
 
 
-async def _shut(azure: Azure) -> None:
+async def _shut_down(azure: Azure) -> None:
     """End what runs on this loop, then let the clients go."""
     cancelled: set[asyncio.Task[Any]] = set()
     while others := asyncio.all_tasks() - {asyncio.current_task()}:
         # What is cancelled before it began leaves what it was going to await unawaited.
-        started = {task for task in others if _has_begun(task)}
+        started = {task for task in others if _has_started(task)}
         for task in started - cancelled:
             task.cancel()
         cancelled |= started

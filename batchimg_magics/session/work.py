@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import DetachedError
-from batchimg_magics.pool_spec.line import line, names
+from batchimg_magics.pool_spec.line import format_line, pool_names
 
 if TYPE_CHECKING:
     import asyncio
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.progress import Board
 
 #: Waits on the loop's thread are cut into slices of so many real seconds: an interrupt is heard between two.
-SLICE_S = 0.1
+WAIT_SLICE_S = 0.1
 #: Options that say where the waiting is done, not what is done: no part of what a line means.
-_MANNERS = frozenset({"wait"})
+_WAIT_OPTIONS = frozenset({"wait"})
 
 
-class Work:
+class VerbRun:
     """A verb that is going on, or has ended.
 
     Parameters
@@ -54,9 +54,9 @@ class Work:
         advancing_time: Callable[[], AbstractContextManager[None]],
     ) -> None:
         self.verb = verb
-        self.options = {key: value for key, value in options.items() if key not in _MANNERS}
+        self.options = {key: value for key, value in options.items() if key not in _WAIT_OPTIONS}
         self.board = board
-        self.label = " ".join([verb, *names(options)])
+        self.label = " ".join([verb, *pool_names(options)])
         self.interrupted = False
         self._loop = loop
         self._advancing_time = advancing_time
@@ -75,7 +75,7 @@ class Work:
     def resume_line(self) -> str:
         """The line that goes on with it."""
         named = {key: value for key, value in self.options.items() if key != "spec"}
-        return line(self.verb, named, cell=bool(self.options.get("spec")))
+        return format_line(self.verb, named, cell=bool(self.options.get("spec")))
 
     @property
     def stop_line(self) -> str:
@@ -154,7 +154,7 @@ class Work:
         if not self._is_done:
             self._refuse_own_thread()
         while not self._is_done:
-            self.wait(SLICE_S)
+            self.wait(WAIT_SLICE_S)
         if self._table is None:
             raise self._error or self.detached_error()
         return self._table

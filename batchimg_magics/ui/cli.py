@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
 from batchimg_magics.ui import line_parser
-from batchimg_magics.ui.progress import Silent, Terminal, follow
+from batchimg_magics.ui.progress import NoProgress, TerminalProgress, wait_with_progress
 from batchimg_magics.ui.verbs import JSON, PROFILE
 
 if TYPE_CHECKING:
@@ -48,20 +48,20 @@ def main(words: Sequence[str] | None = None) -> int:
 
         return serve(words[1:])
     try:
-        parsed = line_parser.parse(words, prog=PROG, shared=(JSON, PROFILE))
-        _refuse_leaving(parsed)
+        parsed = line_parser.parse_line(words, prog=PROG, shared=(JSON, PROFILE))
+        _refuse_no_wait(parsed)
         _run(parsed)
-    except line_parser.HelpAsked as text:
+    except line_parser.HelpRequested as text:
         print(text)
     except BatchImgError as error:
-        print(_here("\n".join(error._render_traceback_())), file=sys.stderr)
+        print(_for_command_line("\n".join(error._render_traceback_())), file=sys.stderr)
         return INTERRUPTED if isinstance(error, DetachedError) else 2 if isinstance(error, SpecError) else 1
     except KeyboardInterrupt:
         return INTERRUPTED
     return 0
 
 
-def _refuse_leaving(parsed: line_parser.Line) -> None:
+def _refuse_no_wait(parsed: line_parser.ParsedLine) -> None:
     """Refuse --no-wait: work is several steps, and this process is who takes them."""
     if not parsed.options.get("wait", True):
         raise SpecError(
@@ -70,7 +70,7 @@ def _refuse_leaving(parsed: line_parser.Line) -> None:
         )
 
 
-def _run(parsed: line_parser.Line) -> None:
+def _run(parsed: line_parser.ParsedLine) -> None:
     if parsed.verb.name == "help":
         _print(line_parser.help_table(parsed.options.get("verb"), PROG), "", parsed)
         return
@@ -84,46 +84,50 @@ def _run(parsed: line_parser.Line) -> None:
         if "profile" in parsed.shared:
             session.open(profile=parsed.shared["profile"])
         try:
-            table = _worked(session, parsed)
+            table = _run_verb(session, parsed)
         except BatchImgError as error:
             if error.table is not None:
                 _print(error.table, session.label, parsed)
             raise
         _print(table, session.label, parsed)
         if parsed.options.get("plot"):
-            _draw(table, str(parsed.options["name"]))
+            _write_plot(table, str(parsed.options["name"]))
 
 
-def _draw(table: Table, pool: str) -> None:
+def _write_plot(table: Table, pool: str) -> None:
     """Write a picture of the nodes by state over time beside whoever asks."""
-    from batchimg_magics.ui.plot import picture
+    from batchimg_magics.ui.plot import plot_nodes
 
     file = Path(f"{pool}-nodes.png")
-    file.write_bytes(picture(table.attrs["samples"], pool))
+    file.write_bytes(plot_nodes(table.attrs["samples"], pool))
     print(f"drawn: {file}", file=sys.stderr)
 
 
-def _worked(session: Session, parsed: line_parser.Line) -> Table:
+def _run_verb(session: Session, parsed: line_parser.ParsedLine) -> Table:
     options = parsed.options
     if "json" in parsed.shared and any(option.keyword == "prices" for option in parsed.verb.options):
         options = {"prices": False, **options}  # rows are all that is printed, and no price is in them
     verb_run = session.begin(parsed.verb.name, **options)
-    return follow(verb_run, Terminal(sys.stderr) if sys.stderr.isatty() else Silent())
+    return wait_with_progress(verb_run, TerminalProgress(sys.stderr) if sys.stderr.isatty() else NoProgress())
 
 
-def _print(table: Table, label: str, parsed: line_parser.Line) -> None:
+def _print(table: Table, label: str, parsed: line_parser.ParsedLine) -> None:
     if "json" in parsed.shared:
         print(_json(table))
         return
     from batchimg_magics.ui import tables  # JSON does without
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(_here(tables.text(table.columns, caption=tables.captioned(table.caption, label), width=width)))
-    if below := tables.notes(table.attrs):
-        print(_here(below))
+    print(
+        _for_command_line(
+            tables.render_text(table.columns, caption=tables.add_label(table.caption, label), width=width)
+        )
+    )
+    if below := tables.format_notes(table.attrs):
+        print(_for_command_line(below))
 
 
-def _here(text: str) -> str:
+def _for_command_line(text: str) -> str:
     """Turn the notebook's lines in a text into the command line's."""
     return re.sub("%+batchimg", PROG, text)
 

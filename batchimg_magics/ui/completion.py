@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["complete"]
 
 #: After ``%``, ``%%``, ``x = %``, and ``%%batchimg x <<``; what follows is the line so far.
-_DOOR = re.compile(r"^\s*(?:[\w.\[\]'\", ]+=\s*)?%{1,2}batchimg\s+(?:\w+\s*<<\s*)?(?P<line>.*)$")
+_MAGIC_PREFIX = re.compile(r"^\s*(?:[\w.\[\]'\", ]+=\s*)?%{1,2}batchimg\s+(?:\w+\s*<<\s*)?(?P<line>.*)$")
 
 
 def complete(before: str, names: Callable[[str], list[str]]) -> tuple[str, list[str]]:
@@ -32,19 +32,19 @@ def complete(before: str, names: Callable[[str], list[str]]) -> tuple[str, list[
         The word that the cursor is at the end of, and what could stand in its place: nothing where the line is none of
         ours, or where only others know (a file's name).
     """
-    match = _DOOR.match(before)
+    match = _MAGIC_PREFIX.match(before)
     if not match:
         return "", []
     *words, last = re.split(r"\s+", match["line"])
     if not words:
-        return last, _starting(last, _verbs())
+        return last, _with_prefix(last, _verbs())
     verb = next((verb for verb in VERBS if verb.name == words[0]), None)
     if verb is None:
         return last, []
-    option = _open(verb, words[1:], last)
+    option = _option_at_cursor(verb, words[1:], last)
     if option is None:
-        return last, _starting(last, _flags(verb, words))
-    return last, _starting(last, _values(option, names))
+        return last, _with_prefix(last, _flags(verb, words))
+    return last, _with_prefix(last, _values(option, names))
 
 
 def _verbs() -> list[str]:
@@ -56,7 +56,7 @@ def _flags(verb: Verb, words: list[str]) -> list[str]:
     return [one.flag for one in verb.options if not one.is_positional and (one.combine or one.flag not in words)]
 
 
-def _open(verb: Verb, words: list[str], last: str) -> Option | None:
+def _option_at_cursor(verb: Verb, words: list[str], last: str) -> Option | None:
     """Return the option or argument whose value stands at the cursor; None: an option's name belongs there."""
     by_flag = {option.flag: option for option in verb.options if not option.is_positional}
     if words and (option := by_flag.get(words[-1])) and option.metavar:
@@ -82,6 +82,6 @@ def _values(option: Option, names: Callable[[str], list[str]]) -> list[str]:
     return names(option.completion) if option.completion not in ("", "file") else []
 
 
-def _starting(fragment: str, words: list[str]) -> list[str]:
+def _with_prefix(fragment: str, words: list[str]) -> list[str]:
     low = fragment.lower()
     return [word for word in words if word.lower().startswith(low)]

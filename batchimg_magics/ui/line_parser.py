@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.base.table import Table
 
-__all__ = ["HelpAsked", "Line", "help_table", "overview", "parse", "split"]
+__all__ = ["HelpRequested", "ParsedLine", "help_table", "parse_line", "split_line", "verbs_overview"]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ParsedLine:
     """What a line asks for.
 
     Parameters
@@ -38,7 +38,7 @@ class Line:
     shared: dict[str, Any]
 
 
-class HelpAsked(Exception):  # noqa: N818 - no error: the way out of argparse with the text that was asked for
+class HelpRequested(Exception):  # noqa: N818 - no error: the way out of argparse with the text that was asked for
     """Somebody wrote ``-h``; the exception's text is the help."""
 
 
@@ -58,7 +58,7 @@ class _Parser(argparse.ArgumentParser):
 
 class _Help(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
-        raise HelpAsked(parser.format_help())
+        raise HelpRequested(parser.format_help())
 
 
 def _add(parser: argparse.ArgumentParser, option: Option) -> None:
@@ -79,7 +79,7 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
 
 @cache
 def _parser(prog: str, name: str) -> _Parser:
-    verb = find(name)
+    verb = find_verb(name)
     usage = f"{prog} {verb.usage}"
     parser = _Parser(
         verb.options,
@@ -93,7 +93,7 @@ def _parser(prog: str, name: str) -> _Parser:
     return parser
 
 
-def find(name: str) -> Verb:
+def find_verb(name: str) -> Verb:
     """Return the verb of that name.
 
     Raises
@@ -104,17 +104,17 @@ def find(name: str) -> Verb:
     for verb in VERBS:
         if verb.name == name:
             return verb
-    raise SpecError(f"there is no verb {name!r}", hint=_closest(name, (verb.name for verb in VERBS)))
+    raise SpecError(f"there is no verb {name!r}", hint=_suggest_name(name, (verb.name for verb in VERBS)))
 
 
-def _closest(word: str, known: Iterable[str]) -> str:
+def _suggest_name(word: str, known: Iterable[str]) -> str:
     # Only now: the spec's room brings pydantic along.
-    from batchimg_magics.pool_spec.values import closest
+    from batchimg_magics.pool_spec.values import suggest_name
 
-    return closest(word, known)
+    return suggest_name(word, known)
 
 
-def split(line: str) -> list[str]:
+def split_line(line: str) -> list[str]:
     """Split a line into words. Quotes group; a backslash is a backslash, as Windows' paths need it.
 
     Raises
@@ -132,7 +132,7 @@ def split(line: str) -> list[str]:
         raise SpecError("a quote is not closed", hint=f"in: {line.strip()}") from error
 
 
-def parse(words: Sequence[str], *, prog: str = "%batchimg", shared: tuple[Option, ...] = ()) -> Line:
+def parse_line(words: Sequence[str], *, prog: str = "%batchimg", shared: tuple[Option, ...] = ()) -> ParsedLine:
     """Read a line.
 
     Parameters
@@ -154,28 +154,30 @@ def parse(words: Sequence[str], *, prog: str = "%batchimg", shared: tuple[Option
     given, rest = _Parser(shared, hint=f"usage: {prog} VERB ...").parse_known_args(list(words))
     name, *others = rest or ["help"]
     if name in ("-h", "--help"):
-        raise HelpAsked(overview(prog))
-    verb = find(name)
+        raise HelpRequested(verbs_overview(prog))
+    verb = find_verb(name)
     verb_arguments, extra = _parser(prog, name).parse_known_args(others)
     if extra:
-        raise _unknown(extra, verb, prog)
+        raise _unexpected_argument_error(extra, verb, prog)
     # An option that the door and the verb share (connect --profile) is the verb's.
-    options = _read(verb.options, vars(given) | vars(verb_arguments))
-    return Line(
-        verb, options, {name: value for name, value in _read(shared, vars(given)).items() if name not in options}
+    options = _read_options(verb.options, vars(given) | vars(verb_arguments))
+    return ParsedLine(
+        verb,
+        options,
+        {name: value for name, value in _read_options(shared, vars(given)).items() if name not in options},
     )
 
 
-def _unknown(extra: list[str], verb: Verb, prog: str) -> SpecError:
+def _unexpected_argument_error(extra: list[str], verb: Verb, prog: str) -> SpecError:
     dashed = [word for word in extra if word.startswith("-")]
     if not dashed:
         return SpecError(f"{extra[0]!r} is one word too many", hint=f"usage: {prog} {verb.usage}")
     flags = [option.flag for option in verb.options if not option.is_positional]
     word = dashed[0].partition("=")[0]
-    return SpecError(f"{verb.name} has no option {word}", hint=_closest(word, flags))
+    return SpecError(f"{verb.name} has no option {word}", hint=_suggest_name(word, flags))
 
 
-def _read(options: Iterable[Option], given: dict[str, Any]) -> dict[str, Any]:
+def _read_options(options: Iterable[Option], given: dict[str, Any]) -> dict[str, Any]:
     read: dict[str, Any] = {}
     for option in options:
         if option.keyword not in given:
@@ -190,7 +192,7 @@ def _read(options: Iterable[Option], given: dict[str, Any]) -> dict[str, Any]:
     return read
 
 
-def overview(prog: str = "%batchimg") -> str:
+def verbs_overview(prog: str = "%batchimg") -> str:
     """Return the verbs with one line each, as text."""
     width = max(len(verb.usage) for verb in VERBS)
     lines = [f"  {verb.usage:<{width}}  {verb.summary}" for verb in VERBS]
@@ -210,7 +212,7 @@ def help_table(about: str | None = None, prog: str = "%batchimg") -> Table:
     if about is None:
         rows = [{"verb": verb.name, "does": verb.summary, "line": f"{prog} {verb.usage}"} for verb in VERBS]
         return Table.from_rows("help", rows, f"the verbs; {prog} VERB -h shows one")
-    verb = find(about)
+    verb = find_verb(about)
     rows = [{"verb": verb.name, "does": verb.summary, "line": f"{prog} {verb.usage}"}]
     rows += [{"verb": verb.name, "does": option.help, "line": option.usage} for option in verb.options]
     return Table.from_rows("help", rows, f"{verb.name}: {verb.summary}")

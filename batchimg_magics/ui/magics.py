@@ -23,8 +23,14 @@ from traitlets import Bool, Unicode
 from batchimg_magics.errors import BatchImgError, SpecError
 from batchimg_magics.ui import line_parser
 from batchimg_magics.ui.completion import complete
-from batchimg_magics.ui.progress import Notebook, Screen, Silent, Terminal, follow
-from batchimg_magics.ui.tables import captioned
+from batchimg_magics.ui.progress import (
+    NoProgress,
+    NotebookProgress,
+    ProgressDisplay,
+    TerminalProgress,
+    wait_with_progress,
+)
+from batchimg_magics.ui.tables import add_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,10 +109,10 @@ class BatchImgMagics(Magics):
         self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
     ) -> pd.DataFrame | DOMWidget | None:
         """From a prepared VM to an Azure Batch pool of any size."""
-        target, words = _target(line_parser.split(line.rstrip().removesuffix(";")))
+        target, words = _split_assignment(line_parser.split_line(line.rstrip().removesuffix(";")))
         try:
-            parsed = line_parser.parse(expand(words, {**self._shell.user_ns, **(local_ns or {})}))
-        except line_parser.HelpAsked as help_text:
+            parsed = line_parser.parse_line(expand(words, {**self._shell.user_ns, **(local_ns or {})}))
+        except line_parser.HelpRequested as help_text:
             print(help_text)  # noqa: T201 - IPython's way to show text
             return None
         frame = self._dispatch(parsed.verb.name, {**parsed.options, **_body(parsed, cell)})
@@ -115,11 +121,11 @@ class BatchImgMagics(Magics):
         self._shell.user_ns[target] = frame
         return None
 
-    batchimg.__doc__ = f"{batchimg.__doc__}\n\n{line_parser.overview()}"
+    batchimg.__doc__ = f"{batchimg.__doc__}\n\n{line_parser.verbs_overview()}"
 
     def _dispatch(self, verb: str, options: dict[str, Any]) -> pd.DataFrame | DOMWidget:
         if verb == "help":
-            return _dressed(line_parser.help_table(options.get("verb")))
+            return _to_displayed_frame(line_parser.help_table(options.get("verb")))
         settings = {name: setting for name, setting in (("state", self.state), ("speed", self.speed)) if setting}
         if verb == "connect" and not {"subscription", "profile"} & options.keys():
             options = {**settings, **options}
@@ -129,8 +135,8 @@ class BatchImgMagics(Magics):
             return self.session.panel(**options)
         table = self._run_verb(verb, options)
         if options.get("plot"):
-            _draw(table, str(options.get("name")))
-        return _dressed(table, self.session.label)
+            _display_plot(table, str(options.get("name")))
+        return _to_displayed_frame(table, self.session.label)
 
     def _run_verb(self, verb: str, options: dict[str, Any]) -> Table:
         wait = options.pop("wait", True)
@@ -138,18 +144,18 @@ class BatchImgMagics(Magics):
         if not wait:
             return verb_run.started_table()
         try:
-            return follow(verb_run, self._progress_display())
+            return wait_with_progress(verb_run, self._progress_display())
         except BatchImgError as error:
             if error.table is not None:
-                display(_dressed(error.table, self.session.label))  # type: ignore[no-untyped-call] # untyped upstream
+                display(_to_displayed_frame(error.table, self.session.label))  # type: ignore[no-untyped-call] # untyped upstream
             raise
 
-    def _progress_display(self) -> Screen:
+    def _progress_display(self) -> ProgressDisplay:
         if not self.show_progress:
-            return Silent()
+            return NoProgress()
         if getattr(self._shell, "kernel", None) is not None:
-            return Notebook()
-        return Terminal(sys.stderr) if sys.stderr.isatty() else Silent()
+            return NotebookProgress()
+        return TerminalProgress(sys.stderr) if sys.stderr.isatty() else NoProgress()
 
     @context_matcher(identifier="batchimg")  # type: ignore[untyped-decorator] # untyped upstream
     def complete(self, context: CompletionContext) -> SimpleMatcherResult:
@@ -162,7 +168,7 @@ class BatchImgMagics(Magics):
         return self.session.names(kind)
 
 
-def _target(words: list[str]) -> tuple[str | None, list[str]]:
+def _split_assignment(words: list[str]) -> tuple[str | None, list[str]]:
     """Take ``x <<`` from the front of a line, where it stands there."""
     if words[1:2] == ["<<"]:
         if not words[0].isidentifier():
@@ -171,7 +177,7 @@ def _target(words: list[str]) -> tuple[str | None, list[str]]:
     return None, words
 
 
-def _body(parsed: line_parser.Line, cell: str | None) -> dict[str, str]:
+def _body(parsed: line_parser.ParsedLine, cell: str | None) -> dict[str, str]:
     if cell is None or not cell.strip():
         return {}
     if not parsed.verb.takes_body:
@@ -183,27 +189,27 @@ def _body(parsed: line_parser.Line, cell: str | None) -> dict[str, str]:
     return {"spec": cell}
 
 
-def _draw(table: Table, pool: str) -> None:
+def _display_plot(table: Table, pool: str) -> None:
     """Put a picture of the nodes by state over time into the cell's output: it stays in the notebook."""
     from IPython.display import Image
 
-    from batchimg_magics.ui.plot import picture
+    from batchimg_magics.ui.plot import plot_nodes
 
-    display(Image(picture(table.attrs["samples"], pool), alt=f"nodes of pool {pool}"))  # type: ignore[no-untyped-call] # untyped upstream
+    display(Image(plot_nodes(table.attrs["samples"], pool), alt=f"nodes of pool {pool}"))  # type: ignore[no-untyped-call] # untyped upstream
 
 
-def _dressed(table: Table, label: str = "") -> pd.DataFrame:
-    from batchimg_magics.session.frames import frame
-    from batchimg_magics.ui.dataframe import dress
+def _to_displayed_frame(table: Table, label: str = "") -> pd.DataFrame:
+    from batchimg_magics.session.frames import to_frame
+    from batchimg_magics.ui.dataframe import attach_display
 
-    made = frame(table)
-    made.attrs["caption"] = captioned(table.caption, label)
-    return dress(made)
+    made = to_frame(table)
+    made.attrs["caption"] = add_label(table.caption, label)
+    return attach_display(made)
 
 
 def load(shell: InteractiveShell) -> None:
     """Register the magic and its completion; a second time, do nothing."""
-    if _loaded(shell) is None:
+    if _find_loaded(shell) is None:
         magics = BatchImgMagics(shell)
         shell.register_magics(magics)
         shell.Completer.custom_matchers.append(magics.complete)
@@ -211,7 +217,7 @@ def load(shell: InteractiveShell) -> None:
 
 def unload(shell: InteractiveShell) -> None:
     """Take the magic and its completion away, and let the connection go; where there is none, do nothing."""
-    magics = _loaded(shell)
+    magics = _find_loaded(shell)
     if magics is None:
         return
     magics.close()
@@ -224,7 +230,7 @@ def unload(shell: InteractiveShell) -> None:
         manager.magics[kind].pop("batchimg", None)
 
 
-def _loaded(shell: InteractiveShell) -> BatchImgMagics | None:
+def _find_loaded(shell: InteractiveShell) -> BatchImgMagics | None:
     # By name: after a module's reload its class is another one.
     found: BatchImgMagics | None = shell.magics_manager.registry.get(BatchImgMagics.__name__)
     return found

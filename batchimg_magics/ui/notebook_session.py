@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.session import session as below
 
 if TYPE_CHECKING:
-    from batchimg_magics.ui.panel.chooser import Chooser
+    from batchimg_magics.ui.panel.chooser import PoolChooser
     from batchimg_magics.ui.panel.panel import Panel
 
 __all__ = ["Session"]
@@ -30,7 +30,7 @@ class Session(below.Session):
         Each verb raises one of its kinds, with a hint.
     """
 
-    def panel(self, name: str | None = None) -> Panel | Chooser:
+    def panel(self, name: str | None = None) -> Panel | PoolChooser:
         """Return the panel of a pool; without a name, a list of the pools to choose one from.
 
         Parameters
@@ -48,7 +48,7 @@ class Session(below.Session):
         NotFoundError
             There is no such pool.
         """
-        from batchimg_magics.ui.panel.chooser import Chooser
+        from batchimg_magics.ui.panel.chooser import PoolChooser
         from batchimg_magics.ui.panel.panel import Panel  # ipywidgets, which nothing else needs
 
-        return Chooser(self) if name is None else Panel(self, name)
+        return PoolChooser(self) if name is None else Panel(self, name)

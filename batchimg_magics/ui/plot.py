@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     Samples = Sequence[tuple[float, Mapping[str, int]]]
 
-__all__ = ["picture"]
+__all__ = ["plot_nodes"]
 
 #: The same colour for a state in every picture: those that work are green, those that are paid for in vain red.
 _COLOURS = {
@@ -27,7 +27,7 @@ _OTHER = "#000000"
 _SIZE, _DPI = (9.0, 3.5), 100
 
 
-def picture(samples: Samples, pool: str) -> bytes:
+def plot_nodes(samples: Samples, pool: str) -> bytes:
     """Draw what was seen of a pool's nodes, as a PNG.
 
     Parameters

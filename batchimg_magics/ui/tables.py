@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
     Columns = Mapping[str, Sequence[Any]]
 
-__all__ = ["captioned", "cell", "html", "notes", "shorten", "text"]
+__all__ = ["add_label", "format_cell", "format_notes", "render_html", "render_text", "shorten"]
 
 #: What stands where there is no value.
-NOTHING = "-"
+NO_VALUE = "-"
 #: Longest cell in HTML, where a mouse shows the whole of it.
 HTML_WIDTH = 40
 #: A column of text is not made narrower, so that sizes and names stay whole: before that, columns are left out.
-LEAST_WIDTH = 20
+MIN_TEXT_WIDTH = 20
 _GAP = "  "
 # Notebook front ends align every cell to the right with rules of their own.
 _STYLE = (
@@ -29,10 +29,10 @@ _STYLE = (
 )
 
 
-def cell(value: object) -> str:
+def format_cell(value: object) -> str:
     """Return a value as people read it: times in UTC to the second, yes and no, one decimal."""
     if value is None:
-        return NOTHING
+        return NO_VALUE
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, dt.datetime):
@@ -42,12 +42,12 @@ def cell(value: object) -> str:
     return " ".join(str(value).split())
 
 
-def _money(value: object) -> str:
+def _format_money(value: object) -> str:
     """Return an amount of money: cents, and a tenth of them below one."""
-    return cell(value) if not isinstance(value, float) else f"{value:,.2f}" if value >= 1 else f"{value:.3f}"
+    return format_cell(value) if not isinstance(value, float) else f"{value:,.2f}" if value >= 1 else f"{value:.3f}"
 
 
-def captioned(caption: str, label: str) -> str:
+def add_label(caption: str, label: str) -> str:
     """Return a table's caption with the connection's label before it; LOCAL there means that nothing is real."""
     return f"{label} · {caption}" if label else caption
 
@@ -65,7 +65,7 @@ def shorten(full_text: str, width: int) -> str:
     return f"{full_text[: width - 1 - tail]}…{full_text[len(full_text) - tail :]}"
 
 
-def notes(attrs: Mapping[Any, Any]) -> str:
+def format_notes(attrs: Mapping[Any, Any]) -> str:
     """Return what stands below a table: a text that came with it, what it warned of, the role that was asked for."""
     lines = [str(attrs["text"])] if attrs.get("text") else []
     lines += [
@@ -87,14 +87,14 @@ class _Column:
     @classmethod
     def of(cls, name: str, values: Sequence[Any]) -> _Column:
         kinds = {type(value) for value in values if value is not None}
-        format_value = _money if name.startswith("usd") else cell
+        format_value = _format_money if name.startswith("usd") else format_cell
         return cls(
             name, [format_value(value) for value in values], kinds <= {str}, bool(kinds) and kinds <= {int, float}
         )
 
     @property
     def is_empty(self) -> bool:
-        return all(content == NOTHING for content in self.cells)
+        return all(content == NO_VALUE for content in self.cells)
 
     @property
     def is_path(self) -> bool:
@@ -108,7 +108,7 @@ class _Column:
     @property
     def min_width(self) -> int:
         """How narrow it can be: only texts bear shortening."""
-        return min(self.width, max(LEAST_WIDTH, len(self.name))) if self.is_text else self.width
+        return min(self.width, max(MIN_TEXT_WIDTH, len(self.name))) if self.is_text else self.width
 
     def lines(self, width: int) -> list[str]:
         """Return heading, rule and cells in that width."""
@@ -116,7 +116,7 @@ class _Column:
         return [one.rjust(width) if self.is_number else one.ljust(width) for one in cells]
 
 
-def text(columns: Columns, *, caption: str = "", width: int | None = None) -> str:
+def render_text(columns: Columns, *, caption: str = "", width: int | None = None) -> str:
     """Return an aligned table.
 
     Parameters
@@ -132,7 +132,7 @@ def text(columns: Columns, *, caption: str = "", width: int | None = None) -> st
     made = [_Column.of(name, values) for name, values in columns.items()]
     if not made or not made[0].cells:
         return caption or "no rows"
-    shown = _fitting(made, width) if width else made
+    shown = _fitting_columns(made, width) if width else made
     blocks = [column.lines(w) for column, w in zip(shown, _widths(shown, width), strict=True)]
     lines = [_GAP.join(row) for row in zip(*blocks, strict=True)]
     if caption:
@@ -146,7 +146,7 @@ def _total(widths: list[int]) -> int:
     return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
-def _fitting(columns: list[_Column], width: int) -> list[_Column]:
+def _fitting_columns(columns: list[_Column], width: int) -> list[_Column]:
     """Return the columns that a table of that width has room for."""
     shown = columns
     if _total([column.width for column in shown]) > width:
@@ -168,7 +168,7 @@ def _widths(columns: list[_Column], width: int | None) -> list[int]:
     return widths
 
 
-def html(columns: Columns, *, caption: str = "", below: str = "") -> str:
+def render_html(columns: Columns, *, caption: str = "", below: str = "") -> str:
     """Return the table as HTML: every text escaped, long cells shortened with the whole of them as their title.
 
     Parameters
@@ -180,7 +180,9 @@ def html(columns: Columns, *, caption: str = "", below: str = "") -> str:
     """
     made = [_Column.of(name, values) for name, values in columns.items()]
     heads = "".join(f"<th{_class(column)}>{escape(column.name)}</th>" for column in made)
-    rows = zip(*([f"<td{_class(column)}{_said(one)}</td>" for one in column.cells] for column in made), strict=True)
+    rows = zip(
+        *([f"<td{_class(column)}{_cell_html(one)}</td>" for one in column.cells] for column in made), strict=True
+    )
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     above = f'<div style="margin:2px 0 6px"><b>{escape(caption)}</b></div>' if caption else ""
     under = f'<div style="margin:4px 0;opacity:.7;white-space:pre-wrap">{escape(below)}</div>' if below else ""
@@ -192,7 +194,7 @@ def _class(column: _Column) -> str:
     return ' class="number"' if column.is_number else ""
 
 
-def _said(full_text: str) -> str:
+def _cell_html(full_text: str) -> str:
     """Return the end of a cell's opening tag and its text."""
     # A line is there to be copied: it stays whole.
     short = full_text if full_text.startswith("%batchimg ") else shorten(full_text, HTML_WIDTH)

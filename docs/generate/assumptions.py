@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics import emulator
 from batchimg_magics.emulator.world.evidence import Evidence
-from docs.generate.reference import table
+from docs.generate.reference import markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +37,7 @@ def bases() -> Iterator[Evidence]:
     yield from sorted((b for m in modules for b in vars(m).values() if isinstance(b, Evidence)), key=lambda b: b.title)
 
 
-def page() -> str:
+def render_page() -> str:
     """Return the page as Markdown."""
     numbers, rules, known = [], [], []
     for basis in bases():
@@ -51,11 +51,11 @@ def page() -> str:
     parts = [
         _HEAD,
         "## Numbers\n",
-        table(("about", "value", "unit", "what it stands for", "why it is assumed"), numbers),
+        markdown_table(("about", "value", "unit", "what it stands for", "why it is assumed"), numbers),
         "## Rules\n",
-        table(("about", "what happens", "why it is assumed"), rules),
+        markdown_table(("about", "what happens", "why it is assumed"), rules),
         _SEEN,
-        table(("about", "value", "unit", "what it stands for", "how it is known", "source"), known),
+        markdown_table(("about", "value", "unit", "what it stands for", "how it is known", "source"), known),
     ]
     return "\n".join(parts)
 
@@ -73,4 +73,4 @@ def _written(value: object) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
+    Path(sys.argv[1]).write_text(render_page(), encoding="utf-8")

@@ -27,7 +27,7 @@ from azure.mgmt.compute import ComputeManagementClient
 from batchimg_magics.emulator.app import create_app, provider_routes
 from batchimg_magics.emulator.http import planes
 from batchimg_magics.emulator.http.router import Router
-from docs.generate.reference import table
+from docs.generate.reference import markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -190,14 +190,14 @@ def _value(parameter: inspect.Parameter) -> Any:
     return [body] if typing.get_origin(kind) is list else body
 
 
-def page() -> str:
+def render_page() -> str:
     """Return the page as Markdown."""
     found = {package: operations(client) for package, client in clients().items()}
     parts = [_HEAD, *_summary(found)]
     for package, rows in found.items():
         parts += [f"## {package}\n", *_section(rows)]
     asked = {row.route for row in itertools.chain(*found.values()) if row.done}
-    return "\n".join([*parts, _BESIDE, table(("host", "method", "path"), _beside(asked))])
+    return "\n".join([*parts, _BESIDE, markdown_table(("host", "method", "path"), _beside(asked))])
 
 
 def _summary(found: dict[str, list[Operation]]) -> Iterator[str]:
@@ -205,7 +205,7 @@ def _summary(found: dict[str, list[Operation]]) -> Iterator[str]:
     everything = list(itertools.chain(*found.values()))
     yield f"{sum(row.done is True for row in everything)} of {len(everything)} operations are done.\n"
     heads = ("client", "version", "operations", "in groups with any done", "done")
-    yield table(heads, ((package, version(package), *_counts(rows)) for package, rows in found.items()))
+    yield markdown_table(heads, ((package, version(package), *_counts(rows)) for package, rows in found.items()))
 
 
 def _counts(rows: list[Operation]) -> tuple[str, ...]:
@@ -224,7 +224,7 @@ def _section(rows: list[Operation]) -> Iterator[str]:
         for row in rows
         if row.group not in nothing
     )
-    yield table(("operation", "method", "path", "local Azure"), lines)
+    yield markdown_table(("operation", "method", "path", "local Azure"), lines)
     if nothing:
         counts = (f"`{group}` ({len(members)})" for group, members in nothing.items())
         yield f"Groups of which nothing is done, with their operations: {', '.join(counts)}.\n"
@@ -250,4 +250,4 @@ def _beside(asked: set[Route | None]) -> Iterator[tuple[str, str, str]]:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
+    Path(sys.argv[1]).write_text(render_page(), encoding="utf-8")

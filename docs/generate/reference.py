@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.schemas import Column
     from batchimg_magics.ui.verbs import Option, Verb
 
-__all__ = ["page", "table"]
+__all__ = ["markdown_table", "render_page"]
 
 _HEAD = """\
 # Reference
@@ -29,7 +29,7 @@ whose columns and dtypes do not depend on its rows.
 A whole word `$name` or `{name}` on a magic's line is the value of that variable. `x = %batchimg ...` keeps the answer,
 and so does `%%batchimg x << ...` for a cell.
 """
-_NODES = """\
+_NODES_TEXT = """\
 Of several pools, a column `pool` (`string`) comes first. `attrs` has `idle_usd_per_hour`, `unusable_usd_per_hour`
 (nodes that are unusable or whose start task failed) and `prices_as_of`.
 
@@ -39,15 +39,15 @@ A condition compares columns with values (`running_tasks == 0`, `since < '2026-0
 
 With `--counts`:"""
 #: Tables that a verb answers with beside its own, and when.
-_MORE = {
-    "nodes": ("node counts", _NODES),
+_EXTRA_TABLES = {
+    "nodes": ("node counts", _NODES_TEXT),
     "autoscale": ("autoscale variables", "With `--evaluate`:"),
     "vms": ("vm login", "With `--connect`:"),
     "orphans": ("delete", "With `--delete`:"),
 }
 
 
-def page() -> str:
+def render_page() -> str:
     """Return the page as Markdown."""
     return "\n".join([_HEAD, *map(_verb, VERBS), _command_line(), _python()])
 
@@ -60,15 +60,15 @@ def _verb(verb: Verb) -> str:
         parts.append("The body of a `%%batchimg` cell is YAML with the options' names as keys; options win over it.\n")
     parts += ["```", *(f"%batchimg {line}" for line in verb.examples), "```\n"]
     parts.append(_columns(SCHEMAS[verb.name]) if SCHEMAS[verb.name] else "It answers with a widget.\n")
-    if verb.name in _MORE:
-        schema, when = _MORE[verb.name]
+    if verb.name in _EXTRA_TABLES:
+        schema, when = _EXTRA_TABLES[verb.name]
         parts += [f"{when}\n", _columns(SCHEMAS[schema])]
     return "\n".join(parts)
 
 
 def _options(options: Iterable[Option]) -> str:
     rows = ((f"`{one.usage}`", f"`{_keyword(one)}`", one.help) for one in options)
-    return table(("option", "in Python", "what it says"), rows)
+    return markdown_table(("option", "in Python", "what it says"), rows)
 
 
 def _keyword(option: Option) -> str:
@@ -76,11 +76,11 @@ def _keyword(option: Option) -> str:
 
 
 def _columns(columns: Iterable[Column]) -> str:
-    rows = ((f"`{one.name}`", DTYPES[one.kind], _with_words(one)) for one in columns)
-    return table(("column", "dtype", "what it holds"), rows)
+    rows = ((f"`{one.name}`", DTYPES[one.kind], _column_text(one)) for one in columns)
+    return markdown_table(("column", "dtype", "what it holds"), rows)
 
 
-def _with_words(column: Column) -> str:
+def _column_text(column: Column) -> str:
     return f"{column.doc}: {', '.join(column.allowed_values)}" if column.allowed_values else column.doc
 
 
@@ -89,7 +89,7 @@ def _command_line() -> str:
         [
             "## On the command line\n",
             "`batchimg VERB ...` takes the same verbs and options, and before or after the verb:\n",
-            table(("option", "what it says"), ((f"`{one.usage}`", one.help) for one in (JSON, PROFILE))),
+            markdown_table(("option", "what it says"), ((f"`{one.usage}`", one.help) for one in (JSON, PROFILE))),
             "It ends with 0 when it is done, 1 when it failed, 2 when the line makes no sense (nothing was done), and",
             "130 after Ctrl-C. It refuses `--no-wait`: the work would end with its process.\n",
         ]
@@ -98,18 +98,20 @@ def _command_line() -> str:
 
 def _python() -> str:
     names = ((f"`{name}`", _first_line(getattr(batchimg_magics, name))) for name in batchimg_magics.__all__)
-    return "\n".join(["## In Python\n", "`import batchimg_magics` offers:\n", table(("name", "what it is"), names)])
+    return "\n".join(
+        ["## In Python\n", "`import batchimg_magics` offers:\n", markdown_table(("name", "what it is"), names)]
+    )
 
 
 def _first_line(thing: object) -> str:
     return (thing.__doc__ or "").strip().partition("\n")[0]
 
 
-def table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+def markdown_table(heads: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     """Return a table as Markdown."""
     lines = [heads, tuple("---" for _ in heads), *rows]
     return "\n".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines) + "\n"
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
+    Path(sys.argv[1]).write_text(render_page(), encoding="utf-8")

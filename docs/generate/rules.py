@@ -6,9 +6,9 @@ import sys
 from pathlib import Path
 
 from batchimg_magics.core.checks.rules.registry import RULES
-from docs.generate.reference import table
+from docs.generate.reference import markdown_table
 
-__all__ = ["page"]
+__all__ = ["render_page"]
 
 _HEAD = """\
 # Rules
@@ -21,11 +21,11 @@ no rule passes silently.
 """
 
 
-def page() -> str:
+def render_page() -> str:
     """Return the page as Markdown."""
     rows = [(f"`{one.id}`", one.severity, one.title, one.source) for one in RULES]
-    return f"{_HEAD}\n{table(('rule', 'severity', 'what holds', 'source'), rows)}"
+    return f"{_HEAD}\n{markdown_table(('rule', 'severity', 'what holds', 'source'), rows)}"
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
+    Path(sys.argv[1]).write_text(render_page(), encoding="utf-8")

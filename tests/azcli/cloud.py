@@ -20,16 +20,20 @@ if TYPE_CHECKING:
 
 BATCHIMG = Path(sys.executable).with_name("batchimg")
 #: So fast that whatever a command begins is over before the next one asks.
-HURRIED = 100_000.0
+INSTANT_SPEED = 100_000.0
 #: So slow that nothing ever ends unless the test moves time.
-STILL = 0.001
+STOPPED_SPEED = 0.001
 #: What goes anywhere but to this machine finds nobody there.
-_NOWHERE = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "NO_PROXY": "localhost"}
-_ENOUGH_S = 120.0
+_NO_PROXY_ENVIRONMENT = {
+    "HTTPS_PROXY": "http://127.0.0.1:9",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "NO_PROXY": "localhost",
+}
+_TIMEOUT_S = 120.0
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class CliError:
     """What a command that failed says: its exit code and its error output."""
 
     exit_code: int
@@ -37,7 +41,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True)
-class Cloud:
+class AzureCli:
     """A served world, and a shell that is signed in to it."""
 
     environment: dict[str, str]
@@ -45,7 +49,7 @@ class Cloud:
     def run(self, *words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
         """Run a program from that shell."""
         return subprocess.run(
-            words, env=self.environment, cwd=cwd, capture_output=True, text=True, timeout=_ENOUGH_S, check=False
+            words, env=self.environment, cwd=cwd, capture_output=True, text=True, timeout=_TIMEOUT_S, check=False
         )
 
     def az(self, *words: str) -> Any:
@@ -60,12 +64,12 @@ class Cloud:
         assert done.returncode == 0, done.stderr
         return [line.rstrip() for line in done.stdout.splitlines()]
 
-    def refused(self, *words: str) -> Refused:
+    def refused(self, *words: str) -> CliError:
         """Return what a command says that is refused."""
         done = self.run("az", *words)
         assert done.returncode != 0, done.stdout
         assert "Traceback" not in done.stderr
-        return Refused(done.returncode, done.stderr)
+        return CliError(done.returncode, done.stderr)
 
     def advance(self, seconds: float) -> None:
         """Move the world's time on."""
@@ -76,7 +80,7 @@ class Cloud:
 
 
 @contextlib.contextmanager
-def served(home: Path, speed: float) -> Iterator[Cloud]:
+def serve_emulator(home: Path, speed: float) -> Iterator[AzureCli]:
     """Serve a new world at a speed, paste what the server prints, and hand out the shell."""
     options = ["--port", "0", "--speed", str(speed), "--control", "--certificates", str(home / "tls")]
     with subprocess.Popen([BATCHIMG, "sim", *options], stdout=subprocess.PIPE, text=True) as server:
@@ -87,13 +91,13 @@ def served(home: Path, speed: float) -> Iterator[Cloud]:
                 printed.append(line)
                 if line.startswith("az "):
                     break
-            yield Cloud(pasted("".join(printed), home))
+            yield AzureCli(shell_environment("".join(printed), home))
         finally:
             server.send_signal(signal.SIGINT)
         assert server.wait(20) == 0
 
 
-def pasted(printed: str, home: Path) -> dict[str, str]:
+def shell_environment(printed: str, home: Path) -> dict[str, str]:
     """Return the environment of a shell that stands elsewhere and has run these lines."""
     elsewhere = home / "elsewhere"
     elsewhere.mkdir()
@@ -102,10 +106,10 @@ def pasted(printed: str, home: Path) -> dict[str, str]:
     done = subprocess.run(
         ["/bin/sh", "-e", "-c", lines],
         cwd=elsewhere,
-        env=os.environ | _NOWHERE | quiet,
+        env=os.environ | _NO_PROXY_ENVIRONMENT | quiet,
         capture_output=True,
         text=True,
-        timeout=_ENOUGH_S,
+        timeout=_TIMEOUT_S,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.azcli.cloud import HURRIED, STILL, Cloud, served
+from tests.azcli.cloud import INSTANT_SPEED, STOPPED_SPEED, AzureCli, serve_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,16 +19,16 @@ def _needs_az() -> None:
 
 
 @pytest.fixture(scope="module")
-def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def instant_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureCli]:
     """Return a signed-in shell on a world where everything is over at once."""
     _needs_az()
-    with served(tmp_path_factory.mktemp("hurried"), HURRIED) as cloud:
+    with serve_emulator(tmp_path_factory.mktemp("hurried"), INSTANT_SPEED) as cloud:
         yield cloud
 
 
 @pytest.fixture(scope="module")
-def still(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+def stopped_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureCli]:
     """Return a signed-in shell on a world where time moves only when the test says so."""
     _needs_az()
-    with served(tmp_path_factory.mktemp("still"), STILL) as cloud:
+    with serve_emulator(tmp_path_factory.mktemp("still"), STOPPED_SPEED) as cloud:
         yield cloud

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batchimg_magics.emulator.furnish import ACCOUNT
-from tests.azcli.cloud import Cloud
+from tests.azcli.cloud import AzureCli
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,7 +17,7 @@ G = ("-g", "research")
 UBUNTU = ("--image", "canonical:ubuntu-24_04-lts:server", "--node-agent-sku-id", "batch.node.ubuntu 24.04")
 
 
-def test_vm_is_stopped_generalized_and_deleted(hurried: Cloud) -> None:
+def test_vm_is_stopped_generalized_and_deleted(hurried: AzureCli) -> None:
     vm = (*G, "-n", "desk-vm")
     hurried.az("vm", "restart", *vm)
     script = ("--command-id", "RunShellScript", "--scripts", "sudo waagent -deprovision+user -force")
@@ -38,14 +38,14 @@ def test_vm_is_stopped_generalized_and_deleted(hurried: Cloud) -> None:
     assert hurried.az("disk", "show", *G, "-n", "desk-vm_OsDisk_1", "--query", "diskState") == "Unattached"
 
 
-def test_disk_is_copied_and_deleted(hurried: Cloud) -> None:
+def test_disk_is_copied_and_deleted(hurried: AzureCli) -> None:
     disk = hurried.az("disk", "create", *G, "-n", "copy", "--source", "gen1-vm_OsDisk_1")
     assert (disk["creationData"]["createOption"], disk["diskSizeGB"]) == ("Copy", 30)
     hurried.az("disk", "delete", *G, "-n", "copy", "--yes")
     assert hurried.refused("disk", "show", *G, "-n", "copy").exit_code == 3
 
 
-def test_group_goes_with_what_is_in_it(hurried: Cloud) -> None:
+def test_group_goes_with_what_is_in_it(hurried: AzureCli) -> None:
     assert hurried.az("group", "exists", "-n", "spare") is False
     group = hurried.az("group", "create", "-n", "spare", "-l", "westus2", "--tags", "who=me")
     assert (group["location"], group["tags"]) == ("westus2", {"who": "me"})
@@ -57,7 +57,7 @@ def test_group_goes_with_what_is_in_it(hurried: Cloud) -> None:
     assert hurried.az("sig", "list") == []
 
 
-def test_batch_account_is_shown_and_listed(hurried: Cloud) -> None:
+def test_batch_account_is_shown_and_listed(hurried: AzureCli) -> None:
     account = hurried.az("batch", "account", "show", *G, "-n", ACCOUNT)
     assert (account["location"], account["poolAllocationMode"], account["poolQuota"]) == ("eastus", "BatchService", 100)
     assert hurried.environment["AZURE_BATCH_ENDPOINT"] == f"https://{account['accountEndpoint']}"
@@ -71,8 +71,8 @@ def test_batch_account_is_shown_and_listed(hurried: Cloud) -> None:
     }
 
 
-def test_account_of_ones_own_is_logged_in_to(hurried: Cloud) -> None:
-    shell = Cloud({name: value for name, value in hurried.environment.items() if "AZURE_BATCH_" not in name})
+def test_account_of_ones_own_is_logged_in_to(hurried: AzureCli) -> None:
+    shell = AzureCli({name: value for name, value in hurried.environment.items() if "AZURE_BATCH_" not in name})
     shell.az("batch", "account", "create", *G, "-n", "mine", "-l", "westus2")
     told = shell.az("batch", "account", "login", *G, "-n", "mine", "--show")
     assert (told["account"], told["tokenType"]) == ("mine", "Bearer")
@@ -87,14 +87,14 @@ def test_account_of_ones_own_is_logged_in_to(hurried: Cloud) -> None:
 
 
 @pytest.fixture
-def small_pool(hurried: Cloud) -> Iterator[str]:
+def small_pool(hurried: AzureCli) -> Iterator[str]:
     options = ("--vm-size", "Standard_D2s_v3", *UBUNTU, "--target-dedicated-nodes", "1")
     hurried.az("batch", "pool", "create", "--id", "small", *options)
     yield "small"
     hurried.az("batch", "pool", "delete", "--pool-id", "small", "--yes")
 
 
-def test_task_runs_on_a_pool(hurried: Cloud, small_pool: str, tmp_path: Path) -> None:
+def test_task_runs_on_a_pool(hurried: AzureCli, small_pool: str, tmp_path: Path) -> None:
     hurried.az("batch", "job", "create", "--id", "j", "--pool-id", small_pool)
     task = ("--job-id", "j", "--task-id", "t")
     hurried.az("batch", "task", "create", *task, "--command-line", "/bin/sh -c 'exit 3'")
@@ -110,7 +110,7 @@ def test_task_runs_on_a_pool(hurried: Cloud, small_pool: str, tmp_path: Path) ->
     assert hurried.az("batch", "job", "list") == []
 
 
-def test_pools_properties_are_changed(hurried: Cloud, small_pool: str) -> None:
+def test_pools_properties_are_changed(hurried: AzureCli, small_pool: str) -> None:
     hurried.az("batch", "pool", "set", "--pool-id", small_pool, "--metadata", "a=b")
     told = hurried.az("batch", "pool", "show", "--pool-id", small_pool, "--select", "id,metadata")
     assert told["metadata"] == [{"name": "a", "value": "b"}]

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.azcli.cloud import Cloud
+    from tests.azcli.cloud import AzureCli
 
 PAGE = Path(__file__).parents[2] / "docs/local-azure.md"
 
 
-def test_lines_of_the_document_work(hurried: Cloud, tmp_path: Path) -> None:
+def test_lines_of_the_document_work(hurried: AzureCli, tmp_path: Path) -> None:
     section = PAGE.read_text(encoding="utf-8").partition("\n## With Azure's command line\n")[2]
     lines = re.search(r"^```sh\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
     assert lines is not None

@@ -9,7 +9,7 @@ import pytest
 from batchimg_magics.emulator.furnish import ACCOUNT
 
 if TYPE_CHECKING:
-    from tests.azcli.cloud import Cloud
+    from tests.azcli.cloud import AzureCli
 
 G = ("-g", "research")
 NOT_FOUND = 3
@@ -34,13 +34,13 @@ NOT_FOUND = 3
         ("vm user list -g research -n none", "", 2),
     ],
 )
-def test_refusals_are_told_as_azure_tells_them(hurried: Cloud, words: str, code: str, exit_code: int) -> None:
+def test_refusals_are_told_as_azure_tells_them(hurried: AzureCli, words: str, code: str, exit_code: int) -> None:
     told = hurried.refused(*words.split())
     assert told.exit_code == exit_code
     assert told.stderr.startswith(f"ERROR: ({code})" if code else "ERROR: ")
 
 
-def test_pool_is_made_once(hurried: Cloud) -> None:
+def test_pool_is_made_once(hurried: AzureCli) -> None:
     image = ("--image", "canonical:ubuntu-24_04-lts:server", "--node-agent-sku-id", "batch.node.ubuntu 24.04")
     create = ("batch", "pool", "create", "--id", "once", "--vm-size", "Standard_D2s_v3", *image)
     hurried.az(*create)
@@ -52,7 +52,7 @@ def test_pool_is_made_once(hurried: Cloud) -> None:
     hurried.az("batch", "pool", "delete", "--pool-id", "once", "--yes")
 
 
-def test_shared_key_makes_no_pool_of_an_image(hurried: Cloud) -> None:
+def test_shared_key_makes_no_pool_of_an_image(hurried: AzureCli) -> None:
     keys = hurried.az("batch", "account", "keys", "list", *G, "-n", ACCOUNT)
     image = f"{hurried.az('group', 'show', '-n', 'research')['id']}/providers/Microsoft.Compute/galleries/g/images/i"
     options = ("--vm-size", "Standard_D2s_v3", "--image", image, "--node-agent-sku-id", "batch.node.ubuntu 22.04")

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from batchimg_magics.emulator.furnish import ACCOUNT, SUBSCRIPTION, TENANT
 
 if TYPE_CHECKING:
-    from tests.azcli.cloud import Cloud
+    from tests.azcli.cloud import AzureCli
 
 VMS = ["desk-vm", "gen1-vm", "prep-vm", "win-vm"]
 
 
-def test_what_the_server_prints_is_enough_to_sign_in(hurried: Cloud) -> None:
+def test_what_the_server_prints_is_enough_to_sign_in(hurried: AzureCli) -> None:
     account = hurried.az("account", "show")
     assert (account["id"], account["tenantId"], account["state"]) == (SUBSCRIPTION, TENANT, "Enabled")
     assert account["environmentName"] == hurried.az("cloud", "show")["name"] == "BatchimgLocal"
@@ -21,7 +21,7 @@ def test_what_the_server_prints_is_enough_to_sign_in(hurried: Cloud) -> None:
     assert hurried.az("account", "get-access-token")["tokenType"] == "Bearer"
 
 
-def test_regions_groups_and_resources_are_listed(hurried: Cloud) -> None:
+def test_regions_groups_and_resources_are_listed(hurried: AzureCli) -> None:
     regions = hurried.az("account", "list-locations", "--query", "[].name")
     assert {"eastus", "westus2"} <= {*regions}
     (group,) = hurried.az("group", "list", "--query", "[?name=='research']")
@@ -33,7 +33,7 @@ def test_regions_groups_and_resources_are_listed(hurried: Cloud) -> None:
     assert "research" in [row["name"] for row in told["value"]]
 
 
-def test_vms_are_there_with_their_state_and_their_addresses(hurried: Cloud) -> None:
+def test_vms_are_there_with_their_state_and_their_addresses(hurried: AzureCli) -> None:
     assert hurried.az("vm", "list", "--query", "[].name") == VMS
     vm = hurried.az("vm", "show", "-g", "research", "-n", "prep-vm", "--show-details")
     assert (vm["powerState"], vm["provisioningState"]) == ("VM deallocated", "Succeeded")
@@ -47,7 +47,7 @@ def test_vms_are_there_with_their_state_and_their_addresses(hurried: Cloud) -> N
     assert [row.split()[0] for row in rows] == VMS
 
 
-def test_disks_say_whose_they_are_and_what_is_on_them(hurried: Cloud) -> None:
+def test_disks_say_whose_they_are_and_what_is_on_them(hurried: AzureCli) -> None:
     disks = hurried.az("disk", "list", "-g", "research", "--query", "[?contains(name, 'prep-vm')]")
     assert [(disk["name"], disk.get("osType"), disk["diskSizeGB"], disk["diskState"]) for disk in disks] == [
         ("prep-vm_DataDisk_0", None, 256, "Reserved"),
@@ -56,7 +56,7 @@ def test_disks_say_whose_they_are_and_what_is_on_them(hurried: Cloud) -> None:
     assert all(disk["managedBy"].endswith("/virtualMachines/prep-vm") for disk in disks)
 
 
-def test_sizes_and_quotas_are_told(hurried: Cloud) -> None:
+def test_sizes_and_quotas_are_told(hurried: AzureCli) -> None:
     (size,) = hurried.az("vm", "list-skus", "-l", "eastus", "--size", "Standard_D4s_v5")
     assert {one["name"]: one["value"] for one in size["capabilities"]}["vCPUs"] == "4"
     usages = {row["name"]["value"]: row for row in hurried.az("vm", "list-usage", "-l", "eastus")}

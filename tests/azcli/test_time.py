@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.azcli.cloud import Cloud
+    from tests.azcli.cloud import AzureCli
 
 G = ("-g", "research")
 UBUNTU = ("--image", "canonical:ubuntu-24_04-lts:server", "--node-agent-sku-id", "batch.node.ubuntu 24.04")
@@ -13,7 +13,7 @@ UBUNTU = ("--image", "canonical:ubuntu-24_04-lts:server", "--node-agent-sku-id",
 LONG_S = 1800.0
 
 
-def test_pool_is_resized_one_resize_at_a_time(still: Cloud) -> None:
+def test_pool_is_resized_one_resize_at_a_time(still: AzureCli) -> None:
     at = ("--pool-id", "p")
     options = ("--vm-size", "Standard_D2s_v3", *UBUNTU, "--target-dedicated-nodes", "2")
     still.az("batch", "pool", "create", "--id", "p", *options)
@@ -36,7 +36,7 @@ def test_pool_is_resized_one_resize_at_a_time(still: Cloud) -> None:
     assert still.az("batch", "pool", "show", *at, "--query", "state") == "deleting"
 
 
-def test_node_is_rebooted_when_it_is_ready(still: Cloud) -> None:
+def test_node_is_rebooted_when_it_is_ready(still: AzureCli) -> None:
     options = ("--vm-size", "Standard_D2s_v3", *UBUNTU, "--target-dedicated-nodes", "1")
     still.az("batch", "pool", "create", "--id", "r", *options)
     still.advance(LONG_S)
@@ -50,7 +50,7 @@ def test_node_is_rebooted_when_it_is_ready(still: Cloud) -> None:
     assert still.az("batch", "node", "show", *at, "--query", "state") == "idle"
 
 
-def test_work_goes_on_without_waiting(still: Cloud) -> None:
+def test_work_goes_on_without_waiting(still: AzureCli) -> None:
     vm = (*G, "-n", "desk-vm")
     still.az("vm", "deallocate", *vm, "--no-wait")
     assert still.az("vm", "show", *vm, "-d", "--query", "powerState") == "VM deallocating"

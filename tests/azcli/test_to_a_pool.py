@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.azcli.cloud import Cloud
+    from tests.azcli.cloud import AzureCli
 
 IN_GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/research"
 COMPUTE = f"{IN_GROUP}/providers/Microsoft.Compute"
@@ -24,13 +24,13 @@ UBUNTU = ("--node-agent-sku-id", "batch.node.ubuntu 22.04")
 
 
 @pytest.fixture(scope="module")
-def version(hurried: Cloud) -> Iterator[str]:
+def version(hurried: AzureCli) -> Iterator[str]:
     """Make a gallery image version of prep-vm, checking each answer on the way; return its id, and take it down."""
     yield _up(hurried)
     _down(hurried)
 
 
-def _up(cloud: Cloud) -> str:
+def _up(cloud: AzureCli) -> str:
     os_disk = cloud.az("snapshot", "create", *G, "-n", "os", "--source", "prep-vm_OsDisk_1", "--tags", "who=me")
     assert os_disk["creationData"]["sourceResourceId"] == f"{COMPUTE}/disks/prep-vm_OsDisk_1"
     assert (os_disk["provisioningState"], os_disk["diskSizeGB"], os_disk["osType"]) == ("Succeeded", 64, "Linux")
@@ -53,7 +53,7 @@ def _up(cloud: Cloud) -> str:
     return str(made["id"])
 
 
-def _down(cloud: Cloud) -> None:
+def _down(cloud: AzureCli) -> None:
     in_gallery = (*G, "-r", "lab")
     assert "CannotDeleteResource" in cloud.refused("sig", "delete", *in_gallery).stderr
     cloud.az("sig", "image-version", "delete", *in_gallery, "-i", "tools", "-e", "1.0.0")
@@ -78,7 +78,7 @@ def pool_file(folder: Path, version: str, **beside: Any) -> str:
     return str(path)
 
 
-def test_snapshots_and_versions_can_be_looked_at(hurried: Cloud, version: str) -> None:
+def test_snapshots_and_versions_can_be_looked_at(hurried: AzureCli, version: str) -> None:
     assert hurried.az("snapshot", "list", *G, "--query", "[].name") == ["data", "os"]
     assert hurried.az("snapshot", "show", *G, "-n", "os", "--query", "diskState") == "Unattached"
     assert hurried.az("snapshot", "update", *G, "-n", "data", "--set", "tags.a=b", "--query", "tags") == {"a": "b"}
@@ -93,7 +93,7 @@ def test_snapshots_and_versions_can_be_looked_at(hurried: Cloud, version: str) -
     assert hurried.az("sig", "show", *G, "-r", "lab", "--query", "provisioningState") == "Succeeded"
 
 
-def test_version_gets_another_region(hurried: Cloud, version: str) -> None:
+def test_version_gets_another_region(hurried: AzureCli, version: str) -> None:
     at = (*G, "-r", "lab", "-i", "tools", "-e", "1.0.0")
     hurried.az("sig", "image-version", "update", *at, "--add", "publishingProfile.targetRegions", "name=westeurope")
     names = hurried.az(
@@ -102,7 +102,7 @@ def test_version_gets_another_region(hurried: Cloud, version: str) -> None:
     assert names == ["East US", "West US 2", "West Europe"]
 
 
-def test_pool_is_made_resized_and_deleted(hurried: Cloud, version: str, tmp_path: Path) -> None:
+def test_pool_is_made_resized_and_deleted(hurried: AzureCli, version: str, tmp_path: Path) -> None:
     metadata = [{"name": "who", "value": "me"}]
     asked = {"id": "tools", "targetDedicatedNodes": 2, "targetLowPriorityNodes": 1, "metadata": metadata}
     hurried.az("batch", "pool", "create", "--json-file", pool_file(tmp_path, version, **asked))
@@ -130,7 +130,7 @@ def test_pool_is_made_resized_and_deleted(hurried: Cloud, version: str, tmp_path
     assert (gone.exit_code, gone.stderr.split(")")[0]) == (3, "ERROR: (PoolNotFound")
 
 
-def test_nodes_are_rebooted_held_back_and_removed(hurried: Cloud, version: str, tmp_path: Path) -> None:
+def test_nodes_are_rebooted_held_back_and_removed(hurried: AzureCli, version: str, tmp_path: Path) -> None:
     hurried.az("batch", "pool", "create", "--json-file", pool_file(tmp_path, version, id="n", targetDedicatedNodes=2))
     first, second = hurried.az("batch", "node", "list", "--pool-id", "n", "--query", "[].id")
     at = ("--pool-id", "n", "--node-id", first)
@@ -151,7 +151,7 @@ def test_nodes_are_rebooted_held_back_and_removed(hurried: Cloud, version: str, 
     hurried.az("batch", "pool", "delete", "--pool-id", "n", "--yes")
 
 
-def test_pool_scales_itself(hurried: Cloud, version: str, tmp_path: Path) -> None:
+def test_pool_scales_itself(hurried: AzureCli, version: str, tmp_path: Path) -> None:
     hurried.az("batch", "pool", "create", "--json-file", pool_file(tmp_path, version, id="auto"))
     at = ("--pool-id", "auto")
     hurried.az("batch", "pool", "autoscale", "enable", *at, "--auto-scale-formula", "$TargetDedicatedNodes = 3;")
@@ -167,7 +167,7 @@ def test_pool_scales_itself(hurried: Cloud, version: str, tmp_path: Path) -> Non
     hurried.az("batch", "pool", "delete", *at, "--yes")
 
 
-def test_pool_without_the_security_of_its_image_gets_no_nodes(hurried: Cloud, version: str) -> None:
+def test_pool_without_the_security_of_its_image_gets_no_nodes(hurried: AzureCli, version: str) -> None:
     options = ("--vm-size", "Standard_D4s_v5", "--image", version, *UBUNTU, "--target-dedicated-nodes", "2")
     hurried.az("batch", "pool", "create", "--id", "plain", *options)
     pool = hurried.az("batch", "pool", "show", "--pool-id", "plain")
@@ -178,7 +178,7 @@ def test_pool_without_the_security_of_its_image_gets_no_nodes(hurried: Cloud, ve
     hurried.az("batch", "pool", "delete", "--pool-id", "plain", "--yes")
 
 
-def test_managed_images_are_made_and_no_longer_make_pools(hurried: Cloud) -> None:
+def test_managed_images_are_made_and_no_longer_make_pools(hurried: AzureCli) -> None:
     image = hurried.az("image", "create", *G, "-n", "of-vm", "--source", "gen1-vm", "--hyper-v-generation", "V1")
     assert image["sourceVirtualMachine"]["id"] == f"{COMPUTE}/virtualMachines/gen1-vm"
     os_disk = image["storageProfile"]["osDisk"]

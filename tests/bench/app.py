@@ -17,7 +17,7 @@ import uvicorn
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
 from batchimg_magics.emulator.server import open_listener
 from tests.bench.rows import Row
-from tests.sim.batch_world import MACHINE, Azure, lift_quotas
+from tests.sim.batch_world import MACHINE, BatchEmulator, lift_quotas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,7 +31,7 @@ POOLS, NODES_EACH = 40, 2500
 
 def rows() -> Iterator[Row]:
     """Measure the app alone."""
-    azure = Azure()
+    azure = BatchEmulator()
     for name, measure in (
         ("straight into the app", straight),
         ("through ASGI", through_asgi),
@@ -51,12 +51,12 @@ def rate(work: Callable[[], object], seconds: float = 2.0) -> float:
     return done / spent
 
 
-def straight(azure: Azure) -> float:
+def straight(azure: BatchEmulator) -> float:
     url = f"https://{HOST}{DISK}?{QUERY}"
     return rate(lambda: azure.app.answer("GET", url, HEADERS))
 
 
-def through_asgi(azure: Azure) -> float:
+def through_asgi(azure: BatchEmulator) -> float:
     scope = {
         "type": "http",
         "method": "GET",
@@ -76,7 +76,7 @@ def through_asgi(azure: Azure) -> float:
         return rate(lambda: runner.run(azure.app(scope, receive, send)))
 
 
-def over_http(azure: Azure) -> float:
+def over_http(azure: BatchEmulator) -> float:
     """Return the rate of one client over plain HTTP."""
     server = uvicorn.Server(uvicorn.Config(azure.app, log_level="warning", access_log=False))
     with open_listener("127.0.0.1", 0) as listener:
@@ -97,7 +97,7 @@ def over_http(azure: Azure) -> float:
     return found
 
 
-def many_nodes(azure: Azure) -> dict[str, float]:
+def many_nodes(azure: BatchEmulator) -> dict[str, float]:
     """Make 100,000 nodes; return the real seconds of each step."""
     lift_quotas(azure.world)
     took: dict[str, float] = {}
@@ -130,7 +130,7 @@ def _sized(name: str) -> dict[str, Any]:
     return {"id": name, "targetDedicatedNodes": NODES_EACH // 2}
 
 
-def _count(azure: Azure) -> None:
+def _count(azure: BatchEmulator) -> None:
     """Ask for the counts of all pools, page by page, and see that every node is idle."""
     idle, query = 0, "/nodecounts"
     while query:
@@ -140,7 +140,7 @@ def _count(azure: Azure) -> None:
     assert idle == POOLS * NODES_EACH, idle
 
 
-def _list_all(azure: Azure, names: list[str]) -> None:
+def _list_all(azure: BatchEmulator, names: list[str]) -> None:
     seen = 0
     for name in names:
         url = f"https://{ACCOUNT}.{REGION}.batch.azure.com/pools/{name}/nodes?api-version=2025-06-01"

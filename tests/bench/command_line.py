@@ -15,8 +15,8 @@ from batchimg_magics.emulator.local import open_emulator
 from batchimg_magics.emulator.server import CLOUD
 from tests.bench.peers import AZURE_CLI, as_installed, environment
 from tests.bench.rows import Row, alternating, times
-from tests.bench.served import served
-from tests.bench.worlds import idle_pools, token
+from tests.bench.served import serve_emulator
+from tests.bench.worlds import create_idle_pools, issue_token
 from tests.sim.batch_world import lift_quotas
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ def rows() -> Iterator[Row]:
     local = open_emulator(speed=1.0)
     try:
         lift_quotas(local._store)
-        idle_pools(local, {"sim": COUNT})
-        with served(local) as shell:
-            yield _compared(az, as_installed(shell) | {"TOKEN": token(local)})
+        create_idle_pools(local, {"sim": COUNT})
+        with serve_emulator(local) as shell:
+            yield _compared(az, as_installed(shell) | {"TOKEN": issue_token(local)})
     finally:
         local.close()
 

@@ -8,7 +8,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class LoggedRequest:
     """A request and its answer.
 
     Parameters
@@ -44,7 +44,7 @@ class Seen:
         return float(text) if text else None
 
 
-class Counted:
+class RequestLog:
     """Passes everything on to another transport.
 
     Parameters
@@ -55,7 +55,7 @@ class Counted:
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
-        self.requests: list[Seen] = []
+        self.requests: list[LoggedRequest] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
@@ -64,7 +64,7 @@ class Counted:
         """Send and note."""
         at = asyncio.get_running_loop().time()
         response = await self._inner.send(request, **options)
-        self.requests.append(Seen(at, request.method, request.url, response.headers))
+        self.requests.append(LoggedRequest(at, request.method, request.url, response.headers))
         return response
 
     async def __aenter__(self) -> Any:

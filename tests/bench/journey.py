@@ -18,14 +18,14 @@ from azure.mgmt.compute.aio import ComputeManagementClient
 
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
-from tests.bench.counted import Counted, Seen
+from tests.bench.counted import LoggedRequest, RequestLog
 from tests.bench.rows import Row
-from tests.bench.worlds import opened
+from tests.bench.worlds import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.connection.connection import Link
+    from batchimg_magics.connection.connection import Connection
     from batchimg_magics.emulator.local import Emulator
     from batchimg_magics.session.session import Session
 
@@ -69,8 +69,8 @@ def rows() -> Iterator[Row]:
 
 
 @contextmanager
-def _world() -> Iterator[tuple[Session, Link, Counted]]:
-    with opened(Counted, seed=7) as (session, connection, local):
+def _world() -> Iterator[tuple[Session, Connection, RequestLog]]:
+    with open_session(RequestLog, seed=7) as (session, connection, local):
         _attach_disks(local)
         counted: Any = connection.azure._transport
         counted.requests.clear()
@@ -123,17 +123,17 @@ def _ours(regions: dict[str, int]) -> tuple[float, int, float]:
         return ended - began, len(counted.requests), ideal
 
 
-async def _pass(connection: Link, seconds: float) -> None:
+async def _pass(connection: Connection, seconds: float) -> None:
     with connection.advancing_time():
         await connection.azure.sleep(seconds)
 
 
-def _critical_path(session: Session, connection: Link, seen: list[Seen]) -> float:
+def _critical_path(session: Session, connection: Connection, seen: list[LoggedRequest]) -> float:
     """Return how long the same work takes whoever asks at the earliest moments."""
     assert connection.emulator is not None
     world = connection.emulator._store
 
-    def polled(sent: Seen, seconds: float | None = None) -> float:
+    def polled(sent: LoggedRequest, seconds: float | None = None) -> float:
         """Return when the earliest poll finds that what a request began is over."""
         work = world.get(sent.operation)
         assert work is not None
@@ -143,7 +143,7 @@ def _critical_path(session: Session, connection: Link, seen: list[Seen]) -> floa
             asked += work.hidden["next"]
         return asked
 
-    def puts(kind: str) -> list[Seen]:
+    def puts(kind: str) -> list[LoggedRequest]:
         return [one for one in seen if one.method == "PUT" and one.path.split("/")[-2].lower() == kind]
 
     (version,) = puts("versions")
@@ -174,7 +174,7 @@ def _script(regions: dict[str, int]) -> tuple[float, int]:
         return ended - began, len(counted.requests)
 
 
-async def _scripted(connection: Link, regions: dict[str, int]) -> float:
+async def _scripted(connection: Connection, regions: dict[str, int]) -> float:
     """Go the way as Microsoft's samples do: each call waited for before the next one."""
     assert connection.emulator is not None
     options: dict[str, Any] = {"transport": connection.azure._transport}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tests.bench.replay import Replay
 from tests.bench.rows import Row
-from tests.bench.worlds import idle_pools, opened
+from tests.bench.worlds import create_idle_pools, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +21,8 @@ POOLS, NODES_EACH, GOAL = 40, 2500, 3.0
 
 def rows() -> Iterator[Row]:
     """Measure with texts as a plain install keeps them, and as pandas keeps them where pyarrow is there."""
-    with opened(Replay) as (session, link, local):
-        idle_pools(local, {f"sim-{number}": NODES_EACH for number in range(POOLS)})
+    with open_session(Replay) as (session, link, local):
+        create_idle_pools(local, {f"sim-{number}": NODES_EACH for number in range(POOLS)})
         transport: Any = link.azure._transport
         transport.is_replaying = True
         session.nodes("sim-*")  # the answers are in memory from now on, and are not counted

@@ -15,15 +15,15 @@ from azure.batch.aio import BatchClient
 from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import node_pages
-from batchimg_magics.session.frames import DTYPES, frame
+from batchimg_magics.session.frames import DTYPES, to_frame
 from tests.bench.replay import Replay
 from tests.bench.rows import Row, alternating, times
-from tests.bench.worlds import opened
+from tests.bench.worlds import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.connection.connection import Link
+    from batchimg_magics.connection.connection import Connection
     from batchimg_magics.session.session import Session
 
 SELECT = [
@@ -43,9 +43,9 @@ def rows() -> Iterator[Row]:
 
 
 @contextmanager
-def pool_of(count: int) -> Iterator[tuple[Session, Link]]:
+def pool_of(count: int) -> Iterator[tuple[Session, Connection]]:
     """Open a local Azure with a pool of so many idle nodes, whose answers come from memory."""
-    with opened(Replay) as (session, connection, _):
+    with open_session(Replay) as (session, connection, _):
         sized = {"nodes": count - count // 5, "spot": count // 5}
         session.create("sim", from_vm="prep-vm", vm_size="Standard_D4s_v5", start_task="/bin/true", **sized)
         transport: Any = connection.azure._transport
@@ -53,7 +53,7 @@ def pool_of(count: int) -> Iterator[tuple[Session, Link]]:
         yield session, connection
 
 
-def _compared(count: int, runs: int, session: Session, connection: Link) -> Iterator[Row]:
+def _compared(count: int, runs: int, session: Session, connection: Connection) -> Iterator[Row]:
     peer = Peer(connection)
     pages = peer.pages()
     works = {
@@ -87,16 +87,18 @@ def _compared(count: int, runs: int, session: Session, connection: Link) -> Iter
     )
 
 
-def ours(connection: Link) -> pd.DataFrame:
+def ours(connection: Connection) -> pd.DataFrame:
     """Return the table of pages alone, which is what the others do: no look for the pool, no prices."""
-    columns = asyncio.run_coroutine_threadsafe(node_pages.columns(connection.azure, "sim"), connection.loop).result()
-    return frame(Table("nodes", columns))
+    columns = asyncio.run_coroutine_threadsafe(
+        node_pages.read_columns(connection.azure, "sim"), connection.loop
+    ).result()
+    return to_frame(Table("nodes", columns))
 
 
 class Peer:
     """The SDK's own listing, with the same members asked for, over the same transport."""
 
-    def __init__(self, connection: Link) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._link = connection
 
     def table(self) -> pd.DataFrame:

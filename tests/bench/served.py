@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.local import Emulator
 
 
-class Kept:
+class CachedNodePages:
     """An ASGI app that answers a GET of nodes from memory, once it was asked before.
 
     Parameters
@@ -52,12 +52,12 @@ class Kept:
 
 
 @contextlib.contextmanager
-def served(local: Emulator) -> Iterator[dict[str, str]]:
+def serve_emulator(local: Emulator) -> Iterator[dict[str, str]]:
     """Serve a world over TLS on loopback; yield the environment of a shell that works on it, in a home of its own."""
     with tempfile.TemporaryDirectory() as home, open_listener("127.0.0.1", 0) as listener:
         secured = certificates(Path(home))
         config = uvicorn.Config(
-            Kept(with_host_check(local.app)),
+            CachedNodePages(with_host_check(local.app)),
             log_level="warning",
             access_log=False,
             date_header=False,

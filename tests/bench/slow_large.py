@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from azure.batch.aio import BatchClient
 from azure.core.exceptions import HttpResponseError
 
-from tests.bench.counted import Counted
+from tests.bench.counted import RequestLog
 from tests.bench.rows import Row
-from tests.bench.worlds import opened
+from tests.bench.worlds import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
-    from batchimg_magics.connection.connection import Link
+    from batchimg_magics.connection.connection import Connection
     from batchimg_magics.session.session import Session
 
 NODES = 1000
@@ -56,9 +56,9 @@ def rows() -> Iterator[Row]:
     )
 
 
-def _with(work: Callable[[Session, Link], object]) -> tuple[int, int]:
+def _with(work: Callable[[Session, Connection], object]) -> tuple[int, int]:
     """Do the work on a pool of its own; return how many nodes are there then, and what it took in requests."""
-    with opened(Counted, scenario="slow-large") as (session, connection, _):
+    with open_session(RequestLog, scenario="slow-large") as (session, connection, _):
         session.create("large", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=0)
         counted: Any = connection.azure._transport
         counted.requests.clear()
@@ -67,11 +67,11 @@ def _with(work: Callable[[Session, Link], object]) -> tuple[int, int]:
         return len(session.nodes("large", prices=False)), calls
 
 
-def _controller(session: Session, _: Link) -> None:
+def _controller(session: Session, _: Connection) -> None:
     session.resize("large", nodes=NODES, until="steady")
 
 
-def _run(connection: Link, work: Coroutine[Any, Any, None]) -> None:
+def _run(connection: Connection, work: Coroutine[Any, Any, None]) -> None:
     async def moving() -> None:
         with connection.advancing_time():
             await work
@@ -79,14 +79,14 @@ def _run(connection: Link, work: Coroutine[Any, Any, None]) -> None:
     asyncio.run_coroutine_threadsafe(moving(), connection.loop).result()
 
 
-async def _client(connection: Link) -> BatchClient:
+async def _client(connection: Connection) -> BatchClient:
     assert connection.emulator is not None
     account = await connection.azure.account()
     endpoint = f"https://{account['properties']['accountEndpoint']}"
     return BatchClient(endpoint, connection.emulator.credential, transport=connection.azure._transport)
 
 
-async def _fatal_at_first(connection: Link) -> None:
+async def _fatal_at_first(connection: Connection) -> None:
     """Do as batch-shipyard does: any resize error is fatal, and its message is printed."""
     client = await _client(connection)
     await client.begin_resize_pool("large", TARGET)
@@ -97,7 +97,7 @@ async def _fatal_at_first(connection: Link) -> None:
             return
 
 
-async def _again_and_again(connection: Link) -> None:
+async def _again_and_again(connection: Connection) -> None:
     """Ask for the target every 30 seconds until it is there."""
     client = await _client(connection)
     began = connection.loop.time()

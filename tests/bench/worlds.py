@@ -13,14 +13,14 @@ from tests.sim.batch_world import MACHINE, lift_quotas
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from batchimg_magics.connection.connection import Link
+    from batchimg_magics.connection.connection import Connection
     from batchimg_magics.emulator.local import Emulator
 
 ENDPOINT = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
 
 
 @contextmanager
-def opened(wrap_transport: Callable[[Any], Any], **target: Any) -> Iterator[tuple[Session, Link, Emulator]]:
+def open_session(wrap_transport: Callable[[Any], Any], **target: Any) -> Iterator[tuple[Session, Connection, Emulator]]:
     """Open a session on a stepped world in memory, over a transport that is wrapped."""
     with Session(wrap_transport=wrap_transport) as session:
         session.open(state=":memory:", speed="max", **target)
@@ -31,14 +31,14 @@ def opened(wrap_transport: Callable[[Any], Any], **target: Any) -> Iterator[tupl
         yield session, connection, connection.emulator
 
 
-def token(local: Emulator) -> str:
+def issue_token(local: Emulator) -> str:
     """Return a token for the nodes' plane."""
     return local.credential._tokens.issue("https://batch.core.windows.net/")[0]
 
 
-def idle_pools(local: Emulator, pools: Mapping[str, int]) -> None:
+def create_idle_pools(local: Emulator, pools: Mapping[str, int]) -> None:
     """Make pools of so many Marketplace nodes each, and let a day pass."""
-    headers = {"authorization": f"Bearer {token(local)}"}
+    headers = {"authorization": f"Bearer {issue_token(local)}"}
     shape = {"vmSize": "Standard_D2s_v5", "virtualMachineConfiguration": MACHINE, "resizeTimeout": "PT12H"}
     for name, count in pools.items():
         body = json.dumps({"id": name, "targetDedicatedNodes": count, **shape}).encode()

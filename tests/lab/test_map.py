@@ -10,7 +10,7 @@ import pytest
 
 from batchimg_magics.core.base.schemas import NODE_STATES
 from tests.lab.map_page import encoded, page
-from tests.panels import NASTY
+from tests.panels import HTML_INJECTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,13 +28,14 @@ def test_text_from_the_service_stays_text(opened: Page) -> None:
     alerts: list[str] = []
     opened.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
     opened.evaluate("window.firstPaint", encoded(np.array([len(NODE_STATES)], np.uint8)))
-    opened.evaluate("(words) => window.set('words', words)", [*NODE_STATES, NASTY])
+    opened.evaluate("(words) => window.set('words', words)", [*NODE_STATES, HTML_INJECTION])
     opened.locator("canvas").hover(position={"x": 5, "y": 5})
     opened.evaluate(
-        "(told) => window.give(told, [])", {"kind": "node", "place": 0, "id": NASTY, "since": NASTY, "error": NASTY}
+        "(told) => window.give(told, [])",
+        {"kind": "node", "place": 0, "id": HTML_INJECTION, "since": HTML_INJECTION, "error": HTML_INJECTION},
     )
-    assert opened.locator(".batchimg-map-said").inner_text().count(NASTY) == 4
-    assert NASTY in opened.locator(".batchimg-map-key").first.inner_text()
+    assert opened.locator(".batchimg-map-said").inner_text().count(HTML_INJECTION) == 4
+    assert HTML_INJECTION in opened.locator(".batchimg-map-key").first.inner_text()
     assert opened.locator("img").count() == 0
     assert alerts == []
 

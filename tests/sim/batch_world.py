@@ -34,7 +34,7 @@ def lift_quotas(world: Store) -> None:
 
 
 @dataclass(slots=True)
-class Told:
+class EmulatorResponse:
     """An answer, decoded."""
 
     status: int
@@ -49,7 +49,7 @@ class Told:
         return {pair["key"]: pair.get("value", "") for pair in self.body.get("values", [])}
 
 
-class Azure:
+class BatchEmulator:
     """A furnished world in memory whose time the test moves."""
 
     def __init__(self, seed: int = 0, start: float = START) -> None:
@@ -58,25 +58,31 @@ class Azure:
         self.clock = ManualClock(start)
         self.app = App(self.world, self.clock)
 
-    def send(self, method: str, url: str, body: Any = None, **headers: str) -> Told:
+    def send(self, method: str, url: str, body: Any = None, **headers: str) -> EmulatorResponse:
         content = b"" if body is None else msgspec.json.encode(body)
         sent = {"authorization": "Bearer t"} | {name.replace("_", "-"): value for name, value in headers.items()}
         answer = self.app.answer(method, url, sent, content)
-        return Told(answer.status, answer.headers, msgspec.json.decode(answer.body) if answer.body else None)
+        return EmulatorResponse(
+            answer.status, answer.headers, msgspec.json.decode(answer.body) if answer.body else None
+        )
 
-    def batch(self, method: str, path: str, body: Any = None, *, version: str = NOW, **headers: str) -> Told:
+    def batch(
+        self, method: str, path: str, body: Any = None, *, version: str = NOW, **headers: str
+    ) -> EmulatorResponse:
         """Ask the data plane of the furnished account."""
         joint = "&" if "?" in path else "?"
         url = f"https://{ACCOUNT}.{REGION}.batch.azure.com{path}{joint}api-version={version}"
         return self.send(method, url, body, **headers)
 
-    def arm(self, method: str, path: str, body: Any = None, *, version: str = ARM_NOW, **headers: str) -> Told:
+    def arm(
+        self, method: str, path: str, body: Any = None, *, version: str = ARM_NOW, **headers: str
+    ) -> EmulatorResponse:
         """Ask ARM; a path that does not begin at the root begins at the furnished account."""
         path = path if path.startswith("/subscriptions") else ACCOUNT_ID + path
         joint = "&" if "?" in path else "?"
         return self.send(method, f"https://management.azure.com{path}{joint}api-version={version}", body, **headers)
 
-    def create_pool(self, name: str = "p", dedicated: int = 0, spot: int = 0, **more: Any) -> Told:
+    def create_pool(self, name: str = "p", dedicated: int = 0, spot: int = 0, **more: Any) -> EmulatorResponse:
         """Add a pool of Ubuntu nodes on the data plane."""
         body = {"id": name, "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": MACHINE}
         body |= {"targetDedicatedNodes": dedicated, "targetLowPriorityNodes": spot} | more

@@ -30,7 +30,7 @@ def resource(path: str) -> str:
 
 
 @dataclass(slots=True)
-class Told:
+class EmulatorResponse:
     """An answer, decoded."""
 
     status: int
@@ -51,7 +51,7 @@ class Told:
         return found
 
 
-class Compute:
+class ComputeEmulator:
     """A furnished world in memory whose time the test moves."""
 
     def __init__(self, seed: int = 0) -> None:
@@ -60,16 +60,18 @@ class Compute:
         self.clock = ManualClock(START)
         self.app = App(self.world, self.clock, control=True)
 
-    def ask(self, method: str, path: str, body: Any = None, version: str = VERSION) -> Told:
+    def ask(self, method: str, path: str, body: Any = None, version: str = VERSION) -> EmulatorResponse:
         """Ask for a path below the provider, or for an absolute link as it stands."""
         url = path if "://" in path else f"https://management.azure.com{path if path[0] == '/' else resource(path)}"
         if "api-version" not in url:
             url += f"{'&' if '?' in url else '?'}api-version={version}"
         content = b"" if body is None else msgspec.json.encode(body)
         answer = self.app.answer(method, url, {"authorization": "Bearer any"}, content)
-        return Told(answer.status, answer.headers, msgspec.json.decode(answer.body) if answer.body else None)
+        return EmulatorResponse(
+            answer.status, answer.headers, msgspec.json.decode(answer.body) if answer.body else None
+        )
 
-    def make(self, path: str, properties: dict[str, Any], *, version: str = VERSION, **beside: Any) -> Told:
+    def make(self, path: str, properties: dict[str, Any], *, version: str = VERSION, **beside: Any) -> EmulatorResponse:
         """Make a resource, see that it was taken, and wait until it is done."""
         response = self.ask("PUT", path, {"location": "eastus", **beside, "properties": properties}, version)
         assert response.status in (200, 201, 202), response.body
@@ -84,14 +86,16 @@ class Compute:
 
     # -- what many tests begin with ------------------------------------------------------------------------------
 
-    def snapshot(self, name: str, disk: str, **properties: Any) -> Told:
+    def snapshot(self, name: str, disk: str, **properties: Any) -> EmulatorResponse:
         return self.make(f"snapshots/{name}", {"creationData": copy_of(f"disks/{disk}"), **properties})
 
-    def definition(self, name: str = "tools", *, generation: str = "V2", security: str | None = None) -> Told:
+    def definition(
+        self, name: str = "tools", *, generation: str = "V2", security: str | None = None
+    ) -> EmulatorResponse:
         self.make("galleries/lab", {})
         return self.make(f"galleries/lab/images/{name}", definition(name, generation=generation, security=security))
 
-    def version(self, name: str = "1.0.0", *, of: str = "tools", **body: Any) -> Told:
+    def version(self, name: str = "1.0.0", *, of: str = "tools", **body: Any) -> EmulatorResponse:
         return self.make(f"galleries/lab/images/{of}/versions/{name}", version(**body))
 
 

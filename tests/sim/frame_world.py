@@ -24,7 +24,7 @@ BEARER = {"Authorization": "Bearer any"}
 
 
 @dataclass(slots=True)
-class Told:
+class EmulatorResponse:
     status: int
     headers: dict[str, str]
     body: Any
@@ -38,7 +38,7 @@ class Told:
         return str(self.body["error"]["message"])
 
 
-class Frame:
+class EmulatorClient:
     """A furnished world in memory whose time the test moves."""
 
     def __init__(self, **options: Any) -> None:
@@ -49,10 +49,12 @@ class Frame:
 
     def ask(
         self, method: str, url: str, body: Any = None, *, version: str = "", headers: Mapping[str, str] = BEARER
-    ) -> Told:
+    ) -> EmulatorResponse:
         """Ask for a URL; an api-version is put behind it where one is given."""
         if version:
             url += f"{'&' if '?' in url else '?'}api-version={version}"
         content = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
         answer = self.app.answer(method, quote(url, safe="/:?&=$%,+[]"), headers, content)
-        return Told(answer.status, answer.headers, msgspec.json.decode(answer.body) if answer.body else None)
+        return EmulatorResponse(
+            answer.status, answer.headers, msgspec.json.decode(answer.body) if answer.body else None
+        )

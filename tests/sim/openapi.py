@@ -40,7 +40,7 @@ COMPUTE_ON_ARM = (
 )
 MISSING = "Microsoft's OpenAPI is not beside this checkout"
 #: Members of answers that the descriptions leave out: what every OData answer has, and what recordings show.
-BEYOND = frozenset({"odata.metadata", "etag", "tags", "proxyAgentSettings"})
+UNDESCRIBED_FIELDS = frozenset({"odata.metadata", "etag", "tags", "proxyAgentSettings"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +85,7 @@ class Schema:
             return [one for row in value for one in self.items.violations(row, f"{path}[]")]
         if not isinstance(value, dict) or not self.members:
             return []
-        here = [f"{path}.{name}" for name in value if name not in self.members and name not in BEYOND]
+        here = [f"{path}.{name}" for name in value if name not in self.members and name not in UNDESCRIBED_FIELDS]
         known = [
             self.members[name].violations(inner, f"{path}.{name}")
             for name, inner in value.items()
@@ -152,7 +152,7 @@ class Operation:
         words = {"api-version": self.version} | query
         return path + "?" + "&".join(f"{name}={quote(value)}" for name, value in words.items())
 
-    def check(self, response: Told) -> None:
+    def check(self, response: EmulatorResponse) -> None:
         """See that an answer is one that the description has: its status, and its body in full."""
         self.check_shape(response)
         responses = self.description["responses"]
@@ -174,7 +174,7 @@ class Operation:
         wrong += [f"${path} is not known" for path in Schema(self.file, schema).violations(value)]
         assert wrong == [], f"{self.name} answers what is not described: {wrong}"
 
-    def check_shape(self, response: Told) -> None:
+    def check_shape(self, response: EmulatorResponse) -> None:
         """See that an answer is no fault of the service's own, and that a refusal says what it refuses."""
         if response.status < 400 or (response.status < 500 and self.method == "head"):
             return
@@ -284,7 +284,7 @@ class Exchange:
 
 
 @dataclass(frozen=True)
-class Told:
+class EmulatorResponse:
     """An answer of an operation that is described."""
 
     status: int
@@ -292,9 +292,11 @@ class Told:
     headers: dict[str, str]
 
 
-def ask(app: App, operation: Operation, host: str, asked: Exchange, headers: dict[str, str] | None = None) -> Told:
+def ask(
+    app: App, operation: Operation, host: str, asked: Exchange, headers: dict[str, str] | None = None
+) -> EmulatorResponse:
     """Send a request to the app, and return the answer."""
     content = b"" if asked.body is None else msgspec.json.encode(asked.body)
     url = f"https://{host}{operation.url(asked.names, asked.query)}"
     answer = app.answer(operation.method.upper(), url, {"authorization": "Bearer any"} | (headers or {}), content)
-    return Told(answer.status, answer.body, answer.headers)
+    return EmulatorResponse(answer.status, answer.body, answer.headers)

@@ -7,15 +7,15 @@ import functools
 from typing import Any
 
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
-from tests.sim.batch_world import MACHINE, Azure
+from tests.sim.batch_world import MACHINE, BatchEmulator
 from tests.sim.openapi import Exchange, Operation
 
 HOSTS = {"batch": f"{ACCOUNT}.{REGION}.batch.azure.com", "arm": "management.azure.com"}
 
 
-def prepared() -> Azure:
+def prepared() -> BatchEmulator:
     """Return an account with pools of each kind, and a job with tasks that have run, run, and wait."""
-    made = Azure()
+    made = BatchEmulator()
     made.create_pool(
         dedicated=2,
         spot=1,

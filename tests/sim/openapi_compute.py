@@ -6,7 +6,7 @@ import dataclasses
 from typing import Any
 
 from batchimg_magics.emulator.furnish import GROUP, REGION, SUBSCRIPTION
-from tests.sim.compute_world import Compute, copy_of, definition, resource, version
+from tests.sim.compute_world import ComputeEmulator, copy_of, definition, resource, version
 from tests.sim.openapi import Exchange, Operation
 
 HOSTS = {"arm": "management.azure.com"}
@@ -25,9 +25,9 @@ NAMES = {
 }
 
 
-def prepared() -> Compute:
+def prepared() -> ComputeEmulator:
     """Return a world with one of each kind, and a version that is being copied."""
-    made = Compute()
+    made = ComputeEmulator()
     made.definition(security="TrustedLaunch")
     made.make("galleries/bare", {})
     made.make("galleries/lab/images/bare", definition("bare"))

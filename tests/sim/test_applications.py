@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from batchimg_magics.emulator.arm.imports import import_documents
-from tests.sim.batch_world import ACCOUNT_ID, IMAGES, Azure
+from tests.sim.batch_world import ACCOUNT_ID, IMAGES, BatchEmulator
 from tests.sim.test_batch_arm_pools import arm_pool
 
 TOOL = f"{ACCOUNT_ID}/applications/tool"
 
 
 @pytest.fixture
-def azure() -> Azure:
-    made = Azure()
+def azure() -> BatchEmulator:
+    made = BatchEmulator()
     assert made.arm("PUT", "/applications/tool", {"properties": {"displayName": "Tool"}}).status == 200
     return made
 
 
-def test_a_package_from_its_making_to_its_end(azure: Azure) -> None:
+def test_a_package_from_its_making_to_its_end(azure: BatchEmulator) -> None:
     pending = azure.arm("PUT", "/applications/tool/versions/1.0").body
     assert pending["properties"]["state"] == "Pending"
     assert pending["properties"]["storageUrl"].startswith("https://")
@@ -35,7 +35,7 @@ def test_a_package_from_its_making_to_its_end(azure: Azure) -> None:
     assert azure.arm("GET", "/applications").body["value"] == []
 
 
-def test_only_a_version_that_is_there_is_the_default(azure: Azure) -> None:
+def test_only_a_version_that_is_there_is_the_default(azure: BatchEmulator) -> None:
     default = {"properties": {"defaultVersion": "1.0"}}
     assert azure.arm("PATCH", "/applications/tool", default).code == "InvalidPropertyValue"
     azure.arm("PUT", "/applications/tool/versions/1.0")
@@ -44,13 +44,13 @@ def test_only_a_version_that_is_there_is_the_default(azure: Azure) -> None:
     assert azure.arm("PUT", "/applications/none/versions/1.0").code == "ApplicationNotFound"
 
 
-def refused(azure: Azure, reference: dict[str, Any]) -> str:
+def refused(azure: BatchEmulator, reference: dict[str, Any]) -> str:
     told = azure.create_pool(applicationPackageReferences=[reference])
     assert told.code == "InvalidApplicationPackageReferences"
     return told.why()[reference["applicationId"]]
 
 
-def test_a_pool_has_packages_that_are_active(azure: Azure) -> None:
+def test_a_pool_has_packages_that_are_active(azure: BatchEmulator) -> None:
     assert "no default version" in refused(azure, {"applicationId": TOOL})
     azure.arm("PUT", "/applications/tool/versions/1.0")
     assert "not active" in refused(azure, {"applicationId": TOOL, "version": "1.0"})
@@ -61,7 +61,7 @@ def test_a_pool_has_packages_that_are_active(azure: Azure) -> None:
     assert azure.create_pool(applicationPackageReferences=[{"applicationId": TOOL}]).status == 201
 
 
-def test_arm_calls_the_reference_an_id(azure: Azure) -> None:
+def test_arm_calls_the_reference_an_id(azure: BatchEmulator) -> None:
     azure.arm("PUT", "/applications/tool/versions/1.0")
     azure.arm("POST", "/applications/tool/versions/1.0/activate", {"format": "zip"})
     packages = [{"id": TOOL, "version": "1.0"}]
@@ -72,7 +72,7 @@ def test_arm_calls_the_reference_an_id(azure: Azure) -> None:
     assert azure.pool()["applicationPackageReferences"] == [{"applicationId": TOOL, "version": "1.0"}]
 
 
-def test_no_plane_shows_a_secret(azure: Azure) -> None:
+def test_no_plane_shows_a_secret(azure: BatchEmulator) -> None:
     secrets = {
         "mountConfiguration": [
             {
@@ -93,7 +93,7 @@ def test_no_plane_shows_a_secret(azure: Azure) -> None:
     assert azure.pool()["userAccounts"][0]["linuxUserConfiguration"] == {"uid": 1, "gid": 1}
 
 
-def test_scale_sets_are_those_that_were_imported(azure: Azure) -> None:
+def test_scale_sets_are_those_that_were_imported(azure: BatchEmulator) -> None:
     everywhere = f"{IMAGES.partition('/resourceGroups')[0]}/providers/Microsoft.Compute/virtualMachineScaleSets"
     version = "2024-07-01"
     assert azure.arm("GET", everywhere, version=version).body == {"value": []}

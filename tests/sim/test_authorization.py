@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from batchimg_magics.emulator.furnish import GROUP, SUBSCRIPTION
-from tests.sim.compute_world import Compute, copy_of
+from tests.sim.compute_world import ComputeEmulator, copy_of
 
 TOP = f"/subscriptions/{SUBSCRIPTION}"
 IN_GROUP = f"{TOP}/resourceGroups/{GROUP}"
@@ -16,9 +16,9 @@ VERSION = "2022-04-01"
 ROLE = f"{TOP}{PROVIDER}/roleDefinitions/11111111-1111-4111-8111-111111111111"
 
 
-def restricted(*actions: str, but: tuple[str, ...] = (), scope: str = IN_GROUP) -> Compute:
+def restricted(*actions: str, but: tuple[str, ...] = (), scope: str = IN_GROUP) -> ComputeEmulator:
     """Return a furnished world whose caller has one role in one scope."""
-    world = Compute()
+    world = ComputeEmulator()
     permissions = [{"actions": list(actions), "notActions": list(but), "dataActions": [], "notDataActions": []}]
     role = {"properties": {"roleName": "tried", "permissions": permissions, "assignableScopes": [TOP]}}
     assert world.ask("PUT", ROLE, role, VERSION).status == 201
@@ -29,7 +29,7 @@ def restricted(*actions: str, but: tuple[str, ...] = (), scope: str = IN_GROUP) 
     return world
 
 
-def may(world: Compute, scope: str = IN_GROUP) -> list[dict[str, Any]]:
+def may(world: ComputeEmulator, scope: str = IN_GROUP) -> list[dict[str, Any]]:
     told = world.ask("GET", f"{scope}{PROVIDER}/permissions", version=VERSION)
     assert told.status == 200
     found: list[dict[str, Any]] = told.body["value"]
@@ -37,7 +37,7 @@ def may(world: Compute, scope: str = IN_GROUP) -> list[dict[str, Any]]:
 
 
 def test_where_no_role_was_assigned_everything_is_allowed() -> None:
-    world = Compute()
+    world = ComputeEmulator()
     assert may(world)[0]["actions"] == ["*"]
     assert world.ask("GET", "disks/prep-vm_OsDisk_1").status == 200
 
@@ -97,7 +97,7 @@ def test_who_began_work_may_ask_how_it_goes_on() -> None:
 
 
 def test_a_role_that_is_not_there_cannot_be_assigned() -> None:
-    world = Compute()
+    world = ComputeEmulator()
     told = world.ask(
         "PUT", f"{IN_GROUP}{PROVIDER}/roleAssignments/one", {"properties": {"roleDefinitionId": ROLE}}, VERSION
     )

@@ -6,22 +6,22 @@ from typing import Any
 
 import pytest
 
-from tests.sim.batch_world import ACCOUNT_ID, GROUP, SUBSCRIPTION, Azure
+from tests.sim.batch_world import ACCOUNT_ID, GROUP, SUBSCRIPTION, BatchEmulator
 
 OTHER = ACCOUNT_ID.replace("genomicsbatch", "other1")
 PROVIDER = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Batch"
 
 
 @pytest.fixture
-def azure() -> Azure:
-    return Azure()
+def azure() -> BatchEmulator:
+    return BatchEmulator()
 
 
-def make(azure: Azure, key: str = OTHER, **properties: Any) -> Any:
+def make(azure: BatchEmulator, key: str = OTHER, **properties: Any) -> Any:
     return azure.arm("PUT", key, {"location": "West US 2", "properties": properties, "tags": {"a": "b"}})
 
 
-def test_an_account_is_made_as_recorded(azure: Azure) -> None:
+def test_an_account_is_made_as_recorded(azure: BatchEmulator) -> None:
     begun = make(azure)
     assert (begun.status, begun.body, begun.headers["Retry-After"]) == (202, None, "15")
     again = azure.send("GET", begun.headers["Location"])
@@ -43,7 +43,7 @@ def test_an_account_is_made_as_recorded(azure: Azure) -> None:
     assert done.headers["ETag"].startswith('"0x')
 
 
-def test_storage_of_an_account_says_when_its_keys_were_synchronized(azure: Azure) -> None:
+def test_storage_of_an_account_says_when_its_keys_were_synchronized(azure: BatchEmulator) -> None:
     storage = {"storageAccountId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a"}
     make(azure, autoStorage=storage)
     first = azure.arm("GET", OTHER).body["properties"]["autoStorage"]
@@ -57,7 +57,7 @@ def test_storage_of_an_account_says_when_its_keys_were_synchronized(azure: Azure
 
 @pytest.mark.parametrize("path", [OTHER, f"{ACCOUNT_ID}/pools/p"])
 @pytest.mark.parametrize("listed", [True, "x", ["x"]])
-def test_identities_are_an_object(azure: Azure, path: str, listed: Any) -> None:
+def test_identities_are_an_object(azure: BatchEmulator, path: str, listed: Any) -> None:
     azure.create_pool()
     pool = azure.arm("GET", f"{ACCOUNT_ID}/pools/p").body["properties"]
     body = {"location": "eastus", "identity": {"type": "UserAssigned", "userAssignedIdentities": listed}}
@@ -65,7 +65,7 @@ def test_identities_are_an_object(azure: Azure, path: str, listed: Any) -> None:
     assert (refused.status, refused.code) == (400, "InvalidRequestContent")
 
 
-def test_a_user_subscription_account_needs_a_vault_and_has_no_quotas(azure: Azure) -> None:
+def test_a_user_subscription_account_needs_a_vault_and_has_no_quotas(azure: BatchEmulator) -> None:
     refused = make(azure, poolAllocationMode="UserSubscription")
     assert (refused.status, refused.code) == (400, "InvalidRequestBody")
     assert "keyVaultReference must be set" in refused.body["error"]["details"][0]["message"]
@@ -75,11 +75,11 @@ def test_a_user_subscription_account_needs_a_vault_and_has_no_quotas(azure: Azur
 
 
 @pytest.mark.parametrize("name", ["ab", "UPPER", "has-hyphen", "a" * 25])
-def test_bad_names_are_refused(azure: Azure, name: str) -> None:
+def test_bad_names_are_refused(azure: BatchEmulator, name: str) -> None:
     assert make(azure, ACCOUNT_ID.replace("genomicsbatch", name)).code == "InvalidAccountName"
 
 
-def test_a_second_put_and_a_patch_change_what_can_be_changed(azure: Azure) -> None:
+def test_a_second_put_and_a_patch_change_what_can_be_changed(azure: BatchEmulator) -> None:
     make(azure)
     tag = azure.arm("GET", OTHER).headers["ETag"]
     changed = make(azure, publicNetworkAccess="Disabled")
@@ -88,14 +88,14 @@ def test_a_second_put_and_a_patch_change_what_can_be_changed(azure: Azure) -> No
     assert azure.arm("PATCH", OTHER, {"tags": {"c": "d"}}).body["tags"] == {"c": "d"}
 
 
-def test_an_account_stays_where_it_is(azure: Azure) -> None:
+def test_an_account_stays_where_it_is(azure: BatchEmulator) -> None:
     make(azure)
     moved = azure.arm("PUT", OTHER, {"location": "eastus"})
     assert (moved.status, moved.code) == (409, "InvalidResourceLocation")
     assert azure.arm("PUT", OTHER, {"tags": {}}).code == "LocationRequired"
 
 
-def test_identities_get_the_ids_of_the_directory(azure: Azure) -> None:
+def test_identities_get_the_ids_of_the_directory(azure: BatchEmulator) -> None:
     mine = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.ManagedIdentity/x/mine"
     azure.arm("PUT", OTHER, {"location": "eastus", "identity": {"type": "SystemAssigned"}})
     system = azure.arm("GET", OTHER).body["identity"]
@@ -107,7 +107,7 @@ def test_identities_get_the_ids_of_the_directory(azure: Azure) -> None:
     assert azure.arm("PATCH", OTHER, {"identity": {"type": "None"}}).body["identity"] == {"type": "None"}
 
 
-def test_the_first_api_versions_had_errors_of_their_own_shape(azure: Azure) -> None:
+def test_the_first_api_versions_had_errors_of_their_own_shape(azure: BatchEmulator) -> None:
     old = azure.arm("GET", OTHER, version="2014-05-01-privatepreview")
     assert (old.status, set(old.body)) == (404, {"code", "message", "target"})
     assert old.body["code"] == "AccountNotFound"
@@ -116,7 +116,7 @@ def test_the_first_api_versions_had_errors_of_their_own_shape(azure: Azure) -> N
     assert bare.body["code"] == "InvalidRequestBody"
 
 
-def test_deleting_takes_a_while_and_everything_in_it(azure: Azure) -> None:
+def test_deleting_takes_a_while_and_everything_in_it(azure: BatchEmulator) -> None:
     azure.create_pool()
     begun = azure.arm("DELETE", "")
     assert begun.status == 202
@@ -132,7 +132,7 @@ def test_deleting_takes_a_while_and_everything_in_it(azure: Azure) -> None:
     assert azure.send("GET", old).status == 404
 
 
-def test_lists(azure: Azure) -> None:
+def test_lists(azure: BatchEmulator) -> None:
     make(azure)
     in_group = azure.arm("GET", ACCOUNT_ID.rpartition("/")[0]).body["value"]
     everywhere = azure.arm("GET", f"{PROVIDER}/batchAccounts").body["value"]
@@ -141,7 +141,7 @@ def test_lists(azure: Azure) -> None:
     assert azure.arm("GET", elsewhere).code == "ResourceGroupNotFound"
 
 
-def test_keys_change_when_they_are_told_to(azure: Azure) -> None:
+def test_keys_change_when_they_are_told_to(azure: BatchEmulator) -> None:
     before = azure.arm("POST", "/listKeys").body
     after = azure.arm("POST", "/regenerateKeys", {"keyName": "Primary"}).body
     assert before["primary"] != after["primary"]
@@ -149,7 +149,7 @@ def test_keys_change_when_they_are_told_to(azure: Azure) -> None:
     assert azure.arm("POST", "/regenerateKeys", {"keyName": "Third"}).status == 400
 
 
-def test_names_can_be_asked_for(azure: Azure) -> None:
+def test_names_can_be_asked_for(azure: BatchEmulator) -> None:
     path = f"{PROVIDER}/locations/eastus/checkNameAvailability"
     answers = [
         azure.arm("POST", path, {"name": name, "type": "Microsoft.Batch/batchAccounts"}).body
@@ -159,7 +159,7 @@ def test_names_can_be_asked_for(azure: Azure) -> None:
     assert [answer.get("reason") for answer in answers] == ["AlreadyExists", None, "Invalid"]
 
 
-def test_sizes_have_family_capabilities_and_end_of_support(azure: Azure) -> None:
+def test_sizes_have_family_capabilities_and_end_of_support(azure: BatchEmulator) -> None:
     rows = azure.arm("GET", f"{PROVIDER}/locations/eastus/virtualMachineSkus").body["value"]
     sizes = {row["name"]: row for row in rows}
     capabilities = {pair["name"]: pair["value"] for pair in sizes["Standard_D4s_v5"]["capabilities"]}
@@ -174,7 +174,7 @@ def test_sizes_have_family_capabilities_and_end_of_support(azure: Azure) -> None
     assert azure.arm("GET", f"{PROVIDER}/locations/eastus/quotas").body["accountQuota"] > 0
 
 
-def test_a_region_takes_only_so_many_accounts(azure: Azure) -> None:
+def test_a_region_takes_only_so_many_accounts(azure: BatchEmulator) -> None:
     quota = azure.arm("GET", f"{PROVIDER}/locations/westus2/quotas").body["accountQuota"]
     answers = [make(azure, ACCOUNT_ID.replace("genomicsbatch", f"many{number}")) for number in range(quota + 1)]
     assert [answer.status for answer in answers] == [202] * quota + [409]

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.sim.batch_world import JAMMY, Azure
+from tests.sim.batch_world import JAMMY, BatchEmulator
 
 ARM_MACHINE = {"imageReference": JAMMY | {"version": "latest"}, "nodeAgentSkuId": "batch.node.ubuntu 22.04"}
 
 
 @pytest.fixture
-def azure() -> Azure:
-    return Azure()
+def azure() -> BatchEmulator:
+    return BatchEmulator()
 
 
 def arm_pool(dedicated: int = 0, spot: int = 0, **more: Any) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def arm_pool(dedicated: int = 0, spot: int = 0, **more: Any) -> dict[str, Any]:
     }
 
 
-def test_one_pool_has_two_dialects(azure: Azure) -> None:
+def test_one_pool_has_two_dialects(azure: BatchEmulator) -> None:
     more = {
         "startTask": {"commandLine": "true", "userIdentity": {"autoUser": {"elevationLevel": "Admin"}}},
         "interNodeCommunication": "Enabled",
@@ -52,7 +52,7 @@ def test_one_pool_has_two_dialects(azure: Azure) -> None:
     assert azure.pool("P")["allocationState"] == "steady"
 
 
-def test_put_creates_once_and_then_replaces_everything(azure: Azure) -> None:
+def test_put_creates_once_and_then_replaces_everything(azure: BatchEmulator) -> None:
     body = arm_pool(metadata=[{"name": "a", "value": "1"}], displayName="first")
     assert azure.arm("PUT", "/pools/p", body, if_none_match="*").status == 200
     refused = azure.arm("PUT", "/pools/p", body, if_none_match="*")
@@ -63,7 +63,7 @@ def test_put_creates_once_and_then_replaces_everything(azure: Azure) -> None:
     assert replaced["scaleSettings"]["fixedScale"]["targetDedicatedNodes"] == 1
 
 
-def test_patch_of_scale_settings_is_a_resize_and_an_omitted_count_is_zero(azure: Azure) -> None:
+def test_patch_of_scale_settings_is_a_resize_and_an_omitted_count_is_zero(azure: BatchEmulator) -> None:
     azure.arm("PUT", "/pools/p", arm_pool(2, 3))
     azure.wait_until_steady()
     scale = {"properties": {"scaleSettings": {"fixedScale": {"targetDedicatedNodes": 1}}}}
@@ -73,7 +73,7 @@ def test_patch_of_scale_settings_is_a_resize_and_an_omitted_count_is_zero(azure:
     assert azure.wait_until_steady()["currentLowPriorityNodes"] == 0
 
 
-def test_arm_shows_the_last_resize_with_its_errors(azure: Azure) -> None:
+def test_arm_shows_the_last_resize_with_its_errors(azure: BatchEmulator) -> None:
     azure.arm("PUT", "/pools/p", arm_pool(3) | {})
     azure.arm("POST", "/pools/p/stopResize")
     azure.wait_until_steady()
@@ -82,7 +82,7 @@ def test_arm_shows_the_last_resize_with_its_errors(azure: Azure) -> None:
     assert status["errors"][0]["code"] == "ResizeStopped"
 
 
-def test_errors_on_arm_name_their_target_and_quote_the_request(azure: Azure) -> None:
+def test_errors_on_arm_name_their_target_and_quote_the_request(azure: BatchEmulator) -> None:
     refused = azure.arm("PUT", "/pools/p", arm_pool(vmSize="none"))
     error = refused.body["error"]
     assert (error["code"], error["target"]) == ("InvalidPropertyValue", "BatchAccount")
@@ -90,7 +90,7 @@ def test_errors_on_arm_name_their_target_and_quote_the_request(azure: Azure) -> 
     assert "\nRequestId:" in error["message"]
 
 
-def test_delete_on_arm_is_a_long_operation_while_there_are_nodes(azure: Azure) -> None:
+def test_delete_on_arm_is_a_long_operation_while_there_are_nodes(azure: BatchEmulator) -> None:
     azure.arm("PUT", "/pools/p", arm_pool(1))
     azure.wait_until_steady()
     begun = azure.arm("DELETE", "/pools/p")
@@ -103,7 +103,7 @@ def test_delete_on_arm_is_a_long_operation_while_there_are_nodes(azure: Azure) -
     assert azure.arm("DELETE", "/pools/p").status == 204
 
 
-def test_an_empty_pool_is_gone_from_arm_at_once_and_lingers_on_the_data_plane(azure: Azure) -> None:
+def test_an_empty_pool_is_gone_from_arm_at_once_and_lingers_on_the_data_plane(azure: BatchEmulator) -> None:
     azure.arm("PUT", "/pools/p", arm_pool())
     begun = azure.arm("DELETE", "/pools/p")
     assert azure.send("GET", begun.headers["Location"]).status == 200
@@ -111,7 +111,7 @@ def test_an_empty_pool_is_gone_from_arm_at_once_and_lingers_on_the_data_plane(az
     assert azure.pool()["state"] == "deleting"
 
 
-def test_scale_settings_are_fixed_or_automatic(azure: Azure) -> None:
+def test_scale_settings_are_fixed_or_automatic(azure: BatchEmulator) -> None:
     azure.arm("PUT", "/pools/p", arm_pool())
     azure.wait_until_steady()
     both = {"autoScale": {"formula": "$TargetDedicatedNodes=1"}, "fixedScale": {"targetDedicatedNodes": 1}}
@@ -120,7 +120,7 @@ def test_scale_settings_are_fixed_or_automatic(azure: Azure) -> None:
     assert azure.arm("PATCH", "/pools/p", {"properties": {"scaleSettings": {}}}).status == 200
 
 
-def test_the_list_on_arm_filters(azure: Azure) -> None:
+def test_the_list_on_arm_filters(azure: BatchEmulator) -> None:
     azure.arm("PUT", "/pools/a", arm_pool())
     azure.clock.advance(5)
     azure.arm("PUT", "/pools/b", arm_pool())
@@ -128,7 +128,7 @@ def test_the_list_on_arm_filters(azure: Azure) -> None:
     assert [pool["name"] for pool in listed] == ["a"]
 
 
-def test_what_retired_is_refused_by_api_version(azure: Azure) -> None:
+def test_what_retired_is_refused_by_api_version(azure: BatchEmulator) -> None:
     cloud = {"deploymentConfiguration": {"cloudServiceConfiguration": {"osFamily": "5"}}, "vmSize": "small"}
     refused = azure.arm("PUT", "/pools/p", {"properties": cloud})
     assert refused.code == "CloudServiceConfigurationRetired"
@@ -136,7 +136,7 @@ def test_what_retired_is_refused_by_api_version(azure: Azure) -> None:
     assert made.body["properties"]["vmSize"] == "Small"
 
 
-def test_names_that_the_planes_spell_differently_are_told_apart_by_where_they_stand(azure: Azure) -> None:
+def test_names_that_the_planes_spell_differently_are_told_apart_by_where_they_stand(azure: BatchEmulator) -> None:
     machine = ARM_MACHINE | {
         "containerConfiguration": {
             "type": "DockerCompatible",

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sim.batch_world import Azure
+from tests.sim.batch_world import BatchEmulator
 
 
 @pytest.fixture
-def azure() -> Azure:
-    return Azure()
+def azure() -> BatchEmulator:
+    return BatchEmulator()
 
 
-def test_enabling_autoscale_resizes_at_once_and_blocks_other_resizes(azure: Azure) -> None:
+def test_enabling_autoscale_resizes_at_once_and_blocks_other_resizes(azure: BatchEmulator) -> None:
     azure.create_pool()
     azure.wait_until_steady()
     enable = {"autoScaleFormula": "$TargetDedicatedNodes = 2", "autoScaleEvaluationInterval": "PT06M00S"}
@@ -31,7 +31,7 @@ def test_enabling_autoscale_resizes_at_once_and_blocks_other_resizes(azure: Azur
     assert azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 1}).status == 202
 
 
-def test_a_formula_is_evaluated_when_it_is_due(azure: Azure) -> None:
+def test_a_formula_is_evaluated_when_it_is_due(azure: BatchEmulator) -> None:
     azure.create_pool()
     azure.wait_until_steady()
     formula = "hour = time().minute; $TargetDedicatedNodes = hour >= 30 ? 3 : 1;"
@@ -46,7 +46,7 @@ def test_a_formula_is_evaluated_when_it_is_due(azure: Azure) -> None:
     assert (pool["targetDedicatedNodes"], pool["currentDedicatedNodes"]) == (1, 1)
 
 
-def test_evaluating_needs_autoscale_and_answers_a_bad_formula_with_its_error(azure: Azure) -> None:
+def test_evaluating_needs_autoscale_and_answers_a_bad_formula_with_its_error(azure: BatchEmulator) -> None:
     azure.create_pool()
     azure.wait_until_steady()
     wrong = {"autoScaleFormula": "$something_useless"}
@@ -61,7 +61,7 @@ def test_evaluating_needs_autoscale_and_answers_a_bad_formula_with_its_error(azu
     ]
 
 
-def test_samples_are_kept_for_a_while_and_asking_for_more_is_no_more_work(azure: Azure) -> None:
+def test_samples_are_kept_for_a_while_and_asking_for_more_is_no_more_work(azure: BatchEmulator) -> None:
     azure.create_pool()
     azure.wait_until_steady()
     azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=0"})
@@ -74,7 +74,7 @@ def test_samples_are_kept_for_a_while_and_asking_for_more_is_no_more_work(azure:
     assert kept["$since"].startswith("2026-07-30T09:00:")
 
 
-def test_autoscale_can_be_enabled_twice_only_after_a_pause(azure: Azure) -> None:
+def test_autoscale_can_be_enabled_twice_only_after_a_pause(azure: BatchEmulator) -> None:
     azure.create_pool()
     azure.wait_until_steady()
     enable = {"autoScaleFormula": "$TargetDedicatedNodes=0"}
@@ -90,14 +90,14 @@ def test_autoscale_can_be_enabled_twice_only_after_a_pause(azure: Azure) -> None
     assert azure.batch("POST", "/pools/made/enableautoscale", enable).status == 200
 
 
-def test_a_formula_that_cannot_be_read_or_is_too_long_is_refused(azure: Azure) -> None:
+def test_a_formula_that_cannot_be_read_or_is_too_long_is_refused(azure: BatchEmulator) -> None:
     azure.create_pool()
     azure.wait_until_steady()
     for formula, code in (("$a = ;", "AutoScalingFormulaSyntaxError"), ("1;" * 5000, "AutoScalingFormulaTooLong")):
         assert azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": formula}).code == code
 
 
-def test_disabling_in_the_middle_of_a_resize_stops_it(azure: Azure) -> None:
+def test_disabling_in_the_middle_of_a_resize_stops_it(azure: BatchEmulator) -> None:
     azure.create_pool()
     azure.wait_until_steady()
     azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=3"})
@@ -109,7 +109,7 @@ def test_disabling_in_the_middle_of_a_resize_stops_it(azure: Azure) -> None:
     assert azure.wait_until_steady()["resizeErrors"][0]["code"] == "ResizeStopped"
 
 
-def test_fixed_targets_on_arm_take_the_place_of_what_a_formula_asked_for(azure: Azure) -> None:
+def test_fixed_targets_on_arm_take_the_place_of_what_a_formula_asked_for(azure: BatchEmulator) -> None:
     azure.create_pool()
     azure.wait_until_steady()
     azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes=400"})
@@ -121,7 +121,9 @@ def test_fixed_targets_on_arm_take_the_place_of_what_a_formula_asked_for(azure: 
     assert azure.pool()["currentDedicatedNodes"] == 3
 
 
-def test_switching_autoscale_off_on_a_steady_pool_is_a_moments_resize_that_keeps_the_errors(azure: Azure) -> None:
+def test_switching_autoscale_off_on_a_steady_pool_is_a_moments_resize_that_keeps_the_errors(
+    azure: BatchEmulator,
+) -> None:
     azure.create_pool(dedicated=1)
     azure.batch("POST", "/pools/p/stopresize")
     errors = azure.wait_until_steady()["resizeErrors"]
@@ -135,7 +137,7 @@ def test_switching_autoscale_off_on_a_steady_pool_is_a_moments_resize_that_keeps
     assert errors[0]["code"] == "ResizeStopped"
 
 
-def test_enabling_while_a_resize_is_being_stopped_leaves_the_etag(azure: Azure) -> None:
+def test_enabling_while_a_resize_is_being_stopped_leaves_the_etag(azure: BatchEmulator) -> None:
     azure.create_pool()
     azure.wait_until_steady()
     azure.batch("POST", "/pools/p/resize", {"targetLowPriorityNodes": 5})

@@ -7,15 +7,15 @@ from azure.batch import models as batch_models
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
 
-from tests.sim.batch_world import Azure
+from tests.sim.batch_world import BatchEmulator
 from tests.sim.test_batch_sdk import POOL, Clients, stepped
 
 PAST, FUTURE = "Wed, 01 Jul 2020 09:00:00 GMT", "Thu, 01 Jul 2027 09:00:00 GMT"
 
 
 @pytest.fixture
-def azure() -> Azure:
-    azure = Azure()
+def azure() -> BatchEmulator:
+    azure = BatchEmulator()
     azure.create_pool()
     azure.batch("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "p"}})
     azure.batch("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "true"})
@@ -44,7 +44,9 @@ def test_the_sdk_sends_its_tags_in_quotes_and_is_understood() -> None:
 
 
 @pytest.mark.parametrize("path", ["/pools/p", "/jobs/j", "/jobs/j/tasks/t"])
-def test_what_only_reads_is_answered_304_without_a_body_when_nothing_has_changed(azure: Azure, path: str) -> None:
+def test_what_only_reads_is_answered_304_without_a_body_when_nothing_has_changed(
+    azure: BatchEmulator, path: str
+) -> None:
     tag = azure.batch("GET", path).headers["ETag"]
     for headers in ({"if_none_match": tag}, {"if_none_match": f'"x", W/"{tag}"'}, {"if_modified_since": FUTURE}):
         told = azure.batch("GET", path, **headers)
@@ -55,7 +57,7 @@ def test_what_only_reads_is_answered_304_without_a_body_when_nothing_has_changed
         assert azure.batch("GET", path, **headers).code == "ConditionNotMet"
 
 
-def test_a_head_has_conditions_too(azure: Azure) -> None:
+def test_a_head_has_conditions_too(azure: BatchEmulator) -> None:
     tag = azure.pool()["eTag"]
     statuses = [azure.batch("HEAD", "/pools/p", if_none_match=one).status for one in (tag, "0x0")]
     assert statuses == [304, 200]
@@ -73,7 +75,7 @@ def test_a_head_has_conditions_too(azure: Azure) -> None:
         ("DELETE", "/jobs/j/tasks/t", None),
     ],
 )
-def test_what_writes_is_refused_with_412(azure: Azure, method: str, path: str, body: object) -> None:
+def test_what_writes_is_refused_with_412(azure: BatchEmulator, method: str, path: str, body: object) -> None:
     azure.clock.advance(10)
     unmet = [
         {"if_match": '"0x0"'},
@@ -87,7 +89,7 @@ def test_what_writes_is_refused_with_412(azure: Azure, method: str, path: str, b
     assert azure.batch(method, path, body, if_match="*").status < 300
 
 
-def test_only_some_conditions_go_together(azure: Azure) -> None:
+def test_only_some_conditions_go_together(azure: BatchEmulator) -> None:
     tag = azure.pool()["eTag"]
     both = azure.batch("GET", "/pools/p", if_match=tag, if_none_match="0x0")
     assert (both.status, both.code) == (400, "MultipleConditionHeadersNotSupported")
@@ -96,6 +98,6 @@ def test_only_some_conditions_go_together(azure: Azure) -> None:
     assert azure.batch("GET", "/pools/p", if_unmodified_since="soon").code == "InvalidHeaderValue"
 
 
-def test_a_pool_that_is_being_deleted_is_not_deleted_again(azure: Azure) -> None:
+def test_a_pool_that_is_being_deleted_is_not_deleted_again(azure: BatchEmulator) -> None:
     assert azure.batch("DELETE", "/pools/p").status == 202
     assert azure.batch("DELETE", "/pools/p").code == "PoolBeingDeleted"

@@ -15,7 +15,7 @@ from batchimg_magics.emulator.batch.autoscale import formulas
 from batchimg_magics.emulator.batch.rest import bodies
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION
 from batchimg_magics.emulator.http.messages import Route, Routes
-from tests.sim.batch_world import MACHINE, NOW, Azure
+from tests.sim.batch_world import MACHINE, NOW, BatchEmulator
 
 BATCH_MODULES = [name for name in app.PROVIDERS if ".emulator.batch" in name or name.endswith(".marketplace")]
 NAMED = {"account": ACCOUNT, "subscription": SUBSCRIPTION, "group": GROUP, "pool": "p", "job": "j", "task": "t"}
@@ -54,8 +54,8 @@ QUERIES = st.dictionaries(
 
 
 @pytest.fixture(scope="module")
-def azure() -> Azure:
-    made = Azure()
+def azure() -> BatchEmulator:
+    made = BatchEmulator()
     made.create_pool(dedicated=1)
     made.wait_until_steady()
     made.clock.advance(300)
@@ -64,7 +64,7 @@ def azure() -> Azure:
     return made
 
 
-def ask(azure: Azure, route: Route, body: Any, query: dict[str, str]) -> None:
+def ask(azure: BatchEmulator, route: Route, body: Any, query: dict[str, str]) -> None:
     names = NAMED | {"node": azure.nodes()[0]["id"] if azure.batch("HEAD", "/pools/p").status == 200 else "none"}
     path = route.path
     for part in path.split("/"):
@@ -79,7 +79,9 @@ def ask(azure: Azure, route: Route, body: Any, query: dict[str, str]) -> None:
 @pytest.mark.parametrize("route", routes(), ids=lambda route: f"{route.method} {route.path[-40:]}")
 @settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 @given(body=BODIES, query=QUERIES)
-def test_any_body_and_any_query_is_answered(azure: Azure, route: Route, body: Any, query: dict[str, str]) -> None:
+def test_any_body_and_any_query_is_answered(
+    azure: BatchEmulator, route: Route, body: Any, query: dict[str, str]
+) -> None:
     ask(azure, route, body, query)
 
 
@@ -88,7 +90,7 @@ def test_any_body_and_any_query_is_answered(azure: Azure, route: Route, body: An
     name=st.sampled_from(sorted(POOL)), value=BODIES, more=st.dictionaries(st.sampled_from(WORDS), BODIES, max_size=3)
 )
 def test_a_pool_with_anything_in_it_is_taken_or_refused(name: str, value: Any, more: dict[str, Any]) -> None:
-    azure = Azure()
+    azure = BatchEmulator()
     for body in (POOL | {name: value}, POOL | more):
         answer = azure.batch("POST", "/pools", body)
         assert answer.status in (201, 400, 403, 409)
@@ -110,7 +112,7 @@ def test_a_pool_with_anything_in_it_is_taken_or_refused(name: str, value: Any, m
 def test_any_formula_is_read_or_refused(parts: list[str]) -> None:
     formula = " ".join(parts)
     assert isinstance(formulas.check(formula), str)
-    azure = Azure()
+    azure = BatchEmulator()
     azure.create_pool(
         enableAutoScale=True,
         autoScaleFormula="$TargetDedicatedNodes=1",

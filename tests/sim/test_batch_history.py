@@ -6,21 +6,21 @@ from typing import Any
 
 import pytest
 
-from tests.sim.batch_world import JAMMY, Azure
+from tests.sim.batch_world import JAMMY, BatchEmulator
 
 THEN = "2017-09-01.6.0"
 
 
 @pytest.fixture
-def azure() -> Azure:
-    azure = Azure()
+def azure() -> BatchEmulator:
+    azure = BatchEmulator()
     azure.create_pool(dedicated=1)
     azure.wait_until_steady()
     azure.clock.advance(300)
     return azure
 
 
-def test_slots_were_tasks_on_both_planes(azure: Azure) -> None:
+def test_slots_were_tasks_on_both_planes(azure: BatchEmulator) -> None:
     old = azure.batch("GET", "/pools/p", version="2019-08-01.10.0").body
     assert (old["maxTasksPerNode"], "taskSlotsPerNode" in old) == (1, False)
     assert "taskSlotsPerNode" in azure.batch("GET", "/pools/p", version="2020-09-01.12.0").body
@@ -39,7 +39,7 @@ def test_slots_were_tasks_on_both_planes(azure: Azure) -> None:
     assert azure.pool("old")["taskSlotsPerNode"] == 3
 
 
-def test_the_system_of_a_cloud_service_was_upgraded_by_a_call(azure: Azure) -> None:
+def test_the_system_of_a_cloud_service_was_upgraded_by_a_call(azure: BatchEmulator) -> None:
     service = {"osFamily": "4", "targetOSVersion": "*"}
     body = {"id": "c", "vmSize": "small", "cloudServiceConfiguration": service}
     assert azure.batch("POST", "/pools", body, version=THEN).status == 201
@@ -58,7 +58,7 @@ def test_the_system_of_a_cloud_service_was_upgraded_by_a_call(azure: Azure) -> N
     assert upgrade("c", "*", "2018-08-01.7.0").status == 501
 
 
-def test_users_of_a_node_are_added_changed_and_taken_away(azure: Azure) -> None:
+def test_users_of_a_node_are_added_changed_and_taken_away(azure: BatchEmulator) -> None:
     users = f"/pools/p/nodes/{azure.nodes()[0]['id']}/users"
     assert azure.batch("DELETE", f"{users}/deleteuser", version="2015-06-01.2.0").code == "NodeUserNotFound"
     made = azure.batch("POST", users, {"name": "Me", "isAdmin": True, "password": "p"})
@@ -72,7 +72,7 @@ def test_users_of_a_node_are_added_changed_and_taken_away(azure: Azure) -> None:
     assert azure.batch("POST", "/pools/p/nodes/none/users", {"name": "me"}).code == "NodeNotFound"
 
 
-def test_a_node_that_is_not_up_takes_no_users(azure: Azure) -> None:
+def test_a_node_that_is_not_up_takes_no_users(azure: BatchEmulator) -> None:
     name = azure.nodes()[0]["id"]
     azure.batch("POST", f"/pools/p/nodes/{name}/reboot")
     refused = azure.batch("POST", f"/pools/p/nodes/{name}/users", {"name": "me"})

@@ -10,7 +10,7 @@ import pytest
 
 from batchimg_magics.emulator.compute.model import bootable_images
 from batchimg_magics.emulator.world.store import Item
-from tests.sim.batch_world import ACCOUNT_ID, IMAGES, Azure
+from tests.sim.batch_world import ACCOUNT_ID, IMAGES, BatchEmulator
 
 VERSION = f"{IMAGES}/galleries/g/images/i/versions/1.0.0"
 GOOD = {
@@ -47,8 +47,8 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Told:
 
 
 @pytest.fixture
-def azure(told: Told) -> Azure:
-    made = Azure()
+def azure(told: Told) -> BatchEmulator:
+    made = BatchEmulator()
     assert told
     made.world.put(Item(VERSION.lower(), "microsoft.compute/galleries/images/versions", {"properties": {}}))
     account = made.world.get(ACCOUNT_ID)
@@ -62,7 +62,7 @@ def machine(image_id: str = VERSION, **more: Any) -> dict[str, Any]:
     return {"imageReference": {"virtualMachineImageId": image_id}, "nodeAgentSKUId": "batch.node.ubuntu 22.04"} | more
 
 
-def cause(azure: Azure, name: str = "p") -> str:
+def cause(azure: BatchEmulator, name: str = "p") -> str:
     """Return what the provider said of the pool's failed allocation."""
     pool = azure.wait_until_steady(name)
     (error,) = pool["resizeErrors"]
@@ -73,7 +73,7 @@ def cause(azure: Azure, name: str = "p") -> str:
     return str(json.loads(value)["error"]["message"])
 
 
-def test_a_good_image_makes_idle_nodes_in_a_few_minutes(azure: Azure) -> None:
+def test_a_good_image_makes_idle_nodes_in_a_few_minutes(azure: BatchEmulator) -> None:
     azure.create_pool(dedicated=20, spot=5, virtualMachineConfiguration=machine())
     assert "resizeErrors" not in azure.wait_until_steady()
     azure.clock.advance(330)
@@ -81,7 +81,7 @@ def test_a_good_image_makes_idle_nodes_in_a_few_minutes(azure: Azure) -> None:
     assert "exactVersion" not in azure.nodes()[0]["virtualMachineInfo"]["imageReference"]
 
 
-def test_a_system_that_was_never_deprovisioned_makes_unusable_nodes(azure: Azure, told: Told) -> None:
+def test_a_system_that_was_never_deprovisioned_makes_unusable_nodes(azure: BatchEmulator, told: Told) -> None:
     told.say(usable_by_batch=False)
     azure.create_pool(dedicated=3, virtualMachineConfiguration=machine())
     assert "resizeErrors" not in azure.wait_until_steady()
@@ -101,7 +101,7 @@ def test_a_system_that_was_never_deprovisioned_makes_unusable_nodes(azure: Azure
     ],
 )
 def test_an_image_that_does_not_fit_fails_the_allocation(
-    azure: Azure, told: Told, image: dict[str, Any], profile: str | None, size: str, said: str
+    azure: BatchEmulator, told: Told, image: dict[str, Any], profile: str | None, size: str, said: str
 ) -> None:
     told.say(**image)
     security = {"securityProfile": {"securityType": profile}} if profile else {}
@@ -110,7 +110,7 @@ def test_an_image_that_does_not_fit_fails_the_allocation(
 
 
 @pytest.mark.parametrize("security_type", ["TrustedLaunch", "TrustedLaunchSupported"])
-def test_a_pool_with_the_images_security_gets_its_nodes(azure: Azure, told: Told, security_type: str) -> None:
+def test_a_pool_with_the_images_security_gets_its_nodes(azure: BatchEmulator, told: Told, security_type: str) -> None:
     told.say(security_type=security_type)
     profile = {"securityType": "trustedLaunch", "uefiSettings": {"secureBootEnabled": True, "vTpmEnabled": True}}
     azure.create_pool(
@@ -119,7 +119,9 @@ def test_a_pool_with_the_images_security_gets_its_nodes(azure: Azure, told: Told
     assert azure.wait_until_steady()["currentDedicatedNodes"] == 1
 
 
-def test_an_image_that_has_gone_fails_the_next_allocation_and_leaves_the_nodes(azure: Azure, told: Told) -> None:
+def test_an_image_that_has_gone_fails_the_next_allocation_and_leaves_the_nodes(
+    azure: BatchEmulator, told: Told
+) -> None:
     azure.create_pool(dedicated=2, virtualMachineConfiguration=machine())
     azure.wait_until_steady()
     told.images[VERSION.lower()] = bootable_images.ImageProblem("NotFound", "The image is gone.")
@@ -133,7 +135,7 @@ def test_an_image_that_has_gone_fails_the_next_allocation_and_leaves_the_nodes(a
     assert "resizeErrors" not in azure.wait_until_steady()
 
 
-def test_the_scenario_takes_the_image_away_after_the_first_nodes(azure: Azure) -> None:
+def test_the_scenario_takes_the_image_away_after_the_first_nodes(azure: BatchEmulator) -> None:
     azure.world.set_meta("scenario", "image-deleted")
     azure.create_pool(dedicated=1, virtualMachineConfiguration=machine())
     assert azure.wait_until_steady()["currentDedicatedNodes"] == 1
@@ -141,7 +143,7 @@ def test_the_scenario_takes_the_image_away_after_the_first_nodes(azure: Azure) -
     assert azure.wait_until_steady()["resizeErrors"][0]["code"] == "AllocationFailed"
 
 
-def test_the_scenario_takes_custom_systems_for_ones_never_deprovisioned(azure: Azure) -> None:
+def test_the_scenario_takes_custom_systems_for_ones_never_deprovisioned(azure: BatchEmulator) -> None:
     azure.world.set_meta("scenario", "not-deprovisioned")
     azure.create_pool(dedicated=1, virtualMachineConfiguration=machine())
     azure.create_pool("market", 1)
@@ -150,7 +152,7 @@ def test_the_scenario_takes_custom_systems_for_ones_never_deprovisioned(azure: A
     assert (azure.states(), azure.states("market")) == ({"unusable": 1}, {"idle": 1})
 
 
-def test_one_replica_is_slow_for_many_nodes(azure: Azure, told: Told) -> None:
+def test_one_replica_is_slow_for_many_nodes(azure: BatchEmulator, told: Told) -> None:
     spent = []
     for name, replicas in (("few", 1), ("many", 10)):
         told.say(replicas=replicas)
@@ -162,7 +164,7 @@ def test_one_replica_is_slow_for_many_nodes(azure: Azure, told: Told) -> None:
 
 
 def test_pools_of_managed_images_share_a_limit_with_those_of_the_same_snapshot(told: Told) -> None:
-    azure = Azure(start=1_700_000_000.0)
+    azure = BatchEmulator(start=1_700_000_000.0)
     account = azure.world.get(ACCOUNT_ID)
     assert account is not None
     account.doc["properties"] |= {

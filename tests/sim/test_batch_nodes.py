@@ -7,27 +7,27 @@ from typing import Any
 
 import pytest
 
-from tests.sim.batch_world import Azure
+from tests.sim.batch_world import BatchEmulator
 
 
 @pytest.fixture
-def azure() -> Azure:
-    made = Azure()
+def azure() -> BatchEmulator:
+    made = BatchEmulator()
     made.create_pool(dedicated=3, spot=2, metadata=[{"name": "a", "value": "b"}])
     made.wait_until_steady()
     made.clock.advance(300)
     return made
 
 
-def first(azure: Azure) -> dict[str, Any]:
+def first(azure: BatchEmulator) -> dict[str, Any]:
     return azure.nodes()[0]
 
 
-def do(azure: Azure, verb: str, node: str, body: Any = None) -> Any:
+def do(azure: BatchEmulator, verb: str, node: str, body: Any = None) -> Any:
     return azure.batch("POST", f"/pools/p/nodes/{node}/{verb}", body)
 
 
-def node(azure: Azure, name: str) -> dict[str, Any]:
+def node(azure: BatchEmulator, name: str) -> dict[str, Any]:
     found: dict[str, Any] = azure.batch("GET", f"/pools/p/nodes/{name}").body
     return found
 
@@ -35,7 +35,7 @@ def node(azure: Azure, name: str) -> dict[str, Any]:
 # -- reading -----------------------------------------------------------------------------------------------------
 
 
-def test_a_node_reads_as_recorded(azure: Azure) -> None:
+def test_a_node_reads_as_recorded(azure: BatchEmulator) -> None:
     listed = azure.nodes()
     assert [one["id"] for one in listed] == sorted(one["id"] for one in listed)
     assert sorted(one["id"][-2:] for one in listed) == ["_d", "_d", "_d", "_p", "_p"]
@@ -50,7 +50,7 @@ def test_a_node_reads_as_recorded(azure: Azure) -> None:
     assert {"odata.metadata", *one} == set(node(azure, one["id"]))
 
 
-def test_what_a_node_shows_depends_on_the_api_version(azure: Azure) -> None:
+def test_what_a_node_shows_depends_on_the_api_version(azure: BatchEmulator) -> None:
     name = first(azure)["id"]
     old = azure.batch("GET", f"/pools/p/nodes/{name}", version="2024-02-01.19.0").body
     assert old["certificateReferences"] == []
@@ -58,13 +58,13 @@ def test_what_a_node_shows_depends_on_the_api_version(azure: Azure) -> None:
 
 
 def test_a_node_that_is_not_up_yet_shows_no_boot() -> None:
-    azure = Azure()
+    azure = BatchEmulator()
     azure.create_pool(dedicated=1)
     azure.wait_until_steady()
     assert not {"lastBootTime", "nodeAgentInfo"} & set(first(azure))
 
 
-def test_old_pools_have_remote_login_and_new_ones_on_demand(azure: Azure) -> None:
+def test_old_pools_have_remote_login_and_new_ones_on_demand(azure: BatchEmulator) -> None:
     assert "endpointConfiguration" not in first(azure)
     body = {"id": "old", "vmSize": "Standard_D2s_v3", "targetDedicatedNodes": 1}
     body["virtualMachineConfiguration"] = azure.pool()["virtualMachineConfiguration"]
@@ -84,7 +84,7 @@ def test_old_pools_have_remote_login_and_new_ones_on_demand(azure: Azure) -> Non
     assert azure.batch("GET", f"/pools/p/nodes/{first(azure)['id']}/remoteloginsettings").status == 409
 
 
-def test_pages_filters_and_selections(azure: Azure) -> None:
+def test_pages_filters_and_selections(azure: BatchEmulator) -> None:
     everything = [one["id"] for one in azure.nodes()]
     answer = azure.batch("GET", "/pools/p/nodes?maxresults=2&$select=id")
     seen = [one["id"] for one in answer.body["value"]]
@@ -99,7 +99,7 @@ def test_pages_filters_and_selections(azure: Azure) -> None:
     assert len(azure.nodes(query="?$filter=not%20(state%20eq%20'rebooting')")) == len(everything) - 1
 
 
-def test_counts_lag_and_add_up(azure: Azure) -> None:
+def test_counts_lag_and_add_up(azure: BatchEmulator) -> None:
     (row,) = azure.batch("GET", "/nodecounts").body["value"]
     assert row["poolId"] == "p"
     assert (row["dedicated"]["idle"], row["dedicated"]["total"], row["lowPriority"]["total"]) == (3, 3, 2)
@@ -118,13 +118,13 @@ def test_counts_lag_and_add_up(azure: Azure) -> None:
     assert len(azure.send("GET", page["odata.nextLink"]).body["value"]) == 2
 
 
-def test_nodes_and_pools_that_are_not_there(azure: Azure) -> None:
+def test_nodes_and_pools_that_are_not_there(azure: BatchEmulator) -> None:
     assert azure.batch("GET", "/pools/p/nodes/none").code == "NodeNotFound"
     assert azure.batch("GET", "/pools/none/nodes").code == "PoolNotFound"
 
 
 def test_a_page_of_a_large_pool_is_quick() -> None:
-    azure = Azure()
+    azure = BatchEmulator()
     account = azure.world.items("microsoft.batch/batchaccounts")[0]
     account.doc["properties"] |= {"dedicatedCoreQuota": 10**6, "dedicatedCoreQuotaPerVMFamilyEnforced": False}
     azure.world.put(account)
@@ -143,7 +143,7 @@ def test_a_page_of_a_large_pool_is_quick() -> None:
 # -- actions -----------------------------------------------------------------------------------------------------
 
 
-def test_rebooting_and_reimaging_take_their_time(azure: Azure) -> None:
+def test_rebooting_and_reimaging_take_their_time(azure: BatchEmulator) -> None:
     name = first(azure)["id"]
     assert do(azure, "reboot", name, {"nodeRebootOption": "terminate"}).status == 202
     assert node(azure, name)["state"] == "rebooting"
@@ -158,14 +158,14 @@ def test_rebooting_and_reimaging_take_their_time(azure: Azure) -> None:
     assert node(azure, name)["state"] == "idle"
 
 
-def test_reimaging_was_not_for_virtual_machines_up_to_2023(azure: Azure) -> None:
+def test_reimaging_was_not_for_virtual_machines_up_to_2023(azure: BatchEmulator) -> None:
     path = f"/pools/p/nodes/{first(azure)['id']}/reimage"
     refused = azure.batch("POST", path, version="2023-05-01.17.0")
     assert (refused.status, refused.code) == (409, "OperationNotValidOnNode")
     assert azure.batch("POST", path, version="2024-07-01.20.0").status == 202
 
 
-def test_a_node_can_be_deallocated_and_started(azure: Azure) -> None:
+def test_a_node_can_be_deallocated_and_started(azure: BatchEmulator) -> None:
     name = first(azure)["id"]
     assert do(azure, "start", name).status == 409
     assert do(azure, "deallocate", name).status == 202
@@ -179,7 +179,7 @@ def test_a_node_can_be_deallocated_and_started(azure: Azure) -> None:
     assert node(azure, name)["state"] == "idle"
 
 
-def test_scheduling_is_switched_off_and_on_but_not_twice(azure: Azure) -> None:
+def test_scheduling_is_switched_off_and_on_but_not_twice(azure: BatchEmulator) -> None:
     name = first(azure)["id"]
     assert do(azure, "disablescheduling", name, {"nodeDisableSchedulingOption": "terminate"}).status == 200
     assert (node(azure, name)["state"], node(azure, name)["schedulingState"]) == ("offline", "disabled")
@@ -189,7 +189,7 @@ def test_scheduling_is_switched_off_and_on_but_not_twice(azure: Azure) -> None:
     assert do(azure, "disablescheduling", name, {"nodeDisableSchedulingOption": "maybe"}).status == 400
 
 
-def test_removing_nodes_is_a_resize_that_lowers_the_target(azure: Azure) -> None:
+def test_removing_nodes_is_a_resize_that_lowers_the_target(azure: BatchEmulator) -> None:
     names = [one["id"] for one in azure.nodes() if one["isDedicated"]]
     answer = azure.batch("POST", "/pools/p/removenodes", {"nodeList": names[:2]})
     assert answer.status == 202
@@ -202,7 +202,7 @@ def test_removing_nodes_is_a_resize_that_lowers_the_target(azure: Azure) -> None
 
 
 def test_a_start_task_that_fails_shows_on_its_node() -> None:
-    azure = Azure()
+    azure = BatchEmulator()
     for name, command in (("good", "/bin/sh -c 'sleep 600 && true'"), ("bad", "/bin/bash -c 'echo x; exit 3'")):
         azure.create_pool(name, 1, startTask={"commandLine": command})
         azure.wait_until_steady(name)

@@ -7,18 +7,18 @@ from typing import Any
 import pytest
 
 from batchimg_magics.emulator.world.store import Item
-from tests.sim.batch_world import ACCOUNT_ID, IMAGES, MACHINE, Azure
+from tests.sim.batch_world import ACCOUNT_ID, IMAGES, MACHINE, BatchEmulator
 
 
 @pytest.fixture
-def azure() -> Azure:
-    return Azure()
+def azure() -> BatchEmulator:
+    return BatchEmulator()
 
 
 # -- the data plane ----------------------------------------------------------------------------------------------
 
 
-def test_a_pool_reads_as_recorded(azure: Azure) -> None:
+def test_a_pool_reads_as_recorded(azure: BatchEmulator) -> None:
     answer = azure.create_pool("My-Pool", 2)
     assert answer.status == 201
     assert answer.headers["Location"].endswith("/pools/My-Pool")
@@ -35,7 +35,7 @@ def test_a_pool_reads_as_recorded(azure: Azure) -> None:
     assert old["taskSchedulingPolicy"] == {"nodeFillType": "Spread"}
 
 
-def test_defaults_of_start_task_users_disk_and_network(azure: Azure) -> None:
+def test_defaults_of_start_task_users_disk_and_network(azure: BatchEmulator) -> None:
     machine = {
         "imageReference": {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2022-datacenter"},
         "nodeAgentSKUId": "batch.node.windows amd64",
@@ -61,7 +61,7 @@ def test_defaults_of_start_task_users_disk_and_network(azure: Azure) -> None:
     assert "networkConfiguration" not in pool or pool["networkConfiguration"]
 
 
-def test_an_empty_pool_is_steady_after_a_moment(azure: Azure) -> None:
+def test_an_empty_pool_is_steady_after_a_moment(azure: BatchEmulator) -> None:
     azure.create_pool()
     assert azure.pool()["allocationState"] == "resizing"
     azure.clock.advance(1.5)
@@ -85,26 +85,26 @@ def test_an_empty_pool_is_steady_after_a_moment(azure: Azure) -> None:
         ({"enableAutoScale": True, "autoScaleFormula": "1", "targetDedicatedNodes": 1}, "targetDedicatedNodes"),
     ],
 )
-def test_bad_values_are_named(azure: Azure, change: dict[str, Any], name: str) -> None:
+def test_bad_values_are_named(azure: BatchEmulator, change: dict[str, Any], name: str) -> None:
     refused = azure.create_pool(**change)
     assert (refused.status, refused.code) == (400, "InvalidPropertyValue")
     assert refused.why()["PropertyName"] == name
 
 
 @pytest.mark.parametrize("name", ["vmSize", "id", "virtualMachineConfiguration"])
-def test_what_is_missing_is_named(azure: Azure, name: str) -> None:
+def test_what_is_missing_is_named(azure: BatchEmulator, name: str) -> None:
     refused = azure.create_pool(**{name: None}) if name != "id" else azure.create_pool(None)  # type: ignore[arg-type]
     assert (refused.status, refused.code) == (400, "MissingRequiredProperty")
     assert refused.why()["PropertyName"] == name
 
 
-def test_unknown_properties_and_bodies_that_are_none_are_refused(azure: Azure) -> None:
+def test_unknown_properties_and_bodies_that_are_none_are_refused(azure: BatchEmulator) -> None:
     assert azure.create_pool(colour="blue").code == "InvalidRequestBody"
     assert "application_id" in azure.create_pool(applicationPackageReferences=[{"application_id": "x"}]).why()["Reason"]
     assert azure.batch("POST", "/pools", [1]).code == "InvalidRequestBody"
 
 
-def test_an_unsupported_image_is_refused_in_azures_words(azure: Azure) -> None:
+def test_an_unsupported_image_is_refused_in_azures_words(azure: BatchEmulator) -> None:
     refused = azure.create_pool(
         virtualMachineConfiguration=MACHINE | {"imageReference": {"publisher": "a", "offer": "b", "sku": "c"}}
     )
@@ -114,11 +114,11 @@ def test_an_unsupported_image_is_refused_in_azures_words(azure: Azure) -> None:
     }
 
 
-def test_an_image_past_its_end_of_life_is_refused_by_the_worlds_date(azure: Azure) -> None:
+def test_an_image_past_its_end_of_life_is_refused_by_the_worlds_date(azure: BatchEmulator) -> None:
     focal = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-focal", "sku": "20_04-lts"}
     machine = {"imageReference": focal, "nodeAgentSKUId": "batch.node.ubuntu 20.04"}
     assert azure.create_pool(virtualMachineConfiguration=machine).status == 400
-    assert Azure(start=1_700_000_000.0).create_pool(virtualMachineConfiguration=machine).status == 201
+    assert BatchEmulator(start=1_700_000_000.0).create_pool(virtualMachineConfiguration=machine).status == 201
     azure.world.set_meta("images_past_end_of_life", "taken")
     assert azure.create_pool(virtualMachineConfiguration=machine).status == 201
 
@@ -127,7 +127,7 @@ def test_managed_images_by_api_version_and_retirement() -> None:
     image, agent = {"imageReference": {"virtualMachineImageId": f"{IMAGES}/images/mine"}}, "batch.node.ubuntu 22.04"
     machine = image | {"nodeAgentSKUId": agent}
     body = {"id": "p", "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": machine}
-    then, today = Azure(start=1_700_000_000.0), Azure()
+    then, today = BatchEmulator(start=1_700_000_000.0), BatchEmulator()
     for version in ("2020-03-01.11.0", "2025-06-01"):
         refused = then.batch("POST", "/pools", body, version=version)
         assert refused.why()["PropertyName"] == "virtualMachineImageId"
@@ -169,7 +169,7 @@ def test_managed_images_by_api_version_and_retirement() -> None:
 )
 def test_old_api_versions_do_not_know_what_came_later(version: str, plane: str, part: dict[str, Any]) -> None:
     def strange(asked: str) -> bool:
-        azure = Azure(start=1_700_000_000.0)
+        azure = BatchEmulator(start=1_700_000_000.0)
         if plane == "batch":
             body = {"id": "p", "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": MACHINE} | part
             told = azure.batch("POST", "/pools", body, version=asked)
@@ -181,7 +181,7 @@ def test_old_api_versions_do_not_know_what_came_later(version: str, plane: str, 
     assert not strange("2025-06-01")
 
 
-def test_a_shared_key_opens_no_custom_image(azure: Azure) -> None:
+def test_a_shared_key_opens_no_custom_image(azure: BatchEmulator) -> None:
     image = {"imageReference": {"virtualMachineImageId": f"{IMAGES}/galleries/g/images/i/versions/1.0.0"}}
     machine = image | {"nodeAgentSKUId": "batch.node.ubuntu 22.04"}
     body = {"id": "p", "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": machine}
@@ -190,7 +190,7 @@ def test_a_shared_key_opens_no_custom_image(azure: Azure) -> None:
     assert "SharedKey is not allowed" in refused.why()["AuthenticationErrorDetail"]
 
 
-def test_a_name_is_taken_whatever_its_case_until_the_pool_is_gone(azure: Azure) -> None:
+def test_a_name_is_taken_whatever_its_case_until_the_pool_is_gone(azure: BatchEmulator) -> None:
     azure.create_pool("Pool")
     assert azure.create_pool("pOOL").code == "PoolExists"
     assert azure.batch("DELETE", "/pools/POOL").status == 202
@@ -204,7 +204,7 @@ def test_a_name_is_taken_whatever_its_case_until_the_pool_is_gone(azure: Azure) 
     assert azure.create_pool("pool").status == 201
 
 
-def test_a_pool_with_nodes_is_deleting_until_they_have_left(azure: Azure) -> None:
+def test_a_pool_with_nodes_is_deleting_until_they_have_left(azure: BatchEmulator) -> None:
     azure.create_pool(dedicated=3)
     azure.wait_until_steady()
     azure.batch("DELETE", "/pools/p")
@@ -214,7 +214,7 @@ def test_a_pool_with_nodes_is_deleting_until_they_have_left(azure: Azure) -> Non
     assert azure.batch("GET", "/pools/p").status == 404
 
 
-def test_the_pool_quota_is_kept(azure: Azure) -> None:
+def test_the_pool_quota_is_kept(azure: BatchEmulator) -> None:
     account = azure.world.get(ACCOUNT_ID)
     assert account is not None
     account.doc["properties"]["poolQuota"] = 2
@@ -222,7 +222,7 @@ def test_the_pool_quota_is_kept(azure: Azure) -> None:
     assert [azure.create_pool(name).status for name in "abc"] == [201, 201, 409]
 
 
-def test_conditional_headers(azure: Azure) -> None:
+def test_conditional_headers(azure: BatchEmulator) -> None:
     azure.create_pool()
     tag = azure.pool()["eTag"]
     assert azure.batch("PATCH", "/pools/p", {"metadata": []}, if_match="0x0").code == "ConditionNotMet"
@@ -233,19 +233,19 @@ def test_conditional_headers(azure: Azure) -> None:
 
 
 @pytest.mark.parametrize("subnet", ["x", "0", "/subscriptions/s", "/virtualNetworks/v/subnets/s"])
-def test_a_subnet_is_named_by_its_id(azure: Azure, subnet: str) -> None:
+def test_a_subnet_is_named_by_its_id(azure: BatchEmulator, subnet: str) -> None:
     refused = azure.create_pool("s", networkConfiguration={"subnetId": subnet})
     assert (refused.status, refused.code, refused.why()["PropertyName"]) == (400, "InvalidPropertyValue", "subnetId")
 
 
-def test_certificates_are_not_to_be_had(azure: Azure) -> None:
+def test_certificates_are_not_to_be_had(azure: BatchEmulator) -> None:
     one = {"thumbprint": "0123abcd", "thumbprintAlgorithm": "sha1"}
     refused = azure.create_pool("c", certificateReferences=[one])
     assert (refused.status, refused.code) == (409, "InvalidCertificateReferences")
     assert refused.why() == {"0123abcd": "The specified certificate does not exist."}
 
 
-def test_patch_changes_what_is_given_and_updateproperties_takes_the_rest_away(azure: Azure) -> None:
+def test_patch_changes_what_is_given_and_updateproperties_takes_the_rest_away(azure: BatchEmulator) -> None:
     azure.create_pool(metadata=[{"name": "a", "value": "1"}], startTask={"commandLine": "true"})
     azure.batch("PATCH", "/pools/p", {"metadata": [{"name": "b", "value": "2"}]})
     assert azure.pool()["metadata"] == [{"name": "b", "value": "2"}]
@@ -260,7 +260,7 @@ def test_patch_changes_what_is_given_and_updateproperties_takes_the_rest_away(az
     )
 
 
-def test_image_and_size_change_only_while_there_is_no_node(azure: Azure) -> None:
+def test_image_and_size_change_only_while_there_is_no_node(azure: BatchEmulator) -> None:
     azure.create_pool(dedicated=1)
     azure.wait_until_steady()
     assert azure.batch("PATCH", "/pools/p", {"vmSize": "Standard_D4s_v3"}).status == 409
@@ -270,7 +270,7 @@ def test_image_and_size_change_only_while_there_is_no_node(azure: Azure) -> None
     assert azure.pool()["vmSize"] == "standard_d4s_v3"
 
 
-def test_lists_have_pages_filters_and_selections(azure: Azure) -> None:
+def test_lists_have_pages_filters_and_selections(azure: BatchEmulator) -> None:
     for name in ("a", "b", "c"):
         azure.create_pool(name)
     page = azure.batch("GET", "/pools?maxresults=2").body
@@ -290,7 +290,7 @@ def test_lists_have_pages_filters_and_selections(azure: Azure) -> None:
 # -- resizes -----------------------------------------------------------------------------------------------------
 
 
-def test_an_omitted_count_is_zero(azure: Azure) -> None:
+def test_an_omitted_count_is_zero(azure: BatchEmulator) -> None:
     azure.create_pool(dedicated=2, spot=5)
     azure.wait_until_steady()
     azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 3})
@@ -298,7 +298,7 @@ def test_an_omitted_count_is_zero(azure: Azure) -> None:
     assert (pool["currentDedicatedNodes"], pool["currentLowPriorityNodes"], pool["targetLowPriorityNodes"]) == (3, 0, 0)
 
 
-def test_a_resize_wants_a_steady_pool_and_a_target(azure: Azure) -> None:
+def test_a_resize_wants_a_steady_pool_and_a_target(azure: BatchEmulator) -> None:
     azure.create_pool(dedicated=1)
     assert azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 2}).code == "PoolBeingResized"
     azure.wait_until_steady()
@@ -306,7 +306,7 @@ def test_a_resize_wants_a_steady_pool_and_a_target(azure: Azure) -> None:
     assert azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": "2"}).status == 202
 
 
-def test_stopping_leaves_the_etag_and_its_error_stays_until_the_next_resize(azure: Azure) -> None:
+def test_stopping_leaves_the_etag_and_its_error_stays_until_the_next_resize(azure: BatchEmulator) -> None:
     azure.create_pool()
     azure.wait_until_steady()
     azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 5})
@@ -325,7 +325,7 @@ def test_stopping_leaves_the_etag_and_its_error_stays_until_the_next_resize(azur
     assert "resizeErrors" not in azure.pool()
 
 
-def test_a_series_quota_lets_in_what_fits_and_says_so(azure: Azure) -> None:
+def test_a_series_quota_lets_in_what_fits_and_says_so(azure: BatchEmulator) -> None:
     azure.create_pool("big", 600, vmSize="Standard_D2s_v5")
     pool = azure.wait_until_steady("big")
     assert pool["currentDedicatedNodes"] == 500
@@ -341,7 +341,7 @@ def test_a_series_quota_lets_in_what_fits_and_says_so(azure: Azure) -> None:
     assert "resizeErrors" not in azure.wait_until_steady("other")
 
 
-def test_totals_and_spot_have_quotas_of_their_own(azure: Azure) -> None:
+def test_totals_and_spot_have_quotas_of_their_own(azure: BatchEmulator) -> None:
     account = azure.world.get(ACCOUNT_ID)
     assert account is not None
     account.doc["properties"] |= {"dedicatedCoreQuota": 10, "lowPriorityCoreQuota": 6}
@@ -353,7 +353,7 @@ def test_totals_and_spot_have_quotas_of_their_own(azure: Azure) -> None:
     assert codes == ["AccountCoreQuotaReached", "AccountLowPriorityCoreQuotaReached"]
 
 
-def test_an_account_without_quotas_has_those_of_compute(azure: Azure) -> None:
+def test_an_account_without_quotas_has_those_of_compute(azure: BatchEmulator) -> None:
     account = azure.world.get(ACCOUNT_ID)
     assert account is not None
     for name in ("dedicatedCoreQuota", "lowPriorityCoreQuota", "dedicatedCoreQuotaPerVMFamilyEnforced"):
@@ -368,7 +368,7 @@ def test_an_account_without_quotas_has_those_of_compute(azure: Azure) -> None:
     assert "exceeding approved standardDSv3Family Cores quota" in cause["value"]
 
 
-def test_a_timeout_leaves_what_came(azure: Azure) -> None:
+def test_a_timeout_leaves_what_came(azure: BatchEmulator) -> None:
     azure.create_pool(spot=900, vmSize="Standard_A1_v2", resizeTimeout="PT5M")
     pool = azure.wait_until_steady()
     assert pool["resizeErrors"][0]["code"] == "AllocationTimedout"

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from tests.sim.batch_world import ACCOUNT_ID, Azure
+from tests.sim.batch_world import ACCOUNT_ID, BatchEmulator
 
 
-def world(scenario: str, **allocation: Any) -> Azure:
-    azure = Azure()
+def world(scenario: str, **allocation: Any) -> BatchEmulator:
+    azure = BatchEmulator()
     azure.world.set_meta("scenario", scenario)
     azure.world.set_meta("allocation", allocation)
     account = azure.world.get(ACCOUNT_ID)

@@ -7,45 +7,45 @@ from typing import Any
 import pytest
 
 from batchimg_magics.emulator.batch.fleet import commands
-from tests.sim.batch_world import Azure
+from tests.sim.batch_world import BatchEmulator
 
 
 @pytest.fixture
-def azure() -> Azure:
-    made = Azure()
+def azure() -> BatchEmulator:
+    made = BatchEmulator()
     made.create_pool(dedicated=3, spot=2, metadata=[{"name": "a", "value": "b"}])
     made.wait_until_steady()
     made.clock.advance(300)
     return made
 
 
-def first(azure: Azure) -> dict[str, Any]:
+def first(azure: BatchEmulator) -> dict[str, Any]:
     return azure.nodes()[0]
 
 
-def do(azure: Azure, verb: str, node: str, body: Any = None) -> Any:
+def do(azure: BatchEmulator, verb: str, node: str, body: Any = None) -> Any:
     return azure.batch("POST", f"/pools/p/nodes/{node}/{verb}", body)
 
 
-def node(azure: Azure, name: str) -> dict[str, Any]:
+def node(azure: BatchEmulator, name: str) -> dict[str, Any]:
     found: dict[str, Any] = azure.batch("GET", f"/pools/p/nodes/{name}").body
     return found
 
 
-def job(azure: Azure, **more: Any) -> None:
+def job(azure: BatchEmulator, **more: Any) -> None:
     assert azure.batch("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "p"}} | more).status == 201
 
 
-def task(azure: Azure, name: str, command: str = "sleep 100", **more: Any) -> Any:
+def task(azure: BatchEmulator, name: str, command: str = "sleep 100", **more: Any) -> Any:
     return azure.batch("POST", "/jobs/j/tasks", {"id": name, "commandLine": command} | more)
 
 
-def counts(azure: Azure) -> dict[str, int]:
+def counts(azure: BatchEmulator) -> dict[str, int]:
     found: dict[str, int] = azure.batch("GET", "/jobs/j/taskcounts").body["taskCounts"]
     return {state: count for state, count in found.items() if count}
 
 
-def test_tasks_keep_nodes_busy_for_the_time_their_commands_name(azure: Azure) -> None:
+def test_tasks_keep_nodes_busy_for_the_time_their_commands_name(azure: BatchEmulator) -> None:
     job(azure)
     for number in range(7):
         assert task(azure, f"t{number}").status == 201
@@ -69,7 +69,7 @@ def test_tasks_keep_nodes_busy_for_the_time_their_commands_name(azure: Azure) ->
 def test_it_does_not_matter_when_somebody_looks() -> None:
     ends = []
     for looks in (1, 40):
-        azure = Azure()
+        azure = BatchEmulator()
         azure.create_pool(dedicated=2)
         azure.wait_until_steady()
         azure.clock.advance(300)
@@ -83,7 +83,7 @@ def test_it_does_not_matter_when_somebody_looks() -> None:
     assert ends[0] == ends[1]
 
 
-def test_a_failing_task_can_be_run_again(azure: Azure) -> None:
+def test_a_failing_task_can_be_run_again(azure: BatchEmulator) -> None:
     job(azure)
     task(azure, "t", "/bin/bash -c 'exit 4'")
     azure.clock.advance(5)
@@ -93,7 +93,7 @@ def test_a_failing_task_can_be_run_again(azure: Azure) -> None:
     assert azure.batch("POST", "/jobs/j/tasks/t/reactivate").status == 204
 
 
-def test_a_task_on_a_node_that_goes_away_runs_elsewhere(azure: Azure) -> None:
+def test_a_task_on_a_node_that_goes_away_runs_elsewhere(azure: BatchEmulator) -> None:
     job(azure)
     task(azure, "t", "sleep 1000")
     where = azure.batch("GET", "/jobs/j/tasks/t").body["nodeInfo"]["nodeId"]
@@ -106,7 +106,7 @@ def test_a_task_on_a_node_that_goes_away_runs_elsewhere(azure: Azure) -> None:
     assert again["executionInfo"]["requeueCount"] == 1
 
 
-def shrink(azure: Azure, option: str, by: str = "resize", timeout: str = "PT15M") -> None:
+def shrink(azure: BatchEmulator, option: str, by: str = "resize", timeout: str = "PT15M") -> None:
     busy = [node["id"] for node in azure.nodes() if node["state"] == "running"]
     counts = {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 0} if by == "resize" else {"nodeList": busy}
     body = {**counts, "resizeTimeout": timeout, "nodeDeallocationOption": option}
@@ -118,7 +118,7 @@ def shrink(azure: Azure, option: str, by: str = "resize", timeout: str = "PT15M"
     ("option", "tasks"),
     [("requeue", {"active": 1}), ("terminate", {"completed": 1, "failed": 1})],
 )
-def test_tasks_end_with_their_nodes(azure: Azure, option: str, tasks: dict[str, int], by: str) -> None:
+def test_tasks_end_with_their_nodes(azure: BatchEmulator, option: str, tasks: dict[str, int], by: str) -> None:
     job(azure)
     task(azure, "t", "sleep 600")
     assert counts(azure) == {"running": 1}
@@ -133,7 +133,7 @@ def test_tasks_end_with_their_nodes(azure: Azure, option: str, tasks: dict[str, 
 
 @pytest.mark.parametrize("by", ["resize", "removenodes"])
 @pytest.mark.parametrize("option", ["taskcompletion", "retaineddata"])
-def test_nodes_stay_for_their_tasks(azure: Azure, option: str, by: str) -> None:
+def test_nodes_stay_for_their_tasks(azure: BatchEmulator, option: str, by: str) -> None:
     job(azure)
     task(azure, "t", "sleep 600")
     shrink(azure, option, by)
@@ -149,7 +149,7 @@ def test_nodes_stay_for_their_tasks(azure: Azure, option: str, by: str) -> None:
     assert "leavingpool" not in azure.states()
 
 
-def test_a_task_that_lasts_longer_than_a_resize_may(azure: Azure) -> None:
+def test_a_task_that_lasts_longer_than_a_resize_may(azure: BatchEmulator) -> None:
     job(azure)
     task(azure, "t", "sleep 3600")
     shrink(azure, "taskcompletion", timeout="PT5M")
@@ -162,7 +162,7 @@ def test_a_task_that_lasts_longer_than_a_resize_may(azure: Azure) -> None:
     assert azure.states() == {}
 
 
-def test_a_timeout_names_the_kind_whose_nodes_are_late(azure: Azure) -> None:
+def test_a_timeout_names_the_kind_whose_nodes_are_late(azure: BatchEmulator) -> None:
     job(azure)
     task(azure, "t", "sleep 3600")
     (late,) = [one for one in azure.nodes() if one["state"] == "running"]
@@ -172,7 +172,7 @@ def test_a_timeout_names_the_kind_whose_nodes_are_late(azure: Azure) -> None:
     assert [one["message"].split(" nodes")[0] for one in azure.pool()["resizeErrors"]] == [f"Desired number of {kind}"]
 
 
-def test_slots_are_shared(azure: Azure) -> None:
+def test_slots_are_shared(azure: BatchEmulator) -> None:
     azure.create_pool("wide", 1, taskSlotsPerNode=4)
     azure.wait_until_steady("wide")
     azure.clock.advance(300)
@@ -185,7 +185,7 @@ def test_slots_are_shared(azure: Azure) -> None:
     assert (one["runningTasksCount"], one["runningTaskSlotsCount"]) == (2, 4)
 
 
-def test_many_tasks_answer_each_for_itself(azure: Azure) -> None:
+def test_many_tasks_answer_each_for_itself(azure: BatchEmulator) -> None:
     job(azure)
     value = [{"id": "a", "commandLine": "true"}, {"id": "a", "commandLine": "true"}, {"id": "b"}]
     answers = azure.batch("POST", "/jobs/j/addtaskcollection", {"value": value}).body["value"]
@@ -193,7 +193,7 @@ def test_many_tasks_answer_each_for_itself(azure: Azure) -> None:
     assert [one["error"]["code"] for one in answers[1:]] == ["TaskExists", "MissingRequiredProperty"]
 
 
-def test_a_job_can_be_disabled_terminated_and_deleted(azure: Azure) -> None:
+def test_a_job_can_be_disabled_terminated_and_deleted(azure: BatchEmulator) -> None:
     job(azure)
     assert azure.batch("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "p"}}).code == "JobExists"
     azure.batch("POST", "/jobs/j/disable", {"disableTasks": "wait"})
@@ -212,7 +212,7 @@ def test_a_job_can_be_disabled_terminated_and_deleted(azure: Azure) -> None:
     assert azure.batch("GET", "/jobs/j").code == "JobNotFound"
 
 
-def test_a_job_may_end_with_its_tasks(azure: Azure) -> None:
+def test_a_job_may_end_with_its_tasks(azure: BatchEmulator) -> None:
     job(azure, onAllTasksComplete="terminatejob")
     task(azure, "t", "sleep 60")
     assert azure.batch("GET", "/jobs/j").body["state"] == "active"
@@ -220,7 +220,7 @@ def test_a_job_may_end_with_its_tasks(azure: Azure) -> None:
     assert azure.batch("GET", "/jobs/j").body["executionInfo"]["terminateReason"] == "AllTasksComplete"
 
 
-def test_a_pool_may_live_with_a_job(azure: Azure) -> None:
+def test_a_pool_may_live_with_a_job(azure: BatchEmulator) -> None:
     pool = {"vmSize": "standard_d2_v2", "targetDedicatedNodes": 0}
     pool["virtualMachineConfiguration"] = azure.pool()["virtualMachineConfiguration"]
     automatic = {"autoPoolIdPrefix": "auto", "poolLifetimeOption": "job", "pool": pool}
@@ -232,7 +232,7 @@ def test_a_pool_may_live_with_a_job(azure: Azure) -> None:
     assert azure.pool(name)["state"] == "deleting"
 
 
-def test_autoscale_sees_the_tasks(azure: Azure) -> None:
+def test_autoscale_sees_the_tasks(azure: BatchEmulator) -> None:
     job(azure)
     formula = "$TargetDedicatedNodes = max($PendingTasks.GetSample(1)); $TargetLowPriorityNodes = 0;"
     for number in range(8):
@@ -243,7 +243,7 @@ def test_autoscale_sees_the_tasks(azure: Azure) -> None:
     assert azure.pool()["targetDedicatedNodes"] == 8
 
 
-def test_files_tell_what_the_local_azure_knows_of_commands(azure: Azure) -> None:
+def test_files_tell_what_the_local_azure_knows_of_commands(azure: BatchEmulator) -> None:
     azure.create_pool("s", 1, startTask={"commandLine": "/bin/sh -c 'exit 3'"})
     azure.wait_until_steady("s")
     azure.clock.advance(300)
@@ -268,7 +268,7 @@ def test_files_tell_what_the_local_azure_knows_of_commands(azure: Azure) -> None
     assert (told.status, told.headers["ocp-batch-file-isdirectory"]) == (200, "False")
 
 
-def test_logs_are_uploaded_from_nodes_that_came_up(azure: Azure) -> None:
+def test_logs_are_uploaded_from_nodes_that_came_up(azure: BatchEmulator) -> None:
     name = first(azure)["id"]
     body = {"containerUrl": "https://store.blob.core.windows.net/logs", "startTime": "2026-07-01T09:00:00Z"}
     done = do(azure, "uploadbatchservicelogs", name, body)
@@ -277,7 +277,7 @@ def test_logs_are_uploaded_from_nodes_that_came_up(azure: Azure) -> None:
     assert do(azure, "uploadbatchservicelogs", name, {}).code == "MissingRequiredProperty"
 
 
-def test_jobs_of_higher_priority_go_first(azure: Azure) -> None:
+def test_jobs_of_higher_priority_go_first(azure: BatchEmulator) -> None:
     for name, priority in (("j", 0), ("urgent", 10)):
         azure.batch("POST", "/jobs", {"id": name, "poolInfo": {"poolId": "p"}, "priority": priority})
     for number in range(5):
@@ -290,7 +290,7 @@ def test_jobs_of_higher_priority_go_first(azure: Azure) -> None:
     assert azure.batch("GET", "/jobs/j/tasks/first-added").body["state"] == "active"
 
 
-def test_a_node_with_a_task_that_is_rebooted_shows_the_reboot_and_sends_the_task_back(azure: Azure) -> None:
+def test_a_node_with_a_task_that_is_rebooted_shows_the_reboot_and_sends_the_task_back(azure: BatchEmulator) -> None:
     job(azure)
     task(azure, "t", "sleep 5000")
     where = azure.batch("GET", "/jobs/j/tasks/t").body["nodeInfo"]["nodeId"]
@@ -302,7 +302,7 @@ def test_a_node_with_a_task_that_is_rebooted_shows_the_reboot_and_sends_the_task
     assert again["nodeInfo"]["nodeId"] != where
 
 
-def test_formulas_count_tasks_only_from_their_making_on(azure: Azure) -> None:
+def test_formulas_count_tasks_only_from_their_making_on(azure: BatchEmulator) -> None:
     azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": "$TargetDedicatedNodes = 3;"})
     job(azure)
     azure.clock.advance(300)

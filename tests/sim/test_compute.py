@@ -12,7 +12,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.mgmt.compute.aio import ComputeManagementClient
 
 from batchimg_magics.emulator import create_app, open_emulator
-from tests.sim.compute_world import Compute
+from tests.sim.compute_world import ComputeEmulator
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.app import App
@@ -143,7 +143,7 @@ def test_refusals(arm: Arm, method: str, path: str, body: Any, status: int, code
 
 @pytest.mark.parametrize("verb", ["performMaintenance", "convertToManagedDisks", "reimage"])
 def test_what_a_vm_never_may_is_refused_as_recorded(verb: str) -> None:
-    world = Compute()
+    world = ComputeEmulator()
     told = world.ask("POST", f"virtualMachines/desk-vm/{verb}")
     assert (told.status, told.code) == (409, "OperationNotAllowed")
     assert world.ask("POST", f"virtualMachines/none/{verb}").code == "ResourceNotFound"

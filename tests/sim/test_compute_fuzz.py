@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.sim.compute_world import LONG_S, Compute, copy_of, definition, resource, version
+from tests.sim.compute_world import LONG_S, ComputeEmulator, copy_of, definition, resource, version
 
 #: One good body of each kind; each test puts something else somewhere into one.
 GOOD: dict[str, dict[str, Any]] = {
@@ -74,14 +74,14 @@ def changed(body: Any, path: tuple[Any, ...], value: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def compute() -> Compute:
-    made = Compute()
+def compute() -> ComputeEmulator:
+    made = ComputeEmulator()
     made.definition()
     made.snapshot("os", "desk-vm_OsDisk_1")
     return made
 
 
-def try_out(compute: Compute, path: str, body: Any, version: str) -> None:
+def try_out(compute: ComputeEmulator, path: str, body: Any, version: str) -> None:
     """Make, read, change, copy and delete; each is taken or refused."""
     told = compute.ask("PUT", path, body, version)
     assert told.status in (200, 201, 202, 400, 403, 404, 409), told.body
@@ -108,7 +108,7 @@ def try_out(compute: Compute, path: str, body: Any, version: str) -> None:
     version=st.sampled_from(["2018-06-01", "2024-03-03", "2026-04-01"]),
 )
 def test_anything_anywhere_in_a_body_is_taken_or_refused(
-    compute: Compute, place: tuple[str, tuple[Any, ...]], value: Any, version: str
+    compute: ComputeEmulator, place: tuple[str, tuple[Any, ...]], value: Any, version: str
 ) -> None:
     path, where = place
     try_out(compute, path, changed({"location": "eastus"} | GOOD[path], where, value), version)
@@ -116,7 +116,7 @@ def test_anything_anywhere_in_a_body_is_taken_or_refused(
 
 @pytest.mark.parametrize("path", GOOD)
 @pytest.mark.parametrize("body", [None, [], "x", 5, {}, {"location": "eastus"}, {"location": 5}, {"properties": []}])
-def test_bodies_that_are_none(compute: Compute, path: str, body: Any) -> None:
+def test_bodies_that_are_none(compute: ComputeEmulator, path: str, body: Any) -> None:
     told = compute.ask("PUT", path, body)
     assert told.status < 500
     compute.clock.advance(LONG_S)
@@ -126,13 +126,13 @@ def test_bodies_that_are_none(compute: Compute, path: str, body: Any) -> None:
 
 @pytest.mark.parametrize("verb", ["beginGetAccess", "endGetAccess"])
 @pytest.mark.parametrize("body", [None, [], {}, {"access": 5}, {"access": "Read", "durationInSeconds": "soon"}])
-def test_links_that_are_none(compute: Compute, verb: str, body: Any) -> None:
+def test_links_that_are_none(compute: ComputeEmulator, verb: str, body: Any) -> None:
     assert compute.ask("POST", f"snapshots/os/{verb}", body).status in (202, 400)
 
 
 @pytest.mark.parametrize("path", GOOD)
 def test_every_good_body_is_taken(path: str) -> None:
-    fresh = Compute()
+    fresh = ComputeEmulator()
     fresh.definition()
     fresh.snapshot("os", "desk-vm_OsDisk_1")
     told = fresh.ask("PUT", path, {"location": "eastus"} | GOOD[path])

@@ -7,7 +7,7 @@ import pytest
 
 from tests.sim import openapi
 from tests.sim.compute_world import LONG_S
-from tests.sim.openapi import BATCH, COMPUTE_ON_ARM, MISSING, Operation, Told
+from tests.sim.openapi import BATCH, COMPUTE_ON_ARM, MISSING, EmulatorResponse, Operation
 from tests.sim.openapi_compute import EXCHANGES, HOSTS, prepared, table
 
 pytestmark = pytest.mark.skipif(not BATCH[0].exists(), reason=MISSING)
@@ -25,7 +25,7 @@ def test_every_operation_answers_as_described(operation: Operation) -> None:
             done = compute.ask("GET", told.headers["Azure-AsyncOperation"]).body
             assert done["status"] == "Succeeded"
             if "200" in operation.description["responses"] and "output" in done.get("properties", {}):
-                operation.check(Told(200, msgspec.json.encode(done["properties"]["output"]), {}))
+                operation.check(EmulatorResponse(200, msgspec.json.encode(done["properties"]["output"]), {}))
 
 
 def test_no_request_is_left_over() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.sim.compute_world import Compute, definition, resource, version
+from tests.sim.compute_world import ComputeEmulator, definition, resource, version
 
 MARKET = (
     "/Subscriptions/s/Providers/Microsoft.Compute/Locations/eastus/Publishers/{}/ArtifactTypes/VMImage/Offers/{}/Skus/"
@@ -15,8 +15,8 @@ MARKET = (
 
 
 @pytest.fixture
-def compute() -> Compute:
-    return Compute()
+def compute() -> ComputeEmulator:
+    return ComputeEmulator()
 
 
 def of_image(key: str, **reference: Any) -> dict[str, Any]:
@@ -32,14 +32,14 @@ def of_image(key: str, **reference: Any) -> dict[str, Any]:
     ],
 )
 def test_a_disk_of_a_marketplace_image(
-    compute: Compute, image: tuple[str, str, str], found: tuple[str, str, int]
+    compute: ComputeEmulator, image: tuple[str, str, str], found: tuple[str, str, int]
 ) -> None:
     creation = {"createOption": "FromImage", "imageReference": {"id": MARKET.format(*image)}}
     made = compute.make("disks/d", {"creationData": creation}).properties
     assert (made["osType"], made["hyperVGeneration"], made["diskSizeGB"]) == found
 
 
-def test_a_disk_of_a_gallery_image(compute: Compute) -> None:
+def test_a_disk_of_a_gallery_image(compute: ComputeEmulator) -> None:
     compute.definition(security="TrustedLaunch")
     compute.snapshot("os", "prep-vm_OsDisk_1")
     compute.snapshot("data", "prep-vm_DataDisk_0")
@@ -55,7 +55,7 @@ def test_a_disk_of_a_gallery_image(compute: Compute) -> None:
     assert compute.refused("disks/f", of_image(key.replace("1.0.0", "9.0.0")))[0] == 404
 
 
-def test_a_disk_of_a_blob_has_what_is_said_of_it(compute: Compute) -> None:
+def test_a_disk_of_a_blob_has_what_is_said_of_it(compute: ComputeEmulator) -> None:
     creation = {"createOption": "Import", "sourceUri": "https://a.blob.core.windows.net/vhds/os.vhd"}
     made = compute.make("disks/d", {"creationData": creation, "osType": "Windows", "diskSizeGB": 127}).properties
     assert (made["osType"], made["diskSizeGB"]) == ("Windows", 127)
@@ -63,13 +63,13 @@ def test_a_disk_of_a_blob_has_what_is_said_of_it(compute: Compute) -> None:
     assert compute.refused("disks/e", bare)[:2] == (400, "InvalidParameter")
 
 
-def test_an_upload_is_waited_for(compute: Compute) -> None:
+def test_an_upload_is_waited_for(compute: ComputeEmulator) -> None:
     creation = {"createOption": "Upload", "uploadSizeBytes": 10 * 1024**3 + 512}
     made = compute.make("disks/d", {"creationData": creation}).properties
     assert (made["diskState"], made["diskSizeGB"]) == ("ReadyToUpload", 10)
 
 
-def test_the_speeds_of_some_skus_are_asked_for(compute: Compute) -> None:
+def test_the_speeds_of_some_skus_are_asked_for(compute: ComputeEmulator) -> None:
     empty = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 100}
     fast = compute.make("disks/d", empty | {"diskIOPSReadWrite": 2000}, sku={"name": "UltraSSD_LRS"})
     assert fast.body["sku"] == {"name": "UltraSSD_LRS", "tier": "Ultra"}
@@ -78,7 +78,7 @@ def test_the_speeds_of_some_skus_are_asked_for(compute: Compute) -> None:
     assert plain.properties["diskIOPSReadWrite"] == 500
 
 
-def test_a_gallery_image_is_a_source_only_where_it_has_copies(compute: Compute) -> None:
+def test_a_gallery_image_is_a_source_only_where_it_has_copies(compute: ComputeEmulator) -> None:
     compute.make("galleries/lab", {})
     compute.make("galleries/lab/images/tools", definition())
     compute.snapshot("os", "desk-vm_OsDisk_1")
@@ -87,7 +87,7 @@ def test_a_gallery_image_is_a_source_only_where_it_has_copies(compute: Compute) 
     assert compute.refused("disks/d", body, location="westus")[:2] == (404, "GalleryImageNotFound")
 
 
-def test_the_disk_of_a_vm_names_the_image_that_it_is_made_of(compute: Compute) -> None:
+def test_the_disk_of_a_vm_names_the_image_that_it_is_made_of(compute: ComputeEmulator) -> None:
     image = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts", "version": "1.2.3"}
     nic = resource("networkInterfaces/desk-vm-nic").replace("Microsoft.Compute", "Microsoft.Network")
     properties = {

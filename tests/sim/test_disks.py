@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from tests.sim.compute_world import LONG_S, Compute, body, copy_of, resource, through_sdk
+from tests.sim.compute_world import LONG_S, ComputeEmulator, body, copy_of, resource, through_sdk
 
 if TYPE_CHECKING:
     from azure.mgmt.compute.aio import ComputeManagementClient
@@ -16,8 +16,8 @@ EMPTY = {"creationData": {"createOption": "Empty"}, "diskSizeGB": 64}
 
 
 @pytest.fixture
-def compute() -> Compute:
-    return Compute()
+def compute() -> ComputeEmulator:
+    return ComputeEmulator()
 
 
 def test_a_snapshot_through_the_sdk() -> None:
@@ -38,7 +38,7 @@ def test_a_snapshot_through_the_sdk() -> None:
     assert (listed, left) == (["os"], [])
 
 
-def test_a_disk_has_what_its_sku_and_size_give(compute: Compute) -> None:
+def test_a_disk_has_what_its_sku_and_size_give(compute: ComputeEmulator) -> None:
     first = compute.make("disks/d", EMPTY, sku={"name": "Premium_LRS"})
     assert first.body["sku"] == {"name": "Premium_LRS", "tier": "Premium"}
     assert (first.properties["tier"], first.properties["diskIOPSReadWrite"]) == ("P6", 240)
@@ -50,7 +50,7 @@ def test_a_disk_has_what_its_sku_and_size_give(compute: Compute) -> None:
     assert cheaper.properties["timeCreated"] == first.properties["timeCreated"]
 
 
-def test_a_premium_disk_may_have_a_higher_tier_than_its_size_gives(compute: Compute) -> None:
+def test_a_premium_disk_may_have_a_higher_tier_than_its_size_gives(compute: ComputeEmulator) -> None:
     premium = {"name": "Premium_LRS"}
     higher = compute.make("disks/d", {**EMPTY, "tier": "P10"}, sku=premium).properties
     assert (higher["tier"], higher["diskIOPSReadWrite"]) == ("P10", 500)
@@ -59,7 +59,7 @@ def test_a_premium_disk_may_have_a_higher_tier_than_its_size_gives(compute: Comp
     assert (grown["tier"], grown["diskIOPSReadWrite"]) == ("P20", 2300)
 
 
-def test_who_keeps_the_key_is_told_from_the_encryption_set(compute: Compute) -> None:
+def test_who_keeps_the_key_is_told_from_the_encryption_set(compute: ComputeEmulator) -> None:
     assert compute.make("disks/d", EMPTY).properties["encryption"] == {"type": "EncryptionAtRestWithPlatformKey"}
     own = {"diskEncryptionSetId": resource("diskEncryptionSets/s")}
     made = compute.make("disks/e", {**EMPTY, "encryption": own}).properties["encryption"]
@@ -68,7 +68,7 @@ def test_who_keeps_the_key_is_told_from_the_encryption_set(compute: Compute) -> 
     assert compute.make("disks/f", {**EMPTY, "encryption": both}).properties["encryption"] == both
 
 
-def test_a_snapshot_of_an_ultra_disk_is_incremental_and_copied_in_the_background(compute: Compute) -> None:
+def test_a_snapshot_of_an_ultra_disk_is_incremental_and_copied_in_the_background(compute: ComputeEmulator) -> None:
     compute.make("disks/d", EMPTY, sku={"name": "UltraSSD_LRS"})
     full = {"creationData": copy_of("disks/d")}
     assert compute.refused("snapshots/s", full)[:2] == (400, "BadRequest")
@@ -80,18 +80,18 @@ def test_a_snapshot_of_an_ultra_disk_is_incremental_and_copied_in_the_background
     assert compute.ask("GET", "snapshots/s").properties["completionPercent"] == 100.0
 
 
-def test_a_number_may_come_as_a_string(compute: Compute) -> None:
+def test_a_number_may_come_as_a_string(compute: ComputeEmulator) -> None:
     assert compute.make("disks/d", {**EMPTY, "diskSizeGB": "64"}).properties["diskSizeGB"] == 64
 
 
-def test_while_it_is_made_a_disk_shows_what_was_asked_for(compute: Compute) -> None:
+def test_while_it_is_made_a_disk_shows_what_was_asked_for(compute: ComputeEmulator) -> None:
     told = compute.ask("PUT", "disks/d", {"location": "eastus", "properties": EMPTY, "tags": {"a": "b"}})
     assert (told.status, told.headers["Retry-After"]) == (202, "2")
     assert told.properties == {**EMPTY, "provisioningState": "Updating"}
     assert told.body["tags"] == {"a": "b"}
 
 
-def test_a_patch_leaves_what_it_does_not_name(compute: Compute) -> None:
+def test_a_patch_leaves_what_it_does_not_name(compute: ComputeEmulator) -> None:
     compute.make("disks/d", EMPTY, tags={"owner": "me"})
     told = compute.ask("PATCH", "disks/d", {"properties": {"diskSizeGB": 100}})
     assert told.status in (200, 202)
@@ -104,7 +104,7 @@ def test_a_patch_leaves_what_it_does_not_name(compute: Compute) -> None:
     assert (after.properties["diskSizeGB"], after.body["tags"]) == (100, {"owner": "you"})
 
 
-def test_a_copy_may_grow_and_nothing_shrinks(compute: Compute) -> None:
+def test_a_copy_may_grow_and_nothing_shrinks(compute: ComputeEmulator) -> None:
     bigger = compute.make("disks/d", {"creationData": copy_of("disks/desk-vm_OsDisk_1"), "diskSizeGB": 200})
     assert bigger.properties["diskSizeGB"] == 200
     status, _, message = compute.refused(
@@ -133,12 +133,12 @@ def test_a_copy_may_grow_and_nothing_shrinks(compute: Compute) -> None:
     ],
 )
 def test_refusals(
-    compute: Compute, path: str, properties: dict[str, Any], beside: dict[str, Any], status: int, code: str
+    compute: ComputeEmulator, path: str, properties: dict[str, Any], beside: dict[str, Any], status: int, code: str
 ) -> None:
     assert compute.refused(path, properties, **beside)[:2] == (status, code)
 
 
-def test_what_is_not_found_is_named_as_azure_names_it(compute: Compute) -> None:
+def test_what_is_not_found_is_named_as_azure_names_it(compute: ComputeEmulator) -> None:
     status, _, message = compute.refused("snapshots/s", {"creationData": copy_of("disks/gone")})
     assert (status, message) == (404, "Resource gone is not found.")
     missing = compute.ask("GET", "snapshots/none")
@@ -146,7 +146,7 @@ def test_what_is_not_found_is_named_as_azure_names_it(compute: Compute) -> None:
     assert missing.headers["x-ms-failure-cause"] == "gateway"
 
 
-def test_incremental_snapshots_know_their_family(compute: Compute) -> None:
+def test_incremental_snapshots_know_their_family(compute: ComputeEmulator) -> None:
     compute.make("disks/d", EMPTY)
     first = compute.snapshot("s1", "d", incremental=True)
     assert first.properties["incremental"] is True
@@ -156,7 +156,7 @@ def test_incremental_snapshots_know_their_family(compute: Compute) -> None:
     assert "incrementalSnapshotFamilyId" not in plain.properties
 
 
-def test_a_copy_into_another_region_takes_time_and_tells_how_far_it_is(compute: Compute) -> None:
+def test_a_copy_into_another_region_takes_time_and_tells_how_far_it_is(compute: ComputeEmulator) -> None:
     compute.make("disks/d", {**EMPTY, "diskSizeGB": 1000})
     compute.snapshot("s", "d", incremental=True)
     start = {"creationData": {"createOption": "CopyStart", "sourceResourceId": resource("snapshots/s")}}
@@ -169,7 +169,7 @@ def test_a_copy_into_another_region_takes_time_and_tells_how_far_it_is(compute: 
     assert compute.ask("GET", "snapshots/far").properties["completionPercent"] == 100
 
 
-def test_a_link_to_read_a_disk_is_given_and_taken_back(compute: Compute) -> None:
+def test_a_link_to_read_a_disk_is_given_and_taken_back(compute: ComputeEmulator) -> None:
     compute.make("disks/d", EMPTY)
     told = compute.ask("POST", "disks/d/beginGetAccess", {"access": "Read", "durationInSeconds": 3600})
     assert told.status == 202
@@ -187,7 +187,7 @@ def test_a_link_to_read_a_disk_is_given_and_taken_back(compute: Compute) -> None
     assert compute.ask("DELETE", "disks/d").status == 202
 
 
-def test_a_disk_of_a_vm_is_not_deleted_and_gives_no_link_while_the_vm_runs(compute: Compute) -> None:
+def test_a_disk_of_a_vm_is_not_deleted_and_gives_no_link_while_the_vm_runs(compute: ComputeEmulator) -> None:
     attached = compute.ask("DELETE", "disks/desk-vm_OsDisk_1")
     assert (attached.status, attached.code) == (409, "OperationNotAllowed")
     assert "desk-vm" in attached.message
@@ -196,7 +196,7 @@ def test_a_disk_of_a_vm_is_not_deleted_and_gives_no_link_while_the_vm_runs(compu
     assert compute.ask("POST", "disks/prep-vm_OsDisk_1/beginGetAccess", grant).status == 202
 
 
-def test_what_is_deleted_goes_after_a_moment_and_its_name_is_free(compute: Compute) -> None:
+def test_what_is_deleted_goes_after_a_moment_and_its_name_is_free(compute: ComputeEmulator) -> None:
     compute.make("disks/d", EMPTY)
     told = compute.ask("DELETE", "disks/d")
     assert (told.status, told.body) == (202, None)
@@ -217,7 +217,7 @@ def test_the_sdk_raises_what_azure_refuses() -> None:
     through_sdk(work)
 
 
-def test_a_disk_that_is_copied_is_waited_for(compute: Compute) -> None:
+def test_a_disk_that_is_copied_is_waited_for(compute: ComputeEmulator) -> None:
     compute.ask("PUT", "disks/d", {"location": "eastus", "properties": EMPTY})
     busy = compute.refused("snapshots/s", {"creationData": copy_of("disks/d")})
     assert busy[:2] == (409, "OperationNotAllowed")
@@ -225,7 +225,7 @@ def test_a_disk_that_is_copied_is_waited_for(compute: Compute) -> None:
     assert (again.status, again.code) == (409, "OperationNotAllowed")
 
 
-def test_only_incremental_snapshots_are_copied_into_another_region(compute: Compute) -> None:
+def test_only_incremental_snapshots_are_copied_into_another_region(compute: ComputeEmulator) -> None:
     compute.make("disks/d", EMPTY)
     compute.snapshot("whole", "d")
     compute.snapshot("part", "d", incremental=True)
@@ -240,12 +240,12 @@ def test_only_incremental_snapshots_are_copied_into_another_region(compute: Comp
     assert start("snapshots/part", incremental=False) == (400, "InvalidParameter")
 
 
-def test_what_is_there_does_not_move(compute: Compute) -> None:
+def test_what_is_there_does_not_move(compute: ComputeEmulator) -> None:
     compute.make("disks/d", EMPTY)
     assert compute.refused("disks/d", EMPTY, location="westus")[:2] == (409, "InvalidResourceLocation")
 
 
-def test_a_disk_that_changes_stays_with_its_vm(compute: Compute) -> None:
+def test_a_disk_that_changes_stays_with_its_vm(compute: ComputeEmulator) -> None:
     compute.ask("PATCH", "disks/prep-vm_OsDisk_1", {"properties": {"diskSizeGB": 80}})
     compute.clock.advance(10)
     after = compute.ask("GET", "disks/prep-vm_OsDisk_1")
@@ -256,7 +256,7 @@ def test_a_disk_that_changes_stays_with_its_vm(compute: Compute) -> None:
     assert compute.ask("GET", "disks/prep-vm_OsDisk_1").body["managedBy"].endswith("/prep-vm")
 
 
-def test_a_second_deletion_ends_with_the_first(compute: Compute) -> None:
+def test_a_second_deletion_ends_with_the_first(compute: ComputeEmulator) -> None:
     compute.make("disks/d", EMPTY)
     compute.ask("DELETE", "disks/d")
     compute.clock.advance(0.8)
@@ -266,7 +266,7 @@ def test_a_second_deletion_ends_with_the_first(compute: Compute) -> None:
     assert compute.ask("GET", "disks/d").status == 404
 
 
-def test_a_disk_tells_since_when_its_vm_has_been_started_or_deallocated(compute: Compute) -> None:
+def test_a_disk_tells_since_when_its_vm_has_been_started_or_deallocated(compute: ComputeEmulator) -> None:
     def since() -> str:
         found: str = compute.ask("GET", "disks/desk-vm_OsDisk_1").properties["LastOwnershipUpdateTime"]
         return found

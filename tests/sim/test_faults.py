@@ -16,24 +16,24 @@ from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION
 from batchimg_magics.emulator.http import faults
 from batchimg_magics.emulator.http.messages import ConnectionDroppedError
 from batchimg_magics.emulator.transport import EmulatorTransport
-from tests.sim.frame_world import ARM, BEARER, COMPUTE, IN_GROUP, TOP, Frame
+from tests.sim.frame_world import ARM, BEARER, COMPUTE, IN_GROUP, TOP, EmulatorClient
 
 FAULTS = f"{ARM}/_sim/faults"
 GROUPS = f"{TOP}/resourcegroups"
 NEW = f"{TOP}/resourcegroups/new"
 
 
-def wrong(frame: Frame, *single: dict[str, Any]) -> None:
+def wrong(frame: EmulatorClient, *single: dict[str, Any]) -> None:
     told = frame.ask("POST", FAULTS, {"faults": list(single)})
     assert told.status == 200, told.body
 
 
-def groups(frame: Frame) -> int:
+def groups(frame: EmulatorClient) -> int:
     return frame.ask("GET", GROUPS, version="2021-04-01").status
 
 
 def test_single_fault_happens_once_to_what_it_matches() -> None:
-    frame = Frame()
+    frame = EmulatorClient()
     wrong(frame, {"method": "GET", "path": "/resourcegroups$", "status": 503, "retry_after_s": 7})
     assert frame.ask("GET", TOP, version="2021-04-01").status == 200
     told = frame.ask("GET", GROUPS, version="2021-04-01")
@@ -43,13 +43,13 @@ def test_single_fault_happens_once_to_what_it_matches() -> None:
 
 
 def test_fault_waits_for_those_it_skips_and_goes_on_as_often_as_it_says() -> None:
-    frame = Frame()
+    frame = EmulatorClient()
     wrong(frame, {"status": 500, "skip": 2, "times": 2})
     assert [groups(frame) for _ in range(5)] == [200, 200, 500, 500, 200]
 
 
 def test_fault_for_ever_ends_when_it_is_taken_back() -> None:
-    frame = Frame()
+    frame = EmulatorClient()
     wrong(frame, {"path": "resourcegroups", "status": 429, "times": None})
     assert {groups(frame) for _ in range(5)} == {429}
     wrong(frame)
@@ -57,7 +57,7 @@ def test_fault_for_ever_ends_when_it_is_taken_back() -> None:
 
 
 def test_batch_plane_words_a_fault_its_own_way() -> None:
-    frame = Frame()
+    frame = EmulatorClient()
     wrong(frame, {"status": 503})
     told = frame.ask("GET", f"https://{ACCOUNT}.{REGION}.batch.azure.com/pools", version="2025-06-01")
     assert (told.status, told.body["code"]) == (503, "ServerBusy")
@@ -65,7 +65,7 @@ def test_batch_plane_words_a_fault_its_own_way() -> None:
 
 @pytest.mark.parametrize(("lost", "made"), [("request", 404), ("answer", 200)])
 def test_lost_connection_leaves_the_work_undone_or_done(lost: str, made: int) -> None:
-    frame = Frame()
+    frame = EmulatorClient()
     wrong(frame, {"method": "PUT", "lost": lost})
     with pytest.raises(ConnectionDroppedError) as caught:
         frame.ask("PUT", NEW, {"location": REGION}, version="2021-04-01")
@@ -75,7 +75,7 @@ def test_lost_connection_leaves_the_work_undone_or_done(lost: str, made: int) ->
 
 @pytest.mark.parametrize(("lost", "error"), [("request", ServiceRequestError), ("answer", ServiceResponseError)])
 def test_transport_drops_the_connection_as_the_sdk_knows_it(lost: str, error: type[Exception]) -> None:
-    frame = Frame()
+    frame = EmulatorClient()
     wrong(frame, {"lost": lost})
     transport = EmulatorTransport(frame.app, frame.clock)
     request = HttpRequest("GET", f"{GROUPS}?api-version=2021-04-01", headers=BEARER)
@@ -88,7 +88,7 @@ def test_transport_drops_the_connection_as_the_sdk_knows_it(lost: str, error: ty
     [{}, {"status": 200}, {"status": 503, "lost": "answer"}, {"status": 503, "path": "("}, {"status": 503, "x": 1}],
 )
 def test_fault_that_makes_no_sense_is_refused(single: dict[str, Any]) -> None:
-    frame = Frame()
+    frame = EmulatorClient()
     assert frame.ask("POST", FAULTS, {"faults": [single]}).status == 400
     assert frame.ask("GET", FAULTS).body["faults"] == []
 
@@ -106,7 +106,7 @@ def test_every_property_of_a_fault_is_documented() -> None:
 
 
 def test_scenarios_are_listed_and_set() -> None:
-    frame = Frame()
+    frame = EmulatorClient()
     assert frame.ask("GET", FAULTS).body["scenario"] == "calm"
     told = frame.ask("POST", FAULTS, {"scenario": "quota", "allocation": {"unusable": 0.5}})
     assert told.body["scenario"] == "quota"
@@ -116,7 +116,7 @@ def test_scenarios_are_listed_and_set() -> None:
 
 
 def test_quotas_are_small_in_the_scenario_and_whole_again_after_it() -> None:
-    frame = Frame()
+    frame = EmulatorClient()
     account = f"{IN_GROUP}/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}"
     listed = f"{IN_GROUP}/providers/Microsoft.Batch/batchAccounts"
     before = frame.ask("GET", account, version="2024-07-01").body
@@ -130,7 +130,7 @@ def test_quotas_are_small_in_the_scenario_and_whole_again_after_it() -> None:
 
 
 def test_flaky_world_fails_now_and_then_in_every_way_it_says() -> None:
-    frame = Frame()
+    frame = EmulatorClient()
     frame.ask("POST", FAULTS, {"scenario": "flaky"})
     seen: dict[Any, int] = {}
     for _ in range(1500):
@@ -146,7 +146,7 @@ def test_flaky_world_fails_now_and_then_in_every_way_it_says() -> None:
 
 def test_flaky_world_is_the_same_each_time() -> None:
     def outcomes() -> list[int | bool]:
-        frame, found = Frame(), []
+        frame, found = EmulatorClient(), []
         frame.ask("POST", FAULTS, {"scenario": "flaky"})
         for _ in range(200):
             try:
@@ -164,14 +164,14 @@ def test_unknown_scenario_does_not_open() -> None:
 
 
 def test_scenario_stays_with_the_world() -> None:
-    frame = Frame()
+    frame = EmulatorClient()
     assert not faults.is_active(frame.world, "flaky")
     faults.set_scenario(frame.world, "flaky")
     assert faults.is_active(frame.world, "flaky")
 
 
 def test_control_routes_are_there_only_when_asked_for() -> None:
-    frame = Frame(control=False)
+    frame = EmulatorClient(control=False)
     assert frame.ask("GET", FAULTS).status == 501
     assert frame.ask("GET", f"{COMPUTE}/disks", version="2023-10-02").status == 200
     assert GROUP

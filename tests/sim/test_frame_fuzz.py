@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from batchimg_magics.emulator import app
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION, TENANT
 from batchimg_magics.emulator.http.messages import ConnectionDroppedError, Route, Routes
-from tests.sim.frame_world import ARM, COMPUTE, Frame
+from tests.sim.frame_world import ARM, COMPUTE, EmulatorClient
 
 HOSTS = {"arm": "management.azure.com", "prices": "prices.azure.com", "login": "login.microsoftonline.com"}
 NAMED = {"subscription": SUBSCRIPTION, "group": GROUP, "name1": "desk-vm", "location": REGION, "tenant": TENANT}
@@ -120,7 +120,7 @@ def in_shape(told: Any) -> bool:
 @pytest.mark.parametrize(("method", "url", "version", "body"), GOOD, ids=[f"{one[0]} {one[1][-30:]}" for one in GOOD])
 def test_something_else_anywhere_in_a_body(method: str, url: str, version: str, body: dict[str, Any]) -> None:
     for path in places(body):
-        frame = Frame()
+        frame = EmulatorClient()
         for new in SOMETHING:
             told = frame.ask(method, url, changed(body, path, new), version=version)
             assert in_shape(told), (path, new, told)
@@ -154,7 +154,7 @@ BODIES = st.binary(max_size=30) | st.sampled_from(
 @settings(max_examples=6, deadline=None, derandomize=True)
 @given(odd=st.dictionaries(st.sampled_from(sorted(NAMED)), ODD), query=QUERIES, body=BODIES)
 def test_any_name_query_and_bytes_on_any_route(
-    furnished: Frame, route: Route, odd: dict[str, str], query: dict[str, str], body: bytes
+    furnished: EmulatorClient, route: Route, odd: dict[str, str], query: dict[str, str], body: bytes
 ) -> None:
     names = NAMED | odd
     parts = [names.get(part[1:-1], "x") if part.startswith("{") else part for part in route.path.split("/")]
@@ -166,8 +166,8 @@ def test_any_name_query_and_bytes_on_any_route(
 
 
 @pytest.fixture(scope="module")
-def furnished() -> Frame:
-    return Frame()
+def furnished() -> EmulatorClient:
+    return EmulatorClient()
 
 
 @settings(max_examples=400, deadline=None, derandomize=True)
@@ -187,7 +187,7 @@ def furnished() -> Frame:
     body=BODIES,
 )
 def test_any_request_at_all_is_answered(
-    furnished: Frame, method: str, host: str, path: list[str], query: str, headers: dict[str, str], body: bytes
+    furnished: EmulatorClient, method: str, host: str, path: list[str], query: str, headers: dict[str, str], body: bytes
 ) -> None:
     url = f"https://{host}/{'/'.join(quote(part, safe='') for part in path)}?{quote(query, safe='=&')}"
     try:

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.sim.compute_world import Compute, body, definition, through_sdk
+from tests.sim.compute_world import ComputeEmulator, body, definition, through_sdk
 
 if TYPE_CHECKING:
     from azure.mgmt.compute.aio import ComputeManagementClient
 
 
 @pytest.fixture
-def compute() -> Compute:
-    return Compute()
+def compute() -> ComputeEmulator:
+    return ComputeEmulator()
 
 
 def test_a_gallery_and_a_definition_through_the_sdk() -> None:
@@ -37,13 +37,13 @@ def test_a_gallery_and_a_definition_through_the_sdk() -> None:
 
 
 @pytest.mark.parametrize("name", ["two-words", "_first", ".first", "x" * 81, "last."])
-def test_names_that_azure_refuses(compute: Compute, name: str) -> None:
+def test_names_that_azure_refuses(compute: ComputeEmulator, name: str) -> None:
     status, code, message = compute.refused(f"galleries/{name}", {})
     assert (status, code) == (400, "InvalidParameter")
     assert name in message
 
 
-def test_a_gallerys_name_is_taken_once_in_a_subscription(compute: Compute) -> None:
+def test_a_gallerys_name_is_taken_once_in_a_subscription(compute: ComputeEmulator) -> None:
     compute.make("galleries/lab", {})
     group = "/subscriptions/4f1c9a52-7d3e-4b8a-9c60-2e5d81f7a034/resourcegroups/second"
     assert compute.ask("PUT", group, {"location": "eastus"}, "2021-04-01").status == 201
@@ -55,11 +55,11 @@ def test_a_gallerys_name_is_taken_once_in_a_subscription(compute: Compute) -> No
     assert again.status == 201
 
 
-def test_a_definition_needs_its_gallery(compute: Compute) -> None:
+def test_a_definition_needs_its_gallery(compute: ComputeEmulator) -> None:
     assert compute.refused("galleries/none/images/tools", definition())[:2] == (404, "ParentResourceNotFound")
 
 
-def test_a_definition_that_says_nothing_is_what_the_api_version_makes_it(compute: Compute) -> None:
+def test_a_definition_that_says_nothing_is_what_the_api_version_makes_it(compute: ComputeEmulator) -> None:
     compute.make("galleries/lab", {})
     bare = {name: one for name, one in definition().items() if name not in ("hyperVGeneration", "architecture")}
     found = {}
@@ -75,7 +75,7 @@ def test_a_definition_that_says_nothing_is_what_the_api_version_makes_it(compute
     }
 
 
-def test_a_first_generation_is_never_trusted(compute: Compute) -> None:
+def test_a_first_generation_is_never_trusted(compute: ComputeEmulator) -> None:
     compute.make("galleries/lab", {})
     status, code, _ = compute.refused("galleries/lab/images/i", definition(generation="V1", security="TrustedLaunch"))
     assert (status, code) == (400, "InvalidParameter")
@@ -83,7 +83,7 @@ def test_a_first_generation_is_never_trusted(compute: Compute) -> None:
     assert "features" not in old
 
 
-def test_publisher_offer_and_sku_are_taken_once_in_a_gallery(compute: Compute) -> None:
+def test_publisher_offer_and_sku_are_taken_once_in_a_gallery(compute: ComputeEmulator) -> None:
     compute.definition("tools")
     same = definition("other") | {"identifier": definition("tools")["identifier"]}
     status, _, message = compute.refused("galleries/lab/images/other", same)
@@ -103,13 +103,13 @@ def test_publisher_offer_and_sku_are_taken_once_in_a_gallery(compute: Compute) -
         ({"features": [{"name": "SecurityType", "value": "Odd"}]}, "InvalidParameter"),
     ],
 )
-def test_refused_definitions(compute: Compute, change: dict[str, Any], code: str) -> None:
+def test_refused_definitions(compute: ComputeEmulator, change: dict[str, Any], code: str) -> None:
     compute.make("galleries/lab", {})
     status, found, _ = compute.refused("galleries/lab/images/i", definition() | change)
     assert (status, found) == (400, code)
 
 
-def test_what_a_definition_is_stays(compute: Compute) -> None:
+def test_what_a_definition_is_stays(compute: ComputeEmulator) -> None:
     compute.definition(security="TrustedLaunch")
     changes: list[dict[str, Any]] = [
         {"osType": "Windows"},
@@ -125,7 +125,7 @@ def test_what_a_definition_is_stays(compute: Compute) -> None:
     assert (told.status, told.properties["description"]) == (200, "ours")
 
 
-def test_nothing_is_deleted_before_what_is_in_it(compute: Compute) -> None:
+def test_nothing_is_deleted_before_what_is_in_it(compute: ComputeEmulator) -> None:
     compute.definition()
     compute.snapshot("os", "desk-vm_OsDisk_1")
     compute.version()
@@ -140,7 +140,7 @@ def test_nothing_is_deleted_before_what_is_in_it(compute: Compute) -> None:
         assert compute.ask("GET", path).status == 404
 
 
-def test_a_patch_changes_tags_and_description(compute: Compute) -> None:
+def test_a_patch_changes_tags_and_description(compute: ComputeEmulator) -> None:
     compute.definition()
     told = compute.ask("PATCH", "galleries/lab/images/tools", {"tags": {"a": "b"}, "properties": {"description": "d"}})
     assert told.status == 200

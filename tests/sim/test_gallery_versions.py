@@ -9,7 +9,7 @@ import pytest
 from batchimg_magics.emulator.compute.model import bootable_images
 from batchimg_magics.emulator.compute.model.bootable_images import BootableImage, ImageProblem
 from batchimg_magics.emulator.http import faults
-from tests.sim.compute_world import LONG_S, Compute, body, definition, resource, through_sdk, version
+from tests.sim.compute_world import LONG_S, ComputeEmulator, body, definition, resource, through_sdk, version
 
 if TYPE_CHECKING:
     from azure.mgmt.compute.aio import ComputeManagementClient
@@ -19,20 +19,20 @@ EXPANDED = f"{PATH}?$expand=ReplicationStatus"
 
 
 @pytest.fixture
-def compute() -> Compute:
+def compute() -> ComputeEmulator:
     """Return a world with a definition and snapshots of desk-vm's disks; its system was never deprovisioned."""
-    made = Compute()
+    made = ComputeEmulator()
     made.definition()
     for name, disk in {"os": "OsDisk_1", "data0": "DataDisk_0", "data3": "DataDisk_3"}.items():
         made.snapshot(name, f"desk-vm_{disk}")
     return made
 
 
-def what_it_is(compute: Compute, path: str = PATH, region: str = "eastus") -> BootableImage | ImageProblem:
+def what_it_is(compute: ComputeEmulator, path: str = PATH, region: str = "eastus") -> BootableImage | ImageProblem:
     return bootable_images.resolve_image(compute.world, compute.clock.now(), resource(path), region)
 
 
-def usable(compute: Compute, path: str = PATH, region: str = "eastus") -> BootableImage:
+def usable(compute: ComputeEmulator, path: str = PATH, region: str = "eastus") -> BootableImage:
     found = what_it_is(compute, path, region)
     assert isinstance(found, BootableImage), found
     return found
@@ -72,7 +72,7 @@ def test_a_version_through_the_sdk() -> None:
     assert left == []
 
 
-def test_the_first_answer_shows_no_sizes_yet(compute: Compute) -> None:
+def test_the_first_answer_shows_no_sizes_yet(compute: ComputeEmulator) -> None:
     told = compute.ask("PUT", PATH, {"location": "eastus", "properties": version()})
     assert (told.status, told.headers["Retry-After"]) == (201, "60")
     assert told.properties["provisioningState"] == "Creating"
@@ -88,7 +88,7 @@ def test_the_first_answer_shows_no_sizes_yet(compute: Compute) -> None:
     }
 
 
-def test_a_version_is_of_use_where_its_region_is_done_before_all_are(compute: Compute) -> None:
+def test_a_version_is_of_use_where_its_region_is_done_before_all_are(compute: ComputeEmulator) -> None:
     regions = ["eastus", "westus2", "northeurope", "japaneast"]
     compute.ask("PUT", PATH, {"location": "eastus", "properties": version(regions=regions)})
     moments: dict[str, float] = {}
@@ -107,7 +107,7 @@ def test_a_version_is_of_use_where_its_region_is_done_before_all_are(compute: Co
     assert moments["all"] == max(moments.values())
 
 
-def test_replicas_are_counted_region_by_region(compute: Compute) -> None:
+def test_replicas_are_counted_region_by_region(compute: ComputeEmulator) -> None:
     regions = [{"name": "eastus", "regionalReplicaCount": 7}, "westus2"]
     compute.version(regions=regions, replicaCount=2)
     assert usable(compute).replicas == 7
@@ -117,7 +117,7 @@ def test_replicas_are_counted_region_by_region(compute: Compute) -> None:
     assert (missing.code, "northeurope" in missing.message) == ("GalleryImageNotFound", True)
 
 
-def test_what_is_hidden_goes_from_the_disk_to_the_version(compute: Compute) -> None:
+def test_what_is_hidden_goes_from_the_disk_to_the_version(compute: ComputeEmulator) -> None:
     compute.version(data={0: "snapshots/data0", 3: "snapshots/data3"})
     source = usable(compute)
     assert source.deprovisioned is False
@@ -128,7 +128,7 @@ def test_what_is_hidden_goes_from_the_disk_to_the_version(compute: Compute) -> N
     assert usable(compute, "galleries/lab/images/first/versions/1.0.0").deprovisioned is True
 
 
-def test_a_full_version_outlives_its_source_and_a_shallow_one_does_not(compute: Compute) -> None:
+def test_a_full_version_outlives_its_source_and_a_shallow_one_does_not(compute: ComputeEmulator) -> None:
     compute.version("1.0.0")
     compute.version("1.0.1", replicationMode="Shallow")
     assert usable(compute, PATH.replace("1.0.0", "1.0.1"))
@@ -140,7 +140,7 @@ def test_a_full_version_outlives_its_source_and_a_shallow_one_does_not(compute: 
     assert "snapshots/os" in gone.message
 
 
-def test_a_definition_stands_for_its_highest_version_that_is_not_left_out(compute: Compute) -> None:
+def test_a_definition_stands_for_its_highest_version_that_is_not_left_out(compute: ComputeEmulator) -> None:
     compute.version("1.0.2")
     compute.version("1.0.10")
     compute.version("2.0.0", excludeFromLatest=True)
@@ -152,7 +152,7 @@ def test_a_definition_stands_for_its_highest_version_that_is_not_left_out(comput
     assert isinstance(what_it_is(compute, "galleries/lab/images/none"), ImageProblem)
 
 
-def test_a_deleted_version_is_of_no_use(compute: Compute) -> None:
+def test_a_deleted_version_is_of_no_use(compute: ComputeEmulator) -> None:
     compute.version()
     told = compute.ask("DELETE", PATH)
     assert (told.status, told.headers["Retry-After"]) == (202, "60")
@@ -177,16 +177,16 @@ def test_a_deleted_version_is_of_no_use(compute: Compute) -> None:
         ("1.0.0", {"endOfLifeDate": "some day"}, 400, "InvalidParameter"),
     ],
 )
-def test_refusals(compute: Compute, name: str, asked: dict[str, Any], status: int, code: str) -> None:
+def test_refusals(compute: ComputeEmulator, name: str, asked: dict[str, Any], status: int, code: str) -> None:
     found = compute.refused(PATH.replace("1.0.0", name), version(**asked))
     assert found[:2] == (status, code), found
 
 
-def test_a_version_needs_its_definition(compute: Compute) -> None:
+def test_a_version_needs_its_definition(compute: ComputeEmulator) -> None:
     assert compute.refused("galleries/lab/images/none/versions/1.0.0", version())[:2] == (404, "ParentResourceNotFound")
 
 
-def test_a_source_has_to_be_what_the_definition_says(compute: Compute) -> None:
+def test_a_source_has_to_be_what_the_definition_says(compute: ComputeEmulator) -> None:
     compute.snapshot("gen1", "gen1-vm_OsDisk_1")
     assert compute.refused(PATH, version("snapshots/gen1"))[0] == 400
     compute.snapshot("windows", "win-vm_OsDisk_1")
@@ -195,13 +195,13 @@ def test_a_source_has_to_be_what_the_definition_says(compute: Compute) -> None:
     assert compute.refused(PATH, version("snapshots/trusted"))[0] == 400
 
 
-def test_a_vm_that_is_not_generalized_is_a_specialized_source(compute: Compute) -> None:
+def test_a_vm_that_is_not_generalized_is_a_specialized_source(compute: ComputeEmulator) -> None:
     status, code, message = compute.refused(PATH, version("virtualMachines/desk-vm"))
     assert (status, code) == (400, "BadRequest")
     assert "has a different OS state ['Specialized'] than the parent gallery image OS state ['Generalized']" in message
 
 
-def test_a_disk_is_no_source_as_a_whole_and_each_data_disk_has_a_lun(compute: Compute) -> None:
+def test_a_disk_is_no_source_as_a_whole_and_each_data_disk_has_a_lun(compute: ComputeEmulator) -> None:
     whole = {"storageProfile": {"source": {"id": resource("snapshots/os")}}}
     assert compute.refused(PATH, version() | whole)[:2] == (400, "InvalidParameter")
     disks = [{"lun": 0, "source": {"id": resource(f"snapshots/data{number}")}} for number in (0, 3)]
@@ -209,7 +209,7 @@ def test_a_disk_is_no_source_as_a_whole_and_each_data_disk_has_a_lun(compute: Co
     assert compute.refused(PATH, version() | {"storageProfile": storage})[:2] == (400, "InvalidParameter")
 
 
-def test_a_vm_is_of_the_generation_of_its_disk_and_no_source_where_trust_is_optional(compute: Compute) -> None:
+def test_a_vm_is_of_the_generation_of_its_disk_and_no_source_where_trust_is_optional(compute: ComputeEmulator) -> None:
     status, _, message = compute.refused(PATH, version("virtualMachines/gen1-vm"))
     assert (status, "Hypervisor generation ['V1']" in message) == (400, True)
     compute.make("galleries/lab/images/either", definition("either", security="TrustedLaunchSupported"))
@@ -221,7 +221,7 @@ def test_a_vm_is_of_the_generation_of_its_disk_and_no_source_where_trust_is_opti
     assert compute.ask("PUT", path, {"location": "eastus", "properties": version("snapshots/trusted")}).status == 201
 
 
-def test_a_snapshot_that_is_still_being_copied_is_no_source(compute: Compute) -> None:
+def test_a_snapshot_that_is_still_being_copied_is_no_source(compute: ComputeEmulator) -> None:
     compute.make("disks/big", {"creationData": {"createOption": "Empty"}, "diskSizeGB": 1000})
     compute.snapshot("near", "big", incremental=True)
     start = {"createOption": "CopyStart", "sourceResourceId": resource("snapshots/near")}
@@ -234,7 +234,7 @@ def test_a_snapshot_that_is_still_being_copied_is_no_source(compute: Compute) ->
     assert compute.ask("PUT", PATH, far).status == 201
 
 
-def test_a_vm_and_a_managed_image_are_sources_too(compute: Compute) -> None:
+def test_a_vm_and_a_managed_image_are_sources_too(compute: ComputeEmulator) -> None:
     compute.make("galleries/lab/images/first", definition("first", generation="V1"))
     vm = {"sourceVirtualMachine": {"id": resource("virtualMachines/gen1-vm")}, "hyperVGeneration": "V1"}
     compute.make("images/i", vm)
@@ -244,7 +244,7 @@ def test_a_vm_and_a_managed_image_are_sources_too(compute: Compute) -> None:
         assert usable(compute, f"galleries/lab/images/first/versions/1.0.{number}").deprovisioned is True
 
 
-def test_a_version_of_a_version(compute: Compute) -> None:
+def test_a_version_of_a_version(compute: ComputeEmulator) -> None:
     compute.version()
     compute.make("galleries/lab/images/second", definition("second"))
     made = compute.version(of="second", source=PATH)
@@ -252,7 +252,7 @@ def test_a_version_of_a_version(compute: Compute) -> None:
     assert usable(compute, "galleries/lab/images/second/versions/1.0.0").deprovisioned is False
 
 
-def test_a_source_at_work_has_to_be_waited_for(compute: Compute) -> None:
+def test_a_source_at_work_has_to_be_waited_for(compute: ComputeEmulator) -> None:
     source = {"creationData": {"createOption": "Copy", "sourceResourceId": resource("disks/desk-vm_OsDisk_1")}}
     compute.ask("PUT", "snapshots/new", {"location": "eastus", "properties": source})
     assert compute.refused(PATH, version("snapshots/new"))[0] == 409
@@ -260,12 +260,12 @@ def test_a_source_at_work_has_to_be_waited_for(compute: Compute) -> None:
     assert compute.ask("PUT", PATH, {"location": "eastus", "properties": version("snapshots/new")}).status == 201
 
 
-def test_a_source_lies_in_the_versions_region(compute: Compute) -> None:
+def test_a_source_lies_in_the_versions_region(compute: ComputeEmulator) -> None:
     asked = {"location": "westus", "properties": version(regions=("westus", "eastus"))}
     assert compute.ask("PUT", PATH, asked).status == 400
 
 
-def test_a_version_keeps_its_source_and_takes_more_regions(compute: Compute) -> None:
+def test_a_version_keeps_its_source_and_takes_more_regions(compute: ComputeEmulator) -> None:
     compute.version()
     assert compute.refused(PATH, version("snapshots/data0"))[:2] == (409, "PropertyChangeNotAllowed")
     told = compute.ask("PUT", PATH, {"location": "eastus", "properties": version(regions=("eastus", "westus2"))})
@@ -278,7 +278,7 @@ def test_a_version_keeps_its_source_and_takes_more_regions(compute: Compute) -> 
     assert usable(compute, region="westus2")
 
 
-def test_an_update_that_names_no_source_keeps_it(compute: Compute) -> None:
+def test_an_update_that_names_no_source_keeps_it(compute: ComputeEmulator) -> None:
     compute.version()
     profile = {"publishingProfile": {"targetRegions": [{"name": "eastus", "regionalReplicaCount": 4}]}}
     told = compute.ask("PUT", PATH, {"location": "eastus", "properties": profile | {"storageProfile": {}}})
@@ -291,7 +291,7 @@ def test_an_update_that_names_no_source_keeps_it(compute: Compute) -> None:
     assert usable(compute).replicas == 4
 
 
-def test_a_region_goes_only_when_that_is_allowed_and_the_home_region_never(compute: Compute) -> None:
+def test_a_region_goes_only_when_that_is_allowed_and_the_home_region_never(compute: ComputeEmulator) -> None:
     compute.version(regions=("eastus", "westus2"))
     status, _, message = compute.refused(PATH, version())
     assert status == 400
@@ -304,7 +304,7 @@ def test_a_region_goes_only_when_that_is_allowed_and_the_home_region_never(compu
     assert compute.refused(PATH, away)[0] == 400
 
 
-def test_no_region_gets_a_replica_in_the_scenario_without(compute: Compute) -> None:
+def test_no_region_gets_a_replica_in_the_scenario_without(compute: ComputeEmulator) -> None:
     faults.set_scenario(compute.world, "no-replica")
     compute.version(regions=("eastus", "westus2"))
     assert compute.ask("GET", PATH).properties["provisioningState"] == "Failed"
@@ -313,7 +313,7 @@ def test_no_region_gets_a_replica_in_the_scenario_without(compute: Compute) -> N
     assert {row["region"]: row["state"] for row in summary}["East US"] == "Failed"
 
 
-def test_replication_that_is_stuck_never_ends_in_one_region(compute: Compute) -> None:
+def test_replication_that_is_stuck_never_ends_in_one_region(compute: ComputeEmulator) -> None:
     faults.set_scenario(compute.world, "stuck-replication")
     told = compute.ask("PUT", PATH, {"location": "eastus", "properties": version(regions=("eastus", "westus2"))})
     compute.clock.advance(7 * 86_400)
@@ -323,7 +323,7 @@ def test_replication_that_is_stuck_never_ends_in_one_region(compute: Compute) ->
     assert compute.ask("GET", told.headers["Azure-AsyncOperation"]).body["status"] == "InProgress"
 
 
-def test_more_copies_come_beside_those_that_are_there(compute: Compute) -> None:
+def test_more_copies_come_beside_those_that_are_there(compute: ComputeEmulator) -> None:
     compute.version(replicaCount=2)
     asked = {"location": "eastus", "properties": version(replicaCount=5)}
     assert compute.ask("PUT", PATH, asked).status == 200
@@ -332,7 +332,7 @@ def test_more_copies_come_beside_those_that_are_there(compute: Compute) -> None:
     assert usable(compute).replicas == 5
 
 
-def test_a_failed_replication_is_told_by_its_operation(compute: Compute) -> None:
+def test_a_failed_replication_is_told_by_its_operation(compute: ComputeEmulator) -> None:
     faults.set_scenario(compute.world, "no-replica")
     told = compute.ask("PUT", PATH, {"location": "eastus", "properties": version()})
     compute.clock.advance(LONG_S)
@@ -343,7 +343,7 @@ def test_a_failed_replication_is_told_by_its_operation(compute: Compute) -> None
     assert (monitored.status, monitored.code) == (409, "ReplicationJobsNotCompleted")
 
 
-def test_a_version_may_be_kept_until_its_end_of_life(compute: Compute) -> None:
+def test_a_version_may_be_kept_until_its_end_of_life(compute: ComputeEmulator) -> None:
     kept = {"safetyProfile": {"blockDeletionBeforeEndOfLife": True, "reportedForPolicyViolation": True}}
     asked = version(endOfLifeDate="2026-08-01T00:00:00Z") | kept
     compute.make(PATH, asked)

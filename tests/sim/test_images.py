@@ -8,15 +8,15 @@ import pytest
 
 from batchimg_magics.emulator.compute.model import bootable_images
 from batchimg_magics.emulator.compute.model.bootable_images import BootableImage, ImageProblem
-from tests.sim.compute_world import LONG_S, Compute, body, resource, through_sdk
+from tests.sim.compute_world import LONG_S, ComputeEmulator, body, resource, through_sdk
 
 if TYPE_CHECKING:
     from azure.mgmt.compute.aio import ComputeManagementClient
 
 
 @pytest.fixture
-def compute() -> Compute:
-    return Compute()
+def compute() -> ComputeEmulator:
+    return ComputeEmulator()
 
 
 def of_vm(name: str, generation: str = "V2") -> dict[str, Any]:
@@ -31,7 +31,7 @@ def of_disks(*disks: str, **os_disk: Any) -> dict[str, Any]:
     return {"hyperVGeneration": "V2", "storageProfile": {"osDisk": system, "dataDisks": data}}
 
 
-def what_it_is(compute: Compute, path: str, region: str = "eastus") -> BootableImage | ImageProblem:
+def what_it_is(compute: ComputeEmulator, path: str, region: str = "eastus") -> BootableImage | ImageProblem:
     return bootable_images.resolve_image(compute.world, compute.clock.now(), resource(path), region)
 
 
@@ -50,7 +50,7 @@ def test_an_image_of_a_vm_through_the_sdk() -> None:
     assert (disk.os_type, disk.os_state, disk.disk_size_gb) == ("Windows", "Generalized", 127)
 
 
-def test_sizes_are_shown_when_the_image_is_done(compute: Compute) -> None:
+def test_sizes_are_shown_when_the_image_is_done(compute: ComputeEmulator) -> None:
     told = compute.ask("PUT", "images/i", {"location": "eastus", "properties": of_vm("gen1-vm", "V1")})
     assert told.properties["provisioningState"] == "Creating"
     assert "diskSizeGB" not in told.properties["storageProfile"]["osDisk"]
@@ -58,13 +58,13 @@ def test_sizes_are_shown_when_the_image_is_done(compute: Compute) -> None:
     assert compute.ask("GET", "images/i").properties["storageProfile"]["osDisk"]["diskSizeGB"] == 30
 
 
-def test_a_vm_that_is_not_generalized_gives_no_image(compute: Compute) -> None:
+def test_a_vm_that_is_not_generalized_gives_no_image(compute: ComputeEmulator) -> None:
     status, code, message = compute.refused("images/i", of_vm("desk-vm"))
     assert (status, code) == (409, "OperationNotAllowed")
     assert "to be Generalized" in message
 
 
-def test_what_is_trusted_gives_no_managed_image(compute: Compute) -> None:
+def test_what_is_trusted_gives_no_managed_image(compute: ComputeEmulator) -> None:
     status, code, message = compute.refused("images/i", of_vm("prep-vm"))
     assert (status, code) == (409, "OperationNotAllowed")
     assert "TrustedLaunch" in message
@@ -72,7 +72,7 @@ def test_what_is_trusted_gives_no_managed_image(compute: Compute) -> None:
     assert compute.refused("images/i", of_disks("snapshots/os"))[0] == 409
 
 
-def test_an_image_of_disks_has_their_sizes_and_what_is_hidden_of_the_first(compute: Compute) -> None:
+def test_an_image_of_disks_has_their_sizes_and_what_is_hidden_of_the_first(compute: ComputeEmulator) -> None:
     compute.snapshot("os", "desk-vm_OsDisk_1")
     compute.snapshot("data", "desk-vm_DataDisk_0")
     made = compute.make("images/i", of_disks("snapshots/os", "snapshots/data"))
@@ -86,7 +86,7 @@ def test_an_image_of_disks_has_their_sizes_and_what_is_hidden_of_the_first(compu
     assert resource("snapshots/os").lower() in source.source_keys
 
 
-def test_an_image_outlives_its_vm_and_not_its_disks(compute: Compute) -> None:
+def test_an_image_outlives_its_vm_and_not_its_disks(compute: ComputeEmulator) -> None:
     compute.make("images/i", of_vm("gen1-vm", "V1"))
     assert isinstance(what_it_is(compute, "images/i"), BootableImage)
     compute.ask("DELETE", "virtualMachines/gen1-vm")
@@ -99,7 +99,7 @@ def test_an_image_outlives_its_vm_and_not_its_disks(compute: Compute) -> None:
     assert "gen1-vm_osdisk_1" in found.message.lower()
 
 
-def test_an_image_is_of_use_in_its_own_region_only(compute: Compute) -> None:
+def test_an_image_is_of_use_in_its_own_region_only(compute: ComputeEmulator) -> None:
     compute.make("images/i", of_vm("gen1-vm", "V1"))
     assert isinstance(what_it_is(compute, "images/i", "East US"), BootableImage)
     assert isinstance(what_it_is(compute, "images/i", "westus"), ImageProblem)
@@ -122,11 +122,11 @@ def test_an_image_is_of_use_in_its_own_region_only(compute: Compute) -> None:
         ({**of_disks("disks/win-vm_OsDisk_1"), "hyperVGeneration": "V3"}, "InvalidParameter"),
     ],
 )
-def test_refusals(compute: Compute, properties: dict[str, Any], code: str) -> None:
+def test_refusals(compute: ComputeEmulator, properties: dict[str, Any], code: str) -> None:
     assert compute.refused("images/i", properties)[1] == code
 
 
-def test_a_blob_does_not_tell_its_generation(compute: Compute) -> None:
+def test_a_blob_does_not_tell_its_generation(compute: ComputeEmulator) -> None:
     blob = {"osType": "Linux", "osState": "Generalized", "blobUri": "https://a.blob.core.windows.net/v/os.vhd"}
     properties = {"storageProfile": {"osDisk": blob}}
     status, code, message = compute.refused("images/i", properties)
@@ -136,7 +136,7 @@ def test_a_blob_does_not_tell_its_generation(compute: Compute) -> None:
     assert old.properties["hyperVGeneration"] == "V1"
 
 
-def test_what_an_image_is_made_of_stays(compute: Compute) -> None:
+def test_what_an_image_is_made_of_stays(compute: ComputeEmulator) -> None:
     compute.make("images/i", of_vm("gen1-vm", "V1"))
     status, code, _ = compute.refused("images/i", of_vm("win-vm"))
     assert (status, code) == (409, "PropertyChangeNotAllowed")
@@ -148,7 +148,7 @@ def test_what_an_image_is_made_of_stays(compute: Compute) -> None:
     assert tagged.body["tags"] == {"a": "b"}
 
 
-def test_sources_are_done_and_in_the_images_region(compute: Compute) -> None:
+def test_sources_are_done_and_in_the_images_region(compute: ComputeEmulator) -> None:
     source = {"createOption": "Copy", "sourceResourceId": resource("disks/desk-vm_OsDisk_1")}
     compute.ask("PUT", "snapshots/s", {"location": "eastus", "properties": {"creationData": source}})
     assert compute.refused("images/i", of_disks("snapshots/s"))[:2] == (409, "OperationNotAllowed")

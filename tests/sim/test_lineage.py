@@ -8,7 +8,7 @@ import pytest
 
 from batchimg_magics.emulator.compute.model import bootable_images
 from batchimg_magics.emulator.compute.model.bootable_images import BootableImage, ImageProblem
-from tests.sim.compute_world import LONG_S, Compute, copy_of, definition, resource, version
+from tests.sim.compute_world import LONG_S, ComputeEmulator, copy_of, definition, resource, version
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,29 +17,29 @@ PATH = "galleries/lab/images/first/versions/1.0.0"
 
 
 @pytest.fixture
-def compute() -> Compute:
-    made = Compute()
+def compute() -> ComputeEmulator:
+    made = ComputeEmulator()
     made.make("galleries/lab", {})
     made.make("galleries/lab/images/first", definition("first", generation="V1"))
     return made
 
 
-def extend(compute: Compute) -> None:
+def extend(compute: ComputeEmulator) -> None:
     """Let gen1-vm have an extension."""
     vm = compute.ask("GET", "virtualMachines/gen1-vm").body
     extension = {"type": "Microsoft.Compute/virtualMachines/extensions", "name": "custom-script"}
     change(compute, vm["id"], resources=[extension])
 
 
-def encrypt(compute: Compute) -> None:
+def encrypt(compute: ComputeEmulator) -> None:
     change(compute, resource("disks/gen1-vm_OsDisk_1"), properties={"encryptionSettingsCollection": {"enabled": True}})
 
 
-def buy(compute: Compute) -> None:
+def buy(compute: ComputeEmulator) -> None:
     change(compute, resource("virtualMachines/gen1-vm"), plan={"name": "n", "product": "p", "publisher": "p"})
 
 
-def change(compute: Compute, key: str, properties: dict[str, Any] | None = None, **beside: Any) -> None:
+def change(compute: ComputeEmulator, key: str, properties: dict[str, Any] | None = None, **beside: Any) -> None:
     item = compute.world.get(key)
     assert item is not None
     item.doc |= beside
@@ -47,13 +47,13 @@ def change(compute: Compute, key: str, properties: dict[str, Any] | None = None,
     compute.world.put(item)
 
 
-def by_snapshot(compute: Compute) -> str:
+def by_snapshot(compute: ComputeEmulator) -> str:
     compute.snapshot("os", "gen1-vm_OsDisk_1")
     compute.make(PATH, version())
     return PATH
 
 
-def by_copy_of_a_copy(compute: Compute) -> str:
+def by_copy_of_a_copy(compute: ComputeEmulator) -> str:
     compute.snapshot("s", "gen1-vm_OsDisk_1")
     compute.make("disks/d", {"creationData": copy_of("snapshots/s")})
     compute.snapshot("os", "d")
@@ -61,24 +61,24 @@ def by_copy_of_a_copy(compute: Compute) -> str:
     return PATH
 
 
-def by_image(compute: Compute) -> str:
+def by_image(compute: ComputeEmulator) -> str:
     source = {"sourceVirtualMachine": {"id": resource("virtualMachines/gen1-vm")}, "hyperVGeneration": "V1"}
     compute.make("images/i", source)
     compute.make(PATH, version("images/i"))
     return PATH
 
 
-def by_vm(compute: Compute) -> str:
+def by_vm(compute: ComputeEmulator) -> str:
     compute.make(PATH, version("virtualMachines/gen1-vm"))
     return PATH
 
 
-def by_managed_image_alone(compute: Compute) -> str:
+def by_managed_image_alone(compute: ComputeEmulator) -> str:
     by_image(compute)
     return "images/i"
 
 
-def buy_disk(compute: Compute) -> None:
+def buy_disk(compute: ComputeEmulator) -> None:
     plan = {"name": "n", "product": "p", "publisher": "p"}
     change(compute, resource("disks/gen1-vm_OsDisk_1"), properties={"purchasePlan": plan})
 
@@ -86,12 +86,12 @@ def buy_disk(compute: Compute) -> None:
 ROUTES = [by_snapshot, by_copy_of_a_copy, by_image, by_vm, by_managed_image_alone]
 
 
-def what_it_is(compute: Compute, path: str) -> BootableImage | ImageProblem:
+def what_it_is(compute: ComputeEmulator, path: str) -> BootableImage | ImageProblem:
     return bootable_images.resolve_image(compute.world, compute.clock.now(), resource(path), "eastus")
 
 
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_prepared_system_reports(compute: Compute, route: Callable[[Compute], str]) -> None:
+def test_a_prepared_system_reports(compute: ComputeEmulator, route: Callable[[ComputeEmulator], str]) -> None:
     found = what_it_is(compute, route(compute))
     assert isinstance(found, BootableImage)
     assert (found.deprovisioned, found.usable_by_batch) == (True, True)
@@ -100,7 +100,7 @@ def test_a_prepared_system_reports(compute: Compute, route: Callable[[Compute], 
 @pytest.mark.parametrize("spoil", [extend, encrypt])
 @pytest.mark.parametrize("route", ROUTES)
 def test_extensions_and_encryption_keep_it_from_reporting(
-    compute: Compute, route: Callable[[Compute], str], spoil: Callable[[Compute], None]
+    compute: ComputeEmulator, route: Callable[[ComputeEmulator], str], spoil: Callable[[ComputeEmulator], None]
 ) -> None:
     spoil(compute)
     found = what_it_is(compute, route(compute))
@@ -111,7 +111,7 @@ def test_extensions_and_encryption_keep_it_from_reporting(
 @pytest.mark.parametrize("sell", [buy, buy_disk])
 @pytest.mark.parametrize("route", ROUTES)
 def test_a_purchase_plan_wants_to_be_carried(
-    compute: Compute, route: Callable[[Compute], str], sell: Callable[[Compute], None]
+    compute: ComputeEmulator, route: Callable[[ComputeEmulator], str], sell: Callable[[ComputeEmulator], None]
 ) -> None:
     sell(compute)
     path = route(compute)
@@ -120,7 +120,7 @@ def test_a_purchase_plan_wants_to_be_carried(
     assert found.code == "VMMarketplaceInvalidInput"
 
 
-def test_a_definition_carries_a_purchase_plan(compute: Compute) -> None:
+def test_a_definition_carries_a_purchase_plan(compute: ComputeEmulator) -> None:
     buy(compute)
     plan = {"purchasePlan": {"name": "n", "product": "p", "publisher": "p"}}
     compute.make("galleries/lab/images/bought", definition("bought", generation="V1") | plan)
@@ -129,7 +129,7 @@ def test_a_definition_carries_a_purchase_plan(compute: Compute) -> None:
     assert isinstance(what_it_is(compute, PATH.replace("first", "bought")), BootableImage)
 
 
-def test_data_disks_say_nothing_of_a_system(compute: Compute) -> None:
+def test_data_disks_say_nothing_of_a_system(compute: ComputeEmulator) -> None:
     compute.make("disks/data", {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4})
     compute.snapshot("os", "gen1-vm_OsDisk_1")
     compute.snapshot("data", "data")
@@ -139,7 +139,9 @@ def test_data_disks_say_nothing_of_a_system(compute: Compute) -> None:
     assert (found.usable_by_batch, found.data_disks) == (True, ((0, 4),))
 
 
-def test_a_confidential_disk_says_which_kind_it_is_and_wants_a_confidential_definition(compute: Compute) -> None:
+def test_a_confidential_disk_says_which_kind_it_is_and_wants_a_confidential_definition(
+    compute: ComputeEmulator,
+) -> None:
     security = {"securityType": "ConfidentialVM_DiskEncryptedWithPlatformKey"}
     change(compute, resource("disks/win-vm_OsDisk_1"), properties={"securityProfile": security})
     compute.snapshot("os", "win-vm_OsDisk_1")
@@ -150,7 +152,7 @@ def test_a_confidential_disk_says_which_kind_it_is_and_wants_a_confidential_defi
         assert compute.ask("PUT", f"galleries/lab/images/{name}/versions/1.0.0", asked).status == told
 
 
-def test_a_system_that_restarts_has_to_be_deprovisioned_again(compute: Compute) -> None:
+def test_a_system_that_restarts_has_to_be_deprovisioned_again(compute: ComputeEmulator) -> None:
     vm = "virtualMachines/desk-vm"
     script = {"commandId": "RunShellScript", "script": ["waagent -deprovision+user -force"]}
     disk = resource("disks/desk-vm_OsDisk_1")
@@ -162,7 +164,7 @@ def test_a_system_that_restarts_has_to_be_deprovisioned_again(compute: Compute) 
 
 
 @pytest.mark.parametrize("verb", ["restart", "runCommand"])
-def test_what_does_not_run_cannot_be_worked_in(compute: Compute, verb: str) -> None:
+def test_what_does_not_run_cannot_be_worked_in(compute: ComputeEmulator, verb: str) -> None:
     body = {"commandId": "RunShellScript", "script": ["true"]} if verb == "runCommand" else None
     told = compute.ask("POST", f"virtualMachines/gen1-vm/{verb}", body)
     assert (told.status, told.code) == (409, "OperationNotAllowed")

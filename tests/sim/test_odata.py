@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sim.batch_world import Azure
+from tests.sim.batch_world import BatchEmulator
 
 
 @pytest.fixture(scope="module")
-def azure() -> Azure:
-    azure = Azure()
+def azure() -> BatchEmulator:
+    azure = BatchEmulator()
     azure.create_pool("one", 1, startTask={"commandLine": "exit 3", "waitForSuccess": True})
     azure.create_pool("two")
     azure.batch("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "two"}})
@@ -33,7 +33,9 @@ def azure() -> Azure:
         ("/jobs/j/tasks", "executionInfo/result eq 'success'", 0),
     ],
 )
-def test_lists_are_filtered_by_the_documented_properties(azure: Azure, path: str, text: str, found: int) -> None:
+def test_lists_are_filtered_by_the_documented_properties(
+    azure: BatchEmulator, path: str, text: str, found: int
+) -> None:
     told = azure.batch("GET", f"{path}?$filter={text.replace(' ', '%20')}")
     assert (told.status, len(told.body.get("value", ()))) == (200, found)
 
@@ -51,20 +53,20 @@ def test_lists_are_filtered_by_the_documented_properties(azure: Azure, path: str
         ("/pools", "(" * 100 + "id eq 'p'" + ")" * 100),
     ],
 )
-def test_other_properties_and_operations_are_refused(azure: Azure, path: str, text: str) -> None:
+def test_other_properties_and_operations_are_refused(azure: BatchEmulator, path: str, text: str) -> None:
     told = azure.batch("GET", f"{path}?$filter={text.replace(' ', '%20')}")
     assert (told.status, told.code) == (400, "InvalidQueryParameterValue")
     assert told.why()["QueryParameterName"] == "$filter"
 
 
-def test_a_skip_token_that_no_answer_gave_is_refused(azure: Azure) -> None:
+def test_a_skip_token_that_no_answer_gave_is_refused(azure: BatchEmulator) -> None:
     link = azure.batch("GET", "/pools?maxresults=1").body["odata.nextLink"]
     assert [pool["id"] for pool in azure.send("GET", link).body["value"]] == ["two"]
     for token in ("%25%25", "x", "_w=="):
         assert azure.batch("GET", f"/pools?$skiptoken={token}").why()["QueryParameterName"] == "$skiptoken"
 
 
-def test_pools_on_arm_are_filtered_by_their_own_properties(azure: Azure) -> None:
+def test_pools_on_arm_are_filtered_by_their_own_properties(azure: BatchEmulator) -> None:
     listed = azure.arm("GET", "/pools?$filter=startswith(name,'o')%20and%20properties/allocationState%20eq%20'Steady'")
     assert [pool["name"] for pool in listed.body["value"]] == ["one"]
     assert azure.arm("GET", "/pools?$filter=id%20eq%20'one'").status == 400

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.sim.frame_world import ARM, COMPUTE, IN_GROUP, TOP, Frame
+from tests.sim.frame_world import ARM, COMPUTE, IN_GROUP, TOP, EmulatorClient
 
 SKUS = f"{TOP}/providers/Microsoft.Compute/skus"
 PRICES = "https://prices.azure.com/api/retail/prices"
@@ -12,11 +12,11 @@ VMS = "2024-07-01"
 
 
 @pytest.fixture
-def azure() -> Frame:
-    return Frame()
+def azure() -> EmulatorClient:
+    return EmulatorClient()
 
 
-def test_skus_of_a_region_say_what_sizes_can(azure: Frame) -> None:
+def test_skus_of_a_region_say_what_sizes_can(azure: EmulatorClient) -> None:
     rows = azure.ask("GET", f"{SKUS}?$filter=location eq 'eastus'", version="2021-07-01").body["value"]
     sizes = {row["name"]: row for row in rows}
     assert {row["locations"][0] for row in rows} == {"eastus"}
@@ -28,25 +28,25 @@ def test_skus_of_a_region_say_what_sizes_can(azure: Frame) -> None:
     assert (arm64["CpuArchitectureType"], arm64["TrustedLaunchDisabled"]) == ("Arm64", "True")
 
 
-def test_skus_without_a_filter_are_those_of_every_region(azure: Frame) -> None:
+def test_skus_without_a_filter_are_those_of_every_region(azure: EmulatorClient) -> None:
     rows = azure.ask("GET", SKUS, version="2021-07-01").body["value"]
     places = {row["locations"][0] for row in rows if row["name"] == "Standard_D4s_v5"}
     assert {"eastus", "westeurope", "japaneast"} <= places
     assert {row["locations"][0] for row in rows if row["name"] == "Standard_HB120rs_v3"} < places
 
 
-def test_a_filter_that_azure_does_not_take_is_refused(azure: Frame) -> None:
+def test_a_filter_that_azure_does_not_take_is_refused(azure: EmulatorClient) -> None:
     told = azure.ask("GET", f"{SKUS}?$filter=name eq 'x'", version="2021-07-01")
     assert (told.status, told.code) == (400, "InvalidParameter")
 
 
-def test_older_clients_get_the_sizes_of_a_region(azure: Frame) -> None:
+def test_older_clients_get_the_sizes_of_a_region(azure: EmulatorClient) -> None:
     told = azure.ask("GET", f"{TOP}/providers/Microsoft.Compute/locations/eastus/vmSizes", version=VMS)
     (row,) = [row for row in told.body["value"] if row["name"] == "Standard_DS1_v2"]
     assert (row["numberOfCores"], row["memoryInMB"], row["resourceDiskSizeInMB"]) == (1, 3584, 7168)
 
 
-def test_usages_count_the_cores_of_vms_that_are_not_deallocated(azure: Frame) -> None:
+def test_usages_count_the_cores_of_vms_that_are_not_deallocated(azure: EmulatorClient) -> None:
     def used() -> dict[str, int]:
         told = azure.ask("GET", f"{TOP}/providers/Microsoft.Compute/locations/eastus/usages", version=VMS)
         return {row["name"]["value"]: row["currentValue"] for row in told.body["value"]}
@@ -58,7 +58,7 @@ def test_usages_count_the_cores_of_vms_that_are_not_deallocated(azure: Frame) ->
     assert used() == before | {"cores": 0, "standardDSv5Family": 0}
 
 
-def test_usages_count_the_nodes_of_accounts_that_live_in_the_subscription(azure: Frame) -> None:
+def test_usages_count_the_nodes_of_accounts_that_live_in_the_subscription(azure: EmulatorClient) -> None:
     """And those of no other: Batch's own subscriptions hold them."""
 
     def used() -> dict[str, int]:
@@ -80,12 +80,12 @@ def test_usages_count_the_nodes_of_accounts_that_live_in_the_subscription(azure:
 
 
 @pytest.mark.parametrize("what", ["usages", "vmSizes"])
-def test_a_region_that_is_none_is_refused(azure: Frame, what: str) -> None:
+def test_a_region_that_is_none_is_refused(azure: EmulatorClient, what: str) -> None:
     told = azure.ask("GET", f"{TOP}/providers/Microsoft.Compute/locations/atlantis/{what}", version=VMS)
     assert (told.status, told.code) == (400, "NoRegisteredProviderFound")
 
 
-def test_prices_of_a_size_by_system_and_kind(azure: Frame) -> None:
+def test_prices_of_a_size_by_system_and_kind(azure: EmulatorClient) -> None:
     wanted = (
         "serviceName eq 'Virtual Machines' and armRegionName eq 'eastus' and armSkuName eq 'Standard_D4s_v5' "
         "and priceType eq 'Consumption'"
@@ -100,7 +100,7 @@ def test_prices_of_a_size_by_system_and_kind(azure: Frame) -> None:
     assert told.headers["x-batchimg-prices"] == "simulated"
 
 
-def test_prices_come_in_pages(azure: Frame) -> None:
+def test_prices_come_in_pages(azure: EmulatorClient) -> None:
     text = f"{PRICES}?$filter=armRegionName eq 'eastus' or armRegionName eq 'westus'"
     seen: list[str] = []
     while text:
@@ -113,11 +113,11 @@ def test_prices_come_in_pages(azure: Frame) -> None:
     assert [row["meterId"] for row in top["Items"]] == seen_in_all_regions(azure)[2:5]
 
 
-def seen_in_all_regions(azure: Frame) -> list[str]:
+def seen_in_all_regions(azure: EmulatorClient) -> list[str]:
     return [row["meterId"] for row in azure.ask("GET", f"{PRICES}?$top=5", headers={}).body["Items"]]
 
 
-def test_disks_and_snapshots_have_prices(azure: Frame) -> None:
+def test_disks_and_snapshots_have_prices(azure: EmulatorClient) -> None:
     wanted = "armRegionName eq 'eastus' and contains(productName, 'Managed Disks')"
     rows = azure.ask("GET", f"{PRICES}?$filter={wanted}", headers={}).body["Items"]
     prices = {row["skuName"]: (row["retailPrice"], row["unitOfMeasure"]) for row in rows}
@@ -126,12 +126,12 @@ def test_disks_and_snapshots_have_prices(azure: Frame) -> None:
 
 
 @pytest.mark.parametrize("query", ["$filter=armRegionName eq", "$skip=x", "$top=0", "currencyCode='EUR'"])
-def test_a_price_query_that_makes_no_sense_is_refused(azure: Frame, query: str) -> None:
+def test_a_price_query_that_makes_no_sense_is_refused(azure: EmulatorClient, query: str) -> None:
     told = azure.ask("GET", f"{PRICES}?{query}", headers={})
     assert (told.status, told.code) == (400, "BadRequest")
 
 
-def test_a_size_may_be_restricted_for_the_subscription(azure: Frame) -> None:
+def test_a_size_may_be_restricted_for_the_subscription(azure: EmulatorClient) -> None:
     rows = azure.ask("GET", f"{SKUS}?$filter=location eq 'northeurope'", version="2021-07-01").body["value"]
     restrictions = {row["name"]: row["restrictions"] for row in rows}
     (one,) = restrictions["Standard_HB120rs_v3"]

@@ -22,8 +22,8 @@ from tests.sim.openapi_batch import HOSTS
 from tests.sim.openapi_strategies import Grammar, Request, Session, sessions
 
 if TYPE_CHECKING:
-    from tests.sim.batch_world import Azure
-    from tests.sim.compute_world import Compute
+    from tests.sim.batch_world import BatchEmulator
+    from tests.sim.compute_world import ComputeEmulator
     from tests.sim.openapi import Exchange, Operation
 
     Table = dict[Operation, list[Exchange]]
@@ -93,7 +93,7 @@ def some(table: Table, words: dict[str, list[Any]], most: int = 6) -> st.SearchS
     return sessions(Grammar(table, words, wild=False), Grammar(table, words, wild=True), most)
 
 
-def play(world: Azure | Compute, session: Session, table: Table) -> None:
+def play(world: BatchEmulator | ComputeEmulator, session: Session, table: Table) -> None:
     """Ask one after the other, then read the lists of a table.
 
     What was asked wildly may come back as it was asked; what was asked as described is answered as described.

@@ -8,17 +8,17 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from batchimg_magics.emulator import create_app
-from tests.sim.compute_world import Compute, definition
+from tests.sim.compute_world import ComputeEmulator, definition
 
 EMPTY = {"location": "eastus", "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}}
 
 
 @pytest.fixture
-def compute() -> Compute:
-    return Compute()
+def compute() -> ComputeEmulator:
+    return ComputeEmulator()
 
 
-def test_an_operation_is_in_progress_until_its_moment_and_then_shows_the_resource(compute: Compute) -> None:
+def test_an_operation_is_in_progress_until_its_moment_and_then_shows_the_resource(compute: ComputeEmulator) -> None:
     told = compute.ask("PUT", "disks/d", EMPTY)
     busy = compute.ask("GET", told.headers["Azure-AsyncOperation"])
     assert busy.headers["Retry-After"] == "10"
@@ -33,7 +33,7 @@ def test_an_operation_is_in_progress_until_its_moment_and_then_shows_the_resourc
     assert done.body["name"] == urlsplit(told.headers["Azure-AsyncOperation"]).path.rpartition("/")[2]
 
 
-def test_the_other_address_answers_202_and_then_the_result(compute: Compute) -> None:
+def test_the_other_address_answers_202_and_then_the_result(compute: ComputeEmulator) -> None:
     told = compute.ask("PUT", "disks/d", EMPTY)
     location = told.headers["Location"]
     assert parse_qs(urlsplit(location).query)["monitor"] == ["true"]
@@ -44,7 +44,7 @@ def test_the_other_address_answers_202_and_then_the_result(compute: Compute) -> 
     assert compute.ask("GET", location).body == compute.ask("GET", "disks/d").body
 
 
-def test_each_kind_is_followed_where_azure_has_it(compute: Compute) -> None:
+def test_each_kind_is_followed_where_azure_has_it(compute: ComputeEmulator) -> None:
     found = {}
     for path, body in {
         "disks/d": EMPTY,
@@ -67,7 +67,7 @@ def test_each_kind_is_followed_where_azure_has_it(compute: Compute) -> None:
     }
 
 
-def test_a_deletion_gives_both_addresses(compute: Compute) -> None:
+def test_a_deletion_gives_both_addresses(compute: ComputeEmulator) -> None:
     compute.make("galleries/lab", {})
     told = compute.ask("DELETE", "galleries/lab")
     assert told.status == 202
@@ -76,7 +76,7 @@ def test_a_deletion_gives_both_addresses(compute: Compute) -> None:
 
 def test_times_are_near_the_recorded_ones_and_the_same_for_the_same_world() -> None:
     def version_seconds(seed: int) -> float:
-        compute = Compute(seed)
+        compute = ComputeEmulator(seed)
         compute.make("galleries/lab", {})
         compute.make("galleries/lab/images/tools", definition(security="TrustedLaunch"))
         compute.snapshot("os", "prep-vm_OsDisk_1")
@@ -96,7 +96,7 @@ def test_times_are_near_the_recorded_ones_and_the_same_for_the_same_world() -> N
     assert all(300 < seconds < 600 for seconds in times)
 
 
-def test_an_operation_that_nobody_began_is_not_found_in_a_world_of_ones_own(compute: Compute) -> None:
+def test_an_operation_that_nobody_began_is_not_found_in_a_world_of_ones_own(compute: ComputeEmulator) -> None:
     address = told_address(compute)
     missing = compute.ask("GET", address.replace(address.split("/")[-1].split("?")[0], "0" * 8))
     assert (missing.status, missing.code) == (404, "NotFound")
@@ -117,5 +117,5 @@ def test_an_operation_that_nobody_began_comes_to_its_end_in_an_open_world() -> N
     assert b"Succeeded" in status()
 
 
-def told_address(compute: Compute) -> str:
+def told_address(compute: ComputeEmulator) -> str:
     return compute.ask("PUT", "disks/d", EMPTY).headers["Azure-AsyncOperation"]

@@ -9,7 +9,7 @@ import pytest
 from batchimg_magics.emulator import create_app
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
 from batchimg_magics.emulator.services.resource_groups import DELETE_S
-from tests.sim.frame_world import ARM, COMPUTE, IN_GROUP, TOP, Frame
+from tests.sim.frame_world import ARM, COMPUTE, IN_GROUP, TOP, EmulatorClient
 
 GROUPS = "2022-09-01"
 POOLS = f"{IN_GROUP}/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}/pools"
@@ -17,11 +17,11 @@ BATCH = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
 
 
 @pytest.fixture
-def azure() -> Frame:
-    return Frame()
+def azure() -> EmulatorClient:
+    return EmulatorClient()
 
 
-def listed(azure: Frame, where: str = TOP, **query: str) -> list[dict[str, Any]]:
+def listed(azure: EmulatorClient, where: str = TOP, **query: str) -> list[dict[str, Any]]:
     asked = "&".join(f"${name}={value}" for name, value in query.items())
     told = azure.ask("GET", f"{where}/resources?{asked}", version=GROUPS)
     assert told.status == 200, told.body
@@ -29,7 +29,7 @@ def listed(azure: Frame, where: str = TOP, **query: str) -> list[dict[str, Any]]
     return rows
 
 
-def pool(azure: Frame) -> int:
+def pool(azure: EmulatorClient) -> int:
     image = {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server"}
     machine = {"imageReference": image, "nodeAgentSkuId": "batch.node.ubuntu 24.04"}
     body = {
@@ -38,7 +38,7 @@ def pool(azure: Frame) -> int:
     return azure.ask("PUT", f"{POOLS}/p", body, version="2025-06-01").status
 
 
-def test_resources_are_listed_whatever_their_type(azure: Frame) -> None:
+def test_resources_are_listed_whatever_their_type(azure: EmulatorClient) -> None:
     assert pool(azure) == 200
     rows = listed(azure)
     types = {row["type"] for row in rows}
@@ -59,23 +59,23 @@ def test_resources_are_listed_whatever_their_type(azure: Frame) -> None:
         ("tagname eq 'who' and tagvalue eq 'you'", []),
     ],
 )
-def test_resources_are_found_by_what_they_are(azure: Frame, text: str, names: list[str]) -> None:
+def test_resources_are_found_by_what_they_are(azure: EmulatorClient, text: str, names: list[str]) -> None:
     body = {"location": "eastus", "tags": {"so": "you", "who": "me"}, "properties": {}}
     assert azure.ask("PUT", f"{COMPUTE}/galleries/tagged", body, version="2024-03-03").status == 201
     assert [row["name"] for row in listed(azure, filter=text)] == names
 
 
-def test_a_filter_that_is_none_is_refused(azure: Frame) -> None:
+def test_a_filter_that_is_none_is_refused(azure: EmulatorClient) -> None:
     told = azure.ask("GET", f"{TOP}/resources?$filter=name is mine", version=GROUPS)
     assert (told.status, told.code) == (400, "InvalidFilterInQueryString")
 
 
-def test_states_of_resources_are_told_on_demand(azure: Frame) -> None:
+def test_states_of_resources_are_told_on_demand(azure: EmulatorClient) -> None:
     assert {row["provisioningState"] for row in listed(azure, expand="createdTime,provisioningState")} == {"Succeeded"}
     assert not any("provisioningState" in row for row in listed(azure))
 
 
-def test_a_group_goes_with_all_that_is_in_it(azure: Frame) -> None:
+def test_a_group_goes_with_all_that_is_in_it(azure: EmulatorClient) -> None:
     assert pool(azure) == 200
     told = azure.ask("DELETE", IN_GROUP, version=GROUPS)
     assert (told.status, told.headers["Retry-After"]) == (202, "15")
@@ -93,7 +93,7 @@ def test_a_group_goes_with_all_that_is_in_it(azure: Frame) -> None:
     assert azure.ask("GET", f"{BATCH}/pools", version="2025-06-01").status == 404
 
 
-def test_nothing_is_made_in_a_group_that_is_being_deleted(azure: Frame) -> None:
+def test_nothing_is_made_in_a_group_that_is_being_deleted(azure: EmulatorClient) -> None:
     azure.ask("DELETE", IN_GROUP, version=GROUPS)
     body = {"location": "eastus", "properties": {}}
     for url in (f"{COMPUTE}/galleries/late", IN_GROUP):
@@ -102,7 +102,7 @@ def test_nothing_is_made_in_a_group_that_is_being_deleted(azure: Frame) -> None:
     assert azure.ask("GET", f"{COMPUTE}/disks", version="2023-10-02").status == 200
 
 
-def test_a_group_of_the_same_name_begins_empty(azure: Frame) -> None:
+def test_a_group_of_the_same_name_begins_empty(azure: EmulatorClient) -> None:
     assert pool(azure) == 200
     azure.ask("DELETE", IN_GROUP, version=GROUPS)
     azure.clock.advance(DELETE_S)
@@ -114,7 +114,7 @@ def test_a_group_of_the_same_name_begins_empty(azure: Frame) -> None:
     assert azure.ask("GET", POOLS, version="2025-06-01").body["value"] == []
 
 
-def test_an_import_brings_its_group_back(azure: Frame) -> None:
+def test_an_import_brings_its_group_back(azure: EmulatorClient) -> None:
     azure.ask("DELETE", IN_GROUP, version=GROUPS)
     azure.clock.advance(DELETE_S)
     key = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.Compute/disks/d"
@@ -123,12 +123,12 @@ def test_an_import_brings_its_group_back(azure: Frame) -> None:
     assert [row["name"] for row in listed(azure, IN_GROUP)] == ["d"]
 
 
-def test_a_deletion_that_nobody_began_is_not_there(azure: Frame) -> None:
+def test_a_deletion_that_nobody_began_is_not_there(azure: EmulatorClient) -> None:
     assert azure.ask("GET", f"{TOP}/operationresults/none", version=GROUPS).status == 404
 
 
 def test_a_group_that_was_deleted_is_not_assumed_in_an_open_world() -> None:
-    azure = Frame()
+    azure = EmulatorClient()
     azure.app = create_app()
     group = f"{TOP}/resourceGroups/somewhere"
     assert azure.ask("PUT", group, {"location": "eastus"}, version=GROUPS).status == 201

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.sim.compute_world import Compute, copy_of, resource
+from tests.sim.compute_world import ComputeEmulator, copy_of, resource
 
 NETWORK = resource("").replace("Microsoft.Compute", "Microsoft.Network")
 INTERFACES = f"{NETWORK}networkInterfaces"
@@ -15,8 +15,8 @@ STATE = "(Get-ItemProperty HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\
 
 
 @pytest.fixture
-def compute() -> Compute:
-    return Compute()
+def compute() -> ComputeEmulator:
+    return ComputeEmulator()
 
 
 def interface(option: str = "Delete", **beside: Any) -> dict[str, Any]:
@@ -24,7 +24,7 @@ def interface(option: str = "Delete", **beside: Any) -> dict[str, Any]:
     return {"networkInterfaceConfigurations": [{"name": "nic", "properties": inside, **beside}]}
 
 
-def machine(compute: Compute, name: str = "vm", network: Any = None, **storage: Any) -> None:
+def machine(compute: ComputeEmulator, name: str = "vm", network: Any = None, **storage: Any) -> None:
     properties = {
         "hardwareProfile": {"vmSize": "Standard_D2s_v5"},
         "storageProfile": storage,
@@ -35,7 +35,7 @@ def machine(compute: Compute, name: str = "vm", network: Any = None, **storage: 
     compute.make(f"virtualMachines/{name}", properties)
 
 
-def run(compute: Compute, name: str, command: str, *script: str) -> list[dict[str, str]]:
+def run(compute: ComputeEmulator, name: str, command: str, *script: str) -> list[dict[str, str]]:
     told = compute.ask("POST", f"virtualMachines/{name}/runCommand", {"commandId": command, "script": [*script]})
     assert told.status == 202, told.body
     compute.clock.advance(60)
@@ -45,13 +45,13 @@ def run(compute: Compute, name: str, command: str, *script: str) -> list[dict[st
     return found
 
 
-def test_a_script_prints_as_far_as_it_is_known(compute: Compute) -> None:
+def test_a_script_prints_as_far_as_it_is_known(compute: ComputeEmulator) -> None:
     (status,) = run(compute, "desk-vm", "RunShellScript", "set -e", "waagent -deprovision+user -force && echo all done")
     assert status["code"] == "ProvisioningState/succeeded"
     assert status["message"] == "Enable succeeded: \n[stdout]\nall done\n[stderr]\n"
 
 
-def test_windows_tells_how_far_its_sysprep_is(compute: Compute) -> None:
+def test_windows_tells_how_far_its_sysprep_is(compute: ComputeEmulator) -> None:
     machine(compute, imageReference=WINDOWS, osDisk={"createOption": "FromImage"})
     stdout, stderr = run(compute, "vm", "RunPowerShellScript", STATE)
     assert (stdout["code"], stderr["code"]) == ("ComponentStatus/StdOut/succeeded", "ComponentStatus/StdErr/succeeded")
@@ -62,13 +62,13 @@ def test_windows_tells_how_far_its_sysprep_is(compute: Compute) -> None:
 
 
 @pytest.mark.parametrize("line", ["apt-get install x", "echo $HOME", "echo `id`", "$x = 'y'", "echo a | sh"])
-def test_what_it_cannot_know_it_does_not_answer(compute: Compute, line: str) -> None:
+def test_what_it_cannot_know_it_does_not_answer(compute: ComputeEmulator, line: str) -> None:
     body = {"commandId": "RunShellScript", "script": ["echo a", line]}
     told = compute.ask("POST", "virtualMachines/desk-vm/runCommand", body)
     assert (told.status, told.code) == (501, "NotImplemented")
 
 
-def test_one_command_at_a_time(compute: Compute) -> None:
+def test_one_command_at_a_time(compute: ComputeEmulator) -> None:
     body = {"commandId": "RunShellScript", "script": ["echo a"]}
     assert compute.ask("POST", "virtualMachines/desk-vm/runCommand", body).status == 202
     second = compute.ask("POST", "virtualMachines/desk-vm/runCommand", body)
@@ -78,7 +78,7 @@ def test_one_command_at_a_time(compute: Compute) -> None:
     assert compute.ask("POST", "virtualMachines/desk-vm/runCommand", body).status == 202
 
 
-def test_a_deprovisioned_disk_that_a_vm_starts_from_is_provisioned(compute: Compute) -> None:
+def test_a_deprovisioned_disk_that_a_vm_starts_from_is_provisioned(compute: ComputeEmulator) -> None:
     compute.snapshot("os", "gen1-vm_OsDisk_1")
     compute.make("disks/copy", {"creationData": copy_of("snapshots/os")})
     copied = compute.world.get(resource("disks/copy"))
@@ -91,7 +91,7 @@ def test_a_deprovisioned_disk_that_a_vm_starts_from_is_provisioned(compute: Comp
     assert not started.hidden["deprovisioned"]
 
 
-def test_a_disk_names_the_marketplace_image_that_it_is_of(compute: Compute) -> None:
+def test_a_disk_names_the_marketplace_image_that_it_is_of(compute: ComputeEmulator) -> None:
     machine(compute, imageReference=WINDOWS, osDisk={"createOption": "FromImage", "name": "system"})
     made = compute.ask("GET", "disks/system").properties["creationData"]
     assert made["imageReference"]["id"].endswith(
@@ -101,7 +101,7 @@ def test_a_disk_names_the_marketplace_image_that_it_is_of(compute: Compute) -> N
 
 
 @pytest.mark.parametrize("option", ["Delete", "Detach"])
-def test_an_interface_goes_with_its_vm_when_it_is_to(compute: Compute, option: str) -> None:
+def test_an_interface_goes_with_its_vm_when_it_is_to(compute: ComputeEmulator, option: str) -> None:
     image = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts"}
     machine(compute, network=interface(option, tags={"a": "b"}), imageReference=image, osDisk={})
     listed = compute.ask("GET", INTERFACES, version="2024-05-01").body["value"]
@@ -117,7 +117,7 @@ def test_an_interface_goes_with_its_vm_when_it_is_to(compute: Compute, option: s
     assert compute.ask("GET", made["id"], version="2024-05-01").status == 404
 
 
-def test_tags_can_be_taken_away(compute: Compute) -> None:
+def test_tags_can_be_taken_away(compute: ComputeEmulator) -> None:
     compute.ask("PATCH", "virtualMachines/desk-vm", {"tags": {"a": "b"}})
     compute.clock.advance(60)
     compute.ask("PATCH", "virtualMachines/desk-vm", {"tags": {}})

@@ -9,20 +9,20 @@ import pytest
 
 from batchimg_magics.emulator.furnish import ACCOUNT, REGION, SUBSCRIPTION, TENANT
 from batchimg_magics.emulator.http.tokens import LIFETIME_S, TokenIssuer
-from tests.sim.frame_world import ARM, TOP, Frame
+from tests.sim.frame_world import ARM, TOP, EmulatorClient
 
 LOGIN = f"https://login.microsoftonline.com/{TENANT}"
 BATCH = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
 
 
 @pytest.fixture
-def azure() -> Frame:
-    made = Frame()
+def azure() -> EmulatorClient:
+    made = EmulatorClient()
     made.app = type(made.app)(made.world, made.clock, check_token=TokenIssuer(made.world).check)
     return made
 
 
-def token(azure: Frame, **form: str) -> Any:
+def token(azure: EmulatorClient, **form: str) -> Any:
     body = urlencode({"grant_type": "client_credentials", "client_id": "me", "client_secret": "any", **form})
     return azure.ask("POST", f"{LOGIN}/oauth2/v2.0/token", body.encode(), headers={})
 
@@ -40,19 +40,19 @@ def bearer(text: str) -> dict[str, str]:
         ("https://batch.core.windows.net/.default offline_access openid", f"{BATCH}/pools", "2025-06-01"),
     ],
 )
-def test_a_token_opens_the_plane_it_was_got_for(azure: Frame, scope: str, url: str, version: str) -> None:
+def test_a_token_opens_the_plane_it_was_got_for(azure: EmulatorClient, scope: str, url: str, version: str) -> None:
     told = token(azure, scope=scope).body
     assert (told["token_type"], told["expires_in"]) == ("Bearer", LIFETIME_S)
     assert azure.ask("GET", url, version=version, headers=bearer(told["access_token"])).status == 200
 
 
-def test_the_older_endpoint_takes_a_resource(azure: Frame) -> None:
+def test_the_older_endpoint_takes_a_resource(azure: EmulatorClient) -> None:
     body = b"grant_type=client_credentials&resource=https%3A%2F%2Fmanagement.core.windows.net%2F"
     told = azure.ask("POST", f"{LOGIN}/oauth2/token", body, headers={}).body
     assert azure.ask("GET", TOP, version="2022-12-01", headers=bearer(told["access_token"])).status == 200
 
 
-def test_a_token_for_another_audience_is_refused(azure: Frame) -> None:
+def test_a_token_for_another_audience_is_refused(azure: EmulatorClient) -> None:
     text = token(azure, scope="https://batch.core.windows.net//.default").body["access_token"]
     told = azure.ask("GET", TOP, version="2022-12-01", headers=bearer(text))
     assert (told.status, told.code) == (401, "InvalidAuthenticationTokenAudience")
@@ -60,19 +60,19 @@ def test_a_token_for_another_audience_is_refused(azure: Frame) -> None:
     assert told.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
-def test_a_token_that_has_run_out_is_refused(azure: Frame) -> None:
+def test_a_token_that_has_run_out_is_refused(azure: EmulatorClient) -> None:
     old, _ = TokenIssuer(azure.world, wall=lambda: 1_000_000.0).issue(ARM)
     told = azure.ask("GET", TOP, version="2022-12-01", headers=bearer(old))
     assert (told.status, told.code) == (401, "ExpiredAuthenticationToken")
 
 
 @pytest.mark.parametrize("text", ["x", "a.b.c", "a.b.é"])
-def test_a_token_from_elsewhere_is_refused(azure: Frame, text: str) -> None:
+def test_a_token_from_elsewhere_is_refused(azure: EmulatorClient, text: str) -> None:
     told = azure.ask("GET", TOP, version="2022-12-01", headers=bearer(text))
     assert (told.status, told.code) == (401, "InvalidAuthenticationToken")
 
 
-def test_no_token_is_refused_on_each_plane_in_its_shape(azure: Frame) -> None:
+def test_no_token_is_refused_on_each_plane_in_its_shape(azure: EmulatorClient) -> None:
     arm = azure.ask("GET", TOP, version="2022-12-01", headers={})
     assert (arm.status, arm.code) == (401, "AuthenticationFailed")
     batch = azure.ask("GET", f"{BATCH}/pools", version="2025-06-01", headers={})
@@ -81,19 +81,19 @@ def test_no_token_is_refused_on_each_plane_in_its_shape(azure: Frame) -> None:
     assert "resource_id" in batch.headers["WWW-Authenticate"]
 
 
-def test_a_form_without_a_grant_is_refused(azure: Frame) -> None:
+def test_a_form_without_a_grant_is_refused(azure: EmulatorClient) -> None:
     told = azure.ask("POST", f"{LOGIN}/oauth2/v2.0/token", b"scope=x", headers={})
     assert (told.status, told.body["error"]) == (400, "invalid_request")
     assert told.body["error_codes"] == [900144]
 
 
-def test_the_openid_configuration_leads_to_the_token_endpoint(azure: Frame) -> None:
+def test_the_openid_configuration_leads_to_the_token_endpoint(azure: EmulatorClient) -> None:
     told = azure.ask("GET", f"{LOGIN}/v2.0/.well-known/openid-configuration", headers={}).body
     assert told["token_endpoint"] == f"{LOGIN}/oauth2/v2.0/token"
     assert told["issuer"] == f"{LOGIN}/v2.0"
 
 
-def test_endpoints_and_tenants(azure: Frame) -> None:
+def test_endpoints_and_tenants(azure: EmulatorClient) -> None:
     (cloud,) = azure.ask("GET", f"{ARM}/metadata/endpoints", version="2022-09-01", headers={}).body
     assert cloud["resourceManager"] == ARM
     older = azure.ask("GET", f"{ARM}/metadata/endpoints", version="2015-01-01", headers={}).body
@@ -105,7 +105,7 @@ def test_endpoints_and_tenants(azure: Frame) -> None:
     assert [(row["subscriptionId"], row["tenantId"]) for row in rows] == [(SUBSCRIPTION, TENANT)]
 
 
-def test_on_a_bare_host_everything_is_found_by_its_path(azure: Frame) -> None:
+def test_on_a_bare_host_everything_is_found_by_its_path(azure: EmulatorClient) -> None:
     here = "http://127.0.0.1:8443"
     (cloud,) = azure.ask("GET", f"{here}/metadata/endpoints", version="2022-09-01", headers={}).body
     assert (cloud["resourceManager"], cloud["authentication"]["loginEndpoint"]) == (here, here)

@@ -7,7 +7,7 @@ import functools
 import pytest
 
 from docs.generate import coverage
-from tests.sim.frame_world import ARM, COMPUTE, IN_GROUP, TOP, Frame
+from tests.sim.frame_world import ARM, COMPUTE, IN_GROUP, TOP, EmulatorClient
 
 _CRUD = "begin_create_or_update begin_update begin_delete get"
 #: What was asked for, by client and group of operations.
@@ -82,16 +82,16 @@ def test_what_is_not_done_is_not_called_done() -> None:
 
 @pytest.mark.parametrize(("url", "version"), AROUND, ids=lambda one: one.rpartition("/")[2])
 def test_what_stands_around_is_there(url: str, version: str) -> None:
-    assert Frame().ask("GET", url, version=version).status == 200
+    assert EmulatorClient().ask("GET", url, version=version).status == 200
 
 
 def test_a_token_is_given_to_whoever_asks() -> None:
     form = b"grant_type=client_credentials&scope=https://management.azure.com/.default"
-    assert Frame().ask("POST", f"{_MICROSOFT}/oauth2/v2.0/token", form).body["access_token"]
+    assert EmulatorClient().ask("POST", f"{_MICROSOFT}/oauth2/v2.0/token", form).body["access_token"]
 
 
 def test_operations_are_followed_where_their_answers_lead() -> None:
-    azure = Frame()
+    azure = EmulatorClient()
     begun = azure.ask("POST", f"{COMPUTE}/virtualMachines/desk-vm/deallocate", version="2024-07-01")
     status, result = begun.headers["Azure-AsyncOperation"], begun.headers["Location"]
     assert (azure.ask("GET", status).body["status"], azure.ask("GET", result).status) == ("InProgress", 202)
@@ -105,7 +105,7 @@ def test_operations_are_followed_where_their_answers_lead() -> None:
 
 
 def test_run_command_deprovisions_and_runs_nothing_else() -> None:
-    azure = Frame()
+    azure = EmulatorClient()
     url = f"{COMPUTE}/virtualMachines/desk-vm/runCommand"
 
     def run(line: str) -> tuple[int, str]:
@@ -119,7 +119,7 @@ def test_run_command_deprovisions_and_runs_nothing_else() -> None:
 
 def test_an_account_says_how_one_may_sign_in_and_what_it_may_use() -> None:
     url = f"{IN_GROUP}/providers/Microsoft.Batch/batchAccounts/genomicsbatch"
-    account = Frame().ask("GET", url, version="2025-06-01").body["properties"]
+    account = EmulatorClient().ask("GET", url, version="2025-06-01").body["properties"]
     assert account["allowedAuthenticationModes"] == ["SharedKey", "AAD", "TaskAuthenticationToken"]
     assert account["poolAllocationMode"] == "BatchService"
     assert {"name": "standardDSv5Family", "coreQuota": 1000} in account["dedicatedCoreQuotaPerVMFamily"]

@@ -8,22 +8,22 @@ import pytest
 
 from batchimg_magics.emulator.furnish import ACCOUNT, REGION, SUBSCRIPTION
 from batchimg_magics.emulator.http.throttling import Throttle
-from tests.sim.frame_world import ARM, TOP, Frame
+from tests.sim.frame_world import ARM, TOP, EmulatorClient
 
 GROUPS = f"{TOP}/resourcegroups"
 REMAINING = "x-ms-ratelimit-remaining-subscription-{}"
 
 
 @pytest.fixture
-def frame() -> Frame:
-    return Frame(throttle=Throttle())
+def frame() -> EmulatorClient:
+    return EmulatorClient(throttle=Throttle())
 
 
-def many(frame: Frame, count: int, method: str = "GET", url: str = GROUPS, **more: Any) -> list[int]:
+def many(frame: EmulatorClient, count: int, method: str = "GET", url: str = GROUPS, **more: Any) -> list[int]:
     return [frame.ask(method, url, version="2021-04-01", **more).status for _ in range(count)]
 
 
-def test_reads_run_out_and_are_refilled(frame: Frame) -> None:
+def test_reads_run_out_and_are_refilled(frame: EmulatorClient) -> None:
     assert many(frame, 252) == [200] * 250 + [429] * 2
     told = frame.ask("GET", GROUPS, version="2021-04-01")
     assert (told.code, told.headers["Retry-After"]) == ("SubscriptionRequestsThrottled", "1")
@@ -35,7 +35,7 @@ def test_reads_run_out_and_are_refilled(frame: Frame) -> None:
 
 
 @pytest.mark.parametrize(("method", "kind"), [("PUT", "writes"), ("DELETE", "deletes")])
-def test_writes_and_deletes_have_their_own_buckets(frame: Frame, method: str, kind: str) -> None:
+def test_writes_and_deletes_have_their_own_buckets(frame: EmulatorClient, method: str, kind: str) -> None:
     url = f"{TOP}/resourceGroups/research/providers/Microsoft.Compute/disks/none"
     assert 429 not in many(frame, 200, method, url, body={})
     told = frame.ask(method, url, {}, version="2021-04-01")
@@ -46,12 +46,12 @@ def test_writes_and_deletes_have_their_own_buckets(frame: Frame, method: str, ki
     assert many(frame, 11, method, url, body={}).count(429) == 1
 
 
-def groups_left(frame: Frame, **more: Any) -> int:
+def groups_left(frame: EmulatorClient, **more: Any) -> int:
     told = frame.ask("GET", GROUPS, version="2021-04-01", **more)
     return int(told.headers[REMAINING.format("reads")])
 
 
-def test_buckets_are_of_one_principal_subscription_and_region(frame: Frame) -> None:
+def test_buckets_are_of_one_principal_subscription_and_region(frame: EmulatorClient) -> None:
     many(frame, 10)
     assert groups_left(frame) == 239
     assert groups_left(frame, headers={"Authorization": "Bearer other"}) == 249
@@ -61,14 +61,14 @@ def test_buckets_are_of_one_principal_subscription_and_region(frame: Frame) -> N
     assert regional.headers[REMAINING.format("reads")] == "249"
 
 
-def test_bucket_never_holds_more_than_it_can(frame: Frame) -> None:
+def test_bucket_never_holds_more_than_it_can(frame: EmulatorClient) -> None:
     frame.clock.advance(1000)
     assert groups_left(frame) == 249
     frame.clock.advance(1000)
     assert groups_left(frame) == 249
 
 
-def test_batch_plane_has_no_buckets(frame: Frame) -> None:
+def test_batch_plane_has_no_buckets(frame: EmulatorClient) -> None:
     pools = f"https://{ACCOUNT}.{REGION}.batch.azure.com/pools"
     told = [frame.ask("GET", pools, version="2025-06-01") for _ in range(300)]
     assert {one.status for one in told} == {200}
@@ -76,4 +76,4 @@ def test_batch_plane_has_no_buckets(frame: Frame) -> None:
 
 
 def test_without_a_throttle_nobody_is_too_fast() -> None:
-    assert set(many(Frame(), 400)) == {200}
+    assert set(many(EmulatorClient(), 400)) == {200}

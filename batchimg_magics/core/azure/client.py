@@ -20,7 +20,7 @@ from batchimg_magics.core.azure import pipeline
 from batchimg_magics.core.azure.documents import Json, document
 from batchimg_magics.core.azure.error_translation import translate
 from batchimg_magics.core.azure.ledger import Ledger
-from batchimg_magics.core.azure.spending_limit import Budget
+from batchimg_magics.core.azure.spending_limit import SpendingLimit
 from batchimg_magics.errors import (
     NotFoundError,
     ServiceError,
@@ -117,17 +117,20 @@ class Azure:
         *,
         cache: Path | None = None,
         ledger: Path | None = None,
-        spending_limit: Budget | None = None,
+        spending_limit: SpendingLimit | None = None,
         endpoint: str = ARM_ENDPOINT,
     ) -> None:
         self.scope = scope
         self._endpoint = endpoint
         self.ledger = Ledger(ledger, str(scope.account_id))
-        self.spending_limit = spending_limit or Budget()
+        self.spending_limit = spending_limit or SpendingLimit()
         self._cache = cache
         self._credential = credential
         self._transport = transport
-        self._options: dict[str, Any] = {"per_retry_policies": [pipeline.Watch(self.set_time)], "transport": transport}
+        self._options: dict[str, Any] = {
+            "per_retry_policies": [pipeline.RequestObserver(self.set_time)],
+            "transport": transport,
+        }
         #: What was read once and does not change: who reads it, keeps it here.
         self.memo: dict[str, Any] = {}
         self._clock_base: float | None = None
@@ -256,7 +259,9 @@ class Azure:
         if (host := urlsplit(url).hostname) not in (None, urlsplit(home).hostname):
             raise ServiceError(f"a link leads to another host, {host}, and was not followed")
         if (reader := self._readers.get(plane)) is None:
-            reader = self._readers[plane] = pipeline.reader(home, self._credential, _AUDIENCES[plane], self._options)
+            reader = self._readers[plane] = pipeline.create_pipeline(
+                home, self._credential, _AUDIENCES[plane], self._options
+            )
         try:
             request = HttpRequest(method, reader.format_url(url), json=body, headers=headers)
             response: AsyncHttpResponse = await reader.send_request(request)

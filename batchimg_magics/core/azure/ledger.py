@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS wanted (
     PRIMARY KEY (account, pool));
 """
 #: Seconds that a writer waits for another process's.
-_PATIENCE_S = 10.0
+_LOCK_TIMEOUT_S = 10.0
 
 
 class Ledger:
@@ -64,7 +64,7 @@ class Ledger:
                 self._file.parent.mkdir(parents=True, exist_ok=True)
                 where = str(self._file)
         try:
-            base = sqlite3.connect(where, timeout=_PATIENCE_S, check_same_thread=False)
+            base = sqlite3.connect(where, timeout=_LOCK_TIMEOUT_S, check_same_thread=False)
             base.execute("PRAGMA synchronous = OFF")  # a power cut may cost the last rounds' history, and nothing else
             base.executescript(_LAYOUT)
         except sqlite3.Error:

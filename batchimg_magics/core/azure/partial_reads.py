@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Reader:
+class PartialReader:
     """Reads one thing after the other or beside it, and notes what it may not see.
 
     Parameters

@@ -33,7 +33,7 @@ USER_AGENT = "batchimg_magics"
 _READS = frozenset({"GET", "HEAD"})
 
 
-class Watch(SansIOHTTPPolicy[Any, Any]):
+class RequestObserver(SansIOHTTPPolicy[Any, Any]):
     """Reads the service's clock off every answer, and lets nobody go on with what was read before it was written.
 
     Parameters
@@ -48,7 +48,7 @@ class Watch(SansIOHTTPPolicy[Any, Any]):
     def on_request(self, request: PipelineRequest[Any]) -> None:
         """Note what is about to be written."""
         if request.http_request.method not in _READS:
-            read_cache.wrote(request.http_request.url)
+            read_cache.invalidate(request.http_request.url)
 
     def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
         """Read an answer's Date; what was read while something was being written may be of before."""
@@ -57,7 +57,7 @@ class Watch(SansIOHTTPPolicy[Any, Any]):
             self._set_time(parsedate_to_datetime(date).timestamp())
 
 
-def reader(
+def create_pipeline(
     endpoint: str, credential: AsyncTokenCredential, audience: str, options: dict[str, Any]
 ) -> AsyncPipelineClient[HttpRequest, AsyncHttpResponse]:
     """Return a pipeline to one host.

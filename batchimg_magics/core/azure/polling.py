@@ -23,18 +23,18 @@ T = TypeVar("T")
 
 #: Where what is left can be counted (nodes, which take their time) and grows less: half the time that the rest takes at
 #: this pace, within these bounds. The looks come closer as the end does, but for a part of the time waited so far.
-SHORTEST_COUNTED_S, LONGEST_COUNTED_S, COUNTED_PART = 5.0, 90.0, 1 / 40
+MIN_COUNTED_S, MAX_COUNTED_S, COUNTED_FRACTION = 5.0, 90.0, 1 / 40
 #: The same in times of Azure's own Retry-After, where it names one.
-MOST_TURNS = 3
+MAX_RETRY_AFTERS = 3
 #: When work that Azure says nothing about is looked at first: most of it is over within a second. Source: FACTS 6.
-FIRST_S = 1.0
+FIRST_POLL_S = 1.0
 #: Passed to an SDK's `begin_*` call: send the request, return the first answer, poll nothing.
-FIRST_ANSWER: dict[str, Any] = {"polling": False, "cls": lambda response, _body, _headers: response.http_response}
-_ENDED_BADLY = ("failed", "canceled")
+NO_POLLING: dict[str, Any] = {"polling": False, "cls": lambda response, _body, _headers: response.http_response}
+_FAILED_STATES = ("failed", "canceled")
 
 
 @dataclass(frozen=True, slots=True)
-class Look(Generic[T]):
+class PollResult(Generic[T]):
     """What one poll saw.
 
     Parameters
@@ -56,7 +56,7 @@ class Look(Generic[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class PollPace:
     """How far two looks are apart, where Azure does not say: a part of the time waited so far, within bounds.
 
     Waiting then takes at most that part longer than what is waited for, and a long wait costs few requests.
@@ -75,25 +75,25 @@ class Pace:
 
 
 #: Of work whose end cannot be foreseen.
-USUAL = Pace(1 / 6, 2.0, 15.0)
+DEFAULT_PACE = PollPace(1 / 6, 2.0, 15.0)
 
 
-class _Turns:
+class _PollSchedule:
     """When to look again."""
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: PollPace) -> None:
         self._pace = pace
         self._before: tuple[float, int] | None = None
 
-    def pause_s(self, waited_s: float, result: Look[Any]) -> float:
+    def pause_s(self, waited_s: float, result: PollResult[Any]) -> float:
         """Return how long to wait, after so long, with what was seen."""
         half_s = self._half_remaining_s(waited_s, result.remaining)
         if result.retry_after_s is not None:
             # The moments at which Azure wants to be asked; a few are left out while the end is far off.
             turns = 1.0 if half_s is None or not result.retry_after_s else half_s // result.retry_after_s
-            return result.retry_after_s * min(MOST_TURNS, max(1.0, turns))
+            return result.retry_after_s * min(MAX_RETRY_AFTERS, max(1.0, turns))
         if half_s is not None:
-            return min(LONGEST_COUNTED_S, max(SHORTEST_COUNTED_S, waited_s * COUNTED_PART, half_s))
+            return min(MAX_COUNTED_S, max(MIN_COUNTED_S, waited_s * COUNTED_FRACTION, half_s))
         return min(self._pace.longest_s, max(self._pace.shortest_s, waited_s * self._pace.fraction))
 
     def _half_remaining_s(self, waited_s: float, left: int | None) -> float | None:
@@ -104,14 +104,14 @@ class _Turns:
         return left * (waited_s - before[0]) / (before[1] - left) / 2
 
 
-async def until(
+async def poll_until(
     azure: Azure,
-    poll: Callable[[], Awaitable[Look[T]]],
+    poll: Callable[[], Awaitable[PollResult[T]]],
     *,
     what: str,
     first_s: float | None = None,
     timeout_s: float | None = None,
-    pace: Pace = USUAL,
+    pace: PollPace = DEFAULT_PACE,
 ) -> T:
     """Look again and again until a look says that it is done.
 
@@ -135,7 +135,7 @@ async def until(
     WaitTimeoutError
         It took longer than `timeout_s`.
     """
-    began, turns = azure.now(), _Turns(pace)
+    began, turns = azure.now(), _PollSchedule(pace)
     if first_s is not None:
         await azure.sleep(first_s)
     while not (result := await poll()).done:
@@ -178,7 +178,7 @@ class Operation:
         return cls(url, by_body=False, retry_after_s=_retry_after(answer))
 
 
-async def finish(azure: Azure, operation: Operation, *, what: str, resource_id: str) -> Any:  # noqa: ANN401 - JSON
+async def wait_for_operation(azure: Azure, operation: Operation, *, what: str, resource_id: str) -> Any:  # noqa: ANN401 - JSON
     """Wait until an operation is over, and return what came of it where Azure says so, else None.
 
     Raises
@@ -187,26 +187,26 @@ async def finish(azure: Azure, operation: Operation, *, what: str, resource_id: 
         It failed or was cancelled; Azure's own words are in the message.
     """
 
-    async def poll() -> Look[Any]:
+    async def poll() -> PollResult[Any]:
         answer = await azure.get(str(operation.url))
         if not operation.by_body:
             over = answer.status_code != 202
-            return Look(over, answer.json() if over and answer.content else None, _retry_after(answer))
+            return PollResult(over, answer.json() if over and answer.content else None, _retry_after(answer))
         body = answer.json()
         status = str(body.get("status"))
-        if status.lower() in _ENDED_BADLY:
+        if status.lower() in _FAILED_STATES:
             code, message = dig(body, "error", "code") or status, dig(body, "error", "message") or "no reason given"
-            raise failed(what, resource_id, status, f"{code}: {message}")
+            raise operation_error(what, resource_id, status, f"{code}: {message}")
         output = dig(body, "properties", "output")
-        return Look(status.lower() == "succeeded", output, _retry_after(answer))
+        return PollResult(status.lower() == "succeeded", output, _retry_after(answer))
 
     if operation.url is None:
         return None
-    first_s = FIRST_S if operation.retry_after_s is None else operation.retry_after_s
-    return await until(azure, poll, what=what, first_s=first_s)
+    first_s = FIRST_POLL_S if operation.retry_after_s is None else operation.retry_after_s
+    return await poll_until(azure, poll, what=what, first_s=first_s)
 
 
-async def made(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: str) -> None:
+async def create_and_wait(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: str) -> None:
     """Send the request of a `begin_*` call (called with `FIRST_ANSWER`) and wait until its operation is over.
 
     Raises
@@ -214,24 +214,26 @@ async def made(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: s
     ProvisioningError
         Azure took the request and failed at it.
     """
-    await finish(azure, await begun(azure, begin), what=what, resource_id=resource_id)
+    await wait_for_operation(azure, await begin_operation(azure, begin), what=what, resource_id=resource_id)
 
 
-async def begun(azure: Azure, begin: Awaitable[Any]) -> Operation:
+async def begin_operation(azure: Azure, begin: Awaitable[Any]) -> Operation:
     """Send the request of a `begin_*` call (called with `FIRST_ANSWER`) and return its operation."""
     poller = await azure.call(begin)
     return Operation.from_response(await poller.result())
 
 
-async def deleted(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: str) -> None:
+async def delete_and_wait(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: str) -> None:
     """Do as `made` for a deletion; what is gone already is fine."""
     poller = await azure.call_or_none(begin)
     if poller is not None:
         operation = Operation.from_response(await poller.result())
-        await finish(azure, operation, what=f"deleting {what}", resource_id=resource_id)
+        await wait_for_operation(azure, operation, what=f"deleting {what}", resource_id=resource_id)
 
 
-async def provisioned(azure: Azure, read: Callable[[], Awaitable[dict[str, Any]]], *, what: str) -> dict[str, Any]:
+async def wait_until_provisioned(
+    azure: Azure, read: Callable[[], Awaitable[dict[str, Any]]], *, what: str
+) -> dict[str, Any]:
     """Wait until a resource that somebody is making is there, and return its document.
 
     This is how work is taken up again whose operation's address was lost with the process that began it.
@@ -242,17 +244,17 @@ async def provisioned(azure: Azure, read: Callable[[], Awaitable[dict[str, Any]]
         Making it failed.
     """
 
-    async def poll() -> Look[dict[str, Any]]:
+    async def poll() -> PollResult[dict[str, Any]]:
         found = await read()
         state = str(dig(found, "properties", "provisioningState"))
-        if state.lower() in _ENDED_BADLY:
-            raise failed(what, str(found.get("id")), state, "Azure keeps no reason")
-        return Look(state.lower() == "succeeded", found)
+        if state.lower() in _FAILED_STATES:
+            raise operation_error(what, str(found.get("id")), state, "Azure keeps no reason")
+        return PollResult(state.lower() == "succeeded", found)
 
-    return await until(azure, poll, what=what)
+    return await poll_until(azure, poll, what=what)
 
 
-def failed(what: str, resource_id: str, state: str, reason: str) -> ProvisioningError:
+def operation_error(what: str, resource_id: str, state: str, reason: str) -> ProvisioningError:
     """Return the error for something that Azure began and did not finish."""
     return ProvisioningError(
         f"{what} ended as {state}: {reason.partition(chr(10))[0]}",

@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 #: Source: Azure Retail Prices overview.
 PRICES_URL = "https://prices.azure.com/api/retail/prices"
 #: Seconds for which a price is taken as it was read: the list changes with months.
-FRESH_S = 24 * 3600.0
+MAX_AGE_S = 24 * 3600.0
 #: Seconds for which a list that did not answer is left alone: prices are never worth a long wait.
-SILENT_S = 600.0
-_PATIENCE: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15}
+RETRY_AFTER_FAILURE_S = 600.0
+_TIMEOUTS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15}
 #: Pages of one question: a VM size has one, a kind of disk too.
 MAX_PAGES = 20
 #: What of a row is kept.
-_KEPT = (
+_COLUMNS = (
     "productName", "skuName", "meterName", "retailPrice", "unitOfMeasure", "currencyCode", "type", "tierMinimumUnits",
     "effectiveStartDate", "isPrimaryMeterRegion",
 )  # fmt: skip
@@ -83,13 +83,13 @@ class PriceList:
         key = f"{region}: {what}"
         async with self._lock:  # who asks for the same thing at once shall find it
             kept = self._load().get(key)
-            if kept and 0 <= self._now() - kept["read"] < FRESH_S:
+            if kept and 0 <= self._now() - kept["read"] < MAX_AGE_S:
                 return kept["rows"], kept["read"]
             if self._now() >= self._unavailable_until:
                 try:
                     rows = await self._fetch(f"{what} and armRegionName eq '{region}' and priceType eq 'Consumption'")
                 except ServiceError:
-                    self._unavailable_until = self._now() + SILENT_S
+                    self._unavailable_until = self._now() + RETRY_AFTER_FAILURE_S
                 else:
                     self._store(key, rows)
                     return rows, self._now()
@@ -104,12 +104,12 @@ class PriceList:
             if urlsplit(url).hostname != urlsplit(PRICES_URL).hostname:
                 raise ServiceError("the price list's next page is on another host, and was not asked for")
             try:
-                answer = await self._client.send_request(HttpRequest("GET", url), **_PATIENCE)
+                answer = await self._client.send_request(HttpRequest("GET", url), **_TIMEOUTS)
                 answer.raise_for_status()
                 page = answer.json()
             except (AzureError, ValueError) as error:
                 raise ServiceError(f"the price list does not answer: {error}") from error
-            rows += [{name: row[name] for name in _KEPT if name in row} for row in page["Items"]]
+            rows += [{name: row[name] for name in _COLUMNS if name in row} for row in page["Items"]]
             url = page.get("NextPageLink")
         return rows
 

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 #: How long what was read holds, in seconds of the service's time: as long as a run takes from its plan to its steps.
-HOLDS_S = 20.0
+MAX_AGE_S = 20.0
 
 
-class Timed(Protocol):
+class Clock(Protocol):
     """Who knows the service's time: `Azure` does, and stands above this."""
 
     def now(self) -> float:
@@ -35,7 +35,7 @@ class Timed(Protocol):
 
 
 @dataclass(slots=True)
-class _Memory:
+class _ReadCache:
     """What one run read, and wrote: a path to when, and to the answer."""
 
     answers: dict[str, tuple[float, int, Any]] = field(default_factory=dict)
@@ -50,27 +50,27 @@ class _Memory:
         )
 
 
-_memory: ContextVar[_Memory | None] = ContextVar("what a run has just read", default=None)
+_current_cache: ContextVar[_ReadCache | None] = ContextVar("what a run has just read", default=None)
 
 
 @contextmanager
-def shared() -> Iterator[None]:
+def share_reads() -> Iterator[None]:
     """Let all that is read within share what it reads; tasks that begin within belong to it."""
-    token = _memory.set(_Memory())
+    token = _current_cache.set(_ReadCache())
     try:
         yield
     finally:
-        _memory.reset(token)
+        _current_cache.reset(token)
 
 
-def wrote(url: str) -> None:
+def invalidate(url: str) -> None:
     """Note that something is being written: what was read of it, above it or below it holds no longer."""
-    if (memory := _memory.get()) is not None:
+    if (memory := _current_cache.get()) is not None:
         memory.writes += 1
         memory.written[_key(urlsplit(url).path)] = memory.writes
 
 
-async def once(azure: Timed, path: str, read: Callable[[], Awaitable[T]]) -> T:
+async def get_or_read(azure: Clock, path: str, read: Callable[[], Awaitable[T]]) -> T:
     """Return what lies at a path: as it was read a moment ago, else as `read` reads it now.
 
     Parameters
@@ -82,22 +82,22 @@ async def once(azure: Timed, path: str, read: Callable[[], Awaitable[T]]) -> T:
     read
         Reads it.
     """
-    return await _taken(azure, _key(path), _key(path), read)
+    return await _read_through(azure, _key(path), _key(path), read)
 
 
-def keep(azure: Timed, path: str, value: object) -> None:
+def store(azure: Clock, path: str, value: object) -> None:
     """Keep what a poll saw at a path, for whoever needs it at once."""
-    if (memory := _memory.get()) is not None:
+    if (memory := _current_cache.get()) is not None:
         memory.answers[_key(path)] = (azure.now(), memory.writes, value)
 
 
-async def among(
-    azure: Timed,
+async def get_from_list(
+    azure: Clock,
     resource: ResourceId,
     listed: Callable[[], Awaitable[list[dict[str, Any]]]],
     read: Callable[[], Awaitable[dict[str, Any] | None]],
     *,
-    holds_s: float = HOLDS_S,
+    holds_s: float = MAX_AGE_S,
 ) -> dict[str, Any] | None:
     """Return a resource's document, None where it is not there: off a list of its kind that was read a moment ago.
 
@@ -112,19 +112,21 @@ async def among(
     holds_s
         How old the list may be.
     """
-    if _memory.get() is None:
+    if _current_cache.get() is None:
         return await read()
     path = _key(str(resource))
     try:
-        found = await _taken(azure, path.rstrip("/").rpartition("/")[0] + "/", path, listed, holds_s)
+        found = await _read_through(azure, path.rstrip("/").rpartition("/")[0] + "/", path, listed, holds_s)
     except AuthenticationError:
         return await read()  # who may see one may not see all
     return next((one for one in found if _key(one["id"]) == path), None)
 
 
-async def _taken(azure: Timed, key: str, matters: str, read: Callable[[], Awaitable[T]], holds_s: float = HOLDS_S) -> T:
+async def _read_through(
+    azure: Clock, key: str, matters: str, read: Callable[[], Awaitable[T]], holds_s: float = MAX_AGE_S
+) -> T:
     """Return what is kept under a key, as far as what matters of it was not written since; else read it."""
-    if (memory := _memory.get()) is None:
+    if (memory := _current_cache.get()) is None:
         return await read()
     async with memory.locks[key]:
         if (kept := memory.answers.get(key)) is not None:

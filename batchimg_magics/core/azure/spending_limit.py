@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Budget:
+class SpendingLimit:
     """What everything in a connection's account may cost.
 
     Parameters

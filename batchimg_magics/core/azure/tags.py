@@ -27,38 +27,38 @@ ACCOUNT = "batchimg-account"
 #: How often an image was made anew though nothing of what its hash covers had changed; missing: 0.
 REVISION = "batchimg-revision"
 #: The Marketplace image that an image goes back to, publisher:offer:sku: what it was made from may be gone.
-BASE = "batchimg-base"
+BASE_IMAGE = "batchimg-base"
 #: On what only a capture needs, and what goes when it is done.
-THROWAWAY = "batchimg-throwaway"
+TEMPORARY = "batchimg-throwaway"
 #: On a VM whose system was deprovisioned for the image of that hash.
 DEPROVISIONED = "batchimg-deprovisioned"
 #: On a VM that was stopped for the image of that hash, and is to be started again.
 STOPPED = "batchimg-stopped"
 
 
-def made_by() -> dict[str, str]:
+def tool_tags() -> dict[str, str]:
     """Return the mark of this tool and its version."""
     from importlib.metadata import version  # only what makes something bears the mark
 
     return {MADE_BY: f"batchimg_magics {version('batchimg_magics')}"}
 
 
-def of_image(account: str, pool: str, image: str, revision: int = 0) -> dict[str, str]:
+def image_tags(account: str, pool: str, image: str, revision: int = 0) -> dict[str, str]:
     """Return the marks of what belongs to the image of a pool of an account."""
     again = {REVISION: str(revision)} if revision else {}
-    return {ACCOUNT: account, POOL: pool, IMAGE: image, **again, **made_by()}
+    return {ACCOUNT: account, POOL: pool, IMAGE: image, **again, **tool_tags()}
 
 
-def owner(found: Mapping[str, Any] | None) -> str | None:
+def owner_pool(found: Mapping[str, Any] | None) -> str | None:
     """Return the pool that a document's tags name, or None."""
     name: str | None = dig(found, "tags", POOL)
     return name
 
 
-def is_for(found: Mapping[str, Any] | None, pool: str, account: str = "") -> bool:
+def is_tagged_for(found: Mapping[str, Any] | None, pool: str, account: str = "") -> bool:
     """Tell whether a document bears our marks for this pool, and, where an account is named, for no other one's."""
     of_account = str(dig(found, "tags", ACCOUNT) or account).lower() == account.lower() or not account
-    return (owner(found) or "").lower() == pool.lower() and of_account
+    return (owner_pool(found) or "").lower() == pool.lower() and of_account
 
 
 def digest(facts: object) -> str:
@@ -92,7 +92,7 @@ def managed_image_name(pool: str, image: str) -> str:
     return f"{pool}-{image[:8]}"
 
 
-def throwaway_name(pool: str, image: str, what: str = "") -> str:
+def temporary_name(pool: str, image: str, what: str = "") -> str:
     """Return the name of something that goes when an image of a pool is captured, the same each time.
 
     It fits a VM's name too: at most 64 letters, digits and hyphens.

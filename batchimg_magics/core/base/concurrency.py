@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def together(*calls: Awaitable[Any]) -> list[Any]:
+async def gather(*calls: Awaitable[Any]) -> list[Any]:
     """Await all of these at once and return their results in order; the first that fails ends the others."""
     failure: BaseException | None = None
     tasks: list[asyncio.Task[Any]] = []

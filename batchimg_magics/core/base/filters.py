@@ -42,7 +42,7 @@ _VALUES: dict[str, tuple[type, ...]] = {
     "time": (str,),
 }
 #: Longer than any condition that a person writes, and short enough for a parser that calls itself.
-LONGEST = 1000
+MAX_LENGTH = 1000
 _GRAMMAR = "e.g. --where \"state == 'idle' and running_tasks == 0\"; and, or, not, in [...], == != < <= > >="
 
 
@@ -66,8 +66,8 @@ def parse(text: str, columns: Sequence[Column]) -> Test:
     SpecError
         It is none, or it names a column that there is not, or compares what cannot be compared.
     """
-    if len(text) > LONGEST:
-        raise SpecError(f"--where has {len(text)} characters", hint=f"at most {LONGEST}; {_GRAMMAR}")
+    if len(text) > MAX_LENGTH:
+        raise SpecError(f"--where has {len(text)} characters", hint=f"at most {MAX_LENGTH}; {_GRAMMAR}")
     try:
         tree = ast.parse(text.strip(), mode="eval")
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
@@ -130,9 +130,9 @@ class _Reader:
 
     def _column(self, node: ast.Name) -> Column:
         if node.id not in self._columns:
-            from batchimg_magics.pool_spec.values import closest
+            from batchimg_magics.pool_spec.values import suggest_name
 
-            raise SpecError(f"--where names {node.id!r}, which is no column", hint=closest(node.id, self._columns))
+            raise SpecError(f"--where names {node.id!r}, which is no column", hint=suggest_name(node.id, self._columns))
         return self._columns[node.id]
 
     def _value(self, column: Column, node: ast.expr) -> Any:  # noqa: ANN401 - what the column holds

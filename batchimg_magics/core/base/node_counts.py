@@ -38,31 +38,31 @@ class Counts:
         return " + ".join([*parts, *([f"{self.spot} spot"] if self.spot else [])])
 
 
-def present(pool: Json) -> Counts:
+def current_counts(pool: Json) -> Counts:
     """Return how many nodes a pool has."""
     props = pool["properties"]
     return Counts(props.get("currentDedicatedNodes") or 0, props.get("currentLowPriorityNodes") or 0)
 
 
-def targets(pool: Json) -> Counts:
+def target_counts(pool: Json) -> Counts:
     """Return how many nodes a pool of a fixed size is to have; none under a formula."""
     fixed = (pool["properties"].get("scaleSettings") or {}).get("fixedScale") or {}
     return Counts(fixed.get("targetDedicatedNodes") or 0, fixed.get("targetLowPriorityNodes") or 0)
 
 
-def wanted(pool: Json) -> Counts:
+def current_or_target(pool: Json) -> Counts:
     """Return how many nodes a pool has or is to have, whichever is more."""
-    return present(pool).maximum(targets(pool))
+    return current_counts(pool).maximum(target_counts(pool))
 
 
-def promised(pool: Json, counts: Counts) -> Json:
+def with_targets(pool: Json, counts: Counts) -> Json:
     """Return a pool's document as it will read while the pool is resized to so many nodes."""
     fixed = {"targetDedicatedNodes": counts.dedicated, "targetLowPriorityNodes": counts.spot}
     goes = {"allocationState": "Resizing", "scaleSettings": {"fixedScale": fixed}}
     return {**pool, "properties": {**pool["properties"], **goes}}
 
 
-def allotted(pool: Json) -> Counts:
+def allocated_counts(pool: Json) -> Counts:
     """Return how many nodes a pool has, or has been promised while it is resized."""
-    now = present(pool)
-    return now if str(pool["properties"].get("allocationState")).lower() == "steady" else wanted(pool)
+    now = current_counts(pool)
+    return now if str(pool["properties"].get("allocationState")).lower() == "steady" else current_or_target(pool)

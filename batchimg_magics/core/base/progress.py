@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class Activity:
     """One thing that is going on.
 
     Parameters
@@ -47,12 +47,12 @@ class Board:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self.now = now
-        self._steps: dict[str, Step] = {}
+        self._steps: dict[str, Activity] = {}
         self._pending_cleanup: dict[str, str] = {}
 
     def begin(self, name: str, *, expected_s: float | None = None, total: int | None = None) -> None:
         """Put a new step on the board."""
-        step = Step(name, self.now(), expected_s=expected_s, total=total)
+        step = Activity(name, self.now(), expected_s=expected_s, total=total)
         # A new dictionary each time: whoever reads on another thread sees the old board or the new one, whole.
         self._steps = {**self._steps, name: step}
 
@@ -89,6 +89,6 @@ class Board:
         """What is not as it should be right now; empty where all is."""
         return "; ".join(self._pending_cleanup.values())
 
-    def activities(self) -> tuple[Step, ...]:
+    def activities(self) -> tuple[Activity, ...]:
         """Return the steps as they stand."""
         return tuple(self._steps.values())

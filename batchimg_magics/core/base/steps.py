@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
     from batchimg_magics.resource_ids import ResourceId
 
-__all__ = ["Outcome", "Step", "made"]
+__all__ = ["Step", "StepResult", "step_result"]
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class StepResult:
     """What became of a step.
 
     Parameters
@@ -63,7 +63,7 @@ class Step:
 
     name: str
     resource: ResourceId
-    run: Callable[[Mapping[str, Outcome]], Awaitable[Outcome]]
+    run: Callable[[Mapping[str, StepResult]], Awaitable[StepResult]]
     after: tuple[str, ...] = ()
     expected_s: float | None = None
     why: str = ""
@@ -71,6 +71,6 @@ class Step:
     is_done: Callable[[], Awaitable[bool]] | None = None
 
 
-def made(new: bool, detail: str = "", resource_id: str = "", *, verb: str = "made") -> Outcome:  # noqa: FBT001 - one word says it
+def step_result(new: bool, detail: str = "", resource_id: str = "", *, verb: str = "made") -> StepResult:  # noqa: FBT001 - one word says it
     """Return the outcome of a step that made something, or found it."""
-    return Outcome(verb if new else "found", detail=detail, id=resource_id)
+    return StepResult(verb if new else "found", detail=detail, id=resource_id)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.schemas import Column
 
 
-class Moments(Sequence[dt.datetime | None]):
+class TimeColumn(Sequence[dt.datetime | None]):
     """A column of times as the service writes them, each read when somebody looks at it.
 
     Whoever wants them all at once, as a DataFrame does, reads the pages: that is many times as fast, and a text of
@@ -44,7 +44,7 @@ class Moments(Sequence[dt.datetime | None]):
         self.pages = ["\n".join(lines)]
 
     @classmethod
-    def concatenated(cls, parts: Iterable[Moments]) -> Moments:
+    def concatenated(cls, parts: Iterable[TimeColumn]) -> TimeColumn:
         """Return several columns of times one below the other."""
         made = cls(())
         made.pages = [page for part in parts for page in part.pages if page]
@@ -65,10 +65,10 @@ class Moments(Sequence[dt.datetime | None]):
     def __getitem__(self, place: int) -> dt.datetime | None: ...
 
     @overload
-    def __getitem__(self, place: slice) -> Moments: ...
+    def __getitem__(self, place: slice) -> TimeColumn: ...
 
-    def __getitem__(self, place: int | slice) -> dt.datetime | Moments | None:
-        return Moments(self.texts[place]) if isinstance(place, slice) else _moment(self.texts[place])
+    def __getitem__(self, place: int | slice) -> dt.datetime | TimeColumn | None:
+        return TimeColumn(self.texts[place]) if isinstance(place, slice) else _moment(self.texts[place])
 
     def __repr__(self) -> str:
         return f"Moments({self.texts!r})"
@@ -78,17 +78,17 @@ def _moment(text: str | None) -> dt.datetime | None:
     return dt.datetime.fromisoformat(text) if text else None
 
 
-def kept(values: Sequence[Any], mask: Iterable[bool]) -> Sequence[Any]:
+def filter_column(values: Sequence[Any], mask: Iterable[bool]) -> Sequence[Any]:
     """Return the values of a column in the rows that a mask says."""
-    return Moments(compress(values.texts, mask)) if isinstance(values, Moments) else list(compress(values, mask))
+    return TimeColumn(compress(values.texts, mask)) if isinstance(values, TimeColumn) else list(compress(values, mask))
 
 
-def joined(columns: Iterable[Sequence[Any]]) -> Sequence[Any]:
+def concatenate(columns: Iterable[Sequence[Any]]) -> Sequence[Any]:
     """Return columns of one kind one below the other."""
     parts = list(columns)
-    moments = [part for part in parts if isinstance(part, Moments)]
+    moments = [part for part in parts if isinstance(part, TimeColumn)]
     if moments and len(moments) == len(parts):
-        return Moments.concatenated(moments)
+        return TimeColumn.concatenated(moments)
     return list(chain.from_iterable(parts))
 
 

@@ -20,27 +20,29 @@ if TYPE_CHECKING:
     from batchimg_magics.pool_spec.pool import PoolSpec
 
 #: In words. Source: Microsoft's retirement notice, FACTS 2.
-RETIRED = "retired on 31 March 2026"
+RETIREMENT_TEXT = "retired on 31 March 2026"
 _MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
 #: What leads to a managed image, and goes unsaid where it is there.
-_ROAD = (
+_ORIGIN_OPTIONS = (
     "from_vm", "from_vhd", "from_snapshot", "data_snapshots", "capture", "stop", "generalized", "via",
     "storage_account", "os_type", "generation", "security_type", "architecture", "direct",
 )  # fmt: skip
 #: Codes for an api-version that is served no more.
-_OF_VERSIONS = frozenset({"InvalidApiVersionParameter", "NoRegisteredProviderFound", "UnsupportedRequestVersion"})
+_VERSION_ERROR_CODES = frozenset(
+    {"InvalidApiVersionParameter", "NoRegisteredProviderFound", "UnsupportedRequestVersion"}
+)
 
 
-def refuse(spec: PoolSpec, wanted: Json) -> None:
+def raise_if_unsupported(spec: PoolSpec, wanted: Json) -> None:
     """Raise SpecError where a pool has what these api-versions do not know."""
-    if strange := unknown(spec, wanted):
+    if strange := unsupported_properties(spec, wanted):
         raise SpecError(
             f"--direct goes by api-versions that do not know {', '.join(strange)}",
             hint="leave that out, or leave out --direct: through the gallery it works",
         )
 
 
-async def put(azure: Azure, spec: PoolSpec, wanted: Json) -> None:
+async def create_pool_on_managed_image(azure: Azure, spec: PoolSpec, wanted: Json) -> None:
     """Ask for a pool straight from a managed image.
 
     Parameters
@@ -55,10 +57,10 @@ async def put(azure: Azure, spec: PoolSpec, wanted: Json) -> None:
     ServiceError
         The service does not take it any more; the hint is the line that works.
     """
-    body, version = {"properties": said(wanted)}, API_VERSIONS[spec.api]
+    body, version = {"properties": explicit_properties(wanted)}, API_VERSIONS[spec.api]
     try:
         if spec.api == "batch":
-            body = pool_request.data_plane(body, spec.name)
+            body = pool_request.data_plane_body(body, spec.name)
             headers = {"Content-Type": "application/json; odata=minimalmetadata"}
             await azure.send("POST", f"/pools?api-version={version}", body, plane="batch", headers=headers)
         else:
@@ -66,25 +68,25 @@ async def put(azure: Azure, spec: PoolSpec, wanted: Json) -> None:
             # A PUT would replace a pool that somebody made meanwhile: this one only makes.
             await azure.send("PUT", url, body, headers={"If-None-Match": "*"})
     except ServiceError as error:
-        if not _is_of_the_road(error):
+        if not _is_managed_image_refusal(error):
             raise
-        raise _retired(error, spec, str(dig(wanted, "properties", *_MACHINE, "imageReference", "id"))) from error
+        raise _retired_error(error, spec, str(dig(wanted, "properties", *_MACHINE, "imageReference", "id"))) from error
 
 
-def _is_of_the_road(error: ServiceError) -> bool:
+def _is_managed_image_refusal(error: ServiceError) -> bool:
     """Tell whether a refusal is of managed images at all, or of the old api-version, and not of this pool.
 
     A value that is refused has one code, whatever it is: the reason names the ids that are taken. Source: recordings.
     """
-    return error.status_code == 400 and (error.code in _OF_VERSIONS or "/galleries/{" in error.message)
+    return error.status_code == 400 and (error.code in _VERSION_ERROR_CODES or "/galleries/{" in error.message)
 
 
-def _retired(error: ServiceError, spec: PoolSpec, image: str) -> ServiceError:
-    hint = f"through the gallery it works: {gallery_line(spec, image)}"
+def _retired_error(error: ServiceError, spec: PoolSpec, image: str) -> ServiceError:
+    hint = f"through the gallery it works: {gallery_command(spec, image)}"
     if spec.from_image is None:
         hint += f"; the image and its snapshots stay for it, and `%batchimg delete {spec.name} --image` deletes them"
     return ServiceError(
-        f"the service makes no pool straight from a managed image any more ({RETIRED}); it says "
+        f"the service makes no pool straight from a managed image any more ({RETIREMENT_TEXT}); it says "
         f"{error.message.partition('. ')[0]}",
         hint=hint,
         status_code=error.status_code,
@@ -93,9 +95,9 @@ def _retired(error: ServiceError, spec: PoolSpec, image: str) -> ServiceError:
     )
 
 
-def gallery_line(spec: PoolSpec, image: str) -> str:
+def gallery_command(spec: PoolSpec, image: str) -> str:
     """Return the line that makes the same pool from the same managed image, through the gallery."""
-    return spec.create_line(**dict.fromkeys(_ROAD), from_image=image)
+    return spec.create_line(**dict.fromkeys(_ORIGIN_OPTIONS), from_image=image)
 
 
 #: The last api-versions that take a managed image, by what a pool is made through. Source: the source document for
@@ -122,19 +124,19 @@ _MEMBERS = {
 
 
 #: What only Azure Resource Manager knew of these.
-_ONLY_ARM = frozenset({"publicIPAddressConfiguration"})
+_ARM_ONLY = frozenset({"publicIPAddressConfiguration"})
 
 
 #: What needs no saying there: it is so anyway. Task slots were called otherwise then.
-_ANYWAY = {"taskSlotsPerNode": 1, "interNodeCommunication": "Disabled"}
+_DEFAULTS = {"taskSlotsPerNode": 1, "interNodeCommunication": "Disabled"}
 
 
-def said(wanted: Json) -> Json:
+def explicit_properties(wanted: Json) -> Json:
     """Return what of a pool's properties has to be said."""
-    return {name: value for name, value in wanted["properties"].items() if _ANYWAY.get(name) != value}
+    return {name: value for name, value in wanted["properties"].items() if _DEFAULTS.get(name) != value}
 
 
-def unknown(spec: PoolSpec, wanted: Json) -> list[str]:
+def unsupported_properties(spec: PoolSpec, wanted: Json) -> list[str]:
     """Return what of a pool these api-versions do not know, by Azure's names.
 
     Parameters
@@ -142,19 +144,19 @@ def unknown(spec: PoolSpec, wanted: Json) -> list[str]:
     spec, wanted
         What is asked for, and its document in Azure Resource Manager.
     """
-    found = set(_strange(said(wanted), "", spec.api))
+    found = set(_unsupported_in(explicit_properties(wanted), "", spec.api))
     # These stand beside the properties, and a pool had neither.
     found |= {name for name, value in (("identity", spec.identities), ("tags", spec.tags)) if value}
     return sorted(found)
 
 
-def _strange(value: Any, part: str, through: str) -> Iterator[str]:  # noqa: ANN401 - JSON
+def _unsupported_in(value: Any, part: str, through: str) -> Iterator[str]:  # noqa: ANN401 - JSON
     if isinstance(value, list):
         for one in value:
-            yield from _strange(one, part, through)
+            yield from _unsupported_in(one, part, through)
     elif isinstance(value, dict):
         for name, inner in value.items():
-            if name not in _MEMBERS.get(part, value) or (through == "batch" and name in _ONLY_ARM):
+            if name not in _MEMBERS.get(part, value) or (through == "batch" and name in _ARM_ONLY):
                 yield f"{part}.{name}" if part else name
             else:
-                yield from _strange(inner, name, through)
+                yield from _unsupported_in(inner, name, through)

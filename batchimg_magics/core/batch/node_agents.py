@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec.values import closest
+from batchimg_magics.pool_spec.values import suggest_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from batchimg_magics.core.compute.image_source import Source
 
 
-async def node_agent(azure: Azure, source: Source, asked: str | None) -> str:
+async def read_node_agent(azure: Azure, source: Source, asked: str | None) -> str:
     """Return the node agent SKU for a VM's system, from what Batch supports now; as `agent_for`."""
-    return agent_for(await supported_images(azure), source, asked)
+    return choose_node_agent(await read_supported_images(azure), source, asked)
 
 
-async def supported_images(azure: Azure) -> list[Json]:
+async def read_supported_images(azure: Azure) -> list[Json]:
     """Return the Marketplace images that Batch supports, each with its node agent SKU."""
     client = await azure.batch()
     return await azure.list_documents(client.list_supported_images())
 
 
-def agent_for(images: Sequence[Json], source: Source, asked: str | None) -> str:
+def choose_node_agent(images: Sequence[Json], source: Source, asked: str | None) -> str:
     """Return the node agent SKU for a VM's system.
 
     Parameters
@@ -47,7 +47,7 @@ def agent_for(images: Sequence[Json], source: Source, asked: str | None) -> str:
         known = {sku.lower(): sku for sku in of_system}
         if asked.lower() not in known:
             raise SpecError(
-                f"{asked!r} is no node agent that Batch has for {source.os_type}", hint=closest(asked, of_system)
+                f"{asked!r} is no node agent that Batch has for {source.os_type}", hint=suggest_name(asked, of_system)
             )
         return str(known[asked.lower()])
     if source.marketplace is None:
@@ -55,7 +55,7 @@ def agent_for(images: Sequence[Json], source: Source, asked: str | None) -> str:
             f"{source.description} was not made from a Marketplace image that is known, and neither is its node agent",
             hint=f"give --node-agent-sku, one of: {', '.join(of_system)}",
         )
-    fitting = listed_as(images, source.marketplace)
+    fitting = entries_of(images, source.marketplace)
     if not fitting:
         raise SpecError(
             f"Batch does not support the image that {source.description} was made from: {':'.join(source.marketplace)}",
@@ -64,11 +64,11 @@ def agent_for(images: Sequence[Json], source: Source, asked: str | None) -> str:
     return str(min(fitting, key=lambda one: one.get("verificationType") != "verified")["nodeAgentSKUId"])
 
 
-def listed_as(images: Sequence[Json], marketplace: tuple[str, str, str]) -> list[Json]:
+def entries_of(images: Sequence[Json], marketplace: tuple[str, str, str]) -> list[Json]:
     """Return what Batch's list has of a Marketplace image."""
     wanted = tuple(part.lower() for part in marketplace)
-    return [one for one in images if _marketplace(one) == wanted]
+    return [one for one in images if _marketplace_key(one) == wanted]
 
 
-def _marketplace(supported: Json) -> tuple[str, ...]:
+def _marketplace_key(supported: Json) -> tuple[str, ...]:
     return tuple(str(dig(supported, "imageReference", key)).lower() for key in ("publisher", "offer", "sku"))

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import msgspec
 
 from batchimg_magics.core.azure.client import BATCH_API_VERSION
-from batchimg_magics.core.base.table import Moments, joined
+from batchimg_magics.core.base.table import TimeColumn, concatenate
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
 
 #: Source: Batch service, maxresults: "A maximum of 1000 Compute Nodes can be returned."
-PAGE = 1000
+PAGE_SIZE = 1000
 
 
 class _Struct(msgspec.Struct, rename="camel", gc=False):
@@ -53,7 +53,7 @@ class _Error(_Struct):
     message: str = ""
 
 
-class Standing(_Struct):
+class NodeStatus(_Struct):
     """Of a node, what it takes to count it."""
 
     id: str
@@ -61,13 +61,13 @@ class Standing(_Struct):
     is_dedicated: bool = True
 
 
-class Allotted(Standing):
+class NodeAllocation(NodeStatus):
     """Of a node, what it takes to tell what it has cost."""
 
     allocation_time: dt.datetime | None = None
 
 
-class Node(Standing):
+class Node(NodeStatus):
     """Of a node, what the tables show; the names are the service's."""
 
     scheduling_state: str | None = None
@@ -83,7 +83,7 @@ class Node(Standing):
     node_agent_info: _Agent | None = None
 
 
-N = TypeVar("N", bound=Standing)
+N = TypeVar("N", bound=NodeStatus)
 
 
 class _Page(msgspec.Struct, Generic[N]):
@@ -99,10 +99,10 @@ class _Reader(Generic[N]):
         self.members = ",".join(field.encode_name for field in msgspec.structs.fields(kind))
 
 
-_READERS: dict[type[Standing], _Reader[Any]] = {kind: _Reader(kind) for kind in (Standing, Allotted, Node)}
+_READERS: dict[type[NodeStatus], _Reader[Any]] = {kind: _Reader(kind) for kind in (NodeStatus, NodeAllocation, Node)}
 
 
-async def pages(azure: Azure, pool: str, kind: type[N]) -> AsyncIterator[list[N]]:
+async def read_pages(azure: Azure, pool: str, kind: type[N]) -> AsyncIterator[list[N]]:
     """Yield a pool's nodes page by page, in the service's order.
 
     Parameters
@@ -118,7 +118,7 @@ async def pages(azure: Azure, pool: str, kind: type[N]) -> AsyncIterator[list[N]
         There is no such pool.
     """
     reader: _Reader[N] = _READERS[kind]
-    address = f"/pools/{quote(pool, safe='')}/nodes?api-version={BATCH_API_VERSION}&maxresults={PAGE}"
+    address = f"/pools/{quote(pool, safe='')}/nodes?api-version={BATCH_API_VERSION}&maxresults={PAGE_SIZE}"
     url: str | None = f"{address}&$select={quote(reader.members)}"
     while url:
         page = reader.decode((await azure.get(url, plane="batch")).content)
@@ -126,7 +126,7 @@ async def pages(azure: Azure, pool: str, kind: type[N]) -> AsyncIterator[list[N]
         url = page.next_link
 
 
-async def columns(azure: Azure, pool: str, *, states_only: bool = False) -> dict[str, Sequence[Any]]:
+async def read_columns(azure: Azure, pool: str, *, states_only: bool = False) -> dict[str, Sequence[Any]]:
     """Return the columns of the table of a pool's nodes, in the schema's order.
 
     Parameters
@@ -142,19 +142,19 @@ async def columns(azure: Azure, pool: str, *, states_only: bool = False) -> dict
         There is no such pool.
     """
     if states_only:
-        return await _stacked(azure, pool, Standing, _standing)
-    return await _stacked(azure, pool, Node, _node)
+        return await _read_stacked(azure, pool, NodeStatus, _status_columns)
+    return await _read_stacked(azure, pool, Node, _node_columns)
 
 
-async def _stacked(
-    azure: Azure, pool: str, kind: type[N], take_apart: Callable[[list[N], _Once], dict[str, Sequence[Any]]]
+async def _read_stacked(
+    azure: Azure, pool: str, kind: type[N], take_apart: Callable[[list[N], _TextCache], dict[str, Sequence[Any]]]
 ) -> dict[str, Sequence[Any]]:
-    once = _Once()
-    parts = [take_apart(nodes, once) async for nodes in pages(azure, pool, kind)]
-    return {name: joined(part[name] for part in parts) for name in parts[0]}
+    once = _TextCache()
+    parts = [take_apart(nodes, once) async for nodes in read_pages(azure, pool, kind)]
+    return {name: concatenate(part[name] for part in parts) for name in parts[0]}
 
 
-class _Once:
+class _TextCache:
     """Keeps of equal texts one: 100,000 nodes are in a few states and of a few sizes, and each has its own text."""
 
     def __init__(self) -> None:
@@ -171,7 +171,7 @@ class _Once:
 _NO_START, _NO_MACHINE, _NO_IMAGE, _NO_AGENT = _StartTask(), _Machine(), _Image(), _Agent()
 
 
-def _standing(nodes: list[Standing], once: _Once) -> dict[str, Sequence[Any]]:
+def _status_columns(nodes: list[NodeStatus], once: _TextCache) -> dict[str, Sequence[Any]]:
     return {
         "node_id": [node.id for node in nodes],
         "state": once([node.state for node in nodes]),
@@ -179,7 +179,7 @@ def _standing(nodes: list[Standing], once: _Once) -> dict[str, Sequence[Any]]:
     }
 
 
-def _node(nodes: list[Node], once: _Once) -> dict[str, Sequence[Any]]:
+def _node_columns(nodes: list[Node], once: _TextCache) -> dict[str, Sequence[Any]]:
     """Return one list a column; times are as the service writes them."""
     starts = [node.start_task_info or _NO_START for node in nodes]
     machines = [node.virtual_machine_info or _NO_MACHINE for node in nodes]
@@ -189,9 +189,9 @@ def _node(nodes: list[Node], once: _Once) -> dict[str, Sequence[Any]]:
         "node_id": [node.id for node in nodes],
         "state": once([node.state for node in nodes]),
         "scheduling": once([node.scheduling_state for node in nodes]),
-        "since": Moments([node.state_transition_time for node in nodes]),
-        "allocated": Moments([node.allocation_time for node in nodes]),
-        "booted": Moments([node.last_boot_time for node in nodes]),
+        "since": TimeColumn([node.state_transition_time for node in nodes]),
+        "allocated": TimeColumn([node.allocation_time for node in nodes]),
+        "booted": TimeColumn([node.last_boot_time for node in nodes]),
         "dedicated": [node.is_dedicated for node in nodes],
         "vm_size": once([node.vm_size for node in nodes]),
         "ip": [node.ip_address for node in nodes],

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from batchimg_magics.core.azure.client import BATCH_API_VERSION
 from batchimg_magics.core.batch import node_pages
-from batchimg_magics.core.batch.node_pages import Node, Standing
+from batchimg_magics.core.batch.node_pages import Node, NodeStatus
 from batchimg_magics.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 READY = frozenset({"idle", "running"})
 #: A node in one of these is on its way to another state by itself.
-ON_ITS_WAY = frozenset(
+TRANSITIONAL = frozenset(
     {"creating", "starting", "waitingforstarttask", "rebooting", "reimaging", "upgradingos", "unknown"}
 )
 #: Paid for and of no use.
 BAD = frozenset({"unusable", "starttaskfailed"})
 #: Not there any more, or not any longer: Azure counts preempted nodes as current all the same.
-GONE = frozenset({"leavingpool", "preempted", "deallocating", "deallocated"})
+LEAVING = frozenset({"leavingpool", "preempted", "deallocating", "deallocated"})
 
 
-async def listed(azure: Azure, pool: str, *, states_only: bool = False) -> list[Standing]:
+async def read_nodes(azure: Azure, pool: str, *, states_only: bool = False) -> list[NodeStatus]:
     """Return a pool's nodes, in the service's order.
 
     Parameters
@@ -43,8 +43,8 @@ async def listed(azure: Azure, pool: str, *, states_only: bool = False) -> list[
     NotFoundError
         There is no such pool.
     """
-    kind = Standing if states_only else Node
-    return [node async for page in node_pages.pages(azure, pool, kind) for node in page]
+    kind = NodeStatus if states_only else Node
+    return [node async for page in node_pages.read_pages(azure, pool, kind) for node in page]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Census:
     at: float = field(default=float("-inf"), compare=False)
 
     @classmethod
-    def from_nodes(cls, nodes: Iterable[Standing]) -> Census:
+    def from_nodes(cls, nodes: Iterable[NodeStatus]) -> Census:
         """Count nodes."""
         return cls(Counter((node.state, node.is_dedicated) for node in nodes))
 
@@ -76,7 +76,7 @@ class Census:
 
     def live(self, *, dedicated: bool) -> int:
         """Return how many nodes of a kind there are that have not gone."""
-        return sum(n for (state, kind), n in self.by_state.items() if state not in GONE and kind == dedicated)
+        return sum(n for (state, kind), n in self.by_state.items() if state not in LEAVING and kind == dedicated)
 
     def held(self, *, dedicated: bool) -> int:
         """Return how many nodes of a kind Azure holds for the target: live ones, and preempted ones it brings back."""
@@ -102,16 +102,16 @@ class Census:
     @property
     def transitional(self) -> int:
         """Nodes that will be in another state soon."""
-        return self.count(ON_ITS_WAY)
+        return self.count(TRANSITIONAL)
 
     def __str__(self) -> str:
         return ", ".join(f"{count} {state}" for state, count in self.states().items()) or "no nodes"
 
 
-async def census(azure: Azure, pool: str) -> Census:
+async def count_nodes(azure: Azure, pool: str) -> Census:
     """Count a pool's nodes by state and kind, from the list of nodes: the service's own counts lag."""
     counts: Counter[tuple[str, bool]] = Counter()
-    async for page in node_pages.pages(azure, pool, Standing):
+    async for page in node_pages.read_pages(azure, pool, NodeStatus):
         counts.update((node.state, node.is_dedicated) for node in page)
     return Census(counts, azure.now())
 
@@ -121,10 +121,10 @@ _FILES = ("stderr", "stdout")
 
 
 #: Characters that are shown of each: the end says what went wrong.
-TAIL = 200
+TAIL_LINES = 200
 
 
-async def tail(azure: Azure, pool: str, node_id: str) -> str:
+async def read_log_tail(azure: Azure, pool: str, node_id: str) -> str:
     """Return the ends of what a node's start task wrote; nothing where it has written nothing, or cannot be asked.
 
     An unusable node often does not answer: that is no error of this.
@@ -139,12 +139,12 @@ async def tail(azure: Azure, pool: str, node_id: str) -> str:
             continue
         text = " ".join(answer.text().split())
         if text:
-            parts.append(f"{name}: {'…' if len(text) > TAIL else ''}{text[-TAIL:]}")
+            parts.append(f"{name}: {'…' if len(text) > TAIL_LINES else ''}{text[-TAIL_LINES:]}")
     return f"node {node_id[-10:]} {'; '.join(parts)}" if parts else ""
 
 
-async def of_bad(azure: Azure, pool: str) -> str:
+async def read_failed_node_log(azure: Azure, pool: str) -> str:
     """Return what the first node said that is of no use: many fail alike."""
-    nodes = await listed(azure, pool, states_only=True)
+    nodes = await read_nodes(azure, pool, states_only=True)
     failed = next((node.id for node in nodes if node.state in BAD), None)
-    return await tail(azure, pool, failed) if failed else ""
+    return await read_log_tail(azure, pool, failed) if failed else ""

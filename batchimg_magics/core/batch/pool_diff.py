@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from batchimg_magics.core.azure.documents import dig
-from batchimg_magics.pool_spec.node import RESERVED
+from batchimg_magics.pool_spec.node import RESERVED_PREFIX
 from batchimg_magics.pool_spec.secrets import Secret
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class Topic:
+class ComparedSetting:
     """One thing to compare.
 
     Parameters
@@ -80,7 +80,11 @@ class Topic:
         if self._key(there) == self._key(here):
             return None
         return Difference(
-            self.label, self._shown(there), self._shown(here), self.group, removes=_at(wanted, self.group) is None
+            self.label,
+            self._shown(there),
+            self._shown(here),
+            self.group,
+            removes=_group_value(wanted, self.group) is None,
         )
 
     def _shown(self, value: Any) -> str:  # noqa: ANN401 - whatever `read` makes
@@ -91,19 +95,19 @@ class Topic:
         return text if self.exact else text.lower()
 
 
-def _at(document: Json, group: str) -> Any:  # noqa: ANN401 - JSON
+def _group_value(document: Json, group: str) -> Any:  # noqa: ANN401 - JSON
     return document.get(group) if group in ("tags", "identity") else dig(document, "properties", group)
 
 
 def differences(found: Json, wanted: Json) -> list[Difference]:
     """Return how a pool that is there differs from the one that is wanted; counts do not matter."""
-    return [one for topic in TOPICS if (one := topic.compare(found, wanted)) is not None]
+    return [one for topic in COMPARED_SETTINGS if (one := topic.compare(found, wanted)) is not None]
 
 
 # -- what is read off a document ---------------------------------------------------------------------------------
 
 
-def _plain(*path: str, default: object = None) -> Callable[[Json], Any]:
+def _value_reader(*path: str, default: object = None) -> Callable[[Json], Any]:
     def read(document: Json) -> Any:  # noqa: ANN401 - JSON
         value = dig(document, "properties", *path)
         return default if value is None else value
@@ -111,19 +115,19 @@ def _plain(*path: str, default: object = None) -> Callable[[Json], Any]:
     return read
 
 
-def _rows(*path: str) -> Callable[[Json], list[Json]]:
+def _list_reader(*path: str) -> Callable[[Json], list[Json]]:
     def read(document: Json) -> list[Json]:
         return dig(document, "properties", *path) or []
 
     return read
 
 
-def _listed(value: Iterable[object]) -> str:
+def _joined_words(value: Iterable[object]) -> str:
     return ", ".join(str(one) for one in value)
 
 
 def _names(pairs: Iterable[tuple[Any, ...]]) -> str:
-    return _listed(pair[0] for pair in pairs)
+    return _joined_words(pair[0] for pair in pairs)
 
 
 def _login_ports(document: Json) -> tuple[tuple[Any, ...], ...]:
@@ -144,7 +148,7 @@ def _login_ports(document: Json) -> tuple[tuple[Any, ...], ...]:
 
 
 def _ports_shown(ports: Iterable[tuple[Any, ...]]) -> str:
-    return _listed(f"{port[0]} {port[2]} at {port[3]}-{port[4]}" for port in ports)
+    return _joined_words(f"{port[0]} {port[2]} at {port[3]}-{port[4]}" for port in ports)
 
 
 def _start_task_user(document: Json) -> str | None:
@@ -162,7 +166,7 @@ def _value_of(value: object) -> object:
 
 
 def _environment(document: Json) -> tuple[tuple[str, Any], ...]:
-    rows = _rows("startTask", "environmentSettings")(document)
+    rows = _list_reader("startTask", "environmentSettings")(document)
     return tuple(sorted((str(one["name"]), _value_of(one.get("value"))) for one in rows))
 
 
@@ -175,18 +179,18 @@ def _resource_files(document: Json) -> tuple[tuple[Any, ...], ...]:
         return f"{parts.netloc}{parts.path}" if url else str(file.get("autoStorageContainerName"))
 
     rest = ("filePath", "blobPrefix", "fileMode")
-    files = _rows("startTask", "resourceFiles")(document)
+    files = _list_reader("startTask", "resourceFiles")(document)
     return tuple(sorted((source(file), *(file.get(key) or "" for key in rest)) for file in files))
 
 
 def _mounts(document: Json) -> tuple[tuple[Any, ...], ...]:
     keys = ("containerName", "accountName", "azureFileUrl", "source", "userName", "blobfuseOptions", "mountOptions")
-    found = [one for row in _rows("mountConfiguration")(document) for one in row.values() if one]
+    found = [one for row in _list_reader("mountConfiguration")(document) for one in row.values() if one]
     return tuple(sorted((str(one.get("relativeMountPath")), *(one.get(key) or "" for key in keys)) for one in found))
 
 
 def _registries(document: Json) -> tuple[str, ...]:
-    found = _rows(*_MACHINE, "containerConfiguration", "containerRegistries")(document)
+    found = _list_reader(*_MACHINE, "containerConfiguration", "containerRegistries")(document)
     return tuple(
         sorted(
             f"{one.get('registryServer') or 'docker.io'} as "
@@ -207,22 +211,22 @@ def _users(document: Json) -> tuple[tuple[Any, ...], ...]:
                 # Source: the service's default for VMs, as recorded; it shows it for Windows alone.
                 dig(one, "windowsUserConfiguration", "loginMode") or "Batch",
             )
-            for one in _rows("userAccounts")(document)
+            for one in _list_reader("userAccounts")(document)
         )
     )
 
 
 def _packages(document: Json) -> tuple[str, ...]:
-    found = _rows("applicationPackages")(document)
+    found = _list_reader("applicationPackages")(document)
     return tuple(sorted(f"{str(one['id']).rpartition('/')[2]}={one.get('version') or 'default'}" for one in found))
 
 
 def _own_pairs(pairs: Iterable[tuple[str, Any]]) -> tuple[str, ...]:
-    return tuple(sorted(f"{name}={value}" for name, value in pairs if not name.lower().startswith(RESERVED)))
+    return tuple(sorted(f"{name}={value}" for name, value in pairs if not name.lower().startswith(RESERVED_PREFIX)))
 
 
 def _metadata(document: Json) -> tuple[str, ...]:
-    return _own_pairs((str(one["name"]), one.get("value")) for one in _rows("metadata")(document))
+    return _own_pairs((str(one["name"]), one.get("value")) for one in _list_reader("metadata")(document))
 
 
 def _tags(document: Json) -> tuple[str, ...]:
@@ -242,7 +246,7 @@ def _retries(document: Json) -> int | None:
     return (
         None
         if dig(document, "properties", "startTask") is None
-        else int(_plain("startTask", "maxTaskRetryCount", default=0)(document))
+        else int(_value_reader("startTask", "maxTaskRetryCount", default=0)(document))
     )
 
 
@@ -253,34 +257,40 @@ def _waits(document: Json) -> str | None:
 
 _DEPLOYMENT, _NETWORK = "deploymentConfiguration", "networkConfiguration"
 #: What makes two pools different things, in the order in which it is told.
-TOPICS: tuple[Topic, ...] = (
-    Topic("VM size", "vmSize", _plain("vmSize")),
-    Topic("image", _DEPLOYMENT, _plain(*_MACHINE, "imageReference", "id")),
-    Topic("node agent", _DEPLOYMENT, _plain(*_MACHINE, "nodeAgentSkuId")),
-    Topic("security type", _DEPLOYMENT, _plain(*_MACHINE, "securityProfile", "securityType")),
-    Topic("OS disk size in GiB", _DEPLOYMENT, _plain(*_MACHINE, "osDisk", "diskSizeGB")),
-    Topic("OS disk type", _DEPLOYMENT, _plain(*_MACHINE, "osDisk", "managedDisk", "storageAccountType")),
-    Topic("list of container images", _DEPLOYMENT, _images, _listed),
-    Topic("list of container registries", _DEPLOYMENT, _registries, _listed),
-    Topic("subnet", _NETWORK, _plain(_NETWORK, "subnetId")),
-    Topic(
+COMPARED_SETTINGS: tuple[ComparedSetting, ...] = (
+    ComparedSetting("VM size", "vmSize", _value_reader("vmSize")),
+    ComparedSetting("image", _DEPLOYMENT, _value_reader(*_MACHINE, "imageReference", "id")),
+    ComparedSetting("node agent", _DEPLOYMENT, _value_reader(*_MACHINE, "nodeAgentSkuId")),
+    ComparedSetting("security type", _DEPLOYMENT, _value_reader(*_MACHINE, "securityProfile", "securityType")),
+    ComparedSetting("OS disk size in GiB", _DEPLOYMENT, _value_reader(*_MACHINE, "osDisk", "diskSizeGB")),
+    ComparedSetting(
+        "OS disk type", _DEPLOYMENT, _value_reader(*_MACHINE, "osDisk", "managedDisk", "storageAccountType")
+    ),
+    ComparedSetting("list of container images", _DEPLOYMENT, _images, _joined_words),
+    ComparedSetting("list of container registries", _DEPLOYMENT, _registries, _joined_words),
+    ComparedSetting("subnet", _NETWORK, _value_reader(_NETWORK, "subnetId")),
+    ComparedSetting(
         "kind of public addresses",
         _NETWORK,
-        _plain(_NETWORK, "publicIPAddressConfiguration", "provision", default="BatchManaged"),
+        _value_reader(_NETWORK, "publicIPAddressConfiguration", "provision", default="BatchManaged"),
     ),
-    Topic("list of login ports", _NETWORK, _login_ports, _ports_shown),
-    Topic("start task", "startTask", _plain("startTask", "commandLine"), exact=True),
-    Topic("start task's user", "startTask", _start_task_user),
-    Topic("start task's environment", "startTask", _environment, _names, exact=True),
-    Topic("start task's list of files", "startTask", _resource_files, _names, exact=True),
-    Topic("start task's number of retries", "startTask", _retries),
-    Topic("wait for the start task's success", "startTask", _waits),
-    Topic("number of task slots", "taskSlotsPerNode", _plain("taskSlotsPerNode", default=1)),
-    Topic("inter-node communication", "interNodeCommunication", _plain("interNodeCommunication", default="Disabled")),
-    Topic("list of mounts", "mountConfiguration", _mounts, _names, exact=True),
-    Topic("list of user accounts", "userAccounts", _users, _names),
-    Topic("list of application packages", "applicationPackages", _packages, _listed),
-    Topic("list of identities", "identity", _identities, _listed),
-    Topic("metadata", "metadata", _metadata, _listed, exact=True),
-    Topic("tags", "tags", _tags, _listed, exact=True),
+    ComparedSetting("list of login ports", _NETWORK, _login_ports, _ports_shown),
+    ComparedSetting("start task", "startTask", _value_reader("startTask", "commandLine"), exact=True),
+    ComparedSetting("start task's user", "startTask", _start_task_user),
+    ComparedSetting("start task's environment", "startTask", _environment, _names, exact=True),
+    ComparedSetting("start task's list of files", "startTask", _resource_files, _names, exact=True),
+    ComparedSetting("start task's number of retries", "startTask", _retries),
+    ComparedSetting("wait for the start task's success", "startTask", _waits),
+    ComparedSetting("number of task slots", "taskSlotsPerNode", _value_reader("taskSlotsPerNode", default=1)),
+    ComparedSetting(
+        "inter-node communication",
+        "interNodeCommunication",
+        _value_reader("interNodeCommunication", default="Disabled"),
+    ),
+    ComparedSetting("list of mounts", "mountConfiguration", _mounts, _names, exact=True),
+    ComparedSetting("list of user accounts", "userAccounts", _users, _names),
+    ComparedSetting("list of application packages", "applicationPackages", _packages, _joined_words),
+    ComparedSetting("list of identities", "identity", _identities, _joined_words),
+    ComparedSetting("metadata", "metadata", _metadata, _joined_words, exact=True),
+    ComparedSetting("tags", "tags", _tags, _joined_words, exact=True),
 )

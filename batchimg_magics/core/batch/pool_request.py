@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.pool_spec.mounts import BlobMount, CifsMount, FilesMount
-from batchimg_magics.pool_spec.node import started
+from batchimg_magics.pool_spec.node import build_start_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure.documents import Json
-    from batchimg_magics.core.batch.pools import Image
+    from batchimg_magics.core.batch.pools import PoolImage
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.pool_spec.access import ContainerRegistry, LoginPort, UserAccount
     from batchimg_magics.pool_spec.mounts import Mount
@@ -34,7 +34,7 @@ _ELEVATION = {"nonadmin": "NonAdmin", "admin": "Admin"}
 _FIRST_PRIORITY = 150
 
 
-def body(spec: PoolSpec, source: Source, image: Image, agent: str, size: str, account: ResourceId) -> Json:
+def pool_body(spec: PoolSpec, source: Source, image: PoolImage, agent: str, size: str, account: ResourceId) -> Json:
     """Return the ARM document of a pool that has no nodes yet.
 
     Parameters
@@ -55,20 +55,20 @@ def body(spec: PoolSpec, source: Source, image: Image, agent: str, size: str, ac
         "interNodeCommunication": "Enabled" if spec.inter_node else "Disabled",
         "scaleSettings": {"fixedScale": {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}},
         "networkConfiguration": _network(spec),
-        "startTask": _start_task(task) if (task := started(spec, source.os_type)) else None,
+        "startTask": _start_task(task) if (task := build_start_task(spec, source.os_type)) else None,
         "mountConfiguration": [_mount(mount) for mount in spec.mounts],
         "userAccounts": [_user(user) for user in spec.user_accounts],
         "applicationPackages": [
-            _said({"id": str(account.child("applications", name)), "version": version})
+            _without_empty({"id": str(account.child("applications", name)), "version": version})
             for name, version in spec.application_packages.items()
         ],
     }
-    props = _said(props)
+    props = _without_empty(props)
     ours = {
         tags.POOL: spec.name,
         tags.IMAGE: image.hash,
         tags.SPEC: tags.digest(props),
-        **tags.made_by(),
+        **tags.tool_tags(),
     }
     props["metadata"] = [{"name": name, "value": value} for name, value in {**ours, **spec.metadata}.items()]
     whole: Json = {"properties": props, "tags": {**ours, **spec.tags}}
@@ -77,7 +77,7 @@ def body(spec: PoolSpec, source: Source, image: Image, agent: str, size: str, ac
     return whole
 
 
-def _said(pairs: Mapping[str, Any]) -> Json:
+def _without_empty(pairs: Mapping[str, Any]) -> Json:
     """Return what has a value: what is left out is Azure's default, which a null is not everywhere."""
     return {name: value for name, value in pairs.items() if value not in (None, (), [], {})}
 
@@ -94,21 +94,21 @@ def _machine(spec: PoolSpec, source: Source, image_id: str, agent: str) -> Json:
             "securityType": _SECURITY[source.security_type],
             "uefiSettings": source.uefi or {"secureBootEnabled": True, "vTpmEnabled": True},
         }
-    disk = {"diskSizeGB": spec.os_disk_gib, "managedDisk": _said({"storageAccountType": spec.os_disk_type})}
-    machine["osDisk"] = _said(disk)
+    disk = {"diskSizeGB": spec.os_disk_gib, "managedDisk": _without_empty({"storageAccountType": spec.os_disk_type})}
+    machine["osDisk"] = _without_empty(disk)
     if spec.container_images:
-        machine["containerConfiguration"] = _said(
+        machine["containerConfiguration"] = _without_empty(
             {
                 "type": "DockerCompatible",
                 "containerImageNames": list(spec.container_images),
                 "containerRegistries": [_registry(one) for one in spec.container_registries],
             }
         )
-    return _said(machine)
+    return _without_empty(machine)
 
 
 def _registry(registry: ContainerRegistry) -> Json:
-    return _said(
+    return _without_empty(
         {
             "registryServer": registry.server,
             "username": registry.user,
@@ -127,7 +127,7 @@ def _network(spec: PoolSpec) -> Json:
     for port in spec.login_ports:
         ports.append(_nat_pool(port, _FIRST_PRIORITY + rules))
         rules += len(ports[-1].get("networkSecurityGroupRules", ()))
-    return _said(
+    return _without_empty(
         {
             "subnetId": spec.subnet,
             "publicIPAddressConfiguration": {"provision": "NoPublicIPAddresses"} if spec.no_public_address else None,
@@ -143,7 +143,7 @@ def _nat_pool(port: LoginPort, priority: int) -> Json:
         {"priority": priority + place, "access": access, "sourceAddressPrefix": source}
         for place, (access, source) in enumerate(sources)
     ]
-    return _said(
+    return _without_empty(
         {
             "name": port.nat_pool_name,
             "protocol": port.protocol.upper(),
@@ -160,7 +160,7 @@ def _nat_pool(port: LoginPort, priority: int) -> Json:
 
 def _start_task(task: StartTask) -> Json:
     automatic = {"autoUser": {"scope": "Pool", "elevationLevel": _ELEVATION[task.elevation]}}
-    return _said(
+    return _without_empty(
         {
             "commandLine": task.command_line,
             "userIdentity": {"userName": task.user} if task.user else automatic,
@@ -173,7 +173,7 @@ def _start_task(task: StartTask) -> Json:
 
 
 def _resource_file(file: ResourceFile) -> Json:
-    return _said(
+    return _without_empty(
         {
             "httpUrl": file.url,
             "storageContainerUrl": file.container_url,
@@ -206,17 +206,19 @@ def _mount(mount: Mount) -> Json:
     else:
         inner, kind = {"source": mount.source}, "nfsMountConfiguration"
     options = {} if isinstance(mount, BlobMount) else {"mountOptions": mount.options}
-    return {kind: _said({**inner, **options, "relativeMountPath": mount.path})}
+    return {kind: _without_empty({**inner, **options, "relativeMountPath": mount.path})}
 
 
 def _user(user: UserAccount) -> Json:
-    return _said(
+    return _without_empty(
         {
             "name": user.name,
             "password": user.password,
             "elevationLevel": _ELEVATION[user.elevation],
-            "linuxUserConfiguration": _said({"uid": user.uid, "gid": user.gid, "sshPrivateKey": user.ssh_private_key}),
-            "windowsUserConfiguration": _said({"loginMode": user.login_mode and user.login_mode.capitalize()}),
+            "linuxUserConfiguration": _without_empty(
+                {"uid": user.uid, "gid": user.gid, "sshPrivateKey": user.ssh_private_key}
+            ),
+            "windowsUserConfiguration": _without_empty({"loginMode": user.login_mode and user.login_mode.capitalize()}),
         }
     )
 
@@ -230,13 +232,13 @@ _NAMES = {
     "userName": "username",
 }
 #: Properties whose words the data plane writes in lower case; the security types keep their hump, but for one.
-_LOWERED = frozenset(
+_LOWER_CASE = frozenset(
     {"access", "elevationLevel", "loginMode", "protocol", "provision", "scope", "securityType", "storageAccountType"}
 )
-_KEPT = {"trustedlaunch": "trustedLaunch"}
+_FIXED_SPELLING = {"trustedlaunch": "trustedLaunch"}
 
 
-def data_plane(whole: Json, name: str | None = None) -> Json:
+def data_plane_body(whole: Json, name: str | None = None) -> Json:
     """Return a pool's ARM document, or a part of one, as the data plane's body; what only ARM has is left out.
 
     Parameters
@@ -258,18 +260,18 @@ def data_plane(whole: Json, name: str | None = None) -> Json:
     if linked is not None:
         said["enableInterNodeCommunication"] = linked == "Enabled"
     if packages is not None:
-        renamed = [{"applicationId": one["id"], **_said({"version": one.get("version")})} for one in packages]
+        renamed = [{"applicationId": one["id"], **_without_empty({"version": one.get("version")})} for one in packages]
         said["applicationPackageReferences"] = renamed
-    spelt: Json = _spelt({key: value for key, value in said.items() if value is not None})
+    spelt: Json = _convert({key: value for key, value in said.items() if value is not None})
     return spelt
 
 
-def _spelt(value: Any, under: str = "") -> Any:  # noqa: ANN401 - JSON
+def _convert(value: Any, under: str = "") -> Any:  # noqa: ANN401 - JSON
     if isinstance(value, dict):
-        return {_NAMES.get(name, name): _spelt(one, name) for name, one in value.items()}
+        return {_NAMES.get(name, name): _convert(one, name) for name, one in value.items()}
     if isinstance(value, list):
-        return [_spelt(one, under) for one in value]
-    if under in _LOWERED and isinstance(value, str):
-        return _KEPT.get(value.lower(), value.lower())
+        return [_convert(one, under) for one in value]
+    if under in _LOWER_CASE and isinstance(value, str):
+        return _FIXED_SPELLING.get(value.lower(), value.lower())
     # Of containers, only the first letter is lowered: dockerCompatible.
     return value[0].lower() + value[1:] if under == "type" and isinstance(value, str) else value

@@ -13,11 +13,11 @@ from azure.core import MatchConditions
 
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig, document, wire
-from batchimg_magics.core.base.node_counts import wanted
+from batchimg_magics.core.base.node_counts import current_or_target
 from batchimg_magics.core.batch import pool_request, pools
 from batchimg_magics.core.batch.pool_diff import Difference, differences
 from batchimg_magics.errors import BatchImgError, ConflictError
-from batchimg_magics.pool_spec.secrets import hidden, revealed
+from batchimg_magics.pool_spec.secrets import mask_secrets, reveal_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
 
-Fate = Literal["found", "changed", "replaced"]
+PoolAction = Literal["found", "changed", "replaced"]
 #: What of a pool's document a change can take away as a whole, and what says so. Source: Batch OpenAPI,
 #: PoolPatchParameter: "if you specify an empty collection"; what is left out stays as it is.
-_EMPTIED = {"mountConfiguration": [], "userAccounts": [], "applicationPackages": [], "identity": {"type": "None"}}
+_EMPTY_VALUES = {"mountConfiguration": [], "userAccounts": [], "applicationPackages": [], "identity": {"type": "None"}}
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class PoolDecision:
     """What is to become of a pool that is there.
 
     Parameters
@@ -43,7 +43,7 @@ class Verdict:
         How it differs from the one that is wanted.
     """
 
-    action: Fate
+    action: PoolAction
     differences: tuple[Difference, ...] = ()
 
     @property
@@ -52,7 +52,7 @@ class Verdict:
         return "; ".join(str(one) for one in self.differences)
 
 
-def judge(found: Json, wanted: Json, *, replace: bool = False) -> Verdict:
+def decide(found: Json, wanted: Json, *, replace: bool = False) -> PoolDecision:
     """Say what is to become of a pool that is there.
 
     Parameters
@@ -68,7 +68,7 @@ def judge(found: Json, wanted: Json, *, replace: bool = False) -> Verdict:
         It is not this tool's, or it differs and can be changed neither as it is nor by leave.
     """
     name = found["name"]
-    if pools.mark_of(found, tags.POOL) is None:
+    if pools.tag_of(found, tags.POOL) is None:
         raise ConflictError(
             f"there is a pool {name!r} already, and this tool did not make it",
             hint="choose another name; `%batchimg pools` lists what there is",
@@ -76,12 +76,12 @@ def judge(found: Json, wanted: Json, *, replace: bool = False) -> Verdict:
         )
     said = tuple(differences(found, wanted))
     if not said:
-        return Verdict("found")
+        return PoolDecision("found")
     if replace:
-        return Verdict("replaced", said)
-    stuck = [one for one in said if one.removes and one.group not in _EMPTIED]
+        return PoolDecision("replaced", said)
+    stuck = [one for one in said if one.removes and one.group not in _EMPTY_VALUES]
     if is_empty(found) and not stuck:
-        return Verdict("changed", said)
+        return PoolDecision("changed", said)
     why = f"a change cannot take away its {stuck[0].label}" if is_empty(found) else "it has nodes"
     raise ConflictError(
         f"there is a pool {name!r} already, and it differs: {'; '.join(map(str, said))}",
@@ -95,10 +95,10 @@ def is_empty(found: Json) -> bool:
     props = found["properties"]
     fixed = dig(props, "scaleSettings", "fixedScale") is not None
     steady = str(props.get("allocationState")).lower() == "steady"
-    return fixed and steady and not wanted(found).total
+    return fixed and steady and not current_or_target(found).total
 
 
-async def see_to(
+async def ensure_pool(
     azure: Azure,
     name: str,
     wanted: Json,
@@ -136,40 +136,42 @@ async def see_to(
     action, detail = "made", ""
     if found is None:
         try:
-            with _discreet(wanted):
-                await (put(revealed(wanted)) if put else _make(azure, name, revealed(wanted), through))
+            with _secrets_hidden(wanted):
+                await (
+                    put(reveal_secrets(wanted)) if put else _create_pool(azure, name, reveal_secrets(wanted), through)
+                )
         except ConflictError:
             # Somebody was faster, or we were and the answer got lost: what is there decides.
             found = await pools.read(azure, name)
             if found is None:
                 raise
     if found is not None:
-        decision = judge(found, wanted)
+        decision = decide(found, wanted)
         action = decision.action
         if decision.action == "changed":
-            await _change(azure, found, wanted, decision, through)
+            await _patch_pool(azure, found, wanted, decision, through)
             detail = ", ".join(one.label for one in decision.differences)
     # A new pool is resizing at first.
-    await pools.steady(azure, name, first_s=pools.SOON_S if action == "made" else None)
+    await pools.wait_until_steady(azure, name, first_s=pools.FIRST_POLL_S if action == "made" else None)
     return action, detail
 
 
 @contextmanager
-def _discreet(body: Json) -> Iterator[None]:
+def _secrets_hidden(body: Json) -> Iterator[None]:
     """Keep what the secrets in a body stand for out of the errors that sending it raises."""
     try:
         yield
     except BatchImgError as error:
-        error.message, error.hint = hidden(error.message, body), hidden(error.hint, body)
+        error.message, error.hint = mask_secrets(error.message, body), mask_secrets(error.hint, body)
         error.args = (error.message,)
         # The SDK's error has Azure's whole answer in it, and Azure quotes what it refuses.
         raise error from None
 
 
-async def _make(azure: Azure, name: str, whole: Json, through: str) -> None:
+async def _create_pool(azure: Azure, name: str, whole: Json, through: str) -> None:
     if through == "batch":
         client = await azure.batch()
-        await azure.call(client.create_pool(wire(pool_request.data_plane(whole, name))))
+        await azure.call(client.create_pool(wire(pool_request.data_plane_body(whole, name))))
         return
     scope = azure.scope
     await azure.call(
@@ -185,28 +187,28 @@ async def _make(azure: Azure, name: str, whole: Json, through: str) -> None:
     )
 
 
-def change_body(wanted: Json, decision: Verdict) -> Json:
+def patch_body(wanted: Json, decision: PoolDecision) -> Json:
     """Return the part of a pool's ARM document that a change sends: what differs, and our marks."""
     groups = {one.group for one in decision.differences} | {"metadata"}
     inside, beside = wanted["properties"], {"tags", "identity"}
-    body: Json = {"properties": {group: inside.get(group, _EMPTIED.get(group)) for group in groups - beside}}
-    return {**body, **{group: wanted.get(group, _EMPTIED.get(group)) for group in groups & beside}}
+    body: Json = {"properties": {group: inside.get(group, _EMPTY_VALUES.get(group)) for group in groups - beside}}
+    return {**body, **{group: wanted.get(group, _EMPTY_VALUES.get(group)) for group in groups & beside}}
 
 
-async def _change(azure: Azure, found: Json, wanted: Json, decision: Verdict, through: str) -> None:
+async def _patch_pool(azure: Azure, found: Json, wanted: Json, decision: PoolDecision, through: str) -> None:
     """Change a pool without nodes, unless somebody else has changed it since it was read."""
     scope = azure.scope
-    body = change_body(wanted, decision)
+    body = patch_body(wanted, decision)
     resource_tags = dict(wanted["tags"])
-    if (expires := pools.mark_of(found, tags.EXPIRES)) is not None:
+    if (expires := pools.tag_of(found, tags.EXPIRES)) is not None:
         # Its life goes on: it is no part of what a pool is.
         resource_tags[tags.EXPIRES] = expires
         body["properties"]["metadata"] = [*body["properties"]["metadata"], {"name": tags.EXPIRES, "value": expires}]
-    with _discreet(body):
+    with _secrets_hidden(body):
         if through == "batch":
             client = await azure.batch()
             etag = document(await azure.call(client.get_pool(found["name"])))["eTag"]
-            said = wire(revealed(pool_request.data_plane(body)))
+            said = wire(reveal_secrets(pool_request.data_plane_body(body)))
             await azure.call(
                 client.update_pool(found["name"], said, etag=etag, match_condition=MatchConditions.IfNotModified)
             )
@@ -216,7 +218,7 @@ async def _change(azure: Azure, found: Json, wanted: Json, decision: Verdict, th
                 scope.resource_group,
                 scope.account,
                 found["name"],
-                wire(revealed({**body, "tags": resource_tags})),
+                wire(reveal_secrets({**body, "tags": resource_tags})),
                 etag=found["etag"],
                 match_condition=MatchConditions.IfNotModified,
             )

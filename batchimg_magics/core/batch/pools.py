@@ -11,7 +11,7 @@ from batchimg_magics.core.azure.client import BATCH_API_VERSION
 from batchimg_magics.core.azure.documents import dig, document, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.errors import ConflictError, NotFoundError
-from batchimg_magics.pool_spec.values import closest
+from batchimg_magics.pool_spec.values import suggest_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 EXPECTED_S = {"pool": 5.0, "steady": 70.0, "ready": 240.0, "delete pool": 60.0}
 #: Looks at a pool that is resized: no nodes were ever seen to come within half a minute, and while they come they boot,
 #: so that little is lost by looking late. Source: FACTS 6 for the times.
-RESIZING = polling.Pace(1 / 4, 15.0, 90.0)
+RESIZE_POLL_PACE = polling.PollPace(1 / 4, 15.0, 90.0)
 #: When a resize is over that has nothing to do, or whose quota is used up: after 1.4 seconds. Source: FACTS 4.
-SOON_S = 2.0
+FIRST_POLL_S = 2.0
 #: Source: gallery documents, FACTS 1.6: "at least 15 min per 1,000 nodes"; 20-30 min for pools of custom images.
-TIMEOUT_S_PER_NODE, SHORTEST_TIMEOUT_S = 0.9, 1200.0
+TIMEOUT_S_PER_NODE, MIN_TIMEOUT_S = 0.9, 1200.0
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class PoolState:
     """A pool at a moment, as the data plane shows it.
 
     Parameters
@@ -71,7 +71,7 @@ class State:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class PoolImage:
     """What a pool's nodes are made from.
 
     Parameters
@@ -86,15 +86,15 @@ class Image:
     hash: str
 
 
-def timeout_s(nodes: int) -> float:
+def resize_timeout_s(nodes: int) -> float:
     """Return the resize timeout that so many nodes of a custom image need."""
-    return max(SHORTEST_TIMEOUT_S, nodes * TIMEOUT_S_PER_NODE)
+    return max(MIN_TIMEOUT_S, nodes * TIMEOUT_S_PER_NODE)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------
 
 
-async def state(azure: Azure, name: str) -> State:
+async def read_state(azure: Azure, name: str) -> PoolState:
     """Read a pool.
 
     Raises
@@ -105,19 +105,19 @@ async def state(azure: Azure, name: str) -> State:
     client = await azure.batch()
     found = await azure.call_or_none(client.get_pool(name))
     if found is None:
-        known = [pool["name"] for pool in await listed(azure)]
+        known = [pool["name"] for pool in await read_all(azure)]
         raise NotFoundError(
             f"there is no pool {name!r} in account {azure.scope.account!r}",
-            hint=closest(name, known) or "`%batchimg create` makes one",
+            hint=suggest_name(name, known) or "`%batchimg create` makes one",
             status_code=404,
             code="PoolNotFound",
         )
-    return state_of(document(found))
+    return parse_state(document(found))
 
 
-async def state_seen(azure: Azure, name: str) -> State:
+async def read_state_cached(azure: Azure, name: str) -> PoolState:
     """Read a pool as `state` does, unless the run that this is part of did so a moment ago."""
-    return await read_cache.once(azure, _path(name), lambda: state(azure, name))
+    return await read_cache.get_or_read(azure, _path(name), lambda: read_state(azure, name))
 
 
 def _path(name: str) -> str:
@@ -125,12 +125,12 @@ def _path(name: str) -> str:
     return f"/pools/{name}"
 
 
-def state_of(found: Json) -> State:
+def parse_state(found: Json) -> PoolState:
     """Read a pool's state off its data-plane document."""
-    return State(
+    return PoolState(
         name=found["id"],
         allocation=str(found.get("allocationState") or "steady"),
-        state_since=moment(found.get("allocationStateTransitionTime")),
+        state_since=parse_time(found.get("allocationStateTransitionTime")),
         current=Counts(found.get("currentDedicatedNodes") or 0, found.get("currentLowPriorityNodes") or 0),
         target=Counts(found.get("targetDedicatedNodes") or 0, found.get("targetLowPriorityNodes") or 0),
         autoscale=bool(found.get("enableAutoScale")),
@@ -141,7 +141,7 @@ def state_of(found: Json) -> State:
     )
 
 
-def refuse_deleting(state: State) -> None:
+def raise_if_deleting(state: PoolState) -> None:
     """Raise ConflictError when a pool is being deleted."""
     if state.deleting:
         raise ConflictError(f"pool {state.name!r} is being deleted", hint="wait until it is gone", status_code=409)
@@ -152,7 +152,7 @@ def _error(found: Json) -> tuple[str, str, str]:
     return str(found.get("code")), str(found.get("message")), reasons
 
 
-def moment(text: str | None) -> dt.datetime | None:
+def parse_time(text: str | None) -> dt.datetime | None:
     """Return a moment that Azure writes; None where it writes none."""
     return dt.datetime.fromisoformat(text) if text else None
 
@@ -163,7 +163,7 @@ async def read(azure: Azure, name: str) -> Json | None:
     return None if found is None else dict(found.json())
 
 
-async def listed(azure: Azure) -> list[Json]:
+async def read_all(azure: Azure) -> list[Json]:
     """Return the documents of all pools of the account, in Azure Resource Manager."""
     found: list[Json] = []
     url: str | None = f"{azure.scope.account_id}/pools?api-version={BATCH_API_VERSION}"
@@ -173,14 +173,16 @@ async def listed(azure: Azure) -> list[Json]:
     return found
 
 
-async def all_seen(azure: Azure) -> list[Json]:
+async def read_all_cached(azure: Azure) -> list[Json]:
     """Return the documents of all pools of the account as they were a moment ago, in Azure Resource Manager."""
-    return await read_cache.once(azure, f"{azure.scope.account_id}/pools", lambda: listed(azure))
+    return await read_cache.get_or_read(azure, f"{azure.scope.account_id}/pools", lambda: read_all(azure))
 
 
-async def seen(azure: Azure, name: str) -> Json | None:
+async def read_cached(azure: Azure, name: str) -> Json | None:
     """Return a pool's document in Azure Resource Manager as it was a moment ago, or None."""
-    return await read_cache.among(azure, azure.scope.pool_id(name), lambda: listed(azure), lambda: read(azure, name))
+    return await read_cache.get_from_list(
+        azure, azure.scope.pool_id(name), lambda: read_all(azure), lambda: read(azure, name)
+    )
 
 
 def image_of(found: Json) -> str | None:
@@ -190,7 +192,7 @@ def image_of(found: Json) -> str | None:
     return image
 
 
-def mark_of(found: Json, name: str) -> str | None:
+def tag_of(found: Json, name: str) -> str | None:
     """Return one of our marks on an ARM pool: from its metadata, which both planes show, or its tags."""
     for pair in dig(found, "properties", "metadata") or []:
         if pair.get("name") == name:
@@ -202,7 +204,9 @@ def mark_of(found: Json, name: str) -> str | None:
 # -- changing ----------------------------------------------------------------------------------------------------
 
 
-async def steady(azure: Azure, name: str, *, limit_s: float | None = None, first_s: float | None = None) -> State:
+async def wait_until_steady(
+    azure: Azure, name: str, *, limit_s: float | None = None, first_s: float | None = None
+) -> PoolState:
     """Wait until a pool's allocation state is steady, and return the pool.
 
     Parameters
@@ -222,14 +226,14 @@ async def steady(azure: Azure, name: str, *, limit_s: float | None = None, first
         It took longer than `limit_s`.
     """
 
-    async def poll() -> polling.Look[State]:
-        seen = await state(azure, name)
-        refuse_deleting(seen)
-        return polling.Look(seen.allocation == "steady", seen, remaining=seen.remaining)
+    async def poll() -> polling.PollResult[PoolState]:
+        seen = await read_state(azure, name)
+        raise_if_deleting(seen)
+        return polling.PollResult(seen.allocation == "steady", seen, remaining=seen.remaining)
 
     what = f"pool {name} to be steady"
-    seen = await polling.until(azure, poll, what=what, first_s=first_s, timeout_s=limit_s, pace=RESIZING)
-    read_cache.keep(azure, _path(name), seen)
+    seen = await polling.poll_until(azure, poll, what=what, first_s=first_s, timeout_s=limit_s, pace=RESIZE_POLL_PACE)
+    read_cache.store(azure, _path(name), seen)
     return seen
 
 
@@ -245,15 +249,15 @@ async def resize(azure: Azure, name: str, target: Counts, allowed_s: float, drai
     await azure.call(client.begin_resize_pool(name, wire(body)))
 
 
-async def remove(azure: Azure, name: str, node_ids: Sequence[str]) -> None:
+async def remove_nodes(azure: Azure, name: str, node_ids: Sequence[str]) -> None:
     """Ask for single nodes to be taken out of a pool; its target becomes what is left."""
     client = await azure.batch()
     await azure.call(client.begin_remove_nodes(name, wire({"nodeList": list(node_ids)})))
 
 
-async def stop(azure: Azure, name: str) -> bool:
+async def stop_resize(azure: Azure, name: str) -> bool:
     """Ask Azure to stop a pool's resize; tell whether there was one to stop."""
-    if (await state(azure, name)).allocation != "resizing":
+    if (await read_state(azure, name)).allocation != "resizing":
         return False
     client = await azure.batch()
     try:
@@ -266,16 +270,16 @@ async def stop(azure: Azure, name: str) -> bool:
 async def delete(azure: Azure, name: str) -> None:
     """Delete a pool with its nodes and wait until it is gone."""
     scope = azure.scope
-    begin = azure.management.pool.begin_delete(scope.resource_group, scope.account, name, **polling.FIRST_ANSWER)
-    await polling.deleted(azure, begin, what=f"pool {name}", resource_id=str(scope.pool_id(name)))
+    begin = azure.management.pool.begin_delete(scope.resource_group, scope.account, name, **polling.NO_POLLING)
+    await polling.delete_and_wait(azure, begin, what=f"pool {name}", resource_id=str(scope.pool_id(name)))
 
-    async def poll() -> polling.Look[None]:
-        return polling.Look(await read(azure, name) is None, None)
+    async def poll() -> polling.PollResult[None]:
+        return polling.PollResult(await read(azure, name) is None, None)
 
-    await polling.until(azure, poll, what=f"pool {name} to be gone")
+    await polling.poll_until(azure, poll, what=f"pool {name} to be gone")
 
 
-def users(found: list[Json], version_id: str) -> list[str]:
+def pools_using(found: list[Json], version_id: str) -> list[str]:
     """Return the names of the pools whose nodes are made from an image version, or from its definition's latest."""
     definition = version_id.rpartition("/versions/")[0]
     ids = {version_id.lower(), definition.lower()}

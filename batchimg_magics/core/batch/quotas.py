@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base import concurrency
-from batchimg_magics.core.base.node_counts import Counts, allotted, present
+from batchimg_magics.core.base.node_counts import Counts, allocated_counts, current_counts
 from batchimg_magics.core.batch import pools, vm_sizes
 from batchimg_magics.errors import ServiceError
 
@@ -51,7 +51,7 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class QuotaHeadroom:
     """What the quotas leave to nodes of one VM size.
 
     Parameters
@@ -95,7 +95,7 @@ class Room:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class QuotaUsage:
     """How an account stands with its quotas.
 
     Parameters
@@ -113,11 +113,11 @@ class Standing:
     used: Mapping[tuple[str, bool], int]
     usages: Mapping[str, tuple[int, int]] | None = None
 
-    def headroom(self, size: Json) -> Room:
+    def headroom(self, size: Json) -> QuotaHeadroom:
         """Return what is left to nodes of a size, given as Batch offers it."""
         family = str(size.get("familyName") or "")
         found = self._of_batch(family) if self.usages is None else self._of_compute(self.usages, family)
-        return Room(vm_sizes.vcpus(size), tuple(found))
+        return QuotaHeadroom(vm_sizes.vcpus(size), tuple(found))
 
     def _of_batch(self, family: str) -> Iterator[Quota]:
         for key, dedicated in (("dedicatedCoreQuota", True), ("lowPriorityCoreQuota", False)):
@@ -149,7 +149,7 @@ class Standing:
         )
 
 
-async def standing(azure: Azure, *, but_for: str | None = None) -> Standing:
+async def read_usage(azure: Azure, *, but_for: str | None = None) -> QuotaUsage:
     """Return how the account stands.
 
     Parameters
@@ -160,37 +160,37 @@ async def standing(azure: Azure, *, but_for: str | None = None) -> Standing:
         A pool whose own cores do not count: the one that is being sized.
     """
     account = await azure.account()
-    sizes, there, usages = await concurrency.together(
-        vm_sizes.sizes(azure), pools.listed(azure), known_usages(azure, account)
+    sizes, there, usages = await concurrency.gather(
+        vm_sizes.read_sizes(azure), pools.read_all(azure), read_usages_if_allowed(azure, account)
     )
-    return standing_of(account, there, sizes, usages, but_for=but_for)
+    return usage_of(account, there, sizes, usages, but_for=but_for)
 
 
-async def compute_usages(azure: Azure, account: Json) -> list[Json]:
+async def read_compute_usages(azure: Azure, account: Json) -> list[Json]:
     """Return how much of Compute's quotas is in use in the account's region; none where they do not bind it."""
-    if not is_of_user(account):
+    if not is_user_subscription(account):
         return []
     return await azure.list_documents(azure.compute.usage.list(region_key(str(account["location"]))))
 
 
-async def known_usages(azure: Azure, account: Json) -> list[Json]:
+async def read_usages_if_allowed(azure: Azure, account: Json) -> list[Json]:
     """Return the same; none to a caller who may not read them, and learns from Azure's own answer to a resize."""
     try:
-        return await compute_usages(azure, account)
+        return await read_compute_usages(azure, account)
     except ServiceError as error:
         if error.status_code != 403:
             raise
         return []
 
 
-def is_of_user(account: Json) -> bool:
+def is_user_subscription(account: Json) -> bool:
     """Tell whether nodes are VMs of the account's own subscription, and count against its Compute quotas."""
     return bool(dig(account, "properties", "poolAllocationMode") == "UserSubscription")
 
 
-def standing_of(
+def usage_of(
     account: Json, existing: Iterable[Json], sizes: Iterable[Json], usages: Iterable[Json], *, but_for: str | None
-) -> Standing:
+) -> QuotaUsage:
     """Return how an account stands.
 
     Parameters
@@ -205,16 +205,16 @@ def standing_of(
     others: list[Json] = []
     for pool in existing:
         (own if str(pool["name"]).lower() == (but_for or "").lower() else others).append(pool)
-    if not is_of_user(account):
-        return Standing(account["properties"], _cores(others, known, allotted))
+    if not is_user_subscription(account):
+        return QuotaUsage(account["properties"], _cores(others, known, allocated_counts))
     # Compute counts every VM that is there, and so this pool's own nodes, which are wanted again.
-    mine = _cores(own, known, present)
+    mine = _cores(own, known, current_counts)
     spot = sum(cores for (_, dedicated), cores in mine.items() if not dedicated)
     back = {family: cores for (family, dedicated), cores in mine.items() if dedicated}
     back |= {"cores": sum(back.values()), "lowprioritycores": spot}
     # What other pools are promised, and do not have yet, Compute does not count yet.
-    came = _cores(others, known, present)
-    for (family, dedicated), cores in _cores(others, known, allotted).items():
+    came = _cores(others, known, current_counts)
+    for (family, dedicated), cores in _cores(others, known, allocated_counts).items():
         for name in (family, "cores") if dedicated else ("lowprioritycores",):
             back[name] = back.get(name, 0) - max(0, cores - came[family, dedicated])
     found = {
@@ -222,7 +222,7 @@ def standing_of(
         for one in usages
         if (name := str(dig(one, "name", "value")).lower())
     }
-    return Standing(account["properties"], {}, found)
+    return QuotaUsage(account["properties"], {}, found)
 
 
 def _cores(

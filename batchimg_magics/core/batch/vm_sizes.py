@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.compute.image_source import STANDARD
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec.values import closest
+from batchimg_magics.pool_spec.values import suggest_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.compute.image_source import Source
 
 
-async def sizes(azure: Azure) -> list[Json]:
+async def read_sizes(azure: Azure) -> list[Json]:
     """Return the VM sizes that Batch offers in the account's region; they are read once."""
     if "sizes" not in azure.memo:
         region = str((await azure.account())["location"])
@@ -27,18 +27,18 @@ async def sizes(azure: Azure) -> list[Json]:
     return found
 
 
-async def spelt(azure: Azure, size: str) -> str:
+async def read_size_name(azure: Azure, size: str) -> str:
     """Return a VM size as its own name is spelt: Azure Resource Manager shows a pool's in capitals, Batch in small."""
-    names = {one["name"].lower(): str(one["name"]) for one in await sizes(azure)}
+    names = {one["name"].lower(): str(one["name"]) for one in await read_sizes(azure)}
     return names.get(size.lower(), size)
 
 
-async def vm_size(azure: Azure, asked: str) -> Json:
+async def read_size(azure: Azure, asked: str) -> Json:
     """Return what Batch offers under a VM size's name in the account's region; as `size_named`."""
-    return size_named(await sizes(azure), asked)
+    return find_size(await read_sizes(azure), asked)
 
 
-def size_named(offered: Sequence[Json], asked: str) -> Json:
+def find_size(offered: Sequence[Json], asked: str) -> Json:
     """Return what Batch offers under a VM size's name.
 
     Raises
@@ -51,12 +51,12 @@ def size_named(offered: Sequence[Json], asked: str) -> Json:
         names = [one["name"] for one in offered]
         # As people say it: without what every name begins with.
         short = f"standard_{asked.lower()}"
-        hint = f"did you mean {by_name[short]['name']}?" if short in by_name else closest(asked, names)
+        hint = f"did you mean {by_name[short]['name']}?" if short in by_name else suggest_name(asked, names)
         raise SpecError(f"Batch does not offer VM size {asked!r} in the account's region", hint=hint)
     return by_name[asked.lower()]
 
 
-async def smallest_like(azure: Azure, vm: Json, source: Source) -> str:
+async def smallest_matching_size(azure: Azure, vm: Json, source: Source) -> str:
     """Return the smallest VM size that a copy of a VM boots on: of the VM's own family, whose quota it has.
 
     Where Compute does not know the VM's own size any more, that one is returned.

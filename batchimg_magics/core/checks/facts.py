@@ -11,19 +11,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from batchimg_magics.core.azure.documents import dig, region_key
-from batchimg_magics.core.base.node_counts import Counts, wanted
+from batchimg_magics.core.base.node_counts import Counts, current_or_target
 from batchimg_magics.core.batch import quotas, vm_sizes
 from batchimg_magics.core.compute import galleries, virtual_machines
 from batchimg_magics.core.compute.image_source import STANDARD
-from batchimg_magics.resource_ids import ResourceId, same
+from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from batchimg_magics.core.azure.client import Scope
     from batchimg_magics.core.azure.documents import Json
-    from batchimg_magics.core.batch.pool_update import Verdict
-    from batchimg_magics.core.batch.quotas import Room
+    from batchimg_magics.core.batch.pool_update import PoolDecision
+    from batchimg_magics.core.batch.quotas import QuotaHeadroom
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.estimates.prices import Rates
     from batchimg_magics.errors import BatchImgError
@@ -133,7 +133,7 @@ class Facts:
     missing_ids: Sequence[str] = ()
     pool: Json | None = None
     pools: Sequence[Json] = ()
-    pool_decision: Verdict | None = None
+    pool_decision: PoolDecision | None = None
     conflict: BatchImgError | None = None
     supported_images: Sequence[Json] = ()
     sizes: Sequence[Json] = ()
@@ -157,11 +157,11 @@ class Facts:
     @property
     def user_subscription(self) -> bool:
         """Whether nodes are VMs of the account's own subscription, and count against its Compute quotas."""
-        return quotas.is_of_user(self.account)
+        return quotas.is_user_subscription(self.account)
 
     def days_until(self, moment: str) -> int:
         """Return in how many days a moment comes, negative when it is over."""
-        return round((when(moment).timestamp() - self.now) / 86_400)
+        return round((parse_time(moment).timestamp() - self.now) / 86_400)
 
     # -- the VM and its image --------------------------------------------------------------------------------------
 
@@ -169,7 +169,7 @@ class Facts:
     def os_disk(self) -> Json | None:
         """The OS disk that an image is made from, where it is a resource and there."""
         wanted = self.source.disks[0].id if self.source and self.source.disks else ""
-        return next((disk for disk in self.disks if same(disk["id"], wanted)), None)
+        return next((disk for disk in self.disks if is_same_resource(disk["id"], wanted)), None)
 
     @property
     def power(self) -> str:
@@ -238,16 +238,14 @@ class Facts:
     @property
     def target(self) -> Counts:
         """How many nodes the pool is to have: `create` never shrinks one that is there."""
-        current = wanted(self.pool) if self.pool else Counts()
+        current = current_or_target(self.pool) if self.pool else Counts()
         return Counts(self.spec.nodes, self.spec.spot).maximum(current)
 
     @property
-    def headroom(self) -> Room:
+    def headroom(self) -> QuotaHeadroom:
         """What the quotas leave to nodes of the wanted size."""
         own = self.spec.name if self.pool_named else None
-        return quotas.standing_of(self.account, self.pools, self.sizes, self.usages, but_for=own).headroom(
-            self.size or {}
-        )
+        return quotas.usage_of(self.account, self.pools, self.sizes, self.usages, but_for=own).headroom(self.size or {})
 
     @property
     def other_pools(self) -> list[Json]:
@@ -256,7 +254,7 @@ class Facts:
         return [one for one in self.pools if one["name"].lower() != own]
 
 
-def when(moment: str) -> dt.datetime:
+def parse_time(moment: str) -> dt.datetime:
     """Read a moment of Azure's, in UTC where it does not say."""
     found = dt.datetime.fromisoformat(moment)
     return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
@@ -272,7 +270,7 @@ def is_managed(image_id: str | None) -> bool:
     return bool(image_id) and ResourceId.parse(str(image_id)).type.lower() == "microsoft.compute/images"
 
 
-def sources_of(image: Json) -> list[str]:
+def source_ids_of(image: Json) -> list[str]:
     """Return the ids of the snapshots and disks that a managed image was made from."""
     storage = image["properties"].get("storageProfile") or {}
     disks = [storage.get("osDisk"), *(storage.get("dataDisks") or [])]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batchimg_magics.errors import BatchImgError
 
 
-def check(facts: Facts) -> list[Finding]:
+def run_rules(facts: Facts) -> list[Finding]:
     """Return what every rule found: what is broken first, the gravest of it before the rest."""
 
     def place(found: Finding) -> tuple[bool, int, bool]:
@@ -35,36 +35,36 @@ def refusal(facts: Facts, findings: Sequence[Finding]) -> BatchImgError:
     broken = [one for one in findings if one.is_error]
     rules = {one.rule for one in broken}
     # What stands alone in the way is told as what it is: the same line can be right with another name or connection.
-    alone = _alone(facts, broken[0].rule) if len(broken) == 1 else None
+    alone = _single_error(facts, broken[0].rule) if len(broken) == 1 else None
     kind = BudgetError if rules == {"cost"} else SpecError
     hint = "; ".join(one.fix for one in broken if one.fix)
     error = alone or kind("; ".join(one.found for one in broken), hint=hint)
-    error.table = table(facts, findings, f"pool {facts.spec.name}")
+    error.table = findings_table(facts, findings, f"pool {facts.spec.name}")
     return error
 
 
-def _alone(facts: Facts, rule: str) -> BatchImgError | None:
+def _single_error(facts: Facts, rule: str) -> BatchImgError | None:
     match rule:
         case "road":
             return facts.problem
         case "pool-name":
             return facts.conflict
         case "gallery":
-            return galleries.not_there(ResourceId.parse(str(facts.spec.gallery)))
+            return galleries.gallery_not_found_error(ResourceId.parse(str(facts.spec.gallery)))
         case _:
             return None
 
 
-def table(facts: Facts, findings: Sequence[Finding], what: str) -> Table:
+def findings_table(facts: Facts, findings: Sequence[Finding], what: str) -> Table:
     """Return the findings, one a row, with the role that is enough among the further facts."""
     rows = [
         {"rule": one.rule, "ok": one.ok, "severity": one.severity, "found": one.found, "fix": one.fix or None}
         for one in findings
     ]
-    return Table.from_rows("check", rows, f"{what}: {summary(findings)}", role=access.role(facts))
+    return Table.from_rows("check", rows, f"{what}: {summary(findings)}", role=access.role_definition(facts))
 
 
-def in_full(found: Table) -> Table:
+def with_full_cells(found: Table) -> Table:
     """Return the table with all that is not kept below it: its cells are cut where they are long."""
     told = [row for row in found.rows() if row["ok"] is not True]
     return replace(found, attrs={**found.attrs, "warnings": told})
@@ -77,11 +77,11 @@ def summary(findings: Sequence[Finding]) -> str:
         "warning": sum(one.is_warning and one.ok is False for one in findings),
         "rule that could not be checked": sum(one.ok is None for one in findings),
     }
-    parts = [f"{count} {_many(word, count)}" for word, count in counts.items() if count]
+    parts = [f"{count} {_count_text(word, count)}" for word, count in counts.items() if count]
     return ", ".join(parts) or f"all {len(findings)} findings are well"
 
 
-def _many(word: str, count: int) -> str:
+def _count_text(word: str, count: int) -> str:
     head, _, tail = word.partition(" ")
     return word if count == 1 else f"{head}s {tail}".strip()
 

@@ -13,42 +13,44 @@ if TYPE_CHECKING:
     from batchimg_magics.resource_ids import ResourceId
 
 #: Median seconds of a disk from a snapshot. Source: as snapshots, FACTS 6.
-EXPECTED_S = 0.7
+DISK_EXPECTED_S = 0.7
 
 
-async def read(azure: Azure, disk: ResourceId) -> Json | None:
+async def read_disk(azure: Azure, disk: ResourceId) -> Json | None:
     """Return a disk's document, or None."""
     found = await azure.call_or_none(azure.compute_for(disk).disks.get(disk.resource_group, disk.name))
     return None if found is None else document(found)
 
 
-async def of_group(azure: Azure) -> list[Json]:
+async def list_disks(azure: Azure) -> list[Json]:
     """Return the documents of the disks in the connection's resource group, as they were a moment ago."""
-    return await read_cache.once(azure, str(azure.scope.compute_id(("disks", ""))), lambda: _listed(azure))
+    return await read_cache.get_or_read(azure, str(azure.scope.compute_id(("disks", ""))), lambda: _read_disks(azure))
 
 
-async def _listed(azure: Azure) -> list[Json]:
+async def _read_disks(azure: Azure) -> list[Json]:
     return await azure.list_documents(azure.compute.disks.list_by_resource_group(azure.scope.resource_group))
 
 
-async def seen(azure: Azure, disk: ResourceId) -> Json | None:
+async def read_disk_cached(azure: Azure, disk: ResourceId) -> Json | None:
     """Return a disk's document as it was a moment ago, or None."""
     if not azure.scope.contains(disk):
-        return await read(azure, disk)
-    return await read_cache.among(azure, disk, lambda: _listed(azure), lambda: read(azure, disk))
+        return await read_disk(azure, disk)
+    return await read_cache.get_from_list(azure, disk, lambda: _read_disks(azure), lambda: read_disk(azure, disk))
 
 
-async def copy(azure: Azure, disk: ResourceId, snapshot: ResourceId, *, region: str, tags: dict[str, str]) -> bool:
+async def create_disk(
+    azure: Azure, disk: ResourceId, snapshot: ResourceId, *, region: str, tags: dict[str, str]
+) -> bool:
     """See to it that there is a disk with what is on a snapshot; tell whether it was made, and not found.
 
     One that is there and no VM holds is made anew: it may have been in a VM already, which changed it.
     """
     what = f"disk {disk.name}"
-    found = await read(azure, disk)
+    found = await read_disk(azure, disk)
     if found is not None and found.get("managedBy"):
         return False
     if found is not None:
-        await delete(azure, disk)
+        await delete_disk(azure, disk)
     body = {
         "location": region,
         "tags": tags,
@@ -56,14 +58,12 @@ async def copy(azure: Azure, disk: ResourceId, snapshot: ResourceId, *, region: 
         "sku": {"name": "StandardSSD_LRS"},
         "properties": {"creationData": {"createOption": "Copy", "sourceResourceId": str(snapshot)}},
     }
-    begin = azure.compute.disks.begin_create_or_update(
-        disk.resource_group, disk.name, wire(body), **polling.FIRST_ANSWER
-    )
-    await polling.made(azure, begin, what=what, resource_id=str(disk))
+    begin = azure.compute.disks.begin_create_or_update(disk.resource_group, disk.name, wire(body), **polling.NO_POLLING)
+    await polling.create_and_wait(azure, begin, what=what, resource_id=str(disk))
     return True
 
 
-async def delete(azure: Azure, disk: ResourceId) -> None:
+async def delete_disk(azure: Azure, disk: ResourceId) -> None:
     """Delete a disk and wait until it is gone."""
-    begin = azure.compute.disks.begin_delete(disk.resource_group, disk.name, **polling.FIRST_ANSWER)
-    await polling.deleted(azure, begin, what=f"disk {disk.name}", resource_id=str(disk))
+    begin = azure.compute.disks.begin_delete(disk.resource_group, disk.name, **polling.NO_POLLING)
+    await polling.delete_and_wait(azure, begin, what=f"disk {disk.name}", resource_id=str(disk))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling, read_cache, tags
 from batchimg_magics.core.azure.documents import dig, document, wire
-from batchimg_magics.core.compute.replication import names
+from batchimg_magics.core.compute.replication import sdk_arguments
 from batchimg_magics.errors import ConflictError, NotFoundError, ServiceError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -42,9 +42,9 @@ async def read_gallery(azure: Azure, gallery: ResourceId) -> Json | None:
     return None if found is None else document(found)
 
 
-async def seen_gallery(azure: Azure, gallery: ResourceId) -> Json | None:
+async def read_gallery_cached(azure: Azure, gallery: ResourceId) -> Json | None:
     """Return a gallery's document as it was a moment ago, or None."""
-    return await read_cache.once(azure, str(gallery), lambda: read_gallery(azure, gallery))
+    return await read_cache.get_or_read(azure, str(gallery), lambda: read_gallery(azure, gallery))
 
 
 async def make_gallery(azure: Azure, gallery: ResourceId, region: str, *, adopted: bool = False) -> bool:
@@ -56,29 +56,29 @@ async def make_gallery(azure: Azure, gallery: ResourceId, region: str, *, adopte
         One that the researcher named is not there: only our own is made.
     """
     what = f"gallery {gallery.name}"
-    if await seen_gallery(azure, gallery) is not None:
+    if await read_gallery_cached(azure, gallery) is not None:
 
         async def poll() -> Json:
             found = await azure.call(azure.compute_for(gallery).galleries.get(gallery.resource_group, gallery.name))
             return document(found)
 
-        await polling.provisioned(azure, poll, what=what)
+        await polling.wait_until_provisioned(azure, poll, what=what)
         return False
     if adopted:
-        raise not_there(gallery)
+        raise gallery_not_found_error(gallery)
     body = {
         "location": region,
-        "tags": {tags.ACCOUNT: azure.scope.account, **tags.made_by()},
+        "tags": {tags.ACCOUNT: azure.scope.account, **tags.tool_tags()},
         "properties": {"description": f"Images of Batch account {azure.scope.account}"},
     }
     begin = azure.compute.galleries.begin_create_or_update(
-        gallery.resource_group, gallery.name, wire(body), **polling.FIRST_ANSWER
+        gallery.resource_group, gallery.name, wire(body), **polling.NO_POLLING
     )
-    await polling.made(azure, begin, what=what, resource_id=str(gallery))
+    await polling.create_and_wait(azure, begin, what=what, resource_id=str(gallery))
     return True
 
 
-def not_there(gallery: ResourceId) -> NotFoundError:
+def gallery_not_found_error(gallery: ResourceId) -> NotFoundError:
     """Return the error for a gallery that the researcher named and that is not there."""
     return NotFoundError(
         f"there is no gallery {gallery.name!r} in resource group {gallery.resource_group!r}",
@@ -92,13 +92,13 @@ def not_there(gallery: ResourceId) -> NotFoundError:
 
 async def read_definition(azure: Azure, definition: ResourceId) -> Json | None:
     """Return an image definition's document, or None."""
-    found = await azure.call_or_none(azure.compute_for(definition).gallery_images.get(**names(definition)))
+    found = await azure.call_or_none(azure.compute_for(definition).gallery_images.get(**sdk_arguments(definition)))
     return None if found is None else document(found)
 
 
-async def seen_definition(azure: Azure, definition: ResourceId) -> Json | None:
+async def read_definition_cached(azure: Azure, definition: ResourceId) -> Json | None:
     """Return an image definition's document as it was a moment ago, or None."""
-    return await read_cache.once(azure, str(definition), lambda: read_definition(azure, definition))
+    return await read_cache.get_or_read(azure, str(definition), lambda: read_definition(azure, definition))
 
 
 def definition_body(pool: str, source: Source, tags: Mapping[str, str]) -> Json:
@@ -127,7 +127,7 @@ def definition_body(pool: str, source: Source, tags: Mapping[str, str]) -> Json:
 
 
 #: What of a definition cannot be changed once it is there: the words for it, and the path.
-_FIXED = {
+_FIXED_PROPERTIES = {
     "operating system": ("osType",),
     "generation": ("hyperVGeneration",),
     "architecture": ("architecture",),
@@ -138,7 +138,7 @@ def definition_differences(found: Json, wanted: Json) -> list[str]:
     """Return in words how a definition that is there differs from the wanted one where it matters."""
     parts = [
         f"{words} is {dig(found, 'properties', *path)}, wanted {dig(wanted, 'properties', *path)}"
-        for words, path in _FIXED.items()
+        for words, path in _FIXED_PROPERTIES.items()
         if str(dig(found, "properties", *path)).lower() != str(dig(wanted, "properties", *path)).lower()
     ]
     if (there := security_of(found)) != (here := security_of(wanted)):
@@ -179,21 +179,23 @@ async def make_definition(azure: Azure, definition: ResourceId, body: Json, *, f
     what = f"image definition {definition.name}"
     found = None if first else await read_definition(azure, definition)
     if found is not None:
-        refuse_other_kind(definition, found, body)
+        raise_if_other_kind(definition, found, body)
 
         async def poll() -> Json:
-            return document(await azure.call(azure.compute_for(definition).gallery_images.get(**names(definition))))
+            return document(
+                await azure.call(azure.compute_for(definition).gallery_images.get(**sdk_arguments(definition)))
+            )
 
-        await polling.provisioned(azure, poll, what=what)
+        await polling.wait_until_provisioned(azure, poll, what=what)
         return False
     begin = azure.compute_for(definition).gallery_images.begin_create_or_update(
-        **names(definition), gallery_image=wire(body), **polling.FIRST_ANSWER
+        **sdk_arguments(definition), gallery_image=wire(body), **polling.NO_POLLING
     )
-    await polling.made(azure, begin, what=what, resource_id=str(definition))
+    await polling.create_and_wait(azure, begin, what=what, resource_id=str(definition))
     return True
 
 
-def refuse_other_kind(definition: ResourceId, found: Json, wanted: Json) -> None:
+def raise_if_other_kind(definition: ResourceId, found: Json, wanted: Json) -> None:
     """Raise ConflictError when the definition that is there is of another kind than the wanted one."""
     if parts := definition_differences(found, wanted):
         raise ConflictError(
@@ -211,21 +213,21 @@ def refuse_other_kind(definition: ResourceId, found: Json, wanted: Json) -> None
 
 async def delete_definition(azure: Azure, definition: ResourceId) -> None:
     """Delete an image definition and wait until it is gone."""
-    begin = azure.compute_for(definition).gallery_images.begin_delete(**names(definition), **polling.FIRST_ANSWER)
-    await polling.deleted(azure, begin, what=f"image definition {definition.name}", resource_id=str(definition))
+    begin = azure.compute_for(definition).gallery_images.begin_delete(**sdk_arguments(definition), **polling.NO_POLLING)
+    await polling.delete_and_wait(azure, begin, what=f"image definition {definition.name}", resource_id=str(definition))
 
 
-async def delete_empty(azure: Azure, gallery: ResourceId) -> bool:
+async def delete_gallery_if_empty(azure: Azure, gallery: ResourceId) -> bool:
     """Delete a gallery of ours that holds nothing any more; tell whether it was deleted."""
     if await azure.list_documents(
         azure.compute_for(gallery).gallery_images.list_by_gallery(gallery.resource_group, gallery.name)
     ):
         return False
     begin = azure.compute_for(gallery).galleries.begin_delete(
-        gallery.resource_group, gallery.name, **polling.FIRST_ANSWER
+        gallery.resource_group, gallery.name, **polling.NO_POLLING
     )
     try:
-        await polling.deleted(azure, begin, what=f"gallery {gallery.name}", resource_id=str(gallery))
+        await polling.delete_and_wait(azure, begin, what=f"gallery {gallery.name}", resource_id=str(gallery))
     except ServiceError as error:
         if error.status_code != 409:
             raise
@@ -233,6 +235,6 @@ async def delete_empty(azure: Azure, gallery: ResourceId) -> bool:
     return True
 
 
-def is_ours(gallery: Json | None, account: str) -> bool:
+def is_made_for_account(gallery: Json | None, account: str) -> bool:
     """Tell whether a gallery was made by this tool for this account."""
     return str(dig(gallery, "tags", tags.ACCOUNT) or "").lower() == account.lower()

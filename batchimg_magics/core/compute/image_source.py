@@ -14,7 +14,7 @@ STANDARD = "Standard"
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
+class SourceDisk:
     """A managed disk of a VM.
 
     Parameters
@@ -93,7 +93,7 @@ class Source:
     uefi: Json | None
     marketplace: tuple[str, str, str] | None
     generalized: bool
-    disks: tuple[Disk, ...]
+    disks: tuple[SourceDisk, ...]
     unmanaged: tuple[str, ...]
     plan: Json | None = None
     controllers: str = ""

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure import polling, read_cache, tags
 from batchimg_magics.core.azure.documents import dig, document, wire
 from batchimg_magics.core.compute import replication
-from batchimg_magics.core.compute.galleries import seen_definition
-from batchimg_magics.core.compute.replication import names
+from batchimg_magics.core.compute.galleries import read_definition_cached
+from batchimg_magics.core.compute.replication import sdk_arguments
 from batchimg_magics.errors import AuthenticationError, ConflictError, NotFoundError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -21,37 +21,37 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source
-    from batchimg_magics.core.compute.storage_profile import Parts
+    from batchimg_magics.core.compute.storage_profile import StorageProfile
     from batchimg_magics.pool_spec.pool import PoolSpec
 
 
 #: How often a version's number is tried again when somebody else takes it first.
-NUMBER_TRIES = 5
+MAX_NUMBER_TRIES = 5
 
 
 _NUMBER = re.compile(r"1\.0\.(\d+)")
 
 
-async def versions(azure: Azure, definition: ResourceId) -> list[Json]:
+async def read_versions(azure: Azure, definition: ResourceId) -> list[Json]:
     """Return the versions of an image definition; none where it is not there."""
-    pages = azure.compute_for(definition).gallery_image_versions.list_by_gallery_image(**names(definition))
+    pages = azure.compute_for(definition).gallery_image_versions.list_by_gallery_image(**sdk_arguments(definition))
     return await azure.list_documents(pages)
 
 
-async def seen_versions(azure: Azure, definition: ResourceId) -> list[Json]:
+async def read_versions_cached(azure: Azure, definition: ResourceId) -> list[Json]:
     """Return the versions of an image definition as they were a moment ago; none where it is not there."""
-    if await seen_definition(azure, definition) is None:
+    if await read_definition_cached(azure, definition) is None:
         return []
-    return await read_cache.once(azure, f"{definition}/versions", lambda: versions(azure, definition))
+    return await read_cache.get_or_read(azure, f"{definition}/versions", lambda: read_versions(azure, definition))
 
 
 async def read_version(azure: Azure, version: ResourceId) -> Json | None:
     """Return an image version's document, or None."""
-    found = await azure.call_or_none(azure.compute_for(version).gallery_image_versions.get(**names(version)))
+    found = await azure.call_or_none(azure.compute_for(version).gallery_image_versions.get(**sdk_arguments(version)))
     return None if found is None else document(found)
 
 
-def version_for(found: list[Json], image: str) -> Json | None:
+def version_with_hash(found: list[Json], image: str) -> Json | None:
     """Return the version that bears an image's hash, or None."""
     return next((one for one in found if dig(one, "tags", tags.IMAGE) == image), None)
 
@@ -68,11 +68,11 @@ def replicas_for(spec: PoolSpec, source: Source, region: str) -> dict[str, int]:
     region
         The pool's.
     """
-    needed = {source.region: 1, region: replication.replicas(spec.nodes + spec.spot)}
+    needed = {source.region: 1, region: replication.replicas_needed(spec.nodes + spec.spot)}
     return {**needed, **spec.replicas}
 
 
-def version_body(source: Source, profile: Parts, regions: Mapping[str, int], tags: Mapping[str, str]) -> Json:
+def version_body(source: Source, profile: StorageProfile, regions: Mapping[str, int], tags: Mapping[str, str]) -> Json:
     """Return an image version made of parts, each data disk with its LUN."""
     targets = [{"name": name, "regionalReplicaCount": count} for name, count in regions.items()]
     return {
@@ -117,26 +117,28 @@ async def make_version(
         Azure failed at it.
     """
     image = body["tags"][tags.IMAGE]
-    for number in range(NUMBER_TRIES):
-        existing = [] if first and number == 0 else await versions(azure, definition)
-        if (found := version_for(existing, image)) is not None:
+    for number in range(MAX_NUMBER_TRIES):
+        existing = [] if first and number == 0 else await read_versions(azure, definition)
+        if (found := version_with_hash(existing, image)) is not None:
             known = definition.child("versions", found["name"])
-            return _ours(await replication.usable(azure, known, region), body), False
-        version = definition.child("versions", f"1.0.{_highest(existing) + 1}")
+            return _raise_if_other_body(await replication.wait_until_usable(azure, known, region), body), False
+        version = definition.child("versions", f"1.0.{_highest_number(existing) + 1}")
         begin = azure.compute_for(version).gallery_image_versions.begin_create_or_update(
-            **names(version), gallery_image_version=wire(body), **polling.FIRST_ANSWER
+            **sdk_arguments(version), gallery_image_version=wire(body), **polling.NO_POLLING
         )
         try:
-            taken = await polling.begun(azure, begin)
+            taken = await polling.begin_operation(azure, begin)
         except ConflictError:
             continue  # somebody else was faster with this number: look again what there is
-        return _ours(await replication.usable(azure, version, region, taken.retry_after_s), body), True
+        return _raise_if_other_body(
+            await replication.wait_until_usable(azure, version, region, taken.retry_after_s), body
+        ), True
     raise ConflictError(
         f"others keep making versions of image {definition.name!r}", hint="wait and run the same line again"
     )
 
 
-def _ours(found: Json, body: Json) -> Json:
+def _raise_if_other_body(found: Json, body: Json) -> Json:
     """Return a version when it is what we sent."""
     if dig(found, "tags", tags.IMAGE) != body["tags"][tags.IMAGE] or _sources(found) != _sources(body):
         (_, definition), (_, number) = ResourceId.parse(found["id"]).path[1:]
@@ -163,11 +165,11 @@ def _source(source: Json) -> str:
     return str(source.get("id") or source.get("uri") or "").partition("?")[0].lower()
 
 
-def _highest(found: list[Json]) -> int:
+def _highest_number(found: list[Json]) -> int:
     return max((int(match[1]) for one in found if (match := _NUMBER.fullmatch(one["name"]))), default=-1)
 
 
-def published(version: Json) -> dt.datetime | None:
+def published_at(version: Json) -> dt.datetime | None:
     """Return when a version was published."""
     text = dig(version, "properties", "publishingProfile", "publishedDate")
     return dt.datetime.fromisoformat(text) if text else None
@@ -175,15 +177,17 @@ def published(version: Json) -> dt.datetime | None:
 
 async def delete_version(azure: Azure, version: ResourceId) -> None:
     """Delete an image version and wait until it is gone."""
-    begin = azure.compute_for(version).gallery_image_versions.begin_delete(**names(version), **polling.FIRST_ANSWER)
-    await polling.deleted(azure, begin, what=f"image version {version.name}", resource_id=str(version))
+    begin = azure.compute_for(version).gallery_image_versions.begin_delete(
+        **sdk_arguments(version), **polling.NO_POLLING
+    )
+    await polling.delete_and_wait(azure, begin, what=f"image version {version.name}", resource_id=str(version))
 
 
 _API_VERSION = "2024-03-03"
 
 
 @dataclass(frozen=True, slots=True)
-class Version:
+class ImageVersion:
     """What could be found out about the image that a pool's nodes are made from.
 
     Parameters
@@ -208,42 +212,42 @@ class Version:
         return f"{self.id} {dig(self.document, 'properties', 'publishingProfile', 'publishedDate')}".lower()
 
 
-async def read(azure: Azure, image_id: str | None) -> Version:
+async def read_image_version(azure: Azure, image_id: str | None) -> ImageVersion:
     """Read an image version."""
     if not image_id or "/versions/" not in image_id.lower():
-        return Version()
+        return ImageVersion()
     try:
-        found = await read_cache.once(azure, image_id, lambda: _document(azure, image_id))
+        found = await read_cache.get_or_read(azure, image_id, lambda: _read_document(azure, image_id))
     except NotFoundError:
-        return Version(image_id, gone=True)
+        return ImageVersion(image_id, gone=True)
     except AuthenticationError:
-        return Version(image_id)  # Batch may have the permission that we lack
-    azure.memo[_sizes_key(image_id)] = _sizes(found)
-    return Version(image_id, found)
+        return ImageVersion(image_id)  # Batch may have the permission that we lack
+    azure.memo[_disk_sizes_key(image_id)] = _disk_sizes_of(found)
+    return ImageVersion(image_id, found)
 
 
-async def _document(azure: Azure, image_id: str) -> Json:
+async def _read_document(azure: Azure, image_id: str) -> Json:
     return dict((await azure.get(f"{image_id}?api-version={_API_VERSION}")).json())
 
 
-async def disk_sizes(azure: Azure, image_id: str | None) -> list[int | None]:
+async def read_disk_sizes(azure: Azure, image_id: str | None) -> list[int | None]:
     """Return the sizes of an image version's disks in GiB, the OS disk first; nothing where they cannot be read.
 
     The data disks of an image are attached to every node. A version's disks do not change: they are read once.
     """
     if not image_id:
         return []
-    if _sizes_key(image_id) not in azure.memo:
-        await read(azure, image_id)
-    found: list[int | None] = azure.memo.get(_sizes_key(image_id), [])
+    if _disk_sizes_key(image_id) not in azure.memo:
+        await read_image_version(azure, image_id)
+    found: list[int | None] = azure.memo.get(_disk_sizes_key(image_id), [])
     return found
 
 
-def _sizes_key(image_id: str) -> str:
+def _disk_sizes_key(image_id: str) -> str:
     return f"disk sizes of {image_id.lower()}"
 
 
-def _sizes(found: Json) -> list[int | None]:
+def _disk_sizes_of(found: Json) -> list[int | None]:
     storage = dig(found, "properties", "storageProfile")
     data = dig(storage, "dataDiskImages") or []
     return [dig(storage, "osDiskImage", "sizeInGB"), *(one.get("sizeInGB") for one in data)]

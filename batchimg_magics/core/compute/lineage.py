@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
 
 #: A chain longer than this leads nowhere.
-LONGEST_CHAIN = 10
+MAX_CHAIN_LENGTH = 10
 #: Where a document names what it was made from, by its type; the first that is there counts.
-_ORIGINS: dict[str, tuple[tuple[str, ...], ...]] = {
+_PARENT_PATHS: dict[str, tuple[tuple[str, ...], ...]] = {
     "disks": (("creationData", "sourceResourceId"), ("creationData", "galleryImageReference", "id")),
     "snapshots": (("creationData", "sourceResourceId"),),
     "images": (
@@ -38,7 +38,7 @@ _ORIGINS: dict[str, tuple[tuple[str, ...], ...]] = {
 }
 
 
-async def marketplace(azure: Azure, key: str) -> tuple[str, str, str] | None:
+async def find_marketplace_image(azure: Azure, key: str) -> tuple[str, str, str] | None:
     """Return (publisher, offer, sku) of the Marketplace image that something goes back to.
 
     Parameters
@@ -53,29 +53,29 @@ async def marketplace(azure: Azure, key: str) -> tuple[str, str, str] | None:
     tuple or None
         None where the chain is broken: what something was made from may be gone.
     """
-    for _ in range(LONGEST_CHAIN):
-        known = await read(azure, key)
+    for _ in range(MAX_CHAIN_LENGTH):
+        known = await read_source_document(azure, key)
         if known is None:
             return None
-        if (said := marketplace_of(known)) is not None:
+        if (said := marketplace_image_of(known)) is not None:
             return said
         kind = ResourceId.parse(key).type.partition("/")[2].lower()
-        key = next((str(one) for path in _ORIGINS[kind] if (one := dig(known, "properties", *path))), "")
+        key = next((str(one) for path in _PARENT_PATHS[kind] if (one := dig(known, "properties", *path))), "")
         if not key:
             return None
     return None
 
 
-async def read(azure: Azure, key: str) -> Json | None:
+async def read_source_document(azure: Azure, key: str) -> Json | None:
     """Return the document of a disk, snapshot, managed image, gallery image version or VM; None where it is gone."""
     call = _reader(azure, ResourceId.parse(key))
     found = None if call is None else await azure.call_or_none(call)
     return None if found is None else document(found)
 
 
-def marketplace_of(found: Json) -> tuple[str, str, str] | None:
+def marketplace_image_of(found: Json) -> tuple[str, str, str] | None:
     """Return the Marketplace image that a VM's or a disk's own document names, or our mark; None for none."""
-    if (base := str(dig(found, "tags", tags.BASE) or "")).count(":") == 2:
+    if (base := str(dig(found, "tags", tags.BASE_IMAGE) or "")).count(":") == 2:
         publisher, offer, sku = base.split(":")
         return publisher, offer, sku
     image = dig(found, "properties", "storageProfile", "imageReference") or {}
@@ -108,7 +108,7 @@ def _reader(azure: Azure, target: ResourceId) -> Awaitable[Any] | None:
             return None
 
 
-def sources(document: Json) -> list[str]:
+def source_ids(document: Json) -> list[str]:
     """Return the ids of what a version, a managed image, a snapshot or a disk was made from.
 
     A disk that was made for a VM from an image is not made of that image here: it has a life of its own.

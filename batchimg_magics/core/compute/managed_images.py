@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source
-    from batchimg_magics.core.compute.storage_profile import Parts
+    from batchimg_magics.core.compute.storage_profile import StorageProfile
     from batchimg_magics.resource_ids import ResourceId
 
 #: Median seconds. Source: recordings, FACTS 6.
@@ -32,7 +32,7 @@ async def read(azure: Azure, image: ResourceId) -> Json | None:
     return None if found is None else document(found)
 
 
-def refuse(source: Source) -> None:
+def raise_if_unsupported_source(source: Source) -> None:
     """Raise SpecError where no managed image can be made of a source.
 
     Source: FACTS 2: a managed image cannot be made from a TrustedLaunch VM.
@@ -44,7 +44,7 @@ def refuse(source: Source) -> None:
         )
 
 
-def body(source: Source, parts: Parts, tags: Mapping[str, str]) -> Json:
+def image_body(source: Source, parts: StorageProfile, tags: Mapping[str, str]) -> Json:
     """Return a managed image of parts, each data disk with its LUN."""
     profile = parts.managed_image_body(source.os_type)
     return {
@@ -54,7 +54,7 @@ def body(source: Source, parts: Parts, tags: Mapping[str, str]) -> Json:
     }
 
 
-async def make(azure: Azure, image: ResourceId, wanted: Json) -> bool:
+async def create_image(azure: Azure, image: ResourceId, wanted: Json) -> bool:
     """See to it that a managed image is there, complete; tell whether it was made, and not found.
 
     Raises
@@ -68,9 +68,9 @@ async def make(azure: Azure, image: ResourceId, wanted: Json) -> bool:
     found = await read(azure, image)
     if found is None:
         begin = azure.compute.images.begin_create_or_update(
-            image.resource_group, image.name, wire(wanted), **polling.FIRST_ANSWER
+            image.resource_group, image.name, wire(wanted), **polling.NO_POLLING
         )
-        await polling.made(azure, begin, what=what, resource_id=str(image))
+        await polling.create_and_wait(azure, begin, what=what, resource_id=str(image))
         return True
     if dig(found, "tags", tags.IMAGE) != wanted["tags"][tags.IMAGE]:
         raise ConflictError(
@@ -82,11 +82,11 @@ async def make(azure: Azure, image: ResourceId, wanted: Json) -> bool:
     async def poll() -> Json:
         return document(await azure.call(azure.compute.images.get(image.resource_group, image.name)))
 
-    await polling.provisioned(azure, poll, what=what)
+    await polling.wait_until_provisioned(azure, poll, what=what)
     return False
 
 
 async def delete(azure: Azure, image: ResourceId) -> None:
     """Delete a managed image and wait until it is gone."""
-    begin = azure.compute.images.begin_delete(image.resource_group, image.name, **polling.FIRST_ANSWER)
-    await polling.deleted(azure, begin, what=f"managed image {image.name}", resource_id=str(image))
+    begin = azure.compute.images.begin_delete(image.resource_group, image.name, **polling.NO_POLLING)
+    await polling.delete_and_wait(azure, begin, what=f"managed image {image.name}", resource_id=str(image))

@@ -39,7 +39,7 @@ async def subnet_of(azure: Azure, vm: Json) -> str:
     )
 
 
-async def interfaces(azure: Azure) -> list[Json]:
+async def list_interfaces(azure: Azure) -> list[Json]:
     """Return the network interfaces of the resource group."""
     top = f"/subscriptions/{azure.scope.subscription}/resourceGroups/{azure.scope.resource_group}"
     url: str | None = f"{top}/providers/Microsoft.Network/networkInterfaces?api-version={NETWORK_API_VERSION}"
@@ -56,4 +56,6 @@ async def _delete_interface(azure: Azure, interface: ResourceId) -> None:
     answer = await azure.call_or_none(azure.send("DELETE", url))
     if answer is not None:
         operation = polling.Operation.from_response(answer)
-        await polling.finish(azure, operation, what=f"network interface {interface.name}", resource_id=str(interface))
+        await polling.wait_for_operation(
+            azure, operation, what=f"network interface {interface.name}", resource_id=str(interface)
+        )

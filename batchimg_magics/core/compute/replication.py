@@ -24,49 +24,49 @@ if TYPE_CHECKING:
     from batchimg_magics.resource_ids import ResourceId
 
 _PARTS = {"galleries": "gallery_name", "images": "gallery_image_name", "versions": "gallery_image_version_name"}
-_AT_WORK = ("creating", "updating", "migrating")
+_REPLICATING_STATES = ("creating", "updating", "migrating")
 #: Seconds between two looks at a version in the making. Source: Retry-After of its operations, FACTS 6.
-LOOK_S = 60.0
+POLL_S = 60.0
 #: Seconds that the fastest version took. Source: recordings, FACTS 6.
-LEAST_S = 150.0
+MIN_POLL_S = 150.0
 #: What Azure sets in a version, and nobody sends.
 _READ_ONLY = frozenset({"provisioningState", "replicationStatus"})
 
 
-def names(inner: ResourceId) -> dict[str, Any]:
+def sdk_arguments(inner: ResourceId) -> dict[str, Any]:
     """Return an id's parts under the names that the SDK's calls of galleries have for them."""
     return {"resource_group_name": inner.resource_group, **{_PARTS[kind]: name for kind, name in inner.path}}
 
 
 async def read(azure: Azure, version: ResourceId) -> Json:
     """Return a version's document, with how far its copies are."""
-    call = azure.compute_for(version).gallery_image_versions.get(**names(version), expand="ReplicationStatus")
+    call = azure.compute_for(version).gallery_image_versions.get(**sdk_arguments(version), expand="ReplicationStatus")
     return document(await azure.call(call))
 
 
-def is_in(found: Json, region: str) -> bool:
+def is_available_in(found: Json, region: str) -> bool:
     """Tell whether a version can be used in a region: each is done for itself."""
-    return _copy(found, region) == "completed"
+    return _copy_state(found, region) == "completed"
 
 
-def _copy(found: Json, region: str) -> str:
+def _copy_state(found: Json, region: str) -> str:
     """Return how a version's copy into a region stands, in lower case; empty where none is made."""
     summary = dig(found, "properties", "replicationStatus", "summary") or []
     return next((str(one.get("state")).lower() for one in summary if region_key(one["region"]) == region), "")
 
 
-def _is_at_work(found: Json) -> bool:
-    return str(dig(found, "properties", "provisioningState")).lower() in _AT_WORK
+def _is_replicating(found: Json) -> bool:
+    return str(dig(found, "properties", "provisioningState")).lower() in _REPLICATING_STATES
 
 
-def _left(found: Json, region: str) -> int | None:
+def _remaining_percent(found: Json, region: str) -> int | None:
     """Return how many percent of a version's copy into a region are still to do; None where Azure does not say."""
     summary = dig(found, "properties", "replicationStatus", "summary") or []
     done = next((one.get("progress") for one in summary if region_key(one["region"]) == region), None)
     return None if done is None else max(1, 100 - int(done))
 
 
-async def usable(azure: Azure, version: ResourceId, region: str, first_s: float | None = None) -> Json:
+async def wait_until_usable(azure: Azure, version: ResourceId, region: str, first_s: float | None = None) -> Json:
     """Wait until a version can be used in a region, or nothing goes on with it there, and return it.
 
     Parameters
@@ -79,15 +79,15 @@ async def usable(azure: Azure, version: ResourceId, region: str, first_s: float 
         When to look for the first time, as Azure told; None: at once.
     """
 
-    async def poll() -> polling.Look[Json]:
+    async def poll() -> polling.PollResult[Json]:
         found = await read(azure, version)
-        over = not _is_at_work(found) or _copy(found, region) in ("completed", "failed")
-        return polling.Look(over, found, LOOK_S, remaining=_left(found, region))
+        over = not _is_replicating(found) or _copy_state(found, region) in ("completed", "failed")
+        return polling.PollResult(over, found, POLL_S, remaining=_remaining_percent(found, region))
 
     # Of one that was begun just now, the first looks are left out at which no version was ever seen to be there.
-    first_s = first_s and first_s * max(1.0, LEAST_S // first_s)
-    found = await polling.until(azure, poll, what=f"image version {version.name}", first_s=first_s)
-    read_cache.keep(azure, str(version), found)
+    first_s = first_s and first_s * max(1.0, MIN_POLL_S // first_s)
+    found = await polling.poll_until(azure, poll, what=f"image version {version.name}", first_s=first_s)
+    read_cache.store(azure, str(version), found)
     return found
 
 
@@ -97,7 +97,7 @@ def failed_in(found: Json) -> set[str]:
     return {region_key(one["region"]) for one in summary if str(one.get("state")).lower() == "failed"}
 
 
-async def settled(azure: Azure, version: ResourceId, found: Json | None = None) -> Json:
+async def wait_until_idle(azure: Azure, version: ResourceId, found: Json | None = None) -> Json:
     """Wait until nothing goes on with a version, and return it, whether all of its copies are good or not.
 
     Parameters
@@ -113,12 +113,12 @@ async def settled(azure: Azure, version: ResourceId, found: Json | None = None) 
         It failed in its own region, so there is nothing to copy from.
     """
 
-    async def poll() -> polling.Look[Json]:
+    async def poll() -> polling.PollResult[Json]:
         seen = await read(azure, version)
-        return polling.Look(not _is_at_work(seen), seen, LOOK_S)
+        return polling.PollResult(not _is_replicating(seen), seen, POLL_S)
 
-    if found is None or _is_at_work(found):
-        found = await polling.until(azure, poll, what=f"image version {version.name}")
+    if found is None or _is_replicating(found):
+        found = await polling.poll_until(azure, poll, what=f"image version {version.name}")
     state = str(dig(found, "properties", "provisioningState"))
     failed = failed_in(found)
     if state.lower() != "succeeded" and (not failed or region_key(found["location"]) in failed):
@@ -131,7 +131,7 @@ async def settled(azure: Azure, version: ResourceId, found: Json | None = None) 
     return found
 
 
-def _wanted(found: Json, regions: Mapping[str, int]) -> dict[str, Json]:
+def _wanted_regions(found: Json, regions: Mapping[str, int]) -> dict[str, Json]:
     """Return the target regions that a version should have: those there are, none smaller than what is asked for."""
     targets = dig(found, "properties", "publishingProfile", "targetRegions") or []
     wanted = {region_key(one["name"]): dict(one) for one in targets}
@@ -141,19 +141,21 @@ def _wanted(found: Json, regions: Mapping[str, int]) -> dict[str, Json]:
     return wanted
 
 
-def lacking(found: Json, regions: Mapping[str, int]) -> dict[str, str]:
+def missing_regions(found: Json, regions: Mapping[str, int]) -> dict[str, str]:
     """Return what a version lacks, region to words; nothing where it is everywhere it should be."""
     targets = dig(found, "properties", "publishingProfile", "targetRegions") or []
     existing = {region_key(one["name"]): int(one.get("regionalReplicaCount") or 1) for one in targets}
     said = {
         region: f"{region}={one['regionalReplicaCount']}"
-        for region, one in _wanted(found, regions).items()
+        for region, one in _wanted_regions(found, regions).items()
         if existing.get(region) != one.get("regionalReplicaCount", existing.get(region))
     }
     return said | {region: f"{region} repaired" for region in failed_in(found)}
 
 
-async def complete(azure: Azure, version: ResourceId, regions: Mapping[str, int], found: Json | None = None) -> str:
+async def complete_replication(
+    azure: Azure, version: ResourceId, regions: Mapping[str, int], found: Json | None = None
+) -> str:
     """See to it that a version is in all regions that it should be in; nothing is taken away for good.
 
     Parameters
@@ -175,16 +177,16 @@ async def complete(azure: Azure, version: ResourceId, regions: Mapping[str, int]
     ProvisioningError
         A copy failed again, or the version is not even in its own region.
     """
-    found = await settled(azure, version, found)
-    said = lacking(found, regions)
+    found = await wait_until_idle(azure, version, found)
+    said = missing_regions(found, regions)
     if not said:
         return ""
-    wanted = _wanted(found, regions)
+    wanted = _wanted_regions(found, regions)
     if failed := failed_in(found):
         good = {region: one for region, one in wanted.items() if region not in failed}
         await _put(azure, version, _changed(found, good, removing=True))
     await _put(azure, version, _changed(found, wanted, removing=False))
-    if again := failed_in(await settled(azure, version)):
+    if again := failed_in(await wait_until_idle(azure, version)):
         raise ProvisioningError(
             f"image version {version.name} could not be copied to {', '.join(sorted(again))}",
             resource_id=str(version),
@@ -207,23 +209,23 @@ def _changed(found: Json, targets: Mapping[str, Json], *, removing: bool) -> Jso
 
 async def _put(azure: Azure, version: ResourceId, body: Json) -> None:
     begin = azure.compute_for(version).gallery_image_versions.begin_create_or_update(
-        **names(version), gallery_image_version=wire(body), **polling.FIRST_ANSWER
+        **sdk_arguments(version), gallery_image_version=wire(body), **polling.NO_POLLING
     )
-    await made(azure, begin, version)
+    await apply_and_wait(azure, begin, version)
 
 
-async def made(azure: Azure, begin: Any, version: ResourceId) -> None:  # noqa: ANN401 - an SDK's awaitable
+async def apply_and_wait(azure: Azure, begin: Any, version: ResourceId) -> None:  # noqa: ANN401 - an SDK's awaitable
     """Send a request that makes or changes a version and wait; copies that failed are left to `complete` to judge."""
     try:
-        await polling.made(azure, begin, what=f"image version {version.name}", resource_id=str(version))
+        await polling.create_and_wait(azure, begin, what=f"image version {version.name}", resource_id=str(version))
     except ProvisioningError:
-        await settled(azure, version)
+        await wait_until_idle(azure, version)
 
 
 #: Source: FACTS 1.6: a gallery image version wants a replica for each 300 nodes.
 NODES_PER_REPLICA = 300
 
 
-def replicas(nodes: int) -> int:
+def replicas_needed(nodes: int) -> int:
     """Return how many replicas of the image version so many nodes want in their region."""
     return max(1, math.ceil(nodes / NODES_PER_REPLICA))

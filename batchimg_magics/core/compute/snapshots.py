@@ -8,47 +8,53 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure import polling, read_cache, tags
 from batchimg_magics.core.azure.documents import dig, document, wire
 from batchimg_magics.errors import ConflictError
-from batchimg_magics.resource_ids import ResourceId, same
+from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
-    from batchimg_magics.core.compute.image_source import Disk
+    from batchimg_magics.core.compute.image_source import SourceDisk
 
 #: Median seconds of a snapshot. Source: recordings, FACTS 6.
-EXPECTED_S = 0.7
+SNAPSHOT_EXPECTED_S = 0.7
 #: How far apart, in seconds, snapshots are looked at that were asked for at the same time.
-_BESIDE_S = 1.0
+_SNAPSHOT_POLL_S = 1.0
 
 
-def snapshot_id(azure: Azure, pool: str, image: str, disk: Disk) -> ResourceId:
+def snapshot_id(azure: Azure, pool: str, image: str, disk: SourceDisk) -> ResourceId:
     """Return the id of the snapshot of a disk for a pool's image."""
     return azure.scope.compute_id(("snapshots", tags.snapshot_name(pool, image, disk.lun)))
 
 
-async def read(azure: Azure, snapshot: ResourceId) -> Json | None:
+async def read_snapshot(azure: Azure, snapshot: ResourceId) -> Json | None:
     """Return a snapshot's document, or None."""
     found = await azure.call_or_none(azure.compute.snapshots.get(snapshot.resource_group, snapshot.name))
     return None if found is None else document(found)
 
 
-async def of_group(azure: Azure) -> list[Json]:
+async def list_snapshots(azure: Azure) -> list[Json]:
     """Return the documents of the snapshots in the connection's resource group, as they were a moment ago."""
-    return await read_cache.once(azure, str(azure.scope.compute_id(("snapshots", ""))), lambda: _listed(azure))
-
-
-async def _listed(azure: Azure) -> list[Json]:
-    return await azure.list_documents(azure.compute.snapshots.list_by_resource_group(azure.scope.resource_group))
-
-
-async def seen(azure: Azure, snapshot: ResourceId, holds_s: float = read_cache.HOLDS_S) -> Json | None:
-    """Return the document of a snapshot in the connection's resource group as it was a moment ago, or None."""
-    return await read_cache.among(
-        azure, snapshot, lambda: _listed(azure), lambda: read(azure, snapshot), holds_s=holds_s
+    return await read_cache.get_or_read(
+        azure, str(azure.scope.compute_id(("snapshots", ""))), lambda: _read_snapshots(azure)
     )
 
 
-async def take(azure: Azure, snapshot: ResourceId, disk: Disk, *, region: str, tags: dict[str, str]) -> bool:
+async def _read_snapshots(azure: Azure) -> list[Json]:
+    return await azure.list_documents(azure.compute.snapshots.list_by_resource_group(azure.scope.resource_group))
+
+
+async def read_snapshot_cached(
+    azure: Azure, snapshot: ResourceId, holds_s: float = read_cache.MAX_AGE_S
+) -> Json | None:
+    """Return the document of a snapshot in the connection's resource group as it was a moment ago, or None."""
+    return await read_cache.get_from_list(
+        azure, snapshot, lambda: _read_snapshots(azure), lambda: read_snapshot(azure, snapshot), holds_s=holds_s
+    )
+
+
+async def create_snapshot(
+    azure: Azure, snapshot: ResourceId, disk: SourceDisk, *, region: str, tags: dict[str, str]
+) -> bool:
     """See to it that a disk's snapshot is there, complete.
 
     Returns
@@ -68,15 +74,15 @@ async def take(azure: Azure, snapshot: ResourceId, disk: Disk, *, region: str, t
         return document(await azure.call(azure.compute.snapshots.get(snapshot.resource_group, snapshot.name)))
 
     what = f"snapshot {snapshot.name}"
-    found = await seen(azure, snapshot)
+    found = await read_snapshot_cached(azure, snapshot)
     if found is not None:
-        if not same(str(dig(found, "properties", "creationData", "sourceResourceId")), disk.id):
+        if not is_same_resource(str(dig(found, "properties", "creationData", "sourceResourceId")), disk.id):
             raise ConflictError(
                 f"{what} is there already and is not of {ResourceId.parse(disk.id).name}",
                 hint="choose another name for the pool, or delete that snapshot",
                 status_code=409,
             )
-        await polling.provisioned(azure, poll, what=what)
+        await polling.wait_until_provisioned(azure, poll, what=what)
         return False
     body = {
         "location": region,
@@ -86,22 +92,22 @@ async def take(azure: Azure, snapshot: ResourceId, disk: Disk, *, region: str, t
         "properties": {"creationData": {"createOption": "Copy", "sourceResourceId": disk.id}, "incremental": False},
     }
     begin = azure.compute.snapshots.begin_create_or_update(
-        snapshot.resource_group, snapshot.name, wire(body), **polling.FIRST_ANSWER
+        snapshot.resource_group, snapshot.name, wire(body), **polling.NO_POLLING
     )
-    operation = await polling.begun(azure, begin)
+    operation = await polling.begin_operation(azure, begin)
     # One list tells of all the snapshots that are taken beside each other, and mostly that they are there.
-    await azure.sleep(polling.FIRST_S if operation.retry_after_s is None else operation.retry_after_s)
-    if not _is_whole(await seen(azure, snapshot, holds_s=_BESIDE_S)):
+    await azure.sleep(polling.FIRST_POLL_S if operation.retry_after_s is None else operation.retry_after_s)
+    if not _is_complete(await read_snapshot_cached(azure, snapshot, holds_s=_SNAPSHOT_POLL_S)):
         rest = replace(operation, retry_after_s=0.0)
-        await polling.finish(azure, rest, what=what, resource_id=str(snapshot))
+        await polling.wait_for_operation(azure, rest, what=what, resource_id=str(snapshot))
     return True
 
 
-def _is_whole(found: Json | None) -> bool:
+def _is_complete(found: Json | None) -> bool:
     return str(dig(found, "properties", "provisioningState")).lower() == "succeeded"
 
 
-async def delete(azure: Azure, snapshot: ResourceId) -> None:
+async def delete_snapshot(azure: Azure, snapshot: ResourceId) -> None:
     """Delete a snapshot and wait until it is gone."""
-    begin = azure.compute.snapshots.begin_delete(snapshot.resource_group, snapshot.name, **polling.FIRST_ANSWER)
-    await polling.deleted(azure, begin, what=f"snapshot {snapshot.name}", resource_id=str(snapshot))
+    begin = azure.compute.snapshots.begin_delete(snapshot.resource_group, snapshot.name, **polling.NO_POLLING)
+    await polling.delete_and_wait(azure, begin, what=f"snapshot {snapshot.name}", resource_id=str(snapshot))

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
 
-__all__ = ["Part", "Parts"]
+__all__ = ["ImageDisk", "StorageProfile"]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class ImageDisk:
     """One disk of an image.
 
     Parameters
@@ -48,7 +48,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class StorageProfile:
     """All that an image is made of: disks, the OS disk first, or one thing as a whole.
 
     Parameters
@@ -59,7 +59,7 @@ class Parts:
         Resource id of a managed image; empty where there are disks.
     """
 
-    disks: tuple[Part, ...] = ()
+    disks: tuple[ImageDisk, ...] = ()
     image_id: str = ""
 
     def version_body(self) -> Json:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.azure.documents import Json, dig, document, region_key, wire
-from batchimg_magics.core.azure.polling import Look
+from batchimg_magics.core.azure.polling import PollResult
 from batchimg_magics.core.compute import disks, lineage
-from batchimg_magics.core.compute.image_source import STANDARD, Disk, Source, controllers_of, plan_of
+from batchimg_magics.core.compute.image_source import STANDARD, Source, SourceDisk, controllers_of, plan_of
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
-from batchimg_magics.pool_spec.values import closest
+from batchimg_magics.pool_spec.values import suggest_name
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ API_VERSION = "2024-07-01"
 COMMAND_TIMEOUT_S = 5400.0
 _GENERALIZED = "OSState/generalized"
 _POWER = "PowerState/"
-_OVER = frozenset({"succeeded", "failed", "canceled"})
-_PASSING = frozenset({"starting", "stopping", "deallocating"})
+_FINAL_STATES = frozenset({"succeeded", "failed", "canceled"})
+_TRANSITIONAL_STATES = frozenset({"starting", "stopping", "deallocating"})
 
 
 # -- reading -----------------------------------------------------------------------------------------------------
@@ -47,7 +47,7 @@ def power(found: Json) -> str:
     return next(codes, "").removeprefix(_POWER)
 
 
-def generalized(found: Json) -> bool:
+def is_generalized(found: Json) -> bool:
     """Tell whether Azure marks a VM generalized."""
     return _GENERALIZED in _codes(found)
 
@@ -72,7 +72,7 @@ def _codes(found: Json) -> list[str]:
     return [str(status.get("code")) for status in dig(found, "properties", "instanceView", "statuses") or []]
 
 
-async def settled(azure: Azure, vm: ResourceId) -> Json:
+async def wait_until_idle(azure: Azure, vm: ResourceId) -> Json:
     """Wait until nothing is going on with a VM, and return its document.
 
     Raises
@@ -81,16 +81,16 @@ async def settled(azure: Azure, vm: ResourceId) -> Json:
         It is gone.
     """
 
-    async def poll() -> Look[Json]:
-        found = await _there(azure, vm)
+    async def poll() -> PollResult[Json]:
+        found = await _read_existing(azure, vm)
         # That something failed once, an extension perhaps, says nothing about what is to be done now.
-        at_work = str(dig(found, "properties", "provisioningState")).lower() not in _OVER
-        return Look(not at_work and power(found) not in _PASSING, found)
+        at_work = str(dig(found, "properties", "provisioningState")).lower() not in _FINAL_STATES
+        return PollResult(not at_work and power(found) not in _TRANSITIONAL_STATES, found)
 
-    return await polling.until(azure, poll, what=f"VM {vm.name} to settle")
+    return await polling.poll_until(azure, poll, what=f"VM {vm.name} to settle")
 
 
-async def _there(azure: Azure, vm: ResourceId) -> Json:
+async def _read_existing(azure: Azure, vm: ResourceId) -> Json:
     found = await read(azure, vm)
     if found is None:
         raise NotFoundError(f"VM {vm.name!r} is gone", hint="run the same line again", status_code=404)
@@ -100,7 +100,7 @@ async def _there(azure: Azure, vm: ResourceId) -> Json:
 # -- what is done to one -----------------------------------------------------------------------------------------
 
 
-async def make(azure: Azure, vm: ResourceId, body: Json) -> bool:
+async def create_vm(azure: Azure, vm: ResourceId, body: Json) -> bool:
     """See to it that a VM is there; tell whether it was made, and not found.
 
     Raises
@@ -109,52 +109,52 @@ async def make(azure: Azure, vm: ResourceId, body: Json) -> bool:
         Azure failed at it.
     """
     if await read(azure, vm) is not None:
-        await polling.provisioned(azure, lambda: _there(azure, vm), what=f"VM {vm.name}")
+        await polling.wait_until_provisioned(azure, lambda: _read_existing(azure, vm), what=f"VM {vm.name}")
         return False
     begin = azure.compute_for(vm).virtual_machines.begin_create_or_update(
-        vm.resource_group, vm.name, wire(body), **polling.FIRST_ANSWER
+        vm.resource_group, vm.name, wire(body), **polling.NO_POLLING
     )
-    await polling.made(azure, begin, what=f"VM {vm.name}", resource_id=str(vm))
+    await polling.create_and_wait(azure, begin, what=f"VM {vm.name}", resource_id=str(vm))
     return True
 
 
 async def start(azure: Azure, vm: ResourceId) -> bool:
     """See to it that a VM runs; tell whether it was started for that."""
-    if power(await settled(azure, vm)) == "running":
+    if power(await wait_until_idle(azure, vm)) == "running":
         return False
-    begin = azure.compute_for(vm).virtual_machines.begin_start(vm.resource_group, vm.name, **polling.FIRST_ANSWER)
-    await polling.made(azure, begin, what=f"starting VM {vm.name}", resource_id=str(vm))
+    begin = azure.compute_for(vm).virtual_machines.begin_start(vm.resource_group, vm.name, **polling.NO_POLLING)
+    await polling.create_and_wait(azure, begin, what=f"starting VM {vm.name}", resource_id=str(vm))
     return True
 
 
 async def deallocate(azure: Azure, vm: ResourceId) -> bool:
     """See to it that a VM is deallocated; tell whether that was done for it."""
-    if power(await settled(azure, vm)) == "deallocated":
+    if power(await wait_until_idle(azure, vm)) == "deallocated":
         return False
-    begin = azure.compute_for(vm).virtual_machines.begin_deallocate(vm.resource_group, vm.name, **polling.FIRST_ANSWER)
-    await polling.made(azure, begin, what=f"deallocating VM {vm.name}", resource_id=str(vm))
+    begin = azure.compute_for(vm).virtual_machines.begin_deallocate(vm.resource_group, vm.name, **polling.NO_POLLING)
+    await polling.create_and_wait(azure, begin, what=f"deallocating VM {vm.name}", resource_id=str(vm))
     return True
 
 
 async def generalize(azure: Azure, vm: ResourceId) -> bool:
     """See to it that Azure marks a VM generalized; tell whether that was done for it."""
-    if generalized(await settled(azure, vm)):
+    if is_generalized(await wait_until_idle(azure, vm)):
         return False
     await azure.call(azure.compute_for(vm).virtual_machines.generalize(vm.resource_group, vm.name))
     return True
 
 
-async def mark(azure: Azure, vm: ResourceId, changed: Mapping[str, str | None]) -> None:
+async def set_tags(azure: Azure, vm: ResourceId, changed: Mapping[str, str | None]) -> None:
     """Change single tags of a VM; None takes one away. Azure replaces all of them, so the others are sent along."""
-    tags = {**((await settled(azure, vm)).get("tags") or {}), **changed}
+    tags = {**((await wait_until_idle(azure, vm)).get("tags") or {}), **changed}
     body = {"tags": {name: value for name, value in tags.items() if value is not None}}
     begin = azure.compute_for(vm).virtual_machines.begin_update(
-        vm.resource_group, vm.name, wire(body), **polling.FIRST_ANSWER
+        vm.resource_group, vm.name, wire(body), **polling.NO_POLLING
     )
-    await polling.made(azure, begin, what=f"tags of VM {vm.name}", resource_id=str(vm))
+    await polling.create_and_wait(azure, begin, what=f"tags of VM {vm.name}", resource_id=str(vm))
 
 
-async def run(azure: Azure, vm: ResourceId, command: str, script: list[str]) -> list[Json]:
+async def run_script(azure: Azure, vm: ResourceId, command: str, script: list[str]) -> list[Json]:
     """Run a script inside a VM by run-command, and return what Azure says of it: statuses with messages.
 
     Parameters
@@ -172,27 +172,29 @@ async def run(azure: Azure, vm: ResourceId, command: str, script: list[str]) -> 
     # The SDK's own call reads the first answer as if it were the last: that one has no body.
     url = f"{vm}/runCommand?api-version={API_VERSION}"
 
-    async def attempt() -> Look[Any]:
+    async def attempt() -> PollResult[Any]:
         try:
-            return Look(done=True, value=await azure.send("POST", url, body))
+            return PollResult(done=True, value=await azure.send("POST", url, body))
         except ConflictError:
             # One command at a time: that of a process that is gone may still go on.
-            if power(await settled(azure, vm)) != "running":
+            if power(await wait_until_idle(azure, vm)) != "running":
                 raise
-            return Look(done=False, value=None)
+            return PollResult(done=False, value=None)
 
-    answer = await polling.until(azure, attempt, what=what, timeout_s=COMMAND_TIMEOUT_S)
-    output = await polling.finish(azure, polling.Operation.from_response(answer), what=what, resource_id=str(vm))
+    answer = await polling.poll_until(azure, attempt, what=what, timeout_s=COMMAND_TIMEOUT_S)
+    output = await polling.wait_for_operation(
+        azure, polling.Operation.from_response(answer), what=what, resource_id=str(vm)
+    )
     return list(dig(output, "value") or [])
 
 
 async def delete(azure: Azure, vm: ResourceId) -> None:
     """Delete a VM and wait until it is gone."""
-    begin = azure.compute_for(vm).virtual_machines.begin_delete(vm.resource_group, vm.name, **polling.FIRST_ANSWER)
-    await polling.deleted(azure, begin, what=f"VM {vm.name}", resource_id=str(vm))
+    begin = azure.compute_for(vm).virtual_machines.begin_delete(vm.resource_group, vm.name, **polling.NO_POLLING)
+    await polling.delete_and_wait(azure, begin, what=f"VM {vm.name}", resource_id=str(vm))
 
 
-async def find(azure: Azure, name: str) -> Json:
+async def find_vm(azure: Azure, name: str) -> Json:
     """Return a VM's document, with how it is.
 
     Parameters
@@ -218,13 +220,13 @@ async def find(azure: Azure, name: str) -> Json:
         known = [vm["name"] for vm in await azure.list_documents(there)]
         raise NotFoundError(
             f"there is no VM {target.name!r} in resource group {target.resource_group!r}",
-            hint=closest(target.name, known) or "`%batchimg vms` lists them",
+            hint=suggest_name(target.name, known) or "`%batchimg vms` lists them",
             status_code=404,
         )
     return found
 
 
-async def source(azure: Azure, vm: Json) -> Source:
+async def read_source(azure: Azure, vm: Json) -> Source:
     """Read off a VM's document, and its OS disk's, what an image of it will be.
 
     Raises
@@ -232,16 +234,16 @@ async def source(azure: Azure, vm: Json) -> Source:
     NotFoundError
         Its OS disk is gone.
     """
-    return source_of(vm, await _os_disk(azure, vm))
+    return source_of_vm(vm, await _read_os_disk(azure, vm))
 
 
-async def _os_disk(azure: Azure, vm: Json) -> Json:
+async def _read_os_disk(azure: Azure, vm: Json) -> Json:
     """Return the document of a VM's OS disk; empty where it is not managed."""
     disk_id = dig(vm, "properties", "storageProfile", "osDisk", "managedDisk", "id")
     if disk_id is None:
         return {}
     disk = ResourceId.parse(disk_id)
-    found = await disks.seen(azure, disk)
+    found = await disks.read_disk_cached(azure, disk)
     if found is None:
         raise NotFoundError(
             f"the OS disk of VM {vm['name']!r} is gone: {disk.name}",
@@ -251,7 +253,7 @@ async def _os_disk(azure: Azure, vm: Json) -> Json:
     return found
 
 
-def source_of(vm: Json, os_disk: Json) -> Source:
+def source_of_vm(vm: Json, os_disk: Json) -> Source:
     """Read off a VM's and its OS disk's documents what an image of it will be."""
     props = vm["properties"]
     storage = props["storageProfile"]
@@ -268,8 +270,8 @@ def source_of(vm: Json, os_disk: Json) -> Source:
         architecture=str(dig(os_disk, "properties", "supportedCapabilities", "architecture") or "x64"),
         security_type="ConfidentialVM" if security.lower().startswith("confidentialvm") else security,
         uefi=dig(props, "securityProfile", "uefiSettings"),
-        marketplace=lineage.marketplace_of(vm) or lineage.marketplace_of(os_disk),
-        generalized=generalized(vm),
+        marketplace=lineage.marketplace_image_of(vm) or lineage.marketplace_image_of(os_disk),
+        generalized=is_generalized(vm),
         disks=disks,
         unmanaged=unmanaged,
         plan=plan_of(vm, os_disk),
@@ -282,13 +284,13 @@ def _generation(props: Json, os_disk: Json) -> str:
     return str(dig(os_disk, "properties", "hyperVGeneration") or dig(props, "instanceView", "hyperVGeneration") or "V1")
 
 
-def _disks(storage: Json) -> tuple[tuple[Disk, ...], tuple[str, ...]]:
+def _disks(storage: Json) -> tuple[tuple[SourceDisk, ...], tuple[str, ...]]:
     managed, unmanaged = [], []
     data = sorted(storage.get("dataDisks") or [], key=lambda disk: int(disk["lun"]))
     for disk in (storage["osDisk"], *data):
         if disk_id := dig(disk, "managedDisk", "id"):
             lun = None if disk is storage["osDisk"] else int(disk["lun"])
-            managed.append(Disk(disk_id, lun, str(disk.get("caching") or "None")))
+            managed.append(SourceDisk(disk_id, lun, str(disk.get("caching") or "None")))
         else:
             unmanaged.append(str(disk.get("name")))
     return tuple(managed), tuple(unmanaged)

@@ -11,9 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import dig
-from batchimg_magics.core.azure.partial_reads import Reader
+from batchimg_magics.core.azure.partial_reads import PartialReader
 from batchimg_magics.core.compute.network_interfaces import NETWORK_API_VERSION
-from batchimg_magics.resource_ids import ResourceId, same
+from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
 
 #: Protocols of a rule that carry a login.
-_CARRIERS = ("tcp", "all")
+_TCP_PROTOCOLS = ("tcp", "all")
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class VmAddress:
     """Where a VM answers.
 
     Parameters
@@ -45,7 +45,7 @@ class Door:
     unread: Mapping[str, str]
 
 
-async def of_vm(azure: Azure, vm: Json, port: int) -> Door:
+async def read_address(azure: Azure, vm: Json, port: int) -> VmAddress:
     """Find where a port of a VM is reached.
 
     Parameters
@@ -55,43 +55,47 @@ async def of_vm(azure: Azure, vm: Json, port: int) -> Door:
     port
         The port that it listens on.
     """
-    reader = Reader(azure)
-    nic = await _read(reader, "network interface", _first(dig(vm, "properties", "networkProfile", "networkInterfaces")))
-    configuration = dig(_first(dig(nic, "properties", "ipConfigurations")), "properties") or {}
-    found = await _of_its_own(reader, configuration, port) or await _by_nat_rule(reader, configuration, port)
+    reader = PartialReader(azure)
+    nic = await _read(
+        reader, "network interface", _primary(dig(vm, "properties", "networkProfile", "networkInterfaces"))
+    )
+    configuration = dig(_primary(dig(nic, "properties", "ipConfigurations")), "properties") or {}
+    found = await _public_ip_address(reader, configuration, port) or await _nat_rule_address(
+        reader, configuration, port
+    )
     if found is None:
         private = configuration.get("privateIPAddress")
-        found = Door(private, port, None if reader.unread or not private else False, {})
+        found = VmAddress(private, port, None if reader.unread or not private else False, {})
     return replace(found, unread=reader.unread)
 
 
-async def _of_its_own(reader: Reader, configuration: Json, port: int) -> Door | None:
+async def _public_ip_address(reader: PartialReader, configuration: Json, port: int) -> VmAddress | None:
     """Return the public address that an IP configuration has."""
     address = await _public_address(reader, configuration.get("publicIPAddress"))
-    return Door(address, port, public=True, unread={}) if address else None
+    return VmAddress(address, port, public=True, unread={}) if address else None
 
 
-async def _by_nat_rule(reader: Reader, configuration: Json, port: int) -> Door | None:
+async def _nat_rule_address(reader: PartialReader, configuration: Json, port: int) -> VmAddress | None:
     """Return the public frontend that a load balancer forwards from to the port."""
     for reference in configuration.get("loadBalancerInboundNatRules") or []:
         key = str(reference["id"])
         balancer = await _read(reader, "load balancer", {"id": key.rsplit("/", 2)[0]})
-        rule = _named(balancer, "inboundNatRules", key)
-        if rule.get("backendPort") != port or str(rule.get("protocol")).lower() not in _CARRIERS:
+        rule = _part_by_id(balancer, "inboundNatRules", key)
+        if rule.get("backendPort") != port or str(rule.get("protocol")).lower() not in _TCP_PROTOCOLS:
             continue
-        frontend = _named(balancer, "frontendIPConfigurations", str(dig(rule, "frontendIPConfiguration", "id")))
+        frontend = _part_by_id(balancer, "frontendIPConfigurations", str(dig(rule, "frontendIPConfiguration", "id")))
         if address := await _public_address(reader, frontend.get("publicIPAddress")):
-            return Door(address, int(rule["frontendPort"]), public=True, unread={})
+            return VmAddress(address, int(rule["frontendPort"]), public=True, unread={})
     return None
 
 
-async def _public_address(reader: Reader, reference: Json | None) -> str | None:
+async def _public_address(reader: PartialReader, reference: Json | None) -> str | None:
     found = await _read(reader, "public address", reference)
     address = dig(found, "properties", "ipAddress")
     return str(address) if address else None
 
 
-async def _read(reader: Reader, what: str, reference: Json | None) -> Json | None:
+async def _read(reader: PartialReader, what: str, reference: Json | None) -> Json | None:
     """Return the document that a reference is to; what may not be read is noted."""
     if not reference or "id" not in reference:
         return None
@@ -99,13 +103,13 @@ async def _read(reader: Reader, what: str, reference: Json | None) -> Json | Non
     return await reader.read(f"{what} {key.name}", reader.read_document(str(key), NETWORK_API_VERSION), None)
 
 
-def _first(listed: list[Json] | None) -> Json | None:
+def _primary(listed: list[Json] | None) -> Json | None:
     """Return the primary one of a list; where none says that it is, the first."""
     found = listed or []
     return next((one for one in found if dig(one, "properties", "primary")), found[0] if found else None)
 
 
-def _named(whole: Json | None, kind: str, key: str) -> Json:
+def _part_by_id(whole: Json | None, kind: str, key: str) -> Json:
     """Return the properties of one of a resource's parts by its id."""
     parts = dig(whole, "properties", kind) or []
-    return next((one.get("properties") or {} for one in parts if same(str(one.get("id")), key)), {})
+    return next((one.get("properties") or {} for one in parts if is_same_resource(str(one.get("id")), key)), {})

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from batchimg_magics.core.base.node_counts import Counts
-    from batchimg_magics.core.batch.quotas import Quota, Room
+    from batchimg_magics.core.batch.quotas import Quota, QuotaHeadroom
     from batchimg_magics.core.estimates.prices import Rates
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class ForecastInputs:
     """What a pool's size depends on, as it stood when it was read.
 
     Parameters
@@ -41,7 +41,7 @@ class Situation:
     """
 
     vm_size: str
-    headroom: Room
+    headroom: QuotaHeadroom
     rates: Rates
     memory_gib: float | None = None
     replicas: int | None = None
@@ -85,7 +85,7 @@ class Forecast:
 
 
 def forecast(
-    inputs: Situation, now: Counts, target: Counts, *, timeout_s: float | None = None, at: float = 0.0
+    inputs: ForecastInputs, now: Counts, target: Counts, *, timeout_s: float | None = None, at: float = 0.0
 ) -> Forecast:
     """Return what it needs to bring a pool from `now` to `target`.
 
@@ -101,7 +101,7 @@ def forecast(
         The service's time.
     """
     headroom, grown = inputs.headroom, max(0, target.total - now.total)
-    needed_s = pools.timeout_s(target.total)
+    needed_s = pools.resize_timeout_s(target.total)
     usd = inputs.rates.cost(target.dedicated, target.spot) if target.total else 0.0
     lasts_s = None if inputs.expires is None else max(0.0, inputs.expires.timestamp() - at)
     cores = tuple(
@@ -111,18 +111,18 @@ def forecast(
     )
     return Forecast(
         cores=cores,
-        replicas_needed=replication.replicas(target.total),
-        rounds=workload.rounds(grown),
+        replicas_needed=replication.replicas_needed(target.total),
+        rounds=workload.expected_rounds(grown),
         ready_s=workload.start_s(grown),
         timeout_s=needed_s,
         usd_per_hour=usd,
-        usd_until_expiry=None if lasts_s is None else prices.spent(usd, lasts_s),
-        blockers=tuple(_impossible(inputs, target, usd, timeout_s)),
-        warnings=tuple(_doubts(inputs, target, usd, timeout_s, needed_s)),
+        usd_until_expiry=None if lasts_s is None else prices.usd_for(usd, lasts_s),
+        blockers=tuple(_blockers(inputs, target, usd, timeout_s)),
+        warnings=tuple(_warnings(inputs, target, usd, timeout_s, needed_s)),
     )
 
 
-def _impossible(inputs: Situation, target: Counts, usd: float | None, timeout_s: float | None) -> list[str]:
+def _blockers(inputs: ForecastInputs, target: Counts, usd: float | None, timeout_s: float | None) -> list[str]:
     parts = []
     if missing := inputs.headroom.shortfall(target):
         parts.append(missing)
@@ -137,11 +137,11 @@ def _impossible(inputs: Situation, target: Counts, usd: float | None, timeout_s:
     return parts
 
 
-def _doubts(
-    inputs: Situation, target: Counts, usd: float | None, timeout_s: float | None, needed_s: float
+def _warnings(
+    inputs: ForecastInputs, target: Counts, usd: float | None, timeout_s: float | None, needed_s: float
 ) -> list[str]:
     parts = []
-    wanted = replication.replicas(target.total)
+    wanted = replication.replicas_needed(target.total)
     if inputs.replicas is not None and inputs.replicas < wanted:
         parts.append(f"{inputs.replicas} of {wanted} replicas that so many nodes want: they will come more slowly")
     if timeout_s is not None and MIN_RESIZE_TIMEOUT_S <= timeout_s < needed_s:

@@ -15,14 +15,14 @@ from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pools, quotas, vm_sizes
 from batchimg_magics.core.estimates import prices, workload
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec.values import closest
+from batchimg_magics.pool_spec.values import suggest_name
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
-    from batchimg_magics.core.batch.quotas import Quota, Standing
+    from batchimg_magics.core.batch.quotas import Quota, QuotaUsage
     from batchimg_magics.core.estimates.prices import Rates
-    from batchimg_magics.core.estimates.workload import Estimate, Load
+    from batchimg_magics.core.estimates.workload import Estimate, Workload
 
 #: How many sizes are priced at once.
 AT_ONCE = 8
@@ -31,7 +31,7 @@ _SPECIAL = ("nc", "nd", "ng", "nv", "np", "hb", "hc", "hx")
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class SizingQuery:
     """What is to be done, and within what.
 
     Parameters
@@ -68,12 +68,12 @@ class Question:
     windows: bool = False
     rows: int = 12
 
-    def workload(self, slots: int, *, dedicated: bool) -> Load:
+    def workload(self, slots: int, *, dedicated: bool) -> Workload:
         """Return the work as nodes of a kind see it."""
         rate = 0.0 if dedicated else self.evictions_per_hour
-        return workload.Load(self.tasks, self.minutes * 60, slots, rate)
+        return workload.Workload(self.tasks, self.minutes * 60, slots, rate)
 
-    def best_estimate(self, work: Load, rate: float | None, room: int | None) -> Estimate | None:
+    def best_estimate(self, work: Workload, rate: float | None, room: int | None) -> Estimate | None:
         """Return the number of nodes that answers the question; None where none does, or no price is known.
 
         A budget buys as many nodes as the quotas have room for; where that is too few, what it would buy without them.
@@ -81,12 +81,14 @@ class Question:
         if self.budget_usd is not None:
             if rate is None:
                 return None
-            buy = partial(workload.for_budget, work, self.budget_usd, rate, deadline_s=self.deadline_s or math.inf)
+            buy = partial(
+                workload.nodes_for_budget, work, self.budget_usd, rate, deadline_s=self.deadline_s or math.inf
+            )
             return (buy(most=room) if room else None) or buy()
-        return workload.for_deadline(work, self.deadline_s or 0.0, rate)
+        return workload.nodes_for_deadline(work, self.deadline_s or 0.0, rate)
 
 
-async def table(azure: Azure, query: Question) -> Table:
+async def list_options(azure: Azure, query: SizingQuery) -> Table:
     """Return the options, the cheapest that fits first.
 
     Raises
@@ -100,14 +102,14 @@ async def table(azure: Azure, query: Question) -> Table:
             f"about {workload.start_s(1) / 60:.0f} min",
             hint="give a later --deadline",
         )
-    found, left, pool = await concurrency.together(
-        vm_sizes.sizes(azure),
-        quotas.standing(azure, but_for=query.name),
-        pools.read(azure, query.name) if query.name else _nothing(),
+    found, left, pool = await concurrency.gather(
+        vm_sizes.read_sizes(azure),
+        quotas.read_usage(azure, but_for=query.name),
+        pools.read(azure, query.name) if query.name else _no_value(),
     )
-    wanted = _fitting(found, query)
+    wanted = _matching_sizes(found, query)
     priced = await _rates(azure, wanted, query, pool)
-    _refuse_budget(query, priced)
+    _raise_if_no_price(query, priced)
     rows = [
         _row(size, rates, kind, query, left, pool)
         for size, rates in zip(wanted, priced, strict=True)
@@ -115,7 +117,7 @@ async def table(azure: Azure, query: Question) -> Table:
     ]
     rows.sort(key=lambda row: (not row["fits"], row["usd"] is None, row["usd"] or 0.0, row["makespan_minutes"] or 0.0))
     fitting = sum(1 for row in rows if row["fits"])
-    aim = " and ".join(_aims(query))
+    aim = " and ".join(_aim_words(query))
     return Table.from_rows(
         "size",
         rows[: query.rows],
@@ -125,7 +127,7 @@ async def table(azure: Azure, query: Question) -> Table:
     )
 
 
-async def _nothing() -> None:
+async def _no_value() -> None:
     return None
 
 
@@ -133,12 +135,12 @@ def _duration(seconds: float) -> str:
     return f"{seconds / 3600:.4g} h" if seconds >= 3600 else f"{seconds / 60:.3g} min"
 
 
-def _aims(query: Question) -> list[str]:
+def _aim_words(query: SizingQuery) -> list[str]:
     deadline = [] if query.deadline_s is None else [f"within {_duration(query.deadline_s)}"]
     return deadline + ([] if query.budget_usd is None else [f"for ${query.budget_usd:,.2f}"])
 
 
-def _fitting(found: list[Json], query: Question) -> list[Json]:
+def _matching_sizes(found: list[Json], query: SizingQuery) -> list[Json]:
     """Return the sizes that could do the work; all that a pattern names."""
     if query.vm_size is not None:
         pattern = query.vm_size.lower()
@@ -146,7 +148,7 @@ def _fitting(found: list[Json], query: Question) -> list[Json]:
         if not named:
             raise SpecError(
                 f"Batch offers no VM size {query.vm_size!r} in the account's region",
-                hint=closest(query.vm_size, [str(size["name"]) for size in found]),
+                hint=suggest_name(query.vm_size, [str(size["name"]) for size in found]),
             )
         return named
     return [
@@ -159,20 +161,20 @@ def _fitting(found: list[Json], query: Question) -> list[Json]:
     ]
 
 
-async def _rates(azure: Azure, sizes: list[Json], query: Question, pool: Json | None) -> list[Rates]:
+async def _rates(azure: Azure, sizes: list[Json], query: SizingQuery, pool: Json | None) -> list[Rates]:
     machine = dig(pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration")
-    disks = await prices.disks_of(azure, machine) if machine else ()
+    disks = await prices.read_node_disks(azure, machine) if machine else ()
     os_type = "Windows" if query.windows else "Linux"
     gate = asyncio.Semaphore(AT_ONCE)
 
     async def one(size: Json) -> Rates:
         async with gate:
-            return await prices.rates(azure, str(size["name"]), os_type, disks)
+            return await prices.read_rates(azure, str(size["name"]), os_type, disks)
 
-    return list(await concurrency.together(*(one(size) for size in sizes)))
+    return list(await concurrency.gather(*(one(size) for size in sizes)))
 
 
-def _refuse_budget(query: Question, priced: list[Rates]) -> None:
+def _raise_if_no_price(query: SizingQuery, priced: list[Rates]) -> None:
     known = [
         rate
         for rates in priced
@@ -187,7 +189,9 @@ def _refuse_budget(query: Question, priced: list[Rates]) -> None:
         )
 
 
-def _row(size: Json, rates: Rates, kind: str, query: Question, usage: Standing, pool: Json | None) -> dict[str, Any]:
+def _row(
+    size: Json, rates: Rates, kind: str, query: SizingQuery, usage: QuotaUsage, pool: Json | None
+) -> dict[str, Any]:
     dedicated = kind == "dedicated"
     name, vcpus = str(size["name"]), vm_sizes.vcpus(size)
     slots = query.slots or max(1, vcpus)
@@ -219,12 +223,12 @@ def _row(size: Json, rates: Rates, kind: str, query: Question, usage: Standing, 
         "makespan_minutes": round(best.makespan_s / 60, 1),
         "usd": best.usd,
         "fits": fits,
-        "limit": None if fits or tightest is None else _short(tightest, load, vcpus, best),
-        "line": _line(query, name, best.nodes, pool, dedicated=dedicated),
+        "limit": None if fits or tightest is None else _shortfall_text(tightest, load, vcpus, best),
+        "line": _create_command(query, name, best.nodes, pool, dedicated=dedicated),
     }
 
 
-def _short(left: Quota, work: Load, vcpus: int, best: Estimate) -> str:
+def _shortfall_text(left: Quota, work: Workload, vcpus: int, best: Estimate) -> str:
     """Return in words what the quota leaves of the plan."""
     text = f"{left.name}: {best.nodes * vcpus} wanted, {left.free} of {left.limit} free"
     nodes = left.free // vcpus
@@ -233,7 +237,7 @@ def _short(left: Quota, work: Load, vcpus: int, best: Estimate) -> str:
     return f"{text}; {nodes} nodes would take {workload.estimate(work, nodes, None).makespan_s / 3600:.1f} h"
 
 
-def _line(query: Question, size: str, nodes: int, pool: Json | None, *, dedicated: bool) -> str:
+def _create_command(query: SizingQuery, size: str, nodes: int, pool: Json | None, *, dedicated: bool) -> str:
     counts = f"--nodes {nodes}" if dedicated else f"--spot {nodes}"
     if pool is not None and str(dig(pool, "properties", "vmSize")).lower() == size.lower():
         return f"%batchimg resize {query.name} {counts}"

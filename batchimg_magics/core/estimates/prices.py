@@ -37,13 +37,13 @@ _TIERS = {
 #: Standard HDDs have no tier below S4.
 _LEAST_HDD_TIER = 4
 #: The dearest kind that Batch attaches stands for a disk whose kind nobody said: what is within a budget stays so.
-DEAREST = "Premium_LRS"
+DEAREST_DISK_SKU = "Premium_LRS"
 #: Source: Batch service, DataDisk, storageAccountType: "If omitted, the default is "standard_lrs"".
 _DATA_DISK = "Standard_LRS"
 
 
 @dataclass(frozen=True, slots=True)
-class Disk:
+class NodeDisk:
     """A managed disk that each node has.
 
     Parameters
@@ -98,15 +98,17 @@ class Rates:
 
     def node_usd_per_hour(self, *, dedicated: bool) -> float | None:
         """Return what a node of a kind costs an hour, with its disks."""
-        return added((self.dedicated_usd_per_hour if dedicated else self.spot_usd_per_hour, self.disks_usd_per_hour))
+        return sum_or_none(
+            (self.dedicated_usd_per_hour if dedicated else self.spot_usd_per_hour, self.disks_usd_per_hour)
+        )
 
     def cost(self, dedicated: int, spot: int) -> float | None:
         """Return what so many nodes cost an hour; None where a price that matters is not known."""
         kinds = ((dedicated, self.node_usd_per_hour(dedicated=True)), (spot, self.node_usd_per_hour(dedicated=False)))
-        return added(None if rate is None else count * rate for count, rate in kinds if count)
+        return sum_or_none(None if rate is None else count * rate for count, rate in kinds if count)
 
 
-def added(parts: Iterable[float | None]) -> float | None:
+def sum_or_none(parts: Iterable[float | None]) -> float | None:
     """Return the sum; None as soon as one part is not known."""
     total = 0.0
     for part in parts:
@@ -116,12 +118,12 @@ def added(parts: Iterable[float | None]) -> float | None:
     return total
 
 
-def spent(usd_per_hour: float | None, seconds: float) -> float | None:
+def usd_for(usd_per_hour: float | None, seconds: float) -> float | None:
     """Return what a rate comes to in so many seconds."""
     return None if usd_per_hour is None else usd_per_hour * seconds / 3600
 
 
-async def rates(azure: Azure, size: str, os_type: str, disks: Sequence[Disk] | None = ()) -> Rates:
+async def read_rates(azure: Azure, size: str, os_type: str, disks: Sequence[NodeDisk] | None = ()) -> Rates:
     """Return what a node costs in the account's region.
 
     Parameters
@@ -137,7 +139,7 @@ async def rates(azure: Azure, size: str, os_type: str, disks: Sequence[Disk] | N
     """
     region = region_key(str((await azure.account())["location"]))
     # The list tells names apart by case.
-    size = await vm_sizes.spelt(azure, size)
+    size = await vm_sizes.read_size_name(azure, size)
     rows, read = await azure.prices.rows(f"serviceName eq 'Virtual Machines' and armSkuName eq '{size}'", region)
     windows, now = os_type.lower() == "windows", azure.now()
     dates, by_tier = [read], dict[str, float]()
@@ -145,7 +147,7 @@ async def rates(azure: Azure, size: str, os_type: str, disks: Sequence[Disk] | N
         found, when = await azure.prices.rows(f"serviceName eq 'Storage' and productName eq '{product}'", region)
         by_tier |= price_list.disk_prices(found, now)
         dates.append(when)
-    months = None if disks is None else added(by_tier.get(disk.tier or "") for disk in disks)
+    months = None if disks is None else sum_or_none(by_tier.get(disk.tier or "") for disk in disks)
     spot = price_list.vm_price(rows, now, windows=windows, kind="Spot")
     if spot is None:
         # Batch's low-priority nodes are spot nodes since March 2026; the older meter may stand there alone.
@@ -162,7 +164,7 @@ async def rates(azure: Azure, size: str, os_type: str, disks: Sequence[Disk] | N
 # -- of a pool ---------------------------------------------------------------------------------------------------
 
 
-async def of_pool(azure: Azure, pool: Json) -> Rates:
+async def read_pool_rates(azure: Azure, pool: Json) -> Rates:
     """Return what a node of a pool costs.
 
     Parameters
@@ -175,10 +177,10 @@ async def of_pool(azure: Azure, pool: Json) -> Rates:
     machine = dig(pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration") or {}
     agent = str(machine.get("nodeAgentSkuId")).lower()
     os_type = "Windows" if agent.startswith("batch.node.windows") else "Linux"
-    return await rates(azure, str(pool["properties"]["vmSize"]), os_type, await disks_of(azure, machine))
+    return await read_rates(azure, str(pool["properties"]["vmSize"]), os_type, await read_node_disks(azure, machine))
 
 
-async def disks_of(azure: Azure, machine: Json) -> list[Disk] | None:
+async def read_node_disks(azure: Azure, machine: Json) -> list[NodeDisk] | None:
     """Return the managed disks of a node; None where the OS disk's size is not known.
 
     A disk whose kind nobody said counts as Premium SSD, the dearest that Batch attaches.
@@ -190,15 +192,15 @@ async def disks_of(azure: Azure, machine: Json) -> list[Disk] | None:
     machine
         A pool's ``virtualMachineConfiguration``, as Azure Resource Manager writes it.
     """
-    image = await image_versions.disk_sizes(azure, dig(machine, "imageReference", "id"))
+    image = await image_versions.read_disk_sizes(azure, dig(machine, "imageReference", "id"))
     system = machine.get("osDisk") or {}
-    disks = [Disk(_sku(one, _DATA_DISK), one.get("diskSizeGB")) for one in machine.get("dataDisks") or []]
-    disks += [Disk(DEAREST, size_gib) for size_gib in image[1:]]
+    disks = [NodeDisk(_sku(one, _DATA_DISK), one.get("diskSizeGB")) for one in machine.get("dataDisks") or []]
+    disks += [NodeDisk(DEAREST_DISK_SKU, size_gib) for size_gib in image[1:]]
     if not dig(system, "ephemeralOSDiskSettings", "placement"):  # an ephemeral one is on the host, and costs nothing
         size_gib = system.get("diskSizeGB") or next(iter(image), None)
         if size_gib is None:
             return None
-        disks.insert(0, Disk(_sku(system, DEAREST), size_gib))
+        disks.insert(0, NodeDisk(_sku(system, DEAREST_DISK_SKU), size_gib))
     return disks
 
 

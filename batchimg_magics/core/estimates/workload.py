@@ -32,11 +32,11 @@ EVICTIONS_PER_HOUR = 0.10
 #: A single resize brings about so many nodes of a custom image. Source: FACTS 1.6, "above 300 nodes expect several".
 NODES_PER_ROUND = 300
 #: More nodes than any pool has.
-MOST_NODES = 100_000
+MAX_NODES = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
+class Workload:
     """What there is to do.
 
     Parameters
@@ -64,14 +64,14 @@ class Load:
         hours = self.task_s / 3600
         rate = self.evictions_per_hour
         # A task that is evicted more often than it ever ends has no mean worth naming: it never comes through.
-        if rate * hours > math.log(MOST_NODES):
+        if rate * hours > math.log(MAX_NODES):
             return math.inf
         return 3600 * math.expm1(rate * hours) / rate * (1 + rate * READY_S / 3600)
 
     @property
     def most_useful_nodes(self) -> int:
         """Nodes beyond which some would have nothing to do."""
-        return min(MOST_NODES, math.ceil(self.tasks / self.slots))
+        return min(MAX_NODES, math.ceil(self.tasks / self.slots))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,19 +101,19 @@ def start_s(nodes: int) -> float:
     return ALLOCATION_S_PER_NODE * nodes + READY_S if nodes else 0.0
 
 
-def rounds(nodes: int) -> int:
+def expected_rounds(nodes: int) -> int:
     """Return how many resizes it probably takes to bring so many nodes of a custom image."""
     return math.ceil(nodes / NODES_PER_ROUND)
 
 
-def estimate(workload: Load, nodes: int, usd_per_hour: float | None) -> Estimate:
+def estimate(workload: Workload, nodes: int, usd_per_hour: float | None) -> Estimate:
     """Return what so many nodes at that rate would do with the load."""
     waves = math.ceil(workload.tasks / (workload.slots * nodes))
     whole = start_s(nodes) + waves * workload.effective_task_s
     return Estimate(nodes, start_s(nodes), whole, None if usd_per_hour is None else nodes * usd_per_hour * whole / 3600)
 
 
-def _steps(workload: Load) -> Iterator[int]:
+def _candidate_counts(workload: Workload) -> Iterator[int]:
     """Yield the counts at which another wave is saved, from few nodes to many: all others only cost more."""
     nodes, most = 1, workload.most_useful_nodes
     while nodes <= most:
@@ -125,14 +125,14 @@ def _steps(workload: Load) -> Iterator[int]:
         nodes = math.ceil(workload.tasks / (workload.slots * (waves - 1)))
 
 
-def for_deadline(workload: Load, deadline_s: float, usd_per_hour: float | None) -> Estimate | None:
+def nodes_for_deadline(workload: Workload, deadline_s: float, usd_per_hour: float | None) -> Estimate | None:
     """Return the fewest nodes that are done by then; None where no number is."""
-    found = (estimate(workload, nodes, usd_per_hour) for nodes in _steps(workload))
+    found = (estimate(workload, nodes, usd_per_hour) for nodes in _candidate_counts(workload))
     return next((one for one in found if one.makespan_s <= deadline_s), None)
 
 
-def for_budget(
-    workload: Load, usd: float, usd_per_hour: float, *, deadline_s: float = math.inf, most: int = MOST_NODES
+def nodes_for_budget(
+    workload: Workload, usd: float, usd_per_hour: float, *, deadline_s: float = math.inf, most: int = MAX_NODES
 ) -> Estimate | None:
     """Return the number of nodes that is done first and costs no more; None where none does.
 
@@ -147,11 +147,11 @@ def for_budget(
     most
         More nodes than these cannot be had.
     """
-    found = (estimate(workload, nodes, usd_per_hour) for nodes in _steps(workload) if nodes <= most)
+    found = (estimate(workload, nodes, usd_per_hour) for nodes in _candidate_counts(workload) if nodes <= most)
     fitting = [one for one in found if one.usd is not None and one.usd <= usd and one.makespan_s <= deadline_s]
     return min(fitting, key=lambda one: (one.makespan_s, one.nodes), default=None)
 
 
-def on_spot(workload: Load, evictions_per_hour: float = EVICTIONS_PER_HOUR) -> Load:
+def on_spot_nodes(workload: Workload, evictions_per_hour: float = EVICTIONS_PER_HOUR) -> Workload:
     """Return the same load on nodes that are taken away now and then."""
     return replace(workload, evictions_per_hour=evictions_per_hour)

@@ -10,13 +10,13 @@ from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.azure.tags import digest
 from batchimg_magics.core.base import concurrency
-from batchimg_magics.core.base.steps import Outcome, Step, made
-from batchimg_magics.core.batch.pools import Image
+from batchimg_magics.core.base.steps import Step, StepResult, step_result
+from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.compute import galleries, image_versions, managed_images, replication
-from batchimg_magics.core.compute.storage_profile import Parts
+from batchimg_magics.core.compute.storage_profile import StorageProfile
 from batchimg_magics.core.images import temporary
-from batchimg_magics.core.images.origins.origin import Trip, Way
-from batchimg_magics.core.images.temporary import Left
+from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan
+from batchimg_magics.core.images.temporary import FailedDeletion
 from batchimg_magics.errors import BatchImgError, ConflictError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source
-    from batchimg_magics.core.images.origins.origin import Road
+    from batchimg_magics.core.images.origins.origin import ImageOrigin
     from batchimg_magics.pool_spec.pool import PoolSpec
 
 #: The step that ends in an image, by what it is.
@@ -34,7 +34,7 @@ VERSION, MANAGED = "image version", "managed image"
 
 
 @dataclass(frozen=True)
-class Imaging:
+class ImageBuild:
     """An image that is wanted, and what there is of it.
 
     Parameters
@@ -53,7 +53,7 @@ class Imaging:
 
     azure: Azure
     spec: PoolSpec
-    origin: Road
+    origin: ImageOrigin
     revision: int
     version: Json | None
     regions: Mapping[str, int]
@@ -68,8 +68,8 @@ class Imaging:
     def tags(self) -> dict[str, str]:
         """The marks of what is made for it."""
         base = self.origin.source.marketplace
-        known = {tags.BASE: ":".join(base)} if base else {}
-        return {**tags.of_image(self.azure.scope.account, self.spec.name, self.hash, self.revision), **known}
+        known = {tags.BASE_IMAGE: ":".join(base)} if base else {}
+        return {**tags.image_tags(self.azure.scope.account, self.spec.name, self.hash, self.revision), **known}
 
     @property
     def known_id(self) -> str:
@@ -96,20 +96,22 @@ class Imaging:
         """The image definition's id."""
         return galleries.definition_id(self.azure, self.spec.name, self.spec.gallery)
 
-    def image(self, done: Mapping[str, Outcome]) -> Image:
+    def image(self, done: Mapping[str, StepResult]) -> PoolImage:
         """Return the image, once its step is done."""
-        return Image(done[self.final_step].id or self.known_id, self.hash)
+        return PoolImage(done[self.final_step].id or self.known_id, self.hash)
 
     @cached_property
-    def plan(self) -> Way:
+    def plan(self) -> BuildPlan:
         """How its parts come about; nothing has to, where the image is there."""
         if self.version is not None or self.origin.pinned:
-            return Way(Parts(), has_temporary=self.has_leftovers)
+            return BuildPlan(StorageProfile(), has_temporary=self.has_leftovers)
         lasting = self.spec.direct or self.spec.via == "managed-image"
-        return self.origin.plan(Trip(self.azure, self.spec.name, self.hash, self.tags, lasting))
+        return self.origin.plan(BuildContext(self.azure, self.spec.name, self.hash, self.tags, lasting))
 
 
-async def find(azure: Azure, spec: PoolSpec, origin: Road, regions: Mapping[str, int], pinned: str | None) -> Imaging:
+async def read_build(
+    azure: Azure, spec: PoolSpec, origin: ImageOrigin, regions: Mapping[str, int], pinned: str | None
+) -> ImageBuild:
     """Read what there is of an image, and refuse what cannot become one. Nothing is changed.
 
     Parameters
@@ -127,39 +129,40 @@ async def find(azure: Azure, spec: PoolSpec, origin: Road, regions: Mapping[str,
         It cannot be made so; nothing was changed.
     """
     if origin.pinned:
-        return Imaging(azure, spec, origin, 0, None, {})
+        return ImageBuild(azure, spec, origin, 0, None, {})
     remains = await origin.has_leftovers(azure, spec.name)
-    first = Imaging(azure, spec, origin, 0, None, regions, remains)
+    first = ImageBuild(azure, spec, origin, 0, None, regions, remains)
     if spec.direct:
         existing = await managed_images.read(azure, first.managed_id)
         whole = str(dig(existing, "properties", "provisioningState")) == "Succeeded"
         return replace(first, version=existing if whole else None)
-    existing, versions = await concurrency.together(
-        galleries.seen_definition(azure, first.definition), image_versions.seen_versions(azure, first.definition)
+    existing, versions = await concurrency.gather(
+        galleries.read_definition_cached(azure, first.definition),
+        image_versions.read_versions_cached(azure, first.definition),
     )
     if existing is not None:
         _refuse_other_definition(azure, first, existing)
     revision, version = await _revision(azure, spec, origin, versions, pinned)
-    return Imaging(azure, spec, origin, revision, version, regions, remains)
+    return ImageBuild(azure, spec, origin, revision, version, regions, remains)
 
 
-def _refuse_other_definition(azure: Azure, image_build: Imaging, existing: Json) -> None:
+def _refuse_other_definition(azure: Azure, image_build: ImageBuild, existing: Json) -> None:
     name = image_build.spec.name
-    if not tags.is_for(existing, name, azure.scope.account):
+    if not tags.is_tagged_for(existing, name, azure.scope.account):
         raise ConflictError(
             f"there is an image definition {name!r} already, and this tool did not make it for this pool",
             hint="choose another name for the pool",
             status_code=409,
         )
     wanted = galleries.definition_body(name, image_build.origin.source, {})
-    galleries.refuse_other_kind(image_build.definition, existing, wanted)
+    galleries.raise_if_other_kind(image_build.definition, existing, wanted)
 
 
 async def _revision(
-    azure: Azure, spec: PoolSpec, origin: Road, versions: list[Json], pinned: str | None
+    azure: Azure, spec: PoolSpec, origin: ImageOrigin, versions: list[Json], pinned: str | None
 ) -> tuple[int, Json | None]:
     """Return which making of the image is wanted, and its version where there is one."""
-    made = made_before(origin, versions)
+    made = versions_by_revision(origin, versions)
     if not made:
         return 0, None
     newest = max(made)
@@ -167,13 +170,13 @@ async def _revision(
         used = [number for number, one in made.items() if str(one["id"]).lower() == str(pinned).lower()]
         number = used[0] if used else newest
         return number, made[number]
-    moment = image_versions.published(made[newest])
+    moment = image_versions.published_at(made[newest])
     if moment is not None and await origin.changed_since(azure, moment.timestamp()):
         return newest + 1, None
     return newest, made[newest]
 
 
-def made_before(origin: Road, versions: list[Json]) -> dict[int, Json]:
+def versions_by_revision(origin: ImageOrigin, versions: list[Json]) -> dict[int, Json]:
     """Return the versions that were made by a road from its source, by which making of the image they are."""
     return {
         tags.revision_of(one): one
@@ -201,10 +204,10 @@ REPLICAS = "replicas"
 GALLERY, DEFINITION = "gallery", "image definition"
 
 
-def steps(image_build: Imaging) -> list[Step]:
+def build_steps(image_build: ImageBuild) -> list[Step]:
     """Return the steps to an image; the last but what is put away is named `Imaging.step`."""
     if image_build.origin.pinned:
-        return [_pinned_step(image_build)]
+        return [_existing_image_step(image_build)]
     plan = image_build.plan
     chain = [*plan.steps]
     profile, ready_after = plan.storage_profile, plan.ready_after
@@ -215,12 +218,12 @@ def steps(image_build: Imaging) -> list[Step]:
         chain += _gallery_steps(image_build, profile, ready_after)
     # What the home region was copied from is put away only when every region has its copies.
     after = tuple(step.name for step in chain if step.name in (image_build.final_step, REPLICAS))
-    return [*chain, *([_tidy_step(image_build, after)] if plan.has_temporary else [])]
+    return [*chain, *([_cleanup_step(image_build, after)] if plan.has_temporary else [])]
 
 
-def _pinned_step(image_build: Imaging) -> Step:
-    async def run(_: Mapping[str, Outcome]) -> Outcome:
-        return Outcome("found", detail=image_build.origin.warning, id=image_build.origin.pinned)
+def _existing_image_step(image_build: ImageBuild) -> Step:
+    async def run(_: Mapping[str, StepResult]) -> StepResult:
+        return StepResult("found", detail=image_build.origin.warning, id=image_build.origin.pinned)
 
     async def exists() -> bool:
         return True
@@ -230,37 +233,41 @@ def _pinned_step(image_build: Imaging) -> Step:
     )
 
 
-def _managed_step(image_build: Imaging, profile: Parts, after: tuple[str, ...]) -> tuple[Step, Parts]:
+def _managed_step(
+    image_build: ImageBuild, profile: StorageProfile, after: tuple[str, ...]
+) -> tuple[Step, StorageProfile]:
     azure, image = image_build.azure, image_build.managed_id
 
-    async def run(_: Mapping[str, Outcome]) -> Outcome:
+    async def run(_: Mapping[str, StepResult]) -> StepResult:
         if image_build.version is not None:
-            return Outcome("found", id=str(image))
-        new = await managed_images.make(
-            azure, image, managed_images.body(image_build.origin.source, profile, image_build.tags)
+            return StepResult("found", id=str(image))
+        new = await managed_images.create_image(
+            azure, image, managed_images.image_body(image_build.origin.source, profile, image_build.tags)
         )
         count = len(profile.disks) - 1
-        return made(new, f"with {count} data disk{'' if count == 1 else 's'}", str(image))
+        return step_result(new, f"with {count} data disk{'' if count == 1 else 's'}", str(image))
 
     async def exists() -> bool:
         return await managed_images.read(azure, image) is not None
 
     why = "the pool is made from it" if image_build.spec.direct else "the image version is made from it"
     step = Step(MANAGED, image, run, after, managed_images.EXPECTED_S, why, is_done=exists)
-    return step, Parts(image_id=str(image))
+    return step, StorageProfile(image_id=str(image))
 
 
-def _gallery_steps(image_build: Imaging, profile: Parts, ready: tuple[str, ...]) -> list[Step]:
+def _gallery_steps(image_build: ImageBuild, profile: StorageProfile, ready: tuple[str, ...]) -> list[Step]:
     azure, spec, source = image_build.azure, image_build.spec, image_build.origin.source
     gallery, definition = galleries.gallery_id(azure, spec.gallery), image_build.definition
 
-    async def make_gallery(_: Mapping[str, Outcome]) -> Outcome:
-        return made(await galleries.make_gallery(azure, gallery, source.region, adopted=spec.gallery is not None))
+    async def make_gallery(_: Mapping[str, StepResult]) -> StepResult:
+        return step_result(
+            await galleries.make_gallery(azure, gallery, source.region, adopted=spec.gallery is not None)
+        )
 
-    async def make_definition(done: Mapping[str, Outcome]) -> Outcome:
+    async def make_definition(done: Mapping[str, StepResult]) -> StepResult:
         body = galleries.definition_body(spec.name, source, image_build.tags)
         new = await galleries.make_definition(azure, definition, body, first=done[GALLERY].action == "made")
-        return made(new, f"{source.os_type} {source.generation} {source.architecture} {source.security_type}")
+        return step_result(new, f"{source.os_type} {source.generation} {source.architecture} {source.security_type}")
 
     async def gallery_exists() -> bool:
         return await galleries.read_gallery(azure, gallery) is not None
@@ -280,14 +287,14 @@ def _gallery_steps(image_build: Imaging, profile: Parts, ready: tuple[str, ...])
     ]
 
 
-def _version_step(image_build: Imaging, profile: Parts, after: tuple[str, ...]) -> Step:
+def _version_step(image_build: ImageBuild, profile: StorageProfile, after: tuple[str, ...]) -> Step:
     azure, known = image_build.azure, image_build.version
     replicas = f"replicas {', '.join(f'{region}={count}' for region, count in image_build.regions.items())}"
 
-    async def run(done: Mapping[str, Outcome]) -> Outcome:
+    async def run(done: Mapping[str, StepResult]) -> StepResult:
         region = region_key(str((await azure.account())["location"]))
         if known is not None:
-            found, new = await replication.usable(azure, ResourceId.parse(known["id"]), region), False
+            found, new = await replication.wait_until_usable(azure, ResourceId.parse(known["id"]), region), False
         else:
             body = image_versions.version_body(
                 image_build.origin.source, profile, image_build.regions, image_build.tags
@@ -296,37 +303,37 @@ def _version_step(image_build: Imaging, profile: Parts, after: tuple[str, ...]) 
             first = done[DEFINITION].action == "made" and not image_build.plan.has_temporary
             found, new = await image_versions.make_version(azure, image_build.definition, body, region, first=first)
         version, changed = ResourceId.parse(found["id"]), ""
-        if len(image_build.regions) == 1 or not replication.is_in(found, region):
-            changed = await replication.complete(azure, version, image_build.regions, found)
+        if len(image_build.regions) == 1 or not replication.is_available_in(found, region):
+            changed = await replication.complete_replication(azure, version, image_build.regions, found)
         action = "made" if new else "changed" if changed else "found"
-        return Outcome(action, detail=changed or replicas, id=str(version))
+        return StepResult(action, detail=changed or replicas, id=str(version))
 
     async def exists() -> bool:
         if known is None:
             return False
         found = await replication.read(azure, ResourceId.parse(known["id"]))
         if len(image_build.regions) > 1:
-            return replication.is_in(found, region_key(str((await azure.account())["location"])))
-        return not replication.lacking(found, image_build.regions)
+            return replication.is_available_in(found, region_key(str((await azure.account())["location"])))
+        return not replication.missing_regions(found, image_build.regions)
 
     target = image_build.definition.child("versions", "new") if known is None else ResourceId.parse(known["id"])
     why = f"what the nodes are made from, {replicas}"
     return Step(VERSION, target, run, after, galleries.EXPECTED_S["version"], why, is_done=exists)
 
 
-def _replicas_step(image_build: Imaging) -> Step:
+def _replicas_step(image_build: ImageBuild) -> Step:
     """Return the step that sees the version complete in every region: the pool does not wait for it."""
     azure, known = image_build.azure, image_build.version
 
-    async def run(done: Mapping[str, Outcome]) -> Outcome:
+    async def run(done: Mapping[str, StepResult]) -> StepResult:
         before = done[VERSION]
-        changed = await replication.complete(azure, ResourceId.parse(before.id), image_build.regions)
-        return Outcome("changed" if changed else before.action, detail=changed, id=before.id)
+        changed = await replication.complete_replication(azure, ResourceId.parse(before.id), image_build.regions)
+        return StepResult("changed" if changed else before.action, detail=changed, id=before.id)
 
     async def exists() -> bool:
         if known is None:
             return False
-        return not replication.lacking(
+        return not replication.missing_regions(
             await replication.read(azure, ResourceId.parse(known["id"])), image_build.regions
         )
 
@@ -335,20 +342,20 @@ def _replicas_step(image_build: Imaging) -> Step:
     return Step(REPLICAS, target, run, (VERSION,), galleries.EXPECTED_S["version"], why, is_done=exists)
 
 
-def _tidy_step(image_build: Imaging, after: tuple[str, ...]) -> Step:
-    names = temporary.Names(image_build.azure, image_build.spec.name, image_build.hash)
+def _cleanup_step(image_build: ImageBuild, after: tuple[str, ...]) -> Step:
+    names = temporary.TemporaryNames(image_build.azure, image_build.spec.name, image_build.hash)
 
-    async def run(_: Mapping[str, Outcome]) -> Outcome:
+    async def run(_: Mapping[str, StepResult]) -> StepResult:
         gone, left = await image_build.origin.clean_up(image_build.azure, image_build.spec.name)
         if left:
             text = "; ".join(f"{one.resource.name}: {one.reason}" for one in left)
-            return Outcome("kept", "left behind", f"the same line tries again: {text}")
-        return Outcome("deleted", "gone", temporary.in_words(gone))
+            return StepResult("kept", "left behind", f"the same line tries again: {text}")
+        return StepResult("deleted", "gone", temporary.count_text(gone))
 
     return Step("throwaways", names.vm, run, after, 60.0, "they cost money and have done their work", "would delete")
 
 
-async def tidy_after_failure(image_build: Imaging) -> list[dict[str, Any]]:
+async def clean_up_after_failure(image_build: ImageBuild) -> list[dict[str, Any]]:
     """Put away what is there only for the time being, once a step failed; return rows of what became of it.
 
     What a version that is still in the making needs stays: the same line goes on with it.
@@ -356,19 +363,22 @@ async def tidy_after_failure(image_build: Imaging) -> list[dict[str, Any]]:
     azure, pool = image_build.azure, image_build.spec.name
     gone: list[ResourceId] = []
     try:
-        if await _in_the_making(image_build):
-            kept = await temporary.owned(azure, pool)
+        if await _is_being_made(image_build):
+            kept = await temporary.list_temporary(azure, pool)
             gone, left = (
                 [],
-                [Left(one, "the image version in the making needs it; the same line goes on") for one in kept],
+                [
+                    FailedDeletion(one, "the image version in the making needs it; the same line goes on")
+                    for one in kept
+                ],
             )
         else:
             gone, left = await image_build.origin.clean_up(azure, pool)
     except BatchImgError as error:
-        left = [Left(temporary.Names(azure, pool, image_build.hash).vm, error.message)]
+        left = [FailedDeletion(temporary.TemporaryNames(azure, pool, image_build.hash).vm, error.message)]
     rows: list[dict[str, Any]] = []
     if gone:
-        rows.append({"step": "throwaways", "action": "deleted", "state": "gone", "detail": temporary.in_words(gone)})
+        rows.append({"step": "throwaways", "action": "deleted", "state": "gone", "detail": temporary.count_text(gone)})
     rows += [
         {"step": "left behind", "resource": one.resource.name, "action": "kept", "state": "there", "detail": one.reason}
         | {"id": str(one.resource)}
@@ -377,10 +387,10 @@ async def tidy_after_failure(image_build: Imaging) -> list[dict[str, Any]]:
     return rows
 
 
-async def _in_the_making(image_build: Imaging) -> bool:
+async def _is_being_made(image_build: ImageBuild) -> bool:
     if image_build.spec.direct:
         return False
-    version = image_versions.version_for(
-        await image_versions.versions(image_build.azure, image_build.definition), image_build.hash
+    version = image_versions.version_with_hash(
+        await image_versions.read_versions(image_build.azure, image_build.definition), image_build.hash
     )
     return str(dig(version, "properties", "provisioningState")) in ("Creating", "Updating")

@@ -44,7 +44,7 @@ _SCRIPTS = {
 }
 
 
-async def see_to(azure: Azure, vm: ResourceId, os_type: str, image: str) -> bool:
+async def deprovision(azure: Azure, vm: ResourceId, os_type: str, image: str) -> bool:
     """See to it that a VM's system is deprovisioned; tell whether that was done, and not found.
 
     A VM that runs has it (still, or again) to do; one that is stopped and bears the mark has it done. One that is
@@ -62,13 +62,13 @@ async def see_to(azure: Azure, vm: ResourceId, os_type: str, image: str) -> bool
     ProvisioningError
         The script did not run to its end.
     """
-    found = await virtual_machines.settled(azure, vm)
+    found = await virtual_machines.wait_until_idle(azure, vm)
     marked = virtual_machines.tag(found, tags.DEPROVISIONED) == image
-    if virtual_machines.generalized(found) or (marked and virtual_machines.power(found) != "running"):
+    if virtual_machines.is_generalized(found) or (marked and virtual_machines.power(found) != "running"):
         return False
     await virtual_machines.start(azure, vm)
     command, script, done = _SCRIPTS[os_type]
-    messages = await virtual_machines.run(azure, vm, command, script)
+    messages = await virtual_machines.run_script(azure, vm, command, script)
     if (problem := _problem(messages, done)) is not None:
         raise ProvisioningError(
             f"the system of VM {vm.name} was not deprovisioned: {problem}",
@@ -77,7 +77,7 @@ async def see_to(azure: Azure, vm: ResourceId, os_type: str, image: str) -> bool
             hint="look what stands in its way on a VM of your own (Linux: the Azure agent; Windows: sysprep's logs "
             "in C:\\Windows\\System32\\Sysprep\\Panther), then run the same line again",
         )
-    await virtual_machines.mark(azure, vm, {tags.DEPROVISIONED: image})
+    await virtual_machines.set_tags(azure, vm, {tags.DEPROVISIONED: image})
     return True
 
 

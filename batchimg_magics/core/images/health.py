@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.batch import pools
-from batchimg_magics.core.compute.lineage import sources
+from batchimg_magics.core.compute.lineage import source_ids
 from batchimg_magics.errors import NotFoundError, ServiceError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
 
 #: The words for the table.
-THERE, GONE, SOURCE_GONE, ELSEWHERE, UNSEEN = "there", "gone", "source gone", "not in region", "not seen"
+AVAILABLE, MISSING, SOURCE_MISSING, NOT_IN_REGION, UNREADABLE = (
+    "there",
+    "gone",
+    "source gone",
+    "not in region",
+    "not seen",
+)
 #: The api-version of each type, as azure-mgmt-compute 39 sends it. An image may be in another subscription, so it is
 #: asked for by its id.
 _VERSIONS = {
@@ -31,7 +37,7 @@ _VERSIONS = {
 }
 
 
-async def look(azure: Azure, found: list[Json]) -> dict[str, str]:
+async def read_image_states(azure: Azure, found: list[Json]) -> dict[str, str]:
     """Return how it stands with the images of pools, by image id in lower case.
 
     Parameters
@@ -43,38 +49,40 @@ async def look(azure: Azure, found: list[Json]) -> dict[str, str]:
     """
     ids = {image.lower(): image for pool in found if (image := pools.image_of(pool))}
     region = region_key(str((await azure.account())["location"])) if ids else ""
-    states = await concurrency.together(*(_state(azure, one, region) for one in ids.values()))
+    states = await concurrency.gather(*(_state(azure, one, region) for one in ids.values()))
     return dict(zip(ids, states, strict=True))
 
 
 async def _state(azure: Azure, image: str, region: str) -> str:
     try:
-        document = await read(azure, image)
+        document = await read_resource(azure, image)
         # The VM that a managed image was captured from may go: what is under the image are its disks.
-        under = [one for one in sources(document or {"id": image, "properties": {}}) if _is_disk(one)]
+        under = [one for one in source_ids(document or {"id": image, "properties": {}}) if _is_disk(one)]
         beneath = (
-            [] if "/galleries/" in image.lower() else await concurrency.together(*(read(azure, one) for one in under))
+            []
+            if "/galleries/" in image.lower()
+            else await concurrency.gather(*(read_resource(azure, one) for one in under))
         )
     except ServiceError:
-        return UNSEEN
+        return UNREADABLE
     if document is None or dig(document, "properties", "provisioningState") == "Deleting":
-        return GONE
+        return MISSING
     if None in beneath:
-        return SOURCE_GONE
-    return THERE if _within(document, region) else ELSEWHERE
+        return SOURCE_MISSING
+    return AVAILABLE if _is_in_region(document, region) else NOT_IN_REGION
 
 
 def _is_disk(resource: str) -> bool:
     return ResourceId.parse(resource).path[0][0].lower() in ("snapshots", "disks")
 
 
-def _within(document: Json, region: str) -> bool:
+def _is_in_region(document: Json, region: str) -> bool:
     """Tell whether a version is copied to a region; a definition alone is not asked."""
     targets = dig(document, "properties", "publishingProfile", "targetRegions")
     return targets is None or region in {region_key(one["name"]) for one in targets}
 
 
-async def read(azure: Azure, resource: str) -> Json | None:
+async def read_resource(azure: Azure, resource: str) -> Json | None:
     """Return the document of a resource of Microsoft.Compute, in whichever subscription; None where it is gone."""
     where = ResourceId.parse(resource)
     try:

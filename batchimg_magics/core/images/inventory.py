@@ -24,7 +24,7 @@ SUBSCRIPTIONS = "/subscriptions?api-version=2022-12-01"
 
 
 @dataclass(slots=True)
-class Survey:
+class Inventory:
     """Documents of Azure Resource Manager.
 
     Parameters
@@ -64,14 +64,16 @@ class Survey:
         return f"could not look at: {', '.join(sorted(self.unreadable))}" if self.unreadable else ""
 
 
-async def take(azure: Azure) -> Survey:
+async def read_inventory(azure: Azure) -> Inventory:
     """Read all of it."""
-    inventory = Survey()
-    await concurrency.together(_everybody(azure, inventory), _images(azure, inventory), _interfaces(azure, inventory))
+    inventory = Inventory()
+    await concurrency.gather(
+        _read_users(azure, inventory), _read_images(azure, inventory), _read_interfaces(azure, inventory)
+    )
     return inventory
 
 
-async def _look(inventory: Survey, azure: Azure, what: str, pages: AsyncIterable[object]) -> list[Json]:
+async def _read_list(inventory: Inventory, azure: Azure, what: str, pages: AsyncIterable[object]) -> list[Json]:
     """Return the documents of a list; where it cannot be looked at, note that and return none."""
     try:
         return await azure.list_documents(pages)
@@ -82,30 +84,30 @@ async def _look(inventory: Survey, azure: Azure, what: str, pages: AsyncIterable
         return []
 
 
-async def _interfaces(azure: Azure, inventory: Survey) -> None:
+async def _read_interfaces(azure: Azure, inventory: Inventory) -> None:
     try:
-        inventory.interfaces = await network_interfaces.interfaces(azure)
+        inventory.interfaces = await network_interfaces.list_interfaces(azure)
     except ServiceError as error:
         inventory.unreadable.append(f"network interfaces ({error.code or error.status_code})")
 
 
-async def other_pools(azure: Azure) -> tuple[list[Json], list[str]]:
+async def read_other_pools(azure: Azure) -> tuple[list[Json], list[str]]:
     """Return the pools of all other Batch accounts that the caller sees, and what could not be looked at."""
-    inventory = Survey()
-    places = await _subscriptions(azure, inventory)
-    await concurrency.together(*(_pools_in(one, inventory) for one in places))
+    inventory = Inventory()
+    places = await _read_subscriptions(azure, inventory)
+    await concurrency.gather(*(_read_pools_in(one, inventory) for one in places))
     own = str(azure.scope.account_id).lower() + "/"
     return [pool for pool in inventory.pools if not pool["id"].lower().startswith(own)], inventory.unreadable
 
 
-async def _everybody(azure: Azure, inventory: Survey) -> None:
-    places = await _subscriptions(azure, inventory)
-    await concurrency.together(
-        *(_users_in(one, inventory) for one in places), *(_pools_in(one, inventory) for one in places)
+async def _read_users(azure: Azure, inventory: Inventory) -> None:
+    places = await _read_subscriptions(azure, inventory)
+    await concurrency.gather(
+        *(_read_users_in(one, inventory) for one in places), *(_read_pools_in(one, inventory) for one in places)
     )
 
 
-async def _subscriptions(azure: Azure, inventory: Survey) -> list[Azure]:
+async def _read_subscriptions(azure: Azure, inventory: Inventory) -> list[Azure]:
     """Return every subscription that the caller sees, the connection's own first."""
     own = azure.scope.subscription
     try:
@@ -117,46 +119,46 @@ async def _subscriptions(azure: Azure, inventory: Survey) -> list[Azure]:
     return [azure, *(azure.for_subscription(one) for one in seen if one.lower() != own.lower())]
 
 
-async def _users_in(azure: Azure, inventory: Survey) -> None:
+async def _read_users_in(azure: Azure, inventory: Inventory) -> None:
     """Read the VMs and scale sets of one subscription."""
     within = f"of subscription {azure.scope.subscription}"
-    machines, scale_sets = await concurrency.together(
-        _look(inventory, azure, f"VMs {within}", azure.compute.virtual_machines.list_all()),
-        _look(inventory, azure, f"scale sets {within}", azure.compute.virtual_machine_scale_sets.list_all()),
+    machines, scale_sets = await concurrency.gather(
+        _read_list(inventory, azure, f"VMs {within}", azure.compute.virtual_machines.list_all()),
+        _read_list(inventory, azure, f"scale sets {within}", azure.compute.virtual_machine_scale_sets.list_all()),
     )
     inventory.machines += machines
     inventory.scale_sets += scale_sets
 
 
-async def _pools_in(azure: Azure, inventory: Survey) -> None:
+async def _read_pools_in(azure: Azure, inventory: Inventory) -> None:
     """Read the pools of all Batch accounts of one subscription."""
     what = f"Batch accounts of subscription {azure.scope.subscription}"
-    accounts = await _look(inventory, azure, what, azure.management.batch_account.list())
+    accounts = await _read_list(inventory, azure, what, azure.management.batch_account.list())
     ids = [ResourceId.parse(account["id"]) for account in accounts]
     own = azure.scope.account_id
     if azure.scope.account and str(own).lower() not in {str(one).lower() for one in ids}:
         ids.append(own)  # it is there, whether the list of accounts may be read or not
-    for pools in await concurrency.together(*(_pools_of(azure, inventory, one) for one in ids)):
+    for pools in await concurrency.gather(*(_read_pools_of(azure, inventory, one) for one in ids)):
         inventory.pools += pools
 
 
-async def _pools_of(azure: Azure, inventory: Survey, account: ResourceId) -> list[Json]:
+async def _read_pools_of(azure: Azure, inventory: Inventory, account: ResourceId) -> list[Json]:
     pages = azure.management.pool.list_by_batch_account(account.resource_group, account.name)
-    return await _look(inventory, azure, f"pools of Batch account {account.name}", pages)
+    return await _read_list(inventory, azure, f"pools of Batch account {account.name}", pages)
 
 
-async def _images(azure: Azure, inventory: Survey) -> None:
+async def _read_images(azure: Azure, inventory: Inventory) -> None:
     compute = azure.compute
-    inventory.galleries, inventory.managed_images, inventory.snapshots, inventory.disks = await concurrency.together(
-        _look(inventory, azure, "galleries", compute.galleries.list()),
-        _look(inventory, azure, "managed images", compute.images.list()),
-        _look(inventory, azure, "snapshots", compute.snapshots.list()),
-        _look(inventory, azure, "disks", compute.disks.list()),
+    inventory.galleries, inventory.managed_images, inventory.snapshots, inventory.disks = await concurrency.gather(
+        _read_list(inventory, azure, "galleries", compute.galleries.list()),
+        _read_list(inventory, azure, "managed images", compute.images.list()),
+        _read_list(inventory, azure, "snapshots", compute.snapshots.list()),
+        _read_list(inventory, azure, "disks", compute.disks.list()),
     )
     places = [ResourceId.parse(one["id"]) for one in inventory.galleries]
-    found = await concurrency.together(
+    found = await concurrency.gather(
         *(
-            _look(
+            _read_list(
                 inventory,
                 azure,
                 f"gallery {one.name}",
@@ -166,11 +168,11 @@ async def _images(azure: Azure, inventory: Survey) -> None:
         )
     )
     inventory.definitions = [definition for each in found for definition in each]
-    for versions in await concurrency.together(*(_versions(azure, inventory, one) for one in inventory.definitions)):
+    for versions in await concurrency.gather(*(_read_versions(azure, inventory, one) for one in inventory.definitions)):
         inventory.versions += versions
 
 
-async def _versions(azure: Azure, inventory: Survey, definition: Json) -> list[Json]:
+async def _read_versions(azure: Azure, inventory: Inventory, definition: Json) -> list[Json]:
     (_, gallery), (_, name) = (where := ResourceId.parse(definition["id"])).path
     pages = azure.compute.gallery_image_versions.list_by_gallery_image(where.resource_group, gallery, name)
-    return await _look(inventory, azure, f"image {gallery}/{name}", pages)
+    return await _read_list(inventory, azure, f"image {gallery}/{name}", pages)

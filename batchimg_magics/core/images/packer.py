@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec.values import closest
+from batchimg_magics.pool_spec.values import suggest_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
 
-__all__ = ["ENDS", "GENERATIONS", "SYSTEMS", "table"]
+__all__ = ["ENDS", "GENERATIONS", "SYSTEMS", "make_template"]
 
 #: What a template may end in.
 ENDS = ("gallery", "vhd", "managed-image")
@@ -129,7 +129,7 @@ _END = {
   managed_image_resource_group_name = "$group"
   managed_image_name                = "$name\""""),
 }
-_BEFORE = Template("""\
+_PREPARATION = Template("""\
 # Once, before: the gallery, and the image definition that the version goes into.
 #   az sig create -g $group --gallery-name images
 #   az sig image-definition create -g $group -r images -i $name --os-type $os_type --os-state Generalized \\
@@ -146,7 +146,7 @@ _NEXT = {
 }
 
 
-async def table(
+async def make_template(
     azure: Azure, name: str, *, os_type: str, base: str | None, end: str, generation: str | None = None
 ) -> Table:
     """Return a template, as ``text`` among the further facts, and what it is, in one row.
@@ -178,10 +178,10 @@ async def table(
         )
     client = await azure.batch()
     images = await azure.list_documents(client.list_supported_images())
-    chosen = _base(images, os_type, base, generation)
+    chosen = _choose_base_image(images, os_type, base, generation)
     if end == "managed-image" and _architecture(chosen) != "x64":
-        raise SpecError(f"{_named(chosen)} is for Arm64, and managed images are x64 only", hint="--to gallery")
-    words = _words(azure, name, os_type, chosen) | _generation(chosen, generation)
+        raise SpecError(f"{_image_name(chosen)} is for Arm64, and managed images are x64 only", hint="--to gallery")
+    words = _template_values(azure, name, os_type, chosen) | _generation(chosen, generation)
     words |= {"region": region_key(str(account["location"]))}
     words |= {"next": f"%batchimg create POOL {_NEXT[end].substitute(words)} --vm-size SIZE --nodes N"}
     text = template(words, end)
@@ -190,14 +190,14 @@ async def table(
         "lines": text.count("\n"),
         "allocation_mode": mode,
         "ends_in": end,
-        "base": _named(chosen),
+        "base": _image_name(chosen),
         "generation": words["generation"],
         "next": words["next"],
     }
     return Table.from_rows("packer", [row], f"a Packer template for account {azure.scope.account}", text=text)
 
 
-def _words(azure: Azure, name: str, os_type: str, base: Json) -> dict[str, str]:
+def _template_values(azure: Azure, name: str, os_type: str, base: Json) -> dict[str, str]:
     """Return what stands in a template's gaps, but for what the account and the generation say."""
     scope = azure.scope
     publisher, offer, sku = _parts(base)
@@ -223,7 +223,7 @@ def _generation(base: Json, asked: str | None) -> dict[str, str]:
     """Return a base's generation, and why it is taken for that."""
     if asked is not None:
         return {"generation": asked, "why": "as --generation says"}
-    if _of_second(base):
+    if _is_generation_2(base):
         return {"generation": "V2", "why": f"Batch's list of supported images says {_SECOND}"}
     return {
         "generation": "V1",
@@ -233,17 +233,19 @@ def _generation(base: Json, asked: str | None) -> dict[str, str]:
 
 def template(words: Mapping[str, str], end: str) -> str:
     """Return the template that ends in one of `ENDS`."""
-    before = _BEFORE.substitute(words) if end == "gallery" else ""
+    before = _PREPARATION.substitute(words) if end == "gallery" else ""
     return _TEMPLATE.substitute(words, before=before, end=_END[end].substitute(words))
 
 
-def _base(images: list[Json], os_type: str, asked: str | None, generation: str | None) -> Json:
+def _choose_base_image(images: list[Json], os_type: str, asked: str | None, generation: str | None) -> Json:
     """Return the Marketplace image to begin with: the one asked for, or a verified one that Batch supports longest."""
-    of_system = {_named(one): one for one in images if str(one.get("osType")).lower() == os_type.lower()}
+    of_system = {_image_name(one): one for one in images if str(one.get("osType")).lower() == os_type.lower()}
     if asked is not None:
         known = {name.lower(): one for name, one in of_system.items()}
         if asked.lower() not in known:
-            raise SpecError(f"Batch does not support {asked!r} as a base for {os_type}", hint=closest(asked, of_system))
+            raise SpecError(
+                f"Batch does not support {asked!r} as a base for {os_type}", hint=suggest_name(asked, of_system)
+            )
         return known[asked.lower()]
     verified = [one for one in of_system.values() if one.get("verificationType") == "verified"]
     wanted = generation or "V2"  # newer sizes take nothing else
@@ -251,7 +253,7 @@ def _base(images: list[Json], os_type: str, asked: str | None, generation: str |
     def fitness(one: Json) -> tuple[bool, bool, str, bool, str]:
         publisher, offer, sku = _parts(one)
         until = str(one.get("batchSupportEndOfLife") or "")
-        fits = _architecture(one) == "x64" and _of_second(one) == (wanted == "V2")
+        fits = _architecture(one) == "x64" and _is_generation_2(one) == (wanted == "V2")
         return publisher.lower() == _PUBLISHERS[os_type], not until, until, fits, f"{offer}:{sku}"
 
     return max(verified, key=fitness)
@@ -262,11 +264,11 @@ def _parts(supported: Json) -> tuple[str, str, str]:
     return publisher, offer, sku
 
 
-def _named(supported: Json) -> str:
+def _image_name(supported: Json) -> str:
     return ":".join(_parts(supported))
 
 
-def _of_second(supported: Json) -> bool:
+def _is_generation_2(supported: Json) -> bool:
     """Tell whether an image is of the second generation; of some, only the plan's name says it. Source: recordings."""
     return _SECOND in (supported.get("capabilities") or ()) or "gen2" in _parts(supported)[2].lower()
 

@@ -13,7 +13,7 @@ from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.compute import disks, snapshots, virtual_machines
-from batchimg_magics.core.compute.network_interfaces import _delete_interface, interfaces
+from batchimg_magics.core.compute.network_interfaces import _delete_interface, list_interfaces
 from batchimg_magics.errors import BatchImgError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
-    from batchimg_magics.core.compute.image_source import Disk, Source
+    from batchimg_magics.core.compute.image_source import Source, SourceDisk
 
 #: The only words there are for it. Source: Compute, networkApiVersion.
 INLINE_NETWORK_API_VERSION = "2022-11-01"
 #: In which order they can go: network interfaces go with their VMs, disks only after them.
-ORDER = (frozenset({"virtualmachines"}), frozenset({"networkinterfaces", "disks", "snapshots"}))
+DELETION_ORDER = (frozenset({"virtualmachines"}), frozenset({"networkinterfaces", "disks", "snapshots"}))
 _WORDS = {"virtualmachines": "VM", "networkinterfaces": "interface", "disks": "disk", "snapshots": "snapshot"}
 
 
 @dataclass(frozen=True, slots=True)
-class Names:
+class TemporaryNames:
     """The ids of an image's throwaways.
 
     Parameters
@@ -50,30 +50,32 @@ class Names:
         """The throwaway VM."""
         return self._id("virtualMachines", "")
 
-    def snapshot(self, disk: Disk) -> ResourceId:
+    def snapshot(self, disk: SourceDisk) -> ResourceId:
         """Return the work snapshot of a disk of the source."""
         return self._id("snapshots", disk.label)
 
-    def disk(self, disk: Disk) -> ResourceId:
+    def disk(self, disk: SourceDisk) -> ResourceId:
         """Return the copy of a disk of the source."""
         return self._id("disks", disk.label)
 
     def _id(self, kind: str, what: str) -> ResourceId:
-        return self.azure.scope.compute_id((kind, tags.throwaway_name(self.pool, self.image, what)))
+        return self.azure.scope.compute_id((kind, tags.temporary_name(self.pool, self.image, what)))
 
 
-def tags_of(source_tags: Mapping[str, str]) -> dict[str, str]:
+def temporary_tags(source_tags: Mapping[str, str]) -> dict[str, str]:
     """Return the marks of an image's throwaways."""
-    return {**source_tags, tags.THROWAWAY: "yes"}
+    return {**source_tags, tags.TEMPORARY: "yes"}
 
 
 # -- the VM ------------------------------------------------------------------------------------------------------
 
 
-def vm_body(vm: Json, source: Source, names: Names, *, size: str, subnet: str, resource_tags: dict[str, str]) -> Json:
+def vm_body(
+    vm: Json, source: Source, names: TemporaryNames, *, size: str, subnet: str, resource_tags: dict[str, str]
+) -> Json:
     """Return a VM like the researcher's, on copies of its disks, that nobody can reach from outside."""
 
-    def attached(disk: Disk) -> Json:
+    def attached(disk: SourceDisk) -> Json:
         lun = {} if disk.lun is None else {"lun": disk.lun}
         system = {"osType": source.os_type} if disk.lun is None else {}
         managed = {"managedDisk": {"id": str(names.disk(disk))}}
@@ -111,7 +113,7 @@ def vm_body(vm: Json, source: Source, names: Names, *, size: str, subnet: str, r
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class FailedDeletion:
     """Something that should have gone, and did not.
 
     Parameters
@@ -126,20 +128,20 @@ class Left:
     reason: str
 
 
-async def owned(azure: Azure, pool: str) -> list[ResourceId]:
+async def list_temporary(azure: Azure, pool: str) -> list[ResourceId]:
     """Return the ids of the throwaways of a pool's images, in the order in which they can go: VMs first."""
-    listed = await concurrency.together(
+    listed = await concurrency.gather(
         azure.list_documents(azure.compute.virtual_machines.list(azure.scope.resource_group)),
-        interfaces(azure),
-        disks.of_group(azure),
-        snapshots.of_group(azure),
+        list_interfaces(azure),
+        disks.list_disks(azure),
+        snapshots.list_snapshots(azure),
     )
     account = azure.scope.account
-    ours = (found for documents in listed for found in documents if tags.is_for(found, pool, account))
-    return [ResourceId.parse(found["id"]) for found in ours if dig(found, "tags", tags.THROWAWAY) is not None]
+    ours = (found for documents in listed for found in documents if tags.is_tagged_for(found, pool, account))
+    return [ResourceId.parse(found["id"]) for found in ours if dig(found, "tags", tags.TEMPORARY) is not None]
 
 
-async def sweep(azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
+async def delete_temporary(azure: Azure, pool: str) -> tuple[list[ResourceId], list[FailedDeletion]]:
     """Delete the throwaways of a pool's images.
 
     Returns
@@ -147,52 +149,52 @@ async def sweep(azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
     tuple
         What went, and what did not go.
     """
-    found = await owned(azure, pool)
+    found = await list_temporary(azure, pool)
     gone: list[ResourceId] = []
-    left: list[Left] = []
-    for kinds in ORDER:
-        batch = [one for one in found if kind_of(one) in kinds]
-        for one, why in zip(batch, await concurrency.together(*(_gone(azure, one) for one in batch)), strict=True):
+    left: list[FailedDeletion] = []
+    for kinds in DELETION_ORDER:
+        batch = [one for one in found if temporary_kind(one) in kinds]
+        for one, why in zip(batch, await concurrency.gather(*(_try_delete(azure, one) for one in batch)), strict=True):
             if why is None:
                 gone.append(one)
             else:
-                left.append(Left(one, why))
+                left.append(FailedDeletion(one, why))
     return gone, left
 
 
-async def _gone(azure: Azure, resource: ResourceId) -> str | None:
+async def _try_delete(azure: Azure, resource: ResourceId) -> str | None:
     """Delete one; return why that was not to be done, None where it is gone."""
     try:
-        await delete(azure, resource)
+        await delete_one(azure, resource)
     except BatchImgError as error:
         return error.message
     return None
 
 
-async def delete(azure: Azure, resource: ResourceId) -> None:
+async def delete_one(azure: Azure, resource: ResourceId) -> None:
     """Delete one and wait until it is gone."""
-    await _DELETIONS[kind_of(resource)](azure, resource)
+    await _DELETIONS[temporary_kind(resource)](azure, resource)
 
 
 _DELETIONS: dict[str, Callable[[Azure, ResourceId], Awaitable[None]]] = {
     "virtualmachines": virtual_machines.delete,
     "networkinterfaces": _delete_interface,
-    "disks": disks.delete,
-    "snapshots": snapshots.delete,
+    "disks": disks.delete_disk,
+    "snapshots": snapshots.delete_snapshot,
 }
 
 
-def kind_of(resource: ResourceId) -> str:
+def temporary_kind(resource: ResourceId) -> str:
     """Return which kind of throwaway it is: the last word of its type, in lower case."""
     return resource.path[-1][0].lower()
 
 
-def words(resource: ResourceId) -> str:
+def kind_name(resource: ResourceId) -> str:
     """Return what a throwaway is called in tables."""
-    return f"{_WORDS[kind_of(resource)]} {resource.name}"
+    return f"{_WORDS[temporary_kind(resource)]} {resource.name}"
 
 
-def in_words(gone: Sequence[ResourceId]) -> str:
+def count_text(gone: Sequence[ResourceId]) -> str:
     """Return how many of which kind, in words."""
-    counts = {word: sum(kind_of(one) == kind for one in gone) for kind, word in _WORDS.items()}
+    counts = {word: sum(temporary_kind(one) == kind for one in gone) for kind, word in _WORDS.items()}
     return ", ".join(f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count)

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import pools
-from batchimg_magics.core.compute.lineage import sources
+from batchimg_magics.core.compute.lineage import source_ids
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchimg_magics.core.azure.documents import Json
-    from batchimg_magics.core.images.inventory import Survey
+    from batchimg_magics.core.images.inventory import Inventory
 
 
 @dataclass(frozen=True, slots=True)
-class User:
+class ResourceUser:
     """Somebody who uses a resource.
 
     Parameters
@@ -46,7 +46,7 @@ class User:
     includes_children: bool = True
 
 
-class Usage:
+class ResourceUsage:
     """Who uses what, in a survey.
 
     Parameters
@@ -57,18 +57,18 @@ class Usage:
         The connection's Batch account.
     """
 
-    def __init__(self, inventory: Survey, account: ResourceId) -> None:
-        self._direct: dict[str, list[User]] = defaultdict(list)
+    def __init__(self, inventory: Inventory, account: ResourceId) -> None:
+        self._direct: dict[str, list[ResourceUser]] = defaultdict(list)
         self._derived: dict[str, set[str]] = defaultdict(set)
         documents = (*inventory.versions, *inventory.managed_images, *inventory.snapshots, *inventory.disks)
-        for_a_while = {one["id"].lower() for one in documents if dig(one, "tags", tags.THROWAWAY) is not None}
+        for_a_while = {one["id"].lower() for one in documents if dig(one, "tags", tags.TEMPORARY) is not None}
         for document in documents:
             # What a capture needs for a while is done with once what was made from it is there.
             there = dig(document, "properties", "provisioningState") == "Succeeded"
-            for source in sources(document):
+            for source in source_ids(document):
                 if not (there and source.lower() in for_a_while):
                     self._derived[source.lower()].add(document["id"].lower())
-        for used, user in _uses(inventory, account):
+        for used, user in _find_uses(inventory, account):
             self._direct[used.lower()].append(user)
         for definition in (document["id"].lower() for document in inventory.definitions):
             within = [one["id"].lower() for one in inventory.versions if one["id"].lower().startswith(f"{definition}/")]
@@ -78,7 +78,7 @@ class Usage:
             self._derived[definition.rpartition("/images/")[0]].add(definition)
             self._derived[definition] |= set(within)
 
-    def users_of(self, resource: str) -> list[User]:
+    def users_of(self, resource: str) -> list[ResourceUser]:
         """Return who uses a resource, or what was made from it."""
         found = {user.id.lower(): user for user in self._direct[resource.lower()]}
         for below in self.made_from(resource):
@@ -86,7 +86,7 @@ class Usage:
             found = {user.id.lower(): user for user in deep} | found
         return sorted(found.values(), key=lambda user: user.name)
 
-    def needed_by(self, resource: str, *, but: str = "") -> list[User]:
+    def needed_by(self, resource: str, *, but: str = "") -> list[ResourceUser]:
         """Return who needs a resource; not counting the pool of the id `but`."""
         return [user for user in self.users_of(resource) if user.requires and user.id.lower() != but.lower()]
 
@@ -101,27 +101,27 @@ class Usage:
         return found
 
 
-def _uses(inventory: Survey, account: ResourceId) -> Iterator[tuple[str, User]]:
+def _find_uses(inventory: Inventory, account: ResourceId) -> Iterator[tuple[str, ResourceUser]]:
     """Yield each use of an image or a disk: what is used, and by whom."""
     for pool in inventory.pools:
         if image := pools.image_of(pool):
-            yield image, _pool(pool, account)
+            yield image, _pool_user(pool, account)
     for scale_set in inventory.scale_sets:
         path = ("properties", "virtualMachineProfile", "storageProfile", "imageReference", "id")
         if image := dig(scale_set, *path):
-            yield str(image), User(f"scale set {scale_set['name']}", scale_set["id"])
+            yield str(image), ResourceUser(f"scale set {scale_set['name']}", scale_set["id"])
     for machine in inventory.machines:
         storage = dig(machine, "properties", "storageProfile") or {}
-        user = User(f"VM {machine['name']}", machine["id"], includes_children=False)
+        user = ResourceUser(f"VM {machine['name']}", machine["id"], includes_children=False)
         if image := dig(storage, "imageReference", "id"):
-            yield str(image), User(user.name, user.id, requires=False, includes_children=False)
+            yield str(image), ResourceUser(user.name, user.id, requires=False, includes_children=False)
         for disk in (storage.get("osDisk"), *(storage.get("dataDisks") or [])):
             if managed := dig(disk, "managedDisk", "id"):
                 yield str(managed), user
 
 
-def _pool(pool: Json, account: ResourceId) -> User:
+def _pool_user(pool: Json, account: ResourceId) -> ResourceUser:
     where = ResourceId.parse(pool["id"])
     own = str(ResourceId(where.subscription, where.resource_group, where.provider, where.path[:1])).lower()
     name = where.name if own == str(account).lower() else f"{where.path[0][1]}/{where.name}"
-    return User(name, pool["id"])
+    return ResourceUser(name, pool["id"])

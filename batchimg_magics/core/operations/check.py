@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure import partial_reads, tags
 from batchimg_magics.core.azure.documents import dig, document, seconds_of
 from batchimg_magics.core.base import concurrency
-from batchimg_magics.core.base.node_counts import wanted
+from batchimg_magics.core.base.node_counts import current_or_target
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.checks import preflight, reader
 from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.operations import create
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.pool_spec.pool import PoolSpec
-from batchimg_magics.pool_spec.values import closest
+from batchimg_magics.pool_spec.values import suggest_name
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -36,10 +36,12 @@ _TYPES = {
 }
 _NUMBER = re.compile(r"\d+\.\d+\.\d+")
 #: Stands where a spec wants a word and nothing was said.
-_ANY = "POOL"
+_PLACEHOLDER_POOL = "POOL"
 
 
-async def run(azure: Azure, name: str, *, kind: str | None, pool: str | None, asked: Mapping[str, Any]) -> Table:
+async def check_resource(
+    azure: Azure, name: str, *, kind: str | None, pool: str | None, asked: Mapping[str, Any]
+) -> Table:
     """Check a VM, an image or a pool.
 
     Parameters
@@ -62,16 +64,16 @@ async def run(azure: Azure, name: str, *, kind: str | None, pool: str | None, as
     SpecError
         Several things have it; or what is asked for makes no sense.
     """
-    found = await _found(azure, name)
-    which = _one(found, name, kind)
+    found = await _find_matches(azure, name)
+    which = _choose_match(found, name, kind)
     facts = await _facts(azure, which, found[which], pool, dict(asked))
     what = f"{which} {ResourceId.parse(found[which]).name}"
     if which == "image":
         what = "image " + "/".join(part for _, part in ResourceId.parse(found[which]).path)
-    return preflight.in_full(preflight.table(facts, preflight.check(facts), what))
+    return preflight.with_full_cells(preflight.findings_table(facts, preflight.run_rules(facts), what))
 
 
-async def _found(azure: Azure, name: str) -> dict[str, str]:
+async def _find_matches(azure: Azure, name: str) -> dict[str, str]:
     """Return kind to resource id of everything that a name means."""
     if name.startswith("/"):
         kind = _TYPES.get(ResourceId.parse(name).type.lower())
@@ -79,12 +81,12 @@ async def _found(azure: Azure, name: str) -> dict[str, str]:
             raise SpecError(f"{name} is neither a VM nor an image nor a pool", hint="give one of them")
         return {kind: name}
     if "/" in name:
-        return {"image": str(_path(azure, name))}
+        return {"image": str(_gallery_id(azure, name))}
     scope = azure.scope
     group = scope.resource_group
     definition_id = galleries.definition_id(azure, name)
-    reads = partial_reads.Reader(azure)
-    vm, managed, pool, definition = await concurrency.together(
+    reads = partial_reads.PartialReader(azure)
+    vm, managed, pool, definition = await concurrency.gather(
         reads.read("VMs", azure.call_or_none(azure.compute.virtual_machines.get(group, name)), None),
         reads.read("managed images", azure.call_or_none(azure.compute.images.get(group, name)), None),
         reads.read("pools", pools.read(azure, name), None),
@@ -99,15 +101,15 @@ async def _found(azure: Azure, name: str) -> dict[str, str]:
     # The image that was made for a pool has its name, and is checked with it.
     if managed is not None:
         found["image"] = document(managed)["id"]
-    elif definition is not None and not (pool and tags.is_for(definition, pool["name"])):
+    elif definition is not None and not (pool and tags.is_tagged_for(definition, pool["name"])):
         found["image"] = definition["id"]
     known = {kind: str(key) for kind, key in found.items() if key}
     if not known:
-        raise await _nothing(azure, name, reads.unread)
+        raise await _not_found_error(azure, name, reads.unread)
     return known
 
 
-def _path(azure: Azure, name: str) -> ResourceId:
+def _gallery_id(azure: Azure, name: str) -> ResourceId:
     """Return the id that GALLERY/DEFINITION[/VERSION] or DEFINITION/VERSION means."""
     first, *rest = name.strip("/").split("/")
     if len(rest) == 1 and _NUMBER.fullmatch(rest[0]):
@@ -120,23 +122,23 @@ def _path(azure: Azure, name: str) -> ResourceId:
     return definition.child("versions", rest[1]) if rest[1:] else definition
 
 
-async def _nothing(azure: Azure, name: str, unread: Mapping[str, str]) -> NotFoundError:
+async def _not_found_error(azure: Azure, name: str, unread: Mapping[str, str]) -> NotFoundError:
     """Return the error for a name that means nothing; the hint names the nearest of what there is."""
-    reads = partial_reads.Reader(azure)
-    vms, there = await concurrency.together(
+    reads = partial_reads.PartialReader(azure)
+    vms, there = await concurrency.gather(
         reads.read("VMs", azure.list_documents(azure.compute.virtual_machines.list(azure.scope.resource_group)), []),
-        reads.read("pools", pools.listed(azure), []),
+        reads.read("pools", pools.read_all(azure), []),
     )
     known = [str(one["name"]) for one in [*vms, *there]]
     barred = f"; could not look at {', '.join(unread)}" if unread else ""
     return NotFoundError(
         f"there is no VM, no image and no pool {name!r}{barred}",
-        hint=closest(name, known) or "`%batchimg vms`, `images` and `pools` list what there is",
+        hint=suggest_name(name, known) or "`%batchimg vms`, `images` and `pools` list what there is",
         status_code=404,
     )
 
 
-def _one(found: Mapping[str, str], name: str, kind: str | None) -> str:
+def _choose_match(found: Mapping[str, str], name: str, kind: str | None) -> str:
     """Return which of the things that a name means is meant."""
     if kind is None and len(found) == 1:
         return next(iter(found))
@@ -153,32 +155,32 @@ def _one(found: Mapping[str, str], name: str, kind: str | None) -> str:
 
 
 async def _facts(azure: Azure, kind: str, key: str, pool: str | None, asked: dict[str, Any]) -> Facts:
-    name = pool or _ANY
+    name = pool or _PLACEHOLDER_POOL
     if kind == "vm":
         target = ResourceId.parse(key)
-        size = asked.pop("vm_size", None) or await _own_size(azure, target)
+        size = asked.pop("vm_size", None) or await _vm_size_of(azure, target)
         spec = PoolSpec.build(name, asked.pop("spec", None), from_vm=key, vm_size=size, **asked)
-        facts, origin = await reader.of_creation(azure, spec, pool_named=pool is not None)
-        return facts if pool is None else (await create.examine(azure, facts, origin))[0]
+        facts, origin = await reader.read_for_creation(azure, spec, pool_named=pool is not None)
+        return facts if pool is None else (await create.examine_facts(azure, facts, origin))[0]
     if kind == "image":
         sized = asked.get("vm_size") is not None
-        spec = _lenient(name, asked, {})
-        return await reader.of_image(azure, key, spec, pool_named=pool is not None, sized=sized)
+        spec = _build_spec(name, asked, {})
+        return await reader.read_for_image(azure, key, spec, pool_named=pool is not None, sized=sized)
     found = await pools.read(azure, ResourceId.parse(key).name)
     if found is None:
         raise NotFoundError(f"there is no pool {ResourceId.parse(key).name!r}", status_code=404, code="PoolNotFound")
-    return await reader.of_pool(azure, found, _lenient(found["name"], asked, _of_pool(found)))
+    return await reader.read_for_pool(azure, found, _build_spec(found["name"], asked, _options_of_pool(found)))
 
 
-async def _own_size(azure: Azure, vm: ResourceId) -> str:
+async def _vm_size_of(azure: Azure, vm: ResourceId) -> str:
     found = await azure.call(azure.compute.virtual_machines.get(vm.resource_group, vm.name))
     return str(document(found)["properties"]["hardwareProfile"]["vmSize"])
 
 
-def _of_pool(pool: Json) -> dict[str, Any]:
+def _options_of_pool(pool: Json) -> dict[str, Any]:
     """Return a pool that is there as what could have been asked for; node agent and image it has already."""
     props = pool["properties"]
-    current = wanted(pool)
+    current = current_or_target(pool)
     network = props.get("networkConfiguration") or {}
     timeout = dig(props, "scaleSettings", "fixedScale", "resizeTimeout")
     os_disk = dig(props, "deploymentConfiguration", "virtualMachineConfiguration", "osDisk") or {}
@@ -196,8 +198,8 @@ def _of_pool(pool: Json) -> dict[str, Any]:
     }
 
 
-def _lenient(name: str, asked: dict[str, Any], there: Mapping[str, Any]) -> PoolSpec:
+def _build_spec(name: str, asked: dict[str, Any], there: Mapping[str, Any]) -> PoolSpec:
     """Make a spec of what is asked for, over what is there, where no origin is spoken of."""
     body = asked.pop("spec", None)
     given = {key: value for key, value in asked.items() if value is not None}
-    return PoolSpec.build(name, body, **{"from_vm": _ANY, "vm_size": _ANY, **there, **given})
+    return PoolSpec.build(name, body, **{"from_vm": _PLACEHOLDER_POOL, "vm_size": _PLACEHOLDER_POOL, **there, **given})

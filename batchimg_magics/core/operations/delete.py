@@ -11,15 +11,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.base.steps import Outcome, Step
+from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.compute import disks, galleries, image_versions, managed_images, snapshots, virtual_machines
 from batchimg_magics.core.images import inventory, temporary
-from batchimg_magics.core.images.usage import Usage
-from batchimg_magics.core.operations.runner import Run
+from batchimg_magics.core.images.usage import ResourceUsage
+from batchimg_magics.core.operations.runner import StepRunner
 from batchimg_magics.errors import BatchImgError, ConflictError, InUseError, NotFoundError, SpecError
-from batchimg_magics.pool_spec.values import closest
-from batchimg_magics.resource_ids import ResourceId, same
+from batchimg_magics.pool_spec.values import suggest_name
+from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.core.images.inventory import Survey
-    from batchimg_magics.core.images.usage import User
+    from batchimg_magics.core.images.inventory import Inventory
+    from batchimg_magics.core.images.usage import ResourceUser
 
 #: What a single resource may be, by the words of its id: what it is called, and who deletes it.
 KINDS: dict[str, tuple[str, Callable[[Azure, ResourceId], Awaitable[bool | None]]]] = {
     "galleries/images/versions": ("image version", image_versions.delete_version),
     "galleries/images": ("image definition", galleries.delete_definition),
-    "galleries": ("gallery", galleries.delete_empty),
+    "galleries": ("gallery", galleries.delete_gallery_if_empty),
     "images": ("managed image", managed_images.delete),
     "virtualmachines": ("VM", virtual_machines.delete),
-    "networkinterfaces": ("network interface", temporary.delete),
-    "disks": ("disk", disks.delete),
-    "snapshots": ("snapshot", snapshots.delete),
+    "networkinterfaces": ("network interface", temporary.delete_one),
+    "disks": ("disk", disks.delete_disk),
+    "snapshots": ("snapshot", snapshots.delete_snapshot),
 }
 #: What a researcher may name; galleries go with their last image, throwaway VMs with their pool.
-_NAMED = frozenset({"galleries/images/versions", "galleries/images", "images", "disks", "snapshots"})
+_NAMED_KINDS = frozenset({"galleries/images/versions", "galleries/images", "images", "disks", "snapshots"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Deletion:
     unchecked: str = ""
 
 
-async def look_for_pool(azure: Azure, name: str, *, image: bool) -> Deletion:
+async def read_pool_deletion(azure: Azure, name: str, *, image: bool) -> Deletion:
     """Read what there is of a pool and, where asked, of its image.
 
     Raises
@@ -77,18 +77,18 @@ async def look_for_pool(azure: Azure, name: str, *, image: bool) -> Deletion:
     """
     pool = await pools.read(azure, name)
     resources: list[Json] = []
-    found = inventory.Survey()
+    found = inventory.Inventory()
     if image:
-        found = await inventory.take(azure)
-        resources = made_for(azure, found, name)
-        usage = Usage(found, azure.scope.account_id)
-        _refuse_used(usage, resources, but=str(azure.scope.pool_id(name)))
+        found = await inventory.read_inventory(azure)
+        resources = resources_of_pool(azure, found, name)
+        usage = ResourceUsage(found, azure.scope.account_id)
+        _raise_if_used(usage, resources, but=str(azure.scope.pool_id(name)))
     if pool is None and not [one for one in resources if kind_of(one) != "galleries"]:
-        known = [one["name"] for one in await pools.listed(azure)]
+        known = [one["name"] for one in await pools.read_all(azure)]
         what = "nor anything of its image" if image else "so there is nothing to delete"
         raise NotFoundError(
             f"there is no pool {name!r}, {what}",
-            hint=closest(name, known) or "`%batchimg pools` lists what there is",
+            hint=suggest_name(name, known) or "`%batchimg pools` lists what there is",
             status_code=404,
             code="PoolNotFound",
         )
@@ -100,7 +100,7 @@ def kind_of(document: Json) -> str:
     return "/".join(word.lower() for word, _ in ResourceId.parse(document["id"]).path)
 
 
-def made_for(azure: Azure, found: Survey, pool: str) -> list[Json]:
+def resources_of_pool(azure: Azure, found: Inventory, pool: str) -> list[Json]:
     """Return all that bears our marks for a pool of this account, and the account's gallery where it is ours."""
     account = azure.scope.account
     marked = [
@@ -114,12 +114,14 @@ def made_for(azure: Azure, found: Survey, pool: str) -> list[Json]:
             found.snapshots,
         )
         for document in documents
-        if tags.is_for(document, pool, account) and is_here(azure, document)
+        if tags.is_tagged_for(document, pool, account) and is_in_scope(azure, document)
     ]
-    return marked + [one for one in found.galleries if galleries.is_ours(one, account) and is_here(azure, one)]
+    return marked + [
+        one for one in found.galleries if galleries.is_made_for_account(one, account) and is_in_scope(azure, one)
+    ]
 
 
-def is_here(azure: Azure, document: Json) -> bool:
+def is_in_scope(azure: Azure, document: Json) -> bool:
     """Tell whether a resource is where this connection makes such things, or in a gallery, which may be adopted."""
     where = ResourceId.parse(document["id"])
     scope = azure.scope
@@ -128,15 +130,15 @@ def is_here(azure: Azure, document: Json) -> bool:
     return where.path[0][0].lower() == "galleries" or where.resource_group.lower() == scope.resource_group.lower()
 
 
-def _refuse_used(usage: Usage, resources: Iterable[Json], *, but: str = "") -> None:
-    users: dict[str, User] = {}
+def _raise_if_used(usage: ResourceUsage, resources: Iterable[Json], *, but: str = "") -> None:
+    users: dict[str, ResourceUser] = {}
     used = []
     for document in resources:
         if kind_of(document) == "galleries":
             continue  # it goes only when it is empty
         needed = usage.needed_by(document["id"], but=but)
         # A throwaway VM of ours goes with its disks.
-        needed = [user for user in needed if not any(same(user.id, one["id"]) for one in resources)]
+        needed = [user for user in needed if not any(is_same_resource(user.id, one["id"]) for one in resources)]
         if needed:
             used.append(ResourceId.parse(document["id"]).name)
         users |= {user.id.lower(): user for user in needed}
@@ -149,7 +151,7 @@ def _refuse_used(usage: Usage, resources: Iterable[Json], *, but: str = "") -> N
         )
 
 
-async def look_for_one(azure: Azure, resource_id: str, *, blindly: bool = False) -> Deletion:
+async def read_resource_deletion(azure: Azure, resource_id: str, *, blindly: bool = False) -> Deletion:
     """Read a single image, version, snapshot or disk.
 
     Parameters
@@ -172,11 +174,11 @@ async def look_for_one(azure: Azure, resource_id: str, *, blindly: bool = False)
     """
     where = ResourceId.parse(resource_id)
     kind = "/".join(word.lower() for word, _ in where.path)
-    if kind not in _NAMED or where.provider.lower() != "microsoft.compute":
-        known = ", ".join(sorted(KINDS[one][0] for one in _NAMED))
+    if kind not in _NAMED_KINDS or where.provider.lower() != "microsoft.compute":
+        known = ", ".join(sorted(KINDS[one][0] for one in _NAMED_KINDS))
         raise SpecError(f"{where.name} is a {where.type}", hint=f"delete takes a pool's name, or the id of: {known}")
-    found = await inventory.take(azure)
-    existing = next((one for one in found.all_resources if same(one["id"], str(where))), None)
+    found = await inventory.read_inventory(azure)
+    existing = next((one for one in found.all_resources if is_same_resource(one["id"], str(where))), None)
     if existing is None:
         raise NotFoundError(
             f"there is no {KINDS[kind][0]} {where.name!r}",
@@ -185,19 +187,19 @@ async def look_for_one(azure: Azure, resource_id: str, *, blindly: bool = False)
         )
     within = [one for one in found.versions if one["id"].lower().startswith(f"{str(where).lower()}/versions/")]
     whole = (*within, existing)
-    _refuse_used(Usage(found, azure.scope.account_id), whole)
+    _raise_if_used(ResourceUsage(found, azure.scope.account_id), whole)
     for one in whole:
-        if tags.owner(one) is None:
+        if tags.owner_pool(one) is None:
             raise ConflictError(
                 f"this tool did not make {KINDS[kind_of(one)][0]} {one['name']!r}",
                 hint=f"it deletes only what it made; if you mean it: `az resource delete --ids {one['id']}`",
                 status_code=409,
             )
-    refuse_blind(found, blindly=blindly)
+    raise_if_unchecked(found, blindly=blindly)
     return Deletion(None, whole, found.unreadable_text)
 
 
-def refuse_blind(found: Survey, *, blindly: bool) -> None:
+def raise_if_unchecked(found: Inventory, *, blindly: bool) -> None:
     """Raise ConflictError where somebody who could not be looked at may use what is to go."""
     if found.unreadable and not blindly:
         raise ConflictError(
@@ -210,7 +212,7 @@ def refuse_blind(found: Survey, *, blindly: bool) -> None:
 # -- steps -------------------------------------------------------------------------------------------------------
 
 #: What has to be gone before a kind goes.
-_AFTER: dict[str, tuple[str, ...]] = {
+_DEPENDENTS: dict[str, tuple[str, ...]] = {
     "pool": (),
     "virtualmachines": (),
     "networkinterfaces": ("virtualmachines",),
@@ -226,7 +228,7 @@ _EXPECTED_S = {
 }
 
 
-def steps(azure: Azure, found: Deletion) -> list[Step]:
+def deletion_steps(azure: Azure, found: Deletion) -> list[Step]:
     """Return the steps that take things away: each after what needs it."""
     listed: list[tuple[str, str, ResourceId]] = []
     if found.pool is not None:
@@ -243,17 +245,17 @@ def steps(azure: Azure, found: Deletion) -> list[Step]:
 
 
 def _step(azure: Azure, kind: str, name: str, one: ResourceId, listed: list[tuple[str, str, ResourceId]]) -> Step:
-    before = _AFTER.get(kind, tuple(_AFTER))
+    before = _DEPENDENTS.get(kind, tuple(_DEPENDENTS))
     after = tuple(other for its, other, _ in listed if its in before)
     if kind == "pool":
         delete: Callable[[ResourceId], Awaitable[bool | None]] = lambda pool: pools.delete(azure, pool.name)  # noqa: E731
     else:
         delete = partial(KINDS[kind][1], azure)
 
-    async def run(_: Mapping[str, Outcome]) -> Outcome:
+    async def run(_: Mapping[str, StepResult]) -> StepResult:
         if await delete(one) is False:
-            return Outcome("kept", "in use", "holds other images")
-        return Outcome("deleted", "gone")
+            return StepResult("kept", "in use", "holds other images")
+        return StepResult("deleted", "gone")
 
     return Step(name, one, run, after, _EXPECTED_S.get(kind))
 
@@ -287,23 +289,23 @@ async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run:
         Somebody needs it; nothing was deleted.
     """
     if "/" in name:
-        found = await look_for_one(azure, name, blindly=blindly or dry_run)
+        found = await read_resource_deletion(azure, name, blindly=blindly or dry_run)
         what = name.rpartition("/")[2]
     else:
-        found = await look_for_pool(azure, name, image=image)
+        found = await read_pool_deletion(azure, name, image=image)
         what = f"pool {name}"
-    table = await take_away(azure, found, board, what=what, dry_run=dry_run)
+    table = await delete_resources(azure, found, board, what=what, dry_run=dry_run)
     if "/" not in name and not image:
         table.caption += "; its image, if it has one, stays: `%batchimg orphans` tells"
     return table
 
 
-async def take_away(azure: Azure, found: Deletion, board: Board, *, what: str, dry_run: bool) -> Table:
+async def delete_resources(azure: Azure, found: Deletion, board: Board, *, what: str, dry_run: bool) -> Table:
     """Delete what was found, or say what would go."""
-    run = Run("delete", steps(azure, found), board, keep_going=True)
+    run = StepRunner("delete", deletion_steps(azure, found), board, keep_going=True)
     blind = f"; {found.unchecked}" if found.unchecked else ""
     if dry_run:
-        run.results = {step.name: Outcome("would delete", "there") for step in run.steps}
+        run.results = {step.name: StepResult("would delete", "there") for step in run.steps}
         return run.table(f"{what}: this is what would go; nothing was changed{blind}")
     try:
         return await run.run(f"{what}: deleted{blind}")

@@ -9,9 +9,9 @@ from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.compute import galleries, image_versions
-from batchimg_magics.core.compute.lineage import sources
+from batchimg_magics.core.compute.lineage import source_ids
 from batchimg_magics.core.images import inventory
-from batchimg_magics.core.images.usage import Usage
+from batchimg_magics.core.images.usage import ResourceUsage
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
-    from batchimg_magics.core.images.inventory import Survey
+    from batchimg_magics.core.images.inventory import Inventory
 
 
-async def table(azure: Azure, *, with_sources: bool = False) -> Table:
+async def list_images(azure: Azure, *, with_sources: bool = False) -> Table:
     """Return the images of the subscription, one a row; a definition without a version is one too.
 
     Parameters
@@ -32,17 +32,17 @@ async def table(azure: Azure, *, with_sources: bool = False) -> Table:
     with_sources
         Whether what they were made from has rows too: snapshots and disks under an image, or with our marks.
     """
-    found = await inventory.take(azure)
-    usage = Usage(found, azure.scope.account_id)
-    rows = [*_of_galleries(found), *(_managed(one) for one in found.managed_images)]
+    found = await inventory.read_inventory(azure)
+    usage = ResourceUsage(found, azure.scope.account_id)
+    rows = [*_gallery_rows(found), *(_managed_image_row(one) for one in found.managed_images)]
     if with_sources:
         under = {
             source.lower()
             for one in (*found.versions, *found.managed_images, *found.snapshots)
-            for source in sources(one)
+            for source in source_ids(one)
         }
         marked = [*found.snapshots, *found.disks]
-        rows += [_source(one) for one in marked if one["id"].lower() in under or tags.owner(one)]
+        rows += [_source(one) for one in marked if one["id"].lower() in under or tags.owner_pool(one)]
     for row in rows:
         row["used_by"] = ", ".join(user.name for user in usage.users_of(row["id"])) or None
     caption = f"images: {len([*found.versions, *found.managed_images])}"
@@ -54,19 +54,19 @@ async def table(azure: Azure, *, with_sources: bool = False) -> Table:
     )
 
 
-def _named(document: Json) -> str | None:
-    return ", ".join(source.rpartition("/")[2] for source in sources(document)) or None
+def _pool_tag(document: Json) -> str | None:
+    return ", ".join(source.rpartition("/")[2] for source in source_ids(document)) or None
 
 
-def _of_galleries(found: Survey) -> Iterator[dict[str, Any]]:
+def _gallery_rows(found: Inventory) -> Iterator[dict[str, Any]]:
     for definition in found.definitions:
         within = f"{definition['id']}/versions/".lower()
         versions = [one for one in found.versions if one["id"].lower().startswith(within)]
         for version in versions or [{}]:
-            yield _version(definition, version)
+            yield _version_row(definition, version)
 
 
-def _version(definition: Json, version: Json) -> dict[str, Any]:
+def _version_row(definition: Json, version: Json) -> dict[str, Any]:
     where = ResourceId.parse(definition["id"])
     profile = dig(version, "properties", "publishingProfile") or {}
     found = version or definition
@@ -75,33 +75,33 @@ def _version(definition: Json, version: Json) -> dict[str, Any]:
         "kind": "version" if version else "definition",
         "version": version.get("name"),
         "gallery": where.path[0][1],
-        "pool": tags.owner(found),
+        "pool": tags.owner_pool(found),
         "state": dig(found, "properties", "provisioningState"),
         "os": dig(definition, "properties", "osType"),
         "generation": dig(definition, "properties", "hyperVGeneration"),
         "security": galleries.security_of(definition),
-        "published": image_versions.published(version) if version else None,
+        "published": image_versions.published_at(version) if version else None,
         "id": found["id"],
     }
     if version:
         targets = profile.get("targetRegions") or []
         row["regions"] = ", ".join(f"{region_key(one['name'])}={one.get('regionalReplicaCount', 1)}" for one in targets)
-        row["made_from"] = _named(version)
+        row["made_from"] = _pool_tag(version)
     return row
 
 
-def _managed(image: Json) -> dict[str, Any]:
+def _managed_image_row(image: Json) -> dict[str, Any]:
     props = image["properties"]
     return {
         "image": image["name"],
         "kind": "managed image",
-        "pool": tags.owner(image),
+        "pool": tags.owner_pool(image),
         "state": props.get("provisioningState"),
         "os": dig(props, "storageProfile", "osDisk", "osType"),
         "generation": props.get("hyperVGeneration"),
         "security": "Standard",  # a managed image cannot be of another kind
         "regions": region_key(image["location"]),
-        "made_from": _named(image),
+        "made_from": _pool_tag(image),
         "id": image["id"],
     }
 
@@ -112,13 +112,13 @@ def _source(disk: Json) -> dict[str, Any]:
     return {
         "image": disk["name"],
         "kind": "snapshot" if "/snapshots/" in disk["id"].lower() else "disk",
-        "pool": tags.owner(disk),
+        "pool": tags.owner_pool(disk),
         "state": props.get("provisioningState"),
         "os": props.get("osType"),
         "generation": props.get("hyperVGeneration"),
         "security": dig(props, "securityProfile", "securityType"),
         "regions": region_key(disk["location"]),
-        "made_from": _named(disk),
+        "made_from": _pool_tag(disk),
         "published": dt.datetime.fromisoformat(made) if made else None,
         "id": disk["id"],
     }

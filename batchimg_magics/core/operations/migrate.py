@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig, region_key
-from batchimg_magics.core.base.node_counts import Counts, targets
-from batchimg_magics.core.base.steps import Outcome, Step
+from batchimg_magics.core.base.node_counts import Counts, target_counts
+from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pool_update, pools, vm_sizes
-from batchimg_magics.core.batch.pools import Image
+from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.images import build
 from batchimg_magics.core.images.origins import registry
 from batchimg_magics.core.operations import plan
-from batchimg_magics.core.operations.runner import Run
+from batchimg_magics.core.operations.runner import StepRunner
 from batchimg_magics.core.scaling import controller
-from batchimg_magics.core.scaling.request import Wish
+from batchimg_magics.core.scaling.request import ResizeRequest
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.pool import PoolSpec
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.base.progress import Board
-    from batchimg_magics.core.images.build import Imaging
+    from batchimg_magics.core.images.build import ImageBuild
 
 _MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
 #: What Azure sets of a pool, and nobody asks for. Source: Batch Management's OpenAPI, readOnly.
@@ -72,7 +72,7 @@ class Migration:
 
     pool: Json
     spec: PoolSpec
-    build: Imaging
+    build: ImageBuild
     counts: Counts | None
 
     @property
@@ -80,9 +80,9 @@ class Migration:
         """The old pool's."""
         return str(self.pool["name"])
 
-    def body(self, image: Image) -> Json:
+    def body(self, image: PoolImage) -> Json:
         """Return the ARM document of the new pool, without nodes yet."""
-        return body_of(self.pool, self.spec.name, image)
+        return new_pool_body(self.pool, self.spec.name, image)
 
 
 def legacy_image(pool: Json) -> dict[str, str]:
@@ -99,12 +99,12 @@ def legacy_image(pool: Json) -> dict[str, str]:
     return {"from_image": image} if is_managed else {}
 
 
-async def find(azure: Azure) -> list[Json]:
+async def read_legacy_pools(azure: Azure) -> list[Json]:
     """Return the account's pools that are made from managed images or VHDs."""
-    return [pool for pool in await pools.listed(azure) if legacy_image(pool)]
+    return [pool for pool in await pools.read_all(azure) if legacy_image(pool)]
 
 
-async def look(azure: Azure, name: str, new: str) -> Migration:
+async def read_migration(azure: Azure, name: str, new: str) -> Migration:
     """Read what a migration depends on, and refuse what cannot work. Nothing is changed.
 
     Parameters
@@ -123,7 +123,7 @@ async def look(azure: Azure, name: str, new: str) -> Migration:
     ConflictError
         There is something of the new name that is not this tool's.
     """
-    await pools.state(azure, name)  # for its error, which names the nearest
+    await pools.read_state(azure, name)  # for its error, which names the nearest
     pool = await pools.read(azure, name) or {}
     origin = legacy_image(pool)
     if not origin:
@@ -133,7 +133,7 @@ async def look(azure: Azure, name: str, new: str) -> Migration:
         )
     if new.lower() == name.lower():
         raise SpecError("the new pool needs another name than the old one", hint="give it with --to")
-    spec = PoolSpec.build(new, **_asked(pool, origin))
+    spec = PoolSpec.build(new, **_spec_options(pool, origin))
     road = await registry.find(azure, spec, yes=False)
     if not road.source.generalized:
         raise SpecError(
@@ -141,22 +141,22 @@ async def look(azure: Azure, name: str, new: str) -> Migration:
             hint="Batch makes pools of generalized images only: make an image of a VM that was deprovisioned",
         )
     region = region_key(str((await azure.account())["location"]))
-    await vm_sizes.vm_size(azure, spec.vm_size)
+    await vm_sizes.read_size(azure, spec.vm_size)
     existing = await pools.read(azure, new)
     pinned = None if existing is None else pools.image_of(existing)
     found = Migration(
         pool=pool,
         spec=spec,
-        build=await build.find(azure, spec, road, image_versions.replicas_for(spec, road.source, region), pinned),
+        build=await build.read_build(azure, spec, road, image_versions.replicas_for(spec, road.source, region), pinned),
         counts=_counts(pool),
     )
     if existing is not None:
-        image = Image(found.build.known_id or f"a new one of {road.source.description}", found.build.hash)
-        pool_update.judge(existing, found.body(image))
+        image = PoolImage(found.build.known_id or f"a new one of {road.source.description}", found.build.hash)
+        pool_update.decide(existing, found.body(image))
     return found
 
 
-def _asked(pool: Json, origin: dict[str, str]) -> dict[str, Any]:
+def _spec_options(pool: Json, origin: dict[str, str]) -> dict[str, Any]:
     props = pool["properties"]
     counts = _counts(pool) or Counts()
     machine = dig(props, *_MACHINE) or {}
@@ -170,13 +170,13 @@ def _asked(pool: Json, origin: dict[str, str]) -> dict[str, Any]:
 
 
 def _counts(pool: Json) -> Counts | None:
-    return None if dig(pool, "properties", "scaleSettings", "fixedScale") is None else targets(pool)
+    return None if dig(pool, "properties", "scaleSettings", "fixedScale") is None else target_counts(pool)
 
 
 # -- the new pool ------------------------------------------------------------------------------------------------
 
 
-def body_of(old: Json, name: str, image: Image) -> Json:
+def new_pool_body(old: Json, name: str, image: PoolImage) -> Json:
     """Return the ARM document of a pool that is what another one is, but for its image; it has no nodes yet."""
     props = {key: copy.deepcopy(value) for key, value in old["properties"].items() if key not in _READ_ONLY}
     machine = props["deploymentConfiguration"]["virtualMachineConfiguration"]
@@ -185,9 +185,9 @@ def body_of(old: Json, name: str, image: Image) -> Json:
     if "fixedScale" in (props.get("scaleSettings") or {}):
         props["scaleSettings"] = {"fixedScale": {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}}
     for path in _SECRET:
-        _without(props, path)
+        _remove_secret_rows(props, path)
     kept = [one for one in props.pop("metadata", None) or [] if not str(one.get("name")).startswith("batchimg-")]
-    ours = {tags.POOL: name, tags.IMAGE: image.hash, tags.SPEC: tags.digest(props), **tags.made_by()}
+    ours = {tags.POOL: name, tags.IMAGE: image.hash, tags.SPEC: tags.digest(props), **tags.tool_tags()}
     props["metadata"] = [*kept, *({"name": key, "value": value} for key, value in ours.items())]
     resource_tags = {key: value for key, value in (old.get("tags") or {}).items() if not key.startswith("batchimg-")}
     whole: Json = {"properties": props, "tags": {**resource_tags, **ours}}
@@ -205,7 +205,7 @@ _SECRET: dict[tuple[str, ...], tuple[str, str]] = {
 }
 
 
-def _without(props: Json, path: tuple[str, ...]) -> None:
+def _remove_secret_rows(props: Json, path: tuple[str, ...]) -> None:
     """Take rows away that need a secret which Azure does not tell."""
     *above, last = path
     home = dig(props, *above) if above else props
@@ -219,7 +219,7 @@ def _without(props: Json, path: tuple[str, ...]) -> None:
         del home[last]
 
 
-def left_out(old: Json) -> str:
+def omitted_settings(old: Json) -> str:
     """Return in words what of a pool cannot be carried over, since Azure does not tell the secrets in it."""
     parts = []
     for path, (words, enough) in _SECRET.items():
@@ -229,38 +229,38 @@ def left_out(old: Json) -> str:
     return f"without {' and '.join(parts)}: Azure does not tell their secrets" if parts else ""
 
 
-def steps(azure: Azure, found: Migration, board: Board, *, delete_old: bool) -> list[Step]:
+def migration_steps(azure: Azure, found: Migration, board: Board, *, delete_old: bool) -> list[Step]:
     """Return the steps from an old pool to a new one."""
     spec = found.spec
 
-    async def make_pool(done: Mapping[str, Outcome]) -> Outcome:
-        action, changed = await pool_update.see_to(azure, spec.name, found.body(found.build.image(done)))
-        return Outcome(action, detail=changed or left_out(found.pool) or f"as {found.name}")
+    async def make_pool(done: Mapping[str, StepResult]) -> StepResult:
+        action, changed = await pool_update.ensure_pool(azure, spec.name, found.body(found.build.image(done)))
+        return StepResult(action, detail=changed or omitted_settings(found.pool) or f"as {found.name}")
 
-    async def make_nodes(_: Mapping[str, Outcome]) -> Outcome:
+    async def make_nodes(_: Mapping[str, StepResult]) -> StepResult:
         if found.counts is None:
-            return Outcome("found", "steady", "the formula of the old pool says how many")
-        request = Wish(found.counts.dedicated, found.counts.spot, grow_only=True)
-        rounds = await controller.Controller(azure, spec.name, request, board).run()
-        return Outcome("changed" if rounds.columns["round"] else "found", "ready", str(rounds.attrs["nodes"]))
+            return StepResult("found", "steady", "the formula of the old pool says how many")
+        request = ResizeRequest(found.counts.dedicated, found.counts.spot, grow_only=True)
+        rounds = await controller.ResizeController(azure, spec.name, request, board).run()
+        return StepResult("changed" if rounds.columns["round"] else "found", "ready", str(rounds.attrs["nodes"]))
 
-    async def delete_pool(_: Mapping[str, Outcome]) -> Outcome:
+    async def delete_pool(_: Mapping[str, StepResult]) -> StepResult:
         await pools.delete(azure, found.name)
-        return Outcome("deleted", "gone")
+        return StepResult("deleted", "gone")
 
     new, old = azure.scope.pool_id(spec.name), azure.scope.pool_id(found.name)
     seconds = pools.EXPECTED_S
     size = str(found.counts or "as the formula says")
-    there = partial(_is_there, azure, spec.name)
+    there = partial(_pool_exists, azure, spec.name)
     chain = [
-        *build.steps(found.build),
+        *build.build_steps(found.build),
         Step(
             "pool",
             new,
             make_pool,
             (found.build.final_step,),
             seconds["pool"],
-            left_out(found.pool) or f"as {found.name}",
+            omitted_settings(found.pool) or f"as {found.name}",
             is_done=there,
         ),
         Step(
@@ -275,7 +275,7 @@ def steps(azure: Azure, found: Migration, board: Board, *, delete_old: bool) -> 
     return chain
 
 
-async def _is_there(azure: Azure, name: str) -> bool:
+async def _pool_exists(azure: Azure, name: str) -> bool:
     return await pools.read(azure, name) is not None
 
 
@@ -301,19 +301,19 @@ async def migrate(azure: Azure, name: str, new: str, board: Board, *, dry_run: b
     NotFoundError, SpecError, ConflictError
         It cannot be; nothing was changed.
     """
-    found = await look(azure, name, new)
-    chain = steps(azure, found, board, delete_old=delete_old)
+    found = await read_migration(azure, name, new)
+    chain = migration_steps(azure, found, board, delete_old=delete_old)
     if dry_run:
-        rows = [{**row, "state": "not begun", "detail": row["why"]} for row in await plan.rows(chain)]
+        rows = [{**row, "state": "not begun", "detail": row["why"]} for row in await plan.step_rows(chain)]
         return Table.from_rows("migrate", rows, f"pool {name}: this is what would be done; nothing was changed")
-    run = Run("migrate", chain, board)
+    run = StepRunner("migrate", chain, board)
     table = await run.run_with_cleanup(found.build, "")
     old = "is deleted" if delete_old else f"stays: `%batchimg delete {name}` when nothing needs it"
     table.caption = f"pool {new} is there in place of {name}, which {old}"
     return table
 
 
-async def to_migrate(azure: Azure) -> Table:
+async def list_legacy_pools(azure: Azure) -> Table:
     """Return the pools that Azure would not make any more, one a row."""
     rows = [
         {
@@ -324,6 +324,6 @@ async def to_migrate(azure: Azure) -> Table:
             "detail": "made from " + " ".join(legacy_image(pool).values()).rpartition("/")[2],
             "id": pool["id"],
         }
-        for pool in await find(azure)
+        for pool in await read_legacy_pools(azure)
     ]
     return Table.from_rows("migrate", rows, f"pools made from managed images or VHDs: {len(rows)}")

@@ -9,13 +9,13 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base import filters
-from batchimg_magics.core.base.concurrency import together
+from batchimg_magics.core.base.concurrency import gather
 from batchimg_magics.core.base.schemas import NODE_STATES, SCHEMAS
-from batchimg_magics.core.base.table import Table, joined, kept
+from batchimg_magics.core.base.table import Table, concatenate, filter_column
 from batchimg_magics.core.batch import node_pages, pools
 from batchimg_magics.core.batch.nodes import BAD, Census
 from batchimg_magics.errors import NotFoundError, ServiceError, SpecError
-from batchimg_magics.pool_spec.values import closest, is_pattern
+from batchimg_magics.pool_spec.values import is_pattern, suggest_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ _IDLE = frozenset({"idle"})
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class NodeQuery:
     """Which nodes, and how they are shown.
 
     Parameters
@@ -75,13 +75,13 @@ class Question:
         schema = SCHEMAS["nodes of pools" if self.several_pools else "nodes"]
         for state in self.states:
             if state not in NODE_STATES:
-                raise SpecError(f"--state is {state!r}", hint=closest(state, NODE_STATES))
+                raise SpecError(f"--state is {state!r}", hint=suggest_name(state, NODE_STATES))
         tests = [filters.parse(f"state in {list(self.states)!r}", schema)] if self.states else []
         tests += [filters.parse(self.where, schema)] if self.where is not None else []
         return filters.all_of(tests) if tests else None
 
 
-async def chosen(azure: Azure, names: Sequence[str]) -> list[Json]:
+async def select_pools(azure: Azure, names: Sequence[str]) -> list[Json]:
     """Return the ARM documents of the pools of these names and patterns, by name; case is not told apart.
 
     Raises
@@ -91,7 +91,7 @@ async def chosen(azure: Azure, names: Sequence[str]) -> list[Json]:
     """
     if len(names) == 1 and not is_pattern(names[0]) and (one := await pools.read(azure, names[0])) is not None:
         return [one]
-    existing = {str(pool["name"]).lower(): pool for pool in await pools.listed(azure)}
+    existing = {str(pool["name"]).lower(): pool for pool in await pools.read_all(azure)}
     found: dict[str, Json] = {}
     for name in names:
         fitting = {low: pool for low, pool in existing.items() if fnmatchcase(low, name.lower())}
@@ -99,7 +99,7 @@ async def chosen(azure: Azure, names: Sequence[str]) -> list[Json]:
             what = f"no pool fits {name!r}" if is_pattern(name) else f"there is no pool {name!r}"
             raise NotFoundError(
                 f"{what} in account {azure.scope.account!r}",
-                hint=closest(name, [pool["name"] for pool in existing.values()]) or "`%batchimg create` makes one",
+                hint=suggest_name(name, [pool["name"] for pool in existing.values()]) or "`%batchimg create` makes one",
                 status_code=404,
                 code="PoolNotFound",
             )
@@ -108,7 +108,7 @@ async def chosen(azure: Azure, names: Sequence[str]) -> list[Json]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Pool:
+class _PoolNodes:
     """One pool's nodes, and what one costs; None: nobody asked."""
 
     name: str
@@ -122,7 +122,7 @@ class _Pool:
         return None if self.rates is None else self.rates.cost(*counts)
 
 
-async def table(azure: Azure, query: Question) -> Table:
+async def list_nodes(azure: Azure, query: NodeQuery) -> Table:
     """Return the nodes of pools, or how many are in which state.
 
     Returns
@@ -143,53 +143,53 @@ async def table(azure: Azure, query: Question) -> Table:
     turn = asyncio.Semaphore(AT_ONCE)
     # Where nothing of a pool is needed but its nodes, they tell whether it is there.
     bare = not (query.several_pools or query.prices)
-    existing: list[Json] = [{"name": query.pools[0]}] if bare else await chosen(azure, query.pools)
+    existing: list[Json] = [{"name": query.pools[0]}] if bare else await select_pools(azure, query.pools)
     try:
-        found: list[_Pool] = await together(*(_read(azure, pool, turn, query) for pool in existing))
+        found: list[_PoolNodes] = await gather(*(_read(azure, pool, turn, query) for pool in existing))
     except NotFoundError:
-        await chosen(azure, query.pools)  # says what there is
+        await select_pools(azure, query.pools)  # says what there is
         raise
-    columns = _stacked(found, named=query.several_pools)
+    columns = _stack_columns(found, named=query.several_pools)
     rows = len(columns["node_id"])
     if test is not None:
         mask = [answer is True for answer in test(columns)]
-        columns = {name: kept(values, mask) for name, values in columns.items()}
-    shown = _counted(columns, named=query.several_pools) if query.counts else columns
-    caption = [_headline(query, found)]
+        columns = {name: filter_column(values, mask) for name, values in columns.items()}
+    shown = _count_columns(columns, named=query.several_pools) if query.counts else columns
+    caption = [_caption(query, found)]
     if test is not None:
         caption.append(f"{len(columns['node_id'])} of {rows} nodes fit")
-    money = _money(found) if query.prices else {}
-    return Table(query.verb, shown, "; ".join([*caption, *(_spoken(found, money) if money else [])]), money)
+    money = _cost_attrs(found) if query.prices else {}
+    return Table(query.verb, shown, "; ".join([*caption, *(_cost_sentences(found, money) if money else [])]), money)
 
 
-async def _read(azure: Azure, pool: Json, turn: asyncio.Semaphore, query: Question) -> _Pool:
+async def _read(azure: Azure, pool: Json, turn: asyncio.Semaphore, query: NodeQuery) -> _PoolNodes:
     async with turn:
         name = str(pool["name"])
-        pages = node_pages.columns(azure, name, states_only=query.counts and query.where is None)
-        columns, rates = await together(pages, _rates(azure, pool)) if query.prices else (await pages, None)
+        pages = node_pages.read_columns(azure, name, states_only=query.counts and query.where is None)
+        columns, rates = await gather(pages, _rates(azure, pool)) if query.prices else (await pages, None)
     census = Census(Counter(zip(columns["state"], columns["dedicated"], strict=True)))
-    return _Pool(name, columns, census, rates)
+    return _PoolNodes(name, columns, census, rates)
 
 
 async def _rates(azure: Azure, pool: Json) -> Rates:
     from batchimg_magics.core.estimates import prices  # only where somebody asks
 
     try:
-        return await prices.of_pool(azure, pool)
+        return await prices.read_pool_rates(azure, pool)
     except ServiceError:
         return prices.Rates()  # nodes are shown all the same: what they cost is then not known
 
 
-def _stacked(found: list[_Pool], *, named: bool) -> dict[str, Sequence[Any]]:
+def _stack_columns(found: list[_PoolNodes], *, named: bool) -> dict[str, Sequence[Any]]:
     """Return the columns of all pools one below the other, with the pools' names where they are told apart."""
     if not named:
         return found[0].columns
     names = [pool.name for pool in found for _ in pool.columns["node_id"]]
     parts = {name: [pool.columns[name] for pool in found] for name in found[0].columns}
-    return {"pool": names} | {name: joined(columns) for name, columns in parts.items()}
+    return {"pool": names} | {name: concatenate(columns) for name, columns in parts.items()}
 
 
-def _counted(columns: dict[str, Sequence[Any]], *, named: bool) -> dict[str, Sequence[Any]]:
+def _count_columns(columns: dict[str, Sequence[Any]], *, named: bool) -> dict[str, Sequence[Any]]:
     """Return how many nodes of each kind are in each state; states without nodes are left out."""
     names = columns["pool"] if named else [""] * len(columns["state"])
     counts = Counter(zip(names, columns["state"], columns["dedicated"], strict=True))
@@ -204,23 +204,23 @@ def _counted(columns: dict[str, Sequence[Any]], *, named: bool) -> dict[str, Seq
     }
 
 
-def _headline(query: Question, found: list[_Pool]) -> str:
+def _caption(query: NodeQuery, found: list[_PoolNodes]) -> str:
     every = sum((pool.census for pool in found), Census(Counter()))
     return f"{len(found)} pools: {every}" if query.several_pools else f"pool {found[0].name}: {every}"
 
 
-def _money(found: list[_Pool]) -> dict[str, Any]:
+def _cost_attrs(found: list[_PoolNodes]) -> dict[str, Any]:
     from batchimg_magics.core.estimates import prices
 
     dates = [pool.rates.as_of for pool in found if pool.rates is not None and pool.rates.as_of is not None]
     return {
-        "idle_usd_per_hour": prices.added(pool.usd_per_hour(_IDLE) for pool in found),
-        "unusable_usd_per_hour": prices.added(pool.usd_per_hour(BAD) for pool in found),
+        "idle_usd_per_hour": prices.sum_or_none(pool.usd_per_hour(_IDLE) for pool in found),
+        "unusable_usd_per_hour": prices.sum_or_none(pool.usd_per_hour(BAD) for pool in found),
         "prices_as_of": min(dates).isoformat() if dates else None,
     }
 
 
-def _spoken(found: list[_Pool], money: dict[str, Any]) -> list[str]:
+def _cost_sentences(found: list[_PoolNodes], money: dict[str, Any]) -> list[str]:
     """Return what the caption says of money: nothing where no node is idle or bad."""
     parts = []
     for words, states in (("idle", _IDLE), ("unusable", BAD)):

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure import read_cache
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base import concurrency
-from batchimg_magics.core.base.node_counts import Counts, wanted
+from batchimg_magics.core.base.node_counts import Counts, current_or_target
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.core.batch.pools import Image
+from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.checks import preflight
 from batchimg_magics.core.compute import lineage
 from batchimg_magics.core.estimates import prices
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from batchimg_magics.core.operations.create import Creation
     from batchimg_magics.pool_spec.pool import PoolSpec
 
-__all__ = ["rows", "table"]
+__all__ = ["plan_table", "step_rows"]
 
 #: What stands for disks of whose kind nothing is said, as in `pricing`: the dearest that Batch attaches.
 _DISK_SKU = "Premium_LRS"
 
 
-async def table(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = False) -> Table:
+async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = False) -> Table:
     """Return what `create` would do, one step a row.
 
     Raises
@@ -38,10 +38,10 @@ async def table(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = F
     SpecError, NotFoundError, ConflictError
         `create` could not work.
     """
-    with read_cache.shared():
-        found = await create.look(azure, spec, yes=True, replace=replace)
+    with read_cache.share_reads():
+        found = await create.read_creation(azure, spec, yes=True, replace=replace)
         steps = create.creation_steps(azure, found, board)
-        planned, cost = await concurrency.together(rows(steps), _usd_per_hour(azure, found))
+        planned, cost = await concurrency.gather(step_rows(steps), _nodes_usd_per_hour(azure, found))
     planned[-1]["usd_per_hour"] = cost
     minutes = _minutes(steps, {row["step"]: row["minutes"] or 0.0 for row in planned})
     todo = sum(row["action"] != "found" for row in planned)
@@ -50,17 +50,17 @@ async def table(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = F
     return preflight.with_warnings(Table.from_rows("plan", planned, caption), found.findings)
 
 
-async def rows(steps: Sequence[Step]) -> list[dict[str, Any]]:
+async def step_rows(steps: Sequence[Step]) -> list[dict[str, Any]]:
     """Return what is to be done of steps, one a row."""
-    done = await concurrency.together(*(_is_done(step) for step in steps))
-    return [_row(step, done=one) for step, one in zip(steps, done, strict=True)]
+    done = await concurrency.gather(*(_is_done(step) for step in steps))
+    return [_step_row(step, done=one) for step, one in zip(steps, done, strict=True)]
 
 
 async def _is_done(step: Step) -> bool:
     return step.is_done is not None and await step.is_done()
 
 
-def _row(step: Step, *, done: bool) -> dict[str, Any]:
+def _step_row(step: Step, *, done: bool) -> dict[str, Any]:
     return {
         "step": step.name,
         "resource": step.resource.name,
@@ -79,24 +79,24 @@ def _minutes(steps: Sequence[Step], own: Mapping[str, float]) -> float:
     return max(ends.values(), default=0.0)
 
 
-async def _usd_per_hour(azure: Azure, found: Creation) -> float | None:
+async def _nodes_usd_per_hour(azure: Azure, found: Creation) -> float | None:
     """Return what the nodes that are wanted cost an hour with their disks; None where a price is not known."""
     spec, image = found.spec, found.build
     if image.version is not None or image.origin.pinned:
-        rates = await prices.of_pool(azure, found.body(Image(image.known_id, image.hash)))
+        rates = await prices.read_pool_rates(azure, found.body(PoolImage(image.known_id, image.hash)))
     else:
-        rates = await prices.rates(azure, found.size, found.source.os_type, await _disks(azure, found))
+        rates = await prices.read_rates(azure, found.size, found.source.os_type, await _node_disks(azure, found))
     # A pool that is there keeps what it has: create never shrinks one.
-    current = Counts() if found.kept_pool is None else wanted(found.kept_pool)
+    current = Counts() if found.kept_pool is None else current_or_target(found.kept_pool)
     goal = Counts(spec.nodes, spec.spot).maximum(current)
     return rates.cost(goal.dedicated, goal.spot)
 
 
-async def _disks(azure: Azure, found: Creation) -> list[prices.Disk] | None:
+async def _node_disks(azure: Azure, found: Creation) -> list[prices.NodeDisk] | None:
     """Return the disks that each node will have; None where nothing tells how large they are."""
     ids = [disk.id for disk in found.source.disks if disk.id.startswith("/")]
     if len(ids) < len(found.source.disks):
         return None  # of blobs, whose size no resource tells
-    documents = await concurrency.together(*(lineage.read(azure, key) for key in ids))
+    documents = await concurrency.gather(*(lineage.read_source_document(azure, key) for key in ids))
     sizes = [dig(one, "properties", "diskSizeGB") for one in documents]
-    return [prices.Disk(_DISK_SKU, size) for size in sizes] if sizes and None not in sizes else None
+    return [prices.NodeDisk(_DISK_SKU, size) for size in sizes] if sizes and None not in sizes else None

@@ -21,21 +21,21 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.estimates.prices import Rates
 
-_LOST = frozenset({health.GONE, health.SOURCE_GONE, health.ELSEWHERE})
+_MISSING_STATES = frozenset({health.MISSING, health.SOURCE_MISSING, health.NOT_IN_REGION})
 
 
-async def table(azure: Azure) -> Table:
+async def list_pools(azure: Azure) -> Table:
     """Return the account's pools, one a row."""
-    found = await pools.listed(azure)
-    states, *rates = await concurrency.together(
-        health.look(azure, found), *(prices.of_pool(azure, pool) for pool in found)
+    found = await pools.read_all(azure)
+    states, *rates = await concurrency.gather(
+        health.read_image_states(azure, found), *(prices.read_pool_rates(azure, pool) for pool in found)
     )
     rows = [_row(pool, states, rate) for pool, rate in zip(found, rates, strict=True)]
     text = f"pools in account {azure.scope.account}: {len(rows)}"
     loose = [row["pool"] for row in rows if row["expiry_enforced"] is False]
     if loose:
         text += f"; have an expiry that nothing sees to (`%batchimg wait NAME` mends it): {', '.join(loose)}"
-    lost = [row["pool"] for row in rows if row["image_state"] in _LOST]
+    lost = [row["pool"] for row in rows if row["image_state"] in _MISSING_STATES]
     if lost:
         text += f"; cannot grow, since their image is gone or not in the region: {', '.join(lost)}"
     return Table.from_rows("pools", rows, text)
@@ -47,7 +47,7 @@ def _row(pool: Json, states: Mapping[str, str], rates: Rates) -> dict[str, Any]:
     image = pools.image_of(pool)
     marketplace = dig(props, "deploymentConfiguration", "virtualMachineConfiguration", "imageReference") or {}
     errors = dig(props, "resizeOperationStatus", "errors") or []
-    expires = expiry.read(pools.mark_of(pool, tags.EXPIRES))
+    expires = expiry.parse_tag_time(pools.tag_of(pool, tags.EXPIRES))
     return {
         "pool": pool["name"],
         "vm_size": props["vmSize"],
@@ -65,7 +65,7 @@ def _row(pool: Json, states: Mapping[str, str], rates: Rates) -> dict[str, Any]:
         "errors": ", ".join(str(one.get("code")) for one in errors) or None,
         "usd_per_hour": rates.cost(props.get("currentDedicatedNodes") or 0, props.get("currentLowPriorityNodes") or 0),
         "expires": expires,
-        "expiry_enforced": None if expires is None else not expiry.is_loose(pool),
+        "expiry_enforced": None if expires is None else not expiry.is_unenforced(pool),
         "created": dt.datetime.fromisoformat(created) if (created := props.get("creationTime")) else None,
-        "ours": pools.mark_of(pool, tags.POOL) is not None,
+        "ours": pools.tag_of(pool, tags.POOL) is not None,
     }

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batchimg_magics.core.base.progress import Board
-    from batchimg_magics.core.base.steps import Outcome, Step
-    from batchimg_magics.core.images.build import Imaging
+    from batchimg_magics.core.base.steps import Step, StepResult
+    from batchimg_magics.core.images.build import ImageBuild
 
 
-class Run:
+class StepRunner:
     """One run through the steps of a plan.
 
     Parameters
@@ -38,7 +38,7 @@ class Run:
         self.steps = steps
         self.board = board
         self.keep_going = keep_going
-        self.results: dict[str, Outcome] = {}
+        self.results: dict[str, StepResult] = {}
         self.seconds: dict[str, float] = {}
         self.failed: dict[str, str] = {}
         self.extra_rows: list[dict[str, Any]] = []
@@ -58,7 +58,7 @@ class Run:
         """
         ended = {step.name: asyncio.Event() for step in self.steps}
         try:
-            errors = await concurrency.together(*(self._run_when_ready(step, ended) for step in self.steps))
+            errors = await concurrency.gather(*(self._run_when_ready(step, ended) for step in self.steps))
             for error in errors:
                 if error is not None:
                     raise error
@@ -96,7 +96,7 @@ class Run:
         """Return how the steps stand."""
         return Table.from_rows(self.verb, [*(self._row(step) for step in self.steps), *self.extra_rows], caption)
 
-    async def run_with_cleanup(self, image_build: Imaging, caption: str) -> Table:
+    async def run_with_cleanup(self, image_build: ImageBuild, caption: str) -> Table:
         """Run all steps; where one fails, put away what was there only for the time being.
 
         Nothing is put away when somebody pressed Ctrl-C: the same line finds it and goes on.
@@ -107,7 +107,7 @@ class Run:
             if image_build.plan.has_temporary:
                 name = "putting throwaways away"
                 self.board.begin(name)
-                self.extra_rows = await build.tidy_after_failure(image_build)
+                self.extra_rows = await build.clean_up_after_failure(image_build)
                 self.board.end(name)
                 error.table = self.table("not finished")
             raise

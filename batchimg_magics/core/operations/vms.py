@@ -9,19 +9,19 @@ from batchimg_magics.core.azure.documents import Json, dig, document
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.compute import virtual_machines, vm_address
-from batchimg_magics.core.compute.virtual_machines import find, source, source_of
+from batchimg_magics.core.compute.virtual_machines import find_vm, read_source, source_of_vm
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.compute.image_source import Source
-    from batchimg_magics.core.compute.vm_address import Door
+    from batchimg_magics.core.compute.vm_address import VmAddress
 
 #: How many VMs are asked about at once.
 AT_ONCE = 16
 
 
-async def read(azure: Azure, name: str) -> Source:
+async def read_source_by_name(azure: Azure, name: str) -> Source:
     """Read a VM and its OS disk, as `find` finds it.
 
     Raises
@@ -31,12 +31,12 @@ async def read(azure: Azure, name: str) -> Source:
     SpecError
         An id that is not a VM's.
     """
-    return await source(azure, await find(azure, name))
+    return await read_source(azure, await find_vm(azure, name))
 
 
-async def table(azure: Azure) -> Table:
+async def list_vms(azure: Azure) -> Table:
     """Return the VMs of the subscription, one a row."""
-    listed, every = await concurrency.together(
+    listed, every = await concurrency.gather(
         azure.list_documents(azure.compute.virtual_machines.list_all()),
         azure.list_documents(azure.compute.disks.list()),
     )
@@ -50,7 +50,7 @@ async def table(azure: Azure) -> Table:
             found = await azure.call_or_none(call)
         return _row(document(found), by_id) if found else None  # none: it was deleted while we looked
 
-    rows = [found for found in await concurrency.together(*(row(vm) for vm in listed)) if found]
+    rows = [found for found in await concurrency.gather(*(row(vm) for vm in listed)) if found]
     ready = sum(1 for found in rows if found["generalized"])
     return Table.from_rows("vms", rows, f"VMs: {len(rows)}, of them generalized: {ready}")
 
@@ -63,7 +63,7 @@ def _row(vm: Json, by_id: dict[str, Json]) -> dict[str, Any]:
         for disk in (storage["osDisk"], *(storage.get("dataDisks") or []))
     ]
     sizes = [disk.get("diskSizeGB") or dig(resource, "properties", "diskSizeGB") for disk, resource in attached]
-    source = source_of(vm, attached[0][1])
+    source = source_of_vm(vm, attached[0][1])
     return {
         "vm": vm["name"],
         "resource_group": ResourceId.parse(vm["id"]).resource_group,
@@ -84,7 +84,7 @@ def _row(vm: Json, by_id: dict[str, Json]) -> dict[str, Any]:
 SSH_PORT, RDP_PORT = 22, 3389
 
 
-async def login_table(azure: Azure, name: str) -> Table:
+async def show_login(azure: Azure, name: str) -> Table:
     """Return how to log in to a VM, in one row.
 
     Parameters
@@ -99,11 +99,11 @@ async def login_table(azure: Azure, name: str) -> Table:
     NotFoundError
         There is no such VM.
     """
-    vm = await virtual_machines.find(azure, name)
+    vm = await virtual_machines.find_vm(azure, name)
     windows = str(dig(vm, "properties", "storageProfile", "osDisk", "osType")).lower() == "windows"
-    address = await vm_address.of_vm(azure, vm, RDP_PORT if windows else SSH_PORT)
+    address = await vm_address.read_address(azure, vm, RDP_PORT if windows else SSH_PORT)
     user = dig(vm, "properties", "osProfile", "adminUsername")
-    line = _line(address, user, windows=windows) if address.address else None
+    line = _login_command(address, user, windows=windows) if address.address else None
     unread = ", ".join(f"{what} ({why})" for what, why in address.unread.items())
     row = {
         "vm": vm["name"],
@@ -116,13 +116,13 @@ async def login_table(azure: Azure, name: str) -> Table:
         "user": user,
         "line": line,
         "unread": unread or None,
-        "next": _next(vm, windows=windows, inside=address.public is False or not (address.address or unread)),
+        "next": _next_step_text(vm, windows=windows, inside=address.public is False or not (address.address or unread)),
     }
     barred = f"; could not read {unread}" if unread else ""
     return Table.from_rows("vm login", [row], f"VM {vm['name']}: {line or 'no address is known'}{barred}")
 
 
-def _line(address: Door, user: str | None, *, windows: bool) -> str:
+def _login_command(address: VmAddress, user: str | None, *, windows: bool) -> str:
     """Return what to type in a terminal."""
     if windows:
         return f"mstsc /v:{address.address}:{address.port}"
@@ -130,9 +130,9 @@ def _line(address: Door, user: str | None, *, windows: bool) -> str:
     return f"ssh {port}{f'{user}@' if user else ''}{address.address}"
 
 
-def _next(vm: Json, *, windows: bool, inside: bool) -> str:
+def _next_step_text(vm: Json, *, windows: bool, inside: bool) -> str:
     """Say what to do now. Source: source document, Prepare a VM; FACTS 1.3 and 1.10."""
-    if virtual_machines.generalized(vm):
+    if virtual_machines.is_generalized(vm):
         return "Azure marks it generalized, so it starts no more: make the pool of it, or make a VM of its image"
     if virtual_machines.power(vm) != "running":
         return f"start it first: az vm start --ids {vm['id']}"

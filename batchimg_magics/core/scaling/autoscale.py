@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
-    from batchimg_magics.core.batch.pools import State
+    from batchimg_magics.core.batch.pools import PoolState
 
 PRESETS = ("pending-tasks", "working-hours", "expiry")
 #: Source: Batch service, autoScaleEvaluationInterval: "The default value is 15 minutes ... minimum 5 minutes".
@@ -45,7 +45,7 @@ $NodeDeallocationOption = taskcompletion;"""
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class AutoscaleSetting:
     """What is to set a pool's size.
 
     Parameters
@@ -92,7 +92,7 @@ async def show(azure: Azure, name: str) -> Table:
     return _table(await _document(azure, name))
 
 
-async def turn_on(azure: Azure, name: str, setting: Setting) -> Table:
+async def turn_on(azure: Azure, name: str, setting: AutoscaleSetting) -> Table:
     """Let a formula set a pool's size.
 
     Raises
@@ -104,24 +104,24 @@ async def turn_on(azure: Azure, name: str, setting: Setting) -> Table:
     BudgetError
         What the formula may bring costs more an hour than the account may, or nobody can tell.
     """
-    state = await pools.state(azure, name)
-    pools.refuse_deleting(state)
+    state = await pools.read_state(azure, name)
+    pools.raise_if_deleting(state)
     if state.allocation == "resizing" and not state.autoscale:
         raise ConflictError(
             f"pool {state.name!r} is being resized",
             hint=f"wait for it, or `%batchimg stop {state.name}` first",
             status_code=409,
         )
-    await _keep_to_budget(azure, state, setting)
+    await _check_spending_limit(azure, state, setting)
     expires = None
     if setting.preset == "expiry":
-        expires = expiry.after(azure, setting.ttl_s) if setting.ttl_s else expiry.of(state)
+        expires = expiry.expires_after(azure, setting.ttl_s) if setting.ttl_s else expiry.expires_at(state)
         if expires is None:
             raise SpecError("an expiry needs to know when", hint="say --ttl 8h")
-        await expiry.mark(azure, state.name, expires)
+        await expiry.set_expires_tag(azure, state.name, expires)
     every_s = setting.interval_s or (expiry.INTERVAL_S if expires else DEFAULT_INTERVAL_S)
     try:
-        await expiry.turn_on(azure, state.name, setting.text(state.target, expires), every_s)
+        await expiry.enable_autoscale(azure, state.name, setting.text(state.target, expires), every_s)
     except ServiceError as error:
         if not error.code.startswith("AutoScalingFormula"):
             raise
@@ -129,7 +129,7 @@ async def turn_on(azure: Azure, name: str, setting: Setting) -> Table:
     return await show(azure, state.name)
 
 
-async def _keep_to_budget(azure: Azure, state: State, setting: Setting) -> None:
+async def _check_spending_limit(azure: Azure, state: PoolState, setting: AutoscaleSetting) -> None:
     if azure.spending_limit.usd_per_hour is None:
         return
     if setting.formula:
@@ -137,22 +137,22 @@ async def _keep_to_budget(azure: Azure, state: State, setting: Setting) -> None:
             "the account has a --max-cost-per-hour, and nobody can tell what a formula will cost",
             hint="use a preset with --nodes and --spot, or connect without the limit",
         )
-    pool_context = await context.look(azure, state.name)
-    await budget.allow_rate(azure, pool_context, {state.name: setting.maximum(state.target)})
+    pool_context = await context.read_context(azure, state.name)
+    await budget.check_spending_limit(azure, pool_context, {state.name: setting.maximum(state.target)})
 
 
 async def turn_off(azure: Azure, name: str) -> Table:
     """Turn a pool's formula off: it keeps the nodes that it has, and does not expire any more."""
-    state = await pools.state(azure, name)
-    if expiry.of(state) is not None:
-        await expiry.mark(azure, state.name, None)
+    state = await pools.read_state(azure, name)
+    if expiry.expires_at(state) is not None:
+        await expiry.set_expires_tag(azure, state.name, None)
     if state.autoscale:
-        await expiry.turn_off(azure, state.name)
-        await pools.steady(azure, state.name)
+        await expiry.disable_autoscale(azure, state.name)
+        await pools.wait_until_steady(azure, state.name)
     return await show(azure, state.name)
 
 
-async def evaluate(azure: Azure, name: str, setting: Setting | None) -> Table:
+async def evaluate(azure: Azure, name: str, setting: AutoscaleSetting | None) -> Table:
     """Return what a formula comes to now, one row a variable; nothing is changed.
 
     Raises
@@ -162,14 +162,14 @@ async def evaluate(azure: Azure, name: str, setting: Setting | None) -> Table:
     SpecError
         The formula cannot be evaluated; what Azure says of it is in the message.
     """
-    state = await pools.state(azure, name)
+    state = await pools.read_state(azure, name)
     if not state.autoscale:
         raise ConflictError(
             f"autoscale is not on for pool {state.name!r}, and Azure evaluates formulas only where it is",
             hint=f"turn it on: `%batchimg autoscale {state.name} --preset pending-tasks --nodes N`",
             status_code=409,
         )
-    expires = expiry.after(azure, setting.ttl_s) if setting and setting.ttl_s else expiry.of(state)
+    expires = expiry.expires_after(azure, setting.ttl_s) if setting and setting.ttl_s else expiry.expires_at(state)
     text = setting.text(state.target, expires) if setting else state.formula
     client = await azure.batch()
     run = document(await azure.call(client.evaluate_pool_auto_scale(state.name, wire({"autoScaleFormula": text}))))
@@ -196,13 +196,13 @@ def _error(run: Json | None) -> str:
 
 
 async def _document(azure: Azure, name: str) -> Json:
-    await pools.state(azure, name)  # its error names the nearest pool
+    await pools.read_state(azure, name)  # its error names the nearest pool
     client = await azure.batch()
     return document(await azure.call(client.get_pool(name)))
 
 
 def _table(found: Json) -> Table:
-    state = pools.state_of(found)
+    state = pools.parse_state(found)
     interval = found.get("autoScaleEvaluationInterval")
     run = found.get("autoScaleRun")
     row = {
@@ -212,9 +212,9 @@ def _table(found: Json) -> Table:
         "interval_minutes": _minutes(interval),
         "dedicated_target": state.target.dedicated,
         "spot_target": state.target.spot,
-        "evaluated": pools.moment(dig(run, "timestamp")),
+        "evaluated": pools.parse_time(dig(run, "timestamp")),
         "error": _error(run) or None,
-        "expires": expiry.of(state),
+        "expires": expiry.expires_at(state),
     }
     text = "a formula sets its size" if state.autoscale else "its size is set by hand: autoscale is not on"
     return Table.from_rows("autoscale", [row], f"pool {state.name}: {text}")

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.base.node_counts import Counts, allotted
+from batchimg_magics.core.base.node_counts import Counts, allocated_counts
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.errors import BudgetError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
-    from batchimg_magics.core.scaling.context import Surroundings
+    from batchimg_magics.core.scaling.context import PoolContext
 
 
-class Purse:
+class ResizeBudget:
     """What one resize spends, of one pool or of several at once.
 
     Parameters
@@ -34,18 +34,18 @@ class Purse:
         self.spent_usd = 0.0
         self._reserved: dict[str, float] = {}
 
-    async def reserve(self, context: Surroundings, goal: Counts, allowed_s: float) -> None:
+    async def reserve(self, context: PoolContext, goal: Counts, allowed_s: float) -> None:
         """Raise BudgetError unless a round that brings a pool to `goal` stays within the limits.
 
         What it may cost at most is held back until it is paid for.
         """
         name = str(context.pool["name"])
         if self._azure.spending_limit.usd_per_hour is not None:
-            await allow_rate(self._azure, context, {name: goal})
+            await check_spending_limit(self._azure, context, {name: goal})
         if self._max_usd is None:
             return
         rate = context.rates.cost(goal.dedicated, goal.spot)
-        worst = prices.spent(rate, allowed_s)
+        worst = prices.usd_for(rate, allowed_s)
         if worst is None:
             raise BudgetError(
                 f"--max-cost is given, and what {goal} nodes cost is not known",
@@ -60,17 +60,17 @@ class Purse:
             )
         self._reserved[name] = worst
 
-    def charge(self, context: Surroundings | None, counts: Counts, seconds: float) -> float | None:
+    def charge(self, context: PoolContext | None, counts: Counts, seconds: float) -> float | None:
         """Note what nodes cost for a while; None where nobody looked or the price is not known."""
         if context is None:
             return None
         self._reserved.pop(str(context.pool["name"]), None)
-        usd = prices.spent(context.rates.cost(counts.dedicated, counts.spot), seconds)
+        usd = prices.usd_for(context.rates.cost(counts.dedicated, counts.spot), seconds)
         self.spent_usd += usd or 0.0
         return usd
 
 
-async def allow_rate(azure: Azure, context: Surroundings, goals: dict[str, Counts]) -> None:
+async def check_spending_limit(azure: Azure, context: PoolContext, goals: dict[str, Counts]) -> None:
     """Raise BudgetError when an account with pools brought to `goals` would cost more an hour than it may.
 
     Parameters
@@ -88,8 +88,14 @@ async def allow_rate(azure: Azure, context: Surroundings, goals: dict[str, Count
     by_name = {name.lower(): goal for name, goal in goals.items()}
     for pool in (context.pool, *context.other_pools):
         name = str(pool["name"])
-        counts = by_name.get(name.lower()) or _at_most(azure, name, allotted(pool))
-        rates = context.rates if pool is context.pool else await prices.of_pool(azure, pool) if counts.total else None
+        counts = by_name.get(name.lower()) or _planned_maximum(azure, name, allocated_counts(pool))
+        rates = (
+            context.rates
+            if pool is context.pool
+            else await prices.read_pool_rates(azure, pool)
+            if counts.total
+            else None
+        )
         cost = rates.cost(counts.dedicated, counts.spot) if rates else 0.0
         if cost is None:
             raise BudgetError(
@@ -107,6 +113,6 @@ async def allow_rate(azure: Azure, context: Surroundings, goals: dict[str, Count
         )
 
 
-def _at_most(azure: Azure, name: str, current: Counts) -> Counts:
+def _planned_maximum(azure: Azure, name: str, current: Counts) -> Counts:
     planned = azure.spending_limit.planned.get(name.lower())
     return current if planned is None else current.maximum(planned)

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.batch import expiry, nodes
 from batchimg_magics.core.scaling import context
-from batchimg_magics.core.scaling.outcomes import Verdict
-from batchimg_magics.core.scaling.rounds import held, live
+from batchimg_magics.core.scaling.outcomes import ResizeOutcome
+from batchimg_magics.core.scaling.rounds import held_counts, live_counts
 from batchimg_magics.errors import ConflictError, ResizeError
 from batchimg_magics.pool_spec.values import MIN_RESIZE_TIMEOUT_S
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     import datetime as dt
 
     from batchimg_magics.core.base.node_counts import Counts
-    from batchimg_magics.core.scaling.run import Control
+    from batchimg_magics.core.scaling.run import ResizeRun
 
 
 def _by_kind(counts: Counts) -> dict[str, int]:
     return {"dedicated": counts.dedicated, "spot": counts.spot}
 
 
-def _error(run: Control, message: str, hint: str, outcome: Verdict | None = None) -> ResizeError:
+def _error(run: ResizeRun, message: str, hint: str, outcome: ResizeOutcome | None = None) -> ResizeError:
     return ResizeError(
         message,
         errors=[(outcome.code or "", outcome.message or "")] if outcome else (),
         target=_by_kind(run.target),
-        current=_by_kind(live(run.census)),
+        current=_by_kind(live_counts(run.census)),
         hint=hint,
     )
 
 
-def autoscale(run: Control) -> ConflictError:
+def autoscale_error(run: ResizeRun) -> ConflictError:
     """Return the error for a pool whose size a formula sets."""
     return ConflictError(
         f"a formula sets the size of pool {run.pool!r}",
@@ -41,16 +41,16 @@ def autoscale(run: Control) -> ConflictError:
     )
 
 
-def expired(run: Control, moment: dt.datetime) -> ConflictError:
+def expired_error(run: ResizeRun, moment: dt.datetime) -> ConflictError:
     """Return the error for nodes that are wanted for a pool after its end."""
     return ConflictError(
-        f"pool {run.pool!r} expired at {expiry.written(moment)}",
+        f"pool {run.pool!r} expired at {expiry.format_tag_time(moment)}",
         hint=f"give it a new life: `%batchimg resize {run.pool} --nodes N --ttl 8h`",
         status_code=409,
     )
 
 
-def image_gone(run: Control, image_id: str) -> ResizeError:
+def image_missing_error(run: ResizeRun, image_id: str) -> ResizeError:
     """Return the error for a pool whose image is not there: Azure would find out after a while."""
     return _error(
         run,
@@ -59,7 +59,7 @@ def image_gone(run: Control, image_id: str) -> ResizeError:
     )
 
 
-def over_quota(run: Control, text: str) -> ResizeError:
+def quota_error(run: ResizeRun, text: str) -> ResizeError:
     """Return the error for a target that the quotas do not allow; Azure was not asked."""
     return _error(
         run,
@@ -68,9 +68,9 @@ def over_quota(run: Control, text: str) -> ResizeError:
     )
 
 
-def failed(run: Control, outcome: Verdict, more: str = "") -> ResizeError:
+def target_error(run: ResizeRun, outcome: ResizeOutcome, more: str = "") -> ResizeError:
     """Return the error for a target that was not reached."""
-    current, target = live(run.census), run.target
+    current, target = live_counts(run.census), run.target
     why = f"{outcome.code}: {outcome.message}" if outcome.code else outcome.message or "no reason given"
     if outcome.kind == "quota" and run.context and (missing := run.context.headroom.shortfall(target)):
         why += f"; {missing}"
@@ -85,7 +85,7 @@ def failed(run: Control, outcome: Verdict, more: str = "") -> ResizeError:
     return _error(run, f"pool {run.pool!r} has {current} of {target} nodes{more}: {why}", hint, outcome)
 
 
-async def refuse_bad(run: Control) -> None:
+async def raise_if_too_many_bad(run: ResizeRun) -> None:
     """Raise ResizeError when more nodes are of no use than may be.
 
     Raises
@@ -95,13 +95,13 @@ async def refuse_bad(run: Control) -> None:
     """
     census, total = run.census, run.target.total
     if census.bad > run.request.policy.max_unusable * total:
-        raise await bad(run, f"{census.bad} of {total} nodes are of no use ({census})")
+        raise await bad_nodes_error(run, f"{census.bad} of {total} nodes are of no use ({census})")
 
 
-async def bad(run: Control, what: str) -> ResizeError:
+async def bad_nodes_error(run: ResizeRun, what: str) -> ResizeError:
     """Return the error for nodes that are paid for and of no use, with what one of them said last."""
     unusable = run.census.count(frozenset({"unusable"}))
-    text = await nodes.of_bad(run.azure, run.pool)
+    text = await nodes.read_failed_node_log(run.azure, run.pool)
     hint = (
         f"they are billed until you `%batchimg resize {run.pool} --nodes 0 --spot 0`; where all come up like this, "
         "their system was not deprovisioned: make a new image; single ones `%batchimg repair` replaces"
@@ -112,23 +112,23 @@ async def bad(run: Control, what: str) -> ResizeError:
 
 
 #: Rounds in a row that may bring no node before it is given up.
-EMPTY_ROUNDS = 2
+MAX_EMPTY_ROUNDS = 2
 
 
 #: Outcomes after which nothing is asked for again.
-_OVER = frozenset({"fatal", "quota", "stopped", "foreign"})
+_FINAL_OUTCOMES = frozenset({"fatal", "quota", "stopped", "foreign"})
 
 
-def takes_what_fits(run: Control, goal: Counts) -> bool:
+def accept_quota_limit(run: ResizeRun, goal: Counts) -> bool:
     """Be content with what came, where a quota is in the way and that is fine; tell whether it is."""
     if not (run.request.policy.take_what_fits and run.attempts and run.attempts[-1].outcome.kind == "quota"):
         return False
-    run.target = held(run.census).minimum(goal)
+    run.target = held_counts(run.census).minimum(goal)
     run.quota_shortfall = run.attempts[-1].outcome.message or ""
     return True
 
 
-async def refuse_more(run: Control) -> None:
+async def raise_if_final(run: ResizeRun) -> None:
     """Stop with a reason unless another round makes sense.
 
     Raises
@@ -139,18 +139,18 @@ async def refuse_more(run: Control) -> None:
     """
     policy, attempts = run.request.policy, run.attempts
     if run.remaining_s() < MIN_RESIZE_TIMEOUT_S:
-        raise failed(run, Verdict("short", None, f"{policy.max_minutes:g} minutes are over"))
+        raise target_error(run, ResizeOutcome("short", None, f"{policy.max_minutes:g} minutes are over"))
     if not attempts:
         return
     last = attempts[-1].outcome
     if last.kind == "quota":
-        run.context = await context.look(run.azure, run.pool)
-    if last.kind in _OVER:
-        raise failed(run, last)
-    empty = [one for one in attempts[-EMPTY_ROUNDS:] if one.outcome.kind != "done" and not one.gained_nodes]
-    if len(empty) == EMPTY_ROUNDS:
-        raise failed(run, last, f" after {len(attempts)} rounds, the last two without a node more")
+        run.context = await context.read_context(run.azure, run.pool)
+    if last.kind in _FINAL_OUTCOMES:
+        raise target_error(run, last)
+    empty = [one for one in attempts[-MAX_EMPTY_ROUNDS:] if one.outcome.kind != "done" and not one.gained_nodes]
+    if len(empty) == MAX_EMPTY_ROUNDS:
+        raise target_error(run, last, f" after {len(attempts)} rounds, the last two without a node more")
     if len(attempts) >= policy.max_rounds:
-        raise failed(run, last, f" after {policy.max_rounds} rounds, which is the limit")
+        raise target_error(run, last, f" after {policy.max_rounds} rounds, which is the limit")
     if not policy.repair:
-        await refuse_bad(run)
+        await raise_if_too_many_bad(run)

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 ResizeProblem = tuple[str, str, str]
 
 #: From the gravest on: where there are several errors, the gravest decides.
-_GRAVITY = ("fatal", "quota", "foreign", "stopped", "passing", "short", "done")
+_SEVERITY_ORDER = ("fatal", "quota", "foreign", "stopped", "passing", "short", "done")
 
 
 @dataclass(frozen=True, slots=True)
-class Fatal:
+class FatalCause:
     """A cause after which the same request can only fail again.
 
     Parameters
@@ -43,66 +43,68 @@ class Fatal:
 
 
 #: Source: Batch service, pool resize errors; Compute's common deployment errors; FACTS 5 and 7.
-FATAL = (
-    Fatal(
+FATAL_CAUSES = (
+    FatalCause(
         "the image is gone",
         "make the pool anew from an image that is there",
         frozenset({"notfound", "resourcenotfound", "imagenotfound", "galleryimagenotfound", "parentresourcenotfound"}),
         ("the image", "was not found"),
     ),
-    Fatal(
+    FatalCause(
         "the image's Hyper-V generation does not fit the VM size",
         "choose a VM size of the image's generation",
         phrases=("hypervisor generation",),
     ),
-    Fatal(
+    FatalCause(
         "the image's architecture does not fit the VM size",
         "choose a VM size of the image's architecture",
         phrases=("cpu architecture",),
     ),
-    Fatal(
+    FatalCause(
         "the image does not boot from the VM size's disk controller",
         "choose a VM size that has SCSI, or prepare a VM that boots from NVMe",
         phrases=("disk controller",),
     ),
-    Fatal(
+    FatalCause(
         "the image has a purchase plan that its gallery definition does not carry",
         "make the image anew: `%batchimg create` gives the definition the plan",
         frozenset({"vmmarketplaceinvalidinput"}),
     ),
-    Fatal(
+    FatalCause(
         "the security type of the pool does not fit its image or size",
         "make the pool anew with the security type of the VM that the image was made from",
         phrases=("security", "support"),
     ),
-    Fatal(
+    FatalCause(
         "the VM size is not offered here",
         "choose another VM size",
         frozenset({"skunotavailable", "unsupportedvmsize", "notavailableforsubscription", "invalidvmsize"}),
     ),
-    Fatal(
+    FatalCause(
         "Batch has no permission for what the pool is made from",
         "give the Batch account Reader and disks/beginGetAccess on the image",
         frozenset({"authorizationfailed", "linkedauthorizationfailed", "linkedinvalidpropertyid", "accessdenied"}),
         ("does not have", "permission"),
     ),
-    Fatal(
+    FatalCause(
         "a policy of the subscription forbids it",
         "ask whoever sets the policies of the subscription",
         frozenset({"requestdisallowedbypolicy"}),
     ),
-    Fatal(
+    FatalCause(
         "the subnet has no more addresses",
         "use a larger subnet, or fewer nodes",
         frozenset({"subnetisfull"}),
         ("subnet", "address"),
     ),
-    Fatal("Azure does not take the pool's settings", "mend what the message names", frozenset({"invalidparameter"})),
+    FatalCause(
+        "Azure does not take the pool's settings", "mend what the message names", frozenset({"invalidparameter"})
+    ),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class ResizeOutcome:
     """What a resize came to.
 
     Parameters
@@ -123,37 +125,37 @@ class Verdict:
     fix: str = ""
 
 
-def judge(errors: Iterable[ResizeProblem]) -> Verdict:
+def classify(errors: Iterable[ResizeProblem]) -> ResizeOutcome:
     """Return what a resize's errors come to; a code that is not known counts as ``short``."""
-    return min(map(_verdict, errors), key=lambda one: _GRAVITY.index(one.kind), default=Verdict())
+    return min(map(_classify_error, errors), key=lambda one: _SEVERITY_ORDER.index(one.kind), default=ResizeOutcome())
 
 
-def _verdict(error: ResizeProblem) -> Verdict:
+def _classify_error(error: ResizeProblem) -> ResizeOutcome:
     code, message, values = error
     word = code.lower()
     if word == "resizestopped":
-        return Verdict("stopped", code, _sentence(message))
+        return ResizeOutcome("stopped", code, _sentence(message))
     if "quota" in word or word == "communicationenabledpoolreachedmaxvmcount":
-        return Verdict("quota", code, _sentence(message))
-    cause = innermost(values) if values else None
-    if (fatal := _fatal(word, cause)) is not None:
-        return Verdict("fatal", code, _sentence(f"{fatal.name} ({cause})" if cause else fatal.name), fatal.fix)
+        return ResizeOutcome("quota", code, _sentence(message))
+    cause = innermost_error(values) if values else None
+    if (fatal := _fatal_cause(word, cause)) is not None:
+        return ResizeOutcome("fatal", code, _sentence(f"{fatal.name} ({cause})" if cause else fatal.name), fatal.fix)
     if cause is not None and _is_limit(cause):
-        return Verdict("quota", code, _sentence(str(cause)))
+        return ResizeOutcome("quota", code, _sentence(str(cause)))
     text = f"{message} ({cause})" if cause else message
-    return Verdict("passing" if word == "allocationfailed" else "short", code, _sentence(text))
+    return ResizeOutcome("passing" if word == "allocationfailed" else "short", code, _sentence(text))
 
 
-def _fatal(word: str, cause: Cause | None) -> Fatal | None:
+def _fatal_cause(word: str, cause: ProviderError | None) -> FatalCause | None:
     codes = {word, cause.code.lower()} if cause else {word}
-    by_code = next((one for one in FATAL if one.codes & codes), None)
+    by_code = next((one for one in FATAL_CAUSES if one.codes & codes), None)
     if by_code is not None or cause is None:
         return by_code
     text = cause.message.lower()
-    return next((one for one in FATAL if one.phrases and all(part in text for part in one.phrases)), None)
+    return next((one for one in FATAL_CAUSES if one.phrases and all(part in text for part in one.phrases)), None)
 
 
-def _is_limit(cause: Cause) -> bool:
+def _is_limit(cause: ProviderError) -> bool:
     """Tell whether a provider says that a limit of its own is reached."""
     text = f"{cause.code} {cause.message}".lower()
     return "quota" in text or ("limit" in text and ("reached" in text or "exceed" in text))
@@ -164,7 +166,7 @@ def _sentence(text: str) -> str:
 
 
 #: How deep it is looked: Azure nests three or four levels.
-DEPTH = 8
+MAX_DEPTH = 8
 
 
 #: What wraps an error and says nothing of its own.
@@ -172,7 +174,7 @@ _WRAPPERS = frozenset({"", "badrequest", "conflict", "deploymentfailed", "invali
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class ProviderError:
     """An error as its provider gave it.
 
     Parameters
@@ -190,23 +192,23 @@ class Cause:
         return f"{self.code}: {self.message}" if self.code and self.code not in self.message else self.message
 
 
-def innermost(text: str) -> Cause:
+def innermost_error(text: str) -> ProviderError:
     """Return the error that a text is about: the deepest one with a code that says something.
 
     A text without JSON in it is its own message.
     """
-    found = list(_causes(text, DEPTH))
+    found = list(_errors_in(text, MAX_DEPTH))
     telling = [cause for cause in found if cause.code.lower() not in _WRAPPERS]
-    return (telling or found or [Cause("", _line(text))])[-1]
+    return (telling or found or [ProviderError("", _one_line(text))])[-1]
 
 
-def _causes(found: Any, depth: int) -> Iterator[Cause]:  # noqa: ANN401 - JSON
+def _errors_in(found: Any, depth: int) -> Iterator[ProviderError]:  # noqa: ANN401 - JSON
     """Yield the errors in a document or a text, from the outside in."""
     if isinstance(found, str):
         found = _document(found)
     if depth and isinstance(found, list):
         for one in found:
-            yield from _causes(one, depth - 1)
+            yield from _errors_in(one, depth - 1)
     if not depth or not isinstance(found, dict):
         return
     code, message = found.get("code"), found.get("message")
@@ -214,10 +216,10 @@ def _causes(found: Any, depth: int) -> Iterator[Cause]:  # noqa: ANN401 - JSON
         message = message.get("value")
     inside = _document(message) if isinstance(message, str) else None
     if (code or message) and inside is None:
-        yield Cause(str(code or ""), _line(str(message or code)))
+        yield ProviderError(str(code or ""), _one_line(str(message or code)))
     for part in ("error", "innererror", "innerError", "details"):
-        yield from _causes(found.get(part), depth - 1)
-    yield from _causes(inside, depth - 1)
+        yield from _errors_in(found.get(part), depth - 1)
+    yield from _errors_in(inside, depth - 1)
 
 
 def _document(text: str) -> Any:  # noqa: ANN401 - JSON
@@ -232,6 +234,6 @@ def _document(text: str) -> Any:  # noqa: ANN401 - JSON
     return found
 
 
-def _line(text: str) -> str:
+def _one_line(text: str) -> str:
     """Return a message in one line, without the request id and time that follow it."""
     return " ".join(text.partition("\nRequestId:")[0].split())

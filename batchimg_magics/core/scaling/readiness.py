@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.core.batch import expiry, pools
-from batchimg_magics.core.batch import nodes as node_pages
-from batchimg_magics.core.scaling.rounds import live
+from batchimg_magics.core.batch import expiry, nodes, pools
+from batchimg_magics.core.scaling.rounds import live_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,22 +19,22 @@ if TYPE_CHECKING:
 #: How long nodes may take from the pool being steady until the last one is ready or bad, in seconds.
 SETTLE_TIMEOUT_S = 3600.0
 #: Looks at nodes of which none got further since the look before: they take minutes. Source: FACTS 6.
-BOOTING = polling.Pace(1 / 6, 10.0, 15.0)
+BOOT_POLL_PACE = polling.PollPace(1 / 6, 10.0, 15.0)
 
 
-async def census(azure: Azure, pool: str) -> Census:
+async def count_and_record(azure: Azure, pool: str) -> Census:
     """Count a pool's nodes, and keep in the ledger what was seen."""
-    census = await node_pages.census(azure, pool)
+    census = await nodes.count_nodes(azure, pool)
     azure.ledger.add_sample(pool, azure.now(), census.states())
     return census
 
 
-async def recount(azure: Azure, pool: str, seen: Census) -> Census:
+async def recount_if_old(azure: Azure, pool: str, seen: Census) -> Census:
     """Count a pool's nodes as `census` does, unless that was done this very second."""
-    return seen if azure.now() - seen.at < 1 else await census(azure, pool)
+    return seen if azure.now() - seen.at < 1 else await count_and_record(azure, pool)
 
 
-async def settled(
+async def wait_until_settled(
     azure: Azure,
     pool: str,
     board: Board,
@@ -68,19 +67,21 @@ async def settled(
     step = f"nodes of {pool}"
     board.begin(step, expected_s=pools.EXPECTED_S["ready"], total=expected)
 
-    async def poll() -> polling.Look[Census]:
-        seen = await (recount(azure, pool, before) if before else census(azure, pool))
+    async def poll() -> polling.PollResult[Census]:
+        seen = await (recount_if_old(azure, pool, before) if before else count_and_record(azure, pool))
         board.update(step, done=seen.ready, detail=str(seen))
-        return polling.Look(until(seen), seen, remaining=seen.transitional)
+        return polling.PollResult(until(seen), seen, remaining=seen.transitional)
 
     try:
         limit_s = SETTLE_TIMEOUT_S if limit_s is None else limit_s
-        return await polling.until(azure, poll, what=f"nodes of pool {pool}", timeout_s=limit_s, pace=BOOTING)
+        return await polling.poll_until(
+            azure, poll, what=f"nodes of pool {pool}", timeout_s=limit_s, pace=BOOT_POLL_PACE
+        )
     finally:
         board.end(step)
 
 
-async def wait_table(
+async def wait_for_pool(
     azure: Azure, pool: str, board: Board, *, until: str, limit_s: float | None = None, verb: str = "wait"
 ) -> Table:
     """Wait until a pool is steady, or its nodes are ready, and return how it stands then.
@@ -94,15 +95,15 @@ async def wait_table(
     """
     began = azure.now()
     board.begin(f"pool {pool}", expected_s=pools.EXPECTED_S["steady"])
-    state = await pools.steady(azure, pool, limit_s=limit_s)
+    state = await pools.wait_until_steady(azure, pool, limit_s=limit_s)
     took_s = board.end(f"pool {pool}")
     if until == "ready":
         left_s = None if limit_s is None else max(0.0, limit_s - took_s)
-        counted = await settled(azure, pool, board, expected=state.target.total, limit_s=left_s)
-        state = await pools.state(azure, pool)
+        counted = await wait_until_settled(azure, pool, board, expected=state.target.total, limit_s=left_s)
+        state = await pools.read_state(azure, pool)
     else:
-        counted = await census(azure, pool)
-    current = live(counted)
+        counted = await count_and_record(azure, pool)
+    current = live_counts(counted)
     expires = await expiry.enforce(azure, state, current)
     row = {
         "pool": state.name,

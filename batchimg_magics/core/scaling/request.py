@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from batchimg_magics.core.base.node_counts import Counts
-from batchimg_magics.pool_spec.resize_policy import Policy
+from batchimg_magics.pool_spec.resize_policy import ResizePolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class ResizeRequest:
     """What a resize is to reach.
 
     Parameters
@@ -28,7 +28,7 @@ class Wish:
 
     dedicated: int | None = None
     spot: int | None = None
-    policy: Policy = field(default_factory=Policy)
+    policy: ResizePolicy = field(default_factory=ResizePolicy)
     grow_only: bool = False
     drain: str | None = None
     autoscale_off: bool = False

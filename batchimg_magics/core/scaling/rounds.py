@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.batch.nodes import Census
-    from batchimg_magics.core.scaling.outcomes import Verdict
+    from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 
 _TIMES = ("started", "ended")
 
@@ -51,7 +51,7 @@ class Round:
     before: Counts
     after: Counts
     target: Counts
-    outcome: Verdict
+    outcome: ResizeOutcome
     action: str
     timeout_s: float | None = None
     usd: float | None = None
@@ -84,25 +84,25 @@ class Round:
         }
 
 
-def table(verb: str, rounds: Iterable[Round], caption: str, nodes: str) -> Table:
+def rounds_table(verb: str, rounds: Iterable[Round], caption: str, nodes: str) -> Table:
     """Return rounds as a verb's table, with what nodes there are in attrs."""
     return Table.from_rows(verb, [one.row() for one in rounds], caption, nodes=nodes)
 
 
 def history(azure: Azure, pool: str | None) -> Table:
     """Return all rounds there ever were, as far as the ledger on this machine knows."""
-    rows = _known(azure.ledger.rounds(pool))
+    rows = _parse_rows(azure.ledger.rounds(pool))
     caption = f"rounds of pool {pool}: {len(rows)}" if pool else f"rounds in account {azure.scope.account}: {len(rows)}"
     attrs = {"samples": azure.ledger.samples(pool)} if pool else {}
     return Table.from_rows("history", rows, caption, **attrs)
 
 
-def recent(azure: Azure, pool: str, most: int) -> Table:
+def last_rounds(azure: Azure, pool: str, most: int) -> Table:
     """Return a pool's last rounds, at most so many, without the states that nodes were in meanwhile."""
-    return Table.from_rows("history", _known(azure.ledger.rounds(pool)[-most:]))
+    return Table.from_rows("history", _parse_rows(azure.ledger.rounds(pool)[-most:]))
 
 
-def _known(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _parse_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return rows of the ledger as the table has them; what only another version has a column for goes."""
     for row in rows:
         row.update({name: dt.datetime.fromisoformat(row[name]) for name in _TIMES if row.get(name)})
@@ -110,11 +110,11 @@ def _known(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{name: value for name, value in row.items() if name in known} for row in rows]
 
 
-def live(census: Census) -> Counts:
+def live_counts(census: Census) -> Counts:
     """Return how many nodes there are that have not gone."""
     return Counts(census.live(dedicated=True), census.live(dedicated=False))
 
 
-def held(census: Census) -> Counts:
+def held_counts(census: Census) -> Counts:
     """Return how many nodes Azure holds for the target: live ones, and preempted ones that it brings back."""
     return Counts(census.held(dedicated=True), census.held(dedicated=False))

@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.batch.nodes import Census
-    from batchimg_magics.core.batch.pools import State
-    from batchimg_magics.core.scaling.context import Surroundings
-    from batchimg_magics.core.scaling.outcomes import Verdict
-    from batchimg_magics.core.scaling.request import Wish
+    from batchimg_magics.core.batch.pools import PoolState
+    from batchimg_magics.core.scaling.context import PoolContext
+    from batchimg_magics.core.scaling.outcomes import ResizeOutcome
+    from batchimg_magics.core.scaling.request import ResizeRequest
     from batchimg_magics.core.scaling.rounds import Round
 
 
-class Control(Protocol):
+class ResizeRun(Protocol):
     """Brings one pool to its target, round by round; `resize.Controller` is the one there is.
 
     Attributes
@@ -43,19 +43,19 @@ class Control(Protocol):
 
     azure: Azure
     pool: str
-    request: Wish
+    request: ResizeRequest
     board: Board
     target: Counts
     quota_shortfall: str
-    context: Surroundings | None
+    context: PoolContext | None
     attempts: list[Round]
     census: Census
-    state: State
+    state: PoolState
 
     def remaining_s(self) -> float:
         """Return how many seconds are left of what it may take."""
 
-    async def suspend_expiry(self) -> State:
+    async def suspend_expiry(self) -> PoolState:
         """Turn our expiry's formula off, where it is on, and return the pool as it is before something is asked."""
 
     async def resize_to(self, goal: Counts, step: str = "", why: str = "") -> None:
@@ -72,7 +72,7 @@ class Control(Protocol):
         started: float,
         before: Counts,
         target: Counts,
-        outcome: Verdict,
+        outcome: ResizeOutcome,
         *,
         why: str = "",
         action: str = "",

@@ -8,14 +8,14 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.base.node_counts import allotted, targets
+from batchimg_magics.core.base.node_counts import allocated_counts, target_counts
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.scaling import budget, context, readiness, rounds
-from batchimg_magics.core.scaling.controller import Controller
-from batchimg_magics.core.scaling.outcomes import Verdict
+from batchimg_magics.core.scaling.controller import ResizeController
+from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.core.scaling.rounds import Round
 from batchimg_magics.errors import BatchImgError, NotFoundError, ResizeError
-from batchimg_magics.pool_spec.values import closest
+from batchimg_magics.pool_spec.values import suggest_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.core.scaling.context import Surroundings
-    from batchimg_magics.core.scaling.request import Wish
+    from batchimg_magics.core.scaling.context import PoolContext
+    from batchimg_magics.core.scaling.request import ResizeRequest
 
 #: Pools that are resized at once: Batch asks who asks for more to wait.
 AT_ONCE = 4
 
 
-async def named(azure: Azure, pattern: str) -> list[str]:
+async def match_pools(azure: Azure, pattern: str) -> list[str]:
     """Return the names of our pools that a pattern matches, in any case.
 
     Raises
@@ -39,62 +39,66 @@ async def named(azure: Azure, pattern: str) -> list[str]:
     NotFoundError
         It matches none.
     """
-    listed = await pools.listed(azure)
+    listed = await pools.read_all(azure)
     found = sorted(
         str(pool["name"])
         for pool in listed
-        if fnmatchcase(str(pool["name"]).lower(), pattern.lower()) and pools.mark_of(pool, tags.POOL) is not None
+        if fnmatchcase(str(pool["name"]).lower(), pattern.lower()) and pools.tag_of(pool, tags.POOL) is not None
     )
     if not found:
         names = [str(pool["name"]) for pool in listed]
         raise NotFoundError(
             f"no pool that this tool made matches {pattern!r}",
-            hint=closest(pattern, names) or "`%batchimg pools` lists what there is",
+            hint=suggest_name(pattern, names) or "`%batchimg pools` lists what there is",
             status_code=404,
             code="PoolNotFound",
         )
     return found
 
 
-async def _asks(azure: Azure, names: Sequence[str], request: Wish) -> AsyncIterator[tuple[Surroundings, Counts, str]]:
+async def _read_targets(
+    azure: Azure, names: Sequence[str], request: ResizeRequest
+) -> AsyncIterator[tuple[PoolContext, Counts, str]]:
     """Yield what is around each pool, how many nodes it is to have, and what of that the quotas do not allow.
 
     What a quota leaves to a pool is what those before it leave.
     """
     promises: dict[str, Counts] = {}
     for name in names:
-        pool_context = await context.look(azure, name, promises)
-        goal = promises[pool_context.pool["name"]] = request.target(targets(pool_context.pool))
+        pool_context = await context.read_context(azure, name, promises)
+        goal = promises[pool_context.pool["name"]] = request.target(target_counts(pool_context.pool))
         yield (
             pool_context,
             goal,
-            "" if allotted(pool_context.pool).covers(goal) else pool_context.headroom.shortfall(goal),
+            "" if allocated_counts(pool_context.pool).covers(goal) else pool_context.headroom.shortfall(goal),
         )
 
 
-async def preview(azure: Azure, names: Sequence[str], request: Wish, why: str) -> Table:
+async def preview(azure: Azure, names: Sequence[str], request: ResizeRequest, why: str) -> Table:
     """Return what a resize would do to pools, one row each; nothing is asked for."""
     now = azure.now()
     made: list[Round] = []
-    async for pool_context, goal, text in _asks(azure, names, request):
-        current = allotted(pool_context.pool)
+    async for pool_context, goal, text in _read_targets(azure, names, request):
+        current = allocated_counts(pool_context.pool)
         cost = pool_context.rates.cost(goal.dedicated, goal.spot)
         price = "what it costs is not known" if cost is None else f"${cost:.2f} an hour"
-        outcome = Verdict("planned", None, f"{price}; over quota: {text}" if text else price)
+        outcome = ResizeOutcome("planned", None, f"{price}; over quota: {text}" if text else price)
         made.append(Round(names[len(made)], len(made) + 1, now, now, current, current, goal, outcome, "would resize"))
-    return rounds.table("resize", made, f"would resize {len(made)} pools{why}", "nothing was changed")
+    return rounds.rounds_table("resize", made, f"would resize {len(made)} pools{why}", "nothing was changed")
 
 
-async def ends_tasks(azure: Azure, name: str, request: Wish) -> bool:
+async def ends_tasks(azure: Azure, name: str, request: ResizeRequest) -> bool:
     """Tell whether a resize may take nodes away that run tasks, and end those."""
     if request.drain in ("taskcompletion", "retaineddata"):
         return False
-    state = await pools.state(azure, name)
-    census = await readiness.census(azure, name)
-    return census.count(frozenset({"running"})) > 0 and not request.target(state.target).covers(rounds.live(census))
+    state = await pools.read_state(azure, name)
+    census = await readiness.count_and_record(azure, name)
+    return census.count(frozenset({"running"})) > 0 and not request.target(state.target).covers(
+        rounds.live_counts(census)
+    )
 
 
-async def resize(azure: Azure, names: Sequence[str], request: Wish, board: Board) -> Table:
+async def resize_pools(azure: Azure, names: Sequence[str], request: ResizeRequest, board: Board) -> Table:
     """Bring several pools to the same size, a few at a time; one pool that fails does not end the others.
 
     Raises
@@ -106,24 +110,25 @@ async def resize(azure: Azure, names: Sequence[str], request: Wish, board: Board
         rounds of all.
     """
     if not request.policy.take_what_fits:
-        over = [f"{one.pool['name']}: {text}" async for one, _, text in _asks(azure, names, request) if text]
+        over = [f"{one.pool['name']}: {text}" async for one, _, text in _read_targets(azure, names, request) if text]
         if over:
             raise ResizeError(
                 f"together these pools cannot have so many nodes: {'; '.join(over)}",
                 hint="ask for more quota or for fewer nodes, or add --take-what-fits; nothing was asked for",
             )
     if azure.spending_limit.usd_per_hour is not None:
-        pool_context = await context.look(azure, names[0])
+        pool_context = await context.read_context(azure, names[0])
         goals = {
-            str(pool["name"]): request.target(targets(pool)) for pool in (pool_context.pool, *pool_context.other_pools)
+            str(pool["name"]): request.target(target_counts(pool))
+            for pool in (pool_context.pool, *pool_context.other_pools)
         }
-        await budget.allow_rate(azure, pool_context, {name: goals[name] for name in names})
-    resize_budget = budget.Purse(azure, request.policy.max_cost)
-    controls = [Controller(azure, name, request, board, resize_budget=resize_budget) for name in names]
+        await budget.check_spending_limit(azure, pool_context, {name: goals[name] for name in names})
+    resize_budget = budget.ResizeBudget(azure, request.policy.max_cost)
+    controls = [ResizeController(azure, name, request, board, resize_budget=resize_budget) for name in names]
     gate = asyncio.Semaphore(AT_ONCE)
     failures: list[tuple[str, BatchImgError]] = []
 
-    async def one(run: Controller) -> None:
+    async def one(run: ResizeController) -> None:
         async with gate:
             try:
                 await run.run()
@@ -134,7 +139,7 @@ async def resize(azure: Azure, names: Sequence[str], request: Wish, board: Board
         for run in controls:
             group.create_task(one(run))
     made = [each for run in controls for each in run.rounds]
-    table = rounds.table("resize", made, f"{len(names) - len(failures)} of {len(names)} pools are there", "")
+    table = rounds.rounds_table("resize", made, f"{len(names) - len(failures)} of {len(names)} pools are there", "")
     table = replace(table, attrs={"nodes": {run.pool: run.nodes for run in controls}})
     if failures:
         text = "; ".join(error.message for _, error in failures)

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from batchimg_magics.errors import BatchImgError
-from batchimg_magics.ui.panel.panel import Bundle, Panel, alert, with_html
+from batchimg_magics.ui.panel.panel import Bundle, Panel, add_html, error_html
 
 if TYPE_CHECKING:
     from batchimg_magics.session.session import Session
 
-__all__ = ["Chooser"]
+__all__ = ["PoolChooser"]
 
 
-class Chooser(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
+class PoolChooser(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     """A list of the account's pools; the one that is chosen shows its panel below.
 
     Parameters
@@ -64,7 +64,7 @@ class Chooser(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         try:
             self.below.children = [Panel(self._session, name)]
         except BatchImgError as error:
-            self.below.children = [w.HTML(alert(error))]
+            self.below.children = [w.HTML(error_html(error))]
         except CancelledError:  # the session was closed meanwhile
             self.below.children = []
         finally:
@@ -72,4 +72,4 @@ class Chooser(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     def _repr_mimebundle_(self, **options: Any) -> Bundle:
         rows = "".join(f"<li>{escape(label)}</li>" for label in self._labels)
-        return with_html(super()._repr_mimebundle_(**options), f"<div>pools:<ul>{rows or '<li>none</li>'}</ul></div>")
+        return add_html(super()._repr_mimebundle_(**options), f"<div>pools:<ul>{rows or '<li>none</li>'}</ul></div>")

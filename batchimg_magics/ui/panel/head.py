@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.base.node_counts import Counts
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.estimates.forecast import Situation
-    from batchimg_magics.core.scaling.context import Image
-    from batchimg_magics.core.scaling.watch import Sight
+    from batchimg_magics.core.estimates.forecast import ForecastInputs
+    from batchimg_magics.core.scaling.context import ImageSummary
+    from batchimg_magics.core.scaling.watch import PoolSnapshot
 
-__all__ = ["facts", "html", "live"]
+__all__ = ["count_nodes", "head_html", "pool_facts"]
 
 #: What a fact means, where its name is too short for it.
 _TITLES = {"so far": "What the nodes have cost, each since it was allocated, as far as this panel saw them"}
 _UNKNOWN = "not known"
 
 
-def live(snapshot: Sight) -> Counts:
+def count_nodes(snapshot: PoolSnapshot) -> Counts:
     """Return how many nodes there are that have not gone."""
     return Counts(snapshot.census.live(dedicated=True), snapshot.census.live(dedicated=False))
 
 
-def html(label: str, name: str, named_values: list[tuple[str, str]]) -> str:
+def head_html(label: str, name: str, named_values: list[tuple[str, str]]) -> str:
     """Return the head as HTML, every text escaped.
 
     Parameters
@@ -45,7 +45,9 @@ def html(label: str, name: str, named_values: list[tuple[str, str]]) -> str:
     )
 
 
-def facts(snapshot: Sight | None, context: Situation, image: Image, usd: float | None) -> list[tuple[str, str]]:
+def pool_facts(
+    snapshot: PoolSnapshot | None, context: ForecastInputs, image: ImageSummary, usd: float | None
+) -> list[tuple[str, str]]:
     """Return what the head tells, as (name, value).
 
     Parameters
@@ -59,7 +61,7 @@ def facts(snapshot: Sight | None, context: Situation, image: Image, usd: float |
     """
     if snapshot is None or snapshot.pool is None:
         return [("state", "gone")]
-    pool, now = snapshot.pool, live(snapshot)
+    pool, now = snapshot.pool, count_nodes(snapshot)
     rate = context.rates.cost(now.dedicated, now.spot) if now.total else 0.0
     values = [("image", image.name)]
     if image.published is not None:

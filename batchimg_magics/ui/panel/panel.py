@@ -16,46 +16,48 @@ import ipywidgets as w
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.scaling import context
-from batchimg_magics.core.scaling.watch import look
+from batchimg_magics.core.scaling.watch import read_pool_snapshot
 from batchimg_magics.errors import BatchImgError, NotConnectedError
-from batchimg_magics.pool_spec.line import line
+from batchimg_magics.pool_spec.line import format_line
 from batchimg_magics.ui.panel import head, rounds, snapshot
-from batchimg_magics.ui.panel.question_tab import QuestionTab
-from batchimg_magics.ui.panel.refresh import Renewal
-from batchimg_magics.ui.panel.size_tab import SizingTab
+from batchimg_magics.ui.panel.question_tab import EstimateTab
+from batchimg_magics.ui.panel.refresh import ContextRefresh
+from batchimg_magics.ui.panel.size_tab import SizeTab
 from batchimg_magics.ui.progress import steps_html
 from batchimg_magics.ui.widgets.copy_line import CopyLine
 from batchimg_magics.ui.widgets.node_map import NodeMap
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
-    from batchimg_magics.core.estimates.forecast import Situation
-    from batchimg_magics.core.scaling.context import Image
-    from batchimg_magics.core.scaling.watch import Sight
-    from batchimg_magics.session.session import Session, Watching
-    from batchimg_magics.session.work import Work
-    from batchimg_magics.ui.widgets.open_views import Looking
+    from batchimg_magics.core.estimates.forecast import ForecastInputs
+    from batchimg_magics.core.scaling.context import ImageSummary
+    from batchimg_magics.core.scaling.watch import PoolSnapshot
+    from batchimg_magics.session.session import PoolWatch, Session
+    from batchimg_magics.session.work import VerbRun
+    from batchimg_magics.ui.widgets.open_views import Visibility
 
-__all__ = ["Panel", "alert", "with_html"]
+__all__ = ["Panel", "add_html", "error_html"]
 
 #: What IPython takes from a widget: data by mime type, or that with metadata.
 Bundle: TypeAlias = dict[str, Any] | tuple[dict[str, Any], dict[str, Any]] | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Opening:
+class _InitialData:
     """What a panel shows first."""
 
-    situation: Situation
-    image: Image
-    sight: Sight
+    situation: ForecastInputs
+    image: ImageSummary
+    sight: PoolSnapshot
     usd: float | None
 
 
-async def _opening(azure: Azure, name: str) -> _Opening:
-    read, image = await context.read(azure, name)
-    snapshot, usd = await concurrency.together(look(azure, name), context.spent(azure, name, read.rates))
-    return _Opening(read, image, snapshot, usd)
+async def _read_initial_data(azure: Azure, name: str) -> _InitialData:
+    read, image = await context.read_forecast_inputs(azure, name)
+    snapshot, usd = await concurrency.gather(
+        read_pool_snapshot(azure, name), context.read_usd_since_allocation(azure, name, read.rates)
+    )
+    return _InitialData(read, image, snapshot, usd)
 
 
 class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
@@ -75,22 +77,22 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     """
 
     #: Of the class, since a panel whose pool is not there is closed before it watched anything.
-    _watch: Watching | None = None
-    _context_refresh: Renewal | None = None
+    _watch: PoolWatch | None = None
+    _context_refresh: ContextRefresh | None = None
 
     def __init__(self, session: Session, name: str) -> None:
         self.session, self.name = session, name
-        first = session.call(lambda azure: _opening(azure, name))
+        first = session.call(lambda azure: _read_initial_data(azure, name))
         self._connection = session.connection
         self._context, self._image, self._usd = first.situation, first.image, first.usd
-        self._snapshot: Sight | None = None
-        self._verb_run: Work | None = None
+        self._snapshot: PoolSnapshot | None = None
+        self._verb_run: VerbRun | None = None
         self._shows_external = False
         self.head = w.HTML()
-        self.size_tab = SizingTab(
+        self.size_tab = SizeTab(
             changed=self._show_line, resize=self.resize, stop=self.stop, repair=self.repair, refresh=self.refresh
         )
-        self.estimate_tab = QuestionTab(self._start_estimate, self._apply_counts)
+        self.estimate_tab = EstimateTab(self._start_estimate, self._apply_counts)
         self.estimate_tab.vm_size = self._context.vm_size
         self.tabs = w.Tab([self.size_tab, self.estimate_tab], titles=("Size", "How many do I need?"))
         self.progress = w.HTML()
@@ -110,13 +112,13 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self.add_class("batchimg-panel")
         self.size_tab.update_inputs(self._context, Counts(), first.sight.at)
         self.show_snapshot(first.sight)
-        self._context_refresh = Renewal(session, name, self.show_context, self.size_tab.show_refresh_error)
+        self._context_refresh = ContextRefresh(session, name, self.show_context, self.size_tab.show_refresh_error)
         self._context_refresh.read_at = first.sight.at
         self._start_watch()
 
     # -- what is seen --------------------------------------------------------------------------------------------
 
-    def show_snapshot(self, snapshot: Sight) -> None:
+    def show_snapshot(self, snapshot: PoolSnapshot) -> None:
         """Show what a look saw; called on the session's thread."""
         before = self._snapshot
         if snapshot.pool is None and snapshot.problem and before is not None:
@@ -129,25 +131,25 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             return
         census = snapshot.census
         if snapshot.pool.allocation != "steady" and (before is None or before.is_steady):
-            self.map.start_recording(_clock(before.at if before else snapshot.at))
+            self.map.start_recording(_format_time(before.at if before else snapshot.at))
         self._show_map(snapshot)
         self.size_tab.blocked_reason = ""
         self._follow_running()
         self.size_tab.set_target(self._resize_target(snapshot.pool.target))
-        self.size_tab.update_inputs(None, head.live(snapshot), snapshot.at)
+        self.size_tab.update_inputs(None, head.count_nodes(snapshot), snapshot.at)
         self.size_tab.stop.disabled = not (self._resizing or snapshot.pool.allocation == "resizing")
         self.size_tab.repair.disabled = not census.bad
         if snapshot.rounds is not None:
-            self.rounds.value = rounds.html(snapshot.rounds)
+            self.rounds.value = rounds.rounds_html(snapshot.rounds)
         if before is not None and before.pool is not None and before.pool.allocation != snapshot.pool.allocation:
             self._refresh_context()
         self._show_progress()
         self._show_head()
         self._show_line()
 
-    def _show_map(self, snapshot: Sight) -> None:
+    def _show_map(self, snapshot: PoolSnapshot) -> None:
         ids, states = [node.id for node in snapshot.nodes], [node.state for node in snapshot.nodes]
-        self.map.show(ids, states, [node.is_dedicated for node in snapshot.nodes], time=_clock(snapshot.at))
+        self.map.show(ids, states, [node.is_dedicated for node in snapshot.nodes], time=_format_time(snapshot.at))
 
     def _show_deleted(self) -> None:
         if self._snapshot is not None:
@@ -159,10 +161,10 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self._show_progress()
         self._show_head()
 
-    def show_context(self, context: Situation, image: Image, at: float) -> None:
+    def show_context(self, context: ForecastInputs, image: ImageSummary, at: float) -> None:
         """Take in what a forecast rests on; called on the session's thread."""
         self._context, self._image = context, image
-        now = head.live(self._snapshot) if self._snapshot else Counts()
+        now = head.count_nodes(self._snapshot) if self._snapshot else Counts()
         self.size_tab.update_inputs(context, now, at)
         self._show_head()
 
@@ -174,19 +176,19 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         kinds = ((options.get("nodes"), target.dedicated), (options.get("spot"), target.spot))
         return Counts(*(requested if isinstance(requested, int) else current for requested, current in kinds))
 
-    def _add_cost(self, before: Sight | None, now: Sight) -> None:
+    def _add_cost(self, before: PoolSnapshot | None, now: PoolSnapshot) -> None:
         """Add up what the nodes have cost since the last look."""
         if before is None or before.pool is None or self._usd is None:
             return
-        counts = head.live(before)
+        counts = head.count_nodes(before)
         rate = self._context.rates.cost(counts.dedicated, counts.spot) if counts.total else 0.0
         self._usd = None if rate is None else self._usd + rate * max(0.0, now.at - before.at) / 3600
 
     def _show_head(self) -> None:
-        self.head.value = head.html(self.session.label, self.name, self._facts())
+        self.head.value = head.head_html(self.session.label, self.name, self._facts())
 
     def _facts(self) -> list[tuple[str, str]]:
-        return head.facts(self._snapshot, self._context, self._image, self._usd)
+        return head.pool_facts(self._snapshot, self._context, self._image, self._usd)
 
     def _show_progress(self) -> None:
         verb_run = self._verb_run
@@ -204,7 +206,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         try:
             done = verb_run.result()
         except BatchImgError as error:
-            self.progress.value = alert(error)
+            self.progress.value = error_html(error)
             return
         self.progress.value = f"<div role='status'>{escape(done.caption)}</div>"
         # On a real connection a resize that ends running tasks is only said: whoever reads it may agree.
@@ -222,8 +224,8 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
                 self._shows_external, self.progress.value = False, ""
             return
         self._shows_external = True
-        since = f" since {_clock(pool.state_since.timestamp())}Z" if pool.state_since else ""
-        same = line("resize", {"name": self.name, "nodes": pool.target.dedicated, "spot": pool.target.spot})
+        since = f" since {_format_time(pool.state_since.timestamp())}Z" if pool.state_since else ""
+        same = format_line("resize", {"name": self.name, "nodes": pool.target.dedicated, "spot": pool.target.spot})
         self.progress.value = (
             f"<div role='status'>Azure resizes this pool to {escape(str(pool.target))} nodes{since}, "
             f"and nothing in this session waits for it: <code>{escape(same)}</code> does</div>"
@@ -233,7 +235,9 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         options = self.size_tab.options
         offered = self._unconfirmed_options == options
         self.confirm_button.layout.display = "" if offered else "none"
-        self.copy_line.line = line("resize", {"name": self.name, **options, **({"yes": True} if offered else {})})
+        self.copy_line.line = format_line(
+            "resize", {"name": self.name, **options, **({"yes": True} if offered else {})}
+        )
 
     # -- what is done --------------------------------------------------------------------------------------------
 
@@ -268,7 +272,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self._check_connection()
             verb_run = self.session.begin(verb, name=self.name, **options)
         except BatchImgError as error:
-            self.progress.value = alert(error)
+            self.progress.value = error_html(error)
             return False
         # A resize that is being stopped tells by itself what came of it.
         if self._verb_run is None or self._verb_run.done():
@@ -288,7 +292,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         if self._verb_run is None and (verb_run := self.session.find_running(self.name)) is not None:
             self._follow(verb_run)
 
-    def _follow(self, verb_run: Work) -> None:
+    def _follow(self, verb_run: VerbRun) -> None:
         self._verb_run, self._shows_external = verb_run, False
         self.size_tab.stop.disabled = not self._resizing
         if self._watch is not None:
@@ -300,7 +304,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         """Whether work of this session resizes the pool: what may be stopped before Azure shows it."""
         return self._verb_run is not None and self._verb_run.verb == "resize" and not self._verb_run.done()
 
-    def _start_estimate(self, options: dict[str, Any]) -> Work:
+    def _start_estimate(self, options: dict[str, Any]) -> VerbRun:
         self._check_connection()
         return self.session.begin("size", name=self.name, **options)
 
@@ -325,7 +329,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     # -- who looks on --------------------------------------------------------------------------------------------
 
-    def _on_visibility(self, visibility: Looking) -> None:
+    def _on_visibility(self, visibility: Visibility) -> None:
         """Ask Azure about the pool only while a page shows it; work goes on all the same."""
         if visibility == "gone":
             self._stop_watch()
@@ -366,12 +370,12 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     def _repr_mimebundle_(self, **options: Any) -> Bundle:
         """Return the widget, with the panel as it stands beside it for whoever shows no widgets."""
-        return with_html(super()._repr_mimebundle_(**options), self._static_html())
+        return add_html(super()._repr_mimebundle_(**options), self._static_html())
 
     def _static_html(self) -> str:
         nodes = self._snapshot.nodes if self._snapshot else ()
         facts = [("", f"{self.session.label} {self.name}"), *self._facts()]
-        return snapshot.page(
+        return snapshot.panel_html(
             facts,
             [(node.state, node.is_dedicated) for node in nodes],
             self.map.squares.counts(),
@@ -380,7 +384,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         )
 
 
-def with_html(bundle: Bundle, html: str) -> Bundle:
+def add_html(bundle: Bundle, html: str) -> Bundle:
     """Return a widget's mime bundle with HTML beside it for whoever shows no widgets."""
     data = bundle[0] if isinstance(bundle, tuple) else bundle
     if data is not None:
@@ -388,10 +392,10 @@ def with_html(bundle: Bundle, html: str) -> Bundle:
     return bundle
 
 
-def alert(error: BatchImgError) -> str:
+def error_html(error: BatchImgError) -> str:
     """Return an error as HTML: what went wrong, and what to do."""
     return f"<div role='alert'><b>{escape(error.message)}</b><br>{escape(error.hint)}</div>"
 
 
-def _clock(at: float) -> str:
+def _format_time(at: float) -> str:
     return dt.datetime.fromtimestamp(at, dt.UTC).strftime("%H:%M:%S")

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from batchimg_magics.errors import BatchImgError
-from batchimg_magics.ui.tables import cell
+from batchimg_magics.ui.tables import format_cell
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.session.work import Work
+    from batchimg_magics.session.work import VerbRun
 
-__all__ = ["QuestionTab"]
+__all__ = ["EstimateTab"]
 
 _WIDE = {"description_width": "11em"}
-_SHOWN = ("vm_size", "kind", "nodes", "makespan_minutes", "usd", "fits", "limit")
+_COLUMNS = ("vm_size", "kind", "nodes", "makespan_minutes", "usd", "fits", "limit")
 
 
-class QuestionTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
+class EstimateTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     """Tasks, minutes, deadline, budget; and the options that answer.
 
     Parameters
@@ -38,7 +38,9 @@ class QuestionTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     """
 
     def __init__(
-        self, start_estimate: Callable[[dict[str, Any]], Work], apply_counts: Callable[[int | None, int | None], None]
+        self,
+        start_estimate: Callable[[dict[str, Any]], VerbRun],
+        apply_counts: Callable[[int | None, int | None], None],
     ) -> None:
         self.tasks = w.BoundedIntText(1000, min=1, max=10**9, description="Tasks", style=_WIDE)
         self.minutes = w.BoundedFloatText(10.0, min=0.01, max=10**6, description="Minutes each", style=_WIDE)
@@ -56,7 +58,7 @@ class QuestionTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             description="Take over", tooltip="Put this option into the sizing tab", disabled=True
         )
         self.vm_size = ""
-        self.estimate_run: Work | None = None
+        self.estimate_run: VerbRun | None = None
         self._start_estimate, self._apply_counts = start_estimate, apply_counts
         self.calculate_button.on_click(lambda _: self.calculate())
         self.apply_button.on_click(lambda _: self._apply_option())
@@ -105,7 +107,7 @@ class QuestionTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self.estimate_run = verb_run
             verb_run.add_done_callback(lambda: self.show_answer(verb_run))
 
-    def show_answer(self, verb_run: Work) -> None:
+    def show_answer(self, verb_run: VerbRun) -> None:
         """Show what came; called on the session's thread."""
         self.calculate_button.disabled = False
         try:
@@ -114,7 +116,7 @@ class QuestionTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self._show_error(error.message, error.hint)
             return
         rows = [row for row in table.rows() if row["nodes"]]
-        self.answer.value = _table(table.caption, rows)
+        self.answer.value = _options_html(table.caption, rows)
         # Another size would be another pool: only this pool's can be taken over.
         applicable = [row for row in rows if str(row["vm_size"]).lower() == self.vm_size.lower()]
         self.rows.options = [(f"{row['nodes']} {row['kind']} nodes", (row["kind"], row["nodes"])) for row in applicable]
@@ -130,17 +132,19 @@ class QuestionTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self._apply_counts(nodes if kind == "dedicated" else None, nodes if kind == "spot" else None)
 
 
-def _said(name: str, value: object) -> str:
+def _format_value(name: str, value: object) -> str:
     if name == "usd":
         return "not known" if value is None else f"{value:,.2f}"
-    return cell(value)
+    return format_cell(value)
 
 
-def _table(caption: str, rows: list[dict[str, Any]]) -> str:
-    heads = "".join(f"<th scope='col' style='text-align:left;padding:2px 10px 2px 0'>{name}</th>" for name in _SHOWN)
+def _options_html(caption: str, rows: list[dict[str, Any]]) -> str:
+    heads = "".join(f"<th scope='col' style='text-align:left;padding:2px 10px 2px 0'>{name}</th>" for name in _COLUMNS)
     body = "".join(
         "<tr>"
-        + "".join(f"<td style='padding:1px 10px 1px 0'>{escape(_said(name, row[name]))}</td>" for name in _SHOWN)
+        + "".join(
+            f"<td style='padding:1px 10px 1px 0'>{escape(_format_value(name, row[name]))}</td>" for name in _COLUMNS
+        )
         + "</tr>"
         for row in rows
     )

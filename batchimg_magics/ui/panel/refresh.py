@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.scaling import context
-from batchimg_magics.core.scaling.watch import pause
+from batchimg_magics.core.scaling.watch import sleep_or_wake
 from batchimg_magics.errors import BatchImgError
 
 if TYPE_CHECKING:
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from batchimg_magics.core.azure.client import Azure
-    from batchimg_magics.core.estimates.forecast import Situation
-    from batchimg_magics.core.scaling.context import Image
+    from batchimg_magics.core.estimates.forecast import ForecastInputs
+    from batchimg_magics.core.scaling.context import ImageSummary
     from batchimg_magics.session.session import Session
 
-    Tell = Callable[[Situation, Image, float], None]
+    Tell = Callable[[ForecastInputs, ImageSummary, float], None]
 
-__all__ = ["OLD_S", "Renewal"]
+__all__ = ["MAX_AGE_S", "ContextRefresh"]
 
 #: Seconds of the service's time after which what was read is read again.
-OLD_S = 600.0
+MAX_AGE_S = 600.0
 
 
-class Renewal:
+class ContextRefresh:
     """Reads a pool's situation when it is asked to, and when what was read has grown old.
 
     Parameters
@@ -71,9 +71,9 @@ class Renewal:
     async def _run(self, azure: Azure) -> None:
         self._loop = asyncio.get_running_loop()
         while True:
-            await pause(azure, max(0.0, self.read_at + OLD_S - azure.now()), self._wake)
+            await sleep_or_wake(azure, max(0.0, self.read_at + MAX_AGE_S - azure.now()), self._wake)
             try:
-                inputs, image = await context.read(azure, self._name)
+                inputs, image = await context.read_forecast_inputs(azure, self._name)
             except BatchImgError as error:
                 self._on_error(error.message)
             else:

@@ -5,19 +5,19 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.ui.progress import duration
-from batchimg_magics.ui.tables import NOTHING
+from batchimg_magics.ui.progress import format_duration
+from batchimg_magics.ui.tables import NO_VALUE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from batchimg_magics.core.base.table import Table
 
-__all__ = ["html", "told"]
+__all__ = ["outcome_text", "rounds_html"]
 
 _HEADS = ("round", "outcome", "what happened", "dedicated", "spot", "took", "cost")
 #: What an outcome's class means, where its name does not say it.
-PLAIN = {
+OUTCOME_TEXTS = {
     "short": "fewer nodes came than were asked for",
     "passing": "Azure failed in passing",
     "quota": "a quota or a limit is used up",
@@ -28,7 +28,7 @@ PLAIN = {
 }
 
 
-def html(table: Table) -> str:
+def rounds_html(table: Table) -> str:
     """Return the rounds as HTML, every text escaped; nothing where there are none."""
     rows = "".join(_row(row) for row in table.rows())
     heads = "".join(f'<th scope="col">{head}</th>' for head in _HEADS)
@@ -40,11 +40,15 @@ def html(table: Table) -> str:
     )
 
 
-def told(row: dict[str, Any]) -> str:
+def outcome_text(row: dict[str, Any]) -> str:
     """Return what happened in a round: the class in plain words, what Azure said of it, what was done about it."""
     action, outcome = row.get("action") or "", row["class"]
-    parts: Iterable[str | None] = (PLAIN.get(outcome), row.get("message"), action if action != outcome else None)
-    return "; ".join(part for part in parts if part) or NOTHING
+    parts: Iterable[str | None] = (
+        OUTCOME_TEXTS.get(outcome),
+        row.get("message"),
+        action if action != outcome else None,
+    )
+    return "; ".join(part for part in parts if part) or NO_VALUE
 
 
 def _row(row: dict[str, Any]) -> str:
@@ -52,17 +56,17 @@ def _row(row: dict[str, Any]) -> str:
     cells = [
         str(row["round"]),
         row["class"],
-        told(row),
-        *(_moved(row, kind) for kind in ("dedicated", "spot")),
-        NOTHING if seconds is None else duration(seconds),
+        outcome_text(row),
+        *(_counts_text(row, kind) for kind in ("dedicated", "spot")),
+        NO_VALUE if seconds is None else format_duration(seconds),
         "not known" if usd is None else f"${usd:,.2f}",
     ]
     return f"<tr>{''.join(f'<td>{escape(one)}</td>' for one in cells)}</tr>"
 
 
-def _moved(row: dict[str, Any], kind: str) -> str:
+def _counts_text(row: dict[str, Any], kind: str) -> str:
     before, after, target = (row.get(f"{kind}_{end}") for end in ("from", "to", "target"))
     if before is None or after is None:
-        return NOTHING
+        return NO_VALUE
     short = f" of {target:,}" if target is not None and target != after else ""
     return f"{before:,}" + (f" \N{RIGHTWARDS ARROW} {after:,}" if (before, short) != (after, "") else "") + short

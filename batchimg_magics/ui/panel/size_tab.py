@@ -10,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from batchimg_magics.core.base.node_counts import Counts
-from batchimg_magics.core.batch.pools import timeout_s
-from batchimg_magics.core.estimates.forecast import Forecast, Situation, forecast
-from batchimg_magics.ui.progress import duration
+from batchimg_magics.core.batch.pools import resize_timeout_s
+from batchimg_magics.core.estimates.forecast import Forecast, ForecastInputs, forecast
+from batchimg_magics.ui.progress import format_duration
 from batchimg_magics.ui.widgets.slider import Slider
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["SizingTab"]
+__all__ = ["SizeTab"]
 
 #: The slider's least end; the number field goes beyond, and takes the slider along.
-LEAST_END = 100
-MOST = 100_000
+MIN_SLIDER_MAX = 100
+MAX_NODES = 100_000
 #: Azure's word for each, and what it does to the tasks of nodes that are deallocated. Source: Batch service,
 #: nodeDeallocationOption.
-DRAINS = (
+DRAIN_LABELS = (
     ("requeue: end tasks and queue them again", "requeue"),
     ("terminate: end tasks for good", "terminate"),
     ("taskcompletion: wait until tasks end", "taskcompletion"),
@@ -34,7 +34,7 @@ DRAINS = (
 _WIDE = {"description_width": "11em"}
 
 
-class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
+class SizeTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     """Sliders, fields and switches, the forecast, and the buttons.
 
     Parameters
@@ -66,7 +66,7 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self.blocked_html = w.HTML()
         self.blocked_reason = ""
         self._read_at, self._refresh_error = 0.0, ""
-        self._context: Situation | None = None
+        self._context: ForecastInputs | None = None
         self._now, self._at = Counts(), 0.0
         self._changed = changed
         self._ignore_changes = False
@@ -86,8 +86,8 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         )
 
     def _make_controls(self) -> None:
-        self.nodes, self.nodes_field, self._dedicated_row = _count("Dedicated nodes")
-        self.spot, self.spot_field, self._spot_row = _count("Spot nodes")
+        self.nodes, self.nodes_field, self._dedicated_row = _node_count_controls("Dedicated nodes")
+        self.spot, self.spot_field, self._spot_row = _node_count_controls("Spot nodes")
         self.vm_size_html = w.HTML()
         self.timeout = w.BoundedIntText(20, min=0, max=10_080, description="Resize timeout", style=_WIDE)
         self.timeout.layout.width = "18em"
@@ -95,7 +95,7 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self.has_custom_timeout = False
         self.repair_bad = w.Checkbox(value=False, description="Repair bad nodes", indent=False)
         self.canary = w.Checkbox(value=False, description="One node first (canary)", indent=False)
-        self.drain = w.Dropdown(options=DRAINS, description="Node deallocation", style=_WIDE)
+        self.drain = w.Dropdown(options=DRAIN_LABELS, description="Node deallocation", style=_WIDE)
         self.drain.tooltip = "Node deallocation option: what becomes of the tasks on nodes that a resize takes away"
         self.drain.layout = w.Layout(width="36em", max_width="100%")
         self.forecast_html = w.HTML()
@@ -129,7 +129,7 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             options["repair"] = True
         if self.canary.value:
             options["canary"] = True
-        if self.drain.value != DRAINS[0][1] and not self.target.covers(self._now):
+        if self.drain.value != DRAIN_LABELS[0][1] and not self.target.covers(self._now):
             options["drain"] = self.drain.value
         return options
 
@@ -143,7 +143,7 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self._ignore_changes = False
         self.refresh()
 
-    def update_inputs(self, context: Situation | None, now: Counts, at: float) -> None:
+    def update_inputs(self, context: ForecastInputs | None, now: Counts, at: float) -> None:
         """Take in how things stand, and what the forecast rests on where it was read again."""
         if context is not None:
             self._context, self._read_at, self._refresh_error = context, at, ""
@@ -169,7 +169,7 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self._on_change(None)
 
     def _default_timeout_minutes(self) -> int:
-        return round(timeout_s(self.target.total) / 60)
+        return round(resize_timeout_s(self.target.total) / 60)
 
     def refresh(self) -> Forecast | None:
         """Say what the resize will need, and whether it can be sent."""
@@ -183,23 +183,23 @@ class SizingTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self._ignore_changes = True
             self.timeout.value = self._default_timeout_minutes()
             self._ignore_changes = False
-        self.vm_size_html.value = _size(self._context)
+        self.vm_size_html.value = _vm_size_text(self._context)
         self.timeout_note.value = _muted("minutes; 15 for each 1,000 nodes and 20 at least, as custom images want")
         read = dt.datetime.fromtimestamp(self._read_at, dt.UTC).strftime("quotas and prices of %H:%M:%SZ")
         missing = f"; they could not be read again: {self._refresh_error}" if self._refresh_error else ""
-        self.forecast_html.value = _outlook(result, self._context, self._now, self.target) + _note(read + missing)
+        self.forecast_html.value = _forecast_text(result, self._context, self._now, self.target) + _note(read + missing)
         self.resize.disabled = bool(result.blockers)
-        self.blocked_html.value = _said("cannot be sent", result.blockers) if result.blockers else ""
+        self.blocked_html.value = _messages_html("cannot be sent", result.blockers) if result.blockers else ""
         return result
 
 
-def _count(name: str) -> tuple[Slider, w.BoundedIntText, w.HBox]:
-    slider = Slider(max=LEAST_END, name=f"{name}, slider")
-    field = w.BoundedIntText(0, min=0, max=MOST, description=name, style=_WIDE, layout=w.Layout(width="18em"))
+def _node_count_controls(name: str) -> tuple[Slider, w.BoundedIntText, w.HBox]:
+    slider = Slider(max=MIN_SLIDER_MAX, name=f"{name}, slider")
+    field = w.BoundedIntText(0, min=0, max=MAX_NODES, description=name, style=_WIDE, layout=w.Layout(width="18em"))
 
     def follow(change: dict[str, Any]) -> None:
         # The slider's end moves along, so that both always say the same.
-        slider.max = max(LEAST_END, slider.max, _rounded(change["new"]))
+        slider.max = max(MIN_SLIDER_MAX, slider.max, _rounded(change["new"]))
         slider.value = change["new"]
 
     field.observe(follow, "value")
@@ -214,17 +214,17 @@ def _rounded(value: int) -> int:
     return -(-value // step) * step
 
 
-def _size(context: Situation) -> str:
+def _vm_size_text(context: ForecastInputs) -> str:
     memory = "" if context.memory_gib is None else f", {context.memory_gib:g} GiB"
     cores = f"{context.headroom.cores} vCPUs{memory}" if context.headroom.cores else "not offered any more"
     return f"<div>VM size <b>{escape(context.vm_size)}</b> ({cores})</div>"
 
 
-def _outlook(result: Forecast, context: Situation, now: Counts, target: Counts) -> str:
+def _forecast_text(result: Forecast, context: ForecastInputs, now: Counts, target: Counts) -> str:
     cells = [
         (
             "cores",
-            "<br>".join(f"{escape(one.name)}: {_of(needed, one.free)}" for one, needed in result.cores)
+            "<br>".join(f"{escape(one.name)}: {_cores_text(needed, one.free)}" for one, needed in result.cores)
             or "no quota known",
         ),
         (
@@ -234,7 +234,7 @@ def _outlook(result: Forecast, context: Situation, now: Counts, target: Counts) 
     ]
     if target.total > now.total:
         rounds = f" in about {result.rounds} rounds" if result.rounds > 1 else ""
-        cells.append(("ready", f"about {duration(result.ready_s)} from now{rounds}"))
+        cells.append(("ready", f"about {format_duration(result.ready_s)} from now{rounds}"))
     cost = "not known" if result.usd_per_hour is None else f"${result.usd_per_hour:,.2f} an hour, disks too"
     limit = context.usd_per_hour_limit
     cells.append(("cost", cost + ("" if limit is None else f"; ${limit:,.2f} allowed")))
@@ -242,15 +242,15 @@ def _outlook(result: Forecast, context: Situation, now: Counts, target: Counts) 
         cells.append(("until expiry", f"${result.usd_until_expiry:,.2f}"))
     rows = "".join(f'<tr><th scope="row">{name}</th><td>{text}</td></tr>' for name, text in cells)
     table = f'<table class="batchimg-facts" aria-label="What the resize will need">{rows}</table>'
-    return f"{table}{_said('note', result.warnings)}"
+    return f"{table}{_messages_html('note', result.warnings)}"
 
 
-def _of(needed: int, free: int) -> str:
+def _cores_text(needed: int, free: int) -> str:
     text = f"{needed:,} wanted, {free:,} free"
     return text if needed <= free else f'<span class="over">{text}</span>'
 
 
-def _said(head: str, lines: tuple[str, ...]) -> str:
+def _messages_html(head: str, lines: tuple[str, ...]) -> str:
     return "".join(f"<div><b>{head}:</b> {escape(line)}</div>" for line in lines)
 
 

@@ -7,22 +7,22 @@ from html import escape
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from batchimg_magics.ui.widgets.colours import colour
+from batchimg_magics.ui.widgets.colours import state_colour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["legend", "page", "svg"]
+__all__ = ["legend_html", "node_map_svg", "panel_html"]
 
 #: Width of the map, and the largest square, in pixels.
-WIDTH, LARGEST = 600, 14
+MAP_WIDTH_PX, MAX_SQUARE_PX = 600, 14
 #: Squares that are drawn one by one; above, a square stands for several nodes.
-MOST_SQUARES = 6_000
+MAX_SQUARES = 6_000
 #: How much paler the squares of spot nodes are, as `squares.js` draws them.
-PALE = 0.72
+SPOT_OPACITY = 0.72
 
 
-def svg(nodes: Sequence[tuple[str, bool]]) -> str:
+def node_map_svg(nodes: Sequence[tuple[str, bool]]) -> str:
     """Return the node map as SVG: a square a node, or a square for several nodes of one state where there are many.
 
     Parameters
@@ -32,11 +32,11 @@ def svg(nodes: Sequence[tuple[str, bool]]) -> str:
     """
     if not nodes:
         return ""
-    each = max(1, math.ceil(len(nodes) / MOST_SQUARES))
+    each = max(1, math.ceil(len(nodes) / MAX_SQUARES))
     # Sorted, so that one square can stand for several nodes; runs of one colour are one rectangle.
     shown = sorted(nodes)[::each] if each > 1 else list(nodes)
-    side = max(2, min(LARGEST, int(math.sqrt(WIDTH * WIDTH / 3 / len(shown)))))
-    columns = max(1, min(len(shown), WIDTH // side))
+    side = max(2, min(MAX_SQUARE_PX, int(math.sqrt(MAP_WIDTH_PX * MAP_WIDTH_PX / 3 / len(shown)))))
+    columns = max(1, min(len(shown), MAP_WIDTH_PX // side))
     rows = math.ceil(len(shown) / columns)
     bars = []
     for row in range(rows):
@@ -44,8 +44,8 @@ def svg(nodes: Sequence[tuple[str, bool]]) -> str:
         for (state, dedicated), run in groupby(shown[row * columns : (row + 1) * columns]):
             length = sum(1 for _ in run)
             box = f'x="{column * side}" y="{row * side}" width="{length * side}" height="{side}"'
-            kind, pale = ("dedicated", "") if dedicated else ("spot", f' fill-opacity="{PALE}"')
-            bars.append(f'<rect {box} fill="{colour(state)}"{pale}><title>{escape(state)}, {kind}</title></rect>')
+            kind, pale = ("dedicated", "") if dedicated else ("spot", f' fill-opacity="{SPOT_OPACITY}"')
+            bars.append(f'<rect {box} fill="{state_colour(state)}"{pale}><title>{escape(state)}, {kind}</title></rect>')
             column += length
     wide, high = columns * side, rows * side
     grid = _grid(columns, rows, side) if side > 4 else ""
@@ -62,7 +62,7 @@ def _grid(columns: int, rows: int, side: int) -> str:
     return f'<path d="{"".join(lines)}" stroke="#fff" stroke-width="1"/>' if lines else ""
 
 
-def legend(counts: Mapping[str, tuple[int, int]]) -> str:
+def legend_html(counts: Mapping[str, tuple[int, int]]) -> str:
     """Return the states with their colours and counts.
 
     Parameters
@@ -73,7 +73,7 @@ def legend(counts: Mapping[str, tuple[int, int]]) -> str:
     keys = []
     for state, (dedicated, spot) in counts.items():
         of_spot = f" ({spot} spot)" if spot else ""
-        swatch = f'<span style="display:inline-block;width:.8em;height:.8em;background:{colour(state)}"></span>'
+        swatch = f'<span style="display:inline-block;width:.8em;height:.8em;background:{state_colour(state)}"></span>'
         keys.append(
             f'<span style="margin-right:1em">{swatch} {escape(state)} <b>{dedicated + spot}</b>{of_spot}</span>'
         )
@@ -81,7 +81,7 @@ def legend(counts: Mapping[str, tuple[int, int]]) -> str:
     return f"<div>{''.join(keys) or 'no nodes'}{paler}</div>"
 
 
-def page(
+def panel_html(
     head: Iterable[tuple[str, str]],
     nodes: Sequence[tuple[str, bool]],
     counts: Mapping[str, tuple[int, int]],
@@ -107,6 +107,6 @@ def page(
     )
     line_html = f"<div><code>{escape(line)}</code></div>" if line else ""
     return (
-        f'<div class="batchimg-panel" style="max-width:{WIDTH}px"><div>{facts}</div>'
-        f"<div style='margin:6px 0'>{svg(nodes)}</div>{legend(counts)}{rounds}{line_html}</div>"
+        f'<div class="batchimg-panel" style="max-width:{MAP_WIDTH_PX}px"><div>{facts}</div>'
+        f"<div style='margin:6px 0'>{node_map_svg(nodes)}</div>{legend_html(counts)}{rounds}{line_html}</div>"
     )

@@ -10,7 +10,7 @@ from batchimg_magics.ui.verbs.pools import CREATE
 __all__ = ["VERBS"]
 
 #: What only doing has a use for, and where else an image could come from: here NAME says it.
-_NOT_ASKED = frozenset(
+_EXCLUDED_OPTIONS = frozenset(
     {
         "name", "wait", "until", "yes", "replace", "from_vm", "from_vhd", "from_snapshot", "data_snapshots",
         "from_image", "from_version", "storage_account", "os_type", "generation", "security_type", "architecture",
@@ -40,7 +40,7 @@ VERBS: tuple[Verb, ...] = (
             *(
                 replace(option, help=f"as for create: {option.help}")
                 for option in CREATE.options
-                if option.keyword not in _NOT_ASKED
+                if option.keyword not in _EXCLUDED_OPTIONS
             ),
         ),
         (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchimg_magics.ui.verbs.options import PROFILE, Option, Verb, number, whole
+from batchimg_magics.ui.verbs.options import PROFILE, Option, Verb, parse_integer, parse_number
 
 __all__ = ["VERBS"]
 
@@ -16,7 +16,9 @@ VERBS: tuple[Verb, ...] = (
             ),
             Option("--speed", "local: simulated seconds a second, or max", metavar="X"),
             Option("--scenario", "local: furnish a new world by this scenario", metavar="NAME"),
-            Option("--seed", "local: what the random choices of a new world grow from", metavar="N", parse=whole),
+            Option(
+                "--seed", "local: what the random choices of a new world grow from", metavar="N", parse=parse_integer
+            ),
             Option("--date", "local: the day on which a new world begins, e.g. 2026-05-04", metavar="DATE"),
             Option(
                 "--import",
@@ -41,7 +43,7 @@ VERBS: tuple[Verb, ...] = (
                 "--max-cost-per-hour",
                 "US dollars an hour that all pools of the account may cost: what would cost more is refused",
                 metavar="USD",
-                parse=number,
+                parse=parse_number,
             ),
             Option("--save-as", "save this connection as a profile", metavar="NAME", completion="profile"),
         ),

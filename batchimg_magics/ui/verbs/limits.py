@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from batchimg_magics.ui.verbs.options import Option, count, number, share
+from batchimg_magics.ui.verbs.options import Option, parse_count, parse_number, parse_share
 
-__all__ = ["CANARY", "DRAIN", "LIMITS", "REPAIR", "TAKE_WHAT_FITS", "TTL"]
+__all__ = ["CANARY", "DRAIN", "LIMIT_OPTIONS", "REPAIR", "TAKE_WHAT_FITS", "TTL"]
 
 _DRAINS = ("requeue", "terminate", "taskcompletion", "retaineddata")
-LIMITS = (
-    Option("--max-rounds", "rounds that it may take at most (50)", metavar="N", parse=count),
-    Option("--max-minutes", "minutes that it may take at most, at least 5", metavar="X", parse=number),
-    Option("--max-cost", "US dollars that its rounds may cost at most, with disks", metavar="USD", parse=number),
-    Option("--max-unusable", "the share of bad nodes from which it has failed (5%)", metavar="SHARE", parse=share),
+LIMIT_OPTIONS = (
+    Option("--max-rounds", "rounds that it may take at most (50)", metavar="N", parse=parse_count),
+    Option("--max-minutes", "minutes that it may take at most, at least 5", metavar="X", parse=parse_number),
+    Option("--max-cost", "US dollars that its rounds may cost at most, with disks", metavar="USD", parse=parse_number),
+    Option(
+        "--max-unusable", "the share of bad nodes from which it has failed (5%)", metavar="SHARE", parse=parse_share
+    ),
 )
 REPAIR = Option("--repair", "replace bad nodes: one reboot, time to recover, then another node")
 CANARY = (

@@ -24,18 +24,18 @@ __all__ = [
     "YES",
     "Option",
     "Verb",
-    "count",
-    "names",
-    "number",
-    "replica",
-    "share",
-    "text_of",
-    "text_or_file",
-    "whole",
+    "combine_names",
+    "parse_count",
+    "parse_integer",
+    "parse_number",
+    "parse_replica",
+    "parse_share",
+    "read_text_file",
+    "read_text_or_file",
 ]
 
 #: What completion offers for a value: what `Session.names` knows, files, or the verbs themselves.
-Offer = Literal["", "checkable", "pool", "vm", "vm_size", "profile", "file", "verb"]
+CompletionKind = Literal["", "checkable", "pool", "vm", "vm_size", "profile", "file", "verb"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Option:
     metavar: str = ""
     parse: Callable[[str], Any] = str
     choices: tuple[str, ...] = ()
-    completion: Offer = ""
+    completion: CompletionKind = ""
     dest: str = ""
     const: bool = True
     combine: Callable[[Iterable[Any]], Any] | None = None
@@ -143,7 +143,7 @@ class Verb:
         return " ".join(parts)
 
 
-def count(word: str) -> int:
+def parse_count(word: str) -> int:
     """Read a number of things.
 
     Upper bounds belong to the spec and to the session, which see what the count is of.
@@ -155,7 +155,7 @@ def count(word: str) -> int:
     return int(word)
 
 
-def whole(word: str) -> int:
+def parse_integer(word: str) -> int:
     """Read a whole number."""
     try:
         return int(word)
@@ -163,7 +163,7 @@ def whole(word: str) -> int:
         raise ValueError("it is a whole number") from None
 
 
-def number(word: str) -> float:
+def parse_number(word: str) -> float:
     """Read a number."""
     try:
         return float(word)
@@ -171,26 +171,26 @@ def number(word: str) -> float:
         raise ValueError("it is a number") from None
 
 
-def share(word: str) -> float:
+def parse_share(word: str) -> float:
     """Read a share: ``0.05`` or ``5%``."""
-    return number(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
+    return parse_number(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
 
 
-def replica(word: str) -> tuple[str, int]:
+def parse_replica(word: str) -> tuple[str, int]:
     """Read ``REGION=N``."""
     region, equals, number = word.rpartition("=")
     if not equals or not region:
         raise ValueError("a region and a number belong here")
-    return region, count(number)
+    return region, parse_count(number)
 
 
-def names(words: Iterable[str]) -> str | tuple[str, ...]:
+def combine_names(words: Iterable[str]) -> str | tuple[str, ...]:
     """Return the one name that was given, or all of them."""
     given = tuple(words)
     return given[0] if len(given) == 1 else given
 
 
-def text_of(path: str) -> str:
+def read_text_file(path: str) -> str:
     """Read a file of text."""
     from pathlib import Path
 
@@ -200,9 +200,9 @@ def text_of(path: str) -> str:
         raise ValueError(getattr(error, "strerror", None) or "the file is not text") from error
 
 
-def text_or_file(word: str) -> str:
+def read_text_or_file(word: str) -> str:
     """Read a text, or ``@FILE`` that has it."""
-    return text_of(word[1:]) if word.startswith("@") else word
+    return read_text_file(word[1:]) if word.startswith("@") else word
 
 
 NAME = Option("name", "the pool's name", metavar="NAME", completion="pool")
@@ -211,10 +211,10 @@ NAMES = Option(
     "a pool's name, or a pattern such as 'sim-*'; several may follow",
     metavar="NAME",
     completion="pool",
-    combine=names,
+    combine=combine_names,
 )
-NODES = Option("--nodes", "how many dedicated nodes", metavar="N", parse=count)
-SPOT = Option("--spot", "how many spot nodes (cheaper; Azure may take them back)", metavar="N", parse=count)
+NODES = Option("--nodes", "how many dedicated nodes", metavar="N", parse=parse_count)
+SPOT = Option("--spot", "how many spot nodes (cheaper; Azure may take them back)", metavar="N", parse=parse_count)
 RESIZE_TIMEOUT = Option(
     "--timeout", "resize timeout of Azure's, e.g. 30m; at least 5m, by default as the size needs", metavar="DURATION"
 )

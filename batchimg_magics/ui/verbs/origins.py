@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from batchimg_magics.ui.verbs.options import Option, replica
+from batchimg_magics.ui.verbs.options import Option, parse_replica
 
-__all__ = ["FROM_VM", "ORIGIN"]
+__all__ = ["FROM_VM", "ORIGIN_OPTIONS"]
 
 
-def data_snapshot(word: str) -> tuple[int, str]:
+def parse_data_snapshot(word: str) -> tuple[int, str]:
     """Read ``LUN=ID``."""
     lun, equals, key = word.partition("=")
     if not equals or not lun.isdecimal():
@@ -17,14 +17,14 @@ def data_snapshot(word: str) -> tuple[int, str]:
 
 #: The one that is used most; the others are in `ORIGIN`.
 FROM_VM = Option("--from-vm", "the prepared VM: its name or its resource id", metavar="VM", completion="vm")
-ORIGIN: tuple[Option, ...] = (
+ORIGIN_OPTIONS: tuple[Option, ...] = (
     Option("--from-vhd", "an uploaded VHD; a token in the URL is neither kept nor needed", metavar="URL"),
     Option("--from-snapshot", "the snapshot of an OS disk", metavar="ID"),
     Option(
         "--data-snapshot",
         "with --from-snapshot: the snapshot of a data disk; may be given several times",
         metavar="LUN=ID",
-        parse=data_snapshot,
+        parse=parse_data_snapshot,
         dest="data_snapshots",
         combine=dict,
     ),
@@ -63,7 +63,7 @@ ORIGIN: tuple[Option, ...] = (
         "--replicas",
         "replicas of the image version in a region; may be given several times",
         metavar="REGION=N",
-        parse=replica,
+        parse=parse_replica,
         combine=dict,
     ),
 )

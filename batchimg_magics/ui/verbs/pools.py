@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from batchimg_magics.core.base.schemas import NODE_STATES
-from batchimg_magics.ui.verbs.limits import CANARY, LIMITS, REPAIR, TAKE_WHAT_FITS, TTL
+from batchimg_magics.ui.verbs.limits import CANARY, LIMIT_OPTIONS, REPAIR, TAKE_WHAT_FITS, TTL
 from batchimg_magics.ui.verbs.options import (
     NAME,
     NAMES,
@@ -14,10 +14,10 @@ from batchimg_magics.ui.verbs.options import (
     UNTIL,
     Option,
     Verb,
-    text_of,
+    read_text_file,
 )
-from batchimg_magics.ui.verbs.origins import FROM_VM, ORIGIN
-from batchimg_magics.ui.verbs.shape import SHAPE
+from batchimg_magics.ui.verbs.origins import FROM_VM, ORIGIN_OPTIONS
+from batchimg_magics.ui.verbs.shape import NODE_OPTIONS
 
 __all__ = ["CREATE", "PLAN", "VERBS"]
 
@@ -30,19 +30,19 @@ CREATE = Verb(
         Option("--vm-size", "the nodes' size, e.g. Standard_D4s_v5", metavar="SIZE", completion="vm_size"),
         NODES,
         SPOT,
-        *ORIGIN,
-        *SHAPE,
+        *ORIGIN_OPTIONS,
+        *NODE_OPTIONS,
         Option(
             "--spec",
             "read the pool from a YAML file; options win over it. A cell's body does the same",
             metavar="FILE",
-            parse=text_of,
+            parse=read_text_file,
             completion="file",
         ),
         Option("--replace", "a pool that is there and differs is deleted and made anew; it says first what that does"),
         RESIZE_TIMEOUT,
         UNTIL,
-        *LIMITS,
+        *LIMIT_OPTIONS,
         REPAIR,
         *CANARY,
         TAKE_WHAT_FITS,
@@ -60,12 +60,12 @@ CREATE = Verb(
 )
 
 #: What only doing has a use for.
-_OF_DOING = frozenset({"wait", "yes"})
+_EXECUTION_OPTIONS = frozenset({"wait", "yes"})
 
 PLAN = Verb(
     "plan",
     "say what create would do, step by step; nothing is changed",
-    tuple(option for option in CREATE.options if option.keyword not in _OF_DOING),
+    tuple(option for option in CREATE.options if option.keyword not in _EXECUTION_OPTIONS),
     (
         "plan genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 20 --spot 5",
         "plan genomics --spec genomics.yaml",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchimg_magics.ui.verbs.limits import CANARY, DRAIN, LIMITS, REPAIR, TAKE_WHAT_FITS, TTL
+from batchimg_magics.ui.verbs.limits import CANARY, DRAIN, LIMIT_OPTIONS, REPAIR, TAKE_WHAT_FITS, TTL
 from batchimg_magics.ui.verbs.options import (
     DRY_RUN,
     NAME,
@@ -14,20 +14,25 @@ from batchimg_magics.ui.verbs.options import (
     YES,
     Option,
     Verb,
-    count,
-    number,
-    share,
-    text_or_file,
+    parse_count,
+    parse_number,
+    parse_share,
+    read_text_or_file,
 )
 
 __all__ = ["VERBS"]
 
 _NAMES = Option("name", "the pool's name, or a pattern of names: 'sim-*'", metavar="NAME", completion="pool")
-_MOST = (
+_PRESET_LIMITS = (
     Option(
-        "--nodes", "dedicated nodes that a preset gives at most; by default those there are", metavar="N", parse=count
+        "--nodes",
+        "dedicated nodes that a preset gives at most; by default those there are",
+        metavar="N",
+        parse=parse_count,
     ),
-    Option("--spot", "spot nodes that a preset gives at most; by default those there are", metavar="N", parse=count),
+    Option(
+        "--spot", "spot nodes that a preset gives at most; by default those there are", metavar="N", parse=parse_count
+    ),
 )
 
 VERBS: tuple[Verb, ...] = (
@@ -40,7 +45,7 @@ VERBS: tuple[Verb, ...] = (
             SPOT,
             RESIZE_TIMEOUT,
             UNTIL,
-            *LIMITS,
+            *LIMIT_OPTIONS,
             REPAIR,
             *CANARY,
             TAKE_WHAT_FITS,
@@ -61,7 +66,7 @@ VERBS: tuple[Verb, ...] = (
     Verb(
         "repair",
         "replace a pool's bad nodes: one reboot, time to recover, then another node",
-        (NAME, RESIZE_TIMEOUT, *LIMITS, NO_WAIT),
+        (NAME, RESIZE_TIMEOUT, *LIMIT_OPTIONS, NO_WAIT),
         ("repair genomics",),
     ),
     Verb(
@@ -76,7 +81,7 @@ VERBS: tuple[Verb, ...] = (
         "let a formula of Azure's set a pool's size, show it, try it, or turn it off",
         (
             NAME,
-            Option("--formula", "the formula, or @FILE that has it", metavar="TEXT", parse=text_or_file),
+            Option("--formula", "the formula, or @FILE that has it", metavar="TEXT", parse=read_text_or_file),
             Option(
                 "--preset",
                 "pending-tasks: as many nodes as tasks wait for; working-hours: Monday to Friday, 8 to 18 UTC; "
@@ -84,7 +89,7 @@ VERBS: tuple[Verb, ...] = (
                 metavar="NAME",
                 choices=("pending-tasks", "working-hours", "expiry"),
             ),
-            *_MOST,
+            *_PRESET_LIMITS,
             TTL,
             Option("--interval", "how often Azure evaluates it, e.g. 15m; at least 5m", metavar="DURATION"),
             Option("--off", "turn it off: the pool keeps the nodes that it has, and does not expire any more"),
@@ -119,18 +124,23 @@ VERBS: tuple[Verb, ...] = (
         "say how many nodes the work needs, for a deadline or a budget",
         (
             Option("name", "the pool that is to do it", metavar="NAME", completion="pool", optional=True),
-            Option("--tasks", "how many tasks there are", metavar="N", parse=count),
-            Option("--minutes", "how long one takes", metavar="M", parse=number),
-            Option("--slots", "tasks that run on a node at once; by default one a vCPU", metavar="N", parse=count),
+            Option("--tasks", "how many tasks there are", metavar="N", parse=parse_count),
+            Option("--minutes", "how long one takes", metavar="M", parse=parse_number),
+            Option(
+                "--slots", "tasks that run on a node at once; by default one a vCPU", metavar="N", parse=parse_count
+            ),
             Option("--deadline", "be done by then, e.g. 4h", metavar="DURATION"),
-            Option("--budget", "cost no more, in US dollars", metavar="USD", parse=number),
+            Option("--budget", "cost no more, in US dollars", metavar="USD", parse=parse_number),
             Option("--vm-size", "only sizes like this, e.g. 'Standard_D*s_v5'", metavar="SIZE", completion="vm_size"),
             Option("--kind", "only dedicated or only spot nodes", metavar="KIND", choices=("dedicated", "spot")),
             Option(
-                "--evictions", "spot nodes that are taken away an hour; assumed to be 10%", metavar="SHARE", parse=share
+                "--evictions",
+                "spot nodes that are taken away an hour; assumed to be 10%",
+                metavar="SHARE",
+                parse=parse_share,
             ),
             Option("--windows", "the nodes run Windows, which costs more"),
-            Option("--rows", "how many options to show", metavar="N", parse=count),
+            Option("--rows", "how many options to show", metavar="N", parse=parse_count),
         ),
         (
             "size --tasks 10000 --minutes 12 --slots 4 --deadline 4h",

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from batchimg_magics.ui.widgets.open_views import Views
-from batchimg_magics.ui.widgets.squares import Film, Squares
+from batchimg_magics.ui.widgets.open_views import OpenViews
+from batchimg_magics.ui.widgets.squares import Recording, Squares
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from batchimg_magics.ui.widgets.open_views import Looking
+    from batchimg_magics.ui.widgets.open_views import Visibility
 
 __all__ = ["NodeMap"]
 
@@ -60,16 +60,16 @@ class NodeMap(anywidget.AnyWidget):
         self,
         *,
         on_hover: Callable[[str], None] | None = None,
-        on_visibility: Callable[[Looking], None] | None = None,
+        on_visibility: Callable[[Visibility], None] | None = None,
         **traits: Any,
     ) -> None:
         self.squares = Squares()
         super().__init__(words=list(self.squares.words), **traits)
         self._on_hover = on_hover
         self._on_visibility = on_visibility
-        self._open_views = Views()
+        self._open_views = OpenViews()
         self._sequence = 0
-        self._recording: Film | None = None
+        self._recording: Recording | None = None
         self.on_msg(self._on_message)
 
     def show(self, ids: Sequence[str], states: Sequence[str], dedicated: Sequence[bool], *, time: str = "") -> int:
@@ -110,7 +110,7 @@ class NodeMap(anywidget.AnyWidget):
 
     def start_recording(self, time: str) -> None:
         """Begin a film: what follows can be played back."""
-        self._recording = Film(self.squares.bytes, time)
+        self._recording = Recording(self.squares.bytes, time)
         self.frames = 1
 
     def _send_all(self) -> None:
@@ -132,7 +132,7 @@ class NodeMap(anywidget.AnyWidget):
             case {"kind": "view", "view": str(view), "state": "seen" | "hidden" | "gone" as state}:
                 self._on_view_state(view, state, new=content.get("new") is True)
 
-    def _on_view_state(self, view: str, state: Looking, *, new: bool) -> None:
+    def _on_view_state(self, view: str, state: Visibility, *, new: bool) -> None:
         before = self._open_views.visibility
         if self._open_views.set_view_state(view, state, new=new):
             self.send({"kind": "roll call"})

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
-__all__ = ["Looking", "Views"]
+__all__ = ["OpenViews", "Visibility"]
 
 #: Whether somebody looks on, whether all pages that show it are hidden, or whether no view is left.
-Looking: TypeAlias = Literal["seen", "hidden", "gone"]
+Visibility: TypeAlias = Literal["seen", "hidden", "gone"]
 
 
-class Views:
+class OpenViews:
     """The views of one widget.
 
     A page that died could not say that its views are gone. So whoever comes new is counted alone at first, and a roll
@@ -18,9 +18,9 @@ class Views:
     """
 
     def __init__(self) -> None:
-        self._views: dict[str, Looking] = {}
+        self._views: dict[str, Visibility] = {}
 
-    def set_view_state(self, view: str, state: Looking, *, new: bool = False) -> bool:
+    def set_view_state(self, view: str, state: Visibility, *, new: bool = False) -> bool:
         """Take in what a view says of itself, and return whether the others have to be called.
 
         Parameters
@@ -42,7 +42,7 @@ class Views:
         return call
 
     @property
-    def visibility(self) -> Looking:
+    def visibility(self) -> Visibility:
         """Whether anybody looks on."""
         if not self._views:
             return "gone"

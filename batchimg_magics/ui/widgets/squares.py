@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     Bytes = NDArray[np.uint8]
     Places = NDArray[np.uint32]
 
-__all__ = ["EMPTY", "SPOT", "Change", "Film", "Squares"]
+__all__ = ["EMPTY", "SPOT", "MapChange", "Recording", "Squares"]
 
 SPOT, EMPTY = 128, 255
 #: Words that a byte has room for beside the spot mark and the empty square.
-MOST_WORDS = 126
+MAX_STATE_WORDS = 126
 #: Bytes of playing back that are kept; a film that grows beyond forgets its beginning.
-FILM_BYTES = 16_000_000
+MAX_RECORDING_BYTES = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class MapChange:
     """What changed between two looks.
 
     Parameters
@@ -50,7 +50,7 @@ class Change:
     needs_full_update: bool
 
 
-class Film:
+class Recording:
     """What the squares were from one moment on, to be played back.
 
     Attributes
@@ -74,7 +74,7 @@ class Film:
         self.times.append(time)
         self.changes.append((places, states))
         self._size += places.nbytes + states.nbytes
-        while self._size > FILM_BYTES and len(self.changes) > 1:
+        while self._size > MAX_RECORDING_BYTES and len(self.changes) > 1:
             first, values = self.changes.pop(0)
             self._size -= first.nbytes + values.nbytes
             self._grow_base(first)
@@ -120,7 +120,7 @@ class Squares:
         """Return where a node's square is, or None."""
         return self._place.get(node_id)
 
-    def update(self, ids: Sequence[str], states: Sequence[str], dedicated: Sequence[bool]) -> Change:
+    def update(self, ids: Sequence[str], states: Sequence[str], dedicated: Sequence[bool]) -> MapChange:
         """Take in the nodes that there are now, and return what changed.
 
         Parameters
@@ -141,13 +141,13 @@ class Squares:
         changed = np.flatnonzero(now != was).astype(np.uint32)
         self.bytes = now[: self._trim()]
         whole = self.bytes.size != before.size or len(self.words) != words
-        return Change(changed, now[changed], whole)
+        return MapChange(changed, now[changed], whole)
 
     def _code(self, state: str) -> int:
         code = self._index.get(state)
         if code is None:
             # The last word stands for all that there is no room for.
-            code = self._index[state] = min(len(self.words), MOST_WORDS)
+            code = self._index[state] = min(len(self.words), MAX_STATE_WORDS)
             if code == len(self.words):
                 self.words.append(state)
         return code

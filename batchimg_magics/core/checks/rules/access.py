@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.checks.facts import permissions_in
 from batchimg_magics.core.checks.rules import sources
-from batchimg_magics.core.checks.rules.rule import Verdict, broken, doubtful, kept, rule, unknown
+from batchimg_magics.core.checks.rules.rule import RuleResult, failed, passed, rule, unchecked, warned
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.checks.facts import Facts
-    from batchimg_magics.core.checks.rules.rule import Found
+    from batchimg_magics.core.checks.rules.rule import RuleResults
 
 ROLE = "batchimg researcher"
 _COMPUTE = "Microsoft.Compute"
@@ -23,7 +23,7 @@ _NETWORK = "Microsoft.Network"
 #: What making and resizing a pool takes, in the account's resource group.
 _POOL = tuple(f"Microsoft.Batch/batchAccounts/{what}" for what in ("read", "pools/read", "pools/write"))
 #: What looking for what is there takes: what was made before, and what a run that died left behind.
-_LOOK = (
+_READ_ACTIONS = (
     *(
         f"{_COMPUTE}/{kind}/read"
         for kind in (
@@ -57,7 +57,7 @@ _COPY = (
 )
 _STOP = tuple(f"{_COMPUTE}/virtualMachines/{verb}" for verb in ("deallocate/action", "start/action", "write"))
 #: What taking it all away again takes.
-_AWAY = (
+_DELETE_ACTIONS = (
     "Microsoft.Batch/batchAccounts/pools/delete",
     *(
         f"{_COMPUTE}/{kind}/delete"
@@ -74,33 +74,33 @@ _OFFERS = (
 _LOGIN = tuple(f"{_NETWORK}/{kind}/read" for kind in ("loadBalancers", "publicIPAddresses"))
 
 
-def needed(facts: Facts) -> dict[str, list[str]]:
+def needed_actions(facts: Facts) -> dict[str, list[str]]:
     """Return id of a resource group, in lower case, to the actions that the work takes there."""
     home = str(facts.scope.account_id)
     found: dict[str, list[str]] = {}
-    for where, actions in [(home, _POOL), *_work(facts)]:
+    for where, actions in [(home, _POOL), *_actions(facts)]:
         listed = found.setdefault(ResourceId.parse(where or home).group.lower(), [])
         listed += [action for action in actions if action not in listed]
     return found
 
 
-def _work(facts: Facts) -> Iterator[tuple[str, Iterable[str]]]:
+def _actions(facts: Facts) -> Iterator[tuple[str, Iterable[str]]]:
     """Yield the ids of what is worked with, empty for the account's resource group, and the actions that it takes."""
     spec = facts.spec
     if facts.source is not None:
-        yield "", _LOOK
+        yield "", _READ_ACTIONS
     if facts.makes_image:
         yield spec.gallery or "", (*_IN_GALLERY, *(_ADOPT if spec.gallery else _OWN_GALLERY))
     if spec.direct or spec.via == "managed-image":
         yield "", (f"{_COMPUTE}/images/write",)
-    yield from _work_on_vm(facts, facts.vm) if facts.vm is not None else _work_on_image(facts)
+    yield from _vm_actions(facts, facts.vm) if facts.vm is not None else _image_actions(facts)
     if spec.subnet:
         yield spec.subnet, (f"{_NETWORK}/virtualNetworks/read", f"{_NETWORK}/virtualNetworks/subnets/join/action")
     for identity in spec.identities:
         yield identity, ("Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",)
 
 
-def _work_on_image(facts: Facts) -> Iterator[tuple[str, Iterable[str]]]:
+def _image_actions(facts: Facts) -> Iterator[tuple[str, Iterable[str]]]:
     if facts.image_id:
         kind = ResourceId.parse(facts.image_id).path
         yield facts.image_id, (f"{_COMPUTE}/{'/'.join(word for word, _ in kind)}/read", _DISK_ACCESS)
@@ -110,7 +110,7 @@ def _work_on_image(facts: Facts) -> Iterator[tuple[str, Iterable[str]]]:
             yield disk.id, (f"{_COMPUTE}/snapshots/read", f"{_COMPUTE}/snapshots/beginGetAccess/action")
 
 
-def _work_on_vm(facts: Facts, vm: Json) -> Iterator[tuple[str, Iterable[str]]]:
+def _vm_actions(facts: Facts, vm: Json) -> Iterator[tuple[str, Iterable[str]]]:
     spec, key = facts.spec, str(vm["id"])
     yield key, (f"{_COMPUTE}/virtualMachines/read", f"{_COMPUTE}/disks/read", _DISK_ACCESS)
     ready = spec.generalized or (facts.source is not None and facts.source.generalized)
@@ -124,10 +124,15 @@ def _work_on_vm(facts: Facts, vm: Json) -> Iterator[tuple[str, Iterable[str]]]:
     yield facts.subnet or key, (f"{_NETWORK}/virtualNetworks/subnets/join/action",)
 
 
-def role(facts: Facts) -> dict[str, Any]:
+def role_definition(facts: Facts) -> dict[str, Any]:
     """Return the smallest role that is enough, as `az role definition create` takes it."""
-    work = needed(facts)
-    actions = {action for listed in work.values() for action in listed} | {*_AWAY, *_LOOK, *_OFFERS, *_LOGIN}
+    work = needed_actions(facts)
+    actions = {action for listed in work.values() for action in listed} | {
+        *_DELETE_ACTIONS,
+        *_READ_ACTIONS,
+        *_OFFERS,
+        *_LOGIN,
+    }
     return {
         "Name": ROLE,
         "IsCustom": True,
@@ -140,44 +145,44 @@ def role(facts: Facts) -> dict[str, Any]:
     }
 
 
-def allowed(permissions: Sequence[Json], action: str) -> bool:
+def is_allowed(permissions: Sequence[Json], action: str) -> bool:
     """Tell whether permissions allow an action: one of them names it and does not take it back."""
     return any(
-        _named(action, one.get("actions") or []) and not _named(action, one.get("notActions") or [])
+        _matches_any(action, one.get("actions") or []) and not _matches_any(action, one.get("notActions") or [])
         for one in permissions
     )
 
 
-def _named(action: str, patterns: Iterable[str]) -> bool:
+def _matches_any(action: str, patterns: Iterable[str]) -> bool:
     """Tell whether an action is among patterns, where ``*`` stands for anything, and the case for nothing."""
     return any(re.fullmatch(".*".join(map(re.escape, one.split("*"))), action, re.IGNORECASE) for one in patterns)
 
 
 @rule("permissions", "error", sources.ACCESS)
-def permissions(facts: Facts) -> Found:
+def permissions(facts: Facts) -> RuleResults:
     """The caller may do everything that the work takes."""
-    found: list[Verdict] = []
-    work, home, how = needed(facts), facts.scope.account_id.group.lower(), _how(facts)
+    found: list[RuleResult] = []
+    work, home, how = needed_actions(facts), facts.scope.account_id.group.lower(), _how_to_get_role(facts)
     for group, actions in work.items():
         why = facts.unread.get(permissions_in(group)) or ("" if group in facts.permissions else "nobody asked")
         if why:
-            found.append(unknown(f"could not read permissions in {_words(facts, group)} ({why})", how))
-        elif missing := [action for action in actions if not allowed(facts.permissions.get(group, []), action)]:
-            found.append(broken(f"in {_words(facts, group)} you may not: {', '.join(missing)}", how))
-    away = [action for action in _AWAY if not allowed(facts.permissions.get(home, []), action)]
+            found.append(unchecked(f"could not read permissions in {_group_name(facts, group)} ({why})", how))
+        elif missing := [action for action in actions if not is_allowed(facts.permissions.get(group, []), action)]:
+            found.append(failed(f"in {_group_name(facts, group)} you may not: {', '.join(missing)}", how))
+    away = [action for action in _DELETE_ACTIONS if not is_allowed(facts.permissions.get(home, []), action)]
     if not found and away:
-        return doubtful(f"what is made in {_words(facts, home)} you may not delete: {', '.join(away)}", how)
-    return found or kept(f"you may do all of it in {', '.join(_words(facts, group) for group in work)}")
+        return warned(f"what is made in {_group_name(facts, home)} you may not delete: {', '.join(away)}", how)
+    return found or passed(f"you may do all of it in {', '.join(_group_name(facts, group) for group in work)}")
 
 
-def _words(facts: Facts, group: str) -> str:
+def _group_name(facts: Facts, group: str) -> str:
     """Return what a resource group is called: with its subscription where that is not the account's."""
     _, _, subscription, _, name = group.split("/")
     home = subscription == facts.scope.subscription.lower()
     return f"resource group {name}" if home else f"resource group {name} of subscription {subscription}"
 
 
-def _how(facts: Facts) -> str:
+def _how_to_get_role(facts: Facts) -> str:
     """Return how one gets the role: the line that prints it, with what was checked where that has a name."""
     pool = facts.pool if facts.kind == "pool" else None
     named = next((str(one["name"]) for one in (facts.vm, pool) if one), facts.image_id or "VM")

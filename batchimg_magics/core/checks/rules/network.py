@@ -6,15 +6,15 @@ import ipaddress
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.documents import dig, region_key
-from batchimg_magics.core.base.node_counts import present
+from batchimg_magics.core.base.node_counts import current_counts
 from batchimg_magics.core.checks.rules import fixes, sources
-from batchimg_magics.core.checks.rules.rule import broken, doubtful, kept, rule
-from batchimg_magics.resource_ids import ResourceId, same
+from batchimg_magics.core.checks.rules.rule import failed, passed, rule, warned
+from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.checks.facts import Facts
-    from batchimg_magics.core.checks.rules.rule import Found
+    from batchimg_magics.core.checks.rules.rule import RuleResults
 
 #: Addresses of a subnet that Azure keeps for itself. Source: Azure virtual network documents.
 RESERVED = 5
@@ -25,29 +25,29 @@ _NEEDS = ("the virtual network",)
 
 def _subnet(facts: Facts) -> Json | None:
     subnets = dig(facts.network, "properties", "subnets") or []
-    return next((one for one in subnets if same(one["id"], facts.spec.subnet or "")), None)
+    return next((one for one in subnets if is_same_resource(one["id"], facts.spec.subnet or "")), None)
 
 
 @rule("subnet", "error", sources.NETWORK, needs=_NEEDS)
-def subnet(facts: Facts) -> Found:
+def subnet(facts: Facts) -> RuleResults:
     """The subnet is there, in the account's subscription and region."""
     if not facts.spec.subnet:
         return None
     if _subnet(facts) is None:
-        return broken(f"there is no subnet {facts.spec.subnet}", _list_of(facts.spec.subnet))
+        return failed(f"there is no subnet {facts.spec.subnet}", _list_of(facts.spec.subnet))
     where = region_key(str(dig(facts.network, "location")))
     home = ResourceId.parse(facts.spec.subnet).subscription
     if where != facts.region or home.lower() != facts.scope.subscription.lower():
-        return broken(
+        return failed(
             f"the subnet is in {where}, subscription {home}; the Batch account is in {facts.region}, subscription "
             f"{facts.scope.subscription}",
             "Batch wants both to be the same: another --subnet",
         )
-    return kept(f"in {where}, as the Batch account")
+    return passed(f"in {where}, as the Batch account")
 
 
 @rule("subnet-addresses", "error", sources.NETWORK, needs=_NEEDS)
-def subnet_addresses(facts: Facts) -> Found:
+def subnet_addresses(facts: Facts) -> RuleResults:
     """The subnet has a free address for every node."""
     found = _subnet(facts)
     if found is None:
@@ -57,12 +57,14 @@ def subnet_addresses(facts: Facts) -> Found:
     networks = [ipaddress.ip_network(str(one), strict=False) for one in ranges if one]
     total = sum(max(0, one.num_addresses - RESERVED) for one in networks if one.version == 4)
     # The pool's own nodes are among those in use, and are wanted again.
-    own = present(facts.pool).total if facts.pool and same(_subnet_of(facts.pool), found["id"]) else 0
+    own = (
+        current_counts(facts.pool).total if facts.pool and is_same_resource(_subnet_of(facts.pool), found["id"]) else 0
+    )
     free = total - max(0, len(props.get("ipConfigurations") or []) - own)
     nodes = facts.target.total
     if nodes <= free:
-        return kept(f"{free} of {total} addresses are free, for {nodes} nodes")
-    return broken(
+        return passed(f"{free} of {total} addresses are free, for {nodes} nodes")
+    return failed(
         f"the subnet has {free} of {total} addresses free, and there will be {nodes} nodes",
         "a larger --subnet, or fewer nodes: a pool gets as many as there are addresses, and a resize error",
     )
@@ -73,7 +75,7 @@ def _subnet_of(pool: Json) -> str:
 
 
 @rule("subnet-reach", "warning", sources.NETWORK, needs=(*_NEEDS, "the network security group"))
-def subnet_reach(facts: Facts) -> Found:
+def subnet_reach(facts: Facts) -> RuleResults:
     """Nodes reach the Batch service: from the subnet out to port 443 of BatchNodeManagement."""
     found = _subnet(facts)
     if found is None:
@@ -82,28 +84,31 @@ def subnet_reach(facts: Facts) -> Found:
     denying = _first_match(facts.security_group, goal)
     if denying is not None and str(dig(denying, "properties", "access")).lower() == "deny":
         group, place = str(dig(facts.security_group, "name")), _before(facts.security_group, denying)
+        located = fixes.az_location_options(str(dig(facts.security_group, "id")))
         allow = (
-            f"`az network nsg rule create {fixes.inside(str(dig(facts.security_group, 'id')))} --nsg-name {group} "
+            f"`az network nsg rule create {located} --nsg-name {group} "
             f"--name batch-out --direction Outbound --priority {place} --access Allow "
             f"--protocol Tcp --destination-address-prefixes {goal} --destination-port-ranges 443`"
         )
-        return doubtful(
+        return warned(
             f"rule {denying.get('name')} of network security group {group} denies the way out to {goal}, port 443",
             allow if place else f"give {denying.get('name')} a later priority, and put a rule that allows it before it",
         )
     if facts.spec.no_public_address and not dig(found, "properties", "natGateway"):
-        return doubtful(
+        return warned(
             f"nodes without a public address have no way out to {goal}, port 443: the subnet has no NAT gateway",
             "give it one, or a private endpoint to the Batch account's node management; see Batch: pools without "
             "public IP addresses",
         )
     route = "; its route table must not lead that astray" if dig(found, "properties", "routeTable") else ""
-    return kept(f"nodes must reach {goal} on port 443, and whatever the start task loads from{route}")
+    return passed(f"nodes must reach {goal} on port 443, and whatever the start task loads from{route}")
 
 
 def _list_of(subnet: str) -> str:
     network = ResourceId.parse(subnet).path[0][1]
-    return f"`az network vnet subnet list {fixes.inside(subnet)} --vnet-name {network}` shows what there is"
+    return (
+        f"`az network vnet subnet list {fixes.az_location_options(subnet)} --vnet-name {network}` shows what there is"
+    )
 
 
 def _before(group: Json | None, rule: Json) -> int | None:

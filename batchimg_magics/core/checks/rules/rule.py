@@ -17,7 +17,7 @@ Severity: TypeAlias = Literal["error", "warning", "info"]
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class RuleResult:
     """What a rule's function says.
 
     Parameters
@@ -70,36 +70,36 @@ class Finding:
         return self.ok is None or (self.ok is False and self.severity == "warning")
 
 
-def kept(found: str, fix: str = "") -> Verdict:
+def passed(found: str, fix: str = "") -> RuleResult:
     """Say that the rule is kept, and what is worth knowing of it."""
-    return Verdict(ok=True, found=found, fix=fix)
+    return RuleResult(ok=True, found=found, fix=fix)
 
 
-def broken(found: str, fix: str) -> Verdict:
+def failed(found: str, fix: str) -> RuleResult:
     """Say that the rule is not kept, as gravely as the rule has it."""
-    return Verdict(ok=False, found=found, fix=fix)
+    return RuleResult(ok=False, found=found, fix=fix)
 
 
-def doubtful(found: str, fix: str) -> Verdict:
+def warned(found: str, fix: str) -> RuleResult:
     """Say that the rule is not kept in a way that does not stop `create`."""
-    return Verdict(ok=False, found=found, fix=fix, severity="warning")
+    return RuleResult(ok=False, found=found, fix=fix, severity="warning")
 
 
-def unknown(why: str, fix: str) -> Verdict:
+def unchecked(why: str, fix: str) -> RuleResult:
     """Say that the rule cannot be checked."""
-    return Verdict(ok=None, found=f"cannot be checked: {why}", fix=fix, severity="warning")
+    return RuleResult(ok=None, found=f"cannot be checked: {why}", fix=fix, severity="warning")
 
 
-def unseen(facts: Facts, what: str) -> Verdict | None:
+def unchecked_content(facts: Facts, what: str) -> RuleResult | None:
     """Say that what an image is made from does not show what was inside the VM that it is of."""
     if facts.source is None:
         return None
     if dig(facts.version or facts.managed_image or {}, "tags", tags.IMAGE):
-        return kept("this tool made it, and judged that then")
-    return unknown(f"{facts.source.description} does not tell {what}", "look at the VM that it was made of")
+        return passed("this tool made it, and judged that then")
+    return unchecked(f"{facts.source.description} does not tell {what}", "look at the VM that it was made of")
 
 
-Found: TypeAlias = "Verdict | Sequence[Verdict] | None"
+RuleResults: TypeAlias = "RuleResult | Sequence[RuleResult] | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +124,7 @@ class Rule:
     severity: Severity
     source: str
     needs: tuple[str, ...]
-    test: Callable[[Facts], Found]
+    test: Callable[[Facts], RuleResults]
 
     @property
     def title(self) -> str:
@@ -135,10 +135,10 @@ class Rule:
         """Return what there is to say about it."""
         missing = [f"{what} ({facts.unread[what]})" for what in self.needs if what in facts.unread]
         if missing:
-            said: Found = unknown(f"could not read {', '.join(missing)}", "ask for the permission to read it")
+            said: RuleResults = unchecked(f"could not read {', '.join(missing)}", "ask for the permission to read it")
         else:
             said = self.test(facts)
-        verdicts = [] if said is None else [said] if isinstance(said, Verdict) else said
+        verdicts = [] if said is None else [said] if isinstance(said, RuleResult) else said
         return [
             # How grave a rule is says nothing where it is kept.
             Finding(
@@ -154,7 +154,7 @@ RULES: list[Rule] = []
 
 def rule(
     name: str, severity: Severity, source: str, needs: tuple[str, ...] = ()
-) -> Callable[[Callable[[Facts], Found]], Callable[[Facts], Found]]:
+) -> Callable[[Callable[[Facts], RuleResults]], Callable[[Facts], RuleResults]]:
     """Register a function as a rule.
 
     Parameters
@@ -163,7 +163,7 @@ def rule(
         As in `Rule`.
     """
 
-    def register(test: Callable[[Facts], Found]) -> Callable[[Facts], Found]:
+    def register(test: Callable[[Facts], RuleResults]) -> Callable[[Facts], RuleResults]:
         RULES.append(Rule(name, severity, source, needs, test))
         return test
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.compute import galleries, image_versions, lineage
 from batchimg_magics.core.compute.image_source import Source
-from batchimg_magics.core.compute.storage_profile import Parts
-from batchimg_magics.core.images.origins.origin import Road, Trip, Way
+from batchimg_magics.core.compute.storage_profile import StorageProfile
+from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.pool_spec.pool import PoolSpec
 
-__all__ = ["find", "source"]
+__all__ = ["find", "source_of"]
 
 
-class _Version(Road):
+class _ImageVersionOrigin(ImageOrigin):
     route = "version"
 
-    def plan(self, context: Trip) -> Way:  # noqa: ARG002 - nothing is made
-        return Way(Parts())
+    def plan(self, context: BuildContext) -> BuildPlan:  # noqa: ARG002 - nothing is made
+        return BuildPlan(StorageProfile())
 
 
-async def find(azure: Azure, spec: PoolSpec) -> Road:
+async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
     """Return the road from a gallery image version; one in another subscription of the tenant may do.
 
     Raises
@@ -45,7 +45,7 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
             hint="`%batchimg images` lists what there is in this subscription",
             status_code=404,
         )
-    origin = _Version(await source(azure, version, definition))
+    origin = _ImageVersionOrigin(await source_of(azure, version, definition))
     origin.pinned = origin.source.id
     if target.subscription.lower() != azure.scope.subscription.lower():
         # Source: FACTS 2: the gallery documents allow it, the SDK's text does not.
@@ -53,7 +53,7 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
     return origin
 
 
-async def source(azure: Azure, version: Json, definition: Json) -> Source:
+async def source_of(azure: Azure, version: Json, definition: Json) -> Source:
     """Read off a gallery image version's document, its definition's, and those of what it was made from, what it is."""
     props = definition["properties"]
     return Source(
@@ -65,7 +65,7 @@ async def source(azure: Azure, version: Json, definition: Json) -> Source:
         architecture=str(props.get("architecture") or "x64"),
         security_type=galleries.security_of(definition),
         uefi=None,
-        marketplace=await lineage.marketplace(azure, version["id"]),
+        marketplace=await lineage.find_marketplace_image(azure, version["id"]),
         generalized=props.get("osState") == "Generalized",
         disks=(),
         unmanaged=(),

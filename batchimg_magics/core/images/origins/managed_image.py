@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.compute import lineage, managed_images
-from batchimg_magics.core.compute.image_source import STANDARD, Disk, Source
-from batchimg_magics.core.compute.storage_profile import Parts
-from batchimg_magics.core.images.origins.origin import Road, Trip, Way
+from batchimg_magics.core.compute.image_source import STANDARD, Source, SourceDisk
+from batchimg_magics.core.compute.storage_profile import StorageProfile
+from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.pool_spec.pool import PoolSpec
 
-__all__ = ["find", "source"]
+__all__ = ["find", "source_of"]
 
 
-class _Image(Road):
+class _ManagedImageOrigin(ImageOrigin):
     route = "managed image"
 
-    def plan(self, context: Trip) -> Way:  # noqa: ARG002 - the image is its own whole
-        return Way(Parts(image_id=self.source.id))
+    def plan(self, context: BuildContext) -> BuildPlan:  # noqa: ARG002 - the image is its own whole
+        return BuildPlan(StorageProfile(image_id=self.source.id))
 
 
-async def find(azure: Azure, spec: PoolSpec) -> Road:
+async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
     """Return the road from a managed image.
 
     Raises
@@ -43,12 +43,12 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
             hint="`az image list --query [].id` lists them",
             status_code=404,
         )
-    origin = _Image(await source(azure, found))
+    origin = _ManagedImageOrigin(await source_of(azure, found))
     origin.pinned = origin.source.id if spec.direct else ""
     return origin
 
 
-async def source(azure: Azure, found: Json) -> Source:
+async def source_of(azure: Azure, found: Json) -> Source:
     """Read off a managed image's document, and those of what it was made from, what it is."""
     os_disk = dig(found, "properties", "storageProfile", "osDisk") or {}
     data = dig(found, "properties", "storageProfile", "dataDisks") or []
@@ -62,14 +62,16 @@ async def source(azure: Azure, found: Json) -> Source:
         architecture="x64",
         security_type=STANDARD,
         uefi=None,
-        marketplace=await lineage.marketplace(azure, found["id"]),
+        marketplace=await lineage.find_marketplace_image(azure, found["id"]),
         generalized=os_disk.get("osState") == "Generalized",
         disks=(_disk(os_disk), *(_disk(disk) for disk in data)),
         unmanaged=(),
     )
 
 
-def _disk(disk: Json) -> Disk:
+def _disk(disk: Json) -> SourceDisk:
     under = dig(disk, "snapshot", "id") or dig(disk, "managedDisk", "id") or disk.get("blobUri")
     lun = disk.get("lun")
-    return Disk(str(under).partition("?")[0], None if lun is None else int(lun), str(disk.get("caching") or "None"))
+    return SourceDisk(
+        str(under).partition("?")[0], None if lun is None else int(lun), str(disk.get("caching") or "None")
+    )

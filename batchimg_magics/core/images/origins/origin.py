@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.base.steps import Step, made
+from batchimg_magics.core.base.steps import Step, step_result
 from batchimg_magics.core.compute import snapshots
 from batchimg_magics.core.images import temporary
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure.client import Azure
-    from batchimg_magics.core.base.steps import Outcome
-    from batchimg_magics.core.compute.image_source import Disk, Source
-    from batchimg_magics.core.compute.storage_profile import Parts
-    from batchimg_magics.core.images.temporary import Left
+    from batchimg_magics.core.base.steps import StepResult
+    from batchimg_magics.core.compute.image_source import Source, SourceDisk
+    from batchimg_magics.core.compute.storage_profile import StorageProfile
+    from batchimg_magics.core.images.temporary import FailedDeletion
     from batchimg_magics.resource_ids import ResourceId
 
-__all__ = ["Road", "Trip", "Way", "snapshot_step"]
+__all__ = ["BuildContext", "BuildPlan", "ImageOrigin", "snapshot_step"]
 
 
 @dataclass(frozen=True, slots=True)
-class Trip:
+class BuildContext:
     """One use of a road: for which image of which pool.
 
     Parameters
@@ -47,7 +47,7 @@ class Trip:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class BuildPlan:
     """How the parts of an image come about.
 
     Parameters
@@ -62,13 +62,13 @@ class Way:
         Whether there are things that are there only for the time being: `Road.tidy` puts them away.
     """
 
-    storage_profile: Parts
+    storage_profile: StorageProfile
     steps: tuple[Step, ...] = ()
     ready_after: tuple[str, ...] = ()
     has_temporary: bool = False
 
 
-class Road(ABC):
+class ImageOrigin(ABC):
     """A road from a source that was found.
 
     Parameters
@@ -94,7 +94,7 @@ class Road(ABC):
         self.source = source
 
     @abstractmethod
-    def plan(self, context: Trip) -> Way:
+    def plan(self, context: BuildContext) -> BuildPlan:
         """Return how the parts of the image come about."""
 
     async def changed_since(self, azure: Azure, moment: float) -> bool:  # noqa: ARG002 - what can change looks
@@ -105,29 +105,35 @@ class Road(ABC):
         """Tell whether something is left of a run that died, which `tidy` would put away."""
         return False
 
-    async def clean_up(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[Left]]:
+    async def clean_up(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[FailedDeletion]]:
         """Put away what was there only for the time being; return what went and what did not."""
-        return await temporary.sweep(azure, pool)
+        return await temporary.delete_temporary(azure, pool)
 
 
 def snapshot_step(
-    context: Trip, disk: Disk, snapshot: ResourceId, region: str, *, after: tuple[str, ...] = (), words: str = ""
+    context: BuildContext,
+    disk: SourceDisk,
+    snapshot: ResourceId,
+    region: str,
+    *,
+    after: tuple[str, ...] = (),
+    words: str = "",
 ) -> Step:
     """Return the step that takes a snapshot of a disk."""
 
-    async def take(_: Mapping[str, Outcome]) -> Outcome:
-        new = await snapshots.take(context.azure, snapshot, disk, region=region, tags=dict(context.tags))
-        return made(new, f"of {disk.id.rpartition('/')[2]}")
+    async def take(_: Mapping[str, StepResult]) -> StepResult:
+        new = await snapshots.create_snapshot(context.azure, snapshot, disk, region=region, tags=dict(context.tags))
+        return step_result(new, f"of {disk.id.rpartition('/')[2]}")
 
     async def exists() -> bool:
-        return await snapshots.read(context.azure, snapshot) is not None
+        return await snapshots.read_snapshot(context.azure, snapshot) is not None
 
     return Step(
         name=f"snapshot of {words}{disk.description}",
         resource=snapshot,
         run=take,
         after=after,
-        expected_s=snapshots.EXPECTED_S,
+        expected_s=snapshots.SNAPSHOT_EXPECTED_S,
         why="a read-only copy, which the image is made from",
         is_done=exists,
     )

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from batchimg_magics.core.azure.client import Azure
-    from batchimg_magics.core.images.origins.origin import Road
+    from batchimg_magics.core.images.origins.origin import ImageOrigin
     from batchimg_magics.pool_spec.pool import PoolSpec
 
 __all__ = ["find"]
 
 
-async def find(azure: Azure, spec: PoolSpec, *, yes: bool) -> Road:
+async def find(azure: Azure, spec: PoolSpec, *, yes: bool) -> ImageOrigin:
     """Read what an image is to be made from, and choose the road from there. Nothing is changed.
 
     Parameters
@@ -41,16 +41,16 @@ async def find(azure: Azure, spec: PoolSpec, *, yes: bool) -> Road:
         It is not there, or no image can be made of it.
     """
     if spec.from_vm is None:
-        return await _ROADS[spec.origin_field](azure, spec)
-    vm = await virtual_machines.find(azure, spec.from_vm)
-    if virtual_machines.generalized(vm) or spec.generalized:
+        return await _ORIGINS[spec.origin_field](azure, spec)
+    vm = await virtual_machines.find_vm(azure, spec.from_vm)
+    if virtual_machines.is_generalized(vm) or spec.generalized:
         return await generalized_vm.find(azure, vm)
     if spec.capture == "in-place":
         return await vm_in_place.find(azure, vm, yes=yes)
     return await vm_copy.find(azure, vm, stop=spec.stop)
 
 
-_ROADS: dict[str, Callable[[Azure, PoolSpec], Awaitable[Road]]] = {
+_ORIGINS: dict[str, Callable[[Azure, PoolSpec], Awaitable[ImageOrigin]]] = {
     "from_vhd": vhd.find,
     "from_snapshot": snapshots.find,
     "from_image": managed_image.find,

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure.documents import dig, document, region_key
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.compute import lineage
-from batchimg_magics.core.compute.image_source import STANDARD, Disk, Source, controllers_of, plan_of
-from batchimg_magics.core.compute.storage_profile import Part, Parts
-from batchimg_magics.core.images.origins.origin import Road, Trip, Way
+from batchimg_magics.core.compute.image_source import STANDARD, Source, SourceDisk, controllers_of, plan_of
+from batchimg_magics.core.compute.storage_profile import ImageDisk, StorageProfile
+from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin
 from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 __all__ = ["find"]
 
 
-class _Snapshot(Road):
+class _SnapshotsOrigin(ImageOrigin):
     route = "given snapshots"
 
-    def plan(self, context: Trip) -> Way:  # noqa: ARG002 - snapshots are parts already
-        return Way(Parts(tuple(Part(disk.lun, disk.caching, disk.id) for disk in self.source.disks)))
+    def plan(self, context: BuildContext) -> BuildPlan:  # noqa: ARG002 - snapshots are parts already
+        return BuildPlan(
+            StorageProfile(tuple(ImageDisk(disk.lun, disk.caching, disk.id) for disk in self.source.disks))
+        )
 
 
-async def find(azure: Azure, spec: PoolSpec) -> Road:
+async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
     """Return the road from snapshots.
 
     Raises
@@ -36,9 +38,9 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
     NotFoundError, SpecError
         One is not there; they are in several regions; or nothing tells what is on the OS disk.
     """
-    disks = [Disk(str(spec.from_snapshot), None, "ReadWrite")]
-    disks += [Disk(key, lun, "None") for lun, key in sorted(spec.data_snapshots.items())]
-    found = await concurrency.together(*(_read(azure, disk.id) for disk in disks))
+    disks = [SourceDisk(str(spec.from_snapshot), None, "ReadWrite")]
+    disks += [SourceDisk(key, lun, "None") for lun, key in sorted(spec.data_snapshots.items())]
+    found = await concurrency.gather(*(_read(azure, disk.id) for disk in disks))
     regions = sorted({region_key(one["location"]) for one in found})
     if len(regions) > 1:
         raise SpecError(
@@ -52,7 +54,7 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
             f"nothing tells which system is on snapshot {found[0]['name']!r}", hint="say --os-type Linux or Windows"
         )
     security = str(dig(props, "securityProfile", "securityType") or spec.security_type or STANDARD)
-    return _Snapshot(
+    return _SnapshotsOrigin(
         Source(
             id=disks[0].id,
             unique_id=str(props.get("uniqueId") or ""),
@@ -62,7 +64,7 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
             architecture=str(dig(props, "supportedCapabilities", "architecture") or spec.architecture or "x64"),
             security_type="ConfidentialVM" if security.lower().startswith("confidentialvm") else security,
             uefi=None,
-            marketplace=await lineage.marketplace(azure, disks[0].id),
+            marketplace=await lineage.find_marketplace_image(azure, disks[0].id),
             generalized=spec.generalized,
             disks=tuple(disks),
             unmanaged=(),

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from batchimg_magics.core.azure.documents import region_key
 from batchimg_magics.core.compute.image_source import STANDARD, Source
-from batchimg_magics.core.compute.storage_profile import Part, Parts
-from batchimg_magics.core.images.origins.origin import Road, Trip, Way
+from batchimg_magics.core.compute.storage_profile import ImageDisk, StorageProfile
+from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -21,21 +21,21 @@ __all__ = ["find"]
 FRESH_S = 3600.0
 
 
-class _Vhd(Road):
+class _VhdOrigin(ImageOrigin):
     route = "vhd"
 
     def __init__(self, source: Source, account: str) -> None:
         super().__init__(source)
         self.account = account
 
-    def plan(self, context: Trip) -> Way:  # noqa: ARG002 - a VHD is a part already
-        return Way(Parts((Part(None, "ReadWrite", blob=self.source.id, account=self.account),)))
+    def plan(self, context: BuildContext) -> BuildPlan:  # noqa: ARG002 - a VHD is a part already
+        return BuildPlan(StorageProfile((ImageDisk(None, "ReadWrite", blob=self.source.id, account=self.account),)))
 
     async def changed_since(self, azure: Azure, moment: float) -> bool:
         return azure.now() - moment > FRESH_S
 
 
-async def find(azure: Azure, spec: PoolSpec) -> Road:
+async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
     """Return the road from a VHD. It is in the account's region, or Azure says that it is not."""
     url = str(spec.from_vhd)
     name = str(urlsplit(url).hostname).partition(".")[0]
@@ -55,4 +55,4 @@ async def find(azure: Azure, spec: PoolSpec) -> Road:
         disks=(),
         unmanaged=(),
     )
-    return _Vhd(source, spec.storage_account or str(own))
+    return _VhdOrigin(source, spec.storage_account or str(own))

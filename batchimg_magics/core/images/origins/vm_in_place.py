@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.base.steps import Outcome, Step, made
+from batchimg_magics.core.base.steps import Step, StepResult, step_result
 from batchimg_magics.core.compute import virtual_machines
 from batchimg_magics.core.images import deprovision
-from batchimg_magics.core.images.origins.generalized_vm import OfVm, deallocate_step, snapshots_of
-from batchimg_magics.core.images.origins.origin import Road, Trip, Way
+from batchimg_magics.core.images.origins.generalized_vm import VmOrigin, deallocate_step, snapshot_steps
+from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin
 from batchimg_magics.errors import SpecError
 
 if TYPE_CHECKING:
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.resource_ids import ResourceId
 
-__all__ = ["find", "generalizing"]
+__all__ = ["find", "generalize_steps"]
 
 
-class _InPlace(OfVm):
-    def plan(self, context: Trip) -> Way:
-        steps = generalizing(context.azure, self.vm_id, self.source.os_type, context.image)
-        taken, profile = snapshots_of(context, self.source, after=(steps[-1].name,))
-        return Way(profile, (*steps, *taken), tuple(step.name for step in taken))
+class _VmInPlaceOrigin(VmOrigin):
+    def plan(self, context: BuildContext) -> BuildPlan:
+        steps = generalize_steps(context.azure, self.vm_id, self.source.os_type, context.image)
+        taken, profile = snapshot_steps(context, self.source, after=(steps[-1].name,))
+        return BuildPlan(profile, (*steps, *taken), tuple(step.name for step in taken))
 
 
-async def find(azure: Azure, vm: Json, *, yes: bool) -> Road:
+async def find(azure: Azure, vm: Json, *, yes: bool) -> ImageOrigin:
     """Return the road from a VM that is to be deprovisioned itself.
 
     Raises
@@ -42,20 +42,22 @@ async def find(azure: Azure, vm: Json, *, yes: bool) -> Road:
             "cannot be started again",
             hint="add --yes if it may be ruined; or leave out --capture: a throwaway copy is deprovisioned instead",
         )
-    return _InPlace(vm, await virtual_machines.source(azure, vm))
+    return _VmInPlaceOrigin(vm, await virtual_machines.read_source(azure, vm))
 
 
-def generalizing(
+def generalize_steps(
     azure: Azure, vm: ResourceId, os_type: str, image: str, after: tuple[str, ...] = ()
 ) -> tuple[Step, ...]:
     """Return the steps from a VM that runs to one that Azure marks generalized."""
 
-    async def take_out(_: Mapping[str, Outcome]) -> Outcome:
-        new = await deprovision.see_to(azure, vm, os_type, image)
-        return made(new, "waagent -deprovision+user" if os_type == "Linux" else "sysprep /generalize", verb="changed")
+    async def take_out(_: Mapping[str, StepResult]) -> StepResult:
+        new = await deprovision.deprovision(azure, vm, os_type, image)
+        return step_result(
+            new, "waagent -deprovision+user" if os_type == "Linux" else "sysprep /generalize", verb="changed"
+        )
 
-    async def mark(_: Mapping[str, Outcome]) -> Outcome:
-        return made(await virtual_machines.generalize(azure, vm), verb="changed")
+    async def mark(_: Mapping[str, StepResult]) -> StepResult:
+        return step_result(await virtual_machines.generalize(azure, vm), verb="changed")
 
     why = "nodes of a system that was not deprovisioned come up unusable"
     return (
