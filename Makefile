@@ -29,7 +29,7 @@ $(READY): pyproject.toml
 	touch $@
 
 demo: $(READY)
-	$(BIN)/python -m tests.demo notebooks/quickstart.ipynb
+	$(BIN)/python -m tests.support.demo notebooks/quickstart.ipynb
 
 # A file's tests stay in one process: many share a server or a session.
 test: $(READY)
@@ -78,7 +78,7 @@ lab: $(READY)
 	$(BIN)/jupyter lab notebooks
 
 crash: $(READY)
-	$(BIN)/python -m tests.crash
+	$(BIN)/python -m tests.support.crash
 
 bench: $(READY)
 	$(BIN)/python -m tests.bench $(BENCH)

@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.bench import app, command_line, journey, memory, node_map, node_table, servers, slow_large, startup
+from tests.bench import app, command_line, memory, node_map, node_table, servers, slow_large, startup, vm_to_nodes
 from tests.bench.rows import NotMeasuredError, Row
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BENCHES: dict[str, Bench] = {
     "node-table": node_table.rows,
     "command-line": command_line.rows,
-    "journey": journey.rows,
+    "journey": vm_to_nodes.rows,
     "slow-large": slow_large.rows,
     "startup": startup.rows,
     "servers": servers.rows,

@@ -17,7 +17,7 @@ import uvicorn
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
 from batchimg_magics.emulator.server import open_listener
 from tests.bench.rows import Row
-from tests.sim.batch_world import MACHINE, BatchEmulator, lift_quotas
+from tests.support.batch_emulator import MACHINE, BatchEmulator, lift_quotas
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,9 +15,9 @@ from batchimg_magics.emulator.local import open_emulator
 from batchimg_magics.emulator.server import CLOUD
 from tests.bench.peers import AZURE_CLI, as_installed, environment
 from tests.bench.rows import Row, alternating, times
-from tests.bench.served import serve_emulator
-from tests.bench.worlds import create_idle_pools, issue_token
-from tests.sim.batch_world import lift_quotas
+from tests.support.batch_emulator import lift_quotas
+from tests.support.idle_pools import create_idle_pools, issue_token
+from tests.support.served_emulator import serve_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

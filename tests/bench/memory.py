@@ -9,7 +9,7 @@ import pandas as pd
 
 from tests.bench.replay import Replay
 from tests.bench.rows import Row
-from tests.bench.worlds import create_idle_pools, open_session
+from tests.support.idle_pools import create_idle_pools, open_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,7 +18,7 @@ from batchimg_magics.core.batch import node_pages
 from batchimg_magics.session.frames import DTYPES, to_frame
 from tests.bench.replay import Replay
 from tests.bench.rows import Row, alternating, times
-from tests.bench.worlds import open_session
+from tests.support.idle_pools import open_session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

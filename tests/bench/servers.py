@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 from batchimg_magics.emulator import furnish
 from tests.bench.peers import BUILD, environment
 from tests.bench.rows import Row, alternating, times
-from tests.sim.batch_world import ACCOUNT_ID, MACHINE
+from tests.support.batch_emulator import ACCOUNT_ID, MACHINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from azure.batch.aio import BatchClient
 from azure.core.exceptions import HttpResponseError
 
-from tests.bench.counted import RequestLog
 from tests.bench.rows import Row
-from tests.bench.worlds import open_session
+from tests.support.idle_pools import open_session
+from tests.support.request_log import RequestLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

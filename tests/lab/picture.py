@@ -11,8 +11,8 @@ from pathlib import Path
 
 import nbformat
 
-from tests.demo import execute
 from tests.lab.driver import Notebook, chromium, server, trust, write_notebook
+from tests.support.demo import execute
 
 QUICKSTART = Path("notebooks/quickstart.ipynb")
 PANEL = (

@@ -10,7 +10,7 @@ import pytest
 
 from batchimg_magics.core.base.schemas import NODE_STATES
 from tests.lab.map_page import encoded, page
-from tests.panels import HTML_INJECTION
+from tests.support.panels import HTML_INJECTION
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,11 +17,13 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.support.paths import ROOT
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-PAGE = HERE.parents[1] / "docs" / "local-azure.md"
+PAGE = ROOT / "docs" / "local-azure.md"
 SERVE = "import sys; from batchimg_magics.ui.cli import main; sys.exit(main())"
 
 

@@ -9,7 +9,7 @@ const SPOT = 128, EMPTY = 255, STATE = 127;
 const LARGEST = 26, LETTERED = 13, NOTCHED = 6, GRIDDED = 5, HEIGHT = 340;
 
 /* Okabe and Ito's colours for the commonest states. They have eight, and there are sixteen states: the others were searched
-for, so that eyes that lack red, green or blue tell each two apart. `tests/test_node_colours.py` measures it. */
+for, so that eyes that lack red, green or blue tell each two apart. `tests/ui/widgets/test_node_colours.py` measures it. */
 const LOOKS = {
   creating: ["#56b4e9", "C"], starting: ["#a6d9f7", "S"], waitingforstarttask: ["#f0e442", "W"],
   starttaskfailed: ["#9a6538", "F"], idle: ["#009e73", "I"], running: ["#0072b2", "R"], rebooting: ["#323da5", "B"],

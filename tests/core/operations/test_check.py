@@ -1,0 +1,412 @@
+"""`check`, and what `create` does with what it finds: by name, before anything is made, all of it at once."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+
+from batchimg_magics.core.base.schemas import SEVERITIES
+from batchimg_magics.emulator.app import App
+from batchimg_magics.emulator.furnish import GROUP, SUBSCRIPTION
+from batchimg_magics.emulator.world.clock import ManualClock
+from batchimg_magics.emulator.world.store import Store
+from batchimg_magics.errors import ConflictError, NotFoundError, ProvisioningError, SpecError
+from batchimg_magics.ui.cli import main
+from tests.conftest import LINE
+from tests.support.rule_resources import (
+    GALLERY,
+    RuleResources,
+    definition,
+    gallery,
+    managed_image,
+    pool,
+    snapshot,
+    version,
+)
+from tests.support.shells import ipython, run_cell
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from batchimg_magics.session.session import Session
+
+HOME = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}"
+SUBNET = f"{HOME}/providers/Microsoft.Network/virtualNetworks/research-vnet/subnets/default"
+IDENTITY = f"{HOME}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/runner"
+ROLES = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/one"
+
+
+def row(table: pd.DataFrame, rule: str) -> dict[str, Any]:
+    (found,) = table[table.rule == rule].to_dict("records")
+    return {str(key): value for key, value in found.items()}
+
+
+def broken(table: pd.DataFrame) -> set[str]:
+    return {rule for rule, ok in zip(table.rule, table.ok, strict=True) if ok is not pd.NA and not ok}
+
+
+@pytest.fixture
+def lab(session: Session, tmp_path: Path) -> Callable[..., Session]:
+    """Return a session on a world with ``lab-vm`` and further documents."""
+
+    def opened(*documents: dict[str, Any]) -> Session:
+        RuleResources(more=list(documents)).open(session, tmp_path)
+        return session
+
+    return opened
+
+
+# -- what a name means ---------------------------------------------------------------------------------------------
+
+
+def test_a_vm_that_keeps_all_rules(session: Session) -> None:
+    table = session.check("prep-vm")
+    assert table.attrs["caption"].startswith("vm prep-vm: all")
+    assert table.ok.all()
+    assert row(table, "data-disks")["severity"] == "info"
+    assert list(table.severity.cat.categories) == list(SEVERITIES)
+    assert row(table, "vm-size")["found"] == "Batch offers Standard_D4s_v5 in eastus"  # its own
+
+
+def test_what_is_broken_comes_first(session: Session) -> None:
+    table = session.check("desk-vm", vm_size="Standard_D4_v3")
+    assert list(table.rule[:2]) == ["generation", "deallocated"]
+    assert table.attrs["caption"] == "vm desk-vm: 1 error, 1 warning"
+    assert list(table.ok[:2]) == [False, False]
+    assert table.ok[2:].all()
+
+
+@pytest.mark.parametrize(
+    ("name", "caption"),
+    [
+        ("lab-vm", "vm lab-vm"),
+        (f"{GALLERY.partition('/providers/')[0]}/providers/Microsoft.Compute/virtualMachines/LAB-VM", "vm LAB-VM"),
+        ("old", "image old"),
+        ("lab/tools", "image lab/tools"),
+        ("lab/tools/1.0.0", "image lab/tools/1.0.0"),
+        (f"{GALLERY}/images/tools/versions/1.0.0", "image lab/tools/1.0.0"),
+        ("old-pool", "pool old-pool"),
+        ("OLD-POOL", "pool old-pool"),
+    ],
+)
+def test_names_and_ids(lab: Callable[..., Session], name: str, caption: str) -> None:
+    session = lab(definition(), version(), managed_image(), snapshot(), pool())
+    assert session.check(name).attrs["caption"].startswith(f"{caption}: ")
+
+
+def test_a_definition_alone_is_checked_by_its_highest_version(lab: Callable[..., Session]) -> None:
+    old = version("1.9.0", endOfLifeDate="2026-01-01T00:00:00Z")
+    session = lab(definition(), version("1.10.0"), old)
+    assert "version-end-of-life" not in broken(session.check("lab/tools"))
+    assert "version-end-of-life" in broken(session.check("lab/tools/1.9.0"))
+
+
+def test_a_name_of_two_things_is_said_and_chosen_between(lab: Callable[..., Session]) -> None:
+    session = lab(definition(), version(), pool("lab-vm"))
+    with pytest.raises(SpecError, match="'lab-vm' is a vm and a pool") as caught:
+        session.check("lab-vm")
+    assert "--as vm, --as pool" in caught.value.hint
+    assert session.check("lab-vm", kind="pool").attrs["caption"].startswith("pool lab-vm")
+    assert session.check("lab-vm", kind="vm").attrs["caption"].startswith("vm lab-vm")
+    with pytest.raises(NotFoundError, match="no image 'lab-vm'"):
+        session.check("lab-vm", kind="image")
+
+
+def test_a_pool_and_the_image_made_for_it_are_one(session: Session) -> None:
+    session.create("genomics", **LINE)
+    table = session.check("genomics")
+    assert table.attrs["caption"].startswith("pool genomics: all")
+    assert row(table, "replicas")["found"] == "1 in eastus for 25 nodes"
+    assert "quota-family" in broken(session.check("genomics", nodes=1000))
+    assert row(session.check("genomics", nodes=900), "replicas")["found"].startswith("replicas in eastus: 1, for 300")
+
+
+CASES: dict[str, tuple[dict[str, Any], type[Exception], str, str]] = {
+    "nothing": ({"name": "prep-wm"}, NotFoundError, "no VM, no image and no pool 'prep-wm'", "did you mean prep-vm?"),
+    "other type": ({"name": f"{HOME}/providers/Microsoft.Compute/disks/d"}, SpecError, "neither a VM", "give one"),
+    "path": ({"name": "a/b/c/d"}, SpecError, "no name of an image", "GALLERY/DEFINITION"),
+    "kind": ({"name": "prep-vm", "kind": "disk"}, SpecError, "--as is 'disk'", "pool, vm"),
+    "option": ({"name": "prep-vm", "nodes": -1}, SpecError, "nodes is -1", "--nodes"),
+    "pool": ({"name": "prep-vm", "pool": "a b"}, SpecError, "no name for a pool", "letters"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_what_makes_no_sense(session: Session, case: str) -> None:
+    asked, kind, message, hint = CASES[case]
+    with pytest.raises(kind) as caught:
+        session.check(**asked)
+    assert message in caught.value.message  # type: ignore[attr-defined] # both kinds are ours
+    assert hint in caught.value.hint  # type: ignore[attr-defined] # as above
+
+
+def test_the_pool_that_it_is_for_is_looked_at(session: Session) -> None:
+    session.create("genomics", **LINE)
+    assert row(session.check("prep-vm", pool="genomics", nodes=1), "replicas")["found"] == "1 in eastus for 25 nodes"
+    assert row(session.check("prep-vm", nodes=1), "replicas")["found"] == "1 in eastus for 1 nodes"
+
+
+# -- create ----------------------------------------------------------------------------------------------------------
+
+
+def test_all_errors_at_once_before_anything_is_made(session: Session) -> None:
+    line = {**LINE, "from_vm": "desk-vm", "capture": "in-place", "vm_size": "Standard_D4_v3", "nodes": 400}
+    with pytest.raises(SpecError) as caught:
+        session.create("genomics", **line)
+    said = caught.value.message
+    assert "takes V1" in said
+    assert "deprovisions VM 'desk-vm' itself" in said
+    assert "1600 cores of standardDv3Family wanted" in said
+    table = caught.value.table
+    assert table.verb == "check"
+    assert table.columns["rule"][:3] == ["road", "generation", "quota-family"]
+    assert len(session.pools()) == len(session.images()) == 0
+
+
+def test_warnings_are_shown_and_do_not_stop_it(session: Session) -> None:
+    steps = session.create("genomics", **{**LINE, "timeout": "10m"})
+    assert steps.attrs["caption"].endswith("min; 1 warning")
+    (said,) = steps.attrs["warnings"]
+    assert said["rule"] == "resize-timeout"
+    assert json.loads(json.dumps(said)) == said
+    assert "warnings" not in session.create("other", **LINE).attrs
+
+
+def test_warnings_stand_below_the_table_in_a_notebook() -> None:
+    with ipython() as ip:
+        line = "create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 2 --timeout 10m"
+        shown = run_cell(ip, f"%batchimg {line}")._repr_mimebundle_()
+        assert shown["text/plain"].endswith("-> --timeout 20m, or leave it out")
+        assert "warning: 10 min for 2 nodes" in shown["text/html"]
+        role = run_cell(ip, "%batchimg check prep-vm --role")._repr_mimebundle_()["text/plain"]
+        assert json.loads(role[role.index("{\n") :])["Name"] == "batchimg researcher"
+        assert '"Name"' not in run_cell(ip, "%batchimg check prep-vm")._repr_mimebundle_()["text/plain"]
+        cell = run_cell(ip, "%%batchimg check prep-vm\nnodes: 400")
+        assert cell.attrs["caption"].endswith("1 error")
+
+
+def test_what_stopped_it_is_shown_in_a_notebook(capsys: pytest.CaptureFixture[str]) -> None:
+    with ipython() as ip:
+        done = ip.run_cell("%batchimg create genomics --from-vm desk-vm --vm-size Standard_D4_v3")
+        assert isinstance(done.error_in_exec, SpecError)
+        assert "LOCAL · pool genomics: 1 error, 1 warning" in capsys.readouterr().out
+
+
+def test_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "prep-vm", "--role"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("LOCAL · vm prep-vm: all")
+    assert json.loads(said[said.index("{\n") :])["IsCustom"] is True
+    assert main(["check", "prep-vm", "--json"]) == 0
+    assert {one["rule"] for one in json.loads(capsys.readouterr().out)} > {"generalized", "permissions"}
+    assert main(["check", "prep-vm", "--as", "disk"]) == 2
+
+
+# -- time and permissions --------------------------------------------------------------------------------------------
+
+
+class Outside:
+    """Somebody else at work in a world's file, with plain requests."""
+
+    def __init__(self, path: Path) -> None:
+        self.world = Store(path, start=0)
+        self.clock = ManualClock(self.world.latest_time())
+        self.app = App(self.world, self.clock)
+
+    def ask(self, method: str, path: str, version: str, body: Any = None) -> None:
+        url = f"https://management.azure.com{path}?api-version={version}"
+        answer = self.app.answer(method, url, {"authorization": "Bearer any"}, json.dumps(body or {}).encode())
+        assert answer.status < 300, answer.body
+
+    def assign(self, role: dict[str, Any], scope: str) -> None:
+        """Give the caller a role, as `az role definition create` takes it, in a scope."""
+        permissions = [{"actions": role["Actions"], "notActions": role["NotActions"]}]
+        self.ask("PUT", ROLES, "2022-04-01", {"properties": {"roleName": role["Name"], "permissions": permissions}})
+        where = f"{scope}/providers/Microsoft.Authorization/roleAssignments/one"
+        self.ask("PUT", where, "2022-04-01", {"properties": {"roleDefinitionId": ROLES}})
+
+    def close(self) -> None:
+        with self.world.transaction(write=True):
+            self.world.record_time(self.clock.now())
+        self.world.close()
+
+
+def test_an_image_older_than_its_vms_last_start(session: Session, tmp_path: Path) -> None:
+    """The VM is deallocated for its snapshots, and started again afterwards."""
+    world = str(tmp_path / "world.db")
+    line: dict[str, Any] = {"vm_size": "Standard_D4ds_v5", "generalized": True}
+    session.connect(state=world, speed="max")
+    session.create("genomics", from_vm="desk-vm", **line)
+    table = session.check("desk-vm", pool="genomics", **line)
+    assert row(table, "image-age")["ok"]
+    session.close()
+
+    outside = Outside(tmp_path / "world.db")
+    outside.ask("POST", f"{HOME}/providers/Microsoft.Compute/virtualMachines/desk-vm/start", "2024-07-01")
+    outside.clock.advance(3600)
+    outside.close()
+
+    session.connect(state=world, speed="max")
+    table = session.check("desk-vm", pool="genomics", **line)
+    assert broken(table) == {"image-age"}
+    assert "create genomics --from-vm desk-vm --vm-size Standard_D4ds_v5" in row(table, "image-age")["fix"]
+    assert "--new-image" in row(table, "image-age")["fix"]
+
+
+def test_replicas_that_failed_or_are_on_their_way(session: Session, tmp_path: Path) -> None:
+    image = "batchimg_genomicsbatch/genomics"
+    session.connect(state=":memory:", speed="max", scenario="no-replica")
+    with pytest.raises(ProvisioningError):
+        session.create("genomics", **LINE)
+    table = session.check(image)
+    assert "image-exists" in broken(table)
+    assert row(table, "replicas")["severity"] == "error"
+    assert row(table, "replicas")["found"] == "replication into eastus failed"
+    # The same line again repairs it, and is not kept from it.
+    again = row(session.check("prep-vm", pool="genomics"), "replicas")
+    assert (again["ok"], again["severity"]) == (True, "info")
+    assert row(table, "image-exists")["found"] == "making the image ended with Failed"
+
+    world = str(tmp_path / "world.db")
+    session.connect(state=world, speed="max")
+    session.create("genomics", **LINE)
+    assert not broken(session.check(image))
+    session.close()
+    outside = Outside(tmp_path / "world.db")
+    key = f"{HOME}/providers/Microsoft.Compute/galleries/batchimg_genomicsbatch/images/genomics/versions/1.0.0"
+    more = {"publishingProfile": {"targetRegions": [{"name": "eastus", "regionalReplicaCount": 3}]}}
+    outside.ask("PATCH", key, "2024-03-03", {"properties": more})
+    outside.close()
+    session.connect(state=world, speed="max")
+    found = row(session.check(image), "replicas")
+    assert (found["severity"], found["found"]) == ("warning", "replication into eastus is going on")
+
+
+def test_missing_actions_are_named_and_what_is_barred_is_said(session: Session, tmp_path: Path) -> None:
+    world = str(tmp_path / "world.db")
+    session.connect(state=world, speed="max")
+    role = session.check("prep-vm").attrs["role"]
+    session.close()
+    less = [
+        one
+        for one in role["Actions"]
+        if one not in ("Microsoft.Compute/snapshots/write", "Microsoft.Compute/skus/read")
+    ]
+    outside = Outside(tmp_path / "world.db")
+    outside.assign({**role, "Actions": less}, role["AssignableScopes"][0])
+    outside.close()
+
+    session.connect(state=world, speed="max")
+    table = session.check("prep-vm", nodes=2)
+    found = row(table, "permissions")
+    assert (found["ok"], found["severity"]) == (False, "error")
+    assert found["found"] == "in resource group research you may not: Microsoft.Compute/snapshots/write"
+    assert "`%batchimg check prep-vm --role`" in found["fix"]
+    barred = table[table.rule == "vm-size-restrictions"]
+    assert barred.ok.isna().all()
+    assert barred.found.iloc[0] == "cannot be checked: could not read Compute's VM sizes (403 AuthorizationFailed)"
+    assert table.attrs["caption"].endswith("1 error, 1 rule that could not be checked")
+    with pytest.raises(SpecError, match=r"you may not: Microsoft\.Compute/snapshots/write"):
+        session.create("genomics", **LINE)
+
+
+def test_what_a_role_takes_back_is_missing(session: Session, tmp_path: Path) -> None:
+    world = str(tmp_path / "world.db")
+    session.connect(state=world, speed="max")
+    session.close()
+    outside = Outside(tmp_path / "world.db")
+    most = {"Name": "most", "Actions": ["MICROSOFT.*"], "NotActions": ["microsoft.compute/galleries/*/write"]}
+    outside.assign(most, f"/subscriptions/{SUBSCRIPTION}")
+    outside.close()
+    session.connect(state=world, speed="max")
+    found = row(session.check("prep-vm"), "permissions")["found"]
+    assert found.endswith(
+        "you may not: Microsoft.Compute/galleries/images/write, Microsoft.Compute/galleries/images/versions/write"
+    )
+
+
+def test_who_may_make_and_not_delete_is_warned(session: Session, tmp_path: Path) -> None:
+    world = str(tmp_path / "world.db")
+    session.connect(state=world, speed="max")
+    role = session.check("prep-vm").attrs["role"]
+    session.close()
+    less = [one for one in role["Actions"] if not one.endswith("/delete")]
+    outside = Outside(tmp_path / "world.db")
+    outside.assign({**role, "Actions": less}, role["AssignableScopes"][0])
+    outside.close()
+    session.connect(state=world, speed="max")
+    found = row(session.check("prep-vm"), "permissions")
+    assert (found["ok"], found["severity"]) == (False, "warning")
+    assert "you may not delete: Microsoft.Batch/batchAccounts/pools/delete" in found["found"]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"from_vm": "prep-vm"},
+        {"from_vm": "prep-vm", "subnet": SUBNET},
+        {"from_vm": "desk-vm", "capture": "in-place", "yes": True},
+        {"from_vm": "desk-vm", "stop": True},
+        {"from_vm": "gen1-vm", "via": "managed-image"},
+        {"from_vm": "prep-vm", "identities": [IDENTITY]},
+        {"from_vm": "prep-vm", "gallery": GALLERY},
+    ],
+    ids=str,
+)
+def test_the_printed_role_is_enough(session: Session, tmp_path: Path, line: dict[str, Any]) -> None:
+    world = str(tmp_path / "world.db")
+    session.connect(state=world, speed="max")
+    asked = {key: value for key, value in line.items() if key not in ("from_vm", "yes")}
+    role = session.check(line["from_vm"], **asked).attrs["role"]
+    session.close()
+    outside = Outside(tmp_path / "world.db")
+    if "gallery" in line:
+        outside.ask("PUT", GALLERY, "2023-07-03", {"location": "eastus"})
+    outside.assign(role, role["AssignableScopes"][0])
+    outside.close()
+    session.connect(state=world, speed="max")
+    session.create("genomics", vm_size="Standard_DS2_v2", nodes=2, **line)
+    assert session.nodes("genomics", counts=True).state.tolist() == ["idle"]
+    assert set(session.delete("genomics", image=True).action) == {"deleted"}
+
+
+# -- what is there already -----------------------------------------------------------------------------------------
+
+
+def test_a_pool_of_that_name_is_judged_before_anything_is_made(session: Session) -> None:
+    session.create("p", **{**LINE, "nodes": 1, "spot": 0})
+    asked = {"vm_size": LINE["vm_size"], "nodes": 1}
+    assert "pool-name" not in set(session.check("prep-vm", **asked, pool="another").rule)
+    assert row(session.check("prep-vm", **asked, pool="p"), "pool-name")["found"] == "it is there, as it is wanted"
+    told = row(session.check("prep-vm", **asked, pool="p", task_slots=4), "pool-name")
+    assert told["ok"] is False
+    assert "number of task slots is 1, wanted 4" in told["found"]
+    assert "--replace" in told["fix"]
+
+
+def test_a_pool_that_differs_is_told_with_all_other_errors(session: Session) -> None:
+    session.create("p", **{**LINE, "nodes": 1, "spot": 0})
+    with pytest.raises(SpecError) as caught:
+        session.create("p", **{**LINE, "nodes": 9000, "spot": 9000}, task_slots=4)
+    for said in ("number of task slots is 1, wanted 4", "dedicated cores wanted", "spot cores wanted"):
+        assert said in caught.value.message
+    assert {one["rule"] for one in caught.value.table.rows() if one["ok"] is False and one["severity"] == "error"} >= {
+        "pool-name", "quota-dedicated", "quota-spot",
+    }  # fmt: skip
+    # Alone it is what it is: a conflict.
+    with pytest.raises(ConflictError, match="it differs: number of task slots"):
+        session.create("p", **{**LINE, "nodes": 1, "spot": 0}, task_slots=4)
+
+
+def test_a_definition_of_somebody_s_is_told_with_all_other_errors(lab: Callable[..., Session]) -> None:
+    session = lab(gallery(), definition("tools"), version())
+    with pytest.raises(SpecError) as caught:
+        session.create("tools", from_vm="lab-vm", vm_size="Standard_D4s_v5", nodes=9000, gallery=GALLERY)
+    assert "there is an image definition 'tools' already" in caught.value.message
+    assert "dedicated cores wanted" in caught.value.message
+    with pytest.raises(ConflictError, match="did not make it for this pool"):
+        session.create("tools", from_vm="lab-vm", vm_size="Standard_D4s_v5", nodes=1, gallery=GALLERY)

@@ -1,0 +1,124 @@
+"""Whatever happens to the process, the same line goes on where it stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchimg_magics.errors import DetachedError
+from batchimg_magics.session.session import Session
+from tests.conftest import LINE
+from tests.support.crash import CASES, Case, CrashTransport, crash_points
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.verb)
+def test_cut_off_and_run_again(case: Case, tmp_path: Path) -> None:
+    """Some of the points; `make crash` tries them all."""
+    tried = dict(crash_points(case, tmp_path, every=case.sample))
+    assert len(tried) > 5
+    assert {name: said for name, said in tried.items() if said} == {}
+
+
+class Interrupting(CrashTransport):
+    """A transport at one of whose requests somebody presses Ctrl-C, while Azure takes its time to answer."""
+
+    method, part, after = "", "", ""
+
+    async def send(self, request: Any, **kwargs: Any) -> Any:
+        if self.part and not self.after and request.method == self.method and self.part in request.url:
+            self.part = ""
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            await asyncio.Event().wait()
+        if self.after in request.url:
+            self.after = ""
+        self.sent += 1
+        return await self.inner.send(request, **kwargs)
+
+
+@pytest.fixture
+def broken_off() -> Iterator[tuple[Session, Interrupting]]:
+    lines: list[Interrupting] = []
+
+    def wrap_transport(inner: Any) -> Interrupting:
+        lines.append(Interrupting(inner))
+        return lines[-1]
+
+    with Session(wrap_transport=wrap_transport) as session:
+        session.connect()
+        yield session, lines[0]
+
+
+def test_interrupt_says_how_to_go_on_and_begins_nothing_new(broken_off: tuple[Session, Interrupting]) -> None:
+    session, line = broken_off
+    line.method, line.part = "GET", "/versions/1.0.0"
+    with pytest.raises(DetachedError) as caught:
+        session.create("genomics", **LINE)
+    same = "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 20 --spot 5"
+    assert caught.value.hint == f"go on with `{same}`, or stop with `%batchimg stop genomics`"
+    sent = line.sent
+    session.names("pool")  # the loop is free, and the work is not on it any more
+    assert line.sent == sent + 1
+    steps = session.create("genomics", **LINE)
+    assert set(steps.state) == {"Succeeded", "ready"}
+    assert len(session.images()) == 1
+
+
+@pytest.mark.parametrize("verb", ["wait", "stop", "repair"])
+def test_an_expiry_that_was_lifted_is_told_and_set_again(broken_off: tuple[Session, Interrupting], verb: str) -> None:
+    session, line = broken_off
+    session.create("p", ttl="8h", **LINE)
+    expires = f"{session.pools().expires[0]:%Y-%m-%dT%H:%M:%SZ}"
+    assert session.pools().expiry_enforced.tolist() == [True]
+    line.method, line.part = "GET", "/pools/p?"
+    line.after = "/resize?"
+    with pytest.raises(DetachedError) as caught:
+        session.resize("p", nodes=30)
+    assert caught.value.hint.endswith(f"nothing takes the nodes of p away at {expires}")
+    left = session.pools()
+    assert left.expiry_enforced.tolist() == [False]
+    assert "an expiry that nothing sees to (`%batchimg wait NAME` mends it): p" in left.attrs["caption"]
+    done = getattr(session, verb)("p")
+    assert verb == "repair" or f"Azure takes its nodes away at {expires} again" in done.attrs["caption"]
+    kept = session.pools()
+    assert kept.expiry_enforced.tolist() == [True]
+    assert "nothing sees to" not in kept.attrs["caption"]
+    text = session.autoscale("p").formula[0]
+    assert expires in text
+    # What is kept until then are the nodes that are there, and not those that somebody stopped asking for.
+    assert ("30" in text) == (verb != "stop")
+    assert "again" not in session.wait("p").attrs["caption"], "all is well: nothing is to be done"
+
+
+def test_a_wait_beside_a_resize_leaves_its_expiry_to_it(session: Session) -> None:
+    session.create("p", **{**LINE, "nodes": 0, "spot": 0})
+    work = session.begin("resize", name="p", nodes=30, ttl="8h")
+    waits = (session.wait("p", until="steady") for _ in range(20))
+    waited = next(done for done in waits if done.dedicated_target[0])
+    assert waited.dedicated_target[0] == 1, "steady, between the first node and all others"
+    assert "again" not in waited.attrs["caption"]
+    assert set(work.result().columns["class"]) == {"done"}
+    assert session.pools().expiry_enforced.tolist() == [True]
+
+
+def test_synchronous_call_on_the_loop_raises_instead_of_waiting_for_itself(session: Session) -> None:
+    failures: list[Exception] = []
+    work = session.begin("pools")
+    work.result()
+
+    def from_the_loop() -> None:
+        try:
+            session.begin("vms").result()
+        except RuntimeError as error:
+            failures.append(error)
+
+    session._require_connection().loop.call_soon_threadsafe(from_the_loop)
+    session.names("pool")
+    assert "own loop" in str(failures[0])

@@ -1,0 +1,127 @@
+"""`plan`: what create would do, and nothing else; and the verbs beside it, from the line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batchimg_magics.errors import ConflictError, SpecError
+from batchimg_magics.ui.cli import main
+from tests.conftest import LINE
+from tests.support.documents import GROUP
+from tests.support.inventory import read_inventory
+from tests.support.prepared_vms import connect_to, new_state_file
+from tests.support.shells import ipython, run_cell
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batchimg_magics.session.session import Session
+
+SIZE = {"vm_size": "Standard_D4s_v5"}
+
+
+def test_a_plan_changes_nothing_and_create_does_what_it_says(session: Session, tmp_path: Path) -> None:
+    outside = new_state_file(tmp_path)
+    before = read_inventory(outside.path)
+    planned = connect_to(session, outside).plan("genomics", from_vm="desk-vm", stop=True, nodes=3, **SIZE)
+    session.close()
+    assert read_inventory(outside.path) == before
+    made = connect_to(session, outside).create("genomics", from_vm="desk-vm", stop=True, nodes=3, **SIZE)
+    assert list(planned.step) == list(made.step)
+    would = {"would make": "made", "would change": "changed", "would delete": "deleted"}
+    assert [would[str(one)] for one in planned.action] == list(made.action)
+    steady = planned[planned.step != "image version"]  # whose number is known only then
+    assert set(steady.id) <= set(made.id)
+    again = session.plan("genomics", from_vm="desk-vm", stop=True, nodes=3, **SIZE)
+    assert set(again.action) == {"found"}
+    assert set(again.minutes) == {0.0}
+
+
+def test_a_plan_says_what_for_and_how_long(session: Session) -> None:
+    planned = session.plan("genomics", **LINE).set_index("step")
+    assert planned.loc["image version", "minutes"] == pytest.approx(7.3)
+    assert planned.why.notna().all()
+    caption = planned.attrs["caption"]
+    assert caption.startswith("pool genomics: 7 steps to do, about 11 min, then ")
+    assert caption.endswith(" USD an hour; nothing was changed")
+    cost = planned.loc["nodes", "usd_per_hour"]
+    assert cost > 20 * 0.192  # the dedicated nodes alone, without their disks
+    assert planned.usd_per_hour.notna().sum() == 1
+    session.create("genomics", **LINE)
+    more = session.plan("genomics", **{**LINE, "nodes": 40}).set_index("step")
+    assert list(more.index[more.action != "found"]) == ["nodes"]
+    assert more.loc["nodes", "action"] == "would change"
+    assert more.loc["nodes", "usd_per_hour"] > 1.7 * cost  # of the version's disks now, and of twice the nodes
+
+
+def test_a_plan_refuses_what_create_would(session: Session) -> None:
+    session.create("genomics", **LINE)
+    with pytest.raises(ConflictError, match="VM size is"):
+        session.plan("genomics", **{**LINE, "vm_size": "Standard_D8s_v5"})
+    with pytest.raises(SpecError, match="does not offer"):
+        session.plan("other", **{**LINE, "vm_size": "Standard_D4s_v99"})
+
+
+def test_what_nobody_can_price_is_left_open(session: Session, tmp_path: Path) -> None:
+    outside = new_state_file(tmp_path)
+    url = "https://labstore.blob.core.windows.net/vhds/a.vhd"
+    system = {"osDisk": {"osType": "Linux", "osState": "Generalized", "blobUri": url}}
+    body = {"location": "eastus", "properties": {"hyperVGeneration": "V1", "storageProfile": system}}
+    outside.ask("PUT", "images/blob", body)
+    line = {"node_agent_sku": "batch.node.ubuntu 22.04", "nodes": 2, "vm_size": "Standard_D4s_v3"}
+    planned = connect_to(session, outside).plan("genomics", from_image=f"{GROUP}/images/blob", **line)
+    assert planned.usd_per_hour.isna().all()
+    assert "USD" not in planned.attrs["caption"]
+
+
+def test_a_plan_of_a_capture_in_place_needs_no_yes(session: Session) -> None:
+    planned = session.plan("genomics", from_vm="desk-vm", capture="in-place", **SIZE)
+    assert list(planned.step[:3]) == ["deprovision", "deallocate", "generalize"]
+
+
+def test_the_verbs_in_a_notebook() -> None:
+    with ipython() as shell:
+        line = "genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 1"
+        assert set(run_cell(shell, f"%batchimg plan {line}").action) == {"would make", "would change"}
+        cell = "%%batchimg p << plan genomics\nfrom_vm: prep-vm\nvm_size: Standard_D4s_v5\n"
+        run_cell(shell, cell)
+        assert shell.user_ns["p"].step.iloc[0] == "snapshot of OS disk"
+        assert len(run_cell(shell, "%batchimg migrate")) == 0
+        frame = run_cell(shell, "%batchimg packer tools")
+        assert 'source "azure-arm" "tools" {' in shell.display_formatter.format(frame)[0]["text/plain"]
+        failed = shell.run_cell("%batchimg create g --from-snapshot x --data-snapshot os=y").error_in_exec
+        assert failed.message.startswith("--data-snapshot is 'os=y'")
+
+
+def test_the_verbs_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plan", "genomics", "--from-vm", "prep-vm", "--vm-size", "Standard_D4s_v5", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["step"] for row in rows][-2:] == ["pool", "nodes"]
+    assert rows[0]["usd_per_hour"] is None
+    assert rows[-1]["usd_per_hour"] == 0
+    file = tmp_path / "tools.pkr.hcl"
+    assert main(["packer", "tools", "--to", "vhd", "--output", str(file)]) == 0
+    printed = capsys.readouterr().out
+    assert file.read_text().replace("%batchimg", "batchimg") in printed
+    assert f"written to {file}" in printed
+    assert main(["packer", "tools", "--to", "managed-image"]) == 2
+    assert "BatchService mode" in capsys.readouterr().err
+    assert main(["migrate"]) == 0
+    assert "pools made from managed images or VHDs: 0" in capsys.readouterr().out
+
+
+def test_a_pool_that_has_more_keeps_it_and_says_so(session: Session) -> None:
+    """And the plan's price is of what there will be."""
+    line = {"from_vm": "prep-vm", "vm_size": "Standard_D4s_v5"}
+    session.create("p", nodes=4, **line)
+    assert "shrinks" not in session.create("p", nodes=4, **line).attrs["caption"]
+    assert (
+        session.create("p", nodes=2, **line)
+        .attrs["caption"]
+        .endswith("it keeps what it had, `%batchimg resize` shrinks")
+    )
+    prices = [session.plan("p", nodes=nodes, **line).usd_per_hour.dropna().iloc[-1] for nodes in (0, 2, 4)]
+    assert len(set(prices)) == 1

@@ -1,0 +1,218 @@
+"""Nodes on the data plane: lists, counts, actions; and tasks that keep them busy."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from tests.support.batch_emulator import BatchEmulator
+
+
+@pytest.fixture
+def azure() -> BatchEmulator:
+    made = BatchEmulator()
+    made.create_pool(dedicated=3, spot=2, metadata=[{"name": "a", "value": "b"}])
+    made.wait_until_steady()
+    made.clock.advance(300)
+    return made
+
+
+def first(azure: BatchEmulator) -> dict[str, Any]:
+    return azure.nodes()[0]
+
+
+def do(azure: BatchEmulator, verb: str, node: str, body: Any = None) -> Any:
+    return azure.batch("POST", f"/pools/p/nodes/{node}/{verb}", body)
+
+
+def node(azure: BatchEmulator, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = azure.batch("GET", f"/pools/p/nodes/{name}").body
+    return found
+
+
+# -- reading -----------------------------------------------------------------------------------------------------
+
+
+def test_a_node_reads_as_recorded(azure: BatchEmulator) -> None:
+    listed = azure.nodes()
+    assert [one["id"] for one in listed] == sorted(one["id"] for one in listed)
+    assert sorted(one["id"][-2:] for one in listed) == ["_d", "_d", "_d", "_p", "_p"]
+    assert {one["isDedicated"] for one in listed if one["id"].endswith("_p")} == {False}
+    one = listed[0]
+    assert (one["state"], one["schedulingState"], one["vmSize"]) == ("idle", "enabled", "standard_d2s_v3")
+    assert one["affinityId"] == f"TVM:{one['id']}"
+    assert one["url"].endswith(f"/pools/p/nodes/{one['id']}")
+    assert one["allocationTime"] < one["lastBootTime"] <= one["stateTransitionTime"]
+    assert one["virtualMachineInfo"]["imageReference"]["exactVersion"] == "latest"
+    assert len({one["ipAddress"] for one in listed}) == 5
+    assert {"odata.metadata", *one} == set(node(azure, one["id"]))
+
+
+def test_what_a_node_shows_depends_on_the_api_version(azure: BatchEmulator) -> None:
+    name = first(azure)["id"]
+    old = azure.batch("GET", f"/pools/p/nodes/{name}", version="2024-02-01.19.0").body
+    assert old["certificateReferences"] == []
+    assert "certificateReferences" not in node(azure, name)
+
+
+def test_a_node_that_is_not_up_yet_shows_no_boot() -> None:
+    azure = BatchEmulator()
+    azure.create_pool(dedicated=1)
+    azure.wait_until_steady()
+    assert not {"lastBootTime", "nodeAgentInfo"} & set(first(azure))
+
+
+def test_old_pools_have_remote_login_and_new_ones_on_demand(azure: BatchEmulator) -> None:
+    assert "endpointConfiguration" not in first(azure)
+    body = {"id": "old", "vmSize": "Standard_D2s_v3", "targetDedicatedNodes": 1}
+    body["virtualMachineConfiguration"] = azure.pool()["virtualMachineConfiguration"]
+    azure.batch("POST", "/pools", body, version="2024-02-01.19.0")
+    azure.wait_until_steady("old")
+    endpoint = azure.nodes("old")[0]["endpointConfiguration"]["inboundEndpoints"][0]
+    assert (endpoint["name"], endpoint["backendPort"], endpoint["frontendPort"]) == ("SSHRule.0", 22, 50000)
+    rule = {"name": "ssh", "protocol": "tcp", "backendPort": 22}
+    ports = {"frontendPortRangeStart": 15000, "frontendPortRangeEnd": 15100}
+    network = {"endpointConfiguration": {"inboundNATPools": [rule | ports]}}
+    azure.create_pool("new", 2, networkConfiguration=network)
+    azure.wait_until_steady("new")
+    found = azure.nodes("new")
+    assert {one["endpointConfiguration"]["inboundEndpoints"][0]["frontendPort"] for one in found} == {15000, 15001}
+    login = azure.batch("GET", f"/pools/new/nodes/{found[0]['id']}/remoteloginsettings").body
+    assert login["remoteLoginPort"] in (15000, 15001)
+    assert azure.batch("GET", f"/pools/p/nodes/{first(azure)['id']}/remoteloginsettings").status == 409
+
+
+def test_pages_filters_and_selections(azure: BatchEmulator) -> None:
+    everything = [one["id"] for one in azure.nodes()]
+    answer = azure.batch("GET", "/pools/p/nodes?maxresults=2&$select=id")
+    seen = [one["id"] for one in answer.body["value"]]
+    assert answer.body["value"] == [{"id": name} for name in everything[:2]]
+    while (link := answer.body.get("odata.nextLink")) is not None:
+        answer = azure.send("GET", link)
+        seen += [one["id"] for one in answer.body["value"]]
+    assert seen == everything
+    do(azure, "reboot", everything[3])
+    filtered = azure.nodes(query="?$filter=state%20eq%20'rebooting'")
+    assert [one["id"] for one in filtered] == [everything[3]]
+    assert len(azure.nodes(query="?$filter=not%20(state%20eq%20'rebooting')")) == len(everything) - 1
+
+
+def test_counts_lag_and_add_up(azure: BatchEmulator) -> None:
+    (row,) = azure.batch("GET", "/nodecounts").body["value"]
+    assert row["poolId"] == "p"
+    assert (row["dedicated"]["idle"], row["dedicated"]["total"], row["lowPriority"]["total"]) == (3, 3, 2)
+    assert set(row["dedicated"]) >= {"leavingPool", "startTaskFailed", "upgradingOS", "waitingForStartTask"}
+    do(azure, "reboot", first(azure)["id"])
+    azure.clock.advance(1)
+    (early,) = azure.batch("GET", "/nodecounts").body["value"]
+    assert early == row
+    azure.clock.advance(5)
+    (row,) = azure.batch("GET", "/nodecounts").body["value"]
+    assert row["dedicated"]["rebooting"] + row["lowPriority"]["rebooting"] == 1
+    for number in range(11):
+        azure.create_pool(f"q{number}")
+    page = azure.batch("GET", "/nodecounts").body
+    assert len(page["value"]) == 10
+    assert len(azure.send("GET", page["odata.nextLink"]).body["value"]) == 2
+
+
+def test_nodes_and_pools_that_are_not_there(azure: BatchEmulator) -> None:
+    assert azure.batch("GET", "/pools/p/nodes/none").code == "NodeNotFound"
+    assert azure.batch("GET", "/pools/none/nodes").code == "PoolNotFound"
+
+
+def test_a_page_of_a_large_pool_is_quick() -> None:
+    azure = BatchEmulator()
+    account = azure.world.items("microsoft.batch/batchaccounts")[0]
+    account.doc["properties"] |= {"dedicatedCoreQuota": 10**6, "dedicatedCoreQuotaPerVMFamilyEnforced": False}
+    azure.world.put(account)
+    azure.create_pool(dedicated=2500, resizeTimeout="PT2H")
+    azure.wait_until_steady()
+    spent = []
+    for _ in range(3):
+        began = time.perf_counter()
+        answer = azure.batch("GET", "/pools/p/nodes")
+        spent.append(time.perf_counter() - began)
+        assert len(answer.body["value"]) == 1000
+    # The bound is 20 ms on a quiet machine; tests share theirs.
+    assert min(spent) < 0.06
+
+
+# -- actions -----------------------------------------------------------------------------------------------------
+
+
+def test_rebooting_and_reimaging_take_their_time(azure: BatchEmulator) -> None:
+    name = first(azure)["id"]
+    assert do(azure, "reboot", name, {"nodeRebootOption": "terminate"}).status == 202
+    assert node(azure, name)["state"] == "rebooting"
+    assert do(azure, "reboot", name).code == "NodeBeingRebooted"
+    azure.clock.advance(66)
+    assert node(azure, name)["state"] == "starting"
+    azure.clock.advance(2)
+    assert node(azure, name)["state"] == "idle"
+    assert do(azure, "reimage", name).status == 202
+    assert node(azure, name)["state"] == "reimaging"
+    azure.clock.advance(300)
+    assert node(azure, name)["state"] == "idle"
+
+
+def test_reimaging_was_not_for_virtual_machines_up_to_2023(azure: BatchEmulator) -> None:
+    path = f"/pools/p/nodes/{first(azure)['id']}/reimage"
+    refused = azure.batch("POST", path, version="2023-05-01.17.0")
+    assert (refused.status, refused.code) == (409, "OperationNotValidOnNode")
+    assert azure.batch("POST", path, version="2024-07-01.20.0").status == 202
+
+
+def test_a_node_can_be_deallocated_and_started(azure: BatchEmulator) -> None:
+    name = first(azure)["id"]
+    assert do(azure, "start", name).status == 409
+    assert do(azure, "deallocate", name).status == 202
+    assert node(azure, name)["state"] == "idle"
+    azure.clock.advance(3)
+    assert (node(azure, name)["state"], node(azure, name)["schedulingState"]) == ("deallocating", "disabled")
+    azure.clock.advance(60)
+    assert node(azure, name)["state"] == "deallocated"
+    assert do(azure, "start", name).status == 202
+    azure.clock.advance(60)
+    assert node(azure, name)["state"] == "idle"
+
+
+def test_scheduling_is_switched_off_and_on_but_not_twice(azure: BatchEmulator) -> None:
+    name = first(azure)["id"]
+    assert do(azure, "disablescheduling", name, {"nodeDisableSchedulingOption": "terminate"}).status == 200
+    assert (node(azure, name)["state"], node(azure, name)["schedulingState"]) == ("offline", "disabled")
+    assert do(azure, "disablescheduling", name).code == "NodeAlreadyInTargetSchedulingState"
+    assert do(azure, "enablescheduling", name).status == 200
+    assert node(azure, name)["state"] == "idle"
+    assert do(azure, "disablescheduling", name, {"nodeDisableSchedulingOption": "maybe"}).status == 400
+
+
+def test_removing_nodes_is_a_resize_that_lowers_the_target(azure: BatchEmulator) -> None:
+    names = [one["id"] for one in azure.nodes() if one["isDedicated"]]
+    answer = azure.batch("POST", "/pools/p/removenodes", {"nodeList": names[:2]})
+    assert answer.status == 202
+    pool = azure.pool()
+    assert (pool["allocationState"], pool["targetDedicatedNodes"], pool["currentDedicatedNodes"]) == ("resizing", 1, 3)
+    assert azure.batch("POST", "/pools/p/removenodes", {"nodeList": names[2:]}).code == "PoolBeingResized"
+    assert azure.wait_until_steady()["currentDedicatedNodes"] == 1
+    assert azure.batch("POST", "/pools/p/removenodes", {"nodeList": ["gone"]}).code == "NodeNotFound"
+    assert azure.batch("POST", "/pools/p/removenodes", {"nodeList": ["x"] * 101}).status == 400
+
+
+def test_a_start_task_that_fails_shows_on_its_node() -> None:
+    azure = BatchEmulator()
+    for name, command in (("good", "/bin/sh -c 'sleep 600 && true'"), ("bad", "/bin/bash -c 'echo x; exit 3'")):
+        azure.create_pool(name, 1, startTask={"commandLine": command})
+        azure.wait_until_steady(name)
+    azure.clock.advance(100)
+    assert azure.states("good") == {"waitingforstarttask": 1}
+    azure.clock.advance(900)
+    good, bad = azure.nodes("good")[0], azure.nodes("bad")[0]
+    assert (good["state"], good["startTaskInfo"]["result"]) == ("idle", "success")
+    assert (bad["state"], bad["startTaskInfo"]["exitCode"]) == ("starttaskfailed", 3)
+    assert bad["startTaskInfo"]["failureInfo"]["code"] == "FailureExitCode"
+    azure.batch("POST", f"/pools/bad/nodes/{bad['id']}/reboot")
+    azure.clock.advance(100)
+    assert azure.states("bad") == {"starttaskfailed": 1}

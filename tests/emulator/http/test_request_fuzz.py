@@ -1,0 +1,200 @@
+"""Whatever comes over the wire is answered in Azure's shape: any host, path, header, token and bytes."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from batchimg_magics.emulator import app
+from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION, TENANT
+from batchimg_magics.emulator.http.messages import ConnectionDroppedError, Route, Routes
+from tests.support.emulator_client import ARM, COMPUTE, EmulatorClient
+
+HOSTS = {"arm": "management.azure.com", "prices": "prices.azure.com", "login": "login.microsoftonline.com"}
+NAMED = {"subscription": SUBSCRIPTION, "group": GROUP, "name1": "desk-vm", "location": REGION, "tenant": TENANT}
+#: Modules whose bodies are put to the test elsewhere, kind by kind.
+ELSEWHERE = (".emulator.batch", ".marketplace")
+NICS = f"{COMPUTE.removeprefix(ARM)}".replace("Microsoft.Compute", "Microsoft.Network/networkInterfaces/desk-vm-nic")
+IMAGE = {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"}
+MACHINE = {
+    "location": REGION,
+    "tags": {"a": "b"},
+    "properties": {
+        "hardwareProfile": {"vmSize": "Standard_D2s_v5"},
+        "storageProfile": {
+            "imageReference": IMAGE,
+            "osDisk": {"createOption": "FromImage", "managedDisk": {"storageAccountType": "Premium_LRS"}},
+            "dataDisks": [{"lun": 0, "createOption": "Empty", "diskSizeGB": 8}],
+        },
+        "osProfile": {
+            "computerName": "x",
+            "adminUsername": "u",
+            "adminPassword": "p",
+            "linuxConfiguration": {"patchSettings": {"patchMode": "ImageDefault"}},
+        },
+        "securityProfile": {"securityType": "TrustedLaunch", "uefiSettings": {"secureBootEnabled": True}},
+        "networkProfile": {
+            "networkInterfaces": [{"id": NICS, "properties": {"primary": True}}],
+            "networkInterfaceConfigurations": [
+                {"name": "n", "properties": {"ipConfigurations": [{"name": "i", "properties": {}}]}}
+            ],
+        },
+    },
+}
+#: Requests with good bodies; each test puts something else somewhere into one.
+GOOD: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("PUT", f"{COMPUTE}/virtualMachines/new", "2024-07-01", MACHINE),
+    ("PATCH", f"{COMPUTE}/virtualMachines/desk-vm", "2024-07-01", {"tags": {}, "properties": MACHINE["properties"]}),
+    (
+        "POST",
+        f"{COMPUTE}/virtualMachines/desk-vm/runCommand",
+        "2024-07-01",
+        {"commandId": "RunShellScript", "script": ["sudo waagent -deprovision+user -force"], "parameters": []},
+    ),
+    (
+        "POST",
+        f"{COMPUTE}/virtualMachines/gen1-vm/capture",
+        "2024-07-01",
+        {"vhdPrefix": "v", "destinationContainerName": "c", "overwriteVhds": True},
+    ),
+    (
+        "PUT",
+        f"{ARM}/subscriptions/{SUBSCRIPTION}/resourcegroups/new",
+        "2021-04-01",
+        {"location": REGION, "tags": {"a": "b"}},
+    ),
+    ("POST", f"{ARM}/_sim/advance", "", {"seconds": 1}),
+    (
+        "POST",
+        f"{ARM}/_sim/import",
+        "",
+        {"resources": [MACHINE | {"id": f"{COMPUTE.removeprefix(ARM)}/virtualMachines/i"}], "deprovisioned": True},
+    ),
+    (
+        "POST",
+        f"{ARM}/_sim/faults",
+        "",
+        {"scenario": "calm", "faults": [{"path": "^x$", "status": 503, "times": 2}], "allocation": {"unusable": 0.1}},
+    ),
+]
+SOMETHING = [
+    *(None, True, 0, -1, 2**70, 0.5, 1e308, "", "x", "1", "\ud800".encode("utf-8", "replace").decode(), "é" * 300),
+    *([], [None], [{}], [[1]], {}, {"id": "x"}, {"id": 7}, {"": {}}),
+    f"{COMPUTE.removeprefix(ARM)}/disks/desk-vm_OsDisk_1",
+]
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    """Return the path of each part of a body, and that of the whole."""
+    inside: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        inside = list(value.items())
+    elif isinstance(value, list):
+        inside = list(enumerate(value))
+    return [path, *(found for key, inner in inside for found in places(inner, (*path, key)))]
+
+
+def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
+    if not path:
+        return new
+    value = copy.copy(value)
+    value[path[0]] = changed(value[path[0]], path[1:], new)
+    return value
+
+
+def in_shape(told: Any) -> bool:
+    """Tell whether an answer is one that a service would give: no 500, and errors with code and message."""
+    if told.status < 400 or told.body is None:
+        return told.status < 500 or told.status == 501
+    inner = told.body.get("error", told.body)
+    return told.status in (*range(400, 500), 501) and bool(inner["code"]) and bool(inner["message"])
+
+
+@pytest.mark.parametrize(("method", "url", "version", "body"), GOOD, ids=[f"{one[0]} {one[1][-30:]}" for one in GOOD])
+def test_something_else_anywhere_in_a_body(method: str, url: str, version: str, body: dict[str, Any]) -> None:
+    for path in places(body):
+        frame = EmulatorClient()
+        for new in SOMETHING:
+            told = frame.ask(method, url, changed(body, path, new), version=version)
+            assert in_shape(told), (path, new, told)
+            frame.clock.advance(200)
+            frame.ask("POST", f"{ARM}/_sim/faults", {"scenario": "calm", "faults": []})
+            assert in_shape(frame.ask("GET", f"{COMPUTE}/virtualMachines?$expand=instanceView", version="2024-07-01"))
+
+
+def routes() -> list[Route]:
+    tables = [
+        table
+        for name in app.PROVIDERS
+        if not any(part in name for part in ELSEWHERE)
+        for table in vars(importlib.import_module(name)).values()
+        if isinstance(table, Routes)
+    ]
+    return [route for table in tables for route in table.table]
+
+
+ODD = st.text(min_size=1, max_size=12) | st.sampled_from(["..", "%2F", "'", "a" * 300, "$", "\x00", "İ"])
+VALUES = ODD | st.sampled_from(["location eq 'eastus'", "armSkuName eq", "((", "-1", "instanceView", "not not"])
+QUERIES = st.dictionaries(
+    st.sampled_from(["$filter", "$expand", "$skip", "$top", "currencyCode", "api-version", "monitor"]), VALUES
+)
+BODIES = st.binary(max_size=30) | st.sampled_from(
+    [b"{}", b"[]", b"null", b"7", b'{"properties":[]}', b"a=b&grant_type=x"]
+)
+
+
+@pytest.mark.parametrize("route", routes(), ids=lambda route: f"{route.method} {route.path[-40:]}")
+@settings(max_examples=6, deadline=None, derandomize=True)
+@given(odd=st.dictionaries(st.sampled_from(sorted(NAMED)), ODD), query=QUERIES, body=BODIES)
+def test_any_name_query_and_bytes_on_any_route(
+    furnished: EmulatorClient, route: Route, odd: dict[str, str], query: dict[str, str], body: bytes
+) -> None:
+    names = NAMED | odd
+    parts = [names.get(part[1:-1], "x") if part.startswith("{") else part for part in route.path.split("/")]
+    words = {"api-version": "2024-07-01"} | query
+    text = "&".join(f"{name}={quote(value)}" for name, value in words.items())
+    url = f"https://{HOSTS[route.plane]}{'/'.join(quote(part, safe='') for part in parts)}?{text}"
+    answer = furnished.app.answer(route.method, url, {"authorization": "Bearer any"}, body)
+    assert answer.status < 500 or answer.status == 501, answer
+
+
+@pytest.fixture(scope="module")
+def furnished() -> EmulatorClient:
+    return EmulatorClient()
+
+
+@settings(max_examples=400, deadline=None, derandomize=True)
+@given(
+    method=st.sampled_from(["GET", "HEAD", "PUT", "POST", "PATCH", "DELETE", "OPTIONS", "TRACE", "x"]),
+    host=st.sampled_from(
+        [*HOSTS.values(), "localhost", "[::1]", f"{ACCOUNT}.{REGION}.batch.azure.com", "x.azure.com", "x"]
+    ),
+    path=st.lists(
+        ODD | st.sampled_from(["subscriptions", SUBSCRIPTION, "providers", "_sim", ACCOUNT, "pools"]), max_size=8
+    ),
+    query=st.text(max_size=20),
+    headers=st.dictionaries(
+        st.sampled_from(["authorization", "if-match", "x-ms-client-request-id", "return-client-request-id", "host"]),
+        st.sampled_from(["", "Bearer", "Bearer a.b.c", "SharedKey x:y", "*", "true", "é"]),
+    ),
+    body=BODIES,
+)
+def test_any_request_at_all_is_answered(
+    furnished: EmulatorClient, method: str, host: str, path: list[str], query: str, headers: dict[str, str], body: bytes
+) -> None:
+    url = f"https://{host}/{'/'.join(quote(part, safe='') for part in path)}?{quote(query, safe='=&')}"
+    try:
+        answer = furnished.app.answer(method, url, headers, body)
+    except ConnectionDroppedError:  # a fault that an earlier request asked for
+        return
+    assert answer.status < 500 or answer.status == 501
+    assert int(answer.headers["Content-Length"]) == len(answer.body) or method == "HEAD"
+    if answer.body:
+        assert msgspec.json.decode(answer.body) is not None

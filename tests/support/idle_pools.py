@@ -1,0 +1,47 @@
+"""Worlds to measure in: quotas that let everything in, and pools of idle nodes made without a client."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator.furnish import ACCOUNT, REGION
+from batchimg_magics.session.session import Session
+from tests.support.batch_emulator import MACHINE, lift_quotas
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from batchimg_magics.connection.connection import Connection
+    from batchimg_magics.emulator.local import Emulator
+
+ENDPOINT = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
+
+
+@contextmanager
+def open_session(wrap_transport: Callable[[Any], Any], **target: Any) -> Iterator[tuple[Session, Connection, Emulator]]:
+    """Open a session on a stepped world in memory, over a transport that is wrapped."""
+    with Session(wrap_transport=wrap_transport) as session:
+        session.open(state=":memory:", speed="max", **target)
+        connection = session._connection
+        assert connection is not None
+        assert connection.emulator is not None
+        lift_quotas(connection.emulator._store)
+        yield session, connection, connection.emulator
+
+
+def issue_token(local: Emulator) -> str:
+    """Return a token for the nodes' plane."""
+    return local.credential._tokens.issue("https://batch.core.windows.net/")[0]
+
+
+def create_idle_pools(local: Emulator, pools: Mapping[str, int]) -> None:
+    """Make pools of so many Marketplace nodes each, and let a day pass."""
+    headers = {"authorization": f"Bearer {issue_token(local)}"}
+    shape = {"vmSize": "Standard_D2s_v5", "virtualMachineConfiguration": MACHINE, "resizeTimeout": "PT12H"}
+    for name, count in pools.items():
+        body = json.dumps({"id": name, "targetDedicatedNodes": count, **shape}).encode()
+        answer = local.app.answer("POST", f"{ENDPOINT}/pools?api-version=2025-06-01", headers, body)
+        assert answer.status == 201, answer.body
+    local.clock.advance(86_400)

@@ -1,0 +1,202 @@
+"""A Batch account with something of everything, and a good request of each operation that Microsoft describes of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from typing import Any
+
+from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
+from tests.support.batch_emulator import MACHINE, BatchEmulator
+from tests.support.openapi import Exchange, Operation
+
+HOSTS = {"batch": f"{ACCOUNT}.{REGION}.batch.azure.com", "arm": "management.azure.com"}
+
+
+def prepared() -> BatchEmulator:
+    """Return an account with pools of each kind, and a job with tasks that have run, run, and wait."""
+    made = BatchEmulator()
+    made.create_pool(
+        dedicated=2,
+        spot=1,
+        metadata=[{"name": "a", "value": "b"}],
+        startTask={"commandLine": "/bin/sh -c 'exit 1'"},
+        networkConfiguration={},
+        targetNodeCommunicationMode="simplified",
+        userAccounts=[{"name": "u", "password": "p"}],
+    )
+    made.create_pool("full", 600, vmSize="Standard_D2s_v5")
+    made.create_pool("auto", enableAutoScale=True, autoScaleFormula="$TargetDedicatedNodes=1;x=nothing")
+    made.create_pool("work", 1)
+    # An older pool can be reached by SSH without more ado.
+    old = {"id": "wide", "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": MACHINE, "targetDedicatedNodes": 2}
+    made.batch("POST", "/pools", old, version="2024-02-01.19.0")
+    made.wait_until_steady("work")
+    made.clock.advance(900)
+    made.batch("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "work"}})
+    for name, command in (("f", "exit 2"), ("t", "sleep 900"), ("w", "sleep 900")):
+        made.batch("POST", "/jobs/j/tasks", {"id": name, "commandLine": command})
+    made.batch("POST", f"/pools/work/nodes/{made.nodes('work')[0]['id']}/users", {"name": "guest"})
+    made.arm("PUT", "/applications/tool", {"properties": {"displayName": "Tool"}})
+    for version in ("1.0", "2.0"):
+        made.arm("PUT", f"/applications/tool/versions/{version}")
+    made.arm("POST", "/applications/tool/versions/1.0/activate", {"format": "zip"})
+    made.clock.advance(60)
+    return made
+
+
+@functools.cache
+def _nodes() -> dict[str, str]:
+    """Return the first node of each pool; a world's ids are the same each time."""
+    made = prepared()
+    return {pool: made.nodes(pool)[0]["id"] for pool in ("p", "work", "wide")}
+
+
+_POOL: dict[str, Any] = {
+    "id": "new",
+    "vmSize": "Standard_D2s_v3",
+    "virtualMachineConfiguration": MACHINE,
+    "targetDedicatedNodes": 1,
+}
+_TASK = {"id": "new", "commandLine": "true"}
+_FORMULA = {"autoScaleFormula": "$TargetDedicatedNodes = 2"}
+_UPLOAD = {"containerUrl": "https://x.blob.core.windows.net/logs", "startTime": "2026-07-01T00:00:00Z"}
+_CHANGES: dict[str, Any] = {
+    "startTask": {"commandLine": "true"},
+    "metadata": [{"name": "x", "value": "y"}],
+    "certificateReferences": [],
+    "applicationPackageReferences": [],
+    "targetNodeCommunicationMode": "classic",
+}
+#: operationId of the data plane -> good requests.
+DATA_PLANE: dict[str, list[Exchange]] = {
+    "Account_ListPoolNodeCounts": [Exchange(query={"$filter": "poolId eq 'p'"})],
+    "Account_ListSupportedImages": [Exchange(query={"maxresults": "5"})],
+    "ComputeNode_AddUser": [Exchange(201, body={"name": "u", "isAdmin": True, "expiryTime": "2026-07-02T00:00:00Z"})],
+    "ComputeNode_DeleteUser": [Exchange(), Exchange(404, {"userName": "none"})],
+    "ComputeNode_DisableScheduling": [Exchange(body={"nodeDisableSchedulingOption": "taskcompletion"})],
+    "ComputeNode_EnableScheduling": [Exchange(409)],
+    "ComputeNode_Get": [Exchange(), Exchange(query={"$select": "id,state"}), Exchange(names={"poolId": "p"})],
+    "ComputeNode_GetRemoteLoginSettings": [Exchange(names={"poolId": "wide"})],
+    "ComputeNode_List": [Exchange(), Exchange(names={"poolId": "p"}), Exchange(query={"maxresults": "1"})],
+    "ComputeNode_Reboot": [Exchange(202, body={"nodeRebootOption": "requeue"})],
+    "ComputeNode_Reimage": [Exchange(409)],
+    "ComputeNode_UpdateUser": [Exchange(body={"password": "another"})],
+    "ComputeNode_UploadBatchServiceLogs": [Exchange(body=_UPLOAD)],
+    "File_GetFromComputeNode": [Exchange(names={"poolId": "p", "filePath": "startup/stdout.txt"})],
+    "File_GetFromTask": [Exchange(names={"taskId": "f", "filePath": "stderr.txt"})],
+    "File_GetPropertiesFromComputeNode": [Exchange(names={"poolId": "p", "filePath": "startup/stdout.txt"})],
+    "File_GetPropertiesFromTask": [Exchange(names={"taskId": "f", "filePath": "stderr.txt"})],
+    "File_ListFromComputeNode": [Exchange(names={"poolId": "p"}, query={"recursive": "true"})],
+    "File_ListFromTask": [Exchange(names={"taskId": "f"})],
+    "Job_Add": [Exchange(201, body={"id": "new", "poolInfo": {"poolId": "p"}, "priority": 5})],
+    "Job_Delete": [Exchange(202)],
+    "Job_Disable": [Exchange(202, body={"disableTasks": "requeue"})],
+    "Job_Enable": [Exchange(202)],
+    "Job_Get": [Exchange(), Exchange(query={"$select": "id"})],
+    "Job_GetTaskCounts": [Exchange()],
+    "Job_List": [Exchange()],
+    "Job_Patch": [Exchange(body={"priority": 7, "constraints": {"maxWallClockTime": "PT1H"}})],
+    "Job_Terminate": [Exchange(202, body={"terminateReason": "enough"})],
+    "Job_Update": [Exchange(body={"poolInfo": {"poolId": "p"}})],
+    "Pool_Add": [Exchange(201, body=_POOL)],
+    "Pool_Delete": [Exchange(202)],
+    "Pool_DisableAutoScale": [Exchange(names={"poolId": "auto"})],
+    "Pool_EnableAutoScale": [Exchange(body=_FORMULA | {"autoScaleEvaluationInterval": "PT10M"})],
+    "Pool_EvaluateAutoScale": [
+        Exchange(names={"poolId": "auto"}, body=_FORMULA),
+        Exchange(names={"poolId": "auto"}, body={"autoScaleFormula": "x = nothing"}),
+    ],
+    "Pool_Exists": [Exchange()],
+    "Pool_Get": [Exchange(names={"poolId": name}) for name in ("p", "full", "auto", "work")],
+    "Pool_List": [Exchange(), Exchange(query={"$filter": "startswith(id, 'a')"})],
+    "Pool_Patch": [Exchange(body=_CHANGES)],
+    "Pool_RemoveNodes": [Exchange(202, {"poolId": "wide"}, {"nodeList": []})],
+    "Pool_Resize": [Exchange(202, body={"targetDedicatedNodes": 3, "targetLowPriorityNodes": 1})],
+    "Pool_StopResize": [Exchange(202, {"poolId": "full"})],
+    "Pool_UpdateProperties": [Exchange(204, body=_CHANGES)],
+    "Task_Add": [Exchange(201, body=_TASK)],
+    "Task_AddCollection": [Exchange(body={"value": [_TASK, _TASK]})],
+    "Task_Delete": [Exchange()],
+    "Task_Get": [Exchange(names={"taskId": name}) for name in ("f", "t", "w")],
+    "Task_List": [Exchange()],
+    "Task_Reactivate": [Exchange(204, {"taskId": "f"})],
+    "Task_Terminate": [Exchange(204)],
+}
+_ON_ARM = {
+    "vmSize": "STANDARD_D2S_V3",
+    "deploymentConfiguration": {
+        "virtualMachineConfiguration": {
+            "imageReference": MACHINE["imageReference"],
+            "nodeAgentSkuId": "batch.node.ubuntu 22.04",
+        }
+    },
+    "scaleSettings": {"fixedScale": {"targetDedicatedNodes": 1, "targetLowPriorityNodes": 0, "resizeTimeout": "PT20M"}},
+    "startTask": {"commandLine": "true", "waitForSuccess": True},
+    "metadata": [{"name": "a", "value": "b"}],
+}
+#: operationId of Resource Manager -> good requests.
+ON_ARM: dict[str, list[Exchange]] = {
+    "ApplicationPackage_Activate": [Exchange(body={"format": "zip"})],
+    "ApplicationPackage_Create": [Exchange(names={"versionName": "3.0"}, body={"properties": {}})],
+    "ApplicationPackage_Delete": [Exchange(), Exchange(204, {"versionName": "none"})],
+    "ApplicationPackage_Get": [Exchange(), Exchange(names={"versionName": "1.0"})],
+    "ApplicationPackage_List": [Exchange()],
+    "Application_Create": [Exchange(names={"applicationName": "new"}, body={"properties": {"allowUpdates": True}})],
+    "Application_Delete": [Exchange(204, {"applicationName": "none"})],
+    "Application_Get": [Exchange()],
+    "Application_List": [Exchange()],
+    "Application_Update": [Exchange(body={"properties": {"defaultVersion": "1.0"}})],
+    "BatchAccount_Create": [
+        Exchange(202, {"accountName": "fresh"}, {"location": "eastus", "tags": {"a": "b"}}),
+        Exchange(200, {}, {"location": "eastus", "tags": {"a": "b"}}),
+    ],
+    "BatchAccount_Delete": [Exchange(202), Exchange(204, {"accountName": "none"})],
+    "BatchAccount_Get": [Exchange()],
+    "BatchAccount_GetKeys": [Exchange()],
+    "BatchAccount_List": [Exchange()],
+    "BatchAccount_ListByResourceGroup": [Exchange()],
+    "BatchAccount_RegenerateKey": [Exchange(body={"keyName": "Primary"})],
+    "BatchAccount_Update": [Exchange(body={"tags": {"a": "b"}, "properties": {"publicNetworkAccess": "Disabled"}})],
+    "Location_CheckNameAvailability": [
+        Exchange(body={"name": "free", "type": "Microsoft.Batch/batchAccounts"}),
+        Exchange(body={"name": ACCOUNT, "type": "Microsoft.Batch/batchAccounts"}),
+    ],
+    "Location_GetQuotas": [Exchange()],
+    "Location_ListSupportedVirtualMachineSkus": [Exchange()],
+    "Pool_Create": [Exchange(names={"poolName": "new"}, body={"properties": _ON_ARM})],
+    "Pool_Delete": [Exchange(202), Exchange(204, {"poolName": "none"})],
+    "Pool_DisableAutoScale": [Exchange(names={"poolName": "auto"})],
+    "Pool_Get": [Exchange(names={"poolName": name}) for name in ("p", "full", "auto", "work")],
+    "Pool_ListByBatchAccount": [Exchange(), Exchange(query={"maxresults": "1"})],
+    "Pool_StopResize": [Exchange(names={"poolName": "full"})],
+    "Pool_Update": [Exchange(body={"properties": {"metadata": [], "scaleSettings": _ON_ARM["scaleSettings"]}})],
+}
+#: What a path names where a request says nothing else.
+NAMES = {
+    "subscriptionId": SUBSCRIPTION,
+    "resourceGroupName": GROUP,
+    "accountName": ACCOUNT,
+    "locationName": REGION,
+    "poolId": "work",
+    "poolName": "work",
+    "jobId": "j",
+    "taskId": "t",
+    "userName": "guest",
+    "applicationName": "tool",
+    "versionName": "2.0",
+}
+
+
+def table(operations: list[Operation]) -> dict[Operation, list[Exchange]]:
+    """Return the good requests of some operations."""
+    tables = {"batch": DATA_PLANE, "arm": ON_ARM}
+    return {one: [_whole(exchange) for exchange in tables[one.plane][one.name]] for one in operations}
+
+
+def _whole(exchange: Exchange) -> Exchange:
+    """Return a request with everything that a path names, and a node of its pool."""
+    names = NAMES | exchange.names
+    names |= {"nodeId": _nodes().get(names["poolId"], "none")}
+    removed = {"nodeList": [names["nodeId"]]} if exchange.body == {"nodeList": []} else exchange.body
+    return dataclasses.replace(exchange, names=names, body=removed)

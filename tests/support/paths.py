@@ -1,0 +1,11 @@
+"""Where the checkout is, and what may lie beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["ROOT", "SHARED"]
+
+ROOT = Path(__file__).parents[2]
+#: Recordings and OpenAPI documents; tests that need them are skipped where they are not there.
+SHARED = ROOT.parent / "shared"

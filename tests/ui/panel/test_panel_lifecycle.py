@@ -1,0 +1,256 @@
+"""How the panel lives: who looks on, how often Azure is asked, what is read again, and what outlasts what."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batchimg_magics import Session
+from batchimg_magics.core.base.node_counts import Counts
+from batchimg_magics.ui.panel.panel import Panel
+from tests.support.faults import set_faults
+from tests.support.panels import BrowserView, advance_time, open_panel, run_estimate, wait_for_verb
+from tests.support.request_log import RequestLog
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOUR_S = 3600.0
+
+
+@pytest.fixture
+def panel() -> Iterator[Panel]:
+    with open_panel(RequestLog) as found:
+        yield found
+
+
+@pytest.fixture
+def session(panel: Panel) -> Session:
+    return panel.session
+
+
+def counted(session: Session) -> RequestLog:
+    connection: Any = session._require_connection()
+    transport: RequestLog = connection.azure._transport
+    return transport
+
+
+def looks(session: Session, seconds: float) -> list[float]:
+    """Return when the pool's nodes were asked for while so much time passed."""
+    seen = counted(session).requests
+    seen.clear()
+    advance_time(session, seconds)
+    return [one.at for one in seen if one.path.endswith("pools/genomics/nodes")]
+
+
+# -- who looks on ------------------------------------------------------------------------------------------------
+
+
+def test_a_steady_pool_is_looked_at_less_and_less_often(session: Session) -> None:
+    pauses = [round(b - a) for a, b in pairwise(looks(session, HOUR_S))]
+    assert pauses[-5:] == [120] * 5
+    assert len(counted(session).requests) < 100  # two requests every thirty seconds would be 240
+
+
+def test_nobody_asks_azure_once_the_last_view_has_gone(panel: Panel, session: Session) -> None:
+    first, second = BrowserView(panel, "first"), BrowserView(panel, "second")
+    first.send_state("seen")  # answers the roll call that the second's coming was
+    first.send_state("gone")
+    assert looks(session, HOUR_S)
+    second.send_state("gone")
+    advance_time(session, 1)  # what was asked for already
+    assert looks(session, HOUR_S) == []
+    assert counted(session).requests == []
+
+
+def test_a_page_that_is_loaded_again_brings_the_looks_back(panel: Panel, session: Session) -> None:
+    BrowserView(panel, "before").send_state("gone")
+    session.resize("genomics", nodes=5)
+    assert panel.map.squares.counts() == {"idle": (3, 1)}
+    BrowserView(panel, "after")
+    advance_time(session, 1)
+    assert panel.map.squares.counts() == {"idle": (5, 1)}
+    assert looks(session, HOUR_S)
+
+
+def test_views_of_a_page_that_died_are_forgotten(panel: Panel, session: Session) -> None:
+    BrowserView(panel, "of a page that could not say that it goes")
+    BrowserView(panel, "new").send_state("gone")
+    advance_time(session, 1)
+    assert looks(session, HOUR_S) == []
+
+
+def test_work_goes_on_when_nobody_looks(panel: Panel, session: Session) -> None:
+    page = BrowserView(panel, "only")
+    panel.size_tab.nodes.value = 7
+    panel.size_tab.resize.click()
+    page.send_state("gone")
+    wait_for_verb(session)
+    assert session.nodes("genomics", counts=True)["dedicated"].sum() == 7
+    BrowserView(panel, "again")
+    advance_time(session, 1)
+    assert panel.map.squares.counts() == {"idle": (7, 1)}
+
+
+def test_a_hidden_page_is_served_seldom_and_at_once_when_it_shows_again(panel: Panel, session: Session) -> None:
+    page = BrowserView(panel, "only")
+    page.send_state("hidden")
+    assert {round(b - a) for a, b in pairwise(looks(session, 600))} == {120}
+    advance_time(session, 1)
+    before = len(counted(session).requests)
+    page.send_state("seen")
+    advance_time(session, 1)
+    assert len(counted(session).requests) > before
+
+
+def test_a_closed_panel_asks_nothing(panel: Panel, session: Session) -> None:
+    panel.close()
+    advance_time(session, 1)
+    assert looks(session, HOUR_S) == []
+
+
+# -- how often, and what is read again ---------------------------------------------------------------------------
+
+
+def test_a_resize_is_seen_from_its_first_seconds_on_whoever_began_it(panel: Panel, session: Session) -> None:
+    advance_time(session, HOUR_S)  # the looks are two minutes apart by now
+    session.begin("resize", name="genomics", nodes=30)
+    advance_time(session, 12)
+    assert "resizing" in panel.head.value
+    assert panel.size_tab.target == Counts(30, 1)
+    assert not panel.size_tab.stop.disabled
+    wait_for_verb(session)
+
+
+def test_a_refused_look_is_told_and_waits_as_azure_says(panel: Panel, session: Session) -> None:
+    set_faults(session, path="/pools/genomics", status=503, retry_after_s=200, times=2)
+    panel.size_tab.refresh_button.click()
+    advance_time(session, 1)
+    seen = counted(session).requests
+    seen.clear()
+    advance_time(session, 150)
+    assert [one for one in seen if "/pools/genomics" in one.url] == []
+    advance_time(session, 600)
+    assert "3 of 3" in panel.head.value
+
+
+def test_a_pool_that_cannot_be_seen_for_a_while_is_not_called_gone(panel: Panel, session: Session) -> None:
+    set_faults(session, path="/pools/genomics", status=403, times=None)
+    panel.size_tab.refresh_button.click()
+    advance_time(session, 1)
+    assert "last look" in panel.head.value
+    assert "3 of 3" in panel.head.value
+    set_faults(session)
+    advance_time(session, HOUR_S)
+    assert "last look" not in panel.head.value
+
+
+def test_what_other_pools_hold_is_read_again_after_ten_minutes(panel: Panel, session: Session) -> None:
+    assert "12 wanted, 1,000 free" in panel.size_tab.forecast_html.value
+    other = session.create("other", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=50, canary=False)
+    assert len(other)
+    advance_time(session, 601)
+    assert "12 wanted, 800 free" in panel.size_tab.forecast_html.value
+
+
+def test_refresh_reads_it_at_once(panel: Panel, session: Session) -> None:
+    session.create("other", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=0)
+    advance_time(session, 601)
+    session.resize("other", nodes=100)
+    panel.size_tab.refresh_button.click()
+    advance_time(session, 1)
+    assert "12 wanted, 600 free" in panel.size_tab.forecast_html.value
+
+
+def test_the_end_of_a_resize_reads_it_too(panel: Panel, session: Session) -> None:
+    read = panel._context_refresh.read_at
+    panel.size_tab.nodes.value = 6
+    panel.size_tab.resize.click()
+    wait_for_verb(session)
+    advance_time(session, 1)
+    assert panel._context_refresh.read_at > read + 30
+
+
+def test_what_could_not_be_read_again_is_told_and_the_forecast_stays(panel: Panel, session: Session) -> None:
+    set_faults(session, path="providers/Microsoft.Batch", status=403, times=None)
+    panel.size_tab.refresh_button.click()
+    advance_time(session, 1)
+    assert "could not be read again" in panel.size_tab.forecast_html.value
+    assert "12 wanted, 1,000 free" in panel.size_tab.forecast_html.value
+
+
+# -- what outlasts what ------------------------------------------------------------------------------------------
+
+
+def test_a_kernel_that_was_restarted_finds_the_resize_that_goes_on(tmp_path: Path) -> None:
+    world = str(tmp_path / "world.db")
+    with Session() as first:
+        first.connect(state=world, speed="max")
+        first.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=2)
+        first.begin("resize", name="genomics", nodes=40)
+        advance_time(first, 5)
+    with Session() as second:
+        second.connect(state=world, speed="max")
+        panel = second.panel("genomics")
+        assert isinstance(panel, Panel)
+        assert "resizing" in panel.head.value
+        assert panel.size_tab.target == Counts(40, 0)
+        assert not panel.size_tab.stop.disabled
+        assert "%batchimg resize genomics --nodes 40 --spot 0" in panel.progress.value
+        panel.size_tab.stop.click()
+        wait_for_verb(second)
+        advance_time(second, 300)
+        assert "steady" in panel.head.value
+        panel.close()
+
+
+def test_a_panel_acts_on_no_other_connection_than_its_own(panel: Panel, session: Session) -> None:
+    session.connect(state=":memory:", speed="max")
+    session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=1)
+    panel.size_tab.nodes.value = 9
+    panel.size_tab.resize.click()
+    assert "a connection that was closed" in panel.progress.value
+    run_estimate(panel)
+    assert "a connection that was closed" in panel.estimate_tab.answer.value
+    late = BrowserView(panel, "late")
+    late.send_state("hidden")
+    late.send_state("seen")
+    assert session.find_running("genomics") is None
+    assert session.nodes("genomics", counts=True)["dedicated"].sum() == 1
+
+
+def test_a_pool_that_is_gone_takes_no_resize_and_one_made_anew_does(panel: Panel, session: Session) -> None:
+    session.delete("genomics")
+    advance_time(session, 300)
+    assert "gone" in panel.head.value
+    panel.size_tab.nodes.value = 9
+    assert panel.size_tab.resize.disabled
+    assert "not there any more" in panel.size_tab.blocked_html.value
+    session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=2)
+    advance_time(session, 300)
+    assert not panel.size_tab.resize.disabled
+    assert "2 of 2" in panel.head.value
+
+
+def test_what_somebody_types_while_a_resize_goes_on_stays(panel: Panel, session: Session) -> None:
+    panel.size_tab.nodes.value = 8
+    panel.size_tab.resize.click()
+    panel.size_tab.nodes.value = 20
+    wait_for_verb(session)
+    advance_time(session, 300)
+    assert panel.size_tab.target == Counts(20, 1)
+
+
+def test_the_cost_so_far_is_that_of_the_nodes_and_outlasts_the_panel(panel: Panel, session: Session) -> None:
+    advance_time(session, 10 * HOUR_S)
+    again = session.panel("genomics")
+    assert isinstance(again, Panel)
+    rate = panel._context.rates.cost(3, 1)
+    assert rate is not None
+    assert panel._usd == pytest.approx(again._usd, rel=0.01)
+    assert again._usd == pytest.approx(10 * rate, rel=0.03)
+    assert "so far" in again.head.value
+    again.close()

@@ -1,0 +1,162 @@
+"""What is seen while work goes on, and the one line that stays."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import itertools
+import sys
+from typing import TYPE_CHECKING, Any, Self
+
+import nbformat
+import pytest
+from IPython.utils.capture import capture_output
+from nbclient import NotebookClient
+
+from batchimg_magics.core.base.progress import Activity, Board
+from batchimg_magics.errors import DetachedError, NotFoundError
+from batchimg_magics.session.work import VerbRun
+from batchimg_magics.ui.progress import NotebookProgress, TerminalProgress, format_duration, wait_with_progress
+from tests.conftest import LINE
+from tests.support.shells import ipython
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from batchimg_magics.session.session import Session
+
+
+def board() -> Board:
+    now = [100.0]
+    made = Board(lambda: now[0])
+    made.begin("snapshot", expected_s=1)
+    made.end("snapshot")
+    made.begin("image version <b>", expected_s=438)
+    made.begin("nodes", total=25)
+    made.update("nodes", done=5, detail="5 idle, 20 starting")
+    now[0] += 219
+    return made
+
+
+def test_a_terminal_has_one_line_with_bars(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    stream = io.StringIO()
+    screen = TerminalProgress(stream)
+    screen.show("create genomics", board().activities(), 319.0)
+    line = stream.getvalue()
+    assert "\n" not in line
+    assert "create genomics: image version <b> [##########..........] 3 min 39 s of about 7 min 18 s" in line
+    screen.close("create genomics: done")
+    assert stream.getvalue().rstrip().endswith("create genomics: done")
+
+
+def test_a_notebook_has_bars_in_one_output_and_escapes() -> None:
+    screen = NotebookProgress()
+    with ipython(), capture_output() as captured:
+        screen.show("create <i>", [], 319.0)  # nothing to show yet
+        screen.show("create <i>", board().activities(), 319.0)
+        screen.show("create <i>", board().activities(), 320.0)
+        screen.close("create <i>: done")
+    first, second, last = captured.outputs
+    assert "5 of 25" in first.data["text/html"]
+    assert "width:50%" in first.data["text/html"]
+    assert "create &lt;i&gt; · 1 step done" in first.data["text/html"]
+    assert "image version &lt;b&gt;" in first.data["text/html"]
+    assert "3 min 39 s of about 7 min 18 s" in first.data["text/plain"]
+    assert last.data["text/html"] == "<div>create &lt;i&gt;: done</div>"
+    assert {output.transient["display_id"] for output in (second, last)} == {first.transient["display_id"]}
+
+
+def test_a_verb_without_steps_leaves_nothing(session: Session) -> None:
+    with ipython(), capture_output() as captured:
+        wait_with_progress(session.begin("vms"), NotebookProgress())
+    assert captured.outputs == []
+    stream = io.StringIO()
+    wait_with_progress(session.begin("vms"), TerminalProgress(stream))
+    assert stream.getvalue().strip() in ("", "vms")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(0.4, "0 s"), (59.6, "1 min 00 s"), (438, "7 min 18 s"), (3660, "1 h 01 min"), (-1, "0 s")]
+)
+def test_durations(seconds: float, said: str) -> None:
+    assert format_duration(seconds) == said
+
+
+def test_what_takes_longer_than_usual_is_not_shown_as_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    stream = io.StringIO()
+    TerminalProgress(stream).show("create g", [Activity("image version", 0.0, expected_s=438)], 4000.0)
+    assert "[###################.]" in stream.getvalue()
+
+
+def test_a_line_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    stream = io.StringIO()
+    TerminalProgress(stream).show("create genomics", board().activities(), 319.0)
+    assert len(stream.getvalue().lstrip("\r")) < 40
+
+
+def test_following_leaves_one_line(session: Session) -> None:
+    stream = io.StringIO()
+    table = wait_with_progress(session.begin("create", name="genomics", **LINE), TerminalProgress(stream))
+    assert table.verb == "create"
+    assert stream.getvalue().rstrip().splitlines()[-1].startswith("create genomics: done · ")
+    with pytest.raises(NotFoundError):
+        wait_with_progress(session.begin("resize", name="nope", nodes=1), TerminalProgress(stream))
+    assert "resize nope: failed" in stream.getvalue()
+
+
+def test_an_executed_notebook_keeps_one_final_line() -> None:
+    notebook = nbformat.v4.new_notebook()
+    create = "%batchimg create g --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 1"
+    notebook.cells = [nbformat.v4.new_code_cell(source) for source in ("%load_ext batchimg_magics", f"{create};")]
+    NotebookClient(notebook, timeout=60).execute()
+    (output,) = notebook.cells[1].outputs
+    assert output["data"]["text/plain"].startswith("create g: done · ")
+    assert output["data"]["text/html"].startswith("<div>create g: done · ")
+
+
+class CtrlC:
+    """Presses Ctrl-C before the nth line of Python that runs inside `Work.wait`, whosever line it is."""
+
+    def __init__(self, nth: int) -> None:
+        self.left = nth
+        self.depth = 0
+
+    def __enter__(self) -> Self:
+        sys.settrace(self.calls)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(None)
+
+    def calls(self, frame: FrameType, _event: str, _arg: object) -> Callable[..., Any] | None:
+        inside = self.depth or frame.f_code is VerbRun.wait.__code__
+        if not inside or self.left <= 0:
+            return None
+        self.depth += 1
+        return self.lines
+
+    def lines(self, _frame: FrameType, event: str, _arg: object) -> Callable[..., Any] | None:
+        if event == "return":
+            self.depth -= 1
+        elif event == "line":
+            self.left -= 1
+            if self.left == 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return self.lines
+
+
+def test_ctrl_c_at_any_moment_of_waiting_leaves_nothing_broken(session: Session) -> None:
+    pressed = 0
+    for nth in itertools.count(1):
+        with CtrlC(nth) as keyboard, contextlib.suppress(DetachedError):
+            wait_with_progress(session.begin("pools"), TerminalProgress(io.StringIO()))
+        if keyboard.left > 0:
+            break
+        pressed += 1
+        assert wait_with_progress(session.begin("pools"), TerminalProgress(io.StringIO())).verb == "pools"
+    assert pressed > 5
