@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator.arm.imports import ImportRefusedError, import_documents
-from batchimg_magics.emulator.arm.operations import NEVER
 from batchimg_magics.emulator.http import faults, planes
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.world.chance import NEVER
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.clock import Clock

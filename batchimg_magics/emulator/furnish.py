@@ -16,6 +16,7 @@ import msgspec
 from batchimg_magics.emulator.arm.imports import add_group
 from batchimg_magics.emulator.catalog.disk_skus import disk_properties
 from batchimg_magics.emulator.http.planes import timestamp
+from batchimg_magics.emulator.http.tokens import TENANT
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Store
 
 SUBSCRIPTION = "4f1c9a52-7d3e-4b8a-9c60-2e5d81f7a034"
-TENANT = "8e2f6d0b-3c41-4f7a-b5d9-61a0c7e4f928"
 GROUP = "research"
 REGION = "eastus"
 ACCOUNT = "genomicsbatch"

@@ -15,8 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import furnish
-from batchimg_magics.emulator.http import faults, planes
+from batchimg_magics.emulator.http import faults, planes, tokens
 from batchimg_magics.emulator.local import Emulator, open_emulator
 from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
 
@@ -244,7 +243,7 @@ def introduction(url: str, local: Emulator, authority: str | None) -> str:
     trusted = {name: authority for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS") if authority}
     environment = {
         "AZURE_AUTHORITY_HOST": url,
-        "AZURE_TENANT_ID": furnish.TENANT,
+        "AZURE_TENANT_ID": tokens.TENANT,
         "AZURE_CLIENT_ID": _CLIENT,
         "AZURE_CLIENT_SECRET": "anything",
         "AZURE_SUBSCRIPTION_ID": local.subscription_id,

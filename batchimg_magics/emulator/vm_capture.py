@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import resource_types
+from batchimg_magics.emulator.arm import bodies
 from batchimg_magics.emulator.compute.model.vm_view import disks_of
 from batchimg_magics.emulator.http.messages import Refusal
 
@@ -18,9 +18,9 @@ _PARAMETERS = ("vmName", "vmSize", "adminUserName", "adminPassword", "networkInt
 
 def capture_template(call: Call, vm: Item) -> dict[str, Any]:
     """Return the template that makes VMs of a captured one, or refuse to capture it. Source: recorded."""
-    body = resource_types.part(call.body, "parameters")
-    prefix = resource_types.text(body.get("vhdPrefix"), "vhdPrefix")
-    container = resource_types.text(body.get("destinationContainerName"), "destinationContainerName")
+    body = bodies.part(call.body, "parameters")
+    prefix = bodies.text(body.get("vhdPrefix"), "vhdPrefix")
+    container = bodies.text(body.get("destinationContainerName"), "destinationContainerName")
     if not vm.hidden.get("generalized"):
         message = f"The VM '{vm.doc['name']}' has to be generalized before it is captured."
         raise Refusal(409, "OperationNotAllowed", message)

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchimg_magics.emulator import app
-from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION, TENANT
+from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
 from batchimg_magics.emulator.http.messages import ConnectionDroppedError, Route, Routes
+from batchimg_magics.emulator.http.tokens import TENANT
 from tests.sim.frame_world import ARM, COMPUTE, Frame
 
 HOSTS = {"arm": "management.azure.com", "prices": "prices.azure.com", "login": "login.microsoftonline.com"}

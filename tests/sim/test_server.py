@@ -18,7 +18,8 @@ import httpx
 import pytest
 
 from batchimg_magics.emulator import open_emulator, server
-from batchimg_magics.emulator.furnish import ACCOUNT, SUBSCRIPTION, TENANT
+from batchimg_magics.emulator.furnish import ACCOUNT, SUBSCRIPTION
+from batchimg_magics.emulator.http.tokens import TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.arm.open_world import is_open
+from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import timestamp
+from batchimg_magics.emulator.world.chance import seeded_fraction
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
@@ -28,8 +30,6 @@ SPREAD = evidence.assumed(
     "by which a time differs from it at most, either way; how much, the seed of the world decides",
     "recordings spread wider, and there are too few of a kind to tell how",
 )
-#: An end that never comes: the year 9999.
-NEVER = 253_370_764_800.0
 
 routes = Routes("arm")
 
@@ -119,12 +119,6 @@ class OperationResult:
 NO_RESULT = OperationResult()
 
 
-def seeded_fraction(store: Store, about: str) -> float:
-    """Return a number from 0 up to 1 that is the same in every run of a world with this seed."""
-    digest = hashlib.sha256(f"{store.meta('seed')}/{about.lower()}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") / 2**32
-
-
 def operation_s(call: Call, median: float, about: str) -> float:
     """Return how long a piece of work takes: near its median, the same in each run of the same world."""
     return median * (1 + SPREAD * (2 * seeded_fraction(call.store, f"{about}/{call.method}") - 1))
@@ -148,7 +142,7 @@ def begin_operation(
     """
     guid = call.store.new_guid("operation")
     subscription = call.params["subscription"]
-    region = resources.region_name(location)
+    region = regions.region_name(location)
     path = f"/subscriptions/{subscription}/providers/{NAMESPACE}/locations/{region}/{family}/{guid}"
     _store(call, path, guid, seconds, pace.poll_retry_s, outcome)
     # Which machine works on it: recorded of all but the gallery's operations.
@@ -175,7 +169,7 @@ def _store(call: Call, path: str, guid: str, seconds: float, retry: int | None, 
 
 
 def _worker(store: Store, location: str) -> str:
-    digits = hashlib.sha256(f"{store.meta('seed')}/{resources.region_name(location)}".encode()).hexdigest()
+    digits = hashlib.sha256(f"{store.meta('seed')}/{regions.region_name(location)}".encode()).hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator.catalog.regions import region_name
 from batchimg_magics.emulator.http.messages import Refusal
 from batchimg_magics.emulator.http.planes import bad_json
 
@@ -56,11 +57,6 @@ def split_id(text: str) -> tuple[str, str, list[tuple[str, str]], str]:
     if heads != ["subscriptions", "resourcegroups", "providers"] or len(parts) < 8 or len(parts) % 2 or "" in parts:
         raise ValueError(f"{text!r} is not a resource id")
     return parts[1], parts[3], list(zip(parts[6::2], parts[7::2], strict=True)), parts[5]
-
-
-def region_name(name: object) -> str:
-    """Return a region's programmatic name: ``East US 2`` and ``eastus2`` are one."""
-    return str(name).replace(" ", "").lower()
 
 
 def document_at(item: Item, now: float) -> dict[str, Any] | None:

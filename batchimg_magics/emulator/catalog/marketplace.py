@@ -15,8 +15,8 @@ import msgspec
 from batchimg_magics.emulator.arm.open_world import OLD_IMAGES, has_retired
 from batchimg_magics.emulator.batch.rest import paging
 from batchimg_magics.emulator.batch.rest.errors import bad_property
-from batchimg_magics.emulator.http.dates import parse_timestamp
 from batchimg_magics.emulator.http.messages import Reply, Routes
+from batchimg_magics.emulator.world.clock import parse_timestamp
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:

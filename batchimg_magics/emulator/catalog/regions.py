@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from batchimg_magics.emulator.arm.resources import region_name
-
 #: Source: Microsoft's list of Azure regions; those with ``euap`` serve Azure's own canaries and are in recordings.
 DISPLAY_NAMES = {
     "australiacentral": "Australia Central",
@@ -56,3 +54,8 @@ DISPLAY_NAMES = {
 def display_name(name: str) -> str:
     """Return a region's display name, whichever of its two names it is called by."""
     return DISPLAY_NAMES.get(region_name(name), name)
+
+
+def region_name(name: object) -> str:
+    """Return a region's programmatic name: ``East US 2`` and ``eastus2`` are one."""
+    return str(name).replace(" ", "").lower()

@@ -13,9 +13,9 @@ import re
 from datetime import UTC, datetime
 
 from batchimg_magics.emulator.http.planes import http_date
+from batchimg_magics.emulator.world.clock import TICKS_PER_SECOND
 
 TICKS_AT_1970 = 621_355_968_000_000_000
-_PER_SECOND = 10_000_000
 _DURATION = re.compile(
     r"P(?:(?P<days>\d+)D)?(?:T(?:(?P<hours>\d+)H)?(?:(?P<minutes>\d+)M)?(?:(?P<seconds>\d+(?:\.\d+)?)S)?)?"
 )
@@ -24,7 +24,7 @@ _PARTS_S = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
 
 def ticks(moment: float) -> int:
     """Return a moment of the world, in seconds since 1970, as ticks since the year 1."""
-    return TICKS_AT_1970 + round(moment * _PER_SECOND)
+    return TICKS_AT_1970 + round(moment * TICKS_PER_SECOND)
 
 
 def change_ticks(now: float, before: int = 0) -> int:
@@ -39,7 +39,7 @@ def etag(modified: int) -> str:
 
 def timestamp_of_ticks(modified: int) -> str:
     """Write ticks as bodies have a moment: seven digits of fraction, fewer where the last ones are zero."""
-    second, fraction = divmod(modified - TICKS_AT_1970, _PER_SECOND)
+    second, fraction = divmod(modified - TICKS_AT_1970, TICKS_PER_SECOND)
     digits = f"{fraction:07d}".rstrip("0")
     return f"{_second(second)}.{digits}Z" if digits else f"{_second(second)}Z"
 
@@ -57,14 +57,7 @@ def batch_timestamp(moment: float) -> str:
 
 def header_date(modified: int) -> str:
     """Write ticks as the Last-Modified header has it."""
-    return http_date((modified - TICKS_AT_1970) // _PER_SECOND)
-
-
-def parse_timestamp(text: str) -> float:
-    """Read a moment that a body has, in seconds since 1970."""
-    whole, _, fraction = text.rstrip("Z").partition(".")
-    second = datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp()
-    return second + (int(fraction[:7].ljust(7, "0")) / _PER_SECOND if fraction else 0.0)
+    return http_date((modified - TICKS_AT_1970) // TICKS_PER_SECOND)
 
 
 def duration_s(text: str) -> float | None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
-from batchimg_magics.emulator.arm.operations import seeded_fraction
 from batchimg_magics.emulator.http.messages import ConnectionDroppedError, Refusal
+from batchimg_magics.emulator.world.chance import seeded_fraction
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:

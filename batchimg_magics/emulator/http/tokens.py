@@ -88,3 +88,6 @@ def encode(value: dict[str, Any]) -> str:
 
 def _base64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+TENANT = "8e2f6d0b-3c41-4f7a-b5d9-61a0c7e4f928"

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import furnish
-from batchimg_magics.emulator.http import planes
+from batchimg_magics.emulator.http import planes, tokens
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.tokens import LIFETIME_S, TokenIssuer, encode
 from batchimg_magics.emulator.services.subscriptions import SUBSCRIPTIONS
@@ -85,7 +84,7 @@ def list_tenants(call: Call) -> Reply:
 
 
 def _tenant(subscription: dict[str, Any]) -> str:
-    return str(subscription.get("tenantId") or furnish.TENANT)
+    return str(subscription.get("tenantId") or tokens.TENANT)
 
 
 # -- the sign-in service -----------------------------------------------------------------------------------------
@@ -139,14 +138,14 @@ def _token(call: Call) -> Reply:
 
 def _client_info(store: Store) -> str:
     """Return who signed in, as the sign-in libraries want to know it."""
-    return encode({"uid": str(store.meta("seed")), "utid": furnish.TENANT})
+    return encode({"uid": str(store.meta("seed")), "utid": tokens.TENANT})
 
 
 def _discovery(call: Call) -> Reply:
     """Say that this host is the one to ask: sign-in libraries check authorities they do not know."""
     host = call.base.partition("://")[2]
     row = {"preferred_network": host, "preferred_cache": host, "aliases": [host]}
-    configuration_url = f"{call.base}/{furnish.TENANT}/v2.0/.well-known/openid-configuration"
+    configuration_url = f"{call.base}/{tokens.TENANT}/v2.0/.well-known/openid-configuration"
     return Reply(200, {"tenant_discovery_endpoint": configuration_url, "api-version": "1.1", "metadata": [row]})
 
 

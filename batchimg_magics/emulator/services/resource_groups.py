@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.emulator.arm import resource_types, resources
+from batchimg_magics.emulator.arm import bodies, resources
 from batchimg_magics.emulator.batch.routes import accounts
 from batchimg_magics.emulator.http import odata_filter
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
@@ -59,9 +59,9 @@ def get_group(call: Call) -> Reply:
 @routes.on("PUT", _GROUP)
 def put_group(call: Call) -> Reply:
     """Make a resource group, or change its tags; it stays where it is."""
-    call.body = resource_types.body_of(call)
-    resource_types.location_of(call)
-    resource_types.check_tags(call.body.get("tags"))
+    call.body = bodies.body_of(call)
+    bodies.location_of(call)
+    bodies.check_tags(call.body.get("tags"))
     document = _new_group(call, call.body)
     old = resources.find(call.store, call.now, document["id"])
     if old is not None:

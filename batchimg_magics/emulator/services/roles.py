@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import resource_types
+from batchimg_magics.emulator.arm import bodies
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
@@ -45,8 +45,8 @@ def put_definition(call: Call) -> Reply:
     """Make or change a role of one's own."""
     body = _body(call)
     key = call.path.rstrip("/")
-    resource_types.text(body["properties"].get("roleName"), "roleName")
-    resource_types.parts(body["properties"].get("permissions"), "permissions")
+    bodies.text(body["properties"].get("roleName"), "roleName")
+    bodies.parts(body["properties"].get("permissions"), "permissions")
     document: dict[str, Any] = {
         "id": key,
         "name": call.params["role"],
@@ -60,7 +60,7 @@ def put_assignment(call: Call) -> Reply:
     """Give the caller a role in a scope."""
     body = _body(call)
     key = call.path.rstrip("/")
-    role = resource_types.text(body["properties"].get("roleDefinitionId"), "roleDefinitionId")
+    role = bodies.text(body["properties"].get("roleDefinitionId"), "roleDefinitionId")
     if call.store.get(role) is None:
         name = role.rpartition("/")[2]
         raise Refusal(
@@ -79,7 +79,7 @@ def put_assignment(call: Call) -> Reply:
 
 def _body(call: Call) -> dict[str, Any]:
     body = call.body if isinstance(call.body, dict) else {}
-    return body | {"properties": resource_types.part(body.get("properties"), "properties")}
+    return body | {"properties": bodies.part(body.get("properties"), "properties")}
 
 
 def _put(call: Call, item: Item) -> Reply:

@@ -14,6 +14,7 @@ import heapq
 import itertools
 import selectors
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVarTuple
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
     from batchimg_magics.emulator.world.store import Store
 
+#: Batch keeps moments as counts of 100 ns.
+TICKS_PER_SECOND = 10_000_000
 _Args = TypeVarTuple("_Args")
 
 #: Sleepers in running mode look at the anchor at least this often (real seconds): another process may have moved it.
@@ -231,3 +234,10 @@ class InstantLoop(asyncio.SelectorEventLoop):
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined] # asyncio's heap of timers
         timer._scheduled = True  # type: ignore[attr-defined] # as BaseEventLoop.call_at does  # noqa: SLF001
         return timer
+
+
+def parse_timestamp(text: str) -> float:
+    """Read a moment that a body has, in seconds since 1970."""
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    second = datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp()
+    return second + (int(fraction[:7].ljust(7, "0")) / TICKS_PER_SECOND if fraction else 0.0)

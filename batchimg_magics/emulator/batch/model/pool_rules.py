@@ -14,7 +14,6 @@ from batchimg_magics.emulator.arm.open_world import MANAGED_IMAGE_POOLS, MANAGED
 from batchimg_magics.emulator.batch.fleet import nodes
 from batchimg_magics.emulator.batch.rest.bodies import clean
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
-from batchimg_magics.emulator.batch.routes import applications
 from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.http.dates import duration_s
@@ -237,9 +236,7 @@ def check_formula_length(formula: Any) -> None:  # noqa: ANN401 - any JSON
 def check_changes(store: Store, account: Item, pool: dict[str, Any]) -> None:
     """Refuse what a new pool and a changed one may not have."""
     references = pool.get("applicationPackageReferences", [])
-    wrong = [
-        (str(one.get("applicationId", "")), applications.package_problem(store, account, one)) for one in references
-    ]
+    wrong = [(str(one.get("applicationId", "")), package_problem(store, account, one)) for one in references]
     if any(why for _, why in wrong):
         raise refusal("InvalidApplicationPackageReferences", *((name, why) for name, why in wrong if why))
     if unknown := pool.get("certificateReferences"):  # the local Azure has none, and Azure of 2025 neither
@@ -320,3 +317,18 @@ def _user(user: dict[str, Any], login_mode: str | None) -> dict[str, Any]:
     if login_mode is not None:
         shown["windowsUserConfiguration"] = {"loginMode": login_mode, **user.get("windowsUserConfiguration", {})}
     return shown
+
+
+def package_problem(store: Store, account: Item, reference: dict[str, Any]) -> str | None:
+    """Return what is wrong with a pool's reference to a package, or None."""
+    key = str(reference.get("applicationId", ""))
+    application = store.get(key)
+    if application is None or not key.lower().startswith(f"{account.key}/applications/"):
+        return "The specified application package does not exist."
+    version = reference.get("version") or application.doc["properties"].get("defaultVersion")
+    if not version:
+        return "The specified application has no default version, and the reference names none."
+    package = store.get(f"{key}/versions/{version}")
+    if package is None or package.doc["properties"].get("state") != "Active":
+        return "The specified version of the application package does not exist or is not active."
+    return None

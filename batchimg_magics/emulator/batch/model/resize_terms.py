@@ -10,7 +10,6 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.batch.fleet import commands, nodes, resizing
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.batch.fleet.nodes import KINDS, Problem
@@ -19,6 +18,7 @@ from batchimg_magics.emulator.batch.model import pool_images, pools, scenarios, 
 from batchimg_magics.emulator.batch.model.pool_rules import check_timeout
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.batch.routes import accounts
+from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.compute.routes import skus
 from batchimg_magics.emulator.http.dates import duration_s
@@ -275,7 +275,7 @@ def _regional_quotas(store: Store, account: Item, size: VmSize, now: float) -> l
         return limits
     shared: subscription_cores.Cores = Counter()
     if subscription_cores.allocates_in_subscription(store, account):
-        region_name, subscription = resources.region_name(region), account.key.split("/")[2]
+        region_name, subscription = regions.region_name(region), account.key.split("/")[2]
         shared = subscription_cores.cores_in_region(store, now, subscription, region_name, excluding=account.key)
     for kind, what, most, family in quotas:
         message = (

@@ -19,6 +19,7 @@ from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.batch.rest.bodies import checked_body
 from batchimg_magics.emulator.batch.rest.errors import refusal, with_request_info
+from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes
 from batchimg_magics.emulator.http import faults
 from batchimg_magics.emulator.http.dates import batch_timestamp, change_ticks, etag, header_date, ticks
@@ -206,7 +207,7 @@ def create(call: Call) -> Reply:
 
 def _check(call: Call, body: dict[str, Any]) -> None:
     """Refuse an account that cannot be made."""
-    name, region = call.params["account"], resources.region_name(body["location"])
+    name, region = call.params["account"], regions.region_name(body["location"])
     if not _NAME.fullmatch(name):
         raise Refusal(
             400,

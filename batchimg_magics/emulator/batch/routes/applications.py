@@ -17,7 +17,6 @@ from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call
-    from batchimg_magics.emulator.world.store import Store
 
 TYPE = f"{accounts.TYPE}/applications"
 VERSIONS = f"{TYPE}/versions"
@@ -33,21 +32,6 @@ routes = Routes(
     "arm",
     "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Batch/batchAccounts/{account}/applications",
 )
-
-
-def package_problem(store: Store, account: Item, reference: dict[str, Any]) -> str | None:
-    """Return what is wrong with a pool's reference to a package, or None."""
-    key = str(reference.get("applicationId", ""))
-    application = store.get(key)
-    if application is None or not key.lower().startswith(f"{account.key}/applications/"):
-        return "The specified application package does not exist."
-    version = reference.get("version") or application.doc["properties"].get("defaultVersion")
-    if not version:
-        return "The specified application has no default version, and the reference names none."
-    package = store.get(f"{key}/versions/{version}")
-    if package is None or package.doc["properties"].get("state") != "Active":
-        return "The specified version of the application package does not exist or is not active."
-    return None
 
 
 def _key(call: Call) -> str:

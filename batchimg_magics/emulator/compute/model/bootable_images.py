@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resources
+from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.compute.model import replication
-from batchimg_magics.emulator.compute.routes.galleries import VERSIONS, security_type
+from batchimg_magics.emulator.compute.model.galleries import VERSIONS, security_type
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ def _is_excluded_from_latest(version: Item, region: str) -> bool:
     in_region = (
         one
         for one in profile.get("targetRegions") or []
-        if resources.region_name(one["name"]) == resources.region_name(region)
+        if regions.region_name(one["name"]) == regions.region_name(region)
     )
     return any(one.get("excludeFromLatest") for one in (profile, *in_region))
 
@@ -189,7 +190,7 @@ def _managed(store: Store, now: float, image_id: str, region: str) -> BootableIm
     if image is None:
         return ImageProblem("NotFound", f"The image {image_id} was not found.")
     where = image.doc.get("location", region)
-    if resources.region_name(where) != resources.region_name(region):
+    if regions.region_name(where) != regions.region_name(region):
         return ImageProblem("InvalidParameter", f"The image {image_id} is in {where}, not in {region}.")
     roots = image.hidden.get("roots", [])
     if lost := _first_missing_source(store, now, roots):

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import resources
-from batchimg_magics.emulator.arm.operations import NEVER, OPERATION_TIMINGS, SPREAD, seeded_fraction
+from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, SPREAD
+from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.world.chance import NEVER, seeded_fraction
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -44,8 +45,8 @@ def plan_replication(
         Whether the version only refers to its source.
     """
     before: dict[str, dict[str, Any]] = {} if old is None else old.hidden.get("regions", {})
-    home = resources.region_name(call.body["location"])
-    names = [resources.region_name(one["name"]) for one in targets]
+    home = regions.region_name(call.body["location"])
+    names = [regions.region_name(one["name"]) for one in targets]
     counts = dict(zip(names, (int(one["regionalReplicaCount"]) for one in targets), strict=True))
     planned: dict[str, dict[str, Any]] = {}
     for name in sorted(counts, key=lambda one: one != home):
@@ -79,7 +80,7 @@ def _apply_scenario(call: Call, planned: dict[str, dict[str, Any]], names: list[
     if faults.is_active(call.store, "stuck-replication") and fresh:
         planned[fresh[-1]]["until"] = NEVER
     if faults.is_active(call.store, "no-replica"):
-        accounts = {resources.region_name(one.doc["location"]) for one in call.store.items(ACCOUNTS, "/subscriptions")}
+        accounts = {regions.region_name(one.doc["location"]) for one in call.store.items(ACCOUNTS, "/subscriptions")}
         for name in accounts.intersection(fresh):
             planned[name]["fails"] = True
 
@@ -106,13 +107,13 @@ def usable_replicas(version: Item, region: str, now: float) -> int:
 
     A version from outside, imported as a document, has what its document says.
     """
-    entry = version.hidden.get("regions", {}).get(resources.region_name(region))
+    entry = version.hidden.get("regions", {}).get(regions.region_name(region))
     if entry is not None:
         return copies_at(entry, now)[0]
     if "regions" in version.hidden:
         return 0
     targets = version.doc["properties"].get("publishingProfile", {}).get("targetRegions") or []
-    in_region = (one for one in targets if resources.region_name(one["name"]) == resources.region_name(region))
+    in_region = (one for one in targets if regions.region_name(one["name"]) == regions.region_name(region))
     return next((int(one.get("regionalReplicaCount") or 1) for one in in_region), 0)
 
 
@@ -126,7 +127,7 @@ def status(version: Item, targets: list[dict[str, Any]], now: float) -> dict[str
 
 
 def _row(version: Item, name: str, now: float) -> dict[str, Any]:
-    entry = version.hidden.get("regions", {}).get(resources.region_name(name))
+    entry = version.hidden.get("regions", {}).get(regions.region_name(name))
     if entry is None:
         return {"region": name, "state": "Completed", "details": "", "progress": 100}
     _, state = copies_at(entry, now)

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import resource_types, resources
+from batchimg_magics.emulator.arm import bodies, resource_types, resources
+from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.disk_skus import DEFAULT_DISK_GIB
 from batchimg_magics.emulator.compute.model import disk_sources, lineage
-from batchimg_magics.emulator.compute.routes.galleries import VERSIONS, security_type
+from batchimg_magics.emulator.compute.model.galleries import VERSIONS, security_type
 from batchimg_magics.emulator.http.messages import Call, Refusal
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def check_new_sources(
         return _from_whole(call, asked, origin, definition)
     disks = _disks(asked)
     if not disks or not asked.get("osDiskImage"):
-        raise resource_types.missing(f"{_STORAGE}.osDiskImage")
+        raise bodies.missing(f"{_STORAGE}.osDiskImage")
     _check_luns(disks[1:])
     origins = [_single(call, disk) for disk in disks]
     first = _with_disks(asked, [_cached(disk) for disk in disks])
@@ -75,22 +76,20 @@ def check_same_sources(old: Item, asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _whole_id(storage: dict[str, Any]) -> str:
-    source = resource_types.part(storage.get("source"), f"{_STORAGE}.source")
+    source = bodies.part(storage.get("source"), f"{_STORAGE}.source")
     return str(source.get("id") or source.get("virtualMachineId") or "")
 
 
 def _disks(storage: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the disks that a storage profile names, the OS disk first."""
-    os_disk = (
-        [resource_types.part(storage["osDiskImage"], f"{_STORAGE}.osDiskImage")] if storage.get("osDiskImage") else []
-    )
-    return os_disk + resource_types.parts(storage.get("dataDiskImages"), f"{_STORAGE}.dataDiskImages")
+    os_disk = [bodies.part(storage["osDiskImage"], f"{_STORAGE}.osDiskImage")] if storage.get("osDiskImage") else []
+    return os_disk + bodies.parts(storage.get("dataDiskImages"), f"{_STORAGE}.dataDiskImages")
 
 
 def _ids(storage: dict[str, Any]) -> list[str]:
     if origin := _whole_id(storage):
         return [origin.lower()]
-    named = [resource_types.part(disk.get("source"), f"{_STORAGE}.source").get("id") for disk in _disks(storage)]
+    named = [bodies.part(disk.get("source"), f"{_STORAGE}.source").get("id") for disk in _disks(storage)]
     return [str(key).lower() for key in named if key]
 
 
@@ -104,9 +103,9 @@ def _cached(disk: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_luns(data: list[dict[str, Any]]) -> None:
-    luns = [resource_types.whole(disk.get("lun"), "dataDiskImages.lun") for disk in data]
+    luns = [bodies.whole(disk.get("lun"), "dataDiskImages.lun") for disk in data]
     if len(set(luns)) < len(luns):
-        raise resource_types.invalid("dataDiskImages.lun", "Every data disk of a version has a LUN of its own.")
+        raise bodies.invalid("dataDiskImages.lun", "Every data disk of a version has a LUN of its own.")
 
 
 # -- sources -----------------------------------------------------------------------------------------------------
@@ -114,15 +113,15 @@ def _check_luns(data: list[dict[str, Any]]) -> None:
 
 def _single(call: Call, disk: dict[str, Any]) -> Item | None:
     """Return the disk or snapshot behind one disk of a version, None for a blob."""
-    source = resource_types.part(disk.get("source"), f"{_STORAGE}.source")
+    source = bodies.part(disk.get("source"), f"{_STORAGE}.source")
     key = str(source.get("id") or "")
     if source.get("uri") or source.get("storageAccountId") or _ACCOUNTS in key.lower():
         return None
     if not key:
-        raise resource_types.missing(f"{_STORAGE}.source.id")
+        raise bodies.missing(f"{_STORAGE}.source.id")
     origin = resource_types.need_source(call, key, f"{_STORAGE}.source.id")
     if origin.kind not in _SINGLE:
-        raise resource_types.invalid(f"{_STORAGE}.source.id", f"The source '{key}' is no disk and no snapshot.")
+        raise bodies.invalid(f"{_STORAGE}.source.id", f"The source '{key}' is no disk and no snapshot.")
     _refuse_unready(call, origin)
     return origin
 
@@ -132,7 +131,7 @@ def _from_whole(
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     origin = resource_types.need_source(call, key, f"{_STORAGE}.source.id")
     if origin.kind not in _WHOLE:
-        raise resource_types.invalid(f"{_STORAGE}.source.id", f"The source '{key}' is no image, no VM and no version.")
+        raise bodies.invalid(f"{_STORAGE}.source.id", f"The source '{key}' is no image, no VM and no version.")
     _refuse_unready(call, origin)
     _refuse_incompatible(call, origin, definition)
     known = lineage.system_facts(call.store, call.now, origin)
@@ -168,12 +167,12 @@ def _refuse_unready(call: Call, origin: Item) -> None:
     if disk_sources.copy_percent(origin, call.now) < 100:
         message = f"The source '{name}' of the gallery image version has not been copied completely yet."
         raise Refusal(409, "OperationNotAllowed", message)
-    if resources.region_name(origin.doc["location"]) != resources.region_name(call.body["location"]):
+    if regions.region_name(origin.doc["location"]) != regions.region_name(call.body["location"]):
         message = (
             f"The source '{name}' of the gallery image version is in {origin.doc['location']}, and has to be in the "
             f"version's region, {call.body['location']}."
         )
-        raise resource_types.invalid("location", message)
+        raise bodies.invalid("location", message)
 
 
 def _refuse_incompatible(call: Call, origin: Item, definition: Item) -> None:
@@ -189,7 +188,7 @@ def _refuse_incompatible(call: Call, origin: Item, definition: Item) -> None:
             f"The security type '{takes}' is not supported for the source id '{origin.doc['id']}'. Currently only Vhd "
             f"Blob, User Image and Gallery Image Version sources are supported for '{takes}' images."
         )
-        raise resource_types.invalid(f"{_STORAGE}.source.id", message)
+        raise bodies.invalid(f"{_STORAGE}.source.id", message)
     security = lineage.required_security_type(origin)
     if security not in takes:
         raise _mismatch(origin, "security type", security, takes)

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resource_types, resources
-from batchimg_magics.emulator.arm.resource_types import invalid, missing, part, parts, text, whole
-from batchimg_magics.emulator.catalog import marketplace
+from batchimg_magics.emulator.arm.bodies import invalid, missing, part, parts, text, whole
+from batchimg_magics.emulator.catalog import marketplace, regions
 from batchimg_magics.emulator.catalog.disk_skus import DISK_SKUS, OS_DISK_GIB, disk_properties, sku_document
 from batchimg_magics.emulator.compute.model import bootable_images
 from batchimg_magics.emulator.http.messages import Call, Refusal
@@ -133,7 +133,7 @@ def _system_of_image(call: Call, reference: dict[str, Any]) -> OperatingSystem:
     publisher, offer = reference["publisher"], reference["offer"]
     key = (
         f"/Subscriptions/{call.params['subscription']}/Providers/Microsoft.Compute"
-        f"/Locations/{resources.region_name(call.body['location'])}/Publishers/{publisher}/ArtifactTypes/VMImage"
+        f"/Locations/{regions.region_name(call.body['location'])}/Publishers/{publisher}/ArtifactTypes/VMImage"
         f"/Offers/{offer}/Skus/{reference['sku']}/Versions/{exact}"
     )
     made_from = {"imageReference": {"id": key}}

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import resource_types, resources
+from batchimg_magics.emulator.arm import bodies, resource_types
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
+from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.disk_skus import DEFAULT_DISK_GIB
 from batchimg_magics.emulator.compute.model import lineage, vm_view
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
@@ -47,16 +48,16 @@ def _build(call: Call, old: Item | None) -> BuildResult:
     asked = call.body["properties"]
     if old is not None:
         return _changed(old, asked)
-    if vm := resource_types.part(asked.get("sourceVirtualMachine"), "sourceVirtualMachine").get("id"):
+    if vm := bodies.part(asked.get("sourceVirtualMachine"), "sourceVirtualMachine").get("id"):
         storage, roots = _of_vm(call, resource_types.need_source(call, vm, "sourceVirtualMachine"))
     else:
-        storage, roots = _of_disks(call, resource_types.part(asked.get("storageProfile"), "storageProfile"))
+        storage, roots = _of_disks(call, bodies.part(asked.get("storageProfile"), "storageProfile"))
     _refuse_trusted_launch(roots)
     found = next((one for root in roots if (one := root.doc["properties"].get("hyperVGeneration"))), None)
     generation = asked.get("hyperVGeneration") or found
     if generation is None and call.api_version >= _GENERATION_REQUIRED_SINCE:
-        raise resource_types.missing("hyperVGeneration")
-    settled = asked | {"hyperVGeneration": resource_types.one_of(generation or "V1", "hyperVGeneration", ("V1", "V2"))}
+        raise bodies.missing("hyperVGeneration")
+    settled = asked | {"hyperVGeneration": bodies.one_of(generation or "V1", "hyperVGeneration", ("V1", "V2"))}
     # Nobody knows what is in a blob: its owner's word is taken.
     facts = {"deprovisioned": True} | (lineage.system_facts(call.store, call.now, roots[0]) if roots else {})
     # The VM may go; the disks and snapshots under the image may not. Source: FACTS 1.4.
@@ -70,7 +71,7 @@ def _build(call: Call, old: Item | None) -> BuildResult:
 
 def _changed(old: Item, asked: dict[str, Any]) -> BuildResult:
     """Judge a change: what an image is made of stays."""
-    source = resource_types.part(asked.get("sourceVirtualMachine"), "sourceVirtualMachine").get("id")
+    source = bodies.part(asked.get("sourceVirtualMachine"), "sourceVirtualMachine").get("id")
     was = (old.doc["properties"].get("sourceVirtualMachine") or {}).get("id")
     if source is not None and str(source).lower() != str(was).lower():
         message = "Changing property 'sourceVirtualMachine' is not allowed."
@@ -109,15 +110,15 @@ def _of_attached(disk: dict[str, Any], source: Item | None) -> dict[str, Any]:
 
 def _of_disks(call: Call, storage: dict[str, Any]) -> tuple[_StorageProfile, list[Item]]:
     """Return the storage profile of an image of single disks, and what lies under it."""
-    os_disk = resource_types.part(storage.get("osDisk"), "storageProfile.osDisk")
+    os_disk = bodies.part(storage.get("osDisk"), "storageProfile.osDisk")
     if not os_disk:
-        raise resource_types.missing("image.storageProfile.osDisk")
-    resource_types.one_of(os_disk.get("osType"), "osDisk.osType", ("Linux", "Windows"))
-    resource_types.one_of(os_disk.get("osState"), "osDisk.osState", ("Generalized", "Specialized"))
-    data = resource_types.parts(storage.get("dataDisks"), "storageProfile.dataDisks")
-    luns = [resource_types.whole(disk.get("lun"), "dataDisk.lun") for disk in data]
+        raise bodies.missing("image.storageProfile.osDisk")
+    bodies.one_of(os_disk.get("osType"), "osDisk.osType", ("Linux", "Windows"))
+    bodies.one_of(os_disk.get("osState"), "osDisk.osState", ("Generalized", "Specialized"))
+    data = bodies.parts(storage.get("dataDisks"), "storageProfile.dataDisks")
+    luns = [bodies.whole(disk.get("lun"), "dataDisk.lun") for disk in data]
     if len(set(luns)) < len(luns):
-        raise resource_types.invalid("dataDisks.lun", "Every data disk of an image has a LUN of its own.")
+        raise bodies.invalid("dataDisks.lun", "Every data disk of an image has a LUN of its own.")
     sources = [_source(call, disk) for disk in (os_disk, *data)]
     settled = [{"caching": "None", "storageAccountType": "Standard_LRS"} | disk for disk in (os_disk, *data)]
     first = {**storage, "osDisk": settled[0], "dataDisks": settled[1:]}
@@ -126,16 +127,16 @@ def _of_disks(call: Call, storage: dict[str, Any]) -> tuple[_StorageProfile, lis
 
 def _source(call: Call, disk: dict[str, Any]) -> Item | None:
     """Return the disk or snapshot behind a disk of an image, None for a blob."""
-    reference = resource_types.part(disk.get("snapshot") or disk.get("managedDisk"), "storageProfile")
+    reference = bodies.part(disk.get("snapshot") or disk.get("managedDisk"), "storageProfile")
     if not reference.get("id"):
         if not disk.get("blobUri"):
-            raise resource_types.invalid("osDisk", "A disk of an image needs a snapshot, a managed disk or a blob.")
+            raise bodies.invalid("osDisk", "A disk of an image needs a snapshot, a managed disk or a blob.")
         return None
     source = resource_types.need_source(call, reference["id"], "storageProfile")
     resource_types.refuse_during_operation(call, source)
-    if resources.region_name(source.doc["location"]) != resources.region_name(call.body["location"]):
+    if regions.region_name(source.doc["location"]) != regions.region_name(call.body["location"]):
         message = f"The source '{source.doc['name']}' of the image has to be in the image's region."
-        raise resource_types.invalid("location", message)
+        raise bodies.invalid("location", message)
     return source
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
+from batchimg_magics.emulator.arm import assumed_resources, bodies, resource_types, resources
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
 from batchimg_magics.emulator.compute.model.vm_view import disk_key, disks_of
 from batchimg_magics.emulator.compute.routes import virtual_machines
@@ -51,20 +51,20 @@ def run_command(call: Call) -> Reply:
     """Run the lines that deprovision a system; 501 for any other."""
     vm = assumed_resources.need_or_assume(call, resources.resource_id(call, virtual_machines.VMS))
     resource_types.refuse_during_operation(call, vm)
-    body = resource_types.part(call.body, "parameters")
-    command = resource_types.text(body.get("commandId"), "commandId")
+    body = bodies.part(call.body, "parameters")
+    command = bodies.text(body.get("commandId"), "commandId")
     lines = _lines(body.get("script"))
     virtual_machines.need_running(call, vm)
     (os_disk, *_) = disks_of(vm)
     os_type = str(os_disk.get("osType", "Linux"))
     if _COMMANDS.get(command.lower()) != os_type:
-        raise resource_types.invalid("commandId", f"The command '{command}' is none of a {os_type} VM's.")
+        raise bodies.invalid("commandId", f"The command '{command}' is none of a {os_type} VM's.")
     return _run(call, vm, os_type, lines)
 
 
 def _lines(script: object) -> list[str]:
     if not isinstance(script, list) or not all(isinstance(line, str) for line in script):
-        raise resource_types.missing("script")
+        raise bodies.missing("script")
     return [part.strip() for line in script for part in re.split(r"\n|;|&&", line) if part.strip()]
 
 

@@ -6,10 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resources
-from batchimg_magics.emulator.arm.resources import region_name
 from batchimg_magics.emulator.batch.fleet.nodes import KINDS
 from batchimg_magics.emulator.batch.model import subscription_cores
-from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES
+from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES, region_name
 from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
