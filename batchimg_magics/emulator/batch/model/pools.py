@@ -15,9 +15,9 @@ from batchimg_magics.emulator.batch.fleet import nodes, resizing
 from batchimg_magics.emulator.batch.fleet.allocation import Cohort, NodeKind
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.batch.fleet.nodes import Fleet, Problem, Resize
+from batchimg_magics.emulator.batch.model import accounts
 from batchimg_magics.emulator.batch.rest.dialects import pool_from_arm
 from batchimg_magics.emulator.batch.rest.errors import refusal
-from batchimg_magics.emulator.batch.routes import accounts
 from batchimg_magics.emulator.http.dates import change_ticks, duration_s, etag, header_date, ticks
 from batchimg_magics.emulator.world.clock import parse_timestamp
 from batchimg_magics.emulator.world.store import Item

@@ -14,10 +14,16 @@ from batchimg_magics.emulator.batch.fleet import commands, nodes, resizing
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.batch.fleet.nodes import KINDS, Problem
 from batchimg_magics.emulator.batch.fleet.resizing import AllocationTerms
-from batchimg_magics.emulator.batch.model import pool_images, pools, scenarios, subscription_cores, task_scheduling
+from batchimg_magics.emulator.batch.model import (
+    accounts,
+    pool_images,
+    pools,
+    scenarios,
+    subscription_cores,
+    task_scheduling,
+)
 from batchimg_magics.emulator.batch.model.pool_rules import check_timeout
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
-from batchimg_magics.emulator.batch.routes import accounts
 from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.compute.routes import skus

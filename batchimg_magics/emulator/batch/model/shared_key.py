@@ -11,7 +11,7 @@ import hmac
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from batchimg_magics.emulator.batch.routes import accounts
+from batchimg_magics.emulator.batch.model import accounts
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from batchimg_magics.emulator.arm.resources import document_at
 from batchimg_magics.emulator.batch.fleet import nodes
 from batchimg_magics.emulator.batch.fleet.nodes import KINDS
-from batchimg_magics.emulator.batch.model import pools
-from batchimg_magics.emulator.batch.routes import accounts
+from batchimg_magics.emulator.batch.model import accounts, pools
 from batchimg_magics.emulator.catalog.regions import region_name
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.compute.model.vm_view import power_state

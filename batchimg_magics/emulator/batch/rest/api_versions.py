@@ -58,3 +58,35 @@ def _walk(value: Any, later: frozenset[str], kind: str) -> None:  # noqa: ANN401
                 raise unknown_name(name, kind)
             if name not in OPAQUE_OBJECTS:
                 _walk(inner, later, name[:1].upper() + name[1:])
+
+
+#: The first api-versions that count slots and not tasks, and that have one version of a cloud service's system, by
+#: plane. Source: the change logs of azure-batch (10.0.0, 5.0.0) and azure-mgmt-batch (14.0.0, 6.0.0).
+_SLOTS_SINCE = {"batch": "2020-09-01", "arm": "2021-01-01"}
+_OS_VERSION_SINCE = {"batch": "2018-08-01", "arm": "2018-12-01"}
+
+
+def from_older(pool: Any, version: str, plane: str) -> Any:  # noqa: ANN401 - any JSON
+    """Write what a request of an older api-version says of a pool, in the data plane's dialect, in today's names."""
+    if not isinstance(pool, dict):
+        return pool
+    if version < _SLOTS_SINCE[plane] and "maxTasksPerNode" in pool:
+        pool = dict(pool)
+        pool["taskSlotsPerNode"] = pool.pop("maxTasksPerNode")
+    service = pool.get("cloudServiceConfiguration")
+    if version < _OS_VERSION_SINCE[plane] and isinstance(service, dict) and "targetOSVersion" in service:
+        kept = {name: value for name, value in service.items() if not name.endswith("OSVersion")}
+        pool = pool | {"cloudServiceConfiguration": kept | {"osVersion": service["targetOSVersion"]}}
+    return pool
+
+
+def to_older(pool: dict[str, Any], version: str, plane: str) -> dict[str, Any]:
+    """Write a pool's configuration in the names that an older api-version has for it."""
+    pool = dict(pool)
+    if version < _SLOTS_SINCE[plane]:
+        pool["maxTasksPerNode"] = pool.pop("taskSlotsPerNode")
+    if version < _OS_VERSION_SINCE[plane] and (service := pool.get("cloudServiceConfiguration")):
+        kept = {name: value for name, value in service.items() if name != "osVersion"}
+        both = dict.fromkeys(("targetOSVersion", "currentOSVersion"), service["osVersion"])
+        pool["cloudServiceConfiguration"] = kept | both
+    return pool

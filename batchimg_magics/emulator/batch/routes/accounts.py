@@ -6,94 +6,43 @@ Source: recorded accounts (2024-02-01, 2024-07-01, 2025-06-01), the recorded quo
 
 from __future__ import annotations
 
-import base64
-import functools
-import importlib.resources
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import msgspec
-
 from batchimg_magics.emulator.arm import resources
-from batchimg_magics.emulator.arm.open_world import is_open
+from batchimg_magics.emulator.batch.model.accounts import (
+    ACCOUNT_QUOTA,
+    CREATE_S,
+    DELETE_S,
+    KIND,
+    RETRY_AFTER_S,
+    TYPE,
+    account_id,
+    account_keys,
+    need,
+    new_account,
+    storage_properties,
+)
 from batchimg_magics.emulator.batch.rest.bodies import checked_body
 from batchimg_magics.emulator.batch.rest.errors import refusal, with_request_info
 from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes
 from batchimg_magics.emulator.http import faults
-from batchimg_magics.emulator.http.dates import batch_timestamp, change_ticks, etag, header_date, ticks
+from batchimg_magics.emulator.http.dates import change_ticks, etag, header_date, ticks
 from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import LOCAL_HOSTS
-from batchimg_magics.emulator.world.evidence import Evidence
-from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call
-    from batchimg_magics.emulator.world.store import Store
+    from batchimg_magics.emulator.world.store import Item
 
-TYPE = "Microsoft.Batch/batchAccounts"
-KIND = TYPE.lower()
-evidence = Evidence("Batch accounts")
-RETRY_AFTER_S = evidence.recorded(
-    15, "s", "Retry-After of work on an account, and of the deletion of a pool", "recordings"
-)
-CREATE_S = evidence.assumed(
-    0.0,
-    "s",
-    "an account in the making: its first URL says so after Retry-After",
-    "a recorded account's URL said 202 after 0.2 s and 200 after 15 s; what lies between nobody saw",
-)
-DELETE_S = evidence.assumed(30.0, "s", "deletion of an account", "no recording shows its end")
-ACCOUNT_QUOTA = evidence.assumed(50, "accounts", "in a region", "the service's default differs by subscription")
-evidence.rule(
-    "Every new account has the quotas of the one whose making was recorded.",
-    "Azure decides by the history of a subscription",
-)
 _NAME = re.compile(r"[a-z0-9]{3,24}")
 _UPDATABLE = ("allowedAuthenticationModes", "autoStorage", "encryption", "networkProfile", "publicNetworkAccess")
 
 _PROVIDER = "/subscriptions/{subscription}/providers/Microsoft.Batch"
 routes = Routes("arm", "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Batch/batchAccounts")
 subscription_routes = Routes("arm", _PROVIDER)
-
-
-def account_id(call: Call) -> str:
-    """Return the ARM id of the account in the request's path."""
-    params = call.params
-    group = f"/subscriptions/{params['subscription']}/resourceGroups/{params['group']}"
-    return f"{group}/providers/{TYPE}/{params['account']}"
-
-
-def need(call: Call) -> Item:
-    """Return the account of a request on either plane, or refuse."""
-    if "subscription" not in call.params:
-        return _by_name(call, call.params.get("account") or call.store.meta("account") or "")
-    return resources.need(call, account_id(call))
-
-
-def need_or_create(call: Call) -> Item:
-    """Return the account of a request that writes; in an open world one that nobody has made is made now.
-
-    Recordings begin in the middle: who made their accounts, and when, they do not show.
-    """
-    key = account_id(call)
-    if resources.find(call.store, call.now, key) is None and is_open(call.store):
-        region = call.host.partition(".management.")[0] if ".management." in call.host else "eastus"
-        call.store.put(_new_account(call.store, call.now, key, {"location": region}))
-    return need(call)
-
-
-def _by_name(call: Call, name: str) -> Item:
-    for item in call.store.items(KIND):
-        if item.key.endswith(f"/{name.lower()}") and resources.document_at(item, call.now) is not None:
-            return item
-    raise refusal("AccountNotFound")
-
-
-def current_properties(store: Store, item: Item) -> dict[str, Any]:
-    """Return an account's properties, with the quotas that hold now."""
-    return faults.with_scenario_quotas(store, item.doc["properties"])
 
 
 def _document(call: Call, document: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -112,59 +61,6 @@ def _document(call: Call, document: dict[str, Any] | None) -> dict[str, Any] | N
 
 def _list_accounts(call: Call) -> Reply:
     return Reply(200, {"value": [_document(call, document) for document in resources.list_documents(call, TYPE)]})
-
-
-@functools.cache
-def _quotas() -> list[dict[str, Any]]:
-    text = (
-        importlib.resources.files("batchimg_magics.emulator.catalog")
-        .joinpath("data/new_account_quotas.json")
-        .read_bytes()
-    )
-    quotas: dict[str, int] = msgspec.json.decode(text)
-    return [{"name": name, "coreQuota": cores} for name, cores in quotas.items()]
-
-
-def _new_account(store: Store, now: float, key: str, body: dict[str, Any]) -> Item:
-    """Return an account made of a request's body."""
-    name, region, asked = key.rpartition("/")[2], body["location"].replace(" ", "").lower(), body.get("properties", {})
-    mode = asked.get("poolAllocationMode", "BatchService")
-    inner: dict[str, Any] = {
-        "accountEndpoint": f"{name}.{region}.batch.azure.com",
-        "nodeManagementEndpoint": f"{store.new_guid(key)}.{region}.service.batch.azure.com",
-        "provisioningState": "Succeeded",
-        "poolQuota": 100,
-        "activeJobAndJobScheduleQuota": 300,
-        "poolAllocationMode": mode,
-        "publicNetworkAccess": asked.get("publicNetworkAccess", "Enabled"),
-        "privateEndpointConnections": [],
-        "encryption": asked.get("encryption", {"keySource": "Microsoft.Batch"}),
-        "allowedAuthenticationModes": asked.get(
-            "allowedAuthenticationModes", ["SharedKey", "AAD", "TaskAuthenticationToken"]
-        ),
-    }
-    if mode == "BatchService":
-        inner |= {
-            "dedicatedCoreQuota": 500,
-            "dedicatedCoreQuotaPerVMFamily": _quotas(),
-            "dedicatedCoreQuotaPerVMFamilyEnforced": True,
-            "lowPriorityCoreQuota": 500,
-        }
-    inner |= {same: asked[same] for same in ("keyVaultReference", "networkProfile") if same in asked}
-    if storage := asked.get("autoStorage"):
-        inner["autoStorage"] = _storage(storage, now)
-    document = {"id": key, "name": name, "type": TYPE, "location": region, "properties": inner}
-    document["identity"] = resources.with_identity_ids(store, key, body.get("identity", {}))
-    if "tags" in body:
-        document["tags"] = body["tags"]
-    return Item(key.lower(), KIND, document, {"modified": ticks(now)})
-
-
-def _storage(asked: dict[str, Any], now: float) -> dict[str, Any]:
-    """Return an account's storage as it is shown: its keys are synchronized when it is set."""
-    if "storageAccountId" not in asked:
-        raise refusal("MissingRequiredProperty", ("PropertyName", "storageAccountId"))
-    return {"authenticationMode": "StorageKeys", **asked, "lastKeySync": batch_timestamp(now)}
 
 
 def _show(call: Call, item: Item) -> Reply:
@@ -202,7 +98,7 @@ def create(call: Call) -> Reply:
     if found is not None:
         return _change(call, found, body)
     _check(call, body)
-    return _begin(call, _new_account(call.store, call.now, key, body), "Creating", CREATE_S)
+    return _begin(call, new_account(call.store, call.now, key, body), "Creating", CREATE_S)
 
 
 def _check(call: Call, body: dict[str, Any]) -> None:
@@ -232,7 +128,7 @@ def _change(call: Call, item: Item, body: dict[str, Any]) -> Reply:
     asked = body.get("properties", {})
     given = {name: asked[name] for name in _UPDATABLE if name in asked}
     if storage := given.pop("autoStorage", None):
-        given["autoStorage"] = _storage(storage, call.now)
+        given["autoStorage"] = storage_properties(storage, call.now)
     item.doc["properties"].update(given)
     if "tags" in body:
         item.doc["tags"] = body["tags"]
@@ -307,16 +203,6 @@ def list_keys(call: Call) -> Reply:
     """Show the account's keys, which open its data plane, but for what needs Entra ID."""
     item = need(call)
     return Reply(200, account_keys(item))
-
-
-def account_keys(item: Item) -> dict[str, str]:
-    """Return an account's name and keys."""
-    rounds = item.hidden.get("keys", {})
-    both = {
-        name: base64.b64encode(f"{item.key}/{name}/{rounds.get(name, 0)}".encode()).decode()
-        for name in ("primary", "secondary")
-    }
-    return {"accountName": item.doc["name"], **both}
 
 
 @routes.on("POST", "/{account}/regenerateKeys")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator.batch.model import accounts
 from batchimg_magics.emulator.batch.rest.bodies import checked_body
 from batchimg_magics.emulator.batch.rest.errors import refusal, with_request_info
-from batchimg_magics.emulator.batch.routes import accounts
 from batchimg_magics.emulator.http.dates import batch_timestamp, etag, ticks
 from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence

@@ -9,11 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.batch.model import autoscale, pool_rules, pools, task_scheduling
+from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_rules, pools, task_scheduling
 from batchimg_magics.emulator.batch.rest import conditions, paging
 from batchimg_magics.emulator.batch.rest.bodies import checked_body, clean
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
-from batchimg_magics.emulator.batch.routes import accounts
 from batchimg_magics.emulator.batch.routes.pools import done
 from batchimg_magics.emulator.http.dates import (
     batch_timestamp,

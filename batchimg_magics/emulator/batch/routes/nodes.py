@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.batch.fleet import commands, nodes
 from batchimg_magics.emulator.batch.fleet.allocation import STATES
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
-from batchimg_magics.emulator.batch.model import pool_images, pools, task_scheduling
+from batchimg_magics.emulator.batch.model import accounts, pool_images, pools, task_scheduling
 from batchimg_magics.emulator.batch.rest import paging
 from batchimg_magics.emulator.batch.rest.errors import refusal
-from batchimg_magics.emulator.batch.routes import accounts
 from batchimg_magics.emulator.batch.routes.pools import load
 from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.http.dates import batch_timestamp

@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.batch.fleet import nodes
-from batchimg_magics.emulator.batch.model import autoscale, pool_rules, pools, resize_terms, task_scheduling
+from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_rules, pools, resize_terms, task_scheduling
 from batchimg_magics.emulator.batch.model.pool_rules import CHANGEABLE
 from batchimg_magics.emulator.batch.rest import api_versions, conditions, paging
+from batchimg_magics.emulator.batch.rest.api_versions import from_older, to_older
 from batchimg_magics.emulator.batch.rest.bodies import clean
-from batchimg_magics.emulator.batch.rest.dialects import from_older, to_older
 from batchimg_magics.emulator.batch.rest.errors import missing_property, refusal
-from batchimg_magics.emulator.batch.routes import accounts
 from batchimg_magics.emulator.http.dates import batch_timestamp, etag, timestamp_of_ticks
 from batchimg_magics.emulator.http.messages import Reply, Routes
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.batch.fleet import nodes
-from batchimg_magics.emulator.batch.model import autoscale, pool_rules, pools, resize_terms
+from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_rules, pools, resize_terms
+from batchimg_magics.emulator.batch.model.accounts import RETRY_AFTER_S
 from batchimg_magics.emulator.batch.rest import api_versions, paging
+from batchimg_magics.emulator.batch.rest.api_versions import from_older, to_older
 from batchimg_magics.emulator.batch.rest.bodies import checked_body
-from batchimg_magics.emulator.batch.rest.dialects import from_older, pool_from_arm, pool_to_arm, to_older
+from batchimg_magics.emulator.batch.rest.dialects import pool_from_arm, pool_to_arm
 from batchimg_magics.emulator.batch.rest.errors import refusal, with_request_info
-from batchimg_magics.emulator.batch.routes import accounts
-from batchimg_magics.emulator.batch.routes.accounts import RETRY_AFTER_S
 from batchimg_magics.emulator.http.dates import batch_timestamp, duration, etag, timestamp_of_ticks
 from batchimg_magics.emulator.http.messages import Reply, Routes
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import vm_capture
-from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
+from batchimg_magics.emulator.arm import assumed_resources, bodies, resource_types, resources
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
 from batchimg_magics.emulator.arm.resource_types import ResourceType, list_paths
 from batchimg_magics.emulator.compute.model import vm_create
@@ -51,7 +50,6 @@ evidence.rule(
     "what the guest agent does; no recording has it",
 )
 _KIND = ResourceType(VMS, vm_create.build, "vm", "vm deletion")
-
 routes = Routes("arm")
 
 
@@ -200,7 +198,7 @@ def generalize(call: Call) -> Reply:
 def capture(call: Call) -> Reply:
     """Copy the blobs of a generalized VM, and answer with a template that makes VMs of them."""
     vm = _machine(call)
-    template = vm_capture.capture_template(call, vm)
+    template = capture_template(call, vm)
     pace = OPERATION_TIMINGS["vm capture"]
     headers = begin_operation(
         call, vm.doc["location"], "operations", pace.seconds, pace, OperationResult(answer=template)
@@ -222,3 +220,54 @@ def delete_machine(call: Call) -> Reply:
     if vm is not None:
         interfaces.delete_with_vm(call, vm)
     return reply
+
+
+_SCHEMA = "http://schema.management.azure.com/schemas/2014-04-01-preview/VM_IP.json"
+_PARAMETERS = ("vmName", "vmSize", "adminUserName", "adminPassword", "networkInterfaceId")
+
+
+def capture_template(call: Call, vm: Item) -> dict[str, Any]:
+    """Return the template that makes VMs of a captured one, or refuse to capture it. Source: recorded."""
+    body = bodies.part(call.body, "parameters")
+    prefix = bodies.text(body.get("vhdPrefix"), "vhdPrefix")
+    container = bodies.text(body.get("destinationContainerName"), "destinationContainerName")
+    if not vm.hidden.get("generalized"):
+        message = f"The VM '{vm.doc['name']}' has to be generalized before it is captured."
+        raise Refusal(409, "OperationNotAllowed", message)
+    (os_disk, *_) = disks_of(vm)
+    if "vhd" not in os_disk:
+        message = f"Capture is not supported on VM '{vm.doc['name']}': it has managed disks. Make an image of it."
+        raise Refusal(409, "OperationNotAllowed", message)
+    size = vm.doc["properties"]["hardwareProfile"]["vmSize"]
+    account = str(os_disk["vhd"]["uri"]).split("/")[2]
+    name = f"{prefix}-osDisk.{vm.doc['properties']['vmId']}.vhd"
+    copy = call.store.new_guid("capture")
+    profile = {
+        "osType": os_disk.get("osType", "Linux"),
+        "name": name,
+        "createOption": "FromImage",
+        "image": {"uri": f"https://{account}/system/Microsoft.Compute/Images/{container}/{name}"},
+        "vhd": {"uri": f"https://{account}/vmcontainer{copy}/osDisk.{copy}.vhd"},
+        "caching": os_disk.get("caching", "None"),
+    }
+    resource = {
+        "name": "[parameters('vmName')]",
+        "type": "Microsoft.Compute/virtualMachines",
+        "location": vm.doc["location"],
+        "apiVersion": call.api_version,
+        "properties": {
+            "hardwareProfile": {"vmSize": "[parameters('vmSize')]"},
+            "provisioningState": 0,
+            "storageProfile": {"osDisk": profile},
+            "osProfile": {
+                "computerName": "[parameters('vmName')]",
+                "adminUsername": "[parameters('adminUsername')]",
+                "adminPassword": "[parameters('adminPassword')]",
+            },
+            "networkProfile": {"networkInterfaces": [{"id": "[parameters('networkInterfaceId')]"}]},
+        },
+    }
+    kinds = {"adminPassword": "securestring"}
+    parameters: dict[str, dict[str, str]] = {one: {"type": kinds.get(one, "string")} for one in _PARAMETERS}
+    parameters["vmSize"]["defaultValue"] = size
+    return {"$schema": _SCHEMA, "contentVersion": "1.0.0.0", "parameters": parameters, "resources": [resource]}
