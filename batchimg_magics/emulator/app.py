@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import pkgutil
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -26,43 +27,16 @@ from batchimg_magics.emulator.world.clock import ManualClock
 from batchimg_magics.emulator.world.store import ReadOnlyTransactionError, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from batchimg_magics.emulator.http.messages import Plane
     from batchimg_magics.emulator.http.planes import Destination
     from batchimg_magics.emulator.http.throttling import Throttle
     from batchimg_magics.emulator.world.clock import Clock
 
-#: The modules whose `Routes` are the routes of the app.
-PROVIDERS = (
-    "batchimg_magics.emulator.services.subscriptions",
-    "batchimg_magics.emulator.services.resource_groups",
-    "batchimg_magics.emulator.services.roles",
-    "batchimg_magics.emulator.arm.operations",
-    "batchimg_magics.emulator.compute.routes.virtual_machines",
-    "batchimg_magics.emulator.network.interfaces",
-    "batchimg_magics.emulator.compute.routes.run_command",
-    "batchimg_magics.emulator.compute.routes.scale_sets",
-    "batchimg_magics.emulator.compute.routes.disks",
-    "batchimg_magics.emulator.compute.routes.images",
-    "batchimg_magics.emulator.compute.routes.galleries",
-    "batchimg_magics.emulator.compute.routes.gallery_versions",
-    "batchimg_magics.emulator.compute.routes.skus",
-    "batchimg_magics.emulator.services.prices",
-    "batchimg_magics.emulator.services.login",
-    "batchimg_magics.emulator.batch.routes.accounts",
-    "batchimg_magics.emulator.batch.routes.applications",
-    "batchimg_magics.emulator.batch.routes.pools_arm",
-    "batchimg_magics.emulator.batch.routes.pools",
-    "batchimg_magics.emulator.batch.routes.nodes",
-    "batchimg_magics.emulator.batch.routes.node_actions",
-    "batchimg_magics.emulator.batch.routes.node_users",
-    "batchimg_magics.emulator.batch_history",
-    "batchimg_magics.emulator.catalog.marketplace",
-    "batchimg_magics.emulator.batch.routes.jobs",
-    "batchimg_magics.emulator.batch.routes.tasks",
-    "batchimg_magics.emulator.batch.routes.files",
-)
+_PACKAGE = __name__.rpartition(".")[0]
+#: The packages whose modules hold the routes of the app. No two routes answer one request: the order decides nothing.
+ROUTE_PACKAGES = ("network", "compute.routes", "batch.routes", "services")
 #: Where a stepped or manual world begins, so that what is shown of it is the same every time.
 DEFAULT_START = datetime(2026, 7, 1, 9, tzinfo=UTC)
 #: The client's own id of a request -> what it says when it wants it back; of Batch, and of ARM.
@@ -299,10 +273,22 @@ def create_app(*, start: datetime | None = None, seed: int = 0) -> App:
     return App(store, ManualClock(begin), control=True)
 
 
-def provider_routes() -> Iterator[Routes]:
-    """Yield the tables of every provider's routes."""
-    for name in PROVIDERS:
-        yield from (value for value in vars(importlib.import_module(name)).values() if isinstance(value, Routes))
+def provider_routes(packages: Sequence[str] = ROUTE_PACKAGES) -> Iterator[Routes]:
+    """Yield the route tables in the modules of packages, each table once.
+
+    Parameters
+    ----------
+    packages
+        Names of packages inside this one.
+    """
+    yielded: set[int] = set()
+    for package in packages:
+        path = importlib.import_module(f"{_PACKAGE}.{package}").__path__
+        for module in sorted(pkgutil.iter_modules(path), key=lambda module: module.name):
+            values = vars(importlib.import_module(f"{_PACKAGE}.{package}.{module.name}")).values()
+            tables = [value for value in values if isinstance(value, Routes) and id(value) not in yielded]
+            yielded.update(map(id, tables))  # a module that imports the table of another one has it as well
+            yield from tables
 
 
 def _decode(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON

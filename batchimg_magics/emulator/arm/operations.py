@@ -9,16 +9,13 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import resources
-from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.catalog import regions
-from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
-from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.world.chance import seeded_fraction
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.world.store import Store
 
 NAMESPACE = "Microsoft.Compute"
@@ -30,8 +27,6 @@ SPREAD = evidence.assumed(
     "by which a time differs from it at most, either way; how much, the seed of the world decides",
     "recordings spread wider, and there are too few of a kind to tell how",
 )
-
-routes = Routes("arm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +88,6 @@ OPERATION_TIMINGS = {
         _recorded(11.0, "a command run on a VM", "one recording: 10.3 s, of another command"), 10, 30
     ),
 }
-#: The pace of an operation that nobody began, by the word in its address: an open world's recording began later.
-_ASSUMED = {"DiskOperations": "disk", "capsOperations": "version", "operations": "image"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +137,7 @@ def begin_operation(
     subscription = call.params["subscription"]
     region = regions.region_name(location)
     path = f"/subscriptions/{subscription}/providers/{NAMESPACE}/locations/{region}/{family}/{guid}"
-    _store(call, path, guid, seconds, pace.poll_retry_s, outcome)
+    store_operation(call, path, guid, seconds, pace.poll_retry_s, outcome)
     # Which machine works on it: recorded of all but the gallery's operations.
     worker = "" if family == "capsOperations" else f"p={_worker(call.store, location)}&"
     version = f"api-version={call.api_version}"
@@ -154,7 +147,10 @@ def begin_operation(
     return headers | ({"Retry-After": str(pace.first_retry_s)} if pace.first_retry_s else {})
 
 
-def _store(call: Call, path: str, guid: str, seconds: float, retry: int | None, outcome: OperationResult) -> Item:
+def store_operation(
+    call: Call, path: str, guid: str, seconds: float, retry: int | None, outcome: OperationResult
+) -> Item:
+    """Store an operation that begins now, with the time at which it ends and its result."""
     hidden = {
         "begin": call.now,
         "end": call.now + seconds,
@@ -171,46 +167,3 @@ def _store(call: Call, path: str, guid: str, seconds: float, retry: int | None, 
 def _worker(store: Store, location: str) -> str:
     digits = hashlib.sha256(f"{store.meta('seed')}/{regions.region_name(location)}".encode()).hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"
-
-
-def _poll(call: Call) -> Reply:
-    item = call.store.get(call.path)
-    family = call.path.split("/")[-2]
-    if item is None and is_open(call.store):
-        pace = OPERATION_TIMINGS[next(name for word, name in _ASSUMED.items() if word.lower() == family.lower())]
-        item = _store(call, call.path, call.params["id"], pace.seconds, pace.poll_retry_s, NO_RESULT)
-    if item is None:
-        raise Refusal(404, "NotFound", "The entity was not found in this Azure location.")
-    hidden = item.hidden
-    over = call.now >= hidden["end"]
-    waiting = {} if over or not hidden["next"] else {"Retry-After": str(hidden["next"])}
-    made = call.store.get(hidden["resource"]) if over and hidden["resource"] else None
-    output = hidden["answer"] if made is None else resources.document_at(made, call.now)
-    if call.query.get("monitor") == "true":
-        return _result(call, hidden, output, waiting)
-    body: dict[str, Any] = {"startTime": timestamp(hidden["begin"], zone="+00:00")}
-    if not over:
-        return Reply(200, body | {"status": "InProgress", "name": item.doc["name"]}, waiting)
-    body |= {"endTime": timestamp(hidden["end"], zone="+00:00"), "status": "Failed" if hidden["error"] else "Succeeded"}
-    if hidden["error"]:
-        code, message = hidden["error"]
-        body["error"] = {"code": code, "message": message}
-    elif output is not None:
-        body["properties"] = {"output": output}
-    return Reply(200, body | {"name": item.doc["name"]})
-
-
-def _result(call: Call, hidden: dict[str, Any], output: dict[str, Any] | None, waiting: dict[str, str]) -> Reply:
-    """Answer at the address that says nothing of a state: 202 until it is over, then the result."""
-    if call.now < hidden["end"]:
-        address = f"{call.base}{call.path}?monitor=true&api-version={call.api_version}"
-        return Reply(202, None, waiting | {"Location": address})
-    if hidden["error"]:
-        raise Refusal(409, *hidden["error"])
-    return Reply(200, output)
-
-
-for _word in _ASSUMED:
-    routes.on("GET", f"/subscriptions/{{subscription}}/providers/{NAMESPACE}/locations/{{location}}/{_word}/{{id}}")(
-        _poll
-    )

@@ -8,27 +8,11 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from batchimg_magics.emulator.arm.open_world import OLD_IMAGES, has_retired
-from batchimg_magics.emulator.batch.rest import paging
-from batchimg_magics.emulator.batch.rest.errors import bad_property
-from batchimg_magics.emulator.http.messages import Reply, Routes
 from batchimg_magics.emulator.world.clock import parse_timestamp
-from batchimg_magics.emulator.world.evidence import Evidence
-
-if TYPE_CHECKING:
-    from batchimg_magics.emulator.http.messages import Call
-    from batchimg_magics.emulator.world.store import Store
-
-routes = Routes("batch")
-evidence = Evidence("Marketplace images")
-evidence.rule(
-    "From its end of life on an image makes no pools.",
-    "documented; but pools of Ubuntu 18.04 were recorded in January 2025, 20 months after it",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +55,14 @@ class SupportedImage:
 
 
 @functools.cache
-def _images() -> dict[tuple[str, str, str], SupportedImage]:
+def supported_images() -> dict[tuple[str, str, str], SupportedImage]:
+    """Return the Marketplace images by (publisher, offer, SKU) in lower case."""
     file = resources.files("batchimg_magics.emulator.catalog") / "data" / "supported_images.json"
-    return {_key(row): _image(row) for row in msgspec.json.decode(file.read_bytes())["images"]}
+    return {image_key(row): _image(row) for row in msgspec.json.decode(file.read_bytes())["images"]}
 
 
-def _key(reference: dict[str, Any]) -> tuple[str, str, str]:
+def image_key(reference: dict[str, Any]) -> tuple[str, str, str]:
+    """Return publisher, offer and SKU of an image reference in lower case."""
     publisher, offer, sku = (str(reference.get(part, "")).lower() for part in ("publisher", "offer", "sku"))
     return publisher, offer, sku
 
@@ -91,42 +77,10 @@ def _image(row: dict[str, Any]) -> SupportedImage:
 
 def find(reference: dict[str, Any]) -> SupportedImage | None:
     """Return the Marketplace image of a reference, None when Batch does not support it."""
-    return _images().get(_key(reference))
+    return supported_images().get(image_key(reference))
 
 
 @functools.cache
-def agents() -> dict[str, str]:
+def node_agents() -> dict[str, str]:
     """Return node agent SKU in lower case -> the OS it runs on."""
-    return {image.agent.lower(): image.os for image in _images().values()}
-
-
-def check_image(store: Store, now: float, reference: dict[str, Any], agent: str) -> SupportedImage:
-    """Return the Marketplace image of a pool, or refuse it.
-
-    Past its end of life an image is refused, as documented. The switch is `retirement.OLD_IMAGES`.
-
-    Parameters
-    ----------
-    world, now
-        The world and its time.
-    reference
-        The pool's imageReference.
-    agent
-        The pool's node agent SKU.
-    """
-    image = find(reference)
-    if image is None or (image.end_of_life is not None and has_retired(store, OLD_IMAGES, now, image.end_of_life)):
-        publisher, offer, sku = (reference.get(part, "") for part in ("publisher", "offer", "sku"))
-        reason = f"The specified imageReference with publisher {publisher} offer {offer} sku {sku} is not supported."
-        raise bad_property("imageReference", None, reason)
-    if agent.lower() != image.agent.lower():
-        reason = f"The specified imageReference needs the node agent SKU {image.agent}"
-        raise bad_property("nodeAgentSKUId", agent, reason)
-    return image
-
-
-@routes.on("GET", "/supportedimages")
-def list_images(call: Call) -> Reply:
-    """List what Batch supports."""
-    rows = [image.document for image in _images().values() if image.listed]
-    return paging.page(call, "supportedimages", rows, key=lambda row: "|".join(_key(row["imageReference"])))
+    return {image.agent.lower(): image.os for image in supported_images().values()}

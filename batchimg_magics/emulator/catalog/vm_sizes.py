@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import functools
 from importlib import resources
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class VmSize(msgspec.Struct, frozen=True):
@@ -71,3 +74,36 @@ def all_sizes() -> dict[str, VmSize]:
 def find_size(name: str) -> VmSize | None:
     """Return the size of that name, whatever its case, or None."""
     return all_sizes().get(name.lower())
+
+
+MIB_PER_GIB = 1024
+
+
+def capabilities(size: VmSize) -> Iterator[tuple[str, str]]:
+    """Yield what a size can, as resource SKUs say it."""
+    yield "MaxResourceVolumeMB", str(size.temp_gib * MIB_PER_GIB)
+    yield "OSVhdSizeMB", "1047552"
+    yield "vCPUs", str(size.vcpus)
+    yield "MemoryPreservingMaintenanceSupported", str(not size.gpus)
+    yield "HyperVGenerations", ",".join(size.generations)
+    yield "DiskControllerTypes", ",".join(size.controllers)
+    yield "MemoryGB", f"{size.memory_gib:g}"
+    yield "MaxDataDiskCount", str(size.max_data_disks)
+    yield "CpuArchitectureType", size.architecture
+    yield "LowPriorityCapable", str(size.spot)
+    yield "PremiumIO", str(size.premium_io)
+    yield "VMDeploymentTypes", "IaaS"
+    yield "vCPUsAvailable", str(size.vcpus)
+    if size.gpus:
+        yield "GPUs", str(size.gpus)
+    yield "vCPUsPerCore", "1" if size.gpus or size.architecture == "Arm64" else "2"
+    yield "EphemeralOSDiskSupported", str(size.premium_io and size.temp_gib > 0)
+    yield "EncryptionAtHostSupported", str(size.premium_io)
+    yield "CapacityReservationSupported", str(size.premium_io)
+    yield "AcceleratedNetworkingEnabled", str(size.accelerated_networking)
+    yield "RdmaEnabled", str(size.rdma)
+    yield "MaxNetworkInterfaces", str(size.max_nics)
+    if size.family == "standardDCasv5Family":
+        yield "ConfidentialComputingType", "SNP"
+    if "V2" in size.generations and not size.trusted_launch:
+        yield "TrustedLaunchDisabled", "True"

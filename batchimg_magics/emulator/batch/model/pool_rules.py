@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.arm.open_world import MANAGED_IMAGE_POOLS, MANAGED_IMAGES_END, has_retired, is_open
 from batchimg_magics.emulator.batch.fleet import nodes
+from batchimg_magics.emulator.batch.model import image_support
 from batchimg_magics.emulator.batch.rest.bodies import clean
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.catalog import marketplace
@@ -132,13 +133,13 @@ def _check_machine(call: Call, account: Item, pool: dict[str, Any], plane: str) 
         if name not in machine:
             raise missing_property(name)
     agent, reference = str(machine["nodeAgentSKUId"]), machine["imageReference"]
-    if agent.lower() not in marketplace.agents():
+    if agent.lower() not in marketplace.node_agents():
         raise bad_property("nodeAgentSKUId", agent, "The specified node agent SKU does not exist")
     if (image_id := reference.get("virtualMachineImageId")) is not None:
         _check_key(call, plane)
         _check_image_id(call, account, str(image_id), plane)
     else:
-        marketplace.check_image(call.store, call.now, reference, agent)
+        image_support.check_image(call.store, call.now, reference, agent)
     if "customerManagedKey" in machine.get("diskEncryptionConfiguration", {}) and plane == "batch":
         raise bad_property("identity", None, "Pool Identity is required when using CustomerManagedKey.")
     slots = pool.get("taskSlotsPerNode", 1)

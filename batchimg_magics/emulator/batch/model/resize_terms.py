@@ -26,7 +26,7 @@ from batchimg_magics.emulator.batch.model.pool_rules import check_timeout
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
-from batchimg_magics.emulator.compute.routes import skus
+from batchimg_magics.emulator.compute.model import core_quotas
 from batchimg_magics.emulator.http.dates import duration_s
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -271,9 +271,9 @@ def _regional_quotas(store: Store, account: Item, size: VmSize, now: float) -> l
     """
     inner, region = accounts.current_properties(store, account), account.doc["location"]
     quotas: tuple[tuple[NodeKind, str, int, str], ...] = (
-        ("dedicated", "Total Regional Cores", skus.QUOTAS["in all"], ""),
-        ("dedicated", f"{size.family} Cores", skus.QUOTAS["of one family"], size.family.lower()),
-        ("spot", "LowPriorityCores", skus.QUOTAS["spot"], ""),
+        ("dedicated", "Total Regional Cores", core_quotas.QUOTAS["in all"], ""),
+        ("dedicated", f"{size.family} Cores", core_quotas.QUOTAS["of one family"], size.family.lower()),
+        ("spot", "LowPriorityCores", core_quotas.QUOTAS["spot"], ""),
     )
     bounded = {kind for kind, name in _QUOTAS.items() if inner.get(name) is not None}
     limits: list[Limit] = []

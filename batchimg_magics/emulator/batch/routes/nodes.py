@@ -68,7 +68,7 @@ _PUBLIC_NET = "203.0.113"
 def os_of(pool: Pool) -> str:
     """Return ``linux`` or ``windows``: the OS of a pool's nodes, as their node agent says."""
     machine = pool.doc.get("virtualMachineConfiguration")
-    return marketplace.agents().get(machine["nodeAgentSKUId"].lower(), "linux") if machine else "windows"
+    return marketplace.node_agents().get(machine["nodeAgentSKUId"].lower(), "linux") if machine else "windows"
 
 
 class NodeViews:

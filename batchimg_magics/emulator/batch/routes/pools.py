@@ -27,6 +27,9 @@ routes = Routes("batch", "/pools")
 #: The first api-versions with a default order of jobs, and without certificates.
 _JOB_ORDER_SINCE = "2025-06-01"
 _CERTIFICATES_UNTIL = "2025"
+#: The last api-version that can upgrade the operating system of a cloud service. Source: a recorded refusal, and the
+#: OpenAPI of that version.
+_UPGRADES_UNTIL = "2018-03-01.6.1"
 #: What can be changed of a pool since 2024-07-01, as long as it has no nodes.
 _PATCHABLE_EMPTY = frozenset(
     {
@@ -263,3 +266,20 @@ def evaluate_auto_scale(call: Call) -> Reply:
     run = autoscale.evaluate_once(call, pool, body)
     metadata = f"{call.base}/$metadata#Microsoft.Azure.Batch.Protocol.Entities.AutoScaleRun"
     return Reply(200, {"odata.metadata": metadata} | run, done(call, 200).headers)
+
+
+@routes.on("POST", "/{pool}/upgradeos", until=_UPGRADES_UNTIL)
+def upgrade_os(call: Call) -> Reply:
+    """Give the nodes of a cloud-service pool another version of their system."""
+    _, pool = load(call, writing=True)
+    wanted: Any = clean(call.body, frozenset({"targetOSVersion"}), "PoolUpgradeOSParameter").get("targetOSVersion")
+    if wanted is None:
+        raise missing_property("targetOSVersion")
+    service = pool.doc.get("cloudServiceConfiguration")
+    if service is None:
+        raise refusal("PoolNotEligibleForOSVersionUpgrade")
+    if wanted == service["osVersion"]:
+        raise refusal("PoolVersionEqualsUpgradeVersion")
+    pool.doc["cloudServiceConfiguration"] = service | {"osVersion": wanted}
+    pools.save(call, pool)
+    return done(call, 202, pool.headers())
