@@ -27,7 +27,7 @@ from batchimg_magics.emulator.batch.model.accounts import (
 from batchimg_magics.emulator.batch.rest.bodies import checked_body
 from batchimg_magics.emulator.batch.rest.errors import refusal, with_request_info
 from batchimg_magics.emulator.catalog import regions
-from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes
+from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes, batch_capabilities
 from batchimg_magics.emulator.http import faults
 from batchimg_magics.emulator.http.dates import change_ticks, etag, header_date, ticks
 from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
@@ -249,32 +249,10 @@ def list_sizes(_: Call) -> Reply:
 
 
 def _sku(size: VmSize) -> dict[str, Any]:
-    can = {
-        "MaxResourceVolumeMB": size.temp_gib * 1024,
-        "OSVhdSizeMB": 1_047_552,
-        "vCPUs": size.vcpus,
-        "MemoryPreservingMaintenanceSupported": size.gpus == 0,
-        "HyperVGenerations": ",".join(size.generations),
-        "MemoryGB": f"{size.memory_gib:g}",
-        "MaxDataDiskCount": size.max_data_disks,
-        "CpuArchitectureType": size.architecture,
-        "LowPriorityCapable": size.spot,
-        "PremiumIO": size.premium_io,
-        "VMDeploymentTypes": "IaaS",
-        "vCPUsAvailable": size.vcpus,
-        **({"GPUs": size.gpus} if size.gpus else {}),
-        "EphemeralOSDiskSupported": size.premium_io,
-        "EncryptionAtHostSupported": size.premium_io,
-        "AcceleratedNetworkingEnabled": size.accelerated_networking,
-        "RdmaEnabled": size.rdma,
-        "MaxNetworkInterfaces": size.max_nics,
-        **({"DiskControllerTypes": ",".join(size.controllers)} if "NVMe" in size.controllers else {}),
-        **({"TrustedLaunchDisabled": True} if not size.trusted_launch else {}),
-    }
     row: dict[str, Any] = {
         "name": size.name,
         "familyName": size.family,
-        "capabilities": [{"name": name, "value": str(value)} for name, value in can.items()],
+        "capabilities": [{"name": name, "value": value} for name, value in batch_capabilities(size)],
     }
     return row | (
         {"batchSupportEndOfLife": f"{size.batch_end_of_life}T00:00:00Z"} if size.batch_end_of_life is not None else {}
