@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from batchimg_magics.emulator.arm import open_world
 from batchimg_magics.emulator.control import control_routes
 from batchimg_magics.emulator.http import planes
 from batchimg_magics.emulator.http.faults import raise_fault, take_fault
@@ -269,7 +270,7 @@ def create_app(*, start: datetime | None = None, seed: int = 0) -> App:
     """
     begin = (start or DEFAULT_START).timestamp()
     store = Store(start=begin, seed=seed)
-    store.set_meta("open_groups", value=True)
+    open_world.set_open(store, value=True)
     return App(store, ManualClock(begin), control=True)
 
 

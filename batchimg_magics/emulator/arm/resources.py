@@ -10,6 +10,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator.arm import open_world
 from batchimg_magics.emulator.catalog.regions import region_name
 from batchimg_magics.emulator.http.messages import Refusal
 from batchimg_magics.emulator.http.planes import bad_json
@@ -109,7 +110,7 @@ def not_found(call: Call, key: str) -> Refusal:
 def need_subscription(call: Call) -> None:
     """Refuse a request for a subscription in which there is nothing; in an open world any is there."""
     name = call.params["subscription"]
-    if not call.store.has_below(f"/subscriptions/{name}") and not call.store.meta("open_groups"):
+    if not open_world.has_subscription(call.store, name):
         raise Refusal(404, "SubscriptionNotFound", f"The subscription '{name}' could not be found.")
 
 
@@ -125,7 +126,7 @@ def need_group(call: Call, *, named: bool = True) -> dict[str, Any] | None:
     key = f"/subscriptions/{call.params['subscription']}/resourcegroups/{group}"
     item = store.get(key)
     document = None if item is None else document_at(item, call.now)
-    opened = item is None and store.meta("open_groups") and (named or store.has_below(key))
+    opened = item is None and open_world.has_group(store, key, named=named)
     if document is None and not opened:
         message = f"Resource group '{group}' could not be found."
         raise Refusal(404, "ResourceGroupNotFound", message, headers={"x-ms-failure-cause": "gateway"})
