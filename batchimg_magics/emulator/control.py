@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator.arm.imports import ImportRefusedError, import_documents
-from batchimg_magics.emulator.http import faults, planes
+from batchimg_magics.emulator.http import faults, planes, scenarios
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.chance import NEVER
 
@@ -73,7 +73,7 @@ def _faults(call: Call) -> Reply:
             "scenario": store.meta("scenario") or "calm",
             "faults": msgspec.to_builtins(faults.pending_faults(store)),
             "allocation": store.meta("allocation") or {},
-            "scenarios": faults.SCENARIOS,
+            "scenarios": {name: scenario.description for name, scenario in scenarios.SCENARIOS.items()},
         },
     )
 
@@ -83,9 +83,9 @@ def _set_faults(call: Call) -> Reply:
     body, store = _body(call), call.store
     try:
         if "scenario" in body:
-            faults.set_scenario(store, str(body["scenario"]))
+            scenarios.set_scenario(store, str(body["scenario"]))
         if "faults" in body:
-            faults.set_pending_faults(store, msgspec.convert(body["faults"], list[faults.Fault]))
+            faults.set_pending_faults(store, msgspec.convert(body["faults"], list[scenarios.Fault]))
         if "allocation" in body:
             store.set_meta("allocation", msgspec.convert(body["allocation"], dict[str, float | bool]))
     except (ValueError, msgspec.ValidationError) as error:

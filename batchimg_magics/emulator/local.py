@@ -12,7 +12,7 @@ from batchimg_magics.emulator import furnish
 from batchimg_magics.emulator.app import DEFAULT_START, App
 from batchimg_magics.emulator.arm.imports import import_documents
 from batchimg_magics.emulator.batch.model import shared_key
-from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.http.throttling import Throttle
 from batchimg_magics.emulator.http.tokens import TokenIssuer
 from batchimg_magics.emulator.transport import EmulatorCredential, EmulatorTransport
@@ -150,7 +150,7 @@ def open_emulator(
     speed
         Simulated seconds a real second, above 0. None: stepped; the file is then held by this process alone.
     scenario
-        What goes wrong in this world, by name (see `faults.SCENARIOS`); None leaves it as it is, calm at first.
+        What goes wrong in this world, by name (see `http.scenarios.SCENARIOS`); None leaves it as it is, calm at first.
     start
         Where a new world's time begins: by default 2026-07-01T09:00:00Z stepped, and now otherwise.
     seed
@@ -180,7 +180,7 @@ def open_emulator(
         with store.transaction(write=True):
             furnish.furnish(store)
             if scenario is not None:
-                faults.set_scenario(store, scenario)
+                scenarios.set_scenario(store, scenario)
         return Emulator(store, speed, control=control, throttled=throttled)
     except BaseException:
         store.close()

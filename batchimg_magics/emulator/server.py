@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.http import faults, planes, tokens
+from batchimg_magics.emulator.http import planes, scenarios, tokens
 from batchimg_magics.emulator.local import Emulator, open_emulator
 from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
 
@@ -70,13 +70,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="batchimg sim",
         description="Serve the local Azure on this machine, for the SDKs, Azure's command line and npm's clients.",
-        epilog="scenarios: " + "; ".join(f"{name}: {what}" for name, what in faults.SCENARIOS.items()),
+        epilog="scenarios: " + "; ".join(f"{name}: {one.description}" for name, one in scenarios.SCENARIOS.items()),
     )
     parser.add_argument("--port", type=int, default=PORT, help="0 for any that is free (default: %(default)s)")
     parser.add_argument("--host", type=loopback, default="127.0.0.1", help="an address of loopback")
     parser.add_argument("--world", default=":memory:", metavar="FILE", help="its file (default: in memory)")
     parser.add_argument("--speed", type=float, default=SPEED, help="simulated seconds a second (default: %(default)s)")
-    parser.add_argument("--scenario", choices=list(faults.SCENARIOS), metavar="NAME", help="what goes wrong")
+    parser.add_argument("--scenario", choices=list(scenarios.SCENARIOS), metavar="NAME", help="what goes wrong")
     parser.add_argument("--control", action="store_true", help="offer the routes under /_sim/ too")
     parser.add_argument("--no-throttling", dest="throttled", action="store_false", help="never answer 429 for haste")
     parser.add_argument("--no-tls", dest="tls", action="store_false", help="speak plain HTTP")

@@ -15,7 +15,7 @@ import msgspec
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.batch.rest.errors import refusal
-from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.http.dates import batch_timestamp, ticks
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
@@ -79,7 +79,26 @@ def _by_name(call: Call, name: str) -> Item:
 
 def current_properties(store: Store, item: Item) -> dict[str, Any]:
     """Return an account's properties, with the quotas that hold now."""
-    return faults.with_scenario_quotas(store, item.doc["properties"])
+    return with_scenario_quotas(store, item.doc["properties"])
+
+
+def with_scenario_quotas(store: Store, properties: dict[str, Any]) -> dict[str, Any]:
+    """Return the properties of a Batch account with the quotas of the current scenario."""
+    most = scenarios.current(store).account_quotas
+    if not most:
+        return properties
+    small: dict[str, Any] = {
+        name: min(properties[name], most[name])
+        for name in ("dedicatedCoreQuota", "lowPriorityCoreQuota")
+        if name in properties
+    }
+    families = properties.get("dedicatedCoreQuotaPerVMFamily")
+    if families:
+        cores = most["dedicatedCoreQuotaPerVMFamily"]
+        small["dedicatedCoreQuotaPerVMFamily"] = [
+            family | {"coreQuota": min(family["coreQuota"], cores)} for family in families
+        ]
+    return properties | small
 
 
 @functools.cache

@@ -23,12 +23,12 @@ from batchimg_magics.emulator.batch.model.accounts import (
     need,
     new_account,
     storage_properties,
+    with_scenario_quotas,
 )
 from batchimg_magics.emulator.batch.rest.bodies import checked_body
 from batchimg_magics.emulator.batch.rest.errors import refusal, with_request_info
 from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes, batch_capabilities
-from batchimg_magics.emulator.http import faults
 from batchimg_magics.emulator.http.dates import change_ticks, etag, header_date, ticks
 from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import LOCAL_HOSTS
@@ -53,7 +53,7 @@ def _document(call: Call, document: dict[str, Any] | None) -> dict[str, Any] | N
     """
     if document is None:
         return None
-    inner = faults.with_scenario_quotas(call.store, document["properties"])
+    inner = with_scenario_quotas(call.store, document["properties"])
     if call.host in LOCAL_HOSTS:
         inner = inner | {"accountEndpoint": f"{call.base.partition('://')[2]}/{document['name']}"}
     return document | {"properties": inner}

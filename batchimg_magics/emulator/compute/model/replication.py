@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, SPREAD
 from batchimg_magics.emulator.catalog import regions
-from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.world.chance import NEVER, seeded_fraction
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -75,11 +75,12 @@ def _seconds(call: Call, name: str, *, shallow: bool) -> float:
 
 
 def _apply_scenario(call: Call, planned: dict[str, dict[str, Any]], names: list[str]) -> None:
-    """Let go wrong what the world's scenario says."""
+    """Let the replication fail as the current scenario has it."""
     fresh = [name for name in names if planned[name]["until"] > call.now]
-    if faults.is_active(call.store, "stuck-replication") and fresh:
+    failure = scenarios.current(call.store).replication
+    if failure == "last-region-never-ends" and fresh:
         planned[fresh[-1]]["until"] = NEVER
-    if faults.is_active(call.store, "no-replica"):
+    if failure == "fails-in-account-regions":
         accounts = {regions.region_name(one.doc["location"]) for one in call.store.items(ACCOUNTS, "/subscriptions")}
         for name in accounts.intersection(fresh):
             planned[name]["fails"] = True
