@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from azure.core.pipeline.transport import AsyncHttpTransport
 
-    from batchimg_magics.emulator.local import Emulator
+    from batchimg_magics.emulator.emulator import Emulator
 
     Transport: TypeAlias = AsyncHttpTransport[Any, Any]
 
@@ -138,7 +138,7 @@ def open_link(target: Target, through: Callable[[Transport], Transport] | None =
 
 
 def _open_local(target: Target, through: Callable[[Transport], Transport]) -> Link:
-    from batchimg_magics.emulator.local import open_emulator
+    from batchimg_magics.emulator.emulator import open_emulator
     from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
 
     if target.resource_group or target.save_as:

@@ -10,9 +10,9 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
 from batchimg_magics.core.azure.client import Azure, Scope
+from batchimg_magics.emulator.emulator import open_emulator
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION
 from batchimg_magics.emulator.http.tokens import TENANT
-from batchimg_magics.emulator.local import open_emulator
 from batchimg_magics.errors import AuthenticationError
 from batchimg_magics.signing_in import SignIn
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.app import create_app
-    from batchimg_magics.emulator.local import Emulator, open_emulator
+    from batchimg_magics.emulator.emulator import Emulator, open_emulator
 
 __all__ = ["Emulator", "create_app", "open_emulator"]
 
-_HOMES = {"create_app": "app", "Emulator": "local", "open_emulator": "local"}
+_HOMES = {"create_app": "app", "Emulator": "emulator", "open_emulator": "emulator"}
 
 
 def __getattr__(name: str) -> object:

@@ -15,8 +15,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator.emulator import Emulator, open_emulator
 from batchimg_magics.emulator.http import planes, scenarios, tokens
-from batchimg_magics.emulator.local import Emulator, open_emulator
 from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchimg_magics.emulator.emulator import open_emulator
 from batchimg_magics.emulator.furnish import GROUP, SUBSCRIPTION
-from batchimg_magics.emulator.local import open_emulator
 
 if TYPE_CHECKING:
     from pathlib import Path
