@@ -1,6 +1,6 @@
-"""The Marketplace images that Batch takes, and which node agent goes with which.
+"""The Marketplace images that Batch supports, and their node agent SKUs.
 
-Source: the answers of ``GET /supportedimages`` in recorded traffic, in ``data/supported_images.json``.
+Source: recorded responses of ``GET /supportedimages``, in ``data/supported_images.json``.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class SupportedImage:
     ----------
     document
         As the data plane shows it.
-    ends
-        When Batch stops taking it, in seconds since 1970; None when no date is set.
+    end_of_life
+        When Batch ends the support, in seconds since 1970; None without a date.
     listed
-        Whether the list of supported images has it.
+        Whether the list of supported images contains it.
     """
 
     document: dict[str, Any]
@@ -35,7 +35,7 @@ class SupportedImage:
 
     @property
     def agent(self) -> str:
-        """The node agent SKU that goes with it."""
+        """The node agent SKU for the image."""
         return str(self.document["nodeAgentSKUId"])
 
     @property
@@ -76,11 +76,11 @@ def _image(row: dict[str, Any]) -> SupportedImage:
 
 
 def find(reference: dict[str, Any]) -> SupportedImage | None:
-    """Return the Marketplace image of a reference, None when Batch does not support it."""
+    """Return the Marketplace image of a reference, None if Batch does not support it."""
     return supported_images().get(image_key(reference))
 
 
 @functools.cache
 def node_agents() -> dict[str, str]:
-    """Return node agent SKU in lower case -> the OS it runs on."""
+    """Return node agent SKU in lower case -> operating system."""
     return {image.agent.lower(): image.os for image in supported_images().values()}

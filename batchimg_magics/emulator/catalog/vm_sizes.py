@@ -1,7 +1,7 @@
-"""VM sizes: what they have, which quota they count against, and the simulator's prices.
+"""VM sizes: their properties, quota families, and the prices of the emulator.
 
-The figures are Azure's documented ones. The prices are round numbers near the list prices of 2025: they are the
-simulator's, good for comparing sizes and not for a bill.
+The properties are Azure's documented ones. The prices are round numbers near the list prices of 2025. They are good for
+comparing sizes, but not for a bill.
 """
 
 from __future__ import annotations
@@ -22,25 +22,25 @@ class VmSize(msgspec.Struct, frozen=True):
     Parameters
     ----------
     name, family
-        As Azure spells them; quotas are kept by family.
+        As Azure spells them; quotas are by family.
     vcpus, memory_gib, gpus
-        What a VM of this size has.
+        Of a VM of this size.
     generations
-        Hyper-V generations that it takes: ``V1``, ``V2``.
+        Supported Hyper-V generations: ``V1``, ``V2``.
     architecture
-        Of its processor.
+        Of the processor.
     temp_gib
-        Its temporary disk, 0 for none.
+        Size of the temporary disk, 0 for none.
     max_data_disks, max_nics
-        What can be attached.
+        How many can be attached.
     controllers
         Disk controllers: ``SCSI``, ``NVMe``.
     premium_io, trusted_launch, accelerated_networking, rdma, spot
-        Whether it can.
+        Whether the size supports it.
     batch_end_of_life
-        When Batch stops taking it, as a date, or None.
+        The date when Batch ends the support, or None.
     price_per_hour, windows_surcharge_per_hour
-        In US dollars, the simulator's.
+        In US dollars, of the emulator.
     """
 
     name: str
@@ -72,7 +72,7 @@ def all_sizes() -> dict[str, VmSize]:
 
 
 def find_size(name: str) -> VmSize | None:
-    """Return the size of that name, whatever its case, or None."""
+    """Return the size of that name, regardless of case, or None."""
     return all_sizes().get(name.lower())
 
 

@@ -1,6 +1,6 @@
-"""Failures of requests: single faults that were asked for, and those of the current scenario.
+"""Failures of requests: single faults set by the control API, and those of the current scenario.
 
-The single faults are kept in the emulator state, so that every process that uses the state has the same ones.
+The single faults are in the emulator state, so that every process that uses the state has the same ones.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The failure scenarios: one registry of what each of them changes.
+"""The failure scenarios: one registry of the effects of each.
 
 A scenario has effects on responses, on the nodes of pools, on the quotas of Batch accounts, and on the replication of
 image versions. A new scenario is an entry in `SCENARIOS`. The name of the current one is in the emulator state, so that
@@ -95,7 +95,7 @@ class Scenario:
     replication: Replication = ""
 
 
-request_evidence = Evidence("Scenarios: answers and quotas")
+request_evidence = Evidence("Scenarios: responses and quotas")
 _SMALL_QUOTAS = request_evidence.assumed(
     {"dedicatedCoreQuota": 40, "dedicatedCoreQuotaPerVMFamily": 32, "lowPriorityCoreQuota": 16},
     "cores",
