@@ -1,4 +1,4 @@
-"""Bodies of requests to Azure Resource Manager: reading their members, and refusing what is invalid."""
+"""Bodies of requests to Azure Resource Manager: read their members, and refuse invalid ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from batchimg_magics.emulator.http.messages import Call, Refusal
 
 
 def body_of(call: Call) -> dict[str, Any]:
-    """Return a request's body, with properties whether it has any or not."""
+    """Return the body of a request, with ``properties`` even if it has none."""
     body = call.body if call.body is not None else {}
     if not isinstance(body, dict) or not isinstance(body.get("properties") or {}, dict):
         raise Refusal(400, "InvalidRequestContent", "The request content was invalid and could not be deserialized.")
@@ -16,14 +16,14 @@ def body_of(call: Call) -> dict[str, Any]:
 
 
 def part(value: object, name: str) -> dict[str, Any]:
-    """Return an object inside a body, empty where there is none.
+    """Return an object in a body, empty if it is missing.
 
     Parameters
     ----------
     value
-        What stands there.
+        The value in the body.
     name
-        The property's path, for the refusal of anything that is no object.
+        The path of the property, for the refusal of anything but an object.
     """
     if value is None:
         return {}
@@ -33,7 +33,7 @@ def part(value: object, name: str) -> dict[str, Any]:
 
 
 def parts(value: object, name: str) -> list[dict[str, Any]]:
-    """Return the objects of a list inside a body, none where there is none."""
+    """Return the objects of a list in a body, none if it is missing."""
     if value is None:
         return []
     if not isinstance(value, list):
@@ -42,7 +42,7 @@ def parts(value: object, name: str) -> list[dict[str, Any]]:
 
 
 def whole(value: object, name: str, *, least: int = 0) -> int:
-    """Return a whole number of a body; clients may send it as a string."""
+    """Return an integer in a body; clients may send it as a string."""
     try:
         number = int(str(value))
     except ValueError:
@@ -53,7 +53,7 @@ def whole(value: object, name: str, *, least: int = 0) -> int:
 
 
 def text(value: object, name: str) -> str:
-    """Return a string of a body that has to be there."""
+    """Return a required string in a body."""
     if value in (None, ""):
         raise missing(name)
     if not isinstance(value, str):
@@ -62,7 +62,7 @@ def text(value: object, name: str) -> str:
 
 
 def one_of(value: object, name: str, words: tuple[str, ...]) -> str:
-    """Return a word of a body as Azure spells it."""
+    """Return a value of an enumeration in Azure's spelling."""
     found = next((word for word in words if word.lower() == str(value).lower()), None)
     if value is None:
         raise missing(name)
@@ -72,24 +72,24 @@ def one_of(value: object, name: str, words: tuple[str, ...]) -> str:
 
 
 def merged(old: Any, new: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a document with a patch on it: what the patch does not name stays, lists are replaced."""
+    """Return a document with a patch applied: members that the patch does not have stay, lists are replaced."""
     if not (isinstance(old, dict) and isinstance(new, dict)):
         return new
     return old | {key: merged(old.get(key), value) for key, value in new.items()}
 
 
 def invalid(parameter: str, message: str) -> Refusal:
-    """Return the refusal of one parameter."""
+    """Return the refusal of a parameter."""
     return Refusal(400, "InvalidParameter", message, target=parameter)
 
 
 def missing(parameter: str) -> Refusal:
-    """Return the refusal of a body without a parameter that it needs."""
+    """Return the refusal of a body without a required parameter."""
     return invalid(parameter, f"Required parameter '{parameter}' is missing (null).")
 
 
 def location_of(call: Call) -> str:
-    """Return the region that a body names, or refuse a body without one."""
+    """Return the region in a body, or refuse a body without one."""
     location = call.body.get("location")
     if not isinstance(location, str) or not location.strip():
         raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
@@ -97,6 +97,6 @@ def location_of(call: Call) -> str:
 
 
 def check_tags(tags: object) -> None:
-    """Refuse tags that are no names with strings."""
+    """Refuse tags that are not strings by name."""
     if tags is not None and not (isinstance(tags, dict) and all(isinstance(one, str) for one in tags.values())):
         raise Refusal(400, "InvalidTags", "The tags are invalid: each has to be a name with a string.")

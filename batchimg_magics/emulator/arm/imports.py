@@ -1,4 +1,4 @@
-"""Documents from outside into the world: as ARM answers them, and as Azure's command line prints them."""
+"""Import of documents into the emulator state: as ARM returns them, and as the Azure CLI prints them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchimg_magics.emulator.world.store import Item, Store
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: What may come in: the types that the simulator has rules for.
+#: The types that the emulator has rules for.
 KINDS = frozenset(
     {
         "microsoft.batch/batchaccounts",
@@ -35,16 +35,16 @@ KINDS = frozenset(
         "microsoft.network/virtualnetworks/subnets",
     }
 )
-#: What stands beside ``properties`` in a resource's document; the command line prints all on one level.
+#: The members beside ``properties`` in a document; the Azure CLI prints all on one level.
 _TOP = frozenset(
     {
         "etag", "extendedLocation", "id", "identity", "kind", "location", "managedBy", "managedByExtended", "name",
         "placement", "plan", "properties", "sku", "systemData", "tags", "type", "zones",
     }
 )  # fmt: skip
-#: What ``az vm show --show-details`` adds; the power state among it is used.
+#: The members that ``az vm show --show-details`` adds; the power state is used.
 _DETAILS = frozenset({"fqdns", "macAddresses", "powerState", "privateIps", "publicIps"})
-#: Where the command line's spelling is not ARM's.
+#: Names that the Azure CLI spells differently from ARM.
 _SPELLINGS = {
     "dedicatedCoreQuotaPerVmFamily": "dedicatedCoreQuotaPerVMFamily",
     "dedicatedCoreQuotaPerVmFamilyEnforced": "dedicatedCoreQuotaPerVMFamilyEnforced",
@@ -58,7 +58,7 @@ _SPELLINGS = {
 
 
 class ImportRefusedError(ValueError):
-    """A document that the world does not take; the message says which and why."""
+    """A document that cannot be imported; the message says which one and why."""
 
 
 def import_documents(
@@ -69,29 +69,29 @@ def import_documents(
     deprovisioned: bool | None = None,
     any_type: bool = False,
 ) -> list[str]:
-    """Put documents into the world in place of what has their ids; lists among them are taken apart.
+    """Import documents, in place of resources with the same ids; lists are flattened.
 
     Parameters
     ----------
-    world, now
-        Where to, and its time.
+    store, now
+        The emulator state, and the simulated time.
     documents
-        Resources, as ARM answers them or as the command line prints them.
+        Resources, as ARM returns them or as the Azure CLI prints them.
     deprovisioned
-        Whether the systems on the OS disks among them were deprovisioned, which no document says. None: they were
-        when Azure's instance view marks their VM generalized.
+        Whether the operating systems on the OS disks among them are generalized, which no document shows. None: if the
+        instance view of their VM says so.
     any_type
-        Take types that the simulator has no rules for, too.
+        Also import types without rules in the emulator.
 
     Returns
     -------
     list of str
-        The ids that were taken.
+        The ids of the imported resources.
 
     Raises
     ------
     ImportRefusedError
-        A document has no resource id, or is of a type that the simulator does not know.
+        A document has no resource id, or its type is not supported.
     """
     resources = [arm_document(document, any_type=any_type) for document in _flatten(documents)]
     for resource in resources:
@@ -114,7 +114,7 @@ def import_documents(
 
 
 def add_group(store: Store, now: float, key: str, location: str) -> None:
-    """See that the subscription and the resource group of a resource are there."""
+    """Create the subscription and the resource group of a resource, unless they exist."""
     subscription, group, _, _ = split_id(key)
     top = f"/subscriptions/{subscription}"
     if store.get(top) is None:
@@ -138,7 +138,7 @@ def add_group(store: Store, now: float, key: str, location: str) -> None:
 
 
 def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[str, Any]:
-    """Write a document as ARM answers it.
+    """Return a document in the format of ARM.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[st
         raise ImportRefusedError(f"a document without a resource id: {str(document)[:80]}") from error
     kind = str(document.get("type") or "/".join([namespace, *(word for word, _ in path)]))
     if kind.lower() not in KINDS and not any_type:
-        raise ImportRefusedError(f"{kind} is not a type that the local Azure knows ({key})")
+        raise ImportRefusedError(f"{kind} is not a type that the emulator supports ({key})")
     bare: dict[str, Any] = _without_nulls(document)
     if "properties" not in bare:
         inside = {name: value for name, value in bare.items() if name not in _TOP | _DETAILS}
@@ -165,13 +165,13 @@ def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[st
             inside["networkProfile"] = {name: _parts(value) for name, value in profile.items()}
         bare = {name: value for name, value in bare.items() if name in _TOP} | {"properties": inside}
     if not isinstance(bare["properties"], dict):
-        raise ImportRefusedError(f"{key}: its properties are no object")
+        raise ImportRefusedError(f"{key}: its properties are not an object")
     bare["properties"].setdefault("provisioningState", "Succeeded")
     return bare | {"id": key, "name": bare.get("name", path[-1][1]), "type": kind}
 
 
 def _parts(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Write the parts of a network resource as ARM does; the command line prints each on one level, too."""
+    """Write the nested parts of a network resource as ARM does; the Azure CLI prints each of them on one level, too."""
     if not isinstance(value, list):
         return value
     return [_part(one) if isinstance(one, dict) and one.keys() > {"id"} else one for one in value]
@@ -195,7 +195,7 @@ def _flatten(documents: Iterable[Any]) -> Iterable[dict[str, Any]]:
 
 
 def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Drop the nulls and the ``resourceGroup`` that the command line adds, and spell names as ARM does."""
+    """Drop nulls and the ``resourceGroup`` that the Azure CLI adds, and spell names as ARM does."""
     if isinstance(value, dict):
         return {
             _SPELLINGS.get(name, name): _without_nulls(inner)
@@ -219,7 +219,7 @@ def _is_generalized(resource: dict[str, Any]) -> bool:
 
 
 def _vm_facts(vm: dict[str, Any], now: float) -> dict[str, Any]:
-    """Return what the instance view says; it is computed anew at every moment, so the document does without."""
+    """Return the facts of an instance view; the view itself is not stored, because it is computed for each time."""
     power = next((code.partition("/")[2] for code in _codes(vm) if code.lower().startswith("powerstate/")), "running")
     facts = {"power": power, "generalized": _is_generalized(vm), "since": now}
     view = vm["properties"].pop("instanceView", None)
@@ -296,7 +296,7 @@ class _Document(msgspec.Struct):
     tags: dict[str, str] | None = None
 
 
-#: What the properties of a type have to be like.
+#: The expected properties of each type.
 _SHAPES: dict[str, type[msgspec.Struct]] = {
     "microsoft.batch/batchaccounts": _Account,
     "microsoft.compute/disks": _Disk,
@@ -306,7 +306,7 @@ _SHAPES: dict[str, type[msgspec.Struct]] = {
 
 
 def shape_problem(document: dict[str, Any]) -> str | None:
-    """Return which part of a document of ARM is of a kind that the rules cannot work on, or None."""
+    """Return which part of a document has a type that the rules cannot process, or None."""
     try:
         msgspec.convert(document, _Document)
         shape = _SHAPES.get(str(document["type"]).lower())

@@ -1,4 +1,4 @@
-"""Reads of network resources, and of imported resources of any type that has no rules here."""
+"""Reads of network resources, including those that are nested in the document of another one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from batchimg_magics.emulator.http.messages import Call, Reply, Routes
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: The network resources that can be read: whoever made them put them there.
+#: The network resources that can be read: they are created with VMs, by default, or by an import.
 NETWORK_KINDS = (
     "Microsoft.Network/loadBalancers",
     "Microsoft.Network/loadBalancers/frontendIPConfigurations",
@@ -25,7 +25,7 @@ routes = Routes("arm")
 
 
 def document_of(call: Call, key: str) -> dict[str, Any]:
-    """Return a resource's document, or refuse: its own, or as the resource that it lies in has it."""
+    """Return the document of a resource, or the part of its parent's document that describes it, or refuse."""
     item = resources.find(call.store, call.now, key)
     if item is not None:
         return resources.document_at(item, call.now) or item.doc
@@ -39,7 +39,7 @@ def document_of(call: Call, key: str) -> dict[str, Any]:
 
 
 def _nested_resources(call: Call, key: str, word: str) -> list[dict[str, Any]]:
-    """Return the resources of a type that another one's document has in it: the subnets of a network."""
+    """Return the nested resources of a type in the document of their parent, e.g. the subnets of a virtual network."""
     outer = resources.find(call.store, call.now, key)
     properties = outer.doc["properties"] if outer is not None else {}
     listed = next((value for name, value in properties.items() if name.lower() == word.lower()), None)

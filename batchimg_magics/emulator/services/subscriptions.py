@@ -1,4 +1,4 @@
-"""What stands around Compute and Batch: subscriptions, network resources, permissions."""
+"""Subscriptions, regions, permissions, and reads of imported resources of types without rules."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from batchimg_magics.emulator.world.evidence import Evidence
 SUBSCRIPTIONS = "microsoft.resources/subscriptions"
 _PERMISSIONS = "/providers/Microsoft.Authorization/permissions"
 evidence = Evidence("Permissions on resources")
-evidence.rule("The permissions on a resource that is not there are refused as the resource is.", "no recording has it")
+evidence.rule("The permissions on a missing resource are refused like the resource itself.", "no recording shows it")
 
 routes = Routes("arm")
 
 
 @routes.on("GET", "/subscriptions")
 def list_subscriptions(call: Call) -> Reply:
-    """Answer with every subscription of the world."""
+    """Answer with every subscription."""
     return Reply(200, {"value": [item.doc for item in call.store.items(SUBSCRIPTIONS, "/subscriptions")]})
 
 
@@ -54,13 +54,13 @@ def list_locations(call: Call) -> Reply:
 
 @routes.on("GET", f"/subscriptions/{{subscription}}/resourcegroups/{{group}}{_PERMISSIONS}")
 def list_permissions(call: Call) -> Reply:
-    """Answer with what the caller may do in a resource group."""
+    """Answer with the permissions of the caller in a resource group."""
     resources.need_group(call)
     return Reply(200, {"value": roles.permissions(call.store, _scope_of(call))})
 
 
 def list_resource_permissions(call: Call) -> Reply:
-    """Answer with what the caller may do with a resource."""
+    """Answer with the permissions of the caller on a resource."""
     key = _scope_of(call)
     if assumed_resources.find_or_assume(call, key) is None:
         document_of(call, key)
@@ -72,7 +72,7 @@ def _scope_of(call: Call) -> str:
 
 
 def _read_imported(call: Call) -> Reply:
-    """Answer with a resource of a type that has no rules here, where a document of it was imported."""
+    """Answer with an imported resource of a type without rules."""
     item = resources.find(call.store, call.now, call.path.rstrip("/"))
     if item is None:
         raise unknown_route(call.method, call.path, call.api_version)
