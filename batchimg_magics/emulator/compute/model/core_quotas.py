@@ -1,4 +1,4 @@
-"""The core quotas of a subscription in a region, and which regions Microsoft.Compute has."""
+"""The core quotas of a subscription in a region, and the regions of Microsoft.Compute."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ QUOTAS = evidence.assumed(
     {"in all": 1000, "of one family": 350, "spot": 100},
     "vCPUs",
     "that the subscription may use in a region",
-    "every subscription has its own",
+    "the quotas differ by subscription",
 )
 
 
 def known_region(location: str) -> str:
-    """Return the programmatic name of a region in a request's path, or refuse a region that does not exist."""
+    """Return the programmatic name of the region in a path, or refuse a region that does not exist."""
     name = region_name(location)
     if name not in DISPLAY_NAMES:
         message = f"The provided location '{location}' is not available for resource type 'locations'."

@@ -1,4 +1,4 @@
-"""Where a new disk or snapshot comes from: nothing, another one, an image, or a blob."""
+"""The source of a new disk or snapshot: none, another one, an image, or a blob."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SNAPSHOTS = "microsoft.compute/snapshots"
 _DISKS = frozenset({"microsoft.compute/disks", _SNAPSHOTS})
-#: What a copy has from its source.
+#: The properties that a copy has from its source.
 _INHERITED = (
     "osType",
     "hyperVGeneration",
@@ -37,25 +37,25 @@ evidence = Evidence("Copies of disks and snapshots")
 _COPY_S_PER_GIB = evidence.assumed(
     1.0,
     "s",
-    "for each GiB of a snapshot that is copied into another region, or in the background",
-    "no recording has such a copy",
+    "for each GiB of a snapshot that is copied to another region, or in the background",
+    "no recording shows such a copy",
 )
 evidence.rule(
-    "A system that comes from a blob was deprovisioned: its owner's word is taken.",
-    "nobody here can look into a blob",
+    "The operating system in a blob is generalized, as its owner states.",
+    "the emulator does not have the contents of blobs",
 )
 
 
 @dataclass(slots=True)
 class DiskSource:
-    """What a new disk has from where it comes.
+    """The properties of a new disk that follow from its source.
 
     Parameters
     ----------
     properties
-        Its ``creationData`` among them, with what Azure adds.
+        Including its ``creationData``, with the members that Azure adds.
     hidden
-        What no document says.
+        Facts that no document shows.
     state
         Its first disk state.
     """
@@ -66,7 +66,7 @@ class DiskSource:
 
 
 def find_disk_source(call: Call, creation: dict[str, Any], kind: str) -> DiskSource:
-    """Return where a new disk comes from, or refuse.
+    """Return the source of a new disk, or refuse.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def find_disk_source(call: Call, creation: dict[str, Any], kind: str) -> DiskSou
 
 
 def copy_percent(item: Item, now: float) -> float:
-    """Return how much of a snapshot has been copied from another region at a moment, 100 for one that is whole."""
+    """Return the completion percentage of a snapshot that is copied from another region, 100 if it is complete."""
     since, until = item.hidden.get("copied", (now, now))
     return 100.0 if now >= until else round(100 * (now - since) / (until - since), 1)
 
@@ -95,7 +95,7 @@ def _without_source(_: Call, creation: dict[str, Any]) -> DiskSource:
 
 def _uploaded(_: Call, creation: dict[str, Any]) -> DiskSource:
     size = bodies.whole(creation.get("uploadSizeBytes"), "creationData.uploadSizeBytes", least=1)
-    # A VHD ends with a footer of 512 bytes that is no part of the disk.
+    # A VHD ends with a footer of 512 bytes that is not part of the disk.
     return DiskSource({"creationData": creation, "diskSizeGB": max(1, (size - 512) // 1024**3)}, state="ReadyToUpload")
 
 
@@ -107,7 +107,7 @@ def _imported(_: Call, creation: dict[str, Any]) -> DiskSource:
 def _copied(call: Call, creation: dict[str, Any]) -> DiskSource:
     source = _source(call, creation)
     if regions.region_name(source.doc["location"]) != regions.region_name(call.body["location"]):
-        # Each region knows its own disks only: only CopyStart reaches into another one.
+        # A region has its own disks only; CopyStart can read those of another one.
         raise Refusal(404, "NotFound", f"Resource {source.doc['name']} is not found.")
     origin = _of_disk(call, creation, source)
     sku = str((source.doc.get("sku") or {}).get("name"))
@@ -117,9 +117,9 @@ def _copied(call: Call, creation: dict[str, Any]) -> DiskSource:
 
 
 def _copied_in_background(call: Call, origin: DiskSource, source: Item, sku: str) -> None:
-    """Judge a snapshot of a disk that is copied in the background, and let it be.
+    """Check a snapshot of a disk that is copied in the background, and begin the copy.
 
-    Source: "Create an incremental snapshot for managed disks"; the refusal's wording is assumed.
+    Source: "Create an incremental snapshot for managed disks"; the text of the refusal is assumed.
     """
     if not call.body["properties"].get("incremental"):
         message = f"Only incremental snapshots can be made of the disk '{source.doc['name']}', whose SKU is '{sku}'."
@@ -132,7 +132,9 @@ def _copied_in_background(call: Call, origin: DiskSource, source: Item, sku: str
 def _copy_started(call: Call, creation: dict[str, Any]) -> DiskSource:
     source = _source(call, creation)
     if source.kind != _SNAPSHOTS:
-        raise Refusal(404, "NotFound", f"Resource {source.doc['name']} is not found.")  # recorded: it looks no further
+        raise Refusal(
+            404, "NotFound", f"Resource {source.doc['name']} is not found."
+        )  # recorded: nothing else is checked
     if not (source.doc["properties"].get("incremental") and call.body["properties"].get("incremental")):
         message = "CopyStart is supported only from an incremental snapshot to an incremental snapshot."
         raise bodies.invalid("creationData.createOption", message)

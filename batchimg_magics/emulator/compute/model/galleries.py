@@ -10,6 +10,6 @@ VERSIONS = f"{DEFINITIONS}/versions"
 
 
 def security_type(definition: dict[str, Any]) -> str:
-    """Return the security type that a definition's properties name, ``Standard`` when they name none."""
+    """Return the security type in the properties of a definition, ``Standard`` without one."""
     features = definition.get("features") or []
     return next((str(one.get("value")) for one in features if one.get("name") == "SecurityType"), "Standard")

@@ -1,7 +1,7 @@
-"""Copies of a gallery image version: which region has how many, and since when.
+"""Replication of a gallery image version: the replicas in each region, and since when.
 
-A version remembers a plan by region, in ``hidden["regions"]``; what is there at a moment is computed from it. The home
-region is filled first and the others from it, at the same time, and each is usable as soon as it is done.
+A version stores a plan for each region, in ``hidden["regions"]``; the replicas at a time are computed from it. The
+version's own region is completed first, then all others at the same time. Each is usable as soon as it is done.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
 
 ACCOUNTS = "microsoft.batch/batchaccounts"
-evidence = Evidence("Copies of gallery image versions")
+evidence = Evidence("Replication of gallery image versions")
 SHALLOW_S = evidence.assumed(
     30.0, "s", "a shallow version for each region, which copies nothing", "no recording has one"
 )
@@ -33,12 +33,12 @@ evidence.rule(
 def plan_replication(
     call: Call, old: Item | None, targets: list[dict[str, Any]], *, shallow: bool
 ) -> dict[str, dict[str, Any]]:
-    """Return what copies there will be, by region.
+    """Return the plan of the replication, by region.
 
     Parameters
     ----------
     call, old
-        The request, and the version as it is, if it is.
+        The request, and the existing version, if any.
     targets
         The target regions, each with its ``regionalReplicaCount``.
     shallow
@@ -87,7 +87,7 @@ def _apply_scenario(call: Call, planned: dict[str, dict[str, Any]], names: list[
 
 
 def copies_at(entry: dict[str, Any], now: float) -> tuple[int, str]:
-    """Return how many copies a region has at a moment, and the state of what goes on there."""
+    """Return the number of replicas in a region at a time, and the state of the replication there."""
     if now < entry["until"]:
         return int(entry["before"]), "Replicating"
     return (0, "Failed") if entry["fails"] else (int(entry["count"]), "Completed")
@@ -99,14 +99,14 @@ def end_time(planned: dict[str, dict[str, Any]], now: float) -> float:
 
 
 def failed_regions(planned: dict[str, dict[str, Any]]) -> list[str]:
-    """Return the regions whose copy fails."""
+    """Return the regions where the replication fails."""
     return [name for name, entry in planned.items() if entry["fails"]]
 
 
 def usable_replicas(version: Item, region: str, now: float) -> int:
-    """Return how many copies of a version are usable in a region at a moment.
+    """Return how many replicas of a version are usable in a region at a time.
 
-    A version from outside, imported as a document, has what its document says.
+    An imported version has the replicas of its document.
     """
     entry = version.hidden.get("regions", {}).get(regions.region_name(region))
     if entry is not None:
@@ -119,7 +119,7 @@ def usable_replicas(version: Item, region: str, now: float) -> int:
 
 
 def status(version: Item, targets: list[dict[str, Any]], now: float) -> dict[str, Any]:
-    """Return a version's replication status as ``$expand=ReplicationStatus`` shows it."""
+    """Return the replication status of a version as ``$expand=ReplicationStatus`` shows it."""
     rows = [_row(version, one["name"], now) for one in targets]
     states = {row["state"] for row in rows}
     going_on = "InProgress" if "Replicating" in states else "Completed"

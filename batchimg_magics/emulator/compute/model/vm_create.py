@@ -1,4 +1,4 @@
-"""Virtual machines in the making: from an image or from a disk, with the disks and the network interface they need."""
+"""Creation of VMs: from an image or from a disk, with their disks and network interfaces."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.catalog.vm_sizes import VmSize
 
 VMS = "Microsoft.Compute/virtualMachines"
-#: Of a VM that says nothing, by its operating system.
+#: The sizes of VMs without one, by operating system.
 _PATCH_MODES = {"Linux": "ImageDefault", "Windows": "AutomaticByOS"}
-#: Passwords go in and never come out.
+#: Passwords and keys that no response shows.
 _SECRETS = frozenset({"adminPassword", "customData"})
 _KEPT_FACTS = ("generalized", "power", "since", "held", "system", "change", "instance_view")
 
 
 def put(call: Call, kind: ResourceType) -> Reply:
-    """Make a VM, or change one."""
+    """Create or change a VM."""
     resources.need_group(call)
     call.body = bodies.body_of(call)
     key = resources.resource_id(call, VMS)
@@ -39,7 +39,7 @@ def put(call: Call, kind: ResourceType) -> Reply:
 
 
 def patch(call: Call, kind: ResourceType) -> Reply:
-    """Change what a body names of a VM."""
+    """Change the members of a VM that a body has."""
     old = assumed_resources.need_or_assume(call, resources.resource_id(call, VMS))
     resources.check_conditions(call, old, etag(old))
     asked = bodies.body_of(call)
@@ -64,7 +64,7 @@ def _begin_change(call: Call, kind: ResourceType, old: Item | None, names: dict[
 
 
 def build(call: Call, old: Item | None) -> BuildResult:
-    """Judge a VM's body, and make what it needs."""
+    """Check the body of a VM, and create its disks and network interfaces."""
     asked = call.body["properties"]
     size = _size(call, asked)
     security = bodies.part(asked.get("securityProfile"), "securityProfile")
@@ -110,7 +110,7 @@ def _refuse_security(size: VmSize | None, security: dict[str, Any]) -> None:
 def _os_profile(
     call: Call, old: Item | None, asked: dict[str, Any], system: vm_disks.OperatingSystem
 ) -> dict[str, Any] | None:
-    """Return what Azure shows of the OS profile: nothing secret, and what it fills in."""
+    """Return the OS profile that Azure shows: without secrets, and with defaults."""
     profile = bodies.part(asked.get("osProfile"), "osProfile")
     if old is not None:
         kept: dict[str, Any] | None = old.doc["properties"].get("osProfile")
@@ -135,7 +135,7 @@ def _os_profile(
 
 
 def _network(call: Call, old: Item | None, asked: dict[str, Any]) -> dict[str, Any]:
-    """Return the network profile: interfaces that are there, or made along with the VM."""
+    """Return the network profile: existing network interfaces, or ones that are created with the VM."""
     profile = bodies.part(asked.get("networkProfile"), "networkProfile")
     interfaces = bodies.parts(profile.get("networkInterfaces"), "networkInterfaces")
     configurations = bodies.parts(profile.get("networkInterfaceConfigurations"), "networkInterfaceConfigurations")
@@ -154,13 +154,13 @@ def _network(call: Call, old: Item | None, asked: dict[str, Any]) -> dict[str, A
 
 
 def _attachment(configuration: dict[str, Any]) -> dict[str, Any]:
-    """Return what a VM says of an interface that was made along with it."""
+    """Return how a VM shows a network interface that was created with it."""
     asked = bodies.part(configuration.get("properties"), "networkInterfaceConfigurations.properties")
     return {"primary": asked.get("primary", True), "deleteOption": asked.get("deleteOption", "Detach")}
 
 
 def _create_interface(call: Call, configuration: dict[str, Any]) -> str:
-    """Make a network interface as a VM's body describes it inline, and return its id."""
+    """Create a network interface that the body of a VM describes, and return its id."""
     name = bodies.text(configuration.get("name"), "networkInterfaceConfigurations.name")
     inside = bodies.part(configuration.get("properties"), "networkInterfaceConfigurations.properties")
     digits = call.store.new_token("interface")[:8]
@@ -172,7 +172,7 @@ def _create_interface(call: Call, configuration: dict[str, Any]) -> str:
             "id": f"{key}/ipConfigurations/{one.get('name', 'ipconfig1')}",
             "properties": {
                 "provisioningState": "Succeeded",
-                # A private network of the simulator's: the address says only that there is one.
+                # A fictitious private address.
                 "privateIPAddress": f"10.0.1.{int(digits, 16) % 250 + 4}",
                 "privateIPAllocationMethod": "Dynamic",
                 **bodies.part(one.get("properties"), "ipConfigurations.properties"),

@@ -1,4 +1,4 @@
-"""Managed disks and snapshots: made, copied, grown, read by a link."""
+"""Managed disks and snapshots: create, copy, resize, grant access."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _DEFAULTS = {
     "publicNetworkAccess": "Enabled",
 }
 _SPEEDS = frozenset({"diskIOPSReadWrite", "diskMBpsReadWrite"})
-#: What the service sets: a body that has it, because it was read before, does not ask for it.
+#: The properties that the service sets. A body may contain them because the client read them before.
 _READ_ONLY = _SPEEDS | {
     "completionPercent",
     "diskSizeBytes",
@@ -47,18 +47,18 @@ evidence = Evidence("Disks")
 _LINK_LAG_S = evidence.assumed(
     300.0,
     "s",
-    "that a disk still reads ActiveSAS after its link has run out",
-    "a recorded disk did so a minute after a link of 10 s; nobody saw the end",
+    "that a disk keeps the state ActiveSAS after its access has expired",
+    "a recorded disk did so a minute after an access of 10 s; its end is not recorded",
 )
 
 routes = Routes("arm")
 
 
-# -- making ------------------------------------------------------------------------------------------------------
+# -- create and change -------------------------------------------------------------------------------------------
 
 
 def _build_common(call: Call, old: Item | None, kind: str, skus: tuple[str, ...]) -> tuple[BuildResult, str]:
-    """Return what a disk and a snapshot have in common, and the name of the SKU."""
+    """Return the common properties of disks and snapshots, and the name of the SKU."""
     given = bodies.part(call.body.get("sku"), "sku").get("name") or "Standard_LRS"
     sku = bodies.one_of(given, "sku.name", skus)
     read_only = _READ_ONLY - (_SPEEDS if sku in ADJUSTABLE_SPEEDS else frozenset())
@@ -116,7 +116,7 @@ def _snapshot(call: Call, old: Item | None) -> BuildResult:
     return built
 
 
-# -- reading -----------------------------------------------------------------------------------------------------
+# -- read --------------------------------------------------------------------------------------------------------
 
 
 def _show(call: Call, item: Item) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def _show(call: Call, item: Item) -> dict[str, Any]:
     return document | {"properties": document["properties"] | changes}
 
 
-# -- links and deletion ------------------------------------------------------------------------------------------
+# -- access and deletion -----------------------------------------------------------------------------------------
 
 
 def _refuse_in_use(call: Call, item: Item) -> None:
@@ -154,7 +154,7 @@ def _begin_access(call: Call, item: Item) -> Reply:
         raise Refusal(409, "OperationNotAllowed", message)
     item.hidden["link_until"] = call.now + seconds + _LINK_LAG_S
     call.store.put(item)
-    # A link as Azure gives one, to nowhere: .invalid is no host, and there are no bytes behind a simulated disk.
+    # A link in Azure's format that leads nowhere: the host is invalid, and a simulated disk has no contents.
     link = {"accessSAS": f"https://md-local.invalid/{item.doc['name']}?sr=b&sig=simulated"}
     return _accepted(call, item, OperationResult(answer=link))
 

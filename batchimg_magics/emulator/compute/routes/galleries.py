@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.emulator.world.store import Item
 
-#: Since this api-version a definition that says nothing is V2 and TrustedLaunchSupported. Source: FACTS 2.
+#: From this api-version on a definition is V2 and TrustedLaunchSupported by default. Source: FACTS 2.
 SECURE_BY_DEFAULT_SINCE = "2025-03-03"
 _ALLOWED_VALUES = {
     "osType": ("Linux", "Windows"),
@@ -31,7 +31,7 @@ _SECURITY = (
     "ConfidentialVMSupported",
     "TrustedLaunchAndConfidentialVMSupported",
 )
-#: What a definition keeps for good.
+#: The properties of a definition that cannot change.
 _FIXED = ("osType", "osState", "hyperVGeneration", "architecture", "identifier", "features", "purchasePlan")
 
 routes = Routes("arm")
@@ -77,7 +77,7 @@ def _changed(old: Item, asked: dict[str, Any]) -> BuildResult:
 
 
 def _features(definition: dict[str, Any], *, modern: bool) -> dict[str, Any]:
-    """Return a definition's features, with the security type that the api-version sets where the body sets none."""
+    """Return the features of a definition, with the default security type of the api-version."""
     features = bodies.parts(definition.get("features"), "galleryImage.properties.features")
     named = security_type({"features": features})
     if named not in _SECURITY:
@@ -96,7 +96,7 @@ def _features(definition: dict[str, Any], *, modern: bool) -> dict[str, Any]:
 
 
 def _refuse_same_identifier(call: Call, gallery: Item, identifier: dict[str, Any]) -> None:
-    """Refuse a definition whose publisher, offer and SKU another one in the gallery has."""
+    """Refuse a definition with the publisher, offer and SKU of another one in the gallery."""
 
     def key(one: dict[str, Any]) -> tuple[str, ...]:
         return tuple(str(one.get(word, "")).lower() for word in ("publisher", "offer", "sku"))
@@ -113,7 +113,7 @@ def _refuse_same_identifier(call: Call, gallery: Item, identifier: dict[str, Any
 
 
 def refuse_nested(kind: str) -> Callable[[Call, Item], None]:
-    """Return what refuses to delete a resource that has others of a kind inside."""
+    """Return a function that refuses to delete a resource with nested resources of a kind."""
 
     def refuse(call: Call, item: Item) -> None:
         inside = [

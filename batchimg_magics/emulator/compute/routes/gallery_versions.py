@@ -1,4 +1,4 @@
-"""Image versions of an Azure Compute Gallery: what they are, where their copies are, and how long they stay."""
+"""Image versions of an Azure Compute Gallery: their sources, replicas, and end of life."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
 
 _NAME = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}", re.ASCII)
-#: Each part of a version is a 32-bit integer.
+#: Each part of a version number is a 32-bit integer.
 _MAX_VERSION_PART = 2**31 - 1
 evidence = Evidence("Gallery image versions")
 _MAX_REPLICAS = evidence.documented(100, "copies", "of a version in one region at most", "the gallery documents")
 evidence.rule(
-    "The refusal to delete a version before its end of life is worded by the simulator.",
-    "that there is one is documented, no recording has it",
+    "The refusal to delete a version before its end of life has the emulator's own text.",
+    "the refusal is documented; no recording shows it",
 )
 _MODES = ("Full", "Shallow")
 _PROFILE = "galleryImageVersion.properties.publishingProfile"
-#: In the words that terraform-provider-azurerm #21999 quotes of Azure; which regions is ours.
+#: In the words that terraform-provider-azurerm #21999 quotes; the list of regions is the emulator's.
 _INCOMPLETE = (
     "Complete set of target locations not specified while updating gallery artifact '{}' and type "
     "'GalleryImageVersion'. Deletion of previously replicated locations is not allowed, and you need to specify a "
@@ -84,11 +84,11 @@ def _replication_error(regions: list[str]) -> tuple[str, str] | None:
     return "ReplicationJobsNotCompleted", f"Replication of the gallery image version failed in: {names}."
 
 
-# -- profile -----------------------------------------------------------------------------------------------------
+# -- publishing profile ------------------------------------------------------------------------------------------
 
 
 def _profile(call: Call, before: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
-    """Return the publishing profile with what Azure settles in it."""
+    """Return the publishing profile with the members that Azure sets."""
     wanted = before | bodies.part(asked.get("publishingProfile"), _PROFILE)
     count = whole(wanted.get("replicaCount") or 1, "replicaCount", least=1)
     account = wanted.get("storageAccountType") or "Standard_LRS"
@@ -142,7 +142,7 @@ def _safety(before: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _refuse_removal(call: Call, before: dict[str, Any], profile: dict[str, Any], safety: dict[str, Any]) -> None:
-    """Refuse to take copies out of a region where nobody allowed that."""
+    """Refuse to remove replicas from a region unless the safety profile allows it."""
     before_regions = before.get("publishingProfile", {}).get("targetRegions") or []
     kept_regions = {regions.region_name(one["name"]) for one in profile["targetRegions"]}
     removed = [one["name"] for one in before_regions if regions.region_name(one["name"]) not in kept_regions]
@@ -155,12 +155,12 @@ def _parse_date(text: object) -> float:
     try:
         return datetime.fromisoformat(str(text)).timestamp()
     except ValueError:
-        message = f"The value '{text}' of parameter 'endOfLifeDate' is no date."
+        message = f"The value '{text}' of parameter 'endOfLifeDate' is not a date."
         raise bodies.invalid(f"{_PROFILE}.endOfLifeDate", message) from None
 
 
 def _refuse_early_deletion(call: Call, version: Item) -> None:
-    """Refuse to delete before its end of life a version whose safety profile says so."""
+    """Refuse to delete a version before its end of life if its safety profile forbids it."""
     properties = version.doc["properties"]
     ends = properties["publishingProfile"].get("endOfLifeDate")
     blocked = (properties.get("safetyProfile") or {}).get("blockDeletionBeforeEndOfLife")
@@ -170,7 +170,7 @@ def _refuse_early_deletion(call: Call, version: Item) -> None:
 
 
 def _show(call: Call, version: Item) -> dict[str, Any]:
-    """Return a version, on demand with how far its copies are."""
+    """Return a version, with its replication status if requested."""
     document = resources.document_at(version, call.now) or {}
     if "replicationstatus" not in call.query.get("$expand", "").lower():
         return document

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
 
 IMAGES = "Microsoft.Compute/images"
-#: Since this api-version an image has to say its generation where no source tells it. Source: errors recorded.
+#: From this api-version on an image needs its generation unless the source has one. Source: recorded errors.
 _GENERATION_REQUIRED_SINCE = "2019-03-01"
 
 routes = Routes("arm")
@@ -29,16 +29,16 @@ class _StorageProfile:
     Parameters
     ----------
     first
-        As Azure shows it before it has read the sources: with the sizes that body or VM name, and no others.
+        As Azure shows it before it has read the sources: only with the sizes in the body or the VM.
     sizes
-        Of the sources in GiB, the OS disk's first.
+        Of the sources in GiB, the OS disk first.
     """
 
     initial: dict[str, Any]
     sizes: list[int]
 
     def final(self) -> dict[str, Any]:
-        """Return it with every size."""
+        """Return the profile with every size."""
         disks = [self.initial["osDisk"], *self.initial["dataDisks"]]
         sized = [{"diskSizeGB": gib} | disk for gib, disk in zip(self.sizes, disks, strict=True)]
         return self.initial | {"osDisk": sized[0], "dataDisks": sized[1:]}
@@ -58,9 +58,9 @@ def _build(call: Call, old: Item | None) -> BuildResult:
     if generation is None and call.api_version >= _GENERATION_REQUIRED_SINCE:
         raise bodies.missing("hyperVGeneration")
     settled = asked | {"hyperVGeneration": bodies.one_of(generation or "V1", "hyperVGeneration", ("V1", "V2"))}
-    # Nobody knows what is in a blob: its owner's word is taken.
+    # The contents of a blob are not known: its owner's statement decides.
     facts = {"deprovisioned": True} | (lineage.system_facts(call.store, call.now, roots[0]) if roots else {})
-    # The VM may go; the disks and snapshots under the image may not. Source: FACTS 1.4.
+    # The VM may be deleted; the disks and snapshots of the image may not. Source: FACTS 1.4.
     under = [root.key for root in roots if root.kind != lineage.VIRTUAL_MACHINES]
     return BuildResult(
         settled | {"storageProfile": storage.final()},
@@ -70,7 +70,7 @@ def _build(call: Call, old: Item | None) -> BuildResult:
 
 
 def _changed(old: Item, asked: dict[str, Any]) -> BuildResult:
-    """Judge a change: what an image is made of stays."""
+    """Check a change: the sources of an image cannot change."""
     source = bodies.part(asked.get("sourceVirtualMachine"), "sourceVirtualMachine").get("id")
     was = (old.doc["properties"].get("sourceVirtualMachine") or {}).get("id")
     if source is not None and str(source).lower() != str(was).lower():
@@ -81,7 +81,7 @@ def _changed(old: Item, asked: dict[str, Any]) -> BuildResult:
 
 
 def _of_vm(call: Call, vm: Item) -> tuple[_StorageProfile, list[Item]]:
-    """Return the storage profile of an image of a VM, and what lies under it."""
+    """Return the storage profile of an image of a VM, and the sources of the image."""
     if not vm.hidden.get("generalized"):
         message = f"The operation 'Create Image' requires the Virtual Machine '{vm.doc['name']}' to be Generalized."
         raise Refusal(409, "OperationNotAllowed", message)
@@ -99,7 +99,7 @@ def _of_vm(call: Call, vm: Item) -> tuple[_StorageProfile, list[Item]]:
 
 
 def _of_attached(disk: dict[str, Any], source: Item | None) -> dict[str, Any]:
-    """Return what an image says of a VM's disk."""
+    """Return how an image shows a disk of a VM."""
     known = {name: disk[name] for name in ("diskSizeGB",) if name in disk} | {"caching": disk.get("caching", "None")}
     if "vhd" in disk:
         return known | {"blobUri": disk["vhd"]["uri"], "storageAccountType": "Standard_LRS"}
@@ -109,7 +109,7 @@ def _of_attached(disk: dict[str, Any], source: Item | None) -> dict[str, Any]:
 
 
 def _of_disks(call: Call, storage: dict[str, Any]) -> tuple[_StorageProfile, list[Item]]:
-    """Return the storage profile of an image of single disks, and what lies under it."""
+    """Return the storage profile of an image of single disks, and the sources of the image."""
     os_disk = bodies.part(storage.get("osDisk"), "storageProfile.osDisk")
     if not os_disk:
         raise bodies.missing("image.storageProfile.osDisk")
@@ -118,7 +118,7 @@ def _of_disks(call: Call, storage: dict[str, Any]) -> tuple[_StorageProfile, lis
     data = bodies.parts(storage.get("dataDisks"), "storageProfile.dataDisks")
     luns = [bodies.whole(disk.get("lun"), "dataDisk.lun") for disk in data]
     if len(set(luns)) < len(luns):
-        raise bodies.invalid("dataDisks.lun", "Every data disk of an image has a LUN of its own.")
+        raise bodies.invalid("dataDisks.lun", "Every data disk of an image has to have its own LUN.")
     sources = [_source(call, disk) for disk in (os_disk, *data)]
     settled = [{"caching": "None", "storageAccountType": "Standard_LRS"} | disk for disk in (os_disk, *data)]
     first = {**storage, "osDisk": settled[0], "dataDisks": settled[1:]}
@@ -126,7 +126,7 @@ def _of_disks(call: Call, storage: dict[str, Any]) -> tuple[_StorageProfile, lis
 
 
 def _source(call: Call, disk: dict[str, Any]) -> Item | None:
-    """Return the disk or snapshot behind a disk of an image, None for a blob."""
+    """Return the disk or snapshot that is the source of a disk of an image, None for a blob."""
     reference = bodies.part(disk.get("snapshot") or disk.get("managedDisk"), "storageProfile")
     if not reference.get("id"):
         if not disk.get("blobUri"):
@@ -146,7 +146,7 @@ def _size(source: Item | None) -> int:
 
 
 def _refuse_trusted_launch(roots: list[Item]) -> None:
-    """Refuse what is of a TrustedLaunch VM: only a gallery takes that. Source: FACTS 2."""
+    """Refuse sources of a TrustedLaunch VM: only a gallery accepts them. Source: FACTS 2."""
     security = next((one for root in roots if (one := lineage.required_security_type(root))), "")
     if security:
         message = f"Creation of managed images are not supported for virtual machine with {security} security type."

@@ -1,4 +1,4 @@
-"""Long-running operations of Microsoft.Compute: what a client that polls one is answered."""
+"""Long-running operations of Microsoft.Compute: the responses to polls."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import timestamp
 
 routes = Routes("arm")
-#: The pace of an operation that nobody began, by the word in its address: an open world's recording began later.
+#: The timing of an operation that is polled but was never begun (open mode), by the segment in its URL.
 _ASSUMED_TIMINGS = {"DiskOperations": "disk", "capsOperations": "version", "operations": "image"}
 
 
@@ -45,7 +45,7 @@ def _poll(call: Call) -> Reply:
 
 
 def _result(call: Call, hidden: dict[str, Any], output: dict[str, Any] | None, waiting: dict[str, str]) -> Reply:
-    """Answer at the address that says nothing of a state: 202 until it is over, then the result."""
+    """Answer at the URL of the result: 202 until the operation is done, then its result."""
     if call.now < hidden["end"]:
         address = f"{call.base}{call.path}?monitor=true&api-version={call.api_version}"
         return Reply(202, None, waiting | {"Location": address})

@@ -1,4 +1,4 @@
-"""What Compute offers in a region and how much of it is in use: resource SKUs, VM sizes, usages."""
+"""VM sizes that Compute offers in a region: resource SKUs and VM sizes."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from batchimg_magics.emulator.compute.model.core_quotas import known_region
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 
-#: Where sizes are that few regions have, by their family. Source: Azure's page of products by region, in part.
+#: The regions of sizes that few regions have, by family. Source: Azure's page of products by region, in part.
 _LIMITED_REGIONS = {
     "Standard NCASv3_T4 Family": ("eastus", "eastus2", "southcentralus", "westeurope", "westus2", "northeurope"),
     "standardHBv3Family": ("eastus", "southcentralus", "westeurope", "westus2", "westus3", "northeurope"),
     "standardDCasv5Family": ("eastus", "westus", "northeurope", "westeurope"),
 }
-#: Regions whose zones a subscription sees. Source: Azure's page of availability zones, in part.
+#: The regions with availability zones. Source: Azure's page of availability zones, in part.
 _REGIONS_WITH_ZONES = frozenset(
     {"eastus", "eastus2", "centralus", "southcentralus", "westus2", "westus3", "northeurope", "westeurope", "uksouth"}
 )
 evidence = Evidence("VM sizes of the subscription")
 evidence.rule(
-    "A size is offered in every region, unless it is one of the few that are known to be rare.",
+    "A size is offered in every region, except for a few families with known regions.",
     "Azure's page of products by region, read in part; the same goes for regions with zones",
 )
-#: Region and family of sizes that are there, but not for this subscription.
+#: Region and family of sizes that exist but that the subscription may not use.
 _RESTRICTED = evidence.assumed(
     ("northeurope", "standardHBv3Family"),
     "",
     "region and family that the subscription may not use",
-    "most subscriptions may not use some; so that a client meets one",
+    "most subscriptions have such restrictions, so clients should be tested with one",
 )
 
 routes = Routes("arm")
@@ -39,7 +39,7 @@ routes = Routes("arm")
 
 @routes.on("GET", "/subscriptions/{subscription}/providers/Microsoft.Compute/skus")
 def list_skus(call: Call) -> Reply:
-    """Answer with the VM sizes of every region, or of the one that the filter names."""
+    """Answer with the VM sizes of every region, or of the one in the filter."""
     wanted = _wanted_region(call)
     regions = [wanted] if wanted else list(DISPLAY_NAMES)
     rows = [_sku(size, region) for region in regions for size in all_sizes().values() if _is_offered(size, region)]
@@ -48,7 +48,7 @@ def list_skus(call: Call) -> Reply:
 
 @routes.on("GET", "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/vmSizes")
 def list_sizes(call: Call) -> Reply:
-    """Answer with a region's VM sizes, as older clients ask for them."""
+    """Answer with the VM sizes of a region, for older clients."""
     region = known_region(call.params["location"])
     rows = [
         {
@@ -66,7 +66,7 @@ def list_sizes(call: Call) -> Reply:
 
 
 def _wanted_region(call: Call) -> str:
-    """Return the region that ``$filter`` names; ``location eq 'x'`` is all that Azure takes there."""
+    """Return the region in ``$filter``; Azure supports only ``location eq 'NAME'``."""
     text = call.query.get("$filter", "").strip()
     if not text:
         return ""

@@ -1,4 +1,4 @@
-"""Virtual machines: read, started and stopped, marked generalized, captured, deleted."""
+"""Virtual machines: read, start and stop, mark as generalized, capture, delete."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
 
 VMS = vm_create.VMS
-#: The power state after each verb, and while it goes on.
+#: The power state after each action, and during it.
 _POWER_STATES = {
     "deallocate": ("deallocated", "deallocating"),
     "powerOff": ("stopped", "stopping"),
     "start": ("running", "starting"),
 }
-#: What VMs as these never may, and why. Source: recorded.
+#: Actions that VMs on managed disks do not support, and why. Source: recorded.
 _REFUSED_ACTIONS = {
     "performMaintenance": (
         "Operation 'performMaintenance' is not allowed on VM '{}' since the Subscription of this VM is not eligible."
@@ -46,8 +46,8 @@ _REFUSED_ACTIONS = {
 }
 evidence = Evidence("Virtual machines")
 evidence.rule(
-    "A deprovisioned system that is started provisions anew, and is no longer deprovisioned.",
-    "what the guest agent does; no recording has it",
+    "A generalized operating system that is started is provisioned again, and is no longer generalized.",
+    "the guest agent does so; no recording shows it",
 )
 _KIND = ResourceType(VMS, vm_create.build, "vm", "vm deletion")
 routes = Routes("arm")
@@ -59,7 +59,7 @@ def _machine(call: Call) -> Item:
 
 @routes.on("GET", resources.path_of(VMS))
 def get_machine(call: Call) -> Reply:
-    """Answer with one VM, on demand with how it is."""
+    """Answer with one VM, with its instance view if requested."""
     vm = assumed_resources.get_requested(call, VMS)
     document = vm_document(vm, call.now)
     if "instanceview" in call.query.get("$expand", "").lower():
@@ -69,13 +69,13 @@ def get_machine(call: Call) -> Reply:
 
 @routes.on("GET", f"{resources.path_of(VMS)}/instanceView")
 def get_instance_view(call: Call) -> Reply:
-    """Answer with how a VM is."""
+    """Answer with the instance view of a VM."""
     vm = assumed_resources.get_requested(call, VMS)
     return Reply(200, instance_view(call.store, vm, call.now))
 
 
 def _list(call: Call) -> Reply:
-    """Answer with the VMs of a group or a subscription, on demand with how they are (``statusOnly=true``)."""
+    """Answer with the VMs of a group or a subscription, with their instance views for ``statusOnly=true``."""
     vms = resources.list_items(call, VMS)
     documents = [vm_document(vm, call.now) for vm in vms]
     wanted = call.query.get("$expand", "").lower() == "instanceview" or call.query.get("statusonly") == "true"
@@ -91,13 +91,13 @@ for _path in list_paths(VMS):
 
 @routes.on("PUT", resources.path_of(VMS))
 def put_machine(call: Call) -> Reply:
-    """Make a VM, or change one."""
+    """Create or change a VM."""
     return vm_create.put(call, _KIND)
 
 
 @routes.on("PATCH", resources.path_of(VMS))
 def patch_machine(call: Call) -> Reply:
-    """Change a VM: its tags, its size, its disks."""
+    """Change the tags, size or disks of a VM."""
     return vm_create.patch(call, _KIND)
 
 
@@ -117,12 +117,12 @@ def _change(verb: str) -> Callable[[Call], Reply]:
 
 
 def change_power_state(call: Call, vm: Item, verb: str, seconds: float) -> None:
-    """Let a VM start or stop in so many seconds. A system that starts is no longer deprovisioned: it provisions."""
+    """Change the power state of a VM in so many seconds; an operating system that starts is no longer generalized."""
     after, during = _POWER_STATES[verb]
     if power_state(vm, call.now) == after:
         return
     revised = {"revision": vm.hidden.get("revision", 1) + 1, "since": call.now + seconds}
-    if verb != "powerOff":  # a stopped VM holds on to its disks
+    if verb != "powerOff":  # a stopped VM keeps its disks in use
         revised["held"] = [*vm.hidden.get("held", [])[-1:], call.now + seconds]
     vm.hidden |= revised | {"change": {"end": call.now + seconds, "during": during, "after": after}}
     call.store.put(vm)
@@ -143,7 +143,7 @@ for _verb in _POWER_STATES:
 
 @routes.on("POST", f"{resources.path_of(VMS)}/restart")
 def restart(call: Call) -> Reply:
-    """Let a VM's system start again; what was deprovisioned provisions itself, as at any start."""
+    """Restart a VM; a generalized operating system is provisioned, as at every start."""
     vm = _machine(call)
     resource_types.refuse_during_operation(call, vm)
     need_running(call, vm)
@@ -157,7 +157,7 @@ def restart(call: Call) -> Reply:
 
 
 def need_running(call: Call, vm: Item) -> None:
-    """Refuse what only a running VM can do. Source: threads of users quote the answer to restart and runCommand."""
+    """Refuse an action that needs a running VM. Source: issue threads quote the response to restart and runCommand."""
     if power_state(vm, call.now) not in ("running", "starting"):
         message = "The operation requires the VM to be running (or set to run)."
         raise Refusal(409, "OperationNotAllowed", message)
@@ -179,7 +179,7 @@ for _verb in _REFUSED_ACTIONS:
 
 @routes.on("POST", f"{resources.path_of(VMS)}/generalize")
 def generalize(call: Call) -> Reply:
-    """Mark a VM generalized: Azure's mark, which says nothing of what is really on its disk."""
+    """Mark a VM as generalized in Azure, which does not depend on the contents of its disk."""
     vm = _machine(call)
     resource_types.refuse_during_operation(call, vm)
     state = power_state(vm, call.now)
@@ -196,7 +196,7 @@ def generalize(call: Call) -> Reply:
 
 @routes.on("POST", f"{resources.path_of(VMS)}/capture")
 def capture(call: Call) -> Reply:
-    """Copy the blobs of a generalized VM, and answer with a template that makes VMs of them."""
+    """Copy the blobs of a generalized VM, and answer with a template that creates VMs from them."""
     vm = _machine(call)
     template = capture_template(call, vm)
     pace = OPERATION_TIMINGS["vm capture"]
@@ -208,7 +208,7 @@ def capture(call: Call) -> Reply:
 
 @routes.on("DELETE", resources.path_of(VMS))
 def delete_machine(call: Call) -> Reply:
-    """Delete a VM; its disks and network interfaces stay unless they are to go with it."""
+    """Delete a VM; its disks and network interfaces stay unless their delete option says otherwise."""
     vm = assumed_resources.find_or_assume(call, resources.resource_id(call, VMS))
     reply = resource_types.begin_deletion(call, _KIND, vm)
     for disk in disks_of(vm) if vm is not None else []:
@@ -227,7 +227,7 @@ _PARAMETERS = ("vmName", "vmSize", "adminUserName", "adminPassword", "networkInt
 
 
 def capture_template(call: Call, vm: Item) -> dict[str, Any]:
-    """Return the template that makes VMs of a captured one, or refuse to capture it. Source: recorded."""
+    """Return the template that creates VMs from a captured one, or refuse to capture it. Source: recorded."""
     body = bodies.part(call.body, "parameters")
     prefix = bodies.text(body.get("vhdPrefix"), "vhdPrefix")
     container = bodies.text(body.get("destinationContainerName"), "destinationContainerName")
