@@ -132,9 +132,8 @@ def _copied_in_background(call: Call, origin: DiskSource, source: Item, sku: str
 def _copy_started(call: Call, creation: dict[str, Any]) -> DiskSource:
     source = _source(call, creation)
     if source.kind != _SNAPSHOTS:
-        raise Refusal(
-            404, "NotFound", f"Resource {source.doc['name']} is not found."
-        )  # recorded: nothing else is checked
+        # Recorded: nothing else is checked.
+        raise Refusal(404, "NotFound", f"Resource {source.doc['name']} is not found.")
     if not (source.doc["properties"].get("incremental") and call.body["properties"].get("incremental")):
         message = "CopyStart is supported only from an incremental snapshot to an incremental snapshot."
         raise bodies.invalid("creationData.createOption", message)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 ACCOUNTS = "microsoft.batch/batchaccounts"
 evidence = Evidence("Replication of gallery image versions")
 SHALLOW_S = evidence.assumed(
-    30.0, "s", "a shallow version for each region, which copies nothing", "no recording has one"
+    30.0, "s", "for each region of a shallow version, which copies nothing", "no recording shows one"
 )
 evidence.rule(
     "The home region is filled first, then all others at the same time, each in the time of a recorded version, "
