@@ -123,6 +123,8 @@ def test_comments_are_no_part_of_it() -> None:
         ("a = frobnicate(1);", "Line 1, Col 5: Undefined function: frobnicate"),
         ("a = $PendingTasks.GetAll(1);", "Line 1, Col 19: Undefined method: GetAll"),
         ("a = 1 +;", "Line 1, Col 8: Syntax error: unexpected ;"),
+        ("a = b .", "Line 1, Col 8: Syntax error: unexpected end of formula"),
+        ("a = $ActiveTasks .", "Line 1, Col 19: Syntax error: unexpected end of formula"),
         ("a = 1 b = 2", "Line 1, Col 7: Syntax error: expected ;, found b"),
         ("a = 1 # 2", "Line 1, Col 7: Unexpected character: #"),
         ("$CurrentDedicatedNodes = 1;", "Line 1, Col 1: Read-only variable cannot be assigned: $CurrentDedicatedNodes"),

@@ -98,6 +98,8 @@ class _Parser:
         token = self._peek()
         if wanted and token.text not in wanted:
             raise token.error(f"Syntax error: expected {' or '.join(wanted)}, found {token.text}")
+        if token.kind == "end":
+            raise token.error(f"Syntax error: unexpected {token.text}")
         self._at += 1
         return token
 
