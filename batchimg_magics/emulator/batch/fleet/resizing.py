@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 evidence = Evidence("Resizes")
 evidence.rule(
-    "A node that leaves after its tasks is in the state leavingpool until then. If that exceeds the resize timeout, the "
-    "resize ends with AllocationTimedout, and the node still leaves after its tasks.",
+    "A node that leaves after its tasks is in the state leavingpool until then. If that exceeds the resize timeout, "
+    "the resize ends with AllocationTimedout, and the node still leaves after its tasks.",
     "no recorded node had tasks; the documents describe what happens to tasks, but not the state of the node",
 )
 evidence.rule(

@@ -28,19 +28,19 @@ TYPE = "Microsoft.Batch/batchAccounts"
 KIND = TYPE.lower()
 evidence = Evidence("Batch accounts")
 RETRY_AFTER_S = evidence.recorded(
-    15, "s", "Retry-After of work on an account, and of the deletion of a pool", "recordings"
+    15, "s", "Retry-After of operations on an account, and of the deletion of a pool", "recordings"
 )
 CREATE_S = evidence.assumed(
     0.0,
     "s",
-    "an account in the making: its first URL says so after Retry-After",
-    "a recorded account's URL said 202 after 0.2 s and 200 after 15 s; what lies between nobody saw",
+    "creation of an account, as its operation URL reports it after Retry-After",
+    "the URL of a recorded account answered 202 after 0.2 s and 200 after 15 s; nothing is recorded between",
 )
 DELETE_S = evidence.assumed(30.0, "s", "deletion of an account", "no recording shows its end")
 ACCOUNT_QUOTA = evidence.assumed(50, "accounts", "in a region", "the service's default differs by subscription")
 evidence.rule(
-    "Every new account has the quotas of the one whose making was recorded.",
-    "Azure decides by the history of a subscription",
+    "Every new account has the quotas of the account whose creation was recorded.",
+    "Azure's quotas depend on the subscription",
 )
 
 
@@ -59,9 +59,9 @@ def need(call: Call) -> Item:
 
 
 def need_or_create(call: Call) -> Item:
-    """Return the account of a request that writes; in an open world one that nobody has made is made now.
+    """Return the account of a request that writes; in open mode an account that does not exist is created.
 
-    Recordings begin in the middle: who made their accounts, and when, they do not show.
+    Recordings begin in the middle: they do not show the creation of their accounts.
     """
     key = account_id(call)
     if resources.find(call.store, call.now, key) is None and is_open(call.store):
@@ -78,7 +78,7 @@ def _by_name(call: Call, name: str) -> Item:
 
 
 def current_properties(store: Store, item: Item) -> dict[str, Any]:
-    """Return an account's properties, with the quotas that hold now."""
+    """Return the properties of an account, with its current quotas."""
     return with_scenario_quotas(store, item.doc["properties"])
 
 
@@ -113,7 +113,7 @@ def _family_quotas() -> list[dict[str, Any]]:
 
 
 def new_account(store: Store, now: float, key: str, body: dict[str, Any]) -> Item:
-    """Return an account made of a request's body."""
+    """Return a new account for the body of a request."""
     name, region, asked = key.rpartition("/")[2], body["location"].replace(" ", "").lower(), body.get("properties", {})
     mode = asked.get("poolAllocationMode", "BatchService")
     inner: dict[str, Any] = {
@@ -148,7 +148,7 @@ def new_account(store: Store, now: float, key: str, body: dict[str, Any]) -> Ite
 
 
 def storage_properties(asked: dict[str, Any], now: float) -> dict[str, Any]:
-    """Return an account's storage as it is shown: its keys are synchronized when it is set."""
+    """Return the auto-storage of an account as it is shown; its keys are synchronized when it is set."""
     if "storageAccountId" not in asked:
         raise refusal("MissingRequiredProperty", ("PropertyName", "storageAccountId"))
     return {"authenticationMode": "StorageKeys", **asked, "lastKeySync": batch_timestamp(now)}

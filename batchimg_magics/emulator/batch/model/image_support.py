@@ -1,4 +1,4 @@
-"""Whether Batch takes the Marketplace image and the node agent SKU of a pool."""
+"""Checks that Batch supports the Marketplace image and the node agent SKU of a pool."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 evidence = Evidence("Marketplace images")
 evidence.rule(
-    "From its end of life on an image makes no pools.",
+    "Pools with an image past its end of life are refused.",
     "documented; but pools of Ubuntu 18.04 were recorded in January 2025, 20 months after it",
 )
 
@@ -22,16 +22,16 @@ evidence.rule(
 def check_image(store: Store, now: float, reference: dict[str, Any], agent: str) -> SupportedImage:
     """Return the Marketplace image of a pool, or refuse it.
 
-    Past its end of life an image is refused, as documented. The switch is `open_world.OLD_IMAGES`.
+    An image past its end of life is refused, as documented. The setting is `open_world.OLD_IMAGES`.
 
     Parameters
     ----------
-    world, now
-        The world and its time.
+    store, now
+        The emulator state, and the simulated time.
     reference
-        The pool's imageReference.
+        The imageReference of the pool.
     agent
-        The pool's node agent SKU.
+        The node agent SKU of the pool.
     """
     image = find(reference)
     if image is None or (image.end_of_life is not None and has_retired(store, OLD_IMAGES, now, image.end_of_life)):

@@ -46,10 +46,10 @@ subscription_routes = Routes("arm", _PROVIDER)
 
 
 def _document(call: Call, document: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return what a request sees of an account: its quotas as they hold now, and where it can be reached.
+    """Return how a response shows an account: with its current quotas and its endpoint.
 
-    Clients put ``https://`` before the endpoint and go there (``az batch account login``): one that came to a host of
-    this machine is not to be sent on to Azure's.
+    Clients put ``https://`` before the endpoint and use it (``az batch account login``). A client that uses a host of
+    this machine must not be directed to Azure's.
     """
     if document is None:
         return None
@@ -70,7 +70,7 @@ def _show(call: Call, item: Item) -> Reply:
 
 
 def _begin(call: Call, item: Item, kind: str, seconds: float) -> Reply:
-    """Begin work on an account, and answer where to ask for its result."""
+    """Begin an operation on an account, and answer with the URL of its result."""
     operation = call.store.new_guid(kind + item.key)
     item.hidden["work"] = {"kind": kind, "begin": call.now, "end": call.now + seconds, "doc": None}
     item.hidden["operations"] = {**item.hidden.get("operations", {}), operation: [kind, call.now, call.now + seconds]}
@@ -87,7 +87,7 @@ def _wait(call: Call, operation: str, asked: int) -> Reply:
 @routes.on("PUT", "/{account}")
 @with_request_info
 def create(call: Call) -> Reply:
-    """Create an account, or replace what can be changed of one."""
+    """Create an account, or replace the properties that can change."""
     body = checked_body(call.body)
     resources.need_group(call)
     key = account_id(call)
@@ -102,7 +102,7 @@ def create(call: Call) -> Reply:
 
 
 def _check(call: Call, body: dict[str, Any]) -> None:
-    """Refuse an account that cannot be made."""
+    """Refuse an account that cannot be created."""
     name, region = call.params["account"], regions.region_name(body["location"])
     if not _NAME.fullmatch(name):
         raise Refusal(
@@ -142,14 +142,14 @@ def _change(call: Call, item: Item, body: dict[str, Any]) -> Reply:
 @routes.on("PATCH", "/{account}")
 @with_request_info
 def update(call: Call) -> Reply:
-    """Change an account."""
+    """Update an account."""
     return _change(call, need(call), checked_body(call.body))
 
 
 @routes.on("GET", "/{account}")
 @with_request_info
 def get(call: Call) -> Reply:
-    """Show an account; of one that is not there the first api-versions asked the service, not ARM's gateway."""
+    """Answer with an account; the first api-versions refuse a missing one by the service, not by ARM's gateway."""
     if call.api_version < "2015" and resources.find(call.store, call.now, account_id(call)) is None:
         raise refusal("AccountNotFound")
     return _show(call, need(call))
@@ -157,7 +157,7 @@ def get(call: Call) -> Reply:
 
 @routes.on("DELETE", "/{account}")
 def delete(call: Call) -> Reply:
-    """Delete an account and all in it; one that is not there is no error."""
+    """Delete an account with all its resources; 204 if it does not exist."""
     resources.need_group(call)
     item = resources.find(call.store, call.now, account_id(call))
     if item is None:
@@ -170,7 +170,7 @@ def delete(call: Call) -> Reply:
 
 @routes.on("GET", "/{account}/operationResults/{operation}")
 def operation_result(call: Call) -> Reply:
-    """Show how work on an account stands; of a deleted account the oldest api-versions only say that it is gone."""
+    """Answer with the state of an operation on an account; for a deleted account the oldest api-versions answer 404."""
     operation = call.params["operation"]
     item = call.store.get(account_id(call))
     kind, began, end = (item.hidden.get("operations", {}) if item else {}).get(operation, ("", 0.0, 0.0))
@@ -200,7 +200,7 @@ def list_all(call: Call) -> Reply:
 
 @routes.on("POST", "/{account}/listKeys")
 def list_keys(call: Call) -> Reply:
-    """Show the account's keys, which open its data plane, but for what needs Entra ID."""
+    """Answer with the keys of an account; requests for custom images need Entra ID instead."""
     item = need(call)
     return Reply(200, account_keys(item))
 
@@ -208,7 +208,7 @@ def list_keys(call: Call) -> Reply:
 @routes.on("POST", "/{account}/regenerateKeys")
 @with_request_info
 def regenerate_key(call: Call) -> Reply:
-    """Change one of the account's keys."""
+    """Regenerate one of the keys of an account."""
     item = need(call)
     name = str(checked_body(call.body or {}).get("keyName", "")).lower()
     if name not in ("primary", "secondary"):
@@ -221,13 +221,13 @@ def regenerate_key(call: Call) -> Reply:
 
 @subscription_routes.on("GET", "/locations/{location}/quotas")
 def location_quotas(_: Call) -> Reply:
-    """Show how many accounts a region takes."""
+    """Answer with the maximum number of accounts in a region."""
     return Reply(200, {"accountQuota": ACCOUNT_QUOTA})
 
 
 @subscription_routes.on("POST", "/locations/{location}/checkNameAvailability")
 def check_name(call: Call) -> Reply:
-    """Tell whether an account's name is free in a region."""
+    """Answer whether the name of an account is available in a region."""
     name, region = str(checked_body(call.body or {}).get("name", "")), call.params["location"].lower()
     if not _NAME.fullmatch(name):
         message = "The account name must be 3 to 24 characters of lower case letters and numbers."
@@ -244,7 +244,7 @@ def check_name(call: Call) -> Reply:
 
 @subscription_routes.on("GET", "/locations/{location}/virtualMachineSkus")
 def list_sizes(_: Call) -> Reply:
-    """List the VM sizes that Batch takes."""
+    """List the VM sizes that Batch supports."""
     return Reply(200, {"value": [_sku(size) for size in all_sizes().values()]})
 
 

@@ -1,6 +1,6 @@
-"""Applications of a Batch account and their packages, as Azure Resource Manager shows them.
+"""Applications of a Batch account and their packages, in Azure Resource Manager.
 
-Source: Microsoft's OpenAPI (2024-02-01); how refusals are worded is assumed.
+Source: Microsoft's OpenAPI (2024-02-01); the texts of refusals are assumed.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 TYPE = f"{accounts.TYPE}/applications"
 VERSIONS = f"{TYPE}/versions"
 evidence = Evidence("Applications")
-_URL_S = evidence.assumed(4 * 3600.0, "s", "that the address of a package to be is good for", "no recording has one")
+_URL_S = evidence.assumed(4 * 3600.0, "s", "that the upload URL of a new package is valid", "no recording shows one")
 evidence.rule(
-    "The local Azure has no storage: a package can be activated whether anybody put something at its address or not.",
-    "what is in a package is of no account before its nodes run tasks",
+    "The emulator has no storage: a package can be activated without an upload.",
+    "the contents of a package matter only when nodes run tasks",
 )
 _SETTABLE = ("displayName", "allowUpdates", "defaultVersion")
 
@@ -70,7 +70,7 @@ def list_applications(call: Call) -> Reply:
 @routes.on("GET", "/{name}/versions/{version}")
 @with_request_info
 def get(call: Call) -> Reply:
-    """Show an application, or one of its packages."""
+    """Answer with an application, or one of its packages."""
     item = _need(call)
     return Reply(200, item.doc, {"ETag": item.doc["etag"]} if "etag" in item.doc else {})
 
@@ -78,7 +78,7 @@ def get(call: Call) -> Reply:
 @routes.on("PUT", "/{name}")
 @with_request_info
 def put(call: Call) -> Reply:
-    """Make an application, or give it other properties."""
+    """Create or update an application."""
     accounts.need(call)
     return _set(call, {"allowUpdates": True})
 
@@ -86,7 +86,7 @@ def put(call: Call) -> Reply:
 @routes.on("PATCH", "/{name}")
 @with_request_info
 def patch(call: Call) -> Reply:
-    """Change what is given of an application."""
+    """Update an application."""
     return _set(call, _need(call).doc["properties"])
 
 
@@ -103,7 +103,7 @@ def _set(call: Call, before: dict[str, Any]) -> Reply:
 @routes.on("DELETE", "/{name}/versions/{version}")
 @with_request_info
 def delete(call: Call) -> Reply:
-    """Delete an application that has no packages, or a package."""
+    """Delete an application without packages, or a package."""
     accounts.need(call)
     item = call.store.get(_key(call))
     if item is None:
@@ -125,7 +125,7 @@ def list_packages(call: Call) -> Reply:
 @routes.on("PUT", "/{name}/versions/{version}")
 @with_request_info
 def put_package(call: Call) -> Reply:
-    """Make a package: a place to put it, until it is activated."""
+    """Create a package, with an upload URL until it is activated."""
     accounts.need(call)
     if call.store.get(_key(call).rpartition("/versions/")[0]) is None:
         raise Refusal(404, "ApplicationNotFound", "The specified application does not exist.")
@@ -137,7 +137,7 @@ def put_package(call: Call) -> Reply:
 @routes.on("POST", "/{name}/versions/{version}/activate")
 @with_request_info
 def activate(call: Call) -> Reply:
-    """Make a package one that pools can have."""
+    """Activate a package, so that pools can use it."""
     package = _need(call).doc["properties"]
     asked = checked_body(call.body or {})
     done = {"state": "Active", "format": asked.get("format", "zip"), "lastActivationTime": batch_timestamp(call.now)}

@@ -16,6 +16,6 @@ routes = Routes("batch")
 
 @routes.on("GET", "/supportedimages")
 def list_images(call: Call) -> Reply:
-    """List what Batch supports."""
+    """List the supported images."""
     rows = [image.document for image in supported_images().values() if image.listed]
     return paging.page(call, "supportedimages", rows, key=lambda row: "|".join(image_key(row["imageReference"])))

@@ -1,6 +1,6 @@
-"""Usage of a subscription's quotas in a region, an operation of Microsoft.Compute.
+"""Usage of the quotas of a subscription in a region, an operation of Microsoft.Compute.
 
-It is served here because the nodes of Batch accounts that allocate pools in the subscription count as well.
+It is in this package because nodes of Batch accounts that allocate pools in the subscription count as well.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ routes = Routes("arm")
 
 @routes.on("GET", "/subscriptions/{subscription}/providers/Microsoft.Compute/locations/{location}/usages")
 def list_usages(call: Call) -> Reply:
-    """Answer with what is in use of the subscription's quotas in a region."""
+    """Answer with the usage of the subscription's quotas in a region."""
     region = known_region(call.params["location"])
     count = sum(region_name(vm.doc["location"]) == region for vm in resources.list_items(call, subscription_cores.VMS))
     used = subscription_cores.cores_in_region(call.store, call.now, call.params["subscription"], region)
