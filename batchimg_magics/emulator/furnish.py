@@ -160,13 +160,15 @@ def _network() -> Item:
 
 def _machine(store: Store, machine: _Machine, now: float) -> list[Item]:
     """Return a VM with its disks and its network interface."""
-    made = now - 14 * _DAY_S
-    os_disk = _disk(store, machine, f"{machine.name}_OsDisk_1", machine.os_disk_gib, made, system=True)
-    data = [_disk(store, machine, f"{machine.name}_DataDisk_{lun}", gib, made) for lun, gib in machine.data_disks_gib]
+    created = now - 14 * _DAY_S
+    os_disk = _disk(store, machine, f"{machine.name}_OsDisk_1", machine.os_disk_gib, created, system=True)
+    data = [
+        _disk(store, machine, f"{machine.name}_DataDisk_{lun}", gib, created) for lun, gib in machine.data_disks_gib
+    ]
     return [_vm(store, machine, os_disk, data, now), os_disk, *data, *_nic(machine)]
 
 
-def _disk(store: Store, machine: _Machine, name: str, gib: int, made: float, *, system: bool = False) -> Item:
+def _disk(store: Store, machine: _Machine, name: str, gib: int, created: float, *, system: bool = False) -> Item:
     creation: dict[str, Any] = {"createOption": "Empty"}
     properties: dict[str, Any] = {}
     if system:
@@ -191,7 +193,7 @@ def _disk(store: Store, machine: _Machine, name: str, gib: int, made: float, *, 
         "encryption": {"type": "EncryptionAtRestWithPlatformKey"},
         "networkAccessPolicy": "AllowAll",
         "publicNetworkAccess": "Enabled",
-        "timeCreated": timestamp(made, zone="+00:00"),
+        "timeCreated": timestamp(created, zone="+00:00"),
         "provisioningState": "Succeeded",
         "diskState": "Reserved" if machine.prepared else "Attached",
         "uniqueId": store.new_guid("disk"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAMESPACE = "Microsoft.Compute"
 OPERATION = "microsoft.compute/operations"
-evidence = Evidence("Work of Microsoft.Compute")
+evidence = Evidence("Operations of Microsoft.Compute")
 SPREAD = evidence.assumed(
     0.15,
     "of the median",

@@ -45,8 +45,8 @@ class Evidence:
         The heading in the generated page.
     """
 
-    def __init__(self, about: str) -> None:
-        self.title = about
+    def __init__(self, title: str) -> None:
+        self.title = title
         self.entries: list[EvidenceEntry] = []
 
     def assumed(self, value: ValueT, unit: str, what: str, why: str) -> ValueT:

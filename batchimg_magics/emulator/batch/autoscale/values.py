@@ -124,8 +124,8 @@ def combine(mark: str, left: Value, right: Value) -> Value:
     kind = _TIMES.get((type(left), mark, type(right)))
     if kind is None:
         raise FormulaError(f"Operator {mark} cannot take {type(left).__name__} and {type(right).__name__}")
-    made: Value = kind(_ARITHMETIC[mark](_number(left), _number(right)))
-    return made
+    result: Value = kind(_ARITHMETIC[mark](_number(left), _number(right)))
+    return result
 
 
 def _of_lists(work: Callable[[float, float], float], left: Value, right: Value) -> list[float]:

@@ -96,7 +96,7 @@ class Node:
         Node id.
     cohort
         Its cohort.
-    place
+    index
         Its index in the cohort.
     state, since
         Its state, and when the state began.

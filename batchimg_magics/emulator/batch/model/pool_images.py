@@ -41,7 +41,7 @@ class PoolImage:
         Of a gallery image in the region of the pool, None for other images.
     unusable
         Share of nodes that become unusable.
-    shared_by
+    limit_keys
         Keys of the images and sources whose pools share the limit of managed images; empty for other images.
     failure
         Why no node can be allocated, as the values of the resize error.

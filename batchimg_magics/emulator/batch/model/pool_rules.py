@@ -59,9 +59,8 @@ _LONGEST_RESIZE_S = evidence.assumed(
     7 * 86_400, "s", "maximum of a resize timeout", "the minimum of 5 minutes is documented, a maximum is not"
 )
 evidence.rule(
-    "A pool whose image is not there is refused at once; whatever else is wrong with an image shows when nodes are "
-    "allocated.",
-    "no recording has such a pool",
+    "A pool whose image does not exist is refused at once; other problems of an image show when nodes are allocated.",
+    "no recording shows such a pool",
 )
 #: Properties that no response shows.
 _SECRET_PROPERTIES = frozenset({"password", "sshPrivateKey", "accountKey", "sasKey"})

@@ -69,7 +69,7 @@ class Limit:
     ----------
     kind
         The kind of nodes.
-    most
+    maximum
         The limit: cores, or nodes if `image` is not empty.
     problem
         The text of the error when it is exhausted.
@@ -77,7 +77,7 @@ class Limit:
         The VM family that counts, in lower case; empty for all.
     image
         The images and snapshots whose pools count.
-    taken
+    used_elsewhere
         Usage outside of the pools of the account.
     """
 
@@ -188,7 +188,7 @@ def allocation_terms(call: Call, account: Item, pool: Pool, now: float, nodes: i
     image = pool_images.read_pool_image(call.store, now, account, pool)
     effects = scenarios.node_effects(call.store)
     seconds, fails = _start_task(pool)
-    room, full = _available_nodes(call, account, pool, image, now)
+    available, quota_errors = _available_nodes(call, account, pool, image, now)
     deleted_image_id = effects.image_gone and pool.state.fleet.ever > 0 and pool_images.image_id_of(pool)
     return AllocationTerms(
         boot=image.boot,
@@ -199,8 +199,8 @@ def allocation_terms(call: Call, account: Item, pool: Pool, now: float, nodes: i
         start_task_s=seconds,
         start_task_fails=fails or (effects.start_tasks_fail and seconds is not None),
         preempted_per_h=effects.preempted_per_h,
-        available=room,
-        quota_errors=full,
+        available=available,
+        quota_errors=quota_errors,
         failure=pool_images.deleted_image_values(deleted_image_id) if deleted_image_id else image.failure,
     )
 
@@ -230,17 +230,17 @@ def _available_nodes(
             for kind, nodes in MANAGED_IMAGE_LIMIT.items()
         ]
     others = list(pools.account_pools(call.store, now, account))
-    room: dict[NodeKind, int] = {}
-    full: dict[NodeKind, Problem] = {}
+    available: dict[NodeKind, int] = {}
+    quota_errors: dict[NodeKind, Problem] = {}
     for limit in limits:
         used = limit.used_elsewhere + sum(
             _usage(call, account, other, limit, now) for other in others if other.key != pool.key
         )
         used += _usage(call, account, pool, limit, now)
         left = max(0, limit.maximum - used) // (1 if limit.image else size.vcpus)
-        if left < room.get(limit.kind, left + 1):
-            room[limit.kind], full[limit.kind] = left, limit.problem
-    return room, full
+        if left < available.get(limit.kind, left + 1):
+            available[limit.kind], quota_errors[limit.kind] = left, limit.problem
+    return available, quota_errors
 
 
 def _quotas(store: Store, account: Item, size: VmSize) -> list[Limit]:

@@ -43,7 +43,7 @@ class File:
     ----------
     path
         Its name, relative to the node or task.
-    made
+    written
         When it was written, in seconds since 1970.
     text
         Its contents.
@@ -54,12 +54,12 @@ class File:
     text: str | None = None
 
 
-def _outputs(where: str, command: str, exit_code: int | None, made: float) -> list[File]:
+def _outputs(where: str, command: str, exit_code: int | None, written: float) -> list[File]:
     """Return the output files of a command: their directory, the command, its exit code (None: it runs)."""
     status = "is running" if exit_code is None else f"exited with {exit_code}"
     note = f"The emulator executes no commands. It assumes that this command {status}:\n{command}\n"
     errors = "" if exit_code in (None, 0) else f"exit code {exit_code}\n"
-    return [File(f"{where}stderr.txt", made, errors), File(f"{where}stdout.txt", made, note)]
+    return [File(f"{where}stderr.txt", written, errors), File(f"{where}stdout.txt", written, note)]
 
 
 def _node_files(call: Call, pool: Pool, node: Node) -> list[File]:

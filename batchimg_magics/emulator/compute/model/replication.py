@@ -24,9 +24,9 @@ SHALLOW_S = evidence.assumed(
     30.0, "s", "for each region of a shallow version, which copies nothing", "no recording shows one"
 )
 evidence.rule(
-    "The home region is filled first, then all others at the same time, each in the time of a recorded version, "
-    "whatever its distance, the size of the disks and the number of copies.",
-    "recorded versions have small disks and one or two regions; a change of the number of copies is not recorded",
+    "The version's own region is completed first, then all others at the same time, each in the time of a recorded "
+    "version, regardless of distance, disk sizes and the number of replicas.",
+    "recorded versions have small disks and one or two regions; a change of the number of replicas is not recorded",
 )
 
 

@@ -149,8 +149,8 @@ def _network(call: Call, old: Item | None, asked: dict[str, Any]) -> dict[str, A
         if resources.find(call.store, call.now, key) is None and not is_open(call.store):
             message = f"Resource {key} referenced by resource {resources.resource_id(call, VMS)} was not found."
             raise Refusal(404, "InvalidResourceReference", message)
-    made = [{"id": _create_interface(call, one), "properties": _attachment(one)} for one in configurations]
-    return {"networkInterfaces": [*interfaces, *made]}
+    created = [{"id": _create_interface(call, one), "properties": _attachment(one)} for one in configurations]
+    return {"networkInterfaces": [*interfaces, *created]}
 
 
 def _attachment(configuration: dict[str, Any]) -> dict[str, Any]:

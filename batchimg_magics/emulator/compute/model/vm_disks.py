@@ -34,6 +34,8 @@ class OperatingSystem:
         Name and version, as the guest agent reports them.
     exact_version
         The version of the image that the requested one refers to; empty for none.
+    os_disk_gib
+        Size of the OS disk in the image.
     data_disks
         LUN and size of the data disks of the image.
     made_from

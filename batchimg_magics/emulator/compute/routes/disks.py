@@ -66,8 +66,8 @@ def _build_common(call: Call, old: Item | None, kind: str, skus: tuple[str, ...]
     creation = bodies.part(asked.get("creationData"), f"{kind}.creationData")
     if old is None:
         origin = disk_sources.find_disk_source(call, creation, kind)
-        made = {"timeCreated": timestamp(call.now, zone="+00:00"), "uniqueId": call.store.new_guid("disk")}
-        base, hidden = _DEFAULTS | made | origin.properties | {"diskState": origin.state}, origin.hidden
+        created = {"timeCreated": timestamp(call.now, zone="+00:00"), "uniqueId": call.store.new_guid("disk")}
+        base, hidden = _DEFAULTS | created | origin.properties | {"diskState": origin.state}, origin.hidden
     else:
         base, hidden = old.doc["properties"], {name: fact for name, fact in old.hidden.items() if name != "work"}
     properties = base | {name: one for name, one in asked.items() if name != "creationData"}

@@ -24,7 +24,7 @@ _NAME = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}", re.ASCII)
 #: Each part of a version number is a 32-bit integer.
 _MAX_VERSION_PART = 2**31 - 1
 evidence = Evidence("Gallery image versions")
-_MAX_REPLICAS = evidence.documented(100, "copies", "of a version in one region at most", "the gallery documents")
+_MAX_REPLICAS = evidence.documented(100, "replicas", "of a version in one region, at most", "the gallery documents")
 evidence.rule(
     "The refusal to delete a version before its end of life has the emulator's own text.",
     "the refusal is documented; no recording shows it",

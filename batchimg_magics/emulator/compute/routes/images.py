@@ -28,7 +28,7 @@ class _StorageProfile:
 
     Parameters
     ----------
-    first
+    initial
         As Azure shows it before it has read the sources: only with the sizes in the body or the VM.
     sizes
         Of the sources in GiB, the OS disk first.

@@ -28,8 +28,8 @@ def _poll(call: Call) -> Reply:
     hidden = item.hidden
     over = call.now >= hidden["end"]
     waiting = {} if over or not hidden["next"] else {"Retry-After": str(hidden["next"])}
-    made = call.store.get(hidden["resource"]) if over and hidden["resource"] else None
-    output = hidden["answer"] if made is None else resources.document_at(made, call.now)
+    resource = call.store.get(hidden["resource"]) if over and hidden["resource"] else None
+    output = hidden["answer"] if resource is None else resources.document_at(resource, call.now)
     if call.query.get("monitor") == "true":
         return _result(call, hidden, output, waiting)
     body: dict[str, Any] = {"startTime": timestamp(hidden["begin"], zone="+00:00")}

@@ -24,7 +24,7 @@ _REGIONS_WITH_ZONES = frozenset(
 evidence = Evidence("VM sizes of the subscription")
 evidence.rule(
     "A size is offered in every region, except for a few families with known regions.",
-    "Azure's page of products by region, read in part; the same goes for regions with zones",
+    "from Azure's page of products by region, in part; likewise the regions with availability zones",
 )
 #: Region and family of sizes that exist but that the subscription may not use.
 _RESTRICTED = evidence.assumed(
