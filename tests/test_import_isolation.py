@@ -13,8 +13,8 @@ def modules_after(statement: str) -> set[str]:
 
 
 def test_the_local_azure_never_imports_core() -> None:
-    found = modules_after("import batchimg_magics.emulator.local, batchimg_magics.emulator.app")
-    assert "batchimg_magics.emulator.local" in found
+    found = modules_after("import batchimg_magics.emulator.emulator, batchimg_magics.emulator.app")
+    assert "batchimg_magics.emulator.emulator" in found
     rooms = {name.split(".")[1] for name in found if name.startswith("batchimg_magics.")}
     assert rooms == {"emulator"}
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from azure.core.pipeline.transport import AsyncHttpTransport
 
-    from batchimg_magics.emulator.local import Emulator
+    from batchimg_magics.emulator.emulator import Emulator
 
     Transport: TypeAlias = AsyncHttpTransport[Any, Any]
 
@@ -142,7 +142,7 @@ def open_connection(
 
 
 def _open_emulator(target: ConnectionOptions, wrap_transport: Callable[[Transport], Transport]) -> Connection:
-    from batchimg_magics.emulator.local import open_emulator
+    from batchimg_magics.emulator.emulator import open_emulator
     from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
 
     if target.resource_group or target.save_as:

@@ -1,7 +1,7 @@
-"""The local Azure: an emulator of what lies between a VM and the nodes of a Batch pool.
+"""The Azure emulator: what is between a VM and the nodes of a Batch pool.
 
-It speaks Azure's wire protocol and keeps Azure's rules, and it is an independent witness: nothing in here imports
-another room of this package, and no room but `session` and the command line imports this one, lazily.
+It implements Azure's wire protocol and rules. It is independent: it imports nothing else of this package, and only
+`connection` and the command line import it, inside functions.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.app import create_app
-    from batchimg_magics.emulator.local import Emulator, open_emulator
+    from batchimg_magics.emulator.emulator import Emulator, open_emulator
 
 __all__ = ["Emulator", "create_app", "open_emulator"]
 
-_HOMES = {"create_app": "app", "Emulator": "local", "open_emulator": "local"}
+_HOMES = {"create_app": "app", "Emulator": "emulator", "open_emulator": "emulator"}
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    from importlib import import_module  # lazily, so that importing the room stays cheap
+    from importlib import import_module  # lazily, so that importing the package stays fast
 
     return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)

@@ -1,6 +1,6 @@
-"""The ASGI app: one request in, one transaction, one answer out, no waiting in between.
+"""The ASGI app. Each request is one transaction and is answered without waiting.
 
-`App.answer` is the whole of it. The in-process transport calls it straight; `App.__call__` is its ASGI face for
+`App.answer` handles a request. The in-process transport calls it directly; `App.__call__` is the ASGI interface for
 servers and test clients.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import itertools
+import pkgutil
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from batchimg_magics.emulator.arm import open_world
 from batchimg_magics.emulator.control import control_routes
 from batchimg_magics.emulator.http import planes
 from batchimg_magics.emulator.http.faults import raise_fault, take_fault
@@ -26,58 +28,32 @@ from batchimg_magics.emulator.world.clock import ManualClock
 from batchimg_magics.emulator.world.store import ReadOnlyTransactionError, Store
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from batchimg_magics.emulator.http.messages import Plane
     from batchimg_magics.emulator.http.planes import Destination
     from batchimg_magics.emulator.http.throttling import Throttle
     from batchimg_magics.emulator.world.clock import Clock
 
-#: The modules whose `Routes` are the routes of the app.
-PROVIDERS = (
-    "batchimg_magics.emulator.services.subscriptions",
-    "batchimg_magics.emulator.services.resource_groups",
-    "batchimg_magics.emulator.services.roles",
-    "batchimg_magics.emulator.arm.operations",
-    "batchimg_magics.emulator.compute.routes.virtual_machines",
-    "batchimg_magics.emulator.network.interfaces",
-    "batchimg_magics.emulator.compute.routes.run_command",
-    "batchimg_magics.emulator.compute.routes.scale_sets",
-    "batchimg_magics.emulator.compute.routes.disks",
-    "batchimg_magics.emulator.compute.routes.images",
-    "batchimg_magics.emulator.compute.routes.galleries",
-    "batchimg_magics.emulator.compute.routes.gallery_versions",
-    "batchimg_magics.emulator.compute.routes.skus",
-    "batchimg_magics.emulator.services.prices",
-    "batchimg_magics.emulator.services.login",
-    "batchimg_magics.emulator.batch.routes.accounts",
-    "batchimg_magics.emulator.batch.routes.applications",
-    "batchimg_magics.emulator.batch.routes.pools_arm",
-    "batchimg_magics.emulator.batch.routes.pools",
-    "batchimg_magics.emulator.batch.routes.nodes",
-    "batchimg_magics.emulator.batch.routes.node_actions",
-    "batchimg_magics.emulator.batch.routes.node_users",
-    "batchimg_magics.emulator.batch_history",
-    "batchimg_magics.emulator.catalog.marketplace",
-    "batchimg_magics.emulator.batch.routes.jobs",
-    "batchimg_magics.emulator.batch.routes.tasks",
-    "batchimg_magics.emulator.batch.routes.files",
-)
-#: Where a stepped or manual world begins, so that what is shown of it is the same every time.
+_PACKAGE = __name__.rpartition(".")[0]
+#: The packages whose modules have the routes of the app. No two routes match the same request, so the order does not
+#: matter.
+ROUTE_PACKAGES = ("network", "compute.routes", "batch.routes", "services")
+#: The default start of simulated time with an instant or a manual clock, so that results are the same every time.
 DEFAULT_START = datetime(2026, 7, 1, 9, tzinfo=UTC)
-#: The client's own id of a request -> what it says when it wants it back; of Batch, and of ARM.
+#: Header with the client's own request id -> header that asks to return it; of Batch, and of ARM.
 _RETURNED_IDS = {
     "client-request-id": "return-client-request-id",
     "x-ms-client-request-id": "x-ms-return-client-request-id",
 }
-#: Bodies above this are refused, as ARM refuses them; and those that are nested deeper, as .NET's readers do.
+#: Larger bodies are refused, as by ARM; so are bodies that are nested more deeply, as by .NET's JSON readers.
 BODY_LIMIT_BYTES = 4 * 1024 * 1024
 MAX_JSON_DEPTH = 64
 
 
 @dataclass(slots=True)
 class HttpResponse:
-    """What goes over the wire."""
+    """A response as it is sent."""
 
     status: int
     headers: dict[str, str]
@@ -85,24 +61,24 @@ class HttpResponse:
 
 
 class App:
-    """The local Azure's front door.
+    """Handles requests.
 
     Parameters
     ----------
-    world
-        What there is.
+    store
+        The emulator state.
     clock
-        The world's time.
+        The simulated time.
     check_token
-        Called with a bearer token and the plane's audiences; says what is wrong with the token as (code, problem),
-        or None. Without it any bearer token is taken, but none at all is still refused.
+        Called with a bearer token and the audiences of the plane. Returns (code, message) if the token is invalid, else
+        None. Without it any bearer token is accepted; a request without a token is refused.
     check_key
-        Called with a request of the data plane and its ``account:signature``; says what is wrong with them, or None.
-        Without it any signature is taken.
+        Called with a request to the data plane and its ``account:signature``. Returns a message if the signature is
+        invalid, else None. Without it any signature is accepted.
     control
-        Whether the ``/_sim/`` routes are there: import of documents, time, faults.
+        Whether the control API under ``/_sim/`` is enabled: import of documents, time, faults.
     throttle
-        The buckets that requests to ARM draw from; without it nobody is too fast.
+        The token buckets of ARM; without it requests are not throttled.
     """
 
     def __init__(
@@ -134,12 +110,12 @@ class App:
         method, headers, body
             As sent.
         url
-            In full: scheme and host too.
+            The full URL, with scheme and host.
 
         Raises
         ------
-        LostError
-            A fault that was asked for drops the connection.
+        ConnectionDroppedError
+            A simulated fault drops the connection.
         """
         call, destination = self._call(method, url, headers)
         fault, left = take_fault(call, destination.plane), {}
@@ -160,7 +136,7 @@ class App:
         return self._write(call, destination.plane, reply)
 
     def _call(self, method: str, url: str, headers: Mapping[str, str]) -> tuple[Call, Destination]:
-        """Return a request as handlers take it, and where it goes."""
+        """Return a request as handlers take it, and its destination."""
         parts = urlsplit(url)
         destination = planes.find_destination(parts.hostname or "", parts.path)
         call = Call(
@@ -178,13 +154,13 @@ class App:
         return call, destination
 
     def _in_transaction(self, call: Call, destination: Destination, body: bytes) -> Reply:
-        """Run the request's handler; what only reads shares the world with other readers."""
+        """Run the handler of a request in a transaction; read-only requests do not block each other."""
         if call.method in ("GET", "HEAD"):
             try:
                 with self.store.transaction(write=False):
                     return self._handle(call, destination, body)
             except ReadOnlyTransactionError:
-                pass  # something came due that has to be noted: once more, for writing
+                pass  # something that is due has to be stored: run it again for writing
         with self.store.transaction(write=True):
             try:
                 answer: Reply | Refusal = self._handle(call, destination, body)
@@ -218,7 +194,7 @@ class App:
         return route.handler(call)
 
     def _authenticate(self, call: Call, plane: Plane) -> None:
-        """Refuse a request to a guarded plane that bears no token, or a wrong one."""
+        """Refuse a request that needs a token and has none, or an invalid one."""
         if plane not in planes.AUDIENCES or call.path.lower().startswith("/metadata/"):
             return
         scheme, _, token = call.headers.get("authorization", "").partition(" ")
@@ -257,12 +233,12 @@ class App:
         receive: Callable[[], Awaitable[dict[str, Any]]],
         send: Callable[[dict[str, Any]], Awaitable[None]],
     ) -> None:
-        """Speak ASGI: HTTP, and the lifespan protocol that servers begin with."""
+        """Implement ASGI: HTTP, and the lifespan protocol of servers."""
         if scope["type"] == "lifespan":
             await _lifespan(receive, send)
             return
         if scope["type"] != "http":
-            raise RuntimeError(f"the local Azure speaks HTTP, not {scope['type']}")
+            raise RuntimeError(f"the emulator supports HTTP, not {scope['type']}")
         body = await _body(receive)
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         path = scope.get("raw_path") or scope["path"].encode()
@@ -272,7 +248,7 @@ class App:
         try:
             answer = self.answer(scope["method"], f"{url}?{query.decode('latin-1')}" if query else url, headers, body)
         except ConnectionDroppedError:
-            # ASGI cannot drop a connection; a server does that when an answer breaks off.
+            # ASGI cannot drop a connection; a server does so when a response is incomplete.
             await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1")]})
             return
         pairs = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
@@ -281,34 +257,46 @@ class App:
 
 
 def create_app(*, start: datetime | None = None, seed: int = 0) -> App:
-    """Return an app of its own world, in memory, that takes any bearer token and has the control routes.
+    """Return an app with its own state in memory, in open mode, with the control API; it accepts any bearer token.
 
-    Its time moves only by ``POST /_sim/advance``. A resource group is there as soon as somebody names it: recordings
-    do not show who made theirs.
+    Time advances only by ``POST /_sim/advance``. A resource group exists as soon as a request names it, because
+    recordings do not show its creation.
 
     Parameters
     ----------
     start
-        Where its time begins; 2026-07-01T09:00:00Z by default.
+        Start of the simulated time; by default 2026-07-01T09:00:00Z.
     seed
-        What its ids and random choices grow from.
+        Seed of ids and random choices.
     """
     begin = (start or DEFAULT_START).timestamp()
     store = Store(start=begin, seed=seed)
-    store.set_meta("open_groups", value=True)
+    open_world.set_open(store, value=True)
     return App(store, ManualClock(begin), control=True)
 
 
-def provider_routes() -> Iterator[Routes]:
-    """Yield the tables of every provider's routes."""
-    for name in PROVIDERS:
-        yield from (value for value in vars(importlib.import_module(name)).values() if isinstance(value, Routes))
+def provider_routes(packages: Sequence[str] = ROUTE_PACKAGES) -> Iterator[Routes]:
+    """Yield the route tables in the modules of packages, each table once.
+
+    Parameters
+    ----------
+    packages
+        Names of packages in this one.
+    """
+    yielded: set[int] = set()
+    for package in packages:
+        path = importlib.import_module(f"{_PACKAGE}.{package}").__path__
+        for module in sorted(pkgutil.iter_modules(path), key=lambda module: module.name):
+            values = vars(importlib.import_module(f"{_PACKAGE}.{package}.{module.name}")).values()
+            tables = [value for value in values if isinstance(value, Routes) and id(value) not in yielded]
+            yielded.update(map(id, tables))  # a module may import the table of another module
+            yield from tables
 
 
 def _decode(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON
     if not body.strip():
         return None
-    if plane == "login":  # the one that takes forms
+    if plane == "login":  # the only plane that takes forms
         return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
     if len(body) > BODY_LIMIT_BYTES:
         raise Refusal(413, "RequestContentTooLarge", f"The request content is above {BODY_LIMIT_BYTES} bytes.")
@@ -322,7 +310,7 @@ def _decode(plane: Plane, body: bytes) -> Any:  # noqa: ANN401 - any JSON
 
 
 def _is_deep(document: Any) -> bool:  # noqa: ANN401 - any JSON
-    """Tell whether a document is nested deeper than the handlers' walks are made for."""
+    """Tell whether a document is nested more deeply than the handlers support."""
     level = [document] if isinstance(document, dict | list) else []
     for _ in range(MAX_JSON_DEPTH):
         parts = [inner for one in level for inner in (one.values() if isinstance(one, dict) else one)]

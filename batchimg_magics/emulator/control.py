@@ -1,4 +1,4 @@
-"""The simulator's own routes, under ``/_sim/``: what is in the world, what time it is, what goes wrong."""
+"""The control API of the emulator, under ``/_sim/``: import of documents, time, and simulated faults."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator.arm.imports import ImportRefusedError, import_documents
-from batchimg_magics.emulator.arm.operations import NEVER
-from batchimg_magics.emulator.http import faults, planes
+from batchimg_magics.emulator.http import faults, planes, scenarios
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.world.chance import NEVER
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.clock import Clock
 
 
 def control_routes(clock: Clock) -> Routes:
-    """Return the routes for the world of a clock."""
+    """Return the routes of the control API."""
     routes = Routes("sim", "/_sim", versioned=False)
 
     @routes.on("POST", "/advance")
@@ -32,18 +32,20 @@ def control_routes(clock: Clock) -> Routes:
 
 def _body(call: Call) -> dict[str, Any]:
     if not isinstance(call.body, dict):
-        raise _refused("the body is no object")
+        raise _refused("the body is not an object")
     return call.body
 
 
 def _seconds(call: Call) -> float:
-    """Return by how much the request wants time to move: on, and not beyond the years that dates can be written of."""
+    """Return by how many seconds a request advances the time; dates end with the year 9999."""
     try:
         seconds = float(_body(call)["seconds"])
     except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise _refused(f"seconds: {error}") from error
     if not 0 <= seconds < NEVER - call.now:
-        raise _refused(f"seconds: time never goes back and ends in the year 9999, and not {seconds} s from now")
+        raise _refused(
+            f"seconds: time cannot go back, and it cannot pass the year 9999, so it cannot advance by {seconds} s"
+        )
     return seconds
 
 
@@ -52,11 +54,11 @@ def _refused(reason: str) -> Refusal:
 
 
 def _import(call: Call) -> Reply:
-    """Put documents into the world as they stand, of whatever type: what has no rules here can at least be read."""
+    """Import documents as they are. Types without rules in the emulator can be read only."""
     body = _body(call)
     documents = body.get("resources", [])
     if not isinstance(documents, list):
-        raise _refused("resources is no list")
+        raise _refused("resources is not a list")
     try:
         ids = import_documents(call.store, call.now, documents, deprovisioned=body.get("deprovisioned"), any_type=True)
     except ImportRefusedError as error:
@@ -65,7 +67,7 @@ def _import(call: Call) -> Reply:
 
 
 def _faults(call: Call) -> Reply:
-    """Answer with what goes wrong, and with what could."""
+    """Answer with the current scenario and faults, and with the scenarios that exist."""
     store = call.store
     return Reply(
         200,
@@ -73,19 +75,19 @@ def _faults(call: Call) -> Reply:
             "scenario": store.meta("scenario") or "calm",
             "faults": msgspec.to_builtins(faults.pending_faults(store)),
             "allocation": store.meta("allocation") or {},
-            "scenarios": faults.SCENARIOS,
+            "scenarios": {name: scenario.description for name, scenario in scenarios.SCENARIOS.items()},
         },
     )
 
 
 def _set_faults(call: Call) -> Reply:
-    """Let things go wrong: a ``scenario``, single ``faults``, numbers of ``allocation``; what is not named stays."""
+    """Set the ``scenario``, single ``faults`` or values of ``allocation``; members that are not given stay."""
     body, store = _body(call), call.store
     try:
         if "scenario" in body:
-            faults.set_scenario(store, str(body["scenario"]))
+            scenarios.set_scenario(store, str(body["scenario"]))
         if "faults" in body:
-            faults.set_pending_faults(store, msgspec.convert(body["faults"], list[faults.Fault]))
+            faults.set_pending_faults(store, msgspec.convert(body["faults"], list[scenarios.Fault]))
         if "allocation" in body:
             store.set_meta("allocation", msgspec.convert(body["allocation"], dict[str, float | bool]))
     except (ValueError, msgspec.ValidationError) as error:

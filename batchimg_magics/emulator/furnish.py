@@ -1,7 +1,7 @@
-"""What a new world contains: a subscription, a Batch account, and four VMs to try things on.
+"""The default resources of a new emulator state: a subscription, a Batch account, and four VMs.
 
-The documents are shaped as Azure's own answers in recorded traffic. What no document says (whether the system on a
-disk was deprovisioned) stands beside them.
+The documents have the form of Azure's responses in recordings. Facts that no document shows (whether the operating
+system on a disk is generalized) are stored beside them.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import msgspec
 from batchimg_magics.emulator.arm.imports import add_group
 from batchimg_magics.emulator.catalog.disk_skus import disk_properties
 from batchimg_magics.emulator.http.planes import timestamp
+from batchimg_magics.emulator.http.tokens import TENANT
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
@@ -23,25 +24,24 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Store
 
 SUBSCRIPTION = "4f1c9a52-7d3e-4b8a-9c60-2e5d81f7a034"
-TENANT = "8e2f6d0b-3c41-4f7a-b5d9-61a0c7e4f928"
 GROUP = "research"
 REGION = "eastus"
 ACCOUNT = "genomicsbatch"
 _TOP = f"/subscriptions/{SUBSCRIPTION}"
 _GROUP = f"{_TOP}/resourceGroups/{GROUP}"
 _DAY_S = 86_400.0
-evidence = Evidence("The furnished world")
+evidence = Evidence("Default resources")
 _QUOTAS = evidence.assumed(
     {"dedicated": 2000, "spot": 1000},
     "cores",
-    "that the furnished account may use; those of each family are in data/family_quotas.json",
-    "no one account's: enough for pools of some hundred nodes, little enough to be met",
+    "of the default Batch account; the quotas of VM families are in data/family_quotas.json",
+    "not of any real account: large enough for pools of some hundred nodes, small enough to be exceeded",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Machine:
-    """One furnished VM: what of it differs from the others."""
+    """One of the default VMs: how it differs from the others."""
 
     name: str
     size: str
@@ -51,7 +51,7 @@ class _Machine:
     trusted: bool = False
     os_disk_gib: int = 30
     data_disks_gib: tuple[tuple[int, int], ...] = ()  # (LUN, size)
-    prepared: bool = True  # deprovisioned, deallocated, marked generalized
+    prepared: bool = True  # generalized, deallocated, and marked as generalized
     system: tuple[str, str] = ("ubuntu", "22.04")
 
 
@@ -90,14 +90,14 @@ _MACHINES = (
 
 
 def furnish(store: Store) -> None:
-    """Put the default resources into a world that has none yet."""
+    """Create the default resources, unless they exist."""
     if store.meta("furnished"):
         return
     now = float(store.meta("start"))
     add_group(store, now, f"{_GROUP}/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}", REGION)
     top = store.get(_TOP)
     if top is not None:
-        top.doc |= {"displayName": "Research (local Azure)", "tenantId": TENANT}
+        top.doc |= {"displayName": "Research (emulator)", "tenantId": TENANT}
         store.put(top)
     store.put(_account(store, now))
     store.set_meta("account", ACCOUNT)
@@ -160,13 +160,15 @@ def _network() -> Item:
 
 def _machine(store: Store, machine: _Machine, now: float) -> list[Item]:
     """Return a VM with its disks and its network interface."""
-    made = now - 14 * _DAY_S
-    os_disk = _disk(store, machine, f"{machine.name}_OsDisk_1", machine.os_disk_gib, made, system=True)
-    data = [_disk(store, machine, f"{machine.name}_DataDisk_{lun}", gib, made) for lun, gib in machine.data_disks_gib]
+    created = now - 14 * _DAY_S
+    os_disk = _disk(store, machine, f"{machine.name}_OsDisk_1", machine.os_disk_gib, created, system=True)
+    data = [
+        _disk(store, machine, f"{machine.name}_DataDisk_{lun}", gib, created) for lun, gib in machine.data_disks_gib
+    ]
     return [_vm(store, machine, os_disk, data, now), os_disk, *data, *_nic(machine)]
 
 
-def _disk(store: Store, machine: _Machine, name: str, gib: int, made: float, *, system: bool = False) -> Item:
+def _disk(store: Store, machine: _Machine, name: str, gib: int, created: float, *, system: bool = False) -> Item:
     creation: dict[str, Any] = {"createOption": "Empty"}
     properties: dict[str, Any] = {}
     if system:
@@ -191,7 +193,7 @@ def _disk(store: Store, machine: _Machine, name: str, gib: int, made: float, *, 
         "encryption": {"type": "EncryptionAtRestWithPlatformKey"},
         "networkAccessPolicy": "AllowAll",
         "publicNetworkAccess": "Enabled",
-        "timeCreated": timestamp(made, zone="+00:00"),
+        "timeCreated": timestamp(created, zone="+00:00"),
         "provisioningState": "Succeeded",
         "diskState": "Reserved" if machine.prepared else "Attached",
         "uniqueId": store.new_guid("disk"),
@@ -278,13 +280,13 @@ def _os_profile(machine: _Machine) -> dict[str, Any]:
 
 
 def _nic(machine: _Machine) -> list[Item]:
-    """Return a VM's network interface and its public IP address."""
+    """Return the network interface of a VM and its public IP address."""
     network = f"{_GROUP}/providers/Microsoft.Network"
     number = 4 + [one.name for one in _MACHINES].index(machine.name)
     address = _item(
         "Microsoft.Network/publicIPAddresses",
         f"{machine.name}-ip",
-        # 203.0.113.0/24 is set aside for documentation: nobody answers there.
+        # 203.0.113.0/24 is reserved for documentation: no host has such an address.
         {"provisioningState": "Succeeded", "publicIPAllocationMethod": "Static", "ipAddress": f"203.0.113.{number}"},
         {},
         sku={"name": "Standard", "tier": "Regional"},

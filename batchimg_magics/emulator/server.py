@@ -1,7 +1,7 @@
-"""``batchimg sim``: the local Azure on a port of this machine, for clients that are no Python, or not in this process.
+"""``batchimg emulator``: the emulator on a port of this machine, for other processes and other languages.
 
-It listens on loopback only and answers only to names of loopback and of Azure's own hosts, so that no web page can
-reach it under a name of its own. Needs the extra ``server`` (uvicorn, trustme).
+It listens on a loopback address only, and answers only requests for loopback names and Azure's host names, so that no
+web page can reach it under a name of its own. Requires the extra ``server`` (uvicorn, trustme).
 """
 
 from __future__ import annotations
@@ -15,9 +15,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import furnish
-from batchimg_magics.emulator.http import faults, planes
-from batchimg_magics.emulator.local import Emulator, open_emulator
+from batchimg_magics.emulator.emulator import Emulator, open_emulator
+from batchimg_magics.emulator.http import planes, scenarios, tokens
 from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
 
 if TYPE_CHECKING:
@@ -29,113 +28,125 @@ if TYPE_CHECKING:
 
 PORT = 8443
 SPEED = 60.0
-#: Who signs in. Nobody is checked, and the sign-in libraries want to see something shaped like this.
+#: The client id of the service principal. Credentials are not checked, but sign-in libraries require an id of this
+#: form.
 _CLIENT = "b1d4c7a0-5e26-4f83-9a17-c0de10ca1a2e"
 _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
-#: Not all of azure.com: anybody can have a name below cloudapp.azure.com.
+#: Not all of azure.com: anybody can register a name below cloudapp.azure.com.
 _SERVED_HOSTS = _LOCAL_NAMES | {planes.ARM_HOST, planes.LOGIN_HOST, planes.PRICES_HOST}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve a world until Ctrl-C.
+    """Serve the emulator until Ctrl-C.
 
     Parameters
     ----------
-    words
-        Options, see ``--help``; by default the process's arguments.
+    arguments
+        Options, see ``--help``; by default the arguments of the process.
 
     Returns
     -------
     int
-        0: it was stopped. 1: it could not begin; the reason is on the error output.
+        0: stopped by the user. 1: the server could not start; the reason is on standard error.
     """
     asked = _parser().parse_args(arguments)
     try:
-        local = open_emulator(
-            asked.world, speed=asked.speed, scenario=asked.scenario, control=asked.control, throttled=asked.throttled
+        emulator = open_emulator(
+            asked.state, speed=asked.speed, scenario=asked.scenario, control=asked.control, throttled=asked.throttled
         )
     except (StateBusyError, StateLayoutError, ValueError) as error:
         return _failed(str(error))
     try:
-        return _serve(local, asked)
+        return _serve(emulator, asked)
     finally:
-        local.close()
+        emulator.close()
 
 
 def _failed(reason: str) -> int:
-    sys.stderr.write(f"batchimg sim: {reason}\n")
+    sys.stderr.write(f"batchimg emulator: {reason}\n")
     return 1
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="batchimg sim",
-        description="Serve the local Azure on this machine, for the SDKs, Azure's command line and npm's clients.",
-        epilog="scenarios: " + "; ".join(f"{name}: {what}" for name, what in faults.SCENARIOS.items()),
+        prog="batchimg emulator",
+        description="Serve the emulator on this machine for other clients: SDKs, the Azure CLI and npm packages.",
+        epilog="scenarios: " + "; ".join(f"{name}: {one.description}" for name, one in scenarios.SCENARIOS.items()),
     )
-    parser.add_argument("--port", type=int, default=PORT, help="0 for any that is free (default: %(default)s)")
-    parser.add_argument("--host", type=loopback, default="127.0.0.1", help="an address of loopback")
-    parser.add_argument("--world", default=":memory:", metavar="FILE", help="its file (default: in memory)")
-    parser.add_argument("--speed", type=float, default=SPEED, help="simulated seconds a second (default: %(default)s)")
-    parser.add_argument("--scenario", choices=list(faults.SCENARIOS), metavar="NAME", help="what goes wrong")
-    parser.add_argument("--control", action="store_true", help="offer the routes under /_sim/ too")
-    parser.add_argument("--no-throttling", dest="throttled", action="store_false", help="never answer 429 for haste")
-    parser.add_argument("--no-tls", dest="tls", action="store_false", help="speak plain HTTP")
-    parser.add_argument("--certificates", type=Path, metavar="DIRECTORY", help="where they are kept between runs")
+
+    def option(name: str, words: str, **how: Any) -> None:
+        parser.add_argument(name, help=words, **how)
+
+    option("--port", f"Listen on this TCP port; 0 = any free port (default: {PORT})", type=int, default=PORT)
+    address = "127.0.0.1"
+    option("--host", f"Listen on this loopback address (default: {address})", type=loopback, default=address)
+    option("--state", "Use this emulator state file (default: in memory)", default=":memory:", metavar="FILE")
+    faster = f"Set the time acceleration: {SPEED:g} (default) = one minute per second"
+    option("--speed", faster, type=float, default=SPEED, metavar="X")
+    keep = "Simulate a failure scenario (default: keep the current one)"
+    option("--scenario", keep, choices=list(scenarios.SCENARIOS), metavar="NAME")
+    option("--control", "Enable the control API under /_sim/", action="store_true")
+    option("--no-throttling", "Disable request throttling (429 responses)", dest="throttled", action="store_false")
+    option("--no-tls", "Serve HTTP instead of HTTPS", dest="tls", action="store_false")
+    kept = "Store the certificates in this directory (default: in the user data folder)"
+    option("--certificates", kept, type=Path, metavar="DIRECTORY")
     return parser
 
 
 def loopback(host: str) -> str:
-    """Return the address of a host, if it is one of loopback.
+    """Return the address of a host, if it is a loopback address.
 
     Raises
     ------
     argparse.ArgumentTypeError
-        It is not: the local Azure gives a token to whoever asks, and is nothing for others to reach.
+        It is not. The emulator gives a token to every caller, so it must not be reachable for other machines.
     """
     try:
         address = ipaddress.ip_address("127.0.0.1" if host == "localhost" else host)
     except ValueError:
         address = None
     if address is None or not address.is_loopback:
-        raise argparse.ArgumentTypeError(f"{host} is not an address of loopback, and only there it is served")
+        raise argparse.ArgumentTypeError(f"{host} is not a loopback address")
     return str(address)
 
 
-def _serve(local: Emulator, asked: argparse.Namespace) -> int:
+def _serve(emulator: Emulator, asked: argparse.Namespace) -> int:
     try:
         import uvicorn
     except ModuleNotFoundError:
-        return _failed("it needs uvicorn: pip install 'batchimg_magics[server]'")
+        return _failed("uvicorn is not installed: pip install 'batchimg_magics[server]'")
     try:
         listener = open_listener(asked.host, asked.port)
     except OSError as error:
         return _failed(f"cannot listen on {asked.host}:{asked.port}: {error.strerror}")
-    # In full: what is printed is pasted into shells that stand somewhere else.
+    # Absolute paths: the output is pasted into shells with another working directory.
     secured = certificates((asked.certificates or _certificates_home()).resolve()) if asked.tls else {}
     config = uvicorn.Config(
-        with_host_check(with_real_retry_after(local.app, asked.speed)),
+        with_host_check(with_real_retry_after(emulator.app, asked.speed)),
         log_level="warning",
         access_log=False,
         server_header=False,
-        date_header=False,  # the world's date is in every answer
+        date_header=False,  # every response has the simulated date
         ssl_certfile=secured.get("certificate"),
         ssl_keyfile=secured.get("key"),
     )
     name = f"[{asked.host}]" if ":" in asked.host else "localhost" if asked.host == "127.0.0.1" else asked.host
     url = f"{'https' if secured else 'http'}://{name}:{listener.getsockname()[1]}"
-    sys.stdout.write(introduction(url, local, secured.get("authority")))
+    sys.stdout.write(introduction(url, emulator, secured.get("authority")))
     sys.stdout.flush()
-    with listener, contextlib.suppress(KeyboardInterrupt):  # uvicorn ends in order, and then says why it did
+    with (
+        listener,
+        contextlib.suppress(KeyboardInterrupt),
+    ):  # uvicorn shuts down in order, and then raises the interrupt again
         uvicorn.Server(config).run(sockets=[listener])
     return 0
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
+    """Return a listening socket.
 
-    Its protocol is named, because only then asyncio sends small writes at once: an answer is two of them, and each
-    would wait 40 ms for the client's delayed acknowledgement.
+    Its protocol is set explicitly, because only then asyncio sends small writes at once. A response is two writes, and
+    each would wait 40 ms for the client's delayed acknowledgement.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -156,10 +167,10 @@ def _certificates_home() -> Path:
 
 
 def certificates(home: Path) -> dict[str, str]:
-    """Return the files of the server's certificate, its key, and the authority that clients are to trust.
+    """Return the files of the server's certificate, its key, and the certificate authority for clients.
 
-    The authority is made once and kept, so that what was told to trust it goes on doing so; its key is readable by
-    its user alone.
+    The authority is created once and kept, so that clients that trust it continue to do so. Only its user can read its
+    key.
     """
     import trustme
 
@@ -168,7 +179,7 @@ def certificates(home: Path) -> dict[str, str]:
     if authority_key.exists() and authority.exists():
         signer = trustme.CA.from_pem(authority.read_bytes(), authority_key.read_bytes())
     else:
-        signer = trustme.CA(organization_name="batchimg local Azure")
+        signer = trustme.CA(organization_name="batchimg emulator")
         _write_secret(authority_key, signer.private_key_pem.bytes())
         authority.write_bytes(signer.cert_pem.bytes())
     own = signer.issue_cert(*sorted(_LOCAL_NAMES))
@@ -187,13 +198,13 @@ def _write_secret(path: Path, content: bytes) -> None:
 
 
 def with_host_check(app: AsgiApp) -> AsgiApp:
-    """Return an app that answers 421 to requests for hosts that are neither this machine's nor Azure's."""
+    """Return an app that answers 421 to requests for other hosts than this machine's and Azure's."""
 
     async def answer(scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not _is_served(scope):
             headers = [(b"content-type", b"text/plain"), (b"connection", b"close")]
             await send({"type": "http.response.start", "status": 421, "headers": headers})
-            await send({"type": "http.response.body", "body": b"The local Azure does not answer to that host.\n"})
+            await send({"type": "http.response.body", "body": b"The emulator does not serve this host.\n"})
             return
         await app(scope, receive, send)
 
@@ -201,10 +212,10 @@ def with_host_check(app: AsgiApp) -> AsgiApp:
 
 
 def with_real_retry_after(app: AsgiApp, speed: float) -> AsgiApp:
-    """Return an app whose Retry-After is in seconds of its clients, and no longer of the world.
+    """Return an app whose Retry-After headers are in real seconds instead of simulated ones.
 
-    The world's time goes `speed` times as fast as theirs. Never below 1 s: clients take 0 for no word at all, and then
-    wait as long as they see fit (azure-core: 30 s).
+    Simulated time is `speed` times as fast. The smallest value is 1 s: clients treat 0 as no value, and then choose
+    their own interval (azure-core: 30 s).
     """
 
     def outside(name: bytes, value: bytes) -> tuple[bytes, bytes]:
@@ -229,28 +240,28 @@ def _is_served(scope: dict[str, Any]) -> bool:
     return host.lower() in _SERVED_HOSTS or host.lower().endswith((planes.BATCH_SUFFIX, f".{planes.ARM_HOST}"))
 
 
-def introduction(url: str, local: Emulator, authority: str | None) -> str:
-    """Return what points clients at the server: environment for the SDKs and npm's clients, lines for ``az``.
+def introduction(url: str, emulator: Emulator, authority: str | None) -> str:
+    """Return the environment variables and the `az` command lines that direct clients to the server.
 
     Parameters
     ----------
     url
         Of the server.
-    local
-        What it serves.
+    emulator
+        The emulator.
     authority
         File of the certificate authority to trust; None for plain HTTP.
     """
     trusted = {name: authority for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS") if authority}
     environment = {
         "AZURE_AUTHORITY_HOST": url,
-        "AZURE_TENANT_ID": furnish.TENANT,
+        "AZURE_TENANT_ID": tokens.TENANT,
         "AZURE_CLIENT_ID": _CLIENT,
         "AZURE_CLIENT_SECRET": "anything",
-        "AZURE_SUBSCRIPTION_ID": local.subscription_id,
+        "AZURE_SUBSCRIPTION_ID": emulator.subscription_id,
         "AZURE_RESOURCE_MANAGER": url,
-        "AZURE_BATCH_ACCOUNT": local.account,
-        "AZURE_BATCH_ENDPOINT": f"{url}/{local.account}",
+        "AZURE_BATCH_ACCOUNT": emulator.account,
+        "AZURE_BATCH_ENDPOINT": f"{url}/{emulator.account}",
         "ARM_CLOUD_METADATA_URL": f"{url}/metadata/endpoints?api-version=2022-09-01",
         "AZURE_CORE_INSTANCE_DISCOVERY": "false",
         **trusted,
@@ -258,9 +269,9 @@ def introduction(url: str, local: Emulator, authority: str | None) -> str:
     lines = [f"export {name}={_quoted(value)}" for name, value in environment.items()]
     sign_in = "az login --service-principal -u $AZURE_CLIENT_ID -p $AZURE_CLIENT_SECRET --tenant $AZURE_TENANT_ID"
     text = [
-        f"# The local Azure ({local.state_path}) is at {url}; Ctrl-C stops it. Nothing here is real.",
+        f"# The emulator ({emulator.state_path}) is at {url}; stop it with Ctrl-C. It has no real resources.",
         *lines,
-        "# Azure's command line, with a configuration of its own:",
+        "# The Azure CLI, with a separate configuration directory:",
         "export AZURE_CONFIG_DIR=$(mktemp -d)",
         f"az cloud set --name {CLOUD} && {sign_in}",
     ]
@@ -268,9 +279,9 @@ def introduction(url: str, local: Emulator, authority: str | None) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Write a text as shells take it for one word, whatever is in it."""
+    """Quote a text as one word for a shell."""
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-#: What the cloud is called in ``/metadata/endpoints``.
+#: Name of the cloud in ``/metadata/endpoints``.
 CLOUD = "BatchimgLocal"

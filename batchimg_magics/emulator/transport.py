@@ -1,4 +1,4 @@
-"""The way in for the Azure SDKs of the same process: an azure-core transport that ends in `App.answer`."""
+"""An azure-core transport that sends the requests of SDK clients in this process to `App.answer`."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 
 
 class EmulatorTransport(AsyncHttpTransport[Any, Any]):
-    """Sends what an SDK's pipeline sends to the local Azure in this process; its sleep is the world's.
+    """Sends the requests of an SDK pipeline to the emulator in this process; its sleep is in simulated time.
 
     Parameters
     ----------
     app
-        Who answers.
+        Handles the requests.
     clock
-        The world's time.
+        The simulated time.
     """
 
     def __init__(self, app: App, clock: Clock) -> None:
@@ -44,14 +44,14 @@ class EmulatorTransport(AsyncHttpTransport[Any, Any]):
         self._clock = clock
 
     async def send(self, request: Any, **_kwargs: Any) -> Any:  # noqa: ANN401 - azure-core has two kinds of both
-        """Answer a request of either kind that azure-core has, with a response of that kind.
+        """Answer a request of either of azure-core's two kinds, with a response of the same kind.
 
         Raises
         ------
         ServiceRequestError, ServiceResponseError
-            A fault that was asked for drops the connection before the work, or after it.
+            A simulated fault drops the connection before the request is handled, or after it.
         """
-        await asyncio.sleep(0)  # an answer takes no time, but others on the loop get their turn
+        await asyncio.sleep(0)  # a response takes no time, but other tasks on the loop can run
         modern = isinstance(request, HttpRequest)
         content = (request.content if modern else request.body) or b""
         body = content.encode() if isinstance(content, str) else bytes(content)
@@ -62,14 +62,14 @@ class EmulatorTransport(AsyncHttpTransport[Any, Any]):
         return EmulatorResponse(request, answer) if modern else EmulatorLegacyResponse(request, answer)
 
     async def sleep(self, duration: float) -> None:
-        """Return when that many simulated seconds have passed."""
+        """Wait for so many simulated seconds."""
         await self._clock.sleep(duration)
 
     async def open(self) -> None:
-        """Do nothing: the world is open."""
+        """Do nothing: the emulator is open."""
 
     async def close(self) -> None:
-        """Do nothing: the world is closed by whoever opened it."""
+        """Do nothing: whoever opened the emulator closes it."""
 
     async def __aexit__(
         self,
@@ -81,7 +81,7 @@ class EmulatorTransport(AsyncHttpTransport[Any, Any]):
 
 
 class EmulatorResponse(AsyncHttpResponse):
-    """An answer as the SDKs of today want it. All of it is there from the start."""
+    """A response as current SDKs expect it. All of it is available from the start."""
 
     def __init__(self, request: HttpRequest, answer: HttpResponse) -> None:
         self._request = request
@@ -92,7 +92,7 @@ class EmulatorResponse(AsyncHttpResponse):
 
     @property
     def request(self) -> HttpRequest:
-        """The request that this answers."""
+        """The request of this response."""
         return self._request
 
     @property
@@ -107,27 +107,27 @@ class EmulatorResponse(AsyncHttpResponse):
 
     @property
     def reason(self) -> str:
-        """The status in words."""
+        """The reason phrase of the status."""
         return HTTPStatus(self._answer.status).phrase
 
     @property
     def content_type(self) -> str | None:
-        """What the body is."""
+        """The content type of the body."""
         return self._headers.get("Content-Type")
 
     @property
     def is_closed(self) -> bool:
-        """Whether somebody closed it."""
+        """Whether the response was closed."""
         return self._closed
 
     @property
     def is_stream_consumed(self) -> bool:
-        """Whether all has been read: it has, from the start."""
+        """Whether the body was read: always, from the start."""
         return True
 
     @property
     def encoding(self) -> str | None:
-        """How the text is written."""
+        """The encoding of the text."""
         return self._encoding or "utf-8"
 
     @encoding.setter
@@ -136,7 +136,7 @@ class EmulatorResponse(AsyncHttpResponse):
 
     @property
     def url(self) -> str:
-        """Where it came from."""
+        """The URL of the request."""
         return self._request.url
 
     @property
@@ -174,7 +174,7 @@ class EmulatorResponse(AsyncHttpResponse):
         yield self._answer.body
 
     async def close(self) -> None:
-        """Note that nobody needs it any more."""
+        """Mark the response as closed."""
         self._closed = True
 
     async def __aexit__(
@@ -190,7 +190,7 @@ class EmulatorResponse(AsyncHttpResponse):
 
 
 class EmulatorLegacyResponse(LegacyResponse):
-    """An answer as pipelines with azure-core's older kind of requests want it."""
+    """A response for pipelines with azure-core's older kind of requests."""
 
     def __init__(self, request: Any, answer: HttpResponse) -> None:  # noqa: ANN401 - azure-core's older kind has no public type
         super().__init__(request, answer)
@@ -205,7 +205,7 @@ class EmulatorLegacyResponse(LegacyResponse):
         return self._content
 
     async def load_body(self) -> None:
-        """Do nothing: the body is there."""
+        """Do nothing: the body is available."""
 
     async def _stream(self) -> AsyncIterator[bytes]:
         yield self._content
@@ -217,12 +217,12 @@ class EmulatorLegacyResponse(LegacyResponse):
 
 
 class EmulatorCredential:
-    """Signs in to the local Azure: an async credential as the SDKs take them.
+    """An async credential for the emulator, as the SDKs take it.
 
     Parameters
     ----------
     tokens
-        The world's.
+        Issues the tokens.
     """
 
     def __init__(self, tokens: TokenIssuer) -> None:
@@ -253,5 +253,5 @@ class EmulatorCredential:
 
 
 def _audience(scopes: tuple[str, ...]) -> str:
-    """Return the audience of the first scope: the Batch SDK's ends in ``//.default``."""
+    """Return the audience of the first scope: that of the Batch SDK ends in ``//.default``."""
     return scopes[0].removesuffix("/.default")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator.furnish import ACCOUNT, SUBSCRIPTION, TENANT
+from batchimg_magics.emulator.furnish import ACCOUNT, SUBSCRIPTION
+from batchimg_magics.emulator.http.tokens import TENANT
 
 if TYPE_CHECKING:
     from tests.azcli.cloud import AzureCli

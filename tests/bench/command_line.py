@@ -11,7 +11,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator import furnish
-from batchimg_magics.emulator.local import open_emulator
+from batchimg_magics.emulator.emulator import open_emulator
 from batchimg_magics.emulator.server import CLOUD
 from tests.bench.peers import AZURE_CLI, as_installed, environment
 from tests.bench.rows import Row, alternating, times

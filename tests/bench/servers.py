@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from batchimg_magics.emulator import furnish
+from batchimg_magics.emulator.http import tokens
 from tests.bench.peers import BUILD, environment
 from tests.bench.rows import Row, alternating, times
 from tests.support.batch_emulator import ACCOUNT_ID, MACHINE
@@ -107,7 +108,7 @@ class _Local:
 
     def _token(self, audience: str) -> str:
         form = {"grant_type": "client_credentials", "client_id": "me", "client_secret": "any"}
-        path = f"/{furnish.TENANT}/oauth2/v2.0/token"
+        path = f"/{tokens.TENANT}/oauth2/v2.0/token"
         content = urlencode(form | {"scope": f"{audience}/.default"})
         answer = _ask(self._port, "POST", path, content, Content_Type="application/x-www-form-urlencoded")
         return str(json.loads(answer[1])["access_token"])

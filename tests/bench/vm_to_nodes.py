@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batchimg_magics.connection.connection import Connection
-    from batchimg_magics.emulator.local import Emulator
+    from batchimg_magics.emulator.emulator import Emulator
     from batchimg_magics.session.session import Session
 
 NODES, GOAL, WATCHED_S = 300, 1.03, 1200.0

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from batchimg_magics.emulator.emulator import open_emulator
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION
-from batchimg_magics.emulator.local import open_emulator
 from tests.support.idle_pools import create_idle_pools
 from tests.support.served_emulator import serve_emulator
 

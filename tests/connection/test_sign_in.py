@@ -11,8 +11,9 @@ from azure.core.exceptions import ClientAuthenticationError
 
 from batchimg_magics.connection.sign_in import SignInCredential
 from batchimg_magics.core.azure.client import Azure, Scope
-from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION, TENANT
-from batchimg_magics.emulator.local import open_emulator
+from batchimg_magics.emulator.emulator import open_emulator
+from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION
+from batchimg_magics.emulator.http.tokens import TENANT
 from batchimg_magics.errors import AuthenticationError
 
 if TYPE_CHECKING:

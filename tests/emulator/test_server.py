@@ -18,7 +18,8 @@ import httpx
 import pytest
 
 from batchimg_magics.emulator import open_emulator, server
-from batchimg_magics.emulator.furnish import ACCOUNT, SUBSCRIPTION, TENANT
+from batchimg_magics.emulator.furnish import ACCOUNT, SUBSCRIPTION
+from batchimg_magics.emulator.http.tokens import TENANT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +139,7 @@ def test_introduction_can_be_pasted_whatever_the_paths_are() -> None:
 
 def test_what_cannot_be_served_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "no.world").write_text("not a database, and long enough to be sure of it" * 40)
-    assert server.main(["--world", str(tmp_path / "no.world")]) == 1
+    assert server.main(["--state", str(tmp_path / "no.world")]) == 1
     assert "no.world" in capsys.readouterr().err
     assert server.main(["--speed", "0"]) == 1
     assert "speed" in capsys.readouterr().err
@@ -148,7 +149,7 @@ def test_what_cannot_be_served_says_why(tmp_path: Path, capsys: pytest.CaptureFi
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """Serve a world from a process of its own; return what it says, with the url."""
     home = tmp_path_factory.mktemp("served")
-    words = ["--port", "0", "--world", str(home / "w.db"), "--certificates", "tls", "--control"]
+    words = ["--port", "0", "--state", str(home / "w.db"), "--certificates", "tls", "--control"]
     line = [sys.executable, "-c", RUN, "sim", *words]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=home) as process:
         assert process.stdout is not None

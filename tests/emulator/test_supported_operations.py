@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import functools
+import importlib
+import pkgutil
+import re
 
 import pytest
 
+from batchimg_magics import emulator
+from batchimg_magics.emulator import app
+from batchimg_magics.emulator.http.messages import Routes
 from docs.generate import coverage
 from tests.support.emulator_client import ARM, COMPUTE, IN_GROUP, TOP, EmulatorClient
 
@@ -83,6 +89,27 @@ def test_what_is_not_done_is_not_called_done() -> None:
 @pytest.mark.parametrize(("url", "version"), AROUND, ids=lambda one: one.rpartition("/")[2])
 def test_what_stands_around_is_there(url: str, version: str) -> None:
     assert EmulatorClient().ask("GET", url, version=version).status == 200
+
+
+def test_no_two_routes_answer_one_request() -> None:
+    taken: dict[tuple[str, str, str], list[tuple[str, str]]] = {}
+    for route in (route for table in app.provider_routes() for route in table.table):
+        shape = re.sub(r"{\w+}", "{}", route.path.lower())
+        spans = taken.setdefault((route.plane, route.method, shape), [])
+        assert all(route.since > until or (route.until or "9") < since for since, until in spans), route
+        spans.append((route.since, route.until or "9"))
+
+
+def test_every_table_of_routes_is_found() -> None:
+    found = {id(table) for table in app.provider_routes()}
+    for module in pkgutil.walk_packages(emulator.__path__, f"{emulator.__name__}."):
+        values = vars(importlib.import_module(module.name)).values()
+        assert {id(value) for value in values if isinstance(value, Routes)} <= found, module.name
+
+
+def test_each_package_has_its_routes() -> None:
+    counts = {one: sum(len(table.table) for table in app.provider_routes((one,))) for one in app.ROUTE_PACKAGES}
+    assert counts == {"network": 22, "compute.routes": 63, "batch.routes": 83, "services": 32}
 
 
 def test_a_token_is_given_to_whoever_asks() -> None:

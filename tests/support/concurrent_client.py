@@ -14,7 +14,7 @@ from tests.support.forwarding_transport import ForwardingTransport
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batchimg_magics.emulator.local import Emulator
+    from batchimg_magics.emulator.emulator import Emulator
 
 VERSION = "2025-06-01"
 DEPARTED_STATES = {"leavingpool", "preempted", "deallocating", "deallocated"}

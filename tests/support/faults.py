@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.http import faults, scenarios
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Store
@@ -21,11 +21,11 @@ def set_faults(session: Session, **fault: Any) -> None:
     """Let answers fail; without any words, none fails any more."""
     world = emulator_state(session)
     with world.transaction(write=True):
-        faults.set_pending_faults(world, [faults.Fault(**fault)] if fault else [])
+        faults.set_pending_faults(world, [scenarios.Fault(**fault)] if fault else [])
 
 
 def set_scenario(session: Session, name: str) -> None:
     """Put the session's world into a scenario."""
     world = emulator_state(session)
     with world.transaction(write=True):
-        faults.set_scenario(world, name)
+        scenarios.set_scenario(world, name)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from batchimg_magics.connection.connection import Connection
-    from batchimg_magics.emulator.local import Emulator
+    from batchimg_magics.emulator.emulator import Emulator
 
 ENDPOINT = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
 

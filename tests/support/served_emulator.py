@@ -17,7 +17,7 @@ from batchimg_magics.emulator.server import certificates, introduction, open_lis
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batchimg_magics.emulator.local import Emulator
+    from batchimg_magics.emulator.emulator import Emulator
 
 
 class CachedNodePages:

@@ -1,4 +1,4 @@
-"""Azure Resource Manager: resources, their types and bodies, long-running operations, imported documents.
+"""Azure Resource Manager: resources, their types and bodies, long-running operations, imported documents, open mode.
 
 May import: ``catalog`` and below.
 """

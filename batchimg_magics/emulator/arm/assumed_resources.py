@@ -1,8 +1,8 @@
-"""Open worlds: those of recordings, which begin in the middle and on days long past.
+"""Open mode: resources that a request depends on exist although no request created them.
 
-In the world of ``create_app`` whatever a request builds on is there, although nobody made it: the group, the parent,
-the source of a copy, the operation that is polled. What a request asks *for* is not: a GET of it is a 404, and what
-was asked for and not found is not assumed later either.
+In open mode (`create_app`) the dependencies of a request exist: the resource group, the parent, the source of a copy,
+the operation that is polled. The resource that a request reads does not: a GET of it is a 404, and a resource that was
+requested and not found is not assumed later either.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
-evidence = Evidence("The open world of create_app")
+evidence = Evidence("Open mode of create_app")
 evidence.rule(
-    "Whatever a request builds on is there, with the least that such a resource has: a Linux system, deprovisioned.",
-    "recordings begin in the middle, and do not show who made it",
+    "Resources that a request depends on exist, with minimal properties: a Linux system that is generalized.",
+    "recordings begin in the middle, and do not show how the resources were created",
 )
-#: What is assumed of a resource that nobody made, by its type in lower case.
+#: The assumed properties of a resource that was never created, by its type in lower case.
 _ASSUMED: dict[str, dict[str, Any]] = {
     "microsoft.compute/disks": {"diskSizeGB": 30, "diskState": "Unattached", "creationData": {"createOption": "Empty"}},
     "microsoft.compute/snapshots": {
@@ -49,14 +49,14 @@ _ASSUMED: dict[str, dict[str, Any]] = {
 
 
 def find_or_assume(call: Call, key: str, location: str = "") -> Item | None:
-    """Return what a request builds on; in an open world it is there unless it was deleted.
+    """Return a resource that a request depends on; in open mode it exists unless it was deleted.
 
     Parameters
     ----------
     call, key
         The request, and the id of the resource.
     location
-        Where it is assumed to be; by default where the request's body says it works.
+        The assumed region; by default that of the body of the request.
     """
     if call.store.get(key) is not None:
         return resources.find(call.store, call.now, key)
@@ -82,7 +82,7 @@ def find_or_assume(call: Call, key: str, location: str = "") -> Item | None:
 
 
 def get_requested(call: Call, kind: str) -> Item:
-    """Return the resource of a type that the request's path names, or refuse as ARM's gateway does."""
+    """Return the resource in the path of a request, or refuse like ARM's gateway."""
     key = resources.resource_id(call, kind)
     item = resources.find(call.store, call.now, key)
     if item is not None:
@@ -96,7 +96,7 @@ def get_requested(call: Call, kind: str) -> Item:
 
 
 def need_or_assume(call: Call, key: str) -> Item:
-    """Return what a request builds on, or refuse as ARM's gateway does."""
+    """Return a resource that a request depends on, or refuse like ARM's gateway."""
     item = find_or_assume(call, key)
     if item is None:
         raise resources.not_found(call, key)
@@ -104,7 +104,7 @@ def need_or_assume(call: Call, key: str) -> Item:
 
 
 def need_parent(call: Call, key: str) -> Item:
-    """Return the resource that another one lies in, or refuse as ARM's gateway does."""
+    """Return the parent of a nested resource, or refuse like ARM's gateway."""
     item = find_or_assume(call, key)
     if item is None:
         resources.need_group(call)

@@ -1,17 +1,18 @@
-"""Documents from outside into the world: as ARM answers them, and as Azure's command line prints them."""
+"""Import of documents into the emulator state: as ARM returns them, and as the Azure CLI prints them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import import_shapes
+import msgspec
+
 from batchimg_magics.emulator.arm.resources import find, split_id
 from batchimg_magics.emulator.world.store import Item, Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-#: What may come in: the types that the simulator has rules for.
+#: The types that the emulator has rules for.
 KINDS = frozenset(
     {
         "microsoft.batch/batchaccounts",
@@ -34,16 +35,16 @@ KINDS = frozenset(
         "microsoft.network/virtualnetworks/subnets",
     }
 )
-#: What stands beside ``properties`` in a resource's document; the command line prints all on one level.
+#: The members beside ``properties`` in a document; the Azure CLI prints all on one level.
 _TOP = frozenset(
     {
         "etag", "extendedLocation", "id", "identity", "kind", "location", "managedBy", "managedByExtended", "name",
         "placement", "plan", "properties", "sku", "systemData", "tags", "type", "zones",
     }
 )  # fmt: skip
-#: What ``az vm show --show-details`` adds; the power state among it is used.
+#: The members that ``az vm show --show-details`` adds; the power state is used.
 _DETAILS = frozenset({"fqdns", "macAddresses", "powerState", "privateIps", "publicIps"})
-#: Where the command line's spelling is not ARM's.
+#: Names that the Azure CLI spells differently from ARM.
 _SPELLINGS = {
     "dedicatedCoreQuotaPerVmFamily": "dedicatedCoreQuotaPerVMFamily",
     "dedicatedCoreQuotaPerVmFamilyEnforced": "dedicatedCoreQuotaPerVMFamilyEnforced",
@@ -57,7 +58,7 @@ _SPELLINGS = {
 
 
 class ImportRefusedError(ValueError):
-    """A document that the world does not take; the message says which and why."""
+    """A document that cannot be imported; the message says which one and why."""
 
 
 def import_documents(
@@ -68,33 +69,33 @@ def import_documents(
     deprovisioned: bool | None = None,
     any_type: bool = False,
 ) -> list[str]:
-    """Put documents into the world in place of what has their ids; lists among them are taken apart.
+    """Import documents, in place of resources with the same ids; lists are flattened.
 
     Parameters
     ----------
-    world, now
-        Where to, and its time.
+    store, now
+        The emulator state, and the simulated time.
     documents
-        Resources, as ARM answers them or as the command line prints them.
+        Resources, as ARM returns them or as the Azure CLI prints them.
     deprovisioned
-        Whether the systems on the OS disks among them were deprovisioned, which no document says. None: they were
-        when Azure's instance view marks their VM generalized.
+        Whether the operating systems on the OS disks among them are generalized, which no document shows. None: if the
+        instance view of their VM says so.
     any_type
-        Take types that the simulator has no rules for, too.
+        Also import types without rules in the emulator.
 
     Returns
     -------
     list of str
-        The ids that were taken.
+        The ids of the imported resources.
 
     Raises
     ------
     ImportRefusedError
-        A document has no resource id, or is of a type that the simulator does not know.
+        A document has no resource id, or its type is not supported.
     """
     resources = [arm_document(document, any_type=any_type) for document in _flatten(documents)]
     for resource in resources:
-        if wrong := import_shapes.shape_problem(resource):
+        if wrong := shape_problem(resource):
             raise ImportRefusedError(f"{resource['id']}: {wrong}")
     generalized = {vm["id"].lower() for vm in resources if _is_generalized(vm)}
     with store.transaction(write=True):
@@ -113,7 +114,7 @@ def import_documents(
 
 
 def add_group(store: Store, now: float, key: str, location: str) -> None:
-    """See that the subscription and the resource group of a resource are there."""
+    """Create the subscription and the resource group of a resource, unless they exist."""
     subscription, group, _, _ = split_id(key)
     top = f"/subscriptions/{subscription}"
     if store.get(top) is None:
@@ -137,7 +138,7 @@ def add_group(store: Store, now: float, key: str, location: str) -> None:
 
 
 def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[str, Any]:
-    """Write a document as ARM answers it.
+    """Return a document in the format of ARM.
 
     Raises
     ------
@@ -151,7 +152,7 @@ def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[st
         raise ImportRefusedError(f"a document without a resource id: {str(document)[:80]}") from error
     kind = str(document.get("type") or "/".join([namespace, *(word for word, _ in path)]))
     if kind.lower() not in KINDS and not any_type:
-        raise ImportRefusedError(f"{kind} is not a type that the local Azure knows ({key})")
+        raise ImportRefusedError(f"{kind} is not a type that the emulator supports ({key})")
     bare: dict[str, Any] = _without_nulls(document)
     if "properties" not in bare:
         inside = {name: value for name, value in bare.items() if name not in _TOP | _DETAILS}
@@ -164,13 +165,13 @@ def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[st
             inside["networkProfile"] = {name: _parts(value) for name, value in profile.items()}
         bare = {name: value for name, value in bare.items() if name in _TOP} | {"properties": inside}
     if not isinstance(bare["properties"], dict):
-        raise ImportRefusedError(f"{key}: its properties are no object")
+        raise ImportRefusedError(f"{key}: its properties are not an object")
     bare["properties"].setdefault("provisioningState", "Succeeded")
     return bare | {"id": key, "name": bare.get("name", path[-1][1]), "type": kind}
 
 
 def _parts(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Write the parts of a network resource as ARM does; the command line prints each on one level, too."""
+    """Write the nested parts of a network resource as ARM does; the Azure CLI prints each of them on one level, too."""
     if not isinstance(value, list):
         return value
     return [_part(one) if isinstance(one, dict) and one.keys() > {"id"} else one for one in value]
@@ -194,7 +195,7 @@ def _flatten(documents: Iterable[Any]) -> Iterable[dict[str, Any]]:
 
 
 def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Drop the nulls and the ``resourceGroup`` that the command line adds, and spell names as ARM does."""
+    """Drop nulls and the ``resourceGroup`` that the Azure CLI adds, and spell names as ARM does."""
     if isinstance(value, dict):
         return {
             _SPELLINGS.get(name, name): _without_nulls(inner)
@@ -218,8 +219,99 @@ def _is_generalized(resource: dict[str, Any]) -> bool:
 
 
 def _vm_facts(vm: dict[str, Any], now: float) -> dict[str, Any]:
-    """Return what the instance view says; it is computed anew at every moment, so the document does without."""
+    """Return the facts of an instance view; the view itself is not stored, because it is computed for each time."""
     power = next((code.partition("/")[2] for code in _codes(vm) if code.lower().startswith("powerstate/")), "running")
     facts = {"power": power, "generalized": _is_generalized(vm), "since": now}
     view = vm["properties"].pop("instanceView", None)
     return facts | ({"instance_view": view} if view else {})
+
+
+class _Reference(msgspec.Struct):
+    id: str = ""
+
+
+class _Attached(msgspec.Struct, rename="camel"):
+    name: str = ""
+    lun: int = 0
+    os_type: str = ""
+    managed_disk: _Reference | None = None
+    vhd: dict[str, str] | None = None
+
+
+class _Storage(msgspec.Struct, rename="camel"):
+    os_disk: _Attached | None = None
+    data_disks: list[_Attached] | None = None
+
+
+class _Hardware(msgspec.Struct, rename="camel"):
+    vm_size: str = ""
+
+
+class _Profile(msgspec.Struct, rename="camel"):
+    computer_name: str = ""
+
+
+class _Status(msgspec.Struct):
+    code: str = ""
+
+
+class _View(msgspec.Struct):
+    statuses: list[_Status] = []
+
+
+class _Machine(msgspec.Struct, rename="camel"):
+    storage_profile: _Storage | None = None
+    hardware_profile: _Hardware | None = None
+    os_profile: _Profile | None = None
+    instance_view: _View | None = None
+
+
+class _Creation(msgspec.Struct, rename="camel"):
+    create_option: str = ""
+
+
+class _Disk(msgspec.Struct, rename="camel"):
+    disk_size_gb: int = msgspec.field(default=0, name="diskSizeGB")
+    os_type: str = ""
+    creation_data: _Creation | None = None
+    security_profile: dict[str, Any] | None = None
+    supported_capabilities: dict[str, Any] | None = None
+
+
+class _Family(msgspec.Struct, rename="camel"):
+    name: str = ""
+    core_quota: int = 0
+
+
+class _Account(msgspec.Struct, rename="camel"):
+    dedicated_core_quota: int | None = None
+    low_priority_core_quota: int | None = None
+    pool_quota: int = 100
+    family_quotas: list[_Family] | None = msgspec.field(default=None, name="dedicatedCoreQuotaPerVMFamily")
+
+
+class _Document(msgspec.Struct):
+    name: str
+    location: str = ""
+    tags: dict[str, str] | None = None
+
+
+#: The expected properties of each type.
+_SHAPES: dict[str, type[msgspec.Struct]] = {
+    "microsoft.batch/batchaccounts": _Account,
+    "microsoft.compute/disks": _Disk,
+    "microsoft.compute/snapshots": _Disk,
+    "microsoft.compute/virtualmachines": _Machine,
+}
+
+
+def shape_problem(document: dict[str, Any]) -> str | None:
+    """Return which part of a document has a type that the rules cannot process, or None."""
+    try:
+        msgspec.convert(document, _Document)
+        shape = _SHAPES.get(str(document["type"]).lower())
+        if shape is not None:
+            msgspec.convert(document["properties"], shape)
+    except msgspec.ValidationError as error:
+        return str(error)
+    return None

@@ -1,7 +1,8 @@
-"""What Azure has stopped taking by the world's date, and the switches that say otherwise.
+"""Open mode: which resources exist although no request created them, and what Azure has retired.
 
-An *open* world (``create_app``) plays recordings of any year: in it nothing has retired, groups and accounts that
-nobody made are there. In a furnished world the date decides; a setting of the world decides before either.
+Recordings begin in the middle and are of any year. In open mode (`create_app`), subscriptions, resource groups and
+Batch accounts exist as soon as a request names them, and nothing is retired. Otherwise only what was created exists,
+and the emulator's date decides what is retired. A setting in the emulator state takes precedence over both.
 """
 
 from __future__ import annotations
@@ -12,29 +13,57 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Store
 
-#: The settings of the world, each ``taken`` or ``retired``.
+#: The setting of the emulator state that turns open mode on.
+_OPEN = "open_groups"
+#: The settings of the emulator state for what may be retired, each ``taken`` or ``retired``.
 MANAGED_IMAGE_POOLS = "managed_image_pools"
 OLD_IMAGES = "images_past_end_of_life"
 #: Source: Microsoft's retirement notice for pools of custom images without the gallery.
 MANAGED_IMAGES_END = datetime(2026, 3, 31, tzinfo=UTC).timestamp()
 
 
+def set_open(store: Store, *, value: bool) -> None:
+    """Turn open mode on or off."""
+    store.set_meta(_OPEN, value=value)
+
+
 def is_open(store: Store) -> bool:
-    """Tell whether a world plays recordings, which begin in the middle and on days long past."""
-    return bool(store.meta("open_groups"))
+    """Tell whether open mode is on."""
+    return bool(store.meta(_OPEN))
 
 
-def has_retired(store: Store, what: str, now: float, end: float) -> bool:
-    """Tell whether Azure takes something no more.
+def has_subscription(store: Store, name: str) -> bool:
+    """Tell whether a subscription exists: it contains something, or open mode is on."""
+    return store.has_below(f"/subscriptions/{name}") or is_open(store)
+
+
+def has_group(store: Store, key: str, *, named: bool) -> bool:
+    """Tell whether a resource group that was never created exists: only in open mode.
 
     Parameters
     ----------
-    world
-        Its setting decides before its date.
+    store
+        The emulator state.
+    key
+        Id of the resource group in lower case.
+    named
+        Whether the request names a resource in the group. If it only lists the group's resources, the group exists if
+        it contains something.
+    """
+    return is_open(store) and (named or store.has_below(key))
+
+
+def has_retired(store: Store, what: str, now: float, end: float) -> bool:
+    """Tell whether Azure has retired something.
+
+    Parameters
+    ----------
+    store
+        The emulator state; a setting in it takes precedence over the date.
     what
         Name of the setting.
     now, end
-        The world's time, and when Azure said it would stop.
+        The emulator's time, and the announced end, in seconds since 1970.
     """
     setting = store.meta(what)
     if setting is not None:

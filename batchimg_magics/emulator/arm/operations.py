@@ -1,6 +1,6 @@
-"""Long-running operations of Microsoft.Compute: how long each takes, and how a client follows it.
+"""Long-running operations of Microsoft.Compute: how long they take, and how clients poll them.
 
-An operation is stored when it begins, with the moment at which it ends; what a poll answers is computed from the time.
+An operation is stored when it begins, with the time at which it ends; responses to polls are computed from the time.
 """
 
 from __future__ import annotations
@@ -9,41 +9,36 @@ import hashlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import resources
-from batchimg_magics.emulator.arm.open_world import is_open
-from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
-from batchimg_magics.emulator.http.planes import timestamp
+from batchimg_magics.emulator.catalog import regions
+from batchimg_magics.emulator.world.chance import seeded_fraction
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
+    from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.world.store import Store
 
 NAMESPACE = "Microsoft.Compute"
 OPERATION = "microsoft.compute/operations"
-evidence = Evidence("Work of Microsoft.Compute")
+evidence = Evidence("Operations of Microsoft.Compute")
 SPREAD = evidence.assumed(
     0.15,
     "of the median",
-    "by which a time differs from it at most, either way; how much, the seed of the world decides",
-    "recordings spread wider, and there are too few of a kind to tell how",
+    "by which a duration differs from it at most, in either direction, depending on the seed",
+    "durations in recordings differ more, but there are too few to derive a distribution",
 )
-#: An end that never comes: the year 9999.
-NEVER = 253_370_764_800.0
-
-routes = Routes("arm")
 
 
 @dataclass(frozen=True, slots=True)
 class OperationTiming:
-    """How long work takes, and how Azure wants it to be followed.
+    """How long an operation takes, and how clients should poll it.
 
     Parameters
     ----------
     seconds
         Median.
-    first, next
-        Retry-After in seconds of the first answer and of each poll; None: not sent.
+    first_retry_s, poll_retry_s
+        Retry-After of the first response and of each poll; None: not sent.
     """
 
     seconds: float
@@ -56,59 +51,59 @@ def _recorded(seconds: float, what: str, why: str) -> float:
 
 
 def _assumed(seconds: float, what: str) -> float:
-    return evidence.assumed(seconds, "s", what, "no recording shows its begin and end")
+    return evidence.assumed(seconds, "s", what, "no recording shows its beginning and end")
 
 
-#: Medians, and Retry-After as seen in recordings. Source: FACTS 6.
+#: Medians, and Retry-After as in recordings. Source: FACTS 6.
 OPERATION_TIMINGS = {
     "disk": OperationTiming(
         _recorded(
-            0.7, "a disk or a snapshot in the making", "median of snapshots, at most 11 s; disks took 0.1 to 0.8 s"
+            0.7, "creation of a disk or a snapshot", "median of snapshots, at most 11 s; disks took 0.1 to 0.8 s"
         ),
         2,
         10,
     ),
     "disk deletion": OperationTiming(_assumed(1.0, "deletion of a disk or a snapshot"), None, 10),
     "disk access": OperationTiming(
-        _recorded(0.4, "a link to a disk, given or taken back", "one recording: 0.36 s"), None, 10
+        _recorded(0.4, "grant or revocation of access to a disk", "one recording: 0.36 s"), None, 10
     ),
-    "image": OperationTiming(_recorded(13.0, "a managed image in the making", "median, 5 to 21 s")),
+    "image": OperationTiming(_recorded(13.0, "creation of a managed image", "median, 5 to 21 s")),
     "image deletion": OperationTiming(_assumed(5.0, "deletion of a managed image")),
-    "gallery": OperationTiming(_recorded(0.2, "a gallery or a definition, made or deleted", "0.1 to 0.2 s")),
+    "gallery": OperationTiming(
+        _recorded(0.2, "creation or deletion of a gallery or an image definition", "0.1 to 0.2 s")
+    ),
     "version": OperationTiming(
-        _recorded(438.0, "a gallery image version, for each region", "median, 150 to 781 s"), 60, 60
+        _recorded(438.0, "creation of a gallery image version, for each region", "median, 150 to 781 s"), 60, 60
     ),
     "version deletion": OperationTiming(
         _recorded(90.0, "deletion of a gallery image version", "median, up to 135 s"), 60, 60
     ),
-    "vm": OperationTiming(_assumed(45.0, "a VM in the making"), 10, 30),
-    "vm update": OperationTiming(_assumed(5.0, "a change of a VM"), 10, 30),
+    "vm": OperationTiming(_assumed(45.0, "creation of a VM"), 10, 30),
+    "vm update": OperationTiming(_assumed(5.0, "update of a VM"), 10, 30),
     "vm deletion": OperationTiming(_assumed(40.0, "deletion of a VM"), 10, 30),
     "vm deallocate": OperationTiming(_recorded(45.0, "deallocation of a VM", "median, 24 to 257 s"), 10, 30),
-    "vm powerOff": OperationTiming(_recorded(18.0, "powering a VM off", "one recording: 17.7 s"), 10, 30),
+    "vm powerOff": OperationTiming(_recorded(18.0, "power-off of a VM", "one recording: 17.7 s"), 10, 30),
     "vm start": OperationTiming(_assumed(20.0, "start of a VM"), 10, 30),
     "vm restart": OperationTiming(_assumed(30.0, "restart of a VM"), 10, 30),
     "vm capture": OperationTiming(_recorded(0.3, "capture of a VM", "one recording: 0.25 s"), 10, 30),
     "vm runCommand": OperationTiming(
-        _recorded(11.0, "a command run on a VM", "one recording: 10.3 s, of another command"), 10, 30
+        _recorded(11.0, "run-command on a VM", "one recording of another command: 10.3 s"), 10, 30
     ),
 }
-#: The pace of an operation that nobody began, by the word in its address: an open world's recording began later.
-_ASSUMED = {"DiskOperations": "disk", "capsOperations": "version", "operations": "image"}
 
 
 @dataclass(frozen=True, slots=True)
 class OperationResult:
-    """What an operation's last answer shows.
+    """The final response of an operation.
 
     Parameters
     ----------
     resource
-        Key of the resource that is shown; empty for none.
+        Key of the resource in the response; empty for none.
     answer
-        What is shown where it is no resource.
+        The response if it is not a resource.
     error
-        Code and message of an operation that fails; None for one that succeeds.
+        Code and message of a failed operation; None if it succeeds.
     """
 
     resource: str = ""
@@ -119,39 +114,33 @@ class OperationResult:
 NO_RESULT = OperationResult()
 
 
-def seeded_fraction(store: Store, about: str) -> float:
-    """Return a number from 0 up to 1 that is the same in every run of a world with this seed."""
-    digest = hashlib.sha256(f"{store.meta('seed')}/{about.lower()}".encode()).digest()
-    return int.from_bytes(digest[:4], "big") / 2**32
-
-
 def operation_s(call: Call, median: float, about: str) -> float:
-    """Return how long a piece of work takes: near its median, the same in each run of the same world."""
+    """Return how long an operation takes: near its median, and the same for the same seed."""
     return median * (1 + SPREAD * (2 * seeded_fraction(call.store, f"{about}/{call.method}") - 1))
 
 
 def begin_operation(
     call: Call, location: str, family: str, seconds: float, pace: OperationTiming, outcome: OperationResult = NO_RESULT
 ) -> dict[str, str]:
-    """Note an operation that begins now, and return the headers that lead to it.
+    """Store an operation that begins now, and return the headers for polling it.
 
     Parameters
     ----------
     call, location
-        The request, and the region that works on it.
+        The request, and the region of the resource.
     family
-        The word in the operation's address: ``operations``, ``DiskOperations`` or ``capsOperations``.
+        The segment in the URL of the operation: ``operations``, ``DiskOperations`` or ``capsOperations``.
     seconds, pace
-        How long it takes, and how to follow it.
+        How long it takes, and how to poll it.
     outcome
-        What its last answer shows.
+        Its final response.
     """
     guid = call.store.new_guid("operation")
     subscription = call.params["subscription"]
-    region = resources.region_name(location)
+    region = regions.region_name(location)
     path = f"/subscriptions/{subscription}/providers/{NAMESPACE}/locations/{region}/{family}/{guid}"
-    _store(call, path, guid, seconds, pace.poll_retry_s, outcome)
-    # Which machine works on it: recorded of all but the gallery's operations.
+    store_operation(call, path, guid, seconds, pace.poll_retry_s, outcome)
+    # The machine that executes it: recorded for all operations but those of galleries.
     worker = "" if family == "capsOperations" else f"p={_worker(call.store, location)}&"
     version = f"api-version={call.api_version}"
     headers = {"Azure-AsyncOperation": f"{call.base}{path}?{worker}{version}"}
@@ -160,7 +149,10 @@ def begin_operation(
     return headers | ({"Retry-After": str(pace.first_retry_s)} if pace.first_retry_s else {})
 
 
-def _store(call: Call, path: str, guid: str, seconds: float, retry: int | None, outcome: OperationResult) -> Item:
+def store_operation(
+    call: Call, path: str, guid: str, seconds: float, retry: int | None, outcome: OperationResult
+) -> Item:
+    """Store an operation that begins now, with the time at which it ends and its result."""
     hidden = {
         "begin": call.now,
         "end": call.now + seconds,
@@ -175,48 +167,5 @@ def _store(call: Call, path: str, guid: str, seconds: float, retry: int | None, 
 
 
 def _worker(store: Store, location: str) -> str:
-    digits = hashlib.sha256(f"{store.meta('seed')}/{resources.region_name(location)}".encode()).hexdigest()
+    digits = hashlib.sha256(f"{store.meta('seed')}/{regions.region_name(location)}".encode()).hexdigest()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-8{digits[17:20]}-{digits[20:32]}"
-
-
-def _poll(call: Call) -> Reply:
-    item = call.store.get(call.path)
-    family = call.path.split("/")[-2]
-    if item is None and is_open(call.store):
-        pace = OPERATION_TIMINGS[next(name for word, name in _ASSUMED.items() if word.lower() == family.lower())]
-        item = _store(call, call.path, call.params["id"], pace.seconds, pace.poll_retry_s, NO_RESULT)
-    if item is None:
-        raise Refusal(404, "NotFound", "The entity was not found in this Azure location.")
-    hidden = item.hidden
-    over = call.now >= hidden["end"]
-    waiting = {} if over or not hidden["next"] else {"Retry-After": str(hidden["next"])}
-    made = call.store.get(hidden["resource"]) if over and hidden["resource"] else None
-    output = hidden["answer"] if made is None else resources.document_at(made, call.now)
-    if call.query.get("monitor") == "true":
-        return _result(call, hidden, output, waiting)
-    body: dict[str, Any] = {"startTime": timestamp(hidden["begin"], zone="+00:00")}
-    if not over:
-        return Reply(200, body | {"status": "InProgress", "name": item.doc["name"]}, waiting)
-    body |= {"endTime": timestamp(hidden["end"], zone="+00:00"), "status": "Failed" if hidden["error"] else "Succeeded"}
-    if hidden["error"]:
-        code, message = hidden["error"]
-        body["error"] = {"code": code, "message": message}
-    elif output is not None:
-        body["properties"] = {"output": output}
-    return Reply(200, body | {"name": item.doc["name"]})
-
-
-def _result(call: Call, hidden: dict[str, Any], output: dict[str, Any] | None, waiting: dict[str, str]) -> Reply:
-    """Answer at the address that says nothing of a state: 202 until it is over, then the result."""
-    if call.now < hidden["end"]:
-        address = f"{call.base}{call.path}?monitor=true&api-version={call.api_version}"
-        return Reply(202, None, waiting | {"Location": address})
-    if hidden["error"]:
-        raise Refusal(409, *hidden["error"])
-    return Reply(200, output)
-
-
-for _word in _ASSUMED:
-    routes.on("GET", f"/subscriptions/{{subscription}}/providers/{NAMESPACE}/locations/{{location}}/{_word}/{{id}}")(
-        _poll
-    )

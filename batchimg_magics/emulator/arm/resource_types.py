@@ -1,6 +1,6 @@
-"""What every resource type of Microsoft.Compute has in common: the verbs on a resource, and how a body is judged.
+"""What all resource types of Microsoft.Compute have in common: the methods on a resource, and general checks.
 
-A type is a `ResourceType`: how it is made from a body, and the pace of its work. `register` gives it its routes.
+A type is a `ResourceType`: how it is built from a body, and how long its operations take. `register` adds its routes.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import assumed_resources, resources
+from batchimg_magics.emulator.arm.bodies import body_of, check_tags, invalid, location_of, merged, part
 from batchimg_magics.emulator.arm.operations import (
-    NEVER,
     NO_RESULT,
     OPERATION_TIMINGS,
     OperationResult,
@@ -20,36 +20,37 @@ from batchimg_magics.emulator.arm.operations import (
     operation_s,
 )
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.world.chance import NEVER
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-#: How names are judged; a gallery's has no hyphen. Source: the rules as Azure's own refusals quote them.
+#: Rules for names; names of galleries have no hyphen. Source: the rules as Azure's own refusals quote them.
 NAME_RULE, GALLERY_NAME_RULE = r"^[^_\W][\w-._]{0,79}(?<![-.])$", r"^[^_\W][\w._]{0,79}(?<![-.])$"
 _PATTERNS = {rule: re.compile(rule.replace(r"\w-._", r"\w.-"), re.ASCII) for rule in (NAME_RULE, GALLERY_NAME_RULE)}
-#: How long what was deleted is remembered, so that it is not taken to be there again in an open world.
+#: How long deleted resources are remembered, so that they do not come into existence again in open mode.
 DELETED_KEPT_S = 7 * 86_400.0
-#: What a body may say beside location and properties, by what a resource keeps of it.
+#: The members of a body beside location and properties that a resource keeps.
 _TOP_LEVEL = ("tags", "sku", "zones", "identity", "extendedLocation", "plan")
 
 
 @dataclass(slots=True)
 class BuildResult:
-    """What a body makes.
+    """The resource that a body describes.
 
     Parameters
     ----------
     properties, hidden
-        Of the resource when the work is done.
-    first
-        The properties that are shown while it is made; None: the same.
-    beside
-        What else the document has in the end, e.g. the SKU with its tier.
+        Of the resource when the operation is done.
+    initial_properties
+        The properties during the operation; None: the same.
+    top_level
+        Further members of the final document, e.g. the SKU with its tier.
     seconds
-        How long it takes; None: the kind's median, spread.
+        How long the operation takes; None: the usual time of the type.
     error
-        Code and message where it comes to nothing.
+        Code and message if the operation fails.
     """
 
     properties: dict[str, Any]
@@ -71,27 +72,27 @@ class ResourceType:
     Parameters
     ----------
     type
-        In full, e.g. ``Microsoft.Compute/snapshots``.
+        The full type, e.g. ``Microsoft.Compute/snapshots``.
     build
-        Makes it, given the request and what is there already. Raises `Refusal`.
-    put, delete
-        Names of their paces.
+        Builds the resource from the request and the existing resource. Raises `Refusal`.
+    put_timing, delete_timing
+        Keys of `OPERATION_TIMINGS`.
     operations
-        The word in the operations' addresses.
+        The segment in the URLs of its operations.
     put_status
-        Of the answer to a PUT that makes one.
-    fresh
-        The provisioning state while it is made.
+        Status of a PUT that creates a resource.
+    creating_state
+        The provisioning state during creation.
     output
-        Whether an operation's last answer has the resource in it.
+        Whether the final response of an operation contains the resource.
     refuse_delete
-        Raises `Refusal` where something is in the way of a deletion.
+        Raises `Refusal` if the resource cannot be deleted.
     by_subscription
-        Whether a subscription lists them too.
+        Whether a subscription lists the type, too.
     show
-        What a request sees of one that is there.
-    names
-        The rule for their names; empty: they are judged where they are built.
+        Returns the document of a resource for a response.
+    name_rule
+        The rule for names; empty: `build` checks them.
     """
 
     type: str
@@ -109,7 +110,7 @@ class ResourceType:
 
 
 def register(table: Routes, kind: ResourceType) -> None:
-    """Give a type its routes: GET, list, PUT, PATCH, DELETE."""
+    """Add the routes of a type: GET, list, PUT, PATCH, DELETE."""
     one = resources.path_of(kind.type)
     table.on("GET", one)(lambda call: Reply(200, kind.show(call, assumed_resources.get_requested(call, kind.type))))
     for path in list_paths(kind.type, by_subscription=kind.by_subscription):
@@ -127,93 +128,12 @@ def _list(call: Call, kind: ResourceType) -> Reply:
 
 
 def list_paths(kind: str, *, by_subscription: bool = True) -> list[str]:
-    """Return the paths of a type's lists: in the group or the parent, and in the subscription."""
+    """Return the paths of the lists of a type: in the group or the parent, and in the subscription."""
     everywhere = f"/subscriptions/{{subscription}}/providers/{kind}"
     return [resources.path_of(kind, collection=True), *([everywhere] if by_subscription else [])]
 
 
-# -- bodies ------------------------------------------------------------------------------------------------------
-
-
-def body_of(call: Call) -> dict[str, Any]:
-    """Return a request's body, with properties whether it has any or not."""
-    body = call.body if call.body is not None else {}
-    if not isinstance(body, dict) or not isinstance(body.get("properties") or {}, dict):
-        raise Refusal(400, "InvalidRequestContent", "The request content was invalid and could not be deserialized.")
-    return {**body, "properties": body.get("properties") or {}}
-
-
-def part(value: object, name: str) -> dict[str, Any]:
-    """Return an object inside a body, empty where there is none.
-
-    Parameters
-    ----------
-    value
-        What stands there.
-    name
-        The property's path, for the refusal of anything that is no object.
-    """
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise invalid(name, f"The value of parameter {name} is invalid.")
-    return value
-
-
-def parts(value: object, name: str) -> list[dict[str, Any]]:
-    """Return the objects of a list inside a body, none where there is none."""
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise invalid(name, f"The value of parameter {name} is invalid.")
-    return [part(one, name) for one in value]
-
-
-def whole(value: object, name: str, *, least: int = 0) -> int:
-    """Return a whole number of a body; clients may send it as a string."""
-    try:
-        number = int(str(value))
-    except ValueError:
-        number = least - 1
-    if number < least or isinstance(value, bool):
-        raise invalid(name, f"The value '{value}' of parameter '{name}' is out of range. It has to be {least} or more.")
-    return number
-
-
-def text(value: object, name: str) -> str:
-    """Return a string of a body that has to be there."""
-    if value in (None, ""):
-        raise missing(name)
-    if not isinstance(value, str):
-        raise invalid(name, f"The value of parameter {name} is invalid.")
-    return value
-
-
-def one_of(value: object, name: str, words: tuple[str, ...]) -> str:
-    """Return a word of a body as Azure spells it."""
-    found = next((word for word in words if word.lower() == str(value).lower()), None)
-    if value is None:
-        raise missing(name)
-    if found is None:
-        raise invalid(name, f"The value '{value}' of parameter '{name}' is out of range: {', '.join(words)}.")
-    return found
-
-
-def merged(old: Any, new: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a document with a patch on it: what the patch does not name stays, lists are replaced."""
-    if not (isinstance(old, dict) and isinstance(new, dict)):
-        return new
-    return old | {key: merged(old.get(key), value) for key, value in new.items()}
-
-
-def invalid(parameter: str, message: str) -> Refusal:
-    """Return the refusal of one parameter."""
-    return Refusal(400, "InvalidParameter", message, target=parameter)
-
-
-def missing(parameter: str) -> Refusal:
-    """Return the refusal of a body without a parameter that it needs."""
-    return invalid(parameter, f"Required parameter '{parameter}' is missing (null).")
+# -- checks -----------------------------------------------------------------------------------------------------
 
 
 def need_source(call: Call, key: object, parameter: str) -> Item:
@@ -228,35 +148,21 @@ def need_source(call: Call, key: object, parameter: str) -> Item:
     return item
 
 
-def location_of(call: Call) -> str:
-    """Return the region that a body names, or refuse a body without one."""
-    location = call.body.get("location")
-    if not isinstance(location, str) or not location.strip():
-        raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
-    return location
-
-
 def refuse_during_operation(call: Call, item: Item | None) -> None:
-    """Refuse to change what is being changed or deleted."""
+    """Refuse to change a resource that is being changed or deleted."""
     if item is not None and (state := resources.current_operation(item, call.now)):
         message = f"Operation is not allowed on resource '{item.doc['name']}' since its state is '{state}'."
         raise Refusal(409, "OperationNotAllowed", message)
 
 
 def check_name(name: str, rule: str) -> None:
-    """Refuse a name that is none to Azure; an empty rule takes any."""
+    """Refuse an invalid name; an empty rule allows any."""
     if rule and not _PATTERNS[rule].fullmatch(name):
         message = f"The entity name '{name}' is invalid according to its validation rule: {rule}."
         raise Refusal(400, "InvalidParameter", message)
 
 
-def check_tags(tags: object) -> None:
-    """Refuse tags that are no names with strings."""
-    if tags is not None and not (isinstance(tags, dict) and all(isinstance(one, str) for one in tags.values())):
-        raise Refusal(400, "InvalidTags", "The tags are invalid: each has to be a name with a string.")
-
-
-# -- verbs -------------------------------------------------------------------------------------------------------
+# -- methods ----------------------------------------------------------------------------------------------------
 
 
 def _put(call: Call, kind: ResourceType) -> Reply:
@@ -292,7 +198,7 @@ def _patch(call: Call, kind: ResourceType) -> Reply:
 def begin_change(
     call: Call, kind: ResourceType, old: Item | None, built: BuildResult, document: dict[str, Any]
 ) -> Reply:
-    """Begin to make or change a resource, and answer as Azure does meanwhile."""
+    """Begin to create or change a resource, and return the response during the operation."""
     key = str(document["id"])
     state = kind.creating_state if old is None else "Updating"
     pace = OPERATION_TIMINGS[kind.put_timing]
@@ -318,7 +224,7 @@ def _delete(call: Call, kind: ResourceType) -> Reply:
 
 
 def begin_deletion(call: Call, kind: ResourceType, item: Item | None) -> Reply:
-    """Begin to delete a resource; one that is not there is 204."""
+    """Begin to delete a resource; 204 if it does not exist."""
     if item is None:
         resources.need_group(call)
         return Reply(204)
@@ -336,7 +242,7 @@ def begin_deletion(call: Call, kind: ResourceType, item: Item | None) -> Reply:
 
 
 def purge_deleted(call: Call, kind: str) -> None:
-    """Drop what was deleted long ago, so that a world that is used for months does not grow by it."""
+    """Remove resources that were deleted long ago, so that the emulator state does not grow without bound."""
     for item in call.store.items(kind, f"/subscriptions/{call.params['subscription']}"):
         ended = (item.hidden.get("work") or {}).get("end", NEVER)
         if resources.document_at(item, call.now) is None and call.now - ended > DELETED_KEPT_S:

@@ -1,8 +1,8 @@
 """What all resource providers of Azure Resource Manager have in common: ids, documents over time, lists, ETags.
 
-A resource's `Item.doc` is the document as it is when nothing goes on. Work that goes on is `hidden["work"]`: what it
-is (``Creating``, ``Updating``, ``Deleting``), when it began and when it ends, and the document that Azure shows until
-then. So a state is computed from the time when it is asked for, and nothing has to happen when its moment comes.
+`Item.doc` is the document of a resource without an operation in progress. An operation in progress is
+``hidden["work"]``: its kind (``Creating``, ``Updating``, ``Deleting``), its beginning and end, and the document that
+Azure shows until then. So a state is computed from the time of a request, and nothing has to run at its end.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator.arm import open_world
+from batchimg_magics.emulator.catalog.regions import region_name
 from batchimg_magics.emulator.http.messages import Refusal
 from batchimg_magics.emulator.http.planes import bad_json
 
@@ -19,12 +21,12 @@ if TYPE_CHECKING:
 
 
 def resource_id(call: Call, kind: str) -> str:
-    """Return the id that the request's path names, with the type's words in Azure's own case.
+    """Return the id in the path of a request, with the segments of the type in Azure's spelling.
 
     Parameters
     ----------
     call
-        Its params are ``subscription``, ``group`` and ``name1``, ``name2``... from the outside in.
+        Its params are ``subscription``, ``group`` and ``name1``, ``name2``..., from the outermost resource on.
     kind
         The resource type, e.g. ``Microsoft.Compute/galleries/images``.
     """
@@ -35,7 +37,7 @@ def resource_id(call: Call, kind: str) -> str:
 
 
 def path_of(kind: str, *, collection: bool = False) -> str:
-    """Return the route path of a resource type, or of the list of its resources in the one above."""
+    """Return the route path of a resource type, or of the list of its resources in their parent."""
     namespace, *words = kind.split("/")
     tail = "".join(f"/{word}/{{name{depth}}}" for depth, word in enumerate(words, 1))
     if collection:
@@ -44,12 +46,12 @@ def path_of(kind: str, *, collection: bool = False) -> str:
 
 
 def split_id(text: str) -> tuple[str, str, list[tuple[str, str]], str]:
-    """Return subscription, resource group, (type word, name) pairs and namespace of a resource id.
+    """Return subscription, resource group, (type segment, name) pairs and namespace of a resource id.
 
     Raises
     ------
     ValueError
-        It is not the id of a resource in a group.
+        It is not the id of a resource in a resource group.
     """
     parts = text.strip("/").split("/")
     heads = [part.lower() for part in parts[:5:2]]
@@ -58,13 +60,8 @@ def split_id(text: str) -> tuple[str, str, list[tuple[str, str]], str]:
     return parts[1], parts[3], list(zip(parts[6::2], parts[7::2], strict=True)), parts[5]
 
 
-def region_name(name: object) -> str:
-    """Return a region's programmatic name: ``East US 2`` and ``eastus2`` are one."""
-    return str(name).replace(" ", "").lower()
-
-
 def document_at(item: Item, now: float) -> dict[str, Any] | None:
-    """Return the resource's document at a moment; None when it has been deleted by then."""
+    """Return the document of a resource at a time; None if it has been deleted by then."""
     work = item.hidden.get("work")
     if work is None or (now >= work["end"] and work["kind"] != "Deleting"):
         return item.doc
@@ -77,7 +74,7 @@ def document_at(item: Item, now: float) -> dict[str, Any] | None:
 
 
 def current_operation(item: Item, now: float) -> str:
-    """Return what goes on with the resource at a moment, e.g. ``Updating``; empty for nothing."""
+    """Return the operation in progress on a resource at a time, e.g. ``Updating``; empty for none."""
     work = item.hidden.get("work")
     return work["kind"] if work is not None and now < work["end"] else ""
 
@@ -89,7 +86,7 @@ def find(store: Store, now: float, key: str) -> Item | None:
 
 
 def need(call: Call, key: str) -> Item:
-    """Return the resource with that id, or refuse as ARM's gateway does."""
+    """Return the resource with that id, or refuse like ARM's gateway."""
     item = find(call.store, call.now, key)
     if item is None:
         raise not_found(call, key)
@@ -97,7 +94,7 @@ def need(call: Call, key: str) -> Item:
 
 
 def not_found(call: Call, key: str) -> Refusal:
-    """Return the refusal for a resource that is not there: its group's when that is not there either."""
+    """Return the refusal for a missing resource: that for its resource group if the group is missing as well."""
     _, group, path, namespace = split_id(key)
     need_group(call)
     name = "/".join(part for pair in path for part in pair)
@@ -111,25 +108,25 @@ def not_found(call: Call, key: str) -> Refusal:
 
 
 def need_subscription(call: Call) -> None:
-    """Refuse a request for a subscription in which there is nothing; in an open world any is there."""
+    """Refuse a request for an empty subscription; in open mode every subscription exists."""
     name = call.params["subscription"]
-    if not call.store.has_below(f"/subscriptions/{name}") and not call.store.meta("open_groups"):
+    if not open_world.has_subscription(call.store, name):
         raise Refusal(404, "SubscriptionNotFound", f"The subscription '{name}' could not be found.")
 
 
 def need_group(call: Call, *, named: bool = True) -> dict[str, Any] | None:
-    """Return the document of the request's resource group, or refuse.
+    """Return the document of the resource group of a request, or refuse.
 
-    Nothing can be made or changed in a group that is being deleted. In an open world a group is there as soon as
-    somebody has named it. A request for a resource names its group; one that only lists what is in a group (`named` is
-    False) does not.
+    Nothing can be created or changed in a group that is being deleted. In open mode a group exists as soon as a request
+    names it. A request for a resource names its group; one that only lists the resources of a group (`named` is False)
+    does not.
     """
     store, group = call.store, call.params["group"]
     need_subscription(call)
     key = f"/subscriptions/{call.params['subscription']}/resourcegroups/{group}"
     item = store.get(key)
     document = None if item is None else document_at(item, call.now)
-    opened = item is None and store.meta("open_groups") and (named or store.has_below(key))
+    opened = item is None and open_world.has_group(store, key, named=named)
     if document is None and not opened:
         message = f"Resource group '{group}' could not be found."
         raise Refusal(404, "ResourceGroupNotFound", message, headers={"x-ms-failure-cause": "gateway"})
@@ -140,7 +137,7 @@ def need_group(call: Call, *, named: bool = True) -> dict[str, Any] | None:
 
 
 def list_items(call: Call, kind: str) -> list[Item]:
-    """Return a type's resources below what the request's path names, in order of their ids."""
+    """Return the resources of a type below the path of a request, in order of their ids."""
     params = call.params
     under = f"/subscriptions/{params['subscription']}"
     need_subscription(call)
@@ -155,13 +152,13 @@ def list_items(call: Call, kind: str) -> list[Item]:
 
 
 def list_documents(call: Call, kind: str) -> list[dict[str, Any]]:
-    """Return the documents of a type's resources below what the request's path names, in order of their ids."""
+    """Return the documents of the resources of a type below the path of a request, in order of their ids."""
     documents = (document_at(item, call.now) for item in list_items(call, kind))
     return [document for document in documents if document is not None]
 
 
 def refuse_other_region(old: Item | None, location: str) -> None:
-    """Refuse to make in another region what is there already."""
+    """Refuse to create a resource in another region if it exists already."""
     if old is not None and region_name(old.doc["location"]) != region_name(location):
         message = (
             f"The resource '{old.doc['name']}' already exists in location '{old.doc['location']}' in resource group "
@@ -172,14 +169,14 @@ def refuse_other_region(old: Item | None, location: str) -> None:
 
 
 def with_identity_ids(store: Store, key: str, asked: dict[str, Any]) -> dict[str, Any]:
-    """Return a resource's managed identities with the ids that the directory gives them.
+    """Return the managed identities of a resource with the ids that Microsoft Entra ID gives them.
 
     Parameters
     ----------
-    world, key
-        The world, and the resource's id.
+    store, key
+        The emulator state, and the id of the resource.
     asked
-        As a body has them.
+        The identities of the body.
 
     Raises
     ------
@@ -203,13 +200,13 @@ def with_identity_ids(store: Store, key: str, asked: dict[str, Any]) -> dict[str
 
 
 def check_conditions(call: Call, item: Item | None, etag: str) -> None:
-    """Refuse when If-Match or If-None-Match do not hold for what is there."""
+    """Refuse a request if its If-Match or If-None-Match does not hold for a resource."""
     if not conditions_hold(call, etag if item is not None else None):
         raise Refusal(412, "PreconditionFailed", "The condition specified by the request's headers is not met.")
 
 
 def conditions_hold(call: Call, etag: str | None) -> bool:
-    """Tell whether the request's If-Match and If-None-Match hold for an ETag, None where nothing is there."""
+    """Tell whether If-Match and If-None-Match of a request hold for an ETag, None for no resource."""
     wanted, unwanted = call.headers.get("if-match"), call.headers.get("if-none-match")
     if etag is None:
         return wanted is None
@@ -217,9 +214,9 @@ def conditions_hold(call: Call, etag: str | None) -> bool:
 
 
 def lists_etag(header: str, tag: str) -> bool:
-    """Tell whether a header's list of ETags has this one, weak or strong; ``*`` has any.
+    """Tell whether a header's list of ETags contains this one, weak or strong; ``*`` contains any.
 
-    The SDKs put ETags into quotes, as HTTP has them, though those in Batch's answers have none.
+    The SDKs send ETags in quotes, as HTTP has them, although those in the responses of Batch have none.
     """
     listed = {_bare(one) for one in header.split(",")}
     return "*" in listed or _bare(tag) in listed

@@ -1,4 +1,4 @@
-"""The tables of Azure's own facts: VM sizes, Marketplace images, regions, disk SKUs.
+"""Tables of Azure's facts: VM sizes, Marketplace images, regions, disk SKUs.
 
-May import: ``world``, ``http``.
+May import: ``world``.
 """

@@ -1,4 +1,4 @@
-"""What follows from a disk's SKU and size: tier, IOPS, throughput, bytes.
+"""Properties that follow from the SKU and size of a disk: tier, IOPS, throughput, bytes.
 
 Source: recorded disks (FACTS 4) and Microsoft's table of managed disk types.
 """
@@ -19,7 +19,7 @@ DISK_SKUS = (
     "UltraSSD_LRS",
 )
 SNAPSHOT_SKUS = ("Standard_LRS", "Standard_ZRS", "Premium_LRS")
-#: SKUs whose speeds are asked for, with what they are where nobody asks: IOPS, MB/s.
+#: SKUs with adjustable speeds, and their defaults: IOPS, MB/s.
 ADJUSTABLE_SPEEDS = {"PremiumV2_LRS": (3000, 125), "UltraSSD_LRS": (500, 8)}
 #: Premium SSD: up to GiB, tier, IOPS, MB/s.
 _PREMIUM = (
@@ -51,19 +51,19 @@ OS_DISK_GIB = evidence.documented(
     {"Linux": 30, "Windows": 127}, "GiB", "of the OS disk of a Marketplace image", "the images' own documents"
 )
 DEFAULT_DISK_GIB = evidence.assumed(
-    30, "GiB", "of a disk in an image or a version whose size nothing tells", "a blob's, say"
+    30, "GiB", "of a disk of an image or image version whose size is not known", "for example the size of a blob"
 )
 
 
 def disk_properties(sku: str, size_gib: int, tier: str = "") -> dict[str, Any]:
-    """Return the properties that a disk of this SKU and size has: speeds, bytes, and the tier of premium ones.
+    """Return the properties of a disk of this SKU and size: speeds, bytes, and the tier of premium disks.
 
     Parameters
     ----------
     sku, size_gib
         Of the disk.
     tier
-        That is asked for; a premium disk's is never below the one that its size gives.
+        The requested performance tier; a premium disk never has a lower tier than that of its size.
     """
     family = sku.partition("_")[0]
     known: dict[str, Any] = {"diskSizeBytes": size_gib * 1024**3}
@@ -80,6 +80,6 @@ def disk_properties(sku: str, size_gib: int, tier: str = "") -> dict[str, Any]:
 
 
 def sku_document(name: str) -> dict[str, str]:
-    """Return a SKU with its tier, as documents have it."""
+    """Return a SKU with its tier, in the format of documents."""
     family = name.partition("_")[0]
     return {"name": name, "tier": _TIERS.get(family, family)}

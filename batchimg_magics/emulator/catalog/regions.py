@@ -1,10 +1,9 @@
-"""Azure's public regions: programmatic name and display name. A name that is not here is taken as it is."""
+"""Azure's public regions: programmatic name and display name. Other names are used as they are."""
 
 from __future__ import annotations
 
-from batchimg_magics.emulator.arm.resources import region_name
-
-#: Source: Microsoft's list of Azure regions; those with ``euap`` serve Azure's own canaries and are in recordings.
+#: Source: Microsoft's list of Azure regions. Those with ``euap`` are Azure's early-update regions and occur in
+#: recordings.
 DISPLAY_NAMES = {
     "australiacentral": "Australia Central",
     "australiaeast": "Australia East",
@@ -54,5 +53,10 @@ DISPLAY_NAMES = {
 
 
 def display_name(name: str) -> str:
-    """Return a region's display name, whichever of its two names it is called by."""
+    """Return the display name of a region, given either of its names."""
     return DISPLAY_NAMES.get(region_name(name), name)
+
+
+def region_name(name: object) -> str:
+    """Return the programmatic name of a region: ``eastus2`` for ``East US 2``."""
+    return str(name).replace(" ", "").lower()

@@ -1,16 +1,19 @@
-"""VM sizes: what they have, which quota they count against, and the simulator's prices.
+"""VM sizes: their properties, quota families, and the prices of the emulator.
 
-The figures are Azure's documented ones. The prices are round numbers near the list prices of 2025: they are the
-simulator's, good for comparing sizes and not for a bill.
+The properties are Azure's documented ones. The prices are round numbers near the list prices of 2025. They are good for
+comparing sizes, but not for a bill.
 """
 
 from __future__ import annotations
 
 import functools
 from importlib import resources
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 class VmSize(msgspec.Struct, frozen=True):
@@ -19,25 +22,25 @@ class VmSize(msgspec.Struct, frozen=True):
     Parameters
     ----------
     name, family
-        As Azure spells them; quotas are kept by family.
+        As Azure spells them; quotas are by family.
     vcpus, memory_gib, gpus
-        What a VM of this size has.
+        Of a VM of this size.
     generations
-        Hyper-V generations that it takes: ``V1``, ``V2``.
+        Supported Hyper-V generations: ``V1``, ``V2``.
     architecture
-        Of its processor.
+        Of the processor.
     temp_gib
-        Its temporary disk, 0 for none.
+        Size of the temporary disk, 0 for none.
     max_data_disks, max_nics
-        What can be attached.
+        How many can be attached.
     controllers
         Disk controllers: ``SCSI``, ``NVMe``.
     premium_io, trusted_launch, accelerated_networking, rdma, spot
-        Whether it can.
+        Whether the size supports it.
     batch_end_of_life
-        When Batch stops taking it, as a date, or None.
+        The date when Batch ends the support, or None.
     price_per_hour, windows_surcharge_per_hour
-        In US dollars, the simulator's.
+        In US dollars, of the emulator.
     """
 
     name: str
@@ -69,5 +72,49 @@ def all_sizes() -> dict[str, VmSize]:
 
 
 def find_size(name: str) -> VmSize | None:
-    """Return the size of that name, whatever its case, or None."""
+    """Return the size of that name, regardless of case, or None."""
     return all_sizes().get(name.lower())
+
+
+MIB_PER_GIB = 1024
+
+
+def capabilities(size: VmSize) -> Iterator[tuple[str, str]]:
+    """Yield the capabilities of a size as the resource SKUs of Microsoft.Compute have them."""
+    yield "MaxResourceVolumeMB", str(size.temp_gib * MIB_PER_GIB)
+    yield "OSVhdSizeMB", "1047552"
+    yield "vCPUs", str(size.vcpus)
+    yield "MemoryPreservingMaintenanceSupported", str(not size.gpus)
+    yield "HyperVGenerations", ",".join(size.generations)
+    yield "DiskControllerTypes", ",".join(size.controllers)
+    yield "MemoryGB", f"{size.memory_gib:g}"
+    yield "MaxDataDiskCount", str(size.max_data_disks)
+    yield "CpuArchitectureType", size.architecture
+    yield "LowPriorityCapable", str(size.spot)
+    yield "PremiumIO", str(size.premium_io)
+    yield "VMDeploymentTypes", "IaaS"
+    yield "vCPUsAvailable", str(size.vcpus)
+    if size.gpus:
+        yield "GPUs", str(size.gpus)
+    yield "vCPUsPerCore", "1" if size.gpus or size.architecture == "Arm64" else "2"
+    yield "EphemeralOSDiskSupported", str(size.premium_io and size.temp_gib > 0)
+    yield "EncryptionAtHostSupported", str(size.premium_io)
+    yield "CapacityReservationSupported", str(size.premium_io)
+    yield "AcceleratedNetworkingEnabled", str(size.accelerated_networking)
+    yield "RdmaEnabled", str(size.rdma)
+    yield "MaxNetworkInterfaces", str(size.max_nics)
+    if size.family == "standardDCasv5Family":
+        yield "ConfidentialComputingType", "SNP"
+    if "V2" in size.generations and not size.trusted_launch:
+        yield "TrustedLaunchDisabled", "True"
+
+
+def batch_capabilities(size: VmSize) -> Iterator[tuple[str, str]]:
+    """Yield the capabilities of a size as Batch's list of VM sizes has them.
+
+    They are those of Microsoft.Compute, except that ``DiskControllerTypes`` is present only for sizes with NVMe.
+    Source: the recorded list (``virtualMachineSkus``, 2024-07-01), which has no such row for three sizes with SCSI.
+    """
+    for name, value in capabilities(size):
+        if name != "DiskControllerTypes" or "NVMe" in size.controllers:
+            yield name, value

@@ -1,4 +1,4 @@
-"""Microsoft.Compute: VMs, disks, snapshots, images, galleries. ``model`` has the rules, ``routes`` answers.
+"""Microsoft.Compute: VMs, disks, snapshots, images, galleries. ``model`` has the rules, ``routes`` the operations.
 
 May import: ``network`` and below.
 """

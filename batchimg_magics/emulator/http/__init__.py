@@ -1,4 +1,4 @@
-"""Requests and answers: messages, hosts and planes, routes, sign-in tokens, throttling, faults, filters, dates.
+"""Requests and responses: messages, hosts and planes, routes, tokens, throttling, scenarios, faults, filters, dates.
 
 May import: ``world``.
 """

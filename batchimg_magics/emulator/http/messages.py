@@ -1,7 +1,7 @@
-"""What a provider sees of a request and says in answer: `Call`, `Reply`, `Refusal`, and the table of `Routes`.
+"""Requests and responses as handlers see them: `Call`, `Reply`, `Refusal`, and the table of `Routes`.
 
-A provider's module makes one `Routes`, decorates one plain function a route, and knows nothing of HTTP servers, of
-transactions or of how an error is written on each plane.
+A module of routes creates one `Routes` and decorates one function for each route. It does not deal with HTTP servers,
+transactions, or the error format of each plane.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from batchimg_magics.emulator.world.store import Store
 
-#: Which host a route lives on: Azure Resource Manager, a Batch account's data plane, the price list, the sign-in
-#: service, or the simulator's own control routes.
+#: The host of a route: Azure Resource Manager, the data plane of a Batch account, the price list, the sign-in service,
+#: or the control API of the emulator.
 Plane = Literal["arm", "batch", "prices", "login", "sim"]
 
 
@@ -25,21 +25,21 @@ class Call:
 
     Parameters
     ----------
-    world, now
-        The world, and its time at this request in seconds since 1970.
+    store, now
+        The emulator state, and the simulated time of the request in seconds since 1970.
     method, host, path
-        As sent; `host` without a port.
+        As sent; `host` without the port.
     base
-        Scheme, host and port that links in the answer start with.
+        Scheme, host and port for links in the response.
     params
-        The route's ``{names}``, as sent. On the batch plane `params["account"]` is the account's name, from the host;
-        it is not there when neither host nor path named one.
+        The ``{names}`` of the route, as sent. On the batch plane `params["account"]` is the account's name from the
+        host; it is missing if neither host nor path has one.
     query, headers
         Names in lower case.
     body
-        The decoded JSON, None where there was none.
+        The decoded JSON, None without a body.
     request_id
-        What the answer bears as its request id; error messages of Batch quote it.
+        The request id of the response; error messages of Batch contain it.
     """
 
     store: Store
@@ -56,22 +56,22 @@ class Call:
 
     @property
     def api_version(self) -> str:
-        """The api-version that was asked for."""
+        """The api-version of the request."""
         return self.query.get("api-version", "")
 
 
 @dataclass(slots=True)
 class Reply:
-    """An answer.
+    """A response.
 
     Parameters
     ----------
     status
         HTTP status.
     body
-        What is written as JSON; None for no body; bytes are sent as they are, and are JSON unless `headers` say what.
+        Written as JSON; None for no body. Bytes are sent as they are, and are JSON unless `headers` has a content type.
     headers
-        Beside those that the app adds.
+        In addition to those that the app adds.
     """
 
     status: int = 200
@@ -80,12 +80,12 @@ class Reply:
 
 
 class ConnectionDroppedError(Exception):
-    """A connection drops: no answer reaches whoever asked.
+    """The connection is dropped: the client gets no response.
 
     Parameters
     ----------
-    worked
-        Whether the work was done before.
+    handled
+        Whether the request was handled before.
     """
 
     def __init__(self, *, handled: bool) -> None:
@@ -94,7 +94,7 @@ class ConnectionDroppedError(Exception):
 
 
 class Refusal(Exception):  # noqa: N818 - an answer of Azure's, not a fault of ours
-    """An error answer; the app writes it in the shape of the plane.
+    """An error response; the app writes it in the format of the plane.
 
     Parameters
     ----------
@@ -109,10 +109,10 @@ class Refusal(Exception):  # noqa: N818 - an answer of Azure's, not a fault of o
 
     Attributes
     ----------
-    bare
-        ARM: whether it is written without an ``error`` around it, as before 2016.
-    kept
-        Whether what the request wrote stays written; otherwise a refused request changes nothing.
+    unwrapped
+        ARM: whether it is written without the surrounding ``error``, as before 2016.
+    keep_writes
+        Whether the writes of the request are kept; otherwise a refused request changes nothing.
     """
 
     def __init__(
@@ -150,16 +150,16 @@ class Route:
 
 
 class Routes:
-    """The routes of one provider on one plane.
+    """A table of routes on one plane.
 
     Parameters
     ----------
     plane
-        Whose host they live on.
+        The plane.
     prefix
-        What every path starts with.
+        The beginning of every path.
     versioned
-        Whether a request must name an api-version.
+        Whether a request needs an api-version.
     """
 
     def __init__(self, plane: Plane, prefix: str = "", *, versioned: bool = True) -> None:
@@ -171,16 +171,16 @@ class Routes:
     def on(
         self, method: str, path: str, *, since: str = "", until: str = ""
     ) -> Callable[[Callable[[Call], Reply]], Callable[[Call], Reply]]:
-        """Make the decorated function the answer to ``method path``.
+        """Register the decorated function as the handler of ``method path``.
 
         Parameters
         ----------
         method
             HTTP method.
         path
-            Segments, ``{name}`` for any one; letters' case does not matter.
+            Segments, with ``{name}`` for a parameter; case does not matter.
         since, until
-            The first and last api-version that has it, empty for no bound.
+            The first and last api-version of the route; empty: no bound.
         """
 
         def keep(handler: Callable[[Call], Reply]) -> Callable[[Call], Reply]:

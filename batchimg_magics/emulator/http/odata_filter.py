@@ -1,7 +1,7 @@
-"""``$filter`` of OData: its grammar, and what each list of Microsoft.Batch can be filtered by.
+"""OData ``$filter``: its grammar, and the properties by which each list of Microsoft.Batch can be filtered.
 
-Source: "OData filters in Azure Batch" of the Batch REST reference; for the pools on ARM the description of ``$filter``
-in Batch's OpenAPI.
+Source: "OData filters in Azure Batch" of the Batch REST reference; for pools on ARM the description of ``$filter`` in
+the OpenAPI of Batch.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 Row = dict[str, Any]
-#: Property -> what can be asked of it.
+#: Property -> operations that are allowed on it.
 Allowed = dict[str, frozenset[str]]
 _ONE = frozenset({"eq"})
 _SAME = frozenset({"eq", "ne"})
@@ -22,7 +22,7 @@ _ORDER = frozenset({"eq", "ne", "ge", "gt", "le", "lt"})
 _NAME = _ORDER | {"startswith"}
 _EXECUTION = {"executionInfo/startTime": _ORDER, "executionInfo/endTime": _ORDER}
 _CHANGES = {"state": _SAME, "stateTransitionTime": _ORDER, "creationTime": _ORDER, "lastModified": _ORDER}
-#: What each list can be filtered by, by the set's name in ``odata.metadata``.
+#: Properties of each list that can be filtered, by the name of the set in ``odata.metadata``.
 FILTERS: dict[str, Allowed] = {
     "pools": {
         "id": _NAME,
@@ -69,7 +69,7 @@ FILTERS: dict[str, Allowed] = {
         "properties/scaleSettings/fixedScale": _SAME,
     },
 }
-#: How deep a filter may be nested: a limit of this reader's.
+#: How deeply a filter may be nested: a limit of this parser.
 _MAX_DEPTH = 50
 _TOKEN = re.compile(
     r"\s*(?:(?P<text>'(?:[^']|'')*')|(?P<date>datetime'[^']*')|(?P<number>-?\d+(?:\.\d+)?)"
@@ -143,7 +143,7 @@ class _Filter:
     def _inner(self, opener: str) -> Callable[[Row], bool]:
         self._depth += 1
         if self._depth > _MAX_DEPTH:
-            raise ValueError("it is nested too deeply")
+            raise ValueError("the filter is nested too deeply")
         if opener == "not":
             test = _not(self._one())
         else:
@@ -163,12 +163,12 @@ class _Filter:
         return lambda row: test(str(_field(row, name) or "").lower(), wanted)
 
     def _check(self, name: str, operation: str) -> None:
-        """Refuse a property, or what is done with it, that the list does not filter by."""
+        """Refuse a property or an operation that the list cannot be filtered by."""
         if self._allowed is None:
             return
         known = next((listed for one, listed in self._allowed.items() if one.lower() == name.lower()), None)
         if known is None:
-            raise ValueError(f"{name} is no property that can be filtered by")
+            raise ValueError(f"{name} is not a property that can be filtered by")
         if operation not in known:
             raise ValueError(f"{name} cannot be compared by {operation}")
 
@@ -198,7 +198,7 @@ def _literal(token: str) -> Any:  # noqa: ANN401 - text, number or truth value
     try:
         return float(token)
     except ValueError:
-        raise ValueError(f"{token} is no value") from None
+        raise ValueError(f"{token} is not a value") from None
 
 
 def _field(row: Row, path: str) -> Any:  # noqa: ANN401 - any JSON
@@ -219,18 +219,18 @@ def _holds(compare: Callable[[Any, Any], bool], found: Any, wanted: Any) -> bool
 
 
 def parse(text: str, allowed: Allowed | None = None) -> Callable[[Row], bool]:
-    """Return the test that a filter's text makes.
+    """Return the test for a filter.
 
     Parameters
     ----------
     text
         The filter.
     allowed
-        What can be asked of which property; None for anything of any.
+        Operations that are allowed, by property; None: all on any property.
 
     Raises
     ------
     ValueError
-        It cannot be read, or asks for what is not allowed.
+        The filter is invalid, or it uses something that is not allowed.
     """
     return _Filter(text, allowed).parse()

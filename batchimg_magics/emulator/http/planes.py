@@ -1,6 +1,6 @@
-"""What the planes of Azure have each their own way: their hosts, the headers of every answer, how an error reads.
+"""The differences between the planes of Azure: hosts, response headers, and the format of errors.
 
-Source: the headers and error bodies in recorded traffic (FACTS 4); the wording of ARM's own 400 and 401 answers is
+Source: the headers and error bodies in recorded traffic (FACTS 4); the texts of ARM's own 400 and 401 responses are
 from Microsoft's troubleshooting pages.
 """
 
@@ -24,20 +24,21 @@ ARM_HOST = "management.azure.com"
 BATCH_SUFFIX = ".batch.azure.com"
 PRICES_HOST = "prices.azure.com"
 LOGIN_HOST = "login.microsoftonline.com"
-#: Hosts that name no service, so that the path has to tell which is meant: a server on this machine.
+#: Hosts of this machine. They name no service, so the path decides which plane is meant.
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "testserver"})
-#: What a token must have been got for, by plane.
+#: The audiences of valid tokens, by plane.
 AUDIENCES: dict[str, frozenset[str]] = {
     "arm": frozenset({"https://management.azure.com", "https://management.core.windows.net"}),
     "batch": frozenset({"https://batch.core.windows.net"}),
 }
-#: From here on the data plane's api-versions are dates alone; before, a service's version follows. Source: the SDKs.
+#: From this version on, api-versions of the data plane are dates only; before, the version of the service follows.
+#: Source: the SDKs.
 _DATED_ONLY = "2025"
-#: Answers that have no body, whatever there would be to say.
+#: Statuses of responses without a body.
 STATUSES_WITHOUT_BODY = frozenset({204, 304})
 _HOSTS: dict[str, Plane] = {ARM_HOST: "arm", PRICES_HOST: "prices", LOGIN_HOST: "login"}
 _ARM_ROOTS = frozenset({"subscriptions", "providers", "tenants", "metadata"})
-#: Where the paths of a Batch account's data plane begin. Source: Microsoft's OpenAPI of Azure Batch.
+#: The first path segments of the data plane of Batch accounts. Source: Microsoft's OpenAPI of Azure Batch.
 _BATCH_ROOTS = frozenset(
     {
         "applications", "certificates", "jobs", "jobschedules", "nodecounts", "pools", "poolusagemetrics",
@@ -53,19 +54,19 @@ _VERSIONS = {
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a request goes.
+    """The destination of a request.
 
     Parameters
     ----------
     plane
-        The plane, None when no service has that host.
+        The plane, None if no service has that host.
     path
         The path on that plane.
     prefix
-        What `path` was shortened by: on a bare host, the account of the batch plane.
+        The beginning of the path that was removed: on hosts of this machine, the Batch account.
     account
-        Batch: the account's name; empty on a bare host whose path names none, for the account of a furnished world.
-        npm's ``@azure/batch`` asks so: it drops the path of its endpoint.
+        Batch: the name of the account. Empty on a host of this machine if the path has none: the default account is
+        meant. npm's ``@azure/batch`` sends such paths: it drops the path of its endpoint.
     """
 
     plane: Plane | None
@@ -76,7 +77,7 @@ class Destination:
 
 @functools.lru_cache(maxsize=4096)
 def find_destination(host: str, path: str) -> Destination:
-    """Tell the plane from the host, and on a bare host from the path."""
+    """Find the plane by the host, and on hosts of this machine by the path."""
     host = host.lower()
     first, _, rest = path.lstrip("/").partition("/")
     if first == "_sim":
@@ -90,7 +91,7 @@ def find_destination(host: str, path: str) -> Destination:
         )
     if host.endswith(BATCH_SUFFIX):
         return Destination("batch", path, account=host.split(".", 1)[0])
-    # Regional endpoints of ARM, and the made-up hosts that recorders put in its place.
+    # Regional endpoints of ARM, and the fictitious hosts that recorders put in its place.
     if host.endswith(".azure.com") and host not in _HOSTS and first.lower() in _ARM_ROOTS:
         return Destination("arm", path)
     return Destination(_HOSTS.get(host), path)
@@ -108,19 +109,19 @@ def _plane_by_path(path: str, first: str) -> Plane | None:
 
 @functools.lru_cache(maxsize=64)
 def http_date(second: int) -> str:
-    """Write a moment as headers have it, in whole seconds."""
+    """Write a time in the format of headers, in whole seconds."""
     return formatdate(second, usegmt=True)
 
 
 def timestamp(moment: float, digits: int = 7, zone: str = "Z") -> str:
-    """Write a moment as bodies have it: a fraction of so many digits, and Compute's ``+00:00`` or Batch's ``Z``."""
+    """Write a time in the format of bodies: with digits of fraction, and ``+00:00`` (Compute) or ``Z`` (Batch)."""
     whole, micros = divmod(round(moment * 1_000_000), 1_000_000)
     fraction = f".{micros * 10:07d}"[: digits + 1] if digits else ""
     return f"{datetime.fromtimestamp(whole, UTC):%Y-%m-%dT%H:%M:%S}{fraction}{zone}"
 
 
 def check_version(plane: Plane, version: str) -> None:
-    """Refuse a request without an api-version, or with one that cannot be one."""
+    """Refuse a request without an api-version, or with an invalid one."""
     if plane not in _VERSIONS or (_VERSIONS[plane].fullmatch(version) and _is_date(version[:10])):
         if plane == "batch" and (version < _DATED_ONLY) != ("." in version):
             raise Refusal(400, "UnsupportedRequestVersion", "The specified request version is not supported.")
@@ -147,7 +148,7 @@ def _is_date(text: str) -> bool:
 
 
 def check_timeout(plane: Plane, query: Mapping[str, str]) -> None:
-    """Refuse a data plane's ``timeout`` that is no number of seconds; what is above 30 counts as 30."""
+    """Refuse a ``timeout`` of the data plane that is not a number of seconds; values above 30 mean 30."""
     text = query.get("timeout", "0")
     if plane == "batch" and not re.fullmatch(r"\d{1,9}", text, re.ASCII):
         message = "Value for one of the query parameters specified in the request URI is invalid."
@@ -156,14 +157,14 @@ def check_timeout(plane: Plane, query: Mapping[str, str]) -> None:
 
 
 def check_names(plane: Plane, names: Iterable[str]) -> None:
-    """Refuse names in a path of ARM that can be no resource's: a slash that was written as ``%2F``, or nothing."""
+    """Refuse names in a path of ARM that no resource can have: with a slash (``%2F``), or empty."""
     wrong = [name for name in names if "/" in name or not name.strip()] if plane == "arm" else []
     if wrong:
         raise Refusal(400, "InvalidResourceName", f"The resource name '{wrong[0]}' in the request's path is invalid.")
 
 
 def bad_json(plane: Plane, reason: str) -> Refusal:
-    """Return the answer to a body that is no JSON."""
+    """Return the refusal of a body that is not JSON."""
     if plane == "batch":
         message = "The specified Request Body is not syntactically valid."
         return Refusal(400, "InvalidRequestBody", message, details=[("Reason", reason)])
@@ -172,7 +173,7 @@ def bad_json(plane: Plane, reason: str) -> Refusal:
 
 
 def unauthenticated(plane: Plane, problem: str, code: str = "", status: int = 401) -> Refusal:
-    """Return the answer to a request without a token or a signature that this plane takes."""
+    """Return the refusal of a request without a valid token or signature."""
     if plane == "batch":
         message = (
             "Server failed to authenticate the request. "
@@ -190,13 +191,13 @@ def unauthenticated(plane: Plane, problem: str, code: str = "", status: int = 40
 
 
 def unknown_route(method: str, path: str, version: str) -> Refusal:
-    """Return the answer to what the simulator does not have; it says what that was."""
+    """Return the refusal of a request that the emulator does not implement."""
     asked = f"{method} {path}" + (f" (api-version {version})" if version else "")
-    return Refusal(501, "NotImplemented", f"The local Azure does not have {asked}.")
+    return Refusal(501, "NotImplemented", f"The emulator does not implement {asked}.")
 
 
 def error_body(plane: Plane | None, refusal: Refusal, *, base: str, request_id: str, now: float) -> dict[str, Any]:
-    """Write a refusal as the plane writes it."""
+    """Write a refusal in the format of the plane."""
     if plane == "batch":
         return _batch_error(refusal, base, request_id, now)
     if plane == "login":
@@ -222,7 +223,7 @@ def _batch_error(refusal: Refusal, base: str, request_id: str, now: float) -> di
 
 
 def _login_error(refusal: Refusal, request_id: str, now: float) -> dict[str, Any]:
-    """Write it as OAuth has it. Source: "Authentication and authorization error codes" of Microsoft Entra ID."""
+    """Write it in the format of OAuth. Source: "Authentication and authorization error codes" of Microsoft Entra ID."""
     number = re.match(r"AADSTS(\d+)", refusal.message)
     return {
         "error": refusal.code,
@@ -235,7 +236,7 @@ def _login_error(refusal: Refusal, request_id: str, now: float) -> dict[str, Any
 
 
 def headers(plane: Plane | None, *, now: float, request_id: str) -> dict[str, str]:
-    """Return the headers of every answer of a plane."""
+    """Return the headers of every response of a plane."""
     common = {"Date": http_date(int(now)), "Cache-Control": "no-cache"}
     if plane == "batch":
         return common | {
@@ -257,5 +258,5 @@ def headers(plane: Plane | None, *, now: float, request_id: str) -> dict[str, st
 
 
 def content_type(plane: Plane | None) -> str:
-    """Return how a plane names its JSON."""
+    """Return the content type of JSON on a plane."""
     return "application/json;odata=minimalmetadata" if plane == "batch" else "application/json; charset=utf-8"

@@ -1,4 +1,4 @@
-"""From a path to the function that answers it."""
+"""Finds the function that handles a path."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Router:
-    """Routes as a tree of path segments: finding one costs a dictionary look-up a segment."""
+    """Routes as a tree of path segments: finding one takes one dictionary look-up for each segment."""
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self._trees: dict[str, dict[str, Any]] = {}
@@ -23,11 +23,10 @@ class Router:
             node.setdefault("", []).append(route)
 
     def find(self, plane: Plane, method: str, path: str, version: str) -> tuple[Route | None, dict[str, str]]:
-        """Return the route that a request takes, with its parameters, or None.
+        """Return the route of a request with its parameters, or None.
 
-        A HEAD takes the route of the GET where it has none of its own. A segment that a route names literally goes
-        before one that is a parameter. A route that wants an api-version and gets none is found all the same: the
-        refusal is the plane's.
+        HEAD uses the route of GET if it has none of its own. Literal segments take precedence over parameters. A route
+        that needs an api-version is also found without one: the plane then refuses the request.
         """
         segments = [unquote(part) for part in path.strip("/").split("/")]
         methods = ("HEAD", "GET") if method == "HEAD" else (method,)

@@ -1,6 +1,6 @@
-"""How Azure Resource Manager slows down who asks too much: token buckets, 429 and Retry-After.
+"""Throttling of Azure Resource Manager: token buckets, 429 and Retry-After.
 
-The buckets live in this process: another one on the same world has its own, as another instance of ARM has.
+The buckets belong to this process: another process with the same state has its own, like another instance of ARM.
 Source: "Understand how Azure Resource Manager throttles requests" (FACTS 4).
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """How many requests at once, and how many more each second."""
+    """The size of a bucket, and how many tokens are added each second."""
 
     burst: int
     per_second: int
@@ -30,12 +30,12 @@ evidence = Evidence("Throttling")
 _RATES = evidence.documented(
     {"read": (250, 25), "write": (200, 10), "delete": (200, 10)},
     "requests",
-    "at once, and more each second, of one principal to ARM in a subscription and region",
+    "at once, and more each second, from one principal to ARM in a subscription and region",
     "Microsoft's page on how ARM throttles requests",
 )
 evidence.rule(
-    "The data plane of Batch, the price list and the sign-in are never too busy, nor is Compute by limits of its own.",
-    "Microsoft tells no numbers of theirs",
+    "The data plane of Batch, the price list and the sign-in service are not throttled; Compute has no own limits.",
+    "Microsoft publishes no numbers for them",
 )
 RATES = {kind: Rate(*rate) for kind, rate in _RATES.items()}
 _KINDS = {"GET": "read", "HEAD": "read", "OPTIONS": "read", "DELETE": "delete"}
@@ -50,30 +50,30 @@ class _Bucket:
 
 @dataclass(slots=True)
 class Throttle:
-    """The buckets of one instance of ARM: by principal, subscription, region and kind of request."""
+    """The token buckets of one instance of ARM: by principal, subscription, region and kind of request."""
 
     _buckets: dict[tuple[str, ...], _Bucket] = field(default_factory=dict)
 
     def take(self, call: Call, now: float) -> dict[str, str]:
-        """Count a request, and return the header that says how many more there may be.
+        """Count a request, and return the header with the number of remaining requests.
 
         Parameters
         ----------
         call
-            The request; who sends it, its token tells.
+            The request; its token identifies the principal.
         now
-            The world's time in seconds.
+            The simulated time in seconds.
 
         Raises
         ------
         Refusal
-            429: too many.
+            429: too many requests.
         """
         kind = _KINDS.get(call.method, "write")
         rate = RATES[kind]
         subscription = _subscription(call.path)
         principal = call.headers.get("authorization", "")
-        # A regional host of ARM is an instance of its own.
+        # A regional host of ARM is a separate instance.
         bucket = self._buckets.setdefault((principal, subscription, call.host, kind), _Bucket(rate.burst, now))
         bucket.tokens = min(rate.burst, bucket.tokens + (now - bucket.updated) * rate.per_second)
         bucket.updated = now

@@ -1,7 +1,7 @@
-"""Tokens of the local Azure's own: made here, checked here, worth nothing anywhere else.
+"""Access tokens of the emulator. They are valid nowhere else.
 
-They run out in real time, not in the world's, because the SDKs look at the real clock when they decide whether to ask
-for another one.
+They expire in real time instead of simulated time, because the SDKs use the real clock to decide whether they need a
+new one.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 
     from batchimg_magics.emulator.world.store import Store
 
-#: Real seconds that a token is good for, as Entra ID's.
+#: Real seconds that a token is valid, as with Entra ID.
 LIFETIME_S = 3600
 ISSUER = "batchimg-local"
 
 
 class TokenIssuer:
-    """Issues and checks the tokens of one world.
+    """Issues and checks tokens.
 
     Parameters
     ----------
-    world
-        Keeps the secret that the tokens are signed with, so that every process on it takes them.
+    store
+        The emulator state, with the secret for signatures, so that every process with this state accepts the tokens.
     wall
-        The real clock, an argument for the tests' sake.
+        The real clock; tests replace it.
     """
 
     def __init__(self, store: Store, wall: Callable[[], float] = time.time) -> None:
@@ -44,14 +44,14 @@ class TokenIssuer:
         self._wall = wall
 
     def issue(self, audience: str, tenant: str = "") -> tuple[str, int]:
-        """Return a token and when it runs out.
+        """Return a token and its expiry time.
 
         Parameters
         ----------
         audience
-            What it is for: a scope without its ``/.default``.
+            A scope without its ``/.default``.
         tenant
-            Whose it is; clients look at it, the local Azure does not.
+            The tenant. Clients read it; the emulator does not check it.
         """
         now = int(self._wall())
         until = now + LIFETIME_S
@@ -61,10 +61,10 @@ class TokenIssuer:
         return f"{signed}.{self._signature(signed)}", until
 
     def check(self, token: str, audiences: frozenset[str]) -> tuple[str, str] | None:
-        """Say what is wrong with a token as (code, problem), or None."""
+        """Return what is invalid in a token as (code, message), or None."""
         signed, _, signature = token.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(signed).encode()):
-            return "InvalidAuthenticationToken", "The access token is invalid: it is not one of this local Azure's."
+            return "InvalidAuthenticationToken", "The access token is invalid: the emulator did not issue it."
         payload = signed.partition(".")[2]
         claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         if claims["aud"] not in audiences:
@@ -82,9 +82,12 @@ class TokenIssuer:
 
 
 def encode(value: dict[str, Any]) -> str:
-    """Write a document as the parts of a token are written."""
+    """Encode a part of a token."""
     return _base64(msgspec.json.encode(value))
 
 
 def _base64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+TENANT = "8e2f6d0b-3c41-4f7a-b5d9-61a0c7e4f928"

@@ -1,4 +1,4 @@
-"""Microsoft.Network, as much as VMs and pools need of it.
+"""Microsoft.Network, as far as VMs and pools need it.
 
 May import: ``arm`` and below.
 """

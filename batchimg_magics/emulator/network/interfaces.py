@@ -1,4 +1,4 @@
-"""Network interfaces: deleted on demand, and with the VM that they are to go with."""
+"""Network interfaces: their deletion, by request and with their VM."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 NICS = "Microsoft.Network/networkInterfaces"
 evidence = Evidence("Network interfaces")
-evidence.rule("A network interface is gone at once when its deletion is asked for.", "no recording has it")
+evidence.rule("A network interface is deleted at once.", "no recording shows it")
 
 routes = Routes("arm")
 
 
 @routes.on("DELETE", resources.path_of(NICS))
 def delete(call: Call) -> Reply:
-    """Delete a network interface; one that is not there is 204. Source of the refusal: Azure's own wording."""
+    """Delete a network interface; 204 if it does not exist. Source of the refusal: Azure's own text."""
     item = resources.find(call.store, call.now, resources.resource_id(call, NICS))
     if item is None:
         resources.need_group(call)
@@ -37,7 +37,7 @@ def delete(call: Call) -> Reply:
 
 
 def delete_with_vm(call: Call, vm: Item) -> None:
-    """Let the network interfaces go that are to go with a VM, which is being deleted."""
+    """Delete the network interfaces with the delete option of a VM that is being deleted."""
     profile = vm.doc["properties"].get("networkProfile") or {}
     for interface in profile.get("networkInterfaces") or []:
         option = str((interface.get("properties") or {}).get("deleteOption", ""))

@@ -1,4 +1,4 @@
-"""What stands around the two services: subscriptions, resource groups, roles, sign-in, prices.
+"""What surrounds Compute and Batch: subscriptions, resource groups, roles, sign-in, prices.
 
 May import: ``batch`` and below.
 """

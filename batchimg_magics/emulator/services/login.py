@@ -1,15 +1,14 @@
-"""Signing in: which endpoints there are, the OpenID configuration, and a token endpoint that believes everybody.
+"""Sign-in: the endpoints of the cloud, the OpenID configuration, and a token endpoint that accepts every credential.
 
-Azure's command line, the npm clients and `DefaultAzureCredential` can so be pointed at the local Azure. Nobody is
-checked: what comes out is a token of this world, worth nothing anywhere else.
+So the Azure CLI, npm clients and `DefaultAzureCredential` can use the emulator. Credentials are not checked: the tokens
+are valid for this emulator state only.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import furnish
-from batchimg_magics.emulator.http import planes
+from batchimg_magics.emulator.http import planes, tokens
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.tokens import LIFETIME_S, TokenIssuer, encode
 from batchimg_magics.emulator.services.subscriptions import SUBSCRIPTIONS
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Store
 
 evidence = Evidence("Sign-in")
-evidence.rule("Whoever signs in gets a token, whatever the secret.", "who may do what is not simulated")
+evidence.rule("Every sign-in gets a token, with any secret.", "identities are not simulated")
 endpoint_routes = Routes("arm", versioned=False)
 routes = Routes("login", versioned=False)
 arm_routes = Routes("arm")
@@ -27,7 +26,7 @@ arm_routes = Routes("arm")
 
 @endpoint_routes.on("GET", "/metadata/endpoints")
 def get_endpoints(call: Call) -> Reply:
-    """Answer with where the services of this cloud are: here, all of them."""
+    """Answer with the endpoints of the services of this cloud."""
     bare = call.host in planes.LOCAL_HOSTS
     login = call.base if bare else f"https://{planes.LOGIN_HOST}"
     manager = call.base if bare else f"https://{planes.ARM_HOST}"
@@ -61,7 +60,7 @@ def get_endpoints(call: Call) -> Reply:
 
 
 def _legacy_endpoints(cloud: dict[str, Any]) -> dict[str, Any]:
-    """Return the endpoints in the shape that clients without a newer api-version read."""
+    """Return the endpoints in the format for clients without a newer api-version."""
     return {
         "galleryEndpoint": cloud["gallery"],
         "graphEndpoint": cloud["graph"],
@@ -75,17 +74,17 @@ def _legacy_endpoints(cloud: dict[str, Any]) -> dict[str, Any]:
 
 @arm_routes.on("GET", "/tenants")
 def list_tenants(call: Call) -> Reply:
-    """Answer with the tenants that somebody signed in belongs to."""
+    """Answer with the tenants of the caller."""
     names = sorted({_tenant(item.doc) for item in call.store.items(SUBSCRIPTIONS, "/subscriptions")} or {_tenant({})})
     rows = [
-        {"id": f"/tenants/{name}", "tenantId": name, "displayName": "Local Azure", "tenantCategory": "Home"}
+        {"id": f"/tenants/{name}", "tenantId": name, "displayName": "Emulator", "tenantCategory": "Home"}
         for name in names
     ]
     return Reply(200, {"value": rows})
 
 
 def _tenant(subscription: dict[str, Any]) -> str:
-    return str(subscription.get("tenantId") or furnish.TENANT)
+    return str(subscription.get("tenantId") or tokens.TENANT)
 
 
 # -- the sign-in service -----------------------------------------------------------------------------------------
@@ -115,7 +114,7 @@ def _configuration(call: Call) -> Reply:
 
 
 def _token(call: Call) -> Reply:
-    """Give a token to whoever asks, for the audience that is asked for."""
+    """Issue a token for the requested audience, with any credential."""
     form = call.body if isinstance(call.body, dict) else {}
     if not form.get("grant_type"):
         raise Refusal(400, "invalid_request", "AADSTS900144: The request body must contain 'grant_type'.")
@@ -138,15 +137,15 @@ def _token(call: Call) -> Reply:
 
 
 def _client_info(store: Store) -> str:
-    """Return who signed in, as the sign-in libraries want to know it."""
-    return encode({"uid": str(store.meta("seed")), "utid": furnish.TENANT})
+    """Return the identity of the caller in the format of the sign-in libraries."""
+    return encode({"uid": str(store.meta("seed")), "utid": tokens.TENANT})
 
 
 def _discovery(call: Call) -> Reply:
-    """Say that this host is the one to ask: sign-in libraries check authorities they do not know."""
+    """Answer that this host is a valid authority: sign-in libraries check authorities that they do not know."""
     host = call.base.partition("://")[2]
     row = {"preferred_network": host, "preferred_cache": host, "aliases": [host]}
-    configuration_url = f"{call.base}/{furnish.TENANT}/v2.0/.well-known/openid-configuration"
+    configuration_url = f"{call.base}/{tokens.TENANT}/v2.0/.well-known/openid-configuration"
     return Reply(200, {"tenant_discovery_endpoint": configuration_url, "api-version": "1.1", "metadata": [row]})
 
 

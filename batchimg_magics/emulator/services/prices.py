@@ -1,4 +1,4 @@
-"""The retail price list at its own host, shaped as Azure's. The prices are the simulator's, and the answer says so."""
+"""The retail price list on its own host, in Azure's format. The prices are the emulator's, and responses say so."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from batchimg_magics.emulator.world.evidence import Evidence
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-#: Items of one page, as Azure's.
+#: Items on one page, as Azure has it.
 PAGE_SIZE = 1000
 evidence = Evidence("Prices")
 _SPOT_SHARE = evidence.assumed(
-    0.2, "of the pay-as-you-go price", "that a spot or low-priority VM costs", "the real share moves all the time"
+    0.2, "of the pay-as-you-go price", "that a Spot or low-priority VM costs", "the real share changes all the time"
 )
 evidence.rule(
     "VM sizes, managed disks and snapshots cost the same in every region: round numbers near the list prices of 2025.",
-    "good for comparing, and not for a bill; answers say so",
+    "good for comparisons, but not for a bill; responses say so",
 )
-#: Managed disks in US dollars a month by tier: near the list prices of 2025, the simulator's.
+#: Managed disks in US dollars a month by tier: near the list prices of 2025.
 _DISKS = {
     "Premium SSD Managed Disks": {
         "P1": 0.6, "P2": 1.2, "P3": 2.4, "P4": 5.28, "P6": 10.21, "P10": 19.71, "P15": 38.02, "P20": 73.22,
@@ -47,7 +47,7 @@ _SNAPSHOT_PER_GIB_MONTH = 0.05
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "batchimg-magics/prices")
 _ONE_REGION = re.compile(r"armRegionName\s+eq\s+'([^']*)'", re.IGNORECASE)
 _MANY = re.compile(r"\b(or|not|ne)\b", re.IGNORECASE)
-#: What filters call by another name than the items.
+#: Filter names that differ from the names in items.
 _ALIASES = {"priceType": "type"}
 
 routes = Routes("prices", versioned=False)
@@ -55,10 +55,10 @@ routes = Routes("prices", versioned=False)
 
 @routes.on("GET", "/api/retail/prices")
 def list_prices(call: Call) -> Reply:
-    """Answer with one page of the price list: ``$filter``, ``$skip``, ``$top``, ``currencyCode`` (US dollars only)."""
+    """Answer with a page of the price list: ``$filter``, ``$skip``, ``$top``, ``currencyCode`` (US dollars only)."""
     currency = call.query.get("currencycode", "USD").strip("'").upper()
     if currency != "USD":
-        raise Refusal(400, "BadRequest", f"The local Azure has prices in USD only, none in {currency}.")
+        raise Refusal(400, "BadRequest", f"The emulator has prices in USD only, not in {currency}.")
     text = call.query.get("$filter", "").strip()
     try:
         test = odata_filter.parse(text) if text else None
@@ -75,7 +75,7 @@ def list_prices(call: Call) -> Reply:
     following = f"{call.base}{call.path}?{urlencode({**query, '$skip': skip + top})}"
     body = {
         "BillingCurrency": "USD",
-        "CustomerEntityId": "Simulated by the local Azure: not Microsoft's prices",
+        "CustomerEntityId": "Simulated by the emulator: not Microsoft's prices",
         "CustomerEntityType": "Retail",
         "Items": found[:top],
         "NextPageLink": following if len(found) > top else None,
@@ -85,7 +85,7 @@ def list_prices(call: Call) -> Reply:
 
 
 def _candidate_regions(text: str) -> list[str]:
-    """Return the regions that can hold what a filter asks for: looking into each of them takes a while."""
+    """Return the regions that may match a filter, because a search through each of them takes time."""
     one = _ONE_REGION.findall(text)
     if len(one) == 1 and not _MANY.search(text):
         return [name for name in DISPLAY_NAMES if name == one[0].lower()]
@@ -124,7 +124,7 @@ def _vms(region: str) -> Iterator[dict[str, Any]]:
 
 
 def _series(size: VmSize) -> str:
-    """Return a size's series as products are called: ``Dsv5`` of ``Standard_D4s_v5``."""
+    """Return the series of a size as in product names: ``Dsv5`` for ``Standard_D4s_v5``."""
     parts = size.name.split("_")[1:]
     return re.sub(r"\d+", "", parts[0], count=1) + "".join(parts[1:])
 

@@ -1,4 +1,4 @@
-"""Resource groups: made, listed, deleted with all that is in them; and what is in them, of whatever type."""
+"""Resource groups: create, list, delete with all their resources; and lists of resources of any type."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from batchimg_magics.emulator.arm import resource_types, resources
-from batchimg_magics.emulator.batch.routes import accounts
+from batchimg_magics.emulator.arm import bodies, resources
+from batchimg_magics.emulator.batch.model import accounts
 from batchimg_magics.emulator.http import odata_filter
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -24,11 +24,11 @@ DELETE_S = evidence.assumed(
     180.0,
     "s",
     "deletion of a resource group",
-    "no recording shows its end; no less than what takes longest of what can be in one: a VM or a version goes",
+    "no recording shows its end; not less than the deletion of a VM or an image version in it",
 )
-#: Source: recorded deletions of groups in the tests of Azure's SDKs: 202, Location, Retry-After 15 until it is over.
+#: Source: recorded deletions of groups in the tests of Azure's SDKs: 202, Location, Retry-After 15 until it is done.
 RETRY_AFTER_S = 15
-#: What a list of resources tells of each. Source: GenericResourceExpanded of Microsoft.Resources.
+#: The properties in a list of resources. Source: GenericResourceExpanded of Microsoft.Resources.
 _LISTED_PROPERTIES = ("id", "name", "type", "location", "sku", "tags", "identity", "kind", "managedBy", "plan", "zones")
 
 _GROUP = "/subscriptions/{subscription}/resourcegroups/{group}"
@@ -37,7 +37,7 @@ routes = Routes("arm")
 
 @routes.on("GET", "/subscriptions/{subscription}/resourcegroups")
 def list_groups(call: Call) -> Reply:
-    """Answer with a subscription's resource groups."""
+    """Answer with the resource groups of a subscription."""
     groups = call.store.items(GROUPS, f"/subscriptions/{call.params['subscription']}/resourcegroups")
     return Reply(
         200, {"value": [shown for item in groups if (shown := resources.document_at(item, call.now)) is not None]}
@@ -58,10 +58,10 @@ def get_group(call: Call) -> Reply:
 
 @routes.on("PUT", _GROUP)
 def put_group(call: Call) -> Reply:
-    """Make a resource group, or change its tags; it stays where it is."""
-    call.body = resource_types.body_of(call)
-    resource_types.location_of(call)
-    resource_types.check_tags(call.body.get("tags"))
+    """Create a resource group, or change its tags; its region cannot change."""
+    call.body = bodies.body_of(call)
+    bodies.location_of(call)
+    bodies.check_tags(call.body.get("tags"))
     document = _new_group(call, call.body)
     old = resources.find(call.store, call.now, document["id"])
     if old is not None:
@@ -93,7 +93,7 @@ def _new_group(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 
 @routes.on("DELETE", _GROUP)
 def delete_group(call: Call) -> Reply:
-    """Begin to delete a resource group and all in it, whatever it is used for."""
+    """Begin to delete a resource group with all its resources, even if they are in use."""
     document = resources.need_group(call) or _new_group(call, {})
     group = call.store.get(document["id"])
     path = _deletion_of(call, document)
@@ -101,7 +101,7 @@ def delete_group(call: Call) -> Reply:
         return _wait(call, path)
     ends = call.now + DELETE_S
     for item in [group, *call.store.items_below(group.key)]:
-        if item.kind.startswith(f"{accounts.KIND}/"):  # goes at once, as when its account is deleted
+        if item.kind.startswith(f"{accounts.KIND}/"):  # deleted at once, as with its account
             call.store.delete(item.key)
         elif resources.document_at(item, call.now) is not None:
             item.hidden["work"] = {"kind": "Deleting", "begin": call.now, "end": ends, "doc": None}
@@ -111,7 +111,7 @@ def delete_group(call: Call) -> Reply:
 
 
 def _deletion_of(call: Call, group: dict[str, Any]) -> str:
-    """Return where the deletion of a group is asked for; its name says whose it is (recorded)."""
+    """Return the URL of the deletion of a group; it contains the name of the group (recorded)."""
     region = group["location"].lower()
     job = {"jobId": f"RESOURCEGROUPDELETIONJOB-{group['name'].upper()}-{region.upper()}", "jobLocation": region}
     name = base64.urlsafe_b64encode(msgspec.json.encode(job)).rstrip(b"=").decode()
@@ -125,18 +125,18 @@ def _wait(call: Call, path: str) -> Reply:
 
 @routes.on("GET", "/subscriptions/{subscription}/operationresults/{job}")
 def get_deletion(call: Call) -> Reply:
-    """Answer whether the deletion of a group is over."""
+    """Answer whether the deletion of a group is done."""
     item = call.store.get(call.path)
     if item is None:
         raise Refusal(404, "NotFound", "The operation was not found.")
     return _wait(call, item.doc["id"]) if call.now < item.hidden["end"] else Reply(200)
 
 
-# -- what is in them ---------------------------------------------------------------------------------------------
+# -- resources ---------------------------------------------------------------------------------------------------
 
 
 def _list(call: Call) -> Reply:
-    """Answer with the resources of a group or a subscription that are somewhere, of whatever type."""
+    """Answer with the resources with a location in a group or a subscription, of any type."""
     under = f"/subscriptions/{call.params['subscription']}/resourcegroups"
     if "group" in call.params:
         resources.need_group(call)
@@ -159,7 +159,7 @@ for _path in ("/subscriptions/{subscription}/resources", f"{_GROUP}/resources"):
 
 
 def _row_filter(call: Call) -> Callable[[dict[str, Any]], bool]:
-    """Return the test that the request's ``$filter`` makes of a document."""
+    """Return the test for the ``$filter`` of a request."""
     text = call.query.get("$filter", "")
     if not text.strip():
         return lambda _: True

@@ -1,7 +1,7 @@
-"""Who may do what: role definitions, role assignments, and what follows from them.
+"""Permissions: role definitions, role assignments, and the actions that they allow.
 
-Source: Microsoft.Authorization's documents: an action is a resource type and a verb, a role names actions with ``*``
-for anything, an assignment holds for its scope and all below it.
+Source: the documents of Microsoft.Authorization: an action is a resource type and a verb, a role allows actions with
+``*`` for any, an assignment applies to its scope and everything below it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import resource_types
+from batchimg_magics.emulator.arm import bodies
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
@@ -21,20 +21,21 @@ if TYPE_CHECKING:
 
 PROVIDER = "/providers/Microsoft.Authorization"
 DEFINITIONS, ASSIGNMENTS = "microsoft.authorization/roledefinitions", "microsoft.authorization/roleassignments"
-#: The mark of a world in which roles were assigned, so that others need not look for any.
+#: The setting of an emulator state with role assignments; without it no check is necessary.
 _ROLES_ASSIGNED = "guarded"
 _ALL_PERMISSIONS = {"actions": ["*"], "notActions": [], "dataActions": ["*"], "notDataActions": []}
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
-#: What is asked for while work goes on.
+#: Paths that poll operations.
 _OPERATION_PATHS = re.compile(r"/(locations/[^/]+/\w*operations|\w*operationresults)/", re.IGNORECASE)
 evidence = Evidence("Permissions")
 evidence.rule(
-    "Everybody may do everything, until a role is assigned; from then on every assignment is the caller's.",
-    "there is one principal in a world",
+    "Every action is allowed until a role is assigned; then every assignment applies to the caller.",
+    "the emulator has one principal",
 )
-evidence.rule("Whoever began work may ask how it goes on.", "people with a role in one resource group alone can, too")
+evidence.rule("Polling an operation needs no role.", "users with a role in only one resource group can do so, too")
 evidence.rule(
-    "Roles hold in Resource Manager; the data plane of Batch looks at none.", "no recording shows a refusal there"
+    "Roles apply to Resource Manager; the data plane of Batch does not check them.",
+    "no recording shows a refusal there",
 )
 
 routes = Routes("arm")
@@ -42,11 +43,11 @@ routes = Routes("arm")
 
 @routes.on("PUT", f"/subscriptions/{{subscription}}{PROVIDER}/roleDefinitions/{{role}}")
 def put_definition(call: Call) -> Reply:
-    """Make or change a role of one's own."""
+    """Create or change a custom role."""
     body = _body(call)
     key = call.path.rstrip("/")
-    resource_types.text(body["properties"].get("roleName"), "roleName")
-    resource_types.parts(body["properties"].get("permissions"), "permissions")
+    bodies.text(body["properties"].get("roleName"), "roleName")
+    bodies.parts(body["properties"].get("permissions"), "permissions")
     document: dict[str, Any] = {
         "id": key,
         "name": call.params["role"],
@@ -57,10 +58,10 @@ def put_definition(call: Call) -> Reply:
 
 
 def put_assignment(call: Call) -> Reply:
-    """Give the caller a role in a scope."""
+    """Assign a role to the caller in a scope."""
     body = _body(call)
     key = call.path.rstrip("/")
-    role = resource_types.text(body["properties"].get("roleDefinitionId"), "roleDefinitionId")
+    role = bodies.text(body["properties"].get("roleDefinitionId"), "roleDefinitionId")
     if call.store.get(role) is None:
         name = role.rpartition("/")[2]
         raise Refusal(
@@ -79,7 +80,7 @@ def put_assignment(call: Call) -> Reply:
 
 def _body(call: Call) -> dict[str, Any]:
     body = call.body if isinstance(call.body, dict) else {}
-    return body | {"properties": resource_types.part(body.get("properties"), "properties")}
+    return body | {"properties": bodies.part(body.get("properties"), "properties")}
 
 
 def _put(call: Call, item: Item) -> Reply:
@@ -101,7 +102,7 @@ for _scope in ("/subscriptions/{subscription}", "/subscriptions/{subscription}/r
 
 
 def permissions(store: Store, scope: str) -> list[dict[str, Any]]:
-    """Return what the caller may do in a scope: what the roles say that are assigned to it and above it."""
+    """Return the permissions of the caller in a scope: those of the roles assigned to it and above it."""
     if not store.meta(_ROLES_ASSIGNED):
         return [_ALL_PERMISSIONS]
     found: list[dict[str, Any]] = []
@@ -114,7 +115,7 @@ def permissions(store: Store, scope: str) -> list[dict[str, Any]]:
 
 
 def check(call: Call) -> None:
-    """Refuse a request to Resource Manager that no role of the caller's allows."""
+    """Refuse a request to Resource Manager that the roles of the caller do not allow."""
     if (
         not call.store.meta(_ROLES_ASSIGNED)
         or _OPERATION_PATHS.search(call.path)
@@ -133,14 +134,14 @@ def check(call: Call) -> None:
 
 
 def _requested_action(call: Call) -> tuple[str, str]:
-    """Return the scope of a request and the action that it is; no action for what everybody may read."""
+    """Return scope and action of a request; the action is empty for reads that need no role."""
     path = call.path.rstrip("/")
     head, provider, tail = path.partition("/providers/")
     if not provider:
         return path, ""
     namespace, *rest = tail.split("/")
     verb = _VERBS.get(call.method)
-    if verb is None:  # POST: the last word is the verb, on what stands before it
+    if verb is None:  # POST: the last segment is the verb, on the resource before it
         kinds = [*rest[:-1][::2], rest[-1]]
         return path.rpartition("/")[0], "/".join([namespace, *kinds, "action"])
     listed = len(rest) % 2 == 1

@@ -1,4 +1,4 @@
-"""The state of the emulator: its store of resources, its clock, seeded chance, and the evidence for its numbers.
+"""The emulator state: its store of resources, simulated time, seeded chance, and the evidence for numbers and rules.
 
-May import: nothing of ``emulator``.
+May import: nothing else of ``emulator``.
 """

@@ -1,9 +1,9 @@
-"""The world's time, and the event loop that steps through it.
+"""Simulated time, and the event loop of instant time.
 
-There are two ways to run and one interface (`Clock`). In *running* mode simulated time is a straight line through the
-wall clock, anchored in the world, so that every process on one world file agrees on it. In *stepped* mode one process
-holds the world, and time moves only while somebody waits for it: `InstantLoop` moves its clock on instead of sleeping.
-Either way time never goes back.
+There are two modes with one interface (`Clock`). In *accelerated* time, the simulated time is a linear function of the
+real time, with an anchor in the emulator state, so that all processes with the same state file agree. In *instant*
+time, one process has locked the state, and time advances only while a foreground call waits: `InstantLoop` advances its
+clock instead of sleeping. In both modes time never goes back.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import heapq
 import itertools
 import selectors
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVarTuple
 
 if TYPE_CHECKING:
@@ -22,61 +23,64 @@ if TYPE_CHECKING:
 
     from batchimg_magics.emulator.world.store import Store
 
+#: Batch counts time in units of 100 ns.
+TICKS_PER_SECOND = 10_000_000
 _Args = TypeVarTuple("_Args")
 
-#: Sleepers in running mode look at the anchor at least this often (real seconds): another process may have moved it.
+#: A sleeping task reads the anchor at least this often (in real seconds), because another process may change it.
 ANCHOR_POLL_S = 0.1
-#: Real seconds a sleeper in running mode never undercuts, so that a high speed does not turn into a busy loop.
+#: The shortest sleep in real seconds, so that a high speed does not cause a busy loop.
 MIN_SLEEP_S = 0.001
 
 
 class Clock(Protocol):
-    """The time of one world, in simulated seconds since 1970-01-01T00:00:00Z."""
+    """Simulated time, in seconds since 1970-01-01T00:00:00Z."""
 
     def now(self) -> float:
-        """Return the world's time."""
+        """Return the simulated time."""
 
     def advance(self, seconds: float) -> None:
-        """Move time on by so many seconds; time never goes back."""
+        """Advance the time by so many seconds; time never goes back."""
 
     async def sleep(self, seconds: float) -> None:
-        """Return when that many simulated seconds have passed."""
+        """Wait for so many simulated seconds."""
 
 
 class ManualClock:
-    """A clock that moves only when it is told to: the one of an app that tests drive over HTTP."""
+    """A clock that advances only on request: for an app that tests control over HTTP."""
 
     def __init__(self, now: float) -> None:
         self._now = now
 
     def now(self) -> float:
-        """Return the world's time."""
+        """Return the simulated time."""
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move time on by so many seconds; time never goes back."""
+        """Advance the time by so many seconds; time never goes back."""
         if seconds < 0:
-            msg = f"time never goes back, and {seconds} s would"
+            msg = f"time cannot advance by {seconds} s"
             raise ValueError(msg)
         self._now += seconds
 
     async def sleep(self, seconds: float) -> None:
-        """Move time on: nobody else does."""
+        """Advance the time, because nothing else does."""
         self.advance(max(0.0, seconds))
         await asyncio.sleep(0)
 
 
 class AcceleratedClock:
-    """Simulated time as `sim0 + (wall - wall0) * speed`, the anchor kept in the world for every process to read.
+    """Simulated time as ``sim0 + (wall - wall0) * speed``; the anchor is in the emulator state.
 
     Parameters
     ----------
-    world
-        Where the anchor lives; `Store.latest_time()` is the largest time committed, which the clock never undercuts.
+    store
+        The emulator state. The clock is never before `Store.latest_time()`, the latest time of a write.
     speed
-        Simulated seconds a real second. Another speed than the world's moves the anchor to this moment.
+        Simulated seconds in a real second. A speed that differs from the stored one moves the anchor to the current
+        time.
     wall
-        The real clock, an argument for the tests' sake.
+        The real clock; tests replace it.
     """
 
     def __init__(self, store: Store, speed: float, wall: Callable[[], float] = time.time) -> None:
@@ -84,14 +88,14 @@ class AcceleratedClock:
         self._wall = wall
         with store.transaction(write=True):
             anchor = store.meta("anchor")
-            # A line that lies below what is committed (the world was stepped meanwhile) would make time stand still.
+            # After instant time, the stored anchor may be before the latest write; time would then stand still.
             if anchor is None or self._from_anchor() < store.latest_time():
                 store.set_meta("anchor", [store.latest_time(), wall(), speed])
             elif anchor[2] != speed:
                 store.set_meta("anchor", [self.now(), wall(), speed])
 
     def now(self) -> float:
-        """Return the world's time: the anchor's line, and never less than what is committed."""
+        """Return the simulated time: that of the anchor, but never before the latest write."""
         return max(self._store.latest_time(), self._from_anchor())
 
     def _from_anchor(self) -> float:
@@ -99,16 +103,16 @@ class AcceleratedClock:
         return float(sim0 + (self._wall() - wall0) * speed)
 
     def advance(self, seconds: float) -> None:
-        """Move the anchor on by so many simulated seconds, for every process on this world."""
+        """Move the anchor on by so many simulated seconds, for every process with this state."""
         if seconds < 0:
-            msg = f"time never goes back, and {seconds} s would"
+            msg = f"time cannot advance by {seconds} s"
             raise ValueError(msg)
         with self._store.transaction(write=True):
             speed = self._store.meta("anchor")[2]
             self._store.set_meta("anchor", [self.now() + seconds, self._wall(), speed])
 
     async def sleep(self, seconds: float) -> None:
-        """Return when that many simulated seconds have passed, whoever moves the anchor meanwhile."""
+        """Wait for so many simulated seconds; another process may move the anchor meanwhile."""
         until = self.now() + seconds
         while (left := until - self.now()) > 0:
             speed = self._store.meta("anchor")[2]
@@ -116,10 +120,10 @@ class AcceleratedClock:
 
 
 class InstantClock:
-    """Simulated time as the time of a `InstantLoop`, counted from where the world stood.
+    """Simulated time as the time of an `InstantLoop`, plus the start.
 
-    The loop counts from 0 because at numbers the size of the calendar's a float's resolution is coarser than the
-    loop's own, and timers then come due for ever without firing; the calendar is added here.
+    The loop counts from 0: with numbers of seconds since 1970, the resolution of a float is coarser than that of the
+    loop, and due timers would never be called.
     """
 
     def __init__(self, loop: InstantLoop, start: float) -> None:
@@ -127,20 +131,20 @@ class InstantClock:
         self._start = start
 
     def now(self) -> float:
-        """Return the world's time."""
+        """Return the simulated time."""
         return self._start + self._loop.time()
 
     def advance(self, seconds: float) -> None:
-        """Move time on by so many seconds."""
+        """Advance the time by so many seconds."""
         self._loop.advance(seconds)
 
     async def sleep(self, seconds: float) -> None:
-        """Return when that many simulated seconds have passed."""
+        """Wait for so many simulated seconds."""
         await asyncio.sleep(max(0.0, seconds))
 
 
 class _Timer(asyncio.TimerHandle):
-    """A timer that comes due in order of its time, and of its making among equals: heaps alone are not stable."""
+    """A timer that is ordered by its time and then by its creation, because heaps are not stable."""
 
     __slots__ = ("_order",)
 
@@ -163,7 +167,7 @@ class _Timer(asyncio.TimerHandle):
 
 
 class _InstantSelector(selectors.DefaultSelector):
-    """A selector that moves its loop's time on instead of waiting for it."""
+    """A selector that advances the time of its loop instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -181,10 +185,10 @@ class _InstantSelector(selectors.DefaultSelector):
 
 
 class InstantLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time stands still, except while a call inside `moving()` waits.
+    """An event loop whose time advances only while a call in `advancing_time()` waits.
 
-    Then nothing is slept: the next timer's moment simply comes. Everything that runs on it must stay on it (no
-    sockets, threads or executors, whose answers would come at a simulated moment that depends on the real machine).
+    Then the loop does not sleep: its time becomes that of the next timer. Everything on the loop must stay on it (no
+    sockets, threads or executors, whose results would arrive at a simulated time that depends on the real machine).
     """
 
     def __init__(self) -> None:
@@ -194,18 +198,18 @@ class InstantLoop(asyncio.SelectorEventLoop):
         self._now = 0.0
         self._foreground_calls = 0
         self._timer_numbers = itertools.count()
-        # asyncio fires timers that are due within one resolution. At 1 us no pair of distinct moments here is merged,
-        # and rounding (now + (when - now) < when) cannot make it spin.
+        # asyncio calls timers that are due within one resolution. With 1 us no two distinct times are merged here, and
+        # rounding (now + (when - now) < when) cannot cause a busy loop.
         self._clock_resolution = 1e-6
 
     def time(self) -> float:
-        """Return the seconds that have passed since this loop was made."""
+        """Return the simulated seconds since the loop was created."""
         return self._now
 
     def advance(self, seconds: float) -> None:
-        """Move time on by so many seconds; time never goes back."""
+        """Advance the time by so many seconds; time never goes back."""
         if seconds < 0:
-            msg = f"time never goes back, and {seconds} s would"
+            msg = f"time cannot advance by {seconds} s"
             raise ValueError(msg)
         self._now += seconds
 
@@ -215,7 +219,7 @@ class InstantLoop(asyncio.SelectorEventLoop):
 
     @contextlib.contextmanager
     def advancing_time(self) -> Iterator[None]:
-        """Let time move on while the body of this block waits. To be entered on the loop's own thread."""
+        """Let time advance while the body of this block waits. To be entered on the thread of the loop."""
         self._foreground_calls += 1
         try:
             yield
@@ -225,9 +229,16 @@ class InstantLoop(asyncio.SelectorEventLoop):
     def call_at(
         self, when: float, callback: Callable[[*_Args], object], *args: *_Args, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        """Arrange for a call at a loop time; calls of one moment are made in the order they were arranged in."""
+        """Schedule a call at a loop time; calls at the same time run in the order in which they were scheduled."""
         self._check_closed()  # type: ignore[attr-defined] # asyncio's own guard, absent from typeshed
         timer = _Timer(when, callback, args, self, context, next(self._timer_numbers))
         heapq.heappush(self._scheduled, timer)  # type: ignore[attr-defined] # asyncio's heap of timers
         timer._scheduled = True  # type: ignore[attr-defined] # as BaseEventLoop.call_at does  # noqa: SLF001
         return timer
+
+
+def parse_timestamp(text: str) -> float:
+    """Read a timestamp of a body, in seconds since 1970."""
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    second = datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp()
+    return second + (int(fraction[:7].ljust(7, "0")) / TICKS_PER_SECOND if fraction else 0.0)

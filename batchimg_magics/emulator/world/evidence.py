@@ -1,7 +1,7 @@
-"""How the numbers and rules of the emulator are known: recorded traffic, Microsoft's documents, or an assumption.
+"""How the numbers and rules of the emulator are known: from recorded traffic, Microsoft's documents, or an assumption.
 
-A module declares its numbers and rules in an `Evidence` of its own, beside the code that uses them;
-``docs/assumed.md`` is made of these tables.
+A module declares its numbers and rules in an `Evidence`, beside the code that uses them; ``docs/assumed.md`` is
+generated from these tables.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ class EvidenceEntry:
 
     Parameters
     ----------
-    how
+    kind
         How it is known.
-    what
-        What it stands for.
-    why
-        Where it comes from: the recordings, the document, or the reason to assume it.
+    meaning
+        What the number or rule stands for.
+    source
+        The recordings, the document, or the reason for the assumption.
     value, unit
-        The number, or numbers in order or by name; a rule has neither.
+        The number, or several in order or by name; a rule has neither.
     """
 
     kind: EvidenceKind
@@ -37,32 +37,32 @@ class EvidenceEntry:
 
 
 class Evidence:
-    """What one module takes for true.
+    """The numbers and rules of one module, with their sources.
 
     Parameters
     ----------
-    about
-        What it is about, as a heading.
+    title
+        The heading in the generated page.
     """
 
-    def __init__(self, about: str) -> None:
-        self.title = about
+    def __init__(self, title: str) -> None:
+        self.title = title
         self.entries: list[EvidenceEntry] = []
 
     def assumed(self, value: ValueT, unit: str, what: str, why: str) -> ValueT:
-        """Declare a number that nobody has seen and no document tells, and return it."""
+        """Declare a number that is neither recorded nor documented, and return it."""
         return self._add("assumed", value, unit, what, why)
 
     def recorded(self, value: ValueT, unit: str, what: str, why: str) -> ValueT:
-        """Declare a number of recorded traffic, and return it."""
+        """Declare a number from recorded traffic, and return it."""
         return self._add("recorded", value, unit, what, why)
 
     def documented(self, value: ValueT, unit: str, what: str, why: str) -> ValueT:
-        """Declare a number of Microsoft's documents, and return it."""
+        """Declare a number from Microsoft's documents, and return it."""
         return self._add("documented", value, unit, what, why)
 
     def rule(self, what: str, why: str) -> None:
-        """Declare a behaviour that is assumed."""
+        """Declare an assumed behavior."""
         self.entries.append(EvidenceEntry("assumed", what, why))
 
     def _add(self, how: EvidenceKind, value: ValueT, unit: str, what: str, why: str) -> ValueT:

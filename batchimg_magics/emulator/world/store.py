@@ -1,9 +1,9 @@
-"""The world: resources as JSON documents in SQLite, in a file or in memory.
+"""The emulator state: resources as JSON documents in SQLite, in a file or in memory.
 
-A resource is an `Item`: the document that Azure would show, and beside it what the world knows and no document says
-(`hidden`: whether a disk's system was deprovisioned, when an operation began and how long it takes). What a state is
-at a moment is computed from those when it is asked for, so a process that dies loses nothing, and several processes
-on one file agree. Every request is one transaction.
+A resource is an `Item`: its document as Azure shows it, and `hidden` facts that no document shows (whether the
+operating system on a disk is generalized, when an operation began and how long it takes). States are computed from them
+when they are requested, so that a terminated process loses nothing, and several processes with one file agree. Every
+request is one transaction.
 """
 
 from __future__ import annotations
@@ -28,27 +28,27 @@ CREATE TABLE IF NOT EXISTS items (
     key TEXT PRIMARY KEY, kind TEXT NOT NULL, doc BLOB NOT NULL, hidden BLOB NOT NULL) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS items_by_kind ON items (kind, key);
 """
-#: Real seconds a process waits for another one's transaction, and for a file that it wants to open.
+#: Real seconds to wait for the transaction of another process, and for a file that is being opened.
 BUSY_TIMEOUT_S = 30.0
 OPEN_TIMEOUT_S = 2.0
-#: What SQLite says where it cannot have the memory that WAL wants.
+#: SQLite's errors if it cannot get the shared memory that WAL needs.
 _NO_SHARED_MEMORY = frozenset({sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_PROTOCOL})
-#: No key has this character; it sorts behind all that keys have.
+#: No key contains this character; it sorts after all others.
 KEY_RANGE_END = "\U0010ffff"
-#: The layout of the tables above. A world of another layout is refused, not guessed at.
+#: The layout of the tables above. A file with another layout is refused.
 LAYOUT = 1
 
 
 class StateBusyError(Exception):
-    """Another process holds this world's file."""
+    """Another process has locked the emulator state file."""
 
 
 class StateLayoutError(Exception):
-    """The file is not a world, or one of another layout."""
+    """The file is not an emulator state file, or has another layout."""
 
 
 class ReadOnlyTransactionError(Exception):
-    """A transaction that was begun for reading has something to write: it is to be run again for writing."""
+    """A read-only transaction has something to write: run it again for writing."""
 
 
 @dataclass(slots=True)
@@ -58,13 +58,13 @@ class Item:
     Parameters
     ----------
     key
-        What it is found by: the resource id in lower case.
+        The resource id in lower case.
     kind
-        Its resource type in lower case, e.g. ``microsoft.compute/snapshots``.
+        The resource type in lower case, e.g. ``microsoft.compute/snapshots``.
     doc
-        The document, as the provider keeps it.
+        The document, as the provider stores it.
     hidden
-        What no document says.
+        Facts that no document shows.
     """
 
     key: str
@@ -74,30 +74,30 @@ class Item:
 
 
 class Store:
-    """Resources and settings of one simulated Azure.
+    """The emulator state: resources and settings.
 
     Parameters
     ----------
     path
-        A file, made when it is not there, or ``:memory:``.
+        A file, created if it does not exist, or ``:memory:``.
     start
-        The time of a new world, in seconds since 1970 (a world that exists keeps its own).
+        Start of the simulated time of a new state, in seconds since 1970.
     seed
-        What the ids and the random choices of a new world grow from.
-    alone
-        Hold the file for this process alone.
+        Seed of the ids and random choices of a new state.
+    exclusive
+        Lock the file for this process.
 
     Raises
     ------
-    WorldBusyError
-        Another process holds the file, or `alone` was asked for and another process has it open.
-    WorldLayoutError
-        The file is no world of this layout.
+    StateBusyError
+        Another process has locked the file, or `exclusive` is set and another process has opened it.
+    StateLayoutError
+        The file is not an emulator state file, or has another layout.
     """
 
     def __init__(self, path: Path | str = ":memory:", *, start: float, seed: int = 0, exclusive: bool = False) -> None:
         self.path = str(path)
-        self._lock = threading.RLock()  # one connection: threads take turns, a transaction at a time
+        self._lock = threading.RLock()  # one connection: threads take turns, one transaction at a time
         self._depth = 0
         self._writing = False
         self._meta: dict[str, Any] = {}
@@ -109,7 +109,7 @@ class Store:
         except sqlite3.Error as error:
             raise _open_error(self.path, error) from error
         try:
-            # Survives the death of the process, at any moment; a power cut may cost the last transactions.
+            # The file survives the end of the process at any time; a power failure may lose the last transactions.
             database.execute("PRAGMA synchronous = NORMAL")
             self._db = database
             self._create_tables(start, seed)
@@ -123,7 +123,7 @@ class Store:
         return database
 
     def _create_tables(self, start: float, seed: int) -> None:
-        """Make the tables of a new world; see that an old one has this layout."""
+        """Create the tables of a new file, or check the layout of an existing one."""
         with self.transaction(write=True):
             if self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
                 for statement in _TABLES.split(";"):
@@ -132,19 +132,19 @@ class Store:
                 for name, value in first.items():
                     self.set_meta(name, value)
             if (layout := self.meta("layout")) != LAYOUT:
-                raise StateLayoutError(f"{self.path}: layout {layout}, and this version reads {LAYOUT}")
+                raise StateLayoutError(f"{self.path}: the layout is {layout}; this version reads {LAYOUT}")
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._db.close()
 
     @contextlib.contextmanager
     def transaction(self, *, write: bool) -> Iterator[None]:
-        """All of the block or nothing of it; inside another transaction, a part of that one.
+        """Run the block as a transaction, or as a part of the surrounding one.
 
         Raises
         ------
-        NeedsWritingError
+        ReadOnlyTransactionError
             The block writes, and `write` is False.
         """
         with self._lock:
@@ -171,19 +171,19 @@ class Store:
             raise ReadOnlyTransactionError
 
     def get(self, key: str) -> Item | None:
-        """Return the resource with that id, whatever its case, or None."""
+        """Return the resource with that id, regardless of case, or None."""
         with self._lock:
             row = self._db.execute("SELECT key, kind, doc, hidden FROM items WHERE key = ?", (key.lower(),)).fetchone()
         return row and _item(row)
 
     def put(self, item: Item) -> None:
-        """Keep the resource, in place of what had its id."""
+        """Store the resource, in place of one with the same id."""
         self._check_writable()
         row = (item.key, item.kind, msgspec.json.encode(item.doc), msgspec.json.encode(item.hidden))
         self._db.execute("INSERT OR REPLACE INTO items VALUES (?, ?, ?, ?)", row)
 
     def delete(self, key: str) -> None:
-        """Forget the resource; one that is not there is no error."""
+        """Delete the resource, if it exists."""
         self._check_writable()
         self._db.execute("DELETE FROM items WHERE key = ?", (key.lower(),))
 
@@ -193,9 +193,9 @@ class Store:
         Parameters
         ----------
         kind
-            Resource type.
+            The resource type.
         under
-            Only those whose id starts with this one and goes on (a group's, an account's).
+            Only those below this id (of a group, of an account).
         """
         low = under.lower().rstrip("/") + "/"
         with self._lock:
@@ -206,7 +206,7 @@ class Store:
         return [_item(row) for row in rows]
 
     def items_below(self, under: str) -> list[Item]:
-        """Return the resources of every kind whose id starts with this one and goes on, in order of their ids."""
+        """Return the resources of every kind below an id, in order of their ids."""
         low = under.lower().rstrip("/") + "/"
         with self._lock:
             rows = self._db.execute(
@@ -216,7 +216,7 @@ class Store:
         return [_item(row) for row in rows]
 
     def has_below(self, under: str) -> bool:
-        """Tell whether there is any resource whose id starts with this one and goes on."""
+        """Tell whether there is a resource below an id."""
         low = under.lower().rstrip("/") + "/"
         with self._lock:
             found = self._db.execute(
@@ -225,7 +225,7 @@ class Store:
             return found.fetchone() is not None
 
     def meta(self, name: str) -> Any:  # noqa: ANN401 - any JSON
-        """Return a setting of the world, or None."""
+        """Return a setting, or None."""
         with self._lock:
             if self._depth and name in self._meta:
                 return self._meta[name]
@@ -236,42 +236,42 @@ class Store:
             return value
 
     def set_meta(self, name: str, value: object) -> None:
-        """Keep a setting of the world."""
+        """Store a setting."""
         self._check_writable()
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, msgspec.json.encode(value)))
         self._meta[name] = value
 
     def latest_time(self) -> float:
-        """Return the largest time at which anything was committed."""
+        """Return the latest time of a write."""
         return float(self.meta("latest"))
 
     def record_time(self, now: float) -> None:
-        """Note that something is committed at this time."""
+        """Store that there was a write at this time."""
         if now > self.latest_time():
             self.set_meta("latest", now)
 
     def new_token(self, purpose: str) -> str:
-        """Return 64 hexadecimal digits that this world never gave before; the same for the same seed and history."""
+        """Return 64 hexadecimal digits that are unique in this state, and the same for the same seed and history."""
         counter = self.meta("counter") + 1
         self.set_meta("counter", counter)
         return hashlib.sha256(f"{self.meta('seed')}/{counter}/{purpose}".encode()).hexdigest()
 
     def new_guid(self, purpose: str) -> str:
-        """Return a GUID that this world never gave before."""
+        """Return a GUID that is unique in this state."""
         return str(uuid.UUID(hex=self.new_token(purpose)[:32], version=4))
 
 
 def _open_error(path: str, error: sqlite3.Error) -> StateBusyError | StateLayoutError:
-    # The low byte is the primary code; the others say more precisely what was busy.
+    # The low byte is the primary code; the other bytes have the details.
     busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
     return (StateBusyError if busy else StateLayoutError)(f"{path}: {error}")
 
 
 def _connect(path: str, *, exclusive: bool) -> sqlite3.Connection:
-    """Open a file that writes ahead (WAL), so that readers go on beside a writer, or one with a rollback journal.
+    """Open a file with a write-ahead log (WAL), so that reads do not wait for writes, or else with a rollback journal.
 
-    WAL needs memory that processes share, which not every file system has; SQLite says so at the first look. A file
-    that has a rollback journal keeps it: another process may be in the middle of its work.
+    WAL needs shared memory, which not every file system has; SQLite reports that at the first read. A file with a
+    rollback journal keeps it, because another process may be using it.
     """
     database = sqlite3.connect(path, isolation_level=None, timeout=OPEN_TIMEOUT_S, check_same_thread=False)
     try:
@@ -289,13 +289,13 @@ def _connect(path: str, *, exclusive: bool) -> sqlite3.Connection:
 
 
 def _without_shared_memory(path: str) -> sqlite3.Connection:
-    """Open a file that is to have a rollback journal; to leave WAL, a process has to be alone for a moment."""
+    """Open a file with a rollback journal; the change from WAL needs a moment of exclusive access."""
     database = sqlite3.connect(path, isolation_level=None, timeout=OPEN_TIMEOUT_S, check_same_thread=False)
     try:
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
         database.execute("PRAGMA journal_mode = DELETE")
         database.execute("PRAGMA locking_mode = NORMAL")
-        database.execute("SELECT count(*) FROM sqlite_master").fetchone()  # lets the file go
+        database.execute("SELECT count(*) FROM sqlite_master").fetchone()  # releases the lock
     except sqlite3.Error:
         database.close()
         raise

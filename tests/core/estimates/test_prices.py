@@ -13,7 +13,7 @@ from batchimg_magics.core.azure import price_list
 from batchimg_magics.core.azure.client import Azure, Scope
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.estimates.prices import NodeDisk, Rates
-from batchimg_magics.emulator.local import open_emulator
+from batchimg_magics.emulator.emulator import open_emulator
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -9,6 +9,7 @@ import pytest
 
 from batchimg_magics.connection import profiles
 from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.http.scenarios import Fault
 from batchimg_magics.errors import BatchImgError, BudgetError, ConflictError, NotFoundError, ResizeError, SpecError
 from batchimg_magics.session.session import Session
 from tests.support.concurrent_client import ConcurrentClient, ObservedTransport
@@ -33,7 +34,7 @@ class Scene:
         self.world.set_meta("allocation", allocation)
 
     def fails(self, **fault: Any) -> None:
-        faults.set_pending_faults(self.world, [faults.Fault(**fault)])
+        faults.set_pending_faults(self.world, [Fault(**fault)])
 
     def meanwhile(self, requests: int, deed: str, pool: str = "p") -> None:
         """Let somebody act right before the n-th request from now."""

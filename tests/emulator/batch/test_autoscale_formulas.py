@@ -124,6 +124,8 @@ def test_comments_are_no_part_of_it() -> None:
         ("a = $PendingTasks.GetAll(1);", "Line 1, Col 19: Undefined method: GetAll"),
         ("a = 1 +;", "Line 1, Col 8: Syntax error: unexpected ;"),
         ("$TargetDedicatedNodes.", "Line 1, Col 23: Syntax error: unexpected end of formula"),
+        ("a = b .", "Line 1, Col 8: Syntax error: unexpected end of formula"),
+        ("a = $ActiveTasks .", "Line 1, Col 19: Syntax error: unexpected end of formula"),
         ("a = 1 b = 2", "Line 1, Col 7: Syntax error: expected ;, found b"),
         ("a = 1 # 2", "Line 1, Col 7: Unexpected character: #"),
         ("$CurrentDedicatedNodes = 1;", "Line 1, Col 1: Read-only variable cannot be assigned: $CurrentDedicatedNodes"),

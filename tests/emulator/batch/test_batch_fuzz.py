@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
-import inspect
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,10 +12,12 @@ from batchimg_magics.emulator import app
 from batchimg_magics.emulator.batch.autoscale import formulas
 from batchimg_magics.emulator.batch.rest import bodies
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, SUBSCRIPTION
-from batchimg_magics.emulator.http.messages import Route, Routes
+from batchimg_magics.emulator.http.messages import Route
 from tests.support.batch_emulator import MACHINE, NOW, BatchEmulator
 
-BATCH_MODULES = [name for name in app.PROVIDERS if ".emulator.batch" in name or name.endswith(".marketplace")]
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.http.messages import Route
+
 NAMED = {"account": ACCOUNT, "subscription": SUBSCRIPTION, "group": GROUP, "pool": "p", "job": "j", "task": "t"}
 WORDS = sorted(
     set().union(*(value for value in vars(bodies).values() if isinstance(value, frozenset))) | set(bodies._NUMBERS)
@@ -25,13 +25,7 @@ WORDS = sorted(
 
 
 def routes() -> list[Route]:
-    found = []
-    for name in BATCH_MODULES:
-        module = importlib.import_module(name)
-        found += [
-            route for _, table in inspect.getmembers(module) if isinstance(table, Routes) for route in table.table
-        ]
-    return [route for route in found if route.plane in ("batch", "arm")]
+    return [route for table in app.provider_routes(("batch.routes",)) for route in table.table]
 
 
 LEAVES = (

@@ -17,7 +17,7 @@ from batchimg_magics.emulator import open_emulator
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
 
-    from batchimg_magics.emulator.local import Emulator
+    from batchimg_magics.emulator.emulator import Emulator
 
 Result = TypeVar("Result")
 IMAGE = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts"}

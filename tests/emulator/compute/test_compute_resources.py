@@ -12,6 +12,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.mgmt.compute.aio import ComputeManagementClient
 
 from batchimg_magics.emulator import create_app, open_emulator
+from batchimg_magics.emulator.arm import open_world
 from tests.support.compute_emulator import ComputeEmulator
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def arm() -> Arm:
     strict = Arm()
     group = "https://management.azure.com/subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/g"
     assert strict.ask("PUT", group, {"location": "eastus"}, "2024-03-01").status == 201
-    strict.app.store.set_meta("open_groups", value=False)
+    open_world.set_open(strict.app.store, value=False)
     return strict
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from batchimg_magics.emulator.compute.model import bootable_images
 from batchimg_magics.emulator.compute.model.bootable_images import BootableImage, ImageProblem
-from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.http import scenarios
 from tests.support.compute_emulator import LONG_S, ComputeEmulator, body, definition, resource, through_sdk, version
 
 if TYPE_CHECKING:
@@ -305,7 +305,7 @@ def test_a_region_goes_only_when_that_is_allowed_and_the_home_region_never(compu
 
 
 def test_no_region_gets_a_replica_in_the_scenario_without(compute: ComputeEmulator) -> None:
-    faults.set_scenario(compute.world, "no-replica")
+    scenarios.set_scenario(compute.world, "no-replica")
     compute.version(regions=("eastus", "westus2"))
     assert compute.ask("GET", PATH).properties["provisioningState"] == "Failed"
     assert isinstance(what_it_is(compute), ImageProblem)
@@ -314,7 +314,7 @@ def test_no_region_gets_a_replica_in_the_scenario_without(compute: ComputeEmulat
 
 
 def test_replication_that_is_stuck_never_ends_in_one_region(compute: ComputeEmulator) -> None:
-    faults.set_scenario(compute.world, "stuck-replication")
+    scenarios.set_scenario(compute.world, "stuck-replication")
     told = compute.ask("PUT", PATH, {"location": "eastus", "properties": version(regions=("eastus", "westus2"))})
     compute.clock.advance(7 * 86_400)
     status = compute.ask("GET", EXPANDED).properties
@@ -333,7 +333,7 @@ def test_more_copies_come_beside_those_that_are_there(compute: ComputeEmulator) 
 
 
 def test_a_failed_replication_is_told_by_its_operation(compute: ComputeEmulator) -> None:
-    faults.set_scenario(compute.world, "no-replica")
+    scenarios.set_scenario(compute.world, "no-replica")
     told = compute.ask("PUT", PATH, {"location": "eastus", "properties": version()})
     compute.clock.advance(LONG_S)
     operation = compute.ask("GET", told.headers["Azure-AsyncOperation"]).body

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.rest import HttpRequest
 
 from batchimg_magics.emulator import open_emulator
+from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
+from batchimg_magics.emulator.batch.model.scenarios import NodeEffects
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION
-from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.http.messages import ConnectionDroppedError
+from batchimg_magics.emulator.http.scenarios import SCENARIOS, Fault, Scenario
 from batchimg_magics.emulator.transport import EmulatorTransport
 from tests.support.emulator_client import ARM, BEARER, COMPUTE, IN_GROUP, TOP, EmulatorClient
 from tests.support.paths import ROOT
@@ -97,12 +101,12 @@ def test_every_scenario_is_documented() -> None:
     page = (ROOT / "docs/local-azure.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| ([a-z-]+) \| (.*) \|$", page, re.MULTILINE))
     rows.pop("scenario")
-    assert rows == faults.SCENARIOS
+    assert rows == {name: scenario.description for name, scenario in SCENARIOS.items()}
 
 
 def test_every_property_of_a_fault_is_documented() -> None:
     page = (ROOT / "docs/local-azure.md").read_text(encoding="utf-8")
-    assert [name for name in faults.Fault.__struct_fields__ if f"`{name}`" not in page] == []
+    assert [name for name in Fault.__struct_fields__ if f"`{name}`" not in page] == []
 
 
 def test_scenarios_are_listed_and_set() -> None:
@@ -111,7 +115,7 @@ def test_scenarios_are_listed_and_set() -> None:
     told = frame.ask("POST", FAULTS, {"scenario": "quota", "allocation": {"unusable": 0.5}})
     assert told.body["scenario"] == "quota"
     assert told.body["allocation"] == {"unusable": 0.5}
-    assert set(told.body["scenarios"]) == set(faults.SCENARIOS)
+    assert set(told.body["scenarios"]) == set(SCENARIOS)
     assert frame.ask("POST", FAULTS, {"scenario": "stormy"}).status == 400
 
 
@@ -165,9 +169,24 @@ def test_unknown_scenario_does_not_open() -> None:
 
 def test_scenario_stays_with_the_world() -> None:
     frame = EmulatorClient()
-    assert not faults.is_active(frame.world, "flaky")
-    faults.set_scenario(frame.world, "flaky")
-    assert faults.is_active(frame.world, "flaky")
+    assert scenarios.current(frame.world) is SCENARIOS["calm"]
+    scenarios.set_scenario(frame.world, "flaky")
+    assert scenarios.current(frame.world) is SCENARIOS["flaky"]
+
+
+def test_every_scenario_but_calm_has_an_effect() -> None:
+    effects = {name: replace(scenario, description="") != Scenario("") for name, scenario in SCENARIOS.items()}
+    assert effects == {name: name != "calm" for name in SCENARIOS}
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_effects_on_nodes_are_known_ones(name: str) -> None:
+    assert SCENARIOS[name].allocation.keys() <= {field.name for field in fields(NodeEffects)}
+
+
+def test_large_pools_are_as_slow_as_declared() -> None:
+    slowed = SCENARIOS["slow-large"].allocation["slowed"]
+    assert slowed * ALLOCATION_TIMES.wave_s["gallery"] == 330
 
 
 def test_control_routes_are_there_only_when_asked_for() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
 from typing import Any
 from urllib.parse import quote
 
@@ -13,14 +12,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from batchimg_magics.emulator import app
-from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION, TENANT
-from batchimg_magics.emulator.http.messages import ConnectionDroppedError, Route, Routes
+from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
+from batchimg_magics.emulator.http.messages import ConnectionDroppedError, Route
+from batchimg_magics.emulator.http.tokens import TENANT
 from tests.support.emulator_client import ARM, COMPUTE, EmulatorClient
 
 HOSTS = {"arm": "management.azure.com", "prices": "prices.azure.com", "login": "login.microsoftonline.com"}
 NAMED = {"subscription": SUBSCRIPTION, "group": GROUP, "name1": "desk-vm", "location": REGION, "tenant": TENANT}
-#: Modules whose bodies are put to the test elsewhere, kind by kind.
-ELSEWHERE = (".emulator.batch", ".marketplace")
+#: The package whose bodies are put to the test elsewhere, kind by kind.
+ELSEWHERE = "batch.routes"
 NICS = f"{COMPUTE.removeprefix(ARM)}".replace("Microsoft.Compute", "Microsoft.Network/networkInterfaces/desk-vm-nic")
 IMAGE = {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server", "version": "latest"}
 MACHINE = {
@@ -130,14 +130,8 @@ def test_something_else_anywhere_in_a_body(method: str, url: str, version: str, 
 
 
 def routes() -> list[Route]:
-    tables = [
-        table
-        for name in app.PROVIDERS
-        if not any(part in name for part in ELSEWHERE)
-        for table in vars(importlib.import_module(name)).values()
-        if isinstance(table, Routes)
-    ]
-    return [route for table in tables for route in table.table]
+    packages = [package for package in app.ROUTE_PACKAGES if package != ELSEWHERE]
+    return [route for table in app.provider_routes(packages) for route in table.table]
 
 
 ODD = st.text(min_size=1, max_size=12) | st.sampled_from(["..", "%2F", "'", "a" * 300, "$", "\x00", "İ"])

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from batchimg_magics.emulator.furnish import ACCOUNT, REGION, SUBSCRIPTION, TENANT
-from batchimg_magics.emulator.http.tokens import LIFETIME_S, TokenIssuer
+from batchimg_magics.emulator.furnish import ACCOUNT, REGION, SUBSCRIPTION
+from batchimg_magics.emulator.http.tokens import LIFETIME_S, TENANT, TokenIssuer
 from tests.support.emulator_client import ARM, TOP, EmulatorClient
 
 LOGIN = f"https://login.microsoftonline.com/{TENANT}"

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batchimg_magics.emulator.emulator import open_emulator
 from batchimg_magics.emulator.furnish import GROUP, SUBSCRIPTION
-from batchimg_magics.emulator.local import open_emulator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,8 +20,8 @@ IN_GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Micr
 WRITER = f"""
 import itertools, json, sys
 from batchimg_magics.emulator.app import App
-from batchimg_magics.emulator.clock import AcceleratedClock
-from batchimg_magics.emulator.world import Store
+from batchimg_magics.emulator.world.clock import AcceleratedClock
+from batchimg_magics.emulator.world.store import Store
 store = Store(sys.argv[1], start=0.0)
 app = App(store, AcceleratedClock(store, 60.0))
 properties = {{"creationData": {{"createOption": "Empty"}}, "diskSizeGB": 4}}

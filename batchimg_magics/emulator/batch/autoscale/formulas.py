@@ -1,7 +1,8 @@
-"""The formula language of Batch autoscale: read a formula, run it against a pool's metrics.
+"""The formula language of Batch autoscale: parse a formula, evaluate it with the metrics of a pool.
 
-A formula is statements ``name = expression;``. Values are numbers, lists of numbers, strings, moments and intervals.
-Reading makes closures, so that only the branch of ``?:`` that is taken is run: formulas guard their samples that way.
+A formula consists of statements ``name = expression;``. Values are numbers, lists of numbers, strings, timestamps and
+time intervals. The parser makes closures, so that only the selected branch of ``?:`` is evaluated: formulas check their
+samples that way.
 
 Source: "Create a formula to automatically scale compute nodes in a Batch pool" (Microsoft), and the recorded results
 and errors of evaluateautoscale.
@@ -27,12 +28,12 @@ _TOKEN = re.compile(
       |(?P<mark>&&|\|\||==|!=|<=|>=|[-+*/<>=!?:;,().])""",
     re.VERBOSE | re.DOTALL,
 )
-#: Variables that a formula sets for the service, in the order in which results show them.
+#: Variables that a formula sets for the service, in the order of results.
 TARGETS = ("$TargetDedicatedNodes", "$TargetLowPriorityNodes")
 OPTION = "$NodeDeallocationOption"
-#: Today's name of the spot target; results go on calling it by the old one.
+#: Today's name of the Spot target; results have the old name.
 _RENAMED = {"$TargetSpotNodes": "$TargetLowPriorityNodes"}
-#: How deep expressions may be nested: a limit of this reader's.
+#: How deeply expressions may be nested: a limit of this parser.
 MAX_EXPRESSION_DEPTH = 40
 #: Targets are 32-bit integers.
 MAX_NODES = 2**31
@@ -41,7 +42,7 @@ _LEVELS = (("||",), ("&&",), ("==", "!="), ("<", "<=", ">", ">="), ("+", "-"), (
 
 
 class _StopError(Exception):
-    """``stop()``: the evaluation ends here, and what was set stays."""
+    """``stop()``: the evaluation ends, and the variables keep their values."""
 
 
 Expression = Callable[[FormulaRun], Value]
@@ -75,7 +76,7 @@ def _tokens(formula: str) -> list[_Token]:
 
 
 class _Parser:
-    """A recursive-descent reader: ``?:`` < ``||`` < ``&&`` < equality < order < sums < products < signs < members."""
+    """A recursive-descent parser: ``?:`` < ``||`` < ``&&`` < equality < order < sums < products < signs < members."""
 
     def __init__(self, formula: str) -> None:
         self._all = _tokens(formula)
@@ -204,7 +205,7 @@ class _Parser:
 
 
 def _chain(first: Expression, rest: list[tuple[_Token, Expression]]) -> Expression:
-    """Return what operators of one level make of their operands, from the left."""
+    """Return the value of operands with operators of the same precedence, from left to right."""
 
     def run_chain(run: FormulaRun) -> Value:
         value = first(run)
@@ -216,7 +217,7 @@ def _chain(first: Expression, rest: list[tuple[_Token, Expression]]) -> Expressi
 
 
 def _signed(signs: list[_Token], inner: Expression) -> Expression:
-    """Return what signs make of an operand, the innermost first."""
+    """Return an operand with signs, the innermost first."""
 
     def run_signs(run: FormulaRun) -> Value:
         value = inner(run)
@@ -252,18 +253,18 @@ def _call(run: FormulaRun, name: str, arguments: list[Value]) -> Value:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """How a formula came out.
+    """The result of a formula.
 
     Parameters
     ----------
     dedicated, spot
-        The targets; those of before where it sets none.
+        The targets; the previous ones if the formula sets none.
     option
-        What happens to tasks on nodes that leave.
+        The node deallocation option.
     results
-        As Batch writes them.
+        The variables in Batch's format.
     error
-        What is wrong with it; the rest is then as before.
+        The error; the other fields then have their previous values.
     """
 
     dedicated: int
@@ -274,16 +275,16 @@ class Evaluation:
 
 
 def evaluate(formula: str, metrics: Metrics, dedicated: int, spot: int) -> Evaluation:
-    """Run a formula.
+    """Evaluate a formula.
 
     Parameters
     ----------
     formula
-        As the client wrote it.
+        As the client sent it.
     metrics
-        What it can know of the pool.
+        The metrics of the pool.
     dedicated, spot
-        The pool's targets of before.
+        The previous targets of the pool.
     """
     start: dict[str, Value] = {TARGETS[0]: float(dedicated), TARGETS[1]: float(spot), OPTION: "requeue"}
     run = FormulaRun(metrics, dict(start))
@@ -298,7 +299,7 @@ def evaluate(formula: str, metrics: Metrics, dedicated: int, spot: int) -> Evalu
 
 
 def _run(formula: str, run: FormulaRun) -> None:
-    """Run a formula to its end, or to the ``stop()`` in it."""
+    """Run a formula to its end, or to its ``stop()``."""
     try:
         for name, expression in _Parser(formula).statements():
             value = expression(run)
@@ -310,7 +311,7 @@ def _run(formula: str, run: FormulaRun) -> None:
 
 def _target(value: Value) -> int:
     nodes = values.need(value, float)
-    if not nodes < MAX_NODES:  # no number at all is not below it either
+    if not nodes < MAX_NODES:  # NaN is not below it either
         raise FormulaError(f"Target out of range: {values.format_value(nodes)}")
     return max(0, int(nodes))
 
@@ -322,7 +323,7 @@ def _results(variables: dict[str, Any]) -> str:
 
 
 def check(formula: str) -> str:
-    """Return what is wrong with how a formula is written, empty when nothing is."""
+    """Return the syntax error of a formula, empty if there is none."""
     try:
         _Parser(formula).statements()
     except FormulaError as error:

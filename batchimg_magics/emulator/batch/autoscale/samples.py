@@ -1,4 +1,4 @@
-"""What a formula can ask of a pool while it runs: metrics now, and samples of them over time.
+"""The metrics of a pool that a formula can read: current values, and samples over time.
 
 Source: "Create a formula to automatically scale compute nodes in a Batch pool" (Microsoft).
 """
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 #: Seconds between two samples.
 SAMPLE_S = 30.0
-#: What can be asked for as a number, and sampled over time.
+#: Metrics with a current value and samples.
 METRICS = frozenset(
     {
         "$CPUPercent", "$ActiveTasks", "$RunningTasks", "$PendingTasks", "$SucceededTasks", "$FailedTasks",
@@ -28,34 +28,34 @@ METRICS = frozenset(
 
 
 class Metrics(Protocol):
-    """What a formula can know of a pool."""
+    """The metrics of a pool."""
 
     def now(self) -> float:
-        """Return the moment of the evaluation."""
+        """Return the time of the evaluation."""
 
     def begin(self) -> float:
-        """Return the moment of the first samples."""
+        """Return the time of the first samples."""
 
     def value(self, name: str) -> float:
-        """Return a metric's value now."""
+        """Return the current value of a metric."""
 
     def samples(self, name: str, begin: float, end: float) -> tuple[list[float], int]:
-        """Return a metric's samples of a stretch of time, oldest first, and how many there should be."""
+        """Return the samples of a metric in a time range, oldest first, and how many are expected."""
 
     def last(self, name: str, count: int) -> list[float]:
-        """Return a metric's last samples, oldest first."""
+        """Return the last samples of a metric, oldest first."""
 
 
 @dataclass(slots=True)
 class FormulaRun:
-    """A formula being run.
+    """The evaluation of a formula.
 
     Parameters
     ----------
     metrics
-        What it can know.
+        The metrics of the pool.
     variables
-        What it has set.
+        The variables set so far.
     """
 
     metrics: Metrics
@@ -63,7 +63,7 @@ class FormulaRun:
 
 
 def _time_range(run: FormulaRun, arguments: list[Value]) -> tuple[float, float, float]:
-    """Return begin, end and wanted percentage of GetSample's and GetSamplePercent's arguments."""
+    """Return begin, end and required percentage in the arguments of GetSample and GetSamplePercent."""
     now = run.metrics.now()
 
     def ago(value: Value) -> float:
@@ -111,7 +111,7 @@ def _get_begin(run: FormulaRun, _name: str, _arguments: list[Value]) -> Value:
     return Moment(run.metrics.begin())
 
 
-#: What can be asked of a metric over time.
+#: The methods of a metric.
 METHODS: dict[str, Callable[[FormulaRun, str, list[Value]], Value]] = {
     "GetSample": _get_sample,
     "GetSamplePercent": _get_percent,

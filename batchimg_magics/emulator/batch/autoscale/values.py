@@ -1,4 +1,4 @@
-"""Values of the autoscale language: what can be done with numbers, lists, strings, moments and intervals.
+"""Values of the autoscale language: operations on numbers, lists, strings, timestamps and time intervals.
 
 Source: the tables of operators and functions in Microsoft's autoscale document.
 """
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class FormulaError(Exception):
-    """What is wrong with a formula, in Batch's words."""
+    """An error in a formula, in Batch's words."""
 
 
 class Position(Protocol):
-    """Where in a formula something stands."""
+    """A position in a formula."""
 
     def error(self, what: str) -> FormulaError:
-        """Return the error that says so."""
+        """Return an error at this position."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -37,7 +37,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Interval:
-    """A stretch of time, in seconds."""
+    """A time interval, in seconds."""
 
     seconds: float
 
@@ -70,7 +70,7 @@ _ORDER: dict[str, Callable[[Any, Any], bool]] = {
     "==": operator.eq,
     "!=": operator.ne,
 }
-#: What may be done with a moment or an interval: (left, operator, right) -> the result's type.
+#: The operators on timestamps and intervals: (left, operator, right) -> type of the result.
 _TIMES: dict[tuple[type, str, type], type] = {
     (float, "*", Interval): Interval,
     (Interval, "*", float): Interval,
@@ -85,7 +85,7 @@ _TIMES: dict[tuple[type, str, type], type] = {
 
 
 def evaluate_at(position: Position, work: Callable[[], Value]) -> Value:
-    """Do some work; what goes wrong in it went wrong at this place."""
+    """Call a function; errors in it get this position."""
     try:
         return work()
     except FormulaError as error:
@@ -97,7 +97,7 @@ def evaluate_at(position: Position, work: Callable[[], Value]) -> Value:
 
 
 def need(value: Value, kind: type[ValueT]) -> ValueT:
-    """Return a value of the type that is needed, or say that it is none."""
+    """Return a value of the required type, or raise an error."""
     if isinstance(value, kind):
         return value
     if kind is float and isinstance(value, list) and len(value) == 1:
@@ -106,12 +106,12 @@ def need(value: Value, kind: type[ValueT]) -> ValueT:
 
 
 def truth(value: Value) -> float:
-    """Return whether a number is true: nonzero."""
+    """Return whether a number is true, that is nonzero."""
     return float(need(value, float) != 0)
 
 
 def combine(mark: str, left: Value, right: Value) -> Value:
-    """Return what an operator makes of two values."""
+    """Return the result of an operator on two values."""
     if mark in ("&&", "||"):
         both = truth(left), truth(right)
         return float(all(both) if mark == "&&" else any(both))
@@ -124,12 +124,12 @@ def combine(mark: str, left: Value, right: Value) -> Value:
     kind = _TIMES.get((type(left), mark, type(right)))
     if kind is None:
         raise FormulaError(f"Operator {mark} cannot take {type(left).__name__} and {type(right).__name__}")
-    made: Value = kind(_ARITHMETIC[mark](_number(left), _number(right)))
-    return made
+    result: Value = kind(_ARITHMETIC[mark](_number(left), _number(right)))
+    return result
 
 
 def _of_lists(work: Callable[[float, float], float], left: Value, right: Value) -> list[float]:
-    """Do arithmetic number by number; a single number goes with every one of a list."""
+    """Do arithmetic element by element; a single number is combined with every element of a list."""
     many = len(left) if isinstance(left, list) else len(need(right, list))
     pairs = [value if isinstance(value, list) else [need(value, float)] * many for value in (left, right)]
     return [work(a, b) for a, b in zip(*pairs, strict=True)]
@@ -150,7 +150,7 @@ def _compared(mark: str, left: Value, right: Value) -> float:
 
 
 def signed(mark: str, value: Value) -> Value:
-    """Return what ``-`` or ``!`` makes of a value."""
+    """Return the result of ``-`` or ``!`` on a value."""
     if mark == "!":
         return float(not truth(value))
     if isinstance(value, Interval):
@@ -159,7 +159,7 @@ def signed(mark: str, value: Value) -> Value:
 
 
 def member(value: Value, name: str) -> Value:
-    """Return a part of a moment; Sunday is weekday 0."""
+    """Return a member of a timestamp; Sunday is weekday 0."""
     when = datetime.fromtimestamp(need(value, Moment).seconds, UTC)
     parts = {
         "year": when.year,
@@ -176,7 +176,7 @@ def member(value: Value, name: str) -> Value:
 
 
 def moment(value: Value) -> Moment:
-    """Return the moment that a string names, in UTC."""
+    """Return the timestamp in a string, in UTC."""
     text = need(value, str)
     try:
         when = datetime.fromisoformat(text)
@@ -221,7 +221,7 @@ def _value(vector: Value, index: Value) -> Value:
 
 
 def _random() -> Value:
-    # Between 0 and 1, and the same for the same world: results must not differ between two runs.
+    # Between 0 and 1, and always the same, so that results do not differ between two runs.
     return random.Random(0).random()  # noqa: S311 - nothing secret
 
 
@@ -247,7 +247,7 @@ FUNCTIONS: dict[str, Callable[..., Value]] = {
 
 
 def format_value(value: Value) -> str:
-    """Write a value as results have it."""
+    """Write a value in the format of results."""
     if isinstance(value, float):
         return f"{value:g}" if abs(value) < 1e6 else f"{value:.0f}"
     if isinstance(value, list):

@@ -1,11 +1,11 @@
-"""How allocation goes: which node of a resize is in which state at which moment.
+"""Allocation: the state of each node of a resize at each time.
 
-A resize asks for a cohort of nodes of one kind. Everything about a node of a cohort - its id, when it arrives, how
-long it boots, what becomes of it - is read from one hash of the cohort's seed and the node's place in it, so it is a
-pure function: the same in every process, at every moment, with nothing running in between. A cohort of thousands is
-computed as columns.
+A resize requests a cohort of nodes of one kind. All facts about a node - its id, allocation time, boot time, later
+states - are derived from a hash of the seed of the cohort and the index of the node. So they are a pure function: the
+same in every process and at every time, with nothing running in between. A cohort of thousands of nodes is computed as
+columns.
 
-Source: the recorded pools (FACTS 4 and 6). The numbers are in `node_times`, with how each is known.
+Source: the recorded pools (FACTS 4 and 6). The numbers and their sources are in `node_times`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NodeKind = Literal["dedicated", "spot"]
 Floats = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.int8]
 
-#: Node states as the data plane writes them; a state's code is its place here.
+#: Node states as the data plane writes them; the code of a state is its index.
 STATES = (
     "creating",
     "starting",
@@ -47,13 +47,13 @@ STATES = (
     "deallocated",
 )
 STATE_CODES = {state: code for code, state in enumerate(STATES)}
-#: The code of a node that has not come yet, or has left.
+#: The code of a node that is not allocated yet, or has left.
 ABSENT = -1
 _QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 class Removal(msgspec.Struct, frozen=True, array_like=True):
-    """Nodes `low` to `high` (not included) of a cohort leave at a moment, and are gone at a later one."""
+    """The nodes from `low` to `high` (exclusive) of a cohort begin to leave at one time and are gone at another."""
 
     at: float
     gone: float
@@ -62,34 +62,34 @@ class Removal(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Cohort(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The nodes of one kind that one resize asked for.
+    """The nodes of one kind that one resize requested.
 
     Parameters
     ----------
     seed
-        What the nodes' ids and times grow from.
+        Seed of the ids and times of the nodes.
     kind
         ``dedicated`` or ``spot``.
     first
-        How many nodes the pool had ever had before.
+        How many nodes were requested for the pool before.
     count
-        How many were asked for.
+        How many nodes are requested.
     began, until
-        When they were asked for, and the moment after which none arrives any more.
+        When they were requested, and the time after which none is allocated any more.
     first_s, wave_s
         Seconds to the first wave, and between waves.
     boot
         Key of `BOOT_S`.
     unusable, recovering
-        Share of nodes whose system never reports, and the share of those that recover.
+        Share of nodes that become unusable, and the share of those that recover.
     start_task_s
-        How long the start task takes, None when there is none to wait for.
+        Duration of the start task, None if nodes do not wait for one.
     start_task_fails
-        Whether it ends in failure.
+        Whether the start task fails.
     preempted_per_h
-        Spot: how often Azure takes a node back.
+        Spot: preemptions of a node in an hour.
     leaves
-        What has left.
+        The removals.
     """
 
     seed: str
@@ -110,18 +110,18 @@ class Cohort(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def suffix(self) -> str:
-        """How the ids of its nodes end."""
+        """The suffix of the ids of its nodes."""
         return "_d" if self.kind == "dedicated" else "_p"
 
 
 def last_arrival(cohort: Cohort) -> float:
-    """Return when the last of a cohort's nodes would arrive, were there no end to waiting."""
+    """Return when the last node of a cohort would be allocated without a timeout."""
     waves = max(1, math.ceil(cohort.count / ALLOCATION_TIMES.wave_nodes))
     return cohort.began + cohort.first_s + (waves - 1) * cohort.wave_s
 
 
 def arrived(cohort: Cohort, now: float) -> int:
-    """Return how many of a cohort's nodes have ever arrived by now."""
+    """Return how many nodes of a cohort have been allocated by now."""
     waited = min(now, cohort.until) - cohort.began - cohort.first_s
     if waited < 0:
         return 0
@@ -136,11 +136,11 @@ def wave_interval_s(source: str, nodes: int, replicas: int | None, slowed: float
     source
         ``marketplace``, ``gallery`` or ``managed``.
     nodes
-        How many nodes the pool then has.
+        The number of nodes of the pool after the resize.
     replicas
-        Of the gallery image in the pool's region; None where there are none.
+        Of the gallery image in the region of the pool; None for other images.
     slowed
-        What a scenario slows it down by.
+        The factor of the scenario.
     """
     short = 1.0 if replicas is None else max(1.0, nodes / (max(1, replicas) * ALLOCATION_TIMES.nodes_per_replica))
     return ALLOCATION_TIMES.wave_s[source] * short * slowed
@@ -153,26 +153,26 @@ def first_wave_s(seed: str) -> float:
 
 
 def removal_s(nodes: int) -> float:
-    """Return how long it takes so many nodes to leave."""
+    """Return the seconds that the removal of so many nodes takes."""
     return ALLOCATION_TIMES.leave_s + ALLOCATION_TIMES.leave_per_node_s * nodes if nodes else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class NodeTable:
-    """A cohort's nodes as columns, in order of their ids.
+    """The nodes of a cohort as columns, in order of their ids.
 
     Parameters
     ----------
     ids
         Node ids, ascending.
     index
-        A node's place in the cohort, from 0.
+        Index of a node in the cohort, from 0.
     times, codes
-        Rows of phases: when each begins (infinite: never) and its state's code.
+        Rows of phases: when each begins (infinite: never) and the code of its state.
     booted
-        When the system was first up.
+        When the operating system started first.
     cycle_from, cycle_s
-        Spot nodes that Azure takes back and gives again: since when, and how long one round is (infinite: never).
+        Preempted Spot nodes: since when, and how long a cycle of preemption and recovery is (infinite: never).
     """
 
     ids: list[str]
@@ -186,7 +186,7 @@ class NodeTable:
 
 @functools.lru_cache(maxsize=512)
 def _node_ids(seed: str, count: int, suffix: str) -> tuple[list[str], npt.NDArray[np.int64], Floats]:
-    """Return ids in order, each one's place in the cohort, and four numbers from 0 to 1 for each."""
+    """Return ids in order, the index of each node, and four numbers from 0 to 1 for each node."""
     digests = [hashlib.sha256(f"{seed}/{index}".encode()).digest() for index in range(count)]
     order = sorted(range(count), key=digests.__getitem__)
     ids = [f"tvmps_{digests[index].hex()}{suffix}" for index in order]
@@ -195,7 +195,7 @@ def _node_ids(seed: str, count: int, suffix: str) -> tuple[list[str], npt.NDArra
 
 
 def node_table(cohort: Cohort) -> NodeTable:
-    """Return a cohort as columns; what has left since changes nothing in them."""
+    """Return the table of a cohort; removals do not change it."""
     return _table(msgspec.structs.replace(cohort, leaves=()))
 
 
@@ -244,7 +244,7 @@ def _table(cohort: Cohort) -> NodeTable:
 
 
 def states_at(cohort: Cohort, now: float) -> tuple[Codes, Floats]:
-    """Return each node's state code (`ABSENT`: not there) and since when, in the order of the table's ids."""
+    """Return the state code of each node (`ABSENT`: none) and since when, in the order of the ids in the table."""
     columns = node_table(cohort)
     shift = np.zeros(cohort.count)
     if cohort.preempted_per_h:
@@ -265,37 +265,37 @@ def states_at(cohort: Cohort, now: float) -> tuple[Codes, Floats]:
 
 @functools.lru_cache(maxsize=16_384)
 def count_states(cohort: Cohort, now: float) -> npt.NDArray[np.int64]:
-    """Return how many nodes are in each state, by the states' codes.
+    """Return the number of nodes in each state, by the codes of the states.
 
-    Formulas look at the same moments of the past again and again.
+    The results are cached, because formulas read the same times again and again.
     """
     codes, _ = states_at(cohort, now)
     return np.bincount(codes[codes != ABSENT], minlength=len(STATES))
 
 
 def find_row(cohort: Cohort, node_id: str) -> int | None:
-    """Return a node's row in the table of a cohort, None when it is none of its nodes."""
+    """Return the row of a node in the table of a cohort, None if the cohort does not have it."""
     ids = node_table(cohort).ids
     row = bisect_left(ids, node_id)
     return row if row < len(ids) and ids[row] == node_id else None
 
 
 def newest_indexes(cohort: Cohort, nodes: int, now: float) -> list[int]:
-    """Return the places of that many of a cohort's present nodes, the newest."""
+    """Return the indexes of the newest existing nodes of a cohort."""
     codes, _ = states_at(cohort, now)
     indexes = np.sort(node_table(cohort).index[(codes != ABSENT) & (codes != STATE_CODES["leavingpool"])])
     return [int(index) for index in indexes[len(indexes) - nodes :]]
 
 
 def node_ids(cohort: Cohort, indexes: list[int]) -> dict[int, str]:
-    """Return the ids of the nodes at some places of a cohort."""
+    """Return the ids of the nodes with these indexes in a cohort."""
     columns = node_table(cohort)
     rows = np.flatnonzero(np.isin(columns.index, indexes))
     return {int(columns.index[row]): columns.ids[row] for row in rows}
 
 
 def without_nodes(cohort: Cohort, indexes: list[int], now: float, gone: float) -> Cohort:
-    """Return the cohort with the nodes at those places leaving; runs of places are one record."""
+    """Return a cohort whose nodes with these indexes leave; consecutive indexes are one record."""
     runs: list[list[int]] = []
     for index in sorted(indexes):
         if runs and runs[-1][1] == index:

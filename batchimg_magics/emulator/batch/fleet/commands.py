@@ -1,7 +1,8 @@
-"""What becomes of a command line, as far as the local Azure can tell: how long it takes and how it exits.
+"""The result of a command line: its duration and exit code, as far as the emulator can tell.
 
-Nothing is run. ``sleep``, ``timeout``, ``exit``, ``false`` and ``true`` are understood, joined by ``&&``, ``||``, ``;``
-and ``&``, inside ``/bin/sh -c`` and ``cmd /c``; every other word is a program that succeeds after a moment.
+No command is executed. ``sleep``, ``timeout``, ``exit``, ``false`` and ``true`` are interpreted, joined by ``&&``,
+``||``, ``;`` and ``&``, inside ``/bin/sh -c`` and ``cmd /c``; every other word is a program that succeeds after some
+time.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ _EXIT = re.compile(r"exit(?:\s+/b)?(?:\s+(?P<code>\d+))?", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class CommandResult:
-    """How a command goes.
+    """The result of a command.
 
     Parameters
     ----------
     seconds
-        How long it takes.
+        Its duration.
     exit_code
-        How it ends; 0 is success.
+        0 is success.
     """
 
     seconds: float
@@ -37,14 +38,14 @@ class CommandResult:
 
 
 def command_result(command: str, program_s: float) -> CommandResult:
-    """Tell how a command line goes.
+    """Return the result of a command line.
 
     Parameters
     ----------
     command
-        As a start task or a task has it.
+        The command line of a start task or a task.
     program_s
-        How long a program takes that says nothing about it.
+        The duration of a program that the emulator does not interpret.
     """
     match = _SHELL.match(command)
     parts = _SEPARATOR.split(_unquoted(match["rest"]) if match else command)

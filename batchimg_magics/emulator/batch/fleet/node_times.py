@@ -1,6 +1,6 @@
-"""How long nodes take: to come, to boot, to leave, to be rebooted. Every number says how it is known.
+"""Durations of nodes: allocation, boot, removal, reboot. Every number has its source.
 
-Recorded pools have at most five nodes: how allocation scales beyond is a model's assumption.
+Recorded pools have at most five nodes: the scaling of allocation beyond is an assumed model.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ evidence = Evidence("Allocation of nodes")
 
 @dataclass(frozen=True, slots=True)
 class AllocationTimes:
-    """The numbers of allocation; what each stands for is said where `ALLOCATION_TIMES` is made of them."""
+    """The numbers of allocation; `ALLOCATION_TIMES` describes each."""
 
     first_s: tuple[float, float]
     wave_nodes: int
@@ -37,53 +37,58 @@ ALLOCATION_TIMES = AllocationTimes(
     first_s=evidence.recorded(
         (30.0, 60.0),
         "s",
-        "from a resize to its first nodes, least and most",
+        "from a resize to its first nodes, minimum and maximum",
         "36 and 31 s at 2025-06-01 and 2024-02-01; older traffic: 41 to 96 s",
     ),
     wave_nodes=evidence.assumed(
         100,
         "nodes",
-        "that come at once; what is above comes in waves of as many",
-        "recorded pools have at most five nodes, which come within 30 us of each other; a pool is made of scale sets",
+        "that are allocated at once; further nodes are allocated in waves of this size",
+        "recorded pools have at most five nodes, allocated within 30 us; a pool consists of scale sets",
     ),
     wave_s=evidence.assumed(
         {"marketplace": 45.0, "gallery": 45.0, "managed": 200.0},
         "s",
         "from one wave to the next, by source of the image",
-        "45 s take 1,000 nodes in 8 minutes, inside the 15 that the gallery documents tell to allow; 200 s make a "
-        "managed image miss its target somewhat above 300 nodes in the default 15 minutes, as Microsoft warns",
+        "with 45 s, 1,000 nodes take 8 minutes, within the 15 that the gallery documents recommend; with 200 s, a "
+        "managed image misses a target above 300 nodes in the default 15 minutes, as Microsoft warns",
     ),
     nodes_per_replica=evidence.documented(
-        300, "nodes", "for which one copy of a gallery image in their region is enough", "the gallery documents"
+        300, "nodes", "for which one replica of a gallery image in their region is enough", "the gallery documents"
     ),
-    settled_s=evidence.recorded(0.55, "s", "from a resize's last node to steady", "recorded resizes"),
+    settled_s=evidence.recorded(0.55, "s", "from the last node of a resize to steady", "recorded resizes"),
     empty_s=evidence.recorded(
-        1.4, "s", "until a resize is steady that has nothing to do, or whose quota is used up", "recorded pools"
+        1.4, "s", "to steady for a resize without changes, or with an exhausted quota", "recorded pools"
     ),
     failed_s=evidence.assumed(
-        60.0, "s", "until an allocation is given up that fails for its image's sake", "no recording has one"
+        60.0, "s", "until an allocation that fails because of its image ends", "no recording shows one"
     ),
-    stop_s=evidence.recorded(5.0, "s", "that stopping a resize takes", "recorded stops"),
+    stop_s=evidence.recorded(5.0, "s", "that stop-resize takes", "recorded stops"),
     leave_s=evidence.recorded(90.0, "s", "from leavingpool to gone", "91 and 95 s for 2 nodes"),
     leave_per_node_s=evidence.assumed(
-        0.02, "s", "that each further node of a removal adds to that", "recorded removals are of 2 nodes at most"
+        0.02, "s", "for each further node of a removal, in addition", "recorded removals are of 2 nodes at most"
     ),
-    empty_delete_s=evidence.recorded(3.0, "s", "from the DELETE of a pool without nodes to its end", "recorded pools"),
+    empty_delete_s=evidence.recorded(
+        3.0, "s", "from the DELETE of a pool without nodes to the end of its deletion", "recorded pools"
+    ),
     unusable_after_s=evidence.assumed(
-        600.0, "s", "until a node whose system never reports reads unusable", "no recording has an unusable node"
+        600.0,
+        "s",
+        "until a node whose node agent does not start becomes unusable",
+        "no recording shows an unusable node",
     ),
     recovery_s=evidence.assumed(
-        900.0, "s", "until an unusable node that recovers does so", "Microsoft says that some do, and not when"
+        900.0, "s", "until an unusable node recovers, if it does", "Microsoft says that some recover, but not when"
     ),
     start_task_s=evidence.assumed(
         10.0,
         "s",
-        "that each program of a start task's command takes which names no time",
-        "nothing is run here; `sleep` and `timeout` take the time that they name",
+        "for each program in the command line of a start task",
+        "no command is executed; `sleep` and `timeout` take the time of their argument",
     ),
 )
-#: Quantiles (0, 1/4, 1/2, 3/4, 1) of seconds from a node's arrival to the end of its boot, by OS and source of the
-#: image.
+#: Quantiles (0, 1/4, 1/2, 3/4, 1) of seconds from the allocation of a node to the end of its boot, by OS and image
+#: source.
 BOOT_S: dict[str, tuple[float, ...]] = {
     **evidence.recorded(
         {
@@ -91,8 +96,8 @@ BOOT_S: dict[str, tuple[float, ...]] = {
             "windows/marketplace": (120.0, 136.0, 200.0, 300.0, 456.0),
         },
         "s",
-        "from a node's arrival to the end of its boot, Marketplace images: least, quartiles, most",
-        "newer traffic: Ubuntu 49 to 66 s, Windows 136 to 456 s; least and most lie somewhat outside",
+        "from the allocation of a node to the end of its boot, Marketplace images: minimum, quartiles, maximum",
+        "newer traffic: Ubuntu 49 to 66 s, Windows 136 to 456 s; minimum and maximum are slightly outside",
     ),
     **evidence.assumed(
         {
@@ -100,7 +105,7 @@ BOOT_S: dict[str, tuple[float, ...]] = {
             "windows/gallery": (130.0, 168.0, 240.0, 319.0, 456.0),
         },
         "s",
-        "from a node's arrival to the end of its boot, gallery images: least, quartiles, most",
+        "from the allocation of a node to the end of its boot, gallery images: minimum, quartiles, maximum",
         "older traffic's median of 240 s (quartiles 187 and 456), less Microsoft's claim of up to 30 %",
     ),
     **evidence.assumed(
@@ -109,23 +114,23 @@ BOOT_S: dict[str, tuple[float, ...]] = {
             "windows/managed": (150.0, 187.0, 300.0, 400.0, 520.0),
         },
         "s",
-        "from a node's arrival to the end of its boot, managed images: least, quartiles, most",
-        "around older traffic's median of 240 s (quartiles 187 and 456), which does not tell images apart",
+        "from the allocation of a node to the end of its boot, managed images: minimum, quartiles, maximum",
+        "near older traffic's median of 240 s (quartiles 187 and 456), which is of all kinds of images",
     ),
 }
 CREATING_S = evidence.recorded(
     (0.7, 6.0, 10.5, 10.7, 11.0),
     "s",
-    "that a node reads creating before starting: least, quartiles, most",
+    "that a node is in the state creating before starting: minimum, quartiles, maximum",
     "0.7, 10.5, 10.7 and 10.8 s",
 )
 OUTAGE_S = evidence.assumed(
     (120.0, 300.0, 600.0, 1200.0, 3600.0),
     "s",
-    "until Batch gets a preempted node back: least, quartiles, most",
-    "it depends on what Azure has to spare, and nobody says how long",
+    "until Batch restores a preempted node: minimum, quartiles, maximum",
+    "it depends on Azure's spare capacity; no durations are published",
 )
-#: verb -> what a node then goes through, as (state, seconds); the last state stays.
+#: Action -> the states of the node afterwards, as (state, seconds); the last state stays.
 ACTION_STATES: dict[str, tuple[tuple[str, float], ...]] = {
     **evidence.recorded(
         {
@@ -133,7 +138,7 @@ ACTION_STATES: dict[str, tuple[tuple[str, float], ...]] = {
             "reimage": (("reimaging", 276.0), ("starting", 13.4), ("idle", math.inf)),
         },
         "s",
-        "that a node is in each state after it was told to reboot or to reimage",
+        "that a node is in each state after reboot or reimage",
         "recorded Linux nodes",
     ),
     **evidence.assumed(
@@ -142,19 +147,19 @@ ACTION_STATES: dict[str, tuple[tuple[str, float], ...]] = {
             "start": (("starting", 50.0), ("idle", math.inf)),
         },
         "s",
-        "that a node is in each state after it was told to deallocate or to start",
-        "the states and their order are recorded, the times are those of a VM",
+        "that a node is in each state after deallocate or start",
+        "the states and their order are recorded; the durations are those of a VM",
     ),
 }
 evidence.rule(
-    "Waves of a gallery image with too few copies for its nodes come later in proportion.",
-    "the gallery documents tell how many copies there should be, and not what happens with fewer",
+    "With too few replicas of a gallery image, the interval between waves is longer in proportion.",
+    "the gallery documents recommend numbers of replicas, but do not describe the effect of fewer",
 )
 evidence.rule(
-    "Where too many nodes are there, the newest leave.",
-    "no document says which, and recordings show no order",
+    "If a pool has more nodes than its target, the newest nodes are removed.",
+    "no document says which ones are removed, and recordings show no order",
 )
 evidence.rule(
-    "A preempted node comes back under its own name and boots anew; how long it lasts is drawn once for each node.",
-    "the documents say that Batch tries to replace it, and not how",
+    "A preempted node is restored with the same id and boots again; each node has its own interval of preemption.",
+    "the documents say that Batch tries to replace it, but not how",
 )

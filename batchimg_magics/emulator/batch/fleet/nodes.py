@@ -1,4 +1,4 @@
-"""The nodes of one pool at a moment: a pure function of what was asked for (`resizing`) and the time.
+"""The nodes of a pool at a time: a pure function of its resizes and actions (`resizing`) and of the time.
 
 Source: the recorded pools and nodes (FACTS 4 and 5).
 """
@@ -36,19 +36,19 @@ class Resize(msgspec.Struct, frozen=True, omit_defaults=True):
     Parameters
     ----------
     began, ends
-        When it was asked for, and when the pool is steady again.
+        When it was requested, and when the pool is steady again.
     timeout_s
-        After how long Batch stops asking for nodes.
+        The resize timeout.
     dedicated, spot
         The targets.
     option
-        What happens to tasks on nodes that leave.
+        The node deallocation option: what happens to tasks on nodes that leave.
     errors
-        What is wrong once it has ended.
+        The resize errors when it has ended.
     stopped
-        When it was stopped, None when it was not.
+        When it was stopped, None if it was not.
     since
-        When the pool was last resizing for a moment without a resize, None when it never was since `ends`.
+        When the pool was last in the state resizing without a resize, None if never since `ends`.
     """
 
     began: float
@@ -68,15 +68,15 @@ class Fleet(msgspec.Struct, omit_defaults=True):
     Parameters
     ----------
     seed
-        What its nodes grow from.
+        Seed of its nodes.
     cohorts
-        What its resizes asked for; those without a node are forgotten.
+        The cohorts of its resizes, without those that have no node any more.
     resize
         The last resize.
     ever
-        How many nodes it has ever asked for.
+        How many nodes were requested so far.
     events
-        Node id -> (verb, moment) in order of time: reboot, reimage, deallocate, start, disable, enable.
+        Node id -> (action, time) in order of time: reboot, reimage, deallocate, start, disable, enable.
     """
 
     seed: str
@@ -88,24 +88,24 @@ class Fleet(msgspec.Struct, omit_defaults=True):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One node at one moment.
+    """One node at one time.
 
     Parameters
     ----------
     id
         Node id.
     cohort
-        Whose it is.
-    place
-        Its place in the cohort.
+        Its cohort.
+    index
+        Its index in the cohort.
     state, since
-        Its state, and the moment that began.
+        Its state, and when the state began.
     allocated, booted
-        When it came, and when its system was last up (None: not yet).
+        When it was allocated, and when its operating system started last (None: not yet).
     agent_since
-        When its node agent first reported, None while it has not.
+        When its node agent first reported, None if it has not.
     scheduling
-        Whether it takes tasks.
+        Whether tasks are scheduled on it.
     """
 
     id: str
@@ -132,12 +132,12 @@ def allocation_state(fleet: Fleet, now: float) -> tuple[str, float]:
 
 
 def resize_errors(fleet: Fleet, now: float) -> tuple[Problem, ...]:
-    """Return the last resize's errors: they show when it has ended, and stay until the next one begins."""
+    """Return the errors of the last resize: they exist from its end to the beginning of the next one."""
     return fleet.resize.errors if fleet.resize is not None and now >= fleet.resize.ends else ()
 
 
 def current_nodes(fleet: Fleet, now: float, kind: NodeKind, *, leaving: bool = True) -> int:
-    """Return how many nodes of a kind there are now, those that are leaving with them or not."""
+    """Return the current number of nodes of a kind, with or without those that are leaving."""
     total = 0
     for cohort in fleet.cohorts:
         if cohort.kind == kind:
@@ -148,7 +148,7 @@ def current_nodes(fleet: Fleet, now: float, kind: NodeKind, *, leaving: bool = T
 
 
 def current_and_pending_nodes(fleet: Fleet, now: float, kind: NodeKind) -> int:
-    """Return how many nodes of a kind there are or are still to come."""
+    """Return the number of nodes of a kind that exist or will be allocated."""
     total = 0
     for cohort in fleet.cohorts:
         if cohort.kind == kind:
@@ -158,7 +158,7 @@ def current_and_pending_nodes(fleet: Fleet, now: float, kind: NodeKind) -> int:
 
 
 def counts_by_state(fleet: Fleet, now: float, kind: NodeKind) -> dict[str, int]:
-    """Return how many nodes of a kind are in each state; states without a node are left out."""
+    """Return the number of nodes of a kind in each state; states without a node are left out."""
     tally = np.zeros(len(STATES), dtype=np.int64)
     for cohort in fleet.cohorts:
         if cohort.kind != kind:
@@ -177,7 +177,7 @@ def counts_by_state(fleet: Fleet, now: float, kind: NodeKind) -> dict[str, int]:
 
 
 def nodes(fleet: Fleet, now: float, after: str = "") -> Iterator[Node]:
-    """Yield the nodes that are there now, in order of their ids, those behind an id only."""
+    """Yield the current nodes in order of their ids, only those after an id."""
     rows: list[tuple[str, int, int]] = []
     states = []
     for number, cohort in enumerate(fleet.cohorts):
@@ -195,7 +195,7 @@ def nodes(fleet: Fleet, now: float, after: str = "") -> Iterator[Node]:
 
 
 def find_node(fleet: Fleet, now: float, node_id: str) -> Node | None:
-    """Return one node at a moment, None when it is not there."""
+    """Return one node at a time, None if it does not exist."""
     for cohort in fleet.cohorts:
         row = allocation.find_row(cohort, node_id)
         if row is not None:
@@ -221,11 +221,11 @@ def _node(fleet: Fleet, now: float, cohort: Cohort, row: int, state: str, since:
 def _after_events(
     cohort: Cohort, done: list[tuple[str, float]], state: str, since: float, booted: float | None, now: float
 ) -> tuple[str, float, float | None, bool]:
-    """Return state, since when, last boot and whether tasks are taken, after what was done to a node."""
+    """Return state, since when, last boot and scheduling of a node after the actions on it."""
     scheduling, switched = True, 0.0
     for verb, moment in done:
         if moment > now:
-            break  # formulas and counts look back
+            break  # formulas and counts use times in the past
         if verb in ("disable", "enable"):
             scheduling, switched = verb == "enable", moment
             continue
@@ -245,7 +245,7 @@ def _after_events(
 
 
 def _phases(cohort: Cohort, verb: str) -> tuple[tuple[str, float], ...]:
-    """Return what a node goes through: a start task that is waited for runs again whenever it has booted."""
+    """Return the states after an action; a start task with wait-for-success runs again after every boot."""
     phases = node_times.ACTION_STATES[verb]
     if phases[-1][0] != "idle" or cohort.start_task_s is None:
         return phases

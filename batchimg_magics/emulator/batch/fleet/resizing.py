@@ -1,10 +1,10 @@
-"""What changes the nodes of a pool: resizes, their end, single nodes that are removed or told something.
+"""Changes of the nodes of a pool: resizes, their end, removals of nodes, and actions on nodes.
 
-A resize knows its end and its errors as soon as it begins, because allocation is a pure function; stopping it writes
-its end anew.
+The end and the errors of a resize are known when it begins, because allocation is a pure function; stop-resize replaces
+its end.
 
-Source: the recorded resizes, stops and removals (FACTS 4 and 5). Resize errors are the wire's own where recorded, else
-those of Microsoft's examples.
+Source: the recorded resizes, stops and removals (FACTS 4 and 5). Resize errors are as recorded, else those of
+Microsoft's examples.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 
 evidence = Evidence("Resizes")
 evidence.rule(
-    "A node that leaves once its tasks are done reads leavingpool all that time; where that is beyond the resize's "
-    "timeout, the resize ends with AllocationTimedout, and the node leaves when its tasks are done all the same.",
-    "no recorded node had tasks; the documents say what becomes of tasks, not how the node reads meanwhile",
+    "A node that leaves after its tasks is in the state leavingpool until then. If that exceeds the resize timeout, "
+    "the resize ends with AllocationTimedout, and the node still leaves after its tasks.",
+    "no recorded node had tasks; the documents describe what happens to tasks, but not the state of the node",
 )
 evidence.rule(
-    "retaineddata is as taskcompletion: nobody waits for the retention of the tasks' data.",
-    "a simplification: nothing is written here",
+    "retaineddata is the same as taskcompletion: nodes do not wait for the retention time of task data.",
+    "a simplification: tasks write no data",
 )
-#: Why nodes were not allocated, by error code, and what messages call each kind.
+#: Why nodes were not allocated, by error code, and how messages name each kind.
 _REASONS = {
     "AllocationFailed": "",
     "AllocationTimedout": " as the resize timeout was reached",
@@ -45,28 +45,28 @@ _KIND_NAMES: dict[NodeKind, str] = {"dedicated": "dedicated", "spot": "low prior
 
 @dataclass(frozen=True, slots=True)
 class AllocationTerms:
-    """On what terms a pool gets nodes now.
+    """The conditions under which a pool gets nodes now.
 
     Parameters
     ----------
     boot
-        Key of `node_times.BOOT_S`: OS and source of the image.
+        Key of `node_times.BOOT_S`: OS and image source.
     replicas
         Of a gallery image in the region, None for other images.
     slowed
-        What a scenario slows allocation down by.
+        The factor by which the scenario slows allocation.
     unusable, recovering
-        Share of nodes whose system never reports, and of those that recover.
+        Share of nodes that become unusable, and of those that recover.
     start_task_s, start_task_fails
         As for `allocation.Cohort`.
     preempted_per_h
-        How often Azure takes a spot node back.
-    room
-        How many more nodes of a kind the quotas let in; a kind that is not there has no limit.
-    full
-        What the quotas' errors are.
+        Preemptions of a Spot node in an hour.
+    available
+        How many more nodes of a kind the quotas allow; a missing kind has no limit.
+    quota_errors
+        The errors of exhausted quotas.
     failure
-        Why no node can be allocated at all, as the values of the error; None when nothing is in the way.
+        Why no node can be allocated, as the values of the error; None if nothing prevents it.
     """
 
     boot: str = "linux/marketplace"
@@ -92,16 +92,16 @@ def begin_resize(
     option: str = "requeue",
     busy: Mapping[str, float] | None = None,
 ) -> None:
-    """Begin a resize: nodes beyond a target leave, nodes that are missing are asked for.
+    """Begin a resize: nodes above a target leave, missing nodes are requested.
 
     Parameters
     ----------
     fleet, now, targets, terms
-        Whose, when, to how many, on what terms.
+        The nodes, the time, the targets, and the conditions.
     timeout_s, option
-        As the request says.
+        As in the request.
     busy
-        Node to when its tasks are done, where it stays until then; None: tasks keep no node.
+        Node id -> end of its tasks, if it stays until then; None: tasks do not delay a node.
     """
     drop_departed_nodes(fleet, now)
     problems: list[Problem] = []
@@ -114,7 +114,7 @@ def begin_resize(
 
 
 def drop_departed_nodes(fleet: Fleet, now: float) -> None:
-    """Drop what has no node any more, and what was done to nodes that have left; nothing asked for before comes now."""
+    """Drop cohorts without nodes and actions on nodes that have left; earlier requests allocate no more nodes."""
     cut = (msgspec.structs.replace(cohort, until=min(cohort.until, now)) for cohort in fleet.cohorts)
     fleet.cohorts = tuple(cohort for cohort in cut if np.any(allocation.states_at(cohort, now)[0] != ABSENT))
     fleet.events = {node_id: done for node_id, done in fleet.events.items() if find_node(fleet, now, node_id)}
@@ -128,7 +128,7 @@ def _shrink(
     timeout_s: float,
     problems: list[Problem],
 ) -> float:
-    """Let the nodes beyond the targets leave, the newest first; return when this part of the resize is over."""
+    """Remove the nodes above the targets, the newest first; return when this part of the resize is done."""
     spare = {kind: max(0, current_nodes(fleet, now, kind, leaving=False) - targets[kind]) for kind in KINDS}
     gone = now + allocation.removal_s(sum(spare.values()))
     kept, last, ends, overdue_kinds = [], gone, max(gone, now + timeout_s), set[NodeKind]()
@@ -149,7 +149,7 @@ def _shrink(
 def _leaving(
     cohort: Cohort, indexes: list[int], now: float, gone: float, busy: Mapping[str, float]
 ) -> tuple[Cohort, float]:
-    """Return a cohort whose nodes at these places leave, those that are busy when they are done; and when all have."""
+    """Return a cohort whose nodes with these indexes leave, busy ones after their tasks; and when all are gone."""
     if not indexes:
         return cohort, now
     late = {index: busy[name] for index, name in allocation.node_ids(cohort, indexes).items() if name in busy}
@@ -170,7 +170,7 @@ def _grow(
     timeout_s: float,
     problems: list[Problem],
 ) -> float:
-    """Ask for nodes of a kind; note what goes wrong, and return when this part of the resize is over."""
+    """Request nodes of a kind; add the errors, and return when this part of the resize is done."""
     if terms.failure is not None:
         problems.append(allocation_error("AllocationFailed", kind, terms.failure))
         return now + min(timeout_s, ALLOCATION_TIMES.failed_s)
@@ -213,7 +213,7 @@ def allocation_error(code: str, kind: NodeKind, values: tuple[tuple[str, str], .
 
 
 def stop_resize(fleet: Fleet, now: float) -> None:
-    """Stop the resize that goes on: nothing more comes, what is leaving goes on leaving."""
+    """Stop the current resize: no more nodes are allocated; nodes that are leaving continue to leave."""
     resize = fleet.resize
     if resize is None or now >= resize.ends or resize.stopped is not None:
         return
@@ -229,7 +229,7 @@ def stop_resize(fleet: Fleet, now: float) -> None:
 
 
 def show_resizing(fleet: Fleet, now: float, seconds: float) -> None:
-    """Let a steady pool read resizing for a moment; the last resize and its errors stay what they are."""
+    """Show a steady pool as resizing for a short time; the last resize and its errors stay."""
     if fleet.resize is not None:
         fleet.resize = msgspec.structs.replace(fleet.resize, since=now, ends=now + seconds)
 
@@ -243,19 +243,19 @@ def remove_nodes(
     option: str,
     busy: Mapping[str, float] | None = None,
 ) -> None:
-    """Let single nodes leave, as a resize of its own.
+    """Remove single nodes, as a resize of its own.
 
     Parameters
     ----------
     fleet, now, timeout_s, option, busy
-        As for `begin`.
+        As for `begin_resize`.
     node_ids
-        Which.
+        The nodes.
 
     Raises
     ------
     KeyError
-        No such node.
+        There is no such node.
     """
     going: dict[int, list[int]] = {}
     for node_id in node_ids:
@@ -278,7 +278,7 @@ def remove_nodes(
 
 
 def record_action(fleet: Fleet, now: float, node_id: str, verb: str) -> None:
-    """Note what was done to a node; what is over and changes nothing any more is dropped."""
+    """Store an action on a node; earlier actions without an effect are dropped."""
     done = fleet.events.setdefault(node_id, [])
     if verb in ("disable", "enable"):
         done[:] = [event for event in done if event[0] not in ("disable", "enable")]

@@ -1,4 +1,4 @@
-"""What accounts, pools, jobs and tasks are and which rules they keep. Answers no request.
+"""Accounts, pools, jobs and tasks, and their rules. It handles no requests.
 
 May import: ``batch/fleet``, ``batch/autoscale`` and below.
 """

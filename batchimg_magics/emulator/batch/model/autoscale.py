@@ -1,10 +1,10 @@
-"""Autoscale of a pool: its formula evaluated when it is due, and what comes of it.
+"""Autoscale of a pool: the evaluations of its formula, and the resizes that they begin.
 
-Nothing runs in between: evaluations that have come due since are done at the next look at the pool, each with the
-pool as it was at its moment.
+Nothing runs in the background: evaluations that are due are done when a request next reads the pool, each with the
+state of the pool at its time.
 
 Source: recorded enableautoscale, disableautoscale and evaluateautoscale on both planes; the autoscale document for
-intervals, limits and how far back samples go.
+intervals, limits and the age of samples.
 """
 
 from __future__ import annotations
@@ -30,27 +30,28 @@ if TYPE_CHECKING:
 
 DEFAULT_INTERVAL = "PT15M"
 evidence = Evidence("Autoscale")
-ENABLE_EVERY_S = evidence.documented(
-    30.0, "s", "in which the call that enables autoscale is taken once", "the REST reference"
-)
+ENABLE_EVERY_S = evidence.documented(30.0, "s", "in which enabling autoscale is accepted once", "the REST reference")
 RESIZING_S = evidence.recorded(
-    {"enable": 0.17, "disable": 0.02}, "s", "that a pool reads resizing though nothing changes", "recorded pools"
+    {"enable": 0.17, "disable": 0.02},
+    "s",
+    "that a pool is in the state resizing although nothing changes",
+    "recorded pools",
 )
 MAX_EVALUATIONS = evidence.assumed(
     300,
     "evaluations",
-    "that one look at a pool catches up on; of a longer pause only the last ones are done",
-    "they come out the same unless the formula reads the clock",
+    "that one read of a pool catches up on; after a longer pause only the last ones are done",
+    "the results are the same unless the formula reads the time",
 )
 
 
 def apply_scale_settings(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> None:
-    """Do what the scale settings of a request say, whichever plane it came from."""
+    """Apply the scale settings of a request on either plane."""
     if body.get("enableAutoScale"):
         enable(call, account, pool, body, caller_saves=True)
         return
     if pool.state.auto is not None:
-        # What the formula asked for is given up: the new resize takes its place.
+        # The targets of the formula are replaced by those of the new resize.
         pool.state.auto = None
     elif nodes.allocation_state(pool.state.fleet, call.now)[0] != "steady":
         raise refusal("PoolBeingResized")
@@ -58,15 +59,15 @@ def apply_scale_settings(call: Call, account: Item, pool: Pool, body: dict[str, 
 
 
 def enable(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, caller_saves: bool = False) -> None:
-    """Let a formula set the targets, or change the formula or its interval.
+    """Enable autoscale, or change its formula or interval.
 
     Parameters
     ----------
     call, account, pool
-        Whose pool, on whose request.
+        The request, its account and its pool.
     body
         autoScaleFormula, autoScaleEvaluationInterval.
-    touch
+    caller_saves
         Whether the caller saves the pool.
     """
     pool_rules.check_scale(body)
@@ -91,7 +92,7 @@ def enable(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, calle
 
 
 def _refuse_too_soon(call: Call, pool: Pool) -> None:
-    """Refuse a call soon after the one before; in an open world time stands still between calls, and none is soon."""
+    """Refuse a call soon after the previous one; in open mode time stands still between calls, so none is refused."""
     state, now = pool.state, call.now
     if state.asked_at is not None and now < state.asked_at + ENABLE_EVERY_S and not is_open(call.store):
         raise refusal("TooManyEnableAutoScaleRequests")
@@ -99,7 +100,7 @@ def _refuse_too_soon(call: Call, pool: Pool) -> None:
 
 
 def disable(call: Call, pool: Pool) -> None:
-    """Set the targets by hand again; a resize that the formula began is stopped."""
+    """Disable autoscale; a resize that the formula began is stopped."""
     state, now = pool.state, call.now
     steady = nodes.allocation_state(state.fleet, now)[0] == "steady"
     if state.auto is not None:
@@ -112,7 +113,7 @@ def disable(call: Call, pool: Pool) -> None:
 
 
 def run_due_evaluations(call: Call, account: Item, pool: Pool) -> None:
-    """Do the evaluations that have come due since the last look."""
+    """Do the evaluations that have become due since the last read."""
     auto = pool.state.auto
     if auto is None or pool.state.deleted is not None:
         return
@@ -128,7 +129,7 @@ def run_due_evaluations(call: Call, account: Item, pool: Pool) -> None:
 
 
 def _evaluate(call: Call, account: Item, pool: Pool, now: float) -> None:
-    """Evaluate the pool's formula at a moment, and begin the resize that it asks for."""
+    """Evaluate the formula of the pool at a time, and begin the resize that it requests."""
     state = pool.state
     if state.auto is None:
         return
@@ -153,7 +154,7 @@ def _run(call: Call, pool: Pool, formula: str, now: float) -> formulas.Evaluatio
 
 
 def evaluate_once(call: Call, pool: Pool, body: dict[str, Any]) -> dict[str, Any]:
-    """Return what a formula would say now; the pool must have autoscale on, and nothing of it changes."""
+    """Return the result of a formula now; the pool must have autoscale enabled, and does not change."""
     formula = body.get("autoScaleFormula")
     if formula is None:
         raise missing_property("autoScaleFormula")
@@ -172,7 +173,7 @@ def _problem(message: str) -> Problem:
 
 
 def run_view(auto: AutoScale, *, arm: bool = False) -> dict[str, Any]:
-    """Return an evaluation as a plane shows it."""
+    """Return an evaluation in the format of a plane."""
     run: dict[str, Any] = {
         "evaluationTime" if arm else "timestamp": batch_timestamp(auto.evaluated),
         "results": auto.results,

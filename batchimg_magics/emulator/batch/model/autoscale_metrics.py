@@ -1,7 +1,7 @@
-"""What an autoscale formula can know of a pool: its nodes and its tasks, at any moment of its past.
+"""The metrics of a pool for its autoscale formula: its nodes and its tasks at any time in the past.
 
-Source: the variables of Microsoft's autoscale document. Samples are 30 s apart; how busy a node's processor is,
-its tasks tell.
+Source: the variables in Microsoft's autoscale document. Samples are 30 s apart; the CPU load of a node is derived from
+its tasks.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Store
 
 evidence = Evidence("Metrics of autoscale formulas")
-BUSY_PERCENT = evidence.assumed(90.0, "%", "processor load of a node that runs tasks", "nothing is run here")
-IDLE_PERCENT = evidence.assumed(2.0, "%", "processor load of a node that runs none", "nothing is run here")
+BUSY_PERCENT = evidence.assumed(90.0, "%", "CPU load of a node that runs tasks", "no task is executed")
+IDLE_PERCENT = evidence.assumed(2.0, "%", "CPU load of a node without tasks", "no task is executed")
 SAMPLES_KEPT_S = evidence.assumed(
-    86_400.0, "s", "that samples are kept", "Batch says only that there is an oldest one (HistoryBeginTime)"
+    86_400.0, "s", "that samples are kept", "Batch documents only that there is an oldest one (HistoryBeginTime)"
 )
-#: Variable -> the tasks that it counts.
+#: Variable -> states of the tasks that it counts.
 _OF_TASKS = {
     "$ActiveTasks": ("active",),
     "$RunningTasks": ("running",),
@@ -38,7 +38,7 @@ _USABLE = ("idle", "running")
 
 
 class PoolMetrics:
-    """The metrics of one pool, as of one moment, as `autoscale_samples.Metrics` wants them."""
+    """The metrics of a pool at a time, as `autoscale.samples.Metrics` defines them."""
 
     def __init__(self, store: Store, pool: Pool, now: float) -> None:
         self._pool, self._now = pool, now
@@ -46,25 +46,25 @@ class PoolMetrics:
         self._created = (pool.state.created - TICKS_AT_1970) / 1e7
 
     def now(self) -> float:
-        """Return the moment."""
+        """Return the time."""
         return self._now
 
     def begin(self) -> float:
-        """Return the moment of the oldest sample that there still is."""
+        """Return the time of the oldest sample."""
         return max(self._created, self._now - SAMPLES_KEPT_S)
 
     def value(self, name: str) -> float:
-        """Return a metric at the moment."""
+        """Return a metric at the time."""
         return self._at(name, self._now)
 
     def samples(self, name: str, begin: float, end: float) -> tuple[list[float], int]:
-        """Return a metric's samples of a stretch of time, and how many there would be of a pool that old."""
+        """Return the samples of a metric in a time range, and how many a pool of any age would have."""
         first, last = math.ceil(max(0.0, begin) / SAMPLE_S), math.floor(end / SAMPLE_S)
         taken = [number * SAMPLE_S for number in range(max(first, math.ceil(self.begin() / SAMPLE_S)), last + 1)]
         return [self._at(name, moment) for moment in taken], max(0, last - first + 1)
 
     def last(self, name: str, count: int) -> list[float]:
-        """Return a metric's last samples; of a pool too young to have one, its value now."""
+        """Return the last samples of a metric; for a pool without samples its current value."""
         newest = math.floor(self._now / SAMPLE_S) * SAMPLE_S
         taken = max(0, math.floor((newest - self.begin()) / SAMPLE_S) + 1)
         moments = [newest - number * SAMPLE_S for number in reversed(range(min(max(1, count), taken)))]

@@ -1,7 +1,7 @@
-"""What the image of a pool means for its nodes: how they boot, and why they cannot.
+"""The effects of a pool's image on its nodes: how they boot, and why they cannot be allocated.
 
-Source: FACTS 1 and 2 (source document, gallery documents, issue threads). The code and message of an allocation that
-fails are Microsoft's examples'; what stands in the provider error is Compute's own wording where it is known.
+Source: FACTS 1 and 2 (source document, gallery documents, issue threads). The code and message of a failed allocation
+are those of Microsoft's examples; the provider error has Compute's own text where it is known.
 """
 
 from __future__ import annotations
@@ -23,28 +23,28 @@ if TYPE_CHECKING:
 
 #: (name, value) pairs of a resize error.
 ErrorValues = tuple[tuple[str, str], ...]
-#: Security types of a gallery image that its VMs have to have; `...Supported` ones may have it.
+#: Security types of a gallery image that its VMs must have; with `...Supported` types they may.
 _REQUIRED_SECURITY_TYPES = frozenset({"trustedlaunch", "confidentialvm"})
 
 
 @dataclass(frozen=True, slots=True)
 class PoolImage:
-    """The image of a pool, at a moment.
+    """The image of a pool at a time.
 
     Parameters
     ----------
     boot
         Key of `node_times.BOOT_S`.
     custom
-        Whether it is the researcher's own.
+        Whether it is a custom image.
     replicas
-        Of a gallery image in the pool's region, None for other images.
+        Of a gallery image in the region of the pool, None for other images.
     unusable
-        Share of nodes whose system never reports.
-    shared_by
-        What counts together against the limit of managed-image pools; empty for other images.
+        Share of nodes that become unusable.
+    limit_keys
+        Keys of the images and sources whose pools share the limit of managed images; empty for other images.
     failure
-        Why no node can be made from it, as the values of the resize error.
+        Why no node can be allocated, as the values of the resize error.
     """
 
     boot: str
@@ -56,19 +56,19 @@ class PoolImage:
 
 
 def reference_of(pool: Pool) -> dict[str, Any]:
-    """Return a pool's image reference; a cloud-service pool has none."""
+    """Return the image reference of a pool; a cloud-service pool has none."""
     reference: dict[str, Any] = pool.doc.get("virtualMachineConfiguration", {}).get("imageReference", {})
     return reference
 
 
 def image_id_of(pool: Pool) -> str | None:
-    """Return the id of a pool's custom image, None for a Marketplace image."""
+    """Return the id of the custom image of a pool, None for a Marketplace image."""
     found: str | None = reference_of(pool).get("virtualMachineImageId")
     return found
 
 
 def read_pool_image(store: Store, now: float, account: Item, pool: Pool) -> PoolImage:
-    """Tell what a pool's image means for nodes that are asked for now."""
+    """Return the effects of a pool's image on nodes that are requested now."""
     image_id = image_id_of(pool)
     if image_id is None:
         image = marketplace.find(reference_of(pool))
@@ -90,18 +90,18 @@ def read_pool_image(store: Store, now: float, account: Item, pool: Pool) -> Pool
 
 
 def deleted_image_values(image_id: str) -> ErrorValues:
-    """Return why an allocation fails whose image is no longer there."""
+    """Return the values of the resize error for a deleted image."""
     return provider_error("NotFound", f"The image '{image_id}' was not found.")
 
 
 def provider_error(code: str, message: str) -> ErrorValues:
-    """Return what a resize error says of an allocation that Compute refused."""
+    """Return the values of the resize error for an allocation that Compute refused."""
     cause = msgspec.json.encode({"error": {"code": code, "message": message}}).decode()
     return (("Provider Error Json", cause),)
 
 
 def _incompatibility(pool: Pool, source: BootableImage) -> tuple[str, str] | None:
-    """Return why Compute would refuse VMs of the pool's size and security made from an image, as (code, message)."""
+    """Return why Compute would refuse VMs of the pool's size and security type, as (code, message)."""
     size = find_size(pool.doc["vmSize"])
     if size is None:
         return None
@@ -131,7 +131,7 @@ def _wrong_architecture(size: VmSize, source: BootableImage, _: str) -> str | No
 
 
 def _wrong_security(_: VmSize, source: BootableImage, security: str) -> str | None:
-    """Judge the pool's security type: some images demand one, some allow one, the others take none."""
+    """Check the security type of the pool: some images require one, some allow one, others allow none."""
     takes = source.security_type.lower()
     if takes in _REQUIRED_SECURITY_TYPES and security != takes:
         return (

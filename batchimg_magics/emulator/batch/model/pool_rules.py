@@ -1,4 +1,4 @@
-"""What a pool's configuration must be, and what the service adds to it: the same on both planes.
+"""The rules for the configuration of a pool, and its defaults: the same on both planes.
 
 Source: the recorded refusals (`errors.json` of the recordings) and defaults of recorded pools; Microsoft's OpenAPI for
 names, types and ranges.
@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.arm.open_world import MANAGED_IMAGE_POOLS, MANAGED_IMAGES_END, has_retired, is_open
 from batchimg_magics.emulator.batch.fleet import nodes
+from batchimg_magics.emulator.batch.model import image_support
 from batchimg_magics.emulator.batch.rest.bodies import clean
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
-from batchimg_magics.emulator.batch.routes import applications
 from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.http.dates import duration_s
@@ -36,7 +36,7 @@ _POOL = frozenset(
         "upgradePolicy", "resourceTags", "nodeDeallocationOption",
     }
 )  # fmt: skip
-#: What can be changed of a pool whatever nodes it has.
+#: The properties of a pool that can change even if it has nodes.
 CHANGEABLE = frozenset(
     {"startTask", "certificateReferences", "applicationPackageReferences", "metadata", "targetNodeCommunicationMode"}
 )
@@ -48,31 +48,30 @@ _VERSION = _DEFINITION + "/versions/{galleryImageVersionName}"
 _COMPUTE = r"/subscriptions/(?P<subscription>[^/]+)/resourceGroups/[^/]+/providers/Microsoft\.Compute"
 _GALLERY_ID = re.compile(_COMPUTE + r"/galleries/[^/]+/images/[^/]+(/versions/[^/]+)?", re.IGNORECASE)
 _MANAGED_ID = re.compile(_COMPUTE + r"/images/[^/]+", re.IGNORECASE)
-#: The last api-versions that make pools straight from managed images, by plane. Source: FACTS 2 for the data plane; for
-#: ARM the example in Microsoft's document on pools of managed images.
+#: The last api-versions that create pools directly from managed images, by plane. Source: FACTS 2 for the data plane;
+#: for ARM the example in Microsoft's document on pools of managed images.
 _MANAGED_UNTIL = {"batch": "2019-08-01.10.0", "arm": "2020-03-01"}
-#: The first api-versions recorded to refuse cloud-service pools.
+#: The first api-versions that are recorded to refuse cloud-service pools.
 _CLOUD_SERVICE_UNTIL = {"batch": "2024-02-01", "arm": "2024-02-01"}
 _FORMULA_LIMIT = 8192
-evidence = Evidence("What pools may be")
+evidence = Evidence("Configuration of pools")
 _LONGEST_RESIZE_S = evidence.assumed(
-    7 * 86_400, "s", "that a resize timeout may be at most", "documented is the least, 5 minutes, and no most"
+    7 * 86_400, "s", "maximum of a resize timeout", "the minimum of 5 minutes is documented, a maximum is not"
 )
 evidence.rule(
-    "A pool whose image is not there is refused at once; whatever else is wrong with an image shows when nodes are "
-    "allocated.",
-    "no recording has such a pool",
+    "A pool whose image does not exist is refused at once; other problems of an image show when nodes are allocated.",
+    "no recording shows such a pool",
 )
-#: What no answer shows.
+#: Properties that no response shows.
 _SECRET_PROPERTIES = frozenset({"password", "sshPrivateKey", "accountKey", "sasKey"})
 evidence.rule(
-    "No answer shows a registry's password, a mount's key or a user's SSH key.",
-    "recorded of the passwords of user accounts; the OpenAPI calls the others secrets or keys",
+    "No response shows the password of a registry, the key of a mount, or the SSH key of a user.",
+    "recorded for the passwords of user accounts; the OpenAPI calls the others secrets or keys",
 )
 
 
 def pool_id(name: Any) -> str:  # noqa: ANN401 - any JSON
-    """Return a pool's id, or refuse it."""
+    """Return the id of a pool, or refuse it."""
     if name is None:
         raise missing_property("id")
     if not isinstance(name, str) or not _ID.fullmatch(name):
@@ -85,21 +84,21 @@ def pool_id(name: Any) -> str:  # noqa: ANN401 - any JSON
 
 
 def pool_body(body: Any, kind: str = "PoolAddParameter") -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    """Return a pool's body in the data plane's dialect, cleaned, or refuse it."""
+    """Return a checked body of a pool in the format of the data plane, or refuse it."""
     return clean(body, _POOL, kind)
 
 
 def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str) -> None:
-    """Refuse a pool that the service would not make.
+    """Refuse a pool that the service would not create.
 
     Parameters
     ----------
     call
         The request.
     account
-        Whose pool it is.
+        The account of the pool.
     pool
-        Its configuration, cleaned.
+        Its checked configuration.
     plane
         ``batch`` or ``arm``.
     """
@@ -133,13 +132,13 @@ def _check_machine(call: Call, account: Item, pool: dict[str, Any], plane: str) 
         if name not in machine:
             raise missing_property(name)
     agent, reference = str(machine["nodeAgentSKUId"]), machine["imageReference"]
-    if agent.lower() not in marketplace.agents():
+    if agent.lower() not in marketplace.node_agents():
         raise bad_property("nodeAgentSKUId", agent, "The specified node agent SKU does not exist")
     if (image_id := reference.get("virtualMachineImageId")) is not None:
         _check_key(call, plane)
         _check_image_id(call, account, str(image_id), plane)
     else:
-        marketplace.check_image(call.store, call.now, reference, agent)
+        image_support.check_image(call.store, call.now, reference, agent)
     if "customerManagedKey" in machine.get("diskEncryptionConfiguration", {}) and plane == "batch":
         raise bad_property("identity", None, "Pool Identity is required when using CustomerManagedKey.")
     slots = pool.get("taskSlotsPerNode", 1)
@@ -148,10 +147,10 @@ def _check_machine(call: Call, account: Item, pool: dict[str, Any], plane: str) 
 
 
 def _check_image_id(call: Call, account: Item, image_id: str, plane: str) -> None:
-    """Refuse an image id that this api-version does not take, and one of an image that is not there.
+    """Refuse an image id that this api-version does not accept, or whose image does not exist.
 
-    Up to 2019-08-01 a managed image is taken, from the account's own subscription, unless the world is past its
-    retirement; from 2020-03-01 only gallery images are.
+    Up to 2019-08-01 a managed image in the subscription of the account is accepted, unless it is past the retirement;
+    from 2020-03-01 on only gallery images are.
     """
     if not _GALLERY_ID.fullmatch(image_id):
         _check_managed(call, account, image_id, plane)
@@ -184,7 +183,7 @@ def _check_subscription(account: Item, name: str, resource: str) -> None:
 
 
 def _check_key(call: Call, plane: str) -> None:
-    """Refuse a custom image to who signs with the account's key."""
+    """Refuse a custom image in a request that is signed with the key of the account."""
     if plane == "batch" and call.headers.get("authorization", "").lower().startswith("sharedkey"):
         detail = (
             "The specified type of authentication SharedKey is not allowed when external resources of type Compute"
@@ -194,7 +193,7 @@ def _check_key(call: Call, plane: str) -> None:
 
 
 def check_scale(pool: dict[str, Any]) -> None:
-    """Refuse targets, timeouts and formulas that do not go together or are out of range."""
+    """Refuse targets, timeouts and formulas that exclude each other or are out of range."""
     if "resizeTimeout" in pool:
         check_timeout(pool["resizeTimeout"])
     if pool.get("enableAutoScale"):
@@ -210,7 +209,7 @@ def check_scale(pool: dict[str, Any]) -> None:
 
 
 def check_timeout(text: Any) -> float:  # noqa: ANN401 - any JSON
-    """Return a resize timeout in seconds; below 5 minutes it is refused."""
+    """Return a resize timeout in seconds; less than 5 minutes is refused."""
     seconds = duration_s(text) if isinstance(text, str) else None
     if seconds is None or seconds < 300 or seconds > _LONGEST_RESIZE_S:
         raise bad_property("resizeTimeout", text, "The resize timeout must be at least 5 minutes")
@@ -227,7 +226,7 @@ def check_interval(text: Any) -> float:  # noqa: ANN401 - any JSON
 
 
 def check_formula_length(formula: Any) -> None:  # noqa: ANN401 - any JSON
-    """Refuse a formula above 8 KB."""
+    """Refuse a formula of more than 8 KB."""
     if not isinstance(formula, str):
         raise bad_property("autoScaleFormula", formula)
     if len(formula.encode()) > _FORMULA_LIMIT:
@@ -235,14 +234,13 @@ def check_formula_length(formula: Any) -> None:  # noqa: ANN401 - any JSON
 
 
 def check_changes(store: Store, account: Item, pool: dict[str, Any]) -> None:
-    """Refuse what a new pool and a changed one may not have."""
+    """Refuse properties that neither a new pool nor a changed one may have."""
     references = pool.get("applicationPackageReferences", [])
-    wrong = [
-        (str(one.get("applicationId", "")), applications.package_problem(store, account, one)) for one in references
-    ]
+    wrong = [(str(one.get("applicationId", "")), package_problem(store, account, one)) for one in references]
     if any(why for _, why in wrong):
         raise refusal("InvalidApplicationPackageReferences", *((name, why) for name, why in wrong if why))
-    if unknown := pool.get("certificateReferences"):  # the local Azure has none, and Azure of 2025 neither
+    # The emulator has no certificates, and Azure has none since 2025.
+    if unknown := pool.get("certificateReferences"):
         why = "The specified certificate does not exist."
         names = [str(one.get("thumbprint", one.get("id", ""))) for one in unknown]  # ARM's have ids
         raise refusal("InvalidCertificateReferences", *((name, why) for name in names))
@@ -256,7 +254,7 @@ def check_changes(store: Store, account: Item, pool: dict[str, Any]) -> None:
 
 
 def check_replaceable(pool: Pool, config: dict[str, Any], now: float) -> None:
-    """Refuse to change what a pool's nodes are while it has any."""
+    """Refuse to change the configuration of nodes while the pool has any."""
     fixed = {name for name in {*pool.doc, *config} - CHANGEABLE if pool.doc.get(name) != config.get(name)}
     if fixed and any(nodes.current_nodes(pool.state.fleet, now, kind) for kind in nodes.KINDS):
         reason = f"The properties {', '.join(sorted(fixed))} can only be updated on a pool without nodes"
@@ -264,7 +262,7 @@ def check_replaceable(pool: Pool, config: dict[str, Any], now: float) -> None:
 
 
 def with_defaults(pool: dict[str, Any]) -> dict[str, Any]:
-    """Return a pool with what the service adds to it, as recorded."""
+    """Return a pool with the defaults of the service, as recorded."""
     pool = {"taskSlotsPerNode": 1, "enableInterNodeCommunication": False, **pool}
     pool["taskSchedulingPolicy"] = {"nodeFillType": "Spread", **pool.get("taskSchedulingPolicy", {})}
     pool["vmSize"] = pool["vmSize"].lower()
@@ -286,7 +284,7 @@ def with_defaults(pool: dict[str, Any]) -> dict[str, Any]:
 
 
 def _without_secrets(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Leave out what the service takes and never shows."""
+    """Leave out secrets, which the service never shows."""
     if isinstance(value, dict):
         return {name: _without_secrets(inner) for name, inner in value.items() if name not in _SECRET_PROPERTIES}
     return [_without_secrets(inner) for inner in value] if isinstance(value, list) else value
@@ -306,7 +304,7 @@ def _machine(machine: dict[str, Any]) -> dict[str, Any]:
 
 
 def start_task(task: dict[str, Any]) -> dict[str, Any]:
-    """Return a start task with what the service adds to it."""
+    """Return a start task with the defaults of the service."""
     task = {"maxTaskRetryCount": 0, "waitForSuccess": True, **task}
     identity = task.get("userIdentity", {})
     if "username" not in identity:
@@ -320,3 +318,18 @@ def _user(user: dict[str, Any], login_mode: str | None) -> dict[str, Any]:
     if login_mode is not None:
         shown["windowsUserConfiguration"] = {"loginMode": login_mode, **user.get("windowsUserConfiguration", {})}
     return shown
+
+
+def package_problem(store: Store, account: Item, reference: dict[str, Any]) -> str | None:
+    """Return what is wrong with a pool's reference to an application package, or None."""
+    key = str(reference.get("applicationId", ""))
+    application = store.get(key)
+    if application is None or not key.lower().startswith(f"{account.key}/applications/"):
+        return "The specified application package does not exist."
+    version = reference.get("version") or application.doc["properties"].get("defaultVersion")
+    if not version:
+        return "The specified application has no default version, and the reference names none."
+    package = store.get(f"{key}/versions/{version}")
+    if package is None or package.doc["properties"].get("state") != "Active":
+        return "The specified version of the application package does not exist or is not active."
+    return None

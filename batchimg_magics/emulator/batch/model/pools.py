@@ -1,7 +1,7 @@
-"""A pool: what is kept of it, whichever plane asks.
+"""Pools: their stored state, for both planes.
 
-One `Item` a pool, by its ARM id. Its document is the configuration in the data plane's dialect; beside it stands
-`PoolState`: the fleet of its nodes, autoscale, the last change. Both planes load it here and save it here.
+A pool is one `Item`, by its ARM id. Its document is the configuration in the format of the data plane; `PoolState` has
+the rest: its nodes, autoscale, the last change. Both planes load and save it here.
 """
 
 from __future__ import annotations
@@ -15,10 +15,11 @@ from batchimg_magics.emulator.batch.fleet import nodes, resizing
 from batchimg_magics.emulator.batch.fleet.allocation import Cohort, NodeKind
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.batch.fleet.nodes import Fleet, Problem, Resize
+from batchimg_magics.emulator.batch.model import accounts
 from batchimg_magics.emulator.batch.rest.dialects import pool_from_arm
 from batchimg_magics.emulator.batch.rest.errors import refusal
-from batchimg_magics.emulator.batch.routes import accounts
-from batchimg_magics.emulator.http.dates import change_ticks, duration_s, etag, header_date, parse_timestamp, ticks
+from batchimg_magics.emulator.http.dates import change_ticks, duration_s, etag, header_date, ticks
+from batchimg_magics.emulator.world.clock import parse_timestamp
 from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Store
 
 KIND = "microsoft.batch/batchaccounts/pools"
-#: What a request may set beside the configuration; it is kept in `PoolState`.
+#: The properties of a request beside the configuration; they are stored in `PoolState`.
 SCALE_SETTINGS = frozenset(
     {
         "targetDedicatedNodes", "targetLowPriorityNodes", "resizeTimeout", "nodeDeallocationOption", "enableAutoScale",
@@ -36,12 +37,12 @@ SCALE_SETTINGS = frozenset(
     }
 )  # fmt: skip
 DEFAULT_TIMEOUT = "PT15M"
-#: From this api-version on, remote access is there only where a pool asks for it.
+#: From this api-version on, remote access exists only if a pool requests it.
 REMOTE_LOGIN_UNTIL = "2024-07-01"
 
 
 class AutoScale(msgspec.Struct, omit_defaults=True):
-    """A pool's autoscale: its formula, how often it is evaluated, since when, and the last evaluation."""
+    """Autoscale of a pool: formula, evaluation interval, time and results of the last evaluation."""
 
     formula: str
     interval: str
@@ -52,30 +53,30 @@ class AutoScale(msgspec.Struct, omit_defaults=True):
 
 
 class PoolState(msgspec.Struct, omit_defaults=True):
-    """What is kept of a pool beside its configuration.
+    """The state of a pool beside its configuration.
 
     Parameters
     ----------
     id
-        Its ARM id, in the case it was made with.
+        Its ARM id, with the case of its creation.
     created, modified
-        In ticks (`batch_time`).
+        In ticks (`http.dates`).
     fleet
         Its nodes.
     timeout
-        The resize timeout, as it was written.
+        The resize timeout, as it was sent.
     auto
-        Autoscale, None when it is off.
+        Autoscale, None if it is disabled.
     enabled_at, asked_at
         When autoscale was last enabled, and when by a call of its own.
     deleted, gone
         When its deletion began and when it ends.
     top
-        What ARM shows beside ``properties``: tags, identity.
+        The members of ARM beside ``properties``: tags, identity.
     remote
-        Whether its nodes are reached by SSH or RDP without more ado: pools made before 2024-07-01 are.
+        Whether its nodes have remote access by default: pools created before 2024-07-01 have.
     tasks
-        Whether any job of it ever had a task.
+        Whether any of its jobs has had a task.
     """
 
     id: str
@@ -95,14 +96,14 @@ class PoolState(msgspec.Struct, omit_defaults=True):
 
 @dataclass(slots=True)
 class Pool:
-    """One pool, loaded.
+    """A pool.
 
     Parameters
     ----------
     key
         ARM id in lower case.
     doc
-        Configuration in the data plane's dialect, with ``id`` and ``vmSize``.
+        Configuration in the format of the data plane, with ``id`` and ``vmSize``.
     state
         The rest.
     """
@@ -113,12 +114,12 @@ class Pool:
 
     @property
     def name(self) -> str:
-        """Its id, as it was made."""
+        """Its id, with the case of its creation."""
         return str(self.doc["id"])
 
     @property
     def targets(self) -> dict[NodeKind, int]:
-        """How many nodes it is to have, by kind."""
+        """Its target numbers of nodes, by kind."""
         resize = self.state.fleet.resize
         return {"dedicated": resize.dedicated if resize else 0, "spot": resize.spot if resize else 0}
 
@@ -129,7 +130,7 @@ class Pool:
 
 
 def pool_key(account: Item, name: str) -> str:
-    """Return the key of an account's pool; ids of pools are not told apart by case."""
+    """Return the key of a pool of an account; ids of pools are case-insensitive."""
     return f"{account.key}/pools/{name.lower()}"
 
 
@@ -140,7 +141,7 @@ def _load(item: Item) -> Pool:
 
 
 def find(call: Call, account: Item, name: str) -> Pool | None:
-    """Return an account's pool, None when there is none (any more)."""
+    """Return a pool of an account, None if it does not exist (any more)."""
     item = call.store.get(pool_key(account, name))
     if item is None:
         return None
@@ -149,7 +150,7 @@ def find(call: Call, account: Item, name: str) -> Pool | None:
 
 
 def need(call: Call, account: Item, name: str, *, writing: bool = False) -> Pool:
-    """Return an account's pool, or refuse; one that is being deleted can be read, but not changed."""
+    """Return a pool of an account, or refuse; a pool that is being deleted can be read, but not changed."""
     pool = find(call, account, name)
     if pool is None:
         raise refusal("PoolNotFound")
@@ -159,7 +160,7 @@ def need(call: Call, account: Item, name: str, *, writing: bool = False) -> Pool
 
 
 def account_pools(store: Store, now: float, account: Item) -> Iterator[Pool]:
-    """Yield an account's pools in order of their ids."""
+    """Yield the pools of an account in order of their ids."""
     for item in store.items(KIND, account.key):
         pool = _load(item)
         if pool.state.gone is None or now < pool.state.gone:
@@ -184,14 +185,14 @@ def new_pool(call: Call, account: Item, doc: dict[str, Any], *, top: dict[str, A
 
 
 def save(call: Call, pool: Pool, *, new_etag: bool = True) -> None:
-    """Keep a pool; `touch` it and its ETag is a new one."""
+    """Store a pool; with `new_etag` its ETag changes."""
     if new_etag:
         pool.state.modified = change_ticks(call.now, pool.state.modified)
     call.store.put(Item(pool.key, KIND, pool.doc, msgspec.to_builtins(pool.state)))
 
 
 def delete(call: Call, pool: Pool) -> None:
-    """Begin to delete a pool: its nodes leave, and then it is gone."""
+    """Begin to delete a pool: its nodes leave, then it is deleted."""
     state = pool.state
     none: dict[NodeKind, int] = {"dedicated": 0, "spot": 0}
     had = sum(nodes.current_nodes(state.fleet, call.now, kind) for kind in nodes.KINDS)
@@ -207,7 +208,7 @@ def delete(call: Call, pool: Pool) -> None:
 
 
 def _from_imported(item: Item) -> Pool:
-    """Return the pool that an imported ARM document shows: steady, with its nodes there and its errors."""
+    """Return the pool for an imported ARM document: steady, with its nodes and its errors."""
     properties = item.doc["properties"]
     config = pool_from_arm(properties)
     created = properties.get("creationTime", "2020-01-01T00:00:00Z")
@@ -240,13 +241,13 @@ def _from_imported(item: Item) -> Pool:
         state.auto = AutoScale(config["autoScaleFormula"], interval, evaluated, evaluated, run.get("results", ""))
     doc = {name: value for name, value in config.items() if name not in SCALE_SETTINGS}
     doc |= {"id": item.doc["name"], "vmSize": doc["vmSize"].lower()}
-    doc.setdefault("taskSchedulingPolicy", {"nodeFillType": "Spread"})  # older documents do not say it
+    doc.setdefault("taskSchedulingPolicy", {"nodeFillType": "Spread"})  # older documents do not have it
     return Pool(item.key, doc, state)
 
 
 def _add_present(nodes: Fleet, kind: NodeKind, count: int, since: float) -> None:
     seed = f"{nodes.seed}/{kind}"
-    # Long enough ago that all of them are up.
+    # Long enough ago that all of them have started.
     began = since - 24 * 3600.0
     cohort = Cohort(seed, kind, nodes.ever, count, began, since, 0.0, 1e-3, "linux/marketplace")
     nodes.cohorts = (*nodes.cohorts, cohort)

@@ -1,7 +1,7 @@
-"""Resizes of a pool: on what terms it gets nodes (image, quotas, limits, scenario), and when it may be resized at all.
+"""The conditions of resizes: image, quotas, limits and scenario of a pool, and when it may be resized.
 
-Source: recorded resizes and quota failures, the source document's limits of managed-image pools (FACTS 1.5), the
-Batch documents on Azure Compute Gallery pools, and the REST reference's error codes.
+Source: recorded resizes and quota failures, the source document's limits of managed-image pools (FACTS 1.5), the Batch
+documents on Azure Compute Gallery pools, and the REST reference's error codes.
 """
 
 from __future__ import annotations
@@ -10,17 +10,23 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.batch.fleet import commands, nodes, resizing
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.batch.fleet.nodes import KINDS, Problem
 from batchimg_magics.emulator.batch.fleet.resizing import AllocationTerms
-from batchimg_magics.emulator.batch.model import pool_images, pools, scenarios, subscription_cores, task_scheduling
+from batchimg_magics.emulator.batch.model import (
+    accounts,
+    pool_images,
+    pools,
+    scenarios,
+    subscription_cores,
+    task_scheduling,
+)
 from batchimg_magics.emulator.batch.model.pool_rules import check_timeout
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
-from batchimg_magics.emulator.batch.routes import accounts
+from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
-from batchimg_magics.emulator.compute.routes import skus
+from batchimg_magics.emulator.compute.model import core_quotas
 from batchimg_magics.emulator.http.dates import duration_s
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -32,24 +38,24 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call
     from batchimg_magics.emulator.world.store import Item, Store
 
-evidence = Evidence("Terms of a resize")
+evidence = Evidence("Conditions of a resize")
 MANAGED_IMAGE_LIMIT: dict[NodeKind, int] = evidence.documented(
     {"dedicated": 2500, "spot": 1000},
     "nodes",
     "of all pools together that share a managed image",
     "Microsoft's guide to custom images; its quota page says 2,000 dedicated ones",
 )
-REMOVE_LIMIT = evidence.documented(100, "nodes", "that one removenodes takes", "the REST reference")
+REMOVE_LIMIT = evidence.documented(100, "nodes", "in one removenodes request", "the REST reference")
 evidence.rule(
-    "A resize above a quota brings the nodes that fit, and an error for the rest.",
-    "in the recorded quota failures no node came at all",
+    "A resize above a quota allocates the nodes within the quota, with an error for the rest.",
+    "in the recorded quota failures no node was allocated",
 )
 evidence.rule(
-    "A start task that fails takes as long again for every retry, and fails every time.",
-    "its command is not run; only how it ends is read from it",
+    "A start task that fails takes the same time for every retry, and fails each time.",
+    "its command is not executed; only its result is derived from the text",
 )
 _OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
-#: Those by which nodes stay until their tasks are done.
+#: The options with which nodes stay until their tasks are done.
 _WAITING_OPTIONS = frozenset({"taskcompletion", "retaineddata"})
 _QUOTAS: dict[NodeKind, str] = {"dedicated": "dedicatedCoreQuota", "spot": "lowPriorityCoreQuota"}
 _TARGET_PROPERTIES: dict[NodeKind, str] = {"dedicated": "targetDedicatedNodes", "spot": "targetLowPriorityNodes"}
@@ -57,22 +63,22 @@ _TARGET_PROPERTIES: dict[NodeKind, str] = {"dedicated": "targetDedicatedNodes", 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """Something that nodes of one kind can use up.
+    """A limit for nodes of one kind.
 
     Parameters
     ----------
     kind
-        Of nodes.
-    most
-        How much of it there is: cores, or nodes where `image` says whose.
+        The kind of nodes.
+    maximum
+        The limit: cores, or nodes if `image` is not empty.
     problem
-        What is said when it is used up.
+        The text of the error when it is exhausted.
     family
-        VM family that alone counts, in lower case; empty for all.
+        The VM family that counts, in lower case; empty for all.
     image
-        Images and snapshots whose pools alone count.
-    taken
-        What of it is in use elsewhere than in the account's pools.
+        The images and snapshots whose pools count.
+    used_elsewhere
+        Usage outside of the pools of the account.
     """
 
     kind: NodeKind
@@ -84,7 +90,7 @@ class Limit:
 
 
 def need_steady(call: Call, pool: Pool) -> None:
-    """Refuse a resize of a pool that is being resized, or whose targets a formula sets."""
+    """Refuse a resize of a pool that is being resized, or that has autoscale enabled."""
     if pool.state.auto is not None:
         reason = "The specified pool has AutoScale enabled. It cannot be resized explicitly"
         raise refusal("OperationInvalidForCurrentState", ("Reason", reason))
@@ -98,12 +104,11 @@ def begin_pool_resize(call: Call, account: Item, pool: Pool, body: dict[str, Any
     Parameters
     ----------
     call, account, pool
-        Whose pool, on whose request.
+        The request, its account and its pool.
     body
-        Targets, of which one that is not given is 0; resizeTimeout, which stays for the next time;
-        nodeDeallocationOption.
+        Targets (a missing one is 0); resizeTimeout, which is stored for the next time; nodeDeallocationOption.
     now
-        When, if not at the request's moment.
+        The time, if not that of the request.
     """
     now = call.now if now is None else now
     if "resizeTimeout" in body:
@@ -124,7 +129,7 @@ def begin_pool_resize(call: Call, account: Item, pool: Pool, body: dict[str, Any
 
 
 def _task_ends(call: Call, pool: Pool, now: float, option: str) -> dict[str, float] | None:
-    """Return which nodes stay for their tasks, and until when; None where no node does."""
+    """Return which nodes stay for their tasks, and until when; None if no node does."""
     return task_scheduling.task_ends_by_node(call.store, pool, now) if option in _WAITING_OPTIONS else None
 
 
@@ -134,7 +139,7 @@ def _end_tasks(call: Call, pool: Pool, now: float, option: str) -> None:
 
 
 def _option(body: dict[str, Any]) -> str:
-    """Return what is to become of tasks on nodes that leave, or refuse it."""
+    """Return the node deallocation option, or refuse it."""
     option = str(body.get("nodeDeallocationOption", "requeue")).lower()
     if option not in _OPTIONS:
         raise bad_property("nodeDeallocationOption", body["nodeDeallocationOption"])
@@ -142,7 +147,7 @@ def _option(body: dict[str, Any]) -> str:
 
 
 def stop_pool_resize(call: Call, pool: Pool) -> None:
-    """Stop the resize that goes on; without one nothing happens. It leaves the ETag as it is, as recorded."""
+    """Stop the current resize, if any. The ETag does not change, as recorded."""
     if pool.state.auto is not None:
         reason = "The specified pool has AutoScale enabled. AutoScale resize cannot be stopped"
         raise refusal("OperationInvalidForCurrentState", ("Reason", reason))
@@ -151,7 +156,7 @@ def stop_pool_resize(call: Call, pool: Pool) -> None:
 
 
 def remove_pool_nodes(call: Call, pool: Pool, body: dict[str, Any]) -> None:
-    """Remove the nodes that a request lists."""
+    """Remove the nodes in a request."""
     listed = body.get("nodeList")
     if not isinstance(listed, list) or not listed:
         raise missing_property("nodeList")
@@ -179,11 +184,11 @@ def remove_pool_nodes(call: Call, pool: Pool, body: dict[str, Any]) -> None:
 
 
 def allocation_terms(call: Call, account: Item, pool: Pool, now: float, nodes: int) -> AllocationTerms:
-    """Return on what terms a pool that is to have so many nodes gets them at a moment."""
+    """Return the conditions under which a pool with this number of target nodes gets nodes at a time."""
     image = pool_images.read_pool_image(call.store, now, account, pool)
     effects = scenarios.node_effects(call.store)
     seconds, fails = _start_task(pool)
-    room, full = _available_nodes(call, account, pool, image, now)
+    available, quota_errors = _available_nodes(call, account, pool, image, now)
     deleted_image_id = effects.image_gone and pool.state.fleet.ever > 0 and pool_images.image_id_of(pool)
     return AllocationTerms(
         boot=image.boot,
@@ -194,8 +199,8 @@ def allocation_terms(call: Call, account: Item, pool: Pool, now: float, nodes: i
         start_task_s=seconds,
         start_task_fails=fails or (effects.start_tasks_fail and seconds is not None),
         preempted_per_h=effects.preempted_per_h,
-        available=room,
-        quota_errors=full,
+        available=available,
+        quota_errors=quota_errors,
         failure=pool_images.deleted_image_values(deleted_image_id) if deleted_image_id else image.failure,
     )
 
@@ -213,7 +218,7 @@ def _start_task(pool: Pool) -> tuple[float | None, bool]:
 def _available_nodes(
     call: Call, account: Item, pool: Pool, image: PoolImage, now: float
 ) -> tuple[dict[NodeKind, int], dict[NodeKind, Problem]]:
-    """Return how many more nodes of each kind the quotas and limits let in, and what is said when they are full."""
+    """Return how many more nodes of each kind the quotas and limits allow, and the errors when they are exhausted."""
     size = find_size(pool.doc["vmSize"])
     if size is None:
         return {}, {}
@@ -225,21 +230,21 @@ def _available_nodes(
             for kind, nodes in MANAGED_IMAGE_LIMIT.items()
         ]
     others = list(pools.account_pools(call.store, now, account))
-    room: dict[NodeKind, int] = {}
-    full: dict[NodeKind, Problem] = {}
+    available: dict[NodeKind, int] = {}
+    quota_errors: dict[NodeKind, Problem] = {}
     for limit in limits:
         used = limit.used_elsewhere + sum(
             _usage(call, account, other, limit, now) for other in others if other.key != pool.key
         )
         used += _usage(call, account, pool, limit, now)
         left = max(0, limit.maximum - used) // (1 if limit.image else size.vcpus)
-        if left < room.get(limit.kind, left + 1):
-            room[limit.kind], full[limit.kind] = left, limit.problem
-    return room, full
+        if left < available.get(limit.kind, left + 1):
+            available[limit.kind], quota_errors[limit.kind] = left, limit.problem
+    return available, quota_errors
 
 
 def _quotas(store: Store, account: Item, size: VmSize) -> list[Limit]:
-    """Return the core quotas that nodes of a size count against; accounts that have none are limited by Compute."""
+    """Return the core quotas for nodes of a size; accounts without their own have those of Compute."""
     prefix = "The specified account has reached"
     inner = accounts.current_properties(store, account)
     limits = []
@@ -259,15 +264,15 @@ def _quotas(store: Store, account: Item, size: VmSize) -> list[Limit]:
 
 
 def _regional_quotas(store: Store, account: Item, size: VmSize, now: float) -> list[Limit]:
-    """Return what Compute lets an account have that has no quotas of its own, as one of a user's subscription.
+    """Return the quotas of Compute for an account that allocates nodes in the user's subscription.
 
-    In Compute's wording; the numbers are those of its usages.
+    The texts are Compute's; the numbers are those of its usages.
     """
     inner, region = accounts.current_properties(store, account), account.doc["location"]
     quotas: tuple[tuple[NodeKind, str, int, str], ...] = (
-        ("dedicated", "Total Regional Cores", skus.QUOTAS["in all"], ""),
-        ("dedicated", f"{size.family} Cores", skus.QUOTAS["of one family"], size.family.lower()),
-        ("spot", "LowPriorityCores", skus.QUOTAS["spot"], ""),
+        ("dedicated", "Total Regional Cores", core_quotas.QUOTAS["in all"], ""),
+        ("dedicated", f"{size.family} Cores", core_quotas.QUOTAS["of one family"], size.family.lower()),
+        ("spot", "LowPriorityCores", core_quotas.QUOTAS["spot"], ""),
     )
     bounded = {kind for kind, name in _QUOTAS.items() if inner.get(name) is not None}
     limits: list[Limit] = []
@@ -275,7 +280,7 @@ def _regional_quotas(store: Store, account: Item, size: VmSize, now: float) -> l
         return limits
     shared: subscription_cores.Cores = Counter()
     if subscription_cores.allocates_in_subscription(store, account):
-        region_name, subscription = resources.region_name(region), account.key.split("/")[2]
+        region_name, subscription = regions.region_name(region), account.key.split("/")[2]
         shared = subscription_cores.cores_in_region(store, now, subscription, region_name, excluding=account.key)
     for kind, what, most, family in quotas:
         message = (
@@ -291,7 +296,7 @@ def _regional_quotas(store: Store, account: Item, size: VmSize, now: float) -> l
 
 
 def _usage(call: Call, account: Item, pool: Pool, limit: Limit, now: float) -> int:
-    """Return how much a pool uses of a limit, with the nodes that are still to come."""
+    """Return the usage of a limit by a pool, including nodes that are not allocated yet."""
     size = find_size(pool.doc["vmSize"])
     if size is None or (limit.family and size.family.lower() != limit.family):
         return 0

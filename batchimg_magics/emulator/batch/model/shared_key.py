@@ -1,6 +1,6 @@
-"""Requests that are signed with a Batch account's key: whether the signature is one of the account's.
+"""Requests that are signed with the key of a Batch account: check of the signature.
 
-Source: "Authenticate requests to the Azure Batch service" of the Batch REST reference, and how azure-batch signs.
+Source: "Authenticate requests to the Azure Batch service" of the Batch REST reference, and the code of azure-batch.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hmac
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from batchimg_magics.emulator.batch.routes import accounts
+from batchimg_magics.emulator.batch.model import accounts
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call
@@ -23,7 +23,7 @@ _SIGNED = (
 
 
 def signature_problem(call: Call, credential: str) -> str | None:
-    """Say why a request's ``account:signature`` does not open the data plane, None where it does."""
+    """Return why the ``account:signature`` of a request is invalid, None if it is valid."""
     account = accounts.need(call)
     if "SharedKey" not in account.doc["properties"].get("allowedAuthenticationModes", ("SharedKey",)):
         return "The specified type of authentication SharedKey is not allowed by the account."
@@ -41,7 +41,7 @@ def _same(signature: str, expected: str) -> bool:
 
 
 def signed_text(call: Call, account: str) -> str:
-    """Return what a request's signature is of."""
+    """Return the text that the signature of a request is made from."""
     found = call.headers if call.method in ("GET", "HEAD") else {"content-length": "0"} | call.headers
     named = sorted(f"{name}:{value}" for name, value in call.headers.items() if name.startswith("ocp-"))
     path = urlsplit(call.base).path + call.path

@@ -1,6 +1,6 @@
-"""Cores in use of what Compute lets a subscription have in a region.
+"""Usage of a subscription's core quotas in a region.
 
-By its VMs, and by the nodes of Batch accounts that allocate pools in it: those are its VMs too.
+VMs count, and nodes of Batch accounts that allocate pools in the subscription, because those are VMs of it.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, TypeAlias
 
-from batchimg_magics.emulator.arm.resources import document_at, region_name
+from batchimg_magics.emulator.arm.resources import document_at
 from batchimg_magics.emulator.batch.fleet import nodes
 from batchimg_magics.emulator.batch.fleet.nodes import KINDS
-from batchimg_magics.emulator.batch.model import pools
-from batchimg_magics.emulator.batch.routes import accounts
+from batchimg_magics.emulator.batch.model import accounts, pools
+from batchimg_magics.emulator.catalog.regions import region_name
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.compute.model.vm_view import power_state
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.batch.model.pools import Pool
     from batchimg_magics.emulator.world.store import Item, Store
 
-#: (Kind of node or VM, VM family) to cores.
+#: (Kind of node or VM, VM family) -> cores.
 Cores: TypeAlias = "Counter[tuple[NodeKind, str]]"
 VMS = "Microsoft.Compute/virtualMachines"
 _ACCOUNTS = "Microsoft.Batch/batchAccounts"
 
 
 def cores_in_region(store: Store, now: float, subscription: str, region: str, *, excluding: str = "") -> Cores:
-    """Return the cores that a subscription uses in a region; deallocated VMs use nothing.
+    """Return the cores that a subscription uses in a region; deallocated VMs use none.
 
     Parameters
     ----------
-    world, now, subscription, place
-        Whose, when and where.
-    but_for
+    store, now, subscription, region
+        The emulator state, the simulated time, the subscription and the region.
+    excluding
         Key of a Batch account whose pools do not count.
     """
     under = f"/subscriptions/{subscription}"
@@ -60,7 +60,7 @@ def allocates_in_subscription(store: Store, account: Item) -> bool:
 
 
 def pool_cores(pool: Pool, now: float) -> Cores:
-    """Return the cores of a pool's nodes, with those that are still to come."""
+    """Return the cores of a pool's nodes, including nodes that are not allocated yet."""
     size = find_size(pool.doc["vmSize"])
     if size is None:
         return Counter()

@@ -1,10 +1,10 @@
-"""Tasks on nodes: which node runs which task, and when. Just enough that nodes can be busy.
+"""Scheduling of tasks: which node runs which task, and when.
 
-A task takes the time that its command names (`commands`). Tasks are given to nodes at the next look at their pool, but
-at the moments at which slots were free: what happened in between is worked out in order, and is the same whenever
-somebody looks. A task whose node leaves goes back to waiting.
+A task takes the time that its command line has (`commands`). Tasks are scheduled when a request next reads the pool,
+but at the times at which slots were free: the events in between are computed in order, so the result does not depend on
+the time of the read. A task whose node leaves is active again.
 
-Source: the task states and counts of the REST reference; task execution itself is simulated.
+Source: the task states and counts of the REST reference; the execution of tasks is simulated.
 """
 
 from __future__ import annotations
@@ -24,43 +24,41 @@ if TYPE_CHECKING:
 JOBS = "microsoft.batch/batchaccounts/jobs"
 KIND = f"{JOBS}/tasks"
 evidence = Evidence("Tasks")
-PROGRAM_S = evidence.assumed(
-    30.0, "s", "that each program of a task's command takes which names no time", "nothing is run here"
-)
+PROGRAM_S = evidence.assumed(30.0, "s", "for each program in the command line of a task", "no command is executed")
 evidence.rule(
-    "A task goes to the node that is free first, whatever nodeFillType says; one whose node leaves waits again.",
+    "A task runs on the node that is free first, regardless of nodeFillType; if its node leaves, it is active again.",
     "the order within a pool is not documented",
 )
-#: States of nodes that take tasks, and those that a running task survives.
+#: States of nodes that accept tasks, and those in which running tasks continue.
 _ACCEPTING_STATES = frozenset({"idle"})
 _SURVIVING_STATES = frozenset({"idle", "offline", "running", "leavingpool"})
 
 
 class TaskState(msgspec.Struct, omit_defaults=True):
-    """What is kept of a task beside its document.
+    """The state of a task beside its document.
 
     Parameters
     ----------
     pool
         Key of its pool.
     priority, number
-        Tasks are given out in order of their job's priority, then of their addition.
+        Tasks are scheduled in order of the priority of their job, then of their creation.
     added
-        Since when it waits.
+        Since when it is active.
     seconds, exit_code
-        How its command goes.
+        The result of its command.
     slots
-        How many of a node's it takes.
+        Its task slots.
     created, modified
         In ticks.
     waiting
-        Whether its job lets it be given out.
+        Whether its job is active, so that it may be scheduled.
     node, started, ends
-        Where and when it runs; the end is known as soon as it starts.
+        Where and when it runs; the end is known at the start.
     terminated
-        Whether a client ended it.
+        Whether a client terminated it.
     requeued
-        How often its node went away from under it.
+        How often it was requeued because its node left.
     """
 
     pool: str
@@ -87,7 +85,7 @@ class TaskState(msgspec.Struct, omit_defaults=True):
 
 
 class NodeLoad(msgspec.Struct):
-    """What a node does and did: tasks running, the slots they take, tasks run, those that succeeded."""
+    """The tasks of a node: running tasks and their slots, tasks run so far, and succeeded ones."""
 
     running: int = 0
     slots: int = 0
@@ -96,17 +94,17 @@ class NodeLoad(msgspec.Struct):
 
 
 def state_of(item: Item) -> TaskState:
-    """Return what is kept of a task."""
+    """Return the state of a task."""
     return msgspec.convert(item.hidden, TaskState)
 
 
 def save_task(store: Store, item: Item, state: TaskState) -> None:
-    """Keep a task."""
+    """Store a task."""
     store.put(Item(item.key, KIND, item.doc, msgspec.to_builtins(state)))
 
 
 def pool_tasks(store: Store, pool: Pool) -> list[tuple[Item, TaskState]]:
-    """Return the tasks of a pool's jobs, in the order in which they are given out."""
+    """Return the tasks of a pool's jobs, in the order of scheduling."""
     if not pool.state.tasks:
         return []
     account = pool.key.rpartition("/pools/")[0]
@@ -116,7 +114,7 @@ def pool_tasks(store: Store, pool: Pool) -> list[tuple[Item, TaskState]]:
 
 
 def schedule_due_tasks(store: Store, pool: Pool, now: float) -> None:
-    """Give out what can have been given out by now, and take back what lost its node."""
+    """Schedule the tasks that could have started by now, and requeue those whose node left."""
     listed = pool_tasks(store, pool)
     open_tasks = [(item, state) for item, state in listed if state.state(now) != "completed"]
     if not open_tasks:
@@ -129,7 +127,7 @@ def schedule_due_tasks(store: Store, pool: Pool, now: float) -> None:
 
 
 def _requeue(state: TaskState, nodes: dict[str, nodes.Node], now: float) -> bool:
-    """Send a running task back to wait if its node is not there to run it any more."""
+    """Requeue a running task if its node is not available any more."""
     if state.node is None or state.started is None:
         return False
     node = nodes.get(state.node)
@@ -146,7 +144,7 @@ def _requeue(state: TaskState, nodes: dict[str, nodes.Node], now: float) -> bool
 def _schedule(
     pool: Pool, nodes: dict[str, nodes.Node], listed: list[tuple[Item, TaskState]], now: float
 ) -> list[tuple[Item, TaskState]]:
-    """Give waiting tasks to the nodes that are free first; return those that were given out."""
+    """Schedule active tasks on the nodes that are free first; return the scheduled ones."""
     waiting = [pair for pair in listed if pair[1].node is None and pair[1].waiting and pair[1].ends is None]
     slots = int(pool.doc["taskSlotsPerNode"])
     free = {
@@ -172,13 +170,13 @@ def _schedule(
 
 
 def _occupy(times: list[float], slots: int, until: float) -> None:
-    """Take the slots of a node that are free first; `times` stays in order."""
+    """Use the slots of a node that are free first; `times` stays in order."""
     times[:slots] = [max(until, time) for time in times[:slots]]
     times.sort()
 
 
 def task_ends_by_node(store: Store, pool: Pool, now: float) -> dict[str, float]:
-    """Return when the tasks that run now are done, by node; nodes that run none are left out."""
+    """Return when the currently running tasks end, by node; nodes without one are left out."""
     found: dict[str, float] = {}
     for _, state in pool_tasks(store, pool):
         if state.node is not None and state.ends is not None and state.state(now) == "running":
@@ -187,7 +185,7 @@ def task_ends_by_node(store: Store, pool: Pool, now: float) -> dict[str, float]:
 
 
 def end_tasks_of_leaving_nodes(store: Store, pool: Pool, now: float, option: str) -> None:
-    """End what runs on nodes that leave at once: it waits again (``requeue``), or never runs (``terminate``).
+    """End the tasks on nodes that leave at once: they are requeued (``requeue``) or terminated (``terminate``).
 
     Source: nodeDeallocationOption of the REST reference.
     """
@@ -207,7 +205,7 @@ def end_tasks_of_leaving_nodes(store: Store, pool: Pool, now: float, option: str
 
 
 def node_loads(store: Store, pool: Pool, now: float) -> dict[str, NodeLoad]:
-    """Return what the nodes do and did, of those that ever ran a task."""
+    """Return the tasks of each node that has run one."""
     found: dict[str, NodeLoad] = {}
     for _, state in pool_tasks(store, pool):
         if state.node is None or state.state(now) == "active":

@@ -1,4 +1,4 @@
-"""The words of Batch on the wire: bodies, conditions, errors, paging, dialects of the two planes, api-versions.
+"""The REST formats of Batch: bodies, conditions, errors, paging, names on the two planes, api-versions.
 
-May import: ``arm`` and below.
+May import: ``compute`` and below.
 """

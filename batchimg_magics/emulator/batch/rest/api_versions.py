@@ -1,4 +1,4 @@
-"""What pools of old api-versions do not have: clients of that time could not say it, and the service knew no such name.
+"""Differences of older api-versions: properties that pools did not have, and names that have changed.
 
 Source: the models of azure-batch 8.0.0 (2019-08-01.10.0) and azure-mgmt-batch 8.0.0 (2020-03-01).
 """
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 evidence = Evidence("Old api-versions of pools")
 evidence.rule(
-    "What pools got after 2019-08-01.10.0, and 2020-03-01 in Resource Manager, is refused up to there and taken later.",
-    "the SDKs' models of these two versions were looked at, and none between them and today's",
+    "Pool properties that are newer than 2019-08-01.10.0 (Resource Manager: 2020-03-01) are refused up to it.",
+    "the SDKs' models of these two versions were compared with today's, and none between them",
 )
 #: The api-versions of these models, by plane.
 _LAST_OLD_VERSION = {"batch": "2019-08-01.10.0", "arm": "2020-03-01"}
-#: What came later on both planes, and on the data plane alone; a name means the same wherever it stands.
+#: Newer properties on both planes, and on the data plane alone; a name means the same everywhere.
 _LATER = frozenset(
     {
         "automaticOSUpgradePolicy", "enableAcceleratedNetworking", "extensions", "identityReference",
@@ -33,14 +33,14 @@ _LATER_BY_PLANE = {"batch": _LATER | {"diskEncryptionConfiguration", "publicIPAd
 
 
 def check_pool_names(call: Call, pool: Any, plane: str) -> None:  # noqa: ANN401 - any JSON
-    """Refuse a pool with a name that its api-version does not have.
+    """Refuse a pool with a property that its api-version does not have.
 
     Parameters
     ----------
     call
         The request.
     pool
-        What it says of the pool, in either dialect.
+        The pool in the body, in the format of either plane.
     plane
         ``batch`` or ``arm``.
     """
@@ -58,3 +58,35 @@ def _walk(value: Any, later: frozenset[str], kind: str) -> None:  # noqa: ANN401
                 raise unknown_name(name, kind)
             if name not in OPAQUE_OBJECTS:
                 _walk(inner, later, name[:1].upper() + name[1:])
+
+
+#: The first api-versions with task slots instead of tasks per node, and with one OS version of a cloud service, by
+#: plane. Source: the change logs of azure-batch (10.0.0, 5.0.0) and azure-mgmt-batch (14.0.0, 6.0.0).
+_SLOTS_SINCE = {"batch": "2020-09-01", "arm": "2021-01-01"}
+_OS_VERSION_SINCE = {"batch": "2018-08-01", "arm": "2018-12-01"}
+
+
+def from_older(pool: Any, version: str, plane: str) -> Any:  # noqa: ANN401 - any JSON
+    """Return a pool of a request with an older api-version with today's names, in the format of the data plane."""
+    if not isinstance(pool, dict):
+        return pool
+    if version < _SLOTS_SINCE[plane] and "maxTasksPerNode" in pool:
+        pool = dict(pool)
+        pool["taskSlotsPerNode"] = pool.pop("maxTasksPerNode")
+    service = pool.get("cloudServiceConfiguration")
+    if version < _OS_VERSION_SINCE[plane] and isinstance(service, dict) and "targetOSVersion" in service:
+        kept = {name: value for name, value in service.items() if not name.endswith("OSVersion")}
+        pool = pool | {"cloudServiceConfiguration": kept | {"osVersion": service["targetOSVersion"]}}
+    return pool
+
+
+def to_older(pool: dict[str, Any], version: str, plane: str) -> dict[str, Any]:
+    """Return the configuration of a pool with the names of an older api-version."""
+    pool = dict(pool)
+    if version < _SLOTS_SINCE[plane]:
+        pool["maxTasksPerNode"] = pool.pop("taskSlotsPerNode")
+    if version < _OS_VERSION_SINCE[plane] and (service := pool.get("cloudServiceConfiguration")):
+        kept = {name: value for name, value in service.items() if name != "osVersion"}
+        both = dict.fromkeys(("targetOSVersion", "currentOSVersion"), service["osVersion"])
+        pool["cloudServiceConfiguration"] = kept | both
+    return pool

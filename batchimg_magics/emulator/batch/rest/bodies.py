@@ -1,9 +1,9 @@
-"""Bodies of requests to Microsoft.Batch: of the right shape, with known names, words and numbers, or refused.
+"""Bodies of requests to Microsoft.Batch: check their types, names, values and numbers.
 
-Properties are judged by their names, wherever they stand: a name means the same everywhere in these bodies.
+Properties are checked by name, because a name means the same everywhere in these bodies.
 
-Source: Microsoft's OpenAPI (2024-02-01.19.0 and 2024-02-01) for names, types and least values; recorded refusals for
-how they are worded; recorded requests for numbers that come as strings.
+Source: Microsoft's OpenAPI (2024-02-01.19.0 and 2024-02-01) for names, types and minimum values; recorded refusals for
+their texts; recorded requests for numbers that are sent as strings.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ _TEXTS = _names("""
     securityType sku storageAccountType subnetId targetNodeCommunicationMode terminateReason userName username
     version virtualMachineImageId vmSize
     """)
-#: Whole numbers and their least value; strings of digits are taken for them.
+#: Integers and their minimum values; strings of digits are accepted as well.
 _NUMBERS = {
     "backendPort": 1,
     "diskSizeGB": 1,
@@ -76,14 +76,14 @@ _NUMBERS = {
     "taskSlotsPerNode": 1,
     "uid": 0,
 }
-#: Members that the rows of a list must have.
+#: Required members of the rows of a list.
 _REQUIRED: dict[str, tuple[str, ...]] = {
     "inboundNATPools": ("name", "protocol", "backendPort", "frontendPortRangeStart", "frontendPortRangeEnd"),
     "metadata": ("name",),
     "userAccounts": ("name",),
     "applicationPackageReferences": ("applicationId",),
 }
-#: Known members of the types that clients most often get wrong, as the data plane names them.
+#: Members of the types that clients most often get wrong, as the data plane names them.
 _TYPES: dict[str, frozenset[str]] = {
     "applicationPackageReferences": _names("applicationId version"),
     "imageReference": _names(
@@ -103,16 +103,16 @@ _ENTITIES = "Microsoft.Azure.Batch.Protocol.Entities"
 
 
 def clean(body: Any, allowed: frozenset[str], kind: str) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    """Return a request's body with the data plane's words, numbers as numbers and nulls left out, or refuse it.
+    """Return the body of a request in the format of the data plane, with numbers and without nulls, or refuse it.
 
     Parameters
     ----------
     body
-        As sent, in the data plane's dialect.
+        As sent, in the format of the data plane.
     allowed
-        Names that it may have.
+        The names that it may have.
     kind
-        What the service calls its type.
+        The type of the body in the service.
     """
     body = checked_body(body)
     for name in body:
@@ -126,7 +126,7 @@ def clean(body: Any, allowed: frozenset[str], kind: str) -> dict[str, Any]:  # n
 
 
 def checked_body(body: Any) -> dict[str, Any]:  # noqa: ANN401 - any JSON
-    """Return a body without its nulls, on either plane, or refuse one whose parts are not of the right JSON type."""
+    """Return a body of either plane without nulls, or refuse one whose parts are not of the right JSON type."""
     if not isinstance(body, dict):
         raise refusal("InvalidRequestBody", ("Reason", "The request body must be a JSON object"))
     whole: dict[str, Any] = _shape(body, "")
@@ -151,7 +151,7 @@ def _shape(value: Any, name: str) -> Any:  # noqa: ANN401 - any JSON
 
 
 def unknown_name(name: str, kind: str) -> Refusal:
-    """Return the answer to a name that a type does not have."""
+    """Return the refusal of a name that a type does not have."""
     reason = (
         f"The property '{name}' does not exist on type '{_ENTITIES}.{kind}'. "
         "Make sure to only use property names that are defined by the type."
@@ -160,7 +160,7 @@ def unknown_name(name: str, kind: str) -> Refusal:
 
 
 def _check_names(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSON
-    """Refuse members that their type does not have, and rows without what they must have."""
+    """Refuse members that their type does not have, and rows without required members."""
     if isinstance(value, list):
         for inner in value:
             _check_names(inner, under)

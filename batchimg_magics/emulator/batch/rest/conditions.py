@@ -1,4 +1,4 @@
-"""Conditional headers on the data plane: which of them a request may have, and whether they hold for what is there.
+"""Conditional headers on the data plane: which combinations are allowed, and whether they hold.
 
 Source: "Specifying conditional headers" of the Batch REST reference.
 """
@@ -15,24 +15,24 @@ from batchimg_magics.emulator.http.messages import Refusal
 if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call
 
-#: The pairs that go together: the first of each decides, and the second is not looked at.
+#: The headers that may be combined: the first of each pair decides, and the second is ignored.
 _PAIRS = (("if-match", "if-unmodified-since"), ("if-none-match", "if-modified-since"))
 
 
 def check(call: Call, headers: dict[str, str]) -> None:
-    """Refuse a request of the data plane whose conditions do not hold.
+    """Refuse a request to the data plane whose conditions do not hold.
 
     Parameters
     ----------
     call
         The request.
     headers
-        ETag and Last-Modified of what is there.
+        ETag and Last-Modified of the resource.
 
     Raises
     ------
     Refusal
-        412; 304 where it only reads and nothing has changed; 400 for conditions that do not go together.
+        412; 304 for a read of an unchanged resource; 400 for conditions that cannot be combined.
     """
     given = {name for pair in _PAIRS for name in pair if name in call.headers}
     if len(given) > 1 and given not in (set(pair) for pair in _PAIRS):
@@ -57,7 +57,7 @@ def check(call: Call, headers: dict[str, str]) -> None:
 
 
 def _seconds(name: str, http_date: str) -> float:
-    """Read a date of HTTP, which has whole seconds."""
+    """Read an HTTP date, in whole seconds."""
     try:
         return parsedate_to_datetime(http_date).timestamp()
     except ValueError:

@@ -1,7 +1,7 @@
-"""One pool, two dialects: the data plane's names and words, and those of ARM.
+"""Pools on the two planes: names and values of the data plane, and those of ARM.
 
-Pools are kept in the data plane's dialect. What ARM calls otherwise is in two tables, and one walk each way does the
-rest: properties that are not in the tables have the same name and value on both planes.
+Pools are stored in the format of the data plane. Two tables have the names and values that differ on ARM; all other
+properties have the same name and value on both planes.
 
 Source: recorded pools on both planes, and the enumerations of the 2025-06-01 SDKs.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 from batchimg_magics.emulator.batch.rest.errors import bad_property
 
-#: Name on ARM -> name on the data plane, wherever they stand.
+#: Name on ARM -> name on the data plane.
 _NAMES = {
     "nodeAgentSkuId": "nodeAgentSKUId",
     "inboundNatPools": "inboundNATPools",
@@ -21,13 +21,14 @@ _NAMES = {
     "dynamicVnetAssignmentScope": "dynamicVNetAssignmentScope",
     "userName": "username",
 }
-#: Where both planes spell all names the same.
+#: Objects with the same names on both planes.
 _SAME = frozenset({"containerRegistries", "registry"})
-#: Objects whose members are their owner's business: no names or words of theirs are ours.
+#: Objects with arbitrary members: their names and values are not translated.
 OPAQUE_OBJECTS = frozenset(
     {"authenticationTokenSettings", "protectedSettings", "resourceTags", "settings", "tags", "userAssignedIdentities"}
 )
-#: Property -> its words as (data plane, ARM). The data plane lowers them, but not all; words that are not here pass.
+#: Property -> its values as (data plane, ARM). The data plane writes most in lower case; other values are not
+#: translated.
 _WORDS: dict[str, tuple[tuple[str, str], ...]] = {
     "scope": (("pool", "Pool"), ("task", "Task")),
     "elevationLevel": (("nonadmin", "NonAdmin"), ("admin", "Admin")),
@@ -58,9 +59,9 @@ _WORDS: dict[str, tuple[tuple[str, str], ...]] = {
 _TO_BATCH = {name: {arm.lower(): batch for batch, arm in pairs} for name, pairs in _WORDS.items()}
 _TO_ARM = {name: {batch.lower(): arm for batch, arm in pairs} for name, pairs in _WORDS.items()}
 _ARM_NAMES = {batch: arm for arm, batch in _NAMES.items()}
-#: What stands below `deploymentConfiguration` on ARM and at the top on the data plane.
+#: Members of `deploymentConfiguration` on ARM, and of the pool itself on the data plane.
 _DEPLOYMENT = ("virtualMachineConfiguration", "cloudServiceConfiguration")
-#: What only ARM shows of a pool, and what a request may not set.
+#: Properties that only ARM shows, and that a request may not set.
 _READ_ONLY = frozenset(
     {
         "lastModified", "creationTime", "provisioningState", "provisioningStateTransitionTime", "allocationState",
@@ -70,14 +71,8 @@ _READ_ONLY = frozenset(
 )  # fmt: skip
 
 
-#: The first api-versions that count slots and not tasks, and that have one version of a cloud service's system, by
-#: plane. Source: the change logs of azure-batch (10.0.0, 5.0.0) and azure-mgmt-batch (14.0.0, 6.0.0).
-_SLOTS_SINCE = {"batch": "2020-09-01", "arm": "2021-01-01"}
-_OS_VERSION_SINCE = {"batch": "2018-08-01", "arm": "2018-12-01"}
-
-
 def _walk(value: Any, names: dict[str, str], words: dict[str, dict[str, str]], under: str = "") -> Any:  # noqa: ANN401 - any JSON
-    """Translate names and words; `under` is the data plane's name of the property that the value is of."""
+    """Translate names and values; `under` is the data plane's name of the property of the value."""
     if isinstance(value, dict) and under not in OPAQUE_OBJECTS:
         spelt: dict[str, str] = {} if under in _SAME else names
         inside = {name: _walk(inner, names, words, _NAMES.get(name, str(name))) for name, inner in value.items()}
@@ -90,17 +85,17 @@ def _walk(value: Any, names: dict[str, str], words: dict[str, dict[str, str]], u
 
 
 def to_batch(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Write what either plane says as the data plane writes it."""
+    """Return a body of either plane in the format of the data plane."""
     return _walk(value, _NAMES, _TO_BATCH)
 
 
 def to_arm(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    """Write what the data plane says as ARM writes it."""
+    """Return a body of the data plane in the format of ARM."""
     return _walk(value, _ARM_NAMES, _TO_ARM)
 
 
 def check_words(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSON
-    """Refuse a word that is none of its property's."""
+    """Refuse a value that its property does not have."""
     if isinstance(value, dict):
         for name, inner in value.items() if under not in OPAQUE_OBJECTS else ():
             check_words(inner, name)
@@ -112,12 +107,12 @@ def check_words(value: Any, under: str = "") -> None:  # noqa: ANN401 - any JSON
 
 
 def pool_from_arm(properties: dict[str, Any]) -> dict[str, Any]:
-    """Return the data plane's pool properties that an ARM pool's properties say; what a request cannot set is left out.
+    """Return the properties of an ARM pool in the format of the data plane, without those that a request cannot set.
 
     Parameters
     ----------
     properties
-        An ARM pool's ``properties``.
+        The ``properties`` of an ARM pool.
     """
     pool = {
         name: value
@@ -137,32 +132,6 @@ def pool_from_arm(properties: dict[str, Any]) -> dict[str, Any]:
     if "id" in reference:
         reference["virtualMachineImageId"] = reference.pop("id")
     pool |= _scale_from_arm(properties.get("scaleSettings") or {})
-    return pool
-
-
-def from_older(pool: Any, version: str, plane: str) -> Any:  # noqa: ANN401 - any JSON
-    """Write what a request of an older api-version says of a pool, in the data plane's dialect, in today's names."""
-    if not isinstance(pool, dict):
-        return pool
-    if version < _SLOTS_SINCE[plane] and "maxTasksPerNode" in pool:
-        pool = dict(pool)
-        pool["taskSlotsPerNode"] = pool.pop("maxTasksPerNode")
-    service = pool.get("cloudServiceConfiguration")
-    if version < _OS_VERSION_SINCE[plane] and isinstance(service, dict) and "targetOSVersion" in service:
-        kept = {name: value for name, value in service.items() if not name.endswith("OSVersion")}
-        pool = pool | {"cloudServiceConfiguration": kept | {"osVersion": service["targetOSVersion"]}}
-    return pool
-
-
-def to_older(pool: dict[str, Any], version: str, plane: str) -> dict[str, Any]:
-    """Write a pool's configuration in the names that an older api-version has for it."""
-    pool = dict(pool)
-    if version < _SLOTS_SINCE[plane]:
-        pool["maxTasksPerNode"] = pool.pop("taskSlotsPerNode")
-    if version < _OS_VERSION_SINCE[plane] and (service := pool.get("cloudServiceConfiguration")):
-        kept = {name: value for name, value in service.items() if name != "osVersion"}
-        both = dict.fromkeys(("targetOSVersion", "currentOSVersion"), service["osVersion"])
-        pool["cloudServiceConfiguration"] = kept | both
     return pool
 
 
@@ -186,7 +155,7 @@ def _scale_from_arm(settings: dict[str, Any]) -> dict[str, Any]:
 
 
 def pool_to_arm(pool: dict[str, Any]) -> dict[str, Any]:
-    """Return the ARM properties that say what a data-plane pool's configuration says."""
+    """Return the configuration of a pool in the format of ARM."""
     moved = {*_DEPLOYMENT, "enableInterNodeCommunication", "vmSize", "id"}
     plain = {name: value for name, value in pool.items() if name not in moved}
     deployment = {name: pool[name] for name in _DEPLOYMENT if name in pool}

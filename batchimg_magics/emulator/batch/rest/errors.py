@@ -1,4 +1,4 @@
-"""The error answers of Microsoft.Batch: one table of codes, for both planes.
+"""The errors of Microsoft.Batch: one table of codes, for both planes.
 
 Source: "Batch Status and Error Codes" of the Batch REST reference, and the recorded bodies where they differ from it.
 """
@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from batchimg_magics.emulator.http.messages import Call, Reply
 
-#: What ARM's error names as its target: the tell of an answer of the Batch service itself.
+#: The target of ARM's error, which identifies an error of the Batch service itself.
 _TARGET = "BatchAccount"
 
-#: Recorded: of 2014 and 2015 bare errors, of 2017 ones that are wrapped as ARM wraps its own.
+#: Recorded: errors of 2014 and 2015 are not wrapped, errors of 2017 are wrapped like ARM's own.
 _WRAPPED_SINCE = "2016"
 
 #: code -> (status, message).
@@ -97,13 +97,13 @@ _ERRORS = {
 
 
 def refusal(code: str, *values: tuple[str, str]) -> Refusal:
-    """Return the answer with that code and its (key, value) pairs."""
+    """Return the refusal with a code and its (key, value) pairs."""
     status, message = _ERRORS[code]
     return Refusal(status, code, message, details=list(values), target=_TARGET)
 
 
 def bad_property(name: str, value: object, reason: str = "") -> Refusal:
-    """Return the answer to a property's bad value; a value of None is left out, as the service does."""
+    """Return the refusal of the value of a property; a value of None is left out, as by the service."""
     values = [("PropertyName", name)]
     if value is not None:
         values.append(("PropertyValue", str(value)))
@@ -112,18 +112,18 @@ def bad_property(name: str, value: object, reason: str = "") -> Refusal:
 
 
 def missing_property(name: str) -> Refusal:
-    """Return the answer to a body without a property that it must have."""
+    """Return the refusal of a body without a required property."""
     return refusal("MissingRequiredProperty", ("PropertyName", name))
 
 
 def bad_query(name: str, value: object, reason: str) -> Refusal:
-    """Return the answer to a query parameter's bad value."""
+    """Return the refusal of the value of a query parameter."""
     values = (("QueryParameterName", name), ("QueryParameterValue", str(value)), ("Reason", reason))
     return refusal("InvalidQueryParameterValue", *values)
 
 
 def with_request_info(handler: Callable[[Call], Reply]) -> Callable[[Call], Reply]:
-    """Let what a route on ARM refuses quote its request and time, as the Batch service does there."""
+    """Add the request id and time to the refusals of a route on ARM, as the Batch service does."""
 
     @functools.wraps(handler)
     def answer(call: Call) -> Reply:

@@ -1,4 +1,4 @@
-"""What Microsoft.Batch takes of OData: ``$filter``, ``$select``, ``maxresults``, pages with a skip token.
+"""OData in Microsoft.Batch: ``$filter``, ``$select``, ``maxresults``, pages with a skip token.
 
 Source: recorded pages, and the recorded 400 of ``maxresults=-5``.
 """
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 
     from batchimg_magics.emulator.http.messages import Call
 
-#: Items of one page at most, and without maxresults.
+#: The maximum number of items on a page, which is also the default.
 PAGE_SIZE = 1000
 
 
 def row_filter(call: Call, what: str) -> Callable[[Row], bool]:
-    """Return the test that the request's ``$filter`` makes, or one that all pass.
+    """Return the test for the ``$filter`` of a request; without one it is always true.
 
     Raises
     ------
     Refusal
-        400 InvalidQueryParameterValue: the filter cannot be read, or asks for what cannot be filtered on here.
+        400 InvalidQueryParameterValue: the filter is invalid, or the list cannot be filtered by its properties.
     """
     text = call.query.get("$filter", "")
     if not text.strip():
@@ -43,7 +43,7 @@ def row_filter(call: Call, what: str) -> Callable[[Row], bool]:
 
 
 def select_members(call: Call, row: Row) -> Row:
-    """Return what the request's ``$select`` asks of a row: members by name, ``a/b`` for a part of one."""
+    """Return the members of a row that ``$select`` names, ``a/b`` for a nested one."""
     text = call.query.get("$select", "")
     if not text.strip():
         return row
@@ -63,7 +63,7 @@ def _choose(into: Row, row: Row, path: list[str]) -> None:
 
 
 def page_size(call: Call, most: int = PAGE_SIZE) -> int:
-    """Return how many items the request wants on a page."""
+    """Return the number of items on a page of the response."""
     text = call.query.get("maxresults", str(most))
     if not re.fullmatch(r"[+-]?\d+", text):
         raise bad_query("maxresults", text, "MaxResults must be an integer")
@@ -75,7 +75,7 @@ def page_size(call: Call, most: int = PAGE_SIZE) -> int:
 
 
 def last_key(call: Call) -> str:
-    """Return the key of the last item of the page before, empty on the first page."""
+    """Return the key of the last item of the previous page, empty for the first page."""
     token = call.query.get("$skiptoken", "")
     try:
         return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
@@ -84,7 +84,7 @@ def last_key(call: Call) -> str:
 
 
 def next_link(call: Call, last: str) -> str:
-    """Return the link to the page that begins after the item with this key."""
+    """Return the link to the page after the item with this key."""
     query = {name: value for name, value in call.query.items() if name != "$skiptoken"}
     query["$skiptoken"] = base64.urlsafe_b64encode(last.encode()).decode()
     return f"{call.base}{call.path}?{urlencode(query)}"
@@ -104,17 +104,17 @@ def page(
     Parameters
     ----------
     call
-        The request: its ``$filter``, ``$select``, ``maxresults`` and ``$skiptoken`` are kept.
+        The request: its ``$filter``, ``$select``, ``maxresults`` and ``$skiptoken`` are applied.
     what
-        The set's name in ``odata.metadata``.
+        The name of the set in ``odata.metadata``.
     rows
-        In ascending order of their keys; only as many are taken as the page needs.
+        In ascending order of their keys; only as many are read as the page needs.
     key
-        What tells a row's place.
+        Returns the key of a row.
     most
-        Items of one page at most.
+        The maximum number of items on a page.
     plane
-        ``batch``, or ``arm``, which names its link ``nextLink`` and has no metadata.
+        ``batch``, or ``arm``, whose link is ``nextLink`` and which has no metadata.
     """
     size, last, test = (
         page_size(call, most),

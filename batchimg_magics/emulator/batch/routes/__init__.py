@@ -1,4 +1,4 @@
-"""The operations of Batch, a module for each resource.
+"""The operations of Batch, one module for each resource.
 
 May import: ``batch/model`` and below.
 """

@@ -6,49 +6,37 @@ Source: recorded accounts (2024-02-01, 2024-07-01, 2025-06-01), the recorded quo
 
 from __future__ import annotations
 
-import base64
-import functools
-import importlib.resources
 import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import msgspec
-
 from batchimg_magics.emulator.arm import resources
-from batchimg_magics.emulator.arm.open_world import is_open
+from batchimg_magics.emulator.batch.model.accounts import (
+    ACCOUNT_QUOTA,
+    CREATE_S,
+    DELETE_S,
+    KIND,
+    RETRY_AFTER_S,
+    TYPE,
+    account_id,
+    account_keys,
+    need,
+    new_account,
+    storage_properties,
+    with_scenario_quotas,
+)
 from batchimg_magics.emulator.batch.rest.bodies import checked_body
 from batchimg_magics.emulator.batch.rest.errors import refusal, with_request_info
-from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes
-from batchimg_magics.emulator.http import faults
-from batchimg_magics.emulator.http.dates import batch_timestamp, change_ticks, etag, header_date, ticks
+from batchimg_magics.emulator.catalog import regions
+from batchimg_magics.emulator.catalog.vm_sizes import VmSize, all_sizes, batch_capabilities
+from batchimg_magics.emulator.http.dates import change_ticks, etag, header_date, ticks
 from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import LOCAL_HOSTS
-from batchimg_magics.emulator.world.evidence import Evidence
-from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call
-    from batchimg_magics.emulator.world.store import Store
+    from batchimg_magics.emulator.world.store import Item
 
-TYPE = "Microsoft.Batch/batchAccounts"
-KIND = TYPE.lower()
-evidence = Evidence("Batch accounts")
-RETRY_AFTER_S = evidence.recorded(
-    15, "s", "Retry-After of work on an account, and of the deletion of a pool", "recordings"
-)
-CREATE_S = evidence.assumed(
-    0.0,
-    "s",
-    "an account in the making: its first URL says so after Retry-After",
-    "a recorded account's URL said 202 after 0.2 s and 200 after 15 s; what lies between nobody saw",
-)
-DELETE_S = evidence.assumed(30.0, "s", "deletion of an account", "no recording shows its end")
-ACCOUNT_QUOTA = evidence.assumed(50, "accounts", "in a region", "the service's default differs by subscription")
-evidence.rule(
-    "Every new account has the quotas of the one whose making was recorded.",
-    "Azure decides by the history of a subscription",
-)
 _NAME = re.compile(r"[a-z0-9]{3,24}")
 _UPDATABLE = ("allowedAuthenticationModes", "autoStorage", "encryption", "networkProfile", "publicNetworkAccess")
 
@@ -57,53 +45,15 @@ routes = Routes("arm", "/subscriptions/{subscription}/resourceGroups/{group}/pro
 subscription_routes = Routes("arm", _PROVIDER)
 
 
-def account_id(call: Call) -> str:
-    """Return the ARM id of the account in the request's path."""
-    params = call.params
-    group = f"/subscriptions/{params['subscription']}/resourceGroups/{params['group']}"
-    return f"{group}/providers/{TYPE}/{params['account']}"
-
-
-def need(call: Call) -> Item:
-    """Return the account of a request on either plane, or refuse."""
-    if "subscription" not in call.params:
-        return _by_name(call, call.params.get("account") or call.store.meta("account") or "")
-    return resources.need(call, account_id(call))
-
-
-def need_or_create(call: Call) -> Item:
-    """Return the account of a request that writes; in an open world one that nobody has made is made now.
-
-    Recordings begin in the middle: who made their accounts, and when, they do not show.
-    """
-    key = account_id(call)
-    if resources.find(call.store, call.now, key) is None and is_open(call.store):
-        region = call.host.partition(".management.")[0] if ".management." in call.host else "eastus"
-        call.store.put(_new_account(call.store, call.now, key, {"location": region}))
-    return need(call)
-
-
-def _by_name(call: Call, name: str) -> Item:
-    for item in call.store.items(KIND):
-        if item.key.endswith(f"/{name.lower()}") and resources.document_at(item, call.now) is not None:
-            return item
-    raise refusal("AccountNotFound")
-
-
-def current_properties(store: Store, item: Item) -> dict[str, Any]:
-    """Return an account's properties, with the quotas that hold now."""
-    return faults.with_scenario_quotas(store, item.doc["properties"])
-
-
 def _document(call: Call, document: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return what a request sees of an account: its quotas as they hold now, and where it can be reached.
+    """Return how a response shows an account: with its current quotas and its endpoint.
 
-    Clients put ``https://`` before the endpoint and go there (``az batch account login``): one that came to a host of
-    this machine is not to be sent on to Azure's.
+    Clients put ``https://`` before the endpoint and use it (``az batch account login``). A client that uses a host of
+    this machine must not be directed to Azure's.
     """
     if document is None:
         return None
-    inner = faults.with_scenario_quotas(call.store, document["properties"])
+    inner = with_scenario_quotas(call.store, document["properties"])
     if call.host in LOCAL_HOSTS:
         inner = inner | {"accountEndpoint": f"{call.base.partition('://')[2]}/{document['name']}"}
     return document | {"properties": inner}
@@ -113,59 +63,6 @@ def _list_accounts(call: Call) -> Reply:
     return Reply(200, {"value": [_document(call, document) for document in resources.list_documents(call, TYPE)]})
 
 
-@functools.cache
-def _quotas() -> list[dict[str, Any]]:
-    text = (
-        importlib.resources.files("batchimg_magics.emulator.catalog")
-        .joinpath("data/new_account_quotas.json")
-        .read_bytes()
-    )
-    quotas: dict[str, int] = msgspec.json.decode(text)
-    return [{"name": name, "coreQuota": cores} for name, cores in quotas.items()]
-
-
-def _new_account(store: Store, now: float, key: str, body: dict[str, Any]) -> Item:
-    """Return an account made of a request's body."""
-    name, region, asked = key.rpartition("/")[2], body["location"].replace(" ", "").lower(), body.get("properties", {})
-    mode = asked.get("poolAllocationMode", "BatchService")
-    inner: dict[str, Any] = {
-        "accountEndpoint": f"{name}.{region}.batch.azure.com",
-        "nodeManagementEndpoint": f"{store.new_guid(key)}.{region}.service.batch.azure.com",
-        "provisioningState": "Succeeded",
-        "poolQuota": 100,
-        "activeJobAndJobScheduleQuota": 300,
-        "poolAllocationMode": mode,
-        "publicNetworkAccess": asked.get("publicNetworkAccess", "Enabled"),
-        "privateEndpointConnections": [],
-        "encryption": asked.get("encryption", {"keySource": "Microsoft.Batch"}),
-        "allowedAuthenticationModes": asked.get(
-            "allowedAuthenticationModes", ["SharedKey", "AAD", "TaskAuthenticationToken"]
-        ),
-    }
-    if mode == "BatchService":
-        inner |= {
-            "dedicatedCoreQuota": 500,
-            "dedicatedCoreQuotaPerVMFamily": _quotas(),
-            "dedicatedCoreQuotaPerVMFamilyEnforced": True,
-            "lowPriorityCoreQuota": 500,
-        }
-    inner |= {same: asked[same] for same in ("keyVaultReference", "networkProfile") if same in asked}
-    if storage := asked.get("autoStorage"):
-        inner["autoStorage"] = _storage(storage, now)
-    document = {"id": key, "name": name, "type": TYPE, "location": region, "properties": inner}
-    document["identity"] = resources.with_identity_ids(store, key, body.get("identity", {}))
-    if "tags" in body:
-        document["tags"] = body["tags"]
-    return Item(key.lower(), KIND, document, {"modified": ticks(now)})
-
-
-def _storage(asked: dict[str, Any], now: float) -> dict[str, Any]:
-    """Return an account's storage as it is shown: its keys are synchronized when it is set."""
-    if "storageAccountId" not in asked:
-        raise refusal("MissingRequiredProperty", ("PropertyName", "storageAccountId"))
-    return {"authenticationMode": "StorageKeys", **asked, "lastKeySync": batch_timestamp(now)}
-
-
 def _show(call: Call, item: Item) -> Reply:
     modified = item.hidden.get("modified") or ticks(float(call.store.meta("start")))
     headers = {"ETag": f'"{etag(modified)}"', "Last-Modified": header_date(modified)}
@@ -173,7 +70,7 @@ def _show(call: Call, item: Item) -> Reply:
 
 
 def _begin(call: Call, item: Item, kind: str, seconds: float) -> Reply:
-    """Begin work on an account, and answer where to ask for its result."""
+    """Begin an operation on an account, and answer with the URL of its result."""
     operation = call.store.new_guid(kind + item.key)
     item.hidden["work"] = {"kind": kind, "begin": call.now, "end": call.now + seconds, "doc": None}
     item.hidden["operations"] = {**item.hidden.get("operations", {}), operation: [kind, call.now, call.now + seconds]}
@@ -190,7 +87,7 @@ def _wait(call: Call, operation: str, asked: int) -> Reply:
 @routes.on("PUT", "/{account}")
 @with_request_info
 def create(call: Call) -> Reply:
-    """Create an account, or replace what can be changed of one."""
+    """Create an account, or replace the properties that can change."""
     body = checked_body(call.body)
     resources.need_group(call)
     key = account_id(call)
@@ -201,12 +98,12 @@ def create(call: Call) -> Reply:
     if found is not None:
         return _change(call, found, body)
     _check(call, body)
-    return _begin(call, _new_account(call.store, call.now, key, body), "Creating", CREATE_S)
+    return _begin(call, new_account(call.store, call.now, key, body), "Creating", CREATE_S)
 
 
 def _check(call: Call, body: dict[str, Any]) -> None:
-    """Refuse an account that cannot be made."""
-    name, region = call.params["account"], resources.region_name(body["location"])
+    """Refuse an account that cannot be created."""
+    name, region = call.params["account"], regions.region_name(body["location"])
     if not _NAME.fullmatch(name):
         raise Refusal(
             400,
@@ -231,7 +128,7 @@ def _change(call: Call, item: Item, body: dict[str, Any]) -> Reply:
     asked = body.get("properties", {})
     given = {name: asked[name] for name in _UPDATABLE if name in asked}
     if storage := given.pop("autoStorage", None):
-        given["autoStorage"] = _storage(storage, call.now)
+        given["autoStorage"] = storage_properties(storage, call.now)
     item.doc["properties"].update(given)
     if "tags" in body:
         item.doc["tags"] = body["tags"]
@@ -245,14 +142,14 @@ def _change(call: Call, item: Item, body: dict[str, Any]) -> Reply:
 @routes.on("PATCH", "/{account}")
 @with_request_info
 def update(call: Call) -> Reply:
-    """Change an account."""
+    """Update an account."""
     return _change(call, need(call), checked_body(call.body))
 
 
 @routes.on("GET", "/{account}")
 @with_request_info
 def get(call: Call) -> Reply:
-    """Show an account; of one that is not there the first api-versions asked the service, not ARM's gateway."""
+    """Answer with an account; the first api-versions refuse a missing one by the service, not by ARM's gateway."""
     if call.api_version < "2015" and resources.find(call.store, call.now, account_id(call)) is None:
         raise refusal("AccountNotFound")
     return _show(call, need(call))
@@ -260,7 +157,7 @@ def get(call: Call) -> Reply:
 
 @routes.on("DELETE", "/{account}")
 def delete(call: Call) -> Reply:
-    """Delete an account and all in it; one that is not there is no error."""
+    """Delete an account with all its resources; 204 if it does not exist."""
     resources.need_group(call)
     item = resources.find(call.store, call.now, account_id(call))
     if item is None:
@@ -273,7 +170,7 @@ def delete(call: Call) -> Reply:
 
 @routes.on("GET", "/{account}/operationResults/{operation}")
 def operation_result(call: Call) -> Reply:
-    """Show how work on an account stands; of a deleted account the oldest api-versions only say that it is gone."""
+    """Answer with the state of an operation on an account; for a deleted account the oldest api-versions answer 404."""
     operation = call.params["operation"]
     item = call.store.get(account_id(call))
     kind, began, end = (item.hidden.get("operations", {}) if item else {}).get(operation, ("", 0.0, 0.0))
@@ -303,25 +200,15 @@ def list_all(call: Call) -> Reply:
 
 @routes.on("POST", "/{account}/listKeys")
 def list_keys(call: Call) -> Reply:
-    """Show the account's keys, which open its data plane, but for what needs Entra ID."""
+    """Answer with the keys of an account; requests for custom images need Entra ID instead."""
     item = need(call)
     return Reply(200, account_keys(item))
-
-
-def account_keys(item: Item) -> dict[str, str]:
-    """Return an account's name and keys."""
-    rounds = item.hidden.get("keys", {})
-    both = {
-        name: base64.b64encode(f"{item.key}/{name}/{rounds.get(name, 0)}".encode()).decode()
-        for name in ("primary", "secondary")
-    }
-    return {"accountName": item.doc["name"], **both}
 
 
 @routes.on("POST", "/{account}/regenerateKeys")
 @with_request_info
 def regenerate_key(call: Call) -> Reply:
-    """Change one of the account's keys."""
+    """Regenerate one of the keys of an account."""
     item = need(call)
     name = str(checked_body(call.body or {}).get("keyName", "")).lower()
     if name not in ("primary", "secondary"):
@@ -334,13 +221,13 @@ def regenerate_key(call: Call) -> Reply:
 
 @subscription_routes.on("GET", "/locations/{location}/quotas")
 def location_quotas(_: Call) -> Reply:
-    """Show how many accounts a region takes."""
+    """Answer with the maximum number of accounts in a region."""
     return Reply(200, {"accountQuota": ACCOUNT_QUOTA})
 
 
 @subscription_routes.on("POST", "/locations/{location}/checkNameAvailability")
 def check_name(call: Call) -> Reply:
-    """Tell whether an account's name is free in a region."""
+    """Answer whether the name of an account is available in a region."""
     name, region = str(checked_body(call.body or {}).get("name", "")), call.params["location"].lower()
     if not _NAME.fullmatch(name):
         message = "The account name must be 3 to 24 characters of lower case letters and numbers."
@@ -357,37 +244,15 @@ def check_name(call: Call) -> Reply:
 
 @subscription_routes.on("GET", "/locations/{location}/virtualMachineSkus")
 def list_sizes(_: Call) -> Reply:
-    """List the VM sizes that Batch takes."""
+    """List the VM sizes that Batch supports."""
     return Reply(200, {"value": [_sku(size) for size in all_sizes().values()]})
 
 
 def _sku(size: VmSize) -> dict[str, Any]:
-    can = {
-        "MaxResourceVolumeMB": size.temp_gib * 1024,
-        "OSVhdSizeMB": 1_047_552,
-        "vCPUs": size.vcpus,
-        "MemoryPreservingMaintenanceSupported": size.gpus == 0,
-        "HyperVGenerations": ",".join(size.generations),
-        "MemoryGB": f"{size.memory_gib:g}",
-        "MaxDataDiskCount": size.max_data_disks,
-        "CpuArchitectureType": size.architecture,
-        "LowPriorityCapable": size.spot,
-        "PremiumIO": size.premium_io,
-        "VMDeploymentTypes": "IaaS",
-        "vCPUsAvailable": size.vcpus,
-        **({"GPUs": size.gpus} if size.gpus else {}),
-        "EphemeralOSDiskSupported": size.premium_io,
-        "EncryptionAtHostSupported": size.premium_io,
-        "AcceleratedNetworkingEnabled": size.accelerated_networking,
-        "RdmaEnabled": size.rdma,
-        "MaxNetworkInterfaces": size.max_nics,
-        **({"DiskControllerTypes": ",".join(size.controllers)} if "NVMe" in size.controllers else {}),
-        **({"TrustedLaunchDisabled": True} if not size.trusted_launch else {}),
-    }
     row: dict[str, Any] = {
         "name": size.name,
         "familyName": size.family,
-        "capabilities": [{"name": name, "value": str(value)} for name, value in can.items()],
+        "capabilities": [{"name": name, "value": value} for name, value in batch_capabilities(size)],
     }
     return row | (
         {"batchSupportEndOfLife": f"{size.batch_end_of_life}T00:00:00Z"} if size.batch_end_of_life is not None else {}

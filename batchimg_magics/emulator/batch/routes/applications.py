@@ -1,15 +1,15 @@
-"""Applications of a Batch account and their packages, as Azure Resource Manager shows them.
+"""Applications of a Batch account and their packages, in Azure Resource Manager.
 
-Source: Microsoft's OpenAPI (2024-02-01); how refusals are worded is assumed.
+Source: Microsoft's OpenAPI (2024-02-01); the texts of refusals are assumed.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator.batch.model import accounts
 from batchimg_magics.emulator.batch.rest.bodies import checked_body
 from batchimg_magics.emulator.batch.rest.errors import refusal, with_request_info
-from batchimg_magics.emulator.batch.routes import accounts
 from batchimg_magics.emulator.http.dates import batch_timestamp, etag, ticks
 from batchimg_magics.emulator.http.messages import Refusal, Reply, Routes
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -17,15 +17,14 @@ from batchimg_magics.emulator.world.store import Item
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call
-    from batchimg_magics.emulator.world.store import Store
 
 TYPE = f"{accounts.TYPE}/applications"
 VERSIONS = f"{TYPE}/versions"
 evidence = Evidence("Applications")
-_URL_S = evidence.assumed(4 * 3600.0, "s", "that the address of a package to be is good for", "no recording has one")
+_URL_S = evidence.assumed(4 * 3600.0, "s", "that the upload URL of a new package is valid", "no recording shows one")
 evidence.rule(
-    "The local Azure has no storage: a package can be activated whether anybody put something at its address or not.",
-    "what is in a package is of no account before its nodes run tasks",
+    "The emulator has no storage: a package can be activated without an upload.",
+    "the contents of a package matter only when nodes run tasks",
 )
 _SETTABLE = ("displayName", "allowUpdates", "defaultVersion")
 
@@ -33,21 +32,6 @@ routes = Routes(
     "arm",
     "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Batch/batchAccounts/{account}/applications",
 )
-
-
-def package_problem(store: Store, account: Item, reference: dict[str, Any]) -> str | None:
-    """Return what is wrong with a pool's reference to a package, or None."""
-    key = str(reference.get("applicationId", ""))
-    application = store.get(key)
-    if application is None or not key.lower().startswith(f"{account.key}/applications/"):
-        return "The specified application package does not exist."
-    version = reference.get("version") or application.doc["properties"].get("defaultVersion")
-    if not version:
-        return "The specified application has no default version, and the reference names none."
-    package = store.get(f"{key}/versions/{version}")
-    if package is None or package.doc["properties"].get("state") != "Active":
-        return "The specified version of the application package does not exist or is not active."
-    return None
 
 
 def _key(call: Call) -> str:
@@ -86,7 +70,7 @@ def list_applications(call: Call) -> Reply:
 @routes.on("GET", "/{name}/versions/{version}")
 @with_request_info
 def get(call: Call) -> Reply:
-    """Show an application, or one of its packages."""
+    """Answer with an application, or one of its packages."""
     item = _need(call)
     return Reply(200, item.doc, {"ETag": item.doc["etag"]} if "etag" in item.doc else {})
 
@@ -94,7 +78,7 @@ def get(call: Call) -> Reply:
 @routes.on("PUT", "/{name}")
 @with_request_info
 def put(call: Call) -> Reply:
-    """Make an application, or give it other properties."""
+    """Create or update an application."""
     accounts.need(call)
     return _set(call, {"allowUpdates": True})
 
@@ -102,7 +86,7 @@ def put(call: Call) -> Reply:
 @routes.on("PATCH", "/{name}")
 @with_request_info
 def patch(call: Call) -> Reply:
-    """Change what is given of an application."""
+    """Update an application."""
     return _set(call, _need(call).doc["properties"])
 
 
@@ -119,7 +103,7 @@ def _set(call: Call, before: dict[str, Any]) -> Reply:
 @routes.on("DELETE", "/{name}/versions/{version}")
 @with_request_info
 def delete(call: Call) -> Reply:
-    """Delete an application that has no packages, or a package."""
+    """Delete an application without packages, or a package."""
     accounts.need(call)
     item = call.store.get(_key(call))
     if item is None:
@@ -141,7 +125,7 @@ def list_packages(call: Call) -> Reply:
 @routes.on("PUT", "/{name}/versions/{version}")
 @with_request_info
 def put_package(call: Call) -> Reply:
-    """Make a package: a place to put it, until it is activated."""
+    """Create a package, with an upload URL until it is activated."""
     accounts.need(call)
     if call.store.get(_key(call).rpartition("/versions/")[0]) is None:
         raise Refusal(404, "ApplicationNotFound", "The specified application does not exist.")
@@ -153,7 +137,7 @@ def put_package(call: Call) -> Reply:
 @routes.on("POST", "/{name}/versions/{version}/activate")
 @with_request_info
 def activate(call: Call) -> Reply:
-    """Make a package one that pools can have."""
+    """Activate a package, so that pools can use it."""
     package = _need(call).doc["properties"]
     asked = checked_body(call.body or {})
     done = {"state": "Active", "format": asked.get("format", "zip"), "lastActivationTime": batch_timestamp(call.now)}

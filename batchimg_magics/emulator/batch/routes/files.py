@@ -1,8 +1,8 @@
-"""Files of nodes and tasks on the data plane, and the upload of a node's logs.
+"""Files of nodes and tasks on the data plane, and the upload of node logs.
 
-Nothing runs in the local Azure, so there is little to read: the output files of start tasks and tasks, which say so.
+No command is executed in the emulator, so there are only the output files of start tasks and tasks, which say so.
 
-Source: Microsoft's OpenAPI (2024-02-01.19.0) for the shapes and the ``ocp-`` headers.
+Source: Microsoft's OpenAPI (2024-02-01.19.0) for the formats and the ``ocp-`` headers.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ routes = Routes("batch")
 _OF_NODE = "/pools/{pool}/nodes/{node}"
 _OF_TASK = "/jobs/{job}/tasks/{task}"
 evidence = Evidence("Files of nodes and tasks")
-LOG_FILES = evidence.assumed(8, "files", "that an upload of a node's logs says to have made", "no recording has one")
+LOG_FILES = evidence.assumed(8, "files", "in the response to an upload of node logs", "no recording shows one")
 
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file, or a directory: then `text` is None.
+    """A file, or a directory, whose `text` is None.
 
     Parameters
     ----------
     path
-        Its name, below what it is asked of.
-    made
+        Its name, relative to the node or task.
+    written
         When it was written, in seconds since 1970.
     text
-        What is in it.
+        Its contents.
     """
 
     path: str
@@ -54,12 +54,12 @@ class File:
     text: str | None = None
 
 
-def _outputs(where: str, command: str, exit_code: int | None, made: float) -> list[File]:
-    """Return the output files of a command: where they lie, what it was, how it ended (None: it has not)."""
+def _outputs(where: str, command: str, exit_code: int | None, written: float) -> list[File]:
+    """Return the output files of a command: their directory, the command, its exit code (None: it runs)."""
     status = "is running" if exit_code is None else f"exited with {exit_code}"
-    note = f"The local Azure runs nothing. As far as it can tell, this command {status}:\n{command}\n"
+    note = f"The emulator executes no commands. It assumes that this command {status}:\n{command}\n"
     errors = "" if exit_code in (None, 0) else f"exit code {exit_code}\n"
-    return [File(f"{where}stderr.txt", made, errors), File(f"{where}stdout.txt", made, note)]
+    return [File(f"{where}stderr.txt", written, errors), File(f"{where}stdout.txt", written, note)]
 
 
 def _node_files(call: Call, pool: Pool, node: Node) -> list[File]:
@@ -146,13 +146,13 @@ def list_node_files(call: Call) -> Reply:
 
 @routes.on("GET", _OF_NODE + "/files/{path}")
 def read_node_file(call: Call) -> Reply:
-    """Read a node's file."""
+    """Answer with a file of a node."""
     return _read(call, _of_node(call))
 
 
 @routes.on("HEAD", _OF_NODE + "/files/{path}")
 def node_file_properties(call: Call) -> Reply:
-    """Tell about a node's file."""
+    """Answer with the properties of a file of a node."""
     return _read(call, _of_node(call))
 
 
@@ -164,19 +164,19 @@ def list_task_files(call: Call) -> Reply:
 
 @routes.on("GET", _OF_TASK + "/files/{path}")
 def read_task_file(call: Call) -> Reply:
-    """Read a task's file."""
+    """Answer with a file of a task."""
     return _read(call, _of_task(call))
 
 
 @routes.on("HEAD", _OF_TASK + "/files/{path}")
 def task_file_properties(call: Call) -> Reply:
-    """Tell about a task's file."""
+    """Answer with the properties of a file of a task."""
     return _read(call, _of_task(call))
 
 
 @routes.on("POST", _OF_NODE + "/uploadbatchservicelogs")
 def upload_logs(call: Call) -> Reply:
-    """Upload a node's logs; there is no storage here, so only the answer is there."""
+    """Answer to the upload of node logs; the emulator has no storage."""
     _, pool = load(call)
     node = nodes.need(call, pool)
     body = checked_body(call.body)

@@ -1,6 +1,6 @@
-"""Jobs on the data plane: add, list, get, change, enable, disable, terminate, delete; pools that live with a job.
+"""Jobs on the data plane: add, list, get, change, enable, disable, terminate, delete; auto pools.
 
-Source: the recorded job of a pool of its own (2025-06-01), its conflict, Microsoft's OpenAPI (2024-02-01.19.0).
+Source: the recorded job with an auto pool (2025-06-01), its conflict, Microsoft's OpenAPI (2024-02-01.19.0).
 """
 
 from __future__ import annotations
@@ -9,11 +9,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.batch.model import autoscale, pool_rules, pools, task_scheduling
+from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_rules, pools, task_scheduling
 from batchimg_magics.emulator.batch.rest import conditions, paging
 from batchimg_magics.emulator.batch.rest.bodies import checked_body, clean
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
-from batchimg_magics.emulator.batch.routes import accounts
 from batchimg_magics.emulator.batch.routes.pools import done
 from batchimg_magics.emulator.http.dates import (
     batch_timestamp,
@@ -55,14 +54,14 @@ _DEFAULTS: dict[str, Any] = {
 
 @dataclass(slots=True)
 class Job:
-    """One job, loaded.
+    """A job.
 
     Parameters
     ----------
     key
-        Account's key and ``/jobs/`` and its id in lower case.
+        Key of the account, ``/jobs/``, and the id of the job in lower case.
     doc
-        Its document without what changes over time.
+        Its document without members that change over time.
     hidden
         state, since, created, modified, pool (key), reason.
     """
@@ -88,7 +87,7 @@ class Job:
 
 
 def load(call: Call) -> Job:
-    """Return the job of a request, or refuse; what has come due of its tasks is caught up."""
+    """Return the job of a request, with its tasks scheduled until now, or refuse."""
     account = accounts.need(call)
     item = call.store.get(f"{account.key}/jobs/{call.params['job'].lower()}")
     if item is None:
@@ -102,7 +101,7 @@ def load(call: Call) -> Job:
 
 
 def _load_checked(call: Call) -> Job:
-    """Return the job of a request that is about itself, if its conditions hold."""
+    """Return the job of a request about the job itself, if its conditions hold."""
     job = load(call)
     conditions.check(call, job.headers())
     return job
@@ -113,7 +112,7 @@ def _pool(call: Call, account: Item, job: Job) -> Pool | None:
 
 
 def _finish(call: Call, job: Job) -> None:
-    """Complete a job that ends with its tasks, when the last of them has."""
+    """Complete a job that ends with its tasks, if all of them are completed."""
     if job.state != "active" or job.doc["onAllTasksComplete"] != "terminatejob":
         return
     states = [task_scheduling.state_of(item) for item in call.store.items(task_scheduling.KIND, job.key)]
@@ -123,7 +122,7 @@ def _finish(call: Call, job: Job) -> None:
 
 
 def _complete(call: Call, job: Job, moment: float, reason: str) -> None:
-    """Complete a job; tasks of it that have not run never will, and a pool that lives with it goes."""
+    """Complete a job; its remaining tasks do not run, and its auto pool is deleted."""
     job.hidden |= {"state": "completed", "since": moment, "reason": reason}
     _save(call, job)
     for item in call.store.items(task_scheduling.KIND, job.key):
@@ -148,7 +147,7 @@ def _save(call: Call, job: Job) -> None:
 
 
 def register_tasks(call: Call, job: Job) -> None:
-    """Let the pool of a job know that it has tasks, and give out those that can start now."""
+    """Mark the pool of a job as one with tasks, and schedule those that can start now."""
     account = accounts.need(call)
     pool = _pool(call, account, job)
     if pool is None:
@@ -160,7 +159,7 @@ def register_tasks(call: Call, job: Job) -> None:
 
 
 def _view(call: Call, job: Job) -> dict[str, Any]:
-    """Return a job as the data plane shows it."""
+    """Return how the data plane shows a job."""
     kept = job.hidden
     shown = {
         "url": f"{call.base}/jobs/{job.doc['id']}",
@@ -183,7 +182,7 @@ def _view(call: Call, job: Job) -> dict[str, Any]:
 
 @routes.on("POST", "")
 def add(call: Call) -> Reply:
-    """Add a job, and its pool when it is to have one of its own."""
+    """Add a job, and its auto pool if it has one."""
     account = accounts.need(call)
     body = clean(call.body, _KNOWN, "JobAddParameter")
     name = body.get("id")
@@ -214,7 +213,7 @@ def _check_quota(call: Call, account: Item) -> None:
 
 
 def _pool_of(call: Call, account: Item, info: dict[str, Any]) -> tuple[str | None, str]:
-    """Return key and name of the pool that a job runs on; one of its own is made."""
+    """Return key and name of the pool of a job; an auto pool is created."""
     if "poolId" in info:
         name = str(info["poolId"])
         return pools.pool_key(account, name), name
@@ -243,7 +242,7 @@ def list_jobs(call: Call) -> Reply:
 
 @routes.on("GET", "/{job}")
 def get(call: Call) -> Reply:
-    """Show a job."""
+    """Answer with a job."""
     job = _load_checked(call)
     body = {"odata.metadata": f"{call.base}/$metadata#jobs/@Element"}
     return Reply(200, body | paging.select_members(call, _view(call, job)), job.headers())
@@ -251,13 +250,13 @@ def get(call: Call) -> Reply:
 
 @routes.on("PATCH", "/{job}")
 def patch(call: Call) -> Reply:
-    """Change what is given of a job."""
+    """Update a job."""
     return _change(call, {})
 
 
 @routes.on("PUT", "/{job}")
 def replace(call: Call) -> Reply:
-    """Replace what can be changed of a job: what is not given takes its default."""
+    """Replace the properties of a job that can change; missing ones get their defaults."""
     return _change(call, {name: value for name, value in _DEFAULTS.items() if name in _CHANGEABLE})
 
 
@@ -273,7 +272,7 @@ def _change(call: Call, start: dict[str, Any]) -> Reply:
 
 @routes.on("POST", "/{job}/disable")
 def disable(call: Call) -> Reply:
-    """Let none of a job's tasks start."""
+    """Disable a job: its tasks are not scheduled."""
     job = _load_checked(call)
     if checked_body(call.body or {}).get("disableTasks") is None:
         raise missing_property("disableTasks")
@@ -282,7 +281,7 @@ def disable(call: Call) -> Reply:
 
 @routes.on("POST", "/{job}/enable")
 def enable(call: Call) -> Reply:
-    """Let a job's tasks start again."""
+    """Enable a job: its tasks are scheduled again."""
     return _switch(call, _load_checked(call), "active")
 
 
@@ -301,7 +300,7 @@ def _switch(call: Call, job: Job, state: str) -> Reply:
 
 @routes.on("POST", "/{job}/terminate")
 def terminate(call: Call) -> Reply:
-    """Complete a job."""
+    """Terminate a job."""
     job = _load_checked(call)
     if job.state == "completed":
         raise refusal("JobCompleted")

@@ -1,4 +1,4 @@
-"""What can be done to single nodes on the data plane: reboot, reimage, deallocate, start, scheduling, remote login.
+"""Actions on single nodes on the data plane: reboot, reimage, deallocate, start, scheduling, remote login.
 
 Source: recorded actions (2024-02-01.19.0, 2024-07-01.20.0, 2025-06-01), recorded refusals of reimage up to 2023, and
 the REST reference's codes for nodes in the wrong state.
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.http.messages import Call
 
 routes = Routes("batch", "/pools/{pool}/nodes/{node}")
-#: Up to this api-version a node of a virtual machine pool cannot be reimaged.
+#: The last api-version without reimage of nodes of a virtual machine pool.
 _REIMAGE_SINCE = "2024-07-01"
-#: State -> why nothing can be done to a node that is in it.
+#: State -> error of an action on a node in that state.
 _STATE_ERRORS = {
     "leavingpool": "NodeNotFound",
     "unusable": "NodeStateUnusable",
@@ -38,9 +38,9 @@ _STATE_ERRORS = {
     "deallocated": "OperationInvalidForCurrentState",
     "preempted": "OperationInvalidForCurrentState",
 }
-#: Recorded: a node was rebooted while it read creating.
+#: Recorded: a node was rebooted in the state creating.
 _EXTRA_STATES = {"reboot": ("creating",), "start": ("deallocated",)}
-#: Verb -> its option's name in the body, and the words that it takes.
+#: Action -> the name of its option in the body, and its values.
 _OPTIONS = {
     "reboot": "nodeRebootOption",
     "reimage": "nodeReimageOption",
@@ -50,17 +50,17 @@ _OPTIONS = {
 _WORDS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
 evidence = Evidence("Actions on nodes")
 evidence.rule(
-    "A node is rebooted, reimaged, deallocated or switched off at once, whatever is to become of its tasks.",
+    "A node is rebooted, reimaged or deallocated at once, regardless of the option for its tasks.",
     "a simplification: no recorded node had tasks",
 )
 evidence.rule(
-    "Nothing can be done to a preempted node, nor to a deallocated one but start it.",
-    "the REST reference has no code for them; that of a wrong state is used",
+    "A preempted node has no actions, and a deallocated one can only be started.",
+    "the REST reference has no code for them; the one for a wrong state is used",
 )
 
 
 def _load(call: Call, verb: str) -> tuple[Pool, Node]:
-    """Return the node of a request that does something to it, or refuse."""
+    """Return the node of a request for an action, or refuse."""
     _, pool = load(call, writing=True)
     node = nodes.need(call, pool)
     name = _OPTIONS.get(verb)
@@ -78,7 +78,7 @@ def _record(call: Call, pool: Pool, node: Node, verb: str, status: int) -> Reply
 
 
 def _power(call: Call, verb: str) -> Reply:
-    """Do something to a node's machine."""
+    """Do an action on the VM of a node."""
     pool, node = _load(call, verb)
     if node.state in _STATE_ERRORS and node.state not in _EXTRA_STATES.get(verb, ()):
         reason = f"The node is {node.state}"
@@ -96,7 +96,7 @@ def reboot(call: Call) -> Reply:
 
 @routes.on("POST", "/reimage")
 def reimage(call: Call) -> Reply:
-    """Install a node's system anew."""
+    """Reimage a node."""
     _, pool = load(call, writing=True)
     if "cloudServiceConfiguration" not in pool.doc and call.api_version < _REIMAGE_SINCE:
         reason = "Operation reimage can be invoked only on pools created with cloudServiceConfiguration"
@@ -106,7 +106,7 @@ def reimage(call: Call) -> Reply:
 
 @routes.on("POST", "/deallocate", since=_REIMAGE_SINCE)
 def deallocate(call: Call) -> Reply:
-    """Let a node's machine go; the node stays in the pool."""
+    """Deallocate a node; it stays in the pool."""
     return _power(call, "deallocate")
 
 
@@ -118,13 +118,13 @@ def start(call: Call) -> Reply:
 
 @routes.on("POST", "/disablescheduling")
 def disable_scheduling(call: Call) -> Reply:
-    """Let a node take no more tasks."""
+    """Disable task scheduling on a node."""
     return _schedule(call, "disable")
 
 
 @routes.on("POST", "/enablescheduling")
 def enable_scheduling(call: Call) -> Reply:
-    """Let a node take tasks again."""
+    """Enable task scheduling on a node."""
     return _schedule(call, "enable")
 
 
@@ -137,7 +137,7 @@ def _schedule(call: Call, verb: str) -> Reply:
 
 @routes.on("GET", "/remoteloginsettings")
 def remote_login(call: Call) -> Reply:
-    """Tell how a node is reached by SSH or RDP."""
+    """Answer with the settings for remote login to a node by SSH or RDP."""
     _, pool = load(call)
     node = nodes.need(call, pool)
     where = nodes.remote_login(call, pool, node)

@@ -1,6 +1,6 @@
-"""Users of a node: who may log in to it by SSH or RDP.
+"""Users of a node, who may log in to it by SSH or RDP.
 
-Source: Microsoft's OpenAPI, which wants the node idle or running, and the recorded refusal of a user that is not there.
+Source: Microsoft's OpenAPI, which requires an idle or running node, and the recorded refusal of a missing user.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _READY = ("idle", "running", "offline")
 
 
 def _key(call: Call, name: str) -> str:
-    """Return the key of a user of the request's node; passwords and keys are not kept."""
+    """Return the key of a user of the node in a request; passwords and keys are not stored."""
     _, pool = load(call, writing=True)
     node = nodes.need(call, pool)
     if node.state not in _READY:
@@ -61,7 +61,7 @@ def add(call: Call) -> Reply:
 
 @routes.on("PUT", "/{user}")
 def update(call: Call) -> Reply:
-    """Change the password or the key of a user, and until when it may log in."""
+    """Change the password, the key or the expiry time of a user."""
     clean(call.body, _CHANGEABLE, "NodeUpdateUserParameter")
     _need(call)
     return done(call, 200)
@@ -69,6 +69,6 @@ def update(call: Call) -> Reply:
 
 @routes.on("DELETE", "/{user}")
 def delete(call: Call) -> Reply:
-    """Take a user away."""
+    """Delete a user."""
     call.store.delete(_need(call).key)
     return done(call, 200)

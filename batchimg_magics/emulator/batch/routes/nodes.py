@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.batch.fleet import commands, nodes
 from batchimg_magics.emulator.batch.fleet.allocation import STATES
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
-from batchimg_magics.emulator.batch.model import pool_images, pools, task_scheduling
+from batchimg_magics.emulator.batch.model import accounts, pool_images, pools, task_scheduling
 from batchimg_magics.emulator.batch.rest import paging
 from batchimg_magics.emulator.batch.rest.errors import refusal
-from batchimg_magics.emulator.batch.routes import accounts
 from batchimg_magics.emulator.batch.routes.pools import load
 from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.http.dates import batch_timestamp
@@ -35,21 +34,21 @@ routes = Routes("batch", "/pools/{pool}/nodes")
 count_routes = Routes("batch")
 evidence = Evidence("Nodes on the data plane")
 COUNTS_PAGE = evidence.documented(
-    10, "pools", "on a page of node counts at most", "the specification of 2024; the SDK's text says otherwise"
+    10, "pools", "on a page of node counts, at most", "the OpenAPI of 2024; the documentation of the SDK differs"
 )
 COUNTS_LAG_S = evidence.assumed(
-    5.0, "s", "that node counts are behind the nodes' own states", "documented is that they lag, not how much"
+    5.0, "s", "that node counts lag behind the states of nodes", "that they lag is documented, how much is not"
 )
 evidence.rule(
-    "The errors of an unusable node, and of one whose start task failed, are worded by the simulator.",
-    "no recording has such a node",
+    "The errors of an unusable node, and of a failed start task, have the emulator's own texts.",
+    "no recording shows such a node",
 )
-#: The node agent of recorded nodes of 2026.
+#: The node agent of nodes recorded in 2026.
 AGENT_VERSION = "1.12.39"
 _CERTIFICATES_UNTIL = "2025"
-#: The first api-version that counts slots. Source: the change log of azure-batch (10.0.0).
+#: The first api-version with task slots. Source: the change log of azure-batch (10.0.0).
 _SLOTS_SINCE = "2020-09-01"
-#: The first api-version that knows a state.
+#: The first api-version with a state.
 _STATE_SINCE = {"deallocated": "2024-07-01", "deallocating": "2024-07-01"}
 _SUFFIXES: dict[NodeKind, str] = {"dedicated": "_d", "spot": "_p"}
 _NO_LOAD = task_scheduling.NodeLoad()
@@ -60,20 +59,20 @@ _COUNT_NAMES = {
     "upgradingos": "upgradingOS",
     "waitingforstarttask": "waitingForStartTask",
 }
-#: How nodes are reached where a pool has no endpoints of its own, by OS: name, protocol, port inside, first outside.
+#: The default endpoints of nodes by OS, if a pool has none: name, protocol, private port, first public port.
 _REMOTE = {"linux": ("SSHRule", "tcp", 22, 50000), "windows": ("RDPRule", "tcp", 3389, 50000)}
-#: What the pool's endpoints look like from outside. TEST-NET-3 addresses name no machine.
+#: The public addresses of pools. TEST-NET-3 addresses belong to no host.
 _PUBLIC_NET = "203.0.113"
 
 
 def os_of(pool: Pool) -> str:
-    """Return ``linux`` or ``windows``: the OS of a pool's nodes, as their node agent says."""
+    """Return ``linux`` or ``windows``: the OS of the node agent of a pool."""
     machine = pool.doc.get("virtualMachineConfiguration")
-    return marketplace.agents().get(machine["nodeAgentSKUId"].lower(), "linux") if machine else "windows"
+    return marketplace.node_agents().get(machine["nodeAgentSKUId"].lower(), "linux") if machine else "windows"
 
 
 class NodeViews:
-    """Nodes of one pool as the data plane shows them: what they have in common is worked out once."""
+    """The nodes of a pool as the data plane shows them; what they have in common is computed once."""
 
     def __init__(self, call: Call, pool: Pool) -> None:
         self._call, self._pool = call, pool
@@ -88,7 +87,7 @@ class NodeViews:
         self._busy = task_scheduling.node_loads(call.store, pool, call.now)
 
     def view(self, node: Node) -> dict[str, Any]:
-        """Return a node."""
+        """Return how the data plane shows a node."""
         load = self._busy.get(node.id, _NO_LOAD)
         shown: dict[str, Any] = {
             "id": node.id,
@@ -128,13 +127,13 @@ class NodeViews:
 
 
 def address(number: int) -> str:
-    """Return the private address of a pool's node; a subnet's first four are Azure's own."""
+    """Return the private address of a node; Azure reserves the first four of a subnet."""
     high, low = divmod(number + 4, 256)
     return f"10.{high // 256}.{high % 256}.{low}"
 
 
 def _endpoints(call: Call, pool: Pool) -> Callable[[int], list[dict[str, Any]]] | None:
-    """Return what tells a node's endpoints from its number; None when the pool has none."""
+    """Return a function from the number of a node to its endpoints; None if the pool has none."""
     rules = _rules(pool)
     if not rules:
         return None
@@ -158,7 +157,7 @@ def _endpoints(call: Call, pool: Pool) -> Callable[[int], list[dict[str, Any]]] 
 
 @dataclass(frozen=True, slots=True)
 class NatPool:
-    """An inbound NAT pool: how one port of every node is reached from outside."""
+    """An inbound NAT pool: the public ports for one port of every node."""
 
     name: str
     protocol: str
@@ -176,7 +175,7 @@ def _rules(pool: Pool) -> list[NatPool]:
 
 
 def remote_login(call: Call, pool: Pool, node: Node) -> dict[str, Any] | None:
-    """Return address and port of a node's remote login, None when nothing leads there."""
+    """Return address and port for remote login to a node, None if it has no such endpoint."""
     endpoints = _endpoints(call, pool)
     wanted = _REMOTE[os_of(pool)][2]
     for endpoint in endpoints(node.cohort.first + node.index) if endpoints is not None else ():
@@ -189,7 +188,7 @@ def remote_login(call: Call, pool: Pool, node: Node) -> dict[str, Any] | None:
 
 
 def _start_task_info(pool: Pool, node: Node) -> dict[str, Any]:
-    """Return how the start task of a node that has booted stands."""
+    """Return the state of the start task of a node that has booted."""
     booted = node.booted or node.since
     result = commands.command_result(pool.doc["startTask"]["commandLine"], ALLOCATION_TIMES.start_task_s)
     info: dict[str, Any] = {"state": "running", "startTime": batch_timestamp(booted), "retryCount": 0}
@@ -209,7 +208,7 @@ def _start_task_info(pool: Pool, node: Node) -> dict[str, Any]:
 
 
 def _problems(node: Node) -> list[dict[str, Any]]:
-    """Return what is wrong with a node."""
+    """Return the errors of a node."""
     if node.state == "unusable":
         message = "The virtual machine allocated for the node has not reported to the Batch service."
         reason = "The node agent did not start. Make sure that the image was generalized and its system can boot."
@@ -232,7 +231,7 @@ def list_nodes(call: Call) -> Reply:
 
 @routes.on("GET", "/{node}")
 def get_node(call: Call) -> Reply:
-    """Show a node."""
+    """Answer with a node."""
     _, pool = load(call)
     shown = NodeViews(call, pool).view(need(call, pool))
     return Reply(200, {"odata.metadata": f"{call.base}/$metadata#nodes/@Element"} | paging.select_members(call, shown))
@@ -248,7 +247,7 @@ def need(call: Call, pool: Pool) -> Node:
 
 @count_routes.on("GET", "/nodecounts")
 def node_counts(call: Call) -> Reply:
-    """Count the nodes of each pool by state."""
+    """Answer with the number of nodes of each pool by state."""
     account = accounts.need(call)
     rows = (_counts(call, pool) for pool in pools.account_pools(call.store, call.now, account))
     return paging.page(call, "poolnodecounts", rows, key=lambda row: str(row["poolId"]).lower(), most=COUNTS_PAGE)

@@ -8,13 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.batch.fleet import nodes
-from batchimg_magics.emulator.batch.model import autoscale, pool_rules, pools, resize_terms, task_scheduling
+from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_rules, pools, resize_terms, task_scheduling
 from batchimg_magics.emulator.batch.model.pool_rules import CHANGEABLE
 from batchimg_magics.emulator.batch.rest import api_versions, conditions, paging
+from batchimg_magics.emulator.batch.rest.api_versions import from_older, to_older
 from batchimg_magics.emulator.batch.rest.bodies import clean
-from batchimg_magics.emulator.batch.rest.dialects import from_older, to_older
 from batchimg_magics.emulator.batch.rest.errors import missing_property, refusal
-from batchimg_magics.emulator.batch.routes import accounts
 from batchimg_magics.emulator.http.dates import batch_timestamp, etag, timestamp_of_ticks
 from batchimg_magics.emulator.http.messages import Reply, Routes
 
@@ -28,7 +27,10 @@ routes = Routes("batch", "/pools")
 #: The first api-versions with a default order of jobs, and without certificates.
 _JOB_ORDER_SINCE = "2025-06-01"
 _CERTIFICATES_UNTIL = "2025"
-#: What can be changed of a pool since 2024-07-01, as long as it has no nodes.
+#: The last api-version that can upgrade the operating system of a cloud service. Source: a recorded refusal, and the
+#: OpenAPI of that version.
+_UPGRADES_UNTIL = "2018-03-01.6.1"
+#: The properties that can change since 2024-07-01 while a pool has no nodes.
 _PATCHABLE_EMPTY = frozenset(
     {
         "displayName", "vmSize", "taskSlotsPerNode", "taskSchedulingPolicy", "enableInterNodeCommunication",
@@ -39,7 +41,7 @@ _PATCHABLE_EMPTY = frozenset(
 
 
 def load(call: Call, *, writing: bool = False) -> tuple[Item, Pool]:
-    """Return the account and the pool of a request, what has come due of the pool caught up."""
+    """Return the account and the pool of a request, with everything done that is due."""
     account = accounts.need(call)
     pool = pools.need(call, account, call.params["pool"], writing=writing)
     autoscale.run_due_evaluations(call, account, pool)
@@ -48,7 +50,7 @@ def load(call: Call, *, writing: bool = False) -> tuple[Item, Pool]:
 
 
 def view(call: Call, pool: Pool) -> dict[str, Any]:
-    """Return a pool as the data plane shows it."""
+    """Return how the data plane shows a pool."""
     state, now = pool.state, call.now
     allocation, since = nodes.allocation_state(state.fleet, now)
     targets = pool.targets
@@ -81,7 +83,7 @@ def view(call: Call, pool: Pool) -> dict[str, Any]:
 
 
 def _configuration(call: Call, pool: Pool, *, nodes: int) -> dict[str, Any]:
-    """Return a pool's configuration, with what the api-version adds to it."""
+    """Return the configuration of a pool in the format of the api-version."""
     config = to_older(pool.doc, call.api_version, "batch")
     if call.api_version < _CERTIFICATES_UNTIL:
         config.setdefault("certificateReferences", [])
@@ -97,7 +99,7 @@ def _configuration(call: Call, pool: Pool, *, nodes: int) -> dict[str, Any]:
 
 
 def problem_view(problem: Problem) -> dict[str, Any]:
-    """Return a resize error as the data plane shows it."""
+    """Return how the data plane shows a resize error."""
     shown: dict[str, Any] = {"code": problem.code, "message": problem.message}
     if problem.values:
         shown["values"] = [{"name": name, "value": value} for name, value in problem.values]
@@ -105,7 +107,7 @@ def problem_view(problem: Problem) -> dict[str, Any]:
 
 
 def done(call: Call, status: int, headers: dict[str, str] | None = None) -> Reply:
-    """Answer without a body, as the data plane answers what it was told to do."""
+    """Answer without a body, as the data plane does for actions."""
     return Reply(status, None, {"DataServiceId": f"{call.base}{call.path}"} | (headers or {}))
 
 
@@ -141,7 +143,7 @@ def list_pools(call: Call) -> Reply:
 
 @routes.on("GET", "/{pool}")
 def get(call: Call) -> Reply:
-    """Show a pool."""
+    """Answer with a pool."""
     _, pool = load(call)
     conditions.check(call, pool.headers())
     body = {"odata.metadata": f"{call.base}/$metadata#pools/@Element"}
@@ -150,7 +152,7 @@ def get(call: Call) -> Reply:
 
 @routes.on("HEAD", "/{pool}")
 def exists(call: Call) -> Reply:
-    """Tell whether there is such a pool."""
+    """Answer whether a pool exists."""
     _, pool = load(call)
     conditions.check(call, pool.headers())
     return Reply(200, None, pool.headers())
@@ -158,7 +160,7 @@ def exists(call: Call) -> Reply:
 
 @routes.on("DELETE", "/{pool}")
 def delete(call: Call) -> Reply:
-    """Delete a pool; one that is being deleted refuses it (documented)."""
+    """Delete a pool; refused if it is being deleted (documented)."""
     _, pool = load(call, writing=True)
     conditions.check(call, pool.headers())
     pools.delete(call, pool)
@@ -167,7 +169,7 @@ def delete(call: Call) -> Reply:
 
 @routes.on("PATCH", "/{pool}")
 def patch(call: Call) -> Reply:
-    """Change what is given of a pool."""
+    """Update a pool."""
     account, pool = load(call, writing=True)
     conditions.check(call, pool.headers())
     allowed = CHANGEABLE | (_PATCHABLE_EMPTY if call.api_version >= "2024-07-01" else frozenset())
@@ -178,7 +180,7 @@ def patch(call: Call) -> Reply:
 
 @routes.on("POST", "/{pool}/updateproperties")
 def update_properties(call: Call) -> Reply:
-    """Replace the start task, certificates, packages and metadata of a pool: what is not given is taken away."""
+    """Replace the start task, certificates, packages and metadata of a pool; missing ones are removed."""
     account, pool = load(call, writing=True)
     body = clean(call.body, CHANGEABLE, "PoolUpdatePropertiesParameter")
     for name in ("applicationPackageReferences", "metadata"):
@@ -191,7 +193,7 @@ def update_properties(call: Call) -> Reply:
 
 
 def _change(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> None:
-    """Put changes into a pool: lists and objects are replaced as a whole."""
+    """Change a pool: lists and objects are replaced as a whole."""
     pool_rules.check_changes(call.store, account, body)
     config = pool_rules.with_defaults(pool.doc | body)
     pool_rules.check_replaceable(pool, config, call.now)
@@ -203,7 +205,7 @@ def _change(call: Call, account: Item, pool: Pool, body: dict[str, Any]) -> None
 
 @routes.on("POST", "/{pool}/resize")
 def resize(call: Call) -> Reply:
-    """Resize a pool; a target that is not given is 0."""
+    """Resize a pool; a missing target is 0."""
     account, pool = load(call, writing=True)
     conditions.check(call, pool.headers())
     allowed = frozenset({"targetDedicatedNodes", "targetLowPriorityNodes", "resizeTimeout", "nodeDeallocationOption"})
@@ -219,7 +221,7 @@ def resize(call: Call) -> Reply:
 
 @routes.on("POST", "/{pool}/stopresize")
 def stop_resize(call: Call) -> Reply:
-    """Stop the resize that goes on."""
+    """Stop the current resize."""
     _, pool = load(call, writing=True)
     conditions.check(call, pool.headers())
     resize_terms.stop_pool_resize(call, pool)
@@ -239,7 +241,7 @@ def remove_nodes(call: Call) -> Reply:
 
 @routes.on("POST", "/{pool}/enableautoscale")
 def enable_auto_scale(call: Call) -> Reply:
-    """Let a formula set the targets, or change the formula or its interval."""
+    """Enable autoscale, or change its formula or interval."""
     account, pool = load(call, writing=True)
     conditions.check(call, pool.headers())
     allowed = frozenset({"autoScaleFormula", "autoScaleEvaluationInterval"})
@@ -250,7 +252,7 @@ def enable_auto_scale(call: Call) -> Reply:
 
 @routes.on("POST", "/{pool}/disableautoscale")
 def disable_auto_scale(call: Call) -> Reply:
-    """Set the targets by hand again."""
+    """Disable autoscale."""
     _, pool = load(call, writing=True)
     autoscale.disable(call, pool)
     return done(call, 200, pool.headers())
@@ -258,9 +260,26 @@ def disable_auto_scale(call: Call) -> Reply:
 
 @routes.on("POST", "/{pool}/evaluateautoscale")
 def evaluate_auto_scale(call: Call) -> Reply:
-    """Tell what a formula would say now; nothing is changed."""
+    """Answer with the result of a formula now; nothing changes."""
     _, pool = load(call)
     body = clean(call.body, frozenset({"autoScaleFormula"}), "PoolEvaluateAutoScaleParameter")
     run = autoscale.evaluate_once(call, pool, body)
     metadata = f"{call.base}/$metadata#Microsoft.Azure.Batch.Protocol.Entities.AutoScaleRun"
     return Reply(200, {"odata.metadata": metadata} | run, done(call, 200).headers)
+
+
+@routes.on("POST", "/{pool}/upgradeos", until=_UPGRADES_UNTIL)
+def upgrade_os(call: Call) -> Reply:
+    """Upgrade the operating system of a cloud-service pool."""
+    _, pool = load(call, writing=True)
+    wanted: Any = clean(call.body, frozenset({"targetOSVersion"}), "PoolUpgradeOSParameter").get("targetOSVersion")
+    if wanted is None:
+        raise missing_property("targetOSVersion")
+    service = pool.doc.get("cloudServiceConfiguration")
+    if service is None:
+        raise refusal("PoolNotEligibleForOSVersionUpgrade")
+    if wanted == service["osVersion"]:
+        raise refusal("PoolVersionEqualsUpgradeVersion")
+    pool.doc["cloudServiceConfiguration"] = service | {"osVersion": wanted}
+    pools.save(call, pool)
+    return done(call, 202, pool.headers())

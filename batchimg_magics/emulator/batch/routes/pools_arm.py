@@ -1,4 +1,4 @@
-"""Pools in Azure Resource Manager: the same pools as on the data plane, in ARM's dialect.
+"""Pools in Azure Resource Manager: the same pools as on the data plane, in the format of ARM.
 
 Source: recorded pools (2021-06-01, 2024-07-01, 2025-06-01) and Microsoft's OpenAPI.
 """
@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.batch.fleet import nodes
-from batchimg_magics.emulator.batch.model import autoscale, pool_rules, pools, resize_terms
+from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_rules, pools, resize_terms
+from batchimg_magics.emulator.batch.model.accounts import RETRY_AFTER_S
 from batchimg_magics.emulator.batch.rest import api_versions, paging
+from batchimg_magics.emulator.batch.rest.api_versions import from_older, to_older
 from batchimg_magics.emulator.batch.rest.bodies import checked_body
-from batchimg_magics.emulator.batch.rest.dialects import from_older, pool_from_arm, pool_to_arm, to_older
+from batchimg_magics.emulator.batch.rest.dialects import pool_from_arm, pool_to_arm
 from batchimg_magics.emulator.batch.rest.errors import refusal, with_request_info
-from batchimg_magics.emulator.batch.routes import accounts
-from batchimg_magics.emulator.batch.routes.accounts import RETRY_AFTER_S
 from batchimg_magics.emulator.http.dates import batch_timestamp, duration, etag, timestamp_of_ticks
 from batchimg_magics.emulator.http.messages import Reply, Routes
 
@@ -47,16 +47,16 @@ def _load(call: Call, *, writing: bool = False) -> tuple[Item, Pool]:
 
 
 def _check_condition(call: Call, found: Pool | None) -> None:
-    """Refuse when If-Match or If-None-Match do not hold for the pool that is there."""
+    """Refuse a request if its If-Match or If-None-Match does not hold for the pool."""
     if not resources.conditions_hold(call, found.headers(arm=True)["ETag"] if found is not None else None):
         raise refusal("ConditionNotMet")
 
 
 def _is_gone(pool: Pool, now: float) -> bool:
-    """Tell whether a pool is deleted as far as ARM goes: when its nodes are gone.
+    """Tell whether a pool is deleted for ARM, which is when its nodes are gone.
 
-    Recorded: one second after the DELETE of an empty pool its operation is over; the data plane goes on showing a pool
-    that is being deleted for seconds.
+    Recorded: one second after the DELETE of an empty pool its operation is done; the data plane shows the pool as
+    deleting for some more seconds.
     """
     return pool.state.deleted is not None and not any(
         nodes.current_nodes(pool.state.fleet, now, k) for k in nodes.KINDS
@@ -64,7 +64,7 @@ def _is_gone(pool: Pool, now: float) -> bool:
 
 
 def view(call: Call, pool: Pool) -> dict[str, Any]:
-    """Return a pool as ARM shows it."""
+    """Return how ARM shows a pool."""
     state, now = pool.state, call.now
     allocation, since = nodes.allocation_state(state.fleet, now)
     config = to_older(pool.doc, call.api_version, "arm")
@@ -105,7 +105,7 @@ def _scale(pool: Pool) -> dict[str, Any]:
 
 
 def _status(pool: Pool, now: float) -> dict[str, Any] | None:
-    """Return how the last resize went; a moment's change of autoscale shows none, as recorded."""
+    """Return the status of the last resize; a change of autoscale alone shows none, as recorded."""
     resize = pool.state.fleet.resize
     if resize is None or (resize.since is not None and now < resize.ends):
         return None
@@ -133,7 +133,7 @@ def _show(call: Call, pool: Pool) -> Reply:
 
 
 def _properties(call: Call) -> dict[str, Any]:
-    """Return the properties of a request's body in the data plane's dialect, cleaned."""
+    """Return the checked properties of a body in the format of the data plane."""
     properties = checked_body(call.body).get("properties", {})
     api_versions.check_pool_names(call, properties, "arm")
     pool = pool_from_arm(properties)
@@ -141,7 +141,7 @@ def _properties(call: Call) -> dict[str, Any]:
 
 
 def _top(call: Call) -> dict[str, Any]:
-    """Return what a body says beside its properties."""
+    """Return the members of a body beside its properties."""
     body = checked_body(call.body)
     top = {"tags": body["tags"]} if "tags" in body else {}
     if "identity" in body:
@@ -152,7 +152,7 @@ def _top(call: Call) -> dict[str, Any]:
 @routes.on("PUT", "/pools/{pool}")
 @with_request_info
 def put(call: Call) -> Reply:
-    """Create a pool, or replace every property of one."""
+    """Create a pool, or replace all its properties."""
     account = accounts.need_or_create(call)
     name = pool_rules.pool_id(call.params["pool"])
     found = pools.find(call, account, name)
@@ -183,7 +183,7 @@ def _replace(call: Call, account: Item, pool: Pool, config: dict[str, Any], body
 @routes.on("PATCH", "/pools/{pool}")
 @with_request_info
 def patch(call: Call) -> Reply:
-    """Change what is given of a pool; other scale settings are a resize."""
+    """Update a pool; other scale settings begin a resize."""
     account, pool = _load(call, writing=True)
     _check_condition(call, pool)
     body = _properties(call)
@@ -205,7 +205,7 @@ def patch(call: Call) -> Reply:
 @routes.on("GET", "/pools/{pool}")
 @with_request_info
 def get(call: Call) -> Reply:
-    """Show a pool."""
+    """Answer with a pool."""
     _, pool = _load(call)
     return _show(call, pool)
 
@@ -213,7 +213,7 @@ def get(call: Call) -> Reply:
 @routes.on("GET", "/pools")
 @with_request_info
 def list_pools(call: Call) -> Reply:
-    """List an account's pools."""
+    """List the pools of an account."""
     account = accounts.need(call)
     pools_of_account = pools.account_pools(call.store, call.now, account)
     listed = [pool for pool in pools_of_account if not _is_gone(pool, call.now)]
@@ -226,7 +226,7 @@ def list_pools(call: Call) -> Reply:
 @routes.on("DELETE", "/pools/{pool}")
 @with_request_info
 def delete(call: Call) -> Reply:
-    """Delete a pool; one that is not there is no error."""
+    """Delete a pool; 204 if it does not exist."""
     account = accounts.need(call)
     pool = pools.find(call, account, call.params["pool"])
     if pool is None:
@@ -246,7 +246,7 @@ def _wait(call: Call, name: str) -> Reply:
 @routes.on("GET", "/poolOperationResults/{operation}")
 @with_request_info
 def operation_result(call: Call) -> Reply:
-    """Tell whether a pool that is being deleted is gone."""
+    """Answer whether the deletion of a pool is done."""
     account = accounts.need(call)
     name = call.params["operation"].partition("-")[2]
     pool = pools.find(call, account, name)
@@ -257,7 +257,7 @@ def operation_result(call: Call) -> Reply:
 @routes.on("POST", "/pools/{pool}/stopResize")
 @with_request_info
 def stop_resize(call: Call) -> Reply:
-    """Stop the resize that goes on."""
+    """Stop the current resize."""
     _, pool = _load(call, writing=True)
     resize_terms.stop_pool_resize(call, pool)
     return _show(call, pool)
@@ -266,7 +266,7 @@ def stop_resize(call: Call) -> Reply:
 @routes.on("POST", "/pools/{pool}/disableAutoScale")
 @with_request_info
 def disable_auto_scale(call: Call) -> Reply:
-    """Set the targets by hand again."""
+    """Disable autoscale."""
     _, pool = _load(call, writing=True)
     autoscale.disable(call, pool)
     return _show(call, pool)

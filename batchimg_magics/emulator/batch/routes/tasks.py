@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 routes = Routes("batch", "/jobs/{job}")
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-#: Tasks that one addtaskcollection takes.
+#: The maximum number of tasks in one addtaskcollection.
 COLLECTION_LIMIT = 100
 _KNOWN = frozenset(
     {
@@ -97,7 +97,7 @@ def _next_number(call: Call) -> int:
 
 
 def _view(call: Call, job: Job, item: Item, state: TaskState) -> dict[str, Any]:
-    """Return a task as the data plane shows it."""
+    """Return how the data plane shows a task."""
     now = state.state(call.now)
     since = {"active": state.added, "running": state.started, "completed": state.ends}[now]
     shown = {
@@ -157,7 +157,7 @@ def load(call: Call) -> tuple[Job, Item, TaskState]:
 
 
 def _load_checked(call: Call) -> tuple[Job, Item, TaskState]:
-    """Return job and task of a request that is about the task itself, if its conditions hold."""
+    """Return job and task of a request about the task itself, if its conditions hold."""
     job, item, state = load(call)
     conditions.check(call, _headers(state))
     return job, item, state
@@ -187,7 +187,7 @@ def add(call: Call) -> Reply:
 
 @routes.on("POST", "/addtaskcollection")
 def add_collection(call: Call) -> Reply:
-    """Add many tasks; each answers for itself."""
+    """Add several tasks; each has its own result."""
     job = _load_open_job(call)
     wanted = (call.body or {}).get("value") if isinstance(call.body, dict) else None
     if not isinstance(wanted, list) or not wanted:
@@ -231,7 +231,7 @@ def list_tasks(call: Call) -> Reply:
 
 @routes.on("GET", "/tasks/{task}")
 def get(call: Call) -> Reply:
-    """Show a task."""
+    """Answer with a task."""
     job, item, state = _load_checked(call)
     body = {"odata.metadata": f"{call.base}/$metadata#tasks/@Element"}
     return Reply(200, body | paging.select_members(call, _view(call, job, item, state)), _headers(state))
@@ -247,7 +247,7 @@ def delete(call: Call) -> Reply:
 
 @routes.on("POST", "/tasks/{task}/terminate")
 def terminate(call: Call) -> Reply:
-    """End a task."""
+    """Terminate a task."""
     _, item, state = _load_checked(call)
     if state.state(call.now) == "completed":
         raise refusal("TaskCompleted")
@@ -259,7 +259,7 @@ def terminate(call: Call) -> Reply:
 
 @routes.on("POST", "/tasks/{task}/reactivate")
 def reactivate(call: Call) -> Reply:
-    """Let a task that failed run again."""
+    """Reactivate a task that failed."""
     job, item, state = _load_checked(call)
     if state.state(call.now) != "completed" or (state.exit_code == 0 and not state.terminated):
         raise refusal("OperationInvalidForCurrentState", ("Reason", "The task has not failed"))
@@ -272,7 +272,7 @@ def reactivate(call: Call) -> Reply:
 
 @routes.on("GET", "/taskcounts")
 def counts(call: Call) -> Reply:
-    """Count a job's tasks by state, and the slots that they take."""
+    """Answer with the number of tasks of a job by state, and of their slots."""
     job = jobs.load(call)
     by_task = dict.fromkeys(("active", "running", "completed", "succeeded", "failed"), 0)
     by_slot = dict(by_task)

@@ -1,4 +1,4 @@
-"""What Microsoft.Compute's resources are and which rules they keep. Answers no request.
+"""The resources of Microsoft.Compute and their rules. It handles no requests.
 
 May import: ``network`` and below.
 """

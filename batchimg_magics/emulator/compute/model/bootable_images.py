@@ -1,4 +1,4 @@
-"""What an image id of a pool leads to at a moment: the system on it, or why no VM can be made of it."""
+"""The image that an image id of a pool refers to at a time, or the reason why no VM can be created from it."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resources
+from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.compute.model import replication
-from batchimg_magics.emulator.compute.routes.galleries import VERSIONS, security_type
+from batchimg_magics.emulator.compute.model.galleries import VERSIONS, security_type
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -16,39 +17,39 @@ if TYPE_CHECKING:
 
 evidence = Evidence("Images of pools")
 evidence.rule(
-    "All nodes of a system with Azure extensions, or on an encrypted OS disk, become unusable.",
+    "All nodes of an image with Azure extensions, or with an encrypted OS disk, become unusable.",
     "Microsoft says that Batch may fail to deploy them",
 )
 evidence.rule(
-    "An image from outside, imported as a document, was deprovisioned if its document says Generalized.",
-    "no document says what is really on a disk",
+    "An imported image is generalized if its document says so.",
+    "no document shows the contents of a disk",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class BootableImage:
-    """An image that VMs can be made of.
+    """An image that VMs can be created from.
 
     Parameters
     ----------
     os_type, generation, architecture, security_type
         In Azure's words.
     deprovisioned
-        Whether its system was.
-    reports
-        Whether nodes of it come up: its system was deprovisioned, has no Azure extensions, and is not encrypted.
+        Whether its operating system is generalized.
+    usable_by_batch
+        Whether its nodes become idle: it is generalized, has no Azure extensions, and is not encrypted.
     replicas
         In the region; None: it is a managed image.
-    roots
-        Keys of the image and of what it was made from: what counts as the same image.
-    exact
-        Of a gallery image, the version's name.
+    source_keys
+        Keys of the image and of its sources: images with a common one count as the same image.
+    exact_version
+        Name of the gallery image version.
     os_disk_gib
-        Size of the OS disk, 0 when nothing says.
+        Size of the OS disk, 0 if it is not known.
     data_disks
-        LUN and size in GiB of the data disks that every VM of it gets.
+        LUN and size in GiB of the data disks of every VM.
     controllers
-        Disk controllers that its system boots from: SCSI alone, unless the definition says more.
+        Supported disk controllers: only SCSI, unless the image definition has others.
     """
 
     os_type: str
@@ -67,13 +68,13 @@ class BootableImage:
 
 @dataclass(frozen=True, slots=True)
 class ImageProblem:
-    """Why no VM can be made of it, as Compute says it."""
+    """Why no VM can be created from it, in the words of Compute."""
 
     code: str
     message: str
 
 
-#: Of an image that comes from one with a purchase plan and carries none. Source: Compute's own wording.
+#: For an image whose source has a purchase plan, without a plan of its own. Source: Compute's own text.
 _PLAN_MISSING = ImageProblem(
     "VMMarketplaceInvalidInput",
     "Creating a virtual machine from Marketplace image or a custom image sourced from a Marketplace image requires "
@@ -82,16 +83,16 @@ _PLAN_MISSING = ImageProblem(
 
 
 def resolve_image(store: Store, now: float, image_id: str, region: str) -> BootableImage | ImageProblem:
-    """Find out what an image id leads to.
+    """Find the image of an image id.
 
     Parameters
     ----------
-    world, now
-        Where and when.
+    store, now
+        The emulator state, and the simulated time.
     image_id
         Of a gallery image version, of a definition (its latest version), or of a managed image.
     region
-        The pool's.
+        The region of the pool.
     """
     if "/galleries/" not in image_id.lower():
         return _managed(store, now, image_id, region)
@@ -111,7 +112,7 @@ def _missing(image_id: str) -> ImageProblem:
 
 
 def _latest(store: Store, now: float, definition_id: str, region: str) -> Item | None:
-    """Return the highest version that has a copy in the region and is not excluded from being the latest."""
+    """Return the highest version with a replica in the region that is not excluded from latest."""
     usable = [
         item
         for item in store.items(VERSIONS, definition_id)
@@ -123,12 +124,12 @@ def _latest(store: Store, now: float, definition_id: str, region: str) -> Item |
 
 
 def _is_excluded_from_latest(version: Item, region: str) -> bool:
-    """Tell whether a version is excluded from being the latest: everywhere, or in the region."""
+    """Tell whether a version is excluded from latest, in general or in the region."""
     profile = version.doc["properties"]["publishingProfile"]
     in_region = (
         one
         for one in profile.get("targetRegions") or []
-        if resources.region_name(one["name"]) == resources.region_name(region)
+        if regions.region_name(one["name"]) == regions.region_name(region)
     )
     return any(one.get("excludeFromLatest") for one in (profile, *in_region))
 
@@ -164,7 +165,7 @@ def _of_gallery(store: Store, version: Item, definition: Item, now: float, regio
 
 
 def _controllers(kind: dict[str, Any]) -> frozenset[str]:
-    """Return the disk controllers that a definition's features name, in lower case."""
+    """Return the disk controllers in the features of a definition, in lower case."""
     values = [str(one.get("value")) for one in kind.get("features") or [] if one.get("name") == "DiskControllerTypes"]
     return frozenset(word.strip().lower() for one in values for word in one.split(",")) or frozenset({"scsi"})
 
@@ -174,12 +175,12 @@ def _supported_by_batch(image: Item) -> bool:
 
 
 def _first_missing_source(store: Store, now: float, roots: list[str]) -> str:
-    """Return the first of an image's sources that is gone, empty when all are there."""
+    """Return the first source of an image that is deleted, empty if all exist."""
     return next((root for root in roots if resources.find(store, now, root) is None), "")
 
 
 def _generalized(version: Item, definition: dict[str, Any]) -> bool:
-    """Tell whether a version's system was deprovisioned; of one from outside, its definition's word is all there is."""
+    """Tell whether the operating system of a version is generalized; for an imported one its definition decides."""
     known = version.hidden.get("deprovisioned")
     return definition.get("osState") == "Generalized" if known is None and not version.hidden else bool(known)
 
@@ -189,7 +190,7 @@ def _managed(store: Store, now: float, image_id: str, region: str) -> BootableIm
     if image is None:
         return ImageProblem("NotFound", f"The image {image_id} was not found.")
     where = image.doc.get("location", region)
-    if resources.region_name(where) != resources.region_name(region):
+    if regions.region_name(where) != regions.region_name(region):
         return ImageProblem("InvalidParameter", f"The image {image_id} is in {where}, not in {region}.")
     roots = image.hidden.get("roots", [])
     if lost := _first_missing_source(store, now, roots):
@@ -199,7 +200,7 @@ def _managed(store: Store, now: float, image_id: str, region: str) -> BootableIm
     os_disk = storage.get("osDisk") or {}
     if image.hidden.get("plan"):
         return _PLAN_MISSING
-    # Of an image from outside its owner's word is taken.
+    # For an imported image its owner's statement decides.
     deprovisioned = bool(image.hidden.get("deprovisioned", not image.hidden))
     return BootableImage(
         os_disk.get("osType", "Linux"),

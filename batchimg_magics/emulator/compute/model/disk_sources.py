@@ -1,4 +1,4 @@
-"""Where a new disk or snapshot comes from: nothing, another one, an image, or a blob."""
+"""The source of a new disk or snapshot: none, another one, an image, or a blob."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import resource_types, resources
-from batchimg_magics.emulator.catalog import marketplace
+from batchimg_magics.emulator.arm import bodies, resource_types
+from batchimg_magics.emulator.catalog import marketplace, regions
 from batchimg_magics.emulator.catalog.disk_skus import ADJUSTABLE_SPEEDS, OS_DISK_GIB
 from batchimg_magics.emulator.compute.model import bootable_images, lineage
 from batchimg_magics.emulator.compute.model.bootable_images import ImageProblem
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _SNAPSHOTS = "microsoft.compute/snapshots"
 _DISKS = frozenset({"microsoft.compute/disks", _SNAPSHOTS})
-#: What a copy has from its source.
+#: The properties that a copy has from its source.
 _INHERITED = (
     "osType",
     "hyperVGeneration",
@@ -37,25 +37,25 @@ evidence = Evidence("Copies of disks and snapshots")
 _COPY_S_PER_GIB = evidence.assumed(
     1.0,
     "s",
-    "for each GiB of a snapshot that is copied into another region, or in the background",
-    "no recording has such a copy",
+    "for each GiB of a snapshot that is copied to another region, or in the background",
+    "no recording shows such a copy",
 )
 evidence.rule(
-    "A system that comes from a blob was deprovisioned: its owner's word is taken.",
-    "nobody here can look into a blob",
+    "The operating system in a blob is generalized, as its owner states.",
+    "the emulator does not have the contents of blobs",
 )
 
 
 @dataclass(slots=True)
 class DiskSource:
-    """What a new disk has from where it comes.
+    """The properties of a new disk that follow from its source.
 
     Parameters
     ----------
     properties
-        Its ``creationData`` among them, with what Azure adds.
+        Including its ``creationData``, with the members that Azure adds.
     hidden
-        What no document says.
+        Facts that no document shows.
     state
         Its first disk state.
     """
@@ -66,7 +66,7 @@ class DiskSource:
 
 
 def find_disk_source(call: Call, creation: dict[str, Any], kind: str) -> DiskSource:
-    """Return where a new disk comes from, or refuse.
+    """Return the source of a new disk, or refuse.
 
     Parameters
     ----------
@@ -75,16 +75,16 @@ def find_disk_source(call: Call, creation: dict[str, Any], kind: str) -> DiskSou
     kind
         ``disk`` or ``snapshot``.
     """
-    named = resource_types.text(creation.get("createOption"), f"{kind}.creationData")
+    named = bodies.text(creation.get("createOption"), f"{kind}.creationData")
     option = next((one for one in _OPTIONS if one.lower() == named.lower()), None)
     if option is None:
         message = f"The value '{named}' of parameter 'creationData.createOption' is out of range."
-        raise resource_types.invalid("creationData.createOption", message)
+        raise bodies.invalid("creationData.createOption", message)
     return _OPTIONS[option](call, creation | {"createOption": option})
 
 
 def copy_percent(item: Item, now: float) -> float:
-    """Return how much of a snapshot has been copied from another region at a moment, 100 for one that is whole."""
+    """Return the completion percentage of a snapshot that is copied from another region, 100 if it is complete."""
     since, until = item.hidden.get("copied", (now, now))
     return 100.0 if now >= until else round(100 * (now - since) / (until - since), 1)
 
@@ -94,20 +94,20 @@ def _without_source(_: Call, creation: dict[str, Any]) -> DiskSource:
 
 
 def _uploaded(_: Call, creation: dict[str, Any]) -> DiskSource:
-    size = resource_types.whole(creation.get("uploadSizeBytes"), "creationData.uploadSizeBytes", least=1)
-    # A VHD ends with a footer of 512 bytes that is no part of the disk.
+    size = bodies.whole(creation.get("uploadSizeBytes"), "creationData.uploadSizeBytes", least=1)
+    # A VHD ends with a footer of 512 bytes that is not part of the disk.
     return DiskSource({"creationData": creation, "diskSizeGB": max(1, (size - 512) // 1024**3)}, state="ReadyToUpload")
 
 
 def _imported(_: Call, creation: dict[str, Any]) -> DiskSource:
-    resource_types.text(creation.get("sourceUri"), "creationData.sourceUri")
+    bodies.text(creation.get("sourceUri"), "creationData.sourceUri")
     return DiskSource({"creationData": creation, "diskSizeGB": OS_DISK_GIB["Linux"]}, {"deprovisioned": True})
 
 
 def _copied(call: Call, creation: dict[str, Any]) -> DiskSource:
     source = _source(call, creation)
-    if resources.region_name(source.doc["location"]) != resources.region_name(call.body["location"]):
-        # Each region knows its own disks only: only CopyStart reaches into another one.
+    if regions.region_name(source.doc["location"]) != regions.region_name(call.body["location"]):
+        # A region has its own disks only; CopyStart can read those of another one.
         raise Refusal(404, "NotFound", f"Resource {source.doc['name']} is not found.")
     origin = _of_disk(call, creation, source)
     sku = str((source.doc.get("sku") or {}).get("name"))
@@ -117,9 +117,9 @@ def _copied(call: Call, creation: dict[str, Any]) -> DiskSource:
 
 
 def _copied_in_background(call: Call, origin: DiskSource, source: Item, sku: str) -> None:
-    """Judge a snapshot of a disk that is copied in the background, and let it be.
+    """Check a snapshot of a disk that is copied in the background, and begin the copy.
 
-    Source: "Create an incremental snapshot for managed disks"; the refusal's wording is assumed.
+    Source: "Create an incremental snapshot for managed disks"; the text of the refusal is assumed.
     """
     if not call.body["properties"].get("incremental"):
         message = f"Only incremental snapshots can be made of the disk '{source.doc['name']}', whose SKU is '{sku}'."
@@ -132,12 +132,13 @@ def _copied_in_background(call: Call, origin: DiskSource, source: Item, sku: str
 def _copy_started(call: Call, creation: dict[str, Any]) -> DiskSource:
     source = _source(call, creation)
     if source.kind != _SNAPSHOTS:
-        raise Refusal(404, "NotFound", f"Resource {source.doc['name']} is not found.")  # recorded: it looks no further
+        # Recorded: nothing else is checked.
+        raise Refusal(404, "NotFound", f"Resource {source.doc['name']} is not found.")
     if not (source.doc["properties"].get("incremental") and call.body["properties"].get("incremental")):
         message = "CopyStart is supported only from an incremental snapshot to an incremental snapshot."
-        raise resource_types.invalid("creationData.createOption", message)
+        raise bodies.invalid("creationData.createOption", message)
     origin = _of_disk(call, creation, source)
-    if resources.region_name(source.doc["location"]) != resources.region_name(call.body["location"]):
+    if regions.region_name(source.doc["location"]) != regions.region_name(call.body["location"]):
         seconds = _COPY_S_PER_GIB * float(source.doc["properties"].get("diskSizeGB") or 0)
     else:
         seconds = 0.0
@@ -146,11 +147,11 @@ def _copy_started(call: Call, creation: dict[str, Any]) -> DiskSource:
 
 
 def _source(call: Call, creation: dict[str, Any]) -> Item:
-    key = resource_types.text(creation.get("sourceResourceId"), "creationData.sourceResourceId")
+    key = bodies.text(creation.get("sourceResourceId"), "creationData.sourceResourceId")
     source = resource_types.need_source(call, key, "creationData.sourceResourceId")
     if source.kind not in _DISKS:
         message = f"The source '{key}' has to be a disk or a snapshot."
-        raise resource_types.invalid("creationData.sourceResourceId", message)
+        raise bodies.invalid("creationData.sourceResourceId", message)
     resource_types.refuse_during_operation(call, source)
     return source
 
@@ -164,9 +165,9 @@ def _of_disk(call: Call, creation: dict[str, Any], source: Item) -> DiskSource:
 
 
 def _of_image(call: Call, creation: dict[str, Any]) -> DiskSource:
-    own = resource_types.part(creation.get("galleryImageReference"), "creationData.galleryImageReference")
-    reference = own or resource_types.part(creation.get("imageReference"), "creationData.imageReference")
-    key = resource_types.text(reference.get("id"), "creationData.imageReference.id")
+    own = bodies.part(creation.get("galleryImageReference"), "creationData.galleryImageReference")
+    reference = own or bodies.part(creation.get("imageReference"), "creationData.imageReference")
+    key = bodies.text(reference.get("id"), "creationData.imageReference.id")
     lun = reference.get("lun")
     if "/galleries/" in key.lower():
         return _of_gallery(call, creation, key, lun)
@@ -186,9 +187,9 @@ def _of_gallery(call: Call, creation: dict[str, Any], key: str, lun: object) -> 
         raise Refusal(404, image.code, image.message)
     if lun is not None:
         sizes = dict(image.data_disks)
-        number = resource_types.whole(lun, "galleryImageReference.lun")
+        number = bodies.whole(lun, "galleryImageReference.lun")
         if number not in sizes:
-            raise resource_types.invalid("galleryImageReference.lun", f"The image has no data disk at LUN {number}.")
+            raise bodies.invalid("galleryImageReference.lun", f"The image has no data disk at LUN {number}.")
         return DiskSource({"creationData": creation, "diskSizeGB": sizes[number] or 1})
     capabilities = {"supportedCapabilities": {"architecture": image.architecture}}
     properties = {"osType": image.os_type, "hyperVGeneration": image.generation} | capabilities

@@ -1,7 +1,7 @@
-"""What goes from a disk to all that is made from it, and what no document of theirs says.
+"""Facts that no document shows, from a disk to everything that is created from it.
 
-Source: FACTS 1.3 and 1.10: Batch wants a system that was deprovisioned, without Azure extensions, on a disk that is
-not encrypted, and no purchase plan unless the gallery's image definition carries it.
+Source: FACTS 1.3 and 1.10: Batch needs an operating system that is generalized, without Azure extensions, on a disk
+that is not encrypted, and without a purchase plan unless the image definition has it.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item, Store
 
 VIRTUAL_MACHINES = "microsoft.compute/virtualmachines"
-#: What of a thing's hidden facts goes on to its copies.
+#: The hidden facts of a resource that its copies have as well.
 _INHERITED = ("deprovisioned", "extensions", "encrypted", "plan")
 
 
 def system_facts(store: Store, now: float, origin: Item) -> dict[str, Any]:
-    """Return what is known of the system on a disk, a snapshot, an image, a version or a VM, to be passed on.
+    """Return the facts about the operating system on a disk, a snapshot, an image, a version or a VM, for its copies.
 
-    ``deprovisioned`` is there only where it is known; ``extensions``, ``encrypted`` and ``plan`` only where true.
+    ``deprovisioned`` is present if it is known; ``extensions``, ``encrypted`` and ``plan`` if they are true.
     """
     if origin.kind == VIRTUAL_MACHINES:
         return _of_machine(store, now, origin)
@@ -38,22 +38,22 @@ def system_facts(store: Store, now: float, origin: Item) -> dict[str, Any]:
 def _of_machine(store: Store, now: float, machine: Item) -> dict[str, Any]:
     os_disk = (machine.doc["properties"].get("storageProfile") or {}).get("osDisk") or {}
     disk = store.get(str((os_disk.get("managedDisk") or {}).get("id", "")))
-    if disk is None:  # on a blob, or imported without its disks: Azure's mark is all there is
+    if disk is None:  # on a blob, or imported without its disks: only Azure's state of the VM is known
         return {"deprovisioned": bool(machine.hidden.get("generalized"))} | _document_facts(machine)
     return system_facts(store, now, disk) | _document_facts(machine)
 
 
 def _document_facts(machine: Item) -> dict[str, Any]:
-    """Return what a VM's document says of what is in its system."""
+    """Return the facts in the document of a VM about its operating system."""
     kinds = [str(one.get("type", "")).lower() for one in machine.doc.get("resources") or []]
     extended = any(kind.endswith("/extensions") for kind in kinds)
     return ({"extensions": True} if extended else {}) | ({"plan": True} if machine.doc.get("plan") else {})
 
 
 def required_security_type(origin: Item) -> str:
-    """Return the security type that a disk, a snapshot or a VM demands of what is made from it, empty for none."""
+    """Return the security type that a disk, a snapshot or a VM requires of its images, empty for none."""
     profile = origin.doc["properties"].get("securityProfile") or {}
     named = str(profile.get("securityType") or "")
-    if named.startswith("ConfidentialVM"):  # disks say which of its kinds it is
+    if named.startswith("ConfidentialVM"):  # the security type of disks has a suffix
         return "ConfidentialVM"
     return named if named != "Standard" else ""

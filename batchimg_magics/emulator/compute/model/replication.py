@@ -1,16 +1,17 @@
-"""Copies of a gallery image version: which region has how many, and since when.
+"""Replication of a gallery image version: the replicas in each region, and since when.
 
-A version remembers a plan by region, in ``hidden["regions"]``; what is there at a moment is computed from it. The home
-region is filled first and the others from it, at the same time, and each is usable as soon as it is done.
+A version stores a plan for each region, in ``hidden["regions"]``; the replicas at a time are computed from it. The
+version's own region is completed first, then all others at the same time. Each is usable as soon as it is done.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import resources
-from batchimg_magics.emulator.arm.operations import NEVER, OPERATION_TIMINGS, SPREAD, seeded_fraction
-from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, SPREAD
+from batchimg_magics.emulator.catalog import regions
+from batchimg_magics.emulator.http import scenarios
+from batchimg_magics.emulator.world.chance import NEVER, seeded_fraction
 from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
@@ -18,34 +19,34 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
 
 ACCOUNTS = "microsoft.batch/batchaccounts"
-evidence = Evidence("Copies of gallery image versions")
+evidence = Evidence("Replication of gallery image versions")
 SHALLOW_S = evidence.assumed(
-    30.0, "s", "a shallow version for each region, which copies nothing", "no recording has one"
+    30.0, "s", "for each region of a shallow version, which copies nothing", "no recording shows one"
 )
 evidence.rule(
-    "The home region is filled first, then all others at the same time, each in the time of a recorded version, "
-    "whatever its distance, the size of the disks and the number of copies.",
-    "recorded versions have small disks and one or two regions; a change of the number of copies is not recorded",
+    "The version's own region is completed first, then all others at the same time, each in the time of a recorded "
+    "version, regardless of distance, disk sizes and the number of replicas.",
+    "recorded versions have small disks and one or two regions; a change of the number of replicas is not recorded",
 )
 
 
 def plan_replication(
     call: Call, old: Item | None, targets: list[dict[str, Any]], *, shallow: bool
 ) -> dict[str, dict[str, Any]]:
-    """Return what copies there will be, by region.
+    """Return the plan of the replication, by region.
 
     Parameters
     ----------
     call, old
-        The request, and the version as it is, if it is.
+        The request, and the existing version, if any.
     targets
         The target regions, each with its ``regionalReplicaCount``.
     shallow
         Whether the version only refers to its source.
     """
     before: dict[str, dict[str, Any]] = {} if old is None else old.hidden.get("regions", {})
-    home = resources.region_name(call.body["location"])
-    names = [resources.region_name(one["name"]) for one in targets]
+    home = regions.region_name(call.body["location"])
+    names = [regions.region_name(one["name"]) for one in targets]
     counts = dict(zip(names, (int(one["regionalReplicaCount"]) for one in targets), strict=True))
     planned: dict[str, dict[str, Any]] = {}
     for name in sorted(counts, key=lambda one: one != home):
@@ -74,18 +75,19 @@ def _seconds(call: Call, name: str, *, shallow: bool) -> float:
 
 
 def _apply_scenario(call: Call, planned: dict[str, dict[str, Any]], names: list[str]) -> None:
-    """Let go wrong what the world's scenario says."""
+    """Let the replication fail as the current scenario has it."""
     fresh = [name for name in names if planned[name]["until"] > call.now]
-    if faults.is_active(call.store, "stuck-replication") and fresh:
+    failure = scenarios.current(call.store).replication
+    if failure == "last-region-never-ends" and fresh:
         planned[fresh[-1]]["until"] = NEVER
-    if faults.is_active(call.store, "no-replica"):
-        accounts = {resources.region_name(one.doc["location"]) for one in call.store.items(ACCOUNTS, "/subscriptions")}
+    if failure == "fails-in-account-regions":
+        accounts = {regions.region_name(one.doc["location"]) for one in call.store.items(ACCOUNTS, "/subscriptions")}
         for name in accounts.intersection(fresh):
             planned[name]["fails"] = True
 
 
 def copies_at(entry: dict[str, Any], now: float) -> tuple[int, str]:
-    """Return how many copies a region has at a moment, and the state of what goes on there."""
+    """Return the number of replicas in a region at a time, and the state of the replication there."""
     if now < entry["until"]:
         return int(entry["before"]), "Replicating"
     return (0, "Failed") if entry["fails"] else (int(entry["count"]), "Completed")
@@ -97,27 +99,27 @@ def end_time(planned: dict[str, dict[str, Any]], now: float) -> float:
 
 
 def failed_regions(planned: dict[str, dict[str, Any]]) -> list[str]:
-    """Return the regions whose copy fails."""
+    """Return the regions where the replication fails."""
     return [name for name, entry in planned.items() if entry["fails"]]
 
 
 def usable_replicas(version: Item, region: str, now: float) -> int:
-    """Return how many copies of a version are usable in a region at a moment.
+    """Return how many replicas of a version are usable in a region at a time.
 
-    A version from outside, imported as a document, has what its document says.
+    An imported version has the replicas of its document.
     """
-    entry = version.hidden.get("regions", {}).get(resources.region_name(region))
+    entry = version.hidden.get("regions", {}).get(regions.region_name(region))
     if entry is not None:
         return copies_at(entry, now)[0]
     if "regions" in version.hidden:
         return 0
     targets = version.doc["properties"].get("publishingProfile", {}).get("targetRegions") or []
-    in_region = (one for one in targets if resources.region_name(one["name"]) == resources.region_name(region))
+    in_region = (one for one in targets if regions.region_name(one["name"]) == regions.region_name(region))
     return next((int(one.get("regionalReplicaCount") or 1) for one in in_region), 0)
 
 
 def status(version: Item, targets: list[dict[str, Any]], now: float) -> dict[str, Any]:
-    """Return a version's replication status as ``$expand=ReplicationStatus`` shows it."""
+    """Return the replication status of a version as ``$expand=ReplicationStatus`` shows it."""
     rows = [_row(version, one["name"], now) for one in targets]
     states = {row["state"] for row in rows}
     going_on = "InProgress" if "Replicating" in states else "Completed"
@@ -126,7 +128,7 @@ def status(version: Item, targets: list[dict[str, Any]], now: float) -> dict[str
 
 
 def _row(version: Item, name: str, now: float) -> dict[str, Any]:
-    entry = version.hidden.get("regions", {}).get(resources.region_name(name))
+    entry = version.hidden.get("regions", {}).get(regions.region_name(name))
     if entry is None:
         return {"region": name, "state": "Completed", "details": "", "progress": 100}
     _, state = copies_at(entry, now)

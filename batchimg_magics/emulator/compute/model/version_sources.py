@@ -1,4 +1,4 @@
-"""What a gallery image version is made from: disks and snapshots, or one image, VM or version; and what may be.
+"""The sources of a gallery image version: disks and snapshots, or one image, VM or version; and their checks.
 
 Source: FACTS 2; refusals in Azure's words where issue threads quote them (azure-cli #24972, packer-plugin-azure #304).
 """
@@ -7,19 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import resource_types, resources
+from batchimg_magics.emulator.arm import bodies, resource_types, resources
+from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.disk_skus import DEFAULT_DISK_GIB
 from batchimg_magics.emulator.compute.model import disk_sources, lineage
-from batchimg_magics.emulator.compute.routes.galleries import VERSIONS, security_type
+from batchimg_magics.emulator.compute.model.galleries import VERSIONS, security_type
 from batchimg_magics.emulator.http.messages import Call, Refusal
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
 
 IMAGES = "microsoft.compute/images"
-#: What a version can be made from as a whole.
+#: The types of a single source of a version.
 _WHOLE = frozenset({IMAGES, lineage.VIRTUAL_MACHINES, VERSIONS.lower()})
-#: What it can be made from disk by disk; a storage account is a blob's.
+#: The types of a source for each disk; a storage account is that of a blob.
 _SINGLE = frozenset({"microsoft.compute/disks", "microsoft.compute/snapshots"})
 _ACCOUNTS = "/providers/microsoft.storage/storageaccounts/"
 _STORAGE = "galleryImageVersion.properties.storageProfile"
@@ -28,24 +29,24 @@ _STORAGE = "galleryImageVersion.properties.storageProfile"
 def check_new_sources(
     call: Call, asked: dict[str, Any], definition: Item
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-    """Judge the sources of a new version.
+    """Check the sources of a new version.
 
     Parameters
     ----------
     call, asked, definition
-        The request, its storage profile, and the definition that the version is to be of.
+        The request, its storage profile, and the image definition of the version.
 
     Returns
     -------
     tuple
-        What is known of the sources, and the storage profile at first and in the end.
+        The facts about the sources, and the storage profile at first and in the end.
     """
     origin = _whole_id(asked)
     if origin:
         return _from_whole(call, asked, origin, definition)
     disks = _disks(asked)
     if not disks or not asked.get("osDiskImage"):
-        raise resource_types.missing(f"{_STORAGE}.osDiskImage")
+        raise bodies.missing(f"{_STORAGE}.osDiskImage")
     _check_luns(disks[1:])
     origins = [_single(call, disk) for disk in disks]
     first = _with_disks(asked, [_cached(disk) for disk in disks])
@@ -56,13 +57,13 @@ def check_new_sources(
     system = origins[0]
     if system is not None:
         _refuse_incompatible(call, system, definition)
-    # Nobody here knows what is in a blob, so its owner's word is taken.
+    # The contents of a blob are not known, so its owner's statement decides.
     known = {"deprovisioned": True} if system is None else lineage.system_facts(call.store, call.now, system)
     return known | {"roots": [one.key for one in origins if one is not None]}, first, final
 
 
 def check_same_sources(old: Item, asked: dict[str, Any]) -> dict[str, Any]:
-    """Refuse to change what a version is made from; return its storage profile as it is."""
+    """Refuse to change the sources of a version; return its storage profile."""
     kept: dict[str, Any] = old.doc["properties"]["storageProfile"]
     wanted = _ids(asked)
     if wanted and wanted != _ids(kept):
@@ -71,26 +72,24 @@ def check_same_sources(old: Item, asked: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-# -- what a body says --------------------------------------------------------------------------------------------
+# -- the body ---------------------------------------------------------------------------------------------------
 
 
 def _whole_id(storage: dict[str, Any]) -> str:
-    source = resource_types.part(storage.get("source"), f"{_STORAGE}.source")
+    source = bodies.part(storage.get("source"), f"{_STORAGE}.source")
     return str(source.get("id") or source.get("virtualMachineId") or "")
 
 
 def _disks(storage: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the disks that a storage profile names, the OS disk first."""
-    os_disk = (
-        [resource_types.part(storage["osDiskImage"], f"{_STORAGE}.osDiskImage")] if storage.get("osDiskImage") else []
-    )
-    return os_disk + resource_types.parts(storage.get("dataDiskImages"), f"{_STORAGE}.dataDiskImages")
+    """Return the disks of a storage profile, the OS disk first."""
+    os_disk = [bodies.part(storage["osDiskImage"], f"{_STORAGE}.osDiskImage")] if storage.get("osDiskImage") else []
+    return os_disk + bodies.parts(storage.get("dataDiskImages"), f"{_STORAGE}.dataDiskImages")
 
 
 def _ids(storage: dict[str, Any]) -> list[str]:
     if origin := _whole_id(storage):
         return [origin.lower()]
-    named = [resource_types.part(disk.get("source"), f"{_STORAGE}.source").get("id") for disk in _disks(storage)]
+    named = [bodies.part(disk.get("source"), f"{_STORAGE}.source").get("id") for disk in _disks(storage)]
     return [str(key).lower() for key in named if key]
 
 
@@ -99,30 +98,30 @@ def _with_disks(storage: dict[str, Any], disks: list[dict[str, Any]]) -> dict[st
 
 
 def _cached(disk: dict[str, Any]) -> dict[str, Any]:
-    """Return a disk with the caching that Azure settles (recorded): data disks have a LUN."""
+    """Return a disk with the caching that Azure sets (recorded); data disks have a LUN."""
     return {"hostCaching": "ReadOnly" if "lun" in disk else "ReadWrite"} | disk
 
 
 def _check_luns(data: list[dict[str, Any]]) -> None:
-    luns = [resource_types.whole(disk.get("lun"), "dataDiskImages.lun") for disk in data]
+    luns = [bodies.whole(disk.get("lun"), "dataDiskImages.lun") for disk in data]
     if len(set(luns)) < len(luns):
-        raise resource_types.invalid("dataDiskImages.lun", "Every data disk of a version has a LUN of its own.")
+        raise bodies.invalid("dataDiskImages.lun", "Every data disk of a version has to have its own LUN.")
 
 
 # -- sources -----------------------------------------------------------------------------------------------------
 
 
 def _single(call: Call, disk: dict[str, Any]) -> Item | None:
-    """Return the disk or snapshot behind one disk of a version, None for a blob."""
-    source = resource_types.part(disk.get("source"), f"{_STORAGE}.source")
+    """Return the disk or snapshot that is the source of a disk, None for a blob."""
+    source = bodies.part(disk.get("source"), f"{_STORAGE}.source")
     key = str(source.get("id") or "")
     if source.get("uri") or source.get("storageAccountId") or _ACCOUNTS in key.lower():
         return None
     if not key:
-        raise resource_types.missing(f"{_STORAGE}.source.id")
+        raise bodies.missing(f"{_STORAGE}.source.id")
     origin = resource_types.need_source(call, key, f"{_STORAGE}.source.id")
     if origin.kind not in _SINGLE:
-        raise resource_types.invalid(f"{_STORAGE}.source.id", f"The source '{key}' is no disk and no snapshot.")
+        raise bodies.invalid(f"{_STORAGE}.source.id", f"The source '{key}' is neither a disk nor a snapshot.")
     _refuse_unready(call, origin)
     return origin
 
@@ -132,7 +131,9 @@ def _from_whole(
 ) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     origin = resource_types.need_source(call, key, f"{_STORAGE}.source.id")
     if origin.kind not in _WHOLE:
-        raise resource_types.invalid(f"{_STORAGE}.source.id", f"The source '{key}' is no image, no VM and no version.")
+        raise bodies.invalid(
+            f"{_STORAGE}.source.id", f"The source '{key}' is neither an image, nor a VM, nor an image version."
+        )
     _refuse_unready(call, origin)
     _refuse_incompatible(call, origin, definition)
     known = lineage.system_facts(call.store, call.now, origin)
@@ -140,7 +141,7 @@ def _from_whole(
 
 
 def _disks_of(call: Call, origin: Item) -> dict[str, Any]:
-    """Return what a version shows of the disks of an image, a VM or another version."""
+    """Return the disks that a version shows if its source is an image, a VM or another version."""
     profile = origin.doc["properties"].get("storageProfile") or {}
     if origin.kind == VERSIONS.lower():
         return {name: profile[name] for name in ("osDiskImage", "dataDiskImages") if name in profile}
@@ -168,16 +169,16 @@ def _refuse_unready(call: Call, origin: Item) -> None:
     if disk_sources.copy_percent(origin, call.now) < 100:
         message = f"The source '{name}' of the gallery image version has not been copied completely yet."
         raise Refusal(409, "OperationNotAllowed", message)
-    if resources.region_name(origin.doc["location"]) != resources.region_name(call.body["location"]):
+    if regions.region_name(origin.doc["location"]) != regions.region_name(call.body["location"]):
         message = (
             f"The source '{name}' of the gallery image version is in {origin.doc['location']}, and has to be in the "
             f"version's region, {call.body['location']}."
         )
-        raise resource_types.invalid("location", message)
+        raise bodies.invalid("location", message)
 
 
 def _refuse_incompatible(call: Call, origin: Item, definition: Item) -> None:
-    """Refuse a source that is not what the definition says."""
+    """Refuse a source that does not match the image definition."""
     wanted = definition.doc["properties"]
     machine = origin.kind == lineage.VIRTUAL_MACHINES
     if machine and bool(origin.hidden.get("generalized")) != (wanted["osState"] == "Generalized"):
@@ -189,7 +190,7 @@ def _refuse_incompatible(call: Call, origin: Item, definition: Item) -> None:
             f"The security type '{takes}' is not supported for the source id '{origin.doc['id']}'. Currently only Vhd "
             f"Blob, User Image and Gallery Image Version sources are supported for '{takes}' images."
         )
-        raise resource_types.invalid(f"{_STORAGE}.source.id", message)
+        raise bodies.invalid(f"{_STORAGE}.source.id", message)
     security = lineage.required_security_type(origin)
     if security not in takes:
         raise _mismatch(origin, "security type", security, takes)
@@ -199,7 +200,7 @@ def _refuse_incompatible(call: Call, origin: Item, definition: Item) -> None:
 
 
 def _compared_facts(call: Call, origin: Item, wanted: dict[str, Any]) -> list[tuple[str, Any, Any]]:
-    """Return what, found and wanted of a source's system; a disk without a system has none."""
+    """Return (property, value, expected value) of the operating system of a source; a disk without one has none."""
     facts = origin.doc["properties"]
     os_disk = (facts.get("storageProfile") or {}).get("osDisk") or {}
     disk = call.store.get(str((os_disk.get("managedDisk") or {}).get("id", "")))

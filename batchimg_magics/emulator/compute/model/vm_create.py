@@ -1,10 +1,10 @@
-"""Virtual machines in the making: from an image or from a disk, with the disks and the network interface they need."""
+"""Creation of VMs: from an image or from a disk, with their disks and network interfaces."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
+from batchimg_magics.emulator.arm import assumed_resources, bodies, resource_types, resources
 from batchimg_magics.emulator.arm.open_world import is_open
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, operation_s
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
@@ -20,35 +20,35 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.catalog.vm_sizes import VmSize
 
 VMS = "Microsoft.Compute/virtualMachines"
-#: Of a VM that says nothing, by its operating system.
+#: The sizes of VMs without one, by operating system.
 _PATCH_MODES = {"Linux": "ImageDefault", "Windows": "AutomaticByOS"}
-#: Passwords go in and never come out.
+#: Passwords and keys that no response shows.
 _SECRETS = frozenset({"adminPassword", "customData"})
 _KEPT_FACTS = ("generalized", "power", "since", "held", "system", "change", "instance_view")
 
 
 def put(call: Call, kind: ResourceType) -> Reply:
-    """Make a VM, or change one."""
+    """Create or change a VM."""
     resources.need_group(call)
-    call.body = resource_types.body_of(call)
+    call.body = bodies.body_of(call)
     key = resources.resource_id(call, VMS)
     old = resources.find(call.store, call.now, key)
     resources.check_conditions(call, old, etag(old) if old is not None else "")
-    resource_types.location_of(call)
+    bodies.location_of(call)
     return _begin_change(call, kind, old, {"name": call.params["name1"], "id": key, "type": VMS})
 
 
 def patch(call: Call, kind: ResourceType) -> Reply:
-    """Change what a body names of a VM."""
+    """Change the members of a VM that a body has."""
     old = assumed_resources.need_or_assume(call, resources.resource_id(call, VMS))
     resources.check_conditions(call, old, etag(old))
-    asked = resource_types.body_of(call)
-    call.body = {**old.doc, **asked, "properties": resource_types.merged(old.doc["properties"], asked["properties"])}
+    asked = bodies.body_of(call)
+    call.body = {**old.doc, **asked, "properties": bodies.merged(old.doc["properties"], asked["properties"])}
     return _begin_change(call, kind, old, {})
 
 
 def _begin_change(call: Call, kind: ResourceType, old: Item | None, names: dict[str, Any]) -> Reply:
-    resource_types.check_tags(call.body.get("tags"))
+    bodies.check_tags(call.body.get("tags"))
     resource_types.refuse_during_operation(call, old)
     resources.refuse_other_region(old, call.body["location"])
     built = kind.build(call, old)
@@ -64,10 +64,10 @@ def _begin_change(call: Call, kind: ResourceType, old: Item | None, names: dict[
 
 
 def build(call: Call, old: Item | None) -> BuildResult:
-    """Judge a VM's body, and make what it needs."""
+    """Check the body of a VM, and create its disks and network interfaces."""
     asked = call.body["properties"]
     size = _size(call, asked)
-    security = resource_types.part(asked.get("securityProfile"), "securityProfile")
+    security = bodies.part(asked.get("securityProfile"), "securityProfile")
     _refuse_security(size, security)
     storage, system = vm_disks.storage_profile(call, old, asked, size)
     properties = {
@@ -92,11 +92,11 @@ def build(call: Call, old: Item | None) -> BuildResult:
 
 
 def _size(call: Call, asked: dict[str, Any]) -> VmSize | None:
-    hardware = resource_types.part(asked.get("hardwareProfile"), "hardwareProfile")
-    name = resource_types.text(hardware.get("vmSize"), "vmSize")
+    hardware = bodies.part(asked.get("hardwareProfile"), "hardwareProfile")
+    name = bodies.text(hardware.get("vmSize"), "vmSize")
     size = find_size(name)
     if size is None and not is_open(call.store):
-        raise resource_types.invalid("vmSize", f"The value {name} provided for the VM size is not valid.")
+        raise bodies.invalid("vmSize", f"The value {name} provided for the VM size is not valid.")
     return size
 
 
@@ -110,18 +110,18 @@ def _refuse_security(size: VmSize | None, security: dict[str, Any]) -> None:
 def _os_profile(
     call: Call, old: Item | None, asked: dict[str, Any], system: vm_disks.OperatingSystem
 ) -> dict[str, Any] | None:
-    """Return what Azure shows of the OS profile: nothing secret, and what it fills in."""
-    profile = resource_types.part(asked.get("osProfile"), "osProfile")
+    """Return the OS profile that Azure shows: without secrets, and with defaults."""
+    profile = bodies.part(asked.get("osProfile"), "osProfile")
     if old is not None:
         kept: dict[str, Any] | None = old.doc["properties"].get("osProfile")
         return kept
     if not system.generalized:
         if profile:
-            raise resource_types.invalid("osProfile", "Parameter 'osProfile' is not allowed.")
+            raise bodies.invalid("osProfile", "Parameter 'osProfile' is not allowed.")
         return None
     if not profile:
-        raise resource_types.missing("osProfile")
-    resource_types.text(profile.get("adminUsername"), "osProfile.adminUsername")
+        raise bodies.missing("osProfile")
+    bodies.text(profile.get("adminUsername"), "osProfile.adminUsername")
     shown_profile = {name: one for name, one in profile.items() if name not in _SECRETS}
     shown_profile.setdefault("computerName", call.params["name1"])
     word = f"{system.os_type.lower()}Configuration"
@@ -131,40 +131,38 @@ def _os_profile(
     patching = {"patchMode": _PATCH_MODES[system.os_type], "assessmentMode": "ImageDefault"}
     filled = {"provisionVMAgent": True, "patchSettings": patching} | own
     rest = {"secrets": [], "allowExtensionOperations": True, "requireGuestProvisionSignal": True}
-    return rest | shown_profile | {word: filled | resource_types.part(profile.get(word), f"osProfile.{word}")}
+    return rest | shown_profile | {word: filled | bodies.part(profile.get(word), f"osProfile.{word}")}
 
 
 def _network(call: Call, old: Item | None, asked: dict[str, Any]) -> dict[str, Any]:
-    """Return the network profile: interfaces that are there, or made along with the VM."""
-    profile = resource_types.part(asked.get("networkProfile"), "networkProfile")
-    interfaces = resource_types.parts(profile.get("networkInterfaces"), "networkInterfaces")
-    configurations = resource_types.parts(
-        profile.get("networkInterfaceConfigurations"), "networkInterfaceConfigurations"
-    )
+    """Return the network profile: existing network interfaces, or ones that are created with the VM."""
+    profile = bodies.part(asked.get("networkProfile"), "networkProfile")
+    interfaces = bodies.parts(profile.get("networkInterfaces"), "networkInterfaces")
+    configurations = bodies.parts(profile.get("networkInterfaceConfigurations"), "networkInterfaceConfigurations")
     if old is not None and not interfaces and not configurations:
         kept: dict[str, Any] = old.doc["properties"].get("networkProfile", {})
         return kept
     if not interfaces and not configurations:
-        raise resource_types.missing("networkProfile.networkInterfaces")
+        raise bodies.missing("networkProfile.networkInterfaces")
     for interface in interfaces:
-        key = resource_types.text(interface.get("id"), "networkInterfaces.id")
+        key = bodies.text(interface.get("id"), "networkInterfaces.id")
         if resources.find(call.store, call.now, key) is None and not is_open(call.store):
             message = f"Resource {key} referenced by resource {resources.resource_id(call, VMS)} was not found."
             raise Refusal(404, "InvalidResourceReference", message)
-    made = [{"id": _create_interface(call, one), "properties": _attachment(one)} for one in configurations]
-    return {"networkInterfaces": [*interfaces, *made]}
+    created = [{"id": _create_interface(call, one), "properties": _attachment(one)} for one in configurations]
+    return {"networkInterfaces": [*interfaces, *created]}
 
 
 def _attachment(configuration: dict[str, Any]) -> dict[str, Any]:
-    """Return what a VM says of an interface that was made along with it."""
-    asked = resource_types.part(configuration.get("properties"), "networkInterfaceConfigurations.properties")
+    """Return how a VM shows a network interface that was created with it."""
+    asked = bodies.part(configuration.get("properties"), "networkInterfaceConfigurations.properties")
     return {"primary": asked.get("primary", True), "deleteOption": asked.get("deleteOption", "Detach")}
 
 
 def _create_interface(call: Call, configuration: dict[str, Any]) -> str:
-    """Make a network interface as a VM's body describes it inline, and return its id."""
-    name = resource_types.text(configuration.get("name"), "networkInterfaceConfigurations.name")
-    inside = resource_types.part(configuration.get("properties"), "networkInterfaceConfigurations.properties")
+    """Create a network interface that the body of a VM describes, and return its id."""
+    name = bodies.text(configuration.get("name"), "networkInterfaceConfigurations.name")
+    inside = bodies.part(configuration.get("properties"), "networkInterfaceConfigurations.properties")
     digits = call.store.new_token("interface")[:8]
     group = resources.resource_id(call, VMS).partition("/providers/")[0]
     key = f"{group}/providers/{NICS}/{name}-{digits}"
@@ -174,13 +172,13 @@ def _create_interface(call: Call, configuration: dict[str, Any]) -> str:
             "id": f"{key}/ipConfigurations/{one.get('name', 'ipconfig1')}",
             "properties": {
                 "provisioningState": "Succeeded",
-                # A private network of the simulator's: the address says only that there is one.
+                # A fictitious private address.
                 "privateIPAddress": f"10.0.1.{int(digits, 16) % 250 + 4}",
                 "privateIPAllocationMethod": "Dynamic",
-                **resource_types.part(one.get("properties"), "ipConfigurations.properties"),
+                **bodies.part(one.get("properties"), "ipConfigurations.properties"),
             },
         }
-        for one in resource_types.parts(inside.get("ipConfigurations"), "ipConfigurations")
+        for one in bodies.parts(inside.get("ipConfigurations"), "ipConfigurations")
     ]
     properties = {
         "provisioningState": "Succeeded",
@@ -188,7 +186,7 @@ def _create_interface(call: Call, configuration: dict[str, Any]) -> str:
         "virtualMachine": {"id": resources.resource_id(call, VMS)},
     }
     document = {"name": f"{name}-{digits}", "id": key, "type": NICS, "location": call.body["location"]}
-    resource_types.check_tags(tags := configuration.get("tags"))
+    bodies.check_tags(tags := configuration.get("tags"))
     document |= {"tags": tags} if tags else {}
     call.store.put(Item(key.lower(), NICS.lower(), document | {"properties": properties}))
     return key

@@ -1,4 +1,4 @@
-"""The disks of a VM in the making: what its image or its disk is, and the managed disks that come of it."""
+"""The disks of a new VM: the operating system of its image or disk, and the managed disks that are created."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resource_types, resources
-from batchimg_magics.emulator.arm.resource_types import invalid, missing, part, parts, text, whole
-from batchimg_magics.emulator.catalog import marketplace
+from batchimg_magics.emulator.arm.bodies import invalid, missing, part, parts, text, whole
+from batchimg_magics.emulator.catalog import marketplace, regions
 from batchimg_magics.emulator.catalog.disk_skus import DISK_SKUS, OS_DISK_GIB, disk_properties, sku_document
 from batchimg_magics.emulator.compute.model import bootable_images
 from batchimg_magics.emulator.http.messages import Call, Refusal
@@ -22,22 +22,24 @@ DISKS = "Microsoft.Compute/disks"
 
 @dataclass(frozen=True, slots=True)
 class OperatingSystem:
-    """What a VM runs.
+    """The operating system of a VM.
 
     Parameters
     ----------
     os_type, generation, security, architecture
         In Azure's words.
     generalized
-        Whether it still has to be provisioned, so that the VM needs an OS profile.
+        Whether it has to be provisioned, so that the VM needs an OS profile.
     name
-        Name and version, as the guest agent tells them.
-    exact
-        The version of the image that is meant by the one that was asked for; empty for none.
-    data
-        LUN and size of the data disks that the image brings.
+        Name and version, as the guest agent reports them.
+    exact_version
+        The version of the image that the requested one refers to; empty for none.
+    os_disk_gib
+        Size of the OS disk in the image.
+    data_disks
+        LUN and size of the data disks of the image.
     made_from
-        What the OS disk's ``creationData`` says of the image.
+        The members of the OS disk's ``creationData`` that refer to the image.
     """
 
     os_type: str
@@ -55,7 +57,7 @@ class OperatingSystem:
 def storage_profile(
     call: Call, old: Item | None, asked: dict[str, Any], size: VmSize | None
 ) -> tuple[dict[str, Any], OperatingSystem]:
-    """Return a VM's storage profile with its disks made, and what it runs."""
+    """Return the storage profile of a VM, whose disks are created, and its operating system."""
     storage = part(asked.get("storageProfile"), "storageProfile")
     if old is not None:
         return _changed(call, old, storage, size)
@@ -80,7 +82,7 @@ def storage_profile(
 def _changed(
     call: Call, old: Item, storage: dict[str, Any], size: VmSize | None
 ) -> tuple[dict[str, Any], OperatingSystem]:
-    """Attach and detach the data disks of a VM; its OS disk stays."""
+    """Attach and detach data disks of a VM; its OS disk cannot change."""
     before = old.doc["properties"]["storageProfile"]
     data = parts(storage.get("dataDisks", before.get("dataDisks")), "storageProfile.dataDisks")
     known = {(one.get("managedDisk") or {}).get("id", "").lower() for one in before.get("dataDisks") or []}
@@ -99,7 +101,7 @@ def _changed(
     return profile, OperatingSystem(os_type, "V1", generalized=False)
 
 
-# -- what it runs ------------------------------------------------------------------------------------------------
+# -- the operating system ----------------------------------------------------------------------------------------
 
 
 def _system_of_disk(call: Call, os_disk: dict[str, Any]) -> OperatingSystem:
@@ -133,7 +135,7 @@ def _system_of_image(call: Call, reference: dict[str, Any]) -> OperatingSystem:
     publisher, offer = reference["publisher"], reference["offer"]
     key = (
         f"/Subscriptions/{call.params['subscription']}/Providers/Microsoft.Compute"
-        f"/Locations/{resources.region_name(call.body['location'])}/Publishers/{publisher}/ArtifactTypes/VMImage"
+        f"/Locations/{regions.region_name(call.body['location'])}/Publishers/{publisher}/ArtifactTypes/VMImage"
         f"/Offers/{offer}/Skus/{reference['sku']}/Versions/{exact}"
     )
     made_from = {"imageReference": {"id": key}}
@@ -160,7 +162,7 @@ def _system_of_custom_image(call: Call, image_id: str) -> OperatingSystem:
 
 
 def _refuse_incompatible(system: OperatingSystem, size: VmSize | None, asked: dict[str, Any]) -> None:
-    """Refuse a VM whose size or security does not fit its system."""
+    """Refuse a VM whose size or security type does not match its operating system."""
     security = str((asked.get("securityProfile") or {}).get("securityType", "Standard"))
     if system.security in ("TrustedLaunch", "ConfidentialVM") and security != system.security:
         message = f"The provided image only supports creation of VMs with '{system.security}' security type."
@@ -189,7 +191,7 @@ def _missing_luns(data: list[dict[str, Any]], system: OperatingSystem) -> list[t
 def _check_luns(data: list[dict[str, Any]], size: VmSize | None) -> None:
     luns = [whole(one.get("lun"), "dataDisk.lun") for one in data]
     if len(set(luns)) < len(luns):
-        raise invalid("dataDisk.lun", "Every data disk of a VM has a LUN of its own.")
+        raise invalid("dataDisk.lun", "Every data disk of a VM has to have its own LUN.")
     if size is not None and len(luns) > size.max_data_disks:
         message = (
             f"The maximum number of data disks allowed to be attached to a VM of size {size.name} is "
@@ -210,7 +212,7 @@ def _data_disk(call: Call, disk: dict[str, Any], number: int) -> dict[str, Any]:
 
 
 def _attach_disk(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
-    """Attach a disk that is there."""
+    """Attach an existing disk."""
     key = part(disk.get("managedDisk"), "managedDisk").get("id")
     if not key:
         raise missing("managedDisk.id")
@@ -226,7 +228,7 @@ def _attach_disk(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
 
 
 def _attach_os_disk(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
-    """Attach the disk that a VM starts from: a system that starts provisions, and is no longer deprovisioned."""
+    """Attach the OS disk; the operating system is provisioned at the start, and is no longer generalized."""
     row = _attach_disk(call, disk)
     item = call.store.get(row["managedDisk"]["id"])
     if item is not None and item.hidden.get("deprovisioned"):
@@ -236,10 +238,10 @@ def _attach_os_disk(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
 
 
 def _create_disk(call: Call, disk: dict[str, Any], suffix: str, system: OperatingSystem | None) -> dict[str, Any]:
-    """Make a managed disk for a VM; a system on it is provisioned as the VM starts."""
+    """Create a managed disk for a VM; an operating system on it is provisioned at the start."""
     sku = part(disk.get("managedDisk"), "managedDisk").get("storageAccountType") or "Premium_LRS"
     if sku not in DISK_SKUS:
-        raise invalid("managedDisk.storageAccountType", f"The value '{sku}' is no disk SKU.")
+        raise invalid("managedDisk.storageAccountType", f"The value '{sku}' is not a disk SKU.")
     default = system.os_disk_gib if system else None
     gib = whole(disk.get("diskSizeGB") or default, "diskSizeGB", least=1)
     if system and gib < system.os_disk_gib:
@@ -288,7 +290,7 @@ def _disk_item(call: Call, name: str, sku: str, gib: int, option: str, system: O
 
 
 def _disk_entry(disk: dict[str, Any], item: Item, option: str) -> dict[str, Any]:
-    """Return what a VM's document says of one of its disks."""
+    """Return how the document of a VM shows one of its disks."""
     managed = {"storageAccountType": item.doc["sku"]["name"]} if "sku" in item.doc else {}
     return {
         "name": item.doc["name"],

@@ -1,4 +1,4 @@
-"""How a VM looks at a moment: its power, its document, its instance view, and what that means for its disks."""
+"""The state of a VM at a time: its power state, document, and instance view, and the state of its disks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item, Store
 
 _ZONE = "+00:00"
-#: Version of the guest agent in recordings.
+#: The version of the guest agent in recordings.
 _AGENT = "2.11.1.4"
 _GENERALIZED = {"code": "OSState/generalized", "level": "Info", "displayStatus": "VM generalized"}
 
 
 def power_state(vm: Item, now: float) -> str:
-    """Return a VM's power state at a moment: ``running``, ``stopped``, ``deallocated``, or on its way there."""
+    """Return the power state of a VM at a time, e.g. ``running``, ``deallocating`` or ``deallocated``."""
     change = vm.hidden.get("change")
     if change is None:
         return str(vm.hidden.get("power", "running"))
@@ -26,18 +26,18 @@ def power_state(vm: Item, now: float) -> str:
 
 
 def disks_of(vm: Item) -> list[dict[str, Any]]:
-    """Return a VM's disks as its document names them, the OS disk first."""
+    """Return the disks in the document of a VM, the OS disk first."""
     storage = vm.doc["properties"].get("storageProfile") or {}
     return [one for one in (storage.get("osDisk"), *(storage.get("dataDisks") or [])) if one]
 
 
 def disk_key(disk: dict[str, Any]) -> str:
-    """Return the id of the managed disk behind one of a VM's disks, empty where there is none."""
+    """Return the id of the managed disk of one of a VM's disks, empty without one."""
     return str((disk.get("managedDisk") or {}).get("id", ""))
 
 
 def vm_document(vm: Item, now: float) -> dict[str, Any]:
-    """Return a VM's document at a moment: of a deallocated one, Azure leaves out what its disks are (recorded)."""
+    """Return the document of a VM at a time; if it is deallocated, without the sizes of its disks (recorded)."""
     document = copy.deepcopy(resources.document_at(vm, now) or vm.doc)
     if power_state(vm, now) == "deallocated":
         storage = document["properties"].get("storageProfile") or {}
@@ -49,12 +49,12 @@ def vm_document(vm: Item, now: float) -> dict[str, Any]:
 
 
 def etag(vm: Item) -> str:
-    """Return the ETag: Azure counts a VM's revisions."""
+    """Return the ETag: Azure counts the revisions of a VM."""
     return f'"{vm.hidden.get("revision", 1)}"'
 
 
 def instance_view(store: Store, vm: Item, now: float) -> dict[str, Any]:
-    """Return how a VM is at a moment; what runs inside is told only by one that runs."""
+    """Return the instance view of a VM at a time; only a running VM reports its operating system."""
     imported = vm.hidden.get("instance_view")
     if imported and "change" not in vm.hidden:
         return _with_generalized_status(imported, generalized=bool(vm.hidden.get("generalized")))
@@ -74,7 +74,7 @@ def instance_view(store: Store, vm: Item, now: float) -> dict[str, Any]:
 
 
 def _guest_agent_view(vm: Item, now: float) -> dict[str, Any]:
-    """Return what the guest agent of a running VM tells."""
+    """Return what the guest agent of a running VM reports."""
     name, version = vm.hidden.get("system") or ("ubuntu", "22.04")
     ready = {
         "code": "ProvisioningState/succeeded",
@@ -89,37 +89,37 @@ def _guest_agent_view(vm: Item, now: float) -> dict[str, Any]:
 
 
 def _with_generalized_status(view: dict[str, Any], *, generalized: bool) -> dict[str, Any]:
-    """Return the instance view that a VM was imported with, marked generalized where that came later."""
+    """Return the imported instance view of a VM, with the generalized status if it was marked later."""
     statuses = view.get("statuses") or []
     marked = any(one.get("code") == _GENERALIZED["code"] for one in statuses)
     return view | {"statuses": [*statuses, _GENERALIZED]} if generalized and not marked else view
 
 
 def _generation(store: Store, vm: Item) -> str:
-    """Return a VM's generation, which its OS disk knows."""
+    """Return the generation of a VM, which is that of its OS disk."""
     disk = store.get(disk_key(disks_of(vm)[0])) if disks_of(vm) else None
     return "V1" if disk is None else str(disk.doc["properties"].get("hyperVGeneration", "V1"))
 
 
 def owner_of(store: Store, disk: Item, now: float) -> Item | None:
-    """Return the VM that a disk is attached to at a moment, or None: the disks of a deleted VM are free."""
+    """Return the VM to which a disk is attached at a time, or None; disks of a deleted VM are detached."""
     owner = disk.doc.get("managedBy")
     return None if owner is None else resources.find(store, now, str(owner))
 
 
 def disk_document(store: Store, disk: Item, now: float) -> dict[str, Any]:
-    """Return a disk's document at a moment: whether it is attached follows from its VM."""
+    """Return the document of a disk at a time; its VM determines whether it is attached."""
     document = resources.document_at(disk, now) or disk.doc
     if "managedBy" not in disk.doc:
         return document
     owner = store.get(str(disk.doc["managedBy"]))
-    if owner is None:  # imported without its VM: what the document says is all there is
+    if owner is None:  # imported without its VM: only its document is known
         return document
     if resources.document_at(owner, now) is None:
         free = {name: part for name, part in document.items() if name != "managedBy"}
         return free | {"properties": document["properties"] | {"diskState": "Unattached"}}
     state = "Reserved" if power_state(owner, now) == "deallocated" else "Attached"
-    # Of a VM that came from outside, the disk's own document tells.
+    # For an imported VM, the document of the disk decides.
     past = [moment for moment in owner.hidden.get("held", []) if moment <= now]
     changed = {"LastOwnershipUpdateTime": timestamp(max(past), zone=_ZONE)} if past else {}
     return document | {"properties": document["properties"] | {"diskState": state} | changed}

@@ -1,4 +1,4 @@
-"""The operations of Microsoft.Compute, a module for each resource.
+"""The operations of Microsoft.Compute, one module for each resource.
 
 May import: ``compute/model`` and below.
 """

@@ -1,10 +1,10 @@
-"""Managed disks and snapshots: made, copied, grown, read by a link."""
+"""Managed disks and snapshots: create, copy, resize, grant access."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
+from batchimg_magics.emulator.arm import assumed_resources, bodies, resource_types, resources
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, OperationResult, begin_operation
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.catalog.disk_skus import (
@@ -33,7 +33,7 @@ _DEFAULTS = {
     "publicNetworkAccess": "Enabled",
 }
 _SPEEDS = frozenset({"diskIOPSReadWrite", "diskMBpsReadWrite"})
-#: What the service sets: a body that has it, because it was read before, does not ask for it.
+#: The properties that the service sets. A body may contain them because the client read them before.
 _READ_ONLY = _SPEEDS | {
     "completionPercent",
     "diskSizeBytes",
@@ -47,31 +47,31 @@ evidence = Evidence("Disks")
 _LINK_LAG_S = evidence.assumed(
     300.0,
     "s",
-    "that a disk still reads ActiveSAS after its link has run out",
-    "a recorded disk did so a minute after a link of 10 s; nobody saw the end",
+    "that a disk keeps the state ActiveSAS after its access has expired",
+    "a recorded disk did so a minute after an access of 10 s; its end is not recorded",
 )
 
 routes = Routes("arm")
 
 
-# -- making ------------------------------------------------------------------------------------------------------
+# -- create and change -------------------------------------------------------------------------------------------
 
 
 def _build_common(call: Call, old: Item | None, kind: str, skus: tuple[str, ...]) -> tuple[BuildResult, str]:
-    """Return what a disk and a snapshot have in common, and the name of the SKU."""
-    given = resource_types.part(call.body.get("sku"), "sku").get("name") or "Standard_LRS"
-    sku = resource_types.one_of(given, "sku.name", skus)
+    """Return the common properties of disks and snapshots, and the name of the SKU."""
+    given = bodies.part(call.body.get("sku"), "sku").get("name") or "Standard_LRS"
+    sku = bodies.one_of(given, "sku.name", skus)
     read_only = _READ_ONLY - (_SPEEDS if sku in ADJUSTABLE_SPEEDS else frozenset())
     asked = {name: one for name, one in call.body["properties"].items() if name not in read_only}
-    creation = resource_types.part(asked.get("creationData"), f"{kind}.creationData")
+    creation = bodies.part(asked.get("creationData"), f"{kind}.creationData")
     if old is None:
         origin = disk_sources.find_disk_source(call, creation, kind)
-        made = {"timeCreated": timestamp(call.now, zone="+00:00"), "uniqueId": call.store.new_guid("disk")}
-        base, hidden = _DEFAULTS | made | origin.properties | {"diskState": origin.state}, origin.hidden
+        created = {"timeCreated": timestamp(call.now, zone="+00:00"), "uniqueId": call.store.new_guid("disk")}
+        base, hidden = _DEFAULTS | created | origin.properties | {"diskState": origin.state}, origin.hidden
     else:
         base, hidden = old.doc["properties"], {name: fact for name, fact in old.hidden.items() if name != "work"}
     properties = base | {name: one for name, one in asked.items() if name != "creationData"}
-    encryption = resource_types.part(properties["encryption"], "encryption")
+    encryption = bodies.part(properties["encryption"], "encryption")
     whose = "Customer" if encryption.get("diskEncryptionSetId") else "Platform"
     properties["encryption"] = {"type": f"EncryptionAtRestWith{whose}Key"} | encryption
     properties["diskSizeGB"] = _size(properties, base, old)
@@ -80,9 +80,9 @@ def _build_common(call: Call, old: Item | None, kind: str, skus: tuple[str, ...]
 
 
 def _size(properties: dict[str, Any], base: dict[str, Any], old: Item | None) -> int:
-    size = resource_types.whole(properties.get("diskSizeGB") or 0, "diskSizeGB", least=1)
+    size = bodies.whole(properties.get("diskSizeGB") or 0, "diskSizeGB", least=1)
     if size > MAX_DISK_GIB:
-        raise resource_types.invalid("diskSizeGB", f"The value '{size}' of parameter 'diskSizeGB' is out of range.")
+        raise bodies.invalid("diskSizeGB", f"The value '{size}' of parameter 'diskSizeGB' is out of range.")
     least = int(base.get("diskSizeGB") or 0)
     if size < least:
         what = "its source" if old is None else f"{old.doc['id']}, of {least} GB"
@@ -99,9 +99,7 @@ def _disk(call: Call, old: Item | None) -> BuildResult:
     tier = str(built.properties.pop("tier", ""))
     facts = disk_properties(sku, built.properties["diskSizeGB"], tier)
     if sku in ADJUSTABLE_SPEEDS:
-        facts |= {
-            name: resource_types.whole(built.properties.get(name) or facts[name], name, least=1) for name in _SPEEDS
-        }
+        facts |= {name: bodies.whole(built.properties.get(name) or facts[name], name, least=1) for name in _SPEEDS}
         built.properties["creationData"] = {"logicalSectorSize": 4096} | built.properties["creationData"]
     built.properties |= facts
     if old is not None and "managedBy" in old.doc:
@@ -118,7 +116,7 @@ def _snapshot(call: Call, old: Item | None) -> BuildResult:
     return built
 
 
-# -- reading -----------------------------------------------------------------------------------------------------
+# -- read --------------------------------------------------------------------------------------------------------
 
 
 def _show(call: Call, item: Item) -> dict[str, Any]:
@@ -131,7 +129,7 @@ def _show(call: Call, item: Item) -> dict[str, Any]:
     return document | {"properties": document["properties"] | changes}
 
 
-# -- links and deletion ------------------------------------------------------------------------------------------
+# -- access and deletion -----------------------------------------------------------------------------------------
 
 
 def _refuse_in_use(call: Call, item: Item) -> None:
@@ -144,9 +142,9 @@ def _refuse_in_use(call: Call, item: Item) -> None:
 
 
 def _begin_access(call: Call, item: Item) -> Reply:
-    body = resource_types.part(call.body, "grantAccessData")
-    resource_types.one_of(body.get("access"), "access", ("Read", "Write", "None"))
-    seconds = resource_types.whole(body.get("durationInSeconds"), "durationInSeconds", least=1)
+    body = bodies.part(call.body, "grantAccessData")
+    bodies.one_of(body.get("access"), "access", ("Read", "Write", "None"))
+    seconds = bodies.whole(body.get("durationInSeconds"), "durationInSeconds", least=1)
     owner = owner_of(call.store, item, call.now)
     if owner is not None and power_state(owner, call.now) != "deallocated":
         message = (
@@ -156,7 +154,7 @@ def _begin_access(call: Call, item: Item) -> Reply:
         raise Refusal(409, "OperationNotAllowed", message)
     item.hidden["link_until"] = call.now + seconds + _LINK_LAG_S
     call.store.put(item)
-    # A link as Azure gives one, to nowhere: .invalid is no host, and there are no bytes behind a simulated disk.
+    # A link in Azure's format that leads nowhere: the host is invalid, and a simulated disk has no contents.
     link = {"accessSAS": f"https://md-local.invalid/{item.doc['name']}?sr=b&sig=simulated"}
     return _accepted(call, item, OperationResult(answer=link))
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
-from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType, text
+from batchimg_magics.emulator.arm import assumed_resources, bodies, resource_types, resources
+from batchimg_magics.emulator.arm.bodies import text
+from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
+from batchimg_magics.emulator.compute.model.galleries import DEFINITIONS, GALLERIES, VERSIONS, security_type
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 
 if TYPE_CHECKING:
@@ -13,10 +15,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.emulator.world.store import Item
 
-GALLERIES = "Microsoft.Compute/galleries"
-DEFINITIONS = f"{GALLERIES}/images"
-VERSIONS = f"{DEFINITIONS}/versions"
-#: Since this api-version a definition that says nothing is V2 and TrustedLaunchSupported. Source: FACTS 2.
+#: From this api-version on a definition is V2 and TrustedLaunchSupported by default. Source: FACTS 2.
 SECURE_BY_DEFAULT_SINCE = "2025-03-03"
 _ALLOWED_VALUES = {
     "osType": ("Linux", "Windows"),
@@ -32,7 +31,7 @@ _SECURITY = (
     "ConfidentialVMSupported",
     "TrustedLaunchAndConfidentialVMSupported",
 )
-#: What a definition keeps for good.
+#: The properties of a definition that cannot change.
 _FIXED = ("osType", "osState", "hyperVGeneration", "architecture", "identifier", "features", "purchasePlan")
 
 routes = Routes("arm")
@@ -57,13 +56,11 @@ def _definition(call: Call, old: Item | None) -> BuildResult:
         return _changed(old, asked)
     for required in ("osType", "osState"):
         text(asked.get(required), f"galleryImage.properties.{required}")
-    identifier = resource_types.part(asked.get("identifier"), "galleryImage.properties.identifier")
+    identifier = bodies.part(asked.get("identifier"), "galleryImage.properties.identifier")
     for required in ("publisher", "offer", "sku"):
         text(identifier.get(required), f"galleryImage.properties.identifier.{required}")
     asked |= {
-        word: resource_types.one_of(asked[word], word, allowed)
-        for word, allowed in _ALLOWED_VALUES.items()
-        if word in asked
+        word: bodies.one_of(asked[word], word, allowed) for word, allowed in _ALLOWED_VALUES.items() if word in asked
     }
     _refuse_same_identifier(call, gallery, identifier)
     modern = call.api_version >= SECURE_BY_DEFAULT_SINCE
@@ -80,16 +77,14 @@ def _changed(old: Item, asked: dict[str, Any]) -> BuildResult:
 
 
 def _features(definition: dict[str, Any], *, modern: bool) -> dict[str, Any]:
-    """Return a definition's features, with the security type that the api-version sets where the body sets none."""
-    features = resource_types.parts(definition.get("features"), "galleryImage.properties.features")
+    """Return the features of a definition, with the default security type of the api-version."""
+    features = bodies.parts(definition.get("features"), "galleryImage.properties.features")
     named = security_type({"features": features})
     if named not in _SECURITY:
-        raise resource_types.invalid(
-            "features", f"The value '{named}' of the feature 'SecurityType' is none of {_SECURITY}."
-        )
+        raise bodies.invalid("features", f"The value '{named}' of the feature 'SecurityType' is none of {_SECURITY}.")
     if named != "Standard" and definition["hyperVGeneration"] != "V2":
         message = f"The feature 'SecurityType' with value '{named}' needs the hyperVGeneration 'V2'."
-        raise resource_types.invalid("galleryImage.properties.features", message)
+        raise bodies.invalid("galleryImage.properties.features", message)
     has_security_type = any(one.get("name") == "SecurityType" for one in features)
     if (
         modern
@@ -100,14 +95,8 @@ def _features(definition: dict[str, Any], *, modern: bool) -> dict[str, Any]:
     return {"features": features} if features else {}
 
 
-def security_type(definition: dict[str, Any]) -> str:
-    """Return the security type that a definition's properties name, ``Standard`` when they name none."""
-    features = definition.get("features") or []
-    return next((str(one.get("value")) for one in features if one.get("name") == "SecurityType"), "Standard")
-
-
 def _refuse_same_identifier(call: Call, gallery: Item, identifier: dict[str, Any]) -> None:
-    """Refuse a definition whose publisher, offer and SKU another one in the gallery has."""
+    """Refuse a definition with the publisher, offer and SKU of another one in the gallery."""
 
     def key(one: dict[str, Any]) -> tuple[str, ...]:
         return tuple(str(one.get(word, "")).lower() for word in ("publisher", "offer", "sku"))
@@ -124,7 +113,7 @@ def _refuse_same_identifier(call: Call, gallery: Item, identifier: dict[str, Any
 
 
 def refuse_nested(kind: str) -> Callable[[Call, Item], None]:
-    """Return what refuses to delete a resource that has others of a kind inside."""
+    """Return a function that refuses to delete a resource with nested resources of a kind."""
 
     def refuse(call: Call, item: Item) -> None:
         inside = [

@@ -1,4 +1,4 @@
-"""Image versions of an Azure Compute Gallery: what they are, where their copies are, and how long they stay."""
+"""Image versions of an Azure Compute Gallery: their sources, replicas, and end of life."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
-from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType, whole
+from batchimg_magics.emulator.arm import assumed_resources, bodies, resource_types, resources
+from batchimg_magics.emulator.arm.bodies import whole
+from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
+from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.regions import display_name
 from batchimg_magics.emulator.compute.model import replication, version_sources
-from batchimg_magics.emulator.compute.routes.galleries import DEFINITIONS, VERSIONS
+from batchimg_magics.emulator.compute.model.galleries import DEFINITIONS, VERSIONS
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
 from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.world.evidence import Evidence
@@ -19,17 +21,17 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
 
 _NAME = re.compile(r"\d{1,10}\.\d{1,10}\.\d{1,10}", re.ASCII)
-#: Each part of a version is a 32-bit integer.
+#: Each part of a version number is a 32-bit integer.
 _MAX_VERSION_PART = 2**31 - 1
 evidence = Evidence("Gallery image versions")
-_MAX_REPLICAS = evidence.documented(100, "copies", "of a version in one region at most", "the gallery documents")
+_MAX_REPLICAS = evidence.documented(100, "replicas", "of a version in one region, at most", "the gallery documents")
 evidence.rule(
-    "The refusal to delete a version before its end of life is worded by the simulator.",
-    "that there is one is documented, no recording has it",
+    "The refusal to delete a version before its end of life has the emulator's own text.",
+    "the refusal is documented; no recording shows it",
 )
 _MODES = ("Full", "Shallow")
 _PROFILE = "galleryImageVersion.properties.publishingProfile"
-#: In the words that terraform-provider-azurerm #21999 quotes of Azure; which regions is ours.
+#: In the words that terraform-provider-azurerm #21999 quotes; the list of regions is the emulator's.
 _INCOMPLETE = (
     "Complete set of target locations not specified while updating gallery artifact '{}' and type "
     "'GalleryImageVersion'. Deletion of previously replicated locations is not allowed, and you need to specify a "
@@ -48,7 +50,7 @@ def _build(call: Call, old: Item | None) -> BuildResult:
     profile = _profile(call, before.get("publishingProfile", {}), asked)
     safety = _safety(before.get("safetyProfile", {}), asked)
     _refuse_removal(call, before, profile, safety)
-    storage = resource_types.part(asked.get("storageProfile"), "galleryImageVersion.properties.storageProfile")
+    storage = bodies.part(asked.get("storageProfile"), "galleryImageVersion.properties.storageProfile")
     if old is None:
         known, first, final = version_sources.check_new_sources(call, storage, definition)
     else:
@@ -72,7 +74,7 @@ def _check_name(name: str) -> None:
             f"The name '{name}' of a gallery image version has to be MajorVersion.MinorVersion.Patch, each a 32-bit "
             "integer."
         )
-        raise resource_types.invalid("galleryImageVersion.name", message)
+        raise bodies.invalid("galleryImageVersion.name", message)
 
 
 def _replication_error(regions: list[str]) -> tuple[str, str] | None:
@@ -82,19 +84,17 @@ def _replication_error(regions: list[str]) -> tuple[str, str] | None:
     return "ReplicationJobsNotCompleted", f"Replication of the gallery image version failed in: {names}."
 
 
-# -- profile -----------------------------------------------------------------------------------------------------
+# -- publishing profile ------------------------------------------------------------------------------------------
 
 
 def _profile(call: Call, before: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
-    """Return the publishing profile with what Azure settles in it."""
-    wanted = before | resource_types.part(asked.get("publishingProfile"), _PROFILE)
+    """Return the publishing profile with the members that Azure sets."""
+    wanted = before | bodies.part(asked.get("publishingProfile"), _PROFILE)
     count = whole(wanted.get("replicaCount") or 1, "replicaCount", least=1)
     account = wanted.get("storageAccountType") or "Standard_LRS"
-    regions = resource_types.parts(
-        wanted.get("targetRegions") or before.get("targetRegions"), f"{_PROFILE}.targetRegions"
-    )
+    regions = bodies.parts(wanted.get("targetRegions") or before.get("targetRegions"), f"{_PROFILE}.targetRegions")
     targets = [_target(one, count, account) for one in regions or [{"name": call.body["location"]}]]
-    mode = resource_types.one_of(wanted.get("replicationMode") or "Full", f"{_PROFILE}.replicationMode", _MODES)
+    mode = bodies.one_of(wanted.get("replicationMode") or "Full", f"{_PROFILE}.replicationMode", _MODES)
     _check_regions(call, targets, mode)
     settled = {
         "targetRegions": targets,
@@ -109,47 +109,43 @@ def _profile(call: Call, before: dict[str, Any], asked: dict[str, Any]) -> dict[
 
 
 def _check_regions(call: Call, targets: list[dict[str, Any]], mode: str) -> None:
-    names = [resources.region_name(one["name"]) for one in targets]
-    if resources.region_name(call.body["location"]) not in names:
+    names = [regions.region_name(one["name"]) for one in targets]
+    if regions.region_name(call.body["location"]) not in names:
         message = f"The target regions have to contain the version's own region, {call.body['location']}."
-        raise resource_types.invalid(f"{_PROFILE}.targetRegions", message)
+        raise bodies.invalid(f"{_PROFILE}.targetRegions", message)
     if len(set(names)) < len(names):
-        raise resource_types.invalid(
-            f"{_PROFILE}.targetRegions", "A region is among the target regions more than once."
-        )
+        raise bodies.invalid(f"{_PROFILE}.targetRegions", "A region is among the target regions more than once.")
     if mode == "Shallow" and len(names) > 1:
         message = "A version whose replication mode is 'Shallow' is in its own region only."
-        raise resource_types.invalid(f"{_PROFILE}.replicationMode", message)
+        raise bodies.invalid(f"{_PROFILE}.replicationMode", message)
 
 
 def _target(region: dict[str, Any], count: int, account: str) -> dict[str, Any]:
     replicas = whole(region.get("regionalReplicaCount") or count, "regionalReplicaCount", least=1)
     if replicas > _MAX_REPLICAS:
-        raise resource_types.invalid(
-            "regionalReplicaCount", f"A region has at most {_MAX_REPLICAS} replicas of a version."
-        )
+        raise bodies.invalid("regionalReplicaCount", f"A region has at most {_MAX_REPLICAS} replicas of a version.")
     settled: dict[str, Any] = {
-        "name": display_name(resource_types.text(region.get("name"), "targetRegions.name")),
+        "name": display_name(bodies.text(region.get("name"), "targetRegions.name")),
         "regionalReplicaCount": replicas,
         "storageAccountType": region.get("storageAccountType") or account,
     }
-    encryption = resource_types.part(region.get("encryption"), "targetRegions.encryption")
-    if os_disk := resource_types.part(encryption.get("osDiskImage"), "encryption.osDiskImage"):
+    encryption = bodies.part(region.get("encryption"), "targetRegions.encryption")
+    if os_disk := bodies.part(encryption.get("osDiskImage"), "encryption.osDiskImage"):
         settled["encryption"] = encryption | {"osDiskImage": {"securityProfile": {}} | os_disk}
     return region | settled
 
 
 def _safety(before: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
     settled = {"reportedForPolicyViolation": False, "allowDeletionOfReplicatedLocations": False}
-    given = resource_types.part(asked.get("safetyProfile"), "safetyProfile")
+    given = bodies.part(asked.get("safetyProfile"), "safetyProfile")
     return settled | before | {name: one for name, one in given.items() if name != "reportedForPolicyViolation"}
 
 
 def _refuse_removal(call: Call, before: dict[str, Any], profile: dict[str, Any], safety: dict[str, Any]) -> None:
-    """Refuse to take copies out of a region where nobody allowed that."""
+    """Refuse to remove replicas from a region unless the safety profile allows it."""
     before_regions = before.get("publishingProfile", {}).get("targetRegions") or []
-    kept_regions = {resources.region_name(one["name"]) for one in profile["targetRegions"]}
-    removed = [one["name"] for one in before_regions if resources.region_name(one["name"]) not in kept_regions]
+    kept_regions = {regions.region_name(one["name"]) for one in profile["targetRegions"]}
+    removed = [one["name"] for one in before_regions if regions.region_name(one["name"]) not in kept_regions]
     if removed and not safety["allowDeletionOfReplicatedLocations"]:
         message = _INCOMPLETE.format(call.params["name3"], ", ".join(removed))
         raise Refusal(400, "BadRequest", message)
@@ -159,12 +155,12 @@ def _parse_date(text: object) -> float:
     try:
         return datetime.fromisoformat(str(text)).timestamp()
     except ValueError:
-        message = f"The value '{text}' of parameter 'endOfLifeDate' is no date."
-        raise resource_types.invalid(f"{_PROFILE}.endOfLifeDate", message) from None
+        message = f"The value '{text}' of parameter 'endOfLifeDate' is not a date."
+        raise bodies.invalid(f"{_PROFILE}.endOfLifeDate", message) from None
 
 
 def _refuse_early_deletion(call: Call, version: Item) -> None:
-    """Refuse to delete before its end of life a version whose safety profile says so."""
+    """Refuse to delete a version before its end of life if its safety profile forbids it."""
     properties = version.doc["properties"]
     ends = properties["publishingProfile"].get("endOfLifeDate")
     blocked = (properties.get("safetyProfile") or {}).get("blockDeletionBeforeEndOfLife")
@@ -174,7 +170,7 @@ def _refuse_early_deletion(call: Call, version: Item) -> None:
 
 
 def _show(call: Call, version: Item) -> dict[str, Any]:
-    """Return a version, on demand with how far its copies are."""
+    """Return a version, with its replication status if requested."""
     document = resources.document_at(version, call.now) or {}
     if "replicationstatus" not in call.query.get("$expand", "").lower():
         return document

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator.arm import resource_types, resources
+from batchimg_magics.emulator.arm import bodies, resource_types
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
+from batchimg_magics.emulator.catalog import regions
 from batchimg_magics.emulator.catalog.disk_skus import DEFAULT_DISK_GIB
 from batchimg_magics.emulator.compute.model import lineage, vm_view
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
 
 IMAGES = "Microsoft.Compute/images"
-#: Since this api-version an image has to say its generation where no source tells it. Source: errors recorded.
+#: From this api-version on an image needs its generation unless the source has one. Source: recorded errors.
 _GENERATION_REQUIRED_SINCE = "2019-03-01"
 
 routes = Routes("arm")
@@ -27,17 +28,17 @@ class _StorageProfile:
 
     Parameters
     ----------
-    first
-        As Azure shows it before it has read the sources: with the sizes that body or VM name, and no others.
+    initial
+        As Azure shows it before it has read the sources: only with the sizes in the body or the VM.
     sizes
-        Of the sources in GiB, the OS disk's first.
+        Of the sources in GiB, the OS disk first.
     """
 
     initial: dict[str, Any]
     sizes: list[int]
 
     def final(self) -> dict[str, Any]:
-        """Return it with every size."""
+        """Return the profile with every size."""
         disks = [self.initial["osDisk"], *self.initial["dataDisks"]]
         sized = [{"diskSizeGB": gib} | disk for gib, disk in zip(self.sizes, disks, strict=True)]
         return self.initial | {"osDisk": sized[0], "dataDisks": sized[1:]}
@@ -47,19 +48,19 @@ def _build(call: Call, old: Item | None) -> BuildResult:
     asked = call.body["properties"]
     if old is not None:
         return _changed(old, asked)
-    if vm := resource_types.part(asked.get("sourceVirtualMachine"), "sourceVirtualMachine").get("id"):
+    if vm := bodies.part(asked.get("sourceVirtualMachine"), "sourceVirtualMachine").get("id"):
         storage, roots = _of_vm(call, resource_types.need_source(call, vm, "sourceVirtualMachine"))
     else:
-        storage, roots = _of_disks(call, resource_types.part(asked.get("storageProfile"), "storageProfile"))
+        storage, roots = _of_disks(call, bodies.part(asked.get("storageProfile"), "storageProfile"))
     _refuse_trusted_launch(roots)
     found = next((one for root in roots if (one := root.doc["properties"].get("hyperVGeneration"))), None)
     generation = asked.get("hyperVGeneration") or found
     if generation is None and call.api_version >= _GENERATION_REQUIRED_SINCE:
-        raise resource_types.missing("hyperVGeneration")
-    settled = asked | {"hyperVGeneration": resource_types.one_of(generation or "V1", "hyperVGeneration", ("V1", "V2"))}
-    # Nobody knows what is in a blob: its owner's word is taken.
+        raise bodies.missing("hyperVGeneration")
+    settled = asked | {"hyperVGeneration": bodies.one_of(generation or "V1", "hyperVGeneration", ("V1", "V2"))}
+    # The contents of a blob are not known: its owner's statement decides.
     facts = {"deprovisioned": True} | (lineage.system_facts(call.store, call.now, roots[0]) if roots else {})
-    # The VM may go; the disks and snapshots under the image may not. Source: FACTS 1.4.
+    # The VM may be deleted; the disks and snapshots of the image may not. Source: FACTS 1.4.
     under = [root.key for root in roots if root.kind != lineage.VIRTUAL_MACHINES]
     return BuildResult(
         settled | {"storageProfile": storage.final()},
@@ -69,8 +70,8 @@ def _build(call: Call, old: Item | None) -> BuildResult:
 
 
 def _changed(old: Item, asked: dict[str, Any]) -> BuildResult:
-    """Judge a change: what an image is made of stays."""
-    source = resource_types.part(asked.get("sourceVirtualMachine"), "sourceVirtualMachine").get("id")
+    """Check a change: the sources of an image cannot change."""
+    source = bodies.part(asked.get("sourceVirtualMachine"), "sourceVirtualMachine").get("id")
     was = (old.doc["properties"].get("sourceVirtualMachine") or {}).get("id")
     if source is not None and str(source).lower() != str(was).lower():
         message = "Changing property 'sourceVirtualMachine' is not allowed."
@@ -80,7 +81,7 @@ def _changed(old: Item, asked: dict[str, Any]) -> BuildResult:
 
 
 def _of_vm(call: Call, vm: Item) -> tuple[_StorageProfile, list[Item]]:
-    """Return the storage profile of an image of a VM, and what lies under it."""
+    """Return the storage profile of an image of a VM, and the sources of the image."""
     if not vm.hidden.get("generalized"):
         message = f"The operation 'Create Image' requires the Virtual Machine '{vm.doc['name']}' to be Generalized."
         raise Refusal(409, "OperationNotAllowed", message)
@@ -98,7 +99,7 @@ def _of_vm(call: Call, vm: Item) -> tuple[_StorageProfile, list[Item]]:
 
 
 def _of_attached(disk: dict[str, Any], source: Item | None) -> dict[str, Any]:
-    """Return what an image says of a VM's disk."""
+    """Return how an image shows a disk of a VM."""
     known = {name: disk[name] for name in ("diskSizeGB",) if name in disk} | {"caching": disk.get("caching", "None")}
     if "vhd" in disk:
         return known | {"blobUri": disk["vhd"]["uri"], "storageAccountType": "Standard_LRS"}
@@ -108,16 +109,16 @@ def _of_attached(disk: dict[str, Any], source: Item | None) -> dict[str, Any]:
 
 
 def _of_disks(call: Call, storage: dict[str, Any]) -> tuple[_StorageProfile, list[Item]]:
-    """Return the storage profile of an image of single disks, and what lies under it."""
-    os_disk = resource_types.part(storage.get("osDisk"), "storageProfile.osDisk")
+    """Return the storage profile of an image of single disks, and the sources of the image."""
+    os_disk = bodies.part(storage.get("osDisk"), "storageProfile.osDisk")
     if not os_disk:
-        raise resource_types.missing("image.storageProfile.osDisk")
-    resource_types.one_of(os_disk.get("osType"), "osDisk.osType", ("Linux", "Windows"))
-    resource_types.one_of(os_disk.get("osState"), "osDisk.osState", ("Generalized", "Specialized"))
-    data = resource_types.parts(storage.get("dataDisks"), "storageProfile.dataDisks")
-    luns = [resource_types.whole(disk.get("lun"), "dataDisk.lun") for disk in data]
+        raise bodies.missing("image.storageProfile.osDisk")
+    bodies.one_of(os_disk.get("osType"), "osDisk.osType", ("Linux", "Windows"))
+    bodies.one_of(os_disk.get("osState"), "osDisk.osState", ("Generalized", "Specialized"))
+    data = bodies.parts(storage.get("dataDisks"), "storageProfile.dataDisks")
+    luns = [bodies.whole(disk.get("lun"), "dataDisk.lun") for disk in data]
     if len(set(luns)) < len(luns):
-        raise resource_types.invalid("dataDisks.lun", "Every data disk of an image has a LUN of its own.")
+        raise bodies.invalid("dataDisks.lun", "Every data disk of an image has to have its own LUN.")
     sources = [_source(call, disk) for disk in (os_disk, *data)]
     settled = [{"caching": "None", "storageAccountType": "Standard_LRS"} | disk for disk in (os_disk, *data)]
     first = {**storage, "osDisk": settled[0], "dataDisks": settled[1:]}
@@ -125,17 +126,17 @@ def _of_disks(call: Call, storage: dict[str, Any]) -> tuple[_StorageProfile, lis
 
 
 def _source(call: Call, disk: dict[str, Any]) -> Item | None:
-    """Return the disk or snapshot behind a disk of an image, None for a blob."""
-    reference = resource_types.part(disk.get("snapshot") or disk.get("managedDisk"), "storageProfile")
+    """Return the disk or snapshot that is the source of a disk of an image, None for a blob."""
+    reference = bodies.part(disk.get("snapshot") or disk.get("managedDisk"), "storageProfile")
     if not reference.get("id"):
         if not disk.get("blobUri"):
-            raise resource_types.invalid("osDisk", "A disk of an image needs a snapshot, a managed disk or a blob.")
+            raise bodies.invalid("osDisk", "A disk of an image needs a snapshot, a managed disk or a blob.")
         return None
     source = resource_types.need_source(call, reference["id"], "storageProfile")
     resource_types.refuse_during_operation(call, source)
-    if resources.region_name(source.doc["location"]) != resources.region_name(call.body["location"]):
+    if regions.region_name(source.doc["location"]) != regions.region_name(call.body["location"]):
         message = f"The source '{source.doc['name']}' of the image has to be in the image's region."
-        raise resource_types.invalid("location", message)
+        raise bodies.invalid("location", message)
     return source
 
 
@@ -145,7 +146,7 @@ def _size(source: Item | None) -> int:
 
 
 def _refuse_trusted_launch(roots: list[Item]) -> None:
-    """Refuse what is of a TrustedLaunch VM: only a gallery takes that. Source: FACTS 2."""
+    """Refuse sources of a TrustedLaunch VM: only a gallery accepts them. Source: FACTS 2."""
     security = next((one for root in roots if (one := lineage.required_security_type(root))), "")
     if security:
         message = f"Creation of managed images are not supported for virtual machine with {security} security type."

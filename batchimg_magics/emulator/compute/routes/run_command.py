@@ -1,7 +1,7 @@
-"""Run-command on a VM: the lines that deprovision a system are understood, others are not run and not answered.
+"""Run-command on a VM: the lines that generalize the operating system are supported, others are refused.
 
-Deprovisioning is what the simulator has to know of a system: images of one that was never deprovisioned make unusable
-nodes. Around it a script may print text, and ask Windows how far its sysprep is.
+The emulator has to know whether an operating system is generalized, because images of one that is not lead to unusable
+nodes. Around these lines a script may print text, and query the state of sysprep on Windows.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
+from batchimg_magics.emulator.arm import assumed_resources, bodies, resource_types, resources
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
 from batchimg_magics.emulator.compute.model.vm_view import disk_key, disks_of
 from batchimg_magics.emulator.compute.routes import virtual_machines
@@ -18,19 +18,19 @@ from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
 
-#: The agent asks back unless it is forced, and nobody answers a script.
+#: Without force the agent asks for confirmation, and a script cannot answer.
 _WAAGENT = re.compile(r"\bwaagent\b(?=.*\s-{1,2}deprovision(?:\+user)?\b)(?=.*\s-{1,2}force\b)", re.IGNORECASE)
 _SYSPREP = re.compile(r"\bsysprep(?:\.exe)?\b.*[/-]generalize\b", re.IGNORECASE)
 _SHUTDOWN = re.compile(r"[/-]shutdown\b|\bshutdown\b|\bStop-Computer\b|\bpoweroff\b", re.IGNORECASE)
-#: Lines that change nothing which the simulator knows.
+#: Lines without an effect that the emulator models.
 _HARMLESS = re.compile(
     r"(?:sudo\s+)?(?:export\s+\S+|HISTSIZE=0|sync|true|set\s+-\S+|cd\s+\S+|history\s+-c|#.*"
     r"|\$ErrorActionPreference\s*=\s*['\"]?\w+['\"]?)?",
     re.IGNORECASE,
 )
-#: Text that is printed as it stands: neither shell has anything to put into it.
+#: Text that is printed as it is: neither shell substitutes anything in it.
 _ECHO = re.compile(r"(?:echo|Write-Output)\s+(['\"]?)([\w .,:/=+-]*)\1", re.IGNORECASE)
-#: How far sysprep is, by the registry. Source: Microsoft's documents on image states.
+#: The state of sysprep in the registry. Source: Microsoft's documents on image states.
 _IMAGE_STATE = re.compile(r"\(?Get-ItemProperty\b.*\\Setup\\State\b.*\bImageState\b.*", re.IGNORECASE)
 _STATES = {True: "IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE", False: "IMAGE_STATE_COMPLETE"}
 _KNOWN = (
@@ -48,23 +48,23 @@ routes = Routes("arm")
 
 @routes.on("POST", f"{resources.path_of(virtual_machines.VMS)}/runCommand")
 def run_command(call: Call) -> Reply:
-    """Run the lines that deprovision a system; 501 for any other."""
+    """Run the lines that generalize the operating system; 501 for others."""
     vm = assumed_resources.need_or_assume(call, resources.resource_id(call, virtual_machines.VMS))
     resource_types.refuse_during_operation(call, vm)
-    body = resource_types.part(call.body, "parameters")
-    command = resource_types.text(body.get("commandId"), "commandId")
+    body = bodies.part(call.body, "parameters")
+    command = bodies.text(body.get("commandId"), "commandId")
     lines = _lines(body.get("script"))
     virtual_machines.need_running(call, vm)
     (os_disk, *_) = disks_of(vm)
     os_type = str(os_disk.get("osType", "Linux"))
     if _COMMANDS.get(command.lower()) != os_type:
-        raise resource_types.invalid("commandId", f"The command '{command}' is none of a {os_type} VM's.")
+        raise bodies.invalid("commandId", f"The command '{command}' is not supported on a {os_type} VM.")
     return _run(call, vm, os_type, lines)
 
 
 def _lines(script: object) -> list[str]:
     if not isinstance(script, list) or not all(isinstance(line, str) for line in script):
-        raise resource_types.missing("script")
+        raise bodies.missing("script")
     return [part.strip() for line in script for part in re.split(r"\n|;|&&", line) if part.strip()]
 
 
@@ -76,7 +76,7 @@ def _run(call: Call, vm: Item, os_type: str, lines: list[str]) -> Reply:
         raise Refusal(409, "Conflict", message)
     unknown = [line for line in lines if not any(known(line) for known in _KNOWN)]
     if unknown:
-        message = f"The local Azure runs nothing inside a VM but what deprovisions it, and cannot run: {unknown[0]}"
+        message = f"The emulator runs only commands that generalize a VM, and cannot run: {unknown[0]}"
         raise Refusal(501, "NotImplemented", message)
     pace = OPERATION_TIMINGS["vm runCommand"]
     seconds = operation_s(call, pace.seconds, vm.key)
@@ -90,7 +90,7 @@ def _run(call: Call, vm: Item, os_type: str, lines: list[str]) -> Reply:
 
 
 def _printed(call: Call, disk: Item | None, lines: list[str]) -> str:
-    """Do what the lines do to the system on a disk, one after the other, and return what they print."""
+    """Apply the lines to the operating system on a disk in order, and return their output."""
     printed = []
     for line in lines:
         if disk is not None and (_WAAGENT.search(line) or _SYSPREP.search(line)):
@@ -104,7 +104,7 @@ def _printed(call: Call, disk: Item | None, lines: list[str]) -> str:
 
 
 def _statuses(os_type: str, printed: str) -> list[dict[str, str]]:
-    """Return how a script went as Azure tells it: of Linux in one message, of Windows one for each stream."""
+    """Return the result of a script as Azure shows it: one message for Linux, one for each stream for Windows."""
     common = {"level": "Info", "displayStatus": "Provisioning succeeded"}
     if os_type == "Linux":
         message = f"Enable succeeded: \n[stdout]\n{printed}\n[stderr]\n"

@@ -1,4 +1,4 @@
-"""Virtual machine scale sets, to be read: those that were imported. A subscription without any has an empty list."""
+"""Virtual machine scale sets, read only: those that were imported. The list is empty without any."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
-"""Virtual machines: read, started and stopped, marked generalized, captured, deleted."""
+"""Virtual machines: read, start and stop, mark as generalized, capture, delete."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import vm_capture
-from batchimg_magics.emulator.arm import assumed_resources, resource_types, resources
+from batchimg_magics.emulator.arm import assumed_resources, bodies, resource_types, resources
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
 from batchimg_magics.emulator.arm.resource_types import ResourceType, list_paths
 from batchimg_magics.emulator.compute.model import vm_create
@@ -28,13 +27,13 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
 
 VMS = vm_create.VMS
-#: The power state after each verb, and while it goes on.
+#: The power state after each action, and during it.
 _POWER_STATES = {
     "deallocate": ("deallocated", "deallocating"),
     "powerOff": ("stopped", "stopping"),
     "start": ("running", "starting"),
 }
-#: What VMs as these never may, and why. Source: recorded.
+#: Actions that VMs on managed disks do not support, and why. Source: recorded.
 _REFUSED_ACTIONS = {
     "performMaintenance": (
         "Operation 'performMaintenance' is not allowed on VM '{}' since the Subscription of this VM is not eligible."
@@ -47,11 +46,10 @@ _REFUSED_ACTIONS = {
 }
 evidence = Evidence("Virtual machines")
 evidence.rule(
-    "A deprovisioned system that is started provisions anew, and is no longer deprovisioned.",
-    "what the guest agent does; no recording has it",
+    "A generalized operating system that is started is provisioned again, and is no longer generalized.",
+    "the guest agent does so; no recording shows it",
 )
 _KIND = ResourceType(VMS, vm_create.build, "vm", "vm deletion")
-
 routes = Routes("arm")
 
 
@@ -61,7 +59,7 @@ def _machine(call: Call) -> Item:
 
 @routes.on("GET", resources.path_of(VMS))
 def get_machine(call: Call) -> Reply:
-    """Answer with one VM, on demand with how it is."""
+    """Answer with one VM, with its instance view if requested."""
     vm = assumed_resources.get_requested(call, VMS)
     document = vm_document(vm, call.now)
     if "instanceview" in call.query.get("$expand", "").lower():
@@ -71,13 +69,13 @@ def get_machine(call: Call) -> Reply:
 
 @routes.on("GET", f"{resources.path_of(VMS)}/instanceView")
 def get_instance_view(call: Call) -> Reply:
-    """Answer with how a VM is."""
+    """Answer with the instance view of a VM."""
     vm = assumed_resources.get_requested(call, VMS)
     return Reply(200, instance_view(call.store, vm, call.now))
 
 
 def _list(call: Call) -> Reply:
-    """Answer with the VMs of a group or a subscription, on demand with how they are (``statusOnly=true``)."""
+    """Answer with the VMs of a group or a subscription, with their instance views for ``statusOnly=true``."""
     vms = resources.list_items(call, VMS)
     documents = [vm_document(vm, call.now) for vm in vms]
     wanted = call.query.get("$expand", "").lower() == "instanceview" or call.query.get("statusonly") == "true"
@@ -93,13 +91,13 @@ for _path in list_paths(VMS):
 
 @routes.on("PUT", resources.path_of(VMS))
 def put_machine(call: Call) -> Reply:
-    """Make a VM, or change one."""
+    """Create or change a VM."""
     return vm_create.put(call, _KIND)
 
 
 @routes.on("PATCH", resources.path_of(VMS))
 def patch_machine(call: Call) -> Reply:
-    """Change a VM: its tags, its size, its disks."""
+    """Change the tags, size or disks of a VM."""
     return vm_create.patch(call, _KIND)
 
 
@@ -119,12 +117,12 @@ def _change(verb: str) -> Callable[[Call], Reply]:
 
 
 def change_power_state(call: Call, vm: Item, verb: str, seconds: float) -> None:
-    """Let a VM start or stop in so many seconds. A system that starts is no longer deprovisioned: it provisions."""
+    """Change the power state of a VM in so many seconds; an operating system that starts is no longer generalized."""
     after, during = _POWER_STATES[verb]
     if power_state(vm, call.now) == after:
         return
     revised = {"revision": vm.hidden.get("revision", 1) + 1, "since": call.now + seconds}
-    if verb != "powerOff":  # a stopped VM holds on to its disks
+    if verb != "powerOff":  # a stopped VM keeps its disks in use
         revised["held"] = [*vm.hidden.get("held", [])[-1:], call.now + seconds]
     vm.hidden |= revised | {"change": {"end": call.now + seconds, "during": during, "after": after}}
     call.store.put(vm)
@@ -145,7 +143,7 @@ for _verb in _POWER_STATES:
 
 @routes.on("POST", f"{resources.path_of(VMS)}/restart")
 def restart(call: Call) -> Reply:
-    """Let a VM's system start again; what was deprovisioned provisions itself, as at any start."""
+    """Restart a VM; a generalized operating system is provisioned, as at every start."""
     vm = _machine(call)
     resource_types.refuse_during_operation(call, vm)
     need_running(call, vm)
@@ -159,7 +157,7 @@ def restart(call: Call) -> Reply:
 
 
 def need_running(call: Call, vm: Item) -> None:
-    """Refuse what only a running VM can do. Source: threads of users quote the answer to restart and runCommand."""
+    """Refuse an action that needs a running VM. Source: issue threads quote the response to restart and runCommand."""
     if power_state(vm, call.now) not in ("running", "starting"):
         message = "The operation requires the VM to be running (or set to run)."
         raise Refusal(409, "OperationNotAllowed", message)
@@ -181,7 +179,7 @@ for _verb in _REFUSED_ACTIONS:
 
 @routes.on("POST", f"{resources.path_of(VMS)}/generalize")
 def generalize(call: Call) -> Reply:
-    """Mark a VM generalized: Azure's mark, which says nothing of what is really on its disk."""
+    """Mark a VM as generalized in Azure, which does not depend on the contents of its disk."""
     vm = _machine(call)
     resource_types.refuse_during_operation(call, vm)
     state = power_state(vm, call.now)
@@ -198,9 +196,9 @@ def generalize(call: Call) -> Reply:
 
 @routes.on("POST", f"{resources.path_of(VMS)}/capture")
 def capture(call: Call) -> Reply:
-    """Copy the blobs of a generalized VM, and answer with a template that makes VMs of them."""
+    """Copy the blobs of a generalized VM, and answer with a template that creates VMs from them."""
     vm = _machine(call)
-    template = vm_capture.capture_template(call, vm)
+    template = capture_template(call, vm)
     pace = OPERATION_TIMINGS["vm capture"]
     headers = begin_operation(
         call, vm.doc["location"], "operations", pace.seconds, pace, OperationResult(answer=template)
@@ -210,7 +208,7 @@ def capture(call: Call) -> Reply:
 
 @routes.on("DELETE", resources.path_of(VMS))
 def delete_machine(call: Call) -> Reply:
-    """Delete a VM; its disks and network interfaces stay unless they are to go with it."""
+    """Delete a VM; its disks and network interfaces stay unless their delete option says otherwise."""
     vm = assumed_resources.find_or_assume(call, resources.resource_id(call, VMS))
     reply = resource_types.begin_deletion(call, _KIND, vm)
     for disk in disks_of(vm) if vm is not None else []:
@@ -222,3 +220,54 @@ def delete_machine(call: Call) -> Reply:
     if vm is not None:
         interfaces.delete_with_vm(call, vm)
     return reply
+
+
+_SCHEMA = "http://schema.management.azure.com/schemas/2014-04-01-preview/VM_IP.json"
+_PARAMETERS = ("vmName", "vmSize", "adminUserName", "adminPassword", "networkInterfaceId")
+
+
+def capture_template(call: Call, vm: Item) -> dict[str, Any]:
+    """Return the template that creates VMs from a captured one, or refuse to capture it. Source: recorded."""
+    body = bodies.part(call.body, "parameters")
+    prefix = bodies.text(body.get("vhdPrefix"), "vhdPrefix")
+    container = bodies.text(body.get("destinationContainerName"), "destinationContainerName")
+    if not vm.hidden.get("generalized"):
+        message = f"The VM '{vm.doc['name']}' has to be generalized before it is captured."
+        raise Refusal(409, "OperationNotAllowed", message)
+    (os_disk, *_) = disks_of(vm)
+    if "vhd" not in os_disk:
+        message = f"Capture is not supported on VM '{vm.doc['name']}': it has managed disks. Make an image of it."
+        raise Refusal(409, "OperationNotAllowed", message)
+    size = vm.doc["properties"]["hardwareProfile"]["vmSize"]
+    account = str(os_disk["vhd"]["uri"]).split("/")[2]
+    name = f"{prefix}-osDisk.{vm.doc['properties']['vmId']}.vhd"
+    copy = call.store.new_guid("capture")
+    profile = {
+        "osType": os_disk.get("osType", "Linux"),
+        "name": name,
+        "createOption": "FromImage",
+        "image": {"uri": f"https://{account}/system/Microsoft.Compute/Images/{container}/{name}"},
+        "vhd": {"uri": f"https://{account}/vmcontainer{copy}/osDisk.{copy}.vhd"},
+        "caching": os_disk.get("caching", "None"),
+    }
+    resource = {
+        "name": "[parameters('vmName')]",
+        "type": "Microsoft.Compute/virtualMachines",
+        "location": vm.doc["location"],
+        "apiVersion": call.api_version,
+        "properties": {
+            "hardwareProfile": {"vmSize": "[parameters('vmSize')]"},
+            "provisioningState": 0,
+            "storageProfile": {"osDisk": profile},
+            "osProfile": {
+                "computerName": "[parameters('vmName')]",
+                "adminUsername": "[parameters('adminUsername')]",
+                "adminPassword": "[parameters('adminPassword')]",
+            },
+            "networkProfile": {"networkInterfaces": [{"id": "[parameters('networkInterfaceId')]"}]},
+        },
+    }
+    kinds = {"adminPassword": "securestring"}
+    parameters: dict[str, dict[str, str]] = {one: {"type": kinds.get(one, "string")} for one in _PARAMETERS}
+    parameters["vmSize"]["defaultValue"] = size
+    return {"$schema": _SCHEMA, "contentVersion": "1.0.0.0", "parameters": parameters, "resources": [resource]}

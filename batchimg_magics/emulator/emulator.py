@@ -1,4 +1,4 @@
-"""The local Azure as other rooms of the package use it: open a world, get a transport and a credential."""
+"""The emulator as the rest of the package uses it: open the emulator state, get a transport and a credential."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from batchimg_magics.emulator import furnish
 from batchimg_magics.emulator.app import DEFAULT_START, App
 from batchimg_magics.emulator.arm.imports import import_documents
 from batchimg_magics.emulator.batch.model import shared_key
-from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.http.throttling import Throttle
 from batchimg_magics.emulator.http.tokens import TokenIssuer
 from batchimg_magics.emulator.transport import EmulatorCredential, EmulatorTransport
@@ -27,28 +27,28 @@ if TYPE_CHECKING:
 
 
 class Emulator:
-    """One open world with the way into it.
+    """The open emulator, with what clients need to use it.
 
     Parameters
     ----------
-    world
-        What there is.
+    store
+        The emulator state.
     speed
-        Simulated seconds a real second; None for stepped.
+        Simulated seconds in a real second; None for instant time.
     control
-        Whether the app has the simulator's own routes.
+        Whether the control API is enabled.
     throttled
-        Whether who asks too much is told to wait.
+        Whether requests to ARM are throttled.
 
     Attributes
     ----------
     transport, credential
-        What the SDK's clients take, on the loop of `new_event_loop`.
+        For the clients of the SDKs, on the loop of `new_event_loop`.
     clock
-        The world's time.
+        The simulated time.
     subscription_id, resource_group, account
-        Of the furnished Batch account.
-    world_path
+        Of the default Batch account.
+    state_path
         The file, or ``:memory:``.
     speed
         As given.
@@ -83,46 +83,46 @@ class Emulator:
         self.credential = EmulatorCredential(tokens)
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
-        """Return the loop that everything has to run on; in stepped mode there is one, whose time is the world's."""
+        """Return the event loop on which everything has to run; with instant time it is the one of the clock."""
         if self._loop is None:
             return asyncio.new_event_loop()
         self._loop_taken = True
         return self._loop
 
     def advancing_time(self) -> AbstractContextManager[None]:
-        """Return a block in which a foreground call waits, so that stepped time may move on."""
+        """Return a context in which a foreground call waits, so that instant time may advance."""
         return contextlib.nullcontext() if self._loop is None else self._loop.advancing_time()
 
     def import_documents(self, documents: list[dict[str, Any]], *, deprovisioned: bool | None = None) -> list[str]:
-        """Put resource documents into the world.
+        """Import resource documents.
 
         Parameters
         ----------
         documents
-            As ARM answers them or as Azure's command line prints them; lists among them are taken apart.
+            As ARM returns them or as the Azure CLI prints them; lists are flattened.
         deprovisioned
-            Whether the systems on the OS disks among them were deprovisioned, which no document says.
+            Whether the operating systems on the OS disks among them are generalized, which no document shows.
 
         Returns
         -------
         list of str
-            The ids that were taken.
+            The ids of the imported resources.
 
         Raises
         ------
         ImportRefusedError
-            A document is none of a resource, or of a type that the simulator does not know. Nothing was taken.
+            A document is not a resource, or its type is not supported. Nothing was imported.
         """
         return import_documents(self._store, self.clock.now(), documents, deprovisioned=deprovisioned)
 
     def accounts(self) -> list[str]:
-        """Return the ids of the Batch accounts in the world."""
+        """Return the ids of the Batch accounts."""
         return [item.doc["id"] for item in self._store.items("microsoft.batch/batchaccounts", "/subscriptions")]
 
     def close(self) -> None:
-        """Let the world go. The loop is closed by whoever ran it; one that was never handed out is closed here.
+        """Close the emulator state, and the event loop if it was never requested.
 
-        The time that has passed is kept: whoever opens the world next does not live it again.
+        The elapsed time is stored, so that the next process continues after it.
         """
         with self._store.transaction(write=True):
             self._store.record_time(self.clock.now())
@@ -141,36 +141,36 @@ def open_emulator(
     control: bool = False,
     throttled: bool = True,
 ) -> Emulator:
-    """Open a world and furnish it when it is new.
+    """Open the emulator state, and create the default resources if it is new.
 
     Parameters
     ----------
-    world
-        A file, made when it is not there, or ``:memory:``.
+    state
+        A file, created if it does not exist, or ``:memory:``.
     speed
-        Simulated seconds a real second, above 0. None: stepped; the file is then held by this process alone.
+        Simulated seconds in a real second, above 0. None: instant time; the file is then locked by this process.
     scenario
-        What goes wrong in this world, by name (see `faults.SCENARIOS`); None leaves it as it is, calm at first.
+        Name of the failure scenario (see `http.scenarios.SCENARIOS`). None: keep the current one, initially ``calm``.
     start
-        Where a new world's time begins: by default 2026-07-01T09:00:00Z stepped, and now otherwise.
+        Start of the simulated time of a new state: by default 2026-07-01T09:00:00Z with instant time, else now.
     seed
-        What a new world's ids and random choices grow from.
+        Seed of the ids and random choices of a new state.
     control
-        Whether its app has the simulator's own routes, under ``/_sim/``.
+        Whether the control API under ``/_sim/`` is enabled.
     throttled
-        Whether who asks ARM too much is answered 429, as on Azure.
+        Whether requests to ARM are throttled (429), as on Azure.
 
     Raises
     ------
-    WorldBusyError
-        Another process holds the file.
-    WorldLayoutError
-        The file is not a world of this layout.
+    StateBusyError
+        Another process has locked the file.
+    StateLayoutError
+        The file is not an emulator state file, or has another layout.
     ValueError
         The speed is not above 0, or the scenario is unknown.
     """
     if speed is not None and speed <= 0:
-        raise ValueError(f"a speed is above 0, not {speed}")
+        raise ValueError(f"the speed has to be above 0, not {speed}")
     if str(state) != ":memory:":
         Path(state).parent.mkdir(parents=True, exist_ok=True)
     default = DEFAULT_START.timestamp() if speed is None else time.time()
@@ -180,7 +180,7 @@ def open_emulator(
         with store.transaction(write=True):
             furnish.furnish(store)
             if scenario is not None:
-                faults.set_scenario(store, scenario)
+                scenarios.set_scenario(store, scenario)
         return Emulator(store, speed, control=control, throttled=throttled)
     except BaseException:
         store.close()

@@ -1,0 +1,102 @@
+"""Bodies of requests to Azure Resource Manager: read their members, and refuse invalid ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from batchimg_magics.emulator.http.messages import Call, Refusal
+
+
+def body_of(call: Call) -> dict[str, Any]:
+    """Return the body of a request, with ``properties`` even if it has none."""
+    body = call.body if call.body is not None else {}
+    if not isinstance(body, dict) or not isinstance(body.get("properties") or {}, dict):
+        raise Refusal(400, "InvalidRequestContent", "The request content was invalid and could not be deserialized.")
+    return {**body, "properties": body.get("properties") or {}}
+
+
+def part(value: object, name: str) -> dict[str, Any]:
+    """Return an object in a body, empty if it is missing.
+
+    Parameters
+    ----------
+    value
+        The value in the body.
+    name
+        The path of the property, for the refusal of anything but an object.
+    """
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise invalid(name, f"The value of parameter {name} is invalid.")
+    return value
+
+
+def parts(value: object, name: str) -> list[dict[str, Any]]:
+    """Return the objects of a list in a body, none if it is missing."""
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise invalid(name, f"The value of parameter {name} is invalid.")
+    return [part(one, name) for one in value]
+
+
+def whole(value: object, name: str, *, least: int = 0) -> int:
+    """Return an integer in a body; clients may send it as a string."""
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = least - 1
+    if number < least or isinstance(value, bool):
+        raise invalid(name, f"The value '{value}' of parameter '{name}' is out of range. It has to be {least} or more.")
+    return number
+
+
+def text(value: object, name: str) -> str:
+    """Return a required string in a body."""
+    if value in (None, ""):
+        raise missing(name)
+    if not isinstance(value, str):
+        raise invalid(name, f"The value of parameter {name} is invalid.")
+    return value
+
+
+def one_of(value: object, name: str, words: tuple[str, ...]) -> str:
+    """Return a value of an enumeration in Azure's spelling."""
+    found = next((word for word in words if word.lower() == str(value).lower()), None)
+    if value is None:
+        raise missing(name)
+    if found is None:
+        raise invalid(name, f"The value '{value}' of parameter '{name}' is out of range: {', '.join(words)}.")
+    return found
+
+
+def merged(old: Any, new: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return a document with a patch applied: members that the patch does not have stay, lists are replaced."""
+    if not (isinstance(old, dict) and isinstance(new, dict)):
+        return new
+    return old | {key: merged(old.get(key), value) for key, value in new.items()}
+
+
+def invalid(parameter: str, message: str) -> Refusal:
+    """Return the refusal of a parameter."""
+    return Refusal(400, "InvalidParameter", message, target=parameter)
+
+
+def missing(parameter: str) -> Refusal:
+    """Return the refusal of a body without a required parameter."""
+    return invalid(parameter, f"Required parameter '{parameter}' is missing (null).")
+
+
+def location_of(call: Call) -> str:
+    """Return the region in a body, or refuse a body without one."""
+    location = call.body.get("location")
+    if not isinstance(location, str) or not location.strip():
+        raise Refusal(400, "LocationRequired", "The location property is required for this definition.")
+    return location
+
+
+def check_tags(tags: object) -> None:
+    """Refuse tags that are not strings by name."""
+    if tags is not None and not (isinstance(tags, dict) and all(isinstance(one, str) for one in tags.values())):
+        raise Refusal(400, "InvalidTags", "The tags are invalid: each has to be a name with a string.")
