@@ -120,18 +120,17 @@ def test_every_part_of_a_folder_has_a_floor(folder: str) -> None:
     assert parts == set.union(*FLOORS[folder])
 
 
-def test_the_emulator_imports_nothing_else_of_the_package() -> None:
-    inside = [module for module in MODULES if module.startswith(EMULATOR)]
-    assert {other for module in inside for other in imported(source(module)) if not other.startswith(EMULATOR)} == set()
+@pytest.mark.parametrize("module", [module for module in MODULES if is_emulator(module)])
+def test_the_emulator_imports_nothing_else_of_the_package(module: str) -> None:
+    assert {other for other in imported(source(module)) if not is_emulator(other)} == set()
 
 
-def test_few_reach_the_emulator_and_only_lazily() -> None:
-    outside = [module for module in MODULES if not module.startswith(EMULATOR)]
-    users = {module for module in outside if any(name.startswith(EMULATOR) for name in imported(source(module)))}
-    assert all(module.startswith(EMULATOR_USERS) for module in users)
-    for module in users:
-        at_import = [node for node in source(module).body if isinstance(node, (ast.Import, ast.ImportFrom))]
-        assert not any(name.startswith(EMULATOR) for name in imported(ast.Module(at_import, [])))
+@pytest.mark.parametrize("module", [module for module in MODULES if not is_emulator(module)])
+def test_the_emulator_is_imported_by_few_and_inside_functions(module: str) -> None:
+    tree = source(module)
+    assert module.startswith(EMULATOR_USERS) or not any(map(is_emulator, imported(tree)))
+    at_import = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert not any(map(is_emulator, imported(ast.Module(at_import, []))))
 
 
 def test_no_modules_go_round_in_circles() -> None:
