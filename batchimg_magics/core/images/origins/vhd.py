@@ -22,7 +22,7 @@ FRESH_S = 3600.0
 
 
 class _VhdOrigin(ImageOrigin):
-    route = "vhd"
+    kind = "vhd"
 
     def __init__(self, source: Source, account: str) -> None:
         super().__init__(source)
