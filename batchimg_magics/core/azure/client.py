@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest
 
-from batchimg_magics.core.azure import pipeline
-from batchimg_magics.core.azure.documents import Json, document
+from batchimg_magics.core.azure import api_versions, pipeline
+from batchimg_magics.core.azure.documents import Json, document, region_key
 from batchimg_magics.core.azure.error_translation import translate
 from batchimg_magics.core.azure.ledger import Ledger
 from batchimg_magics.core.azure.spending_limit import SpendingLimit
@@ -44,9 +44,6 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ARM_ENDPOINT = "https://management.azure.com"
-#: The api-version of Microsoft.Batch, the same on both planes. What is read often is asked for without the SDK's
-#: clients, whose models cost more time to import than the answers to read: so it is named here for both.
-BATCH_API_VERSION = "2025-06-01"
 #: What each plane's tokens are for. Source: the SDKs' own scopes.
 _AUDIENCES = {"arm": f"{ARM_ENDPOINT}/.default", "batch": "https://batch.core.windows.net//.default"}
 
@@ -172,7 +169,7 @@ class Azure:
             from azure.batch.aio import BatchClient
 
             endpoint = await self._data_plane()
-            self._batch = BatchClient(endpoint, self._credential, api_version=BATCH_API_VERSION, **self._options)
+            self._batch = BatchClient(endpoint, self._credential, api_version=api_versions.BATCH, **self._options)
         return self._batch
 
     async def _data_plane(self) -> str:
@@ -187,8 +184,12 @@ class Azure:
             There is no such account.
         """
         if self._account is None:
-            self._account = (await self.get(f"{self.scope.account_id}?api-version={BATCH_API_VERSION}")).json()
+            self._account = (await self.get(f"{self.scope.account_id}?api-version={api_versions.BATCH}")).json()
         return self._account
+
+    async def region(self) -> str:
+        """Return the region of the Batch account by its programmatic name, e.g. ``eastus2``. Errors: as `account`."""
+        return region_key(str((await self.account())["location"]))
 
     def for_subscription(self, subscription: str) -> Azure:
         """Return what asks another subscription in the same name; its account is none."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from batchimg_magics.core.azure.api_versions import api_version
 from batchimg_magics.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ class PartialReader:
             self.unread[what] = f"{error.status_code} {error.code}".strip()
             return default
 
-    async def read_document(self, resource: str, version: str, **query: str) -> Json | None:
+    async def read_document(self, resource: str, **query: str) -> Json | None:
         """Return the document of any resource of the tenant by its id, or None where it is not there."""
-        asked = "&".join(f"{name}={value}" for name, value in {"api-version": version, **query}.items())
+        asked = "&".join(f"{name}={value}" for name, value in {"api-version": api_version(resource), **query}.items())
         found = await self.azure.call_or_none(self.azure.get(f"{resource}?{asked}"))
         return None if found is None else dict(found.json())

@@ -6,8 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import polling, read_cache
-from batchimg_magics.core.azure.client import BATCH_API_VERSION
+from batchimg_magics.core.azure import api_versions, pages, polling, read_cache
 from batchimg_magics.core.azure.documents import dig, document, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.errors import ConflictError, NotFoundError
@@ -159,18 +158,14 @@ def parse_time(text: str | None) -> dt.datetime | None:
 
 async def read(azure: Azure, name: str) -> Json | None:
     """Return a pool's document in Azure Resource Manager, or None."""
-    found = await azure.call_or_none(azure.get(f"{azure.scope.pool_id(name)}?api-version={BATCH_API_VERSION}"))
+    found = await azure.call_or_none(azure.get(f"{azure.scope.pool_id(name)}?api-version={api_versions.BATCH}"))
     return None if found is None else dict(found.json())
 
 
 async def read_all(azure: Azure) -> list[Json]:
     """Return the documents of all pools of the account, in Azure Resource Manager."""
-    found: list[Json] = []
-    url: str | None = f"{azure.scope.account_id}/pools?api-version={BATCH_API_VERSION}"
-    while url and (page := await azure.call_or_none(azure.get(url))) is not None:
-        found += page.json()["value"]
-        url = page.json().get("nextLink")
-    return found
+    url = f"{azure.scope.account_id}/pools?api-version={api_versions.BATCH}"
+    return await azure.call_or_none(pages.read_all(azure, url)) or []
 
 
 async def read_all_cached(azure: Azure) -> list[Json]:

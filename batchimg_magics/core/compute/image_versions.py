@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import polling, read_cache, tags
+from batchimg_magics.core.azure.api_versions import api_version
 from batchimg_magics.core.azure.documents import dig, document, wire
 from batchimg_magics.core.compute import replication
 from batchimg_magics.core.compute.galleries import read_definition_cached
@@ -183,9 +184,6 @@ async def delete_version(azure: Azure, version: ResourceId) -> None:
     await polling.delete_and_wait(azure, begin, what=f"image version {version.name}", resource_id=str(version))
 
 
-_API_VERSION = "2024-03-03"
-
-
 @dataclass(frozen=True, slots=True)
 class ImageVersion:
     """What could be found out about the image that a pool's nodes are made from.
@@ -227,7 +225,7 @@ async def read_image_version(azure: Azure, image_id: str | None) -> ImageVersion
 
 
 async def _read_document(azure: Azure, image_id: str) -> Json:
-    return dict((await azure.get(f"{image_id}?api-version={_API_VERSION}")).json())
+    return dict((await azure.get(f"{image_id}?api-version={api_version(image_id)}")).json())
 
 
 async def read_disk_sizes(azure: Azure, image_id: str | None) -> list[int | None]:

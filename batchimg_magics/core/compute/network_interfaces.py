@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import polling
+from batchimg_magics.core.azure import api_versions, pages, polling
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.errors import SpecError
 
@@ -12,10 +12,6 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.resource_ids import ResourceId
-
-
-#: Of Microsoft.Network, which no SDK in use knows.
-NETWORK_API_VERSION = "2024-05-01"
 
 
 async def subnet_of(azure: Azure, vm: Json) -> str:
@@ -29,7 +25,7 @@ async def subnet_of(azure: Azure, vm: Json) -> str:
     interfaces = dig(vm, "properties", "networkProfile", "networkInterfaces") or []
     interfaces = sorted(interfaces, key=lambda one: not dig(one, "properties", "primary"))
     for interface in interfaces[:1]:
-        answer = await azure.get(f"{interface['id']}?api-version={NETWORK_API_VERSION}")
+        answer = await azure.get(f"{interface['id']}?api-version={api_versions.NETWORK}")
         subnet = dig(answer.json(), "properties", "ipConfigurations", 0, "properties", "subnet", "id")
         if subnet:
             return str(subnet)
@@ -42,17 +38,13 @@ async def subnet_of(azure: Azure, vm: Json) -> str:
 async def list_interfaces(azure: Azure) -> list[Json]:
     """Return the network interfaces of the resource group."""
     top = f"/subscriptions/{azure.scope.subscription}/resourceGroups/{azure.scope.resource_group}"
-    url: str | None = f"{top}/providers/Microsoft.Network/networkInterfaces?api-version={NETWORK_API_VERSION}"
-    found: list[Json] = []
-    while url:
-        page = (await azure.get(url)).json()
-        found += page.get("value") or []
-        url = page.get("nextLink")
-    return found
+    url = f"{top}/providers/Microsoft.Network/networkInterfaces?api-version={api_versions.NETWORK}"
+    return await pages.read_all(azure, url)
 
 
-async def _delete_interface(azure: Azure, interface: ResourceId) -> None:
-    url = f"{interface}?api-version={NETWORK_API_VERSION}"
+async def delete_interface(azure: Azure, interface: ResourceId) -> None:
+    """Delete a network interface and wait until it is deleted."""
+    url = f"{interface}?api-version={api_versions.NETWORK}"
     answer = await azure.call_or_none(azure.send("DELETE", url))
     if answer is not None:
         operation = polling.Operation.from_response(answer)

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import polling
+from batchimg_magics.core.azure.api_versions import api_version
 from batchimg_magics.core.azure.documents import Json, dig, document, region_key, wire
 from batchimg_magics.core.azure.polling import PollResult
 from batchimg_magics.core.compute import disks, lineage
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 
 #: Median seconds. Source: FACTS 6 for deallocate; the others are assumed: nobody recorded them.
 EXPECTED_S = {"make": 60.0, "start": 30.0, "deallocate": 45.0, "generalize": 1.0, "delete": 45.0}
-#: Of Microsoft.Compute's VMs, for what is asked without the SDK.
-API_VERSION = "2024-07-01"
 #: How long a run-command may take. Source: Azure ends one after 90 minutes.
 COMMAND_TIMEOUT_S = 5400.0
 _GENERALIZED = "OSState/generalized"
@@ -170,7 +169,7 @@ async def run_script(azure: Azure, vm: ResourceId, command: str, script: list[st
     body = {"commandId": command, "script": script}
 
     # The SDK's own call reads the first answer as if it were the last: that one has no body.
-    url = f"{vm}/runCommand?api-version={API_VERSION}"
+    url = f"{vm}/runCommand?api-version={api_version(vm)}"
 
     async def attempt() -> PollResult[Any]:
         try:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.azure.partial_reads import PartialReader
-from batchimg_magics.core.compute.network_interfaces import NETWORK_API_VERSION
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ async def _read(reader: PartialReader, what: str, reference: Json | None) -> Jso
     if not reference or "id" not in reference:
         return None
     key = ResourceId.parse(reference["id"])
-    return await reader.read(f"{what} {key.name}", reader.read_document(str(key), NETWORK_API_VERSION), None)
+    return await reader.read(f"{what} {key.name}", reader.read_document(str(key)), None)
 
 
 def _primary(listed: list[Json] | None) -> Json | None:

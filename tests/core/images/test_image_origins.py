@@ -53,7 +53,6 @@ def away() -> Iterator[Session]:
 
 def test_the_image_hash_covers_how_the_image_is_made() -> None:
     """An image that is made in another way is another image; the words are in the hashes of images that exist."""
-
     assert registry.find  # it imports every origin
 
     def kinds(origin: type[ImageOrigin]) -> set[str]:
