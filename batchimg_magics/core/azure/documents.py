@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any
+from typing import Any, overload
 
 import msgspec
 
@@ -36,6 +36,22 @@ def dig(found: Any, *path: str | int) -> Any:  # noqa: ANN401 - JSON
 def seconds_of(duration: str) -> float:
     """Return the seconds of an ISO 8601 duration, as services write it."""
     return msgspec.convert(duration, dt.timedelta).total_seconds()
+
+
+@overload
+def parse_time(text: str) -> dt.datetime: ...
+
+
+@overload
+def parse_time(text: str | None) -> dt.datetime | None: ...
+
+
+def parse_time(text: str | None) -> dt.datetime | None:
+    """Return a time that Azure writes in ISO 8601, in UTC where it names no zone; None for None."""
+    if text is None:
+        return None
+    time = dt.datetime.fromisoformat(text)
+    return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
 
 
 def region_key(name: str) -> str:

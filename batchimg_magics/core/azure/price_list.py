@@ -6,7 +6,6 @@ No SDK's client asks it: one would send its bearer token along to whatever host 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import AsyncRetryPolicy, UserAgentPolicy
 from azure.core.rest import HttpRequest
 
+from batchimg_magics.core.azure.documents import parse_time
 from batchimg_magics.core.azure.pipeline import USER_AGENT
 from batchimg_magics.errors import ServiceError
 
@@ -190,5 +190,5 @@ def _price(rows: Iterable[Row], now: float, unit: str) -> float | None:
 
 
 def _began(row: Row) -> float:
-    moment = dt.datetime.fromisoformat(str(row.get("effectiveStartDate", "1970-01-01T00:00:00Z")))
-    return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
+    began = parse_time(row.get("effectiveStartDate"))
+    return began.timestamp() if began else 0.0

@@ -11,13 +11,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def gather(*calls: Awaitable[Any]) -> list[Any]:
-    """Await all of these at once and return their results in order; the first that fails ends the others."""
+async def gather(*calls: Awaitable[Any], limit: int | None = None) -> list[Any]:
+    """Await several calls concurrently and return their results in order; the first failure cancels the others.
+
+    Parameters
+    ----------
+    *calls
+        What to await.
+    limit
+        How many run at the same time; None: all of them.
+    """
+    gate = asyncio.Semaphore(limit or len(calls) or 1)
     failure: BaseException | None = None
     tasks: list[asyncio.Task[Any]] = []
     try:
         async with asyncio.TaskGroup() as group:
-            tasks += [group.create_task(_awaited(call)) for call in calls]
+            tasks += [group.create_task(_awaited(call, gate)) for call in calls]
             # Whoever is cancelled right here lets them begin first: what never began was never awaited.
             await asyncio.sleep(0)
     except BaseExceptionGroup as failures:
@@ -29,5 +38,10 @@ async def gather(*calls: Awaitable[Any]) -> list[Any]:
     return [task.result() for task in tasks]
 
 
-async def _awaited(call: Awaitable[T]) -> T:
-    return await call
+async def _awaited(call: Awaitable[T], gate: asyncio.Semaphore) -> T:
+    try:
+        async with gate:
+            return await call
+    finally:
+        if asyncio.iscoroutine(call):
+            call.close()  # one that was cancelled before its turn was never awaited

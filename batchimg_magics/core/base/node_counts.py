@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-#: A document; `azure`, which has the name for all others, stands above this.
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,31 +38,31 @@ class Counts:
         return " + ".join([*parts, *([f"{self.spot} spot"] if self.spot else [])])
 
 
-def current_counts(pool: Json) -> Counts:
+def current_counts(pool: Mapping[str, Any]) -> Counts:
     """Return how many nodes a pool has."""
     props = pool["properties"]
     return Counts(props.get("currentDedicatedNodes") or 0, props.get("currentLowPriorityNodes") or 0)
 
 
-def target_counts(pool: Json) -> Counts:
+def target_counts(pool: Mapping[str, Any]) -> Counts:
     """Return how many nodes a pool of a fixed size is to have; none under a formula."""
     fixed = (pool["properties"].get("scaleSettings") or {}).get("fixedScale") or {}
     return Counts(fixed.get("targetDedicatedNodes") or 0, fixed.get("targetLowPriorityNodes") or 0)
 
 
-def current_or_target(pool: Json) -> Counts:
+def current_or_target(pool: Mapping[str, Any]) -> Counts:
     """Return how many nodes a pool has or is to have, whichever is more."""
     return current_counts(pool).maximum(target_counts(pool))
 
 
-def with_targets(pool: Json, counts: Counts) -> Json:
+def with_targets(pool: Mapping[str, Any], counts: Counts) -> dict[str, Any]:
     """Return a pool's document as it will read while the pool is resized to so many nodes."""
     fixed = {"targetDedicatedNodes": counts.dedicated, "targetLowPriorityNodes": counts.spot}
     goes = {"allocationState": "Resizing", "scaleSettings": {"fixedScale": fixed}}
     return {**pool, "properties": {**pool["properties"], **goes}}
 
 
-def allocated_counts(pool: Json) -> Counts:
+def allocated_counts(pool: Mapping[str, Any]) -> Counts:
     """Return how many nodes a pool has, or has been promised while it is resized."""
     now = current_counts(pool)
     return now if str(pool["properties"].get("allocationState")).lower() == "steady" else current_or_target(pool)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import polling, read_cache, tags
 from batchimg_magics.core.azure.api_versions import api_version
-from batchimg_magics.core.azure.documents import dig, document, wire
+from batchimg_magics.core.azure.documents import dig, document, parse_time, wire
 from batchimg_magics.core.compute import replication
 from batchimg_magics.core.compute.galleries import read_definition_cached
 from batchimg_magics.core.compute.replication import sdk_arguments
@@ -17,6 +16,7 @@ from batchimg_magics.errors import AuthenticationError, ConflictError, NotFoundE
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure.client import Azure
@@ -172,8 +172,8 @@ def _highest_number(found: list[Json]) -> int:
 
 def published_at(version: Json) -> dt.datetime | None:
     """Return when a version was published."""
-    text = dig(version, "properties", "publishingProfile", "publishedDate")
-    return dt.datetime.fromisoformat(text) if text else None
+    text: str | None = dig(version, "properties", "publishingProfile", "publishedDate")
+    return parse_time(text)
 
 
 async def delete_version(azure: Azure, version: ResourceId) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.azure.api_versions import api_version
-from batchimg_magics.core.azure.documents import Json, dig, document, region_key, wire
+from batchimg_magics.core.azure.documents import Json, dig, document, parse_time, region_key, wire
 from batchimg_magics.core.azure.polling import PollResult
 from batchimg_magics.core.compute import disks, lineage
 from batchimg_magics.core.compute.image_source import STANDARD, Source, SourceDisk, controllers_of, plan_of
@@ -63,8 +62,7 @@ def changed_at(found: Json) -> float | None:
     Source: the instance view's statuses; the time of the provisioning state is that of the last operation.
     """
     times = [one.get("time") for one in dig(found, "properties", "instanceView", "statuses") or []]
-    moments = [dt.datetime.fromisoformat(time).timestamp() for time in times if time]
-    return max(moments, default=None)
+    return max((time.timestamp() for time in map(parse_time, times) if time), default=None)
 
 
 def _codes(found: Json) -> list[str]:

@@ -41,7 +41,7 @@ async def read_image_states(azure: Azure, found: list[Json]) -> dict[str, str]:
         ARM documents of pools; those of Marketplace images need no look.
     """
     ids = {image.lower(): image for pool in found if (image := pools.image_of(pool))}
-    region = region_key(str((await azure.account())["location"])) if ids else ""
+    region = await azure.region() if ids else ""
     states = await concurrency.gather(*(_state(azure, one, region) for one in ids.values()))
     return dict(zip(ids, states, strict=True))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.documents import Json, dig, document
@@ -41,16 +40,14 @@ async def list_vms(azure: Azure) -> Table:
         azure.list_documents(azure.compute.disks.list()),
     )
     by_id = {disk["id"].lower(): disk for disk in every}
-    gate = asyncio.Semaphore(AT_ONCE)
 
     async def row(listed_vm: Json) -> dict[str, Any] | None:
         where = ResourceId.parse(listed_vm["id"])
-        async with gate:
-            call = azure.compute.virtual_machines.get(where.resource_group, where.name, expand="instanceView")
-            found = await azure.call_or_none(call)
+        call = azure.compute.virtual_machines.get(where.resource_group, where.name, expand="instanceView")
+        found = await azure.call_or_none(call)
         return _row(document(found), by_id) if found else None  # none: it was deleted while we looked
 
-    rows = [found for found in await concurrency.gather(*(row(vm) for vm in listed)) if found]
+    rows = [found for found in await concurrency.gather(*(row(vm) for vm in listed), limit=AT_ONCE) if found]
     ready = sum(1 for found in rows if found["generalized"])
     return Table.from_rows("vms", rows, f"VMs: {len(rows)}, of them generalized: {ready}")
 
