@@ -187,11 +187,6 @@ def temporary_kind(resource: ResourceId) -> str:
     return resource.path[-1][0].lower()
 
 
-def kind_name(resource: ResourceId) -> str:
-    """Return what a throwaway is called in tables."""
-    return f"{_WORDS[temporary_kind(resource)]} {resource.name}"
-
-
 def count_text(gone: Sequence[ResourceId]) -> str:
     """Return how many of which kind, in words."""
     counts = {word: sum(temporary_kind(one) == kind for one in gone) for kind, word in _WORDS.items()}

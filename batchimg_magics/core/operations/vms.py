@@ -8,29 +8,15 @@ from batchimg_magics.core.azure.documents import Json, dig, document
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.compute import virtual_machines, vm_address
-from batchimg_magics.core.compute.virtual_machines import find_vm, read_source, source_of_vm
+from batchimg_magics.core.compute.virtual_machines import source_of_vm
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
-    from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.compute.vm_address import VmAddress
 
 #: How many VMs are asked about at once.
 AT_ONCE = 16
-
-
-async def read_source_by_name(azure: Azure, name: str) -> Source:
-    """Read a VM and its OS disk, as `find` finds it.
-
-    Raises
-    ------
-    NotFoundError
-        There is no such VM, or its OS disk is gone.
-    SpecError
-        An id that is not a VM's.
-    """
-    return await read_source(azure, await find_vm(azure, name))
 
 
 async def list_vms(azure: Azure) -> Table:
