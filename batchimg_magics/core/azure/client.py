@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -20,7 +20,6 @@ from batchimg_magics.core.azure import api_versions, pipeline
 from batchimg_magics.core.azure.documents import Json, document, region_key
 from batchimg_magics.core.azure.error_translation import translate
 from batchimg_magics.core.azure.ledger import Ledger
-from batchimg_magics.core.azure.spending_limit import SpendingLimit
 from batchimg_magics.errors import (
     NotFoundError,
     ServiceError,
@@ -40,6 +39,7 @@ if TYPE_CHECKING:
     from azure.mgmt.compute.aio import ComputeManagementClient
 
     from batchimg_magics.core.azure.price_list import PriceList
+    from batchimg_magics.core.base.node_counts import Counts
 
 T = TypeVar("T")
 
@@ -299,3 +299,19 @@ def _loop_time() -> float:
         return asyncio.get_running_loop().time()
     except RuntimeError:
         return time.monotonic()
+
+
+@dataclass(slots=True)
+class SpendingLimit:
+    """What everything in a connection's account may cost.
+
+    Parameters
+    ----------
+    usd_per_hour
+        For all nodes of all pools, with their disks; None: no limit.
+    planned
+        Pool, in lower case, to the counts that work of this session is bringing it to: who plans beside it knows.
+    """
+
+    usd_per_hour: float | None = None
+    planned: dict[str, Counts] = field(default_factory=dict)
