@@ -20,7 +20,7 @@ async def subnet_of(azure: Azure, vm: Json) -> str:
     Raises
     ------
     SpecError
-        It has none.
+        It has no network interface in a subnet.
     """
     interfaces = dig(vm, "properties", "networkProfile", "networkInterfaces") or []
     interfaces = sorted(interfaces, key=lambda one: not dig(one, "properties", "primary"))
@@ -30,8 +30,8 @@ async def subnet_of(azure: Azure, vm: Json) -> str:
         if subnet:
             return str(subnet)
     raise SpecError(
-        f"VM {vm['name']!r} is in no subnet, and a throwaway copy of it needs one",
-        hint="give it a network interface; or deprovision it and say --generalized; or --capture in-place --yes",
+        f"VM {vm['name']!r} is in no subnet, and its temporary copy needs one",
+        hint="add a network interface to it; or generalize it and add --generalized; or add --capture in-place --yes",
     )
 
 
