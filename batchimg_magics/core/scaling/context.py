@@ -13,8 +13,6 @@ from batchimg_magics.core.batch import expiry, node_pages, nodes, pools, quotas,
 from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.estimates.forecast import ForecastInputs
-from batchimg_magics.errors import NotFoundError
-from batchimg_magics.pool_spec.values import suggest_name
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -76,7 +74,7 @@ async def read_context(azure: Azure, name: str, promises: Mapping[str, Counts] |
         listed = [with_targets(one, promises[one["name"]]) if one["name"] in promises else one for one in listed]
     pool = next((one for one in listed if str(one["name"]).lower() == name.lower()), None)
     if pool is None:
-        raise NotFoundError(f"there is no pool {name!r}", status_code=404, code="PoolNotFound")
+        raise pools.not_found_error(azure, name, listed)
     others = tuple(one for one in listed if one is not pool)
     image = await image_versions.read_image_version(azure, pools.image_of(pool))
     rates, sizes = await concurrency.gather(prices.read_pool_rates(azure, pool), vm_sizes.read_sizes(azure))
@@ -130,15 +128,7 @@ async def read_forecast_inputs(azure: Azure, name: str) -> tuple[ForecastInputs,
     NotFoundError
         There is no such pool; the hint names the nearest.
     """
-    pool = await pools.read(azure, name)
-    if pool is None:
-        known = [one["name"] for one in await pools.read_all(azure)]
-        raise NotFoundError(
-            f"there is no pool {name!r} in account {azure.scope.account!r}",
-            hint=suggest_name(name, known) or "`%batchimg create` makes one",
-            status_code=404,
-            code="PoolNotFound",
-        )
+    pool = await pools.require(azure, name)
     image, rates, usage, sizes = await concurrency.gather(
         _read_image_summary(azure, pool),
         prices.read_pool_rates(azure, pool),
@@ -177,7 +167,7 @@ async def _read_image_summary(azure: Azure, pool: Json) -> ImageSummary:
     version = (await image_versions.read_image_version(azure, image_id)).document
     if version is None:
         return ImageSummary(f"{short} (gone, or not to be seen)", replicas=0)
-    here = region_key(str((await azure.account())["location"]))
+    here = await azure.region()
     counts = {
         region_key(str(one["name"])): int(one.get("regionalReplicaCount") or 1)
         for one in dig(version, "properties", "publishingProfile", "targetRegions") or []

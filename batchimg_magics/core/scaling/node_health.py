@@ -6,10 +6,10 @@ What is bad after that is removed, at most 100 nodes a call, and the pool grows 
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import wire
+from batchimg_magics.core.base.concurrency import gather
 from batchimg_magics.core.batch import nodes, pools
 from batchimg_magics.core.scaling import attempt, failures, readiness
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
@@ -65,19 +65,17 @@ async def _reboot(run: ResizeRun, node_ids: Sequence[str]) -> None:
     """Reboot nodes once; one that cannot be is left to the next rung."""
     started, before = run.azure.now(), live_counts(run.census)
     text = await nodes.read_log_tail(run.azure, run.pool, node_ids[0])
-    gate = asyncio.Semaphore(AT_ONCE)
     client = await run.azure.batch()
 
     async def one(node_id: str) -> bool:
-        async with gate:
-            try:
-                # The SDK refuses its own call without a body.
-                await run.azure.call(client.begin_reboot_node(run.pool, node_id, wire(_REBOOT)))
-            except (ConflictError, NotFoundError):
-                return False
+        try:
+            # The SDK refuses its own call without a body.
+            await run.azure.call(client.begin_reboot_node(run.pool, node_id, wire(_REBOOT)))
+        except (ConflictError, NotFoundError):
+            return False
         return True
 
-    taken = sum(await asyncio.gather(*(one(node_id) for node_id in node_ids)))
+    taken = sum(await gather(*(one(node_id) for node_id in node_ids), limit=AT_ONCE))
     await run.wait_until_settled()
     outcome = ResizeOutcome("repair", None, text or None)
     refused = f", {len(node_ids) - taken} could not be" if taken < len(node_ids) else ""

@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.azure.documents import parse_time
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.core.base.table import Table
@@ -105,7 +106,7 @@ def last_rounds(azure: Azure, pool: str, most: int) -> Table:
 def _parse_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return rows of the ledger as the table has them; what only another version has a column for goes."""
     for row in rows:
-        row.update({name: dt.datetime.fromisoformat(row[name]) for name in _TIMES if row.get(name)})
+        row.update({name: parse_time(row[name]) for name in _TIMES if row.get(name)})
     known = {column.name for column in SCHEMAS["history"]}
     return [{name: value for name, value in row.items() if name in known} for row in rows]
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import tags
+from batchimg_magics.core.base.concurrency import gather
 from batchimg_magics.core.base.node_counts import allocated_counts, target_counts
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.scaling import budget, context, readiness, rounds
 from batchimg_magics.core.scaling.controller import ResizeController
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.core.scaling.rounds import Round
-from batchimg_magics.errors import BatchImgError, NotFoundError, ResizeError
-from batchimg_magics.pool_spec.values import suggest_name
+from batchimg_magics.errors import BatchImgError, ResizeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -40,20 +38,10 @@ async def match_pools(azure: Azure, pattern: str) -> list[str]:
         It matches none.
     """
     listed = await pools.read_all(azure)
-    found = sorted(
-        str(pool["name"])
-        for pool in listed
-        if fnmatchcase(str(pool["name"]).lower(), pattern.lower()) and pools.tag_of(pool, tags.POOL) is not None
-    )
+    found = [one for one in pools.find_matches(listed, pattern) if pools.tag_of(one, tags.POOL) is not None]
     if not found:
-        names = [str(pool["name"]) for pool in listed]
-        raise NotFoundError(
-            f"no pool that this tool made matches {pattern!r}",
-            hint=suggest_name(pattern, names) or "`%batchimg pools` lists what there is",
-            status_code=404,
-            code="PoolNotFound",
-        )
-    return found
+        raise pools.not_found_error(azure, pattern, listed, f"no pool that this tool made matches {pattern!r}")
+    return [str(one["name"]) for one in found]
 
 
 async def _read_targets(
@@ -125,19 +113,15 @@ async def resize_pools(azure: Azure, names: Sequence[str], request: ResizeReques
         await budget.check_spending_limit(azure, pool_context, {name: goals[name] for name in names})
     resize_budget = budget.ResizeBudget(azure, request.policy.max_cost)
     controls = [ResizeController(azure, name, request, board, resize_budget=resize_budget) for name in names]
-    gate = asyncio.Semaphore(AT_ONCE)
     failures: list[tuple[str, BatchImgError]] = []
 
     async def one(run: ResizeController) -> None:
-        async with gate:
-            try:
-                await run.run()
-            except BatchImgError as error:
-                failures.append((run.pool, error))
+        try:
+            await run.run()
+        except BatchImgError as error:
+            failures.append((run.pool, error))
 
-    async with asyncio.TaskGroup() as group:
-        for run in controls:
-            group.create_task(one(run))
+    await gather(*(one(run) for run in controls), limit=AT_ONCE)
     made = [each for run in controls for each in run.rounds]
     table = rounds.rounds_table("resize", made, f"{len(names) - len(failures)} of {len(names)} pools are there", "")
     table = replace(table, attrs={"nodes": {run.pool: run.nodes for run in controls}})
