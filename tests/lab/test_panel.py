@@ -157,12 +157,12 @@ def test_a_click_becomes_a_request_at_once(opened: Notebook) -> None:
 
 def test_a_node_that_is_pointed_at_says_what_it_is(page: Page) -> None:
     page.locator(".batchimg-map canvas").hover(position={"x": 20, "y": 20})
-    expect(page.locator(".batchimg-map-said")).to_contain_text(re.compile(r"tvmps_\w+ · idle, dedicated · since 2"))
+    expect(page.locator(".batchimg-map-details")).to_contain_text(re.compile(r"tvmps_\w+ · idle, dedicated · since 2"))
 
 
 def test_the_map_can_be_walked_with_keys(page: Page) -> None:
     page.mouse.move(0, 0)
-    canvas, said = page.locator(".batchimg-map canvas"), page.locator(".batchimg-map-said")
+    canvas, said = page.locator(".batchimg-map canvas"), page.locator(".batchimg-map-details")
     canvas.focus()
     for key in ("Escape", "ArrowRight", "ArrowRight"):
         canvas.press(key)
@@ -230,14 +230,14 @@ def test_an_audit_finds_nothing_in_either_theme(page: Page, theme: str) -> None:
 
 
 def test_the_resize_can_be_played_back(page: Page, shoot: Callable[[str], None]) -> None:
-    page.get_by_role("button", name="Play back").click()
-    expect(page.locator(".batchimg-map-moment")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
+    page.get_by_role("button", name="Replay").click()
+    expect(page.locator(".batchimg-map-time")).to_have_text(re.compile(r"\d\d:\d\d:\d\d"))
     shoot("7-play-back")
     keys = page.locator(".batchimg-map-key", has_text="idle")
     page.locator(".batchimg-map-frame").fill("0")
     expect(keys).to_have_text("Iidle30")  # the legend counts what is shown
     page.get_by_role("button", name="Play", exact=True).click()
-    expect(page.get_by_role("button", name="Play back")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("button", name="Replay")).to_be_visible(timeout=20_000)
     expect(keys).to_have_text("Iidle250")
 
 
@@ -267,7 +267,7 @@ def test_the_line_can_be_copied_and_run_in_a_cell(page: Page) -> None:
     field(page, 26)
     line = page.locator(".batchimg-line code")
     expect(line).to_have_text(re.compile("--nodes 26"))
-    page.get_by_role("button", name="Copy the line").click()
+    page.get_by_role("button", name="Copy the command").click()
     expect(page.locator(".batchimg-line button")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == line.inner_text()
     page.evaluate("() => { void window.jupyterapp.commands.execute('notebook:insert-cell-below'); }")

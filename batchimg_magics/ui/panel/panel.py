@@ -331,7 +331,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     def _on_visibility(self, visibility: Visibility) -> None:
         """Ask Azure about the pool only while a page shows it; work goes on all the same."""
-        if visibility == "gone":
+        if visibility == "closed":
             self._stop_watch()
             return
         self._start_watch()

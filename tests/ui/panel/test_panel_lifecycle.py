@@ -57,17 +57,17 @@ def test_a_steady_pool_is_looked_at_less_and_less_often(session: Session) -> Non
 
 def test_nobody_asks_azure_once_the_last_view_has_gone(panel: Panel, session: Session) -> None:
     first, second = BrowserView(panel, "first"), BrowserView(panel, "second")
-    first.send_state("seen")  # answers the roll call that the second's coming was
-    first.send_state("gone")
+    first.send_state("visible")  # reports again, as the opening of the second one asks for
+    first.send_state("closed")
     assert looks(session, HOUR_S)
-    second.send_state("gone")
+    second.send_state("closed")
     advance_time(session, 1)  # what was asked for already
     assert looks(session, HOUR_S) == []
     assert counted(session).requests == []
 
 
 def test_a_page_that_is_loaded_again_brings_the_looks_back(panel: Panel, session: Session) -> None:
-    BrowserView(panel, "before").send_state("gone")
+    BrowserView(panel, "before").send_state("closed")
     session.resize("genomics", nodes=5)
     assert panel.map.squares.counts() == {"idle": (3, 1)}
     BrowserView(panel, "after")
@@ -78,7 +78,7 @@ def test_a_page_that_is_loaded_again_brings_the_looks_back(panel: Panel, session
 
 def test_views_of_a_page_that_died_are_forgotten(panel: Panel, session: Session) -> None:
     BrowserView(panel, "of a page that could not say that it goes")
-    BrowserView(panel, "new").send_state("gone")
+    BrowserView(panel, "new").send_state("closed")
     advance_time(session, 1)
     assert looks(session, HOUR_S) == []
 
@@ -87,7 +87,7 @@ def test_work_goes_on_when_nobody_looks(panel: Panel, session: Session) -> None:
     page = BrowserView(panel, "only")
     panel.size_tab.nodes.value = 7
     panel.size_tab.resize.click()
-    page.send_state("gone")
+    page.send_state("closed")
     wait_for_verb(session)
     assert session.nodes("genomics", counts=True)["dedicated"].sum() == 7
     BrowserView(panel, "again")
@@ -101,7 +101,7 @@ def test_a_hidden_page_is_served_seldom_and_at_once_when_it_shows_again(panel: P
     assert {round(b - a) for a, b in pairwise(looks(session, 600))} == {120}
     advance_time(session, 1)
     before = len(counted(session).requests)
-    page.send_state("seen")
+    page.send_state("visible")
     advance_time(session, 1)
     assert len(counted(session).requests) > before
 
@@ -217,7 +217,7 @@ def test_a_panel_acts_on_no_other_connection_than_its_own(panel: Panel, session:
     assert "a connection that was closed" in panel.estimate_tab.answer.value
     late = BrowserView(panel, "late")
     late.send_state("hidden")
-    late.send_state("seen")
+    late.send_state("visible")
     assert session.find_running("genomics") is None
     assert session.nodes("genomics", counts=True)["dedicated"].sum() == 1
 
