@@ -84,7 +84,7 @@ def squares(page: Page, state: str) -> int:
 
 
 def test_it_opens_with_the_nodes_that_there_are(page: Page, shoot: Callable[[str], None]) -> None:
-    assert "LOCAL: nothing is real" in head(page)
+    assert "LOCAL: emulator" in head(page)
     assert "dedicated 25 of 25" in head(page).replace("\n", " ")
     assert squares(page, "idle") == 30
     shoot("1-open")
@@ -95,7 +95,7 @@ def test_moving_a_control_changes_the_forecast_before_anything_is_sent(
 ) -> None:
     cost = page.locator(".batchimg-facts").inner_text()
     field(page, 120)
-    expect(page.locator(".batchimg-facts")).to_contain_text("480 wanted, 1,000 free")
+    expect(page.locator(".batchimg-facts")).to_contain_text("needs 480 of 1,000 available cores")
     assert page.locator(".batchimg-facts").inner_text() != cost
     expect(page.locator(".batchimg-line code")).to_have_text("%batchimg resize genomics --nodes 120 --spot 5")
     slider = page.locator(".batchimg-panel .batchimg-slider").first
@@ -109,7 +109,7 @@ def test_what_is_impossible_cannot_be_sent_and_the_reason_stands_beside(
     page: Page, shoot: Callable[[str], None]
 ) -> None:
     field(page, 3000)
-    expect(page.get_by_text("cannot be sent")).to_be_visible()
+    expect(page.get_by_text("Cannot resize")).to_be_visible()
     expect(page.get_by_role("button", name="Resize", exact=True)).to_be_disabled()
     shoot("3-impossible")
 
@@ -246,7 +246,7 @@ def test_a_resize_can_be_stopped(page: Page) -> None:
     page.locator(".batchimg-panel input[type=number]").nth(1).fill("200")
     page.locator(".batchimg-panel input[type=number]").nth(1).press("Enter")
     page.get_by_role("button", name="Resize", exact=True).click()
-    stop = page.get_by_role("button", name="Stop", exact=True)
+    stop = page.get_by_role("button", name="Stop resize", exact=True)
     expect(stop).to_be_enabled()
     stop.click()
     expect(page.locator(".batchimg-head")).to_contain_text("steady")
@@ -255,10 +255,10 @@ def test_a_resize_can_be_stopped(page: Page) -> None:
 
 def test_how_many_do_i_need(page: Page, shoot: Callable[[str], None]) -> None:
     page.locator(".batchimg-panel .lm-TabBar-tab").nth(1).click()
-    page.get_by_role("button", name="Ask").press("Enter")
+    page.get_by_role("button", name="Calculate").press("Enter")
     expect(page.locator(".batchimg-panel")).to_contain_text("1,000 tasks of 10 min within 4 h")
     shoot("8-how-many")
-    page.get_by_role("button", name="Take over").click()
+    page.get_by_role("button", name="Apply").click()
     expect(page.locator(".batchimg-line code")).to_have_text("%batchimg resize genomics --nodes 25 --spot 11")
     expect(page.get_by_text("Dedicated nodes", exact=True)).to_be_visible()
 
