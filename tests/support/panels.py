@@ -1,4 +1,4 @@
-"""Panels for tests: on a pool of the local Azure, and with a page that looks at them."""
+"""Panels for tests: of a pool of the emulator, with views in browser pages."""
 
 from __future__ import annotations
 
@@ -52,20 +52,20 @@ def advance_time(session: Session, seconds: float) -> None:
 
 
 class BrowserView:
-    """A view of a panel's map in some browser, which says of itself what `node_map.js` says.
+    """A view of a panel's map in a browser, which reports its state as `node_map.js` does.
 
     Parameters
     ----------
     panel, name
-        What it shows, and what it calls itself.
+        The panel, and the view's id.
     """
 
     def __init__(self, panel: Panel, name: str) -> None:
         self._panel, self._name = panel, name
-        self.send_state("seen", new=True)
+        self.send_state("visible", new=True)
 
     def send_state(self, state: str, *, new: bool = False) -> None:
-        """Tell the kernel how the view is."""
+        """Report the view's state to the kernel."""
         content = {"kind": "view", "view": self._name, "state": state, **({"new": True} if new else {})}
         self._panel.map._handle_custom_msg(content, [])
 

@@ -15,7 +15,7 @@ from batchimg_magics.core.estimates.forecast import ForecastInputs, forecast
 from batchimg_magics.core.estimates.prices import Rates
 from batchimg_magics.ui.panel.chooser import PoolChooser
 from batchimg_magics.ui.panel.panel import Panel
-from batchimg_magics.ui.panel.snapshot import node_map_svg, panel_html
+from batchimg_magics.ui.panel.static_html import node_map_svg, panel_html
 from batchimg_magics.ui.widgets.slider import Slider
 from tests.support.concurrent_client import ConcurrentClient
 from tests.support.panels import HTML_INJECTION, open_panel, run_estimate, wait_for_verb
@@ -39,9 +39,9 @@ def session(panel: Panel) -> Session:
 # -- what it shows -----------------------------------------------------------------------------------------------
 
 
-def test_the_head_tells_what_it_is_and_that_nothing_is_real(panel: Panel) -> None:
+def test_the_head_shows_the_pool_and_that_it_is_on_the_emulator(panel: Panel) -> None:
     said = panel.head.value
-    for part in ("LOCAL: nothing is real", "genomics/1.0.0", "steady", "3 of 3", "1 of 1", "an hour"):
+    for part in ("LOCAL: emulator", "genomics/1.0.0", "steady", "3 of 3", "1 of 1", "/h"):
         assert part in said
 
 
@@ -89,7 +89,7 @@ def test_moving_a_control_changes_forecast_and_line_and_sends_nothing(panel: Pan
     before = panel.size_tab.forecast_html.value
     panel.size_tab.nodes.value = 50
     assert panel.size_tab.forecast_html.value != before
-    assert "200 wanted, 1,000 free" in panel.size_tab.forecast_html.value
+    assert "needs 200 of 1,000 available cores" in panel.size_tab.forecast_html.value
     assert panel.copy_line.line == "%batchimg resize genomics --nodes 50 --spot 1"
     assert session.pools().set_index("pool").loc["genomics", "dedicated_target"] == 3
 
@@ -194,7 +194,7 @@ def test_a_pool_that_is_not_there_gets_the_nearest_name(session: Session) -> Non
     assert raised.value.hint == "did you mean genomics?"
 
 
-# -- how many do I need ------------------------------------------------------------------------------------------
+# -- the estimate tab --------------------------------------------------------------------------------------------
 
 
 def test_the_second_tab_answers_and_a_row_can_be_taken_over(panel: Panel) -> None:
@@ -231,7 +231,7 @@ def test_one_output_has_widget_and_html(panel: Panel) -> None:
 def test_a_map_of_100_000_nodes_stays_small() -> None:
     drawn = node_map_svg([("idle", True)] * 60_000 + [("creating", False)] * 40_000)
     assert len(drawn) < 20_000
-    assert "one square is 17 nodes" in drawn
+    assert "One square represents 17 nodes" in drawn
 
 
 def test_text_from_the_service_is_escaped_everywhere(panel: Panel) -> None:

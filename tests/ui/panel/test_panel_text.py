@@ -126,26 +126,26 @@ def test_the_head_has_all_that_one_has_to_know(panel: Panel) -> None:
     assert told["age"] == "0 days"
     assert (told["pool"], told["allocation"]) == ("active", "steady")
     assert (told["dedicated"], told["spot"]) == ("3 of 3", "1 of 1")
-    assert told["cost"].endswith("an hour")
-    assert told["so far"] == "$1,234.50"
+    assert told["cost"].endswith("/h")
+    assert told["cost so far"] == "$1,234.50"
     assert told["expires"] == "2026-07-02 09:30Z"
 
 
 def test_a_real_connection_is_marked_as_unmistakably_as_a_local_one() -> None:
-    assert 'badge local">LOCAL: nothing is real' in head.head_html("LOCAL", "p", [])
-    assert 'badge real">AZURE: nodes cost money' in head.head_html("azure", "p", [])
+    assert 'badge local">LOCAL: emulator' in head.head_html("LOCAL", "p", [])
+    assert 'badge real">AZURE: nodes are billed' in head.head_html("azure", "p", [])
 
 
 def test_what_is_not_known_is_not_said_to_cost_nothing(panel: Panel) -> None:
     unknown = replace(panel._context, rates=Rates())
     told = dict(head.pool_facts(panel._snapshot, unknown, panel._image, None))
-    assert told["cost"] == told["so far"] == "not known"
+    assert told["cost"] == told["cost so far"] == "not available"
     panel.size_tab.update_inputs(unknown, Counts(3, 1), 0.0)
-    assert "<td>not known</td>" in panel.size_tab.forecast_html.value
+    assert "<td>not available</td>" in panel.size_tab.forecast_html.value
     assert "the price is not known" in panel.size_tab.forecast_html.value
     row = {"vm_size": "a", "kind": "spot", "nodes": 3, "usd": None, "fits": True}
     panel.estimate_tab.show_answer(SimpleNamespace(result=lambda: table("size", **row)))
-    assert ">not known<" in panel.estimate_tab.answer.value
+    assert ">not available<" in panel.estimate_tab.answer.value
 
 
 # -- the forecast, and what is asked for -------------------------------------------------------------------------
@@ -168,14 +168,15 @@ def test_the_forecast_says_every_line_before_anything_is_sent(panel: Panel) -> N
     panel.size_tab.nodes_field.value, panel.size_tab.spot_field.value = 1000, 11
     said = panel.size_tab.forecast_html.value
     for line in (
-        "dedicated cores of the account: 4,000 wanted, 7,900 free",
-        "dedicated cores of the family: 4,000 wanted, 6,000 free",
-        'spot cores of the account: <span class="over">44 wanted, 40 free</span>', "4 wanted, 1 there",
-        "in about 4 rounds", "about 19 min", "$210.55 an hour, disks too; $500.00 allowed", "$421.10",
+        "dedicated cores of the account: needs 4,000 of 7,900 available cores",
+        "dedicated cores of the family: needs 4,000 of 6,000 available cores",
+        'spot cores of the account: <span class="over">needs 44 of 40 available cores</span>',
+        ">1/4<",
+        "in about 4 resize attempts", "about 19 min", "$210.55/h incl. disks (limit $500.00/h)", "$421.10",
     ):  # fmt: skip
         assert line in said
     assert panel.size_tab.timeout.value == 20
-    assert "15 for each 1,000 nodes" in panel.size_tab.timeout_note.value
+    assert "15 per 1,000 nodes" in panel.size_tab.timeout_note.value
     panel.size_tab.nodes_field.value = 2000
     assert panel.size_tab.timeout.value == 30
     assert "spot cores of the account: 44 cores needed" in panel.size_tab.blocked_html.value

@@ -1,4 +1,4 @@
-"""The second tab, "How many do I need?": the `size` verb as a form, whose rows can be taken over."""
+"""The estimate tab: the `estimate` verb as a form, whose results can be applied to the resize tab."""
 
 from __future__ import annotations
 
@@ -18,23 +18,32 @@ if TYPE_CHECKING:
 __all__ = ["EstimateTab"]
 
 _WIDE = {"description_width": "11em"}
-_COLUMNS = ("vm_size", "kind", "nodes", "makespan_minutes", "usd", "fits", "limit")
+#: Columns of the result, and their headings.
+_HEADINGS = {
+    "vm_size": "VM size",
+    "kind": "node type",
+    "nodes": "nodes",
+    "makespan_minutes": "duration (min)",
+    "usd": "cost (USD)",
+    "fits": "within quotas",
+    "limit": "limited by",
+}
 
 
 class EstimateTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
-    """Tasks, minutes, deadline, budget; and the options that answer.
+    """A form for tasks, minutes, deadline and budget, and the resulting options.
 
     Parameters
     ----------
-    ask
-        Given options of `size`, begins it.
-    take
-        Called with (dedicated, spot) when a row is taken over.
+    start_estimate
+        Starts the `estimate` verb with the given options.
+    apply_counts
+        Called with (dedicated, spot) when an option is applied.
 
     Attributes
     ----------
-    asked
-        The question that was asked last; None before there was one.
+    estimate_run
+        The last run of the verb; None before the first one.
     """
 
     def __init__(
@@ -43,20 +52,22 @@ class EstimateTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         apply_counts: Callable[[int | None, int | None], None],
     ) -> None:
         self.tasks = w.BoundedIntText(1000, min=1, max=10**9, description="Tasks", style=_WIDE)
-        self.minutes = w.BoundedFloatText(10.0, min=0.01, max=10**6, description="Minutes each", style=_WIDE)
-        self.slots = w.BoundedIntText(0, min=0, max=256, description="At once a node", style=_WIDE)
-        self.slots.tooltip = "0: one for each vCPU"
+        self.minutes = w.BoundedFloatText(10.0, min=0.01, max=10**6, description="Minutes per task", style=_WIDE)
+        self.slots = w.BoundedIntText(
+            0, min=0, max=256, description="Tasks per node (0 = one per vCPU)", style={"description_width": "initial"}
+        )
+        self.slots.layout.width = "24em"
         self.deadline = w.Text("4h", placeholder="4h, 90m", description="Deadline", style=_WIDE)
-        self.budget = w.Text("", placeholder="US dollars", description="Budget", style=_WIDE)
+        self.budget = w.Text("", placeholder="USD", description="Budget", style=_WIDE)
         self.only_this = w.Checkbox(value=True, description="Only this pool's VM size", indent=False)
-        self.calculate_button = w.Button(description="Ask", button_style="primary", tooltip="Work out the options")
+        self.calculate_button = w.Button(
+            description="Calculate", button_style="primary", tooltip="Calculate the options"
+        )
         self.answer = w.HTML()
         self.rows = w.Dropdown(
             options=[], description="Option", style=_WIDE, layout=w.Layout(width="36em", max_width="100%")
         )
-        self.apply_button = w.Button(
-            description="Take over", tooltip="Put this option into the sizing tab", disabled=True
-        )
+        self.apply_button = w.Button(description="Apply", tooltip="Copy this option to the resize tab", disabled=True)
         self.vm_size = ""
         self.estimate_run: VerbRun | None = None
         self._start_estimate, self._apply_counts = start_estimate, apply_counts
@@ -75,7 +86,7 @@ class EstimateTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options of `size` that the form says."""
+        """The options of `estimate` in the form."""
         options: dict[str, Any] = {"tasks": self.tasks.value, "minutes": self.minutes.value}
         if self.slots.value:
             options["slots"] = self.slots.value
@@ -88,7 +99,7 @@ class EstimateTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         return options
 
     def calculate(self) -> None:
-        """Ask; the answer comes by itself, and the kernel is free meanwhile."""
+        """Start the estimate; the result is shown when it is ready, and the kernel is not blocked."""
         self.rows.options, self.apply_button.disabled = [], True
         try:
             options = self.options
@@ -97,18 +108,18 @@ class EstimateTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             verb_run = self._start_estimate(options)
         except BatchImgError as error:
             self._show_error(error.message, error.hint)
-        except ValueError as error:
-            self._show_error(str(error), "a budget is a number of US dollars")
+        except ValueError:
+            self._show_error(f"budget {self.budget.value!r} is not a number", "enter US dollars, for example 25")
         else:
             self.answer.value, self.calculate_button.disabled = (
-                "<div role='status'>reading sizes, quotas and prices</div>",
+                "<div role='status'>Reading VM sizes, quotas and prices</div>",
                 True,
             )
             self.estimate_run = verb_run
             verb_run.add_done_callback(lambda: self.show_answer(verb_run))
 
     def show_answer(self, verb_run: VerbRun) -> None:
-        """Show what came; called on the session's thread."""
+        """Show the result; called on the session's thread."""
         self.calculate_button.disabled = False
         try:
             table = verb_run.result()
@@ -117,7 +128,7 @@ class EstimateTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             return
         rows = [row for row in table.rows() if row["nodes"]]
         self.answer.value = _options_html(table.caption, rows)
-        # Another size would be another pool: only this pool's can be taken over.
+        # The VM size of a pool cannot be changed: only options of this size can be applied.
         applicable = [row for row in rows if str(row["vm_size"]).lower() == self.vm_size.lower()]
         self.rows.options = [(f"{row['nodes']} {row['kind']} nodes", (row["kind"], row["nodes"])) for row in applicable]
         self.rows.index = 0 if applicable else None
@@ -134,16 +145,19 @@ class EstimateTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
 def _format_value(name: str, value: object) -> str:
     if name == "usd":
-        return "not known" if value is None else f"{value:,.2f}"
+        return "not available" if value is None else f"{value:,.2f}"
     return format_cell(value)
 
 
 def _options_html(caption: str, rows: list[dict[str, Any]]) -> str:
-    heads = "".join(f"<th scope='col' style='text-align:left;padding:2px 10px 2px 0'>{name}</th>" for name in _COLUMNS)
+    heads = "".join(
+        f"<th scope='col' style='text-align:left;padding:2px 10px 2px 0'>{heading}</th>"
+        for heading in _HEADINGS.values()
+    )
     body = "".join(
         "<tr>"
         + "".join(
-            f"<td style='padding:1px 10px 1px 0'>{escape(_format_value(name, row[name]))}</td>" for name in _COLUMNS
+            f"<td style='padding:1px 10px 1px 0'>{escape(_format_value(name, row[name]))}</td>" for name in _HEADINGS
         )
         + "</tr>"
         for row in rows

@@ -1,47 +1,51 @@
-"""The panel as it stands, without widgets and scripts: for exported notebooks and front ends that have neither."""
+"""The panel as static HTML: for exported notebooks and front ends without widgets."""
 
 from __future__ import annotations
 
 import math
 from html import escape
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchimg_magics.ui.widgets.colours import state_colour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-__all__ = ["legend_html", "node_map_svg", "panel_html"]
+
+__all__ = ["Bundle", "add_html", "legend_html", "node_map_svg", "panel_html"]
+
+#: A widget's data by mime type for IPython, with or without metadata.
+Bundle: TypeAlias = dict[str, Any] | tuple[dict[str, Any], dict[str, Any]] | None
 
 #: Width of the map, and the largest square, in pixels.
 MAP_WIDTH_PX, MAX_SQUARE_PX = 600, 14
-#: Squares that are drawn one by one; above, a square stands for several nodes.
+#: Maximum number of squares; with more nodes, each square represents several nodes.
 MAX_SQUARES = 6_000
 #: How much paler the squares of spot nodes are, as `squares.js` draws them.
 SPOT_OPACITY = 0.72
 
 
 def node_map_svg(nodes: Sequence[tuple[str, bool]]) -> str:
-    """Return the node map as SVG: a square a node, or a square for several nodes of one state where there are many.
+    """Return the node map as SVG: one square per node, or per group of nodes of one state if there are many.
 
     Parameters
     ----------
     nodes
-        State and whether it is dedicated, one a node.
+        (state, whether dedicated) of each node.
     """
     if not nodes:
         return ""
     each = max(1, math.ceil(len(nodes) / MAX_SQUARES))
-    # Sorted, so that one square can stand for several nodes; runs of one colour are one rectangle.
-    shown = sorted(nodes)[::each] if each > 1 else list(nodes)
-    side = max(2, min(MAX_SQUARE_PX, int(math.sqrt(MAP_WIDTH_PX * MAP_WIDTH_PX / 3 / len(shown)))))
-    columns = max(1, min(len(shown), MAP_WIDTH_PX // side))
-    rows = math.ceil(len(shown) / columns)
+    # Sorted, so that one square can represent several nodes; runs of one colour are one rectangle.
+    drawn = sorted(nodes)[::each] if each > 1 else list(nodes)
+    side = max(2, min(MAX_SQUARE_PX, int(math.sqrt(MAP_WIDTH_PX * MAP_WIDTH_PX / 3 / len(drawn)))))
+    columns = max(1, min(len(drawn), MAP_WIDTH_PX // side))
+    rows = math.ceil(len(drawn) / columns)
     bars = []
     for row in range(rows):
         column = 0
-        for (state, dedicated), run in groupby(shown[row * columns : (row + 1) * columns]):
+        for (state, dedicated), run in groupby(drawn[row * columns : (row + 1) * columns]):
             length = sum(1 for _ in run)
             box = f'x="{column * side}" y="{row * side}" width="{length * side}" height="{side}"'
             kind, pale = ("dedicated", "") if dedicated else ("spot", f' fill-opacity="{SPOT_OPACITY}"')
@@ -49,7 +53,7 @@ def node_map_svg(nodes: Sequence[tuple[str, bool]]) -> str:
             column += length
     wide, high = columns * side, rows * side
     grid = _grid(columns, rows, side) if side > 4 else ""
-    note = f"<div>one square is {each} nodes</div>" if each > 1 else ""
+    note = f"<div>One square represents {each} nodes.</div>" if each > 1 else ""
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" viewBox="0 0 {wide} {high}" '
         f'role="img" aria-label="Node map">{"".join(bars)}{grid}</svg>{note}'
@@ -63,7 +67,7 @@ def _grid(columns: int, rows: int, side: int) -> str:
 
 
 def legend_html(counts: Mapping[str, tuple[int, int]]) -> str:
-    """Return the states with their colours and counts.
+    """Return the legend: states with their colours and counts.
 
     Parameters
     ----------
@@ -89,18 +93,18 @@ def panel_html(
     rounds: str = "",
     line: str = "",
 ) -> str:
-    """Return the whole panel.
+    """Return the complete panel.
 
     Parameters
     ----------
     head
-        What it is of, as (name, value).
+        Facts as (name, value).
     nodes, counts
-        State and whether it is dedicated, of each node; state to (dedicated, spot).
+        (state, whether dedicated) of each node; state to (dedicated, spot).
     rounds
-        The table of rounds, as HTML that is escaped already.
+        The table of resize attempts, as HTML with escaped text.
     line
-        The line that does what the controls say.
+        The equivalent command.
     """
     facts = "".join(
         f"<span style='margin-right:1.2em'>{escape(name)} <b>{escape(cells)}</b></span>" for name, cells in head
@@ -110,3 +114,11 @@ def panel_html(
         f'<div class="batchimg-panel" style="max-width:{MAP_WIDTH_PX}px"><div>{facts}</div>'
         f"<div style='margin:6px 0'>{node_map_svg(nodes)}</div>{legend_html(counts)}{rounds}{line_html}</div>"
     )
+
+
+def add_html(bundle: Bundle, html: str) -> Bundle:
+    """Return a widget's mime bundle with HTML added for front ends without widgets."""
+    data = bundle[0] if isinstance(bundle, tuple) else bundle
+    if data is not None:
+        data["text/html"] = html
+    return bundle
