@@ -15,9 +15,9 @@ from batchimg_magics.core.batch import pools
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import BatchImgError, ConflictError, SpecError
 from batchimg_magics.session.session import Session
-from tests.conftest import LINE
 from tests.support.connections import connection_of
 from tests.support.crash import CrashTransport
+from tests.support.create_options import LINE
 from tests.support.documents import ACCOUNT, pool_body
 from tests.support.faults import set_faults
 from tests.support.inventory import put_resource

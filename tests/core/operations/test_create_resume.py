@@ -11,9 +11,9 @@ import pytest
 
 from batchimg_magics.errors import DetachedError
 from batchimg_magics.session.session import Session
-from tests.conftest import LINE
 from tests.support.connections import connection_of
 from tests.support.crash import CASES, Case, CrashTransport, crash_points
+from tests.support.create_options import LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,8 +9,8 @@ import pytest
 
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.errors import ConflictError, InUseError, NotFoundError, SpecError
-from tests.conftest import LINE
 from tests.support.connections import connection_of
+from tests.support.create_options import LINE
 from tests.support.documents import ACCOUNT, GROUP, pool_body, vm
 from tests.support.faults import emulator_state, set_faults
 from tests.support.shells import ipython, run_cell

@@ -1,4 +1,7 @@
-"""Tests use public names only: ruff's SLF001 reads attributes, and these tests read imports and names in strings."""
+"""Tests use public names only, and import nothing from other test files.
+
+Ruff's SLF001 reads attributes; these tests read imports, and names in strings.
+"""
 
 from __future__ import annotations
 
@@ -55,6 +58,17 @@ def test_no_test_imports_or_sets_a_private_name() -> None:
     assert len(files) > 150
     found = [(str(file.relative_to(ROOT)), name) for file in files for name in private_names(file.read_text("utf-8"))]
     assert [(file, name) for file, name in found if name not in FOREIGN] == []
+
+
+def test_what_several_test_files_need_is_in_tests_support() -> None:
+    found = []
+    for file in sorted(ROOT.glob("tests/**/*.py")):
+        for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "tests":
+                parts = [*str(node.module).split("."), *(alias.name for alias in node.names)]
+                if any(part == "conftest" or part.startswith("test_") for part in parts):
+                    found.append((str(file.relative_to(ROOT)), node.module))
+    assert found == []
 
 
 def test_ruff_reads_private_attributes_in_tests() -> None:
