@@ -89,8 +89,8 @@ class Session(Verbs):
         return self._connection.label if self._connection else "LOCAL"
 
     @property
-    def connection(self) -> object:
-        """What stands for the connection that is open: another object as soon as it is another connection."""
+    def connection(self) -> Connection | None:
+        """The open connection, or None before the first verb. Every `connect` opens a new object."""
         return self._connection
 
     def _require_connection(self) -> Connection:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchimg_magics.session.session import Session
-from tests.core.checks.test_rules import CASES, commands, findings
+from tests.support.rule_cases import CASES, commands, findings
 
 if TYPE_CHECKING:
     import pytest

@@ -18,6 +18,7 @@ from batchimg_magics.core.batch import node_pages
 from batchimg_magics.session.frames import DTYPES, to_frame
 from tests.bench.replay import Replay
 from tests.bench.rows import Row, alternating, times
+from tests.support.connections import transport_of
 from tests.support.idle_pools import open_session
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def pool_of(count: int) -> Iterator[tuple[Session, Connection]]:
     with open_session(Replay) as (session, connection, _):
         sized = {"nodes": count - count // 5, "spot": count // 5}
         session.create("sim", from_vm="prep-vm", vm_size="Standard_D4s_v5", start_task="/bin/true", **sized)
-        transport: Any = connection.azure._transport
+        transport: Any = transport_of(connection)
         transport.is_replaying = True
         yield session, connection
 
@@ -115,7 +116,7 @@ class Peer:
     async def _client(self) -> BatchClient:
         account = await self._link.azure.account()
         endpoint = f"https://{account['properties']['accountEndpoint']}"
-        return BatchClient(endpoint, self._link.azure._credential, transport=self._link.azure._transport)
+        return BatchClient(endpoint, self._link.azure.credential, transport=transport_of(self._link))
 
     async def _pages(self) -> list[bytes]:
         client = await self._client()

@@ -43,7 +43,7 @@ class Replay(AsyncHttpTransport[Any, Any]):
             kind, answer = known
             return kind(request, answer)
         response = await self._inner.send(request, **options)
-        answer = response._answer if isinstance(response, EmulatorResponse) else response.internal_response
+        answer = response.answer if isinstance(response, EmulatorResponse) else response.internal_response
         self._known[key] = (type(response), answer)
         return response
 

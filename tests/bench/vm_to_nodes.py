@@ -19,6 +19,7 @@ from azure.mgmt.compute.aio import ComputeManagementClient
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
 from tests.bench.rows import Row
+from tests.support.connections import transport_of
 from tests.support.idle_pools import open_session
 from tests.support.request_log import LoggedRequest, RequestLog
 
@@ -72,14 +73,14 @@ def rows() -> Iterator[Row]:
 def _world() -> Iterator[tuple[Session, Connection, RequestLog]]:
     with open_session(RequestLog, seed=7) as (session, connection, local):
         _attach_disks(local)
-        counted: Any = connection.azure._transport
+        counted: Any = transport_of(connection)
         counted.requests.clear()
         yield session, connection, counted
 
 
 def _attach_disks(local: Emulator) -> None:
     """Give the VM three more data disks."""
-    token, _ = local.credential._tokens.issue("https://management.azure.com")
+    token = local.credential.issue("https://management.azure.com")
 
     def ask(method: str, path: str, version: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         url = f"https://management.azure.com{_COMPUTE}{path}?api-version={version}"
@@ -131,7 +132,7 @@ async def _pass(connection: Connection, seconds: float) -> None:
 def _critical_path(session: Session, connection: Connection, seen: list[LoggedRequest]) -> float:
     """Return how long the same work takes whoever asks at the earliest moments."""
     assert connection.emulator is not None
-    world = connection.emulator._store
+    world = connection.emulator.store
 
     def polled(sent: LoggedRequest, seconds: float | None = None) -> float:
         """Return when the earliest poll finds that what a request began is over."""
@@ -177,7 +178,7 @@ def _script(regions: dict[str, int]) -> tuple[float, int]:
 async def _scripted(connection: Connection, regions: dict[str, int]) -> float:
     """Go the way as Microsoft's samples do: each call waited for before the next one."""
     assert connection.emulator is not None
-    options: dict[str, Any] = {"transport": connection.azure._transport}
+    options: dict[str, Any] = {"transport": transport_of(connection)}
     compute = ComputeManagementClient(connection.emulator.credential, SUBSCRIPTION, **options)
     management = BatchManagementClient(connection.emulator.credential, SUBSCRIPTION, **options)
     with connection.advancing_time():

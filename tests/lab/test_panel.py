@@ -137,7 +137,7 @@ def test_a_page_that_is_loaded_again_in_mid_resize_shows_it_again(
     page.locator(".batchimg-map canvas").wait_for()
     assert "LOCAL" in head(page)
     shoot("5-loaded-again")
-    assert opened.evaluate("panel._watch is None") == "False"
+    assert opened.evaluate("panel.is_watching") == "True"
 
 
 def test_it_ends_with_every_node_idle_and_the_round_in_a_table(page: Page, shoot: Callable[[str], None]) -> None:
@@ -290,14 +290,14 @@ def test_it_fits_600_pixels_and_dark_themes(page: Page, shoot: Callable[[str], N
 def test_nobody_watches_once_the_output_is_cleared_and_somebody_does_once_it_is_there_again(
     opened: Notebook, page: Page
 ) -> None:
-    assert opened.evaluate("panel._watch is None") == "False"
+    assert opened.evaluate("panel.is_watching") == "True"
     opened.cell(3).locator(".jp-InputPrompt").click()
     page.evaluate("() => { void window.jupyterapp.commands.execute('notebook:clear-cell-output'); }")
     expect(page.locator(".batchimg-panel")).to_have_count(0)
-    assert opened.evaluate("panel._watch is None") == "True"
+    assert opened.evaluate("panel.is_watching") == "False"
     opened.evaluate("panel")
     page.locator(".batchimg-map canvas").wait_for()
-    assert opened.evaluate("panel._watch is None") == "False"
+    assert opened.evaluate("panel.is_watching") == "True"
 
 
 def test_the_pools_to_choose_from_lead_to_a_panel(opened: Notebook, page: Page) -> None:

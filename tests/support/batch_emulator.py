@@ -109,3 +109,19 @@ class BatchEmulator:
             assert self.clock.now() < until
             self.clock.advance(5)
         return pool
+
+
+ARM_MACHINE = {"imageReference": JAMMY | {"version": "latest"}, "nodeAgentSkuId": "batch.node.ubuntu 22.04"}
+
+
+def arm_pool_body(dedicated: int = 0, spot: int = 0, **more: Any) -> dict[str, Any]:
+    """Return the body of a pool as ARM takes it."""
+    fixed = {"targetDedicatedNodes": dedicated, "targetLowPriorityNodes": spot}
+    return {
+        "properties": {
+            "vmSize": "Standard_D2s_v3",
+            "deploymentConfiguration": {"virtualMachineConfiguration": ARM_MACHINE},
+            "scaleSettings": {"fixedScale": fixed},
+            **more,
+        }
+    }

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.app import App
 from batchimg_magics.emulator.furnish import ACCOUNT, REGION
 from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.transport import EmulatorResponse
 from tests.support.forwarding_transport import ForwardingTransport
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ class ConcurrentClient:
     app: App = field(init=False)
 
     def __post_init__(self) -> None:
-        self.app = App(self.local._store, self.local.clock)
+        self.app = App(self.local.store, self.local.clock)
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         joint = "&" if "?" in path else "?"
@@ -57,10 +58,10 @@ class ConcurrentClient:
 
     def act(self, pool: str, action: str) -> None:
         """Do something to a pool, as far as Azure lets them; what befalls others' requests does not befall theirs."""
-        kept = faults.pending_faults(self.local._store)
-        faults.set_pending_faults(self.local._store, [])
+        kept = faults.pending_faults(self.local.store)
+        faults.set_pending_faults(self.local.store, [])
         self._act(pool, action)
-        faults.set_pending_faults(self.local._store, kept)
+        faults.set_pending_faults(self.local.store, kept)
 
     def _act(self, pool: str, action: str) -> None:
         if action == "resize":
@@ -127,10 +128,10 @@ class ObservedTransport(ForwardingTransport):
     def _without_hidden(self, request: Any, answer: Any) -> Any:
         """Return an answer without what is hidden of it."""
         if self.hidden and request.method == "GET" and "/batchaccounts/" in request.url.lower():
-            found = json.loads(answer._answer.body)
+            found = json.loads(answer.body())
             for name in self.hidden:
                 found.get("properties", {}).pop(name, None)
-            answer._answer = replace(answer._answer, body=json.dumps(found).encode())
+            return EmulatorResponse(request, replace(answer.answer, body=json.dumps(found).encode()))
         return answer
 
     def last(self, part: str) -> int:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.session.session import Session
-from tests.conftest import LINE
+from tests.support.create_options import LINE
 from tests.support.forwarding_transport import ForwardingTransport
 from tests.support.inventory import read_inventory
 

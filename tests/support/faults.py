@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.http import faults, scenarios
+from tests.support.connections import emulator_of
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Store
@@ -12,9 +13,7 @@ if TYPE_CHECKING:
 
 
 def emulator_state(session: Session) -> Store:
-    local = session._require_connection().emulator
-    assert local is not None
-    return local._store
+    return emulator_of(session).store
 
 
 def set_faults(session: Session, **fault: Any) -> None:

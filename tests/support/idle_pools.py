@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.furnish import ACCOUNT, REGION
 from batchimg_magics.session.session import Session
 from tests.support.batch_emulator import MACHINE, lift_quotas
+from tests.support.connections import connection_of, emulator_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -24,16 +25,14 @@ def open_session(wrap_transport: Callable[[Any], Any], **target: Any) -> Iterato
     """Open a session on a stepped world in memory, over a transport that is wrapped."""
     with Session(wrap_transport=wrap_transport) as session:
         session.open(state=":memory:", speed="max", **target)
-        connection = session._connection
-        assert connection is not None
-        assert connection.emulator is not None
-        lift_quotas(connection.emulator._store)
-        yield session, connection, connection.emulator
+        emulator = emulator_of(session)
+        lift_quotas(emulator.store)
+        yield session, connection_of(session), emulator
 
 
 def issue_token(local: Emulator) -> str:
     """Return a token for the nodes' plane."""
-    return local.credential._tokens.issue("https://batch.core.windows.net/")[0]
+    return local.credential.issue("https://batch.core.windows.net/")
 
 
 def create_idle_pools(local: Emulator, pools: Mapping[str, int]) -> None:

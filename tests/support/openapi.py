@@ -196,7 +196,7 @@ def operations(files: tuple[Path, ...]) -> list[Operation]:
     """Return the operations of some documents that the local Azure has a route of its own for."""
     if not BATCH[0].exists():
         return []
-    router = create_app()._router
+    router = create_app().router
     found = []
     for file in files:
         for path, methods in document(file)["paths"].items():

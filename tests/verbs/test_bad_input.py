@@ -9,7 +9,7 @@ import pytest
 
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError, NotFoundError, SpecError
-from tests.conftest import LINE
+from tests.support.create_options import LINE
 from tests.support.documents import ACCOUNT, disk, managed, pool_body, vm
 from tests.support.inventory import put_resource
 

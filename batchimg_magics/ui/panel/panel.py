@@ -114,6 +114,38 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self._context_refresh.read_at = initial.snapshot.at
         self._start_watch()
 
+    # -- what was read -------------------------------------------------------------------------------------------
+
+    @property
+    def snapshot(self) -> PoolSnapshot | None:
+        """The state of the pool that the panel shows."""
+        return self._snapshot
+
+    @property
+    def context(self) -> ForecastInputs:
+        """The quotas, prices and limits that the forecast uses."""
+        return self._context
+
+    @property
+    def image(self) -> ImageSummary:
+        """The image of the pool."""
+        return self._image
+
+    @property
+    def context_read_at(self) -> float:
+        """When the context was read, in seconds of the service's time."""
+        return self._context_refresh.read_at if self._context_refresh is not None else 0.0
+
+    @property
+    def usd_so_far(self) -> float | None:
+        """The cost of the nodes up to now in US dollars, or None if a price is not known."""
+        return self._usd
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether the panel reads the pool at intervals."""
+        return self._watch is not None
+
     # -- displayed state -----------------------------------------------------------------------------------------
 
     def show_snapshot(self, snapshot: PoolSnapshot) -> None:

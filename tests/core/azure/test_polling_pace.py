@@ -13,6 +13,7 @@ import pytest
 from batchimg_magics.core.azure import read_cache
 from batchimg_magics.core.scaling.watch import PoolSnapshot, PoolWatcher
 from tests.support.concurrent_client import ConcurrentClient
+from tests.support.connections import transport_of
 from tests.support.idle_pools import open_session
 from tests.support.request_log import RequestLog
 
@@ -29,7 +30,7 @@ THREE = {"eastus": 1, "westus2": 1, "westeurope": 1}
 @pytest.fixture
 def calm() -> Iterator[tuple[Session, Connection, RequestLog]]:
     with open_session(RequestLog, seed=3) as (session, connection, _):
-        transport: Any = connection.azure._transport
+        transport: Any = transport_of(connection)
         yield session, connection, transport
 
 

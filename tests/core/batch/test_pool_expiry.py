@@ -12,6 +12,7 @@ from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 from batchimg_magics.session.session import Session
 from batchimg_magics.ui.cli import main
 from tests.support.concurrent_client import ConcurrentClient
+from tests.support.connections import connection_of, emulator_of
 from tests.support.shells import ipython, run_cell
 
 if TYPE_CHECKING:
@@ -23,14 +24,12 @@ HOUR = 3600.0
 
 def pass_time(session: Session, seconds: float) -> None:
     """Let time pass while nobody is at work, as it does behind a closed laptop."""
-    local = session._require_connection().emulator
-    assert local is not None
+    local = emulator_of(session)
     local.clock.advance(seconds)
 
 
 def somebody(session: Session) -> ConcurrentClient:
-    local = session._require_connection().emulator
-    assert local is not None
+    local = emulator_of(session)
     return ConcurrentClient(local)
 
 
@@ -65,9 +64,8 @@ def test_resize_lifts_the_formula_and_sets_it_again(session: Session) -> None:
 
 def test_a_resize_that_failed_sets_it_again_for_what_is_there(session: Session) -> None:
     session.create("p", nodes=2, ttl="8h", **LINE)
-    local = session._require_connection().emulator
-    assert local is not None
-    local._store.set_meta("allocation", {"unusable": 1.0})
+    local = emulator_of(session)
+    local.store.set_meta("allocation", {"unusable": 1.0})
     with pytest.raises(Exception, match="of no use"):
         session.resize("p", nodes=10)
     assert "lives ? 10 : 0" in session.autoscale("p").formula[0]
@@ -111,7 +109,7 @@ def test_reap_deletes_what_is_past_its_expiry(session: Session) -> None:
     assert shown.pool.tolist() == ["old"]
     assert shown.action.tolist() == ["would delete"]
     assert "the next expires at" in shown.attrs["caption"]
-    connection = session._require_connection()
+    connection = connection_of(session)
     local, connection.emulator = connection.emulator, None  # as far as the verb can tell, it is real
     try:
         withheld = session.reap()

@@ -15,8 +15,9 @@ from batchimg_magics.core.batch import pools
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import BatchImgError, ConflictError, SpecError
 from batchimg_magics.session.session import Session
-from tests.conftest import LINE
+from tests.support.connections import connection_of
 from tests.support.crash import CrashTransport
+from tests.support.create_options import LINE
 from tests.support.documents import ACCOUNT, pool_body
 from tests.support.faults import set_faults
 from tests.support.inventory import put_resource
@@ -37,7 +38,7 @@ def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shown(session: Session, name: str = "genomics") -> dict[str, Any]:
     """Return a pool's document, as ARM shows it."""
-    connection = session._require_connection()
+    connection = connection_of(session)
     found = asyncio.run_coroutine_threadsafe(pools.read(connection.azure, name), connection.loop).result()
     assert found is not None
     return found
@@ -182,7 +183,7 @@ def test_replace_deletes_and_makes_anew(session: Session) -> None:
 def test_replace_waits_for_yes_on_a_real_connection(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     session.create("genomics", **LINE)
     other = {**LINE, "vm_size": "Standard_D8s_v5"}
-    monkeypatch.setattr(session._require_connection(), "emulator", None)  # as if it were the real one
+    monkeypatch.setattr(connection_of(session), "emulator", None)  # as if it were the real one
     said = session.create("genomics", replace=True, **other)
     assert list(said.step) == ["old pool", "pool", "nodes"]
     assert list(said.action) == ["would delete", "would make", "would change"]

@@ -12,6 +12,7 @@ from batchimg_magics.core.compute import replication
 from batchimg_magics.errors import ProvisioningError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.session.session import Session
+from tests.support.connections import connection_of
 from tests.support.crash import CrashTransport
 from tests.support.documents import disk, managed, vm
 from tests.support.faults import set_scenario
@@ -62,7 +63,7 @@ def north(tmp_path: Path, sent: list[dict[str, Any]]) -> Iterator[Session]:
 def states(session: Session) -> dict[str, str]:
     """Return region to state of its copies."""
     version = session.images().id[0]
-    connection = session._require_connection()
+    connection = connection_of(session)
     call = replication.read(connection.azure, ResourceId.parse(version))
     found = asyncio.run_coroutine_threadsafe(call, connection.loop).result()
     return {one["region"]: one["state"] for one in found["properties"]["replicationStatus"]["summary"]}

@@ -9,7 +9,7 @@ import pytest
 
 from batchimg_magics.errors import ConflictError, NotFoundError, ResizeError
 from batchimg_magics.session.session import Session
-from tests.conftest import LINE
+from tests.support.create_options import LINE
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,9 @@ import pytest
 
 from batchimg_magics.errors import DetachedError
 from batchimg_magics.session.session import Session
-from tests.conftest import LINE
+from tests.support.connections import connection_of
 from tests.support.crash import CASES, Case, CrashTransport, crash_points
+from tests.support.create_options import LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -119,6 +120,6 @@ def test_synchronous_call_on_the_loop_raises_instead_of_waiting_for_itself(sessi
         except RuntimeError as error:
             failures.append(error)
 
-    session._require_connection().loop.call_soon_threadsafe(from_the_loop)
+    connection_of(session).loop.call_soon_threadsafe(from_the_loop)
     session.names("pool")
     assert "own loop" in str(failures[0])

@@ -9,7 +9,8 @@ import pytest
 
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.errors import ConflictError, InUseError, NotFoundError, SpecError
-from tests.conftest import LINE
+from tests.support.connections import connection_of
+from tests.support.create_options import LINE
 from tests.support.documents import ACCOUNT, GROUP, pool_body, vm
 from tests.support.faults import emulator_state, set_faults
 from tests.support.shells import ipython, run_cell
@@ -79,9 +80,7 @@ def compute(
 def items(session: Session, kind: str) -> list[Item]:
     """Return what there is of a kind in the world, in whichever group."""
     found = emulator_state(session).items(f"microsoft.compute/{kind}", "/subscriptions")
-    return [
-        item for item in found if resources.document_at(item, session._require_connection().azure.now()) is not None
-    ]
+    return [item for item in found if resources.document_at(item, connection_of(session).azure.now()) is not None]
 
 
 MARKED = {"batchimg-pool": "genomics", "batchimg-image": "0"}
@@ -360,7 +359,7 @@ def test_what_a_capture_left_is_an_orphan_though_the_image_was_made_of_it(sessio
 def test_orphans_wait_for_yes_on_a_real_connection(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     session.create("genomics", **EMPTY)
     session.delete("genomics")
-    monkeypatch.setattr(session._require_connection(), "emulator", None)
+    monkeypatch.setattr(connection_of(session), "emulator", None)
     said = session.orphans(delete=True)
     assert set(said.action) == {"would delete"}
     assert said.attrs["caption"].endswith("add --yes to do it")

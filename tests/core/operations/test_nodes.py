@@ -16,6 +16,7 @@ from batchimg_magics.session.frames import DTYPES
 from batchimg_magics.session.session import Session
 from batchimg_magics.ui.cli import main
 from tests.support.batch_emulator import lift_quotas
+from tests.support.connections import emulator_of
 from tests.support.shells import ipython, run_cell
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def test_pools_are_listed_at_once_and_only_what_is_shown_is_asked_for() -> None:
 
 def test_a_thousand_nodes_a_page() -> None:
     with watched() as (session, asked):
-        lift_quotas(session._connection.emulator._store)  # no request was sent yet
+        lift_quotas(emulator_of(session).store)  # no request was sent yet
         session.create("large", nodes=2100, **SIZE)
         asked.clear()
         nodes = session.nodes("large")

@@ -9,7 +9,7 @@ import pytest
 
 from batchimg_magics.errors import ConflictError, SpecError
 from batchimg_magics.ui.cli import main
-from tests.conftest import LINE
+from tests.support.create_options import LINE
 from tests.support.documents import GROUP
 from tests.support.inventory import read_inventory
 from tests.support.prepared_vms import connect_to, new_state_file

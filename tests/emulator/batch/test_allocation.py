@@ -35,8 +35,7 @@ def grown(dedicated: int = 0, spot: int = 0, terms: AllocationTerms | None = Non
 
 def test_a_cohort_is_the_same_whoever_computes_it() -> None:
     codes, since = allocation.states_at(cohort(), 100.0)
-    allocation._node_ids.cache_clear()
-    allocation._table.cache_clear()
+    allocation.clear_caches()
     again, since_again = allocation.states_at(cohort(), 100.0)
     assert np.array_equal(codes, again)
     assert np.array_equal(since[codes != ABSENT], since_again[codes != ABSENT])

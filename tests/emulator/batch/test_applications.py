@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from batchimg_magics.emulator.arm.imports import import_documents
-from tests.emulator.batch.test_arm_pools import arm_pool
-from tests.support.batch_emulator import ACCOUNT_ID, IMAGES, BatchEmulator
+from tests.support.batch_emulator import ACCOUNT_ID, IMAGES, BatchEmulator, arm_pool_body
 
 TOOL = f"{ACCOUNT_ID}/applications/tool"
 
@@ -65,10 +64,8 @@ def test_arm_calls_the_reference_an_id(azure: BatchEmulator) -> None:
     azure.arm("PUT", "/applications/tool/versions/1.0")
     azure.arm("POST", "/applications/tool/versions/1.0/activate", {"format": "zip"})
     packages = [{"id": TOOL, "version": "1.0"}]
-    assert (
-        azure.arm("PUT", "/pools/p", arm_pool(applicationPackages=packages)).body["properties"]["applicationPackages"]
-        == packages
-    )
+    made = azure.arm("PUT", "/pools/p", arm_pool_body(applicationPackages=packages)).body
+    assert made["properties"]["applicationPackages"] == packages
     assert azure.pool()["applicationPackageReferences"] == [{"applicationId": TOOL, "version": "1.0"}]
 
 

@@ -7,7 +7,7 @@ from azure.batch import models as batch_models
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
 
-from tests.emulator.batch.test_batch_sdk import POOL, Clients, stepped
+from tests.support.batch_clients import POOL, BatchClients, run_with_clients
 from tests.support.batch_emulator import BatchEmulator
 
 PAST, FUTURE = "Wed, 01 Jul 2020 09:00:00 GMT", "Thu, 01 Jul 2027 09:00:00 GMT"
@@ -23,7 +23,7 @@ def azure() -> BatchEmulator:
 
 
 def test_the_sdk_sends_its_tags_in_quotes_and_is_understood() -> None:
-    async def work(both: Clients) -> list[str]:
+    async def work(both: BatchClients) -> list[str]:
         raised = []
         await both.arm.pool.create(*both.where, "p", POOL)
         pool = await both.until_steady("p")
@@ -40,7 +40,7 @@ def test_the_sdk_sends_its_tags_in_quotes_and_is_understood() -> None:
             await both.arm.pool.create(*both.where, "p", POOL, match_condition=MatchConditions.IfMissing)
         return raised
 
-    assert stepped(work) == ["304", "a", "412"]
+    assert run_with_clients(work) == ["304", "a", "412"]
 
 
 @pytest.mark.parametrize("path", ["/pools/p", "/jobs/j", "/jobs/j/tasks/t"])

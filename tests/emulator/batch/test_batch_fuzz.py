@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAMED = {"account": ACCOUNT, "subscription": SUBSCRIPTION, "group": GROUP, "pool": "p", "job": "j", "task": "t"}
 WORDS = sorted(
-    set().union(*(value for value in vars(bodies).values() if isinstance(value, frozenset))) | set(bodies._NUMBERS)
+    set().union(*(value for value in vars(bodies).values() if isinstance(value, frozenset))) | set(bodies.NUMBERS)
 )
 
 

@@ -18,6 +18,7 @@ from batchimg_magics.ui.panel.panel import Panel
 from batchimg_magics.ui.panel.static_html import node_map_svg, panel_html
 from batchimg_magics.ui.widgets.slider import Slider
 from tests.support.concurrent_client import ConcurrentClient
+from tests.support.connections import connection_of, emulator_of
 from tests.support.panels import HTML_INJECTION, open_panel, run_estimate, wait_for_verb
 from tests.support.shells import ipython, run_cell
 
@@ -133,7 +134,7 @@ def test_resize_brings_the_nodes_and_tells_the_round(panel: Panel, session: Sess
 
 def test_work_that_a_cell_began_is_followed(panel: Panel, session: Session) -> None:
     session.resize("genomics", nodes=6, wait=False)
-    panel.show_snapshot(panel._snapshot)  # the look that is due
+    panel.show_snapshot(panel.snapshot)  # the look that is due
     wait_for_verb(session)
     assert ">done<" in panel.rounds.value
 
@@ -141,13 +142,12 @@ def test_work_that_a_cell_began_is_followed(panel: Panel, session: Session) -> N
 def test_ending_tasks_on_a_real_connection_takes_a_second_press(
     panel: Panel, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    local = session._require_connection().emulator
-    assert local is not None
+    local = emulator_of(session)
     somebody = ConcurrentClient(local)
     somebody.ask("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "genomics"}})
     for number in range(4):
         somebody.ask("POST", "/jobs/j/tasks", {"id": f"t{number}", "commandLine": "sleep 72000"})
-    monkeypatch.setattr(session._require_connection(), "emulator", None)  # as if it were the real one
+    monkeypatch.setattr(connection_of(session), "emulator", None)  # as if it were the real one
     panel.size_tab.nodes.value = 1
     panel.size_tab.resize.click()
     wait_for_verb(session)
@@ -239,7 +239,7 @@ def test_text_from_the_service_is_escaped_everywhere(panel: Panel) -> None:
         [(HTML_INJECTION, HTML_INJECTION)], [(HTML_INJECTION, True)], {HTML_INJECTION: (1, 0)}, line=HTML_INJECTION
     )
     panel.name = HTML_INJECTION
-    panel._show_head()
+    panel.show_snapshot(panel.snapshot)
     assert HTML_INJECTION not in panel.head.value
 
 

@@ -10,6 +10,7 @@ import pytest
 from batchimg_magics import Session
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.ui.panel.panel import Panel
+from tests.support.connections import connection_of, transport_of
 from tests.support.faults import set_faults
 from tests.support.panels import BrowserView, advance_time, open_panel, run_estimate, wait_for_verb
 from tests.support.request_log import RequestLog
@@ -33,8 +34,8 @@ def session(panel: Panel) -> Session:
 
 
 def counted(session: Session) -> RequestLog:
-    connection: Any = session._require_connection()
-    transport: RequestLog = connection.azure._transport
+    connection: Any = connection_of(session)
+    transport: RequestLog = transport_of(connection)
     return transport
 
 
@@ -166,12 +167,12 @@ def test_refresh_reads_it_at_once(panel: Panel, session: Session) -> None:
 
 
 def test_the_end_of_a_resize_reads_it_too(panel: Panel, session: Session) -> None:
-    read = panel._context_refresh.read_at
+    read = panel.context_read_at
     panel.size_tab.nodes.value = 6
     panel.size_tab.resize.click()
     wait_for_verb(session)
     advance_time(session, 1)
-    assert panel._context_refresh.read_at > read + 30
+    assert panel.context_read_at > read + 30
 
 
 def test_what_could_not_be_read_again_is_told_and_the_forecast_stays(panel: Panel, session: Session) -> None:
@@ -248,9 +249,9 @@ def test_the_cost_so_far_is_that_of_the_nodes_and_outlasts_the_panel(panel: Pane
     advance_time(session, 10 * HOUR_S)
     again = session.panel("genomics")
     assert isinstance(again, Panel)
-    rate = panel._context.rates.cost(3, 1)
+    rate = panel.context.rates.cost(3, 1)
     assert rate is not None
-    assert panel._usd == pytest.approx(again._usd, rel=0.01)
-    assert again._usd == pytest.approx(10 * rate, rel=0.03)
+    assert panel.usd_so_far == pytest.approx(again.usd_so_far, rel=0.01)
+    assert again.usd_so_far == pytest.approx(10 * rate, rel=0.03)
     assert "cost so far" in again.head.value
     again.close()
