@@ -45,7 +45,7 @@ def rows() -> Iterator[Row]:
 
 @contextmanager
 def pool_of(count: int) -> Iterator[tuple[Session, Connection]]:
-    """Open a local Azure with a pool of so many idle nodes, whose answers come from memory."""
+    """Open an emulator with a pool of so many idle nodes and cached responses."""
     with open_session(Replay) as (session, connection, _):
         sized = {"nodes": count - count // 5, "spot": count // 5}
         session.create("sim", from_vm="prep-vm", vm_size="Standard_D4s_v5", start_task="/bin/true", **sized)

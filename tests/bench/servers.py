@@ -1,4 +1,4 @@
-"""A thousand machines made and listed over HTTP: the local Azure's server, and moto's.
+"""A thousand machines made and listed over HTTP: the emulator's server, and moto's.
 
 Both are asked by the same bare client, so that what is timed is the servers.
 """
@@ -89,7 +89,7 @@ def _ask(port: int, method: str, path: str, body: str = "", **headers: str) -> t
 
 
 class _Local:
-    """The local Azure's server, with quotas for many nodes.
+    """The emulator's server, with quotas for many nodes.
 
     Parameters
     ----------
