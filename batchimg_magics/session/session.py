@@ -14,13 +14,13 @@ import weakref
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from batchimg_magics import jobs
 from batchimg_magics.connection import connection, profiles
 from batchimg_magics.connection.connection import Connection, ConnectionOptions
 from batchimg_magics.core.base.progress import Board
-from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError
+from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError, SpecError
 from batchimg_magics.session.methods import Verbs
 from batchimg_magics.session.work import VerbRun
+from batchimg_magics.verbs.registry import load_verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -41,8 +41,6 @@ __all__ = ["Session"]
 COMPLETION_TIMEOUT_S = 0.5
 #: Real seconds at least between two looks at a pool in a local Azure, whose hours may be minutes here.
 MIN_POLL_INTERVAL_S = 0.5
-#: Verbs that change a pool: one at a time for each.
-_CHANGING = frozenset({"create", "resize", "repair", "autoscale", "delete", "migrate"})
 
 
 class Session(Verbs):
@@ -168,7 +166,10 @@ class Session(Verbs):
         if verb == "connect":
             return self._connect(ConnectionOptions(**options))
         connection = self._require_connection()
-        job = jobs.find_verb_call(verb)(connection, **{key: value for key, value in options.items() if key != "wait"})
+        entry = load_verb(verb)
+        if entry.start is None:
+            raise SpecError(f"{verb} is a verb of the notebook and the command line only")
+        verb_call = entry.start(connection, **{key: value for key, value in options.items() if key != "wait"})
         with self._lock:
             self._verb_runs = {
                 key: verb_run
@@ -180,8 +181,8 @@ class Session(Verbs):
                 return same
             self._refuse_conflict(verb_run)
             self._verb_runs[verb_run.resume_line] = verb_run
-        verb_run.start(_run_verb(connection.azure, job, verb_run.board))
-        if verb in _CHANGING:
+        verb_run.start(_run_verb(connection.azure, verb_call, verb_run.board))
+        if entry.changes:
             for watching in list(self._pool_watches):
                 if fnmatchcase(watching.pool.lower(), str(options.get("name", "")).lower()):
                     watching.poll_now()
@@ -189,13 +190,13 @@ class Session(Verbs):
 
     def _refuse_conflict(self, new: VerbRun) -> None:
         name = str(new.options.get("name", "")).lower()
-        sweeps = new.verb == "orphans" and new.options.get("delete")
+        cleans_up = new.verb == "cleanup" and new.options.get("delete")
         for verb_run in self._verb_runs.values():
-            both = {verb_run.verb, new.verb} <= _CHANGING
+            both = _changes_pool(verb_run) and _changes_pool(new)
             other = str(verb_run.options.get("name", "")).lower()
             same = both and (fnmatchcase(other, name) or fnmatchcase(name, other))
-            # What is being made for a pool that is not there yet looks like an orphan.
-            if same or (sweeps and verb_run.verb in _CHANGING):
+            # Resources for a pool that does not exist yet look like leftover resources.
+            if same or (cleans_up and _changes_pool(verb_run)):
                 raise ConflictError(
                     f"`{verb_run.resume_line}` is still going on",
                     hint=f"wait for it (the same line joins it), or `{verb_run.stop_line}` first",
@@ -286,9 +287,7 @@ class Session(Verbs):
         """Return the work that changes a pool right now in this session, or None."""
         # Without the lock: a session that is being closed holds it while it waits for the loop, which may ask this.
         verb_runs = [
-            verb_run
-            for verb_run in list(self._verb_runs.values())
-            if verb_run.verb in _CHANGING and not verb_run.done()
+            verb_run for verb_run in list(self._verb_runs.values()) if _changes_pool(verb_run) and not verb_run.done()
         ]
         return next(
             (verb_run for verb_run in verb_runs if str(verb_run.options.get("name", "")).lower() == name.lower()), None
@@ -364,6 +363,10 @@ class PoolWatch:
     def stop(self) -> None:
         """Stop watching. Nothing else is stopped."""
         self._future.cancel()
+
+
+def _changes_pool(verb_run: VerbRun) -> bool:
+    return load_verb(verb_run.verb).changes
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop) -> None:

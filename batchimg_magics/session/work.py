@@ -80,7 +80,7 @@ class VerbRun:
     @property
     def stop_line(self) -> str:
         """The line that stops what Azure goes on with."""
-        return f"%batchimg stop {shlex.quote(str(self.options.get('name', '')))}"
+        return f"%batchimg stop-resize {shlex.quote(str(self.options.get('name', '')))}"
 
     def start(self, coroutine: Coroutine[Any, Any, Table]) -> None:
         """Begin; to be called once."""

@@ -1,4 +1,4 @@
-"""Let npm's clients of Azure work against `batchimg sim`: `make test-npm`, or `python -m tests.npm FOLDER`.
+"""Let npm's clients of Azure work against `batchimg emulator`: `make test-npm`, or `python -m tests.npm FOLDER`.
 
 FOLDER is where their packages are installed. The clients get the environment that the server prints and nothing else;
 what they do is in the ``*.mjs`` files here, and in the example of ``docs/local-azure.md``, which has to work as well.
@@ -31,7 +31,7 @@ SERVE = "import sys; from batchimg_magics.ui.cli import main; sys.exit(main())"
 def served() -> Iterator[dict[str, str]]:
     """Serve a world in memory at the default speed, from a process of its own; yield the environment that it prints."""
     with tempfile.TemporaryDirectory() as home:
-        words = [sys.executable, "-c", SERVE, "sim", "--port", "0", "--certificates", home]
+        words = [sys.executable, "-c", SERVE, "emulator", "--port", "0", "--certificates", home]
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
             environment: dict[str, str] = {}
             for line in process.stdout or ():

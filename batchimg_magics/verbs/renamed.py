@@ -1,0 +1,15 @@
+"""What was renamed: an old name is refused with its new one."""
+
+from __future__ import annotations
+
+__all__ = ["ENVIRONMENT", "KEYWORDS", "METHODS", "OPTIONS", "VERBS"]
+
+#: Old verb to the new one.
+VERBS = {"orphans": "cleanup", "reap": "cleanup", "sim": "emulator", "size": "estimate", "stop": "stop-resize"}
+#: Old option to the new one.
+OPTIONS = {"--connect": "--login", "--through": "--api", "--world": "--state"}
+#: Old `Session` method to the new one, and the keywords of all methods.
+METHODS = {name: new.replace("-", "_") for name, new in VERBS.items() if new != "emulator"}
+KEYWORDS = {name.lstrip("-"): new.lstrip("-") for name, new in OPTIONS.items()}
+#: Old environment variable to the new one.
+ENVIRONMENT = {"BATCHIMG_WORLD": "BATCHIMG_STATE"}
