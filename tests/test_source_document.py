@@ -13,7 +13,7 @@ from batchimg_magics.ui.lines import parse, split
 
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs/source-document.md").read_text(encoding="utf-8")
-ROWS = re.findall(r"^\| (?!it says|---)(.+?) \| (.+) \|$", PAGE, re.MULTILINE)
+ROWS = re.findall(r"^\| (?!Requirement|---)(.+?) \| (.+) \|$", PAGE, re.MULTILINE)
 
 
 def holds(named: str) -> bool:
