@@ -122,4 +122,4 @@ def test_every_word_of_the_glossary_is_explained() -> None:
     entries = re.findall(r"^\*\*(.+?)\*\*: (.+)$", read("docs/glossary.md"), re.MULTILINE)
     words = [word.lower() for word, _ in entries]
     assert words == sorted(words)
-    assert {"pool", "node", "snapshot", "image version", "local azure", "world"} <= {*words}
+    assert {"pool", "node", "snapshot", "image version", "emulator", "emulator state"} <= {*words}
