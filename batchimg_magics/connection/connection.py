@@ -185,6 +185,8 @@ def _open_emulator(target: ConnectionOptions, wrap_transport: Callable[[Transpor
 def _state_path(requested: str | None) -> str:
     from platformdirs import user_data_path
 
+    if not requested and "BATCHIMG_WORLD" in os.environ and "BATCHIMG_STATE" not in os.environ:
+        raise SpecError("BATCHIMG_WORLD was renamed to BATCHIMG_STATE")
     path = requested or os.environ.get("BATCHIMG_STATE") or str(user_data_path("batchimg") / "world.db")
     return path if path == MEMORY else str(Path(path).expanduser())
 

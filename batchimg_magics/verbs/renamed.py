@@ -1,8 +1,8 @@
-"""What was renamed: an old name is refused with its new one."""
+"""What was renamed: an old name is refused, and the error has the new one."""
 
 from __future__ import annotations
 
-__all__ = ["ENVIRONMENT", "KEYWORDS", "METHODS", "OPTIONS", "VERBS"]
+__all__ = ["KEYWORDS", "METHODS", "OPTIONS", "VERBS"]
 
 #: Old verb to the new one.
 VERBS = {"orphans": "cleanup", "reap": "cleanup", "sim": "emulator", "size": "estimate", "stop": "stop-resize"}
@@ -11,5 +11,3 @@ OPTIONS = {"--connect": "--login", "--through": "--api", "--world": "--state"}
 #: Old `Session` method to the new one, and the keywords of all methods.
 METHODS = {name: new.replace("-", "_") for name, new in VERBS.items() if new != "emulator"}
 KEYWORDS = {name.lstrip("-"): new.lstrip("-") for name, new in OPTIONS.items()}
-#: Old environment variable to the new one.
-ENVIRONMENT = {"BATCHIMG_WORLD": "BATCHIMG_STATE"}
