@@ -86,7 +86,7 @@ def test_a_cell_has_a_yaml_body_and_keeps_its_answer(shell: InteractiveShell) ->
     ("cell", "said"),
     [
         ("%%batchimg nodes genomics\nnodes: 3", "nodes takes no cell body"),
-        ("%%batchimg 1x << create genomics\nnodes: 3", "'1x' is no name of a variable"),
+        ("%%batchimg 1x << create genomics\nnodes: 3", "'1x' is not a valid variable name"),
         ("%%batchimg create genomics\nnodez: 3", "line 1: 'nodez' is not known"),
         ("%%batchimg create genomics\nnodes: [3", "the body is not YAML: line "),
     ],

@@ -119,7 +119,7 @@ def test_no_wait_goes_on_when_somebody_waits(session: Session) -> None:
     assert "created" in set(joined.action)  # the work that was begun, not a second one
     begun = session.resize("genomics", nodes=30, wait=False)
     assert len(begun) == 0
-    with pytest.raises(ConflictError, match="still going on"):
+    with pytest.raises(ConflictError, match="still running"):
         session.delete("genomics")
 
 

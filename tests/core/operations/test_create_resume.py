@@ -62,7 +62,7 @@ def test_interrupt_says_how_to_go_on_and_begins_nothing_new(broken_off: tuple[Se
     with pytest.raises(DetachedError) as caught:
         session.create("genomics", **LINE)
     same = "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 20 --spot 5"
-    assert caught.value.hint == f"go on with `{same}`, or stop with `%batchimg stop-resize genomics`"
+    assert caught.value.hint == f"resume with `{same}`, or stop with `%batchimg stop-resize genomics`"
     sent = line.sent
     session.names("pool")  # the loop is free, and the work is not on it any more
     assert line.sent == sent + 1

@@ -370,7 +370,7 @@ def test_orphans_wait_for_yes_on_a_real_connection(session: Session, monkeypatch
 
 def test_orphans_are_not_taken_from_under_work_that_goes_on(session: Session) -> None:
     session.create("genomics", wait=False, **LINE)
-    with pytest.raises(ConflictError, match="still going on"):
+    with pytest.raises(ConflictError, match="still running"):
         session.cleanup(delete=True)
     session.create("genomics", **LINE)
     session.cleanup(delete=True)
