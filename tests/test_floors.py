@@ -15,7 +15,7 @@ FLOORS = (
     {"pool_spec"},
     {"core"},
     {"connection"},
-    {"jobs"},
+    {"verbs"},
     {"session"},
     {"ui"},
     {"__main__", PACKAGE},

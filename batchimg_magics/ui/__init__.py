@@ -1,5 +1,7 @@
-"""The faces of the package: the magic, the command line, and what both are made of.
+"""The front ends: ``magics`` (the IPython magic) and ``cli`` (the command line).
 
-``verbs`` is the table of verbs and options; ``lines`` and ``completion`` read a line by it. ``tables``, ``display`` and
-``progress`` are how answers and waiting look. ``magics`` and ``cli`` are the two doors.
+``line_parser`` and ``completion`` read a line, ``tables``, ``dataframe``, ``plot`` and ``progress`` show results and
+progress. ``widgets`` and ``panel`` are the interactive parts, ``server`` is the extension of the Jupyter server.
+
+May import: ``session`` and below.
 """

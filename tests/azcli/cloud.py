@@ -1,4 +1,4 @@
-"""Azure's command line against ``batchimg sim``: what it prints pasted into a shell, then one process a command."""
+"""The Azure CLI against ``batchimg emulator``: what it prints is pasted into a shell; then one process per command."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class AzureCli:
 def serve_emulator(home: Path, speed: float) -> Iterator[AzureCli]:
     """Serve a new emulator at a speed, run what the server prints, and return the shell."""
     options = ["--port", "0", "--speed", str(speed), "--control", "--certificates", str(home / "tls")]
-    with subprocess.Popen([BATCHIMG, "sim", *options], stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen([BATCHIMG, "emulator", *options], stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             printed = []

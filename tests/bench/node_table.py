@@ -141,7 +141,7 @@ def _row(node: Any) -> dict[str, Any]:
         "node_id": node.id,
         "state": node.state,
         "scheduling": node.scheduling_state,
-        "since": node.state_transition_time,
+        "state_since": node.state_transition_time,
         "allocated": node.allocation_time,
         "booted": node.last_boot_time,
         "dedicated": node.is_dedicated,
@@ -173,7 +173,7 @@ def same(pages: list[bytes]) -> pd.DataFrame:
     columns: dict[str, list[Any]] = {
         name: [node.get(member) for node in nodes]
         for name, member in zip(
-            ("node_id", "state", "dedicated", "scheduling", "since", "allocated", "booted", "vm_size", "ip",
+            ("node_id", "state", "dedicated", "scheduling", "state_since", "allocated", "booted", "vm_size", "ip",
              "running_tasks"), ("id", "state", "isDedicated", *SELECT[3:10]), strict=True,
         )
     }  # fmt: skip

@@ -155,7 +155,7 @@ def _critical_path(session: Session, connection: Connection, seen: list[LoggedRe
     definition = sum(polled(one) for kind in ("galleries", "images") for one in puts(kind))
     resized = next(one for one in seen if one.url.partition("?")[0].endswith("/resize"))
     zero = connection.emulator.clock.now() - connection.loop.time()
-    nodes_s = session.nodes("sim", prices=False).since.max().timestamp() - zero - resized.at
+    nodes_s = session.nodes("sim", prices=False).state_since.max().timestamp() - zero - resized.at
     return (
         max(snapshots, definition)
         + polled(version, copied["until"] - copied["since"])

@@ -150,7 +150,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]
     """Serve an emulator from another process; return what it prints, with the URL."""
     home = tmp_path_factory.mktemp("served")
     words = ["--port", "0", "--state", str(home / "w.db"), "--certificates", "tls", "--control"]
-    line = [sys.executable, "-c", RUN, "sim", *words]
+    line = [sys.executable, "-c", RUN, "emulator", *words]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=home) as process:
         assert process.stdout is not None
         said = {}

@@ -67,5 +67,5 @@ def _row(pool: Json, states: Mapping[str, str], rates: Rates) -> dict[str, Any]:
         "expires": expires,
         "expiry_enforced": None if expires is None else not expiry.is_unenforced(pool),
         "created": dt.datetime.fromisoformat(created) if (created := props.get("creationTime")) else None,
-        "ours": pools.tag_of(pool, tags.POOL) is not None,
+        "managed": pools.tag_of(pool, tags.POOL) is not None,
     }

@@ -287,7 +287,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     def stop(self) -> None:
         """Stop the resize that is going on, whoever began it."""
-        self._start_verb("stop")
+        self._start_verb("stop-resize")
 
     def repair(self) -> None:
         """Reboot or replace bad nodes."""
@@ -338,7 +338,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     def _start_estimate(self, options: dict[str, Any]) -> VerbRun:
         self._check_connection()
-        return self.session.begin("size", name=self.name, **options)
+        return self.session.begin("estimate", name=self.name, **options)
 
     def _apply_counts(self, dedicated: int | None, spot: int | None) -> None:
         if dedicated is not None:

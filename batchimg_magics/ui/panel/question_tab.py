@@ -1,4 +1,4 @@
-"""The second tab, "How many do I need?": the `size` verb as a form, whose rows can be taken over."""
+"""The second tab, "How many do I need?": the `estimate` verb as a form, whose rows can be taken over."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class EstimateTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     Parameters
     ----------
     ask
-        Given options of `size`, begins it.
+        Given options of `estimate`, begins it.
     take
         Called with (dedicated, spot) when a row is taken over.
 
@@ -75,7 +75,7 @@ class EstimateTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options of `size` that the form says."""
+        """The options of `estimate` that the form says."""
         options: dict[str, Any] = {"tasks": self.tasks.value, "minutes": self.minutes.value}
         if self.slots.value:
             options["slots"] = self.slots.value

@@ -98,14 +98,14 @@ def test_invalid_fault_is_refused(single: dict[str, Any]) -> None:
 
 
 def test_every_scenario_is_documented() -> None:
-    page = (ROOT / "docs/local-azure.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/emulator.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| ([a-z-]+) \| (.*) \|$", page, re.MULTILINE))
     rows.pop("scenario")
     assert rows == {name: scenario.description for name, scenario in SCENARIOS.items()}
 
 
 def test_every_property_of_a_fault_is_documented() -> None:
-    page = (ROOT / "docs/local-azure.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/emulator.md").read_text(encoding="utf-8")
     assert [name for name in Fault.__struct_fields__ if f"`{name}`" not in page] == []
 
 
