@@ -6,8 +6,8 @@ import datetime as dt
 import io
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.base.schemas import NODE_STATES
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.words import NODE_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

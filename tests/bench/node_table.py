@@ -45,7 +45,7 @@ def rows() -> Iterator[Row]:
 
 @contextmanager
 def pool_of(count: int) -> Iterator[tuple[Session, Connection]]:
-    """Open a local Azure with a pool of so many idle nodes, whose answers come from memory."""
+    """Open an emulator with a pool of so many idle nodes and cached responses."""
     with open_session(Replay) as (session, connection, _):
         sized = {"nodes": count - count // 5, "spot": count // 5}
         session.create("sim", from_vm="prep-vm", vm_size="Standard_D4s_v5", start_task="/bin/true", **sized)
@@ -141,7 +141,7 @@ def _row(node: Any) -> dict[str, Any]:
         "node_id": node.id,
         "state": node.state,
         "scheduling": node.scheduling_state,
-        "since": node.state_transition_time,
+        "state_since": node.state_transition_time,
         "allocated": node.allocation_time,
         "booted": node.last_boot_time,
         "dedicated": node.is_dedicated,
@@ -173,7 +173,7 @@ def same(pages: list[bytes]) -> pd.DataFrame:
     columns: dict[str, list[Any]] = {
         name: [node.get(member) for node in nodes]
         for name, member in zip(
-            ("node_id", "state", "dedicated", "scheduling", "since", "allocated", "booted", "vm_size", "ip",
+            ("node_id", "state", "dedicated", "scheduling", "state_since", "allocated", "booted", "vm_size", "ip",
              "running_tasks"), ("id", "state", "isDedicated", *SELECT[3:10]), strict=True,
         )
     }  # fmt: skip

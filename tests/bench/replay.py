@@ -1,4 +1,4 @@
-"""A transport that answers from memory: what the local Azure answered before, byte by byte, at once.
+"""A transport that answers from memory: the earlier responses of the emulator, byte by byte, at once.
 
 So that what is timed is the client, and not the making of pages.
 """

@@ -1,8 +1,8 @@
 """From a VM with an OS and four data disks to 300 ready nodes: how long in the service's time, and how many requests.
 
-Three go the same way in worlds of the same seed: `create`; a script of SDK calls one after the other, each waited for
-by the SDK's own poller; and the critical path, which no client could undercut: it knows when everything is over, and
-asks at the first moment that Retry-After allows. Where Azure says nothing of when to ask, it asks at the very moment.
+It is done in three ways, in emulators with the same seed: `create`; a script of SDK calls, each of which waits for the
+one before with the SDK's poller; and the critical path, which no client can undercut: it sends each request at the
+first moment that Retry-After allows, or, if Azure gives no Retry-After, at the moment when the operation completes.
 """
 
 from __future__ import annotations
@@ -130,13 +130,13 @@ async def _pass(connection: Connection, seconds: float) -> None:
 
 
 def _critical_path(session: Session, connection: Connection, seen: list[LoggedRequest]) -> float:
-    """Return how long the same work takes whoever asks at the earliest moments."""
+    """Return the duration of the same work if each request is sent as early as possible."""
     assert connection.emulator is not None
-    world = connection.emulator.store
+    store = connection.emulator.store
 
     def polled(sent: LoggedRequest, seconds: float | None = None) -> float:
         """Return when the earliest poll finds that what a request began is over."""
-        work = world.get(sent.operation)
+        work = store.get(sent.operation)
         assert work is not None
         seconds = work.hidden["end"] - work.hidden["begin"] if seconds is None else seconds
         asked = sent.retry_after_s or seconds
@@ -148,14 +148,14 @@ def _critical_path(session: Session, connection: Connection, seen: list[LoggedRe
         return [one for one in seen if one.method == "PUT" and one.path.split("/")[-2].lower() == kind]
 
     (version,) = puts("versions")
-    made = world.get("/" + version.path)
+    made = store.get("/" + version.path)
     assert made is not None
     copied = made.hidden["regions"][REGION]
     snapshots = max(polled(one) for one in puts("snapshots"))
     definition = sum(polled(one) for kind in ("galleries", "images") for one in puts(kind))
     resized = next(one for one in seen if one.url.partition("?")[0].endswith("/resize"))
     zero = connection.emulator.clock.now() - connection.loop.time()
-    nodes_s = session.nodes("sim", prices=False).since.max().timestamp() - zero - resized.at
+    nodes_s = session.nodes("sim", prices=False).state_since.max().timestamp() - zero - resized.at
     return (
         max(snapshots, definition)
         + polled(version, copied["until"] - copied["since"])

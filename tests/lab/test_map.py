@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from batchimg_magics.core.base.schemas import NODE_STATES
+from batchimg_magics.pool_spec.words import NODE_STATES
 from tests.lab.map_page import encoded, page
 from tests.support.panels import HTML_INJECTION
 

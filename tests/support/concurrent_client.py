@@ -1,4 +1,4 @@
-"""Somebody else at the same pools: plain requests to the local Azure, at the moments that a script says."""
+"""Another client of the same pools: plain requests to the emulator at given moments."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DEPARTED_STATES = {"leavingpool", "preempted", "deallocating", "deallocated"}
 
 @dataclass
 class ConcurrentClient:
-    """Whoever has the same account: asks without our SDKs, at the world's own moment."""
+    """Another client of the same account: sends requests without the SDKs, at the simulated time."""
 
     local: Emulator
     app: App = field(init=False)
@@ -57,7 +57,7 @@ class ConcurrentClient:
         return dedicated, len(nodes) - dedicated
 
     def act(self, pool: str, action: str) -> None:
-        """Do something to a pool, as far as Azure lets them; what befalls others' requests does not befall theirs."""
+        """Change a pool, if Azure allows it; pending faults do not apply to the requests."""
         kept = faults.pending_faults(self.local.store)
         faults.set_pending_faults(self.local.store, [])
         self._act(pool, action)
@@ -81,7 +81,7 @@ class ConcurrentClient:
 
 @dataclass
 class ObservedTransport(ForwardingTransport):
-    """A transport that notes what is asked, and lets somebody act right before a request."""
+    """A transport that records the requests, and calls a function right before one of them."""
 
     actions: dict[int, Callable[[], None]] = field(default_factory=dict)
     max_requests: int = 10**9
@@ -91,11 +91,11 @@ class ObservedTransport(ForwardingTransport):
     hidden: tuple[str, ...] = ()
 
     def before_request(self, path: str, nth: int, action: Callable[[], None]) -> None:
-        """Let somebody act right before the n-th request from now to such an address."""
+        """Call a function right before the n-th request from now whose URL contains a text."""
         self.waiting.append((path, nth, action))
 
     def hide_properties(self, *names: str) -> None:
-        """Take properties of the Batch account out of what Azure tells of it."""
+        """Remove properties of the Batch account from the responses."""
         self.hidden = names
 
     def _count(self, url: str) -> None:
@@ -126,7 +126,7 @@ class ObservedTransport(ForwardingTransport):
         return self._without_hidden(request, answer)
 
     def _without_hidden(self, request: Any, answer: Any) -> Any:
-        """Return an answer without what is hidden of it."""
+        """Return a response without the hidden properties."""
         if self.hidden and request.method == "GET" and "/batchaccounts/" in request.url.lower():
             found = json.loads(answer.body())
             for name in self.hidden:
@@ -135,9 +135,9 @@ class ObservedTransport(ForwardingTransport):
         return answer
 
     def last(self, part: str) -> int:
-        """Return when something was last asked for, by a part of its address."""
+        """Return the position of the last request whose URL contains a text."""
         return max((at for at, (_, url, _, _) in enumerate(self.log) if part in url), default=-1)
 
     def resizes(self) -> list[dict[str, Any]]:
-        """Return the bodies of the resizes that Azure took."""
+        """Return the bodies of the accepted resizes."""
         return [body for method, url, body, status in self.log if "/resize?" in url and status == 202]

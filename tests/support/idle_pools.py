@@ -1,4 +1,4 @@
-"""Worlds to measure in: quotas that let everything in, and pools of idle nodes made without a client."""
+"""Emulators for measurements: high quotas, and pools of idle nodes that are created without a client."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ENDPOINT = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
 
 @contextmanager
 def open_session(wrap_transport: Callable[[Any], Any], **target: Any) -> Iterator[tuple[Session, Connection, Emulator]]:
-    """Open a session on a stepped world in memory, over a transport that is wrapped."""
+    """Open a session on an emulator in memory with instant time, over a wrapped transport."""
     with Session(wrap_transport=wrap_transport) as session:
         session.open(state=":memory:", speed="max", **target)
         emulator = emulator_of(session)
@@ -31,12 +31,12 @@ def open_session(wrap_transport: Callable[[Any], Any], **target: Any) -> Iterato
 
 
 def issue_token(local: Emulator) -> str:
-    """Return a token for the nodes' plane."""
+    """Return a token for the data plane of Batch."""
     return local.credential.issue("https://batch.core.windows.net/")
 
 
 def create_idle_pools(local: Emulator, pools: Mapping[str, int]) -> None:
-    """Make pools of so many Marketplace nodes each, and let a day pass."""
+    """Create pools with this number of Marketplace nodes each, and advance the time by a day."""
     headers = {"authorization": f"Bearer {issue_token(local)}"}
     shape = {"vmSize": "Standard_D2s_v5", "virtualMachineConfiguration": MACHINE, "resizeTimeout": "PT12H"}
     for name, count in pools.items():

@@ -27,7 +27,7 @@ def open_panel(wrap_transport: Callable[[Any], Any] | None = None, **target: Any
 
 
 def wait_for_verb(session: Session, name: str = "genomics") -> None:
-    """Wait until what goes on with a pool is over, and has been shown: both happen on the session's thread."""
+    """Wait until the verb on a pool has ended and its result is shown; both happen on the session's thread."""
     verb_run = session.find_running(name)
     if verb_run is not None:
         verb_run.wait(60)
@@ -35,7 +35,7 @@ def wait_for_verb(session: Session, name: str = "genomics") -> None:
 
 
 def run_estimate(panel: Panel) -> None:
-    """Press the second tab's button, and wait until what came of it is shown."""
+    """Press the button of the second tab, and wait until the result is shown."""
     panel.estimate_tab.calculate_button.click()
     if panel.estimate_tab.estimate_run is not None:
         panel.estimate_tab.estimate_run.wait(60)
@@ -43,7 +43,7 @@ def run_estimate(panel: Panel) -> None:
 
 
 def advance_time(session: Session, seconds: float) -> None:
-    """Let so much of the service's time pass."""
+    """Advance the service's time by so many seconds."""
 
     async def sleep(azure: Any) -> None:
         await azure.sleep(seconds)

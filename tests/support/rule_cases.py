@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Case:
-    """What a rule says in a world.
+    """What a rule reports about some resources.
 
     Parameters
     ----------
@@ -600,5 +600,5 @@ def findings(session: Session, case: Case, tmp_path: Path) -> pd.DataFrame:
 
 
 def commands(table: pd.DataFrame, program: str) -> list[str]:
-    """Return the commands that fixes are to be mended by, without the program's name."""
+    """Return the commands in the fixes of a table, without the name of the program."""
     return [line for fix in table.fix.dropna() for line in re.findall(rf"`{program} ([^`]*)`", fix)]

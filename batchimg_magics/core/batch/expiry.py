@@ -208,7 +208,7 @@ async def enforce(azure: Azure, state: PoolState, current: Counts) -> str:
     if expires is None or state.autoscale or not kept.total or state.name.lower() in azure.spending_limit.planned:
         return ""
     if expires.timestamp() <= azure.now():
-        return f"it expired at {format_tag_time(expires)}: `%batchimg reap` deletes it"
+        return f"it expired at {format_tag_time(expires)}: `%batchimg cleanup --delete` deletes it"
     try:
         await enable_autoscale(azure, state.name, formula(expires, kept), INTERVAL_S)
     except ConflictError:

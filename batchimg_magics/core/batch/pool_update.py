@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
 
-PoolAction = Literal["found", "changed", "replaced"]
+PoolAction = Literal["exists", "changed", "replaced"]
 #: What of a pool's document a change can take away as a whole, and what says so. Source: Batch OpenAPI,
 #: PoolPatchParameter: "if you specify an empty collection"; what is left out stays as it is.
 _EMPTY_VALUES = {"mountConfiguration": [], "userAccounts": [], "applicationPackages": [], "identity": {"type": "None"}}
@@ -76,7 +76,7 @@ def decide(found: Json, wanted: Json, *, replace: bool = False) -> PoolDecision:
         )
     said = tuple(differences(found, wanted))
     if not said:
-        return PoolDecision("found")
+        return PoolDecision("exists")
     if replace:
         return PoolDecision("replaced", said)
     stuck = [one for one in said if one.removes and one.group not in _EMPTY_VALUES]
@@ -133,7 +133,7 @@ async def ensure_pool(
         One of that name is there and differs.
     """
     found = None if new else await pools.read(azure, name)
-    action, detail = "made", ""
+    action, detail = "created", ""
     if found is None:
         try:
             with _secrets_hidden(wanted):
@@ -152,7 +152,7 @@ async def ensure_pool(
             await _patch_pool(azure, found, wanted, decision, through)
             detail = ", ".join(one.label for one in decision.differences)
     # A new pool is resizing at first.
-    await pools.wait_until_steady(azure, name, first_s=pools.FIRST_POLL_S if action == "made" else None)
+    await pools.wait_until_steady(azure, name, first_s=pools.FIRST_POLL_S if action == "created" else None)
     return action, detail
 
 

@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 #: The words for the table.
 AVAILABLE, MISSING, SOURCE_MISSING, NOT_IN_REGION, UNREADABLE = (
-    "there",
-    "gone",
-    "source gone",
+    "available",
+    "missing",
+    "source missing",
     "not in region",
     "not seen",
 )

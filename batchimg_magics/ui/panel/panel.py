@@ -285,7 +285,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     def stop(self) -> None:
         """Stop the current resize of the pool, also one that another session started."""
-        self._start_verb("stop")
+        self._start_verb("stop-resize")
 
     def repair(self) -> None:
         """Reboot or replace unusable nodes."""
@@ -336,7 +336,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     def _start_estimate(self, options: dict[str, Any]) -> VerbRun:
         self._check_connection()
-        return self.session.begin("size", name=self.name, **options)
+        return self.session.begin("estimate", name=self.name, **options)
 
     def _apply_counts(self, dedicated: int | None, spot: int | None) -> None:
         if dedicated is not None:

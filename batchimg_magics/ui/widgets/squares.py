@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from batchimg_magics.core.base.schemas import NODE_STATES
+from batchimg_magics.pool_spec.words import NODE_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

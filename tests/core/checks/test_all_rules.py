@@ -49,7 +49,7 @@ def test_compute_s_quotas_bind_a_resize_in_the_account_s_own_subscription(sessio
     said = "cores of standardDDSv5Family in the region: 400 cores needed, 350 of 350 free, 50 missing; 87 dedicated"
     with pytest.raises(ResizeError, match=said):
         session.resize("old-pool", nodes=100)
-    found = session.size(tasks=1000, minutes=60, deadline="2h", vm_size=SIZE, kind="dedicated", slots=1)
+    found = session.estimate(tasks=1000, minutes=60, deadline="2h", vm_size=SIZE, kind="dedicated", slots=1)
     assert found.cores_free.tolist() == [342]
 
 

@@ -83,15 +83,15 @@ def test_replicas_are_where_they_are_asked_for(north: Session) -> None:
 
 def test_more_are_added_and_none_is_taken_away(north: Session, sent: list[dict[str, Any]]) -> None:
     north.create("genomics", replicas={"westus": 2}, **AWAY)
-    assert list(north.plan("genomics", **AWAY).query("step == 'image version'").action) == ["found"]
+    assert list(north.plan("genomics", **AWAY).query("step == 'image version'").action) == ["exists"]
     more = {**AWAY, "replicas": {"westus": 1, "uksouth": 3}}
-    assert list(north.plan("genomics", **more).query("step == 'replicas'").action) == ["would make"]
+    assert list(north.plan("genomics", **more).query("step == 'replicas'").action) == ["would create"]
     steps = north.create("genomics", **more).set_index("step")
     assert steps.loc["replicas", "action"] == "changed"
     assert steps.loc["replicas", "detail"] == "uksouth=3"
     assert north.images().regions[0] == "northeurope=1, eastus=1, westus=2, uksouth=3"
     assert len(sent) == 2
-    assert set(north.create("genomics", **more).action) == {"found"}
+    assert set(north.create("genomics", **more).action) == {"exists"}
 
 
 def test_a_region_that_failed_is_repaired_alone(north: Session, sent: list[dict[str, Any]]) -> None:

@@ -434,7 +434,7 @@ def test_a_pattern_names_several_pools(scene: Scene) -> None:
     rounds = scene.session.resize("sim-*", nodes=4)
     assert rounds.dedicated_to.tolist() == [4, 4]
     assert scene.somebody.count_nodes("other") == (1, 0)
-    assert scene.session.stop("sim-*").pool.tolist() == ["sim-a", "sim-b"]
+    assert scene.session.stop_resize("sim-*").pool.tolist() == ["sim-a", "sim-b"]
     with pytest.raises(NotFoundError, match="no pool that this tool made matches"):
         scene.session.resize("x-*", nodes=4)
 

@@ -1,4 +1,4 @@
-"""Applications of a Batch account, their packages, and pools that have them; scale sets to be read."""
+"""Applications of a Batch account, their packages, and pools that use them; reads of scale sets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_package_from_its_making_to_its_end(azure: BatchEmulator) -> None:
     assert azure.arm("GET", "/applications").body["value"] == []
 
 
-def test_only_a_version_that_is_there_is_the_default(azure: BatchEmulator) -> None:
+def test_only_an_existing_version_is_the_default(azure: BatchEmulator) -> None:
     default = {"properties": {"defaultVersion": "1.0"}}
     assert azure.arm("PATCH", "/applications/tool", default).code == "InvalidPropertyValue"
     azure.arm("PUT", "/applications/tool/versions/1.0")
@@ -44,9 +44,9 @@ def test_only_a_version_that_is_there_is_the_default(azure: BatchEmulator) -> No
 
 
 def refused(azure: BatchEmulator, reference: dict[str, Any]) -> str:
-    told = azure.create_pool(applicationPackageReferences=[reference])
-    assert told.code == "InvalidApplicationPackageReferences"
-    return told.why()[reference["applicationId"]]
+    response = azure.create_pool(applicationPackageReferences=[reference])
+    assert response.code == "InvalidApplicationPackageReferences"
+    return response.why()[reference["applicationId"]]
 
 
 def test_a_pool_has_packages_that_are_active(azure: BatchEmulator) -> None:
@@ -99,7 +99,7 @@ def test_scale_sets_are_those_that_were_imported(azure: BatchEmulator) -> None:
         "location": "eastus",
         "properties": {"virtualMachineProfile": {}},
     }
-    import_documents(azure.world, azure.clock.now(), [one])
+    import_documents(azure.store, azure.clock.now(), [one])
     assert [row["name"] for row in azure.arm("GET", everywhere, version=version).body["value"]] == ["web"]
     assert [
         row["name"] for row in azure.arm("GET", f"{IMAGES}/virtualMachineScaleSets", version=version).body["value"]

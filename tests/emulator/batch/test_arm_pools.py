@@ -87,7 +87,7 @@ def test_delete_on_arm_is_a_long_operation_while_there_are_nodes(azure: BatchEmu
     assert azure.arm("DELETE", "/pools/p").status == 204
 
 
-def test_an_empty_pool_is_gone_from_arm_at_once_and_lingers_on_the_data_plane(azure: BatchEmulator) -> None:
+def test_an_empty_pool_is_removed_from_arm_at_once_and_later_from_the_data_plane(azure: BatchEmulator) -> None:
     azure.arm("PUT", "/pools/p", arm_pool_body())
     begun = azure.arm("DELETE", "/pools/p")
     assert azure.send("GET", begun.headers["Location"]).status == 200
@@ -120,7 +120,7 @@ def test_what_retired_is_refused_by_api_version(azure: BatchEmulator) -> None:
     assert made.body["properties"]["vmSize"] == "Small"
 
 
-def test_names_that_the_planes_spell_differently_are_told_apart_by_where_they_stand(azure: BatchEmulator) -> None:
+def test_names_that_the_planes_spell_differently_are_distinguished_by_their_place(azure: BatchEmulator) -> None:
     machine = ARM_MACHINE | {
         "containerConfiguration": {
             "type": "DockerCompatible",

@@ -49,8 +49,8 @@ def test_what_only_reads_is_answered_304_without_a_body_when_nothing_has_changed
 ) -> None:
     tag = azure.batch("GET", path).headers["ETag"]
     for headers in ({"if_none_match": tag}, {"if_none_match": f'"x", W/"{tag}"'}, {"if_modified_since": FUTURE}):
-        told = azure.batch("GET", path, **headers)
-        assert (told.status, told.body, told.headers["ETag"]) == (304, None, tag)
+        response = azure.batch("GET", path, **headers)
+        assert (response.status, response.body, response.headers["ETag"]) == (304, None, tag)
     for headers in ({"if_match": f'"{tag}"'}, {"if_modified_since": PAST}, {"if_unmodified_since": FUTURE}):
         assert azure.batch("GET", path, **headers).status == 200
     for headers in ({"if_match": "0x0"}, {"if_unmodified_since": PAST}):
@@ -84,8 +84,8 @@ def test_what_writes_is_refused_with_412(azure: BatchEmulator, method: str, path
         {"if_unmodified_since": PAST},
     ]
     for headers in unmet:
-        told = azure.batch(method, path, body, **headers)
-        assert (told.status, told.code) == (412, "ConditionNotMet")
+        response = azure.batch(method, path, body, **headers)
+        assert (response.status, response.code) == (412, "ConditionNotMet")
     assert azure.batch(method, path, body, if_match="*").status < 300
 
 

@@ -1,4 +1,4 @@
-"""Whatever is sent to Microsoft.Batch is answered in Azure's shape: no exception comes out of the app."""
+"""Every request to Microsoft.Batch gets a response in Azure's format; the app raises no exception."""
 
 from __future__ import annotations
 

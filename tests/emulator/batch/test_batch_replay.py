@@ -1,4 +1,4 @@
-"""Microsoft.Batch held against recorded traffic, where it lies beside the checkout.
+"""Microsoft.Batch compared with recorded traffic, if it is beside the checkout.
 
 Excerpts begin in the middle: the pools that they show and nobody makes in them are made first, from what they show.
 """

@@ -1,4 +1,4 @@
-"""The real SDK clients against the local Azure, in process and stepped."""
+"""The SDK clients on an emulator in the same process, with instant time."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ def test_accounts_and_sizes_through_the_sdk() -> None:
     assert run_with_clients(work) == ("Succeeded", ["another1", "genomicsbatch"], True, ["genomicsbatch"])
 
 
-def test_a_change_on_condition_that_nobody_else_made_one() -> None:
+def test_a_change_with_a_condition_fails_after_another_change() -> None:
     """The SDK writes the tag in quotes, as HTTP has it; the service shows it without."""
 
     async def work(both: BatchClients) -> tuple[str, int]:

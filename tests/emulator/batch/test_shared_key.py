@@ -1,4 +1,4 @@
-"""Accounts' keys: the real client signs with them, and who has none is refused."""
+"""Shared keys of accounts: the SDK client signs requests with them; requests without one are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Microsoft.Compute held against recorded traffic, where it lies beside the checkout."""
+"""Microsoft.Compute compared with recorded traffic, if it is beside the checkout."""
 
 from __future__ import annotations
 

@@ -184,7 +184,7 @@ def test_an_error_is_told_beside_the_button(panel: Panel, session: Session) -> N
     panel.size_tab.nodes.value = 9
     panel.size_tab.resize.click()
     assert "role='alert'" in panel.progress.value
-    assert "is still going on" in panel.progress.value
+    assert "is still running" in panel.progress.value
     work.wait(60)
 
 

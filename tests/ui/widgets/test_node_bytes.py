@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchimg_magics.core.base.schemas import NODE_STATES
+from batchimg_magics.pool_spec.words import NODE_STATES
 from batchimg_magics.ui.widgets.node_map import NodeMap
 from batchimg_magics.ui.widgets.squares import EMPTY, SPOT
 

@@ -66,7 +66,7 @@ class _VmCopyOrigin(VmOrigin):
                 if await snapshots.read_snapshot(context.azure, names.snapshot(disk)) is None:
                     break
             else:
-                return StepResult("found", detail="the snapshots are there")
+                return StepResult("exists", detail="the snapshots are there")
             # The mark comes first: whatever happens then, the same line knows that it has to start the VM again.
             await virtual_machines.set_tags(context.azure, self.vm_id, {tags.STOPPED: context.pool})
             return step_result(
