@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from batchimg_magics.core.base.outcomes import OutcomeClass
+
 #: What a column holds. In pandas: ``string``, ``Int64``, ``Float64``, ``boolean``, ``datetime64[us, UTC]`` and
 #: ``category``. A missing value is None here and ``<NA>`` there.
 Kind = Literal["text", "int", "float", "bool", "time", "word"]
@@ -47,8 +49,8 @@ POOL_STATES = ("active", "deleting")
 ACTIONS = ("made", "found", "changed", "deleted", "kept", "would delete", "would make", "would change")
 #: How grave it is when a rule is not kept: an error stops `create`.
 SEVERITIES = ("error", "warning", "info")
-#: How a round of a resize ended.
-OUTCOMES = ("done", "short", "passing", "quota", "fatal", "stopped", "foreign", "repair", "changed", "planned")
+#: How a resize attempt ended.
+OUTCOMES = tuple(one.value for one in OutcomeClass)
 
 SCHEMAS: dict[str, tuple[Column, ...]] = {
     "connect": (
@@ -123,8 +125,8 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column(
             "image_state",
             "word",
-            "whether its image is there to make nodes from; missing for a Marketplace image",
-            ("there", "gone", "source gone", "not in region", "not seen"),
+            "whether nodes can be made from its image; missing for a Marketplace image",
+            ("available", "missing", "source missing", "not in region", "unreadable"),
         ),
         Column("autoscale", "bool", "whether a formula sets the targets"),
         Column("errors", "text", "codes of the last resize's errors"),
@@ -183,22 +185,22 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
     ),
     "resize": (
         Column("pool", "text", "the pool"),
-        Column("round", "int", "which round of this work"),
-        Column("class", "word", "what kind of outcome it is", OUTCOMES),
-        Column("action", "text", "what was done, or done about it"),
-        Column("code", "text", "this resize's error code"),
-        Column("message", "text", "what Azure says of it, in a sentence; of a repair, what the node said last"),
-        Column("dedicated_to", "int", "live dedicated nodes after"),
-        Column("dedicated_target", "int", "dedicated nodes wanted"),
-        Column("spot_to", "int", "live spot nodes after"),
-        Column("spot_target", "int", "spot nodes wanted"),
-        Column("dedicated_from", "int", "live dedicated nodes before"),
-        Column("spot_from", "int", "live spot nodes before"),
-        Column("seconds", "float", "how long that took, in the service's time"),
-        Column("usd", "float", "what the pool's nodes cost meanwhile at most; missing where a price is not known"),
-        Column("timeout_minutes", "float", "the resize timeout that Azure was given"),
-        Column("started", "time", "when it was asked for"),
-        Column("ended", "time", "when it was over"),
+        Column("round", "int", "number of the resize attempt, from 1"),
+        Column("class", "word", "class of its outcome", OUTCOMES),
+        Column("action", "text", "what was done, or what was done next"),
+        Column("code", "text", "error code of this resize"),
+        Column("message", "text", "Azure's error message in one sentence; of a repair, the last lines of a node's log"),
+        Column("dedicated_after", "int", "dedicated nodes after it, without those that leave"),
+        Column("dedicated_target", "int", "dedicated nodes requested"),
+        Column("spot_after", "int", "spot nodes after it, without those that leave"),
+        Column("spot_target", "int", "spot nodes requested"),
+        Column("dedicated_before", "int", "dedicated nodes before it, without those that leave"),
+        Column("spot_before", "int", "spot nodes before it, without those that leave"),
+        Column("seconds", "float", "duration, in the service's time"),
+        Column("usd", "float", "maximum cost of the pool's nodes in that time; missing where a price is not known"),
+        Column("timeout_minutes", "float", "the resizeTimeout that was sent to Azure"),
+        Column("started", "time", "when it started"),
+        Column("ended", "time", "when it ended"),
     ),
     "autoscale": (
         Column("pool", "text", "the pool"),

@@ -1,10 +1,11 @@
-"""The table of rounds: which, what came of it and why in plain words, and the nodes before and after."""
+"""The panel's table of resize attempts: number, outcome and cause, and the nodes before and after."""
 
 from __future__ import annotations
 
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.ui.progress import format_duration
 from batchimg_magics.ui.tables import NO_VALUE
 
@@ -16,35 +17,25 @@ if TYPE_CHECKING:
 __all__ = ["outcome_text", "rounds_html"]
 
 _HEADS = ("round", "outcome", "what happened", "dedicated", "spot", "took", "cost")
-#: What an outcome's class means, where its name does not say it.
-OUTCOME_TEXTS = {
-    "short": "fewer nodes came than were asked for",
-    "passing": "Azure failed in passing",
-    "quota": "a quota or a limit is used up",
-    "fatal": "asking again can only fail again",
-    "stopped": "somebody stopped it",
-    "foreign": "somebody else changed the pool meanwhile",
-    "repair": "bad nodes were seen to",
-}
 
 
 def rounds_html(table: Table) -> str:
-    """Return the rounds as HTML, every text escaped; nothing where there are none."""
+    """Return the attempts as HTML, every text escaped; empty where there are none."""
     rows = "".join(_row(row) for row in table.rows())
     heads = "".join(f'<th scope="col">{head}</th>' for head in _HEADS)
     if not rows:
         return ""
     return (
-        f'<div class="batchimg-rounds"><table aria-label="Rounds"><thead><tr>{heads}</tr></thead>'
+        f'<div class="batchimg-rounds"><table aria-label="Resize attempts"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 
 
 def outcome_text(row: dict[str, Any]) -> str:
-    """Return what happened in a round: the class in plain words, what Azure said of it, what was done about it."""
+    """Return what happened: the outcome class in plain words, Azure's message, and what was done next."""
     action, outcome = row.get("action") or "", row["class"]
     parts: Iterable[str | None] = (
-        OUTCOME_TEXTS.get(outcome),
+        OutcomeClass.text_of(outcome),
         row.get("message"),
         action if action != outcome else None,
     )
@@ -65,8 +56,8 @@ def _row(row: dict[str, Any]) -> str:
 
 
 def _counts_text(row: dict[str, Any], kind: str) -> str:
-    before, after, target = (row.get(f"{kind}_{end}") for end in ("from", "to", "target"))
+    before, after, target = (row.get(f"{kind}_{end}") for end in ("before", "after", "target"))
     if before is None or after is None:
         return NO_VALUE
-    short = f" of {target:,}" if target is not None and target != after else ""
-    return f"{before:,}" + (f" \N{RIGHTWARDS ARROW} {after:,}" if (before, short) != (after, "") else "") + short
+    missing = f" of {target:,}" if target is not None and target != after else ""
+    return f"{before:,}" + (f" \N{RIGHTWARDS ARROW} {after:,}" if (before, missing) != (after, "") else "") + missing
