@@ -173,10 +173,8 @@ async def evaluate(azure: Azure, name: str, setting: AutoscaleSetting | None) ->
     text = setting.text(state.target, expires) if setting else state.formula
     client = await azure.batch()
     run = document(await azure.call(client.evaluate_pool_auto_scale(state.name, wire({"autoScaleFormula": text}))))
-    if text_of_error := _error(run):
-        raise SpecError(
-            f"the formula cannot be evaluated: {text_of_error}", hint="nothing was changed; correct the formula"
-        )
+    if problem := _error(run):
+        raise SpecError(f"the formula cannot be evaluated: {problem}", hint="nothing was changed; correct the formula")
     rows = [_variable(part) for part in str(run.get("results") or "").split(";") if part.strip()]
     caption = f"values of the {'given formula on' if setting else 'formula of'} pool {state.name}, now"
     return Table.from_rows("autoscale variables", rows, caption, formula=text)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 TRANSIENT_PAUSE_S, MAX_PAUSE_S = 30.0, 480.0
 #: How often nodes are requested again that the pool had and lost, before the resize fails.
 MAX_READY_TRIES = 3
-#: Seconds after its timeout by which an attempt may be seen to end: they cost money too.
+#: Seconds after its timeout by which an attempt may end: they are billed too.
 BUDGET_DELAY_S = 60.0
 
 
