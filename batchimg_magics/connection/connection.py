@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchimg_magics.connection import profiles
-from batchimg_magics.core.azure.client import ARM_ENDPOINT, Azure, Scope
-from batchimg_magics.core.azure.spending_limit import SpendingLimit
+from batchimg_magics.core.azure.client import ARM_ENDPOINT, Azure, Scope, SpendingLimit
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import BatchImgError, NotConnectedError, SpecError
 from batchimg_magics.pool_spec.values import suggest_name

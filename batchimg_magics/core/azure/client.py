@@ -1,14 +1,14 @@
-"""`Azure`: the clients of one Batch account over one credential and one transport.
+"""`Azure`: the clients of one Batch account, with one credential and one transport.
 
-Everything that core says to Azure goes through here: the SDKs' clients are made on first use, their errors are
-translated in one place, and the service's clock is read off its answers.
+Every request of core is sent through this class. SDK clients are created on first use, errors are translated in one
+place, and the time of the service is read from the Date header of its responses.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -16,11 +16,10 @@ from urllib.parse import urlsplit
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest
 
-from batchimg_magics.core.azure import pipeline
-from batchimg_magics.core.azure.documents import Json, document
+from batchimg_magics.core.azure import api_versions, pipeline
+from batchimg_magics.core.azure.documents import Json, document, region_key
 from batchimg_magics.core.azure.error_translation import translate
 from batchimg_magics.core.azure.ledger import Ledger
-from batchimg_magics.core.azure.spending_limit import SpendingLimit
 from batchimg_magics.errors import (
     NotFoundError,
     ServiceError,
@@ -40,27 +39,25 @@ if TYPE_CHECKING:
     from azure.mgmt.compute.aio import ComputeManagementClient
 
     from batchimg_magics.core.azure.price_list import PriceList
+    from batchimg_magics.core.base.node_counts import Counts
 
 T = TypeVar("T")
 
 ARM_ENDPOINT = "https://management.azure.com"
-#: The api-version of Microsoft.Batch, the same on both planes. What is read often is asked for without the SDK's
-#: clients, whose models cost more time to import than the answers to read: so it is named here for both.
-BATCH_API_VERSION = "2025-06-01"
-#: What each plane's tokens are for. Source: the SDKs' own scopes.
+#: The token scope of each plane. Source: the default scopes of the SDK clients.
 _AUDIENCES = {"arm": f"{ARM_ENDPOINT}/.default", "batch": "https://batch.core.windows.net//.default"}
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """Where the work goes.
+    """The Batch account that a connection works on.
 
     Parameters
     ----------
     subscription
         The subscription's id.
     resource_group
-        Where snapshots and galleries are made, and the Batch account is.
+        The resource group of the Batch account, where snapshots and galleries are created.
     account
         The Batch account's name.
     """
@@ -75,38 +72,38 @@ class Scope:
         return ResourceId(self.subscription, self.resource_group, BATCH, (("batchAccounts", self.account),))
 
     def contains(self, resource: ResourceId) -> bool:
-        """Tell whether a resource is in the resource group."""
-        home = (self.subscription.lower(), self.resource_group.lower())
-        return (resource.subscription.lower(), resource.resource_group.lower()) == home
+        """Tell whether a resource is in the connection's resource group."""
+        own = (self.subscription.lower(), self.resource_group.lower())
+        return (resource.subscription.lower(), resource.resource_group.lower()) == own
 
     def pool_id(self, name: str) -> ResourceId:
         """Return a pool's id in Azure Resource Manager."""
         return self.account_id.child("pools", name)
 
     def compute_id(self, *path: tuple[str, str]) -> ResourceId:
-        """Return the id of a resource of Microsoft.Compute in the resource group."""
+        """Return the id of a Microsoft.Compute resource in the resource group."""
         return ResourceId(self.subscription, self.resource_group, COMPUTE, path)
 
 
 class Azure:
-    """One Batch account and what belongs to it, as async clients.
+    """One Batch account and the async clients for it.
 
     Parameters
     ----------
     scope
         Subscription, resource group, account.
     credential
-        An async credential of azure-identity's kind.
+        An async credential, as azure-identity has them.
     transport
-        How requests are sent, and what `sleep` goes through.
+        Sends the requests; its `sleep` is used for waiting.
     cache
-        A directory for what Azure tells everybody; None: it is kept in memory.
+        A directory for public data (prices); None: they are kept in memory.
     ledger
-        The file of what was made and measured; None: in memory.
+        The local history file; None: history is kept in memory.
     spending_limit
-        What everything in the account may cost; None: no limit.
+        The most that all pools of the account may cost; None: no limit.
     endpoint
-        Azure Resource Manager's.
+        The URL of Azure Resource Manager.
     """
 
     def __init__(
@@ -131,7 +128,7 @@ class Azure:
             "per_retry_policies": [pipeline.RequestObserver(self.set_time)],
             "transport": transport,
         }
-        #: What was read once and does not change: who reads it, keeps it here.
+        #: Results of reads that do not change during a connection, by a name for each.
         self.memo: dict[str, Any] = {}
         self._clock_base: float | None = None
         self._account: Json | None = None
@@ -143,90 +140,94 @@ class Azure:
 
     @cached_property
     def compute(self) -> ComputeManagementClient:
-        """VMs, disks, snapshots, galleries."""
+        """The client of Microsoft.Compute: VMs, disks, snapshots, galleries."""
         from azure.mgmt.compute.aio import ComputeManagementClient
 
         return ComputeManagementClient(self._credential, self.scope.subscription, self._endpoint, **self._options)
 
     def compute_for(self, where: ResourceId) -> ComputeManagementClient:
-        """Return the client of Compute in a resource's subscription, which may be another one of the tenant."""
+        """Return the Microsoft.Compute client for a resource's subscription, which may be another one of the tenant."""
         return self.for_subscription(where.subscription).compute
 
     @cached_property
     def management(self) -> BatchManagementClient:
-        """Batch accounts and pools in Azure Resource Manager."""
+        """The client of Batch accounts and pools in Azure Resource Manager."""
         from azure.mgmt.batch.aio import BatchManagementClient
 
         return BatchManagementClient(self._credential, self.scope.subscription, self._endpoint, **self._options)
 
     @cached_property
     def prices(self) -> PriceList:
-        """The public price list."""
+        """The public retail price list."""
         from batchimg_magics.core.azure.price_list import PriceList
 
         return PriceList(self._transport, self.now, self._cache and self._cache / "prices.json")
 
     async def batch(self) -> BatchClient:
-        """Return the client of the account's data plane, whose address the account tells."""
+        """Return the client of the data plane, whose address is in the account's document."""
         if self._batch is None:
             from azure.batch.aio import BatchClient
 
             endpoint = await self._data_plane()
-            self._batch = BatchClient(endpoint, self._credential, api_version=BATCH_API_VERSION, **self._options)
+            self._batch = BatchClient(endpoint, self._credential, api_version=api_versions.BATCH, **self._options)
         return self._batch
 
     async def _data_plane(self) -> str:
         return f"https://{(await self.account())['properties']['accountEndpoint']}"
 
     async def account(self) -> Json:
-        """Return the Batch account's document; it is read once.
+        """Return the Batch account's document. It is read once.
 
         Raises
         ------
         NotFoundError
-            There is no such account.
+            The account does not exist.
         """
         if self._account is None:
-            self._account = (await self.get(f"{self.scope.account_id}?api-version={BATCH_API_VERSION}")).json()
+            self._account = (await self.get(f"{self.scope.account_id}?api-version={api_versions.BATCH}")).json()
         return self._account
 
+    async def region(self) -> str:
+        """Return the region of the Batch account by its programmatic name, e.g. ``eastus2``. Errors: as `account`."""
+        return region_key(str((await self.account())["location"]))
+
     def for_subscription(self, subscription: str) -> Azure:
-        """Return what asks another subscription in the same name; its account is none."""
+        """Return a client for another subscription with the same credential; it has no Batch account."""
         if subscription.lower() == self.scope.subscription.lower():
             return self
-        there = Scope(subscription, self.scope.resource_group, "")
-        other = Azure(there, self._credential, self._transport, endpoint=self._endpoint)
+        scope = Scope(subscription, self.scope.resource_group, "")
+        other = Azure(scope, self._credential, self._transport, endpoint=self._endpoint)
         return self._other_subscriptions.setdefault(subscription.lower(), other)
 
     async def close(self) -> None:
-        """Let connections go."""
+        """Close all clients and the local history file."""
         for other in self._other_subscriptions.values():
             await other.close()
-        made = (self.__dict__.get("compute"), self.__dict__.get("management"), self._batch)
-        for client in (*made, *self._readers.values()):
+        clients = (self.__dict__.get("compute"), self.__dict__.get("management"), self._batch)
+        for client in (*clients, *self._readers.values()):
             if client is not None:
                 await client.close()
         await self._credential.close()
         self.ledger.close()
 
-    # -- asking --------------------------------------------------------------------------------------------------
+    # -- requests ------------------------------------------------------------------------------------------------
 
     async def call(self, call: Awaitable[T]) -> T:
-        """Await an SDK call, with Azure's errors as ours."""
+        """Await an SDK call and translate its errors to this package's errors."""
         try:
             return await call
         except AzureError as error:
             raise translate(error) from error
 
     async def call_or_none(self, call: Awaitable[T]) -> T | None:
-        """Await an SDK call; None where Azure says 404."""
+        """Await an SDK call; return None where Azure returns 404."""
         try:
             return await self.call(call)
         except NotFoundError:
             return None
 
     async def list_documents(self, pages: AsyncIterable[Any]) -> list[Json]:
-        """Return all items of a listing as documents; none where the place to list is not there."""
+        """Return all items of an SDK list as documents; an empty list where the parent resource does not exist."""
         try:
             return [document(item) async for item in pages]
         except AzureError as error:
@@ -236,12 +237,12 @@ class Azure:
             raise translated from error
 
     async def get(self, url: str, *, plane: Literal["arm", "batch"] = "arm") -> AsyncHttpResponse:
-        """GET an address of one plane, absolute or from its root, with authentication and retries.
+        """Send a GET request to one plane with authentication and retries; the URL is absolute or begins with ``/``.
 
         Raises
         ------
         ServiceError
-            Azure refused; or the address is on another host, which must never see our token.
+            Azure refused the request; or the URL is on another host, to which no token may be sent.
         """
         return await self.send("GET", url, plane=plane)
 
@@ -254,13 +255,13 @@ class Azure:
         plane: Literal["arm", "batch"] = "arm",
         headers: dict[str, str] | None = None,
     ) -> AsyncHttpResponse:
-        """Send a request that no SDK in use has a call for, as `get` does."""
-        home = self._endpoint if plane == "arm" else await self._data_plane()
-        if (host := urlsplit(url).hostname) not in (None, urlsplit(home).hostname):
+        """Send a request that no SDK client in use has a call for. Parameters and errors are those of `get`."""
+        endpoint = self._endpoint if plane == "arm" else await self._data_plane()
+        if (host := urlsplit(url).hostname) not in (None, urlsplit(endpoint).hostname):
             raise ServiceError(f"a link leads to another host, {host}, and was not followed")
         if (reader := self._readers.get(plane)) is None:
             reader = self._readers[plane] = pipeline.create_pipeline(
-                home, self._credential, _AUDIENCES[plane], self._options
+                endpoint, self._credential, _AUDIENCES[plane], self._options
             )
         try:
             request = HttpRequest(method, reader.format_url(url), json=body, headers=headers)
@@ -273,22 +274,22 @@ class Azure:
     # -- time ----------------------------------------------------------------------------------------------------
 
     def now(self) -> float:
-        """Return the service's time in seconds since 1970, as far as its answers have told."""
+        """Return the service's time in seconds since 1970; 0 before the first response."""
         if self._clock_base is None:
             return 0.0
         return self._clock_base + _loop_time()
 
     def set_time(self, date: float) -> None:
-        """Take note of an answer's Date, which is cut to whole seconds."""
+        """Set the clock by the Date header of a response, which has whole seconds."""
         now = self.now()
         if not date <= now < date + 1:
             self._clock_base = date - _loop_time()
 
     async def sleep(self, seconds: float) -> None:
-        """Let so many seconds of the service's time pass."""
+        """Wait for a number of seconds of the service's time."""
         until = self.now() + seconds
         await self._transport.sleep(seconds)
-        # A transport may sleep in another time than the loop's: the service's clock has moved on all the same.
+        # A transport may use another time than the event loop: the clock is set forward by the difference.
         if self._clock_base is not None and (behind := until - self.now()) > 0:
             self._clock_base += behind
 
@@ -298,3 +299,19 @@ def _loop_time() -> float:
         return asyncio.get_running_loop().time()
     except RuntimeError:
         return time.monotonic()
+
+
+@dataclass(slots=True)
+class SpendingLimit:
+    """The most that all pools of a connection's account may cost.
+
+    Parameters
+    ----------
+    usd_per_hour
+        US dollars per hour for the nodes of all pools, disks included; None: no limit.
+    planned
+        Name of a pool in lower case to the counts that this session is resizing it to.
+    """
+
+    usd_per_hour: float | None = None
+    planned: dict[str, Counts] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""From azure-core's errors to those of this package, each with a hint."""
+"""Translate azure-core's errors to this package's errors, each with a hint."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from batchimg_magics.errors import (
 )
 
 SIGN_IN_HINT = (
-    "sign in by one of: `az login` in a terminal; AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET in the "
+    "sign in with one of: `az login` in a terminal; AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET in the "
     "environment; a managed identity on an Azure machine"
 )
 
@@ -34,19 +34,19 @@ _KINDS: dict[int, type[ServiceError]] = {
 
 _HINTS: dict[int, str] = {
     401: SIGN_IN_HINT,
-    403: "ask for a role that allows it here; `az role assignment list --assignee YOU` shows what you have",
-    429: "wait a few minutes and run the same line again: it goes on where it stopped",
+    403: "request a role that allows this operation; `az role assignment list --assignee YOU` lists your roles",
+    429: "wait a few minutes, then run the same command again: it resumes",
 }
 
 
 def translate(error: AzureError) -> BatchImgError:
-    """Turn an error of azure-core's into one of ours, by status and code."""
+    """Return the error of this package for an error of azure-core, by status and code."""
     response = getattr(error, "response", None)
     if isinstance(error, ClientAuthenticationError) and response is None:
         return AuthenticationError(f"not signed in to Azure: {_line(str(error))}", hint=SIGN_IN_HINT)
     if not isinstance(error, HttpResponseError) or response is None:
         return ServiceError(
-            f"no answer from Azure: {_line(str(error))}", hint="run the same line again: it goes on where it stopped"
+            f"no response from Azure: {_line(str(error))}", hint="run the same command again: it resumes"
         )
     code, message, reasons = _body(response)
     status = response.status_code
@@ -63,12 +63,12 @@ def translate(error: AzureError) -> BatchImgError:
 
 
 def _line(text: str) -> str:
-    """Return the first line of a message: Azure appends the request's id and time in further ones."""
+    """Return the first line of a message: Azure appends the request id and the time in further lines."""
     return text.strip().partition("\n")[0]
 
 
 def _body(response: Any) -> tuple[str, str, list[str]]:  # noqa: ANN401 - two generations of azure-core responses
-    """Return code, message and reasons of an error body, in either plane's shape."""
+    """Return code, message and details of an error body of either plane."""
     try:
         body = json.loads(response.text())
     except ValueError:

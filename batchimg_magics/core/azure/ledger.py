@@ -1,7 +1,7 @@
-"""The ledger: what was made and measured, kept in SQLite.
+"""The local history file (SQLite): resize attempts, counts of nodes by state, and images that work.
 
-Azure is the source of truth for what there is. The ledger only adds what Azure forgets: rounds of resizes, how many
-nodes were in which state when somebody looked, and which image versions ever had a node that came up.
+Azure is the source of truth. The file only adds what Azure does not keep: resize attempts, node counts at past times,
+and the image versions of which a node was ready at least once.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ CREATE TABLE IF NOT EXISTS wanted (
     account TEXT NOT NULL, pool TEXT NOT NULL, dedicated INTEGER NOT NULL, spot INTEGER NOT NULL,
     PRIMARY KEY (account, pool));
 """
-#: Seconds that a writer waits for another process's.
+#: Seconds that a write waits for the lock of another process.
 _LOCK_TIMEOUT_S = 10.0
 
 
 class Ledger:
-    """One account's part of a ledger.
+    """The history of one Batch account.
 
     Parameters
     ----------
     file
-        Where it is kept, shared by processes; None: in memory. It is made when something is written for the first
-        time, and a place that cannot be written to is none: work never fails for want of history.
+        The SQLite file, shared by processes; None: in memory. It is created by the first write. Where it cannot be
+        written, history is kept in memory: a missing history never makes a verb fail.
     account
         The Batch account's resource id.
     """
@@ -57,15 +57,15 @@ class Ledger:
             yield self._opened
 
     def _connect(self) -> sqlite3.Connection:
-        # The session's loop thread writes; whoever closes it may be another one.
-        where = ":memory:"
+        # The session's loop thread writes; another thread may close the connection.
+        path = ":memory:"
         if self._file is not None:
             with contextlib.suppress(OSError):
                 self._file.parent.mkdir(parents=True, exist_ok=True)
-                where = str(self._file)
+                path = str(self._file)
         try:
-            base = sqlite3.connect(where, timeout=_LOCK_TIMEOUT_S, check_same_thread=False)
-            base.execute("PRAGMA synchronous = OFF")  # a power cut may cost the last rounds' history, and nothing else
+            base = sqlite3.connect(path, timeout=_LOCK_TIMEOUT_S, check_same_thread=False)
+            base.execute("PRAGMA synchronous = OFF")  # a power failure can lose the last entries, and nothing else
             base.executescript(_LAYOUT)
         except sqlite3.Error:
             base = sqlite3.connect(":memory:", check_same_thread=False)
@@ -73,21 +73,21 @@ class Ledger:
         return base
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         if self._opened is not None:
             self._opened.close()
             self._opened = None
 
-    # -- rounds --------------------------------------------------------------------------------------------------
+    # -- resize attempts -----------------------------------------------------------------------------------------
 
     def add_round(self, pool: str, started: float, row: Mapping[str, Any]) -> None:
-        """Keep a round of a resize, as its table's row with times as ISO texts."""
+        """Add a resize attempt as a row of its table, with times in ISO 8601."""
         with self._connection() as base:
-            text = json.dumps(row, default=lambda moment: moment.isoformat())
+            text = json.dumps(row, default=lambda time: time.isoformat())
             base.execute("INSERT INTO rounds VALUES (?, ?, ?, ?)", (self._account, pool.lower(), started, text))
 
     def rounds(self, pool: str | None = None) -> list[dict[str, Any]]:
-        """Return all rounds there ever were, of one pool or of all, oldest first."""
+        """Return all resize attempts of one pool or of all pools, oldest first."""
         with self._connection() as base:
             found = base.execute(
                 "SELECT row FROM rounds WHERE account = ? AND (? IS NULL OR pool = ?) ORDER BY started, rowid",
@@ -95,10 +95,10 @@ class Ledger:
             ).fetchall()
         return [json.loads(row) for (row,) in found]
 
-    # -- what was seen -------------------------------------------------------------------------------------------
+    # -- node counts and images ----------------------------------------------------------------------------------
 
     def add_sample(self, pool: str, at: float, states: Mapping[str, int]) -> None:
-        """Keep how many nodes were in which state at a moment."""
+        """Add the number of nodes by state at a time (seconds since 1970)."""
         with self._connection() as base:
             base.execute(
                 "INSERT OR REPLACE INTO samples VALUES (?, ?, ?, ?)",
@@ -106,7 +106,7 @@ class Ledger:
             )
 
     def samples(self, pool: str) -> list[tuple[float, dict[str, int]]]:
-        """Return what was seen of a pool's nodes, oldest first."""
+        """Return the times and node counts by state of a pool, oldest first."""
         with self._connection() as base:
             found = base.execute(
                 "SELECT at, states FROM samples WHERE account = ? AND pool = ? ORDER BY at",
@@ -115,27 +115,27 @@ class Ledger:
         return [(at, json.loads(states)) for at, states in found]
 
     def add_working_image(self, image: str, at: float) -> None:
-        """Note that a node of an image version came up."""
+        """Note that a node of an image version was ready."""
         with self._connection() as base:
             base.execute("INSERT OR IGNORE INTO proven VALUES (?, ?, ?)", (self._account, image.lower(), at))
 
     def is_working_image(self, image: str) -> bool:
-        """Tell whether a node of an image version ever came up, as far as this ledger knows."""
+        """Tell whether this file has a ready node of an image version."""
         with self._connection() as base:
             found = base.execute("SELECT 1 FROM proven WHERE account = ? AND image = ?", (self._account, image.lower()))
             return found.fetchone() is not None
 
-    # -- what is being replaced ----------------------------------------------------------------------------------
+    # -- replacement of nodes ------------------------------------------------------------------------------------
 
     def set_wanted_size(self, pool: str, dedicated: int, spot: int) -> None:
-        """Note what size a pool shall have again once its bad nodes are replaced: removing them lowers its target."""
+        """Store the size that a pool must get again after bad nodes are removed: removing them lowers its target."""
         with self._connection() as base:
             base.execute(
                 "INSERT OR REPLACE INTO wanted VALUES (?, ?, ?, ?)", (self._account, pool.lower(), dedicated, spot)
             )
 
     def wanted_size(self, pool: str) -> tuple[int, int] | None:
-        """Return the size that a pool shall have again, where replacing was not finished."""
+        """Return the size that a pool must get again, where a replacement was interrupted; else None."""
         with self._connection() as base:
             found: tuple[int, int] | None = base.execute(
                 "SELECT dedicated, spot FROM wanted WHERE account = ? AND pool = ?", (self._account, pool.lower())
@@ -143,6 +143,6 @@ class Ledger:
         return found
 
     def clear_wanted_size(self, pool: str) -> None:
-        """Forget what a pool should have: it has it, or something else is wanted now."""
+        """Delete the stored size: the pool has it, or another size was requested."""
         with self._connection() as base:
             base.execute("DELETE FROM wanted WHERE account = ? AND pool = ?", (self._account, pool.lower()))

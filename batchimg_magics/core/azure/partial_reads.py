@@ -1,9 +1,10 @@
-"""Read on where something may not be read, and note what that was."""
+"""Continue reading where a read is not allowed, and note what could not be read."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from batchimg_magics.core.azure.api_versions import api_version
 from batchimg_magics.errors import ServiceError
 
 if TYPE_CHECKING:
@@ -17,17 +18,17 @@ T = TypeVar("T")
 
 
 class PartialReader:
-    """Reads one thing after the other or beside it, and notes what it may not see.
+    """Reads resources and notes those that the caller may not read.
 
     Parameters
     ----------
     azure
-        Where.
+        The connection.
 
     Attributes
     ----------
     unread
-        What could not be read, and why.
+        Name of what could not be read to status and code of Azure's error.
     """
 
     def __init__(self, azure: Azure) -> None:
@@ -35,12 +36,12 @@ class PartialReader:
         self.unread: dict[str, str] = {}
 
     async def read(self, what: str, call: Awaitable[T], default: T) -> T:
-        """Await a read; where Azure refuses it, note that and return the default.
+        """Await a read; where Azure refuses it, note that and return the default value.
 
         Raises
         ------
         ServiceError
-            Nobody is signed in, or Azure does not answer at all.
+            The user is not signed in, or Azure does not respond.
         """
         try:
             return await call
@@ -50,8 +51,8 @@ class PartialReader:
             self.unread[what] = f"{error.status_code} {error.code}".strip()
             return default
 
-    async def read_document(self, resource: str, version: str, **query: str) -> Json | None:
-        """Return the document of any resource of the tenant by its id, or None where it is not there."""
-        asked = "&".join(f"{name}={value}" for name, value in {"api-version": version, **query}.items())
-        found = await self.azure.call_or_none(self.azure.get(f"{resource}?{asked}"))
+    async def read_document(self, resource: str, **query: str) -> Json | None:
+        """Return the document of any resource of the tenant by its id; None where it does not exist."""
+        options = "&".join(f"{name}={value}" for name, value in {"api-version": api_version(resource), **query}.items())
+        found = await self.azure.call_or_none(self.azure.get(f"{resource}?{options}"))
         return None if found is None else dict(found.json())

@@ -1,7 +1,7 @@
-"""Pipelines for raw requests: signed in, with retries, and without the SDKs' models.
+"""Pipelines for raw requests, with authentication and retries and without the SDKs' models.
 
-The SDK clients' own `send_request` would do, but for one of their policies, which decodes the JSON of every answer
-before it is handed out: five times the work of reading a page of nodes.
+The SDK clients' own `send_request` is not used: one of their policies decodes the JSON of every response before it is
+returned, which takes five times as long as reading a page of nodes.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest, PipelineResponse
     from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-#: Who asks. By default the SDK tells of the machine too, and starts a process to find out about it.
+#: By default the SDK adds facts of the machine to it, and starts a process to read them.
 USER_AGENT = "batchimg_magics"
 _READS = frozenset({"GET", "HEAD"})
 
 
 class RequestObserver(SansIOHTTPPolicy[Any, Any]):
-    """Reads the service's clock off every answer, and lets nobody go on with what was read before it was written.
+    """Sets the service's clock by every response, and invalidates cached reads of what a request writes.
 
     Parameters
     ----------
     saw
-        Told the seconds since 1970.
+        Called with the Date of each response in seconds since 1970.
     """
 
     def __init__(self, saw: Callable[[float], None]) -> None:
         self._set_time = saw
 
     def on_request(self, request: PipelineRequest[Any]) -> None:
-        """Note what is about to be written."""
+        """Invalidate cached reads of what the request writes."""
         if request.http_request.method not in _READS:
             read_cache.invalidate(request.http_request.url)
 
     def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
-        """Read an answer's Date; what was read while something was being written may be of before."""
+        """Read the Date header. What was read while the request ran may be older than the write."""
         self.on_request(request)
         if date := response.http_response.headers.get("Date"):
             self._set_time(parsedate_to_datetime(date).timestamp())
@@ -65,13 +65,13 @@ def create_pipeline(
     Parameters
     ----------
     endpoint
-        Where addresses without a host begin.
+        The base of URLs without a host.
     credential
-        Who signs in.
+        The credential for tokens.
     audience
-        The scope of its tokens.
+        The scope of the tokens.
     options
-        As the SDK clients take them: ``transport``, and ``per_retry_policies``, which see every try.
+        As for the SDK clients: ``transport``, and ``per_retry_policies``, which run for every attempt.
     """
     return AsyncPipelineClient(
         endpoint,

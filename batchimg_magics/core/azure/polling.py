@@ -1,7 +1,7 @@
-"""The one way to wait: poll, honour Retry-After, back off, judge, report.
+"""Wait for Azure: poll with Retry-After and back-off, detect failures, stop at a timeout.
 
-The SDKs' own pollers are not used: those of the Batch client hide failures (`begin_resize_pool(...).result()` returns
-as soon as the pool is steady, whatever went wrong), and none of them can be resumed by another process.
+The SDKs' own pollers are not used. Those of the Batch client hide failures (`begin_resize_pool(...).result()` returns
+as soon as the pool is steady, even if the resize failed), and another process cannot resume them.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: Where what is left can be counted (nodes, which take their time) and grows less: half the time that the rest takes at
-#: this pace, within these bounds. The looks come closer as the end does, but for a part of the time waited so far.
+#: Where the remaining amount can be counted (nodes) and decreases: the next poll is after half the time that the rest
+#: takes at this rate, within these bounds in seconds, but not before this fraction of the time waited so far.
 MIN_COUNTED_S, MAX_COUNTED_S, COUNTED_FRACTION = 5.0, 90.0, 1 / 40
-#: The same in times of Azure's own Retry-After, where it names one.
+#: The upper bound of the same as a multiple of Azure's Retry-After.
 MAX_RETRY_AFTERS = 3
-#: When work that Azure says nothing about is looked at first: most of it is over within a second. Source: FACTS 6.
+#: Seconds before the first poll where Azure sends no Retry-After: most operations end within a second. Source: FACTS 6.
 FIRST_POLL_S = 1.0
-#: Passed to an SDK's `begin_*` call: send the request, return the first answer, poll nothing.
+#: Arguments of an SDK's `begin_*` call: send the request, return the first response, do not poll.
 NO_POLLING: dict[str, Any] = {"polling": False, "cls": lambda response, _body, _headers: response.http_response}
 _FAILED_STATES = ("failed", "canceled")
 
 
 @dataclass(frozen=True, slots=True)
 class PollResult(Generic[T]):
-    """What one poll saw.
+    """The result of one poll.
 
     Parameters
     ----------
     done
         Whether the wait is over.
     value
-        What `until` then returns.
+        What `poll_until` then returns.
     retry_after_s
-        When Azure wants to be asked again; None where it does not say.
-    left
-        How much is left, where that can be counted: its pace tells when to look again.
+        Azure's Retry-After in seconds; None where it sends none.
+    remaining
+        How much is left, where that can be counted: its rate decides when to poll again.
     """
 
     done: bool
@@ -57,16 +57,16 @@ class PollResult(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class PollPace:
-    """How far two looks are apart, where Azure does not say: a part of the time waited so far, within bounds.
+    """The time between two polls where Azure sends no Retry-After: a fraction of the time waited so far.
 
-    Waiting then takes at most that part longer than what is waited for, and a long wait costs few requests.
+    Waiting then takes longer than the operation by at most that fraction, and a long wait costs few requests.
 
     Parameters
     ----------
-    part
+    fraction
         Of the time waited so far.
     shortest_s, longest_s
-        The bounds.
+        Bounds of the time in seconds.
     """
 
     fraction: float
@@ -74,34 +74,34 @@ class PollPace:
     longest_s: float
 
 
-#: Of work whose end cannot be foreseen.
+#: For operations of unknown duration.
 DEFAULT_PACE = PollPace(1 / 6, 2.0, 15.0)
 
 
 class _PollSchedule:
-    """When to look again."""
+    """Decides when to poll again."""
 
     def __init__(self, pace: PollPace) -> None:
         self._pace = pace
         self._before: tuple[float, int] | None = None
 
     def pause_s(self, waited_s: float, result: PollResult[Any]) -> float:
-        """Return how long to wait, after so long, with what was seen."""
+        """Return how many seconds to wait until the next poll."""
         half_s = self._half_remaining_s(waited_s, result.remaining)
         if result.retry_after_s is not None:
-            # The moments at which Azure wants to be asked; a few are left out while the end is far off.
-            turns = 1.0 if half_s is None or not result.retry_after_s else half_s // result.retry_after_s
-            return result.retry_after_s * min(MAX_RETRY_AFTERS, max(1.0, turns))
+            # A multiple of Retry-After while the end is far away.
+            multiple = 1.0 if half_s is None or not result.retry_after_s else half_s // result.retry_after_s
+            return result.retry_after_s * min(MAX_RETRY_AFTERS, max(1.0, multiple))
         if half_s is not None:
             return min(MAX_COUNTED_S, max(MIN_COUNTED_S, waited_s * COUNTED_FRACTION, half_s))
         return min(self._pace.longest_s, max(self._pace.shortest_s, waited_s * self._pace.fraction))
 
-    def _half_remaining_s(self, waited_s: float, left: int | None) -> float | None:
-        """Return half the time that what is left takes at the pace since the look before; None: nobody can tell."""
-        before, self._before = self._before, None if left is None else (waited_s, left)
-        if left is None or before is None or before[1] <= left:
+    def _half_remaining_s(self, waited_s: float, remaining: int | None) -> float | None:
+        """Return half the seconds that the rest takes at the rate since the last poll; None where it is not known."""
+        before, self._before = self._before, None if remaining is None else (waited_s, remaining)
+        if remaining is None or before is None or before[1] <= remaining:
             return None
-        return left * (waited_s - before[0]) / (before[1] - left) / 2
+        return remaining * (waited_s - before[0]) / (before[1] - remaining) / 2
 
 
 async def poll_until(
@@ -113,55 +113,55 @@ async def poll_until(
     timeout_s: float | None = None,
     pace: PollPace = DEFAULT_PACE,
 ) -> T:
-    """Look again and again until a look says that it is done.
+    """Poll until a poll returns that the wait is over.
 
     Parameters
     ----------
     azure
-        Whose time passes.
-    look
-        One poll; it raises to end the wait as a failure.
+        The connection.
+    poll
+        One poll. An exception ends the wait.
     what
-        What is waited for, for the error.
+        What is waited for; part of the error message.
     first_s
-        When to look for the first time: Azure's Retry-After to the request that began it. None: at once.
+        Seconds before the first poll: Azure's Retry-After to the request that began the operation. None: poll at once.
     timeout_s
-        How long to wait at most.
+        The longest wait in seconds; None: no limit.
     pace
-        How far two looks are apart, where Azure says nothing and nothing grows less.
+        The time between polls, where Azure sends no Retry-After and nothing can be counted.
 
     Raises
     ------
     WaitTimeoutError
-        It took longer than `timeout_s`.
+        The wait took longer than `timeout_s`.
     """
-    began, turns = azure.now(), _PollSchedule(pace)
+    began, schedule = azure.now(), _PollSchedule(pace)
     if first_s is not None:
         await azure.sleep(first_s)
     while not (result := await poll()).done:
         waited = azure.now() - began
         if timeout_s is not None and waited >= timeout_s:
             raise WaitTimeoutError(
-                f"{what}: not done after {waited / 60:.0f} min",
-                hint="Azure goes on with it; run the same line again, or allow more time",
+                f"{what}: not finished after {waited / 60:.0f} min",
+                hint="the operation continues in Azure; run the same command again, or allow more time",
             )
-        pause_s = turns.pause_s(waited, result)
+        pause_s = schedule.pause_s(waited, result)
         await azure.sleep(pause_s if timeout_s is None else min(pause_s, timeout_s - waited))
     return result.value
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """A long-running operation that Azure Resource Manager has taken.
+    """A long-running operation of Azure Resource Manager.
 
     Parameters
     ----------
     url
-        Where it is polled; None: it was over with the first answer.
+        The URL to poll; None: the operation ended with the first response.
     by_body
-        Whether a poll's body tells the status (``Azure-AsyncOperation``) or its HTTP status does (``Location``).
+        Whether the status is in the body of a poll (``Azure-AsyncOperation``) or is its HTTP status (``Location``).
     retry_after_s
-        When to poll first.
+        Seconds before the first poll; None where Azure sends no Retry-After.
     """
 
     url: str | None
@@ -170,7 +170,7 @@ class Operation:
 
     @classmethod
     def from_response(cls, answer: AsyncHttpResponse) -> Operation:
-        """Read an operation off the first answer to a long-running request."""
+        """Return the operation of the first response to a long-running request."""
         headers = answer.headers
         if url := headers.get("Azure-AsyncOperation"):
             return cls(url, by_body=True, retry_after_s=_retry_after(answer))
@@ -179,12 +179,12 @@ class Operation:
 
 
 async def wait_for_operation(azure: Azure, operation: Operation, *, what: str, resource_id: str) -> Any:  # noqa: ANN401 - JSON
-    """Wait until an operation is over, and return what came of it where Azure says so, else None.
+    """Wait until an operation ends, and return its output where it has one, else None.
 
     Raises
     ------
     ProvisioningError
-        It failed or was cancelled; Azure's own words are in the message.
+        The operation failed or was canceled; the message has Azure's reason.
     """
 
     async def poll() -> PollResult[Any]:
@@ -195,7 +195,10 @@ async def wait_for_operation(azure: Azure, operation: Operation, *, what: str, r
         body = answer.json()
         status = str(body.get("status"))
         if status.lower() in _FAILED_STATES:
-            code, message = dig(body, "error", "code") or status, dig(body, "error", "message") or "no reason given"
+            code, message = (
+                dig(body, "error", "code") or status,
+                dig(body, "error", "message") or "Azure gives no reason",
+            )
             raise operation_error(what, resource_id, status, f"{code}: {message}")
         output = dig(body, "properties", "output")
         return PollResult(status.lower() == "succeeded", output, _retry_after(answer))
@@ -207,24 +210,24 @@ async def wait_for_operation(azure: Azure, operation: Operation, *, what: str, r
 
 
 async def create_and_wait(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: str) -> None:
-    """Send the request of a `begin_*` call (called with `FIRST_ANSWER`) and wait until its operation is over.
+    """Send the request of a `begin_*` call (called with `NO_POLLING`) and wait until its operation ends.
 
     Raises
     ------
     ProvisioningError
-        Azure took the request and failed at it.
+        Azure accepted the request and the operation failed.
     """
     await wait_for_operation(azure, await begin_operation(azure, begin), what=what, resource_id=resource_id)
 
 
 async def begin_operation(azure: Azure, begin: Awaitable[Any]) -> Operation:
-    """Send the request of a `begin_*` call (called with `FIRST_ANSWER`) and return its operation."""
+    """Send the request of a `begin_*` call (called with `NO_POLLING`) and return its operation."""
     poller = await azure.call(begin)
     return Operation.from_response(await poller.result())
 
 
 async def delete_and_wait(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: str) -> None:
-    """Do as `made` for a deletion; what is gone already is fine."""
+    """Do the same for a deletion; a resource that does not exist is no error."""
     poller = await azure.call_or_none(begin)
     if poller is not None:
         operation = Operation.from_response(await poller.result())
@@ -234,33 +237,33 @@ async def delete_and_wait(azure: Azure, begin: Awaitable[Any], *, what: str, res
 async def wait_until_provisioned(
     azure: Azure, read: Callable[[], Awaitable[dict[str, Any]]], *, what: str
 ) -> dict[str, Any]:
-    """Wait until a resource that somebody is making is there, and return its document.
+    """Wait until a resource that is being created is provisioned, and return its document.
 
-    This is how work is taken up again whose operation's address was lost with the process that began it.
+    This resumes a creation whose operation URL was lost with the process that began it.
 
     Raises
     ------
     ProvisioningError
-        Making it failed.
+        Creating it failed.
     """
 
     async def poll() -> PollResult[dict[str, Any]]:
         found = await read()
         state = str(dig(found, "properties", "provisioningState"))
         if state.lower() in _FAILED_STATES:
-            raise operation_error(what, str(found.get("id")), state, "Azure keeps no reason")
+            raise operation_error(what, str(found.get("id")), state, "Azure stores no reason")
         return PollResult(state.lower() == "succeeded", found)
 
     return await poll_until(azure, poll, what=what)
 
 
 def operation_error(what: str, resource_id: str, state: str, reason: str) -> ProvisioningError:
-    """Return the error for something that Azure began and did not finish."""
+    """Return the error for an operation that Azure accepted and that failed."""
     return ProvisioningError(
         f"{what} ended as {state}: {reason.partition(chr(10))[0]}",
         resource_id=resource_id,
         state=state,
-        hint=f"nothing was made after it; delete {resource_id.rpartition('/')[2]!r} and run the same line again",
+        hint=f"later steps were not started; delete {resource_id.rpartition('/')[2]!r} and run the same command again",
     )
 
 

@@ -1,12 +1,11 @@
-"""The public retail price list: asked without credentials, kept with the date on which it was read.
+"""Azure's public retail price list: requested without credentials, and cached with the time of the read.
 
-No SDK's client asks it: one would send its bearer token along to whatever host it is sent to (tried).
+No SDK client is used for it: an SDK client sends its bearer token to any host (tried).
 """
 
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import AsyncRetryPolicy, UserAgentPolicy
 from azure.core.rest import HttpRequest
 
+from batchimg_magics.core.azure.documents import parse_time
 from batchimg_magics.core.azure.pipeline import USER_AGENT
 from batchimg_magics.errors import ServiceError
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 #: Source: Azure Retail Prices overview.
 PRICES_URL = "https://prices.azure.com/api/retail/prices"
-#: Seconds for which a price is taken as it was read: the list changes with months.
+#: Seconds for which a cached price is valid: the list changes about once a month.
 MAX_AGE_S = 24 * 3600.0
-#: Seconds for which a list that did not answer is left alone: prices are never worth a long wait.
+#: Seconds after a failure in which the list is not requested again.
 RETRY_AFTER_FAILURE_S = 600.0
 _TIMEOUTS: dict[str, Any] = {"connection_timeout": 5, "read_timeout": 15}
-#: Pages of one question: a VM size has one, a kind of disk too.
+#: Most pages that are read of one query: a VM size and a disk type have one page each.
 MAX_PAGES = 20
-#: What of a row is kept.
+#: The fields of a row that are cached.
 _COLUMNS = (
     "productName", "skuName", "meterName", "retailPrice", "unitOfMeasure", "currencyCode", "type", "tierMinimumUnits",
     "effectiveStartDate", "isPrimaryMeterRegion",
@@ -50,17 +50,17 @@ class PriceList:
     Parameters
     ----------
     transport
-        How requests are sent.
+        Sends the requests.
     now
-        The service's time.
+        Returns the service's time in seconds since 1970.
     file
-        Where answers are kept between processes; None: in memory only.
+        The cache file, shared by processes; None: the cache is in memory.
     """
 
     def __init__(
         self, transport: AsyncHttpTransport[Any, Any], now: Callable[[], float], file: Path | None = None
     ) -> None:
-        # No credential, and none of the policies that bring one.
+        # No credential, and no policy that adds one.
         self._client: AsyncPipelineClient[HttpRequest, Any] = AsyncPipelineClient(
             PRICES_URL, transport=transport, policies=[UserAgentPolicy(USER_AGENT), AsyncRetryPolicy(retry_total=2)]
         )
@@ -71,17 +71,17 @@ class PriceList:
         self._lock = asyncio.Lock()
 
     async def rows(self, what: str, region: str) -> tuple[list[Row], float | None]:
-        """Return rows of the list, and when they were read: those of before where it does not answer now.
+        """Return rows of the list and the time of the read; older rows where the list does not respond now.
 
         Parameters
         ----------
         what
-            An OData filter. Values are told apart by case, as the service does since 2023.
+            An OData filter. The service compares values with case since 2023.
         region
-            Programmatic name.
+            The programmatic name of the region.
         """
         key = f"{region}: {what}"
-        async with self._lock:  # who asks for the same thing at once shall find it
+        async with self._lock:  # concurrent calls with the same query read it once
             kept = self._load().get(key)
             if kept and 0 <= self._now() - kept["read"] < MAX_AGE_S:
                 return kept["rows"], kept["read"]
@@ -102,18 +102,18 @@ class PriceList:
             if not url:
                 break
             if urlsplit(url).hostname != urlsplit(PRICES_URL).hostname:
-                raise ServiceError("the price list's next page is on another host, and was not asked for")
+                raise ServiceError("the next page of the price list is on another host and was not requested")
             try:
                 answer = await self._client.send_request(HttpRequest("GET", url), **_TIMEOUTS)
                 answer.raise_for_status()
                 page = answer.json()
             except (AzureError, ValueError) as error:
-                raise ServiceError(f"the price list does not answer: {error}") from error
+                raise ServiceError(f"the price list does not respond: {error}") from error
             rows += [{name: row[name] for name in _COLUMNS if name in row} for row in page["Items"]]
             url = page.get("NextPageLink")
         return rows
 
-    # -- what is kept --------------------------------------------------------------------------------------------
+    # -- cache ---------------------------------------------------------------------------------------------------
 
     def _load(self) -> dict[str, Any]:
         if self._known is None:
@@ -122,7 +122,7 @@ class PriceList:
                 try:
                     self._known = dict(json.loads(self._file.read_text("utf-8")))
                 except (OSError, ValueError):
-                    self._known = {}  # a cache that cannot be read is none
+                    self._known = {}  # an unreadable cache is ignored
         return self._known
 
     def _store(self, key: str, rows: list[Row]) -> None:
@@ -130,25 +130,25 @@ class PriceList:
         known[key] = {"read": self._now(), "rows": rows}
         if self._file is not None:
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            beside = self._file.with_suffix(f".{os.getpid()}")
-            beside.write_text(json.dumps(known), "utf-8")
-            beside.replace(self._file)  # other processes read the old file or the new one, whole
+            temporary = self._file.with_suffix(f".{os.getpid()}")
+            temporary.write_text(json.dumps(known), "utf-8")
+            temporary.replace(self._file)  # atomic: other processes read the old file or the new one
 
 
 # -- reading rows ------------------------------------------------------------------------------------------------
 
 
 def vm_price(rows: Iterable[Row], now: float, *, windows: bool, kind: str = "") -> float | None:
-    """Return a VM's price an hour.
+    """Return a VM's price in US dollars per hour; None where the list has none.
 
     Parameters
     ----------
     rows
-        Of one VM size in one region.
+        The rows of one VM size in one region.
     now
-        In seconds since 1970: prices that begin later do not count.
+        The time in seconds since 1970; prices that begin later are ignored.
     windows
-        Whether the system is Windows, whose licence is in the price.
+        Whether the operating system is Windows, whose license is part of the price.
     kind
         ``Spot`` or ``Low Priority``; empty for pay-as-you-go.
     """
@@ -163,11 +163,11 @@ def vm_price(rows: Iterable[Row], now: float, *, windows: bool, kind: str = "") 
 
 
 def disk_prices(rows: Iterable[Row], now: float) -> dict[str, float]:
-    """Return the price a month of each tier (``P10``) of locally redundant disks, those that nodes have."""
+    """Return US dollars per month by tier (``P10``) for locally redundant disks, which nodes have."""
     by_tier: dict[str, list[Row]] = {}
     for row in rows:
         tier, _, redundancy = str(row.get("skuName")).partition(" ")
-        # The same SKU has meters for mounts, bursts and operations; the second name is that of older rows.
+        # The same SKU has meters for mounts, bursts and operations. Older rows use the second name.
         if redundancy == "LRS" and row.get("meterName") in (f"{tier} LRS Disk", f"{tier} Disks"):
             by_tier.setdefault(tier, []).append(row)
     found = {tier: _price(those, now, "1/Month") for tier, those in by_tier.items()}
@@ -175,12 +175,12 @@ def disk_prices(rows: Iterable[Row], now: float) -> dict[str, float]:
 
 
 def _price(rows: Iterable[Row], now: float, unit: str) -> float | None:
-    """Return the price that holds now: the newest that has begun; of several, the dearest."""
+    """Return the price that is valid now: the newest that has begun; the highest of several."""
 
     def counts(row: Row) -> bool:
         usual = row.get("type", "Consumption") == "Consumption" and not row.get("tierMinimumUnits")
         dollars = row.get("currencyCode", "USD") == "USD" and row.get("unitOfMeasure") == unit
-        # Rows of 0 stand for meters that have no price of their own.
+        # A price of 0 means that the meter has no price of its own.
         return usual and dollars and bool(row.get("retailPrice")) and _began(row) <= now
 
     usable = [row for row in rows if counts(row)]
@@ -190,5 +190,5 @@ def _price(rows: Iterable[Row], now: float, unit: str) -> float | None:
 
 
 def _began(row: Row) -> float:
-    moment = dt.datetime.fromisoformat(str(row.get("effectiveStartDate", "1970-01-01T00:00:00Z")))
-    return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()
+    began = parse_time(row.get("effectiveStartDate"))
+    return began.timestamp() if began else 0.0

@@ -1,7 +1,7 @@
-"""What a run has just read: whoever needs the same a moment later takes it from here, unless it was written since.
+"""A cache of what one verb has just read: the same read a moment later is answered from it, unless it was written.
 
-A run reads much before it changes anything: the rules look at it, then the plan, then the steps. Only what is asked
-for through `once` and `among` is kept, for a moment, and for the run that read it. Polls never are.
+A verb reads the same resources for its rules, its plan and its steps. Only reads through `get_or_read` and
+`get_from_list` are cached, for a few seconds, and for the verb that made them. Polls are never cached.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-#: How long what was read holds, in seconds of the service's time: as long as a run takes from its plan to its steps.
+#: How long a read is valid, in seconds of the service's time: as long as a verb takes from its plan to its steps.
 MAX_AGE_S = 20.0
 
 
 class Clock(Protocol):
-    """Who knows the service's time: `Azure` does, and stands above this."""
+    """An object that has the service's time, as `Azure` does."""
 
     def now(self) -> float:
         """Return the service's time in seconds since 1970."""
@@ -36,7 +36,7 @@ class Clock(Protocol):
 
 @dataclass(slots=True)
 class _ReadCache:
-    """What one run read, and wrote: a path to when, and to the answer."""
+    """What one verb read and wrote: path to time and result."""
 
     answers: dict[str, tuple[float, int, Any]] = field(default_factory=dict)
     written: dict[str, int] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class _ReadCache:
     locks: defaultdict[str, asyncio.Lock] = field(default_factory=lambda: defaultdict(asyncio.Lock))
 
     def is_unwritten(self, path: str, since: int) -> bool:
-        """Tell whether nothing at a path, above it or below it was written since so many writes."""
+        """Tell whether no write to a path, a parent or a child of it came after the given number of writes."""
         return not any(
             number > since and (path.startswith(one) or one.startswith(path)) for one, number in self.written.items()
         )
@@ -64,29 +64,29 @@ def share_reads() -> Iterator[None]:
 
 
 def invalidate(url: str) -> None:
-    """Note that something is being written: what was read of it, above it or below it holds no longer."""
+    """Invalidate what was read of a resource that is being written, of its parents and of its children."""
     if (memory := _current_cache.get()) is not None:
         memory.writes += 1
         memory.written[_key(urlsplit(url).path)] = memory.writes
 
 
 async def get_or_read(azure: Clock, path: str, read: Callable[[], Awaitable[T]]) -> T:
-    """Return what lies at a path: as it was read a moment ago, else as `read` reads it now.
+    """Return the result for a path from the cache, or read it now.
 
     Parameters
     ----------
     azure
-        Whose time passes.
+        The connection, for its time.
     path
-        Of a resource or of a list of them, on Azure Resource Manager's host.
+        The path of a resource or a list of resources in Azure Resource Manager.
     read
-        Reads it.
+        Reads it from Azure.
     """
     return await _read_through(azure, _key(path), _key(path), read)
 
 
 def store(azure: Clock, path: str, value: object) -> None:
-    """Keep what a poll saw at a path, for whoever needs it at once."""
+    """Put the result of a poll into the cache."""
     if (memory := _current_cache.get()) is not None:
         memory.answers[_key(path)] = (azure.now(), memory.writes, value)
 
@@ -99,18 +99,18 @@ async def get_from_list(
     *,
     holds_s: float = MAX_AGE_S,
 ) -> dict[str, Any] | None:
-    """Return a resource's document, None where it is not there: off a list of its kind that was read a moment ago.
+    """Return a resource's document from a cached list of its type; None where it does not exist.
 
     Parameters
     ----------
     azure, resource
-        Whose time passes; which resource.
+        The connection, and the id of the resource.
     listed
-        Reads all of its kind in its place, where nobody has yet.
+        Reads all resources of its type in its resource group.
     read
-        Reads it alone: where nothing is shared, or the list is barred.
+        Reads the resource alone: used without a cache, or where the caller may not read the list.
     holds_s
-        How old the list may be.
+        The greatest age of the list in seconds.
     """
     if _current_cache.get() is None:
         return await read()
@@ -118,14 +118,14 @@ async def get_from_list(
     try:
         found = await _read_through(azure, path.rstrip("/").rpartition("/")[0] + "/", path, listed, holds_s)
     except AuthenticationError:
-        return await read()  # who may see one may not see all
+        return await read()  # the permission may be for this resource alone
     return next((one for one in found if _key(one["id"]) == path), None)
 
 
 async def _read_through(
     azure: Clock, key: str, matters: str, read: Callable[[], Awaitable[T]], holds_s: float = MAX_AGE_S
 ) -> T:
-    """Return what is kept under a key, as far as what matters of it was not written since; else read it."""
+    """Return the cached result of a key, unless the path was written since; else read it."""
     if (memory := _current_cache.get()) is None:
         return await read()
     async with memory.locks[key]:
@@ -141,6 +141,6 @@ async def _read_through(
 
 
 def _key(path: str) -> str:
-    # SDKs quote what a name may have, as a group's parentheses. A path's end is marked, so that /disks/a is not taken
-    # for the beginning of /disks/ab.
+    # SDKs quote characters such as parentheses in names. The slash at the end keeps /disks/a from being a prefix of
+    # /disks/ab.
     return f"{unquote(path).lower().rstrip('/')}/"

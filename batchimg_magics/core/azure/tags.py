@@ -1,7 +1,7 @@
-"""Our marks: how a resource says whose it is, and the names that make running the same line twice find the first one.
+"""Ownership tags, and the names of resources: running the same command again finds what the first run created.
 
-Azure is the source of truth, so everything that this tool makes bears tags (a pool: metadata too, which both planes
-show). Nothing without our marks for a pool is ever changed or deleted.
+Every resource that this tool creates has tags (a pool also has metadata, which both planes show). A resource without
+the ownership tags of a pool is never changed or deleted for it.
 """
 
 from __future__ import annotations
@@ -20,31 +20,31 @@ POOL = "batchimg-pool"
 IMAGE = "batchimg-image"
 SPEC = "batchimg-spec"
 MADE_BY = "batchimg-made-by"
-#: When a pool's nodes go, in UTC. It is in no hash: a pool that lives longer is no other pool.
+#: When a pool expires, in UTC. No hash includes it.
 EXPIRES = "batchimg-expires"
-#: Whose pools an image is for; the gallery that an account's images go into bears no pool's name.
+#: The Batch account that an image or a gallery is for; a gallery has no tag of a pool.
 ACCOUNT = "batchimg-account"
-#: How often an image was made anew though nothing of what its hash covers had changed; missing: 0.
+#: How often an image was created again with the same facts in its hash; missing: 0.
 REVISION = "batchimg-revision"
-#: The Marketplace image that an image goes back to, publisher:offer:sku: what it was made from may be gone.
+#: The Marketplace image that an image is based on, publisher:offer:sku: the resources between may be deleted.
 BASE_IMAGE = "batchimg-base"
-#: On what only a capture needs, and what goes when it is done.
+#: On temporary resources of a capture, which are deleted after it. The value is older than the word.
 TEMPORARY = "batchimg-throwaway"
-#: On a VM whose system was deprovisioned for the image of that hash.
+#: On a VM whose system was generalized by a command in the VM, for the image of that hash.
 DEPROVISIONED = "batchimg-deprovisioned"
-#: On a VM that was stopped for the image of that hash, and is to be started again.
+#: On a VM that was stopped for the copy for a pool and must be started again.
 STOPPED = "batchimg-stopped"
 
 
 def tool_tags() -> dict[str, str]:
-    """Return the mark of this tool and its version."""
-    from importlib.metadata import version  # only what makes something bears the mark
+    """Return the tag with the name and version of this tool."""
+    from importlib.metadata import version  # only needed where something is created
 
     return {MADE_BY: f"batchimg_magics {version('batchimg_magics')}"}
 
 
 def image_tags(account: str, pool: str, image: str, revision: int = 0) -> dict[str, str]:
-    """Return the marks of what belongs to the image of a pool of an account."""
+    """Return the ownership tags of resources of a pool's image."""
     again = {REVISION: str(revision)} if revision else {}
     return {ACCOUNT: account, POOL: pool, IMAGE: image, **again, **tool_tags()}
 
@@ -56,19 +56,19 @@ def owner_pool(found: Mapping[str, Any] | None) -> str | None:
 
 
 def is_tagged_for(found: Mapping[str, Any] | None, pool: str, account: str = "") -> bool:
-    """Tell whether a document bears our marks for this pool, and, where an account is named, for no other one's."""
+    """Tell whether a document has the ownership tags of a pool, and of no other account than the given one."""
     of_account = str(dig(found, "tags", ACCOUNT) or account).lower() == account.lower() or not account
     return (owner_pool(found) or "").lower() == pool.lower() and of_account
 
 
 def digest(facts: object) -> str:
-    """Return 16 hexadecimal digits that stand for facts; a secret among them counts by its reference."""
+    """Return a hash of facts as 16 hexadecimal digits; a secret is hashed by its reference."""
     text = json.dumps(facts, sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def revision_of(found: Mapping[str, Any]) -> int:
-    """Return the revision that a document's tags name; 0 where they name none."""
+    """Return the revision in a document's tags; 0 where there is none."""
     text = str(dig(found, "tags", REVISION) or 0)
     return int(text) if text.isdigit() else 0
 
@@ -76,14 +76,14 @@ def revision_of(found: Mapping[str, Any]) -> int:
 def gallery_name(account: str) -> str:
     """Return the name of the gallery for an account's images.
 
-    Galleries are unique in a subscription, as Batch accounts' names are in a region. A gallery's name knows letters,
-    digits, ``_`` and ``.``; an account's is letters and digits.
+    A gallery's name is unique in a subscription and has letters, digits, ``_`` and ``.``. A Batch account's name is
+    unique in a region and has letters and digits.
     """
     return f"batchimg_{account}"
 
 
 def snapshot_name(pool: str, image: str, lun: int | None) -> str:
-    """Return the name of a disk's snapshot: at most 80 letters, digits, ``_``, ``-``, as Azure wants it."""
+    """Return the name of a disk's snapshot: at most 80 letters, digits, ``_``, ``-``."""
     return f"{pool}-{image[:8]}-{'os' if lun is None else f'lun{lun}'}"
 
 
@@ -93,8 +93,8 @@ def managed_image_name(pool: str, image: str) -> str:
 
 
 def temporary_name(pool: str, image: str, what: str = "") -> str:
-    """Return the name of something that goes when an image of a pool is captured, the same each time.
+    """Return the name of a temporary resource of a capture; it is always the same for a pool's image.
 
-    It fits a VM's name too: at most 64 letters, digits and hyphens.
+    It is also valid for a VM: at most 64 letters, digits and hyphens.
     """
     return "-".join(["batchimg", digest([pool.lower(), image]), *([what] if what else [])])

@@ -1,24 +1,24 @@
-"""Nodes of both kinds, counted; and how many of them a pool's document in Azure Resource Manager speaks of."""
+"""Counts of dedicated and spot nodes, and how to read them from a pool's document in Azure Resource Manager."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-#: A document; `azure`, which has the name for all others, stands above this.
-Json = dict[str, Any]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Nodes of both kinds."""
+    """A number of dedicated nodes and a number of spot nodes."""
 
     dedicated: int = 0
     spot: int = 0
 
     @property
     def total(self) -> int:
-        """Both together."""
+        """The sum of both."""
         return self.dedicated + self.spot
 
     def maximum(self, other: Counts) -> Counts:
@@ -30,7 +30,7 @@ class Counts:
         return Counts(min(self.dedicated, other.dedicated), min(self.spot, other.spot))
 
     def covers(self, other: Counts) -> bool:
-        """Tell whether there are at least as many of each kind."""
+        """Tell whether each count is at least the other's."""
         return self.dedicated >= other.dedicated and self.spot >= other.spot
 
     def __str__(self) -> str:
@@ -38,31 +38,31 @@ class Counts:
         return " + ".join([*parts, *([f"{self.spot} spot"] if self.spot else [])])
 
 
-def current_counts(pool: Json) -> Counts:
-    """Return how many nodes a pool has."""
+def current_counts(pool: Mapping[str, Any]) -> Counts:
+    """Return the current node counts of a pool."""
     props = pool["properties"]
     return Counts(props.get("currentDedicatedNodes") or 0, props.get("currentLowPriorityNodes") or 0)
 
 
-def target_counts(pool: Json) -> Counts:
-    """Return how many nodes a pool of a fixed size is to have; none under a formula."""
+def target_counts(pool: Mapping[str, Any]) -> Counts:
+    """Return the target node counts of a pool of fixed size; zero where an autoscale formula sets the size."""
     fixed = (pool["properties"].get("scaleSettings") or {}).get("fixedScale") or {}
     return Counts(fixed.get("targetDedicatedNodes") or 0, fixed.get("targetLowPriorityNodes") or 0)
 
 
-def current_or_target(pool: Json) -> Counts:
-    """Return how many nodes a pool has or is to have, whichever is more."""
+def current_or_target(pool: Mapping[str, Any]) -> Counts:
+    """Return the larger of the current and the target count of each kind."""
     return current_counts(pool).maximum(target_counts(pool))
 
 
-def with_targets(pool: Json, counts: Counts) -> Json:
-    """Return a pool's document as it will read while the pool is resized to so many nodes."""
+def with_targets(pool: Mapping[str, Any], counts: Counts) -> dict[str, Any]:
+    """Return a pool's document as Azure shows it while the pool is resized to these counts."""
     fixed = {"targetDedicatedNodes": counts.dedicated, "targetLowPriorityNodes": counts.spot}
-    goes = {"allocationState": "Resizing", "scaleSettings": {"fixedScale": fixed}}
-    return {**pool, "properties": {**pool["properties"], **goes}}
+    resizing = {"allocationState": "Resizing", "scaleSettings": {"fixedScale": fixed}}
+    return {**pool, "properties": {**pool["properties"], **resizing}}
 
 
-def allocated_counts(pool: Json) -> Counts:
-    """Return how many nodes a pool has, or has been promised while it is resized."""
-    now = current_counts(pool)
-    return now if str(pool["properties"].get("allocationState")).lower() == "steady" else current_or_target(pool)
+def allocated_counts(pool: Mapping[str, Any]) -> Counts:
+    """Return the node counts that use quota: the current ones, and the target ones while the pool is resized."""
+    steady = str(pool["properties"].get("allocationState")).lower() == "steady"
+    return current_counts(pool) if steady else current_or_target(pool)

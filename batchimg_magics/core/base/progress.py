@@ -1,4 +1,4 @@
-"""What work says of itself while it goes on: a board that a front end looks at from its own thread."""
+"""The progress of one piece of work. A front end reads it from its own thread."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Activity:
-    """One thing that is going on.
+    """One step in progress.
 
     Parameters
     ----------
     name
-        What it is, e.g. ``gallery version 1.0.0``.
+        Its name, e.g. ``image version``.
     began, ended
-        In seconds of the service's time; `ended` is None while it goes on.
+        In seconds of the service's time; `ended` is None while the step runs.
     expected_s
-        How long it usually takes; None where nobody knows.
+        Usual duration in seconds; None where it is not known.
     done, total
-        Parts of it, e.g. nodes that are ready of nodes wanted; None where it has no parts.
+        Progress in parts, e.g. ready nodes and wanted nodes; None where the step has no parts.
     detail
-        A few words more.
+        Further text.
     """
 
     name: str
@@ -51,9 +51,9 @@ class Board:
         self._pending_cleanup: dict[str, str] = {}
 
     def begin(self, name: str, *, expected_s: float | None = None, total: int | None = None) -> None:
-        """Put a new step on the board."""
+        """Add a step that begins now."""
         step = Activity(name, self.now(), expected_s=expected_s, total=total)
-        # A new dictionary each time: whoever reads on another thread sees the old board or the new one, whole.
+        # A new dictionary each time, so that a reader on another thread always sees a complete one.
         self._steps = {**self._steps, name: step}
 
     def update(
@@ -70,25 +70,25 @@ class Board:
         self._steps = {**self._steps, name: new}
 
     def end(self, name: str, detail: str | None = None) -> float:
-        """Mark a step as over and return how many seconds it took."""
+        """Mark a step as finished and return its duration in seconds."""
         self.update(name, detail=detail)
         step = replace(self._steps[name], ended=self.now())
         self._steps = {**self._steps, name: step}
         return self.now() - step.began
 
     def add_cleanup(self, what: str, words: str) -> None:
-        """Note what is not as it should be until the work is over: whoever breaks it off is told."""
+        """Note something that must be undone before the work ends. A user who interrupts the work is told."""
         self._pending_cleanup = {**self._pending_cleanup, what: words}
 
     def cleanup_done(self, what: str) -> None:
-        """Note that something is as it should be again."""
+        """Note that something was undone."""
         self._pending_cleanup = {key: words for key, words in self._pending_cleanup.items() if key != what}
 
     @property
     def pending_cleanup(self) -> str:
-        """What is not as it should be right now; empty where all is."""
+        """What still must be undone; empty for nothing."""
         return "; ".join(self._pending_cleanup.values())
 
     def activities(self) -> tuple[Activity, ...]:
-        """Return the steps as they stand."""
+        """Return all steps so far."""
         return tuple(self._steps.values())

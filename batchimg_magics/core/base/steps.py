@@ -1,7 +1,7 @@
-"""What plans are made of: a step sees to it that one thing is there, or gone.
+"""The steps of a plan. A step ensures that one resource exists, or that it is deleted.
 
-It finds it, or makes it. That is all there is to resuming: the same line plans the same steps, and those that are done
-find their work done.
+A step is idempotent: it finds the resource or creates it. The same command plans the same steps, so running it again
+resumes the work.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ __all__ = ["Step", "StepResult", "step_result"]
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """What became of a step.
+    """The outcome of a step.
 
     Parameters
     ----------
     action
         One of `schemas.ACTIONS`.
     state, detail
-        Words for the table.
+        Texts for the table.
     id
-        Resource id, where it is known only now.
+        Resource id, where it was not known before the step ran.
     """
 
     action: str
@@ -39,26 +39,26 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing to see to.
+    """One step of a plan.
 
     Parameters
     ----------
     name
-        What it is; unique in its plan.
+        Its name; unique in its plan.
     resource
-        Its id.
+        The id of the resource.
     run
-        Sees to it, given the outcomes of the steps before.
+        Runs the step, given the results of the steps before it.
     after
-        Names of the steps that have to be done first.
+        Names of the steps that must finish first.
     expected_s
-        How long it usually takes, where it has to be made.
+        Usual duration in seconds, where the resource has to be created.
     why
-        What it is for, in a few words.
-    would
-        What `plan` says of it where it is still to do: one of `schemas.ACTIONS`.
-    there
-        Tells whether it is done already, without changing anything; None: nobody can tell before.
+        The purpose of the step, in a few words.
+    planned_action
+        The action that `plan` shows while the step is still to do: one of `schemas.ACTIONS`.
+    is_done
+        Tells whether the step is already done, without changing anything; None: that cannot be known before.
     """
 
     name: str
@@ -72,5 +72,5 @@ class Step:
 
 
 def step_result(new: bool, detail: str = "", resource_id: str = "", *, verb: str = "made") -> StepResult:  # noqa: FBT001 - one word says it
-    """Return the outcome of a step that made something, or found it."""
+    """Return the result of a step that created a resource or found it."""
     return StepResult(verb if new else "found", detail=detail, id=resource_id)

@@ -1,6 +1,7 @@
-"""The tables that verbs answer with, as plain columns, before anything makes a DataFrame or text of them.
+"""Tables that verbs return, as plain columns.
 
-`schemas` says what columns each has. `Session` makes DataFrames of them, the command line prints them without pandas.
+`schemas` defines the columns of each. `Session` converts a table to a DataFrame; the command line prints it without
+pandas.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ if TYPE_CHECKING:
 
 
 class TimeColumn(Sequence[dt.datetime | None]):
-    """A column of times as the service writes them, each read when somebody looks at it.
+    """A column of times as texts of the service, each parsed when it is read.
 
-    Whoever wants them all at once, as a DataFrame does, reads the pages: that is many times as fast, and a text of
-    thousands of lines takes a third of the memory of thousands of texts. One alone takes as long as all.
+    A DataFrame reads the pages instead, which is many times as fast. One text of thousands of lines takes a third of
+    the memory of thousands of texts. Reading one time takes as long as reading all of them.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ class TimeColumn(Sequence[dt.datetime | None]):
     Attributes
     ----------
     pages
-        The texts, each followed by a line's end; of a missing time, there is that alone.
+        The texts, each followed by a newline; a missing time is an empty line.
     """
 
     __slots__ = ("pages",)
@@ -45,14 +46,14 @@ class TimeColumn(Sequence[dt.datetime | None]):
 
     @classmethod
     def concatenated(cls, parts: Iterable[TimeColumn]) -> TimeColumn:
-        """Return several columns of times one below the other."""
-        made = cls(())
-        made.pages = [page for part in parts for page in part.pages if page]
-        return made
+        """Return several columns of times as one."""
+        whole = cls(())
+        whole.pages = [page for part in parts for page in part.pages if page]
+        return whole
 
     @property
     def texts(self) -> list[str | None]:
-        """Every time as it is written."""
+        """All times as texts."""
         return [line or None for page in self.pages for line in page.split("\n")[:-1]]
 
     def __len__(self) -> int:
@@ -71,7 +72,7 @@ class TimeColumn(Sequence[dt.datetime | None]):
         return TimeColumn(self.texts[place]) if isinstance(place, slice) else _moment(self.texts[place])
 
     def __repr__(self) -> str:
-        return f"Moments({self.texts!r})"
+        return f"TimeColumn({self.texts!r})"
 
 
 def _moment(text: str | None) -> dt.datetime | None:
@@ -79,12 +80,12 @@ def _moment(text: str | None) -> dt.datetime | None:
 
 
 def filter_column(values: Sequence[Any], mask: Iterable[bool]) -> Sequence[Any]:
-    """Return the values of a column in the rows that a mask says."""
+    """Return the values of a column in the rows where a mask is true."""
     return TimeColumn(compress(values.texts, mask)) if isinstance(values, TimeColumn) else list(compress(values, mask))
 
 
 def concatenate(columns: Iterable[Sequence[Any]]) -> Sequence[Any]:
-    """Return columns of one kind one below the other."""
+    """Return columns of one kind as one column."""
     parts = list(columns)
     moments = [part for part in parts if isinstance(part, TimeColumn)]
     if moments and len(moments) == len(parts):
@@ -94,16 +95,16 @@ def concatenate(columns: Iterable[Sequence[Any]]) -> Sequence[Any]:
 
 @dataclass(slots=True)
 class Table:
-    """A verb's answer.
+    """The result of a verb.
 
     Parameters
     ----------
     verb
-        Whose schema the columns follow.
+        The verb whose schema the columns follow.
     columns
-        Name to values, all of one length, in the schema's order. Times are `datetime` in UTC, or `Moments`.
+        Name to values, all of one length, in the schema's order. Times are `datetime` in UTC, or a `TimeColumn`.
     caption
-        What happened, in one line, for people.
+        What happened, in one line.
     attrs
         Further facts, JSON only.
     """
@@ -115,7 +116,7 @@ class Table:
 
     @classmethod
     def from_rows(cls, verb: str, rows: Iterable[dict[str, Any]], caption: str = "", **attrs: object) -> Table:
-        """Make a table of rows; a column that a row does not have is None there."""
+        """Return a table of rows. A column that a row does not have is None in it."""
         rows = list(rows)
         columns: dict[str, Sequence[Any]] = {
             column.name: [row.get(column.name) for row in rows] for column in SCHEMAS[verb]
@@ -124,7 +125,7 @@ class Table:
 
     @property
     def schema(self) -> tuple[Column, ...]:
-        """The columns' meanings, in order."""
+        """The columns, in order."""
         return SCHEMAS[self.verb]
 
     def rows(self) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.azure import api_versions
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import pool_request
 from batchimg_magics.errors import ServiceError, SpecError
@@ -57,7 +58,7 @@ async def create_pool_on_managed_image(azure: Azure, spec: PoolSpec, wanted: Jso
     ServiceError
         The service does not take it any more; the hint is the line that works.
     """
-    body, version = {"properties": explicit_properties(wanted)}, API_VERSIONS[spec.api]
+    body, version = {"properties": explicit_properties(wanted)}, api_versions.LEGACY_POOLS[spec.api]
     try:
         if spec.api == "batch":
             body = pool_request.data_plane_body(body, spec.name)
@@ -98,11 +99,6 @@ def _retired_error(error: ServiceError, spec: PoolSpec, image: str) -> ServiceEr
 def gallery_command(spec: PoolSpec, image: str) -> str:
     """Return the line that makes the same pool from the same managed image, through the gallery."""
     return spec.create_line(**dict.fromkeys(_ORIGIN_OPTIONS), from_image=image)
-
-
-#: The last api-versions that take a managed image, by what a pool is made through. Source: the source document for
-#: Azure Resource Manager; FACTS 2 for the data plane.
-API_VERSIONS = {"arm": "2020-03-01", "batch": "2019-08-01.10.0"}
 
 
 #: Members of a pool's properties, and of the parts of them that have grown since, by the parts' names in Azure Resource

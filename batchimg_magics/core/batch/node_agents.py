@@ -16,11 +16,6 @@ if TYPE_CHECKING:
     from batchimg_magics.core.compute.image_source import Source
 
 
-async def read_node_agent(azure: Azure, source: Source, asked: str | None) -> str:
-    """Return the node agent SKU for a VM's system, from what Batch supports now; as `agent_for`."""
-    return choose_node_agent(await read_supported_images(azure), source, asked)
-
-
 async def read_supported_images(azure: Azure) -> list[Json]:
     """Return the Marketplace images that Batch supports, each with its node agent SKU."""
     client = await azure.batch()

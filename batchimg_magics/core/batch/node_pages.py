@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from batchimg_magics.core.azure.client import BATCH_API_VERSION
+from batchimg_magics.core.azure import api_versions, pages
 from batchimg_magics.core.base.table import TimeColumn, concatenate
 
 if TYPE_CHECKING:
@@ -118,12 +118,10 @@ async def read_pages(azure: Azure, pool: str, kind: type[N]) -> AsyncIterator[li
         There is no such pool.
     """
     reader: _Reader[N] = _READERS[kind]
-    address = f"/pools/{quote(pool, safe='')}/nodes?api-version={BATCH_API_VERSION}&maxresults={PAGE_SIZE}"
-    url: str | None = f"{address}&$select={quote(reader.members)}"
-    while url:
-        page = reader.decode((await azure.get(url, plane="batch")).content)
-        yield page.value
-        url = page.next_link
+    address = f"/pools/{quote(pool, safe='')}/nodes?api-version={api_versions.BATCH}&maxresults={PAGE_SIZE}"
+    url = f"{address}&$select={quote(reader.members)}"
+    async for nodes in pages.read_pages(azure, url, reader.decode, plane="batch"):
+        yield nodes
 
 
 async def read_columns(azure: Azure, pool: str, *, states_only: bool = False) -> dict[str, Sequence[Any]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from batchimg_magics.core.azure.client import BATCH_API_VERSION
+from batchimg_magics.core.azure import api_versions
 from batchimg_magics.core.batch import node_pages
 from batchimg_magics.core.batch.node_pages import Node, NodeStatus
 from batchimg_magics.errors import ServiceError
@@ -134,7 +134,7 @@ async def read_log_tail(azure: Azure, pool: str, node_id: str) -> str:
         path = quote(f"startup/{name}.txt", safe="")
         url = f"/pools/{quote(pool, safe='')}/nodes/{quote(node_id, safe='')}/files/{path}"
         try:
-            answer = await azure.get(f"{url}?api-version={BATCH_API_VERSION}", plane="batch")
+            answer = await azure.get(f"{url}?api-version={api_versions.BATCH}", plane="batch")
         except ServiceError:
             continue
         text = " ".join(answer.text().split())

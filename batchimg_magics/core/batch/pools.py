@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import polling, read_cache
-from batchimg_magics.core.azure.client import BATCH_API_VERSION
-from batchimg_magics.core.azure.documents import dig, document, wire
+from batchimg_magics.core.azure import api_versions, pages, polling, read_cache
+from batchimg_magics.core.azure.documents import dig, document, parse_time, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.errors import ConflictError, NotFoundError
-from batchimg_magics.pool_spec.values import suggest_name
+from batchimg_magics.pool_spec.values import is_pattern, suggest_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    import datetime as dt
+    from collections.abc import Iterable, Mapping, Sequence
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
@@ -94,6 +94,47 @@ def resize_timeout_s(nodes: int) -> float:
 # -- reading -----------------------------------------------------------------------------------------------------
 
 
+def not_found_error(azure: Azure, name: str, existing: Iterable[Json], message: str = "") -> NotFoundError:
+    """Return the error for a pool that does not exist; its hint suggests the nearest name.
+
+    Parameters
+    ----------
+    azure, name
+        The connection, and the name or pattern that was given.
+    existing
+        The documents of the account's pools in Azure Resource Manager.
+    message
+        What is missing; by default, that the account has no such pool.
+    """
+    what = f"no pool matches {name!r}" if is_pattern(name) else f"there is no pool {name!r}"
+    return NotFoundError(
+        message or f"{what} in account {azure.scope.account!r}",
+        hint=suggest_name(name, [str(pool["name"]) for pool in existing])
+        or "`%batchimg pools` lists the pools; `%batchimg create` creates one",
+        status_code=404,
+        code="PoolNotFound",
+    )
+
+
+async def require(azure: Azure, name: str) -> Json:
+    """Return a pool's document in Azure Resource Manager.
+
+    Raises
+    ------
+    NotFoundError
+        The pool does not exist; the hint suggests the nearest name.
+    """
+    if (found := await read(azure, name)) is None:
+        raise not_found_error(azure, name, await read_all(azure))
+    return found
+
+
+def find_matches(existing: Iterable[Json], pattern: str) -> list[Json]:
+    """Return the pools whose name matches a name or a pattern (``sim-*``), whatever the case, ordered by name."""
+    found = [pool for pool in existing if fnmatchcase(str(pool["name"]).lower(), pattern.lower())]
+    return sorted(found, key=lambda pool: str(pool["name"]).lower())
+
+
 async def read_state(azure: Azure, name: str) -> PoolState:
     """Read a pool.
 
@@ -105,13 +146,7 @@ async def read_state(azure: Azure, name: str) -> PoolState:
     client = await azure.batch()
     found = await azure.call_or_none(client.get_pool(name))
     if found is None:
-        known = [pool["name"] for pool in await read_all(azure)]
-        raise NotFoundError(
-            f"there is no pool {name!r} in account {azure.scope.account!r}",
-            hint=suggest_name(name, known) or "`%batchimg create` makes one",
-            status_code=404,
-            code="PoolNotFound",
-        )
+        raise not_found_error(azure, name, await read_all(azure))
     return parse_state(document(found))
 
 
@@ -152,25 +187,16 @@ def _error(found: Json) -> tuple[str, str, str]:
     return str(found.get("code")), str(found.get("message")), reasons
 
 
-def parse_time(text: str | None) -> dt.datetime | None:
-    """Return a moment that Azure writes; None where it writes none."""
-    return dt.datetime.fromisoformat(text) if text else None
-
-
 async def read(azure: Azure, name: str) -> Json | None:
     """Return a pool's document in Azure Resource Manager, or None."""
-    found = await azure.call_or_none(azure.get(f"{azure.scope.pool_id(name)}?api-version={BATCH_API_VERSION}"))
+    found = await azure.call_or_none(azure.get(f"{azure.scope.pool_id(name)}?api-version={api_versions.BATCH}"))
     return None if found is None else dict(found.json())
 
 
 async def read_all(azure: Azure) -> list[Json]:
     """Return the documents of all pools of the account, in Azure Resource Manager."""
-    found: list[Json] = []
-    url: str | None = f"{azure.scope.account_id}/pools?api-version={BATCH_API_VERSION}"
-    while url and (page := await azure.call_or_none(azure.get(url))) is not None:
-        found += page.json()["value"]
-        url = page.json().get("nextLink")
-    return found
+    url = f"{azure.scope.account_id}/pools?api-version={api_versions.BATCH}"
+    return await azure.call_or_none(pages.read_all(azure, url)) or []
 
 
 async def read_all_cached(azure: Azure) -> list[Json]:

@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.documents import dig, region_key
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import Counts, allocated_counts, current_counts
 from batchimg_magics.core.batch import pools, vm_sizes
@@ -170,7 +170,7 @@ async def read_compute_usages(azure: Azure, account: Json) -> list[Json]:
     """Return how much of Compute's quotas is in use in the account's region; none where they do not bind it."""
     if not is_user_subscription(account):
         return []
-    return await azure.list_documents(azure.compute.usage.list(region_key(str(account["location"]))))
+    return await azure.list_documents(azure.compute.usage.list(await azure.region()))
 
 
 async def read_usages_if_allowed(azure: Azure, account: Json) -> list[Json]:

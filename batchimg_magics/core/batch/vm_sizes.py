@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 async def read_sizes(azure: Azure) -> list[Json]:
     """Return the VM sizes that Batch offers in the account's region; they are read once."""
     if "sizes" not in azure.memo:
-        region = str((await azure.account())["location"])
-        pages = azure.management.location.list_supported_virtual_machine_skus(region)
+        pages = azure.management.location.list_supported_virtual_machine_skus(await azure.region())
         azure.memo["sizes"] = await azure.list_documents(pages)
     found: list[Json] = azure.memo["sizes"]
     return found

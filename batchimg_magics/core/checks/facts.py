@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from batchimg_magics.core.azure.documents import dig, region_key
+from batchimg_magics.core.azure.documents import dig, parse_time, region_key
 from batchimg_magics.core.base.node_counts import Counts, current_or_target
 from batchimg_magics.core.batch import quotas, vm_sizes
 from batchimg_magics.core.compute import galleries, virtual_machines
@@ -252,12 +251,6 @@ class Facts:
         """The account's other pools."""
         own = self.spec.name.lower() if self.pool_named else None
         return [one for one in self.pools if one["name"].lower() != own]
-
-
-def parse_time(moment: str) -> dt.datetime:
-    """Read a moment of Azure's, in UTC where it does not say."""
-    found = dt.datetime.fromisoformat(moment)
-    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
 
 
 def permissions_in(group: str) -> str:

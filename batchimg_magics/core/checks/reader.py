@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure import api_versions, pages, tags
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.azure.partial_reads import PartialReader
 from batchimg_magics.core.base import concurrency
@@ -29,11 +29,6 @@ if TYPE_CHECKING:
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.images.origins.origin import ImageOrigin
     from batchimg_magics.pool_spec.pool import PoolSpec
-
-#: Of reads that no SDK client in use makes, or only in its own subscription.
-_PERMISSIONS, _NETWORK, _IMAGES, _GALLERIES, _DISKS = (
-    "2022-04-01", "2024-05-01", "2024-07-01", "2024-03-03", "2023-10-02",
-)  # fmt: skip
 
 
 # -- what is checked -----------------------------------------------------------------------------------------------
@@ -216,16 +211,12 @@ def _source_id_of(snapshot: Json) -> str:
 async def _network(reader: PartialReader, subnet: ResourceId) -> dict[str, Any]:
     """Read a subnet's virtual network, which has its subnets in it, and the subnet's security group."""
     home = ResourceId(subnet.subscription, subnet.resource_group, subnet.provider, subnet.path[:1])
-    network = await reader.read("the virtual network", reader.read_document(str(home), _NETWORK), None)
+    network = await reader.read("the virtual network", reader.read_document(str(home)), None)
     inside = next(
         (one for one in dig(network, "properties", "subnets") or [] if is_same_resource(one["id"], str(subnet))), None
     )
     group_id = dig(inside, "properties", "networkSecurityGroup", "id")
-    group = (
-        await reader.read("the network security group", reader.read_document(group_id, _NETWORK), None)
-        if group_id
-        else None
-    )
+    group = await reader.read("the network security group", reader.read_document(group_id), None) if group_id else None
     return {"network": network, "security_group": group}
 
 
@@ -233,13 +224,8 @@ async def _permissions(reader: PartialReader, groups: Sequence[str]) -> dict[str
     """Read what the caller may do in resource groups, given by their ids."""
 
     async def of_group(group: str) -> list[Json]:
-        found: list[Json] = []
-        url = f"{group}/providers/Microsoft.Authorization/permissions?api-version={_PERMISSIONS}"
-        while url:
-            page = (await reader.azure.get(url)).json()
-            found += page["value"]
-            url = page.get("nextLink") or ""
-        return found
+        url = f"{group}/providers/Microsoft.Authorization/permissions?api-version={api_versions.PERMISSIONS}"
+        return await pages.read_all(reader.azure, url)
 
     read = [reader.read(permissions_in(group), of_group(group), []) for group in groups]
     return dict(zip(groups, await concurrency.gather(*read), strict=True))
@@ -266,7 +252,7 @@ async def _disk(reader: PartialReader, key: str) -> Json | None:
     target = ResourceId.parse(key)
     if target.type.lower() == "microsoft.compute/disks":
         return await disks.read_disk_cached(reader.azure, target)
-    return await reader.read_document(key, _DISKS)
+    return await reader.read_document(key)
 
 
 async def _image_of_pool(reader: PartialReader, spec: PoolSpec, origin: ImageOrigin | None) -> dict[str, Any]:
@@ -283,7 +269,7 @@ async def _image_of_pool(reader: PartialReader, spec: PoolSpec, origin: ImageOri
 
 
 async def _version(reader: PartialReader, version_id: str) -> Json | None:
-    asked = reader.read_document(version_id, _GALLERIES, **{"$expand": "ReplicationStatus"})
+    asked = reader.read_document(version_id, **{"$expand": "ReplicationStatus"})
     return await reader.read("the image version", asked, None)
 
 
@@ -293,7 +279,7 @@ async def _image(reader: PartialReader, image_id: str) -> dict[str, Any]:
         return await _managed(reader, image_id)
     where = ResourceId.parse(image_id)
     definition_id = str(ResourceId(where.subscription, where.resource_group, where.provider, where.path[:2]))
-    definition = await reader.read("the image definition", reader.read_document(definition_id, _GALLERIES), None)
+    definition = await reader.read("the image definition", reader.read_document(definition_id), None)
     version_id = image_id if len(where.path) > 2 else await _highest(reader, definition_id)
     version = await _version(reader, version_id) if version_id else None
     unread = {"the image definition", "the image version"} & reader.unread.keys()
@@ -304,7 +290,7 @@ async def _image(reader: PartialReader, image_id: str) -> dict[str, Any]:
 
 async def _highest(reader: PartialReader, definition_id: str) -> str:
     """Return the id of a definition's highest version, empty where it has none."""
-    listed = await reader.read("image versions", reader.read_document(f"{definition_id}/versions", _GALLERIES), None)
+    listed = await reader.read("image versions", reader.read_document(f"{definition_id}/versions"), None)
     found = [one for one in (listed or {}).get("value", []) if one["name"].replace(".", "").isdigit()]
     best = max(found, key=lambda one: [int(part) for part in one["name"].split(".")], default=None)
     return "" if best is None else str(best["id"])
@@ -314,10 +300,8 @@ async def _managed(reader: PartialReader, image_id: str) -> dict[str, Any]:
     """Read a managed image, what of its sources is gone, and its siblings, which may share them."""
     subscription = f"/subscriptions/{ResourceId.parse(image_id).subscription}"
     image, siblings, (elsewhere, unseen) = await concurrency.gather(
-        reader.read("the managed image", reader.read_document(image_id, _IMAGES), None),
-        reader.read(
-            "managed images", reader.read_document(f"{subscription}/providers/Microsoft.Compute/images", _IMAGES), None
-        ),
+        reader.read("the managed image", reader.read_document(image_id), None),
+        reader.read("managed images", reader.read_document(f"{subscription}/providers/Microsoft.Compute/images"), None),
         inventory.read_other_pools(reader.azure),
     )
     if image is None:
@@ -337,5 +321,5 @@ async def _managed(reader: PartialReader, image_id: str) -> dict[str, Any]:
 async def _exists(reader: PartialReader, resource: str) -> bool:
     """Tell whether a disk or snapshot is there; one that may not be looked at gets the benefit of the doubt."""
     what = "the managed image's sources"
-    found = await reader.read(what, reader.read_document(resource, _DISKS), None)
+    found = await reader.read(what, reader.read_document(resource), None)
     return found is not None or what in reader.unread

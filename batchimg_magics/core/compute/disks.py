@@ -1,4 +1,4 @@
-"""Managed disks: copied from snapshots, deleted."""
+"""Managed disks: read, created from snapshots, deleted."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.resource_ids import ResourceId
 
-#: Median seconds of a disk from a snapshot. Source: as snapshots, FACTS 6.
+#: Median seconds to create a disk from a snapshot. Source: as for snapshots, FACTS 6.
 DISK_EXPECTED_S = 0.7
 
 
 async def read_disk(azure: Azure, disk: ResourceId) -> Json | None:
-    """Return a disk's document, or None."""
+    """Return a disk's document; None where it does not exist."""
     found = await azure.call_or_none(azure.compute_for(disk).disks.get(disk.resource_group, disk.name))
     return None if found is None else document(found)
 
 
 async def list_disks(azure: Azure) -> list[Json]:
-    """Return the documents of the disks in the connection's resource group, as they were a moment ago."""
+    """Return the disks of the connection's resource group from the cache or from Azure."""
     return await read_cache.get_or_read(azure, str(azure.scope.compute_id(("disks", ""))), lambda: _read_disks(azure))
 
 
@@ -32,7 +32,7 @@ async def _read_disks(azure: Azure) -> list[Json]:
 
 
 async def read_disk_cached(azure: Azure, disk: ResourceId) -> Json | None:
-    """Return a disk's document as it was a moment ago, or None."""
+    """Return a disk's document from the cache or from Azure; None where it does not exist."""
     if not azure.scope.contains(disk):
         return await read_disk(azure, disk)
     return await read_cache.get_from_list(azure, disk, lambda: _read_disks(azure), lambda: read_disk(azure, disk))
@@ -41,9 +41,9 @@ async def read_disk_cached(azure: Azure, disk: ResourceId) -> Json | None:
 async def create_disk(
     azure: Azure, disk: ResourceId, snapshot: ResourceId, *, region: str, tags: dict[str, str]
 ) -> bool:
-    """See to it that there is a disk with what is on a snapshot; tell whether it was made, and not found.
+    """Create a disk from a snapshot unless it exists and is attached; return whether it was created.
 
-    One that is there and no VM holds is made anew: it may have been in a VM already, which changed it.
+    A disk that exists and is not attached is created again: a VM may have changed it before.
     """
     what = f"disk {disk.name}"
     found = await read_disk(azure, disk)
@@ -54,7 +54,7 @@ async def create_disk(
     body = {
         "location": region,
         "tags": tags,
-        # It lives for minutes, and only to be started once and copied.
+        # It exists for minutes only: the temporary VM is started from it once.
         "sku": {"name": "StandardSSD_LRS"},
         "properties": {"creationData": {"createOption": "Copy", "sourceResourceId": str(snapshot)}},
     }
@@ -64,6 +64,6 @@ async def create_disk(
 
 
 async def delete_disk(azure: Azure, disk: ResourceId) -> None:
-    """Delete a disk and wait until it is gone."""
+    """Delete a disk and wait until it is deleted."""
     begin = azure.compute.disks.begin_delete(disk.resource_group, disk.name, **polling.NO_POLLING)
     await polling.delete_and_wait(azure, begin, what=f"disk {disk.name}", resource_id=str(disk))

@@ -1,4 +1,4 @@
-"""Azure Compute Gallery: the gallery, its image definitions, their versions."""
+"""Azure Compute Gallery: galleries and image definitions."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source
 
-#: Median seconds. Source: recordings, FACTS 6; a gallery and a definition took well under a second.
+#: Median seconds. Source: recordings, FACTS 6; a gallery and a definition took less than a second.
 EXPECTED_S = {"gallery": 1.0, "definition": 1.0, "version": 438.0, "delete version": 90.0}
 
 
 def gallery_id(azure: Azure, adopted: str | None = None) -> ResourceId:
-    """Return the id of the gallery for this account's images, or of the one that the researcher has for them."""
+    """Return the id of the gallery for the account's images: the given one, else the account's own."""
     if adopted is not None:
         return ResourceId.parse(adopted)
     return azure.scope.compute_id(("galleries", tags.gallery_name(azure.scope.account)))
@@ -37,23 +37,23 @@ def definition_id(azure: Azure, pool: str, adopted: str | None = None) -> Resour
 
 
 async def read_gallery(azure: Azure, gallery: ResourceId) -> Json | None:
-    """Return a gallery's document, or None."""
+    """Return a gallery's document; None where it does not exist."""
     found = await azure.call_or_none(azure.compute_for(gallery).galleries.get(gallery.resource_group, gallery.name))
     return None if found is None else document(found)
 
 
 async def read_gallery_cached(azure: Azure, gallery: ResourceId) -> Json | None:
-    """Return a gallery's document as it was a moment ago, or None."""
+    """Return a gallery's document from the cache or from Azure; None where it does not exist."""
     return await read_cache.get_or_read(azure, str(gallery), lambda: read_gallery(azure, gallery))
 
 
 async def make_gallery(azure: Azure, gallery: ResourceId, region: str, *, adopted: bool = False) -> bool:
-    """See to it that the gallery is there; tell whether it was made, and not found.
+    """Create the gallery unless it exists, and wait for it; return whether it was created.
 
     Raises
     ------
     NotFoundError
-        One that the researcher named is not there: only our own is made.
+        The gallery was given by the user and does not exist: only the account's own gallery is created.
     """
     what = f"gallery {gallery.name}"
     if await read_gallery_cached(azure, gallery) is not None:
@@ -79,10 +79,10 @@ async def make_gallery(azure: Azure, gallery: ResourceId, region: str, *, adopte
 
 
 def gallery_not_found_error(gallery: ResourceId) -> NotFoundError:
-    """Return the error for a gallery that the researcher named and that is not there."""
+    """Return the error for a gallery that was given by the user and does not exist."""
     return NotFoundError(
         f"there is no gallery {gallery.name!r} in resource group {gallery.resource_group!r}",
-        hint="leave out --gallery: the account's own one is made where it is needed",
+        hint="leave out --gallery: the account's own gallery is created if needed",
         status_code=404,
     )
 
@@ -91,22 +91,22 @@ def gallery_not_found_error(gallery: ResourceId) -> NotFoundError:
 
 
 async def read_definition(azure: Azure, definition: ResourceId) -> Json | None:
-    """Return an image definition's document, or None."""
+    """Return an image definition's document; None where it does not exist."""
     found = await azure.call_or_none(azure.compute_for(definition).gallery_images.get(**sdk_arguments(definition)))
     return None if found is None else document(found)
 
 
 async def read_definition_cached(azure: Azure, definition: ResourceId) -> Json | None:
-    """Return an image definition's document as it was a moment ago, or None."""
+    """Return an image definition's document from the cache or from Azure; None where it does not exist."""
     return await read_cache.get_or_read(azure, str(definition), lambda: read_definition(azure, definition))
 
 
 def definition_body(pool: str, source: Source, tags: Mapping[str, str]) -> Json:
-    """Return the definition for images of a VM of this kind.
+    """Return the body of an image definition for images from an image source.
 
-    Generation, architecture and security type are always said: what Azure takes where they are not depends on the
-    api-version (from galleries 2025-03-03 on it is V2 and TrustedLaunchSupported). A purchase plan is carried on, and
-    sizes that have NVMe alone take no image that does not say that it boots from it. Source: FACTS 2.
+    Generation, architecture and security type are always set: Azure's defaults depend on the api-version (since
+    galleries 2025-03-03 they are V2 and TrustedLaunchSupported). The purchase plan is copied. VM sizes with NVMe only
+    need an image whose definition declares NVMe. Source: FACTS 2.
     """
     features = [{"name": "SecurityType", "value": source.security_type}]
     if "nvme" in source.controllers.lower():
@@ -126,7 +126,7 @@ def definition_body(pool: str, source: Source, tags: Mapping[str, str]) -> Json:
     }
 
 
-#: What of a definition cannot be changed once it is there: the words for it, and the path.
+#: Properties of an image definition that cannot be changed: label to path.
 _FIXED_PROPERTIES = {
     "operating system": ("osType",),
     "generation": ("hyperVGeneration",),
@@ -135,17 +135,18 @@ _FIXED_PROPERTIES = {
 
 
 def definition_differences(found: Json, wanted: Json) -> list[str]:
-    """Return in words how a definition that is there differs from the wanted one where it matters."""
+    """Return texts for the fixed properties in which an existing definition differs from the wanted one."""
     parts = [
-        f"{words} is {dig(found, 'properties', *path)}, wanted {dig(wanted, 'properties', *path)}"
-        for words, path in _FIXED_PROPERTIES.items()
+        f"{label} is {dig(found, 'properties', *path)}, wanted {dig(wanted, 'properties', *path)}"
+        for label, path in _FIXED_PROPERTIES.items()
         if str(dig(found, "properties", *path)).lower() != str(dig(wanted, "properties", *path)).lower()
     ]
-    if (there := security_of(found)) != (here := security_of(wanted)):
-        parts.append(f"security type is {there}, wanted {here}")
-    carried, asked = (plan_words(dig(one, "properties", "purchasePlan")) for one in (found, wanted))
-    if carried.lower() != asked.lower():
-        parts.append(f"purchase plan is {carried or 'none'}, wanted {asked or 'none'}")
+    existing, expected = security_of(found), security_of(wanted)
+    if existing != expected:
+        parts.append(f"security type is {existing}, wanted {expected}")
+    existing, expected = (plan_words(dig(one, "properties", "purchasePlan")) for one in (found, wanted))
+    if existing.lower() != expected.lower():
+        parts.append(f"purchase plan is {existing or 'none'}, wanted {expected or 'none'}")
     return parts
 
 
@@ -155,26 +156,26 @@ def plan_words(plan: Json | None) -> str:
 
 
 def security_of(definition: Json) -> str:
-    """Return a definition's security type; Standard where it says nothing."""
+    """Return a definition's security type; Standard where it has no such feature."""
     features = dig(definition, "properties", "features") or []
     found = [str(one.get("value")) for one in features if one.get("name") == "SecurityType"]
     return found[0] if found else "Standard"
 
 
 async def make_definition(azure: Azure, definition: ResourceId, body: Json, *, first: bool = False) -> bool:
-    """See to it that the image definition is there; tell whether it was made, and not found.
+    """Create an image definition unless it exists, and wait for it; return whether it was created.
 
     Parameters
     ----------
     azure, definition, body
-        Where, which, and what it says.
+        The connection, the id of the definition, and its body.
     first
-        Whether its gallery was made just now, so that nothing can be in it.
+        Whether its gallery was created just now and is empty.
 
     Raises
     ------
     ConflictError
-        One of that name is there and is of another kind.
+        A definition with this name exists and differs in a fixed property.
     """
     what = f"image definition {definition.name}"
     found = None if first else await read_definition(azure, definition)
@@ -196,29 +197,26 @@ async def make_definition(azure: Azure, definition: ResourceId, body: Json, *, f
 
 
 def raise_if_other_kind(definition: ResourceId, found: Json, wanted: Json) -> None:
-    """Raise ConflictError when the definition that is there is of another kind than the wanted one."""
+    """Raise ConflictError where an existing definition differs from the wanted one in a fixed property."""
     if parts := definition_differences(found, wanted):
         raise ConflictError(
-            f"image definition {definition.name!r} is there already and differs: {'; '.join(parts)}",
-            hint="Azure cannot change these: choose another name for the pool, or delete that definition",
+            f"image definition {definition.name!r} already exists and differs: {'; '.join(parts)}",
+            hint="these properties cannot be changed: choose another name for the pool, or delete that definition",
             status_code=409,
         )
-
-
-# -- version -----------------------------------------------------------------------------------------------------
 
 
 # -- deletion ----------------------------------------------------------------------------------------------------
 
 
 async def delete_definition(azure: Azure, definition: ResourceId) -> None:
-    """Delete an image definition and wait until it is gone."""
+    """Delete an image definition and wait until it is deleted."""
     begin = azure.compute_for(definition).gallery_images.begin_delete(**sdk_arguments(definition), **polling.NO_POLLING)
     await polling.delete_and_wait(azure, begin, what=f"image definition {definition.name}", resource_id=str(definition))
 
 
 async def delete_gallery_if_empty(azure: Azure, gallery: ResourceId) -> bool:
-    """Delete a gallery of ours that holds nothing any more; tell whether it was deleted."""
+    """Delete a gallery of this tool if it is empty; return whether it was deleted."""
     if await azure.list_documents(
         azure.compute_for(gallery).gallery_images.list_by_gallery(gallery.resource_group, gallery.name)
     ):
@@ -231,10 +229,10 @@ async def delete_gallery_if_empty(azure: Azure, gallery: ResourceId) -> bool:
     except ServiceError as error:
         if error.status_code != 409:
             raise
-        return False  # somebody put an image into it while we looked: it is in use
+        return False  # an image was added meanwhile: the gallery is in use
     return True
 
 
 def is_made_for_account(gallery: Json | None, account: str) -> bool:
-    """Tell whether a gallery was made by this tool for this account."""
+    """Tell whether this tool created a gallery for an account."""
     return str(dig(gallery, "tags", tags.ACCOUNT) or "").lower() == account.lower()

@@ -1,4 +1,4 @@
-"""What an image is made from, whatever it is: a VM, a VHD, snapshots, a managed image, a gallery version."""
+"""The source of an image: a VM, a VHD, snapshots, a managed image or a gallery image version."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STANDARD = "Standard"
 
 @dataclass(frozen=True, slots=True)
 class SourceDisk:
-    """A managed disk of a VM.
+    """A disk of an image source.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class SourceDisk:
     lun
         Logical unit number; None for the OS disk.
     caching
-        Host caching: None, ReadOnly or ReadWrite.
+        Host caching: ``None``, ``ReadOnly`` or ``ReadWrite``.
     """
 
     id: str
@@ -33,36 +33,37 @@ class SourceDisk:
 
     @property
     def label(self) -> str:
-        """What it is called in names: ``os``, ``lun0``."""
+        """A label for resource names: ``os``, ``lun0``."""
         return "os" if self.lun is None else f"lun{self.lun}"
 
     @property
     def description(self) -> str:
-        """What it is called in tables."""
+        """A text for tables."""
         return "OS disk" if self.lun is None else f"data disk, LUN {self.lun}"
 
 
 def plan_of(found: Json, os_disk: Json) -> Json | None:
-    """Return the purchase plan that a VM's or its OS disk's document names; a disk calls its parts as a VM does."""
-    said = dig(found, "plan") or dig(os_disk, "properties", "purchasePlan")
-    return {part: str(said.get(part) or "") for part in ("name", "publisher", "product")} if said else None
+    """Return the purchase plan in a VM's or its OS disk's document; both have the same fields."""
+    plan = dig(found, "plan") or dig(os_disk, "properties", "purchasePlan")
+    return {part: str(plan.get(part) or "") for part in ("name", "publisher", "product")} if plan else None
 
 
 def controllers_of(os_disk: Json) -> str:
-    """Return the disk controllers that an OS disk says its system boots from, empty where it does not say."""
+    """Return the disk controllers that an OS disk supports for booting; empty where its document has none."""
     return str(dig(os_disk, "properties", "supportedCapabilities", "diskControllerTypes") or "")
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What an image is made from, as far as the image goes.
+    """The properties of an image source that an image depends on.
 
     Parameters
     ----------
     id, unique_id
-        Resource id (of a VHD: its address), and what tells it from another one of its name, where there is such.
+        Resource id (of a VHD: its URL), and a value that differs for another resource of the same name, where Azure has
+        one.
     region
-        Programmatic name.
+        The programmatic name of the region.
     os_type
         Linux or Windows.
     generation, architecture, security_type
@@ -70,17 +71,17 @@ class Source:
     uefi
         A VM's ``uefiSettings``, where it has any.
     marketplace
-        (publisher, offer, sku) of the Marketplace image that it goes back to; None where none is known.
+        (publisher, offer, sku) of the Marketplace image that it is based on; None where it is not known.
     generalized
-        Whether Azure marks it generalized, or calls it so.
+        Whether Azure marks it generalized.
     disks
-        OS disk first, then data disks by LUN; none where they are not looked at one by one.
+        The OS disk first, then data disks by LUN; empty where single disks do not matter.
     unmanaged
-        Disks that are blobs and no resources.
+        Names of unmanaged disks (page blobs).
     plan
-        ``name``, ``publisher`` and ``product`` of the purchase plan of the Marketplace image that it goes back to.
+        ``name``, ``publisher`` and ``product`` of the purchase plan of the Marketplace image.
     controllers
-        Disk controllers that the OS disk says its system boots from, as Azure writes them: ``SCSI, NVMe``.
+        Disk controllers that the OS disk supports for booting, as Azure writes them: ``SCSI, NVMe``.
     """
 
     id: str
@@ -100,12 +101,12 @@ class Source:
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The last part of its id."""
         return self.id.rpartition("/")[2]
 
     @property
     def description(self) -> str:
-        """What it is, in words."""
+        """A text for messages, e.g. ``VM 'prep-vm'``."""
         kinds = {
             "virtualmachines": "VM",
             "snapshots": "snapshot",

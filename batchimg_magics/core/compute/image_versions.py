@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import polling, read_cache, tags
-from batchimg_magics.core.azure.documents import dig, document, region_key, wire
+from batchimg_magics.core.azure.api_versions import api_version
+from batchimg_magics.core.azure.documents import dig, document, parse_time, region_key, wire
 from batchimg_magics.core.compute import replication
 from batchimg_magics.core.compute.galleries import read_definition_cached
 from batchimg_magics.core.compute.replication import sdk_arguments
@@ -17,6 +17,7 @@ from batchimg_magics.errors import AuthenticationError, ConflictError, NotFoundE
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Mapping
 
     from batchimg_magics.core.azure.client import Azure
@@ -26,61 +27,59 @@ if TYPE_CHECKING:
     from batchimg_magics.pool_spec.pool import PoolSpec
 
 
-#: How often a version's number is tried again when somebody else takes it first.
+#: Attempts to find a free version number while others create versions too.
 MAX_NUMBER_TRIES = 5
-
-
 _NUMBER = re.compile(r"1\.0\.(\d+)")
 
 
 async def read_versions(azure: Azure, definition: ResourceId) -> list[Json]:
-    """Return the versions of an image definition; none where it is not there."""
+    """Return the versions of an image definition; none where it does not exist."""
     pages = azure.compute_for(definition).gallery_image_versions.list_by_gallery_image(**sdk_arguments(definition))
     return await azure.list_documents(pages)
 
 
 async def read_versions_cached(azure: Azure, definition: ResourceId) -> list[Json]:
-    """Return the versions of an image definition as they were a moment ago; none where it is not there."""
+    """Return the versions of an image definition from the cache or from Azure; none where it does not exist."""
     if await read_definition_cached(azure, definition) is None:
         return []
     return await read_cache.get_or_read(azure, f"{definition}/versions", lambda: read_versions(azure, definition))
 
 
 async def read_version(azure: Azure, version: ResourceId) -> Json | None:
-    """Return an image version's document, or None."""
+    """Return an image version's document; None where it does not exist."""
     found = await azure.call_or_none(azure.compute_for(version).gallery_image_versions.get(**sdk_arguments(version)))
     return None if found is None else document(found)
 
 
 def version_with_hash(found: list[Json], image: str) -> Json | None:
-    """Return the version that bears an image's hash, or None."""
+    """Return the version with an image's hash in its tags, or None."""
     return next((one for one in found if dig(one, "tags", tags.IMAGE) == image), None)
 
 
 def replicas_for(spec: PoolSpec, source: Source, region: str) -> dict[str, int]:
-    """Return how many replicas of a version each region gets.
+    """Return the number of replicas of a version by region.
 
     Parameters
     ----------
     spec
-        How many nodes will be made of it, and what the researcher wants, which wins.
+        The spec of the pool: its number of nodes decides, unless it gives the replicas.
     source
-        Its disks, whose region always gets one.
+        The image source, whose region always gets one replica.
     region
-        The pool's.
+        The region of the pool.
     """
     needed = {source.region: 1, region: replication.replicas_needed(spec.nodes + spec.spot)}
     return {**needed, **spec.replicas}
 
 
 def version_body(source: Source, profile: StorageProfile, regions: Mapping[str, int], tags: Mapping[str, str]) -> Json:
-    """Return an image version made of parts, each data disk with its LUN."""
+    """Return the body of an image version with a storage profile, each data disk with its LUN."""
     targets = [{"name": name, "regionalReplicaCount": count} for name, count in regions.items()]
     return {
         "location": source.region,
         "tags": dict(tags),
         "properties": {
-            # Pools pin their version, so nobody should come upon this one as "the latest".
+            # Pools pin their version: a request for the latest version must not get this one.
             "publishingProfile": {"targetRegions": targets, "excludeFromLatest": True},
             "storageProfile": profile.version_body(),
         },
@@ -90,32 +89,32 @@ def version_body(source: Source, profile: StorageProfile, regions: Mapping[str, 
 async def make_version(
     azure: Azure, definition: ResourceId, body: Json, region: str, *, first: bool = False
 ) -> tuple[Json, bool]:
-    """See to it that an image version with the body's hash is there, and that nothing goes on with it in a region.
+    """Create an image version unless one with the body's hash exists, and wait until it is usable in a region.
 
-    Where its copies are is `replication`'s business.
+    Its other regions are left to `replication`.
 
     Parameters
     ----------
     azure, definition
-        Where.
+        The connection, and the id of the image definition.
     body
-        The version; its tags bear the image's hash.
+        The body of the version; its tags have the image's hash.
     region
-        Where it is waited for.
+        The region in which it must be usable.
     first
-        Whether its definition was made just now, so that it can have none yet.
+        Whether the definition was created just now and has no versions.
 
     Returns
     -------
     tuple
-        The version's document, and whether it was made, and not found.
+        The version's document, and whether it was created.
 
     Raises
     ------
     ConflictError
-        Others took one number after the other, or what is there under ours is not what we sent.
+        Others took each number that was tried, or the version with this number has another body.
     ProvisioningError
-        Azure failed at it.
+        Azure accepted the request and the creation failed.
     """
     image = body["tags"][tags.IMAGE]
     for number in range(MAX_NUMBER_TRIES):
@@ -130,29 +129,30 @@ async def make_version(
         try:
             taken = await polling.begin_operation(azure, begin)
         except ConflictError:
-            continue  # somebody else was faster with this number: look again what there is
+            continue  # another client took this number: read the versions again
         return _raise_if_other_body(
             await replication.wait_until_usable(azure, version, region, taken.retry_after_s), body
         ), True
     raise ConflictError(
-        f"others keep making versions of image {definition.name!r}", hint="wait and run the same line again"
+        f"other clients keep creating versions of image {definition.name!r}",
+        hint="wait, then run the same command again",
     )
 
 
 def _raise_if_other_body(found: Json, body: Json) -> Json:
-    """Return a version when it is what we sent."""
+    """Return a version; raise ConflictError where it is not the one that was sent."""
     if dig(found, "tags", tags.IMAGE) != body["tags"][tags.IMAGE] or _sources(found) != _sources(body):
         (_, definition), (_, number) = ResourceId.parse(found["id"]).path[1:]
         raise ConflictError(
-            f"image version {number} of {definition!r} was made by somebody else meanwhile",
-            hint="run the same line again: it makes the next version",
+            f"another client created image version {number} of {definition!r} at the same time",
+            hint="run the same command again: it creates the next version",
             status_code=409,
         )
     return found
 
 
 def _sources(version: Json) -> list[tuple[Any, str]]:
-    """Return (LUN, what it was made from) of a version's disks, the OS disk's LUN being None; or the whole's."""
+    """Return (LUN, source) of a version's disks, with None for the OS disk; or the source of the whole version."""
     profile = version["properties"]["storageProfile"]
     whole = dig(profile, "source", "id") or dig(profile, "source", "virtualMachineId")
     if whole:
@@ -162,7 +162,7 @@ def _sources(version: Json) -> list[tuple[Any, str]]:
 
 
 def _source(source: Json) -> str:
-    # A blob's address may be of somebody's who put a token into it.
+    # The URL of a blob can have a SAS token.
     return str(source.get("id") or source.get("uri") or "").partition("?")[0].lower()
 
 
@@ -171,20 +171,17 @@ def _highest_number(found: list[Json]) -> int:
 
 
 def published_at(version: Json) -> dt.datetime | None:
-    """Return when a version was published."""
-    text = dig(version, "properties", "publishingProfile", "publishedDate")
-    return dt.datetime.fromisoformat(text) if text else None
+    """Return when a version was published; None where its document does not have the date."""
+    text: str | None = dig(version, "properties", "publishingProfile", "publishedDate")
+    return parse_time(text)
 
 
 async def delete_version(azure: Azure, version: ResourceId) -> None:
-    """Delete an image version and wait until it is gone."""
+    """Delete an image version and wait until it is deleted."""
     begin = azure.compute_for(version).gallery_image_versions.begin_delete(
         **sdk_arguments(version), **polling.NO_POLLING
     )
     await polling.delete_and_wait(azure, begin, what=f"image version {version.name}", resource_id=str(version))
-
-
-_API_VERSION = "2024-03-03"
 
 
 class ImageState(StrEnum):
@@ -237,14 +234,14 @@ class ImageVersion:
 
     @property
     def key(self) -> str | None:
-        """Distinguishes this version from one that was created later with the same id."""
+        """A key that differs for a version that is created later with the same id."""
         if self.document is None:
             return None
         return f"{self.id} {dig(self.document, 'properties', 'publishingProfile', 'publishedDate')}".lower()
 
 
 async def read_image_version(azure: Azure, image_id: str | None) -> ImageVersion:
-    """Read an image version."""
+    """Read an image version; permission errors and missing versions are part of the result."""
     if not image_id or "/versions/" not in image_id.lower():
         return ImageVersion()
     try:
@@ -252,19 +249,19 @@ async def read_image_version(azure: Azure, image_id: str | None) -> ImageVersion
     except NotFoundError:
         return ImageVersion(image_id, state=ImageState.MISSING)
     except AuthenticationError:
-        return ImageVersion(image_id)  # Batch may have the permission that the caller lacks
+        return ImageVersion(image_id)  # Batch may have a permission that the caller does not have
     azure.memo[_disk_sizes_key(image_id)] = _disk_sizes_of(found)
     return ImageVersion(image_id, found, image_state(found))
 
 
 async def _read_document(azure: Azure, image_id: str) -> Json:
-    return dict((await azure.get(f"{image_id}?api-version={_API_VERSION}")).json())
+    return dict((await azure.get(f"{image_id}?api-version={api_version(image_id)}")).json())
 
 
 async def read_disk_sizes(azure: Azure, image_id: str | None) -> list[int | None]:
-    """Return the sizes of an image version's disks in GiB, the OS disk first; nothing where they cannot be read.
+    """Return the sizes of an image version's disks in GiB, the OS disk first; an empty list where they cannot be read.
 
-    The data disks of an image are attached to every node. A version's disks do not change: they are read once.
+    Every node gets the data disks of its image. The disks of a version do not change, so they are read once.
     """
     if not image_id:
         return []

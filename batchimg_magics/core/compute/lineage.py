@@ -1,4 +1,4 @@
-"""What a disk, a snapshot, an image was made from, back to the Marketplace image: that tells the node agent."""
+"""The sources of a disk, a snapshot or an image, back to the Marketplace image, which decides the node agent."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
 
-#: A chain longer than this leads nowhere.
+#: Sources that are followed at most.
 MAX_CHAIN_LENGTH = 10
-#: Where a document names what it was made from, by its type; the first that is there counts.
+#: Paths of the source in a document by resource type; the first that exists counts.
 _PARENT_PATHS: dict[str, tuple[tuple[str, ...], ...]] = {
     "disks": (("creationData", "sourceResourceId"), ("creationData", "galleryImageReference", "id")),
     "snapshots": (("creationData", "sourceResourceId"),),
@@ -39,26 +39,26 @@ _PARENT_PATHS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 
 async def find_marketplace_image(azure: Azure, key: str) -> tuple[str, str, str] | None:
-    """Return (publisher, offer, sku) of the Marketplace image that something goes back to.
+    """Return (publisher, offer, sku) of the Marketplace image that a resource is based on.
 
     Parameters
     ----------
     azure
-        Where.
+        The connection.
     key
         Resource id of a disk, snapshot, managed image, gallery image version or VM.
 
     Returns
     -------
     tuple or None
-        None where the chain is broken: what something was made from may be gone.
+        None where a source in between was deleted.
     """
     for _ in range(MAX_CHAIN_LENGTH):
         known = await read_source_document(azure, key)
         if known is None:
             return None
-        if (said := marketplace_image_of(known)) is not None:
-            return said
+        if (image := marketplace_image_of(known)) is not None:
+            return image
         kind = ResourceId.parse(key).type.partition("/")[2].lower()
         key = next((str(one) for path in _PARENT_PATHS[kind] if (one := dig(known, "properties", *path))), "")
         if not key:
@@ -67,14 +67,14 @@ async def find_marketplace_image(azure: Azure, key: str) -> tuple[str, str, str]
 
 
 async def read_source_document(azure: Azure, key: str) -> Json | None:
-    """Return the document of a disk, snapshot, managed image, gallery image version or VM; None where it is gone."""
+    """Return the document of a disk, snapshot, managed image, image version or VM; None where it does not exist."""
     call = _reader(azure, ResourceId.parse(key))
     found = None if call is None else await azure.call_or_none(call)
     return None if found is None else document(found)
 
 
 def marketplace_image_of(found: Json) -> tuple[str, str, str] | None:
-    """Return the Marketplace image that a VM's or a disk's own document names, or our mark; None for none."""
+    """Return the Marketplace image in a document's tags or in a VM's or a disk's properties; None for none."""
     if (base := str(dig(found, "tags", tags.BASE_IMAGE) or "")).count(":") == 2:
         publisher, offer, sku = base.split(":")
         return publisher, offer, sku
@@ -83,7 +83,7 @@ def marketplace_image_of(found: Json) -> tuple[str, str, str] | None:
         return None
     parts = tuple(str(image.get(name) or "") for name in ("publisher", "offer", "sku"))
     if not all(parts):
-        # A disk names it by an id: .../Publishers/P/ArtifactTypes/VMImage/Offers/O/Skus/S/Versions/V
+        # A disk has it as an id: .../Publishers/P/ArtifactTypes/VMImage/Offers/O/Skus/S/Versions/V
         words = str(dig(found, "properties", "creationData", "imageReference", "id") or "").split("/")
         named = {word.lower(): name for word, name in itertools.pairwise(words)}
         parts = tuple(named.get(word, "") for word in ("publishers", "offers", "skus"))
@@ -91,7 +91,7 @@ def marketplace_image_of(found: Json) -> tuple[str, str, str] | None:
 
 
 def _reader(azure: Azure, target: ResourceId) -> Awaitable[Any] | None:
-    """Return the call that reads a resource, None for one of another type."""
+    """Return the call that reads a resource; None for a resource of another type."""
     compute, group = azure.compute_for(target), target.resource_group
     match target.type.lower():
         case "microsoft.compute/disks":
@@ -109,9 +109,9 @@ def _reader(azure: Azure, target: ResourceId) -> Awaitable[Any] | None:
 
 
 def source_ids(document: Json) -> list[str]:
-    """Return the ids of what a version, a managed image, a snapshot or a disk was made from.
+    """Return the ids of the sources of an image version, a managed image, a snapshot or a disk.
 
-    A disk that was made for a VM from an image is not made of that image here: it has a life of its own.
+    The image that a VM's disk was created from is left out: the disk does not depend on it any more.
     """
     props = document["properties"]
     storage = props.get("storageProfile") or {}

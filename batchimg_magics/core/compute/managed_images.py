@@ -1,4 +1,4 @@
-"""Managed images: made of parts on the way to a gallery version, or for a pool that is made straight from one."""
+"""Managed images: read, created, deleted. One is created for ``--via managed-image`` and for ``--direct``."""
 
 from __future__ import annotations
 
@@ -27,42 +27,44 @@ def image_id(azure: Azure, pool: str, image: str) -> ResourceId:
 
 
 async def read(azure: Azure, image: ResourceId) -> Json | None:
-    """Return a managed image's document, or None."""
+    """Return a managed image's document; None where it does not exist."""
     found = await azure.call_or_none(azure.compute_for(image).images.get(image.resource_group, image.name))
     return None if found is None else document(found)
 
 
 def raise_if_unsupported_source(source: Source) -> None:
-    """Raise SpecError where no managed image can be made of a source.
+    """Raise SpecError where no managed image can be created from an image source.
 
     Source: FACTS 2: a managed image cannot be made from a TrustedLaunch VM.
     """
     if source.security_type != "Standard":
         raise SpecError(
-            f"{source.description} has security type {source.security_type}, and managed images are Standard only",
-            hint="leave out --via managed-image and --direct: a gallery version made straight from its disks works",
+            f"{source.description} has security type {source.security_type}, and managed images support Standard only",
+            hint="leave out --via managed-image and --direct: a gallery image version supports it",
         )
 
 
-def image_body(source: Source, parts: StorageProfile, tags: Mapping[str, str]) -> Json:
-    """Return a managed image of parts, each data disk with its LUN."""
-    profile = parts.managed_image_body(source.os_type)
+def image_body(source: Source, profile: StorageProfile, tags: Mapping[str, str]) -> Json:
+    """Return the body of a managed image with a storage profile, each data disk with its LUN."""
     return {
         "location": source.region,
         "tags": dict(tags),
-        "properties": {"hyperVGeneration": source.generation, "storageProfile": profile},
+        "properties": {
+            "hyperVGeneration": source.generation,
+            "storageProfile": profile.managed_image_body(source.os_type),
+        },
     }
 
 
 async def create_image(azure: Azure, image: ResourceId, wanted: Json) -> bool:
-    """See to it that a managed image is there, complete; tell whether it was made, and not found.
+    """Create a managed image unless it exists, and wait for it; return whether it was created.
 
     Raises
     ------
     ConflictError
-        One of that name is there and is not ours.
+        An image with this name exists and has another hash in its tags.
     ProvisioningError
-        Azure failed at it.
+        Azure accepted the request and the creation failed.
     """
     what = f"managed image {image.name}"
     found = await read(azure, image)
@@ -74,7 +76,7 @@ async def create_image(azure: Azure, image: ResourceId, wanted: Json) -> bool:
         return True
     if dig(found, "tags", tags.IMAGE) != wanted["tags"][tags.IMAGE]:
         raise ConflictError(
-            f"{what} is there already and is of something else",
+            f"{what} already exists and is another image",
             hint="choose another name for the pool, or delete that image",
             status_code=409,
         )
@@ -87,6 +89,6 @@ async def create_image(azure: Azure, image: ResourceId, wanted: Json) -> bool:
 
 
 async def delete(azure: Azure, image: ResourceId) -> None:
-    """Delete a managed image and wait until it is gone."""
+    """Delete a managed image and wait until it is deleted."""
     begin = azure.compute.images.begin_delete(image.resource_group, image.name, **polling.NO_POLLING)
     await polling.delete_and_wait(azure, begin, what=f"managed image {image.name}", resource_id=str(image))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import polling
+from batchimg_magics.core.azure import api_versions, pages, polling
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.errors import SpecError
 
@@ -14,45 +14,37 @@ if TYPE_CHECKING:
     from batchimg_magics.resource_ids import ResourceId
 
 
-#: Of Microsoft.Network, which no SDK in use knows.
-NETWORK_API_VERSION = "2024-05-01"
-
-
 async def subnet_of(azure: Azure, vm: Json) -> str:
     """Return the id of the subnet that a VM's first network interface is in.
 
     Raises
     ------
     SpecError
-        It has none.
+        It has no network interface in a subnet.
     """
     interfaces = dig(vm, "properties", "networkProfile", "networkInterfaces") or []
     interfaces = sorted(interfaces, key=lambda one: not dig(one, "properties", "primary"))
     for interface in interfaces[:1]:
-        answer = await azure.get(f"{interface['id']}?api-version={NETWORK_API_VERSION}")
+        answer = await azure.get(f"{interface['id']}?api-version={api_versions.NETWORK}")
         subnet = dig(answer.json(), "properties", "ipConfigurations", 0, "properties", "subnet", "id")
         if subnet:
             return str(subnet)
     raise SpecError(
-        f"VM {vm['name']!r} is in no subnet, and a throwaway copy of it needs one",
-        hint="give it a network interface; or deprovision it and say --generalized; or --capture in-place --yes",
+        f"VM {vm['name']!r} is in no subnet, and its temporary copy needs one",
+        hint="add a network interface to it; or generalize it and add --generalized; or add --capture in-place --yes",
     )
 
 
 async def list_interfaces(azure: Azure) -> list[Json]:
     """Return the network interfaces of the resource group."""
     top = f"/subscriptions/{azure.scope.subscription}/resourceGroups/{azure.scope.resource_group}"
-    url: str | None = f"{top}/providers/Microsoft.Network/networkInterfaces?api-version={NETWORK_API_VERSION}"
-    found: list[Json] = []
-    while url:
-        page = (await azure.get(url)).json()
-        found += page.get("value") or []
-        url = page.get("nextLink")
-    return found
+    url = f"{top}/providers/Microsoft.Network/networkInterfaces?api-version={api_versions.NETWORK}"
+    return await pages.read_all(azure, url)
 
 
-async def _delete_interface(azure: Azure, interface: ResourceId) -> None:
-    url = f"{interface}?api-version={NETWORK_API_VERSION}"
+async def delete_interface(azure: Azure, interface: ResourceId) -> None:
+    """Delete a network interface and wait until it is deleted."""
+    url = f"{interface}?api-version={api_versions.NETWORK}"
     answer = await azure.call_or_none(azure.send("DELETE", url))
     if answer is not None:
         operation = polling.Operation.from_response(answer)

@@ -1,4 +1,4 @@
-"""From a VM's disks to snapshots."""
+"""Snapshots of managed disks: read, created, deleted."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import SourceDisk
 
-#: Median seconds of a snapshot. Source: recordings, FACTS 6.
+#: Median seconds to create a snapshot. Source: recordings, FACTS 6.
 SNAPSHOT_EXPECTED_S = 0.7
-#: How far apart, in seconds, snapshots are looked at that were asked for at the same time.
+#: Greatest age in seconds of the list of snapshots while several are created at the same time.
 _SNAPSHOT_POLL_S = 1.0
 
 
@@ -27,13 +27,13 @@ def snapshot_id(azure: Azure, pool: str, image: str, disk: SourceDisk) -> Resour
 
 
 async def read_snapshot(azure: Azure, snapshot: ResourceId) -> Json | None:
-    """Return a snapshot's document, or None."""
+    """Return a snapshot's document; None where it does not exist."""
     found = await azure.call_or_none(azure.compute.snapshots.get(snapshot.resource_group, snapshot.name))
     return None if found is None else document(found)
 
 
 async def list_snapshots(azure: Azure) -> list[Json]:
-    """Return the documents of the snapshots in the connection's resource group, as they were a moment ago."""
+    """Return the snapshots of the connection's resource group from the cache or from Azure."""
     return await read_cache.get_or_read(
         azure, str(azure.scope.compute_id(("snapshots", ""))), lambda: _read_snapshots(azure)
     )
@@ -46,7 +46,7 @@ async def _read_snapshots(azure: Azure) -> list[Json]:
 async def read_snapshot_cached(
     azure: Azure, snapshot: ResourceId, holds_s: float = read_cache.MAX_AGE_S
 ) -> Json | None:
-    """Return the document of a snapshot in the connection's resource group as it was a moment ago, or None."""
+    """Return a snapshot of the connection's resource group from the cache or from Azure; None where there is none."""
     return await read_cache.get_from_list(
         azure, snapshot, lambda: _read_snapshots(azure), lambda: read_snapshot(azure, snapshot), holds_s=holds_s
     )
@@ -55,19 +55,19 @@ async def read_snapshot_cached(
 async def create_snapshot(
     azure: Azure, snapshot: ResourceId, disk: SourceDisk, *, region: str, tags: dict[str, str]
 ) -> bool:
-    """See to it that a disk's snapshot is there, complete.
+    """Create a full snapshot of a disk unless it exists, and wait for it.
 
     Returns
     -------
     bool
-        Whether it was made, and not found.
+        Whether it was created.
 
     Raises
     ------
     ConflictError
-        A snapshot of that name is there and is of something else.
+        A snapshot with this name exists and is of another disk.
     ProvisioningError
-        Azure took the request and failed at it.
+        Azure accepted the request and the creation failed.
     """
 
     async def poll() -> Json:
@@ -78,7 +78,7 @@ async def create_snapshot(
     if found is not None:
         if not is_same_resource(str(dig(found, "properties", "creationData", "sourceResourceId")), disk.id):
             raise ConflictError(
-                f"{what} is there already and is not of {ResourceId.parse(disk.id).name}",
+                f"{what} already exists and is not of disk {ResourceId.parse(disk.id).name}",
                 hint="choose another name for the pool, or delete that snapshot",
                 status_code=409,
             )
@@ -87,7 +87,7 @@ async def create_snapshot(
     body = {
         "location": region,
         "tags": tags,
-        # A full copy on cheap disks: the image version is copied from it once.
+        # A full copy on Standard HDD: the image version is copied from it once.
         "sku": {"name": "Standard_LRS"},
         "properties": {"creationData": {"createOption": "Copy", "sourceResourceId": disk.id}, "incremental": False},
     }
@@ -95,11 +95,11 @@ async def create_snapshot(
         snapshot.resource_group, snapshot.name, wire(body), **polling.NO_POLLING
     )
     operation = await polling.begin_operation(azure, begin)
-    # One list tells of all the snapshots that are taken beside each other, and mostly that they are there.
+    # One list shows all snapshots that are created at the same time, and mostly that they are complete.
     await azure.sleep(polling.FIRST_POLL_S if operation.retry_after_s is None else operation.retry_after_s)
     if not _is_complete(await read_snapshot_cached(azure, snapshot, holds_s=_SNAPSHOT_POLL_S)):
-        rest = replace(operation, retry_after_s=0.0)
-        await polling.wait_for_operation(azure, rest, what=what, resource_id=str(snapshot))
+        operation = replace(operation, retry_after_s=0.0)
+        await polling.wait_for_operation(azure, operation, what=what, resource_id=str(snapshot))
     return True
 
 
@@ -108,6 +108,6 @@ def _is_complete(found: Json | None) -> bool:
 
 
 async def delete_snapshot(azure: Azure, snapshot: ResourceId) -> None:
-    """Delete a snapshot and wait until it is gone."""
+    """Delete a snapshot and wait until it is deleted."""
     begin = azure.compute.snapshots.begin_delete(snapshot.resource_group, snapshot.name, **polling.NO_POLLING)
     await polling.delete_and_wait(azure, begin, what=f"snapshot {snapshot.name}", resource_id=str(snapshot))

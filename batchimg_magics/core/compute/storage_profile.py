@@ -1,4 +1,4 @@
-"""What a road ends in: the parts that an image is made of, and how a version and a managed image name them."""
+"""The disks of an image, and the storage profile in the body of an image version or a managed image."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class ImageDisk:
     Parameters
     ----------
     lun, caching
-        As the disk's.
+        Logical unit number (None for the OS disk) and host caching of the disk.
     id
         Resource id of a disk or snapshot; empty for a blob.
     blob, account
-        Address of a VHD, and the resource id of its storage account; empty otherwise.
+        URL of a VHD, and the resource id of its storage account; else empty.
     """
 
     lun: int | None
@@ -32,12 +32,12 @@ class ImageDisk:
     account: str = ""
 
     def version_body(self) -> Json:
-        """Return what a gallery image version says of it."""
+        """Return the disk in the body of a gallery image version."""
         source = {"storageAccountId": self.account, "uri": self.blob} if self.blob else {"id": self.id}
         return {**self._lun(), "hostCaching": self.caching, "source": source}
 
     def managed_image_body(self) -> Json:
-        """Return what a managed image says of it."""
+        """Return the disk in the body of a managed image."""
         if self.blob:
             return {**self._lun(), "caching": self.caching, "blobUri": self.blob}
         kind = "snapshot" if "/snapshots/" in self.id.lower() else "managedDisk"
@@ -49,13 +49,13 @@ class ImageDisk:
 
 @dataclass(frozen=True, slots=True)
 class StorageProfile:
-    """All that an image is made of: disks, the OS disk first, or one thing as a whole.
+    """All disks of an image, or one managed image as the whole.
 
     Parameters
     ----------
     disks
-        One by one.
-    whole
+        The OS disk first, then data disks.
+    image_id
         Resource id of a managed image; empty where there are disks.
     """
 

@@ -1,12 +1,12 @@
-"""Virtual machines: how one is, and what is done to it on the way to an image."""
+"""Virtual machines: read their state, and change them to create an image."""
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import polling
-from batchimg_magics.core.azure.documents import Json, dig, document, region_key, wire
+from batchimg_magics.core.azure.api_versions import api_version
+from batchimg_magics.core.azure.documents import Json, dig, document, parse_time, region_key, wire
 from batchimg_magics.core.azure.polling import PollResult
 from batchimg_magics.core.compute import disks, lineage
 from batchimg_magics.core.compute.image_source import STANDARD, Source, SourceDisk, controllers_of, plan_of
@@ -19,11 +19,9 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
 
-#: Median seconds. Source: FACTS 6 for deallocate; the others are assumed: nobody recorded them.
+#: Median seconds. Source: FACTS 6 for deallocate; the others are assumed.
 EXPECTED_S = {"make": 60.0, "start": 30.0, "deallocate": 45.0, "generalize": 1.0, "delete": 45.0}
-#: Of Microsoft.Compute's VMs, for what is asked without the SDK.
-API_VERSION = "2024-07-01"
-#: How long a run-command may take. Source: Azure ends one after 90 minutes.
+#: The longest duration of a run-command in seconds. Source: Azure ends one after 90 minutes.
 COMMAND_TIMEOUT_S = 5400.0
 _GENERALIZED = "OSState/generalized"
 _POWER = "PowerState/"
@@ -35,14 +33,14 @@ _TRANSITIONAL_STATES = frozenset({"starting", "stopping", "deallocating"})
 
 
 async def read(azure: Azure, vm: ResourceId) -> Json | None:
-    """Return a VM's document with how it is (instance view), or None."""
+    """Return a VM's document with its instance view; None where it does not exist."""
     call = azure.compute_for(vm).virtual_machines.get(vm.resource_group, vm.name, expand="instanceView")
     found = await azure.call_or_none(call)
     return None if found is None else document(found)
 
 
 def power(found: Json) -> str:
-    """Return a VM's power state, e.g. ``running``; empty where Azure does not tell."""
+    """Return a VM's power state, e.g. ``running``; empty where its document has none."""
     codes = (code for code in _codes(found) if code.startswith(_POWER))
     return next(codes, "").removeprefix(_POWER)
 
@@ -59,13 +57,12 @@ def tag(found: Json, name: str) -> str | None:
 
 
 def changed_at(found: Json) -> float | None:
-    """Return when Azure last did something to a VM, e.g. started it: seconds since 1970, None where it does not tell.
+    """Return the time of the last operation on a VM, e.g. a start: seconds since 1970, None where it is not known.
 
     Source: the instance view's statuses; the time of the provisioning state is that of the last operation.
     """
     times = [one.get("time") for one in dig(found, "properties", "instanceView", "statuses") or []]
-    moments = [dt.datetime.fromisoformat(time).timestamp() for time in times if time]
-    return max(moments, default=None)
+    return max((time.timestamp() for time in map(parse_time, times) if time), default=None)
 
 
 def _codes(found: Json) -> list[str]:
@@ -73,40 +70,42 @@ def _codes(found: Json) -> list[str]:
 
 
 async def wait_until_idle(azure: Azure, vm: ResourceId) -> Json:
-    """Wait until nothing is going on with a VM, and return its document.
+    """Wait until no operation runs on a VM, and return its document.
 
     Raises
     ------
     NotFoundError
-        It is gone.
+        The VM does not exist.
     """
 
     async def poll() -> PollResult[Json]:
         found = await _read_existing(azure, vm)
-        # That something failed once, an extension perhaps, says nothing about what is to be done now.
-        at_work = str(dig(found, "properties", "provisioningState")).lower() not in _FINAL_STATES
-        return PollResult(not at_work and power(found) not in _TRANSITIONAL_STATES, found)
+        # A failed state, perhaps of an extension, does not prevent the next operation.
+        changing = str(dig(found, "properties", "provisioningState")).lower() not in _FINAL_STATES
+        return PollResult(not changing and power(found) not in _TRANSITIONAL_STATES, found)
 
-    return await polling.poll_until(azure, poll, what=f"VM {vm.name} to settle")
+    return await polling.poll_until(azure, poll, what=f"operations on VM {vm.name}")
 
 
 async def _read_existing(azure: Azure, vm: ResourceId) -> Json:
     found = await read(azure, vm)
     if found is None:
-        raise NotFoundError(f"VM {vm.name!r} is gone", hint="run the same line again", status_code=404)
+        raise NotFoundError(
+            f"VM {vm.name!r} does not exist any more", hint="run the same command again", status_code=404
+        )
     return found
 
 
-# -- what is done to one -----------------------------------------------------------------------------------------
+# -- changing ----------------------------------------------------------------------------------------------------
 
 
 async def create_vm(azure: Azure, vm: ResourceId, body: Json) -> bool:
-    """See to it that a VM is there; tell whether it was made, and not found.
+    """Create a VM unless it exists, and wait for it; return whether it was created.
 
     Raises
     ------
     ProvisioningError
-        Azure failed at it.
+        Azure accepted the request and the creation failed.
     """
     if await read(azure, vm) is not None:
         await polling.wait_until_provisioned(azure, lambda: _read_existing(azure, vm), what=f"VM {vm.name}")
@@ -119,7 +118,7 @@ async def create_vm(azure: Azure, vm: ResourceId, body: Json) -> bool:
 
 
 async def start(azure: Azure, vm: ResourceId) -> bool:
-    """See to it that a VM runs; tell whether it was started for that."""
+    """Start a VM unless it is running; return whether it was started."""
     if power(await wait_until_idle(azure, vm)) == "running":
         return False
     begin = azure.compute_for(vm).virtual_machines.begin_start(vm.resource_group, vm.name, **polling.NO_POLLING)
@@ -128,7 +127,7 @@ async def start(azure: Azure, vm: ResourceId) -> bool:
 
 
 async def deallocate(azure: Azure, vm: ResourceId) -> bool:
-    """See to it that a VM is deallocated; tell whether that was done for it."""
+    """Deallocate a VM unless it is deallocated; return whether it was."""
     if power(await wait_until_idle(azure, vm)) == "deallocated":
         return False
     begin = azure.compute_for(vm).virtual_machines.begin_deallocate(vm.resource_group, vm.name, **polling.NO_POLLING)
@@ -137,7 +136,7 @@ async def deallocate(azure: Azure, vm: ResourceId) -> bool:
 
 
 async def generalize(azure: Azure, vm: ResourceId) -> bool:
-    """See to it that Azure marks a VM generalized; tell whether that was done for it."""
+    """Mark a VM generalized in Azure unless it is; return whether it was marked."""
     if is_generalized(await wait_until_idle(azure, vm)):
         return False
     await azure.call(azure.compute_for(vm).virtual_machines.generalize(vm.resource_group, vm.name))
@@ -145,7 +144,7 @@ async def generalize(azure: Azure, vm: ResourceId) -> bool:
 
 
 async def set_tags(azure: Azure, vm: ResourceId, changed: Mapping[str, str | None]) -> None:
-    """Change single tags of a VM; None takes one away. Azure replaces all of them, so the others are sent along."""
+    """Change single tags of a VM; None removes a tag. Azure replaces all tags, so the others are sent too."""
     tags = {**((await wait_until_idle(azure, vm)).get("tags") or {}), **changed}
     body = {"tags": {name: value for name, value in tags.items() if value is not None}}
     begin = azure.compute_for(vm).virtual_machines.begin_update(
@@ -155,12 +154,12 @@ async def set_tags(azure: Azure, vm: ResourceId, changed: Mapping[str, str | Non
 
 
 async def run_script(azure: Azure, vm: ResourceId, command: str, script: list[str]) -> list[Json]:
-    """Run a script inside a VM by run-command, and return what Azure says of it: statuses with messages.
+    """Run a script in a VM with run-command, and return its statuses with their messages.
 
     Parameters
     ----------
     azure, vm
-        Where.
+        The connection, and the id of the VM.
     command
         ``RunShellScript`` or ``RunPowerShellScript``.
     script
@@ -169,14 +168,14 @@ async def run_script(azure: Azure, vm: ResourceId, command: str, script: list[st
     what = f"run-command on VM {vm.name}"
     body = {"commandId": command, "script": script}
 
-    # The SDK's own call reads the first answer as if it were the last: that one has no body.
-    url = f"{vm}/runCommand?api-version={API_VERSION}"
+    # The SDK's own call reads the first response, which has no body, as the result.
+    url = f"{vm}/runCommand?api-version={api_version(vm)}"
 
     async def attempt() -> PollResult[Any]:
         try:
             return PollResult(done=True, value=await azure.send("POST", url, body))
         except ConflictError:
-            # One command at a time: that of a process that is gone may still go on.
+            # A VM runs one command at a time: a command of an earlier process may still run.
             if power(await wait_until_idle(azure, vm)) != "running":
                 raise
             return PollResult(done=False, value=None)
@@ -189,35 +188,35 @@ async def run_script(azure: Azure, vm: ResourceId, command: str, script: list[st
 
 
 async def delete(azure: Azure, vm: ResourceId) -> None:
-    """Delete a VM and wait until it is gone."""
+    """Delete a VM and wait until it is deleted."""
     begin = azure.compute_for(vm).virtual_machines.begin_delete(vm.resource_group, vm.name, **polling.NO_POLLING)
     await polling.delete_and_wait(azure, begin, what=f"VM {vm.name}", resource_id=str(vm))
 
 
 async def find_vm(azure: Azure, name: str) -> Json:
-    """Return a VM's document, with how it is.
+    """Return a VM's document with its instance view.
 
     Parameters
     ----------
     azure
-        Where.
+        The connection.
     name
         The VM's name in the connection's resource group, or its resource id.
 
     Raises
     ------
     NotFoundError
-        There is no such VM.
+        The VM does not exist.
     SpecError
-        An id that is not a VM's.
+        The id is not the id of a VM.
     """
     target = ResourceId.parse(name) if "/" in name else azure.scope.compute_id(("virtualMachines", name))
     if target.type.lower() != "microsoft.compute/virtualmachines":
         raise SpecError(f"{name} is not a VM", hint="give a VM's name or its resource id")
     found = await read(azure, target)
     if found is None:
-        there = azure.compute_for(target).virtual_machines.list(target.resource_group)
-        known = [vm["name"] for vm in await azure.list_documents(there)]
+        listed = azure.compute_for(target).virtual_machines.list(target.resource_group)
+        known = [vm["name"] for vm in await azure.list_documents(listed)]
         raise NotFoundError(
             f"there is no VM {target.name!r} in resource group {target.resource_group!r}",
             hint=suggest_name(target.name, known) or "`%batchimg vms` lists them",
@@ -227,18 +226,18 @@ async def find_vm(azure: Azure, name: str) -> Json:
 
 
 async def read_source(azure: Azure, vm: Json) -> Source:
-    """Read off a VM's document, and its OS disk's, what an image of it will be.
+    """Return the image source that a VM is, from its document and its OS disk's.
 
     Raises
     ------
     NotFoundError
-        Its OS disk is gone.
+        The OS disk does not exist.
     """
     return source_of_vm(vm, await _read_os_disk(azure, vm))
 
 
 async def _read_os_disk(azure: Azure, vm: Json) -> Json:
-    """Return the document of a VM's OS disk; empty where it is not managed."""
+    """Return the document of a VM's OS disk; empty where it is not a managed disk."""
     disk_id = dig(vm, "properties", "storageProfile", "osDisk", "managedDisk", "id")
     if disk_id is None:
         return {}
@@ -246,15 +245,15 @@ async def _read_os_disk(azure: Azure, vm: Json) -> Json:
     found = await disks.read_disk_cached(azure, disk)
     if found is None:
         raise NotFoundError(
-            f"the OS disk of VM {vm['name']!r} is gone: {disk.name}",
-            hint="a VM without its disk cannot be an image",
+            f"the OS disk of VM {vm['name']!r} does not exist: {disk.name}",
+            hint="no image can be made of a VM without its OS disk",
             status_code=404,
         )
     return found
 
 
 def source_of_vm(vm: Json, os_disk: Json) -> Source:
-    """Read off a VM's and its OS disk's documents what an image of it will be."""
+    """Return the image source that a VM is, given its document and its OS disk's."""
     props = vm["properties"]
     storage = props["storageProfile"]
     disks, unmanaged = _disks(storage)
@@ -280,7 +279,7 @@ def source_of_vm(vm: Json, os_disk: Json) -> Source:
 
 
 def _generation(props: Json, os_disk: Json) -> str:
-    """Return the Hyper-V generation: the disk is the authority, a running VM tells it too, and V1 goes unsaid."""
+    """Return the Hyper-V generation: of the OS disk, else of the instance view, else V1, the default of Azure."""
     return str(dig(os_disk, "properties", "hyperVGeneration") or dig(props, "instanceView", "hyperVGeneration") or "V1")
 
 

@@ -1,8 +1,8 @@
-"""Where a VM answers: a public address of its own, a load balancer's inbound NAT rule, or its private address.
+"""The address of a VM for a login: a public IP address, an inbound NAT rule of a load balancer, or a private address.
 
-Network resources are asked for by their ids: none of the SDKs in use has them.
+Network resources are read by their ids, without an SDK client.
 Source: Microsoft.Network's documents of network interfaces, public IP addresses and load balancers. Inbound NAT rules
-for a backend pool give its machines ports from a range, and none of these says which: they are not looked at.
+of a backend pool map a range of ports to its VMs, and no document has the mapping: they are not read.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.azure.partial_reads import PartialReader
-from batchimg_magics.core.compute.network_interfaces import NETWORK_API_VERSION
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
@@ -21,22 +20,22 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
 
-#: Protocols of a rule that carry a login.
+#: Protocols of a rule that a login can use.
 _TCP_PROTOCOLS = ("tcp", "all")
 
 
 @dataclass(frozen=True, slots=True)
 class VmAddress:
-    """Where a VM answers.
+    """The address of a port of a VM.
 
     Parameters
     ----------
     address, port
-        Where to go; None where it has no address that could be read.
+        The address and the port to connect to; the address is None where none can be read.
     public
-        Whether one can go there from anywhere; None: something that could not be read may say so.
+        Whether the address is public; None: not known, since something could not be read.
     unread
-        What could not be read, and why.
+        Name of what could not be read to status and code of Azure's error.
     """
 
     address: str | None
@@ -46,14 +45,14 @@ class VmAddress:
 
 
 async def read_address(azure: Azure, vm: Json, port: int) -> VmAddress:
-    """Find where a port of a VM is reached.
+    """Return the address at which a port of a VM can be reached.
 
     Parameters
     ----------
     azure, vm
-        Where, and the VM's document.
+        The connection, and the VM's document.
     port
-        The port that it listens on.
+        The port on the VM.
     """
     reader = PartialReader(azure)
     nic = await _read(
@@ -70,13 +69,13 @@ async def read_address(azure: Azure, vm: Json, port: int) -> VmAddress:
 
 
 async def _public_ip_address(reader: PartialReader, configuration: Json, port: int) -> VmAddress | None:
-    """Return the public address that an IP configuration has."""
+    """Return the public IP address of an IP configuration, or None."""
     address = await _public_address(reader, configuration.get("publicIPAddress"))
     return VmAddress(address, port, public=True, unread={}) if address else None
 
 
 async def _nat_rule_address(reader: PartialReader, configuration: Json, port: int) -> VmAddress | None:
-    """Return the public frontend that a load balancer forwards from to the port."""
+    """Return the public frontend of a load balancer that forwards to the port, or None."""
     for reference in configuration.get("loadBalancerInboundNatRules") or []:
         key = str(reference["id"])
         balancer = await _read(reader, "load balancer", {"id": key.rsplit("/", 2)[0]})
@@ -96,20 +95,20 @@ async def _public_address(reader: PartialReader, reference: Json | None) -> str 
 
 
 async def _read(reader: PartialReader, what: str, reference: Json | None) -> Json | None:
-    """Return the document that a reference is to; what may not be read is noted."""
+    """Return the document that a reference names; the reader notes what cannot be read."""
     if not reference or "id" not in reference:
         return None
     key = ResourceId.parse(reference["id"])
-    return await reader.read(f"{what} {key.name}", reader.read_document(str(key), NETWORK_API_VERSION), None)
+    return await reader.read(f"{what} {key.name}", reader.read_document(str(key)), None)
 
 
 def _primary(listed: list[Json] | None) -> Json | None:
-    """Return the primary one of a list; where none says that it is, the first."""
+    """Return the primary item of a list; where none is marked primary, the first."""
     found = listed or []
     return next((one for one in found if dig(one, "properties", "primary")), found[0] if found else None)
 
 
 def _part_by_id(whole: Json | None, kind: str, key: str) -> Json:
-    """Return the properties of one of a resource's parts by its id."""
+    """Return the properties of a child of a resource by the child's id."""
     parts = dig(whole, "properties", kind) or []
     return next((one.get("properties") or {} for one in parts if is_same_resource(str(one.get("id")), key)), {})

@@ -63,8 +63,6 @@ class Forecast:
         Replicas that so many nodes want.
     rounds, ready_s
         How many resizes it probably takes, and how long until the nodes are ready.
-    timeout_s
-        The resize timeout that the size needs.
     usd_per_hour, usd_until_expiry
         What all nodes cost, disks too; None: not known, or no expiry.
     impossible
@@ -77,7 +75,6 @@ class Forecast:
     replicas_needed: int
     rounds: int
     ready_s: float
-    timeout_s: float
     usd_per_hour: float | None
     usd_until_expiry: float | None
     blockers: tuple[str, ...] = ()
@@ -114,7 +111,6 @@ def forecast(
         replicas_needed=replication.replicas_needed(target.total),
         rounds=workload.expected_rounds(grown),
         ready_s=workload.start_s(grown),
-        timeout_s=needed_s,
         usd_per_hour=usd,
         usd_until_expiry=None if lasts_s is None else prices.usd_for(usd, lasts_s),
         blockers=tuple(_blockers(inputs, target, usd, timeout_s)),

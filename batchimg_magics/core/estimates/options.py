@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fnmatch
 import math
 from dataclasses import dataclass
@@ -165,13 +164,8 @@ async def _rates(azure: Azure, sizes: list[Json], query: SizingQuery, pool: Json
     machine = dig(pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration")
     disks = await prices.read_node_disks(azure, machine) if machine else ()
     os_type = "Windows" if query.windows else "Linux"
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def one(size: Json) -> Rates:
-        async with gate:
-            return await prices.read_rates(azure, str(size["name"]), os_type, disks)
-
-    return list(await concurrency.gather(*(one(size) for size in sizes)))
+    calls = (prices.read_rates(azure, str(size["name"]), os_type, disks) for size in sizes)
+    return list(await concurrency.gather(*calls, limit=AT_ONCE))
 
 
 def _raise_if_no_price(query: SizingQuery, priced: list[Rates]) -> None:

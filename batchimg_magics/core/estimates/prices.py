@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import price_list
-from batchimg_magics.core.azure.documents import dig, region_key
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import vm_sizes
 from batchimg_magics.core.compute import image_versions
 
@@ -137,7 +137,7 @@ async def read_rates(azure: Azure, size: str, os_type: str, disks: Sequence[Node
     disks
         The managed disks of one node; None: not known.
     """
-    region = region_key(str((await azure.account())["location"]))
+    region = await azure.region()
     # The list tells names apart by case.
     size = await vm_sizes.read_size_name(azure, size)
     rows, read = await azure.prices.rows(f"serviceName eq 'Virtual Machines' and armSkuName eq '{size}'", region)

@@ -16,7 +16,7 @@ its beginning under exponential failures), and a node is missing for READY_S aft
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -150,8 +150,3 @@ def nodes_for_budget(
     found = (estimate(workload, nodes, usd_per_hour) for nodes in _candidate_counts(workload) if nodes <= most)
     fitting = [one for one in found if one.usd is not None and one.usd <= usd and one.makespan_s <= deadline_s]
     return min(fitting, key=lambda one: (one.makespan_s, one.nodes), default=None)
-
-
-def on_spot_nodes(workload: Workload, evictions_per_hour: float = EVICTIONS_PER_HOUR) -> Workload:
-    """Return the same load on nodes that are taken away now and then."""
-    return replace(workload, evictions_per_hour=evictions_per_hour)

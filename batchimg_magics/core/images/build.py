@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.documents import dig, region_key
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.azure.tags import digest
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.steps import Step, StepResult, step_result
@@ -292,7 +292,7 @@ def _version_step(image_build: ImageBuild, profile: StorageProfile, after: tuple
     replicas = f"replicas {', '.join(f'{region}={count}' for region, count in image_build.regions.items())}"
 
     async def run(done: Mapping[str, StepResult]) -> StepResult:
-        region = region_key(str((await azure.account())["location"]))
+        region = await azure.region()
         if known is not None:
             found, new = await replication.wait_until_usable(azure, ResourceId.parse(known["id"]), region), False
         else:
@@ -313,7 +313,7 @@ def _version_step(image_build: ImageBuild, profile: StorageProfile, after: tuple
             return False
         found = await replication.read(azure, ResourceId.parse(known["id"]))
         if len(image_build.regions) > 1:
-            return replication.is_available_in(found, region_key(str((await azure.account())["location"])))
+            return replication.is_available_in(found, await azure.region())
         return not replication.missing_regions(found, image_build.regions)
 
     target = image_build.definition.child("versions", "new") if known is None else ResourceId.parse(known["id"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.documents import region_key
+from batchimg_magics.core.azure.api_versions import api_version
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.compute.image_versions import ImageState, image_state
@@ -19,15 +19,6 @@ from batchimg_magics.resource_ids import ResourceId
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
-
-#: The api-version of each type, as azure-mgmt-compute 39 sends it. An image may be in another subscription, so it is
-#: asked for by its id.
-_VERSIONS = {
-    "galleries": "2026-03-03",
-    "images": "2026-04-01",
-    "snapshots": "2026-03-02",
-    "disks": "2026-03-02",
-}
 
 
 async def read_image_states(azure: Azure, found: list[Json]) -> dict[str, ImageState]:
@@ -41,7 +32,7 @@ async def read_image_states(azure: Azure, found: list[Json]) -> dict[str, ImageS
         ARM documents of pools; those of Marketplace images need no look.
     """
     ids = {image.lower(): image for pool in found if (image := pools.image_of(pool))}
-    region = region_key(str((await azure.account())["location"])) if ids else ""
+    region = await azure.region() if ids else ""
     states = await concurrency.gather(*(_state(azure, one, region) for one in ids.values()))
     return dict(zip(ids, states, strict=True))
 
@@ -69,8 +60,8 @@ def _is_disk(resource: str) -> bool:
 async def read_resource(azure: Azure, resource: str) -> Json | None:
     """Return the document of a resource of Microsoft.Compute, in whichever subscription; None where it is gone."""
     where = ResourceId.parse(resource)
-    try:
-        answer = await azure.get(f"{where}?api-version={_VERSIONS[where.path[0][0].lower()]}")
+    try:  # by its id: an image may be in another subscription
+        answer = await azure.get(f"{where}?api-version={api_version(where)}")
     except NotFoundError:
         return None
     found: Json = answer.json()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core.azure import api_versions
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.compute import network_interfaces
 from batchimg_magics.errors import ServiceError
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
-
-SUBSCRIPTIONS = "/subscriptions?api-version=2022-12-01"
 
 
 @dataclass(slots=True)
@@ -111,7 +110,7 @@ async def _read_subscriptions(azure: Azure, inventory: Inventory) -> list[Azure]
     """Return every subscription that the caller sees, the connection's own first."""
     own = azure.scope.subscription
     try:
-        found = (await azure.get(SUBSCRIPTIONS)).json()["value"]
+        found = (await azure.get(f"/subscriptions?api-version={api_versions.SUBSCRIPTIONS}")).json()["value"]
     except ServiceError as error:
         inventory.unreadable.append(f"other subscriptions ({error.code or error.status_code})")
         return [azure]

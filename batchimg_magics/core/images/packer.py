@@ -9,7 +9,7 @@ from __future__ import annotations
 from string import Template
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.documents import dig, region_key
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.values import suggest_name
@@ -182,7 +182,7 @@ async def make_template(
     if end == "managed-image" and _architecture(chosen) != "x64":
         raise SpecError(f"{_image_name(chosen)} is for Arm64, and managed images are x64 only", hint="--to gallery")
     words = _template_values(azure, name, os_type, chosen) | _generation(chosen, generation)
-    words |= {"region": region_key(str(account["location"]))}
+    words |= {"region": await azure.region()}
     words |= {"next": f"%batchimg create POOL {_NEXT[end].substitute(words)} --vm-size SIZE --nodes N"}
     text = template(words, end)
     row = {

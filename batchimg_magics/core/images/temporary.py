@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure import api_versions, tags
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.compute import disks, snapshots, virtual_machines
-from batchimg_magics.core.compute.network_interfaces import _delete_interface, list_interfaces
+from batchimg_magics.core.compute.network_interfaces import delete_interface, list_interfaces
 from batchimg_magics.errors import BatchImgError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source, SourceDisk
 
-#: The only words there are for it. Source: Compute, networkApiVersion.
-INLINE_NETWORK_API_VERSION = "2022-11-01"
 #: In which order they can go: network interfaces go with their VMs, disks only after them.
 DELETION_ORDER = (frozenset({"virtualmachines"}), frozenset({"networkinterfaces", "disks", "snapshots"}))
 _WORDS = {"virtualmachines": "VM", "networkinterfaces": "interface", "disks": "disk", "snapshots": "snapshot"}
@@ -99,7 +97,7 @@ def vm_body(
         "hardwareProfile": {"vmSize": size},
         "storageProfile": storage,
         "networkProfile": {
-            "networkApiVersion": INLINE_NETWORK_API_VERSION,
+            "networkApiVersion": api_versions.INLINE_NETWORK,
             "networkInterfaceConfigurations": [network],
         },
     }
@@ -178,7 +176,7 @@ async def delete_one(azure: Azure, resource: ResourceId) -> None:
 
 _DELETIONS: dict[str, Callable[[Azure, ResourceId], Awaitable[None]]] = {
     "virtualmachines": virtual_machines.delete,
-    "networkinterfaces": _delete_interface,
+    "networkinterfaces": delete_interface,
     "disks": disks.delete_disk,
     "snapshots": snapshots.delete_snapshot,
 }
@@ -187,11 +185,6 @@ _DELETIONS: dict[str, Callable[[Azure, ResourceId], Awaitable[None]]] = {
 def temporary_kind(resource: ResourceId) -> str:
     """Return which kind of throwaway it is: the last word of its type, in lower case."""
     return resource.path[-1][0].lower()
-
-
-def kind_name(resource: ResourceId) -> str:
-    """Return what a throwaway is called in tables."""
-    return f"{_WORDS[temporary_kind(resource)]} {resource.name}"
 
 
 def count_text(gone: Sequence[ResourceId]) -> str:

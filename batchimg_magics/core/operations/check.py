@@ -166,9 +166,7 @@ async def _facts(azure: Azure, kind: str, key: str, pool: str | None, asked: dic
         sized = asked.get("vm_size") is not None
         spec = _build_spec(name, asked, {})
         return await reader.read_for_image(azure, key, spec, pool_named=pool is not None, sized=sized)
-    found = await pools.read(azure, ResourceId.parse(key).name)
-    if found is None:
-        raise NotFoundError(f"there is no pool {ResourceId.parse(key).name!r}", status_code=404, code="PoolNotFound")
+    found = await pools.require(azure, ResourceId.parse(key).name)
     return await reader.read_for_pool(azure, found, _build_spec(found["name"], asked, _options_of_pool(found)))
 
 

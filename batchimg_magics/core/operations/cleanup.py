@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.documents import dig, region_key
+from batchimg_magics.core.azure.documents import dig, parse_time, region_key
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import allocated_counts
 from batchimg_magics.core.base.table import Table
@@ -97,8 +97,8 @@ def _leftovers(azure: Azure, found: Inventory, there: set[str]) -> Iterator[tupl
 def created_at(document: Json) -> dt.datetime | None:
     """Return when a resource was made, where its document tells."""
     props = document["properties"]
-    text = props.get("timeCreated") or dig(props, "publishingProfile", "publishedDate")
-    return dt.datetime.fromisoformat(text) if text else None
+    text: str | None = props.get("timeCreated") or dig(props, "publishingProfile", "publishedDate")
+    return parse_time(text)
 
 
 def leftover_rows(leftovers: list[tuple[Json, str]]) -> list[dict[str, Any]]:

@@ -18,7 +18,6 @@ from batchimg_magics.core.images import inventory, temporary
 from batchimg_magics.core.images.usage import ResourceUsage
 from batchimg_magics.core.operations.runner import StepRunner
 from batchimg_magics.errors import BatchImgError, ConflictError, InUseError, NotFoundError, SpecError
-from batchimg_magics.pool_spec.values import suggest_name
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
@@ -84,14 +83,8 @@ async def read_pool_deletion(azure: Azure, name: str, *, image: bool) -> Deletio
         usage = ResourceUsage(found, azure.scope.account_id)
         _raise_if_used(usage, resources, but=str(azure.scope.pool_id(name)))
     if pool is None and not [one for one in resources if kind_of(one) != "galleries"]:
-        known = [one["name"] for one in await pools.read_all(azure)]
         what = "nor anything of its image" if image else "so there is nothing to delete"
-        raise NotFoundError(
-            f"there is no pool {name!r}, {what}",
-            hint=suggest_name(name, known) or "`%batchimg pools` lists what there is",
-            status_code=404,
-            code="PoolNotFound",
-        )
+        raise pools.not_found_error(azure, name, await pools.read_all(azure), f"there is no pool {name!r}, {what}")
     return Deletion(azure.scope.pool_id(name) if pool is not None else None, tuple(resources), found.unreadable_text)
 
 
@@ -310,5 +303,5 @@ async def delete_resources(azure: Azure, found: Deletion, board: Board, *, what:
     try:
         return await run.run(f"{what}: deleted{blind}")
     except BatchImgError as error:
-        error.hint = "the table says what is left; run the same line again and it finishes"
+        error.hint = "the table says what is left; run the same command again and it finishes"
         raise

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.documents import dig, region_key
+from batchimg_magics.core.azure.documents import dig, parse_time, region_key
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.compute import galleries, image_versions
 from batchimg_magics.core.compute.lineage import source_ids
@@ -119,6 +118,6 @@ def _source(disk: Json) -> dict[str, Any]:
         "security": dig(props, "securityProfile", "securityType"),
         "regions": region_key(disk["location"]),
         "made_from": _pool_tag(disk),
-        "published": dt.datetime.fromisoformat(made) if made else None,
+        "published": parse_time(made),
         "id": disk["id"],
     }

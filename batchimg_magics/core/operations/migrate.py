@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.documents import dig, region_key
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base.node_counts import Counts, target_counts
 from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.base.table import Table
@@ -123,8 +123,7 @@ async def read_migration(azure: Azure, name: str, new: str) -> Migration:
     ConflictError
         There is something of the new name that is not this tool's.
     """
-    await pools.read_state(azure, name)  # for its error, which names the nearest
-    pool = await pools.read(azure, name) or {}
+    pool = await pools.require(azure, name)
     origin = legacy_image(pool)
     if not origin:
         raise SpecError(
@@ -140,7 +139,7 @@ async def read_migration(azure: Azure, name: str, new: str) -> Migration:
             f"{road.source.description} is not of a generalized system",
             hint="Batch makes pools of generalized images only: make an image of a VM that was deprovisioned",
         )
-    region = region_key(str((await azure.account())["location"]))
+    region = await azure.region()
     await vm_sizes.read_size(azure, spec.vm_size)
     existing = await pools.read(azure, new)
     pinned = None if existing is None else pools.image_of(existing)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base import filters
@@ -91,19 +89,12 @@ async def select_pools(azure: Azure, names: Sequence[str]) -> list[Json]:
     """
     if len(names) == 1 and not is_pattern(names[0]) and (one := await pools.read(azure, names[0])) is not None:
         return [one]
-    existing = {str(pool["name"]).lower(): pool for pool in await pools.read_all(azure)}
+    existing = await pools.read_all(azure)
     found: dict[str, Json] = {}
     for name in names:
-        fitting = {low: pool for low, pool in existing.items() if fnmatchcase(low, name.lower())}
-        if not fitting:
-            what = f"no pool fits {name!r}" if is_pattern(name) else f"there is no pool {name!r}"
-            raise NotFoundError(
-                f"{what} in account {azure.scope.account!r}",
-                hint=suggest_name(name, [pool["name"] for pool in existing.values()]) or "`%batchimg create` makes one",
-                status_code=404,
-                code="PoolNotFound",
-            )
-        found |= fitting
+        if not (fitting := pools.find_matches(existing, name)):
+            raise pools.not_found_error(azure, name, existing)
+        found |= {str(pool["name"]).lower(): pool for pool in fitting}
     return [found[low] for low in sorted(found)]
 
 
@@ -140,12 +131,11 @@ async def list_nodes(azure: Azure, query: NodeQuery) -> Table:
         There is no such pool.
     """
     test = query.test()
-    turn = asyncio.Semaphore(AT_ONCE)
     # Where nothing of a pool is needed but its nodes, they tell whether it is there.
     bare = not (query.several_pools or query.prices)
     existing: list[Json] = [{"name": query.pools[0]}] if bare else await select_pools(azure, query.pools)
     try:
-        found: list[_PoolNodes] = await gather(*(_read(azure, pool, turn, query) for pool in existing))
+        found: list[_PoolNodes] = await gather(*(_read(azure, pool, query) for pool in existing), limit=AT_ONCE)
     except NotFoundError:
         await select_pools(azure, query.pools)  # says what there is
         raise
@@ -162,11 +152,10 @@ async def list_nodes(azure: Azure, query: NodeQuery) -> Table:
     return Table(query.verb, shown, "; ".join([*caption, *(_cost_sentences(found, money) if money else [])]), money)
 
 
-async def _read(azure: Azure, pool: Json, turn: asyncio.Semaphore, query: NodeQuery) -> _PoolNodes:
-    async with turn:
-        name = str(pool["name"])
-        pages = node_pages.read_columns(azure, name, states_only=query.counts and query.where is None)
-        columns, rates = await gather(pages, _rates(azure, pool)) if query.prices else (await pages, None)
+async def _read(azure: Azure, pool: Json, query: NodeQuery) -> _PoolNodes:
+    name = str(pool["name"])
+    pages = node_pages.read_columns(azure, name, states_only=query.counts and query.where is None)
+    columns, rates = await gather(pages, _rates(azure, pool)) if query.prices else (await pages, None)
     census = Census(Counter(zip(columns["state"], columns["dedicated"], strict=True)))
     return _PoolNodes(name, columns, census, rates)
 

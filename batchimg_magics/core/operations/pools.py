@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.core.azure.documents import dig, parse_time
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
@@ -67,6 +66,6 @@ def _row(pool: Json, states: Mapping[str, ImageState], rates: Rates) -> dict[str
         "usd_per_hour": rates.cost(props.get("currentDedicatedNodes") or 0, props.get("currentLowPriorityNodes") or 0),
         "expires": expires,
         "expiry_enforced": None if expires is None else not expiry.is_unenforced(pool),
-        "created": dt.datetime.fromisoformat(created) if (created := props.get("creationTime")) else None,
+        "created": parse_time(props.get("creationTime")),
         "ours": pools.tag_of(pool, tags.POOL) is not None,
     }

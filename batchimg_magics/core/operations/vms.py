@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure.documents import Json, dig, document
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.compute import virtual_machines, vm_address
-from batchimg_magics.core.compute.virtual_machines import find_vm, read_source, source_of_vm
+from batchimg_magics.core.compute.virtual_machines import source_of_vm
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
-    from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.compute.vm_address import VmAddress
 
 #: How many VMs are asked about at once.
 AT_ONCE = 16
-
-
-async def read_source_by_name(azure: Azure, name: str) -> Source:
-    """Read a VM and its OS disk, as `find` finds it.
-
-    Raises
-    ------
-    NotFoundError
-        There is no such VM, or its OS disk is gone.
-    SpecError
-        An id that is not a VM's.
-    """
-    return await read_source(azure, await find_vm(azure, name))
 
 
 async def list_vms(azure: Azure) -> Table:
@@ -41,16 +26,14 @@ async def list_vms(azure: Azure) -> Table:
         azure.list_documents(azure.compute.disks.list()),
     )
     by_id = {disk["id"].lower(): disk for disk in every}
-    gate = asyncio.Semaphore(AT_ONCE)
 
     async def row(listed_vm: Json) -> dict[str, Any] | None:
         where = ResourceId.parse(listed_vm["id"])
-        async with gate:
-            call = azure.compute.virtual_machines.get(where.resource_group, where.name, expand="instanceView")
-            found = await azure.call_or_none(call)
+        call = azure.compute.virtual_machines.get(where.resource_group, where.name, expand="instanceView")
+        found = await azure.call_or_none(call)
         return _row(document(found), by_id) if found else None  # none: it was deleted while we looked
 
-    rows = [found for found in await concurrency.gather(*(row(vm) for vm in listed)) if found]
+    rows = [found for found in await concurrency.gather(*(row(vm) for vm in listed), limit=AT_ONCE) if found]
     ready = sum(1 for found in rows if found["generalized"])
     return Table.from_rows("vms", rows, f"VMs: {len(rows)}, of them generalized: {ready}")
 

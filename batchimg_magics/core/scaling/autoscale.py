@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure.documents import dig, document, seconds_of, wire
+from batchimg_magics.core.azure.documents import dig, document, parse_time, seconds_of, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
@@ -212,7 +212,7 @@ def _table(found: Json) -> Table:
         "interval_minutes": _minutes(interval),
         "dedicated_target": state.target.dedicated,
         "spot_target": state.target.spot,
-        "evaluated": pools.parse_time(dig(run, "timestamp")),
+        "evaluated": parse_time(dig(run, "timestamp")),
         "error": _error(run) or None,
         "expires": expiry.expires_at(state),
     }

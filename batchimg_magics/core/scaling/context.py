@@ -14,8 +14,6 @@ from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.compute.image_versions import ImageState
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.estimates.forecast import ForecastInputs
-from batchimg_magics.errors import NotFoundError
-from batchimg_magics.pool_spec.values import suggest_name
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -141,12 +139,7 @@ async def read_context(azure: Azure, name: str, planned: Mapping[str, Counts] | 
         listed = [with_targets(one, planned[one["name"]]) if one["name"] in planned else one for one in listed]
     pool = next((one for one in listed if str(one["name"]).lower() == name.lower()), None)
     if pool is None:
-        raise NotFoundError(
-            f"there is no pool {name!r} in account {scope.account!r}",
-            hint=suggest_name(name, [str(one["name"]) for one in listed]) or "`%batchimg create` creates one",
-            status_code=404,
-            code="PoolNotFound",
-        )
+        raise pools.not_found_error(azure, name, listed)
     image, rates, sizes, usages = await concurrency.gather(
         image_versions.read_image_version(azure, pools.image_of(pool)),
         prices.read_pool_rates(azure, pool),

@@ -6,11 +6,11 @@ A failed start task gets one reboot. An unusable node gets time to recover, and 
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import wire
+from batchimg_magics.core.base.concurrency import gather
 from batchimg_magics.core.base.node_counts import current_counts
 from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import nodes, pools
@@ -65,19 +65,17 @@ async def read_bad_nodes(run: ResizeRun) -> dict[str, str]:
 async def reboot(run: ResizeRun, node_ids: Sequence[str]) -> Repair:
     """Reboot nodes; those that cannot be rebooted are only counted."""
     log = await nodes.read_log_tail(run.azure, run.pool, node_ids[0])
-    gate = asyncio.Semaphore(MAX_CONCURRENT_REBOOTS)
     client = await run.azure.batch()
 
     async def one(node_id: str) -> bool:
-        async with gate:
-            try:
-                # The SDK rejects this call without a body.
-                await run.azure.call(client.begin_reboot_node(run.pool, node_id, wire(_REBOOT)))
-            except (ConflictError, NotFoundError):
-                return False
+        try:
+            # The SDK rejects this call without a body.
+            await run.azure.call(client.begin_reboot_node(run.pool, node_id, wire(_REBOOT)))
+        except (ConflictError, NotFoundError):
+            return False
         return True
 
-    rebooted = sum(await asyncio.gather(*(one(node_id) for node_id in node_ids)))
+    rebooted = sum(await gather(*(one(node_id) for node_id in node_ids), limit=MAX_CONCURRENT_REBOOTS))
     rejected = f"; {len(node_ids) - rebooted} could not be rebooted" if rebooted < len(node_ids) else ""
     return Repair(f"rebooted {rebooted} nodes with a failed start task{rejected}", log)
 

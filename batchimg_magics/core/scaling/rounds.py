@@ -6,6 +6,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.azure.documents import parse_time
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.core.base.table import Table
@@ -117,7 +118,7 @@ def _parse_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for kept in rows:
         row = {_RENAMED_COLUMNS.get(name, name): value for name, value in kept.items()}
         row["class"] = _RENAMED_CLASSES.get(row["class"], row["class"])
-        row.update({name: dt.datetime.fromisoformat(row[name]) for name in _TIMES if row.get(name)})
+        row.update({name: parse_time(row[name]) for name in _TIMES if row.get(name)})
         parsed.append({name: value for name, value in row.items() if name in known})
     return parsed
 

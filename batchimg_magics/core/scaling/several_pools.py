@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import tags
+from batchimg_magics.core.base.concurrency import gather
 from batchimg_magics.core.base.node_counts import allocated_counts, target_counts
 from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import pools
@@ -15,8 +14,7 @@ from batchimg_magics.core.scaling import budget, context, readiness, rounds
 from batchimg_magics.core.scaling.controller import ResizeController
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.core.scaling.rounds import Round
-from batchimg_magics.errors import BatchImgError, NotFoundError, ResizeError
-from batchimg_magics.pool_spec.values import suggest_name
+from batchimg_magics.errors import BatchImgError, ResizeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -41,20 +39,10 @@ async def match_pools(azure: Azure, pattern: str) -> list[str]:
         It matches no pool.
     """
     listed = await pools.read_all(azure)
-    found = sorted(
-        str(pool["name"])
-        for pool in listed
-        if fnmatchcase(str(pool["name"]).lower(), pattern.lower()) and pools.tag_of(pool, tags.POOL) is not None
-    )
+    found = [one for one in pools.find_matches(listed, pattern) if pools.tag_of(one, tags.POOL) is not None]
     if not found:
-        names = [str(pool["name"]) for pool in listed]
-        raise NotFoundError(
-            f"no pool that this tool created matches {pattern!r}",
-            hint=suggest_name(pattern, names) or "`%batchimg pools` lists all pools",
-            status_code=404,
-            code="PoolNotFound",
-        )
-    return found
+        raise pools.not_found_error(azure, pattern, listed, f"no pool that this tool created matches {pattern!r}")
+    return [str(one["name"]) for one in found]
 
 
 async def _read_targets(
@@ -112,6 +100,33 @@ async def resize_pools(azure: Azure, names: Sequence[str], request: ResizeReques
         The quotas do not allow all of it, and nothing was requested; or some pools failed, and the error's table has
         the rows of all.
     """
+    await _check_limits(azure, names, request)
+    resize_budget = budget.ResizeBudget(azure, request.policy.max_cost)
+    controllers = [ResizeController(azure, name, request, board, resize_budget=resize_budget) for name in names]
+    failures: list[tuple[str, BatchImgError]] = []
+
+    async def one(controller: ResizeController) -> None:
+        try:
+            await controller.run()
+        except BatchImgError as error:
+            failures.append((controller.pool, error))
+
+    await gather(*(one(controller) for controller in controllers), limit=MAX_CONCURRENT_POOLS)
+    made = [each for controller in controllers for each in controller.rounds]
+    caption = f"{len(names) - len(failures)} of {len(names)} pools reached their target"
+    table = rounds.rounds_table("resize", made, caption, "")
+    table = replace(table, attrs={"nodes": {controller.pool: controller.nodes for controller in controllers}})
+    if failures:
+        text = "; ".join(error.message for _, error in failures)
+        hint = next((error.hint for _, error in failures if error.hint), "")
+        raised = ResizeError(f"{len(failures)} of {len(names)} pools did not reach their target: {text}", hint=hint)
+        raised.table = table
+        raise raised
+    return table
+
+
+async def _check_limits(azure: Azure, names: Sequence[str], request: ResizeRequest) -> None:
+    """Fail where the quotas or the limit per hour do not allow all pools together, before any is resized."""
     if not request.policy.take_what_fits:
         over = [f"{one.pool['name']}: {text}" async for one, _, text in _read_targets(azure, names, request) if text]
         if over:
@@ -120,36 +135,6 @@ async def resize_pools(azure: Azure, names: Sequence[str], request: ResizeReques
                 hint=f"{OutcomeClass.QUOTA.hint}; nothing was requested",
             )
     if azure.spending_limit.usd_per_hour is not None:
-        pool_context = await context.read_context(azure, names[0])
-        goals = {
-            str(pool["name"]): request.target(target_counts(pool))
-            for pool in (pool_context.pool, *pool_context.other_pools)
-        }
-        await budget.check_spending_limit(azure, pool_context, {name: goals[name] for name in names})
-    resize_budget = budget.ResizeBudget(azure, request.policy.max_cost)
-    controllers = [ResizeController(azure, name, request, board, resize_budget=resize_budget) for name in names]
-    gate = asyncio.Semaphore(MAX_CONCURRENT_POOLS)
-    failures: list[tuple[str, BatchImgError]] = []
-
-    async def one(run: ResizeController) -> None:
-        async with gate:
-            try:
-                await run.run()
-            except BatchImgError as error:
-                failures.append((run.pool, error))
-
-    async with asyncio.TaskGroup() as group:
-        for run in controllers:
-            group.create_task(one(run))
-    made = [each for run in controllers for each in run.rounds]
-    table = rounds.rounds_table(
-        "resize", made, f"{len(names) - len(failures)} of {len(names)} pools reached their target", ""
-    )
-    table = replace(table, attrs={"nodes": {run.pool: run.nodes for run in controllers}})
-    if failures:
-        text = "; ".join(error.message for _, error in failures)
-        hint = next((error.hint for _, error in failures if error.hint), "")
-        raised = ResizeError(f"{len(failures)} of {len(names)} pools did not reach their target: {text}", hint=hint)
-        raised.table = table
-        raise raised
-    return table
+        found = await context.read_context(azure, names[0])
+        goals = {str(pool["name"]): request.target(target_counts(pool)) for pool in (found.pool, *found.other_pools)}
+        await budget.check_spending_limit(azure, found, {name: goals[name] for name in names})

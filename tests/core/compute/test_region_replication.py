@@ -97,7 +97,7 @@ def test_a_region_that_failed_is_repaired_alone(north: Session, sent: list[dict[
     set_scenario(north, "no-replica")
     with pytest.raises(ProvisioningError, match=r"could not be copied to eastus") as caught:
         north.create("genomics", replicas={"westus": 1}, nodes=1, **AWAY)
-    assert "run the same line again" in caught.value.hint
+    assert "run the same command again" in caught.value.hint
     assert states(north) == {"North Europe": "Completed", "East US": "Failed", "West US": "Completed"}
     without, whole = {"northeurope", "westus"}, {"northeurope", "westus", "eastus"}
     assert [set(regions(body)) for body in sent[1:]] == [without, whole]

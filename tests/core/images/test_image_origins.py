@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import json
+import pkgutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from azure.core.rest import HttpRequest
 
+from batchimg_magics.core.images import origins
+from batchimg_magics.core.images.origins.origin import ImageOrigin
 from batchimg_magics.errors import (
     BatchImgError,
     ConflictError,
@@ -47,6 +51,17 @@ def away() -> Iterator[Session]:
     """Return a session that is not connected yet."""
     with Session() as opened:
         yield opened
+
+
+def test_the_image_hash_covers_how_the_image_is_made() -> None:
+    """An image that is made in another way is another image; the words are in the hashes of images that exist."""
+    for module in pkgutil.iter_modules(origins.__path__, f"{origins.__name__}."):
+        importlib.import_module(module.name)
+
+    def kinds(origin: type[ImageOrigin]) -> set[str]:
+        return {origin.kind}.union(*(kinds(one) for one in origin.__subclasses__()))
+
+    assert kinds(ImageOrigin) == {"", "snapshots", "vhd", "given snapshots", "managed image", "version"}
 
 
 def states(session: Session, pool: str) -> set[str]:

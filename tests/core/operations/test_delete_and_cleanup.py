@@ -272,7 +272,7 @@ def test_what_failed_is_left_listed_and_the_same_line_finishes(session: Session,
     )
     with pytest.raises(ConflictError) as caught:
         session.delete("genomics", image=True)
-    assert "run the same line again" in caught.value.hint
+    assert "run the same command again" in caught.value.hint
     table = caught.value.table.rows()
     failed = [place for place, row in enumerate(table) if "not now" in str(row["detail"])]
     assert len(failed) == 1

@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.core.azure.documents import dig, parse_time
 from batchimg_magics.core.batch import node_agents, pools
-from batchimg_magics.core.checks.facts import parse_time
 from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, unchecked_content, warned
 from batchimg_magics.core.compute import galleries, virtual_machines

@@ -38,7 +38,7 @@ class VmOrigin(ImageOrigin):
         The VM's document, and what an image of it will be.
     """
 
-    route = "snapshots"
+    kind = "snapshots"
 
     def __init__(self, vm: Json, source: Source) -> None:
         super().__init__(source)

@@ -21,7 +21,7 @@ __all__ = ["find", "source_of"]
 
 
 class _ImageVersionOrigin(ImageOrigin):
-    route = "version"
+    kind = "version"
 
     def plan(self, context: BuildContext) -> BuildPlan:  # noqa: ARG002 - nothing is made
         return BuildPlan(StorageProfile())

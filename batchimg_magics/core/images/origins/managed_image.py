@@ -21,7 +21,7 @@ __all__ = ["find", "source_of"]
 
 
 class _ManagedImageOrigin(ImageOrigin):
-    route = "managed image"
+    kind = "managed image"
 
     def plan(self, context: BuildContext) -> BuildPlan:  # noqa: ARG002 - the image is its own whole
         return BuildPlan(StorageProfile(image_id=self.source.id))

@@ -22,7 +22,7 @@ __all__ = ["find"]
 
 
 class _SnapshotsOrigin(ImageOrigin):
-    route = "given snapshots"
+    kind = "given snapshots"
 
     def plan(self, context: BuildContext) -> BuildPlan:  # noqa: ARG002 - snapshots are parts already
         return BuildPlan(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from batchimg_magics.core.azure.documents import region_key
 from batchimg_magics.core.compute.image_source import STANDARD, Source
 from batchimg_magics.core.compute.storage_profile import ImageDisk, StorageProfile
 from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin
@@ -22,7 +21,7 @@ FRESH_S = 3600.0
 
 
 class _VhdOrigin(ImageOrigin):
-    route = "vhd"
+    kind = "vhd"
 
     def __init__(self, source: Source, account: str) -> None:
         super().__init__(source)
@@ -44,7 +43,7 @@ async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
     source = Source(
         id=url,
         unique_id="",
-        region=region_key(str((await azure.account())["location"])),
+        region=await azure.region(),
         os_type=str(spec.os_type),
         generation=str(spec.generation),
         architecture=spec.architecture or "x64",
