@@ -1,4 +1,4 @@
-"""The panel's table of resize attempts: number, outcome and cause, and the nodes before and after."""
+"""The table of resize attempts: outcome and cause, and the nodes before and after each."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 __all__ = ["outcome_text", "rounds_html"]
 
-_HEADS = ("round", "outcome", "what happened", "dedicated", "spot", "took", "cost")
+_HEADS = ("attempt", "outcome", "cause", "dedicated", "spot", "duration", "cost")
 
 
 def rounds_html(table: Table) -> str:
-    """Return the attempts as HTML, every text escaped; empty where there are none."""
+    """Return the resize attempts as HTML with escaped text; an empty string if there are none."""
     rows = "".join(_row(row) for row in table.rows())
     heads = "".join(f'<th scope="col">{head}</th>' for head in _HEADS)
     if not rows:
@@ -32,7 +32,7 @@ def rounds_html(table: Table) -> str:
 
 
 def outcome_text(row: dict[str, Any]) -> str:
-    """Return what happened: the outcome class in plain words, Azure's message, and what was done next."""
+    """Return the cause of an outcome: the meaning of its class, Azure's message, and the action taken."""
     action, outcome = row.get("action") or "", row["class"]
     parts: Iterable[str | None] = (
         OutcomeClass.text_of(outcome),
@@ -50,7 +50,7 @@ def _row(row: dict[str, Any]) -> str:
         outcome_text(row),
         *(_counts_text(row, kind) for kind in ("dedicated", "spot")),
         NO_VALUE if seconds is None else format_duration(seconds),
-        "not known" if usd is None else f"${usd:,.2f}",
+        "not available" if usd is None else f"${usd:,.2f}",
     ]
     return f"<tr>{''.join(f'<td>{escape(one)}</td>' for one in cells)}</tr>"
 
