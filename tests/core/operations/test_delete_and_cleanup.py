@@ -401,7 +401,7 @@ def test_pools_show_whose_image_is_gone(session: Session, tmp_path: Path) -> Non
     assert all(name in said for name in ("gone", "beneath", "far"))
     assert "genomics," not in said
     set_faults(session, method="GET", path="/versions/1.0.0$", status=403, code="AuthorizationFailed", times=None)
-    assert session.pools().set_index("pool").loc["genomics", "image_state"] == "not seen"
+    assert session.pools().set_index("pool").loc["genomics", "image_state"] == "unreadable"
 
 
 # -- the doors ---------------------------------------------------------------------------------------------------
