@@ -1,4 +1,4 @@
-"""What bears our marks and no pool needs: it costs money, and nobody would miss it."""
+"""Leftover resources: created by this tool, and not needed by any pool. They cost money."""
 
 from __future__ import annotations
 
@@ -28,33 +28,33 @@ if TYPE_CHECKING:
     from batchimg_magics.core.images.inventory import Inventory
 
 
-#: Kinds that no image is.
+#: Kinds of temporary resources, which are never part of an image.
 _TEMPORARY_KINDS = frozenset({"virtualmachines", "networkinterfaces", "disks"})
 
 
 async def find_leftovers(azure: Azure, *, older_than_s: float = 0.0) -> tuple[Inventory, list[tuple[Json, str]]]:
-    """Find what no pool needs.
+    """Find leftover resources.
 
     Parameters
     ----------
     azure
-        Where.
+        The connection.
     older_than_s
-        Leave out what is younger: somebody may be about to use it.
+        Omit younger resources: somebody may be about to use them.
 
     Returns
     -------
     tuple
-        What was looked at, and the documents of orphans with why they are.
+        The inventory, and the documents of the leftover resources with the reason of each.
     """
-    found, there = await concurrency.gather(inventory.read_inventory(azure), pools.read_all(azure))
-    leftovers = list(_leftovers(azure, found, {str(pool["name"]).lower() for pool in there}))
+    found, existing = await concurrency.gather(inventory.read_inventory(azure), pools.read_all(azure))
+    leftovers = list(_leftovers(azure, found, {str(pool["name"]).lower() for pool in existing}))
     return found, (_old_enough(found, leftovers, azure.now() - older_than_s) if older_than_s else leftovers)
 
 
 def _old_enough(found: Inventory, leftovers: list[tuple[Json, str]], latest: float) -> list[tuple[Json, str]]:
-    """Return the orphans that are no younger than a moment; what tells no age is as old as what is in it."""
-    old = {one["id"].lower() for one, _ in leftovers if (made := created_at(one)) and made.timestamp() <= latest}
+    """Return the leftovers created by a time; a definition or gallery is as old as the youngest image in it."""
+    old = {one["id"].lower() for one, _ in leftovers if (created := created_at(one)) and created.timestamp() <= latest}
     for documents in (found.definitions, found.galleries):
         inside = [*found.versions, *found.definitions]
         for one in documents:
@@ -64,45 +64,45 @@ def _old_enough(found: Inventory, leftovers: list[tuple[Json, str]], latest: flo
     return [(one, why) for one, why in leftovers if one["id"].lower() in old]
 
 
-def _leftovers(azure: Azure, found: Inventory, there: set[str]) -> Iterator[tuple[Json, str]]:
+def _leftovers(azure: Azure, found: Inventory, pool_names: set[str]) -> Iterator[tuple[Json, str]]:
     usage, account = ResourceUsage(found, azure.scope.account_id), azure.scope.account
-    ours = [
+    tagged = [
         (document, pool)
         for document in found.all_resources
         if (pool := tags.owner_pool(document))
         and tags.is_tagged_for(document, pool, account)
         and delete.is_in_scope(azure, document)
     ]
-    going = {document["id"].lower() for document, _ in ours}
+    tagged_ids = {document["id"].lower() for document, _ in tagged}
     kept: set[str] = set()
-    for document, pool in ours:
+    for document, pool in tagged:
         kind = kind_of(document)
-        # A throwaway VM needs its disks, and nobody needs the VM.
-        needed = any(user.id.lower() not in going for user in usage.needed_by(document["id"]))
-        if needed or (kind == "galleries/images" and pool.lower() in there):
+        # A temporary VM uses its disks, but nothing uses the VM.
+        needed = any(user.id.lower() not in tagged_ids for user in usage.needed_by(document["id"]))
+        if needed or (kind == "galleries/images" and pool.lower() in pool_names):
             kept.add(document["id"].lower())
         elif kind in _TEMPORARY_KINDS or dig(document, "tags", tags.TEMPORARY) is not None:
-            yield document, "was made on the way to an image"
-        elif pool.lower() in there:
+            yield document, "temporary resource of an image build"
+        elif pool.lower() in pool_names:
             yield document, f"pool {pool} uses another image"
         else:
             yield document, f"there is no pool {pool}"
     for gallery in found.galleries:
         within = f"{gallery['id']}/images/".lower()
         inside = {one["id"].lower() for one in found.definitions if one["id"].lower().startswith(within)}
-        if galleries.is_made_for_account(gallery, account) and inside <= going - kept:
-            yield gallery, "holds no image that a pool needs"
+        if galleries.is_made_for_account(gallery, account) and inside <= tagged_ids - kept:
+            yield gallery, "contains no image that a pool needs"
 
 
 def created_at(document: Json) -> dt.datetime | None:
-    """Return when a resource was made, where its document tells."""
+    """Return when a resource was created; None if its document does not have the time."""
     props = document["properties"]
     text = props.get("timeCreated") or dig(props, "publishingProfile", "publishedDate")
     return dt.datetime.fromisoformat(text) if text else None
 
 
 def leftover_rows(leftovers: list[tuple[Json, str]]) -> list[dict[str, Any]]:
-    """Return orphans, one a row."""
+    """Return one row per leftover resource."""
     return [
         {
             "resource": "/".join(name for _, name in ResourceId.parse(document["id"]).path),
@@ -119,7 +119,7 @@ def leftover_rows(leftovers: list[tuple[Json, str]]) -> list[dict[str, Any]]:
 
 
 def _size_gib(document: Json) -> int | None:
-    """Return what is paid for: a disk's or a snapshot's size, a version's disks times its replicas."""
+    """Return the billed size: of a disk or snapshot, or of an image version's disks times its replicas."""
     props = document["properties"]
     if kind_of(document) != "galleries/images/versions":
         return int(props["diskSizeGB"]) if "diskSizeGB" in props else None
@@ -131,9 +131,9 @@ def _size_gib(document: Json) -> int | None:
 
 
 async def list_leftovers(azure: Azure, *, older_than_s: float = 0.0) -> Table:
-    """Return what no pool needs, one a row."""
+    """Return the leftover resources, one per row."""
     found, leftovers = await find_leftovers(azure, older_than_s=older_than_s)
-    text = f"resources with this tool's marks that no pool needs: {len(leftovers)}"
+    text = f"leftover resources of this tool: {len(leftovers)}"
     return Table.from_rows(
         "orphans",
         leftover_rows(leftovers),
@@ -143,12 +143,12 @@ async def list_leftovers(azure: Azure, *, older_than_s: float = 0.0) -> Table:
 
 
 async def read_leftovers_deletion(azure: Azure, *, older_than_s: float, blindly: bool) -> Deletion:
-    """Return what no pool needs, to be deleted.
+    """Return the leftover resources as a deletion.
 
     Raises
     ------
     ConflictError
-        Not all that might use it could be looked at.
+        Some resources that might use them could not be read.
     """
     found, leftovers = await find_leftovers(azure, older_than_s=older_than_s)
     if leftovers:
@@ -157,29 +157,27 @@ async def read_leftovers_deletion(azure: Azure, *, older_than_s: float, blindly:
 
 
 def expiry_of(pool: Json) -> dt.datetime | None:
-    """Return when a pool of ours expires; None: never, or it is not ours."""
+    """Return when a pool of this tool expires; None: never, or it is not a pool of this tool."""
     if pools.tag_of(pool, tags.POOL) is None:
         return None
     return expiry.parse_tag_time(pools.tag_of(pool, tags.EXPIRES))
 
 
 async def delete_expired_pools(azure: Azure, board: Board, *, dry_run: bool) -> Table:
-    """Delete the pools of ours that are past their expiry; one row each."""
+    """Delete the expired pools of this tool; return one row each."""
     now = dt.datetime.fromtimestamp(azure.now(), dt.UTC)
-    dated = [(pool, moment) for pool in await pools.read_all(azure) if (moment := expiry_of(pool))]
-    overdue = [(pool, moment) for pool, moment in dated if moment <= now]
+    dated = [(pool, expires) for pool in await pools.read_all(azure) if (expires := expiry_of(pool))]
+    overdue = [(pool, expires) for pool, expires in dated if expires <= now]
     rows = await concurrency.gather(
-        *(_delete_if_expired(azure, board, pool, moment, dry_run=dry_run) for pool, moment in overdue)
+        *(_delete_if_expired(azure, board, pool, expires, dry_run=dry_run) for pool, expires in overdue)
     )
-    later = sorted(moment for _, moment in dated if moment > now)
-    following = f"; the next expires at {expiry.format_tag_time(later[0])}" if later else ""
-    return Table.from_rows(
-        "reap", rows, f"pools past their expiry in account {azure.scope.account}: {len(rows)}{following}"
-    )
+    later = sorted(expires for _, expires in dated if expires > now)
+    following = f"; the next pool expires at {expiry.format_tag_time(later[0])}" if later else ""
+    return Table.from_rows("reap", rows, f"expired pools in account {azure.scope.account}: {len(rows)}{following}")
 
 
 async def _delete_if_expired(
-    azure: Azure, board: Board, pool: Json, moment: dt.datetime, *, dry_run: bool
+    azure: Azure, board: Board, pool: Json, expires: dt.datetime, *, dry_run: bool
 ) -> dict[str, Any]:
     name, current = str(pool["name"]), allocated_counts(pool)
     rates = await prices.read_pool_rates(azure, pool) if current.total else None
@@ -191,7 +189,7 @@ async def _delete_if_expired(
     return {
         "pool": name,
         "action": "would delete" if dry_run else "deleted",
-        "expired": moment,
+        "expired": expires,
         "nodes": current.total,
         "usd_per_hour": rates.cost(current.dedicated, current.spot) if rates else 0.0,
         "seconds": seconds,

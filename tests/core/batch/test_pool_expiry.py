@@ -110,7 +110,7 @@ def test_reap_deletes_what_is_past_its_expiry(session: Session) -> None:
     shown = session.reap(dry_run=True)
     assert shown.pool.tolist() == ["old"]
     assert shown.action.tolist() == ["would delete"]
-    assert "the next expires at" in shown.attrs["caption"]
+    assert "the next pool expires at" in shown.attrs["caption"]
     connection = session._require_connection()
     local, connection.emulator = connection.emulator, None  # as far as the verb can tell, it is real
     try:

@@ -205,7 +205,7 @@ def test_what_others_made_is_not_deleted(session: Session, tmp_path: Path) -> No
     image = compute("images", "theirs", storageProfile={"osDisk": {"osType": "Linux", "osState": "Generalized"}})
     connect_with(session, tmp_path, image)
     assert list(rows(session.images(), "managed image").image) == ["theirs"]
-    with pytest.raises(ConflictError, match="this tool did not make managed image 'theirs'") as caught:
+    with pytest.raises(ConflictError, match="this tool did not create managed image 'theirs'") as caught:
         session.delete(image["id"])
     assert f"az resource delete --ids {image['id']}" in caught.value.hint
 
@@ -272,7 +272,7 @@ def test_what_failed_is_left_listed_and_the_same_line_finishes(session: Session,
     )
     with pytest.raises(ConflictError) as caught:
         session.delete("genomics", image=True)
-    assert "run the same line again" in caught.value.hint
+    assert "run the same command again" in caught.value.hint
     table = caught.value.table.rows()
     failed = [place for place, row in enumerate(table) if "not now" in str(row["detail"])]
     assert len(failed) == 1
@@ -305,7 +305,7 @@ def test_nothing_is_an_orphan_while_the_pool_lives(session: Session) -> None:
     session.create("genomics", **EMPTY)
     found = session.orphans()
     assert len(found) == 0
-    assert found.attrs["caption"].endswith("no pool needs: 0")
+    assert found.attrs["caption"].endswith("leftover resources of this tool: 0")
 
 
 def test_orphans_are_found_and_taken_away_in_order(session: Session) -> None:
@@ -336,8 +336,8 @@ def test_throwaways_and_superseded_images_are_orphans(session: Session, tmp_path
     session.create("genomics", **EMPTY)
     found = session.orphans().set_index("resource")
     assert dict(found.why) == {
-        "genomics-copy": "was made on the way to an image",
-        "genomics-copy-os": "was made on the way to an image",
+        "genomics-copy": "temporary resource of an image build",
+        "genomics-copy-os": "temporary resource of an image build",
         "genomics-0-os": "pool genomics uses another image",
     }
     assert list(session.orphans(older_than="24h").resource) == ["genomics-0-os"]
@@ -353,7 +353,7 @@ def test_what_a_capture_left_is_an_orphan_though_the_image_was_made_of_it(sessio
     left = compute("snapshots", snapshot, tags=MARKED | {"batchimg-throwaway": "yes"})
     connect_with(session, tmp_path, left)
     found = session.orphans()
-    assert dict(zip(found.resource, found.why, strict=True)) == {snapshot: "was made on the way to an image"}
+    assert dict(zip(found.resource, found.why, strict=True)) == {snapshot: "temporary resource of an image build"}
     assert list(session.delete(left["id"]).action) == ["deleted"]
 
 
