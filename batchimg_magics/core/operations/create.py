@@ -38,6 +38,73 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class CreateConsent:
+    """What the user confirmed.
+
+    Parameters
+    ----------
+    yes
+        The VM itself may be generalized.
+    replace
+        An existing pool that differs may be deleted and created again.
+    withheld
+        The replacement is only reported, since it was not confirmed.
+    """
+
+    yes: bool = False
+    replace: bool = False
+    withheld: bool = False
+
+
+async def create(azure: Azure, spec: PoolSpec, board: Board, agreed: CreateConsent) -> Table:
+    """Create a pool and the image of its nodes, or resume an earlier run.
+
+    Parameters
+    ----------
+    azure, spec, board
+        The connection, the requested pool, and the progress display.
+    agreed
+        What the user confirmed.
+
+    Returns
+    -------
+    Table
+        One row per step.
+
+    Raises
+    ------
+    SpecError, NotFoundError, ConflictError
+        The request cannot succeed; nothing was changed.
+    ProvisioningError, ResizeError
+        A step failed in Azure.
+    """
+    with read_cache.share_reads():
+        return await _create_pool(azure, spec, board, agreed)
+
+
+async def _create_pool(azure: Azure, spec: PoolSpec, board: Board, agreed: CreateConsent) -> Table:
+    began = azure.now()
+    found = await read_creation(azure, spec, yes=agreed.yes, replace=agreed.replace)
+    run = StepRunner("create", creation_steps(azure, found, board), board)
+    if agreed.withheld and found.decision == "replaced":
+        run.steps = run.steps[[step.name for step in run.steps].index("old pool") :]
+        run.results = {step.name: StepResult(step.planned_action, "withheld", step.why) for step in run.steps}
+        return run.table(
+            f"pool {spec.name} would be deleted and created again; nothing was changed; add --yes to do it"
+        )
+    table = await run.run_with_cleanup(found.build, "")
+    minutes = (azure.now() - began) / 60
+    current = Counts() if found.kept_pool is None else target_counts(found.kept_pool)
+    shrink_hint = "; the pool already has more nodes; use `%batchimg resize` to shrink it"
+    hint = "" if Counts(spec.nodes, spec.spot).covers(current) else shrink_hint
+    table.caption = f"pool {spec.name}: {run.results['nodes'].detail}, after {minutes:.0f} min{hint}"
+    return preflight.with_warnings(table, found.findings)
+
+
+# -- what is read before anything is changed ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
 class Creation:
     """What `create` read before it changes anything.
 
@@ -167,6 +234,9 @@ def _agent(facts: Facts, origin: ImageOrigin) -> str:
         return pools.agent_of(facts.pool)
 
 
+# -- steps -------------------------------------------------------------------------------------------------------
+
+
 def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
     """Return the steps from an image source to a pool with nodes."""
     replaced = [_old_pool_step(azure, found)] if found.decision == "replaced" else []
@@ -240,67 +310,3 @@ def _old_pool_step(azure: Azure, found: Creation) -> Step:
         found.replacement_reason,
         "would delete",
     )
-
-
-@dataclass(frozen=True, slots=True)
-class CreateConsent:
-    """What the user confirmed.
-
-    Parameters
-    ----------
-    yes
-        The VM itself may be generalized.
-    replace
-        An existing pool that differs may be deleted and created again.
-    withheld
-        The replacement is only reported, since it was not confirmed.
-    """
-
-    yes: bool = False
-    replace: bool = False
-    withheld: bool = False
-
-
-async def create(azure: Azure, spec: PoolSpec, board: Board, agreed: CreateConsent) -> Table:
-    """Create a pool and the image of its nodes, or resume an earlier run.
-
-    Parameters
-    ----------
-    azure, spec, board
-        The connection, the requested pool, and the progress display.
-    agreed
-        What the user confirmed.
-
-    Returns
-    -------
-    Table
-        One row per step.
-
-    Raises
-    ------
-    SpecError, NotFoundError, ConflictError
-        The request cannot succeed; nothing was changed.
-    ProvisioningError, ResizeError
-        A step failed in Azure.
-    """
-    with read_cache.share_reads():
-        return await _create_pool(azure, spec, board, agreed)
-
-
-async def _create_pool(azure: Azure, spec: PoolSpec, board: Board, agreed: CreateConsent) -> Table:
-    began = azure.now()
-    found = await read_creation(azure, spec, yes=agreed.yes, replace=agreed.replace)
-    run = StepRunner("create", creation_steps(azure, found, board), board)
-    if agreed.withheld and found.decision == "replaced":
-        run.steps = run.steps[[step.name for step in run.steps].index("old pool") :]
-        run.results = {step.name: StepResult(step.planned_action, "withheld", step.why) for step in run.steps}
-        return run.table(
-            f"pool {spec.name} would be deleted and created again; nothing was changed; add --yes to do it"
-        )
-    table = await run.run_with_cleanup(found.build, "")
-    minutes = (azure.now() - began) / 60
-    current = Counts() if found.kept_pool is None else target_counts(found.kept_pool)
-    kept = "" if Counts(spec.nodes, spec.spot).covers(current) else "; the pool already has more nodes; "
-    kept = kept and f"{kept}use `%batchimg resize` to shrink it"
-    table.caption = f"pool {spec.name}: {run.results['nodes'].detail}, after {minutes:.0f} min{kept}"
-    return preflight.with_warnings(table, found.findings)

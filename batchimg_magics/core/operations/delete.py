@@ -65,6 +65,46 @@ class Deletion:
     unchecked: str = ""
 
 
+async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run: bool, blindly: bool = False) -> Table:
+    """Delete a pool and, if requested, its image with all of its resources; or a single image or snapshot.
+
+    Parameters
+    ----------
+    azure, board
+        The connection, and the progress display.
+    name
+        The pool's name, or a resource's id.
+    image
+        Whether the pool's image is deleted too.
+    dry_run
+        Whether to report only what would be deleted.
+    blindly
+        Whether to delete a single resource even if some resources that might use it could not be read.
+
+    Returns
+    -------
+    Table
+        One row per resource.
+
+    Raises
+    ------
+    NotFoundError
+        Nothing has this name.
+    InUseError
+        Other resources use it; nothing was deleted.
+    """
+    if "/" in name:
+        found = await read_resource_deletion(azure, name, blindly=blindly or dry_run)
+        what = name.rpartition("/")[2]
+    else:
+        found = await read_pool_deletion(azure, name, image=image)
+        what = f"pool {name}"
+    table = await delete_resources(azure, found, board, what=what, dry_run=dry_run)
+    if "/" not in name and not image:
+        table.caption += "; its image, if any, is kept (see `%batchimg orphans`)"
+    return table
+
+
 async def read_pool_deletion(azure: Azure, name: str, *, image: bool) -> Deletion:
     """Read a pool and, if requested, the resources of its image.
 
@@ -264,46 +304,6 @@ def _step(azure: Azure, kind: str, name: str, one: ResourceId, listed: list[tupl
         return StepResult("deleted", "gone")
 
     return Step(name, one, run, after, _EXPECTED_S.get(kind))
-
-
-async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run: bool, blindly: bool = False) -> Table:
-    """Delete a pool and, if requested, its image with all of its resources; or a single image or snapshot.
-
-    Parameters
-    ----------
-    azure, board
-        The connection, and the progress display.
-    name
-        The pool's name, or a resource's id.
-    image
-        Whether the pool's image is deleted too.
-    dry_run
-        Whether to report only what would be deleted.
-    blindly
-        Whether to delete a single resource even if some resources that might use it could not be read.
-
-    Returns
-    -------
-    Table
-        One row per resource.
-
-    Raises
-    ------
-    NotFoundError
-        Nothing has this name.
-    InUseError
-        Other resources use it; nothing was deleted.
-    """
-    if "/" in name:
-        found = await read_resource_deletion(azure, name, blindly=blindly or dry_run)
-        what = name.rpartition("/")[2]
-    else:
-        found = await read_pool_deletion(azure, name, image=image)
-        what = f"pool {name}"
-    table = await delete_resources(azure, found, board, what=what, dry_run=dry_run)
-    if "/" not in name and not image:
-        table.caption += "; its image, if any, is kept (see `%batchimg orphans`)"
-    return table
 
 
 async def delete_resources(azure: Azure, found: Deletion, board: Board, *, what: str, dry_run: bool) -> Table:

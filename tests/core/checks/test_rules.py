@@ -337,7 +337,7 @@ CASES = [
     Case("image-exists", "missing: old-os", there(managed_image()), **THE_OLD),
     kept("image-source", "snapshots", OLD, **THE_OLD),
     warned("image-source", "a VHD", there(of_blob()), **THE_OLD),
-    kept("image-source", "it will be made from snapshots", **ask(direct=True)),
+    kept("image-source", "image will be made from snapshots", **ask(direct=True)),
     kept("direct-retired", "supported until 31 March 2026", **ask(direct=True), date="2026-03-30"),
     Case(
         "direct-retired",

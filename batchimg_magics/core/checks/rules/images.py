@@ -125,8 +125,8 @@ def image_source(facts: Facts) -> RuleResults:
 def _check_managed_image_source(facts: Facts) -> RuleResults:
     """Check the source of the managed image that is to be created."""
     if facts.spec.from_vhd is None:
-        return passed("it will be made from snapshots")
-    return warned("it would be made from a VHD", f"create an image from snapshots: {fixes.rebuild_command(facts)}")
+        return passed("image will be made from snapshots")
+    return warned("image would be made from a VHD", f"create an image from snapshots: {fixes.rebuild_command(facts)}")
 
 
 @rule("replicas", "error", sources.GALLERY_POOL, needs=("the image version", "image versions"))
