@@ -1,4 +1,4 @@
-"""Cases for every rule of `check`: resources that break it, and resources that keep it."""
+"""Every rule, with facts that violate it and with facts that comply."""
 
 from __future__ import annotations
 
@@ -155,20 +155,27 @@ def planned(lab: RuleResources) -> None:
 
 
 CASES = [
-    kept("generalized", "Azure marks it"),
-    kept("generalized", "you say", statuses("PowerState/running"), **ask(generalized=True)),
-    noted("generalized", "a throwaway copy of it is deprovisioned", statuses("PowerState/running")),
-    warned("generalized", "it is deprovisioned itself", statuses("PowerState/running"), **ask(capture="in-place")),
-    kept("road", "from VM 'lab-vm'"),
-    Case("road", "is in no subnet", statuses("PowerState/running"), fix="--generalized"),
+    kept("generalized", "VM is generalized"),
+    kept("generalized", "you state", statuses("PowerState/running"), **ask(generalized=True)),
+    noted("generalized", "a temporary copy is generalized", statuses("PowerState/running")),
+    warned(
+        "generalized", "--capture in-place generalizes it", statuses("PowerState/running"), **ask(capture="in-place")
+    ),
+    kept("image-origin", "image source is VM 'lab-vm'"),
+    Case("image-origin", "is in no subnet", statuses("PowerState/running"), fix="--generalized"),
     kept("os-state", "generalized", TOOLS, **MINE),
-    Case("os-state", "Specialized", there(definition(osState="Specialized"), version()), **MINE),
-    kept("deallocated", "it is"),
-    kept("deallocated", "running, and is deallocated first", statuses("PowerState/running"), **ask(generalized=True)),
-    kept("deallocated", "stopped for the time", statuses("PowerState/running"), **ask(stop=True)),
+    Case(
+        "os-state",
+        "is Specialized; Batch requires Generalized",
+        there(definition(osState="Specialized"), version()),
+        **MINE,
+    ),
+    kept("deallocated", "VM is deallocated"),
+    kept("deallocated", "running and is deallocated first", statuses("PowerState/running"), **ask(generalized=True)),
+    kept("deallocated", "stopped while its snapshots", statuses("PowerState/running"), **ask(stop=True)),
     warned("deallocated", "is running", statuses("PowerState/running"), fix="--stop"),
     unknown("deallocated", "no power state", statuses("OSState/generalized")),
-    kept("extensions", "none"),
+    kept("extensions", "no VM extensions"),
     Case(
         "extensions",
         "MonitorAgent, inside",
@@ -180,12 +187,14 @@ CASES = [
         ),
         fix="lab-vm/extensions/MonitorAgent /subscriptions",
     ),
-    kept("base-image", "22_04-lts-gen2 is on Batch's list"),
+    kept("base-image", "Batch supports canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2"),
     Case("base-image", "does not support", marketplace("somebody", "else", "1")),
     warned(
         "base-image", "does not support", marketplace("some", "else", "1"), **ask(node_agent_sku="batch.node.debian 12")
     ),
-    unknown("base-image", "goes back to no Marketplace image", lambda lab: lab.storage.pop("imageReference")),
+    unknown(
+        "base-image", "the Marketplace image of VM 'lab-vm' is unknown", lambda lab: lab.storage.pop("imageReference")
+    ),
     kept("node-agent", "batch.node.ubuntu 22.04"),
     Case(
         "node-agent",
@@ -194,7 +203,7 @@ CASES = [
             lambda lab: lab.storage.pop("imageReference"),
             lambda lab: lab.vm["properties"]["instanceView"].update(osName="debian", osVersion="12"),
         ),
-        fix="give --node-agent-sku 'batch.node.debian 12'",
+        fix="specify --node-agent-sku 'batch.node.debian 12'",
     ),
     Case(
         "node-agent",
@@ -204,37 +213,39 @@ CASES = [
             lambda lab: lab.vm["properties"]["instanceView"].update(osName="ubuntu", osVersion="24.04"),
             os_disk(supportedCapabilities={"architecture": "Arm64"}),
         ),
-        fix="nearest first: batch.node.ubuntu 24.04-arm64, batch.node.ubuntu 22.04-arm64, batch.node.el 9-arm64",
+        fix="best matches first: batch.node.ubuntu 24.04-arm64, batch.node.ubuntu 22.04-arm64, batch.node.el 9-arm64",
     ),
     Case(
         "node-agent",
         "not made from a Marketplace image",
         lambda lab: lab.storage.pop("imageReference"),
-        fix="nearest first: batch.node.azurelinux 3.0",
+        fix="best matches first: batch.node.azurelinux 3.0",
     ),
-    kept("node-agent", "is on Batch's list", both(TOOLS, there(pool())), **THE_POOL),
+    kept("node-agent", "Batch supports batch.node", both(TOOLS, there(pool())), **THE_POOL),
     warned(
         "node-agent",
-        "not on Batch's list any more",
+        "Batch no longer supports batch.node.ubuntu 18.04",
         both(TOOLS, there(pool(machine={"nodeAgentSkuId": "batch.node.ubuntu 18.04"}))),
         **THE_POOL,
     ),
-    kept("agent-support", "no end"),
+    kept("agent-support", "no end of Batch support"),
     # Of the systems that an agent runs on, one has no end.
-    kept("agent-support", "batch.node.el 9: Batch names no end", **ask(node_agent_sku="batch.node.el 9")),
+    kept("agent-support", "batch.node.el 9: no end of Batch support", **ask(node_agent_sku="batch.node.el 9")),
     warned("agent-support", "batch.node.debian 11 ends on", **ask(node_agent_sku="batch.node.debian 11")),
-    warned("agent-support", "ends on 2026-08-31, 61 days from now", marketplace("debian", "debian-11", "11-gen2")),
+    warned("agent-support", "ends on 2026-08-31, in 61 days", marketplace("debian", "debian-11", "11-gen2")),
     warned(
         "agent-support",
         "ended on 2025-04-23",
         marketplace("canonical", "0001-com-ubuntu-server-focal", "20_04-lts-gen2"),
     ),
-    kept("purchase-plan", "none"),
-    warned("purchase-plan", "acme:db:gold; its gallery definition carries it", planned, fix="az vm image terms accept"),
-    Case("purchase-plan", "which a managed image cannot carry", planned, **ask(via="managed-image")),
+    kept("purchase-plan", "no purchase plan"),
+    warned(
+        "purchase-plan", "acme:db:gold; the image definition gets the plan", planned, fix="az vm image terms accept"
+    ),
+    Case("purchase-plan", "a managed image cannot have a plan", planned, **ask(via="managed-image")),
     noted(
         "purchase-plan",
-        "carries the plan acme:db:gold",
+        "has the plan acme:db:gold",
         there(definition(purchasePlan={"publisher": "acme", "product": "db", "name": "gold"}), version()),
         **MINE,
     ),
@@ -254,7 +265,7 @@ CASES = [
     ),
     Case(
         "managed-disks",
-        "gone: lost",
+        "missing: lost",
         lambda lab: lab.storage["dataDisks"][0]["managedDisk"].update(
             id=f"{lab.data_disk['id']}/../lost".replace("lab-data/../", "")
         ),
@@ -278,9 +289,9 @@ CASES = [
         **MINE,
         **ask(vm_size="Standard_D2s_v5"),
     ),
-    kept("os-disk-size", "64 GiB, and the image's has 64", **ask(os_disk_gib=64)),
-    Case("os-disk-size", "63 GiB are asked for", **ask(os_disk_gib=63), fix="--os-disk-gib 64"),
-    kept("os-disk-encryption", "only by the platform"),
+    kept("os-disk-size", "64 GiB; the OS disk of the image has 64 GiB", **ask(os_disk_gib=64)),
+    Case("os-disk-size", "63 GiB requested", **ask(os_disk_gib=63), fix="--os-disk-gib 64"),
+    kept("os-disk-encryption", "platform-managed encryption only"),
     Case("os-disk-encryption", "Azure Disk Encryption", os_disk(encryptionSettingsCollection={"enabled": True})),
     Case(
         "os-disk-encryption",
@@ -300,11 +311,11 @@ CASES = [
         ),
     ),
     noted("os-disk-encryption", "encryption at host", vm(securityProfile={"encryptionAtHost": True})),
-    kept("region", "as the Batch account"),
+    kept("region", "the region of the Batch account"),
     noted("region", "replicas in both", lambda lab: lab.vm.update(location="westus2")),
-    kept("region", "as the Batch account", OLD, **THE_OLD),
+    kept("region", "the region of the Batch account", OLD, **THE_OLD),
     Case("region", "is in westus", there({**managed_image(), "location": "westus"}, snapshot()), **THE_OLD),
-    kept("region", "in the account's subscription", TOOLS, **MINE),
+    kept("region", "in the subscription of the Batch account", TOOLS, **MINE),
     warned(
         "region",
         "the gallery is in subscription",
@@ -314,23 +325,27 @@ CASES = [
         ),
         name=f"{GALLERY}/images/tools".replace(GALLERY.split("/")[2], OTHER_SUBSCRIPTION),
     ),
-    kept("image-exists", "it is there", TOOLS, **MINE),
-    Case("image-exists", "gone: lab/tools/1.0.0", there(pool()), **THE_POOL),
-    Case("image-exists", "gone: old-os", there(managed_image()), **THE_OLD),
+    kept("image-exists", "image exists", TOOLS, **MINE),
+    Case("image-exists", "missing: lab/tools/1.0.0", there(pool()), **THE_POOL),
+    Case("image-exists", "missing: old-os", there(managed_image()), **THE_OLD),
     kept("image-source", "snapshots", OLD, **THE_OLD),
     warned("image-source", "a VHD", there(of_blob()), **THE_OLD),
-    kept("image-source", "it will be made from snapshots", **ask(direct=True)),
-    kept("direct-retired", "taken until 31 March 2026", **ask(direct=True), date="2026-03-30"),
+    kept("image-source", "image will be made from snapshots", **ask(direct=True)),
+    kept("direct-retired", "supported until 31 March 2026", **ask(direct=True), date="2026-03-30"),
     Case(
         "direct-retired",
-        "would be made for nothing",
+        "an image would be created before the service refuses",
         **ask(direct=True),
         date="2026-03-31",
         fix="`%batchimg create POOL --from-vm ",
     ),
-    warned("direct-retired", "the service is asked", OLD, **THE_OLD, **ask(direct=True), fix="/old --vm-size SIZE`"),
-    kept("replicas", "1 in eastus for 0 nodes", TOOLS, **MINE),
-    warned("replicas", "replicas in eastus: 1, for 300 nodes", TOOLS, **MINE, **ask(nodes=301), fix="eastus=2`"),
+    warned(
+        "direct-retired", "the service may refuse it", OLD, **THE_OLD, **ask(direct=True), fix="/old --vm-size SIZE`"
+    ),
+    kept("replicas", "replicas in eastus: 1, for 0 nodes", TOOLS, **MINE),
+    warned(
+        "replicas", "replicas in eastus: 1, enough to start 300 nodes", TOOLS, **MINE, **ask(nodes=301), fix="eastus=2`"
+    ),
     warned("replicas", "replicas in eastus: 1", **ask(nodes=301, replicas={"eastus": 1}), fix="--replicas eastus=2"),
     Case(
         "replicas",
@@ -340,7 +355,7 @@ CASES = [
     ),
     kept("replication-mode", "Full", TOOLS, **MINE),
     Case("replication-mode", "Shallow", there(definition(), version(replicationMode="Shallow")), **MINE),
-    kept("version-end-of-life", "no end", TOOLS, **MINE),
+    kept("version-end-of-life", "no end-of-life date", TOOLS, **MINE),
     warned(
         "version-end-of-life",
         "ended on 2026-01-01",
@@ -348,10 +363,10 @@ CASES = [
         **MINE,
     ),
     kept("image-shared", "no other pool", both(TOOLS, there(pool())), **THE_POOL),
-    noted("image-shared", "serves old-pool too", both(TOOLS, there(pool())), **MINE),
-    warned("image-shared", "serves old-pool", both(OLD, there(pool(image=f"{IMAGES}/old"))), **THE_OLD),
+    noted("image-shared", "also used by old-pool", both(TOOLS, there(pool())), **MINE),
+    warned("image-shared", "is also used by old-pool", both(OLD, there(pool(image=f"{IMAGES}/old"))), **THE_OLD),
     kept("managed-image-limit", "2000 dedicated and 0 spot nodes in 1 pools", OLD, **THE_OLD, **ask(nodes=2000)),
-    warned("managed-image-limit", "says 2000", OLD, **THE_OLD, **ask(nodes=2500)),
+    warned("managed-image-limit", "limit of 2000", OLD, **THE_OLD, **ask(nodes=2500)),
     Case("managed-image-limit", "more than 2500 and 1000", OLD, **THE_OLD, **ask(spot=1001)),
     Case(
         "managed-image-limit",
@@ -394,7 +409,7 @@ CASES = [
     ),
     kept("vm-size", "Batch offers"),
     Case("vm-size", "does not offer", **ask(vm_size="Standard_D4ds_v55"), fix="did you mean Standard_D4ds_v5?"),
-    Case("vm-size", "not to be had as spot", **ask(vm_size="Basic_A1", spot=1)),
+    Case("vm-size", "not available for spot", **ask(vm_size="Basic_A1", spot=1)),
     kept("vm-size", "ends on 2028-05-01", **ask(vm_size="Standard_DS2_v2")),
     kept("vm-size", "ends on 2028-11-15", **ask(vm_size="Basic_A1")),
     warned("vm-size", "ended on 2028-05-01", **ask(vm_size="Standard_DS2_v2"), date="2028-06-01"),
@@ -411,34 +426,34 @@ CASES = [
         both(USER, lambda lab: lab.account.update(location="northeurope")),
         **ask(vm_size="Standard_HB120rs_v3"),
     ),
-    kept("generation", "V2"),
+    kept("generation", "image is V2"),
     Case("generation", "generation V2", **ask(vm_size="Standard_D4_v3"), fix="--vm-size: Standard_"),
-    kept("architecture", "x64"),
+    kept("architecture", "image and VM size are x64"),
     Case("architecture", "the image is for x64", **ask(vm_size="Standard_D4ps_v5")),
     kept("security-type", "Standard"),
-    noted("security-type", "TrustedLaunch: so will every node be", trusted),
-    Case("security-type", "cannot do that", trusted, **ask(vm_size="Standard_HB120rs_v3")),
-    Case("security-type", "needs generation V2", both(trusted, os_disk(hyperVGeneration="V1"))),
+    noted("security-type", "nodes will use Trusted Launch", trusted),
+    Case("security-type", "does not support it", trusted, **ask(vm_size="Standard_HB120rs_v3")),
+    Case("security-type", "requires generation V2", both(trusted, os_disk(hyperVGeneration="V1"))),
     Case(
         "security-type",
-        "not made for that",
+        "of a confidential VM, and",
         vm(securityProfile={"securityType": "ConfidentialVM"}),
     ),
     noted(
         "security-type",
-        "ConfidentialVM",
+        "nodes will be confidential VMs",
         vm(securityProfile={"securityType": "ConfidentialVM"}),
         **ask(vm_size="Standard_DC4as_v5"),
     ),
     Case(
         "security-type",
-        "demands TrustedLaunch, and the pool says nothing",
+        "requires TrustedLaunch, and the pool has no security type",
         there(definition(features=[{"name": "SecurityType", "value": "TrustedLaunch"}]), version(), pool()),
         **THE_POOL,
     ),
     Case(
         "security-type",
-        "the pool says TrustedLaunch",
+        "the pool has TrustedLaunch",
         both(TOOLS, there(pool(machine={"securityProfile": {"securityType": "trustedLaunch"}}))),
         **THE_POOL,
     ),
@@ -446,11 +461,11 @@ CASES = [
     Case("disk-controller", "has NVMe only", **ask(vm_size="Standard_D4s_v6"), fix="--vm-size: Standard_"),
     kept(
         "disk-controller",
-        "NVMe, as",
+        "image supports NVMe",
         os_disk(supportedCapabilities={"diskControllerTypes": "SCSI, NVMe"}),
         **ask(vm_size="Standard_D4s_v6"),
     ),
-    kept("quota-dedicated", "40 dedicated cores wanted, 400 of 400 free", **ask(nodes=10)),
+    kept("quota-dedicated", "40 dedicated cores needed, 400 of 400 free", **ask(nodes=10)),
     Case("quota-dedicated", "64 missing", **ask(nodes=116), fix="--nodes 100 fits"),
     Case(
         "quota-dedicated",
@@ -460,7 +475,9 @@ CASES = [
         fix="--nodes 5 fits",
     ),
     Case("quota-dedicated", "of 1000 free", USER, **ask(nodes=300), fix="Quotas, Compute"),
-    unknown("quota-dedicated", "tells no quota", accounts(dedicatedCoreQuota=None), **ask(nodes=1)),
+    unknown(
+        "quota-dedicated", "the quota of dedicated cores is unknown", accounts(dedicatedCoreQuota=None), **ask(nodes=1)
+    ),
     kept(
         "quota-family",
         "200 of 200 free",
@@ -473,9 +490,9 @@ CASES = [
         both(TOOLS, there(pool(currentDedicatedNodes=9, scaleSettings=nodes_of(9)))),
         **ask(nodes=50),
     ),
-    kept("quota-family", "40 cores of standardDDSv5Family wanted, 200 of 200", **ask(nodes=10)),
+    kept("quota-family", "40 cores of standardDDSv5Family needed, 200 of 200", **ask(nodes=10)),
     Case("quota-family", "40 missing", **ask(nodes=60), fix="--nodes 50 fits"),
-    Case("quota-family", "standardDDSv5Family wanted, 350 of 350 free: 50 missing", USER, **ask(nodes=100)),
+    Case("quota-family", "standardDDSv5Family needed, 350 of 350 free: 50 missing", USER, **ask(nodes=100)),
     # What of Compute's quota is in use are this pool's own nodes, and a VM of two cores.
     kept(
         "quota-dedicated",
@@ -484,7 +501,7 @@ CASES = [
         **THE_POOL,
         **ask(nodes=240),
     ),
-    kept("quota-spot", "100 spot cores wanted, 100 of 100", **ask(spot=25)),
+    kept("quota-spot", "100 spot cores needed, 100 of 100", **ask(spot=25)),
     Case("quota-spot", "4 missing", **ask(spot=26)),
     Case(
         "quota-spot",
@@ -512,39 +529,39 @@ CASES = [
     kept("subnet-addresses", "251 of 251", there(network()), **ask(subnet=SUBNET, nodes=5)),
     Case(
         "subnet-addresses",
-        "9 of 11 addresses free, and there will be 10 nodes",
+        "9 of 11 addresses free; the pool will have 10 nodes",
         there(network("10.1.0.0/28", ipConfigurations=[{"id": "a"}, {"id": "b"}])),
         **ask(subnet=SUBNET, nodes=10),
     ),
     warned(
-        "subnet-reach",
+        "subnet-outbound",
         "the subnet has no NAT gateway",
         there(network()),
         **ask(subnet=SUBNET, no_public_address=True),
     ),
     kept(
-        "subnet-reach",
-        "must reach",
+        "subnet-outbound",
+        "must be able to connect",
         there(network(natGateway={"id": "nat"})),
         **ask(subnet=SUBNET, no_public_address=True),
     ),
-    kept("subnet-reach", "BatchNodeManagement.eastus", there(network()), **ask(subnet=SUBNET)),
+    kept("subnet-outbound", "BatchNodeManagement.eastus", there(network()), **ask(subnet=SUBNET)),
     warned(
-        "subnet-reach",
+        "subnet-outbound",
         "rule way-out",
         there(network(**SECURITY), security_group("Deny")),
         **ask(subnet=SUBNET),
         fix="--destination-address-prefixes BatchNodeManagement.eastus",
     ),
     kept(
-        "subnet-reach",
-        "must reach",
+        "subnet-outbound",
+        "must be able to connect",
         # The first rule that fits decides, and only about the way out.
         there(network(**SECURITY), security_group("Deny", first=[{"access": "Allow", "priority": 100}])),
         **ask(subnet=SUBNET),
     ),
     warned(
-        "subnet-reach",
+        "subnet-outbound",
         "rule way-out",
         there(
             network(**SECURITY),
@@ -560,32 +577,39 @@ CASES = [
         ),
         **ask(subnet=SUBNET),
     ),
-    kept("subnet-reach", "must reach", there(network(**SECURITY), security_group("Allow")), **ask(subnet=SUBNET)),
+    kept(
+        "subnet-outbound",
+        "must be able to connect",
+        there(network(**SECURITY), security_group("Allow")),
+        **ask(subnet=SUBNET),
+    ),
     kept("task-slots", "16 of at most 16", **ask(task_slots=16)),
-    kept("gallery", "lab is there", there(gallery()), **ask(gallery=GALLERY)),
+    kept("gallery", "gallery lab exists", there(gallery()), **ask(gallery=GALLERY)),
     Case("gallery", "there is no gallery 'lab'", **ask(gallery=GALLERY), fix="leave out --gallery"),
     Case("task-slots", "17 task slots", **ask(task_slots=17), fix="at most 16"),
     kept("resize-timeout", "20 min for 10 nodes", **ask(nodes=10)),
-    kept("resize-timeout", "several rounds", **ask(spot=400, nodes=1000, timeout="30m")),
+    kept("resize-timeout", "several resize attempts", **ask(spot=400, nodes=1000, timeout="30m")),
     warned("resize-timeout", "10 min for 10 nodes", **ask(nodes=10, timeout="10m"), fix="--timeout 20m"),
     kept("cost", "--max-cost-per-hour is $100.00", **ask(nodes=10), limit=100.0),
-    Case("cost", "for 10 dedicated, $0.00 for other pools; --max-cost-per-hour is $1.00", **ask(nodes=10), limit=1.0),
+    Case(
+        "cost", "/h for 10 dedicated, $0.00/h for other pools; --max-cost-per-hour is $1.00", **ask(nodes=10), limit=1.0
+    ),
     Case(
         "cost",
-        "for other pools; --max-cost-per-hour is $20.00",
+        "/h for other pools; --max-cost-per-hour is $20.00",
         both(TOOLS, there(pool(scaleSettings=nodes_of(90)))),
         **ask(nodes=1),
         limit=20.0,
     ),
     Case(
         "cost",
-        "what these nodes cost is not known",
+        "the cost of these nodes is unknown",
         lambda lab: lab.os_disk["properties"].pop("diskSizeGB"),
         **ask(nodes=1),
         limit=9.0,
     ),
     kept("authentication", "Entra ID"),
-    Case("authentication", "takes only SharedKey", accounts(allowedAuthenticationModes=["SharedKey"])),
+    Case("authentication", "allows only SharedKey", accounts(allowedAuthenticationModes=["SharedKey"])),
 ]
 
 

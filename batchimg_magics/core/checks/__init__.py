@@ -1,4 +1,4 @@
-"""What is known before anything is made, and what is wrong with it: facts, their reader, the rules.
+"""Preflight checks: the facts, the reader of the facts, and the rules.
 
 May import: ``estimates``, ``images`` and below.
 """

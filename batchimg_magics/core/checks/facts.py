@@ -1,6 +1,6 @@
-"""What the rules look at: documents as Azure answered them, and what could not be read and why.
+"""The facts that the rules check: documents as Azure returned them, and what could not be read and why.
 
-`reading` reads them. A rule sees nothing but these: it asks Azure nothing and changes nothing.
+`reader` reads them. A rule uses only these facts: it sends no request and changes nothing.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ Kind: TypeAlias = Literal["vm", "disks", "image", "pool"]
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """What is on an image, as far as it has to fit a VM size.
+    """The properties of an image that must match a VM size.
 
     Parameters
     ----------
     os_type, generation, architecture, security_type
-        In Azure's words.
+        As in Azure's documents.
     os_disk_gib
-        None where nothing says.
+        None if unknown.
     data_disks
-        LUN and size in GiB.
+        LUN and size in GiB of each data disk.
     """
 
     os_type: str
@@ -55,56 +55,57 @@ class System:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Everything that the rules look at.
+    """Everything that the rules check.
 
     Parameters
     ----------
     kind
-        What is checked: a VM, disks that are there as snapshots or a VHD, an image, a pool.
-    making
-        Whether a gallery image is to be made of it.
+        What is checked: a VM, disks (snapshots or a VHD), an image or a pool.
+    makes_image
+        Whether a gallery image is to be created from the source.
     now
         The service's time, in seconds since 1970.
     scope
-        The connection's.
+        The connection's scope.
     spec
-        What is wanted. Its pool may have a name that stands for any.
-    pool_named, sized
-        Whether a pool was named, and a VM size.
+        The requested pool. Its name may be a placeholder.
+    pool_named, size_named_by_user
+        Whether a pool was named, and whether a VM size was.
     account
         The Batch account.
     source, problem, warning
-        What an image is made from; why no image of it can be had; what may go wrong on the road to it.
+        The image source; why no image can be made from it; what may fail on the way.
     subnet
-        The subnet that a throwaway copy of the VM goes into.
+        The subnet of the temporary copy of the VM.
     vm, disks
-        The VM with its instance view, and its managed disks (or the snapshots) that are there, the OS disk first.
+        The VM with its instance view, and its existing managed disks (or the snapshots), the OS disk first.
     snapshots
-        Those that this tool took of these disks.
-    managed, siblings, elsewhere, unseen
-        The managed image, and all managed images of its subscription; the pools of other Batch accounts, which may be
-        made from it too, and what of those could not be looked at.
+        The snapshots of these disks that this tool took.
+    managed_image, sibling_images
+        The managed image, and all managed images of its subscription.
+    other_account_pools, unreadable_accounts
+        The pools of other Batch accounts, which may use the managed image too; the accounts that could not be read.
     gallery, definition, version
-        The gallery that was named for the image; an image's definition, and its version with its replication status.
-    lost
-        Ids of what should be there and is gone: an image, or what a managed image was made from.
+        The gallery named for the image; the image definition, and the image version with its replication status.
+    missing_ids
+        Ids of resources that should exist and do not: an image, or the sources of a managed image.
     pool, pools
-        The pool, and all of the account, in Azure Resource Manager.
-    verdict, conflict
-        What is to become of the pool where one is to be made; why that cannot be.
+        The pool, and all pools of the account, as Azure Resource Manager returns them.
+    pool_decision, conflict
+        What `create` does with an existing pool; why it cannot do it.
     supported_images, sizes
-        What Batch offers.
+        The images and VM sizes that Batch supports.
     skus, usages
-        What Compute offers in the account's region, and how much of it is in use.
+        The VM sizes that Compute offers in the account's region, and the quota usage there.
     network, security_group
         The subnet's virtual network, and the subnet's network security group.
     limit_usd, rates, others_usd
-        What the account may cost an hour, where the connection has a limit; then what a node of the wanted kind costs,
-        and what all other pools do. None: not known.
+        The connection's spending limit per hour; the price of a requested node; the cost of all other pools per hour.
+        None if unknown.
     permissions
-        Id of a resource group, in lower case, to what the caller may do there.
+        Maps the id of a resource group, in lower case, to the caller's permissions there.
     unread
-        What could not be read, and why.
+        Maps what could not be read to the reason.
     """
 
     kind: Kind
@@ -146,7 +147,7 @@ class Facts:
     permissions: Mapping[str, Sequence[Json]] = field(default_factory=dict)
     unread: Mapping[str, str] = field(default_factory=dict)
 
-    # -- where -----------------------------------------------------------------------------------------------------
+    # -- the account -------------------------------------------------------------------------------------------------
 
     @property
     def region(self) -> str:
@@ -155,29 +156,29 @@ class Facts:
 
     @property
     def user_subscription(self) -> bool:
-        """Whether nodes are VMs of the account's own subscription, and count against its Compute quotas."""
+        """Whether nodes are VMs in the account's own subscription and count against its Compute quotas."""
         return quotas.is_user_subscription(self.account)
 
-    def days_until(self, moment: str) -> int:
-        """Return in how many days a moment comes, negative when it is over."""
-        return round((parse_time(moment).timestamp() - self.now) / 86_400)
+    def days_until(self, time: str) -> int:
+        """Return the number of days until a time; negative if it has passed."""
+        return round((parse_time(time).timestamp() - self.now) / 86_400)
 
     # -- the VM and its image --------------------------------------------------------------------------------------
 
     @property
     def os_disk(self) -> Json | None:
-        """The OS disk that an image is made from, where it is a resource and there."""
+        """The OS disk that an image is made from, if it is an existing resource."""
         wanted = self.source.disks[0].id if self.source and self.source.disks else ""
         return next((disk for disk in self.disks if is_same_resource(disk["id"], wanted)), None)
 
     @property
     def power(self) -> str:
-        """The VM's power state, empty where nothing says."""
+        """The VM's power state; empty if unknown."""
         return virtual_machines.power(self.vm or {})
 
     @property
     def system(self) -> System | None:
-        """What is on the image: told by the VM or the disks, by the managed image, or by definition and version."""
+        """The properties of the image: from the VM or the disks, the managed image, or the definition and version."""
         if (source := self.source) is not None and self.kind in ("vm", "disks"):
             gib = {disk["id"].lower(): dig(disk, "properties", "diskSizeGB") for disk in self.disks}
             os_disk, *data = [(disk.lun, gib.get(disk.id.lower())) for disk in source.disks] or [(None, None)]
@@ -190,23 +191,23 @@ class Facts:
 
     @property
     def image_id(self) -> str:
-        """The id of the image that exists: of the managed image, of the version, of the definition; else empty."""
+        """The id of the existing managed image, image version or definition; empty if there is none."""
         return str((self.managed_image or self.version or self.definition or {}).get("id", ""))
 
     # -- the size --------------------------------------------------------------------------------------------------
 
     @property
     def size(self) -> Json | None:
-        """What Batch offers under the wanted VM size's name."""
+        """The requested VM size as Batch lists it."""
         return self.offered_size(self.spec.vm_size) if self.size_named_by_user else None
 
     def offered_size(self, name: str) -> Json | None:
-        """Return what Batch offers under a name of a VM size."""
+        """Return a VM size as Batch lists it."""
         return next((one for one in self.sizes if one["name"].lower() == name.lower()), None)
 
     @property
     def sku(self) -> Json | None:
-        """What Compute offers under the wanted VM size's name."""
+        """The requested VM size as Compute lists it."""
         wanted = self.spec.vm_size.lower()
         return next(
             (one for one in self.skus if self.size_named_by_user and str(one.get("name")).lower() == wanted), None
@@ -214,11 +215,11 @@ class Facts:
 
     @property
     def capabilities(self) -> dict[str, str]:
-        """What the wanted VM size can: Batch's word, completed by Compute's."""
+        """The capabilities of the requested VM size, as Batch and Compute report them."""
         return vm_sizes.capabilities(self.size or {}) | vm_sizes.capabilities(self.sku or {})
 
     def similar_sizes(self, fits: Callable[[dict[str, str]], bool]) -> str:
-        """Return in words the sizes with as many vCPUs as the wanted one that boot the image and fit, nearest first."""
+        """Return, as text, VM sizes with the same vCPUs that boot the image and fit, the most similar name first."""
         cores, asked, system = self.capabilities.get("vCPUs"), self.spec.vm_size.lower(), self.system
         names = []
         for size in self.sizes:
@@ -236,13 +237,13 @@ class Facts:
 
     @property
     def target(self) -> Counts:
-        """How many nodes the pool is to have: `create` never shrinks one that is there."""
+        """The number of nodes that the pool will have: `create` never shrinks an existing pool."""
         current = current_or_target(self.pool) if self.pool else Counts()
         return Counts(self.spec.nodes, self.spec.spot).maximum(current)
 
     @property
     def headroom(self) -> QuotaHeadroom:
-        """What the quotas leave to nodes of the wanted size."""
+        """The quota that is left for nodes of the requested size."""
         own = self.spec.name if self.pool_named else None
         return quotas.usage_of(self.account, self.pools, self.sizes, self.usages, but_for=own).headroom(self.size or {})
 
@@ -254,12 +255,12 @@ class Facts:
 
 
 def permissions_in(group: str) -> str:
-    """Return what the permissions in a resource group are called among what could not be read."""
+    """Return the name of a resource group's permissions in `Facts.unread`."""
     return f"permissions in {group.lower()}"
 
 
 def is_managed(image_id: str | None) -> bool:
-    """Tell whether an id is of a managed image, and not of a gallery's."""
+    """Return whether an id is of a managed image, not of a gallery image."""
     return bool(image_id) and ResourceId.parse(str(image_id)).type.lower() == "microsoft.compute/images"
 
 
@@ -276,7 +277,7 @@ def _of_managed(image: Json) -> System:
     disks = tuple((int(one["lun"]), one.get("diskSizeGB")) for one in storage.get("dataDisks") or [])
     generation = str(image["properties"].get("hyperVGeneration") or "V1")
     os_disk = storage.get("osDisk") or {}
-    # A managed image is never of a TrustedLaunch VM, and knows no architecture but x64.
+    # A managed image cannot be made from a Trusted Launch VM, and its architecture is always x64.
     return System(str(os_disk.get("osType")), generation, "x64", STANDARD, os_disk.get("diskSizeGB"), disks)
 
 

@@ -1,4 +1,4 @@
-"""Everything that can be known to go wrong, before it does: the rules over the facts, and what follows from them."""
+"""Preflight checks: run the rules on the facts, and report what they found."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ if TYPE_CHECKING:
 
 
 def run_rules(facts: Facts) -> list[Finding]:
-    """Return what every rule found: what is broken first, the gravest of it before the rest."""
+    """Return the findings of all rules: failed ones first, by severity."""
 
-    def place(found: Finding) -> tuple[bool, int, bool]:
+    def sort_key(found: Finding) -> tuple[bool, int, bool]:
         return found.ok is True, SEVERITIES.index(found.severity), found.ok is None
 
-    return sorted((found for rule in RULES for found in rule.check(facts)), key=place)
+    return sorted((found for rule in RULES for found in rule.check(facts)), key=sort_key)
 
 
 def refusal(facts: Facts, findings: Sequence[Finding]) -> BatchImgError:
-    """Return the error for what stops `create`: all of it at once; its table has everything that was found."""
+    """Return the error that `create` raises: it names all errors at once, and its table has all findings."""
     broken = [one for one in findings if one.is_error]
     rules = {one.rule for one in broken}
-    # What stands alone in the way is told as what it is: the same line can be right with another name or connection.
-    alone = _single_error(facts, broken[0].rule) if len(broken) == 1 else None
+    # A single error keeps its own type: the same command can be right with another name or connection.
+    single = _single_error(facts, broken[0].rule) if len(broken) == 1 else None
     kind = BudgetError if rules == {"cost"} else SpecError
     hint = "; ".join(one.fix for one in broken if one.fix)
-    error = alone or kind("; ".join(one.found for one in broken), hint=hint)
+    error = single or kind("; ".join(one.found for one in broken), hint=hint)
     error.table = findings_table(facts, findings, f"pool {facts.spec.name}")
     return error
 
 
 def _single_error(facts: Facts, rule: str) -> BatchImgError | None:
     match rule:
-        case "road":
+        case "image-origin":
             return facts.problem
         case "pool-name":
             return facts.conflict
@@ -56,7 +56,7 @@ def _single_error(facts: Facts, rule: str) -> BatchImgError | None:
 
 
 def findings_table(facts: Facts, findings: Sequence[Finding], what: str) -> Table:
-    """Return the findings, one a row, with the role that is enough among the further facts."""
+    """Return one row per finding; ``attrs`` has the minimal role."""
     rows = [
         {"rule": one.rule, "ok": one.ok, "severity": one.severity, "found": one.found, "fix": one.fix or None}
         for one in findings
@@ -65,20 +65,20 @@ def findings_table(facts: Facts, findings: Sequence[Finding], what: str) -> Tabl
 
 
 def with_full_cells(found: Table) -> Table:
-    """Return the table with all that is not kept below it: its cells are cut where they are long."""
-    told = [row for row in found.rows() if row["ok"] is not True]
-    return replace(found, attrs={**found.attrs, "warnings": told})
+    """Return the table with all failed and unchecked rows in full below it, since long cells are cut."""
+    failed_rows = [row for row in found.rows() if row["ok"] is not True]
+    return replace(found, attrs={**found.attrs, "warnings": failed_rows})
 
 
 def summary(findings: Sequence[Finding]) -> str:
-    """Return in words how many rules are not kept."""
+    """Return, as text, how many checks failed or were not possible."""
     counts = {
         "error": sum(one.is_error for one in findings),
         "warning": sum(one.is_warning and one.ok is False for one in findings),
-        "rule that could not be checked": sum(one.ok is None for one in findings),
+        "check not possible": sum(one.ok is None for one in findings),
     }
     parts = [f"{count} {_count_text(word, count)}" for word, count in counts.items() if count]
-    return ", ".join(parts) or f"all {len(findings)} findings are well"
+    return ", ".join(parts) or f"{len(findings)} checks passed"
 
 
 def _count_text(word: str, count: int) -> str:
@@ -87,7 +87,7 @@ def _count_text(word: str, count: int) -> str:
 
 
 def with_warnings(done: Table, findings: Sequence[Finding]) -> Table:
-    """Return what `create` did, with what it was warned of: in the caption, and in full among the further facts."""
+    """Return the table of `create` with its warnings: their number in the caption, all of them in ``attrs``."""
     if not (shown := [one for one in findings if one.is_warning]):
         return done
     messages = [{"rule": one.rule, "found": one.found, "fix": one.fix} for one in shown]

@@ -1,4 +1,4 @@
-"""Reads what the rules look at, all at once; each thing by itself, so that one that is barred costs only its rules."""
+"""Reads the facts for the rules concurrently. A read that is denied affects only the rules that need it."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ if TYPE_CHECKING:
 async def read_for_creation(
     azure: Azure, spec: PoolSpec, *, yes: bool = True, pool_named: bool = True
 ) -> tuple[Facts, ImageOrigin | None]:
-    """Read what there is to know of what an image is to be made from, and of the pool that is to be made from that.
+    """Read the facts about an image source and the pool that is to be created from it.
 
     Parameters
     ----------
     azure, spec
-        Where, and what is wanted.
+        The connection, and the requested pool.
     yes
-        Whether the researcher agreed to a VM being deprovisioned itself.
+        Whether the user confirmed that the VM itself is generalized.
     pool_named
-        Whether the spec's pool is one, or stands for any.
+        Whether the spec names a pool; otherwise its name is a placeholder.
 
     Returns
     -------
     tuple
-        The facts, and the road to the image; None where a VM has none: the facts say why.
+        The facts, and the image origin; None if no image can be made from the VM: the facts have the reason.
 
     Raises
     ------
     NotFoundError, SpecError
-        It is not there, or no image can be made of it.
+        The source does not exist, or no image can be made from it.
     """
     reader = PartialReader(azure)
     origin, problem = await _find_origin(azure, spec, yes=yes)
@@ -68,27 +68,27 @@ async def read_for_creation(
         else None
     )
     source = origin.source if origin else await virtual_machines.read_source(azure, vm or {})
-    touched = [source.id, *(disk.id for disk in source.disks), str(getattr(origin, "subnet", ""))]
-    around, parts, image, pool = await concurrency.gather(
-        _read_account(reader, spec, touched),
+    used_ids = [source.id, *(disk.id for disk in source.disks), str(getattr(origin, "subnet", ""))]
+    account, parts, image, pool = await concurrency.gather(
+        _read_account(reader, spec, used_ids),
         _parts(reader, spec, source),
         _image_of_pool(reader, spec, origin) if pool_named and not spec.from_version else _no_values(),
         reader.read("the pool", pools.read_cached(azure, spec.name), None) if pool_named else _no_value(),
     )
-    found = around | image | parts | {"vm": vm, "source": source, "problem": problem, "pool": pool}
-    # Of snapshots, those of these disks: others are another VM's.
+    found = account | image | parts | {"vm": vm, "source": source, "problem": problem, "pool": pool}
+    # Only the snapshots of these disks: the others are of other VMs.
     ids = {disk["id"].lower() for disk in found.get("disks", [])}
     found["snapshots"] = [one for one in found["snapshots"] if _source_id_of(one) in ids]
     found |= {"warning": origin.warning if origin else "", "subnet": getattr(origin, "subnet", "")}
     kind: Kind = "vm" if vm else "image" if spec.from_image or spec.from_version else "disks"
-    making = not spec.from_version and not spec.direct
+    makes_image = not spec.from_version and not spec.direct
     return await _with_prices(
-        azure, _facts(reader, kind, spec, found, makes_image=making, pool_named=pool_named)
+        azure, _facts(reader, kind, spec, found, makes_image=makes_image, pool_named=pool_named)
     ), origin
 
 
 async def _find_origin(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[ImageOrigin | None, SpecError | None]:
-    """Return the road to an image, or why a VM has none: that is told along with all else that is wrong with it."""
+    """Return the image origin, or the error of a VM that has none: it is reported with the other findings."""
     try:
         return await registry.find(azure, spec, yes=yes), None
     except SpecError as error:
@@ -98,28 +98,28 @@ async def _find_origin(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[Imag
 
 
 async def read_for_image(azure: Azure, image_id: str, spec: PoolSpec, *, pool_named: bool, sized: bool) -> Facts:
-    """Read what there is to know of a managed image, of an image version, or of a definition's highest version."""
+    """Read the facts about a managed image, an image version, or the highest version of a definition."""
     reader = PartialReader(azure)
-    around, found = await concurrency.gather(_read_account(reader, spec, [image_id]), _image(reader, image_id))
+    account, found = await concurrency.gather(_read_account(reader, spec, [image_id]), _image(reader, image_id))
     image = {**found, "source": await _source(reader, found)}
     return await _with_prices(
-        azure, _facts(reader, "image", spec, around | image, pool_named=pool_named, size_named_by_user=sized)
+        azure, _facts(reader, "image", spec, account | image, pool_named=pool_named, size_named_by_user=sized)
     )
 
 
 async def read_for_pool(azure: Azure, pool: Json, spec: PoolSpec) -> Facts:
-    """Read what there is to know of a pool and its image."""
+    """Read the facts about a pool and its image."""
     reader = PartialReader(azure)
     image_id = pools.image_of(pool)
     image = _image(reader, image_id) if image_id else _no_values()
-    around, found = await concurrency.gather(_read_account(reader, spec, [image_id or ""]), image)
-    return await _with_prices(azure, _facts(reader, "pool", spec, around | found | {"pool": pool}))
+    account, found = await concurrency.gather(_read_account(reader, spec, [image_id or ""]), image)
+    return await _with_prices(azure, _facts(reader, "pool", spec, account | found | {"pool": pool}))
 
 
-def _facts(reader: PartialReader, kind: Kind, spec: PoolSpec, parts: dict[str, Any], **how: Any) -> Facts:
+def _facts(reader: PartialReader, kind: Kind, spec: PoolSpec, parts: dict[str, Any], **options: Any) -> Facts:
     known = {name: part for name, part in parts.items() if name in Facts.__dataclass_fields__}
     now, scope = reader.azure.now(), reader.azure.scope
-    return Facts(kind=kind, now=now, scope=scope, spec=spec, unread=dict(reader.unread), **known, **how)
+    return Facts(kind=kind, now=now, scope=scope, spec=spec, unread=dict(reader.unread), **known, **options)
 
 
 async def _no_values() -> dict[str, Any]:
@@ -127,12 +127,12 @@ async def _no_values() -> dict[str, Any]:
 
 
 async def _with_prices(azure: Azure, facts: Facts) -> Facts:
-    """Add what nodes cost, where the connection has a limit."""
+    """Add the prices of nodes, if the connection has a spending limit."""
     limit, size, system = azure.spending_limit.usd_per_hour, facts.size, facts.system
     if limit is None or size is None or system is None:
         return facts
     gib = [facts.spec.os_disk_gib or system.os_disk_gib, *(one for _, one in system.data_disks)]
-    # A disk whose kind nobody said counts as the dearest that Batch attaches.
+    # A disk of unknown type counts as the most expensive type that Batch attaches.
     kinds = [facts.spec.os_disk_type or prices.DEAREST_DISK_SKU, *(prices.DEAREST_DISK_SKU for _ in system.data_disks)]
     disks = [prices.NodeDisk(kind, one) for kind, one in zip(kinds, gib, strict=True)]
     rates, *others = await concurrency.gather(
@@ -143,14 +143,14 @@ async def _with_prices(azure: Azure, facts: Facts) -> Facts:
 
 
 async def _cost(azure: Azure, pool: Json) -> float | None:
-    """Return what a pool costs an hour at the size that it has, is to have, or is planned to have."""
+    """Return the cost of a pool per hour at its current, target or planned size, whichever is largest."""
     current = current_or_target(pool)
     counts = current.maximum(azure.spending_limit.planned.get(str(pool["name"]).lower(), current))
     return (await prices.read_pool_rates(azure, pool)).cost(counts.dedicated, counts.spot) if counts.total else 0.0
 
 
 async def _source(reader: PartialReader, found: dict[str, Any]) -> Source | None:
-    """Return what an image that is there is, as a pool would be made from it."""
+    """Return an existing image as an image source."""
     if managed := found.get("managed_image"):
         call = managed_image.source_of(reader.azure, managed)
     elif (version := found.get("version")) and (definition := found.get("definition")):
@@ -160,17 +160,17 @@ async def _source(reader: PartialReader, found: dict[str, Any]) -> Source | None
     return await reader.read("what the image was made from", call, None)
 
 
-# -- the account and what is around it -----------------------------------------------------------------------------
+# -- the account and its region ------------------------------------------------------------------------------------
 
 
-async def _read_account(reader: PartialReader, spec: PoolSpec, touched: Iterable[str]) -> dict[str, Any]:
-    """Read the account, what is offered in its region, what is in use, and what the caller may do where it matters."""
+async def _read_account(reader: PartialReader, spec: PoolSpec, used_ids: Iterable[str]) -> dict[str, Any]:
+    """Read the account, the offers and usage in its region, and the caller's permissions where they are needed."""
     azure = reader.azure
     account = await azure.account()
     region = region_key(str(account["location"]))
     subnet = ResourceId.parse(spec.subnet) if spec.subnet else None
-    asked = [spec.subnet or "", spec.gallery or "", *spec.identities]
-    ids = [one for one in (str(azure.scope.account_id), *touched, *asked) if one.startswith("/")]
+    spec_ids = [spec.subnet or "", spec.gallery or "", *spec.identities]
+    ids = [one for one in (str(azure.scope.account_id), *used_ids, *spec_ids) if one.startswith("/")]
     groups = {ResourceId.parse(one).group.lower() for one in ids}
     names = ("pools", "supported_images", "sizes", "skus", "usages", "snapshots", "gallery", "network", "permissions")
     found = await concurrency.gather(
@@ -200,7 +200,7 @@ async def _skus(azure: Azure, region: str) -> list[Json]:
 
 
 async def _snapshots(azure: Azure) -> list[Json]:
-    """Return the snapshots that this tool took, for whichever pool."""
+    """Return the snapshots that this tool took, for any pool."""
     return [one for one in await snapshots.list_snapshots(azure) if tags.owner_pool(one)]
 
 
@@ -209,19 +209,19 @@ def _source_id_of(snapshot: Json) -> str:
 
 
 async def _network(reader: PartialReader, subnet: ResourceId) -> dict[str, Any]:
-    """Read a subnet's virtual network, which has its subnets in it, and the subnet's security group."""
-    home = ResourceId(subnet.subscription, subnet.resource_group, subnet.provider, subnet.path[:1])
-    network = await reader.read("the virtual network", reader.read_document(str(home)), None)
-    inside = next(
+    """Read the virtual network of a subnet, with its subnets, and the subnet's network security group."""
+    network_id = ResourceId(subnet.subscription, subnet.resource_group, subnet.provider, subnet.path[:1])
+    network = await reader.read("the virtual network", reader.read_document(str(network_id)), None)
+    found = next(
         (one for one in dig(network, "properties", "subnets") or [] if is_same_resource(one["id"], str(subnet))), None
     )
-    group_id = dig(inside, "properties", "networkSecurityGroup", "id")
+    group_id = dig(found, "properties", "networkSecurityGroup", "id")
     group = await reader.read("the network security group", reader.read_document(group_id), None) if group_id else None
     return {"network": network, "security_group": group}
 
 
 async def _permissions(reader: PartialReader, groups: Sequence[str]) -> dict[str, list[Json]]:
-    """Read what the caller may do in resource groups, given by their ids."""
+    """Read the caller's permissions in resource groups, by the ids of the groups."""
 
     async def of_group(group: str) -> list[Json]:
         url = f"{group}/providers/Microsoft.Authorization/permissions?api-version={api_versions.PERMISSIONS}"
@@ -235,20 +235,20 @@ async def _permissions(reader: PartialReader, groups: Sequence[str]) -> dict[str
 
 
 async def _parts(reader: PartialReader, spec: PoolSpec, source: Source) -> dict[str, Any]:
-    """Read what an image is made from: an image that is there, or disks and snapshots; what is gone is named."""
+    """Read the source of an image: an existing image, or disks and snapshots; name those that are missing."""
     if spec.from_image or spec.from_version:
         return await _image(reader, source.id)
     ids = [disk.id for disk in source.disks]
     found = await concurrency.gather(*(reader.read("disks", _disk(reader, one), None) for one in ids))
-    barred = "disks" in reader.unread
+    denied = "disks" in reader.unread
     return {
         "disks": [disk for disk in found if disk is not None],
-        "missing_ids": [one for one, disk in zip(ids, found, strict=True) if disk is None and not barred],
+        "missing_ids": [one for one, disk in zip(ids, found, strict=True) if disk is None and not denied],
     }
 
 
 async def _disk(reader: PartialReader, key: str) -> Json | None:
-    """Read what a disk of an image is: a managed disk, or a snapshot."""
+    """Read a disk of an image: a managed disk or a snapshot."""
     target = ResourceId.parse(key)
     if target.type.lower() == "microsoft.compute/disks":
         return await disks.read_disk_cached(reader.azure, target)
@@ -256,25 +256,25 @@ async def _disk(reader: PartialReader, key: str) -> Json | None:
 
 
 async def _image_of_pool(reader: PartialReader, spec: PoolSpec, origin: ImageOrigin | None) -> dict[str, Any]:
-    """Read the definition for a pool's image, and the version of it that was made by a road."""
+    """Read the definition of a pool's image, and its version that was made from an origin."""
     azure = reader.azure
     definition_id = galleries.definition_id(azure, spec.name, spec.gallery)
     definition, versions = await concurrency.gather(
         reader.read("the image definition", galleries.read_definition_cached(azure, definition_id), None),
         reader.read("image versions", image_versions.read_versions_cached(azure, definition_id), []),
     )
-    made = build.versions_by_revision(origin, versions) if origin else {}
-    version = await _version(reader, made[max(made)]["id"]) if made else None
+    revisions = build.versions_by_revision(origin, versions) if origin else {}
+    version = await _version(reader, revisions[max(revisions)]["id"]) if revisions else None
     return {"definition": definition, "version": version}
 
 
 async def _version(reader: PartialReader, version_id: str) -> Json | None:
-    asked = reader.read_document(version_id, **{"$expand": "ReplicationStatus"})
-    return await reader.read("the image version", asked, None)
+    document = reader.read_document(version_id, **{"$expand": "ReplicationStatus"})
+    return await reader.read("the image version", document, None)
 
 
 async def _image(reader: PartialReader, image_id: str) -> dict[str, Any]:
-    """Read an image by its id, whatever kind it is of."""
+    """Read a managed image, image version or definition by its id."""
     if is_managed(image_id):
         return await _managed(reader, image_id)
     where = ResourceId.parse(image_id)
@@ -289,7 +289,7 @@ async def _image(reader: PartialReader, image_id: str) -> dict[str, Any]:
 
 
 async def _highest(reader: PartialReader, definition_id: str) -> str:
-    """Return the id of a definition's highest version, empty where it has none."""
+    """Return the id of a definition's highest version; empty if it has none."""
     listed = await reader.read("image versions", reader.read_document(f"{definition_id}/versions"), None)
     found = [one for one in (listed or {}).get("value", []) if one["name"].replace(".", "").isdigit()]
     best = max(found, key=lambda one: [int(part) for part in one["name"].split(".")], default=None)
@@ -297,29 +297,28 @@ async def _highest(reader: PartialReader, definition_id: str) -> str:
 
 
 async def _managed(reader: PartialReader, image_id: str) -> dict[str, Any]:
-    """Read a managed image, what of its sources is gone, and its siblings, which may share them."""
+    """Read a managed image, its missing sources, and the other managed images, which may share its sources."""
     subscription = f"/subscriptions/{ResourceId.parse(image_id).subscription}"
-    image, siblings, (elsewhere, unseen) = await concurrency.gather(
+    image, siblings, (other_pools, unreadable) = await concurrency.gather(
         reader.read("the managed image", reader.read_document(image_id), None),
         reader.read("managed images", reader.read_document(f"{subscription}/providers/Microsoft.Compute/images"), None),
         inventory.read_other_pools(reader.azure),
     )
     if image is None:
         return {"missing_ids": [] if "the managed image" in reader.unread else [image_id]}
-    there = await concurrency.gather(*(_exists(reader, one) for one in source_ids_of(image)))
-    lost = [one for one, found in zip(source_ids_of(image), there, strict=True) if not found]
-    alike = (siblings or {}).get("value", [])
+    existing = await concurrency.gather(*(_exists(reader, one) for one in source_ids_of(image)))
+    missing = [one for one, exists in zip(source_ids_of(image), existing, strict=True) if not exists]
     return {
         "managed_image": image,
-        "sibling_images": alike,
-        "missing_ids": lost,
-        "other_account_pools": elsewhere,
-        "unreadable_accounts": unseen,
+        "sibling_images": (siblings or {}).get("value", []),
+        "missing_ids": missing,
+        "other_account_pools": other_pools,
+        "unreadable_accounts": unreadable,
     }
 
 
 async def _exists(reader: PartialReader, resource: str) -> bool:
-    """Tell whether a disk or snapshot is there; one that may not be looked at gets the benefit of the doubt."""
+    """Return whether a disk or snapshot exists; one that cannot be read counts as existing."""
     what = "the managed image's sources"
     found = await reader.read(what, reader.read_document(resource), None)
     return found is not None or what in reader.unread

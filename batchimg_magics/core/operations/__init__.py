@@ -1,4 +1,4 @@
-"""One module per thing that a verb does.
+"""The operations that the verbs start, one module each.
 
 May import: all of ``core``.
 """

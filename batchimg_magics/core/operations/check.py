@@ -1,4 +1,4 @@
-"""`check NAME`: find out what a name means, and what the rules say to it."""
+"""`check NAME`: find the resource with a name and check it against the rules."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TYPES = {
     "microsoft.batch/batchaccounts/pools": "pool",
 }
 _NUMBER = re.compile(r"\d+\.\d+\.\d+")
-#: Stands where a spec wants a word and nothing was said.
+#: Used where a spec requires a value and none was given.
 _PLACEHOLDER_POOL = "POOL"
 
 
@@ -46,22 +46,22 @@ async def check_resource(
     Parameters
     ----------
     azure
-        Where.
+        The connection.
     name
-        Its name, its resource id, or of an image GALLERY/DEFINITION[/VERSION].
+        Its name or resource id; for an image also GALLERY/DEFINITION[/VERSION].
     kind
-        One of `words.CHECK_KINDS`, where a name means several things.
+        One of `words.CHECK_KINDS`, if several resources have the name.
     pool
-        The pool that a VM or image is to be for.
+        The pool that a VM or image is intended for.
     asked
-        What `create` would be asked for.
+        The options of `create` to check.
 
     Raises
     ------
     NotFoundError
-        Nothing has that name.
+        No resource has this name.
     SpecError
-        Several things have it; or what is asked for makes no sense.
+        Several resources have this name, or an option is not valid.
     """
     found = await _find_matches(azure, name)
     which = _choose_match(found, name, kind)
@@ -73,11 +73,11 @@ async def check_resource(
 
 
 async def _find_matches(azure: Azure, name: str) -> dict[str, str]:
-    """Return kind to resource id of everything that a name means."""
+    """Return a map from kind to resource id of all resources with a name."""
     if name.startswith("/"):
         kind = _TYPES.get(ResourceId.parse(name).type.lower())
         if kind is None:
-            raise SpecError(f"{name} is neither a VM nor an image nor a pool", hint="give one of them")
+            raise SpecError(f"{name} is not a VM, an image or a pool", hint="specify one of these")
         return {kind: name}
     if "/" in name:
         return {"image": str(_gallery_id(azure, name))}
@@ -95,9 +95,9 @@ async def _find_matches(azure: Azure, name: str) -> dict[str, str]:
     if managed is not None and definition is not None:
         raise SpecError(
             f"{name!r} is a managed image and an image in gallery {definition_id.path[0][1]}",
-            hint="give its resource id, or GALLERY/DEFINITION",
+            hint="specify its resource id, or GALLERY/DEFINITION",
         )
-    # The image that was made for a pool has its name, and is checked with it.
+    # The image that was created for a pool has the name of the pool, and is checked with the pool.
     if managed is not None:
         found["image"] = document(managed)["id"]
     elif definition is not None and not (pool and tags.is_tagged_for(definition, pool["name"])):
@@ -109,36 +109,36 @@ async def _find_matches(azure: Azure, name: str) -> dict[str, str]:
 
 
 def _gallery_id(azure: Azure, name: str) -> ResourceId:
-    """Return the id that GALLERY/DEFINITION[/VERSION] or DEFINITION/VERSION means."""
+    """Return the resource id of GALLERY/DEFINITION[/VERSION] or DEFINITION/VERSION."""
     first, *rest = name.strip("/").split("/")
     if len(rest) == 1 and _NUMBER.fullmatch(rest[0]):
         return galleries.definition_id(azure, first).child("versions", rest[0])
     if len(rest) not in (1, 2) or not all(rest):
         raise SpecError(
-            f"{name!r} is no name of an image", hint="write GALLERY/DEFINITION or GALLERY/DEFINITION/VERSION"
+            f"{name!r} is not the name of an image", hint="specify GALLERY/DEFINITION or GALLERY/DEFINITION/VERSION"
         )
     definition = azure.scope.compute_id(("galleries", first), ("images", rest[0]))
     return definition.child("versions", rest[1]) if rest[1:] else definition
 
 
 async def _not_found_error(azure: Azure, name: str, unread: Mapping[str, str]) -> NotFoundError:
-    """Return the error for a name that means nothing; the hint names the nearest of what there is."""
+    """Return the error for an unknown name; the hint has the most similar existing name."""
     reads = partial_reads.PartialReader(azure)
-    vms, there = await concurrency.gather(
+    vms, existing_pools = await concurrency.gather(
         reads.read("VMs", azure.list_documents(azure.compute.virtual_machines.list(azure.scope.resource_group)), []),
         reads.read("pools", pools.read_all(azure), []),
     )
-    known = [str(one["name"]) for one in [*vms, *there]]
-    barred = f"; could not look at {', '.join(unread)}" if unread else ""
+    known = [str(one["name"]) for one in [*vms, *existing_pools]]
+    denied = f"; could not read {', '.join(unread)}" if unread else ""
     return NotFoundError(
-        f"there is no VM, no image and no pool {name!r}{barred}",
-        hint=suggest_name(name, known) or "`%batchimg vms`, `images` and `pools` list what there is",
+        f"there is no VM, image or pool {name!r}{denied}",
+        hint=suggest_name(name, known) or "`%batchimg vms`, `images` and `pools` list the existing resources",
         status_code=404,
     )
 
 
 def _choose_match(found: Mapping[str, str], name: str, kind: str | None) -> str:
-    """Return which of the things that a name means is meant."""
+    """Return the kind of the resource that is meant."""
     if kind is None and len(found) == 1:
         return next(iter(found))
     if kind in found:
@@ -146,11 +146,9 @@ def _choose_match(found: Mapping[str, str], name: str, kind: str | None) -> str:
     if kind is None:
         raise SpecError(
             f"{name!r} is {' and '.join(f'a {one}' if one != 'image' else 'an image' for one in found)}",
-            hint=f"say which: {', '.join(f'--as {one}' for one in found)}; or give its resource id",
+            hint=f"specify one: {', '.join(f'--as {one}' for one in found)}; or its resource id",
         )
-    raise NotFoundError(
-        f"there is no {kind} {name!r}", hint=f"it is a {', '.join(found)}: leave --as out", status_code=404
-    )
+    raise NotFoundError(f"there is no {kind} {name!r}", hint=f"it is a {', '.join(found)}: omit --as", status_code=404)
 
 
 async def _facts(azure: Azure, kind: str, key: str, pool: str | None, asked: dict[str, Any]) -> Facts:
@@ -175,7 +173,7 @@ async def _vm_size_of(azure: Azure, vm: ResourceId) -> str:
 
 
 def _options_of_pool(pool: Json) -> dict[str, Any]:
-    """Return a pool that is there as what could have been asked for; node agent and image it has already."""
+    """Return the properties of an existing pool as options of `create`, except its node agent and image."""
     props = pool["properties"]
     current = current_or_target(pool)
     network = props.get("networkConfiguration") or {}
@@ -195,8 +193,10 @@ def _options_of_pool(pool: Json) -> dict[str, Any]:
     }
 
 
-def _build_spec(name: str, asked: dict[str, Any], there: Mapping[str, Any]) -> PoolSpec:
-    """Make a spec of what is asked for, over what is there, where no origin is spoken of."""
+def _build_spec(name: str, asked: dict[str, Any], existing: Mapping[str, Any]) -> PoolSpec:
+    """Build a spec from the given options and the existing properties; the image source is a placeholder."""
     body = asked.pop("spec", None)
     given = {key: value for key, value in asked.items() if value is not None}
-    return PoolSpec.build(name, body, **{"from_vm": _PLACEHOLDER_POOL, "vm_size": _PLACEHOLDER_POOL, **there, **given})
+    return PoolSpec.build(
+        name, body, **{"from_vm": _PLACEHOLDER_POOL, "vm_size": _PLACEHOLDER_POOL, **existing, **given}
+    )

@@ -1,4 +1,4 @@
-"""What images there are, what they were made from and who uses them."""
+"""`images`: the images of the subscription, their sources and their users."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ if TYPE_CHECKING:
 
 
 async def list_images(azure: Azure, *, with_sources: bool = False) -> Table:
-    """Return the images of the subscription, one a row; a definition without a version is one too.
+    """Return the images of the subscription, one per row, with image definitions that have no version.
 
     Parameters
     ----------
     azure
-        Where.
+        The connection.
     with_sources
-        Whether what they were made from has rows too: snapshots and disks under an image, or with our marks.
+        Whether to add rows for their sources: snapshots and disks that an image uses or that have ownership tags.
     """
     found = await inventory.read_inventory(azure)
     usage = ResourceUsage(found, azure.scope.account_id)
     rows = [*_gallery_rows(found), *(_managed_image_row(one) for one in found.managed_images)]
     if with_sources:
-        under = {
+        used_ids = {
             source.lower()
             for one in (*found.versions, *found.managed_images, *found.snapshots)
             for source in source_ids(one)
         }
-        marked = [*found.snapshots, *found.disks]
-        rows += [_source(one) for one in marked if one["id"].lower() in under or tags.owner_pool(one)]
+        candidates = [*found.snapshots, *found.disks]
+        rows += [_source(one) for one in candidates if one["id"].lower() in used_ids or tags.owner_pool(one)]
     for row in rows:
         row["used_by"] = ", ".join(user.name for user in usage.users_of(row["id"])) or None
     caption = f"images: {len([*found.versions, *found.managed_images])}"
@@ -53,7 +53,7 @@ async def list_images(azure: Azure, *, with_sources: bool = False) -> Table:
     )
 
 
-def _pool_tag(document: Json) -> str | None:
+def _source_names(document: Json) -> str | None:
     return ", ".join(source.rpartition("/")[2] for source in source_ids(document)) or None
 
 
@@ -85,7 +85,7 @@ def _version_row(definition: Json, version: Json) -> dict[str, Any]:
     if version:
         targets = profile.get("targetRegions") or []
         row["regions"] = ", ".join(f"{region_key(one['name'])}={one.get('regionalReplicaCount', 1)}" for one in targets)
-        row["made_from"] = _pool_tag(version)
+        row["made_from"] = _source_names(version)
     return row
 
 
@@ -98,16 +98,16 @@ def _managed_image_row(image: Json) -> dict[str, Any]:
         "state": props.get("provisioningState"),
         "os": dig(props, "storageProfile", "osDisk", "osType"),
         "generation": props.get("hyperVGeneration"),
-        "security": "Standard",  # a managed image cannot be of another kind
+        "security": "Standard",  # a managed image has no other security type
         "regions": region_key(image["location"]),
-        "made_from": _pool_tag(image),
+        "made_from": _source_names(image),
         "id": image["id"],
     }
 
 
 def _source(disk: Json) -> dict[str, Any]:
     props = disk["properties"]
-    made = props.get("timeCreated")
+    created = props.get("timeCreated")
     return {
         "image": disk["name"],
         "kind": "snapshot" if "/snapshots/" in disk["id"].lower() else "disk",
@@ -117,7 +117,7 @@ def _source(disk: Json) -> dict[str, Any]:
         "generation": props.get("hyperVGeneration"),
         "security": dig(props, "securityProfile", "securityType"),
         "regions": region_key(disk["location"]),
-        "made_from": _pool_tag(disk),
-        "published": parse_time(made),
+        "made_from": _source_names(disk),
+        "published": parse_time(created),
         "id": disk["id"],
     }

@@ -1,7 +1,7 @@
-"""Pools made from managed images or VHDs, which Azure no longer makes: to a new pool from a gallery image version.
+"""`migrate`: replace a pool made from a managed image or VHD with a pool made from a gallery image version.
 
-The new pool is what the old one is, with another image; both are there until the old one is deleted. What Azure does
-not tell (passwords, keys of storage) cannot be carried over, and is named.
+Azure no longer creates the former. The new pool has the settings of the old one and another image; both exist until
+the old one is deleted. Secrets that Azure does not return (passwords, storage keys) are not copied, and are named.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.images.build import ImageBuild
 
 _MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
-#: What Azure sets of a pool, and nobody asks for. Source: Batch Management's OpenAPI, readOnly.
+#: Properties of a pool that only Azure sets. Source: Batch Management's OpenAPI, readOnly.
 _READ_ONLY = frozenset(
     {
         "lastModified",
@@ -58,16 +58,16 @@ _READ_ONLY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """What `migrate` found.
+    """What `migrate` read before it changes anything.
 
     Parameters
     ----------
     pool
         The old pool's document.
-    spec, imaging
-        The new pool as far as its image and size go, and its image.
+    spec, build
+        The new pool as far as its image and VM size, and its image.
     counts
-        How many nodes the old pool is to have; None: a formula says.
+        The target node counts of the old pool; None: an autoscale formula sets them.
     """
 
     pool: Json
@@ -77,18 +77,18 @@ class Migration:
 
     @property
     def name(self) -> str:
-        """The old pool's."""
+        """The old pool's name."""
         return str(self.pool["name"])
 
     def body(self, image: PoolImage) -> Json:
-        """Return the ARM document of the new pool, without nodes yet."""
+        """Return the ARM document of the new pool, which has no nodes."""
         return new_pool_body(self.pool, self.spec.name, image)
 
 
 def legacy_image(pool: Json) -> dict[str, str]:
-    """Return what a pool is made from, as the option of a spec, where Azure no longer makes such pools; else nothing.
+    """Return the source of a pool as the option of a spec, if Azure no longer creates such pools; else nothing.
 
-    Source: FACTS 2; pools of VHDs name them as ``osDisk.imageUris``, which api-versions until 2017 took.
+    Source: FACTS 2; pools of VHDs have ``osDisk.imageUris``, which API versions until 2017 accepted.
     """
     machine = dig(pool, "properties", *_MACHINE) or {}
     uris = dig(machine, "osDisk", "imageUris") or []
@@ -105,52 +105,53 @@ async def read_legacy_pools(azure: Azure) -> list[Json]:
 
 
 async def read_migration(azure: Azure, name: str, new: str) -> Migration:
-    """Read what a migration depends on, and refuse what cannot work. Nothing is changed.
+    """Read everything that a migration depends on, and raise if it cannot succeed. Nothing is changed.
 
     Parameters
     ----------
     azure, name
-        Where, and the old pool.
+        The connection, and the old pool.
     new
         The new pool's name.
 
     Raises
     ------
     NotFoundError
-        There is no such pool, or its image is gone.
+        There is no such pool, or its image is missing.
     SpecError
         There is nothing to migrate.
     ConflictError
-        There is something of the new name that is not this tool's.
+        A resource with the new name exists that this tool did not create.
     """
     pool = await pools.require(azure, name)
     origin = legacy_image(pool)
     if not origin:
         raise SpecError(
             f"pool {name!r} is made from neither a managed image nor a VHD: there is nothing to migrate",
-            hint="`%batchimg migrate` alone lists the pools that have to be",
+            hint="`%batchimg migrate` without a name lists the pools that need it",
         )
     if new.lower() == name.lower():
-        raise SpecError("the new pool needs another name than the old one", hint="give it with --to")
+        raise SpecError("the new pool needs another name than the old one", hint="specify it with --to")
     spec = PoolSpec.build(new, **_spec_options(pool, origin))
-    road = await registry.find(azure, spec, yes=False)
-    if not road.source.generalized:
+    image_origin = await registry.find(azure, spec, yes=False)
+    if not image_origin.source.generalized:
         raise SpecError(
-            f"{road.source.description} is not of a generalized system",
-            hint="Batch makes pools of generalized images only: make an image of a VM that was deprovisioned",
+            f"{image_origin.source.description} is not of a generalized system",
+            hint="Batch creates pools from generalized images only: create an image of a generalized VM",
         )
     region = await azure.region()
     await vm_sizes.read_size(azure, spec.vm_size)
     existing = await pools.read(azure, new)
+    replicas = image_versions.replicas_for(spec, image_origin.source, region)
     pinned = None if existing is None else pools.image_of(existing)
     found = Migration(
         pool=pool,
         spec=spec,
-        build=await build.read_build(azure, spec, road, image_versions.replicas_for(spec, road.source, region), pinned),
+        build=await build.read_build(azure, spec, image_origin, replicas, pinned),
         counts=_counts(pool),
     )
     if existing is not None:
-        image = PoolImage(found.build.known_id or f"a new one of {road.source.description}", found.build.hash)
+        image = PoolImage(found.build.known_id or f"a new one of {image_origin.source.description}", found.build.hash)
         pool_update.decide(existing, found.body(image))
     return found
 
@@ -160,12 +161,12 @@ def _spec_options(pool: Json, origin: dict[str, str]) -> dict[str, Any]:
     counts = _counts(pool) or Counts()
     machine = dig(props, *_MACHINE) or {}
     agent = str(machine.get("nodeAgentSkuId"))
-    asked: dict[str, Any] = {"vm_size": props["vmSize"], "node_agent_sku": agent, **origin}
+    options: dict[str, Any] = {"vm_size": props["vmSize"], "node_agent_sku": agent, **origin}
     if "from_vhd" in origin:
-        # Nothing tells of what is in a VHD; that the old pool's nodes work of it does. Batch knew no other generation.
+        # A VHD has no metadata, but the old pool's nodes run from it; Batch supported only generation 1 then.
         system = "Windows" if "windows" in agent.lower() else "Linux"
-        asked |= {"generalized": True, "os_type": system, "generation": "V1"}
-    return {**asked, "nodes": counts.dedicated, "spot": counts.spot}
+        options |= {"generalized": True, "os_type": system, "generation": "V1"}
+    return {**options, "nodes": counts.dedicated, "spot": counts.spot}
 
 
 def _counts(pool: Json) -> Counts | None:
@@ -176,28 +177,28 @@ def _counts(pool: Json) -> Counts | None:
 
 
 def new_pool_body(old: Json, name: str, image: PoolImage) -> Json:
-    """Return the ARM document of a pool that is what another one is, but for its image; it has no nodes yet."""
+    """Return the ARM document of a pool with the settings of another one and a new image; it has no nodes."""
     props = {key: copy.deepcopy(value) for key, value in old["properties"].items() if key not in _READ_ONLY}
     machine = props["deploymentConfiguration"]["virtualMachineConfiguration"]
     machine["imageReference"] = {"id": image.id}
     dig(machine, "osDisk") and machine["osDisk"].pop("imageUris", None)
     if "fixedScale" in (props.get("scaleSettings") or {}):
         props["scaleSettings"] = {"fixedScale": {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}}
-    for path in _SECRET:
+    for path in _SECRET_LISTS:
         _remove_secret_rows(props, path)
     kept = [one for one in props.pop("metadata", None) or [] if not str(one.get("name")).startswith("batchimg-")]
-    ours = {tags.POOL: name, tags.IMAGE: image.hash, tags.SPEC: tags.digest(props), **tags.tool_tags()}
-    props["metadata"] = [*kept, *({"name": key, "value": value} for key, value in ours.items())]
+    own_tags = {tags.POOL: name, tags.IMAGE: image.hash, tags.SPEC: tags.digest(props), **tags.tool_tags()}
+    props["metadata"] = [*kept, *({"name": key, "value": value} for key, value in own_tags.items())]
     resource_tags = {key: value for key, value in (old.get("tags") or {}).items() if not key.startswith("batchimg-")}
-    whole: Json = {"properties": props, "tags": {**resource_tags, **ours}}
+    body: Json = {"properties": props, "tags": {**resource_tags, **own_tags}}
     if users := dig(old, "identity", "userAssignedIdentities"):
-        whole["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {user: {} for user in users}}
-    return whole
+        body["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {user: {} for user in users}}
+    return body
 
 
-#: Lists whose rows may need a secret that Azure does not tell: the words for them, their path, and what in a row shows
-#: that it needs none.
-_SECRET: dict[tuple[str, ...], tuple[str, str]] = {
+#: Lists whose rows may need a secret that Azure does not return: path to their name, and the key in a row that shows
+#: that it needs no secret.
+_SECRET_LISTS: dict[tuple[str, ...], tuple[str, str]] = {
     ("userAccounts",): ("user accounts", ""),
     ("mountConfiguration",): ("mounts", "identityReference"),
     (*_MACHINE, "containerConfiguration", "containerRegistries"): ("container registries", "identityReference"),
@@ -205,31 +206,31 @@ _SECRET: dict[tuple[str, ...], tuple[str, str]] = {
 
 
 def _remove_secret_rows(props: Json, path: tuple[str, ...]) -> None:
-    """Take rows away that need a secret which Azure does not tell."""
-    *above, last = path
-    home = dig(props, *above) if above else props
-    if not isinstance(home, dict) or not home.get(last):
+    """Remove the rows that need a secret which Azure does not return."""
+    *parents, last = path
+    parent = dig(props, *parents) if parents else props
+    if not isinstance(parent, dict) or not parent.get(last):
         return
-    _, enough = _SECRET[path]
-    rows = [row for row in home[last] if enough and f"'{enough}'" in repr(row)]
+    _, no_secret_key = _SECRET_LISTS[path]
+    rows = [row for row in parent[last] if no_secret_key and f"'{no_secret_key}'" in repr(row)]
     if rows:
-        home[last] = rows
+        parent[last] = rows
     else:
-        del home[last]
+        del parent[last]
 
 
 def omitted_settings(old: Json) -> str:
-    """Return in words what of a pool cannot be carried over, since Azure does not tell the secrets in it."""
+    """Return, as text, the settings of a pool that are not copied, since Azure does not return their secrets."""
     parts = []
-    for path, (words, enough) in _SECRET.items():
+    for path, (name, no_secret_key) in _SECRET_LISTS.items():
         rows = dig(old, "properties", *path) or []
-        if any(not enough or f"'{enough}'" not in repr(row) for row in rows):
-            parts.append(words)
-    return f"without {' and '.join(parts)}: Azure does not tell their secrets" if parts else ""
+        if any(not no_secret_key or f"'{no_secret_key}'" not in repr(row) for row in rows):
+            parts.append(name)
+    return f"without {' and '.join(parts)}: Azure does not return their secrets" if parts else ""
 
 
 def migration_steps(azure: Azure, found: Migration, board: Board, *, delete_old: bool) -> list[Step]:
-    """Return the steps from an old pool to a new one."""
+    """Return the steps that replace an old pool with a new one."""
     spec = found.spec
 
     async def make_pool(done: Mapping[str, StepResult]) -> StepResult:
@@ -238,10 +239,10 @@ def migration_steps(azure: Azure, found: Migration, board: Board, *, delete_old:
 
     async def make_nodes(_: Mapping[str, StepResult]) -> StepResult:
         if found.counts is None:
-            return StepResult("exists", "steady", "the formula of the old pool says how many")
+            return StepResult("exists", "steady", "the autoscale formula of the old pool sets the size")
         request = ResizeRequest(found.counts.dedicated, found.counts.spot, grow_only=True)
-        rounds = await controller.ResizeController(azure, spec.name, request, board).run()
-        return StepResult("changed" if rounds.columns["round"] else "exists", "ready", str(rounds.attrs["nodes"]))
+        attempts = await controller.ResizeController(azure, spec.name, request, board).run()
+        return StepResult("changed" if attempts.columns["round"] else "exists", "ready", str(attempts.attrs["nodes"]))
 
     async def delete_pool(_: Mapping[str, StepResult]) -> StepResult:
         await pools.delete(azure, found.name)
@@ -249,9 +250,9 @@ def migration_steps(azure: Azure, found: Migration, board: Board, *, delete_old:
 
     new, old = azure.scope.pool_id(spec.name), azure.scope.pool_id(found.name)
     seconds = pools.EXPECTED_S
-    size = str(found.counts or "as the formula says")
-    there = partial(_pool_exists, azure, spec.name)
-    chain = [
+    size = str(found.counts or "as the autoscale formula sets")
+    exists = partial(_pool_exists, azure, spec.name)
+    steps = [
         *build.build_steps(found.build),
         Step(
             "pool",
@@ -260,7 +261,7 @@ def migration_steps(azure: Azure, found: Migration, board: Board, *, delete_old:
             (found.build.final_step,),
             seconds["pool"],
             omitted_settings(found.pool) or f"as {found.name}",
-            is_done=there,
+            is_done=exists,
         ),
         Step(
             "nodes", new, make_nodes, ("pool",), seconds["ready"], f"{size}, until ready", planned_action="would change"
@@ -268,10 +269,10 @@ def migration_steps(azure: Azure, found: Migration, board: Board, *, delete_old:
     ]
     if delete_old:
         why = "its tasks end with it"
-        chain.append(
+        steps.append(
             Step("old pool", old, delete_pool, ("nodes",), seconds["delete pool"], why, planned_action="would delete")
         )
-    return chain
+    return steps
 
 
 async def _pool_exists(azure: Azure, name: str) -> bool:
@@ -279,41 +280,41 @@ async def _pool_exists(azure: Azure, name: str) -> bool:
 
 
 async def migrate(azure: Azure, name: str, new: str, board: Board, *, dry_run: bool, delete_old: bool) -> Table:
-    """Make a pool from a gallery image of what another pool is, which is made from a managed image or a VHD.
+    """Create a pool from a gallery image that replaces a pool made from a managed image or a VHD.
 
     Parameters
     ----------
     azure, name, new, board
-        Where; the old pool and the new one's name; whom to tell how it goes.
+        The connection; the old pool and the new pool's name; the progress display.
     dry_run
-        Only say what would be done.
+        Only report what would be done.
     delete_old
         Whether the old pool is deleted when the new one's nodes are ready.
 
     Returns
     -------
     Table
-        One row a step.
+        One row per step.
 
     Raises
     ------
     NotFoundError, SpecError, ConflictError
-        It cannot be; nothing was changed.
+        The migration cannot succeed; nothing was changed.
     """
     found = await read_migration(azure, name, new)
-    chain = migration_steps(azure, found, board, delete_old=delete_old)
+    steps = migration_steps(azure, found, board, delete_old=delete_old)
     if dry_run:
-        rows = [{**row, "state": "not begun", "detail": row["why"]} for row in await plan.step_rows(chain)]
-        return Table.from_rows("migrate", rows, f"pool {name}: this is what would be done; nothing was changed")
-    run = StepRunner("migrate", chain, board)
+        rows = [{**row, "state": "not begun", "detail": row["why"]} for row in await plan.step_rows(steps)]
+        return Table.from_rows("migrate", rows, f"pool {name}: plan of {len(rows)} steps (dry run)")
+    run = StepRunner("migrate", steps, board)
     table = await run.run_with_cleanup(found.build, "")
-    old = "is deleted" if delete_old else f"stays: `%batchimg delete {name}` when nothing needs it"
-    table.caption = f"pool {new} is there in place of {name}, which {old}"
+    old = "is deleted" if delete_old else f"still exists: `%batchimg delete {name}` when you no longer need it"
+    table.caption = f"pool {new} replaces pool {name}, which {old}"
     return table
 
 
 async def list_legacy_pools(azure: Azure) -> Table:
-    """Return the pools that Azure would not make any more, one a row."""
+    """Return the pools that Azure would no longer create, one per row."""
     rows = [
         {
             "step": "migrate",

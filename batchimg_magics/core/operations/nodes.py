@@ -1,4 +1,4 @@
-"""The tables of nodes: one row a node, or counts of them, of one pool or of many at once, with what idle ones cost."""
+"""`nodes`: one row per node, or node counts, of one or several pools, with the cost of idle nodes."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.filters import Test
     from batchimg_magics.core.estimates.prices import Rates
 
-#: Pools whose pages are asked for at the same time: enough to hide the way there and back, and no haste.
+#: Pools that are read at the same time: enough to hide the network latency without overloading the service.
 AT_ONCE = 10
 _IDLE = frozenset({"idle"})
 
 
 @dataclass(frozen=True, slots=True)
 class NodeQuery:
-    """Which nodes, and how they are shown.
+    """Which nodes to show, and how.
 
     Parameters
     ----------
     pools
         Names of pools and patterns (``sim-*``).
     counts
-        One row a state, instead of one a node.
+        One row per state instead of one per node.
     states
-        Only nodes in one of these states; none: in any.
+        Only nodes in one of these states; empty: all states.
     where
-        A condition on the columns, as `where` reads them.
+        A condition on the columns, as `filters.parse` reads it.
     prices
-        Whether it is asked what the nodes cost.
+        Whether to read the prices of the nodes.
     """
 
     pools: tuple[str, ...]
@@ -55,7 +55,7 @@ class NodeQuery:
 
     @property
     def several_pools(self) -> bool:
-        """Whether the table tells pools apart: the question says so, not what is found."""
+        """Whether the table has a column of pools: this depends on the query, not on the result."""
         return len(self.pools) > 1 or any(map(is_pattern, self.pools))
 
     @property
@@ -64,12 +64,12 @@ class NodeQuery:
         return f"{'node counts' if self.counts else 'nodes'}{' of pools' if self.several_pools else ''}"
 
     def test(self) -> Test | None:
-        """Return what a row has to pass; None where all are wanted.
+        """Return the test for rows; None if all rows are shown.
 
         Raises
         ------
         SpecError
-            A state is none, or the condition makes no sense.
+            A state is unknown, or the condition is not valid.
         """
         schema = SCHEMAS["nodes of pools" if self.several_pools else "nodes"]
         for state in self.states:
@@ -81,12 +81,12 @@ class NodeQuery:
 
 
 async def select_pools(azure: Azure, names: Sequence[str]) -> list[Json]:
-    """Return the ARM documents of the pools of these names and patterns, by name; case is not told apart.
+    """Return the ARM documents of the pools with these names and patterns, sorted by name; case is ignored.
 
     Raises
     ------
     NotFoundError
-        There is none of a name, or none that fits a pattern; the hint names the nearest.
+        No pool has a name or matches a pattern; the hint has the most similar name.
     """
     if len(names) == 1 and not is_pattern(names[0]) and (one := await pools.read(azure, names[0])) is not None:
         return [one]
@@ -101,7 +101,7 @@ async def select_pools(azure: Azure, names: Sequence[str]) -> list[Json]:
 
 @dataclass(frozen=True, slots=True)
 class _PoolNodes:
-    """One pool's nodes, and what one costs; None: nobody asked."""
+    """The nodes of one pool, and the price of a node; None if it was not read."""
 
     name: str
     columns: dict[str, Sequence[Any]]
@@ -109,36 +109,36 @@ class _PoolNodes:
     rates: Rates | None = None
 
     def usd_per_hour(self, states: frozenset[str]) -> float | None:
-        """Return what its nodes in these states cost an hour; None where that is not known."""
+        """Return the cost of its nodes in these states per hour; None if unknown."""
         counts = (self.census.count(states, dedicated=kind) for kind in (True, False))
         return None if self.rates is None else self.rates.cost(*counts)
 
 
 async def list_nodes(azure: Azure, query: NodeQuery) -> Table:
-    """Return the nodes of pools, or how many are in which state.
+    """Return the nodes of pools, or the number of nodes in each state.
 
     Returns
     -------
     Table
-        Of the schema `question.verb`. ``attrs`` has ``idle_usd_per_hour`` and ``unusable_usd_per_hour``: what idle
-        nodes cost, and those that are unusable or whose start task failed, of all pools asked for, whatever rows are
-        shown; None where a price is not known. ``prices_as_of`` says when the oldest price was read.
+        With the schema `query.verb`. ``attrs`` has ``idle_usd_per_hour`` and ``unusable_usd_per_hour``: the cost of all
+        idle nodes, and of all unusable nodes and those whose start task failed, in all requested pools, whatever rows
+        are shown; None if a price is unknown. ``prices_as_of`` is the time when the oldest price was read.
 
     Raises
     ------
     SpecError
-        The question makes no sense.
+        The query is not valid.
     NotFoundError
         There is no such pool.
     """
     test = query.test()
-    # Where nothing of a pool is needed but its nodes, they tell whether it is there.
-    bare = not (query.several_pools or query.prices)
-    existing: list[Json] = [{"name": query.pools[0]}] if bare else await select_pools(azure, query.pools)
+    # If only the nodes of one pool are needed, reading them shows whether the pool exists.
+    nodes_only = not (query.several_pools or query.prices)
+    existing: list[Json] = [{"name": query.pools[0]}] if nodes_only else await select_pools(azure, query.pools)
     try:
         found: list[_PoolNodes] = await gather(*(_read(azure, pool, query) for pool in existing), limit=AT_ONCE)
     except NotFoundError:
-        await select_pools(azure, query.pools)  # says what there is
+        await select_pools(azure, query.pools)  # its error names the existing pools
         raise
     columns = _stack_columns(found, named=query.several_pools)
     rows = len(columns["node_id"])
@@ -148,9 +148,9 @@ async def list_nodes(azure: Azure, query: NodeQuery) -> Table:
     shown = _count_columns(columns, named=query.several_pools) if query.counts else columns
     caption = [_caption(query, found)]
     if test is not None:
-        caption.append(f"{len(columns['node_id'])} of {rows} nodes fit")
-    money = _cost_attrs(found) if query.prices else {}
-    return Table(query.verb, shown, "; ".join([*caption, *(_cost_sentences(found, money) if money else [])]), money)
+        caption.append(f"{len(columns['node_id'])} of {rows} nodes match")
+    costs = _cost_attrs(found) if query.prices else {}
+    return Table(query.verb, shown, "; ".join([*caption, *(_cost_sentences(found, costs) if costs else [])]), costs)
 
 
 async def _read(azure: Azure, pool: Json, query: NodeQuery) -> _PoolNodes:
@@ -162,16 +162,16 @@ async def _read(azure: Azure, pool: Json, query: NodeQuery) -> _PoolNodes:
 
 
 async def _rates(azure: Azure, pool: Json) -> Rates:
-    from batchimg_magics.core.estimates import prices  # only where somebody asks
+    from batchimg_magics.core.estimates import prices  # only if prices are requested
 
     try:
         return await prices.read_pool_rates(azure, pool)
     except ServiceError:
-        return prices.Rates()  # nodes are shown all the same: what they cost is then not known
+        return prices.Rates()  # the nodes are shown with an unknown cost
 
 
 def _stack_columns(found: list[_PoolNodes], *, named: bool) -> dict[str, Sequence[Any]]:
-    """Return the columns of all pools one below the other, with the pools' names where they are told apart."""
+    """Return the columns of all pools, concatenated, with a column of pool names if requested."""
     if not named:
         return found[0].columns
     names = [pool.name for pool in found for _ in pool.columns["node_id"]]
@@ -180,14 +180,14 @@ def _stack_columns(found: list[_PoolNodes], *, named: bool) -> dict[str, Sequenc
 
 
 def _count_columns(columns: dict[str, Sequence[Any]], *, named: bool) -> dict[str, Sequence[Any]]:
-    """Return how many nodes of each kind are in each state; states without nodes are left out."""
+    """Return the number of dedicated and spot nodes in each state; states without nodes are omitted."""
     names = columns["pool"] if named else [""] * len(columns["state"])
     counts = Counter(zip(names, columns["state"], columns["dedicated"], strict=True))
-    order = {state: place for place, state in enumerate(NODE_STATES)}
-    both = {(pool, state) for pool, state, _ in counts}
-    rows = sorted(both, key=lambda row: (row[0].lower(), order.get(row[1], len(order)), row[1]))
-    made: dict[str, Sequence[Any]] = {"pool": [pool for pool, _ in rows]} if named else {}
-    return made | {
+    order = {state: position for position, state in enumerate(NODE_STATES)}
+    pairs = {(pool, state) for pool, state, _ in counts}
+    rows = sorted(pairs, key=lambda row: (row[0].lower(), order.get(row[1], len(order)), row[1]))
+    names_column: dict[str, Sequence[Any]] = {"pool": [pool for pool, _ in rows]} if named else {}
+    return names_column | {
         "state": [state for _, state in rows],
         "dedicated": [counts[pool, state, True] for pool, state in rows],
         "spot": [counts[pool, state, False] for pool, state in rows],
@@ -195,8 +195,8 @@ def _count_columns(columns: dict[str, Sequence[Any]], *, named: bool) -> dict[st
 
 
 def _caption(query: NodeQuery, found: list[_PoolNodes]) -> str:
-    every = sum((pool.census for pool in found), Census(Counter()))
-    return f"{len(found)} pools: {every}" if query.several_pools else f"pool {found[0].name}: {every}"
+    total = sum((pool.census for pool in found), Census(Counter()))
+    return f"{len(found)} pools: {total}" if query.several_pools else f"pool {found[0].name}: {total}"
 
 
 def _cost_attrs(found: list[_PoolNodes]) -> dict[str, Any]:
@@ -210,11 +210,11 @@ def _cost_attrs(found: list[_PoolNodes]) -> dict[str, Any]:
     }
 
 
-def _cost_sentences(found: list[_PoolNodes], money: dict[str, Any]) -> list[str]:
-    """Return what the caption says of money: nothing where no node is idle or bad."""
+def _cost_sentences(found: list[_PoolNodes], costs: dict[str, Any]) -> list[str]:
+    """Return the costs for the caption: nothing if no node is idle or unusable."""
     parts = []
-    for words, states in (("idle", _IDLE), ("unusable", BAD)):
+    for name, states in (("idle", _IDLE), ("unusable", BAD)):
         if any(pool.census.count(states) for pool in found):
-            usd = money[f"{words}_usd_per_hour"]
-            parts.append(f"{words} nodes cost {'an unknown price' if usd is None else f'{usd:.2f} USD'} an hour")
+            usd = costs[f"{name}_usd_per_hour"]
+            parts.append(f"cost of {name} nodes: {'price not available' if usd is None else f'${usd:.2f}/h'}")
     return parts

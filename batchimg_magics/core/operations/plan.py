@@ -1,4 +1,4 @@
-"""What `create` would do, how long that takes and what it will cost: everything is looked at, nothing is changed."""
+"""`plan`: what `create` would do, how long it takes and what it costs. Everything is read, nothing is changed."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
 
 __all__ = ["plan_table", "step_rows"]
 
-#: What stands for disks of whose kind nothing is said, as in `pricing`: the dearest that Batch attaches.
+#: Assumed for disks of unknown type, as in `prices`: the most expensive type that Batch attaches.
 _DISK_SKU = "Premium_LRS"
 
 
 async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = False) -> Table:
-    """Return what `create` would do, one step a row.
+    """Return what `create` would do, one step per row.
 
     Raises
     ------
     SpecError, NotFoundError, ConflictError
-        `create` could not work.
+        `create` could not succeed.
     """
     with read_cache.share_reads():
         found = await create.read_creation(azure, spec, yes=True, replace=replace)
@@ -45,13 +45,13 @@ async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: boo
     planned[-1]["usd_per_hour"] = cost
     minutes = _minutes(steps, {row["step"]: row["minutes"] or 0.0 for row in planned})
     todo = sum(row["action"] != "exists" for row in planned)
-    price = "" if cost is None else f", then {cost:.2f} USD an hour"
-    caption = f"pool {spec.name}: {todo} steps to do, about {minutes:.0f} min{price}; nothing was changed"
+    price = "" if cost is None else f", then ${cost:.2f}/h"
+    caption = f"plan of pool {spec.name}: {todo} steps, about {minutes:.0f} min{price} (dry run)"
     return preflight.with_warnings(Table.from_rows("plan", planned, caption), found.findings)
 
 
 async def step_rows(steps: Sequence[Step]) -> list[dict[str, Any]]:
-    """Return what is to be done of steps, one a row."""
+    """Return one row per step: what it would do, and how long that takes."""
     done = await concurrency.gather(*(_is_done(step) for step in steps))
     return [_step_row(step, done=one) for step, one in zip(steps, done, strict=True)]
 
@@ -72,31 +72,31 @@ def _step_row(step: Step, *, done: bool) -> dict[str, Any]:
 
 
 def _minutes(steps: Sequence[Step], own: Mapping[str, float]) -> float:
-    """Return how long steps take together, each beginning when those that it waits for are over."""
+    """Return the total duration of steps, where each begins when those that it waits for have ended."""
     ends: dict[str, float] = {}
-    for step in steps:  # a plan names what a step waits for before the step
+    for step in steps:  # the steps that a step waits for are before it in the list
         ends[step.name] = max((ends[before] for before in step.after), default=0.0) + own[step.name]
     return max(ends.values(), default=0.0)
 
 
 async def _nodes_usd_per_hour(azure: Azure, found: Creation) -> float | None:
-    """Return what the nodes that are wanted cost an hour with their disks; None where a price is not known."""
+    """Return the cost of the requested nodes with their disks per hour; None if a price is unknown."""
     spec, image = found.spec, found.build
     if image.version is not None or image.origin.pinned:
         rates = await prices.read_pool_rates(azure, found.body(PoolImage(image.known_id, image.hash)))
     else:
         rates = await prices.read_rates(azure, found.size, found.source.os_type, await _node_disks(azure, found))
-    # A pool that is there keeps what it has: create never shrinks one.
+    # `create` never shrinks an existing pool.
     current = Counts() if found.kept_pool is None else current_or_target(found.kept_pool)
-    goal = Counts(spec.nodes, spec.spot).maximum(current)
-    return rates.cost(goal.dedicated, goal.spot)
+    counts = Counts(spec.nodes, spec.spot).maximum(current)
+    return rates.cost(counts.dedicated, counts.spot)
 
 
 async def _node_disks(azure: Azure, found: Creation) -> list[prices.NodeDisk] | None:
-    """Return the disks that each node will have; None where nothing tells how large they are."""
+    """Return the disks of each node; None if their sizes are unknown."""
     ids = [disk.id for disk in found.source.disks if disk.id.startswith("/")]
     if len(ids) < len(found.source.disks):
-        return None  # of blobs, whose size no resource tells
+        return None  # blobs, whose sizes no resource has
     documents = await concurrency.gather(*(lineage.read_source_document(azure, key) for key in ids))
     sizes = [dig(one, "properties", "diskSizeGB") for one in documents]
     return [prices.NodeDisk(_DISK_SKU, size) for size in sizes] if sizes and None not in sizes else None

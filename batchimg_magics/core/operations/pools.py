@@ -1,4 +1,4 @@
-"""The account's pools as a table: their sizes and images, what they cost an hour, when they expire."""
+"""`pools`: the pools of the account with their sizes, images, hourly cost and expiry."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ _MISSING_STATES = frozenset({ImageState.MISSING, ImageState.SOURCE_MISSING, Imag
 
 
 async def list_pools(azure: Azure) -> Table:
-    """Return the account's pools, one a row."""
+    """Return the pools of the account, one per row."""
     found = await pools.read_all(azure)
     states, *rates = await concurrency.gather(
         health.read_image_states(azure, found), *(prices.read_pool_rates(azure, pool) for pool in found)
     )
     rows = [_row(pool, states, rate) for pool, rate in zip(found, rates, strict=True)]
     text = f"pools in account {azure.scope.account}: {len(rows)}"
-    loose = [row["pool"] for row in rows if row["expiry_enforced"] is False]
-    if loose:
-        text += f"; have an expiry that nothing sees to (`%batchimg wait NAME` mends it): {', '.join(loose)}"
-    lost = [row["pool"] for row in rows if row["image_state"] in _MISSING_STATES]
-    if lost:
-        text += f"; cannot grow, since their image is gone or not in the region: {', '.join(lost)}"
+    unenforced = [row["pool"] for row in rows if row["expiry_enforced"] is False]
+    if unenforced:
+        text += f"; expiry not enforced (`%batchimg wait NAME` enables it again): {', '.join(unenforced)}"
+    missing = [row["pool"] for row in rows if row["image_state"] in _MISSING_STATES]
+    if missing:
+        text += f"; cannot grow, since the image is missing or not in the region: {', '.join(missing)}"
     return Table.from_rows("pools", rows, text)
 
 

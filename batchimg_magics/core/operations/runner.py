@@ -1,4 +1,4 @@
-"""Run the steps of a plan: each as soon as what it needs is done, all others beside it."""
+"""Run the steps of a plan: each as soon as the steps before it have finished, otherwise concurrently."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 
 class StepRunner:
-    """One run through the steps of a plan.
+    """One run of the steps of a plan.
 
     Parameters
     ----------
     verb
-        Whose table the steps make.
+        The verb, whose schema the table has.
     steps
-        In the order of the table.
+        The steps, in the order of the table.
     board
-        Told how it goes.
+        The progress display.
     keep_going
-        Whether one step that fails leaves alone those that do not need it.
+        Whether steps that do not depend on a failed step still run.
     """
 
     def __init__(self, verb: str, steps: Sequence[Step], board: Board, *, keep_going: bool = False) -> None:
@@ -49,12 +49,12 @@ class StepRunner:
         Returns
         -------
         Table
-            One row a step.
+            One row per step.
 
         Raises
         ------
         BatchImgError
-            What the first step that failed raised; its table has what was done by then.
+            The error of the first step that failed; its table has what was done until then.
         """
         ended = {step.name: asyncio.Event() for step in self.steps}
         try:
@@ -68,7 +68,7 @@ class StepRunner:
         return self.table(caption)
 
     async def _run_when_ready(self, step: Step, ended: dict[str, asyncio.Event]) -> BatchImgError | None:
-        """Run a step when its turn has come; where others go on after a failure, return it."""
+        """Run a step when the steps before it have ended; with `keep_going` return its error instead of raising it."""
         for name in step.after:
             await ended[name].wait()
         try:
@@ -93,19 +93,19 @@ class StepRunner:
             self.seconds[step.name] = self.board.end(step.name)
 
     def table(self, caption: str) -> Table:
-        """Return how the steps stand."""
+        """Return the state of the steps as a table."""
         return Table.from_rows(self.verb, [*(self._row(step) for step in self.steps), *self.extra_rows], caption)
 
     async def run_with_cleanup(self, image_build: ImageBuild, caption: str) -> Table:
-        """Run all steps; where one fails, put away what was there only for the time being.
+        """Run all steps; if one fails, delete the temporary resources.
 
-        Nothing is put away when somebody pressed Ctrl-C: the same line finds it and goes on.
+        After Ctrl-C nothing is deleted: the same command finds the resources and resumes.
         """
         try:
             return await self.run(caption)
         except BatchImgError as error:
             if image_build.plan.has_temporary:
-                name = "putting throwaways away"
+                name = "delete temporary resources"
                 self.board.begin(name)
                 self.extra_rows = await build.clean_up_after_failure(image_build)
                 self.board.end(name)
@@ -118,8 +118,8 @@ class StepRunner:
         if step.name in self.seconds:
             row["seconds"] = round(self.seconds[step.name], 1)
         if outcome is None:
-            begun = "interrupted" if step.name in self.seconds else "not begun"
-            state = "failed" if step.name in self.failed else begun
+            unfinished = "interrupted" if step.name in self.seconds else "not begun"
+            state = "failed" if step.name in self.failed else unfinished
             return {**row, "state": state, "detail": self.failed.get(step.name, state), "id": str(step.resource)}
         resource_id = outcome.id or str(step.resource)
         return {

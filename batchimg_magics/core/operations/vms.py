@@ -1,4 +1,4 @@
-"""VMs and their disks, as sources of images."""
+"""`vms`: the VMs of the subscription as image sources, and how to log in to one."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.compute.vm_address import VmAddress
 
-#: How many VMs are asked about at once.
+#: The number of VMs that are read at the same time.
 AT_ONCE = 16
 
 
 async def list_vms(azure: Azure) -> Table:
-    """Return the VMs of the subscription, one a row."""
-    listed, every = await concurrency.gather(
+    """Return the VMs of the subscription, one per row."""
+    listed, all_disks = await concurrency.gather(
         azure.list_documents(azure.compute.virtual_machines.list_all()),
         azure.list_documents(azure.compute.disks.list()),
     )
-    by_id = {disk["id"].lower(): disk for disk in every}
+    by_id = {disk["id"].lower(): disk for disk in all_disks}
 
     async def row(listed_vm: Json) -> dict[str, Any] | None:
         where = ResourceId.parse(listed_vm["id"])
         call = azure.compute.virtual_machines.get(where.resource_group, where.name, expand="instanceView")
         found = await azure.call_or_none(call)
-        return _row(document(found), by_id) if found else None  # none: it was deleted while we looked
+        return _row(document(found), by_id) if found else None  # None: it was deleted meanwhile
 
     rows = [found for found in await concurrency.gather(*(row(vm) for vm in listed), limit=AT_ONCE) if found]
     ready = sum(1 for found in rows if found["generalized"])
-    return Table.from_rows("vms", rows, f"VMs: {len(rows)}, of them generalized: {ready}")
+    return Table.from_rows("vms", rows, f"VMs: {len(rows)}, generalized: {ready}")
 
 
 def _row(vm: Json, by_id: dict[str, Json]) -> dict[str, Any]:
     storage = vm["properties"]["storageProfile"]
-    # Azure leaves the sizes out of a deallocated VM: the disks tell them.
+    # Azure omits the disk sizes of a deallocated VM: read them from the disks.
     attached = [
         (disk, by_id.get(str(dig(disk, "managedDisk", "id")).lower(), {}))
         for disk in (storage["osDisk"], *(storage.get("dataDisks") or []))
@@ -86,7 +86,7 @@ async def show_login(azure: Azure, name: str) -> Table:
     windows = str(dig(vm, "properties", "storageProfile", "osDisk", "osType")).lower() == "windows"
     address = await vm_address.read_address(azure, vm, RDP_PORT if windows else SSH_PORT)
     user = dig(vm, "properties", "osProfile", "adminUsername")
-    line = _login_command(address, user, windows=windows) if address.address else None
+    command = _login_command(address, user, windows=windows) if address.address else None
     unread = ", ".join(f"{what} ({why})" for what, why in address.unread.items())
     row = {
         "vm": vm["name"],
@@ -97,32 +97,34 @@ async def show_login(azure: Azure, name: str) -> Table:
         "public": address.public,
         "port": address.port,
         "user": user,
-        "command": line,
+        "command": command,
         "unread": unread or None,
-        "next": _next_step_text(vm, windows=windows, inside=address.public is False or not (address.address or unread)),
+        "next": _next_step_text(
+            vm, windows=windows, private=address.public is False or not (address.address or unread)
+        ),
     }
-    barred = f"; could not read {unread}" if unread else ""
-    return Table.from_rows("vm login", [row], f"VM {vm['name']}: {line or 'no address is known'}{barred}")
+    denied = f"; could not read {unread}" if unread else ""
+    return Table.from_rows("vm login", [row], f"VM {vm['name']}: {command or 'no known address'}{denied}")
 
 
 def _login_command(address: VmAddress, user: str | None, *, windows: bool) -> str:
-    """Return what to type in a terminal."""
+    """Return the command for a terminal."""
     if windows:
         return f"mstsc /v:{address.address}:{address.port}"
     port = "" if address.port == SSH_PORT else f"-p {address.port} "
     return f"ssh {port}{f'{user}@' if user else ''}{address.address}"
 
 
-def _next_step_text(vm: Json, *, windows: bool, inside: bool) -> str:
-    """Say what to do now. Source: source document, Prepare a VM; FACTS 1.3 and 1.10."""
+def _next_step_text(vm: Json, *, windows: bool, private: bool) -> str:
+    """Return the next step as text. Source: source document, Prepare a VM; FACTS 1.3 and 1.10."""
     if virtual_machines.is_generalized(vm):
-        return "Azure marks it generalized, so it starts no more: make the pool of it, or make a VM of its image"
+        return "the VM is generalized and cannot be started: create the pool from it, or a VM from its image"
     if virtual_machines.power(vm) != "running":
-        return f"start it first: az vm start --ids {vm['id']}"
-    way = "no public address: go there from its network (VPN, Bastion, another VM); " if inside else ""
+        return f"start the VM first: az vm start --ids {vm['id']}"
+    access = "no public address: connect from its network (VPN, Bastion, another VM); " if private else ""
     disks = "format and mount its data disks, " if dig(vm, "properties", "storageProfile", "dataDisks") else ""
-    keep = "leave drive D: as it is" if windows else "leave the temporary disk (/mnt) as it is"
+    keep = "do not change drive D:" if windows else "do not change the temporary disk (/mnt)"
     return (
-        f"{way}install the software, copy the data, {disks}use no Azure extensions, {keep}; "
+        f"{access}install the software, copy the data, {disks}do not install VM extensions, {keep}; "
         f"then %batchimg create POOL --from-vm {vm['name']} --vm-size SIZE"
     )

@@ -144,7 +144,7 @@ def test_an_image_that_is_there_is_put_to_the_service(away: Session, retired: St
 def test_no_pool_is_given_up_for_one_that_azure_refuses(away: Session, retired: StateFileClient) -> None:
     line: dict[str, Any] = {"from_image": retired.ask("GET", "images/mine")["id"], "nodes": 1, **SIZE}
     connect_to(away, retired).create("genomics", **line)
-    with pytest.raises(SpecError, match="the pool that is there would be deleted for nothing"):
+    with pytest.raises(SpecError, match="the existing pool would be deleted before the service refuses"):
         away.create("genomics", direct=True, replace=True, yes=True, **line)
     assert away.nodes("genomics").state.tolist() == ["idle"]
 

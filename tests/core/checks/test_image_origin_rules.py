@@ -1,4 +1,4 @@
-"""What the rules say to origins that are no VM, and to what lies outside the account's own resource group."""
+"""The rules for image origins other than a VM, and for resources outside the account's resource group."""
 
 from __future__ import annotations
 
@@ -68,17 +68,17 @@ def holding(nodes: int, spot: int = 0, **more: Any) -> dict[str, Any]:
 
 def test_an_encrypted_snapshot_makes_no_image(lab: Callable[..., Session]) -> None:
     session = lab(snapshot(encryptionSettingsCollection={"enabled": True}))
-    with pytest.raises(SpecError, match="old-os is encrypted from inside by Azure Disk Encryption"):
+    with pytest.raises(SpecError, match="old-os is encrypted by Azure Disk Encryption"):
         session.create("p", **SNAPSHOT, **AGENT)
 
 
 def test_a_purchase_plan_goes_on_to_the_definition(lab: Callable[..., Session]) -> None:
     session = lab(snapshot(purchasePlan=PLAN))
     made = session.create("p", **SNAPSHOT, **AGENT)
-    assert "goes back to an image with a purchase plan: acme:db:gold" in str(made.attrs["warnings"])
+    assert "is based on an image with the purchase plan acme:db:gold" in str(made.attrs["warnings"])
     assert session.nodes("p").state.tolist() == ["idle"]
-    assert found(session.check("p", kind="pool"), "purchase-plan") == "its definition carries the plan acme:db:gold"
-    with pytest.raises(SpecError, match="which a managed image cannot carry"):
+    assert found(session.check("p", kind="pool"), "purchase-plan") == "image definition has the plan acme:db:gold"
+    with pytest.raises(SpecError, match="a managed image cannot have a plan"):
         session.create("q", **SNAPSHOT, **AGENT, via="managed-image")
 
 
@@ -87,21 +87,21 @@ def test_a_large_data_snapshot_is_warned_of(lab: Callable[..., Session]) -> None
     planned = session.plan("p", **SNAPSHOT, **AGENT, data_snapshots={3: f"{GROUP}/snapshots/data"})
     rules = {one["rule"]: one["found"] for one in planned.attrs["warnings"]}
     assert rules["data-disk-size"] == "LUN 3 has 4096 GiB"
-    assert rules["extensions"] == "cannot be checked: snapshot 'old-os' does not tell whether its VM had extensions"
+    assert rules["extensions"] == "cannot be checked: snapshot 'old-os' does not show whether its VM had extensions"
 
 
 def test_an_image_says_what_a_pool_of_it_would_need(lab: Callable[..., Session]) -> None:
     table = lab(definition(), version()).check("lab/tools", vm_size=SIZE)
-    assert "goes back to no Marketplace image that is known" in found(table, "base-image")
+    assert "the Marketplace image of image version '1.0.0' is unknown" in found(table, "base-image")
     assert "neither is its node agent" in found(table, "node-agent")
-    assert found(table, "os-disk-encryption").startswith("cannot be checked: image version '1.0.0' does not tell")
+    assert found(table, "os-disk-encryption").startswith("cannot be checked: image version '1.0.0' does not show")
 
 
 def test_a_specialized_image_is_told_with_all_other_errors(lab: Callable[..., Session]) -> None:
     session = lab(managed_image(osState="Specialized"), snapshot())
     with pytest.raises(SpecError) as caught:
         session.create("p", from_image=f"{IMAGES}/old", vm_size="Standard_NOPE", nodes=9999, **AGENT)
-    assert "the image's system is Specialized" in caught.value.message
+    assert "the OS state of the image is Specialized" in caught.value.message
     assert "Standard_NOPE" in caught.value.message
 
 
@@ -120,13 +120,13 @@ def test_a_pool_is_judged_by_its_own_values(lab: Callable[..., Session]) -> None
     there = pool(machine=machine, **holding(40, resizeTimeout="PT5M"))
     table = lab(definition(), version(storage=storage), there).check("old-pool")
     assert found(table, "resize-timeout").startswith("5 min for 40 nodes")
-    assert found(table, "os-disk-size") == "30 GiB are asked for, and the image's OS disk has 64"
+    assert found(table, "os-disk-size") == "30 GiB requested; the OS disk of the image has 64 GiB"
 
 
 def test_a_pool_that_is_called_pool_counts(lab: Callable[..., Session]) -> None:
     session = lab(definition(), version(), pool("pool", **holding(48)))
     assert "8 of 200 free: 72 missing" in found(session.check("lab-vm", vm_size=SIZE, nodes=20), "quota-family")
-    assert "it serves pool too" in found(session.check("lab/tools"), "image-shared")
+    assert "also used by pool;" in found(session.check("lab/tools"), "image-shared")
 
 
 def test_limits_of_a_managed_image_count_the_pools_of_all_accounts(lab: Callable[..., Session]) -> None:
@@ -138,13 +138,13 @@ def test_limits_of_a_managed_image_count_the_pools_of_all_accounts(lab: Callable
     session = lab(managed_image(), snapshot(), other, theirs, pool("mine", image, **holding(100)))
     table = session.check("mine", kind="pool")
     assert "2550 dedicated and 0 spot nodes in 2 pools: more than" in found(table, "managed-image-limit")
-    assert "serves otherbatch/theirs" in found(table, "image-shared")
+    assert "also used by otherbatch/theirs" in found(table, "image-shared")
 
 
 def test_login_ports_lower_the_limits_of_a_managed_image(lab: Callable[..., Session]) -> None:
     asked = {"direct": True, "vm_size": SIZE, "nodes": 50}
     assert "NAT" not in found(lab().check("lab-vm", **asked), "managed-image-limit")
-    assert "inbound NAT pools lower the limits" in found(
+    assert "inbound NAT pools lower these limits" in found(
         lab().check("lab-vm", **asked, login_ports=[22]), "managed-image-limit"
     )
 
@@ -188,6 +188,6 @@ def test_the_groups_of_a_vm_s_subnet_and_of_a_pool_s_image_are_read_too(session:
     lab.vm["properties"]["instanceView"] = {"statuses": [{"code": "PowerState/running"}]}
     lab.vm["properties"]["networkProfile"] = {"networkInterfaces": [{"id": card["id"]}]}
     lab.open(session, tmp_path)
-    every = "you may do all of it in resource group research, resource group central"
+    every = "all required permissions in resource group research, resource group central"
     assert found(session.check("lab-vm"), "permissions") == every
     assert found(session.check("old-pool"), "permissions") == every

@@ -122,7 +122,7 @@ def test_a_pool_is_not_pinned_to_a_version_that_is_not_in_its_region(north: Sess
     with pytest.raises(ProvisioningError):
         north.create("genomics", **AWAY)
     pinned = {"from_version": north.images().id[0], "vm_size": "Standard_D4s_v3", "node_agent_sku": AGENT}
-    with pytest.raises(SpecError, match="replication into eastus failed"):
+    with pytest.raises(SpecError, match="replication to eastus failed"):
         north.create("second", **pinned)
     set_scenario(north, "calm")
     north.create("genomics", **AWAY)

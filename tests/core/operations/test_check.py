@@ -65,7 +65,7 @@ def lab(session: Session, tmp_path: Path) -> Callable[..., Session]:
 
 def test_a_vm_that_keeps_all_rules(session: Session) -> None:
     table = session.check("prep-vm")
-    assert table.attrs["caption"].startswith("vm prep-vm: all")
+    assert table.attrs["caption"].startswith("vm prep-vm: 26 checks passed")
     assert table.ok.all()
     assert row(table, "data-disks")["severity"] == "info"
     assert list(table.severity.cat.categories) == list(SEVERITIES)
@@ -119,16 +119,18 @@ def test_a_name_of_two_things_is_said_and_chosen_between(lab: Callable[..., Sess
 def test_a_pool_and_the_image_made_for_it_are_one(session: Session) -> None:
     session.create("genomics", **LINE)
     table = session.check("genomics")
-    assert table.attrs["caption"].startswith("pool genomics: all")
-    assert row(table, "replicas")["found"] == "1 in eastus for 25 nodes"
+    assert table.attrs["caption"].startswith("pool genomics: 25 checks passed")
+    assert row(table, "replicas")["found"] == "replicas in eastus: 1, for 25 nodes"
     assert "quota-family" in broken(session.check("genomics", nodes=1000))
-    assert row(session.check("genomics", nodes=900), "replicas")["found"].startswith("replicas in eastus: 1, for 300")
+    assert row(session.check("genomics", nodes=900), "replicas")["found"].startswith(
+        "replicas in eastus: 1, enough to start 300"
+    )
 
 
 CASES: dict[str, tuple[dict[str, Any], type[Exception], str, str]] = {
-    "nothing": ({"name": "prep-wm"}, NotFoundError, "no VM, no image and no pool 'prep-wm'", "did you mean prep-vm?"),
-    "other type": ({"name": f"{HOME}/providers/Microsoft.Compute/disks/d"}, SpecError, "neither a VM", "give one"),
-    "path": ({"name": "a/b/c/d"}, SpecError, "no name of an image", "GALLERY/DEFINITION"),
+    "nothing": ({"name": "prep-wm"}, NotFoundError, "no VM, image or pool 'prep-wm'", "did you mean prep-vm?"),
+    "other type": ({"name": f"{HOME}/providers/Microsoft.Compute/disks/d"}, SpecError, "is not a VM", "specify one"),
+    "path": ({"name": "a/b/c/d"}, SpecError, "is not the name of an image", "GALLERY/DEFINITION"),
     "kind": ({"name": "prep-vm", "kind": "disk"}, SpecError, "--as is 'disk'", "pool, vm"),
     "option": ({"name": "prep-vm", "nodes": -1}, SpecError, "nodes is -1", "--nodes"),
     "pool": ({"name": "prep-vm", "pool": "a b"}, SpecError, "no name for a pool", "letters"),
@@ -146,8 +148,11 @@ def test_what_makes_no_sense(session: Session, case: str) -> None:
 
 def test_the_pool_that_it_is_for_is_looked_at(session: Session) -> None:
     session.create("genomics", **LINE)
-    assert row(session.check("prep-vm", pool="genomics", nodes=1), "replicas")["found"] == "1 in eastus for 25 nodes"
-    assert row(session.check("prep-vm", nodes=1), "replicas")["found"] == "1 in eastus for 1 nodes"
+    assert (
+        row(session.check("prep-vm", pool="genomics", nodes=1), "replicas")["found"]
+        == "replicas in eastus: 1, for 25 nodes"
+    )
+    assert row(session.check("prep-vm", nodes=1), "replicas")["found"] == "replicas in eastus: 1, for 1 nodes"
 
 
 # -- create ----------------------------------------------------------------------------------------------------------
@@ -158,12 +163,12 @@ def test_all_errors_at_once_before_anything_is_made(session: Session) -> None:
     with pytest.raises(SpecError) as caught:
         session.create("genomics", **line)
     said = caught.value.message
-    assert "takes V1" in said
+    assert "supports V1" in said
     assert "deprovisions VM 'desk-vm' itself" in said
-    assert "1600 cores of standardDv3Family wanted" in said
+    assert "1600 cores of standardDv3Family needed" in said
     table = caught.value.table
     assert table.verb == "check"
-    assert table.columns["rule"][:3] == ["road", "generation", "quota-family"]
+    assert table.columns["rule"][:3] == ["image-origin", "generation", "quota-family"]
     assert len(session.pools()) == len(session.images()) == 0
 
 
@@ -180,7 +185,7 @@ def test_warnings_stand_below_the_table_in_a_notebook() -> None:
     with ipython() as ip:
         line = "create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 2 --timeout 10m"
         shown = run_cell(ip, f"%batchimg {line}")._repr_mimebundle_()
-        assert shown["text/plain"].endswith("-> --timeout 20m, or leave it out")
+        assert shown["text/plain"].endswith("-> --timeout 20m, or omit it")
         assert "warning: 10 min for 2 nodes" in shown["text/html"]
         role = run_cell(ip, "%batchimg check prep-vm --role")._repr_mimebundle_()["text/plain"]
         assert json.loads(role[role.index("{\n") :])["Name"] == "batchimg researcher"
@@ -199,7 +204,7 @@ def test_what_stopped_it_is_shown_in_a_notebook(capsys: pytest.CaptureFixture[st
 def test_on_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "prep-vm", "--role"]) == 0
     said = capsys.readouterr().out
-    assert said.startswith("LOCAL · vm prep-vm: all")
+    assert said.startswith("LOCAL · vm prep-vm: 26 checks passed")
     assert json.loads(said[said.index("{\n") :])["IsCustom"] is True
     assert main(["check", "prep-vm", "--json"]) == 0
     assert {one["rule"] for one in json.loads(capsys.readouterr().out)} > {"generalized", "permissions"}
@@ -265,11 +270,11 @@ def test_replicas_that_failed_or_are_on_their_way(session: Session, tmp_path: Pa
     table = session.check(image)
     assert "image-exists" in broken(table)
     assert row(table, "replicas")["severity"] == "error"
-    assert row(table, "replicas")["found"] == "replication into eastus failed"
+    assert row(table, "replicas")["found"] == "replication to eastus failed"
     # The same line again repairs it, and is not kept from it.
     again = row(session.check("prep-vm", pool="genomics"), "replicas")
     assert (again["ok"], again["severity"]) == (True, "info")
-    assert row(table, "image-exists")["found"] == "making the image ended with Failed"
+    assert row(table, "image-exists")["found"] == "creation of the image ended with Failed"
 
     world = str(tmp_path / "world.db")
     session.connect(state=world, speed="max")
@@ -283,7 +288,7 @@ def test_replicas_that_failed_or_are_on_their_way(session: Session, tmp_path: Pa
     outside.close()
     session.connect(state=world, speed="max")
     found = row(session.check(image), "replicas")
-    assert (found["severity"], found["found"]) == ("warning", "replication into eastus is going on")
+    assert (found["severity"], found["found"]) == ("warning", "replication to eastus is in progress")
 
 
 def test_missing_actions_are_named_and_what_is_barred_is_said(session: Session, tmp_path: Path) -> None:
@@ -304,13 +309,15 @@ def test_missing_actions_are_named_and_what_is_barred_is_said(session: Session, 
     table = session.check("prep-vm", nodes=2)
     found = row(table, "permissions")
     assert (found["ok"], found["severity"]) == (False, "error")
-    assert found["found"] == "in resource group research you may not: Microsoft.Compute/snapshots/write"
+    assert found["found"] == "missing permissions in resource group research: Microsoft.Compute/snapshots/write"
     assert "`%batchimg check prep-vm --role`" in found["fix"]
     barred = table[table.rule == "vm-size-restrictions"]
     assert barred.ok.isna().all()
     assert barred.found.iloc[0] == "cannot be checked: could not read Compute's VM sizes (403 AuthorizationFailed)"
-    assert table.attrs["caption"].endswith("1 error, 1 rule that could not be checked")
-    with pytest.raises(SpecError, match=r"you may not: Microsoft\.Compute/snapshots/write"):
+    assert table.attrs["caption"].endswith("1 error, 1 check not possible")
+    with pytest.raises(
+        SpecError, match=r"missing permissions in resource group research: Microsoft\.Compute/snapshots/write"
+    ):
         session.create("genomics", **LINE)
 
 
@@ -325,7 +332,8 @@ def test_what_a_role_takes_back_is_missing(session: Session, tmp_path: Path) -> 
     session.connect(state=world, speed="max")
     found = row(session.check("prep-vm"), "permissions")["found"]
     assert found.endswith(
-        "you may not: Microsoft.Compute/galleries/images/write, Microsoft.Compute/galleries/images/versions/write"
+        "missing permissions in resource group research: Microsoft.Compute/galleries/images/write, "
+        "Microsoft.Compute/galleries/images/versions/write"
     )
 
 
@@ -341,7 +349,10 @@ def test_who_may_make_and_not_delete_is_warned(session: Session, tmp_path: Path)
     session.connect(state=world, speed="max")
     found = row(session.check("prep-vm"), "permissions")
     assert (found["ok"], found["severity"]) == (False, "warning")
-    assert "you may not delete: Microsoft.Batch/batchAccounts/pools/delete" in found["found"]
+    assert (
+        "no permission to delete in resource group research: Microsoft.Batch/batchAccounts/pools/delete"
+        in found["found"]
+    )
 
 
 @pytest.mark.parametrize(
@@ -381,7 +392,7 @@ def test_a_pool_of_that_name_is_judged_before_anything_is_made(session: Session)
     session.create("p", **{**LINE, "nodes": 1, "spot": 0})
     asked = {"vm_size": LINE["vm_size"], "nodes": 1}
     assert "pool-name" not in set(session.check("prep-vm", **asked, pool="another").rule)
-    assert row(session.check("prep-vm", **asked, pool="p"), "pool-name")["found"] == "it is there, as it is wanted"
+    assert row(session.check("prep-vm", **asked, pool="p"), "pool-name")["found"] == "pool exists as requested"
     told = row(session.check("prep-vm", **asked, pool="p", task_slots=4), "pool-name")
     assert told["ok"] is False
     assert "number of task slots is 1, wanted 4" in told["found"]
@@ -392,7 +403,7 @@ def test_a_pool_that_differs_is_told_with_all_other_errors(session: Session) -> 
     session.create("p", **{**LINE, "nodes": 1, "spot": 0})
     with pytest.raises(SpecError) as caught:
         session.create("p", **{**LINE, "nodes": 9000, "spot": 9000}, task_slots=4)
-    for said in ("number of task slots is 1, wanted 4", "dedicated cores wanted", "spot cores wanted"):
+    for said in ("number of task slots is 1, wanted 4", "dedicated cores needed", "spot cores needed"):
         assert said in caught.value.message
     assert {one["rule"] for one in caught.value.table.rows() if one["ok"] is False and one["severity"] == "error"} >= {
         "pool-name", "quota-dedicated", "quota-spot",
@@ -407,6 +418,6 @@ def test_a_definition_of_somebody_s_is_told_with_all_other_errors(lab: Callable[
     with pytest.raises(SpecError) as caught:
         session.create("tools", from_vm="lab-vm", vm_size="Standard_D4s_v5", nodes=9000, gallery=GALLERY)
     assert "there is an image definition 'tools' already" in caught.value.message
-    assert "dedicated cores wanted" in caught.value.message
+    assert "dedicated cores needed" in caught.value.message
     with pytest.raises(ConflictError, match="did not make it for this pool"):
         session.create("tools", from_vm="lab-vm", vm_size="Standard_D4s_v5", nodes=1, gallery=GALLERY)

@@ -85,12 +85,12 @@ def test_an_expiry_that_was_lifted_is_told_and_set_again(broken_off: tuple[Sessi
     assert caught.value.hint.endswith(f"nothing takes the nodes of p away at {expires}")
     left = session.pools()
     assert left.expiry_enforced.tolist() == [False]
-    assert "an expiry that nothing sees to (`%batchimg wait NAME` mends it): p" in left.attrs["caption"]
+    assert "expiry not enforced (`%batchimg wait NAME` enables it again): p" in left.attrs["caption"]
     done = getattr(session, verb)("p")
     assert verb == "repair" or f"Azure takes its nodes away at {expires} again" in done.attrs["caption"]
     kept = session.pools()
     assert kept.expiry_enforced.tolist() == [True]
-    assert "nothing sees to" not in kept.attrs["caption"]
+    assert "expiry not enforced" not in kept.attrs["caption"]
     text = session.autoscale("p").formula[0]
     assert expires in text
     # What is kept until then are the nodes that are there, and not those that somebody stopped asking for.

@@ -204,7 +204,7 @@ def test_what_others_made_is_not_deleted(session: Session, tmp_path: Path) -> No
     image = compute("images", "theirs", storageProfile={"osDisk": {"osType": "Linux", "osState": "Generalized"}})
     connect_with(session, tmp_path, image)
     assert list(rows(session.images(), "managed image").image) == ["theirs"]
-    with pytest.raises(ConflictError, match="this tool did not make managed image 'theirs'") as caught:
+    with pytest.raises(ConflictError, match="this tool did not create managed image 'theirs'") as caught:
         session.delete(image["id"])
     assert f"az resource delete --ids {image['id']}" in caught.value.hint
 
@@ -335,8 +335,8 @@ def test_throwaways_and_superseded_images_are_orphans(session: Session, tmp_path
     session.create("genomics", **EMPTY)
     found = session.cleanup().set_index("resource")
     assert dict(found.why) == {
-        "genomics-copy": "was made on the way to an image",
-        "genomics-copy-os": "was made on the way to an image",
+        "genomics-copy": "temporary resource of an image build",
+        "genomics-copy-os": "temporary resource of an image build",
         "genomics-0-os": "pool genomics uses another image",
     }
     assert list(session.cleanup(older_than="24h").resource) == ["genomics-0-os"]

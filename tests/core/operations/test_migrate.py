@@ -131,7 +131,7 @@ def test_what_azure_does_not_tell_is_left_out_and_named() -> None:
         currentDedicatedNodes=5,
     )
     new = new_pool_body(old, "q", PoolImage("v", "h"))["properties"]
-    assert omitted_settings(old) == "without user accounts and mounts: Azure does not tell their secrets"
+    assert omitted_settings(old) == "without user accounts and mounts: Azure does not return their secrets"
     assert new["mountConfiguration"] == [told]
     assert "userAccounts" not in new
     assert "currentDedicatedNodes" not in new

@@ -122,7 +122,7 @@ def test_only_nodes_in_a_state_or_that_fit(two_pools: Session) -> None:
     none = two_pools.nodes("sim-a", state=["unusable", "starttaskfailed"])
     assert len(none) == 0
     assert [str(dtype) for dtype in none.dtypes] == [DTYPES[column.kind] for column in SCHEMAS["nodes"]]
-    assert "0 of 4 nodes fit" in none.attrs["caption"]
+    assert "0 of 4 nodes match" in none.attrs["caption"]
     spot = two_pools.nodes("sim-*", where="not dedicated and running_tasks == 0 and pool == 'sim-a'")
     assert list(spot.dedicated) == [False]
     counts = two_pools.nodes("sim-a", counts=True, where="dedicated")
@@ -162,8 +162,8 @@ def test_what_idle_nodes_cost(two_pools: Session) -> None:
     usd = nodes.attrs["idle_usd_per_hour"]
     assert usd > 0
     assert nodes.attrs["unusable_usd_per_hour"] == 0
-    assert f"idle nodes cost {usd:.2f} USD an hour" in nodes.attrs["caption"]
-    assert "unusable nodes" not in nodes.attrs["caption"]
+    assert f"cost of idle nodes: ${usd:.2f}/h" in nodes.attrs["caption"]
+    assert "cost of unusable nodes" not in nodes.attrs["caption"]
     assert nodes.attrs["prices_as_of"].startswith("20")
     both = two_pools.nodes("sim-*", where="dedicated")  # what is shown does not change what they cost
     assert both.attrs["idle_usd_per_hour"] == pytest.approx(usd + two_pools.nodes("sim-b").attrs["idle_usd_per_hour"])
@@ -178,7 +178,7 @@ def test_unusable_nodes_cost_too() -> None:
         attrs = session.nodes("bad").attrs
         assert attrs["unusable_usd_per_hour"] > 0
         assert attrs["idle_usd_per_hour"] == 0
-        assert "unusable nodes cost" in attrs["caption"]
+        assert "cost of unusable nodes: $" in attrs["caption"]
 
 
 def test_a_price_that_is_not_known_stays_so() -> None:
@@ -188,7 +188,7 @@ def test_a_price_that_is_not_known_stays_so() -> None:
     assert len(nodes) == 1
     assert nodes.attrs["idle_usd_per_hour"] is None
     assert nodes.attrs["prices_as_of"] is None
-    assert "idle nodes cost an unknown price an hour" in nodes.attrs["caption"]
+    assert "cost of idle nodes: price not available" in nodes.attrs["caption"]
 
 
 def test_in_the_notebook(session: Session) -> None:

@@ -45,8 +45,8 @@ def test_a_plan_says_what_for_and_how_long(session: Session) -> None:
     assert planned.loc["image version", "minutes"] == pytest.approx(7.3)
     assert planned.why.notna().all()
     caption = planned.attrs["caption"]
-    assert caption.startswith("pool genomics: 7 steps to do, about 11 min, then ")
-    assert caption.endswith(" USD an hour; nothing was changed")
+    assert caption.startswith("plan of pool genomics: 7 steps, about 11 min, then $")
+    assert caption.endswith("/h (dry run)")
     cost = planned.loc["nodes", "usd_per_hour"]
     assert cost > 20 * 0.192  # the dedicated nodes alone, without their disks
     assert planned.usd_per_hour.notna().sum() == 1
@@ -74,7 +74,7 @@ def test_what_nobody_can_price_is_left_open(session: Session, tmp_path: Path) ->
     line = {"node_agent_sku": "batch.node.ubuntu 22.04", "nodes": 2, "vm_size": "Standard_D4s_v3"}
     planned = connect_to(session, outside).plan("genomics", from_image=f"{GROUP}/images/blob", **line)
     assert planned.usd_per_hour.isna().all()
-    assert "USD" not in planned.attrs["caption"]
+    assert "$" not in planned.attrs["caption"]
 
 
 def test_a_plan_of_a_capture_in_place_needs_no_yes(session: Session) -> None:
@@ -117,11 +117,11 @@ def test_a_pool_that_has_more_keeps_it_and_says_so(session: Session) -> None:
     """And the plan's price is of what there will be."""
     line = {"from_vm": "prep-vm", "vm_size": "Standard_D4s_v5"}
     session.create("p", nodes=4, **line)
-    assert "shrinks" not in session.create("p", nodes=4, **line).attrs["caption"]
+    assert "more nodes" not in session.create("p", nodes=4, **line).attrs["caption"]
     assert (
         session.create("p", nodes=2, **line)
         .attrs["caption"]
-        .endswith("it keeps what it had, `%batchimg resize` shrinks")
+        .endswith("the pool already has more nodes; use `%batchimg resize` to shrink it")
     )
     prices = [session.plan("p", nodes=nodes, **line).usd_per_hour.dropna().iloc[-1] for nodes in (0, 2, 4)]
     assert len(set(prices)) == 1

@@ -26,7 +26,12 @@ def test_a_linux_vm_that_runs(session: Session) -> None:
     assert (found.protocol, found.address, found.port, found.user) == ("SSH", "203.0.113.5", 22, "researcher")
     assert found.command == "ssh researcher@203.0.113.5"
     assert found.public
-    for words in ("install the software", "format and mount its data disks", "no Azure extensions", "temporary disk"):
+    for words in (
+        "install the software",
+        "format and mount its data disks",
+        "not install VM extensions",
+        "temporary disk",
+    ):
         assert words in found.next
     assert "%batchimg create POOL --from-vm desk-vm" in found.next
 
@@ -42,7 +47,7 @@ def test_one_that_is_stopped(session: Session, tmp_path: Path) -> None:
     stopped["properties"]["instanceView"] = {"statuses": [{"code": "PowerState/deallocated"}]}
     connect_with(session, tmp_path, stopped, disk("os"))
     found = session.vms(login="stopped").iloc[0]
-    assert found.next == f"start it first: az vm start --ids {stopped['id']}"
+    assert found.next == f"start the VM first: az vm start --ids {stopped['id']}"
     assert found.isna().address
 
 
@@ -61,7 +66,7 @@ def test_the_primary_interface_and_a_private_address(session: Session, tmp_path:
     connect_with(session, tmp_path, machine, disk("os"), interface)
     found = session.vms(login=machine["id"]).iloc[0]
     assert (found.address, found.public) == ("10.1.2.3", False)
-    assert found.next.startswith("no public address: go there from its network")
+    assert found.next.startswith("no public address: connect from its network")
 
 
 BALANCER = f"{NETWORK}/loadBalancers/gate"

@@ -1,6 +1,6 @@
-"""The rules that an image and a pool have to keep, one small function each, by subject.
+"""The rules for images and pools: one function each, grouped by subject.
 
-Azure reports most of them late: after half an hour, or with nodes that are billed and never usable.
+Azure reports most violations only after half an hour, or with unusable nodes that are billed.
 
-May import: ``estimates``, ``images`` and below, and the facts beside this folder.
+May import: ``estimates``, ``images`` and below, and ``checks.facts``.
 """

@@ -1,4 +1,4 @@
-"""Rules about what the caller may do, and the smallest role that is enough."""
+"""The rule for the caller's permissions, and the minimal role."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 ROLE = "batchimg researcher"
 _COMPUTE = "Microsoft.Compute"
 _NETWORK = "Microsoft.Network"
-#: What making and resizing a pool takes, in the account's resource group.
+#: Actions to create and resize a pool, in the resource group of the account.
 _POOL = tuple(f"Microsoft.Batch/batchAccounts/{what}" for what in ("read", "pools/read", "pools/write"))
-#: What looking for what is there takes: what was made before, and what a run that died left behind.
+#: Actions to find existing resources: those created before, and those that an interrupted run left.
 _READ_ACTIONS = (
     *(
         f"{_COMPUTE}/{kind}/read"
@@ -39,15 +39,15 @@ _READ_ACTIONS = (
     f"{_NETWORK}/networkInterfaces/read",
 )
 _IN_GALLERY = tuple(f"{_COMPUTE}/{kind}/write" for kind in ("galleries/images", "galleries/images/versions"))
-#: The account's own gallery is made where it is missing; one that the researcher has is only read.
+#: The gallery of the account is created if it is missing; a gallery that the user specifies is only read.
 _OWN_GALLERY = (f"{_COMPUTE}/galleries/write",)
 _ADOPT = tuple(f"{_COMPUTE}/{kind}/read" for kind in ("galleries", "galleries/images", "galleries/images/versions"))
-#: The least that Batch and Compute want of who makes something of a disk.
+#: The action that Batch and Compute require of a caller who uses a disk as a source.
 _DISK_ACCESS = f"{_COMPUTE}/disks/beginGetAccess/action"
-_DEPROVISION = tuple(f"{_COMPUTE}/virtualMachines/{verb}/action" for verb in ("runCommand", "deallocate", "generalize"))
-#: What a throwaway copy of a VM takes, which is made and deleted again.
+_GENERALIZE = tuple(f"{_COMPUTE}/virtualMachines/{verb}/action" for verb in ("runCommand", "deallocate", "generalize"))
+#: Actions to create and delete a temporary copy of a VM.
 _COPY = (
-    *_DEPROVISION,
+    *_GENERALIZE,
     *(
         f"{_COMPUTE}/{kind}/{verb}"
         for kind in ("disks", "virtualMachines", "snapshots")
@@ -56,7 +56,7 @@ _COPY = (
     *(f"{_NETWORK}/networkInterfaces/{verb}" for verb in ("write", "join/action", "delete")),
 )
 _STOP = tuple(f"{_COMPUTE}/virtualMachines/{verb}" for verb in ("deallocate/action", "start/action", "write"))
-#: What taking it all away again takes.
+#: Actions to delete everything that this tool creates.
 _DELETE_ACTIONS = (
     "Microsoft.Batch/batchAccounts/pools/delete",
     *(
@@ -64,18 +64,18 @@ _DELETE_ACTIONS = (
         for kind in ("snapshots", "images", "galleries", "galleries/images", "galleries/images/versions")
     ),
 )
-#: What is offered and in use is read in the subscription, of whose permissions Azure tells nothing.
+#: Offers and usages are read in the subscription, whose permissions Azure does not report.
 _OFFERS = (
     "Microsoft.Batch/locations/virtualMachineSkus/read",
     f"{_COMPUTE}/skus/read",
     f"{_COMPUTE}/locations/usages/read",
 )
-#: What `vms --login` reads of the network around a VM; no image and no pool takes it.
+#: What `vms --login` reads of a VM's network; images and pools do not need it.
 _LOGIN = tuple(f"{_NETWORK}/{kind}/read" for kind in ("loadBalancers", "publicIPAddresses"))
 
 
 def needed_actions(facts: Facts) -> dict[str, list[str]]:
-    """Return id of a resource group, in lower case, to the actions that the work takes there."""
+    """Return a map from the id of a resource group, in lower case, to the actions needed there."""
     home = str(facts.scope.account_id)
     found: dict[str, list[str]] = {}
     for where, actions in [(home, _POOL), *_actions(facts)]:
@@ -85,7 +85,7 @@ def needed_actions(facts: Facts) -> dict[str, list[str]]:
 
 
 def _actions(facts: Facts) -> Iterator[tuple[str, Iterable[str]]]:
-    """Yield the ids of what is worked with, empty for the account's resource group, and the actions that it takes."""
+    """Yield ids of resources (empty: the resource group of the account) with the actions needed on them."""
     spec = facts.spec
     if facts.source is not None:
         yield "", _READ_ACTIONS
@@ -116,7 +116,7 @@ def _vm_actions(facts: Facts, vm: Json) -> Iterator[tuple[str, Iterable[str]]]:
     ready = spec.generalized or (facts.source is not None and facts.source.generalized)
     if ready or spec.capture == "in-place":
         yield "", (f"{_COMPUTE}/snapshots/write",)
-        yield key, _STOP[:1] if ready else (*_DEPROVISION, *_STOP)
+        yield key, _STOP[:1] if ready else (*_GENERALIZE, *_STOP)
         return
     yield "", _COPY
     yield key, (f"{_NETWORK}/networkInterfaces/read", *(_STOP if spec.stop else ()))
@@ -125,7 +125,7 @@ def _vm_actions(facts: Facts, vm: Json) -> Iterator[tuple[str, Iterable[str]]]:
 
 
 def role_definition(facts: Facts) -> dict[str, Any]:
-    """Return the smallest role that is enough, as `az role definition create` takes it."""
+    """Return the minimal role as the input of `az role definition create`."""
     work = needed_actions(facts)
     actions = {action for listed in work.values() for action in listed} | {
         *_DELETE_ACTIONS,
@@ -136,7 +136,7 @@ def role_definition(facts: Facts) -> dict[str, Any]:
     return {
         "Name": ROLE,
         "IsCustom": True,
-        "Description": "Makes images of prepared VMs and Batch pools of them, and takes them away again.",
+        "Description": "Create and delete images of prepared VMs, and Batch pools that use them.",
         "Actions": sorted(actions),
         "NotActions": [],
         "DataActions": [],
@@ -146,7 +146,7 @@ def role_definition(facts: Facts) -> dict[str, Any]:
 
 
 def is_allowed(permissions: Sequence[Json], action: str) -> bool:
-    """Tell whether permissions allow an action: one of them names it and does not take it back."""
+    """Return whether permissions allow an action: one of them includes it and does not exclude it."""
     return any(
         _matches_any(action, one.get("actions") or []) and not _matches_any(action, one.get("notActions") or [])
         for one in permissions
@@ -154,39 +154,40 @@ def is_allowed(permissions: Sequence[Json], action: str) -> bool:
 
 
 def _matches_any(action: str, patterns: Iterable[str]) -> bool:
-    """Tell whether an action is among patterns, where ``*`` stands for anything, and the case for nothing."""
+    """Return whether an action matches a pattern, where ``*`` matches anything and case is ignored."""
     return any(re.fullmatch(".*".join(map(re.escape, one.split("*"))), action, re.IGNORECASE) for one in patterns)
 
 
 @rule("permissions", "error", sources.ACCESS)
 def permissions(facts: Facts) -> RuleResults:
-    """The caller may do everything that the work takes."""
+    """The caller has all required permissions."""
     found: list[RuleResult] = []
-    work, home, how = needed_actions(facts), facts.scope.account_id.group.lower(), _how_to_get_role(facts)
+    work, home, fix = needed_actions(facts), facts.scope.account_id.group.lower(), _role_fix(facts)
     for group, actions in work.items():
-        why = facts.unread.get(permissions_in(group)) or ("" if group in facts.permissions else "nobody asked")
-        if why:
-            found.append(unchecked(f"could not read permissions in {_group_name(facts, group)} ({why})", how))
+        reason = facts.unread.get(permissions_in(group)) or ("" if group in facts.permissions else "not requested")
+        if reason:
+            found.append(unchecked(f"could not read permissions in {_group_name(facts, group)} ({reason})", fix))
         elif missing := [action for action in actions if not is_allowed(facts.permissions.get(group, []), action)]:
-            found.append(failed(f"in {_group_name(facts, group)} you may not: {', '.join(missing)}", how))
-    away = [action for action in _DELETE_ACTIONS if not is_allowed(facts.permissions.get(home, []), action)]
-    if not found and away:
-        return warned(f"what is made in {_group_name(facts, home)} you may not delete: {', '.join(away)}", how)
-    return found or passed(f"you may do all of it in {', '.join(_group_name(facts, group) for group in work)}")
+            found.append(failed(f"missing permissions in {_group_name(facts, group)}: {', '.join(missing)}", fix))
+    not_deletable = [action for action in _DELETE_ACTIONS if not is_allowed(facts.permissions.get(home, []), action)]
+    if not found and not_deletable:
+        return warned(f"no permission to delete in {_group_name(facts, home)}: {', '.join(not_deletable)}", fix)
+    return found or passed(f"all required permissions in {', '.join(_group_name(facts, group) for group in work)}")
 
 
 def _group_name(facts: Facts, group: str) -> str:
-    """Return what a resource group is called: with its subscription where that is not the account's."""
+    """Return the name of a resource group, with its subscription if that is not the account's."""
     _, _, subscription, _, name = group.split("/")
-    home = subscription == facts.scope.subscription.lower()
-    return f"resource group {name}" if home else f"resource group {name} of subscription {subscription}"
+    same = subscription == facts.scope.subscription.lower()
+    return f"resource group {name}" if same else f"resource group {name} of subscription {subscription}"
 
 
-def _how_to_get_role(facts: Facts) -> str:
-    """Return how one gets the role: the line that prints it, with what was checked where that has a name."""
+def _role_fix(facts: Facts) -> str:
+    """Return how to get the role: the command that prints it for the checked resource."""
     pool = facts.pool if facts.kind == "pool" else None
     named = next((str(one["name"]) for one in (facts.vm, pool) if one), facts.image_id or "VM")
     return (
-        f"ask for a role that allows it: `%batchimg check {named} --role` prints the smallest, for `az role definition "
-        f"create --role-definition FILE` and `az role assignment create --assignee YOU --role '{ROLE}' --scope GROUP`"
+        f"request a role with these permissions: `%batchimg check {named} --role` prints the minimal role, for "
+        f"`az role definition create --role-definition FILE` and `az role assignment create --assignee YOU "
+        f"--role '{ROLE}' --scope GROUP`"
     )

@@ -1,4 +1,4 @@
-"""Rules about pools that are made straight from a managed image, which Azure has retired."""
+"""Rules for pools that use a managed image directly, which Azure has retired."""
 
 from __future__ import annotations
 
@@ -15,29 +15,30 @@ if TYPE_CHECKING:
 
 #: Source: Microsoft's retirement notice for pools of custom images without the gallery.
 _RETIREMENT = dt.datetime(2026, 3, 31, tzinfo=dt.UTC).timestamp()
-_GALLERY_HINT = "through the gallery it works: "
+_GALLERY_HINT = "use a gallery image: "
 
 
 @rule("direct-retired", "error", sources.RETIREMENT)
 def direct_retired(facts: Facts) -> RuleResults:
-    """No image is made for a pool straight from a managed image, which Azure takes no more since 31 March 2026."""
+    """The pool does not use a managed image directly: Azure retired such pools on 31 March 2026."""
     spec, managed_image = facts.spec, facts.managed_image
     replaced = facts.pool_decision is None or facts.pool_decision.action == "replaced"
-    nothing = facts.kind == "image" and managed_image is None
-    if not spec.direct or not replaced or nothing or facts.kind == "pool":
-        return None  # a pool that is there goes on as it is
+    other_image = facts.kind == "image" and managed_image is None
+    if not spec.direct or not replaced or other_image or facts.kind == "pool":
+        return None  # an existing pool keeps its image
     if facts.now < _RETIREMENT:
-        return passed("taken until 31 March 2026", "`%batchimg migrate` takes such a pool to the gallery")
+        return passed(
+            "supported until 31 March 2026",
+            "`%batchimg migrate` replaces such a pool with one that uses a gallery image",
+        )
     if managed_image is None:
         fix = fixes.create_command(facts, direct=None)
     else:
         named = spec if facts.size_named_by_user else spec.model_copy(update={"vm_size": "SIZE"})
         fix = legacy_pools.gallery_command(named, str(managed_image["id"]))
-    text = f"pools straight from a managed image were {legacy_pools.RETIREMENT_TEXT}"
+    text = f"pools that use a managed image directly were {legacy_pools.RETIREMENT_TEXT}"
     if facts.kind == "image" and facts.pool_decision is None:
-        # Nothing is made for it first: where a service still takes it, this is how one finds out.
-        return warned(
-            f"{text}: the service is asked all the same, and refuses where it takes none", _GALLERY_HINT + fix
-        )
-    lost = "the image would be made" if facts.pool_decision is None else "the pool that is there would be deleted"
-    return failed(f"{text}, and {lost} for nothing", _GALLERY_HINT + fix)
+        # No image has to be created first, so the request costs nothing and shows whether the service accepts it.
+        return warned(f"{text}: the request is sent, and the service may refuse it", _GALLERY_HINT + fix)
+    effect = "an image would be created" if facts.pool_decision is None else "the existing pool would be deleted"
+    return failed(f"{text}: {effect} before the service refuses the request", _GALLERY_HINT + fix)

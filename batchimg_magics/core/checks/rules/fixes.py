@@ -1,4 +1,4 @@
-"""What to do about a rule that is not kept, as lines to paste: of Azure's command line, and of this tool."""
+"""Commands to copy that fix a failed check: of the Azure CLI and of this tool."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 
 def az_location_options(resource: str) -> str:
-    """Return the options of `az` that say where a resource is."""
+    """Return the options of `az` for the resource group and subscription of a resource."""
     where = ResourceId.parse(resource)
     return f"--resource-group {where.resource_group} --subscription {where.subscription}"
 
 
 def create_command(facts: Facts, **more: object) -> str:
-    """Return the line that makes the pool as it was asked for, with something more."""
+    """Return the command that creates the requested pool, with more options."""
     if facts.vm is not None and is_same_resource(ResourceId.parse(facts.vm["id"]).group, facts.scope.account_id.group):
-        more = {"from_vm": facts.vm["name"], **more}  # as one would type it
+        more = {"from_vm": facts.vm["name"], **more}  # the short form
     return facts.spec.create_line(**more)
 
 
 def rebuild_command(facts: Facts) -> str:
-    """Return the line that makes an image and a pool of a VM, as far as anybody knows how."""
+    """Return the command that creates an image and a pool from a VM, with placeholders for what is unknown."""
     size = facts.spec.vm_size if facts.size_named_by_user else "SIZE"
     return f"`%batchimg create NEW_POOL --from-vm VM --vm-size {size}`"

@@ -1,4 +1,4 @@
-"""Rules about the image that pools are made from: there, where it is needed, often enough, and for how many nodes."""
+"""Rules for the image of a pool: its existence, region, replicas and node limits."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from batchimg_magics.core.checks.rules.rule import RuleResults
     from batchimg_magics.core.compute.image_source import Source
 
-#: Nodes that pools made straight from one managed image may have in all. The source document says 2,500 dedicated
-#: nodes, Microsoft's page of quotas 2,000: beyond the one it is an error, beyond the other a warning.
+#: The most nodes of all pools that use one managed image directly. The source document has 2,500 dedicated nodes,
+#: Microsoft's page of quotas 2,000: more than the first is an error, more than the second a warning.
 MOST_DEDICATED, DEDICATED_BY_QUOTA_PAGE, MOST_SPOT = 2500, 2000, 1000
 
 
 @rule("region", "error", sources.DOCUMENT)
 def region(facts: Facts) -> RuleResults:
-    """The image is in the account's subscription and region, or in a gallery that reaches it."""
+    """The image is in the subscription and region of the Batch account, or in a gallery that replicates there."""
     if facts.source is not None and (facts.makes_image or facts.kind in ("vm", "disks")):
         return _check_source(facts, facts.source)
     if facts.managed_image is None:
@@ -40,76 +40,76 @@ def region(facts: Facts) -> RuleResults:
         return failed(
             f"the managed image is in {where}, subscription {subscription}; the Batch account is in {facts.region}, "
             f"subscription {facts.scope.subscription}",
-            "make a gallery image of it, which reaches other regions",
+            "create a gallery image from it: image versions replicate to other regions",
         )
-    return passed(f"in {where}, as the Batch account")
+    return passed(f"in {where}, the region of the Batch account")
 
 
 def _check_source(facts: Facts, source: Source) -> RuleResults:
-    """Judge what a gallery image is to be made of."""
+    """Check the region and subscription of an image source."""
     subscription = source.id.split("/")[2] if source.id.startswith("/") else facts.scope.subscription
     if subscription.lower() != facts.scope.subscription.lower():
         return warned(
             f"{source.description} is in subscription {subscription}, the Batch account in {facts.scope.subscription}",
-            "it works within one tenant, with permissions in both: `permissions` tells",
+            "both must be in one tenant, and you need permissions in both: see the rule `permissions`",
         )
     if source.region != facts.region and facts.spec.direct:
         return failed(
             f"--direct: the image would be in {source.region}, and the Batch account is in {facts.region}",
-            "leave out --direct: a gallery version is copied into the account's region",
+            "omit --direct: an image version is replicated to the region of the account",
         )
     if source.region != facts.region:
         where = f"{source.description} is in {source.region}, the account in {facts.region}"
         return passed(f"{where}: the image version gets replicas in both")
-    return passed(f"{source.description} is in {source.region}, as the Batch account")
+    return passed(f"{source.description} is in {source.region}, the region of the Batch account")
 
 
 def _check_gallery_image(facts: Facts, definition: str) -> RuleResults:
     subscription = ResourceId.parse(definition).subscription
     if subscription.lower() == facts.scope.subscription.lower():
-        return passed("in the account's subscription; where its replicas are, `replicas` tells")
+        return passed("in the subscription of the Batch account; for its regions see the rule `replicas`")
     return warned(
         f"the gallery is in subscription {subscription}, the Batch account in {facts.scope.subscription}",
-        "it works within one tenant, for callers who may read the image there",
+        "both must be in one tenant, and you need permission to read the image",
     )
 
 
 @rule("gallery", "error", sources.GALLERY, needs=("the gallery",))
 def gallery(facts: Facts) -> RuleResults:
-    """The gallery that was named for the image is there."""
+    """The gallery that was specified for the image exists."""
     if not facts.spec.gallery or not facts.makes_image:
         return None
     where = ResourceId.parse(facts.spec.gallery)
     if facts.gallery is None:
         missing = galleries.gallery_not_found_error(where)
         return failed(missing.message, missing.hint)
-    return passed(f"{where.name} is there")
+    return passed(f"gallery {where.name} exists")
 
 
 @rule(
     "image-exists", "error", sources.DOCUMENT, needs=("the image definition", "the image version", "the managed image")
 )
 def image_exists(facts: Facts) -> RuleResults:
-    """The image is there and complete, and so is what it needs: a pool whose image is gone cannot grow."""
+    """The image and its sources exist and are complete: a pool whose image is missing cannot grow."""
     if facts.kind not in ("image", "pool") or not (facts.missing_ids or facts.image_id):
         return None
     if facts.missing_ids:
-        gone = ", ".join("/".join(name for _, name in ResourceId.parse(one).path) for one in facts.missing_ids)
+        missing = ", ".join("/".join(name for _, name in ResourceId.parse(one).path) for one in facts.missing_ids)
         return failed(
-            f"the image is gone: {gone}; the next resize would end with AllocationFailed",
-            f"make a new image, and a new pool: {fixes.rebuild_command(facts)}",
+            f"the image is missing: {missing}; the next resize would end with AllocationFailed",
+            f"create a new image and a new pool: {fixes.rebuild_command(facts)}",
         )
     state = str(dig(facts.managed_image or facts.version, "properties", "provisioningState") or "")
     if state in ("Failed", "Canceled"):
         return failed(
-            f"making the image ended with {state}", f"`%batchimg delete {facts.image_id}`, then make it again"
+            f"creation of the image ended with {state}", f"`%batchimg delete {facts.image_id}`, then create it again"
         )
-    return passed("it is there")
+    return passed("image exists")
 
 
 @rule("image-source", "warning", sources.DOCUMENT)
 def image_source(facts: Facts) -> RuleResults:
-    """A managed image is made from snapshots of a VM's disks: from anything else pools do not scale reliably."""
+    """A managed image is made from snapshots of a VM's disks: pools of other images do not scale reliably."""
     if facts.managed_image is None:
         return _check_managed_image_source(facts) if facts.spec.direct and facts.source is not None else None
     storage = facts.managed_image["properties"].get("storageProfile") or {}
@@ -119,19 +119,19 @@ def image_source(facts: Facts) -> RuleResults:
     if not other and not vm:
         return passed("made from snapshots")
     what = f"VM {ResourceId.parse(vm).name}" if vm else "a VHD" if "blobUri" in other else "a disk"
-    return warned(f"made from {what}", f"make an image from snapshots: {fixes.rebuild_command(facts)}")
+    return warned(f"made from {what}", f"create an image from snapshots: {fixes.rebuild_command(facts)}")
 
 
 def _check_managed_image_source(facts: Facts) -> RuleResults:
-    """Judge what the managed image of a pool is going to be made from."""
+    """Check the source of the managed image that is to be created."""
     if facts.spec.from_vhd is None:
-        return passed("it will be made from snapshots")
-    return warned("it would be made from a VHD", f"make an image from snapshots: {fixes.rebuild_command(facts)}")
+        return passed("image will be made from snapshots")
+    return warned("image would be made from a VHD", f"create an image from snapshots: {fixes.rebuild_command(facts)}")
 
 
 @rule("replicas", "error", sources.GALLERY_POOL, needs=("the image version", "image versions"))
 def replicas(facts: Facts) -> RuleResults:
-    """The image version has replicas in the account's region, enough for as many nodes at once."""
+    """The image version has enough replicas in the region of the Batch account for the number of nodes."""
     nodes = facts.target.total
     needed = replication.replicas_needed(nodes)
     if facts.makes_image:
@@ -140,45 +140,46 @@ def replicas(facts: Facts) -> RuleResults:
 
 
 def _existing_replicas(facts: Facts, version: Json, nodes: int, needed: int) -> RuleResults:
-    """Judge the replicas that there are."""
+    """Check the replicas of an existing image version."""
     profile, where = dig(version, "properties", "publishingProfile") or {}, facts.region
     targets = {region_key(str(one["name"])): one for one in profile.get("targetRegions") or []}
     if where not in targets:
-        elsewhere = ", ".join(targets) or "no region"
+        other_regions = ", ".join(targets) or "no region"
         return failed(
-            f"the image version has no replicas in {where}, only in {elsewhere}", _more_replicas_fix(facts, needed)
+            f"the image version has no replicas in {where}, only in {other_regions}", _more_replicas_fix(facts, needed)
         )
     state = _state(version, where)
     if state == "Failed":
-        fix = "`%batchimg create` with the line that made it repairs the region"
-        return failed(f"replication into {where} failed", fix)
+        fix = "run the `%batchimg create` command of this image again: it repairs the region"
+        return failed(f"replication to {where} failed", fix)
     if state == "Replicating":
-        return warned(f"replication into {where} is going on", "wait until it is done")
+        return warned(f"replication to {where} is in progress", "wait until it has finished")
     count = int(targets[where].get("regionalReplicaCount") or profile.get("replicaCount") or 1)
     if count < needed:
         return warned(_too_few_text(where, count, nodes), _more_replicas_fix(facts, needed))
-    return passed(f"{count} in {where} for {nodes} nodes")
+    return passed(f"replicas in {where}: {count}, for {nodes} nodes")
 
 
 def _planned_replicas(facts: Facts, nodes: int, needed: int) -> RuleResults:
-    """Judge the replicas that `create` will see to: as many as it takes, unless others are asked for."""
-    asked = facts.spec.replicas.get(facts.region)
-    if asked is not None and asked < needed:
-        return warned(_too_few_text(facts.region, asked, nodes), f"--replicas {facts.region}={needed}, or leave it out")
+    """Check the replicas that `create` will request: as many as needed, unless a number is specified."""
+    requested = facts.spec.replicas.get(facts.region)
+    if requested is not None and requested < needed:
+        fix = f"--replicas {facts.region}={needed}, or omit it"
+        return warned(_too_few_text(facts.region, requested, nodes), fix)
     if facts.version is not None and _state(facts.version, facts.region) == "Failed":
-        return passed(f"replication into {facts.region} failed, and is repaired on the way")
-    return passed(f"{asked or needed} in {facts.region} for {nodes} nodes")
+        return passed(f"replication to {facts.region} failed; `create` repairs it")
+    return passed(f"replicas in {facts.region}: {requested or needed}, for {nodes} nodes")
 
 
 def _too_few_text(where: str, count: int, nodes: int) -> str:
     most = count * replication.NODES_PER_REPLICA
-    return f"replicas in {where}: {count}, for {most} nodes that start at once; there will be {nodes}"
+    return f"replicas in {where}: {count}, enough to start {most} nodes at once; the pool will have {nodes}"
 
 
 def _more_replicas_fix(facts: Facts, needed: int) -> str:
     names = dict(ResourceId.parse(facts.image_id).path)
     profile = dig(facts.version, "properties", "publishingProfile") or {}
-    # The command says all regions that there are to be: those that are left out would be deleted.
+    # The command must name all regions: Azure deletes the replicas in regions that are not named.
     regions = {
         region_key(str(one["name"])): int(one.get("regionalReplicaCount") or profile.get("replicaCount") or 1)
         for one in profile.get("targetRegions") or []
@@ -192,21 +193,21 @@ def _more_replicas_fix(facts: Facts, needed: int) -> str:
 
 
 def _state(version: Json, where: str) -> str:
-    """Return the state of a version's replication into a region, empty where Azure does not say."""
+    """Return the replication state of a version in a region; empty if unknown."""
     summary = dig(version, "properties", "replicationStatus", "summary") or []
     return next((str(one.get("state")) for one in summary if region_key(str(one.get("region"))) == where), "")
 
 
 @rule("replication-mode", "error", sources.GALLERY)
 def replication_mode(facts: Facts) -> RuleResults:
-    """The image version is a full copy: a shallow one is gone with what it was made from."""
+    """The image version is a full copy: a shallow one depends on its source."""
     if facts.version is None:
         return None
     mode = str(dig(facts.version, "properties", "publishingProfile", "replicationMode") or "Full")
     return (
         passed(mode)
         if mode == "Full"
-        else failed(f"the image version is a {mode} copy", f"make a full version: {fixes.rebuild_command(facts)}")
+        else failed(f"the image version is a {mode} copy", f"create a full version: {fixes.rebuild_command(facts)}")
     )
 
 
@@ -217,47 +218,49 @@ def version_end_of_life(facts: Facts) -> RuleResults:
         return None
     ends = dig(facts.version, "properties", "publishingProfile", "endOfLifeDate")
     return (
-        check_end_of_support(facts, str(ends), "its life", f"make a new version: {fixes.rebuild_command(facts)}")
+        check_end_of_support(
+            facts, str(ends), "the life of the image version", f"create a new version: {fixes.rebuild_command(facts)}"
+        )
         if ends
-        else passed("no end is named")
+        else passed("no end-of-life date")
     )
 
 
 @rule("image-shared", "warning", sources.DOCUMENT, needs=("pools",))
 def image_shared(facts: Facts) -> RuleResults:
-    """No other pool uses the image: one image for each pool is advised."""
+    """No other pool uses the image: Microsoft recommends one image for each pool."""
     if not facts.image_id or (facts.managed_image is not None and facts.makes_image):
         return None
     if facts.managed_image is not None:
         names = [_name(facts, one) for one in _pools_sharing(facts, facts.managed_image)]
-        advice = f"make an image of its own for each pool: {fixes.rebuild_command(facts)}"
+        advice = f"create a separate image for each pool: {fixes.rebuild_command(facts)}"
         return (
-            warned(f"its image or a snapshot under it serves {', '.join(names)}", advice)
+            warned(f"the image or one of its snapshots is also used by {', '.join(names)}", advice)
             if names
             else passed("no other pool uses it")
         )
     names = pools.pools_using(facts.other_pools, facts.image_id)
-    # What shares a gallery image shares no limit: its replicas serve all.
+    # Pools of one gallery image share its replicas, but no node limit.
     return (
-        passed(f"it serves {', '.join(names)} too; count all their nodes for its replicas")
+        passed(f"also used by {', '.join(names)}; the replicas must be enough for the nodes of all pools")
         if names
         else passed("no other pool uses it")
     )
 
 
 def _name(facts: Facts, pool: Json) -> str:
-    """Return what a pool is called: with its account where that is another one."""
+    """Return the name of a pool, with its account if that is another one."""
     (_, account), (_, name) = ResourceId.parse(pool["id"]).path
     return name if account.lower() == facts.scope.account.lower() else f"{account}/{name}"
 
 
 def _pools_sharing(facts: Facts, image: Json) -> list[Json]:
-    """Return the other pools, of whatever account, made straight from a managed image or from one of its snapshots."""
-    mine = {str(image["id"]).lower(), *(one.lower() for one in source_ids_of(image))}
+    """Return the other pools, of any account, that use a managed image or one of its snapshots directly."""
+    source_ids = {str(image["id"]).lower(), *(one.lower() for one in source_ids_of(image))}
     same_source = [
         one["id"]
         for one in facts.sibling_images
-        if mine & {str(one["id"]).lower(), *map(str.lower, source_ids_of(one))}
+        if source_ids & {str(one["id"]).lower(), *map(str.lower, source_ids_of(one))}
     ]
     return [
         pool
@@ -270,7 +273,7 @@ def _pools_sharing(facts: Facts, image: Json) -> list[Json]:
 
 @rule("managed-image-limit", "error", sources.DOCUMENT, needs=("pools", "managed images"))
 def managed_image_limit(facts: Facts) -> RuleResults:
-    """Pools straight from one managed image or snapshot have at most 2,500 dedicated and 1,000 spot nodes in all."""
+    """All pools that use a managed image or snapshot directly have at most 2,500 dedicated and 1,000 spot nodes."""
     if facts.makes_image or (facts.managed_image is None and not facts.spec.direct):
         return None
     sharing = (
@@ -279,14 +282,16 @@ def managed_image_limit(facts: Facts) -> RuleResults:
     dedicated = facts.target.dedicated + sum(one.dedicated for one in sharing)
     spot = facts.target.spot + sum(one.spot for one in sharing)
     text = f"{dedicated} dedicated and {spot} spot nodes in {len(sharing) + 1} pools"
-    fix = "make a gallery image of it, whose pools have no such limit"
+    fix = "create a gallery image from it: its pools do not have this limit"
     if dedicated > MOST_DEDICATED or spot > MOST_SPOT:
         return failed(f"{text}: more than {MOST_DEDICATED} and {MOST_SPOT}", fix)
     if facts.unreadable_accounts:
-        return unchecked(f"{text}; could not look at {', '.join(facts.unreadable_accounts)}", fix)
+        return unchecked(f"{text}; could not read {', '.join(facts.unreadable_accounts)}", fix)
     if dedicated > DEDICATED_BY_QUOTA_PAGE:
-        return warned(f"{text}: Microsoft's page of quotas says {DEDICATED_BY_QUOTA_PAGE} dedicated nodes", fix)
-    there = dig(facts.pool, "properties", "networkConfiguration", "endpointConfiguration", "inboundNatPools")
-    if there or facts.spec.login_ports:
-        return warned(f"{text}; inbound NAT pools lower the limits, by how much nobody says", fix)
+        return warned(
+            f"{text}: Microsoft's page of quotas has a limit of {DEDICATED_BY_QUOTA_PAGE} dedicated nodes", fix
+        )
+    nat_pools = dig(facts.pool, "properties", "networkConfiguration", "endpointConfiguration", "inboundNatPools")
+    if nat_pools or facts.spec.login_ports:
+        return warned(f"{text}; inbound NAT pools lower these limits by an unknown number", fix)
     return passed(text)

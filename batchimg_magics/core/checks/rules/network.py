@@ -1,4 +1,4 @@
-"""Rules about the subnet that nodes join."""
+"""Rules for the subnet of the nodes."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from batchimg_magics.core.checks.facts import Facts
     from batchimg_magics.core.checks.rules.rule import RuleResults
 
-#: Addresses of a subnet that Azure keeps for itself. Source: Azure virtual network documents.
+#: Addresses that Azure reserves in each subnet. Source: Azure virtual network documents.
 RESERVED = 5
-#: Priorities that rules of a network security group may have. Source: Microsoft.Network, SecurityRule.
+#: The priorities of rules in a network security group. Source: Microsoft.Network, SecurityRule.
 FIRST_PRIORITY, LAST_PRIORITY = 100, 4096
 _NEEDS = ("the virtual network",)
 
@@ -30,20 +30,20 @@ def _subnet(facts: Facts) -> Json | None:
 
 @rule("subnet", "error", sources.NETWORK, needs=_NEEDS)
 def subnet(facts: Facts) -> RuleResults:
-    """The subnet is there, in the account's subscription and region."""
+    """The subnet exists, in the subscription and region of the Batch account."""
     if not facts.spec.subnet:
         return None
     if _subnet(facts) is None:
-        return failed(f"there is no subnet {facts.spec.subnet}", _list_of(facts.spec.subnet))
+        return failed(f"there is no subnet {facts.spec.subnet}", _list_subnets_command(facts.spec.subnet))
     where = region_key(str(dig(facts.network, "location")))
     home = ResourceId.parse(facts.spec.subnet).subscription
     if where != facts.region or home.lower() != facts.scope.subscription.lower():
         return failed(
             f"the subnet is in {where}, subscription {home}; the Batch account is in {facts.region}, subscription "
             f"{facts.scope.subscription}",
-            "Batch wants both to be the same: another --subnet",
+            "both must be the same: choose another --subnet",
         )
-    return passed(f"in {where}, as the Batch account")
+    return passed(f"in {where}, the region of the Batch account")
 
 
 @rule("subnet-addresses", "error", sources.NETWORK, needs=_NEEDS)
@@ -56,7 +56,7 @@ def subnet_addresses(facts: Facts) -> RuleResults:
     ranges = props.get("addressPrefixes") or [props.get("addressPrefix")]
     networks = [ipaddress.ip_network(str(one), strict=False) for one in ranges if one]
     total = sum(max(0, one.num_addresses - RESERVED) for one in networks if one.version == 4)
-    # The pool's own nodes are among those in use, and are wanted again.
+    # The addresses of the pool's own nodes are in use, and stay in use by them.
     own = (
         current_counts(facts.pool).total if facts.pool and is_same_resource(_subnet_of(facts.pool), found["id"]) else 0
     )
@@ -65,8 +65,8 @@ def subnet_addresses(facts: Facts) -> RuleResults:
     if nodes <= free:
         return passed(f"{free} of {total} addresses are free, for {nodes} nodes")
     return failed(
-        f"the subnet has {free} of {total} addresses free, and there will be {nodes} nodes",
-        "a larger --subnet, or fewer nodes: a pool gets as many as there are addresses, and a resize error",
+        f"the subnet has {free} of {total} addresses free; the pool will have {nodes} nodes",
+        "choose a larger --subnet or fewer nodes: Batch stops at the last free address with a resize error",
     )
 
 
@@ -74,45 +74,46 @@ def _subnet_of(pool: Json) -> str:
     return str(dig(pool, "properties", "networkConfiguration", "subnetId") or "")
 
 
-@rule("subnet-reach", "warning", sources.NETWORK, needs=(*_NEEDS, "the network security group"))
-def subnet_reach(facts: Facts) -> RuleResults:
-    """Nodes reach the Batch service: from the subnet out to port 443 of BatchNodeManagement."""
+@rule("subnet-outbound", "warning", sources.NETWORK, needs=(*_NEEDS, "the network security group"))
+def subnet_outbound(facts: Facts) -> RuleResults:
+    """The subnet allows outbound traffic to BatchNodeManagement on port 443, which nodes need."""
     found = _subnet(facts)
     if found is None:
         return None
-    goal = f"BatchNodeManagement.{facts.region}"
-    denying = _first_match(facts.security_group, goal)
+    service_tag = f"BatchNodeManagement.{facts.region}"
+    denying = _first_match(facts.security_group, service_tag)
     if denying is not None and str(dig(denying, "properties", "access")).lower() == "deny":
-        group, place = str(dig(facts.security_group, "name")), _before(facts.security_group, denying)
+        group, priority = str(dig(facts.security_group, "name")), _free_priority(facts.security_group, denying)
         located = fixes.az_location_options(str(dig(facts.security_group, "id")))
         allow = (
             f"`az network nsg rule create {located} --nsg-name {group} "
-            f"--name batch-out --direction Outbound --priority {place} --access Allow "
-            f"--protocol Tcp --destination-address-prefixes {goal} --destination-port-ranges 443`"
+            f"--name batch-out --direction Outbound --priority {priority} --access Allow "
+            f"--protocol Tcp --destination-address-prefixes {service_tag} --destination-port-ranges 443`"
         )
         return warned(
-            f"rule {denying.get('name')} of network security group {group} denies the way out to {goal}, port 443",
-            allow if place else f"give {denying.get('name')} a later priority, and put a rule that allows it before it",
+            f"rule {denying['name']} of network security group {group} denies outbound traffic to {service_tag}, port "
+            "443",
+            allow if priority else f"give {denying['name']} a higher number, and add a rule before it that allows this",
         )
     if facts.spec.no_public_address and not dig(found, "properties", "natGateway"):
         return warned(
-            f"nodes without a public address have no way out to {goal}, port 443: the subnet has no NAT gateway",
-            "give it one, or a private endpoint to the Batch account's node management; see Batch: pools without "
-            "public IP addresses",
+            f"nodes without a public address cannot connect to {service_tag}, port 443: the subnet has no NAT gateway",
+            "add a NAT gateway, or a private endpoint for the node management of the Batch account; see Batch: pools "
+            "without public IP addresses",
         )
-    route = "; its route table must not lead that astray" if dig(found, "properties", "routeTable") else ""
-    return passed(f"nodes must reach {goal} on port 443, and whatever the start task loads from{route}")
-
-
-def _list_of(subnet: str) -> str:
-    network = ResourceId.parse(subnet).path[0][1]
-    return (
-        f"`az network vnet subnet list {fixes.az_location_options(subnet)} --vnet-name {network}` shows what there is"
+    route = "; the route table of the subnet must allow this" if dig(found, "properties", "routeTable") else ""
+    return passed(
+        f"nodes must be able to connect to {service_tag}, port 443, and to what the start task downloads from{route}"
     )
 
 
-def _before(group: Json | None, rule: Json) -> int | None:
-    """Return a priority that no outbound rule has, and that comes before a rule's; None where there is none left."""
+def _list_subnets_command(subnet: str) -> str:
+    network = ResourceId.parse(subnet).path[0][1]
+    return f"`az network vnet subnet list {fixes.az_location_options(subnet)} --vnet-name {network}` lists the subnets"
+
+
+def _free_priority(group: Json | None, rule: Json) -> int | None:
+    """Return an unused outbound priority before the priority of a rule; None if there is none."""
     taken = {
         int(dig(one, "properties", "priority") or 0)
         for one in dig(group, "properties", "securityRules") or []
@@ -122,24 +123,24 @@ def _before(group: Json | None, rule: Json) -> int | None:
     return next((one for one in range(last - 1, FIRST_PRIORITY - 1, -1) if one not in taken), None)
 
 
-def _first_match(group: Json | None, goal: str) -> Json | None:
-    """Return the rule that decides on TCP to port 443 of a service tag: the first that matches, by priority."""
+def _first_match(group: Json | None, service_tag: str) -> Json | None:
+    """Return the rule that applies to TCP port 443 of a service tag: the first that matches, by priority."""
     rules = [
         *(dig(group, "properties", "securityRules") or []),
         *(dig(group, "properties", "defaultSecurityRules") or []),
     ]
     ordered = sorted(rules, key=lambda one: int(dig(one, "properties", "priority") or 0))
-    return next((one for one in ordered if _matches(one["properties"], goal)), None)
+    return next((one for one in ordered if _matches(one["properties"], service_tag)), None)
 
 
-def _matches(props: dict[str, Any], goal: str) -> bool:
-    tags = {"*", "0.0.0.0/0", "internet", "azurecloud", goal.lower(), goal.partition(".")[0].lower()}
-    places = [props.get("destinationAddressPrefix"), *(props.get("destinationAddressPrefixes") or [])]
+def _matches(props: dict[str, Any], service_tag: str) -> bool:
+    tags = {"*", "0.0.0.0/0", "internet", "azurecloud", service_tag.lower(), service_tag.partition(".")[0].lower()}
+    prefixes = [props.get("destinationAddressPrefix"), *(props.get("destinationAddressPrefixes") or [])]
     ports = [props.get("destinationPortRange"), *(props.get("destinationPortRanges") or [])]
     return (
         str(props.get("direction")).lower() == "outbound"
         and str(props.get("protocol")).lower() in ("*", "tcp")
-        and any(str(one).lower() in tags for one in places if one)
+        and any(str(one).lower() in tags for one in prefixes if one)
         and any(_has_443(str(one)) for one in ports if one)
     )
 

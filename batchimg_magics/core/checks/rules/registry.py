@@ -1,8 +1,8 @@
-"""All rules, in the order of the table and of docs/rules.md: a new module of rules gets its line here."""
+"""All rules, in the order of the table and of docs/rules.md. Add a new module of rules here."""
 
 from __future__ import annotations
 
-# Each registers its rules as it is imported.
+# Each module registers its rules when it is imported.
 from batchimg_magics.core.checks.rules import system  # isort: skip
 from batchimg_magics.core.checks.rules import disks  # isort: skip
 from batchimg_magics.core.checks.rules import images  # isort: skip

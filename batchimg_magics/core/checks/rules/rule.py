@@ -1,4 +1,4 @@
-"""What a rule is: a small function over `Facts` with an id, a severity and a source; and what it finds."""
+"""Rules and their findings: a rule is a function of `Facts` with an id, a severity and a source."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Severity: TypeAlias = Literal["error", "warning", "info"]
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """What a rule's function says.
+    """The result of a rule's function.
 
     Parameters
     ----------
     ok
-        Whether the rule is kept; None: it cannot be checked.
+        Whether the check passed; None if the check was not possible.
     found
-        What there is, in one line.
+        What was found, in one line.
     fix
-        What to do about it: a line to paste where there is one.
+        How to fix it: a command to copy, if there is one.
     severity
-        How grave it is here; None: as the rule says.
+        The severity in this case; None: the severity of the rule.
     """
 
     ok: bool | None
@@ -40,16 +40,16 @@ class RuleResult:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule found, as a row of the table.
+    """One finding of a rule: a row of the table.
 
     Parameters
     ----------
     rule, source
-        The rule's id, and where it comes from.
+        The rule's id, and the document that states the rule.
     ok, found, fix
-        As in `Verdict`.
+        As in `RuleResult`.
     severity
-        How grave it is where the rule is not kept.
+        The severity if the check failed.
     """
 
     rule: str
@@ -61,42 +61,42 @@ class Finding:
 
     @property
     def is_error(self) -> bool:
-        """Whether it stops `create`."""
+        """Whether it makes `create` fail."""
         return self.ok is False and self.severity == "error"
 
     @property
     def is_warning(self) -> bool:
-        """Whether it is shown, and does not stop `create`: what is broken but bearable, and what nobody could check."""
+        """Whether it is shown but does not make `create` fail: a warning, or a check that was not possible."""
         return self.ok is None or (self.ok is False and self.severity == "warning")
 
 
 def passed(found: str, fix: str = "") -> RuleResult:
-    """Say that the rule is kept, and what is worth knowing of it."""
+    """Return a passed check, with what is worth knowing."""
     return RuleResult(ok=True, found=found, fix=fix)
 
 
 def failed(found: str, fix: str) -> RuleResult:
-    """Say that the rule is not kept, as gravely as the rule has it."""
+    """Return a failed check with the severity of the rule."""
     return RuleResult(ok=False, found=found, fix=fix)
 
 
 def warned(found: str, fix: str) -> RuleResult:
-    """Say that the rule is not kept in a way that does not stop `create`."""
+    """Return a failed check that does not make `create` fail."""
     return RuleResult(ok=False, found=found, fix=fix, severity="warning")
 
 
 def unchecked(why: str, fix: str) -> RuleResult:
-    """Say that the rule cannot be checked."""
+    """Return a check that was not possible."""
     return RuleResult(ok=None, found=f"cannot be checked: {why}", fix=fix, severity="warning")
 
 
 def unchecked_content(facts: Facts, what: str) -> RuleResult | None:
-    """Say that what an image is made from does not show what was inside the VM that it is of."""
+    """Return that an image source does not show what was inside its VM; None if the source is unknown."""
     if facts.source is None:
         return None
     if dig(facts.version or facts.managed_image or {}, "tags", tags.IMAGE):
-        return passed("this tool made it, and judged that then")
-    return unchecked(f"{facts.source.description} does not tell {what}", "look at the VM that it was made of")
+        return passed("checked when this tool created the image")
+    return unchecked(f"{facts.source.description} does not show {what}", "check the VM that it was made from")
 
 
 RuleResults: TypeAlias = "RuleResult | Sequence[RuleResult] | None"
@@ -109,15 +109,15 @@ class Rule:
     Parameters
     ----------
     id
-        As the table names it.
+        The rule's name in the table.
     severity
-        How grave it usually is when it is not kept.
+        The usual severity if the check fails.
     source
-        Where it comes from.
+        The document that states the rule.
     needs
-        What must have been read for it; where one could not be, the rule cannot be checked.
-    look
-        Finds out; None where the rule does not apply.
+        What must have been read; if one of them could not be read, the check is not possible.
+    test
+        Checks the facts; returns None if the rule does not apply.
     """
 
     id: str
@@ -128,27 +128,27 @@ class Rule:
 
     @property
     def title(self) -> str:
-        """What it says, in one line: the first of its function's docstring."""
+        """The rule in one line: the first line of its function's docstring."""
         return (self.test.__doc__ or "").strip().partition("\n")[0].removesuffix(".")
 
     def check(self, facts: Facts) -> list[Finding]:
-        """Return what there is to say about it."""
+        """Return the findings for some facts; none if the rule does not apply."""
         missing = [f"{what} ({facts.unread[what]})" for what in self.needs if what in facts.unread]
         if missing:
-            said: RuleResults = unchecked(f"could not read {', '.join(missing)}", "ask for the permission to read it")
+            result: RuleResults = unchecked(f"could not read {', '.join(missing)}", "ask for the permission to read it")
         else:
-            said = self.test(facts)
-        verdicts = [] if said is None else [said] if isinstance(said, RuleResult) else said
+            result = self.test(facts)
+        results = [] if result is None else [result] if isinstance(result, RuleResult) else result
         return [
-            # How grave a rule is says nothing where it is kept.
+            # A passed check has no severity of its own.
             Finding(
                 self.id, one.ok, "info" if one.ok else one.severity or self.severity, one.found, one.fix, self.source
             )
-            for one in verdicts
+            for one in results
         ]
 
 
-#: Every rule, in the order in which their modules are imported.
+#: All rules, in the order in which their modules are imported.
 RULES: list[Rule] = []
 
 

@@ -1,4 +1,4 @@
-"""Where rules come from: the documents, by the names that Microsoft gives them, and what this project found out."""
+"""The documents that state the rules, by Microsoft's titles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rules about the system on an image: prepared as Batch wants it, and known to Batch."""
+"""Rules for the operating system of an image: it is prepared for Batch, and Batch supports it."""
 
 from __future__ import annotations
 
@@ -17,117 +17,118 @@ if TYPE_CHECKING:
     from batchimg_magics.core.checks.facts import Facts
     from batchimg_magics.core.checks.rules.rule import RuleResult, RuleResults
 
-#: From how many days before its end support is worth a warning: assumed, about the time that a project needs to move.
+#: Warn if support ends within so many days. Assumed: about the time that a project needs to move.
 WARN_DAYS = 90
-#: GiB that an OS disk should have where a node has no other place for tasks: assumed, twice Ubuntu's own 30.
+#: Minimum OS disk in GiB for a node without a temporary disk. Assumed: about twice Ubuntu's 30 GiB.
 LEAST_OS_DISK_GIB = 64
 
 
-@rule("road", "error", sources.GENERALIZE)
+@rule("image-origin", "error", sources.GENERALIZE)
 def image_origin(facts: Facts) -> RuleResults:
-    """There is a road from it to an image."""
+    """An image can be made from the source."""
     if facts.source is None:
         return None
     if facts.problem is not None:
         return failed(facts.problem.message, facts.problem.hint)
     if facts.warning:
-        return warned(f"{facts.source.description}: {facts.warning}", "make a node or two first")
-    return passed(f"from {facts.source.description}")
+        return warned(f"{facts.source.description}: {facts.warning}", "test with one node first")
+    return passed(f"image source is {facts.source.description}")
 
 
 @rule("generalized", "error", sources.GENERALIZE)
 def generalized(facts: Facts) -> RuleResults:
-    """The system was deprovisioned, or will be on the way: nodes from any other come up unusable, and are billed."""
+    """The system is generalized, or this tool generalizes it: otherwise nodes are unusable, and are billed."""
     source, spec = facts.source, facts.spec
     if source is None or facts.kind == "image":
         return None
     if facts.vm is not None and source.generalized:
-        return passed("Azure marks it generalized")
+        return passed("VM is generalized")
     if spec.generalized:
-        return passed("you say that it was deprovisioned")
+        return passed("--generalized: you state that the system is generalized")
     if spec.capture == "in-place":
         return warned(
-            f"{source.description} is not generalized: it is deprovisioned itself, which ruins it for other work",
-            "leave --capture out: a throwaway copy of it is deprovisioned instead",
+            f"{source.description} is not generalized: --capture in-place generalizes it, which is irreversible",
+            "omit --capture: a temporary copy is generalized instead, and the VM is not modified",
         )
     return passed(
-        f"{source.description} is not generalized: a throwaway copy of it is deprovisioned, and it stays as it is"
+        f"{source.description} is not generalized: a temporary copy is generalized, and the VM is not modified"
     )
 
 
 @rule("os-state", "error", sources.GALLERY_POOL)
 def os_state(facts: Facts) -> RuleResults:
-    """The image is of a generalized system: Batch makes no nodes of a specialized one."""
+    """The image is of a generalized system: Batch cannot create nodes from a specialized image."""
     if facts.kind not in ("image", "pool") or (facts.managed_image or facts.definition) is None:
         return None
     state = dig(facts.managed_image, "properties", "storageProfile", "osDisk", "osState") or dig(
         facts.definition, "properties", "osState"
     )
     if state == "Generalized":
-        return passed("it is an image of a generalized system")
+        return passed("image is generalized")
     return failed(
-        f"the image's system is {state or 'of no known state'}",
-        f"make an image of a generalized VM: {fixes.rebuild_command(facts)}",
+        f"the OS state of the image is {state or 'unknown'}; Batch requires Generalized",
+        f"create an image from a generalized VM: {fixes.rebuild_command(facts)}",
     )
 
 
 @rule("deallocated", "warning", sources.GENERALIZE)
 def deallocated(facts: Facts) -> RuleResults:
-    """The VM is deallocated when snapshots of its disks are taken: else they are as after a power cut."""
+    """The VM is deallocated when its disks are captured: otherwise the snapshots are only crash-consistent."""
     spec, source = facts.spec, facts.source
     if facts.vm is None or source is None:
         return None
     if not facts.power:
-        return unchecked("the VM tells no power state", f"`az vm get-instance-view --ids {facts.vm['id']}`")
+        return unchecked("Azure reports no power state of the VM", f"`az vm get-instance-view --ids {facts.vm['id']}`")
     if facts.power == "deallocated":
-        return passed("it is")
+        return passed("VM is deallocated")
     if source.generalized or spec.generalized or spec.capture == "in-place":
-        return passed(f"it is {facts.power}, and is deallocated first")
+        return passed(f"VM is {facts.power} and is deallocated first")
     if spec.stop:
-        return passed(f"it is {facts.power}, and is stopped for the time of the snapshots")
+        return passed(f"VM is {facts.power} and is stopped while its snapshots are taken")
     return warned(
-        f"{source.description} is {facts.power}: its disks are copied while it may write to them",
-        "--stop stops it for a minute, for disks that agree with each other",
+        f"{source.description} is {facts.power}: a disk in use cannot be captured consistently",
+        "--stop stops the VM for about a minute to take consistent snapshots",
     )
 
 
 @rule("image-age", "warning", sources.DOCUMENT, needs=("snapshots", "image versions"))
 def image_age(facts: Facts) -> RuleResults:
-    """The image is not older than the VM's last start: what was installed since is not in it."""
+    """The image is newer than the last start of the VM: software installed later is not in the image."""
     published = dig(facts.version, "properties", "publishingProfile", "publishedDate")
     taken = [str(dig(one, "properties", "timeCreated") or "") for one in facts.snapshots]
-    made = max(taken, default="") or str(published or "")
-    if facts.vm is None or facts.version is None or not made or facts.spec.new_image:
+    created = max(taken, default="") or str(published or "")
+    if facts.vm is None or facts.version is None or not created or facts.spec.new_image:
         return None
     changed = _last_changed_at(facts)
-    # A pool of nodes keeps its image: with the new one it is made anew, which is shown before it is done.
-    again = fixes.create_command(facts, new_image=True, **({"replace": True} if facts.pool else {}))
+    # A pool with nodes keeps its image: a new image needs --replace, which is confirmed separately.
+    command = fixes.create_command(facts, new_image=True, **({"replace": True} if facts.pool else {}))
     if changed is None:
-        return unchecked("Azure does not tell when the VM was last started", again)
-    if changed <= parse_time(made):
-        return passed(f"made {format_day(parse_time(made))}, after the VM was last started or deallocated")
+        return unchecked("Azure does not report when the VM was last started", command)
+    image_time = format_day(parse_time(created))
+    if changed <= parse_time(created):
+        return passed(f"image is from {image_time}, after the VM was last started or deallocated")
     return warned(
-        f"made {format_day(parse_time(made))}; the VM was started or deallocated after that, on {format_day(changed)}",
-        f"if it changed: {again}",
+        f"image is from {image_time}; the VM was started or deallocated later, on {format_day(changed)}",
+        f"if the VM has changed: {command}",
     )
 
 
 def _last_changed_at(facts: Facts) -> dt.datetime | None:
-    """Return when the VM was last started or deallocated: its OS disk tells; where not, its last operation."""
-    if moment := dig(facts.os_disk, "properties", "LastOwnershipUpdateTime"):
-        return parse_time(str(moment))
+    """Return when the VM was last started or deallocated: from its OS disk, else from its last operation."""
+    if time := dig(facts.os_disk, "properties", "LastOwnershipUpdateTime"):
+        return parse_time(str(time))
     seconds = virtual_machines.changed_at(facts.vm or {})
     return None if seconds is None else dt.datetime.fromtimestamp(seconds, dt.UTC)
 
 
-def format_day(moment: dt.datetime) -> str:
-    """Return a moment as people read it."""
-    return f"{moment:%Y-%m-%d %H:%M}Z"
+def format_day(time: dt.datetime) -> str:
+    """Return a time as text: date, hour and minute in UTC."""
+    return f"{time:%Y-%m-%d %H:%M}Z"
 
 
 @rule("extensions", "error", sources.DOCUMENT)
 def extensions(facts: Facts) -> RuleResults:
-    """The VM has no Azure extensions: with one in its image Batch may fail to deploy nodes."""
+    """The VM has no VM extensions: Batch may fail to deploy nodes from an image with extensions."""
     if facts.vm is None:
         return unchecked_content(facts, "whether its VM had extensions")
     found = [one for one in facts.vm.get("resources") or [] if str(one.get("type", "")).lower().endswith("/extensions")]
@@ -137,36 +138,36 @@ def extensions(facts: Facts) -> RuleResults:
     ]
     names = list(dict.fromkeys([*(str(one.get("name") or one.get("id")).split("/")[-1] for one in found), *inside]))
     if not names:
-        return passed("it has none")
+        return passed("no VM extensions")
     ids = " ".join(f"{facts.vm['id']}/extensions/{name}" for name in names)
     return failed(
-        f"VM {facts.vm['name']!r} has Azure extensions: {', '.join(names)}", f"`az vm extension delete --ids {ids}`"
+        f"VM {facts.vm['name']!r} has VM extensions: {', '.join(names)}", f"`az vm extension delete --ids {ids}`"
     )
 
 
 @rule("base-image", "error", sources.DOCUMENT, needs=("supported images",))
 def base_image(facts: Facts) -> RuleResults:
-    """The system goes back to a first-party Marketplace image that Batch supports."""
+    """The system is based on a first-party Marketplace image that Batch supports."""
     source = facts.source
     if source is None:
         return None
     if source.marketplace is None:
         return unchecked(
-            f"{source.description} goes back to no Marketplace image that is known",
-            "make sure that it goes back to an image of `az batch pool supported-images list`",
+            f"the Marketplace image of {source.description} is unknown",
+            "make sure that it is based on an image that `az batch pool supported-images list` returns",
         )
     name, listed = ":".join(source.marketplace), node_agents.entries_of(facts.supported_images, source.marketplace)
     if listed:
-        return passed(f"{name} is on Batch's list")
-    says = f"Batch does not support the image that {source.description} was made from: {name}"
+        return passed(f"Batch supports {name}")
+    problem = f"Batch does not support {name}, the Marketplace image of {source.description}"
     if facts.spec.node_agent_sku:
-        return warned(says, "make sure that the node agent fits its system; a few nodes first will tell")
-    return failed(says, "make the VM from an image of `az batch pool supported-images list`")
+        return warned(problem, "make sure that the node agent matches the operating system; test with one node first")
+    return failed(problem, "prepare a VM from an image that `az batch pool supported-images list` returns")
 
 
 @rule("node-agent", "error", sources.DOCUMENT, needs=("supported images",))
 def node_agent(facts: Facts) -> RuleResults:
-    """There is a Batch node agent for the system: chosen by its Marketplace image, or asked for."""
+    """A Batch node agent SKU for the system is known from its Marketplace image, or is given."""
     source = facts.source
     if source is None:
         return _check_agent_of_pool(facts)
@@ -175,10 +176,10 @@ def node_agent(facts: Facts) -> RuleResults:
     except SpecError as error:
         ranked = ranked_agents(facts)
         first = f"--node-agent-sku {ranked[0]!r}" if ranked else "--node-agent-sku"
-        hint = error.hint if facts.spec.node_agent_sku else f"give {first}; the nearest first: {', '.join(ranked)}"
+        hint = error.hint if facts.spec.node_agent_sku else f"specify {first}; best matches first: {', '.join(ranked)}"
         return failed(error.message, hint)
-    how = "as asked for" if facts.spec.node_agent_sku else "as its Marketplace image wants it"
-    return passed(f"{agent}, {how}")
+    reason = "as specified" if facts.spec.node_agent_sku else "for its Marketplace image"
+    return passed(f"{agent}, {reason}")
 
 
 def _check_agent_of_pool(facts: Facts) -> RuleResults:
@@ -186,8 +187,8 @@ def _check_agent_of_pool(facts: Facts) -> RuleResults:
     if not agent:
         return None
     if _images_of(facts, agent):
-        return passed(f"{agent} is on Batch's list")
-    return warned(f"{agent} is not on Batch's list any more", "make a new pool from a newer system")
+        return passed(f"Batch supports {agent}")
+    return warned(f"Batch no longer supports {agent}", "create a new pool with a newer operating system")
 
 
 def _images_of(facts: Facts, agent: str) -> list[Json]:
@@ -195,7 +196,7 @@ def _images_of(facts: Facts, agent: str) -> list[Json]:
 
 
 def ranked_agents(facts: Facts) -> list[str]:
-    """Return the node agents for the VM's operating system, those that look like its system first."""
+    """Return the node agent SKUs for the VM's operating system, best matches first."""
     source = facts.source
     if source is None:
         return []
@@ -203,18 +204,18 @@ def ranked_agents(facts: Facts) -> list[str]:
     name, version = str(view.get("osName") or "").lower(), str(view.get("osVersion") or "").lower()
     arm = source.architecture.lower() == "arm64"
 
-    def fits(agent: str) -> tuple[int, str]:
+    def sort_key(agent: str) -> tuple[int, str]:
         text = agent.lower()
-        close = 2 * (bool(name) and name in text) + (bool(version) and version in text.split("-")[0].split())
-        return -close - 4 * (text.endswith("arm64") == arm), text
+        matches = 2 * (bool(name) and name in text) + (bool(version) and version in text.split("-")[0].split())
+        return -matches - 4 * (text.endswith("arm64") == arm), text
 
     system = source.os_type.lower()
-    return sorted({one["nodeAgentSKUId"] for one in facts.supported_images if one["osType"] == system}, key=fits)
+    return sorted({one["nodeAgentSKUId"] for one in facts.supported_images if one["osType"] == system}, key=sort_key)
 
 
 @rule("agent-support", "warning", sources.LIFECYCLE, needs=("supported images",))
 def agent_support(facts: Facts) -> RuleResults:
-    """Batch goes on supporting the system and its node agent for a while."""
+    """Batch supports the system and its node agent for at least 90 more days."""
     source, agent = facts.source, pools.agent_of(facts.pool)
     if source is not None and source.marketplace is not None and not facts.spec.node_agent_sku:
         images, what = node_agents.entries_of(facts.supported_images, source.marketplace), ":".join(source.marketplace)
@@ -225,62 +226,64 @@ def agent_support(facts: Facts) -> RuleResults:
         return None
     ends = [str(one.get("batchSupportEndOfLife") or "") for one in images]
     if not all(ends):
-        return passed(f"{what}: Batch names no end of its support")
-    return check_end_of_support(facts, max(ends), f"Batch's support of {what}", "prepare a VM with a newer system")
+        return passed(f"{what}: no end of Batch support is announced")
+    return check_end_of_support(
+        facts, max(ends), f"Batch support of {what}", "prepare a VM with a newer operating system"
+    )
 
 
 def check_end_of_support(facts: Facts, ends: str, what: str, fix: str) -> RuleResult:
-    """Judge an end of support: over, near, or far enough."""
+    """Warn if an end of support has passed or is near."""
     days = facts.days_until(ends)
     if days < 0:
         return warned(f"{what} ended on {ends[:10]}, {-days} days ago", fix)
-    text = f"{what} ends on {ends[:10]}, {days} days from now"
+    text = f"{what} ends on {ends[:10]}, in {days} days"
     return warned(text, fix) if days < WARN_DAYS else passed(text)
 
 
-_TERMS = "accept its terms: `az vm image terms accept --publisher PUBLISHER --offer PRODUCT --plan NAME`"
+_TERMS = "accept the terms of the plan: `az vm image terms accept --publisher PUBLISHER --offer PRODUCT --plan NAME`"
 
 
 @rule("purchase-plan", "error", sources.DOCUMENT)
 def purchase_plan(facts: Facts) -> RuleResults:
-    """The system comes without a purchase plan, or the image definition carries it."""
+    """The system has no purchase plan, or the image definition has the same plan."""
     if facts.kind not in ("vm", "disks"):
         if facts.definition is None:
             return None
         carried = galleries.plan_words(dig(facts.definition, "properties", "purchasePlan"))
-        return passed(f"its definition carries the plan {carried}", _TERMS) if carried else passed("it has none")
+        return passed(f"image definition has the plan {carried}", _TERMS) if carried else passed("no purchase plan")
     if facts.source is None:
         return None
     if facts.source.plan is None:
-        return passed("it has none")
-    words = galleries.plan_words(facts.source.plan)
-    text = f"{facts.source.description} goes back to an image with a purchase plan: {words}"
+        return passed("no purchase plan")
+    plan = galleries.plan_words(facts.source.plan)
+    text = f"{facts.source.description} is based on an image with the purchase plan {plan}"
     if facts.spec.direct or facts.spec.via == "managed-image":
-        return failed(f"{text}, which a managed image cannot carry", "leave out --direct and --via managed-image")
-    return warned(f"{text}; its gallery definition carries it, where the owner's terms allow that", _TERMS)
+        return failed(f"{text}; a managed image cannot have a plan", "omit --direct and --via managed-image")
+    return warned(f"{text}; the image definition gets the plan, if the terms of the publisher allow it", _TERMS)
 
 
 @rule("temp-drive", "warning", sources.DOCUMENT, needs=("Batch's VM sizes",))
 def temp_drive(facts: Facts) -> RuleResults:
-    """The node agent works on the temporary drive; where a size has none, the OS disk is large enough for it."""
-    system, room = facts.system, facts.capabilities.get("MaxResourceVolumeMB")
+    """Nodes have a temporary disk for the node agent; without one, the OS disk has at least 64 GiB."""
+    system, temporary_mb = facts.system, facts.capabilities.get("MaxResourceVolumeMB")
     if system is None or facts.size is None:
         return None
     size = str(facts.size["name"])
-    inside = "leave its place (/mnt, D:) as the Marketplace image has it: from outside it cannot be seen"
-    if room is None:
-        return unchecked(f"Azure does not say whether {size} has a temporary drive", "make a node or two first")
-    if float(room) > 0:
-        return passed(f"{size} has a temporary drive of {float(room) / 1024:.0f} GiB", inside)
-    works = f"{size} has no temporary drive, so Batch works on the OS disk"
-    has = facts.spec.os_disk_gib or system.os_disk_gib
-    if has is None:
-        return unchecked(f"{works}, whose size nothing tells", _sizes_with_drive(facts))
-    if has < LEAST_OS_DISK_GIB:
-        return warned(f"{works}, which has {has} GiB", _sizes_with_drive(facts))
-    return passed(f"{works}, which has {has} GiB")
+    path_hint = "keep its default path (/mnt, D:) in the VM; this cannot be checked from outside"
+    if temporary_mb is None:
+        return unchecked(f"Azure does not report whether {size} has a temporary disk", "test with one node first")
+    if float(temporary_mb) > 0:
+        return passed(f"{size} has a temporary disk of {float(temporary_mb) / 1024:.0f} GiB", path_hint)
+    text = f"{size} has no temporary disk; Batch uses the OS disk"
+    os_disk_gib = facts.spec.os_disk_gib or system.os_disk_gib
+    if os_disk_gib is None:
+        return unchecked(f"{text}, whose size is unknown", _sizes_with_temporary_disk(facts))
+    if os_disk_gib < LEAST_OS_DISK_GIB:
+        return warned(f"{text}, which has {os_disk_gib} GiB", _sizes_with_temporary_disk(facts))
+    return passed(f"{text}, which has {os_disk_gib} GiB")
 
 
-def _sizes_with_drive(facts: Facts) -> str:
+def _sizes_with_temporary_disk(facts: Facts) -> str:
     sizes = facts.similar_sizes(lambda can: float(can.get("MaxResourceVolumeMB", 0)) > 0)
-    return f"a size that has one ({sizes}), or --os-disk-gib {2 * LEAST_OS_DISK_GIB}"
+    return f"choose a size with a temporary disk ({sizes}), or --os-disk-gib {2 * LEAST_OS_DISK_GIB}"
