@@ -124,7 +124,7 @@ class BatchImgMagics(Magics):
         return None
 
     # IPython calls this for `%batchimg?`. The list of verbs imports all of them; loading the extension imports none.
-    batchimg.getdoc = lambda: (  # type: ignore[attr-defined] # an attribute of the function, for IPython only
+    batchimg.getdoc = lambda: (  # type: ignore[union-attr] # an attribute of the function, for IPython only
         f"Turn one prepared Azure VM into an Azure Batch pool of any size.\n\n{line_parser.verbs_overview()}"
     )
 
