@@ -252,7 +252,7 @@ class Verbs(ABC):
         metadata: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
         api: Literal["arm", "batch"] | None = None,
-        spec: str | None = None,
+        spec: Mapping[str, Any] | str | None = None,
         timeout: str | float | None = None,
         max_rounds: int | None = None,
         max_minutes: float | None = None,
@@ -332,7 +332,7 @@ class Verbs(ABC):
             Add an Azure resource tag, which is visible in cost reports; can be repeated.
         api : Literal["arm", "batch"] | None
             Create the pool with the arm API (default) or the batch API, which supports no tags or identities.
-        spec : str | None
+        spec : Mapping[str, Any] | str | None
             Read the pool description from a YAML file; options override its values.
         timeout : str | float | None
             Set the Azure resizeTimeout per attempt, for example 30m (default: by pool size; minimum 5m).
@@ -429,7 +429,7 @@ class Verbs(ABC):
         metadata: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
         api: Literal["arm", "batch"] | None = None,
-        spec: str | None = None,
+        spec: Mapping[str, Any] | str | None = None,
         replace: bool = False,
         timeout: str | float | None = None,
         until: Literal["ready", "steady"] | None = None,
@@ -529,7 +529,7 @@ class Verbs(ABC):
             Add an Azure resource tag, which is visible in cost reports; can be repeated.
         api : Literal["arm", "batch"] | None
             Create the pool with the arm API (default) or the batch API, which supports no tags or identities.
-        spec : str | None
+        spec : Mapping[str, Any] | str | None
             Read the pool description from a YAML file; options override its values.
         replace : bool
             Delete and re-create an existing pool that differs (default: fail); on Azure, add `yes`.
@@ -621,7 +621,7 @@ class Verbs(ABC):
         metadata: Mapping[str, str] | None = None,
         tags: Mapping[str, str] | None = None,
         api: Literal["arm", "batch"] | None = None,
-        spec: str | None = None,
+        spec: Mapping[str, Any] | str | None = None,
         replace: bool = False,
         timeout: str | float | None = None,
         until: Literal["ready", "steady"] | None = None,
@@ -719,7 +719,7 @@ class Verbs(ABC):
             Add an Azure resource tag, which is visible in cost reports; can be repeated.
         api : Literal["arm", "batch"] | None
             Create the pool with the arm API (default) or the batch API, which supports no tags or identities.
-        spec : str | None
+        spec : Mapping[str, Any] | str | None
             Read the pool description from a YAML file; options override its values.
         replace : bool
             Delete and re-create an existing pool that differs (default: fail); on Azure, add `yes`.
@@ -768,7 +768,7 @@ class Verbs(ABC):
         name: str | Sequence[str],
         *,
         counts: bool = False,
-        state: Sequence[Literal["creating", "starting", "waitingforstarttask", "starttaskfailed", "idle", "running", "rebooting", "reimaging", "upgradingos", "offline", "preempted", "unusable", "unknown", "leavingpool", "deallocating", "deallocated"]] | None = None,
+        state: str | Sequence[str] | None = None,
         where: str | None = None,
         prices: bool = True,
     ) -> pd.DataFrame:
@@ -780,7 +780,7 @@ class Verbs(ABC):
             Name of a pool, or a pattern such as 'sim-*'; several can be given.
         counts : bool
             Count the nodes by state instead of listing them.
-        state : Sequence[Literal["creating", "starting", "waitingforstarttask", "starttaskfailed", "idle", "running", "rebooting", "reimaging", "upgradingos", "offline", "preempted", "unusable", "unknown", "leavingpool", "deallocating", "deallocated"]] | None
+        state : str | Sequence[str] | None
             Show only nodes in this state; can be repeated.
         where : str | None
             Show only nodes that match a condition: == != < <= > >=, in [...], and, or, not.

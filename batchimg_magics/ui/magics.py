@@ -123,7 +123,10 @@ class BatchImgMagics(Magics):
         self._shell.user_ns[target] = frame
         return None
 
-    batchimg.__doc__ = f"{batchimg.__doc__}\n\n{line_parser.verbs_overview()}"
+    # IPython calls this for `%batchimg?`. The list of verbs imports all of them; loading the extension imports none.
+    batchimg.getdoc = lambda: (  # type: ignore[union-attr] # an attribute of the function, for IPython only
+        f"Turn one prepared Azure VM into an Azure Batch pool of any size.\n\n{line_parser.verbs_overview()}"
+    )
 
     def _dispatch(self, verb: str, options: dict[str, Any]) -> pd.DataFrame | DOMWidget:
         if verb == "help":

@@ -68,6 +68,7 @@ VERB = Verb(
             metavar="FILE",
             parse=read_text_file,
             completion="file",
+            annotation="Mapping[str, Any] | str",
         ),
         Option("--replace", "Delete and re-create an existing pool that differs (default: fail); on Azure, add --yes"),
         RESIZE_TIMEOUT,

@@ -56,6 +56,7 @@ VERB = Verb(
             metavar="STATE",
             choices=NODE_STATES,
             combine=tuple,
+            annotation="str | Sequence[str]",
         ),
         Option(
             "--where",

@@ -197,6 +197,12 @@ def test_ctrl_c_prints_how_to_go_on_and_how_to_stop(
 # -- help --------------------------------------------------------------------------------------------------------
 
 
+def test_a_question_mark_lists_the_verbs(shell: InteractiveShell) -> None:
+    text = shell.object_inspect("%batchimg")["docstring"]
+    assert text.startswith("Turn one prepared Azure VM")
+    assert "  create NAME [options] " in text
+
+
 def test_help_lists_verbs_and_options(shell: InteractiveShell) -> None:
     assert {"create", "delete", "help"} <= set(run_cell(shell, "%batchimg help").verb)
     assert list(run_cell(shell, "%batchimg").verb) == list(run_cell(shell, "%batchimg help").verb)

@@ -138,4 +138,4 @@ def test_a_version_that_is_nowhere_is_said_to_be(session: Session) -> None:
     assert f"`%batchimg delete {version}`" in caught.value.hint
     set_scenario(session, "calm")
     session.delete(version)
-    assert "made" in set(session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5").action)
+    assert "created" in set(session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5").action)

@@ -108,7 +108,7 @@ def test_text_from_the_service_never_becomes_html() -> None:
             "limit": HTML_INJECTION,
             "fits": False,
         }
-        answer = SimpleNamespace(result=lambda: table("size", **row))
+        answer = SimpleNamespace(result=lambda: table("estimate", **row))
         panel.estimate_tab.show_answer(answer)
         said = [one.value for one in walk(panel) if isinstance(one, ipywidgets.HTML)]
         said += [html_of(panel), error_html(BatchImgError(HTML_INJECTION, hint=HTML_INJECTION))]
@@ -151,7 +151,7 @@ def test_what_is_not_known_is_not_said_to_cost_nothing(panel: Panel) -> None:
     assert "<td>not available</td>" in panel.size_tab.forecast_html.value
     assert "the price is not known" in panel.size_tab.forecast_html.value
     row = {"vm_size": "a", "kind": "spot", "nodes": 3, "usd": None, "fits": True}
-    panel.estimate_tab.show_answer(SimpleNamespace(result=lambda: table("size", **row)))
+    panel.estimate_tab.show_answer(SimpleNamespace(result=lambda: table("estimate", **row)))
     assert ">not available<" in panel.estimate_tab.answer.value
 
 
