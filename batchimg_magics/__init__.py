@@ -1,6 +1,6 @@
-"""Turn one prepared Azure VM into an Azure Batch pool of any size, from a notebook; includes an Azure emulator.
+"""Turn one prepared Azure VM into an Azure Batch pool of any size, from a notebook; with an Azure emulator.
 
-``%load_ext batchimg_magics`` loads the ``%batchimg`` magic; `Session` has the same verbs as Python methods.
+``%load_ext batchimg_magics`` loads ``%batchimg``; `Session` has the same verbs as Python methods.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
-#: Modules of the public names that are not errors.
+#: The modules of the public names that are not errors.
 _HOMES = {"PoolSpec": "pool_spec.pool", "Session": "ui.notebook_session"}
 
 

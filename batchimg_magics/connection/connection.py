@@ -1,4 +1,4 @@
-"""Opening a connection: the local Azure, or the real one. Both are the same `Azure` over another transport."""
+"""Open a connection to the emulator or to Azure: both are the same `Azure` client, with different transports."""
 
 from __future__ import annotations
 
@@ -29,39 +29,39 @@ if TYPE_CHECKING:
 
     Transport: TypeAlias = AsyncHttpTransport[Any, Any]
 
-#: Simulated seconds a real second, where nobody says: a pool of nodes is there in seconds, and can be watched coming.
+#: Default speed, in simulated seconds per second: a pool gets its nodes within seconds, slowly enough to watch.
 DEFAULT_SPEED = 60.0
 MEMORY = ":memory:"
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionOptions:
-    """What a connection is asked to lead to; None: not said.
+    """The options of `connect`; None: not set.
 
     Parameters
     ----------
-    world
-        The local Azure's file, or ``:memory:``.
+    state
+        Emulator: state file, or ``:memory:``.
     speed
-        Simulated seconds a second, or ``max``.
+        Emulator: simulated seconds per second, or ``max``.
     scenario
-        What goes wrong there, by name.
+        Emulator: name of a failure scenario.
     seed
-        What its choices grow from.
+        Emulator: random seed of a new state.
     date
-        When its time begins.
+        Emulator: start date of a new state.
     import_files
-        Files of resource documents to put into it.
+        Emulator: files with resource documents to import.
     deprovisioned
-        Whether the systems in them were deprovisioned.
+        Emulator: whether imported OS disks are generalized; None: if their VM is marked so.
     subscription, resource_group, account
-        The real account; an account alone chooses one of the local Azure's.
+        The Batch account in Azure; an account alone selects one of the emulator's.
     profile
-        A saved connection.
+        Name of a saved connection to Azure.
     save_as
-        The name to save this one under.
+        Name to save this connection to Azure as.
     max_cost_per_hour
-        US dollars that all pools of the account may cost an hour.
+        Limit of the cost of all pools of the account, in USD per hour.
     """
 
     state: str | None = None
@@ -80,7 +80,7 @@ class ConnectionOptions:
 
     @property
     def is_emulator(self) -> bool:
-        """Whether it leads to the local Azure."""
+        """Whether the options connect to the emulator."""
         return not (self.subscription or self.profile)
 
 
@@ -91,15 +91,15 @@ class Connection:
     Parameters
     ----------
     azure
-        The clients.
+        The client of the Azure services.
     loop
-        Where they run.
-    moving
-        A block inside which the loop's time moves on.
-    local
-        The local Azure, where it is one.
+        The event loop that the client runs on.
+    advancing_time
+        Returns a context manager: inside it, the time of the loop advances. Needed by the emulator's instant time.
+    emulator
+        The emulator; None: the connection is to Azure.
     failed
-        Whether it turned out to lead nowhere.
+        Whether the account could not be read when the connection was opened.
     """
 
     azure: Azure
@@ -110,7 +110,7 @@ class Connection:
 
     @property
     def label(self) -> str:
-        """``LOCAL``, or ``azure``."""
+        """``LOCAL`` for the emulator, ``azure`` for Azure."""
         return "azure" if self.emulator is None else "LOCAL"
 
     def consent(self, *, yes: bool, dry_run: bool = False, always: bool = False) -> Consent:
@@ -120,62 +120,63 @@ class Connection:
 
 
 def open_connection(
-    target: ConnectionOptions, wrap_transport: Callable[[Transport], Transport] | None = None
+    options: ConnectionOptions, wrap_transport: Callable[[Transport], Transport] | None = None
 ) -> Connection:
     """Open a connection; no request is sent yet.
 
     Parameters
     ----------
-    target
-        Where to.
-    through
-        Wraps the transport.
+    options
+        The options of `connect`.
+    wrap_transport
+        Wraps the transport of requests.
 
     Raises
     ------
     SpecError
-        The options do not make a connection.
+        The options are invalid or incomplete.
     NotConnectedError
-        The world cannot be opened, or no such connection was saved.
+        The emulator state cannot be opened, or the profile does not exist.
     """
-    return (_open_emulator if target.is_emulator else _open_azure)(
-        target, wrap_transport or (lambda transport: transport)
-    )
+    wrap = wrap_transport or (lambda transport: transport)
+    return _open_emulator(options, wrap) if options.is_emulator else _open_azure(options, wrap)
 
 
-# -- the local Azure ---------------------------------------------------------------------------------------------
+# -- the emulator ------------------------------------------------------------------------------------------------
 
 
-def _open_emulator(target: ConnectionOptions, wrap_transport: Callable[[Transport], Transport]) -> Connection:
+def _open_emulator(options: ConnectionOptions, wrap_transport: Callable[[Transport], Transport]) -> Connection:
     from batchimg_magics.emulator.emulator import open_emulator
     from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
 
-    if target.resource_group or target.save_as:
+    if options.resource_group or options.save_as:
         raise SpecError(
-            "a connection to Azure needs a subscription, and none was given",
-            hint="give --subscription, --resource-group and --account; without any of them the local Azure is used",
+            "a connection to Azure needs a subscription",
+            hint="specify --subscription, --resource-group and --account, or none of them to use the emulator",
         )
-    state_path, speed, start = _state_path(target.state), _parse_speed(target.speed), _parse_date(target.date)
-    budget = SpendingLimit(_check_cost_limit(target.max_cost_per_hour))
-    documents = [document for file in target.import_files for document in _read_documents(file)]
+    state_path, speed, start = _state_path(options.state), _parse_speed(options.speed), _parse_date(options.date)
+    budget = SpendingLimit(_check_cost_limit(options.max_cost_per_hour))
+    documents = [document for file in options.import_files for document in _read_documents(file)]
     try:
-        emulator = open_emulator(state_path, speed=speed, scenario=target.scenario, start=start, seed=target.seed or 0)
+        emulator = open_emulator(
+            state_path, speed=speed, scenario=options.scenario, start=start, seed=options.seed or 0
+        )
     except StateBusyError as error:
         raise NotConnectedError(
-            f"another process holds the world {state_path}",
-            hint="close it there, or choose another with --state FILE; at a finite --speed several may share one",
+            f"another process uses the emulator state {state_path}",
+            hint="close it there, or use another --state FILE; except at --speed max, several processes can share one",
         ) from error
     except StateLayoutError as error:
-        raise NotConnectedError(str(error), hint="choose another with --state FILE") from error
+        raise NotConnectedError(str(error), hint="use another --state FILE") from error
     except ValueError as error:
         raise SpecError(str(error)) from error
     try:
-        _import_documents(emulator, documents, deprovisioned=target.deprovisioned)
-        scope = _emulator_scope(emulator, target.account)
+        _import_documents(emulator, documents, deprovisioned=options.deprovisioned)
+        scope = _emulator_scope(emulator, options.account)
     except BaseException:
         emulator.close()
         raise
-    # Its prices are its own and are kept nowhere; its ledger lies beside it.
+    # No price cache: the emulator has its own prices. The local history file is next to the state file.
     ledger = None if state_path == MEMORY else Path(state_path).with_suffix(".ledger.db")
     azure = Azure(scope, emulator.credential, wrap_transport(emulator.transport), ledger=ledger, spending_limit=budget)
     return Connection(azure, emulator.new_event_loop(), emulator.advancing_time, emulator)
@@ -191,10 +192,9 @@ def _state_path(requested: str | None) -> str:
 
 
 def _parse_speed(requested: str | float | None) -> float | None:
-    """Return simulated seconds a second; None for ``max``."""
-    text = (
-        str(requested if requested is not None else os.environ.get("BATCHIMG_SPEED") or DEFAULT_SPEED).strip().lower()
-    )
+    """Return simulated seconds per second; None for ``max``."""
+    value = requested if requested is not None else os.environ.get("BATCHIMG_SPEED") or DEFAULT_SPEED
+    text = str(value).strip().lower()
     if text == "max":
         return None
     try:
@@ -202,13 +202,13 @@ def _parse_speed(requested: str | float | None) -> float | None:
     except ValueError:
         speed = 0.0
     if not 0 < speed < float("inf"):
-        raise SpecError(f"a speed of {text!r}", hint="give simulated seconds a second, e.g. 60, or max")
+        raise SpecError(f"--speed is {text!r}", hint="expected simulated seconds per second, for example 60, or max")
     return speed
 
 
 def _check_cost_limit(requested: float | None) -> float | None:
     if requested is not None and not 0 < requested < float("inf"):
-        raise SpecError(f"--max-cost-per-hour is {requested}", hint="give US dollars, above 0")
+        raise SpecError(f"--max-cost-per-hour is {requested}", hint="expected USD per hour, above 0")
     return requested
 
 
@@ -216,29 +216,31 @@ def _parse_date(date: str | dt.datetime | None) -> dt.datetime | None:
     if not isinstance(date, str):
         return date
     try:
-        found = dt.datetime.fromisoformat(date)
+        parsed = dt.datetime.fromisoformat(date)
     except ValueError as error:
-        raise SpecError(f"{date!r} is no date", hint="write it as 2026-07-01 or 2026-07-01T09:00:00Z") from error
-    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+        raise SpecError(
+            f"{date!r} is not a date", hint="expected a date such as 2026-07-01 or 2026-07-01T09:00:00Z"
+        ) from error
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)
 
 
 def _read_documents(file: str) -> list[dict[str, Any]]:
-    """Read resource documents, as Azure's command line prints them: JSON, or YAML, one or a list."""
+    """Read resource documents as the Azure CLI prints them: one or a list, as JSON or YAML."""
     import yaml
 
     try:
         text = Path(file).expanduser().read_text("utf-8")
-        found = json.loads(text) if text.lstrip()[:1] in ("{", "[") else yaml.safe_load(text)
+        content = json.loads(text) if text.lstrip()[:1] in ("{", "[") else yaml.safe_load(text)
     except OSError as error:
         raise SpecError(
-            f"{file} cannot be read: {error.strerror}", hint="give a file of `az ... show` output"
+            f"{file} cannot be read: {error.strerror}", hint="specify a file with the output of `az ... show`"
         ) from error
     except (ValueError, yaml.YAMLError) as error:
-        raise SpecError(f"{file} is neither JSON nor YAML", hint="save the output of `az vm show` as it is") from error
-    listed = found if isinstance(found, list) else [found]
-    if not listed or not all(isinstance(one, dict) for one in listed):
-        raise SpecError(f"{file} has no resource documents", hint="save the output of `az vm show` as it is")
-    return listed
+        raise SpecError(f"{file} is neither JSON nor YAML", hint="save the unchanged output of `az vm show`") from error
+    documents = content if isinstance(content, list) else [content]
+    if not documents or not all(isinstance(one, dict) for one in documents):
+        raise SpecError(f"{file} has no resource documents", hint="save the unchanged output of `az vm show`")
+    return documents
 
 
 def _import_documents(emulator: Emulator, documents: list[dict[str, Any]], *, deprovisioned: bool | None) -> None:
@@ -248,21 +250,23 @@ def _import_documents(emulator: Emulator, documents: list[dict[str, Any]], *, de
         try:
             emulator.import_documents(documents, deprovisioned=deprovisioned)
         except ImportRefusedError as error:
-            raise SpecError(str(error), hint="VMs, disks, snapshots, images and Batch accounts are taken") from error
+            raise SpecError(
+                str(error), hint="VMs, disks, snapshots, images and Batch accounts can be imported"
+            ) from error
 
 
 def _emulator_scope(emulator: Emulator, account: str | None) -> Scope:
-    known = {(found := ResourceId.parse(one)).name: found for one in emulator.accounts()}
+    ids = {(account_id := ResourceId.parse(one)).name: account_id for one in emulator.accounts()}
     name = account or emulator.account
-    if name not in known:
-        raise NotConnectedError(f"the local Azure has no Batch account {name!r}", hint=suggest_name(name, known))
-    return Scope(known[name].subscription, known[name].resource_group, name)
+    if name not in ids:
+        raise NotConnectedError(f"the emulator has no Batch account {name!r}", hint=suggest_name(name, ids))
+    return Scope(ids[name].subscription, ids[name].resource_group, name)
 
 
-# -- the real one ------------------------------------------------------------------------------------------------
+# -- Azure -------------------------------------------------------------------------------------------------------
 
 
-def _open_azure(target: ConnectionOptions, wrap_transport: Callable[[Transport], Transport]) -> Connection:
+def _open_azure(options: ConnectionOptions, wrap_transport: Callable[[Transport], Transport]) -> Connection:
     import asyncio
 
     from azure.core.pipeline.transport import AioHttpTransport
@@ -270,27 +274,16 @@ def _open_azure(target: ConnectionOptions, wrap_transport: Callable[[Transport],
 
     from batchimg_magics.connection.sign_in import SignInCredential
 
-    if target.profile:
-        profile = profiles.read_profile(target.profile)
-    else:
-        parts = {
-            "--subscription": target.subscription,
-            "--resource-group": target.resource_group,
-            "--account": target.account,
-        }
-        if missing := [option for option, value in parts.items() if not value]:
-            raise SpecError(f"{', '.join(missing)} missing", hint=f"a connection to Azure needs {', '.join(parts)}")
-        profile = profiles.Profile(str(target.subscription), str(target.resource_group), str(target.account))
-    if _check_cost_limit(target.max_cost_per_hour) is not None:
-        profile = replace(profile, max_cost_per_hour=target.max_cost_per_hour)
-    if target.state or target.import_files or target.scenario:
+    profile = _requested_profile(options)
+    if options.state or options.import_files or options.scenario:
         raise SpecError(
-            "--state, --scenario and --import are of the local Azure", hint="leave them out, or --subscription"
+            "--state, --scenario and --import are options of the emulator",
+            hint="remove them, or remove the options of the connection to Azure",
         )
-    if target.save_as:
-        profiles.save_profile(target.save_as, profile)
+    if options.save_as:
+        profiles.save_profile(options.save_as, profile)
     scope = Scope(profile.subscription, profile.resource_group, profile.account)
-    # The variable that `batchimg emulator` prints: what is served on this machine can be worked on as the real one is.
+    # AZURE_RESOURCE_MANAGER, which `batchimg emulator` prints, selects a served emulator instead of Azure.
     transport = AioHttpTransport()
     azure = Azure(
         scope,
@@ -304,18 +297,35 @@ def _open_azure(target: ConnectionOptions, wrap_transport: Callable[[Transport],
     return Connection(azure, asyncio.new_event_loop(), contextlib.nullcontext)
 
 
-# -- what a connection is ----------------------------------------------------------------------------------------
+def _requested_profile(options: ConnectionOptions) -> profiles.Profile:
+    """Return the saved profile that the options name, or a new one of subscription, resource group and account."""
+    if options.profile:
+        profile = profiles.read_profile(options.profile)
+    else:
+        required = {
+            "--subscription": options.subscription,
+            "--resource-group": options.resource_group,
+            "--account": options.account,
+        }
+        if missing := [option for option, value in required.items() if not value]:
+            raise SpecError(f"{', '.join(missing)} missing", hint=f"a connection to Azure needs {', '.join(required)}")
+        profile = profiles.Profile(str(options.subscription), str(options.resource_group), str(options.account))
+    limit = _check_cost_limit(options.max_cost_per_hour)
+    return profile if limit is None else replace(profile, max_cost_per_hour=limit)
+
+
+# -- the result of connect ---------------------------------------------------------------------------------------
 
 
 async def connection_table(connection: Connection) -> Table:
-    """Return what a connection leads to, in one row."""
+    """Return the account of a connection, its quotas and its limits, in one row."""
     from batchimg_magics.core.batch import pools
 
     azure, emulator = connection.azure, connection.emulator
     try:
         account = await azure.account()
     except BatchImgError:
-        # Nothing may go elsewhere than where the researcher meant it to go.
+        # The session refuses further verbs, so that none runs on another connection than the intended one.
         connection.failed = True
         raise
     props = account["properties"]
@@ -335,7 +345,5 @@ async def connection_table(connection: Connection) -> Table:
         "speed": None if emulator is None else f"{emulator.speed:g}" if emulator.speed else "max",
         "time": dt.datetime.fromtimestamp(azure.now(), dt.UTC).replace(microsecond=0),
     }
-    where = (
-        "the real Azure: nodes cost money" if emulator is None else "the local Azure: nothing is real, nothing costs"
-    )
-    return Table.from_rows("connect", [row], f"account {azure.scope.account} on {where}")
+    service = "Azure: nodes are billed" if emulator is None else "the emulator: nothing is billed"
+    return Table.from_rows("connect", [row], f"account {azure.scope.account} on {service}")

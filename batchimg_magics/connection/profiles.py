@@ -1,4 +1,4 @@
-"""Connections saved by name: which subscription, resource group and account. No secret is ever in them."""
+"""Saved connections: subscription, resource group and account by name. They contain no secrets."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A real connection.
+    """A connection to Azure.
 
     Parameters
     ----------
     subscription, resource_group, account
-        As Azure names them.
+        Subscription id, resource group of VMs and images, and name of the Batch account.
     max_cost_per_hour
-        US dollars that all pools of the account may cost an hour; None: no limit.
+        Limit of the cost of all pools of the account, in USD per hour; None: no limit.
     """
 
     subscription: str
@@ -45,7 +45,7 @@ def read_profiles() -> dict[str, Profile]:
         return {name: Profile(**parts) for name, parts in json.loads(_profiles_path().read_text("utf-8")).items()}
     except (ValueError, TypeError, AttributeError) as error:
         raise NotConnectedError(
-            f"{_profiles_path()} cannot be read: {error}", hint="mend the file, or delete it"
+            f"{_profiles_path()} cannot be read: {error}", hint="correct or delete the file"
         ) from error
 
 
@@ -55,19 +55,21 @@ def read_profile(name: str) -> Profile:
     Raises
     ------
     NotConnectedError
-        None of that name was saved.
+        No connection with that name is saved.
     """
     known = read_profiles()
     if name not in known:
         raise NotConnectedError(
             f"no connection was saved as {name!r}",
-            hint=suggest_name(name, known) or "`%batchimg connect --subscription ... --save-as NAME` saves one",
+            hint=suggest_name(name, known) or "save one with `%batchimg connect --subscription ... --save-as NAME`",
         )
     return known[name]
 
 
 def save_profile(name: str, profile: Profile) -> None:
-    """Keep a connection under a name."""
+    """Save a connection, and replace one with the same name."""
     _profiles_path().parent.mkdir(parents=True, exist_ok=True)
-    both = {**read_profiles(), name: profile}
-    _profiles_path().write_text(json.dumps({key: asdict(one) for key, one in both.items()}, indent=1) + "\n", "utf-8")
+    all_profiles = {**read_profiles(), name: profile}
+    _profiles_path().write_text(
+        json.dumps({key: asdict(one) for key, one in all_profiles.items()}, indent=1) + "\n", "utf-8"
+    )

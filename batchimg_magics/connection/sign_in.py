@@ -1,8 +1,8 @@
-"""Signing in to Microsoft Entra ID: nothing is imported for it before a token is asked for, and no more than it takes.
+"""Sign in to Microsoft Entra ID, and import no more than that needs.
 
-azure-identity costs as much time to import as a whole listing of nodes takes. The first thing that its
-`DefaultAzureCredential` looks for, a service principal with a secret in the environment, is one request of a documented
-protocol, and is made here. Every other way to sign in, and every question beyond a plain token, is left to it.
+Importing azure-identity takes as long as a complete list of nodes. The first credential that its
+`DefaultAzureCredential` tries is a service principal with a secret in the environment. That takes one request of a
+documented protocol, which is sent here. All other ways to sign in, and tokens with options, are left to azure-identity.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ __all__ = ["SignInCredential"]
 
 _AUTHORITY = "https://login.microsoftonline.com"
 _FORM = "application/x-www-form-urlencoded"
-#: What makes azure-identity pass a secret in the environment by, or ask elsewhere. Source: its README.
+#: Variables that make azure-identity ignore a secret in the environment, or use another authority. Source: its README.
 _DELEGATING_VARIABLES = ("AZURE_TOKEN_CREDENTIALS", "AZURE_REGIONAL_AUTHORITY_NAME")
-#: Seconds before its end at which a token is asked for anew. Source: azure-core's policies.
+#: Seconds before its expiry at which a token is renewed. Source: azure-core's policies.
 _REFRESH_MARGIN_S = 300
 
 
@@ -42,9 +42,9 @@ class _ServicePrincipal:
     Parameters
     ----------
     authority, tenant
-        Who is asked for its tokens.
+        Host of Entra ID, and tenant id.
     client, secret
-        Which, and what proves it.
+        Client id, and client secret.
     """
 
     authority: str
@@ -53,11 +53,11 @@ class _ServicePrincipal:
     secret: str
 
     def __repr__(self) -> str:
-        return f"_Principal({self.client!r})"  # the secret is nobody's business
+        return f"_ServicePrincipal({self.client!r})"  # without the secret
 
     @classmethod
     def from_environment(cls) -> Self | None:
-        """Return the one that the environment names as azure-identity reads it; None where it is not that simple."""
+        """Return the service principal in the environment; None if azure-identity would not use one."""
         names = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET")
         parts = [os.environ[name] for name in names if os.environ.get(name)]
         authority = os.environ.get("AZURE_AUTHORITY_HOST", _AUTHORITY).rstrip(" /")
@@ -70,7 +70,7 @@ class _ServicePrincipal:
         return cls(authority, *parts)
 
     def token_request(self, scope: str) -> HttpRequest:
-        """Return the request for a token.
+        """Return the request of a token.
 
         Source: Microsoft identity platform, OAuth 2.0 client credentials flow, "First case: Access token request with
         a shared secret".
@@ -86,12 +86,12 @@ class _ServicePrincipal:
 
 
 class SignInCredential:
-    """An async credential of azure-identity's kind, for the SDKs' clients.
+    """An async credential for the clients of the SDKs, like those of azure-identity.
 
     Parameters
     ----------
     transport
-        How a token is asked for.
+        The transport of token requests.
     """
 
     def __init__(self, transport: AsyncHttpTransport[Any, Any]) -> None:
@@ -106,14 +106,14 @@ class SignInCredential:
         Parameters
         ----------
         *scopes
-            What it is for: one, as Entra ID's tokens are.
+            The scope of the token: exactly one, as Entra ID requires.
         **options
-            As azure-identity has them: ``claims``, ``tenant_id``, ``enable_cae``.
+            Options of azure-identity: ``claims``, ``tenant_id``, ``enable_cae``.
 
         Raises
         ------
         ClientAuthenticationError
-            Nobody is signed in, or Entra ID refused.
+            You are not signed in, or Entra ID rejected the request.
         """
         if self._principal is None or len(scopes) != 1 or any(options.values()):
             return await self._open_default_credential().get_token(*scopes, **options)
@@ -129,13 +129,13 @@ class SignInCredential:
         began = int(time.time())
         response = await client.send_request(request)
         try:
-            found = dict(response.json())
+            content = dict(response.json())
         except ValueError:
-            found = {}
-        if response.status_code >= 400 or "access_token" not in found:
-            reason = found.get("error_description") or f"{response.status_code} {response.reason}"
+            content = {}
+        if response.status_code >= 400 or "access_token" not in content:
+            reason = content.get("error_description") or f"{response.status_code} {response.reason}"
             raise ClientAuthenticationError(f"the service principal in the environment was refused: {reason}")
-        return AccessToken(found["access_token"], began + int(found["expires_in"]))
+        return AccessToken(content["access_token"], began + int(content["expires_in"]))
 
     def _open_default_credential(self) -> AsyncTokenCredential:
         if self._default_credential is None:
@@ -145,7 +145,7 @@ class SignInCredential:
         return self._default_credential
 
     async def close(self) -> None:
-        """Let connections go; the transport is its owner's."""
+        """Close connections, but not the transport, which belongs to the caller."""
         if self._default_credential is not None:
             await self._default_credential.close()
 

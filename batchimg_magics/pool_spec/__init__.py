@@ -1,6 +1,6 @@
-"""What a user asks for, validated with pydantic: a pool, its image, its nodes.
+"""The specification of a pool, its image and its nodes, validated with pydantic.
 
-``values`` and ``line`` work without pydantic, so that the command line starts fast.
+``values`` and ``line`` do not import pydantic, so that the command line starts fast.
 
 May import: ``errors``, ``masking``, ``resource_ids``.
 """

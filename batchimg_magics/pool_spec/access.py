@@ -1,4 +1,4 @@
-"""Who gets at a pool's nodes, and what they may get at: user accounts, login ports, container registries."""
+"""Access to and from the nodes of a pool: user accounts, login ports, container registries."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["MAX_RULES", "ContainerRegistry", "LoginPort", "LoginPorts", "UserAccount"]
 
-# Source of these: Batch OpenAPI, InboundNATPool, PoolEndpointConfiguration, NetworkSecurityGroupRule, UserAccount.
+# Source of the limits: Batch OpenAPI, InboundNATPool, PoolEndpointConfiguration, NetworkSecurityGroupRule, UserAccount.
 MAX_LOGIN_PORTS, MAX_RULES, MAX_USER_NAME = 5, 25, 20
-MIN_OUTSIDE_PORTS = 40
+MIN_FRONTEND_PORTS = 40
 _RESERVED_ON_NODES = frozenset({29876, 29877})
-_RESERVED_OUTSIDE = range(50_000, 55_001)
+_RESERVED_FRONTEND_PORTS = range(50_000, 55_001)
 _NAME = re.compile(r"[A-Za-z0-9](?:[\w.-]{0,75}\w)?", re.ASCII)
-#: What nobody says: the first of the outside ports, and how many each login port gets.
-_FIRST_OUTSIDE_PORT, _PORTS_PER_LOGIN_PORT = 1_000, 9_800
+#: Default frontend ports: the first one, and the number per login port.
+_FIRST_FRONTEND_PORT, _PORTS_PER_LOGIN_PORT = 1_000, 9_800
 _NAMES = {22: "ssh", 3389: "rdp"}
 
 
@@ -38,15 +38,15 @@ class UserAccount(SpecModel):
     name
         At most 20 characters.
     password
-        ``env:NAME`` of it.
+        As ``env:NAME``.
     elevation
         ``admin`` or ``nonadmin``.
     uid, gid
-        On Linux, both or none.
+        On Linux only: both or none.
     ssh_private_key
-        On Linux: ``env:NAME`` of a key by which the nodes of a pool with inter-node communication reach each other.
+        On Linux only, as ``env:NAME``: a key for SSH between the nodes of a pool with inter-node communication.
     login_mode
-        On Windows: ``batch`` or ``interactive``.
+        On Windows only: ``batch`` or ``interactive``.
     """
 
     name: Annotated[Text, Field(max_length=MAX_USER_NAME)]
@@ -60,35 +60,37 @@ class UserAccount(SpecModel):
     @model_validator(mode="after")
     def _check_ids(self) -> Self:
         if (self.uid is None) != (self.gid is None):
-            raise SpecError(f"user account {self.name} has one of uid and gid", hint="give both, or none")
+            raise SpecError(f"user account {self.name} has only one of uid and gid", hint="specify both, or none")
         return self
 
 
 def _check_source_address(text: str) -> str:
-    """Take an address, a range of them, or a service tag of Azure's such as VirtualNetwork."""
+    """Accept an IP address, a range, or an Azure service tag such as VirtualNetwork."""
     if text != "*" and not text.isalpha():
         try:
             ip_network(text)
         except ValueError:
-            raise SpecError(f"{text} is no address", hint="write it as 203.0.113.7 or 203.0.113.0/24") from None
+            raise SpecError(
+                f"{text} is not an IP address or range", hint="for example 203.0.113.7 or 203.0.113.0/24"
+            ) from None
     return text
 
 
 class LoginPort(SpecModel):
-    """A port of every node that is reached from outside, each node at an outside port of its own.
+    """A port of every node that can be reached from outside; each node has its own frontend port for it.
 
     Parameters
     ----------
     port
-        On the node: 22 for SSH, 3389 for RDP.
+        Port on the node: 22 for SSH, 3389 for RDP.
     name
-        By default ``ssh``, ``rdp``, or protocol and port.
+        Default: ``ssh``, ``rdp``, or protocol and port.
     protocol
         ``tcp`` or ``udp``.
     first, last
-        The outside ports: at least 40, and one for each node. By default 9,800 of them.
+        Range of frontend ports: at least 40, and one per node. Default: a range of 9,800.
     allow
-        Only from these addresses; by default from anywhere.
+        Addresses with access; default: all.
     """
 
     port: Annotated[int, Field(ge=1, le=65_535, strict=True)]
@@ -100,86 +102,92 @@ class LoginPort(SpecModel):
 
     @property
     def nat_pool_name(self) -> str:
-        """The name of its inbound NAT pool."""
+        """Name of the inbound NAT pool."""
         return self.name or _NAMES.get(self.port, f"{self.protocol}-{self.port}")
 
     @property
     def max_nodes(self) -> int:
-        """How many nodes it reaches."""
+        """Maximum number of nodes: each needs one frontend port."""
         return (self.last or 0) - (self.first or 1) + 1
 
     @model_validator(mode="after")
     def _check_port(self) -> Self:
         if self.port in _RESERVED_ON_NODES:
-            raise SpecError(f"login port {self.port} is Batch's own", hint="choose another")
+            raise SpecError(f"login port {self.port} is reserved by Batch", hint="use another port")
         if not _NAME.fullmatch(self.nat_pool_name):
             raise SpecError(
-                f"{self.nat_pool_name!r} is no name for a login port",
-                hint="letters, digits, `_`, `.`, `-`; at most 77, the first a letter or digit, the last no `.` or `-`",
+                f"{self.nat_pool_name!r} is not a valid name of a login port",
+                hint="use up to 77 letters, digits, `_`, `.`, `-`; start with a letter or digit, end without `.`, `-`",
             )
         if (self.first is None) != (self.last is None):
-            raise SpecError(f"login port {self.port} has one of first and last", hint="give both, or none")
+            raise SpecError(f"login port {self.port} has only one of first and last", hint="specify both, or none")
         if self.first is not None and self.last is not None:
             self._check_range(self.first, self.last)
         return self
 
     def _check_range(self, first: int, last: int) -> None:
-        if last - first + 1 < MIN_OUTSIDE_PORTS:
+        if last - first + 1 < MIN_FRONTEND_PORTS:
             raise SpecError(
-                f"login port {self.port} has outside ports {first} to {last}", hint="Azure's rule: at least 40 of them"
+                f"login port {self.port} has frontend ports {first} to {last}",
+                hint=f"Azure requires at least {MIN_FRONTEND_PORTS} frontend ports",
             )
-        if first <= _RESERVED_OUTSIDE[-1] and last >= _RESERVED_OUTSIDE[0]:
+        if first <= _RESERVED_FRONTEND_PORTS[-1] and last >= _RESERVED_FRONTEND_PORTS[0]:
             raise SpecError(
-                f"login port {self.port} has outside ports {first} to {last}", hint="50000 to 55000 are Batch's own"
+                f"login port {self.port} has frontend ports {first} to {last}",
+                hint="50000 to 55000 are reserved by Batch",
             )
 
 
-def _normalize_ports(value: Any) -> Any:  # noqa: ANN401 - anything that YAML can say
+def _normalize_ports(value: Any) -> Any:  # noqa: ANN401 - any YAML value
     listed = value if isinstance(value, (list, tuple)) else [value]
     return [{"port": one} if isinstance(one, int) and not isinstance(one, bool) else one for one in listed]
 
 
 def _assign_port_ranges(ports: tuple[LoginPort, ...]) -> tuple[LoginPort, ...]:
-    """Give each port its outside ports, and refuse what does not go together."""
+    """Assign default frontend ports, and check the ports against each other."""
     if len(ports) > MAX_LOGIN_PORTS:
-        raise SpecError(f"there are {len(ports)} login ports", hint=f"Azure's rule: at most {MAX_LOGIN_PORTS}")
-    whole = tuple(
+        raise SpecError(f"{len(ports)} login ports are specified", hint=f"Azure allows at most {MAX_LOGIN_PORTS}")
+    complete = tuple(
         port
         if port.first is not None
         else port.model_copy(
             update={
-                "first": (first := _FIRST_OUTSIDE_PORT + place * _PORTS_PER_LOGIN_PORT),
+                "first": (first := _FIRST_FRONTEND_PORT + place * _PORTS_PER_LOGIN_PORT),
                 "last": first + _PORTS_PER_LOGIN_PORT - 1,
             }
         )
         for place, port in enumerate(ports)
     )
     for key, what in ((lambda one: one.nat_pool_name.lower(), "name"), (lambda one: (one.port, one.protocol), "port")):
-        if len({key(port) for port in whole}) < len(whole):
-            raise SpecError(f"two login ports have one {what}", hint="each has its own")
-    spans = sorted((port.first or 0, port.last or 0) for port in whole)
+        if len({key(port) for port in complete}) < len(complete):
+            raise SpecError(f"two login ports have the same {what}", hint=f"use a different {what} for each")
+    spans = sorted((port.first or 0, port.last or 0) for port in complete)
     if any(later[0] <= earlier[1] for earlier, later in pairwise(spans)):
-        raise SpecError("the outside ports of two login ports overlap", hint="give each first and last of its own")
-    if sum(len(port.allow) + 1 for port in whole if port.allow) > MAX_RULES:
-        raise SpecError("the login ports allow too many addresses", hint="Azure's rule: 25 rules in all; use ranges")
-    return whole
+        raise SpecError(
+            "the frontend ports of two login ports overlap", hint="specify separate ranges with first and last"
+        )
+    if sum(len(port.allow) + 1 for port in complete if port.allow) > MAX_RULES:
+        raise SpecError(
+            "the login ports allow too many addresses", hint=f"Azure allows {MAX_RULES} rules in total: use ranges"
+        )
+    return complete
 
 
-#: Ports, or all of login ports.
+#: Port numbers, or complete login ports.
 LoginPorts = Annotated[tuple[LoginPort, ...], BeforeValidator(_normalize_ports), AfterValidator(_assign_port_ranges)]
 
 
 class ContainerRegistry(SpecModel):
-    """Where container images come from.
+    """A registry of container images.
 
     Parameters
     ----------
     server
-        Its name; Docker's own by default.
+        Its host name; default: Docker Hub.
     user, password
-        Who may pull; the password as ``env:NAME``.
+        Credentials to pull images; the password as ``env:NAME``.
     identity
-        In place of them: resource id of an identity of the pool's.
+        Instead of credentials: resource id of one of the pool's identities.
     """
 
     server: Text = "docker.io"
@@ -191,6 +199,7 @@ class ContainerRegistry(SpecModel):
     def _check_credentials(self) -> Self:
         if (self.user is None) != (self.password is None) or (self.user is None) == (self.identity is None):
             raise SpecError(
-                f"container registry {self.server} has one way in", hint="give user and password, or an identity"
+                f"container registry {self.server} needs exactly one kind of credentials",
+                hint="specify user and password, or identity",
             )
         return self

@@ -1,4 +1,4 @@
-"""What the parts of a spec have in common, and the plain kinds of values in them."""
+"""The base class of the parts of a spec, and types of values in them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batchimg_magics.resource_ids import ResourceId
 
 __all__ = ["MODEL_CONFIG", "IdentityId", "RelativePath", "SpecModel", "SubnetId", "Text"]
 
-#: Unknown keys are refused, and no error of pydantic's quotes what it was given.
+#: Unknown keys are errors; input is hidden in pydantic's errors, since it may contain secrets.
 MODEL_CONFIG = ConfigDict(
     extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True, coerce_numbers_to_str=True
 )
@@ -20,21 +20,23 @@ Text = Annotated[str, Field(min_length=1)]
 
 
 class SpecModel(BaseModel):
-    """A part of a spec: a mapping in YAML, whose keys may have hyphens in place of underscores."""
+    """A part of a spec: a mapping in YAML, whose keys may use hyphens instead of underscores."""
 
     model_config = MODEL_CONFIG
 
     @model_validator(mode="before")
     @classmethod
-    def _normalize_keys(cls, value: Any) -> Any:  # noqa: ANN401 - anything that YAML can say
+    def _normalize_keys(cls, value: Any) -> Any:  # noqa: ANN401 - any YAML value
         return {str(key).replace("-", "_"): one for key, one in value.items()} if isinstance(value, dict) else value
 
 
 def _check_type(text: str, kind: str, example: str) -> str:
-    found = ResourceId.parse(text)
-    if found.type.lower() != kind.lower():
-        raise SpecError(f"{text} is a {found.type}, not a {kind}", hint=f"it ends in {example}")
-    return str(found)
+    resource_id = ResourceId.parse(text)
+    if resource_id.type.lower() != kind.lower():
+        raise SpecError(
+            f"{text} is a {resource_id.type}, not a {kind}", hint=f"expected an id that ends with {example}"
+        )
+    return str(resource_id)
 
 
 def _subnet(text: str) -> str:
@@ -48,11 +50,11 @@ def _identity(text: str) -> str:
 
 def _relative(text: str) -> str:
     if text.startswith(("/", "\\")) or ".." in text.replace("\\", "/").split("/"):
-        raise SpecError(f"{text} leads out of its folder", hint="give a path below it, e.g. data")
+        raise SpecError(f"{text} is outside its folder", hint="use a path inside the folder, for example data")
     return text
 
 
 SubnetId = Annotated[str, AfterValidator(_subnet)]
 IdentityId = Annotated[str, AfterValidator(_identity)]
-#: A path below a folder of Batch's.
+#: A path inside a folder on the node that Batch defines.
 RelativePath = Annotated[Text, AfterValidator(_relative)]

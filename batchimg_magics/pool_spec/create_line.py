@@ -1,4 +1,4 @@
-"""A spec as the line that asks for it again, and what of it only the body of a cell can say."""
+"""The `create` command of a spec, and the fields that only the body of a cell can contain."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 __all__ = ["create_line"]
 
-#: Fields in seconds, which a line has with their unit.
+#: Fields in seconds: on a command line, they have a unit.
 _DURATIONS = ("timeout", "ttl")
 _PORTS: TypeAdapter[Any] = TypeAdapter(LoginPorts)
 
 
 def create_line(name: str, spec: BaseModel, replacements: Mapping[str, object]) -> str:
-    """Return the line that makes a pool, in backticks, and what has to stand in the body of its cell.
+    """Return the command that creates a pool, in backticks, and the fields that the cell's body must contain.
 
     Parameters
     ----------
     name, spec
-        The pool's name, and what was asked for.
-    instead
-        What is said in place of the spec's own word, or beside it; None: nothing.
+        Name and spec of the pool.
+    replacements
+        Options that replace or complement those of the spec; None: leave the option out.
     """
     options, parts = _non_default_fields(spec, {"name", *replacements})
     line_options = {"name": name, **options, **replacements}
@@ -42,23 +42,23 @@ def create_line(name: str, spec: BaseModel, replacements: Mapping[str, object]) 
 
 
 def _non_default_fields(spec: BaseModel, without: Container[str]) -> tuple[dict[str, Any], list[str]]:
-    """Return what a spec says beyond its defaults: as keywords for `line`, and the fields that no option can say."""
+    """Return the fields with non-default values: as options for `format_line`, and those without an option."""
     options: dict[str, Any] = {}
     parts: list[str] = []
     for name, value in spec:
         field = type(spec).model_fields[name]
         if name in without or (not field.is_required() and value == field.get_default(call_default_factory=True)):
             continue
-        plain = _option_value(name, value)
-        if _is_nested(plain):
+        option_value = _option_value(name, value)
+        if _is_nested(option_value):
             parts.append(name)
         else:
-            options[name] = plain
+            options[name] = option_value
     return options, parts
 
 
-def _option_value(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a field holds
-    """Return a value as an option takes it, where one does."""
+def _option_value(name: str, value: Any) -> Any:  # noqa: ANN401 - any value of a field
+    """Return a value in the format of its option, if it has one."""
     if isinstance(value, StartTask) and value == StartTask(command_line=value.command_line):
         return value.command_line
     if name == "login_ports":
@@ -67,7 +67,7 @@ def _option_value(name: str, value: Any) -> Any:  # noqa: ANN401 - whatever a fi
     return f"{value:.0f}s" if name in _DURATIONS else value
 
 
-def _is_nested(value: Any) -> bool:  # noqa: ANN401 - whatever a field holds
+def _is_nested(value: Any) -> bool:  # noqa: ANN401 - any value of a field
     return isinstance(value, SpecModel) or (
         isinstance(value, tuple) and any(isinstance(one, SpecModel) for one in value)
     )

@@ -1,4 +1,4 @@
-"""Where the image that a pool's nodes are made from comes from: exactly one origin, and the road from it."""
+"""The source of a pool's image: exactly one origin, and options to build the image from it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 __all__ = ["ORIGIN_FIELDS", "ImageOriginSpec"]
 
-#: Source: Azure Compute Gallery limits, replicas a version.
+#: Source: Azure Compute Gallery limits, replicas per version.
 MAX_REPLICAS = 100
-#: Highest LUN of a data disk. Source: Azure's limit of 64 data disks a VM.
+#: Highest LUN of a data disk. Source: Azure's limit of 64 data disks per VM.
 MAX_LUN = 63
-#: The fields that say where an image comes from.
+#: The fields that specify the source of an image.
 ORIGIN_FIELDS = ("from_vm", "from_vhd", "from_snapshot", "from_image", "from_version")
-#: Azure's rule for the names of storage accounts.
+#: Host name of a blob endpoint, with Azure's rule for names of storage accounts.
 _BLOB_HOST = re.compile(r"[a-z0-9]{3,24}\.blob\.[a-z0-9.]+")
 
 
@@ -33,13 +33,13 @@ def _normalize_region(name: str) -> str:
 
 
 def _parse_blob_url(url: str) -> str:
-    """Return the address of a blob without its query: Azure reads the blob as the caller, and needs no token."""
+    """Return the URL of a blob without its query: Azure reads the blob with the caller's permissions, not a token."""
     try:
         parts = urlsplit(url)
         query = parse_qs(parts.query)
     except ValueError as error:
         raise SpecError(
-            "--from-vhd is no URL", hint="it reads https://ACCOUNT.blob.core.windows.net/CONTAINER/NAME.vhd"
+            "--from-vhd is not a URL", hint="expected https://ACCOUNT.blob.core.windows.net/CONTAINER/NAME.vhd"
         ) from error
     if (
         parts.scheme != "https"
@@ -47,31 +47,31 @@ def _parse_blob_url(url: str) -> str:
         or not re.fullmatch(r"/[^/]+/.+\.vhd", parts.path, re.IGNORECASE)
     ):
         raise SpecError(
-            f"{parts._replace(query='', fragment='').geturl()!r} is no VHD in a storage account",
-            hint="it reads https://ACCOUNT.blob.core.windows.net/CONTAINER/NAME.vhd (Azure takes no VHDX)",
+            f"{parts._replace(query='', fragment='').geturl()!r} is not the URL of a VHD blob",
+            hint="expected https://ACCOUNT.blob.core.windows.net/CONTAINER/NAME.vhd (Azure does not support VHDX)",
         )
     if time_parameters := sorted({"snapshot", "versionid"} & {name.lower() for name in query}):
         raise SpecError(
-            f"the URL names a {time_parameters[0]} of the blob, which no image can be made of",
-            hint="copy it to a blob of its own and give that one's URL",
+            f"the URL is of a {time_parameters[0]} of the blob, from which an image cannot be created",
+            hint="copy it to a new blob, and use the URL of that blob",
         )
     return parts._replace(query="", fragment="").geturl()
 
 
 def _resource_id_parser(kind: str, option: str) -> Callable[[str], str]:
-    """Return what reads the id of a resource of one type."""
+    """Return a parser for resource ids of one type."""
 
     def read(text: str) -> str:
-        found = ResourceId.parse(text)
-        if found.type.lower() != kind.lower():
-            raise SpecError(f"{option} is the id of a {found.type}", hint=f"give the id of a {kind}")
-        return str(found)
+        resource_id = ResourceId.parse(text)
+        if resource_id.type.lower() != kind.lower():
+            raise SpecError(f"{option} is the id of a {resource_id.type}", hint=f"expected the id of a {kind}")
+        return str(resource_id)
 
     return read
 
 
 def _choice_validator(*words: str, also: dict[str, str] | None = None) -> BeforeValidator:
-    """Return what takes a word in any case and spells it as Azure does."""
+    """Return a validator that accepts a word in any case, and returns Azure's spelling."""
     known = {word.lower(): word for word in words} | (also or {})
     return BeforeValidator(lambda value: known.get(str(value).strip().lower(), value))
 
@@ -81,47 +81,48 @@ Lun = Annotated[int, Field(ge=0, le=MAX_LUN)]
 
 
 class ImageOriginSpec(BaseModel):
-    """What an image is made from, and by which road.
+    """The source of an image, and how the image is built from it.
 
-    Exactly one of `from_vm`, `from_vhd`, `from_snapshot`, `from_image` and `from_version` is given.
+    Exactly one of `from_vm`, `from_vhd`, `from_snapshot`, `from_image` and `from_version` is required.
 
     Parameters
     ----------
     from_vm
         The prepared VM: its name in the connection's resource group, or its resource id.
     from_vhd
-        The address of a VHD in a storage account. A token in it is neither kept nor needed.
+        URL of a VHD blob in a storage account. A SAS token in it is ignored and never stored.
     from_snapshot, data_snapshots
-        Resource id of the snapshot of an OS disk; LUN to id of those of data disks.
+        Resource id of the snapshot of an OS disk; LUN to resource id of the snapshots of data disks.
     from_image
         Resource id of a managed image.
     from_version
-        Resource id of a gallery image version, which the pool is then made from as it is.
+        Resource id of an existing gallery image version, which the pool uses unchanged.
     capture
-        For a VM that nobody deprovisioned. ``copy``: a throwaway copy of it is; ``in-place``: the VM itself is.
+        How to generalize a VM that is not generalized. ``copy``: a temporary copy of it; ``in-place``: the VM itself,
+        which is irreversible.
     stop
-        Whether the VM is stopped for the time its disks are copied, so that they agree with each other.
+        Whether to stop the VM for consistent snapshots, and restart it afterwards.
     generalized
-        The researcher's word that the system was deprovisioned, where Azure has no mark of it.
+        Asserts that the OS is generalized although Azure does not mark it so.
     new_image
-        Whether a VM or VHD that has changed since its image was made makes a new version.
+        Whether to build a new image version if the VM or VHD may have changed since the last one.
     via
-        ``snapshots``: straight into a gallery version; ``managed-image``: through a managed image.
+        ``snapshots``: build the gallery version from snapshots; ``managed-image``: from an intermediate managed image.
     direct
-        Whether the pool is made straight from the managed image, without a gallery.
+        Whether to create the pool directly from the managed image, without a gallery.
     gallery
-        Resource id of a gallery that is there already; otherwise the account has one of its own.
+        Resource id of an existing gallery. Default: a gallery of the Batch account.
     storage_account
-        Resource id of the VHD's storage account, where it is not in the connection's resource group.
+        Resource id of the VHD's storage account, if it is not in the connection's resource group.
     os_type, generation, security_type, architecture
-        What the image is, where nothing else tells: of a VHD, and of snapshots that do not say.
+        Properties of the image, for a VHD or a snapshot for which Azure does not record them.
     node_agent_sku
-        The Batch node agent that fits the system; needed only when the Marketplace image under it is not known.
+        Id of the Batch node agent SKU, if it cannot be derived from a Marketplace image.
     replicas
-        Region to number of replicas of the image version, beside what the pool's own region needs.
+        Region to number of replicas of the image version, in addition to those that the pool's region needs.
     """
 
-    # An error of pydantic's own never quotes what was given: it may have a token in it.
+    # Input is hidden in pydantic's errors, since it may contain a token.
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, hide_input_in_errors=True)
 
     from_vm: Annotated[str, Field(min_length=1)] | None = None
@@ -167,7 +168,7 @@ class ImageOriginSpec(BaseModel):
 
     @property
     def origin_field(self) -> str:
-        """Which of `ORIGINS` is given."""
+        """The field of `ORIGIN_FIELDS` that is set."""
         return next(name for name in ORIGIN_FIELDS if getattr(self, name) is not None)
 
     @model_validator(mode="after")
@@ -177,12 +178,13 @@ class ImageOriginSpec(BaseModel):
         for name, origins, why in _ORIGINS_OF_OPTION:
             if name in given and self.origin_field not in origins:
                 raise SpecError(
-                    f"{option_flag(name)} does not go with {option_flag(self.origin_field)}: {why}", hint="leave it out"
+                    f"{option_flag(name)} cannot be used with {option_flag(self.origin_field)}: {why}",
+                    hint=f"remove {option_flag(name)}",
                 )
         for one, other, why in _EXCLUSIVE_OPTIONS:
             if {one, other} <= given:
                 raise SpecError(
-                    f"{option_flag(one)} does not go with {option_flag(other)}: {why}", hint="leave one out"
+                    f"{option_flag(one)} cannot be used with {option_flag(other)}: {why}", hint="remove one of them"
                 )
         self._check_stated_facts()
         return self
@@ -190,46 +192,49 @@ class ImageOriginSpec(BaseModel):
     def _check_one_origin(self) -> None:
         options = [option_flag(name) for name in ORIGIN_FIELDS if getattr(self, name) is not None]
         if len(options) > 1:
-            raise SpecError(f"{' and '.join(options)} are two origins", hint="an image comes from one: leave one out")
+            raise SpecError(
+                f"{' and '.join(options)} cannot be used together", hint="an image has one source: remove one of them"
+            )
         if not options:
             known = ", ".join(option_flag(name) for name in ORIGIN_FIELDS[1:])
             raise SpecError(
-                "from_vm is missing", hint=f"give --from-vm, or `from_vm:` in the body; or another origin: {known}"
+                "from_vm is missing",
+                hint=f"specify --from-vm (`from_vm:` in a body), or another image source: {known}",
             )
 
     def _check_stated_facts(self) -> None:
-        """Refuse what is not said where nobody else can know it. Source: FACTS 1.10, ask and never assume."""
+        """Require facts that Azure does not record. Source: FACTS 1.10, ask and never assume."""
         if self.origin_field in ("from_vhd", "from_snapshot") and not self.generalized:
             raise SpecError(
-                f"nothing tells whether the system on {option_flag(self.origin_field)} was deprovisioned",
-                hint="nodes from one that was not would be unusable, and billed; if it was, say so with --generalized",
+                f"Azure does not record whether the OS of {option_flag(self.origin_field)} is generalized",
+                hint="if it is, add --generalized; if it is not, the nodes would be unusable, and billed",
             )
         if self.from_vhd and not (self.os_type and self.generation):
             raise SpecError(
-                "nothing tells what is on the VHD",
-                hint="say --os-type Linux or Windows, and --generation V1 or V2 (V2 boots by UEFI)",
+                "Azure does not record the OS type and generation of a VHD",
+                hint="add --os-type Linux or Windows, and --generation V1 (BIOS) or V2 (UEFI)",
             )
 
 
-#: Options that go with some origins only: which, and why.
+#: Options that can be used with some origins only: which ones, and why.
 _ORIGINS_OF_OPTION = (
     ("capture", ("from_vm",), "only a VM can be captured"),
     ("stop", ("from_vm",), "only a VM can be stopped"),
-    ("new_image", ("from_vm", "from_vhd"), "what it names never changes"),
-    ("data_snapshots", ("from_snapshot",), "data disks come with their VM or image"),
-    ("storage_account", ("from_vhd",), "only a VHD is in one"),
-    ("os_type", ("from_vhd", "from_snapshot"), "the origin tells it"),
-    ("generation", ("from_vhd", "from_snapshot"), "the origin tells it"),
-    ("security_type", ("from_vhd", "from_snapshot"), "the origin tells it"),
-    ("architecture", ("from_vhd", "from_snapshot"), "the origin tells it"),
-    ("via", ("from_vm", "from_vhd", "from_snapshot"), "it is an image already"),
-    ("direct", ("from_vm", "from_vhd", "from_snapshot", "from_image"), "it is in a gallery"),
-    ("gallery", ("from_vm", "from_vhd", "from_snapshot", "from_image"), "it is in a gallery"),
-    ("replicas", ("from_vm", "from_vhd", "from_snapshot", "from_image"), "the version is not this tool's to change"),
+    ("new_image", ("from_vm", "from_vhd"), "its content never changes"),
+    ("data_snapshots", ("from_snapshot",), "its data disks are included"),
+    ("storage_account", ("from_vhd",), "only a VHD is in a storage account"),
+    ("os_type", ("from_vhd", "from_snapshot"), "it is known from the source"),
+    ("generation", ("from_vhd", "from_snapshot"), "it is known from the source"),
+    ("security_type", ("from_vhd", "from_snapshot"), "it is known from the source"),
+    ("architecture", ("from_vhd", "from_snapshot"), "it is known from the source"),
+    ("via", ("from_vm", "from_vhd", "from_snapshot"), "the source is an image already"),
+    ("direct", ("from_vm", "from_vhd", "from_snapshot", "from_image"), "the image is in a gallery already"),
+    ("gallery", ("from_vm", "from_vhd", "from_snapshot", "from_image"), "the image is in a gallery already"),
+    ("replicas", ("from_vm", "from_vhd", "from_snapshot", "from_image"), "the version is not managed by this tool"),
 )
 #: Options that exclude each other, and why.
 _EXCLUSIVE_OPTIONS = (
-    ("direct", "gallery", "one is without a gallery"),
-    ("direct", "replicas", "replicas are a gallery's"),
-    ("direct", "new_image", "a managed image tells no time; choose another name for the pool"),
+    ("direct", "gallery", "a direct pool uses no gallery"),
+    ("direct", "replicas", "only gallery image versions have replicas"),
+    ("direct", "new_image", "a managed image has no versions; use another pool name"),
 )

@@ -1,4 +1,4 @@
-"""What was asked for as a `%batchimg` line again, to be typed or pasted."""
+"""Format a verb and its options as a `%batchimg` command, to be typed or pasted."""
 
 from __future__ import annotations
 
@@ -12,44 +12,44 @@ if TYPE_CHECKING:
 
 __all__ = ["format_line", "option_flag", "pool_names"]
 
-#: Keywords that hold several values of an option, which names one.
+#: Keywords with several values, whose option has one value and a singular name.
 _PLURALS = {"data_snapshots": "data_snapshot"}
-#: What says no, where leaving an option out says neither yes nor no.
+#: Options for the value False of keywords whose default is neither True nor False.
 _NEGATIVE_FLAGS = {"canary": "--no-canary", "prices": "--no-prices"}
 
 
 def option_flag(keyword: str) -> str:
-    """Return the option that a keyword of a verb is on a line."""
+    """Return the command-line option of a verb's keyword."""
     return "--" + _PLURALS.get(keyword, keyword).replace("_", "-")
 
 
 def format_line(verb: str, options: Mapping[str, Any], *, cell: bool = False) -> str:
-    """Return the `%batchimg` line for a verb with options; no token in a link is in it.
+    """Return the `%batchimg` command for a verb with options; SAS tokens are removed.
 
     Parameters
     ----------
     verb, options
-        Which, and its keywords; the pool's name is ``name``.
+        The verb and its keyword arguments; ``name`` is the name of the pool.
     cell
         Whether it is the first line of a cell with a body.
     """
     words = [verb, *map(_quote, pool_names(options))]
     for key, value in options.items():
-        # By identity: 0 equals False, and `--nodes 0` means something.
+        # Compared by identity: 0 equals False, but `--nodes 0` must be kept.
         if key == "name" or value is None or value in ((), [], {}):
             continue
         if value is False:
-            words += [denial for one, denial in _NEGATIVE_FLAGS.items() if one == key]
+            words += [flag for keyword, flag in _NEGATIVE_FLAGS.items() if keyword == key]
             continue
         if _needs_body(key, value):
-            cell = True  # it was said in Python; on a line, the cell's body says it
+            cell = True  # a value given in Python that belongs in the cell's body
         else:
             words += _option_words(option_flag(key), value)
     return f"{'%%' if cell else '%'}batchimg {' '.join(words)}"
 
 
 def pool_names(options: Mapping[str, Any]) -> list[str]:
-    """Return the names of pools among a verb's options."""
+    """Return the pool names among a verb's options."""
     name = options.get("name") or ()
     return [name] if isinstance(name, str) else list(name)
 
@@ -69,7 +69,7 @@ def _quote(value: object) -> str:
 
 
 def _needs_body(key: str, value: object) -> bool:
-    """Tell whether a value is more than an option can say."""
+    """Return whether a value cannot be an option, but belongs in the cell's body."""
     if key == "start_task" and isinstance(value, dict):
         return True
     inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, tuple)) else ()

@@ -1,6 +1,6 @@
-"""File systems that are mounted on each node.
+"""File systems that are mounted on each node, under ``AZ_BATCH_NODE_MOUNTS_DIR``.
 
-Source: Batch OpenAPI, MountConfiguration: all of them lie below ``AZ_BATCH_NODE_MOUNTS_DIR``.
+Source: Batch OpenAPI, MountConfiguration.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class _MountBase(SpecModel):
 
 
 class BlobMount(_MountBase):
-    """A blob container, by blobfuse.
+    """A blob container, mounted with blobfuse.
 
     Parameters
     ----------
@@ -35,11 +35,11 @@ class BlobMount(_MountBase):
     account, container
         The storage account and its container.
     path
-        Where on the node, below the mounts' folder.
+        Path on the node, inside the folder of mounts.
     key, sas, identity
-        One of them: ``env:NAME`` of the account's key or of a SAS token, or the resource id of an identity.
+        One of them: the account key or a SAS token as ``env:NAME``, or the resource id of an identity.
     options
-        Further words for blobfuse.
+        Further options of blobfuse.
     """
 
     type: Literal["blob"]
@@ -53,7 +53,8 @@ class BlobMount(_MountBase):
     def _check_credentials(self) -> Self:
         if sum(one is not None for one in (self.key, self.sas, self.identity)) != 1:
             raise SpecError(
-                f"the mount of container {self.container} has one way in", hint="give one of key, sas and identity"
+                f"the mount of container {self.container} needs exactly one credential",
+                hint="specify one of key, sas and identity",
             )
         return self
 
@@ -66,13 +67,13 @@ class FilesMount(_MountBase):
     type
         ``files``.
     account, url
-        The storage account, and the share's address: ``https://ACCOUNT.file.core.windows.net/SHARE``.
+        The storage account, and the URL of the share: ``https://ACCOUNT.file.core.windows.net/SHARE``.
     key
-        ``env:NAME`` of the account's key.
+        The account key, as ``env:NAME``.
     path
-        Where on the node, below the mounts' folder; on Windows a drive letter.
+        Path on the node, inside the folder of mounts; on Windows a drive letter.
     options
-        Further words for ``mount`` or ``net use``.
+        Further options of ``mount`` or ``net use``.
     """
 
     type: Literal["files"]
@@ -89,11 +90,11 @@ class NfsMount(_MountBase):
     type
         ``nfs``.
     source
-        Its address.
+        Its network path.
     path
-        Where on the node, below the mounts' folder.
+        Path on the node, inside the folder of mounts.
     options
-        Further words for ``mount``.
+        Further options of ``mount``.
     """
 
     type: Literal["nfs"]
@@ -108,13 +109,13 @@ class CifsMount(_MountBase):
     type
         ``cifs``.
     source
-        Its address.
+        Its network path.
     user, password
-        Who may; the password as ``env:NAME``.
+        Credentials; the password as ``env:NAME``.
     path
-        Where on the node, below the mounts' folder.
+        Path on the node, inside the folder of mounts.
     options
-        Further words for ``mount`` or ``net use``.
+        Further options of ``mount`` or ``net use``.
     """
 
     type: Literal["cifs"]

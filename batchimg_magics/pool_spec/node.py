@@ -1,4 +1,4 @@
-"""What a node of a pool is: all that makes two pools' nodes different things."""
+"""The properties of a pool's nodes: everything that distinguishes the nodes of two pools."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RESERVED_PREFIX", "NodeSpec"]
 
-# Source of these: Batch OpenAPI: taskSlotsPerNode; "a maximum of 10 Package references"; Compute: OS disks.
+# Source of these limits: Batch OpenAPI: taskSlotsPerNode; "a maximum of 10 Package references"; Compute: OS disks.
 MAX_TASK_SLOTS, MAX_PACKAGES, MAX_OS_DISK_GIB = 256, 10, 4_095
-#: How this tool's own marks begin.
+#: Prefix of this tool's ownership tags.
 RESERVED_PREFIX = "batchimg-"
 
 
@@ -29,52 +29,55 @@ def _check_names(pairs: Mapping[str, str]) -> Mapping[str, str]:
     for name in pairs:
         if name.lower().startswith(RESERVED_PREFIX):
             raise SpecError(
-                f"{name!r} is a name of this tool's own", hint=f"names that begin with {RESERVED_PREFIX} are"
+                f"{name!r} is a reserved name",
+                hint=f"names that start with {RESERVED_PREFIX} are ownership tags of this tool",
             )
     return pairs
 
 
-#: Names with texts that go onto the pool.
+#: Metadata or tags of the pool: name to value.
 NameValuePairs = Annotated[dict[Text, str], AfterValidator(_check_names)]
 
 
 class NodeSpec(BaseModel):
-    """What a pool's nodes are.
+    """The properties of a pool's nodes.
 
     Parameters
     ----------
     vm_size
-        Their VM size, e.g. ``Standard_D4s_v5``.
+        VM size, for example ``Standard_D4s_v5``.
     start_task
-        A command line that each node runs before it takes tasks, or all of a `StartTask`.
+        Command line that each node runs before it accepts tasks, or a complete `StartTask`.
     check_command
-        A command that proves, after the start task, that the software is there: a node where it fails takes no tasks.
+        Command that checks after the start task whether the software works: a node where it fails accepts no tasks.
     task_slots
-        Tasks that run on a node at once, 1 to 256 and at most four times its cores.
+        Maximum number of concurrent tasks per node: 1 to 256, and at most four per vCPU.
     inter_node
-        Whether the nodes talk to each other, as MPI needs it; Azure then makes smaller pools.
+        Whether inter-node communication is enabled, for example for MPI; Azure limits the size of such pools.
     subnet
         Resource id of the subnet that the nodes join.
     no_public_address
-        Whether they have none; they need a subnet then.
+        Whether the nodes have no public IP address; this requires a subnet.
     login_ports
-        Ports that are reached from outside, or all of `LoginPort`s.
+        Ports that can be reached from outside, as numbers or complete `LoginPort`s.
     os_disk_gib, os_disk_type
-        Size of the OS disk, at least the image's, and ``Standard_LRS``, ``StandardSSD_LRS`` or ``Premium_LRS``.
+        Size of the OS disk in GiB, at least that of the image; type: ``Standard_LRS``, ``StandardSSD_LRS`` or
+        ``Premium_LRS``.
     mounts
-        File systems that are mounted on each node.
+        File systems to mount on each node.
     container_images, container_registries
-        Container images that are pulled onto each node first, and where from.
+        Container images that each node pulls at its start, and their registries.
     user_accounts
         Users on each node.
     application_packages
-        Applications of the Batch account that are put on each node: name to version, None for its default.
+        Applications of the Batch account to install on each node: name to version; None: the default version.
     identities
-        Resource ids of user-assigned identities that the nodes may act as.
+        Resource ids of user-assigned managed identities of the pool.
     metadata, tags
-        Names and texts of your own on the pool; tags are ARM's and count in its bills.
-    through
-        ``arm``, or ``batch``: make the pool through the Batch service's data plane, which has no tags and identities.
+        Name to value: metadata of the pool, and Azure resource tags, which are visible in cost reports.
+    api
+        ``arm``: create the pool with Azure Resource Manager; ``batch``: with the Batch data plane, which does not
+        support tags and identities.
     """
 
     model_config = MODEL_CONFIG
@@ -106,38 +109,38 @@ class NodeSpec(BaseModel):
         return self
 
 
-# What does not go together, each with what to do.
+# Invalid combinations: each is a problem and a hint.
 
 
 def _network_problems(node: NodeSpec) -> Iterator[tuple[str, str]]:
     if node.no_public_address and node.subnet is None:
-        yield "nodes without a public address need a subnet", "give --subnet; from there they have to reach Batch"
+        yield "nodes without a public address need a subnet", "add --subnet; nodes in it must be able to reach Batch"
     if node.no_public_address and node.login_ports:
         # Source: Batch OpenAPI, inboundNATPools.
-        yield "nodes without a public address have no login ports", "log in from their network, or leave one out"
+        yield "nodes without a public address cannot have login ports", "connect from their network; remove one option"
 
 
 def _name_problems(node: NodeSpec) -> Iterator[tuple[str, str]]:
     if node.container_registries and not node.container_images:
-        yield "there are container registries and no container images", "give container_images"
-    if twice := _first_duplicate([mount.path.lower() for mount in node.mounts]):
-        yield f"two mounts have the path {twice}", "each has its own"
-    if twice := _first_duplicate([account.name.lower() for account in node.user_accounts]):
-        yield f"two user accounts are called {twice}", "each has its own name"
+        yield "container registries are specified without container images", "add container_images"
+    if duplicate := _first_duplicate([mount.path.lower() for mount in node.mounts]):
+        yield f"two mounts have the path {duplicate}", "use a different path for each"
+    if duplicate := _first_duplicate([account.name.lower() for account in node.user_accounts]):
+        yield f"two user accounts have the name {duplicate}", "use a different name for each"
     user = node.start_task.user if node.start_task else None
     if user is not None and user not in {account.name for account in node.user_accounts}:
-        yield f"the start task runs as {user}, and there is no such user account", "add it to user_accounts"
+        yield f"the start task runs as {user}, but there is no such user account", "add it to user_accounts"
 
 
 def _identity_problems(node: NodeSpec) -> Iterator[tuple[str, str]]:
     if node.api == "batch":
         for what in ("tags", "identities"):
             if getattr(node, what):
-                yield f"--api batch has no {what}: only Azure Resource Manager has them", "leave one of them out"
-    known = {identity.lower() for identity in node.identities}
+                yield f"--api batch does not support {what}: only Azure Resource Manager does", "remove one of them"
+    assigned = {identity.lower() for identity in node.identities}
     for identity in _used_identities(node):
-        if identity.lower() not in known:
-            yield f"the nodes do not have the identity {identity.rpartition('/')[2]}", "add its id to identities"
+        if identity.lower() not in assigned:
+            yield f"the pool does not have the identity {identity.rpartition('/')[2]}", "add its id to identities"
 
 
 def _first_duplicate(names: list[str]) -> str:
@@ -146,21 +149,21 @@ def _first_duplicate(names: list[str]) -> str:
 
 def _used_identities(node: NodeSpec) -> list[str]:
     files = node.start_task.resource_files if node.start_task else ()
-    found = [file.identity for file in files]
-    found += [mount.identity for mount in node.mounts if isinstance(mount, BlobMount)]
-    found += [registry.identity for registry in node.container_registries]
-    return [identity for identity in found if identity is not None]
+    used = [file.identity for file in files]
+    used += [mount.identity for mount in node.mounts if isinstance(mount, BlobMount)]
+    used += [registry.identity for registry in node.container_registries]
+    return [identity for identity in used if identity is not None]
 
 
 def build_start_task(node: NodeSpec, os_type: str) -> StartTask | None:
-    """Return a pool's start task, with its check command after it; None where there is neither.
+    """Return a pool's start task followed by its check command; None if it has neither.
 
-    Batch runs command lines without a shell, so that joining two takes one.
+    Batch runs command lines without a shell, so that two commands are combined with one.
 
     Parameters
     ----------
-    shape
-        What the nodes are.
+    node
+        Properties of the nodes.
     os_type
         ``Linux`` or ``Windows``, in any case.
     """
@@ -171,5 +174,5 @@ def build_start_task(node: NodeSpec, os_type: str) -> StartTask | None:
     line = f'cmd /c "{command_lines}"' if os_type.lower() == "windows" else f"/bin/bash -c {shlex.quote(command_lines)}"
     if task is None:
         return StartTask(command_line=line)
-    # A node that need not wait for it would take tasks without the proof.
+    # Without waiting for success, a node would accept tasks before the check.
     return task.model_copy(update={"command_line": line, "wait_for_success": True})

@@ -1,4 +1,4 @@
-"""`PoolSpec`: a pool and its image, from options or from YAML."""
+"""`PoolSpec`: the specification of a pool and its image, from options or YAML."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Count = Annotated[int, Field(ge=0, le=MAX_NODES, strict=True)]
 
 
 class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
-    """A pool, and the image that its nodes are made from.
+    """A pool, and the image of its nodes.
 
-    Beside these parameters it takes those of `Origin` (where the image comes from), of `Shape` (what a node is) and of
-    `Policy` (on what terms it gets its nodes).
+    It also has the parameters of `ImageOriginSpec` (the source of the image), `NodeSpec` (the properties of the nodes)
+    and `ResizePolicy` (limits of the resize).
 
     Parameters
     ----------
     name
         The pool's id: 1 to 64 letters, digits, hyphens, underscores.
     nodes, spot
-        How many dedicated and spot nodes.
+        Number of dedicated and spot nodes.
     """
 
     name: Annotated[str, AfterValidator(pool_name)]
@@ -43,58 +43,61 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
     spot: Count = 0
 
     @model_validator(mode="after")
-    def _check_outside_ports(self) -> Self:
+    def _check_frontend_ports(self) -> Self:
+        nodes = self.nodes + self.spot
         for port in self.login_ports:
-            if port.max_nodes < self.nodes + self.spot:
+            if port.max_nodes < nodes:
                 raise SpecError(
-                    f"login port {port.port} has {port.max_nodes:,} outside ports for {self.nodes + self.spot:,} nodes",
-                    hint="each node takes one: give it a wider range, first to last, or leave it out",
+                    f"login port {port.port} has {port.max_nodes:,} frontend ports for {nodes:,} nodes",
+                    hint="each node needs one: use a wider range from first to last, or remove the range",
                 )
         return self
 
     def create_line(self, **replacements: object) -> str:
-        """Return the line that makes it, in backticks, and what has to stand in the body of its cell.
+        """Return the command that creates it, in backticks, and the fields that the cell's body must contain.
 
         Parameters
         ----------
-        **instead
-            What is said in place of its own word, or beside it; None: nothing.
+        **replacements
+            Options that replace or complement those of the spec; None: leave the option out.
         """
         return create_line(self.name, self, replacements)
 
     @classmethod
     def build(cls, name: str, body: Mapping[str, Any] | str | None = None, **options: object) -> PoolSpec:
-        """Make a spec of a body and of options, which win over it.
+        """Build a spec from a body and options; options take precedence.
 
         Parameters
         ----------
         name
-            The pool's name.
+            Name of the pool.
         body
-            A mapping, or YAML text of one.
+            A mapping, or a mapping as YAML text.
         **options
-            The spec's own fields; None: not given.
+            Fields of the spec; None: not set.
 
         Raises
         ------
         SpecError
-            YAML that is none (the line is named), a key that is not known, a value that is not allowed.
+            The YAML is invalid, a key is not known, or a value is not allowed; the message has the line in the body.
         """
         text = body if isinstance(body, str) else ""
         given = _parse_yaml(text) if isinstance(body, str) else body or {}
         values = {str(key).replace("-", "_"): value for key, value in given.items()}
         if (body_name := values.setdefault("name", name)) != name:
-            raise SpecError(f"the line names the pool {name!r} and the body {body_name!r}", hint="name it once")
+            raise SpecError(
+                f"the pool name is {name!r} in the command and {body_name!r} in the body", hint="specify it once"
+            )
         values.update({key: value for key, value in options.items() if value is not None})
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            # Not `from error`: what pydantic keeps of it has the values in it, and a secret may be among them.
+            # Not `from error`: pydantic's error contains the values, and a secret may be among them.
             raise to_spec_error(error, cls, text) from None
 
 
 def _parse_yaml(text: str) -> dict[str, Any]:
-    """Read YAML text as a mapping."""
+    """Parse YAML text to a mapping."""
     try:
         body = yaml.safe_load(text)
     except yaml.YAMLError as error:
@@ -102,10 +105,10 @@ def _parse_yaml(text: str) -> dict[str, Any]:
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise SpecError(
             f"the body is not YAML: {where}{getattr(error, 'problem', None) or error}",
-            hint="write one `key: value` a line, e.g. `vm_size: Standard_D4s_v5`",
+            hint="write one `key: value` per line, for example `vm_size: Standard_D4s_v5`",
         ) from error
     if body is None:
         return {}
     if not isinstance(body, dict):
-        raise SpecError("the body is not a mapping", hint="write one `key: value` a line, e.g. `nodes: 20`")
+        raise SpecError("the body is not a mapping", hint="write one `key: value` per line, for example `nodes: 20`")
     return body

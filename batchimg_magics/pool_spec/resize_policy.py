@@ -1,4 +1,4 @@
-"""On what terms a pool is brought to a size."""
+"""The limits and options of a resize."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from batchimg_magics.pool_spec.values import parse_duration, parse_share, resize
 
 __all__ = ["ResizePolicy"]
 
-#: Rounds altogether: a pool that grows by a node a round would otherwise go on for days.
+#: Maximum number of resize attempts: with one node per attempt, a resize would otherwise take days.
 MAX_ROUNDS = 50
-#: From a minute on: a pool that expires at once would never have a node.
+#: Minimum time to live: a pool that expires immediately would never have a node.
 MIN_TTL_S = 60.0
 
 
 def _parse_ttl(text: str | float) -> float:
     seconds = parse_duration(text)
     if seconds < MIN_TTL_S:
-        raise SpecError(f"a life of {text}", hint="give --ttl as 90m, 8h or 2d")
+        raise SpecError(f"a --ttl of {text} is too short", hint="the minimum is 1 minute, for example 90m, 8h or 2d")
     return seconds
 
 
 class ResizePolicy(BaseModel):
-    """How far a resize may go.
+    """The limits and options of a resize.
 
     Parameters
     ----------
     timeout
-        Resize timeout of Azure's in seconds, at least 300; None: as the size needs.
+        Azure's resizeTimeout per attempt in seconds, at least 300; None: by pool size.
     until
-        ``ready``: wait until the nodes are idle or running. ``steady``: only until the pool is allocated.
+        ``ready``: wait until the nodes are idle or running. ``steady``: wait until the allocation state is steady.
     max_rounds, max_minutes, max_cost
-        Rounds, minutes, and US dollars that it may take at most; None: no limit of minutes, or of dollars.
+        Maximum number of resize attempts, total minutes, and total cost in USD; None: no limit.
     max_unusable
-        The share of bad nodes from which it has failed, 0 to 1 or ``5%``.
+        Fail if more than this share of the nodes is unusable, 0 to 1 or ``5%``.
     repair
-        Whether bad nodes are replaced.
+        Whether to reboot or replace unusable nodes.
     canary
-        Whether one node has to be idle before the others are paid for; None: where the image never had an idle node.
+        Whether to start one node first and wait until it is idle; None: only for an image without an idle node so far.
     take_what_fits
-        Whether fewer nodes are fine where a quota ends.
+        Whether to accept fewer nodes if a quota is reached.
     ttl
-        Seconds until Azure takes all nodes away; None: never.
+        Seconds until Azure removes all nodes; None: never.
     """
 
     model_config = MODEL_CONFIG
@@ -64,7 +64,7 @@ class ResizePolicy(BaseModel):
 
     @classmethod
     def from_options(cls, **options: Any) -> Self:
-        """Make one of options; None: not given.
+        """Build a policy from options; None: not set.
 
         Raises
         ------
@@ -79,5 +79,8 @@ class ResizePolicy(BaseModel):
     @model_validator(mode="after")
     def _check_repair(self) -> Self:
         if self.repair and self.until == "steady":
-            raise SpecError("--repair needs to see the nodes come up", hint="leave --until steady out")
+            raise SpecError(
+                "--repair cannot be used with --until steady",
+                hint="it needs the states of started nodes: remove --until",
+            )
         return self

@@ -1,7 +1,7 @@
-"""Secrets: the environment variable that holds one is named, and nobody writes the secret itself down.
+"""Secrets: a spec contains the name of an environment variable, never the secret itself.
 
-A `Secret` is only a name, so a spec, its hash, a table, a resume line or an error never holds more than that. What it
-stands for is put in where a request is sent (`revealed`), and taken out of what the service answers (`hidden`).
+A `Secret` is only that name, so that no spec, hash, table, command or error contains a secret value. `reveal_secrets`
+inserts the values into a request that is sent, and `mask_secrets` removes them from responses of the service.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from batchimg_magics.errors import SpecError
 __all__ = ["EnvironmentValue", "Secret", "SecretReference", "UrlOrSecret", "mask_secrets", "reveal_secrets"]
 
 _REFERENCE = re.compile(r"env:([A-Za-z_]\w*)")
-_HINT = "put it into an environment variable and write env:NAME here"
+_HINT = "store it in an environment variable and write env:NAME here"
 
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A secret by the name of the environment variable that holds it.
+    """A secret, by the name of the environment variable that contains it.
 
     Parameters
     ----------
@@ -38,24 +38,24 @@ class Secret:
         return f"env:{self.variable}"
 
     def reveal(self) -> str:
-        """Return what it stands for.
+        """Return the secret value.
 
         Raises
         ------
         SpecError
-            The environment has no such variable, or an empty one.
+            The environment variable is not set, or empty.
         """
         value = os.environ.get(self.variable, "")
         if not value:
             raise SpecError(
-                f"the environment has no variable {self.variable}",
-                hint=f"in a notebook: import os, getpass; os.environ[{self.variable!r}] = getpass.getpass()",
+                f"environment variable {self.variable} is not set",
+                hint=f"set it, for example: import os, getpass; os.environ[{self.variable!r}] = getpass.getpass()",
             )
         return value
 
 
 def _parse_reference(value: object) -> Secret | None:
-    """Return the secret that a value refers to, known to be there; None where it refers to none."""
+    """Return the secret that a value refers to, after checking that it is set; None if the value is no reference."""
     if isinstance(value, Secret):
         return value
     match = _REFERENCE.fullmatch(value.strip()) if isinstance(value, str) else None
@@ -69,7 +69,7 @@ def _parse_reference(value: object) -> Secret | None:
 def _parse_secret(value: object) -> Secret:
     secret = _parse_reference(value)
     if secret is None:
-        raise SpecError("a secret does not stand in clear text", hint=_HINT)
+        raise SpecError("a secret must not be in clear text", hint=_HINT)
     return secret
 
 
@@ -77,7 +77,9 @@ def _parse_environment_value(value: object) -> str | Secret:
     if (secret := _parse_reference(value)) is not None:
         return secret
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-        raise SpecError("the value of a variable is a text", hint='in quotes if need be, as "true"')
+        raise SpecError(
+            "the value of an environment variable must be text", hint='quote it if necessary, for example "true"'
+        )
     return str(value)
 
 
@@ -85,10 +87,10 @@ def _parse_url(value: object) -> str | Secret:
     if (secret := _parse_reference(value)) is not None:
         return secret
     if not isinstance(value, str) or not urlsplit(value).scheme:
-        raise SpecError("an address is missing", hint="it reads https://...")
-    # A shared access signature (SAS) opens what it is for to whoever has it. Source: Azure Storage, parameter `sig`.
+        raise SpecError("the value is not a URL", hint="expected https://...")
+    # Whoever has a shared access signature (SAS) has access. Source: Azure Storage, query parameter `sig`.
     if "sig" in parse_qs(urlsplit(value).query):
-        raise SpecError("the address has a SAS token in it, which is a secret", hint=f"the whole address: {_HINT}")
+        raise SpecError("the URL contains a SAS token, which is a secret", hint=f"for the complete URL: {_HINT}")
     return value
 
 
@@ -96,12 +98,12 @@ def _parse_url(value: object) -> str | Secret:
 SecretReference = Annotated[Secret, PlainValidator(_parse_secret)]
 #: Text, or ``env:NAME``.
 EnvironmentValue = Annotated[str | Secret, PlainValidator(_parse_environment_value)]
-#: An address without a SAS token, or ``env:NAME``.
+#: A URL without a SAS token, or ``env:NAME``.
 UrlOrSecret = Annotated[str | Secret, PlainValidator(_parse_url)]
 
 
 def reveal_secrets(body: Any) -> Any:  # noqa: ANN401 - JSON
-    """Return a body with what its secrets stand for, to be sent and not kept."""
+    """Return a request body with the values of its secrets, to be sent but not stored."""
     if isinstance(body, Secret):
         return body.reveal()
     if isinstance(body, dict):
@@ -110,7 +112,7 @@ def reveal_secrets(body: Any) -> Any:  # noqa: ANN401 - JSON
 
 
 def mask_secrets(text: str, body: Any) -> str:  # noqa: ANN401 - JSON
-    """Return a text with the references of a body's secrets in place of what they stand for."""
+    """Return a text with the values of a body's secrets replaced by their references."""
     for secret in sorted(_find_secrets(body), key=lambda one: -len(one.reveal())):
         text = text.replace(secret.reveal(), str(secret))
     return text

@@ -1,4 +1,4 @@
-"""The start task: what each node runs before it takes tasks."""
+"""The start task: a command that each node runs before it accepts tasks."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ _MODE = re.compile(r"0?[0-7]{3,4}")
 
 
 def _mode(value: object) -> object:
-    # YAML reads 0755 as a number, and not as the one that it looks like.
+    # YAML parses 0755 as an octal number, 493.
     if not isinstance(value, str) or not _MODE.fullmatch(value):
-        raise SpecError("a file mode is octal digits in quotes", hint='write it as mode: "0755"')
+        raise SpecError("a file mode must be octal digits in quotes", hint='for example mode: "0755"')
     return value
 
 
 class ResourceFile(SpecModel):
-    """Files that Batch puts on the node before the start task runs; one of `url`, `container_url` and `container`.
+    """Files to download to the node before the start task; one of `url`, `container_url` and `container`.
 
     Parameters
     ----------
     url
-        One file's address; ``env:NAME`` where it has a SAS token.
+        URL of one file; as ``env:NAME`` if it contains a SAS token.
     container_url
-        A blob container's address; ``env:NAME`` where it has a SAS token.
+        URL of a blob container; as ``env:NAME`` if it contains a SAS token.
     container
-        A blob container in the account's own storage.
+        Blob container in the auto-storage account of the Batch account.
     path
-        Where to, below the task's folder; a file's name for `url`, which needs it, else a folder.
+        Target inside the task's working directory: required file name for `url`, otherwise a folder.
     prefix
-        Of a container: only the blobs whose names begin so.
+        For a container: download only blobs whose names start with this.
     mode
         File mode on Linux, octal digits in quotes.
     identity
-        Resource id of the identity that may read it.
+        Resource id of a managed identity with read access.
     """
 
     url: UrlOrSecret | None = None
@@ -58,37 +58,39 @@ class ResourceFile(SpecModel):
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
-        """Hold to what Batch wants. Source: Batch OpenAPI, ResourceFile."""
+        """Check the rules of Batch. Source: Batch OpenAPI, ResourceFile."""
         if sum(one is not None for one in (self.url, self.container_url, self.container)) != 1:
             raise SpecError(
-                "a resource file has one source", hint="give one of url, container_url and container in each"
+                "a resource file needs exactly one source", hint="specify one of url, container_url and container"
             )
         if self.url is not None and self.path is None:
-            raise SpecError("a resource file with a url needs a path", hint="give path: the name that it gets")
+            raise SpecError(
+                "a resource file with a url needs a path", hint="add path: the name of the file on the node"
+            )
         if self.url is not None and self.prefix is not None:
-            raise SpecError("a prefix is of a container", hint="leave prefix out, or give container_url")
+            raise SpecError("prefix can only be used with a container", hint="remove prefix, or use container_url")
         return self
 
 
 class StartTask(SpecModel):
-    """What each node runs before it takes tasks.
+    """A command that each node runs before it accepts tasks.
 
     Parameters
     ----------
     command_line
-        Not run by a shell: write ``/bin/sh -c '...'`` where you need one.
+        Run without a shell: use ``/bin/sh -c '...'`` if you need one.
     elevation
-        ``admin`` or ``nonadmin``: as whom it runs, unless `user` is given.
+        ``admin`` or ``nonadmin``: elevation level of the user that runs it, unless `user` is set.
     user
         One of the pool's `user_accounts`.
     environment
-        Variables; a value ``env:NAME`` is taken from your own environment and never shown.
+        Environment variables; a value ``env:NAME`` is read from your environment and never shown.
     resource_files
-        Files that are put on the node first.
+        Files to download to the node first.
     retries
-        How often it is tried again; -1: without end.
+        Number of retries; -1: no limit.
     wait_for_success
-        Whether a node takes tasks only when it has succeeded; if it fails, the node is of no use then.
+        Whether a node accepts tasks only after success; if the start task fails, the node is unusable.
     """
 
     command_line: Text
@@ -103,15 +105,15 @@ class StartTask(SpecModel):
     def _one_user(self) -> Self:
         if self.user is not None and self.elevation == "admin":
             raise SpecError(
-                "the start task has a user and an elevation",
-                hint="give the elevation with the user account of that name",
+                "the start task has both user and elevation",
+                hint="set the elevation of that user account instead",
             )
         return self
 
 
-def _start_task(value: Any) -> Any:  # noqa: ANN401 - anything that YAML can say
+def _start_task(value: Any) -> Any:  # noqa: ANN401 - any YAML value
     return {"command_line": value} if isinstance(value, str) else value
 
 
-#: A command line, or all of a start task.
+#: A command line, or a complete start task.
 StartTaskField = Annotated[StartTask, BeforeValidator(_start_task)]

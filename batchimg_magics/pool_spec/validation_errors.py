@@ -1,7 +1,8 @@
-"""From pydantic's complaints to one line that names the key, its line in the YAML body, and the rule."""
+"""Convert pydantic's validation errors to one line with the key, its line in the YAML body, and the expected value."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
 import yaml
@@ -12,77 +13,157 @@ from batchimg_magics.pool_spec.line import option_flag
 from batchimg_magics.pool_spec.values import suggest_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pydantic import ValidationError
 
 __all__ = ["to_spec_error"]
 
-#: The words that tell mounts apart.
-_ALTERNATIVES = frozenset({"blob", "files", "nfs", "cifs"})
-#: What is quoted of a value that is refused; anything with parts may have a secret among them.
+#: The tags of mounts, which pydantic includes in the location of an error.
+_MOUNT_TYPES = frozenset({"blob", "files", "nfs", "cifs"})
+#: Types of values that an error may quote; a value with parts may contain a secret.
 _QUOTED = (str, int, float, bool, type(None))
+#: Expected values by pydantic's type of error. Source: pydantic, "Validation Errors".
+_EXPECTED = {
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "dict_type": "a mapping (key: value)",
+    "finite_number": "a finite number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "greater_than": "a number above {gt:,}",
+    "greater_than_equal": "a number of at least {ge:,}",
+    "int_from_float": "an integer",
+    "int_parsing": "an integer",
+    "int_type": "an integer",
+    "less_than": "a number below {lt:,}",
+    "less_than_equal": "a number of at most {le:,}",
+    "literal_error": "{expected}",
+    "model_attributes_type": "a mapping (key: value)",
+    "model_type": "a mapping (key: value)",
+    "string_too_long": "at most {max_length} characters",
+    "string_too_short": "text that is not empty",
+    "string_type": "text",
+    "too_long": "at most {max_length} entries",
+    "tuple_type": "a list",
+    "union_tag_invalid": "the {discriminator} to be one of {expected_tags}",
+    "union_tag_not_found": "a mapping with {discriminator}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Location:
+    """The location of an error.
+
+    Parameters
+    ----------
+    path
+        Keys, and indexes in lists.
+    line
+        The line in the body; 0: the value is not in the body.
+    """
+
+    path: tuple[str | int, ...]
+    line: int
+
+    @property
+    def keys(self) -> list[str]:
+        return [str(part) for part in self.path]
+
+    @property
+    def name(self) -> str:
+        return ".".join(self.keys)
+
+    @property
+    def prefix(self) -> str:
+        return f"line {self.line}: " if self.line else ""
+
+    @property
+    def is_nested(self) -> bool:
+        return len(self.path) > 1
 
 
 def to_spec_error(error: ValidationError, model: type[BaseModel], text: str) -> SpecError:
-    """Return pydantic's first complaint as an error of ours.
+    """Return pydantic's first error as a `SpecError`.
 
     Parameters
     ----------
     error
-        All its complaints.
+        All errors of a validation.
     model
-        Whose they are.
+        The model that was validated.
     text
-        The YAML body, or nothing.
+        The YAML body; empty: there is none.
     """
-    # An unknown key is most often the known one that is "missing", misspelt: it is named first.
+    # A missing key is often a misspelt one, which is also an unknown key: unknown keys are reported first.
     first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
     path = _key_path(first["loc"])
-    line, keys = _line_number(path, text), [str(part) for part in path]
-    where, named = (f"line {line}: " if line else ""), ".".join(keys)
+    location = _Location(path, _line_number(path, text))
     if isinstance(cause := first.get("ctx", {}).get("error"), SpecError):
-        return SpecError(f"{where}{named}: {cause.message}", hint=cause.hint) if keys[1:] else cause
+        if not location.is_nested:
+            return cause
+        return SpecError(f"{location.prefix}{location.name}: {cause.message}", hint=cause.hint)
     if first["type"] == "extra_forbidden":
-        return SpecError(f"{where}{named!r} is not known", hint=suggest_name(keys[-1], _known_keys(model, path[:-1])))
-    option = option_flag(keys[0]) if keys else ""
+        known = _known_keys(model, path[:-1])
+        return SpecError(
+            f"{location.prefix}{location.name!r} is not known", hint=suggest_name(location.keys[-1], known)
+        )
     if first["type"] == "missing":
-        if keys[1:]:
-            return SpecError(f"{where}{named} is missing", hint=f"write `{keys[-1]}:` there")
-        return SpecError(f"{named} is missing", hint=f"give {option}, or `{named}:` in the body")
-    given = first["input"]
-    message = first["msg"][0].lower() + first["msg"][1:]
-    # In place of a part with parts there may stand anything, a secret among it.
-    quoted = f" is {given!r}" if isinstance(given, _QUOTED) and not _models_at(model, path) else ""
-    has_no_option = keys[1:] and _models_at(model, path[:1])  # no option says it
-    return SpecError(
-        f"{where}{named}{quoted}: {message}", hint="correct it there" if has_no_option else f"correct {option}"
+        return _missing_key_error(location)
+    return _value_error(location, first["input"], _expectation(first), model)
+
+
+def _missing_key_error(location: _Location) -> SpecError:
+    if location.is_nested:
+        key = location.keys[-1]
+        return SpecError(f"{location.prefix}{location.name} is missing", hint=f"write `{key}:` there")
+    option = option_flag(location.name)
+    return SpecError(f"{location.name} is missing", hint=f"specify {option}, or `{location.name}:` in the body")
+
+
+def _value_error(location: _Location, value: object, expectation: str, model: type[BaseModel]) -> SpecError:
+    # A value at the place of a part with keys is not quoted: it may be a secret.
+    quoted = f" is {value!r}" if isinstance(value, _QUOTED) and not _models_at(model, location.path) else ""
+    if location.line:
+        place = f"line {location.line} of the body"
+    elif location.is_nested and _models_at(model, location.path[:1]):
+        place = location.name  # a part without an option
+    else:
+        place = option_flag(location.keys[0]) if location.keys else "the options"
+    return SpecError(f"{location.prefix}{location.name}{quoted}: {expectation}", hint=f"correct {place}")
+
+
+def _expectation(error: Mapping[str, Any]) -> str:
+    """Return the expected value of an error, or pydantic's message."""
+    if (template := _EXPECTED.get(error["type"])) is not None:
+        return f"expected {template.format(**error.get('ctx', {}))}"
+    message = str(error["msg"])
+    return message[:1].lower() + message[1:]
+
+
+def _key_path(loc: Sequence[str | int]) -> tuple[str | int, ...]:
+    """Return keys and indexes only, without the union alternatives that pydantic adds."""
+    before = (None, *loc)
+    return tuple(
+        part
+        for earlier, part in zip(before, loc, strict=False)
+        if part != "[key]" and not (isinstance(earlier, int) and part in _MOUNT_TYPES)
     )
 
 
-def _key_path(loc: Sequence[str | int]) -> list[str | int]:
-    """Return keys and places only: pydantic also names the alternative that it tried, which is in no body."""
-    before = (None, *loc)
-    return [
-        part
-        for earlier, part in zip(before, loc, strict=False)
-        if part != "[key]" and not (isinstance(earlier, int) and part in _ALTERNATIVES)
-    ]
-
-
 def _line_number(path: Iterable[str | int], text: str) -> int:
-    """Return the line in the body that a path leads to, as far as it goes; 0 where it leads nowhere."""
+    """Return the line in the body of the deepest part of a path that the body contains; 0: none."""
     node, line = (yaml.compose(text) if text else None), 0
     for part in path:
-        found = _child_node(node, part)
-        if found is None:
+        child = _child_node(node, part)
+        if child is None:
             break
-        line, node = found
+        line, node = child
     return line
 
 
 def _child_node(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node] | None:
-    """Return the line of a key or a place in a node, and what stands there."""
+    """Return the line of a key or an index in a node, and its value."""
     if isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
         return node.value[part].start_mark.line + 1, node.value[part]
     if isinstance(node, yaml.MappingNode):
@@ -93,12 +174,12 @@ def _child_node(node: yaml.Node | None, part: str | int) -> tuple[int, yaml.Node
 
 
 def _known_keys(model: type[BaseModel], path: Iterable[str | int]) -> set[str]:
-    """Return the keys that there are at a path."""
+    """Return the keys that are allowed at a path."""
     return {name for one in _models_at(model, path) or [model] for name in one.model_fields}
 
 
 def _models_at(model: type[BaseModel], path: Iterable[str | int]) -> list[type[BaseModel]]:
-    """Return the models that may stand at a path; none where a plain value does."""
+    """Return the models that are allowed at a path; none for a plain value."""
     models = [model]
     for part in path:
         if isinstance(part, str):

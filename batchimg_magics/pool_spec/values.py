@@ -1,4 +1,4 @@
-"""Single values that a researcher gives: durations, counts, names, and the nearest of what there is."""
+"""Parse single values: durations, counts, shares and names; suggest known names."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ __all__ = [
     "suggest_name",
 ]
 
-#: Azure refuses a shorter resize timeout.
+#: Minimum resize timeout, in seconds.
 #: Source: Batch service, resizeTimeout: "The minimum value is 5 minutes".
 MIN_RESIZE_TIMEOUT_S = 300.0
-#: More nodes than any account's quota has ever allowed in one pool; beyond it a count is a slip of the hand.
+#: Maximum number of nodes of one kind; no quota allows more in one pool, so that a higher number is a mistake.
 MAX_NODES = 100_000
 _POOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _POOL_PATTERN = re.compile(r"[A-Za-z0-9_*?!\[\]-]{1,100}")
@@ -37,117 +37,121 @@ _DURATION = re.compile(r"(?:(\d+(?:\.\d+)?)d)?(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\
 
 
 def parse_duration(text: str | float) -> float:
-    """Return the seconds in a duration such as ``90s``, ``30m``, ``1h30m`` or ``2d``; a number is of seconds.
+    """Return the seconds of a duration such as ``90s``, ``30m``, ``1h30m`` or ``2d``; a number is in seconds.
 
-    A text without a unit is none: who types 8 may mean hours.
+    Text without a unit is refused, since 8 could mean hours.
 
     Raises
     ------
     SpecError
-        It is none.
+        It is not a duration.
     """
     if isinstance(text, (int, float)):
         return float(text)
     match = _DURATION.fullmatch(text.strip().lower())
     if not match or not any(match.groups()):
-        raise SpecError(f"{text!r} is not a duration", hint="write it as 90s, 30m, 1h30m, 8h or 2d")
+        raise SpecError(
+            f"{text!r} is not a duration", hint="use a number with a unit, such as 90s, 30m, 1h30m, 8h or 2d"
+        )
     days, hours, minutes, seconds = (float(part or 0) for part in match.groups())
     return days * 86400 + hours * 3600 + minutes * 60 + seconds
 
 
 def suggest_name(word: str, known: Iterable[str]) -> str:
-    """Return a hint that names what was probably meant, or what there is; empty when there is nothing.
+    """Return a hint with the most similar known name, or with the known names; empty if there are none.
 
     Parameters
     ----------
     word
-        What was asked for.
+        The name that was not found.
     known
-        What there is.
+        The existing names.
     """
     by_lower = {name.lower(): name for name in known}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
-    if near:
-        return f"did you mean {by_lower[near[0]]}?"
+    similar = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=0.6)
+    if similar:
+        return f"did you mean {by_lower[similar[0]]}?"
     names = sorted(by_lower.values())
-    return f"there is: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
+    return f"available: {', '.join(names[:8])}{', ...' if len(names) > 8 else ''}" if names else ""
 
 
 def resize_timeout(text: str | float, what: str = "a resize timeout") -> float:
-    """Return the seconds in a resize timeout, which Azure wants to be five minutes at least.
+    """Return the seconds of a resize timeout, which must be at least five minutes.
 
     Raises
     ------
     SpecError
-        It is shorter, or no duration.
+        It is shorter, or not a duration.
     """
     seconds = parse_duration(text)
     if seconds < MIN_RESIZE_TIMEOUT_S:
-        raise SpecError(f"{what} of {text}", hint=f"Azure's rule: {what} is at least 5 minutes")
+        raise SpecError(f"{what} of {text} is too short", hint="Azure requires at least 5 minutes")
     return seconds
 
 
 def parse_share(text: str | float) -> float:
-    """Return a share from 0 to 1, which may be written in per cent: ``5%`` or ``0.05``.
+    """Return a share from 0 to 1, given as a percentage or a fraction: ``5%`` or ``0.05``.
 
     Raises
     ------
     SpecError
-        It is none.
+        It is not a share.
     """
     try:
         found = read_share(text)
     except ValueError:
-        found = -1.0
-    if not 0 <= found <= 1:
-        raise SpecError(f"{text!r} is not a share", hint="write it as 5% or 0.05")
-    return found
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise SpecError(
+            f"{text!r} is not a share", hint="use a percentage or a fraction from 0 to 1, such as 5% or 0.05"
+        )
+    return share
 
 
 def node_count(value: int | None, option: str) -> int | None:
-    """Return a number of nodes when it makes sense; None stays None.
+    """Return a number of nodes if it is valid; None is returned unchanged.
 
     Raises
     ------
     SpecError
-        It is no whole number, negative, or more than any pool ever had.
+        It is not an integer from 0 to `MAX_NODES`.
     """
     if value is None:
         return None
-    # Numbers off a table are whole ones too, of another type.
+    # NumPy's integers, as from a table, are accepted, too.
     count = operator.index(value) if hasattr(value, "__index__") else -1
     if not 0 <= count <= MAX_NODES:
-        raise SpecError(f"{option} is {value}", hint=f"a pool has 0 to {MAX_NODES:,} nodes of a kind")
+        raise SpecError(f"{option} is {value}", hint=f"expected {option} N with N an integer from 0 to {MAX_NODES:,}")
     return count
 
 
 def is_pattern(name: str) -> bool:
-    """Tell whether a name stands for several: it has ``*``, ``?`` or ``[...]``."""
+    """Return whether a name is a pattern: it contains ``*``, ``?`` or ``[...]``."""
     return any(sign in name for sign in "*?[")
 
 
 def pool_name(name: str) -> str:
-    """Return the name when Azure takes it for a pool.
+    """Return the name if it is a valid pool name.
 
     Raises
     ------
     SpecError
-        Azure would refuse it.
+        It is not valid in Azure.
     """
     if not _POOL_NAME.fullmatch(name):
         raise SpecError(
-            f"{name!r} is no name for a pool",
-            hint="Azure's rule: 1 to 64 letters, digits, hyphens and underscores; case is kept but not told apart",
+            f"{name!r} is not a valid pool name",
+            hint="use 1 to 64 letters, digits, hyphens and underscores; names that differ only in case are the same",
         )
     return name
 
 
 def pool_pattern(name: str) -> str:
-    """Return the name, or the pattern (``sim-*``), when names of pools may fit it.
+    """Return the name or pattern (``sim-*``) if pool names can match it.
 
     Raises
     ------
     SpecError
-        None can.
+        No pool name can match it.
     """
     return name if is_pattern(name) and _POOL_PATTERN.fullmatch(name) else pool_name(name)

@@ -1,4 +1,4 @@
-"""Running mode: several processes share one world and its time."""
+"""Accelerated time: several processes share one emulator state and its time."""
 
 from __future__ import annotations
 
@@ -37,24 +37,24 @@ def other_process(script: str, *args: object) -> str:
 
 
 def set_speed(path: Path, speed: float) -> None:
-    """Set the speed of a world, for every process that is on it."""
-    world = Store(path, start=0.0)
-    AcceleratedClock(world, speed)
-    world.close()
+    """Set the speed of an emulator state, for every process that uses it."""
+    store = Store(path, start=0.0)
+    AcceleratedClock(store, speed)
+    store.close()
 
 
 def test_two_processes_see_the_same_states_at_the_same_moment(tmp_path: Path) -> None:
-    world = tmp_path / "world.db"
+    state = tmp_path / "state.db"
     with Session() as session:
-        session.connect(state=str(world), speed=FLYING)
+        session.connect(state=str(state), speed=FLYING)
         session.create("genomics", **LINE)
-        session.connect(state=str(world), speed=60)
+        session.connect(state=str(state), speed=60)
         session.resize("genomics", nodes=60, wait=False)
         while "creating" not in set(session.nodes("genomics", counts=True).state):
-            pass  # each look is a request; the nodes come by themselves
-        set_speed(world, FROZEN)
+            pass  # each call is a request
+        set_speed(state, FROZEN)
         here = [session.nodes("genomics").to_json(date_format="iso"), session.pools().to_json(date_format="iso")]
-        assert json.loads(other_process(OTHER, world, FROZEN)) == here
+        assert json.loads(other_process(OTHER, state, FROZEN)) == here
         assert "creating" in here[0]
 
 
@@ -70,10 +70,10 @@ while len(session.images()) == 0:
     pass
 os._exit(0)
 """
-    world = tmp_path / "world.db"
-    other_process(script, world)
+    state = tmp_path / "state.db"
+    other_process(script, state)
     with Session() as session:
-        session.connect(state=str(world), speed=FLYING)
+        session.connect(state=str(state), speed=FLYING)
         session.create("genomics", **LINE)
         assert len(session.images()) == 1
         assert session.wait("genomics").ready[0] == 25
@@ -81,7 +81,7 @@ os._exit(0)
 
 def test_time_is_a_line_through_the_wall_clock_and_never_goes_back(tmp_path: Path) -> None:
     wall = [1000.0]
-    one, two = (Store(tmp_path / "world.db", start=50.0) for _ in range(2))
+    one, two = (Store(tmp_path / "state.db", start=50.0) for _ in range(2))
     first = AcceleratedClock(one, 60, wall=lambda: wall[0])
     second = AcceleratedClock(two, 60, wall=lambda: wall[0])
     wall[0] += 2
@@ -102,7 +102,7 @@ def test_time_is_a_line_through_the_wall_clock_and_never_goes_back(tmp_path: Pat
 
 def test_a_sleeper_looks_at_the_anchor(tmp_path: Path) -> None:
     """Who sleeps for an hour at a snail's pace wakes when another process makes time fly."""
-    one, two = (Store(tmp_path / "world.db", start=0.0) for _ in range(2))
+    one, two = (Store(tmp_path / "state.db", start=0.0) for _ in range(2))
 
     async def sleep_and_hurry() -> float:
         clock = AcceleratedClock(one, FROZEN)
@@ -117,10 +117,10 @@ def test_a_sleeper_looks_at_the_anchor(tmp_path: Path) -> None:
     two.close()
 
 
-def test_a_stepped_world_is_held_alone(tmp_path: Path) -> None:
-    world = tmp_path / "world.db"
-    alone = Store(world, start=0.0, exclusive=True)
+def test_a_state_in_instant_time_has_one_process(tmp_path: Path) -> None:
+    state = tmp_path / "state.db"
+    alone = Store(state, start=0.0, exclusive=True)
     with pytest.raises(StateBusyError):
-        Store(world, start=0.0, exclusive=True)
+        Store(state, start=0.0, exclusive=True)
     alone.close()
-    Store(world, start=0.0, exclusive=True).close()
+    Store(state, start=0.0, exclusive=True).close()

@@ -1,4 +1,4 @@
-"""The command line on a local Azure that is served on a port: it goes the real connection's way, by its environment."""
+"""The command line with a served emulator: it connects as it does to Azure, by its environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The node map alone in a browser: what it makes of words that are no words, and of many nodes."""
+"""The node map alone in a browser: text from the service, colours, and the messages that it sends."""
 
 from __future__ import annotations
 
@@ -57,7 +57,8 @@ def test_every_letter_stands_out_from_its_colour(opened: Page) -> None:
 
 def test_sweeping_over_the_map_asks_for_nothing_and_resting_does(opened: Page) -> None:
     opened.evaluate("window.firstPaint", encoded(np.full(400, 4, np.uint8)))
-    opened.clock.install()
+    opened.clock.install(time=0)
+    opened.clock.pause_at(1000)  # time passes in `run_for` only, however slow this machine is
     for x in range(5, 500, 50):
         opened.locator("canvas").dispatch_event("pointermove", {"clientX": 16 + x, "clientY": 21})
         opened.clock.run_for(60)

@@ -1,4 +1,4 @@
-"""Panels for tests: of a pool of the emulator, with views in browser pages."""
+"""Panels for tests: of a pool of the emulator, with views of a browser."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def advance_time(session: Session, seconds: float) -> None:
 
 
 class BrowserView:
-    """A view of a panel's map in a browser, which reports its state as `node_map.js` does.
+    """A view of a panel's map in a browser, which sends the messages of `node_map.js`.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class BrowserView:
         self.send_state("visible", new=True)
 
     def send_state(self, state: str, *, new: bool = False) -> None:
-        """Report the view's state to the kernel."""
+        """Send the state of the view to the kernel."""
         content = {"kind": "view", "view": self._name, "state": state, **({"new": True} if new else {})}
         self._panel.map._handle_custom_msg(content, [])
 

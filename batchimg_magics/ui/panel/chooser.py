@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as w
 
 from batchimg_magics.errors import BatchImgError
-from batchimg_magics.ui.panel.panel import Panel, error_html
-from batchimg_magics.ui.panel.static_html import Bundle, add_html
+from batchimg_magics.ui.panel.panel import Panel
+from batchimg_magics.ui.panel.static_html import Bundle, add_html, error_html
 
 if TYPE_CHECKING:
     from batchimg_magics.session.session import Session

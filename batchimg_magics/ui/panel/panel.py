@@ -7,23 +7,20 @@ traits live and restore them after a reload. The panel is a convenience; the not
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
-from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import Counts
-from batchimg_magics.core.scaling import context
-from batchimg_magics.core.scaling.watch import read_pool_snapshot
 from batchimg_magics.errors import BatchImgError, NotConnectedError
 from batchimg_magics.pool_spec.line import format_line
 from batchimg_magics.ui.panel import head, rounds, static_html
 from batchimg_magics.ui.panel.estimate_tab import EstimateTab
-from batchimg_magics.ui.panel.refresh import ContextRefresh
+from batchimg_magics.ui.panel.refresh import ContextRefresh, read_panel_data
 from batchimg_magics.ui.panel.size_tab import SizeTab
-from batchimg_magics.ui.panel.static_html import Bundle, add_html
+from batchimg_magics.ui.panel.static_html import Bundle, add_html, error_html
 from batchimg_magics.ui.progress import steps_html
 from batchimg_magics.ui.widgets.copy_line import CopyLine
 from batchimg_magics.ui.widgets.node_map import NodeMap
@@ -37,25 +34,7 @@ if TYPE_CHECKING:
     from batchimg_magics.session.work import VerbRun
     from batchimg_magics.ui.widgets.open_views import Visibility
 
-__all__ = ["Panel", "error_html"]
-
-
-@dataclass(frozen=True, slots=True)
-class _InitialData:
-    """What a panel shows when it opens."""
-
-    context: ForecastInputs
-    image: ImageSummary
-    snapshot: PoolSnapshot
-    usd: float | None
-
-
-async def _read_initial_data(azure: Azure, name: str) -> _InitialData:
-    inputs, image = await context.read_forecast_inputs(azure, name)
-    snapshot, usd = await concurrency.gather(
-        read_pool_snapshot(azure, name), context.read_usd_since_allocation(azure, name, inputs.rates)
-    )
-    return _InitialData(inputs, image, snapshot, usd)
+__all__ = ["Panel"]
 
 
 class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
@@ -80,7 +59,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     def __init__(self, session: Session, name: str) -> None:
         self.session, self.name = session, name
-        initial = session.call(lambda azure: _read_initial_data(azure, name))
+        initial = session.call(lambda azure: read_panel_data(azure, name))
         self._connection = session.connection
         self._context, self._image, self._usd = initial.context, initial.image, initial.usd
         self._snapshot: PoolSnapshot | None = None
@@ -412,11 +391,6 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             rounds=self.rounds.value,
             line=self.copy_line.line,
         )
-
-
-def error_html(error: BatchImgError) -> str:
-    """Return an error's message and hint as HTML."""
-    return f"<div role='alert'><b>{escape(error.message)}</b><br>{escape(error.hint)}</div>"
 
 
 def _format_time(at: float) -> str:

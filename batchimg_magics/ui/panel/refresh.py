@@ -1,12 +1,17 @@
-"""Refresh the inputs of a forecast: quotas, their use by other pools, prices, replicas and the expiry."""
+"""Read the data of a panel when it opens, and refresh the inputs of its forecast.
+
+The inputs are quotas, their use by other pools, prices, replicas and the expiry.
+"""
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.scaling import context
-from batchimg_magics.core.scaling.watch import sleep_or_wake
+from batchimg_magics.core.scaling.watch import read_pool_snapshot, sleep_or_wake
 from batchimg_magics.errors import BatchImgError
 
 if TYPE_CHECKING:
@@ -19,11 +24,41 @@ if TYPE_CHECKING:
     from batchimg_magics.session.session import Session
 
     OnRead = Callable[[ForecastInputs, ImageSummary, float], None]
+    from batchimg_magics.core.scaling.watch import PoolSnapshot
 
-__all__ = ["MAX_AGE_S", "ContextRefresh"]
+__all__ = ["MAX_AGE_S", "ContextRefresh", "PanelData", "read_panel_data"]
 
 #: Seconds of the service's time after which the inputs are read again.
 MAX_AGE_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class PanelData:
+    """The data that a panel shows when it opens.
+
+    Parameters
+    ----------
+    context, image
+        Inputs of the forecast, and the image of the pool.
+    snapshot
+        The pool and its nodes.
+    usd
+        Cost of the nodes so far, in USD; None: not available.
+    """
+
+    context: ForecastInputs
+    image: ImageSummary
+    snapshot: PoolSnapshot
+    usd: float | None
+
+
+async def read_panel_data(azure: Azure, name: str) -> PanelData:
+    """Read the data that the panel of a pool shows when it opens."""
+    inputs, image = await context.read_forecast_inputs(azure, name)
+    snapshot, usd = await concurrency.gather(
+        read_pool_snapshot(azure, name), context.read_usd_since_allocation(azure, name, inputs.rates)
+    )
+    return PanelData(inputs, image, snapshot, usd)
 
 
 class ContextRefresh:

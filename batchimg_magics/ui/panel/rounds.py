@@ -25,9 +25,10 @@ def rounds_html(table: Table) -> str:
     heads = "".join(f'<th scope="col">{head}</th>' for head in _HEADS)
     if not rows:
         return ""
+    # It can be focused, since it scrolls on narrow pages: otherwise the keyboard could not scroll it.
     return (
-        f'<div class="batchimg-rounds"><table aria-label="Resize attempts"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
+        '<div class="batchimg-rounds" role="group" aria-label="Resize attempts" tabindex="0">'
+        f'<table aria-label="Resize attempts"><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 

@@ -1,4 +1,4 @@
-"""The panel as static HTML: for exported notebooks and front ends without widgets."""
+"""Static HTML: the panel for exported notebooks and front ends without widgets, and errors."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from batchimg_magics.ui.widgets.colours import state_colour
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from batchimg_magics.errors import BatchImgError
 
-__all__ = ["Bundle", "add_html", "legend_html", "node_map_svg", "panel_html"]
+
+__all__ = ["Bundle", "add_html", "error_html", "legend_html", "node_map_svg", "panel_html"]
 
 #: A widget's data by mime type for IPython, with or without metadata.
 Bundle: TypeAlias = dict[str, Any] | tuple[dict[str, Any], dict[str, Any]] | None
@@ -122,3 +124,8 @@ def add_html(bundle: Bundle, html: str) -> Bundle:
     if data is not None:
         data["text/html"] = html
     return bundle
+
+
+def error_html(error: BatchImgError) -> str:
+    """Return an error's message and hint as HTML."""
+    return f"<div role='alert'><b>{escape(error.message)}</b><br>{escape(error.hint)}</div>"

@@ -264,23 +264,39 @@ def test_a_refusal_does_not_quote_them(session: Session, method: str, plane: str
 
 
 BAD: dict[str, tuple[str, str, str]] = {
-    "clear text": ("user-accounts: [{name: a, password: hunter2}]", "does not stand in clear text", "env:NAME"),
+    "clear text": ("user-accounts: [{name: a, password: hunter2}]", "must not be in clear text", "env:NAME"),
     "clear key": ("mounts: [{type: blob, account: a, container: c, path: p, key: hunter2}]", "clear text", "env:NAME"),
     "SAS": (
         "start-task: {command-line: a, resource-files: [{url: 'https://a/b?sig=hunter2', path: c}]}",
         "SAS token",
         "env:NAME",
     ),
-    "no such variable": ("user-accounts: [{name: a, password: env:NOBODY}]", "no variable NOBODY", "getpass"),
+    "no such variable": ("user-accounts: [{name: a, password: env:NOBODY}]", "variable NOBODY is not set", "getpass"),
     "misspelt": ("user-accounts: [{name: a, pasword: hunter2}]", "'user_accounts.0.pasword' is not known", "password"),
-    "not a list": ("user-accounts: hunter2", "user_accounts", "correct --user-accounts"),
-    "two ways in": ("mounts: [{type: blob, account: a, container: c, path: p}]", "one way in", "key, sas and identity"),
-    "no mount": ("mounts: [{type: floppy, path: p}]", "mounts.0", "correct it there"),
-    "paths": ("mounts: [{type: nfs, source: a, path: p}, {type: nfs, source: b, path: P}]", "two mounts", "its own"),
-    "outside": ("mounts: [{type: nfs, source: a, path: ../p}]", "leads out", "below it"),
+    "not a list": ("user-accounts: hunter2", "user_accounts: expected a list", "correct line 3 of the body"),
+    "two ways in": (
+        "mounts: [{type: blob, account: a, container: c, path: p}]",
+        "exactly one credential",
+        "key, sas and identity",
+    ),
+    "no mount": (
+        "mounts: [{type: floppy, path: p}]",
+        "mounts.0: expected the 'type' to be one of",
+        "correct line 3 of the body",
+    ),
+    "paths": (
+        "mounts: [{type: nfs, source: a, path: p}, {type: nfs, source: b, path: P}]",
+        "two mounts",
+        "a different path",
+    ),
+    "outside": ("mounts: [{type: nfs, source: a, path: ../p}]", "outside its folder", "inside"),
     "start task's user": ("start-task: {command-line: a, user: b}", "runs as b", "user_accounts"),
-    "two users": ("user-accounts: [{name: a, password: env:TOKEN}, {name: A, password: env:TOKEN}]", "two user", "own"),
-    "uid alone": ("user-accounts: [{name: a, password: env:TOKEN, uid: 5}]", "one of uid and gid", "both"),
+    "two users": (
+        "user-accounts: [{name: a, password: env:TOKEN}, {name: A, password: env:TOKEN}]",
+        "two user",
+        "different",
+    ),
+    "uid alone": ("user-accounts: [{name: a, password: env:TOKEN, uid: 5}]", "only one of uid and gid", "both"),
     "file without path": (
         "start-task: {command-line: a, resource-files: [{url: 'https://a/b'}]}",
         "needs a path",
@@ -299,28 +315,36 @@ BAD: dict[str, tuple[str, str, str]] = {
         "/subnets/NAME",
     ),
     "no way out": ("no-public-address: true", "need a subnet", "--subnet"),
-    "no way in": (f"no-public-address: true\nsubnet: {SUBNET}\nlogin-ports: [22]", "no login ports", "leave one out"),
-    "Batch's port": ("login-ports: [29876]", "29876 is Batch's own", "another"),
+    "no way in": (
+        f"no-public-address: true\nsubnet: {SUBNET}\nlogin-ports: [22]",
+        "cannot have login ports",
+        "remove one",
+    ),
+    "Batch's port": ("login-ports: [29876]", "29876 is reserved by Batch", "another"),
     "narrow": ("login-ports: [{port: 22, first: 2000, last: 2010}]", "2000 to 2010", "at least 40"),
-    "reserved": ("login-ports: [{port: 22, first: 49000, last: 51000}]", "49000 to 51000", "Batch's own"),
+    "reserved": ("login-ports: [{port: 22, first: 49000, last: 51000}]", "49000 to 51000", "reserved by Batch"),
     "overlap": (
         "login-ports: [{port: 22, first: 2000, last: 2999}, {port: 80, first: 2500, last: 3500}]",
         "overlap",
-        "its own",
+        "separate ranges",
     ),
-    "one port": ("login-ports: [22, {port: 22, name: b}]", "one port", "its own"),
+    "one port": ("login-ports: [22, {port: 22, name: b}]", "the same port", "different port"),
     "too few for all": (
         "login-ports: [{port: 22, first: 2000, last: 2039}]\nnodes: 41",
-        "40 outside ports for 41",
+        "40 frontend ports for 41",
         "wider",
     ),
-    "address": ("login-ports: [{port: 22, allow: [1.2.3]}]", "1.2.3 is no address", "203.0.113.7"),
+    "address": ("login-ports: [{port: 22, allow: [1.2.3]}]", "1.2.3 is not an IP address", "203.0.113.7"),
     "registry alone": (
         "container-registries: [{user: a, password: env:TOKEN}]",
-        "no container images",
+        "without container images",
         "container_images",
     ),
-    "registry": ("container-images: [a]\ncontainer-registries: [{user: a}]", "one way in", "an identity"),
+    "registry": (
+        "container-images: [a]\ncontainer-registries: [{user: a}]",
+        "exactly one kind of credentials",
+        "or identity",
+    ),
     "identity": (
         "identities: [/subscriptions/a/resourceGroups/b/providers/Microsoft.Compute/disks/c]",
         "not a Microsoft.ManagedIdentity",
@@ -328,13 +352,17 @@ BAD: dict[str, tuple[str, str, str]] = {
     ),
     "foreign identity": (
         "mounts: [{type: blob, account: a, container: c, path: p, identity: " + IDENTITY + "}]",
-        "do not have the identity reader",
+        "does not have the identity reader",
         "identities",
     ),
-    "ours": ("metadata: {batchimg-pool: x}", "a name of this tool's own", "batchimg-"),
-    "disk": ("os-disk-type: Premium", "os_disk_type is 'Premium'", "--os-disk-type"),
-    "tags there": ("api: batch\ntags: {a: b}", "--api batch has no tags", "leave one of them out"),
-    "identities there": (f"api: batch\nidentities: [{IDENTITY}]", "--api batch has no identities", "leave"),
+    "ours": ("metadata: {batchimg-pool: x}", "a reserved name", "batchimg-"),
+    "disk": (
+        "os-disk-type: Premium",
+        "os_disk_type is 'Premium': expected 'Standard_LRS'",
+        "correct line 3 of the body",
+    ),
+    "tags there": ("api: batch\ntags: {a: b}", "--api batch does not support tags", "remove one of them"),
+    "identities there": (f"api: batch\nidentities: [{IDENTITY}]", "--api batch does not support identities", "remove"),
 }
 
 

@@ -399,22 +399,22 @@ def test_another_account_of_the_group_has_its_own(away: Session, outside: StateF
 SNAPSHOT, VERSION = f"{GROUP}/snapshots/os", f"{GROUP}/galleries/g/images/i/versions/1.0.0"
 VHD = {"from_vhd": "https://labstore.blob.core.windows.net/vhds/a.vhd"}
 NONSENSE: dict[str, tuple[dict[str, Any], str, str]] = {
-    "two origins": ({"from_vm": "a", "from_image": f"{GROUP}/images/b"}, "--from-vm and --from-image", "leave one out"),
+    "two origins": ({"from_vm": "a", "from_image": f"{GROUP}/images/b"}, "--from-vm and --from-image", "remove one"),
     "no origin": ({}, "from_vm is missing", "--from-version"),
-    "snapshot unsaid": ({"from_snapshot": SNAPSHOT}, "deprovisioned", "--generalized"),
-    "VHD unsaid": (VHD, "deprovisioned", "--generalized"),
-    "VHD unknown": ({**VHD, "generalized": True}, "what is on the VHD", "--os-type"),
-    "no VHD": ({"from_vhd": "https://example.com/a.vhd"}, "no VHD in a storage account", "blob.core.windows.net"),
-    "VHDX": ({"from_vhd": "https://labstore.blob.core.windows.net/v/a.vhdx"}, "no VHD", "no VHDX"),
+    "snapshot unsaid": ({"from_snapshot": SNAPSHOT}, "is generalized", "--generalized"),
+    "VHD unsaid": (VHD, "is generalized", "--generalized"),
+    "VHD unknown": ({**VHD, "generalized": True}, "OS type and generation of a VHD", "--os-type"),
+    "no VHD": ({"from_vhd": "https://example.com/a.vhd"}, "not the URL of a VHD blob", "blob.core.windows.net"),
+    "VHDX": ({"from_vhd": "https://labstore.blob.core.windows.net/v/a.vhdx"}, "URL of a VHD blob", "not support VHDX"),
     "blob snapshot": ({"from_vhd": f"{VHD['from_vhd']}?snapshot=2026-01-01T00:00:00Z"}, "snapshot of the blob", "copy"),
     "wrong id": ({"from_image": SNAPSHOT}, "is the id of a Microsoft.Compute/snapshots", "Microsoft.Compute/images"),
     "capture of an image": ({"from_image": f"{GROUP}/images/b", "capture": "in-place"}, "--capture", "only a VM"),
-    "data disks of a VM": ({"from_vm": "a", "data_snapshots": {0: SNAPSHOT}}, "--data-snapshot does not go", "out"),
-    "direct in a gallery": ({"from_vm": "a", "direct": True, "gallery": f"{GROUP}/galleries/g"}, "--direct", "leave"),
+    "data disks of a VM": ({"from_vm": "a", "data_snapshots": {0: SNAPSHOT}}, "--data-snapshot cannot be", "remove"),
+    "direct in a gallery": ({"from_vm": "a", "direct": True, "gallery": f"{GROUP}/galleries/g"}, "--direct", "remove"),
     "replicas of a version": ({"from_version": VERSION, "replicas": {"westus": 1}},
-                              "--replicas does not go with --from-version", "leave it out"),
+                              "--replicas cannot be used with --from-version", "remove --replicas"),
     "new image of a snapshot": ({"from_snapshot": SNAPSHOT, "generalized": True, "new_image": True},
-                                "never changes", "leave"),
+                                "never changes", "remove"),
     "LUN": ({"from_snapshot": SNAPSHOT, "generalized": True, "data_snapshots": {64: SNAPSHOT}}, "64", "data-snapshot"),
 }  # fmt: skip
 

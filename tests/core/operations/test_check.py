@@ -133,7 +133,7 @@ CASES: dict[str, tuple[dict[str, Any], type[Exception], str, str]] = {
     "path": ({"name": "a/b/c/d"}, SpecError, "is not the name of an image", "GALLERY/DEFINITION"),
     "kind": ({"name": "prep-vm", "kind": "disk"}, SpecError, "--as is 'disk'", "pool, vm"),
     "option": ({"name": "prep-vm", "nodes": -1}, SpecError, "nodes is -1", "--nodes"),
-    "pool": ({"name": "prep-vm", "pool": "a b"}, SpecError, "no name for a pool", "letters"),
+    "pool": ({"name": "prep-vm", "pool": "a b"}, SpecError, "not a valid pool name", "letters"),
 }
 
 

@@ -137,8 +137,8 @@ def test_only_nodes_in_a_state_or_that_fit(two_pools: Session) -> None:
         ({"name": "p", "state": "idel"}, "did you mean idle"),
         ({"name": "p", "where": "stat == 'idle'"}, "did you mean state"),
         ({"name": "p", "where": "__import__('os')"}, "comparisons"),
-        ({"name": "a b"}, "no name for a pool"),
-        ({"name": ["p", "sim-*;"]}, "no name for a pool"),
+        ({"name": "a b"}, "not a valid pool name"),
+        ({"name": ["p", "sim-*;"]}, "not a valid pool name"),
     ],
 )
 def test_questions_that_make_no_sense_ask_nothing(options: dict[str, Any], said: str) -> None:

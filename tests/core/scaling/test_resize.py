@@ -496,9 +496,9 @@ def test_on_a_real_connection_patterns_and_the_end_of_tasks_want_yes(scene: Scen
         ({"max_unusable": "few"}, "'few' is not a share"),
         ({"drain": "now"}, "--drain is 'now'"),
         ({"spot": 2.5}, "--spot is 2.5"),
-        ({"ttl": "5s"}, "a life of 5s"),
+        ({"ttl": "5s"}, "a --ttl of 5s"),
         ({"ttl": "soon"}, "'soon' is not a duration"),
-        ({"repair": True, "until": "steady"}, "--repair needs to see"),
+        ({"repair": True, "until": "steady"}, "--repair cannot be used with --until steady"),
         ({"untill": "ready"}, "untill"),
     ],
 )

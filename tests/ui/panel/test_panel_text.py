@@ -22,12 +22,15 @@ from batchimg_magics.core.batch.quotas import Quota, QuotaHeadroom
 from batchimg_magics.core.estimates.prices import Rates
 from batchimg_magics.ui.panel import head, rounds
 from batchimg_magics.ui.panel.chooser import PoolChooser
-from batchimg_magics.ui.panel.panel import Panel, error_html
+from batchimg_magics.ui.panel.panel import Panel
+from batchimg_magics.ui.panel.static_html import error_html
 from tests.support.panels import HTML_INJECTION, BrowserView, advance_time, open_panel, wait_for_verb
 from tests.support.shells import ipython, run_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from batchimg_magics.ui.panel.panel import Panel
 
 
 @pytest.fixture(scope="module")
