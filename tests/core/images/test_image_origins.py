@@ -356,7 +356,7 @@ def test_a_version_in_another_subscription_is_warned_of_and_used(away: Session, 
 
 def test_trusted_launch_goes_through_no_managed_image(session: Session) -> None:
     for option in ({"via": "managed-image"}, {"direct": True}):
-        with pytest.raises(SpecError, match="TrustedLaunch, and managed images are Standard only") as caught:
+        with pytest.raises(SpecError, match="TrustedLaunch, and managed images support Standard only") as caught:
             session.create("genomics", from_vm="prep-vm", **option, **SIZE)
         assert "gallery version" in caught.value.hint
 

@@ -91,7 +91,7 @@ def test_what_cannot_be_migrated_is_said(away: Session, outside: StateFileClient
         away.migrate("none")
     with pytest.raises(SpecError, match="another name"):
         away.migrate("old", to="old")
-    with pytest.raises(ConflictError, match="there already and differs"):
+    with pytest.raises(ConflictError, match="already exists and differs"):
         away.migrate("old", to="new", yes=True)
     with pytest.raises(SpecError, match="which pool"):
         away.migrate(yes=True)
