@@ -40,7 +40,7 @@ CASES: dict[str, tuple[Callable[[Session], object], type[BatchImgError], str, st
     "duration": (create(timeout="soon"), SpecError, "'soon' is not a duration", "1h30m"),
     "agent": (create(node_agent_sku="batch.node.ubuntu 22.4"), SpecError, "not a node agent SKU",
               "did you mean batch.node.ubuntu 22.04?"),
-    "in place": (create(from_vm="desk-vm", capture="in-place"), SpecError, "deprovisions VM 'desk-vm' itself", "--yes"),
+    "in place": (create(from_vm="desk-vm", capture="in-place"), SpecError, "generalizes VM 'desk-vm' itself", "--yes"),
     "no pool to show": (lambda s: s.nodes("nope"), NotFoundError, "no pool 'nope'", "create"),
     "no pool to resize": (lambda s: s.resize("nope", nodes=1), NotFoundError, "no pool 'nope'", "create"),
     "no size": (lambda s: s.resize("nope"), SpecError, "no size", "--nodes"),

@@ -124,7 +124,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
             "image_state",
             "word",
             "whether its image is there to make nodes from; missing for a Marketplace image",
-            ("there", "gone", "source gone", "not in region", "not seen"),
+            ("available", "missing", "source missing", "not in region", "unreadable"),
         ),
         Column("autoscale", "bool", "whether a formula sets the targets"),
         Column("errors", "text", "codes of the last resize's errors"),

@@ -1,7 +1,7 @@
-"""Whether the images of pools are still there: a pool whose image is gone cannot grow, and only a resize finds out.
+"""The state of pools' images: a pool whose image is missing cannot grow, and Azure reports it in a resize only.
 
-Source: source document and FACTS 1.4: with the image, or the disk or snapshot under a managed image, an allocation
-fails with ``AllocationFailed``; a gallery version needs a replica in the account's region.
+Source: source document and FACTS 1.4: if the image, or the disk or snapshot of a managed image, does not exist, the
+allocation fails with ``AllocationFailed``; an image version needs a replica in the account's region.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
 
-#: The words for the table.
+#: The values of the table's column.
 AVAILABLE, MISSING, SOURCE_MISSING, NOT_IN_REGION, UNREADABLE = (
-    "there",
-    "gone",
-    "source gone",
+    "available",
+    "missing",
+    "source missing",
     "not in region",
-    "not seen",
+    "unreadable",
 )
 
 
 async def read_image_states(azure: Azure, found: list[Json]) -> dict[str, str]:
-    """Return how it stands with the images of pools, by image id in lower case.
+    """Return the state of the images of pools, by image id in lower case.
 
     Parameters
     ----------
     azure
-        Where.
+        The connection.
     found
-        ARM documents of pools; those of Marketplace images need no look.
+        Documents of pools in Azure Resource Manager; Marketplace images are not read.
     """
     ids = {image.lower(): image for pool in found if (image := pools.image_of(pool))}
     region = await azure.region() if ids else ""
@@ -49,18 +49,18 @@ async def read_image_states(azure: Azure, found: list[Json]) -> dict[str, str]:
 async def _state(azure: Azure, image: str, region: str) -> str:
     try:
         document = await read_resource(azure, image)
-        # The VM that a managed image was captured from may go: what is under the image are its disks.
-        under = [one for one in source_ids(document or {"id": image, "properties": {}}) if _is_disk(one)]
-        beneath = (
+        # The VM that a managed image was captured from is not needed; its disks or snapshots are.
+        sources = [one for one in source_ids(document or {"id": image, "properties": {}}) if _is_disk(one)]
+        source_documents = (
             []
             if "/galleries/" in image.lower()
-            else await concurrency.gather(*(read_resource(azure, one) for one in under))
+            else await concurrency.gather(*(read_resource(azure, one) for one in sources))
         )
     except ServiceError:
         return UNREADABLE
     if document is None or dig(document, "properties", "provisioningState") == "Deleting":
         return MISSING
-    if None in beneath:
+    if None in source_documents:
         return SOURCE_MISSING
     return AVAILABLE if _is_in_region(document, region) else NOT_IN_REGION
 
@@ -70,13 +70,13 @@ def _is_disk(resource: str) -> bool:
 
 
 def _is_in_region(document: Json, region: str) -> bool:
-    """Tell whether a version is copied to a region; a definition alone is not asked."""
+    """Tell whether a version has a replica in a region; true for a resource without regions."""
     targets = dig(document, "properties", "publishingProfile", "targetRegions")
     return targets is None or region in {region_key(one["name"]) for one in targets}
 
 
 async def read_resource(azure: Azure, resource: str) -> Json | None:
-    """Return the document of a resource of Microsoft.Compute, in whichever subscription; None where it is gone."""
+    """Return the document of a Microsoft.Compute resource in any subscription; None where it does not exist."""
     where = ResourceId.parse(resource)
     try:  # by its id: an image may be in another subscription
         answer = await azure.get(f"{where}?api-version={api_version(where)}")
