@@ -12,9 +12,9 @@ AXE := build/axe
 help:
 	@echo "make demo   run the quickstart notebook on the local Azure and print its tables"
 	@echo "make test   run the tests"
-	@echo "make test-azcli  run Azure's own command line against batchimg sim (installs azure-cli, which is big)"
+	@echo "make test-azcli  run Azure's own command line against batchimg emulator (installs azure-cli, which is big)"
 	@echo "make test-lab  drive the panel in JupyterLab with a headless browser (needs chromium, node and npm)"
-	@echo "make test-npm  let npm's clients work against batchimg sim (needs node and npm)"
+	@echo "make test-npm  let npm's clients work against batchimg emulator (needs node and npm)"
 	@echo "make lint   ruff (format and check) and mypy --strict"
 	@echo "make lab    open JupyterLab on the notebooks"
 	@echo "make crash  cut create and delete off at every request and run them again"
@@ -85,6 +85,7 @@ bench: $(READY)
 
 docs: $(READY)
 	$(BIN)/python -m docs.generate.reference docs/reference.md
+	$(BIN)/python -m docs.generate.session_stub batchimg_magics/session/methods.pyi
 	$(BIN)/python -m docs.generate.rules docs/rules.md
 	$(BIN)/python -m docs.generate.coverage docs/coverage.md
 	$(BIN)/python -m docs.generate.assumptions docs/assumed.md

@@ -1,6 +1,6 @@
-"""From a prepared VM to an Azure Batch pool of any size, in a notebook - with a local Azure to try it on.
+"""Turn one prepared Azure VM into an Azure Batch pool of any size, from a notebook; includes an Azure emulator.
 
-``%load_ext batchimg_magics`` brings ``%batchimg``; `Session` has the same verbs in plain Python.
+``%load_ext batchimg_magics`` loads the ``%batchimg`` magic; `Session` has the same verbs as Python methods.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ __all__ = [
     "unload_ipython_extension",
 ]
 
-#: Where a public name that is not an error lives.
+#: Modules of the public names that are not errors.
 _HOMES = {"PoolSpec": "pool_spec.pool", "Session": "ui.notebook_session"}
 
 
 def __getattr__(name: str) -> object:
-    # Only what is asked for is imported: `%load_ext` must cost next to nothing.
+    # Modules are imported on first use, so that `%load_ext` is fast.
     if name == "__version__":
         from importlib import metadata
 
@@ -79,7 +79,7 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
 
 
 def unload_ipython_extension(shell: InteractiveShell) -> None:
-    """Take ``%batchimg`` away again and let its connection go."""
+    """Remove ``%batchimg`` and close its connection."""
     from batchimg_magics.ui import magics
 
     magics.unload(shell)

@@ -1,4 +1,4 @@
-"""``batchimg`` as a process of its own; also ``python -m batchimg_magics``."""
+"""The ``batchimg`` command; also ``python -m batchimg_magics``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ __all__ = ["run"]
 
 
 def run() -> NoReturn:
-    """Run the process's own line, and end the process."""
-    # Most of a short line's time goes into imports. What they make stays to the end: the collector looks at it again
-    # and again, and once more at the end, and finds nothing.
+    """Run the command line of this process, and exit."""
+    # A short command spends most of its time on imports. The imported objects live until the end, so that garbage
+    # collections during imports and at exit would find nothing: they are avoided.
     gc.set_threshold(50_000)
     from batchimg_magics.ui.cli import main
 

@@ -1,21 +1,21 @@
-"""What can go wrong, as a tree of exceptions.
+"""The exceptions of this package.
 
 ::
 
-    BatchImgError               one line of what went wrong, and a hint: what to do
-    ├── SpecError               what was asked for makes no sense; raised before any request that changes something
-    ├── NotConnectedError       the connection asked for is not there
-    ├── ServiceError            Azure refused: status_code, code, request_id
-    │   ├── AuthenticationError nobody is signed in, or whoever is may not (401, 403)
-    │   ├── NotFoundError       404
-    │   ├── ConflictError       409 or 412; or something is there already, and differs
-    │   └── ThrottledError      429, after all patience
-    ├── ProvisioningError       Azure took a request and failed at it later: resource_id, state
-    ├── ResizeError             a pool did not get to its target: errors, target, current
-    ├── InUseError              something else needs what is to be deleted: users
-    ├── BudgetError             it would cost more than was allowed
-    ├── WaitTimeoutError        it took longer than was allowed
-    └── DetachedError           the wait was interrupted; Azure goes on with what it was asked for
+    BatchImgError               base class: a message, and a hint that tells what to do
+    ├── SpecError               invalid input; raised before any request that changes something
+    ├── NotConnectedError       the requested connection is not available
+    ├── ServiceError            Azure rejected a request: status_code, code, request_id
+    │   ├── AuthenticationError not signed in, or permission is missing (401, 403)
+    │   ├── NotFoundError       the resource does not exist (404)
+    │   ├── ConflictError       the state of a resource does not allow it, or it exists and differs (409, 412)
+    │   └── ThrottledError      too many requests, also after all retries (429)
+    ├── ProvisioningError       Azure accepted a request, and the operation failed: resource_id, state
+    ├── ResizeError             a pool did not reach its target: errors, target, current
+    ├── InUseError              another resource depends on the one to be deleted: users
+    ├── BudgetError             the cost would exceed a limit
+    ├── WaitTimeoutError        an operation took longer than allowed
+    └── DetachedError           the wait was interrupted; operations already started continue in Azure
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ __all__ = [
 
 
 class BatchImgError(Exception):
-    """The root of all errors of this package.
+    """The base class of all errors of this package.
 
     Parameters
     ----------
@@ -58,11 +58,11 @@ class BatchImgError(Exception):
     Attributes
     ----------
     table
-        What had been done by then, when there is such a table, else None.
+        A table of the steps completed before the error; None if there is none.
     """
 
     def __init__(self, message: str, *, hint: str = "") -> None:
-        # Whatever a message quotes, a link's signature is not for showing.
+        # A message may quote a URL: its SAS token must not be shown.
         self.message = mask_tokens(message)
         self.hint = mask_tokens(hint)
         super().__init__(self.message)
@@ -77,26 +77,26 @@ class BatchImgError(Exception):
 
 
 class SpecError(BatchImgError, ValueError):
-    """What was asked for makes no sense. Nothing was changed."""
+    """The input is invalid. Nothing was changed."""
 
 
 class NotConnectedError(BatchImgError):
-    """The connection that was asked for is not there."""
+    """The requested connection is not available."""
 
 
 class ServiceError(BatchImgError):
-    """Azure refused a request.
+    """Azure rejected a request.
 
     Parameters
     ----------
     message, hint
         As for `BatchImgError`.
     status_code
-        HTTP status, 0 when no answer came.
+        HTTP status; 0 if there was no response.
     code
         Azure's error code, e.g. ``PoolNotFound``.
     request_id
-        What Microsoft's support asks for.
+        Id of the request, for Microsoft support.
     """
 
     def __init__(
@@ -109,30 +109,30 @@ class ServiceError(BatchImgError):
 
 
 class AuthenticationError(ServiceError):
-    """Nobody is signed in, or whoever is may not do this."""
+    """You are not signed in, or have no permission for this operation."""
 
 
 class NotFoundError(ServiceError):
-    """There is no such thing."""
+    """The resource does not exist."""
 
 
 class ConflictError(ServiceError):
-    """The state of a resource does not allow it, or something is there already and differs."""
+    """The state of a resource does not allow the operation, or the resource exists already and differs."""
 
 
 class ThrottledError(ServiceError):
-    """Azure asked for fewer requests, more often than there was patience."""
+    """Azure throttled the requests, also after all retries."""
 
 
 class ProvisioningError(BatchImgError):
-    """Azure took a request and failed at it later.
+    """Azure accepted a request, and the operation failed.
 
     Parameters
     ----------
     message, hint
         As for `BatchImgError`.
     resource_id
-        What was being made or changed.
+        The resource that was being created or changed.
     state
         The provisioning state it ended in, e.g. ``Failed``.
     """
@@ -144,14 +144,14 @@ class ProvisioningError(BatchImgError):
 
 
 class ResizeError(BatchImgError):
-    """A pool did not get to its target, or its nodes are no good.
+    """A pool did not reach its target, or its nodes are unusable.
 
     Parameters
     ----------
     message, hint
         As for `BatchImgError`.
     errors
-        This resize's errors as (code, message) pairs.
+        Errors of the resize as (code, message) pairs.
     target, current
         Counts by kind: ``dedicated`` and ``spot``.
     """
@@ -172,14 +172,14 @@ class ResizeError(BatchImgError):
 
 
 class InUseError(BatchImgError):
-    """Something else needs what is to be deleted.
+    """Another resource depends on the one to be deleted.
 
     Parameters
     ----------
     message, hint
         As for `BatchImgError`.
     users
-        Ids of what needs it.
+        Ids of the resources that depend on it.
     """
 
     def __init__(self, message: str, *, users: Sequence[str] = (), hint: str = "") -> None:
@@ -188,12 +188,12 @@ class InUseError(BatchImgError):
 
 
 class BudgetError(BatchImgError):
-    """It would cost more than was allowed."""
+    """The cost would exceed the allowed limit."""
 
 
 class WaitTimeoutError(BatchImgError, TimeoutError):
-    """It took longer than was allowed. Azure goes on with what it was asked for."""
+    """The operation took longer than allowed. It continues in Azure."""
 
 
 class DetachedError(BatchImgError):
-    """The wait was interrupted. Azure goes on with what it was asked for; nothing new was begun."""
+    """The wait was interrupted. Operations already started continue in Azure; no new one was started."""

@@ -1,4 +1,4 @@
-"""What must never be seen: the signatures in links to blobs, which open them to whoever reads along."""
+"""Mask shared access signatures (SAS) in URLs: whoever has such a signature can access the blob."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import re
 
 __all__ = ["mask_tokens"]
 
-#: The query of a link that carries a signature, and a signature that stands alone.
-#: Source: a shared access signature is the parameter ``sig`` of a query.
+#: The query of a URL with a signature, and a signature outside a URL.
+#: Source: Azure Storage, a shared access signature is the query parameter ``sig``.
 _QUERY = re.compile(r"\?[^\s'\"<>]*\bsig=[^\s'\"<>]*", re.IGNORECASE)
 _SIGNATURE = re.compile(r"\bsig=[^\s&'\"<>]+", re.IGNORECASE)
 
 
 def mask_tokens(text: str) -> str:
-    """Return a text whose links have no shared access signatures any more.
+    """Return a text without the shared access signatures in it.
 
     Parameters
     ----------
     text
-        Anything that may be shown, written down or sent on.
+        Any text that is displayed, stored or sent.
     """
     return _SIGNATURE.sub("sig=***", _QUERY.sub("", text))

@@ -1,7 +1,7 @@
-"""Azure Resource Manager ids: parse and format them.
+"""Parse and format Azure Resource Manager ids.
 
-``/subscriptions/S/resourceGroups/G/providers/NAMESPACE/TYPE/NAME[/TYPE/NAME...]``. Azure keeps the case it was given
-and tells none apart, so ids are equal when they are equal in lower case.
+``/subscriptions/S/resourceGroups/G/providers/NAMESPACE/TYPE/NAME[/TYPE/NAME...]``. Azure preserves the case
+of ids and ignores it in comparisons: ids are equal if they are equal in lower case.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ BATCH = "Microsoft.Batch"
 
 @dataclass(frozen=True, slots=True)
 class ResourceId:
-    """One resource's id, in parts.
+    """The id of a resource, in parts.
 
     Parameters
     ----------
     subscription, resource_group
-        Where it is.
+        Subscription id and resource group.
     provider
-        Namespace, e.g. ``Microsoft.Compute``.
+        Namespace, for example ``Microsoft.Compute``.
     path
-        (type, name) pairs from the outside in, e.g. ``(("galleries", "g"), ("images", "i"))``.
+        (type, name) pairs from parent to child, for example ``(("galleries", "g"), ("images", "i"))``.
     """
 
     subscription: str
@@ -35,39 +35,44 @@ class ResourceId:
 
     @classmethod
     def parse(cls, text: str) -> ResourceId:
-        """Read an id.
+        """Parse an id.
 
         Raises
         ------
         SpecError
-            It is not the id of a resource in a resource group.
+            The text is not the id of a resource in a resource group.
         """
         parts = text.strip().strip("/").split("/")
-        words = [p.lower() for p in parts[:5:2]]
-        if words != ["subscriptions", "resourcegroups", "providers"] or len(parts) < 8 or len(parts) % 2 or "" in parts:
+        keywords = [part.lower() for part in parts[:5:2]]
+        if (
+            keywords != ["subscriptions", "resourcegroups", "providers"]
+            or len(parts) < 8
+            or len(parts) % 2
+            or "" in parts
+        ):
             raise SpecError(
                 f"{text!r} is not a resource id",
-                hint="it reads /subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/TYPE/NAME",
+                hint="expected /subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/TYPE/NAME",
             )
         return cls(parts[1], parts[3], parts[5], tuple(zip(parts[6::2], parts[7::2], strict=True)))
 
     @property
     def group(self) -> str:
-        """The id of the resource group that it is in."""
+        """Id of the resource group."""
         return f"/subscriptions/{self.subscription}/resourceGroups/{self.resource_group}"
 
     @property
     def name(self) -> str:
-        """The last name."""
+        """Name of the resource: the last one in the path."""
         return self.path[-1][1]
 
     @property
     def type(self) -> str:
-        """The resource type in full, e.g. ``Microsoft.Compute/galleries/images``."""
+        """The full resource type, for example ``Microsoft.Compute/galleries/images``."""
         return "/".join([self.provider, *(kind for kind, _ in self.path)])
 
     def child(self, kind: str, name: str) -> ResourceId:
-        """Return the id of a resource inside this one."""
+        """Return the id of a child resource."""
         return ResourceId(self.subscription, self.resource_group, self.provider, (*self.path, (kind, name)))
 
     def __str__(self) -> str:
@@ -75,5 +80,5 @@ class ResourceId:
 
 
 def is_same_resource(one: str, other: str) -> bool:
-    """Tell whether two ids name the same resource."""
+    """Return whether two ids are of the same resource."""
     return one.strip("/").lower() == other.strip("/").lower()

@@ -1,4 +1,4 @@
-"""What many tests need: a session on a fresh, stepped world."""
+"""Fixtures of most tests: an own home directory, and a session on a new emulator in instant time."""
 
 from __future__ import annotations
 
@@ -12,12 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LINE = {"from_vm": "prep-vm", "vm_size": "Standard_D4s_v5", "nodes": 20, "spot": 5}
-
 
 @pytest.fixture(autouse=True)
 def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test reads or writes the world or the profiles of whoever runs it."""
+    """Keep the emulator state and the profiles of the user out of the tests."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.setenv("BATCHIMG_STATE", ":memory:")
@@ -26,7 +24,7 @@ def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def session() -> Iterator[Session]:
-    """Return a session on a furnished world in memory, whose time moves only while a verb waits."""
+    """Return a session on an emulator in memory; time advances only while a verb waits."""
     with Session() as opened:
         opened.connect()
         yield opened

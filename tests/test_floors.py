@@ -1,4 +1,4 @@
-"""The floors of the house: which room may import which. Read from the source, so that lazy imports count too."""
+"""The floors of the house: which wing may import which. Read from the source, so that lazy imports count too."""
 
 from __future__ import annotations
 
@@ -9,96 +9,155 @@ import pytest
 
 PACKAGE = "batchimg_magics"
 ROOT = Path(__file__).parents[1] / PACKAGE
-#: From the ground up. A module imports from its own floor and from those below it.
-FLOORS = (
-    {"errors", "masking", "resource_ids"},
-    {"pool_spec"},
-    {"core"},
-    {"connection"},
-    {"jobs"},
-    {"session"},
-    {"ui"},
-    {"__main__", PACKAGE},
-)
-#: The local Azure stands alone. These reach it, and only inside a function: nobody pays for it who does not use it.
-EMULATOR_USERS = {"connection", "ui"}
-MODULES = sorted(path.relative_to(ROOT.parent).with_suffix("").parts for path in ROOT.rglob("*.py"))
+#: Folder -> its floors, from the ground up: what stands on one imports from those below it, not from its neighbours.
+FLOORS: dict[str, tuple[set[str], ...]] = {
+    PACKAGE: (
+        {"masking"},
+        {"errors"},
+        {"resource_ids"},
+        {"pool_spec"},
+        {"core"},
+        {"connection"},
+        {"verbs"},
+        {"session"},
+        {"ui"},
+        {"__init__", "__main__"},
+    ),
+    f"{PACKAGE}.core": (
+        {"base"},
+        {"azure"},
+        {"compute"},
+        {"batch"},
+        {"estimates", "images"},
+        {"scaling", "checks"},
+        {"operations"},
+    ),
+    f"{PACKAGE}.emulator": (
+        {"world"},
+        {"http", "catalog"},
+        {"arm"},
+        {"network"},
+        {"compute"},
+        {"batch"},
+        {"services"},
+        {"app", "control", "furnish", "transport", "emulator", "server"},
+    ),
+    f"{PACKAGE}.emulator.compute": ({"model"}, {"routes"}),
+    f"{PACKAGE}.emulator.batch": ({"rest"}, {"fleet", "autoscale"}, {"model"}, {"routes"}),
+}
+#: Folders whose top floor is one room: its modules may import each other.
+OPEN_TOPS = {f"{PACKAGE}.emulator", PACKAGE}
+EMULATOR = f"{PACKAGE}.emulator"
+#: The emulator stands alone. These reach it, and only inside a function: nobody pays for it who does not use it.
+EMULATOR_USERS = (f"{PACKAGE}.connection.", f"{PACKAGE}.ui.cli")
+MODULES = {
+    ".".join(part for part in path.relative_to(ROOT.parent).with_suffix("").parts if part != "__init__"): path
+    for path in sorted(ROOT.rglob("*.py"))
+}
 
 
-def room(parts: tuple[str, ...]) -> str:
-    """Return the room of a module, given by its dotted name's parts; the package's own face is a room."""
-    inner = [part for part in parts[1:] if part != "__init__"]
-    return inner[0] if inner else PACKAGE
+def source(module: str) -> ast.Module:
+    return ast.parse(MODULES[module].read_text(encoding="utf-8"))
 
 
 def imported(tree: ast.AST) -> set[str]:
-    """Return the rooms that a tree imports from."""
+    """Return the modules of the package that a tree imports, at any time or for its types alone."""
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert not node.level, "imports name the package in full"
-            names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {room(tuple(name.split("."))) for name in names if name.split(".")[0] == PACKAGE}
+            full = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in MODULES else node.module for name in full}
+    return {name for name in names if name in MODULES}
 
 
-def floor(name: str) -> int:
-    return next(number for number, rooms in enumerate(FLOORS) if name in rooms)
+def within(module: str, folder: str) -> str | None:
+    """Return the part of a folder that a module is in; the folder's own face is ``__init__``."""
+    if module == folder:
+        return "__init__"
+    return module.removeprefix(f"{folder}.").split(".")[0] if module.startswith(f"{folder}.") else None
 
 
-def source(parts: tuple[str, ...]) -> ast.Module:
-    return ast.parse(ROOT.parent.joinpath(*parts).with_suffix(".py").read_text(encoding="utf-8"))
+def floor(folder: str, part: str) -> int:
+    return next((number for number, parts in enumerate(FLOORS[folder]) if part in parts), -1)
 
 
-@pytest.mark.parametrize("parts", MODULES, ids=".".join)
-def test_nobody_imports_from_a_floor_above(parts: tuple[str, ...]) -> None:
-    here, found = room(parts), imported(source(parts))
-    if here == "emulator":
-        assert found <= {"emulator"}
-        return
-    if "emulator" in found:
-        assert here in EMULATOR_USERS
-    above = {other for other in found - {"emulator", here} if floor(other) > floor(here)}
-    assert not above
+def is_emulator(module: str) -> bool:
+    return module == EMULATOR or module.startswith(f"{EMULATOR}.")
 
 
-@pytest.mark.parametrize("parts", [parts for parts in MODULES if room(parts) != "emulator"], ids=".".join)
-def test_the_local_azure_is_reached_only_lazily(parts: tuple[str, ...]) -> None:
-    at_import = [node for node in source(parts).body if isinstance(node, (ast.Import, ast.ImportFrom))]
-    assert "emulator" not in imported(ast.Module(at_import, []))
+def arrows_up(module: str, others: set[str]) -> set[str]:
+    """Return what a module imports from a floor above its own, or from a neighbour."""
+    wrong = set()
+    for folder, floors in FLOORS.items():
+        here = within(module, folder)
+        if here is None or (folder == PACKAGE and is_emulator(module)) or (folder != PACKAGE and here == "__init__"):
+            continue
+        own = floor(folder, here)
+        is_open = folder in OPEN_TOPS and own == len(floors) - 1
+        for other in others:
+            there = within(other, folder)
+            if there in (None, here, "__init__") or is_emulator(other) != is_emulator(module):
+                continue
+            above = floor(folder, there) - own
+            if above > 0 or (above == 0 and not is_open):
+                wrong.add(f"{module} -> {other}")
+    return wrong
 
 
-def test_every_room_has_a_floor() -> None:
-    rooms = {room(parts) for parts in MODULES} - {"emulator"}
-    assert rooms == set.union(*FLOORS)
+@pytest.mark.parametrize("module", MODULES)
+def test_no_module_imports_from_a_floor_above_or_a_neighbour(module: str) -> None:
+    assert arrows_up(module, imported(source(module))) == set()
 
 
-def modules_imported(parts: tuple[str, ...]) -> set[tuple[str, ...]]:
-    """Return the modules that one imports, at any time or for its types alone; a package's face for its names."""
-    found = set()
-    for node in ast.walk(source(parts)):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == PACKAGE:
-            path = tuple(node.module.split("."))
-            found |= {next(one for one in _ways(path, alias.name) if one in MODULES) for alias in node.names}
-        elif isinstance(node, ast.Import):
-            names = (tuple(alias.name.split(".")) for alias in node.names)
-            found |= {(*name, "__init__") if (*name, "__init__") in MODULES else name for name in names}
-    return {one for one in found if one in MODULES} - {parts}
+@pytest.mark.parametrize("folder", FLOORS)
+def test_every_part_of_a_folder_has_a_floor(folder: str) -> None:
+    parts = {within(module, folder) for module in MODULES} - {None, "__init__"}
+    if folder == PACKAGE:
+        parts = parts - {"emulator"} | {"__init__"}
+    assert parts == set.union(*FLOORS[folder])
 
 
-def _ways(path: tuple[str, ...], name: str) -> tuple[tuple[str, ...], ...]:
-    return (*path, name, "__init__"), (*path, name), path, (*path, "__init__")
+@pytest.mark.parametrize("module", [module for module in MODULES if is_emulator(module)])
+def test_the_emulator_imports_nothing_else_of_the_package(module: str) -> None:
+    assert {other for other in imported(source(module)) if not is_emulator(other)} == set()
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if not is_emulator(module)])
+def test_the_emulator_is_imported_by_few_and_inside_functions(module: str) -> None:
+    tree = source(module)
+    assert module.startswith(EMULATOR_USERS) or not any(map(is_emulator, imported(tree)))
+    at_import = [node for node in tree.body if isinstance(node, (ast.Import, ast.ImportFrom))]
+    assert not any(map(is_emulator, imported(ast.Module(at_import, []))))
 
 
 def test_no_modules_go_round_in_circles() -> None:
-    graph = {parts: modules_imported(parts) for parts in MODULES}
+    graph = {module: imported(source(module)) - {module} for module in MODULES}
     # Take away what imports nothing any more, and what nobody imports, again and again: what is left goes in circles.
     while True:
         used = set().union(*graph.values())
-        kept = {parts: found & graph.keys() for parts, found in graph.items() if parts in used}
-        kept = {parts: found for parts, found in kept.items() if found}
+        kept = {module: found & graph.keys() for module, found in graph.items() if module in used}
+        kept = {module: found for module, found in kept.items() if found}
         if kept == graph:
             break
         graph = kept
-    assert {".".join(parts): sorted(map(".".join, found)) for parts, found in graph.items()} == {}
+    assert graph == {}
+
+
+@pytest.mark.parametrize(
+    "folder", sorted({path.parent for path in MODULES.values()}), ids=lambda path: str(path.relative_to(ROOT.parent))
+)
+def test_every_folder_has_a_face_that_says_what_it_may_import(folder: Path) -> None:
+    face = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
+    said = ast.get_docstring(face) or ""
+    assert said
+    assert folder == ROOT or "May import:" in said
+
+
+def test_modules_are_short_and_names_of_files_are_rare() -> None:
+    lines = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in MODULES.items()}
+    assert {module: count for module, count in lines.items() if count > 400} == {}
+    core = [path.stem for module, path in MODULES.items() if module.startswith(f"{PACKAGE}.core")]
+    assert {name for name in core if core.count(name) > 3 and name != "__init__"} == set()

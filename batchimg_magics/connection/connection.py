@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batchimg_magics.connection import profiles
 from batchimg_magics.core.azure.client import ARM_ENDPOINT, Azure, Scope, SpendingLimit
+from batchimg_magics.core.base.consent import Consent
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import BatchImgError, NotConnectedError, SpecError
 from batchimg_magics.pool_spec.values import suggest_name
@@ -112,6 +113,11 @@ class Connection:
         """``LOCAL``, or ``azure``."""
         return "azure" if self.emulator is None else "LOCAL"
 
+    def consent(self, *, yes: bool, dry_run: bool = False, always: bool = False) -> Consent:
+        """Return what the user confirmed: Azure requires ``--yes``, the emulator does only where `always` is true."""
+        required = always or self.emulator is None
+        return Consent(yes=yes, withheld=required and not (yes or dry_run), dry_run=dry_run)
+
 
 def open_connection(
     target: ConnectionOptions, wrap_transport: Callable[[Transport], Transport] | None = None
@@ -178,6 +184,8 @@ def _open_emulator(target: ConnectionOptions, wrap_transport: Callable[[Transpor
 def _state_path(requested: str | None) -> str:
     from platformdirs import user_data_path
 
+    if not requested and "BATCHIMG_WORLD" in os.environ and "BATCHIMG_STATE" not in os.environ:
+        raise SpecError("BATCHIMG_WORLD was renamed to BATCHIMG_STATE")
     path = requested or os.environ.get("BATCHIMG_STATE") or str(user_data_path("batchimg") / "world.db")
     return path if path == MEMORY else str(Path(path).expanduser())
 
@@ -282,7 +290,7 @@ def _open_azure(target: ConnectionOptions, wrap_transport: Callable[[Transport],
     if target.save_as:
         profiles.save_profile(target.save_as, profile)
     scope = Scope(profile.subscription, profile.resource_group, profile.account)
-    # The variable that `batchimg sim` prints: what is served on this machine can be worked on as the real one is.
+    # The variable that `batchimg emulator` prints: what is served on this machine can be worked on as the real one is.
     transport = AioHttpTransport()
     azure = Azure(
         scope,

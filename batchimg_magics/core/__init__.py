@@ -1,7 +1,7 @@
-"""Everything that is done on Azure. Knows no notebook, no terminal and no pandas.
+"""What is done to Azure: async, without notebook, terminal or pandas.
 
-Its folders from the bottom to the top: ``base``, ``azure``, ``compute``, ``batch``, then ``estimates`` and ``images``,
-then ``scaling`` and ``checks``, then ``operations``. None imports from one above it.
+The wings, each on its floor: ``base`` < ``azure`` < ``compute`` < ``batch`` < ``estimates``, ``images`` < ``scaling``,
+``checks`` < ``operations``.
 
-May import: ``pool_spec``, ``errors``, ``masking``, ``resource_ids``.
+May import: ``pool_spec`` and below.
 """

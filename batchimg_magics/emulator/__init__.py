@@ -1,7 +1,10 @@
 """The Azure emulator: what is between a VM and the nodes of a Batch pool.
 
-It implements Azure's wire protocol and rules. It is independent: it imports nothing else of this package, and only
-`connection` and the command line import it, inside functions.
+It implements Azure's wire protocol and rules. It is independent: only `connection` and the command line import it,
+inside functions. The wings, each on its floor: ``world`` < ``http``, ``catalog`` < ``arm`` < ``network`` < ``compute``
+< ``batch`` < ``services`` < the app and its faces.
+
+May import: nothing else of this package.
 """
 
 from __future__ import annotations

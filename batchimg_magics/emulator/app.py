@@ -79,6 +79,13 @@ class App:
         Whether the control API under ``/_sim/`` is enabled: import of documents, time, faults.
     throttle
         The token buckets of ARM; without it requests are not throttled.
+
+    Attributes
+    ----------
+    store, clock
+        As given.
+    router
+        Finds the route of a request.
     """
 
     def __init__(
@@ -97,7 +104,7 @@ class App:
         self._check_key = check_key
         self._throttle = throttle
         tables = [*provider_routes(), *([control_routes(clock)] if control else [])]
-        self._router = Router(route for routes in tables for route in routes.table)
+        self.router = Router(route for routes in tables for route in routes.table)
         with store.transaction(write=True):
             self._nonce = store.new_guid("app")
         self._numbers = itertools.count(1)
@@ -179,7 +186,7 @@ class App:
         if plane is None:
             raise planes.unknown_route(call.method, f"{call.host}{call.path}", call.api_version)
         self._authenticate(call, plane)
-        route, params = self._router.find(plane, call.method, call.path, call.api_version)
+        route, params = self.router.find(plane, call.method, call.path, call.api_version)
         if route is None:
             planes.check_version(plane, call.api_version)
             raise planes.unknown_route(call.method, call.path, call.api_version)

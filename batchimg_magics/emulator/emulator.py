@@ -42,6 +42,8 @@ class Emulator:
 
     Attributes
     ----------
+    store
+        The open emulator state.
     transport, credential
         For the clients of the SDKs, on the loop of `new_event_loop`.
     clock
@@ -61,7 +63,7 @@ class Emulator:
     def __init__(self, store: Store, speed: float | None, *, control: bool = False, throttled: bool = True) -> None:
         self.state_path = store.path
         self.speed = speed
-        self._store = store
+        self.store = store
         self._loop = InstantLoop() if speed is None else None
         self._loop_taken = False
         self.clock: Clock
@@ -113,22 +115,22 @@ class Emulator:
         ImportRefusedError
             A document is not a resource, or its type is not supported. Nothing was imported.
         """
-        return import_documents(self._store, self.clock.now(), documents, deprovisioned=deprovisioned)
+        return import_documents(self.store, self.clock.now(), documents, deprovisioned=deprovisioned)
 
     def accounts(self) -> list[str]:
         """Return the ids of the Batch accounts."""
-        return [item.doc["id"] for item in self._store.items("microsoft.batch/batchaccounts", "/subscriptions")]
+        return [item.doc["id"] for item in self.store.items("microsoft.batch/batchaccounts", "/subscriptions")]
 
     def close(self) -> None:
         """Close the emulator state, and the event loop if it was never requested.
 
         The elapsed time is stored, so that the next process continues after it.
         """
-        with self._store.transaction(write=True):
-            self._store.record_time(self.clock.now())
+        with self.store.transaction(write=True):
+            self.store.record_time(self.clock.now())
         if self._loop is not None and not self._loop_taken:
             self._loop.close()
-        self._store.close()
+        self.store.close()
 
 
 def open_emulator(

@@ -96,6 +96,11 @@ class EmulatorResponse(AsyncHttpResponse):
         return self._request
 
     @property
+    def answer(self) -> HttpResponse:
+        """The emulator's answer that this response carries."""
+        return self._answer
+
+    @property
     def status_code(self) -> int:
         """HTTP status."""
         return self._answer.status
@@ -227,6 +232,10 @@ class EmulatorCredential:
 
     def __init__(self, tokens: TokenIssuer) -> None:
         self._tokens = tokens
+
+    def issue(self, audience: str) -> str:
+        """Return a bearer token for an audience, e.g. ``https://management.azure.com``."""
+        return self._tokens.issue(audience)[0]
 
     async def get_token(self, *scopes: str, **_kwargs: Any) -> AccessToken:
         """Return a token for the audience of a scope."""

@@ -11,10 +11,8 @@ from batchimg_magics.pool_spec.base import MODEL_CONFIG
 from batchimg_magics.pool_spec.validation_errors import to_spec_error
 from batchimg_magics.pool_spec.values import parse_duration, parse_share, resize_timeout
 
-__all__ = ["DRAIN_CHOICES", "ResizePolicy"]
+__all__ = ["ResizePolicy"]
 
-#: What becomes of tasks on nodes that leave. Source: Batch service, nodeDeallocationOption.
-DRAIN_CHOICES = ("requeue", "terminate", "taskcompletion", "retaineddata")
 #: Rounds altogether: a pool that grows by a node a round would otherwise go on for days.
 MAX_ROUNDS = 50
 #: From a minute on: a pool that expires at once would never have a node.

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.words import read_share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,9 +95,8 @@ def parse_share(text: str | float) -> float:
     SpecError
         It is none.
     """
-    word = str(text).strip()
     try:
-        found = float(word.removesuffix("%")) / (100 if word.endswith("%") else 1)
+        found = read_share(text)
     except ValueError:
         found = -1.0
     if not 0 <= found <= 1:

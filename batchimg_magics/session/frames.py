@@ -1,4 +1,4 @@
-"""From a verb's plain columns to a pandas DataFrame; pandas is imported when the first one is made."""
+"""Convert the table of a verb to a pandas DataFrame; pandas is imported with the first one."""
 
 from __future__ import annotations
 
@@ -31,24 +31,24 @@ DTYPES: dict[str, Any] = {
 
 
 def to_frame(table: Table) -> pd.DataFrame:
-    """Make a DataFrame whose dtypes depend on the verb alone, never on its rows.
+    """Return a DataFrame whose dtypes depend on the verb only, never on its rows.
 
     Parameters
     ----------
     table
-        A verb's answer.
+        The table of a verb.
 
     Returns
     -------
     pandas.DataFrame
         The schema's columns: ``string``, ``Int64``, ``Float64``, ``boolean``, ``datetime64[us, UTC]``, and ``category``
-        with the service's words first and words that nobody foresaw after them. Missing values are ``<NA>``.
-        ``attrs`` holds JSON only: ``verb``, ``caption`` and what the verb has to say beside its rows.
+        with the known words of the service first and unknown words after them. Missing values are ``<NA>``.
+        ``attrs`` holds JSON only: ``verb``, ``caption`` and further facts of the verb.
     """
     import pandas as pd
 
     columns = {column.name: _array(column, table.columns[column.name]) for column in table.schema}
-    made = pd.DataFrame(columns, copy=False)  # nobody else holds these arrays
+    made = pd.DataFrame(columns, copy=False)  # these arrays have no other user
     made.attrs.update(table.attrs, verb=table.verb, caption=table.caption)
     return made
 
@@ -59,32 +59,34 @@ def _array(column: Column, values: Sequence[Any]) -> ExtensionArray:
 
     made: ExtensionArray
     if len(values) > 1 and not isinstance(values, TimeColumn) and _is_constant(values):
-        made = _array(column, values[:1]).repeat(len(values))  # pandas would look at each, at many times the time
+        made = _array(column, values[:1]).repeat(
+            len(values)
+        )  # pandas would inspect each value, which takes many times as long
         return made
     if column.kind == "word":
         return _categorical(column, values)
     dtype = DTYPES[column.kind]
     plain: Any = _timestamps(values) if isinstance(values, TimeColumn) else list(values)
     if column.kind == "bool" and None not in plain:
-        plain = np.array(plain, bool)  # the same, at five times the time
+        plain = np.array(plain, bool)  # the same result in a fifth of the time
     made = pd.array(plain, dtype=dtype)
     return made
 
 
 def _is_constant(values: Sequence[Any]) -> bool:
-    """Tell whether a column is one value all the way down, as a pool's VM size and image are."""
+    """Tell whether all values of a column are equal, as the VM size and the image of a pool are."""
     return values[0] == values[-1] and values.count(values[0]) == len(values)
 
 
 def _categorical(column: Column, values: Sequence[Any]) -> pd.Categorical[Any]:
-    """Return a categorical, of codes: pandas would look each value up in its own way, at three times the time."""
+    """Return a categorical made from codes: the conversion of pandas takes three times as long."""
     import numpy as np
     import pandas as pd
 
     codes, dtype = _categories(column.allowed_values)
     try:
         found = np.fromiter(map(codes.__getitem__, values), np.int32, len(values))
-    except KeyError:  # a word that nobody foresaw
+    except KeyError:  # an unknown word
         codes, dtype = _categories(
             tuple(dict.fromkeys([*column.allowed_values, *(one for one in values if one is not None)]))
         )
@@ -94,7 +96,7 @@ def _categorical(column: Column, values: Sequence[Any]) -> pd.Categorical[Any]:
 
 @lru_cache(maxsize=100)
 def _categories(words: tuple[str, ...]) -> tuple[dict[str | None, int], pd.CategoricalDtype[Any]]:
-    """Return the code of each word, and the dtype that has them."""
+    """Return the code of each word, and the dtype of the words."""
     import pandas as pd
 
     return {None: -1, **{word: code for code, word in enumerate(words)}}, pd.CategoricalDtype(
@@ -103,7 +105,7 @@ def _categories(words: tuple[str, ...]) -> tuple[dict[str | None, int], pd.Categ
 
 
 def _timestamps(moments: TimeColumn) -> Any:  # noqa: ANN401 - an array of numpy's datetime64[us]
-    """Read all times of a page at once; numpy takes them for UTC, and does not want to be told so by a Z."""
+    """Parse all times of a page at once; numpy treats them as UTC and rejects a Z."""
     import numpy as np
 
     parts = [np.array(_utc_times(page), "datetime64[us]") for page in moments.pages]

@@ -1,4 +1,4 @@
-"""Names that there are, for completion."""
+"""Names of existing resources, for completion."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ async def _checkable_names(azure: Azure) -> list[str]:
     return sorted({*vms, *pool_names, *(image["name"] for image in managed)})
 
 
-#: Kind of name to who asks for it.
+#: Kind of name to the function that reads the names.
 COMPLETION_NAMES: dict[str, Callable[[Azure], Coroutine[Any, Any, list[str]]]] = {
     "checkable": _checkable_names,
     "pool": _pool_names,

@@ -1,8 +1,8 @@
-"""`Session`: one connection, its event loop's thread, and the verbs as plain synchronous calls.
+"""`Session`: one connection, the thread of its event loop, and the verbs as synchronous calls.
 
-A session runs core's coroutines on one daemon thread and answers with DataFrames. It starts without a connection: the
-first verb connects to the local Azure in the user's world file. Work goes on while its process lives, whoever waits:
-the same line joins it.
+A session runs the coroutines of `core` on one daemon thread and returns DataFrames. It starts without a connection: the
+first verb connects to the emulator with the state file of the user. Work continues as long as the process runs, also if
+nobody waits for it: the same line joins it.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ import weakref
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from batchimg_magics import jobs
 from batchimg_magics.connection import connection, profiles
 from batchimg_magics.connection.connection import Connection, ConnectionOptions
 from batchimg_magics.core.base.progress import Board
-from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError
+from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError, SpecError
 from batchimg_magics.session.methods import Verbs
 from batchimg_magics.session.work import VerbRun
+from batchimg_magics.verbs.registry import load_verb
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -37,28 +37,26 @@ T = TypeVar("T")
 
 __all__ = ["Session"]
 
-#: Real seconds that a completion may take to ask the service.
+#: Maximum real seconds that a completion waits for the service.
 COMPLETION_TIMEOUT_S = 0.5
-#: Real seconds at least between two looks at a pool in a local Azure, whose hours may be minutes here.
+#: Minimum real seconds between two reads of a pool in the emulator, where an hour may take a minute.
 MIN_POLL_INTERVAL_S = 0.5
-#: Verbs that change a pool: one at a time for each.
-_CHANGING = frozenset({"create", "resize", "repair", "autoscale", "delete", "migrate"})
 
 
 class Session(Verbs):
-    """One connection to a Batch account, local or real.
+    """One connection to a Batch account, in the emulator or in Azure.
 
-    Every verb is a method that returns a pandas DataFrame; the columns are those of the reference.
+    Every verb is a method that returns a pandas DataFrame; docs/reference.md lists the columns.
 
     Parameters
     ----------
-    through
-        Wraps the transport of the connections that the session opens: to count requests, to log them, to lose them.
+    wrap_transport
+        Wraps the HTTP transport of each connection of the session, for example to count or to log requests.
 
     Raises
     ------
     BatchImgError
-        Each verb raises one of its kinds, with a hint.
+        Every verb raises a subclass of it, with a hint.
     """
 
     def __init__(self, *, wrap_transport: Callable[[Transport], Transport] | None = None) -> None:
@@ -80,17 +78,17 @@ class Session(Verbs):
 
     @property
     def connected(self) -> bool:
-        """Whether there is a connection yet."""
+        """Whether a connection is open."""
         return self._connection is not None
 
     @property
     def label(self) -> str:
-        """``LOCAL`` when nothing is real, else ``azure``."""
+        """``LOCAL`` for the emulator, otherwise ``azure``."""
         return self._connection.label if self._connection else "LOCAL"
 
     @property
-    def connection(self) -> object:
-        """What stands for the connection that is open: another object as soon as it is another connection."""
+    def connection(self) -> Connection | None:
+        """The open connection, or None before the first verb. Every `connect` opens a new object."""
         return self._connection
 
     def _require_connection(self) -> Connection:
@@ -100,12 +98,12 @@ class Session(Verbs):
             if self._connection.failed:
                 raise NotConnectedError(
                     "the last `connect` failed",
-                    hint="connect again; `%batchimg connect` alone leads to the local Azure",
+                    hint="connect again; `%batchimg connect` without options connects to the emulator",
                 )
             return self._connection
 
     def _set_connection(self, connection: Connection) -> Connection:
-        """Make this the connection; the one before is closed."""
+        """Set the connection, and close the previous one."""
         self.close()
         self._connection = connection
         self._thread = threading.Thread(target=_run_loop, args=(connection.loop,), name="batchimg", daemon=True)
@@ -113,23 +111,23 @@ class Session(Verbs):
         return connection
 
     def open(self, **target: Any) -> None:
-        """Open a connection without a look at it: the first verb finds out whether it leads anywhere.
+        """Open a connection without a request: the first verb finds out whether it works.
 
         Parameters
         ----------
         **target
-            The fields of `connecting.Target`.
+            The fields of `ConnectionOptions`.
 
         Raises
         ------
         SpecError, NotConnectedError
-            The options make no connection.
+            The options are not valid.
         """
         with self._lock:
             self._set_connection(connection.open_connection(ConnectionOptions(**target), self._wrap_transport))
 
     def close(self) -> None:
-        """Let the connection go: work on it is interrupted, Azure goes on with what it was asked for."""
+        """Close the connection and interrupt its work. Operations that were started continue in Azure."""
         with self._lock:
             connection, self._connection = self._connection, None
             if connection is None or self._thread is None:
@@ -149,26 +147,29 @@ class Session(Verbs):
     # -- work ----------------------------------------------------------------------------------------------------
 
     def begin(self, verb: str, /, **options: Any) -> VerbRun:
-        """Start a verb, or join the same one that is going on already, and return at once.
+        """Start a verb, or join the same verb if it is already running, and return immediately.
 
         Parameters
         ----------
         verb
-            One of the verbs.
+            The name of the verb.
         **options
-            The verb's.
+            The options of the verb.
 
         Raises
         ------
         SpecError
-            The options make no sense; nothing was started.
+            The options are not valid; nothing was started.
         ConflictError
-            Another verb changes the same pool right now.
+            Another verb is changing the same pool.
         """
         if verb == "connect":
             return self._connect(ConnectionOptions(**options))
         connection = self._require_connection()
-        job = jobs.find_verb_call(verb)(connection, **{key: value for key, value in options.items() if key != "wait"})
+        entry = load_verb(verb)
+        if entry.start is None:
+            raise SpecError(f"{verb} is available in a notebook or on the command line only")
+        verb_call = entry.start(connection, **{key: value for key, value in options.items() if key != "wait"})
         with self._lock:
             self._verb_runs = {
                 key: verb_run
@@ -180,8 +181,8 @@ class Session(Verbs):
                 return same
             self._refuse_conflict(verb_run)
             self._verb_runs[verb_run.resume_line] = verb_run
-        verb_run.start(_run_verb(connection.azure, job, verb_run.board))
-        if verb in _CHANGING:
+        verb_run.start(_run_verb(connection.azure, verb_call, verb_run.board))
+        if entry.changes:
             for watching in list(self._pool_watches):
                 if fnmatchcase(watching.pool.lower(), str(options.get("name", "")).lower()):
                     watching.poll_now()
@@ -189,40 +190,40 @@ class Session(Verbs):
 
     def _refuse_conflict(self, new: VerbRun) -> None:
         name = str(new.options.get("name", "")).lower()
-        sweeps = new.verb == "orphans" and new.options.get("delete")
+        cleans_up = new.verb == "cleanup" and new.options.get("delete")
         for verb_run in self._verb_runs.values():
-            both = {verb_run.verb, new.verb} <= _CHANGING
+            both = _changes_pool(verb_run) and _changes_pool(new)
             other = str(verb_run.options.get("name", "")).lower()
             same = both and (fnmatchcase(other, name) or fnmatchcase(name, other))
-            # What is being made for a pool that is not there yet looks like an orphan.
-            if same or (sweeps and verb_run.verb in _CHANGING):
+            # Resources for a pool that does not exist yet look like leftover resources.
+            if same or (cleans_up and _changes_pool(verb_run)):
                 raise ConflictError(
-                    f"`{verb_run.resume_line}` is still going on",
-                    hint=f"wait for it (the same line joins it), or `{verb_run.stop_line}` first",
+                    f"`{verb_run.resume_line}` is still running",
+                    hint=f"wait until it ends (the same line joins it), or run `{verb_run.stop_line}` first",
                 )
 
     def _connect(self, connection_options: ConnectionOptions) -> VerbRun:
         if running := [verb_run.label for verb_run in self._verb_runs.values() if not verb_run.done()]:
-            raise ConflictError(f"{', '.join(running)}: still going on over this connection", hint="wait for it first")
+            raise ConflictError(f"{', '.join(running)}: still running on this connection", hint="wait until it ends")
         with self._lock:
             if (
                 connection_options.is_emulator
                 and self._connection is not None
                 and self._connection.emulator is not None
             ):
-                self.close()  # the world may be the one that is open, held by us alone
+                self.close()  # the new connection may use the same state file, which is locked
             opened = self._set_connection(connection.open_connection(connection_options, self._wrap_transport))
         verb_run = VerbRun("connect", {}, Board(opened.azure.now), opened.loop, opened.advancing_time)
         verb_run.start(connection.connection_table(opened))
         return verb_run
 
     def run(self, verb: str, /, **options: Any) -> Table:
-        """Run a verb to its end and return its table as plain columns.
+        """Run a verb to its end and return its table.
 
         Raises
         ------
         DetachedError
-            It was interrupted from the keyboard.
+            The user pressed Ctrl-C.
         """
         verb_run = self.begin(verb, **options)
         try:
@@ -234,42 +235,42 @@ class Session(Verbs):
     # -- for front ends ------------------------------------------------------------------------------------------
 
     def submit(self, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> Future[T]:
-        """Ask something on the session's loop, and return at once.
+        """Start a coroutine on the event loop of the session, and return its future.
 
         Parameters
         ----------
-        question
-            Given the connection's clients, a coroutine that answers.
+        function
+            Returns the coroutine, given the clients of the connection.
         """
         connection = self._require_connection()
         return asyncio.run_coroutine_threadsafe(_call_with_service_time(connection.azure, function), connection.loop)
 
     def call(self, function: Callable[[Azure], Coroutine[Any, Any, T]]) -> T:
-        """Ask something on the session's loop and wait for the answer.
+        """Run a coroutine on the event loop of the session and return its result.
 
         Raises
         ------
         BatchImgError
-            What the question raised.
+            The coroutine raised it.
         """
         connection = self._require_connection()
 
         async def call_function(azure: Azure) -> T:
-            # Held on the loop's own thread: before the first sleep, and no longer than until the answer.
+            # Entered on the thread of the loop, before the first sleep, and left with the result.
             with connection.advancing_time():
                 return await function(azure)
 
         return self.submit(call_function).result()
 
     def watch(self, name: str, on_snapshot: Callable[[PoolSnapshot], None]) -> PoolWatch:
-        """Look at a pool again and again until told to stop.
+        """Poll a pool until the returned watch is stopped.
 
         Parameters
         ----------
         name
-            The pool's.
-        tell
-            Called with each sight, on the session's thread.
+            The name of the pool.
+        on_snapshot
+            Called with each snapshot, on the thread of the session.
         """
         from batchimg_magics.core.scaling.watch import PoolWatcher  # panels only
 
@@ -283,12 +284,10 @@ class Session(Verbs):
         return pool_watch
 
     def find_running(self, name: str) -> VerbRun | None:
-        """Return the work that changes a pool right now in this session, or None."""
-        # Without the lock: a session that is being closed holds it while it waits for the loop, which may ask this.
+        """Return the running verb of this session that changes a pool, or None."""
+        # Without the lock: `close` holds it while it waits for the loop, which may call this.
         verb_runs = [
-            verb_run
-            for verb_run in list(self._verb_runs.values())
-            if verb_run.verb in _CHANGING and not verb_run.done()
+            verb_run for verb_run in list(self._verb_runs.values()) if _changes_pool(verb_run) and not verb_run.done()
         ]
         return next(
             (verb_run for verb_run in verb_runs if str(verb_run.options.get("name", "")).lower() == name.lower()), None
@@ -301,7 +300,7 @@ class Session(Verbs):
         return frames.to_frame(self.run(verb, **options) if wait else self.begin(verb, **options).started_table())
 
     def names(self, kind: str) -> list[str]:
-        """Return names for completion: what there is, or what there was when it was last seen.
+        """Return names for completion: the current ones, or the last known ones if the service is slow.
 
         Parameters
         ----------
@@ -311,7 +310,7 @@ class Session(Verbs):
         Returns
         -------
         list of str
-            Empty where there is no connection, or where the service takes too long.
+            Empty without a connection, or if the service has never answered in time.
         """
         if kind == "profile":
             return sorted(profiles.read_profiles())
@@ -328,12 +327,12 @@ class Session(Verbs):
 
 
 class PoolWatch:
-    """A pool that is being watched.
+    """A pool that is being polled.
 
     Parameters
     ----------
     watch, future, loop
-        What watches, as what it runs, and where.
+        The poller, its future, and the event loop that runs it.
     """
 
     def __init__(self, watch: PoolWatcher, future: Future[None], loop: asyncio.AbstractEventLoop) -> None:
@@ -343,27 +342,31 @@ class PoolWatch:
 
     @property
     def pool(self) -> str:
-        """The pool's name."""
+        """The name of the pool."""
         return self._watcher.pool
 
     def poll_now(self) -> None:
-        """Look at once; a connection that was closed has nothing to look at any more."""
+        """Poll immediately; after the connection was closed, do nothing."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._watcher.poll_now)
 
     def set_hidden(self, hidden: bool) -> None:  # noqa: FBT001 - one word says it
-        """Look less often while nobody looks on, and at once when somebody does again."""
+        """Poll less often while no view is visible, and immediately when one becomes visible again."""
         before, self._watcher.hidden = self._watcher.hidden, hidden
         if before and not hidden:
             self.poll_now()
 
     def set_expecting(self, expecting: bool) -> None:  # noqa: FBT001 - one word says it
-        """Look as often as at a pool that changes, although Azure does not show yet that it does; or no longer."""
+        """Poll as often as for a pool that is changing, before Azure reports the change; or stop doing so."""
         self._watcher.expects_change = expecting
 
     def stop(self) -> None:
-        """Stop watching. Nothing else is stopped."""
+        """Stop polling; nothing else is stopped."""
         self._future.cancel()
+
+
+def _changes_pool(verb_run: VerbRun) -> bool:
+    return load_verb(verb_run.verb).changes
 
 
 def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
@@ -372,7 +375,7 @@ def _run_loop(loop: asyncio.AbstractEventLoop) -> None:
 
 
 async def _run_verb(azure: Azure, verb_call: Callable[[Board], Coroutine[Any, Any, Table]], board: Board) -> Table:
-    """Do a job once the service has answered for the first time: only then is its clock known."""
+    """Run a verb after the first response of the service: its clock is not known before."""
     await azure.account()
     return await verb_call(board)
 
@@ -388,10 +391,10 @@ def _has_started(task: asyncio.Task[Any]) -> bool:
 
 
 async def _shut_down(azure: Azure) -> None:
-    """End what runs on this loop, then let the clients go."""
+    """Cancel what runs on this loop, then close the clients."""
     cancelled: set[asyncio.Task[Any]] = set()
     while others := asyncio.all_tasks() - {asyncio.current_task()}:
-        # What is cancelled before it began leaves what it was going to await unawaited.
+        # A task that is cancelled before it starts would leave its coroutine never awaited.
         started = {task for task in others if _has_started(task)}
         for task in started - cancelled:
             task.cancel()

@@ -1,4 +1,4 @@
-"""Work: one verb that goes on on the session's loop, as whoever waits for it sees it."""
+"""`VerbRun`: one verb that runs on the event loop of the session."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.base.progress import Board
 
-#: Waits on the loop's thread are cut into slices of so many real seconds: an interrupt is heard between two.
+#: A wait is divided into slices of this many real seconds, so that an interrupt is noticed between two of them.
 WAIT_SLICE_S = 0.1
-#: Options that say where the waiting is done, not what is done: no part of what a line means.
+#: Options that set who waits, not what is done: the same line with or without them is the same work.
 _WAIT_OPTIONS = frozenset({"wait"})
 
 
 class VerbRun:
-    """A verb that is going on, or has ended.
+    """A verb that is running or has ended.
 
     Parameters
     ----------
     verb, options
-        What was asked for.
+        The verb and its options.
     board
-        What it says of itself.
+        Its progress.
     loop
-        Where it runs.
-    moving
-        A block inside which the loop's time moves on; for a loop of real time, one that does nothing.
+        The event loop that runs it.
+    advancing_time
+        Returns a context in which the time of the loop advances; with real time, the context does nothing.
 
     Attributes
     ----------
     label
-        What it is, e.g. ``create genomics``.
+        A short name, for example ``create genomics``.
     interrupted
-        Whether it was told to begin nothing new; nobody joins it then.
+        Whether it was interrupted; it cannot be joined then.
     """
 
     def __init__(
@@ -66,24 +66,24 @@ class VerbRun:
         self._error: BaseException | None = None
         self._is_done = False
         self._callbacks: list[Callable[[], None]] = []
-        # Open once it is over. A bare lock, whose waiting is one step of the interpreter: a Ctrl-C in the midst of an
-        # Event's or a Future's own Python code would leave their locks broken, or held for ever.
+        # Released at the end. A plain lock waits in one step of the interpreter: a Ctrl-C inside the Python code of an
+        # Event or a Future could leave its lock in a broken state, or held for ever.
         self._done_lock = threading.Lock()
         self._done_lock.acquire()
 
     @property
     def resume_line(self) -> str:
-        """The line that goes on with it."""
+        """The line that resumes it."""
         named = {key: value for key, value in self.options.items() if key != "spec"}
         return format_line(self.verb, named, cell=bool(self.options.get("spec")))
 
     @property
     def stop_line(self) -> str:
-        """The line that stops what Azure goes on with."""
-        return f"%batchimg stop {shlex.quote(str(self.options.get('name', '')))}"
+        """The line that stops its operations in Azure."""
+        return f"%batchimg stop-resize {shlex.quote(str(self.options.get('name', '')))}"
 
     def start(self, coroutine: Coroutine[Any, Any, Table]) -> None:
-        """Begin; to be called once."""
+        """Start it; to be called once."""
         self._loop.call_soon_threadsafe(self._start, coroutine)
 
     def _start(self, coroutine: Coroutine[Any, Any, Table]) -> None:
@@ -91,7 +91,7 @@ class VerbRun:
         self._task.add_done_callback(self._on_done)
 
     def _on_done(self, task: asyncio.Task[Table]) -> None:
-        # On the loop's thread: its time stops at the very moment at which the work is over, whoever waits.
+        # On the thread of the loop: its time stops at the moment at which the work ends, whoever waits.
         if self._time_block is not None:
             self._time_block.__exit__(None, None, None)
             self._time_block = None
@@ -103,11 +103,11 @@ class VerbRun:
             call()
 
     def detached_error(self) -> DetachedError:
-        """Return the error for whoever waits no longer: how to go on, how to stop, what is not as it should be."""
+        """Return the error of a wait that ended early: how to resume, how to stop, and what is not cleaned up."""
         pending = f"; until one of them is through, {self.board.pending_cleanup}" if self.board.pending_cleanup else ""
         return DetachedError(
-            f"{self.label}: interrupted. Azure goes on with what it was asked for; nothing new was begun",
-            hint=f"go on with `{self.resume_line}`, or stop with `{self.stop_line}`{pending}",
+            f"{self.label}: interrupted. Operations that were already started continue in Azure",
+            hint=f"resume with `{self.resume_line}`, or stop with `{self.stop_line}`{pending}",
         )
 
     def _enter_time_block(self) -> None:
@@ -116,29 +116,29 @@ class VerbRun:
             self._time_block.__enter__()
 
     def started_table(self) -> Table:
-        """Return the table of somebody who does not wait: no row yet, and how to join."""
-        return Table.from_rows(self.verb, [], f"{self.label}: going on; `{self.resume_line}` joins it")
+        """Return the table of a verb that nobody waits for: no rows, and the line that joins it."""
+        return Table.from_rows(self.verb, [], f"{self.label}: started; `{self.resume_line}` waits for it")
 
     def done(self) -> bool:
         """Tell whether it has ended."""
         return self._is_done
 
     def add_done_callback(self, call: Callable[[], None]) -> None:
-        """Call something on the loop's thread once this is over; at once where it is."""
+        """Call a function on the thread of the loop when it ends; immediately if it has ended."""
         self._loop.call_soon_threadsafe(lambda: call() if self._is_done else self._callbacks.append(call))
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for its end for so many real seconds at most, and tell whether it has ended.
+        """Wait for its end for at most this many real seconds, and tell whether it has ended.
 
         Raises
         ------
         RuntimeError
-            The call comes from the loop's own thread, and would wait for itself.
+            The call comes from the thread of the loop and would wait for itself.
         """
         self._refuse_own_thread()
         self._loop.call_soon_threadsafe(self._enter_time_block)
         if self._done_lock.acquire(timeout=timeout_s):
-            self._done_lock.release()  # for whoever else waits
+            self._done_lock.release()  # for other waiters
         return self._is_done
 
     def result(self) -> Table:
@@ -147,9 +147,9 @@ class VerbRun:
         Raises
         ------
         BatchImgError
-            What went wrong.
+            The verb failed.
         RuntimeError
-            The call comes from the loop's own thread.
+            The call comes from the thread of the loop.
         """
         if not self._is_done:
             self._refuse_own_thread()
@@ -162,11 +162,11 @@ class VerbRun:
     def _refuse_own_thread(self) -> None:
         if threading.get_ident() == getattr(self._loop, "_thread_id", None):
             raise RuntimeError(
-                "a synchronous call on the session's own loop would wait for itself; await the coroutine"
+                "a synchronous call on the event loop of the session would wait for itself; await the coroutine"
             )
 
     def interrupt(self) -> None:
-        """Begin nothing new; Azure goes on with what it was asked for."""
+        """Start no further operation; those that were started continue in Azure."""
         self.interrupted = True
         self._loop.call_soon_threadsafe(self._cancel)
 

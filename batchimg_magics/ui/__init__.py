@@ -1,5 +1,7 @@
-"""The faces of the package: the magic, the command line, and what both are made of.
+"""What users see: the magic, the command line, and what both are made of.
 
-``verbs`` is the table of verbs and options; ``lines`` and ``completion`` read a line by it. ``tables``, ``display`` and
-``progress`` are how answers and waiting look. ``magics`` and ``cli`` are the two doors.
+``magics`` and ``cli`` are the two entry points; ``line_parser`` and ``completion`` read a line; ``tables``,
+``dataframe`` and ``progress`` show answers and progress. ``widgets`` and ``panel`` are the dashboard of a pool.
+
+May import: ``session`` and below; the command line imports the emulator, inside a function.
 """

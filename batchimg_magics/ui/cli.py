@@ -1,6 +1,6 @@
-"""``batchimg VERB ...``: the same verbs on the command line. Tables as text, or as JSON for machines.
+"""``batchimg VERB ...``: the verbs on the command line. Tables are printed as text or as JSON.
 
-``batchimg sim`` is of the command line alone: it serves the local Azure to other clients, and makes no table.
+``batchimg emulator`` exists on the command line only: it serves the emulator to other clients and prints no table.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.errors import BatchImgError, DetachedError, SpecError
 from batchimg_magics.ui import line_parser
 from batchimg_magics.ui.progress import NoProgress, TerminalProgress, wait_with_progress
-from batchimg_magics.ui.verbs import JSON, PROFILE
+from batchimg_magics.verbs.verb import JSON, PROFILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["main"]
 
 PROG = "batchimg"
-#: The shell's own number for a program that Ctrl-C ended.
+#: Usage and summary of what only the command line has.
+COMMANDS = (("emulator [options]", "Serve the emulator to other clients: SDKs, the Azure CLI and npm packages"),)
+#: The exit status of a shell for a program that Ctrl-C ended.
 INTERRUPTED = 130
 
 
@@ -35,20 +37,20 @@ def main(words: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     words
-        The verb and what follows it; by default the process's arguments.
+        The verb and its words; by default the arguments of the process.
 
     Returns
     -------
     int
-        0: done. 1: it failed. 2: the line makes no sense, nothing was done. 130: Ctrl-C.
+        0: success. 1: failure. 2: the line is not valid and nothing was done. 130: Ctrl-C.
     """
     words = sys.argv[1:] if words is None else words
-    if [*words[:1]] == ["sim"]:
+    if [*words[:1]] == ["emulator"]:
         from batchimg_magics.emulator.server import main as serve
 
         return serve(words[1:])
     try:
-        parsed = line_parser.parse_line(words, prog=PROG, shared=(JSON, PROFILE))
+        parsed = line_parser.parse_line(words, prog=PROG, shared=(JSON, PROFILE), commands=COMMANDS)
         _refuse_no_wait(parsed)
         _run(parsed)
     except line_parser.HelpRequested as text:
@@ -62,22 +64,20 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def _refuse_no_wait(parsed: line_parser.ParsedLine) -> None:
-    """Refuse --no-wait: work is several steps, and this process is who takes them."""
+    """Refuse --no-wait: the steps of a verb run in this process."""
     if not parsed.options.get("wait", True):
         raise SpecError(
-            f"{parsed.verb.name} --no-wait: work of several steps goes on while its process lives, and this one ends",
-            hint="leave --no-wait out; in a notebook the kernel goes on with it",
+            f"{parsed.verb.name} --no-wait: not available on the command line, whose process ends at once",
+            hint="remove --no-wait; in a notebook, the kernel continues the work",
         )
 
 
 def _run(parsed: line_parser.ParsedLine) -> None:
     if parsed.verb.name == "help":
-        _print(line_parser.help_table(parsed.options.get("verb"), PROG), "", parsed)
+        _print(line_parser.help_table(parsed.options.get("verb"), PROG, COMMANDS), "", parsed)
         return
     if parsed.verb.name == "panel":
-        raise SpecError(
-            "a panel needs a notebook", hint="there it is `%batchimg panel NAME`; here: batchimg nodes NAME"
-        )
+        raise SpecError("panel is available in a notebook only", hint="use `batchimg nodes NAME` here")
     from batchimg_magics.session.session import Session
 
     with Session() as session:
@@ -95,18 +95,18 @@ def _run(parsed: line_parser.ParsedLine) -> None:
 
 
 def _write_plot(table: Table, pool: str) -> None:
-    """Write a picture of the nodes by state over time beside whoever asks."""
+    """Write the plot of the nodes by state over time into the current directory."""
     from batchimg_magics.ui.plot import plot_nodes
 
     file = Path(f"{pool}-nodes.png")
     file.write_bytes(plot_nodes(table.attrs["samples"], pool))
-    print(f"drawn: {file}", file=sys.stderr)
+    print(f"written: {file}", file=sys.stderr)
 
 
 def _run_verb(session: Session, parsed: line_parser.ParsedLine) -> Table:
     options = parsed.options
     if "json" in parsed.shared and any(option.keyword == "prices" for option in parsed.verb.options):
-        options = {"prices": False, **options}  # rows are all that is printed, and no price is in them
+        options = {"prices": False, **options}  # only the rows are printed, and they have no prices
     verb_run = session.begin(parsed.verb.name, **options)
     return wait_with_progress(verb_run, TerminalProgress(sys.stderr) if sys.stderr.isatty() else NoProgress())
 
@@ -115,7 +115,7 @@ def _print(table: Table, label: str, parsed: line_parser.ParsedLine) -> None:
     if "json" in parsed.shared:
         print(_json(table))
         return
-    from batchimg_magics.ui import tables  # JSON does without
+    from batchimg_magics.ui import tables  # not needed for JSON
 
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     print(
@@ -128,12 +128,12 @@ def _print(table: Table, label: str, parsed: line_parser.ParsedLine) -> None:
 
 
 def _for_command_line(text: str) -> str:
-    """Turn the notebook's lines in a text into the command line's."""
+    """Replace `%batchimg` in a text by the command."""
     return re.sub("%+batchimg", PROG, text)
 
 
 def _json(table: Table) -> str:
-    """Return the rows as JSON, one value a line; by msgspec, since json's own indenting takes 40 times as long."""
+    """Return the rows as JSON, one value per line; the standard library takes 40 times as long to indent."""
     import msgspec
 
     columns = {

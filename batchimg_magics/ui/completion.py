@@ -1,14 +1,16 @@
-"""Tab completion after ``%batchimg``: verbs, options and values, all from the table of verbs."""
+"""Tab completion after ``%batchimg``: verbs, options and values, all from the entries of `verbs`."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
-from batchimg_magics.ui.verbs import VERBS, Option, Verb
+from batchimg_magics.verbs.registry import VERB_NAMES, load_verb
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
+
+    from batchimg_magics.verbs.verb import Option, Verb
 
 __all__ = ["complete"]
 
@@ -17,38 +19,34 @@ _MAGIC_PREFIX = re.compile(r"^\s*(?:[\w.\[\]'\", ]+=\s*)?%{1,2}batchimg\s+(?:\w+
 
 
 def complete(before: str, names: Callable[[str], list[str]]) -> tuple[str, list[str]]:
-    """Return what could stand at the cursor.
+    """Return the completions at the cursor.
 
     Parameters
     ----------
     before
-        The text of the cursor's line up to the cursor.
+        The text of the line up to the cursor.
     names
-        The names that there are of a kind (``pool``, ``vm``, ``vm_size``, ``profile``), as `Session.names`.
+        Returns the known names of a kind (``pool``, ``vm``, ``vm_size``, ``profile``), as `Session.names`.
 
     Returns
     -------
     tuple of str and list of str
-        The word that the cursor is at the end of, and what could stand in its place: nothing where the line is none of
-        ours, or where only others know (a file's name).
+        The word before the cursor and its completions: none if the line is not a `%batchimg` line, or for a file name,
+        which other completers know.
     """
     match = _MAGIC_PREFIX.match(before)
     if not match:
         return "", []
     *words, last = re.split(r"\s+", match["line"])
     if not words:
-        return last, _with_prefix(last, _verbs())
-    verb = next((verb for verb in VERBS if verb.name == words[0]), None)
-    if verb is None:
+        return last, _with_prefix(last, VERB_NAMES)
+    if words[0] not in VERB_NAMES:
         return last, []
+    verb = load_verb(words[0])
     option = _option_at_cursor(verb, words[1:], last)
     if option is None:
         return last, _with_prefix(last, _flags(verb, words))
     return last, _with_prefix(last, _values(option, names))
-
-
-def _verbs() -> list[str]:
-    return [verb.name for verb in VERBS]
 
 
 def _flags(verb: Verb, words: list[str]) -> list[str]:
@@ -57,7 +55,7 @@ def _flags(verb: Verb, words: list[str]) -> list[str]:
 
 
 def _option_at_cursor(verb: Verb, words: list[str], last: str) -> Option | None:
-    """Return the option or argument whose value stands at the cursor; None: an option's name belongs there."""
+    """Return the option or argument whose value is at the cursor; None: the name of an option is expected."""
     by_flag = {option.flag: option for option in verb.options if not option.is_positional}
     if words and (option := by_flag.get(words[-1])) and option.metavar:
         return option
@@ -78,10 +76,10 @@ def _values(option: Option, names: Callable[[str], list[str]]) -> list[str]:
     if option.choices:
         return list(option.choices)
     if option.completion == "verb":
-        return _verbs()
+        return list(VERB_NAMES)
     return names(option.completion) if option.completion not in ("", "file") else []
 
 
-def _with_prefix(fragment: str, words: list[str]) -> list[str]:
+def _with_prefix(fragment: str, words: Iterable[str]) -> list[str]:
     low = fragment.lower()
     return [word for word in words if word.lower().startswith(low)]

@@ -1,4 +1,4 @@
-"""How a verb's DataFrame looks in IPython, without being anything but a DataFrame."""
+"""Display a verb's DataFrame in IPython with a caption; it remains a plain DataFrame."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ if TYPE_CHECKING:
 
 __all__ = ["attach_display", "mime_bundle"]
 
-#: Longest table that is shown whole; of a longer one, this many rows from its top.
+#: Maximum number of rows shown; of a longer table, the first ones.
 MAX_SHOWN_ROWS = 60
-#: Where there is no terminal (a kernel's text/plain), a line has this many characters.
+#: Columns and lines to assume without a terminal, as for the text/plain output of a kernel.
 DEFAULT_TERMINAL_SIZE = (150, 24)
 
 
 def attach_display(frame: pd.DataFrame) -> pd.DataFrame:
-    """Let IPython show this very frame with its caption, without its index, and with long ids shortened.
+    """Let IPython show this frame with its caption, without its index, and with long ids shortened.
 
-    The frame stays a plain `pandas.DataFrame`: the looks hang on this one object and IPython asks it for them. Whatever
-    is computed from it (a selection, a copy) looks as pandas has it, and no formatter of the user's is touched.
+    The frame remains a plain `pandas.DataFrame`: only this object gets a display method, which IPython calls. Whatever
+    is computed from it, such as a selection or a copy, is displayed by pandas, and no formatter of the user is changed.
     """
-    # A strong reference would make a cycle, and a large frame would outlive its last name.
-    alive = weakref.ref(frame)
+    # A strong reference would create a cycle, and a large frame would stay in memory after its last use.
+    frame_ref = weakref.ref(frame)
 
     def _repr_mimebundle_(**_: object) -> dict[str, str]:
-        shown = alive()
-        return {} if shown is None else mime_bundle(shown)
+        live_frame = frame_ref()
+        return {} if live_frame is None else mime_bundle(live_frame)
 
-    # pandas would look for a column of that name and warn about some values.
+    # Setting it on a frame would make pandas look for a column of that name, and warn about some values.
     object.__setattr__(frame, "_repr_mimebundle_", _repr_mimebundle_)
     return frame
 

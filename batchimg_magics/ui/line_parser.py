@@ -1,4 +1,4 @@
-"""From a line to a verb and its options: argparse splits, the table of verbs says what each word means."""
+"""Parse a line into a verb and its options: argparse splits it, and the entries of `verbs` define each word."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.ui.verbs import VERBS, Option, Verb
+from batchimg_magics.verbs import renamed
+from batchimg_magics.verbs.registry import all_verbs, load_verb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from batchimg_magics.core.base.table import Table
+    from batchimg_magics.verbs.verb import Option, Verb
 
 __all__ = ["HelpRequested", "ParsedLine", "help_table", "parse_line", "split_line", "verbs_overview"]
 
@@ -30,7 +32,7 @@ class ParsedLine:
     options
         Keywords of the `Session` method; only those that were given.
     shared
-        Options of the door itself, e.g. ``json``; only those that were given.
+        Options of the front end itself, e.g. ``json``; only those that were given.
     """
 
     verb: Verb
@@ -38,12 +40,12 @@ class ParsedLine:
     shared: dict[str, Any]
 
 
-class HelpRequested(Exception):  # noqa: N818 - no error: the way out of argparse with the text that was asked for
-    """Somebody wrote ``-h``; the exception's text is the help."""
+class HelpRequested(Exception):  # noqa: N818 - not an error: the way out of argparse with the help text
+    """The line has ``-h``; the text of the exception is the help."""
 
 
 class _Parser(argparse.ArgumentParser):
-    """A parser that raises our errors instead of printing and leaving the process."""
+    """A parser that raises `SpecError` instead of printing and exiting."""
 
     def __init__(self, options: Iterable[Option], hint: str = "", **settings: Any) -> None:
         super().__init__(**settings, add_help=False, allow_abbrev=False)
@@ -79,43 +81,28 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
 
 @cache
 def _parser(prog: str, name: str) -> _Parser:
-    verb = find_verb(name)
+    verb = load_verb(name)
     usage = f"{prog} {verb.usage}"
     parser = _Parser(
         verb.options,
         hint=f"usage: {usage}",
         usage=usage.replace("%", "%%"),  # argparse formats it
-        description=f"{verb.summary[0].upper()}{verb.summary[1:]}.",
+        description=f"{verb.summary}.",
         epilog="\n".join(["examples:", *(f"  {prog} {line}" for line in verb.examples)]),
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, width=100, max_help_position=28),
     )
-    parser.add_argument("-h", "--help", action=_Help, nargs=0, default=argparse.SUPPRESS, help="show this")
+    parser.add_argument("-h", "--help", action=_Help, nargs=0, default=argparse.SUPPRESS, help="Show this help")
     return parser
 
 
-def find_verb(name: str) -> Verb:
-    """Return the verb of that name.
-
-    Raises
-    ------
-    SpecError
-        There is none; the nearest is named.
-    """
-    for verb in VERBS:
-        if verb.name == name:
-            return verb
-    raise SpecError(f"there is no verb {name!r}", hint=_suggest_name(name, (verb.name for verb in VERBS)))
-
-
 def _suggest_name(word: str, known: Iterable[str]) -> str:
-    # Only now: the spec's room brings pydantic along.
-    from batchimg_magics.pool_spec.values import suggest_name
+    from batchimg_magics.pool_spec.values import suggest_name  # only an error needs it
 
     return suggest_name(word, known)
 
 
 def split_line(line: str) -> list[str]:
-    """Split a line into words. Quotes group; a backslash is a backslash, as Windows' paths need it.
+    """Split a line into words. Quotes group words; a backslash is literal, as in the paths of Windows.
 
     Raises
     ------
@@ -132,34 +119,42 @@ def split_line(line: str) -> list[str]:
         raise SpecError("a quote is not closed", hint=f"in: {line.strip()}") from error
 
 
-def parse_line(words: Sequence[str], *, prog: str = "%batchimg", shared: tuple[Option, ...] = ()) -> ParsedLine:
-    """Read a line.
+def parse_line(
+    words: Sequence[str],
+    *,
+    prog: str = "%batchimg",
+    shared: tuple[Option, ...] = (),
+    commands: tuple[tuple[str, str], ...] = (),
+) -> ParsedLine:
+    """Parse a line.
 
     Parameters
     ----------
     words
-        The verb and what follows it. No words at all ask for help.
+        The verb and its words. Without any word, the verb is ``help``.
     prog
-        How the door is called, for usage lines.
+        The name of the front end, for usage lines.
     shared
-        Options of the door, which may stand before the verb or after it.
+        Options of the front end, which can be before or after the verb.
+    commands
+        Usage and summary of the commands that only the front end has, for the list of verbs.
 
     Raises
     ------
     SpecError
-        The verb, an option or a value makes no sense.
-    HelpAsked
+        The verb, an option or a value is not valid.
+    HelpRequested
         The line has ``-h``.
     """
     given, rest = _Parser(shared, hint=f"usage: {prog} VERB ...").parse_known_args(list(words))
     name, *others = rest or ["help"]
     if name in ("-h", "--help"):
-        raise HelpRequested(verbs_overview(prog))
-    verb = find_verb(name)
+        raise HelpRequested(verbs_overview(prog, commands))
+    verb = load_verb(name)
     verb_arguments, extra = _parser(prog, name).parse_known_args(others)
     if extra:
         raise _unexpected_argument_error(extra, verb, prog)
-    # An option that the door and the verb share (connect --profile) is the verb's.
+    # An option that the front end and the verb share (connect --profile) belongs to the verb.
     options = _read_options(verb.options, vars(given) | vars(verb_arguments))
     return ParsedLine(
         verb,
@@ -171,9 +166,11 @@ def parse_line(words: Sequence[str], *, prog: str = "%batchimg", shared: tuple[O
 def _unexpected_argument_error(extra: list[str], verb: Verb, prog: str) -> SpecError:
     dashed = [word for word in extra if word.startswith("-")]
     if not dashed:
-        return SpecError(f"{extra[0]!r} is one word too many", hint=f"usage: {prog} {verb.usage}")
+        return SpecError(f"unexpected argument {extra[0]!r}", hint=f"usage: {prog} {verb.usage}")
     flags = [option.flag for option in verb.options if not option.is_positional]
     word = dashed[0].partition("=")[0]
+    if renamed.OPTIONS.get(word) in flags:
+        return SpecError(f"{verb.name} {word} was renamed to {renamed.OPTIONS[word]}")
     return SpecError(f"{verb.name} has no option {word}", hint=_suggest_name(word, flags))
 
 
@@ -192,14 +189,15 @@ def _read_options(options: Iterable[Option], given: dict[str, Any]) -> dict[str,
     return read
 
 
-def verbs_overview(prog: str = "%batchimg") -> str:
+def verbs_overview(prog: str = "%batchimg", commands: Iterable[tuple[str, str]] = ()) -> str:
     """Return the verbs with one line each, as text."""
-    width = max(len(verb.usage) for verb in VERBS)
-    lines = [f"  {verb.usage:<{width}}  {verb.summary}" for verb in VERBS]
-    return "\n".join([f"usage: {prog} VERB ...", "", *lines, "", f"{prog} VERB -h shows a verb's options.", ""])
+    rows = [(verb.usage, verb.summary) for verb in all_verbs()] + [*commands]
+    width = max(len(usage) for usage, _ in rows)
+    lines = [f"  {usage:<{width}}  {summary}" for usage, summary in rows]
+    return "\n".join([f"usage: {prog} VERB ...", "", *lines, "", f"{prog} VERB -h shows the options of a verb.", ""])
 
 
-def help_table(about: str | None = None, prog: str = "%batchimg") -> Table:
+def help_table(about: str | None = None, prog: str = "%batchimg", commands: Iterable[tuple[str, str]] = ()) -> Table:
     """Return the verbs, or one verb and its options, as a table.
 
     Raises
@@ -210,9 +208,10 @@ def help_table(about: str | None = None, prog: str = "%batchimg") -> Table:
     from batchimg_magics.core.base.table import Table
 
     if about is None:
-        rows = [{"verb": verb.name, "does": verb.summary, "line": f"{prog} {verb.usage}"} for verb in VERBS]
-        return Table.from_rows("help", rows, f"the verbs; {prog} VERB -h shows one")
-    verb = find_verb(about)
-    rows = [{"verb": verb.name, "does": verb.summary, "line": f"{prog} {verb.usage}"}]
-    rows += [{"verb": verb.name, "does": option.help, "line": option.usage} for option in verb.options]
+        usages = [(verb.usage, verb.summary) for verb in all_verbs()] + [*commands]
+        rows = [{"verb": usage.split()[0], "does": text, "command": f"{prog} {usage}"} for usage, text in usages]
+        return Table.from_rows("help", rows, f"{prog} VERB -h shows the options of a verb")
+    verb = load_verb(about)
+    rows = [{"verb": verb.name, "does": verb.summary, "command": f"{prog} {verb.usage}"}]
+    rows += [{"verb": verb.name, "does": option.help, "command": option.usage} for option in verb.options]
     return Table.from_rows("help", rows, f"{verb.name}: {verb.summary}")

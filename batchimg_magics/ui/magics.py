@@ -1,4 +1,4 @@
-"""``%batchimg`` and ``%%batchimg``: a thin door to a `Session`."""
+"""``%batchimg`` and ``%%batchimg``: the IPython magic, a thin layer on a `Session`."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ if TYPE_CHECKING:
 
 __all__ = ["BatchImgMagics", "expand", "load", "unload"]
 
-#: A whole word that names a variable, alone or as an option's value: $n, {n}, --nodes=$n.
+#: A whole word that names a variable, alone or as the value of an option: $n, {n}, --nodes=$n.
 _VARIABLE = re.compile(r"(?P<option>--[\w-]+=)?(?:\$(?P<bare>[^\W\d]\w*)|\{(?P<braced>[^\W\d]\w*)\})")
 
 
 def expand(words: list[str], variables: Mapping[str, Any]) -> list[str]:
-    """Put the values of variables in place of whole words ``$name`` and ``{name}``; anything else stays as it is.
+    """Replace the whole words ``$name`` and ``{name}`` by the values of variables.
 
     Raises
     ------
     SpecError
-        There is no such variable, or it is neither a text nor a number nor a path.
+        There is no such variable, or its value is not a string, a number or a path.
     """
     return [_expanded(word, variables) for word in words]
 
@@ -66,10 +66,12 @@ def _expanded(word: str, variables: Mapping[str, Any]) -> str:
         return word
     name = match["bare"] or match["braced"]
     if name not in variables:
-        raise SpecError(f"there is no variable {name!r}", hint="it is looked up where the line stands")
+        raise SpecError(f"there is no variable {name!r}", hint="variables are looked up in the scope of the cell")
     value = variables[name]
     if not isinstance(value, (str, Real, os.PathLike)):
-        raise SpecError(f"{name} is a {type(value).__name__}", hint="a text, a number or a path can stand on a line")
+        raise SpecError(
+            f"{name} is a {type(value).__name__}", hint="only a string, a number or a path can be used on a line"
+        )
     return f"{match['option'] or ''}{value}"
 
 
@@ -77,18 +79,18 @@ def _expanded(word: str, variables: Mapping[str, Any]) -> str:
 class BatchImgMagics(Magics):
     """Settings of `%batchimg`, for `%config` and IPython's configuration files."""
 
-    state = Unicode("", help="local Azure: the file that its world lives in, or :memory:").tag(config=True)
-    speed = Unicode("", help="local Azure: simulated seconds a second, or max").tag(config=True)
-    show_progress = Bool(default_value=True, help="show progress while a verb works").tag(config=True)
+    state = Unicode("", help="emulator: the state file, or :memory:").tag(config=True)
+    speed = Unicode("", help="emulator: the time acceleration, or max").tag(config=True)
+    show_progress = Bool(default_value=True, help="show progress while a verb runs").tag(config=True)
 
     def __init__(self, shell: InteractiveShell) -> None:
         super().__init__(shell)
-        self._shell = shell  # the base class's may be None
+        self._shell = shell  # the attribute of the base class may be None
         self._session: Session | None = None
 
     @property
     def session(self) -> Session:
-        """The kernel's one connection, made when it is first needed."""
+        """The session of the kernel, created when it is first needed."""
         if self._session is None:
             from batchimg_magics.ui.notebook_session import Session
 
@@ -96,7 +98,7 @@ class BatchImgMagics(Magics):
         return self._session
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Close the connection."""
         if self._session is not None:
             self._session.close()
             self._session = None
@@ -108,7 +110,7 @@ class BatchImgMagics(Magics):
     def batchimg(
         self, line: str, cell: str | None = None, local_ns: Mapping[str, Any] | None = None
     ) -> pd.DataFrame | DOMWidget | None:
-        """From a prepared VM to an Azure Batch pool of any size."""
+        """Turn one prepared Azure VM into an Azure Batch pool of any size."""
         target, words = _split_assignment(line_parser.split_line(line.rstrip().removesuffix(";")))
         try:
             parsed = line_parser.parse_line(expand(words, {**self._shell.user_ns, **(local_ns or {})}))
@@ -159,7 +161,7 @@ class BatchImgMagics(Magics):
 
     @context_matcher(identifier="batchimg")  # type: ignore[untyped-decorator] # untyped upstream
     def complete(self, context: CompletionContext) -> SimpleMatcherResult:
-        """Complete a line of ours; leave any other to the other matchers."""
+        """Complete a `%batchimg` line; other matchers complete other lines."""
         fragment, words = complete(context.text_until_cursor, self._names)
         completions = [SimpleCompletion(word) for word in words]
         return {"completions": completions, "suppress": bool(words), "matched_fragment": fragment}
@@ -169,10 +171,12 @@ class BatchImgMagics(Magics):
 
 
 def _split_assignment(words: list[str]) -> tuple[str | None, list[str]]:
-    """Take ``x <<`` from the front of a line, where it stands there."""
+    """Split ``x <<`` from the start of a line."""
     if words[1:2] == ["<<"]:
         if not words[0].isidentifier():
-            raise SpecError(f"{words[0]!r} is no name of a variable", hint="it reads: %%batchimg x << create ...")
+            raise SpecError(
+                f"{words[0]!r} is not a valid variable name", hint="for example: %%batchimg x << create ..."
+            )
         return words[0], words[2:]
     return None, words
 
@@ -185,12 +189,12 @@ def _body(parsed: line_parser.ParsedLine, cell: str | None) -> dict[str, str]:
             f"{parsed.verb.name} takes no cell body", hint=f"write it as a line: %batchimg {parsed.verb.usage}"
         )
     if "spec" in parsed.options:
-        raise SpecError("the pool is described by --spec and by the cell's body", hint="use one of them")
+        raise SpecError("--spec and a cell body cannot be combined", hint="use one of them")
     return {"spec": cell}
 
 
 def _display_plot(table: Table, pool: str) -> None:
-    """Put a picture of the nodes by state over time into the cell's output: it stays in the notebook."""
+    """Display the plot of the nodes by state over time as an image, which is stored in the notebook."""
     from IPython.display import Image
 
     from batchimg_magics.ui.plot import plot_nodes
@@ -208,7 +212,7 @@ def _to_displayed_frame(table: Table, label: str = "") -> pd.DataFrame:
 
 
 def load(shell: InteractiveShell) -> None:
-    """Register the magic and its completion; a second time, do nothing."""
+    """Register the magic and its completion; do nothing if they are registered."""
     if _find_loaded(shell) is None:
         magics = BatchImgMagics(shell)
         shell.register_magics(magics)
@@ -216,7 +220,7 @@ def load(shell: InteractiveShell) -> None:
 
 
 def unload(shell: InteractiveShell) -> None:
-    """Take the magic and its completion away, and let the connection go; where there is none, do nothing."""
+    """Remove the magic and its completion, and close the connection; do nothing if they are not registered."""
     magics = _find_loaded(shell)
     if magics is None:
         return
@@ -231,6 +235,6 @@ def unload(shell: InteractiveShell) -> None:
 
 
 def _find_loaded(shell: InteractiveShell) -> BatchImgMagics | None:
-    # By name: after a module's reload its class is another one.
+    # By name: after a reload of the module, the class is another object.
     found: BatchImgMagics | None = shell.magics_manager.registry.get(BatchImgMagics.__name__)
     return found

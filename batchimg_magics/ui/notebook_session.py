@@ -1,4 +1,4 @@
-"""The session as notebooks have it: the verbs, and the panel, which needs widgets."""
+"""The session of a notebook: the verbs, and the panel, which needs widgets."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ __all__ = ["Session"]
 
 
 class Session(below.Session):
-    """One connection to a Batch account, local or real.
+    """One connection to a Batch account, in the emulator or in Azure.
 
-    Every verb is a method that returns a pandas DataFrame; the columns are those of the reference. `panel` returns a
+    Every verb is a method that returns a pandas DataFrame; docs/reference.md lists the columns. `panel` returns a
     widget.
 
     Parameters
     ----------
-    through
-        Wraps the transport of the connections that the session opens: to count requests, to log them, to lose them.
+    wrap_transport
+        Wraps the HTTP transport of each connection of the session, for example to count or to log requests.
 
     Raises
     ------
     BatchImgError
-        Each verb raises one of its kinds, with a hint.
+        Every verb raises a subclass of it, with a hint.
     """
 
     def panel(self, name: str | None = None) -> Panel | PoolChooser:
-        """Return the panel of a pool; without a name, a list of the pools to choose one from.
+        """Return the panel of a pool, or a list of pools to choose from.
 
         Parameters
         ----------
         name
-            The pool's.
+            The name of the pool; None: show the list.
 
         Returns
         -------
         ipywidgets.VBox
-            Shown by any front end that has widgets; elsewhere it is what it shows now, as HTML.
+            A front end without widgets shows its current content as HTML.
 
         Raises
         ------
@@ -49,6 +49,6 @@ class Session(below.Session):
             There is no such pool.
         """
         from batchimg_magics.ui.panel.chooser import PoolChooser
-        from batchimg_magics.ui.panel.panel import Panel  # ipywidgets, which nothing else needs
+        from batchimg_magics.ui.panel.panel import Panel  # imports ipywidgets, which only the panel needs
 
         return PoolChooser(self) if name is None else Panel(self, name)

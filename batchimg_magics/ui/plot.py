@@ -1,4 +1,4 @@
-"""Nodes by state over time, drawn: a picture that stays in the notebook. Matplotlib is imported for the first one."""
+"""Plot a pool's nodes by state over time, as a picture for a notebook. Matplotlib is imported on first use."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import datetime as dt
 import io
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.base.schemas import NODE_STATES
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.words import NODE_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["plot_nodes"]
 
-#: The same colour for a state in every picture: those that work are green, those that are paid for in vain red.
+#: Colours of states: green for usable nodes, red for nodes that are billed but unusable.
 _COLOURS = {
     "idle": "#66bb6a", "running": "#2e7d32", "creating": "#bbdefb", "starting": "#64b5f6",
     "waitingforstarttask": "#1976d2", "rebooting": "#b39ddb", "reimaging": "#9575cd", "upgradingos": "#7e57c2",
@@ -28,23 +28,23 @@ _SIZE, _DPI = (9.0, 3.5), 100
 
 
 def plot_nodes(samples: Samples, pool: str) -> bytes:
-    """Draw what was seen of a pool's nodes, as a PNG.
+    """Plot the recorded node states of a pool, as a PNG.
 
     Parameters
     ----------
     samples
-        Moments in seconds since 1970, and how many nodes were in which state then.
+        (seconds since 1970, number of nodes by state).
     pool
-        The pool's name.
+        Name of the pool.
 
     Raises
     ------
     SpecError
-        There is nothing to draw, or matplotlib is not installed.
+        There are no samples, or matplotlib is not installed.
     """
     if not samples:
         raise SpecError(
-            f"nobody has looked at the nodes of pool {pool!r} yet", hint="`%batchimg resize` keeps a record"
+            f"no node states of pool {pool!r} are recorded yet", hint="`%batchimg resize` and `wait` record them"
         )
     try:
         from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
@@ -53,17 +53,17 @@ def plot_nodes(samples: Samples, pool: str) -> bytes:
         raise SpecError("--plot needs matplotlib", hint="pip install 'batchimg_magics[plot]'") from error
     present = {state for _, states in samples for state in states}
     states = [*(one for one in NODE_STATES if one in present), *sorted(present - set(NODE_STATES))]
-    moments = date2num([dt.datetime.fromtimestamp(at, dt.UTC) for at, _ in samples])
-    counts = [[found.get(state, 0) for _, found in samples] for state in states]
+    times = date2num([dt.datetime.fromtimestamp(at, dt.UTC) for at, _ in samples])
+    counts = [[by_state.get(state, 0) for _, by_state in samples] for state in states]
     figure = Figure(figsize=_SIZE, dpi=_DPI, layout="constrained")
     axes = figure.add_subplot()
     if states:
-        axes.stackplot(moments, counts, labels=states, colors=[_COLOURS.get(state, _OTHER) for state in states])
+        axes.stackplot(times, counts, labels=states, colors=[_COLOURS.get(state, _OTHER) for state in states])
         axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), frameon=False, reverse=True)
     locator = AutoDateLocator()
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.set(title=f"nodes of pool {pool}", ylabel="nodes", xlabel="UTC", ylim=(0, None))
-    made = io.BytesIO()
-    figure.savefig(made, format="png")
-    return made.getvalue()
+    png = io.BytesIO()
+    figure.savefig(png, format="png")
+    return png.getvalue()

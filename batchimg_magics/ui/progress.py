@@ -1,4 +1,4 @@
-"""What is seen while work goes on: one line in a terminal, bars in a notebook, and a last line that stays."""
+"""Show the progress of a verb: one line in a terminal, bars in a notebook, and a final line that remains."""
 
 from __future__ import annotations
 
@@ -23,30 +23,30 @@ __all__ = [
     "wait_with_progress",
 ]
 
-#: Real seconds between two looks at the work. A wait in slices lets Ctrl-C through.
+#: Real seconds between updates of the display. Waiting in short intervals lets Ctrl-C interrupt it.
 REFRESH_INTERVAL_S = 0.1
 _BAR = 20
 
 
 class ProgressDisplay(Protocol):
-    """Where progress is shown."""
+    """Displays progress."""
 
     def show(self, label: str, steps: Sequence[Activity], now: float) -> None:
-        """Show the steps as they stand, in place of what was shown before."""
+        """Show the current steps, and replace what was shown before."""
 
     def close(self, last: str) -> None:
-        """Leave this line in place of what was shown; an empty one leaves nothing."""
+        """Replace what was shown by a final line, or remove it if the line is empty."""
 
 
 def wait_with_progress(verb_run: VerbRun, progress_display: ProgressDisplay) -> Table:
-    """Wait for work in the foreground, show how it goes, and return its table.
+    """Wait for a verb in the foreground, show its progress, and return its table.
 
     Raises
     ------
     DetachedError
-        Ctrl-C: nothing new is begun; the hint has the lines that go on with it and that stop it.
+        Ctrl-C was pressed: no new operation is started; the hint has the commands that continue and stop the work.
     BatchImgError
-        What the work raised.
+        The verb failed.
     """
     outcome = "failed"
     try:
@@ -57,7 +57,7 @@ def wait_with_progress(verb_run: VerbRun, progress_display: ProgressDisplay) -> 
         except KeyboardInterrupt:
             outcome = "interrupted"
             verb_run.interrupt()
-            table = verb_run.result()  # of work that ended at the same moment; else it raises
+            table = verb_run.result()  # raises, unless the verb ended at the same moment
         outcome = "done"
     finally:
         progress_display.close(_final_line(verb_run, outcome))
@@ -65,51 +65,51 @@ def wait_with_progress(verb_run: VerbRun, progress_display: ProgressDisplay) -> 
 
 
 def _final_line(verb_run: VerbRun, outcome: str) -> str:
-    """Return the line that stays: nothing where there were no steps to speak of."""
+    """Return the line that remains; an empty string if there were no steps."""
     steps = verb_run.board.activities()
     if not steps:
         return ""
     ended = max(verb_run.board.now() if step.ended is None else step.ended for step in steps)
-    took = format_duration(ended - min(step.began for step in steps))
-    return f"{verb_run.label}: {outcome} · {took}"
+    duration = format_duration(ended - min(step.began for step in steps))
+    return f"{verb_run.label}: {outcome} · {duration}"
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration as people say it."""
+    """Return a duration in the two largest units, such as ``7 min 18 s``."""
     whole = max(0, round(seconds))
     minutes, rest = divmod(whole, 60)
-    hours, left = divmod(minutes, 60)
+    hours, minutes_left = divmod(minutes, 60)
     if hours:
-        return f"{hours} h {left:02d} min"
+        return f"{hours} h {minutes_left:02d} min"
     return f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
 
 
 def _done_share(step: Activity, now: float) -> float | None:
-    """Return which part of a step is done, None where nobody knows."""
+    """Return the share of a step that is done, 0 to 1; None: unknown."""
     if step.total:
         return min(1.0, (step.done or 0) / step.total)
     if step.expected_s:
-        # What takes longer than it usually does is not done: the bar stops short of its end.
+        # A step that takes longer than expected is not shown as done.
         return min(0.95, (now - step.began) / step.expected_s)
     return None
 
 
 def _step_text(step: Activity, now: float) -> str:
-    """Return what a step says beside its bar."""
+    """Return the text beside the bar of a step."""
     parts = [f"{step.done or 0} of {step.total}"] if step.total else []
-    took = format_duration(now - step.began)
-    parts.append(f"{took} of about {format_duration(step.expected_s)}" if step.expected_s else took)
+    elapsed = format_duration(now - step.began)
+    parts.append(f"{elapsed} of about {format_duration(step.expected_s)}" if step.expected_s else elapsed)
     return " · ".join([*parts, *([step.detail] if step.detail else [])])
 
 
 def steps_html(label: str, steps: Sequence[Activity], now: float) -> str:
-    """Return a bar for each running step, and how many are over, as HTML."""
+    """Return a bar for each running step, and the number of finished steps, as HTML."""
     bars = "".join(_bar(step, now) for step in steps if step.ended is None)
     return f"<div>{escape(label)}{escape(_done_steps_text(steps))}{bars}</div>"
 
 
 def _done_steps_text(steps: Sequence[Activity]) -> str:
-    # Of how many, nobody knows: steps are put on the board as they begin.
+    # Without a total, since steps are added to the board when they start.
     ended = sum(1 for step in steps if step.ended is not None)
     return f" · {ended} step{'s'[: ended > 1]} done" if ended else ""
 
@@ -127,29 +127,29 @@ def _bar(step: Activity, now: float) -> str:
 
 
 class NoProgress:
-    """Shows nothing."""
+    """Displays nothing."""
 
     def show(self, label: str, steps: Sequence[Activity], now: float) -> None:
         """Show nothing."""
 
     def close(self, last: str) -> None:
-        """Leave nothing."""
+        """Show no final line."""
 
 
 class TerminalProgress:
-    """One line that is written again and again; only for a terminal."""
+    """One line that is rewritten on every update; only for a terminal."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._written = 0
 
     def show(self, label: str, steps: Sequence[Activity], now: float) -> None:
-        """Write the running steps in one line."""
+        """Write the running steps on one line."""
         running = [self._step_line(step, now) for step in steps if step.ended is None]
         self._write(" | ".join([f"{label}: {running[0]}", *running[1:]] if running else [label]))
 
     def close(self, last: str) -> None:
-        """Leave the last line and begin a new one."""
+        """Write the final line and start a new one."""
         if self._written or last:
             self._write(last)
             self._stream.write("\n" if last else "\r")
@@ -162,7 +162,7 @@ class TerminalProgress:
         return f"{step.name} {bar}{_step_text(step, now)}"
 
     def _write(self, line: str) -> None:
-        # One column stays free: a full line would wrap, and what wrapped cannot be written over.
+        # One column stays free: a full line would wrap, and a wrapped line cannot be overwritten.
         line = line[: shutil.get_terminal_size().columns - 1]
         self._stream.write(f"\r{line:<{self._written}}")
         self._stream.flush()
@@ -170,22 +170,22 @@ class TerminalProgress:
 
 
 class NotebookProgress:
-    """Bars in the output of a cell, updated in place; what stays in the file is one line."""
+    """Bars in the output of a cell, updated in place; only a final line is saved in the notebook."""
 
     def __init__(self) -> None:
         self._handle: Any = None
         self._shown: dict[str, str] = {}
 
     def show(self, label: str, steps: Sequence[Activity], now: float) -> None:
-        """Draw a bar for each running step, and name how many are over."""
+        """Show a bar for each running step, and the number of finished steps."""
         if not steps:
-            return  # an output that is shown can be emptied but not taken back
+            return  # an output can be emptied but not removed
         running = [step for step in steps if step.ended is None]
         text = "; ".join(f"{step.name} {_step_text(step, now)}" for step in running)
         self._update_output(steps_html(label, steps, now), f"{label}{_done_steps_text(steps)}: {text}")
 
     def close(self, last: str) -> None:
-        """Leave the last line."""
+        """Show the final line."""
         if last:
             self._update_output(f"<div>{escape(last)}</div>", last)
 

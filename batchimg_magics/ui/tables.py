@@ -1,4 +1,4 @@
-"""How tables look: as text that fits its terminal, and as HTML. Plain columns in, no pandas."""
+"""Render tables: as text that fits the terminal, and as HTML. They take plain columns, and need no pandas."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["add_label", "format_cell", "format_notes", "render_html", "render_text", "shorten"]
 
-#: What stands where there is no value.
+#: Text of a missing value.
 NO_VALUE = "-"
-#: Longest cell in HTML, where a mouse shows the whole of it.
+#: Maximum length of a cell in HTML; its tooltip has the full text.
 HTML_WIDTH = 40
-#: A column of text is not made narrower, so that sizes and names stay whole: before that, columns are left out.
+#: Minimum width of a text column, so that VM sizes and names stay readable: columns are left out instead.
 MIN_TEXT_WIDTH = 20
 _GAP = "  "
-# Notebook front ends align every cell to the right with rules of their own.
+# The style sheets of notebook front ends align every cell to the right.
 _STYLE = (
     "<style>.batchimg th,.batchimg td{text-align:left!important;white-space:nowrap}"
     ".batchimg .number{text-align:right!important}</style>"
@@ -30,7 +30,7 @@ _STYLE = (
 
 
 def format_cell(value: object) -> str:
-    """Return a value as people read it: times in UTC to the second, yes and no, one decimal."""
+    """Return a value as text: times in UTC to the second, yes or no, numbers with one decimal."""
     if value is None:
         return NO_VALUE
     if isinstance(value, bool):
@@ -43,22 +43,22 @@ def format_cell(value: object) -> str:
 
 
 def _format_money(value: object) -> str:
-    """Return an amount of money: cents, and a tenth of them below one."""
+    """Return an amount of money with two decimals, or three below one."""
     return format_cell(value) if not isinstance(value, float) else f"{value:,.2f}" if value >= 1 else f"{value:.3f}"
 
 
 def add_label(caption: str, label: str) -> str:
-    """Return a table's caption with the connection's label before it; LOCAL there means that nothing is real."""
+    """Return a table's caption after the label of its connection: LOCAL for the emulator."""
     return f"{label} · {caption}" if label else caption
 
 
 def shorten(full_text: str, width: int) -> str:
-    """Return at most so many characters: a path's last names, the start of a sentence, both ends of any other id."""
+    """Return at most `width` characters: the end of a path, the start of a sentence, or both ends of any other id."""
     if len(full_text) <= width:
         return full_text
     if full_text.startswith("/") and " " not in full_text:
-        end = full_text[len(full_text) - width + 1 :]
-        return "…" + end[max(0, end.find("/")) :]
+        path_end = full_text[len(full_text) - width + 1 :]
+        return "…" + path_end[max(0, path_end.find("/")) :]
     if " " in full_text:
         return full_text[: width - 1] + "…"
     tail = (width - 1) // 3
@@ -66,7 +66,7 @@ def shorten(full_text: str, width: int) -> str:
 
 
 def format_notes(attrs: Mapping[Any, Any]) -> str:
-    """Return what stands below a table: a text that came with it, what it warned of, the role that was asked for."""
+    """Return the notes below a table: its text, its warnings, and the role definition if requested."""
     lines = [str(attrs["text"])] if attrs.get("text") else []
     lines += [
         f"{one.get('severity', 'warning')}: {one['found']}" + (f" -> {one['fix']}" if one["fix"] else "")
@@ -102,16 +102,16 @@ class _Column:
 
     @property
     def width(self) -> int:
-        """How wide it is with every cell in full."""
+        """Width in characters that shows every cell in full."""
         return max(map(len, [self.name, *self.cells]))
 
     @property
     def min_width(self) -> int:
-        """How narrow it can be: only texts bear shortening."""
+        """Minimum width: only text can be shortened."""
         return min(self.width, max(MIN_TEXT_WIDTH, len(self.name))) if self.is_text else self.width
 
     def lines(self, width: int) -> list[str]:
-        """Return heading, rule and cells in that width."""
+        """Return the heading, a rule and the cells, padded to a width."""
         cells = [self.name, "-" * width, *(shorten(one, width) for one in self.cells)]
         return [one.rjust(width) if self.is_number else one.ljust(width) for one in cells]
 
@@ -122,22 +122,22 @@ def render_text(columns: Columns, *, caption: str = "", width: int | None = None
     Parameters
     ----------
     columns
-        Name to values, all of one length.
+        Name to values, all of equal length.
     caption
-        What stands above it, and alone where there are no rows.
+        Text above the table; returned alone if there are no rows.
     width
-        Characters that a line may have; None: as many as it takes. Where the table is wider, columns that hold nothing
-        go first, then long texts are shortened, then the last columns go; a line below says which.
+        Maximum characters per line; None: no limit. If the table is wider, empty columns are left out first, then long
+        texts are shortened, then the last columns are left out; a line below lists the columns left out.
     """
-    made = [_Column.of(name, values) for name, values in columns.items()]
-    if not made or not made[0].cells:
+    all_columns = [_Column.of(name, values) for name, values in columns.items()]
+    if not all_columns or not all_columns[0].cells:
         return caption or "no rows"
-    shown = _fitting_columns(made, width) if width else made
+    shown = _fitting_columns(all_columns, width) if width else all_columns
     blocks = [column.lines(w) for column, w in zip(shown, _widths(shown, width), strict=True)]
     lines = [_GAP.join(row) for row in zip(*blocks, strict=True)]
     if caption:
         lines.insert(0, caption)
-    if hidden := [column.name for column in made if column not in shown]:
+    if hidden := [column.name for column in all_columns if column not in shown]:
         lines.append(f"not shown: {', '.join(hidden)}")
     return "\n".join(line.rstrip() for line in lines)
 
@@ -147,7 +147,7 @@ def _total(widths: list[int]) -> int:
 
 
 def _fitting_columns(columns: list[_Column], width: int) -> list[_Column]:
-    """Return the columns that a table of that width has room for."""
+    """Return the columns that fit a table of a width."""
     shown = columns
     if _total([column.width for column in shown]) > width:
         shown = [column for column in columns if not column.is_empty] or columns[:1]
@@ -157,7 +157,7 @@ def _fitting_columns(columns: list[_Column], width: int) -> list[_Column]:
 
 
 def _widths(columns: list[_Column], width: int | None) -> list[int]:
-    """Return each column's width; what is too much is taken from resource ids first, then from the widest columns."""
+    """Return each column's width; resource ids are shortened first, then the widest columns."""
     widths = [column.width for column in columns]
     spare = [column.width - column.min_width for column in columns]
     over = _total(widths) - width if width else 0
@@ -169,19 +169,19 @@ def _widths(columns: list[_Column], width: int | None) -> list[int]:
 
 
 def render_html(columns: Columns, *, caption: str = "", below: str = "") -> str:
-    """Return the table as HTML: every text escaped, long cells shortened with the whole of them as their title.
+    """Return the table as HTML: text is escaped, and long cells are shortened, with the full text as their title.
 
     Parameters
     ----------
     columns
-        Name to values, all of one length.
+        Name to values, all of equal length.
     caption, below
-        What stands above and below it.
+        Text above and below the table.
     """
-    made = [_Column.of(name, values) for name, values in columns.items()]
-    heads = "".join(f"<th{_class(column)}>{escape(column.name)}</th>" for column in made)
+    all_columns = [_Column.of(name, values) for name, values in columns.items()]
+    heads = "".join(f"<th{_class(column)}>{escape(column.name)}</th>" for column in all_columns)
     rows = zip(
-        *([f"<td{_class(column)}{_cell_html(one)}</td>" for one in column.cells] for column in made), strict=True
+        *([f"<td{_class(column)}{_cell_html(one)}</td>" for one in column.cells] for column in all_columns), strict=True
     )
     body = "".join(f"<tr>{''.join(row)}</tr>" for row in rows)
     above = f'<div style="margin:2px 0 6px"><b>{escape(caption)}</b></div>' if caption else ""
@@ -196,6 +196,6 @@ def _class(column: _Column) -> str:
 
 def _cell_html(full_text: str) -> str:
     """Return the end of a cell's opening tag and its text."""
-    # A line is there to be copied: it stays whole.
+    # Commands are meant to be copied: they are not shortened.
     short = full_text if full_text.startswith("%batchimg ") else shorten(full_text, HTML_WIDTH)
     return f">{escape(full_text)}" if short == full_text else f' title="{escape(full_text)}">{escape(short)}'

@@ -1,4 +1,4 @@
-"""Azure's command line against ``batchimg sim``: what it prints pasted into a shell, then one process a command."""
+"""The Azure CLI against ``batchimg emulator``: what it prints is pasted into a shell; then one process per command."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class CliError:
 
 @dataclass(frozen=True, slots=True)
 class AzureCli:
-    """A served world, and a shell that is signed in to it."""
+    """A served emulator, and a shell that is signed in to it."""
 
     environment: dict[str, str]
 
@@ -72,7 +72,7 @@ class AzureCli:
         return CliError(done.returncode, done.stderr)
 
     def advance(self, seconds: float) -> None:
-        """Move the world's time on."""
+        """Advance the simulated time."""
         url = f"{self.environment['AZURE_RESOURCE_MANAGER']}/_sim/advance"
         ca = self.environment["SSL_CERT_FILE"]
         with httpx.Client(verify=ssl.create_default_context(cafile=ca), trust_env=False) as client:
@@ -81,9 +81,9 @@ class AzureCli:
 
 @contextlib.contextmanager
 def serve_emulator(home: Path, speed: float) -> Iterator[AzureCli]:
-    """Serve a new world at a speed, paste what the server prints, and hand out the shell."""
+    """Serve a new emulator at a speed, run what the server prints, and return the shell."""
     options = ["--port", "0", "--speed", str(speed), "--control", "--certificates", str(home / "tls")]
-    with subprocess.Popen([BATCHIMG, "sim", *options], stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen([BATCHIMG, "emulator", *options], stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             printed = []

@@ -1,4 +1,4 @@
-"""One server, one world and one sign-in for the tests of a module."""
+"""One server, one emulator and one sign-in for the tests of a module."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _needs_az() -> None:
 
 @pytest.fixture(scope="module")
 def instant_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureCli]:
-    """Return a signed-in shell on a world where everything is over at once."""
+    """Return a signed-in shell on an emulator where every operation completes at once."""
     _needs_az()
     with serve_emulator(tmp_path_factory.mktemp("hurried"), INSTANT_SPEED) as cloud:
         yield cloud
@@ -28,7 +28,7 @@ def instant_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azure
 
 @pytest.fixture(scope="module")
 def stopped_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureCli]:
-    """Return a signed-in shell on a world where time moves only when the test says so."""
+    """Return a signed-in shell on an emulator where the test advances the time."""
     _needs_az()
     with serve_emulator(tmp_path_factory.mktemp("still"), STOPPED_SPEED) as cloud:
         yield cloud

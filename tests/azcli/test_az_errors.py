@@ -1,4 +1,4 @@
-"""What people get to read when Azure refuses."""
+"""What the Azure CLI prints for refused requests."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ NOT_FOUND = 3
         ("vm user list -g research -n none", "", 2),
     ],
 )
-def test_refusals_are_told_as_azure_tells_them(hurried: AzureCli, words: str, code: str, exit_code: int) -> None:
-    told = hurried.refused(*words.split())
-    assert told.exit_code == exit_code
-    assert told.stderr.startswith(f"ERROR: ({code})" if code else "ERROR: ")
+def test_errors_are_printed_as_azure_returns_them(hurried: AzureCli, words: str, code: str, exit_code: int) -> None:
+    response = hurried.refused(*words.split())
+    assert response.exit_code == exit_code
+    assert response.stderr.startswith(f"ERROR: ({code})" if code else "ERROR: ")
 
 
 def test_pool_is_made_once(hurried: AzureCli) -> None:
@@ -56,6 +56,6 @@ def test_shared_key_makes_no_pool_of_an_image(hurried: AzureCli) -> None:
     keys = hurried.az("batch", "account", "keys", "list", *G, "-n", ACCOUNT)
     image = f"{hurried.az('group', 'show', '-n', 'research')['id']}/providers/Microsoft.Compute/galleries/g/images/i"
     options = ("--vm-size", "Standard_D2s_v3", "--image", image, "--node-agent-sku-id", "batch.node.ubuntu 22.04")
-    told = hurried.refused("batch", "pool", "create", "--id", "p", *options, "--account-key", keys["primary"])
-    assert told.stderr.startswith("ERROR: (AuthenticationFailed)")
-    assert "SharedKey is not allowed when external resources of type Compute are linked" in told.stderr
+    response = hurried.refused("batch", "pool", "create", "--id", "p", *options, "--account-key", keys["primary"])
+    assert response.stderr.startswith("ERROR: (AuthenticationFailed)")
+    assert "SharedKey is not allowed when external resources of type Compute are linked" in response.stderr

@@ -1,4 +1,4 @@
-"""Who signed in to what, and what there is at first."""
+"""Sign-in with the Azure CLI, and the default resources."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def test_regions_groups_and_resources_are_listed(hurried: AzureCli) -> None:
     words = ["resource", "list", "-g", "research", "--resource-type", "Microsoft.Batch/batchAccounts"]
     assert [row["name"] for row in hurried.az(*words)] == [ACCOUNT]
     path = f"/subscriptions/{SUBSCRIPTION}/resourcegroups?api-version=2021-04-01"
-    told = hurried.az("rest", "--method", "get", "--url", path)
-    assert "research" in [row["name"] for row in told["value"]]
+    response = hurried.az("rest", "--method", "get", "--url", path)
+    assert "research" in [row["name"] for row in response["value"]]
 
 
 def test_vms_are_there_with_their_state_and_their_addresses(hurried: AzureCli) -> None:
@@ -48,7 +48,7 @@ def test_vms_are_there_with_their_state_and_their_addresses(hurried: AzureCli) -
     assert [row.split()[0] for row in rows] == VMS
 
 
-def test_disks_say_whose_they_are_and_what_is_on_them(hurried: AzureCli) -> None:
+def test_disks_show_their_vm_and_their_source(hurried: AzureCli) -> None:
     disks = hurried.az("disk", "list", "-g", "research", "--query", "[?contains(name, 'prep-vm')]")
     assert [(disk["name"], disk.get("osType"), disk["diskSizeGB"], disk["diskState"]) for disk in disks] == [
         ("prep-vm_DataDisk_0", None, 256, "Reserved"),
@@ -57,7 +57,7 @@ def test_disks_say_whose_they_are_and_what_is_on_them(hurried: AzureCli) -> None
     assert all(disk["managedBy"].endswith("/virtualMachines/prep-vm") for disk in disks)
 
 
-def test_sizes_and_quotas_are_told(hurried: AzureCli) -> None:
+def test_sizes_and_quotas_are_listed(hurried: AzureCli) -> None:
     (size,) = hurried.az("vm", "list-skus", "-l", "eastus", "--size", "Standard_D4s_v5")
     assert {one["name"]: one["value"] for one in size["capabilities"]}["vCPUs"] == "4"
     usages = {row["name"]["value"]: row for row in hurried.az("vm", "list-usage", "-l", "eastus")}

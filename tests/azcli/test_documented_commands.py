@@ -1,4 +1,4 @@
-"""The lines that docs/local-azure.md shows, pasted as they stand."""
+"""The lines that docs/emulator.md shows, pasted as they stand."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from tests.azcli.cloud import AzureCli
 
-PAGE = ROOT / "docs/local-azure.md"
+PAGE = ROOT / "docs/emulator.md"
 
 
 def test_lines_of_the_document_work(hurried: AzureCli, tmp_path: Path) -> None:

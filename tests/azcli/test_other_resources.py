@@ -1,4 +1,4 @@
-"""What people type around images and pools: VMs, disks, groups, accounts, jobs."""
+"""Commands of the Azure CLI beside images and pools: VMs, disks, groups, accounts, jobs."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def test_vm_is_stopped_generalized_and_deleted(hurried: AzureCli) -> None:
     vm = (*G, "-n", "desk-vm")
     hurried.az("vm", "restart", *vm)
     script = ("--command-id", "RunShellScript", "--scripts", "sudo waagent -deprovision+user -force")
-    (told,) = hurried.az("vm", "run-command", "invoke", *vm, *script)["value"]
-    assert (told["code"], told["displayStatus"]) == ("ProvisioningState/succeeded", "Provisioning succeeded")
+    (response,) = hurried.az("vm", "run-command", "invoke", *vm, *script)["value"]
+    assert (response["code"], response["displayStatus"]) == ("ProvisioningState/succeeded", "Provisioning succeeded")
     running = hurried.refused("vm", "generalize", *vm)
     assert (running.exit_code, running.stderr.splitlines()[1]) == (1, "Code: OperationNotAllowed")
     hurried.az("vm", "deallocate", *vm)
@@ -45,7 +45,7 @@ def test_disk_is_copied_and_deleted(hurried: AzureCli) -> None:
     assert hurried.refused("disk", "show", *G, "-n", "copy").exit_code == 3
 
 
-def test_group_goes_with_what_is_in_it(hurried: AzureCli) -> None:
+def test_a_group_is_deleted_with_its_resources(hurried: AzureCli) -> None:
     assert hurried.az("group", "exists", "-n", "spare") is False
     group = hurried.az("group", "create", "-n", "spare", "-l", "westus2", "--tags", "who=me")
     assert (group["location"], group["tags"]) == ("westus2", {"who": "me"})
@@ -74,9 +74,9 @@ def test_batch_account_is_shown_and_listed(hurried: AzureCli) -> None:
 def test_account_of_ones_own_is_logged_in_to(hurried: AzureCli) -> None:
     shell = AzureCli({name: value for name, value in hurried.environment.items() if "AZURE_BATCH_" not in name})
     shell.az("batch", "account", "create", *G, "-n", "mine", "-l", "westus2")
-    told = shell.az("batch", "account", "login", *G, "-n", "mine", "--show")
-    assert (told["account"], told["tokenType"]) == ("mine", "Bearer")
-    assert told["endpoint"] == f"{shell.environment['AZURE_RESOURCE_MANAGER']}/mine/"
+    response = shell.az("batch", "account", "login", *G, "-n", "mine", "--show")
+    assert (response["account"], response["tokenType"]) == ("mine", "Bearer")
+    assert response["endpoint"] == f"{shell.environment['AZURE_RESOURCE_MANAGER']}/mine/"
     shell.az("batch", "pool", "create", "--id", "p", "--vm-size", "Standard_D2s_v3", *UBUNTU)
     assert shell.az("batch", "pool", "list", "--query", "[].id") == ["p"]
     assert hurried.az("batch", "pool", "list") == []  # of the account that was printed
@@ -98,9 +98,9 @@ def test_task_runs_on_a_pool(hurried: AzureCli, small_pool: str, tmp_path: Path)
     hurried.az("batch", "job", "create", "--id", "j", "--pool-id", small_pool)
     task = ("--job-id", "j", "--task-id", "t")
     hurried.az("batch", "task", "create", *task, "--command-line", "/bin/sh -c 'exit 3'")
-    told = hurried.az("batch", "task", "show", *task)
-    assert (told["state"], told["executionInfo"]["exitCode"]) == ("completed", 3)
-    assert told["nodeInfo"]["poolId"] == small_pool
+    response = hurried.az("batch", "task", "show", *task)
+    assert (response["state"], response["executionInfo"]["exitCode"]) == ("completed", 3)
+    assert response["nodeInfo"]["poolId"] == small_pool
     files = hurried.az("batch", "task", "file", "list", *task, "--query", "[].name")
     assert files == ["stderr.txt", "stdout.txt"]
     out = tmp_path / "out.txt"
@@ -112,9 +112,9 @@ def test_task_runs_on_a_pool(hurried: AzureCli, small_pool: str, tmp_path: Path)
 
 def test_pools_properties_are_changed(hurried: AzureCli, small_pool: str) -> None:
     hurried.az("batch", "pool", "set", "--pool-id", small_pool, "--metadata", "a=b")
-    told = hurried.az("batch", "pool", "show", "--pool-id", small_pool, "--select", "id,metadata")
-    assert told["metadata"] == [{"name": "a", "value": "b"}]
-    assert "allocationState" not in told
+    response = hurried.az("batch", "pool", "show", "--pool-id", small_pool, "--select", "id,metadata")
+    assert response["metadata"] == [{"name": "a", "value": "b"}]
+    assert "allocationState" not in response
     assert hurried.az("batch", "pool", "reset", "--pool-id", small_pool, "--metadata", "c=d")["metadata"] == [
         {"name": "c", "value": "d"}
     ]

@@ -1,4 +1,4 @@
-"""Every command for ``az`` that the rules tell people to paste is one that az reads."""
+"""The Azure CLI parses every ``az`` command that a rule prints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batchimg_magics.session.session import Session
-from tests.core.checks.test_rules import CASES, commands, findings
+from tests.support.rule_cases import CASES, commands, findings
 
 if TYPE_CHECKING:
     import pytest
@@ -23,11 +23,11 @@ def test_az_reads_all_commands_that_rules_print(tmp_path: Path, monkeypatch: pyt
     assert len(lines) > 10
     az = shutil.which("az")
     assert az is not None, "Azure's command line is not there: run `make test-azcli`"
-    told = subprocess.run(
+    response = subprocess.run(
         [Path(az).with_name("python"), Path(__file__).with_name("parse_only.py")],
         input="\n".join(sorted(lines)),
         capture_output=True,
         text=True,
         check=True,
     )
-    assert told.stdout == ""
+    assert response.stdout == ""

@@ -1,4 +1,4 @@
-"""A world that stands still unless it is told to go on: what is refused, and shown, while something is going on."""
+"""Stopped time: what is refused and shown while an operation is in progress."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_node_is_rebooted_when_it_is_ready(still: AzureCli) -> None:
     assert still.az("batch", "node", "show", *at, "--query", "state") == "idle"
 
 
-def test_work_goes_on_without_waiting(still: AzureCli) -> None:
+def test_work_continues_without_waiting(still: AzureCli) -> None:
     vm = (*G, "-n", "desk-vm")
     still.az("vm", "deallocate", *vm, "--no-wait")
     assert still.az("vm", "show", *vm, "-d", "--query", "powerState") == "VM deallocating"

@@ -1,4 +1,4 @@
-"""From a prepared VM to a pool and back, typed by hand: snapshots, image, gallery, pool, nodes."""
+"""From a prepared VM to a pool with the Azure CLI: snapshots, image, gallery, pool, nodes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How fast the local Azure answers, and what 100,000 nodes cost it.
+"""How fast the emulator answers, and what 100,000 nodes cost it.
 
 Small GETs go straight into the app, through its ASGI face, and over HTTP on loopback, with throttling off. The nodes
 are those of 40 pools in an account whose quotas let them in.
@@ -37,9 +37,9 @@ def rows() -> Iterator[Row]:
         ("through ASGI", through_asgi),
         ("over HTTP", over_http),
     ):
-        yield Row(f"local Azure: small GETs {name}", "/s", measure(azure))
+        yield Row(f"emulator: small GETs {name}", "/s", measure(azure))
     for name, seconds in many_nodes(azure).items():
-        yield Row(f"local Azure: {name}", "ms", 1000 * seconds)
+        yield Row(f"emulator: {name}", "ms", 1000 * seconds)
 
 
 def rate(work: Callable[[], object], seconds: float = 2.0) -> float:
@@ -99,7 +99,7 @@ def over_http(azure: BatchEmulator) -> float:
 
 def many_nodes(azure: BatchEmulator) -> dict[str, float]:
     """Make 100,000 nodes; return the real seconds of each step."""
-    lift_quotas(azure.world)
+    lift_quotas(azure.store)
     took: dict[str, float] = {}
 
     def timed(name: str, work: Callable[[], object]) -> None:
@@ -134,9 +134,9 @@ def _count(azure: BatchEmulator) -> None:
     """Ask for the counts of all pools, page by page, and see that every node is idle."""
     idle, query = 0, "/nodecounts"
     while query:
-        told = azure.batch("GET", query)
-        idle += sum(row["dedicated"]["idle"] for row in told.body["value"])
-        query = told.body.get("odata.nextLink", "").partition(".azure.com")[2].replace("api-version=2025-06-01", "")
+        response = azure.batch("GET", query)
+        idle += sum(row["dedicated"]["idle"] for row in response.body["value"])
+        query = response.body.get("odata.nextLink", "").partition(".azure.com")[2].replace("api-version=2025-06-01", "")
     assert idle == POOLS * NODES_EACH, idle
 
 
@@ -145,7 +145,7 @@ def _list_all(azure: BatchEmulator, names: list[str]) -> None:
     for name in names:
         url = f"https://{ACCOUNT}.{REGION}.batch.azure.com/pools/{name}/nodes?api-version=2025-06-01"
         while url:
-            told = azure.send("GET", url)
-            seen += len(told.body["value"])
-            url = told.body.get("odata.nextLink", "")
+            response = azure.send("GET", url)
+            seen += len(response.body["value"])
+            url = response.body.get("odata.nextLink", "")
     assert seen == POOLS * NODES_EACH, seen

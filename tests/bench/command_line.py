@@ -39,7 +39,7 @@ def rows() -> Iterator[Row]:
     az = environment(AZURE_CLI, "azure-cli") / "az"
     local = open_emulator(speed=1.0)
     try:
-        lift_quotas(local._store)
+        lift_quotas(local.store)
         create_idle_pools(local, {"sim": COUNT})
         with serve_emulator(local) as shell:
             yield _compared(az, as_installed(shell) | {"TOKEN": issue_token(local)})

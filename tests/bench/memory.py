@@ -9,6 +9,7 @@ import pandas as pd
 
 from tests.bench.replay import Replay
 from tests.bench.rows import Row
+from tests.support.connections import transport_of
 from tests.support.idle_pools import create_idle_pools, open_session
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def rows() -> Iterator[Row]:
     """Measure with texts as a plain install keeps them, and as pandas keeps them where pyarrow is there."""
     with open_session(Replay) as (session, link, local):
         create_idle_pools(local, {f"sim-{number}": NODES_EACH for number in range(POOLS)})
-        transport: Any = link.azure._transport
+        transport: Any = transport_of(link)
         transport.is_replaying = True
         session.nodes("sim-*")  # the answers are in memory from now on, and are not counted
         for storage in ("python", "pyarrow"):

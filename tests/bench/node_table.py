@@ -18,6 +18,7 @@ from batchimg_magics.core.batch import node_pages
 from batchimg_magics.session.frames import DTYPES, to_frame
 from tests.bench.replay import Replay
 from tests.bench.rows import Row, alternating, times
+from tests.support.connections import transport_of
 from tests.support.idle_pools import open_session
 
 if TYPE_CHECKING:
@@ -44,11 +45,11 @@ def rows() -> Iterator[Row]:
 
 @contextmanager
 def pool_of(count: int) -> Iterator[tuple[Session, Connection]]:
-    """Open a local Azure with a pool of so many idle nodes, whose answers come from memory."""
+    """Open an emulator with a pool of so many idle nodes and cached responses."""
     with open_session(Replay) as (session, connection, _):
         sized = {"nodes": count - count // 5, "spot": count // 5}
         session.create("sim", from_vm="prep-vm", vm_size="Standard_D4s_v5", start_task="/bin/true", **sized)
-        transport: Any = connection.azure._transport
+        transport: Any = transport_of(connection)
         transport.is_replaying = True
         yield session, connection
 
@@ -115,7 +116,7 @@ class Peer:
     async def _client(self) -> BatchClient:
         account = await self._link.azure.account()
         endpoint = f"https://{account['properties']['accountEndpoint']}"
-        return BatchClient(endpoint, self._link.azure._credential, transport=self._link.azure._transport)
+        return BatchClient(endpoint, self._link.azure.credential, transport=transport_of(self._link))
 
     async def _pages(self) -> list[bytes]:
         client = await self._client()
@@ -140,7 +141,7 @@ def _row(node: Any) -> dict[str, Any]:
         "node_id": node.id,
         "state": node.state,
         "scheduling": node.scheduling_state,
-        "since": node.state_transition_time,
+        "state_since": node.state_transition_time,
         "allocated": node.allocation_time,
         "booted": node.last_boot_time,
         "dedicated": node.is_dedicated,
@@ -172,7 +173,7 @@ def same(pages: list[bytes]) -> pd.DataFrame:
     columns: dict[str, list[Any]] = {
         name: [node.get(member) for node in nodes]
         for name, member in zip(
-            ("node_id", "state", "dedicated", "scheduling", "since", "allocated", "booted", "vm_size", "ip",
+            ("node_id", "state", "dedicated", "scheduling", "state_since", "allocated", "booted", "vm_size", "ip",
              "running_tasks"), ("id", "state", "isDedicated", *SELECT[3:10]), strict=True,
         )
     }  # fmt: skip

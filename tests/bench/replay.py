@@ -1,4 +1,4 @@
-"""A transport that answers from memory: what the local Azure answered before, byte by byte, at once.
+"""A transport that answers from memory: the earlier responses of the emulator, byte by byte, at once.
 
 So that what is timed is the client, and not the making of pages.
 """
@@ -43,7 +43,7 @@ class Replay(AsyncHttpTransport[Any, Any]):
             kind, answer = known
             return kind(request, answer)
         response = await self._inner.send(request, **options)
-        answer = response._answer if isinstance(response, EmulatorResponse) else response.internal_response
+        answer = response.answer if isinstance(response, EmulatorResponse) else response.internal_response
         self._known[key] = (type(response), answer)
         return response
 

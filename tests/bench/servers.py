@@ -1,4 +1,4 @@
-"""A thousand machines made and listed over HTTP: the local Azure's server, and moto's.
+"""A thousand machines made and listed over HTTP: the emulator's server, and moto's.
 
 Both are asked by the same bare client, so that what is timed is the servers.
 """
@@ -40,7 +40,7 @@ SIGNED = "AWS4-HMAC-SHA256 Credential=me/20260701/us-east-1/ec2/aws4_request, Si
 def rows() -> Iterator[Row]:
     """Make and list 1,000 on each server."""
     moto = environment(BUILD / "bench" / "moto", "moto[ec2,server]") / "moto_server"
-    with _server([BATCHIMG, "sim", "--no-tls", "--control", "--no-throttling"]) as ours, _server([moto]) as theirs:
+    with _server([BATCHIMG, "emulator", "--no-tls", "--control", "--no-throttling"]) as ours, _server([moto]) as theirs:
         took = alternating({"ours": _Local(ours).work, "peer": _Moto(theirs).work}, RUNS)
     ratio = times(took["peer"], took["ours"])
     yield Row(
@@ -50,7 +50,7 @@ def rows() -> Iterator[Row]:
         ratio=ratio,
         goal=f">= {GOAL:g}x the peer",
         met=ratio >= GOAL,
-        note="a pool of batchimg sim, all idle; peer: moto_server, instances run and described",
+        note="a pool of batchimg emulator, all idle; peer: moto_server, instances run and described",
     )
 
 
@@ -89,7 +89,7 @@ def _ask(port: int, method: str, path: str, body: str = "", **headers: str) -> t
 
 
 class _Local:
-    """The local Azure's server, with quotas for many nodes.
+    """The emulator's server, with quotas for many nodes.
 
     Parameters
     ----------

@@ -9,6 +9,7 @@ from azure.batch.aio import BatchClient
 from azure.core.exceptions import HttpResponseError
 
 from tests.bench.rows import Row
+from tests.support.connections import transport_of
 from tests.support.idle_pools import open_session
 from tests.support.request_log import RequestLog
 
@@ -60,7 +61,7 @@ def _with(work: Callable[[Session, Connection], object]) -> tuple[int, int]:
     """Do the work on a pool of its own; return how many nodes are there then, and what it took in requests."""
     with open_session(RequestLog, scenario="slow-large") as (session, connection, _):
         session.create("large", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=0)
-        counted: Any = connection.azure._transport
+        counted: Any = transport_of(connection)
         counted.requests.clear()
         work(session, connection)
         calls = len(counted.requests)
@@ -83,7 +84,7 @@ async def _client(connection: Connection) -> BatchClient:
     assert connection.emulator is not None
     account = await connection.azure.account()
     endpoint = f"https://{account['properties']['accountEndpoint']}"
-    return BatchClient(endpoint, connection.emulator.credential, transport=connection.azure._transport)
+    return BatchClient(endpoint, connection.emulator.credential, transport=transport_of(connection))
 
 
 async def _fatal_at_first(connection: Connection) -> None:

@@ -1,8 +1,8 @@
 """From a VM with an OS and four data disks to 300 ready nodes: how long in the service's time, and how many requests.
 
-Three go the same way in worlds of the same seed: `create`; a script of SDK calls one after the other, each waited for
-by the SDK's own poller; and the critical path, which no client could undercut: it knows when everything is over, and
-asks at the first moment that Retry-After allows. Where Azure says nothing of when to ask, it asks at the very moment.
+It is done in three ways, in emulators with the same seed: `create`; a script of SDK calls, each of which waits for the
+one before with the SDK's poller; and the critical path, which no client can undercut: it sends each request at the
+first moment that Retry-After allows, or, if Azure gives no Retry-After, at the moment when the operation completes.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from azure.mgmt.compute.aio import ComputeManagementClient
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
 from batchimg_magics.emulator.furnish import ACCOUNT, GROUP, REGION, SUBSCRIPTION
 from tests.bench.rows import Row
+from tests.support.connections import transport_of
 from tests.support.idle_pools import open_session
 from tests.support.request_log import LoggedRequest, RequestLog
 
@@ -72,14 +73,14 @@ def rows() -> Iterator[Row]:
 def _world() -> Iterator[tuple[Session, Connection, RequestLog]]:
     with open_session(RequestLog, seed=7) as (session, connection, local):
         _attach_disks(local)
-        counted: Any = connection.azure._transport
+        counted: Any = transport_of(connection)
         counted.requests.clear()
         yield session, connection, counted
 
 
 def _attach_disks(local: Emulator) -> None:
     """Give the VM three more data disks."""
-    token, _ = local.credential._tokens.issue("https://management.azure.com")
+    token = local.credential.issue("https://management.azure.com")
 
     def ask(method: str, path: str, version: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         url = f"https://management.azure.com{_COMPUTE}{path}?api-version={version}"
@@ -129,13 +130,13 @@ async def _pass(connection: Connection, seconds: float) -> None:
 
 
 def _critical_path(session: Session, connection: Connection, seen: list[LoggedRequest]) -> float:
-    """Return how long the same work takes whoever asks at the earliest moments."""
+    """Return the duration of the same work if each request is sent as early as possible."""
     assert connection.emulator is not None
-    world = connection.emulator._store
+    store = connection.emulator.store
 
     def polled(sent: LoggedRequest, seconds: float | None = None) -> float:
         """Return when the earliest poll finds that what a request began is over."""
-        work = world.get(sent.operation)
+        work = store.get(sent.operation)
         assert work is not None
         seconds = work.hidden["end"] - work.hidden["begin"] if seconds is None else seconds
         asked = sent.retry_after_s or seconds
@@ -147,14 +148,14 @@ def _critical_path(session: Session, connection: Connection, seen: list[LoggedRe
         return [one for one in seen if one.method == "PUT" and one.path.split("/")[-2].lower() == kind]
 
     (version,) = puts("versions")
-    made = world.get("/" + version.path)
+    made = store.get("/" + version.path)
     assert made is not None
     copied = made.hidden["regions"][REGION]
     snapshots = max(polled(one) for one in puts("snapshots"))
     definition = sum(polled(one) for kind in ("galleries", "images") for one in puts(kind))
     resized = next(one for one in seen if one.url.partition("?")[0].endswith("/resize"))
     zero = connection.emulator.clock.now() - connection.loop.time()
-    nodes_s = session.nodes("sim", prices=False).since.max().timestamp() - zero - resized.at
+    nodes_s = session.nodes("sim", prices=False).state_since.max().timestamp() - zero - resized.at
     return (
         max(snapshots, definition)
         + polled(version, copied["until"] - copied["since"])
@@ -177,7 +178,7 @@ def _script(regions: dict[str, int]) -> tuple[float, int]:
 async def _scripted(connection: Connection, regions: dict[str, int]) -> float:
     """Go the way as Microsoft's samples do: each call waited for before the next one."""
     assert connection.emulator is not None
-    options: dict[str, Any] = {"transport": connection.azure._transport}
+    options: dict[str, Any] = {"transport": transport_of(connection)}
     compute = ComputeManagementClient(connection.emulator.credential, SUBSCRIPTION, **options)
     management = BatchManagementClient(connection.emulator.credential, SUBSCRIPTION, **options)
     with connection.advancing_time():

@@ -13,7 +13,7 @@ import pytest
 from batchimg_magics.emulator.world.clock import AcceleratedClock
 from batchimg_magics.emulator.world.store import StateBusyError, Store
 from batchimg_magics.session.session import Session
-from tests.conftest import LINE
+from tests.support.create_options import LINE
 
 if TYPE_CHECKING:
     from pathlib import Path

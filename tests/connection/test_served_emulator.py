@@ -29,7 +29,7 @@ def test_a_profile_leads_to_where_the_environment_says() -> None:
         assert ACCOUNT in run("connect", *TARGET, "--save-as", "served")
         rows = json.loads(run("nodes", "sim", "--json", "--profile", "served"))
         assert [row["state"] for row in rows] == ["idle"] * 3
-        assert rows[0]["since"].endswith("+00:00")
+        assert rows[0]["state_since"].endswith("+00:00")
         assert json.loads(run("nodes", "sim", "--where", "not dedicated", "--json", "--profile", "served")) == []
         assert run("nodes", "sim", "--counts", "--no-prices", "--profile", "served").startswith(
             "azure · pool sim: 3 idle"

@@ -1,4 +1,4 @@
-"""The frame of the local Azure: hosts, routes, api-versions, bodies, headers, import and time."""
+"""The app of the emulator: hosts, routes, api-versions, bodies, headers, import and time."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def azure() -> EmulatorClient:
     [ARM, "https://eastus.management.azure.com", "https://sanitized.azure.com", "http://localhost:9", "http://[::1]:9"],
 )
 def test_arm_answers_at_all_its_hosts(azure: EmulatorClient, host: str) -> None:
-    told = azure.ask("GET", f"{host}/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}", version=GROUPS)
-    assert (told.status, told.body["name"]) == (200, GROUP)
+    response = azure.ask("GET", f"{host}/subscriptions/{SUBSCRIPTION}/resourceGroups/{GROUP}", version=GROUPS)
+    assert (response.status, response.body["name"]) == (200, GROUP)
 
 
 def test_a_host_that_is_no_service_is_refused_by_name(azure: EmulatorClient) -> None:
-    told = azure.ask("GET", "https://example.com/subscriptions", version=GROUPS)
-    assert (told.status, told.code) == (501, "NotImplemented")
-    assert "example.com/subscriptions" in told.message
+    response = azure.ask("GET", "https://example.com/subscriptions", version=GROUPS)
+    assert (response.status, response.code) == (501, "NotImplemented")
+    assert "example.com/subscriptions" in response.message
 
 
 def test_an_unknown_route_names_itself_in_the_shape_of_its_plane(azure: EmulatorClient) -> None:
@@ -65,9 +65,9 @@ def test_an_unknown_route_names_itself_in_the_shape_of_its_plane(azure: Emulator
     ],
 )
 def test_an_api_version_has_to_be_there_and_be_one(azure: EmulatorClient, url: str, version: str, code: str) -> None:
-    told = azure.ask("GET", url, version=version)
-    assert told.status == 400
-    assert (told.body["code"] if "batch" in url else told.code) == code
+    response = azure.ask("GET", url, version=version)
+    assert response.status == 400
+    assert (response.body["code"] if "batch" in url else response.code) == code
 
 
 def test_a_body_that_is_no_json_is_refused_in_the_shape_of_its_plane(azure: EmulatorClient) -> None:
@@ -90,11 +90,11 @@ def test_a_body_that_is_nested_too_deeply_is_refused(azure: EmulatorClient, deep
 def test_batch_takes_a_timeout_that_is_one(azure: EmulatorClient) -> None:
     assert azure.ask("GET", f"{BATCH}/pools?timeout=3600", version="2025-06-01").status == 200
     for text in ("-1", "soon", "1.5", ""):
-        told = azure.ask("GET", f"{BATCH}/pools?timeout={text}", version="2025-06-01")
-        assert (told.status, told.body["code"]) == (400, "InvalidQueryParameterValue")
+        response = azure.ask("GET", f"{BATCH}/pools?timeout={text}", version="2025-06-01")
+        assert (response.status, response.body["code"]) == (400, "InvalidQueryParameterValue")
 
 
-def test_answers_bear_the_worlds_time_and_their_ids(azure: EmulatorClient) -> None:
+def test_responses_have_the_simulated_time_and_their_ids(azure: EmulatorClient) -> None:
     arm = azure.ask("GET", IN_GROUP, version=GROUPS).headers
     assert arm["Date"] == "Wed, 01 Jul 2026 09:00:00 GMT"
     azure.clock.advance(61.9)
@@ -118,7 +118,7 @@ def test_arm_gives_the_clients_request_id_back_on_demand(azure: EmulatorClient) 
     assert azure.ask("GET", IN_GROUP, version=GROUPS, headers=headers).headers["x-ms-client-request-id"] == "mine"
 
 
-def test_the_same_world_gives_the_same_ids() -> None:
+def test_the_same_seed_gives_the_same_ids() -> None:
     one, other = (EmulatorClient().ask("GET", IN_GROUP, version=GROUPS).headers["x-ms-request-id"] for _ in range(2))
     assert one == other
 
@@ -131,11 +131,11 @@ def test_a_head_has_the_headers_and_no_body(azure: EmulatorClient) -> None:
     assert (there.status, there.body, gone.status, gone.body) == (200, b"", 404, b"")
 
 
-def test_paths_are_told_apart_whatever_their_case_and_encoding(azure: EmulatorClient) -> None:
-    told = azure.ask(
+def test_paths_are_distinguished_in_any_case_and_encoding(azure: EmulatorClient) -> None:
+    response = azure.ask(
         "GET", COMPUTE.replace("Microsoft", "MICROSOFT") + "/DISKS/PREP%2DVM_osdisk_1", version="2023-10-02"
     )
-    assert told.body["name"] == "prep-vm_OsDisk_1"
+    assert response.body["name"] == "prep-vm_OsDisk_1"
 
 
 # -- groups ------------------------------------------------------------------------------------------------------
@@ -154,13 +154,13 @@ def test_resource_groups_are_made_listed_and_kept_where_they_are(azure: Emulator
     assert names == [GROUP, "second"]
 
 
-def test_nothing_is_made_in_a_group_that_is_not_there(azure: EmulatorClient) -> None:
+def test_nothing_is_created_in_a_missing_group(azure: EmulatorClient) -> None:
     url = f"{TOP}/resourceGroups/none/providers/Microsoft.Compute/disks"
     assert azure.ask("GET", url, version="2023-10-02").code == "ResourceGroupNotFound"
     assert azure.ask("PUT", f"{url}/d", {"location": "eastus"}, version="2023-10-02").code == "ResourceGroupNotFound"
 
 
-def test_what_is_not_there_is_named_from_the_outside_in(azure: EmulatorClient) -> None:
+def test_the_outermost_missing_resource_is_named(azure: EmulatorClient) -> None:
     elsewhere = COMPUTE.replace(SUBSCRIPTION, "11111111-1111-1111-1111-111111111111")
     for url in (f"{elsewhere}/disks", f"{elsewhere}/disks/d"):
         assert azure.ask("GET", url, version="2023-10-02").code == "SubscriptionNotFound"
@@ -168,14 +168,14 @@ def test_what_is_not_there_is_named_from_the_outside_in(azure: EmulatorClient) -
     assert nested.message.startswith("The Resource 'Microsoft.Compute/galleries/g/images/i/versions/1.0.0' under")
 
 
-def test_an_open_world_has_the_groups_that_somebody_named() -> None:
+def test_open_mode_has_the_groups_that_requests_name() -> None:
     def ask(method: str, path: str, body: bytes = b"") -> HttpResponse:
         url = f"{ARM}/subscriptions/s/resourceGroups/fakename/providers/Microsoft.Compute/{path}?api-version=2023-04-02"
         return app.answer(method, url, {"Authorization": "Bearer x"}, body)
 
     app = create_app()
-    told = ask("GET", "disks")
-    assert (told.status, b"Resource group 'fakename' could not be found." in told.body) == (404, True)
+    response = ask("GET", "disks")
+    assert (response.status, b"Resource group 'fakename' could not be found." in response.body) == (404, True)
     empty = b'{"location": "eastus", "properties": {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4}}'
     assert ask("PUT", "disks/d", empty).status == 202
     assert ask("GET", "disks").status == 200
@@ -185,8 +185,8 @@ def test_an_open_world_has_the_groups_that_somebody_named() -> None:
 def test_the_network_around_a_vm_can_be_read(azure: EmulatorClient) -> None:
     nic = azure.ask("GET", f"{NETWORK}/networkInterfaces/prep-vm-nic", version="2024-05-01").body
     address = nic["properties"]["ipConfigurations"][0]["properties"]["publicIPAddress"]["id"]
-    told = azure.ask("GET", ARM + address, version="2024-05-01").body["properties"]["ipAddress"]
-    assert told.startswith("203.0.113.")
+    response = azure.ask("GET", ARM + address, version="2024-05-01").body["properties"]["ipAddress"]
+    assert response.startswith("203.0.113.")
     assert azure.ask("GET", f"{NETWORK}/networkInterfaces/none", version="2024-05-01").code == "ResourceNotFound"
     everywhere = azure.ask("GET", f"{TOP}/providers/Microsoft.Network/publicIPAddresses", version="2024-05-01").body
     assert address in [row["id"] for row in everywhere["value"]]
@@ -195,11 +195,11 @@ def test_the_network_around_a_vm_can_be_read(azure: EmulatorClient) -> None:
 
 
 def test_permissions_are_asked_of_resources_that_are_there(azure: EmulatorClient) -> None:
-    told = azure.ask("GET", f"{COMPUTE}/virtualMachines/none/{PERMISSIONS}", version="2022-04-01")
-    assert (told.status, told.code) == (404, "ResourceNotFound")
+    response = azure.ask("GET", f"{COMPUTE}/virtualMachines/none/{PERMISSIONS}", version="2022-04-01")
+    assert (response.status, response.code) == (404, "ResourceNotFound")
     subnets = f"{NETWORK}/virtualNetworks/research-vnet/subnets"
-    told = azure.ask("GET", f"{subnets}/default/{PERMISSIONS}", version="2022-04-01")
-    assert told.body["value"][0]["actions"] == ["*"]
+    response = azure.ask("GET", f"{subnets}/default/{PERMISSIONS}", version="2022-04-01")
+    assert response.body["value"][0]["actions"] == ["*"]
     assert azure.ask("GET", f"{subnets}/none/{PERMISSIONS}", version="2022-04-01").status == 404
 
 
@@ -230,7 +230,7 @@ def test_a_load_balancer_is_read_with_its_parts(azure: EmulatorClient) -> None:
 # -- control -----------------------------------------------------------------------------------------------------
 
 
-def test_time_moves_when_it_is_told_to_and_never_back(azure: EmulatorClient) -> None:
+def test_time_advances_on_request_and_never_decreases(azure: EmulatorClient) -> None:
     assert azure.ask("POST", f"{ARM}/_sim/advance", {"seconds": 90}).body["now"] == "2026-07-01T09:01:30.0000000Z"
     for seconds in (-1, "soon", None):
         assert azure.ask("POST", f"{ARM}/_sim/advance", {"seconds": seconds}).status == 400

@@ -1,4 +1,4 @@
-"""The local Azure on a port: on loopback only, for hosts of this machine only, with TLS that clients can trust."""
+"""The emulator on a port: on loopback only, for hosts of this machine only, with a trusted TLS certificate."""
 
 from __future__ import annotations
 
@@ -96,15 +96,15 @@ def test_introduction_points_each_client_at_the_server() -> None:
     local = open_emulator(speed=60)
     text = server.introduction("https://localhost:1", local, "/ca.pem")
     local.close()
-    told = dict(re.findall(r"export (\w+)='(.*)'", text))
-    assert told["AZURE_AUTHORITY_HOST"] == "https://localhost:1"
-    assert told["AZURE_BATCH_ENDPOINT"] == f"https://localhost:1/{ACCOUNT}"
-    assert told["AZURE_TENANT_ID"] == TENANT
-    assert {told[name] for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")} == {"/ca.pem"}
+    response = dict(re.findall(r"export (\w+)='(.*)'", text))
+    assert response["AZURE_AUTHORITY_HOST"] == "https://localhost:1"
+    assert response["AZURE_BATCH_ENDPOINT"] == f"https://localhost:1/{ACCOUNT}"
+    assert response["AZURE_TENANT_ID"] == TENANT
+    assert {response[name] for name in ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")} == {"/ca.pem"}
 
 
 def waits(retry_after: bytes, speed: float) -> bytes:
-    """Return the Retry-After that clients of a world at this speed are told."""
+    """Return the Retry-After that clients receive at this speed."""
     said: list[tuple[bytes, bytes]] = []
 
     async def app(_scope: Any, _receive: Any, send: Any) -> None:
@@ -119,11 +119,11 @@ def waits(retry_after: bytes, speed: float) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("told", "speed", "waited"),
+    ("response", "speed", "waited"),
     [(b"60", 1, b"60"), (b"60", 60, b"1"), (b"61", 60, b"2"), (b"2", 100_000, b"1"), (b"2", 0.5, b"4")],
 )
-def test_clients_wait_in_their_own_time(told: bytes, speed: float, waited: bytes) -> None:
-    assert waits(told, speed) == waited
+def test_clients_wait_in_their_own_time(response: bytes, speed: float, waited: bytes) -> None:
+    assert waits(response, speed) == waited
 
 
 def test_introduction_can_be_pasted_whatever_the_paths_are() -> None:
@@ -137,20 +137,20 @@ def test_introduction_can_be_pasted_whatever_the_paths_are() -> None:
     assert done.stdout == "/it's $HOME/ca.pem"
 
 
-def test_what_cannot_be_served_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "no.world").write_text("not a database, and long enough to be sure of it" * 40)
-    assert server.main(["--state", str(tmp_path / "no.world")]) == 1
-    assert "no.world" in capsys.readouterr().err
+def test_what_cannot_be_served_is_reported_with_the_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "no.store").write_text("not a database, and long enough to be sure of it" * 40)
+    assert server.main(["--state", str(tmp_path / "no.store")]) == 1
+    assert "no.store" in capsys.readouterr().err
     assert server.main(["--speed", "0"]) == 1
     assert "speed" in capsys.readouterr().err
 
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """Serve a world from a process of its own; return what it says, with the url."""
+    """Serve an emulator from another process; return what it prints, with the URL."""
     home = tmp_path_factory.mktemp("served")
     words = ["--port", "0", "--state", str(home / "w.db"), "--certificates", "tls", "--control"]
-    line = [sys.executable, "-c", RUN, "sim", *words]
+    line = [sys.executable, "-c", RUN, "emulator", *words]
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, cwd=home) as process:
         assert process.stdout is not None
         said = {}
@@ -193,7 +193,7 @@ def test_links_lead_back_to_the_server(client: httpx.Client, served: dict[str, s
     answer = client.put(path.replace("2021-04-01", "2023-10-02"), headers=arm, content=json.dumps(body))
     assert answer.status_code == 202
     assert answer.headers["Azure-AsyncOperation"].startswith(served["url"])
-    assert answer.headers["Retry-After"] == "1"  # 2 s of a world that goes 60 times as fast
+    assert answer.headers["Retry-After"] == "1"  # 2 s at a speed of 60
     assert client.get(answer.headers["Azure-AsyncOperation"], headers=arm).status_code == 200
 
 
@@ -216,7 +216,7 @@ def test_other_host_gets_no_token(client: httpx.Client) -> None:
     assert answer.status_code == 421
 
 
-def test_port_that_is_taken_is_said(served: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_port_in_use_is_reported(served: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     port = served["url"].rpartition(":")[2]
     assert server.main(["--port", port, "--no-tls"]) == 1
     assert f"cannot listen on 127.0.0.1:{port}" in capsys.readouterr().err

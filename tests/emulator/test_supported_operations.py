@@ -1,4 +1,4 @@
-"""The local Azure has all that takes a prepared VM to a pool: every operation and route that was asked for is there."""
+"""The emulator has every operation and route that is needed from a prepared VM to a pool."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ ASKED = {
 _MICROSOFT = "https://login.microsoftonline.com/common"
 _NETWORK = f"{IN_GROUP}/providers/Microsoft.Network"
 _PERMISSIONS = "providers/Microsoft.Authorization/permissions"
-#: What no client of these three asks for: in a furnished world all of it is there.
+#: Routes that none of these three clients uses; with the default resources all of them answer.
 AROUND = (
     (f"{ARM}/subscriptions", "2022-12-01"),
     (TOP, "2022-12-01"),
@@ -112,7 +112,7 @@ def test_each_package_has_its_routes() -> None:
     assert counts == {"network": 22, "compute.routes": 63, "batch.routes": 83, "services": 32}
 
 
-def test_a_token_is_given_to_whoever_asks() -> None:
+def test_a_token_is_issued_to_every_client() -> None:
     form = b"grant_type=client_credentials&scope=https://management.azure.com/.default"
     assert EmulatorClient().ask("POST", f"{_MICROSOFT}/oauth2/v2.0/token", form).body["access_token"]
 
@@ -137,14 +137,14 @@ def test_run_command_deprovisions_and_runs_nothing_else() -> None:
 
     def run(line: str) -> tuple[int, str]:
         body = {"commandId": "RunShellScript", "script": [line]}
-        told = azure.ask("POST", url, body, version="2024-07-01")
-        return told.status, told.body["error"]["code"] if told.body else ""
+        response = azure.ask("POST", url, body, version="2024-07-01")
+        return response.status, response.body["error"]["code"] if response.body else ""
 
     assert run("sudo apt-get install -y samtools") == (501, "NotImplemented")
     assert run("sudo waagent -deprovision+user -force") == (202, "")
 
 
-def test_an_account_says_how_one_may_sign_in_and_what_it_may_use() -> None:
+def test_an_account_shows_its_authentication_modes_and_quotas() -> None:
     url = f"{IN_GROUP}/providers/Microsoft.Batch/batchAccounts/genomicsbatch"
     account = EmulatorClient().ask("GET", url, version="2025-06-01").body["properties"]
     assert account["allowedAuthenticationModes"] == ["SharedKey", "AAD", "TaskAuthenticationToken"]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from batchimg_magics.core.base.schemas import NODE_STATES
+from batchimg_magics.pool_spec.words import NODE_STATES
 from batchimg_magics.ui.widgets.node_map import NodeMap
 from tests.lab.driver import chromium
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from batchimg_magics.core.base.schemas import NODE_STATES
+from batchimg_magics.pool_spec.words import NODE_STATES
 from tests.lab.map_page import encoded, page
 from tests.support.panels import HTML_INJECTION
 
@@ -34,7 +34,7 @@ def test_text_from_the_service_stays_text(opened: Page) -> None:
         "(told) => window.give(told, [])",
         {"kind": "node", "place": 0, "id": HTML_INJECTION, "since": HTML_INJECTION, "error": HTML_INJECTION},
     )
-    assert opened.locator(".batchimg-map-said").inner_text().count(HTML_INJECTION) == 4
+    assert opened.locator(".batchimg-map-details").inner_text().count(HTML_INJECTION) == 4
     assert HTML_INJECTION in opened.locator(".batchimg-map-key").first.inner_text()
     assert opened.locator("img").count() == 0
     assert alerts == []
@@ -67,9 +67,9 @@ def test_sweeping_over_the_map_asks_for_nothing_and_resting_does(opened: Page) -
 
 def test_a_view_tells_when_it_comes_is_called_and_goes(opened: Page) -> None:
     opened.evaluate("window.firstPaint", encoded(np.zeros(1, np.uint8)))
-    opened.evaluate("window.give({ kind: 'roll call' }, [])")
+    opened.evaluate("window.give({ kind: 'report views' }, [])")
     opened.evaluate("window.off()")
     told = [one for one in opened.evaluate("window.sent") if one["kind"] == "view"]
-    assert [one["state"] for one in told] == ["seen", "seen", "gone"]
+    assert [one["state"] for one in told] == ["visible", "visible", "closed"]
     assert [one.get("new", False) for one in told] == [True, False, False]
     assert len({one["view"] for one in told}) == 1, json.dumps(told)

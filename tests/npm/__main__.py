@@ -1,7 +1,7 @@
-"""Let npm's clients of Azure work against `batchimg sim`: `make test-npm`, or `python -m tests.npm FOLDER`.
+"""Let npm's clients of Azure work against `batchimg emulator`: `make test-npm`, or `python -m tests.npm FOLDER`.
 
 FOLDER is where their packages are installed. The clients get the environment that the server prints and nothing else;
-what they do is in the ``*.mjs`` files here, and in the example of ``docs/local-azure.md``, which has to work as well.
+what they do is in the ``*.mjs`` files here, and in the example of ``docs/emulator.md``, which has to work as well.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 HERE = Path(__file__).parent
-PAGE = ROOT / "docs" / "local-azure.md"
+PAGE = ROOT / "docs" / "emulator.md"
 SERVE = "import sys; from batchimg_magics.ui.cli import main; sys.exit(main())"
 
 
@@ -31,7 +31,7 @@ SERVE = "import sys; from batchimg_magics.ui.cli import main; sys.exit(main())"
 def served() -> Iterator[dict[str, str]]:
     """Serve a world in memory at the default speed, from a process of its own; yield the environment that it prints."""
     with tempfile.TemporaryDirectory() as home:
-        words = [sys.executable, "-c", SERVE, "sim", "--port", "0", "--certificates", home]
+        words = [sys.executable, "-c", SERVE, "emulator", "--port", "0", "--certificates", home]
         with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
             environment: dict[str, str] = {}
             for line in process.stdout or ():

@@ -1,4 +1,4 @@
-// The clients of one account, made of nothing but the environment that `batchimg sim` prints.
+// The clients of one account, made of nothing but the environment that `batchimg emulator` prints.
 import assert from "node:assert/strict";
 import { setTimeout as pause } from "node:timers/promises";
 

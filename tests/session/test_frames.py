@@ -88,15 +88,15 @@ def test_times_as_the_service_writes_them() -> None:
     for more in ([], ["2026-07-01T11:06:27.25+02:00"]):
         moments = TimeColumn(texts + more)
         table = Table.from_rows("nodes", [{}] * len(moments))
-        table.columns["since"] = moments
+        table.columns["state_since"] = moments
         made = to_frame(table)
-        assert str(made.since.dtype) == "datetime64[us, UTC]"
-        assert [None if pd.isna(value) else value for value in made.since.tolist()] == list(moments)
+        assert str(made.state_since.dtype) == "datetime64[us, UTC]"
+        assert [None if pd.isna(value) else value for value in made.state_since.tolist()] == list(moments)
         below = TimeColumn.concatenated([moments, TimeColumn([]), TimeColumn(texts[:1]), TimeColumn([None])])
         assert list(below) == [*moments, moments[0], None]
         assert len(below) == len(list(below))
         table = Table.from_rows("nodes", [{}] * len(below))
-        table.columns["since"] = below
-        assert [None if pd.isna(value) else value for value in to_frame(table).since.tolist()] == list(below)
+        table.columns["state_since"] = below
+        assert [None if pd.isna(value) else value for value in to_frame(table).state_since.tolist()] == list(below)
     assert moments[4] == dt.datetime(2026, 7, 1, 9, 6, 27, 250_000, tzinfo=dt.UTC)
     assert list(moments[1:3]) == [moments[1], None]

@@ -1,4 +1,4 @@
-"""An app with a Batch account, and short ways to ask it things: what the tests of Microsoft.Batch share."""
+"""An emulator with a Batch account, and short methods for its requests, for the tests of Microsoft.Batch."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ MACHINE = {"imageReference": JAMMY, "nodeAgentSKUId": "batch.node.ubuntu 22.04"}
 NOW, ARM_NOW = "2025-06-01", "2025-06-01"
 
 
-def lift_quotas(world: Store) -> None:
-    """Give every Batch account quotas that let 100,000 nodes in."""
-    for account in list(world.items("microsoft.batch/batchaccounts", "/subscriptions")):
+def lift_quotas(store: Store) -> None:
+    """Set the quotas of every Batch account high enough for 100,000 nodes."""
+    for account in list(store.items("microsoft.batch/batchaccounts", "/subscriptions")):
         account.doc["properties"] |= {
             "dedicatedCoreQuota": 1_000_000,
             "lowPriorityCoreQuota": 1_000_000,
@@ -30,12 +30,12 @@ def lift_quotas(world: Store) -> None:
         }
         for family in account.doc["properties"].get("dedicatedCoreQuotaPerVMFamily") or []:
             family["coreQuota"] = 1_000_000
-        world.put(account)
+        store.put(account)
 
 
 @dataclass(slots=True)
 class EmulatorResponse:
-    """An answer, decoded."""
+    """A response with a decoded body."""
 
     status: int
     headers: dict[str, str]
@@ -50,13 +50,13 @@ class EmulatorResponse:
 
 
 class BatchEmulator:
-    """A furnished world in memory whose time the test moves."""
+    """An emulator in memory with the default resources; the test advances its time."""
 
     def __init__(self, seed: int = 0, start: float = START) -> None:
-        self.world = Store(start=start, seed=seed)
-        furnish(self.world)
+        self.store = Store(start=start, seed=seed)
+        furnish(self.store)
         self.clock = ManualClock(start)
-        self.app = App(self.world, self.clock)
+        self.app = App(self.store, self.clock)
 
     def send(self, method: str, url: str, body: Any = None, **headers: str) -> EmulatorResponse:
         content = b"" if body is None else msgspec.json.encode(body)
@@ -69,7 +69,7 @@ class BatchEmulator:
     def batch(
         self, method: str, path: str, body: Any = None, *, version: str = NOW, **headers: str
     ) -> EmulatorResponse:
-        """Ask the data plane of the furnished account."""
+        """Send a request to the data plane of the default account."""
         joint = "&" if "?" in path else "?"
         url = f"https://{ACCOUNT}.{REGION}.batch.azure.com{path}{joint}api-version={version}"
         return self.send(method, url, body, **headers)
@@ -77,7 +77,7 @@ class BatchEmulator:
     def arm(
         self, method: str, path: str, body: Any = None, *, version: str = ARM_NOW, **headers: str
     ) -> EmulatorResponse:
-        """Ask ARM; a path that does not begin at the root begins at the furnished account."""
+        """Send a request to ARM; a path that does not begin at the root is below the default account."""
         path = path if path.startswith("/subscriptions") else ACCOUNT_ID + path
         joint = "&" if "?" in path else "?"
         return self.send(method, f"https://management.azure.com{path}{joint}api-version={version}", body, **headers)
@@ -103,9 +103,25 @@ class BatchEmulator:
         return found
 
     def wait_until_steady(self, name: str = "p", limit: float = 86_400.0) -> dict[str, Any]:
-        """Move time on until the pool is steady, and return it."""
+        """Advance the time until the pool is steady, and return it."""
         until = self.clock.now() + limit
         while (pool := self.pool(name))["allocationState"] != "steady":
             assert self.clock.now() < until
             self.clock.advance(5)
         return pool
+
+
+ARM_MACHINE = {"imageReference": JAMMY | {"version": "latest"}, "nodeAgentSkuId": "batch.node.ubuntu 22.04"}
+
+
+def arm_pool_body(dedicated: int = 0, spot: int = 0, **more: Any) -> dict[str, Any]:
+    """Return the body of a pool as ARM takes it."""
+    fixed = {"targetDedicatedNodes": dedicated, "targetLowPriorityNodes": spot}
+    return {
+        "properties": {
+            "vmSize": "Standard_D2s_v3",
+            "deploymentConfiguration": {"virtualMachineConfiguration": ARM_MACHINE},
+            "scaleSettings": {"fixedScale": fixed},
+            **more,
+        }
+    }

@@ -1,4 +1,4 @@
-"""A furnished world with short ways to ask Microsoft.Compute things: what the tests of its kinds share."""
+"""An emulator with short methods for requests to Microsoft.Compute, for the tests of its resource types."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def resource(path: str) -> str:
 
 @dataclass(slots=True)
 class EmulatorResponse:
-    """An answer, decoded."""
+    """A response with a decoded body."""
 
     status: int
     headers: dict[str, str]
@@ -52,16 +52,16 @@ class EmulatorResponse:
 
 
 class ComputeEmulator:
-    """A furnished world in memory whose time the test moves."""
+    """An emulator in memory with the default resources; the test advances its time."""
 
     def __init__(self, seed: int = 0) -> None:
-        self.world = Store(start=START, seed=seed)
-        furnish(self.world)
+        self.store = Store(start=START, seed=seed)
+        furnish(self.store)
         self.clock = ManualClock(START)
-        self.app = App(self.world, self.clock, control=True)
+        self.app = App(self.store, self.clock, control=True)
 
     def ask(self, method: str, path: str, body: Any = None, version: str = VERSION) -> EmulatorResponse:
-        """Ask for a path below the provider, or for an absolute link as it stands."""
+        """Send a request for a path below the provider, or for an absolute URL."""
         url = path if "://" in path else f"https://management.azure.com{path if path[0] == '/' else resource(path)}"
         if "api-version" not in url:
             url += f"{'&' if '?' in url else '?'}api-version={version}"
@@ -72,14 +72,14 @@ class ComputeEmulator:
         )
 
     def make(self, path: str, properties: dict[str, Any], *, version: str = VERSION, **beside: Any) -> EmulatorResponse:
-        """Make a resource, see that it was taken, and wait until it is done."""
+        """Create a resource, check that the request was accepted, and wait until it is created."""
         response = self.ask("PUT", path, {"location": "eastus", **beside, "properties": properties}, version)
         assert response.status in (200, 201, 202), response.body
         self.clock.advance(LONG_S)
         return self.ask("GET", path, version=version)
 
     def refused(self, path: str, properties: dict[str, Any], **beside: Any) -> tuple[int, str, str]:
-        """Ask for a resource that is not to be had; return status, code and message."""
+        """Send a request that is refused; return the status, the code and the message."""
         response = self.ask("PUT", path, {"location": "eastus", **beside, "properties": properties})
         assert response.status >= 400, response.body
         return response.status, response.code, response.message
@@ -133,7 +133,7 @@ def version(
 
 
 def through_sdk(work: Callable[[ComputeManagementClient], Awaitable[Any]]) -> Any:
-    """Run work with the real SDK's client on a stepped world of its own, and return what it returns."""
+    """Run a function with the SDK client of a new emulator in instant time, and return its result."""
     local = open_emulator()
     loop = local.new_event_loop()
 

@@ -1,4 +1,4 @@
-"""Somebody else at the same pools: plain requests to the local Azure, at the moments that a script says."""
+"""Another client of the same pools: plain requests to the emulator at given moments."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.app import App
 from batchimg_magics.emulator.furnish import ACCOUNT, REGION
 from batchimg_magics.emulator.http import faults
+from batchimg_magics.emulator.transport import EmulatorResponse
 from tests.support.forwarding_transport import ForwardingTransport
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ DEPARTED_STATES = {"leavingpool", "preempted", "deallocating", "deallocated"}
 
 @dataclass
 class ConcurrentClient:
-    """Whoever has the same account: asks without our SDKs, at the world's own moment."""
+    """Another client of the same account: sends requests without the SDKs, at the simulated time."""
 
     local: Emulator
     app: App = field(init=False)
 
     def __post_init__(self) -> None:
-        self.app = App(self.local._store, self.local.clock)
+        self.app = App(self.local.store, self.local.clock)
 
     def ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
         joint = "&" if "?" in path else "?"
@@ -56,11 +57,11 @@ class ConcurrentClient:
         return dedicated, len(nodes) - dedicated
 
     def act(self, pool: str, action: str) -> None:
-        """Do something to a pool, as far as Azure lets them; what befalls others' requests does not befall theirs."""
-        kept = faults.pending_faults(self.local._store)
-        faults.set_pending_faults(self.local._store, [])
+        """Change a pool, if Azure allows it; pending faults do not apply to the requests."""
+        kept = faults.pending_faults(self.local.store)
+        faults.set_pending_faults(self.local.store, [])
         self._act(pool, action)
-        faults.set_pending_faults(self.local._store, kept)
+        faults.set_pending_faults(self.local.store, kept)
 
     def _act(self, pool: str, action: str) -> None:
         if action == "resize":
@@ -80,7 +81,7 @@ class ConcurrentClient:
 
 @dataclass
 class ObservedTransport(ForwardingTransport):
-    """A transport that notes what is asked, and lets somebody act right before a request."""
+    """A transport that records the requests, and calls a function right before one of them."""
 
     actions: dict[int, Callable[[], None]] = field(default_factory=dict)
     max_requests: int = 10**9
@@ -90,11 +91,11 @@ class ObservedTransport(ForwardingTransport):
     hidden: tuple[str, ...] = ()
 
     def before_request(self, path: str, nth: int, action: Callable[[], None]) -> None:
-        """Let somebody act right before the n-th request from now to such an address."""
+        """Call a function right before the n-th request from now whose URL contains a text."""
         self.waiting.append((path, nth, action))
 
     def hide_properties(self, *names: str) -> None:
-        """Take properties of the Batch account out of what Azure tells of it."""
+        """Remove properties of the Batch account from the responses."""
         self.hidden = names
 
     def _count(self, url: str) -> None:
@@ -125,18 +126,18 @@ class ObservedTransport(ForwardingTransport):
         return self._without_hidden(request, answer)
 
     def _without_hidden(self, request: Any, answer: Any) -> Any:
-        """Return an answer without what is hidden of it."""
+        """Return a response without the hidden properties."""
         if self.hidden and request.method == "GET" and "/batchaccounts/" in request.url.lower():
-            found = json.loads(answer._answer.body)
+            found = json.loads(answer.body())
             for name in self.hidden:
                 found.get("properties", {}).pop(name, None)
-            answer._answer = replace(answer._answer, body=json.dumps(found).encode())
+            return EmulatorResponse(request, replace(answer.answer, body=json.dumps(found).encode()))
         return answer
 
     def last(self, part: str) -> int:
-        """Return when something was last asked for, by a part of its address."""
+        """Return the position of the last request whose URL contains a text."""
         return max((at for at, (_, url, _, _) in enumerate(self.log) if part in url), default=-1)
 
     def resizes(self) -> list[dict[str, Any]]:
-        """Return the bodies of the resizes that Azure took."""
+        """Return the bodies of the accepted resizes."""
         return [body for method, url, body, status in self.log if "/resize?" in url and status == 202]

@@ -1,9 +1,9 @@
-"""Cut `create` and `delete --image` off at every request and run the same line again: `python -m tests.support.crash`.
+"""Interrupt `create` and `delete --image` at every request, and run the same line again.
 
-For each request k of an undisturbed run, on a world in a file: the process dies right before it, right after its
-answer, or after Azure did the work and before the answer came. A new session then runs the same line. It must end
-with the same resources as the undisturbed run, nothing twice, and at no time may there be a resource without our
-marks that was not there before.
+Run it with `python -m tests.support.crash`. For each request k of an uninterrupted run, on a state file, the process is
+killed right before the request, right after its response, or after Azure has handled it and before the response is
+received. A new session then runs the same line. It must end with the same resources as the uninterrupted run, and
+nothing twice; and there must never be a new resource without the ownership tags.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.session.session import Session
-from tests.conftest import LINE
+from tests.support.create_options import LINE
 from tests.support.forwarding_transport import ForwardingTransport
 from tests.support.inventory import read_inventory
 
@@ -33,12 +33,12 @@ CRASH_MODES = ("before", "after", "lost")
 
 
 class ProcessKilled(BaseException):
-    """The process is gone: no code may handle that as an error."""
+    """The process is killed: no code may handle this as an error."""
 
 
 @dataclass
 class CrashTransport(ForwardingTransport):
-    """A transport that counts requests and, at one of them, lets the process die."""
+    """A transport that counts the requests and kills the process at one of them."""
 
     at: int = 0
     how: str = "before"
@@ -58,7 +58,7 @@ class CrashTransport(ForwardingTransport):
 
 @dataclass(frozen=True)
 class Case:
-    """A verb to cut off, and what has to be there before it."""
+    """A verb to interrupt, and what has to exist before it."""
 
     verb: str
     run: Callable[[Session], object]
@@ -82,7 +82,7 @@ CASES = (
 
 
 def _run(state_file: Path, act: Callable[[Session], object], at: int = 0, mode: str = "before") -> CrashTransport:
-    """Run a verb in a session of its own; the process may die."""
+    """Run a verb in a new session; the process may be killed."""
     lines: list[CrashTransport] = []
 
     def wrap_transport(inner: AsyncHttpTransport[Any, Any]) -> CrashTransport:
@@ -102,10 +102,10 @@ def _run(state_file: Path, act: Callable[[Session], object], at: int = 0, mode: 
     return lines[0]
 
 
-def _run_again(world: Path, act: Callable[[Session], object]) -> None:
-    """Run the same line in a new session. Deleting what the line before got rid of finds nothing, and says so."""
+def _run_again(state_file: Path, act: Callable[[Session], object]) -> None:
+    """Run the same line in a new session. A second deletion finds nothing and reports it."""
     with Session() as session:
-        session.connect(state=str(world), speed="max")
+        session.connect(state=str(state_file), speed="max")
         try:
             act(session)
         except NotFoundError:
@@ -121,7 +121,7 @@ def crash_points(case: Case, folder: Path, *, every: int = 1) -> Iterator[tuple[
     case
         Which.
     folder
-        Where worlds may be made.
+        The folder for state files.
     every
         Try only each so manieth point.
     """

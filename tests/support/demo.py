@@ -1,4 +1,4 @@
-"""Run a notebook from top to bottom on the local Azure, stepped and in memory, and print what its cells show."""
+"""Run a notebook on an emulator in memory with instant time, and print the output of its cells."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def execute(path: Path) -> nbformat.NotebookNode:
         A cell failed.
     """
     notebook = nbformat.read(path, as_version=4)
-    world = {"BATCHIMG_STATE": ":memory:", "BATCHIMG_SPEED": "max"}
+    settings = {"BATCHIMG_STATE": ":memory:", "BATCHIMG_SPEED": "max"}
     client = NotebookClient(notebook, timeout=CELL_TIMEOUT_S, resources={"metadata": {"path": str(path.parent)}})
     client.extra_arguments = ["--log-level=ERROR"]  # the kernel warns of its loopback sockets, which nobody else reads
-    client.execute(env={**os.environ, **world})
+    client.execute(env={**os.environ, **settings})
     return notebook
 
 
@@ -39,7 +39,7 @@ def output_text(output: dict[str, Any]) -> str:
 
 
 def main(path: Path) -> int:
-    """Print each cell's source and what it shows."""
+    """Print the source and the output of each cell."""
     try:
         notebook = execute(path)
     except CellExecutionError as error:

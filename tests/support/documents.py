@@ -1,4 +1,4 @@
-"""Resource documents as Azure writes them, for worlds that tests need."""
+"""Resource documents as Azure returns them, to import into an emulator."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ def vm(name: str, os_disk: dict[str, Any], image: dict[str, Any] | None = MARKET
 
 
 def managed(name: str) -> dict[str, Any]:
-    """Return what a VM's ``osDisk`` says of a managed disk."""
+    """Return the ``osDisk`` of a VM with a managed disk."""
     return {"caching": "ReadWrite", "managedDisk": {"id": f"{GROUP}/disks/{name}", "storageAccountType": "Premium_LRS"}}
 
 
 def pool_body() -> dict[str, Any]:
-    """Return what somebody else might send to make a pool of a Marketplace image without nodes."""
+    """Return the body of a pool of a Marketplace image without nodes, as another client would send it."""
     machine = {"imageReference": MARKETPLACE, "nodeAgentSkuId": "batch.node.ubuntu 22.04"}
     return {
         "properties": {

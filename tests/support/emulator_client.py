@@ -1,4 +1,4 @@
-"""A furnished world with a short way to ask any of its hosts: what the tests of the frame share."""
+"""An emulator with a short method for requests to any of its hosts."""
 
 from __future__ import annotations
 
@@ -39,18 +39,18 @@ class EmulatorResponse:
 
 
 class EmulatorClient:
-    """A furnished world in memory whose time the test moves."""
+    """An emulator in memory with the default resources; the test advances its time."""
 
     def __init__(self, **options: Any) -> None:
-        self.world = Store(start=DEFAULT_START.timestamp())
-        furnish(self.world)
+        self.store = Store(start=DEFAULT_START.timestamp())
+        furnish(self.store)
         self.clock = ManualClock(DEFAULT_START.timestamp())
-        self.app = App(self.world, self.clock, **{"control": True, **options})
+        self.app = App(self.store, self.clock, **{"control": True, **options})
 
     def ask(
         self, method: str, url: str, body: Any = None, *, version: str = "", headers: Mapping[str, str] = BEARER
     ) -> EmulatorResponse:
-        """Ask for a URL; an api-version is put behind it where one is given."""
+        """Send a request for a URL; an api-version is added to it if one is given."""
         if version:
             url += f"{'&' if '?' in url else '?'}api-version={version}"
         content = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)

@@ -1,10 +1,11 @@
-"""Trouble on purpose in the world that a session is connected to."""
+"""Faults and scenarios in the emulator that a session is connected to."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.http import faults, scenarios
+from tests.support.connections import emulator_of
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Store
@@ -12,20 +13,18 @@ if TYPE_CHECKING:
 
 
 def emulator_state(session: Session) -> Store:
-    local = session._require_connection().emulator
-    assert local is not None
-    return local._store
+    return emulator_of(session).store
 
 
 def set_faults(session: Session, **fault: Any) -> None:
-    """Let answers fail; without any words, none fails any more."""
-    world = emulator_state(session)
-    with world.transaction(write=True):
-        faults.set_pending_faults(world, [scenarios.Fault(**fault)] if fault else [])
+    """Let responses fail; without arguments, none fails."""
+    store = emulator_state(session)
+    with store.transaction(write=True):
+        faults.set_pending_faults(store, [scenarios.Fault(**fault)] if fault else [])
 
 
 def set_scenario(session: Session, name: str) -> None:
-    """Put the session's world into a scenario."""
-    world = emulator_state(session)
-    with world.transaction(write=True):
-        scenarios.set_scenario(world, name)
+    """Set the scenario of the session's emulator."""
+    store = emulator_state(session)
+    with store.transaction(write=True):
+        scenarios.set_scenario(store, name)

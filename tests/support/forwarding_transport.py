@@ -1,4 +1,4 @@
-"""A transport that passes everything on: what tests watch or break is a subclass that overrides `send`."""
+"""A transport that forwards every request; subclasses in tests override `send`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from azure.core.pipeline.transport import AsyncHttpTransport
 
 @dataclass
 class ForwardingTransport(AsyncHttpTransport[Any, Any]):
-    """Whatever is asked of it, the inner one does."""
+    """Forwards every call to another transport."""
 
     inner: AsyncHttpTransport[Any, Any]
 

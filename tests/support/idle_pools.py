@@ -1,4 +1,4 @@
-"""Worlds to measure in: quotas that let everything in, and pools of idle nodes made without a client."""
+"""Emulators for measurements: high quotas, and pools of idle nodes that are created without a client."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.furnish import ACCOUNT, REGION
 from batchimg_magics.session.session import Session
 from tests.support.batch_emulator import MACHINE, lift_quotas
+from tests.support.connections import connection_of, emulator_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -21,23 +22,21 @@ ENDPOINT = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
 
 @contextmanager
 def open_session(wrap_transport: Callable[[Any], Any], **target: Any) -> Iterator[tuple[Session, Connection, Emulator]]:
-    """Open a session on a stepped world in memory, over a transport that is wrapped."""
+    """Open a session on an emulator in memory with instant time, over a wrapped transport."""
     with Session(wrap_transport=wrap_transport) as session:
         session.open(state=":memory:", speed="max", **target)
-        connection = session._connection
-        assert connection is not None
-        assert connection.emulator is not None
-        lift_quotas(connection.emulator._store)
-        yield session, connection, connection.emulator
+        emulator = emulator_of(session)
+        lift_quotas(emulator.store)
+        yield session, connection_of(session), emulator
 
 
 def issue_token(local: Emulator) -> str:
-    """Return a token for the nodes' plane."""
-    return local.credential._tokens.issue("https://batch.core.windows.net/")[0]
+    """Return a token for the data plane of Batch."""
+    return local.credential.issue("https://batch.core.windows.net/")
 
 
 def create_idle_pools(local: Emulator, pools: Mapping[str, int]) -> None:
-    """Make pools of so many Marketplace nodes each, and let a day pass."""
+    """Create pools with this number of Marketplace nodes each, and advance the time by a day."""
     headers = {"authorization": f"Bearer {issue_token(local)}"}
     shape = {"vmSize": "Standard_D2s_v5", "virtualMachineConfiguration": MACHINE, "resizeTimeout": "PT12H"}
     for name, count in pools.items():

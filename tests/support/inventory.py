@@ -1,4 +1,4 @@
-"""What a world holds, read by a stranger: plain GETs to the local Azure, without what differs from run to run."""
+"""The resources in an emulator state, read by plain GET requests, without what differs between runs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _VARYING = re.compile(
 
 
 def read_inventory(path: Path) -> dict[str, Any]:
-    """Return id to document of all that is in a world's Compute and Batch providers, VMs with how they are."""
+    """Return id -> document of all resources of Compute and Batch; VMs with their instance view."""
     with _open(path) as app:
         found = {}
         for below, version in _LISTS:
@@ -52,18 +52,18 @@ def read_inventory(path: Path) -> dict[str, Any]:
 
 
 def put_resource(path: Path, key: str, version: str, body: dict[str, Any]) -> None:
-    """Make a resource as somebody else would, with a plain PUT."""
+    """Create a resource as another client would, with a plain PUT."""
     with _open(path) as app:
         _ask(app, "PUT", key, version, body)
 
 
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[App]:
-    world = Store(path, start=0)
+    store = Store(path, start=0)
     try:
-        yield App(world, ManualClock(world.latest_time()))
+        yield App(store, ManualClock(store.latest_time()))
     finally:
-        world.close()
+        store.close()
 
 
 def _ask(app: App, method: str, path: str, version: str, body: dict[str, Any] | None = None) -> Any:

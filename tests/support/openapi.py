@@ -1,4 +1,4 @@
-"""Microsoft's own descriptions (OpenAPI 2) of what the local Azure has: operations, their bodies, their answers.
+"""Microsoft's OpenAPI documents of the operations of the emulator: operations, their bodies, their responses.
 
 They lie beside the checkout, not in it: tests that read them are skipped where they are not.
 """
@@ -193,10 +193,10 @@ def document(file: Path) -> dict[str, Any]:
 
 
 def operations(files: tuple[Path, ...]) -> list[Operation]:
-    """Return the operations of some documents that the local Azure has a route of its own for."""
+    """Return the operations of some documents that have a route in the emulator."""
     if not BATCH[0].exists():
         return []
-    router = create_app()._router
+    router = create_app().router
     found = []
     for file in files:
         for path, methods in document(file)["paths"].items():
@@ -235,12 +235,12 @@ def _as_answered(value: Any, file: Path) -> Any:
     if isinstance(value.get("$ref"), str):
         where = value["$ref"].partition("#")[0]
         return value if not where or (file.parent / where).exists() else {}
-    told = {name: _as_answered(one, file) for name, one in value.items() if name not in ("example", "x-ms-examples")}
-    if isinstance(told.get("required"), list):
-        told["required"] = [name for name in told["required"] if name != "password"]
-    if told.get("format") == "int64" and file in BATCH:
-        told["type"] = ["integer", "string"]
-    return told
+    reply = {name: _as_answered(one, file) for name, one in value.items() if name not in ("example", "x-ms-examples")}
+    if isinstance(reply.get("required"), list):
+        reply["required"] = [name for name in reply["required"] if name != "password"]
+    if reply.get("format") == "int64" and file in BATCH:
+        reply["type"] = ["integer", "string"]
+    return reply
 
 
 @functools.cache
@@ -273,7 +273,7 @@ class Exchange:
     status
         What the answer has to have.
     names
-        What the path names, beside what every path of the world names.
+        The names in the path, beside those of every path.
     body, query
         As sent.
     """

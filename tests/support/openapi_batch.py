@@ -1,4 +1,4 @@
-"""A Batch account with something of everything, and a good request of each operation that Microsoft describes of it."""
+"""A Batch account with one resource of each type, and a valid request of each described operation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HOSTS = {"batch": f"{ACCOUNT}.{REGION}.batch.azure.com", "arm": "management.azur
 
 
 def prepared() -> BatchEmulator:
-    """Return an account with pools of each kind, and a job with tasks that have run, run, and wait."""
+    """Return an account with pools of each kind, and a job with completed, running and waiting tasks."""
     made = BatchEmulator()
     made.create_pool(
         dedicated=2,
@@ -47,7 +47,7 @@ def prepared() -> BatchEmulator:
 
 @functools.cache
 def _nodes() -> dict[str, str]:
-    """Return the first node of each pool; a world's ids are the same each time."""
+    """Return the first node of each pool; the ids are the same each time."""
     made = prepared()
     return {pool: made.nodes(pool)[0]["id"] for pool in ("p", "work", "wide")}
 
@@ -189,7 +189,7 @@ NAMES = {
 
 
 def table(operations: list[Operation]) -> dict[Operation, list[Exchange]]:
-    """Return the good requests of some operations."""
+    """Return valid requests of some operations."""
     tables = {"batch": DATA_PLANE, "arm": ON_ARM}
     return {one: [_whole(exchange) for exchange in tables[one.plane][one.name]] for one in operations}
 

@@ -1,4 +1,4 @@
-"""A world with something of everything of Microsoft.Compute, and a good request of each operation described of it."""
+"""An emulator with one resource of each type of Microsoft.Compute, and a valid request of each described operation."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NAMES = {
 
 
 def prepared() -> ComputeEmulator:
-    """Return a world with one of each kind, and a version that is being copied."""
+    """Return an emulator with one resource of each type, and a version that is being replicated."""
     made = ComputeEmulator()
     made.definition(security="TrustedLaunch")
     made.make("galleries/bare", {})
@@ -159,7 +159,7 @@ EXCHANGES: dict[str, list[Exchange]] = {
 
 
 def table(operations: list[Operation]) -> dict[Operation, list[Exchange]]:
-    """Return the good requests of some operations."""
+    """Return valid requests of some operations."""
     return {
         one: [dataclasses.replace(exchange, names=NAMES | exchange.names) for exchange in EXCHANGES[one.name]]
         for one in operations

@@ -73,7 +73,7 @@ class Grammar:
     table
         Good requests, which most others are grafted on.
     words
-        Member of a body, or parameter -> values that mean something in the world.
+        Member of a body, or parameter -> values that exist in the emulator.
     wild
         Whether now and then something is not as described: of another type, not there, no body at all.
     """
@@ -85,7 +85,7 @@ class Grammar:
 
 @functools.cache
 def values(grammar: Grammar, schema: Schema, name: str = "", depth: int = DEPTH) -> st.SearchStrategy[Any]:
-    """Return what a schema takes, a word of the world where its name has some, and rarely anything else."""
+    """Return what a schema takes, an existing value if its name has some, and rarely anything else."""
     typed = _typed(grammar, schema.resolved, depth)
     good = st.sampled_from(grammar.words[name]) | typed if name in grammar.words else typed
     return RARELY.flatmap(lambda rarely: ANYTHING if rarely else good) if grammar.wild else good

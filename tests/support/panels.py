@@ -1,4 +1,4 @@
-"""Panels for tests: on a pool of the local Azure, and with a page that looks at them."""
+"""Panels for tests: of a pool of the emulator, with views in browser pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def open_panel(wrap_transport: Callable[[Any], Any] | None = None, **target: Any
 
 
 def wait_for_verb(session: Session, name: str = "genomics") -> None:
-    """Wait until what goes on with a pool is over, and has been shown: both happen on the session's thread."""
+    """Wait until the verb on a pool has ended and its result is shown; both happen on the session's thread."""
     verb_run = session.find_running(name)
     if verb_run is not None:
         verb_run.wait(60)
@@ -35,7 +35,7 @@ def wait_for_verb(session: Session, name: str = "genomics") -> None:
 
 
 def run_estimate(panel: Panel) -> None:
-    """Press the second tab's button, and wait until what came of it is shown."""
+    """Press the button of the second tab, and wait until the result is shown."""
     panel.estimate_tab.calculate_button.click()
     if panel.estimate_tab.estimate_run is not None:
         panel.estimate_tab.estimate_run.wait(60)
@@ -43,7 +43,7 @@ def run_estimate(panel: Panel) -> None:
 
 
 def advance_time(session: Session, seconds: float) -> None:
-    """Let so much of the service's time pass."""
+    """Advance the service's time by so many seconds."""
 
     async def sleep(azure: Any) -> None:
         await azure.sleep(seconds)
@@ -52,20 +52,20 @@ def advance_time(session: Session, seconds: float) -> None:
 
 
 class BrowserView:
-    """A view of a panel's map in some browser, which says of itself what `node_map.js` says.
+    """A view of a panel's map in a browser, which reports its state as `node_map.js` does.
 
     Parameters
     ----------
     panel, name
-        What it shows, and what it calls itself.
+        The panel, and the view's id.
     """
 
     def __init__(self, panel: Panel, name: str) -> None:
         self._panel, self._name = panel, name
-        self.send_state("seen", new=True)
+        self.send_state("visible", new=True)
 
     def send_state(self, state: str, *, new: bool = False) -> None:
-        """Tell the kernel how the view is."""
+        """Report the view's state to the kernel."""
         content = {"kind": "view", "view": self._name, "state": state, **({"new": True} if new else {})}
         self._panel.map._handle_custom_msg(content, [])
 

@@ -1,4 +1,4 @@
-"""Where the checkout is, and what may lie beside it."""
+"""The folder of the checkout, and the folder that may be beside it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A pool with everything that a pool can have, as a researcher writes it."""
+"""A pool with every property that a pool can have, as YAML."""
 
 from __future__ import annotations
 

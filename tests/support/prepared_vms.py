@@ -1,4 +1,4 @@
-"""Worlds with the VMs that tests need, made through the local Azure's own door as a researcher would make them."""
+"""Emulator states with VMs for tests, created by requests to the emulator."""
 
 from __future__ import annotations
 
@@ -34,38 +34,38 @@ LONG_S = 7200.0
 
 @dataclass
 class StateFileClient:
-    """A stranger's way into a world's file, while no session holds it: plain requests to the local Azure."""
+    """Sends plain requests to the emulator of a state file that no session has open."""
 
     path: Path
 
     def ask(self, method: str, path: str, body: Any = None, version: str = "2024-07-01") -> Any:
-        """Ask for a path below Compute's provider, or for one from the root, and let the work be done."""
-        world = Store(self.path, start=0)
-        clock = ManualClock(world.latest_time())
+        """Send a request for a path below the Compute provider or from the root, and complete the operation."""
+        store = Store(self.path, start=0)
+        clock = ManualClock(store.latest_time())
         try:
             url = path if path.startswith(("/subscriptions", "/_sim")) else f"{GROUP}/{path}"
             url = f"https://management.azure.com{url}{'&' if '?' in url else '?'}api-version={version}"
             content = b"" if body is None else json.dumps(body).encode()
             headers = {"host": "management.azure.com", "authorization": "Bearer any"}
-            answer = App(world, clock, control=True).answer(method, url, headers, content)
+            answer = App(store, clock, control=True).answer(method, url, headers, content)
             assert answer.status < 300, (url, answer.status, answer.body)
             if method != "GET" and not path.startswith("/_sim"):
-                with world.transaction(write=True):
-                    world.record_time(clock.now() + LONG_S)
+                with store.transaction(write=True):
+                    store.record_time(clock.now() + LONG_S)
             return json.loads(answer.body) if answer.body else None
         finally:
-            world.close()
+            store.close()
 
     def fail(self, *faults: dict[str, Any]) -> None:
-        """Let requests fail, in place of those that failed before."""
+        """Replace the pending faults."""
         self.ask("POST", "/_sim/faults", {"faults": list(faults)})
 
     def import_documents(self, documents: list[dict[str, Any]]) -> None:
-        """Put documents of resources in as they stand."""
+        """Import resource documents unchanged."""
         self.ask("POST", "/_sim/import", {"resources": documents})
 
     def assign(self, role: dict[str, Any]) -> None:
-        """Give the caller a role, as `az role definition create` takes it, where it may be given."""
+        """Assign a role to the caller; the role is as `az role definition create` takes it."""
         (scope,) = role["AssignableScopes"]
         provider = f"{scope}/providers/Microsoft.Authorization"
         permissions = [{"actions": role["Actions"], "notActions": role["NotActions"]}]
@@ -75,7 +75,7 @@ class StateFileClient:
         self.ask("PUT", f"{provider}/roleAssignments/mine", assignment, "2022-04-01")
 
     def create_vm(self, name: str, os_type: str = "Linux", disks: int = 0, **properties: Any) -> None:
-        """Make a running VM of a Marketplace image with empty data disks, which has a network interface."""
+        """Create a running VM of a Marketplace image with empty data disks and a network interface."""
         interface = {
             "name": f"{name}-nic",
             "properties": {
@@ -101,7 +101,7 @@ class StateFileClient:
         self.ask("PUT", f"virtualMachines/{name}", {"location": "eastus", "properties": body | properties})
 
     def deprovision(self, name: str, os_type: str = "Linux", *, marked: bool = True) -> None:
-        """Do to a VM what its owner does before an image is made of it."""
+        """Deprovision a VM as its owner does before an image is created from it."""
         command, line = SCRIPTS[os_type]
         self.ask("POST", f"virtualMachines/{name}/runCommand", {"commandId": command, "script": [line]})
         self.ask("POST", f"virtualMachines/{name}/deallocate")
@@ -116,7 +116,7 @@ class StateFileClient:
         return f"{GROUP}/snapshots/{name}"
 
     def image(self, name: str, vm: str) -> str:
-        """Make a managed image of a VM and return its id."""
+        """Create a managed image of a VM and return its id."""
         body = {"location": "eastus", "properties": {"sourceVirtualMachine": {"id": f"{GROUP}/virtualMachines/{vm}"}}}
         body["properties"]["hyperVGeneration"] = "V2"
         self.ask("PUT", f"images/{name}", body)
@@ -124,13 +124,13 @@ class StateFileClient:
 
 
 def new_state_file(folder: Path, date: dt.datetime | None = None) -> StateFileClient:
-    """Make a furnished world in a file."""
+    """Create an emulator state file with the default resources."""
     path = folder / "world.db"
     open_emulator(path, start=date).close()
     return StateFileClient(path)
 
 
 def connect_to(session: Session, client: StateFileClient) -> Session:
-    """Connect a session to a world, whose time then moves only while a verb waits."""
+    """Connect a session to an emulator state; time advances only while a verb waits."""
     session.connect(state=str(client.path), speed="max")
     return session

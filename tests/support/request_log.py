@@ -1,4 +1,4 @@
-"""A transport that notes what goes through it, and when."""
+"""A transport that records the requests and their times."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class LoggedRequest:
-    """A request and its answer.
+    """A request and its response.
 
     Parameters
     ----------
@@ -28,24 +28,24 @@ class LoggedRequest:
 
     @property
     def path(self) -> str:
-        """The address without host and query."""
+        """The path of the URL."""
         return self.url.partition("://")[2].partition("?")[0].partition("/")[2]
 
     @property
     def operation(self) -> str:
-        """The path of the operation that the answer leads to; empty where there is none."""
+        """The path of the operation that the response links to; empty if there is none."""
         url = self.headers.get("Azure-AsyncOperation") or ""
         return "/" + url.partition("://")[2].partition("?")[0].partition("/")[2] if url else ""
 
     @property
     def retry_after_s(self) -> float | None:
-        """When the service wants to be asked again."""
+        """The seconds after which the service asks for the next request."""
         text = self.headers.get("Retry-After")
         return float(text) if text else None
 
 
 class RequestLog:
-    """Passes everything on to another transport.
+    """Forwards everything to another transport, and records it.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ class RequestLog:
         return getattr(self._inner, name)
 
     async def send(self, request: Any, **options: Any) -> Any:
-        """Send and note."""
+        """Send and record a request."""
         at = asyncio.get_running_loop().time()
         response = await self._inner.send(request, **options)
         self.requests.append(LoggedRequest(at, request.method, request.url, response.headers))

@@ -1,4 +1,4 @@
-"""Worlds for the rules: one prepared VM that keeps them all, and what a test changes about it."""
+"""Resources for the rules: one prepared VM that keeps them all, and what a test changes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ GENERALIZED = [{"code": "OSState/generalized"}, {"code": "PowerState/deallocated
 
 
 def account(**properties: Any) -> dict[str, Any]:
-    """Return a Batch account in place of the furnished one."""
+    """Return a Batch account that replaces the default one."""
     return {
         "id": ACCOUNT,
         "name": "genomicsbatch",
@@ -66,7 +66,7 @@ def network(
 
 
 def security_group(access: str, first: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
-    """Return a network security group with a rule about the way out to everywhere, and others like it."""
+    """Return a network security group with a rule for outbound traffic to everywhere, and similar ones."""
     way_out = {
         "direction": "Outbound",
         "access": access,
@@ -87,7 +87,7 @@ def security_group(access: str, first: Sequence[dict[str, Any]] = ()) -> dict[st
 
 
 def gallery() -> dict[str, Any]:
-    """Return a gallery of somebody's, without what is in it."""
+    """Return an unmanaged gallery without its content."""
     return {
         "id": GALLERY,
         "name": "lab",
@@ -98,7 +98,7 @@ def gallery() -> dict[str, Any]:
 
 
 def definition(name: str = "tools", group: str = GALLERY, **properties: Any) -> dict[str, Any]:
-    """Return an image definition of somebody's."""
+    """Return an unmanaged image definition."""
     return {
         "id": f"{group}/images/{name}",
         "name": name,
@@ -118,7 +118,7 @@ def definition(name: str = "tools", group: str = GALLERY, **properties: Any) -> 
 def version(
     name: str = "1.0.0", of: str = "tools", storage: dict[str, Any] | None = None, group: str = GALLERY, **profile: Any
 ) -> dict[str, Any]:
-    """Return an image version of somebody's, with what its publishing profile says beside one replica in eastus."""
+    """Return an unmanaged image version with one replica in eastus, and more properties of its publishing profile."""
     targets = [{"name": "East US", "regionalReplicaCount": 1}]
     return {
         "id": f"{group}/images/{of}/versions/{name}",
@@ -145,7 +145,7 @@ def managed_image(name: str = "old", *, snapshot: str = "old-os", **storage: Any
 
 
 def snapshot(name: str = "old-os", **properties: Any) -> dict[str, Any]:
-    """Return a snapshot of somebody's."""
+    """Return an unmanaged snapshot."""
     origin = {"createOption": "Copy", "sourceResourceId": f"{GROUP}/disks/gone"}
     return {
         "id": f"{GROUP}/snapshots/{name}",
@@ -159,7 +159,7 @@ def snapshot(name: str = "old-os", **properties: Any) -> dict[str, Any]:
 def pool(
     name: str = "old-pool", image: str = f"{GALLERY}/images/tools/versions/1.0.0", **properties: Any
 ) -> dict[str, Any]:
-    """Return a pool of somebody's without nodes."""
+    """Return an unmanaged pool without nodes."""
     machine_part = {"imageReference": {"id": image}, "nodeAgentSkuId": "batch.node.ubuntu 22.04"}
     return {
         "id": f"{ACCOUNT}/pools/{name}",
@@ -178,7 +178,7 @@ def pool(
 
 @dataclass
 class RuleResources:
-    """A world of documents with one prepared VM, ``lab-vm``, to be changed by a test before it is opened.
+    """Resource documents with one prepared VM, ``lab-vm``, which a test changes before it opens them.
 
     Attributes
     ----------
@@ -213,7 +213,7 @@ class RuleResources:
         return found
 
     def open(self, session: Session, tmp_path: Path, **target: Any) -> None:
-        """Connect a session to a world of these documents."""
+        """Connect a session to an emulator with these documents."""
         file = tmp_path / "lab.json"
         file.write_text(json.dumps([self.account, self.vm, self.os_disk, self.data_disk, *self.more]))
         session.connect(**{"state": ":memory:", "speed": "max", "import_files": [str(file)], **target})

@@ -1,4 +1,4 @@
-"""The local Azure on a port, for whole processes: a shell's environment that points at it, its node pages ready."""
+"""The emulator on a port, for other processes: the environment of a shell that uses it, and cached node pages."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class CachedNodePages:
-    """An ASGI app that answers a GET of nodes from memory, once it was asked before.
+    """An ASGI app that caches the responses to GET requests for nodes.
 
     Parameters
     ----------
@@ -53,7 +53,7 @@ class CachedNodePages:
 
 @contextlib.contextmanager
 def serve_emulator(local: Emulator) -> Iterator[dict[str, str]]:
-    """Serve a world over TLS on loopback; yield the environment of a shell that works on it, in a home of its own."""
+    """Serve an emulator over TLS on loopback; yield the environment of a shell that uses it, with its own home."""
     with tempfile.TemporaryDirectory() as home, open_listener("127.0.0.1", 0) as listener:
         secured = certificates(Path(home))
         config = uvicorn.Config(

@@ -34,7 +34,7 @@ def test_lines_share_the_users_world(capsys: pytest.CaptureFixture[str]) -> None
     assert main(["nodes", "genomics", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
     assert [row["state"] for row in rows] == ["idle"] * 3
-    assert rows[0]["since"].endswith("+00:00")
+    assert rows[0]["state_since"].endswith("+00:00")
     assert main(["delete", "genomics", "--image"]) == 0
     assert main(["pools", "--json"]) == 0
     assert capsys.readouterr().out.endswith("\n[]\n")
@@ -48,7 +48,7 @@ def test_errors_go_to_standard_error_with_a_number(capsys: pytest.CaptureFixture
     assert main(["nodse", "nope"]) == 2
     assert "did you mean nodes?" in capsys.readouterr().err
     assert main(["create", "genomics", "--no-wait"]) == 2
-    assert "several steps" in capsys.readouterr().err
+    assert "--no-wait: not available" in capsys.readouterr().err
 
 
 def test_lines_in_hints_are_the_command_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,7 +113,7 @@ def test_ctrl_c_ends_with_130_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPa
     assert status == 130
     assert "create genomics: interrupted · " in said
     assert f"`batchimg {' '.join(CREATE)}`" in said
-    assert "`batchimg stop genomics`" in said
+    assert "`batchimg stop-resize genomics`" in said
     assert "Traceback" not in said
 
 
@@ -129,9 +129,11 @@ def test_help_needs_no_connection(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["delete", "--help"]) == 0
     assert capsys.readouterr().out.startswith("usage: batchimg delete NAME [options]")
     assert main(["help", "nodes", "--json"]) == 0
-    assert {"verb": "nodes", "does": "one row a state instead of one a node", "line": "--counts"} in json.loads(
-        capsys.readouterr().out
-    )
+    assert {
+        "verb": "nodes",
+        "does": "Count the nodes by state instead of listing them",
+        "command": "--counts",
+    } in json.loads(capsys.readouterr().out)
 
 
 def test_what_was_done_is_printed_before_the_error(capsys: pytest.CaptureFixture[str]) -> None:

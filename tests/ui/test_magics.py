@@ -86,7 +86,7 @@ def test_a_cell_has_a_yaml_body_and_keeps_its_answer(shell: InteractiveShell) ->
     ("cell", "said"),
     [
         ("%%batchimg nodes genomics\nnodes: 3", "nodes takes no cell body"),
-        ("%%batchimg 1x << create genomics\nnodes: 3", "'1x' is no name of a variable"),
+        ("%%batchimg 1x << create genomics\nnodes: 3", "'1x' is not a valid variable name"),
         ("%%batchimg create genomics\nnodez: 3", "line 1: 'nodez' is not known"),
         ("%%batchimg create genomics\nnodes: [3", "the body is not YAML: line "),
     ],
@@ -146,12 +146,12 @@ def test_a_backslash_is_one_and_quotes_group(shell: InteractiveShell) -> None:
     [
         ("creat x", "there is no verb 'creat'", "did you mean create?"),
         ("create x --node 5", "create has no option --node", "did you mean --nodes?"),
-        ("create x y", "'y' is one word too many", "usage: %batchimg create NAME [options]"),
+        ("create x y", "unexpected argument 'y'", "usage: %batchimg create NAME [options]"),
         ("create", "the following arguments are required: NAME", "usage: %batchimg create NAME [options]"),
         ("resize x --nodes -5", "--nodes is '-5': a count is 0 or more", "it reads --nodes N"),
         ("wait x --until redy", "--until is 'redy'", "it is one of: ready, steady"),
         ("nodes 'x", "a quote is not closed", "in: nodes 'x"),
-        ("create x --replicas eastus", "--replicas is 'eastus': a region and a number belong here", ""),
+        ("create x --replicas eastus", "--replicas is 'eastus': a region and a number are needed", ""),
         ("help nothing", "there is no verb 'nothing'", ""),
     ],
 )
@@ -189,7 +189,7 @@ def test_ctrl_c_prints_how_to_go_on_and_how_to_stop(
     assert isinstance(done.error_in_exec, DetachedError)
     printed = capsys.readouterr().out
     assert "%batchimg create genomics" in printed
-    assert "%batchimg stop genomics" in printed
+    assert "%batchimg stop-resize genomics" in printed
     assert "Traceback" not in printed
     assert len(run_cell(shell, f"%batchimg {LINE}"))  # the same line goes on
 
@@ -200,7 +200,7 @@ def test_ctrl_c_prints_how_to_go_on_and_how_to_stop(
 def test_help_lists_verbs_and_options(shell: InteractiveShell) -> None:
     assert {"create", "delete", "help"} <= set(run_cell(shell, "%batchimg help").verb)
     assert list(run_cell(shell, "%batchimg").verb) == list(run_cell(shell, "%batchimg help").verb)
-    assert "--from-vm VM" in set(run_cell(shell, "%batchimg help create").line)
+    assert "--from-vm VM" in set(run_cell(shell, "%batchimg help create").command)
 
 
 @pytest.mark.parametrize("line", ["create -h", "create genomics --help", "-h"])

@@ -17,7 +17,7 @@ from batchimg_magics.core.base.progress import Activity, Board
 from batchimg_magics.errors import DetachedError, NotFoundError
 from batchimg_magics.session.work import VerbRun
 from batchimg_magics.ui.progress import NotebookProgress, TerminalProgress, format_duration, wait_with_progress
-from tests.conftest import LINE
+from tests.support.create_options import LINE
 from tests.support.shells import ipython
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError, NotFoundError, SpecError
-from tests.conftest import LINE
+from tests.support.create_options import LINE
 from tests.support.documents import ACCOUNT, disk, managed, pool_body, vm
 from tests.support.inventory import put_resource
 
@@ -43,11 +43,11 @@ CASES: dict[str, tuple[Callable[[Session], object], type[BatchImgError], str, st
     "in place": (create(from_vm="desk-vm", capture="in-place"), SpecError, "generalizes VM 'desk-vm' itself", "--yes"),
     "no pool to show": (lambda s: s.nodes("nope"), NotFoundError, "no pool 'nope'", "create"),
     "no pool to resize": (lambda s: s.resize("nope", nodes=1), NotFoundError, "no pool 'nope'", "create"),
-    "no size": (lambda s: s.resize("nope"), SpecError, "no size", "--nodes"),
+    "no size": (lambda s: s.resize("nope"), SpecError, "number of nodes was not given", "--nodes"),
     "negative resize": (lambda s: s.resize("nope", nodes=-2), SpecError, "--nodes is -2", "0 to"),
     "nothing to delete": (lambda s: s.delete("nope"), NotFoundError, "no pool 'nope'", "pools"),
     "nothing to delete, image": (lambda s: s.delete("nope", image=True), NotFoundError, "nor anything", "pools"),
-    "no pool to stop": (lambda s: s.stop("nope"), NotFoundError, "no pool 'nope'", "create"),
+    "no pool to stop": (lambda s: s.stop_resize("nope"), NotFoundError, "no pool 'nope'", "create"),
     "until": (lambda s: s.wait("nope", until="done"), SpecError, "--until is 'done'", "ready"),
     "bad YAML": (lambda s: s.create("g", spec="vm_size: a: b"), SpecError, "line 1, column 11", "key: value"),
     "YAML key": (lambda s: s.create("g", spec="from_vm: prep-vm\nvm_sise: x"), SpecError, "line 2: 'vm_sise'",

@@ -136,6 +136,16 @@ class Azure:
         self._other_subscriptions: dict[str, Azure] = {}
         self._readers: dict[str, AsyncPipelineClient[HttpRequest, AsyncHttpResponse]] = {}
 
+    @property
+    def credential(self) -> AsyncTokenCredential:
+        """The credential of the clients."""
+        return self._credential
+
+    @property
+    def transport(self) -> AsyncHttpTransport[Any, Any]:
+        """The transport of the clients."""
+        return self._transport
+
     # -- clients -------------------------------------------------------------------------------------------------
 
     @cached_property

@@ -67,10 +67,10 @@ class Step:
     after: tuple[str, ...] = ()
     expected_s: float | None = None
     why: str = ""
-    planned_action: str = "would make"
+    planned_action: str = "would create"
     is_done: Callable[[], Awaitable[bool]] | None = None
 
 
-def step_result(new: bool, detail: str = "", resource_id: str = "", *, verb: str = "made") -> StepResult:  # noqa: FBT001 - one word says it
+def step_result(new: bool, detail: str = "", resource_id: str = "", *, verb: str = "created") -> StepResult:  # noqa: FBT001 - one word says it
     """Return the result of a step that created a resource or found it."""
-    return StepResult(verb if new else "found", detail=detail, id=resource_id)
+    return StepResult(verb if new else "exists", detail=detail, id=resource_id)

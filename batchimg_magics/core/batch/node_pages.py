@@ -187,7 +187,7 @@ def _node_columns(nodes: list[Node], once: _TextCache) -> dict[str, Sequence[Any
         "node_id": [node.id for node in nodes],
         "state": once([node.state for node in nodes]),
         "scheduling": once([node.scheduling_state for node in nodes]),
-        "since": TimeColumn([node.state_transition_time for node in nodes]),
+        "state_since": TimeColumn([node.state_transition_time for node in nodes]),
         "allocated": TimeColumn([node.allocation_time for node in nodes]),
         "booted": TimeColumn([node.last_boot_time for node in nodes]),
         "dedicated": [node.is_dedicated for node in nodes],

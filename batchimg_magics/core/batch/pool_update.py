@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
 
-PoolAction = Literal["found", "changed", "replaced"]
+PoolAction = Literal["exists", "changed", "replaced"]
 #: Properties that a change can remove, and the value that removes them; a property that is left out is not changed.
 #: Source: Batch OpenAPI, PoolPatchParameter: "if you specify an empty collection".
 _EMPTY_VALUES = {"mountConfiguration": [], "userAccounts": [], "applicationPackages": [], "identity": {"type": "None"}}
@@ -77,7 +77,7 @@ def decide(found: Json, wanted: Json, *, replace: bool = False) -> PoolDecision:
         )
     differing = tuple(differences(found, wanted))
     if not differing:
-        return PoolDecision("found")
+        return PoolDecision("exists")
     if replace:
         return PoolDecision("replaced", differing)
     fixed = [one for one in differing if one.removes and one.group not in _EMPTY_VALUES]
@@ -134,7 +134,7 @@ async def ensure_pool(
         A pool with this name exists and differs.
     """
     found = None if new else await pools.read(azure, name)
-    action, detail = "made", ""
+    action, detail = "created", ""
     if found is None:
         try:
             with _secrets_hidden(wanted):
@@ -153,7 +153,7 @@ async def ensure_pool(
             await _patch_pool(azure, found, wanted, decision, through)
             detail = ", ".join(one.label for one in decision.differences)
     # A new pool begins in the allocation state resizing.
-    await pools.wait_until_steady(azure, name, first_s=pools.FIRST_POLL_S if action == "made" else None)
+    await pools.wait_until_steady(azure, name, first_s=pools.FIRST_POLL_S if action == "created" else None)
     return action, detail
 
 

@@ -1,4 +1,4 @@
-"""The options of `estimate`: number of nodes, time and cost for each VM size and node type."""
+"""The table of `estimate`: for each VM size and node kind, how many nodes, how long they take, and what they cost."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ async def list_options(azure: Azure, query: SizingQuery) -> Table:
     fitting = sum(1 for row in rows if row["fits"])
     aim = " and ".join(_aim_words(query))
     return Table.from_rows(
-        "size",
+        "estimate",
         rows[: query.rows],
         f"{query.tasks:,} tasks of {query.minutes:g} min {aim}: {fitting} of {len(rows)} options fit",
         evictions_per_hour=query.evictions_per_hour,
@@ -219,7 +219,7 @@ def _row(
         "usd": best.usd,
         "fits": fits,
         "limit": None if fits or tightest is None else _shortfall_text(tightest, load, vcpus, best),
-        "line": _create_command(query, name, best.nodes, pool, dedicated=dedicated),
+        "command": _create_command(query, name, best.nodes, pool, dedicated=dedicated),
     }
 
 

@@ -225,7 +225,7 @@ def build_steps(image_build: ImageBuild) -> list[Step]:
 
 def _existing_image_step(image_build: ImageBuild) -> Step:
     async def run(_: Mapping[str, StepResult]) -> StepResult:
-        return StepResult("found", detail=image_build.origin.warning, id=image_build.origin.pinned)
+        return StepResult("exists", detail=image_build.origin.warning, id=image_build.origin.pinned)
 
     async def exists() -> bool:
         return True
@@ -242,7 +242,7 @@ def _managed_step(
 
     async def run(_: Mapping[str, StepResult]) -> StepResult:
         if image_build.version is not None:
-            return StepResult("found", id=str(image))
+            return StepResult("exists", id=str(image))
         new = await managed_images.create_image(
             azure, image, managed_images.image_body(image_build.origin.source, profile, image_build.tags)
         )
@@ -268,7 +268,7 @@ def _gallery_steps(image_build: ImageBuild, profile: StorageProfile, ready: tupl
 
     async def make_definition(done: Mapping[str, StepResult]) -> StepResult:
         body = galleries.definition_body(spec.name, source, image_build.tags)
-        new = await galleries.make_definition(azure, definition, body, first=done[GALLERY].action == "made")
+        new = await galleries.make_definition(azure, definition, body, first=done[GALLERY].action == "created")
         return step_result(new, f"{source.os_type} {source.generation} {source.architecture} {source.security_type}")
 
     async def gallery_exists() -> bool:
@@ -302,12 +302,12 @@ def _version_step(image_build: ImageBuild, profile: StorageProfile, after: tuple
                 image_build.origin.source, profile, image_build.regions, image_build.tags
             )
             # A temporary copy takes minutes, in which another client can create a version.
-            first = done[DEFINITION].action == "made" and not image_build.plan.has_temporary
+            first = done[DEFINITION].action == "created" and not image_build.plan.has_temporary
             found, new = await image_versions.make_version(azure, image_build.definition, body, region, first=first)
         version, changed = ResourceId.parse(found["id"]), ""
         if len(image_build.regions) == 1 or not replication.is_available_in(found, region):
             changed = await replication.complete_replication(azure, version, image_build.regions, found)
-        action = "made" if new else "changed" if changed else "found"
+        action = "created" if new else "changed" if changed else "exists"
         return StepResult(action, detail=changed or replicas, id=str(version))
 
     async def exists() -> bool:
@@ -380,8 +380,8 @@ async def clean_up_after_failure(image_build: ImageBuild) -> list[dict[str, Any]
             {"step": TEMPORARY_RESOURCES, "action": "deleted", "state": "gone", "detail": temporary.count_text(deleted)}
         )
     rows += [
-        {"step": "not deleted", "resource": one.resource.name, "action": "kept", "state": "there", "detail": one.reason}
-        | {"id": str(one.resource)}
+        {"step": "not deleted", "action": "kept", "state": "exists", "detail": one.reason}
+        | {"resource": one.resource.name, "id": str(one.resource)}
         for one in left
     ]
     return rows

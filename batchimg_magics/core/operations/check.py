@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.checks.facts import Facts
 
-KINDS = ("vm", "image", "pool")
 _TYPES = {
     "microsoft.compute/virtualmachines": "vm",
     "microsoft.compute/images": "image",
@@ -51,7 +50,7 @@ async def check_resource(
     name
         Its name, its resource id, or of an image GALLERY/DEFINITION[/VERSION].
     kind
-        One of `KINDS`, where a name means several things.
+        One of `words.CHECK_KINDS`, where a name means several things.
     pool
         The pool that a VM or image is to be for.
     asked

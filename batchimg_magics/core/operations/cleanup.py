@@ -1,4 +1,4 @@
-"""What bears our marks and no pool needs: it costs money, and nobody would miss it."""
+"""Leftover resources, which this tool created and no pool needs any more, and expired pools: both cost money."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from batchimg_magics.core.images import inventory
 from batchimg_magics.core.images.usage import ResourceUsage
 from batchimg_magics.core.operations import delete
 from batchimg_magics.core.operations.delete import KINDS, Deletion, kind_of
+from batchimg_magics.errors import BatchImgError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -24,28 +25,29 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
+    from batchimg_magics.core.base.consent import Consent
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.images.inventory import Inventory
 
 
-#: Kinds that no image is.
+#: Kinds that are never an image.
 _TEMPORARY_KINDS = frozenset({"virtualmachines", "networkinterfaces", "disks"})
 
 
 async def find_leftovers(azure: Azure, *, older_than_s: float = 0.0) -> tuple[Inventory, list[tuple[Json, str]]]:
-    """Find what no pool needs.
+    """Find the resources that no pool needs.
 
     Parameters
     ----------
     azure
-        Where.
+        The connection.
     older_than_s
-        Leave out what is younger: somebody may be about to use it.
+        Skip resources that are younger than this: they may be about to be used.
 
     Returns
     -------
     tuple
-        What was looked at, and the documents of orphans with why they are.
+        What was read, and the documents of the leftover resources, each with the reason.
     """
     found, there = await concurrency.gather(inventory.read_inventory(azure), pools.read_all(azure))
     leftovers = list(_leftovers(azure, found, {str(pool["name"]).lower() for pool in there}))
@@ -53,7 +55,7 @@ async def find_leftovers(azure: Azure, *, older_than_s: float = 0.0) -> tuple[In
 
 
 def _old_enough(found: Inventory, leftovers: list[tuple[Json, str]], latest: float) -> list[tuple[Json, str]]:
-    """Return the orphans that are no younger than a moment; what tells no age is as old as what is in it."""
+    """Return the leftover resources created before a time; one without a time is as old as its contents."""
     old = {one["id"].lower() for one, _ in leftovers if (made := created_at(one)) and made.timestamp() <= latest}
     for documents in (found.definitions, found.galleries):
         inside = [*found.versions, *found.definitions]
@@ -66,18 +68,18 @@ def _old_enough(found: Inventory, leftovers: list[tuple[Json, str]], latest: flo
 
 def _leftovers(azure: Azure, found: Inventory, there: set[str]) -> Iterator[tuple[Json, str]]:
     usage, account = ResourceUsage(found, azure.scope.account_id), azure.scope.account
-    ours = [
+    managed = [
         (document, pool)
         for document in found.all_resources
         if (pool := tags.owner_pool(document))
         and tags.is_tagged_for(document, pool, account)
         and delete.is_in_scope(azure, document)
     ]
-    going = {document["id"].lower() for document, _ in ours}
+    going = {document["id"].lower() for document, _ in managed}
     kept: set[str] = set()
-    for document, pool in ours:
+    for document, pool in managed:
         kind = kind_of(document)
-        # A throwaway VM needs its disks, and nobody needs the VM.
+        # A temporary VM uses its disks, and nothing uses the VM.
         needed = any(user.id.lower() not in going for user in usage.needed_by(document["id"]))
         if needed or (kind == "galleries/images" and pool.lower() in there):
             kept.add(document["id"].lower())
@@ -95,18 +97,19 @@ def _leftovers(azure: Azure, found: Inventory, there: set[str]) -> Iterator[tupl
 
 
 def created_at(document: Json) -> dt.datetime | None:
-    """Return when a resource was made, where its document tells."""
+    """Return when a resource was created, if its document has it."""
     props = document["properties"]
     text: str | None = props.get("timeCreated") or dig(props, "publishingProfile", "publishedDate")
     return parse_time(text)
 
 
 def leftover_rows(leftovers: list[tuple[Json, str]]) -> list[dict[str, Any]]:
-    """Return orphans, one a row."""
+    """Return leftover resources, one per row."""
     return [
         {
             "resource": "/".join(name for _, name in ResourceId.parse(document["id"]).path),
-            "kind": KINDS[kind_of(document)][0],
+            "kind": "leftover",
+            "type": KINDS[kind_of(document)][0],
             "pool": tags.owner_pool(document),
             "why": why,
             "size_gib": _size_gib(document),
@@ -119,7 +122,7 @@ def leftover_rows(leftovers: list[tuple[Json, str]]) -> list[dict[str, Any]]:
 
 
 def _size_gib(document: Json) -> int | None:
-    """Return what is paid for: a disk's or a snapshot's size, a version's disks times its replicas."""
+    """Return the billed size: of a disk or snapshot its own, of a version that of its disks times its replicas."""
     props = document["properties"]
     if kind_of(document) != "galleries/images/versions":
         return int(props["diskSizeGB"]) if "diskSizeGB" in props else None
@@ -130,70 +133,122 @@ def _size_gib(document: Json) -> int | None:
     return replicas * sum(int(disk.get("sizeInGB") or 0) for disk in disks)
 
 
-async def list_leftovers(azure: Azure, *, older_than_s: float = 0.0) -> Table:
-    """Return what no pool needs, one a row."""
-    found, leftovers = await find_leftovers(azure, older_than_s=older_than_s)
-    text = f"resources with this tool's marks that no pool needs: {len(leftovers)}"
+async def list_unneeded(azure: Azure, *, older_than_s: float = 0.0) -> Table:
+    """Return leftover resources and expired pools, one per row; nothing is changed.
+
+    Parameters
+    ----------
+    azure
+        The connection.
+    older_than_s
+        Skip leftover resources that are younger than this.
+    """
+    (found, leftovers), (expired, next_expiry) = await concurrency.gather(
+        find_leftovers(azure, older_than_s=older_than_s), _read_expired(azure)
+    )
+    return _cleanup_table(found, leftover_rows(leftovers), expired, next_expiry)
+
+
+async def delete_unneeded(azure: Azure, board: Board, *, older_than_s: float, consent: Consent) -> Table:
+    """Delete leftover resources and expired pools.
+
+    Parameters
+    ----------
+    azure, board
+        The connection, and where progress is reported.
+    older_than_s
+        Skip leftover resources that are younger than this.
+    consent
+        Whether they may be deleted, and leftover resources also where not all of their users can be read.
+
+    Returns
+    -------
+    Table
+        One row per resource and pool, with its action.
+
+    Raises
+    ------
+    ConflictError
+        Not all users of the leftover resources can be read. Nothing was deleted.
+    """
+    (found, leftovers), (expired, next_expiry) = await concurrency.gather(
+        find_leftovers(azure, older_than_s=older_than_s), _read_expired(azure)
+    )
+    if leftovers:
+        delete.raise_if_unchecked(found, blindly=consent.yes or consent.shows_only)
+    rows = leftover_rows(leftovers)
+    if consent.shows_only:
+        for row in (*rows, *expired):
+            row["action"] = "would delete"
+        return consent.captioned(_cleanup_table(found, rows, expired, next_expiry))
+    await concurrency.gather(*(_delete_pool(azure, board, row) for row in expired))
+    deletion = Deletion(None, tuple(document for document, _ in leftovers), found.unreadable_text)
+    try:
+        deleted = await delete.delete_resources(azure, deletion, board, what="leftover resources", dry_run=False)
+    except BatchImgError as error:
+        if error.table is not None:
+            error.table = _cleanup_table(found, _with_results(rows, error.table), expired, next_expiry)
+        raise
+    return _cleanup_table(found, _with_results(rows, deleted), expired, next_expiry)
+
+
+def _with_results(rows: list[dict[str, Any]], deleted: Table) -> list[dict[str, Any]]:
+    """Return rows with the results of the deletion."""
+    results = {row["id"].lower(): row for row in deleted.rows()}
+    return [row | {key: results[row["id"].lower()][key] for key in ("action", "seconds", "detail")} for row in rows]
+
+
+def _cleanup_table(
+    found: Inventory, leftovers: list[dict[str, Any]], expired: list[dict[str, Any]], next_expiry: dt.datetime | None
+) -> Table:
+    done = [row for row in (*leftovers, *expired) if row.get("action") == "deleted"]
+    text = f"leftover resources: {len(leftovers)}; expired pools: {len(expired)}"
+    if next_expiry is not None:
+        text += f"; the next pool expires at {expiry.format_tag_time(next_expiry)}"
+    if done:
+        text += f"; deleted: {len(done)}"
     return Table.from_rows(
-        "orphans",
-        leftover_rows(leftovers),
+        "cleanup",
+        [*leftovers, *expired],
         f"{text}; {found.unreadable_text}" if found.unreadable else text,
         unreadable=found.unreadable,
     )
 
 
-async def read_leftovers_deletion(azure: Azure, *, older_than_s: float, blindly: bool) -> Deletion:
-    """Return what no pool needs, to be deleted.
-
-    Raises
-    ------
-    ConflictError
-        Not all that might use it could be looked at.
-    """
-    found, leftovers = await find_leftovers(azure, older_than_s=older_than_s)
-    if leftovers:
-        delete.raise_if_unchecked(found, blindly=blindly)
-    return Deletion(None, tuple(document for document, _ in leftovers), found.unreadable_text)
-
-
 def expiry_of(pool: Json) -> dt.datetime | None:
-    """Return when a pool of ours expires; None: never, or it is not ours."""
+    """Return when a pool of this tool expires; None: never, or this tool does not manage it."""
     if pools.tag_of(pool, tags.POOL) is None:
         return None
     return expiry.parse_tag_time(pools.tag_of(pool, tags.EXPIRES))
 
 
-async def delete_expired_pools(azure: Azure, board: Board, *, dry_run: bool) -> Table:
-    """Delete the pools of ours that are past their expiry; one row each."""
+async def _read_expired(azure: Azure) -> tuple[list[dict[str, Any]], dt.datetime | None]:
+    """Return the expired pools of this tool, one per row, and when the next one expires."""
     now = dt.datetime.fromtimestamp(azure.now(), dt.UTC)
     dated = [(pool, moment) for pool in await pools.read_all(azure) if (moment := expiry_of(pool))]
-    overdue = [(pool, moment) for pool, moment in dated if moment <= now]
-    rows = await concurrency.gather(
-        *(_delete_if_expired(azure, board, pool, moment, dry_run=dry_run) for pool, moment in overdue)
-    )
-    later = sorted(moment for _, moment in dated if moment > now)
-    following = f"; the next expires at {expiry.format_tag_time(later[0])}" if later else ""
-    return Table.from_rows(
-        "reap", rows, f"pools past their expiry in account {azure.scope.account}: {len(rows)}{following}"
-    )
+    rows = await concurrency.gather(*(_expired_row(azure, pool, moment) for pool, moment in dated if moment <= now))
+    return list(rows), min((moment for _, moment in dated if moment > now), default=None)
 
 
-async def _delete_if_expired(
-    azure: Azure, board: Board, pool: Json, moment: dt.datetime, *, dry_run: bool
-) -> dict[str, Any]:
-    name, current = str(pool["name"]), allocated_counts(pool)
+async def _expired_row(azure: Azure, pool: Json, moment: dt.datetime) -> dict[str, Any]:
+    current = allocated_counts(pool)
     rates = await prices.read_pool_rates(azure, pool) if current.total else None
-    seconds = None
-    if not dry_run:
-        board.begin(f"delete {name}", expected_s=pools.EXPECTED_S["delete pool"])
-        await pools.delete(azure, name)
-        seconds = round(board.end(f"delete {name}"), 1)
     return {
-        "pool": name,
-        "action": "would delete" if dry_run else "deleted",
-        "expired": moment,
+        "resource": str(pool["name"]),
+        "kind": "expired pool",
+        "type": "pool",
+        "pool": str(pool["name"]),
+        "why": "the pool is past its expiry",
         "nodes": current.total,
         "usd_per_hour": rates.cost(current.dedicated, current.spot) if rates else 0.0,
-        "seconds": seconds,
+        "expired": moment,
         "id": pool["id"],
     }
+
+
+async def _delete_pool(azure: Azure, board: Board, row: dict[str, Any]) -> None:
+    """Delete an expired pool and note the result in its row."""
+    name = row["pool"]
+    board.begin(f"delete {name}", expected_s=pools.EXPECTED_S["delete pool"])
+    await pools.delete(azure, name)
+    row |= {"action": "deleted", "seconds": round(board.end(f"delete {name}"), 1)}

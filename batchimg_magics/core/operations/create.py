@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
+    from batchimg_magics.core.base.consent import Consent
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.batch.pool_update import PoolDecision
@@ -185,7 +186,7 @@ def _pool_step(azure: Azure, found: Creation, after: tuple[str, ...]) -> Step:
         return StepResult(action, detail=changed or what)
 
     async def pool_exists() -> bool:
-        return found.decision == "found"
+        return found.decision == "exists"
 
     return Step(
         "pool",
@@ -194,7 +195,7 @@ def _pool_step(azure: Azure, found: Creation, after: tuple[str, ...]) -> Step:
         after,
         pools.EXPECTED_S["pool"],
         found.pool_decision.why if found.pool_decision and found.decision == "changed" else what,
-        "would change" if found.decision == "changed" else "would make",
+        "would change" if found.decision == "changed" else "would create",
         pool_exists,
     )
 
@@ -206,7 +207,7 @@ def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
         request = ResizeRequest(spec.nodes, spec.spot, spec, grow_only=True)
         rounds = await controller.ResizeController(azure, spec.name, request, board).run()
         changed = len(rounds.columns["round"]) > 0
-        return StepResult("changed" if changed else "found", spec.until, str(rounds.attrs["nodes"]))
+        return StepResult("changed" if changed else "exists", spec.until, str(rounds.attrs["nodes"]))
 
     async def nodes_exist() -> bool:
         if found.kept_pool is None:
@@ -242,34 +243,17 @@ def _old_pool_step(azure: Azure, found: Creation) -> Step:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class CreateConsent:
-    """What the researcher agreed to.
-
-    Parameters
-    ----------
-    yes
-        That a VM is deprovisioned itself.
-    replace
-        That a pool that is there and differs is deleted and made anew.
-    withheld
-        That this is only said, and not done.
-    """
-
-    yes: bool = False
-    replace: bool = False
-    withheld: bool = False
-
-
-async def create(azure: Azure, spec: PoolSpec, board: Board, agreed: CreateConsent) -> Table:
+async def create(azure: Azure, spec: PoolSpec, board: Board, consent: Consent, *, replace: bool = False) -> Table:
     """Make a pool and the image its nodes are made from, or go on with it.
 
     Parameters
     ----------
     azure, spec, board
         Where, what, and whom to tell how it goes.
-    agreed
-        What may be done.
+    consent
+        Whether a VM may be deprovisioned in place and, with `replace`, a pool deleted.
+    replace
+        Whether an existing pool that differs is deleted and created again.
 
     Returns
     -------
@@ -284,17 +268,17 @@ async def create(azure: Azure, spec: PoolSpec, board: Board, agreed: CreateConse
         Azure failed at a step.
     """
     with read_cache.share_reads():
-        return await _create_pool(azure, spec, board, agreed)
+        return await _create_pool(azure, spec, board, consent, replace=replace)
 
 
-async def _create_pool(azure: Azure, spec: PoolSpec, board: Board, agreed: CreateConsent) -> Table:
+async def _create_pool(azure: Azure, spec: PoolSpec, board: Board, consent: Consent, *, replace: bool) -> Table:
     began = azure.now()
-    found = await read_creation(azure, spec, yes=agreed.yes, replace=agreed.replace)
+    found = await read_creation(azure, spec, yes=consent.yes, replace=replace)
     run = StepRunner("create", creation_steps(azure, found, board), board)
-    if agreed.withheld and found.decision == "replaced":
+    if consent.withheld and found.decision == "replaced":
         run.steps = run.steps[[step.name for step in run.steps].index("old pool") :]
         run.results = {step.name: StepResult(step.planned_action, "withheld", step.why) for step in run.steps}
-        return run.table(f"pool {spec.name} would be deleted and made anew; nothing was changed; add --yes to do it")
+        return consent.captioned(run.table(f"pool {spec.name} would be deleted and made anew; nothing was changed"))
     table = await run.run_with_cleanup(found.build, "")
     minutes = (azure.now() - began) / 60
     current = Counts() if found.kept_pool is None else target_counts(found.kept_pool)

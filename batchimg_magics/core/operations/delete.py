@@ -289,7 +289,7 @@ async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run:
         what = f"pool {name}"
     table = await delete_resources(azure, found, board, what=what, dry_run=dry_run)
     if "/" not in name and not image:
-        table.caption += "; its image, if it has one, stays: `%batchimg orphans` tells"
+        table.caption += "; its image, if it has one, stays: `%batchimg cleanup` lists it"
     return table
 
 
@@ -298,7 +298,7 @@ async def delete_resources(azure: Azure, found: Deletion, board: Board, *, what:
     run = StepRunner("delete", deletion_steps(azure, found), board, keep_going=True)
     blind = f"; {found.unchecked}" if found.unchecked else ""
     if dry_run:
-        run.results = {step.name: StepResult("would delete", "there") for step in run.steps}
+        run.results = {step.name: StepResult("would delete", "exists") for step in run.steps}
         return run.table(f"{what}: this is what would go; nothing was changed{blind}")
     try:
         return await run.run(f"{what}: deleted{blind}")

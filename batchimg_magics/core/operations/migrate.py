@@ -238,10 +238,10 @@ def migration_steps(azure: Azure, found: Migration, board: Board, *, delete_old:
 
     async def make_nodes(_: Mapping[str, StepResult]) -> StepResult:
         if found.counts is None:
-            return StepResult("found", "steady", "the formula of the old pool says how many")
+            return StepResult("exists", "steady", "the formula of the old pool says how many")
         request = ResizeRequest(found.counts.dedicated, found.counts.spot, grow_only=True)
         rounds = await controller.ResizeController(azure, spec.name, request, board).run()
-        return StepResult("changed" if rounds.columns["round"] else "found", "ready", str(rounds.attrs["nodes"]))
+        return StepResult("changed" if rounds.columns["round"] else "exists", "ready", str(rounds.attrs["nodes"]))
 
     async def delete_pool(_: Mapping[str, StepResult]) -> StepResult:
         await pools.delete(azure, found.name)
@@ -318,7 +318,7 @@ async def list_legacy_pools(azure: Azure) -> Table:
         {
             "step": "migrate",
             "resource": pool["name"],
-            "action": "would make",
+            "action": "would create",
             "state": "not begun",
             "detail": "made from " + " ".join(legacy_image(pool).values()).rpartition("/")[2],
             "id": pool["id"],

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base import filters
 from batchimg_magics.core.base.concurrency import gather
-from batchimg_magics.core.base.schemas import NODE_STATES, SCHEMAS
+from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.core.base.table import Table, concatenate, filter_column
 from batchimg_magics.core.batch import node_pages, pools
 from batchimg_magics.core.batch.nodes import BAD, Census
 from batchimg_magics.errors import NotFoundError, ServiceError, SpecError
 from batchimg_magics.pool_spec.values import is_pattern, suggest_name
+from batchimg_magics.pool_spec.words import NODE_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -44,7 +44,7 @@ async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: boo
         planned, cost = await concurrency.gather(step_rows(steps), _nodes_usd_per_hour(azure, found))
     planned[-1]["usd_per_hour"] = cost
     minutes = _minutes(steps, {row["step"]: row["minutes"] or 0.0 for row in planned})
-    todo = sum(row["action"] != "found" for row in planned)
+    todo = sum(row["action"] != "exists" for row in planned)
     price = "" if cost is None else f", then {cost:.2f} USD an hour"
     caption = f"pool {spec.name}: {todo} steps to do, about {minutes:.0f} min{price}; nothing was changed"
     return preflight.with_warnings(Table.from_rows("plan", planned, caption), found.findings)
@@ -64,7 +64,7 @@ def _step_row(step: Step, *, done: bool) -> dict[str, Any]:
     return {
         "step": step.name,
         "resource": step.resource.name,
-        "action": "found" if done else step.planned_action,
+        "action": "exists" if done else step.planned_action,
         "why": step.why or None,
         "minutes": 0.0 if done else None if step.expected_s is None else round(step.expected_s / 60, 1),
         "id": str(step.resource),

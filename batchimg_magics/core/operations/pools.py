@@ -66,5 +66,5 @@ def _row(pool: Json, states: Mapping[str, str], rates: Rates) -> dict[str, Any]:
         "expires": expires,
         "expiry_enforced": None if expires is None else not expiry.is_unenforced(pool),
         "created": parse_time(props.get("creationTime")),
-        "ours": pools.tag_of(pool, tags.POOL) is not None,
+        "managed": pools.tag_of(pool, tags.POOL) is not None,
     }

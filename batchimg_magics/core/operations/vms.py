@@ -97,7 +97,7 @@ async def show_login(azure: Azure, name: str) -> Table:
         "public": address.public,
         "port": address.port,
         "user": user,
-        "line": line,
+        "command": line,
         "unread": unread or None,
         "next": _next_step_text(vm, windows=windows, inside=address.public is False or not (address.address or unread)),
     }

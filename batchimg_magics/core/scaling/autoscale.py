@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.batch.pools import PoolState
 
-PRESETS = ("pending-tasks", "working-hours", "expiry")
 #: Source: Batch service, autoScaleEvaluationInterval: "The default value is 15 minutes ... minimum 5 minutes".
 DEFAULT_INTERVAL_S = 900.0
 
@@ -53,7 +52,7 @@ class AutoscaleSetting:
     formula
         Somebody's own; empty where a preset is wanted.
     preset
-        One of `PRESETS`; empty where there is a formula.
+        One of `words.AUTOSCALE_PRESETS`; empty where there is a formula.
     dedicated, spot
         What a preset gives at most; None: what the pool's targets are.
     ttl_s
@@ -109,7 +108,7 @@ async def turn_on(azure: Azure, name: str, setting: AutoscaleSetting) -> Table:
     if state.allocation == "resizing" and not state.autoscale:
         raise ConflictError(
             f"pool {state.name!r} is being resized",
-            hint=f"wait for it, or `%batchimg stop {state.name}` first",
+            hint=f"wait for it, or `%batchimg stop-resize {state.name}` first",
             status_code=409,
         )
     await _check_spending_limit(azure, state, setting)

@@ -1,7 +1,7 @@
 """The panel of one pool: its size, its resize attempts and its nodes, as widgets.
 
-``panel`` puts the parts together and follows the pool; ``size_tab`` and ``question_tab`` are its tabs; ``snapshot`` is
-what it shows without widgets; ``chooser`` lists the pools where none is named.
+``panel`` combines the parts and watches the pool. ``size_tab`` and ``estimate_tab`` are its tabs. ``static_html`` is
+its content without widgets. ``chooser`` is a list of pools to open, shown if no pool is named.
 
 May import: ``ui/widgets`` and below.
 """

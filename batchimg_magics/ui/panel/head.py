@@ -1,4 +1,4 @@
-"""The panel's head: which pool on which connection, its image, its state, its cost, its end."""
+"""The panel's head: connection, pool, image, state, cost and expiry."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 __all__ = ["count_nodes", "head_html", "pool_facts"]
 
-#: What a fact means, where its name is too short for it.
-_TITLES = {"so far": "What the nodes have cost, each since it was allocated, as far as this panel saw them"}
-_UNKNOWN = "not known"
+#: Tooltips of facts.
+_TITLES = {"cost so far": "Cost of the nodes, each since it was allocated, as observed by this panel"}
+_UNKNOWN = "not available"
 
 
 def count_nodes(snapshot: PoolSnapshot) -> Counts:
-    """Return how many nodes there are that have not gone."""
+    """Return the number of nodes of each kind that are not leaving the pool."""
     return Counts(snapshot.census.live(dedicated=True), snapshot.census.live(dedicated=False))
 
 
 def head_html(label: str, name: str, named_values: list[tuple[str, str]]) -> str:
-    """Return the head as HTML, every text escaped.
+    """Return the head as HTML; all text is escaped.
 
     Parameters
     ----------
     label, name
-        The connection's, and the pool's.
-    told
-        `facts`.
+        Label of the connection, and name of the pool.
+    named_values
+        The result of `pool_facts`.
     """
-    kind, badge_text = ("local", "LOCAL: nothing is real") if label == "LOCAL" else ("real", "AZURE: nodes cost money")
+    kind, badge_text = ("local", "LOCAL: emulator") if label == "LOCAL" else ("real", "AZURE: nodes are billed")
     spans = "".join(
         f'<span title="{_TITLES.get(fact, "")}">{escape(fact)} <b>{escape(value)}</b></span>'
         for fact, value in named_values
@@ -48,19 +48,19 @@ def head_html(label: str, name: str, named_values: list[tuple[str, str]]) -> str
 def pool_facts(
     snapshot: PoolSnapshot | None, context: ForecastInputs, image: ImageSummary, usd: float | None
 ) -> list[tuple[str, str]]:
-    """Return what the head tells, as (name, value).
+    """Return the facts in the head, as (name, value).
 
     Parameters
     ----------
-    sight
-        The last look.
-    situation, image
-        What was read of the pool.
+    snapshot
+        The pool and its nodes when they were last read; None: not read yet.
+    context, image
+        Prices, quotas and expiry of the pool, and its image.
     usd
-        What its nodes have cost so far; None: not known.
+        Cost of its nodes so far, in USD; None: not available.
     """
     if snapshot is None or snapshot.pool is None:
-        return [("state", "gone")]
+        return [("state", "deleted")]
     pool, now = snapshot.pool, count_nodes(snapshot)
     rate = context.rates.cost(now.dedicated, now.spot) if now.total else 0.0
     values = [("image", image.name)]
@@ -71,12 +71,12 @@ def pool_facts(
         ("allocation", pool.allocation),
         ("dedicated", f"{now.dedicated:,} of {pool.target.dedicated:,}"),
         ("spot", f"{now.spot:,} of {pool.target.spot:,}"),
-        ("cost", _UNKNOWN if rate is None else f"${rate:,.2f} an hour"),
-        ("so far", _UNKNOWN if usd is None else f"${usd:,.2f}"),
+        ("cost", _UNKNOWN if rate is None else f"${rate:,.2f}/h"),
+        ("cost so far", _UNKNOWN if usd is None else f"${usd:,.2f}"),
     ]
     if context.expires is not None:
-        unenforced = "" if context.expiry_enforced else ", and nothing sees to it"
+        unenforced = "" if context.expiry_enforced else " (not enforced by Azure now)"
         values.append(("expires", f"{context.expires:%Y-%m-%d %H:%MZ}{unenforced}"))
     if snapshot.problem:
-        values.append(("last look", snapshot.problem))
+        values.append(("last poll failed", snapshot.problem))
     return values

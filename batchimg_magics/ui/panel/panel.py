@@ -1,7 +1,7 @@
-"""One pool on one panel: its head, its size, its rounds, its nodes, and the line that does what the controls say.
+"""The panel of one pool: its head, its size, its nodes, its resize attempts, and the equivalent command.
 
-Nothing here waits: work runs on the session's loop, and what it says is set on traits from there, which front ends show
-live and bring back after a reload. The panel is a convenience; the notebook, with its line, is the record.
+Nothing here blocks the kernel: verbs run on the session's loop, which sets the traits of widgets; front ends display
+traits live and restore them after a reload. The panel is a convenience; the notebook, with the command, is the record.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass, replace
 from html import escape
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import ipywidgets as w
 
@@ -19,10 +19,11 @@ from batchimg_magics.core.scaling import context
 from batchimg_magics.core.scaling.watch import read_pool_snapshot
 from batchimg_magics.errors import BatchImgError, NotConnectedError
 from batchimg_magics.pool_spec.line import format_line
-from batchimg_magics.ui.panel import head, rounds, snapshot
-from batchimg_magics.ui.panel.question_tab import EstimateTab
+from batchimg_magics.ui.panel import head, rounds, static_html
+from batchimg_magics.ui.panel.estimate_tab import EstimateTab
 from batchimg_magics.ui.panel.refresh import ContextRefresh
 from batchimg_magics.ui.panel.size_tab import SizeTab
+from batchimg_magics.ui.panel.static_html import Bundle, add_html
 from batchimg_magics.ui.progress import steps_html
 from batchimg_magics.ui.widgets.copy_line import CopyLine
 from batchimg_magics.ui.widgets.node_map import NodeMap
@@ -36,28 +37,25 @@ if TYPE_CHECKING:
     from batchimg_magics.session.work import VerbRun
     from batchimg_magics.ui.widgets.open_views import Visibility
 
-__all__ = ["Panel", "add_html", "error_html"]
-
-#: What IPython takes from a widget: data by mime type, or that with metadata.
-Bundle: TypeAlias = dict[str, Any] | tuple[dict[str, Any], dict[str, Any]] | None
+__all__ = ["Panel", "error_html"]
 
 
 @dataclass(frozen=True, slots=True)
 class _InitialData:
-    """What a panel shows first."""
+    """What a panel shows when it opens."""
 
-    situation: ForecastInputs
+    context: ForecastInputs
     image: ImageSummary
-    sight: PoolSnapshot
+    snapshot: PoolSnapshot
     usd: float | None
 
 
 async def _read_initial_data(azure: Azure, name: str) -> _InitialData:
-    read, image = await context.read_forecast_inputs(azure, name)
+    inputs, image = await context.read_forecast_inputs(azure, name)
     snapshot, usd = await concurrency.gather(
-        read_pool_snapshot(azure, name), context.read_usd_since_allocation(azure, name, read.rates)
+        read_pool_snapshot(azure, name), context.read_usd_since_allocation(azure, name, inputs.rates)
     )
-    return _InitialData(read, image, snapshot, usd)
+    return _InitialData(inputs, image, snapshot, usd)
 
 
 class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
@@ -66,38 +64,38 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     Parameters
     ----------
     session
-        Whose connection.
+        The session whose connection is used.
     name
-        The pool's.
+        Name of the pool.
 
     Raises
     ------
     NotFoundError
-        There is no such pool.
+        The pool does not exist.
     """
 
-    #: Of the class, since a panel whose pool is not there is closed before it watched anything.
+    #: Class attributes, since a panel whose pool does not exist is closed before they are set.
     _watch: PoolWatch | None = None
     _context_refresh: ContextRefresh | None = None
 
     def __init__(self, session: Session, name: str) -> None:
         self.session, self.name = session, name
-        first = session.call(lambda azure: _read_initial_data(azure, name))
+        initial = session.call(lambda azure: _read_initial_data(azure, name))
         self._connection = session.connection
-        self._context, self._image, self._usd = first.situation, first.image, first.usd
+        self._context, self._image, self._usd = initial.context, initial.image, initial.usd
         self._snapshot: PoolSnapshot | None = None
         self._verb_run: VerbRun | None = None
         self._shows_external = False
         self.head = w.HTML()
         self.size_tab = SizeTab(
-            changed=self._show_line, resize=self.resize, stop=self.stop, repair=self.repair, refresh=self.refresh
+            changed=self._show_command, resize=self.resize, stop=self.stop, repair=self.repair, refresh=self.refresh
         )
         self.estimate_tab = EstimateTab(self._start_estimate, self._apply_counts)
         self.estimate_tab.vm_size = self._context.vm_size
-        self.tabs = w.Tab([self.size_tab, self.estimate_tab], titles=("Size", "How many do I need?"))
+        self.tabs = w.Tab([self.size_tab, self.estimate_tab], titles=("Resize", "Estimate"))
         self.progress = w.HTML()
         self.confirm_button = w.Button(
-            description="Resize all the same", button_style="warning", tooltip="End running tasks"
+            description="Confirm resize", button_style="warning", tooltip="Resize, and end running tasks"
         )
         self.confirm_button.layout.display = "none"
         self.confirm_button.on_click(lambda _: self._resize(yes=True))
@@ -110,19 +108,51 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             [self.head, self.tabs, self.progress, self.confirm_button, self.map, self.rounds, self.copy_line]
         )
         self.add_class("batchimg-panel")
-        self.size_tab.update_inputs(self._context, Counts(), first.sight.at)
-        self.show_snapshot(first.sight)
+        self.size_tab.update_inputs(self._context, Counts(), initial.snapshot.at)
+        self.show_snapshot(initial.snapshot)
         self._context_refresh = ContextRefresh(session, name, self.show_context, self.size_tab.show_refresh_error)
-        self._context_refresh.read_at = first.sight.at
+        self._context_refresh.read_at = initial.snapshot.at
         self._start_watch()
 
-    # -- what is seen --------------------------------------------------------------------------------------------
+    # -- what was read -------------------------------------------------------------------------------------------
+
+    @property
+    def snapshot(self) -> PoolSnapshot | None:
+        """The state of the pool that the panel shows."""
+        return self._snapshot
+
+    @property
+    def context(self) -> ForecastInputs:
+        """The quotas, prices and limits that the forecast uses."""
+        return self._context
+
+    @property
+    def image(self) -> ImageSummary:
+        """The image of the pool."""
+        return self._image
+
+    @property
+    def context_read_at(self) -> float:
+        """When the context was read, in seconds of the service's time."""
+        return self._context_refresh.read_at if self._context_refresh is not None else 0.0
+
+    @property
+    def usd_so_far(self) -> float | None:
+        """The cost of the nodes up to now in US dollars, or None if a price is not known."""
+        return self._usd
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether the panel reads the pool at intervals."""
+        return self._watch is not None
+
+    # -- displayed state -----------------------------------------------------------------------------------------
 
     def show_snapshot(self, snapshot: PoolSnapshot) -> None:
-        """Show what a look saw; called on the session's thread."""
+        """Show a snapshot of the pool; called on the session's thread."""
         before = self._snapshot
         if snapshot.pool is None and snapshot.problem and before is not None:
-            # A look that failed before one had succeeded knows less than the panel.
+            # A failed poll has no data: the panel keeps the previous snapshot.
             snapshot = replace(before, at=snapshot.at, problem=snapshot.problem)
         self._snapshot = snapshot
         self._add_cost(before, snapshot)
@@ -145,7 +175,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self._refresh_context()
         self._show_progress()
         self._show_head()
-        self._show_line()
+        self._show_command()
 
     def _show_map(self, snapshot: PoolSnapshot) -> None:
         ids, states = [node.id for node in snapshot.nodes], [node.state for node in snapshot.nodes]
@@ -154,7 +184,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
     def _show_deleted(self) -> None:
         if self._snapshot is not None:
             self._show_map(self._snapshot)
-        self.size_tab.blocked_reason = f"pool {self.name} is not there any more"
+        self.size_tab.blocked_reason = f"pool {self.name} does not exist any more"
         self.size_tab.refresh()
         for button in (self.size_tab.stop, self.size_tab.repair):
             button.disabled = True
@@ -162,14 +192,14 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self._show_head()
 
     def show_context(self, context: ForecastInputs, image: ImageSummary, at: float) -> None:
-        """Take in what a forecast rests on; called on the session's thread."""
+        """Update the inputs of the forecast; called on the session's thread."""
         self._context, self._image = context, image
         now = head.count_nodes(self._snapshot) if self._snapshot else Counts()
         self.size_tab.update_inputs(context, now, at)
         self._show_head()
 
     def _resize_target(self, target: Counts) -> Counts:
-        """Return what the pool is on its way to: of a resize in rounds, where the last round ends."""
+        """Return the target of the pool; of a resize by this session, the target of its last attempt."""
         if not self._resizing or self._verb_run is None:
             return target
         options = self._verb_run.options
@@ -177,7 +207,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         return Counts(*(requested if isinstance(requested, int) else current for requested, current in kinds))
 
     def _add_cost(self, before: PoolSnapshot | None, now: PoolSnapshot) -> None:
-        """Add up what the nodes have cost since the last look."""
+        """Add the cost of the nodes since the previous snapshot."""
         if before is None or before.pool is None or self._usd is None:
             return
         counts = head.count_nodes(before)
@@ -204,20 +234,20 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self._watch.poll_now()
         self._refresh_context()
         try:
-            done = verb_run.result()
+            table = verb_run.result()
         except BatchImgError as error:
             self.progress.value = error_html(error)
             return
-        self.progress.value = f"<div role='status'>{escape(done.caption)}</div>"
-        # On a real connection a resize that ends running tasks is only said: whoever reads it may agree.
-        if self._sent_options is not None and "planned" in done.columns.get("class", ()):
+        self.progress.value = f"<div role='status'>{escape(table.caption)}</div>"
+        # On Azure, a resize that would end running tasks is only planned: the user can confirm it.
+        if self._sent_options is not None and "planned" in table.columns.get("class", ()):
             self._unconfirmed_options = self._sent_options
             self._apply_counts(self._sent_options["nodes"], self._sent_options["spot"])
-            self.size_tab.is_edited = True  # a look at the pool leaves it there
-        self._show_line()
+            self.size_tab.is_edited = True  # keeps these counts when the next snapshot arrives
+        self._show_command()
 
     def _show_external_resize(self) -> None:
-        """Tell of a resize that nobody in this session asked for: of another kernel, or of this one before it ended."""
+        """Show a resize that this session did not start, such as one of another kernel."""
         pool = self._snapshot.pool if self._snapshot else None
         if pool is None or pool.allocation != "resizing":
             if self._shows_external:
@@ -225,44 +255,44 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             return
         self._shows_external = True
         since = f" since {_format_time(pool.state_since.timestamp())}Z" if pool.state_since else ""
-        same = format_line("resize", {"name": self.name, "nodes": pool.target.dedicated, "spot": pool.target.spot})
+        command = format_line("resize", {"name": self.name, "nodes": pool.target.dedicated, "spot": pool.target.spot})
         self.progress.value = (
-            f"<div role='status'>Azure resizes this pool to {escape(str(pool.target))} nodes{since}, "
-            f"and nothing in this session waits for it: <code>{escape(same)}</code> does</div>"
+            f"<div role='status'>This pool is being resized to {escape(str(pool.target))} nodes{since}, but not by "
+            f"this session. To wait for it here, run <code>{escape(command)}</code></div>"
         )
 
-    def _show_line(self) -> None:
+    def _show_command(self) -> None:
         options = self.size_tab.options
-        offered = self._unconfirmed_options == options
-        self.confirm_button.layout.display = "" if offered else "none"
+        needs_confirmation = self._unconfirmed_options == options
+        self.confirm_button.layout.display = "" if needs_confirmation else "none"
         self.copy_line.line = format_line(
-            "resize", {"name": self.name, **options, **({"yes": True} if offered else {})}
+            "resize", {"name": self.name, **options, **({"yes": True} if needs_confirmation else {})}
         )
 
-    # -- what is done --------------------------------------------------------------------------------------------
+    # -- actions -------------------------------------------------------------------------------------------------
 
     def resize(self) -> None:
-        """Send the resize that the controls say."""
+        """Start a resize with the options of the controls."""
         self._resize()
 
-    def _resize(self, **agreed: bool) -> None:
+    def _resize(self, **confirmation: bool) -> None:
         if (forecast := self.size_tab.refresh()) is None or forecast.blockers:
             return
         self._sent_options, self._unconfirmed_options = self.size_tab.options, None
-        if self._start_verb("resize", **self._sent_options, **agreed):
+        if self._start_verb("resize", **self._sent_options, **confirmation):
             self.size_tab.is_edited = False
-        self._show_line()
+        self._show_command()
 
     def stop(self) -> None:
-        """Stop the resize that is going on, whoever began it."""
-        self._start_verb("stop")
+        """Stop the current resize of the pool, also one that another session started."""
+        self._start_verb("stop-resize")
 
     def repair(self) -> None:
-        """Reboot or replace bad nodes."""
+        """Reboot or replace unusable nodes."""
         self._start_verb("repair")
 
     def refresh(self) -> None:
-        """Look again at once: at the nodes, and at what the forecast rests on."""
+        """Read the nodes and the inputs of the forecast again now."""
         if self._watch is not None:
             self._watch.poll_now()
         self._refresh_context()
@@ -274,21 +304,21 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         except BatchImgError as error:
             self.progress.value = error_html(error)
             return False
-        # A resize that is being stopped tells by itself what came of it.
+        # A resize that is being stopped reports its own outcome.
         if self._verb_run is None or self._verb_run.done():
             self._follow(verb_run)
         return True
 
     def _check_connection(self) -> None:
-        """Refuse to act on another account than the one that the panel shows."""
+        """Refuse to act on another connection than that of the panel."""
         if self.session.connection is not self._connection:
             raise NotConnectedError(
-                "this panel is of a connection that was closed",
-                hint=f"`%batchimg panel {self.name}` shows the pool of that name on the connection of now",
+                "the connection of this panel is closed",
+                hint=f"open a panel on the current connection: `%batchimg panel {self.name}`",
             )
 
     def _follow_running(self) -> None:
-        """Follow the work on this pool that goes on in the session, whoever began it: a cell, another panel."""
+        """Show the progress of a verb that runs on this pool in the session, started by a cell or another panel."""
         if self._verb_run is None and (verb_run := self.session.find_running(self.name)) is not None:
             self._follow(verb_run)
 
@@ -301,12 +331,12 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     @property
     def _resizing(self) -> bool:
-        """Whether work of this session resizes the pool: what may be stopped before Azure shows it."""
+        """Whether this session is resizing the pool: it can be stopped before Azure reports the resize."""
         return self._verb_run is not None and self._verb_run.verb == "resize" and not self._verb_run.done()
 
     def _start_estimate(self, options: dict[str, Any]) -> VerbRun:
         self._check_connection()
-        return self.session.begin("size", name=self.name, **options)
+        return self.session.begin("estimate", name=self.name, **options)
 
     def _apply_counts(self, dedicated: int | None, spot: int | None) -> None:
         if dedicated is not None:
@@ -316,7 +346,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self.tabs.selected_index = 0
 
     def _on_hover(self, node_id: str) -> None:
-        async def ask(azure: Azure) -> None:
+        async def read_details(azure: Azure) -> None:
             client = await azure.batch()
             node = await azure.call_or_none(client.get_node(self.name, node_id))
             if node is not None:
@@ -325,13 +355,13 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
                 self.map.show_node_details(node_id, since=since, error=errors)
 
         if self.session.connection is self._connection:
-            self.session.submit(ask)
+            self.session.submit(read_details)
 
-    # -- who looks on --------------------------------------------------------------------------------------------
+    # -- visibility ----------------------------------------------------------------------------------------------
 
     def _on_visibility(self, visibility: Visibility) -> None:
-        """Ask Azure about the pool only while a page shows it; work goes on all the same."""
-        if visibility == "gone":
+        """Poll Azure only while the panel is open in a page; verbs continue in any case."""
+        if visibility == "closed":
             self._stop_watch()
             return
         self._start_watch()
@@ -362,20 +392,20 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self._context_refresh.read_now()
 
     def close(self) -> None:
-        """Stop watching; work goes on."""
+        """Stop polling; verbs continue."""
         self._stop_watch()
         super().close()
 
     # -- without widgets -----------------------------------------------------------------------------------------
 
     def _repr_mimebundle_(self, **options: Any) -> Bundle:
-        """Return the widget, with the panel as it stands beside it for whoever shows no widgets."""
+        """Return the widget, and the panel as HTML for front ends without widgets."""
         return add_html(super()._repr_mimebundle_(**options), self._static_html())
 
     def _static_html(self) -> str:
         nodes = self._snapshot.nodes if self._snapshot else ()
         facts = [("", f"{self.session.label} {self.name}"), *self._facts()]
-        return snapshot.panel_html(
+        return static_html.panel_html(
             facts,
             [(node.state, node.is_dedicated) for node in nodes],
             self.map.squares.counts(),
@@ -384,16 +414,8 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         )
 
 
-def add_html(bundle: Bundle, html: str) -> Bundle:
-    """Return a widget's mime bundle with HTML beside it for whoever shows no widgets."""
-    data = bundle[0] if isinstance(bundle, tuple) else bundle
-    if data is not None:
-        data["text/html"] = html
-    return bundle
-
-
 def error_html(error: BatchImgError) -> str:
-    """Return an error as HTML: what went wrong, and what to do."""
+    """Return an error's message and hint as HTML."""
     return f"<div role='alert'><b>{escape(error.message)}</b><br>{escape(error.hint)}</div>"
 
 

@@ -1,4 +1,4 @@
-"""Reading what a forecast rests on again: what other pools hold of the quotas, prices, replicas, the expiry."""
+"""Refresh the inputs of a forecast: quotas, their use by other pools, prices, replicas and the expiry."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ if TYPE_CHECKING:
     from batchimg_magics.core.scaling.context import ImageSummary
     from batchimg_magics.session.session import Session
 
-    Tell = Callable[[ForecastInputs, ImageSummary, float], None]
+    OnRead = Callable[[ForecastInputs, ImageSummary, float], None]
 
 __all__ = ["MAX_AGE_S", "ContextRefresh"]
 
-#: Seconds of the service's time after which what was read is read again.
+#: Seconds of the service's time after which the inputs are read again.
 MAX_AGE_S = 600.0
 
 
 class ContextRefresh:
-    """Reads a pool's situation when it is asked to, and when what was read has grown old.
+    """Reads the forecast inputs of a pool on request, and when they are older than `MAX_AGE_S`.
 
     Parameters
     ----------
     session, name
-        Which pool.
-    tell, failed
-        Called on the session's thread: with the situation, the image and when they were read; with why they were not.
+        The session, and the name of the pool.
+    on_read, on_error
+        Called on the session's thread: with the inputs, the image and the time of reading; with an error message.
 
     Attributes
     ----------
-    at
-        When it was read, in seconds of the service's time.
+    read_at
+        When the inputs were last read, in seconds of the service's time.
     """
 
-    def __init__(self, session: Session, name: str, on_read: Tell, on_error: Callable[[str], None]) -> None:
+    def __init__(self, session: Session, name: str, on_read: OnRead, on_error: Callable[[str], None]) -> None:
         self.read_at = 0.0
         self._session, self._name = session, name
         self._on_read, self._on_error = on_read, on_error
@@ -51,12 +51,12 @@ class ContextRefresh:
         self._future: Future[None] | None = None
 
     def start(self) -> None:
-        """Go on reading; does nothing where it does so already."""
+        """Start reading; does nothing if it has been started."""
         if self._future is None:
             self._future = self._session.submit(self._run)
 
     def stop(self) -> None:
-        """Read no more until it is started again."""
+        """Stop reading until `start` is called again."""
         if self._future is not None:
             self._future.cancel()
             self._future = None
@@ -64,7 +64,7 @@ class ContextRefresh:
     def read_now(self) -> None:
         """Read again now."""
         if self._loop is None:
-            self._wake.set()  # it begins in a moment, and nobody is to be woken yet
+            self._wake.set()  # it has not started yet, and reads as soon as it does
         elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._wake.set)
 
@@ -78,5 +78,5 @@ class ContextRefresh:
                 self._on_error(error.message)
             else:
                 self._on_read(inputs, image, azure.now())
-            # Whether it could be read or not: what fails is not asked for without a pause.
+            # Also after an error, so that a failing read is not repeated without a pause.
             self.read_at = azure.now()

@@ -1,4 +1,4 @@
-"""The table of rounds: which, what came of it and why in plain words, and the nodes before and after."""
+"""The table of resize attempts: outcome and cause, and the nodes before and after each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["outcome_text", "rounds_html"]
 
-_HEADS = ("round", "outcome", "what happened", "dedicated", "spot", "took", "cost")
+_HEADS = ("attempt", "outcome", "cause", "dedicated", "spot", "duration", "cost")
 #: What an outcome's class means, where its name does not say it.
 OUTCOME_TEXTS = {
     "short": "fewer nodes came than were asked for",
@@ -29,19 +29,19 @@ OUTCOME_TEXTS = {
 
 
 def rounds_html(table: Table) -> str:
-    """Return the rounds as HTML, every text escaped; nothing where there are none."""
+    """Return the resize attempts as HTML with escaped text; an empty string if there are none."""
     rows = "".join(_row(row) for row in table.rows())
     heads = "".join(f'<th scope="col">{head}</th>' for head in _HEADS)
     if not rows:
         return ""
     return (
-        f'<div class="batchimg-rounds"><table aria-label="Rounds"><thead><tr>{heads}</tr></thead>'
+        f'<div class="batchimg-rounds"><table aria-label="Resize attempts"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"
     )
 
 
 def outcome_text(row: dict[str, Any]) -> str:
-    """Return what happened in a round: the class in plain words, what Azure said of it, what was done about it."""
+    """Return the cause of an outcome: the meaning of its class, Azure's message, and the action taken."""
     action, outcome = row.get("action") or "", row["class"]
     parts: Iterable[str | None] = (
         OUTCOME_TEXTS.get(outcome),
@@ -59,7 +59,7 @@ def _row(row: dict[str, Any]) -> str:
         outcome_text(row),
         *(_counts_text(row, kind) for kind in ("dedicated", "spot")),
         NO_VALUE if seconds is None else format_duration(seconds),
-        "not known" if usd is None else f"${usd:,.2f}",
+        "not available" if usd is None else f"${usd:,.2f}",
     ]
     return f"<tr>{''.join(f'<td>{escape(one)}</td>' for one in cells)}</tr>"
 

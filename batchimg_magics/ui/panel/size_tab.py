@@ -1,4 +1,4 @@
-"""The sizing tab: the controls of a resize, and what it will need while one moves them."""
+"""The resize tab: the controls of a resize, and a forecast for the selected size."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import ipywidgets as w
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.batch.pools import resize_timeout_s
 from batchimg_magics.core.estimates.forecast import Forecast, ForecastInputs, forecast
+from batchimg_magics.pool_spec.values import MAX_NODES
 from batchimg_magics.ui.progress import format_duration
 from batchimg_magics.ui.widgets.slider import Slider
 
@@ -20,36 +21,35 @@ if TYPE_CHECKING:
 
 __all__ = ["SizeTab"]
 
-#: The slider's least end; the number field goes beyond, and takes the slider along.
+#: Smallest upper end of a slider; a higher number in its field extends it.
 MIN_SLIDER_MAX = 100
-MAX_NODES = 100_000
-#: Azure's word for each, and what it does to the tasks of nodes that are deallocated. Source: Batch service,
-#: nodeDeallocationOption.
+#: Azure's value, and its effect on the tasks of nodes that are removed. Source: Batch service, nodeDeallocationOption.
 DRAIN_LABELS = (
-    ("requeue: end tasks and queue them again", "requeue"),
-    ("terminate: end tasks for good", "terminate"),
-    ("taskcompletion: wait until tasks end", "taskcompletion"),
-    ("retaineddata: wait for tasks, and until their files' retention ends", "retaineddata"),
+    ("requeue: end running tasks and requeue them", "requeue"),
+    ("terminate: end running tasks, without a retry", "terminate"),
+    ("taskcompletion: wait for running tasks", "taskcompletion"),
+    ("retaineddata: wait for running tasks and for the retention time of their files", "retaineddata"),
 )
 _WIDE = {"description_width": "11em"}
+_UNKNOWN = "not available"
 
 
 class SizeTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
-    """Sliders, fields and switches, the forecast, and the buttons.
+    """The controls, the forecast and the buttons of a resize.
 
     Parameters
     ----------
     changed
-        Called when a control has been moved.
+        Called when the user changed a control.
     resize, stop, repair, refresh
-        Called when a button was pressed.
+        Called when the button was clicked.
 
     Attributes
     ----------
-    obstacle
-        Why nothing can be asked of the pool at all; empty: nothing is in the way.
-    touched
-        Whether somebody has moved a control since the last resize was sent.
+    blocked_reason
+        Why the pool cannot be resized at all; empty: it can.
+    is_edited
+        Whether the user changed a control since the last resize was started.
     """
 
     def __init__(
@@ -93,10 +93,10 @@ class SizeTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self.timeout.layout.width = "18em"
         self.timeout_note = w.HTML()
         self.has_custom_timeout = False
-        self.repair_bad = w.Checkbox(value=False, description="Repair bad nodes", indent=False)
-        self.canary = w.Checkbox(value=False, description="One node first (canary)", indent=False)
+        self.repair_bad = w.Checkbox(value=False, description="Repair unusable nodes", indent=False)
+        self.canary = w.Checkbox(value=False, description="Test with one node first (canary)", indent=False)
         self.drain = w.Dropdown(options=DRAIN_LABELS, description="Node deallocation", style=_WIDE)
-        self.drain.tooltip = "Node deallocation option: what becomes of the tasks on nodes that a resize takes away"
+        self.drain.tooltip = "Node deallocation option: what happens to running tasks on nodes that are removed"
         self.drain.layout = w.Layout(width="36em", max_width="100%")
         self.forecast_html = w.HTML()
         for control in (self.nodes, self.spot, self.repair_bad, self.canary, self.drain):
@@ -104,24 +104,24 @@ class SizeTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self.timeout.observe(self._on_timeout_change, "value")
 
     def _make_buttons(self, **presses: Callable[[], None]) -> None:
-        self.resize = w.Button(description="Resize", button_style="primary", tooltip="Send the resize")
+        self.resize = w.Button(description="Resize", button_style="primary", tooltip="Start the resize")
         self.stop = w.Button(
-            description="Stop", tooltip="Stop the resize; the nodes that are there stay", disabled=True
+            description="Stop resize", tooltip="Stop the current resize; existing nodes are kept", disabled=True
         )
-        self.repair = w.Button(description="Repair", tooltip="Reboot or replace bad nodes", disabled=True)
-        self.refresh_button = w.Button(description="Refresh", tooltip="Look again: nodes, quotas, prices")
+        self.repair = w.Button(description="Repair", tooltip="Reboot or replace unusable nodes", disabled=True)
+        self.refresh_button = w.Button(description="Refresh", tooltip="Read nodes, quotas and prices again")
         buttons = {"resize": self.resize, "stop": self.stop, "repair": self.repair, "refresh": self.refresh_button}
         for name, button in buttons.items():
             button.on_click(lambda _, press=presses[name]: press())
 
     @property
     def target(self) -> Counts:
-        """What the controls ask for."""
+        """The node counts that the controls show."""
         return Counts(self.nodes.value, self.spot.value)
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options of `resize` that the controls say; those that say nothing are left out."""
+        """The options of `resize` that the controls show; default values are left out."""
         options: dict[str, Any] = {"nodes": self.nodes.value, "spot": self.spot.value}
         if self.has_custom_timeout:
             options["timeout"] = f"{self.timeout.value}m"
@@ -134,7 +134,7 @@ class SizeTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         return options
 
     def set_target(self, target: Counts) -> None:
-        """Put the sliders where the pool's target is, unless somebody has moved them."""
+        """Set the controls to the pool's target, unless the user changed them."""
         if self.is_edited or target == self.target:
             return
         self._ignore_changes = True
@@ -144,14 +144,14 @@ class SizeTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         self.refresh()
 
     def update_inputs(self, context: ForecastInputs | None, now: Counts, at: float) -> None:
-        """Take in how things stand, and what the forecast rests on where it was read again."""
+        """Update the current nodes, and the inputs of the forecast if they were read again."""
         if context is not None:
             self._context, self._read_at, self._refresh_error = context, at, ""
         self._now, self._at = now, at
         self.refresh()
 
     def show_refresh_error(self, problem: str) -> None:
-        """Tell why what the forecast rests on could not be read again."""
+        """Show why the inputs of the forecast could not be read again."""
         self._refresh_error = problem
         self.refresh()
 
@@ -164,7 +164,7 @@ class SizeTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
 
     def _on_timeout_change(self, _: object) -> None:
         if not self._ignore_changes:
-            # A timeout that is proposed anyway is nobody's own: it goes on following the size.
+            # The default value is no custom timeout: it continues to follow the size.
             self.has_custom_timeout = self.timeout.value != self._default_timeout_minutes()
             self._on_change(None)
 
@@ -172,11 +172,11 @@ class SizeTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         return round(resize_timeout_s(self.target.total) / 60)
 
     def refresh(self) -> Forecast | None:
-        """Say what the resize will need, and whether it can be sent."""
+        """Update the forecast and whether the resize is possible; return the forecast."""
         if self._context is None:
             return None
-        own_s = self.timeout.value * 60.0 if self.has_custom_timeout else None
-        result = forecast(self._context, self._now, self.target, timeout_s=own_s, at=self._at)
+        timeout_s = self.timeout.value * 60.0 if self.has_custom_timeout else None
+        result = forecast(self._context, self._now, self.target, timeout_s=timeout_s, at=self._at)
         if self.blocked_reason:
             result = replace(result, blockers=(self.blocked_reason,))
         if not self.has_custom_timeout:
@@ -184,12 +184,12 @@ class SizeTab(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
             self.timeout.value = self._default_timeout_minutes()
             self._ignore_changes = False
         self.vm_size_html.value = _vm_size_text(self._context)
-        self.timeout_note.value = _muted("minutes; 15 for each 1,000 nodes and 20 at least, as custom images want")
-        read = dt.datetime.fromtimestamp(self._read_at, dt.UTC).strftime("quotas and prices of %H:%M:%SZ")
-        missing = f"; they could not be read again: {self._refresh_error}" if self._refresh_error else ""
-        self.forecast_html.value = _forecast_text(result, self._context, self._now, self.target) + _note(read + missing)
+        self.timeout_note.value = _muted("minutes (recommended: 15 per 1,000 nodes, at least 20 for custom images)")
+        age = dt.datetime.fromtimestamp(self._read_at, dt.UTC).strftime("quotas and prices read at %H:%M:%SZ")
+        age += f"; reading them again failed: {self._refresh_error}" if self._refresh_error else ""
+        self.forecast_html.value = _forecast_text(result, self._context, self._now, self.target) + _note(age)
         self.resize.disabled = bool(result.blockers)
-        self.blocked_html.value = _messages_html("cannot be sent", result.blockers) if result.blockers else ""
+        self.blocked_html.value = _messages_html("Cannot resize", result.blockers) if result.blockers else ""
         return result
 
 
@@ -198,7 +198,7 @@ def _node_count_controls(name: str) -> tuple[Slider, w.BoundedIntText, w.HBox]:
     field = w.BoundedIntText(0, min=0, max=MAX_NODES, description=name, style=_WIDE, layout=w.Layout(width="18em"))
 
     def follow(change: dict[str, Any]) -> None:
-        # The slider's end moves along, so that both always say the same.
+        # Extend the slider if needed, so that field and slider always show the same number.
         slider.max = max(MIN_SLIDER_MAX, slider.max, _rounded(change["new"]))
         slider.value = change["new"]
 
@@ -209,14 +209,14 @@ def _node_count_controls(name: str) -> tuple[Slider, w.BoundedIntText, w.HBox]:
 
 
 def _rounded(value: int) -> int:
-    """Return a round number above a value, for a slider's end."""
+    """Return a round number not below a value, for a slider's upper end."""
     step = int(10 ** max(1, len(str(value)) - 1))
     return -(-value // step) * step
 
 
 def _vm_size_text(context: ForecastInputs) -> str:
     memory = "" if context.memory_gib is None else f", {context.memory_gib:g} GiB"
-    cores = f"{context.headroom.cores} vCPUs{memory}" if context.headroom.cores else "not offered any more"
+    cores = f"{context.headroom.cores} vCPUs{memory}" if context.headroom.cores else "no longer offered"
     return f"<div>VM size <b>{escape(context.vm_size)}</b> ({cores})</div>"
 
 
@@ -225,28 +225,28 @@ def _forecast_text(result: Forecast, context: ForecastInputs, now: Counts, targe
         (
             "cores",
             "<br>".join(f"{escape(one.name)}: {_cores_text(needed, one.free)}" for one, needed in result.cores)
-            or "no quota known",
+            or "no quota found",
         ),
         (
             "replicas",
-            "not known" if context.replicas is None else f"{result.replicas_needed} wanted, {context.replicas} there",
+            _UNKNOWN if context.replicas is None else f"{context.replicas}/{result.replicas_needed}",
         ),
     ]
     if target.total > now.total:
-        rounds = f" in about {result.rounds} rounds" if result.rounds > 1 else ""
-        cells.append(("ready", f"about {format_duration(result.ready_s)} from now{rounds}"))
-    cost = "not known" if result.usd_per_hour is None else f"${result.usd_per_hour:,.2f} an hour, disks too"
+        attempts = f", in about {result.rounds} resize attempts" if result.rounds > 1 else ""
+        cells.append(("time until ready", f"about {format_duration(result.ready_s)}{attempts}"))
+    cost = _UNKNOWN if result.usd_per_hour is None else f"${result.usd_per_hour:,.2f}/h incl. disks"
     limit = context.usd_per_hour_limit
-    cells.append(("cost", cost + ("" if limit is None else f"; ${limit:,.2f} allowed")))
+    cells.append(("cost", cost + ("" if limit is None else f" (limit ${limit:,.2f}/h)")))
     if result.usd_until_expiry is not None:
-        cells.append(("until expiry", f"${result.usd_until_expiry:,.2f}"))
+        cells.append(("cost until expiry", f"${result.usd_until_expiry:,.2f}"))
     rows = "".join(f'<tr><th scope="row">{name}</th><td>{text}</td></tr>' for name, text in cells)
-    table = f'<table class="batchimg-facts" aria-label="What the resize will need">{rows}</table>'
-    return f"{table}{_messages_html('note', result.warnings)}"
+    table = f'<table class="batchimg-facts" aria-label="Resize forecast">{rows}</table>'
+    return f"{table}{_messages_html('Note', result.warnings)}"
 
 
 def _cores_text(needed: int, free: int) -> str:
-    text = f"{needed:,} wanted, {free:,} free"
+    text = f"needs {needed:,} of {free:,} available cores"
     return text if needed <= free else f'<span class="over">{text}</span>'
 
 

@@ -1,4 +1,4 @@
-"""Widgets and their JavaScript: the node map, sliders, lines to copy.
+"""Widgets and their JavaScript: the node map, sliders, commands to copy.
 
 May import: ``session`` and below.
 """

@@ -1,4 +1,4 @@
-"""Colours of node states for what is drawn without a script; `squares.js` has the same ones and says whose they are."""
+"""Colours of node states for pictures drawn without JavaScript, read from `squares.js`, which documents them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from importlib import resources
 
 __all__ = ["state_colour"]
 
-#: For a word that nobody foresaw.
+#: For states that `squares.js` does not list.
 _OTHER_COLOUR = "#7a5c99"
 
 
 @cache
 def _state_colours() -> dict[str, str]:
-    # One table of colours: the script's, which a front end needs as a whole.
+    # The script has the only table of colours, so that map and static picture agree.
     script = resources.files("batchimg_magics.ui.widgets").joinpath("squares.js").read_text(encoding="utf-8")
-    table = script.partition("const LOOKS = {")[2].partition("};")[0]
+    table = script.partition("const STATE_STYLES = {")[2].partition("};")[0]
     return dict(re.findall(r'(\w+): \["(#[0-9a-f]{6})"', table))
 
 

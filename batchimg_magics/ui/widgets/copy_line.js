@@ -1,16 +1,16 @@
-/* The line that does what the controls say, with a button that copies it. */
+/* The equivalent %batchimg command, with a button that copies it. */
 function render({ model, el }) {
   const box = document.createElement("div"), code = document.createElement("code");
   const copy = document.createElement("button");
   box.className = "batchimg-line";
   copy.textContent = "Copy";
-  copy.setAttribute("aria-label", "Copy the line");
+  copy.setAttribute("aria-label", "Copy the command");
   const show = () => { code.textContent = model.get("line"); copy.textContent = "Copy"; };
   copy.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(model.get("line"));
     } catch {
-      // No clipboard outside https and localhost: select the text, so that a key copies it.
+      // Browsers allow clipboard access on https and localhost only: elsewhere, select the text to be copied.
       getSelection().selectAllChildren(code);
       copy.textContent = "Press Ctrl+C";
       return;

@@ -1,4 +1,4 @@
-"""A `%batchimg` line with a button that copies it, as a widget."""
+"""A `%batchimg` command with a button that copies it, as a widget."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _HERE = resources.files("batchimg_magics.ui.widgets")
 
 
 class CopyLine(anywidget.AnyWidget):
-    """A line to copy.
+    """A command to copy.
 
     Attributes
     ----------
     line
-        The line.
+        The command.
     """
 
     _esm = _HERE.joinpath("copy_line.js").read_text(encoding="utf-8")

@@ -1,7 +1,7 @@
-"""The node map as a widget: `squares.js` and `node_map.js` draw, this tells them what changed.
+"""The node map as a widget: `squares.js` and `node_map.js` draw it, this module sends them the changes.
 
-Everything is in the widget itself (the script is inlined, nothing is fetched), so that it stands alone in VS Code and
-Colab, where no JupyterLab extension loads.
+The script is inlined and nothing is fetched, so that the widget works in VS Code and Colab, which load no JupyterLab
+extensions.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ def _text(*names: str) -> str:
 class NodeMap(anywidget.AnyWidget):
     """Every node of a pool as a square coloured by its state.
 
-    States travel as messages with one byte a node, and only of nodes that changed; a page that opens or opens again
-    asks for the whole. Nothing of the service's text is made HTML of.
+    States are sent as messages with one byte per node, for changed nodes only; a page that is opened or reloaded
+    requests the full state. Text from the service is never interpreted as HTML.
 
     Parameters
     ----------
-    on_point
-        Called with the id of the node that somebody points at; `tell` answers.
-    on_looking
-        Called when it changes whether anybody looks on: ``seen``, ``hidden`` or ``gone``.
+    on_hover
+        Called with the id of the node under the pointer; answer with `show_node_details`.
+    on_visibility
+        Called when the map's visibility changes: ``visible``, ``hidden`` or ``closed``.
 
     Attributes
     ----------
     words
-        State words by their byte.
+        State names; a node's byte is an index of this list.
     frames
-        How many moments there are to play back.
+        Number of recorded frames that can be replayed.
     """
 
     _esm = _text("squares.js", "node_map.js")
-    # The panel's style comes along: it has no script of its own, and a map is on every panel.
+    # Includes the panel's style: the panel has no script of its own, and every panel has a map.
     _css = _text("node_map.css", "panel.css")
     words = traitlets.List(traitlets.Unicode()).tag(sync=True)
     frames = traitlets.Int(0).tag(sync=True)
@@ -73,19 +73,19 @@ class NodeMap(anywidget.AnyWidget):
         self.on_msg(self._on_message)
 
     def show(self, ids: Sequence[str], states: Sequence[str], dedicated: Sequence[bool], *, time: str = "") -> int:
-        """Show the nodes that there are now.
+        """Show the current nodes.
 
         Parameters
         ----------
         ids, states, dedicated
-            Columns of the nodes' table.
+            Columns of the nodes table.
         time
-            What to call this moment when it is played back.
+            Label of this frame in a replay.
 
         Returns
         -------
         int
-            How many squares changed.
+            Number of squares that changed.
         """
         change = self.squares.update(ids, states, dedicated)
         if change.needs_full_update:
@@ -104,12 +104,12 @@ class NodeMap(anywidget.AnyWidget):
         return int(change.places.size)
 
     def show_node_details(self, node_id: str, *, since: str = "", error: str = "") -> None:
-        """Say what is known of a node to whoever points at it."""
+        """Show details of a node to the views whose pointer is on it."""
         if (place := self.squares.place(node_id)) is not None:
             self.send({"kind": "node", "place": place, "id": node_id, "since": since, "error": error})
 
     def start_recording(self, time: str) -> None:
-        """Begin a film: what follows can be played back."""
+        """Start a recording: what follows can be replayed."""
         self._recording = Recording(self.squares.bytes, time)
         self.frames = 1
 
@@ -118,24 +118,24 @@ class NodeMap(anywidget.AnyWidget):
         self.send(content, buffers=[self.squares.bytes.tobytes()])
 
     def _on_message(self, _: object, content: dict[str, Any], __: object) -> None:
-        """Answer a front end. What it sends is a stranger's: anything that is not expected is left alone."""
+        """Answer a front end. Its messages are untrusted: anything unexpected is ignored."""
         match content:
-            case {"kind": "hello"}:
+            case {"kind": "request all"}:
                 self._send_all()
             case {"kind": "node", "place": int(place)} if 0 <= place < len(self.squares.ids):
                 self.show_node_details(self.squares.ids[place])
                 if self._on_hover:
                     self._on_hover(self.squares.ids[place])
-            case {"kind": "film"} if self._recording is not None:
+            case {"kind": "recording"} if self._recording is not None:
                 buffers = self._recording.buffers()
-                self.send({"kind": "film", "times": self._recording.times}, buffers=buffers)
-            case {"kind": "view", "view": str(view), "state": "seen" | "hidden" | "gone" as state}:
+                self.send({"kind": "recording", "times": self._recording.times}, buffers=buffers)
+            case {"kind": "view", "view": str(view), "state": "visible" | "hidden" | "closed" as state}:
                 self._on_view_state(view, state, new=content.get("new") is True)
 
     def _on_view_state(self, view: str, state: Visibility, *, new: bool) -> None:
         before = self._open_views.visibility
         if self._open_views.set_view_state(view, state, new=new):
-            self.send({"kind": "roll call"})
+            self.send({"kind": "report views"})
         now = self._open_views.visibility
         if now != before and self._on_visibility:
             self._on_visibility(now)

@@ -1,4 +1,4 @@
-"""Who looks at a widget: the views that pages have open of it, as they tell it themselves."""
+"""The views of a widget that are open in browser pages, as the pages report them."""
 
 from __future__ import annotations
 
@@ -6,44 +6,44 @@ from typing import Literal, TypeAlias
 
 __all__ = ["OpenViews", "Visibility"]
 
-#: Whether somebody looks on, whether all pages that show it are hidden, or whether no view is left.
-Visibility: TypeAlias = Literal["seen", "hidden", "gone"]
+#: ``visible``: at least one view is visible; ``hidden``: views are open, all on hidden pages; ``closed``: none is open.
+Visibility: TypeAlias = Literal["visible", "hidden", "closed"]
 
 
 class OpenViews:
     """The views of one widget.
 
-    A page that died could not say that its views are gone. So whoever comes new is counted alone at first, and a roll
-    call brings back the others that are still there, a moment later.
+    A page that crashed cannot report that its views are closed. When a new view opens, all others are therefore
+    forgotten, and the views that are still open are asked to report again.
     """
 
     def __init__(self) -> None:
         self._views: dict[str, Visibility] = {}
 
     def set_view_state(self, view: str, state: Visibility, *, new: bool = False) -> bool:
-        """Take in what a view says of itself, and return whether the others have to be called.
+        """Record the state of a view, and return whether the other views must be asked to report.
 
         Parameters
         ----------
         view
-            What the view calls itself.
+            The view's id.
         state
-            How it is.
+            Its state.
         new
-            Whether it says so for the first time.
+            Whether this is its first report.
         """
-        call = new and bool(self._views)
+        needs_reports = new and bool(self._views)
         if new:
             self._views.clear()
-        if state == "gone":
+        if state == "closed":
             self._views.pop(view, None)
         else:
             self._views[view] = state
-        return call
+        return needs_reports
 
     @property
     def visibility(self) -> Visibility:
-        """Whether anybody looks on."""
+        """The widget's visibility: of its most visible view."""
         if not self._views:
-            return "gone"
-        return "seen" if "seen" in self._views.values() else "hidden"
+            return "closed"
+        return "visible" if "visible" in self._views.values() else "hidden"

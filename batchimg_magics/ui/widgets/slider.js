@@ -1,9 +1,9 @@
-/* A slider with a name that a screen reader says: the page's own, since the handles of ipywidgets' sliders have none. */
+/* An HTML range input with an accessible name: the handles of ipywidgets' own sliders have none. */
 function render({ model, el }) {
   const range = document.createElement("input");
   range.type = "range";
   range.className = "batchimg-slider";
-  range.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab would take the arrows for its cells
+  range.setAttribute("data-lm-suppress-shortcuts", "true"); // JupyterLab would handle the arrow keys
   range.setAttribute("aria-label", model.get("name"));
   const show = () => {
     range.max = String(model.get("max"));

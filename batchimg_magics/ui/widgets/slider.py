@@ -13,14 +13,14 @@ _HERE = resources.files("batchimg_magics.ui.widgets")
 
 
 class Slider(anywidget.AnyWidget):
-    """A slider from 0 on.
+    """A slider from 0 to `max`.
 
     Attributes
     ----------
     value, max
-        Where it stands, and where it ends.
+        Its value, and its upper end.
     name
-        What a screen reader says that it is.
+        Its accessible name, for screen readers.
     """
 
     _esm = _HERE.joinpath("slider.js").read_text(encoding="utf-8")

@@ -1,43 +1,44 @@
-/* The node map: every node of a pool a square, coloured by its state, without a cap.
+/* The node map: one square per node of a pool, coloured by state, for any number of nodes.
 
-A node is one byte: the index of its state in `words`, and 128 where it is a spot node; 255 is a square without a node.
-Squares are pixels of one small buffer that is drawn scaled: 100,000 nodes cost one putImageData. Whole states and
-changes come as messages with binary buffers, and a view that misses one asks for the whole again; so does a page that
-was reloaded. */
+A node is one byte: the index of its state in `words`, plus 128 for a spot node; 255 is a square without a node.
+Squares are pixels of one small buffer that is drawn scaled: 100,000 nodes cost one putImageData. Full states and
+changes arrive as messages with binary buffers. A view that misses a change requests the full state again; so does a
+page that was reloaded. */
 
 const SPOT = 128, EMPTY = 255, STATE = 127;
 const LARGEST = 26, LETTERED = 13, NOTCHED = 6, GRIDDED = 5, HEIGHT = 340;
 
-/* Okabe and Ito's colours for the commonest states. They have eight, and there are sixteen states: the others were searched
-for, so that eyes that lack red, green or blue tell each two apart. `tests/ui/widgets/test_node_colours.py` measures it. */
-const LOOKS = {
+/* Okabe and Ito's palette for the most common states. It has eight colours for sixteen states: the others were chosen
+so that any two can be told apart with protanopia, deuteranopia and tritanopia, as
+`tests/ui/widgets/test_node_colours.py` measures. */
+const STATE_STYLES = {
   creating: ["#56b4e9", "C"], starting: ["#a6d9f7", "S"], waitingforstarttask: ["#f0e442", "W"],
   starttaskfailed: ["#9a6538", "F"], idle: ["#009e73", "I"], running: ["#0072b2", "R"], rebooting: ["#323da5", "B"],
   reimaging: ["#7628d9", "M"], upgradingos: ["#35e172", "U"], offline: ["#c8d4a8", "O"], preempted: ["#8783a8", "P"],
   unusable: ["#d55e00", "X"], unknown: ["#304a28", "?"], leavingpool: ["#d2a6b9", "L"],
   deallocating: ["#5d4773", "D"], deallocated: ["#502840", "Z"],
 };
-const UNSEEN = ["#7a5c99", "!"];
+const OTHER_STYLE = ["#7a5c99", "!"];
 
-const look = (word) => LOOKS[word] ?? UNSEEN;
+const styleOf = (word) => STATE_STYLES[word] ?? OTHER_STYLE;
 const rgb = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
-// Spot nodes are paler, and have a notch where there is room for one.
-const pale = (parts) => parts.map((part) => Math.round(part * 0.72 + 255 * 0.28));
-const shade = (word, spot) => (spot ? pale(rgb(look(word)[0])) : rgb(look(word)[0]));
-/* Black or white, whichever stands out more: by WCAG's relative luminance, one of them always does by 4.5 to 1. */
+// Spot nodes are paler, and have one corner cut off if the square is large enough.
+const paler = (parts) => parts.map((part) => Math.round(part * 0.72 + 255 * 0.28));
+const stateColour = (word, spot) => (spot ? paler(rgb(styleOf(word)[0])) : rgb(styleOf(word)[0]));
+/* Black or white, whichever has the higher contrast by WCAG's relative luminance: at least 4.5 to 1. */
 const linear = (part) => (part <= 10.31475 ? part / 3294.6 : ((part / 255 + 0.055) / 1.055) ** 2.4);
-const ink = ([r, g, b]) => (
+const textColour = ([r, g, b]) => (
   0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b) > 0.179 ? "#000" : "#fff");
 const make = (tag, name, text = "") => {
-  const made = document.createElement(tag);
-  made.className = name;
-  made.textContent = text;
-  return made;
+  const element = document.createElement(tag);
+  element.className = name;
+  element.textContent = text;
+  return element;
 };
 
-/* -- what there is ---------------------------------------------------------------------------------------------- */
+/* -- nodes and recordings --------------------------------------------------------------------------------------- */
 
-/** The bytes of all nodes, how many there are of each, and which message came last. */
+/** The bytes of all nodes, the number of each byte, and the sequence number of the last message. */
 class Nodes {
   constructor(bytes = new Uint8Array(0), sequence = -1) {
     this.replace(bytes, sequence);
@@ -50,7 +51,7 @@ class Nodes {
     this.sequence = sequence;
   }
 
-  /** Take changes in; false where a message before this one was missed. */
+  /** Apply changes; returns false if an earlier message was missed. */
   change(places, bytes, sequence) {
     if (sequence !== this.sequence + 1) return false;
     for (let i = 0; i < places.length; i += 1) {
@@ -65,26 +66,26 @@ class Nodes {
   of(state) { return this.counts[state] + this.counts[state | SPOT]; }
 }
 
-/** The states of a resize from its beginning, to be played back. */
-class Film {
+/** The node states of a resize from its start, for replay. */
+class Recording {
   constructor(times, base, lengths, places, bytes) {
     Object.assign(this, { times, base, lengths, places, bytes });
   }
 
-  /** Return the nodes as they were at a moment. */
+  /** Return the nodes at a frame of the recording. */
   at(frame) {
-    const shown = Uint8Array.from(this.base);
+    const bytes = Uint8Array.from(this.base);
     let begin = 0;
     for (let i = 0; i < frame; i += 1) {
-      for (let j = begin; j < begin + this.lengths[i]; j += 1) shown[this.places[j]] = this.bytes[j];
+      for (let j = begin; j < begin + this.lengths[i]; j += 1) bytes[this.places[j]] = this.bytes[j];
       begin += this.lengths[i];
     }
-    return new Nodes(shown, frame);
+    return new Nodes(bytes, frame);
   }
 }
 
 const bytesOf = (view) => new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
-// A buffer may begin anywhere in a message, and wide integers want to be aligned: hence the copy.
+// A buffer may start at any offset of a message, but a Uint32Array must be aligned: hence the copy.
 const wordsOf = (view) => new Uint32Array(bytesOf(view).slice().buffer);
 
 /* -- the picture ------------------------------------------------------------------------------------------------ */
@@ -100,16 +101,16 @@ class Picture {
     this.paint();
   }
 
-  /** Work out the colour of each byte, as the pixel buffer wants it; what is filtered out becomes faint. */
+  /** Compute the colour of each byte in the pixel buffer's format; states that are filtered out are faint. */
   paint() {
     this.colours = new Uint32Array(256);
     const [faint, strong] = [40, 255];
     this.words().forEach((word, state) => {
       const chosen = this.only.size === 0 || this.only.has(state);
-      for (const mark of [0, SPOT]) {
-        const [r, g, b] = shade(word, mark);
-        const alpha = chosen && (mark || !this.spotOnly) ? strong : faint;
-        this.colours[state | mark] = (alpha << 24) | (b << 16) | (g << 8) | r;
+      for (const spot of [0, SPOT]) {
+        const [r, g, b] = stateColour(word, spot);
+        const alpha = chosen && (spot || !this.spotOnly) ? strong : faint;
+        this.colours[state | spot] = (alpha << 24) | (b << 16) | (g << 8) | r;
       }
     });
     this.colours[EMPTY] = 0;
@@ -135,22 +136,22 @@ class Picture {
     buffer.fill(0);
     for (let i = 0; i < bytes.length; i += 1) buffer[i] = colours[bytes[i]];
     pixels.getContext("2d").putImageData(this.image, 0, 0);
-    const sharp = window.devicePixelRatio || 1;
+    const pixelRatio = window.devicePixelRatio || 1;
     const [wide, high] = [columns * side, rows * side];
-    const [across, down] = [Math.round(wide * sharp), Math.round(high * sharp)];
+    const [across, down] = [Math.round(wide * pixelRatio), Math.round(high * pixelRatio)];
     if (canvas.width !== across || canvas.height !== down) {
       [canvas.width, canvas.height] = [across, down];
       [canvas.style.width, canvas.style.height] = [`${wide}px`, `${high}px`];
     }
     const context = canvas.getContext("2d");
-    context.setTransform(sharp, 0, 0, sharp, 0, 0);
+    context.setTransform(pixelRatio, 0, 0, pixelRatio, 0, 0);
     context.imageSmoothingEnabled = false;
     context.clearRect(0, 0, wide, high);
     context.drawImage(pixels, 0, 0, wide, high);
     if (side >= GRIDDED) this.grid(context, wide, high);
     if (side >= LETTERED) this.letters(context, bytes);
     if (side >= NOTCHED) this.notches(context, bytes);
-    if (this.cursor >= 0 && this.cursor < bytes.length) this.mark(context);
+    if (this.cursor >= 0 && this.cursor < bytes.length) this.drawCursor(context);
   }
 
   grid(context, wide, high) {
@@ -172,18 +173,18 @@ class Picture {
       if (byte === EMPTY) return;
       const word = words[byte & STATE];
       const [x, y] = this.corner(place);
-      context.fillStyle = ink(shade(word, byte & SPOT));
-      context.fillText(look(word)[1], x + side / 2, y + side / 2 + 0.5);
+      context.fillStyle = textColour(stateColour(word, byte & SPOT));
+      context.fillText(styleOf(word)[1], x + side / 2, y + side / 2 + 0.5);
     });
   }
 
-  /** Cut a corner off the squares of spot nodes. */
+  /** Cut one corner off the squares of spot nodes. */
   notches(context, bytes) {
     const { side } = this, deep = Math.max(3, side * 0.36), words = this.words();
     bytes.forEach((byte, place) => {
       if (byte === EMPTY || !(byte & SPOT)) return;
       const [x, y] = this.corner(place);
-      context.fillStyle = ink(shade(words[byte & STATE], SPOT));
+      context.fillStyle = textColour(stateColour(words[byte & STATE], SPOT));
       context.beginPath();
       context.moveTo(x + side - 1, y + 1);
       context.lineTo(x + side - 1, y + 1 + deep);
@@ -192,7 +193,7 @@ class Picture {
     });
   }
 
-  mark(context) {
+  drawCursor(context) {
     const [x, y] = this.corner(this.cursor);
     const side = Math.max(this.side, 5);
     context.lineWidth = 2;
@@ -205,8 +206,8 @@ class Picture {
 
   corner(place) { return [(place % this.columns) * this.side, Math.floor(place / this.columns) * this.side]; }
 
-  /** Return the place of the node at a point of the canvas, or -1. */
-  under(x, y) {
+  /** Return the place of the square at a point of the canvas, or -1. */
+  placeAt(x, y) {
     const [column, row] = [Math.floor(x / this.side), Math.floor(y / this.side)];
     return column < 0 || row < 0 || column >= this.columns || row >= this.rows ? -1 : row * this.columns + column;
   }

@@ -1,8 +1,8 @@
-"""The nodes of a pool as bytes, one a node, and what changed since they were last looked at.
+"""The nodes of a pool as bytes, one per node, and the changes since the last update.
 
-A byte is the index of the node's state among the words, plus 128 for a spot node. A node keeps its place as long as it
-is there; the place of one that is gone is empty until a new node takes it. So the map does not jump, and an update is
-as large as what changed.
+A byte is the index of the node's state in a list of words, plus 128 for a spot node. A node keeps its place as long as
+it exists; the place of a removed node stays empty until a new node takes it. So nodes do not move on the map, and the
+size of an update depends on the number of changes only.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from batchimg_magics.core.base.schemas import NODE_STATES
+from batchimg_magics.pool_spec.words import NODE_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,24 +25,24 @@ if TYPE_CHECKING:
 __all__ = ["EMPTY", "SPOT", "MapChange", "Recording", "Squares"]
 
 SPOT, EMPTY = 128, 255
-#: Words that a byte has room for beside the spot mark and the empty square.
+#: Number of states that fit a byte besides the spot flag and the empty square.
 MAX_STATE_WORDS = 126
-#: Bytes of playing back that are kept; a film that grows beyond forgets its beginning.
+#: Maximum size of a recording in bytes; a longer recording drops its oldest frames.
 MAX_RECORDING_BYTES = 16_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class MapChange:
-    """What changed between two looks.
+    """The changes between two updates.
 
     Parameters
     ----------
     places
-        The squares, ``uint32``.
+        Indexes of the changed squares, ``uint32``.
     bytes
-        What they are now, ``uint8``, in the same order.
-    whole
-        Whether there are more or fewer squares than before, or other words: a front end then needs the whole.
+        Their new bytes, ``uint8``, in the same order.
+    needs_full_update
+        Whether the number of squares or the list of words changed: a front end then needs the full state.
     """
 
     places: Places
@@ -51,16 +51,16 @@ class MapChange:
 
 
 class Recording:
-    """What the squares were from one moment on, to be played back.
+    """The squares over time from one moment on, for replay.
 
     Attributes
     ----------
     base
-        The squares at its beginning.
+        The squares at the start.
     times
-        What to call each moment; the first is that of the base.
+        Label of each frame; the first is that of the base.
     changes
-        (places, bytes) from one moment to the next.
+        (places, bytes) that changed from each frame to the next.
     """
 
     def __init__(self, base: Bytes, time: str) -> None:
@@ -70,7 +70,7 @@ class Recording:
         self._size = 0
 
     def add(self, time: str, places: Places, states: Bytes) -> None:
-        """Add a moment."""
+        """Add a frame."""
         self.times.append(time)
         self.changes.append((places, states))
         self._size += places.nbytes + states.nbytes
@@ -86,26 +86,26 @@ class Recording:
             self.base = np.concatenate([self.base, np.full(needed - self.base.size, EMPTY, np.uint8)])
 
     def buffers(self) -> list[bytes]:
-        """Return base, lengths, places and bytes, the base as wide as the map ever was."""
+        """Return base, lengths, places and bytes; the base has as many squares as the map ever had."""
         for places, _ in self.changes:
             self._grow_base(places)
         lengths = np.array([places.size for places, _ in self.changes], np.uint32)
-        moved = [places for places, _ in self.changes] or [np.empty(0, np.uint32)]
+        changed = [places for places, _ in self.changes] or [np.empty(0, np.uint32)]
         states = [values for _, values in self.changes] or [np.empty(0, np.uint8)]
-        return [one.tobytes() for one in (self.base, lengths, np.concatenate(moved), np.concatenate(states))]
+        return [one.tobytes() for one in (self.base, lengths, np.concatenate(changed), np.concatenate(states))]
 
 
 class Squares:
-    """The squares of one pool's map.
+    """The squares of the map of one pool.
 
     Attributes
     ----------
     words
-        State words by their index: Azure's, and behind them those that nobody foresaw.
+        State names by index: those of Azure, followed by any others that occurred.
     bytes
-        One a square, ``uint8``.
+        One per square, ``uint8``.
     ids
-        The node's id by its place; empty for a square without a node.
+        Node id by place; empty for a square without a node.
     """
 
     def __init__(self) -> None:
@@ -117,16 +117,16 @@ class Squares:
         self._free: list[int] = []
 
     def place(self, node_id: str) -> int | None:
-        """Return where a node's square is, or None."""
+        """Return the place of a node's square, or None."""
         return self._place.get(node_id)
 
     def update(self, ids: Sequence[str], states: Sequence[str], dedicated: Sequence[bool]) -> MapChange:
-        """Take in the nodes that there are now, and return what changed.
+        """Update the squares to the current nodes, and return the changes.
 
         Parameters
         ----------
         ids, states, dedicated
-            Columns of the nodes' table, of one length.
+            Columns of the nodes table, of equal length.
         """
         words = len(self.words)
         values = np.fromiter((self._code(state) for state in states), np.uint8, len(states))
@@ -140,27 +140,27 @@ class Squares:
         was[: before.size] = before
         changed = np.flatnonzero(now != was).astype(np.uint32)
         self.bytes = now[: self._trim()]
-        whole = self.bytes.size != before.size or len(self.words) != words
-        return MapChange(changed, now[changed], whole)
+        needs_full_update = self.bytes.size != before.size or len(self.words) != words
+        return MapChange(changed, now[changed], needs_full_update)
 
     def _code(self, state: str) -> int:
         code = self._index.get(state)
         if code is None:
-            # The last word stands for all that there is no room for.
+            # States that do not fit share the last code.
             code = self._index[state] = min(len(self.words), MAX_STATE_WORDS)
             if code == len(self.words):
                 self.words.append(state)
         return code
 
     def _free_places(self, ids: Sequence[str]) -> None:
-        """Free the places of nodes that are not there any more."""
+        """Free the places of removed nodes."""
         places = [self._place.pop(node_id) for node_id in self._place.keys() - set(ids)]
         for place in places:
             self.ids[place] = ""
         self._free = sorted(self._free + places, reverse=True)
 
     def _trim(self) -> int:
-        """Let empty squares at the end go, and return how many squares are left."""
+        """Remove empty squares at the end, and return the number of squares left."""
         while self.ids and not self.ids[-1]:
             self.ids.pop()
         self._free = [place for place in self._free if place < len(self.ids)]
@@ -177,7 +177,7 @@ class Squares:
         return place
 
     def counts(self) -> dict[str, tuple[int, int]]:
-        """Return (dedicated, spot) by state word, states without nodes left out."""
+        """Return (dedicated, spot) counts by state, for states that have nodes."""
         tally = np.bincount(self.bytes, minlength=256)
-        found = {word: (int(tally[code]), int(tally[code | SPOT])) for code, word in enumerate(self.words)}
-        return {word: counts for word, counts in found.items() if sum(counts)}
+        counts = {word: (int(tally[code]), int(tally[code | SPOT])) for code, word in enumerate(self.words)}
+        return {word: both for word, both in counts.items() if sum(both)}

@@ -13,6 +13,7 @@ import pytest
 from batchimg_magics.core.azure import read_cache
 from batchimg_magics.core.scaling.watch import PoolSnapshot, PoolWatcher
 from tests.support.concurrent_client import ConcurrentClient
+from tests.support.connections import transport_of
 from tests.support.idle_pools import open_session
 from tests.support.request_log import RequestLog
 
@@ -29,7 +30,7 @@ THREE = {"eastus": 1, "westus2": 1, "westeurope": 1}
 @pytest.fixture
 def calm() -> Iterator[tuple[Session, Connection, RequestLog]]:
     with open_session(RequestLog, seed=3) as (session, connection, _):
-        transport: Any = connection.azure._transport
+        transport: Any = transport_of(connection)
         yield session, connection, transport
 
 
@@ -47,13 +48,13 @@ def test_a_pool_does_not_wait_for_other_regions(calm: tuple[Session, Connection,
     pool = next(seen.at for seen in counted.requests if seen.method == "PUT" and seen.path.endswith("/pools/three"))
     assert pool - counted.requests[0].at < one  # one region's time, though each further region takes as long again
     rows = steps.set_index("step")
-    assert rows.loc["replicas", "action"] == "made"
+    assert rows.loc["replicas", "action"] == "created"
     assert rows.loc["replicas", "seconds"] > 300
     version = session.images().set_index("pool").loc["three"]
     assert version.state == "Succeeded"
     assert set(version.regions.replace(" ", "").split(",")) == {f"{region}=1" for region in THREE}
     again = session.create("three", nodes=5, replicas=THREE, **LINE)
-    assert set(again.action) == {"found"}
+    assert set(again.action) == {"exists"}
 
 
 def test_a_version_in_the_making_is_asked_about_only_when_azure_says(
@@ -85,10 +86,10 @@ def test_no_line_goes_by_what_the_one_before_has_read(calm: tuple[Session, Conne
     assert connection.emulator is not None
     session.create("p", nodes=0, **LINE)
     asked = {**LINE, "nodes": 0}
-    assert session.plan("p", **asked).set_index("step").action["pool"] == "found"
+    assert session.plan("p", **asked).set_index("step").action["pool"] == "exists"
     ConcurrentClient(connection.emulator).act("p", "delete")
     connection.emulator.clock.advance(5)
-    assert session.plan("p", **asked).set_index("step").action["pool"] == "would make"
+    assert session.plan("p", **asked).set_index("step").action["pool"] == "would create"
 
 
 def test_nodes_on_their_way_are_looked_at_the_closer_the_fewer_are_left(
@@ -101,7 +102,7 @@ def test_nodes_on_their_way_are_looked_at_the_closer_the_fewer_are_left(
     looks = [seen.at for seen in counted.requests if seen.path.endswith("/nodes")]
     assert took > 250
     assert len(counted.requests) < took / 6  # a look every two seconds would be three times as many
-    last = session.nodes("p", prices=False).since.max().timestamp() - (
+    last = session.nodes("p", prices=False).state_since.max().timestamp() - (
         connection.emulator.clock.now() - connection.loop.time()
     )
     assert 0 <= looks[-1] - last <= 16

@@ -251,7 +251,7 @@ def test_what_was_known_then_makes_a_pool(away: Session, tmp_path: Path, through
     connect_to(away, outside).create("genomics", spec=PARTS, from_vm="desk", direct=True, api=through, nodes=1)
     assert set(away.nodes("genomics").state) == {"idle"}
     again = away.create("genomics", spec=PARTS, from_vm="desk", direct=True, api=through, nodes=1)
-    assert set(again.action) == {"found"}
+    assert set(again.action) == {"exists"}
 
 
 def test_without_public_addresses_through_resource_manager(away: Session, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 from batchimg_magics.session.session import Session
 from batchimg_magics.ui.cli import main
 from tests.support.concurrent_client import ConcurrentClient
+from tests.support.connections import connection_of, emulator_of
 from tests.support.shells import ipython, run_cell
 
 if TYPE_CHECKING:
@@ -23,14 +24,12 @@ HOUR = 3600.0
 
 def pass_time(session: Session, seconds: float) -> None:
     """Let time pass while nobody is at work, as it does behind a closed laptop."""
-    local = session._require_connection().emulator
-    assert local is not None
+    local = emulator_of(session)
     local.clock.advance(seconds)
 
 
 def somebody(session: Session) -> ConcurrentClient:
-    local = session._require_connection().emulator
-    assert local is not None
+    local = emulator_of(session)
     return ConcurrentClient(local)
 
 
@@ -65,9 +64,8 @@ def test_resize_lifts_the_formula_and_sets_it_again(session: Session) -> None:
 
 def test_a_resize_that_failed_sets_it_again_for_what_is_there(session: Session) -> None:
     session.create("p", nodes=2, ttl="8h", **LINE)
-    local = session._require_connection().emulator
-    assert local is not None
-    local._store.set_meta("allocation", {"unusable": 1.0})
+    local = emulator_of(session)
+    local.store.set_meta("allocation", {"unusable": 1.0})
     with pytest.raises(Exception, match="of no use"):
         session.resize("p", nodes=10)
     assert "lives ? 10 : 0" in session.autoscale("p").formula[0]
@@ -78,7 +76,7 @@ def test_the_same_line_again_changes_nothing(session: Session) -> None:
     before = session.autoscale("p").to_json(date_format="iso")
     pass_time(session, 60)
     steps = session.create("p", nodes=3, ttl="8h", **LINE)
-    assert set(steps.action) == {"found"}
+    assert set(steps.action) == {"exists"}
     assert session.autoscale("p").to_json(date_format="iso") == before
 
 
@@ -101,23 +99,24 @@ def test_after_its_end_a_pool_wants_a_new_life(session: Session) -> None:
     assert somebody(session).count_nodes("p") == (3, 0)
 
 
-def test_reap_deletes_what_is_past_its_expiry(session: Session) -> None:
+def test_cleanup_deletes_pools_that_are_past_their_expiry(session: Session) -> None:
     session.create("old", nodes=1, ttl="1h", **LINE)
     session.create("young", nodes=1, ttl="9h", **LINE)
     session.create("lasting", nodes=1, **LINE)
-    assert len(session.reap()) == 0
+    assert len(session.cleanup(delete=True)) == 0
     pass_time(session, 2 * HOUR)
-    shown = session.reap(dry_run=True)
+    shown = session.cleanup()
     assert shown.pool.tolist() == ["old"]
-    assert shown.action.tolist() == ["would delete"]
-    assert "the next expires at" in shown.attrs["caption"]
-    connection = session._require_connection()
+    assert shown.kind.tolist() == ["expired pool"]
+    assert shown.action.isna().all()
+    assert "the next pool expires at" in shown.attrs["caption"]
+    connection = connection_of(session)
     local, connection.emulator = connection.emulator, None  # as far as the verb can tell, it is real
     try:
-        withheld = session.reap()
+        withheld = session.cleanup(delete=True)
         assert withheld.action.tolist() == ["would delete"]
         assert "--yes" in withheld.attrs["caption"]
-        assert session.reap(yes=True).action.tolist() == ["deleted"]
+        assert session.cleanup(delete=True, yes=True).action.tolist() == ["deleted"]
     finally:
         connection.emulator = local
     assert session.pools().pool.tolist() == ["lasting", "young"]
@@ -183,7 +182,7 @@ def test_preset_for_an_expiry(session: Session) -> None:
     ("setting", "said"),
     [
         ({"formula": "$x = 1;", "preset": "expiry"}, "--formula and --preset"),
-        ({"off": True, "evaluate": True}, "--off goes with no other"),
+        ({"off": True, "evaluate": True}, "--off cannot be combined"),
         ({"nodes": 3}, "no formula was given"),
         ({"preset": "hours"}, "--preset is 'hours'"),
         ({"preset": "expiry", "interval": "1m"}, "an evaluation interval of 1m"),
@@ -241,7 +240,7 @@ def test_a_picture_on_the_command_line(
     monkeypatch.setenv("BATCHIMG_STATE", str(tmp_path / "world.db"))
     assert main(["create", "p", "--from-vm", "prep-vm", "--vm-size", "Standard_D2s_v5", "--nodes", "2"]) == 0
     assert main(["history", "p", "--plot"]) == 0
-    assert "drawn: p-nodes.png" in capsys.readouterr().err
+    assert "written: p-nodes.png" in capsys.readouterr().err
     assert (tmp_path / "p-nodes.png").read_bytes().startswith(b"\x89PNG")
     assert main(["history", "--plot"]) == 2
     assert main(["history", "q", "--plot"]) == 2

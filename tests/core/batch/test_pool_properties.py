@@ -15,8 +15,9 @@ from batchimg_magics.core.batch import pools
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import BatchImgError, ConflictError, SpecError
 from batchimg_magics.session.session import Session
-from tests.conftest import LINE
+from tests.support.connections import connection_of
 from tests.support.crash import CrashTransport
+from tests.support.create_options import LINE
 from tests.support.documents import ACCOUNT, pool_body
 from tests.support.faults import set_faults
 from tests.support.inventory import put_resource
@@ -37,7 +38,7 @@ def _secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def shown(session: Session, name: str = "genomics") -> dict[str, Any]:
     """Return a pool's document, as ARM shows it."""
-    connection = session._require_connection()
+    connection = connection_of(session)
     found = asyncio.run_coroutine_threadsafe(pools.read(connection.azure, name), connection.loop).result()
     assert found is not None
     return found
@@ -46,10 +47,10 @@ def shown(session: Session, name: str = "genomics") -> dict[str, Any]:
 @pytest.mark.parametrize(("text", "plane"), [(COMMON_YAML + ARM_ONLY_YAML, "arm"), (COMMON_YAML, "batch")])
 def test_all_of_it_and_the_same_line_again(session: Session, text: str, plane: str) -> None:
     steps = session.create("genomics", spec=text, nodes=2, api=plane).set_index("step")
-    assert steps.loc["pool", "action"] == "made"
+    assert steps.loc["pool", "action"] == "created"
     assert set(session.nodes("genomics").state) == {"idle"}
     again = session.create("genomics", spec=text, nodes=2, api=plane)
-    assert set(again.action) == {"found"}
+    assert set(again.action) == {"exists"}
     found = shown(session)
     props, machine = found["properties"], found["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
     assert props["taskSlotsPerNode"] == 4
@@ -67,12 +68,12 @@ def test_all_of_it_and_the_same_line_again(session: Session, text: str, plane: s
     assert (found.get("tags", {}).get("cost-centre"), "identity" in found) == (
         ("42", True) if plane == "arm" else (None, False)
     )
-    assert session.pools().ours.all()
+    assert session.pools().managed.all()
 
 
 def test_one_pool_whichever_plane_is_named(session: Session) -> None:
     session.create("genomics", spec=COMMON_YAML, api="batch")
-    assert set(session.create("genomics", spec=COMMON_YAML, api="arm").action) == {"found"}
+    assert set(session.create("genomics", spec=COMMON_YAML, api="arm").action) == {"exists"}
 
 
 #: What changes, and how it is told.
@@ -119,7 +120,7 @@ def test_differences_are_told_and_changed_while_it_is_empty(session: Session, ca
     steps = session.create("genomics", spec=changed, api=plane).set_index("step")
     assert steps.loc["pool", "action"] == "changed"
     assert words.partition(" is ")[0].removesuffix(" has other values") in steps.loc["pool", "detail"]
-    assert set(session.create("genomics", spec=changed, api=plane).action) == {"found"}
+    assert set(session.create("genomics", spec=changed, api=plane).action) == {"exists"}
     session.resize("genomics", nodes=1)
     with pytest.raises(ConflictError) as caught:
         session.create("genomics", spec=text, api=plane)
@@ -144,7 +145,7 @@ def test_what_a_change_can_take_away_and_what_not(session: Session, text: str, p
     less = {key: one for key, one in yaml.safe_load(text).items() if key not in TAKEN_AWAY}
     steps = session.create("genomics", spec=less, api=plane).set_index("step")
     assert steps.loc["pool", "action"] == "changed"
-    assert set(session.create("genomics", spec=less, api=plane).action) == {"found"}
+    assert set(session.create("genomics", spec=less, api=plane).action) == {"exists"}
     assert "mountConfiguration" not in shown(session)["properties"]
     for key in ("start-task", "subnet"):
         fewer = {name: one for name, one in less.items() if name not in (key, "login-ports")}
@@ -171,21 +172,21 @@ def test_replace_deletes_and_makes_anew(session: Session) -> None:
     steps = session.create("genomics", replace=True, **other).set_index("step")
     assert steps.loc["old pool", "action"] == "deleted"
     assert steps.loc["old pool", "detail"] == "25 nodes; VM size is STANDARD_D4S_V5, wanted Standard_D8s_v5"
-    assert steps.loc["pool", "action"] == "made"
-    assert steps.loc["image version", "action"] == "found"
+    assert steps.loc["pool", "action"] == "created"
+    assert steps.loc["image version", "action"] == "exists"
     assert session.pools().created[0] > created
     assert list(session.nodes("genomics", counts=True).dedicated) == [3]
     # The same line again: what is there is what was wanted.
-    assert set(session.create("genomics", replace=True, **other).action) == {"found"}
+    assert set(session.create("genomics", replace=True, **other).action) == {"exists"}
 
 
 def test_replace_waits_for_yes_on_a_real_connection(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     session.create("genomics", **LINE)
     other = {**LINE, "vm_size": "Standard_D8s_v5"}
-    monkeypatch.setattr(session._require_connection(), "emulator", None)  # as if it were the real one
+    monkeypatch.setattr(connection_of(session), "emulator", None)  # as if it were the real one
     said = session.create("genomics", replace=True, **other)
     assert list(said.step) == ["old pool", "pool", "nodes"]
-    assert list(said.action) == ["would delete", "would make", "would change"]
+    assert list(said.action) == ["would delete", "would create", "would change"]
     assert "25 nodes" in said.detail[0]
     assert said.attrs["caption"].endswith("nothing was changed; add --yes to do it")
     assert list(session.pools().vm_size) == ["STANDARD_D4S_V5"]
@@ -199,11 +200,11 @@ def test_plan_says_what_would_become_of_a_pool_that_is_there(session: Session) -
         return {step: action for step, action in zip(planned.step, planned.action, strict=True) if "image" not in step}
 
     session.create("genomics", **EMPTY)
-    found = {"gallery": "found", "nodes": "found"}
+    found = {"gallery": "exists", "nodes": "exists"}
     other = {**EMPTY, "vm_size": "Standard_D8s_v5"}
-    assert actions(**EMPTY) == found | {"pool": "found"}
+    assert actions(**EMPTY) == found | {"pool": "exists"}
     assert actions(**other) == found | {"pool": "would change"}
-    replaced = {"old pool": "would delete", "pool": "would make", "nodes": "would change"}
+    replaced = {"old pool": "would delete", "pool": "would create", "nodes": "would change"}
     assert actions(replace=True, **other) == found | replaced
     session.resize("genomics", nodes=1)
     with pytest.raises(ConflictError, match="differs: VM size"):
@@ -368,7 +369,7 @@ def test_application_packages(session: Session, tmp_path: Path) -> None:
     for plane, other in (("arm", "batch"), ("batch", "arm")):
         line = {**EMPTY, "application_packages": {"aligner": None}}
         session.create(plane, api=plane, **line)
-        assert set(session.create(plane, api=other, **line).action) == {"found"}
+        assert set(session.create(plane, api=other, **line).action) == {"exists"}
         steps = session.create(plane, api=plane, **{**line, "application_packages": {"aligner": "2"}})
         assert steps.set_index("step").loc["pool", "detail"] == "list of application packages"
     with pytest.raises(ConflictError, match="aligner: The specified version of the application package"):
@@ -386,8 +387,8 @@ OPTIONS = (
 def test_options_say_it_too(capsys: pytest.CaptureFixture[str]) -> None:
     with ipython(state=":memory:", speed="max") as shell:
         line = f"create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 {OPTIONS}"
-        assert set(run_cell(shell, f"%batchimg {line}").action) == {"made", "found"}
-        assert set(run_cell(shell, f"%batchimg {line}").action) == {"found"}
+        assert set(run_cell(shell, f"%batchimg {line}").action) == {"created", "exists"}
+        assert set(run_cell(shell, f"%batchimg {line}").action) == {"exists"}
         changed = run_cell(shell, f"%batchimg {line} --task-slots 2").set_index("step")
         assert (changed.loc["pool", "action"], changed.loc["pool", "detail"]) == ("changed", "number of task slots")
         failed = shell.run_cell("%batchimg create genomics --metadata project").error_in_exec

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.errors import SpecError
-from tests.conftest import LINE
+from tests.support.create_options import LINE
 from tests.support.documents import GROUP
 from tests.support.rule_resources import (
     ACCOUNT,

@@ -12,6 +12,7 @@ from batchimg_magics.core.compute import replication
 from batchimg_magics.errors import ProvisioningError, SpecError
 from batchimg_magics.resource_ids import ResourceId
 from batchimg_magics.session.session import Session
+from tests.support.connections import connection_of
 from tests.support.crash import CrashTransport
 from tests.support.documents import disk, managed, vm
 from tests.support.faults import set_scenario
@@ -62,7 +63,7 @@ def north(tmp_path: Path, sent: list[dict[str, Any]]) -> Iterator[Session]:
 def states(session: Session) -> dict[str, str]:
     """Return region to state of its copies."""
     version = session.images().id[0]
-    connection = session._require_connection()
+    connection = connection_of(session)
     call = replication.read(connection.azure, ResourceId.parse(version))
     found = asyncio.run_coroutine_threadsafe(call, connection.loop).result()
     return {one["region"]: one["state"] for one in found["properties"]["replicationStatus"]["summary"]}
@@ -82,15 +83,15 @@ def test_replicas_are_where_they_are_asked_for(north: Session) -> None:
 
 def test_more_are_added_and_none_is_taken_away(north: Session, sent: list[dict[str, Any]]) -> None:
     north.create("genomics", replicas={"westus": 2}, **AWAY)
-    assert list(north.plan("genomics", **AWAY).query("step == 'image version'").action) == ["found"]
+    assert list(north.plan("genomics", **AWAY).query("step == 'image version'").action) == ["exists"]
     more = {**AWAY, "replicas": {"westus": 1, "uksouth": 3}}
-    assert list(north.plan("genomics", **more).query("step == 'replicas'").action) == ["would make"]
+    assert list(north.plan("genomics", **more).query("step == 'replicas'").action) == ["would create"]
     steps = north.create("genomics", **more).set_index("step")
     assert steps.loc["replicas", "action"] == "changed"
     assert steps.loc["replicas", "detail"] == "uksouth=3"
     assert north.images().regions[0] == "northeurope=1, eastus=1, westus=2, uksouth=3"
     assert len(sent) == 2
-    assert set(north.create("genomics", **more).action) == {"found"}
+    assert set(north.create("genomics", **more).action) == {"exists"}
 
 
 def test_a_region_that_failed_is_repaired_alone(north: Session, sent: list[dict[str, Any]]) -> None:

@@ -157,7 +157,7 @@ def test_every_road_ends_in_idle_nodes(
         steps = session.create("genomics", nodes=2, **line)
         assert states(session, "genomics") == {"idle"}
         again = session.create("genomics", nodes=2, **line)
-        assert set(again.action) == {"found"}
+        assert set(again.action) == {"exists"}
         assert set(again.id) <= set(steps.id)
         made = versions(session)
     assert throwaways(outside) == []
@@ -197,7 +197,7 @@ def test_a_pool_straight_from_the_managed_image_while_the_service_took_it(
     steps = connect_to(away, outside).create("genomics", from_vm="desk", direct=True, nodes=2, **SIZE)
     assert states(away, "genomics") == {"idle"}
     assert "gallery" not in set(steps.step)
-    assert set(away.create("genomics", from_vm="desk", direct=True, nodes=2, **SIZE).action) == {"found"}
+    assert set(away.create("genomics", from_vm="desk", direct=True, nodes=2, **SIZE).action) == {"exists"}
     (image,) = steps.id[steps.step == "managed image"]
     away.create("second", from_image=image, direct=True, nodes=1, **SIZE)
     assert states(away, "second") == {"idle"}
@@ -288,17 +288,17 @@ def test_a_new_image_is_made_once_when_the_vm_has_changed(away: Session, outside
     outside.create_vm("desk")
     line = {"from_vm": "desk", "nodes": 0, **SIZE}
     connect_to(away, outside).create("genomics", **line)
-    assert set(away.create("genomics", new_image=True, **line).action) == {"found"}  # just made
+    assert set(away.create("genomics", new_image=True, **line).action) == {"exists"}  # just made
     away.delete("genomics")
     away.close()
     outside.ask("POST", "virtualMachines/desk/deallocate")
     connect_to(away, outside)
-    assert list(away.plan("genomics", **line).action)[:3] == ["found", "found", "found"]
+    assert list(away.plan("genomics", **line).action)[:3] == ["exists", "exists", "exists"]
     away.create("genomics", new_image=True, **line)
     assert sorted(versions(away).version) == ["1.0.0", "1.0.1"]
     assert away.pools().image[0].endswith("/1.0.1")
-    assert set(away.create("genomics", new_image=True, **line).action) == {"found"}
-    assert set(away.create("genomics", **line).action) == {"found"}
+    assert set(away.create("genomics", new_image=True, **line).action) == {"exists"}
+    assert set(away.create("genomics", **line).action) == {"exists"}
     away.delete("genomics", image=True)
     assert len(away.images()) == 0
 
@@ -309,7 +309,7 @@ def test_an_adopted_gallery_keeps_what_is_in_it(away: Session, outside: StateFil
     gallery = f"{GROUP}/galleries/lab"
     line = {"from_vm": "desk", "gallery": gallery, "nodes": 1, **SIZE}
     steps = connect_to(away, outside).create("genomics", **line).set_index("step")
-    assert steps.loc["gallery", "action"] == "found"
+    assert steps.loc["gallery", "action"] == "exists"
     assert states(away, "genomics") == {"idle"}
     assert list(versions(away).gallery) == ["lab"]
     gone = away.delete("genomics", image=True)
@@ -371,7 +371,7 @@ def test_the_version_that_the_pool_pins_is_kept(away: Session, outside: StateFil
     connect_to(away, outside).create("genomics", new_image=True, **line)
     away.delete("genomics")
     away.create("genomics", from_version=first, **SIZE)
-    assert set(away.create("genomics", **line).action) == {"found"}
+    assert set(away.create("genomics", **line).action) == {"exists"}
     assert away.pools().image[0].endswith("/1.0.0")
 
 
@@ -522,8 +522,8 @@ def test_a_copy_that_may_have_been_in_a_vm_is_made_anew(away: Session, outside: 
     with Session(wrap_transport=CutOff) as session, pytest.raises(ProcessKilled):
         connect_to(session, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
     steps = connect_to(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE).set_index("step")
-    assert steps.loc["snapshot of OS disk", "action"] == "found"
-    assert steps.loc["copy of OS disk", "action"] == "made"
+    assert steps.loc["snapshot of OS disk", "action"] == "exists"
+    assert steps.loc["copy of OS disk", "action"] == "created"
 
 
 def test_what_cannot_be_put_away_is_named_and_goes_with_the_next_run(away: Session, outside: StateFileClient) -> None:

@@ -15,7 +15,7 @@ from batchimg_magics.emulator.world.clock import ManualClock
 from batchimg_magics.emulator.world.store import Store
 from batchimg_magics.errors import ConflictError, NotFoundError, ProvisioningError, SpecError
 from batchimg_magics.ui.cli import main
-from tests.conftest import LINE
+from tests.support.create_options import LINE
 from tests.support.rule_resources import (
     GALLERY,
     RuleResources,

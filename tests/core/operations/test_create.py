@@ -9,7 +9,7 @@ import pytest
 
 from batchimg_magics.errors import ConflictError, NotFoundError, ResizeError
 from batchimg_magics.session.session import Session
-from tests.conftest import LINE
+from tests.support.create_options import LINE
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ def by_state(counts: pd.DataFrame) -> dict[str, tuple[int, int]]:
 
 def test_from_vm_to_idle_nodes_and_away(session: Session) -> None:
     steps = session.create("genomics", **LINE)
-    assert list(steps.action) == ["made"] * 6 + ["changed"]
+    assert list(steps.action) == ["created"] * 6 + ["changed"]
     assert list(steps.step) == [
         "snapshot of OS disk", "snapshot of data disk, LUN 0", "gallery", "image definition", "image version", "pool",
         "nodes",
@@ -43,7 +43,7 @@ def test_from_vm_to_idle_nodes_and_away(session: Session) -> None:
     assert list(pools.pool) == ["genomics"]
     assert list(pools.dedicated_target) == [120]
     assert list(pools.spot_target) == [5]
-    assert pools.ours.all()
+    assert pools.managed.all()
     images = session.images()
     assert list(images.used_by) == ["genomics"]
     assert images.made_from[0].count(",") == 1
@@ -59,7 +59,7 @@ def test_from_vm_to_idle_nodes_and_away(session: Session) -> None:
 def test_same_line_again_makes_nothing(session: Session) -> None:
     first = session.create("genomics", **LINE)
     again = session.create("genomics", **LINE)
-    assert set(again.action) == {"found"}
+    assert set(again.action) == {"exists"}
     assert set(again.id) <= set(first.id)
 
 
@@ -116,10 +116,10 @@ def test_snapshots_carry_luns_and_the_version_is_pinned(session: Session) -> Non
 def test_no_wait_goes_on_when_somebody_waits(session: Session) -> None:
     session.create("genomics", wait=False, **LINE)
     joined = session.create("genomics", **LINE)
-    assert "made" in set(joined.action)  # the work that was begun, not a second one
+    assert "created" in set(joined.action)  # the work that was begun, not a second one
     begun = session.resize("genomics", nodes=30, wait=False)
     assert len(begun) == 0
-    with pytest.raises(ConflictError, match="still going on"):
+    with pytest.raises(ConflictError, match="still running"):
         session.delete("genomics")
 
 
@@ -127,7 +127,7 @@ def test_stop_and_wait(session: Session) -> None:
     session.create("genomics", **LINE)
     session.resize("genomics", nodes=200, wait=False)
     session.names("pool")  # a request, no time
-    assert session.stop("genomics").dedicated_target[0] in (20, 200)
+    assert session.stop_resize("genomics").dedicated_target[0] in (20, 200)
     waited = session.wait("genomics")
     assert waited.allocation[0] == "steady"
     assert waited.ready[0] == waited.dedicated[0] + waited.spot[0]

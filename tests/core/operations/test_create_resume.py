@@ -11,8 +11,9 @@ import pytest
 
 from batchimg_magics.errors import DetachedError
 from batchimg_magics.session.session import Session
-from tests.conftest import LINE
+from tests.support.connections import connection_of
 from tests.support.crash import CASES, Case, CrashTransport, crash_points
+from tests.support.create_options import LINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,7 @@ def test_interrupt_says_how_to_go_on_and_begins_nothing_new(broken_off: tuple[Se
     with pytest.raises(DetachedError) as caught:
         session.create("genomics", **LINE)
     same = "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 20 --spot 5"
-    assert caught.value.hint == f"go on with `{same}`, or stop with `%batchimg stop genomics`"
+    assert caught.value.hint == f"resume with `{same}`, or stop with `%batchimg stop-resize genomics`"
     sent = line.sent
     session.names("pool")  # the loop is free, and the work is not on it any more
     assert line.sent == sent + 1
@@ -71,7 +72,7 @@ def test_interrupt_says_how_to_go_on_and_begins_nothing_new(broken_off: tuple[Se
     assert len(session.images()) == 1
 
 
-@pytest.mark.parametrize("verb", ["wait", "stop", "repair"])
+@pytest.mark.parametrize("verb", ["wait", "stop_resize", "repair"])
 def test_an_expiry_that_was_lifted_is_told_and_set_again(broken_off: tuple[Session, Interrupting], verb: str) -> None:
     session, line = broken_off
     session.create("p", ttl="8h", **LINE)
@@ -93,7 +94,7 @@ def test_an_expiry_that_was_lifted_is_told_and_set_again(broken_off: tuple[Sessi
     text = session.autoscale("p").formula[0]
     assert expires in text
     # What is kept until then are the nodes that are there, and not those that somebody stopped asking for.
-    assert ("30" in text) == (verb != "stop")
+    assert ("30" in text) == (verb != "stop_resize")
     assert "again" not in session.wait("p").attrs["caption"], "all is well: nothing is to be done"
 
 
@@ -119,6 +120,6 @@ def test_synchronous_call_on_the_loop_raises_instead_of_waiting_for_itself(sessi
         except RuntimeError as error:
             failures.append(error)
 
-    session._require_connection().loop.call_soon_threadsafe(from_the_loop)
+    connection_of(session).loop.call_soon_threadsafe(from_the_loop)
     session.names("pool")
     assert "own loop" in str(failures[0])

@@ -9,7 +9,8 @@ import pytest
 
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.errors import ConflictError, InUseError, NotFoundError, SpecError
-from tests.conftest import LINE
+from tests.support.connections import connection_of
+from tests.support.create_options import LINE
 from tests.support.documents import ACCOUNT, GROUP, pool_body, vm
 from tests.support.faults import emulator_state, set_faults
 from tests.support.shells import ipython, run_cell
@@ -79,9 +80,7 @@ def compute(
 def items(session: Session, kind: str) -> list[Item]:
     """Return what there is of a kind in the world, in whichever group."""
     found = emulator_state(session).items(f"microsoft.compute/{kind}", "/subscriptions")
-    return [
-        item for item in found if resources.document_at(item, session._require_connection().azure.now()) is not None
-    ]
+    return [item for item in found if resources.document_at(item, connection_of(session).azure.now()) is not None]
 
 
 MARKED = {"batchimg-pool": "genomics", "batchimg-image": "0"}
@@ -221,9 +220,9 @@ def test_blind_deletion_wants_yes(session: Session) -> None:
         session.delete(snapshot)
     assert "--yes" in caught.value.hint
     with pytest.raises(ConflictError):
-        session.orphans(delete=True)
+        session.cleanup(delete=True)
     assert list(session.delete(snapshot, yes=True).action) == ["deleted"]
-    assert "could not read" in session.orphans().attrs["caption"]
+    assert "could not read" in session.cleanup().attrs["caption"]
 
 
 @pytest.mark.parametrize(
@@ -303,28 +302,28 @@ def test_one_failure_leaves_the_others_alone(session: Session) -> None:
 
 def test_nothing_is_an_orphan_while_the_pool_lives(session: Session) -> None:
     session.create("genomics", **EMPTY)
-    found = session.orphans()
+    found = session.cleanup()
     assert len(found) == 0
-    assert found.attrs["caption"].endswith("no pool needs: 0")
+    assert found.attrs["caption"].startswith("leftover resources: 0;")
 
 
 def test_orphans_are_found_and_taken_away_in_order(session: Session) -> None:
     session.create("genomics", **EMPTY)
     session.create("other", **EMPTY)
     session.delete("genomics")
-    found = session.orphans()
-    assert sorted(found.kind) == ["image definition", "image version", "snapshot", "snapshot"]
+    found = session.cleanup()
+    assert sorted(found.type) == ["image definition", "image version", "snapshot", "snapshot"]
     assert set(found.why) == {"there is no pool genomics"}
-    assert found.set_index("kind").loc["image version", "size_gib"] == 320
+    assert found.set_index("type").loc["image version", "size_gib"] == 320
     assert found.created.notna().sum() == 3
-    gone = session.orphans(delete=True)
+    gone = session.cleanup(delete=True)
     assert set(gone.action) == {"deleted"}
     assert list(session.images().image) == ["other"]
-    assert set(session.create("other", **EMPTY).action) == {"found"}
+    assert set(session.create("other", **EMPTY).action) == {"exists"}
     session.delete("other")
-    assert "gallery" in set(session.orphans().kind)
-    session.orphans(delete=True)
-    assert len(session.orphans()) == 0
+    assert "gallery" in set(session.cleanup().type)
+    session.cleanup(delete=True)
+    assert len(session.cleanup()) == 0
     assert len(session.images(sources=True).query("kind != 'disk'")) == 0
 
 
@@ -334,16 +333,16 @@ def test_throwaways_and_superseded_images_are_orphans(session: Session, tmp_path
     old = compute("snapshots", "genomics-0-os", tags=MARKED, timeCreated="2020-01-01T08:00:00+00:00")
     connect_with(session, tmp_path, throwaway, disk, old)
     session.create("genomics", **EMPTY)
-    found = session.orphans().set_index("resource")
+    found = session.cleanup().set_index("resource")
     assert dict(found.why) == {
         "genomics-copy": "was made on the way to an image",
         "genomics-copy-os": "was made on the way to an image",
         "genomics-0-os": "pool genomics uses another image",
     }
-    assert list(session.orphans(older_than="24h").resource) == ["genomics-0-os"]
-    assert set(session.orphans(delete=True, older_than="24h").resource) == {"genomics-0-os"}
-    assert set(session.orphans(delete=True).resource) == {"genomics-copy", "genomics-copy-os"}
-    assert len(session.orphans()) == 0
+    assert list(session.cleanup(older_than="24h").resource) == ["genomics-0-os"]
+    assert set(session.cleanup(delete=True, older_than="24h").resource) == {"genomics-0-os"}
+    assert set(session.cleanup(delete=True).resource) == {"genomics-copy", "genomics-copy-os"}
+    assert len(session.cleanup()) == 0
 
 
 def test_what_a_capture_left_is_an_orphan_though_the_image_was_made_of_it(session: Session, tmp_path: Path) -> None:
@@ -352,7 +351,7 @@ def test_what_a_capture_left_is_an_orphan_though_the_image_was_made_of_it(sessio
     snapshot = ids(session)["snapshot"].rpartition("/")[2]
     left = compute("snapshots", snapshot, tags=MARKED | {"batchimg-throwaway": "yes"})
     connect_with(session, tmp_path, left)
-    found = session.orphans()
+    found = session.cleanup()
     assert dict(zip(found.resource, found.why, strict=True)) == {snapshot: "was made on the way to an image"}
     assert list(session.delete(left["id"]).action) == ["deleted"]
 
@@ -360,20 +359,20 @@ def test_what_a_capture_left_is_an_orphan_though_the_image_was_made_of_it(sessio
 def test_orphans_wait_for_yes_on_a_real_connection(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     session.create("genomics", **EMPTY)
     session.delete("genomics")
-    monkeypatch.setattr(session._require_connection(), "emulator", None)
-    said = session.orphans(delete=True)
+    monkeypatch.setattr(connection_of(session), "emulator", None)
+    said = session.cleanup(delete=True)
     assert set(said.action) == {"would delete"}
     assert said.attrs["caption"].endswith("add --yes to do it")
-    assert len(session.orphans()) == 5
-    assert set(session.orphans(delete=True, yes=True).action) == {"deleted"}
+    assert len(session.cleanup()) == 5
+    assert set(session.cleanup(delete=True, yes=True).action) == {"deleted"}
 
 
 def test_orphans_are_not_taken_from_under_work_that_goes_on(session: Session) -> None:
     session.create("genomics", wait=False, **LINE)
-    with pytest.raises(ConflictError, match="still going on"):
-        session.orphans(delete=True)
+    with pytest.raises(ConflictError, match="still running"):
+        session.cleanup(delete=True)
     session.create("genomics", **LINE)
-    session.orphans(delete=True)
+    session.cleanup(delete=True)
 
 
 # -- pools whose image is gone -------------------------------------------------------------------------------------
@@ -413,8 +412,8 @@ def test_the_magic_takes_ids_and_lists(session: Session) -> None:
     with ipython(state=":memory:", speed="max") as shell:
         run_cell(shell, "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5")
         run_cell(shell, "%batchimg delete genomics")
-        assert len(run_cell(shell, "found = %batchimg orphans") or shell.user_ns["found"]) == 5
-        run_cell(shell, "snapshot_id = found.id[found.kind == 'snapshot'].iloc[0]")
+        assert len(run_cell(shell, "found = %batchimg cleanup") or shell.user_ns["found"]) == 5
+        run_cell(shell, "snapshot_id = found.id[found.type == 'snapshot'].iloc[0]")
         assert list(run_cell(shell, "%batchimg delete $snapshot_id").action) == ["deleted"]
-        assert set(run_cell(shell, "%batchimg orphans --delete --older-than 1s").action) == {"deleted"}
+        assert set(run_cell(shell, "%batchimg cleanup --delete --older-than 1s").action) == {"deleted"}
         assert len(run_cell(shell, "%batchimg images --sources").query("kind != 'disk'")) == 0

@@ -52,7 +52,7 @@ def test_pools_that_have_to_be_migrated_are_found(away: Session, outside: StateF
 def test_the_plan_is_shown_and_nothing_is_changed(away: Session, outside: StateFileClient) -> None:
     connect_to(away, outside)
     plan = away.migrate("old")
-    assert list(plan.action) == ["would make"] * 4 + ["would change"]
+    assert list(plan.action) == ["would create"] * 4 + ["would change"]
     assert "add --yes to do it" in plan.attrs["caption"]
     assert list(away.pools().pool) == ["old"]
     assert "version" not in set(away.images().kind)
@@ -61,13 +61,13 @@ def test_the_plan_is_shown_and_nothing_is_changed(away: Session, outside: StateF
 def test_a_new_pool_of_the_same_size_from_the_gallery(away: Session, outside: StateFileClient) -> None:
     connect_to(away, outside)
     steps = away.migrate("old", yes=True)
-    assert set(steps.action) == {"made", "changed"}
+    assert set(steps.action) == {"created", "changed"}
     counts = away.nodes("old-gallery", counts=True)
     assert [tuple(row) for row in counts.itertuples(index=False)] == [("idle", 3, 1)]
     pools = away.pools().set_index("pool")
     assert set(pools.index) == {"old", "old-gallery"}
     assert pools.loc["old-gallery", "image"].endswith("/old-gallery/1.0.0")
-    assert set(away.migrate("old", yes=True).action) == {"found"}
+    assert set(away.migrate("old", yes=True).action) == {"exists"}
     away.close()
     new = outside.ask("GET", f"{ACCOUNT}/pools/old-gallery", version="2025-06-01")
     assert new["properties"]["startTask"]["commandLine"] == "true"
@@ -93,7 +93,7 @@ def test_what_cannot_be_migrated_is_said(away: Session, outside: StateFileClient
         away.migrate("old", to="old")
     with pytest.raises(ConflictError, match="already exists and differs"):
         away.migrate("old", to="new", yes=True)
-    with pytest.raises(SpecError, match="which pool"):
+    with pytest.raises(SpecError, match="the pool to migrate"):
         away.migrate(yes=True)
 
 

@@ -10,12 +10,14 @@ from urllib.parse import unquote
 import pytest
 from azure.core.exceptions import ServiceRequestError
 
-from batchimg_magics.core.base.schemas import NODE_STATES, SCHEMAS
+from batchimg_magics.core.base.schemas import SCHEMAS
 from batchimg_magics.errors import NotFoundError, SpecError
+from batchimg_magics.pool_spec.words import NODE_STATES
 from batchimg_magics.session.frames import DTYPES
 from batchimg_magics.session.session import Session
 from batchimg_magics.ui.cli import main
 from tests.support.batch_emulator import lift_quotas
+from tests.support.connections import emulator_of
 from tests.support.shells import ipython, run_cell
 
 if TYPE_CHECKING:
@@ -99,7 +101,7 @@ def test_pools_are_listed_at_once_and_only_what_is_shown_is_asked_for() -> None:
 
 def test_a_thousand_nodes_a_page() -> None:
     with watched() as (session, asked):
-        lift_quotas(session._connection.emulator._store)  # no request was sent yet
+        lift_quotas(emulator_of(session).store)  # no request was sent yet
         session.create("large", nodes=2100, **SIZE)
         asked.clear()
         nodes = session.nodes("large")
@@ -125,8 +127,8 @@ def test_only_nodes_in_a_state_or_that_fit(two_pools: Session) -> None:
     assert list(spot.dedicated) == [False]
     counts = two_pools.nodes("sim-a", counts=True, where="dedicated")
     assert counts.to_dict("list") == {"state": ["idle"], "dedicated": [3], "spot": [0]}
-    since = two_pools.nodes("sim-a").since.max()
-    assert len(two_pools.nodes("sim-a", where=f"since > '{since.isoformat()}'")) == 0
+    since = two_pools.nodes("sim-a").state_since.max()
+    assert len(two_pools.nodes("sim-a", where=f"state_since > '{since.isoformat()}'")) == 0
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from batchimg_magics.errors import ConflictError, SpecError
 from batchimg_magics.ui.cli import main
-from tests.conftest import LINE
+from tests.support.create_options import LINE
 from tests.support.documents import GROUP
 from tests.support.inventory import read_inventory
 from tests.support.prepared_vms import connect_to, new_state_file
@@ -31,12 +31,12 @@ def test_a_plan_changes_nothing_and_create_does_what_it_says(session: Session, t
     assert read_inventory(outside.path) == before
     made = connect_to(session, outside).create("genomics", from_vm="desk-vm", stop=True, nodes=3, **SIZE)
     assert list(planned.step) == list(made.step)
-    would = {"would make": "made", "would change": "changed", "would delete": "deleted"}
+    would = {"would create": "created", "would change": "changed", "would delete": "deleted"}
     assert [would[str(one)] for one in planned.action] == list(made.action)
     steady = planned[planned.step != "image version"]  # whose number is known only then
     assert set(steady.id) <= set(made.id)
     again = session.plan("genomics", from_vm="desk-vm", stop=True, nodes=3, **SIZE)
-    assert set(again.action) == {"found"}
+    assert set(again.action) == {"exists"}
     assert set(again.minutes) == {0.0}
 
 
@@ -52,7 +52,7 @@ def test_a_plan_says_what_for_and_how_long(session: Session) -> None:
     assert planned.usd_per_hour.notna().sum() == 1
     session.create("genomics", **LINE)
     more = session.plan("genomics", **{**LINE, "nodes": 40}).set_index("step")
-    assert list(more.index[more.action != "found"]) == ["nodes"]
+    assert list(more.index[more.action != "exists"]) == ["nodes"]
     assert more.loc["nodes", "action"] == "would change"
     assert more.loc["nodes", "usd_per_hour"] > 1.7 * cost  # of the version's disks now, and of twice the nodes
 
@@ -85,7 +85,7 @@ def test_a_plan_of_a_capture_in_place_needs_no_yes(session: Session) -> None:
 def test_the_verbs_in_a_notebook() -> None:
     with ipython() as shell:
         line = "genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 1"
-        assert set(run_cell(shell, f"%batchimg plan {line}").action) == {"would make", "would change"}
+        assert set(run_cell(shell, f"%batchimg plan {line}").action) == {"would create", "would change"}
         cell = "%%batchimg p << plan genomics\nfrom_vm: prep-vm\nvm_size: Standard_D4s_v5\n"
         run_cell(shell, cell)
         assert shell.user_ns["p"].step.iloc[0] == "snapshot of OS disk"

@@ -22,9 +22,9 @@ NETWORK = GROUP.replace("Compute", "Network")
 
 
 def test_a_linux_vm_that_runs(session: Session) -> None:
-    found = session.vms(connect="desk-vm").iloc[0]
+    found = session.vms(login="desk-vm").iloc[0]
     assert (found.protocol, found.address, found.port, found.user) == ("SSH", "203.0.113.5", 22, "researcher")
-    assert found.line == "ssh researcher@203.0.113.5"
+    assert found.command == "ssh researcher@203.0.113.5"
     assert found.public
     for words in ("install the software", "format and mount its data disks", "no Azure extensions", "temporary disk"):
         assert words in found.next
@@ -32,8 +32,8 @@ def test_a_linux_vm_that_runs(session: Session) -> None:
 
 
 def test_a_windows_vm(session: Session) -> None:
-    found = session.vms(connect="win-vm").iloc[0]
-    assert (found.protocol, found.port, found.line) == ("RDP", 3389, "mstsc /v:203.0.113.6:3389")
+    found = session.vms(login="win-vm").iloc[0]
+    assert (found.protocol, found.port, found.command) == ("RDP", 3389, "mstsc /v:203.0.113.6:3389")
     assert "generalized" in found.next
 
 
@@ -41,7 +41,7 @@ def test_one_that_is_stopped(session: Session, tmp_path: Path) -> None:
     stopped = vm("stopped", managed("os"))
     stopped["properties"]["instanceView"] = {"statuses": [{"code": "PowerState/deallocated"}]}
     connect_with(session, tmp_path, stopped, disk("os"))
-    found = session.vms(connect="stopped").iloc[0]
+    found = session.vms(login="stopped").iloc[0]
     assert found.next == f"start it first: az vm start --ids {stopped['id']}"
     assert found.isna().address
 
@@ -59,7 +59,7 @@ def test_the_primary_interface_and_a_private_address(session: Session, tmp_path:
     configuration = {"name": "a", "properties": {"primary": True, "privateIPAddress": "10.1.2.3"}}
     interface = {"id": nics[1]["id"], "location": "eastus", "properties": {"ipConfigurations": [configuration]}}
     connect_with(session, tmp_path, machine, disk("os"), interface)
-    found = session.vms(connect=machine["id"]).iloc[0]
+    found = session.vms(login=machine["id"]).iloc[0]
     assert (found.address, found.public) == ("10.1.2.3", False)
     assert found.next.startswith("no public address: go there from its network")
 
@@ -126,15 +126,15 @@ def behind_a_balancer(os_type: str, rules: list[dict[str, Any]]) -> list[dict[st
 )
 def test_behind_a_load_balancer(session: Session, tmp_path: Path, os_type: str, port: int, line: str) -> None:
     connect_with(session, tmp_path, *behind_a_balancer(os_type, RULES))
-    found = session.vms(connect="inner").iloc[0]
+    found = session.vms(login="inner").iloc[0]
     assert (found.address, found.port, found.public) == ("203.0.113.99", port, True)
-    assert found.line == line
+    assert found.command == line
     assert found.next.startswith("install the software")
 
 
 def test_rules_that_carry_no_login_leave_the_private_address(session: Session, tmp_path: Path) -> None:
     connect_with(session, tmp_path, *behind_a_balancer("Linux", RULES[:3]))
-    found = session.vms(connect="inner").iloc[0]
+    found = session.vms(login="inner").iloc[0]
     assert (found.address, found.port, found.public) == ("10.1.2.3", 22, False)
 
 
@@ -148,7 +148,7 @@ def test_a_vms_primary_interface_as_the_command_line_prints_it(session: Session,
         for name, at in (("first", "10.0.0.8"), ("second", "10.0.0.9"))
     ]
     connect_with(session, tmp_path, flat, disk("os"), *around)
-    assert session.vms(connect="inner").address[0] == "10.0.0.9"
+    assert session.vms(login="inner").address[0] == "10.0.0.9"
 
 
 def as_the_command_line_prints_it(whole: dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def as_the_command_line_prints_it(whole: dict[str, Any]) -> dict[str, Any]:
 def test_from_what_the_command_line_prints(session: Session, tmp_path: Path) -> None:
     machine, os_disk, *around = behind_a_balancer("Linux", RULES)
     connect_with(session, tmp_path, machine, os_disk, *map(as_the_command_line_prints_it, around))
-    assert session.vms(connect="inner").line[0] == "ssh -p 50001 researcher@203.0.113.99"
+    assert session.vms(login="inner").command[0] == "ssh -p 50001 researcher@203.0.113.99"
 
 
 # -- what the caller may not read ----------------------------------------------------------------------------------
@@ -196,9 +196,9 @@ def with_role(session: Session, outside: StateFileClient, *but_for: str) -> None
 
 def test_the_role_that_check_prints_is_enough(session: Session, outside: StateFileClient) -> None:
     with_role(session, outside)
-    assert session.vms(connect="desk-vm").line[0] == "ssh researcher@203.0.113.5"
-    found = session.vms(connect="inner")
-    assert found.line[0] == "ssh -p 50001 researcher@203.0.113.99"
+    assert session.vms(login="desk-vm").command[0] == "ssh researcher@203.0.113.5"
+    found = session.vms(login="inner")
+    assert found.command[0] == "ssh -p 50001 researcher@203.0.113.99"
     assert found.unread.isna().all()
 
 
@@ -215,7 +215,7 @@ def test_what_may_not_be_read_is_said_and_the_rest_stands(
     session: Session, outside: StateFileClient, name: str, barred: str, what: str, address: str | None
 ) -> None:
     with_role(session, outside, barred)
-    table = session.vms(connect=name)
+    table = session.vms(login=name)
     found = table.iloc[0]
     assert found.unread == f"{what} (403 AuthorizationFailed)"
     assert table.attrs["caption"].endswith(f"could not read {found.unread}")
@@ -227,14 +227,12 @@ def test_what_may_not_be_read_is_said_and_the_rest_stands(
 
 def test_no_such_vm(session: Session) -> None:
     with pytest.raises(NotFoundError, match="no VM 'desk-wm'") as caught:
-        session.vms(connect="desk-wm")
+        session.vms(login="desk-wm")
     assert "did you mean desk-vm?" in caught.value.hint
 
 
 def test_the_line_is_in_the_caption_of_every_door(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["vms", "--connect", "desk-vm"]) == 0
+    assert main(["vms", "--login", "desk-vm"]) == 0
     assert capsys.readouterr().out.startswith("LOCAL · VM desk-vm: ssh researcher@203.0.113.5")
     with ipython(state=":memory:", speed="max") as shell:
-        assert (
-            run_cell(shell, "%batchimg vms --connect desk-vm").attrs["caption"].endswith("ssh researcher@203.0.113.5")
-        )
+        assert run_cell(shell, "%batchimg vms --login desk-vm").attrs["caption"].endswith("ssh researcher@203.0.113.5")

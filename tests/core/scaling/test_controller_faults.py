@@ -19,6 +19,7 @@ from batchimg_magics.emulator.http.faults import Fault
 from batchimg_magics.errors import BatchImgError, ResizeError
 from batchimg_magics.session.session import Session
 from tests.support.concurrent_client import ConcurrentClient, ObservedTransport
+from tests.support.connections import emulator_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -118,9 +119,8 @@ def _one(
     others: dict[int, str],
     allocation: dict[str, Any],
 ) -> None:
-    local = session._require_connection().emulator
-    assert local is not None
-    world, somebody = local._store, ConcurrentClient(local)
+    local = emulator_of(session)
+    world, somebody = local.store, ConcurrentClient(local)
     world.set_meta("allocation", allocation)
     faults.set_pending_faults(world, script)
     first, began = len(line.log), local.clock.now()

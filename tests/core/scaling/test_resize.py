@@ -13,6 +13,7 @@ from batchimg_magics.emulator.http.scenarios import Fault
 from batchimg_magics.errors import BatchImgError, BudgetError, ConflictError, NotFoundError, ResizeError, SpecError
 from batchimg_magics.session.session import Session
 from tests.support.concurrent_client import ConcurrentClient, ObservedTransport
+from tests.support.connections import connection_of, emulator_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,9 +26,8 @@ class Scene:
 
     def __init__(self, session: Session, line: ObservedTransport) -> None:
         self.session, self.line = session, line
-        local = session._require_connection().emulator
-        assert local is not None
-        self.world, self.somebody = local._store, ConcurrentClient(local)
+        local = emulator_of(session)
+        self.world, self.somebody = local.store, ConcurrentClient(local)
 
     def happens(self, **allocation: Any) -> None:
         """Let nodes come otherwise than well."""
@@ -385,7 +385,7 @@ def test_no_limit_without_a_known_price(scene: Scene) -> None:
 def test_what_the_account_costs_an_hour_binds_every_pool(scene: Scene) -> None:
     scene.session.create("one", nodes=10, **LINE)
     scene.session.create("two", nodes=0, **LINE)
-    scene.session._require_connection().azure.spending_limit.usd_per_hour = 3.0
+    connection_of(scene.session).azure.spending_limit.usd_per_hour = 3.0
     with pytest.raises(BudgetError, match=r"would cost \$3.24 an hour \(two with 10 dedicated, and all other pools\)"):
         scene.session.resize("two", nodes=10)
     with pytest.raises(BudgetError, match="max-cost-per-hour"):
@@ -434,7 +434,7 @@ def test_a_pattern_names_several_pools(scene: Scene) -> None:
     rounds = scene.session.resize("sim-*", nodes=4)
     assert rounds.dedicated_to.tolist() == [4, 4]
     assert scene.somebody.count_nodes("other") == (1, 0)
-    assert scene.session.stop("sim-*").pool.tolist() == ["sim-a", "sim-b"]
+    assert scene.session.stop_resize("sim-*").pool.tolist() == ["sim-a", "sim-b"]
     with pytest.raises(NotFoundError, match="no pool that this tool made matches"):
         scene.session.resize("x-*", nodes=4)
 
@@ -452,7 +452,7 @@ def test_a_pool_that_fails_does_not_end_the_others(scene: Scene) -> None:
 def test_a_pattern_keeps_to_the_account_limit_as_a_whole(scene: Scene) -> None:
     scene.session.create("sim-a", nodes=1, **LINE)
     scene.session.create("sim-b", nodes=1, **LINE)
-    scene.session._require_connection().azure.spending_limit.usd_per_hour = 3.0
+    connection_of(scene.session).azure.spending_limit.usd_per_hour = 3.0
     asked = len(scene.line.resizes())
     with pytest.raises(BudgetError, match="sim-a with 10 dedicated, sim-b with 10 dedicated"):
         scene.session.resize("sim-*", nodes=10)
@@ -463,7 +463,7 @@ def test_on_a_real_connection_patterns_and_the_end_of_tasks_want_yes(scene: Scen
     scene.session.create("p", nodes=2, **LINE)
     scene.somebody.ask("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "p"}})
     scene.somebody.ask("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "sleep 9000"})
-    connection = scene.session._require_connection()
+    connection = connection_of(scene.session)
     local, connection.emulator = connection.emulator, None  # as far as the verbs can tell, it is real
     try:
         shown = scene.session.resize("p", nodes=0)

@@ -19,23 +19,23 @@ def compute() -> ComputeEmulator:
 
 
 def test_an_operation_is_in_progress_until_its_moment_and_then_shows_the_resource(compute: ComputeEmulator) -> None:
-    told = compute.ask("PUT", "disks/d", EMPTY)
-    busy = compute.ask("GET", told.headers["Azure-AsyncOperation"])
+    response = compute.ask("PUT", "disks/d", EMPTY)
+    busy = compute.ask("GET", response.headers["Azure-AsyncOperation"])
     assert busy.headers["Retry-After"] == "10"
     assert set(busy.body) == {"startTime", "status", "name"}
     assert busy.body["status"] == "InProgress"
     compute.clock.advance(5)
-    done = compute.ask("GET", told.headers["Azure-AsyncOperation"])
+    done = compute.ask("GET", response.headers["Azure-AsyncOperation"])
     assert "Retry-After" not in done.headers
     assert done.body["status"] == "Succeeded"
     assert done.body["startTime"] < done.body["endTime"]
     assert done.body["properties"]["output"] == compute.ask("GET", "disks/d").body
-    assert done.body["name"] == urlsplit(told.headers["Azure-AsyncOperation"]).path.rpartition("/")[2]
+    assert done.body["name"] == urlsplit(response.headers["Azure-AsyncOperation"]).path.rpartition("/")[2]
 
 
 def test_the_other_address_answers_202_and_then_the_result(compute: ComputeEmulator) -> None:
-    told = compute.ask("PUT", "disks/d", EMPTY)
-    location = told.headers["Location"]
+    response = compute.ask("PUT", "disks/d", EMPTY)
+    location = response.headers["Location"]
     assert parse_qs(urlsplit(location).query)["monitor"] == ["true"]
     busy = compute.ask("GET", location)
     assert (busy.status, busy.body) == (202, None)
@@ -57,9 +57,14 @@ def test_each_kind_is_followed_where_azure_has_it(compute: ComputeEmulator) -> N
             },
         },
     }.items():
-        told = compute.ask("PUT", path, body)
-        address = urlsplit(told.headers["Azure-AsyncOperation"])
-        found[path] = (told.status, address.path.split("/")[-2], "Location" in told.headers, "p=" in address.query)
+        response = compute.ask("PUT", path, body)
+        address = urlsplit(response.headers["Azure-AsyncOperation"])
+        found[path] = (
+            response.status,
+            address.path.split("/")[-2],
+            "Location" in response.headers,
+            "p=" in address.query,
+        )
     assert found == {
         "disks/d": (202, "DiskOperations", True, True),
         "galleries/lab": (201, "capsOperations", False, False),
@@ -69,12 +74,12 @@ def test_each_kind_is_followed_where_azure_has_it(compute: ComputeEmulator) -> N
 
 def test_a_deletion_gives_both_addresses(compute: ComputeEmulator) -> None:
     compute.make("galleries/lab", {})
-    told = compute.ask("DELETE", "galleries/lab")
-    assert told.status == 202
-    assert {"Azure-AsyncOperation", "Location"} <= set(told.headers)
+    response = compute.ask("DELETE", "galleries/lab")
+    assert response.status == 202
+    assert {"Azure-AsyncOperation", "Location"} <= set(response.headers)
 
 
-def test_times_are_near_the_recorded_ones_and_the_same_for_the_same_world() -> None:
+def test_times_are_near_the_recorded_ones_and_the_same_for_the_same_seed() -> None:
     def version_seconds(seed: int) -> float:
         compute = ComputeEmulator(seed)
         compute.make("galleries/lab", {})
@@ -96,13 +101,13 @@ def test_times_are_near_the_recorded_ones_and_the_same_for_the_same_world() -> N
     assert all(300 < seconds < 600 for seconds in times)
 
 
-def test_an_operation_that_nobody_began_is_not_found_in_a_world_of_ones_own(compute: ComputeEmulator) -> None:
+def test_an_unknown_operation_is_not_found_without_open_mode(compute: ComputeEmulator) -> None:
     address = told_address(compute)
     missing = compute.ask("GET", address.replace(address.split("/")[-1].split("?")[0], "0" * 8))
     assert (missing.status, missing.code) == (404, "NotFound")
 
 
-def test_an_operation_that_nobody_began_comes_to_its_end_in_an_open_world() -> None:
+def test_an_unknown_operation_completes_in_open_mode() -> None:
     app = create_app()
     url = (
         "https://management.azure.com/subscriptions/s/providers/Microsoft.Compute/locations/westus/DiskOperations/"

@@ -8,7 +8,7 @@ from batchimg_magics import emulator
 from batchimg_magics.emulator.arm import open_world
 
 
-def test_one_module_knows_the_setting() -> None:
+def test_one_module_has_the_setting() -> None:
     modules = Path(emulator.__path__[0]).rglob("*.py")
     assert [path.stem for path in modules if "open_groups" in path.read_text(encoding="utf-8")] == ["open_world"]
 

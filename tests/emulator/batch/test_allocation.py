@@ -33,10 +33,9 @@ def grown(dedicated: int = 0, spot: int = 0, terms: AllocationTerms | None = Non
     return made
 
 
-def test_a_cohort_is_the_same_whoever_computes_it() -> None:
+def test_a_cohort_is_the_same_when_it_is_computed_again() -> None:
     codes, since = allocation.states_at(cohort(), 100.0)
-    allocation._node_ids.cache_clear()
-    allocation._table.cache_clear()
+    allocation.clear_caches()
     again, since_again = allocation.states_at(cohort(), 100.0)
     assert np.array_equal(codes, again)
     assert np.array_equal(since[codes != ABSENT], since_again[codes != ABSENT])
@@ -95,7 +94,7 @@ def test_a_resize_with_nothing_to_do_is_steady_after_the_recorded_moment() -> No
     assert nodes.allocation_state(made, 1.5) == ("steady", ALLOCATION_TIMES.empty_s)
 
 
-def test_a_timeout_leaves_what_came_and_says_so_once_it_is_over() -> None:
+def test_a_timeout_keeps_the_nodes_and_is_reported_at_its_end() -> None:
     made = grown(2000, timeout_s=300.0)
     assert nodes.resize_errors(made, 299.0) == ()
     assert [problem.code for problem in nodes.resize_errors(made, 300.0)] == ["AllocationTimedout"]
@@ -120,7 +119,7 @@ def test_fewer_replicas_and_managed_images_are_slower() -> None:
     assert allocation.wave_interval_s("managed", 100, None) > allocation.wave_interval_s("gallery", 100, 1)
 
 
-def test_quotas_let_in_what_fits_and_say_what_is_full() -> None:
+def test_quotas_allow_what_fits_and_name_the_quota_that_is_reached() -> None:
     full = Problem("AccountCoreQuotaReached", "full")
     made = grown(50, terms=AllocationTerms(available={"dedicated": 8}, quota_errors={"dedicated": full}))
     assert nodes.current_nodes(made, 900.0, "dedicated") == 8
@@ -130,7 +129,7 @@ def test_quotas_let_in_what_fits_and_say_what_is_full() -> None:
     assert nodes.resize_errors(none, 1.5) == (full,)
 
 
-def test_stopping_keeps_what_came_and_says_which_kind_is_short() -> None:
+def test_stopping_keeps_the_nodes_and_reports_which_kind_is_incomplete() -> None:
     made = grown(2000, 10, timeout_s=HOUR)
     came = nodes.current_nodes(made, 150.0, "dedicated")
     resizing.stop_resize(made, 150.0)
@@ -206,7 +205,7 @@ def test_what_was_done_to_a_node_shows_and_passes() -> None:
     assert next(nodes.nodes(made, 611.0)).state == "idle"
 
 
-def test_stopping_a_resize_that_would_time_out_says_only_that_it_was_stopped() -> None:
+def test_stopping_a_resize_that_would_time_out_reports_only_the_stop() -> None:
     made = grown(2000, timeout_s=300.0)
     resizing.stop_resize(made, 100.0)
     assert [problem.code for problem in nodes.resize_errors(made, HOUR)] == ["ResizeStopped"]

@@ -1,4 +1,4 @@
-"""Applications of a Batch account, their packages, and pools that have them; scale sets to be read."""
+"""Applications of a Batch account, their packages, and pools that use them; reads of scale sets."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from batchimg_magics.emulator.arm.imports import import_documents
-from tests.emulator.batch.test_arm_pools import arm_pool
-from tests.support.batch_emulator import ACCOUNT_ID, IMAGES, BatchEmulator
+from tests.support.batch_emulator import ACCOUNT_ID, IMAGES, BatchEmulator, arm_pool_body
 
 TOOL = f"{ACCOUNT_ID}/applications/tool"
 
@@ -35,7 +34,7 @@ def test_a_package_from_its_making_to_its_end(azure: BatchEmulator) -> None:
     assert azure.arm("GET", "/applications").body["value"] == []
 
 
-def test_only_a_version_that_is_there_is_the_default(azure: BatchEmulator) -> None:
+def test_only_an_existing_version_is_the_default(azure: BatchEmulator) -> None:
     default = {"properties": {"defaultVersion": "1.0"}}
     assert azure.arm("PATCH", "/applications/tool", default).code == "InvalidPropertyValue"
     azure.arm("PUT", "/applications/tool/versions/1.0")
@@ -45,9 +44,9 @@ def test_only_a_version_that_is_there_is_the_default(azure: BatchEmulator) -> No
 
 
 def refused(azure: BatchEmulator, reference: dict[str, Any]) -> str:
-    told = azure.create_pool(applicationPackageReferences=[reference])
-    assert told.code == "InvalidApplicationPackageReferences"
-    return told.why()[reference["applicationId"]]
+    response = azure.create_pool(applicationPackageReferences=[reference])
+    assert response.code == "InvalidApplicationPackageReferences"
+    return response.why()[reference["applicationId"]]
 
 
 def test_a_pool_has_packages_that_are_active(azure: BatchEmulator) -> None:
@@ -65,10 +64,8 @@ def test_arm_calls_the_reference_an_id(azure: BatchEmulator) -> None:
     azure.arm("PUT", "/applications/tool/versions/1.0")
     azure.arm("POST", "/applications/tool/versions/1.0/activate", {"format": "zip"})
     packages = [{"id": TOOL, "version": "1.0"}]
-    assert (
-        azure.arm("PUT", "/pools/p", arm_pool(applicationPackages=packages)).body["properties"]["applicationPackages"]
-        == packages
-    )
+    made = azure.arm("PUT", "/pools/p", arm_pool_body(applicationPackages=packages)).body
+    assert made["properties"]["applicationPackages"] == packages
     assert azure.pool()["applicationPackageReferences"] == [{"applicationId": TOOL, "version": "1.0"}]
 
 
@@ -102,7 +99,7 @@ def test_scale_sets_are_those_that_were_imported(azure: BatchEmulator) -> None:
         "location": "eastus",
         "properties": {"virtualMachineProfile": {}},
     }
-    import_documents(azure.world, azure.clock.now(), [one])
+    import_documents(azure.store, azure.clock.now(), [one])
     assert [row["name"] for row in azure.arm("GET", everywhere, version=version).body["value"]] == ["web"]
     assert [
         row["name"] for row in azure.arm("GET", f"{IMAGES}/virtualMachineScaleSets", version=version).body["value"]

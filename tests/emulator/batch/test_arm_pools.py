@@ -2,30 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
-from tests.support.batch_emulator import JAMMY, BatchEmulator
-
-ARM_MACHINE = {"imageReference": JAMMY | {"version": "latest"}, "nodeAgentSkuId": "batch.node.ubuntu 22.04"}
+from tests.support.batch_emulator import ARM_MACHINE, BatchEmulator, arm_pool_body
 
 
 @pytest.fixture
 def azure() -> BatchEmulator:
     return BatchEmulator()
-
-
-def arm_pool(dedicated: int = 0, spot: int = 0, **more: Any) -> dict[str, Any]:
-    fixed = {"targetDedicatedNodes": dedicated, "targetLowPriorityNodes": spot}
-    return {
-        "properties": {
-            "vmSize": "Standard_D2s_v3",
-            "deploymentConfiguration": {"virtualMachineConfiguration": ARM_MACHINE},
-            "scaleSettings": {"fixedScale": fixed},
-            **more,
-        }
-    }
 
 
 def test_one_pool_has_two_dialects(azure: BatchEmulator) -> None:
@@ -35,7 +19,7 @@ def test_one_pool_has_two_dialects(azure: BatchEmulator) -> None:
         "targetNodeCommunicationMode": "Simplified",
         "metadata": [{"name": "owner", "value": "me"}],
     }
-    made = azure.arm("PUT", "/pools/P", arm_pool(**more) | {"tags": {"a": "b"}})
+    made = azure.arm("PUT", "/pools/P", arm_pool_body(**more) | {"tags": {"a": "b"}})
     assert made.status == 200
     assert made.headers["ETag"] == made.body["etag"]
     properties = made.body["properties"]
@@ -53,18 +37,18 @@ def test_one_pool_has_two_dialects(azure: BatchEmulator) -> None:
 
 
 def test_put_creates_once_and_then_replaces_everything(azure: BatchEmulator) -> None:
-    body = arm_pool(metadata=[{"name": "a", "value": "1"}], displayName="first")
+    body = arm_pool_body(metadata=[{"name": "a", "value": "1"}], displayName="first")
     assert azure.arm("PUT", "/pools/p", body, if_none_match="*").status == 200
     refused = azure.arm("PUT", "/pools/p", body, if_none_match="*")
     assert (refused.status, refused.code) == (412, "ConditionNotMet")
     azure.clock.advance(5)
-    replaced = azure.arm("PUT", "/pools/p", arm_pool(dedicated=1)).body["properties"]
+    replaced = azure.arm("PUT", "/pools/p", arm_pool_body(dedicated=1)).body["properties"]
     assert not {"metadata", "displayName"} & set(replaced)
     assert replaced["scaleSettings"]["fixedScale"]["targetDedicatedNodes"] == 1
 
 
 def test_patch_of_scale_settings_is_a_resize_and_an_omitted_count_is_zero(azure: BatchEmulator) -> None:
-    azure.arm("PUT", "/pools/p", arm_pool(2, 3))
+    azure.arm("PUT", "/pools/p", arm_pool_body(2, 3))
     azure.wait_until_steady()
     scale = {"properties": {"scaleSettings": {"fixedScale": {"targetDedicatedNodes": 1}}}}
     assert azure.arm("PATCH", "/pools/p", scale, if_match='W/"0x0"').status == 412
@@ -74,7 +58,7 @@ def test_patch_of_scale_settings_is_a_resize_and_an_omitted_count_is_zero(azure:
 
 
 def test_arm_shows_the_last_resize_with_its_errors(azure: BatchEmulator) -> None:
-    azure.arm("PUT", "/pools/p", arm_pool(3) | {})
+    azure.arm("PUT", "/pools/p", arm_pool_body(3) | {})
     azure.arm("POST", "/pools/p/stopResize")
     azure.wait_until_steady()
     status = azure.arm("GET", "/pools/p").body["properties"]["resizeOperationStatus"]
@@ -83,7 +67,7 @@ def test_arm_shows_the_last_resize_with_its_errors(azure: BatchEmulator) -> None
 
 
 def test_errors_on_arm_name_their_target_and_quote_the_request(azure: BatchEmulator) -> None:
-    refused = azure.arm("PUT", "/pools/p", arm_pool(vmSize="none"))
+    refused = azure.arm("PUT", "/pools/p", arm_pool_body(vmSize="none"))
     error = refused.body["error"]
     assert (error["code"], error["target"]) == ("InvalidPropertyValue", "BatchAccount")
     assert {"code": "PropertyName", "message": "vmSize"} in error["details"]
@@ -91,7 +75,7 @@ def test_errors_on_arm_name_their_target_and_quote_the_request(azure: BatchEmula
 
 
 def test_delete_on_arm_is_a_long_operation_while_there_are_nodes(azure: BatchEmulator) -> None:
-    azure.arm("PUT", "/pools/p", arm_pool(1))
+    azure.arm("PUT", "/pools/p", arm_pool_body(1))
     azure.wait_until_steady()
     begun = azure.arm("DELETE", "/pools/p")
     assert (begun.status, begun.headers["Retry-After"]) == (202, "15")
@@ -103,8 +87,8 @@ def test_delete_on_arm_is_a_long_operation_while_there_are_nodes(azure: BatchEmu
     assert azure.arm("DELETE", "/pools/p").status == 204
 
 
-def test_an_empty_pool_is_gone_from_arm_at_once_and_lingers_on_the_data_plane(azure: BatchEmulator) -> None:
-    azure.arm("PUT", "/pools/p", arm_pool())
+def test_an_empty_pool_is_removed_from_arm_at_once_and_later_from_the_data_plane(azure: BatchEmulator) -> None:
+    azure.arm("PUT", "/pools/p", arm_pool_body())
     begun = azure.arm("DELETE", "/pools/p")
     assert azure.send("GET", begun.headers["Location"]).status == 200
     assert azure.arm("GET", "/pools/p").status == 404
@@ -112,7 +96,7 @@ def test_an_empty_pool_is_gone_from_arm_at_once_and_lingers_on_the_data_plane(az
 
 
 def test_scale_settings_are_fixed_or_automatic(azure: BatchEmulator) -> None:
-    azure.arm("PUT", "/pools/p", arm_pool())
+    azure.arm("PUT", "/pools/p", arm_pool_body())
     azure.wait_until_steady()
     both = {"autoScale": {"formula": "$TargetDedicatedNodes=1"}, "fixedScale": {"targetDedicatedNodes": 1}}
     refused = azure.arm("PATCH", "/pools/p", {"properties": {"scaleSettings": both}})
@@ -121,9 +105,9 @@ def test_scale_settings_are_fixed_or_automatic(azure: BatchEmulator) -> None:
 
 
 def test_the_list_on_arm_filters(azure: BatchEmulator) -> None:
-    azure.arm("PUT", "/pools/a", arm_pool())
+    azure.arm("PUT", "/pools/a", arm_pool_body())
     azure.clock.advance(5)
-    azure.arm("PUT", "/pools/b", arm_pool())
+    azure.arm("PUT", "/pools/b", arm_pool_body())
     listed = azure.arm("GET", "/pools?$filter=properties/allocationState%20eq%20'Steady'").body["value"]
     assert [pool["name"] for pool in listed] == ["a"]
 
@@ -136,7 +120,7 @@ def test_what_retired_is_refused_by_api_version(azure: BatchEmulator) -> None:
     assert made.body["properties"]["vmSize"] == "Small"
 
 
-def test_names_that_the_planes_spell_differently_are_told_apart_by_where_they_stand(azure: BatchEmulator) -> None:
+def test_names_that_the_planes_spell_differently_are_distinguished_by_their_place(azure: BatchEmulator) -> None:
     machine = ARM_MACHINE | {
         "containerConfiguration": {
             "type": "DockerCompatible",
@@ -159,7 +143,7 @@ def test_names_that_the_planes_spell_differently_are_told_apart_by_where_they_st
         },
     }
     task = {"commandLine": "true", "userIdentity": {"userName": "runner"}}
-    body = arm_pool(networkConfiguration=network, startTask=task)
+    body = arm_pool_body(networkConfiguration=network, startTask=task)
     body["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"] = machine
     shown = azure.arm("PUT", "/pools/p", body).body["properties"]
     assert shown["networkConfiguration"] == network | {"enableAcceleratedNetworking": False}

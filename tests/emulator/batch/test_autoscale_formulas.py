@@ -145,7 +145,7 @@ def test_comments_are_no_part_of_it() -> None:
         ),
     ],
 )
-def test_a_bad_formula_changes_nothing_and_says_where_it_is_bad(formula: str, said: str) -> None:
+def test_an_invalid_formula_changes_nothing_and_the_error_has_its_place(formula: str, said: str) -> None:
     found = run(formula)
     assert found.error == said
     assert (found.dedicated, found.spot) == (5, 2)

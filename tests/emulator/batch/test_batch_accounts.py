@@ -1,4 +1,4 @@
-"""Batch accounts in ARM: made, read, changed, deleted; quotas and sizes."""
+"""Batch accounts in ARM: create, read, change, delete; quotas and VM sizes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_an_account_is_made_as_recorded(azure: BatchEmulator) -> None:
     assert done.headers["ETag"].startswith('"0x')
 
 
-def test_storage_of_an_account_says_when_its_keys_were_synchronized(azure: BatchEmulator) -> None:
+def test_storage_of_an_account_shows_when_its_keys_were_synchronized(azure: BatchEmulator) -> None:
     storage = {"storageAccountId": "/subscriptions/s/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/a"}
     make(azure, autoStorage=storage)
     first = azure.arm("GET", OTHER).body["properties"]["autoStorage"]
@@ -141,7 +141,7 @@ def test_lists(azure: BatchEmulator) -> None:
     assert azure.arm("GET", elsewhere).code == "ResourceGroupNotFound"
 
 
-def test_keys_change_when_they_are_told_to(azure: BatchEmulator) -> None:
+def test_keys_change_when_they_are_regenerated(azure: BatchEmulator) -> None:
     before = azure.arm("POST", "/listKeys").body
     after = azure.arm("POST", "/regenerateKeys", {"keyName": "Primary"}).body
     assert before["primary"] != after["primary"]

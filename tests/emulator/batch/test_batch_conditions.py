@@ -7,7 +7,7 @@ from azure.batch import models as batch_models
 from azure.core import MatchConditions
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
 
-from tests.emulator.batch.test_batch_sdk import POOL, Clients, stepped
+from tests.support.batch_clients import POOL, BatchClients, run_with_clients
 from tests.support.batch_emulator import BatchEmulator
 
 PAST, FUTURE = "Wed, 01 Jul 2020 09:00:00 GMT", "Thu, 01 Jul 2027 09:00:00 GMT"
@@ -23,7 +23,7 @@ def azure() -> BatchEmulator:
 
 
 def test_the_sdk_sends_its_tags_in_quotes_and_is_understood() -> None:
-    async def work(both: Clients) -> list[str]:
+    async def work(both: BatchClients) -> list[str]:
         raised = []
         await both.arm.pool.create(*both.where, "p", POOL)
         pool = await both.until_steady("p")
@@ -40,7 +40,7 @@ def test_the_sdk_sends_its_tags_in_quotes_and_is_understood() -> None:
             await both.arm.pool.create(*both.where, "p", POOL, match_condition=MatchConditions.IfMissing)
         return raised
 
-    assert stepped(work) == ["304", "a", "412"]
+    assert run_with_clients(work) == ["304", "a", "412"]
 
 
 @pytest.mark.parametrize("path", ["/pools/p", "/jobs/j", "/jobs/j/tasks/t"])
@@ -49,8 +49,8 @@ def test_what_only_reads_is_answered_304_without_a_body_when_nothing_has_changed
 ) -> None:
     tag = azure.batch("GET", path).headers["ETag"]
     for headers in ({"if_none_match": tag}, {"if_none_match": f'"x", W/"{tag}"'}, {"if_modified_since": FUTURE}):
-        told = azure.batch("GET", path, **headers)
-        assert (told.status, told.body, told.headers["ETag"]) == (304, None, tag)
+        response = azure.batch("GET", path, **headers)
+        assert (response.status, response.body, response.headers["ETag"]) == (304, None, tag)
     for headers in ({"if_match": f'"{tag}"'}, {"if_modified_since": PAST}, {"if_unmodified_since": FUTURE}):
         assert azure.batch("GET", path, **headers).status == 200
     for headers in ({"if_match": "0x0"}, {"if_unmodified_since": PAST}):
@@ -84,8 +84,8 @@ def test_what_writes_is_refused_with_412(azure: BatchEmulator, method: str, path
         {"if_unmodified_since": PAST},
     ]
     for headers in unmet:
-        told = azure.batch(method, path, body, **headers)
-        assert (told.status, told.code) == (412, "ConditionNotMet")
+        response = azure.batch(method, path, body, **headers)
+        assert (response.status, response.code) == (412, "ConditionNotMet")
     assert azure.batch(method, path, body, if_match="*").status < 300
 
 

@@ -1,4 +1,4 @@
-"""Whatever is sent to Microsoft.Batch is answered in Azure's shape: no exception comes out of the app."""
+"""Every request to Microsoft.Batch gets a response in Azure's format; the app raises no exception."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NAMED = {"account": ACCOUNT, "subscription": SUBSCRIPTION, "group": GROUP, "pool": "p", "job": "j", "task": "t"}
 WORDS = sorted(
-    set().union(*(value for value in vars(bodies).values() if isinstance(value, frozenset))) | set(bodies._NUMBERS)
+    set().union(*(value for value in vars(bodies).values() if isinstance(value, frozenset))) | set(bodies.NUMBERS)
 )
 
 

@@ -1,4 +1,4 @@
-"""Nodes on the data plane: lists, counts, actions; and tasks that keep them busy."""
+"""Nodes on the data plane: lists, counts, actions; and tasks that run on them."""
 
 from __future__ import annotations
 
@@ -118,16 +118,16 @@ def test_counts_lag_and_add_up(azure: BatchEmulator) -> None:
     assert len(azure.send("GET", page["odata.nextLink"]).body["value"]) == 2
 
 
-def test_nodes_and_pools_that_are_not_there(azure: BatchEmulator) -> None:
+def test_missing_nodes_and_pools(azure: BatchEmulator) -> None:
     assert azure.batch("GET", "/pools/p/nodes/none").code == "NodeNotFound"
     assert azure.batch("GET", "/pools/none/nodes").code == "PoolNotFound"
 
 
 def test_a_page_of_a_large_pool_is_quick() -> None:
     azure = BatchEmulator()
-    account = azure.world.items("microsoft.batch/batchaccounts")[0]
+    account = azure.store.items("microsoft.batch/batchaccounts")[0]
     account.doc["properties"] |= {"dedicatedCoreQuota": 10**6, "dedicatedCoreQuotaPerVMFamilyEnforced": False}
-    azure.world.put(account)
+    azure.store.put(account)
     azure.create_pool(dedicated=2500, resizeTimeout="PT2H")
     azure.wait_until_steady()
     spent = []

@@ -1,4 +1,4 @@
-"""Answers of Microsoft.Batch against Microsoft's own description of them, where it lies beside the checkout."""
+"""Responses of Microsoft.Batch follow Microsoft's OpenAPI documents, if they are beside the checkout."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ OPERATIONS = openapi.operations(BATCH + BATCH_ON_ARM)
 def test_every_operation_answers_as_described(operation: Operation) -> None:
     for exchange in table([operation])[operation]:
         azure = prepared()
-        told = openapi.ask(azure.app, operation, HOSTS[operation.plane], exchange)
-        operation.check(told)
-        assert told.status == exchange.status, told.body
+        response = openapi.ask(azure.app, operation, HOSTS[operation.plane], exchange)
+        operation.check(response)
+        assert response.status == exchange.status, response.body
 
 
 def test_no_request_is_left_over() -> None:

@@ -1,4 +1,4 @@
-"""Pools on the data plane: what is taken, what is refused, what becomes of it over time."""
+"""Pools on the data plane: accepted and refused requests, and their effects over time."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_what_is_missing_is_named(azure: BatchEmulator, name: str) -> None:
     assert refused.why()["PropertyName"] == name
 
 
-def test_unknown_properties_and_bodies_that_are_none_are_refused(azure: BatchEmulator) -> None:
+def test_unknown_properties_and_invalid_bodies_are_refused(azure: BatchEmulator) -> None:
     assert azure.create_pool(colour="blue").code == "InvalidRequestBody"
     assert "application_id" in azure.create_pool(applicationPackageReferences=[{"application_id": "x"}]).why()["Reason"]
     assert azure.batch("POST", "/pools", [1]).code == "InvalidRequestBody"
@@ -114,12 +114,12 @@ def test_an_unsupported_image_is_refused_in_azures_words(azure: BatchEmulator) -
     }
 
 
-def test_an_image_past_its_end_of_life_is_refused_by_the_worlds_date(azure: BatchEmulator) -> None:
+def test_an_image_past_its_end_of_life_is_refused_by_the_simulated_date(azure: BatchEmulator) -> None:
     focal = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-focal", "sku": "20_04-lts"}
     machine = {"imageReference": focal, "nodeAgentSKUId": "batch.node.ubuntu 20.04"}
     assert azure.create_pool(virtualMachineConfiguration=machine).status == 400
     assert BatchEmulator(start=1_700_000_000.0).create_pool(virtualMachineConfiguration=machine).status == 201
-    azure.world.set_meta("images_past_end_of_life", "taken")
+    azure.store.set_meta("images_past_end_of_life", "taken")
     assert azure.create_pool(virtualMachineConfiguration=machine).status == 201
 
 
@@ -135,10 +135,10 @@ def test_managed_images_by_api_version_and_retirement() -> None:
     assert today.batch("POST", "/pools", body, version="2019-08-01.10.0").status == 400
     assert then.batch("POST", "/pools", body, version="2019-08-01.10.0").why()["Reason"].endswith("could not be found")
     there = Item(f"{IMAGES}/images/mine".lower(), "microsoft.compute/images", {"properties": {}})
-    then.world.put(there)
-    then.world.set_meta("managed_image_pools", "retired")
+    then.store.put(there)
+    then.store.set_meta("managed_image_pools", "retired")
     assert then.batch("POST", "/pools", body, version="2019-08-01.10.0").status == 400
-    then.world.set_meta("managed_image_pools", "taken")
+    then.store.set_meta("managed_image_pools", "taken")
     assert then.batch("POST", "/pools", body, version="2019-08-01.10.0").status == 201
     properties = {
         "vmSize": "Standard_D2s_v3",
@@ -172,10 +172,10 @@ def test_old_api_versions_do_not_know_what_came_later(version: str, plane: str, 
         azure = BatchEmulator(start=1_700_000_000.0)
         if plane == "batch":
             body = {"id": "p", "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": MACHINE} | part
-            told = azure.batch("POST", "/pools", body, version=asked)
+            response = azure.batch("POST", "/pools", body, version=asked)
         else:
-            told = azure.arm("PUT", "/pools/p", {"properties": part}, version=asked)
-        return "does not exist on type" in str(told.body)
+            response = azure.arm("PUT", "/pools/p", {"properties": part}, version=asked)
+        return "does not exist on type" in str(response.body)
 
     assert strange(version)
     assert not strange("2025-06-01")
@@ -190,7 +190,7 @@ def test_a_shared_key_opens_no_custom_image(azure: BatchEmulator) -> None:
     assert "SharedKey is not allowed" in refused.why()["AuthenticationErrorDetail"]
 
 
-def test_a_name_is_taken_whatever_its_case_until_the_pool_is_gone(azure: BatchEmulator) -> None:
+def test_a_name_is_taken_in_any_case_until_the_pool_is_deleted(azure: BatchEmulator) -> None:
     azure.create_pool("Pool")
     assert azure.create_pool("pOOL").code == "PoolExists"
     assert azure.batch("DELETE", "/pools/POOL").status == 202
@@ -215,10 +215,10 @@ def test_a_pool_with_nodes_is_deleting_until_they_have_left(azure: BatchEmulator
 
 
 def test_the_pool_quota_is_kept(azure: BatchEmulator) -> None:
-    account = azure.world.get(ACCOUNT_ID)
+    account = azure.store.get(ACCOUNT_ID)
     assert account is not None
     account.doc["properties"]["poolQuota"] = 2
-    azure.world.put(account)
+    azure.store.put(account)
     assert [azure.create_pool(name).status for name in "abc"] == [201, 201, 409]
 
 
@@ -260,7 +260,7 @@ def test_patch_changes_what_is_given_and_updateproperties_takes_the_rest_away(az
     )
 
 
-def test_image_and_size_change_only_while_there_is_no_node(azure: BatchEmulator) -> None:
+def test_image_and_size_change_only_without_nodes(azure: BatchEmulator) -> None:
     azure.create_pool(dedicated=1)
     azure.wait_until_steady()
     assert azure.batch("PATCH", "/pools/p", {"vmSize": "Standard_D4s_v3"}).status == 409
@@ -298,7 +298,7 @@ def test_an_omitted_count_is_zero(azure: BatchEmulator) -> None:
     assert (pool["currentDedicatedNodes"], pool["currentLowPriorityNodes"], pool["targetLowPriorityNodes"]) == (3, 0, 0)
 
 
-def test_a_resize_wants_a_steady_pool_and_a_target(azure: BatchEmulator) -> None:
+def test_a_resize_needs_a_steady_pool_and_a_target(azure: BatchEmulator) -> None:
     azure.create_pool(dedicated=1)
     assert azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 2}).code == "PoolBeingResized"
     azure.wait_until_steady()
@@ -325,7 +325,7 @@ def test_stopping_leaves_the_etag_and_its_error_stays_until_the_next_resize(azur
     assert "resizeErrors" not in azure.pool()
 
 
-def test_a_series_quota_lets_in_what_fits_and_says_so(azure: BatchEmulator) -> None:
+def test_a_series_quota_allows_what_fits_and_reports_it(azure: BatchEmulator) -> None:
     azure.create_pool("big", 600, vmSize="Standard_D2s_v5")
     pool = azure.wait_until_steady("big")
     assert pool["currentDedicatedNodes"] == 500
@@ -342,10 +342,10 @@ def test_a_series_quota_lets_in_what_fits_and_says_so(azure: BatchEmulator) -> N
 
 
 def test_totals_and_spot_have_quotas_of_their_own(azure: BatchEmulator) -> None:
-    account = azure.world.get(ACCOUNT_ID)
+    account = azure.store.get(ACCOUNT_ID)
     assert account is not None
     account.doc["properties"] |= {"dedicatedCoreQuota": 10, "lowPriorityCoreQuota": 6}
-    azure.world.put(account)
+    azure.store.put(account)
     azure.create_pool(dedicated=8, spot=8)
     pool = azure.wait_until_steady()
     assert (pool["currentDedicatedNodes"], pool["currentLowPriorityNodes"]) == (5, 3)
@@ -354,11 +354,11 @@ def test_totals_and_spot_have_quotas_of_their_own(azure: BatchEmulator) -> None:
 
 
 def test_an_account_without_quotas_has_those_of_compute(azure: BatchEmulator) -> None:
-    account = azure.world.get(ACCOUNT_ID)
+    account = azure.store.get(ACCOUNT_ID)
     assert account is not None
     for name in ("dedicatedCoreQuota", "lowPriorityCoreQuota", "dedicatedCoreQuotaPerVMFamilyEnforced"):
         del account.doc["properties"][name]
-    azure.world.put(account)
+    azure.store.put(account)
     azure.create_pool(dedicated=2**31 - 1, spot=2**31 - 1)
     pool = azure.wait_until_steady()
     assert (pool["currentDedicatedNodes"], pool["currentLowPriorityNodes"]) == (175, 50)

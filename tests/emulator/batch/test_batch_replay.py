@@ -1,4 +1,4 @@
-"""Microsoft.Batch held against recorded traffic, where it lies beside the checkout.
+"""Microsoft.Batch compared with recorded traffic, if it is beside the checkout.
 
 Excerpts begin in the middle: the pools that they show and nobody makes in them are made first, from what they show.
 """
@@ -6,7 +6,6 @@ Excerpts begin in the middle: the pools that they show and nobody makes in them 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ import pytest
 
 from batchimg_magics.emulator import create_app
 from tests.support.paths import SHARED
+from tests.support.recordings import load_replay_tool, read_exchanges
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,15 +33,6 @@ _SETTABLE = (
 )  # fmt: skip
 
 
-def tool() -> Any:
-    spec = importlib.util.spec_from_file_location("replay", SHARED / "tools" / "replay.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def unmade_pools(exchanges: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Return URL of the pools -> body, of the pools that a recording shows and does not make."""
     made = {
@@ -58,11 +49,6 @@ def unmade_pools(exchanges: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
                 kept["userAccounts"] = [user | {"password": "not shown"} for user in kept["userAccounts"]]
             shown.setdefault(url, kept)
     return shown
-
-
-def exchanges_of(file: Path) -> list[dict[str, Any]]:
-    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
-    return [line for line in lines if "method" in line]
 
 
 async def answer_to(run: Any, e: dict[str, Any]) -> Any:
@@ -86,7 +72,7 @@ async def answer_to(run: Any, e: dict[str, Any]) -> Any:
 
 async def play(exchanges: list[dict[str, Any]]) -> list[tuple[int, str, list[str]]]:
     """Return (number, request, differences) of every exchange that differs."""
-    run = tool().Replay(create_app())
+    run = load_replay_tool().Replay(create_app())
     await run.seed(exchanges)
     first_list = next((e["response"] or {} for e in exchanges if e["uri"].split("?")[0].endswith("/nodes")), {})
     for url, body in unmade_pools(exchanges).items():
@@ -108,4 +94,4 @@ async def play(exchanges: list[dict[str, Any]]) -> list[tuple[int, str, list[str
 
 @pytest.mark.parametrize("file", RECORDINGS, ids=lambda file: file.stem)
 def test_answers_are_the_recorded_ones(file: Path) -> None:
-    assert asyncio.run(play(exchanges_of(file))) == []
+    assert asyncio.run(play(read_exchanges(file))) == []

@@ -1,80 +1,19 @@
-"""The real SDK clients against the local Azure, in process and stepped."""
+"""The SDK clients on an emulator in the same process, with instant time."""
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 import pytest
 from azure.batch import models as batch_models
-from azure.batch.aio import BatchClient
 from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError
-from azure.mgmt.batch.aio import BatchManagementClient
 
-from batchimg_magics.emulator import open_emulator
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
-
-    from batchimg_magics.emulator.emulator import Emulator
-
-Result = TypeVar("Result")
-IMAGE = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts"}
-POOL = {
-    "properties": {
-        "vmSize": "Standard_D2s_v5",
-        "deploymentConfiguration": {
-            "virtualMachineConfiguration": {"imageReference": IMAGE, "nodeAgentSkuId": "batch.node.ubuntu 22.04"}
-        },
-        "scaleSettings": {"fixedScale": {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}},
-    }
-}
-
-
-class Clients:
-    """Both clients of one local Azure."""
-
-    def __init__(self, azure: Emulator) -> None:
-        self.azure = azure
-        self.arm = BatchManagementClient(azure.credential, azure.subscription_id, transport=azure.transport)
-        self.batch = BatchClient(
-            f"https://{azure.account}.eastus.batch.azure.com", azure.credential, transport=azure.transport
-        )
-        self.where = (azure.resource_group, azure.account)
-
-    async def until_steady(self, name: str) -> batch_models.BatchPool:
-        while (pool := await self.batch.get_pool(name)).allocation_state != "steady":
-            await self.azure.clock.sleep(10)
-        return pool
-
-
-@asynccontextmanager
-async def clients(azure: Emulator) -> AsyncIterator[Clients]:
-    both = Clients(azure)
-    async with both.arm, both.batch:
-        yield both
-
-
-def stepped(work: Callable[[Clients], Awaitable[Result]]) -> Result:
-    """Run something with both clients on a fresh stepped world."""
-    azure = open_emulator()
-    loop = azure.new_event_loop()
-
-    async def whole() -> Result:
-        async with clients(azure) as both:
-            return await work(both)
-
-    try:
-        with azure.advancing_time():
-            return loop.run_until_complete(whole())
-    finally:
-        loop.close()
-        azure.close()
+from tests.support.batch_clients import IMAGE, POOL, BatchClients, run_with_clients
 
 
 def test_a_pool_from_its_making_to_idle_nodes_and_away() -> None:
-    async def work(both: Clients) -> dict[str, Any]:
+    async def work(both: BatchClients) -> dict[str, Any]:
         made = await both.arm.pool.create(*both.where, "p", POOL, match_condition=MatchConditions.IfMissing)
         await both.until_steady("p")
         targets = batch_models.BatchPoolResizeOptions(target_dedicated_nodes=4, target_low_priority_nodes=2)
@@ -94,14 +33,14 @@ def test_a_pool_from_its_making_to_idle_nodes_and_away() -> None:
             "clock": both.azure.clock.now(),
         }
 
-    first, again = stepped(work), stepped(work)
+    first, again = run_with_clients(work), run_with_clients(work)
     assert first == again
     assert (first["vm size"], first["nodes"], first["left"]) == ("STANDARD_D2S_V5", (4, 2), [])
     assert first["idle"] == (4, 2)
 
 
 def test_errors_come_as_the_sdk_expects_them() -> None:
-    async def work(both: Clients) -> tuple[str, str, str]:
+    async def work(both: BatchClients) -> tuple[str, str, str]:
         with pytest.raises(HttpResponseError) as absent:
             await both.batch.get_pool("none")
         await both.arm.pool.create(*both.where, "p", POOL)
@@ -112,11 +51,11 @@ def test_errors_come_as_the_sdk_expects_them() -> None:
         assert bad.value.error is not None
         return absent.value.model.code, str(bad.value.error.code), str(absent.value.status_code)
 
-    assert stepped(work) == ("PoolNotFound", "MissingRequiredProperty", "404")
+    assert run_with_clients(work) == ("PoolNotFound", "MissingRequiredProperty", "404")
 
 
 def test_nodes_tasks_and_autoscale_through_the_sdk() -> None:
-    async def work(both: Clients) -> dict[str, Any]:
+    async def work(both: BatchClients) -> dict[str, Any]:
         batch = both.batch
         machine = {"imageReference": IMAGE, "nodeAgentSKUId": "batch.node.ubuntu 22.04"}
         body = {
@@ -154,7 +93,7 @@ def test_nodes_tasks_and_autoscale_through_the_sdk() -> None:
             "images": len(images) > 50,
         }
 
-    assert stepped(work) == {
+    assert run_with_clients(work) == {
         "running": {"running", "idle"},
         "succeeded": 1,
         "error": "AutoScalingFormulaEvaluationError",
@@ -164,7 +103,7 @@ def test_nodes_tasks_and_autoscale_through_the_sdk() -> None:
 
 
 def test_accounts_and_sizes_through_the_sdk() -> None:
-    async def work(both: Clients) -> tuple[Any, ...]:
+    async def work(both: BatchClients) -> tuple[Any, ...]:
         arm = both.arm
         making = await arm.batch_account.begin_create(both.where[0], "another1", {"location": "eastus"})  # type: ignore[arg-type]
         account = await making.result()
@@ -175,13 +114,13 @@ def test_accounts_and_sizes_through_the_sdk() -> None:
         left = [one.name async for one in arm.batch_account.list()]
         return account.provisioning_state, names, "Standard_D4s_v5" in sizes, left
 
-    assert stepped(work) == ("Succeeded", ["another1", "genomicsbatch"], True, ["genomicsbatch"])
+    assert run_with_clients(work) == ("Succeeded", ["another1", "genomicsbatch"], True, ["genomicsbatch"])
 
 
-def test_a_change_on_condition_that_nobody_else_made_one() -> None:
+def test_a_change_with_a_condition_fails_after_another_change() -> None:
     """The SDK writes the tag in quotes, as HTTP has it; the service shows it without."""
 
-    async def work(both: Clients) -> tuple[str, int]:
+    async def work(both: BatchClients) -> tuple[str, int]:
         await both.arm.pool.create(*both.where, "p", POOL)
         tag = (await both.batch.get_pool("p")).etag
         for slots in (2, 3):
@@ -193,4 +132,4 @@ def test_a_change_on_condition_that_nobody_else_made_one() -> None:
                 return str(error.status_code), (await both.batch.get_pool("p")).task_slots_per_node or 0
         return "", 0
 
-    assert stepped(work) == ("412", 2)
+    assert run_with_clients(work) == ("412", 2)

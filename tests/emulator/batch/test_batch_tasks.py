@@ -1,4 +1,4 @@
-"""Jobs and tasks: nodes are busy for as long as commands say; and the files that tell of it."""
+"""Jobs and tasks: nodes run tasks for the duration of their commands; and the files of tasks."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def test_tasks_keep_nodes_busy_for_the_time_their_commands_name(azure: BatchEmul
     assert (ran["totalTasksRun"], ran["totalTasksSucceeded"], ran["runningTasksCount"]) == (2, 2, 0)
 
 
-def test_it_does_not_matter_when_somebody_looks() -> None:
+def test_the_result_does_not_depend_on_when_it_is_read() -> None:
     ends = []
     for looks in (1, 40):
         azure = BatchEmulator()
@@ -93,7 +93,7 @@ def test_a_failing_task_can_be_run_again(azure: BatchEmulator) -> None:
     assert azure.batch("POST", "/jobs/j/tasks/t/reactivate").status == 204
 
 
-def test_a_task_on_a_node_that_goes_away_runs_elsewhere(azure: BatchEmulator) -> None:
+def test_a_task_on_a_removed_node_runs_on_another_node(azure: BatchEmulator) -> None:
     job(azure)
     task(azure, "t", "sleep 1000")
     where = azure.batch("GET", "/jobs/j/tasks/t").body["nodeInfo"]["nodeId"]
@@ -243,7 +243,7 @@ def test_autoscale_sees_the_tasks(azure: BatchEmulator) -> None:
     assert azure.pool()["targetDedicatedNodes"] == 8
 
 
-def test_files_tell_what_the_local_azure_knows_of_commands(azure: BatchEmulator) -> None:
+def test_files_have_what_the_emulator_knows_of_commands(azure: BatchEmulator) -> None:
     azure.create_pool("s", 1, startTask={"commandLine": "/bin/sh -c 'exit 3'"})
     azure.wait_until_steady("s")
     azure.clock.advance(300)
@@ -264,8 +264,8 @@ def test_files_tell_what_the_local_azure_knows_of_commands(azure: BatchEmulator)
     task(azure, "t", "echo hello")
     listed = azure.batch("GET", "/jobs/j/tasks/t/files").body["value"]
     assert [file["name"] for file in listed] == ["stderr.txt", "stdout.txt"]
-    told = azure.batch("HEAD", "/jobs/j/tasks/t/files/stdout.txt")
-    assert (told.status, told.headers["ocp-batch-file-isdirectory"]) == (200, "False")
+    response = azure.batch("HEAD", "/jobs/j/tasks/t/files/stdout.txt")
+    assert (response.status, response.headers["ocp-batch-file-isdirectory"]) == (200, "False")
 
 
 def test_logs_are_uploaded_from_nodes_that_came_up(azure: BatchEmulator) -> None:
@@ -330,5 +330,5 @@ def test_formulas_count_tasks_only_from_their_making_on(azure: BatchEmulator) ->
         ("powershell -Command Start-Sleep -Seconds 12", 12, 0),
     ],
 )
-def test_commands_tell_how_long_they_take_and_how_they_end(command: str, seconds: float, code: int) -> None:
+def test_commands_determine_their_duration_and_exit_code(command: str, seconds: float, code: int) -> None:
     assert commands.command_result(command, 7.0) == commands.CommandResult(seconds, code)

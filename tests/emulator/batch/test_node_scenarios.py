@@ -1,4 +1,4 @@
-"""What scenarios do to nodes."""
+"""The effects of scenarios on nodes."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import pytest
 from tests.support.batch_emulator import ACCOUNT_ID, BatchEmulator
 
 
-def world(scenario: str, **allocation: Any) -> BatchEmulator:
+def open_scenario(scenario: str, **allocation: Any) -> BatchEmulator:
     azure = BatchEmulator()
-    azure.world.set_meta("scenario", scenario)
-    azure.world.set_meta("allocation", allocation)
-    account = azure.world.get(ACCOUNT_ID)
+    azure.store.set_meta("scenario", scenario)
+    azure.store.set_meta("allocation", allocation)
+    account = azure.store.get(ACCOUNT_ID)
     assert account is not None
     account.doc["properties"] |= {"dedicatedCoreQuota": 10**6, "dedicatedCoreQuotaPerVMFamilyEnforced": False}
-    azure.world.put(account)
+    azure.store.put(account)
     return azure
 
 
-def test_in_the_calm_nothing_goes_wrong() -> None:
-    azure = world("calm")
+def test_without_a_scenario_nothing_fails() -> None:
+    azure = open_scenario("calm")
     azure.create_pool(dedicated=20, spot=5)
     assert "resizeErrors" not in azure.wait_until_steady()
     azure.clock.advance(300)
@@ -31,7 +31,7 @@ def test_in_the_calm_nothing_goes_wrong() -> None:
 
 
 def test_a_large_resize_times_out_twice() -> None:
-    azure = world("slow-large")
+    azure = open_scenario("slow-large")
     azure.create_pool(dedicated=1000, resizeTimeout="PT20M")
     rounds = []
     while (pool := azure.wait_until_steady()).get("resizeErrors"):
@@ -44,7 +44,7 @@ def test_a_large_resize_times_out_twice() -> None:
 
 
 def test_spot_nodes_are_preempted_counted_and_come_back() -> None:
-    azure = world("preemption")
+    azure = open_scenario("preemption")
     azure.create_pool(dedicated=2, spot=40)
     azure.wait_until_steady()
     seen: set[str] = set()
@@ -59,7 +59,7 @@ def test_spot_nodes_are_preempted_counted_and_come_back() -> None:
 
 
 def test_start_tasks_fail() -> None:
-    azure = world("bad-start-task")
+    azure = open_scenario("bad-start-task")
     azure.create_pool("with", 2, startTask={"commandLine": "true"})
     azure.create_pool("lenient", 2, startTask={"commandLine": "false", "waitForSuccess": False})
     azure.create_pool("without", 2)
@@ -71,7 +71,7 @@ def test_start_tasks_fail() -> None:
 
 @pytest.mark.parametrize(("recovering", "late"), [(0.0, {"unusable": 4}), (1.0, {"idle": 4})])
 def test_unusable_nodes_recover_or_do_not(recovering: float, late: dict[str, int]) -> None:
-    azure = world("calm", unusable=1.0, recovering=recovering)
+    azure = open_scenario("calm", unusable=1.0, recovering=recovering)
     azure.create_pool(dedicated=4)
     azure.wait_until_steady()
     azure.clock.advance(900)

@@ -1,4 +1,4 @@
-"""What older api-versions call otherwise, and could do; and the users of nodes, that they had and today's have."""
+"""Properties and operations of older api-versions; and the users of nodes in older and current ones."""
 
 from __future__ import annotations
 

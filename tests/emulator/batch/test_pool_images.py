@@ -1,4 +1,4 @@
-"""What a pool's custom image means for its nodes, whatever Compute says of it."""
+"""The effects of a pool's custom image on its nodes, for all properties that Compute returns."""
 
 from __future__ import annotations
 
@@ -25,36 +25,36 @@ GOOD = {
 }
 
 
-class Told:
-    """What Compute says of images: the test sets it by image id."""
+class ComputeImages:
+    """The properties of images that Compute returns; the test sets them by image id."""
 
     def __init__(self) -> None:
-        self.images: dict[str, Any] = {}
+        self.by_id: dict[str, Any] = {}
 
-    def resolve(self, _world: Any, _now: float, image_id: str, _region: str) -> Any:
-        return self.images[image_id.lower()]
+    def resolve(self, _store: Any, _now: float, image_id: str, _region: str) -> Any:
+        return self.by_id[image_id.lower()]
 
-    def say(self, image_id: str = VERSION, **changes: Any) -> None:
-        self.images[image_id.lower()] = SimpleNamespace(**(GOOD | changes))
+    def set(self, image_id: str = VERSION, **changes: Any) -> None:
+        self.by_id[image_id.lower()] = SimpleNamespace(**(GOOD | changes))
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> Told:
-    made = Told()
-    made.say()
+def images(monkeypatch: pytest.MonkeyPatch) -> ComputeImages:
+    made = ComputeImages()
+    made.set()
     monkeypatch.setattr(bootable_images, "resolve_image", made.resolve)
     return made
 
 
 @pytest.fixture
-def azure(told: Told) -> BatchEmulator:
+def azure(images: ComputeImages) -> BatchEmulator:
     made = BatchEmulator()
-    assert told
-    made.world.put(Item(VERSION.lower(), "microsoft.compute/galleries/images/versions", {"properties": {}}))
-    account = made.world.get(ACCOUNT_ID)
+    assert images
+    made.store.put(Item(VERSION.lower(), "microsoft.compute/galleries/images/versions", {"properties": {}}))
+    account = made.store.get(ACCOUNT_ID)
     assert account is not None
     account.doc["properties"] |= {"dedicatedCoreQuota": 10**6, "dedicatedCoreQuotaPerVMFamilyEnforced": False}
-    made.world.put(account)
+    made.store.put(account)
     return made
 
 
@@ -81,8 +81,10 @@ def test_a_good_image_makes_idle_nodes_in_a_few_minutes(azure: BatchEmulator) ->
     assert "exactVersion" not in azure.nodes()[0]["virtualMachineInfo"]["imageReference"]
 
 
-def test_a_system_that_was_never_deprovisioned_makes_unusable_nodes(azure: BatchEmulator, told: Told) -> None:
-    told.say(usable_by_batch=False)
+def test_a_system_that_was_never_deprovisioned_makes_unusable_nodes(
+    azure: BatchEmulator, images: ComputeImages
+) -> None:
+    images.set(usable_by_batch=False)
     azure.create_pool(dedicated=3, virtualMachineConfiguration=machine())
     assert "resizeErrors" not in azure.wait_until_steady()
     azure.clock.advance(3600)
@@ -101,17 +103,19 @@ def test_a_system_that_was_never_deprovisioned_makes_unusable_nodes(azure: Batch
     ],
 )
 def test_an_image_that_does_not_fit_fails_the_allocation(
-    azure: BatchEmulator, told: Told, image: dict[str, Any], profile: str | None, size: str, said: str
+    azure: BatchEmulator, images: ComputeImages, image: dict[str, Any], profile: str | None, size: str, said: str
 ) -> None:
-    told.say(**image)
+    images.set(**image)
     security = {"securityProfile": {"securityType": profile}} if profile else {}
     azure.create_pool(dedicated=1, vmSize=size, virtualMachineConfiguration=machine(**security))
     assert said in cause(azure)
 
 
 @pytest.mark.parametrize("security_type", ["TrustedLaunch", "TrustedLaunchSupported"])
-def test_a_pool_with_the_images_security_gets_its_nodes(azure: BatchEmulator, told: Told, security_type: str) -> None:
-    told.say(security_type=security_type)
+def test_a_pool_with_the_images_security_gets_its_nodes(
+    azure: BatchEmulator, images: ComputeImages, security_type: str
+) -> None:
+    images.set(security_type=security_type)
     profile = {"securityType": "trustedLaunch", "uefiSettings": {"secureBootEnabled": True, "vTpmEnabled": True}}
     azure.create_pool(
         dedicated=1, vmSize="Standard_D2s_v5", virtualMachineConfiguration=machine(securityProfile=profile)
@@ -119,12 +123,12 @@ def test_a_pool_with_the_images_security_gets_its_nodes(azure: BatchEmulator, to
     assert azure.wait_until_steady()["currentDedicatedNodes"] == 1
 
 
-def test_an_image_that_has_gone_fails_the_next_allocation_and_leaves_the_nodes(
-    azure: BatchEmulator, told: Told
+def test_a_deleted_image_fails_the_next_allocation_and_keeps_the_nodes(
+    azure: BatchEmulator, images: ComputeImages
 ) -> None:
     azure.create_pool(dedicated=2, virtualMachineConfiguration=machine())
     azure.wait_until_steady()
-    told.images[VERSION.lower()] = bootable_images.ImageProblem("NotFound", "The image is gone.")
+    images.by_id[VERSION.lower()] = bootable_images.ImageProblem("NotFound", "The image is gone.")
     azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 5, "targetLowPriorityNodes": 1})
     pool = azure.wait_until_steady()
     assert pool["currentDedicatedNodes"] == 2
@@ -136,7 +140,7 @@ def test_an_image_that_has_gone_fails_the_next_allocation_and_leaves_the_nodes(
 
 
 def test_the_scenario_takes_the_image_away_after_the_first_nodes(azure: BatchEmulator) -> None:
-    azure.world.set_meta("scenario", "image-deleted")
+    azure.store.set_meta("scenario", "image-deleted")
     azure.create_pool(dedicated=1, virtualMachineConfiguration=machine())
     assert azure.wait_until_steady()["currentDedicatedNodes"] == 1
     azure.batch("POST", "/pools/p/resize", {"targetDedicatedNodes": 2})
@@ -144,7 +148,7 @@ def test_the_scenario_takes_the_image_away_after_the_first_nodes(azure: BatchEmu
 
 
 def test_the_scenario_takes_custom_systems_for_ones_never_deprovisioned(azure: BatchEmulator) -> None:
-    azure.world.set_meta("scenario", "not-deprovisioned")
+    azure.store.set_meta("scenario", "not-deprovisioned")
     azure.create_pool(dedicated=1, virtualMachineConfiguration=machine())
     azure.create_pool("market", 1)
     azure.wait_until_steady()
@@ -152,10 +156,10 @@ def test_the_scenario_takes_custom_systems_for_ones_never_deprovisioned(azure: B
     assert (azure.states(), azure.states("market")) == ({"unusable": 1}, {"idle": 1})
 
 
-def test_one_replica_is_slow_for_many_nodes(azure: BatchEmulator, told: Told) -> None:
+def test_one_replica_is_slow_for_many_nodes(azure: BatchEmulator, images: ComputeImages) -> None:
     spent = []
     for name, replicas in (("few", 1), ("many", 10)):
-        told.say(replicas=replicas)
+        images.set(replicas=replicas)
         azure.create_pool(name, 900, virtualMachineConfiguration=machine(), resizeTimeout="PT2H")
         began = azure.clock.now()
         azure.wait_until_steady(name)
@@ -163,21 +167,21 @@ def test_one_replica_is_slow_for_many_nodes(azure: BatchEmulator, told: Told) ->
     assert spent[0] > 2 * spent[1]
 
 
-def test_pools_of_managed_images_share_a_limit_with_those_of_the_same_snapshot(told: Told) -> None:
+def test_pools_of_managed_images_share_a_limit_with_those_of_the_same_snapshot(images: ComputeImages) -> None:
     azure = BatchEmulator(start=1_700_000_000.0)
-    account = azure.world.get(ACCOUNT_ID)
+    account = azure.store.get(ACCOUNT_ID)
     assert account is not None
     account.doc["properties"] |= {
         "dedicatedCoreQuota": 10**6,
         "lowPriorityCoreQuota": 10**6,
         "dedicatedCoreQuotaPerVMFamilyEnforced": False,
     }
-    azure.world.put(account)
+    azure.store.put(account)
     for name in ("one", "two", "other"):
         key = f"{IMAGES}/images/{name}"
-        azure.world.put(Item(key.lower(), "microsoft.compute/images", {"properties": {}}))
+        azure.store.put(Item(key.lower(), "microsoft.compute/images", {"properties": {}}))
         roots = frozenset({"snapshot" if name != "other" else "another", name})
-        told.say(key, replicas=None, source_keys=roots)
+        images.set(key, replicas=None, source_keys=roots)
         body = {"id": name, "vmSize": "Standard_D2s_v3", "virtualMachineConfiguration": machine(key)}
         body |= {"targetDedicatedNodes": 2000, "targetLowPriorityNodes": 800, "resizeTimeout": "PT10H"}
         assert azure.batch("POST", "/pools", body, version="2019-08-01.10.0").status == 201

@@ -1,4 +1,4 @@
-"""What the local Azure offers, what of it is in use, and what it says it costs."""
+"""VM sizes of the emulator, their usage, and their prices."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ def azure() -> EmulatorClient:
     return EmulatorClient()
 
 
-def test_skus_of_a_region_say_what_sizes_can(azure: EmulatorClient) -> None:
+def test_skus_of_a_region_have_the_capabilities_of_sizes(azure: EmulatorClient) -> None:
     rows = azure.ask("GET", f"{SKUS}?$filter=location eq 'eastus'", version="2021-07-01").body["value"]
     sizes = {row["name"]: row for row in rows}
     assert {row["locations"][0] for row in rows} == {"eastus"}
     assert sizes["Standard_D4s_v5"]["family"] == "standardDSv5Family"
-    told = {one["name"]: one["value"] for one in sizes["Standard_D4s_v5"]["capabilities"]}
-    assert (told["vCPUs"], told["MemoryGB"], told["HyperVGenerations"]) == ("4", "16", "V1,V2")
-    assert (told["MaxResourceVolumeMB"], told["DiskControllerTypes"]) == ("0", "SCSI")
+    response = {one["name"]: one["value"] for one in sizes["Standard_D4s_v5"]["capabilities"]}
+    assert (response["vCPUs"], response["MemoryGB"], response["HyperVGenerations"]) == ("4", "16", "V1,V2")
+    assert (response["MaxResourceVolumeMB"], response["DiskControllerTypes"]) == ("0", "SCSI")
     arm64 = {one["name"]: one["value"] for one in sizes["Standard_D4ps_v5"]["capabilities"]}
     assert (arm64["CpuArchitectureType"], arm64["TrustedLaunchDisabled"]) == ("Arm64", "True")
 
@@ -36,20 +36,20 @@ def test_skus_without_a_filter_are_those_of_every_region(azure: EmulatorClient) 
 
 
 def test_a_filter_that_azure_does_not_take_is_refused(azure: EmulatorClient) -> None:
-    told = azure.ask("GET", f"{SKUS}?$filter=name eq 'x'", version="2021-07-01")
-    assert (told.status, told.code) == (400, "InvalidParameter")
+    response = azure.ask("GET", f"{SKUS}?$filter=name eq 'x'", version="2021-07-01")
+    assert (response.status, response.code) == (400, "InvalidParameter")
 
 
 def test_older_clients_get_the_sizes_of_a_region(azure: EmulatorClient) -> None:
-    told = azure.ask("GET", f"{TOP}/providers/Microsoft.Compute/locations/eastus/vmSizes", version=VMS)
-    (row,) = [row for row in told.body["value"] if row["name"] == "Standard_DS1_v2"]
+    response = azure.ask("GET", f"{TOP}/providers/Microsoft.Compute/locations/eastus/vmSizes", version=VMS)
+    (row,) = [row for row in response.body["value"] if row["name"] == "Standard_DS1_v2"]
     assert (row["numberOfCores"], row["memoryInMB"], row["resourceDiskSizeInMB"]) == (1, 3584, 7168)
 
 
 def test_usages_count_the_cores_of_vms_that_are_not_deallocated(azure: EmulatorClient) -> None:
     def used() -> dict[str, int]:
-        told = azure.ask("GET", f"{TOP}/providers/Microsoft.Compute/locations/eastus/usages", version=VMS)
-        return {row["name"]["value"]: row["currentValue"] for row in told.body["value"]}
+        response = azure.ask("GET", f"{TOP}/providers/Microsoft.Compute/locations/eastus/usages", version=VMS)
+        return {row["name"]["value"]: row["currentValue"] for row in response.body["value"]}
 
     before = used()
     assert (before["virtualMachines"], before["cores"], before["standardDSv5Family"]) == (4, 2, 2)
@@ -62,8 +62,8 @@ def test_usages_count_the_nodes_of_accounts_that_live_in_the_subscription(azure:
     """And those of no other: Batch's own subscriptions hold them."""
 
     def used() -> dict[str, int]:
-        told = azure.ask("GET", f"{TOP}/providers/Microsoft.Compute/locations/eastus/usages", version=VMS)
-        return {row["name"]["value"]: row["currentValue"] for row in told.body["value"]}
+        response = azure.ask("GET", f"{TOP}/providers/Microsoft.Compute/locations/eastus/usages", version=VMS)
+        return {row["name"]["value"]: row["currentValue"] for row in response.body["value"]}
 
     before = used()
     for name, mode in (("mine", "UserSubscription"), ("theirs", "BatchService")):
@@ -81,8 +81,8 @@ def test_usages_count_the_nodes_of_accounts_that_live_in_the_subscription(azure:
 
 @pytest.mark.parametrize("what", ["usages", "vmSizes"])
 def test_a_region_that_is_none_is_refused(azure: EmulatorClient, what: str) -> None:
-    told = azure.ask("GET", f"{TOP}/providers/Microsoft.Compute/locations/atlantis/{what}", version=VMS)
-    assert (told.status, told.code) == (400, "NoRegisteredProviderFound")
+    response = azure.ask("GET", f"{TOP}/providers/Microsoft.Compute/locations/atlantis/{what}", version=VMS)
+    assert (response.status, response.code) == (400, "NoRegisteredProviderFound")
 
 
 def test_prices_of_a_size_by_system_and_kind(azure: EmulatorClient) -> None:
@@ -90,14 +90,14 @@ def test_prices_of_a_size_by_system_and_kind(azure: EmulatorClient) -> None:
         "serviceName eq 'Virtual Machines' and armRegionName eq 'eastus' and armSkuName eq 'Standard_D4s_v5' "
         "and priceType eq 'Consumption'"
     )
-    told = azure.ask("GET", f"{PRICES}?$filter={wanted}", headers={})
-    rows = {(row["productName"], row["skuName"]): row for row in told.body["Items"]}
+    response = azure.ask("GET", f"{PRICES}?$filter={wanted}", headers={})
+    rows = {(row["productName"], row["skuName"]): row for row in response.body["Items"]}
     plain = rows["Virtual Machines Dsv5 Series", "D4s v5"]
     assert (plain["unitOfMeasure"], plain["currencyCode"], plain["location"]) == ("1 Hour", "USD", "East US")
     assert 0 < rows["Virtual Machines Dsv5 Series", "D4s v5 Spot"]["retailPrice"] < plain["retailPrice"]
     assert rows["Virtual Machines Dsv5 Series Windows", "D4s v5"]["retailPrice"] > plain["retailPrice"]
-    assert len(rows) == told.body["Count"] == 6
-    assert told.headers["x-batchimg-prices"] == "simulated"
+    assert len(rows) == response.body["Count"] == 6
+    assert response.headers["x-batchimg-prices"] == "simulated"
 
 
 def test_prices_come_in_pages(azure: EmulatorClient) -> None:
@@ -126,9 +126,9 @@ def test_disks_and_snapshots_have_prices(azure: EmulatorClient) -> None:
 
 
 @pytest.mark.parametrize("query", ["$filter=armRegionName eq", "$skip=x", "$top=0", "currencyCode='EUR'"])
-def test_a_price_query_that_makes_no_sense_is_refused(azure: EmulatorClient, query: str) -> None:
-    told = azure.ask("GET", f"{PRICES}?{query}", headers={})
-    assert (told.status, told.code) == (400, "BadRequest")
+def test_an_invalid_price_query_is_refused(azure: EmulatorClient, query: str) -> None:
+    response = azure.ask("GET", f"{PRICES}?{query}", headers={})
+    assert (response.status, response.code) == (400, "BadRequest")
 
 
 def test_a_size_may_be_restricted_for_the_subscription(azure: EmulatorClient) -> None:

@@ -1,11 +1,11 @@
-"""Both lists of VM sizes have the same capabilities, but for one declared difference."""
+"""Both lists of VM sizes have the same capabilities, except for one declared difference."""
 
 from __future__ import annotations
 
 from batchimg_magics.emulator.catalog.vm_sizes import all_sizes, batch_capabilities, capabilities
 
 
-def test_both_lists_say_the_same_of_every_size() -> None:
+def test_both_lists_have_the_same_capabilities_of_every_size() -> None:
     for size in all_sizes().values():
         compute, batch = dict(capabilities(size)), dict(batch_capabilities(size))
         controllers = compute.pop("DiskControllerTypes")

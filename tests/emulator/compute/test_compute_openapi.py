@@ -1,4 +1,4 @@
-"""Answers of Microsoft.Compute against Microsoft's own description of them, where it lies beside the checkout."""
+"""Responses of Microsoft.Compute follow Microsoft's OpenAPI documents, if they are beside the checkout."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ pytestmark = pytest.mark.skipif(not BATCH[0].exists(), reason=MISSING)
 def test_every_operation_answers_as_described(operation: Operation) -> None:
     for exchange in table([operation])[operation]:
         compute = prepared()
-        told = openapi.ask(compute.app, operation, HOSTS[operation.plane], exchange)
-        operation.check(told)
-        assert told.status == exchange.status, told.body
-        if told.status in (201, 202) and "Azure-AsyncOperation" in told.headers:
+        response = openapi.ask(compute.app, operation, HOSTS[operation.plane], exchange)
+        operation.check(response)
+        assert response.status == exchange.status, response.body
+        if response.status in (201, 202) and "Azure-AsyncOperation" in response.headers:
             compute.clock.advance(LONG_S)
-            done = compute.ask("GET", told.headers["Azure-AsyncOperation"]).body
+            done = compute.ask("GET", response.headers["Azure-AsyncOperation"]).body
             assert done["status"] == "Succeeded"
             if "200" in operation.description["responses"] and "output" in done.get("properties", {}):
                 operation.check(EmulatorResponse(200, msgspec.json.encode(done["properties"]["output"]), {}))

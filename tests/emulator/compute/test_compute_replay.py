@@ -1,4 +1,4 @@
-"""Microsoft.Compute held against recorded traffic, where it lies beside the checkout."""
+"""Microsoft.Compute compared with recorded traffic, if it is beside the checkout."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from batchimg_magics.emulator import create_app
-from tests.emulator.batch.test_batch_replay import SHARED, exchanges_of, tool
+from tests.support.paths import SHARED
+from tests.support.recordings import load_replay_tool, read_exchanges
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +43,7 @@ def begun_before(exchanges: list[dict[str, Any]]) -> set[str]:
 
 async def play(exchanges: list[dict[str, Any]]) -> list[tuple[int, str, list[str]]]:
     """Return (number, request, differences) of every exchange that differs."""
-    run = tool().Replay(create_app())
+    run = load_replay_tool().Replay(create_app())
     await run.seed(exchanges)
     unknown = begun_before(exchanges)
     wrong = []
@@ -61,4 +62,4 @@ async def play(exchanges: list[dict[str, Any]]) -> list[tuple[int, str, list[str
 
 @pytest.mark.parametrize("file", RECORDINGS, ids=lambda file: file.stem)
 def test_answers_are_the_recorded_ones(file: Path) -> None:
-    assert asyncio.run(play(exchanges_of(file))) == []
+    assert asyncio.run(play(read_exchanges(file))) == []

@@ -1,4 +1,4 @@
-"""Microsoft.Compute of the local Azure: its wire, its rules, its time."""
+"""Microsoft.Compute of the emulator: its protocol, its rules, its durations."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Answer:
 
 @dataclass
 class Arm:
-    """A world with a client that sends plain requests."""
+    """An emulator, with a client that sends plain requests."""
 
     app: App = field(default_factory=create_app)
 
@@ -81,7 +81,7 @@ def version_body(*regions: str, source: str = "snapshots/s") -> dict[str, Any]:
 
 @pytest.fixture
 def arm() -> Arm:
-    """Return a client of a world in which only what was made is there."""
+    """Return a client of an emulator without open mode."""
     strict = Arm()
     group = "https://management.azure.com/subscriptions/00000000-0000-0000-0000-000000000000/resourcegroups/g"
     assert strict.ask("PUT", group, {"location": "eastus"}, "2024-03-01").status == 201
@@ -144,10 +144,10 @@ def test_refusals(arm: Arm, method: str, path: str, body: Any, status: int, code
 
 @pytest.mark.parametrize("verb", ["performMaintenance", "convertToManagedDisks", "reimage"])
 def test_what_a_vm_never_may_is_refused_as_recorded(verb: str) -> None:
-    world = ComputeEmulator()
-    told = world.ask("POST", f"virtualMachines/desk-vm/{verb}")
-    assert (told.status, told.code) == (409, "OperationNotAllowed")
-    assert world.ask("POST", f"virtualMachines/none/{verb}").code == "ResourceNotFound"
+    emulator = ComputeEmulator()
+    response = emulator.ask("POST", f"virtualMachines/desk-vm/{verb}")
+    assert (response.status, response.code) == (409, "OperationNotAllowed")
+    assert emulator.ask("POST", f"virtualMachines/none/{verb}").code == "ResourceNotFound"
 
 
 def test_what_a_version_is_made_from_stays(arm: Arm) -> None:

@@ -1,4 +1,4 @@
-"""Where disks come from, beside other disks: images, blobs, uploads; and SKUs whose speeds are asked for."""
+"""Sources of disks beside other disks: images, blobs, uploads; and SKUs with a given performance."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_disk_of_a_gallery_image(compute: ComputeEmulator) -> None:
     assert compute.refused("disks/f", of_image(key.replace("1.0.0", "9.0.0")))[0] == 404
 
 
-def test_a_disk_of_a_blob_has_what_is_said_of_it(compute: ComputeEmulator) -> None:
+def test_a_disk_of_a_blob_has_the_given_properties(compute: ComputeEmulator) -> None:
     creation = {"createOption": "Import", "sourceUri": "https://a.blob.core.windows.net/vhds/os.vhd"}
     made = compute.make("disks/d", {"creationData": creation, "osType": "Windows", "diskSizeGB": 127}).properties
     assert (made["osType"], made["diskSizeGB"]) == ("Windows", 127)

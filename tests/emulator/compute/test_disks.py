@@ -1,4 +1,4 @@
-"""Disks and snapshots of the local Azure: made, copied, grown, read by a link, deleted."""
+"""Disks and snapshots of the emulator: create, copy, expand, read by SAS, delete."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_premium_disk_may_have_a_higher_tier_than_its_size_gives(compute: Comp
     assert (grown["tier"], grown["diskIOPSReadWrite"]) == ("P20", 2300)
 
 
-def test_who_keeps_the_key_is_told_from_the_encryption_set(compute: ComputeEmulator) -> None:
+def test_the_owner_of_the_key_is_read_from_the_encryption_set(compute: ComputeEmulator) -> None:
     assert compute.make("disks/d", EMPTY).properties["encryption"] == {"type": "EncryptionAtRestWithPlatformKey"}
     own = {"diskEncryptionSetId": resource("diskEncryptionSets/s")}
     made = compute.make("disks/e", {**EMPTY, "encryption": own}).properties["encryption"]
@@ -85,16 +85,16 @@ def test_a_number_may_come_as_a_string(compute: ComputeEmulator) -> None:
 
 
 def test_while_it_is_made_a_disk_shows_what_was_asked_for(compute: ComputeEmulator) -> None:
-    told = compute.ask("PUT", "disks/d", {"location": "eastus", "properties": EMPTY, "tags": {"a": "b"}})
-    assert (told.status, told.headers["Retry-After"]) == (202, "2")
-    assert told.properties == {**EMPTY, "provisioningState": "Updating"}
-    assert told.body["tags"] == {"a": "b"}
+    response = compute.ask("PUT", "disks/d", {"location": "eastus", "properties": EMPTY, "tags": {"a": "b"}})
+    assert (response.status, response.headers["Retry-After"]) == (202, "2")
+    assert response.properties == {**EMPTY, "provisioningState": "Updating"}
+    assert response.body["tags"] == {"a": "b"}
 
 
 def test_a_patch_leaves_what_it_does_not_name(compute: ComputeEmulator) -> None:
     compute.make("disks/d", EMPTY, tags={"owner": "me"})
-    told = compute.ask("PATCH", "disks/d", {"properties": {"diskSizeGB": 100}})
-    assert told.status in (200, 202)
+    response = compute.ask("PATCH", "disks/d", {"properties": {"diskSizeGB": 100}})
+    assert response.status in (200, 202)
     compute.clock.advance(10)
     after = compute.ask("GET", "disks/d")
     assert (after.properties["diskSizeGB"], after.body["tags"]) == (100, {"owner": "me"})
@@ -156,12 +156,12 @@ def test_incremental_snapshots_know_their_family(compute: ComputeEmulator) -> No
     assert "incrementalSnapshotFamilyId" not in plain.properties
 
 
-def test_a_copy_into_another_region_takes_time_and_tells_how_far_it_is(compute: ComputeEmulator) -> None:
+def test_a_copy_into_another_region_takes_time_and_reports_its_progress(compute: ComputeEmulator) -> None:
     compute.make("disks/d", {**EMPTY, "diskSizeGB": 1000})
     compute.snapshot("s", "d", incremental=True)
     start = {"creationData": {"createOption": "CopyStart", "sourceResourceId": resource("snapshots/s")}}
-    told = compute.ask("PUT", "snapshots/far", {"location": "westus2", "properties": start | {"incremental": True}})
-    assert told.status == 202
+    response = compute.ask("PUT", "snapshots/far", {"location": "westus2", "properties": start | {"incremental": True}})
+    assert response.status == 202
     compute.clock.advance(60)
     half = compute.ask("GET", "snapshots/far").properties["completionPercent"]
     assert 0 < half < 100
@@ -171,13 +171,13 @@ def test_a_copy_into_another_region_takes_time_and_tells_how_far_it_is(compute: 
 
 def test_a_link_to_read_a_disk_is_given_and_taken_back(compute: ComputeEmulator) -> None:
     compute.make("disks/d", EMPTY)
-    told = compute.ask("POST", "disks/d/beginGetAccess", {"access": "Read", "durationInSeconds": 3600})
-    assert told.status == 202
+    response = compute.ask("POST", "disks/d/beginGetAccess", {"access": "Read", "durationInSeconds": 3600})
+    assert response.status == 202
     compute.clock.advance(10)
-    done = compute.ask("GET", told.headers["Azure-AsyncOperation"]).body
+    done = compute.ask("GET", response.headers["Azure-AsyncOperation"]).body
     link = done["properties"]["output"]["accessSAS"]
     assert link.startswith("https://")
-    assert compute.ask("GET", told.headers["Location"]).body == {"accessSAS": link}
+    assert compute.ask("GET", response.headers["Location"]).body == {"accessSAS": link}
     assert compute.ask("GET", "disks/d").properties["diskState"] == "ActiveSAS"
     blocked = compute.ask("DELETE", "disks/d")
     assert (blocked.status, blocked.code) == (409, "OperationNotAllowed")
@@ -196,12 +196,12 @@ def test_a_disk_of_a_vm_is_not_deleted_and_gives_no_link_while_the_vm_runs(compu
     assert compute.ask("POST", "disks/prep-vm_OsDisk_1/beginGetAccess", grant).status == 202
 
 
-def test_what_is_deleted_goes_after_a_moment_and_its_name_is_free(compute: ComputeEmulator) -> None:
+def test_a_deleted_resource_is_removed_after_a_moment_and_its_name_is_free(compute: ComputeEmulator) -> None:
     compute.make("disks/d", EMPTY)
-    told = compute.ask("DELETE", "disks/d")
-    assert (told.status, told.body) == (202, None)
+    response = compute.ask("DELETE", "disks/d")
+    assert (response.status, response.body) == (202, None)
     compute.clock.advance(60)
-    assert compute.ask("GET", told.headers["Azure-AsyncOperation"]).body["status"] == "Succeeded"
+    assert compute.ask("GET", response.headers["Azure-AsyncOperation"]).body["status"] == "Succeeded"
     assert compute.ask("GET", "disks/d").status == 404
     assert compute.ask("DELETE", "disks/d").status == 204
     assert compute.make("disks/d", EMPTY).status == 200
@@ -250,8 +250,8 @@ def test_a_disk_that_changes_stays_with_its_vm(compute: ComputeEmulator) -> None
     compute.clock.advance(10)
     after = compute.ask("GET", "disks/prep-vm_OsDisk_1")
     assert after.properties["diskSizeGB"] == 80
-    told = compute.ask("PUT", "disks/prep-vm_OsDisk_1", {"location": "eastus", "properties": after.properties})
-    assert told.status == 202
+    response = compute.ask("PUT", "disks/prep-vm_OsDisk_1", {"location": "eastus", "properties": after.properties})
+    assert response.status == 202
     compute.clock.advance(10)
     assert compute.ask("GET", "disks/prep-vm_OsDisk_1").body["managedBy"].endswith("/prep-vm")
 
@@ -266,7 +266,7 @@ def test_a_second_deletion_ends_with_the_first(compute: ComputeEmulator) -> None
     assert compute.ask("GET", "disks/d").status == 404
 
 
-def test_a_disk_tells_since_when_its_vm_has_been_started_or_deallocated(compute: ComputeEmulator) -> None:
+def test_a_disk_shows_when_its_vm_was_started_or_deallocated(compute: ComputeEmulator) -> None:
     def since() -> str:
         found: str = compute.ask("GET", "disks/desk-vm_OsDisk_1").properties["LastOwnershipUpdateTime"]
         return found

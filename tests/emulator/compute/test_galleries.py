@@ -1,4 +1,4 @@
-"""Galleries and image definitions of the local Azure."""
+"""Galleries and image definitions of the emulator."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def test_a_definition_needs_its_gallery(compute: ComputeEmulator) -> None:
     assert compute.refused("galleries/none/images/tools", definition())[:2] == (404, "ParentResourceNotFound")
 
 
-def test_a_definition_that_says_nothing_is_what_the_api_version_makes_it(compute: ComputeEmulator) -> None:
+def test_a_definition_without_features_has_the_default_of_the_api_version(compute: ComputeEmulator) -> None:
     compute.make("galleries/lab", {})
     bare = {name: one for name, one in definition().items() if name not in ("hyperVGeneration", "architecture")}
     found = {}
     for version in ("2021-10-01", "2024-03-03", "2025-03-03"):
-        told = bare | {"identifier": {"publisher": "p", "offer": "o", "sku": version}}
-        made = compute.make(f"galleries/lab/images/i{version}", told, version=version).properties
+        response = bare | {"identifier": {"publisher": "p", "offer": "o", "sku": version}}
+        made = compute.make(f"galleries/lab/images/i{version}", response, version=version).properties
         features = {one["name"]: one["value"] for one in made.get("features", [])}
         found[version] = (made["hyperVGeneration"], made["architecture"], features.get("SecurityType"))
     assert found == {
@@ -121,8 +121,8 @@ def test_what_a_definition_is_stays(compute: ComputeEmulator) -> None:
         other = definition(security="TrustedLaunch") | change
         assert compute.refused("galleries/lab/images/tools", other)[:2] == (409, "PropertyChangeNotAllowed")
     described = definition(security="TrustedLaunch") | {"description": "ours"}
-    told = compute.ask("PUT", "galleries/lab/images/tools", {"location": "eastus", "properties": described})
-    assert (told.status, told.properties["description"]) == (200, "ours")
+    response = compute.ask("PUT", "galleries/lab/images/tools", {"location": "eastus", "properties": described})
+    assert (response.status, response.properties["description"]) == (200, "ours")
 
 
 def test_nothing_is_deleted_before_what_is_in_it(compute: ComputeEmulator) -> None:
@@ -130,20 +130,22 @@ def test_nothing_is_deleted_before_what_is_in_it(compute: ComputeEmulator) -> No
     compute.snapshot("os", "desk-vm_OsDisk_1")
     compute.version()
     for path in ("galleries/lab", "galleries/lab/images/tools"):
-        told = compute.ask("DELETE", path)
-        assert (told.status, told.code) == (409, "CannotDeleteResource")
-        assert "galleries/lab/images/tools" in told.message
+        response = compute.ask("DELETE", path)
+        assert (response.status, response.code) == (409, "CannotDeleteResource")
+        assert "galleries/lab/images/tools" in response.message
     for path in ("galleries/lab/images/tools/versions/1.0.0", "galleries/lab/images/tools", "galleries/lab"):
-        told = compute.ask("DELETE", path)
-        assert told.status == 202
+        response = compute.ask("DELETE", path)
+        assert response.status == 202
         compute.clock.advance(600)
         assert compute.ask("GET", path).status == 404
 
 
 def test_a_patch_changes_tags_and_description(compute: ComputeEmulator) -> None:
     compute.definition()
-    told = compute.ask("PATCH", "galleries/lab/images/tools", {"tags": {"a": "b"}, "properties": {"description": "d"}})
-    assert told.status == 200
+    response = compute.ask(
+        "PATCH", "galleries/lab/images/tools", {"tags": {"a": "b"}, "properties": {"description": "d"}}
+    )
+    assert response.status == 200
     compute.clock.advance(10)
     after = compute.ask("GET", "galleries/lab/images/tools")
     assert (after.body["tags"], after.properties["description"]) == ({"a": "b"}, "d")

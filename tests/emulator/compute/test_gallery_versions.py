@@ -1,4 +1,4 @@
-"""Image versions of the local Azure: what they are made of, their replicas, and what they are to a pool."""
+"""Image versions of the emulator: their sources, their replicas, and their use by pools."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ EXPANDED = f"{PATH}?$expand=ReplicationStatus"
 
 @pytest.fixture
 def compute() -> ComputeEmulator:
-    """Return a world with a definition and snapshots of desk-vm's disks; its system was never deprovisioned."""
+    """Return an emulator with a definition and snapshots of the disks of desk-vm, which was not deprovisioned."""
     made = ComputeEmulator()
     made.definition()
     for name, disk in {"os": "OsDisk_1", "data0": "DataDisk_0", "data3": "DataDisk_3"}.items():
@@ -29,7 +29,7 @@ def compute() -> ComputeEmulator:
 
 
 def what_it_is(compute: ComputeEmulator, path: str = PATH, region: str = "eastus") -> BootableImage | ImageProblem:
-    return bootable_images.resolve_image(compute.world, compute.clock.now(), resource(path), region)
+    return bootable_images.resolve_image(compute.store, compute.clock.now(), resource(path), region)
 
 
 def usable(compute: ComputeEmulator, path: str = PATH, region: str = "eastus") -> BootableImage:
@@ -73,16 +73,16 @@ def test_a_version_through_the_sdk() -> None:
 
 
 def test_the_first_answer_shows_no_sizes_yet(compute: ComputeEmulator) -> None:
-    told = compute.ask("PUT", PATH, {"location": "eastus", "properties": version()})
-    assert (told.status, told.headers["Retry-After"]) == (201, "60")
-    assert told.properties["provisioningState"] == "Creating"
-    assert "sizeInGB" not in told.properties["storageProfile"]["osDiskImage"]
-    profile = told.properties["publishingProfile"]
+    response = compute.ask("PUT", PATH, {"location": "eastus", "properties": version()})
+    assert (response.status, response.headers["Retry-After"]) == (201, "60")
+    assert response.properties["provisioningState"] == "Creating"
+    assert "sizeInGB" not in response.properties["storageProfile"]["osDiskImage"]
+    profile = response.properties["publishingProfile"]
     assert profile["targetRegions"] == [
         {"name": "East US", "regionalReplicaCount": 1, "storageAccountType": "Standard_LRS"}
     ]
     assert profile["excludeFromLatest"] is False
-    assert told.properties["safetyProfile"] == {
+    assert response.properties["safetyProfile"] == {
         "reportedForPolicyViolation": False,
         "allowDeletionOfReplicatedLocations": False,
     }
@@ -117,7 +117,7 @@ def test_replicas_are_counted_region_by_region(compute: ComputeEmulator) -> None
     assert (missing.code, "northeurope" in missing.message) == ("GalleryImageNotFound", True)
 
 
-def test_what_is_hidden_goes_from_the_disk_to_the_version(compute: ComputeEmulator) -> None:
+def test_hidden_properties_are_copied_from_the_disk_to_the_version(compute: ComputeEmulator) -> None:
     compute.version(data={0: "snapshots/data0", 3: "snapshots/data3"})
     source = usable(compute)
     assert source.deprovisioned is False
@@ -128,7 +128,7 @@ def test_what_is_hidden_goes_from_the_disk_to_the_version(compute: ComputeEmulat
     assert usable(compute, "galleries/lab/images/first/versions/1.0.0").deprovisioned is True
 
 
-def test_a_full_version_outlives_its_source_and_a_shallow_one_does_not(compute: ComputeEmulator) -> None:
+def test_a_full_version_does_not_need_its_source_and_a_shallow_one_does(compute: ComputeEmulator) -> None:
     compute.version("1.0.0")
     compute.version("1.0.1", replicationMode="Shallow")
     assert usable(compute, PATH.replace("1.0.0", "1.0.1"))
@@ -154,8 +154,8 @@ def test_a_definition_stands_for_its_highest_version_that_is_not_left_out(comput
 
 def test_a_deleted_version_is_of_no_use(compute: ComputeEmulator) -> None:
     compute.version()
-    told = compute.ask("DELETE", PATH)
-    assert (told.status, told.headers["Retry-After"]) == (202, "60")
+    response = compute.ask("DELETE", PATH)
+    assert (response.status, response.headers["Retry-After"]) == (202, "60")
     compute.clock.advance(600)
     assert isinstance(what_it_is(compute), ImageProblem)
 
@@ -252,7 +252,7 @@ def test_a_version_of_a_version(compute: ComputeEmulator) -> None:
     assert usable(compute, "galleries/lab/images/second/versions/1.0.0").deprovisioned is False
 
 
-def test_a_source_at_work_has_to_be_waited_for(compute: ComputeEmulator) -> None:
+def test_a_source_that_is_being_changed_is_refused(compute: ComputeEmulator) -> None:
     source = {"creationData": {"createOption": "Copy", "sourceResourceId": resource("disks/desk-vm_OsDisk_1")}}
     compute.ask("PUT", "snapshots/new", {"location": "eastus", "properties": source})
     assert compute.refused(PATH, version("snapshots/new"))[0] == 409
@@ -260,7 +260,7 @@ def test_a_source_at_work_has_to_be_waited_for(compute: ComputeEmulator) -> None
     assert compute.ask("PUT", PATH, {"location": "eastus", "properties": version("snapshots/new")}).status == 201
 
 
-def test_a_source_lies_in_the_versions_region(compute: ComputeEmulator) -> None:
+def test_a_source_is_in_the_region_of_the_version(compute: ComputeEmulator) -> None:
     asked = {"location": "westus", "properties": version(regions=("westus", "eastus"))}
     assert compute.ask("PUT", PATH, asked).status == 400
 
@@ -268,8 +268,8 @@ def test_a_source_lies_in_the_versions_region(compute: ComputeEmulator) -> None:
 def test_a_version_keeps_its_source_and_takes_more_regions(compute: ComputeEmulator) -> None:
     compute.version()
     assert compute.refused(PATH, version("snapshots/data0"))[:2] == (409, "PropertyChangeNotAllowed")
-    told = compute.ask("PUT", PATH, {"location": "eastus", "properties": version(regions=("eastus", "westus2"))})
-    assert (told.status, told.properties["provisioningState"]) == (200, "Updating")
+    response = compute.ask("PUT", PATH, {"location": "eastus", "properties": version(regions=("eastus", "westus2"))})
+    assert (response.status, response.properties["provisioningState"]) == (200, "Updating")
     assert usable(compute), "a version that gets another region stays usable where it is"
     assert isinstance(what_it_is(compute, region="westus2"), ImageProblem)
     busy = compute.ask("PUT", PATH, {"location": "eastus", "properties": version()})
@@ -281,9 +281,9 @@ def test_a_version_keeps_its_source_and_takes_more_regions(compute: ComputeEmula
 def test_an_update_that_names_no_source_keeps_it(compute: ComputeEmulator) -> None:
     compute.version()
     profile = {"publishingProfile": {"targetRegions": [{"name": "eastus", "regionalReplicaCount": 4}]}}
-    told = compute.ask("PUT", PATH, {"location": "eastus", "properties": profile | {"storageProfile": {}}})
-    assert told.status == 200
-    assert told.properties["storageProfile"]["osDiskImage"]["source"]["id"] == resource("snapshots/os")
+    response = compute.ask("PUT", PATH, {"location": "eastus", "properties": profile | {"storageProfile": {}}})
+    assert response.status == 200
+    assert response.properties["storageProfile"]["osDiskImage"]["source"]["id"] == resource("snapshots/os")
     compute.clock.advance(LONG_S)
     patched = compute.ask("PATCH", PATH, {"tags": {"a": "b"}})
     assert (patched.status, patched.body["tags"]) == (200, {"a": "b"})
@@ -291,7 +291,7 @@ def test_an_update_that_names_no_source_keeps_it(compute: ComputeEmulator) -> No
     assert usable(compute).replicas == 4
 
 
-def test_a_region_goes_only_when_that_is_allowed_and_the_home_region_never(compute: ComputeEmulator) -> None:
+def test_a_region_is_removed_only_when_allowed_and_the_home_region_never(compute: ComputeEmulator) -> None:
     compute.version(regions=("eastus", "westus2"))
     status, _, message = compute.refused(PATH, version())
     assert status == 400
@@ -305,7 +305,7 @@ def test_a_region_goes_only_when_that_is_allowed_and_the_home_region_never(compu
 
 
 def test_no_region_gets_a_replica_in_the_scenario_without(compute: ComputeEmulator) -> None:
-    scenarios.set_scenario(compute.world, "no-replica")
+    scenarios.set_scenario(compute.store, "no-replica")
     compute.version(regions=("eastus", "westus2"))
     assert compute.ask("GET", PATH).properties["provisioningState"] == "Failed"
     assert isinstance(what_it_is(compute), ImageProblem)
@@ -314,13 +314,13 @@ def test_no_region_gets_a_replica_in_the_scenario_without(compute: ComputeEmulat
 
 
 def test_replication_that_is_stuck_never_ends_in_one_region(compute: ComputeEmulator) -> None:
-    scenarios.set_scenario(compute.world, "stuck-replication")
-    told = compute.ask("PUT", PATH, {"location": "eastus", "properties": version(regions=("eastus", "westus2"))})
+    scenarios.set_scenario(compute.store, "stuck-replication")
+    response = compute.ask("PUT", PATH, {"location": "eastus", "properties": version(regions=("eastus", "westus2"))})
     compute.clock.advance(7 * 86_400)
     status = compute.ask("GET", EXPANDED).properties
     assert status["provisioningState"] == "Creating"
     assert sorted(row["state"] for row in status["replicationStatus"]["summary"]) == ["Completed", "Replicating"]
-    assert compute.ask("GET", told.headers["Azure-AsyncOperation"]).body["status"] == "InProgress"
+    assert compute.ask("GET", response.headers["Azure-AsyncOperation"]).body["status"] == "InProgress"
 
 
 def test_more_copies_come_beside_those_that_are_there(compute: ComputeEmulator) -> None:
@@ -332,14 +332,14 @@ def test_more_copies_come_beside_those_that_are_there(compute: ComputeEmulator) 
     assert usable(compute).replicas == 5
 
 
-def test_a_failed_replication_is_told_by_its_operation(compute: ComputeEmulator) -> None:
-    scenarios.set_scenario(compute.world, "no-replica")
-    told = compute.ask("PUT", PATH, {"location": "eastus", "properties": version()})
+def test_a_failed_replication_is_reported_by_its_operation(compute: ComputeEmulator) -> None:
+    scenarios.set_scenario(compute.store, "no-replica")
+    response = compute.ask("PUT", PATH, {"location": "eastus", "properties": version()})
     compute.clock.advance(LONG_S)
-    operation = compute.ask("GET", told.headers["Azure-AsyncOperation"]).body
+    operation = compute.ask("GET", response.headers["Azure-AsyncOperation"]).body
     assert (operation["status"], operation["error"]["code"]) == ("Failed", "ReplicationJobsNotCompleted")
     assert "East US" in operation["error"]["message"]
-    monitored = compute.ask("GET", f"{told.headers['Azure-AsyncOperation']}&monitor=true")
+    monitored = compute.ask("GET", f"{response.headers['Azure-AsyncOperation']}&monitor=true")
     assert (monitored.status, monitored.code) == (409, "ReplicationJobsNotCompleted")
 
 

@@ -1,4 +1,4 @@
-"""What no document says and all copies of a disk have: whether the system on it will come up on a pool's nodes."""
+"""What all copies of a disk have and no document shows: whether its operating system boots on the nodes of a pool."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def buy(compute: ComputeEmulator) -> None:
 
 
 def change(compute: ComputeEmulator, key: str, properties: dict[str, Any] | None = None, **beside: Any) -> None:
-    item = compute.world.get(key)
+    item = compute.store.get(key)
     assert item is not None
     item.doc |= beside
     item.doc["properties"] |= properties or {}
-    compute.world.put(item)
+    compute.store.put(item)
 
 
 def by_snapshot(compute: ComputeEmulator) -> str:
@@ -87,7 +87,7 @@ ROUTES = [by_snapshot, by_copy_of_a_copy, by_image, by_vm, by_managed_image_alon
 
 
 def what_it_is(compute: ComputeEmulator, path: str) -> BootableImage | ImageProblem:
-    return bootable_images.resolve_image(compute.world, compute.clock.now(), resource(path), "eastus")
+    return bootable_images.resolve_image(compute.store, compute.clock.now(), resource(path), "eastus")
 
 
 @pytest.mark.parametrize("route", ROUTES)
@@ -110,7 +110,7 @@ def test_extensions_and_encryption_keep_it_from_reporting(
 
 @pytest.mark.parametrize("sell", [buy, buy_disk])
 @pytest.mark.parametrize("route", ROUTES)
-def test_a_purchase_plan_wants_to_be_carried(
+def test_a_purchase_plan_must_be_given_again(
     compute: ComputeEmulator, route: Callable[[ComputeEmulator], str], sell: Callable[[ComputeEmulator], None]
 ) -> None:
     sell(compute)
@@ -129,7 +129,7 @@ def test_a_definition_carries_a_purchase_plan(compute: ComputeEmulator) -> None:
     assert isinstance(what_it_is(compute, PATH.replace("first", "bought")), BootableImage)
 
 
-def test_data_disks_say_nothing_of_a_system(compute: ComputeEmulator) -> None:
+def test_data_disks_have_no_operating_system(compute: ComputeEmulator) -> None:
     compute.make("disks/data", {"creationData": {"createOption": "Empty"}, "diskSizeGB": 4})
     compute.snapshot("os", "gen1-vm_OsDisk_1")
     compute.snapshot("data", "data")
@@ -139,17 +139,17 @@ def test_data_disks_say_nothing_of_a_system(compute: ComputeEmulator) -> None:
     assert (found.usable_by_batch, found.data_disks) == (True, ((0, 4),))
 
 
-def test_a_confidential_disk_says_which_kind_it_is_and_wants_a_confidential_definition(
+def test_a_confidential_disk_has_its_kind_and_needs_a_confidential_definition(
     compute: ComputeEmulator,
 ) -> None:
     security = {"securityType": "ConfidentialVM_DiskEncryptedWithPlatformKey"}
     change(compute, resource("disks/win-vm_OsDisk_1"), properties={"securityProfile": security})
     compute.snapshot("os", "win-vm_OsDisk_1")
-    for name, told in (("TrustedLaunch", 400), ("ConfidentialVM", 201)):
+    for name, response in (("TrustedLaunch", 400), ("ConfidentialVM", 201)):
         kind = definition(name, security=name) | {"osType": "Windows"}
         compute.make(f"galleries/lab/images/{name}", kind)
         asked = {"location": "eastus", "properties": version()}
-        assert compute.ask("PUT", f"galleries/lab/images/{name}/versions/1.0.0", asked).status == told
+        assert compute.ask("PUT", f"galleries/lab/images/{name}/versions/1.0.0", asked).status == response
 
 
 def test_a_system_that_restarts_has_to_be_deprovisioned_again(compute: ComputeEmulator) -> None:
@@ -159,13 +159,13 @@ def test_a_system_that_restarts_has_to_be_deprovisioned_again(compute: ComputeEm
     for verb, body, deprovisioned in (("runCommand", script, True), ("restart", None, False)):
         assert compute.ask("POST", f"{vm}/{verb}", body).status == 202
         compute.clock.advance(LONG_S)
-        assert (found := compute.world.get(disk)) is not None
+        assert (found := compute.store.get(disk)) is not None
         assert found.hidden["deprovisioned"] is deprovisioned
 
 
 @pytest.mark.parametrize("verb", ["restart", "runCommand"])
 def test_what_does_not_run_cannot_be_worked_in(compute: ComputeEmulator, verb: str) -> None:
     body = {"commandId": "RunShellScript", "script": ["true"]} if verb == "runCommand" else None
-    told = compute.ask("POST", f"virtualMachines/gen1-vm/{verb}", body)
-    assert (told.status, told.code) == (409, "OperationNotAllowed")
-    assert told.message == "The operation requires the VM to be running (or set to run)."
+    response = compute.ask("POST", f"virtualMachines/gen1-vm/{verb}", body)
+    assert (response.status, response.code) == (409, "OperationNotAllowed")
+    assert response.message == "The operation requires the VM to be running (or set to run)."

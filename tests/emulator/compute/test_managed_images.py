@@ -1,4 +1,4 @@
-"""Managed images of the local Azure: from a VM that was generalized, and from single disks."""
+"""Managed images of the emulator: from a generalized VM, and from single disks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def of_disks(*disks: str, **os_disk: Any) -> dict[str, Any]:
 
 
 def what_it_is(compute: ComputeEmulator, path: str, region: str = "eastus") -> BootableImage | ImageProblem:
-    return bootable_images.resolve_image(compute.world, compute.clock.now(), resource(path), region)
+    return bootable_images.resolve_image(compute.store, compute.clock.now(), resource(path), region)
 
 
 def test_an_image_of_a_vm_through_the_sdk() -> None:
@@ -51,9 +51,9 @@ def test_an_image_of_a_vm_through_the_sdk() -> None:
 
 
 def test_sizes_are_shown_when_the_image_is_done(compute: ComputeEmulator) -> None:
-    told = compute.ask("PUT", "images/i", {"location": "eastus", "properties": of_vm("gen1-vm", "V1")})
-    assert told.properties["provisioningState"] == "Creating"
-    assert "diskSizeGB" not in told.properties["storageProfile"]["osDisk"]
+    response = compute.ask("PUT", "images/i", {"location": "eastus", "properties": of_vm("gen1-vm", "V1")})
+    assert response.properties["provisioningState"] == "Creating"
+    assert "diskSizeGB" not in response.properties["storageProfile"]["osDisk"]
     compute.clock.advance(LONG_S)
     assert compute.ask("GET", "images/i").properties["storageProfile"]["osDisk"]["diskSizeGB"] == 30
 
@@ -86,7 +86,7 @@ def test_an_image_of_disks_has_their_sizes_and_what_is_hidden_of_the_first(compu
     assert resource("snapshots/os").lower() in source.source_keys
 
 
-def test_an_image_outlives_its_vm_and_not_its_disks(compute: ComputeEmulator) -> None:
+def test_an_image_does_not_need_its_vm_but_needs_its_disks(compute: ComputeEmulator) -> None:
     compute.make("images/i", of_vm("gen1-vm", "V1"))
     assert isinstance(what_it_is(compute, "images/i"), BootableImage)
     compute.ask("DELETE", "virtualMachines/gen1-vm")
@@ -126,7 +126,7 @@ def test_refusals(compute: ComputeEmulator, properties: dict[str, Any], code: st
     assert compute.refused("images/i", properties)[1] == code
 
 
-def test_a_blob_does_not_tell_its_generation(compute: ComputeEmulator) -> None:
+def test_a_blob_does_not_have_a_generation(compute: ComputeEmulator) -> None:
     blob = {"osType": "Linux", "osState": "Generalized", "blobUri": "https://a.blob.core.windows.net/v/os.vhd"}
     properties = {"storageProfile": {"osDisk": blob}}
     status, code, message = compute.refused("images/i", properties)

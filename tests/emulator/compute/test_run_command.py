@@ -1,4 +1,4 @@
-"""What happens inside a VM, as far as the local Azure knows; and what goes with a VM."""
+"""Run commands in a VM, as far as the emulator supports them; and what is deleted with a VM."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ def machine(compute: ComputeEmulator, name: str = "vm", network: Any = None, **s
 
 
 def run(compute: ComputeEmulator, name: str, command: str, *script: str) -> list[dict[str, str]]:
-    told = compute.ask("POST", f"virtualMachines/{name}/runCommand", {"commandId": command, "script": [*script]})
-    assert told.status == 202, told.body
+    response = compute.ask("POST", f"virtualMachines/{name}/runCommand", {"commandId": command, "script": [*script]})
+    assert response.status == 202, response.body
     compute.clock.advance(60)
-    done = compute.ask("GET", told.headers["Azure-AsyncOperation"]).body
+    done = compute.ask("GET", response.headers["Azure-AsyncOperation"]).body
     assert done["status"] == "Succeeded"
     found: list[dict[str, str]] = done["properties"]["output"]["value"]
     return found
@@ -51,7 +51,7 @@ def test_a_script_prints_as_far_as_it_is_known(compute: ComputeEmulator) -> None
     assert status["message"] == "Enable succeeded: \n[stdout]\nall done\n[stderr]\n"
 
 
-def test_windows_tells_how_far_its_sysprep_is(compute: ComputeEmulator) -> None:
+def test_windows_reports_the_state_of_sysprep(compute: ComputeEmulator) -> None:
     machine(compute, imageReference=WINDOWS, osDisk={"createOption": "FromImage"})
     stdout, stderr = run(compute, "vm", "RunPowerShellScript", STATE)
     assert (stdout["code"], stderr["code"]) == ("ComponentStatus/StdOut/succeeded", "ComponentStatus/StdErr/succeeded")
@@ -64,8 +64,8 @@ def test_windows_tells_how_far_its_sysprep_is(compute: ComputeEmulator) -> None:
 @pytest.mark.parametrize("line", ["apt-get install x", "echo $HOME", "echo `id`", "$x = 'y'", "echo a | sh"])
 def test_what_it_cannot_know_it_does_not_answer(compute: ComputeEmulator, line: str) -> None:
     body = {"commandId": "RunShellScript", "script": ["echo a", line]}
-    told = compute.ask("POST", "virtualMachines/desk-vm/runCommand", body)
-    assert (told.status, told.code) == (501, "NotImplemented")
+    response = compute.ask("POST", "virtualMachines/desk-vm/runCommand", body)
+    assert (response.status, response.code) == (501, "NotImplemented")
 
 
 def test_one_command_at_a_time(compute: ComputeEmulator) -> None:
@@ -81,12 +81,12 @@ def test_one_command_at_a_time(compute: ComputeEmulator) -> None:
 def test_a_deprovisioned_disk_that_a_vm_starts_from_is_provisioned(compute: ComputeEmulator) -> None:
     compute.snapshot("os", "gen1-vm_OsDisk_1")
     compute.make("disks/copy", {"creationData": copy_of("snapshots/os")})
-    copied = compute.world.get(resource("disks/copy"))
+    copied = compute.store.get(resource("disks/copy"))
     assert copied is not None
     assert copied.hidden["deprovisioned"]
     attached = {"createOption": "Attach", "osType": "Linux", "managedDisk": {"id": resource("disks/copy")}}
     machine(compute, osDisk=attached)
-    started = compute.world.get(resource("disks/copy"))
+    started = compute.store.get(resource("disks/copy"))
     assert started is not None
     assert not started.hidden["deprovisioned"]
 
@@ -101,7 +101,7 @@ def test_a_disk_names_the_marketplace_image_that_it_is_of(compute: ComputeEmulat
 
 
 @pytest.mark.parametrize("option", ["Delete", "Detach"])
-def test_an_interface_goes_with_its_vm_when_it_is_to(compute: ComputeEmulator, option: str) -> None:
+def test_an_interface_is_deleted_with_its_vm_if_set(compute: ComputeEmulator, option: str) -> None:
     image = {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts"}
     machine(compute, network=interface(option, tags={"a": "b"}), imageReference=image, osDisk={})
     listed = compute.ask("GET", INTERFACES, version="2024-05-01").body["value"]

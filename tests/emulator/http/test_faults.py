@@ -1,4 +1,4 @@
-"""What goes wrong on purpose goes wrong as it says, as often as it says, and in the shape of the plane."""
+"""Simulated faults: which requests fail, how often, and the format of the responses."""
 
 from __future__ import annotations
 
@@ -27,61 +27,61 @@ GROUPS = f"{TOP}/resourcegroups"
 NEW = f"{TOP}/resourcegroups/new"
 
 
-def wrong(frame: EmulatorClient, *single: dict[str, Any]) -> None:
-    told = frame.ask("POST", FAULTS, {"faults": list(single)})
-    assert told.status == 200, told.body
+def wrong(client: EmulatorClient, *single: dict[str, Any]) -> None:
+    response = client.ask("POST", FAULTS, {"faults": list(single)})
+    assert response.status == 200, response.body
 
 
-def groups(frame: EmulatorClient) -> int:
-    return frame.ask("GET", GROUPS, version="2021-04-01").status
+def groups(client: EmulatorClient) -> int:
+    return client.ask("GET", GROUPS, version="2021-04-01").status
 
 
 def test_single_fault_happens_once_to_what_it_matches() -> None:
-    frame = EmulatorClient()
-    wrong(frame, {"method": "GET", "path": "/resourcegroups$", "status": 503, "retry_after_s": 7})
-    assert frame.ask("GET", TOP, version="2021-04-01").status == 200
-    told = frame.ask("GET", GROUPS, version="2021-04-01")
-    assert (told.status, told.code, told.headers["Retry-After"]) == (503, "ServiceUnavailable", "7")
-    assert groups(frame) == 200
-    assert frame.ask("GET", FAULTS).body["faults"] == []
+    client = EmulatorClient()
+    wrong(client, {"method": "GET", "path": "/resourcegroups$", "status": 503, "retry_after_s": 7})
+    assert client.ask("GET", TOP, version="2021-04-01").status == 200
+    response = client.ask("GET", GROUPS, version="2021-04-01")
+    assert (response.status, response.code, response.headers["Retry-After"]) == (503, "ServiceUnavailable", "7")
+    assert groups(client) == 200
+    assert client.ask("GET", FAULTS).body["faults"] == []
 
 
-def test_fault_waits_for_those_it_skips_and_goes_on_as_often_as_it_says() -> None:
-    frame = EmulatorClient()
-    wrong(frame, {"status": 500, "skip": 2, "times": 2})
-    assert [groups(frame) for _ in range(5)] == [200, 200, 500, 500, 200]
+def test_fault_skips_requests_and_repeats_as_set() -> None:
+    client = EmulatorClient()
+    wrong(client, {"status": 500, "skip": 2, "times": 2})
+    assert [groups(client) for _ in range(5)] == [200, 200, 500, 500, 200]
 
 
 def test_fault_for_ever_ends_when_it_is_taken_back() -> None:
-    frame = EmulatorClient()
-    wrong(frame, {"path": "resourcegroups", "status": 429, "times": None})
-    assert {groups(frame) for _ in range(5)} == {429}
-    wrong(frame)
-    assert groups(frame) == 200
+    client = EmulatorClient()
+    wrong(client, {"path": "resourcegroups", "status": 429, "times": None})
+    assert {groups(client) for _ in range(5)} == {429}
+    wrong(client)
+    assert groups(client) == 200
 
 
 def test_batch_plane_words_a_fault_its_own_way() -> None:
-    frame = EmulatorClient()
-    wrong(frame, {"status": 503})
-    told = frame.ask("GET", f"https://{ACCOUNT}.{REGION}.batch.azure.com/pools", version="2025-06-01")
-    assert (told.status, told.body["code"]) == (503, "ServerBusy")
+    client = EmulatorClient()
+    wrong(client, {"status": 503})
+    response = client.ask("GET", f"https://{ACCOUNT}.{REGION}.batch.azure.com/pools", version="2025-06-01")
+    assert (response.status, response.body["code"]) == (503, "ServerBusy")
 
 
 @pytest.mark.parametrize(("lost", "made"), [("request", 404), ("answer", 200)])
 def test_lost_connection_leaves_the_work_undone_or_done(lost: str, made: int) -> None:
-    frame = EmulatorClient()
-    wrong(frame, {"method": "PUT", "lost": lost})
+    client = EmulatorClient()
+    wrong(client, {"method": "PUT", "lost": lost})
     with pytest.raises(ConnectionDroppedError) as caught:
-        frame.ask("PUT", NEW, {"location": REGION}, version="2021-04-01")
+        client.ask("PUT", NEW, {"location": REGION}, version="2021-04-01")
     assert caught.value.handled is (made == 200)
-    assert frame.ask("GET", NEW, version="2021-04-01").status == made
+    assert client.ask("GET", NEW, version="2021-04-01").status == made
 
 
 @pytest.mark.parametrize(("lost", "error"), [("request", ServiceRequestError), ("answer", ServiceResponseError)])
-def test_transport_drops_the_connection_as_the_sdk_knows_it(lost: str, error: type[Exception]) -> None:
-    frame = EmulatorClient()
-    wrong(frame, {"lost": lost})
-    transport = EmulatorTransport(frame.app, frame.clock)
+def test_transport_drops_the_connection_with_the_sdk_s_error(lost: str, error: type[Exception]) -> None:
+    client = EmulatorClient()
+    wrong(client, {"lost": lost})
+    transport = EmulatorTransport(client.app, client.clock)
     request = HttpRequest("GET", f"{GROUPS}?api-version=2021-04-01", headers=BEARER)
     with pytest.raises(error):
         asyncio.run(transport.send(request))
@@ -91,70 +91,70 @@ def test_transport_drops_the_connection_as_the_sdk_knows_it(lost: str, error: ty
     "single",
     [{}, {"status": 200}, {"status": 503, "lost": "answer"}, {"status": 503, "path": "("}, {"status": 503, "x": 1}],
 )
-def test_fault_that_makes_no_sense_is_refused(single: dict[str, Any]) -> None:
-    frame = EmulatorClient()
-    assert frame.ask("POST", FAULTS, {"faults": [single]}).status == 400
-    assert frame.ask("GET", FAULTS).body["faults"] == []
+def test_invalid_fault_is_refused(single: dict[str, Any]) -> None:
+    client = EmulatorClient()
+    assert client.ask("POST", FAULTS, {"faults": [single]}).status == 400
+    assert client.ask("GET", FAULTS).body["faults"] == []
 
 
 def test_every_scenario_is_documented() -> None:
-    page = (ROOT / "docs/local-azure.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/emulator.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| ([a-z-]+) \| (.*) \|$", page, re.MULTILINE))
     rows.pop("scenario")
     assert rows == {name: scenario.description for name, scenario in SCENARIOS.items()}
 
 
 def test_every_property_of_a_fault_is_documented() -> None:
-    page = (ROOT / "docs/local-azure.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs/emulator.md").read_text(encoding="utf-8")
     assert [name for name in Fault.__struct_fields__ if f"`{name}`" not in page] == []
 
 
 def test_scenarios_are_listed_and_set() -> None:
-    frame = EmulatorClient()
-    assert frame.ask("GET", FAULTS).body["scenario"] == "calm"
-    told = frame.ask("POST", FAULTS, {"scenario": "quota", "allocation": {"unusable": 0.5}})
-    assert told.body["scenario"] == "quota"
-    assert told.body["allocation"] == {"unusable": 0.5}
-    assert set(told.body["scenarios"]) == set(SCENARIOS)
-    assert frame.ask("POST", FAULTS, {"scenario": "stormy"}).status == 400
+    client = EmulatorClient()
+    assert client.ask("GET", FAULTS).body["scenario"] == "calm"
+    response = client.ask("POST", FAULTS, {"scenario": "quota", "allocation": {"unusable": 0.5}})
+    assert response.body["scenario"] == "quota"
+    assert response.body["allocation"] == {"unusable": 0.5}
+    assert set(response.body["scenarios"]) == set(SCENARIOS)
+    assert client.ask("POST", FAULTS, {"scenario": "stormy"}).status == 400
 
 
 def test_quotas_are_small_in_the_scenario_and_whole_again_after_it() -> None:
-    frame = EmulatorClient()
+    client = EmulatorClient()
     account = f"{IN_GROUP}/providers/Microsoft.Batch/batchAccounts/{ACCOUNT}"
     listed = f"{IN_GROUP}/providers/Microsoft.Batch/batchAccounts"
-    before = frame.ask("GET", account, version="2024-07-01").body
-    frame.ask("POST", FAULTS, {"scenario": "quota"})
-    small = frame.ask("GET", account, version="2024-07-01").body["properties"]
+    before = client.ask("GET", account, version="2024-07-01").body
+    client.ask("POST", FAULTS, {"scenario": "quota"})
+    small = client.ask("GET", account, version="2024-07-01").body["properties"]
     assert (small["dedicatedCoreQuota"], small["lowPriorityCoreQuota"]) == (40, 16)
     assert max(family["coreQuota"] for family in small["dedicatedCoreQuotaPerVMFamily"]) == 32
-    assert frame.ask("GET", listed, version="2024-07-01").body["value"][0]["properties"] == small
-    frame.ask("POST", FAULTS, {"scenario": "calm"})
-    assert frame.ask("GET", account, version="2024-07-01").body == before
+    assert client.ask("GET", listed, version="2024-07-01").body["value"][0]["properties"] == small
+    client.ask("POST", FAULTS, {"scenario": "calm"})
+    assert client.ask("GET", account, version="2024-07-01").body == before
 
 
-def test_flaky_world_fails_now_and_then_in_every_way_it_says() -> None:
-    frame = EmulatorClient()
-    frame.ask("POST", FAULTS, {"scenario": "flaky"})
+def test_flaky_scenario_fails_in_every_declared_way() -> None:
+    client = EmulatorClient()
+    client.ask("POST", FAULTS, {"scenario": "flaky"})
     seen: dict[Any, int] = {}
     for _ in range(1500):
         try:
-            outcome: Any = groups(frame)
+            outcome: Any = groups(client)
         except ConnectionDroppedError as error:
             outcome = error.handled
         seen[outcome] = seen.get(outcome, 0) + 1
     assert set(seen) == {200, 429, 500, 503, True, False}
     assert 0.88 < seen[200] / 1500 < 0.97
-    assert frame.ask("GET", FAULTS).status == 200
+    assert client.ask("GET", FAULTS).status == 200
 
 
-def test_flaky_world_is_the_same_each_time() -> None:
+def test_flaky_scenario_is_the_same_each_time() -> None:
     def outcomes() -> list[int | bool]:
-        frame, found = EmulatorClient(), []
-        frame.ask("POST", FAULTS, {"scenario": "flaky"})
+        client, found = EmulatorClient(), []
+        client.ask("POST", FAULTS, {"scenario": "flaky"})
         for _ in range(200):
             try:
-                found.append(groups(frame))
+                found.append(groups(client))
             except ConnectionDroppedError as error:
                 found.append(error.handled)
         return found
@@ -167,11 +167,11 @@ def test_unknown_scenario_does_not_open() -> None:
         open_emulator(scenario="stormy")
 
 
-def test_scenario_stays_with_the_world() -> None:
-    frame = EmulatorClient()
-    assert scenarios.current(frame.world) is SCENARIOS["calm"]
-    scenarios.set_scenario(frame.world, "flaky")
-    assert scenarios.current(frame.world) is SCENARIOS["flaky"]
+def test_scenario_is_stored_in_the_state() -> None:
+    client = EmulatorClient()
+    assert scenarios.current(client.store) is SCENARIOS["calm"]
+    scenarios.set_scenario(client.store, "flaky")
+    assert scenarios.current(client.store) is SCENARIOS["flaky"]
 
 
 def test_every_scenario_but_calm_has_an_effect() -> None:
@@ -190,7 +190,7 @@ def test_large_pools_are_as_slow_as_declared() -> None:
 
 
 def test_control_routes_are_there_only_when_asked_for() -> None:
-    frame = EmulatorClient(control=False)
-    assert frame.ask("GET", FAULTS).status == 501
-    assert frame.ask("GET", f"{COMPUTE}/disks", version="2023-10-02").status == 200
+    client = EmulatorClient(control=False)
+    assert client.ask("GET", FAULTS).status == 501
+    assert client.ask("GET", f"{COMPUTE}/disks", version="2023-10-02").status == 200
     assert GROUP

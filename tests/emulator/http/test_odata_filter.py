@@ -1,4 +1,4 @@
-"""``$filter`` and skip tokens of the lists of Microsoft.Batch: what they can be asked."""
+"""``$filter`` and skip tokens of the lists of Microsoft.Batch."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def azure() -> BatchEmulator:
 def test_lists_are_filtered_by_the_documented_properties(
     azure: BatchEmulator, path: str, text: str, found: int
 ) -> None:
-    told = azure.batch("GET", f"{path}?$filter={text.replace(' ', '%20')}")
-    assert (told.status, len(told.body.get("value", ()))) == (200, found)
+    response = azure.batch("GET", f"{path}?$filter={text.replace(' ', '%20')}")
+    assert (response.status, len(response.body.get("value", ()))) == (200, found)
 
 
 @pytest.mark.parametrize(
@@ -54,9 +54,9 @@ def test_lists_are_filtered_by_the_documented_properties(
     ],
 )
 def test_other_properties_and_operations_are_refused(azure: BatchEmulator, path: str, text: str) -> None:
-    told = azure.batch("GET", f"{path}?$filter={text.replace(' ', '%20')}")
-    assert (told.status, told.code) == (400, "InvalidQueryParameterValue")
-    assert told.why()["QueryParameterName"] == "$filter"
+    response = azure.batch("GET", f"{path}?$filter={text.replace(' ', '%20')}")
+    assert (response.status, response.code) == (400, "InvalidQueryParameterValue")
+    assert response.why()["QueryParameterName"] == "$filter"
 
 
 def test_a_skip_token_that_no_answer_gave_is_refused(azure: BatchEmulator) -> None:

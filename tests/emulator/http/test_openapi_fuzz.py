@@ -1,6 +1,6 @@
-"""Whatever Microsoft's descriptions allow, and more, is answered as they say: no 500, nothing undescribed, no hang.
+"""Requests that follow Microsoft's OpenAPI documents, and others: no 500, nothing undescribed, no hang.
 
-Each example is a new world that is asked a few things in a row; at its end everything in it must still be readable.
+Each example is a new emulator and a few requests; at the end all of its resources must still be readable.
 ``BATCHIMG_FUZZ=20000`` makes a campaign of it: so many examples of each service, others on each run.
 """
 
@@ -93,7 +93,7 @@ def some(table: Table, words: dict[str, list[Any]], most: int = 6) -> st.SearchS
     return sessions(Grammar(table, words, wild=False), Grammar(table, words, wild=True), most)
 
 
-def play(world: BatchEmulator | ComputeEmulator, session: Session, table: Table) -> None:
+def play(emulator: BatchEmulator | ComputeEmulator, session: Session, table: Table) -> None:
     """Ask one after the other, then read the lists of a table.
 
     What was asked wildly may come back as it was asked; what was asked as described is answered as described.
@@ -101,12 +101,12 @@ def play(world: BatchEmulator | ComputeEmulator, session: Session, table: Table)
     asked = [*session.requests, *(Request(one, exchanges[0]) for one, exchanges in table.items() if "List" in one.name)]
     for request in asked:
         operation = request.operation
-        told = openapi.ask(world.app, operation, HOSTS[operation.plane], request.asked, request.headers)
+        response = openapi.ask(emulator.app, operation, HOSTS[operation.plane], request.asked, request.headers)
         if session.described:
-            operation.check(told)
+            operation.check(response)
         else:
-            operation.check_shape(told)
-        world.clock.advance(request.wait_s)
+            operation.check_shape(response)
+        emulator.clock.advance(request.wait_s)
 
 
 def speaking(table: Table) -> list[Operation]:

@@ -1,4 +1,4 @@
-"""Whatever comes over the wire is answered in Azure's shape: any host, path, header, token and bytes."""
+"""Every request gets a response in Azure's format: any host, path, header, token and bytes."""
 
 from __future__ import annotations
 
@@ -109,24 +109,24 @@ def changed(value: Any, path: tuple[Any, ...], new: Any) -> Any:
     return value
 
 
-def in_shape(told: Any) -> bool:
+def in_shape(response: Any) -> bool:
     """Tell whether an answer is one that a service would give: no 500, and errors with code and message."""
-    if told.status < 400 or told.body is None:
-        return told.status < 500 or told.status == 501
-    inner = told.body.get("error", told.body)
-    return told.status in (*range(400, 500), 501) and bool(inner["code"]) and bool(inner["message"])
+    if response.status < 400 or response.body is None:
+        return response.status < 500 or response.status == 501
+    inner = response.body.get("error", response.body)
+    return response.status in (*range(400, 500), 501) and bool(inner["code"]) and bool(inner["message"])
 
 
 @pytest.mark.parametrize(("method", "url", "version", "body"), GOOD, ids=[f"{one[0]} {one[1][-30:]}" for one in GOOD])
 def test_something_else_anywhere_in_a_body(method: str, url: str, version: str, body: dict[str, Any]) -> None:
     for path in places(body):
-        frame = EmulatorClient()
+        client = EmulatorClient()
         for new in SOMETHING:
-            told = frame.ask(method, url, changed(body, path, new), version=version)
-            assert in_shape(told), (path, new, told)
-            frame.clock.advance(200)
-            frame.ask("POST", f"{ARM}/_sim/faults", {"scenario": "calm", "faults": []})
-            assert in_shape(frame.ask("GET", f"{COMPUTE}/virtualMachines?$expand=instanceView", version="2024-07-01"))
+            response = client.ask(method, url, changed(body, path, new), version=version)
+            assert in_shape(response), (path, new, response)
+            client.clock.advance(200)
+            client.ask("POST", f"{ARM}/_sim/faults", {"scenario": "calm", "faults": []})
+            assert in_shape(client.ask("GET", f"{COMPUTE}/virtualMachines?$expand=instanceView", version="2024-07-01"))
 
 
 def routes() -> list[Route]:

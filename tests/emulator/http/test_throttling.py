@@ -1,4 +1,4 @@
-"""Who asks Resource Manager too much waits: buckets by kind, principal, subscription and region."""
+"""Throttling of Resource Manager: buckets by kind, principal, subscription and region."""
 
 from __future__ import annotations
 
@@ -15,65 +15,65 @@ REMAINING = "x-ms-ratelimit-remaining-subscription-{}"
 
 
 @pytest.fixture
-def frame() -> EmulatorClient:
+def client() -> EmulatorClient:
     return EmulatorClient(throttle=Throttle())
 
 
-def many(frame: EmulatorClient, count: int, method: str = "GET", url: str = GROUPS, **more: Any) -> list[int]:
-    return [frame.ask(method, url, version="2021-04-01", **more).status for _ in range(count)]
+def many(client: EmulatorClient, count: int, method: str = "GET", url: str = GROUPS, **more: Any) -> list[int]:
+    return [client.ask(method, url, version="2021-04-01", **more).status for _ in range(count)]
 
 
-def test_reads_run_out_and_are_refilled(frame: EmulatorClient) -> None:
-    assert many(frame, 252) == [200] * 250 + [429] * 2
-    told = frame.ask("GET", GROUPS, version="2021-04-01")
-    assert (told.code, told.headers["Retry-After"]) == ("SubscriptionRequestsThrottled", "1")
-    assert told.headers[REMAINING.format("reads")] == "0"
-    assert SUBSCRIPTION in told.message
-    assert "Bearer" not in told.message
-    frame.clock.advance(2)
-    assert many(frame, 51) == [200] * 50 + [429]
+def test_reads_run_out_and_are_refilled(client: EmulatorClient) -> None:
+    assert many(client, 252) == [200] * 250 + [429] * 2
+    response = client.ask("GET", GROUPS, version="2021-04-01")
+    assert (response.code, response.headers["Retry-After"]) == ("SubscriptionRequestsThrottled", "1")
+    assert response.headers[REMAINING.format("reads")] == "0"
+    assert SUBSCRIPTION in response.message
+    assert "Bearer" not in response.message
+    client.clock.advance(2)
+    assert many(client, 51) == [200] * 50 + [429]
 
 
 @pytest.mark.parametrize(("method", "kind"), [("PUT", "writes"), ("DELETE", "deletes")])
-def test_writes_and_deletes_have_their_own_buckets(frame: EmulatorClient, method: str, kind: str) -> None:
+def test_writes_and_deletes_have_their_own_buckets(client: EmulatorClient, method: str, kind: str) -> None:
     url = f"{TOP}/resourceGroups/research/providers/Microsoft.Compute/disks/none"
-    assert 429 not in many(frame, 200, method, url, body={})
-    told = frame.ask(method, url, {}, version="2021-04-01")
-    assert told.status == 429
-    assert told.headers[REMAINING.format(kind)] == "0"
-    assert groups_left(frame) == 249
-    frame.clock.advance(1)
-    assert many(frame, 11, method, url, body={}).count(429) == 1
+    assert 429 not in many(client, 200, method, url, body={})
+    response = client.ask(method, url, {}, version="2021-04-01")
+    assert response.status == 429
+    assert response.headers[REMAINING.format(kind)] == "0"
+    assert groups_left(client) == 249
+    client.clock.advance(1)
+    assert many(client, 11, method, url, body={}).count(429) == 1
 
 
-def groups_left(frame: EmulatorClient, **more: Any) -> int:
-    told = frame.ask("GET", GROUPS, version="2021-04-01", **more)
-    return int(told.headers[REMAINING.format("reads")])
+def groups_left(client: EmulatorClient, **more: Any) -> int:
+    response = client.ask("GET", GROUPS, version="2021-04-01", **more)
+    return int(response.headers[REMAINING.format("reads")])
 
 
-def test_buckets_are_of_one_principal_subscription_and_region(frame: EmulatorClient) -> None:
-    many(frame, 10)
-    assert groups_left(frame) == 239
-    assert groups_left(frame, headers={"Authorization": "Bearer other"}) == 249
-    other = frame.ask("GET", f"{ARM}/subscriptions", version="2021-04-01")
+def test_buckets_are_of_one_principal_subscription_and_region(client: EmulatorClient) -> None:
+    many(client, 10)
+    assert groups_left(client) == 239
+    assert groups_left(client, headers={"Authorization": "Bearer other"}) == 249
+    other = client.ask("GET", f"{ARM}/subscriptions", version="2021-04-01")
     assert other.headers[REMAINING.format("reads")] == "249"
-    regional = frame.ask("GET", GROUPS.replace("https://", "https://westus."), version="2021-04-01")
+    regional = client.ask("GET", GROUPS.replace("https://", "https://westus."), version="2021-04-01")
     assert regional.headers[REMAINING.format("reads")] == "249"
 
 
-def test_bucket_never_holds_more_than_it_can(frame: EmulatorClient) -> None:
-    frame.clock.advance(1000)
-    assert groups_left(frame) == 249
-    frame.clock.advance(1000)
-    assert groups_left(frame) == 249
+def test_bucket_never_holds_more_than_it_can(client: EmulatorClient) -> None:
+    client.clock.advance(1000)
+    assert groups_left(client) == 249
+    client.clock.advance(1000)
+    assert groups_left(client) == 249
 
 
-def test_batch_plane_has_no_buckets(frame: EmulatorClient) -> None:
+def test_batch_plane_has_no_buckets(client: EmulatorClient) -> None:
     pools = f"https://{ACCOUNT}.{REGION}.batch.azure.com/pools"
-    told = [frame.ask("GET", pools, version="2025-06-01") for _ in range(300)]
-    assert {one.status for one in told} == {200}
-    assert not any(name.startswith("x-ms-ratelimit") for name in told[0].headers)
+    response = [client.ask("GET", pools, version="2025-06-01") for _ in range(300)]
+    assert {one.status for one in response} == {200}
+    assert not any(name.startswith("x-ms-ratelimit") for name in response[0].headers)
 
 
-def test_without_a_throttle_nobody_is_too_fast() -> None:
+def test_without_a_throttle_no_request_is_throttled() -> None:
     assert set(many(EmulatorClient(), 400)) == {200}

@@ -1,4 +1,4 @@
-"""Signing in to the local Azure: endpoints, OpenID configuration, tokens that its own planes take and check."""
+"""Sign-in to the emulator: endpoints, OpenID configuration, and tokens that it checks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH = f"https://{ACCOUNT}.{REGION}.batch.azure.com"
 @pytest.fixture
 def azure() -> EmulatorClient:
     made = EmulatorClient()
-    made.app = type(made.app)(made.world, made.clock, check_token=TokenIssuer(made.world).check)
+    made.app = type(made.app)(made.store, made.clock, check_token=TokenIssuer(made.store).check)
     return made
 
 
@@ -41,35 +41,35 @@ def bearer(text: str) -> dict[str, str]:
     ],
 )
 def test_a_token_opens_the_plane_it_was_got_for(azure: EmulatorClient, scope: str, url: str, version: str) -> None:
-    told = token(azure, scope=scope).body
-    assert (told["token_type"], told["expires_in"]) == ("Bearer", LIFETIME_S)
-    assert azure.ask("GET", url, version=version, headers=bearer(told["access_token"])).status == 200
+    response = token(azure, scope=scope).body
+    assert (response["token_type"], response["expires_in"]) == ("Bearer", LIFETIME_S)
+    assert azure.ask("GET", url, version=version, headers=bearer(response["access_token"])).status == 200
 
 
 def test_the_older_endpoint_takes_a_resource(azure: EmulatorClient) -> None:
     body = b"grant_type=client_credentials&resource=https%3A%2F%2Fmanagement.core.windows.net%2F"
-    told = azure.ask("POST", f"{LOGIN}/oauth2/token", body, headers={}).body
-    assert azure.ask("GET", TOP, version="2022-12-01", headers=bearer(told["access_token"])).status == 200
+    response = azure.ask("POST", f"{LOGIN}/oauth2/token", body, headers={}).body
+    assert azure.ask("GET", TOP, version="2022-12-01", headers=bearer(response["access_token"])).status == 200
 
 
 def test_a_token_for_another_audience_is_refused(azure: EmulatorClient) -> None:
     text = token(azure, scope="https://batch.core.windows.net//.default").body["access_token"]
-    told = azure.ask("GET", TOP, version="2022-12-01", headers=bearer(text))
-    assert (told.status, told.code) == (401, "InvalidAuthenticationTokenAudience")
-    assert "management.azure.com" in told.message
-    assert told.headers["WWW-Authenticate"].startswith("Bearer ")
+    response = azure.ask("GET", TOP, version="2022-12-01", headers=bearer(text))
+    assert (response.status, response.code) == (401, "InvalidAuthenticationTokenAudience")
+    assert "management.azure.com" in response.message
+    assert response.headers["WWW-Authenticate"].startswith("Bearer ")
 
 
 def test_a_token_that_has_run_out_is_refused(azure: EmulatorClient) -> None:
-    old, _ = TokenIssuer(azure.world, wall=lambda: 1_000_000.0).issue(ARM)
-    told = azure.ask("GET", TOP, version="2022-12-01", headers=bearer(old))
-    assert (told.status, told.code) == (401, "ExpiredAuthenticationToken")
+    old, _ = TokenIssuer(azure.store, wall=lambda: 1_000_000.0).issue(ARM)
+    response = azure.ask("GET", TOP, version="2022-12-01", headers=bearer(old))
+    assert (response.status, response.code) == (401, "ExpiredAuthenticationToken")
 
 
 @pytest.mark.parametrize("text", ["x", "a.b.c", "a.b.é"])
 def test_a_token_from_elsewhere_is_refused(azure: EmulatorClient, text: str) -> None:
-    told = azure.ask("GET", TOP, version="2022-12-01", headers=bearer(text))
-    assert (told.status, told.code) == (401, "InvalidAuthenticationToken")
+    response = azure.ask("GET", TOP, version="2022-12-01", headers=bearer(text))
+    assert (response.status, response.code) == (401, "InvalidAuthenticationToken")
 
 
 def test_no_token_is_refused_on_each_plane_in_its_shape(azure: EmulatorClient) -> None:
@@ -82,15 +82,15 @@ def test_no_token_is_refused_on_each_plane_in_its_shape(azure: EmulatorClient) -
 
 
 def test_a_form_without_a_grant_is_refused(azure: EmulatorClient) -> None:
-    told = azure.ask("POST", f"{LOGIN}/oauth2/v2.0/token", b"scope=x", headers={})
-    assert (told.status, told.body["error"]) == (400, "invalid_request")
-    assert told.body["error_codes"] == [900144]
+    response = azure.ask("POST", f"{LOGIN}/oauth2/v2.0/token", b"scope=x", headers={})
+    assert (response.status, response.body["error"]) == (400, "invalid_request")
+    assert response.body["error_codes"] == [900144]
 
 
 def test_the_openid_configuration_leads_to_the_token_endpoint(azure: EmulatorClient) -> None:
-    told = azure.ask("GET", f"{LOGIN}/v2.0/.well-known/openid-configuration", headers={}).body
-    assert told["token_endpoint"] == f"{LOGIN}/oauth2/v2.0/token"
-    assert told["issuer"] == f"{LOGIN}/v2.0"
+    response = azure.ask("GET", f"{LOGIN}/v2.0/.well-known/openid-configuration", headers={}).body
+    assert response["token_endpoint"] == f"{LOGIN}/oauth2/v2.0/token"
+    assert response["issuer"] == f"{LOGIN}/v2.0"
 
 
 def test_endpoints_and_tenants(azure: EmulatorClient) -> None:
@@ -109,8 +109,10 @@ def test_on_a_bare_host_everything_is_found_by_its_path(azure: EmulatorClient) -
     here = "http://127.0.0.1:8443"
     (cloud,) = azure.ask("GET", f"{here}/metadata/endpoints", version="2022-09-01", headers={}).body
     assert (cloud["resourceManager"], cloud["authentication"]["loginEndpoint"]) == (here, here)
-    told = azure.ask("POST", f"{here}/{TENANT}/oauth2/v2.0/token", b"grant_type=x&scope=https://batch.core.windows.net")
-    signed = bearer(told.body["access_token"])
+    response = azure.ask(
+        "POST", f"{here}/{TENANT}/oauth2/v2.0/token", b"grant_type=x&scope=https://batch.core.windows.net"
+    )
+    signed = bearer(response.body["access_token"])
     pools = azure.ask("GET", f"{here}/{ACCOUNT}/pools", version="2025-06-01", headers=signed)
     assert (pools.status, pools.body["value"]) == (200, [])
     own = azure.ask("GET", f"{here}/supportedimages?maxresults=1", version="2022-10-01.16.0", headers=signed)

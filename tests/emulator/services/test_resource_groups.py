@@ -1,4 +1,4 @@
-"""Resource groups: what is in them, and that they go with all of it."""
+"""Resource groups: their content, and their deletion with all of it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def azure() -> EmulatorClient:
 
 def listed(azure: EmulatorClient, where: str = TOP, **query: str) -> list[dict[str, Any]]:
     asked = "&".join(f"${name}={value}" for name, value in query.items())
-    told = azure.ask("GET", f"{where}/resources?{asked}", version=GROUPS)
-    assert told.status == 200, told.body
-    rows: list[dict[str, Any]] = told.body["value"]
+    response = azure.ask("GET", f"{where}/resources?{asked}", version=GROUPS)
+    assert response.status == 200, response.body
+    rows: list[dict[str, Any]] = response.body["value"]
     return rows
 
 
@@ -66,20 +66,20 @@ def test_resources_are_found_by_what_they_are(azure: EmulatorClient, text: str, 
 
 
 def test_a_filter_that_is_none_is_refused(azure: EmulatorClient) -> None:
-    told = azure.ask("GET", f"{TOP}/resources?$filter=name is mine", version=GROUPS)
-    assert (told.status, told.code) == (400, "InvalidFilterInQueryString")
+    response = azure.ask("GET", f"{TOP}/resources?$filter=name is mine", version=GROUPS)
+    assert (response.status, response.code) == (400, "InvalidFilterInQueryString")
 
 
-def test_states_of_resources_are_told_on_demand(azure: EmulatorClient) -> None:
+def test_states_of_resources_are_returned_on_request(azure: EmulatorClient) -> None:
     assert {row["provisioningState"] for row in listed(azure, expand="createdTime,provisioningState")} == {"Succeeded"}
     assert not any("provisioningState" in row for row in listed(azure))
 
 
-def test_a_group_goes_with_all_that_is_in_it(azure: EmulatorClient) -> None:
+def test_a_group_is_deleted_with_all_its_resources(azure: EmulatorClient) -> None:
     assert pool(azure) == 200
-    told = azure.ask("DELETE", IN_GROUP, version=GROUPS)
-    assert (told.status, told.headers["Retry-After"]) == (202, "15")
-    where = told.headers["Location"]
+    response = azure.ask("DELETE", IN_GROUP, version=GROUPS)
+    assert (response.status, response.headers["Retry-After"]) == (202, "15")
+    where = response.headers["Location"]
     azure.clock.advance(DELETE_S - 1)
     assert azure.ask("GET", where).status == 202
     assert azure.ask("GET", IN_GROUP, version=GROUPS).body["properties"]["provisioningState"] == "Deleting"
@@ -97,8 +97,8 @@ def test_nothing_is_made_in_a_group_that_is_being_deleted(azure: EmulatorClient)
     azure.ask("DELETE", IN_GROUP, version=GROUPS)
     body = {"location": "eastus", "properties": {}}
     for url in (f"{COMPUTE}/galleries/late", IN_GROUP):
-        told = azure.ask("PUT", url, body, version="2024-03-03")
-        assert (told.status, told.code) == (409, "ResourceGroupBeingDeleted")
+        response = azure.ask("PUT", url, body, version="2024-03-03")
+        assert (response.status, response.code) == (409, "ResourceGroupBeingDeleted")
     assert azure.ask("GET", f"{COMPUTE}/disks", version="2023-10-02").status == 200
 
 
@@ -123,11 +123,11 @@ def test_an_import_brings_its_group_back(azure: EmulatorClient) -> None:
     assert [row["name"] for row in listed(azure, IN_GROUP)] == ["d"]
 
 
-def test_a_deletion_that_nobody_began_is_not_there(azure: EmulatorClient) -> None:
+def test_an_unknown_deletion_is_not_found(azure: EmulatorClient) -> None:
     assert azure.ask("GET", f"{TOP}/operationresults/none", version=GROUPS).status == 404
 
 
-def test_a_group_that_was_deleted_is_not_assumed_in_an_open_world() -> None:
+def test_a_deleted_group_is_not_assumed_in_open_mode() -> None:
     azure = EmulatorClient()
     azure.app = create_app()
     group = f"{TOP}/resourceGroups/somewhere"

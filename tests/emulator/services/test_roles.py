@@ -1,4 +1,4 @@
-"""Roles: what they allow in a scope and below, what is refused, and what the caller is told that he may do."""
+"""Roles: what they allow in a scope and below, what is refused, and the permissions that the caller can read."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ ROLE = f"{TOP}{PROVIDER}/roleDefinitions/11111111-1111-4111-8111-111111111111"
 
 
 def restricted(*actions: str, but: tuple[str, ...] = (), scope: str = IN_GROUP) -> ComputeEmulator:
-    """Return a furnished world whose caller has one role in one scope."""
-    world = ComputeEmulator()
+    """Return an emulator whose caller has one role in one scope."""
+    emulator = ComputeEmulator()
     permissions = [{"actions": list(actions), "notActions": list(but), "dataActions": [], "notDataActions": []}]
     role = {"properties": {"roleName": "tried", "permissions": permissions, "assignableScopes": [TOP]}}
-    assert world.ask("PUT", ROLE, role, VERSION).status == 201
+    assert emulator.ask("PUT", ROLE, role, VERSION).status == 201
     assignment = {"properties": {"roleDefinitionId": ROLE, "principalId": "22222222-2222-4222-8222-222222222222"}}
-    made = world.ask("PUT", f"{scope}{PROVIDER}/roleAssignments/one", assignment, VERSION)
+    made = emulator.ask("PUT", f"{scope}{PROVIDER}/roleAssignments/one", assignment, VERSION)
     assert made.status == 201
     assert made.body["properties"]["scope"] == scope
-    return world
+    return emulator
 
 
-def may(world: ComputeEmulator, scope: str = IN_GROUP) -> list[dict[str, Any]]:
-    told = world.ask("GET", f"{scope}{PROVIDER}/permissions", version=VERSION)
-    assert told.status == 200
-    found: list[dict[str, Any]] = told.body["value"]
+def may(emulator: ComputeEmulator, scope: str = IN_GROUP) -> list[dict[str, Any]]:
+    response = emulator.ask("GET", f"{scope}{PROVIDER}/permissions", version=VERSION)
+    assert response.status == 200
+    found: list[dict[str, Any]] = response.body["value"]
     return found
 
 
 def test_where_no_role_was_assigned_everything_is_allowed() -> None:
-    world = ComputeEmulator()
-    assert may(world)[0]["actions"] == ["*"]
-    assert world.ask("GET", "disks/prep-vm_OsDisk_1").status == 200
+    emulator = ComputeEmulator()
+    assert may(emulator)[0]["actions"] == ["*"]
+    assert emulator.ask("GET", "disks/prep-vm_OsDisk_1").status == 200
 
 
 def test_a_role_allows_what_it_names_and_nothing_else() -> None:
-    world = restricted("Microsoft.Compute/disks/read", "microsoft.compute/VIRTUALMACHINES/*")
-    assert may(world)[0]["actions"][0] == "Microsoft.Compute/disks/read"
-    assert world.ask("GET", "disks/prep-vm_OsDisk_1").status == 200
-    assert world.ask("GET", "disks").status == 200
-    assert world.ask("POST", "virtualMachines/prep-vm/deallocate").status == 202
-    refused = world.ask("DELETE", "disks/prep-vm_OsDisk_1")
+    emulator = restricted("Microsoft.Compute/disks/read", "microsoft.compute/VIRTUALMACHINES/*")
+    assert may(emulator)[0]["actions"][0] == "Microsoft.Compute/disks/read"
+    assert emulator.ask("GET", "disks/prep-vm_OsDisk_1").status == 200
+    assert emulator.ask("GET", "disks").status == 200
+    assert emulator.ask("POST", "virtualMachines/prep-vm/deallocate").status == 202
+    refused = emulator.ask("DELETE", "disks/prep-vm_OsDisk_1")
     assert refused.status == 403
     assert refused.code == "AuthorizationFailed"
     assert "perform action 'Microsoft.Compute/disks/delete' over scope" in refused.message
@@ -75,31 +75,31 @@ def test_a_refusal_names_the_action(method: str, path: str, action: str) -> None
 
 
 def test_what_a_role_takes_back_is_refused() -> None:
-    world = restricted("Microsoft.Compute/*", but=("Microsoft.Compute/disks/*",))
-    assert world.ask("GET", "disks/prep-vm_OsDisk_1").code == "AuthorizationFailed"
-    assert world.ask("GET", "virtualMachines/prep-vm").status == 200
+    emulator = restricted("Microsoft.Compute/*", but=("Microsoft.Compute/disks/*",))
+    assert emulator.ask("GET", "disks/prep-vm_OsDisk_1").code == "AuthorizationFailed"
+    assert emulator.ask("GET", "virtualMachines/prep-vm").status == 200
 
 
 def test_an_assignment_holds_below_its_scope_and_not_above() -> None:
-    world = restricted("Microsoft.Compute/*")
-    assert world.ask("GET", f"{TOP}/providers/Microsoft.Compute/disks").code == "AuthorizationFailed"
+    emulator = restricted("Microsoft.Compute/*")
+    assert emulator.ask("GET", f"{TOP}/providers/Microsoft.Compute/disks").code == "AuthorizationFailed"
     above = restricted("Microsoft.Compute/*", scope=TOP)
     assert above.ask("GET", f"{TOP}/providers/Microsoft.Compute/disks").status == 200
     assert above.ask("GET", "disks").status == 200
 
 
-def test_who_began_work_may_ask_how_it_goes_on() -> None:
-    world = restricted("Microsoft.Compute/snapshots/*")
+def test_the_caller_that_started_an_operation_can_poll_it() -> None:
+    emulator = restricted("Microsoft.Compute/snapshots/*")
     body = {"location": "eastus", "properties": {"creationData": copy_of("disks/prep-vm_OsDisk_1")}}
-    begun = world.ask("PUT", "snapshots/one", body)
+    begun = emulator.ask("PUT", "snapshots/one", body)
     assert begun.status == 202
-    assert world.ask("GET", begun.headers["Azure-AsyncOperation"]).status == 200
+    assert emulator.ask("GET", begun.headers["Azure-AsyncOperation"]).status == 200
 
 
-def test_a_role_that_is_not_there_cannot_be_assigned() -> None:
-    world = ComputeEmulator()
-    told = world.ask(
+def test_a_missing_role_cannot_be_assigned() -> None:
+    emulator = ComputeEmulator()
+    response = emulator.ask(
         "PUT", f"{IN_GROUP}{PROVIDER}/roleAssignments/one", {"properties": {"roleDefinitionId": ROLE}}, VERSION
     )
-    assert told.code == "RoleDefinitionDoesNotExist"
-    assert may(world)[0]["actions"] == ["*"]
+    assert response.code == "RoleDefinitionDoesNotExist"
+    assert may(emulator)[0]["actions"] == ["*"]

@@ -1,4 +1,4 @@
-"""Processes that are killed at any moment lose nothing that was acknowledged, and leave nothing half done."""
+"""A killed process loses no acknowledged write, and leaves nothing incomplete."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ for number in itertools.count():
 ROUNDS = 4
 
 
-def start(world: Path, name: str) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-c", WRITER, str(world), name], stdout=subprocess.PIPE, text=True)
+def start(state_file: Path, name: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", WRITER, str(state_file), name], stdout=subprocess.PIPE, text=True)
 
 
 def killed(writer: subprocess.Popen[str], after: int) -> list[str]:
@@ -63,8 +63,8 @@ def there(path: Path) -> tuple[set[str], set[str]]:
 
 
 @pytest.fixture(params=["wal", "delete"])
-def world(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
-    """Return a new world; a link to nowhere in the place of its shared memory makes it one with a rollback journal."""
+def state_file(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    """Return a new state file; a dangling link in place of its shared memory makes it use a rollback journal."""
     path = tmp_path / "w.db"
     if request.param == "delete":
         path.with_name("w.db-shm").symlink_to(tmp_path / "nowhere" / "shm")
@@ -75,20 +75,20 @@ def world(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
     return path
 
 
-def test_no_acknowledged_write_is_lost(world: Path) -> None:
+def test_no_acknowledged_write_is_lost(state_file: Path) -> None:
     acknowledged: set[str] = set()
     for turn in range(ROUNDS):
-        writers = [start(world, f"made{turn}{one}") for one in "ab"]
+        writers = [start(state_file, f"made{turn}{one}") for one in "ab"]
         for writer, after in zip(writers, (3 + 5 * turn, 7 + 3 * turn), strict=True):
             acknowledged |= set(killed(writer, after))
-        disks, operations = there(world)
+        disks, operations = there(state_file)
         assert acknowledged <= disks
         assert len(disks - acknowledged) <= 2 * (turn + 1)  # written, and killed before it could be said
         assert len(operations) == len(disks)
     assert len(acknowledged) >= ROUNDS * 10
 
 
-def test_world_that_lost_its_shared_memory_goes_on_with_a_rollback_journal(tmp_path: Path) -> None:
+def test_a_state_without_shared_memory_uses_a_rollback_journal(tmp_path: Path) -> None:
     path = tmp_path / "w.db"
     first = open_emulator(path, speed=60, seed=7)
     ids = first.accounts()
@@ -103,13 +103,13 @@ def test_world_that_lost_its_shared_memory_goes_on_with_a_rollback_journal(tmp_p
     database.close()
 
 
-def test_world_is_opened_and_written_on_after_a_kill(world: Path) -> None:
-    names = killed(start(world, "made"), 5)
-    local = open_emulator(world, speed=60)
+def test_a_state_is_opened_and_written_after_a_kill(state_file: Path) -> None:
+    names = killed(start(state_file, "made"), 5)
+    local = open_emulator(state_file, speed=60)
     kept = local.clock.now()
     local.close()
-    assert set(names) <= there(world)[0]
-    assert set(killed(start(world, "made-more"), 2)) <= there(world)[0]
-    again = open_emulator(world, speed=60)
+    assert set(names) <= there(state_file)[0]
+    assert set(killed(start(state_file, "made-more"), 2)) <= there(state_file)[0]
+    again = open_emulator(state_file, speed=60)
     assert again.clock.now() >= kept
     again.close()

@@ -15,9 +15,10 @@ from batchimg_magics.core.estimates.forecast import ForecastInputs, forecast
 from batchimg_magics.core.estimates.prices import Rates
 from batchimg_magics.ui.panel.chooser import PoolChooser
 from batchimg_magics.ui.panel.panel import Panel
-from batchimg_magics.ui.panel.snapshot import node_map_svg, panel_html
+from batchimg_magics.ui.panel.static_html import node_map_svg, panel_html
 from batchimg_magics.ui.widgets.slider import Slider
 from tests.support.concurrent_client import ConcurrentClient
+from tests.support.connections import connection_of, emulator_of
 from tests.support.panels import HTML_INJECTION, open_panel, run_estimate, wait_for_verb
 from tests.support.shells import ipython, run_cell
 
@@ -39,9 +40,9 @@ def session(panel: Panel) -> Session:
 # -- what it shows -----------------------------------------------------------------------------------------------
 
 
-def test_the_head_tells_what_it_is_and_that_nothing_is_real(panel: Panel) -> None:
+def test_the_head_shows_the_pool_and_that_it_is_on_the_emulator(panel: Panel) -> None:
     said = panel.head.value
-    for part in ("LOCAL: nothing is real", "genomics/1.0.0", "steady", "3 of 3", "1 of 1", "an hour"):
+    for part in ("LOCAL: emulator", "genomics/1.0.0", "steady", "3 of 3", "1 of 1", "/h"):
         assert part in said
 
 
@@ -89,7 +90,7 @@ def test_moving_a_control_changes_forecast_and_line_and_sends_nothing(panel: Pan
     before = panel.size_tab.forecast_html.value
     panel.size_tab.nodes.value = 50
     assert panel.size_tab.forecast_html.value != before
-    assert "200 wanted, 1,000 free" in panel.size_tab.forecast_html.value
+    assert "needs 200 of 1,000 available cores" in panel.size_tab.forecast_html.value
     assert panel.copy_line.line == "%batchimg resize genomics --nodes 50 --spot 1"
     assert session.pools().set_index("pool").loc["genomics", "dedicated_target"] == 3
 
@@ -133,7 +134,7 @@ def test_resize_brings_the_nodes_and_tells_the_round(panel: Panel, session: Sess
 
 def test_work_that_a_cell_began_is_followed(panel: Panel, session: Session) -> None:
     session.resize("genomics", nodes=6, wait=False)
-    panel.show_snapshot(panel._snapshot)  # the look that is due
+    panel.show_snapshot(panel.snapshot)  # the look that is due
     wait_for_verb(session)
     assert ">done<" in panel.rounds.value
 
@@ -141,13 +142,12 @@ def test_work_that_a_cell_began_is_followed(panel: Panel, session: Session) -> N
 def test_ending_tasks_on_a_real_connection_takes_a_second_press(
     panel: Panel, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    local = session._require_connection().emulator
-    assert local is not None
+    local = emulator_of(session)
     somebody = ConcurrentClient(local)
     somebody.ask("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "genomics"}})
     for number in range(4):
         somebody.ask("POST", "/jobs/j/tasks", {"id": f"t{number}", "commandLine": "sleep 72000"})
-    monkeypatch.setattr(session._require_connection(), "emulator", None)  # as if it were the real one
+    monkeypatch.setattr(connection_of(session), "emulator", None)  # as if it were the real one
     panel.size_tab.nodes.value = 1
     panel.size_tab.resize.click()
     wait_for_verb(session)
@@ -184,7 +184,7 @@ def test_an_error_is_told_beside_the_button(panel: Panel, session: Session) -> N
     panel.size_tab.nodes.value = 9
     panel.size_tab.resize.click()
     assert "role='alert'" in panel.progress.value
-    assert "is still going on" in panel.progress.value
+    assert "is still running" in panel.progress.value
     work.wait(60)
 
 
@@ -194,7 +194,7 @@ def test_a_pool_that_is_not_there_gets_the_nearest_name(session: Session) -> Non
     assert raised.value.hint == "did you mean genomics?"
 
 
-# -- how many do I need ------------------------------------------------------------------------------------------
+# -- the estimate tab --------------------------------------------------------------------------------------------
 
 
 def test_the_second_tab_answers_and_a_row_can_be_taken_over(panel: Panel) -> None:
@@ -231,7 +231,7 @@ def test_one_output_has_widget_and_html(panel: Panel) -> None:
 def test_a_map_of_100_000_nodes_stays_small() -> None:
     drawn = node_map_svg([("idle", True)] * 60_000 + [("creating", False)] * 40_000)
     assert len(drawn) < 20_000
-    assert "one square is 17 nodes" in drawn
+    assert "One square represents 17 nodes" in drawn
 
 
 def test_text_from_the_service_is_escaped_everywhere(panel: Panel) -> None:
@@ -239,7 +239,7 @@ def test_text_from_the_service_is_escaped_everywhere(panel: Panel) -> None:
         [(HTML_INJECTION, HTML_INJECTION)], [(HTML_INJECTION, True)], {HTML_INJECTION: (1, 0)}, line=HTML_INJECTION
     )
     panel.name = HTML_INJECTION
-    panel._show_head()
+    panel.show_snapshot(panel.snapshot)
     assert HTML_INJECTION not in panel.head.value
 
 

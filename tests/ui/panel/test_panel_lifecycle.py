@@ -10,6 +10,7 @@ import pytest
 from batchimg_magics import Session
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.ui.panel.panel import Panel
+from tests.support.connections import connection_of, transport_of
 from tests.support.faults import set_faults
 from tests.support.panels import BrowserView, advance_time, open_panel, run_estimate, wait_for_verb
 from tests.support.request_log import RequestLog
@@ -33,8 +34,8 @@ def session(panel: Panel) -> Session:
 
 
 def counted(session: Session) -> RequestLog:
-    connection: Any = session._require_connection()
-    transport: RequestLog = connection.azure._transport
+    connection: Any = connection_of(session)
+    transport: RequestLog = transport_of(connection)
     return transport
 
 
@@ -57,17 +58,17 @@ def test_a_steady_pool_is_looked_at_less_and_less_often(session: Session) -> Non
 
 def test_nobody_asks_azure_once_the_last_view_has_gone(panel: Panel, session: Session) -> None:
     first, second = BrowserView(panel, "first"), BrowserView(panel, "second")
-    first.send_state("seen")  # answers the roll call that the second's coming was
-    first.send_state("gone")
+    first.send_state("visible")  # reports again, as the opening of the second one asks for
+    first.send_state("closed")
     assert looks(session, HOUR_S)
-    second.send_state("gone")
-    advance_time(session, 1)  # what was asked for already
+    second.send_state("closed")
+    advance_time(session, 1)  # requests already sent
     assert looks(session, HOUR_S) == []
     assert counted(session).requests == []
 
 
 def test_a_page_that_is_loaded_again_brings_the_looks_back(panel: Panel, session: Session) -> None:
-    BrowserView(panel, "before").send_state("gone")
+    BrowserView(panel, "before").send_state("closed")
     session.resize("genomics", nodes=5)
     assert panel.map.squares.counts() == {"idle": (3, 1)}
     BrowserView(panel, "after")
@@ -78,7 +79,7 @@ def test_a_page_that_is_loaded_again_brings_the_looks_back(panel: Panel, session
 
 def test_views_of_a_page_that_died_are_forgotten(panel: Panel, session: Session) -> None:
     BrowserView(panel, "of a page that could not say that it goes")
-    BrowserView(panel, "new").send_state("gone")
+    BrowserView(panel, "new").send_state("closed")
     advance_time(session, 1)
     assert looks(session, HOUR_S) == []
 
@@ -87,7 +88,7 @@ def test_work_goes_on_when_nobody_looks(panel: Panel, session: Session) -> None:
     page = BrowserView(panel, "only")
     panel.size_tab.nodes.value = 7
     panel.size_tab.resize.click()
-    page.send_state("gone")
+    page.send_state("closed")
     wait_for_verb(session)
     assert session.nodes("genomics", counts=True)["dedicated"].sum() == 7
     BrowserView(panel, "again")
@@ -101,7 +102,7 @@ def test_a_hidden_page_is_served_seldom_and_at_once_when_it_shows_again(panel: P
     assert {round(b - a) for a, b in pairwise(looks(session, 600))} == {120}
     advance_time(session, 1)
     before = len(counted(session).requests)
-    page.send_state("seen")
+    page.send_state("visible")
     advance_time(session, 1)
     assert len(counted(session).requests) > before
 
@@ -141,19 +142,19 @@ def test_a_pool_that_cannot_be_seen_for_a_while_is_not_called_gone(panel: Panel,
     set_faults(session, path="/pools/genomics", status=403, times=None)
     panel.size_tab.refresh_button.click()
     advance_time(session, 1)
-    assert "last look" in panel.head.value
+    assert "last poll failed" in panel.head.value
     assert "3 of 3" in panel.head.value
     set_faults(session)
     advance_time(session, HOUR_S)
-    assert "last look" not in panel.head.value
+    assert "last poll failed" not in panel.head.value
 
 
 def test_what_other_pools_hold_is_read_again_after_ten_minutes(panel: Panel, session: Session) -> None:
-    assert "12 wanted, 1,000 free" in panel.size_tab.forecast_html.value
+    assert "needs 12 of 1,000 available cores" in panel.size_tab.forecast_html.value
     other = session.create("other", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=50, canary=False)
     assert len(other)
     advance_time(session, 601)
-    assert "12 wanted, 800 free" in panel.size_tab.forecast_html.value
+    assert "needs 12 of 800 available cores" in panel.size_tab.forecast_html.value
 
 
 def test_refresh_reads_it_at_once(panel: Panel, session: Session) -> None:
@@ -162,24 +163,24 @@ def test_refresh_reads_it_at_once(panel: Panel, session: Session) -> None:
     session.resize("other", nodes=100)
     panel.size_tab.refresh_button.click()
     advance_time(session, 1)
-    assert "12 wanted, 600 free" in panel.size_tab.forecast_html.value
+    assert "needs 12 of 600 available cores" in panel.size_tab.forecast_html.value
 
 
 def test_the_end_of_a_resize_reads_it_too(panel: Panel, session: Session) -> None:
-    read = panel._context_refresh.read_at
+    read = panel.context_read_at
     panel.size_tab.nodes.value = 6
     panel.size_tab.resize.click()
     wait_for_verb(session)
     advance_time(session, 1)
-    assert panel._context_refresh.read_at > read + 30
+    assert panel.context_read_at > read + 30
 
 
 def test_what_could_not_be_read_again_is_told_and_the_forecast_stays(panel: Panel, session: Session) -> None:
     set_faults(session, path="providers/Microsoft.Batch", status=403, times=None)
     panel.size_tab.refresh_button.click()
     advance_time(session, 1)
-    assert "could not be read again" in panel.size_tab.forecast_html.value
-    assert "12 wanted, 1,000 free" in panel.size_tab.forecast_html.value
+    assert "reading them again failed" in panel.size_tab.forecast_html.value
+    assert "needs 12 of 1,000 available cores" in panel.size_tab.forecast_html.value
 
 
 # -- what outlasts what ------------------------------------------------------------------------------------------
@@ -212,12 +213,12 @@ def test_a_panel_acts_on_no_other_connection_than_its_own(panel: Panel, session:
     session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=1)
     panel.size_tab.nodes.value = 9
     panel.size_tab.resize.click()
-    assert "a connection that was closed" in panel.progress.value
+    assert "the connection of this panel is closed" in panel.progress.value
     run_estimate(panel)
-    assert "a connection that was closed" in panel.estimate_tab.answer.value
+    assert "the connection of this panel is closed" in panel.estimate_tab.answer.value
     late = BrowserView(panel, "late")
     late.send_state("hidden")
-    late.send_state("seen")
+    late.send_state("visible")
     assert session.find_running("genomics") is None
     assert session.nodes("genomics", counts=True)["dedicated"].sum() == 1
 
@@ -225,10 +226,10 @@ def test_a_panel_acts_on_no_other_connection_than_its_own(panel: Panel, session:
 def test_a_pool_that_is_gone_takes_no_resize_and_one_made_anew_does(panel: Panel, session: Session) -> None:
     session.delete("genomics")
     advance_time(session, 300)
-    assert "gone" in panel.head.value
+    assert "deleted" in panel.head.value
     panel.size_tab.nodes.value = 9
     assert panel.size_tab.resize.disabled
-    assert "not there any more" in panel.size_tab.blocked_html.value
+    assert "does not exist any more" in panel.size_tab.blocked_html.value
     session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=2)
     advance_time(session, 300)
     assert not panel.size_tab.resize.disabled
@@ -248,9 +249,9 @@ def test_the_cost_so_far_is_that_of_the_nodes_and_outlasts_the_panel(panel: Pane
     advance_time(session, 10 * HOUR_S)
     again = session.panel("genomics")
     assert isinstance(again, Panel)
-    rate = panel._context.rates.cost(3, 1)
+    rate = panel.context.rates.cost(3, 1)
     assert rate is not None
-    assert panel._usd == pytest.approx(again._usd, rel=0.01)
-    assert again._usd == pytest.approx(10 * rate, rel=0.03)
-    assert "so far" in again.head.value
+    assert panel.usd_so_far == pytest.approx(again.usd_so_far, rel=0.01)
+    assert again.usd_so_far == pytest.approx(10 * rate, rel=0.03)
+    assert "cost so far" in again.head.value
     again.close()

@@ -23,7 +23,7 @@ from batchimg_magics.core.estimates.prices import Rates
 from batchimg_magics.ui.panel import head, rounds
 from batchimg_magics.ui.panel.chooser import PoolChooser
 from batchimg_magics.ui.panel.panel import Panel, error_html
-from tests.support.panels import HTML_INJECTION, advance_time, open_panel, wait_for_verb
+from tests.support.panels import HTML_INJECTION, BrowserView, advance_time, open_panel, wait_for_verb
 from tests.support.shells import ipython, run_cell
 
 if TYPE_CHECKING:
@@ -54,6 +54,13 @@ class Tags(HTMLParser):
         self.found |= {tag, *(name for name, _ in attrs)}
 
 
+def html_of(widget: Panel | PoolChooser) -> str:
+    """Return the HTML that a front end without widgets shows."""
+    bundle: Any = widget._repr_mimebundle_()
+    html: str = (bundle[0] if isinstance(bundle, tuple) else bundle)["text/html"]
+    return html
+
+
 def table(verb: str, **values: Any) -> Table:
     """Return a table of one row."""
     return Table.from_rows(verb, [values], HTML_INJECTION)
@@ -64,10 +71,11 @@ def table(verb: str, **values: Any) -> Table:
 
 def test_text_from_the_service_never_becomes_html() -> None:
     with open_panel() as panel:
-        sight, read = panel._snapshot, panel._context
+        sight, read = panel.snapshot, panel.context
         assert sight is not None
         assert sight.pool is not None
-        panel._stop_watch()
+        BrowserView(panel, "closed").send_state("closed")
+        assert not panel.is_watching
         panel.name = HTML_INJECTION
         room = QuotaHeadroom(
             4,
@@ -77,7 +85,7 @@ def test_text_from_the_service_never_becomes_html() -> None:
             ),
         )
         panel.show_context(
-            replace(read, vm_size=HTML_INJECTION, headroom=room), replace(panel._image, name=HTML_INJECTION), 0.0
+            replace(read, vm_size=HTML_INJECTION, headroom=room), replace(panel.image, name=HTML_INJECTION), 0.0
         )
         panel.show_snapshot(
             replace(
@@ -103,7 +111,7 @@ def test_text_from_the_service_never_becomes_html() -> None:
         answer = SimpleNamespace(result=lambda: table("size", **row))
         panel.estimate_tab.show_answer(answer)
         said = [one.value for one in walk(panel) if isinstance(one, ipywidgets.HTML)]
-        said += [panel._static_html(), error_html(BatchImgError(HTML_INJECTION, hint=HTML_INJECTION))]
+        said += [html_of(panel), error_html(BatchImgError(HTML_INJECTION, hint=HTML_INJECTION))]
         assert sum(HTML_INJECTION.replace("<", "&lt;").replace(">", "&gt;") in one for one in said) >= 8
         for one in said:
             assert not Tags(one).found & {"img", "onerror", "script"}, one
@@ -112,8 +120,7 @@ def test_text_from_the_service_never_becomes_html() -> None:
 def test_a_pool_s_name_never_becomes_html_where_one_chooses() -> None:
     rows = [{"pool": HTML_INJECTION, "vm_size": HTML_INJECTION, "dedicated": 1, "spot": 0}]
     session: Any = SimpleNamespace(run=lambda _: SimpleNamespace(rows=lambda: rows))
-    bundle: Any = PoolChooser(session)._repr_mimebundle_()
-    assert "img" not in Tags((bundle[0] if isinstance(bundle, tuple) else bundle)["text/html"]).found
+    assert "img" not in Tags(html_of(PoolChooser(session))).found
 
 
 # -- the head ----------------------------------------------------------------------------------------------------
@@ -121,31 +128,31 @@ def test_a_pool_s_name_never_becomes_html_where_one_chooses() -> None:
 
 def test_the_head_has_all_that_one_has_to_know(panel: Panel) -> None:
     expires = dt.datetime(2026, 7, 2, 9, 30, tzinfo=dt.UTC)
-    told = dict(head.pool_facts(panel._snapshot, replace(panel._context, expires=expires), panel._image, 1234.5))
+    told = dict(head.pool_facts(panel.snapshot, replace(panel.context, expires=expires), panel.image, 1234.5))
     assert told["image"] == "genomics/1.0.0"
     assert told["age"] == "0 days"
     assert (told["pool"], told["allocation"]) == ("active", "steady")
     assert (told["dedicated"], told["spot"]) == ("3 of 3", "1 of 1")
-    assert told["cost"].endswith("an hour")
-    assert told["so far"] == "$1,234.50"
+    assert told["cost"].endswith("/h")
+    assert told["cost so far"] == "$1,234.50"
     assert told["expires"] == "2026-07-02 09:30Z"
 
 
 def test_a_real_connection_is_marked_as_unmistakably_as_a_local_one() -> None:
-    assert 'badge local">LOCAL: nothing is real' in head.head_html("LOCAL", "p", [])
-    assert 'badge real">AZURE: nodes cost money' in head.head_html("azure", "p", [])
+    assert 'badge local">LOCAL: emulator' in head.head_html("LOCAL", "p", [])
+    assert 'badge real">AZURE: nodes are billed' in head.head_html("azure", "p", [])
 
 
 def test_what_is_not_known_is_not_said_to_cost_nothing(panel: Panel) -> None:
-    unknown = replace(panel._context, rates=Rates())
-    told = dict(head.pool_facts(panel._snapshot, unknown, panel._image, None))
-    assert told["cost"] == told["so far"] == "not known"
+    unknown = replace(panel.context, rates=Rates())
+    told = dict(head.pool_facts(panel.snapshot, unknown, panel.image, None))
+    assert told["cost"] == told["cost so far"] == "not available"
     panel.size_tab.update_inputs(unknown, Counts(3, 1), 0.0)
-    assert "<td>not known</td>" in panel.size_tab.forecast_html.value
+    assert "<td>not available</td>" in panel.size_tab.forecast_html.value
     assert "price not available" in panel.size_tab.forecast_html.value
     row = {"vm_size": "a", "kind": "spot", "nodes": 3, "usd": None, "fits": True}
     panel.estimate_tab.show_answer(SimpleNamespace(result=lambda: table("size", **row)))
-    assert ">not known<" in panel.estimate_tab.answer.value
+    assert ">not available<" in panel.estimate_tab.answer.value
 
 
 # -- the forecast, and what is asked for -------------------------------------------------------------------------
@@ -162,20 +169,21 @@ def test_the_forecast_says_every_line_before_anything_is_sent(panel: Panel) -> N
     )
     expires = dt.datetime.fromtimestamp(7200, dt.UTC)
     panel.size_tab.update_inputs(
-        replace(panel._context, headroom=room, rates=Rates(0.2, 0.04, 0.01), usd_per_hour_limit=500.0, expires=expires),
+        replace(panel.context, headroom=room, rates=Rates(0.2, 0.04, 0.01), usd_per_hour_limit=500.0, expires=expires),
         Counts(3, 1), 0.0,
     )  # fmt: skip
     panel.size_tab.nodes_field.value, panel.size_tab.spot_field.value = 1000, 11
     said = panel.size_tab.forecast_html.value
     for line in (
-        "dedicated cores of the account: 4,000 wanted, 7,900 free",
-        "dedicated cores of the family: 4,000 wanted, 6,000 free",
-        'spot cores of the account: <span class="over">44 wanted, 40 free</span>', "4 wanted, 1 there",
-        "in about 4 rounds", "about 19 min", "$210.55 an hour, disks too; $500.00 allowed", "$421.10",
+        "dedicated cores of the account: needs 4,000 of 7,900 available cores",
+        "dedicated cores of the family: needs 4,000 of 6,000 available cores",
+        'spot cores of the account: <span class="over">needs 44 of 40 available cores</span>',
+        ">1/4<",
+        "in about 4 resize attempts", "about 19 min", "$210.55/h incl. disks (limit $500.00/h)", "$421.10",
     ):  # fmt: skip
         assert line in said
     assert panel.size_tab.timeout.value == 20
-    assert "15 for each 1,000 nodes" in panel.size_tab.timeout_note.value
+    assert "15 per 1,000 nodes" in panel.size_tab.timeout_note.value
     panel.size_tab.nodes_field.value = 2000
     assert panel.size_tab.timeout.value == 30
     assert "spot cores of the account: 44 cores needed" in panel.size_tab.blocked_html.value

@@ -1,4 +1,4 @@
-"""The node map's bytes: what a front end that applies every change sees is what there is."""
+"""The node map's bytes: a front end that applies every change shows the current nodes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batchimg_magics.core.base.schemas import NODE_STATES
+from batchimg_magics.pool_spec.words import NODE_STATES
 from batchimg_magics.ui.widgets.node_map import NodeMap
 from batchimg_magics.ui.widgets.squares import EMPTY, SPOT
 
@@ -17,7 +17,7 @@ Nodes = dict[str, tuple[str, bool]]
 
 
 class Page:
-    """A front end that keeps what it was told, as `node_map.js` does."""
+    """A front end that applies the messages it receives, as `node_map.js` does."""
 
     def __init__(self, widget: NodeMap, monkeypatch: pytest.MonkeyPatch) -> None:
         self.bytes = np.empty(0, np.uint8)
@@ -39,8 +39,8 @@ def show(widget: NodeMap, nodes: Nodes, time: str = "") -> int:
     return widget.show(list(nodes), states, kinds, time=time)
 
 
-def seen(widget: NodeMap, page: Page) -> Nodes:
-    """Return the nodes as somebody who looks at the page reads them."""
+def displayed_nodes(widget: NodeMap, page: Page) -> Nodes:
+    """Return the nodes as the page displays them."""
     words = widget.words
     return {
         widget.squares.ids[place]: (words[int(byte) & ~SPOT], not byte & SPOT)
@@ -60,10 +60,10 @@ def test_a_page_that_applies_every_change_shows_the_nodes_that_there_are(looks: 
         page = Page(widget, monkeypatch)
         for nodes in looks:
             show(widget, nodes)
-            assert seen(widget, page) == nodes
+            assert displayed_nodes(widget, page) == nodes
         late = Page(widget, monkeypatch)
-        late.ask({"kind": "hello"})
-        assert seen(widget, late) == (looks[-1] if looks else {})
+        late.ask({"kind": "request all"})
+        assert displayed_nodes(widget, late) == (looks[-1] if looks else {})
 
 
 def test_an_update_is_as_large_as_what_changed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,22 +86,22 @@ def test_squares_go_when_nodes_go(monkeypatch: pytest.MonkeyPatch) -> None:
     assert page.bytes.size == 25
 
 
-def test_a_film_begins_where_it_was_begun_and_ends_at_what_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_recording_starts_at_its_start_and_ends_at_the_current_nodes(monkeypatch: pytest.MonkeyPatch) -> None:
     widget = NodeMap()
     page = Page(widget, monkeypatch)
     show(widget, {"a": ("idle", True)})
     widget.start_recording("09:00")
     show(widget, {"a": ("idle", True), "b": ("creating", False)}, time="09:01")
     show(widget, {"a": ("idle", True), "b": ("idle", False)}, time="09:02")
-    page.ask({"kind": "film"})
+    page.ask({"kind": "recording"})
     content, (base, lengths, places, values) = page.heard[-1]
     assert content["times"] == ["09:00", "09:01", "09:02"]
     assert widget.frames == 3
-    film = np.frombuffer(base, np.uint8).copy()
-    assert film.tolist() == [NODE_STATES.index("idle"), EMPTY]
+    replayed = np.frombuffer(base, np.uint8).copy()
+    assert replayed.tolist() == [NODE_STATES.index("idle"), EMPTY]
     assert np.frombuffer(lengths, np.uint32).tolist() == [1, 1]
-    film[np.frombuffer(places, np.uint32)] = np.frombuffer(values, np.uint8)
-    assert film.tolist() == page.bytes.tolist()
+    replayed[np.frombuffer(places, np.uint32)] = np.frombuffer(values, np.uint8)
+    assert replayed.tolist() == page.bytes.tolist()
 
 
 def test_pointing_at_a_node_tells_its_id_and_then_what_is_known_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +122,8 @@ def test_pointing_at_a_node_tells_its_id_and_then_what_is_known_of_it(monkeypatc
 @pytest.mark.parametrize(
     "content",
     [{}, {"kind": "node"}, {"kind": "node", "place": -1}, {"kind": "node", "place": 9}, {"kind": "node", "place": "0"},
-     {"kind": "film"}, {"kind": ["hello"]}, {"kind": "view", "view": 1, "state": "seen"},
+     {"kind": "recording"}, {"kind": ["request all"]},
+     {"kind": "view", "view": 1, "state": "visible"},
      {"kind": "view", "view": "a", "state": "odd"}],
     ids=str,
 )  # fmt: skip

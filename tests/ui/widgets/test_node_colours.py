@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from batchimg_magics.core.base.schemas import NODE_STATES
+from batchimg_magics.pool_spec.words import NODE_STATES
 from batchimg_magics.ui.widgets.colours import state_colour
 
 #: What eyes see that lack one kind of cones. Source: Machado, Oliveira, Fernandes, "A Physiologically-based Model for

@@ -70,7 +70,7 @@ _OFFERS = (
     f"{_COMPUTE}/skus/read",
     f"{_COMPUTE}/locations/usages/read",
 )
-#: What `vms --connect` reads of the network around a VM; no image and no pool takes it.
+#: What `vms --login` reads of the network around a VM; no image and no pool takes it.
 _LOGIN = tuple(f"{_NETWORK}/{kind}/read" for kind in ("loadBalancers", "publicIPAddresses"))
 
 

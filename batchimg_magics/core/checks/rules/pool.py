@@ -24,7 +24,7 @@ def pool_name(facts: Facts) -> RuleResults:
     if facts.pool_decision is None:
         return None
     done = {
-        "found": "it is there, as it is wanted",
+        "exists": "it is there, as it is wanted",
         "changed": "it is there without nodes, and is changed",
         "replaced": "it is there, and is deleted and made anew",
     }

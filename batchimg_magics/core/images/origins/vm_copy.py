@@ -67,7 +67,7 @@ class _VmCopyOrigin(VmOrigin):
                 if await snapshots.read_snapshot(context.azure, names.snapshot(disk)) is None:
                     break
             else:
-                return StepResult("found", detail="the snapshots exist")
+                return StepResult("exists", detail="the snapshots exist")
             # The tag is set first: whatever happens after it, the same command starts the VM again.
             await virtual_machines.set_tags(context.azure, self.vm_id, {tags.STOPPED: context.pool})
             return step_result(

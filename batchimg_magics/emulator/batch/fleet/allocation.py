@@ -194,6 +194,12 @@ def _node_ids(seed: str, count: int, suffix: str) -> tuple[list[str], npt.NDArra
     return ids, np.array(order, dtype=np.int64), words.T / 2.0**32
 
 
+def clear_caches() -> None:
+    """Forget the computed nodes. They are computed again, with the same result, when they are next read."""
+    _node_ids.cache_clear()
+    _table.cache_clear()
+
+
 def node_table(cohort: Cohort) -> NodeTable:
     """Return the table of a cohort; removals do not change it."""
     return _table(msgspec.structs.replace(cohort, leaves=()))

@@ -60,7 +60,7 @@ _TEXTS = _names("""
     version virtualMachineImageId vmSize
     """)
 #: Integers and their minimum values; strings of digits are accepted as well.
-_NUMBERS = {
+NUMBERS = {
     "backendPort": 1,
     "diskSizeGB": 1,
     "frontendPortRangeEnd": 1,
@@ -140,7 +140,7 @@ def _shape(value: Any, name: str) -> Any:  # noqa: ANN401 - any JSON
         or (name in _LISTS and not isinstance(value, list))
         or (name in _FLAGS and not isinstance(value, bool))
         or (name in _TEXTS and not isinstance(value, str))
-        or (name in _NUMBERS and not isinstance(value, int | str))
+        or (name in NUMBERS and not isinstance(value, int | str))
     )
     if wrong:
         reason = f"The value of property '{name}' is not of the type that is expected"
@@ -181,10 +181,10 @@ def _numbers(value: Any, under: str = "") -> Any:  # noqa: ANN401 - any JSON
         return value if under in OPAQUE_OBJECTS else {name: _numbers(inner, name) for name, inner in value.items()}
     if isinstance(value, list):
         return [_numbers(inner, under) for inner in value]
-    if under not in _NUMBERS:
+    if under not in NUMBERS:
         return value
     if isinstance(value, str) and re.fullmatch(r"-?\d{1,10}", value):
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not _NUMBERS[under] <= value < 2**31:
+    if isinstance(value, bool) or not isinstance(value, int) or not NUMBERS[under] <= value < 2**31:
         raise bad_property(under, value)
     return value

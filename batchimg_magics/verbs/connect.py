@@ -1,0 +1,78 @@
+"""The verb ``connect``; the session itself opens the connection."""
+
+from __future__ import annotations
+
+from batchimg_magics.verbs.verb import PROFILE, Option, Verb, parse_integer, parse_number
+
+__all__ = ["VERB"]
+
+VERB = Verb(
+    "connect",
+    "Connect to the emulator (default) or to Azure",
+    (
+        Option(
+            "--state",
+            "Use this emulator state file, or :memory: (default: BATCHIMG_STATE, else a file in the user data folder)",
+            metavar="FILE",
+            completion="file",
+        ),
+        Option(
+            "--speed",
+            "Set the time acceleration of the emulator: 60 (default) = one minute per second; max = no waiting",
+            metavar="X",
+            annotation="str | float",
+        ),
+        Option(
+            "--scenario",
+            "Simulate a failure scenario, such as quota or preemption; calm = none (default: keep the current one)",
+            metavar="NAME",
+        ),
+        Option("--seed", "Set the random seed of a new emulator state (default 0)", metavar="N", parse=parse_integer),
+        Option(
+            "--date",
+            "Set the start date of a new emulator state (default: now; with --speed max: 2026-07-01)",
+            metavar="DATE",
+            annotation="str | dt.datetime",
+        ),
+        Option(
+            "--import",
+            "Import resources into the emulator from `az ... show` output (JSON or YAML); can be repeated",
+            metavar="FILE",
+            completion="file",
+            dest="import_files",
+            combine=tuple,
+        ),
+        Option(
+            "--deprovisioned", "Import the OS disks as generalized (default: only if their VM is marked as generalized)"
+        ),
+        Option(
+            "--not-deprovisioned",
+            "Import the OS disks as not generalized",
+            dest="deprovisioned",
+            const=False,
+        ),
+        Option("--subscription", "Set the Azure subscription ID; required for Azure", metavar="ID"),
+        Option(
+            "--resource-group", "Set the resource group of the VM and the images; required for Azure", metavar="NAME"
+        ),
+        Option(
+            "--account",
+            "Set the name of the Batch account; required for Azure (emulator default: genomicsbatch)",
+            metavar="NAME",
+        ),
+        PROFILE,
+        Option(
+            "--max-cost-per-hour",
+            "Refuse to exceed this cost of all pools of the account, in USD per hour (default: no limit)",
+            metavar="USD",
+            parse=parse_number,
+        ),
+        Option("--save-as", "Save this Azure connection as a profile", metavar="NAME", completion="profile"),
+    ),
+    (
+        "connect",
+        "connect --state trial.db --speed 600",
+        "connect --import vm.json --import disk.json --deprovisioned",
+        "connect --subscription 00000000-0000-0000-0000-000000000000 --resource-group lab --account labbatch",
+    ),
+)

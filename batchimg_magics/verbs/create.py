@@ -1,0 +1,97 @@
+"""The verb ``create``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.verbs.node_options import NODE_OPTIONS
+from batchimg_magics.verbs.origin_options import FROM_VM, ORIGIN_OPTIONS
+from batchimg_magics.verbs.resize_options import CANARY, LIMIT_OPTIONS, REPAIR, TAKE_WHAT_FITS, TTL
+from batchimg_magics.verbs.verb import (
+    NAME,
+    NO_WAIT,
+    NODES,
+    RESIZE_TIMEOUT,
+    SPOT,
+    UNTIL,
+    Option,
+    Verb,
+    VerbCall,
+    read_text_file,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batchimg_magics.connection.connection import Connection
+
+__all__ = ["VERB"]
+
+
+def start(
+    connection: Connection,
+    name: str,
+    *,
+    spec: Mapping[str, Any] | str | None = None,
+    replace: bool = False,
+    yes: bool = False,
+    **options: Any,
+) -> VerbCall:
+    """Validate the options and return the work of the verb."""
+    from batchimg_magics.core.operations import create
+    from batchimg_magics.pool_spec.pool import PoolSpec
+
+    pool_spec = PoolSpec.build(name, spec, **options)
+    consent = connection.consent(yes=yes)
+    return lambda board: create.create(connection.azure, pool_spec, board, consent, replace=replace)
+
+
+VERB = Verb(
+    "create",
+    "Build an image from a VM or another source and create a pool; run it again to resume",
+    (
+        NAME,
+        FROM_VM,
+        Option(
+            "--vm-size",
+            "Set the VM size of the nodes, for example Standard_D4s_v5 (required for a new pool)",
+            metavar="SIZE",
+            completion="vm_size",
+        ),
+        NODES,
+        SPOT,
+        *ORIGIN_OPTIONS,
+        *NODE_OPTIONS,
+        Option(
+            "--spec",
+            "Read the pool description from a YAML file; options override its values",
+            metavar="FILE",
+            parse=read_text_file,
+            completion="file",
+        ),
+        Option("--replace", "Delete and re-create an existing pool that differs (default: fail); on Azure, add --yes"),
+        RESIZE_TIMEOUT,
+        UNTIL,
+        *LIMIT_OPTIONS,
+        REPAIR,
+        *CANARY,
+        TAKE_WHAT_FITS,
+        TTL,
+        Option("--yes", "Confirm irreversible actions: --capture in-place; on Azure also --replace"),
+        NO_WAIT,
+    ),
+    (
+        "create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 20 --spot 5",
+        "create genomics --from-vm desk-vm --stop --vm-size Standard_D4s_v5 --nodes 20",
+        "create genomics --from-version $version --vm-size Standard_D4s_v5 --nodes 20",
+        "create genomics --spec genomics.yaml --nodes 50",
+    ),
+    start,
+    returns="One row per step.",
+    raises=(
+        ("SpecError, NotFoundError, ConflictError", "The request is not possible; nothing was changed."),
+        ("ProvisioningError, ResizeError", "Azure failed at a step; the table of the error has the steps so far."),
+    ),
+    takes_body=True,
+    changes=True,
+)

@@ -1,0 +1,102 @@
+"""Options that describe the nodes of a pool. Mounts, registries and users have several fields: they are set in YAML."""
+
+from __future__ import annotations
+
+from batchimg_magics.verbs.verb import Option, parse_count
+
+__all__ = ["NODE_OPTIONS"]
+
+
+def _parse_pair(word: str) -> tuple[str, str]:
+    name, equals, value = word.partition("=")
+    if not equals or not name:
+        raise ValueError("a name and a value are needed")
+    return name, value
+
+
+def _parse_package(word: str) -> tuple[str, str | None]:
+    name, _, version = word.partition("=")
+    return name, version or None
+
+
+NODE_OPTIONS: tuple[Option, ...] = (
+    Option(
+        "--start-task",
+        "Run this command on each node before the node accepts tasks",
+        metavar="COMMAND",
+        annotation="str | Mapping[str, Any]",
+    ),
+    Option(
+        "--check-command",
+        "Run this command after the start task to verify the software, for example 'samtools --version'",
+        metavar="COMMAND",
+    ),
+    Option(
+        "--task-slots",
+        "Set the number of tasks that run on a node at the same time (default 1)",
+        metavar="N",
+        parse=parse_count,
+    ),
+    Option("--inter-node", "Enable inter-node communication, for example for MPI; Azure limits the size of such pools"),
+    Option("--subnet", "Connect the nodes to this subnet (resource ID)", metavar="ID"),
+    Option("--no-public-address", "Create nodes without public IP addresses; requires --subnet"),
+    Option(
+        "--login-ports",
+        "Open this port of each node for inbound connections, for example 22 for SSH; can be repeated",
+        metavar="PORT",
+        parse=parse_count,
+        combine=tuple,
+        annotation="Sequence[int | Mapping[str, Any]]",
+    ),
+    Option(
+        "--os-disk-gib",
+        "Set the OS disk size in GiB, at least the size in the image (default: the size in the image)",
+        metavar="N",
+        parse=parse_count,
+    ),
+    Option(
+        "--os-disk-type",
+        "Set the OS disk type: Standard_LRS, StandardSSD_LRS or Premium_LRS (default: chosen by Azure)",
+        metavar="TYPE",
+        choices=("Standard_LRS", "StandardSSD_LRS", "Premium_LRS"),
+    ),
+    Option(
+        "--container-images",
+        "Pull this container image onto each node; can be repeated",
+        metavar="IMAGE",
+        combine=tuple,
+    ),
+    Option(
+        "--application-packages",
+        "Deploy this application package of the Batch account to each node; can be repeated",
+        metavar="NAME[=VERSION]",
+        parse=_parse_package,
+        combine=dict,
+    ),
+    Option(
+        "--identities",
+        "Assign this user-assigned managed identity (resource ID) to the pool; can be repeated",
+        metavar="ID",
+        combine=tuple,
+    ),
+    Option(
+        "--metadata",
+        "Add pool metadata; can be repeated",
+        metavar="NAME=VALUE",
+        parse=_parse_pair,
+        combine=dict,
+    ),
+    Option(
+        "--tags",
+        "Add an Azure resource tag, which is visible in cost reports; can be repeated",
+        metavar="NAME=VALUE",
+        parse=_parse_pair,
+        combine=dict,
+    ),
+    Option(
+        "--api",
+        "Create the pool with the arm API (default) or the batch API, which supports no tags or identities",
+        metavar="API",
+        choices=("arm", "batch"),
+    ),
+)

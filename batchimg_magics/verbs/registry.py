@@ -1,0 +1,50 @@
+"""The verbs in the order of help: the magic, the command line, completion, `Session` and the reference use this list.
+
+The module of a verb is imported when its entry is used.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from batchimg_magics.errors import SpecError
+from batchimg_magics.verbs import renamed
+
+if TYPE_CHECKING:
+    from batchimg_magics.verbs.verb import Verb
+
+__all__ = ["SESSION_VERBS", "VERB_NAMES", "all_verbs", "load_verb"]
+
+#: The verbs that are methods of `Session`. `verbs/NAME.py` has the entry of each, with an underscore for a hyphen.
+SESSION_VERBS = (
+    "connect", "vms", "images", "cleanup", "migrate", "packer", "check", "pools", "create", "plan", "nodes", "delete",
+    "resize", "repair", "wait", "stop-resize", "autoscale", "history", "estimate",
+)  # fmt: skip
+#: All verbs; the last ones are those of the front ends.
+VERB_NAMES = (*SESSION_VERBS, "panel", "help")
+
+
+@cache
+def load_verb(name: str) -> Verb:
+    """Return the verb of that name.
+
+    Raises
+    ------
+    SpecError
+        There is none; the hint has the nearest name.
+    """
+    if name in renamed.VERBS:
+        raise SpecError(f"{name} was renamed to {renamed.VERBS[name]}")
+    if name not in VERB_NAMES:
+        from batchimg_magics.pool_spec.values import suggest_name  # only an error needs it
+
+        raise SpecError(f"there is no verb {name!r}", hint=suggest_name(name, VERB_NAMES))
+    verb: Verb = import_module(f"{__package__}.{name.replace('-', '_')}").VERB
+    return verb
+
+
+def all_verbs() -> tuple[Verb, ...]:
+    """Return all verbs, in the order of help."""
+    return tuple(map(load_verb, VERB_NAMES))

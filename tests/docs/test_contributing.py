@@ -1,0 +1,219 @@
+"""Follow CONTRIBUTING.md: add one of each thing to a copy of the package, in the files that its table names."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.support.paths import ROOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    Edit = Callable[[str], str]
+
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+#: Kind of thing -> its row: the files to edit, the documentation, the tests.
+ROWS = {
+    cells[0]: cells[1:]
+    for line in PAGE.splitlines()
+    if line.startswith("| a")
+    for cells in [[cell.strip() for cell in line.strip("|").split("|")]]
+}
+#: Generated page -> the module that writes it.
+GENERATORS = {
+    "docs/reference.md": "docs.generate.reference",
+    "docs/rules.md": "docs.generate.rules",
+    "docs/coverage.md": "docs.generate.coverage",
+    "docs/assumed.md": "docs.generate.assumptions",
+}
+
+
+def append(text: str) -> Edit:
+    """Return an edit that adds text to the end of a file, which may be new."""
+    return lambda old: f"{old}\n\n{text}" if old else text
+
+
+def insert(*pairs: tuple[str, str]) -> Edit:
+    """Return an edit that inserts a text after each place: a regular expression that has to match."""
+
+    def edit(old: str) -> str:
+        for place, text in pairs:
+            found = re.search(place, old)
+            assert found is not None, place
+            old = old[: found.end()] + text + old[found.end() :]
+        return old
+
+    return edit
+
+
+@dataclass(frozen=True)
+class Addition:
+    """One thing to add.
+
+    Parameters
+    ----------
+    edits
+        The files as CONTRIBUTING.md names them -> how each is edited.
+    check
+        A program that fails unless the thing is there.
+    named
+        What stands for ``NAME`` and ``SUBJECT``.
+    in_page
+        A text that the generated pages then have.
+    """
+
+    edits: Mapping[str, Edit]
+    check: str
+    named: str = "added"
+    in_page: str = "added"
+
+
+RULE = '''
+from batchimg_magics.core.checks.rules.rule import passed, rule
+
+
+@rule("added-rule", "warning", "a source")
+def added(facts):
+    """An added rule is kept."""
+    return passed("it is kept")
+'''
+ROUTE = '''"""An added route."""
+
+from batchimg_magics.emulator.http.messages import Reply, Routes
+
+routes = Routes("arm")
+
+
+@routes.on("GET", "/subscriptions/{{subscription}}/providers/Microsoft.{provider}/added")
+def get_added(call):
+    """Answer."""
+    return Reply(200, {{"added": True}})
+'''
+ROUTE_FOLDERS = {"batch/routes": "Batch", "compute/routes": "Compute", "network": "Network", "services": "Resources"}
+CHECK_ROUTES = f"""
+from batchimg_magics.emulator.app import create_app
+
+app = create_app()
+for provider in {sorted(ROUTE_FOLDERS.values())}:
+    url = f"https://management.azure.com/subscriptions/s/providers/Microsoft.{{provider}}/added?api-version=2024-03-01"
+    answer = app.answer("GET", url, {{"authorization": "Bearer any"}})
+    assert answer.body == b'{{"added":true}}', answer
+"""
+ADDITIONS = {
+    "a rule": Addition(
+        {"core/checks/rules/SUBJECT.py": append(RULE)},
+        """
+from batchimg_magics import Session
+
+with Session() as session:
+    assert "added-rule" in list(session.check("prep-vm", vm_size="Standard_D2s_v5").rule)
+""",
+        named="disks",
+        in_page="An added rule is kept",
+    ),
+    "a route of the emulator": Addition(
+        {
+            f"emulator/{folder}/SUBJECT.py": append(ROUTE.format(provider=name))
+            for folder, name in ROUTE_FOLDERS.items()
+        },
+        CHECK_ROUTES,
+        in_page="Microsoft.Compute/added",
+    ),
+    "a column": Addition(
+        {
+            "core/base/schemas.py": insert((r'"vms": \(\n', 'Column("added", "text", "an added column"),\n')),
+            "core/operations/NAME.py": insert((r'"vm": vm\["name"\],', '"added": vm["name"],')),
+        },
+        """
+from batchimg_magics import Session
+
+with Session() as session:
+    found = session.vms()
+    assert list(found.added) == list(found.vm)
+""",
+        named="vms",
+        in_page="an added column",
+    ),
+    "a scenario": Addition(
+        {
+            "emulator/http/scenarios.py": insert(
+                (r"\nSCENARIOS: .* = \{\n", '"added": Scenario("it fails", faults=(Fault(status=403, times=None),)),\n')
+            )
+        },
+        """
+from batchimg_magics import Session
+from batchimg_magics.errors import AuthenticationError
+
+with Session() as session:
+    try:
+        session.connect(state=":memory:", speed="max", scenario="added")
+    except AuthenticationError:
+        raise SystemExit(0)
+raise SystemExit("no request failed")
+""",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the package; a test restores each file that it edits."""
+    folder = tmp_path_factory.mktemp("copy")
+    shutil.copytree(ROOT / "batchimg_magics", folder / "batchimg_magics")
+    return folder / "batchimg_magics"
+
+
+def run(package: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run Python on a copy of the package, in a process of its own."""
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(package.parent), str(ROOT)]),
+        "XDG_DATA_HOME": str(package.parent / "data"),
+        "BATCHIMG_STATE": ":memory:",
+        "BATCHIMG_SPEED": "max",
+    }
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, cwd=package.parent, env=environment, capture_output=True, text=True, check=False)
+
+
+def file_of(package: Path, named: str, addition: Addition) -> Path:
+    return package / re.sub("NAME|SUBJECT", addition.named, named)
+
+
+@pytest.mark.parametrize("kind", ADDITIONS)
+def test_a_thing_is_added_in_the_files_that_the_table_names(kind: str, package: Path) -> None:
+    addition = ADDITIONS[kind]
+    files, documentation, _ = ROWS[kind]
+    assert set(re.findall(r"`([^`]*)`", files)) == set(addition.edits)
+    assert run(package, "-c", addition.check).returncode != 0, "it is there before it is added"
+    before = {file_of(package, name, addition): "" for name in addition.edits}
+    before = {file: file.read_text(encoding="utf-8") if file.exists() else "" for file in before}
+    try:
+        for name, edit in addition.edits.items():
+            file = file_of(package, name, addition)
+            file.write_text(edit(before[file]), encoding="utf-8")
+        checked = run(package, "-c", addition.check)
+        assert checked.returncode == 0, checked.stderr
+        generated = re.search(r"`make docs`: `([^`]*)`", documentation)
+        if generated is not None:
+            page = package.parent / "page.md"
+            written = run(package, "-m", GENERATORS[generated[1]], str(page))
+            assert written.returncode == 0, written.stderr
+            assert addition.in_page in page.read_text(encoding="utf-8")
+    finally:
+        for file, text in before.items():
+            file.write_text(text, encoding="utf-8") if text else file.unlink(missing_ok=True)
+
+
+def test_the_generators_of_the_table_are_those_of_make_docs() -> None:
+    commands = re.findall(r"-m (docs\.generate\.\w+) (docs/\S+)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert {page: module for module, page in commands} == GENERATORS

@@ -1,0 +1,604 @@
+"""Cases for every rule of `check`: resources that break it, and resources that keep it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from tests.support.rule_resources import (
+    GALLERY,
+    IMAGES,
+    OTHER_SUBSCRIPTION,
+    SIZE,
+    SUBNET,
+    RuleResources,
+    account,
+    definition,
+    gallery,
+    managed_image,
+    network,
+    pool,
+    security_group,
+    snapshot,
+    version,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import pandas as pd
+
+    from batchimg_magics.session.session import Session
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a rule reports about some resources.
+
+    Parameters
+    ----------
+    rule, says
+        The rule, and a part of what it found; with `fix`, of what to do about it.
+    ok, severity
+        As the table has them; of a rule that breaks nothing, ``info``.
+    change
+        What is different from the prepared VM that keeps all rules.
+    name, ask, date, limit
+        What is checked, with which options, on which day, under which limit of dollars an hour.
+    """
+
+    rule: str
+    says: str
+    change: Callable[[RuleResources], object] = lambda _: None
+    ok: bool | None = False
+    severity: str = "error"
+    fix: str = ""
+    name: str = "lab-vm"
+    date: str = "2026-07-01"
+    limit: float | None = None
+    ask: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def fires(self) -> bool:
+        return self.ok is not True or self.severity == "info"
+
+    def __str__(self) -> str:
+        return f"{self.rule}: {self.says}"
+
+
+def ask(**options: Any) -> dict[str, Any]:
+    return {"ask": options}
+
+
+def kept(rule: str, says: str, change: Callable[[RuleResources], object] = lambda _: None, **more: Any) -> Case:
+    return Case(rule, says, change, ok=True, **{"severity": "", **more})
+
+
+def warned(rule: str, says: str, change: Callable[[RuleResources], object] = lambda _: None, **more: Any) -> Case:
+    return Case(rule, says, change, severity="warning", **more)
+
+
+def noted(rule: str, says: str, change: Callable[[RuleResources], object] = lambda _: None, **more: Any) -> Case:
+    return Case(rule, says, change, ok=True, severity="info", **more)
+
+
+def unknown(rule: str, says: str, change: Callable[[RuleResources], object] = lambda _: None, **more: Any) -> Case:
+    return Case(rule, says, change, ok=None, severity="warning", **more)
+
+
+def statuses(*codes: str) -> Callable[[RuleResources], object]:
+    return lambda lab: lab.vm["properties"].update(instanceView={"statuses": [{"code": code} for code in codes]})
+
+
+def vm(**properties: Any) -> Callable[[RuleResources], object]:
+    return lambda lab: lab.vm["properties"].update(properties)
+
+
+def os_disk(**properties: Any) -> Callable[[RuleResources], object]:
+    return lambda lab: lab.os_disk["properties"].update(properties)
+
+
+def data_disk(**properties: Any) -> Callable[[RuleResources], object]:
+    return lambda lab: lab.data_disk["properties"].update(properties)
+
+
+def sku(name: str) -> Callable[[RuleResources], object]:
+    return lambda lab: lab.data_disk.update(sku={"name": name})
+
+
+def marketplace(publisher: str, offer: str, sku: str) -> Callable[[RuleResources], object]:
+    image = {"publisher": publisher, "offer": offer, "sku": sku, "version": "latest"}
+    return lambda lab: lab.storage.update(imageReference=image)
+
+
+def accounts(**properties: Any) -> Callable[[RuleResources], object]:
+    return lambda lab: lab.account.update(account(**properties))
+
+
+def there(*documents: dict[str, Any]) -> Callable[[RuleResources], object]:
+    return lambda lab: lab.more.extend(documents)
+
+
+def both(*changes: Callable[[RuleResources], object]) -> Callable[[RuleResources], object]:
+    return lambda lab: [change(lab) for change in changes]
+
+
+def trusted(lab: RuleResources) -> None:
+    lab.vm["properties"]["securityProfile"] = {"securityType": "TrustedLaunch"}
+    lab.os_disk["properties"]["securityProfile"] = {"securityType": "TrustedLaunch"}
+
+
+def nodes_of(dedicated: int, spot: int = 0) -> dict[str, Any]:
+    return {"fixedScale": {"targetDedicatedNodes": dedicated, "targetLowPriorityNodes": spot}}
+
+
+def of_blob() -> dict[str, Any]:
+    image = managed_image(blobUri="https://lab.blob.core.windows.net/vhds/a.vhd")
+    del image["properties"]["storageProfile"]["osDisk"]["snapshot"]
+    return image
+
+
+TOOLS = there(definition(), version())
+OLD = there(managed_image(), snapshot())
+MINE = {"name": f"{GALLERY}/images/tools"}
+THE_POOL = {"name": "old-pool"}
+THE_OLD = {"name": f"{IMAGES}/old"}
+USER = accounts(poolAllocationMode="UserSubscription", dedicatedCoreQuota=None, lowPriorityCoreQuota=None)
+ELSEWHERE = SUBNET.replace(SUBNET.split("/")[2], OTHER_SUBSCRIPTION)
+SECURITY = {"networkSecurityGroup": {"id": security_group("Deny")["id"]}}
+
+
+def planned(lab: RuleResources) -> None:
+    lab.vm.update(plan={"publisher": "acme", "product": "db", "name": "gold"})
+
+
+CASES = [
+    kept("generalized", "Azure marks it"),
+    kept("generalized", "you say", statuses("PowerState/running"), **ask(generalized=True)),
+    noted("generalized", "a throwaway copy of it is deprovisioned", statuses("PowerState/running")),
+    warned("generalized", "it is deprovisioned itself", statuses("PowerState/running"), **ask(capture="in-place")),
+    kept("road", "from VM 'lab-vm'"),
+    Case("road", "is in no subnet", statuses("PowerState/running"), fix="--generalized"),
+    kept("os-state", "generalized", TOOLS, **MINE),
+    Case("os-state", "Specialized", there(definition(osState="Specialized"), version()), **MINE),
+    kept("deallocated", "it is"),
+    kept("deallocated", "running, and is deallocated first", statuses("PowerState/running"), **ask(generalized=True)),
+    kept("deallocated", "stopped for the time", statuses("PowerState/running"), **ask(stop=True)),
+    warned("deallocated", "is running", statuses("PowerState/running"), fix="--stop"),
+    unknown("deallocated", "no power state", statuses("OSState/generalized")),
+    kept("extensions", "none"),
+    Case(
+        "extensions",
+        "MonitorAgent, inside",
+        both(
+            lambda lab: lab.vm.update(
+                resources=[{"type": "Microsoft.Compute/virtualMachines/extensions", "id": "/x/MonitorAgent"}]
+            ),
+            lambda lab: lab.vm["properties"]["instanceView"].update(extensions=[{"name": "inside"}]),
+        ),
+        fix="lab-vm/extensions/MonitorAgent /subscriptions",
+    ),
+    kept("base-image", "22_04-lts-gen2 is on Batch's list"),
+    Case("base-image", "does not support", marketplace("somebody", "else", "1")),
+    warned(
+        "base-image", "does not support", marketplace("some", "else", "1"), **ask(node_agent_sku="batch.node.debian 12")
+    ),
+    unknown("base-image", "goes back to no Marketplace image", lambda lab: lab.storage.pop("imageReference")),
+    kept("node-agent", "batch.node.ubuntu 22.04"),
+    Case(
+        "node-agent",
+        "not made from a Marketplace image",
+        both(
+            lambda lab: lab.storage.pop("imageReference"),
+            lambda lab: lab.vm["properties"]["instanceView"].update(osName="debian", osVersion="12"),
+        ),
+        fix="give --node-agent-sku 'batch.node.debian 12'",
+    ),
+    Case(
+        "node-agent",
+        "not made from a Marketplace image",
+        both(
+            lambda lab: lab.storage.pop("imageReference"),
+            lambda lab: lab.vm["properties"]["instanceView"].update(osName="ubuntu", osVersion="24.04"),
+            os_disk(supportedCapabilities={"architecture": "Arm64"}),
+        ),
+        fix="nearest first: batch.node.ubuntu 24.04-arm64, batch.node.ubuntu 22.04-arm64, batch.node.el 9-arm64",
+    ),
+    Case(
+        "node-agent",
+        "not made from a Marketplace image",
+        lambda lab: lab.storage.pop("imageReference"),
+        fix="nearest first: batch.node.azurelinux 3.0",
+    ),
+    kept("node-agent", "is on Batch's list", both(TOOLS, there(pool())), **THE_POOL),
+    warned(
+        "node-agent",
+        "not on Batch's list any more",
+        both(TOOLS, there(pool(machine={"nodeAgentSkuId": "batch.node.ubuntu 18.04"}))),
+        **THE_POOL,
+    ),
+    kept("agent-support", "no end"),
+    # Of the systems that an agent runs on, one has no end.
+    kept("agent-support", "batch.node.el 9: Batch names no end", **ask(node_agent_sku="batch.node.el 9")),
+    warned("agent-support", "batch.node.debian 11 ends on", **ask(node_agent_sku="batch.node.debian 11")),
+    warned("agent-support", "ends on 2026-08-31, 61 days from now", marketplace("debian", "debian-11", "11-gen2")),
+    warned(
+        "agent-support",
+        "ended on 2025-04-23",
+        marketplace("canonical", "0001-com-ubuntu-server-focal", "20_04-lts-gen2"),
+    ),
+    kept("purchase-plan", "none"),
+    warned("purchase-plan", "acme:db:gold; its gallery definition carries it", planned, fix="az vm image terms accept"),
+    Case("purchase-plan", "which a managed image cannot carry", planned, **ask(via="managed-image")),
+    noted(
+        "purchase-plan",
+        "carries the plan acme:db:gold",
+        there(definition(purchasePlan={"publisher": "acme", "product": "db", "name": "gold"}), version()),
+        **MINE,
+    ),
+    kept("temp-drive", "150 GiB"),
+    kept("temp-drive", "has 64 GiB", **ask(vm_size="Standard_D4s_v5")),
+    kept("temp-drive", "has 128 GiB", os_disk(diskSizeGB=30), **ask(vm_size="Standard_D4s_v5", os_disk_gib=128)),
+    warned(
+        "temp-drive", "has 30 GiB", os_disk(diskSizeGB=30), fix="Standard_D4ds_v5", **ask(vm_size="Standard_D4s_v5")
+    ),
+    kept("managed-disks", "2 managed disks"),
+    Case(
+        "managed-disks",
+        "no managed disk for lab-vm-os",
+        lambda lab: lab.storage["osDisk"].update(
+            managedDisk=None, vhd={"uri": "https://x.blob.core.windows.net/v/a.vhd"}
+        ),
+    ),
+    Case(
+        "managed-disks",
+        "gone: lost",
+        lambda lab: lab.storage["dataDisks"][0]["managedDisk"].update(
+            id=f"{lab.data_disk['id']}/../lost".replace("lab-data/../", "")
+        ),
+    ),
+    kept("source-disks", "Premium_LRS"),
+    Case("source-disks", "lab-data is an Ultra disk", sku("UltraSSD_LRS")),
+    Case("source-disks", "Premium SSD v2", sku("PremiumV2_LRS")),
+    Case("source-disks", "ephemeral", lambda lab: lab.storage["osDisk"].update(diffDiskSettings={"option": "Local"})),
+    kept("data-disk-size", "256 GiB"),
+    warned("data-disk-size", "LUN 2 has 2048 GiB", data_disk(diskSizeGB=2048)),
+    noted("data-disks", "at LUN 2", fix="for l in 2; do"),
+    noted("data-disks", "at LUN 2", lambda lab: lab.storage["osDisk"].update(osType="Windows"), fix="Set-Disk"),
+    kept("data-disk-count", "1 of at most 8"),
+    Case(
+        "data-disk-count",
+        "5 data disks",
+        there(
+            definition(),
+            version(storage={"osDiskImage": {}, "dataDiskImages": [{"lun": lun} for lun in range(5)]}),
+        ),
+        **MINE,
+        **ask(vm_size="Standard_D2s_v5"),
+    ),
+    kept("os-disk-size", "64 GiB, and the image's has 64", **ask(os_disk_gib=64)),
+    Case("os-disk-size", "63 GiB are asked for", **ask(os_disk_gib=63), fix="--os-disk-gib 64"),
+    kept("os-disk-encryption", "only by the platform"),
+    Case("os-disk-encryption", "Azure Disk Encryption", os_disk(encryptionSettingsCollection={"enabled": True})),
+    Case(
+        "os-disk-encryption",
+        "Azure Disk Encryption",
+        lambda lab: lab.vm["properties"]["instanceView"].update(
+            disks=[{"name": "lab-os", "encryptionSettings": [{"enabled": True}]}]
+        ),
+    ),
+    warned(
+        "os-disk-encryption",
+        "disk encryption set lab-keys",
+        os_disk(
+            encryption={
+                "type": "EncryptionAtRestWithCustomerKey",
+                "diskEncryptionSetId": f"{IMAGES}/lab-keys".replace("images", "diskEncryptionSets"),
+            }
+        ),
+    ),
+    noted("os-disk-encryption", "encryption at host", vm(securityProfile={"encryptionAtHost": True})),
+    kept("region", "as the Batch account"),
+    noted("region", "replicas in both", lambda lab: lab.vm.update(location="westus2")),
+    kept("region", "as the Batch account", OLD, **THE_OLD),
+    Case("region", "is in westus", there({**managed_image(), "location": "westus"}, snapshot()), **THE_OLD),
+    kept("region", "in the account's subscription", TOOLS, **MINE),
+    warned(
+        "region",
+        "the gallery is in subscription",
+        there(
+            definition(group=GALLERY.replace(GALLERY.split("/")[2], OTHER_SUBSCRIPTION)),
+            version(group=GALLERY.replace(GALLERY.split("/")[2], OTHER_SUBSCRIPTION)),
+        ),
+        name=f"{GALLERY}/images/tools".replace(GALLERY.split("/")[2], OTHER_SUBSCRIPTION),
+    ),
+    kept("image-exists", "it is there", TOOLS, **MINE),
+    Case("image-exists", "gone: lab/tools/1.0.0", there(pool()), **THE_POOL),
+    Case("image-exists", "gone: old-os", there(managed_image()), **THE_OLD),
+    kept("image-source", "snapshots", OLD, **THE_OLD),
+    warned("image-source", "a VHD", there(of_blob()), **THE_OLD),
+    kept("image-source", "it will be made from snapshots", **ask(direct=True)),
+    kept("direct-retired", "taken until 31 March 2026", **ask(direct=True), date="2026-03-30"),
+    Case(
+        "direct-retired",
+        "would be made for nothing",
+        **ask(direct=True),
+        date="2026-03-31",
+        fix="`%batchimg create POOL --from-vm ",
+    ),
+    warned("direct-retired", "the service is asked", OLD, **THE_OLD, **ask(direct=True), fix="/old --vm-size SIZE`"),
+    kept("replicas", "1 in eastus for 0 nodes", TOOLS, **MINE),
+    warned("replicas", "replicas in eastus: 1, for 300 nodes", TOOLS, **MINE, **ask(nodes=301), fix="eastus=2`"),
+    warned("replicas", "replicas in eastus: 1", **ask(nodes=301, replicas={"eastus": 1}), fix="--replicas eastus=2"),
+    Case(
+        "replicas",
+        "no replicas in eastus, only in westus",
+        there(definition(), version(targetRegions=[{"name": "westus"}])),
+        **MINE,
+    ),
+    kept("replication-mode", "Full", TOOLS, **MINE),
+    Case("replication-mode", "Shallow", there(definition(), version(replicationMode="Shallow")), **MINE),
+    kept("version-end-of-life", "no end", TOOLS, **MINE),
+    warned(
+        "version-end-of-life",
+        "ended on 2026-01-01",
+        there(definition(), version(endOfLifeDate="2026-01-01T00:00:00Z")),
+        **MINE,
+    ),
+    kept("image-shared", "no other pool", both(TOOLS, there(pool())), **THE_POOL),
+    noted("image-shared", "serves old-pool too", both(TOOLS, there(pool())), **MINE),
+    warned("image-shared", "serves old-pool", both(OLD, there(pool(image=f"{IMAGES}/old"))), **THE_OLD),
+    kept("managed-image-limit", "2000 dedicated and 0 spot nodes in 1 pools", OLD, **THE_OLD, **ask(nodes=2000)),
+    warned("managed-image-limit", "says 2000", OLD, **THE_OLD, **ask(nodes=2500)),
+    Case("managed-image-limit", "more than 2500 and 1000", OLD, **THE_OLD, **ask(spot=1001)),
+    Case(
+        "managed-image-limit",
+        "2501 dedicated and 0 spot nodes in 2 pools",
+        # Another image of the same snapshot serves a pool.
+        both(
+            OLD,
+            there(managed_image("other"), pool(image=f"{IMAGES}/other", scaleSettings=nodes_of(501))),
+        ),
+        **THE_OLD,
+        **ask(nodes=2000),
+    ),
+    kept(
+        "managed-image-limit",
+        "2000 dedicated and 0 spot nodes in 1 pools",
+        # An image of another snapshot has a limit of its own.
+        both(
+            OLD,
+            there(
+                managed_image("other", snapshot="new-os"),
+                pool(image=f"{IMAGES}/other", scaleSettings=nodes_of(501)),
+            ),
+        ),
+        **THE_OLD,
+        **ask(nodes=2000),
+    ),
+    warned(
+        "managed-image-limit",
+        "NAT pools lower",
+        both(
+            OLD,
+            there(
+                pool(
+                    image=f"{IMAGES}/old",
+                    networkConfiguration={"endpointConfiguration": {"inboundNatPools": [{"name": "ssh"}]}},
+                )
+            ),
+        ),
+        **THE_POOL,
+    ),
+    kept("vm-size", "Batch offers"),
+    Case("vm-size", "does not offer", **ask(vm_size="Standard_D4ds_v55"), fix="did you mean Standard_D4ds_v5?"),
+    Case("vm-size", "not to be had as spot", **ask(vm_size="Basic_A1", spot=1)),
+    kept("vm-size", "ends on 2028-05-01", **ask(vm_size="Standard_DS2_v2")),
+    kept("vm-size", "ends on 2028-11-15", **ask(vm_size="Basic_A1")),
+    warned("vm-size", "ended on 2028-05-01", **ask(vm_size="Standard_DS2_v2"), date="2028-06-01"),
+    kept("vm-size-restrictions", "not restricted"),
+    warned(
+        "vm-size-restrictions",
+        "does not list Standard_HB120rs_v3 in eastus2",
+        lambda lab: lab.account.update(location="eastus2"),
+        **ask(vm_size="Standard_HB120rs_v3"),
+    ),
+    Case(
+        "vm-size-restrictions",
+        "NotAvailableForSubscription",
+        both(USER, lambda lab: lab.account.update(location="northeurope")),
+        **ask(vm_size="Standard_HB120rs_v3"),
+    ),
+    kept("generation", "V2"),
+    Case("generation", "generation V2", **ask(vm_size="Standard_D4_v3"), fix="--vm-size: Standard_"),
+    kept("architecture", "x64"),
+    Case("architecture", "the image is for x64", **ask(vm_size="Standard_D4ps_v5")),
+    kept("security-type", "Standard"),
+    noted("security-type", "TrustedLaunch: so will every node be", trusted),
+    Case("security-type", "cannot do that", trusted, **ask(vm_size="Standard_HB120rs_v3")),
+    Case("security-type", "needs generation V2", both(trusted, os_disk(hyperVGeneration="V1"))),
+    Case(
+        "security-type",
+        "not made for that",
+        vm(securityProfile={"securityType": "ConfidentialVM"}),
+    ),
+    noted(
+        "security-type",
+        "ConfidentialVM",
+        vm(securityProfile={"securityType": "ConfidentialVM"}),
+        **ask(vm_size="Standard_DC4as_v5"),
+    ),
+    Case(
+        "security-type",
+        "demands TrustedLaunch, and the pool says nothing",
+        there(definition(features=[{"name": "SecurityType", "value": "TrustedLaunch"}]), version(), pool()),
+        **THE_POOL,
+    ),
+    Case(
+        "security-type",
+        "the pool says TrustedLaunch",
+        both(TOOLS, there(pool(machine={"securityProfile": {"securityType": "trustedLaunch"}}))),
+        **THE_POOL,
+    ),
+    kept("disk-controller", "SCSI"),
+    Case("disk-controller", "has NVMe only", **ask(vm_size="Standard_D4s_v6"), fix="--vm-size: Standard_"),
+    kept(
+        "disk-controller",
+        "NVMe, as",
+        os_disk(supportedCapabilities={"diskControllerTypes": "SCSI, NVMe"}),
+        **ask(vm_size="Standard_D4s_v6"),
+    ),
+    kept("quota-dedicated", "40 dedicated cores wanted, 400 of 400 free", **ask(nodes=10)),
+    Case("quota-dedicated", "64 missing", **ask(nodes=116), fix="--nodes 100 fits"),
+    Case(
+        "quota-dedicated",
+        "20 of 400 free: 20 missing",
+        both(TOOLS, there(pool(currentDedicatedNodes=95, scaleSettings=nodes_of(95)))),
+        **ask(nodes=10),
+        fix="--nodes 5 fits",
+    ),
+    Case("quota-dedicated", "of 1000 free", USER, **ask(nodes=300), fix="Quotas, Compute"),
+    unknown("quota-dedicated", "tells no quota", accounts(dedicatedCoreQuota=None), **ask(nodes=1)),
+    kept(
+        "quota-family",
+        "200 of 200 free",
+        both(TOOLS, there(pool(vmSize="Standard_D4s_v5", scaleSettings=nodes_of(9)))),
+        **ask(nodes=50),
+    ),
+    Case(
+        "quota-family",
+        "164 of 200 free",
+        both(TOOLS, there(pool(currentDedicatedNodes=9, scaleSettings=nodes_of(9)))),
+        **ask(nodes=50),
+    ),
+    kept("quota-family", "40 cores of standardDDSv5Family wanted, 200 of 200", **ask(nodes=10)),
+    Case("quota-family", "40 missing", **ask(nodes=60), fix="--nodes 50 fits"),
+    Case("quota-family", "standardDDSv5Family wanted, 350 of 350 free: 50 missing", USER, **ask(nodes=100)),
+    # What of Compute's quota is in use are this pool's own nodes, and a VM of two cores.
+    kept(
+        "quota-dedicated",
+        "998 of 1000 free",
+        both(USER, TOOLS, there(pool(currentDedicatedNodes=80, scaleSettings=nodes_of(80)))),
+        **THE_POOL,
+        **ask(nodes=240),
+    ),
+    kept("quota-spot", "100 spot cores wanted, 100 of 100", **ask(spot=25)),
+    Case("quota-spot", "4 missing", **ask(spot=26)),
+    Case(
+        "quota-spot",
+        "80 of 100 free: 20 missing",
+        both(TOOLS, there(pool(currentLowPriorityNodes=5, scaleSettings=nodes_of(9, 5)))),
+        **ask(spot=25),
+    ),
+    # Nodes that a pool is to have one day, and that nobody is making now, hold nothing.
+    kept("quota-dedicated", "400 of 400", both(TOOLS, there(pool(scaleSettings=nodes_of(9)))), **ask(nodes=10)),
+    kept("quota-spot", "100 of 100", both(TOOLS, there(pool(scaleSettings=nodes_of(9)))), **ask(spot=25)),
+    Case("quota-spot", "of 100 free", USER, **ask(spot=26)),
+    kept("pool-quota", "0 of 3 pools"),
+    kept("pool-quota", "2 of 3 pools", both(TOOLS, there(pool(), pool("another")))),
+    Case("pool-quota", "3 pools of at most 3", both(TOOLS, there(pool(), pool("another"), pool("third")))),
+    Case("pool-quota", "1 pools of at most 1", both(accounts(poolQuota=1), TOOLS, there(pool()))),
+    kept("subnet", "in eastus", there(network()), **ask(subnet=SUBNET)),
+    Case("subnet", "no subnet", **ask(subnet=SUBNET)),
+    Case(
+        "subnet",
+        f"is in eastus, subscription {OTHER_SUBSCRIPTION}",
+        there(network(subnet_id=ELSEWHERE)),
+        **ask(subnet=ELSEWHERE),
+    ),
+    Case("subnet", "is in westus", there(network(location="westus")), **ask(subnet=SUBNET)),
+    kept("subnet-addresses", "251 of 251", there(network()), **ask(subnet=SUBNET, nodes=5)),
+    Case(
+        "subnet-addresses",
+        "9 of 11 addresses free, and there will be 10 nodes",
+        there(network("10.1.0.0/28", ipConfigurations=[{"id": "a"}, {"id": "b"}])),
+        **ask(subnet=SUBNET, nodes=10),
+    ),
+    warned(
+        "subnet-reach",
+        "the subnet has no NAT gateway",
+        there(network()),
+        **ask(subnet=SUBNET, no_public_address=True),
+    ),
+    kept(
+        "subnet-reach",
+        "must reach",
+        there(network(natGateway={"id": "nat"})),
+        **ask(subnet=SUBNET, no_public_address=True),
+    ),
+    kept("subnet-reach", "BatchNodeManagement.eastus", there(network()), **ask(subnet=SUBNET)),
+    warned(
+        "subnet-reach",
+        "rule way-out",
+        there(network(**SECURITY), security_group("Deny")),
+        **ask(subnet=SUBNET),
+        fix="--destination-address-prefixes BatchNodeManagement.eastus",
+    ),
+    kept(
+        "subnet-reach",
+        "must reach",
+        # The first rule that fits decides, and only about the way out.
+        there(network(**SECURITY), security_group("Deny", first=[{"access": "Allow", "priority": 100}])),
+        **ask(subnet=SUBNET),
+    ),
+    warned(
+        "subnet-reach",
+        "rule way-out",
+        there(
+            network(**SECURITY),
+            security_group(
+                "Deny",
+                first=[
+                    {"access": "Allow", "priority": 101, "direction": "Inbound"},
+                    {"access": "Allow", "priority": 102, "destinationPortRange": "80"},
+                    {"access": "Allow", "priority": 103, "destinationAddressPrefix": "10.0.0.0/8"},
+                    {"access": "Allow", "priority": 300},
+                ],
+            ),
+        ),
+        **ask(subnet=SUBNET),
+    ),
+    kept("subnet-reach", "must reach", there(network(**SECURITY), security_group("Allow")), **ask(subnet=SUBNET)),
+    kept("task-slots", "16 of at most 16", **ask(task_slots=16)),
+    kept("gallery", "lab is there", there(gallery()), **ask(gallery=GALLERY)),
+    Case("gallery", "there is no gallery 'lab'", **ask(gallery=GALLERY), fix="leave out --gallery"),
+    Case("task-slots", "17 task slots", **ask(task_slots=17), fix="at most 16"),
+    kept("resize-timeout", "20 min for 10 nodes", **ask(nodes=10)),
+    kept("resize-timeout", "several rounds", **ask(spot=400, nodes=1000, timeout="30m")),
+    warned("resize-timeout", "10 min for 10 nodes", **ask(nodes=10, timeout="10m"), fix="--timeout 20m"),
+    kept("cost", "--max-cost-per-hour is $100.00", **ask(nodes=10), limit=100.0),
+    Case("cost", "for 10 dedicated, $0.00 for other pools; --max-cost-per-hour is $1.00", **ask(nodes=10), limit=1.0),
+    Case(
+        "cost",
+        "for other pools; --max-cost-per-hour is $20.00",
+        both(TOOLS, there(pool(scaleSettings=nodes_of(90)))),
+        **ask(nodes=1),
+        limit=20.0,
+    ),
+    Case(
+        "cost",
+        "what these nodes cost is not known",
+        lambda lab: lab.os_disk["properties"].pop("diskSizeGB"),
+        **ask(nodes=1),
+        limit=9.0,
+    ),
+    kept("authentication", "Entra ID"),
+    Case("authentication", "takes only SharedKey", accounts(allowedAuthenticationModes=["SharedKey"])),
+]
+
+
+def findings(session: Session, case: Case, tmp_path: Path) -> pd.DataFrame:
+    lab = RuleResources()
+    case.change(lab)
+    lab.open(session, tmp_path, date=case.date, max_cost_per_hour=case.limit)
+    asked = dict(case.ask)
+    if case.name == "lab-vm":
+        asked.setdefault("vm_size", SIZE)
+    return session.check(case.name, **asked)
+
+
+def commands(table: pd.DataFrame, program: str) -> list[str]:
+    """Return the commands in the fixes of a table, without the name of the program."""
+    return [line for fix in table.fix.dropna() for line in re.findall(rf"`{program} ([^`]*)`", fix)]
