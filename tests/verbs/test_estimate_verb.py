@@ -41,7 +41,7 @@ def test_a_quota_that_is_short_is_named_with_what_would_fit(session: Session) ->
     assert not row["fits"]
     assert row["nodes"] == 2500
     assert (
-        "dedicated cores of standardDSv5Family: 10000 wanted, 1000 of 1000 free; 250 nodes would take" in row["limit"]
+        "dedicated cores of standardDSv5Family: 10000 needed, 1000 of 1000 free; 250 nodes would take" in row["limit"]
     )
 
 

@@ -225,7 +225,7 @@ def _row(
 
 def _shortfall_text(quota: Quota, work: Workload, vcpus: int, best: Estimate) -> str:
     """Return how much of the quota the option needs, as text."""
-    text = f"{quota.name}: {best.nodes * vcpus} needed, {quota.free} of {quota.limit} available"
+    text = f"{quota.name}: {best.nodes * vcpus} needed, {quota.free} of {quota.limit} free"
     nodes = quota.free // vcpus
     if not nodes:
         return text

@@ -358,7 +358,7 @@ def test_trusted_launch_goes_through_no_managed_image(session: Session) -> None:
     for option in ({"via": "managed-image"}, {"direct": True}):
         with pytest.raises(SpecError, match="TrustedLaunch, and managed images support Standard only") as caught:
             session.create("genomics", from_vm="prep-vm", **option, **SIZE)
-        assert "gallery version" in caught.value.hint
+        assert "gallery image version" in caught.value.hint
 
 
 def test_the_version_that_the_pool_pins_is_kept(away: Session, outside: StateFileClient) -> None:
@@ -500,7 +500,7 @@ def test_a_version_in_the_making_keeps_what_it_is_made_from(away: Session, outsi
         connect_to(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
     left = [row for row in caught.value.table.rows() if row["step"] == "not deleted"]
     assert len(left) == 4  # VM, interface, disk, snapshot
-    assert all("in the making" in row["detail"] for row in left)
+    assert all("being created" in row["detail"] for row in left)
     away.close()
     outside.fail()
     connect_to(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
