@@ -40,7 +40,7 @@ def test_the_main_job(shell: InteractiveShell) -> None:
     run_cell(shell, f"made = %batchimg {LINE}")
     assert list(shell.user_ns["made"].action)[-1] == "changed"
     assert set(run_cell(shell, "%batchimg nodes genomics").state) == {"idle"}
-    assert list(run_cell(shell, "%batchimg resize genomics --nodes 6").dedicated_to) == [6]
+    assert list(run_cell(shell, "%batchimg resize genomics --nodes 6").dedicated_after) == [6]
     assert list(run_cell(shell, "%batchimg pools").spot_target) == [1]
     assert len(run_cell(shell, "%batchimg images")) == 1
     assert set(run_cell(shell, "%batchimg delete genomics --image").action) == {"deleted"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.pool_spec.words import NODE_KINDS, NODE_STATES
 
 #: The kind of the values of a column. In pandas: ``string``, ``Int64``, ``Float64``, ``boolean``,
@@ -41,8 +42,8 @@ POOL_STATES = ("active", "deleting")
 ACTIONS = ("created", "exists", "changed", "deleted", "kept", "would delete", "would create", "would change")
 #: The severity of a failed check: an error stops `create`.
 SEVERITIES = ("error", "warning", "info")
-#: How a round of a resize ended.
-OUTCOMES = ("done", "short", "passing", "quota", "fatal", "stopped", "foreign", "repair", "changed", "planned")
+#: How a resize attempt ended.
+OUTCOMES = tuple(one.value for one in OutcomeClass)
 
 SCHEMAS: dict[str, tuple[Column, ...]] = {
     "connect": (
@@ -190,12 +191,12 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("action", "text", "what was done"),
         Column("code", "text", "error code of the resize"),
         Column("message", "text", "error message of Azure; for a repair, the last error of the node"),
-        Column("dedicated_to", "int", "live dedicated nodes after the attempt"),
+        Column("dedicated_after", "int", "live dedicated nodes after the attempt"),
         Column("dedicated_target", "int", "target number of dedicated nodes"),
-        Column("spot_to", "int", "live Spot nodes after the attempt"),
+        Column("spot_after", "int", "live Spot nodes after the attempt"),
         Column("spot_target", "int", "target number of Spot nodes"),
-        Column("dedicated_from", "int", "live dedicated nodes before the attempt"),
-        Column("spot_from", "int", "live Spot nodes before the attempt"),
+        Column("dedicated_before", "int", "live dedicated nodes before the attempt"),
+        Column("spot_before", "int", "live Spot nodes before the attempt"),
         Column("seconds", "float", "duration in seconds of service time"),
         Column(
             "usd",

@@ -283,7 +283,8 @@ async def _image(reader: PartialReader, image_id: str) -> dict[str, Any]:
     version_id = image_id if len(where.path) > 2 else await _highest(reader, definition_id)
     version = await _version(reader, version_id) if version_id else None
     unread = {"the image definition", "the image version"} & reader.unread.keys()
-    gone = definition is None or version is None
+    states = (image_versions.image_state(definition), image_versions.image_state(version))
+    gone = image_versions.ImageState.MISSING in states
     return {"definition": definition, "version": version, "missing_ids": [image_id] if gone and not unread else []}
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import polling, read_cache, tags
 from batchimg_magics.core.azure.api_versions import api_version
-from batchimg_magics.core.azure.documents import dig, document, parse_time, wire
+from batchimg_magics.core.azure.documents import dig, document, parse_time, region_key, wire
 from batchimg_magics.core.compute import replication
 from batchimg_magics.core.compute.galleries import read_definition_cached
 from batchimg_magics.core.compute.replication import sdk_arguments
@@ -183,23 +184,53 @@ async def delete_version(azure: Azure, version: ResourceId) -> None:
     await polling.delete_and_wait(azure, begin, what=f"image version {version.name}", resource_id=str(version))
 
 
+class ImageState(StrEnum):
+    """Whether nodes can be made from an image."""
+
+    AVAILABLE = "available"
+    MISSING = "missing"
+    #: A disk or snapshot of a managed image does not exist.
+    SOURCE_MISSING = "source missing"
+    NOT_IN_REGION = "not in region"
+    UNREADABLE = "unreadable"
+
+
+def image_state(found: Json | None, region: str = "") -> ImageState:
+    """Return the state of an image.
+
+    Parameters
+    ----------
+    found
+        The document of an image version, image definition or managed image; None: Azure does not find it.
+    region
+        Where nodes are to be made, as a region key; empty: the region is not checked.
+    """
+    if found is None or dig(found, "properties", "provisioningState") == "Deleting":
+        return ImageState.MISSING
+    targets = dig(found, "properties", "publishingProfile", "targetRegions")
+    # An image definition has no target regions.
+    if region and targets is not None and region not in {region_key(one["name"]) for one in targets}:
+        return ImageState.NOT_IN_REGION
+    return ImageState.AVAILABLE
+
+
 @dataclass(frozen=True, slots=True)
 class ImageVersion:
-    """The image of a pool's nodes, as far as it can be read.
+    """The image version that a pool's nodes are made from.
 
     Parameters
     ----------
     id
-        The id of the image version; None for an image that is not in a gallery.
+        The version's id; None for an image that is not a gallery image version.
     document
-        The version's document; None where it cannot be read.
-    gone
-        Whether the version does not exist.
+        None where it could not be read.
+    state
+        Whether nodes can be made from it, without regard to the region.
     """
 
     id: str | None = None
     document: Json | None = None
-    gone: bool = False
+    state: ImageState = ImageState.UNREADABLE
 
     @property
     def key(self) -> str | None:
@@ -216,11 +247,11 @@ async def read_image_version(azure: Azure, image_id: str | None) -> ImageVersion
     try:
         found = await read_cache.get_or_read(azure, image_id, lambda: _read_document(azure, image_id))
     except NotFoundError:
-        return ImageVersion(image_id, gone=True)
+        return ImageVersion(image_id, state=ImageState.MISSING)
     except AuthenticationError:
         return ImageVersion(image_id)  # Batch may have a permission that the caller does not have
     azure.memo[_disk_sizes_key(image_id)] = _disk_sizes_of(found)
-    return ImageVersion(image_id, found)
+    return ImageVersion(image_id, found, image_state(found))
 
 
 async def _read_document(azure: Azure, image_id: str) -> Json:

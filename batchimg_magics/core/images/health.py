@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.api_versions import api_version
-from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.batch import pools
+from batchimg_magics.core.compute.image_versions import ImageState, image_state
 from batchimg_magics.core.compute.lineage import source_ids
 from batchimg_magics.errors import NotFoundError, ServiceError
 from batchimg_magics.resource_ids import ResourceId
@@ -20,18 +20,9 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
 
-#: The values of the table's column.
-AVAILABLE, MISSING, SOURCE_MISSING, NOT_IN_REGION, UNREADABLE = (
-    "available",
-    "missing",
-    "source missing",
-    "not in region",
-    "unreadable",
-)
 
-
-async def read_image_states(azure: Azure, found: list[Json]) -> dict[str, str]:
-    """Return the state of the images of pools, by image id in lower case.
+async def read_image_states(azure: Azure, found: list[Json]) -> dict[str, ImageState]:
+    """Return the states of the images of pools, by image id in lower case.
 
     Parameters
     ----------
@@ -46,7 +37,7 @@ async def read_image_states(azure: Azure, found: list[Json]) -> dict[str, str]:
     return dict(zip(ids, states, strict=True))
 
 
-async def _state(azure: Azure, image: str, region: str) -> str:
+async def _state(azure: Azure, image: str, region: str) -> ImageState:
     try:
         document = await read_resource(azure, image)
         # The VM that a managed image was captured from is not needed; its disks or snapshots are.
@@ -57,22 +48,13 @@ async def _state(azure: Azure, image: str, region: str) -> str:
             else await concurrency.gather(*(read_resource(azure, one) for one in sources))
         )
     except ServiceError:
-        return UNREADABLE
-    if document is None or dig(document, "properties", "provisioningState") == "Deleting":
-        return MISSING
-    if None in source_documents:
-        return SOURCE_MISSING
-    return AVAILABLE if _is_in_region(document, region) else NOT_IN_REGION
+        return ImageState.UNREADABLE
+    found = image_state(document, region)
+    return ImageState.SOURCE_MISSING if None in source_documents and found is not ImageState.MISSING else found
 
 
 def _is_disk(resource: str) -> bool:
     return ResourceId.parse(resource).path[0][0].lower() in ("snapshots", "disks")
-
-
-def _is_in_region(document: Json, region: str) -> bool:
-    """Tell whether a version has a replica in a region; true for a resource without regions."""
-    targets = dig(document, "properties", "publishingProfile", "targetRegions")
-    return targets is None or region in {region_key(one["name"]) for one in targets}
 
 
 async def read_resource(azure: Azure, resource: str) -> Json | None:

@@ -303,5 +303,5 @@ async def delete_resources(azure: Azure, found: Deletion, board: Board, *, what:
     try:
         return await run.run(f"{what}: deleted{blind}")
     except BatchImgError as error:
-        error.hint = "the table says what is left; run the same line again and it finishes"
+        error.hint = "the table says what is left; run the same command again and it finishes"
         raise

@@ -9,6 +9,7 @@ from batchimg_magics.core.azure.documents import dig, parse_time
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
+from batchimg_magics.core.compute.image_versions import ImageState
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.images import health
 from batchimg_magics.resource_ids import ResourceId
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.estimates.prices import Rates
 
-_MISSING_STATES = frozenset({health.MISSING, health.SOURCE_MISSING, health.NOT_IN_REGION})
+_MISSING_STATES = frozenset({ImageState.MISSING, ImageState.SOURCE_MISSING, ImageState.NOT_IN_REGION})
 
 
 async def list_pools(azure: Azure) -> Table:
@@ -40,7 +41,7 @@ async def list_pools(azure: Azure) -> Table:
     return Table.from_rows("pools", rows, text)
 
 
-def _row(pool: Json, states: Mapping[str, str], rates: Rates) -> dict[str, Any]:
+def _row(pool: Json, states: Mapping[str, ImageState], rates: Rates) -> dict[str, Any]:
     props = pool["properties"]
     fixed = dig(props, "scaleSettings", "fixedScale") or {}
     image = pools.image_of(pool)
@@ -59,7 +60,7 @@ def _row(pool: Json, states: Mapping[str, str], rates: Rates) -> dict[str, Any]:
         "image": "/".join(name for _, name in ResourceId.parse(image).path)
         if image
         else ":".join(str(marketplace.get(key)) for key in ("publisher", "offer", "sku")),
-        "image_state": states.get(image.lower()) if image else None,
+        "image_state": states[image.lower()].value if image else None,
         "autoscale": dig(props, "scaleSettings", "autoScale") is not None,
         "errors": ", ".join(str(one.get("code")) for one in errors) or None,
         "usd_per_hour": rates.cost(props.get("currentDedicatedNodes") or 0, props.get("currentLowPriorityNodes") or 0),

@@ -1,4 +1,4 @@
-"""Bring a pool to a size: resize attempts until the nodes are there, their outcomes, unusable nodes, autoscale.
+"""Scale a pool: resize attempts until it has the requested nodes, their outcomes, bad nodes, autoscale, watching.
 
 May import: ``estimates``, ``images`` and below.
 """

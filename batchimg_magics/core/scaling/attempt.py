@@ -1,7 +1,7 @@
-"""One resize of Azure's: asked for, waited for, and judged by what came of **this** one.
+"""One resize of Azure Batch: request it, wait for its end, and classify the outcome of **this** resize.
 
-A request may have been taken although no answer came, and an answer may be about what somebody else does to the pool
-at the same time. What the pool says of itself decides.
+A request may have been accepted although no answer arrived, and an error may be about a change that somebody else makes
+to the pool at the same time. The pool's own state decides.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling
+from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.scaling import outcomes
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
@@ -22,37 +23,37 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.batch.pools import PoolState
 
-#: Seconds for which a pool may look as before after it took a request: answers come from more than one server.
+#: Seconds for which a pool may be shown unchanged after it accepted a request: several servers answer.
 MAX_UNCHANGED_S = 60.0
-#: Statuses of a request that may be taken the next time: none came, or the service is busy or failed.
+#: Statuses after which the same request may succeed; 0: no answer.
 _RETRYABLE_STATUSES = frozenset({0, 408, 429, 500, 502, 503, 504})
 
 
 async def request_resize(
     azure: Azure, before: PoolState, request: Callable[[], Awaitable[None]], goal: Counts | None = None
 ) -> ResizeOutcome | None:
-    """Send a request that begins a resize.
+    """Send a request that starts a resize.
 
     Parameters
     ----------
     azure
-        Whose.
+        The connection.
     before
         The pool when it was steady.
     request
-        Sends it.
+        Sends the request.
     goal
-        The targets that the pool has once it was taken; None: whatever they are.
+        The targets that the pool has once it accepts the request; None: any.
 
     Returns
     -------
-    Verdict or None
-        None: the pool took it. ``passing``: it did not, for now. ``foreign``: somebody else is at the pool.
+    ResizeOutcome or None
+        None: the pool accepted the request. TRANSIENT: it did not, for now. EXTERNAL: somebody else changes the pool.
 
     Raises
     ------
     ServiceError
-        Azure refuses it for good.
+        Azure rejects the request, and would do so again.
     """
     try:
         await request()
@@ -65,18 +66,19 @@ async def request_resize(
             return None
         if conflict or state.target != before.target:
             return external_change(state)
-        return ResizeOutcome(
-            "passing", error.code or (str(error.status_code) if error.status_code else "NoAnswer"), str(error)
-        )
+        code = error.code or (str(error.status_code) if error.status_code else "NoAnswer")
+        return ResizeOutcome(OutcomeClass.TRANSIENT, code, str(error))
     return None
 
 
 def external_change(state: PoolState) -> ResizeOutcome:
-    """Return the verdict on a pool that somebody else changes."""
+    """Return the outcome for a pool that somebody else changes."""
     if state.autoscale:
-        return ResizeOutcome("foreign", None, "somebody turned autoscale on: a formula sets the size of the pool now")
-    doing = {"resizing": "resizes it", "stopping": "stops its resize"}.get(state.allocation, "resized it")
-    return ResizeOutcome("foreign", None, f"somebody else {doing}: its targets are {state.target}")
+        text = "somebody turned autoscale on: a formula sets the size of the pool now"
+    else:
+        doing = {"resizing": "is resizing it", "stopping": "is stopping its resize"}
+        text = f"somebody else {doing.get(state.allocation, 'resized it')}: its targets are {state.target}"
+    return ResizeOutcome(OutcomeClass.EXTERNAL, None, text)
 
 
 async def wait_for_end(
@@ -85,25 +87,25 @@ async def wait_for_end(
     goal: Counts | None = None,
     *,
     limit_s: float | None = None,
-    tell: Callable[[PoolState], None] = lambda _: None,
+    on_poll: Callable[[PoolState], None] = lambda _: None,
 ) -> PoolState:
-    """Wait until the resize is over that followed `before`, and return the pool.
+    """Wait for the end of the resize that followed `before`, and return the pool.
 
-    It is over when the pool is steady since another moment than before; when its targets are not ours any more; or
-    when it has not changed at all for a while: then it never began.
+    It has ended when the pool is steady since another moment than before, or when the pool has other targets than the
+    requested ones. When the pool has not changed at all for a while, the resize never started.
 
     Parameters
     ----------
     azure
-        Whose.
+        The connection.
     before
         The pool when it was steady.
     goal
-        The targets that were asked for; None: whatever they are.
+        The requested targets; None: any.
     limit_s
-        How long to wait.
-    tell
-        Told of each look.
+        How long to wait, in seconds.
+    on_poll
+        Called with the pool each time that it is read.
 
     Raises
     ------
@@ -117,12 +119,11 @@ async def wait_for_end(
     async def poll() -> polling.PollResult[PoolState]:
         state = await pools.read_state(azure, before.name)
         pools.raise_if_deleting(state)
-        tell(state)
-        changed = state.state_since != before.state_since
-        lost = not changed and state.allocation == "steady" and azure.now() - began > MAX_UNCHANGED_S
-        theirs = changed and (goal not in (None, state.target) or state.autoscale)
-        over = (changed and state.allocation == "steady") or lost or theirs
-        return polling.PollResult(over, state, remaining=state.remaining)
+        on_poll(state)
+        changed, steady = state.state_since != before.state_since, state.allocation == "steady"
+        never_started = not changed and steady and azure.now() - began > MAX_UNCHANGED_S
+        external = changed and (goal not in (None, state.target) or state.autoscale)
+        return polling.PollResult((changed and steady) or never_started or external, state, remaining=state.remaining)
 
     what = f"pool {before.name} to be steady"
     return await polling.poll_until(
@@ -131,19 +132,20 @@ async def wait_for_end(
 
 
 def resize_outcome(before: PoolState, after: PoolState, goal: Counts, held: Counts) -> ResizeOutcome:
-    """Return what came of a resize.
+    """Return the outcome of a resize.
 
-    Errors stay on a pool until its next resize: these are of this one only when the pool's state changed since it was
-    asked for, and its targets are still those.
+    A pool keeps its resize errors until its next resize. They are errors of this resize only when the pool's state has
+    changed since the request, and the pool still has the requested targets.
     """
     if after.state_since == before.state_since:
-        return ResizeOutcome("passing", "NotTaken", "Azure took the request, and the pool did not change")
+        text = "Azure accepted the request, and the pool did not change"
+        return ResizeOutcome(OutcomeClass.TRANSIENT, "NotTaken", text)
     if after.target != goal or after.autoscale:
         return external_change(after)
     found = outcomes.classify(after.errors)
-    if found.kind == "done" and not held.covers(goal):
-        return ResizeOutcome("short", None, "fewer nodes came than were asked for, and Azure gives no reason")
-    if found.kind in ("short", "passing") and held == goal:
-        # Too late for Azure, and there all the same; or nodes that leave when their tasks are done.
-        return replace(found, kind="done")
+    if found.kind is OutcomeClass.DONE and not held.covers(goal):
+        return ResizeOutcome(OutcomeClass.PARTIAL, None, f"{OutcomeClass.PARTIAL.text}, and Azure gives no reason")
+    if found.kind in (OutcomeClass.PARTIAL, OutcomeClass.TRANSIENT) and held == goal:
+        # The nodes arrived after the timeout; or nodes are still leaving, since their tasks have to end first.
+        return replace(found, kind=OutcomeClass.DONE)
     return found

@@ -1,4 +1,4 @@
-"""Autoscale: a formula that Azure evaluates and that sets a pool's targets; presets; what a formula comes to now."""
+"""Autoscale: set, show, evaluate and turn off the formula with which Azure sets a pool's targets."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 #: Source: Batch service, autoScaleEvaluationInterval: "The default value is 15 minutes ... minimum 5 minutes".
 DEFAULT_INTERVAL_S = 900.0
 
-# Source: "Create a formula to automatically scale compute nodes in a Batch pool" (Microsoft): samples that are too few
-# are no base for an average, and a node stays until its tasks are done. A node takes several tasks where it has slots.
+# Source: "Create a formula to automatically scale compute nodes in a Batch pool" (Microsoft): too few samples
+# give no useful average, and a node is removed only when its tasks have ended. A node runs one task per task slot.
 _PENDING = """\
 // batchimg preset pending-tasks
 percent = $PendingTasks.GetSamplePercent(TimeInterval_Minute * 5);
@@ -45,20 +45,20 @@ $NodeDeallocationOption = taskcompletion;"""
 
 @dataclass(frozen=True, slots=True)
 class AutoscaleSetting:
-    """What is to set a pool's size.
+    """How a pool's size is to be set.
 
     Parameters
     ----------
     formula
-        Somebody's own; empty where a preset is wanted.
+        The text of a formula; empty where a preset is used.
     preset
         One of `words.AUTOSCALE_PRESETS`; empty where there is a formula.
     dedicated, spot
-        What a preset gives at most; None: what the pool's targets are.
+        The most nodes of a preset; None: the pool's targets.
     ttl_s
-        For an expiry: how long the nodes live.
+        For the preset ``expiry``: seconds until all nodes are removed.
     interval_s
-        How often Azure evaluates it; None: every 15 minutes, an expiry every 5.
+        Seconds between two evaluations; None: 15 minutes, for an expiry 5.
     """
 
     formula: str = ""
@@ -69,7 +69,7 @@ class AutoscaleSetting:
     interval_s: float | None = None
 
     def maximum(self, current: Counts) -> Counts:
-        """Return what a preset gives at most, in a pool with these targets."""
+        """Return the most nodes of a preset, for a pool with these targets."""
         return Counts(
             current.dedicated if self.dedicated is None else self.dedicated,
             current.spot if self.spot is None else self.spot,
@@ -87,7 +87,7 @@ class AutoscaleSetting:
 
 
 async def show(azure: Azure, name: str) -> Table:
-    """Return what sets a pool's size."""
+    """Return how a pool's size is set."""
     return _table(await _document(azure, name))
 
 
@@ -99,9 +99,9 @@ async def turn_on(azure: Azure, name: str, setting: AutoscaleSetting) -> Table:
     ConflictError
         The pool is being resized.
     SpecError
-        Azure does not take the formula.
+        Azure rejects the formula.
     BudgetError
-        What the formula may bring costs more an hour than the account may, or nobody can tell.
+        The formula could exceed the account's limit per hour, or its cost cannot be known.
     """
     state = await pools.read_state(azure, name)
     pools.raise_if_deleting(state)
@@ -116,7 +116,7 @@ async def turn_on(azure: Azure, name: str, setting: AutoscaleSetting) -> Table:
     if setting.preset == "expiry":
         expires = expiry.expires_after(azure, setting.ttl_s) if setting.ttl_s else expiry.expires_at(state)
         if expires is None:
-            raise SpecError("an expiry needs to know when", hint="say --ttl 8h")
+            raise SpecError("the preset expiry needs --ttl", hint="for example: --ttl 8h")
         await expiry.set_expires_tag(azure, state.name, expires)
     every_s = setting.interval_s or (expiry.INTERVAL_S if expires else DEFAULT_INTERVAL_S)
     try:
@@ -124,7 +124,7 @@ async def turn_on(azure: Azure, name: str, setting: AutoscaleSetting) -> Table:
     except ServiceError as error:
         if not error.code.startswith("AutoScalingFormula"):
             raise
-        raise SpecError(error.message, hint="nothing was changed; mend the formula") from error
+        raise SpecError(error.message, hint="nothing was changed; correct the formula") from error
     return await show(azure, state.name)
 
 
@@ -133,7 +133,7 @@ async def _check_spending_limit(azure: Azure, state: PoolState, setting: Autosca
         return
     if setting.formula:
         raise BudgetError(
-            "the account has a --max-cost-per-hour, and nobody can tell what a formula will cost",
+            "the connection has --max-cost-per-hour, and the cost of a formula cannot be known",
             hint="use a preset with --nodes and --spot, or connect without the limit",
         )
     pool_context = await context.read_context(azure, state.name)
@@ -141,7 +141,7 @@ async def _check_spending_limit(azure: Azure, state: PoolState, setting: Autosca
 
 
 async def turn_off(azure: Azure, name: str) -> Table:
-    """Turn a pool's formula off: it keeps the nodes that it has, and does not expire any more."""
+    """Turn a pool's formula off: the pool keeps its nodes, and does not expire any more."""
     state = await pools.read_state(azure, name)
     if expiry.expires_at(state) is not None:
         await expiry.set_expires_tag(azure, state.name, None)
@@ -152,19 +152,19 @@ async def turn_off(azure: Azure, name: str) -> Table:
 
 
 async def evaluate(azure: Azure, name: str, setting: AutoscaleSetting | None) -> Table:
-    """Return what a formula comes to now, one row a variable; nothing is changed.
+    """Return the values of a formula now, one row per variable; nothing is changed.
 
     Raises
     ------
     ConflictError
-        Autoscale is not on: Azure evaluates a formula only on a pool where it is.
+        Autoscale is not on: Azure evaluates a formula only on a pool with autoscale.
     SpecError
-        The formula cannot be evaluated; what Azure says of it is in the message.
+        The formula cannot be evaluated; the message has Azure's error.
     """
     state = await pools.read_state(azure, name)
     if not state.autoscale:
         raise ConflictError(
-            f"autoscale is not on for pool {state.name!r}, and Azure evaluates formulas only where it is",
+            f"autoscale is off for pool {state.name!r}; Azure evaluates formulas only on a pool with autoscale",
             hint=f"turn it on: `%batchimg autoscale {state.name} --preset pending-tasks --nodes N`",
             status_code=409,
         )
@@ -172,10 +172,10 @@ async def evaluate(azure: Azure, name: str, setting: AutoscaleSetting | None) ->
     text = setting.text(state.target, expires) if setting else state.formula
     client = await azure.batch()
     run = document(await azure.call(client.evaluate_pool_auto_scale(state.name, wire({"autoScaleFormula": text}))))
-    if said := _error(run):
-        raise SpecError(f"the formula cannot be evaluated: {said}", hint="nothing was changed; mend the formula")
+    if problem := _error(run):
+        raise SpecError(f"the formula cannot be evaluated: {problem}", hint="nothing was changed; correct the formula")
     rows = [_variable(part) for part in str(run.get("results") or "").split(";") if part.strip()]
-    caption = f"what the formula of pool {state.name} comes to now" if not setting else f"on pool {state.name}, now"
+    caption = f"values of the {'given formula on' if setting else 'formula of'} pool {state.name}, now"
     return Table.from_rows("autoscale variables", rows, caption, formula=text)
 
 
@@ -195,7 +195,7 @@ def _error(run: Json | None) -> str:
 
 
 async def _document(azure: Azure, name: str) -> Json:
-    await pools.read_state(azure, name)  # its error names the nearest pool
+    await pools.read_state(azure, name)  # its error suggests a similar name
     client = await azure.batch()
     return document(await azure.call(client.get_pool(name)))
 
@@ -215,10 +215,10 @@ def _table(found: Json) -> Table:
         "error": _error(run) or None,
         "expires": expiry.expires_at(state),
     }
-    text = "a formula sets its size" if state.autoscale else "its size is set by hand: autoscale is not on"
+    text = "a formula sets its size" if state.autoscale else "its size is fixed: autoscale is off"
     return Table.from_rows("autoscale", [row], f"pool {state.name}: {text}")
 
 
 def _minutes(duration: str | None) -> float | None:
-    """Return the minutes of an ISO 8601 duration, as the service writes it."""
+    """Return the minutes of an ISO 8601 duration."""
     return None if duration is None else seconds_of(duration) / 60

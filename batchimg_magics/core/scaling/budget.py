@@ -1,7 +1,6 @@
-"""Money: what a connection's account may cost an hour, and what one resize may cost.
+"""Budgets: what the account may cost per hour, and what one resize may cost.
 
-A limit is kept before the request that would break it. A price that is not known cannot be shown to be within a
-limit, so it is not.
+A request that could exceed a limit is not sent. Where a price is not known, it counts as exceeding the limit.
 """
 
 from __future__ import annotations
@@ -18,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class ResizeBudget:
-    """What one resize spends, of one pool or of several at once.
+    """The cost of one resize, of one pool or of several pools.
 
     Parameters
     ----------
     azure
-        Whose.
+        The connection.
     max_usd
-        What its rounds may cost together; None: no limit.
+        What all its attempts may cost together; None: no limit.
     """
 
     def __init__(self, azure: Azure, max_usd: float | None) -> None:
@@ -35,9 +34,9 @@ class ResizeBudget:
         self._reserved: dict[str, float] = {}
 
     async def reserve(self, context: PoolContext, goal: Counts, allowed_s: float) -> None:
-        """Raise BudgetError unless a round that brings a pool to `goal` stays within the limits.
+        """Raise BudgetError unless an attempt to reach `goal` stays within the limits.
 
-        What it may cost at most is held back until it is paid for.
+        Its maximum cost is reserved until `charge` replaces it with the cost of what happened.
         """
         name = str(context.pool["name"])
         if self._azure.spending_limit.usd_per_hour is not None:
@@ -48,20 +47,20 @@ class ResizeBudget:
         worst = prices.usd_for(rate, allowed_s)
         if worst is None:
             raise BudgetError(
-                f"--max-cost is given, and what {goal} nodes cost is not known",
-                hint="the price list has no price for this size, system or disk in this region: leave --max-cost out",
+                f"--max-cost is given, and the price of {goal} nodes is not known",
+                hint="the price list has no price for this VM size, OS or disk in this region: omit --max-cost",
             )
-        before = self.spent_usd + sum(usd for pool, usd in self._reserved.items() if pool != name)
-        if before + worst > self._max_usd:
+        spent = self.spent_usd + sum(usd for pool, usd in self._reserved.items() if pool != name)
+        if spent + worst > self._max_usd:
             raise BudgetError(
-                f"{goal} nodes cost ${rate:.2f} an hour: up to ${worst:.2f} in the {allowed_s / 60:.0f} min that a "
-                f"round may take{f', after ${before:.2f}' if before else ''}; --max-cost is ${self._max_usd:.2f}",
-                hint="ask for fewer nodes, a shorter --timeout, or allow more",
+                f"{goal} nodes cost ${rate:.2f} per hour: up to ${worst:.2f} in the {allowed_s / 60:.0f} min of an "
+                f"attempt{f', after ${spent:.2f}' if spent else ''}; --max-cost is ${self._max_usd:.2f}",
+                hint="request fewer nodes or a shorter --timeout, or increase --max-cost",
             )
         self._reserved[name] = worst
 
     def charge(self, context: PoolContext | None, counts: Counts, seconds: float) -> float | None:
-        """Note what nodes cost for a while; None where nobody looked or the price is not known."""
+        """Add the cost of nodes for a time, and return it; None where prices were not read or are not known."""
         if context is None:
             return None
         self._reserved.pop(str(context.pool["name"]), None)
@@ -71,16 +70,16 @@ class ResizeBudget:
 
 
 async def check_spending_limit(azure: Azure, context: PoolContext, goals: dict[str, Counts]) -> None:
-    """Raise BudgetError when an account with pools brought to `goals` would cost more an hour than it may.
+    """Raise BudgetError where the account would exceed its limit per hour with its pools at `goals`.
 
     Parameters
     ----------
     azure
-        Whose.
-    around
-        What there is.
+        The connection.
+    context
+        The pools of the account, and the price of a node of one of them.
     goals
-        Pool to its counts; pools that are not named count as they are, or as they are planned to be.
+        Pool to its counts. Other pools count with their current or planned nodes, whichever are more.
     """
     limit, total = azure.spending_limit.usd_per_hour, 0.0
     if limit is None:
@@ -99,17 +98,17 @@ async def check_spending_limit(azure: Azure, context: PoolContext, goals: dict[s
         cost = rates.cost(counts.dedicated, counts.spot) if rates else 0.0
         if cost is None:
             raise BudgetError(
-                f"the account may cost ${limit:.2f} an hour, and what pool {name!r} costs is not known",
-                hint="the price list has no price for its size, system or disks; `%batchimg connect` without "
-                "--max-cost-per-hour lifts the limit",
+                f"the account has a limit of ${limit:.2f} per hour, and the price of pool {name!r} is not known",
+                hint="the price list has no price for its VM size, OS or disks; to remove the limit: "
+                "`%batchimg connect` without --max-cost-per-hour",
             )
         total += cost
     if total > limit:
         text = ", ".join(f"{name} with {goal}" for name, goal in goals.items())
         raise BudgetError(
-            f"the account would cost ${total:.2f} an hour ({text}, and all other pools); "
+            f"the account would cost ${total:.2f} per hour ({text}, and all other pools); "
             f"--max-cost-per-hour is ${limit:.2f}",
-            hint="ask for fewer nodes, shrink another pool, or connect with a higher --max-cost-per-hour",
+            hint="request fewer nodes, shrink another pool, or connect with a higher --max-cost-per-hour",
         )
 
 

@@ -1,4 +1,4 @@
-"""What a pool's growth depends on: its image, the account's quotas, other pools, prices. Read before it is paid for."""
+"""What a pool's growth depends on: its image, its VM size, the account's quotas, other pools, prices."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import with_targets
 from batchimg_magics.core.batch import expiry, node_pages, nodes, pools, quotas, vm_sizes
 from batchimg_magics.core.compute import image_versions
+from batchimg_magics.core.compute.image_versions import ImageState
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.estimates.forecast import ForecastInputs
 from batchimg_magics.resource_ids import ResourceId
@@ -29,73 +30,83 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class PoolContext:
-    """What there is around a pool.
+    """A pool, and what its growth depends on.
 
     Parameters
     ----------
-    pool, others
-        Documents of Azure Resource Manager: the pool's, and those of the account's other pools.
+    account, pool, other_pools
+        Documents of Azure Resource Manager: the Batch account's, the pool's, and those of the account's other pools.
     image
-        The image version that its nodes are made from.
+        The image version of its nodes.
+    size
+        Its VM size, as Batch lists it; only the name where Batch does not list it any more.
     rates
-        What a node of it costs.
-    room
+        The price of a node.
+    headroom
         What the quotas leave to it.
     """
 
+    account: Json
     pool: Json
     other_pools: tuple[Json, ...]
     image: ImageVersion
+    size: Json
     rates: Rates
     headroom: QuotaHeadroom
 
+    @property
+    def region(self) -> str:
+        """The account's region, as a key."""
+        return region_key(str(self.account["location"]))
 
-async def read_context(azure: Azure, name: str, promises: Mapping[str, Counts] | None = None) -> PoolContext:
-    """Read what is around a pool, as it is now.
+    def forecast_inputs(self, usd_per_hour_limit: float | None) -> ForecastInputs:
+        """Return what a forecast is computed from."""
+        formula = str(dig(self.pool, "properties", "scaleSettings", "autoScale", "formula") or "")
+        return ForecastInputs(
+            vm_size=str(self.size["name"]),
+            headroom=self.headroom,
+            rates=self.rates,
+            memory_gib=vm_sizes.memory_gib(self.size),
+            replicas=self.image_summary().replicas,
+            usd_per_hour_limit=usd_per_hour_limit,
+            expires=expiry.parse_tag_time(pools.tag_of(self.pool, tags.EXPIRES)),
+            expiry_enforced=not expiry.is_unenforced(self.pool),
+            # A resize suspends the formula of an expiry, and turns it on again.
+            autoscale=bool(formula) and not expiry.is_expiry_formula(formula),
+        )
 
-    Parameters
-    ----------
-    azure, name
-        Which.
-    promises
-        Other pools, as Azure spells them, to what they will be resized to before this one.
-
-    Raises
-    ------
-    NotFoundError
-        There is no such pool.
-    """
-    scope = azure.scope
-    # Quotas change while a session lives: the account is read anew.
-    account, listed = await concurrency.gather(
-        azure.call(azure.management.batch_account.get(scope.resource_group, scope.account)), pools.read_all(azure)
-    )
-    if promises:
-        listed = [with_targets(one, promises[one["name"]]) if one["name"] in promises else one for one in listed]
-    pool = next((one for one in listed if str(one["name"]).lower() == name.lower()), None)
-    if pool is None:
-        raise pools.not_found_error(azure, name, listed)
-    others = tuple(one for one in listed if one is not pool)
-    image = await image_versions.read_image_version(azure, pools.image_of(pool))
-    rates, sizes = await concurrency.gather(prices.read_pool_rates(azure, pool), vm_sizes.read_sizes(azure))
-    size: Json = next((one for one in sizes if one["name"].lower() == pool["properties"]["vmSize"].lower()), {})
-    usages = await quotas.read_usages_if_allowed(azure, document(account))
-    usage = quotas.usage_of(document(account), listed, sizes, usages, but_for=name)
-    return PoolContext(pool, others, image, rates, usage.headroom(size))
+    def image_summary(self) -> ImageSummary:
+        """Return the image in short."""
+        machine = dig(self.pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration")
+        reference = dig(machine, "imageReference") or {}
+        image_id = reference.get("id")
+        if not image_id:
+            return ImageSummary(":".join(str(reference.get(key)) for key in ("publisher", "offer", "sku")))
+        name = "/".join(part for _, part in ResourceId.parse(image_id).path[-2:])
+        if self.image.id is None:
+            return ImageSummary(name)
+        if self.image.state is not ImageState.AVAILABLE or self.image.document is None:
+            return ImageSummary(f"{name} ({self.image.state})", replicas=0)
+        replicas = {
+            region_key(str(one["name"])): int(one.get("regionalReplicaCount") or 1)
+            for one in dig(self.image.document, "properties", "publishingProfile", "targetRegions") or []
+        }
+        published = image_versions.published_at(self.image.document)
+        return ImageSummary(name, published, replicas.get(self.region, 0))
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSummary:
-    """The image that a pool's nodes are made from.
+    """The image of a pool's nodes, in short.
 
     Parameters
     ----------
     name
-        In words, as short as tells it.
+        Its short name.
     published
-        When the version was published; None: not told.
+        When the version was published; None: not known.
     replicas
-        Replicas in the account's region; None: not told.
+        Replicas in the account's region; None: not known.
     """
 
     name: str
@@ -103,8 +114,59 @@ class ImageSummary:
     replicas: int | None = None
 
 
+async def read_context(azure: Azure, name: str, planned: Mapping[str, Counts] | None = None) -> PoolContext:
+    """Read a pool's context.
+
+    Parameters
+    ----------
+    azure, name
+        The connection and the pool's name.
+    planned
+        Other pools, as Azure spells them, and the counts that they will be resized to before this one.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such pool; the hint suggests a similar name.
+    """
+    scope = azure.scope
+    # Quotas can change during a session: the account is read again.
+    answer, listed = await concurrency.gather(
+        azure.call(azure.management.batch_account.get(scope.resource_group, scope.account)), pools.read_all(azure)
+    )
+    account = document(answer)
+    if planned:
+        listed = [with_targets(one, planned[one["name"]]) if one["name"] in planned else one for one in listed]
+    pool = next((one for one in listed if str(one["name"]).lower() == name.lower()), None)
+    if pool is None:
+        raise pools.not_found_error(azure, name, listed)
+    image, rates, sizes, usages = await concurrency.gather(
+        image_versions.read_image_version(azure, pools.image_of(pool)),
+        prices.read_pool_rates(azure, pool),
+        vm_sizes.read_sizes(azure),
+        quotas.read_usages_if_allowed(azure, account),
+    )
+    vm_size = str(pool["properties"]["vmSize"])
+    size: Json = next((one for one in sizes if str(one["name"]).lower() == vm_size.lower()), {"name": vm_size})
+    headroom = quotas.usage_of(account, listed, sizes, usages, but_for=name).headroom(size)
+    others = tuple(one for one in listed if one is not pool)
+    return PoolContext(account, pool, others, image, size, rates, headroom)
+
+
+async def read_forecast_inputs(azure: Azure, name: str) -> tuple[ForecastInputs, ImageSummary]:
+    """Read a pool's context, and return what a forecast is computed from, and the pool's image.
+
+    Raises
+    ------
+    NotFoundError
+        There is no such pool; the hint suggests a similar name.
+    """
+    found = await read_context(azure, name)
+    return found.forecast_inputs(azure.spending_limit.usd_per_hour), found.image_summary()
+
+
 async def read_usd_since_allocation(azure: Azure, name: str, rates: Rates) -> float | None:
-    """Return what the nodes that a pool has now have cost since each was allocated; None where no price is known.
+    """Return the cost of a pool's present nodes, each since its allocation; None where a price is not known.
 
     Raises
     ------
@@ -116,60 +178,5 @@ async def read_usd_since_allocation(azure: Azure, name: str, rates: Rates) -> fl
         for node in page:
             if node.allocation_time is not None and node.state not in nodes.LEAVING:
                 seconds[node.is_dedicated] += max(0.0, azure.now() - node.allocation_time.timestamp())
-    kinds = ((took, rates.node_usd_per_hour(dedicated=dedicated)) for dedicated, took in seconds.items() if took)
-    return prices.sum_or_none(prices.usd_for(rate, took) for took, rate in kinds)
-
-
-async def read_forecast_inputs(azure: Azure, name: str) -> tuple[ForecastInputs, ImageSummary]:
-    """Read what a pool's size depends on.
-
-    Raises
-    ------
-    NotFoundError
-        There is no such pool; the hint names the nearest.
-    """
-    pool = await pools.require(azure, name)
-    image, rates, usage, sizes = await concurrency.gather(
-        _read_image_summary(azure, pool),
-        prices.read_pool_rates(azure, pool),
-        quotas.read_usage(azure, but_for=name),
-        vm_sizes.read_sizes(azure),
-    )
-    wanted = str(pool["properties"]["vmSize"])
-    # A size that Batch offers no longer still has its pools: nothing is known of its cores then.
-    size = next((one for one in sizes if str(one["name"]).lower() == wanted.lower()), {"name": wanted})
-    formula = str(dig(pool, "properties", "scaleSettings", "autoScale", "formula") or "")
-    inputs = ForecastInputs(
-        vm_size=str(size["name"]),
-        headroom=usage.headroom(size),
-        rates=rates,
-        memory_gib=vm_sizes.memory_gib(size),
-        replicas=image.replicas,
-        usd_per_hour_limit=azure.spending_limit.usd_per_hour,
-        expires=expiry.parse_tag_time(pools.tag_of(pool, tags.EXPIRES)),
-        expiry_enforced=not expiry.is_unenforced(pool),
-        # The formula of an expiry is no obstacle: a resize lifts and restores it.
-        autoscale=bool(formula) and not expiry.is_expiry_formula(formula),
-    )
-    return inputs, image
-
-
-async def _read_image_summary(azure: Azure, pool: Json) -> ImageSummary:
-    reference = (
-        dig(pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration", "imageReference") or {}
-    )
-    image_id = reference.get("id")
-    if not image_id:
-        return ImageSummary(":".join(str(reference.get(key)) for key in ("publisher", "offer", "sku")))
-    short = "/".join(name for _, name in ResourceId.parse(image_id).path[-2:])
-    if "/versions/" not in image_id.lower():
-        return ImageSummary(short)
-    version = (await image_versions.read_image_version(azure, image_id)).document
-    if version is None:
-        return ImageSummary(f"{short} (gone, or not to be seen)", replicas=0)
-    here = await azure.region()
-    counts = {
-        region_key(str(one["name"])): int(one.get("regionalReplicaCount") or 1)
-        for one in dig(version, "properties", "publishingProfile", "targetRegions") or []
-    }
-    return ImageSummary(short, image_versions.published_at(version), counts.get(here, 0))
+    kinds = ((took_s, rates.node_usd_per_hour(dedicated=dedicated)) for dedicated, took_s in seconds.items() if took_s)
+    return prices.sum_or_none(prices.usd_for(rate, took_s) for took_s, rate in kinds)

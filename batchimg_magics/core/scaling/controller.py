@@ -1,71 +1,60 @@
-"""The resize controller: rounds until a pool's target is really there, or there is a reason why it will not be.
+"""The resize controller: resize attempts until a pool has the requested nodes, or until it cannot get them.
 
-A round is one resize of Azure's: ask, wait until the pool is steady, read the nodes that there are and the errors of
-**this** resize, tell what kind of outcome it is, go on or stop. Azure ends a resize quietly at its timeout, with what
-came by then; above 300 nodes several rounds are normal.
+An attempt is one resize of Azure Batch: request it, wait until the pool is steady, read the live nodes and the errors
+of **this** resize, classify the outcome, then retry or stop. Azure ends a resize at its timeout, with the nodes that it
+has allocated by then; above 300 nodes several attempts are normal.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.base.node_counts import Counts
+from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.core.batch.expiry import Expiry
-from batchimg_magics.core.scaling import attempt, context, failures, node_health, outcomes, readiness, rounds
+from batchimg_magics.core.compute.image_versions import ImageState
+from batchimg_magics.core.scaling import attempt, context, failures, node_health, outcomes, readiness
 from batchimg_magics.core.scaling.budget import ResizeBudget
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
-from batchimg_magics.core.scaling.rounds import Round, held_counts, live_counts
+from batchimg_magics.core.scaling.run import ResizeRun
 from batchimg_magics.errors import BatchImgError, NotFoundError
-from batchimg_magics.pool_spec.values import MIN_RESIZE_TIMEOUT_S
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.batch.nodes import Census
-    from batchimg_magics.core.batch.pools import PoolState
-    from batchimg_magics.core.scaling.context import PoolContext
     from batchimg_magics.core.scaling.request import ResizeRequest
+    from batchimg_magics.core.scaling.rounds import Round
 
-#: Seconds before the next round after a fault on Azure's side, doubled each time, and the longest such pause.
-TRANSIENT_PAUSE_S, LONGEST_PAUSE_S = 30.0, 480.0
-#: How often a target that was there may go again, through no fault of ours, before that is told.
+#: Seconds before the retry after a temporary fault in Azure, doubled each time, and the longest such pause.
+TRANSIENT_PAUSE_S, MAX_PAUSE_S = 30.0, 480.0
+#: How often nodes are requested again that the pool had and lost, before the resize fails.
 MAX_READY_TRIES = 3
-#: Seconds by which Azure may end a resize later than its timeout.
-LATE_S = 300.0
-#: Seconds by which a round may be seen to end later than its timeout: they are paid for too.
-BUDGET_LATE_S = 60.0
-_ACTIONS = {"done": "done", "short": "next round", "passing": "wait, then next round"}
+#: Seconds after its timeout by which an attempt may end: they are billed too.
+BUDGET_DELAY_S = 60.0
 
 
 class ResizeController:
-    """Brings one pool to its target.
+    """Resizes one pool.
 
     Parameters
     ----------
     azure, pool
-        Which.
-    wish
-        What is wanted.
+        The connection and the pool's name.
+    request
+        The requested counts and the policy.
     board
-        Told how it goes.
+        Shows progress.
     verb
-        Whose table the rounds make.
+        The verb whose table is returned.
     resize_budget
-        What it spends, where several pools spend together.
-
-    Attributes
-    ----------
-    rounds, tries
-        What was done so far; of that, what was asked of Azure for the target.
-    target
-        What it is to reach: what is wanted, less what a quota does not let in where that is fine.
-    census
-        The pool's nodes when they were last seen.
+        The budget, where several pools share one.
     """
-
-    census: Census
 
     def __init__(
         self,
@@ -81,321 +70,318 @@ class ResizeController:
         self.request = request
         self.board = board
         self.verb = verb
-        self.rounds: list[Round] = []
-        self.target = Counts()
-        self.context: PoolContext | None = None
-        self.attempts: list[Round] = []
-        self.quota_shortfall = ""
         self._budget = resize_budget or ResizeBudget(azure, request.policy.max_cost)
-        self._expiry = Expiry(azure, pool, board)
-        self._began = self._state_read_at = azure.now()
+        self._started_at = azure.now()
+        self._run: ResizeRun | None = None
+
+    @property
+    def rounds(self) -> list[Round]:
+        """The rows of the table so far."""
+        return self._run.rounds if self._run else []
+
+    @property
+    def nodes(self) -> str:
+        """The pool's nodes, in words."""
+        return str(self._run.census) if self._run else "not read"
 
     async def run(self) -> Table:
-        """Go on until the target is there.
+        """Resize the pool until it has the requested nodes.
 
         Returns
         -------
         Table
-            One row a round; no row where the pool was at its target already.
+            One row per resize attempt or repair; none where the pool had the requested nodes already.
 
         Raises
         ------
         ResizeError
-            It will not be there; the error's table has the rounds.
+            The pool cannot get the nodes; the error's table has the rows.
         BudgetError
-            The next round would cost more than it may. It was not asked for.
+            The next attempt could exceed the budget. It was not requested.
         ConflictError
-            A formula sets the pool's targets, or the pool is being deleted.
+            A formula sets the pool's size, or the pool is being deleted.
         """
-        step = f"{self.verb} {self.pool}"
-        # From here on a wait beside this leaves the expiry to it.
-        self.azure.spending_limit.planned[self.pool.lower()] = Counts()
+        step, planned, key = f"{self.verb} {self.pool}", self.azure.spending_limit.planned, self.pool.lower()
+        # While this entry exists, `wait` leaves the pool's expiry to this resize.
+        planned[key] = Counts()
         self.board.begin(step, expected_s=pools.EXPECTED_S["steady"])
         try:
             try:
-                await self._read_pool()
-                await self._to_target(step)
+                run = await self._read_pool()
+                planned[key] = run.target
+                await _reach_target(run, step)
             finally:
                 self.board.end(step)
-            if self.request.policy.until == "ready" and self.target.total:
-                await self._wait_until_ready()
-            await self._expiry.restore(self.target)
+            if self.request.policy.until == "ready" and run.target.total:
+                await _reach_ready(run)
+            await run.expiry.restore(run.target)
         except BatchImgError as error:
-            if self.rounds:
-                self._record_drift(self.azure.now(), live_counts(self.census))
-            error.table = error.table or (self.table() if self.rounds else None)
-            if not isinstance(error, NotFoundError) and hasattr(self, "_state"):
-                await self._expiry.restore_unless_changed(self.state, held_counts(self.census))
+            await self._add_result(error)
             raise
         finally:
-            self.azure.spending_limit.planned.pop(self.pool.lower(), None)
-        self.azure.ledger.clear_wanted_size(self.pool)
-        return self.table()
+            planned.pop(key, None)
+        self.azure.ledger.clear_wanted_size(run.pool)
+        return run.table(self.verb)
 
-    @property
-    def state(self) -> PoolState:
-        """The pool when it was last seen."""
-        return self._state
-
-    @state.setter
-    def state(self, seen: PoolState) -> None:
-        self._state, self._state_read_at = seen, self.azure.now()
-
-    # -- before anything is asked for ----------------------------------------------------------------------------
-
-    async def _read_pool(self) -> None:
-        """See how the pool stands, and wait for what goes on with it."""
-        state = await pools.read_state_cached(self.azure, self.pool)
-        pools.raise_if_deleting(state)
-        self.pool = self._expiry.pool = state.name
-        if state.autoscale and not expiry.is_expiry_formula(state.formula):
-            if not self.request.autoscale_off:
-                raise failures.autoscale_error(self)
-            await expiry.disable_autoscale(self.azure, self.pool)
-            state = await pools.wait_until_steady(self.azure, self.pool)
-        if state.allocation != "steady":
-            state = await self._wait_for_running_resize(state)
-        self.state, self.census = state, await readiness.count_and_record(self.azure, self.pool)
-        self.target = self.request.target(self._targets(state))
-        expires = await self._expiry.begin(state, self.request.policy.ttl, keep=self.request.grow_only)
-        if (
-            expires is not None
-            and expires.timestamp() <= self.azure.now()
-            and not held_counts(self.census).covers(self.target)
-        ):
-            raise failures.expired_error(self, expires)
-
-    def _targets(self, state: PoolState) -> Counts:
-        """Return a pool's targets; those that it had before bad nodes were taken out, where that was not finished."""
-        wanted = self.azure.ledger.wanted_size(self.pool) if self.request.policy.repair else None
-        return state.target.maximum(Counts(*wanted)) if wanted else state.target
-
-    async def _wait_for_running_resize(self, state: PoolState) -> PoolState:
-        """Wait for a resize that goes on, and note it: ours of before, which is joined, or somebody else's."""
-        census, started = await readiness.count_and_record(self.azure, self.pool), self.azure.now()
-        self.target = self.request.target(state.target)
-        ours = state.target == self.target and not state.autoscale
-        after = await pools.wait_until_steady(self.azure, self.pool, limit_s=self.wait_limit_s())
-        self.state, before = after, live_counts(census)
-        self.census = census = await readiness.count_and_record(self.azure, self.pool)
-        if ours and after.target == self.target:
-            self.record_round(started, before, self.target, outcomes.classify(after.errors), why="joined")
-            self.attempts.append(self.rounds[-1])
-        elif not expiry.is_expiry_formula(state.formula):
-            self.record_round(started, before, state.target, attempt.external_change(state), action="waited for it")
-        return after
-
-    # -- rounds --------------------------------------------------------------------------------------------------
-
-    async def _to_target(self, step: str) -> None:
-        self.azure.spending_limit.planned[self.pool.lower()] = self.target
-        if not held_counts(self.census).covers(self.target):
-            await self._prepare()
-            await node_health.try_first_node(self)
-        await self.resize_to(self.target, step)
-
-    async def _prepare(self) -> None:
-        """Read what growth depends on, and refuse what cannot work."""
-        self.context = await context.read_context(self.azure, self.pool)
-        if self.context.image.gone:
-            raise failures.image_missing_error(self, str(self.context.image.id))
-        if text := self.context.headroom.shortfall(self.target):
-            fitting = self.context.headroom.fitting(self.target).maximum(held_counts(self.census).minimum(self.target))
-            if not self.request.policy.take_what_fits:
-                raise failures.quota_error(self, text)
-            self.target, self.quota_shortfall = fitting, text
-        # All of it: a first node that is tried in vain costs, too.
-        await self._budget.reserve(
-            self.context, self.target.maximum(live_counts(self.census)), self._allowed_s(self.target)
-        )
-
-    async def resize_to(self, goal: Counts, step: str = "", why: str = "") -> None:
-        """Go from round to round until these nodes are there.
-
-        Parameters
-        ----------
-        goal
-            How many.
-        step
-            Of the board, where there is one.
-        why
-            What the table calls these rounds, where they are no plain ones.
-        """
-        while not self._is_at_target(goal):
-            if failures.accept_quota_limit(self, goal):
-                return
-            await failures.raise_if_final(self)
-            if step:
-                self.board.update(step, done=min(live_counts(self.census).total, goal.total), total=goal.total)
-            await self._round(goal, step, why)
-
-    def _is_at_target(self, goal: Counts) -> bool:
-        return self.state.target == goal and held_counts(self.census).covers(goal)
-
-    def remaining_s(self) -> float:
-        """Return how many seconds are left of what it may take."""
-        minutes = self.request.policy.max_minutes
-        return float("inf") if minutes is None else self._began + minutes * 60 - self.azure.now()
-
-    def wait_limit_s(self) -> float | None:
-        """Return how long a resize may be waited for: Azure may end it somewhat late. None: as long as it takes."""
-        left_s = self.remaining_s()
-        return None if left_s == float("inf") else max(left_s, MIN_RESIZE_TIMEOUT_S) + LATE_S
-
-    async def _round(self, goal: Counts, step: str, why: str) -> None:
-        """Ask once, wait until the pool is steady, and note what came of it."""
-        await self._pause()
-        await self._raise_if_changed_externally()
-        allowed_s = self._allowed_s(goal)
-        if self.context is not None and not live_counts(self.census).covers(goal):
-            await self._budget.reserve(self.context, goal.maximum(live_counts(self.census)), allowed_s + BUDGET_LATE_S)
-        before = await self.suspend_expiry()
-        current, started = live_counts(self.census), self.azure.now()
-        outcome = await attempt.request_resize(
-            self.azure,
-            before,
-            lambda: pools.resize(self.azure, self.pool, goal, allowed_s, self.request.drain),
-            goal,
-        )
-        if outcome is None:
-            await self._wait_for_end(goal, step)
-            outcome = attempt.resize_outcome(before, self.state, goal, held_counts(self.census))
-        else:
-            self.state = await pools.read_state(self.azure, self.pool)
-            self.census = await readiness.count_and_record(self.azure, self.pool)
-        self.record_round(started, current, goal, outcome, why=why, timeout_s=allowed_s)
-        self.attempts.append(self.rounds[-1])
-
-    async def _raise_if_changed_externally(self) -> None:
-        """Stop when somebody else has changed the pool since it was last seen: theirs is not undone."""
-        if self.azure.now() - self._state_read_at >= 1:
-            state = await pools.read_state(self.azure, self.pool)
-            pools.raise_if_deleting(state)
-            self.census = await readiness.recount_if_old(self.azure, self.pool, self.census)
-            if expiry.is_expiry_formula(state.formula) and not self.state.autoscale:
-                # A wait in another process let Azure see to the expiry between two rounds: that is lifted again.
-                self.state = await pools.wait_until_steady(self.azure, self.pool)
-                return
-            theirs = state.autoscale and not self.state.autoscale
-            if state.target != self.state.target or state.allocation != "steady" or theirs:
-                raise failures.target_error(self, attempt.external_change(state))
-            self.state = state
-
-    async def _pause(self) -> None:
-        """Give Azure time after a fault on its side, longer each time; nodes may come and go meanwhile."""
-        if not self.attempts or self.attempts[-1].outcome.kind != "passing":
+    async def _add_result(self, error: BatchImgError) -> None:
+        """Add the rows so far to an error, and turn the pool's expiry on again."""
+        if (run := self._run) is None:
             return
-        passed = sum(one.outcome.kind == "passing" for one in self.attempts)
-        await self.azure.sleep(min(TRANSIENT_PAUSE_S * 2 ** (passed - 1), LONGEST_PAUSE_S))
+        if run.rounds:
+            run.record_drift(self.azure.now(), run.live)
+            error.table = error.table or run.table(self.verb)
+        if not isinstance(error, NotFoundError):
+            await run.expiry.restore_unless_changed(run.state, run.held)
 
-    def _allowed_s(self, goal: Counts) -> float:
-        """Return the timeout of a round."""
-        wanted_s = self.request.policy.timeout or pools.resize_timeout_s(goal.total)
-        return min(wanted_s, max(MIN_RESIZE_TIMEOUT_S, self.remaining_s()))
-
-    async def suspend_expiry(self) -> PoolState:
-        """Turn our expiry's formula off, where it is on, and return the pool as it is before something is asked."""
-        self.state = await self._expiry.suspend(self.state)
-        return self.state
-
-    async def _wait_for_end(self, goal: Counts, step: str) -> None:
-        """Wait until the resize that was asked for is over, and read what there is then."""
-
-        def tell(state: PoolState) -> None:
-            if step:
-                self.board.update(step, done=min(state.current.total, goal.total), total=goal.total)
-
-        self.state = await attempt.wait_for_end(self.azure, self.state, goal, limit_s=self.wait_limit_s(), tell=tell)
-        self.census = await readiness.count_and_record(self.azure, self.pool)
-
-    def record_round(
-        self,
-        started: float,
-        before: Counts,
-        target: Counts,
-        outcome: ResizeOutcome,
-        *,
-        why: str = "",
-        action: str = "",
-        timeout_s: float | None = None,
-    ) -> None:
-        """Put a round that is over into the table and into the ledger."""
-        self._record_drift(started, before)
-        text = action or ": ".join(part for part in (why, _ACTIONS.get(outcome.kind, "stop")) if part)
-        now, after = self.azure.now(), live_counts(self.census)
-        usd = self._budget.charge(self.context, before.maximum(after), now - started)
-        number = len(self.rounds) + 1
-        self._record(Round(self.pool, number, started, now, before, after, target, outcome, text, timeout_s, usd))
-
-    def _record_drift(self, now: float, current: Counts) -> None:
-        """Note nodes that came or went since the last round: rows add up to what there is."""
-        if self.rounds and (before := self.rounds[-1]).after != current:
-            usd = self._budget.charge(self.context, before.after.maximum(current), now - before.ended)
-            number, text = len(self.rounds) + 1, "while nothing was asked for"
-            drift = ResizeOutcome("changed")
-            self._record(
-                Round(self.pool, number, before.ended, now, before.after, current, self.target, drift, text, None, usd)
-            )
-
-    def _record(self, made: Round) -> None:
-        self.rounds.append(made)
-        # What nodes say may have anything in it: it is shown, and not kept.
-        kept = {"message": None} if made.outcome.kind == "repair" else {}
-        self.azure.ledger.add_round(self.pool, made.started, made.row() | kept)
-
-    # -- until the nodes take work -------------------------------------------------------------------------------
-
-    async def _wait_until_ready(self) -> None:
-        """Wait until the nodes are ready, replace bad ones where that is wanted, and make sure that all are there."""
-        for _ in range(MAX_READY_TRIES):
-            await self.wait_until_settled(self.census)
-            if self.request.policy.repair:
-                await node_health.repair_nodes(self)
-            if held_counts(self.census).covers(self.target):
-                break
-            state = await pools.wait_until_steady(self.azure, self.pool)
-            self.census = await readiness.count_and_record(self.azure, self.pool)
-            if state.target != self.target or state.autoscale:
-                raise failures.target_error(self, attempt.external_change(state))
-            self.state = state
-            await self.resize_to(self.target, why="nodes had gone")
-        self._record_drift(self.azure.now(), live_counts(self.census))
-        if not held_counts(self.census).covers(self.target):
-            raise failures.target_error(self, ResizeOutcome("short", None, "nodes keep going away"))
-        await failures.raise_if_too_many_bad(self)
-
-    async def wait_until_settled(self, before: Census | None = None) -> None:
-        """Wait until no node is on its way any more.
-
-        Parameters
-        ----------
-        before
-            The nodes when they were last counted, where nothing was asked for since.
-        """
-        limit_s = min(readiness.SETTLE_TIMEOUT_S, self.remaining_s())
-        self.census = await readiness.wait_until_settled(
-            self.azure,
-            self.pool,
-            self.board,
-            expected=self.target.total,
-            before=before,
-            limit_s=limit_s,
+    async def _read_pool(self) -> ResizeRun:
+        """Read the pool, and wait until it is steady."""
+        azure, request = self.azure, self.request
+        state = await pools.read_state_cached(azure, self.pool)
+        pools.raise_if_deleting(state)
+        self.pool = state.name
+        if state.autoscale and not expiry.is_expiry_formula(state.formula):
+            if not request.autoscale_off:
+                raise failures.autoscale_error(state.name)
+            await expiry.disable_autoscale(azure, state.name)
+            state = await pools.wait_until_steady(azure, state.name)
+        run = self._run = ResizeRun(
+            azure=azure,
+            pool=state.name,
+            board=self.board,
+            request=request,
+            budget=self._budget,
+            expiry=Expiry(azure, state.name, self.board),
+            state=state,
+            census=await readiness.count_and_record(azure, state.name),
+            target=request.target(state.target),
+            started_at=self._started_at,
+            state_read_at=azure.now(),
         )
-        self.record_working_image()
+        if state.allocation != "steady":
+            await _wait_for_running_resize(run)
+        run.target = request.target(_targets_before_repair(run))
+        expires = await run.expiry.begin(run.state, request.policy.ttl, keep=request.grow_only)
+        if expires is not None and expires.timestamp() <= azure.now() and not run.held.covers(run.target):
+            raise failures.expired_error(run, expires)
+        return run
 
-    def record_working_image(self) -> None:
-        """Remember that this image's nodes come up, when one has."""
-        if self.census.ready and self.context is not None and (key := self.context.image.key):
-            self.azure.ledger.add_working_image(key, self.azure.now())
 
-    # -- at the end ---------------------------------------------------------------------------------------------
+def _targets_before_repair(run: ResizeRun) -> Counts:
+    """Return a pool's targets; those before an unfinished repair removed bad nodes, where this is a repair."""
+    wanted = run.azure.ledger.wanted_size(run.pool) if run.request.policy.repair else None
+    return run.state.target.maximum(Counts(*wanted)) if wanted else run.state.target
 
-    def table(self) -> Table:
-        """Return the rounds so far, with what nodes there are in caption and attrs."""
-        cut = f"; {self.quota_shortfall}" if self.quota_shortfall else ""
-        return rounds.rounds_table(self.verb, self.rounds, f"pool {self.pool}: {self.nodes}{cut}", self.nodes)
 
-    @property
-    def nodes(self) -> str:
-        """What nodes there are, in words."""
-        return str(self.census) if hasattr(self, "census") else "not looked at"
+async def _wait_for_running_resize(run: ResizeRun) -> None:
+    """Wait for a resize that is in progress, and record it: an earlier one of ours, or somebody else's."""
+    state, start = run.state, run.start_round(reason="joined")
+    ours = state.target == run.target and not state.autoscale
+    run.set_state(await pools.wait_until_steady(run.azure, run.pool, limit_s=run.wait_limit_s()))
+    run.census = await readiness.count_and_record(run.azure, run.pool)
+    if ours and run.state.target == run.target:
+        run.attempts.append(run.record(start, outcomes.classify(run.state.errors)))
+    elif not expiry.is_expiry_formula(state.formula):
+        start = replace(start, target=state.target)
+        run.record(start, attempt.external_change(state), "waited for it")
+
+
+# -- resize attempts -----------------------------------------------------------------------------------------------
+
+
+async def _reach_target(run: ResizeRun, step: str) -> None:
+    if not run.held.covers(run.target):
+        await _prepare(run)
+        await _try_first_node(run)
+    await _resize_to(run, run.target, step)
+
+
+async def _prepare(run: ResizeRun) -> None:
+    """Read what growth depends on, and fail early where it cannot work."""
+    run.context = await context.read_context(run.azure, run.pool)
+    if run.context.image.state is ImageState.MISSING:
+        raise failures.image_missing_error(run, str(run.context.image.id))
+    if text := run.context.headroom.shortfall(run.target):
+        if not run.request.policy.take_what_fits:
+            raise failures.quota_error(run, text)
+        fitting = run.context.headroom.fitting(run.target)
+        run.target, run.quota_shortfall = fitting.maximum(run.held.minimum(run.target)), text
+    # The budget of the whole target, also for the first node: it would be wasted if the rest is too expensive.
+    await run.budget.reserve(run.context, run.target.maximum(run.live), run.timeout_s(run.target))
+
+
+async def _try_first_node(run: ResizeRun) -> None:
+    """Start one node first, where the policy or an untested image requires it."""
+    goal = run.request.first_node(run.target)
+    if goal.total >= run.target.total or run.census.ready or not await node_health.is_first_node_wanted(run):
+        return
+    if not run.live.total:
+        await _resize_to(run, goal, reason="one node first")
+    run.census = await node_health.wait_for_first_node(run)
+    if not run.census.ready:
+        raise await failures.bad_nodes_error(
+            run, f"the first node is not usable ({run.census}); no more nodes were requested"
+        )
+    run.record_working_image()
+
+
+async def _resize_to(run: ResizeRun, goal: Counts, step: str = "", reason: str = "") -> None:
+    """Repeat resize attempts until the pool has these nodes: `step` shows progress, `reason` is for ``action``."""
+    while not run.is_at(goal):
+        if failures.is_quota_accepted(run):
+            run.target = run.held.minimum(goal)
+            run.quota_shortfall = run.attempts[-1].outcome.message or ""
+            return
+        if run.attempts and run.attempts[-1].outcome.kind is OutcomeClass.QUOTA:
+            run.context = await context.read_context(run.azure, run.pool)  # for what is missing now
+        await failures.raise_if_final(run)
+        _show_progress(run, step, run.live, goal)
+        await _attempt(run, goal, step, reason)
+
+
+def _show_progress(run: ResizeRun, step: str, current: Counts, goal: Counts) -> None:
+    if step:
+        run.board.update(step, done=min(current.total, goal.total), total=goal.total)
+
+
+async def _attempt(run: ResizeRun, goal: Counts, step: str, reason: str) -> None:
+    """Request a resize once, wait until the pool is steady, and record the outcome."""
+    await _pause(run)
+    await _raise_if_changed_externally(run)
+    timeout_s = run.timeout_s(goal)
+    if run.context is not None and not run.live.covers(goal):
+        await run.budget.reserve(run.context, goal.maximum(run.live), timeout_s + BUDGET_DELAY_S)
+    await _suspend_expiry(run)
+    before, start = run.state, run.start_round(goal, reason, timeout_s)
+    outcome = await attempt.request_resize(
+        run.azure, before, lambda: pools.resize(run.azure, run.pool, goal, timeout_s, run.request.drain), goal
+    )
+    if outcome is None:
+        run.set_state(
+            await attempt.wait_for_end(
+                run.azure,
+                before,
+                goal,
+                limit_s=run.wait_limit_s(),
+                on_poll=lambda state: _show_progress(run, step, state.current, goal),
+            )
+        )
+    else:
+        run.set_state(await pools.read_state(run.azure, run.pool))
+    run.census = await readiness.count_and_record(run.azure, run.pool)
+    outcome = outcome or attempt.resize_outcome(before, run.state, goal, run.held)
+    run.attempts.append(run.record(start, outcome))
+
+
+async def _pause(run: ResizeRun) -> None:
+    """Wait after a temporary fault in Azure, longer each time."""
+    faults = [one for one in run.attempts if one.outcome.kind is OutcomeClass.TRANSIENT]
+    if faults and run.attempts[-1] is faults[-1]:
+        await run.azure.sleep(min(TRANSIENT_PAUSE_S * 2 ** (len(faults) - 1), MAX_PAUSE_S))
+
+
+async def _raise_if_changed_externally(run: ResizeRun) -> None:
+    """Fail where somebody else has changed the pool since it was last read: their change is not undone."""
+    if run.azure.now() - run.state_read_at < 1:
+        return
+    state = await pools.read_state(run.azure, run.pool)
+    pools.raise_if_deleting(state)
+    run.census = await readiness.recount_if_old(run.azure, run.pool, run.census)
+    if expiry.is_expiry_formula(state.formula) and not run.state.autoscale:
+        # A `wait` in another process turned the expiry's formula on between two attempts: it is suspended again.
+        run.set_state(await pools.wait_until_steady(run.azure, run.pool))
+        return
+    turned_on = state.autoscale and not run.state.autoscale
+    if state.target != run.state.target or state.allocation != "steady" or turned_on:
+        raise failures.target_error(run, attempt.external_change(state))
+    run.set_state(state)
+
+
+async def _suspend_expiry(run: ResizeRun) -> None:
+    """Turn the expiry's formula off, where it is on."""
+    run.set_state(await run.expiry.suspend(run.state))
+
+
+# -- until the nodes are ready -------------------------------------------------------------------------------------
+
+
+async def _reach_ready(run: ResizeRun) -> None:
+    """Wait until the nodes are ready, replace bad ones where the policy says so, and request lost ones again."""
+    for _ in range(MAX_READY_TRIES):
+        await _settle(run, run.census)
+        if run.request.policy.repair:
+            await _repair(run)
+        if run.held.covers(run.target):
+            break
+        state = await pools.wait_until_steady(run.azure, run.pool)
+        run.census = await readiness.count_and_record(run.azure, run.pool)
+        if state.target != run.target or state.autoscale:
+            raise failures.target_error(run, attempt.external_change(state))
+        run.set_state(state)
+        await _resize_to(run, run.target, reason="nodes were lost")
+    run.record_drift(run.azure.now(), run.live)
+    if not run.held.covers(run.target):
+        raise failures.target_error(run, ResizeOutcome(OutcomeClass.PARTIAL, None, "the pool keeps losing nodes"))
+    await failures.raise_if_too_many_bad(run)
+
+
+async def _settle(run: ResizeRun, before: Census | None = None) -> None:
+    """Wait until no node is in a transitional state; `before`: the last count, where nothing was requested since."""
+    run.census = await readiness.wait_until_settled(
+        run.azure,
+        run.pool,
+        run.board,
+        expected=run.target.total,
+        before=before,
+        limit_s=min(readiness.SETTLE_TIMEOUT_S, run.remaining_s()),
+    )
+    run.record_working_image()
+
+
+async def _repair(run: ResizeRun) -> None:
+    """Reboot, wait for, or replace a pool's bad nodes; each of these is a row of the table."""
+    rebooted: set[str] = set()
+    for _ in range(node_health.MAX_REPLACEMENTS):
+        bad = await node_health.read_bad_nodes(run)
+        if not bad:
+            return
+        failed = [one for one, state in bad.items() if state == "starttaskfailed" and one not in rebooted]
+        if failed:
+            rebooted |= set(failed)
+            start, repair = run.start_round(), await node_health.reboot(run, failed)
+            await _settle(run)
+            run.record(start, repair.outcome, repair.action)
+        if "unusable" in bad.values():
+            start = run.start_round()
+            run.census, repair = await node_health.wait_for_recovery(run)
+            run.record(start, repair.outcome, repair.action)
+        if still_bad := list(await node_health.read_bad_nodes(run)):
+            await _replace(run, still_bad)
+
+
+async def _replace(run: ResizeRun, node_ids: list[str]) -> None:
+    """Remove nodes, and resize the pool to its target again."""
+    run.azure.ledger.set_wanted_size(run.pool, run.target.dedicated, run.target.spot)
+    for first in range(0, len(node_ids), node_health.MAX_REMOVED_AT_ONCE):
+        await _remove(run, node_ids[first : first + node_health.MAX_REMOVED_AT_ONCE])
+    await _resize_to(run, run.target, reason="replaced bad nodes")
+    await _settle(run)
+
+
+async def _remove(run: ResizeRun, node_ids: Sequence[str]) -> None:
+    """Remove nodes and wait until they are gone; nodes that are gone or have recovered are left alone."""
+    start, bad = run.start_round(), await node_health.read_bad_nodes(run)
+    leaving = [one for one in node_ids if one in bad]
+    if not leaving:
+        return
+    await _suspend_expiry(run)
+    before = run.state
+    failure = await attempt.request_resize(run.azure, before, lambda: pools.remove_nodes(run.azure, run.pool, leaving))
+    if failure is None:
+        run.set_state(await attempt.wait_for_end(run.azure, before))
+    run.census = await readiness.count_and_record(run.azure, run.pool)
+    if failure is None:
+        run.record(start, ResizeOutcome(OutcomeClass.REPAIR), f"removed {len(leaving)} bad nodes")
+        return
+    run.record(start, failure)
+    if failure.kind is OutcomeClass.EXTERNAL:
+        raise failures.target_error(run, failure)

@@ -1,13 +1,12 @@
-"""Why a resize goes no further: each as an error that says what there is, what is wrong, and what to do."""
+"""Why a resize ends without its target: each reason is an error with the pool's nodes, the cause, and what to do."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import expiry, nodes
-from batchimg_magics.core.scaling import context
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
-from batchimg_magics.core.scaling.rounds import held_counts, live_counts
 from batchimg_magics.errors import ConflictError, ResizeError
 from batchimg_magics.pool_spec.values import MIN_RESIZE_TIMEOUT_S
 
@@ -16,6 +15,9 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.scaling.run import ResizeRun
+
+#: Attempts in a row without a new node after which a resize fails.
+MAX_EMPTY_ATTEMPTS = 2
 
 
 def _by_kind(counts: Counts) -> dict[str, int]:
@@ -27,35 +29,35 @@ def _error(run: ResizeRun, message: str, hint: str, outcome: ResizeOutcome | Non
         message,
         errors=[(outcome.code or "", outcome.message or "")] if outcome else (),
         target=_by_kind(run.target),
-        current=_by_kind(live_counts(run.census)),
+        current=_by_kind(run.live),
         hint=hint,
     )
 
 
-def autoscale_error(run: ResizeRun) -> ConflictError:
-    """Return the error for a pool whose size a formula sets."""
+def autoscale_error(pool: str) -> ConflictError:
+    """Return the error for a pool whose size is set by a formula."""
     return ConflictError(
-        f"a formula sets the size of pool {run.pool!r}",
-        hint=f"turn it off first: `%batchimg autoscale {run.pool} --off`, or add --autoscale-off",
+        f"an autoscale formula sets the size of pool {pool!r}",
+        hint=f"turn it off first: `%batchimg autoscale {pool} --off`, or add --autoscale-off",
         status_code=409,
     )
 
 
-def expired_error(run: ResizeRun, moment: dt.datetime) -> ConflictError:
-    """Return the error for nodes that are wanted for a pool after its end."""
+def expired_error(run: ResizeRun, expires: dt.datetime) -> ConflictError:
+    """Return the error for nodes that are requested for an expired pool."""
     return ConflictError(
-        f"pool {run.pool!r} expired at {expiry.format_tag_time(moment)}",
-        hint=f"give it a new life: `%batchimg resize {run.pool} --nodes N --ttl 8h`",
+        f"pool {run.pool!r} expired at {expiry.format_tag_time(expires)}",
+        hint=f"set a new expiry: `%batchimg resize {run.pool} --nodes N --ttl 8h`",
         status_code=409,
     )
 
 
 def image_missing_error(run: ResizeRun, image_id: str) -> ResizeError:
-    """Return the error for a pool whose image is not there: Azure would find out after a while."""
+    """Return the error for a pool whose image does not exist. Azure itself would report it only after a while."""
     return _error(
         run,
-        f"pool {run.pool!r} cannot grow: the image is gone ({image_id})",
-        "make the pool anew from an image that is there; nothing was asked for",
+        f"pool {run.pool!r} cannot grow: its image does not exist ({image_id})",
+        "create the pool again from an existing image; nothing was requested",
     )
 
 
@@ -64,93 +66,88 @@ def quota_error(run: ResizeRun, text: str) -> ResizeError:
     return _error(
         run,
         f"pool {run.pool!r} cannot have {run.target} nodes: {text}",
-        "ask for more quota or for fewer nodes, or add --take-what-fits; nothing was asked for",
+        f"{OutcomeClass.QUOTA.hint}; nothing was requested",
     )
 
 
 def target_error(run: ResizeRun, outcome: ResizeOutcome, more: str = "") -> ResizeError:
-    """Return the error for a target that was not reached."""
-    current, target = live_counts(run.census), run.target
-    why = f"{outcome.code}: {outcome.message}" if outcome.code else outcome.message or "no reason given"
-    if outcome.kind == "quota" and run.context and (missing := run.context.headroom.shortfall(target)):
+    """Return the error for a target that was not reached.
+
+    Parameters
+    ----------
+    run
+        The resize.
+    outcome
+        The outcome that ends it.
+    more
+        What else the message says after the counts.
+    """
+    target = run.target
+    why = f"{outcome.code}: {outcome.message}" if outcome.code else outcome.message or "Azure gives no reason"
+    if outcome.kind is OutcomeClass.QUOTA and run.context and (missing := run.context.headroom.shortfall(target)):
         why += f"; {missing}"
     again = f"`%batchimg resize {run.pool} --nodes {target.dedicated} --spot {target.spot}`"
-    hints = {
-        "quota": "ask for more quota or for fewer nodes, or add --take-what-fits",
-        "stopped": f"somebody stopped it; go on with {again}",
-        "foreign": f"nothing was done about it; when they are done, {again}",
-        "fatal": f"{outcome.fix or 'mend the cause'}: the same request can only fail again",
-    }
-    hint = hints.get(outcome.kind, "run the same line again later: it goes on from what is there")
-    return _error(run, f"pool {run.pool!r} has {current} of {target} nodes{more}: {why}", hint, outcome)
+    hint = outcome.kind.hint.format(again=again, fix=outcome.fix or "fix the cause")
+    return _error(run, f"pool {run.pool!r} has {run.live} of {target} nodes{more}: {why}", hint, outcome)
 
 
 async def raise_if_too_many_bad(run: ResizeRun) -> None:
-    """Raise ResizeError when more nodes are of no use than may be.
+    """Raise ResizeError where more nodes are bad than ``--max-unusable`` allows.
 
     Raises
     ------
     ResizeError
-        Its message has what a node said last, where that can be had.
+        Its message has the end of a node's log, where it can be read.
     """
     census, total = run.census, run.target.total
     if census.bad > run.request.policy.max_unusable * total:
-        raise await bad_nodes_error(run, f"{census.bad} of {total} nodes are of no use ({census})")
+        raise await bad_nodes_error(run, f"{census.bad} of {total} nodes are not usable ({census})")
 
 
 async def bad_nodes_error(run: ResizeRun, what: str) -> ResizeError:
-    """Return the error for nodes that are paid for and of no use, with what one of them said last."""
+    """Return the error for nodes that are billed and run no tasks, with the end of the log of one of them."""
     unusable = run.census.count(frozenset({"unusable"}))
-    text = await nodes.read_failed_node_log(run.azure, run.pool)
+    log = await nodes.read_failed_node_log(run.azure, run.pool)
     hint = (
-        f"they are billed until you `%batchimg resize {run.pool} --nodes 0 --spot 0`; where all come up like this, "
-        "their system was not deprovisioned: make a new image; single ones `%batchimg repair` replaces"
+        f"these nodes are billed; to remove them: `%batchimg resize {run.pool} --nodes 0 --spot 0`; if all nodes fail, "
+        f"the VM was not generalized: create the image again; if only some fail: `%batchimg repair {run.pool}`"
         if unusable
         else f"their start task failed: `%batchimg nodes {run.pool}` shows its exit code"
     )
-    return _error(run, f"pool {run.pool!r}: {what}{f'; {text}' if text else ''}", hint)
+    return _error(run, f"pool {run.pool!r}: {what}{f'; {log}' if log else ''}", hint)
 
 
-#: Rounds in a row that may bring no node before it is given up.
-MAX_EMPTY_ROUNDS = 2
-
-
-#: Outcomes after which nothing is asked for again.
-_FINAL_OUTCOMES = frozenset({"fatal", "quota", "stopped", "foreign"})
-
-
-def accept_quota_limit(run: ResizeRun, goal: Counts) -> bool:
-    """Be content with what came, where a quota is in the way and that is fine; tell whether it is."""
-    if not (run.request.policy.take_what_fits and run.attempts and run.attempts[-1].outcome.kind == "quota"):
-        return False
-    run.target = held_counts(run.census).minimum(goal)
-    run.quota_shortfall = run.attempts[-1].outcome.message or ""
-    return True
+def is_quota_accepted(run: ResizeRun) -> bool:
+    """Return whether a quota ended the last attempt, and ``--take-what-fits`` accepts that."""
+    last = run.attempts[-1] if run.attempts else None
+    return run.request.policy.take_what_fits and last is not None and last.outcome.kind is OutcomeClass.QUOTA
 
 
 async def raise_if_final(run: ResizeRun) -> None:
-    """Stop with a reason unless another round makes sense.
+    """Fail with the reason, unless another attempt makes sense.
 
     Raises
     ------
     ResizeError
-        The last outcome is one that ends it; two rounds in a row brought no node; the rounds or the minutes are used
-        up; or more nodes are of no use than may be, and nobody replaces them.
+        The last outcome is final; two attempts in a row brought no node; the attempts or the minutes are used up; or
+        more nodes are bad than the policy allows, and it does not replace them.
     """
     policy, attempts = run.request.policy, run.attempts
     if run.remaining_s() < MIN_RESIZE_TIMEOUT_S:
-        raise target_error(run, ResizeOutcome("short", None, f"{policy.max_minutes:g} minutes are over"))
+        text = f"the {policy.max_minutes:g} minutes of --max-minutes are over"
+        raise target_error(run, ResizeOutcome(OutcomeClass.PARTIAL, None, text))
     if not attempts:
         return
     last = attempts[-1].outcome
-    if last.kind == "quota":
-        run.context = await context.read_context(run.azure, run.pool)
-    if last.kind in _FINAL_OUTCOMES:
+    if last.kind.is_final:
         raise target_error(run, last)
-    empty = [one for one in attempts[-MAX_EMPTY_ROUNDS:] if one.outcome.kind != "done" and not one.gained_nodes]
-    if len(empty) == MAX_EMPTY_ROUNDS:
-        raise target_error(run, last, f" after {len(attempts)} rounds, the last two without a node more")
+    recent = attempts[-MAX_EMPTY_ATTEMPTS:]
+    if len(recent) == MAX_EMPTY_ATTEMPTS and not any(
+        one.outcome.kind is OutcomeClass.DONE or one.gained_nodes for one in recent
+    ):
+        raise target_error(run, last, f" after {len(attempts)} resize attempts, the last two without a new node")
     if len(attempts) >= policy.max_rounds:
-        raise target_error(run, last, f" after {policy.max_rounds} rounds, which is the limit")
+        attempted = "1 resize attempt" if policy.max_rounds == 1 else f"{policy.max_rounds} resize attempts"
+        raise target_error(run, last, f" after {attempted}, the limit of --max-rounds")
     if not policy.repair:
         await raise_if_too_many_bad(run)

@@ -1,154 +1,114 @@
-"""Replacing nodes that are paid for and of no use, one rung after the other.
+"""Bad nodes, which are billed and run no tasks: reboot them, wait for them, and test an image with one node first.
 
-A start task that failed gets one reboot. An unusable node gets time to recover, and what it said last is fetched.
-What is bad after that is removed, at most 100 nodes a call, and the pool grows again.
+A failed start task gets one reboot. An unusable node gets time to recover, and the end of its log is read. The loop in
+`controller` removes nodes that are still bad after that, at most 100 per request, and resizes the pool again.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import wire
 from batchimg_magics.core.base.concurrency import gather
+from batchimg_magics.core.base.node_counts import current_counts
+from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import nodes, pools
-from batchimg_magics.core.scaling import attempt, failures, readiness
+from batchimg_magics.core.scaling import readiness
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
-from batchimg_magics.core.scaling.rounds import live_counts
 from batchimg_magics.errors import ConflictError, NotFoundError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from batchimg_magics.core.batch.nodes import Census
     from batchimg_magics.core.scaling.run import ResizeRun
 
 #: Source: Batch service, removenodes: "A maximum of 100 nodes may be removed per request."
 MAX_REMOVED_AT_ONCE = 100
-#: Assumed: how long an unusable node is given to come back by itself, in seconds.
+#: Assumed: seconds in which an unusable node may recover by itself.
 RECOVERY_S = 900.0
-#: How often bad nodes are replaced: what is bad again after that, is bad by its image.
+#: How often bad nodes are replaced. Nodes that are bad again after that have a cause in the image.
 MAX_REPLACEMENTS = 2
-#: Reboots that are asked for at once.
-AT_ONCE = 8
+#: Concurrent reboot requests.
+MAX_CONCURRENT_REBOOTS = 8
 _REBOOT = {"nodeRebootOption": "requeue"}
 
 
-async def repair_nodes(run: ResizeRun) -> None:
-    """Replace a pool's bad nodes; each rung is a row of the table.
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What was done about bad nodes.
 
-    Raises
-    ------
-    ResizeError
-        The nodes that are to replace them did not come.
+    Parameters
+    ----------
+    action
+        For the column ``action``.
+    log
+        The end of a node's log; empty where it could not be read.
     """
-    rebooted: set[str] = set()
-    for _ in range(MAX_REPLACEMENTS):
-        bad = await _read_bad_nodes(run)
-        if not bad:
-            return
-        failed = [one for one, state in bad.items() if state == "starttaskfailed" and one not in rebooted]
-        if failed:
-            rebooted |= set(failed)
-            await _reboot(run, failed)
-        if "unusable" in bad.values():
-            await _wait_for_recovery(run)
-        bad = await _read_bad_nodes(run)
-        if bad:
-            await _replace(run, list(bad))
+
+    action: str
+    log: str = ""
+
+    @property
+    def outcome(self) -> ResizeOutcome:
+        """The outcome, for the row of the table."""
+        return ResizeOutcome(OutcomeClass.REPAIR, None, self.log or None)
 
 
-async def _read_bad_nodes(run: ResizeRun) -> dict[str, str]:
-    listed = await nodes.read_nodes(run.azure, run.pool, states_only=True)
-    return {node.id: node.state for node in listed if node.state in nodes.BAD}
+async def read_bad_nodes(run: ResizeRun) -> dict[str, str]:
+    """Return the ids of the pool's bad nodes, and their states."""
+    found = await nodes.read_nodes(run.azure, run.pool, states_only=True)
+    return {node.id: node.state for node in found if node.state in nodes.BAD}
 
 
-async def _reboot(run: ResizeRun, node_ids: Sequence[str]) -> None:
-    """Reboot nodes once; one that cannot be is left to the next rung."""
-    started, before = run.azure.now(), live_counts(run.census)
-    text = await nodes.read_log_tail(run.azure, run.pool, node_ids[0])
+async def reboot(run: ResizeRun, node_ids: Sequence[str]) -> Repair:
+    """Reboot nodes; those that cannot be rebooted are only counted."""
+    log = await nodes.read_log_tail(run.azure, run.pool, node_ids[0])
     client = await run.azure.batch()
 
     async def one(node_id: str) -> bool:
         try:
-            # The SDK refuses its own call without a body.
+            # The SDK rejects this call without a body.
             await run.azure.call(client.begin_reboot_node(run.pool, node_id, wire(_REBOOT)))
         except (ConflictError, NotFoundError):
             return False
         return True
 
-    taken = sum(await gather(*(one(node_id) for node_id in node_ids), limit=AT_ONCE))
-    await run.wait_until_settled()
-    outcome = ResizeOutcome("repair", None, text or None)
-    refused = f", {len(node_ids) - taken} could not be" if taken < len(node_ids) else ""
-    run.record_round(started, before, run.target, outcome, action=f"rebooted {taken} failed start tasks{refused}")
+    rebooted = sum(await gather(*(one(node_id) for node_id in node_ids), limit=MAX_CONCURRENT_REBOOTS))
+    rejected = f"; {len(node_ids) - rebooted} could not be rebooted" if rebooted < len(node_ids) else ""
+    return Repair(f"rebooted {rebooted} nodes with a failed start task{rejected}", log)
 
 
-async def _wait_for_recovery(run: ResizeRun) -> None:
-    """Give unusable nodes time, and keep what they say."""
-    started, before = run.azure.now(), live_counts(run.census)
+async def wait_for_recovery(run: ResizeRun) -> tuple[Census, Repair]:
+    """Give unusable nodes time to recover; return the nodes after that."""
     unusable = frozenset({"unusable"})
     count = run.census.count(unusable)
-    text = await nodes.read_failed_node_log(run.azure, run.pool)
-    limit_s = min(RECOVERY_S, run.remaining_s())
+    log = await nodes.read_failed_node_log(run.azure, run.pool)
     try:
-        run.census = await readiness.wait_until_settled(
+        census = await readiness.wait_until_settled(
             run.azure,
             run.pool,
             run.board,
             expected=run.target.total,
-            limit_s=limit_s,
+            limit_s=min(RECOVERY_S, run.remaining_s()),
             until=lambda census: not census.count(unusable) and not census.transitional,
         )
     except WaitTimeoutError:
-        run.census = await readiness.count_and_record(run.azure, run.pool)
-    left = run.census.count(unusable)
-    outcome = ResizeOutcome("repair", None, text or None)
-    action = f"waited for {count} unusable nodes: {max(0, count - left)} recovered"
-    run.record_round(started, before, run.target, outcome, action=action)
+        census = await readiness.count_and_record(run.azure, run.pool)
+    recovered = max(0, count - census.count(unusable))
+    return census, Repair(f"waited for {count} unusable nodes: {recovered} recovered", log)
 
 
-async def _replace(run: ResizeRun, node_ids: list[str]) -> None:
-    """Take nodes out, at most so many a call, and grow again."""
-    run.azure.ledger.set_wanted_size(run.pool, run.target.dedicated, run.target.spot)
-    for start in range(0, len(node_ids), MAX_REMOVED_AT_ONCE):
-        await _remove(run, node_ids[start : start + MAX_REMOVED_AT_ONCE])
-    await run.resize_to(run.target, why="in place of bad nodes")
-    await run.wait_until_settled()
-
-
-async def _remove(run: ResizeRun, node_ids: Sequence[str]) -> None:
-    """Take nodes out and wait until they are gone; what has gone or recovered meanwhile is left alone."""
-    started, before = run.azure.now(), live_counts(run.census)
-    bad = await _read_bad_nodes(run)
-    going = [one for one in node_ids if one in bad]
-    if not going:
-        return
-    state = await run.suspend_expiry()
-    outcome = await attempt.request_resize(run.azure, state, lambda: pools.remove_nodes(run.azure, run.pool, going))
-    if outcome is None:
-        run.state = await attempt.wait_for_end(run.azure, state)
-    run.census = await readiness.count_and_record(run.azure, run.pool)
-    said = outcome or ResizeOutcome("repair")
-    run.record_round(started, before, run.target, said, action=f"removed {len(going)} bad nodes" if not outcome else "")
-    if said.kind == "foreign":
-        raise failures.target_error(run, said)
-
-
-async def try_first_node(run: ResizeRun) -> None:
-    """Bring one node up, where that is wanted.
+async def wait_for_first_node(run: ResizeRun) -> Census:
+    """Wait until one node is ready, or is bad and stays so; return the pool's nodes.
 
     Raises
     ------
-    ResizeError
-        It is of no use, or did not come; nothing more was asked for.
     WaitTimeoutError
         It takes longer than nodes ever take.
     """
-    goal = run.request.first_node(run.target)
-    if goal.total >= run.target.total or run.census.ready or not await _is_first_node_wanted(run):
-        return
-    if not live_counts(run.census).total:
-        await run.resize_to(goal, why="one node first")
-    run.census = await readiness.wait_until_settled(
+    return await readiness.wait_until_settled(
         run.azure,
         run.pool,
         run.board,
@@ -157,26 +117,23 @@ async def try_first_node(run: ResizeRun) -> None:
         limit_s=min(readiness.SETTLE_TIMEOUT_S, run.remaining_s()),
         until=lambda census: census.ready > 0 or (census.bad > 0 and not census.transitional),
     )
-    if not run.census.ready:
-        raise await failures.bad_nodes_error(
-            run, f"the first node is of no use ({run.census}), and no more were asked for"
-        )
-    run.record_working_image()
 
 
-async def _is_first_node_wanted(run: ResizeRun) -> bool:
-    """Tell whether the image has still to be tried: asked for, or it never had an idle node on this account."""
+async def is_first_node_wanted(run: ResizeRun) -> bool:
+    """Return whether one node is to be started first: by ``--canary``, or because no node of this image ever started.
+
+    An image is known to work when the local history says so, or when another pool of the account has ready nodes of it.
+    """
     if run.request.policy.canary is not None or run.context is None:
         return bool(run.request.policy.canary)
     image = run.context.image
-    if image.key is None:  # Microsoft's own, or one that cannot be read
+    if image.key is None:  # a Marketplace image, or one that cannot be read
         return False
     if run.azure.ledger.is_working_image(image.key):
         return False
     for pool in run.context.other_pools:
-        if (pools.image_of(pool) or "").lower() == (image.id or "").lower() and pool["properties"].get(
-            "currentDedicatedNodes", 0
-        ) + pool["properties"].get("currentLowPriorityNodes", 0):
+        same_image = (pools.image_of(pool) or "").lower() == (image.id or "").lower()
+        if same_image and current_counts(pool).total:
             census = await nodes.count_nodes(run.azure, str(pool["name"]))
             if census.ready:
                 run.azure.ledger.add_working_image(image.key, run.azure.now())

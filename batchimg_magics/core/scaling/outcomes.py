@@ -1,7 +1,7 @@
-"""What kind of outcome a resize's errors make, and the cause in plain words.
+"""What a resize's errors mean: their outcome class, and the cause in one plain sentence.
 
-The classes are those of the resize table. Codes decide where there are codes; what Compute said inside of an
-``AllocationFailed`` is told by its own code, and by its words only where that code says nothing (``BadRequest``).
+The classes are in `core.base.outcomes`. Batch's own code decides where it can. In an ``AllocationFailed`` the code
+of the resource provider decides, and its message only where that code is a general one (``BadRequest``).
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.base.outcomes import OutcomeClass
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-#: (code, message, values as "name: value") of a resize error, as `pools.State` has it.
+#: (code, message, values as "name: value") of a resize error, as `pools.PoolState` has it.
 ResizeProblem = tuple[str, str, str]
-
-#: From the gravest on: where there are several errors, the gravest decides.
-_SEVERITY_ORDER = ("fatal", "quota", "foreign", "stopped", "passing", "short", "done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +26,13 @@ class FatalCause:
     Parameters
     ----------
     name
-        What is wrong, in words.
-    mend
+        The cause, in plain words.
+    fix
         What to do about it.
     codes
-        The provider's codes for it, in lower case.
-    words
-        What its message says where the code says nothing, in lower case.
+        The provider's error codes for it, in lower case.
+    phrases
+        What its message contains, all of them, where the code is a general one; in lower case.
     """
 
     name: str
@@ -45,109 +44,109 @@ class FatalCause:
 #: Source: Batch service, pool resize errors; Compute's common deployment errors; FACTS 5 and 7.
 FATAL_CAUSES = (
     FatalCause(
-        "the image is gone",
-        "make the pool anew from an image that is there",
+        "the image does not exist",
+        "create the pool again from an existing image",
         frozenset({"notfound", "resourcenotfound", "imagenotfound", "galleryimagenotfound", "parentresourcenotfound"}),
         ("the image", "was not found"),
     ),
     FatalCause(
-        "the image's Hyper-V generation does not fit the VM size",
-        "choose a VM size of the image's generation",
+        "the image's Hyper-V generation is not supported by the VM size",
+        "choose a VM size that supports the image's generation",
         phrases=("hypervisor generation",),
     ),
     FatalCause(
-        "the image's architecture does not fit the VM size",
-        "choose a VM size of the image's architecture",
+        "the image's CPU architecture is not that of the VM size",
+        "choose a VM size with the image's CPU architecture",
         phrases=("cpu architecture",),
     ),
     FatalCause(
-        "the image does not boot from the VM size's disk controller",
-        "choose a VM size that has SCSI, or prepare a VM that boots from NVMe",
+        "the image cannot boot from the VM size's disk controller type",
+        "choose a VM size with SCSI disks, or prepare a VM that boots from NVMe",
         phrases=("disk controller",),
     ),
     FatalCause(
-        "the image has a purchase plan that its gallery definition does not carry",
-        "make the image anew: `%batchimg create` gives the definition the plan",
+        "the image has a purchase plan, and its image definition has none",
+        "create the image again: `%batchimg create` adds the plan to the image definition",
         frozenset({"vmmarketplaceinvalidinput"}),
     ),
     FatalCause(
-        "the security type of the pool does not fit its image or size",
-        "make the pool anew with the security type of the VM that the image was made from",
+        "the pool's security type is not supported by its image or VM size",
+        "create the pool again with the security type of the VM that the image was made from",
         phrases=("security", "support"),
     ),
     FatalCause(
-        "the VM size is not offered here",
+        "the VM size is not available in this region or subscription",
         "choose another VM size",
         frozenset({"skunotavailable", "unsupportedvmsize", "notavailableforsubscription", "invalidvmsize"}),
     ),
     FatalCause(
-        "Batch has no permission for what the pool is made from",
+        "Batch has no permission for a resource that the pool uses",
         "give the Batch account Reader and disks/beginGetAccess on the image",
         frozenset({"authorizationfailed", "linkedauthorizationfailed", "linkedinvalidpropertyid", "accessdenied"}),
         ("does not have", "permission"),
     ),
     FatalCause(
-        "a policy of the subscription forbids it",
-        "ask whoever sets the policies of the subscription",
+        "an Azure policy denies it",
+        "ask the administrator of the subscription's policies for an exemption",
         frozenset({"requestdisallowedbypolicy"}),
     ),
     FatalCause(
-        "the subnet has no more addresses",
-        "use a larger subnet, or fewer nodes",
+        "the subnet has no free IP addresses",
+        "use a larger subnet or fewer nodes",
         frozenset({"subnetisfull"}),
         ("subnet", "address"),
     ),
     FatalCause(
-        "Azure does not take the pool's settings", "mend what the message names", frozenset({"invalidparameter"})
+        "Azure rejects a setting of the pool",
+        "correct the setting that the message names",
+        frozenset({"invalidparameter"}),
     ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class ResizeOutcome:
-    """What a resize came to.
+    """How a resize attempt ended.
 
     Parameters
     ----------
     kind
-        One of `schemas.OUTCOMES`.
+        Its class.
     code
-        Azure's code; None where there was no error.
+        Azure's error code; None where there was no error.
     message
         What happened, in one plain sentence; None likewise.
-    mend
-        What to do about it; may be empty.
+    fix
+        What to do about the cause; may be empty.
     """
 
-    kind: str = "done"
+    kind: OutcomeClass = OutcomeClass.DONE
     code: str | None = None
     message: str | None = None
     fix: str = ""
 
 
 def classify(errors: Iterable[ResizeProblem]) -> ResizeOutcome:
-    """Return what a resize's errors come to; a code that is not known counts as ``short``."""
-    return min(map(_classify_error, errors), key=lambda one: _SEVERITY_ORDER.index(one.kind), default=ResizeOutcome())
+    """Return the outcome that a resize's errors describe: of several, the most severe; DONE where there is none."""
+    return min(map(_classify_error, errors), key=lambda one: one.kind.severity, default=ResizeOutcome())
 
 
 def _classify_error(error: ResizeProblem) -> ResizeOutcome:
     code, message, values = error
-    word = code.lower()
-    if word == "resizestopped":
-        return ResizeOutcome("stopped", code, _sentence(message))
-    if "quota" in word or word == "communicationenabledpoolreachedmaxvmcount":
-        return ResizeOutcome("quota", code, _sentence(message))
+    kind = OutcomeClass.of_code(code)
+    if kind.is_final:
+        return ResizeOutcome(kind, code, _sentence(message))
     cause = innermost_error(values) if values else None
-    if (fatal := _fatal_cause(word, cause)) is not None:
-        return ResizeOutcome("fatal", code, _sentence(f"{fatal.name} ({cause})" if cause else fatal.name), fatal.fix)
+    if (fatal := _fatal_cause(code.lower(), cause)) is not None:
+        text = f"{fatal.name} ({cause})" if cause else fatal.name
+        return ResizeOutcome(OutcomeClass.FATAL, code, _sentence(text), fatal.fix)
     if cause is not None and _is_limit(cause):
-        return ResizeOutcome("quota", code, _sentence(str(cause)))
-    text = f"{message} ({cause})" if cause else message
-    return ResizeOutcome("passing" if word == "allocationfailed" else "short", code, _sentence(text))
+        return ResizeOutcome(OutcomeClass.QUOTA, code, _sentence(str(cause)))
+    return ResizeOutcome(kind, code, _sentence(f"{message} ({cause})" if cause else message))
 
 
-def _fatal_cause(word: str, cause: ProviderError | None) -> FatalCause | None:
-    codes = {word, cause.code.lower()} if cause else {word}
+def _fatal_cause(code: str, cause: ProviderError | None) -> FatalCause | None:
+    codes = {code, cause.code.lower()} if cause else {code}
     by_code = next((one for one in FATAL_CAUSES if one.codes & codes), None)
     if by_code is not None or cause is None:
         return by_code
@@ -156,7 +155,7 @@ def _fatal_cause(word: str, cause: ProviderError | None) -> FatalCause | None:
 
 
 def _is_limit(cause: ProviderError) -> bool:
-    """Tell whether a provider says that a limit of its own is reached."""
+    """Return whether a provider's error is about one of its own limits."""
     text = f"{cause.code} {cause.message}".lower()
     return "quota" in text or ("limit" in text and ("reached" in text or "exceed" in text))
 
@@ -165,22 +164,22 @@ def _sentence(text: str) -> str:
     return " ".join(text.split()).removeprefix("Reason: ").rstrip(".")
 
 
-#: How deep it is looked: Azure nests three or four levels.
+#: Levels of nested errors that are read. Azure nests three or four.
 MAX_DEPTH = 8
 
 
-#: What wraps an error and says nothing of its own.
+#: General codes that only wrap a more specific error.
 _WRAPPERS = frozenset({"", "badrequest", "conflict", "deploymentfailed", "invalidtemplatedeployment", "multipleerrors"})
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderError:
-    """An error as its provider gave it.
+    """An error of a resource provider.
 
     Parameters
     ----------
     code
-        The provider's code; empty where there is none.
+        The provider's error code; empty where there is none.
     message
         Its message in one line.
     """
@@ -193,17 +192,17 @@ class ProviderError:
 
 
 def innermost_error(text: str) -> ProviderError:
-    """Return the error that a text is about: the deepest one with a code that says something.
+    """Return the cause of a provider's error text: the deepest nested error with a specific code.
 
-    A text without JSON in it is its own message.
+    A text without JSON is itself the message.
     """
     found = list(_errors_in(text, MAX_DEPTH))
-    telling = [cause for cause in found if cause.code.lower() not in _WRAPPERS]
-    return (telling or found or [ProviderError("", _one_line(text))])[-1]
+    specific = [cause for cause in found if cause.code.lower() not in _WRAPPERS]
+    return (specific or found or [ProviderError("", _one_line(text))])[-1]
 
 
 def _errors_in(found: Any, depth: int) -> Iterator[ProviderError]:  # noqa: ANN401 - JSON
-    """Yield the errors in a document or a text, from the outside in."""
+    """Yield the errors in a JSON document or a text, the outermost first."""
     if isinstance(found, str):
         found = _document(found)
     if depth and isinstance(found, list):
@@ -212,7 +211,7 @@ def _errors_in(found: Any, depth: int) -> Iterator[ProviderError]:  # noqa: ANN4
     if not depth or not isinstance(found, dict):
         return
     code, message = found.get("code"), found.get("message")
-    if isinstance(message, dict):  # the data plane's own way: {"lang", "value"}
+    if isinstance(message, dict):  # the form of the data plane: {"lang", "value"}
         message = message.get("value")
     inside = _document(message) if isinstance(message, str) else None
     if (code or message) and inside is None:
@@ -235,5 +234,5 @@ def _document(text: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def _one_line(text: str) -> str:
-    """Return a message in one line, without the request id and time that follow it."""
+    """Return a message on one line, without the request id and time after it."""
     return " ".join(text.partition("\nRequestId:")[0].split())

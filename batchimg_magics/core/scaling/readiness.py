@@ -1,4 +1,4 @@
-"""Steady is not ready: waiting until nodes take work, or will not do so by themselves."""
+"""Wait until nodes are ready for tasks, or are bad. A steady pool may still have nodes that are starting."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.batch.nodes import Census
 
-#: How long nodes may take from the pool being steady until the last one is ready or bad, in seconds.
+#: Seconds that nodes may take, once the pool is steady, until the last one is ready or bad.
 SETTLE_TIMEOUT_S = 3600.0
-#: Looks at nodes of which none got further since the look before: they take minutes. Source: FACTS 6.
+#: How often nodes are counted while they start, which takes minutes. Source: FACTS 6.
 BOOT_POLL_PACE = polling.PollPace(1 / 6, 10.0, 15.0)
 
 
 async def count_and_record(azure: Azure, pool: str) -> Census:
-    """Count a pool's nodes, and keep in the ledger what was seen."""
+    """Count a pool's nodes, and add the counts to the local history file."""
     census = await nodes.count_nodes(azure, pool)
     azure.ledger.add_sample(pool, azure.now(), census.states())
     return census
 
 
-async def recount_if_old(azure: Azure, pool: str, seen: Census) -> Census:
-    """Count a pool's nodes as `census` does, unless that was done this very second."""
-    return seen if azure.now() - seen.at < 1 else await count_and_record(azure, pool)
+async def recount_if_old(azure: Azure, pool: str, before: Census) -> Census:
+    """Count a pool's nodes again, unless `before` is less than a second old."""
+    return before if azure.now() - before.at < 1 else await count_and_record(azure, pool)
 
 
 async def wait_until_settled(
@@ -42,35 +42,35 @@ async def wait_until_settled(
     expected: int,
     before: Census | None = None,
     limit_s: float | None = None,
-    until: Callable[[Census], bool] = lambda seen: seen.transitional == 0,
+    until: Callable[[Census], bool] = lambda census: census.transitional == 0,
 ) -> Census:
-    """Wait until every node is ready, or is in a state that it will not leave by itself.
+    """Wait until no node is in a transitional state: each is ready or bad.
 
     Parameters
     ----------
     azure, pool, board
-        Whose, which, and who is told how it goes.
+        The connection, the pool's name, and the board that shows progress.
     expected
-        How many nodes there are to be.
+        How many nodes the pool is to have.
     before
-        Its nodes when they were last counted, where nothing was asked for since.
+        Its nodes when they were last counted, where nothing was requested since.
     limit_s
-        How long to wait; None: as long as nodes ever take.
+        How long to wait, in seconds; None: as long as nodes ever take.
     until
-        What ends the wait, where it is something else.
+        Another condition that ends the wait.
 
     Raises
     ------
     WaitTimeoutError
-        Some take longer.
+        Some nodes take longer.
     """
     step = f"nodes of {pool}"
     board.begin(step, expected_s=pools.EXPECTED_S["ready"], total=expected)
 
     async def poll() -> polling.PollResult[Census]:
-        seen = await (recount_if_old(azure, pool, before) if before else count_and_record(azure, pool))
-        board.update(step, done=seen.ready, detail=str(seen))
-        return polling.PollResult(until(seen), seen, remaining=seen.transitional)
+        census = await (recount_if_old(azure, pool, before) if before else count_and_record(azure, pool))
+        board.update(step, done=census.ready, detail=str(census))
+        return polling.PollResult(until(census), census, remaining=census.transitional)
 
     try:
         limit_s = SETTLE_TIMEOUT_S if limit_s is None else limit_s
@@ -84,9 +84,9 @@ async def wait_until_settled(
 async def wait_for_pool(
     azure: Azure, pool: str, board: Board, *, until: str, limit_s: float | None = None, verb: str = "wait"
 ) -> Table:
-    """Wait until a pool is steady, or its nodes are ready, and return how it stands then.
+    """Wait until a pool is steady, or its nodes are ready, and return its state.
 
-    Where it has an expiry that nothing sees to, since a resize was broken off, Azure is asked to see to it again.
+    Where an interrupted resize left the pool's expiry disabled, it is enabled again.
 
     Raises
     ------
@@ -99,11 +99,11 @@ async def wait_for_pool(
     took_s = board.end(f"pool {pool}")
     if until == "ready":
         left_s = None if limit_s is None else max(0.0, limit_s - took_s)
-        counted = await wait_until_settled(azure, pool, board, expected=state.target.total, limit_s=left_s)
+        census = await wait_until_settled(azure, pool, board, expected=state.target.total, limit_s=left_s)
         state = await pools.read_state(azure, pool)
     else:
-        counted = await count_and_record(azure, pool)
-    current = live_counts(counted)
+        census = await count_and_record(azure, pool)
+    current = live_counts(census)
     expires = await expiry.enforce(azure, state, current)
     row = {
         "pool": state.name,
@@ -112,8 +112,8 @@ async def wait_for_pool(
         "dedicated_target": state.target.dedicated,
         "spot": current.spot,
         "spot_target": state.target.spot,
-        "ready": counted.ready,
-        "bad": counted.bad,
+        "ready": census.ready,
+        "bad": census.bad,
         "seconds": round(azure.now() - began, 1),
     }
-    return Table.from_rows(verb, [row], f"pool {pool}: {counted}{f'; {expires}' if expires else ''}")
+    return Table.from_rows(verb, [row], f"pool {pool}: {census}{f'; {expires}' if expires else ''}")

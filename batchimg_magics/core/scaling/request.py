@@ -1,4 +1,4 @@
-"""What a resize is to reach, and on what terms."""
+"""What a resize is to reach, and under which policy."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ class ResizeRequest:
     Parameters
     ----------
     dedicated, spot
-        How many nodes; None keeps the kind's target.
+        The requested nodes; None keeps the target of that kind.
     policy
-        How far it may go for it.
+        Its limits: attempts, minutes, money, bad nodes.
     grow_only
-        Leave a kind alone that has more already, and an expiry that the pool has already.
+        Keep a kind that has more nodes already, and an expiry that the pool has already.
     drain
-        What becomes of tasks on nodes that leave; None: as Azure does.
+        What happens to tasks on nodes that are removed; None: Azure's default.
     autoscale_off
-        Turn a formula off that sets the pool's size.
+        Turn off an autoscale formula that sets the pool's size.
     """
 
     dedicated: int | None = None
@@ -34,17 +34,17 @@ class ResizeRequest:
     autoscale_off: bool = False
 
     def target(self, now: Counts) -> Counts:
-        """Return the counts to ask for, where the pool's targets are these."""
+        """Return the counts to request, for a pool with these targets."""
 
-        def one(wanted: int | None, there: int) -> int:
+        def one(wanted: int | None, current: int) -> int:
             if wanted is None:
-                return there
-            return max(wanted, there) if self.grow_only else wanted
+                return current
+            return max(wanted, current) if self.grow_only else wanted
 
         return Counts(one(self.dedicated, now.dedicated), one(self.spot, now.spot))
 
     def first_node(self, target: Counts) -> Counts:
-        """Return the counts of one node to try, dedicated where there are to be any; a kind not named is left alone."""
+        """Return the counts of one node to test first: dedicated, where any are requested. A kind not named is kept."""
         neither = self.dedicated is None and self.spot is None
         dedicated = min(1, target.dedicated) if self.dedicated is not None or neither else target.dedicated
         spot = min(1, target.spot) if self.spot is not None or neither else target.spot

@@ -1,4 +1,4 @@
-"""Rounds: what a resize and a repair did, one row each, in the table and in the ledger."""
+"""Rounds: the resize attempts and repairs of a pool, one row each, in the table and in the local history file."""
 
 from __future__ import annotations
 
@@ -19,30 +19,38 @@ if TYPE_CHECKING:
     from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 
 _TIMES = ("started", "ended")
+#: Names of columns and outcome classes in rows that earlier versions wrote, and their names today.
+_RENAMED_COLUMNS = {
+    "dedicated_from": "dedicated_before",
+    "dedicated_to": "dedicated_after",
+    "spot_from": "spot_before",
+    "spot_to": "spot_after",
+}
+_RENAMED_CLASSES = {"short": "partial", "passing": "transient", "foreign": "external"}
 
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One thing that was done to a pool's nodes and what came of it.
+    """One resize attempt, repair, or other change of a pool's nodes.
 
     Parameters
     ----------
     pool, number
-        Which pool, and which round of this work.
+        The pool, and the number of the row in this resize, from 1.
     started, ended
-        In seconds since 1970.
+        When, in seconds since 1970.
     before, after
-        Live nodes.
+        The nodes that are not leaving.
     target
-        What was asked for.
-    verdict
-        What kind of outcome it is, and Azure's error.
+        The requested nodes.
+    outcome
+        Its class, and Azure's error.
     action
-        What was done about it.
+        What was done, or what was done next.
     timeout_s
-        The resize timeout that Azure was given; None where nothing was resized.
+        The resize timeout that Azure got; None where nothing was resized.
     usd
-        What the pool's nodes cost meanwhile at most.
+        Maximum cost of the pool's nodes in that time; None where a price is not known.
     """
 
     pool: str
@@ -63,19 +71,19 @@ class Round:
         return self.after.total > self.before.total
 
     def row(self) -> dict[str, Any]:
-        """Return this round as a row of the table."""
+        """Return the row of the table."""
         return {
             "pool": self.pool,
             "round": self.number,
-            "class": self.outcome.kind,
+            "class": self.outcome.kind.value,
             "action": self.action,
             "code": self.outcome.code,
             "message": self.outcome.message,
-            "dedicated_from": self.before.dedicated,
-            "dedicated_to": self.after.dedicated,
+            "dedicated_before": self.before.dedicated,
+            "dedicated_after": self.after.dedicated,
             "dedicated_target": self.target.dedicated,
-            "spot_from": self.before.spot,
-            "spot_to": self.after.spot,
+            "spot_before": self.before.spot,
+            "spot_after": self.after.spot,
             "spot_target": self.target.spot,
             "seconds": round(self.ended - self.started, 1),
             "usd": None if self.usd is None else round(self.usd, 4),
@@ -86,36 +94,40 @@ class Round:
 
 
 def rounds_table(verb: str, rounds: Iterable[Round], caption: str, nodes: str) -> Table:
-    """Return rounds as a verb's table, with what nodes there are in attrs."""
+    """Return rounds as a verb's table, with the pool's nodes in attrs."""
     return Table.from_rows(verb, [one.row() for one in rounds], caption, nodes=nodes)
 
 
 def history(azure: Azure, pool: str | None) -> Table:
-    """Return all rounds there ever were, as far as the ledger on this machine knows."""
+    """Return all rounds in the local history file, of one pool or of all pools of the account."""
     rows = _parse_rows(azure.ledger.rounds(pool))
-    caption = f"rounds of pool {pool}: {len(rows)}" if pool else f"rounds in account {azure.scope.account}: {len(rows)}"
+    whose = f"pool {pool}" if pool else f"account {azure.scope.account}"
+    caption = f"resize attempts of {whose}: {len(rows)}"
     attrs = {"samples": azure.ledger.samples(pool)} if pool else {}
     return Table.from_rows("history", rows, caption, **attrs)
 
 
 def last_rounds(azure: Azure, pool: str, most: int) -> Table:
-    """Return a pool's last rounds, at most so many, without the states that nodes were in meanwhile."""
+    """Return a pool's last rounds, at most so many, without the counts of its nodes by state."""
     return Table.from_rows("history", _parse_rows(azure.ledger.rounds(pool)[-most:]))
 
 
 def _parse_rows(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows of the ledger as the table has them; what only another version has a column for goes."""
-    for row in rows:
+    """Return rows of the local history file as rows of the table: those of earlier versions with the names of today."""
+    known, parsed = {column.name for column in SCHEMAS["history"]}, []
+    for kept in rows:
+        row = {_RENAMED_COLUMNS.get(name, name): value for name, value in kept.items()}
+        row["class"] = _RENAMED_CLASSES.get(row["class"], row["class"])
         row.update({name: parse_time(row[name]) for name in _TIMES if row.get(name)})
-    known = {column.name for column in SCHEMAS["history"]}
-    return [{name: value for name, value in row.items() if name in known} for row in rows]
+        parsed.append({name: value for name, value in row.items() if name in known})
+    return parsed
 
 
 def live_counts(census: Census) -> Counts:
-    """Return how many nodes there are that have not gone."""
+    """Return the counts of the nodes that are not leaving."""
     return Counts(census.live(dedicated=True), census.live(dedicated=False))
 
 
 def held_counts(census: Census) -> Counts:
-    """Return how many nodes Azure holds for the target: live ones, and preempted ones that it brings back."""
+    """Return the counts of the nodes that Azure holds for the target: live ones, and preempted ones to be restored."""
     return Counts(census.held(dedicated=True), census.held(dedicated=False))

@@ -1,81 +1,187 @@
-"""What the parts of the resize controller see of it: each is a module of its own, and stands below it."""
+"""One resize of one pool: what it is to reach, what it knows of the pool, and its attempts so far.
+
+Only the loop in `controller` changes a `ResizeRun`. The other modules read it and return what they found.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batchimg_magics.core.base.outcomes import OutcomeClass
+from batchimg_magics.core.batch import pools
+from batchimg_magics.core.scaling import rounds
+from batchimg_magics.core.scaling.outcomes import ResizeOutcome
+from batchimg_magics.core.scaling.rounds import Round, held_counts, live_counts
+from batchimg_magics.pool_spec.values import MIN_RESIZE_TIMEOUT_S
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.base.progress import Board
+    from batchimg_magics.core.base.table import Table
+    from batchimg_magics.core.batch.expiry import Expiry
     from batchimg_magics.core.batch.nodes import Census
     from batchimg_magics.core.batch.pools import PoolState
+    from batchimg_magics.core.scaling.budget import ResizeBudget
     from batchimg_magics.core.scaling.context import PoolContext
-    from batchimg_magics.core.scaling.outcomes import ResizeOutcome
     from batchimg_magics.core.scaling.request import ResizeRequest
-    from batchimg_magics.core.scaling.rounds import Round
+
+#: Seconds after its timeout by which Azure may end a resize.
+MAX_DELAY_S = 300.0
 
 
-class ResizeRun(Protocol):
-    """Brings one pool to its target, round by round; `resize.Controller` is the one there is.
+@dataclass(frozen=True, slots=True)
+class RoundStart:
+    """The beginning of a row of the table of rounds.
 
-    Attributes
+    Parameters
     ----------
-    azure, pool
-        Which.
-    wish
-        What is wanted.
-    board
-        Told how it goes.
+    at
+        When, in seconds of the service's time.
+    before
+        The pool's nodes then.
     target
-        What it is to reach.
-    cut
-        What a quota does not let in, in words, where that is fine; else empty.
-    around
-        What the pool's growth depends on; None: nobody looked.
-    tries
-        The rounds that were asked of Azure for the target.
-    census
-        The pool's nodes when they were last seen.
-    state
-        The pool when it was last seen.
+        The nodes that are requested.
+    reason
+        Why, for the column ``action``; empty for a plain resize attempt.
+    timeout_s
+        The resize timeout that Azure gets; None where nothing is resized.
+    """
+
+    at: float
+    before: Counts
+    target: Counts
+    reason: str = ""
+    timeout_s: float | None = None
+
+
+@dataclass(slots=True)
+class ResizeRun:
+    """The state of one resize.
+
+    Parameters
+    ----------
+    azure, pool, board
+        The connection, the pool's name, and the board that shows progress.
+    request
+        The requested counts and the policy.
+    budget, expiry
+        What the resize may cost, and the pool's expiry, which is suspended while it is resized.
+    state, census
+        The pool and its nodes when they were last read.
+    target
+        The counts to reach: those requested, or those that the quotas allow.
+    started_at, state_read_at
+        When the resize began, and when `state` was read, in seconds of the service's time.
+    context
+        What growth depends on: image, quotas, prices; None: not read.
+    rounds
+        The rows of the table: resize attempts, repairs, changes between them.
+    attempts
+        Those of the rows that are resize attempts for the target.
+    quota_shortfall
+        What a quota does not allow, in words, where fewer nodes are accepted; else empty.
     """
 
     azure: Azure
     pool: str
-    request: ResizeRequest
     board: Board
-    target: Counts
-    quota_shortfall: str
-    context: PoolContext | None
-    attempts: list[Round]
-    census: Census
+    request: ResizeRequest
+    budget: ResizeBudget
+    expiry: Expiry
     state: PoolState
+    census: Census
+    target: Counts
+    started_at: float
+    state_read_at: float
+    context: PoolContext | None = None
+    rounds: list[Round] = field(default_factory=list)
+    attempts: list[Round] = field(default_factory=list)
+    quota_shortfall: str = ""
+
+    # -- what is known -------------------------------------------------------------------------------------------
+
+    @property
+    def live(self) -> Counts:
+        """The nodes that are not leaving."""
+        return live_counts(self.census)
+
+    @property
+    def held(self) -> Counts:
+        """The nodes that count towards the target: live ones, and preempted ones, which Azure brings back."""
+        return held_counts(self.census)
+
+    def is_at(self, goal: Counts) -> bool:
+        """Return whether the pool has these targets, and the nodes for them."""
+        return self.state.target == goal and self.held.covers(goal)
 
     def remaining_s(self) -> float:
-        """Return how many seconds are left of what it may take."""
+        """Return the seconds that are left of ``--max-minutes``."""
+        minutes = self.request.policy.max_minutes
+        return float("inf") if minutes is None else self.started_at + minutes * 60 - self.azure.now()
 
-    async def suspend_expiry(self) -> PoolState:
-        """Turn our expiry's formula off, where it is on, and return the pool as it is before something is asked."""
+    def wait_limit_s(self) -> float | None:
+        """Return the seconds that a resize may be waited for: Azure may end it late. None: no limit."""
+        remaining_s = self.remaining_s()
+        return None if remaining_s == float("inf") else max(remaining_s, MIN_RESIZE_TIMEOUT_S) + MAX_DELAY_S
 
-    async def resize_to(self, goal: Counts, step: str = "", why: str = "") -> None:
-        """Go from round to round until these nodes are there."""
+    def timeout_s(self, goal: Counts) -> float:
+        """Return the resize timeout of an attempt."""
+        wanted_s = self.request.policy.timeout or pools.resize_timeout_s(goal.total)
+        return min(wanted_s, max(MIN_RESIZE_TIMEOUT_S, self.remaining_s()))
 
-    async def wait_until_settled(self, before: Census | None = None) -> None:
-        """Wait until no node is on its way any more."""
+    # -- what the loop records -----------------------------------------------------------------------------------
+
+    def set_state(self, state: PoolState) -> None:
+        """Keep the pool as it was just read."""
+        self.state, self.state_read_at = state, self.azure.now()
+
+    def start_round(self, target: Counts | None = None, reason: str = "", timeout_s: float | None = None) -> RoundStart:
+        """Return the beginning of a row: now, with the nodes that were last counted."""
+        return RoundStart(self.azure.now(), self.live, target or self.target, reason, timeout_s)
+
+    def record(self, start: RoundStart, outcome: ResizeOutcome, action: str = "") -> Round:
+        """Add a row to the table and to the local history, and return it.
+
+        Parameters
+        ----------
+        start
+            Its beginning.
+        outcome
+            How it ended.
+        action
+            For the column ``action``; empty: the start's reason and what the outcome's class leads to.
+        """
+        self.record_drift(start.at, start.before)
+        text = action or ": ".join(part for part in (start.reason, outcome.kind.action) if part)
+        return self._add(start, self.azure.now(), self.live, outcome, text)
+
+    def record_drift(self, now: float, current: Counts) -> None:
+        """Add a row for nodes that came or went since the last one, so that the rows add up to the pool's nodes."""
+        if self.rounds and (last := self.rounds[-1]).after != current:
+            start = RoundStart(last.ended, last.after, self.target)
+            self._add(start, now, current, ResizeOutcome(OutcomeClass.CHANGED), "nodes changed without a resize")
+
+    def _add(self, start: RoundStart, ended: float, after: Counts, outcome: ResizeOutcome, action: str) -> Round:
+        usd = self.budget.charge(self.context, start.before.maximum(after), ended - start.at)
+        number = len(self.rounds) + 1
+        made = Round(
+            self.pool, number, start.at, ended, start.before, after, start.target, outcome, action, start.timeout_s, usd
+        )
+        self.rounds.append(made)
+        # A node's log may contain anything, secrets too: it is shown and not kept.
+        kept = {"message": None} if outcome.kind is OutcomeClass.REPAIR else {}
+        self.azure.ledger.add_round(self.pool, made.started, made.row() | kept)
+        return made
 
     def record_working_image(self) -> None:
-        """Remember that this image's nodes come up, when one has."""
+        """Keep in the local history that nodes of this image start, once one has."""
+        if self.census.ready and self.context is not None and (key := self.context.image.key):
+            self.azure.ledger.add_working_image(key, self.azure.now())
 
-    def record_round(
-        self,
-        started: float,
-        before: Counts,
-        target: Counts,
-        outcome: ResizeOutcome,
-        *,
-        why: str = "",
-        action: str = "",
-        timeout_s: float | None = None,
-    ) -> None:
-        """Put a round that is over into the table and into the ledger."""
+    def table(self, verb: str) -> Table:
+        """Return the rows so far, with the pool's nodes in the caption and in attrs."""
+        cut = f"; {self.quota_shortfall}" if self.quota_shortfall else ""
+        nodes = str(self.census)
+        return rounds.rounds_table(verb, self.rounds, f"pool {self.pool}: {nodes}{cut}", nodes)

@@ -1,4 +1,4 @@
-"""Several pools at once: which a pattern names, what a resize of them would do, and doing it within throttling."""
+"""Resize several pools at once: those that a pattern matches, a few at a time."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.base.concurrency import gather
 from batchimg_magics.core.base.node_counts import allocated_counts, target_counts
+from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.scaling import budget, context, readiness, rounds
 from batchimg_magics.core.scaling.controller import ResizeController
@@ -25,31 +26,31 @@ if TYPE_CHECKING:
     from batchimg_magics.core.scaling.context import PoolContext
     from batchimg_magics.core.scaling.request import ResizeRequest
 
-#: Pools that are resized at once: Batch asks who asks for more to wait.
-AT_ONCE = 4
+#: Pools that are resized at the same time: Batch throttles more.
+MAX_CONCURRENT_POOLS = 4
 
 
 async def match_pools(azure: Azure, pattern: str) -> list[str]:
-    """Return the names of our pools that a pattern matches, in any case.
+    """Return the names of the pools of this tool that a pattern matches, in any case.
 
     Raises
     ------
     NotFoundError
-        It matches none.
+        It matches no pool.
     """
     listed = await pools.read_all(azure)
     found = [one for one in pools.find_matches(listed, pattern) if pools.tag_of(one, tags.POOL) is not None]
     if not found:
-        raise pools.not_found_error(azure, pattern, listed, f"no pool that this tool made matches {pattern!r}")
+        raise pools.not_found_error(azure, pattern, listed, f"no pool that this tool created matches {pattern!r}")
     return [str(one["name"]) for one in found]
 
 
 async def _read_targets(
     azure: Azure, names: Sequence[str], request: ResizeRequest
 ) -> AsyncIterator[tuple[PoolContext, Counts, str]]:
-    """Yield what is around each pool, how many nodes it is to have, and what of that the quotas do not allow.
+    """Yield each pool's context, its requested nodes, and what of them the quotas do not allow.
 
-    What a quota leaves to a pool is what those before it leave.
+    The nodes of earlier pools are subtracted from what the quotas leave to later ones.
     """
     promises: dict[str, Counts] = {}
     for name in names:
@@ -63,20 +64,22 @@ async def _read_targets(
 
 
 async def preview(azure: Azure, names: Sequence[str], request: ResizeRequest, why: str) -> Table:
-    """Return what a resize would do to pools, one row each; nothing is asked for."""
+    """Return what a resize would do to pools, one row each; nothing is requested."""
     now = azure.now()
     made: list[Round] = []
     async for pool_context, goal, text in _read_targets(azure, names, request):
         current = allocated_counts(pool_context.pool)
         cost = pool_context.rates.cost(goal.dedicated, goal.spot)
-        price = "what it costs is not known" if cost is None else f"${cost:.2f} an hour"
-        outcome = ResizeOutcome("planned", None, f"{price}; over quota: {text}" if text else price)
+        price = "price not known" if cost is None else f"${cost:.2f} per hour"
+        outcome = ResizeOutcome(OutcomeClass.PLANNED, None, f"{price}; over quota: {text}" if text else price)
         made.append(Round(names[len(made)], len(made) + 1, now, now, current, current, goal, outcome, "would resize"))
-    return rounds.rounds_table("resize", made, f"would resize {len(made)} pools{why}", "nothing was changed")
+    return rounds.rounds_table(
+        "resize", made, f"Dry run: {len(made)} pools would be resized{why}", "nothing was changed"
+    )
 
 
 async def ends_tasks(azure: Azure, name: str, request: ResizeRequest) -> bool:
-    """Tell whether a resize may take nodes away that run tasks, and end those."""
+    """Return whether a resize could remove nodes that run tasks, and end those tasks."""
     if request.drain in ("taskcompletion", "retaineddata"):
         return False
     state = await pools.read_state(azure, name)
@@ -87,48 +90,51 @@ async def ends_tasks(azure: Azure, name: str, request: ResizeRequest) -> bool:
 
 
 async def resize_pools(azure: Azure, names: Sequence[str], request: ResizeRequest, board: Board) -> Table:
-    """Bring several pools to the same size, a few at a time; one pool that fails does not end the others.
+    """Resize several pools to the same counts, a few at a time; a pool that fails does not stop the others.
 
     Raises
     ------
     BudgetError
-        All of them together would cost more an hour than the account may. Nothing was asked for.
+        All of them together would exceed the account's limit per hour. Nothing was requested.
     ResizeError
-        The quotas do not allow all of it, and nothing was asked for; or some did not get there, and the table has the
-        rounds of all.
+        The quotas do not allow all of it, and nothing was requested; or some pools failed, and the error's table has
+        the rows of all.
     """
+    await _check_limits(azure, names, request)
+    resize_budget = budget.ResizeBudget(azure, request.policy.max_cost)
+    controllers = [ResizeController(azure, name, request, board, resize_budget=resize_budget) for name in names]
+    failures: list[tuple[str, BatchImgError]] = []
+
+    async def one(controller: ResizeController) -> None:
+        try:
+            await controller.run()
+        except BatchImgError as error:
+            failures.append((controller.pool, error))
+
+    await gather(*(one(controller) for controller in controllers), limit=MAX_CONCURRENT_POOLS)
+    made = [each for controller in controllers for each in controller.rounds]
+    caption = f"{len(names) - len(failures)} of {len(names)} pools reached their target"
+    table = rounds.rounds_table("resize", made, caption, "")
+    table = replace(table, attrs={"nodes": {controller.pool: controller.nodes for controller in controllers}})
+    if failures:
+        text = "; ".join(error.message for _, error in failures)
+        hint = next((error.hint for _, error in failures if error.hint), "")
+        raised = ResizeError(f"{len(failures)} of {len(names)} pools did not reach their target: {text}", hint=hint)
+        raised.table = table
+        raise raised
+    return table
+
+
+async def _check_limits(azure: Azure, names: Sequence[str], request: ResizeRequest) -> None:
+    """Fail where the quotas or the limit per hour do not allow all pools together, before any is resized."""
     if not request.policy.take_what_fits:
         over = [f"{one.pool['name']}: {text}" async for one, _, text in _read_targets(azure, names, request) if text]
         if over:
             raise ResizeError(
-                f"together these pools cannot have so many nodes: {'; '.join(over)}",
-                hint="ask for more quota or for fewer nodes, or add --take-what-fits; nothing was asked for",
+                f"the quotas do not allow so many nodes in all these pools: {'; '.join(over)}",
+                hint=f"{OutcomeClass.QUOTA.hint}; nothing was requested",
             )
     if azure.spending_limit.usd_per_hour is not None:
-        pool_context = await context.read_context(azure, names[0])
-        goals = {
-            str(pool["name"]): request.target(target_counts(pool))
-            for pool in (pool_context.pool, *pool_context.other_pools)
-        }
-        await budget.check_spending_limit(azure, pool_context, {name: goals[name] for name in names})
-    resize_budget = budget.ResizeBudget(azure, request.policy.max_cost)
-    controls = [ResizeController(azure, name, request, board, resize_budget=resize_budget) for name in names]
-    failures: list[tuple[str, BatchImgError]] = []
-
-    async def one(run: ResizeController) -> None:
-        try:
-            await run.run()
-        except BatchImgError as error:
-            failures.append((run.pool, error))
-
-    await gather(*(one(run) for run in controls), limit=AT_ONCE)
-    made = [each for run in controls for each in run.rounds]
-    table = rounds.rounds_table("resize", made, f"{len(names) - len(failures)} of {len(names)} pools are there", "")
-    table = replace(table, attrs={"nodes": {run.pool: run.nodes for run in controls}})
-    if failures:
-        text = "; ".join(error.message for _, error in failures)
-        hint = next((error.hint for _, error in failures if error.hint), "")
-        raised = ResizeError(f"{len(failures)} of {len(names)} pools did not get there: {text}", hint=hint)
-        raised.table = table
-        raise raised
-    return table
+        found = await context.read_context(azure, names[0])
+        goals = {str(pool["name"]): request.target(target_counts(pool)) for pool in (found.pool, *found.other_pools)}
+        await budget.check_spending_limit(azure, found, {name: goals[name] for name in names})

@@ -1,4 +1,4 @@
-"""Watching one pool: look, tell, wait, and look less often where less happens."""
+"""Watch one pool: read it again and again, less often while nothing changes."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
     from batchimg_magics.core.batch.node_pages import NodeStatus
     from batchimg_magics.core.batch.pools import PoolState
 
-#: Seconds of the service's time between two looks: while a pool changes, when it is steady, and when nobody looks on.
-#: The longer it is steady, the longer the pause: twice as long with each look that saw the same, up to the last.
+#: Seconds of the service's time between two reads: while a pool changes, when it is steady, and while no view is
+#: visible. While it is steady the pause doubles with each read that finds the same, up to HIDDEN_S.
 BUSY_S, STEADY_S, HIDDEN_S = 5.0, 30.0, 120.0
-#: How many of a pool's rounds are told.
+#: How many of a pool's last rounds are read.
 ROUNDS = 8
-#: After a look that failed, twice as long each time, up to this.
+#: The longest pause after reads that failed; it doubles with each.
 MAX_PAUSE_S = 300.0
-#: Beyond, a pause has long reached its end: a number that doubles for weeks would outgrow what a float holds.
+#: A limit of the doublings, so that the number stays within the range of a float.
 MOST_DOUBLINGS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class PoolSnapshot:
-    """What one look saw.
+    """A pool at one moment.
 
     Parameters
     ----------
     at
         When, in seconds of the service's time.
     pool
-        The pool; None: it is not there any more.
+        The pool; None: it does not exist any more.
     nodes
         Its nodes: id, state and kind.
     rounds
         Its last rounds; None where there is no pool.
     problem
-        Why this look saw nothing new; pool and nodes are then those of the look before.
+        Why the pool could not be read; pool and nodes are then those of the last read that succeeded.
     """
 
     at: float
@@ -56,21 +56,21 @@ class PoolSnapshot:
 
     @property
     def census(self) -> Census:
-        """The nodes by state and kind."""
+        """The counts of the nodes by state and kind."""
         return Census.from_nodes(self.nodes)
 
     @property
     def is_steady(self) -> bool:
-        """Whether nothing is on its way."""
+        """Whether the pool is steady and no node is in a transitional state."""
         return self.pool is None or (self.pool.allocation == "steady" and not self.census.transitional)
 
     def shows_same_as(self, other: PoolSnapshot) -> bool:
-        """Tell whether another look saw the same: the pool as it is, and its nodes by their states."""
+        """Return whether another snapshot has the same pool, with the same nodes in the same states."""
         return (self.pool, self.nodes) == (other.pool, other.nodes)
 
 
 async def read_pool_snapshot(azure: Azure, pool: str) -> PoolSnapshot:
-    """Look once.
+    """Read a pool, its nodes and its last rounds.
 
     Raises
     ------
@@ -86,42 +86,44 @@ async def read_pool_snapshot(azure: Azure, pool: str) -> PoolSnapshot:
 
 
 class PoolWatcher:
-    """Looks at a pool again and again, until it is cancelled.
+    """Reads a pool again and again, until it is cancelled.
 
     Parameters
     ----------
     azure, pool
-        Which.
-    tell
-        Called with each sight, on the loop.
+        The connection and the pool's name.
+    on_snapshot
+        Called with each snapshot, on the loop.
     pace_s
-        The service's seconds that pass at least between two looks: a local Azure's hours may be a person's minutes.
+        The least seconds of the service's time between two reads: the emulator's time may be accelerated.
 
     Attributes
     ----------
     hidden
-        Whether nobody looks on at the moment.
-    expecting
-        Whether something is on its way that Azure may not show yet.
+        Whether no view of it is visible at the moment.
+    expects_change
+        Whether a change was requested that Azure may not show yet.
     """
 
-    def __init__(self, azure: Azure, pool: str, tell: Callable[[PoolSnapshot], None], *, pace_s: float = 0.0) -> None:
+    def __init__(
+        self, azure: Azure, pool: str, on_snapshot: Callable[[PoolSnapshot], None], *, pace_s: float = 0.0
+    ) -> None:
         self.azure = azure
         self.pool = pool
         self.hidden = False
         self.expects_change = False
         self._same = 0
-        self._tell = tell
+        self._on_snapshot = on_snapshot
         self._pace_s = pace_s
         self._refresh_requested = asyncio.Event()
         self._last: PoolSnapshot | None = None
 
     def poll_now(self) -> None:
-        """Look at once; to be called on the loop."""
+        """Read now; to be called on the loop."""
         self._refresh_requested.set()
 
     async def run(self) -> None:
-        """Go on for ever."""
+        """Read until it is cancelled."""
         failures = 0
         while True:
             try:
@@ -129,12 +131,14 @@ class PoolWatcher:
             except ServiceError as error:
                 failures += 1
                 before = self._last or PoolSnapshot(self.azure.now(), None)
-                self._tell(PoolSnapshot(self.azure.now(), before.pool, before.nodes, before.rounds, error.message))
+                self._on_snapshot(
+                    PoolSnapshot(self.azure.now(), before.pool, before.nodes, before.rounds, error.message)
+                )
             else:
                 failures = 0
                 self._same = self._same + 1 if self._last and self._last.shows_same_as(snapshot) else 0
                 self._last = snapshot
-                self._tell(snapshot)
+                self._on_snapshot(snapshot)
             await sleep_or_wake(self.azure, self._pause_s(failures), self._refresh_requested)
 
     def _pause_s(self, failures: int) -> float:
@@ -144,13 +148,13 @@ class PoolWatcher:
         return max(self._pace_s, min(MAX_PAUSE_S, usual * 2.0 ** min(failures, MOST_DOUBLINGS)))
 
 
-async def sleep_or_wake(azure: Azure, seconds: float, asked: asyncio.Event) -> None:
-    """Wait so long, or until somebody asked; who asked before this was called has to be served, too."""
-    waits = [asyncio.ensure_future(azure.sleep(seconds)), asyncio.ensure_future(asked.wait())]
+async def sleep_or_wake(azure: Azure, seconds: float, wake: asyncio.Event) -> None:
+    """Wait so many seconds, or until the event is set; it may be set already. Clear it."""
+    waits = [asyncio.ensure_future(azure.sleep(seconds)), asyncio.ensure_future(wake.wait())]
     try:
         await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        asked.clear()
+        wake.clear()
         for one in waits:
             one.cancel()
         await asyncio.gather(*waits, return_exceptions=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.ui.progress import format_duration
 from batchimg_magics.ui.tables import NO_VALUE
 
@@ -16,16 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["outcome_text", "rounds_html"]
 
 _HEADS = ("attempt", "outcome", "cause", "dedicated", "spot", "duration", "cost")
-#: What an outcome's class means, where its name does not say it.
-OUTCOME_TEXTS = {
-    "short": "fewer nodes came than were asked for",
-    "passing": "Azure failed in passing",
-    "quota": "a quota or a limit is used up",
-    "fatal": "asking again can only fail again",
-    "stopped": "somebody stopped it",
-    "foreign": "somebody else changed the pool meanwhile",
-    "repair": "bad nodes were seen to",
-}
 
 
 def rounds_html(table: Table) -> str:
@@ -44,7 +35,7 @@ def outcome_text(row: dict[str, Any]) -> str:
     """Return the cause of an outcome: the meaning of its class, Azure's message, and the action taken."""
     action, outcome = row.get("action") or "", row["class"]
     parts: Iterable[str | None] = (
-        OUTCOME_TEXTS.get(outcome),
+        OutcomeClass.text_of(outcome),
         row.get("message"),
         action if action != outcome else None,
     )
@@ -65,8 +56,8 @@ def _row(row: dict[str, Any]) -> str:
 
 
 def _counts_text(row: dict[str, Any], kind: str) -> str:
-    before, after, target = (row.get(f"{kind}_{end}") for end in ("from", "to", "target"))
+    before, after, target = (row.get(f"{kind}_{end}") for end in ("before", "after", "target"))
     if before is None or after is None:
         return NO_VALUE
-    short = f" of {target:,}" if target is not None and target != after else ""
-    return f"{before:,}" + (f" \N{RIGHTWARDS ARROW} {after:,}" if (before, short) != (after, "") else "") + short
+    missing = f" of {target:,}" if target is not None and target != after else ""
+    return f"{before:,}" + (f" \N{RIGHTWARDS ARROW} {after:,}" if (before, missing) != (after, "") else "") + missing

@@ -66,7 +66,7 @@ def test_a_resize_that_failed_sets_it_again_for_what_is_there(session: Session) 
     session.create("p", nodes=2, ttl="8h", **LINE)
     local = emulator_of(session)
     local.store.set_meta("allocation", {"unusable": 1.0})
-    with pytest.raises(Exception, match="of no use"):
+    with pytest.raises(Exception, match="not usable"):
         session.resize("p", nodes=10)
     assert "lives ? 10 : 0" in session.autoscale("p").formula[0]
 
@@ -128,7 +128,7 @@ def test_cleanup_deletes_pools_that_are_past_their_expiry(session: Session) -> N
 def test_a_formula_is_shown_tried_and_turned_off(session: Session) -> None:
     session.create("p", nodes=2, **LINE)
     assert not session.autoscale("p").autoscale[0]
-    with pytest.raises(ConflictError, match="autoscale is not on"):
+    with pytest.raises(ConflictError, match="autoscale is off"):
         session.autoscale("p", evaluate=True)
     on = session.autoscale("p", formula="three = 3; $TargetDedicatedNodes = three;", interval="10m")
     assert on.interval_minutes.tolist() == [10.0]
@@ -142,7 +142,7 @@ def test_a_formula_is_shown_tried_and_turned_off(session: Session) -> None:
         session.autoscale("p", evaluate=True, formula="$TargetDedicatedNodes = 1 / 0;")
     with pytest.raises(SpecError, match="syntax error") as caught:
         session.autoscale("p", formula="$TargetDedicatedNodes = ;")
-    assert caught.value.hint == "nothing was changed; mend the formula"
+    assert caught.value.hint == "nothing was changed; correct the formula"
     assert not session.autoscale("p", off=True).autoscale[0]
     assert somebody(session).count_nodes("p") == (3, 0)
 
@@ -171,7 +171,7 @@ def test_preset_for_working_hours(session: Session) -> None:
 
 def test_preset_for_an_expiry(session: Session) -> None:
     session.create("p", nodes=2, **LINE)
-    with pytest.raises(SpecError, match="needs to know when"):
+    with pytest.raises(SpecError, match="the preset expiry needs --ttl"):
         session.autoscale("p", preset="expiry")
     session.autoscale("p", preset="expiry", ttl="1h")
     assert session.pools().expires.notna().all()
@@ -228,7 +228,7 @@ def test_a_picture_stays_in_the_notebook(capsys: pytest.CaptureFixture[str]) -> 
         shown: list[dict[str, object]] = []
         shell.display_pub.publish = lambda data, **_: shown.append(data)
         rounds = run_cell(shell, "%batchimg history p --plot")
-        assert rounds.dedicated_to.tolist() == [1, 3]
+        assert rounds.dedicated_after.tolist() == [1, 3]
         assert any("image/png" in data for data in shown)
     capsys.readouterr()
 

@@ -95,6 +95,6 @@ def test_deprovisioned_comes_to_idle_nodes(session: Session, tmp_path: Path) -> 
 
 def test_not_deprovisioned_is_reported_as_unusable(session: Session, tmp_path: Path) -> None:
     connect(session, tmp_path, deprovisioned=False)
-    with pytest.raises(ResizeError, match="first node is of no use"):
+    with pytest.raises(ResizeError, match="first node is not usable"):
         session.create("recorded", **LINE)
     assert session.nodes("recorded").state.tolist() == ["unusable"]

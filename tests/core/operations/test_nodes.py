@@ -173,7 +173,7 @@ def test_what_idle_nodes_cost(two_pools: Session) -> None:
 def test_unusable_nodes_cost_too() -> None:
     with Session() as session:
         session.connect(scenario="bad-start-task")
-        with pytest.raises(Exception, match="of no use"):
+        with pytest.raises(Exception, match="not usable"):
             session.create("bad", nodes=2, start_task="false", **SIZE)
         attrs = session.nodes("bad").attrs
         assert attrs["unusable_usd_per_hour"] > 0

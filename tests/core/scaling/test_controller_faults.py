@@ -140,7 +140,7 @@ def _one(
     if told and max(line.acted, default=-1) < line.last("/nodes?"):
         there = somebody.count_nodes(POOL)
         if rows:
-            assert (rows[-1]["dedicated_to"], rows[-1]["spot_to"]) == there
+            assert (rows[-1]["dedicated_after"], rows[-1]["spot_after"]) == there
         if isinstance(error, ResizeError):
             assert (error.current["dedicated"], error.current["spot"]) == there
         if error is None and not policy.get("take_what_fits"):
@@ -179,6 +179,6 @@ def _adds_up(rows: list[dict[str, Any]], *, alone: bool) -> None:
     for before, after in itertools.pairwise(rows):
         assert after["round"] == before["round"] + 1
         assert after["started"] >= before["ended"]
-        assert (after["dedicated_from"], after["spot_from"]) == (before["dedicated_to"], before["spot_to"])
+        assert (after["dedicated_before"], after["spot_before"]) == (before["dedicated_after"], before["spot_after"])
     if alone and rows:
-        assert (rows[0]["dedicated_from"], rows[0]["spot_from"]) == (0, 0)
+        assert (rows[0]["dedicated_before"], rows[0]["spot_before"]) == (0, 0)

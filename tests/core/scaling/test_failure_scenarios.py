@@ -20,7 +20,7 @@ def connected(session: Session, scenario: str) -> Session:
 
 
 def test_start_tasks_that_fail(session: Session) -> None:
-    with pytest.raises(ResizeError, match="3 of 3 nodes are of no use") as caught:
+    with pytest.raises(ResizeError, match="3 of 3 nodes are not usable") as caught:
         connected(session, "bad-start-task").create("p", nodes=2, start_task="/bin/true", canary=False, **LINE)
     assert "start task failed" in caught.value.hint
     assert set(session.nodes("p").state) == {"starttaskfailed"}
@@ -37,11 +37,11 @@ def test_image_that_is_gone_by_the_next_resize(session: Session) -> None:
 def test_large_pool_gets_there_in_rounds(session: Session) -> None:
     connected(session, "slow-large").create("p", nodes=0, **LINE)
     rounds = session.resize("p", nodes=450, timeout="20m")
-    assert list(rounds["class"]) == ["short"] * (len(rounds) - 1) + ["done"]
+    assert list(rounds["class"]) == ["partial"] * (len(rounds) - 1) + ["done"]
     assert len(rounds) > 1
     assert set(rounds.code[:-1]) == {"AllocationTimedout"}
-    assert list(rounds.dedicated_from[1:]) == list(rounds.dedicated_to[:-1])
-    assert rounds.dedicated_to.iloc[-1] == 450
+    assert list(rounds.dedicated_before[1:]) == list(rounds.dedicated_after[:-1])
+    assert rounds.dedicated_after.iloc[-1] == 450
 
 
 def test_quota_that_does_not_allow_it_is_said_before_anything_is_asked_for(session: Session) -> None:

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from batchimg_magics.core.base import schemas
+from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.scaling import outcomes
 from batchimg_magics.core.scaling.outcomes import classify
 
@@ -19,32 +21,37 @@ def provider(code: str, message: str) -> str:
 @pytest.mark.parametrize(
     ("code", "values", "kind", "said"),
     [
-        ("AllocationTimedout", "", "short", "could not be allocated"),
+        ("AllocationTimedout", "", "partial", "could not be allocated"),
         ("ResizeStopped", "", "stopped", "could not be allocated"),
         ("AccountCoreQuotaReached", "", "quota", "could not be allocated"),
         ("AccountVMSeriesCoreQuotaReached", "", "quota", "could not be allocated"),
         ("AccountSpotCoreQuotaReached", "", "quota", "could not be allocated"),
         ("CommunicationEnabledPoolReachedMaxVMCount", "", "quota", "could not be allocated"),
-        ("UnsupportedVMSize", "", "fatal", "the VM size is not offered here"),
-        ("SomethingNew", "", "short", "could not be allocated"),
-        ("AllocationFailed", "", "passing", "could not be allocated"),
-        ("AllocationFailed", provider("InternalExecutionError", "An internal error"), "passing", "An internal error"),
-        ("AllocationFailed", provider("NotFound", "The image 'x' was not found."), "fatal", "the image is gone"),
-        ("AllocationFailed", provider("SkuNotAvailable", "The size is not available"), "fatal", "is not offered here"),
+        ("UnsupportedVMSize", "", "fatal", "the VM size is not available"),
+        ("SomethingNew", "", "partial", "could not be allocated"),
+        ("AllocationFailed", "", "transient", "could not be allocated"),
+        ("AllocationFailed", provider("InternalExecutionError", "An internal error"), "transient", "An internal error"),
+        ("AllocationFailed", provider("NotFound", "The image 'x' was not found."), "fatal", "the image does not exist"),
+        (
+            "AllocationFailed",
+            provider("SkuNotAvailable", "The size is not available"),
+            "fatal",
+            "is not available in this region",
+        ),
         ("AllocationFailed", provider("LinkedAuthorizationFailed", "no"), "fatal", "Batch has no permission"),
-        ("AllocationFailed", provider("RequestDisallowedByPolicy", "no"), "fatal", "a policy of the subscription"),
-        ("AllocationFailed", provider("SubnetIsFull", "no"), "fatal", "the subnet has no more addresses"),
+        ("AllocationFailed", provider("RequestDisallowedByPolicy", "no"), "fatal", "an Azure policy denies it"),
+        ("AllocationFailed", provider("SubnetIsFull", "no"), "fatal", "the subnet has no free IP addresses"),
         (
             "AllocationFailed",
             provider("BadRequest", "The selected VM size 'S' cannot boot Hypervisor Generation '2'."),
             "fatal",
-            "Hyper-V generation does not fit",
+            "Hyper-V generation is not supported",
         ),
         (
             "AllocationFailed",
             provider("BadRequest", "Please check that disk controller types supported by the OS image"),
             "fatal",
-            "does not boot from the VM size's disk controller",
+            "cannot boot from the VM size's disk controller",
         ),
         ("AllocationFailed", provider("VMMarketplaceInvalidInput", "Plan information"), "fatal", "a purchase plan"),
         (
@@ -68,6 +75,12 @@ def test_every_error_has_a_class_and_a_sentence(code: str, values: str, kind: st
     assert said in (verdict.message or "")
     assert "{" not in (verdict.message or "")
     assert bool(verdict.fix) == (kind == "fatal")
+
+
+def test_every_class_of_the_table_is_a_word_of_the_column() -> None:
+    column = next(one for one in schemas.SCHEMAS["resize"] if one.name == "class")
+    assert column.allowed_values == tuple(one.value for one in OutcomeClass)
+    assert all("{" not in one.hint.format(again="", fix="") for one in OutcomeClass)
 
 
 def test_the_gravest_of_several_decides() -> None:

@@ -218,9 +218,9 @@ def test_the_node_deallocation_option_is_azure_s_and_counts_where_one_kind_shrin
         ({"class": "done", "action": "done"}, "-"),
         ({"class": "done", "action": "one node first: done"}, "one node first: done"),
         ({"class": "quota", "message": "The account is full", "action": "took what fits"},
-         "a quota or a limit is used up; The account is full; took what fits"),
-        ({"class": "short", "message": "Timed out", "action": "next round"},
-         "fewer nodes came than were asked for; Timed out; next round"),
+         "a quota or a limit is reached; The account is full; took what fits"),
+        ({"class": "partial", "message": "Timed out", "action": "retry"},
+         "fewer nodes were allocated than requested; Timed out; retry"),
     ],
 )  # fmt: skip
 def test_a_round_tells_its_cause_in_plain_words(row: dict[str, Any], said: str) -> None:
@@ -236,7 +236,7 @@ def test_a_resize_that_is_stopped_tells_so_in_the_table_of_rounds() -> None:
         panel.size_tab.stop.click()
         wait_for_verb(panel.session)
         advance_time(panel.session, 60)
-        assert "<td>stopped</td><td>somebody stopped it; " in panel.rounds.value
+        assert "<td>stopped</td><td>somebody stopped the resize; " in panel.rounds.value
         assert " of 200</td>" in panel.rounds.value
 
 
