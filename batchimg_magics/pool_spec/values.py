@@ -98,7 +98,7 @@ def parse_share(text: str | float) -> float:
         It is not a share.
     """
     try:
-        found = read_share(text)
+        share = read_share(text)
     except ValueError:
         share = -1.0
     if not 0 <= share <= 1:

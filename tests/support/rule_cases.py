@@ -198,7 +198,7 @@ CASES = [
     kept("node-agent", "batch.node.ubuntu 22.04"),
     Case(
         "node-agent",
-        "not made from a Marketplace image",
+        "its node agent SKU is not known",
         both(
             lambda lab: lab.storage.pop("imageReference"),
             lambda lab: lab.vm["properties"]["instanceView"].update(osName="debian", osVersion="12"),
@@ -207,7 +207,7 @@ CASES = [
     ),
     Case(
         "node-agent",
-        "not made from a Marketplace image",
+        "its node agent SKU is not known",
         both(
             lambda lab: lab.storage.pop("imageReference"),
             lambda lab: lab.vm["properties"]["instanceView"].update(osName="ubuntu", osVersion="24.04"),
@@ -217,7 +217,7 @@ CASES = [
     ),
     Case(
         "node-agent",
-        "not made from a Marketplace image",
+        "its node agent SKU is not known",
         lambda lab: lab.storage.pop("imageReference"),
         fix="best matches first: batch.node.azurelinux 3.0",
     ),

@@ -41,7 +41,7 @@ def test_a_quota_that_is_short_is_named_with_what_would_fit(session: Session) ->
     assert not row["fits"]
     assert row["nodes"] == 2500
     assert (
-        "dedicated cores of standardDSv5Family: 10000 wanted, 1000 of 1000 free; 250 nodes would take" in row["limit"]
+        "dedicated cores of standardDSv5Family: 10000 needed, 1000 of 1000 free; 250 nodes would take" in row["limit"]
     )
 
 
@@ -65,7 +65,7 @@ def test_budget_and_deadline_bind_together(session: Session) -> None:
     ("asked", "said"),
     [
         ({"tasks": 10, "minutes": 12, "deadline": "2m"}, "shorter than a node takes to start: about 4 min"),
-        ({"tasks": 10, "minutes": 12, "budget": 0.01}, "does not pay one node for an hour"),
+        ({"tasks": 10, "minutes": 12, "budget": 0.01}, "less than the cost of one node for an hour"),
         ({"tasks": 10, "minutes": 12}, "no deadline and no budget"),
         ({"deadline": "4h"}, "the workload was not given"),
         ({"tasks": 0, "minutes": 12, "deadline": "4h"}, "--tasks is 0"),
