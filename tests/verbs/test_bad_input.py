@@ -38,9 +38,9 @@ CASES: dict[str, tuple[Callable[[Session], object], type[BatchImgError], str, st
     "size by its short name": (create(vm_size="D4s_v5"), SpecError, "does not offer", "did you mean Standard_D4s_v5?"),
     "duration without unit": (create(timeout="900"), SpecError, "'900' is not a duration", "8h"),
     "duration": (create(timeout="soon"), SpecError, "'soon' is not a duration", "1h30m"),
-    "agent": (create(node_agent_sku="batch.node.ubuntu 22.4"), SpecError, "no node agent",
+    "agent": (create(node_agent_sku="batch.node.ubuntu 22.4"), SpecError, "not a node agent SKU",
               "did you mean batch.node.ubuntu 22.04?"),
-    "in place": (create(from_vm="desk-vm", capture="in-place"), SpecError, "deprovisions VM 'desk-vm' itself", "--yes"),
+    "in place": (create(from_vm="desk-vm", capture="in-place"), SpecError, "generalizes VM 'desk-vm' itself", "--yes"),
     "no pool to show": (lambda s: s.nodes("nope"), NotFoundError, "no pool 'nope'", "create"),
     "no pool to resize": (lambda s: s.resize("nope", nodes=1), NotFoundError, "no pool 'nope'", "create"),
     "no size": (lambda s: s.resize("nope"), SpecError, "no size", "--nodes"),
@@ -118,7 +118,7 @@ def test_pool_that_this_tool_did_not_make(session: Session, tmp_path: Path) -> N
     open_emulator(world).close()
     put_resource(world, f"{ACCOUNT}/pools/genomics", "2025-06-01", pool_body())
     session.connect(state=str(world), speed="max")
-    with pytest.raises(ConflictError, match="this tool did not make it") as caught:
+    with pytest.raises(ConflictError, match="this tool did not create it") as caught:
         session.create("genomics", **LINE)
     assert "another name" in caught.value.hint
     assert len(session.images()) == 0
@@ -141,7 +141,7 @@ def test_vm_without_managed_disks(session: Session, tmp_path: Path) -> None:
 def test_vm_without_marketplace_origin(session: Session, tmp_path: Path) -> None:
     connect_to(session, tmp_path, vm("own-vm", managed("own-os"), image=None), disk("own-os"))
     line = {"from_vm": "own-vm", "vm_size": "Standard_D4s_v3", "generalized": True, "nodes": 1}
-    with pytest.raises(SpecError, match="not made from a Marketplace image") as caught:
+    with pytest.raises(SpecError, match="Marketplace image of VM 'own-vm' is not known") as caught:
         session.create("genomics", **line)
     assert "--node-agent-sku" in caught.value.hint
     assert "batch.node.ubuntu 22.04" in caught.value.hint
@@ -151,7 +151,7 @@ def test_vm_without_marketplace_origin(session: Session, tmp_path: Path) -> None
 
 def test_vm_whose_disk_is_gone(session: Session, tmp_path: Path) -> None:
     connect_to(session, tmp_path, vm("lost-vm", managed("lost-os")))
-    with pytest.raises(NotFoundError, match="OS disk of VM 'lost-vm' is gone"):
+    with pytest.raises(NotFoundError, match="OS disk of VM 'lost-vm' does not exist"):
         session.create("genomics", from_vm="lost-vm", vm_size="Standard_D4s_v3", generalized=True)
     assert "lost-vm" in set(session.vms().vm)
 

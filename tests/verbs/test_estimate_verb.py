@@ -63,7 +63,7 @@ def test_budget_and_deadline_bind_together(session: Session) -> None:
     ("asked", "said"),
     [
         ({"tasks": 10, "minutes": 12, "deadline": "2m"}, "shorter than a node takes to start: about 4 min"),
-        ({"tasks": 10, "minutes": 12, "budget": 0.01}, "does not pay one node for an hour"),
+        ({"tasks": 10, "minutes": 12, "budget": 0.01}, "less than the cost of one node for an hour"),
         ({"tasks": 10, "minutes": 12}, "nothing binds the size"),
         ({"deadline": "4h"}, "nothing to size by"),
         ({"tasks": 0, "minutes": 12, "deadline": "4h"}, "--tasks is 0"),

@@ -1,7 +1,7 @@
-"""Expiry: a pool that shall not outlive a moment, and a formula that has Azure itself see to it.
+"""Expiry of a pool: a tag with the time, and an autoscale formula with which Azure removes the nodes at that time.
 
-The moment is a mark on the pool, so that everybody sees it. The formula is set while the pool is steady and sets the
-counts that it has until then, and 0 from then on: a closed laptop costs nothing more.
+The formula is set while the pool is steady. It sets the current counts until the time of expiry and 0 after it, so that
+nodes do not cost money after that even if no client is running.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.batch.pools import PoolState
 
-#: How a formula of ours begins: by it, it is told from one that somebody else set.
+#: The first line of an expiry formula, which distinguishes it from other formulas.
 FORMULA_PREFIX = "// batchimg: all nodes leave at "
 #: Source: Batch service, autoScaleEvaluationInterval: the least is 5 minutes.
 INTERVAL_S = 300.0
@@ -35,12 +35,12 @@ _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def format_tag_time(moment: dt.datetime) -> str:
-    """Return a moment as marks and formulas write it."""
+    """Return a time as tags and formulas write it."""
     return moment.astimezone(dt.UTC).strftime(_FORMAT)
 
 
 def parse_tag_time(text: str | None) -> dt.datetime | None:
-    """Return the moment that a mark says; None where it says none."""
+    """Return the time in a tag; None where it has none."""
     try:
         return dt.datetime.strptime(text or "", _FORMAT).replace(tzinfo=dt.UTC)
     except ValueError:
@@ -48,41 +48,41 @@ def parse_tag_time(text: str | None) -> dt.datetime | None:
 
 
 def expires_after(azure: Azure, seconds: float) -> dt.datetime:
-    """Return the moment so many seconds from now, as marks can write it."""
+    """Return the time a number of seconds from now, in whole seconds."""
     return dt.datetime.fromtimestamp(int(azure.now() + seconds), dt.UTC)
 
 
 def expires_at(pool: PoolState) -> dt.datetime | None:
-    """Return when a pool expires."""
+    """Return when a pool expires; None where it does not."""
     return parse_tag_time(pool.tags.get(tags.EXPIRES))
 
 
 def is_unenforced(pool: Json) -> bool:
-    """Tell whether a pool, given as its ARM document, has an expiry, and nodes, and nothing takes them away then.
+    """Tell whether a pool has an expiry and nodes, but no formula that removes them. The pool is a document of ARM.
 
-    A resize that was broken off leaves it like that, and so does a formula of somebody's own.
+    An interrupted resize leaves a pool without the formula, and so does another formula.
     """
     if parse_tag_time(pools.tag_of(pool, tags.EXPIRES)) is None:
         return False
     props = pool["properties"]
     fixed = dig(props, "scaleSettings", "fixedScale") or {}
     nodes = (props.get("currentDedicatedNodes"), props.get("currentLowPriorityNodes"), *fixed.values())
-    some = any(isinstance(count, int) and count for count in nodes)
-    return some and not is_expiry_formula(str(dig(props, "scaleSettings", "autoScale", "formula") or ""))
+    has_nodes = any(isinstance(count, int) and count for count in nodes)
+    return has_nodes and not is_expiry_formula(str(dig(props, "scaleSettings", "autoScale", "formula") or ""))
 
 
 def is_expiry_formula(formula: str) -> bool:
-    """Tell whether a formula is one that an expiry set."""
+    """Tell whether a formula is an expiry formula."""
     return formula.lstrip().startswith(FORMULA_PREFIX)
 
 
 def formula(expires: dt.datetime, counts: Counts) -> str:
-    """Return the formula that keeps these counts until a moment and none from then on."""
-    moment = format_tag_time(expires)
+    """Return the formula that keeps these counts until the time of expiry, and 0 after it."""
+    time = format_tag_time(expires)
     return "\n".join(
         [
-            f"{FORMULA_PREFIX}{moment}",
-            f'lives = time() < time("{moment}");',
+            f"{FORMULA_PREFIX}{time}",
+            f'lives = time() < time("{time}");',
             f"$TargetDedicatedNodes = lives ? {counts.dedicated} : 0;",
             f"$TargetLowPriorityNodes = lives ? {counts.spot} : 0;",
             "$NodeDeallocationOption = requeue;",
@@ -91,12 +91,12 @@ def formula(expires: dt.datetime, counts: Counts) -> str:
 
 
 async def set_expires_tag(azure: Azure, name: str, expires: dt.datetime | None) -> None:
-    """Write on a pool when it expires; None takes the mark away.
+    """Set the tag with the time of expiry on a pool; None removes it.
 
     Raises
     ------
     ConflictError
-        Somebody changed the pool at the same time.
+        Another client changed the pool at the same time.
     """
     scope = azure.scope
     found = await pools.read(azure, name)
@@ -117,16 +117,16 @@ async def set_expires_tag(azure: Azure, name: str, expires: dt.datetime | None) 
 
 @dataclass(slots=True)
 class Expiry:
-    """The expiry of one pool while its size is being changed.
+    """The expiry of one pool during a resize.
 
     Parameters
     ----------
     azure, pool, board
-        Which; told while nothing sees to its expiry.
+        The connection, the name of the pool, and the progress, which shows that the expiry is suspended.
     expires
-        When; None: never.
-    lifted
-        Whether the formula is off for the time being, and has to be set again.
+        The time of expiry; None: never.
+    suspended
+        Whether the formula is off and must be set again.
     """
 
     azure: Azure
@@ -136,22 +136,22 @@ class Expiry:
     suspended: bool = False
 
     async def begin(self, state: PoolState, ttl_s: float | None, *, keep: bool) -> dt.datetime | None:
-        """Read when a pool expires, or give it a new life, and return the moment.
+        """Read when a pool expires, or set a new time, and return the time.
 
         Parameters
         ----------
-        seen
+        state
             The pool.
         ttl_s
-            How long it shall live from now; None: as it is.
+            Seconds from now until it expires; None: leave its expiry as it is.
         keep
-            Whether a life that is not over goes before a new one.
+            Whether an expiry in the future is kept instead of a new one.
         """
         expires = expires_at(state)
         if ttl_s is not None and not (keep and expires is not None and expires.timestamp() > self.azure.now()):
             expires = expires_after(self.azure, ttl_s)
             await set_expires_tag(self.azure, self.pool, expires)
-            self.suspended = True  # the formula there is, if any, says another moment
+            self.suspended = True  # an existing formula has another time
         elif expires is not None:
             self.suspended = not state.autoscale
         self.expires = expires
@@ -159,7 +159,7 @@ class Expiry:
         return expires
 
     async def suspend(self, state: PoolState) -> PoolState:
-        """Turn our formula off, where it is on, and return the pool once it is steady."""
+        """Disable the expiry formula, where it is enabled, and return the pool once it is steady."""
         self.suspended = True
         self._announce_cleanup()
         if not state.autoscale:
@@ -168,7 +168,7 @@ class Expiry:
         return await pools.wait_until_steady(self.azure, self.pool)
 
     async def restore(self, counts: Counts) -> None:
-        """Let Azure see to the expiry again, with these counts until then."""
+        """Set the expiry formula again, with these counts until the time of expiry."""
         if self.expires is not None and self.suspended and counts.total:
             await pools.wait_until_steady(self.azure, self.pool)
             await enable_autoscale(self.azure, self.pool, formula(self.expires, counts), INTERVAL_S)
@@ -182,13 +182,13 @@ class Expiry:
     def _announce_cleanup(self) -> None:
         if self.suspended and self.expires is not None:
             self.board.add_cleanup(
-                self._key, f"nothing takes the nodes of {self.pool} away at {format_tag_time(self.expires)}"
+                self._key, f"expiry of pool {self.pool} at {format_tag_time(self.expires)} is disabled"
             )
 
     async def restore_unless_changed(self, state: PoolState, counts: Counts) -> None:
-        """Let Azure see to the expiry again after a failure, unless somebody else is at the pool.
+        """Set the expiry formula again after a failure, unless another client changed the pool.
 
-        What went wrong first is what is told: no error of this is.
+        An error of this is not raised: the first failure is the one to report.
         """
         if not self.suspended or self.expires is None:
             return
@@ -199,31 +199,33 @@ class Expiry:
 
 
 async def enforce(azure: Azure, state: PoolState, current: Counts) -> str:
-    """Let Azure see to the expiry of a pool that is steady again, where nothing does; return in words how it stands.
+    """Set the expiry formula of a steady pool again, where it is missing; return a text about it, or an empty one.
 
-    A resize that was broken off leaves a pool without the formula. One that is going on in this session sets it itself.
-    The formula keeps the nodes that are there: after a stop the pool's target is what nobody wants any more.
+    An interrupted resize leaves a pool without the formula. A resize that runs in this session sets it itself.
+    The formula keeps the current nodes: after a stopped resize the pool's target is not the wanted size.
     """
     expires, kept = expires_at(state), current.minimum(state.target)
     if expires is None or state.autoscale or not kept.total or state.name.lower() in azure.spending_limit.planned:
         return ""
     if expires.timestamp() <= azure.now():
-        return f"it expired at {format_tag_time(expires)}: `%batchimg reap` deletes it"
+        return f"it expired at {format_tag_time(expires)}: `%batchimg cleanup --delete` deletes it"
     try:
         await enable_autoscale(azure, state.name, formula(expires, kept), INTERVAL_S)
     except ConflictError:
-        return f"nothing takes its nodes away at {format_tag_time(expires)}: somebody else is at it; wait for it again"
-    return f"Azure takes its nodes away at {format_tag_time(expires)} again"
+        return (
+            f"its expiry at {format_tag_time(expires)} is disabled: another client changes the pool; wait for it again"
+        )
+    return f"its expiry at {format_tag_time(expires)} is enabled again"
 
 
 async def disable_autoscale(azure: Azure, name: str) -> None:
-    """Turn a pool's formula off; the pool keeps its targets."""
+    """Disable autoscale of a pool; the pool keeps its target counts."""
     client = await azure.batch()
     await azure.call(client.disable_pool_auto_scale(name))
 
 
 async def enable_autoscale(azure: Azure, name: str, text: str, interval_s: float) -> None:
-    """Let a formula set a pool's targets; Azure evaluates it at once."""
+    """Enable autoscale of a pool with a formula, which Azure evaluates at once."""
     client = await azure.batch()
     body: Json = {"autoScaleFormula": text, "autoScaleEvaluationInterval": f"PT{round(interval_s)}S"}
     try:

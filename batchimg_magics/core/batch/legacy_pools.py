@@ -1,7 +1,7 @@
-"""A pool straight from a managed image, as the source document has it: only old api-versions ever took that.
+"""Pools directly on a managed image, as in the source document. Only old api-versions accept them.
 
-Azure retired such pools on 31 March 2026. Where the service still takes them they are made; where it refuses, one line
-says so and names the road through the gallery.
+Azure retired such pools on 31 March 2026. The request is sent; where the service refuses it, the error has the command
+that creates the same pool through the gallery.
 """
 
 from __future__ import annotations
@@ -20,43 +20,43 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.pool_spec.pool import PoolSpec
 
-#: In words. Source: Microsoft's retirement notice, FACTS 2.
+#: Source: Microsoft's retirement notice, FACTS 2.
 RETIREMENT_TEXT = "retired on 31 March 2026"
 _MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
-#: What leads to a managed image, and goes unsaid where it is there.
+#: Options that create the managed image, which the command for an existing one leaves out.
 _ORIGIN_OPTIONS = (
     "from_vm", "from_vhd", "from_snapshot", "data_snapshots", "capture", "stop", "generalized", "via",
     "storage_account", "os_type", "generation", "security_type", "architecture", "direct",
 )  # fmt: skip
-#: Codes for an api-version that is served no more.
+#: Error codes for an api-version that is not supported any more.
 _VERSION_ERROR_CODES = frozenset(
     {"InvalidApiVersionParameter", "NoRegisteredProviderFound", "UnsupportedRequestVersion"}
 )
 
 
 def raise_if_unsupported(spec: PoolSpec, wanted: Json) -> None:
-    """Raise SpecError where a pool has what these api-versions do not know."""
-    if strange := unsupported_properties(spec, wanted):
+    """Raise SpecError where a pool has properties that these api-versions do not have."""
+    if unsupported := unsupported_properties(spec, wanted):
         raise SpecError(
-            f"--direct goes by api-versions that do not know {', '.join(strange)}",
-            hint="leave that out, or leave out --direct: through the gallery it works",
+            f"--direct uses api-versions that do not support {', '.join(unsupported)}",
+            hint="remove these options, or leave out --direct: pools on gallery images support them",
         )
 
 
 async def create_pool_on_managed_image(azure: Azure, spec: PoolSpec, wanted: Json) -> None:
-    """Ask for a pool straight from a managed image.
+    """Request a pool directly on a managed image.
 
     Parameters
     ----------
     azure, spec
-        Where, and what is wanted.
+        The connection, and the spec of the pool.
     wanted
-        Its ARM document.
+        The pool's document in Azure Resource Manager.
 
     Raises
     ------
     ServiceError
-        The service does not take it any more; the hint is the line that works.
+        The service does not accept managed images any more; the hint has the command that works.
     """
     body, version = {"properties": explicit_properties(wanted)}, api_versions.LEGACY_POOLS[spec.api]
     try:
@@ -66,7 +66,7 @@ async def create_pool_on_managed_image(azure: Azure, spec: PoolSpec, wanted: Jso
             await azure.send("POST", f"/pools?api-version={version}", body, plane="batch", headers=headers)
         else:
             url = f"{azure.scope.pool_id(spec.name)}?api-version={version}"
-            # A PUT would replace a pool that somebody made meanwhile: this one only makes.
+            # Without this condition a PUT replaces a pool that another client created meanwhile.
             await azure.send("PUT", url, body, headers={"If-None-Match": "*"})
     except ServiceError as error:
         if not _is_managed_image_refusal(error):
@@ -75,20 +75,19 @@ async def create_pool_on_managed_image(azure: Azure, spec: PoolSpec, wanted: Jso
 
 
 def _is_managed_image_refusal(error: ServiceError) -> bool:
-    """Tell whether a refusal is of managed images at all, or of the old api-version, and not of this pool.
+    """Tell whether a refusal is about managed images or the old api-version, and not about this pool.
 
-    A value that is refused has one code, whatever it is: the reason names the ids that are taken. Source: recordings.
+    Every refused value has the same code; the message names the accepted ids. Source: recordings.
     """
     return error.status_code == 400 and (error.code in _VERSION_ERROR_CODES or "/galleries/{" in error.message)
 
 
 def _retired_error(error: ServiceError, spec: PoolSpec, image: str) -> ServiceError:
-    hint = f"through the gallery it works: {gallery_command(spec, image)}"
+    hint = f"create the pool through the gallery: {gallery_command(spec, image)}"
     if spec.from_image is None:
-        hint += f"; the image and its snapshots stay for it, and `%batchimg delete {spec.name} --image` deletes them"
+        hint += f"; the image and its snapshots are kept for that; `%batchimg delete {spec.name} --image` deletes them"
     return ServiceError(
-        f"the service makes no pool straight from a managed image any more ({RETIREMENT_TEXT}); it says "
-        f"{error.message.partition('. ')[0]}",
+        f"pools on managed images are not supported any more ({RETIREMENT_TEXT}): {error.message.partition('. ')[0]}",
         hint=hint,
         status_code=error.status_code,
         code=error.code,
@@ -97,12 +96,12 @@ def _retired_error(error: ServiceError, spec: PoolSpec, image: str) -> ServiceEr
 
 
 def gallery_command(spec: PoolSpec, image: str) -> str:
-    """Return the line that makes the same pool from the same managed image, through the gallery."""
+    """Return the command that creates the same pool from the same managed image through the gallery."""
     return spec.create_line(**dict.fromkeys(_ORIGIN_OPTIONS), from_image=image)
 
 
-#: Members of a pool's properties, and of the parts of them that have grown since, by the parts' names in Azure Resource
-#: Manager. Of what is not here all that this tool asks for was known then.
+#: Properties of a pool and of its parts in these api-versions, by the part's name in Azure Resource Manager. Parts that
+#: are not here had all properties that this tool sends.
 _MEMBERS = {
     part: frozenset(names.split())
     for part, names in {
@@ -119,29 +118,29 @@ _MEMBERS = {
 }
 
 
-#: What only Azure Resource Manager knew of these.
+#: Those of them that only Azure Resource Manager has.
 _ARM_ONLY = frozenset({"publicIPAddressConfiguration"})
 
 
-#: What needs no saying there: it is so anyway. Task slots were called otherwise then.
+#: Default values that are not sent. Task slots had another name in these api-versions.
 _DEFAULTS = {"taskSlotsPerNode": 1, "interNodeCommunication": "Disabled"}
 
 
 def explicit_properties(wanted: Json) -> Json:
-    """Return what of a pool's properties has to be said."""
+    """Return a pool's properties without default values."""
     return {name: value for name, value in wanted["properties"].items() if _DEFAULTS.get(name) != value}
 
 
 def unsupported_properties(spec: PoolSpec, wanted: Json) -> list[str]:
-    """Return what of a pool these api-versions do not know, by Azure's names.
+    """Return the properties of a pool that these api-versions do not have, by Azure's names.
 
     Parameters
     ----------
     spec, wanted
-        What is asked for, and its document in Azure Resource Manager.
+        The spec of the pool, and its document in Azure Resource Manager.
     """
     found = set(_unsupported_in(explicit_properties(wanted), "", spec.api))
-    # These stand beside the properties, and a pool had neither.
+    # These are not in the properties, and a pool had neither.
     found |= {name for name, value in (("identity", spec.identities), ("tags", spec.tags)) if value}
     return sorted(found)
 

@@ -1,8 +1,8 @@
-"""The fast path: a pool's nodes from pages of JSON straight into columns, without a model a node.
+"""Read a pool's nodes from pages of JSON into columns, without an SDK model per node.
 
-`BatchClient.list_nodes` builds one object a node, of dictionaries, and takes many times as long as reading the same
-bytes. Pages are fetched raw here, on the account's own host, with `$select` for what is shown. A page is decoded and
-taken apart before the next one is asked for, so that of 100,000 nodes one page at most is there twice.
+`BatchClient.list_nodes` builds one object of dictionaries per node, and takes many times as long as reading the same
+bytes. Here pages are requested raw, with `$select` for what is shown. A page is converted before the next one is
+requested, so that at most one page of 100,000 nodes is in memory twice.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ PAGE_SIZE = 1000
 
 
 class _Struct(msgspec.Struct, rename="camel", gc=False):
-    """What makes no cycles need not be looked at by the collector of cycles, and decoding is twice as fast."""
+    """A structure without reference cycles: without garbage collection, decoding is twice as fast."""
 
 
 class _Image(_Struct):
@@ -54,7 +54,7 @@ class _Error(_Struct):
 
 
 class NodeStatus(_Struct):
-    """Of a node, what it takes to count it."""
+    """The fields of a node that are needed to count it."""
 
     id: str
     state: str
@@ -62,13 +62,13 @@ class NodeStatus(_Struct):
 
 
 class NodeAllocation(NodeStatus):
-    """Of a node, what it takes to tell what it has cost."""
+    """The fields of a node that are needed to compute its cost."""
 
     allocation_time: dt.datetime | None = None
 
 
 class Node(NodeStatus):
-    """Of a node, what the tables show; the names are the service's."""
+    """The fields of a node that tables show; the names are the service's."""
 
     scheduling_state: str | None = None
     state_transition_time: str | None = None
@@ -92,10 +92,10 @@ class _Page(msgspec.Struct, Generic[N]):
 
 
 class _Reader(Generic[N]):
-    """What pages of one kind are asked for and decoded with."""
+    """The decoder and the ``$select`` of pages of one kind."""
 
     def __init__(self, kind: type[N]) -> None:
-        self.decode = msgspec.json.Decoder(_Page[kind]).decode  # type: ignore[valid-type] # a type by its variable
+        self.decode = msgspec.json.Decoder(_Page[kind]).decode  # type: ignore[valid-type] # a type from a variable
         self.members = ",".join(field.encode_name for field in msgspec.structs.fields(kind))
 
 
@@ -108,14 +108,14 @@ async def read_pages(azure: Azure, pool: str, kind: type[N]) -> AsyncIterator[li
     Parameters
     ----------
     azure, pool
-        Which.
+        The connection, and the name of the pool.
     kind
-        `Node`, or `Standing` for states alone, with `Allotted` for ages, too: only its members are asked for.
+        `NodeStatus` for states, `NodeAllocation` also for allocation times, `Node` for all. Only its fields are read.
 
     Raises
     ------
     NotFoundError
-        There is no such pool.
+        The pool does not exist.
     """
     reader: _Reader[N] = _READERS[kind]
     address = f"/pools/{quote(pool, safe='')}/nodes?api-version={api_versions.BATCH}&maxresults={PAGE_SIZE}"
@@ -130,14 +130,14 @@ async def read_columns(azure: Azure, pool: str, *, states_only: bool = False) ->
     Parameters
     ----------
     azure, pool
-        Which.
+        The connection, and the name of the pool.
     states_only
-        Ask for what it takes to count nodes alone: ``node_id``, ``state``, ``dedicated``.
+        Read ``node_id``, ``state`` and ``dedicated`` only.
 
     Raises
     ------
     NotFoundError
-        There is no such pool.
+        The pool does not exist.
     """
     if states_only:
         return await _read_stacked(azure, pool, NodeStatus, _status_columns)
@@ -145,23 +145,23 @@ async def read_columns(azure: Azure, pool: str, *, states_only: bool = False) ->
 
 
 async def _read_stacked(
-    azure: Azure, pool: str, kind: type[N], take_apart: Callable[[list[N], _TextCache], dict[str, Sequence[Any]]]
+    azure: Azure, pool: str, kind: type[N], to_columns: Callable[[list[N], _TextCache], dict[str, Sequence[Any]]]
 ) -> dict[str, Sequence[Any]]:
     once = _TextCache()
-    parts = [take_apart(nodes, once) async for nodes in read_pages(azure, pool, kind)]
+    parts = [to_columns(nodes, once) async for nodes in read_pages(azure, pool, kind)]
     return {name: concatenate(part[name] for part in parts) for name in parts[0]}
 
 
 class _TextCache:
-    """Keeps of equal texts one: 100,000 nodes are in a few states and of a few sizes, and each has its own text."""
+    """Keeps one of equal texts: 100,000 nodes have few different states and VM sizes, but each has its own text."""
 
     def __init__(self) -> None:
         self._known: dict[str | None, str | None] = {}
 
     def __call__(self, texts: list[Any]) -> list[Any]:
-        """Return equal texts as one."""
+        """Return the same texts with equal ones as one object."""
         known = self._known.setdefault
-        if texts.count(texts[0] if texts else None) == len(texts):  # a page full of one
+        if texts.count(texts[0] if texts else None) == len(texts):  # all are equal
             return [known(text, text) for text in texts[:1]] * len(texts)
         return list(map(known, texts, texts))
 
@@ -178,7 +178,7 @@ def _status_columns(nodes: list[NodeStatus], once: _TextCache) -> dict[str, Sequ
 
 
 def _node_columns(nodes: list[Node], once: _TextCache) -> dict[str, Sequence[Any]]:
-    """Return one list a column; times are as the service writes them."""
+    """Return the columns of nodes; times are texts of the service."""
     starts = [node.start_task_info or _NO_START for node in nodes]
     machines = [node.virtual_machine_info or _NO_MACHINE for node in nodes]
     images = [machine.image_reference or _NO_IMAGE for machine in machines]

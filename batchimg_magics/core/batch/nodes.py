@@ -1,4 +1,4 @@
-"""The nodes of pools by their states: what counts, and how many there are."""
+"""The nodes of pools: read them, count them by state, read their start task's output."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
 
 READY = frozenset({"idle", "running"})
-#: A node in one of these is on its way to another state by itself.
+#: States that a node leaves by itself.
 TRANSITIONAL = frozenset(
     {"creating", "starting", "waitingforstarttask", "rebooting", "reimaging", "upgradingos", "unknown"}
 )
-#: Paid for and of no use.
+#: States in which a node is billed and cannot run tasks.
 BAD = frozenset({"unusable", "starttaskfailed"})
-#: Not there any more, or not any longer: Azure counts preempted nodes as current all the same.
+#: States of nodes that are gone or leaving. Azure still counts preempted nodes in the current count.
 LEAVING = frozenset({"leavingpool", "preempted", "deallocating", "deallocated"})
 
 
@@ -34,14 +34,14 @@ async def read_nodes(azure: Azure, pool: str, *, states_only: bool = False) -> l
     Parameters
     ----------
     azure, pool
-        Which.
+        The connection, and the name of the pool.
     states_only
-        Ask for id, state and kind alone; otherwise each is a `Node`.
+        Read id, state and kind only; otherwise each is a `Node`.
 
     Raises
     ------
     NotFoundError
-        There is no such pool.
+        The pool does not exist.
     """
     kind = NodeStatus if states_only else Node
     return [node async for page in node_pages.read_pages(azure, pool, kind) for node in page]
@@ -49,14 +49,14 @@ async def read_nodes(azure: Azure, pool: str, *, states_only: bool = False) -> l
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """How many nodes of a pool are in which state.
+    """The number of nodes of a pool by state.
 
     Parameters
     ----------
     by_state
         (state, whether dedicated) to count.
     at
-        When they were counted, in seconds of the service's time.
+        The time of the count, in seconds of the service's time.
     """
 
     by_state: Counter[tuple[str, bool]]
@@ -71,19 +71,19 @@ class Census:
         return Census(self.by_state + other.by_state)
 
     def count(self, states: frozenset[str], *, dedicated: bool | None = None) -> int:
-        """Return how many nodes, of one kind or of both, are in one of these states."""
+        """Return the number of nodes in one of these states, of one kind or of both."""
         return sum(n for (state, kind), n in self.by_state.items() if state in states and dedicated in (None, kind))
 
     def live(self, *, dedicated: bool) -> int:
-        """Return how many nodes of a kind there are that have not gone."""
+        """Return the number of nodes of a kind that are not gone or leaving."""
         return sum(n for (state, kind), n in self.by_state.items() if state not in LEAVING and kind == dedicated)
 
     def held(self, *, dedicated: bool) -> int:
-        """Return how many nodes of a kind Azure holds for the target: live ones, and preempted ones it brings back."""
+        """Return the nodes of a kind that count for the target: live ones, and preempted ones that Azure restores."""
         return self.live(dedicated=dedicated) + self.count(frozenset({"preempted"}), dedicated=dedicated)
 
     def states(self) -> dict[str, int]:
-        """Return how many nodes of both kinds are in each state."""
+        """Return the number of nodes of both kinds by state."""
         both: Counter[str] = Counter()
         for (state, _), count in self.by_state.items():
             both[state] += count
@@ -91,17 +91,17 @@ class Census:
 
     @property
     def ready(self) -> int:
-        """Nodes that take or do work."""
+        """The number of nodes that can run tasks or run some."""
         return self.count(READY)
 
     @property
     def bad(self) -> int:
-        """Nodes that are paid for and of no use."""
+        """The number of nodes that are billed and cannot run tasks."""
         return self.count(BAD)
 
     @property
     def transitional(self) -> int:
-        """Nodes that will be in another state soon."""
+        """The number of nodes that are about to change their state."""
         return self.count(TRANSITIONAL)
 
     def __str__(self) -> str:
@@ -109,25 +109,25 @@ class Census:
 
 
 async def count_nodes(azure: Azure, pool: str) -> Census:
-    """Count a pool's nodes by state and kind, from the list of nodes: the service's own counts lag."""
+    """Count a pool's nodes by state and kind from the list of nodes: the service's own counts are late."""
     counts: Counter[tuple[str, bool]] = Counter()
     async for page in node_pages.read_pages(azure, pool, NodeStatus):
         counts.update((node.state, node.is_dedicated) for node in page)
     return Census(counts, azure.now())
 
 
-#: Source: Batch documents, files of a node: a start task's are under startup/.
+#: Files of a start task, below ``startup/``. Source: Batch documents, files of a node.
 _FILES = ("stderr", "stdout")
 
 
-#: Characters that are shown of each: the end says what went wrong.
+#: Characters that are shown of the end of each file.
 TAIL_LINES = 200
 
 
 async def read_log_tail(azure: Azure, pool: str, node_id: str) -> str:
-    """Return the ends of what a node's start task wrote; nothing where it has written nothing, or cannot be asked.
+    """Return the end of a node's start task output; empty where there is none or it cannot be read.
 
-    An unusable node often does not answer: that is no error of this.
+    An unusable node often does not respond: that raises no error.
     """
     parts = []
     for name in _FILES:
@@ -144,7 +144,7 @@ async def read_log_tail(azure: Azure, pool: str, node_id: str) -> str:
 
 
 async def read_failed_node_log(azure: Azure, pool: str) -> str:
-    """Return what the first node said that is of no use: many fail alike."""
+    """Return the start task output of the first node that is unusable or whose start task failed."""
     nodes = await read_nodes(azure, pool, states_only=True)
     failed = next((node.id for node in nodes if node.state in BAD), None)
     return await read_log_tail(azure, pool, failed) if failed else ""

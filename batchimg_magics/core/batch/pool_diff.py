@@ -1,7 +1,7 @@
-"""How a pool that is there differs from the one that is wanted, in plain words.
+"""The differences between an existing pool and the requested one, as text.
 
-Both are ARM documents. What the service adds to a pool that it was not told is put in before they are compared.
-Secrets cannot be: the service never shows them.
+Both are documents of Azure Resource Manager. Defaults that the service sets are added before the comparison. Secrets
+are not compared: the service never shows them.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ _MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One thing in which two pools differ.
+    """One setting in which two pools differ.
 
     Parameters
     ----------
-    words
-        What it is.
-    there, wanted
-        How it is and how it should be, as far as that can be shown.
+    label
+        The name of the setting.
+    existing, wanted
+        The values, as far as they can be shown.
     group
-        The property of the pool's document that it lies in.
+        The property of the pool's document that has the setting.
     removes
-        Whether that whole property would have to go.
+        Whether the whole property would have to be removed.
     """
 
     label: str
@@ -52,20 +52,20 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class ComparedSetting:
-    """One thing to compare.
+    """One setting to compare.
 
     Parameters
     ----------
-    words
-        What it is.
+    label
+        The name of the setting.
     group
-        The property of the pool's document that it lies in.
+        The property of the pool's document that has the setting.
     read
-        From a document to what is compared.
+        Returns the value of a document.
     show
-        From that to words; by default itself.
+        Returns the text of a value.
     exact
-        Whether capitals matter.
+        Whether the comparison is case-sensitive.
     """
 
     label: str
@@ -75,14 +75,14 @@ class ComparedSetting:
     exact: bool = False
 
     def compare(self, found: Json, wanted: Json) -> Difference | None:
-        """Return the difference between two documents in this, if there is any."""
-        there, here = self.read(found), self.read(wanted)
-        if self._key(there) == self._key(here):
+        """Return the difference between two documents in this setting; None for no difference."""
+        existing, expected = self.read(found), self.read(wanted)
+        if self._key(existing) == self._key(expected):
             return None
         return Difference(
             self.label,
-            self._shown(there),
-            self._shown(here),
+            self._shown(existing),
+            self._shown(expected),
             self.group,
             removes=_group_value(wanted, self.group) is None,
         )
@@ -100,11 +100,11 @@ def _group_value(document: Json, group: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def differences(found: Json, wanted: Json) -> list[Difference]:
-    """Return how a pool that is there differs from the one that is wanted; counts do not matter."""
+    """Return the differences between an existing pool and the requested one; node counts are not compared."""
     return [one for topic in COMPARED_SETTINGS if (one := topic.compare(found, wanted)) is not None]
 
 
-# -- what is read off a document ---------------------------------------------------------------------------------
+# -- reading values ----------------------------------------------------------------------------------------------
 
 
 def _value_reader(*path: str, default: object = None) -> Callable[[Json], Any]:
@@ -171,7 +171,7 @@ def _environment(document: Json) -> tuple[tuple[str, Any], ...]:
 
 
 def _resource_files(document: Json) -> tuple[tuple[Any, ...], ...]:
-    """Return where a start task's files come from and go to, without the SAS tokens in their addresses."""
+    """Return sources and targets of a start task's resource files, without SAS tokens in the URLs."""
 
     def source(file: Json) -> str:
         url = str(_value_of(file.get("httpUrl") or file.get("storageContainerUrl") or ""))
@@ -256,7 +256,7 @@ def _waits(document: Json) -> str | None:
 
 
 _DEPLOYMENT, _NETWORK = "deploymentConfiguration", "networkConfiguration"
-#: What makes two pools different things, in the order in which it is told.
+#: The settings that are compared, in the order of the text.
 COMPARED_SETTINGS: tuple[ComparedSetting, ...] = (
     ComparedSetting("VM size", "vmSize", _value_reader("vmSize")),
     ComparedSetting("image", _DEPLOYMENT, _value_reader(*_MACHINE, "imageReference", "id")),

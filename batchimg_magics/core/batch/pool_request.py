@@ -1,7 +1,7 @@
-"""What is sent to make a pool: one description, in Azure Resource Manager's dialect and in the data plane's.
+"""The body of a request that creates a pool, for Azure Resource Manager and for the data plane.
 
-A body is built in ARM's dialect, secrets in it as references; `data_plane` says the same in the other one. What a
-secret stands for is put in by whoever sends it. The tool's marks are metadata, which both planes show, and tags.
+A body is built for Azure Resource Manager, with references in place of secrets; `data_plane_body` converts it. The
+values of secrets are inserted when the request is sent. Ownership tags are metadata, which both planes show, and tags.
 
 Source: the models of azure-mgmt-batch 19 and azure-batch 15.1 (api-version 2025-06-01).
 """
@@ -27,26 +27,26 @@ if TYPE_CHECKING:
     from batchimg_magics.pool_spec.start_task import ResourceFile, StartTask
     from batchimg_magics.resource_ids import ResourceId
 
-#: Security types as pools write them: ARM's way. The definition's and the VM's word for it is the key.
+#: Security types of VMs and image definitions to those of pools in Azure Resource Manager.
 _SECURITY = {"TrustedLaunch": "trustedLaunch", "ConfidentialVM": "confidentialVM"}
 _ELEVATION = {"nonadmin": "NonAdmin", "admin": "Admin"}
-#: Priorities of the rules of login ports. Source: Batch OpenAPI: unique in a pool, 150 to 4096, the lowest wins.
+#: First priority of the rules of login ports. Source: Batch OpenAPI: unique in a pool, 150 to 4096, the lowest wins.
 _FIRST_PRIORITY = 150
 
 
 def pool_body(spec: PoolSpec, source: Source, image: PoolImage, agent: str, size: str, account: ResourceId) -> Json:
-    """Return the ARM document of a pool that has no nodes yet.
+    """Return the document of a pool without nodes in Azure Resource Manager.
 
     Parameters
     ----------
     spec, source
-        What is wanted, and the system that its image is of.
+        The spec of the pool, and the source of its image.
     image
-        The image.
+        The image of the pool.
     agent, size
         Node agent SKU, and the VM size as Azure spells it.
     account
-        The Batch account.
+        The id of the Batch account.
     """
     props: Json = {
         "vmSize": size,
@@ -78,7 +78,7 @@ def pool_body(spec: PoolSpec, source: Source, image: PoolImage, agent: str, size
 
 
 def _without_empty(pairs: Mapping[str, Any]) -> Json:
-    """Return what has a value: what is left out is Azure's default, which a null is not everywhere."""
+    """Return the pairs with a value. A missing property has Azure's default; null is not always the same."""
     return {name: value for name, value in pairs.items() if value not in (None, (), [], {})}
 
 
@@ -89,7 +89,7 @@ def _identity(identity: str | None) -> Json | None:
 def _machine(spec: PoolSpec, source: Source, image_id: str, agent: str) -> Json:
     machine: Json = {"imageReference": {"id": image_id}, "nodeAgentSkuId": agent}
     if source.security_type in _SECURITY:
-        # An image of a TrustedLaunch VM makes only TrustedLaunch VMs, and the pool has to say so.
+        # An image of a TrustedLaunch VM needs TrustedLaunch nodes, and the pool must declare it.
         machine["securityProfile"] = {
             "securityType": _SECURITY[source.security_type],
             "uefiSettings": source.uefi or {"secureBootEnabled": True, "vTpmEnabled": True},
@@ -137,7 +137,7 @@ def _network(spec: PoolSpec) -> Json:
 
 
 def _nat_pool(port: LoginPort, priority: int) -> Json:
-    """Return an inbound NAT pool. Where only some may come, the last rule keeps all others out."""
+    """Return an inbound NAT pool. Where sources are restricted, the last rule denies all others."""
     sources = [("Allow", one) for one in port.allow] + ([("Deny", "*")] if port.allow else [])
     rules = [
         {"priority": priority + place, "access": access, "sourceAddressPrefix": source}
@@ -155,7 +155,7 @@ def _nat_pool(port: LoginPort, priority: int) -> Json:
     )
 
 
-# -- what runs and what is mounted -------------------------------------------------------------------------------
+# -- start task, mounts, users -----------------------------------------------------------------------------------
 
 
 def _start_task(task: StartTask) -> Json:
@@ -223,15 +223,15 @@ def _user(user: UserAccount) -> Json:
     )
 
 
-# -- the other dialect -------------------------------------------------------------------------------------------
+# -- the data plane ----------------------------------------------------------------------------------------------
 
-#: ARM's name to the data plane's, wherever it stands.
+#: Names of properties in Azure Resource Manager to those of the data plane, at any depth.
 _NAMES = {
     "nodeAgentSkuId": "nodeAgentSKUId",
     "inboundNatPools": "inboundNATPools",
     "userName": "username",
 }
-#: Properties whose words the data plane writes in lower case; the security types keep their hump, but for one.
+#: Properties whose values are lower case on the data plane, but for one security type.
 _LOWER_CASE = frozenset(
     {"access", "elevationLevel", "loginMode", "protocol", "provision", "scope", "securityType", "storageAccountType"}
 )
@@ -239,31 +239,31 @@ _FIXED_SPELLING = {"trustedlaunch": "trustedLaunch"}
 
 
 def data_plane_body(whole: Json, name: str | None = None) -> Json:
-    """Return a pool's ARM document, or a part of one, as the data plane's body; what only ARM has is left out.
+    """Return a pool's document, or a part of one, as a body of the data plane, without what it does not have.
 
     Parameters
     ----------
     whole
-        The document.
+        The document in Azure Resource Manager.
     name
-        The pool's, for a body that makes it.
+        The name of the pool, for a body that creates it; else None.
     """
     props = dict(whole["properties"])
     scale = dig(props.pop("scaleSettings", {}), "fixedScale") or {}
     machine = dig(props.pop("deploymentConfiguration", {}), "virtualMachineConfiguration")
     linked = props.pop("interNodeCommunication", None)
     packages = props.pop("applicationPackages", None)
-    said: Json = {"id": name, **props, **scale}
+    body: Json = {"id": name, **props, **scale}
     if machine is not None:
         image = {"virtualMachineImageId": machine["imageReference"]["id"]}
-        said["virtualMachineConfiguration"] = {**machine, "imageReference": image}
+        body["virtualMachineConfiguration"] = {**machine, "imageReference": image}
     if linked is not None:
-        said["enableInterNodeCommunication"] = linked == "Enabled"
+        body["enableInterNodeCommunication"] = linked == "Enabled"
     if packages is not None:
         renamed = [{"applicationId": one["id"], **_without_empty({"version": one.get("version")})} for one in packages]
-        said["applicationPackageReferences"] = renamed
-    spelt: Json = _convert({key: value for key, value in said.items() if value is not None})
-    return spelt
+        body["applicationPackageReferences"] = renamed
+    converted: Json = _convert({key: value for key, value in body.items() if value is not None})
+    return converted
 
 
 def _convert(value: Any, under: str = "") -> Any:  # noqa: ANN401 - JSON
@@ -273,5 +273,5 @@ def _convert(value: Any, under: str = "") -> Any:  # noqa: ANN401 - JSON
         return [_convert(one, under) for one in value]
     if under in _LOWER_CASE and isinstance(value, str):
         return _FIXED_SPELLING.get(value.lower(), value.lower())
-    # Of containers, only the first letter is lowered: dockerCompatible.
+    # The type of containers has only its first letter in lower case: dockerCompatible.
     return value[0].lower() + value[1:] if under == "type" and isinstance(value, str) else value

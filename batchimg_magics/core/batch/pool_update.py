@@ -1,6 +1,7 @@
-"""See to it that a pool is the one that is wanted: made, found, changed while it has no nodes, or made anew.
+"""Ensure that a pool exists as requested: create it, find it, change it while it has no nodes, or replace it.
 
-Azure can change what a pool's nodes are only while it has none. Nothing else is ever changed or replaced unasked.
+Azure changes the properties of a pool's nodes only while it has no nodes. A pool is replaced only where the user asked
+for it.
 """
 
 from __future__ import annotations
@@ -26,21 +27,21 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
 
 PoolAction = Literal["found", "changed", "replaced"]
-#: What of a pool's document a change can take away as a whole, and what says so. Source: Batch OpenAPI,
-#: PoolPatchParameter: "if you specify an empty collection"; what is left out stays as it is.
+#: Properties that a change can remove, and the value that removes them; a property that is left out is not changed.
+#: Source: Batch OpenAPI, PoolPatchParameter: "if you specify an empty collection".
 _EMPTY_VALUES = {"mountConfiguration": [], "userAccounts": [], "applicationPackages": [], "identity": {"type": "None"}}
 
 
 @dataclass(frozen=True, slots=True)
 class PoolDecision:
-    """What is to become of a pool that is there.
+    """The decision on an existing pool.
 
     Parameters
     ----------
-    fate
-        Whether it stays, is changed, or is deleted and made anew.
-    differing
-        How it differs from the one that is wanted.
+    action
+        Whether it stays (``found``), is ``changed``, or is deleted and created again (``replaced``).
+    differences
+        Its differences from the requested pool.
     """
 
     action: PoolAction
@@ -48,50 +49,50 @@ class PoolDecision:
 
     @property
     def why(self) -> str:
-        """How it differs, in words."""
+        """The differences as text."""
         return "; ".join(str(one) for one in self.differences)
 
 
 def decide(found: Json, wanted: Json, *, replace: bool = False) -> PoolDecision:
-    """Say what is to become of a pool that is there.
+    """Decide whether an existing pool stays, is changed or is replaced.
 
     Parameters
     ----------
     found, wanted
-        ARM documents.
+        Documents in Azure Resource Manager of the existing and the requested pool.
     replace
-        Whether it may be deleted and made anew.
+        Whether the pool may be deleted and created again.
 
     Raises
     ------
     ConflictError
-        It is not this tool's, or it differs and can be changed neither as it is nor by leave.
+        This tool did not create the pool, or it differs and may neither be changed nor replaced.
     """
     name = found["name"]
     if pools.tag_of(found, tags.POOL) is None:
         raise ConflictError(
-            f"there is a pool {name!r} already, and this tool did not make it",
-            hint="choose another name; `%batchimg pools` lists what there is",
+            f"pool {name!r} already exists, and this tool did not create it",
+            hint="choose another name; `%batchimg pools` lists the pools",
             status_code=409,
         )
-    said = tuple(differences(found, wanted))
-    if not said:
+    differing = tuple(differences(found, wanted))
+    if not differing:
         return PoolDecision("found")
     if replace:
-        return PoolDecision("replaced", said)
-    stuck = [one for one in said if one.removes and one.group not in _EMPTY_VALUES]
-    if is_empty(found) and not stuck:
-        return PoolDecision("changed", said)
-    why = f"a change cannot take away its {stuck[0].label}" if is_empty(found) else "it has nodes"
+        return PoolDecision("replaced", differing)
+    fixed = [one for one in differing if one.removes and one.group not in _EMPTY_VALUES]
+    if is_empty(found) and not fixed:
+        return PoolDecision("changed", differing)
+    why = f"a change cannot remove its {fixed[0].label}" if is_empty(found) else "it has nodes"
     raise ConflictError(
-        f"there is a pool {name!r} already, and it differs: {'; '.join(map(str, said))}",
-        hint=f"nothing was changed, since {why}; choose another name, or add --replace to delete it and make it anew",
+        f"pool {name!r} already exists and differs: {'; '.join(map(str, differing))}",
+        hint=f"nothing was changed, because {why}; choose another name, or add --replace to create it again",
         status_code=409,
     )
 
 
 def is_empty(found: Json) -> bool:
-    """Tell whether a pool has no nodes and none on their way."""
+    """Tell whether a pool has no nodes and requests none."""
     props = found["properties"]
     fixed = dig(props, "scaleSettings", "fixedScale") is not None
     steady = str(props.get("allocationState")).lower() == "steady"
@@ -107,30 +108,30 @@ async def ensure_pool(
     through: str = "arm",
     put: Callable[[Json], Awaitable[object]] | None = None,
 ) -> tuple[str, str]:
-    """See to it that a pool is there as it is wanted.
+    """Create a pool unless it exists, change it where it differs and has no nodes, and wait until it is steady.
 
     Parameters
     ----------
     azure, name
-        Where, and which.
+        The connection, and the name of the pool.
     wanted
-        Its ARM document, secrets in it as references.
+        Its document in Azure Resource Manager, with references in place of secrets.
     new
-        Whether none was there when it was planned: making one, which never changes one that is there, tells.
+        Whether the pool did not exist when the plan was made: then the creation is tried without a read before it.
     through
-        ``arm`` or ``batch``.
+        The plane: ``arm`` or ``batch``.
     put
-        Asks for a new one, given its document with what the secrets stand for; None: as Azure makes pools today.
+        Creates the pool, given its document with the values of the secrets; None: the usual request.
 
     Returns
     -------
     tuple of str
-        What was done (``made``, ``found`` or ``changed``), and what was changed.
+        The action (``made``, ``found`` or ``changed``), and the names of the changed properties.
 
     Raises
     ------
     ConflictError
-        One of that name is there and differs.
+        A pool with this name exists and differs.
     """
     found = None if new else await pools.read(azure, name)
     action, detail = "made", ""
@@ -141,7 +142,7 @@ async def ensure_pool(
                     put(reveal_secrets(wanted)) if put else _create_pool(azure, name, reveal_secrets(wanted), through)
                 )
         except ConflictError:
-            # Somebody was faster, or we were and the answer got lost: what is there decides.
+            # Another client created it, or the response to an earlier request was lost: the existing pool decides.
             found = await pools.read(azure, name)
             if found is None:
                 raise
@@ -151,20 +152,20 @@ async def ensure_pool(
         if decision.action == "changed":
             await _patch_pool(azure, found, wanted, decision, through)
             detail = ", ".join(one.label for one in decision.differences)
-    # A new pool is resizing at first.
+    # A new pool begins in the allocation state resizing.
     await pools.wait_until_steady(azure, name, first_s=pools.FIRST_POLL_S if action == "made" else None)
     return action, detail
 
 
 @contextmanager
 def _secrets_hidden(body: Json) -> Iterator[None]:
-    """Keep what the secrets in a body stand for out of the errors that sending it raises."""
+    """Mask the values of the secrets in a body in the errors that sending it raises."""
     try:
         yield
     except BatchImgError as error:
         error.message, error.hint = mask_secrets(error.message, body), mask_secrets(error.hint, body)
         error.args = (error.message,)
-        # The SDK's error has Azure's whole answer in it, and Azure quotes what it refuses.
+        # The SDK's error has the whole response, and Azure quotes the refused values in it.
         raise error from None
 
 
@@ -180,7 +181,7 @@ async def _create_pool(azure: Azure, name: str, whole: Json, through: str) -> No
             scope.account,
             name,
             wire(whole),
-            # A PUT would replace a pool that somebody made meanwhile: this one only makes.
+            # Without this condition a PUT replaces a pool that another client created meanwhile.
             etag="*",
             match_condition=MatchConditions.IfMissing,
         )
@@ -188,29 +189,29 @@ async def _create_pool(azure: Azure, name: str, whole: Json, through: str) -> No
 
 
 def patch_body(wanted: Json, decision: PoolDecision) -> Json:
-    """Return the part of a pool's ARM document that a change sends: what differs, and our marks."""
+    """Return the body of a change: the properties that differ, and the ownership tags."""
     groups = {one.group for one in decision.differences} | {"metadata"}
-    inside, beside = wanted["properties"], {"tags", "identity"}
-    body: Json = {"properties": {group: inside.get(group, _EMPTY_VALUES.get(group)) for group in groups - beside}}
+    properties, beside = wanted["properties"], {"tags", "identity"}
+    body: Json = {"properties": {group: properties.get(group, _EMPTY_VALUES.get(group)) for group in groups - beside}}
     return {**body, **{group: wanted.get(group, _EMPTY_VALUES.get(group)) for group in groups & beside}}
 
 
 async def _patch_pool(azure: Azure, found: Json, wanted: Json, decision: PoolDecision, through: str) -> None:
-    """Change a pool without nodes, unless somebody else has changed it since it was read."""
+    """Change a pool without nodes, unless another client changed it since it was read."""
     scope = azure.scope
     body = patch_body(wanted, decision)
     resource_tags = dict(wanted["tags"])
     if (expires := pools.tag_of(found, tags.EXPIRES)) is not None:
-        # Its life goes on: it is no part of what a pool is.
+        # The expiry stays as it is: it is not part of the requested properties.
         resource_tags[tags.EXPIRES] = expires
         body["properties"]["metadata"] = [*body["properties"]["metadata"], {"name": tags.EXPIRES, "value": expires}]
     with _secrets_hidden(body):
         if through == "batch":
             client = await azure.batch()
             etag = document(await azure.call(client.get_pool(found["name"])))["eTag"]
-            said = wire(reveal_secrets(pool_request.data_plane_body(body)))
+            change = wire(reveal_secrets(pool_request.data_plane_body(body)))
             await azure.call(
-                client.update_pool(found["name"], said, etag=etag, match_condition=MatchConditions.IfNotModified)
+                client.update_pool(found["name"], change, etag=etag, match_condition=MatchConditions.IfNotModified)
             )
             return
         await azure.call(

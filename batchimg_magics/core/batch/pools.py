@@ -1,4 +1,4 @@
-"""Batch pools: made and deleted through Azure Resource Manager, resized through the data plane."""
+"""Batch pools: read, resize, stop and delete them. Resizing uses the data plane, the rest Azure Resource Manager."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 #: Seconds until a pool of a few nodes is steady, and from a node's allocation until it is idle. Source: FACTS 6.
 EXPECTED_S = {"pool": 5.0, "steady": 70.0, "ready": 240.0, "delete pool": 60.0}
-#: Looks at a pool that is resized: no nodes were ever seen to come within half a minute, and while they come they boot,
-#: so that little is lost by looking late. Source: FACTS 6 for the times.
+#: Time between polls of a pool that is resizing. No recorded resize allocated nodes within half a minute, and nodes
+#: boot while others are allocated, so that late polls cost little time. Source: FACTS 6 for the times.
 RESIZE_POLL_PACE = polling.PollPace(1 / 4, 15.0, 90.0)
-#: When a resize is over that has nothing to do, or whose quota is used up: after 1.4 seconds. Source: FACTS 4.
+#: Seconds before the first poll. A resize without work or without quota ends after 1.4 seconds. Source: FACTS 4.
 FIRST_POLL_S = 2.0
 #: Source: gallery documents, FACTS 1.6: "at least 15 min per 1,000 nodes"; 20-30 min for pools of custom images.
 TIMEOUT_S_PER_NODE, MIN_TIMEOUT_S = 0.9, 1200.0
@@ -32,24 +32,24 @@ TIMEOUT_S_PER_NODE, MIN_TIMEOUT_S = 0.9, 1200.0
 
 @dataclass(frozen=True, slots=True)
 class PoolState:
-    """A pool at a moment, as the data plane shows it.
+    """The state of a pool on the data plane.
 
     Parameters
     ----------
     name
-        As Azure keeps it.
-    allocation, since
-        Allocation state, and since when it has been so.
+        The name as Azure spells it.
+    allocation, state_since
+        The allocation state, and the time of its last change.
     current, target
-        Counts that Azure gives; the current spot count has preempted nodes in it.
+        Azure's node counts; the current spot count includes preempted nodes.
     autoscale, formula
-        Whether a formula sets the targets, and which.
-    marks
-        Its metadata, where our marks are.
+        Whether autoscale is on, and its formula.
+    tags
+        The pool's metadata, which has the ownership tags.
     errors
-        (code, message, reasons) of the **last** resize, which stay until the next one.
+        (code, message, reasons) of the **last** resize; they stay until the next resize.
     deleting
-        Whether the pool is going away.
+        Whether the pool is being deleted.
     """
 
     name: str
@@ -65,21 +65,21 @@ class PoolState:
 
     @property
     def remaining(self) -> int:
-        """How many nodes there are too few or too many, by Azure's own counts."""
+        """The number of nodes that are still to be added or removed, by Azure's counts."""
         kinds = ((self.current.dedicated, self.target.dedicated), (self.current.spot, self.target.spot))
-        return sum(abs(there - wanted) for there, wanted in kinds)
+        return sum(abs(current - target) for current, target in kinds)
 
 
 @dataclass(frozen=True, slots=True)
 class PoolImage:
-    """What a pool's nodes are made from.
+    """The image of a pool.
 
     Parameters
     ----------
     id
         Resource id of a gallery image version, or of a managed image.
     hash
-        What stands for it.
+        The hash of the facts that the image was created from.
     """
 
     id: str
@@ -87,7 +87,7 @@ class PoolImage:
 
 
 def resize_timeout_s(nodes: int) -> float:
-    """Return the resize timeout that so many nodes of a custom image need."""
+    """Return the resize timeout in seconds that a number of nodes of a custom image needs."""
     return max(MIN_TIMEOUT_S, nodes * TIMEOUT_S_PER_NODE)
 
 
@@ -136,12 +136,12 @@ def find_matches(existing: Iterable[Json], pattern: str) -> list[Json]:
 
 
 async def read_state(azure: Azure, name: str) -> PoolState:
-    """Read a pool.
+    """Return the state of a pool, from the data plane.
 
     Raises
     ------
     NotFoundError
-        There is no such pool; the hint names the nearest.
+        The pool does not exist; the hint suggests the nearest name.
     """
     client = await azure.batch()
     found = await azure.call_or_none(client.get_pool(name))
@@ -151,7 +151,7 @@ async def read_state(azure: Azure, name: str) -> PoolState:
 
 
 async def read_state_cached(azure: Azure, name: str) -> PoolState:
-    """Read a pool as `state` does, unless the run that this is part of did so a moment ago."""
+    """Return the state of a pool from the cache or from Azure. Errors are those of `read_state`."""
     return await read_cache.get_or_read(azure, _path(name), lambda: read_state(azure, name))
 
 
@@ -161,7 +161,7 @@ def _path(name: str) -> str:
 
 
 def parse_state(found: Json) -> PoolState:
-    """Read a pool's state off its data-plane document."""
+    """Return the state of a pool from its document of the data plane."""
     return PoolState(
         name=found["id"],
         allocation=str(found.get("allocationState") or "steady"),
@@ -177,9 +177,9 @@ def parse_state(found: Json) -> PoolState:
 
 
 def raise_if_deleting(state: PoolState) -> None:
-    """Raise ConflictError when a pool is being deleted."""
+    """Raise ConflictError where a pool is being deleted."""
     if state.deleting:
-        raise ConflictError(f"pool {state.name!r} is being deleted", hint="wait until it is gone", status_code=409)
+        raise ConflictError(f"pool {state.name!r} is being deleted", hint="wait until it is deleted", status_code=409)
 
 
 def _error(found: Json) -> tuple[str, str, str]:
@@ -188,38 +188,38 @@ def _error(found: Json) -> tuple[str, str, str]:
 
 
 async def read(azure: Azure, name: str) -> Json | None:
-    """Return a pool's document in Azure Resource Manager, or None."""
+    """Return a pool's document in Azure Resource Manager; None where it does not exist."""
     found = await azure.call_or_none(azure.get(f"{azure.scope.pool_id(name)}?api-version={api_versions.BATCH}"))
     return None if found is None else dict(found.json())
 
 
 async def read_all(azure: Azure) -> list[Json]:
-    """Return the documents of all pools of the account, in Azure Resource Manager."""
+    """Return the documents of all pools of the account in Azure Resource Manager."""
     url = f"{azure.scope.account_id}/pools?api-version={api_versions.BATCH}"
     return await azure.call_or_none(pages.read_all(azure, url)) or []
 
 
 async def read_all_cached(azure: Azure) -> list[Json]:
-    """Return the documents of all pools of the account as they were a moment ago, in Azure Resource Manager."""
+    """Return the documents of all pools of the account from the cache or from Azure Resource Manager."""
     return await read_cache.get_or_read(azure, f"{azure.scope.account_id}/pools", lambda: read_all(azure))
 
 
 async def read_cached(azure: Azure, name: str) -> Json | None:
-    """Return a pool's document in Azure Resource Manager as it was a moment ago, or None."""
+    """Return a pool's document from the cache or from Azure Resource Manager; None where it does not exist."""
     return await read_cache.get_from_list(
         azure, azure.scope.pool_id(name), lambda: read_all(azure), lambda: read(azure, name)
     )
 
 
 def image_of(found: Json) -> str | None:
-    """Return the id of the image that an ARM pool's nodes are made from; None for a Marketplace image."""
+    """Return the id of a pool's image; None for a Marketplace image."""
     path = ("properties", "deploymentConfiguration", "virtualMachineConfiguration", "imageReference", "id")
     image: str | None = dig(found, *path)
     return image
 
 
 def tag_of(found: Json, name: str) -> str | None:
-    """Return one of our marks on an ARM pool: from its metadata, which both planes show, or its tags."""
+    """Return the value of an ownership tag of a pool: from its metadata, which both planes show, or its tags."""
     for pair in dig(found, "properties", "metadata") or []:
         if pair.get("name") == name:
             return str(pair.get("value"))
@@ -233,38 +233,38 @@ def tag_of(found: Json, name: str) -> str | None:
 async def wait_until_steady(
     azure: Azure, name: str, *, limit_s: float | None = None, first_s: float | None = None
 ) -> PoolState:
-    """Wait until a pool's allocation state is steady, and return the pool.
+    """Wait until a pool's allocation state is steady, and return its state.
 
     Parameters
     ----------
     azure, name
-        Which.
+        The connection, and the name of the pool.
     limit_s
-        How long to wait.
+        The longest wait in seconds; None: no limit.
     first_s
-        When to look for the first time; None: at once.
+        Seconds before the first poll; None: poll at once.
 
     Raises
     ------
     ConflictError
         The pool is being deleted.
     WaitTimeoutError
-        It took longer than `limit_s`.
+        The wait took longer than `limit_s`.
     """
 
     async def poll() -> polling.PollResult[PoolState]:
-        seen = await read_state(azure, name)
-        raise_if_deleting(seen)
-        return polling.PollResult(seen.allocation == "steady", seen, remaining=seen.remaining)
+        state = await read_state(azure, name)
+        raise_if_deleting(state)
+        return polling.PollResult(state.allocation == "steady", state, remaining=state.remaining)
 
-    what = f"pool {name} to be steady"
-    seen = await polling.poll_until(azure, poll, what=what, first_s=first_s, timeout_s=limit_s, pace=RESIZE_POLL_PACE)
-    read_cache.store(azure, _path(name), seen)
-    return seen
+    what = f"steady state of pool {name}"
+    state = await polling.poll_until(azure, poll, what=what, first_s=first_s, timeout_s=limit_s, pace=RESIZE_POLL_PACE)
+    read_cache.store(azure, _path(name), state)
+    return state
 
 
 async def resize(azure: Azure, name: str, target: Counts, allowed_s: float, drain: str | None = None) -> None:
-    """Ask for a resize; always with both counts, since Azure takes one left out for 0."""
+    """Request a resize, always with both counts: Azure sets a missing count to 0."""
     client = await azure.batch()
     body = {
         "targetDedicatedNodes": target.dedicated,
@@ -276,25 +276,25 @@ async def resize(azure: Azure, name: str, target: Counts, allowed_s: float, drai
 
 
 async def remove_nodes(azure: Azure, name: str, node_ids: Sequence[str]) -> None:
-    """Ask for single nodes to be taken out of a pool; its target becomes what is left."""
+    """Request the removal of single nodes; the pool's target becomes the number of remaining nodes."""
     client = await azure.batch()
     await azure.call(client.begin_remove_nodes(name, wire({"nodeList": list(node_ids)})))
 
 
 async def stop_resize(azure: Azure, name: str) -> bool:
-    """Ask Azure to stop a pool's resize; tell whether there was one to stop."""
+    """Request that a pool's resize stops; return whether the pool was resizing."""
     if (await read_state(azure, name)).allocation != "resizing":
         return False
     client = await azure.batch()
     try:
         await azure.call(client.begin_stop_pool_resize(name))
     except ConflictError:
-        return False  # it ended while we looked
+        return False  # the resize ended meanwhile
     return True
 
 
 async def delete(azure: Azure, name: str) -> None:
-    """Delete a pool with its nodes and wait until it is gone."""
+    """Delete a pool with its nodes and wait until it is deleted."""
     scope = azure.scope
     begin = azure.management.pool.begin_delete(scope.resource_group, scope.account, name, **polling.NO_POLLING)
     await polling.delete_and_wait(azure, begin, what=f"pool {name}", resource_id=str(scope.pool_id(name)))
@@ -302,17 +302,17 @@ async def delete(azure: Azure, name: str) -> None:
     async def poll() -> polling.PollResult[None]:
         return polling.PollResult(await read(azure, name) is None, None)
 
-    await polling.poll_until(azure, poll, what=f"pool {name} to be gone")
+    await polling.poll_until(azure, poll, what=f"deletion of pool {name}")
 
 
 def pools_using(found: list[Json], version_id: str) -> list[str]:
-    """Return the names of the pools whose nodes are made from an image version, or from its definition's latest."""
+    """Return the names of the pools that use an image version, or the latest version of its definition."""
     definition = version_id.rpartition("/versions/")[0]
     ids = {version_id.lower(), definition.lower()}
     return [pool["name"] for pool in found if (image_of(pool) or "").lower() in ids]
 
 
 def agent_of(pool: Json | None) -> str:
-    """Return a pool's node agent SKU, or nothing."""
+    """Return a pool's node agent SKU; empty where it has none."""
     path = ("properties", "deploymentConfiguration", "virtualMachineConfiguration", "nodeAgentSkuId")
     return str(dig(pool, *path) or "")

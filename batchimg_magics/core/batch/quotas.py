@@ -1,6 +1,6 @@
-"""Cores: what the account may use, what its pools hold, what is left.
+"""Core quotas: the limits of the account, the cores that its pools use, and the cores that are free.
 
-Azure checks quotas when nodes are allocated, and says so in a resize error half an hour later. Source: FACTS 3 and 4.
+Azure checks quotas when it allocates nodes, and reports them in a resize error half an hour later. Source: FACTS 3, 4.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Quota:
-    """A number of cores that nodes of one kind share.
+    """A core quota for nodes of one kind.
 
     Parameters
     ----------
     name
-        What it is called.
+        Its name in messages.
     dedicated
-        Whether dedicated nodes or spot nodes count against it.
+        Whether it is for dedicated nodes; else it is for spot nodes.
     limit, used
-        Cores in all, and those of other pools' nodes.
+        The limit in cores, and the cores of other pools' nodes.
     family
-        The VM family that it is of; empty: it is of all families.
+        The VM family that it is for; empty: all families.
     """
 
     name: str
@@ -46,36 +46,36 @@ class Quota:
 
     @property
     def free(self) -> int:
-        """Cores that are left."""
+        """The number of free cores."""
         return max(0, self.limit - self.used)
 
 
 @dataclass(frozen=True, slots=True)
 class QuotaHeadroom:
-    """What the quotas leave to nodes of one VM size.
+    """The free cores for nodes of one VM size.
 
     Parameters
     ----------
     cores
-        Of one node; 0 where Azure does not tell.
+        vCPUs of one node; 0 where they are not known.
     quotas
-        Those that its nodes count against.
+        The quotas that its nodes count against.
     """
 
     cores: int
     quotas: tuple[Quota, ...] = ()
 
     def binding(self, *, dedicated: bool) -> list[Quota]:
-        """Return the quotas of one kind of node, the tightest first."""
+        """Return the quotas of one kind of node, the one with the fewest free cores first."""
         return sorted((one for one in self.quotas if one.dedicated == dedicated), key=lambda one: one.free)
 
     def quota(self, *, dedicated: bool, of_family: bool = False) -> Quota | None:
-        """Return the quota of one kind of node in all, or of the size's family; None where there is none."""
+        """Return the total quota of one kind of node, or the one of the size's family; None where there is none."""
         kind = (dedicated, of_family)
         return next((one for one in self.quotas if (one.dedicated, bool(one.family)) == kind), None)
 
     def fitting(self, target: Counts) -> Counts:
-        """Return how much of a target the quotas allow."""
+        """Return the largest part of a target that the quotas allow."""
 
         def most(wanted: int, *, dedicated: bool) -> int:
             return min([wanted, *(one.free // (self.cores or 1) for one in self.binding(dedicated=dedicated))])
@@ -83,7 +83,7 @@ class QuotaHeadroom:
         return Counts(most(target.dedicated, dedicated=True), most(target.spot, dedicated=False))
 
     def shortfall(self, target: Counts) -> str:
-        """Return which quotas a target breaks, how many cores are missing, and what would fit; else nothing."""
+        """Return which quotas a target exceeds, the missing cores, and what fits, as text; empty where it fits."""
         parts = [
             f"{one.name}: {wanted * self.cores} cores needed, {one.free} of {one.limit} free, "
             f"{wanted * self.cores - one.free} missing"
@@ -96,17 +96,17 @@ class QuotaHeadroom:
 
 @dataclass(frozen=True, slots=True)
 class QuotaUsage:
-    """How an account stands with its quotas.
+    """The core quotas of an account and their usage.
 
     Parameters
     ----------
     account
-        Its properties.
+        The properties of the account.
     used
         (VM family in lower case, whether dedicated) to the cores of other pools.
     usages
-        For accounts whose nodes are VMs of their own subscription, which Compute's quotas bind: name of a quota in
-        lower case to its limit and what others use of it; None: Batch's own quotas bind.
+        For accounts in user subscription mode, where Compute's quotas apply: name of a quota in lower case to its limit
+        and the cores that others use; None: Batch's quotas apply.
     """
 
     account: Json
@@ -114,7 +114,7 @@ class QuotaUsage:
     usages: Mapping[str, tuple[int, int]] | None = None
 
     def headroom(self, size: Json) -> QuotaHeadroom:
-        """Return what is left to nodes of a size, given as Batch offers it."""
+        """Return the free cores for nodes of a VM size, given its document."""
         family = str(size.get("familyName") or "")
         found = self._of_batch(family) if self.usages is None else self._of_compute(self.usages, family)
         return QuotaHeadroom(vm_sizes.vcpus(size), tuple(found))
@@ -124,24 +124,24 @@ class QuotaUsage:
             if (limit := self.account.get(key)) is not None:
                 name = f"{'dedicated' if dedicated else 'spot'} cores of the account"
                 yield Quota(name, dedicated, int(limit), self._used_by_pools(dedicated=dedicated))
-        # A single total binds spot nodes of every family, and so it does dedicated ones where families do not count.
+        # One total applies to spot nodes of all families, and to dedicated nodes where family quotas are not enforced.
         if not self.account.get("dedicatedCoreQuotaPerVMFamilyEnforced"):
             return
         for one in self.account.get("dedicatedCoreQuotaPerVMFamily") or []:
             if str(one["name"]).lower() == family.lower():
                 held = self._used_by_pools(family, dedicated=True)
-                words = f"dedicated cores of {one['name']}"
-                yield Quota(words, dedicated=True, limit=int(one["coreQuota"]), used=held, family=family)
+                name = f"dedicated cores of {one['name']}"
+                yield Quota(name, dedicated=True, limit=int(one["coreQuota"]), used=held, family=family)
 
     @staticmethod
     def _of_compute(usages: Mapping[str, tuple[int, int]], family: str) -> Iterator[Quota]:
-        for name, words, dedicated in (
+        for name, label, dedicated in (
             ("cores", "cores of the subscription", True),
             (family, f"cores of {family}", True),
             ("lowPriorityCores", "spot cores of the subscription", False),
         ):
             if (found := usages.get(name.lower())) is not None:
-                yield Quota(f"{words} in the region", dedicated, *found, family=name if name == family else "")
+                yield Quota(f"{label} in the region", dedicated, *found, family=name if name == family else "")
 
     def _used_by_pools(self, of: str = "", *, dedicated: bool) -> int:
         return sum(
@@ -150,31 +150,31 @@ class QuotaUsage:
 
 
 async def read_usage(azure: Azure, *, but_for: str | None = None) -> QuotaUsage:
-    """Return how the account stands.
+    """Return the quotas of the account and their usage, from Azure.
 
     Parameters
     ----------
     azure
-        Whose.
+        The connection.
     but_for
-        A pool whose own cores do not count: the one that is being sized.
+        A pool whose own cores are not counted: the one to be resized.
     """
     account = await azure.account()
-    sizes, there, usages = await concurrency.gather(
+    sizes, existing, usages = await concurrency.gather(
         vm_sizes.read_sizes(azure), pools.read_all(azure), read_usages_if_allowed(azure, account)
     )
-    return usage_of(account, there, sizes, usages, but_for=but_for)
+    return usage_of(account, existing, sizes, usages, but_for=but_for)
 
 
 async def read_compute_usages(azure: Azure, account: Json) -> list[Json]:
-    """Return how much of Compute's quotas is in use in the account's region; none where they do not bind it."""
+    """Return the usage of Compute's quotas in the account's region; empty where they do not apply to it."""
     if not is_user_subscription(account):
         return []
     return await azure.list_documents(azure.compute.usage.list(await azure.region()))
 
 
 async def read_usages_if_allowed(azure: Azure, account: Json) -> list[Json]:
-    """Return the same; none to a caller who may not read them, and learns from Azure's own answer to a resize."""
+    """Return the same; empty where the caller may not read it: then only a resize shows the limits."""
     try:
         return await read_compute_usages(azure, account)
     except ServiceError as error:
@@ -184,21 +184,21 @@ async def read_usages_if_allowed(azure: Azure, account: Json) -> list[Json]:
 
 
 def is_user_subscription(account: Json) -> bool:
-    """Tell whether nodes are VMs of the account's own subscription, and count against its Compute quotas."""
+    """Tell whether the account is in user subscription mode, where nodes count against Compute's quotas."""
     return bool(dig(account, "properties", "poolAllocationMode") == "UserSubscription")
 
 
 def usage_of(
     account: Json, existing: Iterable[Json], sizes: Iterable[Json], usages: Iterable[Json], *, but_for: str | None
 ) -> QuotaUsage:
-    """Return how an account stands.
+    """Return the quotas of an account and their usage.
 
     Parameters
     ----------
-    account, there, sizes, usages
-        Its document, its pools, the VM sizes that Batch offers it, and Compute's usages where they bind it.
+    account, existing, sizes, usages
+        The documents of the account, its pools, the VM sizes that Batch offers, and Compute's usages where they apply.
     but_for
-        A pool whose own cores do not count.
+        A pool whose own cores are not counted; None: all pools are counted.
     """
     known = {str(size["name"]).lower(): size for size in sizes}
     own: list[Json] = []
@@ -207,18 +207,18 @@ def usage_of(
         (own if str(pool["name"]).lower() == (but_for or "").lower() else others).append(pool)
     if not is_user_subscription(account):
         return QuotaUsage(account["properties"], _cores(others, known, allocated_counts))
-    # Compute counts every VM that is there, and so this pool's own nodes, which are wanted again.
-    mine = _cores(own, known, current_counts)
-    spot = sum(cores for (_, dedicated), cores in mine.items() if not dedicated)
-    back = {family: cores for (family, dedicated), cores in mine.items() if dedicated}
-    back |= {"cores": sum(back.values()), "lowprioritycores": spot}
-    # What other pools are promised, and do not have yet, Compute does not count yet.
-    came = _cores(others, known, current_counts)
+    # Compute counts every VM, and so this pool's own nodes, which are subtracted.
+    own_cores = _cores(own, known, current_counts)
+    spot = sum(cores for (_, dedicated), cores in own_cores.items() if not dedicated)
+    subtracted = {family: cores for (family, dedicated), cores in own_cores.items() if dedicated}
+    subtracted |= {"cores": sum(subtracted.values()), "lowprioritycores": spot}
+    # Compute does not count the nodes that other pools requested and do not have yet.
+    allocated = _cores(others, known, current_counts)
     for (family, dedicated), cores in _cores(others, known, allocated_counts).items():
         for name in (family, "cores") if dedicated else ("lowprioritycores",):
-            back[name] = back.get(name, 0) - max(0, cores - came[family, dedicated])
+            subtracted[name] = subtracted.get(name, 0) - max(0, cores - allocated[family, dedicated])
     found = {
-        name: (int(one["limit"]), max(0, int(one["currentValue"]) - back.get(name, 0)))
+        name: (int(one["limit"]), max(0, int(one["currentValue"]) - subtracted.get(name, 0)))
         for one in usages
         if (name := str(dig(one, "name", "value")).lower())
     }
@@ -228,12 +228,12 @@ def usage_of(
 def _cores(
     existing: Iterable[Json], sizes: Mapping[str, Json], count: Callable[[Json], Counts]
 ) -> Mapping[tuple[str, bool], int]:
-    """Return (VM family in lower case, whether dedicated) to the cores of pools' nodes."""
+    """Return the cores of pools' nodes by VM family in lower case and whether they are dedicated."""
     total: Counter[tuple[str, bool]] = Counter()
     for pool in existing:
         size = sizes.get(str(dig(pool, "properties", "vmSize")).lower())
         if size is None:
-            continue  # a size that Batch no longer offers: nobody can say which family it counts against
+            continue  # Batch does not offer the size any more: its family is not known
         family, counts = str(size.get("familyName") or "").lower(), count(pool)
         total[family, True] += counts.dedicated * vm_sizes.vcpus(size)
         total[family, False] += counts.spot * vm_sizes.vcpus(size)

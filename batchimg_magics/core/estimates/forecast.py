@@ -1,4 +1,4 @@
-"""What a resize will need before anybody asks for it: cores, replicas, rounds, minutes, money. Pure arithmetic."""
+"""The forecast of a resize: cores, replicas, resize attempts, time and cost. Pure functions without requests."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ForecastInputs:
-    """What a pool's size depends on, as it stood when it was read.
+    """The facts that a forecast depends on.
 
     Parameters
     ----------
     vm_size, memory_gib
-        Of its nodes; their vCPUs are the room's.
-    room
-        What the quotas leave to it.
+        VM size and memory of a node; its vCPUs are in `headroom`.
+    headroom
+        The free cores for the pool.
     rates
-        What a node costs.
+        The cost of a node.
     replicas
-        Replicas of its image version in the account's region; None: its image is none of a gallery's, or not told.
+        Replicas of the image version in the account's region; None: the image is not in a gallery, or cannot be read.
     usd_per_hour_limit
-        What the connection allows; None: no limit.
+        The spending limit of the connection in US dollars per hour; None: no limit.
     expires, expiry_enforced
-        When the pool goes to zero by itself; None: never. Whether Azure sees to that right now.
+        When the pool expires (None: never), and whether its expiry formula is enabled.
     autoscale
-        Whether a formula sets its size.
+        Whether an autoscale formula sets the size.
     """
 
     vm_size: str
@@ -53,22 +53,22 @@ class ForecastInputs:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """What a resize to a target will need.
+    """The forecast of a resize to a target.
 
     Parameters
     ----------
     cores
-        (quota, cores wanted of it), the tightest first.
-    replicas_wanted
-        Replicas that so many nodes want.
+        (quota, needed cores), the quota with the fewest free cores first.
+    replicas_needed
+        Replicas of the image version that the nodes need.
     rounds, ready_s
-        How many resizes it probably takes, and how long until the nodes are ready.
+        Expected resize attempts, and seconds until the nodes are ready.
     usd_per_hour, usd_until_expiry
-        What all nodes cost, disks too; None: not known, or no expiry.
-    impossible
-        Why it cannot be asked for; empty: it can.
-    doubts
-        What may go wrong.
+        Cost of all nodes in US dollars, disks included; None: not known, or no expiry.
+    blockers
+        Why the resize cannot be requested; empty: it can.
+    warnings
+        Possible problems.
     """
 
     cores: tuple[tuple[Quota, int], ...]
@@ -84,18 +84,18 @@ class Forecast:
 def forecast(
     inputs: ForecastInputs, now: Counts, target: Counts, *, timeout_s: float | None = None, at: float = 0.0
 ) -> Forecast:
-    """Return what it needs to bring a pool from `now` to `target`.
+    """Return the forecast of a resize from `now` to `target`.
 
     Parameters
     ----------
-    situation
-        What it depends on.
+    inputs
+        The facts.
     now, target
-        Nodes that there are, and that are wanted.
+        The current and the target node counts.
     timeout_s
-        The resize timeout that was chosen; None: as the size needs.
+        The given resize timeout in seconds; None: as the number of nodes needs.
     at
-        The service's time.
+        The service's time in seconds since 1970.
     """
     headroom, grown = inputs.headroom, max(0, target.total - now.total)
     needed_s = pools.resize_timeout_s(target.total)
@@ -124,12 +124,12 @@ def _blockers(inputs: ForecastInputs, target: Counts, usd: float | None, timeout
         parts.append(missing)
     limit = inputs.usd_per_hour_limit
     if limit is not None and target.total and (usd is None or usd > limit):
-        cost = "what it costs is not known" if usd is None else f"${usd:,.2f} an hour"
-        parts.append(f"{cost}, and this connection allows ${limit:,.2f}")
+        cost = "price not available" if usd is None else f"${usd:,.2f}/h"
+        parts.append(f"{cost}, and the limit of this connection is ${limit:,.2f}/h")
     if timeout_s is not None and timeout_s < MIN_RESIZE_TIMEOUT_S:
-        parts.append("Azure's rule: a resize timeout is at least 5 minutes")
+        parts.append("a resize timeout must be at least 5 minutes")
     if inputs.autoscale:
-        parts.append("a formula sets the size of this pool: turn it off first")
+        parts.append("an autoscale formula sets the size of this pool: disable it first")
     return parts
 
 
@@ -139,9 +139,13 @@ def _warnings(
     parts = []
     wanted = replication.replicas_needed(target.total)
     if inputs.replicas is not None and inputs.replicas < wanted:
-        parts.append(f"{inputs.replicas} of {wanted} replicas that so many nodes want: they will come more slowly")
+        parts.append(
+            f"the image has {inputs.replicas} of {wanted} replicas that this size needs: allocation will be slower"
+        )
     if timeout_s is not None and MIN_RESIZE_TIMEOUT_S <= timeout_s < needed_s:
-        parts.append(f"a timeout of {timeout_s / 60:.0f} min is short: so many nodes want {needed_s / 60:.0f}")
+        parts.append(
+            f"a timeout of {timeout_s / 60:.0f} min is short: {needed_s / 60:.0f} min are recommended for this size"
+        )
     if usd is None and target.total:
-        parts.append("the price is not known")
+        parts.append("price not available")
     return parts

@@ -1,4 +1,4 @@
-"""What `size` answers: for each VM size and kind of node that could do the work, how many, until when, for how much."""
+"""The options of `estimate`: number of nodes, time and cost for each VM size and node type."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ if TYPE_CHECKING:
     from batchimg_magics.core.estimates.prices import Rates
     from batchimg_magics.core.estimates.workload import Estimate, Workload
 
-#: How many sizes are priced at once.
+#: VM sizes whose prices are read at the same time.
 AT_ONCE = 8
-#: Vendors' words in a family's name for processors that only some software uses: shown when they are asked for.
+#: Prefixes of VM families for special hardware (GPU, HPC): shown only if the pattern names them.
 _SPECIAL = ("nc", "nd", "ng", "nv", "np", "hb", "hc", "hx")
 
 
 @dataclass(frozen=True, slots=True)
 class SizingQuery:
-    """What is to be done, and within what.
+    """The workload, and the limits of the estimate.
 
     Parameters
     ----------
     tasks, minutes
-        How many tasks, and how long one takes.
+        Number of tasks, and minutes per task.
     slots
-        How many run on a node at once; None: one a vCPU.
+        Tasks that run on a node at the same time; None: one per vCPU.
     deadline_s, budget_usd
-        What binds; one at least is given.
+        The limits in seconds and US dollars; at least one is given.
     vm_size
-        Pattern of VM sizes, e.g. ``Standard_D*s_v5``; None: all of general use.
+        A pattern of VM sizes, e.g. ``Standard_D*s_v5``; None: all general-purpose sizes.
     kinds
         ``dedicated``, ``spot`` or both.
     evictions_per_hour
-        How often a spot node is taken away.
+        Evictions of a spot node per hour.
     name
-        The pool that the lines name; where it is there, its image's disks are counted.
+        The pool in the commands; if it exists, the disks of its image are part of the cost.
     windows
         Whether the nodes run Windows.
     rows
-        How many options to show.
+        Number of options to show.
     """
 
     tasks: int
@@ -68,14 +68,14 @@ class SizingQuery:
     rows: int = 12
 
     def workload(self, slots: int, *, dedicated: bool) -> Workload:
-        """Return the work as nodes of a kind see it."""
+        """Return the workload for nodes of a kind."""
         rate = 0.0 if dedicated else self.evictions_per_hour
         return workload.Workload(self.tasks, self.minutes * 60, slots, rate)
 
-    def best_estimate(self, work: Workload, rate: float | None, room: int | None) -> Estimate | None:
-        """Return the number of nodes that answers the question; None where none does, or no price is known.
+    def best_estimate(self, work: Workload, rate: float | None, quota_nodes: int | None) -> Estimate | None:
+        """Return the best number of nodes; None where no number is enough, or a needed price is not known.
 
-        A budget buys as many nodes as the quotas have room for; where that is too few, what it would buy without them.
+        With a budget, the number is limited by the quotas; where that is too few, it is computed without them.
         """
         if self.budget_usd is not None:
             if rate is None:
@@ -83,7 +83,7 @@ class SizingQuery:
             buy = partial(
                 workload.nodes_for_budget, work, self.budget_usd, rate, deadline_s=self.deadline_s or math.inf
             )
-            return (buy(most=room) if room else None) or buy()
+            return (buy(most=quota_nodes) if quota_nodes else None) or buy()
         return workload.nodes_for_deadline(work, self.deadline_s or 0.0, rate)
 
 
@@ -93,7 +93,8 @@ async def list_options(azure: Azure, query: SizingQuery) -> Table:
     Raises
     ------
     SpecError
-        No number of nodes could do it: the deadline is shorter than a node's start, the budget below a node-hour.
+        No number of nodes is enough: the deadline is shorter than the start of a node, or the budget is below the cost
+        of one node for an hour.
     """
     if query.deadline_s is not None and query.deadline_s <= workload.start_s(1):
         raise SpecError(
@@ -140,7 +141,7 @@ def _aim_words(query: SizingQuery) -> list[str]:
 
 
 def _matching_sizes(found: list[Json], query: SizingQuery) -> list[Json]:
-    """Return the sizes that could do the work; all that a pattern names."""
+    """Return the VM sizes that a pattern matches; without a pattern, the suitable ones."""
     if query.vm_size is not None:
         pattern = query.vm_size.lower()
         named = [size for size in found if fnmatch.fnmatchcase(str(size["name"]).lower(), pattern)]
@@ -177,7 +178,7 @@ def _raise_if_no_price(query: SizingQuery, priced: list[Rates]) -> None:
     ]
     if query.budget_usd is not None and known and query.budget_usd < min(known):
         raise SpecError(
-            f"a budget of ${query.budget_usd:,.2f} does not pay one node for an hour: "
+            f"a budget of ${query.budget_usd:,.2f} is less than the cost of one node for an hour: "
             f"the cheapest costs ${min(known):,.3f}",
             hint="give a larger --budget, or smaller nodes with --vm-size",
         )
@@ -205,7 +206,7 @@ def _row(
         "usd": None,
     }
     if best is None:
-        why = "no price is known" if rate is None and query.budget_usd is not None else "no number of nodes does it"
+        why = "no price available" if rate is None and query.budget_usd is not None else "no number of nodes is enough"
         return {**row, "limit": why}
     cores = best.nodes * vcpus
     fits = tightest is None or cores <= tightest.free
@@ -222,10 +223,10 @@ def _row(
     }
 
 
-def _shortfall_text(left: Quota, work: Workload, vcpus: int, best: Estimate) -> str:
-    """Return in words what the quota leaves of the plan."""
-    text = f"{left.name}: {best.nodes * vcpus} wanted, {left.free} of {left.limit} free"
-    nodes = left.free // vcpus
+def _shortfall_text(quota: Quota, work: Workload, vcpus: int, best: Estimate) -> str:
+    """Return how much of the quota the option needs, as text."""
+    text = f"{quota.name}: {best.nodes * vcpus} needed, {quota.free} of {quota.limit} available"
+    nodes = quota.free // vcpus
     if not nodes:
         return text
     return f"{text}; {nodes} nodes would take {workload.estimate(work, nodes, None).makespan_s / 3600:.1f} h"

@@ -1,7 +1,7 @@
-"""What nodes cost, from the public price list, and the arithmetic of it.
+"""The cost of nodes, from the public retail price list.
 
-Azure bills every node by the hour whatever its state, and its OS and data disks beside it. A price that is not known
-is None all the way: it never becomes 0.
+Azure bills every node by the hour in any state, and its OS and data disks too. A price that is not known is None in
+every result: it never becomes 0.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 #: Source: Azure's price pages: a month is 730 hours.
 HOURS_A_MONTH = 730.0
-#: Kind of storage account of a disk to its product in the price list, and the letter of its tiers.
+#: Disk type to its product in the price list, and the letter of its tiers.
 _DISK_PRODUCTS = {
     "premium": ("Premium SSD Managed Disks", "P"),
     "standardssd": ("Standard SSD Managed Disks", "E"),
     "standard": ("Standard HDD Managed Disks", "S"),
 }
-#: The largest disk of each tier in GiB: a disk pays for its whole tier. Source: managed disks' documents.
+#: Largest size in GiB to tier number: a disk is billed for its whole tier. Source: documents of managed disks.
 _TIERS = {
     4: 1, 8: 2, 16: 3, 32: 4, 64: 6, 128: 10, 256: 15, 512: 20, 1024: 30, 2048: 40, 4096: 50, 8192: 60, 16384: 70,
     32767: 80,
 }  # fmt: skip
 #: Standard HDDs have no tier below S4.
 _LEAST_HDD_TIER = 4
-#: The dearest kind that Batch attaches stands for a disk whose kind nobody said: what is within a budget stays so.
+#: The type of a disk whose type is not known: the most expensive one that Batch attaches.
 DEAREST_DISK_SKU = "Premium_LRS"
 #: Source: Batch service, DataDisk, storageAccountType: "If omitted, the default is "standard_lrs"".
 _DATA_DISK = "Standard_LRS"
@@ -44,7 +44,7 @@ _DATA_DISK = "Standard_LRS"
 
 @dataclass(frozen=True, slots=True)
 class NodeDisk:
-    """A managed disk that each node has.
+    """A managed disk of each node.
 
     Parameters
     ----------
@@ -59,12 +59,12 @@ class NodeDisk:
 
     @property
     def product(self) -> str | None:
-        """Its product in the price list; None for a kind that is not priced by tiers."""
+        """Its product in the price list; None for a type without tiers."""
         return _DISK_PRODUCTS[self._kind][0] if self._kind in _DISK_PRODUCTS else None
 
     @property
     def tier(self) -> str | None:
-        """The tier that it is billed as, e.g. ``P10``."""
+        """The tier that it is billed for, e.g. ``P10``; None where it is not known."""
         if self._kind not in _DISK_PRODUCTS or not self.size_gib:
             return None
         least = _LEAST_HDD_TIER if self._kind == "standard" else 0
@@ -79,7 +79,7 @@ class NodeDisk:
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """What one node costs an hour, in US dollars. None: not known.
+    """The cost of one node in US dollars per hour. None: not known.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ class Rates:
     disks_usd_per_hour
         All managed disks of one node.
     as_of
-        When the oldest of these prices was read.
+        When the oldest of these prices was read, in UTC.
     """
 
     dedicated_usd_per_hour: float | None = None
@@ -97,19 +97,19 @@ class Rates:
     as_of: dt.datetime | None = None
 
     def node_usd_per_hour(self, *, dedicated: bool) -> float | None:
-        """Return what a node of a kind costs an hour, with its disks."""
+        """Return US dollars per hour for a node of a kind, disks included."""
         return sum_or_none(
             (self.dedicated_usd_per_hour if dedicated else self.spot_usd_per_hour, self.disks_usd_per_hour)
         )
 
     def cost(self, dedicated: int, spot: int) -> float | None:
-        """Return what so many nodes cost an hour; None where a price that matters is not known."""
+        """Return US dollars per hour for these node counts; None where a needed price is not known."""
         kinds = ((dedicated, self.node_usd_per_hour(dedicated=True)), (spot, self.node_usd_per_hour(dedicated=False)))
         return sum_or_none(None if rate is None else count * rate for count, rate in kinds if count)
 
 
 def sum_or_none(parts: Iterable[float | None]) -> float | None:
-    """Return the sum; None as soon as one part is not known."""
+    """Return the sum; None where a part is None."""
     total = 0.0
     for part in parts:
         if part is None:
@@ -119,26 +119,26 @@ def sum_or_none(parts: Iterable[float | None]) -> float | None:
 
 
 def usd_for(usd_per_hour: float | None, seconds: float) -> float | None:
-    """Return what a rate comes to in so many seconds."""
+    """Return the cost in US dollars of a rate for a number of seconds."""
     return None if usd_per_hour is None else usd_per_hour * seconds / 3600
 
 
 async def read_rates(azure: Azure, size: str, os_type: str, disks: Sequence[NodeDisk] | None = ()) -> Rates:
-    """Return what a node costs in the account's region.
+    """Return the cost of a node in the account's region.
 
     Parameters
     ----------
     azure
-        Whose account.
+        The connection.
     size
-        VM size, in any case.
+        VM size; case is ignored.
     os_type
-        ``Linux`` or ``Windows``, in any case.
+        ``Linux`` or ``Windows``; case is ignored.
     disks
         The managed disks of one node; None: not known.
     """
     region = await azure.region()
-    # The list tells names apart by case.
+    # The price list compares names with case.
     size = await vm_sizes.read_size_name(azure, size)
     rows, read = await azure.prices.rows(f"serviceName eq 'Virtual Machines' and armSkuName eq '{size}'", region)
     windows, now = os_type.lower() == "windows", azure.now()
@@ -150,7 +150,7 @@ async def read_rates(azure: Azure, size: str, os_type: str, disks: Sequence[Node
     months = None if disks is None else sum_or_none(by_tier.get(disk.tier or "") for disk in disks)
     spot = price_list.vm_price(rows, now, windows=windows, kind="Spot")
     if spot is None:
-        # Batch's low-priority nodes are spot nodes since March 2026; the older meter may stand there alone.
+        # Batch's low-priority nodes are spot nodes since March 2026; some sizes have the older meter only.
         spot = price_list.vm_price(rows, now, windows=windows, kind="Low Priority")
     known = [date for date in dates if date is not None]
     return Rates(
@@ -165,12 +165,12 @@ async def read_rates(azure: Azure, size: str, os_type: str, disks: Sequence[Node
 
 
 async def read_pool_rates(azure: Azure, pool: Json) -> Rates:
-    """Return what a node of a pool costs.
+    """Return the cost of a node of a pool.
 
     Parameters
     ----------
     azure
-        Whose.
+        The connection.
     pool
         The pool's document in Azure Resource Manager.
     """
@@ -183,20 +183,20 @@ async def read_pool_rates(azure: Azure, pool: Json) -> Rates:
 async def read_node_disks(azure: Azure, machine: Json) -> list[NodeDisk] | None:
     """Return the managed disks of a node; None where the OS disk's size is not known.
 
-    A disk whose kind nobody said counts as Premium SSD, the dearest that Batch attaches.
+    A disk of unknown type counts as Premium SSD, the most expensive one that Batch attaches.
 
     Parameters
     ----------
     azure
-        Whose.
+        The connection.
     machine
-        A pool's ``virtualMachineConfiguration``, as Azure Resource Manager writes it.
+        A pool's ``virtualMachineConfiguration`` in Azure Resource Manager.
     """
     image = await image_versions.read_disk_sizes(azure, dig(machine, "imageReference", "id"))
     system = machine.get("osDisk") or {}
     disks = [NodeDisk(_sku(one, _DATA_DISK), one.get("diskSizeGB")) for one in machine.get("dataDisks") or []]
     disks += [NodeDisk(DEAREST_DISK_SKU, size_gib) for size_gib in image[1:]]
-    if not dig(system, "ephemeralOSDiskSettings", "placement"):  # an ephemeral one is on the host, and costs nothing
+    if not dig(system, "ephemeralOSDiskSettings", "placement"):  # an ephemeral OS disk is free
         size_gib = system.get("diskSizeGB") or next(iter(image), None)
         if size_gib is None:
             return None

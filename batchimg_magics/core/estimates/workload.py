@@ -1,16 +1,16 @@
-"""How many nodes: the arithmetic between tasks, nodes, time, cores and money. Pure functions, no request.
+"""The model of a workload: tasks, nodes, time and cost. Pure functions without requests.
 
-The model is plain on purpose, and errs towards more time: tasks begin when the last node is ready, run in waves of as
-many as there are slots, and every node is paid for from the request to the last wave's end.
+The model is simple and tends to overestimate the time: tasks begin when the last node is ready, run in waves of as many
+as there are slots, and every node is billed from the request to the end of the last wave.
 
     start(n)    = ALLOCATION_S_PER_NODE * n + READY_S            seconds until n nodes are ready
     waves(n)    = ceil(tasks / (slots * n))
     makespan(n) = start(n) + waves(n) * task_s
     cost(n)     = n * rate * makespan(n)
 
-Spot nodes are taken away now and then, and a task that was running begins anew. With an eviction rate of r an hour, a
-task of t hours takes (exp(r * t) - 1) / r hours on average until it comes through (the mean of a job that restarts from
-its beginning under exponential failures), and a node is missing for READY_S after each eviction.
+Azure can evict spot nodes, and a task on an evicted node starts again. With an eviction rate of r per hour, a task of t
+hours takes (exp(r * t) - 1) / r hours on average (the mean of a job that restarts from its beginning under exponential
+failures), and a node is missing for READY_S seconds after each eviction.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 #: Source: gallery documents, FACTS 1.6: "at least 15 min per 1,000 nodes".
 ALLOCATION_S_PER_NODE = 0.9
-#: From a node's allocation until it is idle. Source: recordings, FACTS 6, the median.
+#: Median seconds from a node's allocation until it is idle. Source: recordings, FACTS 6.
 READY_S = 240.0
-#: **Assumed**: the eviction rate of spot nodes, an hour. Azure publishes rates by size and region in buckets of five
-#: percent (0-5, 5-10, ... 20+), and none by API; this is the upper end of the second.
+#: **Assumed**: evictions of a spot node per hour. Azure publishes rates by size and region in steps of five percent
+#: (0-5, 5-10, ... 20+), but not by API; this is the upper end of the second step.
 EVICTIONS_PER_HOUR = 0.10
-#: A single resize brings about so many nodes of a custom image. Source: FACTS 1.6, "above 300 nodes expect several".
+#: Nodes of a custom image that one resize attempt brings. Source: FACTS 1.6, "above 300 nodes expect several".
 NODES_PER_ROUND = 300
 #: More nodes than any pool has.
 MAX_NODES = 100_000
@@ -37,18 +37,18 @@ MAX_NODES = 100_000
 
 @dataclass(frozen=True, slots=True)
 class Workload:
-    """What there is to do.
+    """The tasks to run.
 
     Parameters
     ----------
     tasks
-        How many tasks.
+        Number of tasks.
     task_s
-        How long one takes, in seconds.
+        Duration of a task in seconds.
     slots
-        How many run on a node at once.
+        Tasks that run on a node at the same time.
     evictions_per_hour
-        How often a node is taken away; 0 for dedicated nodes.
+        Evictions of a node per hour; 0 for dedicated nodes.
     """
 
     tasks: int
@@ -58,36 +58,36 @@ class Workload:
 
     @property
     def effective_task_s(self) -> float:
-        """How long a task takes with what evictions cost it, on average."""
+        """The mean duration of a task in seconds, evictions included."""
         if not self.evictions_per_hour:
             return self.task_s
         hours = self.task_s / 3600
         rate = self.evictions_per_hour
-        # A task that is evicted more often than it ever ends has no mean worth naming: it never comes through.
+        # A task that is nearly always evicted before its end never ends.
         if rate * hours > math.log(MAX_NODES):
             return math.inf
         return 3600 * math.expm1(rate * hours) / rate * (1 + rate * READY_S / 3600)
 
     @property
     def most_useful_nodes(self) -> int:
-        """Nodes beyond which some would have nothing to do."""
+        """The number of nodes above which some have no task."""
         return min(MAX_NODES, math.ceil(self.tasks / self.slots))
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What so many nodes would do.
+    """The time and cost of a workload on a number of nodes.
 
     Parameters
     ----------
     nodes
-        How many.
+        Number of nodes.
     start_s
-        Until they are ready.
+        Seconds until they are ready.
     makespan_s
-        From the request until the last task's end.
+        Seconds from the request to the end of the last task.
     usd
-        What that costs; None where no price is known.
+        Cost in US dollars; None where the price is not known.
     """
 
     nodes: int
@@ -97,28 +97,28 @@ class Estimate:
 
 
 def start_s(nodes: int) -> float:
-    """Return the seconds until so many nodes are ready."""
+    """Return the seconds until a number of nodes is ready."""
     return ALLOCATION_S_PER_NODE * nodes + READY_S if nodes else 0.0
 
 
 def expected_rounds(nodes: int) -> int:
-    """Return how many resizes it probably takes to bring so many nodes of a custom image."""
+    """Return the expected number of resize attempts for a number of nodes of a custom image."""
     return math.ceil(nodes / NODES_PER_ROUND)
 
 
 def estimate(workload: Workload, nodes: int, usd_per_hour: float | None) -> Estimate:
-    """Return what so many nodes at that rate would do with the load."""
+    """Return time and cost of a workload on a number of nodes at a price in US dollars per hour."""
     waves = math.ceil(workload.tasks / (workload.slots * nodes))
     whole = start_s(nodes) + waves * workload.effective_task_s
     return Estimate(nodes, start_s(nodes), whole, None if usd_per_hour is None else nodes * usd_per_hour * whole / 3600)
 
 
 def _candidate_counts(workload: Workload) -> Iterator[int]:
-    """Yield the counts at which another wave is saved, from few nodes to many: all others only cost more."""
+    """Yield the node counts that need one wave less than the count before; other counts only cost more."""
     nodes, most = 1, workload.most_useful_nodes
     while nodes <= most:
         waves = math.ceil(workload.tasks / (workload.slots * nodes))
-        # The fewest nodes that do it in so many waves, and then the fewest that do it in one less.
+        # The fewest nodes for this number of waves, then the fewest for one wave less.
         yield math.ceil(workload.tasks / (workload.slots * waves))
         if waves == 1:
             return
@@ -126,7 +126,7 @@ def _candidate_counts(workload: Workload) -> Iterator[int]:
 
 
 def nodes_for_deadline(workload: Workload, deadline_s: float, usd_per_hour: float | None) -> Estimate | None:
-    """Return the fewest nodes that are done by then; None where no number is."""
+    """Return the fewest nodes that finish by the deadline; None where no number does."""
     found = (estimate(workload, nodes, usd_per_hour) for nodes in _candidate_counts(workload))
     return next((one for one in found if one.makespan_s <= deadline_s), None)
 
@@ -134,18 +134,18 @@ def nodes_for_deadline(workload: Workload, deadline_s: float, usd_per_hour: floa
 def nodes_for_budget(
     workload: Workload, usd: float, usd_per_hour: float, *, deadline_s: float = math.inf, most: int = MAX_NODES
 ) -> Estimate | None:
-    """Return the number of nodes that is done first and costs no more; None where none does.
+    """Return the number of nodes that finishes first within a budget; None where no number does.
 
     Parameters
     ----------
-    load, usd_per_hour
-        What there is to do, and what a node costs.
+    workload, usd_per_hour
+        The tasks, and the cost of a node in US dollars per hour.
     usd
-        What may be spent.
+        The budget in US dollars.
     deadline_s
-        When it has to be done.
+        The latest end in seconds from now.
     most
-        More nodes than these cannot be had.
+        The greatest possible number of nodes.
     """
     found = (estimate(workload, nodes, usd_per_hour) for nodes in _candidate_counts(workload) if nodes <= most)
     fitting = [one for one in found if one.usd is not None and one.usd <= usd and one.makespan_s <= deadline_s]

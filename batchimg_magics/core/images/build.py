@@ -1,4 +1,4 @@
-"""From a road to the image that a pool's nodes are made from: a gallery version, or a managed image."""
+"""Build the image of a pool from an image source: a gallery image version, or a managed image."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ if TYPE_CHECKING:
     from batchimg_magics.core.images.origins.origin import ImageOrigin
     from batchimg_magics.pool_spec.pool import PoolSpec
 
-#: The step that ends in an image, by what it is.
+#: The name of the step that creates the image, by its type.
 VERSION, MANAGED = "image version", "managed image"
 
 
 @dataclass(frozen=True)
 class ImageBuild:
-    """An image that is wanted, and what there is of it.
+    """The build of an image: what is requested, and what exists of it.
 
     Parameters
     ----------
-    azure, spec, road
-        Where, what is wanted, by which road.
+    azure, spec, origin
+        The connection, the spec of the pool, and the image source.
     revision
-        How often it was made anew.
+        How often the image was created again.
     version
-        The image version, where there is one; for a pool straight from a managed image, that one.
+        The existing image version, or the existing managed image for ``--direct``; None: there is none.
     regions
-        Region to number of its replicas.
-    remains
-        Whether something of a run that died is to be put away.
+        Region to number of replicas.
+    has_leftovers
+        Whether temporary resources of an earlier run must be deleted.
     """
 
     azure: Azure
@@ -61,19 +61,19 @@ class ImageBuild:
 
     @property
     def hash(self) -> str:
-        """What stands for the image."""
+        """The hash of the facts that the image is created from."""
         return image_hash(self.origin.source, self.origin.kind, self.revision)
 
     @cached_property
     def tags(self) -> dict[str, str]:
-        """The marks of what is made for it."""
+        """The ownership tags of its resources."""
         base = self.origin.source.marketplace
         known = {tags.BASE_IMAGE: ":".join(base)} if base else {}
         return {**tags.image_tags(self.azure.scope.account, self.spec.name, self.hash, self.revision), **known}
 
     @property
     def known_id(self) -> str:
-        """The image's id, empty where nobody can know it yet."""
+        """The id of the image; empty where it is not known yet."""
         if self.origin.pinned:
             return self.origin.pinned
         if self.spec.direct:
@@ -82,60 +82,60 @@ class ImageBuild:
 
     @property
     def managed_id(self) -> ResourceId:
-        """The managed image's id."""
+        """The id of the managed image."""
         return managed_images.image_id(self.azure, self.spec.name, self.hash)
 
     @property
     def final_step(self) -> str:
-        """The name of the step that the image is there after."""
+        """The name of the step that ends with the image."""
         managed = self.spec.direct or "/images/" in self.origin.pinned.lower().partition("/galleries/")[0]
         return MANAGED if managed else VERSION
 
     @property
     def definition(self) -> ResourceId:
-        """The image definition's id."""
+        """The id of the image definition."""
         return galleries.definition_id(self.azure, self.spec.name, self.spec.gallery)
 
     def image(self, done: Mapping[str, StepResult]) -> PoolImage:
-        """Return the image, once its step is done."""
+        """Return the image, given the results of the steps."""
         return PoolImage(done[self.final_step].id or self.known_id, self.hash)
 
     @cached_property
     def plan(self) -> BuildPlan:
-        """How its parts come about; nothing has to, where the image is there."""
+        """The plan for its disks; empty where the image exists."""
         if self.version is not None or self.origin.pinned:
             return BuildPlan(StorageProfile(), has_temporary=self.has_leftovers)
-        lasting = self.spec.direct or self.spec.via == "managed-image"
-        return self.origin.plan(BuildContext(self.azure, self.spec.name, self.hash, self.tags, lasting))
+        keeps_disks = self.spec.direct or self.spec.via == "managed-image"
+        return self.origin.plan(BuildContext(self.azure, self.spec.name, self.hash, self.tags, keeps_disks))
 
 
 async def read_build(
     azure: Azure, spec: PoolSpec, origin: ImageOrigin, regions: Mapping[str, int], pinned: str | None
 ) -> ImageBuild:
-    """Read what there is of an image, and refuse what cannot become one. Nothing is changed.
+    """Read what exists of an image, and check that it can be built. Nothing is changed.
 
     Parameters
     ----------
-    azure, spec, road
-        Where, what is wanted, by which road.
+    azure, spec, origin
+        The connection, the spec of the pool, and the image source.
     regions
         Region to number of replicas.
     pinned
-        Id of the image of the pool that is there, which is preferred; None: there is none.
+        Id of the image of the existing pool, which is preferred; None: there is no pool.
 
     Raises
     ------
     SpecError, NotFoundError, ConflictError
-        It cannot be made so; nothing was changed.
+        The image cannot be built like this.
     """
     if origin.pinned:
         return ImageBuild(azure, spec, origin, 0, None, {})
-    remains = await origin.has_leftovers(azure, spec.name)
-    first = ImageBuild(azure, spec, origin, 0, None, regions, remains)
+    has_leftovers = await origin.has_leftovers(azure, spec.name)
+    first = ImageBuild(azure, spec, origin, 0, None, regions, has_leftovers)
     if spec.direct:
         existing = await managed_images.read(azure, first.managed_id)
-        whole = str(dig(existing, "properties", "provisioningState")) == "Succeeded"
-        return replace(first, version=existing if whole else None)
+        succeeded = str(dig(existing, "properties", "provisioningState")) == "Succeeded"
+        return replace(first, version=existing if succeeded else None)
     existing, versions = await concurrency.gather(
         galleries.read_definition_cached(azure, first.definition),
         image_versions.read_versions_cached(azure, first.definition),
@@ -143,14 +143,14 @@ async def read_build(
     if existing is not None:
         _refuse_other_definition(azure, first, existing)
     revision, version = await _revision(azure, spec, origin, versions, pinned)
-    return ImageBuild(azure, spec, origin, revision, version, regions, remains)
+    return ImageBuild(azure, spec, origin, revision, version, regions, has_leftovers)
 
 
 def _refuse_other_definition(azure: Azure, image_build: ImageBuild, existing: Json) -> None:
     name = image_build.spec.name
     if not tags.is_tagged_for(existing, name, azure.scope.account):
         raise ConflictError(
-            f"there is an image definition {name!r} already, and this tool did not make it for this pool",
+            f"image definition {name!r} already exists, and this tool did not create it for this pool",
             hint="choose another name for the pool",
             status_code=409,
         )
@@ -161,23 +161,23 @@ def _refuse_other_definition(azure: Azure, image_build: ImageBuild, existing: Js
 async def _revision(
     azure: Azure, spec: PoolSpec, origin: ImageOrigin, versions: list[Json], pinned: str | None
 ) -> tuple[int, Json | None]:
-    """Return which making of the image is wanted, and its version where there is one."""
-    made = versions_by_revision(origin, versions)
-    if not made:
+    """Return the requested revision of the image, and its version where it exists."""
+    existing = versions_by_revision(origin, versions)
+    if not existing:
         return 0, None
-    newest = max(made)
+    newest = max(existing)
     if not spec.new_image:
-        used = [number for number, one in made.items() if str(one["id"]).lower() == str(pinned).lower()]
+        used = [number for number, one in existing.items() if str(one["id"]).lower() == str(pinned).lower()]
         number = used[0] if used else newest
-        return number, made[number]
-    moment = image_versions.published_at(made[newest])
-    if moment is not None and await origin.changed_since(azure, moment.timestamp()):
+        return number, existing[number]
+    published = image_versions.published_at(existing[newest])
+    if published is not None and await origin.changed_since(azure, published.timestamp()):
         return newest + 1, None
-    return newest, made[newest]
+    return newest, existing[newest]
 
 
 def versions_by_revision(origin: ImageOrigin, versions: list[Json]) -> dict[int, Json]:
-    """Return the versions that were made by a road from its source, by which making of the image they are."""
+    """Return the versions that were built from an image source, by revision."""
     return {
         tags.revision_of(one): one
         for one in versions
@@ -185,27 +185,29 @@ def versions_by_revision(origin: ImageOrigin, versions: list[Json]) -> dict[int,
     }
 
 
-def image_hash(source: Source, route: str, revision: int = 0) -> str:
-    """Return what stands for an image: which VM and disks, by which route, of which kind, made for which time."""
+def image_hash(source: Source, kind: str, revision: int = 0) -> str:
+    """Return the hash of an image: of its source and disks, how it is built, its type, and its revision."""
     facts: dict[str, Any] = {
         "vm": [source.id.lower(), source.unique_id],
         "disks": [[disk.lun, disk.id.lower()] for disk in source.disks],
-        "route": route,
+        "route": kind,
         "kind": [source.os_type, source.generation, source.architecture, source.security_type],
     }
     return digest(facts | ({"revision": revision} if revision else {}))
 
 
-#: The name of the step that sees the image complete in all of several regions: the pool waits for its own alone.
+#: The name of the step that completes the replication to other regions; the pool waits for its own region only.
 REPLICAS = "replicas"
 
 
-#: What an image version lies in.
+#: The name of the step that deletes temporary resources.
+TEMPORARY_RESOURCES = "temporary resources"
+#: The names of the steps before the image version.
 GALLERY, DEFINITION = "gallery", "image definition"
 
 
 def build_steps(image_build: ImageBuild) -> list[Step]:
-    """Return the steps to an image; the last but what is put away is named `Imaging.step`."""
+    """Return the steps that build an image. `ImageBuild.final_step` names the one that ends with the image."""
     if image_build.origin.pinned:
         return [_existing_image_step(image_build)]
     plan = image_build.plan
@@ -216,7 +218,7 @@ def build_steps(image_build: ImageBuild) -> list[Step]:
         chain, ready_after = [*chain, step], (step.name,)
     if not image_build.spec.direct:
         chain += _gallery_steps(image_build, profile, ready_after)
-    # What the home region was copied from is put away only when every region has its copies.
+    # Temporary resources are deleted when every region has its replicas.
     after = tuple(step.name for step in chain if step.name in (image_build.final_step, REPLICAS))
     return [*chain, *([_cleanup_step(image_build, after)] if plan.has_temporary else [])]
 
@@ -229,7 +231,7 @@ def _existing_image_step(image_build: ImageBuild) -> Step:
         return True
 
     return Step(
-        image_build.final_step, ResourceId.parse(image_build.origin.pinned), run, why="as you name it", is_done=exists
+        image_build.final_step, ResourceId.parse(image_build.origin.pinned), run, why="given by its id", is_done=exists
     )
 
 
@@ -250,7 +252,7 @@ def _managed_step(
     async def exists() -> bool:
         return await managed_images.read(azure, image) is not None
 
-    why = "the pool is made from it" if image_build.spec.direct else "the image version is made from it"
+    why = "the image of the pool" if image_build.spec.direct else "the source of the image version"
     step = Step(MANAGED, image, run, after, managed_images.EXPECTED_S, why, is_done=exists)
     return step, StorageProfile(image_id=str(image))
 
@@ -276,7 +278,7 @@ def _gallery_steps(image_build: ImageBuild, profile: StorageProfile, ready: tupl
         return await galleries.read_definition(azure, definition) is not None
 
     seconds = galleries.EXPECTED_S
-    holds, says = "holds the account's images", "says what kind of system it is"
+    holds, says = "contains the images of the account", "describes the operating system of the image"
     return [
         Step(GALLERY, gallery, make_gallery, (), seconds["gallery"], holds, is_done=gallery_exists),
         Step(
@@ -299,7 +301,7 @@ def _version_step(image_build: ImageBuild, profile: StorageProfile, after: tuple
             body = image_versions.version_body(
                 image_build.origin.source, profile, image_build.regions, image_build.tags
             )
-            # A throwaway copy takes minutes, in which somebody else may have made a version.
+            # A temporary copy takes minutes, in which another client can create a version.
             first = done[DEFINITION].action == "made" and not image_build.plan.has_temporary
             found, new = await image_versions.make_version(azure, image_build.definition, body, region, first=first)
         version, changed = ResourceId.parse(found["id"]), ""
@@ -317,12 +319,12 @@ def _version_step(image_build: ImageBuild, profile: StorageProfile, after: tuple
         return not replication.missing_regions(found, image_build.regions)
 
     target = image_build.definition.child("versions", "new") if known is None else ResourceId.parse(known["id"])
-    why = f"what the nodes are made from, {replicas}"
+    why = f"the image of the nodes, {replicas}"
     return Step(VERSION, target, run, after, galleries.EXPECTED_S["version"], why, is_done=exists)
 
 
 def _replicas_step(image_build: ImageBuild) -> Step:
-    """Return the step that sees the version complete in every region: the pool does not wait for it."""
+    """Return the step that completes the replication to every region; the pool does not wait for it."""
     azure, known = image_build.azure, image_build.version
 
     async def run(done: Mapping[str, StepResult]) -> StepResult:
@@ -338,7 +340,7 @@ def _replicas_step(image_build: ImageBuild) -> Step:
         )
 
     target = image_build.definition.child("versions", "new") if known is None else ResourceId.parse(known["id"])
-    why = "in every region that it should be in"
+    why = "replication to the other regions"
     return Step(REPLICAS, target, run, (VERSION,), galleries.EXPECTED_S["version"], why, is_done=exists)
 
 
@@ -346,41 +348,39 @@ def _cleanup_step(image_build: ImageBuild, after: tuple[str, ...]) -> Step:
     names = temporary.TemporaryNames(image_build.azure, image_build.spec.name, image_build.hash)
 
     async def run(_: Mapping[str, StepResult]) -> StepResult:
-        gone, left = await image_build.origin.clean_up(image_build.azure, image_build.spec.name)
+        deleted, left = await image_build.origin.clean_up(image_build.azure, image_build.spec.name)
         if left:
             text = "; ".join(f"{one.resource.name}: {one.reason}" for one in left)
-            return StepResult("kept", "left behind", f"the same line tries again: {text}")
-        return StepResult("deleted", "gone", temporary.count_text(gone))
+            return StepResult("kept", "not deleted", f"run the same command again: {text}")
+        return StepResult("deleted", "gone", temporary.count_text(deleted))
 
-    return Step("throwaways", names.vm, run, after, 60.0, "they cost money and have done their work", "would delete")
+    why = "they cost money and are not needed any more"
+    return Step(TEMPORARY_RESOURCES, names.vm, run, after, 60.0, why, "would delete")
 
 
 async def clean_up_after_failure(image_build: ImageBuild) -> list[dict[str, Any]]:
-    """Put away what is there only for the time being, once a step failed; return rows of what became of it.
+    """Delete temporary resources after a step failed; return table rows about them.
 
-    What a version that is still in the making needs stays: the same line goes on with it.
+    Resources that an image version in creation needs are kept: the same command resumes with them.
     """
     azure, pool = image_build.azure, image_build.spec.name
-    gone: list[ResourceId] = []
+    deleted: list[ResourceId] = []
     try:
         if await _is_being_made(image_build):
             kept = await temporary.list_temporary(azure, pool)
-            gone, left = (
-                [],
-                [
-                    FailedDeletion(one, "the image version in the making needs it; the same line goes on")
-                    for one in kept
-                ],
-            )
+            reason = "the image version that is being created needs it; run the same command again"
+            left = [FailedDeletion(one, reason) for one in kept]
         else:
-            gone, left = await image_build.origin.clean_up(azure, pool)
+            deleted, left = await image_build.origin.clean_up(azure, pool)
     except BatchImgError as error:
         left = [FailedDeletion(temporary.TemporaryNames(azure, pool, image_build.hash).vm, error.message)]
     rows: list[dict[str, Any]] = []
-    if gone:
-        rows.append({"step": "throwaways", "action": "deleted", "state": "gone", "detail": temporary.count_text(gone)})
+    if deleted:
+        rows.append(
+            {"step": TEMPORARY_RESOURCES, "action": "deleted", "state": "gone", "detail": temporary.count_text(deleted)}
+        )
     rows += [
-        {"step": "left behind", "resource": one.resource.name, "action": "kept", "state": "there", "detail": one.reason}
+        {"step": "not deleted", "resource": one.resource.name, "action": "kept", "state": "there", "detail": one.reason}
         | {"id": str(one.resource)}
         for one in left
     ]

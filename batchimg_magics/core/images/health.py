@@ -1,7 +1,7 @@
-"""Whether the images of pools are still there: a pool whose image is gone cannot grow, and only a resize finds out.
+"""The state of pools' images: a pool whose image is missing cannot grow, and Azure reports it in a resize only.
 
-Source: source document and FACTS 1.4: with the image, or the disk or snapshot under a managed image, an allocation
-fails with ``AllocationFailed``; a gallery version needs a replica in the account's region.
+Source: source document and FACTS 1.4: if the image, or the disk or snapshot of a managed image, does not exist, the
+allocation fails with ``AllocationFailed``; an image version needs a replica in the account's region.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ async def read_image_states(azure: Azure, found: list[Json]) -> dict[str, ImageS
     Parameters
     ----------
     azure
-        Where.
+        The connection.
     found
-        ARM documents of pools; those of Marketplace images need no look.
+        Documents of pools in Azure Resource Manager; Marketplace images are not read.
     """
     ids = {image.lower(): image for pool in found if (image := pools.image_of(pool))}
     region = await azure.region() if ids else ""
@@ -40,17 +40,17 @@ async def read_image_states(azure: Azure, found: list[Json]) -> dict[str, ImageS
 async def _state(azure: Azure, image: str, region: str) -> ImageState:
     try:
         document = await read_resource(azure, image)
-        # The VM that a managed image was captured from may go: what is under the image are its disks.
-        under = [one for one in source_ids(document or {"id": image, "properties": {}}) if _is_disk(one)]
-        beneath = (
+        # The VM that a managed image was captured from is not needed; its disks or snapshots are.
+        sources = [one for one in source_ids(document or {"id": image, "properties": {}}) if _is_disk(one)]
+        source_documents = (
             []
             if "/galleries/" in image.lower()
-            else await concurrency.gather(*(read_resource(azure, one) for one in under))
+            else await concurrency.gather(*(read_resource(azure, one) for one in sources))
         )
     except ServiceError:
         return ImageState.UNREADABLE
     found = image_state(document, region)
-    return ImageState.SOURCE_MISSING if None in beneath and found is not ImageState.MISSING else found
+    return ImageState.SOURCE_MISSING if None in source_documents and found is not ImageState.MISSING else found
 
 
 def _is_disk(resource: str) -> bool:
@@ -58,7 +58,7 @@ def _is_disk(resource: str) -> bool:
 
 
 async def read_resource(azure: Azure, resource: str) -> Json | None:
-    """Return the document of a resource of Microsoft.Compute, in whichever subscription; None where it is gone."""
+    """Return the document of a Microsoft.Compute resource in any subscription; None where it does not exist."""
     where = ResourceId.parse(resource)
     try:  # by its id: an image may be in another subscription
         answer = await azure.get(f"{where}?api-version={api_version(where)}")

@@ -1,7 +1,7 @@
-"""What there is, read in one go: images and what they are made of, and everybody who may use them.
+"""The inventory: images with their sources, and the resources that can use images.
 
-Images are those of the connection's subscription. Who uses them may be in any subscription that the caller sees. What
-cannot be looked at is named, and the rest is read all the same.
+Images are those of the connection's subscription. Their users can be in any subscription that the caller can read.
+What cannot be read is noted, and the rest is read.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Inventory:
     Parameters
     ----------
     pools, machines, scale_sets
-        Who may use an image: pools of all Batch accounts, VMs, scale sets, of every subscription that is seen.
-    galleries, definitions, versions, managed, snapshots, disks
-        What there is in the connection's subscription.
+        Resources that can use an image, of every subscription that can be read.
+    galleries, definitions, versions, managed_images, snapshots, disks
+        Images and their sources in the connection's subscription.
     interfaces
         Network interfaces in the connection's resource group.
-    unseen
-        What could not be looked at, each with Azure's reason.
+    unreadable
+        What could not be read, each with Azure's error code.
     """
 
     pools: list[Json] = field(default_factory=list)
@@ -52,19 +52,19 @@ class Inventory:
 
     @property
     def all_resources(self) -> list[Json]:
-        """All that an image is made of or made by, but galleries: VMs first, snapshots last."""
+        """All images and their sources without galleries: VMs first, snapshots last."""
         images = (self.versions, self.definitions, self.managed_images)
-        made = (self.machines, self.interfaces, *images, self.disks, self.snapshots)
-        return [document for documents in made for document in documents]
+        ordered = (self.machines, self.interfaces, *images, self.disks, self.snapshots)
+        return [document for documents in ordered for document in documents]
 
     @property
     def unreadable_text(self) -> str:
-        """What could not be looked at, for a caption; empty where all was seen."""
-        return f"could not look at: {', '.join(sorted(self.unreadable))}" if self.unreadable else ""
+        """What could not be read, for a caption; empty where all was read."""
+        return f"could not read: {', '.join(sorted(self.unreadable))}" if self.unreadable else ""
 
 
 async def read_inventory(azure: Azure) -> Inventory:
-    """Read all of it."""
+    """Read the whole inventory."""
     inventory = Inventory()
     await concurrency.gather(
         _read_users(azure, inventory), _read_images(azure, inventory), _read_interfaces(azure, inventory)
@@ -73,11 +73,11 @@ async def read_inventory(azure: Azure) -> Inventory:
 
 
 async def _read_list(inventory: Inventory, azure: Azure, what: str, pages: AsyncIterable[object]) -> list[Json]:
-    """Return the documents of a list; where it cannot be looked at, note that and return none."""
+    """Return the documents of a list; where it cannot be read, note that and return none."""
     try:
         return await azure.list_documents(pages)
     except ServiceError as error:
-        if error.status_code == 401:  # nobody is signed in: nothing at all can be looked at
+        if error.status_code == 401:  # not signed in: nothing can be read
             raise
         inventory.unreadable.append(f"{what} ({error.code or error.status_code})")
         return []
@@ -91,7 +91,7 @@ async def _read_interfaces(azure: Azure, inventory: Inventory) -> None:
 
 
 async def read_other_pools(azure: Azure) -> tuple[list[Json], list[str]]:
-    """Return the pools of all other Batch accounts that the caller sees, and what could not be looked at."""
+    """Return the pools of all other Batch accounts that the caller can read, and what could not be read."""
     inventory = Inventory()
     places = await _read_subscriptions(azure, inventory)
     await concurrency.gather(*(_read_pools_in(one, inventory) for one in places))
@@ -107,15 +107,15 @@ async def _read_users(azure: Azure, inventory: Inventory) -> None:
 
 
 async def _read_subscriptions(azure: Azure, inventory: Inventory) -> list[Azure]:
-    """Return every subscription that the caller sees, the connection's own first."""
+    """Return a client for every subscription that the caller can read, the connection's own first."""
     own = azure.scope.subscription
     try:
         found = (await azure.get(f"/subscriptions?api-version={api_versions.SUBSCRIPTIONS}")).json()["value"]
     except ServiceError as error:
         inventory.unreadable.append(f"other subscriptions ({error.code or error.status_code})")
         return [azure]
-    seen = [str(one["subscriptionId"]) for one in found if one.get("state") == "Enabled"]
-    return [azure, *(azure.for_subscription(one) for one in seen if one.lower() != own.lower())]
+    enabled = [str(one["subscriptionId"]) for one in found if one.get("state") == "Enabled"]
+    return [azure, *(azure.for_subscription(one) for one in enabled if one.lower() != own.lower())]
 
 
 async def _read_users_in(azure: Azure, inventory: Inventory) -> None:
@@ -136,7 +136,7 @@ async def _read_pools_in(azure: Azure, inventory: Inventory) -> None:
     ids = [ResourceId.parse(account["id"]) for account in accounts]
     own = azure.scope.account_id
     if azure.scope.account and str(own).lower() not in {str(one).lower() for one in ids}:
-        ids.append(own)  # it is there, whether the list of accounts may be read or not
+        ids.append(own)  # it exists, even if the list of accounts cannot be read
     for pools in await concurrency.gather(*(_read_pools_of(azure, inventory, one) for one in ids)):
         inventory.pools += pools
 

@@ -1,7 +1,7 @@
-"""A short Packer template (HCL2) that ends in an image this tool takes, right for the account.
+"""A Packer template (HCL2) for an image that this tool can use with the account.
 
 Source: Packer's azure-arm builder; FACTS 1.7: a managed image straight from Packer is for accounts that allocate in the
-user's subscription only; for others it ends in a gallery, or in a VHD.
+user's subscription only; for other accounts it creates a gallery image version or a VHD.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 __all__ = ["ENDS", "GENERATIONS", "SYSTEMS", "make_template"]
 
-#: What a template may end in.
+#: The possible results of a template.
 ENDS = ("gallery", "vhd", "managed-image")
 SYSTEMS = ("Linux", "Windows")
 GENERATIONS = ("V1", "V2")
-#: The word of Batch's list of supported images for those of the second generation. Source: recordings.
+#: The capability of generation 2 in Batch's list of supported images. Source: recordings.
 _SECOND = "Generation2VMImage"
-#: A size for each architecture; each takes all generations that there are of it.
+#: A VM size for each architecture that supports all of its generations.
 _SIZES = {"x64": "Standard_D4s_v3", "Arm64": "Standard_D4ps_v5"}
-#: Whose image is taken where nobody names a base.
+#: The publisher of the default base image.
 _PUBLISHERS = {"Linux": "canonical", "Windows": "microsoftwindowsserver"}
 _TEMPLATE = Template("""\
 # packer init . && packer build $name.pkr.hcl
@@ -62,10 +62,10 @@ $end
 build {
   sources = ["source.azure-arm.$name"]
 
-  # Install here what every node shall have.
+  # Install here what every node needs.
 $install
 
-  # Take out what belongs to one machine; it has to come last.
+  # Generalize the VM. This must be the last step.
 $deprovision
 }
 """)
@@ -130,13 +130,13 @@ _END = {
   managed_image_name                = "$name\""""),
 }
 _PREPARATION = Template("""\
-# Once, before: the gallery, and the image definition that the version goes into.
+# Run once before: create the gallery and the image definition.
 #   az sig create -g $group --gallery-name images
 #   az sig image-definition create -g $group -r images -i $name --os-type $os_type --os-state Generalized \\
 #     --hyper-v-generation $generation --architecture $architecture --features SecurityType=Standard \\
 #     --publisher packer --offer $os_type --sku $name
 """)
-#: The line that makes a pool of what a template ends in.
+#: The options of `create` for the result of a template.
 _NEXT = {
     "gallery": Template("--from-version $compute/galleries/images/images/$name/versions/1.0.0"),
     "vhd": Template(
@@ -149,38 +149,40 @@ _NEXT = {
 async def make_template(
     azure: Azure, name: str, *, os_type: str, base: str | None, end: str, generation: str | None = None
 ) -> Table:
-    """Return a template, as ``text`` among the further facts, and what it is, in one row.
+    """Return a table with one row about a template; the template is ``text`` in its attrs.
 
     Parameters
     ----------
     azure, name
-        For which account; the image's name.
+        The connection, and the name of the image.
     os_type
         ``Linux`` or ``Windows``.
     base
-        publisher:offer:sku of the Marketplace image; None: one that Batch supports is chosen.
+        publisher:offer:sku of the Marketplace image; None: one that Batch supports.
     end
         One of `ENDS`.
     generation
-        The base's, one of `GENERATIONS`; None: as Batch's list of supported images has it.
+        The generation of the base, one of `GENERATIONS`; None: as in Batch's list of supported images.
 
     Raises
     ------
     SpecError
-        The account's pools take no such image, or Batch does not support the base.
+        The account's pools cannot use such an image, or Batch does not support the base.
     """
     account = await azure.account()
     mode = str(dig(account, "properties", "poolAllocationMode"))
     if end == "managed-image" and mode != "UserSubscription":
         raise SpecError(
-            f"account {azure.scope.account!r} allocates in {mode} mode: Packer makes no managed image for its pools",
-            hint="--to gallery, which is advised; or --to vhd, and then `create --from-vhd`",
+            f"account {azure.scope.account!r} uses pool allocation mode {mode}: its pools take no Packer managed image",
+            hint="use --to gallery (recommended), or --to vhd with `create --from-vhd`",
         )
     client = await azure.batch()
     images = await azure.list_documents(client.list_supported_images())
     chosen = _choose_base_image(images, os_type, base, generation)
     if end == "managed-image" and _architecture(chosen) != "x64":
-        raise SpecError(f"{_image_name(chosen)} is for Arm64, and managed images are x64 only", hint="--to gallery")
+        raise SpecError(
+            f"{_image_name(chosen)} is for Arm64, and managed images support x64 only", hint="use --to gallery"
+        )
     words = _template_values(azure, name, os_type, chosen) | _generation(chosen, generation)
     words |= {"region": await azure.region()}
     words |= {"next": f"%batchimg create POOL {_NEXT[end].substitute(words)} --vm-size SIZE --nodes N"}
@@ -198,7 +200,7 @@ async def make_template(
 
 
 def _template_values(azure: Azure, name: str, os_type: str, base: Json) -> dict[str, str]:
-    """Return what stands in a template's gaps, but for what the account and the generation say."""
+    """Return the values of a template that do not depend on the region and the generation."""
     scope = azure.scope
     publisher, offer, sku = _parts(base)
     architecture = _architecture(base)
@@ -220,25 +222,25 @@ def _template_values(azure: Azure, name: str, os_type: str, base: Json) -> dict[
 
 
 def _generation(base: Json, asked: str | None) -> dict[str, str]:
-    """Return a base's generation, and why it is taken for that."""
+    """Return the generation of a base image, and the reason for it."""
     if asked is not None:
-        return {"generation": asked, "why": "as --generation says"}
+        return {"generation": asked, "why": "given by --generation"}
     if _is_generation_2(base):
-        return {"generation": "V2", "why": f"Batch's list of supported images says {_SECOND}"}
+        return {"generation": "V2", "why": f"Batch's list of supported images has {_SECOND}"}
     return {
         "generation": "V1",
-        "why": f"Batch's list of supported images does not say {_SECOND}; if it is wrong, add --generation V2",
+        "why": f"Batch's list of supported images does not have {_SECOND}; if that is wrong, add --generation V2",
     }
 
 
 def template(words: Mapping[str, str], end: str) -> str:
-    """Return the template that ends in one of `ENDS`."""
+    """Return the template for a result of `ENDS`."""
     before = _PREPARATION.substitute(words) if end == "gallery" else ""
     return _TEMPLATE.substitute(words, before=before, end=_END[end].substitute(words))
 
 
 def _choose_base_image(images: list[Json], os_type: str, asked: str | None, generation: str | None) -> Json:
-    """Return the Marketplace image to begin with: the one asked for, or a verified one that Batch supports longest."""
+    """Return the base image: the given one, or a verified one that Batch supports longest."""
     of_system = {_image_name(one): one for one in images if str(one.get("osType")).lower() == os_type.lower()}
     if asked is not None:
         known = {name.lower(): one for name, one in of_system.items()}
@@ -248,7 +250,7 @@ def _choose_base_image(images: list[Json], os_type: str, asked: str | None, gene
             )
         return known[asked.lower()]
     verified = [one for one in of_system.values() if one.get("verificationType") == "verified"]
-    wanted = generation or "V2"  # newer sizes take nothing else
+    wanted = generation or "V2"  # newer sizes support V2 only
 
     def fitness(one: Json) -> tuple[bool, bool, str, bool, str]:
         publisher, offer, sku = _parts(one)
@@ -269,10 +271,10 @@ def _image_name(supported: Json) -> str:
 
 
 def _is_generation_2(supported: Json) -> bool:
-    """Tell whether an image is of the second generation; of some, only the plan's name says it. Source: recordings."""
+    """Tell whether an image is of generation 2; for some, only the SKU's name has it. Source: recordings."""
     return _SECOND in (supported.get("capabilities") or ()) or "gen2" in _parts(supported)[2].lower()
 
 
 def _architecture(supported: Json) -> str:
-    """Return an image's architecture, which the name of its node agent tells. Source: recordings."""
+    """Return an image's architecture, from the name of its node agent. Source: recordings."""
     return "Arm64" if str(supported.get("nodeAgentSKUId")).lower().endswith("arm64") else "x64"

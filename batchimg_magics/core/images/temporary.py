@@ -1,7 +1,7 @@
-"""What a capture by copy needs for a while: work snapshots, copies of the disks, a VM, its network interface.
+"""Temporary resources of a capture by copy: snapshots, copies of the disks, a VM and its network interface.
 
-They bear our marks and one more, and names that are the same each time: the same line finds them and goes on, and
-whatever is left of a run that died is found and goes.
+They have the ownership tags, one more tag, and names that are always the same for an image: the same command finds them
+and resumes, and temporary resources of an interrupted run are found and deleted.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source, SourceDisk
 
-#: In which order they can go: network interfaces go with their VMs, disks only after them.
+#: The order of deletion: Azure deletes network interfaces with their VM; disks can be deleted after it only.
 DELETION_ORDER = (frozenset({"virtualmachines"}), frozenset({"networkinterfaces", "disks", "snapshots"}))
 _WORDS = {"virtualmachines": "VM", "networkinterfaces": "interface", "disks": "disk", "snapshots": "snapshot"}
 
 
 @dataclass(frozen=True, slots=True)
 class TemporaryNames:
-    """The ids of an image's throwaways.
+    """The ids of the temporary resources of an image.
 
     Parameters
     ----------
     azure, pool, image
-        Where; whose image, and its hash.
+        The connection, the name of the pool, and the hash of the image.
     """
 
     azure: Azure
@@ -45,15 +45,15 @@ class TemporaryNames:
 
     @property
     def vm(self) -> ResourceId:
-        """The throwaway VM."""
+        """The id of the temporary VM."""
         return self._id("virtualMachines", "")
 
     def snapshot(self, disk: SourceDisk) -> ResourceId:
-        """Return the work snapshot of a disk of the source."""
+        """Return the id of the temporary snapshot of a disk of the source."""
         return self._id("snapshots", disk.label)
 
     def disk(self, disk: SourceDisk) -> ResourceId:
-        """Return the copy of a disk of the source."""
+        """Return the id of the copy of a disk of the source."""
         return self._id("disks", disk.label)
 
     def _id(self, kind: str, what: str) -> ResourceId:
@@ -61,7 +61,7 @@ class TemporaryNames:
 
 
 def temporary_tags(source_tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the marks of an image's throwaways."""
+    """Return the tags of an image's temporary resources."""
     return {**source_tags, tags.TEMPORARY: "yes"}
 
 
@@ -71,7 +71,7 @@ def temporary_tags(source_tags: Mapping[str, str]) -> dict[str, str]:
 def vm_body(
     vm: Json, source: Source, names: TemporaryNames, *, size: str, subnet: str, resource_tags: dict[str, str]
 ) -> Json:
-    """Return a VM like the researcher's, on copies of its disks, that nobody can reach from outside."""
+    """Return the body of a VM like the user's, on copies of its disks, without a public IP address."""
 
     def attached(disk: SourceDisk) -> Json:
         lun = {} if disk.lun is None else {"lun": disk.lun}
@@ -84,7 +84,7 @@ def vm_body(
         "tags": resource_tags,
         "properties": {
             "primary": True,
-            # It goes with the VM.
+            # Azure deletes it with the VM.
             "deleteOption": "Delete",
             "ipConfigurations": [{"name": "ipconfig1", "properties": {"subnet": {"id": subnet}}}],
         },
@@ -107,19 +107,19 @@ def vm_body(
     return {"location": source.region, "tags": resource_tags, **plan, "properties": props}
 
 
-# -- their end ---------------------------------------------------------------------------------------------------
+# -- deletion ----------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class FailedDeletion:
-    """Something that should have gone, and did not.
+    """A resource that could not be deleted.
 
     Parameters
     ----------
     resource
         Its id.
-    why
-        What stood in the way.
+    reason
+        The message of the error.
     """
 
     resource: ResourceId
@@ -127,7 +127,7 @@ class FailedDeletion:
 
 
 async def list_temporary(azure: Azure, pool: str) -> list[ResourceId]:
-    """Return the ids of the throwaways of a pool's images, in the order in which they can go: VMs first."""
+    """Return the ids of the temporary resources of a pool's images, VMs first."""
     listed = await concurrency.gather(
         azure.list_documents(azure.compute.virtual_machines.list(azure.scope.resource_group)),
         list_interfaces(azure),
@@ -135,33 +135,33 @@ async def list_temporary(azure: Azure, pool: str) -> list[ResourceId]:
         snapshots.list_snapshots(azure),
     )
     account = azure.scope.account
-    ours = (found for documents in listed for found in documents if tags.is_tagged_for(found, pool, account))
-    return [ResourceId.parse(found["id"]) for found in ours if dig(found, "tags", tags.TEMPORARY) is not None]
+    owned = (found for documents in listed for found in documents if tags.is_tagged_for(found, pool, account))
+    return [ResourceId.parse(found["id"]) for found in owned if dig(found, "tags", tags.TEMPORARY) is not None]
 
 
 async def delete_temporary(azure: Azure, pool: str) -> tuple[list[ResourceId], list[FailedDeletion]]:
-    """Delete the throwaways of a pool's images.
+    """Delete the temporary resources of a pool's images.
 
     Returns
     -------
     tuple
-        What went, and what did not go.
+        The deleted ones, and those that could not be deleted.
     """
     found = await list_temporary(azure, pool)
-    gone: list[ResourceId] = []
-    left: list[FailedDeletion] = []
+    deleted: list[ResourceId] = []
+    failed: list[FailedDeletion] = []
     for kinds in DELETION_ORDER:
         batch = [one for one in found if temporary_kind(one) in kinds]
         for one, why in zip(batch, await concurrency.gather(*(_try_delete(azure, one) for one in batch)), strict=True):
             if why is None:
-                gone.append(one)
+                deleted.append(one)
             else:
-                left.append(FailedDeletion(one, why))
-    return gone, left
+                failed.append(FailedDeletion(one, why))
+    return deleted, failed
 
 
 async def _try_delete(azure: Azure, resource: ResourceId) -> str | None:
-    """Delete one; return why that was not to be done, None where it is gone."""
+    """Delete a resource; return the reason where that failed, else None."""
     try:
         await delete_one(azure, resource)
     except BatchImgError as error:
@@ -170,7 +170,7 @@ async def _try_delete(azure: Azure, resource: ResourceId) -> str | None:
 
 
 async def delete_one(azure: Azure, resource: ResourceId) -> None:
-    """Delete one and wait until it is gone."""
+    """Delete a temporary resource and wait until it is deleted."""
     await _DELETIONS[temporary_kind(resource)](azure, resource)
 
 
@@ -183,11 +183,11 @@ _DELETIONS: dict[str, Callable[[Azure, ResourceId], Awaitable[None]]] = {
 
 
 def temporary_kind(resource: ResourceId) -> str:
-    """Return which kind of throwaway it is: the last word of its type, in lower case."""
+    """Return the last word of a resource's type in lower case, e.g. ``disks``."""
     return resource.path[-1][0].lower()
 
 
-def count_text(gone: Sequence[ResourceId]) -> str:
-    """Return how many of which kind, in words."""
-    counts = {word: sum(temporary_kind(one) == kind for one in gone) for kind, word in _WORDS.items()}
+def count_text(resources: Sequence[ResourceId]) -> str:
+    """Return the numbers of resources by type as text."""
+    counts = {word: sum(temporary_kind(one) == kind for one in resources) for kind, word in _WORDS.items()}
     return ", ".join(f"{count} {word}{'s' if count > 1 else ''}" for word, count in counts.items() if count)

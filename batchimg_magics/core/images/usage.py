@@ -1,8 +1,8 @@
-"""Who uses what: from pools, scale sets and VMs down to the snapshots and disks that their images were made from.
+"""The users of resources: pools, scale sets and VMs, down to the snapshots and disks that their images were made from.
 
-Pools and scale sets need their image for every node that is still to come. A VM that was made from one goes on without
-it, and needs its disks. Azure copies a full gallery version from its source, but the source is what the image can be
-made from again, so whatever lies under the image of a pool counts as used by it.
+Pools and scale sets need their image for every new node. A VM that was created from an image does not need it, but
+needs its disks. A gallery image version is a full copy, but its source is needed to create it again, so the sources of
+a pool's image count as used by the pool.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ResourceUser:
-    """Somebody who uses a resource.
+    """A user of a resource.
 
     Parameters
     ----------
     name
-        As tables show it: a pool by its name, with its account where that is another one; ``VM x``, ``scale set x``.
+        The text in tables: a pool's name, with its account if that is another one; ``VM x``, ``scale set x``.
     id
         Resource id.
-    needs
-        Whether it needs the resource.
-    deep
-        Whether it uses all that lies under the resource, too.
+    requires
+        Whether it cannot do without the resource.
+    includes_children
+        Whether it also uses the sources of the resource.
     """
 
     name: str
@@ -47,12 +47,12 @@ class ResourceUser:
 
 
 class ResourceUsage:
-    """Who uses what, in a survey.
+    """The users of the resources in an inventory.
 
     Parameters
     ----------
-    survey
-        What there is.
+    inventory
+        The resources.
     account
         The connection's Batch account.
     """
@@ -61,25 +61,25 @@ class ResourceUsage:
         self._direct: dict[str, list[ResourceUser]] = defaultdict(list)
         self._derived: dict[str, set[str]] = defaultdict(set)
         documents = (*inventory.versions, *inventory.managed_images, *inventory.snapshots, *inventory.disks)
-        for_a_while = {one["id"].lower() for one in documents if dig(one, "tags", tags.TEMPORARY) is not None}
+        temporary = {one["id"].lower() for one in documents if dig(one, "tags", tags.TEMPORARY) is not None}
         for document in documents:
-            # What a capture needs for a while is done with once what was made from it is there.
-            there = dig(document, "properties", "provisioningState") == "Succeeded"
+            # Temporary resources are not needed any more once the resource made from them exists.
+            exists = dig(document, "properties", "provisioningState") == "Succeeded"
             for source in source_ids(document):
-                if not (there and source.lower() in for_a_while):
+                if not (exists and source.lower() in temporary):
                     self._derived[source.lower()].add(document["id"].lower())
         for used, user in _find_uses(inventory, account):
             self._direct[used.lower()].append(user)
         for definition in (document["id"].lower() for document in inventory.definitions):
             within = [one["id"].lower() for one in inventory.versions if one["id"].lower().startswith(f"{definition}/")]
-            # A pool that names the definition takes its latest version, whichever that is by then.
+            # A pool that names the definition uses its latest version.
             for version in within:
                 self._direct[version] += self._direct[definition]
             self._derived[definition.rpartition("/images/")[0]].add(definition)
             self._derived[definition] |= set(within)
 
     def users_of(self, resource: str) -> list[ResourceUser]:
-        """Return who uses a resource, or what was made from it."""
+        """Return the users of a resource and of what was made from it."""
         found = {user.id.lower(): user for user in self._direct[resource.lower()]}
         for below in self.made_from(resource):
             deep = (user for user in self._direct[below] if user.includes_children)
@@ -87,11 +87,11 @@ class ResourceUsage:
         return sorted(found.values(), key=lambda user: user.name)
 
     def needed_by(self, resource: str, *, but: str = "") -> list[ResourceUser]:
-        """Return who needs a resource; not counting the pool of the id `but`."""
+        """Return the users that require a resource, without the pool with the id `but`."""
         return [user for user in self.users_of(resource) if user.requires and user.id.lower() != but.lower()]
 
     def made_from(self, resource: str) -> set[str]:
-        """Return the ids, in lower case, of all that was made from a resource, and from that."""
+        """Return the ids, in lower case, of all resources that were made from a resource, at any depth."""
         found: set[str] = set()
         waiting = [resource.lower()]
         while waiting:
@@ -102,7 +102,7 @@ class ResourceUsage:
 
 
 def _find_uses(inventory: Inventory, account: ResourceId) -> Iterator[tuple[str, ResourceUser]]:
-    """Yield each use of an image or a disk: what is used, and by whom."""
+    """Yield the id of each used image or disk, and its user."""
     for pool in inventory.pools:
         if image := pools.image_of(pool):
             yield image, _pool_user(pool, account)

@@ -131,12 +131,12 @@ def test_an_image_that_is_there_is_put_to_the_service(away: Session, retired: St
     with pytest.raises(ServiceError) as caught:
         connect_to(away, retired).create("genomics", from_image=image, direct=True, api=through, nodes=1, **SIZE)
     assert caught.value.message == (
-        "the service makes no pool straight from a managed image any more (retired on 31 March 2026); it says "
+        "pools on managed images are not supported any more (retired on 31 March 2026): "
         "InvalidPropertyValue: The value provided for one of the properties in the request body is invalid"
     )
     more = " --api batch" if through == "batch" else ""
     line = f"`%batchimg create genomics --from-image {image} --vm-size Standard_D4s_v5{more} --nodes 1`"
-    assert sorted(caught.value.hint.split()) == sorted(f"through the gallery it works: {line}".split())
+    assert sorted(caught.value.hint.split()) == sorted(f"create the pool through the gallery: {line}".split())
     away.close()
     assert read_inventory(retired.path) == before
 
@@ -239,7 +239,7 @@ def test_what_was_not_known_then_is_refused_by_name(away: Session, tmp_path: Pat
     before = read_inventory(outside.path)
     with pytest.raises(SpecError) as caught:
         connect_to(away, outside).create("genomics", spec=asked, from_vm="desk", direct=True, **SIZE)
-    assert caught.value.message == f"--direct goes by api-versions that do not know {named}"
+    assert caught.value.message == f"--direct uses api-versions that do not support {named}"
     away.close()
     assert read_inventory(outside.path) == before
 
@@ -280,7 +280,7 @@ def test_an_image_of_a_vhd_is_warned_of_before_the_pool_is_there(away: Session, 
         "node_agent_sku": "batch.node.ubuntu 22.04",
         "vm_size": "Standard_D4s_v3",
     }
-    with pytest.raises(SpecError, match="do not know taskSlotsPerNode") as caught:
+    with pytest.raises(SpecError, match="do not support taskSlotsPerNode") as caught:
         connect_to(away, outside).create("vhds", direct=True, task_slots=4, **vhd)
     found = {row["rule"]: row for row in caught.value.table.rows()}
     assert (found["image-source"]["severity"], found["image-source"]["ok"]) == ("warning", False)

@@ -93,7 +93,7 @@ def test_a_large_data_snapshot_is_warned_of(lab: Callable[..., Session]) -> None
 def test_an_image_says_what_a_pool_of_it_would_need(lab: Callable[..., Session]) -> None:
     table = lab(definition(), version()).check("lab/tools", vm_size=SIZE)
     assert "goes back to no Marketplace image that is known" in found(table, "base-image")
-    assert "neither is its node agent" in found(table, "node-agent")
+    assert "its node agent SKU is not known" in found(table, "node-agent")
     assert found(table, "os-disk-encryption").startswith("cannot be checked: image version '1.0.0' does not tell")
 
 

@@ -236,7 +236,7 @@ def test_a_vm_that_stands_still_is_not_started(away: Session, outside: StateFile
 def test_in_place_needs_a_yes_and_marks_the_vm(away: Session, outside: StateFileClient) -> None:
     outside.create_vm("desk")
     before = read_inventory(outside.path)
-    with pytest.raises(SpecError, match="deprovisions VM 'desk' itself") as caught:
+    with pytest.raises(SpecError, match="generalizes VM 'desk' itself") as caught:
         connect_to(away, outside).create("genomics", from_vm="desk", capture="in-place", nodes=1, **SIZE)
     assert "add --yes" in caught.value.hint
     away.close()
@@ -330,7 +330,7 @@ def test_a_definition_of_somebody_else_in_an_adopted_gallery_is_left_alone(
         "identifier": {"publisher": "p", "offer": "o", "sku": "s"},
     }
     outside.ask("PUT", "galleries/lab/images/genomics", {"location": "eastus", "properties": theirs}, "2023-07-03")
-    with pytest.raises(ConflictError, match="did not make it for this pool"):
+    with pytest.raises(ConflictError, match="did not create it for this pool"):
         connect_to(away, outside).create("genomics", from_vm="prep-vm", gallery=f"{GROUP}/galleries/lab", **SIZE)
     with pytest.raises(NotFoundError, match="no gallery 'none'"):
         away.create("genomics", from_vm="prep-vm", gallery=f"{GROUP}/galleries/none", **SIZE)
@@ -356,7 +356,7 @@ def test_a_version_in_another_subscription_is_warned_of_and_used(away: Session, 
 
 def test_trusted_launch_goes_through_no_managed_image(session: Session) -> None:
     for option in ({"via": "managed-image"}, {"direct": True}):
-        with pytest.raises(SpecError, match="TrustedLaunch, and managed images are Standard only") as caught:
+        with pytest.raises(SpecError, match="TrustedLaunch, and managed images support Standard only") as caught:
             session.create("genomics", from_vm="prep-vm", **option, **SIZE)
         assert "gallery version" in caught.value.hint
 
@@ -386,7 +386,7 @@ def test_another_account_of_the_group_has_its_own(away: Session, outside: StateF
     away.connect(state=str(outside.path), speed="max", account="ownbatch")
     away.create("genomics", gallery=f"{GROUP}/galleries/lab", **line)
     connect_to(away, outside)
-    with pytest.raises(ConflictError, match="did not make it for this pool"):
+    with pytest.raises(ConflictError, match="did not create it for this pool"):
         away.create("genomics", gallery=f"{GROUP}/galleries/lab", **line)
     away.create("genomics", **line)
     gone = away.delete("genomics", image=True)
@@ -479,8 +479,8 @@ def test_nothing_is_left_when_a_step_in_between_fails(
     line = {"from_vm": "desk", "stop": True, "nodes": 1, "via": via, **SIZE}
     with pytest.raises(BatchImgError, match=said) as caught:
         connect_to(away, outside).create("genomics", **line)
-    assert "throwaways" in names(caught.value.table)
-    assert "left behind" not in names(caught.value.table)
+    assert "temporary resources" in names(caught.value.table)
+    assert "not deleted" not in names(caught.value.table)
     away.close()
     assert throwaways(outside) == []
     assert power(outside, "desk") == "PowerState/running"
@@ -498,7 +498,7 @@ def test_a_version_in_the_making_keeps_what_it_is_made_from(away: Session, outsi
     outside.fail({"method": "GET", "path": "/versions/1.0.0", "skip": 3, "status": 418, "times": None})
     with pytest.raises(BatchImgError) as caught:
         connect_to(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
-    left = [row for row in caught.value.table.rows() if row["step"] == "left behind"]
+    left = [row for row in caught.value.table.rows() if row["step"] == "not deleted"]
     assert len(left) == 4  # VM, interface, disk, snapshot
     assert all("in the making" in row["detail"] for row in left)
     away.close()
@@ -534,7 +534,7 @@ def test_what_cannot_be_put_away_is_named_and_goes_with_the_next_run(away: Sessi
     )
     with pytest.raises(BatchImgError) as caught:
         connect_to(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
-    left = [row for row in caught.value.table.rows() if row["step"] == "left behind"]
+    left = [row for row in caught.value.table.rows() if row["step"] == "not deleted"]
     away.close()
     assert sorted(row["id"].lower() for row in left) == sorted(key.lower() for key in throwaways(outside))
     assert len(left) == 2
@@ -562,7 +562,7 @@ def test_a_script_that_does_not_run_to_its_end_fails_the_capture(outside: StateF
     outside.create_vm("desk", os_type)
     with Session(wrap_transport=Stopped) as session:
         connect_to(session, outside)
-        with pytest.raises(ProvisioningError, match="was not deprovisioned: its script stopped before the end"):
+        with pytest.raises(ProvisioningError, match="was not generalized: the script did not finish"):
             session.create("genomics", from_vm="desk", nodes=1, **SIZE)
         assert len(session.pools()) == 0
     assert throwaways(outside) == []

@@ -159,7 +159,7 @@ def test_all_errors_at_once_before_anything_is_made(session: Session) -> None:
         session.create("genomics", **line)
     said = caught.value.message
     assert "takes V1" in said
-    assert "deprovisions VM 'desk-vm' itself" in said
+    assert "generalizes VM 'desk-vm' itself" in said
     assert "1600 cores of standardDv3Family wanted" in said
     table = caught.value.table
     assert table.verb == "check"
@@ -406,7 +406,7 @@ def test_a_definition_of_somebody_s_is_told_with_all_other_errors(lab: Callable[
     session = lab(gallery(), definition("tools"), version())
     with pytest.raises(SpecError) as caught:
         session.create("tools", from_vm="lab-vm", vm_size="Standard_D4s_v5", nodes=9000, gallery=GALLERY)
-    assert "there is an image definition 'tools' already" in caught.value.message
+    assert "image definition 'tools' already exists" in caught.value.message
     assert "dedicated cores wanted" in caught.value.message
-    with pytest.raises(ConflictError, match="did not make it for this pool"):
+    with pytest.raises(ConflictError, match="did not create it for this pool"):
         session.create("tools", from_vm="lab-vm", vm_size="Standard_D4s_v5", nodes=1, gallery=GALLERY)

@@ -81,12 +81,12 @@ def test_an_expiry_that_was_lifted_is_told_and_set_again(broken_off: tuple[Sessi
     line.after = "/resize?"
     with pytest.raises(DetachedError) as caught:
         session.resize("p", nodes=30)
-    assert caught.value.hint.endswith(f"nothing takes the nodes of p away at {expires}")
+    assert caught.value.hint.endswith(f"expiry of pool p at {expires} is disabled")
     left = session.pools()
     assert left.expiry_enforced.tolist() == [False]
     assert "an expiry that nothing sees to (`%batchimg wait NAME` mends it): p" in left.attrs["caption"]
     done = getattr(session, verb)("p")
-    assert verb == "repair" or f"Azure takes its nodes away at {expires} again" in done.attrs["caption"]
+    assert verb == "repair" or f"its expiry at {expires} is enabled again" in done.attrs["caption"]
     kept = session.pools()
     assert kept.expiry_enforced.tolist() == [True]
     assert "nothing sees to" not in kept.attrs["caption"]

@@ -136,7 +136,7 @@ def test_what_could_not_be_looked_at_is_named(session: Session, tmp_path: Path, 
     set_faults(session, method="GET", path=path, status=403, code="AuthorizationFailed", times=None)
     found = session.images()
     assert any(one.startswith(named) for one in found.attrs["unreadable"])
-    assert f"could not look at: {named}" in found.attrs["caption"]
+    assert f"could not read: {named}" in found.attrs["caption"]
     set_faults(session)
     assert "could not" not in session.images().attrs["caption"]
 
@@ -217,13 +217,13 @@ def test_blind_deletion_wants_yes(session: Session) -> None:
     set_faults(
         session, method="GET", path="virtualMachineScaleSets", status=403, code="AuthorizationFailed", times=None
     )
-    with pytest.raises(ConflictError, match="could not look at: scale sets of") as caught:
+    with pytest.raises(ConflictError, match="could not read: scale sets of") as caught:
         session.delete(snapshot)
     assert "--yes" in caught.value.hint
     with pytest.raises(ConflictError):
         session.orphans(delete=True)
     assert list(session.delete(snapshot, yes=True).action) == ["deleted"]
-    assert "could not look at" in session.orphans().attrs["caption"]
+    assert "could not read" in session.orphans().attrs["caption"]
 
 
 @pytest.mark.parametrize(

@@ -288,9 +288,9 @@ def test_a_forecast_counts_cores_rounds_minutes_and_money() -> None:
     ("more", "target", "timeout_s", "said"),
     [
         ({}, Counts(76, 0), None, "304 cores needed, 300 of 400 free, 4 missing"),
-        ({"usd_per_hour_limit": 1.0}, Counts(10, 0), None, "$2.10 an hour, and this connection allows $1.00"),
+        ({"usd_per_hour_limit": 1.0}, Counts(10, 0), None, "$2.10/h, and the limit of this connection is $1.00/h"),
         ({}, Counts(1, 0), 120.0, "at least 5 minutes"),
-        ({"autoscale": True}, Counts(1, 0), None, "a formula"),
+        ({"autoscale": True}, Counts(1, 0), None, "an autoscale formula"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_said(more: dict[str, Any], target: Counts, timeout_s: float | None, said: str) -> None:
@@ -305,7 +305,7 @@ def test_what_may_go_wrong_is_a_doubt_and_no_refusal() -> None:
     said = "; ".join(seen.warnings)
     assert "1 of 4 replicas" in said
     assert "a timeout of 10 min is short" in said
-    assert "the price is not known" in said
+    assert "price not available" in said
 
 
 def test_money_until_expiry() -> None:

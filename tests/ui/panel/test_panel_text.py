@@ -142,7 +142,7 @@ def test_what_is_not_known_is_not_said_to_cost_nothing(panel: Panel) -> None:
     assert told["cost"] == told["so far"] == "not known"
     panel.size_tab.update_inputs(unknown, Counts(3, 1), 0.0)
     assert "<td>not known</td>" in panel.size_tab.forecast_html.value
-    assert "the price is not known" in panel.size_tab.forecast_html.value
+    assert "price not available" in panel.size_tab.forecast_html.value
     row = {"vm_size": "a", "kind": "spot", "nodes": 3, "usd": None, "fits": True}
     panel.estimate_tab.show_answer(SimpleNamespace(result=lambda: table("size", **row)))
     assert ">not known<" in panel.estimate_tab.answer.value

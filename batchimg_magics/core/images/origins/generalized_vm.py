@@ -1,4 +1,4 @@
-"""From a VM whose system was deprovisioned: deallocate it, take snapshots of its disks."""
+"""From a generalized VM: deallocate it and create snapshots of its disks."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ if TYPE_CHECKING:
 
 __all__ = ["VmOrigin", "deallocate_step", "find", "is_stopped_for", "restart_vm", "snapshot_steps"]
 
-#: How long, in seconds, a line that is run again goes on with the image that it made: a VM that runs may change at any
-#: moment, and nothing tells whether it did.
+#: Seconds for which the same command uses the image that it created: a running VM can change at any time, and Azure
+#: does not show it.
 FRESH_S = 3600.0
 
 
 class VmOrigin(ImageOrigin):
-    """What the roads from a VM have in common.
+    """The base class of image sources that are VMs.
 
     Parameters
     ----------
     vm, source
-        The VM's document, and what an image of it will be.
+        The VM's document, and the properties of the source.
     """
 
     kind = "snapshots"
@@ -53,43 +53,43 @@ class VmOrigin(ImageOrigin):
         return virtual_machines.power(self.vm) == "running" and azure.now() - moment > FRESH_S
 
     async def has_leftovers(self, azure: Azure, pool: str) -> bool:
-        """Tell whether throwaways of a copy are left, or the VM still stands still for one."""
+        """Tell whether temporary resources exist, or the VM is still stopped for a copy."""
         return is_stopped_for(self.vm, pool) or bool(await temporary.list_temporary(azure, pool))
 
     async def clean_up(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[FailedDeletion]]:
-        """Start the VM again where it was stopped for a copy, and delete the throwaways."""
-        gone, left = await super().clean_up(azure, pool)
+        """Start the VM again where it was stopped for a copy, and delete temporary resources."""
+        deleted, failed = await super().clean_up(azure, pool)
         try:
             await restart_vm(azure, self.vm_id, pool)
         except BatchImgError as error:
-            left = [
-                *left,
-                FailedDeletion(self.vm_id, f"it was stopped and could not be started again: {error.message}"),
+            failed = [
+                *failed,
+                FailedDeletion(self.vm_id, f"it was stopped and cannot be started again: {error.message}"),
             ]
-        return gone, left
+        return deleted, failed
 
 
 class _GeneralizedVmOrigin(VmOrigin):
     def plan(self, context: BuildContext) -> BuildPlan:
         steps = []
         if virtual_machines.power(self.vm) != "deallocated":
-            steps.append(deallocate_step(context.azure, self.vm_id, "a disk that is written to is no good source"))
+            steps.append(deallocate_step(context.azure, self.vm_id, "a disk in use cannot be captured consistently"))
         taken, profile = snapshot_steps(context, self.source, after=tuple(step.name for step in steps))
         return BuildPlan(profile, (*steps, *taken), tuple(step.name for step in taken))
 
 
 async def find(azure: Azure, vm: Json) -> ImageOrigin:
-    """Return the road from a VM that Azure marks generalized, or of which the researcher says that it is."""
+    """Return the image source for a VM that Azure marks generalized or that the user declares generalized."""
     return _GeneralizedVmOrigin(vm, await virtual_machines.read_source(azure, vm))
 
 
 def is_stopped_for(vm: Json, pool: str) -> bool:
-    """Tell whether a VM was stopped for a copy for a pool, and not started again yet."""
+    """Tell whether a VM is stopped for a copy for a pool."""
     return virtual_machines.tag(vm, tags.STOPPED) == pool
 
 
 async def restart_vm(azure: Azure, vm: ResourceId, pool: str) -> bool:
-    """Start a VM that was stopped for a copy; tell whether there was anything to do."""
+    """Start a VM that is stopped for a copy; return whether it was."""
     if not is_stopped_for(await virtual_machines.wait_until_idle(azure, vm), pool):
         return False
     await virtual_machines.start(azure, vm)
@@ -112,7 +112,7 @@ def deallocate_step(azure: Azure, vm: ResourceId, why: str, after: tuple[str, ..
 def snapshot_steps(
     context: BuildContext, source: Source, after: tuple[str, ...] = (), words: str = ""
 ) -> tuple[list[Step], StorageProfile]:
-    """Return the steps that take lasting snapshots of a source's disks, and the parts that they are."""
+    """Return the steps that create snapshots of a source's disks, and the storage profile of the snapshots."""
     ids = {disk: snapshots.snapshot_id(context.azure, context.pool, context.image, disk) for disk in source.disks}
     step = partial(snapshot_step, context, region=source.region, after=after, words=words)
     profile = StorageProfile(tuple(ImageDisk(disk.lun, disk.caching, str(key)) for disk, key in ids.items()))

@@ -1,4 +1,4 @@
-"""From a gallery image version that is there: the pool pins it as it is."""
+"""From an existing gallery image version: the pool uses it as it is."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ __all__ = ["find", "source_of"]
 class _ImageVersionOrigin(ImageOrigin):
     kind = "version"
 
-    def plan(self, context: BuildContext) -> BuildPlan:  # noqa: ARG002 - nothing is made
+    def plan(self, context: BuildContext) -> BuildPlan:  # noqa: ARG002 - no steps are needed
         return BuildPlan(StorageProfile())
 
 
 async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
-    """Return the road from a gallery image version; one in another subscription of the tenant may do.
+    """Return the image source for a gallery image version, which may be in another subscription of the tenant.
 
     Raises
     ------
     NotFoundError
-        It is not there.
+        The version does not exist.
     """
     target = ResourceId.parse(str(spec.from_version))
     parent = ResourceId(target.subscription, target.resource_group, target.provider, target.path[:-1])
@@ -42,19 +42,21 @@ async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
     if version is None or definition is None:
         raise NotFoundError(
             f"there is no image version {target.name!r} of {parent.name!r} in gallery {target.path[0][1]!r}",
-            hint="`%batchimg images` lists what there is in this subscription",
+            hint="`%batchimg images` lists the images of this subscription",
             status_code=404,
         )
     origin = _ImageVersionOrigin(await source_of(azure, version, definition))
     origin.pinned = origin.source.id
     if target.subscription.lower() != azure.scope.subscription.lower():
         # Source: FACTS 2: the gallery documents allow it, the SDK's text does not.
-        origin.warning = "it is in another subscription: if the pool is refused, copy the version into this one"
+        origin.warning = (
+            "it is in another subscription: if Azure refuses the pool, copy the version to this subscription"
+        )
     return origin
 
 
 async def source_of(azure: Azure, version: Json, definition: Json) -> Source:
-    """Read off a gallery image version's document, its definition's, and those of what it was made from, what it is."""
+    """Return the properties of an image version, from its document, its definition's and those of its sources."""
     props = definition["properties"]
     return Source(
         id=version["id"],

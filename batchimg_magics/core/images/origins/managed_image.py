@@ -1,4 +1,4 @@
-"""From a managed image that is there."""
+"""From an existing managed image."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ __all__ = ["find", "source_of"]
 class _ManagedImageOrigin(ImageOrigin):
     kind = "managed image"
 
-    def plan(self, context: BuildContext) -> BuildPlan:  # noqa: ARG002 - the image is its own whole
+    def plan(self, context: BuildContext) -> BuildPlan:  # noqa: ARG002 - no steps are needed
         return BuildPlan(StorageProfile(image_id=self.source.id))
 
 
 async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
-    """Return the road from a managed image.
+    """Return the image source for a managed image.
 
     Raises
     ------
     NotFoundError
-        It is not there.
+        The image does not exist.
     """
     target = ResourceId.parse(str(spec.from_image))
     found = await managed_images.read(azure, target)
@@ -49,7 +49,7 @@ async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
 
 
 async def source_of(azure: Azure, found: Json) -> Source:
-    """Read off a managed image's document, and those of what it was made from, what it is."""
+    """Return the properties of a managed image, from its document and those of its sources."""
     os_disk = dig(found, "properties", "storageProfile", "osDisk") or {}
     data = dig(found, "properties", "storageProfile", "dataDisks") or []
     return Source(
@@ -58,7 +58,7 @@ async def source_of(azure: Azure, found: Json) -> Source:
         region=region_key(found["location"]),
         os_type=str(os_disk.get("osType")),
         generation=str(dig(found, "properties", "hyperVGeneration") or "V1"),
-        # Source: FACTS 2, what a managed image cannot be.
+        # A managed image supports nothing else. Source: FACTS 2.
         architecture="x64",
         security_type=STANDARD,
         uefi=None,
@@ -70,8 +70,8 @@ async def source_of(azure: Azure, found: Json) -> Source:
 
 
 def _disk(disk: Json) -> SourceDisk:
-    under = dig(disk, "snapshot", "id") or dig(disk, "managedDisk", "id") or disk.get("blobUri")
+    source = dig(disk, "snapshot", "id") or dig(disk, "managedDisk", "id") or disk.get("blobUri")
     lun = disk.get("lun")
     return SourceDisk(
-        str(under).partition("?")[0], None if lun is None else int(lun), str(disk.get("caching") or "None")
+        str(source).partition("?")[0], None if lun is None else int(lun), str(disk.get("caching") or "None")
     )

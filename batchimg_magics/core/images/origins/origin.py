@@ -1,4 +1,4 @@
-"""What all roads have in common."""
+"""The base class of image sources, and what they share."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ __all__ = ["BuildContext", "BuildPlan", "ImageOrigin", "snapshot_step"]
 
 @dataclass(frozen=True, slots=True)
 class BuildContext:
-    """One use of a road: for which image of which pool.
+    """The image that is built from an image source.
 
     Parameters
     ----------
     azure, pool
-        Where, and whose image.
+        The connection, and the name of the pool.
     image
-        Its hash.
+        The hash of the image.
     tags
-        The marks that what is made for it bears.
-    lasting
-        Whether the parts have to outlive the making of the image: a managed image leans on them as long as it lives.
+        The ownership tags of its resources.
+    keeps_disks
+        Whether the disks must be kept after the build: a managed image needs them as long as it exists.
     """
 
     azure: Azure
@@ -48,18 +48,18 @@ class BuildContext:
 
 @dataclass(frozen=True, slots=True)
 class BuildPlan:
-    """How the parts of an image come about.
+    """The steps that produce the disks of an image.
 
     Parameters
     ----------
-    parts
-        What the image is made of, once the steps are done.
+    storage_profile
+        The disks of the image after the steps.
     steps
         In the order of the table.
-    ready
-        Names of the steps after which the parts are there.
-    temporary
-        Whether there are things that are there only for the time being: `Road.tidy` puts them away.
+    ready_after
+        Names of the steps after which the disks exist.
+    has_temporary
+        Whether the steps create temporary resources, which `ImageOrigin.clean_up` deletes.
     """
 
     storage_profile: StorageProfile
@@ -69,21 +69,21 @@ class BuildPlan:
 
 
 class ImageOrigin(ABC):
-    """A road from a source that was found.
+    """An image source, with the steps that build an image from it.
 
     Parameters
     ----------
     source
-        What the image is made from.
+        The properties of the source.
 
     Attributes
     ----------
-    route
-        A word for it, part of the image's hash: it has to stay the same while the road changes its source.
+    kind
+        A word that is part of the image's hash. Changing it makes existing images unknown.
     pinned
-        Id of an image that is there already and needs no making; empty where one is made.
+        Id of an existing image that is used as it is; empty where an image is built.
     warning
-        What may go wrong and does not have to.
+        A text about a possible failure; empty for none.
     """
 
     kind: str = ""
@@ -95,18 +95,18 @@ class ImageOrigin(ABC):
 
     @abstractmethod
     def plan(self, context: BuildContext) -> BuildPlan:
-        """Return how the parts of the image come about."""
+        """Return the steps that produce the disks of the image."""
 
-    async def changed_since(self, azure: Azure, moment: float) -> bool:  # noqa: ARG002 - what can change looks
-        """Tell whether the source may have changed since a moment: seconds since 1970."""
+    async def changed_since(self, azure: Azure, moment: float) -> bool:  # noqa: ARG002 - sources that can change use it
+        """Tell whether the source may have changed since a time (seconds since 1970)."""
         return False
 
     async def has_leftovers(self, azure: Azure, pool: str) -> bool:  # noqa: ARG002 - as above
-        """Tell whether something is left of a run that died, which `tidy` would put away."""
+        """Tell whether temporary resources of an earlier run exist, which `clean_up` would delete."""
         return False
 
     async def clean_up(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[FailedDeletion]]:
-        """Put away what was there only for the time being; return what went and what did not."""
+        """Delete temporary resources; return the deleted ones and those that could not be deleted."""
         return await temporary.delete_temporary(azure, pool)
 
 
@@ -119,7 +119,7 @@ def snapshot_step(
     after: tuple[str, ...] = (),
     words: str = "",
 ) -> Step:
-    """Return the step that takes a snapshot of a disk."""
+    """Return the step that creates a snapshot of a disk."""
 
     async def take(_: Mapping[str, StepResult]) -> StepResult:
         new = await snapshots.create_snapshot(context.azure, snapshot, disk, region=region, tags=dict(context.tags))
@@ -134,6 +134,6 @@ def snapshot_step(
         run=take,
         after=after,
         expected_s=snapshots.SNAPSHOT_EXPECTED_S,
-        why="a read-only copy, which the image is made from",
+        why="a read-only copy, the source of the image",
         is_done=exists,
     )

@@ -1,4 +1,4 @@
-"""From snapshots that are there: the OS disk's, and those of data disks with their LUNs."""
+"""From existing snapshots: of the OS disk, and of data disks with their LUNs."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ __all__ = ["find"]
 class _SnapshotsOrigin(ImageOrigin):
     kind = "given snapshots"
 
-    def plan(self, context: BuildContext) -> BuildPlan:  # noqa: ARG002 - snapshots are parts already
+    def plan(self, context: BuildContext) -> BuildPlan:  # noqa: ARG002 - no steps are needed
         return BuildPlan(
             StorageProfile(tuple(ImageDisk(disk.lun, disk.caching, disk.id) for disk in self.source.disks))
         )
 
 
 async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
-    """Return the road from snapshots.
+    """Return the image source for snapshots.
 
     Raises
     ------
     NotFoundError, SpecError
-        One is not there; they are in several regions; or nothing tells what is on the OS disk.
+        A snapshot does not exist; they are in several regions; or the operating system is not known.
     """
     disks = [SourceDisk(str(spec.from_snapshot), None, "ReadWrite")]
     disks += [SourceDisk(key, lun, "None") for lun, key in sorted(spec.data_snapshots.items())]
@@ -45,13 +45,14 @@ async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
     if len(regions) > 1:
         raise SpecError(
             f"the snapshots are in several regions: {', '.join(regions)}",
-            hint="an image is made of snapshots in one: copy the others there (az snapshot create --copy-start)",
+            hint="copy them to one region (az snapshot create --copy-start)",
         )
     props = found[0]["properties"]
     os_type = props.get("osType") or spec.os_type
     if not os_type:
         raise SpecError(
-            f"nothing tells which system is on snapshot {found[0]['name']!r}", hint="say --os-type Linux or Windows"
+            f"the operating system of snapshot {found[0]['name']!r} is not known",
+            hint="give --os-type Linux or --os-type Windows",
         )
     security = str(dig(props, "securityProfile", "securityType") or spec.security_type or STANDARD)
     return _SnapshotsOrigin(

@@ -1,4 +1,4 @@
-"""From a VHD that was uploaded to a storage account: nobody can look into it, so what it is has to be said."""
+"""From a VHD in a storage account. Azure does not show its properties, so options give them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["find"]
 
-#: How long, in seconds, a line that is run again goes on with the image that it made: nothing tells of a blob.
+#: Seconds for which the same command uses the image that it created: Azure does not show whether the blob changed.
 FRESH_S = 3600.0
 
 
@@ -27,7 +27,7 @@ class _VhdOrigin(ImageOrigin):
         super().__init__(source)
         self.account = account
 
-    def plan(self, context: BuildContext) -> BuildPlan:  # noqa: ARG002 - a VHD is a part already
+    def plan(self, context: BuildContext) -> BuildPlan:  # noqa: ARG002 - no steps are needed
         return BuildPlan(StorageProfile((ImageDisk(None, "ReadWrite", blob=self.source.id, account=self.account),)))
 
     async def changed_since(self, azure: Azure, moment: float) -> bool:
@@ -35,7 +35,7 @@ class _VhdOrigin(ImageOrigin):
 
 
 async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
-    """Return the road from a VHD. It is in the account's region, or Azure says that it is not."""
+    """Return the image source for a VHD. It must be in the account's region; otherwise Azure refuses it."""
     url = str(spec.from_vhd)
     name = str(urlsplit(url).hostname).partition(".")[0]
     scope = azure.scope

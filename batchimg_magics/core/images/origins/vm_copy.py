@@ -1,7 +1,8 @@
-"""From a VM that stays as it is: a throwaway copy of it is deprovisioned.
+"""From a VM that is not modified: a temporary copy of it is generalized.
 
-Snapshots of the disks, copies of the disks, a VM on them, deprovision it, deallocate, generalize: its disks are the
-parts. What is there only for that is put away when the image is made, and when a step on the way fails.
+The steps: snapshots of the disks, copies of the disks, a VM on the copies, generalize it inside the VM, deallocate it,
+mark it generalized. Its disks are the disks of the image. Temporary resources are deleted when the image exists and
+when a step fails.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class _VmCopyOrigin(VmOrigin):
         super().__init__(vm, source)
         self.subnet = subnet
         self.stop = stop
-        # Disks that agree with each other make another image than such that were written to meanwhile.
+        # Consistent disks make another image than disks of a running VM.
         self.kind = "copy of the stopped VM" if stop else "copy"
 
     def plan(self, context: BuildContext) -> BuildPlan:
@@ -56,7 +57,7 @@ class _VmCopyOrigin(VmOrigin):
         profile = StorageProfile(tuple(ImageDisk(disk.lun, disk.caching, disk.id) for disk in copied))
         if context.keeps_disks:
             source = replace(self.source, disks=tuple(copied))
-            kept, profile = snapshot_steps(context, source, after=ready, words="the throwaway's ")
+            kept, profile = snapshot_steps(context, source, after=ready, words="the temporary VM's ")
             steps, ready = [*steps, *kept], _names(kept)
         return BuildPlan(profile, tuple(steps), ready, has_temporary=True)
 
@@ -66,16 +67,16 @@ class _VmCopyOrigin(VmOrigin):
                 if await snapshots.read_snapshot(context.azure, names.snapshot(disk)) is None:
                     break
             else:
-                return StepResult("found", detail="the snapshots are there")
-            # The mark comes first: whatever happens then, the same line knows that it has to start the VM again.
+                return StepResult("found", detail="the snapshots exist")
+            # The tag is set first: whatever happens after it, the same command starts the VM again.
             await virtual_machines.set_tags(context.azure, self.vm_id, {tags.STOPPED: context.pool})
             return step_result(
                 await virtual_machines.deallocate(context.azure, self.vm_id),
-                "until the snapshots are there",
+                "until the snapshots exist",
                 verb="changed",
             )
 
-        why = "disks that agree with each other"
+        why = "consistent snapshots"
         return Step(
             "stop VM",
             self.vm_id,
@@ -90,7 +91,7 @@ class _VmCopyOrigin(VmOrigin):
         async def run(_: Mapping[str, StepResult]) -> StepResult:
             return step_result(await restart_vm(context.azure, self.vm_id, context.pool), verb="changed")
 
-        seconds, why = virtual_machines.EXPECTED_S["start"], "it stays as it was"
+        seconds, why = virtual_machines.EXPECTED_S["start"], "the VM is not modified"
         return Step("start VM again", self.vm_id, run, _names(taken), seconds, why, planned_action="would change")
 
     def _copy_step(self, temporary_context: BuildContext, names: TemporaryNames, disk: SourceDisk) -> Step:
@@ -106,7 +107,7 @@ class _VmCopyOrigin(VmOrigin):
             return await disks.read_disk(temporary_context.azure, target) is not None
 
         before = (f"snapshot of {disk.description}",)
-        why = "the throwaway VM's"
+        why = "a disk of the temporary VM"
         return Step(f"copy of {disk.description}", target, run, before, disks.DISK_EXPECTED_S, why, is_done=exists)
 
     def _vm_step(self, temporary_context: BuildContext, names: TemporaryNames, copies: Sequence[Step]) -> Step:
@@ -122,9 +123,9 @@ class _VmCopyOrigin(VmOrigin):
         async def exists() -> bool:
             return await virtual_machines.read(temporary_context.azure, names.vm) is not None
 
-        why = f"to be deprovisioned in place of {self.source.name}"
+        why = f"it is generalized instead of {self.source.name}"
         return Step(
-            "throwaway VM", names.vm, run, _names(copies), virtual_machines.EXPECTED_S["make"], why, is_done=exists
+            "temporary VM", names.vm, run, _names(copies), virtual_machines.EXPECTED_S["make"], why, is_done=exists
         )
 
 
@@ -133,7 +134,7 @@ def _names(steps: Sequence[Step]) -> tuple[str, ...]:
 
 
 async def find(azure: Azure, vm: Json, *, stop: bool) -> ImageOrigin:
-    """Return the road from a VM whose copy is to be deprovisioned."""
+    """Return the image source for a VM of which a copy is generalized."""
     return _VmCopyOrigin(
         vm, await virtual_machines.read_source(azure, vm), await network_interfaces.subnet_of(azure, vm), stop=stop
     )

@@ -1,4 +1,4 @@
-"""From a VM that is deprovisioned itself, which ruins it for other work: only when the researcher agreed to that."""
+"""From a VM that is generalized itself. It cannot be used any more after that, so the user has to confirm it."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ class _VmInPlaceOrigin(VmOrigin):
 
 
 async def find(azure: Azure, vm: Json, *, yes: bool) -> ImageOrigin:
-    """Return the road from a VM that is to be deprovisioned itself.
+    """Return the image source for a VM that is generalized itself.
 
     Raises
     ------
     SpecError
-        The researcher has not agreed to that.
+        The user has not confirmed it.
     """
     if not yes:
         raise SpecError(
-            f"--capture in-place deprovisions VM {vm['name']!r} itself: accounts and keys on it are lost, and it "
+            f"--capture in-place generalizes VM {vm['name']!r} itself: accounts and keys on it are lost, and it "
             "cannot be started again",
-            hint="add --yes if it may be ruined; or leave out --capture: a throwaway copy is deprovisioned instead",
+            hint="add --yes to confirm; or leave out --capture: a temporary copy is generalized instead",
         )
     return _VmInPlaceOrigin(vm, await virtual_machines.read_source(azure, vm))
 
@@ -48,7 +48,7 @@ async def find(azure: Azure, vm: Json, *, yes: bool) -> ImageOrigin:
 def generalize_steps(
     azure: Azure, vm: ResourceId, os_type: str, image: str, after: tuple[str, ...] = ()
 ) -> tuple[Step, ...]:
-    """Return the steps from a VM that runs to one that Azure marks generalized."""
+    """Return the steps that generalize a VM and mark it generalized in Azure."""
 
     async def take_out(_: Mapping[str, StepResult]) -> StepResult:
         new = await deprovision.deprovision(azure, vm, os_type, image)
@@ -59,17 +59,17 @@ def generalize_steps(
     async def mark(_: Mapping[str, StepResult]) -> StepResult:
         return step_result(await virtual_machines.generalize(azure, vm), verb="changed")
 
-    why = "nodes of a system that was not deprovisioned come up unusable"
+    why = "nodes of an image that is not generalized are unusable"
     return (
         Step("deprovision", vm, take_out, after, deprovision.EXPECTED_S[os_type], why, planned_action="would change"),
-        deallocate_step(azure, vm, "a disk that is written to is no good source", ("deprovision",)),
+        deallocate_step(azure, vm, "a disk in use cannot be captured consistently", ("deprovision",)),
         Step(
             "generalize",
             vm,
             mark,
             ("deallocate",),
             virtual_machines.EXPECTED_S["generalize"],
-            "Azure's own mark of it",
+            "marks the VM generalized in Azure",
             planned_action="would change",
         ),
     )
