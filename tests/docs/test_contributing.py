@@ -31,6 +31,7 @@ ROWS = {
 #: Generated page -> the module that writes it.
 GENERATORS = {
     "docs/reference.md": "docs.generate.reference",
+    "session/methods.pyi": "docs.generate.session_stub",
     "docs/rules.md": "docs.generate.rules",
     "docs/coverage.md": "docs.generate.coverage",
     "docs/assumed.md": "docs.generate.assumptions",
@@ -108,6 +109,47 @@ for provider in {sorted(ROUTE_FOLDERS.values())}:
     answer = app.answer("GET", url, {{"authorization": "Bearer any"}})
     assert answer.body == b'{{"added":true}}', answer
 """
+CHECK_OPTION = """
+from batchimg_magics import Session
+from batchimg_magics.ui.cli import main
+
+assert main({words}) == 0
+with Session() as session:
+    session.{call}
+"""
+ORIGIN = '''"""An added image source: a copy of a VM."""
+
+from batchimg_magics.core.compute.virtual_machines import find_vm
+from batchimg_magics.core.images.origins import vm_copy
+
+
+async def find(azure, spec):
+    """Return the image source."""
+    return await vm_copy.find(azure, await find_vm(azure, spec.from_added), stop=False)
+'''
+VERB = '''"""The verb ``added``."""
+
+from batchimg_magics.verbs.verb import Verb
+
+
+def start(connection):
+    """Return the work of the verb."""
+    from batchimg_magics.core.operations import added
+
+    return lambda _: added.list_added(connection.azure)
+
+
+VERB = Verb("added", "List an added thing", (), ("added",), start, returns="One row.")
+'''
+OPERATION = '''"""An added operation."""
+
+from batchimg_magics.core.base.table import Table
+
+
+async def list_added(azure):
+    """Return one row."""
+    return Table.from_rows("added", [{"account": azure.scope.account}], "added")
+'''
 ADDITIONS = {
     "a rule": Addition(
         {"core/checks/rules/SUBJECT.py": append(RULE)},
@@ -119,6 +161,64 @@ with Session() as session:
 """,
         named="disks",
         in_page="An added rule is kept",
+    ),
+    "a verb": Addition(
+        {
+            "verbs/NAME.py": append(VERB),
+            "core/operations/NAME.py": append(OPERATION),
+            "core/base/schemas.py": insert(
+                (r"\nSCHEMAS: .* = \{\n", '"added": (Column("account", "text", "name of the account"),),\n')
+            ),
+            "verbs/registry.py": insert((r"\nSESSION_VERBS = \(\n", '"added",')),
+        },
+        """
+import io
+from contextlib import redirect_stdout
+
+from batchimg_magics import Session
+from batchimg_magics.ui.cli import main
+
+for words in (["help"], ["help", "added"], ["added"]):
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        assert main(words) == 0
+    assert "added" in printed.getvalue().lower()
+with Session() as session:
+    assert list(session.added().account) == ["genomicsbatch"]
+""",
+        in_page="List an added thing",
+    ),
+    "an option of a verb": Addition(
+        {
+            "verbs/NAME.py": insert(
+                (r"\ndef start\(connection: Connection, name: str \| None = None, \*,", " added: str | None = None,"),
+                (r"(?s)\nVERB = .*?optional=True\),\n", 'Option("--added", "Set the added option", metavar="WORD"),\n'),
+            )
+        },
+        CHECK_OPTION.format(words=["history", "--added", "word"], call='history(added="word")'),
+        named="history",
+        in_page="the added option",
+    ),
+    "an option of the pool": Addition(
+        {
+            "verbs/node_options.py": insert(
+                (r"\nNODE_OPTIONS: .* = \(\n", 'Option("--added", "Set the added option", metavar="WORD"),\n')
+            ),
+            "pool_spec/node.py": insert((r"\n(?=    task_slots: )", "    added: str | None = None\n")),
+            "core/batch/pool_request.py": insert((r"\n    props: Json = \{\n", '"displayName": spec.added,\n')),
+        },
+        CHECK_OPTION.format(
+            words=["create", "p", "--from-vm", "prep-vm", "--vm-size", "Standard_D2s_v5", "--added", "word"],
+            call='create("p", from_vm="prep-vm", vm_size="Standard_D2s_v5", added="word")',
+        )
+        + """
+from batchimg_magics.core.batch import pools
+
+with Session() as session:
+    session.create("p", from_vm="prep-vm", vm_size="Standard_D2s_v5", added="word")
+    assert session.call(lambda azure: pools.read_cached(azure, "p"))["properties"]["displayName"] == "word"
+""",
+        in_page="the added option",
     ),
     "a route of the emulator": Addition(
         {
@@ -160,6 +260,32 @@ with Session() as session:
         raise SystemExit(0)
 raise SystemExit("no request failed")
 """,
+    ),
+    "an image source": Addition(
+        {
+            "core/images/origins/NAME.py": append(ORIGIN),
+            "core/images/origins/registry.py": insert(
+                (r"\n_ORIGINS: .* = \{\n", '"from_added": added.find,\n'),
+                (r"from batchimg_magics.core.images.origins import \(\n", "added,\n"),
+            ),
+            "pool_spec/image_origin.py": insert(
+                (r"\nORIGIN_FIELDS = \(", '"from_added", '),
+                (r"\n    from_vm: .*\n", "    from_added: str | None = None\n"),
+            ),
+            "verbs/origin_options.py": insert(
+                (r"\nORIGIN_OPTIONS: .* = \(\n", 'Option("--from-added", "Build it so", metavar="VM"),\n')
+            ),
+        },
+        """
+from batchimg_magics import Session
+from batchimg_magics.ui.cli import main
+
+assert main(["create", "p", "--from-added", "prep-vm", "--vm-size", "Standard_D2s_v5"]) == 0
+with Session() as session:
+    session.create("p", from_added="prep-vm", vm_size="Standard_D2s_v5", nodes=1)
+    assert list(session.nodes("p").state) == ["idle"]
+""",
+        in_page="Build it so",
     ),
 }
 
@@ -203,17 +329,16 @@ def test_a_thing_is_added_in_the_files_that_the_table_names(kind: str, package: 
             file.write_text(edit(before[file]), encoding="utf-8")
         checked = run(package, "-c", addition.check)
         assert checked.returncode == 0, checked.stderr
-        generated = re.search(r"`make docs`: `([^`]*)`", documentation)
-        if generated is not None:
-            page = package.parent / "page.md"
-            written = run(package, "-m", GENERATORS[generated[1]], str(page))
+        for page in re.findall(r"`([^`]*)`", documentation.partition("`make docs`:")[2].partition(";")[0]):
+            target = package.parent / "page"
+            written = run(package, "-m", GENERATORS[page], str(target))
             assert written.returncode == 0, written.stderr
-            assert addition.in_page in page.read_text(encoding="utf-8")
+            assert addition.in_page in target.read_text(encoding="utf-8"), page
     finally:
         for file, text in before.items():
             file.write_text(text, encoding="utf-8") if text else file.unlink(missing_ok=True)
 
 
 def test_the_generators_of_the_table_are_those_of_make_docs() -> None:
-    commands = re.findall(r"-m (docs\.generate\.\w+) (docs/\S+)", (ROOT / "Makefile").read_text(encoding="utf-8"))
-    assert {page: module for module, page in commands} == GENERATORS
+    commands = re.findall(r"-m (docs\.generate\.\w+) (\S+)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert {page.removeprefix("batchimg_magics/"): module for module, page in commands} == GENERATORS
