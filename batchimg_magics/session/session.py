@@ -19,6 +19,7 @@ from batchimg_magics.connection.connection import Connection, ConnectionOptions
 from batchimg_magics.core.base.progress import Board
 from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError, SpecError
 from batchimg_magics.session.methods import Verbs
+from batchimg_magics.session.pool_watch import PoolWatch
 from batchimg_magics.session.work import VerbRun
 from batchimg_magics.verbs.registry import load_verb
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from batchimg_magics.connection.connection import Transport
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.core.scaling.watch import PoolSnapshot, PoolWatcher
+    from batchimg_magics.core.scaling.watch import PoolSnapshot
 
 T = TypeVar("T")
 
@@ -324,45 +325,6 @@ class Session(Verbs):
         except (TimeoutError, BatchImgError):
             future.cancel()
         return self._names.get(kind, [])
-
-
-class PoolWatch:
-    """A pool that is being polled.
-
-    Parameters
-    ----------
-    watch, future, loop
-        The poller, its future, and the event loop that runs it.
-    """
-
-    def __init__(self, watch: PoolWatcher, future: Future[None], loop: asyncio.AbstractEventLoop) -> None:
-        self._watcher = watch
-        self._future = future
-        self._loop = loop
-
-    @property
-    def pool(self) -> str:
-        """The name of the pool."""
-        return self._watcher.pool
-
-    def poll_now(self) -> None:
-        """Poll immediately; after the connection was closed, do nothing."""
-        if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._watcher.poll_now)
-
-    def set_hidden(self, hidden: bool) -> None:  # noqa: FBT001 - one word says it
-        """Poll less often while no view is visible, and immediately when one becomes visible again."""
-        before, self._watcher.hidden = self._watcher.hidden, hidden
-        if before and not hidden:
-            self.poll_now()
-
-    def set_expecting(self, expecting: bool) -> None:  # noqa: FBT001 - one word says it
-        """Poll as often as for a pool that is changing, before Azure reports the change; or stop doing so."""
-        self._watcher.expects_change = expecting
-
-    def stop(self) -> None:
-        """Stop polling; nothing else is stopped."""
-        self._future.cancel()
 
 
 def _changes_pool(verb_run: VerbRun) -> bool:

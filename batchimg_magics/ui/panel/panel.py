@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from batchimg_magics.core.estimates.forecast import ForecastInputs
     from batchimg_magics.core.scaling.context import ImageSummary
     from batchimg_magics.core.scaling.watch import PoolSnapshot
-    from batchimg_magics.session.session import PoolWatch, Session
+    from batchimg_magics.session.pool_watch import PoolWatch
+    from batchimg_magics.session.session import Session
     from batchimg_magics.session.work import VerbRun
     from batchimg_magics.ui.widgets.open_views import Visibility
 
