@@ -1,4 +1,4 @@
-"""What the package offers, and that getting it costs nothing before it is used."""
+"""The public names of the package, and that they are imported only when they are used."""
 
 from __future__ import annotations
 

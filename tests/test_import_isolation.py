@@ -1,4 +1,4 @@
-"""What importing a room brings with it, looked at in fresh processes."""
+"""What the import of a package imports, in a fresh process."""
 
 from __future__ import annotations
 

@@ -44,8 +44,8 @@ def start(
 #: Options of `create` that a check does not need, and those that name another source: here NAME is the source.
 _EXCLUDED_OPTIONS = frozenset(
     {
-        "name", "wait", "until", "yes", "replace", "from_vm", "from_vhd", "from_snapshot", "data_snapshots",
-        "from_image", "from_version", "storage_account", "os_type", "generation", "security_type", "architecture",
+        "name", "wait", "until", "yes", "replace", "data_snapshots", "storage_account", "os_type", "generation",
+        "security_type", "architecture",
     }
 )  # fmt: skip
 
@@ -68,7 +68,12 @@ VERB = Verb(
         ),
         Option("--pool", "Check the VM or image for use in this pool", metavar="NAME", completion="pool"),
         Option("--role", "Print the smallest custom role with the required permissions, as JSON"),
-        *(option for option in CREATE.options if option.keyword not in _EXCLUDED_OPTIONS),
+        # The name is the image source.
+        *(
+            option
+            for option in CREATE.options
+            if option.keyword not in _EXCLUDED_OPTIONS and not option.keyword.startswith("from_")
+        ),
     ),
     (
         "check prep-vm",

@@ -1,14 +1,16 @@
-"""The verbs in the order of help: the magic, the command line, completion, `Session` and the reference use this list.
+"""The verbs, in the order of help: the magic, the command line, completion, `Session` and the reference use this list.
 
 The module of a verb is imported when its entry is used.
 """
 
 from __future__ import annotations
 
+import pkgutil
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from batchimg_magics import verbs
 from batchimg_magics.errors import SpecError
 from batchimg_magics.verbs import renamed
 
@@ -17,13 +19,28 @@ if TYPE_CHECKING:
 
 __all__ = ["SESSION_VERBS", "VERB_NAMES", "all_verbs", "load_verb"]
 
-#: The verbs that are methods of `Session`. `verbs/NAME.py` has the entry of each, with an underscore for a hyphen.
-SESSION_VERBS = (
+#: The order of help. A verb that is not named here comes after these.
+_ORDER = (
     "connect", "vms", "images", "cleanup", "migrate", "packer", "check", "pools", "create", "plan", "nodes", "delete",
     "resize", "repair", "wait", "stop-resize", "autoscale", "history", "estimate",
 )  # fmt: skip
+#: The verbs of the front ends: no methods of `Session`.
+_FRONT_END_VERBS = ("panel", "help")
+#: Modules of this folder that are no verbs, beside those whose names end with ``_options``.
+_OTHER_MODULES = ("registry", "renamed", "verb")
+
+
+def _find_names() -> tuple[str, ...]:
+    """Return the names of the verbs in this folder, a hyphen for an underscore; none of their modules is imported."""
+    modules = (module.name for module in pkgutil.iter_modules(verbs.__path__))
+    names = {name.replace("_", "-") for name in modules if name not in _OTHER_MODULES and not name.endswith("_options")}
+    return (*_ORDER, *sorted(names - {*_ORDER, *_FRONT_END_VERBS}))
+
+
+#: The verbs that are methods of `Session`. `verbs/NAME.py` has the entry of each.
+SESSION_VERBS = _find_names()
 #: All verbs; the last ones are those of the front ends.
-VERB_NAMES = (*SESSION_VERBS, "panel", "help")
+VERB_NAMES = (*SESSION_VERBS, *_FRONT_END_VERBS)
 
 
 @cache

@@ -13,7 +13,7 @@ import pytest
 from batchimg_magics.emulator.world.clock import AcceleratedClock
 from batchimg_magics.emulator.world.store import StateBusyError, Store
 from batchimg_magics.session.session import Session
-from tests.support.create_options import LINE
+from tests.support.create_options import CREATE_OPTIONS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,7 +47,7 @@ def test_two_processes_see_the_same_states_at_the_same_moment(tmp_path: Path) ->
     state = tmp_path / "state.db"
     with Session() as session:
         session.connect(state=str(state), speed=FLYING)
-        session.create("genomics", **LINE)
+        session.create("genomics", **CREATE_OPTIONS)
         session.connect(state=str(state), speed=60)
         session.resize("genomics", nodes=60, wait=False)
         while "creating" not in set(session.nodes("genomics", counts=True).state):
@@ -58,7 +58,7 @@ def test_two_processes_see_the_same_states_at_the_same_moment(tmp_path: Path) ->
         assert "creating" in here[0]
 
 
-def test_work_of_a_dead_process_goes_on(tmp_path: Path) -> None:
+def test_work_of_a_killed_process_continues(tmp_path: Path) -> None:
     """A process begins a pool and ends at once; another one waits for it by the same line, and makes nothing twice."""
     script = """
 import os, sys
@@ -74,12 +74,12 @@ os._exit(0)
     other_process(script, state)
     with Session() as session:
         session.connect(state=str(state), speed=FLYING)
-        session.create("genomics", **LINE)
+        session.create("genomics", **CREATE_OPTIONS)
         assert len(session.images()) == 1
         assert session.wait("genomics").ready[0] == 25
 
 
-def test_time_is_a_line_through_the_wall_clock_and_never_goes_back(tmp_path: Path) -> None:
+def test_time_is_linear_in_real_time_and_never_decreases(tmp_path: Path) -> None:
     wall = [1000.0]
     one, two = (Store(tmp_path / "state.db", start=50.0) for _ in range(2))
     first = AcceleratedClock(one, 60, wall=lambda: wall[0])
@@ -100,7 +100,7 @@ def test_time_is_a_line_through_the_wall_clock_and_never_goes_back(tmp_path: Pat
     two.close()
 
 
-def test_a_sleeper_looks_at_the_anchor(tmp_path: Path) -> None:
+def test_a_sleep_reads_the_stored_time_again(tmp_path: Path) -> None:
     """Who sleeps for an hour at a snail's pace wakes when another process makes time fly."""
     one, two = (Store(tmp_path / "state.db", start=0.0) for _ in range(2))
 

@@ -1,4 +1,4 @@
-"""Signing in: a service principal in the environment by one request, everything else by azure-identity."""
+"""Sign-in: a service principal in the environment by one request, everything else by azure-identity."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def test_azure_takes_its_tokens_and_each_is_asked_for_once() -> None:
         assert tokens == [f"https://login.microsoftonline.com/{TENANT}/oauth2/v2.0/token"] * 2
 
 
-def test_a_refusal_says_why_and_not_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refusal_has_the_reason_and_not_the_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     async def work(credential: SignInCredential) -> None:
         azure = Azure(Scope(SUBSCRIPTION, GROUP, ACCOUNT), credential, transport)  # type: ignore[arg-type] # as above
         await azure.account()

@@ -169,7 +169,6 @@ with Session() as session:
             "core/base/schemas.py": insert(
                 (r"\nSCHEMAS: .* = \{\n", '"added": (Column("account", "text", "name of the account"),),\n')
             ),
-            "verbs/registry.py": insert((r"\nSESSION_VERBS = \(\n", '"added",')),
         },
         """
 import io
@@ -220,6 +219,22 @@ with Session() as session:
 """,
         in_page="the added option",
     ),
+    "an outcome of a resize": Addition(
+        {
+            "core/base/outcomes.py": insert(
+                (r"(?=\n    DONE = )", '\n    ADDED = _Entry("added", "an added text", codes=("addedcode",))')
+            )
+        },
+        """
+from batchimg_magics.core.base.schemas import OUTCOMES
+from batchimg_magics.core.scaling.outcomes import classify
+from batchimg_magics.ui.panel.rounds import outcome_text
+
+assert "added" in OUTCOMES
+assert classify([("AddedCode", "message", "")]).kind == "added"
+assert "an added text" in outcome_text({"class": "added", "message": "message", "action": "stop"})
+""",
+    ),
     "a route of the emulator": Addition(
         {
             f"emulator/{folder}/SUBJECT.py": append(ROUTE.format(provider=name))
@@ -264,10 +279,7 @@ raise SystemExit("no request failed")
     "an image source": Addition(
         {
             "core/images/origins/NAME.py": append(ORIGIN),
-            "core/images/origins/registry.py": insert(
-                (r"\n_ORIGINS: .* = \{\n", '"from_added": added.find,\n'),
-                (r"from batchimg_magics.core.images.origins import \(\n", "added,\n"),
-            ),
+            "core/images/origins/registry.py": insert((r"\n_ORIGINS = \{\n", '"from_added": "added",\n')),
             "pool_spec/image_origin.py": insert(
                 (r"\nORIGIN_FIELDS = \(", '"from_added", '),
                 (r"\n    from_vm: .*\n", "    from_added: str | None = None\n"),
@@ -337,6 +349,17 @@ def test_a_thing_is_added_in_the_files_that_the_table_names(kind: str, package: 
     finally:
         for file, text in before.items():
             file.write_text(text, encoding="utf-8") if text else file.unlink(missing_ok=True)
+
+
+def test_the_table_names_files_of_the_package() -> None:
+    """A name without a placeholder is that of a file, and the folder of any other name is there."""
+    for kind, (files, documentation, tests) in ROWS.items():
+        for name in re.findall(r"`([^`]*)`", files):
+            path = ROOT / ("" if name.startswith(("docs/", "tests/", "Makefile")) else "batchimg_magics") / name
+            assert (path.parent if re.search("NAME|SUBJECT", name) else path).exists(), (kind, name)
+        for name in re.findall(r"`((?:docs|tests)/[^`]*)`", documentation + tests):
+            path = ROOT / name
+            assert (path.parent if re.search("NAME|SUBJECT", name) else path).exists(), (kind, name)
 
 
 def test_the_generators_of_the_table_are_those_of_make_docs() -> None:

@@ -1,4 +1,4 @@
-"""The documents say what is so."""
+"""The documents are correct: commands, names, links and generated pages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every notebook runs from top to bottom, and shows its tables."""
+"""Every notebook runs without errors, and shows its tables."""
 
 from __future__ import annotations
 

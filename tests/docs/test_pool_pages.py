@@ -1,4 +1,4 @@
-"""The pages about pools say what is so."""
+"""The pages about pools are correct."""
 
 from __future__ import annotations
 
@@ -31,6 +31,6 @@ def test_the_example_is_one(example: str) -> None:
 
 
 def test_the_example_has_everything(example: str) -> None:
-    told = PAGE.read_text(encoding="utf-8")
+    response = PAGE.read_text(encoding="utf-8")
     said = yaml.safe_load(example)
-    assert [name for name in NodeSpec.model_fields if name not in said and f"`{name}: " not in told] == []
+    assert [name for name in NodeSpec.model_fields if name not in said and f"`{name}: " not in response] == []

@@ -43,7 +43,7 @@ def test_the_page_of_rules_is_current() -> None:
     assert (ROOT / "docs/rules.md").read_text(encoding="utf-8") == rules.render_page(), "run `make docs`"
 
 
-def test_every_rule_says_what_holds_and_where_it_is_from() -> None:
+def test_every_rule_states_a_requirement_and_its_source() -> None:
     names = [rule.id for rule in RULES]
     assert len(set(names)) == len(names)
     assert all(rule.title and rule.source and re.fullmatch(r"[a-z-]+", rule.id) for rule in RULES)

@@ -1,4 +1,4 @@
-"""The panel in a real JupyterLab, driven by a real browser. `make test-lab`; pictures go to build/shots."""
+"""The panel in JupyterLab with a headless browser. Run by `make test-lab`; pictures are in build/shots."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_a_click_becomes_a_request_at_once(opened: Notebook) -> None:
     (SHOTS / "click.json").write_text(json.dumps({"click_to_request_ms": round(between_s * 1000)}), encoding="utf-8")
 
 
-def test_a_node_that_is_pointed_at_says_what_it_is(page: Page) -> None:
+def test_a_node_under_the_pointer_shows_its_details(page: Page) -> None:
     page.locator(".batchimg-map canvas").hover(position={"x": 20, "y": 20})
     expect(page.locator(".batchimg-map-details")).to_contain_text(re.compile(r"tvmps_\w+ · idle, dedicated · since 2"))
 
@@ -287,9 +287,7 @@ def test_it_fits_600_pixels_and_dark_themes(page: Page, shoot: Callable[[str], N
     assert wide <= page.evaluate("() => document.querySelector('.batchimg-panel').clientWidth")
 
 
-def test_nobody_watches_once_the_output_is_cleared_and_somebody_does_once_it_is_there_again(
-    opened: Notebook, page: Page
-) -> None:
+def test_the_pool_is_watched_only_while_the_output_is_shown(opened: Notebook, page: Page) -> None:
     assert opened.evaluate("panel.is_watching") == "True"
     opened.cell(3).locator(".jp-InputPrompt").click()
     page.evaluate("() => { void window.jupyterapp.commands.execute('notebook:clear-cell-output'); }")
@@ -308,6 +306,6 @@ def test_the_pools_to_choose_from_lead_to_a_panel(opened: Notebook, page: Page) 
     assert violations(page, ".batchimg-chooser") == []
 
 
-def test_nothing_was_asked_of_the_world_outside_and_the_console_is_clean(opened: Notebook) -> None:
+def test_nothing_was_requested_from_outside_and_the_console_is_clean(opened: Notebook) -> None:
     assert opened.outside == []
     assert opened.problems == []

@@ -1,4 +1,4 @@
-"""From plain columns to DataFrames, whose dtypes depend on the verb alone."""
+"""From plain columns to DataFrames; the dtypes depend only on the verb."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_the_services_words_come_first_and_unseen_ones_after() -> None:
     assert made.state.isna().tolist() == [False, False, True, False]
 
 
-def test_attrs_say_what_happened() -> None:
+def test_attrs_describe_what_happened() -> None:
     made = to_frame(Table.from_rows("pools", [], "no pools", source="a test"))
     assert made.attrs == {"verb": "pools", "caption": "no pools", "source": "a test"}
 

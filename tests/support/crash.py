@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import NotFoundError
 from batchimg_magics.session.session import Session
-from tests.support.create_options import LINE
+from tests.support.create_options import CREATE_OPTIONS
 from tests.support.forwarding_transport import ForwardingTransport
 from tests.support.inventory import read_inventory
 
@@ -67,7 +67,7 @@ class Case:
 
 
 def _create(session: Session) -> object:
-    return session.create("genomics", **LINE)
+    return session.create("genomics", **CREATE_OPTIONS)
 
 
 def _copy(session: Session) -> object:

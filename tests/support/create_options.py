@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-LINE = {"from_vm": "prep-vm", "vm_size": "Standard_D4s_v5", "nodes": 20, "spot": 5}
+CREATE_OPTIONS = {"from_vm": "prep-vm", "vm_size": "Standard_D4s_v5", "nodes": 20, "spot": 5}

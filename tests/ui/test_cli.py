@@ -1,4 +1,4 @@
-"""The command line, as a terminal and as a machine see it."""
+"""The command line, with and without a terminal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _shared_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BATCHIMG_STATE", str(tmp_path / "world.db"))
 
 
-def test_lines_share_the_users_world(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_share_the_state_of_the_user(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(CREATE) == 0
     assert "LOCAL · pool genomics: 3 idle" in capsys.readouterr().out
     assert main(["nodes", "genomics", "--json"]) == 0
@@ -107,7 +107,7 @@ def heard() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("heard")
-def test_ctrl_c_ends_with_130_and_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_with_130_and_prints_how_to_continue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BATCHIMG_SPEED", "60")
     said, status = in_a_terminal(*CREATE, columns=200, interrupt_at="image version [")
     assert status == 130

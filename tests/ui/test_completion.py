@@ -58,7 +58,7 @@ def test_nothing_else_is_offered(shell: InteractiveShell) -> None:
     assert completed(shell, "%batchimg de") == {"delete"}
 
 
-def test_files_are_left_to_who_knows_them(
+def test_files_are_completed_by_the_shell(
     shell: InteractiveShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -91,7 +91,7 @@ def test_a_cell_has_a_yaml_body_and_keeps_its_answer(shell: InteractiveShell) ->
         ("%%batchimg create genomics\nnodes: [3", "the body is not YAML: line "),
     ],
 )
-def test_a_cell_that_makes_no_sense(shell: InteractiveShell, cell: str, said: str) -> None:
+def test_an_invalid_cell(shell: InteractiveShell, cell: str, said: str) -> None:
     failed = shell.run_cell(cell).error_in_exec
     assert isinstance(failed, SpecError)
     assert failed.message.startswith(said)

@@ -1,4 +1,4 @@
-"""What is seen while work goes on, and the one line that stays."""
+"""The progress display, and the one line that remains."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from batchimg_magics.core.base.progress import Activity, Board
 from batchimg_magics.errors import DetachedError, NotFoundError
 from batchimg_magics.session.work import VerbRun
 from batchimg_magics.ui.progress import NotebookProgress, TerminalProgress, format_duration, wait_with_progress
-from tests.support.create_options import LINE
+from tests.support.create_options import CREATE_OPTIONS
 from tests.support.shells import ipython
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def test_a_line_never_wraps(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_following_leaves_one_line(session: Session) -> None:
     stream = io.StringIO()
-    table = wait_with_progress(session.begin("create", name="genomics", **LINE), TerminalProgress(stream))
+    table = wait_with_progress(session.begin("create", name="genomics", **CREATE_OPTIONS), TerminalProgress(stream))
     assert table.verb == "create"
     assert stream.getvalue().rstrip().splitlines()[-1].startswith("create genomics: done · ")
     with pytest.raises(NotFoundError):

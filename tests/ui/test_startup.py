@@ -1,4 +1,4 @@
-"""What costs little is looked at in fresh processes: what loading the extension imports, and what one listing does."""
+"""Start-up in a fresh process: what loading the extension imports, and what one listing imports."""
 
 from __future__ import annotations
 

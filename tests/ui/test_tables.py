@@ -1,4 +1,4 @@
-"""How tables look, as text and as HTML, and how a frame wears them."""
+"""Tables as text and as HTML, and the display of a DataFrame."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_cells(value: object, said: str) -> None:
     assert format_cell(value) == said
 
 
-def test_shortening_keeps_what_tells_things_apart() -> None:
+def test_shortening_keeps_the_distinguishing_part() -> None:
     assert shorten(ID, 25) == "…/genomics/versions/1.0.0"
     assert shorten(ID, 30) == "…/genomics/versions/1.0.0"  # whole names
     assert shorten("/" + "n" * 30, 10) == "…" + "n" * 9
@@ -57,7 +57,7 @@ def test_shortening_never_exceeds_its_width(said: str, width: int) -> None:
     assert shorten(said, len(said)) == said
 
 
-def test_text_is_aligned_and_whole_where_there_is_room() -> None:
+def test_text_is_aligned_and_complete_if_it_fits() -> None:
     lines = render_text({"name": ["a", "bcd"], "n": [7, 120]}, caption="LOCAL · two").splitlines()
     assert lines == ["LOCAL · two", "name    n", "----  ---", "a       7", "bcd   120"]
     assert ID in render_text(COLUMNS)
@@ -118,12 +118,12 @@ def test_long_ids_are_whole_in_their_title() -> None:
     assert read(render_html(COLUMNS)).titles.count(ID) == 2
 
 
-def test_a_caption_says_local_where_nothing_is_real() -> None:
+def test_a_caption_shows_local_for_the_emulator() -> None:
     assert add_label("no pools", "LOCAL") == "LOCAL · no pools"
     assert add_label("no pools", "") == "no pools"
 
 
-def test_a_long_frame_shows_its_top_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_frame_shows_its_first_rows_and_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     shown = mime_bundle(
         to_frame(Table.from_rows("pools", [{"pool": f"p{i}"} for i in range(MAX_SHOWN_ROWS + 1)], "many"))
@@ -134,7 +134,7 @@ def test_a_long_frame_shows_its_top_and_says_so(monkeypatch: pytest.MonkeyPatch)
     assert f"p{MAX_SHOWN_ROWS}" not in shown["text/plain"]
 
 
-def test_looks_do_not_keep_a_frame_alive_nor_follow_a_copy() -> None:
+def test_styles_do_not_keep_a_frame_in_memory_and_are_not_copied() -> None:
     made = attach_display(to_frame(Table.from_rows("pools", [{"pool": "p"}], "one")))
     assert not hasattr(made.copy(), "_repr_mimebundle_")
     made["more"] = 1  # what it shows is what it holds now

@@ -9,7 +9,7 @@ import pytest
 
 from batchimg_magics.emulator import open_emulator
 from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError, NotFoundError, SpecError
-from tests.support.create_options import LINE
+from tests.support.create_options import CREATE_OPTIONS
 from tests.support.documents import ACCOUNT, disk, managed, pool_body, vm
 from tests.support.inventory import put_resource
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 def create(**changed: Any) -> Callable[[Session], object]:
     name = changed.pop("name", "genomics")
-    return lambda session: session.create(name, **{**LINE, **changed})
+    return lambda session: session.create(name, **{**CREATE_OPTIONS, **changed})
 
 
 CASES: dict[str, tuple[Callable[[Session], object], type[BatchImgError], str, str]] = {
@@ -90,7 +90,7 @@ def test_nothing_was_changed(session: Session) -> None:
     assert len(session.images()) == 0
 
 
-def test_after_a_failed_connect_nothing_goes_elsewhere(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_failed_connect_no_other_connection_is_used(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
     for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET"):
         monkeypatch.delenv(name, raising=False)
@@ -106,9 +106,9 @@ def test_after_a_failed_connect_nothing_goes_elsewhere(session: Session, monkeyp
 
 
 def test_another_vm_under_the_same_name(session: Session) -> None:
-    session.create("genomics", **LINE)
+    session.create("genomics", **CREATE_OPTIONS)
     with pytest.raises(ConflictError, match="operating system is Linux, wanted Windows") as caught:
-        session.create("genomics", **{**LINE, "from_vm": "win-vm"})
+        session.create("genomics", **{**CREATE_OPTIONS, "from_vm": "win-vm"})
     assert "another name" in caught.value.hint
     assert len(session.images()) == 1
 
@@ -119,7 +119,7 @@ def test_pool_that_this_tool_did_not_make(session: Session, tmp_path: Path) -> N
     put_resource(world, f"{ACCOUNT}/pools/genomics", "2025-06-01", pool_body())
     session.connect(state=str(world), speed="max")
     with pytest.raises(ConflictError, match="this tool did not create it") as caught:
-        session.create("genomics", **LINE)
+        session.create("genomics", **CREATE_OPTIONS)
     assert "another name" in caught.value.hint
     assert len(session.images()) == 0
 
@@ -149,7 +149,7 @@ def test_vm_without_marketplace_origin(session: Session, tmp_path: Path) -> None
     assert session.nodes("genomics").state.tolist() == ["idle"]
 
 
-def test_vm_whose_disk_is_gone(session: Session, tmp_path: Path) -> None:
+def test_vm_whose_disk_is_missing(session: Session, tmp_path: Path) -> None:
     connect_to(session, tmp_path, vm("lost-vm", managed("lost-os")))
     with pytest.raises(NotFoundError, match="OS disk of VM 'lost-vm' does not exist"):
         session.create("genomics", from_vm="lost-vm", vm_size="Standard_D4s_v3", generalized=True)

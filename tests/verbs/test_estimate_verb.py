@@ -77,7 +77,7 @@ def test_budget_and_deadline_bind_together(session: Session) -> None:
         ({"tasks": 5, "minutes": 5, "deadline": "4h", "vm_size": "Standard_D4s_v"}, "no VM size 'Standard_D4s_v'"),
     ],
 )  # fmt: skip
-def test_what_makes_no_sense_gets_one_line(session: Session, asked: dict[str, Any], said: str) -> None:
+def test_bad_input_gets_one_line(session: Session, asked: dict[str, Any], said: str) -> None:
     with pytest.raises(SpecError, match=r".") as raised:
         session.estimate(**asked)
     assert said in raised.value.message

@@ -1,4 +1,4 @@
-"""How often Azure is asked while something is waited for, and that nobody waits for what he does not need."""
+"""How often Azure is polled, and that no step waits for a step that it does not need."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_nothing_is_asked_for_twice_at_the_same_moment(calm: tuple[Session, Conn
         assert [url for (_, url), times in asked.items() if times > 1] == []
 
 
-def test_no_line_goes_by_what_the_one_before_has_read(calm: tuple[Session, Connection, RequestLog]) -> None:
+def test_no_line_uses_what_the_line_before_has_read(calm: tuple[Session, Connection, RequestLog]) -> None:
     session, connection, _ = calm
     assert connection.emulator is not None
     session.create("p", nodes=0, **LINE)
@@ -118,19 +118,19 @@ def test_small_work_is_looked_at_once(calm: tuple[Session, Connection, RequestLo
 def test_a_pool_at_rest_is_looked_at_less_often(calm: tuple[Session, Connection, RequestLog]) -> None:
     session, connection, counted = calm
     session.create("p", nodes=2, **LINE)
-    told: list[PoolSnapshot] = []
+    response: list[PoolSnapshot] = []
 
     async def watched(seconds: float) -> None:
         with connection.advancing_time():
-            watch = asyncio.ensure_future(PoolWatcher(connection.azure, "p", told.append).run())
+            watch = asyncio.ensure_future(PoolWatcher(connection.azure, "p", response.append).run())
             await connection.azure.sleep(seconds)
             watch.cancel()
             await asyncio.gather(watch, return_exceptions=True)
 
     counted.requests.clear()
     asyncio.run_coroutine_threadsafe(watched(600), connection.loop).result()
-    assert [round(b.at - a.at) for a, b in pairwise(told)] == [30, 60, *[120] * 4]
-    assert len(counted.requests) == 2 * len(told)
+    assert [round(b.at - a.at) for a, b in pairwise(response)] == [30, 60, *[120] * 4]
+    assert len(counted.requests) == 2 * len(response)
 
 
 class _Still:

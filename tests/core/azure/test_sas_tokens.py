@@ -1,4 +1,4 @@
-"""A token in a link to a blob goes nowhere: no output, tag, log, ledger, message or line has it."""
+"""A SAS token of a blob is kept nowhere: no output, tag, log, history file, message or line has it."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_body_of_a_cell_keeps_it_to_itself() -> None:
         assert SECRET not in "".join(failed._render_traceback_())
 
 
-def test_the_line_that_goes_on_after_an_interrupt_has_it_not() -> None:
+def test_the_line_to_continue_after_an_interrupt_has_no_token() -> None:
     with Session() as session:
         session.connect()
         work = session.begin("create", name="genomics", nodes=1, **LINE)

@@ -1,4 +1,4 @@
-"""Conditions on columns: they find the rows that pandas finds, and run no code."""
+"""Conditions on columns: they select the rows that pandas selects, and run no code."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_whatever_is_written_is_read_or_refused(text: str) -> None:
     assert len(test({column.name: [None] for column in SCHEMA})) == 1
 
 
-def test_a_column_that_there_is_not_has_a_nearest() -> None:
+def test_an_unknown_column_gets_the_nearest_name() -> None:
     with pytest.raises(SpecError) as refused:
         parse("cuont > 1", SCHEMA)
     assert refused.value.hint == "did you mean count?"

@@ -1,4 +1,4 @@
-"""Pools straight from a managed image: refused before anything is made; and what is said where Azure refuses."""
+"""Pools directly from a managed image: refused before anything is created; and the error if Azure refuses."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_nothing_is_made_for_what_azure_has_retired(away: Session, retired: Stat
     assert shape(made) == shape(retired.ask("GET", f"{ACCOUNT}/pools/second", version="2025-06-01"))
 
 
-def test_check_tells_it_too(away: Session, retired: StateFileClient) -> None:
+def test_check_reports_it_too(away: Session, retired: StateFileClient) -> None:
     table = connect_to(away, retired).check("desk", direct=True, vm_size="Standard_D4s_v5").set_index("rule")
     assert table.loc["direct-retired", "severity"] == "error"
     assert "`%batchimg create POOL --from-vm " in table.loc["direct-retired", "fix"]
@@ -125,7 +125,7 @@ def test_check_tells_it_too(away: Session, retired: StateFileClient) -> None:
 
 
 @pytest.mark.parametrize("through", ["arm", "batch"])
-def test_an_image_that_is_there_is_put_to_the_service(away: Session, retired: StateFileClient, through: str) -> None:
+def test_an_existing_image_is_sent_to_the_service(away: Session, retired: StateFileClient, through: str) -> None:
     before = read_inventory(retired.path)
     image = retired.ask("GET", "images/mine")["id"]
     with pytest.raises(ServiceError) as caught:
@@ -165,7 +165,7 @@ def test_where_the_service_refuses_the_gallery_line_makes_the_same_pool(away: Se
     assert shape(made) == shape(sudden.ask("GET", f"{ACCOUNT}/pools/second", version="2025-06-01"))
 
 
-def test_what_no_option_can_say_is_said_to_be_in_the_body(away: Session, sudden: StateFileClient) -> None:
+def test_what_has_no_option_is_named_as_part_of_the_yaml_body(away: Session, sudden: StateFileClient) -> None:
     with pytest.raises(ServiceError) as caught:
         connect_to(away, sudden).create("genomics", spec=PARTS, from_vm="desk", direct=True, nodes=1)
     away.close()
@@ -180,7 +180,7 @@ def test_what_no_option_can_say_is_said_to_be_in_the_body(away: Session, sudden:
     assert shape(made) == shape(sudden.ask("GET", f"{ACCOUNT}/pools/second", version="2025-06-01"))
 
 
-def test_what_was_made_for_it_is_named_and_goes_with_one_line(away: Session, sudden: StateFileClient) -> None:
+def test_what_was_created_for_it_is_named_and_deleted_with_one_line(away: Session, sudden: StateFileClient) -> None:
     before = read_inventory(sudden.path)
     with pytest.raises(ServiceError) as caught:
         connect_to(away, sudden).create("genomics", from_vm="desk", direct=True, **SIZE)
@@ -196,7 +196,7 @@ def test_what_was_made_for_it_is_named_and_goes_with_one_line(away: Session, sud
     assert read_inventory(sudden.path).keys() == before.keys()
 
 
-def test_another_refusal_is_told_as_what_it_is(away: Session, tmp_path: Path) -> None:
+def test_another_refusal_is_reported_unchanged(away: Session, tmp_path: Path) -> None:
     outside = new_state_file(tmp_path, EARLY)
     outside.create_vm("other")
     outside.deprovision("other")
@@ -287,8 +287,8 @@ def test_an_image_of_a_vhd_is_warned_of_before_the_pool_is_there(away: Session, 
     assert "made from a VHD" in found["image-source"]["found"]
     warnings = away.create("vhds", direct=True, **vhd).attrs["warnings"]
     assert "image-source" in {one["rule"] for one in warnings}
-    told = away.create("gallery", **vhd).attrs.get("warnings", [])
-    assert "image-source" not in {one["rule"] for one in told}  # replicas scale, whatever they are made from
+    response = away.create("gallery", **vhd).attrs.get("warnings", [])
+    assert "image-source" not in {one["rule"] for one in response}  # replicas scale, whatever they are made from
     assert "image-source" not in {
         one["rule"] for one in away.create("vms", from_vm="desk", direct=True, **SIZE).attrs.get("warnings", [])
     }

@@ -1,4 +1,4 @@
-"""Autoscale, pools that expire, the history of rounds, and its picture."""
+"""Autoscale, pools that expire, the history of resize attempts, and its plot."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def pass_time(session: Session, seconds: float) -> None:
     local.clock.advance(seconds)
 
 
-def somebody(session: Session) -> ConcurrentClient:
+def other_client(session: Session) -> ConcurrentClient:
     local = emulator_of(session)
     return ConcurrentClient(local)
 
@@ -41,11 +41,11 @@ def test_azure_itself_takes_the_nodes_away(session: Session) -> None:
     expires = session.pools().expires[0]
     assert expires - session.pools().created[0] < dt.timedelta(hours=8, seconds=5)
     pass_time(session, 7 * HOUR)
-    assert somebody(session).count_nodes("p") == (3, 1)
+    assert other_client(session).count_nodes("p") == (3, 1)
     pass_time(session, 1.2 * HOUR)
-    somebody(session).ask("GET", "/pools/p")  # Azure evaluates when it is due; the local Azure at the next look
+    other_client(session).ask("GET", "/pools/p")  # Azure evaluates when it is due; the local Azure at the next look
     pass_time(session, 300)
-    assert somebody(session).count_nodes("p") == (0, 0)
+    assert other_client(session).count_nodes("p") == (0, 0)
 
 
 def test_resize_lifts_the_formula_and_sets_it_again(session: Session) -> None:
@@ -89,14 +89,14 @@ def test_a_pool_that_is_changed_keeps_its_expiry(session: Session) -> None:
     assert session.autoscale("p").expires[0] == before
 
 
-def test_after_its_end_a_pool_wants_a_new_life(session: Session) -> None:
+def test_an_expired_pool_needs_a_new_ttl(session: Session) -> None:
     session.create("p", nodes=3, ttl="1h", **LINE)
     pass_time(session, 2 * HOUR)
     with pytest.raises(ConflictError, match="expired at") as caught:
         session.resize("p", nodes=3)
     assert "--ttl" in caught.value.hint
     session.resize("p", nodes=3, ttl="1h")
-    assert somebody(session).count_nodes("p") == (3, 0)
+    assert other_client(session).count_nodes("p") == (3, 0)
 
 
 def test_cleanup_deletes_pools_that_are_past_their_expiry(session: Session) -> None:
@@ -137,20 +137,20 @@ def test_a_formula_is_shown_tried_and_turned_off(session: Session) -> None:
     other = session.autoscale("p", evaluate=True, formula="$TargetDedicatedNodes = 7;")
     assert dict(zip(other.variable, other.number, strict=True))["$TargetDedicatedNodes"] == 7
     session.wait("p")
-    assert somebody(session).count_nodes("p") == (3, 0)
+    assert other_client(session).count_nodes("p") == (3, 0)
     with pytest.raises(SpecError, match="cannot be evaluated"):
         session.autoscale("p", evaluate=True, formula="$TargetDedicatedNodes = 1 / 0;")
     with pytest.raises(SpecError, match="syntax error") as caught:
         session.autoscale("p", formula="$TargetDedicatedNodes = ;")
     assert caught.value.hint == "nothing was changed; correct the formula"
     assert not session.autoscale("p", off=True).autoscale[0]
-    assert somebody(session).count_nodes("p") == (3, 0)
+    assert other_client(session).count_nodes("p") == (3, 0)
 
 
 def test_preset_for_pending_tasks(session: Session) -> None:
     session.create("p", nodes=0, task_slots=2, **LINE)
     session.autoscale("p", preset="pending-tasks", nodes=2, spot=3)
-    other = somebody(session)
+    other = other_client(session)
     other.ask("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "p"}})
     for number in range(8):
         other.ask("POST", "/jobs/j/tasks", {"id": f"t{number}", "commandLine": "sleep 90000"})
@@ -163,10 +163,10 @@ def test_preset_for_working_hours(session: Session) -> None:
     session.create("p", nodes=0, **LINE)  # a Wednesday, nine in the morning
     session.autoscale("p", preset="working-hours", nodes=2)
     session.wait("p")
-    assert somebody(session).count_nodes("p") == (2, 0)
+    assert other_client(session).count_nodes("p") == (2, 0)
     pass_time(session, 10 * HOUR)
     session.wait("p")
-    assert somebody(session).count_nodes("p") == (0, 0)
+    assert other_client(session).count_nodes("p") == (0, 0)
 
 
 def test_preset_for_an_expiry(session: Session) -> None:
@@ -193,9 +193,9 @@ def test_settings_that_make_no_sense(session: Session, setting: dict[str, object
         session.autoscale("p", **setting)
 
 
-def test_no_formula_is_set_while_somebody_resizes(session: Session) -> None:
+def test_no_formula_is_set_during_a_resize(session: Session) -> None:
     session.create("p", nodes=1, **LINE)
-    somebody(session).act("p", "resize")
+    other_client(session).act("p", "resize")
     with pytest.raises(ConflictError, match="is being resized"):
         session.autoscale("p", preset="pending-tasks", nodes=3)
     with pytest.raises(NotFoundError, match="no pool 'q'"):

@@ -1,4 +1,4 @@
-"""All that a real pool needs, through both planes: made, found again, changed while it is empty, replaced by leave."""
+"""All properties of a pool, on both planes: created, found again, changed while it is empty, replaced with consent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from batchimg_magics.errors import BatchImgError, ConflictError, SpecError
 from batchimg_magics.session.session import Session
 from tests.support.connections import connection_of
 from tests.support.crash import CrashTransport
-from tests.support.create_options import LINE
+from tests.support.create_options import CREATE_OPTIONS
 from tests.support.documents import ACCOUNT, pool_body
 from tests.support.faults import set_faults
 from tests.support.inventory import put_resource
@@ -27,7 +27,7 @@ from tests.support.shells import ipython, run_cell
 if TYPE_CHECKING:
     from pathlib import Path
 
-EMPTY = {**LINE, "nodes": 0, "spot": 0}
+EMPTY = {**CREATE_OPTIONS, "nodes": 0, "spot": 0}
 
 
 @pytest.fixture(autouse=True)
@@ -111,7 +111,7 @@ CHANGES: dict[str, tuple[str, str, str]] = {
 @pytest.mark.parametrize(
     ("case", "plane"), [*((case, "arm") for case in CHANGES), *((case, "batch") for case in CHANGES if case != "tags")]
 )
-def test_differences_are_told_and_changed_while_it_is_empty(session: Session, case: str, plane: str) -> None:
+def test_differences_are_reported_and_changed_while_the_pool_is_empty(session: Session, case: str, plane: str) -> None:
     old, new, words = CHANGES[case]
     text = COMMON_YAML + (ARM_ONLY_YAML if plane == "arm" else "")
     assert old in text
@@ -165,10 +165,10 @@ def test_the_image_of_an_empty_pool_is_changed(session: Session) -> None:
 # -- replacing ---------------------------------------------------------------------------------------------------
 
 
-def test_replace_deletes_and_makes_anew(session: Session) -> None:
-    session.create("genomics", **LINE)
+def test_replace_deletes_and_creates_the_pool_again(session: Session) -> None:
+    session.create("genomics", **CREATE_OPTIONS)
     created = session.pools().created[0]
-    other = {**LINE, "vm_size": "Standard_D8s_v5", "nodes": 3, "spot": 0}
+    other = {**CREATE_OPTIONS, "vm_size": "Standard_D8s_v5", "nodes": 3, "spot": 0}
     steps = session.create("genomics", replace=True, **other).set_index("step")
     assert steps.loc["old pool", "action"] == "deleted"
     assert steps.loc["old pool", "detail"] == "25 nodes; VM size is STANDARD_D4S_V5, wanted Standard_D8s_v5"
@@ -181,8 +181,8 @@ def test_replace_deletes_and_makes_anew(session: Session) -> None:
 
 
 def test_replace_waits_for_yes_on_a_real_connection(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    session.create("genomics", **LINE)
-    other = {**LINE, "vm_size": "Standard_D8s_v5"}
+    session.create("genomics", **CREATE_OPTIONS)
+    other = {**CREATE_OPTIONS, "vm_size": "Standard_D8s_v5"}
     monkeypatch.setattr(connection_of(session), "emulator", None)  # as if it were the real one
     said = session.create("genomics", replace=True, **other)
     assert list(said.step) == ["old pool", "pool", "nodes"]
@@ -194,7 +194,7 @@ def test_replace_waits_for_yes_on_a_real_connection(session: Session, monkeypatc
     assert list(session.pools().vm_size) == ["STANDARD_D8S_V5"]
 
 
-def test_plan_says_what_would_become_of_a_pool_that_is_there(session: Session) -> None:
+def test_plan_reports_what_would_be_done_to_an_existing_pool(session: Session) -> None:
     def actions(**line: Any) -> dict[str, str]:
         planned = session.plan("genomics", **line)
         return {step: action for step, action in zip(planned.step, planned.action, strict=True) if "image" not in step}
@@ -211,13 +211,13 @@ def test_plan_says_what_would_become_of_a_pool_that_is_there(session: Session) -
         session.plan("genomics", **other)
 
 
-def test_nobody_elses_pool_is_replaced(session: Session, tmp_path: Path) -> None:
+def test_a_pool_that_this_tool_did_not_create_is_not_replaced(session: Session, tmp_path: Path) -> None:
     world = tmp_path / "world.db"
     open_emulator(world).close()
     put_resource(world, f"{ACCOUNT}/pools/genomics", "2025-06-01", pool_body())
     session.connect(state=str(world), speed="max")
     with pytest.raises(ConflictError, match="this tool did not create it"):
-        session.create("genomics", replace=True, **LINE)
+        session.create("genomics", replace=True, **CREATE_OPTIONS)
     assert len(session.pools()) == 1
 
 
@@ -237,20 +237,23 @@ def test_secrets_are_nowhere(tmp_path: Path, caplog: pytest.LogCaptureFixture) -
     with Session(wrap_transport=Through) as session:
         session.connect(state=str(world), speed="max")
         work = session.begin("create", name="genomics", spec=COMMON_YAML + ARM_ONLY_YAML, nodes=1)
-        told = [
+        response = [
             json.dumps(work.result().rows(), default=str),
             work.resume_line,
             work.label,
             repr(work.board.activities()),
         ]
-        told += [session.pools().to_csv(), session.nodes("genomics").to_csv()]
-        told += [json.dumps(session.create("genomics", spec=COMMON_YAML + ARM_ONLY_YAML, nodes=1).attrs), caplog.text]
+        response += [session.pools().to_csv(), session.nodes("genomics").to_csv()]
+        response += [
+            json.dumps(session.create("genomics", spec=COMMON_YAML + ARM_ONLY_YAML, nodes=1).attrs),
+            caplog.text,
+        ]
         azures = json.dumps(shown(session))
     assert any(SECRETS["USER_PASSWORD"] in body for body in sent)  # they did go to Azure
     # Batch shows environment and files to whoever may read the pool; this tool shows neither.
     quiet = [secret for name, secret in SECRETS.items() if name not in ("TOKEN", "DATA_URL")]
     assert not [secret for secret in quiet if secret in azures + world.read_bytes().decode("latin-1")]
-    assert not [secret for secret in SECRETS.values() if secret in "".join(told)]
+    assert not [secret for secret in SECRETS.values() if secret in "".join(response)]
 
 
 @pytest.mark.parametrize(("method", "plane"), [("PUT", "arm"), ("POST", "batch")])
@@ -412,7 +415,7 @@ OPTIONS = (
 )
 
 
-def test_options_say_it_too(capsys: pytest.CaptureFixture[str]) -> None:
+def test_options_set_it_too(capsys: pytest.CaptureFixture[str]) -> None:
     with ipython(state=":memory:", speed="max") as shell:
         line = f"create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 {OPTIONS}"
         assert set(run_cell(shell, f"%batchimg {line}").action) == {"created", "exists"}
@@ -424,7 +427,7 @@ def test_options_say_it_too(capsys: pytest.CaptureFixture[str]) -> None:
     assert "hunter2" not in capsys.readouterr().out
 
 
-def test_the_line_that_goes_on_says_all_of_it(session: Session) -> None:
+def test_the_line_to_continue_has_all_options(session: Session) -> None:
     options = {"login_ports": (22, 3389), "application_packages": {"a": "1", "b": None}, "inter_node": True}
     work = session.begin("create", name="g", from_vm="prep-vm", vm_size="Standard_D4s_v5", **options)
     assert work.resume_line.endswith(

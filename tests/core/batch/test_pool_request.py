@@ -1,4 +1,4 @@
-"""What is sent to make a pool, held against the models of Azure's own SDKs: every name and every word."""
+"""The request that creates a pool, compared with the models of Azure's SDKs: every name and every value."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_each_dialect_is_its_planes(security: str) -> None:
     assert strange(arm_models.Pool, {"properties": other})
 
 
-def test_the_two_dialects_say_one_thing() -> None:
+def test_the_two_dialects_describe_the_same_pool() -> None:
     whole = body()
     other = pool_request.data_plane_body(whole, "genomics")
     props, machine = whole["properties"], whole["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]

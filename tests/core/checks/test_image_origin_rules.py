@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batchimg_magics.errors import SpecError
-from tests.support.create_options import LINE
+from tests.support.create_options import CREATE_OPTIONS
 from tests.support.documents import GROUP
 from tests.support.rule_resources import (
     ACCOUNT,
@@ -72,7 +72,7 @@ def test_an_encrypted_snapshot_makes_no_image(lab: Callable[..., Session]) -> No
         session.create("p", **SNAPSHOT, **AGENT)
 
 
-def test_a_purchase_plan_goes_on_to_the_definition(lab: Callable[..., Session]) -> None:
+def test_a_purchase_plan_is_copied_to_the_definition(lab: Callable[..., Session]) -> None:
     session = lab(snapshot(purchasePlan=PLAN))
     made = session.create("p", **SNAPSHOT, **AGENT)
     assert "is based on an image with the purchase plan acme:db:gold" in str(made.attrs["warnings"])
@@ -90,14 +90,14 @@ def test_a_large_data_snapshot_is_warned_of(lab: Callable[..., Session]) -> None
     assert rules["extensions"] == "cannot be checked: snapshot 'old-os' does not show whether its VM had extensions"
 
 
-def test_an_image_says_what_a_pool_of_it_would_need(lab: Callable[..., Session]) -> None:
+def test_an_image_shows_what_a_pool_of_it_needs(lab: Callable[..., Session]) -> None:
     table = lab(definition(), version()).check("lab/tools", vm_size=SIZE)
     assert "the Marketplace image of image version '1.0.0' is unknown" in found(table, "base-image")
     assert "its node agent SKU is not known" in found(table, "node-agent")
     assert found(table, "os-disk-encryption").startswith("cannot be checked: image version '1.0.0' does not show")
 
 
-def test_a_specialized_image_is_told_with_all_other_errors(lab: Callable[..., Session]) -> None:
+def test_a_specialized_image_is_reported_with_all_other_errors(lab: Callable[..., Session]) -> None:
     session = lab(managed_image(osState="Specialized"), snapshot())
     with pytest.raises(SpecError) as caught:
         session.create("p", from_image=f"{IMAGES}/old", vm_size="Standard_NOPE", nodes=9999, **AGENT)
@@ -107,7 +107,7 @@ def test_a_specialized_image_is_told_with_all_other_errors(lab: Callable[..., Se
 
 def test_nodes_of_a_size_that_has_nvme_alone(session: Session) -> None:
     """The VM's disk says that it boots from NVMe, and so does the definition that is made for it."""
-    session.create("p", **{**LINE, "vm_size": "Standard_D4s_v6", "nodes": 1, "spot": 0})
+    session.create("p", **{**CREATE_OPTIONS, "vm_size": "Standard_D4s_v6", "nodes": 1, "spot": 0})
     assert session.nodes("p").state.tolist() == ["idle"]
 
 
@@ -149,7 +149,7 @@ def test_login_ports_lower_the_limits_of_a_managed_image(lab: Callable[..., Sess
     )
 
 
-def test_a_direct_pool_wants_its_image_in_the_account_s_region(session: Session, tmp_path: Path) -> None:
+def test_a_direct_pool_needs_its_image_in_the_account_s_region(session: Session, tmp_path: Path) -> None:
     away = RuleResources()
     for one in (away.vm, away.os_disk, away.data_disk):
         one["location"] = "westus2"

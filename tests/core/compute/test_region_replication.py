@@ -1,4 +1,4 @@
-"""Several regions: replicas where they are asked for, and a region whose copy failed is repaired alone."""
+"""Several regions: replicas in the requested regions; a region whose replication failed is repaired alone."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_a_pool_is_not_pinned_to_a_version_that_is_not_in_its_region(north: Sess
     assert set(north.nodes("second").state) == {"idle"}
 
 
-def test_a_version_that_is_nowhere_is_said_to_be(session: Session) -> None:
+def test_a_version_without_replicas_is_reported(session: Session) -> None:
     set_scenario(session, "no-replica")  # the VM's region is the account's
     with pytest.raises(ProvisioningError, match="in its own region, eastus") as caught:
         session.create("genomics", from_vm="prep-vm", vm_size="Standard_D4s_v5")

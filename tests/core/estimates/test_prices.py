@@ -1,4 +1,4 @@
-"""Prices come from the public list, without credentials; what is not known stays unknown."""
+"""Prices are read from the public price list, without credentials; an unknown price is missing."""
 
 from __future__ import annotations
 

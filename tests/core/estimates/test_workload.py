@@ -1,4 +1,4 @@
-"""The arithmetic of sizing, held against a search by hand and against a simulation of what it models."""
+"""The arithmetic of estimates, compared with a search and with a simulation."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_spot_tasks_take_as_long_as_a_simulation_says() -> None:
     assert load.effective_task_s / 3600 == pytest.approx(total / runs, rel=0.02)
 
 
-def test_a_task_that_never_comes_through_is_no_estimate() -> None:
+def test_a_task_that_never_completes_has_no_estimate() -> None:
     assert Workload(1, 400 * 3600, 1, evictions_per_hour=0.2).effective_task_s == math.inf
 
 

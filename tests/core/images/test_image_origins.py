@@ -1,4 +1,4 @@
-"""Every road to an image ends in idle nodes, for both systems, whatever data disks; and nothing is left on the way."""
+"""Every image source ends in idle nodes, for both operating systems and any data disks, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ ROADS: tuple[Callable[[StateFileClient, str, int], dict[str, Any]], ...] = (
 @SYSTEMS
 @DISKS
 @pytest.mark.parametrize("road", ROADS, ids=lambda road: road.__name__)
-def test_every_road_ends_in_idle_nodes(
+def test_every_image_source_ends_in_idle_nodes(
     away: Session, outside: StateFileClient, road: Callable[..., dict[str, Any]], os_type: str, disks: int
 ) -> None:
     outside.create_vm("desk", os_type, disks)
@@ -248,7 +248,7 @@ def test_in_place_needs_a_yes_and_marks_the_vm(away: Session, outside: StateFile
     assert {"OSState/generalized", "PowerState/deallocated"} <= {*statuses}
 
 
-def test_a_running_vm_that_is_said_to_be_generalized_is_deallocated(away: Session, outside: StateFileClient) -> None:
+def test_a_running_vm_with_the_option_generalized_is_deallocated(away: Session, outside: StateFileClient) -> None:
     outside.create_vm("desk")
     steps = connect_to(away, outside).create("genomics", from_vm="desk", generalized=True, **SIZE).set_index("step")
     assert steps.loc["deallocate", "action"] == "changed"
@@ -319,9 +319,7 @@ def test_an_adopted_gallery_keeps_what_is_in_it(away: Session, outside: StateFil
     assert outside.ask("GET", "galleries/lab/images", version="2023-07-03")["value"] == []
 
 
-def test_a_definition_of_somebody_else_in_an_adopted_gallery_is_left_alone(
-    away: Session, outside: StateFileClient
-) -> None:
+def test_an_unmanaged_definition_in_an_existing_gallery_is_not_changed(away: Session, outside: StateFileClient) -> None:
     outside.ask("PUT", "galleries/lab", {"location": "eastus", "properties": {}}, "2023-07-03")
     theirs = {
         "osType": "Linux",
@@ -354,7 +352,7 @@ def test_a_version_in_another_subscription_is_warned_of_and_used(away: Session, 
     assert states(away, "second") == {"idle"}
 
 
-def test_trusted_launch_goes_through_no_managed_image(session: Session) -> None:
+def test_trusted_launch_is_not_built_from_a_managed_image(session: Session) -> None:
     for option in ({"via": "managed-image"}, {"direct": True}):
         with pytest.raises(SpecError, match="TrustedLaunch, and managed images support Standard only") as caught:
             session.create("genomics", from_vm="prep-vm", **option, **SIZE)
@@ -420,7 +418,7 @@ NONSENSE: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize("case", NONSENSE)
-def test_what_makes_no_sense_is_said_at_once(session: Session, case: str) -> None:
+def test_invalid_options_are_reported_at_once(session: Session, case: str) -> None:
     options, message, hint = NONSENSE[case]
     with pytest.raises(SpecError) as caught:
         session.create("genomics", **options, **SIZE)
@@ -437,7 +435,7 @@ def test_what_makes_no_sense_is_said_at_once(session: Session, case: str) -> Non
         ({"from_version": f"{GROUP}/galleries/g/images/i/versions/1.0.0"}, "no image version '1.0.0'"),
     ],
 )
-def test_what_is_not_there_is_said_at_once(session: Session, options: dict[str, Any], said: str) -> None:
+def test_missing_resources_are_reported_at_once(session: Session, options: dict[str, Any], said: str) -> None:
     with pytest.raises(NotFoundError, match=said):
         session.create("genomics", **options, **SIZE)
 
@@ -510,7 +508,7 @@ def test_a_version_in_the_making_keeps_what_it_is_made_from(away: Session, outsi
     assert throwaways(outside) == []
 
 
-def test_a_copy_that_may_have_been_in_a_vm_is_made_anew(away: Session, outside: StateFileClient) -> None:
+def test_a_copy_that_may_have_been_in_a_vm_is_created_again(away: Session, outside: StateFileClient) -> None:
     outside.create_vm("desk")
 
     class CutOff(CrashTransport):
@@ -526,7 +524,7 @@ def test_a_copy_that_may_have_been_in_a_vm_is_made_anew(away: Session, outside: 
     assert steps.loc["copy of OS disk", "action"] == "created"
 
 
-def test_what_cannot_be_put_away_is_named_and_goes_with_the_next_run(away: Session, outside: StateFileClient) -> None:
+def test_what_cannot_be_deleted_is_named_and_deleted_by_the_next_run(away: Session, outside: StateFileClient) -> None:
     outside.create_vm("desk", disks=1)
     outside.fail(
         {"method": "POST", "path": "/runCommand", "status": 418, "times": None},

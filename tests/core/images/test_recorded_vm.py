@@ -1,4 +1,4 @@
-"""A VM as Azure really answered for it goes all the way: the recorded TrustedLaunch VM, on the recordings' day."""
+"""From a recorded VM document of Azure to a pool: the TrustedLaunch VM, on the day of the recording."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def connect(session: Session, tmp_path: Path, *, deprovisioned: bool) -> None:
 LINE = {"from_vm": "vm1", "vm_size": "Standard_D2s_v3", "nodes": 4, "generalized": True}
 
 
-def test_deprovisioned_comes_to_idle_nodes(session: Session, tmp_path: Path) -> None:
+def test_a_deprovisioned_vm_ends_in_idle_nodes(session: Session, tmp_path: Path) -> None:
     connect(session, tmp_path, deprovisioned=True)
     steps = session.create("recorded", **LINE).set_index("step")
     assert "TrustedLaunch" in steps.loc["image definition", "detail"]

@@ -1,4 +1,4 @@
-"""`check`, and what `create` does with what it finds: by name, before anything is made, all of it at once."""
+"""`check`, and how `create` uses its findings: before anything is created, and all at once."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batchimg_magics.emulator.world.clock import ManualClock
 from batchimg_magics.emulator.world.store import Store
 from batchimg_magics.errors import ConflictError, NotFoundError, ProvisioningError, SpecError
 from batchimg_magics.ui.cli import main
-from tests.support.create_options import LINE
+from tests.support.create_options import CREATE_OPTIONS
 from tests.support.rule_resources import (
     GALLERY,
     RuleResources,
@@ -105,7 +105,7 @@ def test_a_definition_alone_is_checked_by_its_highest_version(lab: Callable[...,
     assert "version-end-of-life" in broken(session.check("lab/tools/1.9.0"))
 
 
-def test_a_name_of_two_things_is_said_and_chosen_between(lab: Callable[..., Session]) -> None:
+def test_a_name_of_two_resources_is_reported_and_can_be_chosen(lab: Callable[..., Session]) -> None:
     session = lab(definition(), version(), pool("lab-vm"))
     with pytest.raises(SpecError, match="'lab-vm' is a vm and a pool") as caught:
         session.check("lab-vm")
@@ -117,7 +117,7 @@ def test_a_name_of_two_things_is_said_and_chosen_between(lab: Callable[..., Sess
 
 
 def test_a_pool_and_the_image_made_for_it_are_one(session: Session) -> None:
-    session.create("genomics", **LINE)
+    session.create("genomics", **CREATE_OPTIONS)
     table = session.check("genomics")
     assert table.attrs["caption"].startswith("pool genomics: 25 checks passed")
     assert row(table, "replicas")["found"] == "replicas in eastus: 1, for 25 nodes"
@@ -147,7 +147,7 @@ def test_what_makes_no_sense(session: Session, case: str) -> None:
 
 
 def test_the_pool_that_it_is_for_is_looked_at(session: Session) -> None:
-    session.create("genomics", **LINE)
+    session.create("genomics", **CREATE_OPTIONS)
     assert (
         row(session.check("prep-vm", pool="genomics", nodes=1), "replicas")["found"]
         == "replicas in eastus: 1, for 25 nodes"
@@ -159,7 +159,7 @@ def test_the_pool_that_it_is_for_is_looked_at(session: Session) -> None:
 
 
 def test_all_errors_at_once_before_anything_is_made(session: Session) -> None:
-    line = {**LINE, "from_vm": "desk-vm", "capture": "in-place", "vm_size": "Standard_D4_v3", "nodes": 400}
+    line = {**CREATE_OPTIONS, "from_vm": "desk-vm", "capture": "in-place", "vm_size": "Standard_D4_v3", "nodes": 400}
     with pytest.raises(SpecError) as caught:
         session.create("genomics", **line)
     said = caught.value.message
@@ -173,12 +173,12 @@ def test_all_errors_at_once_before_anything_is_made(session: Session) -> None:
 
 
 def test_warnings_are_shown_and_do_not_stop_it(session: Session) -> None:
-    steps = session.create("genomics", **{**LINE, "timeout": "10m"})
+    steps = session.create("genomics", **{**CREATE_OPTIONS, "timeout": "10m"})
     assert steps.attrs["caption"].endswith("min; 1 warning")
     (said,) = steps.attrs["warnings"]
     assert said["rule"] == "resize-timeout"
     assert json.loads(json.dumps(said)) == said
-    assert "warnings" not in session.create("other", **LINE).attrs
+    assert "warnings" not in session.create("other", **CREATE_OPTIONS).attrs
 
 
 def test_warnings_stand_below_the_table_in_a_notebook() -> None:
@@ -266,7 +266,7 @@ def test_replicas_that_failed_or_are_on_their_way(session: Session, tmp_path: Pa
     image = "batchimg_genomicsbatch/genomics"
     session.connect(state=":memory:", speed="max", scenario="no-replica")
     with pytest.raises(ProvisioningError):
-        session.create("genomics", **LINE)
+        session.create("genomics", **CREATE_OPTIONS)
     table = session.check(image)
     assert "image-exists" in broken(table)
     assert row(table, "replicas")["severity"] == "error"
@@ -278,7 +278,7 @@ def test_replicas_that_failed_or_are_on_their_way(session: Session, tmp_path: Pa
 
     world = str(tmp_path / "world.db")
     session.connect(state=world, speed="max")
-    session.create("genomics", **LINE)
+    session.create("genomics", **CREATE_OPTIONS)
     assert not broken(session.check(image))
     session.close()
     outside = Outside(tmp_path / "world.db")
@@ -291,7 +291,7 @@ def test_replicas_that_failed_or_are_on_their_way(session: Session, tmp_path: Pa
     assert (found["severity"], found["found"]) == ("warning", "replication to eastus is in progress")
 
 
-def test_missing_actions_are_named_and_what_is_barred_is_said(session: Session, tmp_path: Path) -> None:
+def test_missing_and_denied_actions_are_named(session: Session, tmp_path: Path) -> None:
     world = str(tmp_path / "world.db")
     session.connect(state=world, speed="max")
     role = session.check("prep-vm").attrs["role"]
@@ -318,7 +318,7 @@ def test_missing_actions_are_named_and_what_is_barred_is_said(session: Session, 
     with pytest.raises(
         SpecError, match=r"missing permissions in resource group research: Microsoft\.Compute/snapshots/write"
     ):
-        session.create("genomics", **LINE)
+        session.create("genomics", **CREATE_OPTIONS)
 
 
 def test_what_a_role_takes_back_is_missing(session: Session, tmp_path: Path) -> None:
@@ -389,31 +389,31 @@ def test_the_printed_role_is_enough(session: Session, tmp_path: Path, line: dict
 
 
 def test_a_pool_of_that_name_is_judged_before_anything_is_made(session: Session) -> None:
-    session.create("p", **{**LINE, "nodes": 1, "spot": 0})
-    asked = {"vm_size": LINE["vm_size"], "nodes": 1}
+    session.create("p", **{**CREATE_OPTIONS, "nodes": 1, "spot": 0})
+    asked = {"vm_size": CREATE_OPTIONS["vm_size"], "nodes": 1}
     assert "pool-name" not in set(session.check("prep-vm", **asked, pool="another").rule)
     assert row(session.check("prep-vm", **asked, pool="p"), "pool-name")["found"] == "pool exists as requested"
-    told = row(session.check("prep-vm", **asked, pool="p", task_slots=4), "pool-name")
-    assert told["ok"] is False
-    assert "number of task slots is 1, wanted 4" in told["found"]
-    assert "--replace" in told["fix"]
+    response = row(session.check("prep-vm", **asked, pool="p", task_slots=4), "pool-name")
+    assert response["ok"] is False
+    assert "number of task slots is 1, wanted 4" in response["found"]
+    assert "--replace" in response["fix"]
 
 
-def test_a_pool_that_differs_is_told_with_all_other_errors(session: Session) -> None:
-    session.create("p", **{**LINE, "nodes": 1, "spot": 0})
+def test_a_pool_that_differs_is_reported_with_all_other_errors(session: Session) -> None:
+    session.create("p", **{**CREATE_OPTIONS, "nodes": 1, "spot": 0})
     with pytest.raises(SpecError) as caught:
-        session.create("p", **{**LINE, "nodes": 9000, "spot": 9000}, task_slots=4)
+        session.create("p", **{**CREATE_OPTIONS, "nodes": 9000, "spot": 9000}, task_slots=4)
     for said in ("number of task slots is 1, wanted 4", "dedicated cores needed", "spot cores needed"):
         assert said in caught.value.message
     assert {one["rule"] for one in caught.value.table.rows() if one["ok"] is False and one["severity"] == "error"} >= {
         "pool-name", "quota-dedicated", "quota-spot",
     }  # fmt: skip
     # Alone it is what it is: a conflict.
-    with pytest.raises(ConflictError, match="it differs: number of task slots"):
-        session.create("p", **{**LINE, "nodes": 1, "spot": 0}, task_slots=4)
+    with pytest.raises(ConflictError, match="already exists and differs: number of task slots"):
+        session.create("p", **{**CREATE_OPTIONS, "nodes": 1, "spot": 0}, task_slots=4)
 
 
-def test_a_definition_of_somebody_s_is_told_with_all_other_errors(lab: Callable[..., Session]) -> None:
+def test_an_unmanaged_definition_is_reported_with_all_other_errors(lab: Callable[..., Session]) -> None:
     session = lab(gallery(), definition("tools"), version())
     with pytest.raises(SpecError) as caught:
         session.create("tools", from_vm="lab-vm", vm_size="Standard_D4s_v5", nodes=9000, gallery=GALLERY)

@@ -1,4 +1,4 @@
-"""The main job, as a researcher does it: from a prepared VM to idle nodes, and everything away again."""
+"""From a prepared VM to idle nodes, and the deletion of everything."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from batchimg_magics.errors import ConflictError, NotFoundError, ResizeError
 from batchimg_magics.session.session import Session
-from tests.support.create_options import LINE
+from tests.support.create_options import CREATE_OPTIONS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ def by_state(counts: pd.DataFrame) -> dict[str, tuple[int, int]]:
 
 
 def test_from_vm_to_idle_nodes_and_away(session: Session) -> None:
-    steps = session.create("genomics", **LINE)
+    steps = session.create("genomics", **CREATE_OPTIONS)
     assert list(steps.action) == ["created"] * 6 + ["changed"]
     assert list(steps.step) == [
         "snapshot of OS disk", "snapshot of data disk, LUN 0", "gallery", "image definition", "image version", "pool",
@@ -57,25 +57,25 @@ def test_from_vm_to_idle_nodes_and_away(session: Session) -> None:
 
 
 def test_same_line_again_makes_nothing(session: Session) -> None:
-    first = session.create("genomics", **LINE)
-    again = session.create("genomics", **LINE)
+    first = session.create("genomics", **CREATE_OPTIONS)
+    again = session.create("genomics", **CREATE_OPTIONS)
     assert set(again.action) == {"exists"}
     assert set(again.id) <= set(first.id)
 
 
 def test_create_never_shrinks_and_never_rewrites(session: Session) -> None:
-    session.create("genomics", **LINE)
+    session.create("genomics", **CREATE_OPTIONS)
     session.resize("genomics", nodes=30)
-    session.create("genomics", **LINE)
+    session.create("genomics", **CREATE_OPTIONS)
     assert by_state(session.nodes("genomics", counts=True)) == {"idle": (30, 5)}
     with pytest.raises(ConflictError, match="VM size is STANDARD_D4S_V5, wanted Standard_D8s_v5"):
-        session.create("genomics", **{**LINE, "vm_size": "Standard_D8s_v5"})
+        session.create("genomics", **{**CREATE_OPTIONS, "vm_size": "Standard_D8s_v5"})
     assert list(session.pools().vm_size) == ["STANDARD_D4S_V5"]
 
 
 def test_other_pools_are_left_alone(session: Session) -> None:
-    session.create("one", **{**LINE, "nodes": 1, "spot": 0})
-    session.create("two", **{**LINE, "nodes": 1, "spot": 0})
+    session.create("one", **{**CREATE_OPTIONS, "nodes": 1, "spot": 0})
+    session.create("two", **{**CREATE_OPTIONS, "nodes": 1, "spot": 0})
     gone = session.delete("one", image=True).set_index("resource")
     assert gone.loc["batchimg_genomicsbatch", "action"] == "kept"
     assert list(session.pools().pool) == ["two"]
@@ -99,7 +99,11 @@ def test_every_kind_of_vm(session: Session, vm: str) -> None:
 def test_two_runs_give_identical_tables() -> None:
     def run() -> list[str]:
         with Session() as session:
-            tables = [session.connect(state=":memory:", speed="max"), session.vms(), session.create("genomics", **LINE)]
+            tables = [
+                session.connect(state=":memory:", speed="max"),
+                session.vms(),
+                session.create("genomics", **CREATE_OPTIONS),
+            ]
             tables += [session.nodes("genomics"), session.resize("genomics", nodes=40), session.pools()]
             tables += [session.images(), session.delete("genomics", image=True)]
             return [table.to_json(date_format="iso") + repr(table.attrs) for table in tables]
@@ -113,9 +117,9 @@ def test_snapshots_carry_luns_and_the_version_is_pinned(session: Session) -> Non
     assert session.pools().image[0].endswith("/luns/1.0.0")
 
 
-def test_no_wait_goes_on_when_somebody_waits(session: Session) -> None:
-    session.create("genomics", wait=False, **LINE)
-    joined = session.create("genomics", **LINE)
+def test_no_wait_continues_when_a_later_line_waits(session: Session) -> None:
+    session.create("genomics", wait=False, **CREATE_OPTIONS)
+    joined = session.create("genomics", **CREATE_OPTIONS)
     assert "created" in set(joined.action)  # the work that was begun, not a second one
     begun = session.resize("genomics", nodes=30, wait=False)
     assert len(begun) == 0
@@ -124,7 +128,7 @@ def test_no_wait_goes_on_when_somebody_waits(session: Session) -> None:
 
 
 def test_stop_and_wait(session: Session) -> None:
-    session.create("genomics", **LINE)
+    session.create("genomics", **CREATE_OPTIONS)
     session.resize("genomics", nodes=200, wait=False)
     session.names("pool")  # a request, no time
     assert session.stop_resize("genomics").dedicated_target[0] in (20, 200)
@@ -135,7 +139,7 @@ def test_stop_and_wait(session: Session) -> None:
 
 def test_time_stands_still_between_calls(session: Session) -> None:
     """What a wait costs in simulated time does not depend on how long the researcher thinks."""
-    session.create("genomics", wait=False, **LINE)
+    session.create("genomics", wait=False, **CREATE_OPTIONS)
     first = session.images()
     until = time.monotonic() + 0.2
     while time.monotonic() < until:

@@ -1,4 +1,4 @@
-"""Whatever happens to the process, the same line goes on where it stopped."""
+"""After any interruption of the process, the same line continues."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from batchimg_magics.errors import DetachedError
 from batchimg_magics.session.session import Session
 from tests.support.connections import connection_of
 from tests.support.crash import CASES, Case, CrashTransport, crash_points
-from tests.support.create_options import LINE
+from tests.support.create_options import CREATE_OPTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,25 +57,27 @@ def broken_off() -> Iterator[tuple[Session, Interrupting]]:
         yield session, lines[0]
 
 
-def test_interrupt_says_how_to_go_on_and_begins_nothing_new(broken_off: tuple[Session, Interrupting]) -> None:
+def test_interrupt_prints_how_to_continue_and_starts_nothing_new(broken_off: tuple[Session, Interrupting]) -> None:
     session, line = broken_off
     line.method, line.part = "GET", "/versions/1.0.0"
     with pytest.raises(DetachedError) as caught:
-        session.create("genomics", **LINE)
+        session.create("genomics", **CREATE_OPTIONS)
     same = "%batchimg create genomics --from-vm prep-vm --vm-size Standard_D4s_v5 --nodes 20 --spot 5"
     assert caught.value.hint == f"resume with `{same}`, or stop with `%batchimg stop-resize genomics`"
     sent = line.sent
     session.names("pool")  # the loop is free, and the work is not on it any more
     assert line.sent == sent + 1
-    steps = session.create("genomics", **LINE)
+    steps = session.create("genomics", **CREATE_OPTIONS)
     assert set(steps.state) == {"Succeeded", "ready"}
     assert len(session.images()) == 1
 
 
 @pytest.mark.parametrize("verb", ["wait", "stop_resize", "repair"])
-def test_an_expiry_that_was_lifted_is_told_and_set_again(broken_off: tuple[Session, Interrupting], verb: str) -> None:
+def test_an_expiry_that_was_removed_is_reported_and_set_again(
+    broken_off: tuple[Session, Interrupting], verb: str
+) -> None:
     session, line = broken_off
-    session.create("p", ttl="8h", **LINE)
+    session.create("p", ttl="8h", **CREATE_OPTIONS)
     expires = f"{session.pools().expires[0]:%Y-%m-%dT%H:%M:%SZ}"
     assert session.pools().expiry_enforced.tolist() == [True]
     line.method, line.part = "GET", "/pools/p?"
@@ -99,7 +101,7 @@ def test_an_expiry_that_was_lifted_is_told_and_set_again(broken_off: tuple[Sessi
 
 
 def test_a_wait_beside_a_resize_leaves_its_expiry_to_it(session: Session) -> None:
-    session.create("p", **{**LINE, "nodes": 0, "spot": 0})
+    session.create("p", **{**CREATE_OPTIONS, "nodes": 0, "spot": 0})
     work = session.begin("resize", name="p", nodes=30, ttl="8h")
     waits = (session.wait("p", until="steady") for _ in range(20))
     waited = next(done for done in waits if done.dedicated_target[0])
@@ -122,4 +124,4 @@ def test_synchronous_call_on_the_loop_raises_instead_of_waiting_for_itself(sessi
 
     connection_of(session).loop.call_soon_threadsafe(from_the_loop)
     session.names("pool")
-    assert "own loop" in str(failures[0])
+    assert "event loop of the session" in str(failures[0])

@@ -1,4 +1,4 @@
-"""Who uses what, what may go, what is left over, and pools whose image is gone."""
+"""What uses a resource, what can be deleted, what is left over, and pools whose image is missing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.errors import ConflictError, InUseError, NotFoundError, SpecError
 from tests.support.connections import connection_of
-from tests.support.create_options import LINE
+from tests.support.create_options import CREATE_OPTIONS
 from tests.support.documents import ACCOUNT, GROUP, pool_body, vm
 from tests.support.faults import emulator_state, set_faults
 from tests.support.shells import ipython, run_cell
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item
     from batchimg_magics.session.session import Session
 
-EMPTY = {**LINE, "nodes": 0, "spot": 0}
+EMPTY = {**CREATE_OPTIONS, "nodes": 0, "spot": 0}
 
 
 def rows(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
@@ -151,7 +151,7 @@ def ids(session: Session) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("kind", ["version", "definition", "snapshot", "disk"])
-def test_nothing_under_a_live_pool_goes(session: Session, kind: str) -> None:
+def test_nothing_that_a_pool_uses_is_deleted(session: Session, kind: str) -> None:
     session.create("genomics", **EMPTY)
     wanted = ids(session)[kind]
     with pytest.raises(InUseError, match=r"in use by .*genomics") as caught:
@@ -176,7 +176,7 @@ def test_users_of_other_accounts_and_scale_sets_are_named(session: Session, tmp_
     assert len(session.images()) == 1
 
 
-def test_what_nobody_needs_goes_by_its_id(session: Session) -> None:
+def test_an_unused_resource_is_deleted_by_its_id(session: Session) -> None:
     session.create("genomics", **EMPTY)
     session.delete("genomics")
     before = ids(session)
@@ -209,7 +209,7 @@ def test_what_others_made_is_not_deleted(session: Session, tmp_path: Path) -> No
     assert f"az resource delete --ids {image['id']}" in caught.value.hint
 
 
-def test_blind_deletion_wants_yes(session: Session) -> None:
+def test_deletion_without_a_use_check_needs_yes(session: Session) -> None:
     session.create("genomics", **EMPTY)
     session.delete("genomics")
     snapshot = ids(session)["snapshot"]
@@ -242,7 +242,7 @@ def test_ids_of_other_things(session: Session, what: str, said: str) -> None:
 # -- deleting a pool with its image --------------------------------------------------------------------------------
 
 
-def test_only_what_bears_our_marks_for_this_pool_goes(session: Session, tmp_path: Path) -> None:
+def test_only_resources_with_the_tags_of_this_pool_are_deleted(session: Session, tmp_path: Path) -> None:
     system = {"osDisk": {"osType": "Linux", "osState": "Generalized"}}
     strays = [
         compute("disks", "stray", tags=MARKED),
@@ -300,7 +300,7 @@ def test_one_failure_leaves_the_others_alone(session: Session) -> None:
 # -- orphans -----------------------------------------------------------------------------------------------------
 
 
-def test_nothing_is_an_orphan_while_the_pool_lives(session: Session) -> None:
+def test_nothing_is_left_over_while_the_pool_exists(session: Session) -> None:
     session.create("genomics", **EMPTY)
     found = session.cleanup()
     assert len(found) == 0
@@ -367,18 +367,18 @@ def test_orphans_wait_for_yes_on_a_real_connection(session: Session, monkeypatch
     assert set(session.cleanup(delete=True, yes=True).action) == {"deleted"}
 
 
-def test_orphans_are_not_taken_from_under_work_that_goes_on(session: Session) -> None:
-    session.create("genomics", wait=False, **LINE)
+def test_leftovers_are_not_deleted_while_other_work_runs(session: Session) -> None:
+    session.create("genomics", wait=False, **CREATE_OPTIONS)
     with pytest.raises(ConflictError, match="still running"):
         session.cleanup(delete=True)
-    session.create("genomics", **LINE)
+    session.create("genomics", **CREATE_OPTIONS)
     session.cleanup(delete=True)
 
 
 # -- pools whose image is gone -------------------------------------------------------------------------------------
 
 
-def test_pools_show_whose_image_is_gone(session: Session, tmp_path: Path) -> None:
+def test_pools_show_if_their_image_is_missing(session: Session, tmp_path: Path) -> None:
     os_disk = {"osType": "Linux", "osState": "Generalized", "snapshot": {"id": f"{GROUP}/snapshots/s"}}
     managed = compute("images", "managed", storageProfile={"osDisk": os_disk})
     own = {"id": ACCOUNT}

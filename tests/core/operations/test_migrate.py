@@ -1,4 +1,4 @@
-"""Pools that Azure would not make any more, and templates that end in images it takes."""
+"""Pools that Azure does not create any more, and Packer templates of images that it accepts."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_a_new_pool_of_the_same_size_from_the_gallery(away: Session, outside: St
     assert new["tags"]["batchimg-pool"] == "old-gallery"
 
 
-def test_the_old_pool_goes_only_when_told(away: Session, outside: StateFileClient) -> None:
+def test_the_old_pool_is_deleted_only_with_the_option(away: Session, outside: StateFileClient) -> None:
     connect_to(away, outside)
     steps = away.migrate("old", to="fresh", yes=True, delete_old=True)
     assert list(steps.action)[-1] == "deleted"
@@ -83,7 +83,7 @@ def test_the_old_pool_goes_only_when_told(away: Session, outside: StateFileClien
     assert set(away.nodes("fresh").state) == {"idle"}
 
 
-def test_what_cannot_be_migrated_is_said(away: Session, outside: StateFileClient) -> None:
+def test_what_cannot_be_migrated_is_reported(away: Session, outside: StateFileClient) -> None:
     connect_to(away, outside).create("new", from_vm="prep-vm", **SIZE)
     with pytest.raises(SpecError, match="neither a managed image nor a VHD"):
         away.migrate("new")
@@ -97,7 +97,7 @@ def test_what_cannot_be_migrated_is_said(away: Session, outside: StateFileClient
         away.migrate(yes=True)
 
 
-def test_an_image_that_is_gone_is_said(away: Session, outside: StateFileClient) -> None:
+def test_a_missing_image_is_reported(away: Session, outside: StateFileClient) -> None:
     (image,) = outside.ask("GET", "images")["value"]
     outside.ask("DELETE", image["id"])
     with pytest.raises(NotFoundError, match="no managed image"):
@@ -121,18 +121,18 @@ def test_pools_of_vhds_are_known_by_their_documents() -> None:
     assert legacy_image(pool({"imageReference": {"publisher": "canonical"}})) == {}
 
 
-def test_what_azure_does_not_tell_is_left_out_and_named() -> None:
-    told = {"azureBlobFileSystemConfiguration": {"accountName": "a", "identityReference": {"resourceId": "i"}}}
+def test_what_azure_does_not_return_is_left_out_and_named() -> None:
+    response = {"azureBlobFileSystemConfiguration": {"accountName": "a", "identityReference": {"resourceId": "i"}}}
     untold = {"azureFileShareConfiguration": {"accountName": "a", "azureFileUrl": "u"}}
     old = pool(
         {"imageReference": {"id": f"{GROUP}/images/a"}},
         userAccounts=[{"name": "me"}],
-        mountConfiguration=[told, untold],
+        mountConfiguration=[response, untold],
         currentDedicatedNodes=5,
     )
     new = new_pool_body(old, "q", PoolImage("v", "h"))["properties"]
     assert omitted_settings(old) == "without user accounts and mounts: Azure does not return their secrets"
-    assert new["mountConfiguration"] == [told]
+    assert new["mountConfiguration"] == [response]
     assert "userAccounts" not in new
     assert "currentDedicatedNodes" not in new
     assert new["scaleSettings"]["fixedScale"]["targetDedicatedNodes"] == 0
@@ -212,7 +212,7 @@ def test_the_generation_is_as_batchs_list_has_it(session: Session, base: str, os
     assert f"--generation {generation} " in session.packer("tools", os=os_type, base=base, to="vhd").next[0]
 
 
-def test_the_generation_may_be_said(session: Session) -> None:
+def test_the_generation_can_be_given(session: Session) -> None:
     base = "canonical:ubuntu-24_04-lts:server"
     text = session.packer("tools", base=base, generation="V1").attrs["text"]
     assert "--hyper-v-generation V1 " in text

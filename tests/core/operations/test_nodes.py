@@ -1,4 +1,4 @@
-"""Tables of nodes: which rows, of which pools, what they cost, and what the wire is asked for."""
+"""Tables of nodes: their rows and pools, their cost, and the requests for them."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_questions_that_make_no_sense_ask_nothing(options: dict[str, Any], said:
 
 
 @pytest.mark.parametrize("name", ["nope", "nope-*", ["sim-a", "nope"]])
-def test_pools_that_are_not_there(two_pools: Session, name: str | list[str]) -> None:
+def test_missing_pools(two_pools: Session, name: str | list[str]) -> None:
     with pytest.raises(NotFoundError, match="nope") as missing:
         two_pools.nodes(name)
     assert "sim-a" in missing.value.hint

@@ -1,4 +1,4 @@
-"""`plan`: what create would do, and nothing else; and the verbs beside it, from the line."""
+"""`plan`: it shows what `create` would do and changes nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from batchimg_magics.errors import ConflictError, SpecError
 from batchimg_magics.ui.cli import main
-from tests.support.create_options import LINE
+from tests.support.create_options import CREATE_OPTIONS
 from tests.support.documents import GROUP
 from tests.support.inventory import read_inventory
 from tests.support.prepared_vms import connect_to, new_state_file
@@ -40,8 +40,8 @@ def test_a_plan_changes_nothing_and_create_does_what_it_says(session: Session, t
     assert set(again.minutes) == {0.0}
 
 
-def test_a_plan_says_what_for_and_how_long(session: Session) -> None:
-    planned = session.plan("genomics", **LINE).set_index("step")
+def test_a_plan_has_the_reason_and_the_duration(session: Session) -> None:
+    planned = session.plan("genomics", **CREATE_OPTIONS).set_index("step")
     assert planned.loc["image version", "minutes"] == pytest.approx(7.3)
     assert planned.why.notna().all()
     caption = planned.attrs["caption"]
@@ -50,22 +50,22 @@ def test_a_plan_says_what_for_and_how_long(session: Session) -> None:
     cost = planned.loc["nodes", "usd_per_hour"]
     assert cost > 20 * 0.192  # the dedicated nodes alone, without their disks
     assert planned.usd_per_hour.notna().sum() == 1
-    session.create("genomics", **LINE)
-    more = session.plan("genomics", **{**LINE, "nodes": 40}).set_index("step")
+    session.create("genomics", **CREATE_OPTIONS)
+    more = session.plan("genomics", **{**CREATE_OPTIONS, "nodes": 40}).set_index("step")
     assert list(more.index[more.action != "exists"]) == ["nodes"]
     assert more.loc["nodes", "action"] == "would change"
     assert more.loc["nodes", "usd_per_hour"] > 1.7 * cost  # of the version's disks now, and of twice the nodes
 
 
 def test_a_plan_refuses_what_create_would(session: Session) -> None:
-    session.create("genomics", **LINE)
+    session.create("genomics", **CREATE_OPTIONS)
     with pytest.raises(ConflictError, match="VM size is"):
-        session.plan("genomics", **{**LINE, "vm_size": "Standard_D8s_v5"})
+        session.plan("genomics", **{**CREATE_OPTIONS, "vm_size": "Standard_D8s_v5"})
     with pytest.raises(SpecError, match="does not offer"):
-        session.plan("other", **{**LINE, "vm_size": "Standard_D4s_v99"})
+        session.plan("other", **{**CREATE_OPTIONS, "vm_size": "Standard_D4s_v99"})
 
 
-def test_what_nobody_can_price_is_left_open(session: Session, tmp_path: Path) -> None:
+def test_an_unknown_price_is_missing(session: Session, tmp_path: Path) -> None:
     outside = new_state_file(tmp_path)
     url = "https://labstore.blob.core.windows.net/vhds/a.vhd"
     system = {"osDisk": {"osType": "Linux", "osState": "Generalized", "blobUri": url}}
@@ -108,12 +108,12 @@ def test_the_verbs_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert file.read_text().replace("%batchimg", "batchimg") in printed
     assert f"written to {file}" in printed
     assert main(["packer", "tools", "--to", "managed-image"]) == 2
-    assert "BatchService mode" in capsys.readouterr().err
+    assert "pool allocation mode BatchService" in capsys.readouterr().err
     assert main(["migrate"]) == 0
     assert "pools made from managed images or VHDs: 0" in capsys.readouterr().out
 
 
-def test_a_pool_that_has_more_keeps_it_and_says_so(session: Session) -> None:
+def test_a_pool_with_more_nodes_keeps_them_and_reports_it(session: Session) -> None:
     """And the plan's price is of what there will be."""
     line = {"from_vm": "prep-vm", "vm_size": "Standard_D4s_v5"}
     session.create("p", nodes=4, **line)

@@ -1,4 +1,4 @@
-"""How one logs in to a VM, and what to do there."""
+"""How to log in to a VM, and what to do there."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_the_role_that_check_prints_is_enough(session: Session, outside: StateFi
         ("desk-vm", INTERFACES, "network interface desk-vm-nic", None),
     ],
 )
-def test_what_may_not_be_read_is_said_and_the_rest_stands(
+def test_what_cannot_be_read_is_reported_and_the_rest_is_shown(
     session: Session, outside: StateFileClient, name: str, barred: str, what: str, address: str | None
 ) -> None:
     with_role(session, outside, barred)

@@ -1,4 +1,4 @@
-"""Whatever happens to it, the controller ends, keeps to its limits, and tells what is there."""
+"""With any faults, the controller ends, keeps to its limits, and reports the true state."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def base() -> Iterator[Base]:
 
 @given(policies, st.lists(answers | losses, max_size=4), deeds, allocations)
 @settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-def test_it_ends_within_its_limits_and_tells_the_truth(
+def test_it_ends_within_its_limits_and_reports_the_true_state(
     base: Base, policy: dict[str, Any], script: list[Fault], others: dict[int, str], allocation: dict[str, Any]
 ) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -120,12 +120,12 @@ def _one(
     allocation: dict[str, Any],
 ) -> None:
     local = emulator_of(session)
-    world, somebody = local.store, ConcurrentClient(local)
+    world, other_client = local.store, ConcurrentClient(local)
     world.set_meta("allocation", allocation)
     faults.set_pending_faults(world, script)
     first, began = len(line.log), local.clock.now()
     line.max_requests = first + MOST_REQUESTS
-    line.actions = {first + at: partial(somebody.act, POOL, deed) for at, deed in others.items()}
+    line.actions = {first + at: partial(other_client.act, POOL, deed) for at, deed in others.items()}
     error: BatchImgError | None = None
     try:
         table = session.run("resize", name=POOL, **policy)
@@ -136,9 +136,9 @@ def _one(
     alone = not line.acted
     _keeps_to_limits(base, policy, line, rows, minutes=(local.clock.now() - began) / 60, alone=alone)
     _adds_up(rows, alone=alone)
-    told = error is None or isinstance(error, ResizeError)
-    if told and max(line.acted, default=-1) < line.last("/nodes?"):
-        there = somebody.count_nodes(POOL)
+    response = error is None or isinstance(error, ResizeError)
+    if response and max(line.acted, default=-1) < line.last("/nodes?"):
+        there = other_client.count_nodes(POOL)
         if rows:
             assert (rows[-1]["dedicated_after"], rows[-1]["spot_after"]) == there
         if isinstance(error, ResizeError):

@@ -1,4 +1,4 @@
-"""What goes wrong in a world is told as it is, with what to do about it."""
+"""Failure scenarios are reported with their cause and what to do about it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_start_tasks_that_fail(session: Session) -> None:
     assert set(session.nodes("p").state) == {"starttaskfailed"}
 
 
-def test_image_that_is_gone_by_the_next_resize(session: Session) -> None:
+def test_image_that_is_missing_at_the_next_resize(session: Session) -> None:
     connected(session, "image-deleted").create("p", nodes=2, canary=False, **LINE)
     with pytest.raises(ResizeError, match="AllocationFailed") as caught:
         session.resize("p", nodes=4)
@@ -44,7 +44,7 @@ def test_large_pool_gets_there_in_rounds(session: Session) -> None:
     assert rounds.dedicated_after.iloc[-1] == 450
 
 
-def test_quota_that_does_not_allow_it_is_said_before_anything_is_asked_for(session: Session) -> None:
+def test_a_quota_that_is_too_small_is_reported_before_the_resize(session: Session) -> None:
     session.create("p", nodes=2, **LINE)
     with pytest.raises(ResizeError, match="standardDSv5Family: 1800 cores needed, 1000 of 1000 free") as caught:
         session.resize("p", nodes=900)

@@ -1,4 +1,4 @@
-"""Azure's errors, told as a class and a plain sentence."""
+"""Azure's errors as a class and a plain sentence."""
 
 from __future__ import annotations
 

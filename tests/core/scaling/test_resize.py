@@ -1,4 +1,4 @@
-"""Resizing: rounds, one node first, quotas, money, and somebody else at the pool."""
+"""Resize: attempts, the canary, quotas, costs, and other clients of the pool."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Scene:
         self.line.actions[len(self.line.log) + requests] = partial(self.somebody.act, pool, deed)
 
     def on(self, path: str, deed: str, nth: int = 1) -> None:
-        """Let somebody act right before the n-th request from now to such an address."""
+        """Call a function right before the n-th request from now whose URL contains a text."""
         self.line.before_request(path, nth, partial(self.somebody.act, "p", deed))
 
 
@@ -209,7 +209,7 @@ def test_quota_that_azure_finds_itself(scene: Scene) -> None:
     assert rounds.dedicated_after.tolist() == [500]
 
 
-def test_an_image_that_is_gone_is_found_out_before_it_costs(scene: Scene) -> None:
+def test_a_missing_image_is_found_before_it_costs_money(scene: Scene) -> None:
     scene.session.create("p", nodes=1, **LINE)
     scene.fails(path="/versions/", status=404, code="NotFound", times=None)
     with pytest.raises(ResizeError, match="its image does not exist"):
@@ -220,7 +220,7 @@ def test_an_image_that_is_gone_is_found_out_before_it_costs(scene: Scene) -> Non
 # -- somebody else -----------------------------------------------------------------------------------------------
 
 
-def test_a_resize_of_somebody_else_is_waited_for(scene: Scene) -> None:
+def test_the_resize_of_another_client_is_waited_for(scene: Scene) -> None:
     scene.session.create("p", nodes=1, **LINE)
     scene.somebody.act("p", "resize")
     rounds = scene.session.resize("p", nodes=6)
@@ -245,7 +245,7 @@ def test_our_own_resize_of_before_is_joined(scene: Scene) -> None:
         ("stop", "stopped", "stop resize operation"),
     ],
 )
-def test_what_others_do_meanwhile_is_told_and_not_fought(scene: Scene, deed: str, kind: str, said: str) -> None:
+def test_changes_by_other_clients_are_reported_and_kept(scene: Scene, deed: str, kind: str, said: str) -> None:
     scene.session.create("p", nodes=1, **LINE)
     scene.happens(slowed=50)
     # A steady pool is what a resize of theirs needs: ours has timed out, and nothing was asked for again.
@@ -256,7 +256,7 @@ def test_what_others_do_meanwhile_is_told_and_not_fought(scene: Scene, deed: str
     assert len(asked) == 1
 
 
-def test_a_resize_of_theirs_is_told_before_it_is_over(scene: Scene) -> None:
+def test_the_resize_of_another_client_is_reported_before_it_ends(scene: Scene) -> None:
     scene.session.create("p", nodes=1, **LINE)
     scene.happens(slowed=50)
     scene.on("/pools/p?", "stop", 35)
@@ -266,7 +266,7 @@ def test_a_resize_of_theirs_is_told_before_it_is_over(scene: Scene) -> None:
     assert scene.somebody.ask("GET", "/pools/p")[1]["allocationState"] == "resizing"
 
 
-def test_a_resize_of_theirs_while_the_first_node_comes_up_is_left_alone(scene: Scene) -> None:
+def test_the_resize_of_another_client_during_the_canary_is_kept(scene: Scene) -> None:
     scene.session.create("p", nodes=0, **LINE)
     scene.on("/nodes?", "resize", 5)
     with pytest.raises(ResizeError, match="somebody else"):
@@ -341,7 +341,7 @@ def test_many_bad_nodes_leave_a_hundred_at_a_time(scene: Scene) -> None:
     assert set(scene.session.nodes("p").state) == {"idle"}
 
 
-def test_a_repair_that_was_cut_off_knows_what_the_pool_should_have(scene: Scene) -> None:
+def test_an_interrupted_repair_restores_the_target_of_the_pool(scene: Scene) -> None:
     scene.session.create("p", nodes=1, **LINE)
     scene.happens(unusable=1.0)
     with pytest.raises(ResizeError):
@@ -463,7 +463,7 @@ def test_a_pattern_keeps_to_the_account_limit_as_a_whole(scene: Scene) -> None:
     assert len(scene.line.resizes()) == asked
 
 
-def test_on_a_real_connection_patterns_and_the_end_of_tasks_want_yes(scene: Scene) -> None:
+def test_on_a_real_connection_patterns_and_ending_tasks_need_yes(scene: Scene) -> None:
     scene.session.create("p", nodes=2, **LINE)
     scene.somebody.ask("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "p"}})
     scene.somebody.ask("POST", "/jobs/j/tasks", {"id": "t", "commandLine": "sleep 9000"})

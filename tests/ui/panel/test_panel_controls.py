@@ -1,4 +1,4 @@
-"""The panel by its parts, without a browser: what each control does, what cannot be sent, what is shown."""
+"""The parts of the panel, without a browser: what each control does, what cannot be sent, what is shown."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_the_map_has_a_square_for_each_node(panel: Panel) -> None:
 # -- controls ----------------------------------------------------------------------------------------------------
 
 
-def test_slider_and_field_always_say_the_same(panel: Panel) -> None:
+def test_slider_and_field_always_have_the_same_value(panel: Panel) -> None:
     panel.size_tab.nodes.value = 40
     assert panel.size_tab.nodes_field.value == 40
     panel.size_tab.nodes_field.value = 1234
@@ -95,7 +95,7 @@ def test_moving_a_control_changes_forecast_and_line_and_sends_nothing(panel: Pan
     assert session.pools().set_index("pool").loc["genomics", "dedicated_target"] == 3
 
 
-def test_the_line_says_what_every_control_says(panel: Panel) -> None:
+def test_the_line_has_the_value_of_every_control(panel: Panel) -> None:
     panel.size_tab.nodes.value = 2
     panel.size_tab.timeout.value = 45
     panel.size_tab.repair_bad.value = True
@@ -107,7 +107,7 @@ def test_the_line_says_what_every_control_says(panel: Panel) -> None:
         assert option in line
 
 
-def test_zero_is_said(panel: Panel) -> None:
+def test_zero_is_part_of_the_line(panel: Panel) -> None:
     panel.size_tab.nodes.value = panel.size_tab.spot.value = 0
     assert panel.copy_line.line == "%batchimg resize genomics --nodes 0 --spot 0"
 
@@ -123,7 +123,7 @@ def test_what_is_impossible_cannot_be_sent(panel: Panel, session: Session) -> No
     assert panel.size_tab.blocked_html.value == ""
 
 
-def test_resize_brings_the_nodes_and_tells_the_round(panel: Panel, session: Session) -> None:
+def test_resize_allocates_the_nodes_and_shows_the_attempt(panel: Panel, session: Session) -> None:
     panel.size_tab.nodes.value = 8
     panel.size_tab.resize.click()
     wait_for_verb(session)
@@ -143,10 +143,10 @@ def test_ending_tasks_on_a_real_connection_takes_a_second_press(
     panel: Panel, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     local = emulator_of(session)
-    somebody = ConcurrentClient(local)
-    somebody.ask("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "genomics"}})
+    other_client = ConcurrentClient(local)
+    other_client.ask("POST", "/jobs", {"id": "j", "poolInfo": {"poolId": "genomics"}})
     for number in range(4):
-        somebody.ask("POST", "/jobs/j/tasks", {"id": f"t{number}", "commandLine": "sleep 72000"})
+        other_client.ask("POST", "/jobs/j/tasks", {"id": f"t{number}", "commandLine": "sleep 72000"})
     monkeypatch.setattr(connection_of(session), "emulator", None)  # as if it were the real one
     panel.size_tab.nodes.value = 1
     panel.size_tab.resize.click()
@@ -179,7 +179,7 @@ def test_two_panels_on_one_pool_agree(panel: Panel, session: Session) -> None:
     other.close()
 
 
-def test_an_error_is_told_beside_the_button(panel: Panel, session: Session) -> None:
+def test_an_error_is_shown_beside_the_button(panel: Panel, session: Session) -> None:
     work = session.begin("resize", name="genomics", nodes=6)
     panel.size_tab.nodes.value = 9
     panel.size_tab.resize.click()
@@ -188,7 +188,7 @@ def test_an_error_is_told_beside_the_button(panel: Panel, session: Session) -> N
     work.wait(60)
 
 
-def test_a_pool_that_is_not_there_gets_the_nearest_name(session: Session) -> None:
+def test_a_missing_pool_gets_the_nearest_name(session: Session) -> None:
     with pytest.raises(NotFoundError) as raised:
         session.panel("genomic")
     assert raised.value.hint == "did you mean genomics?"
@@ -208,7 +208,7 @@ def test_the_second_tab_answers_and_a_row_can_be_taken_over(panel: Panel) -> Non
 
 
 @pytest.mark.parametrize(("deadline", "budget", "said"), [("2m", "", "shorter than a node"), ("", "much", "number")])
-def test_the_second_tab_tells_what_makes_no_sense(panel: Panel, deadline: str, budget: str, said: str) -> None:
+def test_the_second_tab_reports_invalid_values(panel: Panel, deadline: str, budget: str, said: str) -> None:
     panel.estimate_tab.deadline.value, panel.estimate_tab.budget.value = deadline, budget
     run_estimate(panel)
     assert said in panel.estimate_tab.answer.value
@@ -293,7 +293,9 @@ def test_a_forecast_counts_cores_rounds_minutes_and_money() -> None:
         ({"autoscale": True}, Counts(1, 0), None, "an autoscale formula"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_is_said(more: dict[str, Any], target: Counts, timeout_s: float | None, said: str) -> None:
+def test_what_is_impossible_is_reported(
+    more: dict[str, Any], target: Counts, timeout_s: float | None, said: str
+) -> None:
     assert said in "; ".join(forecast(situation(**more), Counts(), target, timeout_s=timeout_s).blockers)
     assert forecast(situation(), Counts(), Counts(1, 0), timeout_s=1800.0).blockers == ()
 

@@ -1,4 +1,4 @@
-"""How the panel lives: who looks on, how often Azure is asked, what is read again, and what outlasts what."""
+"""The life cycle of the panel: open views, how often Azure is polled, what is read again, and restarts."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_steady_pool_is_looked_at_less_and_less_often(session: Session) -> Non
     assert len(counted(session).requests) < 100  # two requests every thirty seconds would be 240
 
 
-def test_nobody_asks_azure_once_the_last_view_has_gone(panel: Panel, session: Session) -> None:
+def test_azure_is_not_polled_after_the_last_view_is_closed(panel: Panel, session: Session) -> None:
     first, second = BrowserView(panel, "first"), BrowserView(panel, "second")
     first.send_state("visible")  # reports again, as the opening of the second one asks for
     first.send_state("closed")
@@ -67,7 +67,7 @@ def test_nobody_asks_azure_once_the_last_view_has_gone(panel: Panel, session: Se
     assert counted(session).requests == []
 
 
-def test_a_page_that_is_loaded_again_brings_the_looks_back(panel: Panel, session: Session) -> None:
+def test_a_reloaded_page_starts_the_polling_again(panel: Panel, session: Session) -> None:
     BrowserView(panel, "before").send_state("closed")
     session.resize("genomics", nodes=5)
     assert panel.map.squares.counts() == {"idle": (3, 1)}
@@ -84,7 +84,7 @@ def test_views_of_a_page_that_died_are_forgotten(panel: Panel, session: Session)
     assert looks(session, HOUR_S) == []
 
 
-def test_work_goes_on_when_nobody_looks(panel: Panel, session: Session) -> None:
+def test_work_continues_without_an_open_view(panel: Panel, session: Session) -> None:
     page = BrowserView(panel, "only")
     panel.size_tab.nodes.value = 7
     panel.size_tab.resize.click()
@@ -107,7 +107,7 @@ def test_a_hidden_page_is_served_seldom_and_at_once_when_it_shows_again(panel: P
     assert len(counted(session).requests) > before
 
 
-def test_a_closed_panel_asks_nothing(panel: Panel, session: Session) -> None:
+def test_a_closed_panel_sends_no_requests(panel: Panel, session: Session) -> None:
     panel.close()
     advance_time(session, 1)
     assert looks(session, HOUR_S) == []
@@ -116,7 +116,7 @@ def test_a_closed_panel_asks_nothing(panel: Panel, session: Session) -> None:
 # -- how often, and what is read again ---------------------------------------------------------------------------
 
 
-def test_a_resize_is_seen_from_its_first_seconds_on_whoever_began_it(panel: Panel, session: Session) -> None:
+def test_every_resize_is_shown_from_its_first_seconds(panel: Panel, session: Session) -> None:
     advance_time(session, HOUR_S)  # the looks are two minutes apart by now
     session.begin("resize", name="genomics", nodes=30)
     advance_time(session, 12)
@@ -126,7 +126,7 @@ def test_a_resize_is_seen_from_its_first_seconds_on_whoever_began_it(panel: Pane
     wait_for_verb(session)
 
 
-def test_a_refused_look_is_told_and_waits_as_azure_says(panel: Panel, session: Session) -> None:
+def test_a_refused_poll_is_shown_and_retried_after_the_given_time(panel: Panel, session: Session) -> None:
     set_faults(session, path="/pools/genomics", status=503, retry_after_s=200, times=2)
     panel.size_tab.refresh_button.click()
     advance_time(session, 1)
@@ -138,7 +138,7 @@ def test_a_refused_look_is_told_and_waits_as_azure_says(panel: Panel, session: S
     assert "3 of 3" in panel.head.value
 
 
-def test_a_pool_that_cannot_be_seen_for_a_while_is_not_called_gone(panel: Panel, session: Session) -> None:
+def test_a_pool_that_cannot_be_read_for_a_while_is_not_shown_as_deleted(panel: Panel, session: Session) -> None:
     set_faults(session, path="/pools/genomics", status=403, times=None)
     panel.size_tab.refresh_button.click()
     advance_time(session, 1)
@@ -175,7 +175,7 @@ def test_the_end_of_a_resize_reads_it_too(panel: Panel, session: Session) -> Non
     assert panel.context_read_at > read + 30
 
 
-def test_what_could_not_be_read_again_is_told_and_the_forecast_stays(panel: Panel, session: Session) -> None:
+def test_a_failed_refresh_is_shown_and_the_forecast_is_kept(panel: Panel, session: Session) -> None:
     set_faults(session, path="providers/Microsoft.Batch", status=403, times=None)
     panel.size_tab.refresh_button.click()
     advance_time(session, 1)
@@ -186,7 +186,7 @@ def test_what_could_not_be_read_again_is_told_and_the_forecast_stays(panel: Pane
 # -- what outlasts what ------------------------------------------------------------------------------------------
 
 
-def test_a_kernel_that_was_restarted_finds_the_resize_that_goes_on(tmp_path: Path) -> None:
+def test_a_restarted_kernel_finds_the_running_resize(tmp_path: Path) -> None:
     world = str(tmp_path / "world.db")
     with Session() as first:
         first.connect(state=world, speed="max")
@@ -223,7 +223,7 @@ def test_a_panel_acts_on_no_other_connection_than_its_own(panel: Panel, session:
     assert session.nodes("genomics", counts=True)["dedicated"].sum() == 1
 
 
-def test_a_pool_that_is_gone_takes_no_resize_and_one_made_anew_does(panel: Panel, session: Session) -> None:
+def test_a_deleted_pool_takes_no_resize_and_a_new_pool_of_its_name_does(panel: Panel, session: Session) -> None:
     session.delete("genomics")
     advance_time(session, 300)
     assert "deleted" in panel.head.value
@@ -236,7 +236,7 @@ def test_a_pool_that_is_gone_takes_no_resize_and_one_made_anew_does(panel: Panel
     assert "2 of 2" in panel.head.value
 
 
-def test_what_somebody_types_while_a_resize_goes_on_stays(panel: Panel, session: Session) -> None:
+def test_a_value_typed_during_a_resize_is_kept(panel: Panel, session: Session) -> None:
     panel.size_tab.nodes.value = 8
     panel.size_tab.resize.click()
     panel.size_tab.nodes.value = 20

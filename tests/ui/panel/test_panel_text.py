@@ -1,4 +1,4 @@
-"""What the panel says: every sentence of it where it belongs, nothing of the service's as HTML, the same in exports."""
+"""The texts of the panel: the right text in the right place, no HTML from the service, the same in exports."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_text_from_the_service_never_becomes_html() -> None:
             assert not Tags(one).found & {"img", "onerror", "script"}, one
 
 
-def test_a_pool_s_name_never_becomes_html_where_one_chooses() -> None:
+def test_a_pool_s_name_never_becomes_html_in_the_chooser() -> None:
     rows = [{"pool": HTML_INJECTION, "vm_size": HTML_INJECTION, "dedicated": 1, "spot": 0}]
     session: Any = SimpleNamespace(run=lambda _: SimpleNamespace(rows=lambda: rows))
     assert "img" not in Tags(html_of(PoolChooser(session))).found
@@ -131,14 +131,14 @@ def test_a_pool_s_name_never_becomes_html_where_one_chooses() -> None:
 
 def test_the_head_has_all_that_one_has_to_know(panel: Panel) -> None:
     expires = dt.datetime(2026, 7, 2, 9, 30, tzinfo=dt.UTC)
-    told = dict(head.pool_facts(panel.snapshot, replace(panel.context, expires=expires), panel.image, 1234.5))
-    assert told["image"] == "genomics/1.0.0"
-    assert told["age"] == "0 days"
-    assert (told["pool"], told["allocation"]) == ("active", "steady")
-    assert (told["dedicated"], told["spot"]) == ("3 of 3", "1 of 1")
-    assert told["cost"].endswith("/h")
-    assert told["cost so far"] == "$1,234.50"
-    assert told["expires"] == "2026-07-02 09:30Z"
+    response = dict(head.pool_facts(panel.snapshot, replace(panel.context, expires=expires), panel.image, 1234.5))
+    assert response["image"] == "genomics/1.0.0"
+    assert response["age"] == "0 days"
+    assert (response["pool"], response["allocation"]) == ("active", "steady")
+    assert (response["dedicated"], response["spot"]) == ("3 of 3", "1 of 1")
+    assert response["cost"].endswith("/h")
+    assert response["cost so far"] == "$1,234.50"
+    assert response["expires"] == "2026-07-02 09:30Z"
 
 
 def test_a_real_connection_is_marked_as_unmistakably_as_a_local_one() -> None:
@@ -146,10 +146,10 @@ def test_a_real_connection_is_marked_as_unmistakably_as_a_local_one() -> None:
     assert 'badge real">AZURE: nodes are billed' in head.head_html("azure", "p", [])
 
 
-def test_what_is_not_known_is_not_said_to_cost_nothing(panel: Panel) -> None:
+def test_an_unknown_price_is_not_shown_as_zero(panel: Panel) -> None:
     unknown = replace(panel.context, rates=Rates())
-    told = dict(head.pool_facts(panel.snapshot, unknown, panel.image, None))
-    assert told["cost"] == told["cost so far"] == "not available"
+    response = dict(head.pool_facts(panel.snapshot, unknown, panel.image, None))
+    assert response["cost"] == response["cost so far"] == "not available"
     panel.size_tab.update_inputs(unknown, Counts(3, 1), 0.0)
     assert "<td>not available</td>" in panel.size_tab.forecast_html.value
     assert "price not available" in panel.size_tab.forecast_html.value
@@ -161,7 +161,7 @@ def test_what_is_not_known_is_not_said_to_cost_nothing(panel: Panel) -> None:
 # -- the forecast, and what is asked for -------------------------------------------------------------------------
 
 
-def test_the_forecast_says_every_line_before_anything_is_sent(panel: Panel) -> None:
+def test_the_forecast_shows_every_line_before_anything_is_sent(panel: Panel) -> None:
     room = QuotaHeadroom(
         4,
         (
@@ -226,11 +226,11 @@ def test_the_node_deallocation_option_is_azure_s_and_counts_where_one_kind_shrin
          "fewer nodes were allocated than requested; Timed out; retry"),
     ],
 )  # fmt: skip
-def test_a_round_tells_its_cause_in_plain_words(row: dict[str, Any], said: str) -> None:
+def test_a_resize_attempt_shows_its_cause_in_plain_words(row: dict[str, Any], said: str) -> None:
     assert rounds.outcome_text(row) == said
 
 
-def test_a_resize_that_is_stopped_tells_so_in_the_table_of_rounds() -> None:
+def test_a_stopped_resize_is_shown_in_the_table_of_attempts() -> None:
     with open_panel() as panel:
         panel.size_tab.nodes.value = 200
         panel.size_tab.resize.click()
@@ -269,7 +269,7 @@ def test_an_exported_notebook_shows_counts_map_and_rounds() -> None:
             assert part in exported
 
 
-def test_panel_alone_says_so_where_there_is_no_pool() -> None:
+def test_panel_without_a_name_reports_that_there_is_no_pool() -> None:
     with ipython(state=":memory:", speed="max") as shell:
         chooser = run_cell(shell, "%batchimg panel")
         assert isinstance(chooser, PoolChooser)

@@ -54,7 +54,7 @@ worlds = st.lists(st.dictionaries(st.sampled_from([f"node{i}" for i in range(12)
 
 
 @given(worlds)
-def test_a_page_that_applies_every_change_shows_the_nodes_that_there_are(looks: list[Nodes]) -> None:
+def test_a_page_that_applies_every_change_shows_the_current_nodes(looks: list[Nodes]) -> None:
     with pytest.MonkeyPatch.context() as monkeypatch:
         widget = NodeMap()
         page = Page(widget, monkeypatch)
@@ -104,7 +104,7 @@ def test_a_recording_starts_at_its_start_and_ends_at_the_current_nodes(monkeypat
     assert replayed.tolist() == page.bytes.tolist()
 
 
-def test_pointing_at_a_node_tells_its_id_and_then_what_is_known_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pointing_at_a_node_shows_its_id_and_then_its_details(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     widget = NodeMap(on_hover=asked.append)
     page = Page(widget, monkeypatch)

@@ -1,4 +1,4 @@
-"""The colours of node states: colour-blind eyes tell each two apart, and from a light page and a dark one."""
+"""The colours of node states can be distinguished with colour blindness, on a light and on a dark page."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def seen(text: str, eye: str) -> Any:
 
 
 @pytest.mark.parametrize("eye", EYES)
-def test_each_two_states_are_told_apart(eye: str) -> None:
+def test_each_two_states_can_be_distinguished(eye: str) -> None:
     looks = {state: seen(state_colour(state), eye) for state in NODE_STATES}
     looks |= {name: seen(text, eye) for name, text in PAGES.items()}
     near = {(a, b): float(np.linalg.norm(looks[a] - looks[b])) for a, b in combinations(looks, 2)}
     assert {pair: apart for pair, apart in near.items() if apart < LEAST} == {}
 
 
-def test_every_state_of_azure_s_has_a_colour_of_its_own() -> None:
+def test_every_state_of_azure_has_its_own_colour() -> None:
     assert len({state_colour(state) for state in [*NODE_STATES, "a state that nobody foresaw"]}) == len(NODE_STATES) + 1

@@ -1,10 +1,11 @@
-"""All image sources and the choice among them. A new module of `origins` gets its case here.
+"""All image sources and the choice among them. A new module of `origins` gets its line here.
 
 A module is imported when it is used: one command uses one of them.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.compute import virtual_machines
@@ -15,6 +16,14 @@ if TYPE_CHECKING:
     from batchimg_magics.pool_spec.pool import PoolSpec
 
 __all__ = ["find"]
+
+#: Field of `ImageOriginSpec` -> its module in this folder. A VM has several, see below.
+_ORIGINS = {
+    "from_vhd": "vhd",
+    "from_snapshot": "snapshots",
+    "from_image": "managed_image",
+    "from_version": "image_version",
+}
 
 
 async def find(azure: Azure, spec: PoolSpec, *, yes: bool) -> ImageOrigin:
@@ -32,24 +41,11 @@ async def find(azure: Azure, spec: PoolSpec, *, yes: bool) -> ImageOrigin:
     NotFoundError, SpecError
         The source does not exist, or no image can be made from it.
     """
-    match spec.origin_field:
-        case "from_vhd":
-            from batchimg_magics.core.images.origins import vhd
-
-            return await vhd.find(azure, spec)
-        case "from_snapshot":
-            from batchimg_magics.core.images.origins import snapshots
-
-            return await snapshots.find(azure, spec)
-        case "from_image":
-            from batchimg_magics.core.images.origins import managed_image
-
-            return await managed_image.find(azure, spec)
-        case "from_version":
-            from batchimg_magics.core.images.origins import image_version
-
-            return await image_version.find(azure, spec)
-    return await _find_vm_origin(azure, spec, yes=yes)
+    if spec.origin_field == "from_vm":
+        return await _find_vm_origin(azure, spec, yes=yes)
+    module = import_module(f"{__package__}.{_ORIGINS[spec.origin_field]}")
+    origin: ImageOrigin = await module.find(azure, spec)
+    return origin
 
 
 async def _find_vm_origin(azure: Azure, spec: PoolSpec, *, yes: bool) -> ImageOrigin:
