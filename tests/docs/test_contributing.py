@@ -265,8 +265,14 @@ raise SystemExit("no request failed")
         {
             "core/images/origins/NAME.py": append(ORIGIN),
             "core/images/origins/registry.py": insert(
-                (r"\n_ORIGINS: .* = \{\n", '"from_added": added.find,\n'),
-                (r"from batchimg_magics.core.images.origins import \(\n", "added,\n"),
+                (
+                    r"\n    match spec\.origin_field:\n",
+                    (
+                        '        case "from_added":\n'
+                        "            from batchimg_magics.core.images.origins import added\n\n"
+                        "            return await added.find(azure, spec)\n"
+                    ),
+                ),
             ),
             "pool_spec/image_origin.py": insert(
                 (r"\nORIGIN_FIELDS = \(", '"from_added", '),
