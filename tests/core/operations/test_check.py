@@ -409,7 +409,7 @@ def test_a_pool_that_differs_is_told_with_all_other_errors(session: Session) -> 
         "pool-name", "quota-dedicated", "quota-spot",
     }  # fmt: skip
     # Alone it is what it is: a conflict.
-    with pytest.raises(ConflictError, match="it differs: number of task slots"):
+    with pytest.raises(ConflictError, match="already exists and differs: number of task slots"):
         session.create("p", **{**LINE, "nodes": 1, "spot": 0}, task_slots=4)
 
 

@@ -108,7 +108,7 @@ def test_the_verbs_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFix
     assert file.read_text().replace("%batchimg", "batchimg") in printed
     assert f"written to {file}" in printed
     assert main(["packer", "tools", "--to", "managed-image"]) == 2
-    assert "BatchService mode" in capsys.readouterr().err
+    assert "pool allocation mode BatchService" in capsys.readouterr().err
     assert main(["migrate"]) == 0
     assert "pools made from managed images or VHDs: 0" in capsys.readouterr().out
 
