@@ -10,7 +10,7 @@ AXE := build/axe
 .PHONY: help demo test test-azcli test-lab test-npm lint lab crash bench docs picture clean
 
 help:
-	@echo "make demo   run the quickstart notebook on the local Azure and print its tables"
+	@echo "make demo   run the quickstart notebook on the emulator and print its tables"
 	@echo "make test   run the tests"
 	@echo "make test-azcli  run Azure's own command line against batchimg emulator (installs azure-cli, which is big)"
 	@echo "make test-lab  drive the panel in JupyterLab with a headless browser (needs chromium, node and npm)"

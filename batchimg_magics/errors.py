@@ -2,7 +2,7 @@
 
 ::
 
-    BatchImgError               base class: a message, and a hint that tells what to do
+    BatchImgError               base class: a message, and a hint with what to do
     ├── SpecError               invalid input; raised before any request that changes something
     ├── NotConnectedError       the requested connection is not available
     ├── ServiceError            Azure rejected a request: status_code, code, request_id
@@ -69,7 +69,7 @@ class BatchImgError(Exception):
         self.table: Any = None
 
     def _render_traceback_(self) -> list[str]:
-        """Return the lines that IPython shows instead of a traceback; the cell fails all the same."""
+        """Return the lines that IPython shows instead of a traceback; the cell still fails."""
         lines = [f"{type(self).__name__}: {self.message}"]
         if self.hint:
             lines.append(f"  -> {self.hint}")

@@ -1,4 +1,4 @@
-"""Words that options, specs and tables share: Azure's own, and ours. Without pydantic, so that a line starts fast."""
+"""Words that options, specs and tables share. Without pydantic, so that a command starts fast."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 A session runs the coroutines of `core` on one daemon thread and returns DataFrames. It starts without a connection: the
 first verb connects to the emulator with the state file of the user. Work continues as long as the process runs, also if
-nobody waits for it: the same line joins it.
+no call waits for it: the same command joins it.
 """
 
 from __future__ import annotations
@@ -200,7 +200,7 @@ class Session(Verbs):
             if same or (cleans_up and _changes_pool(verb_run)):
                 raise ConflictError(
                     f"`{verb_run.resume_line}` is still running",
-                    hint=f"wait until it ends (the same line joins it), or run `{verb_run.stop_line}` first",
+                    hint=f"wait until it ends (the same command joins it), or run `{verb_run.stop_line}` first",
                 )
 
     def _connect(self, connection_options: ConnectionOptions) -> VerbRun:

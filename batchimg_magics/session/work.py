@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 #: A wait is divided into slices of this many real seconds, so that an interrupt is noticed between two of them.
 WAIT_SLICE_S = 0.1
-#: Options that set who waits, not what is done: the same line with or without them is the same work.
+#: Options that set who waits, not what is done: the same command with or without them is the same work.
 _WAIT_OPTIONS = frozenset({"wait"})
 
 
@@ -116,7 +116,7 @@ class VerbRun:
             self._time_block.__enter__()
 
     def started_table(self) -> Table:
-        """Return the table of a verb that nobody waits for: no rows, and the line that joins it."""
+        """Return the table of a verb that runs in the background: no rows, and the command that joins it."""
         return Table.from_rows(self.verb, [], f"{self.label}: started; `{self.resume_line}` waits for it")
 
     def done(self) -> bool:

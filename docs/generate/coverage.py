@@ -1,8 +1,8 @@
-"""The coverage page: which operations of Azure's clients the local Azure has, found out by asking it.
+"""The coverage page: which operations of the Azure clients the emulator implements.
 
-Every public operation of the SDK's clients is called with made-up arguments, over a transport that sends nothing but
-keeps the request; then the local Azure is sent that request. 501 is its word for what it does not have; any other
-answer, a refusal of the made-up arguments among them, comes from the operation's own rules.
+Every public operation of the clients of the SDK is called with placeholder arguments, over a transport that sends
+nothing and keeps the request. Then the request is sent to the emulator. It returns 501 for an operation that it does
+not implement. Any other response, also an error about the placeholder arguments, comes from the rules of the operation.
 """
 
 from __future__ import annotations
@@ -53,18 +53,18 @@ _BESIDE = """\
 No operation of these clients uses these routes. Those with a `{namespace}` read imported resources of types that have
 no rules in the emulator, and permissions on resources of any type.
 """
-#: What a client has beside its operations.
+#: Methods of a client that are not operations.
 _NO_OPERATIONS = frozenset({"close", "send_request"})
 _LONG = 9_999_999_999
 
 
 class Kept(BaseException):
-    """A request that was kept and not sent; no error, so that nothing on its way takes it for one.
+    """Raised with a request instead of sending it; not an `Exception`, so that the pipeline does not handle it.
 
     Parameters
     ----------
     request
-        It.
+        The request.
     """
 
     def __init__(self, request: HttpRequest) -> None:
@@ -92,7 +92,7 @@ class KeepingTransport(HttpTransport[Any, Any]):
 
 
 class AnyCredential:
-    """Signs in with a token that the open world of `create_app` takes."""
+    """Signs in with a token that the open mode of `create_app` accepts."""
 
     def get_token(self, *_scopes: str, **_kwargs: Any) -> AccessToken:
         return AccessToken("any", _LONG)
@@ -100,18 +100,18 @@ class AnyCredential:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of a client, and what became of asking for it.
+    """One operation of a client, and the result of calling it.
 
     Parameters
     ----------
     group, name
-        Of the client; a client without groups has the empty one.
+        Names on the client; the group of a client without groups is empty.
     method, path
-        Of its request; of one that could not be called, `path` says why.
+        Method and path of its request; if it could not be called, `path` is the reason.
     done
-        Whether the local Azure has it; None when that could not be asked.
+        Whether the emulator implements it; None if it could not be called.
     route
-        The route that answers it.
+        The route that handles it.
     """
 
     group: str
@@ -123,12 +123,12 @@ class Operation:
 
     @property
     def called(self) -> str:
-        """How it is called on the client."""
+        """Its full name on the client."""
         return f"{self.group}.{self.name}" if self.group else self.name
 
 
 def clients() -> dict[str, Any]:
-    """Return the clients by the packages that they are of, on a transport that sends nothing."""
+    """Return a map from package names to clients with a transport that sends nothing."""
     credential, transport = AnyCredential(), KeepingTransport()
     return {
         "azure-batch": BatchClient("https://account.eastus.batch.azure.com", credential, transport=transport),
@@ -138,7 +138,7 @@ def clients() -> dict[str, Any]:
 
 
 def operations(client: Any) -> list[Operation]:
-    """Return what became of each operation of a client."""
+    """Call each operation of a client and return the results."""
     app, router = create_app(), Router(route for routes in provider_routes() for route in routes.table)
     return [_asked(app, router, group, method) for group, method in _methods(client)]
 
@@ -156,7 +156,7 @@ def _asked(app: App, router: Router, group: str, method: Callable[..., Any]) -> 
     name = method.__name__
     try:
         pages = method(**_made_up(method))
-        next(iter(pages))  # a list asks for its first page when somebody looks at it
+        next(iter(pages))  # a list requests its first page when it is iterated
     except Kept as kept:
         request = kept.request
     except (TypeError, ValueError) as error:
@@ -169,7 +169,7 @@ def _asked(app: App, router: Router, group: str, method: Callable[..., Any]) -> 
 
 
 def _made_up(method: Callable[..., Any]) -> dict[str, Any]:
-    """Return arguments for all that has to be given, and for a body that may be: some operations fail without one."""
+    """Return the required arguments, and an optional body: some operations fail without one."""
     parameters = inspect.signature(method).parameters.values()
     wanted = (one for one in parameters if one.kind is one.POSITIONAL_OR_KEYWORD or _has_to_be_named(one))
     return {one.name: _value(one) for one in wanted}
@@ -201,7 +201,7 @@ def render_page() -> str:
 
 
 def _summary(found: dict[str, list[Operation]]) -> Iterator[str]:
-    """Yield how many operations there are and are done, of all clients and of each."""
+    """Yield the numbers of operations and of those that are done, in total and per client."""
     everything = list(itertools.chain(*found.values()))
     yield f"{sum(row.done is True for row in everything)} of {len(everything)} operations are done.\n"
     heads = ("client", "version", "operations", "in groups with any done", "done")
@@ -215,7 +215,7 @@ def _counts(rows: list[Operation]) -> tuple[str, ...]:
 
 
 def _section(rows: list[Operation]) -> Iterator[str]:
-    """Yield a client's table; of groups that have nothing done, how many operations they have."""
+    """Yield the table of a client, and the number of operations of each group without any done."""
     groups = {group: list(members) for group, members in itertools.groupby(rows, lambda row: row.group)}
     nothing = {group: members for group, members in groups.items() if all(row.done is False for row in members)}
     words = {True: "done", False: "not done", None: "not asked"}
@@ -224,14 +224,14 @@ def _section(rows: list[Operation]) -> Iterator[str]:
         for row in rows
         if row.group not in nothing
     )
-    yield markdown_table(("operation", "method", "path", "local Azure"), lines)
+    yield markdown_table(("operation", "method", "path", "emulator"), lines)
     if nothing:
         counts = (f"`{group}` ({len(members)})" for group, members in nothing.items())
         yield f"Groups of which nothing is done, with their operations: {', '.join(counts)}.\n"
 
 
 def _short(path: str) -> str:
-    """Write a path with words for where in ARM it begins."""
+    """Return a path with a short name for its beginning."""
     path = re.sub(r"^/subscriptions/{\w+}/resourcegroups/{\w+}/", "GROUP/", path, flags=re.IGNORECASE)
     path = re.sub(r"^/subscriptions/{\w+}/", "SUBSCRIPTION/", path)
     return f"`{path}`"

@@ -70,7 +70,7 @@ def test_every_assumption_is_on_its_page() -> None:
     for entry in declared:
         assert f"| {entry.meaning} |" in text
         assert entry.source in text
-    assumed, known = text.split("## Seen or documented")
+    assumed, known = text.split("## Recorded or documented")
     assert all(entry.meaning in (assumed if entry.kind == "assumed" else known) for entry in declared)
 
 

@@ -46,7 +46,7 @@ CASES: dict[str, tuple[Callable[[Session], object], type[BatchImgError], str, st
     "no size": (lambda s: s.resize("nope"), SpecError, "number of nodes was not given", "--nodes"),
     "negative resize": (lambda s: s.resize("nope", nodes=-2), SpecError, "--nodes is -2", "an integer from 0 to"),
     "nothing to delete": (lambda s: s.delete("nope"), NotFoundError, "no pool 'nope'", "pools"),
-    "nothing to delete, image": (lambda s: s.delete("nope", image=True), NotFoundError, "nor anything", "pools"),
+    "nothing to delete, image": (lambda s: s.delete("nope", image=True), NotFoundError, "nothing of its", "pools"),
     "no pool to stop": (lambda s: s.stop_resize("nope"), NotFoundError, "no pool 'nope'", "create"),
     "until": (lambda s: s.wait("nope", until="done"), SpecError, "--until is 'done'", "ready"),
     "bad YAML": (lambda s: s.create("g", spec="vm_size: a: b"), SpecError, "line 1, column 11", "key: value"),

@@ -30,7 +30,7 @@ async def gather(*calls: Coroutine[Any, Any, Any], limit: int | None = None) -> 
             # Every task starts before a cancellation can arrive: a coroutine that never starts was never awaited.
             await asyncio.sleep(0)
     except BaseExceptionGroup as failures:
-        # One error tells what went wrong; the others follow from the cancellation.
+        # The first error is the cause; the others follow from the cancellation.
         failure = failures.exceptions[0]
     # Raised outside of the handler, so that it has no context: IPython would show the context as a traceback.
     if failure is not None:

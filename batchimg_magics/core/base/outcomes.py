@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 __all__ = ["OutcomeClass"]
 
-_RETRY_LATER = "run the same line again later: it continues from the nodes that the pool has"
+_RETRY_LATER = "run the same command again later: it continues from the nodes that the pool has"
 
 
 class _Entry(NamedTuple):
@@ -26,7 +26,7 @@ class _Entry(NamedTuple):
     action
         What the controller does next, for the column ``action``.
     hint
-        What the error suggests when the resize ends with it; may contain ``{again}``, the line that repeats the
+        What the error suggests when the resize ends with it; may contain ``{again}``, the command that repeats the
         resize, and ``{fix}``, what to do about the cause.
     is_final
         Whether the resize stops at once.

@@ -142,7 +142,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         Column("ok", "bool", "whether the check passed; missing if it could not be checked"),
         Column("severity", "word", "severity if the check failed", SEVERITIES),
         Column("found", "text", "what was found"),
-        Column("fix", "text", "how to fix it, with a line to run where there is one"),
+        Column("fix", "text", "how to fix it, with a command if there is one"),
     ),
     "create": (
         Column("step", "text", "name of the step"),

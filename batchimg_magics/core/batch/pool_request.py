@@ -64,14 +64,14 @@ def pool_body(spec: PoolSpec, source: Source, image: PoolImage, agent: str, size
         ],
     }
     props = _without_empty(props)
-    ours = {
+    tool_entries = {
         tags.POOL: spec.name,
         tags.IMAGE: image.hash,
         tags.SPEC: tags.digest(props),
         **tags.tool_tags(),
     }
-    props["metadata"] = [{"name": name, "value": value} for name, value in {**ours, **spec.metadata}.items()]
-    whole: Json = {"properties": props, "tags": {**ours, **spec.tags}}
+    props["metadata"] = [{"name": name, "value": value} for name, value in {**tool_entries, **spec.metadata}.items()]
+    whole: Json = {"properties": props, "tags": {**tool_entries, **spec.tags}}
     if spec.identities:
         whole["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {one: {} for one in spec.identities}}
     return whole

@@ -39,7 +39,7 @@ class PoolDecision:
     Parameters
     ----------
     action
-        Whether it stays (``found``), is ``changed``, or is deleted and created again (``replaced``).
+        Whether it stays (``exists``), is ``changed``, or is deleted and created again (``replaced``).
     differences
         Its differences from the requested pool.
     """

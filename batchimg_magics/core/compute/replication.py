@@ -60,7 +60,7 @@ def _is_replicating(found: Json) -> bool:
 
 
 def _remaining_percent(found: Json, region: str) -> int | None:
-    """Return the remaining percentage of the copy to a region; None where Azure does not tell it."""
+    """Return the remaining percentage of the copy to a region; None if the status does not have it."""
     summary = dig(found, "properties", "replicationStatus", "summary") or []
     done = next((one.get("progress") for one in summary if region_key(one["region"]) == region), None)
     return None if done is None else max(1, 100 - int(done))

@@ -30,107 +30,8 @@ if TYPE_CHECKING:
     from batchimg_magics.core.images.inventory import Inventory
 
 
-#: Kinds that are never an image.
+#: Kinds of temporary resources, which are never part of an image.
 _TEMPORARY_KINDS = frozenset({"virtualmachines", "networkinterfaces", "disks"})
-
-
-async def find_leftovers(azure: Azure, *, older_than_s: float = 0.0) -> tuple[Inventory, list[tuple[Json, str]]]:
-    """Find the resources that no pool needs.
-
-    Parameters
-    ----------
-    azure
-        The connection.
-    older_than_s
-        Skip resources that are younger than this: they may be about to be used.
-
-    Returns
-    -------
-    tuple
-        What was read, and the documents of the leftover resources, each with the reason.
-    """
-    found, there = await concurrency.gather(inventory.read_inventory(azure), pools.read_all(azure))
-    leftovers = list(_leftovers(azure, found, {str(pool["name"]).lower() for pool in there}))
-    return found, (_old_enough(found, leftovers, azure.now() - older_than_s) if older_than_s else leftovers)
-
-
-def _old_enough(found: Inventory, leftovers: list[tuple[Json, str]], latest: float) -> list[tuple[Json, str]]:
-    """Return the leftover resources created before a time; one without a time is as old as its contents."""
-    old = {one["id"].lower() for one, _ in leftovers if (made := created_at(one)) and made.timestamp() <= latest}
-    for documents in (found.definitions, found.galleries):
-        inside = [*found.versions, *found.definitions]
-        for one in documents:
-            within = {part["id"].lower() for part in inside if part["id"].lower().startswith(f"{one['id']}/".lower())}
-            if within and within <= old:
-                old.add(one["id"].lower())
-    return [(one, why) for one, why in leftovers if one["id"].lower() in old]
-
-
-def _leftovers(azure: Azure, found: Inventory, there: set[str]) -> Iterator[tuple[Json, str]]:
-    usage, account = ResourceUsage(found, azure.scope.account_id), azure.scope.account
-    managed = [
-        (document, pool)
-        for document in found.all_resources
-        if (pool := tags.owner_pool(document))
-        and tags.is_tagged_for(document, pool, account)
-        and delete.is_in_scope(azure, document)
-    ]
-    going = {document["id"].lower() for document, _ in managed}
-    kept: set[str] = set()
-    for document, pool in managed:
-        kind = kind_of(document)
-        # A temporary VM uses its disks, and nothing uses the VM.
-        needed = any(user.id.lower() not in going for user in usage.needed_by(document["id"]))
-        if needed or (kind == "galleries/images" and pool.lower() in there):
-            kept.add(document["id"].lower())
-        elif kind in _TEMPORARY_KINDS or dig(document, "tags", tags.TEMPORARY) is not None:
-            yield document, "was made on the way to an image"
-        elif pool.lower() in there:
-            yield document, f"pool {pool} uses another image"
-        else:
-            yield document, f"there is no pool {pool}"
-    for gallery in found.galleries:
-        within = f"{gallery['id']}/images/".lower()
-        inside = {one["id"].lower() for one in found.definitions if one["id"].lower().startswith(within)}
-        if galleries.is_made_for_account(gallery, account) and inside <= going - kept:
-            yield gallery, "holds no image that a pool needs"
-
-
-def created_at(document: Json) -> dt.datetime | None:
-    """Return when a resource was created, if its document has it."""
-    props = document["properties"]
-    text: str | None = props.get("timeCreated") or dig(props, "publishingProfile", "publishedDate")
-    return parse_time(text)
-
-
-def leftover_rows(leftovers: list[tuple[Json, str]]) -> list[dict[str, Any]]:
-    """Return leftover resources, one per row."""
-    return [
-        {
-            "resource": "/".join(name for _, name in ResourceId.parse(document["id"]).path),
-            "kind": "leftover",
-            "type": KINDS[kind_of(document)][0],
-            "pool": tags.owner_pool(document),
-            "why": why,
-            "size_gib": _size_gib(document),
-            "region": region_key(document["location"]),
-            "created": created_at(document),
-            "id": document["id"],
-        }
-        for document, why in leftovers
-    ]
-
-
-def _size_gib(document: Json) -> int | None:
-    """Return the billed size: of a disk or snapshot its own, of a version that of its disks times its replicas."""
-    props = document["properties"]
-    if kind_of(document) != "galleries/images/versions":
-        return int(props["diskSizeGB"]) if "diskSizeGB" in props else None
-    storage = props.get("storageProfile") or {}
-    disks = [storage.get("osDiskImage") or {}, *(storage.get("dataDiskImages") or [])]
-    targets = dig(props, "publishingProfile", "targetRegions") or [{}]
-    replicas = sum(int(one.get("regionalReplicaCount") or 1) for one in targets)
-    return replicas * sum(int(disk.get("sizeInGB") or 0) for disk in disks)
 
 
 async def list_unneeded(azure: Azure, *, older_than_s: float = 0.0) -> Table:
@@ -141,7 +42,7 @@ async def list_unneeded(azure: Azure, *, older_than_s: float = 0.0) -> Table:
     azure
         The connection.
     older_than_s
-        Skip leftover resources that are younger than this.
+        Omit younger leftover resources: somebody may be about to use them.
     """
     (found, leftovers), (expired, next_expiry) = await concurrency.gather(
         find_leftovers(azure, older_than_s=older_than_s), _read_expired(azure)
@@ -157,7 +58,7 @@ async def delete_unneeded(azure: Azure, board: Board, *, older_than_s: float, co
     azure, board
         The connection, and where progress is reported.
     older_than_s
-        Skip leftover resources that are younger than this.
+        Omit younger leftover resources: somebody may be about to use them.
     consent
         Whether they may be deleted, and leftover resources also where not all of their users can be read.
 
@@ -215,8 +116,107 @@ def _cleanup_table(
     )
 
 
+async def find_leftovers(azure: Azure, *, older_than_s: float = 0.0) -> tuple[Inventory, list[tuple[Json, str]]]:
+    """Find leftover resources.
+
+    Parameters
+    ----------
+    azure
+        The connection.
+    older_than_s
+        Omit younger resources: somebody may be about to use them.
+
+    Returns
+    -------
+    tuple
+        The inventory, and the documents of the leftover resources with the reason of each.
+    """
+    found, existing = await concurrency.gather(inventory.read_inventory(azure), pools.read_all(azure))
+    leftovers = list(_leftovers(azure, found, {str(pool["name"]).lower() for pool in existing}))
+    return found, (_old_enough(found, leftovers, azure.now() - older_than_s) if older_than_s else leftovers)
+
+
+def _old_enough(found: Inventory, leftovers: list[tuple[Json, str]], latest: float) -> list[tuple[Json, str]]:
+    """Return the leftovers created by a time; a definition or gallery is as old as the youngest image in it."""
+    old = {one["id"].lower() for one, _ in leftovers if (created := created_at(one)) and created.timestamp() <= latest}
+    for documents in (found.definitions, found.galleries):
+        inside = [*found.versions, *found.definitions]
+        for one in documents:
+            within = {part["id"].lower() for part in inside if part["id"].lower().startswith(f"{one['id']}/".lower())}
+            if within and within <= old:
+                old.add(one["id"].lower())
+    return [(one, why) for one, why in leftovers if one["id"].lower() in old]
+
+
+def _leftovers(azure: Azure, found: Inventory, pool_names: set[str]) -> Iterator[tuple[Json, str]]:
+    usage, account = ResourceUsage(found, azure.scope.account_id), azure.scope.account
+    tagged = [
+        (document, pool)
+        for document in found.all_resources
+        if (pool := tags.owner_pool(document))
+        and tags.is_tagged_for(document, pool, account)
+        and delete.is_in_scope(azure, document)
+    ]
+    tagged_ids = {document["id"].lower() for document, _ in tagged}
+    kept: set[str] = set()
+    for document, pool in tagged:
+        kind = kind_of(document)
+        # A temporary VM uses its disks, but nothing uses the VM.
+        needed = any(user.id.lower() not in tagged_ids for user in usage.needed_by(document["id"]))
+        if needed or (kind == "galleries/images" and pool.lower() in pool_names):
+            kept.add(document["id"].lower())
+        elif kind in _TEMPORARY_KINDS or dig(document, "tags", tags.TEMPORARY) is not None:
+            yield document, "temporary resource of an image build"
+        elif pool.lower() in pool_names:
+            yield document, f"pool {pool} uses another image"
+        else:
+            yield document, f"there is no pool {pool}"
+    for gallery in found.galleries:
+        within = f"{gallery['id']}/images/".lower()
+        inside = {one["id"].lower() for one in found.definitions if one["id"].lower().startswith(within)}
+        if galleries.is_made_for_account(gallery, account) and inside <= tagged_ids - kept:
+            yield gallery, "contains no image that a pool needs"
+
+
+def created_at(document: Json) -> dt.datetime | None:
+    """Return when a resource was created; None if its document does not have the time."""
+    props = document["properties"]
+    text: str | None = props.get("timeCreated") or dig(props, "publishingProfile", "publishedDate")
+    return parse_time(text)
+
+
+def leftover_rows(leftovers: list[tuple[Json, str]]) -> list[dict[str, Any]]:
+    """Return one row per leftover resource."""
+    return [
+        {
+            "resource": "/".join(name for _, name in ResourceId.parse(document["id"]).path),
+            "kind": "leftover",
+            "type": KINDS[kind_of(document)][0],
+            "pool": tags.owner_pool(document),
+            "why": why,
+            "size_gib": _size_gib(document),
+            "region": region_key(document["location"]),
+            "created": created_at(document),
+            "id": document["id"],
+        }
+        for document, why in leftovers
+    ]
+
+
+def _size_gib(document: Json) -> int | None:
+    """Return the billed size: of a disk or snapshot, or of an image version's disks times its replicas."""
+    props = document["properties"]
+    if kind_of(document) != "galleries/images/versions":
+        return int(props["diskSizeGB"]) if "diskSizeGB" in props else None
+    storage = props.get("storageProfile") or {}
+    disks = [storage.get("osDiskImage") or {}, *(storage.get("dataDiskImages") or [])]
+    targets = dig(props, "publishingProfile", "targetRegions") or [{}]
+    replicas = sum(int(one.get("regionalReplicaCount") or 1) for one in targets)
+    return replicas * sum(int(disk.get("sizeInGB") or 0) for disk in disks)
+
+
 def expiry_of(pool: Json) -> dt.datetime | None:
-    """Return when a pool of this tool expires; None: never, or this tool does not manage it."""
+    """Return when a pool of this tool expires; None: never, or it is not a pool of this tool."""
     if pools.tag_of(pool, tags.POOL) is None:
         return None
     return expiry.parse_tag_time(pools.tag_of(pool, tags.EXPIRES))
@@ -225,12 +225,12 @@ def expiry_of(pool: Json) -> dt.datetime | None:
 async def _read_expired(azure: Azure) -> tuple[list[dict[str, Any]], dt.datetime | None]:
     """Return the expired pools of this tool, one per row, and when the next one expires."""
     now = dt.datetime.fromtimestamp(azure.now(), dt.UTC)
-    dated = [(pool, moment) for pool in await pools.read_all(azure) if (moment := expiry_of(pool))]
-    rows = await concurrency.gather(*(_expired_row(azure, pool, moment) for pool, moment in dated if moment <= now))
-    return list(rows), min((moment for _, moment in dated if moment > now), default=None)
+    dated = [(pool, expires) for pool in await pools.read_all(azure) if (expires := expiry_of(pool))]
+    rows = await concurrency.gather(*(_expired_row(azure, pool, expires) for pool, expires in dated if expires <= now))
+    return list(rows), min((expires for _, expires in dated if expires > now), default=None)
 
 
-async def _expired_row(azure: Azure, pool: Json, moment: dt.datetime) -> dict[str, Any]:
+async def _expired_row(azure: Azure, pool: Json, expires: dt.datetime) -> dict[str, Any]:
     current = allocated_counts(pool)
     rates = await prices.read_pool_rates(azure, pool) if current.total else None
     return {
@@ -241,7 +241,7 @@ async def _expired_row(azure: Azure, pool: Json, moment: dt.datetime) -> dict[st
         "why": "the pool is past its expiry",
         "nodes": current.total,
         "usd_per_hour": rates.cost(current.dedicated, current.spot) if rates else 0.0,
-        "expired": moment,
+        "expired": expires,
         "id": pool["id"],
     }
 

@@ -1,9 +1,9 @@
-"""What `create` does: a spec and what exists -> steps."""
+"""`create`: from a spec and the existing resources to the steps that create an image and a pool."""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from dataclasses import replace as but
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -38,26 +38,74 @@ if TYPE_CHECKING:
     from batchimg_magics.resource_ids import ResourceId
 
 
+async def create(azure: Azure, spec: PoolSpec, board: Board, consent: Consent, *, replace: bool = False) -> Table:
+    """Create a pool and the image of its nodes, or resume an earlier run.
+
+    Parameters
+    ----------
+    azure, spec, board
+        The connection, the requested pool, and the progress display.
+    consent
+        Whether the VM itself may be generalized and, with `replace`, a pool deleted.
+    replace
+        Whether an existing pool that differs is deleted and created again.
+
+    Returns
+    -------
+    Table
+        One row per step.
+
+    Raises
+    ------
+    SpecError, NotFoundError, ConflictError
+        The request cannot succeed; nothing was changed.
+    ProvisioningError, ResizeError
+        A step failed in Azure.
+    """
+    with read_cache.share_reads():
+        return await _create_pool(azure, spec, board, consent, replace=replace)
+
+
+async def _create_pool(azure: Azure, spec: PoolSpec, board: Board, consent: Consent, *, replace: bool) -> Table:
+    began = azure.now()
+    found = await read_creation(azure, spec, yes=consent.yes, replace=replace)
+    run = StepRunner("create", creation_steps(azure, found, board), board)
+    if consent.withheld and found.decision == "replaced":
+        run.steps = run.steps[[step.name for step in run.steps].index("old pool") :]
+        run.results = {step.name: StepResult(step.planned_action, "withheld", step.why) for step in run.steps}
+        return consent.captioned(run.table(f"pool {spec.name} would be deleted and created again; nothing was changed"))
+    table = await run.run_with_cleanup(found.build, "")
+    minutes = (azure.now() - began) / 60
+    current = Counts() if found.kept_pool is None else target_counts(found.kept_pool)
+    shrink_hint = "; the pool already has more nodes; use `%batchimg resize` to shrink it"
+    hint = "" if Counts(spec.nodes, spec.spot).covers(current) else shrink_hint
+    table.caption = f"pool {spec.name}: {run.results['nodes'].detail}, after {minutes:.0f} min{hint}"
+    return preflight.with_warnings(table, found.findings)
+
+
+# -- what is read before anything is changed ---------------------------------------------------------------------
+
+
 @dataclass(frozen=True, slots=True)
 class Creation:
-    """What `create` found out before it changes anything.
+    """What `create` read before it changes anything.
 
     Parameters
     ----------
     spec
-        What is wanted.
-    imaging
-        The image, and what there is of it.
+        The requested pool.
+    build
+        The image, and what exists of it.
     agent, size
         Node agent SKU, and the VM size as Azure spells it.
     account
         The Batch account's id.
     pool
-        The pool, where there is one.
+        The existing pool, if any.
     findings
-        What the rules found; no error is among it.
-    verdict
-        What is to become of the pool that is there.
+        The findings of the rules, without errors.
+    pool_decision
+        What `create` does with the existing pool.
     """
 
     spec: PoolSpec
@@ -80,60 +128,60 @@ class Creation:
 
     @property
     def decision(self) -> str:
-        """What becomes of the pool that is there: ``found``, ``changed`` or ``replaced``; empty where there is none."""
+        """What `create` does with the existing pool: ``exists``, ``changed``, ``replaced``; empty if there is none."""
         return self.pool_decision.action if self.pool_decision else ""
 
     @property
     def kept_pool(self) -> Json | None:
-        """The pool that is there and stays; None where one is to be made."""
+        """The existing pool that is kept; None if a pool is to be created."""
         return None if self.decision == "replaced" else self.pool
 
     @property
     def replacement_reason(self) -> str:
-        """What is deleted for the new pool, and why, in words."""
+        """What is deleted for the new pool and why, as text."""
         if self.pool is None or self.pool_decision is None:
             return ""
         return f"{current_counts(self.pool).total} nodes; {self.pool_decision.why}"
 
 
 async def read_creation(azure: Azure, spec: PoolSpec, *, yes: bool = False, replace: bool = False) -> Creation:
-    """Read everything that `create` depends on, and refuse what cannot work. Nothing is changed.
+    """Read everything that `create` depends on, and raise if it cannot succeed. Nothing is changed.
 
     Parameters
     ----------
     azure, spec
-        Where, and what is wanted.
+        The connection, and the requested pool.
     yes
-        Whether the researcher agreed to a VM being deprovisioned itself.
+        Whether the user confirmed that the VM itself is generalized.
     replace
-        Whether a pool that is there and differs may be deleted and made anew.
+        Whether an existing pool that differs may be deleted and created again.
 
     Raises
     ------
     SpecError, NotFoundError, ConflictError, BudgetError
-        Something that was asked for is not there, does not fit, or is there already and differs: all of it at once.
+        Something does not exist, does not match, or exists and differs: all of it in one error.
     """
     facts, origin = await reader.read_for_creation(azure, spec, yes=yes)
     facts, found = await examine_facts(azure, facts, origin, replace=replace)
     findings = preflight.run_rules(facts)
     if found is None or any(one.is_error for one in findings):
         raise preflight.refusal(facts, findings)
-    # What may not be read twice either is refused here, in Azure's words.
+    # What could not be read before is read again: if that fails, Azure's own error is raised.
     images = facts.supported_images or await node_agents.read_supported_images(azure)
     size = vm_sizes.find_size(facts.sizes or await vm_sizes.read_sizes(azure), spec.vm_size)
     agent = node_agents.choose_node_agent(images, found.source, spec.node_agent_sku)
-    return but(found, agent=agent, size=str(size["name"]), findings=findings)
+    return dataclasses.replace(found, agent=agent, size=str(size["name"]), findings=findings)
 
 
 async def examine_facts(
     azure: Azure, facts: Facts, origin: ImageOrigin | None, *, replace: bool = False
 ) -> tuple[Facts, Creation | None]:
-    """Find out what there is of an image and a pool that are wanted, and whether it is in the way.
+    """Read what exists of the requested image and pool, and decide what to do with an existing pool.
 
     Returns
     -------
     tuple
-        The facts with what was found; and what is to be created, None where there is no way to its image.
+        The facts with the results; and what is to be created, None if its image cannot be created.
     """
     spec = facts.spec
     if origin is None:
@@ -143,7 +191,7 @@ async def examine_facts(
         pinned = None if facts.pool is None else pools.image_of(facts.pool)
         image_build = await build.read_build(azure, spec, origin, regions, pinned)
     except (SpecError, NotFoundError, ConflictError) as error:
-        return but(facts, problem=error), None
+        return dataclasses.replace(facts, problem=error), None
     size = str((facts.size or {}).get("name") or spec.vm_size)
     found = Creation(spec, image_build, _agent(facts, origin), size, azure.scope.account_id, facts.pool, ())
     wanted = found.body(PoolImage(image_build.known_id or f"a new one of {found.source.description}", image_build.hash))
@@ -151,25 +199,28 @@ async def examine_facts(
         try:
             legacy_pools.raise_if_unsupported(spec, wanted)
         except SpecError as error:
-            return but(facts, problem=error), None
+            return dataclasses.replace(facts, problem=error), None
     if facts.pool is not None:
         try:
-            found = but(found, pool_decision=pool_update.decide(facts.pool, wanted, replace=replace))
+            found = dataclasses.replace(found, pool_decision=pool_update.decide(facts.pool, wanted, replace=replace))
         except ConflictError as error:
-            return but(facts, conflict=error), None
-    return but(facts, pool_decision=found.pool_decision), found
+            return dataclasses.replace(facts, conflict=error), None
+    return dataclasses.replace(facts, pool_decision=found.pool_decision), found
 
 
 def _agent(facts: Facts, origin: ImageOrigin) -> str:
-    """Return the node agent that the nodes will have; where that is in doubt, which a rule tells, the pool's own."""
+    """Return the node agent of the nodes; if it is unknown, which a rule reports, that of the existing pool."""
     try:
         return node_agents.choose_node_agent(facts.supported_images, origin.source, facts.spec.node_agent_sku)
     except SpecError:
         return pools.agent_of(facts.pool)
 
 
+# -- steps -------------------------------------------------------------------------------------------------------
+
+
 def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
-    """Return the steps from a source to a pool of nodes."""
+    """Return the steps from an image source to a pool with nodes."""
     replaced = [_old_pool_step(azure, found)] if found.decision == "replaced" else []
     pool = _pool_step(azure, found, after=(found.build.final_step, *(step.name for step in replaced)))
     return [*build.build_steps(found.build), *replaced, pool, _nodes_step(azure, found, board)]
@@ -205,9 +256,9 @@ def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
 
     async def make_nodes(_: Mapping[str, StepResult]) -> StepResult:
         request = ResizeRequest(spec.nodes, spec.spot, spec, grow_only=True)
-        rounds = await controller.ResizeController(azure, spec.name, request, board).run()
-        changed = len(rounds.columns["round"]) > 0
-        return StepResult("changed" if changed else "exists", spec.until, str(rounds.attrs["nodes"]))
+        attempts = await controller.ResizeController(azure, spec.name, request, board).run()
+        changed = len(attempts.columns["round"]) > 0
+        return StepResult("changed" if changed else "exists", spec.until, str(attempts.attrs["nodes"]))
 
     async def nodes_exist() -> bool:
         if found.kept_pool is None:
@@ -231,7 +282,7 @@ def _old_pool_step(azure: Azure, found: Creation) -> Step:
         await pools.delete(azure, found.spec.name)
         return StepResult("deleted", "gone", found.replacement_reason)
 
-    # Only when its successor's image is there: until then the pool stays of use.
+    # The old pool stays usable until the image of the new pool exists.
     return Step(
         "old pool",
         azure.scope.pool_id(found.spec.name),
@@ -241,47 +292,3 @@ def _old_pool_step(azure: Azure, found: Creation) -> Step:
         found.replacement_reason,
         "would delete",
     )
-
-
-async def create(azure: Azure, spec: PoolSpec, board: Board, consent: Consent, *, replace: bool = False) -> Table:
-    """Make a pool and the image its nodes are made from, or go on with it.
-
-    Parameters
-    ----------
-    azure, spec, board
-        Where, what, and whom to tell how it goes.
-    consent
-        Whether a VM may be deprovisioned in place and, with `replace`, a pool deleted.
-    replace
-        Whether an existing pool that differs is deleted and created again.
-
-    Returns
-    -------
-    Table
-        One row a step: made, or found.
-
-    Raises
-    ------
-    SpecError, NotFoundError, ConflictError
-        What was asked for cannot be; nothing was changed.
-    ProvisioningError, ResizeError
-        Azure failed at a step.
-    """
-    with read_cache.share_reads():
-        return await _create_pool(azure, spec, board, consent, replace=replace)
-
-
-async def _create_pool(azure: Azure, spec: PoolSpec, board: Board, consent: Consent, *, replace: bool) -> Table:
-    began = azure.now()
-    found = await read_creation(azure, spec, yes=consent.yes, replace=replace)
-    run = StepRunner("create", creation_steps(azure, found, board), board)
-    if consent.withheld and found.decision == "replaced":
-        run.steps = run.steps[[step.name for step in run.steps].index("old pool") :]
-        run.results = {step.name: StepResult(step.planned_action, "withheld", step.why) for step in run.steps}
-        return consent.captioned(run.table(f"pool {spec.name} would be deleted and made anew; nothing was changed"))
-    table = await run.run_with_cleanup(found.build, "")
-    minutes = (azure.now() - began) / 60
-    current = Counts() if found.kept_pool is None else target_counts(found.kept_pool)
-    more = "" if Counts(spec.nodes, spec.spot).covers(current) else "; it keeps what it had, `%batchimg resize` shrinks"
-    table.caption = f"pool {spec.name}: {run.results['nodes'].detail}, after {minutes:.0f} min{more}"
-    return preflight.with_warnings(table, found.findings)

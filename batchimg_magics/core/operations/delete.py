@@ -1,7 +1,7 @@
-"""Taking away: a pool with what was made for its image, or a single image, version, snapshot or disk.
+"""`delete`: a pool with the resources of its image, or a single image, version, snapshot or disk.
 
-Only what bears our marks goes, and nothing that somebody else needs. Each thing goes after what needs it, and
-snapshots last: as long as one is there, running the same line again finds that there is work left.
+Only resources with ownership tags are deleted, and none that is in use. Each resource is deleted after those that
+use it, and snapshots last: while a snapshot exists, the same command finds what is left to delete.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.images.inventory import Inventory
     from batchimg_magics.core.images.usage import ResourceUser
 
-#: What a single resource may be, by the words of its id: what it is called, and who deletes it.
+#: Maps the type in a resource id to the name of the kind and the function that deletes it.
 KINDS: dict[str, tuple[str, Callable[[Azure, ResourceId], Awaitable[bool | None]]]] = {
     "galleries/images/versions": ("image version", image_versions.delete_version),
     "galleries/images": ("image definition", galleries.delete_definition),
@@ -41,22 +41,22 @@ KINDS: dict[str, tuple[str, Callable[[Azure, ResourceId], Awaitable[bool | None]
     "disks": ("disk", disks.delete_disk),
     "snapshots": ("snapshot", snapshots.delete_snapshot),
 }
-#: What a researcher may name; galleries go with their last image, throwaway VMs with their pool.
+#: Kinds that a user can name. Galleries are deleted with their last image, temporary VMs with their pool.
 _NAMED_KINDS = frozenset({"galleries/images/versions", "galleries/images", "images", "disks", "snapshots"})
 
 
 @dataclass(frozen=True, slots=True)
 class Deletion:
-    """What is to go.
+    """The resources to delete.
 
     Parameters
     ----------
     pool
-        The pool's id, where there is one.
+        The pool's id, if there is one.
     resources
-        The documents of all else.
-    blind
-        What could not be looked at, in words.
+        The documents of all other resources.
+    unchecked
+        What could not be read, as text.
     """
 
     pool: ResourceId | None
@@ -64,15 +64,55 @@ class Deletion:
     unchecked: str = ""
 
 
-async def read_pool_deletion(azure: Azure, name: str, *, image: bool) -> Deletion:
-    """Read what there is of a pool and, where asked, of its image.
+async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run: bool, blindly: bool = False) -> Table:
+    """Delete a pool and, if requested, its image with all of its resources; or a single image or snapshot.
+
+    Parameters
+    ----------
+    azure, board
+        The connection, and the progress display.
+    name
+        The pool's name, or a resource's id.
+    image
+        Whether the pool's image is deleted too.
+    dry_run
+        Whether to report only what would be deleted.
+    blindly
+        Whether to delete a single resource even if some resources that might use it could not be read.
+
+    Returns
+    -------
+    Table
+        One row per resource.
 
     Raises
     ------
     NotFoundError
-        There is neither.
+        Nothing has this name.
     InUseError
-        Somebody else needs what was made for its image.
+        Other resources use it; nothing was deleted.
+    """
+    if "/" in name:
+        found = await read_resource_deletion(azure, name, blindly=blindly or dry_run)
+        what = name.rpartition("/")[2]
+    else:
+        found = await read_pool_deletion(azure, name, image=image)
+        what = f"pool {name}"
+    table = await delete_resources(azure, found, board, what=what, dry_run=dry_run)
+    if "/" not in name and not image:
+        table.caption += "; its image, if any, is kept (see `%batchimg cleanup`)"
+    return table
+
+
+async def read_pool_deletion(azure: Azure, name: str, *, image: bool) -> Deletion:
+    """Read a pool and, if requested, the resources of its image.
+
+    Raises
+    ------
+    NotFoundError
+        Neither exists.
+    InUseError
+        Other resources use its image.
     """
     pool = await pools.read(azure, name)
     resources: list[Json] = []
@@ -83,20 +123,20 @@ async def read_pool_deletion(azure: Azure, name: str, *, image: bool) -> Deletio
         usage = ResourceUsage(found, azure.scope.account_id)
         _raise_if_used(usage, resources, but=str(azure.scope.pool_id(name)))
     if pool is None and not [one for one in resources if kind_of(one) != "galleries"]:
-        what = "nor anything of its image" if image else "so there is nothing to delete"
+        what = "and nothing of its image" if image else "so there is nothing to delete"
         raise pools.not_found_error(azure, name, await pools.read_all(azure), f"there is no pool {name!r}, {what}")
     return Deletion(azure.scope.pool_id(name) if pool is not None else None, tuple(resources), found.unreadable_text)
 
 
 def kind_of(document: Json) -> str:
-    """Return the words of a resource's type, e.g. ``galleries/images``."""
+    """Return a resource's type without its provider, e.g. ``galleries/images``."""
     return "/".join(word.lower() for word, _ in ResourceId.parse(document["id"]).path)
 
 
 def resources_of_pool(azure: Azure, found: Inventory, pool: str) -> list[Json]:
-    """Return all that bears our marks for a pool of this account, and the account's gallery where it is ours."""
+    """Return all resources with the ownership tags of a pool, and the gallery that this tool made for the account."""
     account = azure.scope.account
-    marked = [
+    tagged = [
         document
         for documents in (
             found.machines,
@@ -109,13 +149,13 @@ def resources_of_pool(azure: Azure, found: Inventory, pool: str) -> list[Json]:
         for document in documents
         if tags.is_tagged_for(document, pool, account) and is_in_scope(azure, document)
     ]
-    return marked + [
+    return tagged + [
         one for one in found.galleries if galleries.is_made_for_account(one, account) and is_in_scope(azure, one)
     ]
 
 
 def is_in_scope(azure: Azure, document: Json) -> bool:
-    """Tell whether a resource is where this connection makes such things, or in a gallery, which may be adopted."""
+    """Return whether a resource is in the resource group of the connection, or in a gallery of its subscription."""
     where = ResourceId.parse(document["id"])
     scope = azure.scope
     if where.subscription.lower() != scope.subscription.lower():
@@ -128,9 +168,9 @@ def _raise_if_used(usage: ResourceUsage, resources: Iterable[Json], *, but: str 
     used = []
     for document in resources:
         if kind_of(document) == "galleries":
-            continue  # it goes only when it is empty
+            continue  # it is deleted only if it is empty
         needed = usage.needed_by(document["id"], but=but)
-        # A throwaway VM of ours goes with its disks.
+        # A temporary VM is deleted with its disks.
         needed = [user for user in needed if not any(is_same_resource(user.id, one["id"]) for one in resources)]
         if needed:
             used.append(ResourceId.parse(document["id"]).name)
@@ -145,37 +185,39 @@ def _raise_if_used(usage: ResourceUsage, resources: Iterable[Json], *, but: str 
 
 
 async def read_resource_deletion(azure: Azure, resource_id: str, *, blindly: bool = False) -> Deletion:
-    """Read a single image, version, snapshot or disk.
+    """Read a single image, version, snapshot or disk to delete.
 
     Parameters
     ----------
     azure, resource_id
-        Where, and which.
+        The connection, and the resource.
     blindly
-        Whether it may go although not all that might use it could be looked at.
+        Whether to delete it even if some resources that might use it could not be read.
 
     Raises
     ------
     SpecError
         It is of another kind.
     NotFoundError
-        It is not there.
+        It does not exist.
     InUseError
-        Somebody needs it, or what was made from it; all of them are named.
+        Other resources use it, or what was made from it; all of them are named.
     ConflictError
-        This tool did not make it, or whether it is in use cannot be known.
+        This tool did not create it, or it is unknown whether it is in use.
     """
     where = ResourceId.parse(resource_id)
     kind = "/".join(word.lower() for word, _ in where.path)
     if kind not in _NAMED_KINDS or where.provider.lower() != "microsoft.compute":
         known = ", ".join(sorted(KINDS[one][0] for one in _NAMED_KINDS))
-        raise SpecError(f"{where.name} is a {where.type}", hint=f"delete takes a pool's name, or the id of: {known}")
+        raise SpecError(
+            f"{where.name} is a {where.type}", hint=f"specify the name of a pool, or the id of one of: {known}"
+        )
     found = await inventory.read_inventory(azure)
     existing = next((one for one in found.all_resources if is_same_resource(one["id"], str(where))), None)
     if existing is None:
         raise NotFoundError(
             f"there is no {KINDS[kind][0]} {where.name!r}",
-            hint="`%batchimg images --sources` lists what there is, with ids",
+            hint="`%batchimg images --sources` lists the existing resources with their ids",
             status_code=404,
         )
     within = [one for one in found.versions if one["id"].lower().startswith(f"{str(where).lower()}/versions/")]
@@ -184,8 +226,8 @@ async def read_resource_deletion(azure: Azure, resource_id: str, *, blindly: boo
     for one in whole:
         if tags.owner_pool(one) is None:
             raise ConflictError(
-                f"this tool did not make {KINDS[kind_of(one)][0]} {one['name']!r}",
-                hint=f"it deletes only what it made; if you mean it: `az resource delete --ids {one['id']}`",
+                f"this tool did not create {KINDS[kind_of(one)][0]} {one['name']!r}",
+                hint=f"it deletes only what it created; to delete this anyway: `az resource delete --ids {one['id']}`",
                 status_code=409,
             )
     raise_if_unchecked(found, blindly=blindly)
@@ -193,18 +235,18 @@ async def read_resource_deletion(azure: Azure, resource_id: str, *, blindly: boo
 
 
 def raise_if_unchecked(found: Inventory, *, blindly: bool) -> None:
-    """Raise ConflictError where somebody who could not be looked at may use what is to go."""
+    """Raise ConflictError if a resource that could not be read may use what is to be deleted."""
     if found.unreadable and not blindly:
         raise ConflictError(
-            f"{found.unreadable_text}; whether that uses it is not known",
-            hint="nothing was deleted; add --yes to delete all the same",
+            f"{found.unreadable_text}; it is unknown whether they use it",
+            hint="nothing was deleted; add --yes to delete it anyway",
             status_code=409,
         )
 
 
 # -- steps -------------------------------------------------------------------------------------------------------
 
-#: What has to be gone before a kind goes.
+#: The kinds that must be deleted before a kind.
 _DEPENDENTS: dict[str, tuple[str, ...]] = {
     "pool": (),
     "virtualmachines": (),
@@ -222,24 +264,28 @@ _EXPECTED_S = {
 
 
 def deletion_steps(azure: Azure, found: Deletion) -> list[Step]:
-    """Return the steps that take things away: each after what needs it."""
+    """Return one step per resource, after the steps of the resources that use it."""
     listed: list[tuple[str, str, ResourceId]] = []
     if found.pool is not None:
         listed.append(("pool", "pool", found.pool))
     for kind in KINDS:
         ids = [ResourceId.parse(one["id"]) for one in found.resources if kind_of(one) == kind]
         for one in ids:
-            words = KINDS[kind][0]
-            lone = kind in ("galleries", "galleries/images") and len(ids) == 1
+            kind_name = KINDS[kind][0]
+            single = kind in ("galleries", "galleries/images") and len(ids) == 1
             listed.append(
-                (kind, words if lone else f"{words} {'/'.join(part for _, part in one.path[1:]) or one.name}", one)
+                (
+                    kind,
+                    kind_name if single else f"{kind_name} {'/'.join(part for _, part in one.path[1:]) or one.name}",
+                    one,
+                )
             )
     return [_step(azure, kind, name, one, listed) for kind, name, one in listed]
 
 
 def _step(azure: Azure, kind: str, name: str, one: ResourceId, listed: list[tuple[str, str, ResourceId]]) -> Step:
-    before = _DEPENDENTS.get(kind, tuple(_DEPENDENTS))
-    after = tuple(other for its, other, _ in listed if its in before)
+    users = _DEPENDENTS.get(kind, tuple(_DEPENDENTS))
+    after = tuple(other for other_kind, other, _ in listed if other_kind in users)
     if kind == "pool":
         delete: Callable[[ResourceId], Awaitable[bool | None]] = lambda pool: pools.delete(azure, pool.name)  # noqa: E731
     else:
@@ -247,61 +293,23 @@ def _step(azure: Azure, kind: str, name: str, one: ResourceId, listed: list[tupl
 
     async def run(_: Mapping[str, StepResult]) -> StepResult:
         if await delete(one) is False:
-            return StepResult("kept", "in use", "holds other images")
+            return StepResult("kept", "in use", "contains other images")
         return StepResult("deleted", "gone")
 
     return Step(name, one, run, after, _EXPECTED_S.get(kind))
 
 
-async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run: bool, blindly: bool = False) -> Table:
-    """Take a pool away and, where asked, its image with all that was made for it; or a single image or snapshot.
-
-    Parameters
-    ----------
-    azure, board
-        Where, and whom to tell how it goes.
-    name
-        The pool's name, or a resource's id.
-    image
-        Whether the pool's image goes too.
-    dry_run
-        Whether to say only what would go.
-    blindly
-        Whether a single resource may go although not all that might use it could be looked at.
-
-    Returns
-    -------
-    Table
-        One row a resource.
-
-    Raises
-    ------
-    NotFoundError
-        There is nothing of that name.
-    InUseError
-        Somebody needs it; nothing was deleted.
-    """
-    if "/" in name:
-        found = await read_resource_deletion(azure, name, blindly=blindly or dry_run)
-        what = name.rpartition("/")[2]
-    else:
-        found = await read_pool_deletion(azure, name, image=image)
-        what = f"pool {name}"
-    table = await delete_resources(azure, found, board, what=what, dry_run=dry_run)
-    if "/" not in name and not image:
-        table.caption += "; its image, if it has one, stays: `%batchimg cleanup` lists it"
-    return table
-
-
 async def delete_resources(azure: Azure, found: Deletion, board: Board, *, what: str, dry_run: bool) -> Table:
-    """Delete what was found, or say what would go."""
+    """Delete resources, or report what would be deleted."""
     run = StepRunner("delete", deletion_steps(azure, found), board, keep_going=True)
-    blind = f"; {found.unchecked}" if found.unchecked else ""
+    unchecked = f"; {found.unchecked}" if found.unchecked else ""
     if dry_run:
         run.results = {step.name: StepResult("would delete", "exists") for step in run.steps}
-        return run.table(f"{what}: this is what would go; nothing was changed{blind}")
+        count = len(run.steps)
+        resources = f"{count} resource{'s' * (count != 1)}"
+        return run.table(f"{what}: dry run, {resources} would be deleted{unchecked}")
     try:
-        return await run.run(f"{what}: deleted{blind}")
+        return await run.run(f"{what}: deleted{unchecked}")
     except BatchImgError as error:
-        error.hint = "the table says what is left; run the same command again and it finishes"
+        error.hint = "the table shows what is left; run the same command again to finish"
         raise

@@ -81,7 +81,7 @@ class ResizeController:
 
     @property
     def nodes(self) -> str:
-        """The pool's nodes, in words."""
+        """The pool's nodes, as text."""
         return str(self._run.census) if self._run else "not read"
 
     async def run(self) -> Table:
@@ -173,12 +173,12 @@ def _targets_before_repair(run: ResizeRun) -> Counts:
 
 
 async def _wait_for_running_resize(run: ResizeRun) -> None:
-    """Wait for a resize that is in progress, and record it: an earlier one of ours, or somebody else's."""
+    """Wait for a resize that is in progress, and record it, whether this tool or another client started it."""
     state, start = run.state, run.start_round(reason="joined")
-    ours = state.target == run.target and not state.autoscale
+    is_own_target = state.target == run.target and not state.autoscale
     run.set_state(await pools.wait_until_steady(run.azure, run.pool, limit_s=run.wait_limit_s()))
     run.census = await readiness.count_and_record(run.azure, run.pool)
-    if ours and run.state.target == run.target:
+    if is_own_target and run.state.target == run.target:
         run.attempts.append(run.record(start, outcomes.classify(run.state.errors)))
     elif not expiry.is_expiry_formula(state.formula):
         start = replace(start, target=state.target)
@@ -305,7 +305,7 @@ async def _suspend_expiry(run: ResizeRun) -> None:
 
 
 async def _reach_ready(run: ResizeRun) -> None:
-    """Wait until the nodes are ready, replace bad ones where the policy says so, and request lost ones again."""
+    """Wait until the nodes are ready, replace bad ones if the policy requires it, and request lost ones again."""
     for _ in range(MAX_READY_TRIES):
         await _settle(run, run.census)
         if run.request.policy.repair:

@@ -122,7 +122,8 @@ async def wait_for_first_node(run: ResizeRun) -> Census:
 async def is_first_node_wanted(run: ResizeRun) -> bool:
     """Return whether one node is to be started first: by ``--canary``, or because no node of this image ever started.
 
-    An image is known to work when the local history says so, or when another pool of the account has ready nodes of it.
+    An image is known to work if the local history file has a ready node of it, or if another pool of the account has
+    ready nodes of it.
     """
     if run.request.policy.canary is not None or run.context is None:
         return bool(run.request.policy.canary)

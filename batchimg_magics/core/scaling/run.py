@@ -1,4 +1,4 @@
-"""One resize of one pool: what it is to reach, what it knows of the pool, and its attempts so far.
+"""One resize of one pool: its goal, the state of the pool, and its attempts so far.
 
 Only the loop in `controller` changes a `ResizeRun`. The other modules read it and return what they found.
 """
@@ -81,7 +81,7 @@ class ResizeRun:
     attempts
         Those of the rows that are resize attempts for the target.
     quota_shortfall
-        What a quota does not allow, in words, where fewer nodes are accepted; else empty.
+        What a quota does not allow, as text, if fewer nodes are accepted; otherwise empty.
     """
 
     azure: Azure

@@ -1,4 +1,4 @@
-"""Tables of Azure's facts: VM sizes, Marketplace images, regions, disk SKUs.
+"""Tables of facts about Azure: VM sizes, Marketplace images, regions, disk SKUs.
 
 May import: ``world``.
 """

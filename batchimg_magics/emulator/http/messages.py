@@ -93,7 +93,7 @@ class ConnectionDroppedError(Exception):
         self.handled = handled
 
 
-class Refusal(Exception):  # noqa: N818 - an answer of Azure's, not a fault of ours
+class Refusal(Exception):  # noqa: N818 - an error response of Azure, not a fault of the emulator
     """An error response; the app writes it in the format of the plane.
 
     Parameters

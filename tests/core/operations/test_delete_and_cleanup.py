@@ -352,7 +352,7 @@ def test_what_a_capture_left_is_an_orphan_though_the_image_was_made_of_it(sessio
     left = compute("snapshots", snapshot, tags=MARKED | {"batchimg-throwaway": "yes"})
     connect_with(session, tmp_path, left)
     found = session.cleanup()
-    assert dict(zip(found.resource, found.why, strict=True)) == {snapshot: "was made on the way to an image"}
+    assert dict(zip(found.resource, found.why, strict=True)) == {snapshot: "temporary resource of an image build"}
     assert list(session.delete(left["id"]).action) == ["deleted"]
 
 
