@@ -22,7 +22,7 @@ def _needs_az() -> None:
 def instant_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureCli]:
     """Return a signed-in shell on an emulator where every operation completes at once."""
     _needs_az()
-    with serve_emulator(tmp_path_factory.mktemp("hurried"), INSTANT_SPEED) as cloud:
+    with serve_emulator(tmp_path_factory.mktemp("instant"), INSTANT_SPEED) as cloud:
         yield cloud
 
 
@@ -30,5 +30,5 @@ def instant_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azure
 def stopped_emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AzureCli]:
     """Return a signed-in shell on an emulator where the test advances the time."""
     _needs_az()
-    with serve_emulator(tmp_path_factory.mktemp("still"), STOPPED_SPEED) as cloud:
+    with serve_emulator(tmp_path_factory.mktemp("stopped"), STOPPED_SPEED) as cloud:
         yield cloud

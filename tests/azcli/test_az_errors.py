@@ -34,28 +34,33 @@ NOT_FOUND = 3
         ("vm user list -g research -n none", "", 2),
     ],
 )
-def test_errors_are_printed_as_azure_returns_them(hurried: AzureCli, words: str, code: str, exit_code: int) -> None:
-    response = hurried.refused(*words.split())
+def test_errors_are_printed_as_azure_returns_them(
+    instant_emulator: AzureCli, words: str, code: str, exit_code: int
+) -> None:
+    response = instant_emulator.refused(*words.split())
     assert response.exit_code == exit_code
     assert response.stderr.startswith(f"ERROR: ({code})" if code else "ERROR: ")
 
 
-def test_pool_is_made_once(hurried: AzureCli) -> None:
+def test_pool_is_made_once(instant_emulator: AzureCli) -> None:
     image = ("--image", "canonical:ubuntu-24_04-lts:server", "--node-agent-sku-id", "batch.node.ubuntu 24.04")
     create = ("batch", "pool", "create", "--id", "once", "--vm-size", "Standard_D2s_v3", *image)
-    hurried.az(*create)
-    again = hurried.refused(*create)
+    instant_emulator.az(*create)
+    again = instant_emulator.refused(*create)
     assert (again.exit_code, again.stderr.splitlines()[0]) == (
         1,
         "ERROR: (PoolExists) The specified pool already exists.",
     )
-    hurried.az("batch", "pool", "delete", "--pool-id", "once", "--yes")
+    instant_emulator.az("batch", "pool", "delete", "--pool-id", "once", "--yes")
 
 
-def test_shared_key_makes_no_pool_of_an_image(hurried: AzureCli) -> None:
-    keys = hurried.az("batch", "account", "keys", "list", *G, "-n", ACCOUNT)
-    image = f"{hurried.az('group', 'show', '-n', 'research')['id']}/providers/Microsoft.Compute/galleries/g/images/i"
+def test_shared_key_makes_no_pool_of_an_image(instant_emulator: AzureCli) -> None:
+    keys = instant_emulator.az("batch", "account", "keys", "list", *G, "-n", ACCOUNT)
+    group_id = instant_emulator.az("group", "show", "-n", "research")["id"]
+    image = f"{group_id}/providers/Microsoft.Compute/galleries/g/images/i"
     options = ("--vm-size", "Standard_D2s_v3", "--image", image, "--node-agent-sku-id", "batch.node.ubuntu 22.04")
-    response = hurried.refused("batch", "pool", "create", "--id", "p", *options, "--account-key", keys["primary"])
+    response = instant_emulator.refused(
+        "batch", "pool", "create", "--id", "p", *options, "--account-key", keys["primary"]
+    )
     assert response.stderr.startswith("ERROR: (AuthenticationFailed)")
     assert "SharedKey is not allowed when external resources of type Compute are linked" in response.stderr

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs/emulator.md"
 
 
-def test_lines_of_the_document_work(hurried: AzureCli, tmp_path: Path) -> None:
+def test_lines_of_the_document_work(instant_emulator: AzureCli, tmp_path: Path) -> None:
     section = PAGE.read_text(encoding="utf-8").partition("\n## With Azure's command line\n")[2]
     lines = re.search(r"^```sh\n(.*?)^```", section, re.DOTALL | re.MULTILINE)
     assert lines is not None
-    done = hurried.run("/bin/sh", "-e", "-c", lines[1], cwd=tmp_path)
+    done = instant_emulator.run("/bin/sh", "-e", "-c", lines[1], cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "ERROR" not in done.stderr
     nodes = re.findall(r"^tvmps_[0-9a-f]{64}_d +idle *$", done.stdout, re.MULTILINE)

@@ -17,69 +17,71 @@ G = ("-g", "research")
 UBUNTU = ("--image", "canonical:ubuntu-24_04-lts:server", "--node-agent-sku-id", "batch.node.ubuntu 24.04")
 
 
-def test_vm_is_stopped_generalized_and_deleted(hurried: AzureCli) -> None:
+def test_vm_is_stopped_generalized_and_deleted(instant_emulator: AzureCli) -> None:
     vm = (*G, "-n", "desk-vm")
-    hurried.az("vm", "restart", *vm)
+    instant_emulator.az("vm", "restart", *vm)
     script = ("--command-id", "RunShellScript", "--scripts", "sudo waagent -deprovision+user -force")
-    (response,) = hurried.az("vm", "run-command", "invoke", *vm, *script)["value"]
+    (response,) = instant_emulator.az("vm", "run-command", "invoke", *vm, *script)["value"]
     assert (response["code"], response["displayStatus"]) == ("ProvisioningState/succeeded", "Provisioning succeeded")
-    running = hurried.refused("vm", "generalize", *vm)
+    running = instant_emulator.refused("vm", "generalize", *vm)
     assert (running.exit_code, running.stderr.splitlines()[1]) == (1, "Code: OperationNotAllowed")
-    hurried.az("vm", "deallocate", *vm)
+    instant_emulator.az("vm", "deallocate", *vm)
     for words in (("restart",), ("run-command", "invoke", *script)):
-        assert "(or set to run)" in hurried.refused("vm", *words, *vm).stderr
-    hurried.az("vm", "generalize", *vm)
-    statuses = hurried.az("vm", "get-instance-view", *vm, "--query", "instanceView.statuses[].code")
+        assert "(or set to run)" in instant_emulator.refused("vm", *words, *vm).stderr
+    instant_emulator.az("vm", "generalize", *vm)
+    statuses = instant_emulator.az("vm", "get-instance-view", *vm, "--query", "instanceView.statuses[].code")
     assert statuses == ["ProvisioningState/succeeded", "OSState/generalized", "PowerState/deallocated"]
-    assert "since the VM is generalized" in hurried.refused("vm", "start", *vm).stderr
-    hurried.az("vm", "delete", *vm, "--yes")
-    gone = hurried.refused("vm", "show", *vm)
+    assert "since the VM is generalized" in instant_emulator.refused("vm", "start", *vm).stderr
+    instant_emulator.az("vm", "delete", *vm, "--yes")
+    gone = instant_emulator.refused("vm", "show", *vm)
     assert (gone.exit_code, gone.stderr.split(")")[0]) == (3, "ERROR: (ResourceNotFound")
-    assert hurried.az("disk", "show", *G, "-n", "desk-vm_OsDisk_1", "--query", "diskState") == "Unattached"
+    assert instant_emulator.az("disk", "show", *G, "-n", "desk-vm_OsDisk_1", "--query", "diskState") == "Unattached"
 
 
-def test_disk_is_copied_and_deleted(hurried: AzureCli) -> None:
-    disk = hurried.az("disk", "create", *G, "-n", "copy", "--source", "gen1-vm_OsDisk_1")
+def test_disk_is_copied_and_deleted(instant_emulator: AzureCli) -> None:
+    disk = instant_emulator.az("disk", "create", *G, "-n", "copy", "--source", "gen1-vm_OsDisk_1")
     assert (disk["creationData"]["createOption"], disk["diskSizeGB"]) == ("Copy", 30)
-    hurried.az("disk", "delete", *G, "-n", "copy", "--yes")
-    assert hurried.refused("disk", "show", *G, "-n", "copy").exit_code == 3
+    instant_emulator.az("disk", "delete", *G, "-n", "copy", "--yes")
+    assert instant_emulator.refused("disk", "show", *G, "-n", "copy").exit_code == 3
 
 
-def test_a_group_is_deleted_with_its_resources(hurried: AzureCli) -> None:
-    assert hurried.az("group", "exists", "-n", "spare") is False
-    group = hurried.az("group", "create", "-n", "spare", "-l", "westus2", "--tags", "who=me")
+def test_a_group_is_deleted_with_its_resources(instant_emulator: AzureCli) -> None:
+    assert instant_emulator.az("group", "exists", "-n", "spare") is False
+    group = instant_emulator.az("group", "create", "-n", "spare", "-l", "westus2", "--tags", "who=me")
     assert (group["location"], group["tags"]) == ("westus2", {"who": "me"})
-    hurried.az("sig", "create", "-g", "spare", "-r", "spare_gallery")
-    assert hurried.az("resource", "list", "-g", "spare", "--query", "[].name") == ["spare_gallery"]
-    hurried.az("group", "delete", "-n", "spare", "--yes")
-    assert hurried.az("group", "exists", "-n", "spare") is False
-    assert "(ResourceGroupNotFound)" in hurried.refused("resource", "list", "-g", "spare").stderr
-    assert hurried.az("sig", "list") == []
+    instant_emulator.az("sig", "create", "-g", "spare", "-r", "spare_gallery")
+    assert instant_emulator.az("resource", "list", "-g", "spare", "--query", "[].name") == ["spare_gallery"]
+    instant_emulator.az("group", "delete", "-n", "spare", "--yes")
+    assert instant_emulator.az("group", "exists", "-n", "spare") is False
+    assert "(ResourceGroupNotFound)" in instant_emulator.refused("resource", "list", "-g", "spare").stderr
+    assert instant_emulator.az("sig", "list") == []
 
 
-def test_batch_account_is_shown_and_listed(hurried: AzureCli) -> None:
-    account = hurried.az("batch", "account", "show", *G, "-n", ACCOUNT)
+def test_batch_account_is_shown_and_listed(instant_emulator: AzureCli) -> None:
+    account = instant_emulator.az("batch", "account", "show", *G, "-n", ACCOUNT)
     assert (account["location"], account["poolAllocationMode"], account["poolQuota"]) == ("eastus", "BatchService", 100)
-    assert hurried.environment["AZURE_BATCH_ENDPOINT"] == f"https://{account['accountEndpoint']}"
+    assert instant_emulator.environment["AZURE_BATCH_ENDPOINT"] == f"https://{account['accountEndpoint']}"
     families = {row["name"]: row["coreQuota"] for row in account["dedicatedCoreQuotaPerVmFamily"]}
     assert families["standardDSv5Family"] > 0
-    assert ACCOUNT in hurried.az("batch", "account", "list", "--query", "[].name")
-    assert {*hurried.az("batch", "account", "keys", "list", *G, "-n", ACCOUNT)} == {
+    assert ACCOUNT in instant_emulator.az("batch", "account", "list", "--query", "[].name")
+    assert {*instant_emulator.az("batch", "account", "keys", "list", *G, "-n", ACCOUNT)} == {
         "accountName",
         "primary",
         "secondary",
     }
 
 
-def test_account_of_ones_own_is_logged_in_to(hurried: AzureCli) -> None:
-    shell = AzureCli({name: value for name, value in hurried.environment.items() if "AZURE_BATCH_" not in name})
+def test_account_of_ones_own_is_logged_in_to(instant_emulator: AzureCli) -> None:
+    shell = AzureCli(
+        {name: value for name, value in instant_emulator.environment.items() if "AZURE_BATCH_" not in name}
+    )
     shell.az("batch", "account", "create", *G, "-n", "mine", "-l", "westus2")
     response = shell.az("batch", "account", "login", *G, "-n", "mine", "--show")
     assert (response["account"], response["tokenType"]) == ("mine", "Bearer")
     assert response["endpoint"] == f"{shell.environment['AZURE_RESOURCE_MANAGER']}/mine/"
     shell.az("batch", "pool", "create", "--id", "p", "--vm-size", "Standard_D2s_v3", *UBUNTU)
     assert shell.az("batch", "pool", "list", "--query", "[].id") == ["p"]
-    assert hurried.az("batch", "pool", "list") == []  # of the account that was printed
+    assert instant_emulator.az("batch", "pool", "list") == []  # of the account that was printed
     assert shell.az("batch", "account", "show")["name"] == "mine"
     assert shell.az("batch", "account", "set", *G, "-n", "mine", "--tags", "a=b")["tags"] == {"a": "b"}
     shell.az("batch", "account", "delete", *G, "-n", "mine", "--yes")
@@ -87,34 +89,36 @@ def test_account_of_ones_own_is_logged_in_to(hurried: AzureCli) -> None:
 
 
 @pytest.fixture
-def small_pool(hurried: AzureCli) -> Iterator[str]:
+def small_pool(instant_emulator: AzureCli) -> Iterator[str]:
     options = ("--vm-size", "Standard_D2s_v3", *UBUNTU, "--target-dedicated-nodes", "1")
-    hurried.az("batch", "pool", "create", "--id", "small", *options)
+    instant_emulator.az("batch", "pool", "create", "--id", "small", *options)
     yield "small"
-    hurried.az("batch", "pool", "delete", "--pool-id", "small", "--yes")
+    instant_emulator.az("batch", "pool", "delete", "--pool-id", "small", "--yes")
 
 
-def test_task_runs_on_a_pool(hurried: AzureCli, small_pool: str, tmp_path: Path) -> None:
-    hurried.az("batch", "job", "create", "--id", "j", "--pool-id", small_pool)
+def test_task_runs_on_a_pool(instant_emulator: AzureCli, small_pool: str, tmp_path: Path) -> None:
+    instant_emulator.az("batch", "job", "create", "--id", "j", "--pool-id", small_pool)
     task = ("--job-id", "j", "--task-id", "t")
-    hurried.az("batch", "task", "create", *task, "--command-line", "/bin/sh -c 'exit 3'")
-    response = hurried.az("batch", "task", "show", *task)
+    instant_emulator.az("batch", "task", "create", *task, "--command-line", "/bin/sh -c 'exit 3'")
+    response = instant_emulator.az("batch", "task", "show", *task)
     assert (response["state"], response["executionInfo"]["exitCode"]) == ("completed", 3)
     assert response["nodeInfo"]["poolId"] == small_pool
-    files = hurried.az("batch", "task", "file", "list", *task, "--query", "[].name")
+    files = instant_emulator.az("batch", "task", "file", "list", *task, "--query", "[].name")
     assert files == ["stderr.txt", "stdout.txt"]
     out = tmp_path / "out.txt"
-    hurried.az("batch", "task", "file", "download", *task, "--file-path", "stdout.txt", "--destination", str(out))
+    instant_emulator.az(
+        "batch", "task", "file", "download", *task, "--file-path", "stdout.txt", "--destination", str(out)
+    )
     assert "exit 3" in out.read_text()
-    hurried.az("batch", "job", "delete", "--job-id", "j", "--yes")
-    assert hurried.az("batch", "job", "list") == []
+    instant_emulator.az("batch", "job", "delete", "--job-id", "j", "--yes")
+    assert instant_emulator.az("batch", "job", "list") == []
 
 
-def test_pools_properties_are_changed(hurried: AzureCli, small_pool: str) -> None:
-    hurried.az("batch", "pool", "set", "--pool-id", small_pool, "--metadata", "a=b")
-    response = hurried.az("batch", "pool", "show", "--pool-id", small_pool, "--select", "id,metadata")
+def test_pools_properties_are_changed(instant_emulator: AzureCli, small_pool: str) -> None:
+    instant_emulator.az("batch", "pool", "set", "--pool-id", small_pool, "--metadata", "a=b")
+    response = instant_emulator.az("batch", "pool", "show", "--pool-id", small_pool, "--select", "id,metadata")
     assert response["metadata"] == [{"name": "a", "value": "b"}]
     assert "allocationState" not in response
-    assert hurried.az("batch", "pool", "reset", "--pool-id", small_pool, "--metadata", "c=d")["metadata"] == [
+    assert instant_emulator.az("batch", "pool", "reset", "--pool-id", small_pool, "--metadata", "c=d")["metadata"] == [
         {"name": "c", "value": "d"}
     ]
