@@ -28,7 +28,7 @@ class PartialReader:
     Attributes
     ----------
     unread
-        Name of what could not be read to status and code of Azure's error.
+        What could not be read, each with the status and the code of the error.
     """
 
     def __init__(self, azure: Azure) -> None:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 #: Where the remaining amount can be counted (nodes) and decreases: the next poll is after half the time that the rest
 #: takes at this rate, within these bounds in seconds, but not before this fraction of the time waited so far.
 MIN_COUNTED_S, MAX_COUNTED_S, COUNTED_FRACTION = 5.0, 90.0, 1 / 40
-#: The upper bound of the same as a multiple of Azure's Retry-After.
+#: Maximum of the same, as a multiple of Retry-After.
 MAX_RETRY_AFTERS = 3
 #: Seconds before the first poll where Azure sends no Retry-After: most operations end within a second. Source: FACTS 6.
 FIRST_POLL_S = 1.0

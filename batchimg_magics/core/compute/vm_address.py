@@ -35,7 +35,7 @@ class VmAddress:
     public
         Whether the address is public; None: not known, since something could not be read.
     unread
-        Name of what could not be read to status and code of Azure's error.
+        What could not be read, each with the status and the code of the error.
     """
 
     address: str | None
