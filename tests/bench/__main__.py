@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BENCHES: dict[str, Bench] = {
     "node-table": node_table.rows,
     "command-line": command_line.rows,
-    "journey": vm_to_nodes.rows,
+    "vm-to-nodes": vm_to_nodes.rows,
     "slow-large": slow_large.rows,
     "startup": startup.rows,
     "servers": servers.rows,
