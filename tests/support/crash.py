@@ -1,26 +1,29 @@
-"""Interrupt `create` and `delete --image` at every request, and run the same line again.
+"""Interrupt every command of `tests.support.crash_cases` at every request, and run the same line again.
 
-Run it with `python -m tests.support.crash`. For each request k of an uninterrupted run, on a state file, the process is
-killed right before the request, right after its response, or after Azure has handled it and before the response is
-received. A new session then runs the same line. It must end with the same resources as the uninterrupted run, and
-nothing twice; and there must never be a new resource without the ownership tags.
+Run it with `python -m tests.support.crash`. For each request of an uninterrupted run, on a state file, the process is
+killed right before the request; and for each request that changes something also after Azure has handled it, before the
+response is received. (After the response is the same as before the next request.) A new session then runs the same
+line. It must end with the same resources as the uninterrupted run: nothing twice, no temporary VM left; and there must
+never be a new resource without the ownership tags.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import shutil
 import sys
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.emulator import open_emulator
-from batchimg_magics.errors import NotFoundError
+from batchimg_magics.errors import BatchImgError, NotFoundError
 from batchimg_magics.session.session import Session
-from tests.support.create_options import CREATE_OPTIONS
+from tests.support.crash_cases import CASES, Case
 from tests.support.forwarding_transport import ForwardingTransport
 from tests.support.inventory import read_inventory
 
@@ -29,7 +32,8 @@ if TYPE_CHECKING:
 
     from azure.core.pipeline.transport import AsyncHttpTransport
 
-CRASH_MODES = ("before", "after", "lost")
+#: Requests that change nothing: it makes no difference whether their responses are received.
+_READS = ("GET", "HEAD")
 
 
 class ProcessKilled(BaseException):
@@ -57,32 +61,31 @@ class CrashTransport(ForwardingTransport):
 
 
 @dataclass(frozen=True)
-class Case:
-    """A verb to interrupt, and what has to exist before it."""
+class CrashPoint:
+    """Where a command is interrupted.
 
-    verb: str
-    run: Callable[[Session], object]
-    before: Callable[[Session], object] | None = None
-    sample: int = 8  # the tests try only each so manieth point
+    Parameters
+    ----------
+    case
+        The name of the command.
+    request
+        The number of the request, from 1.
+    mode
+        ``before`` the request, or ``lost``: after Azure has handled it, before the response is received.
+    """
 
+    case: str
+    request: int
+    mode: str
 
-def _create(session: Session) -> object:
-    return session.create("genomics", **CREATE_OPTIONS)
-
-
-def _copy(session: Session) -> object:
-    return session.create("desk", from_vm="desk-vm", vm_size="Standard_D4s_v5", nodes=2, stop=True)
-
-
-CASES = (
-    Case("create", _create),
-    Case("create by copy", _copy, sample=25),
-    Case("delete --image", lambda session: session.delete("genomics", image=True), _create),
-)
+    def __str__(self) -> str:
+        return f"{self.case}, {self.mode} request {self.request}"
 
 
-def _run(state_file: Path, act: Callable[[Session], object], at: int = 0, mode: str = "before") -> CrashTransport:
-    """Run a verb in a new session; the process may be killed."""
+def run_interrupted(
+    state_file: Path, act: Callable[[Session], object], at: int = 0, mode: str = "before"
+) -> CrashTransport:
+    """Run a command in a new session; the process is killed at a request unless it is 0."""
     lines: list[CrashTransport] = []
 
     def wrap_transport(inner: AsyncHttpTransport[Any, Any]) -> CrashTransport:
@@ -102,44 +105,74 @@ def _run(state_file: Path, act: Callable[[Session], object], at: int = 0, mode: 
     return lines[0]
 
 
-def _run_again(state_file: Path, act: Callable[[Session], object]) -> None:
-    """Run the same line in a new session. A second deletion finds nothing and reports it."""
+def _run_again(state_file: Path, case: Case) -> list[str]:
+    """Run the same line in a new session, and return its error. A second deletion finds nothing and reports it."""
     with Session() as session:
         session.connect(state=str(state_file), speed="max")
         try:
-            act(session)
-        except NotFoundError:
-            if act in (_create, _copy):
-                raise
+            case.run(session)
+        except NotFoundError as error:
+            return [] if case.deletes else [f"run again: {error}"]
+        except BatchImgError as error:
+            return [f"run again: {type(error).__name__}: {error}"]
+    return []
 
 
-def crash_points(case: Case, folder: Path, *, every: int = 1) -> Iterator[tuple[str, list[str]]]:
-    """Yield a name and what differed (nothing, if all is well) for each point of a case.
+@dataclass(frozen=True)
+class Interruption:
+    """A case that was run once without an interruption, in a folder.
 
     Parameters
     ----------
-    case
-        Which.
-    folder
-        The folder for state files.
-    every
-        Try only each so manieth point.
+    case, folder
+        The case, and the folder with its state files.
+    log
+        The requests of the uninterrupted run.
+    first, last
+        The resources before and after it.
     """
-    start, undisturbed, interrupted = folder / "start.db", folder / "undisturbed.db", folder / "torn.db"
-    open_emulator(start).close()
-    if case.before:
-        _run(start, case.before)
-    shutil.copy(start, undisturbed)
-    count = len(_run(undisturbed, case.run).log)
-    first, last = read_inventory(start), read_inventory(undisturbed)
-    every_point = [(k, how) for k in range(1, count + 1) for how in CRASH_MODES]
-    for k, how in every_point[::every]:
-        shutil.copy(start, interrupted)
-        line = _run(interrupted, case.run, k, how)
-        problems = [f"no marks: {key}" for key in _untagged(read_inventory(interrupted), first)]
-        _run_again(interrupted, case.run)
-        problems += _differences(last, read_inventory(interrupted))
-        yield f"{case.verb}, {how} request {k} of {count}", problems and [*problems, *line.log[-1:]]
+
+    case: Case
+    folder: Path
+    log: list[str]
+    first: dict[str, Any]
+    last: dict[str, Any]
+
+    @classmethod
+    def of(cls, case: Case, folder: Path) -> Interruption:
+        """Run a case to its end."""
+        start, undisturbed = folder / "start.db", folder / "undisturbed.db"
+        case.build(start)
+        shutil.copy(start, undisturbed)
+        log = run_interrupted(undisturbed, case.run).log
+        return cls(case, folder, log, read_inventory(start), read_inventory(undisturbed))
+
+    def points(self, every: int = 1) -> list[CrashPoint]:
+        """Return the points at which the case can be interrupted, or each so manieth of them."""
+        found = []
+        for number, request in enumerate(self.log, 1):
+            found.append(CrashPoint(self.case.name, number, "before"))
+            if not request.startswith(_READS):
+                found.append(CrashPoint(self.case.name, number, "lost"))
+        return found[::every]
+
+    def problems(self, point: CrashPoint) -> list[str]:
+        """Interrupt the command at a point, run it again, and return what differs from the uninterrupted run."""
+        with tempfile.TemporaryDirectory(dir=self.folder) as folder:
+            interrupted = Path(folder) / "interrupted.db"
+            shutil.copy(self.folder / "start.db", interrupted)
+            line = run_interrupted(interrupted, self.case.run, point.request, point.mode)
+            problems = [f"no tags: {key}" for key in _untagged(read_inventory(interrupted), self.first)]
+            problems += _run_again(interrupted, self.case)
+            problems += _differences(self.last, read_inventory(interrupted))
+            return problems and [*problems, *line.log[-1:]]
+
+
+def crash_points(case: Case, folder: Path, *, every: int = 1) -> Iterator[tuple[str, list[str]]]:
+    """Yield a name and what differed (nothing, if all is well) for each point of a case, or each so manieth."""
+    interruption = Interruption.of(case, folder)
+    for point in interruption.points(every):
+        yield str(point), interruption.problems(point)
 
 
 def _untagged(now: dict[str, Any], first: dict[str, Any]) -> list[str]:
@@ -164,21 +197,43 @@ def _document_differences(one: Any, other: Any, path: str = "") -> Iterator[str]
         yield f"{path}: {one} / {other}"
 
 
+# -- the command line --------------------------------------------------------------------------------------------
+
+#: The case whose points the worker processes try: they inherit it, since cases hold functions.
+_current: list[Interruption] = []
+
+
+def _try_point(point: CrashPoint) -> list[str]:
+    return _current[-1].problems(point)
+
+
+def _try_case(case: Case, every: int, jobs: int) -> tuple[int, int]:
+    """Try the points of a case in several processes; print and count those that differ."""
+    with tempfile.TemporaryDirectory() as folder:
+        _current.append(Interruption.of(case, Path(folder)))
+        points = _current[-1].points(every)
+        differed = 0
+        with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("fork")) as pool:
+            for point, problems in zip(points, pool.map(_try_point, points), strict=True):
+                if problems:
+                    differed += 1
+                    print(f"{point}:", *problems, sep="\n  ", flush=True)  # noqa: T201 - a report
+    print(f"{case.name}: {len(points)} points tried, {differed} differed", flush=True)  # noqa: T201 - a report
+    return len(points), differed
+
+
 def main() -> int:
     """Try all points and say how many differed."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="name the cases to try; by default all")
     parser.add_argument("--every", type=int, default=1, help="try only each so manieth point")
-    every = parser.parse_args().every
-    tried = differed = 0
-    for case in CASES:
-        with tempfile.TemporaryDirectory() as folder:
-            for name, problems in crash_points(case, Path(folder), every=every):
-                tried += 1
-                if problems:
-                    differed += 1
-                    print(f"{name}:", *problems, sep="\n  ")  # noqa: T201 - a report
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="set the number of processes")
+    line = parser.parse_args()
+    chosen = [case for case in CASES if not line.cases or case.name in line.cases]
+    results = [_try_case(case, line.every, line.jobs) for case in chosen]
+    tried, differed = (sum(one[part] for one in results) for part in (0, 1))
     print(f"{tried} points tried, {differed} points differed")  # noqa: T201 - a report
-    return 1 if differed else 0
+    return 1 if differed or not tried else 0
 
 
 if __name__ == "__main__":

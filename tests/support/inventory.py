@@ -22,6 +22,7 @@ _LISTS = (
     ("/providers/Microsoft.Compute/snapshots", "2023-10-02"),
     ("/providers/Microsoft.Compute/images", "2024-07-01"),
     ("/providers/Microsoft.Compute/galleries", "2023-07-03"),
+    ("/providers/Microsoft.Network/networkInterfaces", "2024-05-01"),
     ("/providers/Microsoft.Batch/batchAccounts", "2025-06-01"),
 )
 _CHILDREN = (
@@ -31,10 +32,12 @@ _CHILDREN = (
 )
 #: Moments, and what the service makes up anew each time.
 _VARYING = re.compile(
-    r"(time|date|etag|lastModified|uniqueId|uniqueName|sourceUniqueId|url|startTime|endTime|"
+    r"(time|timeCreated|date|etag|lastModified|uniqueId|uniqueName|sourceUniqueId|url|startTime|endTime|"
     r"provisioningState|allocationState|diskState|resizeOperationStatus)$",
     re.IGNORECASE,
 )
+#: A time in a text, e.g. in a formula or a tag.
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 
 
 def read_inventory(path: Path) -> dict[str, Any]:
@@ -79,4 +82,4 @@ def _without_varying(found: Any) -> Any:
         return {key: _without_varying(value) for key, value in found.items() if not _VARYING.search(key)}
     if isinstance(found, list):
         return [_without_varying(one) for one in found]
-    return found
+    return _MOMENT.sub("TIME", found) if isinstance(found, str) else found

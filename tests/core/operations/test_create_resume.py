@@ -12,7 +12,8 @@ import pytest
 from batchimg_magics.errors import DetachedError
 from batchimg_magics.session.session import Session
 from tests.support.connections import connection_of
-from tests.support.crash import CASES, Case, CrashTransport, crash_points
+from tests.support.crash import CrashTransport, crash_points
+from tests.support.crash_cases import CASES, Case
 from tests.support.create_options import CREATE_OPTIONS
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.verb)
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 def test_cut_off_and_run_again(case: Case, tmp_path: Path) -> None:
     """Some of the points; `make crash` tries them all."""
     tried = dict(crash_points(case, tmp_path, every=case.sample))
-    assert len(tried) > 5
+    assert len(tried) > 1
     assert {name: said for name, said in tried.items() if said} == {}
 
 

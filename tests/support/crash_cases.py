@@ -1,0 +1,160 @@
+"""The commands that `tests.support.crash` interrupts, and the emulator state before each.
+
+Every image source of `create`, and every verb that changes resources.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator import open_emulator
+from batchimg_magics.session.session import Session
+from tests.support.create_options import CREATE_OPTIONS
+from tests.support.documents import GROUP
+from tests.support.prepared_vms import StateFileClient, connect_to
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+#: Before pools on managed images were retired.
+EARLY = dt.datetime(2025, 6, 2, tzinfo=dt.UTC)
+SIZE = "Standard_D4s_v5"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A command to interrupt.
+
+    Parameters
+    ----------
+    name
+        Of the case.
+    run
+        Runs the command.
+    prepare
+        Creates what has to exist before it, by plain requests and by a session on the state.
+    deletes
+        Whether the command finds nothing, and says so, when it is run again after it was complete.
+    sample
+        The tests try each so manieth point.
+    date
+        When the emulator state begins; None: its default.
+    """
+
+    name: str
+    run: Callable[[Session], object]
+    prepare: Callable[[StateFileClient, Session], object] | None = None
+    deletes: bool = False
+    sample: int = 20
+    date: dt.datetime | None = None
+
+    def build(self, path: Path) -> None:
+        """Create the state before the command."""
+        open_emulator(path, start=self.date).close()
+        if self.prepare is not None:
+            with Session() as session:
+                self.prepare(StateFileClient(path), session)
+
+
+@dataclass
+class _Create:
+    """`create` with options that may depend on prepared resources."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    def __call__(self, session: Session) -> object:
+        return session.create(self.name, **{"vm_size": SIZE, "nodes": 2, **self.options})
+
+
+def _pool(client: StateFileClient, session: Session) -> None:
+    connect_to(session, client).create("genomics", **CREATE_OPTIONS)
+
+
+def _pool_with_expiry(client: StateFileClient, session: Session) -> None:
+    connect_to(session, client).create("genomics", ttl="8h", **CREATE_OPTIONS)
+
+
+def _pool_with_failed_nodes(client: StateFileClient, session: Session) -> None:
+    """Create nodes whose start tasks failed; those of new nodes succeed."""
+    connect_to(session, client)
+    options = {**CREATE_OPTIONS, "nodes": 4, "spot": 0, "start_task": "prepare.sh", "until": "steady"}
+    session.connect(state=str(client.path), speed="max", scenario="bad-start-task")
+    session.create("genomics", **options, canary=False)
+    session.wait("genomics", until="steady")
+    session.connect(state=str(client.path), speed="max", scenario="calm")
+
+
+def _old_pool(client: StateFileClient, session: Session) -> None:
+    """Create a pool on a managed image, which Azure does not create any more."""
+    client.create_vm("desk", disks=1)
+    connect_to(session, client).create("old", from_vm="desk", direct=True, nodes=2, spot=1, vm_size=SIZE)
+
+
+def _leftovers(client: StateFileClient, session: Session) -> None:
+    """Leave an image whose pool was deleted."""
+    connect_to(session, client).create("genomics", **{**CREATE_OPTIONS, "nodes": 0, "spot": 0})
+    session.delete("genomics")
+
+
+def _snapshots(client: StateFileClient, _: Session) -> None:
+    client.create_vm("desk", disks=1)
+    client.deprovision("desk")
+    client.snapshot("os", "desk-os")
+    client.snapshot("data", "desk-data0")
+
+
+def _image(client: StateFileClient, _: Session) -> None:
+    client.create_vm("desk", disks=1)
+    client.deprovision("desk")
+    client.image("mine", "desk")
+
+
+CASES = (
+    Case("create", lambda session: session.create("genomics", **CREATE_OPTIONS)),
+    Case("create by copy", _Create("desk", {"from_vm": "desk-vm", "stop": True}), sample=40),
+    Case("create in place", _Create("desk", {"from_vm": "desk-vm", "capture": "in-place", "yes": True})),
+    Case("create --via managed-image", _Create("desk", {"from_vm": "desk-vm", "via": "managed-image"}), sample=40),
+    Case(
+        "create --from-snapshot",
+        _Create(
+            "desk",
+            {
+                "from_snapshot": f"{GROUP}/snapshots/os",
+                "data_snapshots": {0: f"{GROUP}/snapshots/data"},
+                "generalized": True,
+            },
+        ),
+        _snapshots,
+    ),
+    Case("create --from-image", _Create("desk", {"from_image": f"{GROUP}/images/mine"}), _image),
+    Case(
+        "create --from-vhd",
+        _Create(
+            "desk",
+            {
+                "from_vhd": "https://labstore.blob.core.windows.net/vhds/system.vhd",
+                "os_type": "Linux",
+                "generation": "V1",
+                "generalized": True,
+                "node_agent_sku": "batch.node.ubuntu 22.04",
+                "vm_size": "Standard_D4s_v3",
+            },
+        ),
+    ),
+    Case("create --ttl", lambda session: session.create("genomics", ttl="8h", **CREATE_OPTIONS)),
+    Case(
+        "create --replace",
+        _Create("genomics", {"from_vm": "prep-vm", "vm_size": "Standard_D2s_v5", "replace": True, "yes": True}),
+        _pool,
+    ),
+    Case("resize", lambda session: session.resize("genomics", nodes=40, spot=2), _pool),
+    Case("resize --ttl", lambda session: session.resize("genomics", nodes=40, ttl="4h"), _pool_with_expiry),
+    Case("repair", lambda session: session.repair("genomics"), _pool_with_failed_nodes),
+    Case("migrate", lambda session: session.migrate("old", yes=True, delete_old=True), _old_pool, date=EARLY),
+    Case("delete --image", lambda session: session.delete("genomics", image=True), _pool, deletes=True),
+    Case("cleanup --delete", lambda session: session.cleanup(delete=True), _leftovers, deletes=True),
+)
