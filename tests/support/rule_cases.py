@@ -213,13 +213,19 @@ CASES = [
             lambda lab: lab.vm["properties"]["instanceView"].update(osName="ubuntu", osVersion="24.04"),
             os_disk(supportedCapabilities={"architecture": "Arm64"}),
         ),
-        fix="best matches first: batch.node.ubuntu 24.04-arm64, batch.node.ubuntu 22.04-arm64, batch.node.el 9-arm64",
+        fix="specify --node-agent-sku 'batch.node.ubuntu 24.04-arm64', the node agent for the same system",
     ),
     Case(
         "node-agent",
         "its node agent SKU is not known",
         lambda lab: lab.storage.pop("imageReference"),
-        fix="best matches first: batch.node.azurelinux 3.0",
+        fix="prepare a VM from an image",
+    ),
+    warned(
+        "node-agent",
+        "batch.node.ubuntu 22.04 is for the Marketplace image, and the VM reports ubuntu 24.04",
+        lambda lab: lab.vm["properties"]["instanceView"].update(osName="ubuntu", osVersion="24.04"),
+        fix="--node-agent-sku",
     ),
     kept("node-agent", "Batch supports batch.node", both(TOOLS, there(pool())), **THE_POOL),
     warned(

@@ -37,7 +37,7 @@ def refusal(facts: Facts, findings: Sequence[Finding]) -> BatchImgError:
     # A single error keeps its own type: the same command can be right with another name or connection.
     single = _single_error(facts, broken[0].rule) if len(broken) == 1 else None
     kind = BudgetError if rules == {"cost"} else SpecError
-    hint = "; ".join(one.fix for one in broken if one.fix)
+    hint = "; ".join(dict.fromkeys(one.fix for one in broken if one.fix))
     error = single or kind("; ".join(one.found for one in broken), hint=hint)
     error.table = findings_table(facts, findings, f"pool {facts.spec.name}")
     return error

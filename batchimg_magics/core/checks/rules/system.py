@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import dig, parse_time
-from batchimg_magics.core.batch import node_agents, pools
+from batchimg_magics.core.batch import distributions, node_agents, pools
 from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, unchecked_content, warned
 from batchimg_magics.core.compute import galleries, virtual_machines
@@ -14,8 +14,10 @@ from batchimg_magics.errors import SpecError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
+    from batchimg_magics.core.batch.distributions import Distribution
     from batchimg_magics.core.checks.facts import Facts
     from batchimg_magics.core.checks.rules.rule import RuleResult, RuleResults
+    from batchimg_magics.core.compute.image_source import Source
 
 #: Warn if support ends within so many days. Assumed: about the time that a project needs to move.
 WARN_DAYS = 90
@@ -162,7 +164,8 @@ def base_image(facts: Facts) -> RuleResults:
     problem = f"Batch does not support {name}, the Marketplace image of {source.description}"
     if facts.spec.node_agent_sku:
         return warned(problem, "make sure that the node agent matches the operating system; test with one node first")
-    return failed(problem, "prepare a VM from an image that `az batch pool supported-images list` returns")
+    # The hint of rule node-agent: two rules must not give two ways out.
+    return failed(problem, node_agents.hint(facts.supported_images, source, _system_in_vm(facts)))
 
 
 @rule("node-agent", "error", sources.DOCUMENT, needs=("supported images",))
@@ -172,14 +175,30 @@ def node_agent(facts: Facts) -> RuleResults:
     if source is None:
         return _check_agent_of_pool(facts)
     try:
-        agent = node_agents.choose_node_agent(facts.supported_images, source, facts.spec.node_agent_sku)
+        agent = _choose_node_agent(facts, source)
     except SpecError as error:
-        ranked = ranked_agents(facts)
-        first = f"--node-agent-sku {ranked[0]!r}" if ranked else "--node-agent-sku"
-        hint = error.hint if facts.spec.node_agent_sku else f"specify {first}; best matches first: {', '.join(ranked)}"
-        return failed(error.message, hint)
-    reason = "as specified" if facts.spec.node_agent_sku else "for its Marketplace image"
-    return passed(f"{agent}, {reason}")
+        return failed(error.message, error.hint)
+    if facts.spec.node_agent_sku:
+        return passed(f"{agent}, as specified")
+    runs_on, inside = distributions.of_agent(agent), _system_in_vm(facts)
+    if runs_on and inside and not runs_on.runs(inside):
+        return warned(
+            f"{agent} is for the Marketplace image, and the VM reports {inside}: its system was upgraded",
+            "give the node agent of the new system with --node-agent-sku; test with one node first",
+        )
+    return passed(f"{agent}, for its Marketplace image")
+
+
+def _choose_node_agent(facts: Facts, source: Source) -> str:
+    """Return the node agent SKU of a source, with what the VM's own agent reports; errors are those of the choice."""
+    asked, inside = facts.spec.node_agent_sku, _system_in_vm(facts)
+    return node_agents.choose_node_agent(facts.supported_images, source, asked, inside)
+
+
+def _system_in_vm(facts: Facts) -> Distribution | None:
+    """Return the distribution that the agent in the VM reports; None where it does not."""
+    view = dig(facts.vm, "properties", "instanceView") or {}
+    return distributions.of_system(str(view.get("osName") or ""), str(view.get("osVersion") or ""))
 
 
 def _check_agent_of_pool(facts: Facts) -> RuleResults:
@@ -193,24 +212,6 @@ def _check_agent_of_pool(facts: Facts) -> RuleResults:
 
 def _images_of(facts: Facts, agent: str) -> list[Json]:
     return [one for one in facts.supported_images if one["nodeAgentSKUId"].lower() == agent.lower()]
-
-
-def ranked_agents(facts: Facts) -> list[str]:
-    """Return the node agent SKUs for the VM's operating system, best matches first."""
-    source = facts.source
-    if source is None:
-        return []
-    view = dig(facts.vm, "properties", "instanceView") or {}
-    name, version = str(view.get("osName") or "").lower(), str(view.get("osVersion") or "").lower()
-    arm = source.architecture.lower() == "arm64"
-
-    def sort_key(agent: str) -> tuple[int, str]:
-        text = agent.lower()
-        matches = 2 * (bool(name) and name in text) + (bool(version) and version in text.split("-")[0].split())
-        return -matches - 4 * (text.endswith("arm64") == arm), text
-
-    system = source.os_type.lower()
-    return sorted({one["nodeAgentSKUId"] for one in facts.supported_images if one["osType"] == system}, key=sort_key)
 
 
 @rule("agent-support", "warning", sources.LIFECYCLE, needs=("supported images",))
