@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.create_line import create_line
@@ -13,7 +13,8 @@ from batchimg_magics.pool_spec.image_origin import ImageOriginSpec
 from batchimg_magics.pool_spec.node import NodeSpec
 from batchimg_magics.pool_spec.resize_policy import ResizePolicy
 from batchimg_magics.pool_spec.validation_errors import to_spec_error
-from batchimg_magics.pool_spec.values import MAX_NODES, pool_name
+from batchimg_magics.pool_spec.values import MAX_NODES, pool_name, suggest_name
+from batchimg_magics.pool_spec.words import ACCEPTABLE_RULES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,22 @@ if TYPE_CHECKING:
 __all__ = ["PoolSpec"]
 
 Count = Annotated[int, Field(ge=0, le=MAX_NODES, strict=True)]
+
+
+def _acceptable_rules(value: object) -> tuple[str, ...]:
+    """Return ids of rules that can be accepted, each once; one id may stand alone."""
+    names = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else ()
+    if not names and value not in ((), []):
+        raise SpecError("accept is not a list of rules", hint=f"the rules are: {', '.join(ACCEPTABLE_RULES)}")
+    for name in map(str, names):
+        if name not in ACCEPTABLE_RULES:
+            near = suggest_name(name, ACCEPTABLE_RULES)
+            known = f"these rules can be accepted: {', '.join(ACCEPTABLE_RULES)}"
+            raise SpecError(
+                f"rule {name!r} cannot be accepted",
+                hint=near if near.startswith("did") else f"{known}; mend what the others report",
+            )
+    return tuple(dict.fromkeys(map(str, names)))
 
 
 class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
@@ -36,11 +53,14 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
         The pool's id: 1 to 64 letters, digits, hyphens, underscores.
     nodes, spot
         Number of dedicated and spot nodes.
+    accept
+        Ids of preflight rules whose errors the user accepts: they become warnings.
     """
 
     name: Annotated[str, AfterValidator(pool_name)]
     nodes: Count = 0
     spot: Count = 0
+    accept: Annotated[tuple[str, ...], BeforeValidator(_acceptable_rules)] = ()
 
     @model_validator(mode="after")
     def _check_frontend_ports(self) -> Self:

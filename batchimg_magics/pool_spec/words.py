@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "ACCEPTABLE_RULES",
     "AUTOSCALE_PRESETS",
     "CHECK_KINDS",
     "DRAIN_CHOICES",
@@ -25,6 +26,19 @@ UNTIL_STATES = ("ready", "steady")
 AUTOSCALE_PRESETS = ("pending-tasks", "working-hours", "expiry")
 #: What `check` can check.
 CHECK_KINDS = ("vm", "image", "pool")
+
+#: The rules of preflight checks whose errors a user can accept: Azure may still do what was requested, so that only
+#: time or money is at risk. A test compares them with the rules themselves.
+ACCEPTABLE_RULES = (
+    "direct-retired",
+    "extensions",
+    "managed-image-limit",
+    "permissions",
+    "policies",
+    "replication-mode",
+    "subnet-outbound",
+    "vm-size-restrictions",
+)
 
 
 def read_share(text: str | float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from batchimg_magics.pool_spec.words import ACCEPTABLE_RULES
 from batchimg_magics.verbs.registry import VERB_NAMES, load_verb
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ def _values(option: Option, names: Callable[[str], list[str]]) -> list[str]:
         return list(option.choices)
     if option.completion == "verb":
         return list(VERB_NAMES)
+    if option.completion == "rule":
+        return list(ACCEPTABLE_RULES)
     return names(option.completion) if option.completion not in ("", "file") else []
 
 

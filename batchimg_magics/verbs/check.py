@@ -32,9 +32,10 @@ def start(
 
     which = None if kind is None else check_choice(kind, "--as", CHECK_KINDS)
     target = None if pool is None else pool_name(pool)
+    every = bool(asked.pop("all", False))
 
     async def run(_: Board) -> Table:
-        table = await check.check_resource(connection.azure, name, kind=which, pool=target, asked=asked)
+        table = await check.check_resource(connection.azure, name, kind=which, pool=target, asked=asked, every=every)
         # The table always has the role, for programs; it is long, so it is shown only on request.
         return replace(table, attrs={**table.attrs, "show_role": True}) if role else table
 
@@ -67,6 +68,7 @@ VERB = Verb(
             dest="kind",
         ),
         Option("--pool", "Check the VM or image for use in this pool", metavar="NAME", completion="pool"),
+        Option("--all", "Show all checks, also those that passed or were not possible (default: failed checks only)"),
         Option("--role", "Print the smallest custom role with the required permissions, as JSON"),
         # The name is the image source.
         *(
@@ -82,7 +84,7 @@ VERB = Verb(
         "check batchimg_labbatch/genomics/1.0.0 --role",
     ),
     start,
-    returns='One row per rule; ``attrs["role"]`` has the smallest role that is sufficient.',
+    returns='One row per failed check, with `all` one row per check; ``attrs["role"]`` has the smallest role that is sufficient.',
     raises=(
         ("NotFoundError", "Nothing has that name."),
         ("SpecError", "Several resources have that name, or the options are not valid."),

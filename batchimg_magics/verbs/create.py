@@ -46,6 +46,13 @@ def start(
     return lambda board: create.create(connection.azure, pool_spec, board, consent, replace=replace)
 
 
+ACCEPT = Option(
+    "--accept",
+    "Accept the error of this preflight rule: it becomes a warning; can be repeated",
+    metavar="RULE",
+    completion="rule",
+    combine=tuple,
+)
 VERB = Verb(
     "create",
     "Build an image from a VM or another source and create a pool; run it again to resume",
@@ -78,6 +85,7 @@ VERB = Verb(
         *CANARY,
         TAKE_WHAT_FITS,
         TTL,
+        ACCEPT,
         Option("--yes", "Confirm irreversible actions: --capture in-place; on Azure also --replace"),
         NO_WAIT,
     ),

@@ -177,6 +177,12 @@ class Facts:
         return virtual_machines.power(self.vm or {})
 
     @property
+    def captures_copy(self) -> bool:
+        """Whether a temporary copy of the VM is generalized and captured, not the VM's own disks."""
+        ready = self.spec.generalized or (self.source is not None and self.source.generalized)
+        return self.vm is not None and self.spec.capture == "copy" and not ready
+
+    @property
     def system(self) -> System | None:
         """The properties of the image: from the VM or the disks, the managed image, or the definition and version."""
         if (source := self.source) is not None and self.kind in ("vm", "disks"):
@@ -236,10 +242,20 @@ class Facts:
     # -- counts ----------------------------------------------------------------------------------------------------
 
     @property
+    def requested(self) -> Counts:
+        """The number of nodes that the pool would have if every quota were large enough."""
+        return Counts(self.spec.nodes, self.spec.spot).maximum(self._current)
+
+    @property
     def target(self) -> Counts:
         """The number of nodes that the pool will have: `create` never shrinks an existing pool."""
-        current = current_or_target(self.pool) if self.pool else Counts()
-        return Counts(self.spec.nodes, self.spec.spot).maximum(current)
+        if not self.spec.take_what_fits or self.size is None or not self.headroom.cores:
+            return self.requested
+        return self.headroom.fitting(self.requested).maximum(self._current)
+
+    @property
+    def _current(self) -> Counts:
+        return current_or_target(self.pool) if self.pool else Counts()
 
     @property
     def headroom(self) -> QuotaHeadroom:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.base.schemas import SEVERITIES
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.checks import proposals
 from batchimg_magics.core.checks.rules import access
 from batchimg_magics.core.checks.rules.registry import RULES
 from batchimg_magics.core.compute import galleries
@@ -22,12 +23,13 @@ if TYPE_CHECKING:
 
 
 def run_rules(facts: Facts) -> list[Finding]:
-    """Return the findings of all rules: failed ones first, by severity."""
+    """Return the findings of all rules: failed ones first, by severity; their fixes do not contradict each other."""
 
     def sort_key(found: Finding) -> tuple[bool, int, bool]:
         return found.ok is True, SEVERITIES.index(found.severity), found.ok is None
 
-    return sorted((found for rule in RULES for found in rule.check(facts)), key=sort_key)
+    findings = [found for rule in RULES for found in rule.check(facts)]
+    return sorted(proposals.with_agreed_fixes(facts, findings), key=sort_key)
 
 
 def refusal(facts: Facts, findings: Sequence[Finding]) -> BatchImgError:
@@ -55,13 +57,24 @@ def _single_error(facts: Facts, rule: str) -> BatchImgError | None:
             return None
 
 
-def findings_table(facts: Facts, findings: Sequence[Finding], what: str) -> Table:
-    """Return one row per finding; ``attrs`` has the minimal role."""
+def findings_table(facts: Facts, findings: Sequence[Finding], what: str, *, every: bool = True) -> Table:
+    """Return one row per finding; ``attrs`` has the minimal role.
+
+    Parameters
+    ----------
+    facts, findings, what
+        What was checked, what was found, and its name for the caption.
+    every
+        Whether to have passed and impossible checks, too; their number is always in the caption.
+    """
     rows = [
         {"rule": one.rule, "ok": one.ok, "severity": one.severity, "found": one.found, "fix": one.fix or None}
         for one in findings
+        if every or one.ok is False
     ]
-    return Table.from_rows("check", rows, f"{what}: {summary(findings)}", role=access.role_definition(facts))
+    hidden = "" if every or len(rows) == len(findings) else "; --all shows all checks"
+    role = access.role_definition(facts)
+    return Table.from_rows("check", rows, f"{what}: {summary(findings)}{hidden}", role=role)
 
 
 def with_full_cells(found: Table) -> Table:

@@ -39,7 +39,7 @@ _PLACEHOLDER_POOL = "POOL"
 
 
 async def check_resource(
-    azure: Azure, name: str, *, kind: str | None, pool: str | None, asked: Mapping[str, Any]
+    azure: Azure, name: str, *, kind: str | None, pool: str | None, asked: Mapping[str, Any], every: bool = False
 ) -> Table:
     """Check a VM, an image or a pool.
 
@@ -55,6 +55,8 @@ async def check_resource(
         The pool that a VM or image is intended for.
     asked
         The options of `create` to check.
+    every
+        Whether all checks are shown; otherwise those that failed.
 
     Raises
     ------
@@ -69,7 +71,7 @@ async def check_resource(
     what = f"{which} {ResourceId.parse(found[which]).name}"
     if which == "image":
         what = "image " + "/".join(part for _, part in ResourceId.parse(found[which]).path)
-    return preflight.with_full_cells(preflight.findings_table(facts, preflight.run_rules(facts), what))
+    return preflight.with_full_cells(preflight.findings_table(facts, preflight.run_rules(facts), what, every=every))
 
 
 async def _find_matches(azure: Azure, name: str) -> dict[str, str]:

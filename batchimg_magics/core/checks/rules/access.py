@@ -158,7 +158,7 @@ def _matches_any(action: str, patterns: Iterable[str]) -> bool:
     return any(re.fullmatch(".*".join(map(re.escape, one.split("*"))), action, re.IGNORECASE) for one in patterns)
 
 
-@rule("permissions", "error", sources.ACCESS)
+@rule("permissions", "error", sources.ACCESS, acceptable=True)
 def permissions(facts: Facts) -> RuleResults:
     """The caller has all required permissions."""
     found: list[RuleResult] = []

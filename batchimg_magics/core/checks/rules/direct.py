@@ -18,7 +18,7 @@ _RETIREMENT = dt.datetime(2026, 3, 31, tzinfo=dt.UTC).timestamp()
 _GALLERY_HINT = "use a gallery image: "
 
 
-@rule("direct-retired", "error", sources.RETIREMENT)
+@rule("direct-retired", "error", sources.RETIREMENT, acceptable=True)
 def direct_retired(facts: Facts) -> RuleResults:
     """The pool does not use a managed image directly: Azure retired such pools on 31 March 2026."""
     spec, managed_image = facts.spec, facts.managed_image

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, unchecked_content, warned
-from batchimg_magics.resource_ids import ResourceId
+from batchimg_magics.core.checks.rules.system import extension_names
+from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 LARGEST_DATA_DISK_GIB = 1024
 #: Disk types without full snapshots, which image versions are made from.
 _NO_FULL_SNAPSHOT = {"ultrassd_lrs": "an Ultra disk", "premiumv2_lrs": "a Premium SSD v2 disk"}
+#: What the settings of an encrypted disk have.
+_KEYS_OF_ENCRYPTION = ("diskEncryptionKey", "keyEncryptionKey", "encryptionSettings")
 _LINUX = (
     "/bin/bash -c 'for l in {luns}; do p=$(ls -d /dev/disk/azure/scsi1/lun$l-part1 /dev/disk/azure/scsi1/lun$l "
     "2>/dev/null | head -1); mkdir -p /data/lun$l && mount $p /data/lun$l; done'"
@@ -132,18 +135,19 @@ def os_disk_size(facts: Facts) -> RuleResults:
 
 @rule("os-disk-encryption", "error", sources.DOCUMENT, needs=("disks",))
 def os_disk_encryption(facts: Facts) -> RuleResults:
-    """The OS disk has no encryption other than the platform-managed one."""
+    """The OS disk has no encryption other than the platform-managed one, and no Azure Disk Encryption."""
     if facts.source is None:
         return None
     if (disk := facts.os_disk) is None:
         return None if facts.vm is not None else unchecked_content(facts, "whether its OS disk was encrypted")
     found: list[RuleResult] = []
     kind = "disk" if facts.vm else "snapshot"
-    if _has_azure_disk_encryption(facts.vm or {}, disk):
+    extension = _encryption_extension(facts.vm or {})
+    if extension or _azure_disk_encryption(facts.vm or {}, disk):
         off = f"`az vm encryption disable --ids {facts.vm['id']} --volume-type all`; " if facts.vm else ""
         found.append(
             failed(
-                f"{disk['name']} is encrypted by Azure Disk Encryption: nodes cannot start from it",
+                f"{disk['name']} is encrypted by Azure Disk Encryption{extension}: nodes cannot start from it",
                 f"{off}on Linux, encryption of the OS disk cannot be disabled: prepare another VM",
             )
         )
@@ -162,10 +166,47 @@ def os_disk_encryption(facts: Facts) -> RuleResults:
     return found or passed("platform-managed encryption only (supported)")
 
 
-def _has_azure_disk_encryption(vm: Json, disk: Json) -> bool:
+@rule("data-disk-encryption", "error", sources.DOCUMENT, needs=("disks",))
+def data_disk_encryption(facts: Facts) -> RuleResults:
+    """No data disk is encrypted by Azure Disk Encryption: its key stays in a key vault, and nodes cannot read it."""
+    disks = [disk for disk in facts.disks if disk is not facts.os_disk]
+    if facts.kind not in ("vm", "disks") or not disks:
+        return None
+    encrypted = [disk for disk in disks if _azure_disk_encryption(facts.vm or {}, disk)]
+    if not encrypted:
+        return passed(f"{len(disks)} data disks without Azure Disk Encryption")
+    names = ", ".join(str(disk["name"]) for disk in encrypted)
+    off = f"`az vm encryption disable --ids {facts.vm['id']} --volume-type data`" if facts.vm else ""
+    fix = off or "take the snapshots of disks without Azure Disk Encryption"
+    return failed(f"{names}: encrypted by Azure Disk Encryption, which nodes cannot read", fix)
+
+
+def _azure_disk_encryption(vm: Json, disk: Json) -> bool:
     """Return whether Azure Disk Encryption is on, by the disk, the VM or the instance view."""
+    name = str(disk["name"]).lower()
     os_disk = dig(vm, "properties", "storageProfile", "osDisk") or {}
+    own = is_same_resource(str(dig(os_disk, "managedDisk", "id") or ""), str(disk["id"]))
     views: list[Any] = dig(vm, "properties", "instanceView", "disks") or []
-    view: Json = next((one for one in views if str(one.get("name", "")).lower() == str(disk["name"]).lower()), {})
-    settings = [os_disk.get("encryptionSettings"), dig(disk, "properties", "encryptionSettingsCollection")]
-    return any(dig(one, "enabled") for one in [*settings, *(view.get("encryptionSettings") or [])])
+    view: Json = next((one for one in views if str(one.get("name", "")).lower() == name), {})
+    properties = disk.get("properties") or {}
+    settings = [
+        os_disk.get("encryptionSettings") if own else None,
+        properties.get("encryptionSettingsCollection"),
+        properties.get("encryptionSettings"),  # the older name
+        *(view.get("encryptionSettings") or []),
+    ]
+    return any(_is_on(one) for one in settings)
+
+
+def _is_on(settings: object) -> bool:
+    """Tell whether encryption settings are on: ``enabled``, or keys without that word, as in older documents."""
+    if not isinstance(settings, dict):
+        return False
+    enabled = settings.get("enabled")
+    return bool(enabled) if enabled is not None else any(settings.get(key) for key in _KEYS_OF_ENCRYPTION)
+
+
+def _encryption_extension(vm: Json) -> str:
+    """Return the extension of Azure Disk Encryption that a VM has, as text; empty if it has none."""
+    names = [one for one in extension_names(vm) if one.lower().startswith("azurediskencryption")]
+    return f" (extension {names[0]})" if names else ""

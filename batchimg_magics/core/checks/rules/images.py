@@ -198,7 +198,7 @@ def _state(version: Json, where: str) -> str:
     return next((str(one.get("state")) for one in summary if region_key(str(one.get("region"))) == where), "")
 
 
-@rule("replication-mode", "error", sources.GALLERY)
+@rule("replication-mode", "error", sources.GALLERY, acceptable=True)
 def replication_mode(facts: Facts) -> RuleResults:
     """The image version is a full copy: a shallow one depends on its source."""
     if facts.version is None:
@@ -271,7 +271,7 @@ def _pools_sharing(facts: Facts, image: Json) -> list[Json]:
     ]
 
 
-@rule("managed-image-limit", "error", sources.DOCUMENT, needs=("pools", "managed images"))
+@rule("managed-image-limit", "error", sources.DOCUMENT, needs=("pools", "managed images"), acceptable=True)
 def managed_image_limit(facts: Facts) -> RuleResults:
     """All pools that use a managed image or snapshot directly have at most 2,500 dedicated and 1,000 spot nodes."""
     if facts.makes_image or (facts.managed_image is None and not facts.spec.direct):

@@ -9,6 +9,7 @@ from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base.node_counts import current_counts
 from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, warned
+from batchimg_magics.core.compute import subnets
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 RESERVED = 5
 #: The priorities of rules in a network security group. Source: Microsoft.Network, SecurityRule.
 FIRST_PRIORITY, LAST_PRIORITY = 100, 4096
+#: The application id of Microsoft Azure Batch in every tenant. Source: Batch documents, user subscription mode.
+BATCH_APPLICATION = "ddbf3205-c6bd-46ae-8127-60eb93363864"
 _NEEDS = ("the virtual network",)
 
 
@@ -66,7 +69,7 @@ def subnet_addresses(facts: Facts) -> RuleResults:
         return passed(f"{free} of {total} addresses are free, for {nodes} nodes")
     return failed(
         f"the subnet has {free} of {total} addresses free; the pool will have {nodes} nodes",
-        "choose a larger --subnet or fewer nodes: Batch stops at the last free address with a resize error",
+        "choose a larger --subnet: Batch stops at the last free address with a resize error",
     )
 
 
@@ -74,7 +77,22 @@ def _subnet_of(pool: Json) -> str:
     return str(dig(pool, "properties", "networkConfiguration", "subnetId") or "")
 
 
-@rule("subnet-outbound", "warning", sources.NETWORK, needs=(*_NEEDS, "the network security group"))
+@rule("subnet-delegation", "error", sources.NETWORK, needs=_NEEDS)
+def subnet_delegation(facts: Facts) -> RuleResults:
+    """The subnet is not delegated to a service: Batch cannot create nodes in a delegated subnet."""
+    found = _subnet(facts)
+    if found is None:
+        return None
+    services = subnets.delegations(found)
+    if not services:
+        return passed("not delegated to a service")
+    return failed(
+        f"the subnet is delegated to {', '.join(services)}: every allocation of nodes would fail",
+        f"choose another --subnet: {_list_subnets_command(str(facts.spec.subnet))}",
+    )
+
+
+@rule("subnet-outbound", "error", sources.NETWORK, needs=(*_NEEDS, "the network security group"), acceptable=True)
 def subnet_outbound(facts: Facts) -> RuleResults:
     """The subnet allows outbound traffic to BatchNodeManagement on port 443, which nodes need."""
     found = _subnet(facts)
@@ -96,14 +114,28 @@ def subnet_outbound(facts: Facts) -> RuleResults:
             allow if priority else f"give {denying['name']} a higher number, and add a rule before it that allows this",
         )
     if facts.spec.no_public_address and not dig(found, "properties", "natGateway"):
-        return warned(
-            f"nodes without a public address cannot connect to {service_tag}, port 443: the subnet has no NAT gateway",
+        kind, result = ("subnet", warned) if subnets.ways_out(found) else ("private subnet", failed)
+        return result(
+            f"nodes without a public address cannot connect to {service_tag}, port 443: the {kind} has no NAT gateway",
             "add a NAT gateway, or a private endpoint for the node management of the Batch account; see Batch: pools "
             "without public IP addresses",
         )
     route = "; the route table of the subnet must allow this" if dig(found, "properties", "routeTable") else ""
     return passed(
         f"nodes must be able to connect to {service_tag}, port 443, and to what the start task downloads from{route}"
+    )
+
+
+@rule("subnet-role", "info", sources.NETWORK)
+def subnet_role(facts: Facts) -> RuleResults:
+    """The Batch service can have a role in the virtual network of the nodes."""
+    if not facts.spec.subnet:
+        return None
+    network, _, _ = facts.spec.subnet.partition("/subnets/")
+    return passed(
+        "you need the permission subnets/join/action: see the rule `permissions`",
+        "if allocation fails with LinkedAuthorizationFailed: `az role assignment create --role 'Classic Virtual Machine "
+        f"Contributor' --assignee {BATCH_APPLICATION} --scope {network}`",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.checks.rules import sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, warned
@@ -81,4 +82,36 @@ def authentication(facts: Facts) -> RuleResults:
     return failed(
         f"account {facts.scope.account} allows only {', '.join(modes) or 'no authentication mode'}",
         f"`az resource update --ids {facts.account['id']} --set properties.allowedAuthenticationModes='[\"AAD\"]'`",
+    )
+
+
+@rule("inter-node-kinds", "warning", sources.API)
+def inter_node_kinds(facts: Facts) -> RuleResults:
+    """A pool with inter-node communication has dedicated or spot nodes, not both."""
+    linked = facts.spec.inter_node or dig(facts.pool, "properties", "interNodeCommunication") == "Enabled"
+    if not linked:
+        return None
+    if facts.target.dedicated and facts.target.spot:
+        return warned(
+            f"inter-node communication with {facts.target} nodes: Batch has refused such pools",
+            "request either --nodes or --spot, or omit --inter-node",
+        )
+    return passed("inter-node communication with nodes of one kind")
+
+
+@rule("account-access", "warning", sources.PRIVATE)
+def account_access(facts: Facts) -> RuleResults:
+    """The Batch account can be reached from here: its public network access is not disabled."""
+    access = str(facts.account["properties"].get("publicNetworkAccess") or "Enabled")
+    if access.lower() == "enabled":
+        return passed("public network access is enabled")
+    # A read of the data plane shows whether this machine is inside the account's network.
+    reachable = "supported images" not in facts.unread
+    text = f"public network access of account {facts.scope.account} is {access}"
+    if reachable:
+        return passed(f"{text}; the account can be reached from here")
+    return warned(
+        f"{text}, and the account cannot be reached from here",
+        "run this in a network with a private endpoint of the account, or allow your address in the account's "
+        "networking settings",
     )

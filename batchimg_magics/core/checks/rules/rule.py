@@ -118,6 +118,8 @@ class Rule:
         What must have been read; if one of them could not be read, the check is not possible.
     test
         Checks the facts; returns None if the rule does not apply.
+    is_acceptable
+        Whether the user can accept an error of the rule with ``--accept``, which makes it a warning.
     """
 
     id: str
@@ -125,6 +127,7 @@ class Rule:
     source: str
     needs: tuple[str, ...]
     test: Callable[[Facts], RuleResults]
+    is_acceptable: bool = False
 
     @property
     def title(self) -> str:
@@ -139,13 +142,18 @@ class Rule:
         else:
             result = self.test(facts)
         results = [] if result is None else [result] if isinstance(result, RuleResult) else result
-        return [
-            # A passed check has no severity of its own.
-            Finding(
-                self.id, one.ok, "info" if one.ok else one.severity or self.severity, one.found, one.fix, self.source
-            )
-            for one in results
-        ]
+        return [self._finding(one, is_accepted=self.id in facts.spec.accept) for one in results]
+
+    def _finding(self, result: RuleResult, *, is_accepted: bool) -> Finding:
+        # A passed check has no severity of its own.
+        severity = "info" if result.ok else result.severity or self.severity
+        found, fix = result.found, result.fix
+        if severity == "error" and result.ok is False and self.is_acceptable:
+            if is_accepted:
+                severity, found = "warning", f"{found} (accepted with --accept {self.id})"
+            else:
+                fix = f"{fix}; or accept it: --accept {self.id}" if fix else f"accept it: --accept {self.id}"
+        return Finding(self.id, result.ok, severity, found, fix, self.source)
 
 
 #: All rules, in the order in which their modules are imported.
@@ -153,7 +161,7 @@ RULES: list[Rule] = []
 
 
 def rule(
-    name: str, severity: Severity, source: str, needs: tuple[str, ...] = ()
+    name: str, severity: Severity, source: str, needs: tuple[str, ...] = (), *, acceptable: bool = False
 ) -> Callable[[Callable[[Facts], RuleResults]], Callable[[Facts], RuleResults]]:
     """Register a function as a rule.
 
@@ -161,10 +169,12 @@ def rule(
     ----------
     name, severity, source, needs
         As in `Rule`.
+    acceptable
+        Whether the user can accept an error of the rule.
     """
 
     def register(test: Callable[[Facts], RuleResults]) -> Callable[[Facts], RuleResults]:
-        RULES.append(Rule(name, severity, source, needs, test))
+        RULES.append(Rule(name, severity, source, needs, test, acceptable))
         return test
 
     return register

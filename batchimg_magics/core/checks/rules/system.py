@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import dig, parse_time
@@ -128,23 +129,44 @@ def format_day(time: dt.datetime) -> str:
     return f"{time:%Y-%m-%d %H:%M}Z"
 
 
-@rule("extensions", "error", sources.DOCUMENT)
+@rule("extensions", "error", sources.DOCUMENT, acceptable=True)
 def extensions(facts: Facts) -> RuleResults:
-    """The VM has no VM extensions: Batch may fail to deploy nodes from an image with extensions."""
+    """The VM has no VM extensions, or a temporary copy without them is captured: Batch may fail to deploy nodes."""
     if facts.vm is None:
         return unchecked_content(facts, "whether its VM had extensions")
-    found = [one for one in facts.vm.get("resources") or [] if str(one.get("type", "")).lower().endswith("/extensions")]
-    inside = [
-        str(one.get("name") or one.get("type"))
-        for one in dig(facts.vm, "properties", "instanceView", "extensions") or []
-    ]
-    names = list(dict.fromkeys([*(str(one.get("name") or one.get("id")).split("/")[-1] for one in found), *inside]))
+    names = extension_names(facts.vm)
     if not names:
         return passed("no VM extensions")
     ids = " ".join(f"{facts.vm['id']}/extensions/{name}" for name in names)
-    return failed(
-        f"VM {facts.vm['name']!r} has VM extensions: {', '.join(names)}", f"`az vm extension delete --ids {ids}`"
+    text, fix = f"VM {facts.vm['name']!r} has VM extensions: {', '.join(names)}", f"`az vm extension delete --ids {ids}`"
+    if not facts.captures_copy or facts.spec.direct:
+        return failed(f"{text}; Batch may fail to deploy nodes from an image with extensions", fix)
+    # A copy has no extension resources, and `waagent -deprovision` deletes /var/lib/waagent, where their files are.
+    return warned(
+        f"{text}; a temporary copy has none, and generalizing it deletes their files",
+        f"if nodes do not start: {fix}. A policy of the subscription can install extensions again",
     )
+
+
+#: Handlers of run commands, which are no extensions that somebody installed.
+_RUN_COMMAND = re.compile(r"run-?command", re.IGNORECASE)
+
+
+def extension_names(vm: Json) -> list[str]:
+    """Return the extensions of a VM, from its child resources, its instance view and its agent, each once."""
+    view = dig(vm, "properties", "instanceView") or {}
+    children = [
+        str(one.get("name") or one.get("id")).split("/")[-1]
+        for one in vm.get("resources") or dig(vm, "properties", "resources") or []
+        if "/extensions" in f"{one.get('type', '')} {one.get('id', '')}".lower()
+    ]
+    inside = [str(one.get("name") or one.get("type")) for one in view.get("extensions") or []]
+    names = list(dict.fromkeys([*children, *inside]))
+    known = {str(one.get("type")).split(".")[-1].lower() for one in view.get("extensions") or []}
+    known |= {name.lower() for name in names}
+    handlers = [str(one.get("type")) for one in dig(view, "vmAgent", "extensionHandlers") or []]
+    names += [name for one in handlers if (name := one.split(".")[-1]).lower() not in known]
+    return [one for one in dict.fromkeys(names) if not _RUN_COMMAND.search(one)]
 
 
 @rule("base-image", "error", sources.DOCUMENT, needs=("supported images",))

@@ -53,7 +53,7 @@ def task_slots(facts: Facts) -> RuleResults:
     return failed(f"{slots} task slots on a node of size {facts.size['name']}", f"--task-slots: at most {most}")
 
 
-@rule("vm-size-restrictions", "error", sources.LIFECYCLE, needs=("Compute's VM sizes",))
+@rule("vm-size-restrictions", "error", sources.LIFECYCLE, needs=("Compute's VM sizes",), acceptable=True)
 def vm_size_restrictions(facts: Facts) -> RuleResults:
     """Compute offers the VM size to the subscription in the account's region."""
     if facts.size is None:
@@ -190,7 +190,7 @@ _REQUEST_COMPUTE_QUOTA = "request more quota: Azure portal, Quotas, Compute"
 
 def _check_quota(facts: Facts, words: str, *, dedicated: bool, of_family: bool = False) -> RuleResults:
     """Check whether the free quota is enough for the requested nodes."""
-    nodes = facts.target.dedicated if dedicated else facts.target.spot
+    nodes = facts.requested.dedicated if dedicated else facts.requested.spot
     if not nodes or facts.size is None:
         return None
     headroom = facts.headroom
@@ -202,11 +202,11 @@ def _check_quota(facts: Facts, words: str, *, dedicated: bool, of_family: bool =
     text = f"{needed} {words} needed, {quota.free} of {quota.limit} free"
     if needed <= quota.free:
         return passed(text)
-    option, more = (
-        "--nodes" if dedicated else "--spot",
-        _REQUEST_COMPUTE_QUOTA if facts.user_subscription else _REQUEST_BATCH_QUOTA,
-    )
-    return failed(f"{text}: {needed - quota.free} missing", f"{option} {quota.free // headroom.cores} fits; or {more}")
+    more = _REQUEST_COMPUTE_QUOTA if facts.user_subscription else _REQUEST_BATCH_QUOTA
+    missing = f"{text}: {needed - quota.free} missing"
+    if facts.spec.take_what_fits and facts.target.total:
+        return warned(f"{missing}; --take-what-fits: the pool gets {facts.target}", more)
+    return failed(missing, more)
 
 
 @rule("quota-dedicated", "error", sources.QUOTAS, needs=_NEEDS)
