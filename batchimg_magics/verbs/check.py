@@ -84,7 +84,10 @@ VERB = Verb(
         "check batchimg_labbatch/genomics/1.0.0 --role",
     ),
     start,
-    returns='One row per failed check, with `all` one row per check; ``attrs["role"]`` has the smallest role that is sufficient.',
+    returns=(
+        'One row per failed check, with `all` one row per check; ``attrs["role"]`` has the smallest role that is '
+        "sufficient."
+    ),
     raises=(
         ("NotFoundError", "Nothing has that name."),
         ("SpecError", "Several resources have that name, or the options are not valid."),

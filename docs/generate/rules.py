@@ -18,13 +18,21 @@ checks them before it creates anything. If there are errors, `create` reports al
 stop it: they are listed below its table. An info needs no action. If a requirement is met only in part, or cannot be
 proved, the rule reports a warning instead of an error. A check that is not possible, for example because a permission
 is missing, is reported and counts as a warning.
+
+`check` shows the checks that failed. `--all` shows all of them. An error of a rule with "yes" in the column `--accept`
+can be accepted: `create ... --accept RULE`, or `accept: [RULE]` in a spec. It becomes a warning. Azure may still refuse
+what was requested.
+
+The rules of VM sizes and of node counts have one common fix: a size and counts that keep all of these rules.
 """
 
 
 def render_page() -> str:
     """Return the page as Markdown."""
-    rows = [(f"`{one.id}`", one.severity, one.title, one.source) for one in RULES]
-    return f"{_HEAD}\n{markdown_table(('rule', 'severity', 'requirement', 'source'), rows)}"
+    rows = [
+        (f"`{one.id}`", one.severity, "yes" if one.is_acceptable else "", one.title, one.source) for one in RULES
+    ]
+    return f"{_HEAD}\n{markdown_table(('rule', 'severity', '`--accept`', 'requirement', 'source'), rows)}"
 
 
 if __name__ == "__main__":

@@ -125,6 +125,16 @@ def both(*changes: Callable[[RuleResources], object]) -> Callable[[RuleResources
     return lambda lab: [change(lab) for change in changes]
 
 
+def extension(name: str = "MonitorAgent", kind: str = "") -> Callable[[RuleResources], object]:
+    child = {"type": "Microsoft.Compute/virtualMachines/extensions", "name": name, "properties": {"type": kind or name}}
+    return lambda lab: lab.vm.update(resources=[{**child, "id": f"{lab.vm['id']}/extensions/{name}"}])
+
+
+def handlers(*types: str) -> Callable[[RuleResources], object]:
+    found = {"extensionHandlers": [{"type": one} for one in types]}
+    return lambda lab: lab.vm["properties"]["instanceView"].update(vmAgent=found)
+
+
 def trusted(lab: RuleResources) -> None:
     lab.vm["properties"]["securityProfile"] = {"securityType": "TrustedLaunch"}
     lab.os_disk["properties"]["securityProfile"] = {"securityType": "TrustedLaunch"}
@@ -187,6 +197,24 @@ CASES = [
         ),
         fix="lab-vm/extensions/MonitorAgent /subscriptions",
     ),
+    # A temporary copy has no extensions: only the image of the VM's own disks has their remains.
+    warned("extensions", "a temporary copy has none", both(statuses("PowerState/running"), extension()), fix="policy"),
+    Case(
+        "extensions",
+        "has VM extensions: MonitorAgent",
+        both(statuses("PowerState/running"), extension()),
+        **ask(capture="in-place"),
+        fix="--accept extensions",
+    ),
+    Case(
+        "extensions",
+        "has VM extensions: MonitorAgent",
+        both(statuses("PowerState/running"), extension()),
+        **ask(direct=True),
+    ),
+    warned("extensions", "(accepted with --accept extensions)", extension(), **ask(accept=["extensions"])),
+    Case("extensions", "has VM extensions: Chef", handlers("Contoso.Chef", "Microsoft.CPlat.Core.RunCommandLinux")),
+    kept("extensions", "no VM extensions", handlers("Microsoft.CPlat.Core.RunCommandLinux")),
     kept("base-image", "Batch supports canonical:0001-com-ubuntu-server-jammy:22_04-lts-gen2"),
     Case("base-image", "does not support", marketplace("somebody", "else", "1")),
     warned(
@@ -305,6 +333,22 @@ CASES = [
         lambda lab: lab.vm["properties"]["instanceView"].update(
             disks=[{"name": "lab-os", "encryptionSettings": [{"enabled": True}]}]
         ),
+    ),
+    Case(
+        "os-disk-encryption",
+        "(extension volumes (AzureDiskEncryptionForLinux))",
+        extension("volumes", "AzureDiskEncryptionForLinux"),
+    ),
+    kept("data-disk-encryption", "1 data disks without"),
+    Case("data-disk-encryption", "lab-data: encrypted", data_disk(encryptionSettingsCollection={"enabled": True})),
+    Case("data-disk-encryption", "lab-data: encrypted", data_disk(encryptionSettings={"diskEncryptionKey": {"a": 1}})),
+    Case(
+        "data-disk-encryption",
+        "lab-data: encrypted",
+        lambda lab: lab.vm["properties"]["instanceView"].update(
+            disks=[{"name": "lab-data", "encryptionSettings": [{"enabled": True}]}]
+        ),
+        fix="--volume-type data",
     ),
     warned(
         "os-disk-encryption",
@@ -433,7 +477,7 @@ CASES = [
         **ask(vm_size="Standard_HB120rs_v3"),
     ),
     kept("generation", "image is V2"),
-    Case("generation", "generation V2", **ask(vm_size="Standard_D4_v3"), fix="--vm-size: Standard_"),
+    Case("generation", "generation V2", **ask(vm_size="Standard_D4_v3"), fix="--vm-size Standard_"),
     kept("architecture", "image and VM size are x64"),
     Case("architecture", "the image is for x64", **ask(vm_size="Standard_D4ps_v5")),
     kept("security-type", "Standard"),
@@ -464,7 +508,7 @@ CASES = [
         **THE_POOL,
     ),
     kept("disk-controller", "SCSI"),
-    Case("disk-controller", "has NVMe only", **ask(vm_size="Standard_D4s_v6"), fix="--vm-size: Standard_"),
+    Case("disk-controller", "has NVMe only", **ask(vm_size="Standard_D4s_v6"), fix="--vm-size Standard_"),
     kept(
         "disk-controller",
         "image supports NVMe",
@@ -472,13 +516,14 @@ CASES = [
         **ask(vm_size="Standard_D4s_v6"),
     ),
     kept("quota-dedicated", "40 dedicated cores needed, 400 of 400 free", **ask(nodes=10)),
-    Case("quota-dedicated", "64 missing", **ask(nodes=116), fix="--nodes 100 fits"),
+    Case("quota-dedicated", "64 missing", **ask(nodes=116), fix="--nodes 50 fits; or request more quota"),
     Case(
         "quota-dedicated",
         "20 of 400 free: 20 missing",
         both(TOOLS, there(pool(currentDedicatedNodes=95, scaleSettings=nodes_of(95)))),
         **ask(nodes=10),
-        fix="--nodes 5 fits",
+        # The family has no free core, but the total has.
+        fix="--vm-size Standard_D4ads_v5 --nodes 5 fit together; or request more quota",
     ),
     Case("quota-dedicated", "of 1000 free", USER, **ask(nodes=300), fix="Quotas, Compute"),
     unknown(
@@ -552,6 +597,29 @@ CASES = [
         **ask(subnet=SUBNET, no_public_address=True),
     ),
     kept("subnet-outbound", "BatchNodeManagement.eastus", there(network()), **ask(subnet=SUBNET)),
+    Case(
+        "subnet-outbound",
+        "the private subnet has no NAT gateway",
+        there(network(defaultOutboundAccess=False)),
+        **ask(subnet=SUBNET, no_public_address=True),
+        fix="accept it: --accept subnet-outbound",
+    ),
+    warned(
+        "subnet-outbound",
+        "the subnet has no NAT gateway",
+        # It can lead to a firewall.
+        there(network(defaultOutboundAccess=False, routeTable={"id": "routes"})),
+        **ask(subnet=SUBNET, no_public_address=True),
+    ),
+    kept("subnet-outbound", "must be able", there(network(defaultOutboundAccess=False)), **ask(subnet=SUBNET)),
+    kept("subnet-delegation", "not delegated", there(network()), **ask(subnet=SUBNET)),
+    Case(
+        "subnet-delegation",
+        "delegated to Microsoft.ContainerInstance/containerGroups",
+        there(network(delegations=[{"properties": {"serviceName": "Microsoft.ContainerInstance/containerGroups"}}])),
+        **ask(subnet=SUBNET),
+    ),
+    noted("subnet-role", "subnets/join/action", there(network()), **ask(subnet=SUBNET), fix="Classic Virtual Machine"),
     warned(
         "subnet-outbound",
         "rule way-out",
@@ -614,6 +682,10 @@ CASES = [
         **ask(nodes=1),
         limit=9.0,
     ),
+    kept("inter-node-kinds", "nodes of one kind", **ask(inter_node=True, nodes=2)),
+    warned("inter-node-kinds", "2 dedicated + 1 spot", **ask(inter_node=True, nodes=2, spot=1)),
+    kept("account-access", "public network access is enabled"),
+    kept("account-access", "can be reached from here", accounts(publicNetworkAccess="Disabled")),
     kept("authentication", "Entra ID"),
     Case("authentication", "allows only SharedKey", accounts(allowedAuthenticationModes=["SharedKey"])),
 ]
@@ -626,7 +698,7 @@ def findings(session: Session, case: Case, tmp_path: Path) -> pd.DataFrame:
     asked = dict(case.ask)
     if case.name == "lab-vm":
         asked.setdefault("vm_size", SIZE)
-    return session.check(case.name, **asked)
+    return session.check(case.name, all=True, **asked)
 
 
 def commands(table: pd.DataFrame, program: str) -> list[str]:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 #: Rules that another VM size can satisfy.
 SIZE_RULES = frozenset(
     {
-        "architecture", "data-disk-count", "disk-controller", "generation", "security-type", "task-slots", "vm-size",
+        "architecture", "data-disk-count", "disk-controller", "generation", "security-type", "vm-size",
         "vm-size-restrictions",
     }
 )  # fmt: skip
@@ -32,6 +32,8 @@ SIZE_RULES = frozenset(
 COUNT_RULES = frozenset(
     {"cost", "managed-image-limit", "quota-dedicated", "quota-family", "quota-spot", "subnet-addresses"}
 )
+_TEMPORARY = "temp-drive"
+_TEMPORARY_RULE = frozenset({_TEMPORARY})
 #: At most so many sizes are checked, the most similar ones first.
 MOST_CANDIDATES = 60
 
@@ -39,22 +41,36 @@ MOST_CANDIDATES = 60
 def with_agreed_fixes(facts: Facts, findings: Sequence[Finding]) -> list[Finding]:
     """Return the findings, where failed checks of VM size and node counts have one fix that satisfies all of them."""
     broken = {one.rule for one in findings if one.is_error}
-    if not broken & (SIZE_RULES | COUNT_RULES):
-        return list(findings)
-    proposal = _proposal(facts, broken)
-    if proposal is None:
-        return list(findings)
-    changed, words = _changes(facts, proposal)
-    text = f"{words} fit{'s' if len(changed) == 1 else ' together'}"
-    return [_with_fix(one, text, changed) for one in findings]
+    proposal = _proposal(facts, broken) if broken & (SIZE_RULES | COUNT_RULES) else None
+    agreed = list(findings)
+    if proposal is not None:
+        changed, words = _changes(facts, proposal)
+        text = f"{words} fit{'s' if len(changed) == 1 else ' together'}"
+        agreed = [_with_fix(one, text, changed, proposal.spec.vm_size) for one in agreed]
+    return [_with_temporary_disk(proposal or facts, one) if one.rule == _TEMPORARY else one for one in agreed]
 
 
-def _with_fix(finding: Finding, text: str, changed: frozenset[str]) -> Finding:
+def _with_fix(finding: Finding, text: str, changed: frozenset[str], size: str) -> Finding:
     of_count = finding.rule in COUNT_RULES
+    if finding.fix == f"did you mean {size}?" and changed == {"vm_size"}:
+        return finding  # a misspelt size
     if not finding.is_error or not (of_count or (finding.rule in SIZE_RULES and "vm_size" in changed)):
         return finding
     # Instead of fewer nodes, more quota can be requested; an image that does not boot on a size leaves no choice.
     return replace(finding, fix=f"{text}; or {finding.fix}" if of_count and finding.fix else text)
+
+
+def _with_temporary_disk(facts: Facts, finding: Finding) -> Finding:
+    """Return a warning about a missing temporary disk with a VM size that has one and keeps all other rules."""
+    if finding.ok is not False:
+        return finding
+    if not _breaks(facts, _TEMPORARY_RULE, warnings=True):
+        return replace(finding, fix=f"--vm-size {facts.spec.vm_size} has one; or {finding.fix}")
+    others = (one for one in _candidates(facts) if not _breaks(one, _TEMPORARY_RULE, warnings=True))
+    found = next((one for one in others if not _breaks(one, SIZE_RULES | COUNT_RULES)), None)
+    return (
+        finding if found is None else replace(finding, fix=f"--vm-size {found.spec.vm_size} has one; or {finding.fix}")
+    )
 
 
 def _changes(facts: Facts, proposal: Facts) -> tuple[frozenset[str], str]:
@@ -69,33 +85,50 @@ def _changes(facts: Facts, proposal: Facts) -> tuple[frozenset[str], str]:
 
 def _proposal(facts: Facts, broken: set[str]) -> Facts | None:
     """Return the nearest facts that keep all rules of size and counts; None if there are none."""
-    if not broken & SIZE_RULES:
-        return _with_fitting_counts(facts)
-    smaller: Facts | None = None
-    for candidate in _candidates(facts):
-        if _breaks(candidate, SIZE_RULES):
-            continue
-        if not _breaks(candidate, COUNT_RULES):
-            return candidate
-        smaller = smaller or _with_fitting_counts(candidate)
-    return smaller
+    if not broken & SIZE_RULES and (fewer := _with_fitting_counts(facts)) is not None:
+        return fewer
+    kept = SIZE_RULES if "task-slots" in broken else SIZE_RULES | {"task-slots"}
+    found = _best([one for one in _candidates(facts) if not _breaks(one, kept)])
+    # Nodes with other numbers of vCPUs are other work: they are proposed only where no such node can start.
+    if found is not None or not broken & SIZE_RULES:
+        return found
+    return _best([one for one in _candidates(facts, same_cores=False) if not _breaks(one, kept)])
 
 
-def _candidates(facts: Facts) -> Iterator[Facts]:
-    """Yield the facts with other VM sizes: sizes with the same number of vCPUs first, then by similarity of names."""
+def _best(fitting: Sequence[Facts]) -> Facts | None:
+    """Return the first of the facts that keep the rules of sizes, with all nodes if possible, and a temporary disk."""
+    whole = [one for one in fitting if not _breaks(one, COUNT_RULES)]
+    disks = (one for one in whole if not _breaks(one, _TEMPORARY_RULE, warnings=True))
+    fewer = (counts for one in fitting if (counts := _with_fitting_counts(one)) is not None)
+    return next(disks, None) or (whole[0] if whole else next(fewer, None))
+
+
+def _candidates(facts: Facts, *, same_cores: bool = True) -> Iterator[Facts]:
+    """Yield the facts with other VM sizes, those with the most similar names first.
+
+    Parameters
+    ----------
+    facts
+        The facts with the requested size.
+    same_cores
+        Whether only sizes with the same number of vCPUs are wanted, if the requested size is known.
+    """
     asked = facts.spec.vm_size.lower()
     if not facts.size_named_by_user:
         return
     own = facts.offered_size(asked)
-    cores = vm_sizes.vcpus(own) if own is not None else 0
+    cores = vm_sizes.vcpus(own) if own is not None and same_cores else 0
 
-    def sort_key(size: Json) -> tuple[bool, bool, float, str]:
-        name = str(size["name"])
-        similarity = difflib.SequenceMatcher(None, asked, name.lower()).ratio()
-        ends = bool(size.get("batchSupportEndOfLife"))
-        return bool(cores) and vm_sizes.vcpus(size) != cores, ends, -similarity, name
+    def sort_key(size: Json) -> tuple[bool, float]:
+        similarity = difflib.SequenceMatcher(None, asked, str(size["name"]).lower()).ratio()
+        return bool(size.get("batchSupportEndOfLife")), -similarity
 
-    others = [size for size in facts.sizes if str(size["name"]).lower() != asked]
+    others = [
+        size
+        for size in facts.sizes
+        if str(size["name"]).lower() != asked and (not cores or vm_sizes.vcpus(size) == cores)
+    ]
+    others.sort(key=lambda size: str(size["name"]), reverse=True)  # of similar names, the newest series first
     for size in sorted(others, key=sort_key)[:MOST_CANDIDATES]:
         spec = facts.spec.model_copy(update={"vm_size": str(size["name"])})
         yield replace(facts, spec=spec, rates=None, limit_usd=None)  # the price of another size was not read
@@ -128,9 +161,10 @@ def _most(wanted: int, fits: Callable[[int], bool]) -> int:
     return low
 
 
-def _breaks(facts: Facts, names: frozenset[str]) -> bool:
+def _breaks(facts: Facts, names: frozenset[str], *, warnings: bool = False) -> bool:
     """Tell whether facts break one of these rules."""
-    return any(found.is_error for one in _rules(names) for found in one.check(facts))
+    found = (finding for one in _rules(names) for finding in one.check(facts))
+    return any(finding.is_error or (warnings and finding.is_warning) for finding in found)
 
 
 @cache

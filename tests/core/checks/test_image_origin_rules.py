@@ -77,7 +77,10 @@ def test_a_purchase_plan_is_copied_to_the_definition(lab: Callable[..., Session]
     made = session.create("p", **SNAPSHOT, **AGENT)
     assert "is based on an image with the purchase plan acme:db:gold" in str(made.attrs["warnings"])
     assert session.nodes("p").state.tolist() == ["idle"]
-    assert found(session.check("p", kind="pool"), "purchase-plan") == "image definition has the plan acme:db:gold"
+    assert (
+        found(session.check("p", kind="pool", all=True), "purchase-plan")
+        == "image definition has the plan acme:db:gold"
+    )
     with pytest.raises(SpecError, match="a managed image cannot have a plan"):
         session.create("q", **SNAPSHOT, **AGENT, via="managed-image")
 
@@ -91,7 +94,7 @@ def test_a_large_data_snapshot_is_warned_of(lab: Callable[..., Session]) -> None
 
 
 def test_an_image_shows_what_a_pool_of_it_needs(lab: Callable[..., Session]) -> None:
-    table = lab(definition(), version()).check("lab/tools", vm_size=SIZE)
+    table = lab(definition(), version()).check("lab/tools", vm_size=SIZE, all=True)
     assert "the Marketplace image of image version '1.0.0' is unknown" in found(table, "base-image")
     assert "its node agent SKU is not known" in found(table, "node-agent")
     assert found(table, "os-disk-encryption").startswith("cannot be checked: image version '1.0.0' does not show")
@@ -118,15 +121,17 @@ def test_a_pool_is_judged_by_its_own_values(lab: Callable[..., Session]) -> None
     machine = {"osDisk": {"diskSizeGB": 30}}
     storage = {"osDiskImage": {"sizeInGB": 64, "source": {}}}
     there = pool(machine=machine, **holding(40, resizeTimeout="PT5M"))
-    table = lab(definition(), version(storage=storage), there).check("old-pool")
+    table = lab(definition(), version(storage=storage), there).check("old-pool", all=True)
     assert found(table, "resize-timeout").startswith("5 min for 40 nodes")
     assert found(table, "os-disk-size") == "30 GiB requested; the OS disk of the image has 64 GiB"
 
 
 def test_a_pool_that_is_called_pool_counts(lab: Callable[..., Session]) -> None:
     session = lab(definition(), version(), pool("pool", **holding(48)))
-    assert "8 of 200 free: 72 missing" in found(session.check("lab-vm", vm_size=SIZE, nodes=20), "quota-family")
-    assert "also used by pool;" in found(session.check("lab/tools"), "image-shared")
+    assert "8 of 200 free: 72 missing" in found(
+        session.check("lab-vm", vm_size=SIZE, nodes=20, all=True), "quota-family"
+    )
+    assert "also used by pool;" in found(session.check("lab/tools", all=True), "image-shared")
 
 
 def test_limits_of_a_managed_image_count_the_pools_of_all_accounts(lab: Callable[..., Session]) -> None:
@@ -136,16 +141,16 @@ def test_limits_of_a_managed_image_count_the_pools_of_all_accounts(lab: Callable
     theirs = pool("theirs", image, **holding(2450))
     theirs["id"] = theirs["id"].replace("genomicsbatch", "otherbatch")
     session = lab(managed_image(), snapshot(), other, theirs, pool("mine", image, **holding(100)))
-    table = session.check("mine", kind="pool")
+    table = session.check("mine", kind="pool", all=True)
     assert "2550 dedicated and 0 spot nodes in 2 pools: more than" in found(table, "managed-image-limit")
     assert "also used by otherbatch/theirs" in found(table, "image-shared")
 
 
 def test_login_ports_lower_the_limits_of_a_managed_image(lab: Callable[..., Session]) -> None:
     asked = {"direct": True, "vm_size": SIZE, "nodes": 50}
-    assert "NAT" not in found(lab().check("lab-vm", **asked), "managed-image-limit")
+    assert "NAT" not in found(lab().check("lab-vm", **asked, all=True), "managed-image-limit")
     assert "inbound NAT pools lower these limits" in found(
-        lab().check("lab-vm", **asked, login_ports=[22]), "managed-image-limit"
+        lab().check("lab-vm", **asked, login_ports=[22], all=True), "managed-image-limit"
     )
 
 
@@ -154,7 +159,7 @@ def test_a_direct_pool_needs_its_image_in_the_account_s_region(session: Session,
     for one in (away.vm, away.os_disk, away.data_disk):
         one["location"] = "westus2"
     away.open(session, tmp_path)
-    assert "the image would be in westus2" in found(session.check("lab-vm", direct=True), "region")
+    assert "the image would be in westus2" in found(session.check("lab-vm", direct=True, all=True), "region")
 
 
 # -- permissions ---------------------------------------------------------------------------------------------------
@@ -164,13 +169,13 @@ def test_permissions_are_read_wherever_something_is_worked_with(lab: Callable[..
     elsewhere = GALLERY.replace("/resourceGroups/research/", "/resourceGroups/shared/")
     identity = f"{GROUP}/userAssignedIdentities/runner".replace("Microsoft.Compute", "Microsoft.ManagedIdentity")
     theirs = {**gallery(), "id": elsewhere}
-    table = lab(theirs).check("lab-vm", gallery=elsewhere, identities=[identity])
+    table = lab(theirs).check("lab-vm", gallery=elsewhere, identities=[identity], all=True)
     assert "in resource group research, resource group shared" in found(table, "permissions")
     role = table.attrs["role"]
     assert "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action" in role["Actions"]
     away = {**version(), "id": version()["id"].replace(GROUP.split("/")[2], OTHER_SUBSCRIPTION)}
     of = {**definition(), "id": definition()["id"].replace(GROUP.split("/")[2], OTHER_SUBSCRIPTION)}
-    table = lab(of, away).check(away["id"])
+    table = lab(of, away).check(away["id"], all=True)
     assert f"subscription {OTHER_SUBSCRIPTION}" in found(table, "permissions")
     assert len(table.attrs["role"]["AssignableScopes"]) == 2
 
@@ -189,5 +194,5 @@ def test_the_groups_of_a_vm_s_subnet_and_of_a_pool_s_image_are_read_too(session:
     lab.vm["properties"]["networkProfile"] = {"networkInterfaces": [{"id": card["id"]}]}
     lab.open(session, tmp_path)
     every = "all required permissions in resource group research, resource group central"
-    assert found(session.check("lab-vm"), "permissions") == every
-    assert found(session.check("old-pool"), "permissions") == every
+    assert found(session.check("lab-vm", all=True), "permissions") == every
+    assert found(session.check("old-pool", all=True), "permissions") == every

@@ -208,5 +208,5 @@ def _is_on(settings: object) -> bool:
 
 def _encryption_extension(vm: Json) -> str:
     """Return the extension of Azure Disk Encryption that a VM has, as text; empty if it has none."""
-    names = [one for one in extension_names(vm) if one.lower().startswith("azurediskencryption")]
+    names = [one for one in extension_names(vm) if "azurediskencryption" in one.lower()]
     return f" (extension {names[0]})" if names else ""

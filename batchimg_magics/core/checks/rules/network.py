@@ -94,7 +94,7 @@ def subnet_delegation(facts: Facts) -> RuleResults:
 
 @rule("subnet-outbound", "error", sources.NETWORK, needs=(*_NEEDS, "the network security group"), acceptable=True)
 def subnet_outbound(facts: Facts) -> RuleResults:
-    """The subnet allows outbound traffic to BatchNodeManagement on port 443, which nodes need."""
+    """The subnet allows outbound traffic to BatchNodeManagement on port 443, and has a way out for it."""
     found = _subnet(facts)
     if found is None:
         return None
@@ -134,8 +134,8 @@ def subnet_role(facts: Facts) -> RuleResults:
     network, _, _ = facts.spec.subnet.partition("/subnets/")
     return passed(
         "you need the permission subnets/join/action: see the rule `permissions`",
-        "if allocation fails with LinkedAuthorizationFailed: `az role assignment create --role 'Classic Virtual Machine "
-        f"Contributor' --assignee {BATCH_APPLICATION} --scope {network}`",
+        "if allocation fails with LinkedAuthorizationFailed: `az role assignment create --role "
+        f"'Classic Virtual Machine Contributor' --assignee {BATCH_APPLICATION} --scope {network}`",
     )
 
 

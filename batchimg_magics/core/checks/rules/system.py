@@ -137,8 +137,11 @@ def extensions(facts: Facts) -> RuleResults:
     names = extension_names(facts.vm)
     if not names:
         return passed("no VM extensions")
-    ids = " ".join(f"{facts.vm['id']}/extensions/{name}" for name in names)
-    text, fix = f"VM {facts.vm['name']!r} has VM extensions: {', '.join(names)}", f"`az vm extension delete --ids {ids}`"
+    ids = " ".join(f"{facts.vm['id']}/extensions/{name.partition(' ')[0]}" for name in names)
+    text, fix = (
+        f"VM {facts.vm['name']!r} has VM extensions: {', '.join(names)}",
+        f"`az vm extension delete --ids {ids}`",
+    )
     if not facts.captures_copy or facts.spec.direct:
         return failed(f"{text}; Batch may fail to deploy nodes from an image with extensions", fix)
     # A copy has no extension resources, and `waagent -deprovision` deletes /var/lib/waagent, where their files are.
@@ -153,20 +156,24 @@ _RUN_COMMAND = re.compile(r"run-?command", re.IGNORECASE)
 
 
 def extension_names(vm: Json) -> list[str]:
-    """Return the extensions of a VM, from its child resources, its instance view and its agent, each once."""
+    """Return the extensions of a VM, from its child resources, its instance view and its agent, each once.
+
+    A name that does not contain the type of the extension is followed by the type.
+    """
     view = dig(vm, "properties", "instanceView") or {}
-    children = [
-        str(one.get("name") or one.get("id")).split("/")[-1]
-        for one in vm.get("resources") or dig(vm, "properties", "resources") or []
-        if "/extensions" in f"{one.get('type', '')} {one.get('id', '')}".lower()
-    ]
-    inside = [str(one.get("name") or one.get("type")) for one in view.get("extensions") or []]
-    names = list(dict.fromkeys([*children, *inside]))
-    known = {str(one.get("type")).split(".")[-1].lower() for one in view.get("extensions") or []}
-    known |= {name.lower() for name in names}
-    handlers = [str(one.get("type")) for one in dig(view, "vmAgent", "extensionHandlers") or []]
-    names += [name for one in handlers if (name := one.split(".")[-1]).lower() not in known]
-    return [one for one in dict.fromkeys(names) if not _RUN_COMMAND.search(one)]
+    found: dict[str, str] = {}
+    for one in vm.get("resources") or dig(vm, "properties", "resources") or []:
+        if "/extensions" in f"{one.get('type', '')} {one.get('id', '')}".lower():
+            kind = dig(one, "properties", "type") or one.get("typePropertiesType")
+            found[str(one.get("name") or one.get("id")).split("/")[-1]] = str(kind or "")
+    for one in view.get("extensions") or []:
+        found.setdefault(str(one.get("name") or one.get("type")), str(one.get("type") or "").split(".")[-1])
+    known = {word.lower() for pair in found.items() for word in pair}
+    for one in dig(view, "vmAgent", "extensionHandlers") or []:
+        if (name := str(one.get("type")).split(".")[-1]).lower() not in known:
+            found[name] = ""
+    named = [name if kind.lower() in name.lower() else f"{name} ({kind})" for name, kind in found.items()]
+    return [one for one in named if not _RUN_COMMAND.search(one)]
 
 
 @rule("base-image", "error", sources.DOCUMENT, needs=("supported images",))
@@ -286,6 +293,9 @@ def purchase_plan(facts: Facts) -> RuleResults:
     return warned(f"{text}; the image definition gets the plan, if the terms of the publisher allow it", _TERMS)
 
 
+_LARGER_OS_DISK = f"--os-disk-gib {2 * LEAST_OS_DISK_GIB}"
+
+
 @rule("temp-drive", "warning", sources.DOCUMENT, needs=("Batch's VM sizes",))
 def temp_drive(facts: Facts) -> RuleResults:
     """Nodes have a temporary disk for the node agent; without one, the OS disk has at least 64 GiB."""
@@ -301,12 +311,7 @@ def temp_drive(facts: Facts) -> RuleResults:
     text = f"{size} has no temporary disk; Batch uses the OS disk"
     os_disk_gib = facts.spec.os_disk_gib or system.os_disk_gib
     if os_disk_gib is None:
-        return unchecked(f"{text}, whose size is unknown", _sizes_with_temporary_disk(facts))
+        return unchecked(f"{text}, whose size is unknown", _LARGER_OS_DISK)
     if os_disk_gib < LEAST_OS_DISK_GIB:
-        return warned(f"{text}, which has {os_disk_gib} GiB", _sizes_with_temporary_disk(facts))
+        return warned(f"{text}, which has {os_disk_gib} GiB", _LARGER_OS_DISK)
     return passed(f"{text}, which has {os_disk_gib} GiB")
-
-
-def _sizes_with_temporary_disk(facts: Facts) -> str:
-    sizes = facts.similar_sizes(lambda can: float(can.get("MaxResourceVolumeMB", 0)) > 0)
-    return f"choose a size with a temporary disk ({sizes}), or --os-disk-gib {2 * LEAST_OS_DISK_GIB}"
