@@ -224,6 +224,7 @@ class Verbs(ABC):
         *,
         kind: Literal["vm", "image", "pool"] | None = None,
         pool: str | None = None,
+        all: bool = False,
         role: bool = False,
         vm_size: str | None = None,
         nodes: int | None = None,
@@ -262,6 +263,7 @@ class Verbs(ABC):
         canary: bool | None = None,
         take_what_fits: bool = False,
         ttl: str | float | None = None,
+        accept: Sequence[str] | None = None,
         mounts: Sequence[Mapping[str, Any]] | None = None,
         container_registries: Sequence[Mapping[str, Any]] | None = None,
         user_accounts: Sequence[Mapping[str, Any]] | None = None,
@@ -276,6 +278,8 @@ class Verbs(ABC):
             Set the resource type if several resources have this name: vm, image or pool.
         pool : str | None
             Check the VM or image for use in this pool.
+        all : bool
+            Show all checks, also those that passed or were not possible (default: failed checks only).
         role : bool
             Print the smallest custom role with the required permissions, as JSON.
         vm_size : str | None
@@ -353,6 +357,8 @@ class Verbs(ABC):
             Accept fewer nodes if a quota is reached (default: fail).
         ttl : str | float | None
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
+        accept : Sequence[str] | None
+            Accept the error of this preflight rule: it becomes a warning; can be repeated.
         mounts : Sequence[Mapping[str, Any]] | None
             File systems to mount on each node, as in the YAML of a pool.
         container_registries : Sequence[Mapping[str, Any]] | None
@@ -363,8 +369,8 @@ class Verbs(ABC):
         Returns
         -------
         pandas.DataFrame
-            One row per rule; ``attrs["role"]`` has the smallest role that is sufficient. docs/reference.md lists
-            the columns.
+            One row per failed check, with `all` one row per check; ``attrs["role"]`` has the smallest role that is
+            sufficient. docs/reference.md lists the columns.
 
         Raises
         ------
@@ -441,6 +447,7 @@ class Verbs(ABC):
         canary: bool | None = None,
         take_what_fits: bool = False,
         ttl: str | float | None = None,
+        accept: Sequence[str] | None = None,
         yes: bool = False,
         wait: bool = True,
         mounts: Sequence[Mapping[str, Any]] | None = None,
@@ -554,6 +561,8 @@ class Verbs(ABC):
             Accept fewer nodes if a quota is reached (default: fail).
         ttl : str | float | None
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
+        accept : Sequence[str] | None
+            Accept the error of this preflight rule: it becomes a warning; can be repeated.
         yes : bool
             Confirm irreversible actions: `capture` in-place; on Azure also `replace`.
         wait : bool
@@ -633,6 +642,7 @@ class Verbs(ABC):
         canary: bool | None = None,
         take_what_fits: bool = False,
         ttl: str | float | None = None,
+        accept: Sequence[str] | None = None,
         mounts: Sequence[Mapping[str, Any]] | None = None,
         container_registries: Sequence[Mapping[str, Any]] | None = None,
         user_accounts: Sequence[Mapping[str, Any]] | None = None,
@@ -744,6 +754,8 @@ class Verbs(ABC):
             Accept fewer nodes if a quota is reached (default: fail).
         ttl : str | float | None
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
+        accept : Sequence[str] | None
+            Accept the error of this preflight rule: it becomes a warning; can be repeated.
         mounts : Sequence[Mapping[str, Any]] | None
             File systems to mount on each node, as in the YAML of a pool.
         container_registries : Sequence[Mapping[str, Any]] | None
