@@ -157,7 +157,7 @@ ADDITIONS = {
 from batchimg_magics import Session
 
 with Session() as session:
-    assert "added-rule" in list(session.check("prep-vm", vm_size="Standard_D2s_v5").rule)
+    assert "added-rule" in list(session.check("prep-vm", vm_size="Standard_D2s_v5", all=True).rule)
 """,
         named="disks",
         in_page="An added rule is kept",

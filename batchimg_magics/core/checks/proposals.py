@@ -88,7 +88,9 @@ def _proposal(facts: Facts, broken: set[str]) -> Facts | None:
     if not broken & SIZE_RULES and (fewer := _with_fitting_counts(facts)) is not None:
         return fewer
     kept = SIZE_RULES if "task-slots" in broken else SIZE_RULES | {"task-slots"}
-    found = _best([one for one in _candidates(facts) if not _breaks(one, kept)])
+    fitting = [one for one in _candidates(facts) if not _breaks(one, kept)]
+    # The nearest name is what a misspelt one means, however many of its nodes fit.
+    found = _best(fitting if facts.size is not None else fitting[:1])
     # Nodes with other numbers of vCPUs are other work: they are proposed only where no such node can start.
     if found is not None or not broken & SIZE_RULES:
         return found
@@ -119,8 +121,10 @@ def _candidates(facts: Facts, *, same_cores: bool = True) -> Iterator[Facts]:
     own = facts.offered_size(asked)
     cores = vm_sizes.vcpus(own) if own is not None and same_cores else 0
 
+    whole = asked if "_" in asked.partition("_v")[0] else f"standard_{asked}"  # people leave out the tier
+
     def sort_key(size: Json) -> tuple[bool, float]:
-        similarity = difflib.SequenceMatcher(None, asked, str(size["name"]).lower()).ratio()
+        similarity = difflib.SequenceMatcher(None, whole, str(size["name"]).lower()).ratio()
         return bool(size.get("batchSupportEndOfLife")), -similarity
 
     others = [
