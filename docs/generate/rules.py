@@ -29,9 +29,7 @@ The rules of VM sizes and of node counts have one common fix: a size and counts 
 
 def render_page() -> str:
     """Return the page as Markdown."""
-    rows = [
-        (f"`{one.id}`", one.severity, "yes" if one.is_acceptable else "", one.title, one.source) for one in RULES
-    ]
+    rows = [(f"`{one.id}`", one.severity, "yes" if one.is_acceptable else "", one.title, one.source) for one in RULES]
     return f"{_HEAD}\n{markdown_table(('rule', 'severity', '`--accept`', 'requirement', 'source'), rows)}"
 
 
