@@ -17,13 +17,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from batchimg_magics.emulator.arm import open_world
+from batchimg_magics.emulator.arm import locks, open_world, policies
 from batchimg_magics.emulator.control import control_routes
 from batchimg_magics.emulator.http import planes
 from batchimg_magics.emulator.http.faults import raise_fault, take_fault
 from batchimg_magics.emulator.http.messages import Call, ConnectionDroppedError, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.router import Router
-from batchimg_magics.emulator.services import roles
+from batchimg_magics.emulator.services import providers, roles
 from batchimg_magics.emulator.world.clock import ManualClock
 from batchimg_magics.emulator.world.store import ReadOnlyTransactionError, Store
 
@@ -197,7 +197,11 @@ class App:
         call.params |= params
         if plane == "arm":
             roles.check(call)
+            providers.check(call)
+            locks.check(call)
         call.body = _decode(plane, body)
+        if plane == "arm":
+            policies.check(call)
         return route.handler(call)
 
     def _authenticate(self, call: Call, plane: Plane) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batchimg_magics.emulator.arm.resources import find, split_id
+from batchimg_magics.emulator.arm.scopes import split_assigned
 from batchimg_magics.emulator.world.store import Item, Store
 
 if TYPE_CHECKING:
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 #: The types that the emulator has rules for.
 KINDS = frozenset(
     {
+        "microsoft.authorization/locks",
+        "microsoft.authorization/policyassignments",
+        "microsoft.authorization/policydefinitions",
+        "microsoft.authorization/policysetdefinitions",
         "microsoft.batch/batchaccounts",
         "microsoft.batch/batchaccounts/applications",
         "microsoft.batch/batchaccounts/applications/versions",
@@ -115,6 +120,8 @@ def import_documents(
 
 def add_group(store: Store, now: float, key: str, location: str) -> None:
     """Create the subscription and the resource group of a resource, unless they exist."""
+    if split_assigned(key):
+        return  # of an existing scope
     subscription, group, _, _ = split_id(key)
     top = f"/subscriptions/{subscription}"
     if store.get(top) is None:
@@ -146,11 +153,16 @@ def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[st
         As for `import_documents`.
     """
     key = document.get("id")
-    try:
-        _, _, path, namespace = split_id(str(key))
-    except ValueError as error:
-        raise ImportRefusedError(f"a document without a resource id: {str(document)[:80]}") from error
-    kind = str(document.get("type") or "/".join([namespace, *(word for word, _ in path)]))
+    if assigned := split_assigned(str(key)):
+        _, kind, name = assigned
+        namespace = "Microsoft.Authorization"
+    else:
+        try:
+            _, _, path, namespace = split_id(str(key))
+        except ValueError as error:
+            raise ImportRefusedError(f"a document without a resource id: {str(document)[:80]}") from error
+        kind = str(document.get("type") or "/".join([namespace, *(word for word, _ in path)]))
+        name = path[-1][1]
     if kind.lower() not in KINDS and not any_type:
         raise ImportRefusedError(f"{kind} is not a type that the emulator supports ({key})")
     bare: dict[str, Any] = _without_nulls(document)
@@ -167,7 +179,7 @@ def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[st
     if not isinstance(bare["properties"], dict):
         raise ImportRefusedError(f"{key}: its properties are not an object")
     bare["properties"].setdefault("provisioningState", "Succeeded")
-    return bare | {"id": key, "name": bare.get("name", path[-1][1]), "type": kind}
+    return bare | {"id": key, "name": bare.get("name", name), "type": kind}
 
 
 def _parts(value: Any) -> Any:  # noqa: ANN401 - any JSON

@@ -106,6 +106,8 @@ class Refusal(Exception):  # noqa: N818 - an error response of Azure, not a faul
         ARM's ``target``.
     headers
         E.g. ``Retry-After``.
+    additional_info
+        ARM's ``additionalInfo``.
 
     Attributes
     ----------
@@ -124,6 +126,7 @@ class Refusal(Exception):  # noqa: N818 - an error response of Azure, not a faul
         details: list[tuple[str, str]] | None = None,
         target: str | None = None,
         headers: dict[str, str] | None = None,
+        additional_info: list[dict[str, Any]] | None = None,
     ) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status
@@ -132,6 +135,7 @@ class Refusal(Exception):  # noqa: N818 - an error response of Azure, not a faul
         self.details = details or []
         self.target = target
         self.headers = headers or {}
+        self.additional_info = additional_info or []
         self.unwrapped = False
         self.keep_writes = False
 

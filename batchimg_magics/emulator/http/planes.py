@@ -207,6 +207,8 @@ def error_body(plane: Plane | None, refusal: Refusal, *, base: str, request_id: 
         error["target"] = refusal.target
     if refusal.details:
         error["details"] = [{"code": code, "message": message} for code, message in refusal.details]
+    if refusal.additional_info:
+        error["additionalInfo"] = refusal.additional_info
     return error if refusal.unwrapped else {"error": error}
 
 

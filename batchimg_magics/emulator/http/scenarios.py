@@ -86,6 +86,12 @@ class Scenario:
         The largest core quotas that Batch accounts have, by property.
     replication
         How the replication of gallery image versions fails.
+    policies
+        Parameters of built-in policies that are assigned to every subscription, by the name of the policy.
+    lock
+        The level of a lock on every resource group.
+    unregistered
+        The resource providers that no subscription is registered for.
     """
 
     description: str
@@ -93,6 +99,9 @@ class Scenario:
     allocation: Mapping[str, float | bool] = field(default_factory=dict)
     account_quotas: Mapping[str, int] = field(default_factory=dict)
     replication: Replication = ""
+    policies: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    lock: Literal["", "CanNotDelete", "ReadOnly"] = ""
+    unregistered: frozenset[str] = frozenset()
 
 
 request_evidence = Evidence("Scenarios: responses and quotas")
@@ -171,6 +180,17 @@ SCENARIOS: dict[str, Scenario] = {
     "not-deprovisioned": Scenario(
         "VMs are marked as generalized, but their operating systems are not",
         allocation={"specialized": True},
+    ),
+    "tag-policy": Scenario(
+        "a policy denies every resource without the tag `CostCenter`",
+        policies={"Require a tag on resources": {"tagName": "CostCenter"}},
+    ),
+    "delete-lock": Scenario(
+        "every resource group has a lock, so that nothing in it can be deleted", lock="CanNotDelete"
+    ),
+    "not-registered": Scenario(
+        "no subscription is registered for the resource provider of Azure Compute",
+        unregistered=frozenset({"Microsoft.Compute"}),
     ),
 }
 CALM = SCENARIOS["calm"]

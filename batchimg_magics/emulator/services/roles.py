@@ -27,7 +27,12 @@ _ALL_PERMISSIONS = {"actions": ["*"], "notActions": [], "dataActions": ["*"], "n
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
 #: Paths that poll operations.
 _OPERATION_PATHS = re.compile(r"/(locations/[^/]+/\w*operations|\w*operationresults)/", re.IGNORECASE)
+#: Paths of roles and permissions.
+_ADMINISTRATION = re.compile(rf"{PROVIDER}/(role\w*|permissions)(/|$)", re.IGNORECASE)
 evidence = Evidence("Permissions")
+evidence.rule(
+    "Roles, and changes of locks and policies, need no role.", "they are the administrator's; there is one principal"
+)
 evidence.rule(
     "Every action is allowed until a role is assigned; then every assignment applies to the caller.",
     "the emulator has one principal",
@@ -119,7 +124,8 @@ def check(call: Call) -> None:
     if (
         not call.store.meta(_ROLES_ASSIGNED)
         or _OPERATION_PATHS.search(call.path)
-        or PROVIDER.lower() in call.path.lower()
+        or _ADMINISTRATION.search(call.path)
+        or (call.method not in ("GET", "HEAD") and PROVIDER.lower() in call.path.lower())
     ):
         return
     scope, action = _requested_action(call)
@@ -136,11 +142,13 @@ def check(call: Call) -> None:
 def _requested_action(call: Call) -> tuple[str, str]:
     """Return scope and action of a request; the action is empty for reads that need no role."""
     path = call.path.rstrip("/")
-    head, provider, tail = path.partition("/providers/")
+    head, provider, tail = path.rpartition("/providers/")
     if not provider:
         return path, ""
     namespace, *rest = tail.split("/")
     verb = _VERBS.get(call.method)
+    if not rest:
+        return head, "Microsoft.Resources/subscriptions/providers/read"
     if verb is None:  # POST: the last segment is the verb, on the resource before it
         kinds = [*rest[:-1][::2], rest[-1]]
         return path.rpartition("/")[0], "/".join([namespace, *kinds, "action"])
