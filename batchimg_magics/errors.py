@@ -7,8 +7,10 @@
     ├── NotConnectedError       the requested connection is not available
     ├── ServiceError            Azure rejected a request: status_code, code, request_id
     │   ├── AuthenticationError not signed in, or permission is missing (401, 403)
+    │   ├── PolicyError         an Azure policy denies it: policy, assignment (403)
     │   ├── NotFoundError       the resource does not exist (404)
     │   ├── ConflictError       the state of a resource does not allow it, or it exists and differs (409, 412)
+    │   │   └── LockError       a lock forbids it: scopes (409)
     │   └── ThrottledError      too many requests, also after all retries (429)
     ├── ProvisioningError       Azure accepted a request, and the operation failed: resource_id, state
     ├── ResizeError             a pool did not reach its target: errors, target, current
@@ -34,8 +36,10 @@ __all__ = [
     "ConflictError",
     "DetachedError",
     "InUseError",
+    "LockError",
     "NotConnectedError",
     "NotFoundError",
+    "PolicyError",
     "ProvisioningError",
     "ResizeError",
     "ServiceError",
@@ -112,12 +116,49 @@ class AuthenticationError(ServiceError):
     """You are not signed in, or have no permission for this operation."""
 
 
+class PolicyError(ServiceError):
+    """An Azure policy denies the resource as it would be.
+
+    Parameters
+    ----------
+    message, hint
+        As for `BatchImgError`.
+    policy, assignment
+        The names of the policy and of its assignment; empty where Azure does not tell.
+    facts
+        Status, code and request id, as for `ServiceError`.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", policy: str = "", assignment: str = "", **facts: Any) -> None:
+        super().__init__(message, hint=hint, **facts)
+        self.policy = policy
+        self.assignment = assignment
+
+
 class NotFoundError(ServiceError):
     """The resource does not exist."""
 
 
 class ConflictError(ServiceError):
     """The state of a resource does not allow the operation, or the resource exists already and differs."""
+
+
+class LockError(ConflictError):
+    """A lock on the resource or above it forbids the operation.
+
+    Parameters
+    ----------
+    message, hint
+        As for `BatchImgError`.
+    scopes
+        Ids of what is locked: resources, resource groups, or the subscription.
+    facts
+        Status, code and request id, as for `ServiceError`.
+    """
+
+    def __init__(self, message: str, *, hint: str = "", scopes: Sequence[str] = (), **facts: Any) -> None:
+        super().__init__(message, hint=hint, **facts)
+        self.scopes = tuple(scopes)
 
 
 class ThrottledError(ServiceError):

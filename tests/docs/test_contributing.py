@@ -221,9 +221,13 @@ with Session() as session:
     ),
     "an outcome of a resize": Addition(
         {
-            "core/base/outcomes.py": insert(
-                (r"(?=\n    DONE = )", '\n    ADDED = _Entry("added", "an added text", codes=("addedcode",))')
-            )
+            "core/base/outcomes.py": insert((r"(?=\n    DONE = )", '\n    ADDED = _Entry("added", "an added text")')),
+            "core/base/causes.py": insert(
+                (
+                    r"(?<=CAUSES: tuple\[Cause, \.\.\.\] = \()",
+                    '\n    Cause("an added cause", OutcomeClass.ADDED, "a fix", _BATCH, ("addedcode",)),',
+                )
+            ),
         },
         """
 from batchimg_magics.core.base.schemas import OUTCOMES

@@ -1,4 +1,8 @@
-"""Translate azure-core's errors to this package's errors, each with a hint."""
+"""Translate azure-core's errors to this package's errors, each with a hint.
+
+Azure's code decides what an error is; the status only where no code does: a 403 may come from a policy, a lock or a
+missing right, and a 409 from a lock, a quota, a missing registration or another change.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,16 @@ from typing import Any
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
+from batchimg_magics.core.base import denials
+from batchimg_magics.core.base.diagnosis import Diagnosis, diagnose
+from batchimg_magics.core.base.provider_errors import without_json
 from batchimg_magics.errors import (
     AuthenticationError,
     BatchImgError,
     ConflictError,
+    LockError,
     NotFoundError,
+    PolicyError,
     ServiceError,
     ThrottledError,
 )
@@ -20,8 +29,7 @@ SIGN_IN_HINT = (
     "sign in with one of: `az login` in a terminal; AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET in the "
     "environment; a managed identity on an Azure machine"
 )
-
-
+_ROLE_HINT = "request a role that allows this operation; `az role assignment list --assignee YOU` lists your roles"
 _KINDS: dict[int, type[ServiceError]] = {
     401: AuthenticationError,
     403: AuthenticationError,
@@ -30,17 +38,15 @@ _KINDS: dict[int, type[ServiceError]] = {
     412: ConflictError,
     429: ThrottledError,
 }
-
-
 _HINTS: dict[int, str] = {
     401: SIGN_IN_HINT,
-    403: "request a role that allows this operation; `az role assignment list --assignee YOU` lists your roles",
+    403: _ROLE_HINT,
     429: "wait a few minutes, then run the same command again: it resumes",
 }
 
 
 def translate(error: AzureError) -> BatchImgError:
-    """Return the error of this package for an error of azure-core, by status and code."""
+    """Return the error of this package for an error of azure-core, by code and status."""
     response = getattr(error, "response", None)
     if isinstance(error, ClientAuthenticationError) and response is None:
         return AuthenticationError(f"not signed in to Azure: {_line(str(error))}", hint=SIGN_IN_HINT)
@@ -48,18 +54,41 @@ def translate(error: AzureError) -> BatchImgError:
         return ServiceError(
             f"no response from Azure: {_line(str(error))}", hint="run the same command again: it resumes"
         )
-    code, message, reasons = _body(response)
-    status = response.status_code
-    text = _line(message or str(error.message))
+    text = _text_of(response)
+    code, message, reasons = _read_body(text)
+    words = _line(without_json(message or str(error.message)))
     if reasons:
-        text += f" ({'; '.join(reasons)})"
-    return _KINDS.get(status, ServiceError)(
-        f"{code or status}: {text}",
-        hint=_HINTS.get(status, ""),
-        status_code=status,
+        words += f" ({'; '.join(reasons)})"
+    return _by_cause(
+        diagnose(text) if code else None,
+        text,
+        message=f"{code or response.status_code}: {words}",
+        status_code=response.status_code,
         code=code,
         request_id=response.headers.get("x-ms-request-id") or response.headers.get("request-id") or "",
     )
+
+
+def _by_cause(found: Diagnosis | None, text: str, *, message: str, **facts: Any) -> ServiceError:
+    """Return the error for what denies a request, and else the one for its status."""
+    status = facts["status_code"]
+    cause = found.cause if found is not None else None
+    kind, hint = _KINDS.get(status, ServiceError), _HINTS.get(status, "")
+    if found is None or cause is None or status in (401, 404, 412, 429):
+        return kind(message, hint=hint, **facts)
+    if cause.details == "policy":
+        policies = denials.read_policies(text)
+        names = f"{message} [{'; '.join(map(str, policies))}]" if policies else message
+        first = policies[0] if policies else denials.PolicyDenial("", "")
+        return PolicyError(names, hint=found.fix, policy=first.policy, assignment=first.assignment, **facts)
+    if cause.details == "lock":
+        return LockError(message, hint=found.fix, scopes=denials.read_locked_scopes(found.error.message), **facts)
+    if status == 403 and cause.in_requests and cause.details != "right":
+        return ServiceError(message, hint=found.fix, **facts)
+    if cause.details == "right":
+        right = denials.right_fix(found.error.message)
+        return kind(message, hint=right or hint or found.fix, **facts)
+    return kind(message, hint=found.fix if cause.in_requests else hint, **facts)
 
 
 def _line(text: str) -> str:
@@ -67,19 +96,29 @@ def _line(text: str) -> str:
     return text.strip().partition("\n")[0]
 
 
-def _body(response: Any) -> tuple[str, str, list[str]]:  # noqa: ANN401 - two generations of azure-core responses
+def _text_of(response: Any) -> str:  # noqa: ANN401 - two generations of azure-core responses
+    try:
+        return str(response.text())
+    except ValueError:
+        return ""
+
+
+def _read_body(text: str) -> tuple[str, str, list[str]]:
     """Return code, message and details of an error body of either plane."""
     try:
-        body = json.loads(response.text())
+        body = json.loads(text)
     except ValueError:
         return "", "", []
     if not isinstance(body, dict):
         return "", "", []
     error = body.get("error", body)
+    if not isinstance(error, dict):
+        return "", str(error), []
     message = error.get("message", "")
     if isinstance(message, dict):
         pairs = [(value.get("key"), value.get("value")) for value in error.get("values") or []]
         message = message.get("value", "")
     else:
         pairs = [(detail.get("code"), detail.get("message")) for detail in error.get("details") or []]
-    return str(error.get("code", "")), str(message), [f"{key}: {_line(str(value))}" for key, value in pairs if value]
+    reasons = [f"{key}: {_line(without_json(str(value)))}" for key, value in pairs if value and value != message]
+    return str(error.get("code", "")), str(message), reasons

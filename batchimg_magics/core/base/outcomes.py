@@ -1,7 +1,8 @@
 """How a resize attempt can end: one table of outcome classes, the most severe first.
 
 A new outcome class is one entry here. The column ``class``, the text of the column ``action``, the hint of the error,
-the panel's texts, the codes that lead to it and whether the resize stops are all read from its entry.
+the panel's texts and whether the resize stops are all read from its entry. Azure's codes that lead to it are in the
+table of causes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple, Self
 __all__ = ["OutcomeClass"]
 
 _RETRY_LATER = "run the same command again later: it continues from the nodes that the pool has"
+_CONTINUE = "{fix}; {again} continues from the nodes that the pool has"
 
 
 class _Entry(NamedTuple):
@@ -30,10 +32,6 @@ class _Entry(NamedTuple):
         resize, and ``{fix}``, what to do about the cause.
     is_final
         Whether the resize stops at once.
-    codes
-        Batch's resize error codes for it, in lower case.
-    code_part
-        A part that other codes for it have in common, in lower case.
     """
 
     name: str
@@ -41,15 +39,12 @@ class _Entry(NamedTuple):
     action: str = "stop"
     hint: str = _RETRY_LATER
     is_final: bool = False
-    codes: tuple[str, ...] = ()
-    code_part: str = ""
 
 
 class OutcomeClass(StrEnum):
     """The class of a resize attempt's outcome.
 
     Where an attempt has several errors, the class that is defined first here decides.
-    Source of the codes: Batch service, pool resize errors; FACTS 5.
     """
 
     FATAL = _Entry(
@@ -61,10 +56,8 @@ class OutcomeClass(StrEnum):
     QUOTA = _Entry(
         "quota",
         "a quota or a limit is reached",
-        hint="request more quota or fewer nodes, or add --take-what-fits",
+        hint="{fix}, or add --take-what-fits",
         is_final=True,
-        codes=("communicationenabledpoolreachedmaxvmcount",),
-        code_part="quota",
     )
     EXTERNAL = _Entry(
         "external",
@@ -77,20 +70,19 @@ class OutcomeClass(StrEnum):
         "somebody stopped the resize",
         hint="somebody stopped the resize; to continue, run {again}",
         is_final=True,
-        codes=("resizestopped",),
     )
     TRANSIENT = _Entry(
         "transient",
         "a temporary fault in Azure",
         action="wait, then retry",
-        codes=("allocationfailed",),
+        hint=_CONTINUE,
     )
     #: Also the class of a code that is not in this table.
     PARTIAL = _Entry(
         "partial",
         "fewer nodes were allocated than requested",
         action="retry",
-        codes=("allocationtimedout",),
+        hint=_CONTINUE,
     )
     DONE = _Entry("done", action="done")
     REPAIR = _Entry("repair", "bad nodes were rebooted, removed or replaced")
@@ -101,8 +93,6 @@ class OutcomeClass(StrEnum):
     action: str
     hint: str
     is_final: bool
-    codes: tuple[str, ...]
-    code_part: str
 
     def __new__(cls, *fields: Any) -> Self:
         """Make a member from its entry, whose fields are passed one by one."""
@@ -110,7 +100,7 @@ class OutcomeClass(StrEnum):
         member = str.__new__(cls, entry.name)
         member._value_ = entry.name
         member.text, member.action, member.hint = entry.text, entry.action, entry.hint
-        member.is_final, member.codes, member.code_part = entry.is_final, entry.codes, entry.code_part
+        member.is_final = entry.is_final
         return member
 
     @property
@@ -122,9 +112,3 @@ class OutcomeClass(StrEnum):
     def text_of(cls, name: str) -> str:
         """Return the plain words for a word of the column ``class``; empty where another version wrote it."""
         return next((one.text for one in cls if one == name), "")
-
-    @classmethod
-    def of_code(cls, code: str) -> OutcomeClass:
-        """Return the class of a resize error code; PARTIAL where the code is in no entry."""
-        word = code.lower()
-        return next((one for one in cls if word in one.codes or (one.code_part and one.code_part in word)), cls.PARTIAL)

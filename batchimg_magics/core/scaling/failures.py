@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 #: Attempts in a row without a new node after which a resize fails.
 MAX_EMPTY_ATTEMPTS = 2
+#: What to do where Azure tells no cause, by class.
+DEFAULT_FIXES = {
+    OutcomeClass.QUOTA: "request more quota or fewer nodes",
+    OutcomeClass.TRANSIENT: "run the same command again later",
+    OutcomeClass.PARTIAL: "run the same command again later, or allow more time with --timeout",
+}
 
 
 def _by_kind(counts: Counts) -> dict[str, int]:
@@ -66,7 +72,7 @@ def quota_error(run: ResizeRun, text: str) -> ResizeError:
     return _error(
         run,
         f"pool {run.pool!r} cannot have {run.target} nodes: {text}",
-        f"{OutcomeClass.QUOTA.hint}; nothing was requested",
+        f"{OutcomeClass.QUOTA.hint.format(fix=DEFAULT_FIXES[OutcomeClass.QUOTA])}; nothing was requested",
     )
 
 
@@ -87,7 +93,7 @@ def target_error(run: ResizeRun, outcome: ResizeOutcome, more: str = "") -> Resi
     if outcome.kind is OutcomeClass.QUOTA and run.context and (missing := run.context.headroom.shortfall(target)):
         why += f"; {missing}"
     again = f"`%batchimg resize {run.pool} --nodes {target.dedicated} --spot {target.spot}`"
-    hint = outcome.kind.hint.format(again=again, fix=outcome.fix or "fix the cause")
+    hint = outcome.kind.hint.format(again=again, fix=outcome.fix or DEFAULT_FIXES.get(outcome.kind, "fix the cause"))
     return _error(run, f"pool {run.pool!r} has {run.live} of {target} nodes{more}: {why}", hint, outcome)
 
 
