@@ -42,7 +42,7 @@ FLOORS: dict[str, tuple[set[str], ...]] = {
         {"services"},
         {"app", "control", "furnish", "transport", "emulator", "server"},
     ),
-    f"{PACKAGE}.emulator.compute": ({"model"}, {"routes"}),
+    f"{PACKAGE}.emulator.compute": ({"guest"}, {"model"}, {"routes"}),
     f"{PACKAGE}.emulator.batch": ({"rest"}, {"fleet", "autoscale"}, {"model"}, {"routes"}),
 }
 #: Folders whose top floor is one room: its modules may import each other.

@@ -20,11 +20,12 @@ UBUNTU = ("--image", "canonical:ubuntu-24_04-lts:server", "--node-agent-sku-id",
 def test_vm_is_stopped_generalized_and_deleted(instant_emulator: AzureCli) -> None:
     vm = (*G, "-n", "desk-vm")
     instant_emulator.az("vm", "restart", *vm)
-    script = ("--command-id", "RunShellScript", "--scripts", "sudo waagent -deprovision+user -force")
-    (response,) = instant_emulator.az("vm", "run-command", "invoke", *vm, *script)["value"]
-    assert (response["code"], response["displayStatus"]) == ("ProvisioningState/succeeded", "Provisioning succeeded")
     running = instant_emulator.refused("vm", "generalize", *vm)
     assert (running.exit_code, running.stderr.splitlines()[1]) == (1, "Code: OperationNotAllowed")
+    line = "systemd-run --on-active=30 /bin/sh -c 'waagent -deprovision+user -force && sync && poweroff'"
+    script = ("--command-id", "RunShellScript", "--scripts", line)
+    (response,) = instant_emulator.az("vm", "run-command", "invoke", *vm, *script)["value"]
+    assert (response["code"], response["displayStatus"]) == ("ProvisioningState/succeeded", "Provisioning succeeded")
     instant_emulator.az("vm", "deallocate", *vm)
     for words in (("restart",), ("run-command", "invoke", *script)):
         assert "(or set to run)" in instant_emulator.refused("vm", *words, *vm).stderr

@@ -25,8 +25,14 @@ SYSTEMS = {
     "Windows": {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2022-datacenter-g2"},
 }
 SCRIPTS = {
-    "Linux": ("RunShellScript", "waagent -deprovision+user -force"),
-    "Windows": ("RunPowerShellScript", "C:\\Windows\\System32\\Sysprep\\sysprep.exe /generalize /oobe /quit"),
+    "Linux": (
+        "RunShellScript",
+        "systemd-run --on-active=30 /bin/sh -c 'waagent -deprovision+user -force && sync && poweroff'",
+    ),
+    "Windows": (
+        "RunPowerShellScript",
+        "Start-Process C:\\Windows\\System32\\Sysprep\\sysprep.exe '/generalize /oobe /mode:vm /shutdown'",
+    ),
 }
 #: Longer than anything that Compute does to a VM or a disk.
 LONG_S = 7200.0

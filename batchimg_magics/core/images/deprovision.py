@@ -1,17 +1,18 @@
 """Generalize the operating system inside a VM: remove host name, keys and accounts with waagent or sysprep.
 
-A run-command does it, and the VM cannot be used for other work after it. The output of the script proves that it
-finished: Azure also reports success for a script that stopped. Nodes of an image that is not generalized are unusable
-and are billed.
+A run-command only schedules it and returns: deprovisioning stops the Azure agent, so a command that waits for it is
+never reported. The VM then stops by itself, and only if it was generalized: its power state is the proof. The VM cannot
+be used for other work after it. Nodes of an image that is not generalized are unusable and are billed.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure import polling, tags
+from batchimg_magics.core.azure.polling import PollPace, PollResult
 from batchimg_magics.core.compute import virtual_machines
-from batchimg_magics.errors import ProvisioningError
+from batchimg_magics.errors import ProvisioningError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
@@ -19,29 +20,41 @@ if TYPE_CHECKING:
     from batchimg_magics.resource_ids import ResourceId
 
 #: Usual duration in seconds. Assumed.
-EXPECTED_S = {"Linux": 30.0, "Windows": 180.0}
-#: Command, script, and what the script prints when it has finished.
-#: Source: Microsoft's "Generalize a Linux VM" and "Generalize a Windows VM"; the registry key, which sysprep sets when
-#: it has finished, is the one in Packer's documents. ``/quit`` and not ``/shutdown``: the command has to return.
+EXPECTED_S = {"Linux": 65.0, "Windows": 180.0}
+#: How long a VM may take until it has stopped, in seconds.
+_DEADLINE_S = {"Linux": 600.0, "Windows": 2700.0}
+#: The time between two looks at the power state.
+_PACE = PollPace(1 / 20, 2.0, 15.0)
+#: Command, script, and what it prints when it has scheduled the work.
+#: Source: WALinuxAgent #3547 and DevTest Labs for the detached command; Microsoft's "Generalize a Windows VM" and
+#: Packer's documents for the agents that sysprep waits for and for ``/mode:vm``.
 _SCRIPTS = {
     "Linux": (
         "RunShellScript",
-        ["set -e", "waagent -deprovision+user -force", "echo batchimg: deprovisioned"],
-        "batchimg: deprovisioned",
+        [
+            "set -e",
+            (
+                "systemd-run --on-active=30 --unit=batchimg-deprovision "
+                "/bin/sh -c 'waagent -deprovision+user -force && sync && poweroff'"
+            ),
+            "echo batchimg: scheduled",
+        ],
     ),
     "Windows": (
         "RunPowerShellScript",
         [
             "$ErrorActionPreference = 'Stop'",
+            "while ((Get-Service RdAgent).Status -ne 'Running') { Start-Sleep -s 5 }",
+            "while ((Get-Service WindowsAzureGuestAgent).Status -ne 'Running') { Start-Sleep -s 5 }",
             (
-                'Start-Process -Wait -FilePath "$env:SystemRoot\\System32\\Sysprep\\Sysprep.exe" '
-                "-ArgumentList '/generalize /oobe /quiet /quit'"
+                'Start-Process -FilePath "$env:SystemRoot\\System32\\Sysprep\\Sysprep.exe" '
+                "-ArgumentList '/generalize /oobe /quiet /mode:vm /shutdown'"
             ),
-            "(Get-ItemProperty HKLM:\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Setup\\State).ImageState",
+            "Write-Output 'batchimg: scheduled'",
         ],
-        "IMAGE_STATE_GENERALIZE_RESEAL_TO_OOBE",
     ),
 }
+_SCHEDULED = "batchimg: scheduled"
 
 
 async def deprovision(azure: Azure, vm: ResourceId, os_type: str, image: str) -> bool:
@@ -66,9 +79,11 @@ async def deprovision(azure: Azure, vm: ResourceId, os_type: str, image: str) ->
     if virtual_machines.is_generalized(found) or (has_tag and virtual_machines.power(found) != "running"):
         return False
     await virtual_machines.start(azure, vm)
-    command, script, done = _SCRIPTS[os_type]
+    command, script = _SCRIPTS[os_type]
     messages = await virtual_machines.run_script(azure, vm, command, script)
-    if (problem := _problem(messages, done)) is not None:
+    if (problem := _problem(messages, _SCHEDULED)) is None:
+        problem = await _wait_until_stopped(azure, vm, _DEADLINE_S[os_type])
+    if problem is not None:
         raise ProvisioningError(
             f"VM {vm.name} was not generalized: {problem}",
             resource_id=str(vm),
@@ -78,6 +93,22 @@ async def deprovision(azure: Azure, vm: ResourceId, os_type: str, image: str) ->
         )
     await virtual_machines.set_tags(azure, vm, {tags.DEPROVISIONED: image})
     return True
+
+
+async def _wait_until_stopped(azure: Azure, vm: ResourceId, deadline_s: float) -> str | None:
+    """Wait until a VM has stopped by itself; return the problem where it has not by the deadline."""
+
+    async def poll() -> PollResult[None]:
+        found = await virtual_machines.read(azure, vm)
+        return PollResult(found is None or virtual_machines.power(found) == "stopped", None)
+
+    try:
+        await polling.poll_until(
+            azure, poll, what=f"deprovisioning VM {vm.name}", first_s=30.0, timeout_s=deadline_s, pace=_PACE
+        )
+    except WaitTimeoutError:
+        return f"it has not stopped by itself after {deadline_s / 60:.0f} min"
+    return None
 
 
 def _problem(statuses: list[Json], done: str) -> str | None:

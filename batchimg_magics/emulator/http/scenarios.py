@@ -92,6 +92,8 @@ class Scenario:
         The level of a lock on every resource group.
     unregistered
         The resource providers that no subscription is registered for.
+    private_subnets
+        Whether subnets have no default outbound access.
     """
 
     description: str
@@ -102,6 +104,7 @@ class Scenario:
     policies: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
     lock: Literal["", "CanNotDelete", "ReadOnly"] = ""
     unregistered: frozenset[str] = frozenset()
+    private_subnets: bool = False
 
 
 request_evidence = Evidence("Scenarios: responses and quotas")
@@ -191,6 +194,10 @@ SCENARIOS: dict[str, Scenario] = {
     "not-registered": Scenario(
         "no subscription is registered for the resource provider of Azure Compute",
         unregistered=frozenset({"Microsoft.Compute"}),
+    ),
+    "private-subnets": Scenario(
+        "subnets have no default outbound access: a VM without a public address or a NAT gateway has no way out",
+        private_subnets=True,
     ),
 }
 CALM = SCENARIOS["calm"]

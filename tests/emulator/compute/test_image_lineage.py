@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batchimg_magics.emulator.compute.guest.system import guest_state
 from batchimg_magics.emulator.compute.model import bootable_images
 from batchimg_magics.emulator.compute.model.bootable_images import BootableImage, ImageProblem
 from tests.support.compute_emulator import LONG_S, ComputeEmulator, copy_of, definition, resource, version
@@ -159,8 +160,8 @@ def test_a_system_that_restarts_has_to_be_deprovisioned_again(compute: ComputeEm
     for verb, body, deprovisioned in (("runCommand", script, True), ("restart", None, False)):
         assert compute.ask("POST", f"{vm}/{verb}", body).status == 202
         compute.clock.advance(LONG_S)
-        assert (found := compute.store.get(disk)) is not None
-        assert found.hidden["deprovisioned"] is deprovisioned
+        state = guest_state(compute.store, compute.store.get(disk), compute.clock.now())
+        assert state.deprovisioned is deprovisioned
 
 
 @pytest.mark.parametrize("verb", ["restart", "runCommand"])

@@ -9,23 +9,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resources
+from batchimg_magics.emulator.compute.guest.system import facts_at, guest_state
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item, Store
 
 VIRTUAL_MACHINES = "microsoft.compute/virtualmachines"
 #: The hidden facts of a resource that its copies have as well.
-_INHERITED = ("deprovisioned", "extensions", "encrypted", "plan")
+_INHERITED = ("deprovisioned", "guest", "extensions", "encrypted", "plan")
 
 
 def system_facts(store: Store, now: float, origin: Item) -> dict[str, Any]:
     """Return the facts about the operating system on a disk, a snapshot, an image, a version or a VM, for its copies.
 
-    ``deprovisioned`` is present if it is known; ``extensions``, ``encrypted`` and ``plan`` if they are true.
+    ``deprovisioned`` and ``guest`` are present if they are known; ``extensions``, ``encrypted`` and ``plan`` if they
+    are true.
     """
     if origin.kind == VIRTUAL_MACHINES:
         return _of_machine(store, now, origin)
-    passed = {name: origin.hidden[name] for name in _INHERITED if origin.hidden.get(name) is not None}
+    hidden = facts_at(origin, now)
+    passed = {name: hidden[name] for name in _INHERITED if hidden.get(name) is not None}
+    if "deprovisioned" in passed and (state := guest_state(store, origin, now)).homes is not None:
+        passed["guest"] = {"admin": state.admin, "homes": list(state.homes), "agent": state.agent}
     properties = origin.doc["properties"]
     if (properties.get("encryptionSettingsCollection") or {}).get("enabled"):
         passed["encrypted"] = True

@@ -24,7 +24,9 @@ VMS = "Microsoft.Compute/virtualMachines"
 _PATCH_MODES = {"Linux": "ImageDefault", "Windows": "AutomaticByOS"}
 #: Passwords and keys that no response shows.
 _SECRETS = frozenset({"adminPassword", "customData"})
-_KEPT_FACTS = ("generalized", "power", "since", "held", "system", "change", "instance_view")
+_KEPT_FACTS = (
+    "generalized", "power", "since", "booted", "stops_at", "held", "system", "change", "instance_view", "command_until",
+)  # fmt: skip
 
 
 def put(call: Call, kind: ResourceType) -> Reply:
@@ -87,7 +89,7 @@ def build(call: Call, old: Item | None) -> BuildResult:
     seconds = operation_s(call, OPERATION_TIMINGS["vm"].seconds, call.path)
     starts = {"end": call.now + seconds, "during": "starting", "after": "running"}
     hidden = {"change": starts, "since": call.now + seconds, "held": [call.now + seconds]}
-    hidden |= {"generalized": False, "revision": 1}
+    hidden |= {"generalized": False, "revision": 1, "booted": call.now + seconds}
     return BuildResult(properties, hidden | {"system": list(system.name)}, seconds=seconds)
 
 

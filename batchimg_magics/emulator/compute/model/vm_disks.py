@@ -9,6 +9,7 @@ from batchimg_magics.emulator.arm import resource_types, resources
 from batchimg_magics.emulator.arm.bodies import invalid, missing, part, parts, text, whole
 from batchimg_magics.emulator.catalog import marketplace, regions
 from batchimg_magics.emulator.catalog.disk_skus import DISK_SKUS, OS_DISK_GIB, disk_properties, sku_document
+from batchimg_magics.emulator.compute.guest.system import DEPROVISIONED, provisioned, start_system
 from batchimg_magics.emulator.compute.model import bootable_images
 from batchimg_magics.emulator.http.messages import Call, Refusal
 from batchimg_magics.emulator.http.planes import timestamp
@@ -40,6 +41,8 @@ class OperatingSystem:
         LUN and size of the data disks of the image.
     made_from
         The members of the OS disk's ``creationData`` that refer to the image.
+    facts
+        The hidden facts of the image.
     """
 
     os_type: str
@@ -52,6 +55,7 @@ class OperatingSystem:
     os_disk_gib: int = 30
     data_disks: tuple[tuple[int, int], ...] = ()
     made_from: dict[str, Any] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
 
 
 def storage_profile(
@@ -231,9 +235,8 @@ def _attach_os_disk(call: Call, disk: dict[str, Any]) -> dict[str, Any]:
     """Attach the OS disk; the operating system is provisioned at the start, and is no longer generalized."""
     row = _attach_disk(call, disk)
     item = call.store.get(row["managedDisk"]["id"])
-    if item is not None and item.hidden.get("deprovisioned"):
-        item.hidden["deprovisioned"] = False
-        call.store.put(item)
+    if item is not None and DEPROVISIONED in item.hidden:
+        start_system(call.store, item, call.now)
     return row
 
 
@@ -286,7 +289,9 @@ def _disk_item(call: Call, name: str, sku: str, gib: int, option: str, system: O
         "sku": sku_document(sku),
         "properties": properties,
     }
-    return Item(key.lower(), DISKS.lower(), document, {"deprovisioned": False} if system else {})
+    profile = part(call.body["properties"].get("osProfile"), "osProfile")
+    account = str(profile.get("adminUsername") or "")
+    return Item(key.lower(), DISKS.lower(), document, provisioned(system.facts, account) if system else {})
 
 
 def _disk_entry(disk: dict[str, Any], item: Item, option: str) -> dict[str, Any]:

@@ -6,14 +6,22 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resources
+from batchimg_magics.emulator.compute.guest.queries import AGENT_VERSION
+from batchimg_magics.emulator.compute.guest.system import guest_state
 from batchimg_magics.emulator.http.planes import timestamp
+from batchimg_magics.emulator.world.chance import NEVER
 
 if TYPE_CHECKING:
     from batchimg_magics.emulator.world.store import Item, Store
 
 _ZONE = "+00:00"
-#: The version of the guest agent in recordings.
-_AGENT = "2.11.1.4"
+#: The status of an agent that does not report. Source: Microsoft's "Troubleshoot the Azure VM agent".
+_NOT_READY = {
+    "code": "ProvisioningState/Unavailable",
+    "level": "Warning",
+    "displayStatus": "Not Ready",
+    "message": "VM status blob is found but not yet populated.",
+}
 _GENERALIZED = {"code": "OSState/generalized", "level": "Info", "displayStatus": "VM generalized"}
 
 
@@ -21,8 +29,15 @@ def power_state(vm: Item, now: float) -> str:
     """Return the power state of a VM at a time, e.g. ``running``, ``deallocating`` or ``deallocated``."""
     change = vm.hidden.get("change")
     if change is None:
-        return str(vm.hidden.get("power", "running"))
-    return str(change["during"] if now < change["end"] else change["after"])
+        state = str(vm.hidden.get("power", "running"))
+    else:
+        state = str(change["during"] if now < change["end"] else change["after"])
+    return "stopped" if state == "running" and now >= vm.hidden.get("stops_at", NEVER) else state
+
+
+def started_at(vm: Item) -> float:
+    """Return when the operating system of a running VM started."""
+    return float(vm.hidden.get("booted", vm.hidden.get("since", 0.0)))
 
 
 def disks_of(vm: Item) -> list[dict[str, Any]]:
@@ -56,25 +71,35 @@ def etag(vm: Item) -> str:
 def instance_view(store: Store, vm: Item, now: float) -> dict[str, Any]:
     """Return the instance view of a VM at a time; only a running VM reports its operating system."""
     imported = vm.hidden.get("instance_view")
-    if imported and "change" not in vm.hidden:
+    if imported and "change" not in vm.hidden and now < vm.hidden.get("stops_at", NEVER):
         return _with_generalized_status(imported, generalized=bool(vm.hidden.get("generalized")))
     state = power_state(vm, now)
     done = {
         "code": "ProvisioningState/succeeded",
         "level": "Info",
         "displayStatus": "Provisioning succeeded",
-        "time": timestamp(vm.hidden.get("since", now), zone=_ZONE),
+        "time": timestamp(_changed_at(vm, now), zone=_ZONE),
     }
     power_status = {"code": f"PowerState/{state}", "level": "Info", "displayStatus": f"VM {state}"}
     mark = [_GENERALIZED] if vm.hidden.get("generalized") else []
-    view: dict[str, Any] = _guest_agent_view(vm, now) if state == "running" else {}
+    view: dict[str, Any] = _guest_agent_view(store, vm, now) if state == "running" else {}
     view["disks"] = [{"name": disk.get("name", ""), "statuses": [done]} for disk in disks_of(vm)]
     view["hyperVGeneration"] = (imported or {}).get("hyperVGeneration") or _generation(store, vm)
     return view | {"statuses": [done, *mark, power_status]}
 
 
-def _guest_agent_view(vm: Item, now: float) -> dict[str, Any]:
-    """Return what the guest agent of a running VM reports."""
+def _changed_at(vm: Item, now: float) -> float:
+    """Return the time of the last change of a VM's power state."""
+    since, stopped = float(vm.hidden.get("since", now)), float(vm.hidden.get("stops_at", NEVER))
+    return max(since, stopped) if stopped <= now else since
+
+
+def _guest_agent_view(store: Store, vm: Item, now: float) -> dict[str, Any]:
+    """Return what the guest agent of a running VM reports, or that it does not."""
+    disk = store.get(disk_key(disks_of(vm)[0])) if disks_of(vm) else None
+    if not guest_state(store, disk, now).agent:
+        status = _NOT_READY | {"time": timestamp(now, 0, zone=_ZONE)}
+        return {"vmAgent": {"vmAgentVersion": "Unknown", "statuses": [status]}}
     name, version = vm.hidden.get("system") or ("ubuntu", "22.04")
     ready = {
         "code": "ProvisioningState/succeeded",
@@ -84,7 +109,7 @@ def _guest_agent_view(vm: Item, now: float) -> dict[str, Any]:
         "time": timestamp(now, 0, zone=_ZONE),
     }
     computer = (vm.doc["properties"].get("osProfile") or {}).get("computerName", vm.doc["name"])
-    agent = {"vmAgentVersion": _AGENT, "statuses": [ready], "extensionHandlers": []}
+    agent = {"vmAgentVersion": AGENT_VERSION, "statuses": [ready], "extensionHandlers": []}
     return {"computerName": computer, "osName": name, "osVersion": version, "vmAgent": agent}
 
 

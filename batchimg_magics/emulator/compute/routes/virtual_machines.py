@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.arm import assumed_resources, bodies, resource_types, resources
 from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, OperationResult, begin_operation, operation_s
 from batchimg_magics.emulator.arm.resource_types import ResourceType, list_paths
+from batchimg_magics.emulator.compute.guest import system as guest_system
 from batchimg_magics.emulator.compute.model import vm_create
 from batchimg_magics.emulator.compute.model.vm_view import (
     disk_key,
@@ -125,16 +126,23 @@ def change_power_state(call: Call, vm: Item, verb: str, seconds: float) -> None:
     if verb != "powerOff":  # a stopped VM keeps its disks in use
         revised["held"] = [*vm.hidden.get("held", [])[-1:], call.now + seconds]
     vm.hidden |= revised | {"change": {"end": call.now + seconds, "during": during, "after": after}}
-    call.store.put(vm)
+    vm.hidden.pop("stops_at", None)
+    guest_system.drop_later_changes(call.store, _os_disk(call, vm), call.now)
     if verb == "start":
-        _provision(call, vm)
+        _boot(call, vm, call.now + seconds)
+    call.store.put(vm)
 
 
-def _provision(call: Call, vm: Item) -> None:
-    disk = call.store.get(disk_key(disks_of(vm)[0])) if disks_of(vm) else None
+def _os_disk(call: Call, vm: Item) -> Item | None:
+    return call.store.get(disk_key(disks_of(vm)[0])) if disks_of(vm) else None
+
+
+def _boot(call: Call, vm: Item, at: float) -> None:
+    """Start the operating system of a VM: it is provisioned, and its agent runs."""
+    vm.hidden["booted"] = at
+    disk = _os_disk(call, vm)
     if disk is not None:
-        disk.hidden["deprovisioned"] = False
-        call.store.put(disk)
+        guest_system.start_system(call.store, disk, call.now)
 
 
 for _verb in _POWER_STATES:
@@ -148,12 +156,11 @@ def restart(call: Call) -> Reply:
     resource_types.refuse_during_operation(call, vm)
     need_running(call, vm)
     pace = OPERATION_TIMINGS["vm restart"]
-    _provision(call, vm)
-    return Reply(
-        202,
-        None,
-        begin_operation(call, vm.doc["location"], "operations", operation_s(call, pace.seconds, vm.key), pace),
-    )
+    seconds = operation_s(call, pace.seconds, vm.key)
+    vm.hidden.pop("stops_at", None)
+    _boot(call, vm, call.now + seconds)
+    call.store.put(vm)
+    return Reply(202, None, begin_operation(call, vm.doc["location"], "operations", seconds, pace))
 
 
 def need_running(call: Call, vm: Item) -> None:
@@ -211,6 +218,8 @@ def delete_machine(call: Call) -> Reply:
     """Delete a VM; its disks and network interfaces stay unless their delete option says otherwise."""
     vm = assumed_resources.find_or_assume(call, resources.resource_id(call, VMS))
     reply = resource_types.begin_deletion(call, _KIND, vm)
+    if vm is not None:
+        guest_system.drop_later_changes(call.store, _os_disk(call, vm), call.now)
     for disk in disks_of(vm) if vm is not None else []:
         item = call.store.get(disk_key(disk))
         if item is not None and str(disk.get("deleteOption", "")).lower() == "delete":

@@ -1,0 +1,70 @@
+"""A PowerShell session on a Windows VM: its variables and tasks, and its time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from batchimg_magics.emulator.compute.guest.shell import ScriptEndsError
+from batchimg_magics.emulator.world.evidence import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchimg_magics.emulator.compute.guest.shell import Machine
+    from batchimg_magics.emulator.compute.guest.system import GuestChange
+
+evidence = Evidence("Agents on Windows VMs")
+AGENTS_AFTER_S = evidence.assumed(
+    {"windowsazureguestagent": 20.0, "rdagent": 90.0},
+    "s",
+    "after the start of a VM until its agents run",
+    "Packer's documents say that sysprep has to wait for them; no recording shows how long",
+)
+
+
+@dataclass(slots=True)
+class WindowsSession:
+    """A PowerShell session: its variables and tasks, and its time."""
+
+    machine: Machine
+    seconds: float = 0.0
+    variables: dict[str, str] = field(default_factory=dict)
+    tasks: dict[str, tuple[str, float | None]] = field(default_factory=dict)
+    stdout: list[str] = field(default_factory=list)
+    stderr: list[str] = field(default_factory=list)
+    changes: list[GuestChange] = field(default_factory=list)
+    stops_on_error: bool = False
+    detached: bool = False
+    failed: bool = False
+
+    def now(self) -> float:
+        """Return the time in seconds since 1970."""
+        return self.machine.now + self.seconds
+
+    def agents_run(self) -> bool:
+        """Tell whether the Azure agents run."""
+        return self.now() - self.machine.booted >= max(AGENTS_AFTER_S.values())
+
+    def deprovisioned(self) -> bool:
+        """Tell whether the operating system is generalized at this time."""
+        past = sorted((one for one in self.changes if one.at <= self.seconds), key=lambda one: one.at)
+        known = [one.facts["deprovisioned"] for one in past if "deprovisioned" in one.facts]
+        return bool(known[-1]) if known else self.machine.state.deprovisioned
+
+    def detach(self, work: Callable[[WindowsSession], None], delay_s: float = 0.0) -> None:
+        """Do something in a process of its own, while this session goes on."""
+        child = replace(
+            self, seconds=self.seconds + delay_s, variables=dict(self.variables), stdout=[], stderr=[], detached=True
+        )
+        try:
+            work(child)
+        except ScriptEndsError:
+            return
+
+    def fail(self, message: str) -> None:
+        """Report an error, which ends the script if it stops on errors."""
+        self.stderr.append(message)
+        self.failed = True
+        if self.stops_on_error:
+            raise ScriptEndsError(1)

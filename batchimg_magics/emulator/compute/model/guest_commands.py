@@ -1,0 +1,129 @@
+"""Commands that run in VMs: when they start and report, and what they do to a VM and its OS disk.
+
+Source: FACTS 8. The Azure agent runs a command and reports its result. A command that deprovisions stops that agent,
+so nobody ever reports it; a detached process goes on without the agent. Results also need a way out of the subnet.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from batchimg_magics.emulator.arm.operations import OPERATION_TIMINGS, operation_s
+from batchimg_magics.emulator.compute.guest import system
+from batchimg_magics.emulator.compute.guest.powershell import run_powershell_script
+from batchimg_magics.emulator.compute.guest.programs import PROGRAMS
+from batchimg_magics.emulator.compute.guest.scripts import ScriptRun, UnsupportedLineError
+from batchimg_magics.emulator.compute.guest.shell import Machine, run_shell_script
+from batchimg_magics.emulator.compute.model.vm_view import disk_key, disks_of, started_at
+from batchimg_magics.emulator.http.messages import Refusal
+from batchimg_magics.emulator.network.outbound import has_way_out
+from batchimg_magics.emulator.world.chance import NEVER
+from batchimg_magics.emulator.world.evidence import Evidence
+
+if TYPE_CHECKING:
+    from batchimg_magics.emulator.http.messages import Call
+    from batchimg_magics.emulator.world.store import Item
+
+evidence = Evidence("Run-command")
+_REPORT_S = evidence.assumed(
+    5.0,
+    "s",
+    "from the end of a script until the agent has reported it; an agent that is stopped in that time never does",
+    "no recording shows it",
+)
+evidence.rule(
+    "A run-command that was never reported stays in progress for ever, whatever happens to the VM.",
+    "azure-cli #14642: the limit of 90 minutes does not end it, and stopping and starting the VM does not either",
+)
+evidence.rule(
+    "After its next start a deprovisioned VM has an agent again; the deleted accounts stay deleted.",
+    "the agent's service is stopped, not disabled; no recording shows such a VM",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CommandCourse:
+    """The course of a command in a VM.
+
+    Parameters
+    ----------
+    begins, ends
+        When its script starts, and when that ends: `NEVER` if it does not.
+    reported
+        When Azure knows its result: `NEVER` if nobody reports it.
+    run
+        The script's output and exit code.
+    """
+
+    begins: float
+    ends: float
+    reported: float
+    run: ScriptRun
+
+
+def os_disk_of(call: Call, vm: Item) -> Item | None:
+    """Return the OS disk of a VM, None for one that is not managed."""
+    disks = disks_of(vm)
+    return call.store.get(disk_key(disks[0])) if disks else None
+
+
+def start_command(call: Call, vm: Item, os_type: str, text: str, parameters: list[str]) -> CommandCourse:
+    """Run a script in a VM, from now on.
+
+    Raises
+    ------
+    Refusal
+        The emulator cannot tell what a line does.
+    """
+    disk = os_disk_of(call, vm)
+    total_s = operation_s(call, OPERATION_TIMINGS["vm runCommand"].seconds, vm.key)
+    begins = max(call.now + max(1.0, total_s - _REPORT_S), started_at(vm))
+    state = replace(system.guest_state(call.store, disk, begins), os_type=os_type)
+    stops = min(vm.hidden.get("stops_at", NEVER), _agent_stops(disk, begins))
+    if not state.agent or begins >= stops:
+        return CommandCourse(NEVER, NEVER, NEVER, ScriptRun(seconds=NEVER))
+    name = str((vm.doc["properties"].get("osProfile") or {}).get("computerName") or vm.doc["name"])
+    named = vm.hidden.get("system") or ("ubuntu", "22.04")
+    machine = Machine(name, (str(named[0]), str(named[1])), state, begins, started_at(vm))
+    run = _interpret(machine, text, parameters)
+    _apply(call, vm, disk, [replace(one, at=begins + one.at) for one in run.changes])
+    ends = NEVER if run.hangs else begins + run.seconds
+    stops = min(stops, _agent_stops(disk, begins), vm.hidden.get("stops_at", NEVER))
+    reported = ends + _REPORT_S
+    lost = run.hangs or stops <= reported or not has_way_out(call.store, call.now, _interfaces(vm))
+    return CommandCourse(begins, ends, NEVER if lost else reported, run)
+
+
+def _interpret(machine: Machine, text: str, parameters: list[str]) -> ScriptRun:
+    try:
+        if machine.state.os_type == "Windows":
+            return run_powershell_script(machine, text)
+        return run_shell_script(machine, PROGRAMS, text, parameters)
+    except UnsupportedLineError as error:
+        message = f"The emulator does not model this command in a VM, and cannot run: {error}"
+        raise Refusal(501, "NotImplemented", message) from error
+
+
+def _interfaces(vm: Item) -> list[str]:
+    profile = vm.doc["properties"].get("networkProfile") or {}
+    return [str(one.get("id") or "") for one in profile.get("networkInterfaces") or []]
+
+
+def _agent_stops(disk: Item | None, after: float) -> float:
+    """Return when the agent is stopped next, `NEVER` if that is not planned."""
+    planned = [] if disk is None else disk.hidden.get(system.LATER, [])
+    return min(
+        (one["at"] for one in planned if one["facts"].get("agent") is False and one["at"] >= after), default=NEVER
+    )
+
+
+def _apply(call: Call, vm: Item, disk: Item | None, changes: list[system.GuestChange]) -> None:
+    """Plan the changes of a script: what is due after the VM has stopped does not happen."""
+    stop = min((one.at for one in changes if one.stops), default=NEVER)
+    stop = min(stop, vm.hidden.get("stops_at", NEVER))
+    if stop < NEVER:
+        vm.hidden["stops_at"] = stop
+        call.store.put(vm)
+    if disk is not None:
+        system.plan_changes(call.store, disk, [one for one in changes if one.at <= stop])
