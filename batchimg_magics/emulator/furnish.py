@@ -52,14 +52,14 @@ class _Machine:
     os_disk_gib: int = 30
     data_disks_gib: tuple[tuple[int, int], ...] = ()  # (LUN, size)
     prepared: bool = True  # generalized, deallocated, and marked as generalized
-    system: tuple[str, str] = ("ubuntu", "22.04")
+    system: tuple[str, str] = ("ubuntu", "24.04")
 
 
 _MACHINES = (
     _Machine(
         "prep-vm",
         "Standard_D4s_v5",
-        ("canonical", "0001-com-ubuntu-server-jammy", "22_04-lts-gen2", "22.04.202506100"),
+        ("canonical", "ubuntu-24_04-lts", "server", "24.04.202506060"),
         trusted=True,
         os_disk_gib=64,
         data_disks_gib=((0, 256),),
@@ -70,7 +70,6 @@ _MACHINES = (
         ("canonical", "ubuntu-24_04-lts", "server", "24.04.202506060"),
         data_disks_gib=((0, 128), (3, 32)),
         prepared=False,
-        system=("ubuntu", "24.04"),
     ),
     _Machine(
         "win-vm",
@@ -83,7 +82,7 @@ _MACHINES = (
     _Machine(
         "gen1-vm",
         "Standard_DS2_v2",
-        ("canonical", "0001-com-ubuntu-server-jammy", "22_04-lts", "22.04.202506100"),
+        ("canonical", "ubuntu-24_04-lts", "server-gen1", "24.04.202506060"),
         generation="V1",
     ),
 )

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NETWORK = GROUP.replace("Microsoft.Compute", "Microsoft.Network")
 SUBNET = f"{NETWORK}/virtualNetworks/research-vnet/subnets/default"
 SYSTEMS = {
-    "Linux": {"publisher": "canonical", "offer": "0001-com-ubuntu-server-jammy", "sku": "22_04-lts-gen2"},
+    "Linux": {"publisher": "canonical", "offer": "ubuntu-24_04-lts", "sku": "server"},
     "Windows": {"publisher": "MicrosoftWindowsServer", "offer": "WindowsServer", "sku": "2022-datacenter-g2"},
 }
 SCRIPTS = {

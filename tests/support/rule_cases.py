@@ -262,16 +262,61 @@ CASES = [
         both(TOOLS, there(pool(machine={"nodeAgentSkuId": "batch.node.ubuntu 18.04"}))),
         **THE_POOL,
     ),
-    kept("agent-support", "no end of Batch support"),
+    kept("retiring", "Azure has announced no retirement", marketplace("canonical", "ubuntu-24_04-lts", "server")),
     # Of the systems that an agent runs on, one has no end.
-    kept("agent-support", "batch.node.el 9: no end of Batch support", **ask(node_agent_sku="batch.node.el 9")),
-    warned("agent-support", "batch.node.debian 11 ends on", **ask(node_agent_sku="batch.node.debian 11")),
-    warned("agent-support", "ends on 2026-08-31, in 61 days", marketplace("debian", "debian-11", "11-gen2")),
+    kept("retiring", "no retirement", marketplace("almalinux", "almalinux-x86_64", "9-gen2")),
     warned(
-        "agent-support",
-        "ended on 2025-04-23",
-        marketplace("canonical", "0001-com-ubuntu-server-focal", "20_04-lts-gen2"),
+        "retiring",
+        "Batch support of batch.node.ubuntu 22.04 ends on 2027-06-30, in 364 days",
+        fix="use Ubuntu 24.04 (batch.node.ubuntu 24.04): https://github.com/Azure/Batch/issues/200",
     ),
+    Case("retiring", "batch.node.ubuntu 22.04 ended on 2027-06-30", date="2027-07-02"),
+    warned(
+        "retiring",
+        "Batch support of debian:debian-11:11-gen2 ends on 2026-08-31, in 61 days",
+        marketplace("debian", "debian-11", "11-gen2"),
+        fix="for example of debian:debian-12:12-gen2",
+    ),
+    Case(
+        "retiring",
+        "Batch support of canonical:0001-com-ubuntu-server-focal:20_04-lts-gen2 ended on 2025-04-23",
+        marketplace("canonical", "0001-com-ubuntu-server-focal", "20_04-lts-gen2"),
+        fix="for example of canonical:ubuntu-24_04-lts:server",
+    ),
+    # Not in Batch's list, and so without a date there.
+    Case(
+        "retiring",
+        "microsoftwindowsserver:windowsserver:2016-datacenter-with-containers ended on 2027-01-12",
+        both(
+            marketplace("microsoftwindowsserver", "windowsserver", "2016-datacenter-with-containers"),
+            lambda lab: lab.storage["osDisk"].update(osType="Windows"),
+            os_disk(osType="Windows"),
+        ),
+        fix="Windows Server 2022",
+        date="2027-02-01",
+        **ask(node_agent_sku="batch.node.windows amd64"),
+    ),
+    # Where Batch's list has a date, it counts: the VMs of this size ended in 2024.
+    warned(
+        "retiring", "VM size Basic_A1 ends on 2028-11-15, in 137 days", **ask(vm_size="Basic_A1"), date="2028-07-01"
+    ),
+    Case(
+        "retiring", "VM size Standard_DS2_v2 ended on 2028-05-01", **ask(vm_size="Standard_DS2_v2"), date="2028-06-01"
+    ),
+    Case(
+        "retiring",
+        "VM size Standard_NC6s_v3 ended on 2025-09-30",
+        **ask(vm_size="Standard_NC6s_v3"),
+        fix="use an NC A100 v4 size: https://learn.microsoft.com/",
+    ),
+    Case(
+        "retiring",
+        "classic node communication of pools ended on 2026-03-31",
+        both(TOOLS, there(pool(targetNodeCommunicationMode="Classic"))),
+        fix="simplified node communication",
+        **THE_POOL,
+    ),
+    Case("retiring", "pools that use a managed image", both(OLD, there(pool(image=f"{IMAGES}/old"))), **THE_POOL),
     kept("purchase-plan", "no purchase plan"),
     warned(
         "purchase-plan", "acme:db:gold; the image definition gets the plan", planned, fix="az vm image terms accept"
@@ -460,9 +505,6 @@ CASES = [
     kept("vm-size", "Batch offers"),
     Case("vm-size", "does not offer", **ask(vm_size="Standard_D4ds_v55"), fix="did you mean Standard_D4ds_v5?"),
     Case("vm-size", "not available for spot", **ask(vm_size="Basic_A1", spot=1)),
-    kept("vm-size", "ends on 2028-05-01", **ask(vm_size="Standard_DS2_v2")),
-    kept("vm-size", "ends on 2028-11-15", **ask(vm_size="Basic_A1")),
-    warned("vm-size", "ended on 2028-05-01", **ask(vm_size="Standard_DS2_v2"), date="2028-06-01"),
     kept("vm-size-restrictions", "not restricted"),
     warned(
         "vm-size-restrictions",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import dig
-from batchimg_magics.core.batch import distributions
+from batchimg_magics.core.batch import distributions, retirements
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.values import suggest_name
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable, Sequence
 
     from batchimg_magics.core.azure.client import Azure
@@ -29,7 +30,7 @@ def choose_node_agent(
     source: Source,
     asked: str | None,
     system: Distribution | None = None,
-    retired: Iterable[str] = (),
+    today: dt.date | None = None,
 ) -> str:
     """Return the node agent SKU for the operating system of an image source.
 
@@ -41,8 +42,8 @@ def choose_node_agent(
         The node agent SKU that the user gave; None: choose one by the Marketplace image.
     system
         The distribution that the agent in the VM reports; None: not known.
-    retired
-        Node agent SKUs that the hint must not propose.
+    today
+        The service's date: the hint proposes nothing that has ended.
 
     Raises
     ------
@@ -60,7 +61,7 @@ def choose_node_agent(
     fitting = [] if source.marketplace is None else entries_of(images, source.marketplace)
     if fitting:
         return str(min(fitting, key=lambda one: one.get("verificationType") != "verified")["nodeAgentSKUId"])
-    mend = hint(images, source, system, retired)
+    mend = hint(images, source, system, today)
     if source.marketplace is None:
         raise SpecError(
             f"the Marketplace image of {source.description} is not known, and so its node agent SKU is not known",
@@ -80,11 +81,12 @@ def system_of(source: Source) -> Distribution | None:
 
 
 def nearest_node_agents(
-    images: Iterable[Json], source: Source, system: Distribution | None, retired: Iterable[str] = ()
+    images: Sequence[Json], source: Source, system: Distribution | None, today: dt.date | None = None
 ) -> list[str]:
     """Return the node agent SKUs for the same distribution, version and architecture; none where none is near.
 
-    Where only the version is not known, those of all versions are returned, the newest first.
+    Where only the version is not known, those of all versions are returned, the newest first. One that Batch does not
+    support any more is not near.
 
     Parameters
     ----------
@@ -92,26 +94,45 @@ def nearest_node_agents(
         The images that Batch supports, and the image source.
     system
         The distribution of the source; None: not known.
-    retired
-        Node agent SKUs to leave out.
+    today
+        The service's date: node agents that have ended are left out; None: not known.
     """
-    arm, gone = source.architecture.lower() == "arm64", {sku.lower() for sku in retired}
-    names = {str(one["nodeAgentSKUId"]) for one in images if one["osType"] == source.os_type.lower()}
     if system is None:
         return []
+    arm = source.architecture.lower() == "arm64"
     found = [
         (agent, sku)
-        for sku in names
+        for sku in {str(one["nodeAgentSKUId"]) for one in images if one["osType"] == source.os_type.lower()}
         if (agent := distributions.of_agent(sku)) is not None
-        and sku.lower() not in gone
         and sku.lower().endswith("arm64") == arm
         and agent.runs(system)
+        and (today is None or (end_of_agent(images, sku) or today) >= today)
     ]
     return [sku for _, sku in sorted(found, key=lambda one: (one[0].order, one[1]), reverse=True)]
 
 
-def lasting_images(images: Iterable[Json], source: Source, system: Distribution | None) -> list[str]:
-    """Return Marketplace images of the same distribution whose Batch support has no end, the newest first.
+def end_of_agent(images: Iterable[Json], sku: str) -> dt.date | None:
+    """Return the last day on which Batch supports a node agent SKU; None where no end is announced.
+
+    A node agent runs on several Marketplace images. In Batch's list it ends with the last of them.
+    """
+    ends = [str(one.get("batchSupportEndOfLife") or "") for one in images if is_of_agent(one, sku)]
+    return retirements.end_of("node-agent", sku, max(ends) if ends and all(ends) else None)
+
+
+def end_of_image(images: Sequence[Json], marketplace: tuple[str, str, str]) -> dt.date | None:
+    """Return the last day on which Batch supports a Marketplace image; None where no end is announced."""
+    ends = [str(one.get("batchSupportEndOfLife") or "") for one in entries_of(images, marketplace)]
+    return retirements.end_of("image", ":".join(marketplace), max(ends) if ends and all(ends) else None)
+
+
+def is_of_agent(supported: Json, sku: str) -> bool:
+    """Return whether a supported image has a node agent SKU."""
+    return bool(str(supported["nodeAgentSKUId"]).lower() == sku.lower())
+
+
+def lasting_images(images: Sequence[Json], source: Source, system: Distribution | None) -> list[str]:
+    """Return Marketplace images of the same distribution for which no end is announced, the newest first.
 
     Parameters
     ----------
@@ -119,19 +140,25 @@ def lasting_images(images: Iterable[Json], source: Source, system: Distribution 
         As in `nearest_node_agents`.
     """
     found = []
-    arm = source.architecture.lower() == "arm64"
     for one in images:
-        agent = distributions.of_agent(str(one["nodeAgentSKUId"]))
-        if agent is None or system is None or agent.family != system.family or one.get("batchSupportEndOfLife"):
-            continue
-        if str(one["nodeAgentSKUId"]).lower().endswith("arm64") != arm or one["verificationType"] != "verified":
-            continue
-        if ("Generation2VMImage" in one.get("capabilities", ())) == (source.generation == "V2"):
-            found.append((agent.order, ":".join(str(dig(one, "imageReference", key)) for key in _IMAGE_KEYS)))
-    return [name for _, name in sorted(found, reverse=True)]
+        sku, names = str(one["nodeAgentSKUId"]), _names(one)
+        agent = distributions.of_agent(sku)
+        fits = (
+            agent is not None
+            and system is not None
+            and agent.family == system.family
+            and one.get("verificationType") == "verified"
+            and sku.lower().endswith("arm64") == (source.architecture.lower() == "arm64")
+            and ("Generation2VMImage" in one.get("capabilities", ())) == (source.generation == "V2")
+        )
+        if fits and agent is not None and not end_of_image(images, names) and not end_of_agent(images, sku):
+            # Images for containers or HPC have more capabilities than the system alone.
+            same = source.marketplace is not None and names[0] == source.marketplace[0].lower()
+            found.append((agent.order, same, -len(one.get("capabilities", ())), ":".join(names)))
+    return [name for *_, name in sorted(found, reverse=True)]
 
 
-def hint(images: Sequence[Json], source: Source, system: Distribution | None, retired: Iterable[str] = ()) -> str:
+def hint(images: Sequence[Json], source: Source, system: Distribution | None, today: dt.date | None) -> str:
     """Return what to do about an image source for which Batch lists no node agent.
 
     Parameters
@@ -140,14 +167,16 @@ def hint(images: Sequence[Json], source: Source, system: Distribution | None, re
         The images that Batch supports, and the image source.
     system
         The distribution that the agent in the VM reports; None: the one of the Marketplace image.
-    retired
-        Node agent SKUs that must not be proposed.
+    today
+        The service's date: nothing that has ended is proposed.
     """
     system = system or system_of(source)
     listed = "prepare a VM from an image that `az batch pool supported-images list` returns"
-    if nearest := nearest_node_agents(images, source, system, retired):
+    if nearest := nearest_node_agents(images, source, system, today):
         others = f"; or, for another version: {', '.join(nearest[1:])}" if nearest[1:] else ""
-        return f"specify --node-agent-sku {nearest[0]!r}, the node agent for the same system{others}"
+        ends = end_of_agent(images, nearest[0])
+        until = f", which ends on {ends}" if ends else ""
+        return f"specify --node-agent-sku {nearest[0]!r}, the node agent for the same system{until}{others}"
     if system is None:
         return f"{listed}; if you know which node agent fits the system: --node-agent-sku"
     newer = lasting_images(images, source, system)[:2]
@@ -160,8 +189,9 @@ _IMAGE_KEYS = ("publisher", "offer", "sku")
 def entries_of(images: Sequence[Json], marketplace: tuple[str, str, str]) -> list[Json]:
     """Return the entries of a Marketplace image in Batch's list of supported images."""
     wanted = tuple(part.lower() for part in marketplace)
-    return [one for one in images if _marketplace_key(one) == wanted]
+    return [one for one in images if _names(one) == wanted]
 
 
-def _marketplace_key(supported: Json) -> tuple[str, ...]:
-    return tuple(str(dig(supported, "imageReference", key)).lower() for key in _IMAGE_KEYS)
+def _names(supported: Json) -> tuple[str, str, str]:
+    publisher, offer, sku = (str(dig(supported, "imageReference", key)).lower() for key in _IMAGE_KEYS)
+    return publisher, offer, sku

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import difflib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -158,6 +159,11 @@ class Facts:
     def user_subscription(self) -> bool:
         """Whether nodes are VMs in the account's own subscription and count against its Compute quotas."""
         return quotas.is_user_subscription(self.account)
+
+    @property
+    def today(self) -> dt.date:
+        """The service's date, in UTC."""
+        return dt.datetime.fromtimestamp(self.now, dt.UTC).date()
 
     def days_until(self, time: str) -> int:
         """Return the number of days until a time; negative if it has passed."""

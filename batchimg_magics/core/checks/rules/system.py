@@ -14,7 +14,6 @@ from batchimg_magics.core.compute import galleries, virtual_machines
 from batchimg_magics.errors import SpecError
 
 if TYPE_CHECKING:
-    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.batch.distributions import Distribution
     from batchimg_magics.core.checks.facts import Facts
     from batchimg_magics.core.checks.rules.rule import RuleResult, RuleResults
@@ -194,7 +193,7 @@ def base_image(facts: Facts) -> RuleResults:
     if facts.spec.node_agent_sku:
         return warned(problem, "make sure that the node agent matches the operating system; test with one node first")
     # The hint of rule node-agent: two rules must not give two ways out.
-    return failed(problem, node_agents.hint(facts.supported_images, source, _system_in_vm(facts)))
+    return failed(problem, node_agents.hint(facts.supported_images, source, _system_in_vm(facts), facts.today))
 
 
 @rule("node-agent", "error", sources.DOCUMENT, needs=("supported images",))
@@ -204,7 +203,7 @@ def node_agent(facts: Facts) -> RuleResults:
     if source is None:
         return _check_agent_of_pool(facts)
     try:
-        agent = _choose_node_agent(facts, source)
+        agent = choose_node_agent(facts, source)
     except SpecError as error:
         return failed(error.message, error.hint)
     if facts.spec.node_agent_sku:
@@ -218,10 +217,10 @@ def node_agent(facts: Facts) -> RuleResults:
     return passed(f"{agent}, for its Marketplace image")
 
 
-def _choose_node_agent(facts: Facts, source: Source) -> str:
+def choose_node_agent(facts: Facts, source: Source) -> str:
     """Return the node agent SKU of a source, with what the VM's own agent reports; errors are those of the choice."""
     asked, inside = facts.spec.node_agent_sku, _system_in_vm(facts)
-    return node_agents.choose_node_agent(facts.supported_images, source, asked, inside)
+    return node_agents.choose_node_agent(facts.supported_images, source, asked, inside, facts.today)
 
 
 def _system_in_vm(facts: Facts) -> Distribution | None:
@@ -234,32 +233,9 @@ def _check_agent_of_pool(facts: Facts) -> RuleResults:
     agent = pools.agent_of(facts.pool)
     if not agent:
         return None
-    if _images_of(facts, agent):
+    if any(node_agents.is_of_agent(one, agent) for one in facts.supported_images):
         return passed(f"Batch supports {agent}")
     return warned(f"Batch no longer supports {agent}", "create a new pool with a newer operating system")
-
-
-def _images_of(facts: Facts, agent: str) -> list[Json]:
-    return [one for one in facts.supported_images if one["nodeAgentSKUId"].lower() == agent.lower()]
-
-
-@rule("agent-support", "warning", sources.LIFECYCLE, needs=("supported images",))
-def agent_support(facts: Facts) -> RuleResults:
-    """Batch supports the system and its node agent for at least 90 more days."""
-    source, agent = facts.source, pools.agent_of(facts.pool)
-    if source is not None and source.marketplace is not None and not facts.spec.node_agent_sku:
-        images, what = node_agents.entries_of(facts.supported_images, source.marketplace), ":".join(source.marketplace)
-    else:
-        what = facts.spec.node_agent_sku or agent
-        images = _images_of(facts, what) if what else []
-    if not images:
-        return None
-    ends = [str(one.get("batchSupportEndOfLife") or "") for one in images]
-    if not all(ends):
-        return passed(f"{what}: no end of Batch support is announced")
-    return check_end_of_support(
-        facts, max(ends), f"Batch support of {what}", "prepare a VM with a newer operating system"
-    )
 
 
 def check_end_of_support(facts: Facts, ends: str, what: str, fix: str) -> RuleResult:

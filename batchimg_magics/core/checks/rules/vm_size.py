@@ -8,7 +8,6 @@ from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import pools, vm_sizes
 from batchimg_magics.core.checks.rules import sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, warned
-from batchimg_magics.core.checks.rules.system import check_end_of_support
 from batchimg_magics.core.compute import managed_images
 from batchimg_magics.errors import SpecError
 
@@ -26,19 +25,17 @@ _TEST_FIRST = "test with one node first"
 
 @rule("vm-size", "error", sources.LIFECYCLE, needs=("Batch's VM sizes",))
 def vm_size(facts: Facts) -> RuleResults:
-    """Batch offers the VM size in the region of the account, and its support does not end soon."""
+    """Batch offers the VM size in the region of the account."""
     if not facts.size_named_by_user:
         return None
     try:
         size = vm_sizes.find_size(facts.sizes, facts.spec.vm_size)
     except SpecError as error:
         return failed(error.message, error.hint)
-    name, found = str(size["name"]), []
-    if ends := size.get("batchSupportEndOfLife"):
-        found.append(check_end_of_support(facts, str(ends), f"Batch support of {name}", "choose a newer --vm-size"))
+    name = str(size["name"])
     if facts.target.spot and facts.capabilities.get("LowPriorityCapable") == "False":
-        found.append(failed(f"{name} is not available for spot nodes", "--spot 0, or another --vm-size"))
-    return found or passed(f"Batch offers {name} in {facts.region}")
+        return failed(f"{name} is not available for spot nodes", "--spot 0, or another --vm-size")
+    return passed(f"Batch offers {name} in {facts.region}")
 
 
 @rule("task-slots", "error", sources.API, needs=("Batch's VM sizes",))
