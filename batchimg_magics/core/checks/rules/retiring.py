@@ -35,7 +35,7 @@ class _Ending:
     use: str
 
 
-@rule("retiring", "error", sources.RETIREMENTS, needs=("Batch's VM sizes", "supported images"))
+@rule("retiring", "error", sources.RETIREMENTS, needs=("Batch's VM sizes", "supported images"), acceptable=True)
 def retiring(facts: Facts) -> RuleResults:
     """Azure has not retired what the pool uses, and will not retire it within twelve months."""
     endings = [*_size_endings(facts), *_system_endings(facts), *_feature_endings(facts)]

@@ -14,6 +14,7 @@ from batchimg_magics.core.compute import galleries, virtual_machines
 from batchimg_magics.errors import SpecError
 
 if TYPE_CHECKING:
+    from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.batch.distributions import Distribution
     from batchimg_magics.core.checks.facts import Facts
     from batchimg_magics.core.checks.rules.rule import RuleResult, RuleResults
