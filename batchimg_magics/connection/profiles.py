@@ -1,4 +1,4 @@
-"""Saved connections: subscription, resource group and account by name. They contain no secrets."""
+"""Saved connections: account, cloud, tenant and way to sign in, by name. They contain no secrets."""
 
 from __future__ import annotations
 
@@ -25,12 +25,21 @@ class Profile:
         Subscription id, resource group of VMs and images, and name of the Batch account.
     max_cost_per_hour
         Limit of the cost of all pools of the account, in USD per hour; None: no limit.
+    cloud
+        Name or metadata URL of the cloud; None: the public one.
+    tenant
+        Id or domain of the tenant to sign in to; None: the one of the credential.
+    sign_in
+        How to sign in; None: what `DefaultAzureCredential` finds.
     """
 
     subscription: str
     resource_group: str
     account: str
     max_cost_per_hour: float | None = None
+    cloud: str | None = None
+    tenant: str | None = None
+    sign_in: str | None = None
 
 
 def _profiles_path() -> Path:

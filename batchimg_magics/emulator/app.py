@@ -23,7 +23,7 @@ from batchimg_magics.emulator.http import planes
 from batchimg_magics.emulator.http.faults import raise_fault, take_fault
 from batchimg_magics.emulator.http.messages import Call, ConnectionDroppedError, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.router import Router
-from batchimg_magics.emulator.services import providers, roles
+from batchimg_magics.emulator.services import providers, roles, tenants
 from batchimg_magics.emulator.world.clock import ManualClock
 from batchimg_magics.emulator.world.store import ReadOnlyTransactionError, Store
 
@@ -196,6 +196,7 @@ class App:
         planes.check_timeout(plane, call.query)
         call.params |= params
         if plane == "arm":
+            tenants.check(call)
             roles.check(call)
             providers.check(call)
             locks.check(call)

@@ -262,7 +262,7 @@ def introduction(url: str, emulator: Emulator, authority: str | None) -> str:
         "AZURE_RESOURCE_MANAGER": url,
         "AZURE_BATCH_ACCOUNT": emulator.account,
         "AZURE_BATCH_ENDPOINT": f"{url}/{emulator.account}",
-        "ARM_CLOUD_METADATA_URL": f"{url}/metadata/endpoints?api-version=2022-09-01",
+        "ARM_CLOUD_METADATA_URL": f"{url}/metadata/endpoints?api-version=2019-05-01",  # the form that `az` reads
         "AZURE_CORE_INSTANCE_DISCOVERY": "false",
         **trusted,
     }

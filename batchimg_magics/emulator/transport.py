@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import msgspec
 from azure.core.credentials import AccessToken, AccessTokenInfo
@@ -54,6 +55,8 @@ class EmulatorTransport(AsyncHttpTransport[Any, Any]):
         await asyncio.sleep(0)  # a response takes no time, but other tasks on the loop can run
         modern = isinstance(request, HttpRequest)
         content = (request.content if modern else request.body) or b""
+        if isinstance(content, dict):  # a form, which transports encode
+            content = urlencode(content)
         body = content.encode() if isinstance(content, str) else bytes(content)
         try:
             answer = self._app.answer(request.method, request.url, request.headers, body)

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 import threading
 import weakref
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from batchimg_magics.connection import connection, profiles
-from batchimg_magics.connection.connection import Connection, ConnectionOptions
+from batchimg_magics.connection.clouds import CLOUD_NAMES
+from batchimg_magics.connection.options import ConnectionOptions
 from batchimg_magics.core.base.progress import Board
 from batchimg_magics.errors import BatchImgError, ConflictError, NotConnectedError, SpecError
 from batchimg_magics.session.methods import Verbs
@@ -29,7 +31,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from batchimg_magics.connection.connection import Transport
+    from batchimg_magics.connection.connection import Connection, Transport
+    from batchimg_magics.connection.sign_in import SignInPrompt
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.base.table import Table
     from batchimg_magics.core.scaling.watch import PoolSnapshot
@@ -53,6 +56,9 @@ class Session(Verbs):
     ----------
     wrap_transport
         Wraps the HTTP transport of each connection of the session, for example to count or to log requests.
+    credential
+        Signs in to Azure: a credential of azure-identity, synchronous or asynchronous. The session does not close it.
+        None: `connect` chooses one.
 
     Raises
     ------
@@ -60,8 +66,18 @@ class Session(Verbs):
         Every verb raises a subclass of it, with a hint.
     """
 
-    def __init__(self, *, wrap_transport: Callable[[Transport], Transport] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        wrap_transport: Callable[[Transport], Transport] | None = None,
+        credential: object | None = None,
+    ) -> None:
+        if credential is not None:
+            from batchimg_magics.connection.sign_in import check_credential
+
+            check_credential(credential)
         self._wrap_transport = wrap_transport
+        self._credential = credential
         self._connection: Connection | None = None
         self._thread: threading.Thread | None = None
         self._verb_runs: dict[str, VerbRun] = {}
@@ -95,13 +111,23 @@ class Session(Verbs):
     def _require_connection(self) -> Connection:
         with self._lock:
             if self._connection is None:
-                return self._set_connection(connection.open_connection(ConnectionOptions(), self._wrap_transport))
+                return self._set_connection(self._open_connection(ConnectionOptions()))
             if self._connection.failed:
                 raise NotConnectedError(
                     "the last `connect` failed",
                     hint="connect again; `%batchimg connect` without options connects to the emulator",
                 )
             return self._connection
+
+    def _open_connection(self, options: ConnectionOptions) -> Connection:
+        return connection.open_connection(
+            options, self._wrap_transport, credential=self._credential, show_sign_in=self.show_sign_in
+        )
+
+    def show_sign_in(self, prompt: SignInPrompt) -> None:
+        """Show what a person must do to sign in. It is called on a thread of its own."""
+        sys.stderr.write(f"{prompt.text}\n")
+        sys.stderr.flush()
 
     def _set_connection(self, connection: Connection) -> Connection:
         """Set the connection, and close the previous one."""
@@ -125,7 +151,7 @@ class Session(Verbs):
             The options are not valid.
         """
         with self._lock:
-            self._set_connection(connection.open_connection(ConnectionOptions(**target), self._wrap_transport))
+            self._set_connection(self._open_connection(ConnectionOptions(**target)))
 
     def close(self) -> None:
         """Close the connection and interrupt its work. Operations that were started continue in Azure."""
@@ -213,7 +239,7 @@ class Session(Verbs):
                 and self._connection.emulator is not None
             ):
                 self.close()  # the new connection may use the same state file, which is locked
-            opened = self._set_connection(connection.open_connection(connection_options, self._wrap_transport))
+            opened = self._set_connection(self._open_connection(connection_options))
         verb_run = VerbRun("connect", {}, Board(opened.azure.now), opened.loop, opened.advancing_time)
         verb_run.start(connection.connection_table(opened))
         return verb_run
@@ -306,7 +332,7 @@ class Session(Verbs):
         Parameters
         ----------
         kind
-            ``pool``, ``vm``, ``checkable``, ``vm_size`` or ``profile``.
+            ``pool``, ``vm``, ``checkable``, ``vm_size``, ``profile`` or ``cloud``.
 
         Returns
         -------
@@ -315,6 +341,8 @@ class Session(Verbs):
         """
         if kind == "profile":
             return sorted(profiles.read_profiles())
+        if kind == "cloud":
+            return list(CLOUD_NAMES)
         if self._connection is None:
             return []
         from batchimg_magics.session.names import COMPLETION_NAMES  # completion only

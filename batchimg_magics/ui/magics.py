@@ -132,7 +132,7 @@ class BatchImgMagics(Magics):
         if verb == "help":
             return _to_displayed_frame(line_parser.help_table(options.get("verb")))
         settings = {name: setting for name, setting in (("state", self.state), ("speed", self.speed)) if setting}
-        if verb == "connect" and not {"subscription", "profile"} & options.keys():
+        if verb == "connect" and not {"subscription", "profile", "cloud", "tenant", "sign_in"} & options.keys():
             options = {**settings, **options}
         elif verb != "connect" and settings and not self.session.connected:
             self._run_verb("connect", settings)

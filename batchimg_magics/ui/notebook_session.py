@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.session import session as below
 
 if TYPE_CHECKING:
+    from batchimg_magics.connection.sign_in import SignInPrompt
     from batchimg_magics.ui.panel.chooser import PoolChooser
     from batchimg_magics.ui.panel.panel import Panel
 
@@ -23,12 +24,22 @@ class Session(below.Session):
     ----------
     wrap_transport
         Wraps the HTTP transport of each connection of the session, for example to count or to log requests.
+    credential
+        Signs in to Azure: a credential of azure-identity, synchronous or asynchronous. The session does not close it.
+        None: `connect` chooses one.
 
     Raises
     ------
     BatchImgError
         Every verb raises a subclass of it, with a hint.
     """
+
+    def show_sign_in(self, prompt: SignInPrompt) -> None:
+        """Show what a person must do to sign in: in the output of the cell, otherwise on standard error."""
+        from batchimg_magics.ui.sign_in import display_prompt
+
+        if not display_prompt(prompt):
+            super().show_sign_in(prompt)
 
     def panel(self, name: str | None = None) -> Panel | PoolChooser:
         """Return the panel of a pool, or a list of pools to choose from.

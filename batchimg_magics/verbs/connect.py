@@ -60,6 +60,19 @@ VERB = Verb(
             "Set the name of the Batch account; required for Azure (emulator default: genomicsbatch)",
             metavar="NAME",
         ),
+        Option(
+            "--cloud",
+            "Set the cloud: AzureCloud (default), AzureUSGovernment, AzureChinaCloud, or a metadata URL",
+            metavar="NAME",
+            completion="cloud",
+        ),
+        Option("--tenant", "Sign in to this tenant (default: the tenant of the credential)", metavar="ID"),
+        Option(
+            "--sign-in",
+            "Set the way to sign in (default: the ways of DefaultAzureCredential, one after the other)",
+            metavar="WAY",
+            choices=("device-code", "browser", "cli", "managed-identity", "environment"),
+        ),
         PROFILE,
         Option(
             "--max-cost-per-hour",
@@ -74,5 +87,6 @@ VERB = Verb(
         "connect --state trial.db --speed 600",
         "connect --import vm.json --import disk.json --deprovisioned",
         "connect --subscription 00000000-0000-0000-0000-000000000000 --resource-group lab --account labbatch",
+        "connect --profile lab --tenant example.org --sign-in device-code",
     ),
 )

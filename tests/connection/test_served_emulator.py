@@ -32,7 +32,7 @@ def test_a_profile_leads_to_where_the_environment_says() -> None:
         assert rows[0]["state_since"].endswith("+00:00")
         assert json.loads(run("nodes", "sim", "--where", "not dedicated", "--json", "--profile", "served")) == []
         assert run("nodes", "sim", "--counts", "--no-prices", "--profile", "served").startswith(
-            "azure · pool sim: 3 idle"
+            "LOCAL · pool sim: 3 idle"
         )
         missing = subprocess.run([BATCHIMG, "nodes", "sin", "--json", "--profile", "served"], env=shell, check=False,
                                  capture_output=True, text=True)  # fmt: skip

@@ -17,6 +17,7 @@ from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest
 
 from batchimg_magics.core.azure import api_versions, pipeline
+from batchimg_magics.core.azure.cloud import AZURE_PUBLIC, Cloud
 from batchimg_magics.core.azure.documents import Json, document, region_key
 from batchimg_magics.core.azure.error_translation import translate
 from batchimg_magics.core.azure.ledger import Ledger
@@ -42,10 +43,6 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.node_counts import Counts
 
 T = TypeVar("T")
-
-ARM_ENDPOINT = "https://management.azure.com"
-#: The token scope of each plane. Source: the default scopes of the SDK clients.
-_AUDIENCES = {"arm": f"{ARM_ENDPOINT}/.default", "batch": "https://batch.core.windows.net//.default"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +99,8 @@ class Azure:
         The local history file; None: history is kept in memory.
     spending_limit
         The most that all pools of the account may cost; None: no limit.
-    endpoint
-        The URL of Azure Resource Manager.
+    cloud
+        The hosts of its services, and the scopes of tokens.
     """
 
     def __init__(
@@ -115,10 +112,10 @@ class Azure:
         cache: Path | None = None,
         ledger: Path | None = None,
         spending_limit: SpendingLimit | None = None,
-        endpoint: str = ARM_ENDPOINT,
+        cloud: Cloud = AZURE_PUBLIC,
     ) -> None:
         self.scope = scope
-        self._endpoint = endpoint
+        self.cloud = cloud
         self.ledger = Ledger(ledger, str(scope.account_id))
         self.spending_limit = spending_limit or SpendingLimit()
         self._cache = cache
@@ -153,7 +150,7 @@ class Azure:
         """The client of Microsoft.Compute: VMs, disks, snapshots, galleries."""
         from azure.mgmt.compute.aio import ComputeManagementClient
 
-        return ComputeManagementClient(self._credential, self.scope.subscription, self._endpoint, **self._options)
+        return ComputeManagementClient(self._credential, self.scope.subscription, **self._arm_options)
 
     def compute_for(self, where: ResourceId) -> ComputeManagementClient:
         """Return the Microsoft.Compute client for a resource's subscription, which may be another one of the tenant."""
@@ -164,14 +161,22 @@ class Azure:
         """The client of Batch accounts and pools in Azure Resource Manager."""
         from azure.mgmt.batch.aio import BatchManagementClient
 
-        return BatchManagementClient(self._credential, self.scope.subscription, self._endpoint, **self._options)
+        return BatchManagementClient(self._credential, self.scope.subscription, **self._arm_options)
+
+    @property
+    def _arm_options(self) -> dict[str, Any]:
+        """The options of clients of Azure Resource Manager."""
+        where = {"base_url": self.cloud.resource_manager, "credential_scopes": [self.cloud.arm_scope]}
+        return {**self._options, **where}
 
     @cached_property
     def prices(self) -> PriceList:
-        """The public retail price list."""
+        """The public retail price list of the cloud."""
         from batchimg_magics.core.azure.price_list import PriceList
 
-        return PriceList(self._transport, self.now, self._cache and self._cache / "prices.json")
+        # The file has the prices of the public cloud; those of another cloud are kept in memory.
+        file = self._cache / "prices.json" if self._cache and self.cloud == AZURE_PUBLIC else None
+        return PriceList(self._transport, self.now, file, url=self.cloud.price_list)
 
     async def batch(self) -> BatchClient:
         """Return the client of the data plane, whose address is in the account's document."""
@@ -179,7 +184,13 @@ class Azure:
             from azure.batch.aio import BatchClient
 
             endpoint = await self._data_plane()
-            self._batch = BatchClient(endpoint, self._credential, api_version=api_versions.BATCH, **self._options)
+            self._batch = BatchClient(
+                endpoint,
+                self._credential,
+                api_version=api_versions.BATCH,
+                credential_scopes=[self.cloud.batch_scope],
+                **self._options,
+            )
         return self._batch
 
     async def _data_plane(self) -> str:
@@ -206,7 +217,7 @@ class Azure:
         if subscription.lower() == self.scope.subscription.lower():
             return self
         scope = Scope(subscription, self.scope.resource_group, "")
-        other = Azure(scope, self._credential, self._transport, endpoint=self._endpoint)
+        other = Azure(scope, self._credential, self._transport, cloud=self.cloud)
         return self._other_subscriptions.setdefault(subscription.lower(), other)
 
     async def close(self) -> None:
@@ -266,12 +277,13 @@ class Azure:
         headers: dict[str, str] | None = None,
     ) -> AsyncHttpResponse:
         """Send a request that no SDK client in use has a call for. Parameters and errors are those of `get`."""
-        endpoint = self._endpoint if plane == "arm" else await self._data_plane()
+        endpoint = self.cloud.resource_manager if plane == "arm" else await self._data_plane()
         if (host := urlsplit(url).hostname) not in (None, urlsplit(endpoint).hostname):
             raise ServiceError(f"a link leads to another host, {host}, and was not followed")
         if (reader := self._readers.get(plane)) is None:
+            scopes = {"arm": self.cloud.arm_scope, "batch": self.cloud.batch_scope}
             reader = self._readers[plane] = pipeline.create_pipeline(
-                endpoint, self._credential, _AUDIENCES[plane], self._options
+                endpoint, self._credential, scopes[plane], self._options
             )
         try:
             request = HttpRequest(method, reader.format_url(url), json=body, headers=headers)

@@ -11,6 +11,7 @@ from typing import Any
 
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
 
+from batchimg_magics.core.azure.sign_in_errors import SIGN_IN_HINT, connection_hint, sign_in_error, tenant_hint
 from batchimg_magics.core.base import denials
 from batchimg_magics.core.base.diagnosis import Diagnosis, diagnose
 from batchimg_magics.core.base.provider_errors import without_json
@@ -25,10 +26,6 @@ from batchimg_magics.errors import (
     ThrottledError,
 )
 
-SIGN_IN_HINT = (
-    "sign in with one of: `az login` in a terminal; AZURE_CLIENT_ID, AZURE_TENANT_ID and AZURE_CLIENT_SECRET in the "
-    "environment; a managed identity on an Azure machine"
-)
 _ROLE_HINT = "request a role that allows this operation; `az role assignment list --assignee YOU` lists your roles"
 _KINDS: dict[int, type[ServiceError]] = {
     401: AuthenticationError,
@@ -48,12 +45,10 @@ _HINTS: dict[int, str] = {
 def translate(error: AzureError) -> BatchImgError:
     """Return the error of this package for an error of azure-core, by code and status."""
     response = getattr(error, "response", None)
-    if isinstance(error, ClientAuthenticationError) and response is None:
-        return AuthenticationError(f"not signed in to Azure: {_line(str(error))}", hint=SIGN_IN_HINT)
+    if isinstance(error, ClientAuthenticationError) and (failed := sign_in_error(error)) is not None:
+        return failed
     if not isinstance(error, HttpResponseError) or response is None:
-        return ServiceError(
-            f"no response from Azure: {_line(str(error))}", hint="run the same command again: it resumes"
-        )
+        return ServiceError(f"no response from Azure: {_line(str(error))}", hint=connection_hint(str(error)))
     text = _text_of(response)
     code, message, reasons = _read_body(text)
     words = _line(without_json(message or str(error.message)))
@@ -74,6 +69,8 @@ def _by_cause(found: Diagnosis | None, text: str, *, message: str, **facts: Any)
     status = facts["status_code"]
     cause = found.cause if found is not None else None
     kind, hint = _KINDS.get(status, ServiceError), _HINTS.get(status, "")
+    if facts["code"] == "InvalidAuthenticationTokenTenant":
+        hint = tenant_hint(message)
     if found is None or cause is None or status in (401, 404, 412, 429):
         return kind(message, hint=hint, **facts)
     if cause.details == "policy":

@@ -16,6 +16,7 @@ from azure.core.exceptions import AzureError
 from azure.core.pipeline.policies import AsyncRetryPolicy, UserAgentPolicy
 from azure.core.rest import HttpRequest
 
+from batchimg_magics.core.azure.cloud import AZURE_PUBLIC
 from batchimg_magics.core.azure.documents import parse_time
 from batchimg_magics.core.azure.pipeline import USER_AGENT
 from batchimg_magics.errors import ServiceError
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
     Row = dict[str, Any]
 
-#: Source: Azure Retail Prices overview.
-PRICES_URL = "https://prices.azure.com/api/retail/prices"
 #: Seconds for which a cached price is valid: the list changes about once a month.
 MAX_AGE_S = 24 * 3600.0
 #: Seconds after a failure in which the list is not requested again.
@@ -55,14 +54,22 @@ class PriceList:
         Returns the service's time in seconds since 1970.
     file
         The cache file, shared by processes; None: the cache is in memory.
+    url
+        The URL of the list; None: there is none, and every price is unknown.
     """
 
     def __init__(
-        self, transport: AsyncHttpTransport[Any, Any], now: Callable[[], float], file: Path | None = None
+        self,
+        transport: AsyncHttpTransport[Any, Any],
+        now: Callable[[], float],
+        file: Path | None = None,
+        *,
+        url: str | None = AZURE_PUBLIC.price_list,
     ) -> None:
+        self._url = url
         # No credential, and no policy that adds one.
         self._client: AsyncPipelineClient[HttpRequest, Any] = AsyncPipelineClient(
-            PRICES_URL, transport=transport, policies=[UserAgentPolicy(USER_AGENT), AsyncRetryPolicy(retry_total=2)]
+            url or "", transport=transport, policies=[UserAgentPolicy(USER_AGENT), AsyncRetryPolicy(retry_total=2)]
         )
         self._now = now
         self._file = file
@@ -80,6 +87,8 @@ class PriceList:
         region
             The programmatic name of the region.
         """
+        if self._url is None:
+            return [], None
         key = f"{region}: {what}"
         async with self._lock:  # concurrent calls with the same query read it once
             kept = self._load().get(key)
@@ -87,7 +96,8 @@ class PriceList:
                 return kept["rows"], kept["read"]
             if self._now() >= self._unavailable_until:
                 try:
-                    rows = await self._fetch(f"{what} and armRegionName eq '{region}' and priceType eq 'Consumption'")
+                    condition = f"{what} and armRegionName eq '{region}' and priceType eq 'Consumption'"
+                    rows = await self._fetch(self._url, condition)
                 except ServiceError:
                     self._unavailable_until = self._now() + RETRY_AFTER_FAILURE_S
                 else:
@@ -95,13 +105,13 @@ class PriceList:
                     return rows, self._now()
             return (kept["rows"], kept["read"]) if kept else ([], None)
 
-    async def _fetch(self, condition: str) -> list[Row]:
+    async def _fetch(self, first: str, condition: str) -> list[Row]:
         rows: list[Row] = []
-        url: str | None = f"{PRICES_URL}?{urlencode({'$filter': condition})}"
+        url: str | None = f"{first}?{urlencode({'$filter': condition})}"
         for _ in range(MAX_PAGES):
             if not url:
                 break
-            if urlsplit(url).hostname != urlsplit(PRICES_URL).hostname:
+            if urlsplit(url).netloc != urlsplit(first).netloc:
                 raise ServiceError("the next page of the price list is on another host and was not requested")
             try:
                 answer = await self._client.send_request(HttpRequest("GET", url), **_TIMEOUTS)

@@ -24,6 +24,8 @@ ARM_HOST = "management.azure.com"
 BATCH_SUFFIX = ".batch.azure.com"
 PRICES_HOST = "prices.azure.com"
 LOGIN_HOST = "login.microsoftonline.com"
+#: The instance metadata service, which gives a machine's managed identity its tokens.
+IDENTITY_HOST = "169.254.169.254"
 #: Hosts of this machine. They name no service, so the path decides which plane is meant.
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1", "testserver"})
 #: The audiences of valid tokens, by plane.
@@ -36,7 +38,7 @@ AUDIENCES: dict[str, frozenset[str]] = {
 _DATED_ONLY = "2025"
 #: Statuses of responses without a body.
 STATUSES_WITHOUT_BODY = frozenset({204, 304})
-_HOSTS: dict[str, Plane] = {ARM_HOST: "arm", PRICES_HOST: "prices", LOGIN_HOST: "login"}
+_HOSTS: dict[str, Plane] = {ARM_HOST: "arm", PRICES_HOST: "prices", LOGIN_HOST: "login", IDENTITY_HOST: "login"}
 _ARM_ROOTS = frozenset({"subscriptions", "providers", "tenants", "metadata"})
 #: The first path segments of the data plane of Batch accounts. Source: Microsoft's OpenAPI of Azure Batch.
 _BATCH_ROOTS = frozenset(
@@ -45,7 +47,7 @@ _BATCH_ROOTS = frozenset(
         "supportedimages",
     }
 )  # fmt: skip
-_LOGIN = re.compile(r"^/[^/]+/(oauth2|v2\.0|discovery|\.well-known)(/|$)|^/common/", re.IGNORECASE)
+_LOGIN = re.compile(r"^/[^/]+/(oauth2|v2\.0|discovery|\.well-known)(/|$)|^/common/|^/metadata/identity/", re.IGNORECASE)
 _VERSIONS = {
     "arm": re.compile(r"\d{4}-\d\d-\d\d(-[a-z]+)?", re.IGNORECASE),
     "batch": re.compile(r"\d{4}-\d\d-\d\d(\.\d+\.\d+)?"),

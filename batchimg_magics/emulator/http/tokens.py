@@ -11,18 +11,29 @@ import hashlib
 import hmac
 import secrets
 import time
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from batchimg_magics.emulator.world.store import Store
 
 #: Real seconds that a token is valid, as with Entra ID.
 LIFETIME_S = 3600
-ISSUER = "batchimg-local"
+#: The tenant of the emulator.
+TENANT = "8e2f6d0b-3c41-4f7a-b5d9-61a0c7e4f928"
+#: Names that stand for the tenant of whoever signs in.
+_ANY_TENANT = frozenset({"", "common", "organizations", "consumers"})
+#: A user of the emulator, as access tokens name one.
+USER = {
+    "oid": "2b7c9c52-71d7-4d1f-8c7d-0f6a2a3f1e55",
+    "upn": "researcher@emulator.example",
+    "name": "Researcher (emulator)",
+    "idtyp": "user",
+}
 
 
 class TokenIssuer:
@@ -43,7 +54,14 @@ class TokenIssuer:
             self._secret = bytes.fromhex(store.meta("secret"))
         self._wall = wall
 
-    def issue(self, audience: str, tenant: str = "") -> tuple[str, int]:
+    @property
+    def now(self) -> int:
+        """The real time in whole seconds, by which tokens and codes expire."""
+        return int(self._wall())
+
+    def issue(
+        self, audience: str, tenant: str = "", who: Mapping[str, str] = MappingProxyType(USER)
+    ) -> tuple[str, int]:
         """Return a token and its expiry time.
 
         Parameters
@@ -51,13 +69,16 @@ class TokenIssuer:
         audience
             A scope without its ``/.default``.
         tenant
-            The tenant. Clients read it; the emulator does not check it.
+            The tenant, its domain name, or a name that stands for the tenant of the caller.
+        who
+            The claims that name the caller.
         """
-        now = int(self._wall())
+        now = self.now
         until = now + LIFETIME_S
-        claims = {"aud": audience.rstrip("/"), "iss": ISSUER, "tid": tenant, "iat": now, "nbf": now, "exp": until}
+        tid = tenant_id(tenant)
+        claims = {"aud": audience.rstrip("/"), "iss": issuer(tid), "tid": tid, "iat": now, "nbf": now, "exp": until}
         head = encode({"typ": "JWT", "alg": "HS256"})
-        signed = f"{head}.{encode(claims)}"
+        signed = f"{head}.{encode(claims | dict(who))}"
         return f"{signed}.{self._signature(signed)}", until
 
     def check(self, token: str, audiences: frozenset[str]) -> tuple[str, str] | None:
@@ -65,8 +86,7 @@ class TokenIssuer:
         signed, _, signature = token.rpartition(".")
         if not hmac.compare_digest(signature.encode(), self._signature(signed).encode()):
             return "InvalidAuthenticationToken", "The access token is invalid: the emulator did not issue it."
-        payload = signed.partition(".")[2]
-        claims = msgspec.json.decode(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims = read_claims(token) or {}
         if claims["aud"] not in audiences:
             allowed = ",".join(f"'{audience}/'" for audience in sorted(audiences))
             return "InvalidAuthenticationTokenAudience", (
@@ -90,4 +110,25 @@ def _base64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-TENANT = "8e2f6d0b-3c41-4f7a-b5d9-61a0c7e4f928"
+def read_claims(token: str) -> dict[str, Any] | None:
+    """Return the claims of a token without checking it; None if it is not of the form of the emulator's."""
+    parts = token.split(".")
+    try:
+        found = msgspec.json.decode(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (IndexError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def tenant_id(tenant: str) -> str:
+    """Return the id of a tenant by its id, its domain name, or a name that stands for the tenant of the caller.
+
+    Every domain name is one of the emulator's own tenant.
+    """
+    low = tenant.lower()
+    return TENANT if low in _ANY_TENANT or "." in low else low
+
+
+def issuer(tenant: str) -> str:
+    """Return the issuer of the tokens of a tenant."""
+    return f"https://sts.windows.net/{tenant}/"

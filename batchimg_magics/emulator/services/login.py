@@ -1,16 +1,18 @@
-"""Sign-in: the endpoints of the cloud, the OpenID configuration, and a token endpoint that accepts every credential.
+"""Sign-in: the OpenID configuration, and a token endpoint that accepts every credential.
 
-So the Azure CLI, npm clients and `DefaultAzureCredential` can use the emulator. Credentials are not checked: the tokens
-are valid for this emulator state only.
+So the Azure CLI, npm clients and azure-identity can use the emulator. Secrets are not checked: the tokens are valid for
+this emulator state only. What a person does in a browser is in `interactive_sign_in`.
 """
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.http import planes, tokens
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
-from batchimg_magics.emulator.http.tokens import LIFETIME_S, TokenIssuer, encode
+from batchimg_magics.emulator.http.tokens import LIFETIME_S, TokenIssuer, encode, tenant_id
+from batchimg_magics.emulator.services import interactive_sign_in
 from batchimg_magics.emulator.services.subscriptions import SUBSCRIPTIONS
 from batchimg_magics.emulator.world.evidence import Evidence
 
@@ -19,72 +21,25 @@ if TYPE_CHECKING:
 
 evidence = Evidence("Sign-in")
 evidence.rule("Every sign-in gets a token, with any secret.", "identities are not simulated")
-endpoint_routes = Routes("arm", versioned=False)
+evidence.rule(
+    "Every tenant exists, and every domain name is one of the emulator's own tenant.", "tenants are not simulated"
+)
 routes = Routes("login", versioned=False)
 arm_routes = Routes("arm")
-
-
-@endpoint_routes.on("GET", "/metadata/endpoints")
-def get_endpoints(call: Call) -> Reply:
-    """Answer with the endpoints of the services of this cloud."""
-    bare = call.host in planes.LOCAL_HOSTS
-    login = call.base if bare else f"https://{planes.LOGIN_HOST}"
-    manager = call.base if bare else f"https://{planes.ARM_HOST}"
-    cloud = {
-        "name": "BatchimgLocal",
-        "portal": manager,
-        "authentication": {
-            "loginEndpoint": login,
-            "audiences": ["https://management.core.windows.net/", "https://management.azure.com/"],
-            "tenant": "common",
-            "identityProvider": "AAD",
-        },
-        "media": manager,
-        "graphAudience": manager,
-        "graph": manager,
-        "resourceManager": manager,
-        "batch": "https://batch.core.windows.net/",
-        "activeDirectoryDataLake": manager,
-        "gallery": manager,
-        "sqlManagement": manager,
-        "vmImageAliasDoc": manager,
-        "suffixes": {
-            "storage": "core.windows.net",
-            "keyVaultDns": "vault.azure.net",
-            "acrLoginServer": "azurecr.io",
-            "sqlServerHostname": "database.windows.net",
-        },
-    }
-    older = call.query.get("api-version", "") < "2019-05-01"
-    return Reply(200, _legacy_endpoints(cloud) if older else [cloud])
-
-
-def _legacy_endpoints(cloud: dict[str, Any]) -> dict[str, Any]:
-    """Return the endpoints in the format for clients without a newer api-version."""
-    return {
-        "galleryEndpoint": cloud["gallery"],
-        "graphEndpoint": cloud["graph"],
-        "portalEndpoint": cloud["portal"],
-        "authentication": {
-            "loginEndpoint": cloud["authentication"]["loginEndpoint"],
-            "audiences": cloud["authentication"]["audiences"],
-        },
-    }
+_CLIENT_GRANTS = frozenset({"client_credentials", "urn:ietf:params:oauth:grant-type:jwt-bearer"})
+_USER_GRANTS = frozenset({"password", "refresh_token"})
 
 
 @arm_routes.on("GET", "/tenants")
 def list_tenants(call: Call) -> Reply:
     """Answer with the tenants of the caller."""
-    names = sorted({_tenant(item.doc) for item in call.store.items(SUBSCRIPTIONS, "/subscriptions")} or {_tenant({})})
+    found = [str(item.doc.get("tenantId") or "") for item in call.store.items(SUBSCRIPTIONS, "/subscriptions")]
+    names = sorted({tenant_id(name) for name in found} | {tokens.TENANT})
     rows = [
         {"id": f"/tenants/{name}", "tenantId": name, "displayName": "Emulator", "tenantCategory": "Home"}
         for name in names
     ]
     return Reply(200, {"value": rows})
-
-
-def _tenant(subscription: dict[str, Any]) -> str:
-    return str(subscription.get("tenantId") or tokens.TENANT)
 
 
 # -- the sign-in service -----------------------------------------------------------------------------------------
@@ -114,13 +69,23 @@ def _configuration(call: Call) -> Reply:
 
 
 def _token(call: Call) -> Reply:
-    """Issue a token for the requested audience, with any credential."""
+    """Issue a token for the requested audience, with any secret."""
     form = call.body if isinstance(call.body, dict) else {}
-    if not form.get("grant_type"):
+    grant = form.get("grant_type", "")
+    if not grant:
         raise Refusal(400, "invalid_request", "AADSTS900144: The request body must contain 'grant_type'.")
+    nonce = ""
+    if grant in interactive_sign_in.GRANTS:
+        nonce = interactive_sign_in.redeem(call, grant, form)
+    elif grant not in _CLIENT_GRANTS | _USER_GRANTS:
+        message = f"AADSTS70003: The app requested an unsupported grant type '{grant}'."
+        raise Refusal(400, "unsupported_grant_type", message)
+    is_user = grant not in _CLIENT_GRANTS
     asked = str(form.get("scope") or form.get("resource") or "")
     audience = next((one for one in asked.split() if "://" in one), f"https://{planes.ARM_HOST}/.default")
-    token, until = TokenIssuer(call.store).issue(audience.removesuffix("/.default"), tenant=call.params["tenant"])
+    who = tokens.USER if is_user else _application(str(form.get("client_id", "")))
+    issuer = TokenIssuer(call.store)
+    token, until = issuer.issue(audience.removesuffix("/.default"), call.params["tenant"], who)
     body = {
         "token_type": "Bearer",
         "scope": asked,
@@ -129,11 +94,36 @@ def _token(call: Call) -> Reply:
         "expires_on": str(until),
         "resource": audience.removesuffix("/.default"),
         "access_token": token,
-        "refresh_token": "simulated",
     }
+    if is_user:
+        body |= {"refresh_token": "simulated", "id_token": _id_token(call, form, until, nonce)}
     if form.get("client_info"):
         body["client_info"] = _client_info(call.store)
     return Reply(200, body)
+
+
+def _application(client: str) -> dict[str, str]:
+    """Return the claims of an application; its object id differs from its client id."""
+    own = str(uuid.uuid5(uuid.NAMESPACE_OID, client.lower()))
+    return {"appid": client, "oid": own, "sub": own, "idtyp": "app"}
+
+
+def _id_token(call: Call, form: dict[str, str], until: int, nonce: str) -> str:
+    """Return who signed in, for the client. Nothing checks its signature."""
+    tenant = tenant_id(call.params["tenant"])
+    claims: dict[str, Any] = {
+        "aud": form.get("client_id", ""),
+        "iss": f"{call.base}/{tenant}/v2.0",
+        "tid": tenant,
+        "sub": tokens.USER["oid"],
+        "oid": tokens.USER["oid"],
+        "name": tokens.USER["name"],
+        "preferred_username": tokens.USER["upn"],
+        "iat": until - LIFETIME_S,
+        "nbf": until - LIFETIME_S,
+        "exp": until,
+    }
+    return f"{encode({'typ': 'JWT', 'alg': 'none'})}.{encode(claims | ({'nonce': nonce} if nonce else {}))}."
 
 
 def _client_info(store: Store) -> str:

@@ -6,8 +6,9 @@ from batchimg_magics.emulator.arm import assumed_resources, resources
 from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
 from batchimg_magics.emulator.http.planes import unknown_route
+from batchimg_magics.emulator.http.tokens import tenant_id
 from batchimg_magics.emulator.network.reads import document_of
-from batchimg_magics.emulator.services import roles
+from batchimg_magics.emulator.services import roles, tenants
 from batchimg_magics.emulator.world.evidence import Evidence
 
 SUBSCRIPTIONS = "microsoft.resources/subscriptions"
@@ -20,8 +21,10 @@ routes = Routes("arm")
 
 @routes.on("GET", "/subscriptions")
 def list_subscriptions(call: Call) -> Reply:
-    """Answer with every subscription."""
-    return Reply(200, {"value": [item.doc for item in call.store.items(SUBSCRIPTIONS, "/subscriptions")]})
+    """Answer with every subscription of the tenant of the caller."""
+    own = tenants.tenant_of(call)
+    found = [item.doc for item in call.store.items(SUBSCRIPTIONS, "/subscriptions")]
+    return Reply(200, {"value": [one for one in found if own in (None, tenant_id(str(one.get("tenantId") or "")))]})
 
 
 @routes.on("GET", "/subscriptions/{subscription}")

@@ -94,8 +94,9 @@ def test_the_openid_configuration_leads_to_the_token_endpoint(azure: EmulatorCli
 
 
 def test_endpoints_and_tenants(azure: EmulatorClient) -> None:
-    (cloud,) = azure.ask("GET", f"{ARM}/metadata/endpoints", version="2022-09-01", headers={}).body
+    cloud = azure.ask("GET", f"{ARM}/metadata/endpoints", version="2022-09-01", headers={}).body
     assert cloud["resourceManager"] == ARM
+    assert azure.ask("GET", f"{ARM}/metadata/endpoints", version="2019-05-01", headers={}).body == [cloud]
     older = azure.ask("GET", f"{ARM}/metadata/endpoints", version="2015-01-01", headers={}).body
     assert older["authentication"]["loginEndpoint"] == "https://login.microsoftonline.com"
     headers = bearer(token(azure, scope=f"{ARM}/.default").body["access_token"])
@@ -107,10 +108,10 @@ def test_endpoints_and_tenants(azure: EmulatorClient) -> None:
 
 def test_on_a_bare_host_everything_is_found_by_its_path(azure: EmulatorClient) -> None:
     here = "http://127.0.0.1:8443"
-    (cloud,) = azure.ask("GET", f"{here}/metadata/endpoints", version="2022-09-01", headers={}).body
+    cloud = azure.ask("GET", f"{here}/metadata/endpoints", version="2022-09-01", headers={}).body
     assert (cloud["resourceManager"], cloud["authentication"]["loginEndpoint"]) == (here, here)
     response = azure.ask(
-        "POST", f"{here}/{TENANT}/oauth2/v2.0/token", b"grant_type=x&scope=https://batch.core.windows.net"
+        "POST", f"{here}/{TENANT}/oauth2/v2.0/token", b"grant_type=password&scope=https://batch.core.windows.net"
     )
     signed = bearer(response.body["access_token"])
     pools = azure.ask("GET", f"{here}/{ACCOUNT}/pools", version="2025-06-01", headers=signed)

@@ -1,0 +1,150 @@
+"""Open the emulator in this process: its state file, imported documents, and the account that a connection works on."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core.azure.client import Scope
+from batchimg_magics.errors import NotConnectedError, SpecError
+from batchimg_magics.pool_spec.values import suggest_name
+from batchimg_magics.resource_ids import ResourceId
+
+if TYPE_CHECKING:
+    from batchimg_magics.connection.options import ConnectionOptions
+    from batchimg_magics.emulator.emulator import Emulator
+
+__all__ = ["DEFAULT_SPEED", "MEMORY", "open_local_emulator"]
+
+#: Default speed, in simulated seconds per second: a pool gets its nodes within seconds, slowly enough to watch.
+DEFAULT_SPEED = 60.0
+MEMORY = ":memory:"
+
+
+def open_local_emulator(options: ConnectionOptions) -> tuple[Emulator, Scope, Path | None]:
+    """Open the emulator in this process.
+
+    Parameters
+    ----------
+    options
+        The options of `connect`.
+
+    Returns
+    -------
+    tuple
+        The emulator, the account to work on, and the local history file; None: history is kept in memory.
+
+    Raises
+    ------
+    SpecError, NotConnectedError
+        As `open_connection`.
+    """
+    from batchimg_magics.emulator.emulator import open_emulator
+    from batchimg_magics.emulator.world.store import StateBusyError, StateLayoutError
+
+    if options.resource_group or options.save_as:
+        raise SpecError(
+            "a connection to Azure needs a subscription",
+            hint="specify --subscription, --resource-group and --account, or none of them to use the emulator",
+        )
+    state_path, speed, start = _state_path(options.state), _parse_speed(options.speed), _parse_date(options.date)
+    documents = [document for file in options.import_files for document in _read_documents(file)]
+    try:
+        emulator = open_emulator(
+            state_path, speed=speed, scenario=options.scenario, start=start, seed=options.seed or 0
+        )
+    except StateBusyError as error:
+        raise NotConnectedError(
+            f"another process uses the emulator state {state_path}",
+            hint="close it there, or use another --state FILE; except at --speed max, several processes can share one",
+        ) from error
+    except StateLayoutError as error:
+        raise NotConnectedError(str(error), hint="use another --state FILE") from error
+    except ValueError as error:
+        raise SpecError(str(error)) from error
+    try:
+        _import_documents(emulator, documents, deprovisioned=options.deprovisioned)
+        scope = _emulator_scope(emulator, options.account)
+    except BaseException:
+        emulator.close()
+        raise
+    # The local history file is next to the state file.
+    return emulator, scope, None if state_path == MEMORY else Path(state_path).with_suffix(".ledger.db")
+
+
+def _state_path(requested: str | None) -> str:
+    from platformdirs import user_data_path
+
+    if not requested and "BATCHIMG_WORLD" in os.environ and "BATCHIMG_STATE" not in os.environ:
+        raise SpecError("BATCHIMG_WORLD was renamed to BATCHIMG_STATE")
+    path = requested or os.environ.get("BATCHIMG_STATE") or str(user_data_path("batchimg") / "world.db")
+    return path if path == MEMORY else str(Path(path).expanduser())
+
+
+def _parse_speed(requested: str | float | None) -> float | None:
+    """Return simulated seconds per second; None for ``max``."""
+    value = requested if requested is not None else os.environ.get("BATCHIMG_SPEED") or DEFAULT_SPEED
+    text = str(value).strip().lower()
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise SpecError(f"--speed is {text!r}", hint="expected simulated seconds per second, for example 60, or max")
+    return speed
+
+
+def _parse_date(date: str | dt.datetime | None) -> dt.datetime | None:
+    if not isinstance(date, str):
+        return date
+    try:
+        parsed = dt.datetime.fromisoformat(date)
+    except ValueError as error:
+        raise SpecError(
+            f"{date!r} is not a date", hint="expected a date such as 2026-07-01 or 2026-07-01T09:00:00Z"
+        ) from error
+    return parsed if parsed.tzinfo else parsed.replace(tzinfo=dt.UTC)
+
+
+def _read_documents(file: str) -> list[dict[str, Any]]:
+    """Read resource documents as the Azure CLI prints them: one or a list, as JSON or YAML."""
+    import yaml
+
+    try:
+        text = Path(file).expanduser().read_text("utf-8")
+        content = json.loads(text) if text.lstrip()[:1] in ("{", "[") else yaml.safe_load(text)
+    except OSError as error:
+        raise SpecError(
+            f"{file} cannot be read: {error.strerror}", hint="specify a file with the output of `az ... show`"
+        ) from error
+    except (ValueError, yaml.YAMLError) as error:
+        raise SpecError(f"{file} is neither JSON nor YAML", hint="save the unchanged output of `az vm show`") from error
+    documents = content if isinstance(content, list) else [content]
+    if not documents or not all(isinstance(one, dict) for one in documents):
+        raise SpecError(f"{file} has no resource documents", hint="save the unchanged output of `az vm show`")
+    return documents
+
+
+def _import_documents(emulator: Emulator, documents: list[dict[str, Any]], *, deprovisioned: bool | None) -> None:
+    from batchimg_magics.emulator.arm.imports import ImportRefusedError
+
+    if documents:
+        try:
+            emulator.import_documents(documents, deprovisioned=deprovisioned)
+        except ImportRefusedError as error:
+            raise SpecError(
+                str(error), hint="VMs, disks, snapshots, images and Batch accounts can be imported"
+            ) from error
+
+
+def _emulator_scope(emulator: Emulator, account: str | None) -> Scope:
+    ids = {(account_id := ResourceId.parse(one)).name: account_id for one in emulator.accounts()}
+    name = account or emulator.account
+    if name not in ids:
+        raise NotConnectedError(f"the emulator has no Batch account {name!r}", hint=suggest_name(name, ids))
+    return Scope(ids[name].subscription, ids[name].resource_group, name)

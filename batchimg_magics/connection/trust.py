@@ -1,0 +1,91 @@
+"""The certificate authorities to trust, from the environment, and the transport of all requests to Azure.
+
+`REQUESTS_CA_BUNDLE` is the variable of the Azure CLI and of `requests`, which azure-identity uses in part. aiohttp,
+which the SDKs' async clients use, knows `SSL_CERT_FILE` only: so each of them would read another one. Proxies
+(`HTTPS_PROXY`, `NO_PROXY`) are read by both.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from azure.core.pipeline.transport import AioHttpTransport
+
+from batchimg_magics.errors import SpecError
+
+__all__ = ["EnvironmentTransport", "requests_options"]
+
+#: In this order, as `requests` has them; then OpenSSL's own variable.
+_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+
+
+def _bundle() -> Path | None:
+    """Return the file or folder with the certificate authorities that the environment names.
+
+    Raises
+    ------
+    SpecError
+        It does not exist.
+    """
+    for name in _VARIABLES:
+        if text := os.environ.get(name):
+            path = Path(text).expanduser()
+            if not path.exists():
+                raise SpecError(
+                    f"{name} names {text}, which does not exist",
+                    hint="correct the variable: a file with the certificates of the authorities to trust, as PEM",
+                )
+            return path
+    return None
+
+
+def _context() -> ssl.SSLContext | None:
+    """Return the settings of TLS for the environment; None: the default ones."""
+    path = _bundle()
+    if path is None:
+        return None
+    try:
+        if path.is_dir():
+            return ssl.create_default_context(capath=str(path))
+        return ssl.create_default_context(cafile=str(path))
+    except OSError as error:  # of TLS, too
+        raise SpecError(
+            f"{path} has no certificates: {error}", hint="REQUESTS_CA_BUNDLE names a file with certificates as PEM"
+        ) from error
+
+
+def requests_options() -> dict[str, Any]:
+    """Return the options of a synchronous credential of azure-identity, so that it trusts the same authorities."""
+    path = _bundle()
+    return {} if path is None else {"connection_verify": str(path)}
+
+
+class EnvironmentTransport(AioHttpTransport):  # type: ignore[misc] # upstream loads the class lazily, untyped
+    """The transport of the SDKs, with the certificate authorities and the proxies that the environment names.
+
+    Raises
+    ------
+    SpecError
+        The environment names certificate authorities that cannot be read.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._tls = _context()
+        self._was_opened = False
+
+    async def open(self) -> None:
+        """Open the session; its connections share one context of TLS, so that they are used again."""
+        if self._tls is not None and not self._was_opened:
+            self._was_opened = True
+            self.session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(ssl=self._tls),
+                trust_env=True,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                auto_decompress=False,
+            )
+        await super().open()
