@@ -27,6 +27,9 @@ class Verbs(ABC):
         subscription: str | None = None,
         resource_group: str | None = None,
         account: str | None = None,
+        cloud: str | None = None,
+        tenant: str | None = None,
+        sign_in: Literal["device-code", "browser", "cli", "managed-identity", "environment"] | None = None,
         profile: str | None = None,
         max_cost_per_hour: float | None = None,
         save_as: str | None = None,
@@ -57,6 +60,12 @@ class Verbs(ABC):
             Set the resource group of the VM and the images; required for Azure.
         account : str | None
             Set the name of the Batch account; required for Azure (emulator default: genomicsbatch).
+        cloud : str | None
+            Set the cloud: AzureCloud (default), AzureUSGovernment, AzureChinaCloud, or a metadata URL.
+        tenant : str | None
+            Sign in to this tenant (default: the tenant of the credential).
+        sign_in : Literal["device-code", "browser", "cli", "managed-identity", "environment"] | None
+            Set the way to sign in (default: the ways of DefaultAzureCredential, one after the other).
         profile : str | None
             Use the Azure connection that `connect `save_as` NAME` saved.
         max_cost_per_hour : float | None
