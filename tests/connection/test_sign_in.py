@@ -14,7 +14,8 @@ from azure.core.credentials import AccessToken, AccessTokenInfo
 from batchimg_magics.connection.sign_in import SignIn, SignInCredential
 from batchimg_magics.core.azure.cloud import AZURE_PUBLIC
 from batchimg_magics.emulator.furnish import SUBSCRIPTION
-from batchimg_magics.emulator.http.messages import Refusal
+from batchimg_magics.emulator.http.messages import Refusal, Route
+from batchimg_magics.emulator.http.router import Router
 from batchimg_magics.emulator.http.tokens import TENANT, USER
 from batchimg_magics.errors import AuthenticationError, SpecError
 from tests.support.azure_sessions import TARGET, AzureSession, azure_session
@@ -129,9 +130,9 @@ def test_a_refusal_has_the_words_of_entra_and_what_to_do(way: str | None, code: 
         def refuse(_: Any) -> Any:
             raise Refusal(401, "invalid_client", code)
 
-        found = azure.local.app.router.find("login", "POST", "/t/oauth2/v2.0/token", "")[0]
-        assert found is not None
-        object.__setattr__(found, "handler", refuse)
+        azure.local.app.router = Router(
+            [Route("login", "POST", "/{tenant}/oauth2/v2.0/token", refuse, versioned=False)]
+        )
         with pytest.raises(AuthenticationError) as refused:
             azure.session.connect(**TARGET, **({"sign_in": way} if way else {}))
     assert code.partition(":")[0] in str(refused.value)
