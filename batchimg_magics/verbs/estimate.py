@@ -75,6 +75,12 @@ VERB = Verb(
             completion="pool",
             optional=True,
         ),
+        Option(
+            "--from-vm",
+            "Show only VM sizes that an image of this VM boots on (default: of the pool, if NAME exists)",
+            metavar="VM",
+            completion="vm",
+        ),
         Option("--tasks", "Set the number of tasks (required)", metavar="N", parse=parse_count),
         Option("--minutes", "Set the duration of one task in minutes (required)", metavar="M", parse=parse_number),
         Option(
@@ -106,12 +112,13 @@ VERB = Verb(
             metavar="SHARE",
             parse=parse_share,
         ),
-        Option("--windows", "Use the prices of Windows nodes (default: Linux)"),
+        Option("--windows", "Use the prices of Windows nodes (default: as the VM or the pool, else Linux)"),
         Option("--rows", "Set the number of options to show (default 12)", metavar="N", parse=parse_count),
     ),
     (
         "estimate --tasks 10000 --minutes 12 --slots 4 --deadline 4h",
         "estimate genomics --tasks 10000 --minutes 12 --budget 200 --kind spot",
+        "estimate --from-vm prep-vm --tasks 10000 --minutes 12 --deadline 4h",
     ),
     start,
     returns="One row per VM size and node kind, the cheapest that fits first; an unknown price is missing.",

@@ -83,3 +83,69 @@ def test_bad_input_gets_one_line(session: Session, asked: dict[str, Any], said: 
     assert said in raised.value.message
     assert raised.value.hint
     assert "\n" not in raised.value.message
+
+
+WORK: dict[str, Any] = {"tasks": 1000, "minutes": 12, "deadline": "4h", "slots": 4}
+
+
+def sizes(found: Any) -> set[str]:
+    return set(found.vm_size)
+
+
+def test_only_sizes_that_the_vm_s_image_boots_on_are_shown(session: Session) -> None:
+    every = {"rows": 500, "vm_size": "Standard_*"}
+    trusted = session.estimate(from_vm="prep-vm", **WORK, **every)
+    # Arm64, generation 1 alone, without Trusted Launch, with NVMe alone although the disk supports SCSI alone.
+    assert not sizes(trusted) & {"Standard_D4ps_v5", "Standard_D4_v3", "Standard_HB120rs_v3"}
+    assert {"Standard_D4s_v5", "Standard_D4ds_v5", "Standard_NC4as_T4_v3"} <= sizes(trusted)
+    first = session.estimate(from_vm="gen1-vm", **WORK, **every)
+    assert "Standard_D4_v3" in sizes(first)
+    assert not sizes(first) & {"Standard_DC4as_v5", "Standard_D4s_v6", "Standard_D4ps_v5"}
+    assert first.attrs["left_out"]["the image is of generation V1"] >= 3
+    assert f"{first.attrs['left_out']['the image is for x64']} (the image is for x64)" in first.attrs["caption"]
+    assert trusted.command.str.contains(" --from-vm prep-vm --vm-size ").all()
+
+
+def test_the_prices_are_of_the_vm_s_system(session: Session) -> None:
+    size = {"vm_size": "Standard_D4s_v3", "kind": "dedicated"}
+    linux, windows = (session.estimate(from_vm=vm, **WORK, **size).iloc[0] for vm in ("gen1-vm", "win-vm"))
+    assert windows["usd_per_node_hour"] > linux["usd_per_node_hour"]
+
+
+def test_a_pattern_without_an_image_means_x64_sizes_first(session: Session) -> None:
+    found = session.estimate(**WORK, vm_size="Standard_D4*s_v5", rows=50)
+    assert "Standard_D4ps_v5" not in sizes(found)
+    assert "1 (Arm64: name a pool or --from-vm)" in found.attrs["caption"]
+    assert sizes(session.estimate(**WORK, vm_size="Standard_D*ps_v5", rows=50)) > {"Standard_D4ps_v5"}
+
+
+def test_a_size_that_no_image_of_the_vm_boots_on_is_refused_with_the_reason(session: Session) -> None:
+    with pytest.raises(SpecError, match="no VM size fits: the image is for x64") as caught:
+        session.estimate(from_vm="prep-vm", **WORK, vm_size="Standard_D4ps_v5")
+    assert caught.value.hint
+
+
+def test_sizes_that_azure_retires_are_not_proposed(session: Session) -> None:
+    found = session.estimate(**WORK, rows=500)
+    assert not {name for name in sizes(found) if ("_v3" in name and "L" not in name) or name.startswith("Standard_F")}
+    assert "(Azure retires them)" in found.attrs["caption"]
+    named = session.estimate(**WORK, vm_size="Standard_F4s_v2", kind="dedicated").iloc[0]
+    assert named["limit"] == "Azure retires the size on 2028-11-15"
+
+
+def test_both_kinds_and_the_pool_s_own_size_are_always_shown(session: Session) -> None:
+    session.create("sizes", from_vm="prep-vm", vm_size="Standard_D4s_v5", nodes=2)  # or it is there
+    found = session.estimate("sizes", **WORK)
+    assert len(found) == 12
+    assert set(found.kind) == {"dedicated", "spot"}
+    own = found[found.vm_size == "Standard_D4s_v5"]
+    assert own.command.str.startswith("%batchimg resize sizes --").all()
+    assert len(own) == 2
+    others = found[found.vm_size != "Standard_D4s_v5"]
+    assert others.command.str.startswith("%batchimg create NEW_POOL --from-version /subscriptions/").all()
+    assert "12 are shown (--rows); left out: " in found.attrs["caption"].split("fit, ")[1]
+
+
+def test_a_deadline_that_one_task_exceeds_is_told_as_that(session: Session) -> None:
+    row = session.estimate(tasks=10, minutes=60, deadline="30m", kind="dedicated").iloc[0]
+    assert row["limit"] == "no number of nodes is enough: one task and the start of its node take 64 min"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from batchimg_magics.core.azure.documents import dig, parse_time, region_key
 from batchimg_magics.core.base.node_counts import Counts, current_or_target
 from batchimg_magics.core.batch import quotas, vm_sizes
+from batchimg_magics.core.batch.vm_sizes import ImageNeeds, end_of_size
 from batchimg_magics.core.compute import galleries, virtual_machines
 from batchimg_magics.core.compute.image_source import STANDARD
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
@@ -231,19 +232,31 @@ class Facts:
         return vm_sizes.capabilities(self.size or {}) | vm_sizes.capabilities(self.sku or {})
 
     def similar_sizes(self, fits: Callable[[dict[str, str]], bool]) -> str:
-        """Return, as text, VM sizes with the same vCPUs that boot the image and fit, the most similar name first."""
-        cores, asked, system = self.capabilities.get("vCPUs"), self.spec.vm_size.lower(), self.system
+        """Return, as text, VM sizes with the same vCPUs that boot the image and fit, the most similar name first.
+
+        A size that Azure retires is not proposed.
+        """
+        cores, asked = self.capabilities.get("vCPUs"), self.spec.vm_size.lower()
         names = []
         for size in self.sizes:
             can = {"DiskControllerTypes": "SCSI", **vm_sizes.capabilities(size)}
-            boots = system is None or (
-                system.generation in can.get("HyperVGenerations", "").split(",")
-                and system.architecture.lower() == can.get("CpuArchitectureType", "").lower()
-            )
-            if boots and can.get("vCPUs") == cores and fits(can):
+            if not self.needs.misfit(can) and can.get("vCPUs") == cores and fits(can) and not end_of_size(size):
                 names.append(str(size["name"]))
         near = sorted(names, key=lambda one: -difflib.SequenceMatcher(None, asked, one.lower()).ratio())
         return ", ".join(near[:3]) or "see `az batch location list-skus`"
+
+    @property
+    def needs(self) -> ImageNeeds:
+        """What a VM size must have to boot the image."""
+        system, features = self.system, dig(self.definition, "properties", "features") or []
+        if system is None:
+            return ImageNeeds()
+        text = ", ".join(str(one.get("value")) for one in features if one.get("name") == "DiskControllerTypes")
+        # A definition cannot be changed, so an existing one decides; otherwise the disk does.
+        controllers = text if self.definition is not None or self.source is None else self.source.controllers
+        kind = (system.generation, system.architecture, system.security_type)
+        disks = (len(system.data_disks), self.spec.os_disk_gib or system.os_disk_gib)
+        return ImageNeeds(*kind, controllers, *disks, system.os_type)
 
     # -- counts ----------------------------------------------------------------------------------------------------
 

@@ -125,12 +125,15 @@ def _candidates(facts: Facts, *, same_cores: bool = True) -> Iterator[Facts]:
 
     def sort_key(size: Json) -> tuple[bool, float]:
         similarity = difflib.SequenceMatcher(None, whole, str(size["name"]).lower()).ratio()
-        return bool(size.get("batchSupportEndOfLife")), -similarity
+        return vm_sizes.end_of_size(size) is not None, -similarity
 
     others = [
         size
         for size in facts.sizes
-        if str(size["name"]).lower() != asked and (not cores or vm_sizes.vcpus(size) == cores)
+        if str(size["name"]).lower() != asked
+        and (not cores or vm_sizes.vcpus(size) == cores)
+        # What Azure retires is not proposed, except as what a misspelt name means.
+        and (own is None or vm_sizes.end_of_size(size) is None)
     ]
     others.sort(key=lambda size: str(size["name"]), reverse=True)  # of similar names, the newest series first
     for size in sorted(others, key=sort_key)[:MOST_CANDIDATES]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import math
+from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import pools, quotas, vm_sizes
-from batchimg_magics.core.estimates import prices, workload
+from batchimg_magics.core.estimates import image_needs, prices, workload
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.values import suggest_name
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.batch.quotas import Quota, QuotaUsage
+    from batchimg_magics.core.batch.vm_sizes import ImageNeeds
     from batchimg_magics.core.estimates.prices import Rates
     from batchimg_magics.core.estimates.workload import Estimate, Workload
 
@@ -48,7 +50,9 @@ class SizingQuery:
     evictions_per_hour
         Evictions of a spot node per hour.
     name
-        The pool in the commands; if it exists, the disks of its image are part of the cost.
+        The pool in the commands; if it exists, its image decides which sizes fit, and its disks are part of the cost.
+    from_vm
+        The VM in the commands; its image decides which sizes fit.
     windows
         Whether the nodes run Windows.
     rows
@@ -64,6 +68,7 @@ class SizingQuery:
     kinds: tuple[str, ...] = ("dedicated", "spot")
     evictions_per_hour: float = workload.EVICTIONS_PER_HOUR
     name: str | None = None
+    from_vm: str | None = None
     windows: bool = False
     rows: int = 12
 
@@ -105,10 +110,11 @@ async def list_options(azure: Azure, query: SizingQuery) -> Table:
     found, left, pool = await concurrency.gather(
         vm_sizes.read_sizes(azure),
         quotas.read_usage(azure, but_for=query.name),
-        pools.read(azure, query.name) if query.name else _no_value(),
+        _read_pool(azure, query),
     )
-    wanted = _matching_sizes(found, query)
-    priced = await _rates(azure, wanted, query, pool)
+    needs = await _read_needs(azure, query, pool)
+    wanted, dropped = _matching_sizes(found, query, needs)
+    priced = await _rates(azure, wanted, query, pool, needs)
     _raise_if_no_price(query, priced)
     rows = [
         _row(size, rates, kind, query, left, pool)
@@ -118,17 +124,40 @@ async def list_options(azure: Azure, query: SizingQuery) -> Table:
     rows.sort(key=lambda row: (not row["fits"], row["usd"] is None, row["usd"] or 0.0, row["makespan_minutes"] or 0.0))
     fitting = sum(1 for row in rows if row["fits"])
     aim = " and ".join(_aim_words(query))
+    shown = _shown_rows(rows, query, pool)
+    caption = f"{query.tasks:,} tasks of {query.minutes:g} min {aim}: {fitting} of {len(rows)} options fit"
+    if len(shown) < len(rows):
+        caption += f", {len(shown)} are shown (--rows)"
+    if dropped:
+        caption += f"; left out: {', '.join(f'{count} ({why})' for why, count in dropped.items())}"
     return Table.from_rows(
         "estimate",
-        rows[: query.rows],
-        f"{query.tasks:,} tasks of {query.minutes:g} min {aim}: {fitting} of {len(rows)} options fit",
+        shown,
+        caption,
         evictions_per_hour=query.evictions_per_hour,
         options=len(rows),
+        left_out=dropped,
     )
 
 
-async def _no_value() -> None:
-    return None
+async def _read_pool(azure: Azure, query: SizingQuery) -> Json | None:
+    return await pools.read(azure, query.name) if query.name else None
+
+
+async def _read_needs(azure: Azure, query: SizingQuery, pool: Json | None) -> ImageNeeds | None:
+    """Return what the image of the VM or the pool needs; None where no image is named, or it cannot be read."""
+    if query.from_vm is not None:
+        return await image_needs.read_vm_needs(azure, query.from_vm)
+    return None if pool is None else await image_needs.read_pool_needs(azure, pool)
+
+
+def _shown_rows(rows: list[dict[str, Any]], query: SizingQuery, pool: Json | None) -> list[dict[str, Any]]:
+    """Return the first rows; the best row of each kind and the rows of the pool's own size are always among them."""
+    own = str(dig(pool, "properties", "vmSize") or "").lower()
+    best = [next(index for index, row in enumerate(rows) if row["kind"] == kind) for kind in query.kinds if rows]
+    same = [index for index, row in enumerate(rows) if str(row["vm_size"]).lower() == own]
+    first = [*best, *same, *range(len(rows))]
+    return [rows[index] for index in sorted(list(dict.fromkeys(first))[: query.rows])]
 
 
 def _duration(seconds: float) -> str:
@@ -140,31 +169,59 @@ def _aim_words(query: SizingQuery) -> list[str]:
     return deadline + ([] if query.budget_usd is None else [f"for ${query.budget_usd:,.2f}"])
 
 
-def _matching_sizes(found: list[Json], query: SizingQuery) -> list[Json]:
-    """Return the VM sizes that a pattern matches; without a pattern, the suitable ones."""
+def _matching_sizes(
+    found: list[Json], query: SizingQuery, needs: ImageNeeds | None
+) -> tuple[list[Json], dict[str, int]]:
+    """Return the VM sizes that a pattern matches, else the suitable ones; and how many were left out, by the reason.
+
+    Sizes that the image does not boot on are left out, and without a pattern those that Azure retires.
+    """
     if query.vm_size is not None:
         pattern = query.vm_size.lower()
-        named = [size for size in found if fnmatch.fnmatchcase(str(size["name"]).lower(), pattern)]
-        if not named:
+        matched = [size for size in found if fnmatch.fnmatchcase(str(size["name"]).lower(), pattern)]
+        if not matched:
             raise SpecError(
                 f"Batch offers no VM size {query.vm_size!r} in the account's region",
                 hint=suggest_name(query.vm_size, [str(size["name"]) for size in found]),
             )
-        return named
-    return [
-        size
-        for size in found
-        if vm_sizes.vcpus(size) >= max(2, query.slots or 1)
-        and not size.get("batchSupportEndOfLife")
-        and str(size.get("familyName") or "").lower().removeprefix("standard").strip()[:2] not in _SPECIAL
-        and vm_sizes.architecture(size) == "x64"
-    ]
+    else:
+        matched = [size for size in found if _is_suitable(size, query)]
+    reasons = [_misfit(size, query, needs, matched) for size in matched]
+    fitting = [size for size, reason in zip(matched, reasons, strict=True) if not reason]
+    if not fitting:
+        raise SpecError(
+            f"no VM size fits: {'; '.join(sorted(set(reasons)))}",
+            hint="omit --vm-size: then the sizes that the image boots on are shown",
+        )
+    return fitting, dict(Counter(reason for reason in reasons if reason))
 
 
-async def _rates(azure: Azure, sizes: list[Json], query: SizingQuery, pool: Json | None) -> list[Rates]:
+def _is_suitable(size: Json, query: SizingQuery) -> bool:
+    """Return whether a size is shown without a pattern: one for general purposes."""
+    family = str(size.get("familyName") or "").lower().removeprefix("standard").strip()
+    return vm_sizes.vcpus(size) >= max(2, query.slots or 1) and family[:2] not in _SPECIAL
+
+
+def _misfit(size: Json, query: SizingQuery, needs: ImageNeeds | None, matched: list[Json]) -> str:
+    """Return why a size is left out; empty if it is shown."""
+    can = vm_sizes.capabilities(size)
+    if needs is not None:
+        if reason := needs.misfit(can):
+            return reason
+        if query.vm_size is None and needs.lacks_temporary_disk(can):
+            return "no temporary disk, and the OS disk is small"
+    # Without an image, most are for x64: Arm64 sizes are shown only if the pattern means no others.
+    elif vm_sizes.architecture(size) != "x64" and any(vm_sizes.architecture(one) == "x64" for one in matched):
+        return "Arm64: name a pool or --from-vm"
+    return "Azure retires them" if query.vm_size is None and vm_sizes.end_of_size(size) else ""
+
+
+async def _rates(
+    azure: Azure, sizes: list[Json], query: SizingQuery, pool: Json | None, needs: ImageNeeds | None
+) -> list[Rates]:
     machine = dig(pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration")
     disks = await prices.read_node_disks(azure, machine) if machine else ()
-    os_type = "Windows" if query.windows else "Linux"
+    os_type = "Windows" if query.windows else needs.os_type if needs else "Linux"
     calls = (prices.read_rates(azure, str(size["name"]), os_type, disks) for size in sizes)
     return list(await concurrency.gather(*calls, limit=AT_ONCE))
 
@@ -206,10 +263,11 @@ def _row(
         "usd": None,
     }
     if best is None:
-        why = "no price available" if rate is None and query.budget_usd is not None else "no number of nodes is enough"
-        return {**row, "limit": why}
-    cores = best.nodes * vcpus
+        return {**row, "limit": _no_number_text(load, rate, query)}
+    cores, ends = best.nodes * vcpus, vm_sizes.end_of_size(size)
     fits = tightest is None or cores <= tightest.free
+    limits = [] if fits or tightest is None else [_shortfall_text(tightest, load, vcpus, best)]
+    limits += [f"Azure retires the size on {ends}"] if ends else []
     return {
         **row,
         "nodes": best.nodes,
@@ -218,9 +276,19 @@ def _row(
         "makespan_minutes": round(best.makespan_s / 60, 1),
         "usd": best.usd,
         "fits": fits,
-        "limit": None if fits or tightest is None else _shortfall_text(tightest, load, vcpus, best),
+        "limit": "; ".join(limits) or None,
         "command": _create_command(query, name, best.nodes, pool, dedicated=dedicated),
     }
+
+
+def _no_number_text(load: Workload, rate: float | None, query: SizingQuery) -> str:
+    """Return why no number of nodes is enough."""
+    if rate is None and query.budget_usd is not None:
+        return "no price available"
+    shortest_s = workload.start_s(1) + load.effective_task_s
+    if query.deadline_s is not None and shortest_s > query.deadline_s:
+        return f"no number of nodes is enough: one task and the start of its node take {shortest_s / 60:,.0f} min"
+    return "no number of nodes is enough"
 
 
 def _shortfall_text(quota: Quota, work: Workload, vcpus: int, best: Estimate) -> str:
@@ -234,6 +302,12 @@ def _shortfall_text(quota: Quota, work: Workload, vcpus: int, best: Estimate) ->
 
 def _create_command(query: SizingQuery, size: str, nodes: int, pool: Json | None, *, dedicated: bool) -> str:
     counts = f"--nodes {nodes}" if dedicated else f"--spot {nodes}"
-    if pool is not None and str(dig(pool, "properties", "vmSize")).lower() == size.lower():
+    if pool is None or query.from_vm is not None:
+        name = query.name if pool is None and query.name else "NAME"
+        return f"%batchimg create {name} --from-vm {query.from_vm or 'VM'} --vm-size {size} {counts}"
+    if str(dig(pool, "properties", "vmSize")).lower() == size.lower():
         return f"%batchimg resize {query.name} {counts}"
-    return f"%batchimg create {query.name or 'NAME'} --from-vm VM --vm-size {size} {counts}"
+    # A pool's size cannot change: another pool from the same image.
+    image = pools.image_of(pool)
+    origin = f"--from-version {image}" if image and "/versions/" in image.lower() else "--from-vm VM"
+    return f"%batchimg create NEW_POOL {origin} --vm-size {size} {counts}"

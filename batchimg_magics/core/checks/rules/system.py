@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import dig, parse_time
-from batchimg_magics.core.batch import distributions, node_agents, pools
+from batchimg_magics.core.batch import distributions, node_agents, pools, vm_sizes
 from batchimg_magics.core.checks.rules import fixes, sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, unchecked_content, warned
 from batchimg_magics.core.compute import galleries, virtual_machines
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 #: Warn if support ends within so many days. Assumed: about the time that a project needs to move.
 WARN_DAYS = 90
-#: Minimum OS disk in GiB for a node without a temporary disk. Assumed: about twice Ubuntu's 30 GiB.
-LEAST_OS_DISK_GIB = 64
 
 
 @rule("image-origin", "error", sources.GENERALIZE)
@@ -270,7 +268,7 @@ def purchase_plan(facts: Facts) -> RuleResults:
     return warned(f"{text}; the image definition gets the plan, if the terms of the publisher allow it", _TERMS)
 
 
-_LARGER_OS_DISK = f"--os-disk-gib {2 * LEAST_OS_DISK_GIB}"
+_LARGER_OS_DISK = f"--os-disk-gib {2 * vm_sizes.LEAST_OS_DISK_GIB}"
 
 
 @rule("temp-drive", "warning", sources.DOCUMENT, needs=("Batch's VM sizes",))
@@ -289,6 +287,6 @@ def temp_drive(facts: Facts) -> RuleResults:
     os_disk_gib = facts.spec.os_disk_gib or system.os_disk_gib
     if os_disk_gib is None:
         return unchecked(f"{text}, whose size is unknown", _LARGER_OS_DISK)
-    if os_disk_gib < LEAST_OS_DISK_GIB:
+    if os_disk_gib < vm_sizes.LEAST_OS_DISK_GIB:
         return warned(f"{text}, which has {os_disk_gib} GiB", _LARGER_OS_DISK)
     return passed(f"{text}, which has {os_disk_gib} GiB")
