@@ -36,6 +36,7 @@ ACCEPTABLE_RULES = (
     "permissions",
     "policies",
     "replication-mode",
+    "retiring",
     "subnet-outbound",
     "vm-size-restrictions",
 )
