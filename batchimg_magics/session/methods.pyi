@@ -1104,6 +1104,7 @@ class Verbs(ABC):
         self,
         name: str | None = None,
         *,
+        from_vm: str | None = None,
         tasks: int | None = None,
         minutes: float | None = None,
         slots: int | None = None,
@@ -1121,6 +1122,8 @@ class Verbs(ABC):
         ----------
         name : str | None
             Name of the pool that will run the tasks (optional).
+        from_vm : str | None
+            Show only VM sizes that an image of this VM boots on (default: of the pool, if NAME exists).
         tasks : int | None
             Set the number of tasks (required).
         minutes : float | None
@@ -1138,7 +1141,7 @@ class Verbs(ABC):
         evictions : str | float | None
             Set the share of Spot nodes that are evicted per hour, for example 20% (default 10%).
         windows : bool
-            Use the prices of Windows nodes (default: Linux).
+            Use the prices of Windows nodes (default: as the VM or the pool, else Linux).
         rows : int | None
             Set the number of options to show (default 12).
 
