@@ -4,12 +4,22 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from batchimg_magics.errors import SpecError
 from batchimg_magics.resource_ids import ResourceId
 
-__all__ = ["MODEL_CONFIG", "IdentityId", "RelativePath", "SpecModel", "SubnetId", "Text"]
+__all__ = [
+    "MODEL_CONFIG",
+    "DiskEncryptionSetId",
+    "IdentityId",
+    "PublicAddressId",
+    "RelativePath",
+    "SpecModel",
+    "SubnetId",
+    "Text",
+    "choice",
+]
 
 #: Unknown keys are errors; input is hidden in pydantic's errors, since it may contain secrets.
 MODEL_CONFIG = ConfigDict(
@@ -48,6 +58,20 @@ def _identity(text: str) -> str:
     return _check_type(text, kind, "/userAssignedIdentities/NAME")
 
 
+def _public_address(text: str) -> str:
+    return _check_type(text, "Microsoft.Network/publicIPAddresses", "/publicIPAddresses/NAME")
+
+
+def _disk_encryption_set(text: str) -> str:
+    return _check_type(text, "Microsoft.Compute/diskEncryptionSets", "/diskEncryptionSets/NAME")
+
+
+def choice(*words: str) -> BeforeValidator:
+    """Return a validator that accepts a word in any case, and returns Azure's spelling."""
+    known = {word.lower(): word for word in words}
+    return BeforeValidator(lambda value: known.get(str(value).strip().lower(), value))
+
+
 def _relative(text: str) -> str:
     if text.startswith(("/", "\\")) or ".." in text.replace("\\", "/").split("/"):
         raise SpecError(f"{text} is outside its folder", hint="use a path inside the folder, for example data")
@@ -56,5 +80,7 @@ def _relative(text: str) -> str:
 
 SubnetId = Annotated[str, AfterValidator(_subnet)]
 IdentityId = Annotated[str, AfterValidator(_identity)]
+PublicAddressId = Annotated[str, AfterValidator(_public_address)]
+DiskEncryptionSetId = Annotated[str, AfterValidator(_disk_encryption_set)]
 #: A path inside a folder on the node that Batch defines.
 RelativePath = Annotated[Text, AfterValidator(_relative)]

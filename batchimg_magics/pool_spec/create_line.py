@@ -8,9 +8,11 @@ from pydantic import TypeAdapter
 
 from batchimg_magics.pool_spec.access import LoginPorts
 from batchimg_magics.pool_spec.base import SpecModel
+from batchimg_magics.pool_spec.disks import DataDisks
 from batchimg_magics.pool_spec.image_origin import ORIGIN_FIELDS
 from batchimg_magics.pool_spec.line import format_line
 from batchimg_magics.pool_spec.start_task import StartTask
+from batchimg_magics.pool_spec.upgrades import UpgradePolicy
 
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping
@@ -20,8 +22,9 @@ if TYPE_CHECKING:
 __all__ = ["create_line"]
 
 #: Fields in seconds: on a command line, they have a unit.
-_DURATIONS = ("timeout", "ttl")
+_DURATIONS = ("timeout", "ttl", "formula_interval")
 _PORTS: TypeAdapter[Any] = TypeAdapter(LoginPorts)
+_DISKS: TypeAdapter[Any] = TypeAdapter(DataDisks)
 
 
 def create_line(name: str, spec: BaseModel, replacements: Mapping[str, object]) -> str:
@@ -64,6 +67,11 @@ def _option_value(name: str, value: Any) -> Any:  # noqa: ANN401 - any value of 
     if name == "login_ports":
         ports = tuple(one.port for one in value)
         return ports if _PORTS.validate_python(ports) == value else value
+    if name == "data_disks":
+        sizes = tuple(one.size_gib for one in value)
+        return sizes if _DISKS.validate_python(sizes) == value else value
+    if isinstance(value, UpgradePolicy) and value == UpgradePolicy(mode=value.mode):
+        return value.mode
     return f"{value:.0f}s" if name in _DURATIONS else value
 
 

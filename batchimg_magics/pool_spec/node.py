@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from batchimg_magics.errors import SpecError
-from batchimg_magics.pool_spec.access import ContainerRegistry, LoginPorts, UserAccount
-from batchimg_magics.pool_spec.base import MODEL_CONFIG, IdentityId, SubnetId, Text
+from batchimg_magics.pool_spec.access import LoginPorts, UserAccount
+from batchimg_magics.pool_spec.base import MODEL_CONFIG, IdentityId, PublicAddressId, SubnetId, Text, choice
+from batchimg_magics.pool_spec.machine import MachineSpec
 from batchimg_magics.pool_spec.mounts import BlobMount, Mount
 from batchimg_magics.pool_spec.start_task import StartTask, StartTaskField
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["RESERVED_PREFIX", "NodeSpec"]
 
-# Source of these limits: Batch OpenAPI: taskSlotsPerNode; "a maximum of 10 Package references"; Compute: OS disks.
-MAX_TASK_SLOTS, MAX_PACKAGES, MAX_OS_DISK_GIB = 256, 10, 4_095
+# Source of these limits: Batch OpenAPI: taskSlotsPerNode; "a maximum of 10 Package references"; displayName.
+MAX_TASK_SLOTS, MAX_PACKAGES, MAX_DISPLAY_NAME = 256, 10, 1_024
 #: Prefix of this tool's ownership tags.
 RESERVED_PREFIX = "batchimg-"
 
@@ -39,8 +40,10 @@ def _check_names(pairs: Mapping[str, str]) -> Mapping[str, str]:
 NameValuePairs = Annotated[dict[Text, str], AfterValidator(_check_names)]
 
 
-class NodeSpec(BaseModel):
+class NodeSpec(MachineSpec, BaseModel):
     """The properties of a pool's nodes.
+
+    It also has the parameters of `MachineSpec`: disks, encryption, licence, placement, containers, upgrades.
 
     Parameters
     ----------
@@ -60,19 +63,29 @@ class NodeSpec(BaseModel):
         Whether the nodes have no public IP address; this requires a subnet.
     login_ports
         Ports that can be reached from outside, as numbers or complete `LoginPort`s.
-    os_disk_gib, os_disk_type
-        Size of the OS disk in GiB, at least that of the image; type: ``Standard_LRS``, ``StandardSSD_LRS`` or
-        ``Premium_LRS``.
+    public_addresses
+        Resource ids of your own public IP addresses, instead of those that Batch creates: one per 100 nodes of a kind.
+        This requires a subnet.
+    ip_families
+        ``IPv4``, or ``IPv4`` and ``IPv6``, for the public addresses that Batch creates.
+    ip_tags
+        Type to tag of the public addresses that Batch creates.
+    accelerated_networking
+        Whether the nodes use accelerated networking; the VM size must support it.
     mounts
         File systems to mount on each node.
-    container_images, container_registries
-        Container images that each node pulls at its start, and their registries.
     user_accounts
         Users on each node.
     application_packages
         Applications of the Batch account to install on each node: name to version; None: the default version.
     identities
         Resource ids of user-assigned managed identities of the pool.
+    node_fill
+        ``spread``: distribute tasks over the nodes; ``pack``: fill one node after the other.
+    job_order
+        Order of jobs of the same priority: ``none``, or ``creationtime``: the oldest first.
+    display_name
+        Name of the pool in the Azure portal.
     metadata, tags
         Name to value: metadata of the pool, and Azure resource tags, which are visible in cost reports.
     api
@@ -90,14 +103,17 @@ class NodeSpec(BaseModel):
     subnet: SubnetId | None = None
     no_public_address: bool = False
     login_ports: LoginPorts = ()
-    os_disk_gib: Annotated[int, Field(ge=1, le=MAX_OS_DISK_GIB, strict=True)] | None = None
-    os_disk_type: Literal["Standard_LRS", "StandardSSD_LRS", "Premium_LRS"] | None = None
+    public_addresses: tuple[PublicAddressId, ...] = ()
+    ip_families: tuple[Annotated[Literal["IPv4", "IPv6"], choice("IPv4", "IPv6")], ...] = ()
+    ip_tags: dict[Text, Text] = {}
+    accelerated_networking: bool = False
     mounts: tuple[Mount, ...] = ()
-    container_images: tuple[Text, ...] = ()
-    container_registries: tuple[ContainerRegistry, ...] = ()
     user_accounts: tuple[UserAccount, ...] = ()
     application_packages: Annotated[dict[Text, Text | None], Field(max_length=MAX_PACKAGES)] = {}
     identities: tuple[IdentityId, ...] = ()
+    node_fill: Annotated[Literal["spread", "pack"], choice("spread", "pack")] | None = None
+    job_order: Annotated[Literal["none", "creationtime"], choice("none", "creationtime")] | None = None
+    display_name: Annotated[Text, Field(max_length=MAX_DISPLAY_NAME)] | None = None
     metadata: NameValuePairs = {}
     tags: NameValuePairs = {}
     api: Literal["arm", "batch"] = "arm"
@@ -118,11 +134,21 @@ def _network_problems(node: NodeSpec) -> Iterator[tuple[str, str]]:
     if node.no_public_address and node.login_ports:
         # Source: Batch OpenAPI, inboundNATPools.
         yield "nodes without a public address cannot have login ports", "connect from their network; remove one option"
+    if node.public_addresses and node.subnet is None:
+        # Source: "Create an Azure Batch pool with specified public IP addresses" (Microsoft): prerequisites.
+        yield "public_addresses needs a subnet", "add --subnet: Azure accepts own addresses only in a virtual network"
+    if node.public_addresses and node.no_public_address:
+        yield "public_addresses and no_public_address exclude each other", "remove one of them"
+    if duplicate := _first_duplicate([one.lower() for one in node.public_addresses]):
+        yield f"the public address {duplicate.rpartition('/')[2]} is specified twice", "specify each address once"
+    for name in ("ip_families", "ip_tags"):
+        if getattr(node, name) and (node.public_addresses or node.no_public_address):
+            yield f"{name} is for public addresses that Batch creates", f"remove {name}"
+    if node.ip_families not in ((), ("IPv4",), ("IPv4", "IPv6")):
+        yield "ip_families must be IPv4, or IPv4 and IPv6", "write `ip_families: [IPv4, IPv6]`"
 
 
 def _name_problems(node: NodeSpec) -> Iterator[tuple[str, str]]:
-    if node.container_registries and not node.container_images:
-        yield "container registries are specified without container images", "add container_images"
     if duplicate := _first_duplicate([mount.path.lower() for mount in node.mounts]):
         yield f"two mounts have the path {duplicate}", "use a different path for each"
     if duplicate := _first_duplicate([account.name.lower() for account in node.user_accounts]):

@@ -13,16 +13,55 @@ from batchimg_magics.pool_spec.image_origin import ImageOriginSpec
 from batchimg_magics.pool_spec.node import NodeSpec
 from batchimg_magics.pool_spec.resize_policy import ResizePolicy
 from batchimg_magics.pool_spec.validation_errors import to_spec_error
-from batchimg_magics.pool_spec.values import MAX_NODES, pool_name, suggest_name
+from batchimg_magics.pool_spec.values import MAX_NODES, parse_duration, pool_name, suggest_name
 from batchimg_magics.pool_spec.words import ACCEPTABLE_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from typing import Self
 
 __all__ = ["PoolSpec"]
 
 Count = Annotated[int, Field(ge=0, le=MAX_NODES, strict=True)]
+#: Source: Batch OpenAPI, PublicIPAddressConfiguration.ipAddressIds.
+NODES_PER_ADDRESS = 100
+#: Source: the autoscale document and Batch OpenAPI: 8 KB; 5 minutes to 168 hours.
+MAX_FORMULA_BYTES, MIN_INTERVAL_S, MAX_INTERVAL_S = 8_192, 300.0, 604_800.0
+
+
+def _check_formula(text: str) -> str:
+    if len(text.encode()) > MAX_FORMULA_BYTES:
+        raise SpecError(
+            f"the formula has {len(text.encode()):,} bytes", hint=f"Azure allows at most {MAX_FORMULA_BYTES:,}"
+        )
+    return text
+
+
+def _parse_interval(text: str | float) -> float:
+    seconds = parse_duration(text)
+    if not MIN_INTERVAL_S <= seconds <= MAX_INTERVAL_S:
+        raise SpecError(f"a formula interval of {text} is not possible", hint="Azure allows 5 minutes to 168 hours")
+    return seconds
+
+
+Formula = Annotated[str, Field(min_length=1), AfterValidator(_check_formula)]
+
+
+def _formula_problems(spec: PoolSpec) -> Iterator[tuple[str, str]]:
+    if spec.formula is None:
+        if spec.formula_interval is not None:
+            yield "formula_interval needs a formula", "add --formula, or remove --formula-interval"
+        return
+    if spec.nodes or spec.spot:
+        option = "--nodes" if spec.nodes else "--spot"
+        yield f"{option} cannot be used with --formula: the formula sets the number of nodes", f"remove {option}"
+    if spec.ttl is not None:
+        yield (
+            "--ttl cannot be used with --formula: a pool has one formula",
+            "write the end of the pool into the formula",
+        )
+    if spec.direct:
+        yield "--formula cannot be used with --direct", "remove one of them; `%batchimg autoscale` sets a formula later"
 
 
 def _acceptable_rules(value: object) -> tuple[str, ...]:
@@ -53,14 +92,41 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
         The pool's id: 1 to 64 letters, digits, hyphens, underscores.
     nodes, spot
         Number of dedicated and spot nodes.
+<<<<<<< HEAD
     accept
         Ids of preflight rules whose errors the user accepts: they become warnings.
+=======
+    formula, formula_interval
+        An autoscale formula that sets the number of nodes instead; how often Azure evaluates it in seconds, 300 (five
+        minutes) to 604,800 (seven days). Default: 15 minutes.
+>>>>>>> 08d4e49 (Describe the disks, encryption, licence, placement, addresses and upgrades of nodes in a spec)
     """
 
     name: Annotated[str, AfterValidator(pool_name)]
     nodes: Count = 0
     spot: Count = 0
+<<<<<<< HEAD
     accept: Annotated[tuple[str, ...], BeforeValidator(_acceptable_rules)] = ()
+=======
+    formula: Formula | None = None
+    formula_interval: Annotated[float, BeforeValidator(_parse_interval)] | None = None
+
+    @model_validator(mode="after")
+    def _check_formula(self) -> Self:
+        for problem, hint in _formula_problems(self):
+            raise SpecError(problem, hint=hint)
+        return self
+
+    @model_validator(mode="after")
+    def _check_public_addresses(self) -> Self:
+        most = NODES_PER_ADDRESS * len(self.public_addresses)
+        if self.public_addresses and max(self.nodes, self.spot) > most:
+            raise SpecError(
+                f"{len(self.public_addresses)} public addresses are enough for {most:,} nodes of a kind",
+                hint=f"add addresses: Azure needs one per {NODES_PER_ADDRESS} nodes of a kind",
+            )
+        return self
+>>>>>>> 08d4e49 (Describe the disks, encryption, licence, placement, addresses and upgrades of nodes in a spec)
 
     @model_validator(mode="after")
     def _check_frontend_ports(self) -> Self:

@@ -18,6 +18,7 @@ from batchimg_magics.verbs.verb import (
     Verb,
     VerbCall,
     read_text_file,
+    read_text_or_file,
 )
 
 if TYPE_CHECKING:
@@ -67,6 +68,17 @@ VERB = Verb(
         ),
         NODES,
         SPOT,
+        Option(
+            "--formula",
+            "Set the number of nodes with this autoscale formula, or the formula in the file @FILE",
+            metavar="TEXT",
+            parse=read_text_or_file,
+        ),
+        Option(
+            "--formula-interval",
+            "Set how often Azure evaluates the formula, at least 5m (default 15m)",
+            metavar="DURATION",
+        ),
         *ORIGIN_OPTIONS,
         *NODE_OPTIONS,
         Option(

@@ -1,4 +1,4 @@
-"""Options that describe the nodes of a pool. Mounts, registries and users have several fields: they are set in YAML."""
+"""Options that describe the nodes of a pool. What has several fields, such as mounts and users, is set in YAML."""
 
 from __future__ import annotations
 
@@ -60,6 +60,80 @@ NODE_OPTIONS: tuple[Option, ...] = (
         metavar="TYPE",
         choices=("Standard_LRS", "StandardSSD_LRS", "Premium_LRS"),
     ),
+    Option(
+        "--os-disk-caching",
+        "Set the host caching of the OS disk: None, ReadOnly or ReadWrite (default: chosen by Azure)",
+        metavar="CACHING",
+        choices=("None", "ReadOnly", "ReadWrite"),
+    ),
+    Option("--ephemeral-os-disk", "Create the OS disk on the cache disk of the node, without a managed disk"),
+    Option(
+        "--data-disks",
+        "Attach an empty data disk of this size in GiB to each node; can be repeated",
+        metavar="GIB",
+        parse=parse_count,
+        combine=tuple,
+        annotation="Sequence[int | Mapping[str, Any]]",
+    ),
+    Option(
+        "--license-type",
+        "Use your own Windows licences: Windows_Server or Windows_Client (Azure Hybrid Benefit)",
+        metavar="TYPE",
+        choices=("Windows_Server", "Windows_Client"),
+    ),
+    Option("--encryption-at-host", "Encrypt all disks of a node at its host"),
+    Option(
+        "--disk-encryption",
+        "Encrypt this disk of Windows nodes: OsDisk, TemporaryDisk; repeat it, since Azure requires both",
+        metavar="DISK",
+        choices=("OsDisk", "TemporaryDisk"),
+        combine=tuple,
+    ),
+    Option(
+        "--disk-encryption-set",
+        "Encrypt the OS disk with this disk encryption set (resource ID); only in user subscription mode",
+        metavar="ID",
+    ),
+    Option(
+        "--security-encryption",
+        "Set the OS disk encryption of confidential VMs (default: that of the VM)",
+        metavar="TYPE",
+        choices=("VMGuestStateOnly", "DiskWithVMGuestState", "NonPersistedTPM"),
+    ),
+    Option(
+        "--node-placement",
+        "Place the nodes in one zone (regional, the default) or across the zones of the region (zonal)",
+        metavar="POLICY",
+        choices=("regional", "zonal"),
+    ),
+    Option(
+        "--public-addresses",
+        "Use this public IP address of yours (resource ID), one per 100 nodes; requires --subnet; can be repeated",
+        metavar="ID",
+        combine=tuple,
+    ),
+    Option("--accelerated-networking", "Enable accelerated networking; the VM size must support it"),
+    Option(
+        "--upgrade-policy",
+        "Set how the operating system is upgraded: automatic, manual or rolling",
+        metavar="MODE",
+        choices=("automatic", "manual", "rolling"),
+        annotation="str | Mapping[str, Any]",
+    ),
+    Option(
+        "--node-fill",
+        "Distribute tasks over the nodes (spread, the default) or fill one node after the other (pack)",
+        metavar="TYPE",
+        choices=("spread", "pack"),
+    ),
+    Option(
+        "--job-order",
+        "Order jobs of the same priority: none (the default) or creationtime",
+        metavar="ORDER",
+        choices=("none", "creationtime"),
+    ),
+    Option("--display-name", "Set the name of the pool in the Azure portal", metavar="TEXT"),
+    Option("--containers", "Prepare the nodes for containers, also without --container-images"),
     Option(
         "--container-images",
         "Pull this container image onto each node; can be repeated",

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Json = dict[str, Any]
 
@@ -31,6 +34,11 @@ def dig(found: Any, *path: str | int) -> Any:  # noqa: ANN401 - JSON
         else:
             return None
     return found
+
+
+def without_empty(pairs: Mapping[str, Any]) -> Json:
+    """Return the pairs with a value. A missing property has Azure's default; null is not always the same."""
+    return {name: value for name, value in pairs.items() if value not in (None, (), [], {})}
 
 
 def seconds_of(duration: str) -> float:

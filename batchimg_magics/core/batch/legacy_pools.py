@@ -105,10 +105,14 @@ def gallery_command(spec: PoolSpec, image: str) -> str:
 _MEMBERS = {
     part: frozenset(names.split())
     for part, names in {
-        "": "applicationPackages deploymentConfiguration interNodeCommunication metadata mountConfiguration "
-        "networkConfiguration scaleSettings startTask userAccounts vmSize",
-        "virtualMachineConfiguration": "containerConfiguration imageReference nodeAgentSkuId",
+        "": "applicationPackages deploymentConfiguration displayName interNodeCommunication metadata "
+        "mountConfiguration networkConfiguration scaleSettings startTask taskSchedulingPolicy userAccounts vmSize",
+        "virtualMachineConfiguration": "containerConfiguration dataDisks imageReference licenseType nodeAgentSkuId "
+        "windowsConfiguration",
+        "dataDisks": "caching diskSizeGB lun",
+        "taskSchedulingPolicy": "nodeFillType",
         "networkConfiguration": "endpointConfiguration publicIPAddressConfiguration subnetId",
+        "publicIPAddressConfiguration": "provision",
         "startTask": "commandLine environmentSettings maxTaskRetryCount resourceFiles userIdentity waitForSuccess",
         "resourceFiles": "autoStorageContainerName blobPrefix fileMode filePath httpUrl storageContainerUrl",
         "containerRegistries": "password registryServer username",

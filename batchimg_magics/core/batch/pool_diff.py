@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.core.batch import machine_settings
 from batchimg_magics.pool_spec.node import RESERVED_PREFIX
 from batchimg_magics.pool_spec.secrets import Secret
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
 
 _MACHINE = ("deploymentConfiguration", "virtualMachineConfiguration")
+#: The property of a pool's document that has its node counts or its formula.
+SCALE = "scaleSettings"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +103,13 @@ def _group_value(document: Json, group: str) -> Any:  # noqa: ANN401 - JSON
 
 
 def differences(found: Json, wanted: Json) -> list[Difference]:
-    """Return the differences between an existing pool and the requested one; node counts are not compared."""
-    return [one for topic in COMPARED_SETTINGS if (one := topic.compare(found, wanted)) is not None]
+    """Return the differences between an existing pool and the requested one; node counts are not compared.
+
+    An autoscale formula is compared only where one is requested: otherwise it was set after the pool was created.
+    """
+    formulas = FORMULA_SETTINGS if machine_settings.formula(wanted) is not None else ()
+    compared = (*COMPARED_SETTINGS, *formulas)
+    return [one for topic in compared if (one := topic.compare(found, wanted)) is not None]
 
 
 # -- reading values ----------------------------------------------------------------------------------------------
@@ -255,6 +263,8 @@ def _waits(document: Json) -> str | None:
     return None if task is None else "no" if task.get("waitForSuccess") is False else "yes"
 
 
+#: The service's caching of an OS disk where it was not asked for. Source: read-back at 2025-06-01.
+_DEFAULT_CACHING = "None"
 _DEPLOYMENT, _NETWORK = "deploymentConfiguration", "networkConfiguration"
 #: The settings that are compared, in the order of the text.
 COMPARED_SETTINGS: tuple[ComparedSetting, ...] = (
@@ -266,6 +276,36 @@ COMPARED_SETTINGS: tuple[ComparedSetting, ...] = (
     ComparedSetting(
         "OS disk type", _DEPLOYMENT, _value_reader(*_MACHINE, "osDisk", "managedDisk", "storageAccountType")
     ),
+    ComparedSetting(
+        "OS disk caching", _DEPLOYMENT, _value_reader(*_MACHINE, "osDisk", "caching", default=_DEFAULT_CACHING)
+    ),
+    ComparedSetting("placement of the ephemeral OS disk", _DEPLOYMENT, machine_settings.placement_of_os_disk),
+    ComparedSetting("list of data disks", _DEPLOYMENT, machine_settings.data_disks, _joined_words),
+    ComparedSetting("license type", _DEPLOYMENT, _value_reader(*_MACHINE, "licenseType")),
+    ComparedSetting(
+        "automatic Windows updates",
+        _DEPLOYMENT,
+        _value_reader(*_MACHINE, "windowsConfiguration", "enableAutomaticUpdates", default=True),
+    ),
+    ComparedSetting(
+        "encryption at host",
+        _DEPLOYMENT,
+        _value_reader(*_MACHINE, "securityProfile", "encryptionAtHost", default=False),
+    ),
+    ComparedSetting("list of encrypted disks", _DEPLOYMENT, machine_settings.disk_encryption, _joined_words),
+    ComparedSetting("disk encryption set", _DEPLOYMENT, machine_settings.encryption_set),
+    ComparedSetting(
+        "OS disk encryption",
+        _DEPLOYMENT,
+        _value_reader(*_MACHINE, "osDisk", "managedDisk", "securityProfile", "securityEncryptionType"),
+    ),
+    ComparedSetting(
+        "node placement",
+        _DEPLOYMENT,
+        _value_reader(*_MACHINE, "nodePlacementConfiguration", "policy", default="Regional"),
+    ),
+    ComparedSetting("list of extensions", _DEPLOYMENT, machine_settings.extensions, _names),
+    ComparedSetting("container type", _DEPLOYMENT, machine_settings.container_type),
     ComparedSetting("list of container images", _DEPLOYMENT, _images, _joined_words),
     ComparedSetting("list of container registries", _DEPLOYMENT, _registries, _joined_words),
     ComparedSetting("subnet", _NETWORK, _value_reader(_NETWORK, "subnetId")),
@@ -273,6 +313,12 @@ COMPARED_SETTINGS: tuple[ComparedSetting, ...] = (
         "kind of public addresses",
         _NETWORK,
         _value_reader(_NETWORK, "publicIPAddressConfiguration", "provision", default="BatchManaged"),
+    ),
+    ComparedSetting("list of public addresses", _NETWORK, machine_settings.public_addresses, _joined_words),
+    ComparedSetting("list of IP families", _NETWORK, machine_settings.ip_families, _joined_words),
+    ComparedSetting("list of IP tags", _NETWORK, machine_settings.ip_tags, _joined_words),
+    ComparedSetting(
+        "accelerated networking", _NETWORK, _value_reader(_NETWORK, "enableAcceleratedNetworking", default=False)
     ),
     ComparedSetting("list of login ports", _NETWORK, _login_ports, _ports_shown),
     ComparedSetting("start task", "startTask", _value_reader("startTask", "commandLine"), exact=True),
@@ -287,10 +333,27 @@ COMPARED_SETTINGS: tuple[ComparedSetting, ...] = (
         "interNodeCommunication",
         _value_reader("interNodeCommunication", default="Disabled"),
     ),
+    ComparedSetting(
+        "node fill type",
+        "taskSchedulingPolicy",
+        _value_reader("taskSchedulingPolicy", "nodeFillType", default="Spread"),
+    ),
+    ComparedSetting(
+        "order of jobs",
+        "taskSchedulingPolicy",
+        _value_reader("taskSchedulingPolicy", "jobDefaultOrder", default="None"),
+    ),
+    ComparedSetting("upgrade policy", "upgradePolicy", machine_settings.upgrade_policy, _joined_words),
+    ComparedSetting("display name", "displayName", _value_reader("displayName"), exact=True),
     ComparedSetting("list of mounts", "mountConfiguration", _mounts, _names, exact=True),
     ComparedSetting("list of user accounts", "userAccounts", _users, _names),
     ComparedSetting("list of application packages", "applicationPackages", _packages, _joined_words),
     ComparedSetting("list of identities", "identity", _identities, _joined_words),
     ComparedSetting("metadata", "metadata", _metadata, _joined_words, exact=True),
     ComparedSetting("tags", "tags", _tags, _joined_words, exact=True),
+)
+#: The settings of a formula, which can change while a pool has nodes.
+FORMULA_SETTINGS: tuple[ComparedSetting, ...] = (
+    ComparedSetting("autoscale formula", SCALE, machine_settings.formula, exact=True),
+    ComparedSetting("formula interval in seconds", SCALE, machine_settings.formula_interval),
 )

@@ -11,27 +11,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.core.azure.documents import dig, without_empty
+from batchimg_magics.core.batch.machine_request import identity_reference, machine_body, upgrade_body
 from batchimg_magics.pool_spec.mounts import BlobMount, CifsMount, FilesMount
 from batchimg_magics.pool_spec.node import build_start_task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.batch.pools import PoolImage
     from batchimg_magics.core.compute.image_source import Source
-    from batchimg_magics.pool_spec.access import ContainerRegistry, LoginPort, UserAccount
+    from batchimg_magics.pool_spec.access import LoginPort, UserAccount
     from batchimg_magics.pool_spec.mounts import Mount
     from batchimg_magics.pool_spec.pool import PoolSpec
     from batchimg_magics.pool_spec.start_task import ResourceFile, StartTask
     from batchimg_magics.resource_ids import ResourceId
 
-#: Security types of VMs and image definitions to those of pools in Azure Resource Manager.
-_SECURITY = {"TrustedLaunch": "trustedLaunch", "ConfidentialVM": "confidentialVM"}
 _ELEVATION = {"nonadmin": "NonAdmin", "admin": "Admin"}
 #: First priority of the rules of login ports. Source: Batch OpenAPI: unique in a pool, 150 to 4096, the lowest wins.
 _FIRST_PRIORITY = 150
+#: Source: Batch service, autoScaleEvaluationInterval: "The default value is 15 minutes".
+DEFAULT_INTERVAL_S = 900.0
+#: Order of jobs to Azure's words.
+_JOB_ORDERS = {"none": "None", "creationtime": "CreationTime"}
 
 
 def pool_body(spec: PoolSpec, source: Source, image: PoolImage, agent: str, size: str, account: ResourceId) -> Json:
@@ -50,26 +51,33 @@ def pool_body(spec: PoolSpec, source: Source, image: PoolImage, agent: str, size
     """
     props: Json = {
         "vmSize": size,
-        "deploymentConfiguration": {"virtualMachineConfiguration": _machine(spec, source, image.id, agent)},
+        "displayName": spec.display_name,
+        "deploymentConfiguration": {"virtualMachineConfiguration": machine_body(spec, source, image.id, agent)},
         "taskSlotsPerNode": spec.task_slots,
         "interNodeCommunication": "Enabled" if spec.inter_node else "Disabled",
         "scaleSettings": {"fixedScale": {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}},
+        "taskSchedulingPolicy": _scheduling(spec),
+        "upgradePolicy": upgrade_body(spec.upgrade_policy),
         "networkConfiguration": _network(spec),
         "startTask": _start_task(task) if (task := build_start_task(spec, source.os_type)) else None,
         "mountConfiguration": [_mount(mount) for mount in spec.mounts],
         "userAccounts": [_user(user) for user in spec.user_accounts],
         "applicationPackages": [
-            _without_empty({"id": str(account.child("applications", name)), "version": version})
+            without_empty({"id": str(account.child("applications", name)), "version": version})
             for name, version in spec.application_packages.items()
         ],
     }
-    props = _without_empty(props)
+    props = without_empty(props)
     tool_entries = {
         tags.POOL: spec.name,
         tags.IMAGE: image.hash,
         tags.SPEC: tags.digest(props),
         **tags.tool_tags(),
     }
+    if spec.formula is not None:
+        # After the hash: it is of what a node is, not of how many there are.
+        interval = f"PT{spec.formula_interval or DEFAULT_INTERVAL_S:.0f}S"
+        props["scaleSettings"] = {"autoScale": {"formula": spec.formula, "evaluationInterval": interval}}
     props["metadata"] = [{"name": name, "value": value} for name, value in {**tool_entries, **spec.metadata}.items()]
     whole: Json = {"properties": props, "tags": {**tool_entries, **spec.tags}}
     if spec.identities:
@@ -77,43 +85,12 @@ def pool_body(spec: PoolSpec, source: Source, image: PoolImage, agent: str, size
     return whole
 
 
-def _without_empty(pairs: Mapping[str, Any]) -> Json:
-    """Return the pairs with a value. A missing property has Azure's default; null is not always the same."""
-    return {name: value for name, value in pairs.items() if value not in (None, (), [], {})}
-
-
-def _identity(identity: str | None) -> Json | None:
-    return {"resourceId": identity} if identity else None
-
-
-def _machine(spec: PoolSpec, source: Source, image_id: str, agent: str) -> Json:
-    machine: Json = {"imageReference": {"id": image_id}, "nodeAgentSkuId": agent}
-    if source.security_type in _SECURITY:
-        # An image of a TrustedLaunch VM needs TrustedLaunch nodes, and the pool must declare it.
-        machine["securityProfile"] = {
-            "securityType": _SECURITY[source.security_type],
-            "uefiSettings": source.uefi or {"secureBootEnabled": True, "vTpmEnabled": True},
-        }
-    disk = {"diskSizeGB": spec.os_disk_gib, "managedDisk": _without_empty({"storageAccountType": spec.os_disk_type})}
-    machine["osDisk"] = _without_empty(disk)
-    if spec.container_images:
-        machine["containerConfiguration"] = _without_empty(
-            {
-                "type": "DockerCompatible",
-                "containerImageNames": list(spec.container_images),
-                "containerRegistries": [_registry(one) for one in spec.container_registries],
-            }
-        )
-    return _without_empty(machine)
-
-
-def _registry(registry: ContainerRegistry) -> Json:
-    return _without_empty(
+def _scheduling(spec: PoolSpec) -> Json:
+    return without_empty(
         {
-            "registryServer": registry.server,
-            "username": registry.user,
-            "password": registry.password,
-            "identityReference": _identity(registry.identity),
+            # Azure requires the fill type wherever there is a policy.
+            "nodeFillType": (spec.node_fill or "spread").capitalize() if spec.node_fill or spec.job_order else None,
+            "jobDefaultOrder": _JOB_ORDERS[spec.job_order] if spec.job_order else None,
         }
     )
 
@@ -127,13 +104,24 @@ def _network(spec: PoolSpec) -> Json:
     for port in spec.login_ports:
         ports.append(_nat_pool(port, _FIRST_PRIORITY + rules))
         rules += len(ports[-1].get("networkSecurityGroupRules", ()))
-    return _without_empty(
+    return without_empty(
         {
             "subnetId": spec.subnet,
-            "publicIPAddressConfiguration": {"provision": "NoPublicIPAddresses"} if spec.no_public_address else None,
+            "publicIPAddressConfiguration": _public_addresses(spec),
             "endpointConfiguration": {"inboundNatPools": ports} if ports else None,
+            "enableAcceleratedNetworking": spec.accelerated_networking or None,
         }
     )
+
+
+def _public_addresses(spec: PoolSpec) -> Json | None:
+    if spec.no_public_address:
+        return {"provision": "NoPublicIPAddresses"}
+    if spec.public_addresses:
+        return {"provision": "UserManaged", "ipAddressIds": list(spec.public_addresses)}
+    tags_of_type = [{"ipTagType": kind, "tag": tag} for kind, tag in spec.ip_tags.items()]
+    found = without_empty({"ipFamilies": list(spec.ip_families), "ipTags": tags_of_type})
+    return {"provision": "BatchManaged", **found} if found else None
 
 
 def _nat_pool(port: LoginPort, priority: int) -> Json:
@@ -143,7 +131,7 @@ def _nat_pool(port: LoginPort, priority: int) -> Json:
         {"priority": priority + place, "access": access, "sourceAddressPrefix": source}
         for place, (access, source) in enumerate(sources)
     ]
-    return _without_empty(
+    return without_empty(
         {
             "name": port.nat_pool_name,
             "protocol": port.protocol.upper(),
@@ -160,7 +148,7 @@ def _nat_pool(port: LoginPort, priority: int) -> Json:
 
 def _start_task(task: StartTask) -> Json:
     automatic = {"autoUser": {"scope": "Pool", "elevationLevel": _ELEVATION[task.elevation]}}
-    return _without_empty(
+    return without_empty(
         {
             "commandLine": task.command_line,
             "userIdentity": {"userName": task.user} if task.user else automatic,
@@ -173,7 +161,7 @@ def _start_task(task: StartTask) -> Json:
 
 
 def _resource_file(file: ResourceFile) -> Json:
-    return _without_empty(
+    return without_empty(
         {
             "httpUrl": file.url,
             "storageContainerUrl": file.container_url,
@@ -181,7 +169,7 @@ def _resource_file(file: ResourceFile) -> Json:
             "filePath": file.path,
             "blobPrefix": file.prefix,
             "fileMode": file.mode,
-            "identityReference": _identity(file.identity),
+            "identityReference": identity_reference(file.identity),
         }
     )
 
@@ -193,7 +181,7 @@ def _mount(mount: Mount) -> Json:
             "containerName": mount.container,
             "accountKey": mount.key,
             "sasKey": mount.sas,
-            "identityReference": _identity(mount.identity),
+            "identityReference": identity_reference(mount.identity),
             "blobfuseOptions": mount.options,
         }
         kind = "azureBlobFileSystemConfiguration"
@@ -206,19 +194,19 @@ def _mount(mount: Mount) -> Json:
     else:
         inner, kind = {"source": mount.source}, "nfsMountConfiguration"
     options = {} if isinstance(mount, BlobMount) else {"mountOptions": mount.options}
-    return {kind: _without_empty({**inner, **options, "relativeMountPath": mount.path})}
+    return {kind: without_empty({**inner, **options, "relativeMountPath": mount.path})}
 
 
 def _user(user: UserAccount) -> Json:
-    return _without_empty(
+    return without_empty(
         {
             "name": user.name,
             "password": user.password,
             "elevationLevel": _ELEVATION[user.elevation],
-            "linuxUserConfiguration": _without_empty(
+            "linuxUserConfiguration": without_empty(
                 {"uid": user.uid, "gid": user.gid, "sshPrivateKey": user.ssh_private_key}
             ),
-            "windowsUserConfiguration": _without_empty({"loginMode": user.login_mode and user.login_mode.capitalize()}),
+            "windowsUserConfiguration": without_empty({"loginMode": user.login_mode and user.login_mode.capitalize()}),
         }
     )
 
@@ -233,8 +221,15 @@ _NAMES = {
 }
 #: Properties whose values are lower case on the data plane, but for one security type.
 _LOWER_CASE = frozenset(
-    {"access", "elevationLevel", "loginMode", "protocol", "provision", "scope", "securityType", "storageAccountType"}
-)
+    {
+        "access", "caching", "elevationLevel", "jobDefaultOrder", "loginMode", "nodeFillType", "placement", "policy",
+        "protocol", "provision", "scope", "securityType", "storageAccountType", "targets",
+    }
+)  # fmt: skip
+#: Properties of the data plane that set a formula.
+FORMULA_KEYS = ("enableAutoScale", "autoScaleFormula", "autoScaleEvaluationInterval")
+#: Objects whose members are those of another service, or of the user.
+_OPAQUE = frozenset({"settings", "protectedSettings"})
 _FIXED_SPELLING = {"trustedlaunch": "trustedLaunch"}
 
 
@@ -249,7 +244,7 @@ def data_plane_body(whole: Json, name: str | None = None) -> Json:
         The name of the pool, for a body that creates it; else None.
     """
     props = dict(whole["properties"])
-    scale = dig(props.pop("scaleSettings", {}), "fixedScale") or {}
+    scale = _data_plane_scale(props.pop("scaleSettings", {}))
     machine = dig(props.pop("deploymentConfiguration", {}), "virtualMachineConfiguration")
     linked = props.pop("interNodeCommunication", None)
     packages = props.pop("applicationPackages", None)
@@ -260,18 +255,29 @@ def data_plane_body(whole: Json, name: str | None = None) -> Json:
     if linked is not None:
         body["enableInterNodeCommunication"] = linked == "Enabled"
     if packages is not None:
-        renamed = [{"applicationId": one["id"], **_without_empty({"version": one.get("version")})} for one in packages]
+        renamed = [{"applicationId": one["id"], **without_empty({"version": one.get("version")})} for one in packages]
         body["applicationPackageReferences"] = renamed
     converted: Json = _convert({key: value for key, value in body.items() if value is not None})
     return converted
 
 
+def _data_plane_scale(settings: Json) -> Json:
+    auto = settings.get("autoScale")
+    if auto is None:
+        return settings.get("fixedScale") or {}
+    return dict(zip(FORMULA_KEYS, (True, auto["formula"], auto["evaluationInterval"]), strict=True))
+
+
 def _convert(value: Any, under: str = "") -> Any:  # noqa: ANN401 - JSON
+    if under in _OPAQUE:
+        return value
+    if isinstance(value, dict) and under == "containerConfiguration" and "type" in value:
+        # The type of containers has only its first letter in lower case: dockerCompatible.
+        value = {**value, "type": value["type"][0].lower() + value["type"][1:]}
     if isinstance(value, dict):
         return {_NAMES.get(name, name): _convert(one, name) for name, one in value.items()}
     if isinstance(value, list):
         return [_convert(one, under) for one in value]
     if under in _LOWER_CASE and isinstance(value, str):
         return _FIXED_SPELLING.get(value.lower(), value.lower())
-    # The type of containers has only its first letter in lower case: dockerCompatible.
-    return value[0].lower() + value[1:] if under == "type" and isinstance(value, str) else value
+    return value

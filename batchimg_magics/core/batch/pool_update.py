@@ -16,7 +16,7 @@ from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig, document, wire
 from batchimg_magics.core.base.node_counts import current_or_target
 from batchimg_magics.core.batch import pool_request, pools
-from batchimg_magics.core.batch.pool_diff import Difference, differences
+from batchimg_magics.core.batch.pool_diff import SCALE, Difference, differences
 from batchimg_magics.errors import BatchImgError, ConflictError
 from batchimg_magics.pool_spec.secrets import mask_secrets, reveal_secrets
 
@@ -29,7 +29,14 @@ if TYPE_CHECKING:
 PoolAction = Literal["exists", "changed", "replaced"]
 #: Properties that a change can remove, and the value that removes them; a property that is left out is not changed.
 #: Source: Batch OpenAPI, PoolPatchParameter: "if you specify an empty collection".
-_EMPTY_VALUES = {"mountConfiguration": [], "userAccounts": [], "applicationPackages": [], "identity": {"type": "None"}}
+_EMPTY_VALUES = {
+    "mountConfiguration": [],
+    "userAccounts": [],
+    "applicationPackages": [],
+    "identity": {"type": "None"},
+    "taskSchedulingPolicy": {"nodeFillType": "Spread", "jobDefaultOrder": "None"},
+    "displayName": "",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +87,8 @@ def decide(found: Json, wanted: Json, *, replace: bool = False) -> PoolDecision:
         return PoolDecision("exists")
     if replace:
         return PoolDecision("replaced", differing)
+    if all(one.group == SCALE for one in differing):
+        return PoolDecision("changed", differing)  # a formula can change while a pool has nodes
     fixed = [one for one in differing if one.removes and one.group not in _EMPTY_VALUES]
     if is_empty(found) and not fixed:
         return PoolDecision("changed", differing)
@@ -205,14 +214,13 @@ async def _patch_pool(azure: Azure, found: Json, wanted: Json, decision: PoolDec
         # The expiry stays as it is: it is not part of the requested properties.
         resource_tags[tags.EXPIRES] = expires
         body["properties"]["metadata"] = [*body["properties"]["metadata"], {"name": tags.EXPIRES, "value": expires}]
+    if SCALE in body["properties"]:
+        # Azure takes no formula while a pool is resized, and the resize changes the ETag.
+        await pools.wait_until_steady(azure, found["name"])
+        found = await pools.read(azure, found["name"]) or found
     with _secrets_hidden(body):
         if through == "batch":
-            client = await azure.batch()
-            etag = document(await azure.call(client.get_pool(found["name"])))["eTag"]
-            change = wire(reveal_secrets(pool_request.data_plane_body(body)))
-            await azure.call(
-                client.update_pool(found["name"], change, etag=etag, match_condition=MatchConditions.IfNotModified)
-            )
+            await _patch_on_data_plane(azure, found["name"], body)
             return
         await azure.call(
             azure.management.pool.update(
@@ -224,3 +232,14 @@ async def _patch_pool(azure: Azure, found: Json, wanted: Json, decision: PoolDec
                 match_condition=MatchConditions.IfNotModified,
             )
         )
+
+
+async def _patch_on_data_plane(azure: Azure, name: str, body: Json) -> None:
+    """Change a pool on the data plane, where a formula is set with a call of its own."""
+    client = await azure.batch()
+    change = reveal_secrets(pool_request.data_plane_body(body))
+    formula = {key: change.pop(key) for key in pool_request.FORMULA_KEYS if key in change}
+    etag = document(await azure.call(client.get_pool(name)))["eTag"]
+    await azure.call(client.update_pool(name, wire(change), etag=etag, match_condition=MatchConditions.IfNotModified))
+    if formula.pop("enableAutoScale", False):
+        await azure.call(client.enable_pool_auto_scale(name, wire(formula)))

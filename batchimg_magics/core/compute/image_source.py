@@ -53,6 +53,29 @@ def controllers_of(os_disk: Json) -> str:
     return str(dig(os_disk, "properties", "supportedCapabilities", "diskControllerTypes") or "")
 
 
+#: Security types of the OS disks of confidential VMs to the encryption types of VMs and pools.
+#: Source: azure-mgmt-compute, DiskSecurityTypes and SecurityEncryptionTypes.
+_ENCRYPTIONS = {
+    "confidentialvm_vmgueststateonlyencryptedwithplatformkey": "VMGuestStateOnly",
+    "confidentialvm_diskencryptedwithplatformkey": "DiskWithVMGuestState",
+    "confidentialvm_diskencryptedwithcustomerkey": "DiskWithVMGuestState",
+    "confidentialvm_nonpersistedtpm": "NonPersistedTPM",
+}
+
+
+def encryption_of(vm: Json, os_disk: Json) -> str:
+    """Return how the OS disk of a confidential VM is encrypted, from its document or its OS disk's; empty if unknown.
+
+    Parameters
+    ----------
+    vm, os_disk
+        The documents of the VM and its OS disk, or of a snapshot of it; empty if there is none.
+    """
+    path = ("properties", "storageProfile", "osDisk", "managedDisk", "securityProfile", "securityEncryptionType")
+    security = str(dig(os_disk, "properties", "securityProfile", "securityType") or "")
+    return str(dig(vm, *path) or _ENCRYPTIONS.get(security.lower(), ""))
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
     """The properties of an image source that an image depends on.
@@ -82,6 +105,8 @@ class Source:
         ``name``, ``publisher`` and ``product`` of the purchase plan of the Marketplace image.
     controllers
         Disk controllers that the OS disk supports for booting, as Azure writes them: ``SCSI, NVMe``.
+    encryption
+        How the OS disk of a confidential VM is encrypted, for example ``VMGuestStateOnly``; empty if it is not known.
     """
 
     id: str
@@ -98,6 +123,7 @@ class Source:
     unmanaged: tuple[str, ...]
     plan: Json | None = None
     controllers: str = ""
+    encryption: str = ""
 
     @property
     def name(self) -> str:

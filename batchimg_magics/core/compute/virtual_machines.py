@@ -9,7 +9,14 @@ from batchimg_magics.core.azure.api_versions import api_version
 from batchimg_magics.core.azure.documents import Json, dig, document, parse_time, region_key, wire
 from batchimg_magics.core.azure.polling import PollResult
 from batchimg_magics.core.compute import disks, lineage
-from batchimg_magics.core.compute.image_source import STANDARD, Source, SourceDisk, controllers_of, plan_of
+from batchimg_magics.core.compute.image_source import (
+    STANDARD,
+    Source,
+    SourceDisk,
+    controllers_of,
+    encryption_of,
+    plan_of,
+)
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
 from batchimg_magics.pool_spec.values import suggest_name
 from batchimg_magics.resource_ids import ResourceId
@@ -275,6 +282,7 @@ def source_of_vm(vm: Json, os_disk: Json) -> Source:
         unmanaged=unmanaged,
         plan=plan_of(vm, os_disk),
         controllers=controllers_of(os_disk),
+        encryption=encryption_of(vm, os_disk),
     )
 
 

@@ -255,6 +255,9 @@ def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
     spec, count = found.spec, Counts(found.spec.nodes, found.spec.spot)
 
     async def make_nodes(_: Mapping[str, StepResult]) -> StepResult:
+        if spec.formula is not None:
+            state = await pools.wait_until_steady(azure, spec.name)
+            return StepResult("exists", "steady", f"the formula asks for {state.target}")
         request = ResizeRequest(spec.nodes, spec.spot, spec, grow_only=True)
         attempts = await controller.ResizeController(azure, spec.name, request, board).run()
         changed = len(attempts.columns["round"]) > 0
@@ -265,13 +268,14 @@ def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
             return False
         return (await pools.read_state(azure, spec.name)).target.covers(count)
 
+    size = f"{count}, until {spec.until}" if spec.formula is None else "as the autoscale formula sets"
     return Step(
         "nodes",
         azure.scope.pool_id(spec.name),
         make_nodes,
         ("pool",),
         pools.EXPECTED_S["ready"],
-        f"{count}, until {spec.until}",
+        size,
         planned_action="would change",
         is_done=nodes_exist,
     )

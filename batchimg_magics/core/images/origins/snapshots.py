@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure.documents import dig, document, region_key
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.compute import lineage
-from batchimg_magics.core.compute.image_source import STANDARD, Source, SourceDisk, controllers_of, plan_of
+from batchimg_magics.core.compute.image_source import (
+    STANDARD,
+    Source,
+    SourceDisk,
+    controllers_of,
+    encryption_of,
+    plan_of,
+)
 from batchimg_magics.core.compute.storage_profile import ImageDisk, StorageProfile
 from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin
 from batchimg_magics.errors import NotFoundError, SpecError
@@ -71,6 +78,7 @@ async def find(azure: Azure, spec: PoolSpec) -> ImageOrigin:
             unmanaged=(),
             plan=plan_of({}, found[0]),
             controllers=controllers_of(found[0]),
+            encryption=encryption_of({}, found[0]),
         )
     )
 
