@@ -35,6 +35,8 @@ class MachineSpec(BaseModel):
 
     Parameters
     ----------
+    vm_size
+        VM size, for example ``Standard_D4s_v5``.
     os_disk_gib, os_disk_type, os_disk_caching
         Size of the OS disk in GiB, at least that of the image; type: ``Standard_LRS``, ``StandardSSD_LRS`` or
         ``Premium_LRS``; host caching: ``None``, ``ReadOnly`` or ``ReadWrite``.
@@ -70,6 +72,7 @@ class MachineSpec(BaseModel):
 
     model_config = MODEL_CONFIG
 
+    vm_size: Text
     os_disk_gib: Annotated[int, Field(ge=1, le=MAX_OS_DISK_GIB, strict=True)] | None = None
     os_disk_type: DiskType | None = None
     os_disk_caching: Annotated[Caching, choice("None", "ReadOnly", "ReadWrite")] | None = None

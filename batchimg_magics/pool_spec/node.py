@@ -47,8 +47,6 @@ class NodeSpec(MachineSpec, BaseModel):
 
     Parameters
     ----------
-    vm_size
-        VM size, for example ``Standard_D4s_v5``.
     start_task
         Command line that each node runs before it accepts tasks, or a complete `StartTask`.
     check_command
@@ -95,7 +93,6 @@ class NodeSpec(MachineSpec, BaseModel):
 
     model_config = MODEL_CONFIG
 
-    vm_size: Text
     start_task: StartTaskField | None = None
     check_command: Text | None = None
     task_slots: Annotated[int, Field(ge=1, le=MAX_TASK_SLOTS, strict=True)] = 1

@@ -51,6 +51,11 @@ DISPLAY_NAMES = {
     "westus3": "West US 3",
 }
 
+#: The regions with availability zones. Source: Azure's page of availability zones, in part.
+REGIONS_WITH_ZONES = frozenset(
+    {"eastus", "eastus2", "centralus", "southcentralus", "westus2", "westus3", "northeurope", "westeurope", "uksouth"}
+)
+
 
 def display_name(name: str) -> str:
     """Return the display name of a region, given either of its names."""

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+#: Families of sizes with AMD SEV-SNP.
+_CONFIDENTIAL_FAMILIES = frozenset({"standardDCasv5Family"})
+
+
 class VmSize(msgspec.Struct, frozen=True):
     """One VM size.
 
@@ -41,6 +45,8 @@ class VmSize(msgspec.Struct, frozen=True):
         The date when Batch ends the support, or None.
     price_per_hour, windows_surcharge_per_hour
         In US dollars, of the emulator.
+    cache_gib
+        Size of the cache disk, 0 for none.
     """
 
     name: str
@@ -62,6 +68,12 @@ class VmSize(msgspec.Struct, frozen=True):
     batch_end_of_life: str | None
     price_per_hour: float
     windows_surcharge_per_hour: float
+    cache_gib: int = 0
+
+    @property
+    def confidential(self) -> bool:
+        """Whether its VMs can be confidential VMs."""
+        return self.family in _CONFIDENTIAL_FAMILIES
 
 
 @functools.cache
@@ -76,7 +88,7 @@ def find_size(name: str) -> VmSize | None:
     return all_sizes().get(name.lower())
 
 
-MIB_PER_GIB = 1024
+MIB_PER_GIB, BYTES_PER_GIB = 1024, 1024**3
 
 
 def capabilities(size: VmSize) -> Iterator[tuple[str, str]]:
@@ -98,12 +110,14 @@ def capabilities(size: VmSize) -> Iterator[tuple[str, str]]:
         yield "GPUs", str(size.gpus)
     yield "vCPUsPerCore", "1" if size.gpus or size.architecture == "Arm64" else "2"
     yield "EphemeralOSDiskSupported", str(size.premium_io and size.temp_gib > 0)
+    if size.cache_gib:
+        yield "CachedDiskBytes", str(size.cache_gib * BYTES_PER_GIB)
     yield "EncryptionAtHostSupported", str(size.premium_io)
     yield "CapacityReservationSupported", str(size.premium_io)
     yield "AcceleratedNetworkingEnabled", str(size.accelerated_networking)
     yield "RdmaEnabled", str(size.rdma)
     yield "MaxNetworkInterfaces", str(size.max_nics)
-    if size.family == "standardDCasv5Family":
+    if size.confidential:
         yield "ConfidentialComputingType", "SNP"
     if "V2" in size.generations and not size.trusted_launch:
         yield "TrustedLaunchDisabled", "True"

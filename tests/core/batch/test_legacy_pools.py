@@ -170,7 +170,7 @@ def test_what_has_no_option_is_named_as_part_of_the_yaml_body(away: Session, sud
         connect_to(away, sudden).create("genomics", spec=PARTS, from_vm="desk", direct=True, nodes=1)
     away.close()
     hint = caught.value.hint
-    parts = "start_task, login_ports, mounts, container_registries, user_accounts"
+    parts = "container_registries, start_task, login_ports, mounts, user_accounts"
     assert f", in a cell with {parts} in its body as before" in hint
     assert "`%%batchimg create genomics --from-image " in hint
     assert not [secret for secret in SECRETS.values() if secret in hint]

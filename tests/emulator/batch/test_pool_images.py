@@ -18,6 +18,8 @@ GOOD = {
     "generation": "V2",
     "architecture": "x64",
     "security_type": "Standard",
+    "os_disk_gib": 30,
+    "data_disks": (),
     "usable_by_batch": True,
     "replicas": 3,
     "source_keys": frozenset(),

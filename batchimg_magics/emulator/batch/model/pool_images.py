@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from batchimg_magics.emulator.batch.model import machine_fit
 from batchimg_magics.emulator.catalog import marketplace
 from batchimg_magics.emulator.catalog.vm_sizes import find_size
 from batchimg_magics.emulator.compute.model import bootable_images
@@ -71,14 +72,16 @@ def read_pool_image(store: Store, now: float, account: Item, pool: Pool) -> Pool
     """Return the effects of a pool's image on nodes that are requested now."""
     image_id = image_id_of(pool)
     if image_id is None:
-        image = marketplace.find(reference_of(pool))
-        return PoolImage(f"{image.os if image else 'windows'}/marketplace")
+        image, size = marketplace.find(reference_of(pool)), find_size(pool.doc["vmSize"])
+        misfit = machine_fit.find_misfit(pool, size, account.doc["location"], None) if size and image else None
+        kind = f"{image.os if image else 'windows'}/marketplace"
+        return PoolImage(kind, failure=provider_error(*misfit) if misfit else None)
     source = bootable_images.resolve_image(store, now, image_id, account.doc["location"])
     if isinstance(source, bootable_images.ImageProblem):
         return PoolImage("linux/gallery", custom=True, failure=provider_error(source.code, source.message))
     system = source.os_type.lower()
     kind = "gallery" if source.replicas is not None else "managed"
-    misfit = _incompatibility(pool, source)
+    misfit = _incompatibility(pool, source, account.doc["location"])
     return PoolImage(
         f"{system}/{kind}",
         custom=True,
@@ -100,7 +103,7 @@ def provider_error(code: str, message: str) -> ErrorValues:
     return (("Provider Error Json", cause),)
 
 
-def _incompatibility(pool: Pool, source: BootableImage) -> tuple[str, str] | None:
+def _incompatibility(pool: Pool, source: BootableImage, region: str) -> tuple[str, str] | None:
     """Return why Compute would refuse VMs of the pool's size and security type, as (code, message)."""
     size = find_size(pool.doc["vmSize"])
     if size is None:
@@ -108,7 +111,8 @@ def _incompatibility(pool: Pool, source: BootableImage) -> tuple[str, str] | Non
     profile = pool.doc["virtualMachineConfiguration"].get("securityProfile", {})
     security = str(profile.get("securityType", "")).lower()
     found = (rule(size, source, security) for rule in _RULES)
-    return next((("BadRequest", message) for message in found if message is not None), None)
+    refused = next((("BadRequest", message) for message in found if message is not None), None)
+    return refused or machine_fit.find_misfit(pool, size, region, source)
 
 
 def _wrong_generation(size: VmSize, source: BootableImage, _: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.arm.open_world import MANAGED_IMAGE_POOLS, MANAGED_IMAGES_END, has_retired, is_open
 from batchimg_magics.emulator.batch.fleet import nodes
-from batchimg_magics.emulator.batch.model import image_support
+from batchimg_magics.emulator.batch.model import image_support, machine_rules, network_rules, user_rules
 from batchimg_magics.emulator.batch.rest.bodies import clean
 from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property, refusal
 from batchimg_magics.emulator.catalog import marketplace
@@ -53,7 +53,7 @@ _MANAGED_ID = re.compile(_COMPUTE + r"/images/[^/]+", re.IGNORECASE)
 _MANAGED_UNTIL = {"batch": "2019-08-01.10.0", "arm": "2020-03-01"}
 #: The first api-versions that are recorded to refuse cloud-service pools.
 _CLOUD_SERVICE_UNTIL = {"batch": "2024-02-01", "arm": "2024-02-01"}
-_FORMULA_LIMIT = 8192
+_FORMULA_LIMIT, _LONGEST_DISPLAY_NAME = 8192, 1024
 evidence = Evidence("Configuration of pools")
 _LONGEST_RESIZE_S = evidence.assumed(
     7 * 86_400, "s", "maximum of a resize timeout", "the minimum of 5 minutes is documented, a maximum is not"
@@ -110,7 +110,12 @@ def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str) -> N
         raise missing_property("virtualMachineConfiguration")
     else:
         _check_machine(call, account, pool, plane)
+    if pool.get("autoScaleFormula") is not None and not pool.get("enableAutoScale"):
+        reason = "The formula must not be specified if enableAutoScale is set to false"
+        raise bad_property("autoScaleFormula", None, reason)
     check_scale(pool)
+    network_rules.check_network(call, account, pool)
+    network_rules.check_node_limits(pool, pool)
     check_changes(call.store, account, pool)
 
 
@@ -134,6 +139,7 @@ def _check_machine(call: Call, account: Item, pool: dict[str, Any], plane: str) 
     agent, reference = str(machine["nodeAgentSKUId"]), machine["imageReference"]
     if agent.lower() not in marketplace.node_agents():
         raise bad_property("nodeAgentSKUId", agent, "The specified node agent SKU does not exist")
+    machine_rules.check_reference(reference)
     if (image_id := reference.get("virtualMachineImageId")) is not None:
         _check_key(call, plane)
         _check_image_id(call, account, str(image_id), plane)
@@ -141,6 +147,8 @@ def _check_machine(call: Call, account: Item, pool: dict[str, Any], plane: str) 
         image_support.check_image(call.store, call.now, reference, agent)
     if "customerManagedKey" in machine.get("diskEncryptionConfiguration", {}) and plane == "batch":
         raise bad_property("identity", None, "Pool Identity is required when using CustomerManagedKey.")
+    machine_rules.check_machine(account, pool, size)
+    user_rules.check_login_modes(pool, windows=machine_rules.runs_windows(pool))
     slots = pool.get("taskSlotsPerNode", 1)
     if slots > min(4 * size.vcpus, 256):
         raise bad_property("taskSlotsPerNode", slots, "The value must not be above 4 times the cores of a node, or 256")
@@ -248,6 +256,13 @@ def check_changes(store: Store, account: Item, pool: dict[str, Any]) -> None:
         raise missing_property("commandLine")
     if subnet := pool.get("networkConfiguration", {}).get("subnetId"):
         _check_subscription(account, "subnetId", str(subnet))
+    user_rules.check_users(pool.get("userAccounts", []))
+    if len(pool.get("displayName", "")) > _LONGEST_DISPLAY_NAME:
+        reason = f"The display name can contain up to {_LONGEST_DISPLAY_NAME} characters"
+        raise bad_property("displayName", pool["displayName"], reason)
+    if pool.get("resourceTags") and account.doc["properties"].get("poolAllocationMode") != "UserSubscription":
+        reason = "Resource tags can be specified only if the pool allocation mode of the account is UserSubscription"
+        raise bad_property("resourceTags", None, reason)
     for pair in pool.get("metadata", []):
         if not pair.get("name"):
             raise bad_property("metadata", None, "The key for one of the metadata key-value pairs is empty.")
@@ -296,11 +311,20 @@ def _machine(machine: dict[str, Any]) -> dict[str, Any]:
     if "virtualMachineImageId" not in reference:
         machine["imageReference"] = {"version": "latest", **reference}
     if (disk := machine.get("osDisk")) is not None:
-        disk = dict(disk)
+        disk = {"caching": "None", **disk}
         if "managedDisk" in disk:
             disk["managedDisk"] = {"storageAccountType": "standard_lrs", **disk["managedDisk"]}
         machine["osDisk"] = disk
+    if "dataDisks" in machine:
+        machine["dataDisks"] = [_data_disk(disk) for disk in machine["dataDisks"]]
     return machine
+
+
+def _data_disk(disk: dict[str, Any]) -> dict[str, Any]:
+    shown = {"caching": "None", **disk}
+    if "storageAccountType" not in disk:  # older api-versions have it beside the size
+        shown["managedDisk"] = {"storageAccountType": "standard_lrs", **disk.get("managedDisk", {})}
+    return shown
 
 
 def start_task(task: dict[str, Any]) -> dict[str, Any]:

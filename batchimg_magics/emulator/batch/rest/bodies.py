@@ -26,38 +26,42 @@ _OBJECTS = _names("""
     affinityInfo authenticationTokenSettings autoPoolSpecification autoScale autoStorage autoUser
     automaticOSUpgradePolicy azureBlobFileSystemConfiguration azureFileShareConfiguration cifsMountConfiguration
     cloudServiceConfiguration constraints containerConfiguration containerSettings customerManagedKey dependsOn
-    deploymentConfiguration diskEncryptionConfiguration encryption endpointConfiguration ephemeralOSDiskSettings
-    exitConditions fixedScale identity identityReference imageReference jobManagerTask jobPreparationTask
-    jobReleaseTask keyVaultReference linuxUserConfiguration managedDisk multiInstanceSettings networkConfiguration
-    networkProfile nfsMountConfiguration nodePlacementConfiguration osDisk pool poolInfo properties
-    protectedSettings publicIPAddressConfiguration registry resourceTags rollingUpgradePolicy scaleSettings
-    securityProfile serviceArtifactReference settings startTask tags taskSchedulingPolicy uefiSettings upgradePolicy
-    userIdentity virtualMachineConfiguration windowsConfiguration windowsUserConfiguration
+    deploymentConfiguration diskEncryptionConfiguration diskEncryptionSet encryption endpointConfiguration
+    ephemeralOSDiskSettings exitConditions fixedScale identity identityReference imageReference imds jobManagerTask
+    jobPreparationTask jobReleaseTask keyVaultReference linuxUserConfiguration managedDisk multiInstanceSettings
+    networkConfiguration networkProfile nfsMountConfiguration nodePlacementConfiguration osDisk pool poolInfo
+    properties protectedSettings proxyAgentSettings publicIPAddressConfiguration registry resourceTags
+    rollingUpgradePolicy scaleSettings securityProfile serviceArtifactReference settings startTask tags
+    taskSchedulingPolicy uefiSettings upgradePolicy userIdentity virtualMachineConfiguration windowsConfiguration
+    windowsUserConfiguration wireServer
     """)
 #: Lists of objects, and lists of plain values.
 _ROWS = _names("""
     applicationPackageReferences applicationPackages certificateReferences certificates commonEnvironmentSettings
     commonResourceFiles containerRegistries dataDisks environmentSettings extensions inboundNATPools inboundNatPools
-    metadata mountConfiguration networkSecurityGroupRules outputFiles resourceFiles userAccounts
+    ipTags metadata mountConfiguration networkSecurityGroupRules outputFiles resourceFiles userAccounts
     """)
 _LISTS = _names("""
-    allowedAuthenticationModes applicationLicenses containerImageNames ipAddressIds nodeList
+    allowedAuthenticationModes applicationLicenses containerImageNames ipAddressIds ipFamilies nodeList
     provisionAfterExtensions sourcePortRanges targets visibility
     """)
 _FLAGS = _names("""
-    allowLowPriorityNode allowTaskPreemption autoUpgradeMinorVersion enableAcceleratedNetworking enableAutoScale
-    enableAutomaticUpdates enableAutomaticUpgrade enableInterNodeCommunication encryptionAtHost keepAlive
-    killJobOnCompletion runExclusive secureBootEnabled usesTaskDependencies vTpmEnabled waitForSuccess
-    writeAcceleratorEnabled
+    allowLowPriorityNode allowTaskPreemption autoUpgradeMinorVersion disableAutomaticRollback
+    enableAcceleratedNetworking enableAutoScale enableAutomaticOSUpgrade enableAutomaticUpdates enableAutomaticUpgrade
+    enableCrossZoneUpgrade enableInterNodeCommunication encryptionAtHost keepAlive killJobOnCompletion
+    osRollingUpgradeDeferral prioritizeUnhealthyInstances rollbackFailedInstancesOnPolicyBreach
+    rotationToLatestKeyVersionEnabled runExclusive secureBootEnabled useRollingUpgradePolicy usesTaskDependencies
+    vTpmEnabled waitForSuccess writeAcceleratorEnabled
     """)
 _TEXTS = _names("""
     autoPoolIdPrefix autoScaleEvaluationInterval autoScaleFormula caching commandLine disableTasks displayName
-    elevationLevel evaluationInterval formula id interNodeCommunication keyName keySource location
-    maxWallClockTime nodeAgentSKUId nodeAgentSkuId nodeDeallocateOption nodeDeallocationOption
-    nodeDisableSchedulingOption nodeFillType nodeRebootOption nodeReimageOption offer onAllTasksComplete
-    onTaskFailure poolAllocationMode poolId publisher publicNetworkAccess resizeTimeout retentionTime scope
-    securityType sku storageAccountType subnetId targetNodeCommunicationMode terminateReason userName username
-    version virtualMachineImageId vmSize
+    elevationLevel evaluationInterval formula id interNodeCommunication jobDefaultOrder keyName keySource keyUrl
+    licenseType location maxWallClockTime mode nodeAgentSKUId nodeAgentSkuId nodeDeallocateOption
+    nodeDeallocationOption nodeDisableSchedulingOption nodeFillType nodeRebootOption nodeReimageOption offer
+    onAllTasksComplete onTaskFailure pauseTimeBetweenBatches placement policy poolAllocationMode poolId provision
+    publisher publicNetworkAccess resizeTimeout retentionTime scope securityEncryptionType securityType sku
+    storageAccountType subnetId targetNodeCommunicationMode terminateReason userName username version
+    virtualMachineImageId vmSize
     """)
 #: Integers and their minimum values; strings of digits are accepted as well.
 NUMBERS = {
@@ -67,8 +71,11 @@ NUMBERS = {
     "frontendPortRangeStart": 1,
     "gid": 0,
     "lun": 0,
+    "maxBatchInstancePercent": 0,
     "maxParallelTasks": -1,
     "maxTaskRetryCount": -1,
+    "maxUnhealthyInstancePercent": 0,
+    "maxUnhealthyUpgradedInstancePercent": 0,
     "priority": -1000,
     "requiredSlots": 1,
     "targetDedicatedNodes": 0,
@@ -78,6 +85,9 @@ NUMBERS = {
 }
 #: Required members of the rows of a list.
 _REQUIRED: dict[str, tuple[str, ...]] = {
+    "dataDisks": ("lun", "diskSizeGB"),
+    "extensions": ("name", "publisher", "type"),
+    "networkSecurityGroupRules": ("priority", "access", "sourceAddressPrefix"),
     "inboundNATPools": ("name", "protocol", "backendPort", "frontendPortRangeStart", "frontendPortRangeEnd"),
     "metadata": ("name",),
     "userAccounts": ("name",),
@@ -98,6 +108,23 @@ _TYPES: dict[str, frozenset[str]] = {
         " serviceArtifactReference"
     ),
     "metadata": _names("name value"),
+    "osDisk": _names("ephemeralOSDiskSettings caching managedDisk diskSizeGB writeAcceleratorEnabled imageUris"),
+    "dataDisks": _names("lun caching diskSizeGB managedDisk storageAccountType"),
+    "managedDisk": _names("storageAccountType securityProfile diskEncryptionSet"),
+    "ephemeralOSDiskSettings": _names("placement"),
+    "nodePlacementConfiguration": _names("policy"),
+    "diskEncryptionConfiguration": _names("targets customerManagedKey"),
+    "networkConfiguration": _names(
+        "subnetId dynamicVNetAssignmentScope endpointConfiguration publicIPAddressConfiguration"
+        " enableAcceleratedNetworking publicIPs"
+    ),
+    "publicIPAddressConfiguration": _names("provision ipAddressIds ipFamilies ipTags"),
+    "upgradePolicy": _names("mode automaticOSUpgradePolicy rollingUpgradePolicy"),
+    "automaticOSUpgradePolicy": _names(
+        "disableAutomaticRollback enableAutomaticOSUpgrade useRollingUpgradePolicy osRollingUpgradeDeferral"
+    ),
+    "taskSchedulingPolicy": _names("jobDefaultOrder nodeFillType"),
+    "windowsConfiguration": _names("enableAutomaticUpdates"),
 }
 _ENTITIES = "Microsoft.Azure.Batch.Protocol.Entities"
 

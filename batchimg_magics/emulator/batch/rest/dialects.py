@@ -42,6 +42,13 @@ _WORDS: dict[str, tuple[tuple[str, str], ...]] = {
         ("premium_lrs", "Premium_LRS"),
         ("standardssd_lrs", "StandardSSD_LRS"),
     ),
+    "placement": (("CacheDisk", "CacheDisk"),),
+    "securityEncryptionType": (
+        ("NonPersistedTPM", "NonPersistedTPM"),
+        ("VMGuestStateOnly", "VMGuestStateOnly"),
+        ("DiskWithVMGuestState", "DiskWithVMGuestState"),
+    ),
+    "ipFamilies": (("IPv4", "IPv4"), ("IPv6", "IPv6")),
     "securityType": (("trustedlaunch", "TrustedLaunch"), ("confidentialvm", "ConfidentialVM")),
     "dynamicVNetAssignmentScope": (("none", "None"), ("job", "Job")),
     "protocol": (("tcp", "TCP"), ("udp", "UDP")),

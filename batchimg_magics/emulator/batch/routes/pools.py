@@ -8,7 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.batch.fleet import nodes
-from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_rules, pools, resize_terms, task_scheduling
+from batchimg_magics.emulator.batch.model import (
+    accounts,
+    autoscale,
+    network_rules,
+    pool_rules,
+    pools,
+    resize_terms,
+    task_scheduling,
+)
 from batchimg_magics.emulator.batch.model.pool_rules import CHANGEABLE
 from batchimg_magics.emulator.batch.rest import api_versions, conditions, paging
 from batchimg_magics.emulator.batch.rest.api_versions import from_older, to_older
@@ -213,6 +221,7 @@ def resize(call: Call) -> Reply:
     if not {"targetDedicatedNodes", "targetLowPriorityNodes"} & set(body):
         raise missing_property("targetDedicatedNodes")
     pool_rules.check_scale(body)
+    network_rules.check_node_limits(pool.doc, body)
     resize_terms.need_steady(call, pool)
     resize_terms.begin_pool_resize(call, account, pool, body)
     pools.save(call, pool)

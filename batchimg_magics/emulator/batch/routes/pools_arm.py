@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resources
 from batchimg_magics.emulator.batch.fleet import nodes
-from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_rules, pools, resize_terms
+from batchimg_magics.emulator.batch.model import accounts, autoscale, network_rules, pool_rules, pools, resize_terms
 from batchimg_magics.emulator.batch.model.accounts import RETRY_AFTER_S
 from batchimg_magics.emulator.batch.rest import api_versions, paging
 from batchimg_magics.emulator.batch.rest.api_versions import from_older, to_older
@@ -194,6 +194,7 @@ def patch(call: Call) -> Reply:
     pool_rules.check_replaceable(pool, config, call.now)
     if given.keys() - pool_rules.CHANGEABLE:
         pool_rules.check_pool(call, account, config, "arm")
+    network_rules.check_node_limits(config, body)
     pool.doc = config
     pool.state.top |= _top(call)
     if "enableAutoScale" in body:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES, region_name
+from batchimg_magics.emulator.catalog.regions import DISPLAY_NAMES, REGIONS_WITH_ZONES, region_name
 from batchimg_magics.emulator.catalog.vm_sizes import MIB_PER_GIB, VmSize, all_sizes, capabilities
 from batchimg_magics.emulator.compute.model.core_quotas import known_region
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
@@ -17,10 +17,6 @@ _LIMITED_REGIONS = {
     "standardHBv3Family": ("eastus", "southcentralus", "westeurope", "westus2", "westus3", "northeurope"),
     "standardDCasv5Family": ("eastus", "westus", "northeurope", "westeurope"),
 }
-#: The regions with availability zones. Source: Azure's page of availability zones, in part.
-_REGIONS_WITH_ZONES = frozenset(
-    {"eastus", "eastus2", "centralus", "southcentralus", "westus2", "westus3", "northeurope", "westeurope", "uksouth"}
-)
 evidence = Evidence("VM sizes of the subscription")
 evidence.rule(
     "A size is offered in every region, except for a few families with known regions.",
@@ -82,7 +78,7 @@ def _is_offered(size: VmSize, region: str) -> bool:
 
 
 def _sku(size: VmSize, region: str) -> dict[str, Any]:
-    zones = ["1", "2", "3"] if region in _REGIONS_WITH_ZONES else []
+    zones = ["1", "2", "3"] if region in REGIONS_WITH_ZONES else []
     return {
         "resourceType": "virtualMachines",
         "name": size.name,

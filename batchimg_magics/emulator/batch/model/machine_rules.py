@@ -1,0 +1,173 @@
+"""The rules for the virtual machines of a pool: disks, encryption, licence, placement and upgrades.
+
+Source: Microsoft's OpenAPI (2024-02-01.19.0), and the texts of azure-batch 15.1 and azure-mgmt-batch 19.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property
+from batchimg_magics.emulator.world.evidence import Evidence
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batchimg_magics.emulator.catalog.vm_sizes import VmSize
+    from batchimg_magics.emulator.world.store import Item
+
+_MAX_LUN, _MAX_DISK_GIB = 63, 32_767
+_LICENSE_TYPES = frozenset({"windows_server", "windows_client"})
+_MODES = frozenset({"automatic", "manual", "rolling"})
+#: Members of a reference to a Marketplace image, which an image id excludes.
+_MARKETPLACE = ("publisher", "offer", "sku", "version")
+evidence = Evidence("Virtual machines of pools")
+evidence.rule(
+    "The license type must be Windows_Server or Windows_Client, and the nodes must run Windows.",
+    "the OpenAPI says that it applies only to Windows; it does not say what happens on Linux",
+)
+
+
+def check_machine(account: Item, pool: dict[str, Any], size: VmSize) -> None:
+    """Refuse a configuration of virtual machines that the service would not create.
+
+    Parameters
+    ----------
+    account, pool
+        The account and the checked configuration of the pool.
+    size
+        Its VM size.
+    """
+    for check in _CHECKS:
+        check(account, pool, size)
+
+
+def _machine(pool: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = pool["virtualMachineConfiguration"]
+    return found
+
+
+def runs_windows(pool: dict[str, Any]) -> bool:
+    """Tell whether the node agent of a pool is one for Windows."""
+    return "windows" in str(_machine(pool).get("nodeAgentSKUId", "")).lower()
+
+
+def check_reference(reference: dict[str, Any]) -> None:
+    """Refuse an image reference that names a custom image and a Marketplace image."""
+    both = [name for name in _MARKETPLACE if reference.get(name)]
+    if reference.get("virtualMachineImageId") is not None and both:
+        reason = f"The property virtualMachineImageId is mutually exclusive with {both[0]}"
+        raise bad_property("imageReference", None, reason)
+
+
+def _check_data_disks(_: Item, pool: dict[str, Any], __: VmSize) -> None:
+    disks = _machine(pool).get("dataDisks", [])
+    luns = [disk["lun"] for disk in disks]
+    for disk in disks:
+        if disk["lun"] > _MAX_LUN:
+            raise bad_property("lun", disk["lun"], "The value must be between 0 and 63, inclusive")
+        if luns.count(disk["lun"]) > 1:
+            raise bad_property("lun", disk["lun"], "Each data disk must have a distinct lun")
+        if disk["diskSizeGB"] > _MAX_DISK_GIB:
+            raise bad_property("diskSizeGB", disk["diskSizeGB"], f"The value must be between 1 and {_MAX_DISK_GIB}")
+
+
+def _check_license(_: Item, pool: dict[str, Any], __: VmSize) -> None:
+    machine = _machine(pool)
+    if (license_type := machine.get("licenseType")) is not None:
+        if license_type.lower() not in _LICENSE_TYPES:
+            raise bad_property("licenseType", license_type, "The value must be Windows_Server or Windows_Client")
+        if not runs_windows(pool):
+            raise bad_property("licenseType", license_type, "The license type applies only to Windows images")
+    if "windowsConfiguration" in machine and not runs_windows(pool):
+        reason = "This property must not be specified if the imageReference references a Linux OS image"
+        raise bad_property("windowsConfiguration", None, reason)
+
+
+def _check_confidential(_: Item, pool: dict[str, Any], __: VmSize) -> None:
+    """Require the encryption of the OS disk of a confidential VM. Source: azure-mgmt-batch, VMDiskSecurityProfile."""
+    machine = _machine(pool)
+    security = str(machine.get("securityProfile", {}).get("securityType", "")).lower()
+    profile = machine.get("osDisk", {}).get("managedDisk", {}).get("securityProfile", {})
+    encryption = profile.get("securityEncryptionType")
+    if security != "confidentialvm":
+        if encryption is not None:
+            reason = "It can be set only for Confidential VMs"
+            raise bad_property("securityEncryptionType", encryption, reason)
+        return
+    if encryption is None:
+        raise missing_property("securityEncryptionType")
+
+
+def _check_encryption(account: Item, pool: dict[str, Any], _: VmSize) -> None:
+    machine = _machine(pool)
+    configuration = machine.get("diskEncryptionConfiguration", {})
+    targets = {str(one).lower() for one in configuration.get("targets", [])}
+    custom = "virtualMachineImageId" in machine["imageReference"]
+    if targets and custom and not runs_windows(pool):
+        reason = (
+            "Disk encryption configuration is not supported on Linux pools created with a Virtual Machine Image or"
+            " Azure Compute Gallery Image"
+        )
+        raise bad_property("diskEncryptionConfiguration", None, reason)
+    if targets:
+        wanted = {"osdisk", "temporarydisk"} if runs_windows(pool) else {"temporarydisk"}
+        if targets != wanted:
+            raise bad_property("targets", None, f"The disks {', '.join(sorted(wanted))} must be specified")
+    if account.doc["properties"].get("poolAllocationMode") != "UserSubscription":
+        for name, owner in _encryption_sets(machine):
+            raise bad_property(name, owner, "The disk encryption set can be set only in UserSubscription mode")
+
+
+def _encryption_sets(machine: dict[str, Any]) -> list[tuple[str, str]]:
+    managed = [disk.get("managedDisk", {}) for disk in (machine.get("osDisk", {}), *machine.get("dataDisks", []))]
+    owners = [*managed, *(one.get("securityProfile", {}) for one in managed)]
+    name = "diskEncryptionSet"
+    return [(name, str(owner[name].get("id", ""))) for owner in owners if name in owner]
+
+
+def _check_placement(_: Item, pool: dict[str, Any], size: VmSize) -> None:
+    if _machine(pool).get("nodePlacementConfiguration", {}).get("policy") != "Zonal":
+        return
+    if pool.get("enableInterNodeCommunication") and size.rdma:
+        reason = "InfiniBand does not support communication between zones"
+        raise bad_property("nodePlacementConfiguration", None, reason)
+
+
+def _check_upgrades(_: Item, pool: dict[str, Any], __: VmSize) -> None:
+    policy = pool.get("upgradePolicy")
+    if policy is None:
+        return
+    if "mode" not in policy:
+        raise missing_property("mode")
+    if str(policy["mode"]).lower() not in _MODES:
+        raise bad_property("mode", policy["mode"])
+    automatic, rolling = policy.get("automaticOSUpgradePolicy", {}), policy.get("rollingUpgradePolicy", {})
+    windows = _machine(pool).get("windowsConfiguration", {})
+    if automatic.get("enableAutomaticOSUpgrade") and windows.get("enableAutomaticUpdates"):
+        reason = "It cannot be true if enableAutomaticUpdates of windowsConfiguration is true"
+        raise bad_property("enableAutomaticOSUpgrade", None, reason)
+    zonal = _machine(pool).get("nodePlacementConfiguration", {}).get("policy") == "Zonal"
+    if "enableCrossZoneUpgrade" in rolling and not zonal:
+        raise bad_property("enableCrossZoneUpgrade", None, "It can be set only with the zonal placement policy")
+    _check_shares(rolling)
+
+
+def _check_shares(rolling: dict[str, Any]) -> None:
+    for name in ("maxBatchInstancePercent", "maxUnhealthyInstancePercent", "maxUnhealthyUpgradedInstancePercent"):
+        least = 0 if "Upgraded" in name else 5
+        if name in rolling and not least <= rolling[name] <= 100:
+            raise bad_property(name, rolling[name], f"The value must be between {least} and 100, inclusive")
+    batch, unhealthy = (rolling.get(name) for name in ("maxBatchInstancePercent", "maxUnhealthyInstancePercent"))
+    if batch is not None and unhealthy is not None and batch > unhealthy:
+        raise bad_property("maxBatchInstancePercent", batch, "It must not be above maxUnhealthyInstancePercent")
+
+
+_CHECKS: tuple[Callable[[Item, dict[str, Any], VmSize], None], ...] = (
+    _check_data_disks,
+    _check_license,
+    _check_confidential,
+    _check_encryption,
+    _check_placement,
+    _check_upgrades,
+)
