@@ -92,22 +92,17 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
         The pool's id: 1 to 64 letters, digits, hyphens, underscores.
     nodes, spot
         Number of dedicated and spot nodes.
-<<<<<<< HEAD
     accept
         Ids of preflight rules whose errors the user accepts: they become warnings.
-=======
     formula, formula_interval
         An autoscale formula that sets the number of nodes instead; how often Azure evaluates it in seconds, 300 (five
         minutes) to 604,800 (seven days). Default: 15 minutes.
->>>>>>> 08d4e49 (Describe the disks, encryption, licence, placement, addresses and upgrades of nodes in a spec)
     """
 
     name: Annotated[str, AfterValidator(pool_name)]
     nodes: Count = 0
     spot: Count = 0
-<<<<<<< HEAD
     accept: Annotated[tuple[str, ...], BeforeValidator(_acceptable_rules)] = ()
-=======
     formula: Formula | None = None
     formula_interval: Annotated[float, BeforeValidator(_parse_interval)] | None = None
 
@@ -126,7 +121,6 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
                 hint=f"add addresses: Azure needs one per {NODES_PER_ADDRESS} nodes of a kind",
             )
         return self
->>>>>>> 08d4e49 (Describe the disks, encryption, licence, placement, addresses and upgrades of nodes in a spec)
 
     @model_validator(mode="after")
     def _check_frontend_ports(self) -> Self:

@@ -19,6 +19,7 @@ from tests.support.rule_resources import (
     managed_image,
     network,
     pool,
+    public_address,
     security_group,
     snapshot,
     version,
@@ -158,6 +159,9 @@ THE_OLD = {"name": f"{IMAGES}/old"}
 USER = accounts(poolAllocationMode="UserSubscription", dedicatedCoreQuota=None, lowPriorityCoreQuota=None)
 ELSEWHERE = SUBNET.replace(SUBNET.split("/")[2], OTHER_SUBSCRIPTION)
 SECURITY = {"networkSecurityGroup": {"id": security_group("Deny")["id"]}}
+
+KEYS = f"{IMAGES}/keys".replace("images", "diskEncryptionSets")
+EGRESS = str(public_address()["id"])
 
 
 def planned(lab: RuleResources) -> None:
@@ -610,6 +614,78 @@ CASES = [
     kept("pool-quota", "2 of 3 pools", both(TOOLS, there(pool(), pool("another")))),
     Case("pool-quota", "3 pools of at most 3", both(TOOLS, there(pool(), pool("another"), pool("third")))),
     Case("pool-quota", "1 pools of at most 1", both(accounts(poolQuota=1), TOOLS, there(pool()))),
+    Case(
+        "data-disk-count",
+        "a data disk at LUN 2, and the pool another one there",
+        **ask(data_disks=[{"lun": 2, "size_gib": 8}]),
+    ),
+    Case("data-disk-count", "image and pool have 9 data disks", **ask(data_disks=[8] * 8)),
+    kept("ephemeral-os-disk", "64 GiB on a cache disk of 100 GiB", **ask(ephemeral_os_disk=True)),
+    Case("ephemeral-os-disk", "has 128 GiB, and the cache disk", **ask(ephemeral_os_disk=True, os_disk_gib=128)),
+    Case(
+        "ephemeral-os-disk",
+        "does not support ephemeral OS disks",
+        **ask(ephemeral_os_disk=True, vm_size="Standard_D4s_v5"),
+        fix="Standard_D4ds_v5",
+    ),
+    kept("encryption-at-host", "supports encryption at host", **ask(encryption_at_host=True)),
+    Case(
+        "encryption-at-host",
+        "Standard_D2_v3 does not support encryption at host",
+        **ask(encryption_at_host=True, vm_size="Standard_D2_v3"),
+    ),
+    kept("accelerated-networking", "supports accelerated networking", **ask(accelerated_networking=True)),
+    Case(
+        "accelerated-networking",
+        "does not support accelerated networking",
+        **ask(accelerated_networking=True, vm_size="Standard_A2_v2"),
+    ),
+    kept("zones", "in zones 1, 2, 3 of eastus", **ask(node_placement="zonal")),
+    Case(
+        "zones",
+        "has InfiniBand",
+        **ask(node_placement="zonal", inter_node=True, vm_size="Standard_HB120rs_v3"),
+    ),
+    Case(
+        "zones",
+        "not offered in several zones of westus",
+        lambda lab: lab.account.update(location="westus"),
+        **ask(node_placement="zonal"),
+    ),
+    kept(
+        "operating-system",
+        "Windows",
+        lambda lab: lab.storage["osDisk"].update(osType="Windows"),
+        **ask(license_type="Windows_Server"),
+    ),
+    Case("operating-system", "only Windows has license_type", **ask(license_type="Windows_Client")),
+    kept("os-disk-key", "in user subscription mode", USER, **ask(disk_encryption_set=KEYS)),
+    Case("os-disk-key", "in Batch service mode", **ask(disk_encryption_set=KEYS)),
+    Case("os-disk-key", "the image is Standard", **ask(security_encryption="VMGuestStateOnly")),
+    kept(
+        "public-addresses",
+        "1 static Standard addresses",
+        there(network(), public_address()),
+        **ask(subnet=SUBNET, public_addresses=[EGRESS]),
+    ),
+    Case(
+        "public-addresses",
+        "there is no public address",
+        there(network()),
+        **ask(subnet=SUBNET, public_addresses=[EGRESS]),
+    ),
+    Case(
+        "public-addresses",
+        "egress has the SKU Basic",
+        there(network(), public_address(sku={"name": "Basic"})),
+        **ask(subnet=SUBNET, public_addresses=[EGRESS]),
+    ),
+    Case(
+        "public-addresses",
+        "egress is not static",
+        there(network(), public_address(properties={"publicIPAllocationMethod": "Dynamic"})),
+        **ask(subnet=SUBNET, public_addresses=[EGRESS]),
+    ),
     kept("subnet", "in eastus", there(network()), **ask(subnet=SUBNET)),
     Case("subnet", "no subnet", **ask(subnet=SUBNET)),
     Case(

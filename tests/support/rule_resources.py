@@ -86,6 +86,19 @@ def security_group(access: str, first: Sequence[dict[str, Any]] = ()) -> dict[st
     }
 
 
+def public_address(**changes: Any) -> dict[str, Any]:
+    """Return a public address that a pool can use."""
+    return {
+        "id": f"{NETWORK}/publicIPAddresses/egress",
+        "name": "egress",
+        "type": "Microsoft.Network/publicIPAddresses",
+        "location": "eastus",
+        "sku": {"name": "Standard"},
+        "properties": {"publicIPAllocationMethod": "Static"},
+        **changes,
+    }
+
+
 def gallery() -> dict[str, Any]:
     """Return an unmanaged gallery without its content."""
     return {

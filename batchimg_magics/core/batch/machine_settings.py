@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
 
 _MACHINE = ("properties", "deploymentConfiguration", "virtualMachineConfiguration")
-#: Source: read-back of pools at 2025-06-01: what a data disk has where it was not asked for.
+#: Source: read-back of pools at 2025-06-01: what a disk has where it was not asked for.
 _DISK_CACHING, _DISK_TYPE = "None", "Standard_LRS"
 
 
@@ -43,6 +43,13 @@ def placement_of_os_disk(document: Json) -> str | None:
     """Return where an ephemeral OS disk is; None for a managed disk."""
     found: str | None = dig(document, *_MACHINE, "osDisk", "ephemeralOSDiskSettings", "placement")
     return found
+
+
+def os_disk_caching(document: Json) -> str | None:
+    """Return the host caching of the OS disk; None for an ephemeral one, whose caching is always the same."""
+    if placement_of_os_disk(document) is not None:
+        return None
+    return str(dig(document, *_MACHINE, "osDisk", "caching") or _DISK_CACHING)
 
 
 def container_type(document: Json) -> str | None:

@@ -263,8 +263,6 @@ def _waits(document: Json) -> str | None:
     return None if task is None else "no" if task.get("waitForSuccess") is False else "yes"
 
 
-#: The service's caching of an OS disk where it was not asked for. Source: read-back at 2025-06-01.
-_DEFAULT_CACHING = "None"
 _DEPLOYMENT, _NETWORK = "deploymentConfiguration", "networkConfiguration"
 #: The settings that are compared, in the order of the text.
 COMPARED_SETTINGS: tuple[ComparedSetting, ...] = (
@@ -276,9 +274,7 @@ COMPARED_SETTINGS: tuple[ComparedSetting, ...] = (
     ComparedSetting(
         "OS disk type", _DEPLOYMENT, _value_reader(*_MACHINE, "osDisk", "managedDisk", "storageAccountType")
     ),
-    ComparedSetting(
-        "OS disk caching", _DEPLOYMENT, _value_reader(*_MACHINE, "osDisk", "caching", default=_DEFAULT_CACHING)
-    ),
+    ComparedSetting("OS disk caching", _DEPLOYMENT, machine_settings.os_disk_caching),
     ComparedSetting("placement of the ephemeral OS disk", _DEPLOYMENT, machine_settings.placement_of_os_disk),
     ComparedSetting("list of data disks", _DEPLOYMENT, machine_settings.data_disks, _joined_words),
     ComparedSetting("license type", _DEPLOYMENT, _value_reader(*_MACHINE, "licenseType")),

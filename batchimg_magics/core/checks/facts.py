@@ -101,6 +101,8 @@ class Facts:
         The VM sizes that Compute offers in the account's region, and the quota usage there.
     network, security_group
         The subnet's virtual network, and the subnet's network security group.
+    public_addresses
+        The public IP addresses that the pool is to use, by id in lower case.
     limit_usd, rates, others_usd
         The connection's spending limit per hour; the price of a requested node; the cost of all other pools per hour.
         None if unknown.
@@ -143,6 +145,7 @@ class Facts:
     usages: Sequence[Json] = ()
     network: Json | None = None
     security_group: Json | None = None
+    public_addresses: Mapping[str, Json] = field(default_factory=dict)
     limit_usd: float | None = None
     rates: Rates | None = None
     others_usd: float | None = None

@@ -172,7 +172,10 @@ async def _read_account(reader: PartialReader, spec: PoolSpec, used_ids: Iterabl
     spec_ids = [spec.subnet or "", spec.gallery or "", *spec.identities]
     ids = [one for one in (str(azure.scope.account_id), *used_ids, *spec_ids) if one.startswith("/")]
     groups = {ResourceId.parse(one).group.lower() for one in ids}
-    names = ("pools", "supported_images", "sizes", "skus", "usages", "snapshots", "gallery", "network", "permissions")
+    names = (
+        "pools", "supported_images", "sizes", "skus", "usages", "snapshots", "gallery", "network", "permissions",
+        "public_addresses",
+    )  # fmt: skip
     found = await concurrency.gather(
         reader.read("pools", pools.read_all_cached(azure), []),
         reader.read("supported images", node_agents.read_supported_images(azure), []),
@@ -185,9 +188,17 @@ async def _read_account(reader: PartialReader, spec: PoolSpec, used_ids: Iterabl
         else _no_value(),
         _network(reader, subnet) if subnet else _no_values(),
         _permissions(reader, sorted(groups)),
+        _public_addresses(reader, spec),
     )
     parts = dict(zip(names, found, strict=True))
     return {"account": account, **parts, **parts["network"], "network": parts["network"].get("network")}
+
+
+async def _public_addresses(reader: PartialReader, spec: PoolSpec) -> dict[str, Json]:
+    """Read the public addresses that a pool is to use, by id in lower case; a missing one is left out."""
+    reads = (reader.read("public addresses", reader.read_document(one), None) for one in spec.public_addresses)
+    found = dict(zip(spec.public_addresses, await concurrency.gather(*reads), strict=True))
+    return {key.lower(): document for key, document in found.items() if document is not None}
 
 
 async def _no_value() -> None:

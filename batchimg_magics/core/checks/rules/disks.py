@@ -106,19 +106,26 @@ def data_disks(facts: Facts) -> RuleResults:
 
 @rule("data-disk-count", "error", sources.GALLERY, needs=("Batch's VM sizes",))
 def data_disk_count(facts: Facts) -> RuleResults:
-    """The VM size supports as many data disks as the image has."""
+    """The VM size supports as many data disks as the image and the pool have, and no two of them have the same LUN."""
     system, most = facts.system, facts.capabilities.get("MaxDataDiskCount")
-    if facts.size is None or system is None or not system.data_disks:
+    own = [disk.lun for disk in facts.spec.data_disks]
+    if facts.size is None or system is None or not (system.data_disks or own):
         return None
+    if taken := [str(lun) for lun, _ in system.data_disks if lun in own]:
+        return failed(
+            f"the image has a data disk at LUN {', '.join(taken)}, and the pool another one there",
+            "use another `lun` for the data disks of the pool",
+        )
     if most is None:
         return unchecked(
             f"Azure does not report how many data disks {facts.spec.vm_size} supports", "test with one node first"
         )
-    size, count = facts.spec.vm_size, len(system.data_disks)
+    size, count = facts.spec.vm_size, len(system.data_disks) + len(own)
     if count <= int(most):
         return passed(f"{count} of at most {most} data disks")
     larger = facts.similar_sizes(lambda can: int(can.get("MaxDataDiskCount", 0)) >= count)
-    return failed(f"the image has {count} data disks, and {size} supports {most}", f"--vm-size: {larger}")
+    owners = "image and pool have" if own else "the image has"
+    return failed(f"{owners} {count} data disks, and {size} supports {most}", f"--vm-size: {larger}")
 
 
 @rule("os-disk-size", "error", sources.GALLERY_POOL)

@@ -9,9 +9,22 @@ from batchimg_magics.core.checks.rules import images  # isort: skip
 from batchimg_magics.core.checks.rules import direct  # isort: skip
 from batchimg_magics.core.checks.rules import vm_size  # isort: skip
 from batchimg_magics.core.checks.rules import retiring  # isort: skip
+from batchimg_magics.core.checks.rules import node_features  # isort: skip
 from batchimg_magics.core.checks.rules import network  # isort: skip
 from batchimg_magics.core.checks.rules import pool  # isort: skip
 from batchimg_magics.core.checks.rules import access  # isort: skip
 from batchimg_magics.core.checks.rules.rule import RULES
 
-__all__ = ["RULES", "access", "direct", "disks", "images", "network", "pool", "retiring", "system", "vm_size"]
+__all__ = [
+    "RULES",
+    "access",
+    "direct",
+    "disks",
+    "images",
+    "network",
+    "node_features",
+    "pool",
+    "retiring",
+    "system",
+    "vm_size",
+]

@@ -63,9 +63,9 @@ evidence.rule(
     "no recording shows such a pool",
 )
 #: Properties that no response shows.
-_SECRET_PROPERTIES = frozenset({"password", "sshPrivateKey", "accountKey", "sasKey"})
+_SECRET_PROPERTIES = frozenset({"password", "sshPrivateKey", "accountKey", "sasKey", "protectedSettings"})
 evidence.rule(
-    "No response shows the password of a registry, the key of a mount, or the SSH key of a user.",
+    "No response shows the password of a registry, the key of a mount, the SSH key of a user, or protected settings.",
     "recorded for the passwords of user accounts; the OpenAPI calls the others secrets or keys",
 )
 

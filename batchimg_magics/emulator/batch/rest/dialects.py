@@ -8,9 +8,12 @@ Source: recorded pools on both planes, and the enumerations of the 2025-06-01 SD
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.batch.rest.errors import bad_property
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 #: Name on ARM -> name on the data plane.
 _NAMES = {
@@ -138,8 +141,16 @@ def pool_from_arm(properties: dict[str, Any]) -> dict[str, Any]:
     reference = machine.get("imageReference") or {}
     if "id" in reference:
         reference["virtualMachineImageId"] = reference.pop("id")
+    _spell_container_type(machine, str.lower)
     pool |= _scale_from_arm(properties.get("scaleSettings") or {})
     return pool
+
+
+def _spell_container_type(machine: dict[str, Any], first: Callable[[str], str]) -> None:
+    """Write the type of containers as a plane does: dockerCompatible on the data plane, DockerCompatible on ARM."""
+    containers = machine.get("containerConfiguration")
+    if isinstance(containers, dict) and isinstance(kind := containers.get("type"), str):
+        machine["containerConfiguration"] = containers | {"type": first(kind[:1]) + kind[1:]}
 
 
 def _scale_from_arm(settings: dict[str, Any]) -> dict[str, Any]:
@@ -167,7 +178,9 @@ def pool_to_arm(pool: dict[str, Any]) -> dict[str, Any]:
     plain = {name: value for name, value in pool.items() if name not in moved}
     deployment = {name: pool[name] for name in _DEPLOYMENT if name in pool}
     properties: dict[str, Any] = to_arm(plain) | {"deploymentConfiguration": to_arm(deployment)}
-    reference = properties["deploymentConfiguration"].get("virtualMachineConfiguration", {}).get("imageReference", {})
+    machine = properties["deploymentConfiguration"].get("virtualMachineConfiguration", {})
+    _spell_container_type(machine, str.upper)
+    reference = machine.get("imageReference", {})
     if "virtualMachineImageId" in reference:
         reference["id"] = reference.pop("virtualMachineImageId")
     for package in properties.get("applicationPackages", []):
