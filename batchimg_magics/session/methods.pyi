@@ -238,6 +238,8 @@ class Verbs(ABC):
         vm_size: str | None = None,
         nodes: int | None = None,
         spot: int | None = None,
+        formula: str | None = None,
+        formula_interval: str | float | None = None,
         capture: Literal["copy", "in-place"] | None = None,
         stop: bool = False,
         generalized: bool = False,
@@ -256,6 +258,22 @@ class Verbs(ABC):
         login_ports: Sequence[int | Mapping[str, Any]] | None = None,
         os_disk_gib: int | None = None,
         os_disk_type: Literal["Standard_LRS", "StandardSSD_LRS", "Premium_LRS"] | None = None,
+        os_disk_caching: Literal["None", "ReadOnly", "ReadWrite"] | None = None,
+        ephemeral_os_disk: bool = False,
+        data_disks: Sequence[int | Mapping[str, Any]] | None = None,
+        license_type: Literal["Windows_Server", "Windows_Client"] | None = None,
+        encryption_at_host: bool = False,
+        disk_encryption: Sequence[Literal["OsDisk", "TemporaryDisk"]] | None = None,
+        disk_encryption_set: str | None = None,
+        security_encryption: Literal["VMGuestStateOnly", "DiskWithVMGuestState", "NonPersistedTPM"] | None = None,
+        node_placement: Literal["regional", "zonal"] | None = None,
+        public_addresses: Sequence[str] | None = None,
+        accelerated_networking: bool = False,
+        upgrade_policy: str | Mapping[str, Any] | None = None,
+        node_fill: Literal["spread", "pack"] | None = None,
+        job_order: Literal["none", "creationtime"] | None = None,
+        display_name: str | None = None,
+        containers: bool = False,
         container_images: Sequence[str] | None = None,
         application_packages: Mapping[str, str | None] | None = None,
         identities: Sequence[str] | None = None,
@@ -297,6 +315,10 @@ class Verbs(ABC):
             Set the number of dedicated nodes (default: 0 for a new pool, otherwise unchanged).
         spot : int | None
             Set the number of Spot nodes, which Azure can evict (default: 0 for a new pool, otherwise unchanged).
+        formula : str | None
+            Set the number of nodes with this autoscale formula, or the formula in the file @FILE.
+        formula_interval : str | float | None
+            Set how often Azure evaluates the formula, at least 5m (default 15m).
         capture : Literal["copy", "in-place"] | None
             Generalize a temporary copy of the VM (copy, default) or the VM itself (in-place, irreversible).
         stop : bool
@@ -333,6 +355,39 @@ class Verbs(ABC):
             Set the OS disk size in GiB, at least the size in the image (default: the size in the image).
         os_disk_type : Literal["Standard_LRS", "StandardSSD_LRS", "Premium_LRS"] | None
             Set the OS disk type: Standard_LRS, StandardSSD_LRS or Premium_LRS (default: chosen by Azure).
+        os_disk_caching : Literal["None", "ReadOnly", "ReadWrite"] | None
+            Set the host caching of the OS disk: None, ReadOnly or ReadWrite (default: chosen by Azure).
+        ephemeral_os_disk : bool
+            Create the OS disk on the cache disk of the node, without a managed disk.
+        data_disks : Sequence[int | Mapping[str, Any]] | None
+            Attach an empty data disk of this size in GiB to each node; can be repeated.
+        license_type : Literal["Windows_Server", "Windows_Client"] | None
+            Use your own Windows licences: Windows_Server or Windows_Client (Azure Hybrid Benefit).
+        encryption_at_host : bool
+            Encrypt all disks of a node at its host.
+        disk_encryption : Sequence[Literal["OsDisk", "TemporaryDisk"]] | None
+            Encrypt this disk of Windows nodes: OsDisk, TemporaryDisk; repeat it, since Azure requires both.
+        disk_encryption_set : str | None
+            Encrypt the OS disk with this disk encryption set (resource ID); only in user subscription mode.
+        security_encryption : Literal["VMGuestStateOnly", "DiskWithVMGuestState", "NonPersistedTPM"] | None
+            Set the OS disk encryption of confidential VMs (default: that of the VM).
+        node_placement : Literal["regional", "zonal"] | None
+            Place the nodes in one zone (regional, the default) or across the zones of the region (zonal).
+        public_addresses : Sequence[str] | None
+            Use this public IP address of yours (resource ID), one per 100 nodes; requires `subnet`; can be
+            repeated.
+        accelerated_networking : bool
+            Enable accelerated networking; the VM size must support it.
+        upgrade_policy : str | Mapping[str, Any] | None
+            Set how the operating system is upgraded: automatic, manual or rolling.
+        node_fill : Literal["spread", "pack"] | None
+            Distribute tasks over the nodes (spread, the default) or fill one node after the other (pack).
+        job_order : Literal["none", "creationtime"] | None
+            Order jobs of the same priority: none (the default) or creationtime.
+        display_name : str | None
+            Set the name of the pool in the Azure portal.
+        containers : bool
+            Prepare the nodes for containers, also without `container_images`.
         container_images : Sequence[str] | None
             Pull this container image onto each node; can be repeated.
         application_packages : Mapping[str, str | None] | None
@@ -410,6 +465,8 @@ class Verbs(ABC):
         vm_size: str | None = None,
         nodes: int | None = None,
         spot: int | None = None,
+        formula: str | None = None,
+        formula_interval: str | float | None = None,
         from_vhd: str | None = None,
         from_snapshot: str | None = None,
         data_snapshots: Mapping[int, str] | None = None,
@@ -438,6 +495,22 @@ class Verbs(ABC):
         login_ports: Sequence[int | Mapping[str, Any]] | None = None,
         os_disk_gib: int | None = None,
         os_disk_type: Literal["Standard_LRS", "StandardSSD_LRS", "Premium_LRS"] | None = None,
+        os_disk_caching: Literal["None", "ReadOnly", "ReadWrite"] | None = None,
+        ephemeral_os_disk: bool = False,
+        data_disks: Sequence[int | Mapping[str, Any]] | None = None,
+        license_type: Literal["Windows_Server", "Windows_Client"] | None = None,
+        encryption_at_host: bool = False,
+        disk_encryption: Sequence[Literal["OsDisk", "TemporaryDisk"]] | None = None,
+        disk_encryption_set: str | None = None,
+        security_encryption: Literal["VMGuestStateOnly", "DiskWithVMGuestState", "NonPersistedTPM"] | None = None,
+        node_placement: Literal["regional", "zonal"] | None = None,
+        public_addresses: Sequence[str] | None = None,
+        accelerated_networking: bool = False,
+        upgrade_policy: str | Mapping[str, Any] | None = None,
+        node_fill: Literal["spread", "pack"] | None = None,
+        job_order: Literal["none", "creationtime"] | None = None,
+        display_name: str | None = None,
+        containers: bool = False,
         container_images: Sequence[str] | None = None,
         application_packages: Mapping[str, str | None] | None = None,
         identities: Sequence[str] | None = None,
@@ -477,6 +550,10 @@ class Verbs(ABC):
             Set the number of dedicated nodes (default: 0 for a new pool, otherwise unchanged).
         spot : int | None
             Set the number of Spot nodes, which Azure can evict (default: 0 for a new pool, otherwise unchanged).
+        formula : str | None
+            Set the number of nodes with this autoscale formula, or the formula in the file @FILE.
+        formula_interval : str | float | None
+            Set how often Azure evaluates the formula, at least 5m (default 15m).
         from_vhd : str | None
             Build the image from this VHD blob; a SAS token in the URL is ignored and never stored.
         from_snapshot : str | None
@@ -533,6 +610,39 @@ class Verbs(ABC):
             Set the OS disk size in GiB, at least the size in the image (default: the size in the image).
         os_disk_type : Literal["Standard_LRS", "StandardSSD_LRS", "Premium_LRS"] | None
             Set the OS disk type: Standard_LRS, StandardSSD_LRS or Premium_LRS (default: chosen by Azure).
+        os_disk_caching : Literal["None", "ReadOnly", "ReadWrite"] | None
+            Set the host caching of the OS disk: None, ReadOnly or ReadWrite (default: chosen by Azure).
+        ephemeral_os_disk : bool
+            Create the OS disk on the cache disk of the node, without a managed disk.
+        data_disks : Sequence[int | Mapping[str, Any]] | None
+            Attach an empty data disk of this size in GiB to each node; can be repeated.
+        license_type : Literal["Windows_Server", "Windows_Client"] | None
+            Use your own Windows licences: Windows_Server or Windows_Client (Azure Hybrid Benefit).
+        encryption_at_host : bool
+            Encrypt all disks of a node at its host.
+        disk_encryption : Sequence[Literal["OsDisk", "TemporaryDisk"]] | None
+            Encrypt this disk of Windows nodes: OsDisk, TemporaryDisk; repeat it, since Azure requires both.
+        disk_encryption_set : str | None
+            Encrypt the OS disk with this disk encryption set (resource ID); only in user subscription mode.
+        security_encryption : Literal["VMGuestStateOnly", "DiskWithVMGuestState", "NonPersistedTPM"] | None
+            Set the OS disk encryption of confidential VMs (default: that of the VM).
+        node_placement : Literal["regional", "zonal"] | None
+            Place the nodes in one zone (regional, the default) or across the zones of the region (zonal).
+        public_addresses : Sequence[str] | None
+            Use this public IP address of yours (resource ID), one per 100 nodes; requires `subnet`; can be
+            repeated.
+        accelerated_networking : bool
+            Enable accelerated networking; the VM size must support it.
+        upgrade_policy : str | Mapping[str, Any] | None
+            Set how the operating system is upgraded: automatic, manual or rolling.
+        node_fill : Literal["spread", "pack"] | None
+            Distribute tasks over the nodes (spread, the default) or fill one node after the other (pack).
+        job_order : Literal["none", "creationtime"] | None
+            Order jobs of the same priority: none (the default) or creationtime.
+        display_name : str | None
+            Set the name of the pool in the Azure portal.
+        containers : bool
+            Prepare the nodes for containers, also without `container_images`.
         container_images : Sequence[str] | None
             Pull this container image onto each node; can be repeated.
         application_packages : Mapping[str, str | None] | None
@@ -605,6 +715,8 @@ class Verbs(ABC):
         vm_size: str | None = None,
         nodes: int | None = None,
         spot: int | None = None,
+        formula: str | None = None,
+        formula_interval: str | float | None = None,
         from_vhd: str | None = None,
         from_snapshot: str | None = None,
         data_snapshots: Mapping[int, str] | None = None,
@@ -633,6 +745,22 @@ class Verbs(ABC):
         login_ports: Sequence[int | Mapping[str, Any]] | None = None,
         os_disk_gib: int | None = None,
         os_disk_type: Literal["Standard_LRS", "StandardSSD_LRS", "Premium_LRS"] | None = None,
+        os_disk_caching: Literal["None", "ReadOnly", "ReadWrite"] | None = None,
+        ephemeral_os_disk: bool = False,
+        data_disks: Sequence[int | Mapping[str, Any]] | None = None,
+        license_type: Literal["Windows_Server", "Windows_Client"] | None = None,
+        encryption_at_host: bool = False,
+        disk_encryption: Sequence[Literal["OsDisk", "TemporaryDisk"]] | None = None,
+        disk_encryption_set: str | None = None,
+        security_encryption: Literal["VMGuestStateOnly", "DiskWithVMGuestState", "NonPersistedTPM"] | None = None,
+        node_placement: Literal["regional", "zonal"] | None = None,
+        public_addresses: Sequence[str] | None = None,
+        accelerated_networking: bool = False,
+        upgrade_policy: str | Mapping[str, Any] | None = None,
+        node_fill: Literal["spread", "pack"] | None = None,
+        job_order: Literal["none", "creationtime"] | None = None,
+        display_name: str | None = None,
+        containers: bool = False,
         container_images: Sequence[str] | None = None,
         application_packages: Mapping[str, str | None] | None = None,
         identities: Sequence[str] | None = None,
@@ -670,6 +798,10 @@ class Verbs(ABC):
             Set the number of dedicated nodes (default: 0 for a new pool, otherwise unchanged).
         spot : int | None
             Set the number of Spot nodes, which Azure can evict (default: 0 for a new pool, otherwise unchanged).
+        formula : str | None
+            Set the number of nodes with this autoscale formula, or the formula in the file @FILE.
+        formula_interval : str | float | None
+            Set how often Azure evaluates the formula, at least 5m (default 15m).
         from_vhd : str | None
             Build the image from this VHD blob; a SAS token in the URL is ignored and never stored.
         from_snapshot : str | None
@@ -726,6 +858,39 @@ class Verbs(ABC):
             Set the OS disk size in GiB, at least the size in the image (default: the size in the image).
         os_disk_type : Literal["Standard_LRS", "StandardSSD_LRS", "Premium_LRS"] | None
             Set the OS disk type: Standard_LRS, StandardSSD_LRS or Premium_LRS (default: chosen by Azure).
+        os_disk_caching : Literal["None", "ReadOnly", "ReadWrite"] | None
+            Set the host caching of the OS disk: None, ReadOnly or ReadWrite (default: chosen by Azure).
+        ephemeral_os_disk : bool
+            Create the OS disk on the cache disk of the node, without a managed disk.
+        data_disks : Sequence[int | Mapping[str, Any]] | None
+            Attach an empty data disk of this size in GiB to each node; can be repeated.
+        license_type : Literal["Windows_Server", "Windows_Client"] | None
+            Use your own Windows licences: Windows_Server or Windows_Client (Azure Hybrid Benefit).
+        encryption_at_host : bool
+            Encrypt all disks of a node at its host.
+        disk_encryption : Sequence[Literal["OsDisk", "TemporaryDisk"]] | None
+            Encrypt this disk of Windows nodes: OsDisk, TemporaryDisk; repeat it, since Azure requires both.
+        disk_encryption_set : str | None
+            Encrypt the OS disk with this disk encryption set (resource ID); only in user subscription mode.
+        security_encryption : Literal["VMGuestStateOnly", "DiskWithVMGuestState", "NonPersistedTPM"] | None
+            Set the OS disk encryption of confidential VMs (default: that of the VM).
+        node_placement : Literal["regional", "zonal"] | None
+            Place the nodes in one zone (regional, the default) or across the zones of the region (zonal).
+        public_addresses : Sequence[str] | None
+            Use this public IP address of yours (resource ID), one per 100 nodes; requires `subnet`; can be
+            repeated.
+        accelerated_networking : bool
+            Enable accelerated networking; the VM size must support it.
+        upgrade_policy : str | Mapping[str, Any] | None
+            Set how the operating system is upgraded: automatic, manual or rolling.
+        node_fill : Literal["spread", "pack"] | None
+            Distribute tasks over the nodes (spread, the default) or fill one node after the other (pack).
+        job_order : Literal["none", "creationtime"] | None
+            Order jobs of the same priority: none (the default) or creationtime.
+        display_name : str | None
+            Set the name of the pool in the Azure portal.
+        containers : bool
+            Prepare the nodes for containers, also without `container_images`.
         container_images : Sequence[str] | None
             Pull this container image onto each node; can be repeated.
         application_packages : Mapping[str, str | None] | None
