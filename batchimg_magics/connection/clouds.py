@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from batchimg_magics.core.azure.cloud import AZURE_CLOUDS, AZURE_PUBLIC, Cloud
 from batchimg_magics.core.azure.documents import dig
-from batchimg_magics.errors import NotConnectedError, SpecError
+from batchimg_magics.errors import NotConnectedError, ServiceError, SpecError
 
 if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport
@@ -28,6 +28,7 @@ _METADATA_VERSION = "2022-09-01"
 #: The name that the emulator has in its metadata, and the hosts on which it can be.
 _EMULATOR = "BatchimgLocal"
 _LOCAL_HOSTS = frozenset({"127.0.0.1", "::1", "localhost"})
+_PUBLIC = AZURE_PUBLIC.resource_manager
 _TIMEOUTS: dict[str, Any] = {"connection_timeout": 10, "read_timeout": 15}
 
 
@@ -98,28 +99,26 @@ async def read_cloud(url: str, transport: AsyncHttpTransport[Any, Any]) -> Cloud
     from azure.core.rest import HttpRequest
 
     from batchimg_magics.core.azure.pipeline import USER_AGENT
+    from batchimg_magics.core.azure.sign_in_errors import connection_hint
 
     where = metadata_url(url)
-    policies: list[Any] = [UserAgentPolicy(USER_AGENT), AsyncRetryPolicy(retry_total=2)]
+    policies: list[Any] = [UserAgentPolicy(USER_AGENT), AsyncRetryPolicy(retry_total=1)]
     client: AsyncPipelineClient[HttpRequest, Any] = AsyncPipelineClient(where, transport=transport, policies=policies)
     try:
         response = await client.send_request(HttpRequest("GET", where), **_TIMEOUTS)
         response.raise_for_status()
         return _parse_cloud(response.json(), where)
-    except AzureError as error:
+    except (AzureError, ServiceError) as error:
         reason = str(error).strip().partition("\n")[0]
-        raise NotConnectedError(f"the cloud at {url} does not respond: {reason}", hint=_hint(reason)) from error
-    except (ValueError, TypeError, KeyError) as error:
         raise NotConnectedError(
-            f"{where} does not describe a cloud: {error}",
+            f"the cloud at {url} does not respond: {reason}", hint=connection_hint(reason)
+        ) from error
+    except (ValueError, TypeError, LookupError) as error:
+        missing = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise NotConnectedError(
+            f"{where} does not describe a cloud: {missing}",
             hint="--cloud needs the URL of /metadata/endpoints of its Azure Resource Manager",
         ) from error
-
-
-def _hint(reason: str) -> str:
-    if "CERTIFICATE_VERIFY_FAILED" in reason or "certificate verify failed" in reason:
-        return "REQUESTS_CA_BUNDLE names the file with the certificate authorities to trust"
-    return "check the URL, and HTTPS_PROXY and NO_PROXY in the environment"
 
 
 def _parse_cloud(content: Any, where: str) -> Cloud:  # noqa: ANN401 - any JSON
@@ -131,26 +130,25 @@ def _parse_cloud(content: Any, where: str) -> Cloud:  # noqa: ANN401 - any JSON
     found = next((one for one in clouds if _host(one) == host), clouds[0])
     manager, batch = str(found["resourceManager"]), str(found["batch"])
     authority, audiences = str(found["authentication"]["loginEndpoint"]), found["authentication"]["audiences"]
-    for name, url in (("resourceManager", manager), ("loginEndpoint", authority)):
-        if urlsplit(url).scheme != "https":
+    # The metadata of Azure has no price list. The public cloud has one, and the emulator names its own.
+    prices = dig(found, "batchimg", "priceList") or (AZURE_PUBLIC.price_list if manager.startswith(_PUBLIC) else None)
+    for name, url in (("resourceManager", manager), ("loginEndpoint", authority), ("priceList", prices)):
+        if url is not None and urlsplit(str(url)).scheme != "https":
             raise ValueError(f"its {name} is {url!r}, which is not an https URL")
-    prices = dig(found, "batchimg", "priceList")
+    if not isinstance(audiences, list) or not audiences:
+        raise ValueError("it has no audiences")
     return Cloud(
         str(found.get("name") or host),
         manager.rstrip("/"),
         f"{audiences[0]}/.default",
         f"{batch}/.default",
         authority.rstrip("/"),
-        # The metadata of Azure has no price list. The public cloud has one, and the emulator names its own.
-        str(prices) if prices else AZURE_PUBLIC.price_list if manager.rstrip("/") == _PUBLIC_MANAGER else None,
+        prices,
     )
 
 
 def _host(cloud: dict[str, Any]) -> str:
     return urlsplit(str(cloud.get("resourceManager"))).netloc.lower()
-
-
-_PUBLIC_MANAGER = AZURE_PUBLIC.resource_manager
 
 
 def is_emulator(cloud: Cloud) -> bool:

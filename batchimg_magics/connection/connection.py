@@ -150,8 +150,7 @@ def _open_azure(
     transport = wrap_transport(EnvironmentTransport())
     loop = asyncio.new_event_loop()
     try:
-        cloud = _find_cloud(profile.cloud, transport, loop)
-        _check_prices_known(cloud, profile.max_cost_per_hour)
+        cloud = _find_cloud(profile, transport, loop)
     except BaseException:
         loop.close()
         raise
@@ -171,15 +170,28 @@ def _open_azure(
     return Connection(azure, loop, contextlib.nullcontext, credential=credential)
 
 
-def _find_cloud(requested: str | None, transport: Transport, loop: asyncio.AbstractEventLoop) -> Cloud:
-    """Return a cloud by its name; read that of a URL, on the loop that the connection will use."""
+def _find_cloud(profile: profiles.Profile, transport: Transport, loop: asyncio.AbstractEventLoop) -> Cloud:
+    """Return the cloud of a connection; that of a URL is read, on the loop that the connection will use."""
     import concurrent.futures
 
-    if requested is None or clouds.known_cloud(requested):
-        return clouds.known_cloud(requested) or AZURE_PUBLIC
+    known = clouds.known_cloud(profile.cloud)
+    if known is not None or profile.cloud is None:
+        _check_prices_known(known or AZURE_PUBLIC, profile.max_cost_per_hour)
+        return known or AZURE_PUBLIC
     # On a thread: the caller may have a running event loop of its own, as a notebook has.
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
-        return executor.submit(loop.run_until_complete, clouds.read_cloud(requested, transport)).result()
+        reading = _read_cloud(profile.cloud, transport, profile.max_cost_per_hour)
+        return executor.submit(loop.run_until_complete, reading).result()
+
+
+async def _read_cloud(url: str, transport: Transport, limit: float | None) -> Cloud:
+    try:
+        cloud = await clouds.read_cloud(url, transport)
+        _check_prices_known(cloud, limit)
+    except BaseException:
+        await transport.close()
+        raise
+    return cloud
 
 
 def _check_prices_known(cloud: Cloud, limit: float | None) -> None:

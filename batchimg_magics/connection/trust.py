@@ -11,11 +11,14 @@ import os
 import ssl
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
+from azure.core.exceptions import ServiceRequestError
 from azure.core.pipeline.transport import AioHttpTransport
 
-from batchimg_magics.errors import SpecError
+from batchimg_magics.core.azure.sign_in_errors import connection_hint
+from batchimg_magics.errors import ServiceError, SpecError
 
 __all__ = ["EnvironmentTransport", "requests_options"]
 
@@ -89,3 +92,21 @@ class EnvironmentTransport(AioHttpTransport):  # type: ignore[misc] # upstream l
                 auto_decompress=False,
             )
         await super().open()
+
+    async def send(self, request: Any, **options: Any) -> Any:  # noqa: ANN401 - azure-core has two kinds of both
+        """Send a request. A certificate that is not trusted is told at once: retries would not help.
+
+        Raises
+        ------
+        ServiceError
+            The certificate of the host, or of a proxy before it, is not trusted.
+        """
+        try:
+            return await super().send(request, **options)
+        except ServiceRequestError as error:
+            if not isinstance(error.inner_exception, aiohttp.ClientSSLError):
+                raise
+            host = urlsplit(request.url).hostname
+            raise ServiceError(
+                f"the certificate of {host} is not trusted: {error}", hint=connection_hint("CERTIFICATE_VERIFY_FAILED")
+            ) from error

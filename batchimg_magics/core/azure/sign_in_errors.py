@@ -37,6 +37,8 @@ _ENTRA_HINTS = {
     "7000222": "the client secret has expired: create a new one for the application",
     "90002": "there is no such tenant in this cloud: check --tenant and --cloud",
 }
+_UNTRUSTED = re.compile(r"[^\n:]*(?:CERTIFICATE_VERIFY_FAILED|certificate of \S+ is not trusted)[^\n]*")
+_FIRST_LINE = re.compile(r"\S[^\n]*")
 _ENTRA_ERROR = re.compile(r"AADSTS(\d+)[^\n\r]*")
 
 
@@ -53,8 +55,9 @@ def sign_in_error(error: ClientAuthenticationError) -> AuthenticationError | Non
         return None
     text = str(error.message or error)
     found = _ENTRA_ERROR.search(text)
-    reason = found[0] if found else text.strip().partition("\n")[0]
-    hint = _ENTRA_HINTS.get(found[1], SIGN_IN_HINT) if found else SIGN_IN_HINT
+    untrusted = _UNTRUSTED.search(text)
+    reason = (found or untrusted or _FIRST_LINE.search(text) or [text])[0]
+    hint = _ENTRA_HINTS.get(found[1], SIGN_IN_HINT) if found else connection_hint(text) if untrusted else SIGN_IN_HINT
     status = response.status_code if response is not None else 0
     return AuthenticationError(f"not signed in to Azure: {reason.strip()}", hint=hint, status_code=status)
 
@@ -80,7 +83,7 @@ def tenant_hint(message: str) -> str:
 
 def connection_hint(message: str) -> str:
     """Return what to do where a service does not respond."""
-    if "CERTIFICATE_VERIFY_FAILED" in message or "certificate verify failed" in message:
+    if "CERTIFICATE_VERIFY_FAILED" in message.upper() or "is not trusted" in message:
         return (
             "the certificate is of an authority that is not trusted here: REQUESTS_CA_BUNDLE names the file with the "
             "authorities of your network"
