@@ -148,7 +148,7 @@ def test_a_browser_signs_in(shell: dict[str, str], target: dict[str, str], monke
         threading.Thread(target=open_browser, args=(url,), daemon=True).start()
         return True
 
-    monkeypatch.setattr("azure.identity._credentials.browser._open_browser", open_later)
+    monkeypatch.setattr("webbrowser.open", open_later)
     with Session() as session:
         frame = session.connect(**target, sign_in="browser", tenant=TENANT)
     assert frame["signed_in_as"][0] == f"user {USER['upn']}"
