@@ -176,12 +176,15 @@ class ProvisioningError(BatchImgError):
         The resource that was being created or changed.
     state
         The provisioning state it ended in, e.g. ``Failed``.
+    code
+        Azure's error code, e.g. ``OverconstrainedAllocationRequest``; empty where there is none.
     """
 
-    def __init__(self, message: str, *, resource_id: str, state: str, hint: str = "") -> None:
+    def __init__(self, message: str, *, resource_id: str, state: str, hint: str = "", code: str = "") -> None:
         super().__init__(message, hint=hint)
         self.resource_id = resource_id
         self.state = state
+        self.code = code
 
 
 class ResizeError(BatchImgError):

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from batchimg_magics.connection import clouds, profiles
 from batchimg_magics.core.azure.client import Azure, Scope, SpendingLimit
 from batchimg_magics.core.azure.cloud import AZURE_PUBLIC
+from batchimg_magics.core.azure.tags import combined as combine_tags
 from batchimg_magics.core.base.consent import Consent
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.errors import BatchImgError, SpecError
+from batchimg_magics.pool_spec.tags import check_resource_tags
 
 if TYPE_CHECKING:
     import asyncio
@@ -116,10 +118,17 @@ def open_connection(
 def _open_emulator(options: ConnectionOptions, wrap_transport: Callable[[Transport], Transport]) -> Connection:
     from batchimg_magics.connection.local_emulator import open_local_emulator
 
-    budget = SpendingLimit(_check_cost_limit(options.max_cost_per_hour))
+    budget, resource_tags = SpendingLimit(_check_cost_limit(options.max_cost_per_hour)), options.resource_tags
     emulator, scope, ledger = open_local_emulator(options)
     # No price cache: the emulator has its own prices.
-    azure = Azure(scope, emulator.credential, wrap_transport(emulator.transport), ledger=ledger, spending_limit=budget)
+    azure = Azure(
+        scope,
+        emulator.credential,
+        wrap_transport(emulator.transport),
+        ledger=ledger,
+        spending_limit=budget,
+        resource_tags=resource_tags,
+    )
     return Connection(azure, emulator.new_event_loop(), emulator.advancing_time, emulator)
 
 
@@ -166,6 +175,7 @@ def _open_azure(
         ledger=user_data_path("batchimg") / "ledger.db",
         cloud=cloud,
         spending_limit=SpendingLimit(profile.max_cost_per_hour),
+        resource_tags=profile.tags,
     )
     return Connection(azure, loop, contextlib.nullcontext, credential=credential)
 
@@ -220,6 +230,7 @@ def _requested_profile(options: ConnectionOptions) -> profiles.Profile:
         "tenant": options.tenant,
         "sign_in": options.sign_in,
         "max_cost_per_hour": _check_cost_limit(options.max_cost_per_hour),
+        "tags": dict(check_resource_tags(combine_tags(profile.tags, options.resource_tags))),
     }
     return replace(profile, **{name: value for name, value in given.items() if value is not None})
 
@@ -255,6 +266,7 @@ async def connection_table(connection: Connection) -> Table:
         "cloud": None if emulator is not None else azure.cloud.name,
         "signed_in_as": None if identity is None else str(identity),
         "tenant": identity.tenant or None if identity else None,
+        "tags": ", ".join(f"{name}={value}" for name, value in azure.resource_tags.items()) or None,
         "state": None if emulator is None else emulator.state_path,
         "speed": None if emulator is None else f"{emulator.speed:g}" if emulator.speed else "max",
         "time": dt.datetime.fromtimestamp(azure.now(), dt.UTC).replace(microsecond=0),

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.tags import check_resource_tags
 
 if TYPE_CHECKING:
     import datetime as dt
     from collections.abc import Sequence
 
 __all__ = ["ConnectionOptions"]
+
+
+def parse_tag(word: str) -> tuple[str, str]:
+    """Return name and value of ``NAME=VALUE``.
+
+    Raises
+    ------
+    SpecError
+        There is no name or no ``=``.
+    """
+    name, equals, value = word.partition("=")
+    if not equals or not name.strip():
+        raise SpecError(f"{word!r} is not a tag", hint="expected NAME=VALUE, e.g. --tag CostCenter=4711")
+    return name, value
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +64,8 @@ class ConnectionOptions:
         Name to save this connection to Azure as.
     max_cost_per_hour
         Limit of the cost of all pools of the account, in USD per hour.
+    tag
+        Azure resource tags of everything that is created on the connection: name to value, or ``NAME=VALUE`` words.
     """
 
     state: str | None = None
@@ -64,6 +84,24 @@ class ConnectionOptions:
     profile: str | None = None
     save_as: str | None = None
     max_cost_per_hour: float | None = None
+    tag: Mapping[str, str] | Sequence[str] = field(default_factory=dict)
+
+    @property
+    def resource_tags(self) -> dict[str, str]:
+        """The tags of the connection, checked against the limits of Azure.
+
+        Raises
+        ------
+        SpecError
+            Azure would refuse a tag.
+        """
+        given = [self.tag] if isinstance(self.tag, str) else self.tag
+        pairs = given.items() if isinstance(given, Mapping) else map(parse_tag, given)
+        listed = [(str(name), str(value)) for name, value in pairs]
+        found = dict(listed)
+        if len(found) < len(listed):
+            raise SpecError("a tag is specified twice", hint="specify each --tag NAME=VALUE once")
+        return dict(check_resource_tags(found))
 
     @property
     def is_emulator(self) -> bool:

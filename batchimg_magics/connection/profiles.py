@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 from platformdirs import user_config_path
@@ -31,6 +31,8 @@ class Profile:
         Id or domain of the tenant to sign in to; None: the one of the credential.
     sign_in
         How to sign in; None: what `DefaultAzureCredential` finds.
+    tags
+        Azure resource tags of everything that is created on the connection.
     """
 
     subscription: str
@@ -40,6 +42,7 @@ class Profile:
     cloud: str | None = None
     tenant: str | None = None
     sign_in: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 def _profiles_path() -> Path:

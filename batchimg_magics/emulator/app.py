@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from batchimg_magics.emulator.arm import locks, open_world, policies
+from batchimg_magics.emulator.arm import bodies, locks, open_world, policies
 from batchimg_magics.emulator.control import control_routes
 from batchimg_magics.emulator.http import planes
 from batchimg_magics.emulator.http.faults import raise_fault, take_fault
@@ -202,6 +202,7 @@ class App:
             locks.check(call)
         call.body = _decode(plane, body)
         if plane == "arm":
+            bodies.check_tags(call.body.get("tags") if isinstance(call.body, dict) else None)
             policies.check(call)
         return route.handler(call)
 

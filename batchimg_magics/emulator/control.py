@@ -15,6 +15,21 @@ if TYPE_CHECKING:
     from batchimg_magics.emulator.world.clock import Clock
 
 
+class ErrorValue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One value of a resize error."""
+
+    name: str
+    value: str
+
+
+class AllocationError(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A resize error with which every allocation ends."""
+
+    code: str
+    message: str
+    values: list[ErrorValue] = []
+
+
 def control_routes(clock: Clock) -> Routes:
     """Return the routes of the control API."""
     routes = Routes("sim", "/_sim", versioned=False)
@@ -80,8 +95,19 @@ def _faults(call: Call) -> Reply:
     )
 
 
+def _allocation(given: object) -> dict[str, Any]:
+    """Return the values of ``allocation``: numbers and booleans, and ``errors``."""
+    values = dict(msgspec.convert({} if given is None else given, dict[str, Any]))
+    errors = msgspec.convert(values.pop("errors", None) or [], list[AllocationError])
+    effects: dict[str, Any] = dict(msgspec.convert(values, dict[str, float | bool]))
+    return effects | ({"errors": msgspec.to_builtins(errors)} if errors else {})
+
+
 def _set_faults(call: Call) -> Reply:
-    """Set the ``scenario``, single ``faults`` or values of ``allocation``; members that are not given stay."""
+    """Set the ``scenario``, single ``faults`` or values of ``allocation``; members that are not given stay.
+
+    ``allocation`` replaces its former value; null removes it.
+    """
     body, store = _body(call), call.store
     try:
         if "scenario" in body:
@@ -89,7 +115,7 @@ def _set_faults(call: Call) -> Reply:
         if "faults" in body:
             faults.set_pending_faults(store, msgspec.convert(body["faults"], list[scenarios.Fault]))
         if "allocation" in body:
-            store.set_meta("allocation", msgspec.convert(body["allocation"], dict[str, float | bool]))
+            store.set_meta("allocation", _allocation(body["allocation"]))
     except (ValueError, msgspec.ValidationError) as error:
         raise _refused(str(error)) from error
     return _faults(call)

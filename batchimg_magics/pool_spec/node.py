@@ -13,6 +13,7 @@ from batchimg_magics.pool_spec.base import MODEL_CONFIG, IdentityId, PublicAddre
 from batchimg_magics.pool_spec.machine import MachineSpec
 from batchimg_magics.pool_spec.mounts import BlobMount, Mount
 from batchimg_magics.pool_spec.start_task import StartTask, StartTaskField
+from batchimg_magics.pool_spec.tags import RESERVED_PREFIX, ResourceTags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -22,8 +23,6 @@ __all__ = ["RESERVED_PREFIX", "NodeSpec"]
 
 # Source of these limits: Batch OpenAPI: taskSlotsPerNode; "a maximum of 10 Package references"; displayName.
 MAX_TASK_SLOTS, MAX_PACKAGES, MAX_DISPLAY_NAME = 256, 10, 1_024
-#: Prefix of this tool's ownership tags.
-RESERVED_PREFIX = "batchimg-"
 
 
 def _check_names(pairs: Mapping[str, str]) -> Mapping[str, str]:
@@ -31,12 +30,12 @@ def _check_names(pairs: Mapping[str, str]) -> Mapping[str, str]:
         if name.lower().startswith(RESERVED_PREFIX):
             raise SpecError(
                 f"{name!r} is a reserved name",
-                hint=f"names that start with {RESERVED_PREFIX} are ownership tags of this tool",
+                hint=f"names that start with {RESERVED_PREFIX} are ownership entries of this tool",
             )
     return pairs
 
 
-#: Metadata or tags of the pool: name to value.
+#: Metadata of the pool: name to value.
 NameValuePairs = Annotated[dict[Text, str], AfterValidator(_check_names)]
 
 
@@ -85,7 +84,8 @@ class NodeSpec(MachineSpec, BaseModel):
     display_name
         Name of the pool in the Azure portal.
     metadata, tags
-        Name to value: metadata of the pool, and Azure resource tags, which are visible in cost reports.
+        Name to value: metadata of the pool; Azure resource tags of the pool and of all that is created for it, which
+        are visible in cost reports.
     api
         ``arm``: create the pool with Azure Resource Manager; ``batch``: with the Batch data plane, which does not
         support tags and identities.
@@ -112,7 +112,7 @@ class NodeSpec(MachineSpec, BaseModel):
     job_order: Annotated[Literal["none", "creationtime"], choice("none", "creationtime")] | None = None
     display_name: Annotated[Text, Field(max_length=MAX_DISPLAY_NAME)] | None = None
     metadata: NameValuePairs = {}
-    tags: NameValuePairs = {}
+    tags: ResourceTags = {}
     api: Literal["arm", "batch"] = "arm"
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from batchimg_magics.verbs.verb import PROFILE, Option, Verb, parse_integer, parse_number
+from batchimg_magics.verbs.verb import PROFILE, Option, Verb, parse_integer, parse_number, parse_pair
 
 __all__ = ["VERB"]
 
@@ -79,6 +79,13 @@ VERB = Verb(
             "Refuse to exceed this cost of all pools of the account, in USD per hour (default: no limit)",
             metavar="USD",
             parse=parse_number,
+        ),
+        Option(
+            "--tag",
+            "Add an Azure resource tag to everything that is created on this connection; can be repeated",
+            metavar="NAME=VALUE",
+            parse=parse_pair,
+            combine=dict,
         ),
         Option("--save-as", "Save this Azure connection as a profile", metavar="NAME", completion="profile"),
     ),

@@ -2,16 +2,9 @@
 
 from __future__ import annotations
 
-from batchimg_magics.verbs.verb import Option, parse_count
+from batchimg_magics.verbs.verb import Option, parse_count, parse_pair
 
 __all__ = ["NODE_OPTIONS"]
-
-
-def _parse_pair(word: str) -> tuple[str, str]:
-    name, equals, value = word.partition("=")
-    if not equals or not name:
-        raise ValueError("a name and a value are needed")
-    return name, value
 
 
 def _parse_package(word: str) -> tuple[str, str | None]:
@@ -157,14 +150,14 @@ NODE_OPTIONS: tuple[Option, ...] = (
         "--metadata",
         "Add pool metadata; can be repeated",
         metavar="NAME=VALUE",
-        parse=_parse_pair,
+        parse=parse_pair,
         combine=dict,
     ),
     Option(
         "--tags",
-        "Add an Azure resource tag, which is visible in cost reports; can be repeated",
+        "Add an Azure resource tag to the pool and to all that is created for it; can be repeated",
         metavar="NAME=VALUE",
-        parse=_parse_pair,
+        parse=parse_pair,
         combine=dict,
     ),
     Option(

@@ -34,6 +34,7 @@ __all__ = [
     "parse_count",
     "parse_integer",
     "parse_number",
+    "parse_pair",
     "parse_replica",
     "parse_share",
     "read_text_file",
@@ -218,6 +219,14 @@ def parse_share(word: str) -> float:
         return read_share(word)
     except ValueError:
         raise ValueError("it is a number") from None
+
+
+def parse_pair(word: str) -> tuple[str, str]:
+    """Read ``NAME=VALUE``."""
+    name, equals, value = word.partition("=")
+    if not equals or not name:
+        raise ValueError("a name and a value are needed")
+    return name, value
 
 
 def parse_replica(word: str) -> tuple[str, int]:

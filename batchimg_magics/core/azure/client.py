@@ -28,7 +28,7 @@ from batchimg_magics.errors import (
 from batchimg_magics.resource_ids import BATCH, COMPUTE, ResourceId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Awaitable
+    from collections.abc import AsyncIterable, Awaitable, Mapping
     from pathlib import Path
 
     from azure.batch.aio import BatchClient
@@ -101,6 +101,8 @@ class Azure:
         The most that all pools of the account may cost; None: no limit.
     cloud
         The hosts of its services, and the scopes of tokens.
+    resource_tags
+        Tags of every resource that is created on this connection. They are part of no hash.
     """
 
     def __init__(
@@ -113,9 +115,11 @@ class Azure:
         ledger: Path | None = None,
         spending_limit: SpendingLimit | None = None,
         cloud: Cloud = AZURE_PUBLIC,
+        resource_tags: Mapping[str, str] | None = None,
     ) -> None:
         self.scope = scope
         self.cloud = cloud
+        self.resource_tags = dict(resource_tags or {})
         self.ledger = Ledger(ledger, str(scope.account_id))
         self.spending_limit = spending_limit or SpendingLimit()
         self._cache = cache
@@ -208,6 +212,12 @@ class Azure:
             self._account = (await self.get(f"{self.scope.account_id}?api-version={api_versions.BATCH}")).json()
         return self._account
 
+    @property
+    def allocates_in_subscription(self) -> bool:
+        """Whether nodes are VMs in the user's subscription, subject to its policies; known once the account is read."""
+        mode = (self._account or {}).get("properties", {}).get("poolAllocationMode")
+        return str(mode).lower() == "usersubscription"
+
     async def region(self) -> str:
         """Return the region of the Batch account by its programmatic name, e.g. ``eastus2``. Errors: as `account`."""
         return region_key(str((await self.account())["location"]))
@@ -217,7 +227,7 @@ class Azure:
         if subscription.lower() == self.scope.subscription.lower():
             return self
         scope = Scope(subscription, self.scope.resource_group, "")
-        other = Azure(scope, self._credential, self._transport, cloud=self.cloud)
+        other = Azure(scope, self._credential, self._transport, cloud=self.cloud, resource_tags=self.resource_tags)
         return self._other_subscriptions.setdefault(subscription.lower(), other)
 
     async def close(self) -> None:

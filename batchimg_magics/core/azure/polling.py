@@ -6,10 +6,12 @@ as soon as the pool is steady, even if the resize failed), and another process c
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from batchimg_magics.core.azure.documents import dig
+from batchimg_magics.core.base.diagnosis import diagnose
 from batchimg_magics.errors import ProvisioningError, WaitTimeoutError
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse
 
     from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
 
 T = TypeVar("T")
 
@@ -195,11 +198,7 @@ async def wait_for_operation(azure: Azure, operation: Operation, *, what: str, r
         body = answer.json()
         status = str(body.get("status"))
         if status.lower() in _FAILED_STATES:
-            code, message = (
-                dig(body, "error", "code") or status,
-                dig(body, "error", "message") or "Azure gives no reason",
-            )
-            raise operation_error(what, resource_id, status, f"{code}: {message}")
+            raise operation_error(what, resource_id, status, dig(body, "error"))
         output = dig(body, "properties", "output")
         return PollResult(status.lower() == "succeeded", output, _retry_after(answer))
 
@@ -251,19 +250,33 @@ async def wait_until_provisioned(
         found = await read()
         state = str(dig(found, "properties", "provisioningState"))
         if state.lower() in _FAILED_STATES:
-            raise operation_error(what, str(found.get("id")), state, "Azure stores no reason")
+            raise operation_error(what, str(found.get("id")), state)
         return PollResult(state.lower() == "succeeded", found)
 
     return await poll_until(azure, poll, what=what)
 
 
-def operation_error(what: str, resource_id: str, state: str, reason: str) -> ProvisioningError:
-    """Return the error for an operation that Azure accepted and that failed."""
+def operation_error(what: str, resource_id: str, state: str, error: Json | None = None) -> ProvisioningError:
+    """Return the error for an operation that Azure accepted and that failed.
+
+    Parameters
+    ----------
+    what, resource_id, state
+        What was done, to which resource, and how it ended.
+    error
+        The error of the operation's document; None where Azure stores none.
+    """
+    again = f"delete {resource_id.rpartition('/')[2]!r} and run the same command again"
+    if not error:
+        reason, code, hint = "Azure gives no reason", "", f"later steps were not started; {again}"
+    else:
+        found = diagnose(json.dumps(error))
+        fix = found.fix if found.cause is not None and found.cause.in_requests else ""
+        code = found.error.code or str(error.get("code") or state)
+        reason = found.sentence if fix else str(found.error)
+        hint = f"{fix}; then {again}" if fix else f"later steps were not started; {again}"
     return ProvisioningError(
-        f"{what} ended as {state}: {reason.partition(chr(10))[0]}",
-        resource_id=resource_id,
-        state=state,
-        hint=f"later steps were not started; delete {resource_id.rpartition('/')[2]!r} and run the same command again",
+        f"{what} ended as {state}: {reason}", resource_id=resource_id, state=state, hint=hint, code=code
     )
 
 

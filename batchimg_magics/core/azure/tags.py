@@ -49,6 +49,14 @@ def image_tags(account: str, pool: str, image: str, revision: int = 0) -> dict[s
     return {ACCOUNT: account, POOL: pool, IMAGE: image, **again, **tool_tags()}
 
 
+def combined(*sources: Mapping[str, str]) -> dict[str, str]:
+    """Return tags of several sources in one; a later source replaces a tag, and Azure ignores the case of names."""
+    found: dict[str, tuple[str, str]] = {}
+    for source in sources:
+        found |= {name.lower(): (name, value) for name, value in source.items()}
+    return dict(found.values())
+
+
 def owner_pool(found: Mapping[str, Any] | None) -> str | None:
     """Return the pool that a document's tags name, or None."""
     name: str | None = dig(found, "tags", POOL)

@@ -80,6 +80,9 @@ class ComparedSetting:
     def compare(self, found: Json, wanted: Json) -> Difference | None:
         """Return the difference between two documents in this setting; None for no difference."""
         existing, expected = self.read(found), self.read(wanted)
+        if self.group == "tags":  # others may add tags, and a connection may have more: those are left alone
+            named = {one.partition("=")[0].lower() for one in expected}
+            existing = tuple(one for one in existing if one.partition("=")[0].lower() in named)
         if self._key(existing) == self._key(expected):
             return None
         return Difference(

@@ -17,6 +17,8 @@ from batchimg_magics.pool_spec.mounts import BlobMount, CifsMount, FilesMount
 from batchimg_magics.pool_spec.node import build_start_task
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.batch.pools import PoolImage
     from batchimg_magics.core.compute.image_source import Source
@@ -35,7 +37,17 @@ DEFAULT_INTERVAL_S = 900.0
 _JOB_ORDERS = {"none": "None", "creationtime": "CreationTime"}
 
 
-def pool_body(spec: PoolSpec, source: Source, image: PoolImage, agent: str, size: str, account: ResourceId) -> Json:
+def pool_body(
+    spec: PoolSpec,
+    source: Source,
+    image: PoolImage,
+    agent: str,
+    size: str,
+    account: ResourceId,
+    *,
+    connection_tags: Mapping[str, str] | None = None,
+    in_subscription: bool = False,
+) -> Json:
     """Return the document of a pool without nodes in Azure Resource Manager.
 
     Parameters
@@ -48,6 +60,10 @@ def pool_body(spec: PoolSpec, source: Source, image: PoolImage, agent: str, size
         Node agent SKU, and the VM size as Azure spells it.
     account
         The id of the Batch account.
+    connection_tags
+        The tags of every resource that is created on the connection.
+    in_subscription
+        Whether the nodes are VMs in the user's subscription: then their resources get the tags, too.
     """
     props: Json = {
         "vmSize": size,
@@ -79,7 +95,11 @@ def pool_body(spec: PoolSpec, source: Source, image: PoolImage, agent: str, size
         interval = f"PT{spec.formula_interval or DEFAULT_INTERVAL_S:.0f}S"
         props["scaleSettings"] = {"autoScale": {"formula": spec.formula, "evaluationInterval": interval}}
     props["metadata"] = [{"name": name, "value": value} for name, value in {**tool_entries, **spec.metadata}.items()]
-    whole: Json = {"properties": props, "tags": {**tool_entries, **spec.tags}}
+    # The data plane has no tags.
+    wanted = tags.combined((connection_tags or {}) if spec.api == "arm" else {}, spec.tags)
+    if in_subscription and wanted:
+        props["resourceTags"] = wanted
+    whole: Json = {"properties": props, "tags": tags.combined(wanted, tool_entries)}
     if spec.identities:
         whole["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {one: {} for one in spec.identities}}
     return whole

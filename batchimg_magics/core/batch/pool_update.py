@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 from azure.core import MatchConditions
 
 from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.conflicts import was_faster
 from batchimg_magics.core.azure.documents import dig, document, wire
 from batchimg_magics.core.base.node_counts import current_or_target
 from batchimg_magics.core.batch import pool_request, pools
@@ -87,8 +88,8 @@ def decide(found: Json, wanted: Json, *, replace: bool = False) -> PoolDecision:
         return PoolDecision("exists")
     if replace:
         return PoolDecision("replaced", differing)
-    if all(one.group == SCALE for one in differing):
-        return PoolDecision("changed", differing)  # a formula can change while a pool has nodes
+    if all(one.group in (SCALE, "tags") for one in differing):
+        return PoolDecision("changed", differing)  # a formula and tags can change while a pool has nodes
     fixed = [one for one in differing if one.removes and one.group not in _EMPTY_VALUES]
     if is_empty(found) and not fixed:
         return PoolDecision("changed", differing)
@@ -150,7 +151,9 @@ async def ensure_pool(
                 await (
                     put(reveal_secrets(wanted)) if put else _create_pool(azure, name, reveal_secrets(wanted), through)
                 )
-        except ConflictError:
+        except ConflictError as error:
+            if not was_faster(error):
+                raise
             # Another client created it, or the response to an earlier request was lost: the existing pool decides.
             found = await pools.read(azure, name)
             if found is None:
@@ -206,10 +209,10 @@ def patch_body(wanted: Json, decision: PoolDecision) -> Json:
 
 
 async def _patch_pool(azure: Azure, found: Json, wanted: Json, decision: PoolDecision, through: str) -> None:
-    """Change a pool without nodes, unless another client changed it since it was read."""
+    """Change a pool, unless another client changed it since it was read."""
     scope = azure.scope
     body = patch_body(wanted, decision)
-    resource_tags = dict(wanted["tags"])
+    resource_tags = tags.combined(found.get("tags") or {}, wanted["tags"])
     if (expires := pools.tag_of(found, tags.EXPIRES)) is not None:
         # The expiry stays as it is: it is not part of the requested properties.
         resource_tags[tags.EXPIRES] = expires

@@ -289,6 +289,8 @@ async def stop_resize(azure: Azure, name: str) -> bool:
     try:
         await azure.call(client.begin_stop_pool_resize(name))
     except ConflictError:
+        if (await read_state(azure, name)).allocation == "resizing":
+            raise
         return False  # the resize ended meanwhile
     return True
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import polling, read_cache, tags
 from batchimg_magics.core.azure.api_versions import api_version
+from batchimg_magics.core.azure.conflicts import was_faster
 from batchimg_magics.core.azure.documents import dig, document, parse_time, region_key, wire
 from batchimg_magics.core.compute import replication
 from batchimg_magics.core.compute.galleries import read_definition_cached
@@ -116,7 +117,7 @@ async def make_version(
     ProvisioningError
         Azure accepted the request and the creation failed.
     """
-    image = body["tags"][tags.IMAGE]
+    image, last = body["tags"][tags.IMAGE], ""
     for number in range(MAX_NUMBER_TRIES):
         existing = [] if first and number == 0 else await read_versions(azure, definition)
         if (found := version_with_hash(existing, image)) is not None:
@@ -128,13 +129,16 @@ async def make_version(
         )
         try:
             taken = await polling.begin_operation(azure, begin)
-        except ConflictError:
+        except ConflictError as error:
+            if not was_faster(error):
+                raise
+            last = error.message
             continue  # another client took this number: read the versions again
         return _raise_if_other_body(
             await replication.wait_until_usable(azure, version, region, taken.retry_after_s), body
         ), True
     raise ConflictError(
-        f"other clients keep creating versions of image {definition.name!r}",
+        f"other clients keep creating versions of image {definition.name!r} (the last answer of Azure: {last})",
         hint="wait, then run the same command again",
     )
 

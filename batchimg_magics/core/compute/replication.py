@@ -12,7 +12,7 @@ import copy
 import math
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import polling, read_cache
+from batchimg_magics.core.azure import polling, read_cache, tags
 from batchimg_magics.core.azure.documents import dig, document, region_key, wire
 from batchimg_magics.errors import ProvisioningError
 
@@ -184,8 +184,8 @@ async def complete_replication(
     wanted = _wanted_regions(found, regions)
     if failed := failed_in(found):
         good = {region: one for region, one in wanted.items() if region not in failed}
-        await _put(azure, version, _changed(found, good, removing=True))
-    await _put(azure, version, _changed(found, wanted, removing=False))
+        await _put(azure, version, _changed(azure, found, good, removing=True))
+    await _put(azure, version, _changed(azure, found, wanted, removing=False))
     if failed := failed_in(await wait_until_idle(azure, version)):
         raise ProvisioningError(
             f"image version {version.name} could not be copied to {', '.join(sorted(failed))}",
@@ -196,7 +196,7 @@ async def complete_replication(
     return ", ".join(missing[region] for region in sorted(missing))
 
 
-def _changed(found: Json, targets: Mapping[str, Json], *, removing: bool) -> Json:
+def _changed(azure: Azure, found: Json, targets: Mapping[str, Json], *, removing: bool) -> Json:
     """Return the body of a version with other target regions; removing a region has to be allowed in the body."""
     props = {name: copy.deepcopy(value) for name, value in found["properties"].items() if name not in _READ_ONLY}
     props["publishingProfile"] |= {"targetRegions": list(targets.values())}
@@ -204,7 +204,12 @@ def _changed(found: Json, targets: Mapping[str, Json], *, removing: bool) -> Jso
     safety = props.get("safetyProfile") or {}
     safety.pop("reportedForPolicyViolation", None)
     props["safetyProfile"] = safety | {"allowDeletionOfReplicatedLocations": removing}
-    return {"location": found["location"], "tags": found.get("tags") or {}, "properties": props}
+    # A policy may demand tags that older versions do not have.
+    return {
+        "location": found["location"],
+        "tags": tags.combined(azure.resource_tags, found.get("tags") or {}),
+        "properties": props,
+    }
 
 
 async def _put(azure: Azure, version: ResourceId, body: Json) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure import polling
+from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.api_versions import api_version
 from batchimg_magics.core.azure.documents import Json, dig, document, parse_time, region_key, wire
 from batchimg_magics.core.azure.polling import PollResult
@@ -17,7 +17,7 @@ from batchimg_magics.core.compute.image_source import (
     encryption_of,
     plan_of,
 )
-from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
+from batchimg_magics.errors import ConflictError, NotFoundError, PolicyError, SpecError
 from batchimg_magics.pool_spec.values import suggest_name
 from batchimg_magics.resource_ids import ResourceId
 
@@ -151,13 +151,26 @@ async def generalize(azure: Azure, vm: ResourceId) -> bool:
 
 
 async def set_tags(azure: Azure, vm: ResourceId, changed: Mapping[str, str | None]) -> None:
-    """Change single tags of a VM; None removes a tag. Azure replaces all tags, so the others are sent too."""
-    tags = {**((await wait_until_idle(azure, vm)).get("tags") or {}), **changed}
-    body = {"tags": {name: value for name, value in tags.items() if value is not None}}
-    begin = azure.compute_for(vm).virtual_machines.begin_update(
-        vm.resource_group, vm.name, wire(body), **polling.NO_POLLING
-    )
-    await polling.create_and_wait(azure, begin, what=f"tags of VM {vm.name}", resource_id=str(vm))
+    """Change single tags of a VM; None removes a tag. Azure replaces all tags, so the others are sent too.
+
+    A policy may deny any change of a VM without the tags that it demands: then those of the connection are added.
+    """
+    merged = {**((await wait_until_idle(azure, vm)).get("tags") or {}), **changed}
+    wanted = {name: value for name, value in merged.items() if value is not None}
+
+    async def send(new: Mapping[str, str]) -> None:
+        begin = azure.compute_for(vm).virtual_machines.begin_update(
+            vm.resource_group, vm.name, wire({"tags": dict(new)}), **polling.NO_POLLING
+        )
+        await polling.create_and_wait(azure, begin, what=f"tags of VM {vm.name}", resource_id=str(vm))
+
+    try:
+        await send(wanted)
+    except PolicyError:
+        more = tags.combined(azure.resource_tags, wanted)
+        if more == wanted:
+            raise
+        await send(more)
 
 
 async def run_script(azure: Azure, vm: ResourceId, command: str, script: list[str]) -> list[Json]:

@@ -66,10 +66,11 @@ class ImageBuild:
 
     @cached_property
     def tags(self) -> dict[str, str]:
-        """The ownership tags of its resources."""
+        """The tags of its resources: those of the connection, those of the spec, and the ownership tags."""
         base = self.origin.source.marketplace
         known = {tags.BASE_IMAGE: ":".join(base)} if base else {}
-        return {**tags.image_tags(self.azure.scope.account, self.spec.name, self.hash, self.revision), **known}
+        own = tags.image_tags(self.azure.scope.account, self.spec.name, self.hash, self.revision)
+        return tags.combined(self.azure.resource_tags, self.spec.tags, own, known)
 
     @property
     def known_id(self) -> str:
@@ -263,7 +264,9 @@ def _gallery_steps(image_build: ImageBuild, profile: StorageProfile, ready: tupl
 
     async def make_gallery(_: Mapping[str, StepResult]) -> StepResult:
         return step_result(
-            await galleries.make_gallery(azure, gallery, source.region, adopted=spec.gallery is not None)
+            await galleries.make_gallery(
+                azure, gallery, source.region, adopted=spec.gallery is not None, extra_tags=spec.tags
+            )
         )
 
     async def make_definition(done: Mapping[str, StepResult]) -> StepResult:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure import read_cache
+from batchimg_magics.core.azure import read_cache, tags
 from batchimg_magics.core.base.node_counts import Counts, current_counts, target_counts
 from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.batch import legacy_pools, node_agents, pool_request, pool_update, pools, vm_sizes
@@ -19,6 +19,7 @@ from batchimg_magics.core.operations.runner import StepRunner
 from batchimg_magics.core.scaling import controller
 from batchimg_magics.core.scaling.request import ResizeRequest
 from batchimg_magics.errors import ConflictError, NotFoundError, SpecError
+from batchimg_magics.pool_spec.tags import check_resource_tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -124,7 +125,17 @@ class Creation:
 
     def body(self, image: PoolImage) -> Json:
         """Return the ARM document of the pool."""
-        return pool_request.pool_body(self.spec, self.source, image, self.agent, self.size, self.account)
+        azure = self.build.azure
+        return pool_request.pool_body(
+            self.spec,
+            self.source,
+            image,
+            self.agent,
+            self.size,
+            self.account,
+            connection_tags=azure.resource_tags,
+            in_subscription=azure.allocates_in_subscription,
+        )
 
     @property
     def decision(self) -> str:
@@ -161,6 +172,7 @@ async def read_creation(azure: Azure, spec: PoolSpec, *, yes: bool = False, repl
     SpecError, NotFoundError, ConflictError, BudgetError
         Something does not exist, does not match, or exists and differs: all of it in one error.
     """
+    check_resource_tags(tags.combined(azure.resource_tags, spec.tags))
     facts, origin = await reader.read_for_creation(azure, spec, yes=yes)
     facts, found = await examine_facts(azure, facts, origin, replace=replace)
     findings = preflight.run_rules(facts)

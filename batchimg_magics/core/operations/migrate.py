@@ -82,7 +82,7 @@ class Migration:
 
     def body(self, image: PoolImage) -> Json:
         """Return the ARM document of the new pool, which has no nodes."""
-        return new_pool_body(self.pool, self.spec.name, image)
+        return new_pool_body(self.pool, self.spec.name, image, self.build.azure.resource_tags)
 
 
 def legacy_image(pool: Json) -> dict[str, str]:
@@ -176,7 +176,7 @@ def _counts(pool: Json) -> Counts | None:
 # -- the new pool ------------------------------------------------------------------------------------------------
 
 
-def new_pool_body(old: Json, name: str, image: PoolImage) -> Json:
+def new_pool_body(old: Json, name: str, image: PoolImage, connection_tags: Mapping[str, str]) -> Json:
     """Return the ARM document of a pool with the settings of another one and a new image; it has no nodes."""
     props = {key: copy.deepcopy(value) for key, value in old["properties"].items() if key not in _READ_ONLY}
     machine = props["deploymentConfiguration"]["virtualMachineConfiguration"]
@@ -190,7 +190,7 @@ def new_pool_body(old: Json, name: str, image: PoolImage) -> Json:
     own_tags = {tags.POOL: name, tags.IMAGE: image.hash, tags.SPEC: tags.digest(props), **tags.tool_tags()}
     props["metadata"] = [*kept, *({"name": key, "value": value} for key, value in own_tags.items())]
     resource_tags = {key: value for key, value in (old.get("tags") or {}).items() if not key.startswith("batchimg-")}
-    body: Json = {"properties": props, "tags": {**resource_tags, **own_tags}}
+    body: Json = {"properties": props, "tags": tags.combined(connection_tags, resource_tags, own_tags)}
     if users := dig(old, "identity", "userAssignedIdentities"):
         body["identity"] = {"type": "UserAssigned", "userAssignedIdentities": {user: {} for user in users}}
     return body

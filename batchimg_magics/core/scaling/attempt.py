@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling
+from batchimg_magics.core.azure.conflicts import was_faster
 from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.scaling import outcomes
@@ -64,8 +65,10 @@ async def request_resize(
         state = await pools.read_state(azure, before.name)
         if goal in (None, state.target) and state.state_since != before.state_since and not state.autoscale:
             return None
-        if conflict or state.target != before.target:
+        if (conflict and was_faster(error)) or state.target != before.target or state.autoscale:
             return external_change(state)
+        if conflict:
+            raise
         code = error.code or (str(error.status_code) if error.status_code else "NoAnswer")
         return ResizeOutcome(OutcomeClass.TRANSIENT, code, str(error))
     return None

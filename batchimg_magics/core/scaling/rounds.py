@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import textwrap
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,10 @@ _RENAMED_COLUMNS = {
     "spot_to": "spot_after",
 }
 _RENAMED_CLASSES = {"short": "partial", "passing": "transient", "foreign": "external"}
+
+
+#: Characters of a message in a table, at most.
+MAX_MESSAGE = 240
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,8 @@ class Round:
             "class": self.outcome.kind.value,
             "action": self.action,
             "code": self.outcome.code,
-            "message": self.outcome.message,
+            "message": _shortened(self.outcome.message),
+            "hint": self.outcome.fix or None,
             "dedicated_before": self.before.dedicated,
             "dedicated_after": self.after.dedicated,
             "dedicated_target": self.target.dedicated,
@@ -91,6 +97,11 @@ class Round:
             "started": dt.datetime.fromtimestamp(self.started, dt.UTC),
             "ended": dt.datetime.fromtimestamp(self.ended, dt.UTC),
         }
+
+
+def _shortened(message: str | None) -> str | None:
+    """Return a message as it fits a table; the error has all of it."""
+    return message and textwrap.shorten(message, MAX_MESSAGE, placeholder=" ...")
 
 
 def rounds_table(verb: str, rounds: Iterable[Round], caption: str, nodes: str) -> Table:

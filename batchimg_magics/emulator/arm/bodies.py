@@ -5,6 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from batchimg_magics.emulator.http.messages import Call, Refusal
+from batchimg_magics.emulator.world.evidence import Evidence
+
+evidence = Evidence("Tags")
+MAX_TAGS = evidence.documented(50, "tags", "of a resource, at most", "the documents of Azure Resource Manager")
+MAX_TAG_NAME = evidence.documented(512, "characters", "of the name of a tag, at most", "the same page")
+MAX_TAG_VALUE = evidence.documented(256, "characters", "of the value of a tag, at most", "the same page")
+evidence.rule("The refusals of invalid tags have the emulator's own texts.", "no recording shows one")
+_FORBIDDEN_IN_TAGS = frozenset("<>%&\\?/")
+_RESERVED_IN_TAGS = ("microsoft", "azure", "windows")
 
 
 def body_of(call: Call) -> dict[str, Any]:
@@ -97,6 +106,30 @@ def location_of(call: Call) -> str:
 
 
 def check_tags(tags: object) -> None:
-    """Refuse tags that are not strings by name."""
-    if tags is not None and not (isinstance(tags, dict) and all(isinstance(one, str) for one in tags.values())):
+    """Refuse tags that are not strings by name, or above Azure's limits.
+
+    Source of the limits: "Use tags to organize your Azure resources".
+    """
+    if tags is None:
+        return
+    if not (isinstance(tags, dict) and all(isinstance(one, str) for one in tags.values())):
         raise Refusal(400, "InvalidTags", "The tags are invalid: each has to be a name with a string.")
+    if len(tags) > MAX_TAGS:
+        message = f"The resource has too many tags: '{len(tags)}'. Maximum number of tags allowed is '{MAX_TAGS}'."
+        raise Refusal(400, "TooManyTags", message)
+    if len({name.lower() for name in tags}) < len(tags):
+        raise Refusal(400, "InvalidTags", "The tag names are invalid: they have to be unique, regardless of case.")
+    for name, value in tags.items():
+        if not name or len(name) > MAX_TAG_NAME:
+            message = f"Tag name too large. The tag name '{name}' has more than {MAX_TAG_NAME} characters, or none."
+            raise Refusal(400, "InvalidTagNameLength", message)
+        if _FORBIDDEN_IN_TAGS & set(name):
+            signs = ",".join(sorted(_FORBIDDEN_IN_TAGS))
+            message = f"The tag names '{name}' have reserved characters '{signs}' or control characters."
+            raise Refusal(400, "InvalidTagNameCharacters", message)
+        if name.lower().startswith(_RESERVED_IN_TAGS):
+            message = f"The tag names '{name}' have reserved prefix '{','.join(_RESERVED_IN_TAGS)}'."
+            raise Refusal(400, "ReservedTagNamePrefix", message)
+        if len(value) > MAX_TAG_VALUE:
+            message = f"Tag value too large. The value of tag '{name}' has more than {MAX_TAG_VALUE} characters."
+            raise Refusal(400, "InvalidTagValueLength", message)

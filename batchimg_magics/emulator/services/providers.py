@@ -8,39 +8,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchimg_magics.emulator.arm import open_world, resources
-from batchimg_magics.emulator.http import scenarios
+from batchimg_magics.emulator.arm import resources
+from batchimg_magics.emulator.arm.registrations import PROVIDERS, is_registered, registration_id
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
-from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item, Store
 
-PROVIDERS = "microsoft.resources/providers"
 #: The providers that the emulator implements, in Azure's spelling.
 NAMES = ("Microsoft.Authorization", "Microsoft.Batch", "Microsoft.Compute", "Microsoft.Network", "Microsoft.Storage")
 #: Every subscription is registered for it.
 _ALWAYS = "microsoft.authorization"
 _WRITES = frozenset({"PUT", "PATCH", "POST"})
-evidence = Evidence("Resource providers")
-evidence.rule("A registration is done at once.", "no recording shows it; Azure takes minutes")
-evidence.rule(
-    "A subscription is registered for Microsoft.Batch only if it has a Batch account or was registered, and for the "
-    "other providers unless the registration was removed.",
-    "an imported subscription that only holds a VM or a gallery is usually not registered for Microsoft.Batch",
-)
 
 routes = Routes("arm")
-
-
-def is_registered(store: Store, subscription: str, namespace: str) -> bool:
-    """Tell whether a subscription is registered for a provider; in open mode it is unless that was removed."""
-    item = store.get(_key(subscription, namespace))
-    if item is not None:
-        return str(item.doc["registrationState"]) == "Registered"
-    if namespace in scenarios.current(store).unregistered:
-        return False
-    if namespace.lower() != "microsoft.batch" or open_world.is_open(store):
-        return True
-    return bool(store.items("microsoft.batch/batchaccounts", f"/subscriptions/{subscription}"))
 
 
 def check(call: Call) -> None:
@@ -68,15 +47,11 @@ def not_registered(name: str) -> Refusal:
     )
 
 
-def _key(subscription: str, namespace: str) -> str:
-    return f"/subscriptions/{subscription}/providers/{namespace}"
-
-
 def _document(store: Store, subscription: str, name: str) -> dict[str, Any]:
     state = "Registered" if is_registered(store, subscription, name) else "NotRegistered"
     policy = "RegistrationFree" if name.lower() == _ALWAYS else "RegistrationRequired"
     return {
-        "id": _key(subscription, name),
+        "id": registration_id(subscription, name),
         "namespace": name,
         "registrationState": state,
         "registrationPolicy": policy,
@@ -111,7 +86,7 @@ def _set_state(call: Call, state: str) -> Reply:
     resources.need_subscription(call)
     name, subscription = _name(call), call.params["subscription"]
     document = _document(call.store, subscription, name) | {"registrationState": state}
-    call.store.put(Item(_key(subscription, name).lower(), PROVIDERS, document))
+    call.store.put(Item(registration_id(subscription, name).lower(), PROVIDERS, document))
     return Reply(200, document)
 
 

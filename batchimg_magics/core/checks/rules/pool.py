@@ -26,7 +26,7 @@ def pool_name(facts: Facts) -> RuleResults:
         return None
     texts = {
         "exists": "pool exists as requested",
-        "changed": "pool exists without nodes and is updated",
+        "changed": "pool exists and is updated",
         "replaced": "pool exists and is deleted and created again",
     }
     return passed(": ".join(filter(None, [texts[facts.pool_decision.action], facts.pool_decision.why])))

@@ -67,6 +67,8 @@ class AllocationTerms:
         The errors of exhausted quotas.
     failure
         Why no node can be allocated, as the values of the error; None if nothing prevents it.
+    errors
+        The errors with which every allocation ends, without any node; empty for none.
     """
 
     boot: str = "linux/marketplace"
@@ -80,6 +82,7 @@ class AllocationTerms:
     available: dict[NodeKind, int] = field(default_factory=dict)
     quota_errors: dict[NodeKind, Problem] = field(default_factory=dict)
     failure: tuple[tuple[str, str], ...] | None = None
+    errors: tuple[Problem, ...] = ()
 
 
 def begin_resize(
@@ -171,6 +174,9 @@ def _grow(
     problems: list[Problem],
 ) -> float:
     """Request nodes of a kind; add the errors, and return when this part of the resize is done."""
+    if terms.errors:
+        problems += [error for error in terms.errors if error not in problems]
+        return now + min(timeout_s, ALLOCATION_TIMES.failed_s)
     if terms.failure is not None:
         problems.append(allocation_error("AllocationFailed", kind, terms.failure))
         return now + min(timeout_s, ALLOCATION_TIMES.failed_s)

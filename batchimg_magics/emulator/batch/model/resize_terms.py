@@ -16,6 +16,7 @@ from batchimg_magics.emulator.batch.fleet.nodes import KINDS, Problem
 from batchimg_magics.emulator.batch.fleet.resizing import AllocationTerms
 from batchimg_magics.emulator.batch.model import (
     accounts,
+    pool_denials,
     pool_images,
     pools,
     scenarios,
@@ -201,7 +202,10 @@ def allocation_terms(call: Call, account: Item, pool: Pool, now: float, nodes: i
         preempted_per_h=effects.preempted_per_h,
         available=available,
         quota_errors=quota_errors,
-        failure=pool_images.deleted_image_values(deleted_image_id) if deleted_image_id else image.failure,
+        failure=pool_images.deleted_image_values(deleted_image_id)
+        if deleted_image_id
+        else image.failure or pool_denials.denial(call.store, account, pool),
+        errors=scenarios.allocation_errors(call.store),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from batchimg_magics.emulator.batch.fleet.nodes import Problem
 from batchimg_magics.emulator.http import scenarios
 
 if TYPE_CHECKING:
@@ -44,6 +45,15 @@ class NodeEffects:
     preempted_per_h: float = 0.0
     start_tasks_fail: bool = False
     image_gone: bool = False
+
+
+def allocation_errors(store: Store) -> tuple[Problem, ...]:
+    """Return the errors with which every allocation ends, as the control API has set them."""
+    listed = (store.meta("allocation") or {}).get("errors") or []
+    return tuple(
+        Problem(one["code"], one["message"], tuple((value["name"], value["value"]) for value in one.get("values", [])))
+        for one in listed
+    )
 
 
 def node_effects(store: Store) -> NodeEffects:

@@ -9,6 +9,7 @@ from batchimg_magics.emulator.arm.bodies import text
 from batchimg_magics.emulator.arm.resource_types import BuildResult, ResourceType
 from batchimg_magics.emulator.compute.model.galleries import DEFINITIONS, GALLERIES, VERSIONS, security_type
 from batchimg_magics.emulator.http.messages import Call, Refusal, Routes
+from batchimg_magics.emulator.world.evidence import Evidence
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,6 +35,14 @@ _SECURITY = (
 #: The properties of a definition that cannot change.
 _FIXED = ("osType", "osState", "hyperVGeneration", "architecture", "identifier", "features", "purchasePlan")
 
+evidence = Evidence("Galleries and image definitions")
+KEPT_NESTED_S = evidence.assumed(
+    20.0,
+    "s",
+    "after the deletion of its last version, or of its last definition, in which a definition or a gallery cannot be "
+    "deleted",
+    "public reports have 15 to 30 s: azure-sdk-for-python #25506, -net #30258, -go #8314",
+)
 routes = Routes("arm")
 
 
@@ -112,6 +121,10 @@ def _refuse_same_identifier(call: Call, gallery: Item, identifier: dict[str, Any
             raise Refusal(409, "Conflict", message, target="galleryImage.properties.identifier")
 
 
+def _was_just_deleted(item: Item, now: float) -> bool:
+    return bool(now < (item.hidden.get("work") or {}).get("end", now) + KEPT_NESTED_S)
+
+
 def refuse_nested(kind: str) -> Callable[[Call, Item], None]:
     """Return a function that refuses to delete a resource with nested resources of a kind."""
 
@@ -119,7 +132,7 @@ def refuse_nested(kind: str) -> Callable[[Call, Item], None]:
         inside = [
             one.doc["id"]
             for one in call.store.items(kind, item.key)
-            if resources.document_at(one, call.now) is not None
+            if resources.document_at(one, call.now) is not None or _was_just_deleted(one, call.now)
         ]
         if inside:
             names = ", ".join(key.partition("/providers/")[2] for key in inside)

@@ -1,0 +1,74 @@
+"""Azure resource tags that users give: checked before any request.
+
+Source: "Use tags to organize your Azure resources" in the documents of Azure Resource Manager.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated
+
+from pydantic import AfterValidator
+
+from batchimg_magics.errors import SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = ["RESERVED_PREFIX", "ResourceTags", "check_resource_tags"]
+
+#: Prefix of this tool's ownership tags.
+RESERVED_PREFIX = "batchimg-"
+_AZURE_PREFIXES = ("microsoft", "azure", "windows")
+_FORBIDDEN = re.compile(r"[<>%&\\?/\x00-\x1f\x7f]")
+MAX_NAME_LENGTH, MAX_VALUE_LENGTH, MAX_TAGS = 512, 256, 50
+#: The most ownership tags that one resource has: those of a temporary VM.
+OWN_TAGS = 8
+_HINT = (
+    f"a resource has at most {MAX_TAGS} tags, {OWN_TAGS} of them of this tool; names have at most {MAX_NAME_LENGTH} "
+    rf"characters without < > % & \ ? /, values at most {MAX_VALUE_LENGTH}"
+)
+
+
+def _problems(tags: Mapping[str, str]) -> Iterator[str]:
+    seen: dict[str, str] = {}
+    for name, value in tags.items():
+        low, shown = name.lower(), repr(name if len(name) <= 40 else f"{name[:37]}...")
+        if not name.strip():
+            yield "a tag has no name"
+        if len(name) > MAX_NAME_LENGTH:
+            yield f"the tag name {shown} has {len(name)} characters"
+        if found := _FORBIDDEN.findall(name):
+            yield f"the tag name {shown} contains {' '.join(dict.fromkeys(map(_visible, found)))}"
+        if low.startswith(_AZURE_PREFIXES):
+            yield f"the tag name {shown} begins with a word that is reserved for Azure ({', '.join(_AZURE_PREFIXES)})"
+        if low.startswith(RESERVED_PREFIX):
+            yield f"the tag name {shown} is reserved: {RESERVED_PREFIX} begins the ownership tags of this tool"
+        if len(value) > MAX_VALUE_LENGTH:
+            yield f"the value of tag {shown} has {len(value)} characters"
+        if low in seen:
+            yield f"the tags {seen[low]!r} and {shown} differ only in case, and Azure does not distinguish them"
+        seen[low] = name
+    if len(tags) > MAX_TAGS - OWN_TAGS:
+        yield f"{len(tags)} tags are too many: {MAX_TAGS - OWN_TAGS} are possible beside those of this tool"
+
+
+def _visible(sign: str) -> str:
+    return sign if sign.isprintable() else "a control character"
+
+
+def check_resource_tags(tags: Mapping[str, str]) -> Mapping[str, str]:
+    """Return tags that Azure takes on every resource.
+
+    Raises
+    ------
+    SpecError
+        Azure would refuse them; all problems are named.
+    """
+    if problems := list(_problems(tags)):
+        raise SpecError("; ".join(problems), hint=_HINT)
+    return tags
+
+
+#: Azure resource tags: name to value.
+ResourceTags = Annotated[dict[str, str], AfterValidator(check_resource_tags)]
