@@ -32,6 +32,7 @@ class Verbs(ABC):
         sign_in: Literal["device-code", "browser", "cli", "managed-identity", "environment"] | None = None,
         profile: str | None = None,
         max_cost_per_hour: float | None = None,
+        tag: Mapping[str, str] | None = None,
         save_as: str | None = None,
     ) -> pd.DataFrame:
         """Connect to the emulator (default) or to Azure.
@@ -70,6 +71,8 @@ class Verbs(ABC):
             Use the Azure connection that `connect `save_as` NAME` saved.
         max_cost_per_hour : float | None
             Refuse to exceed this cost of all pools of the account, in USD per hour (default: no limit).
+        tag : Mapping[str, str] | None
+            Add an Azure resource tag to everything that is created on this connection; can be repeated.
         save_as : str | None
             Save this Azure connection as a profile.
 
@@ -397,7 +400,7 @@ class Verbs(ABC):
         metadata : Mapping[str, str] | None
             Add pool metadata; can be repeated.
         tags : Mapping[str, str] | None
-            Add an Azure resource tag, which is visible in cost reports; can be repeated.
+            Add an Azure resource tag to the pool and to all that is created for it; can be repeated.
         api : Literal["arm", "batch"] | None
             Create the pool with the arm API (default) or the batch API, which supports no tags or identities.
         spec : Mapping[str, Any] | str | None
@@ -652,7 +655,7 @@ class Verbs(ABC):
         metadata : Mapping[str, str] | None
             Add pool metadata; can be repeated.
         tags : Mapping[str, str] | None
-            Add an Azure resource tag, which is visible in cost reports; can be repeated.
+            Add an Azure resource tag to the pool and to all that is created for it; can be repeated.
         api : Literal["arm", "batch"] | None
             Create the pool with the arm API (default) or the batch API, which supports no tags or identities.
         spec : Mapping[str, Any] | str | None
@@ -900,7 +903,7 @@ class Verbs(ABC):
         metadata : Mapping[str, str] | None
             Add pool metadata; can be repeated.
         tags : Mapping[str, str] | None
-            Add an Azure resource tag, which is visible in cost reports; can be repeated.
+            Add an Azure resource tag to the pool and to all that is created for it; can be repeated.
         api : Literal["arm", "batch"] | None
             Create the pool with the arm API (default) or the batch API, which supports no tags or identities.
         spec : Mapping[str, Any] | str | None
