@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl, urlsplit
 import msgspec
 
 from batchimg_magics.emulator.arm import bodies, locks, open_world, policies
+from batchimg_magics.emulator.batch.model import network_access
 from batchimg_magics.emulator.control import control_routes
 from batchimg_magics.emulator.http import planes
 from batchimg_magics.emulator.http.faults import raise_fault, take_fault
@@ -195,6 +196,8 @@ class App:
         planes.check_names(plane, params.values())
         planes.check_timeout(plane, call.query)
         call.params |= params
+        if plane == "batch":
+            network_access.check(call)
         if plane == "arm":
             tenants.check(call)
             roles.check(call)

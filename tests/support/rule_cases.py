@@ -118,6 +118,19 @@ def accounts(**properties: Any) -> Callable[[RuleResources], object]:
     return lambda lab: lab.account.update(account(**properties))
 
 
+def inside_network() -> dict[str, Any]:
+    """Return the properties of a private account whose network this client is in."""
+    endpoint = "/subscriptions/s/resourceGroups/g/providers/Microsoft.Network/privateEndpoints/emulator-client"
+    state = {"privateLinkServiceConnectionState": {"status": "Approved"}, "privateEndpoint": {"id": endpoint}}
+    return {"publicNetworkAccess": "Disabled", "privateEndpointConnections": [{"properties": state}]}
+
+
+def selected_networks(*addresses: str) -> dict[str, Any]:
+    """Return the network profile of an account that allows these addresses only."""
+    rules = [{"action": "Allow", "value": address} for address in addresses]
+    return {"accountAccess": {"defaultAction": "Deny", "ipRules": rules}}
+
+
 def there(*documents: dict[str, Any]) -> Callable[[RuleResources], object]:
     return lambda lab: lab.more.extend(documents)
 
@@ -803,7 +816,9 @@ CASES = [
     kept("inter-node-kinds", "nodes of one kind", **ask(inter_node=True, nodes=2)),
     warned("inter-node-kinds", "2 dedicated + 1 spot", **ask(inter_node=True, nodes=2, spot=1)),
     kept("account-access", "public network access is enabled"),
-    kept("account-access", "can be reached from here", accounts(publicNetworkAccess="Disabled")),
+    kept("account-access", "can be reached from here", accounts(**inside_network())),
+    Case("account-access", "and it cannot be reached from here", accounts(publicNetworkAccess="Disabled")),
+    Case("account-access", "selected networks only", accounts(networkProfile=selected_networks("198.51.100.0/24"))),
     kept("authentication", "Entra ID"),
     Case("authentication", "allows only SharedKey", accounts(allowedAuthenticationModes=["SharedKey"])),
 ]

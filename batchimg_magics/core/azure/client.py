@@ -16,15 +16,12 @@ from urllib.parse import urlsplit
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest
 
-from batchimg_magics.core.azure import api_versions, pipeline
+from batchimg_magics.core.azure import api_versions, pipeline, private_accounts
 from batchimg_magics.core.azure.cloud import AZURE_PUBLIC, Cloud
 from batchimg_magics.core.azure.documents import Json, document, region_key
 from batchimg_magics.core.azure.error_translation import translate
 from batchimg_magics.core.azure.ledger import Ledger
-from batchimg_magics.errors import (
-    NotFoundError,
-    ServiceError,
-)
+from batchimg_magics.errors import BatchImgError, NotFoundError, ServiceError
 from batchimg_magics.resource_ids import BATCH, COMPUTE, ResourceId
 
 if TYPE_CHECKING:
@@ -248,7 +245,10 @@ class Azure:
         try:
             return await call
         except AzureError as error:
-            raise translate(error) from error
+            raise self._translate(error) from error
+
+    def _translate(self, error: AzureError) -> BatchImgError:
+        return private_accounts.explain_refusal(translate(error), error, self._account)
 
     async def call_or_none(self, call: Awaitable[T]) -> T | None:
         """Await an SDK call; return None where Azure returns 404."""
@@ -262,7 +262,7 @@ class Azure:
         try:
             return [document(item) async for item in pages]
         except AzureError as error:
-            translated = translate(error)
+            translated = self._translate(error)
             if isinstance(translated, NotFoundError):
                 return []
             raise translated from error
@@ -300,7 +300,7 @@ class Azure:
             response: AsyncHttpResponse = await reader.send_request(request)
             response.raise_for_status()
         except AzureError as error:
-            raise translate(error) from error
+            raise self._translate(error) from error
         return response
 
     # -- time ----------------------------------------------------------------------------------------------------

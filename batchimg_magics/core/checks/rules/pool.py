@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core.azure import private_accounts
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.checks.rules import sources
@@ -99,19 +100,15 @@ def inter_node_kinds(facts: Facts) -> RuleResults:
     return passed("inter-node communication with nodes of one kind")
 
 
-@rule("account-access", "warning", sources.PRIVATE)
+@rule("account-access", "error", sources.PRIVATE)
 def account_access(facts: Facts) -> RuleResults:
-    """The Batch account can be reached from here: its public network access is not disabled."""
-    access = str(facts.account["properties"].get("publicNetworkAccess") or "Enabled")
-    if access.lower() == "enabled":
+    """The Batch account can be reached from here: it allows public access, or this network."""
+    restriction = private_accounts.restriction_of(facts.account)
+    if not restriction:
         return passed("public network access is enabled")
     # A read of the data plane shows whether this machine is inside the account's network.
     reachable = "supported images" not in facts.unread
-    text = f"public network access of account {facts.scope.account} is {access}"
+    text = f"account {facts.scope.account} is private: {restriction}"
     if reachable:
-        return passed(f"{text}; the account can be reached from here")
-    return warned(
-        f"{text}, and the account cannot be reached from here",
-        "run this in a network with a private endpoint of the account, or allow your address in the account's "
-        "networking settings",
-    )
+        return passed(f"{text}; it can be reached from here")
+    return failed(f"{text}, and it cannot be reached from here", private_accounts.PRIVATE_HINT)

@@ -86,6 +86,7 @@ _ERRORS = {
         "Too many Enable Pool AutoScale requests are issued on the pool.",
     ),
     "AccountNotFound": (404, "The specified account does not exist."),
+    "AuthorizationFailure": (403, "This request is not authorized to perform this operation."),
     "AuthenticationFailed": (
         403,
         (
