@@ -199,6 +199,11 @@ SCENARIOS: dict[str, Scenario] = {
         "subnets have no default outbound access: a VM without a public address or a NAT gateway has no way out",
         private_subnets=True,
     ),
+    "stuck-autoscale": Scenario(
+        "after a resize with errors, Batch no longer evaluates the autoscale formula of the pool until autoscale is "
+        "turned off and on",
+        allocation={"autoscale_sticks": True},
+    ),
 }
 CALM = SCENARIOS["calm"]
 

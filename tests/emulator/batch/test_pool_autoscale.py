@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.batch_emulator import BatchEmulator
+from tests.support.batch_emulator import BatchEmulator, arm_pool_body, lift_quotas
 
 
 @pytest.fixture
@@ -148,3 +148,127 @@ def test_enabling_while_a_resize_is_being_stopped_leaves_the_etag(azure: BatchEm
     assert (enabled.status, enabled.headers["ETag"]) == (200, tag)
     pool = azure.pool()
     assert (pool["enableAutoScale"], pool["allocationState"], pool["targetLowPriorityNodes"]) == (True, "stopping", 5)
+
+
+FIVE = {"autoScaleEvaluationInterval": "PT5M"}
+
+
+def allocate_slowly(azure: BatchEmulator) -> None:
+    lift_quotas(azure.store)
+    azure.store.set_meta("allocation", {"slowed": 1000.0})
+
+
+def enable(azure: BatchEmulator, formula: str) -> str:
+    """Set a formula once that is allowed again; return the error code, if any."""
+    azure.clock.advance(31)
+    answer = azure.batch("POST", "/pools/p/enableautoscale", {"autoScaleFormula": formula, **FIVE})
+    return "" if answer.status == 200 else answer.code
+
+
+def run_of(azure: BatchEmulator) -> str:
+    return str(azure.pool()["autoScaleRun"]["timestamp"])
+
+
+def test_nodes_under_a_formula_do_not_depend_on_who_looks() -> None:
+    formula = 'lives = time() < time("2026-07-01T12:00:00Z"); $TargetDedicatedNodes = lives ? 3 : 0;'
+    watched, alone = BatchEmulator(), BatchEmulator()
+    for azure in (watched, alone):
+        azure.create_pool()
+        azure.wait_until_steady()
+        assert enable(azure, formula) == ""
+    for _ in range(100):
+        watched.clock.advance(200)
+        watched.pool()
+    alone.clock.advance(20_000)
+    assert alone.batch("GET", "/nodecounts").body["value"][0]["dedicated"]["total"] == 0, "no pool was read"
+    assert watched.pool() == alone.pool()
+    assert alone.pool()["allocationStateTransitionTime"] < "2026-07-01T12:07"
+
+
+def test_an_evaluation_with_the_same_target_does_not_ask_for_missing_nodes(azure: BatchEmulator) -> None:
+    azure.create_pool(resizeTimeout="PT30M")
+    azure.wait_until_steady()
+    allocate_slowly(azure)
+    assert enable(azure, "$TargetDedicatedNodes = 300") == ""
+    azure.clock.advance(60)
+    assert enable(azure, "$TargetDedicatedNodes = 400") == "PoolBeingResized", "a formula is on, and it resizes"
+    azure.clock.advance(870)
+    pool = azure.pool()
+    assert pool["allocationState"] == "steady", "the timeout of the pool has no effect under a formula"
+    assert pool["resizeErrors"][0]["code"] == "AllocationTimedout"
+    short, since = pool["currentDedicatedNodes"], pool["allocationStateTransitionTime"]
+    azure.store.set_meta("allocation", {})
+    before = run_of(azure)
+    azure.clock.advance(3600)
+    assert run_of(azure) > before
+    assert azure.pool()["allocationStateTransitionTime"] == since
+    assert enable(azure, "$TargetDedicatedNodes = 300;") == "", "another text with the same target"
+    azure.clock.advance(60)
+    assert azure.wait_until_steady()["currentDedicatedNodes"] == short
+    assert enable(azure, "$TargetDedicatedNodes = 20") == ""
+    azure.clock.advance(600)
+    assert azure.wait_until_steady()["currentDedicatedNodes"] == 20
+
+
+def test_turning_autoscale_off_and_on_asks_for_missing_nodes(azure: BatchEmulator) -> None:
+    azure.create_pool()
+    azure.wait_until_steady()
+    allocate_slowly(azure)
+    enable(azure, "$TargetDedicatedNodes = 300")
+    azure.clock.advance(1000)
+    azure.store.set_meta("allocation", {})
+    assert azure.batch("POST", "/pools/p/disableautoscale").status == 200
+    assert enable(azure, "$TargetDedicatedNodes = 300") == ""
+    azure.clock.advance(60)
+    assert azure.wait_until_steady()["currentDedicatedNodes"] == 300
+
+
+def test_a_stuck_formula_is_evaluated_again_only_after_it_was_off(azure: BatchEmulator) -> None:
+    azure.store.set_meta("scenario", "stuck-autoscale")
+    azure.create_pool()
+    azure.wait_until_steady()
+    enable(azure, "$TargetDedicatedNodes = time().hour < 20 ? 3 : 0")
+    azure.clock.advance(400)
+    assert azure.pool()["currentDedicatedNodes"] == 3, "without an error nothing sticks"
+    allocate_slowly(azure)
+    enable(azure, "$TargetDedicatedNodes = time().hour < 20 ? 300 : 0")
+    azure.clock.advance(1000)
+    last = run_of(azure)
+    azure.clock.advance(12 * 3600)
+    assert run_of(azure) == last
+    assert azure.pool()["targetDedicatedNodes"] == 300
+    assert enable(azure, "$TargetDedicatedNodes = 0") == "", "it is taken, and not evaluated"
+    assert (run_of(azure), azure.pool()["targetDedicatedNodes"]) == (last, 300)
+    azure.store.set_meta("scenario", "calm")
+    azure.clock.advance(3600)
+    assert run_of(azure) == last
+    azure.batch("POST", "/pools/p/disableautoscale")
+    assert enable(azure, "$TargetDedicatedNodes = 0") == ""
+    azure.clock.advance(600)
+    assert azure.pool()["currentDedicatedNodes"] == 0
+
+
+def test_single_nodes_of_a_pool_with_a_formula_cannot_be_removed(azure: BatchEmulator) -> None:
+    azure.create_pool(dedicated=2)
+    azure.wait_until_steady()
+    enable(azure, "$TargetDedicatedNodes = 2")
+    azure.clock.advance(60)
+    refused = azure.batch("POST", "/pools/p/removenodes", {"nodeList": [azure.nodes()[0]["id"]]})
+    assert (refused.status, refused.code) == (409, "OperationInvalidForCurrentState")
+
+
+@pytest.mark.parametrize("plane", ["arm", "batch"])
+def test_a_pool_is_created_with_a_formula(azure: BatchEmulator, plane: str) -> None:
+    formula = "$TargetDedicatedNodes = 1; $TargetLowPriorityNodes = 2;"
+    if plane == "arm":
+        scale = {"autoScale": {"formula": formula, "evaluationInterval": "PT5M"}}
+        body = arm_pool_body()
+        body["properties"]["scaleSettings"] = scale
+        assert azure.arm("PUT", "/pools/p", body).body["properties"]["scaleSettings"] == scale
+    else:
+        fixed = dict.fromkeys(("targetDedicatedNodes", "targetLowPriorityNodes"))
+        azure.create_pool(enableAutoScale=True, autoScaleFormula=formula, **FIVE, **fixed)
+    pool = azure.pool()
+    assert (pool["targetDedicatedNodes"], pool["targetLowPriorityNodes"]) == (1, 2)
+    assert pool["autoScaleRun"]["timestamp"][:19] == pool["creationTime"][:19]
+    assert azure.wait_until_steady()["currentLowPriorityNodes"] == 2

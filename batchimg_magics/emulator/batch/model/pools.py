@@ -42,7 +42,19 @@ REMOTE_LOGIN_UNTIL = "2024-07-01"
 
 
 class AutoScale(msgspec.Struct, omit_defaults=True):
-    """Autoscale of a pool: formula, evaluation interval, time and results of the last evaluation."""
+    """Autoscale of a pool.
+
+    Parameters
+    ----------
+    formula, interval
+        The formula and its evaluation interval.
+    enabled
+        When it was turned on; a new formula does not change it.
+    evaluated, results, error
+        The last evaluation.
+    stuck
+        Whether Batch does not evaluate it any more until it is turned off and on.
+    """
 
     formula: str
     interval: str
@@ -50,6 +62,7 @@ class AutoScale(msgspec.Struct, omit_defaults=True):
     evaluated: float
     results: str = ""
     error: Problem | None = None
+    stuck: bool = False
 
 
 class PoolState(msgspec.Struct, omit_defaults=True):
@@ -134,7 +147,8 @@ def pool_key(account: Item, name: str) -> str:
     return f"{account.key}/pools/{name.lower()}"
 
 
-def _load(item: Item) -> Pool:
+def load(item: Item) -> Pool:
+    """Return the pool that an item stores."""
     if "fleet" not in item.hidden:
         return _from_imported(item)
     return Pool(item.key, item.doc, msgspec.convert(item.hidden, PoolState))
@@ -145,7 +159,7 @@ def find(call: Call, account: Item, name: str) -> Pool | None:
     item = call.store.get(pool_key(account, name))
     if item is None:
         return None
-    pool = _load(item)
+    pool = load(item)
     return pool if pool.state.gone is None or call.now < pool.state.gone else None
 
 
@@ -162,7 +176,7 @@ def need(call: Call, account: Item, name: str, *, writing: bool = False) -> Pool
 def account_pools(store: Store, now: float, account: Item) -> Iterator[Pool]:
     """Yield the pools of an account in order of their ids."""
     for item in store.items(KIND, account.key):
-        pool = _load(item)
+        pool = load(item)
         if pool.state.gone is None or now < pool.state.gone:
             yield pool
 

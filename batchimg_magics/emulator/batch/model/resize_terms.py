@@ -55,6 +55,10 @@ evidence.rule(
     "A start task that fails takes the same time for every retry, and fails each time.",
     "its command is not executed; only its result is derived from the text",
 )
+evidence.rule(
+    "Single nodes of a pool with autoscale cannot be removed.",
+    "BatchExplorer #2082 shows an error in that case; ga4gh-tes turns autoscale off before it removes nodes",
+)
 _OPTIONS = frozenset({"requeue", "terminate", "taskcompletion", "retaineddata"})
 #: The options with which nodes stay until their tasks are done.
 _WAITING_OPTIONS = frozenset({"taskcompletion", "retaineddata"})
@@ -99,7 +103,15 @@ def need_steady(call: Call, pool: Pool) -> None:
         raise refusal("PoolBeingResized")
 
 
-def begin_pool_resize(call: Call, account: Item, pool: Pool, body: dict[str, Any], *, now: float | None = None) -> None:
+def begin_pool_resize(
+    call: Call,
+    account: Item,
+    pool: Pool,
+    body: dict[str, Any],
+    *,
+    now: float | None = None,
+    timeout_s: float | None = None,
+) -> None:
     """Begin a resize.
 
     Parameters
@@ -110,6 +122,8 @@ def begin_pool_resize(call: Call, account: Item, pool: Pool, body: dict[str, Any
         Targets (a missing one is 0); resizeTimeout, which is stored for the next time; nodeDeallocationOption.
     now
         The time, if not that of the request.
+    timeout_s
+        The resize timeout, if not that of the pool.
     """
     now = call.now if now is None else now
     if "resizeTimeout" in body:
@@ -122,7 +136,7 @@ def begin_pool_resize(call: Call, account: Item, pool: Pool, body: dict[str, Any
         now,
         targets,
         allocation_terms(call, account, pool, now, sum(targets.values())),
-        timeout_s=duration_s(pool.state.timeout) or 900.0,
+        timeout_s=timeout_s or duration_s(pool.state.timeout) or 900.0,
         option=option,
         busy=_task_ends(call, pool, now, option),
     )
@@ -165,8 +179,7 @@ def remove_pool_nodes(call: Call, pool: Pool, body: dict[str, Any]) -> None:
         raise bad_property("nodeList", None, f"At most {REMOVE_LIMIT} nodes can be removed at a time")
     if "resizeTimeout" in body:
         check_timeout(body["resizeTimeout"])
-    if nodes.allocation_state(pool.state.fleet, call.now)[0] != "steady":
-        raise refusal("PoolBeingResized")
+    need_steady(call, pool)
     timeout = duration_s(body.get("resizeTimeout", pools.DEFAULT_TIMEOUT)) or 900.0
     option = _option(body)
     try:

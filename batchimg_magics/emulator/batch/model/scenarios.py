@@ -35,6 +35,8 @@ class NodeEffects:
         Whether every start task fails.
     image_gone
         Whether custom images are treated as deleted once a pool has had nodes.
+    autoscale_sticks
+        Whether Batch stops to evaluate the formula of a pool after a resize that ended with errors.
     """
 
     slowed: float = 1.0
@@ -45,6 +47,7 @@ class NodeEffects:
     preempted_per_h: float = 0.0
     start_tasks_fail: bool = False
     image_gone: bool = False
+    autoscale_sticks: bool = False
 
 
 def allocation_errors(store: Store) -> tuple[Problem, ...]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator.batch.fleet import commands, nodes
 from batchimg_magics.emulator.batch.fleet.allocation import STATES
 from batchimg_magics.emulator.batch.fleet.node_times import ALLOCATION_TIMES
-from batchimg_magics.emulator.batch.model import accounts, pool_images, pools, task_scheduling
+from batchimg_magics.emulator.batch.model import accounts, autoscale, pool_images, pools, task_scheduling
 from batchimg_magics.emulator.batch.rest import paging
 from batchimg_magics.emulator.batch.rest.errors import refusal
 from batchimg_magics.emulator.batch.routes.pools import load
@@ -249,6 +249,7 @@ def need(call: Call, pool: Pool) -> Node:
 def node_counts(call: Call) -> Reply:
     """Answer with the number of nodes of each pool by state."""
     account = accounts.need(call)
+    autoscale.run_due_evaluations(call, account)
     rows = (_counts(call, pool) for pool in pools.account_pools(call.store, call.now, account))
     return paging.page(call, "poolnodecounts", rows, key=lambda row: str(row["poolId"]).lower(), most=COUNTS_PAGE)
 

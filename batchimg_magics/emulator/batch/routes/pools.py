@@ -130,6 +130,7 @@ def add(call: Call) -> Reply:
     if existing is not None:
         raise refusal("PoolExists" if existing.state.deleted is None else "PoolBeingDeleted")
     pool_rules.check_pool(call, account, body, "batch")
+    autoscale.run_due_evaluations(call, account)
     config = {key: value for key, value in body.items() if key not in pools.SCALE_SETTINGS}
     pool = pools.new_pool(call, account, pool_rules.with_defaults(config))
     autoscale.apply_scale_settings(call, account, pool, body)
@@ -142,9 +143,8 @@ def add(call: Call) -> Reply:
 def list_pools(call: Call) -> Reply:
     """List the pools."""
     account = accounts.need(call)
+    autoscale.run_due_evaluations(call, account)
     listed = list(pools.account_pools(call.store, call.now, account))
-    for pool in listed:
-        autoscale.run_due_evaluations(call, account, pool)
     rows = (view(call, pool) for pool in listed)
     return paging.page(call, "pools", rows, key=lambda row: str(row["id"]).lower())
 

@@ -162,6 +162,7 @@ def put(call: Call) -> Reply:
     config = pool_rules.with_defaults({key: value for key, value in body.items() if key not in pools.SCALE_SETTINGS})
     if found is not None:
         return _replace(call, account, found, config, body)
+    autoscale.run_due_evaluations(call, account)
     pool = pools.new_pool(call, account, config | {"id": name}, top=_top(call))
     autoscale.apply_scale_settings(call, account, pool, body)
     pools.save(call, pool, new_etag=False)
@@ -216,10 +217,9 @@ def get(call: Call) -> Reply:
 def list_pools(call: Call) -> Reply:
     """List the pools of an account."""
     account = accounts.need(call)
+    autoscale.run_due_evaluations(call, account)
     pools_of_account = pools.account_pools(call.store, call.now, account)
     listed = [pool for pool in pools_of_account if not _is_gone(pool, call.now)]
-    for pool in listed:
-        autoscale.run_due_evaluations(call, account, pool)
     rows = (view(call, pool) for pool in listed)
     return paging.page(call, "", rows, key=lambda row: str(row["name"]).lower(), plane="arm")
 
