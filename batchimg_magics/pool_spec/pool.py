@@ -133,6 +133,12 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
                 )
         return self
 
+    @model_validator(mode="after")
+    def _check_fallback(self) -> Self:
+        if self.fallback_dedicated and not self.spot:
+            raise SpecError("--fallback-dedicated needs --spot", hint="for example: --spot 20 --fallback-dedicated 5")
+        return self
+
     def create_line(self, **replacements: object) -> str:
         """Return the command that creates it, in backticks, and the fields that the cell's body must contain.
 

@@ -45,6 +45,9 @@ class ResizePolicy(BaseModel):
         Whether to start one node first and wait until it is idle; None: only for an image without an idle node so far.
     take_what_fits
         Whether to accept fewer nodes if a quota is reached.
+    fallback_dedicated
+        Maximum number of dedicated nodes to request instead of Spot nodes that a quota or a lack of capacity does not
+        allow; None: none.
     ttl
         Seconds until Azure removes all nodes; None: never.
     """
@@ -60,6 +63,7 @@ class ResizePolicy(BaseModel):
     repair: bool = False
     canary: bool | None = None
     take_what_fits: bool = False
+    fallback_dedicated: Annotated[int, Field(ge=1, strict=True)] | None = None
     ttl: Annotated[float, BeforeValidator(_parse_ttl)] | None = None
 
     @classmethod

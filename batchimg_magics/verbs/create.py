@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.verbs.node_options import NODE_OPTIONS
 from batchimg_magics.verbs.origin_options import FROM_VM, ORIGIN_OPTIONS
-from batchimg_magics.verbs.resize_options import CANARY, LIMIT_OPTIONS, REPAIR, TAKE_WHAT_FITS, TTL
+from batchimg_magics.verbs.resize_options import CANARY, FALLBACK, LIMIT_OPTIONS, REPAIR, TAKE_WHAT_FITS, TTL
 from batchimg_magics.verbs.verb import (
     NAME,
     NO_WAIT,
@@ -96,6 +96,7 @@ VERB = Verb(
         REPAIR,
         *CANARY,
         TAKE_WHAT_FITS,
+        FALLBACK,
         TTL,
         ACCEPT,
         Option("--yes", "Confirm irreversible actions: --capture in-place; on Azure also --replace"),

@@ -9,6 +9,7 @@ from batchimg_magics.pool_spec.words import DRAIN_CHOICES
 from batchimg_magics.verbs.resize_options import (
     CANARY,
     DRAIN,
+    FALLBACK,
     LIMIT_OPTIONS,
     POOL_OR_PATTERN,
     REPAIR,
@@ -63,6 +64,11 @@ def start(
         drain=None if drain is None else check_choice(drain, "--drain", DRAIN_CHOICES),
         autoscale_off=autoscale_off,
     )
+    if request.policy.fallback_dedicated and not (spot and nodes is not None):
+        raise SpecError(
+            "--fallback-dedicated needs --nodes and --spot",
+            hint="for example: --nodes 0 --spot 20 --fallback-dedicated 5",
+        )
     azure, consent = connection.azure, connection.consent(yes=yes, dry_run=dry_run)
     pattern = is_pattern(name)
     if not pattern:
@@ -95,6 +101,7 @@ VERB = Verb(
         REPAIR,
         *CANARY,
         TAKE_WHAT_FITS,
+        FALLBACK,
         DRAIN,
         Option("--autoscale-off", "Disable the autoscale formula of the pool first (default: fail if it has one)"),
         TTL,

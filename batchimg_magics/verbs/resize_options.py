@@ -5,7 +5,7 @@ from __future__ import annotations
 from batchimg_magics.pool_spec.words import DRAIN_CHOICES
 from batchimg_magics.verbs.verb import Option, parse_count, parse_number, parse_share
 
-__all__ = ["CANARY", "DRAIN", "LIMIT_OPTIONS", "POOL_OR_PATTERN", "REPAIR", "TAKE_WHAT_FITS", "TTL"]
+__all__ = ["CANARY", "DRAIN", "FALLBACK", "LIMIT_OPTIONS", "POOL_OR_PATTERN", "REPAIR", "TAKE_WHAT_FITS", "TTL"]
 
 LIMIT_OPTIONS = (
     Option("--max-rounds", "Limit the number of resize attempts (default 50)", metavar="N", parse=parse_count),
@@ -37,6 +37,12 @@ CANARY = (
     Option("--no-canary", "Start all nodes at once, without a first test node", dest="canary", const=False),
 )
 TAKE_WHAT_FITS = Option("--take-what-fits", "Accept fewer nodes if a quota is reached (default: fail)")
+FALLBACK = Option(
+    "--fallback-dedicated",
+    "Request up to N dedicated nodes instead of Spot nodes that a quota or capacity does not allow (default: none)",
+    metavar="N",
+    parse=parse_count,
+)
 TTL = Option(
     "--ttl",
     "Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m)",

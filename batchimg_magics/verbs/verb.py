@@ -280,7 +280,7 @@ SPOT = Option(
 )
 RESIZE_TIMEOUT = Option(
     "--timeout",
-    "Set the Azure resizeTimeout per attempt, for example 30m (default: by pool size; minimum 5m)",
+    "Set the Azure resizeTimeout per attempt; no effect with --ttl (default: by pool size; minimum 5m)",
     metavar="DURATION",
 )
 DRY_RUN = Option("--dry-run", "Show what would be done, without changing anything")

@@ -4,7 +4,8 @@ Run it with `python -m tests.support.crash`. For each request of an uninterrupte
 killed right before the request; and for each request that changes something also after Azure has handled it, before the
 response is received. (After the response is the same as before the next request.) A new session then runs the same
 line. It must end with the same resources as the uninterrupted run: nothing twice, no temporary VM left; and there must
-never be a new resource without the ownership tags.
+never be a new resource without the ownership tags. Where the command sets an expiry, no node is left after it, although
+nobody runs the line again.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ from batchimg_magics.errors import BatchImgError, NotFoundError
 from batchimg_magics.session.session import Session
 from tests.support.crash_cases import CASES, Case
 from tests.support.forwarding_transport import ForwardingTransport
-from tests.support.inventory import read_inventory
+from tests.support.inventory import read_inventory, read_node_counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from azure.core.pipeline.transport import AsyncHttpTransport
 
+#: Seconds after an expiry by which the nodes are gone: Batch evaluates formulas every five minutes.
+MAX_LATE_S = 600.0
 #: Requests that change nothing: it makes no difference whether their responses are received.
 _READS = ("GET", "HEAD")
 
@@ -163,9 +166,19 @@ class Interruption:
             shutil.copy(self.folder / "start.db", interrupted)
             line = run_interrupted(interrupted, self.case.run, point.request, point.mode)
             problems = [f"no tags: {key}" for key in _untagged(read_inventory(interrupted), self.first)]
+            problems += self._late_nodes(interrupted)
             problems += _run_again(interrupted, self.case)
             problems += _differences(self.last, read_inventory(interrupted))
             return problems and [*problems, *line.log[-1:]]
+
+    def _late_nodes(self, state_file: Path) -> list[str]:
+        """Return the pools that have nodes after their expiry, if nobody does anything from now on."""
+        if not self.case.expires_h:
+            return []
+        left = state_file.with_name("left-alone.db")
+        shutil.copy(state_file, left)
+        counts = read_node_counts(left, after_s=self.case.expires_h * 3600 + MAX_LATE_S)
+        return [f"after its expiry: {key} has {count} nodes" for key, count in counts.items() if count]
 
 
 def crash_points(case: Case, folder: Path, *, every: int = 1) -> Iterator[tuple[str, list[str]]]:

@@ -42,6 +42,9 @@ class Case:
         The tests try each so manieth point.
     date
         When the emulator state begins; None: its default.
+    expires_h
+        Hours after which no pool has a node, wherever the command was interrupted, although no client runs any more;
+        0: the command sets no expiry.
     """
 
     name: str
@@ -50,6 +53,7 @@ class Case:
     deletes: bool = False
     sample: int = 20
     date: dt.datetime | None = None
+    expires_h: float = 0
 
     def build(self, path: Path) -> None:
         """Create the state before the command."""
@@ -145,14 +149,34 @@ CASES = (
             },
         ),
     ),
-    Case("create --ttl", lambda session: session.create("genomics", ttl="8h", **CREATE_OPTIONS)),
+    Case("create --ttl", lambda session: session.create("genomics", ttl="8h", **CREATE_OPTIONS), expires_h=8),
     Case(
         "create --replace",
         _Create("genomics", {"from_vm": "prep-vm", "vm_size": "Standard_D2s_v5", "replace": True, "yes": True}),
         _pool,
     ),
     Case("resize", lambda session: session.resize("genomics", nodes=40, spot=2), _pool),
-    Case("resize --ttl", lambda session: session.resize("genomics", nodes=40, ttl="4h"), _pool_with_expiry),
+    Case(
+        "resize --ttl",
+        lambda session: session.resize("genomics", nodes=40, ttl="4h"),
+        _pool_with_expiry,
+        sample=3,
+        expires_h=8,
+    ),
+    Case(
+        "resize of a pool with an expiry",
+        lambda session: session.resize("genomics", nodes=40),
+        _pool_with_expiry,
+        sample=3,
+        expires_h=8,
+    ),
+    Case(
+        "resize of a pool with an expiry to fewer nodes",
+        lambda session: session.resize("genomics", nodes=1),
+        _pool_with_expiry,
+        sample=3,
+        expires_h=8,
+    ),
     Case("repair", lambda session: session.repair("genomics"), _pool_with_failed_nodes),
     Case("migrate", lambda session: session.migrate("old", yes=True, delete_old=True), _old_pool, date=EARLY),
     Case("delete --image", lambda session: session.delete("genomics", image=True), _pool, deletes=True),

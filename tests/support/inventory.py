@@ -54,6 +54,15 @@ def read_inventory(path: Path) -> dict[str, Any]:
     return {key: _without_varying(item) for key, item in found.items()}
 
 
+def read_node_counts(path: Path, *, after_s: float = 0.0) -> dict[str, int]:
+    """Return id -> number of nodes of all pools, after some seconds without a client."""
+    with _open(path, after_s) as app:
+        accounts = _ask(app, "GET", f"/subscriptions/{SUBSCRIPTION}{_LISTS[-1][0]}", _LISTS[-1][1])["value"]
+        pools = [pool for one in accounts for pool in _ask(app, "GET", f"{one['id']}/pools", "2025-06-01")["value"]]
+    counts = ((pool["id"].lower(), pool["properties"]) for pool in pools)
+    return {key: props["currentDedicatedNodes"] + props["currentLowPriorityNodes"] for key, props in counts}
+
+
 def put_resource(path: Path, key: str, version: str, body: dict[str, Any]) -> None:
     """Create a resource as another client would, with a plain PUT."""
     with _open(path) as app:
@@ -61,10 +70,10 @@ def put_resource(path: Path, key: str, version: str, body: dict[str, Any]) -> No
 
 
 @contextlib.contextmanager
-def _open(path: Path) -> Iterator[App]:
+def _open(path: Path, after_s: float = 0.0) -> Iterator[App]:
     store = Store(path, start=0)
     try:
-        yield App(store, ManualClock(store.latest_time()))
+        yield App(store, ManualClock(store.latest_time() + after_s))
     finally:
         store.close()
 

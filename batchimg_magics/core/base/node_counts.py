@@ -45,9 +45,11 @@ def current_counts(pool: Mapping[str, Any]) -> Counts:
 
 
 def target_counts(pool: Mapping[str, Any]) -> Counts:
-    """Return the target node counts of a pool of fixed size; zero where an autoscale formula sets the size."""
-    fixed = (pool["properties"].get("scaleSettings") or {}).get("fixedScale") or {}
-    return Counts(fixed.get("targetDedicatedNodes") or 0, fixed.get("targetLowPriorityNodes") or 0)
+    """Return the target node counts of a pool; under an autoscale formula those of its last resize."""
+    props = pool["properties"]
+    scale = props.get("scaleSettings") or {}
+    targets = scale.get("fixedScale") or (props.get("resizeOperationStatus") if "autoScale" in scale else None) or {}
+    return Counts(targets.get("targetDedicatedNodes") or 0, targets.get("targetLowPriorityNodes") or 0)
 
 
 def current_or_target(pool: Mapping[str, Any]) -> Counts:

@@ -138,6 +138,8 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
         ),
         Column("expires", "time", "when all nodes are removed"),
         Column("expiry_enforced", "bool", "whether Azure enforces the expiry; missing if the pool does not expire"),
+        Column("evaluated", "time", "time of the last evaluation of the autoscale formula"),
+        Column("evaluation_overdue", "bool", "whether Azure has stopped to evaluate the formula; missing without one"),
         Column("created", "time", "when it was created"),
         Column("managed", "bool", "whether this tool created it"),
     ),

@@ -1,28 +1,28 @@
 """Expiry of a pool: a tag with the time, and an autoscale formula with which Azure removes the nodes at that time.
 
-The formula is set while the pool is steady. It sets the current counts until the time of expiry and 0 after it, so that
-nodes do not cost money after that even if no client is running.
+The formula has the number of nodes: it requests them until the time of expiry, and 0 after it. It is enabled before the
+first node is requested, and a resize replaces it by a formula with another number. So nodes do not cost money after
+the expiry even if no client is running.
 """
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from azure.core import MatchConditions
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.documents import dig, wire
+from batchimg_magics.core.azure.documents import dig, parse_time, seconds_of, wire
+from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.batch import pools
-from batchimg_magics.errors import BatchImgError, ConflictError, ServiceError
+from batchimg_magics.errors import ServiceError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
-    from batchimg_magics.core.base.node_counts import Counts
-    from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.batch.pools import PoolState
 
 #: The first line of an expiry formula, which distinguishes it from other formulas.
@@ -31,7 +31,23 @@ FORMULA_PREFIX = "// batchimg: all nodes leave at "
 INTERVAL_S = 300.0
 #: Source: Batch service, EnableAutoScale: "at most once every 30 seconds".
 MIN_ENABLE_INTERVAL_S = 30.0
+#: Seconds after which a resize that a formula began is expected to end. Source: Batch service, resizeTimeout "applies
+#: only to manual scaling"; its default.
+RESIZE_TIMEOUT_S = 900.0
+#: Seconds by which an evaluation may be late before it counts as overdue. Assumed: Azure documents no limit.
+MAX_LATE_S = 300.0
+#: Source: Batch service, resizeTimeout: "This timeout applies only to manual scaling".
+TIMEOUT_TEXT = "--timeout has no effect with an expiry: Azure Batch uses it for pools of fixed size only"
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+_FORMULA = re.compile(
+    rf"\s*{re.escape(FORMULA_PREFIX)}(?P<expires>\S+)\s.*"
+    r"\$TargetDedicatedNodes = lives \? (?P<dedicated>\d+) : 0;\s*"
+    r"\$TargetLowPriorityNodes = lives \? (?P<spot>\d+) : 0;",
+    re.DOTALL,
+)
+
+
+# -- times and formulas --------------------------------------------------------------------------------------------
 
 
 def format_tag_time(moment: dt.datetime) -> str:
@@ -52,42 +68,125 @@ def expires_after(azure: Azure, seconds: float) -> dt.datetime:
     return dt.datetime.fromtimestamp(int(azure.now() + seconds), dt.UTC)
 
 
-def expires_at(pool: PoolState) -> dt.datetime | None:
-    """Return when a pool expires; None where it does not."""
-    return parse_tag_time(pool.tags.get(tags.EXPIRES))
+@dataclass(frozen=True, slots=True)
+class ExpiryFormula:
+    """What an expiry formula says: the time of expiry, and the nodes until then."""
+
+    expires: dt.datetime
+    counts: Counts
 
 
-def is_unenforced(pool: Json) -> bool:
-    """Tell whether a pool has an expiry and nodes, but no formula that removes them. The pool is a document of ARM.
+def formula(expires: dt.datetime, counts: Counts, drain: str | None = None) -> str:
+    """Return the formula that keeps these counts until the time of expiry, and 0 after it.
 
-    An interrupted resize leaves a pool without the formula, and so does another formula.
+    `drain`: the node deallocation option until then. After it no task keeps a node.
     """
-    if parse_tag_time(pools.tag_of(pool, tags.EXPIRES)) is None:
-        return False
-    props = pool["properties"]
-    fixed = dig(props, "scaleSettings", "fixedScale") or {}
-    nodes = (props.get("currentDedicatedNodes"), props.get("currentLowPriorityNodes"), *fixed.values())
-    has_nodes = any(isinstance(count, int) and count for count in nodes)
-    return has_nodes and not is_expiry_formula(str(dig(props, "scaleSettings", "autoScale", "formula") or ""))
-
-
-def is_expiry_formula(formula: str) -> bool:
-    """Tell whether a formula is an expiry formula."""
-    return formula.lstrip().startswith(FORMULA_PREFIX)
-
-
-def formula(expires: dt.datetime, counts: Counts) -> str:
-    """Return the formula that keeps these counts until the time of expiry, and 0 after it."""
-    time = format_tag_time(expires)
+    time, after = format_tag_time(expires), "requeue"
     return "\n".join(
         [
             f"{FORMULA_PREFIX}{time}",
             f'lives = time() < time("{time}");',
             f"$TargetDedicatedNodes = lives ? {counts.dedicated} : 0;",
             f"$TargetLowPriorityNodes = lives ? {counts.spot} : 0;",
-            "$NodeDeallocationOption = requeue;",
+            f"$NodeDeallocationOption = {after if drain in (None, after) else f'lives ? {drain} : {after}'};",
         ]
     )
+
+
+def parse_formula(text: str) -> ExpiryFormula | None:
+    """Return what an expiry formula says; None for any other formula."""
+    found = _FORMULA.match(text)
+    expires = parse_tag_time(found["expires"]) if found else None
+    if found is None or expires is None:
+        return None
+    return ExpiryFormula(expires, Counts(int(found["dedicated"]), int(found["spot"])))
+
+
+def is_expiry_formula(text: str) -> bool:
+    """Tell whether a formula is an expiry formula."""
+    return parse_formula(text) is not None
+
+
+# -- of a pool on the data plane -----------------------------------------------------------------------------------
+
+
+def expires_at(pool: PoolState) -> dt.datetime | None:
+    """Return when a pool expires, by its formula, else by its tag; None where it does not."""
+    return _expires(pool.formula, pool.tags.get(tags.EXPIRES))
+
+
+def _expires(text: str, tag: str | None) -> dt.datetime | None:
+    found = parse_formula(text)
+    return found.expires if found else parse_tag_time(tag)
+
+
+def counts_in_force(pool: PoolState, now: float) -> Counts:
+    """Return the nodes that a pool is to have at a time: those of its expiry formula, else its targets."""
+    found = parse_formula(pool.formula)
+    if found is None:
+        return pool.target
+    return found.counts if now < found.expires.timestamp() else Counts()
+
+
+def is_overdue(evaluated: dt.datetime | None, interval_s: float | None, now: float) -> bool:
+    """Tell whether the next evaluation of a formula should have been done by now."""
+    if evaluated is None or interval_s is None:
+        return False
+    return now > evaluated.timestamp() + interval_s + MAX_LATE_S
+
+
+# -- of a document of Azure Resource Manager -----------------------------------------------------------------------
+
+
+def _formula_of(pool: Json) -> str:
+    return str(dig(pool, "properties", "scaleSettings", "autoScale", "formula") or "")
+
+
+def expires_of(pool: Json) -> dt.datetime | None:
+    """Return when the pool of a document expires, by its formula, else by its tag; None where it does not."""
+    return _expires(_formula_of(pool), pools.tag_of(pool, tags.EXPIRES))
+
+
+def evaluated_of(pool: Json) -> dt.datetime | None:
+    """Return when the formula of a pool was last evaluated; None where it has none."""
+    time: str | None = dig(pool, "properties", "autoScaleRun", "evaluationTime")
+    return parse_time(time)
+
+
+def is_evaluation_overdue(pool: Json, now: float) -> bool:
+    """Tell whether Azure should have evaluated the formula of a pool again by now."""
+    interval = dig(pool, "properties", "scaleSettings", "autoScale", "evaluationInterval")
+    return is_overdue(evaluated_of(pool), seconds_of(interval) if interval else None, now)
+
+
+def is_unenforced(pool: Json, now: float) -> bool:
+    """Tell whether a pool has an expiry and nodes, but no formula that Azure evaluates and that removes them.
+
+    A repair that was interrupted leaves a pool without the formula, and so does another formula.
+    """
+    if expires_of(pool) is None:
+        return False
+    props = pool["properties"]
+    fixed = dig(props, "scaleSettings", "fixedScale") or {}
+    nodes = (props.get("currentDedicatedNodes"), props.get("currentLowPriorityNodes"), *fixed.values())
+    has_nodes = any(isinstance(count, int) and count for count in nodes)
+    return has_nodes and (not is_expiry_formula(_formula_of(pool)) or is_evaluation_overdue(pool, now))
+
+
+def with_expiry(pool: Json, expires: dt.datetime) -> Json:
+    """Return the document of a new pool with its expiry: the formula, for no nodes yet, and the tag."""
+    scale = {"autoScale": {"formula": formula(expires, Counts()), "evaluationInterval": f"PT{INTERVAL_S / 60:.0f}M"}}
+    time = format_tag_time(expires)
+    properties = pool["properties"]
+    metadata = [*properties.get("metadata", []), {"name": tags.EXPIRES, "value": time}]
+    return {
+        **pool,
+        "properties": {**properties, "scaleSettings": scale, "metadata": metadata},
+        "tags": {**pool.get("tags", {}), tags.EXPIRES: time},
+    }
+
+
+# -- changing ------------------------------------------------------------------------------------------------------
 
 
 async def set_expires_tag(azure: Azure, name: str, expires: dt.datetime | None) -> None:
@@ -113,109 +212,6 @@ async def set_expires_tag(azure: Azure, name: str, expires: dt.datetime | None) 
         scope.resource_group, scope.account, name, wire(body), etag=found["etag"], match_condition=condition
     )
     await azure.call(call)
-
-
-@dataclass(slots=True)
-class Expiry:
-    """The expiry of one pool during a resize.
-
-    Parameters
-    ----------
-    azure, pool, board
-        The connection, the name of the pool, and the progress, which shows that the expiry is suspended.
-    expires
-        The time of expiry; None: never.
-    suspended
-        Whether the formula is off and must be set again.
-    """
-
-    azure: Azure
-    pool: str
-    board: Board
-    expires: dt.datetime | None = None
-    suspended: bool = False
-
-    async def begin(self, state: PoolState, ttl_s: float | None, *, keep: bool) -> dt.datetime | None:
-        """Read when a pool expires, or set a new time, and return the time.
-
-        Parameters
-        ----------
-        state
-            The pool.
-        ttl_s
-            Seconds from now until it expires; None: leave its expiry as it is.
-        keep
-            Whether an expiry in the future is kept instead of a new one.
-        """
-        expires = expires_at(state)
-        if ttl_s is not None and not (keep and expires is not None and expires.timestamp() > self.azure.now()):
-            expires = expires_after(self.azure, ttl_s)
-            await set_expires_tag(self.azure, self.pool, expires)
-            self.suspended = True  # an existing formula has another time
-        elif expires is not None:
-            self.suspended = not state.autoscale
-        self.expires = expires
-        self._announce_cleanup()
-        return expires
-
-    async def suspend(self, state: PoolState) -> PoolState:
-        """Disable the expiry formula, where it is enabled, and return the pool once it is steady."""
-        self.suspended = True
-        self._announce_cleanup()
-        if not state.autoscale:
-            return state
-        await disable_autoscale(self.azure, self.pool)
-        return await pools.wait_until_steady(self.azure, self.pool)
-
-    async def restore(self, counts: Counts) -> None:
-        """Set the expiry formula again, with these counts until the time of expiry."""
-        if self.expires is not None and self.suspended and counts.total:
-            await pools.wait_until_steady(self.azure, self.pool)
-            await enable_autoscale(self.azure, self.pool, formula(self.expires, counts), INTERVAL_S)
-        self.suspended = False
-        self.board.cleanup_done(self._key)
-
-    @property
-    def _key(self) -> str:
-        return f"expiry of {self.pool}"
-
-    def _announce_cleanup(self) -> None:
-        if self.suspended and self.expires is not None:
-            self.board.add_cleanup(
-                self._key, f"expiry of pool {self.pool} at {format_tag_time(self.expires)} is disabled"
-            )
-
-    async def restore_unless_changed(self, state: PoolState, counts: Counts) -> None:
-        """Set the expiry formula again after a failure, unless another client changed the pool.
-
-        An error of this is not raised: the first failure is the one to report.
-        """
-        if not self.suspended or self.expires is None:
-            return
-        with contextlib.suppress(BatchImgError):
-            now = await pools.read_state(self.azure, self.pool)
-            if now.allocation == "steady" and now.target == state.target and not now.autoscale:
-                await self.restore(counts.minimum(now.target))
-
-
-async def enforce(azure: Azure, state: PoolState, current: Counts) -> str:
-    """Set the expiry formula of a steady pool again, where it is missing; return a text about it, or an empty one.
-
-    An interrupted resize leaves a pool without the formula. A resize that runs in this session sets it itself.
-    The formula keeps the current nodes: after a stopped resize the pool's target is not the wanted size.
-    """
-    expires, kept = expires_at(state), current.minimum(state.target)
-    if expires is None or state.autoscale or not kept.total or state.name.lower() in azure.spending_limit.planned:
-        return ""
-    if expires.timestamp() <= azure.now():
-        return f"it expired at {format_tag_time(expires)}: `%batchimg cleanup --delete` deletes it"
-    try:
-        await enable_autoscale(azure, state.name, formula(expires, kept), INTERVAL_S)
-    except ConflictError:
-        return (
-            f"its expiry at {format_tag_time(expires)} is disabled: another client changes the pool; wait for it again"
-        )
-    return f"its expiry at {format_tag_time(expires)} is enabled again"
 
 
 async def disable_autoscale(azure: Azure, name: str) -> None:

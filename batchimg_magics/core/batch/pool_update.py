@@ -16,7 +16,7 @@ from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.conflicts import was_faster
 from batchimg_magics.core.azure.documents import dig, document, wire
 from batchimg_magics.core.base.node_counts import current_or_target
-from batchimg_magics.core.batch import pool_request, pools
+from batchimg_magics.core.batch import expiry, pool_request, pools
 from batchimg_magics.core.batch.pool_diff import SCALE, Difference, differences
 from batchimg_magics.errors import BatchImgError, ConflictError
 from batchimg_magics.pool_spec.secrets import mask_secrets, reveal_secrets
@@ -104,9 +104,9 @@ def decide(found: Json, wanted: Json, *, replace: bool = False) -> PoolDecision:
 def is_empty(found: Json) -> bool:
     """Tell whether a pool has no nodes and requests none."""
     props = found["properties"]
-    fixed = dig(props, "scaleSettings", "fixedScale") is not None
+    formula = str(dig(props, "scaleSettings", "autoScale", "formula") or "")
     steady = str(props.get("allocationState")).lower() == "steady"
-    return fixed and steady and not current_or_target(found).total
+    return (not formula or expiry.is_expiry_formula(formula)) and steady and not current_or_target(found).total
 
 
 async def ensure_pool(

@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import api_versions, pages, polling, read_cache
-from batchimg_magics.core.azure.documents import dig, document, parse_time, wire
+from batchimg_magics.core.azure.documents import dig, document, parse_time, seconds_of, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.errors import ConflictError, NotFoundError
 from batchimg_magics.pool_spec.values import is_pattern, suggest_name
@@ -50,6 +50,9 @@ class PoolState:
         (code, message, reasons) of the **last** resize; they stay until the next resize.
     deleting
         Whether the pool is being deleted.
+    evaluated, interval_s, evaluation_error
+        When the formula was last evaluated (None: never), the seconds between two evaluations, and the error of the
+        last one, as text; empty: none.
     """
 
     name: str
@@ -62,6 +65,9 @@ class PoolState:
     tags: Mapping[str, str]
     errors: tuple[tuple[str, str, str], ...]
     deleting: bool
+    evaluated: dt.datetime | None = None
+    interval_s: float | None = None
+    evaluation_error: str = ""
 
     @property
     def remaining(self) -> int:
@@ -173,7 +179,18 @@ def parse_state(found: Json) -> PoolState:
         tags={str(one.get("name")): str(one.get("value")) for one in found.get("metadata") or []},
         errors=tuple(_error(one) for one in found.get("resizeErrors") or []),
         deleting=found.get("state") == "deleting",
+        evaluated=parse_time(dig(found, "autoScaleRun", "timestamp")),
+        interval_s=seconds_of(interval) if (interval := found.get("autoScaleEvaluationInterval")) else None,
+        evaluation_error=evaluation_error(found.get("autoScaleRun")),
     )
+
+
+def evaluation_error(run: Json | None) -> str:
+    """Return the error of an evaluation of a formula as text, on either plane; empty where it has none."""
+    error = dig(run, "error") or {}
+    values = [str(one.get("value") or one.get("message")) for one in error.get("values") or error.get("details") or []]
+    more = "; ".join(values)
+    return f"{error.get('message')}{f' ({more})' if more else ''}" if error else ""
 
 
 def raise_if_deleting(state: PoolState) -> None:

@@ -36,6 +36,8 @@ class ForecastInputs:
         The spending limit of the connection in US dollars per hour; None: no limit.
     expires, expiry_enforced
         When the pool expires (None: never), and whether its expiry formula is enabled.
+    first_node
+        Whether one node is started first if the pool has none, to test the image and the start task.
     autoscale
         Whether an autoscale formula sets the size.
     """
@@ -48,6 +50,7 @@ class ForecastInputs:
     usd_per_hour_limit: float | None = None
     expires: dt.datetime | None = None
     expiry_enforced: bool = True
+    first_node: bool = False
     autoscale: bool = False
 
 
@@ -62,7 +65,11 @@ class Forecast:
     replicas_needed
         Replicas of the image version that the nodes need.
     rounds, ready_s
-        Expected resize attempts, and seconds until the nodes are ready.
+        Expected resize attempts, and seconds until the nodes are ready; both with the first node.
+    first_node
+        Whether one node is started first.
+    usd_until_ready
+        Cost of the new nodes until they are ready, in US dollars; None: not known.
     usd_per_hour, usd_until_expiry
         Cost of all nodes in US dollars, disks included; None: not known, or no expiry.
     blockers
@@ -77,6 +84,8 @@ class Forecast:
     ready_s: float
     usd_per_hour: float | None
     usd_until_expiry: float | None
+    first_node: bool = False
+    usd_until_ready: float | None = None
     blockers: tuple[str, ...] = ()
     warnings: tuple[str, ...] = field(default=())
 
@@ -100,6 +109,9 @@ def forecast(
     headroom, grown = inputs.headroom, max(0, target.total - now.total)
     needed_s = pools.resize_timeout_s(target.total)
     usd = inputs.rates.cost(target.dedicated, target.spot) if target.total else 0.0
+    first_node = inputs.first_node and not now.total and target.total > 1
+    one = inputs.rates.cost(1, 0) if target.dedicated else inputs.rates.cost(0, 1)
+    more = inputs.rates.cost(max(0, target.dedicated - now.dedicated), max(0, target.spot - now.spot)) if grown else 0.0
     lasts_s = None if inputs.expires is None else max(0.0, inputs.expires.timestamp() - at)
     cores = tuple(
         (one, (target.dedicated if dedicated else target.spot) * headroom.cores)
@@ -109,8 +121,12 @@ def forecast(
     return Forecast(
         cores=cores,
         replicas_needed=replication.replicas_needed(target.total),
-        rounds=workload.expected_rounds(grown),
-        ready_s=workload.start_s(grown),
+        rounds=workload.expected_rounds(grown) + first_node,
+        ready_s=workload.start_s(grown) + first_node * workload.start_s(1),
+        first_node=first_node,
+        usd_until_ready=prices.sum_or_none(
+            [prices.usd_for(more, workload.start_s(grown)), prices.usd_for(one, first_node * workload.start_s(1))]
+        ),
         usd_per_hour=usd,
         usd_until_expiry=None if lasts_s is None else prices.usd_for(usd, lasts_s),
         blockers=tuple(_blockers(inputs, target, usd, timeout_s)),

@@ -219,7 +219,7 @@ def expiry_of(pool: Json) -> dt.datetime | None:
     """Return when a pool of this tool expires; None: never, or it is not a pool of this tool."""
     if pools.tag_of(pool, tags.POOL) is None:
         return None
-    return expiry.parse_tag_time(pools.tag_of(pool, tags.EXPIRES))
+    return expiry.expires_of(pool)
 
 
 async def _read_expired(azure: Azure) -> tuple[list[dict[str, Any]], dt.datetime | None]:
@@ -238,12 +238,24 @@ async def _expired_row(azure: Azure, pool: Json, expires: dt.datetime) -> dict[s
         "kind": "expired pool",
         "type": "pool",
         "pool": str(pool["name"]),
-        "why": "the pool is past its expiry",
+        "why": _expired_text(pool, azure.now()),
         "nodes": current.total,
         "usd_per_hour": rates.cost(current.dedicated, current.spot) if rates else 0.0,
         "expired": expires,
         "id": pool["id"],
     }
+
+
+def _expired_text(pool: Json, now: float) -> str:
+    """Return why an expired pool is listed, and why it may still have nodes."""
+    text, evaluated = "the pool is past its expiry", expiry.evaluated_of(pool)
+    if not allocated_counts(pool).total:
+        return text
+    if evaluated is None:
+        return f"{text}, and no formula removes its nodes"
+    if expiry.is_evaluation_overdue(pool, now):
+        return f"{text}, and Azure has not evaluated its formula since {evaluated:%Y-%m-%d %H:%MZ}"
+    return text
 
 
 async def _delete_pool(azure: Azure, board: Board, row: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure import read_cache, tags
 from batchimg_magics.core.base.node_counts import Counts, current_counts, target_counts
 from batchimg_magics.core.base.steps import Step, StepResult
-from batchimg_magics.core.batch import legacy_pools, node_agents, pool_request, pool_update, pools, vm_sizes
+from batchimg_magics.core.batch import expiry, legacy_pools, node_agents, pool_request, pool_update, pools, vm_sizes
 from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.checks import preflight, reader
 from batchimg_magics.core.compute import image_versions
@@ -80,8 +80,15 @@ async def _create_pool(azure: Azure, spec: PoolSpec, board: Board, consent: Cons
     current = Counts() if found.kept_pool is None else target_counts(found.kept_pool)
     shrink_hint = "; the pool already has more nodes; use `%batchimg resize` to shrink it"
     hint = "" if Counts(spec.nodes, spec.spot).covers(current) else shrink_hint
-    table.caption = f"pool {spec.name}: {run.results['nodes'].detail}, after {minutes:.0f} min{hint}"
+    table.caption = (
+        f"pool {spec.name}: {run.results['nodes'].detail}, after {minutes:.0f} min{hint}{timeout_hint(spec)}"
+    )
     return preflight.with_warnings(table, found.findings)
+
+
+def timeout_hint(spec: PoolSpec) -> str:
+    """Return what a caption says about a resize timeout that has no effect; empty: it has one, or none is given."""
+    return f"; {expiry.TIMEOUT_TEXT}" if spec.timeout is not None and spec.ttl is not None else ""
 
 
 # -- what is read before anything is changed ---------------------------------------------------------------------
@@ -243,6 +250,9 @@ def _pool_step(azure: Azure, found: Creation, after: tuple[str, ...]) -> Step:
 
     async def make_pool(done: Mapping[str, StepResult]) -> StepResult:
         wanted = found.body(found.build.image(done))
+        if spec.ttl is not None:
+            # The expiry is on before the first node; of a pool that exists the resize sets it.
+            wanted = expiry.with_expiry(wanted, expiry.expires_after(azure, spec.ttl))
         put = partial(legacy_pools.create_pool_on_managed_image, azure, spec) if spec.direct else None
         new = found.kept_pool is None
         action, changed = await pool_update.ensure_pool(azure, spec.name, wanted, new=new, through=spec.api, put=put)

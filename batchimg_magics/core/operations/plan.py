@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.core.azure import read_cache
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base import concurrency
-from batchimg_magics.core.base.node_counts import Counts, current_or_target
+from batchimg_magics.core.base.node_counts import Counts, current_counts, current_or_target
 from batchimg_magics.core.base.table import Table
+from batchimg_magics.core.batch import pools
 from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.checks import preflight
-from batchimg_magics.core.compute import lineage
-from batchimg_magics.core.estimates import prices
+from batchimg_magics.core.compute import image_versions, lineage
+from batchimg_magics.core.estimates import prices, workload
 from batchimg_magics.core.operations import create
+from batchimg_magics.core.scaling import context
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,12 +43,19 @@ async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: boo
     with read_cache.share_reads():
         found = await create.read_creation(azure, spec, yes=True, replace=replace)
         steps = create.creation_steps(azure, found, board)
-        planned, cost = await concurrency.gather(step_rows(steps), _nodes_usd_per_hour(azure, found))
+        planned, rates, first_node = await concurrency.gather(
+            step_rows(steps), _node_rates(azure, found), _is_first_node_wanted(azure, found)
+        )
+    cost = _nodes_usd_per_hour(found, rates)
     planned[-1]["usd_per_hour"] = cost
+    if first_node:
+        _add_first_node(planned[-1], found.spec, rates)
     minutes = _minutes(steps, {row["step"]: row["minutes"] or 0.0 for row in planned})
     todo = sum(row["action"] != "exists" for row in planned)
     price = "" if cost is None else f", then ${cost:.2f}/h"
-    caption = f"plan of pool {spec.name}: {todo} steps, about {minutes:.0f} min{price} (dry run)"
+    caption = (
+        f"plan of pool {spec.name}: {todo} steps, about {minutes:.0f} min{price} (dry run){create.timeout_hint(spec)}"
+    )
     return preflight.with_warnings(Table.from_rows("plan", planned, caption), found.findings)
 
 
@@ -79,17 +88,46 @@ def _minutes(steps: Sequence[Step], own: Mapping[str, float]) -> float:
     return max(ends.values(), default=0.0)
 
 
-async def _nodes_usd_per_hour(azure: Azure, found: Creation) -> float | None:
-    """Return the cost of the requested nodes with their disks per hour; None if a price is unknown."""
-    spec, image = found.spec, found.build
+async def _node_rates(azure: Azure, found: Creation) -> prices.Rates:
+    """Return the cost of a node with its disks."""
+    image = found.build
     if image.version is not None or image.origin.pinned:
-        rates = await prices.read_pool_rates(azure, found.body(PoolImage(image.known_id, image.hash)))
-    else:
-        rates = await prices.read_rates(azure, found.size, found.source.os_type, await _node_disks(azure, found))
+        return await prices.read_pool_rates(azure, found.body(PoolImage(image.known_id, image.hash)))
+    return await prices.read_rates(azure, found.size, found.source.os_type, await _node_disks(azure, found))
+
+
+def _nodes_usd_per_hour(found: Creation, rates: prices.Rates) -> float | None:
+    """Return the cost of the requested nodes per hour; None if a price is unknown."""
     # `create` never shrinks an existing pool.
     current = Counts() if found.kept_pool is None else current_or_target(found.kept_pool)
-    counts = Counts(spec.nodes, spec.spot).maximum(current)
+    counts = Counts(found.spec.nodes, found.spec.spot).maximum(current)
     return rates.cost(counts.dedicated, counts.spot)
+
+
+async def _is_first_node_wanted(azure: Azure, found: Creation) -> bool:
+    """Return whether one node is started first, to test the image and the start task."""
+    spec, kept = found.spec, found.kept_pool
+    if spec.nodes + spec.spot <= 1 or spec.canary is False or (kept is not None and current_counts(kept).total):
+        return False
+    if spec.canary or not found.build.known_id:
+        return True
+    body = found.body(PoolImage(found.build.known_id, found.build.hash))
+    image = await image_versions.read_image_version(azure, found.build.known_id)
+    key = context.start_key(body, image)
+    if key is None or azure.ledger.is_working_image(key):
+        return False
+    others = await pools.read_all_cached(azure)
+    return not any(context.have_same_start(body, one) and current_counts(one).total for one in others)
+
+
+def _add_first_node(row: dict[str, Any], spec: PoolSpec, rates: prices.Rates) -> None:
+    """Add the time and the cost of the first node to the row of the nodes, unless they exist."""
+    if row["action"] == "exists":
+        return
+    took_s = workload.start_s(1)
+    usd = prices.usd_for(rates.cost(1, 0) if spec.nodes else rates.cost(0, 1), took_s)
+    row["minutes"] = round((row["minutes"] or 0.0) + took_s / 60, 1)
+    row["why"] = f"{row['why']}; one node first, about {took_s / 60:.0f} min{'' if usd is None else f' and ${usd:.2f}'}"
 
 
 async def _node_disks(azure: Azure, found: Creation) -> list[prices.NodeDisk] | None:

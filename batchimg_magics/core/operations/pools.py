@@ -30,8 +30,11 @@ async def list_pools(azure: Azure) -> Table:
     states, *rates = await concurrency.gather(
         health.read_image_states(azure, found), *(prices.read_pool_rates(azure, pool) for pool in found)
     )
-    rows = [_row(pool, states, rate) for pool, rate in zip(found, rates, strict=True)]
+    rows = [_row(pool, states, rate, azure.now()) for pool, rate in zip(found, rates, strict=True)]
     text = f"pools in account {azure.scope.account}: {len(rows)}"
+    overdue = [f"{row['pool']} {row['evaluated']:%Y-%m-%d %H:%MZ}" for row in rows if row["evaluation_overdue"]]
+    if overdue:
+        text += f"; formula overdue, not evaluated since: {', '.join(overdue)}"
     unenforced = [row["pool"] for row in rows if row["expiry_enforced"] is False]
     if unenforced:
         text += f"; expiry not enforced (`%batchimg wait NAME` enables it again): {', '.join(unenforced)}"
@@ -41,31 +44,34 @@ async def list_pools(azure: Azure) -> Table:
     return Table.from_rows("pools", rows, text)
 
 
-def _row(pool: Json, states: Mapping[str, ImageState], rates: Rates) -> dict[str, Any]:
+def _row(pool: Json, states: Mapping[str, ImageState], rates: Rates, now: float) -> dict[str, Any]:
     props = pool["properties"]
-    fixed = dig(props, "scaleSettings", "fixedScale") or {}
+    resized = dig(props, "resizeOperationStatus") or {}
+    targets = dig(props, "scaleSettings", "fixedScale") or ({"targetLowPriorityNodes": 0, **resized} if resized else {})
     image = pools.image_of(pool)
     marketplace = dig(props, "deploymentConfiguration", "virtualMachineConfiguration", "imageReference") or {}
-    errors = dig(props, "resizeOperationStatus", "errors") or []
-    expires = expiry.parse_tag_time(pools.tag_of(pool, tags.EXPIRES))
+    errors = [*(resized.get("errors") or []), dig(props, "autoScaleRun", "error") or {}]
+    expires, formula = expiry.expires_of(pool), dig(props, "scaleSettings", "autoScale")
     return {
         "pool": pool["name"],
         "vm_size": props["vmSize"],
         "state": "deleting" if props.get("provisioningState") == "Deleting" else "active",
         "allocation": str(props.get("allocationState", "")).lower() or None,
         "dedicated": props.get("currentDedicatedNodes"),
-        "dedicated_target": fixed.get("targetDedicatedNodes"),
+        "dedicated_target": targets.get("targetDedicatedNodes"),
         "spot": props.get("currentLowPriorityNodes"),
-        "spot_target": fixed.get("targetLowPriorityNodes"),
+        "spot_target": targets.get("targetLowPriorityNodes"),
         "image": "/".join(name for _, name in ResourceId.parse(image).path)
         if image
         else ":".join(str(marketplace.get(key)) for key in ("publisher", "offer", "sku")),
         "image_state": states[image.lower()].value if image else None,
-        "autoscale": dig(props, "scaleSettings", "autoScale") is not None,
-        "errors": ", ".join(str(one.get("code")) for one in errors) or None,
+        "autoscale": formula is not None,
+        "errors": ", ".join(str(one["code"]) for one in errors if "code" in one) or None,
         "usd_per_hour": rates.cost(props.get("currentDedicatedNodes") or 0, props.get("currentLowPriorityNodes") or 0),
         "expires": expires,
-        "expiry_enforced": None if expires is None else not expiry.is_unenforced(pool),
+        "expiry_enforced": None if expires is None else not expiry.is_unenforced(pool, now),
+        "evaluated": expiry.evaluated_of(pool),
+        "evaluation_overdue": expiry.is_evaluation_overdue(pool, now) if formula else None,
         "created": parse_time(props.get("creationTime")),
         "managed": pools.tag_of(pool, tags.POOL) is not None,
     }

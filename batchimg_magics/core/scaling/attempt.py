@@ -1,23 +1,27 @@
 """One resize of Azure Batch: request it, wait for its end, and classify the outcome of **this** resize.
 
+A pool of fixed size is resized by a request. A pool with an expiry is resized by a new number in its formula, which
+Azure evaluates at once.
+
 A request may have been accepted although no answer arrived, and an error may be about a change that somebody else makes
 to the pool at the same time. The pool's own state decides.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.azure.conflicts import was_faster
 from batchimg_magics.core.base.outcomes import OutcomeClass
-from batchimg_magics.core.batch import pools
+from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.core.scaling import outcomes
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.errors import ConflictError, ServiceError
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Awaitable, Callable
 
     from batchimg_magics.core.azure.client import Azure
@@ -26,12 +30,50 @@ if TYPE_CHECKING:
 
 #: Seconds for which a pool may be shown unchanged after it accepted a request: several servers answer.
 MAX_UNCHANGED_S = 60.0
+#: Seconds after its timeout by which an attempt may end: they are billed too.
+BUDGET_DELAY_S = 60.0
+#: The code of an attempt whose formula Azure accepted and did not evaluate.
+NOT_EVALUATED = "NotEvaluated"
 #: Statuses after which the same request may succeed; 0: no answer.
 _RETRYABLE_STATUSES = frozenset({0, 408, 429, 500, 502, 503, 504})
 
 
+@dataclass(frozen=True, slots=True)
+class AskedSize:
+    """A size that is requested, and how.
+
+    Parameters
+    ----------
+    goal
+        The counts; None: any.
+    expires
+        The time of expiry of a pool whose formula requests them; None: a pool of fixed size.
+    """
+
+    goal: Counts | None = None
+    expires: dt.datetime | None = None
+
+    def is_kept(self, state: PoolState) -> bool:
+        """Return whether the pool is asked for this size, and by nobody for another one."""
+        if self.expires is None:
+            return not state.autoscale and self.goal in (None, state.target)
+        found = expiry.parse_formula(state.formula)
+        # The time is not compared: of two clients that set it, the last one decides.
+        return found is not None and self.goal in (None, found.counts)
+
+    def is_changed(self, before: PoolState, state: PoolState) -> bool:
+        """Return whether somebody else asked for another size, and not only an older state is shown."""
+        newer = state.state_since != before.state_since if self.expires is None else state.formula != before.formula
+        return newer and not self.is_kept(state)
+
+    def has_ended(self, before: PoolState, state: PoolState) -> bool:
+        """Return whether the resize that followed `before` has ended."""
+        changed = state.state_since != before.state_since and state.allocation == "steady"
+        return changed and (self.expires is None or self.goal in (None, state.target))
+
+
 async def request_resize(
-    azure: Azure, before: PoolState, request: Callable[[], Awaitable[None]], goal: Counts | None = None
+    azure: Azure, before: PoolState, request: Callable[[], Awaitable[None]], asked: AskedSize
 ) -> ResizeOutcome | None:
     """Send a request that starts a resize.
 
@@ -43,8 +85,8 @@ async def request_resize(
         The pool when it was steady.
     request
         Sends the request.
-    goal
-        The targets that the pool has once it accepts the request; None: any.
+    asked
+        The size that it asks for.
 
     Returns
     -------
@@ -63,11 +105,14 @@ async def request_resize(
         if not conflict and error.status_code not in _RETRYABLE_STATUSES:
             raise
         state = await pools.read_state(azure, before.name)
-        if goal in (None, state.target) and state.state_since != before.state_since and not state.autoscale:
+        if asked.is_kept(state) and (asked.expires is not None or state.state_since != before.state_since):
             return None
-        if (conflict and was_faster(error)) or state.target != before.target or state.autoscale:
+        fixed_changed = asked.expires is None and (
+            (conflict and was_faster(error)) or state.target != before.target or state.autoscale
+        )
+        if fixed_changed or asked.is_changed(before, state):
             return external_change(state)
-        if conflict:
+        if conflict and not was_faster(error):
             raise
         code = error.code or (str(error.status_code) if error.status_code else "NoAnswer")
         return ResizeOutcome(OutcomeClass.TRANSIENT, code, str(error))
@@ -76,7 +121,12 @@ async def request_resize(
 
 def external_change(state: PoolState) -> ResizeOutcome:
     """Return the outcome for a pool that somebody else changes."""
-    if state.autoscale:
+    found = expiry.parse_formula(state.formula)
+    if found is not None:
+        text = (
+            f"somebody else set its formula: it requests {found.counts} until {expiry.format_tag_time(found.expires)}"
+        )
+    elif state.autoscale:
         text = "somebody turned autoscale on: a formula sets the size of the pool now"
     else:
         doing = {"resizing": "is resizing it", "stopping": "is stopping its resize"}
@@ -87,15 +137,15 @@ def external_change(state: PoolState) -> ResizeOutcome:
 async def wait_for_end(
     azure: Azure,
     before: PoolState,
-    goal: Counts | None = None,
+    asked: AskedSize,
     *,
     limit_s: float | None = None,
     on_poll: Callable[[PoolState], None] = lambda _: None,
 ) -> PoolState:
     """Wait for the end of the resize that followed `before`, and return the pool.
 
-    It has ended when the pool is steady since another moment than before, or when the pool has other targets than the
-    requested ones. When the pool has not changed at all for a while, the resize never started.
+    It has ended when the pool is steady since another moment than before, or when somebody else asked for another size.
+    When the pool has not changed at all for a while, the resize never started.
 
     Parameters
     ----------
@@ -103,8 +153,8 @@ async def wait_for_end(
         The connection.
     before
         The pool when it was steady.
-    goal
-        The requested targets; None: any.
+    asked
+        The requested size.
     limit_s
         How long to wait, in seconds.
     on_poll
@@ -123,10 +173,10 @@ async def wait_for_end(
         state = await pools.read_state(azure, before.name)
         pools.raise_if_deleting(state)
         on_poll(state)
-        changed, steady = state.state_since != before.state_since, state.allocation == "steady"
-        never_started = not changed and steady and azure.now() - began > MAX_UNCHANGED_S
-        external = changed and (goal not in (None, state.target) or state.autoscale)
-        return polling.PollResult((changed and steady) or never_started or external, state, remaining=state.remaining)
+        ended, waited_s = asked.has_ended(before, state), azure.now() - began
+        never_started = not ended and state.allocation == "steady" and waited_s > MAX_UNCHANGED_S
+        over = ended or never_started or asked.is_changed(before, state)
+        return polling.PollResult(over, state, remaining=state.remaining)
 
     what = f"pool {before.name} to be steady"
     return await polling.poll_until(
@@ -134,21 +184,25 @@ async def wait_for_end(
     )
 
 
-def resize_outcome(before: PoolState, after: PoolState, goal: Counts, held: Counts) -> ResizeOutcome:
+def resize_outcome(before: PoolState, after: PoolState, asked: AskedSize, held: Counts) -> ResizeOutcome:
     """Return the outcome of a resize.
 
     A pool keeps its resize errors until its next resize. They are errors of this resize only when the pool's state has
     changed since the request, and the pool still has the requested targets.
     """
-    if after.state_since == before.state_since:
+    if asked.expires is None and after.state_since == before.state_since:
         text = "Azure accepted the request, and the pool did not change"
         return ResizeOutcome(OutcomeClass.TRANSIENT, "NotTaken", text)
-    if after.target != goal or after.autoscale:
+    if not asked.is_kept(after):
         return external_change(after)
+    if not asked.has_ended(before, after):
+        error = f": {after.evaluation_error}" if after.evaluation_error else ""
+        return ResizeOutcome(OutcomeClass.TRANSIENT, NOT_EVALUATED, f"Azure does not evaluate the formula{error}")
     found = outcomes.classify(after.errors)
-    if found.kind is OutcomeClass.DONE and not held.covers(goal):
+    covers = asked.goal is None or held.covers(asked.goal)
+    if found.kind is OutcomeClass.DONE and not covers:
         return ResizeOutcome(OutcomeClass.PARTIAL, None, f"{OutcomeClass.PARTIAL.text}, and Azure gives no reason")
-    if found.kind in (OutcomeClass.PARTIAL, OutcomeClass.TRANSIENT) and held == goal:
+    if found.kind in (OutcomeClass.PARTIAL, OutcomeClass.TRANSIENT) and held == asked.goal:
         # The nodes arrived after the timeout; or nodes are still leaving, since their tasks have to end first.
         return replace(found, kind=OutcomeClass.DONE)
     return found

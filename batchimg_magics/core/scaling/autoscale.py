@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from batchimg_magics.core.azure.documents import dig, document, parse_time, seconds_of, wire
+from batchimg_magics.core.azure.documents import document, wire
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.batch import expiry, pools
@@ -105,7 +105,7 @@ async def turn_on(azure: Azure, name: str, setting: AutoscaleSetting) -> Table:
     """
     state = await pools.read_state(azure, name)
     pools.raise_if_deleting(state)
-    if state.allocation == "resizing" and not state.autoscale:
+    if state.allocation == "resizing":
         raise ConflictError(
             f"pool {state.name!r} is being resized",
             hint=f"wait for it, or `%batchimg stop-resize {state.name}` first",
@@ -172,7 +172,7 @@ async def evaluate(azure: Azure, name: str, setting: AutoscaleSetting | None) ->
     text = setting.text(state.target, expires) if setting else state.formula
     client = await azure.batch()
     run = document(await azure.call(client.evaluate_pool_auto_scale(state.name, wire({"autoScaleFormula": text}))))
-    if problem := _error(run):
+    if problem := pools.evaluation_error(run):
         raise SpecError(f"the formula cannot be evaluated: {problem}", hint="nothing was changed; correct the formula")
     rows = [_variable(part) for part in str(run.get("results") or "").split(";") if part.strip()]
     caption = f"values of the {'given formula on' if setting else 'formula of'} pool {state.name}, now"
@@ -188,12 +188,6 @@ def _variable(part: str) -> dict[str, Any]:
     return {"variable": name, "value": value, "number": number}
 
 
-def _error(run: Json | None) -> str:
-    error = dig(run, "error") or {}
-    values = "; ".join(str(one.get("value")) for one in error.get("values") or [])
-    return f"{error.get('message')}{f' ({values})' if values else ''}" if error else ""
-
-
 async def _document(azure: Azure, name: str) -> Json:
     await pools.read_state(azure, name)  # its error suggests a similar name
     client = await azure.batch()
@@ -202,23 +196,16 @@ async def _document(azure: Azure, name: str) -> Json:
 
 def _table(found: Json) -> Table:
     state = pools.parse_state(found)
-    interval = found.get("autoScaleEvaluationInterval")
-    run = found.get("autoScaleRun")
     row = {
         "pool": state.name,
         "autoscale": state.autoscale,
         "formula": state.formula or None,
-        "interval_minutes": _minutes(interval),
+        "interval_minutes": None if state.interval_s is None else state.interval_s / 60,
         "dedicated_target": state.target.dedicated,
         "spot_target": state.target.spot,
-        "evaluated": parse_time(dig(run, "timestamp")),
-        "error": _error(run) or None,
+        "evaluated": state.evaluated,
+        "error": state.evaluation_error or None,
         "expires": expiry.expires_at(state),
     }
     text = "a formula sets its size" if state.autoscale else "its size is fixed: autoscale is off"
     return Table.from_rows("autoscale", [row], f"pool {state.name}: {text}")
-
-
-def _minutes(duration: str | None) -> float | None:
-    """Return the minutes of an ISO 8601 duration."""
-    return None if duration is None else seconds_of(duration) / 60

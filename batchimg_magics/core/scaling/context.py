@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure import tags
 from batchimg_magics.core.azure.documents import dig, document, region_key
 from batchimg_magics.core.base import concurrency
-from batchimg_magics.core.base.node_counts import with_targets
+from batchimg_magics.core.base.node_counts import current_counts, with_targets
 from batchimg_magics.core.batch import expiry, node_pages, nodes, pools, quotas, vm_sizes
 from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.compute.image_versions import ImageState
@@ -59,7 +59,12 @@ class PoolContext:
         """The account's region, as a key."""
         return region_key(str(self.account["location"]))
 
-    def forecast_inputs(self, usd_per_hour_limit: float | None) -> ForecastInputs:
+    @property
+    def start_key(self) -> str | None:
+        """What decides whether nodes start."""
+        return start_key(self.pool, self.image)
+
+    def forecast_inputs(self, usd_per_hour_limit: float | None, now: float, *, first_node: bool) -> ForecastInputs:
         """Return what a forecast is computed from."""
         formula = str(dig(self.pool, "properties", "scaleSettings", "autoScale", "formula") or "")
         return ForecastInputs(
@@ -69,9 +74,10 @@ class PoolContext:
             memory_gib=vm_sizes.memory_gib(self.size),
             replicas=self.image_summary().replicas,
             usd_per_hour_limit=usd_per_hour_limit,
-            expires=expiry.parse_tag_time(pools.tag_of(self.pool, tags.EXPIRES)),
-            expiry_enforced=not expiry.is_unenforced(self.pool),
-            # A resize suspends the formula of an expiry, and turns it on again.
+            expires=expiry.expires_of(self.pool),
+            expiry_enforced=not expiry.is_unenforced(self.pool, now),
+            # A resize changes the number in the formula of an expiry.
+            first_node=first_node,
             autoscale=bool(formula) and not expiry.is_expiry_formula(formula),
         )
 
@@ -112,6 +118,20 @@ class ImageSummary:
     name: str
     published: dt.datetime | None = None
     replicas: int | None = None
+
+
+def start_key(pool: Json, image: ImageVersion) -> str | None:
+    """Return what decides whether nodes start: the image, and the start task if there is one; None: it is not known."""
+    task = dig(pool, "properties", "startTask")
+    name = image.key or (pools.image_of(pool) or "").lower() or None
+    return f"{name} start task {tags.digest(task)}" if name and task else image.key
+
+
+def have_same_start(one: Json, other: Json) -> bool:
+    """Return whether the nodes of two pools have the same image and start task."""
+    images = [(pools.image_of(pool) or "").lower() for pool in (one, other)]
+    tasks = [dig(pool, "properties", "startTask") for pool in (one, other)]
+    return bool(images[0]) and images[0] == images[1] and tasks[0] == tasks[1]
 
 
 async def read_context(azure: Azure, name: str, planned: Mapping[str, Counts] | None = None) -> PoolContext:
@@ -162,7 +182,29 @@ async def read_forecast_inputs(azure: Azure, name: str) -> tuple[ForecastInputs,
         There is no such pool; the hint suggests a similar name.
     """
     found = await read_context(azure, name)
-    return found.forecast_inputs(azure.spending_limit.usd_per_hour), found.image_summary()
+    first_node = await is_first_node_wanted(azure, found)
+    inputs = found.forecast_inputs(azure.spending_limit.usd_per_hour, azure.now(), first_node=first_node)
+    return inputs, found.image_summary()
+
+
+async def is_first_node_wanted(azure: Azure, context: PoolContext) -> bool:
+    """Return whether one node is to be started first, because no node with this image and start task ever started.
+
+    They are known to work if the local history file has a ready node of them, or if another pool of the account has
+    ready nodes of them.
+    """
+    key = context.start_key
+    if key is None:  # a Marketplace image, or one that cannot be read
+        return False
+    if azure.ledger.is_working_image(key):
+        return False
+    for pool in context.other_pools:
+        if have_same_start(context.pool, pool) and current_counts(pool).total:
+            census = await nodes.count_nodes(azure, str(pool["name"]))
+            if census.ready:
+                azure.ledger.add_working_image(key, azure.now())
+                return False
+    return True
 
 
 async def read_usd_since_allocation(azure: Azure, name: str, rates: Rates) -> float | None:

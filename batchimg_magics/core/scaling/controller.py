@@ -3,20 +3,21 @@
 An attempt is one resize of Azure Batch: request it, wait until the pool is steady, read the live nodes and the errors
 of **this** resize, classify the outcome, then retry or stop. Azure ends a resize at its timeout, with the nodes that it
 has allocated by then; above 300 nodes several attempts are normal.
+
+A pool with an expiry is resized by its formula (`expiry_run`): an attempt is then an evaluation of Azure Batch.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.base.node_counts import Counts
 from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import expiry, pools
-from batchimg_magics.core.batch.expiry import Expiry
 from batchimg_magics.core.compute.image_versions import ImageState
-from batchimg_magics.core.scaling import attempt, context, failures, node_health, outcomes, readiness
+from batchimg_magics.core.scaling import attempt, context, failures, fallback, joining, node_health, readiness
 from batchimg_magics.core.scaling.budget import ResizeBudget
+from batchimg_magics.core.scaling.expiry_run import Expiry
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.core.scaling.run import ResizeRun
 from batchimg_magics.errors import BatchImgError, NotFoundError
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 TRANSIENT_PAUSE_S, MAX_PAUSE_S = 30.0, 480.0
 #: How often nodes are requested again that the pool had and lost, before the resize fails.
 MAX_READY_TRIES = 3
-#: Seconds after its timeout by which an attempt may end: they are billed too.
-BUDGET_DELAY_S = 60.0
 
 
 class ResizeController:
@@ -114,7 +113,7 @@ class ResizeController:
                 self.board.end(step)
             if self.request.policy.until == "ready" and run.target.total:
                 await _reach_ready(run)
-            await run.expiry.restore(run.target)
+            await run.expiry.finish(run.state, run.target)
         except BatchImgError as error:
             await self._add_result(error)
             raise
@@ -124,14 +123,14 @@ class ResizeController:
         return run.table(self.verb)
 
     async def _add_result(self, error: BatchImgError) -> None:
-        """Add the rows so far to an error, and turn the pool's expiry on again."""
+        """Add the rows so far to an error, and let the pool's formula request no more nodes than it has."""
         if (run := self._run) is None:
             return
         if run.rounds:
             run.record_drift(self.azure.now(), run.live)
             error.table = error.table or run.table(self.verb)
         if not isinstance(error, NotFoundError):
-            await run.expiry.restore_unless_changed(run.state, run.held)
+            await run.expiry.finish_unless_changed(run.state, run.held)
 
     async def _read_pool(self) -> ResizeRun:
         """Read the pool, and wait until it is steady."""
@@ -142,7 +141,8 @@ class ResizeController:
         if state.autoscale and not expiry.is_expiry_formula(state.formula):
             if not request.autoscale_off:
                 raise failures.autoscale_error(state.name)
-            await expiry.disable_autoscale(azure, state.name)
+            if request.policy.ttl is None and expiry.expires_at(state) is None:
+                await expiry.disable_autoscale(azure, state.name)
             state = await pools.wait_until_steady(azure, state.name)
         run = self._run = ResizeRun(
             azure=azure,
@@ -150,39 +150,20 @@ class ResizeController:
             board=self.board,
             request=request,
             budget=self._budget,
-            expiry=Expiry(azure, state.name, self.board),
+            expiry=Expiry(azure, state.name, self.board, request.drain),
             state=state,
             census=await readiness.count_and_record(azure, state.name),
-            target=request.target(state.target),
+            target=request.target(expiry.counts_in_force(state, azure.now())),
             started_at=self._started_at,
             state_read_at=azure.now(),
         )
         if state.allocation != "steady":
-            await _wait_for_running_resize(run)
-        run.target = request.target(_targets_before_repair(run))
-        expires = await run.expiry.begin(run.state, request.policy.ttl, keep=request.grow_only)
-        if expires is not None and expires.timestamp() <= azure.now() and not run.held.covers(run.target):
-            raise failures.expired_error(run, expires)
+            await joining.wait_for_running_resize(run)
+        run.target = request.target(joining.targets_before_repair(run))
+        run.set_state(await run.expiry.begin(run.state, request.policy.ttl, keep=request.grow_only))
+        if run.expiry.is_over and run.target.total and not run.is_at(run.target):
+            raise failures.expired_error(run)
         return run
-
-
-def _targets_before_repair(run: ResizeRun) -> Counts:
-    """Return a pool's targets; those before an unfinished repair removed bad nodes, where this is a repair."""
-    wanted = run.azure.ledger.wanted_size(run.pool) if run.request.policy.repair else None
-    return run.state.target.maximum(Counts(*wanted)) if wanted else run.state.target
-
-
-async def _wait_for_running_resize(run: ResizeRun) -> None:
-    """Wait for a resize that is in progress, and record it, whether this tool or another client started it."""
-    state, start = run.state, run.start_round(reason="joined")
-    is_own_target = state.target == run.target and not state.autoscale
-    run.set_state(await pools.wait_until_steady(run.azure, run.pool, limit_s=run.wait_limit_s()))
-    run.census = await readiness.count_and_record(run.azure, run.pool)
-    if is_own_target and run.state.target == run.target:
-        run.attempts.append(run.record(start, outcomes.classify(run.state.errors)))
-    elif not expiry.is_expiry_formula(state.formula):
-        start = replace(start, target=state.target)
-        run.record(start, attempt.external_change(state), "waited for it")
 
 
 # -- resize attempts -----------------------------------------------------------------------------------------------
@@ -192,6 +173,7 @@ async def _reach_target(run: ResizeRun, step: str) -> None:
     if not run.held.covers(run.target):
         await _prepare(run)
         await _try_first_node(run)
+        await _request_spot_that_fits(run, step)
     await _resize_to(run, run.target, step)
 
 
@@ -200,10 +182,11 @@ async def _prepare(run: ResizeRun) -> None:
     run.context = await context.read_context(run.azure, run.pool)
     if run.context.image.state is ImageState.MISSING:
         raise failures.image_missing_error(run, str(run.context.image.id))
-    if text := run.context.headroom.shortfall(run.target):
-        if not run.request.policy.take_what_fits:
+    policy, headroom = run.request.policy, run.context.headroom
+    if text := fallback.shortfall(run.request, headroom, run.target):
+        if not policy.take_what_fits:
             raise failures.quota_error(run, text)
-        fitting = run.context.headroom.fitting(run.target)
+        fitting = headroom.fitting(run.target)
         run.target, run.quota_shortfall = fitting.maximum(run.held.minimum(run.target)), text
     # The budget of the whole target, also for the first node: it would be wasted if the rest is too expensive.
     await run.budget.reserve(run.context, run.target.maximum(run.live), run.timeout_s(run.target))
@@ -224,14 +207,44 @@ async def _try_first_node(run: ResizeRun) -> None:
     run.record_working_image()
 
 
+async def _request_spot_that_fits(run: ResizeRun, step: str) -> None:
+    """Request the spot nodes that the quota allows, where dedicated nodes may replace the others; then those."""
+    policy, whole = run.request.policy, run.target
+    if not policy.fallback_dedicated or run.context is None or not (text := run.context.headroom.shortfall(whole)):
+        return
+    spot = max(run.context.headroom.fitting(whole).spot, min(run.held.spot, whole.spot))
+    if (instead := await fallback.goal_instead(run, whole, spot)) is None:
+        if not policy.take_what_fits:
+            raise failures.quota_error(run, text)
+        run.target, run.quota_shortfall = Counts(whole.dedicated, spot), text
+        return
+    run.target = first = Counts(whole.dedicated, spot)
+    await _resize_to(run, first, step)
+    if run.target == first:
+        run.target, run.judged_from = instead, len(run.attempts)
+        await _resize_to(run, instead, step, fallback.REASON)
+    if run.target.total < whole.total:
+        run.quota_shortfall = text
+        if not policy.take_what_fits:
+            run.target = whole
+            raise failures.quota_error(run, text, requested=True)
+
+
 async def _resize_to(run: ResizeRun, goal: Counts, step: str = "", reason: str = "") -> None:
     """Repeat resize attempts until the pool has these nodes: `step` shows progress, `reason` is for ``action``."""
     while not run.is_at(goal):
+        if (instead := await fallback.goal_after_failure(run, goal)) is not None and await failures.is_final(run):
+            whole, run.target, run.judged_from = run.target, instead, len(run.attempts)
+            await _resize_to(run, instead, step, fallback.REASON)
+            if instead.total < goal.total and not run.request.policy.take_what_fits:
+                run.target = whole
+                raise failures.target_error(run, run.attempts[-2].outcome)
+            return
         if failures.is_quota_accepted(run):
             run.target = run.held.minimum(goal)
             run.quota_shortfall = run.attempts[-1].outcome.message or ""
             return
-        if run.attempts and run.attempts[-1].outcome.kind is OutcomeClass.QUOTA:
+        if run.judged_attempts and run.judged_attempts[-1].outcome.kind is OutcomeClass.QUOTA:
             run.context = await context.read_context(run.azure, run.pool)  # for what is missing now
         await failures.raise_if_final(run)
         _show_progress(run, step, run.live, goal)
@@ -246,21 +259,29 @@ def _show_progress(run: ResizeRun, step: str, current: Counts, goal: Counts) -> 
 async def _attempt(run: ResizeRun, goal: Counts, step: str, reason: str) -> None:
     """Request a resize once, wait until the pool is steady, and record the outcome."""
     await _pause(run)
-    await _raise_if_changed_externally(run)
+    start = run.start_round(goal, "joined")
+    await failures.raise_if_changed_externally(run)
+    if run.is_at(goal):  # another run requested the same size
+        run.attempts.append(run.record(start, ResizeOutcome()))
+        return
     timeout_s = run.timeout_s(goal)
     if run.context is not None and not run.live.covers(goal):
-        await run.budget.reserve(run.context, goal.maximum(run.live), timeout_s + BUDGET_DELAY_S)
-    await _suspend_expiry(run)
-    before, start = run.state, run.start_round(goal, reason, timeout_s)
-    outcome = await attempt.request_resize(
-        run.azure, before, lambda: pools.resize(run.azure, run.pool, goal, timeout_s, run.request.drain), goal
-    )
+        await run.budget.reserve(run.context, goal.maximum(run.live), timeout_s + attempt.BUDGET_DELAY_S)
+    if run.expiry.is_over and goal.total:
+        raise failures.expired_error(run)
+    run.set_state(await run.expiry.step_back(run.state, goal, run.held))
+    if run.expiry.is_stuck:
+        run.set_state(await run.expiry.turn_off(run.state))
+        reason = ": ".join(part for part in (reason, "turned autoscale off and on") if part)
+    asked, before = run.expiry.asked(goal), run.state
+    start = run.start_round(goal, reason, timeout_s)
+    outcome = await attempt.request_resize(run.azure, before, lambda: _request(run, goal, timeout_s), asked)
     if outcome is None:
         run.set_state(
             await attempt.wait_for_end(
                 run.azure,
                 before,
-                goal,
+                asked,
                 limit_s=run.wait_limit_s(),
                 on_poll=lambda state: _show_progress(run, step, state.current, goal),
             )
@@ -268,8 +289,17 @@ async def _attempt(run: ResizeRun, goal: Counts, step: str, reason: str) -> None
     else:
         run.set_state(await pools.read_state(run.azure, run.pool))
     run.census = await readiness.count_and_record(run.azure, run.pool)
-    outcome = outcome or attempt.resize_outcome(before, run.state, goal, run.held)
+    outcome = outcome or attempt.resize_outcome(before, run.state, asked, run.held)
+    run.expiry.is_stuck = outcome.code == attempt.NOT_EVALUATED
     run.attempts.append(run.record(start, outcome))
+
+
+async def _request(run: ResizeRun, goal: Counts, timeout_s: float) -> None:
+    """Request a size: by the formula of a pool with an expiry, else by a resize."""
+    if run.expiry.expires is None:
+        await pools.resize(run.azure, run.pool, goal, timeout_s, run.request.drain)
+    else:
+        await run.expiry.send(goal)
 
 
 async def _pause(run: ResizeRun) -> None:
@@ -277,28 +307,6 @@ async def _pause(run: ResizeRun) -> None:
     faults = [one for one in run.attempts if one.outcome.kind is OutcomeClass.TRANSIENT]
     if faults and run.attempts[-1] is faults[-1]:
         await run.azure.sleep(min(TRANSIENT_PAUSE_S * 2 ** (len(faults) - 1), MAX_PAUSE_S))
-
-
-async def _raise_if_changed_externally(run: ResizeRun) -> None:
-    """Fail where somebody else has changed the pool since it was last read: their change is not undone."""
-    if run.azure.now() - run.state_read_at < 1:
-        return
-    state = await pools.read_state(run.azure, run.pool)
-    pools.raise_if_deleting(state)
-    run.census = await readiness.recount_if_old(run.azure, run.pool, run.census)
-    if expiry.is_expiry_formula(state.formula) and not run.state.autoscale:
-        # A `wait` in another process turned the expiry's formula on between two attempts: it is suspended again.
-        run.set_state(await pools.wait_until_steady(run.azure, run.pool))
-        return
-    turned_on = state.autoscale and not run.state.autoscale
-    if state.target != run.state.target or state.allocation != "steady" or turned_on:
-        raise failures.target_error(run, attempt.external_change(state))
-    run.set_state(state)
-
-
-async def _suspend_expiry(run: ResizeRun) -> None:
-    """Turn the expiry's formula off, where it is on."""
-    run.set_state(await run.expiry.suspend(run.state))
 
 
 # -- until the nodes are ready -------------------------------------------------------------------------------------
@@ -314,7 +322,7 @@ async def _reach_ready(run: ResizeRun) -> None:
             break
         state = await pools.wait_until_steady(run.azure, run.pool)
         run.census = await readiness.count_and_record(run.azure, run.pool)
-        if state.target != run.target or state.autoscale:
+        if not run.expiry.asked(run.target).is_kept(state):
             raise failures.target_error(run, attempt.external_change(state))
         run.set_state(state)
         await _resize_to(run, run.target, reason="nodes were lost")
@@ -373,11 +381,14 @@ async def _remove(run: ResizeRun, node_ids: Sequence[str]) -> None:
     leaving = [one for one in node_ids if one in bad]
     if not leaving:
         return
-    await _suspend_expiry(run)
-    before = run.state
-    failure = await attempt.request_resize(run.azure, before, lambda: pools.remove_nodes(run.azure, run.pool, leaving))
+    # Azure removes single nodes only from a pool of fixed size.
+    run.set_state(await run.expiry.turn_off(run.state))
+    before, asked = run.state, attempt.AskedSize()
+    failure = await attempt.request_resize(
+        run.azure, before, lambda: pools.remove_nodes(run.azure, run.pool, leaving), asked
+    )
     if failure is None:
-        run.set_state(await attempt.wait_for_end(run.azure, before))
+        run.set_state(await attempt.wait_for_end(run.azure, before, asked))
     run.census = await readiness.count_and_record(run.azure, run.pool)
     if failure is None:
         run.record(start, ResizeOutcome(OutcomeClass.REPAIR), f"removed {len(leaving)} bad nodes")

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.base.outcomes import OutcomeClass
-from batchimg_magics.core.batch import expiry, nodes
+from batchimg_magics.core.batch import expiry, nodes, pools
+from batchimg_magics.core.scaling import attempt, readiness
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.errors import ConflictError, ResizeError
 from batchimg_magics.pool_spec.values import MIN_RESIZE_TIMEOUT_S
 
 if TYPE_CHECKING:
-    import datetime as dt
-
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.scaling.run import ResizeRun
 
@@ -49,10 +48,11 @@ def autoscale_error(pool: str) -> ConflictError:
     )
 
 
-def expired_error(run: ResizeRun, expires: dt.datetime) -> ConflictError:
+def expired_error(run: ResizeRun) -> ConflictError:
     """Return the error for nodes that are requested for an expired pool."""
+    expires = run.expiry.expires
     return ConflictError(
-        f"pool {run.pool!r} expired at {expiry.format_tag_time(expires)}",
+        f"pool {run.pool!r} expired{f' at {expiry.format_tag_time(expires)}' if expires else ''}",
         hint=f"set a new expiry: `%batchimg resize {run.pool} --nodes N --ttl 8h`",
         status_code=409,
     )
@@ -67,12 +67,13 @@ def image_missing_error(run: ResizeRun, image_id: str) -> ResizeError:
     )
 
 
-def quota_error(run: ResizeRun, text: str) -> ResizeError:
-    """Return the error for a target that the quotas do not allow; Azure was not asked."""
+def quota_error(run: ResizeRun, text: str, *, requested: bool = False) -> ResizeError:
+    """Return the error for a target that the quotas do not allow; unless `requested`, Azure was not asked."""
     return _error(
         run,
         f"pool {run.pool!r} cannot have {run.target} nodes: {text}",
-        f"{OutcomeClass.QUOTA.hint.format(fix=DEFAULT_FIXES[OutcomeClass.QUOTA])}; nothing was requested",
+        f"{OutcomeClass.QUOTA.hint.format(fix=DEFAULT_FIXES[OutcomeClass.QUOTA])}"
+        f"{'' if requested else '; nothing was requested'}",
     )
 
 
@@ -125,8 +126,31 @@ async def bad_nodes_error(run: ResizeRun, what: str) -> ResizeError:
 
 def is_quota_accepted(run: ResizeRun) -> bool:
     """Return whether a quota ended the last attempt, and ``--take-what-fits`` accepts that."""
-    last = run.attempts[-1] if run.attempts else None
+    last = run.judged_attempts[-1] if run.judged_attempts else None
     return run.request.policy.take_what_fits and last is not None and last.outcome.kind is OutcomeClass.QUOTA
+
+
+async def raise_if_changed_externally(run: ResizeRun) -> None:
+    """Fail where somebody else has changed the pool since it was last read: their change is not undone."""
+    # Azure refuses to resize a pool that somebody else resizes; a formula would replace theirs.
+    if run.expiry.expires is None and run.azure.now() - run.state_read_at < 1:
+        return
+    state = await pools.read_state(run.azure, run.pool)
+    pools.raise_if_deleting(state)
+    run.census = await readiness.recount_if_old(run.azure, run.pool, run.census)
+    found, last = expiry.parse_formula(state.formula), expiry.parse_formula(run.state.formula)
+    known = last is None or (found is not None and found.counts in (last.counts, run.target))
+    if found is not None and known and run.expiry.expires is not None:
+        # An evaluation of the formula resizes the pool, or a `wait` in another process turned the formula on.
+        if state.allocation != "steady":
+            state = await pools.wait_until_steady(run.azure, run.pool)
+            run.census = await readiness.count_and_record(run.azure, run.pool)
+        run.set_state(state)
+        return
+    changed = state.target != run.state.target or state.allocation != "steady"
+    if changed or state.formula != run.state.formula:
+        raise target_error(run, attempt.external_change(state))
+    run.set_state(state)
 
 
 async def raise_if_final(run: ResizeRun) -> None:
@@ -138,7 +162,7 @@ async def raise_if_final(run: ResizeRun) -> None:
         The last outcome is final; two attempts in a row brought no node; the attempts or the minutes are used up; or
         more nodes are bad than the policy allows, and it does not replace them.
     """
-    policy, attempts = run.request.policy, run.attempts
+    policy, attempts = run.request.policy, run.judged_attempts
     if run.remaining_s() < MIN_RESIZE_TIMEOUT_S:
         text = f"the {policy.max_minutes:g} minutes of --max-minutes are over"
         raise target_error(run, ResizeOutcome(OutcomeClass.PARTIAL, None, text))
@@ -152,8 +176,17 @@ async def raise_if_final(run: ResizeRun) -> None:
         one.outcome.kind is OutcomeClass.DONE or one.gained_nodes for one in recent
     ):
         raise target_error(run, last, f" after {len(attempts)} resize attempts, the last two without a new node")
-    if len(attempts) >= policy.max_rounds:
+    if len(run.attempts) >= policy.max_rounds:
         attempted = "1 resize attempt" if policy.max_rounds == 1 else f"{policy.max_rounds} resize attempts"
         raise target_error(run, last, f" after {attempted}, the limit of --max-rounds")
     if not policy.repair:
         await raise_if_too_many_bad(run)
+
+
+async def is_final(run: ResizeRun) -> bool:
+    """Return whether another attempt makes no sense."""
+    try:
+        await raise_if_final(run)
+    except ResizeError:
+        return True
+    return False

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure.documents import wire
 from batchimg_magics.core.base.concurrency import gather
-from batchimg_magics.core.base.node_counts import current_counts
 from batchimg_magics.core.base.outcomes import OutcomeClass
-from batchimg_magics.core.batch import nodes, pools
-from batchimg_magics.core.scaling import readiness
+from batchimg_magics.core.batch import nodes
+from batchimg_magics.core.scaling import context, readiness
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.errors import ConflictError, NotFoundError, WaitTimeoutError
 
@@ -120,23 +119,7 @@ async def wait_for_first_node(run: ResizeRun) -> Census:
 
 
 async def is_first_node_wanted(run: ResizeRun) -> bool:
-    """Return whether one node is to be started first: by ``--canary``, or because no node of this image ever started.
-
-    An image is known to work if the local history file has a ready node of it, or if another pool of the account has
-    ready nodes of it.
-    """
+    """Return whether one node is to be started first: by ``--canary``, or because none like it ever started."""
     if run.request.policy.canary is not None or run.context is None:
         return bool(run.request.policy.canary)
-    image = run.context.image
-    if image.key is None:  # a Marketplace image, or one that cannot be read
-        return False
-    if run.azure.ledger.is_working_image(image.key):
-        return False
-    for pool in run.context.other_pools:
-        same_image = (pools.image_of(pool) or "").lower() == (image.id or "").lower()
-        if same_image and current_counts(pool).total:
-            census = await nodes.count_nodes(run.azure, str(pool["name"]))
-            if census.ready:
-                run.azure.ledger.add_working_image(image.key, run.azure.now())
-                return False
-    return True
+    return await context.is_first_node_wanted(run.azure, run.context)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.core.batch import expiry, nodes, pools
+from batchimg_magics.core.batch import nodes, pools
+from batchimg_magics.core.scaling import expiry_run
 from batchimg_magics.core.scaling.rounds import live_counts
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ async def wait_for_pool(
 ) -> Table:
     """Wait until a pool is steady, or its nodes are ready, and return its state.
 
-    Where an interrupted resize left the pool's expiry disabled, it is enabled again.
+    Where Azure does not enforce the pool's expiry any more, after an interrupted repair for example, it does so again.
 
     Raises
     ------
@@ -104,7 +105,7 @@ async def wait_for_pool(
     else:
         census = await count_and_record(azure, pool)
     current = live_counts(census)
-    expires = await expiry.enforce(azure, state, current)
+    expires = await expiry_run.enforce(azure, state, current, board)
     row = {
         "pool": state.name,
         "allocation": state.allocation,

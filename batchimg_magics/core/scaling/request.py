@@ -34,14 +34,28 @@ class ResizeRequest:
     autoscale_off: bool = False
 
     def target(self, now: Counts) -> Counts:
-        """Return the counts to request, for a pool with these targets."""
+        """Return the counts to request, for a pool with these targets.
+
+        Dedicated nodes that an earlier run requested instead of spot nodes stay, and so many spot nodes are not
+        requested again.
+        """
 
         def one(wanted: int | None, current: int) -> int:
             if wanted is None:
                 return current
             return max(wanted, current) if self.grow_only else wanted
 
-        return Counts(one(self.dedicated, now.dedicated), one(self.spot, now.spot))
+        target, most = (
+            Counts(one(self.dedicated, now.dedicated), one(self.spot, now.spot)),
+            self.policy.fallback_dedicated,
+        )
+        instead = min(now.dedicated - (self.dedicated or 0), most or 0, self.spot or 0)
+        if instead <= 0:
+            return target
+        spot = (self.spot or 0) - instead
+        return Counts(
+            max(target.dedicated, (self.dedicated or 0) + instead), max(spot, now.spot) if self.grow_only else spot
+        )
 
     def first_node(self, target: Counts) -> Counts:
         """Return the counts of one node to test first: dedicated, where any are requested. A kind not named is kept."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.base.outcomes import OutcomeClass
-from batchimg_magics.core.batch import pools
+from batchimg_magics.core.batch import expiry, pools
 from batchimg_magics.core.scaling import rounds
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
 from batchimg_magics.core.scaling.rounds import Round, held_counts, live_counts
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.node_counts import Counts
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.core.batch.expiry import Expiry
     from batchimg_magics.core.batch.nodes import Census
     from batchimg_magics.core.batch.pools import PoolState
     from batchimg_magics.core.scaling.budget import ResizeBudget
     from batchimg_magics.core.scaling.context import PoolContext
+    from batchimg_magics.core.scaling.expiry_run import Expiry
     from batchimg_magics.core.scaling.request import ResizeRequest
 
 #: Seconds after its timeout by which Azure may end a resize.
@@ -67,7 +67,7 @@ class ResizeRun:
     request
         The requested counts and the policy.
     budget, expiry
-        What the resize may cost, and the pool's expiry, which is suspended while it is resized.
+        What the resize may cost, and the pool's expiry, whose formula requests the nodes.
     state, census
         The pool and its nodes when they were last read.
     target
@@ -80,6 +80,8 @@ class ResizeRun:
         The rows of the table: resize attempts, repairs, changes between them.
     attempts
         Those of the rows that are resize attempts for the target.
+    judged_from
+        The number of attempts before dedicated nodes were requested instead of spot nodes: those are not judged again.
     quota_shortfall
         What a quota does not allow, as text, if fewer nodes are accepted; otherwise empty.
     """
@@ -98,6 +100,7 @@ class ResizeRun:
     context: PoolContext | None = None
     rounds: list[Round] = field(default_factory=list)
     attempts: list[Round] = field(default_factory=list)
+    judged_from: int = 0
     quota_shortfall: str = ""
 
     # -- what is known -------------------------------------------------------------------------------------------
@@ -112,9 +115,15 @@ class ResizeRun:
         """The nodes that count towards the target: live ones, and preempted ones, which Azure brings back."""
         return held_counts(self.census)
 
+    @property
+    def judged_attempts(self) -> list[Round]:
+        """The attempts that decide whether another one makes sense."""
+        return self.attempts[self.judged_from :]
+
     def is_at(self, goal: Counts) -> bool:
         """Return whether the pool has these targets, and the nodes for them."""
-        return self.state.target == goal and self.held.covers(goal)
+        kept = self.expiry.asked(goal).is_kept(self.state)
+        return kept and self.state.target == goal and self.held.covers(goal)
 
     def remaining_s(self) -> float:
         """Return the seconds that are left of ``--max-minutes``."""
@@ -127,7 +136,9 @@ class ResizeRun:
         return None if remaining_s == float("inf") else max(remaining_s, MIN_RESIZE_TIMEOUT_S) + MAX_DELAY_S
 
     def timeout_s(self, goal: Counts) -> float:
-        """Return the resize timeout of an attempt."""
+        """Return the resize timeout of an attempt; a formula cannot set it."""
+        if self.expiry.expires is not None:
+            return expiry.RESIZE_TIMEOUT_S
         wanted_s = self.request.policy.timeout or pools.resize_timeout_s(goal.total)
         return min(wanted_s, max(MIN_RESIZE_TIMEOUT_S, self.remaining_s()))
 
@@ -176,12 +187,14 @@ class ResizeRun:
         return made
 
     def record_working_image(self) -> None:
-        """Keep in the local history that nodes of this image start, once one has."""
-        if self.census.ready and self.context is not None and (key := self.context.image.key):
+        """Keep in the local history that nodes with this image and start task start, once one has."""
+        if self.census.ready and self.context is not None and (key := self.context.start_key):
             self.azure.ledger.add_working_image(key, self.azure.now())
 
     def table(self, verb: str) -> Table:
         """Return the rows so far, with the pool's nodes in the caption and in attrs."""
         cut = f"; {self.quota_shortfall}" if self.quota_shortfall else ""
+        if self.request.policy.timeout is not None and self.expiry.expires is not None:
+            cut += f"; {expiry.TIMEOUT_TEXT}"
         nodes = str(self.census)
         return rounds.rounds_table(verb, self.rounds, f"pool {self.pool}: {nodes}{cut}", nodes)

@@ -10,7 +10,7 @@ from batchimg_magics.core.base.concurrency import gather
 from batchimg_magics.core.base.node_counts import allocated_counts, target_counts
 from batchimg_magics.core.base.outcomes import OutcomeClass
 from batchimg_magics.core.batch import pools
-from batchimg_magics.core.scaling import budget, context, readiness, rounds
+from batchimg_magics.core.scaling import budget, context, fallback, readiness, rounds
 from batchimg_magics.core.scaling.controller import ResizeController
 from batchimg_magics.core.scaling.failures import DEFAULT_FIXES
 from batchimg_magics.core.scaling.outcomes import ResizeOutcome
@@ -60,7 +60,9 @@ async def _read_targets(
         yield (
             pool_context,
             goal,
-            "" if allocated_counts(pool_context.pool).covers(goal) else pool_context.headroom.shortfall(goal),
+            ""
+            if allocated_counts(pool_context.pool).covers(goal)
+            else fallback.shortfall(request, pool_context.headroom, goal),
         )
 
 

@@ -234,7 +234,10 @@ def _forecast_text(result: Forecast, context: ForecastInputs, now: Counts, targe
     ]
     if target.total > now.total:
         attempts = f", in about {result.rounds} resize attempts" if result.rounds > 1 else ""
-        cells.append(("time until ready", f"about {format_duration(result.ready_s)}{attempts}"))
+        first = ", with one node first" if result.first_node else ""
+        cells.append(("time until ready", f"about {format_duration(result.ready_s)}{attempts}{first}"))
+        if result.usd_until_ready is not None:
+            cells.append(("cost until ready", f"about ${result.usd_until_ready:,.2f}"))
     cost = _UNKNOWN if result.usd_per_hour is None else f"${result.usd_per_hour:,.2f}/h incl. disks"
     limit = context.usd_per_hour_limit
     cells.append(("cost", cost + ("" if limit is None else f" (limit ${limit:,.2f}/h)")))

@@ -45,7 +45,7 @@ def test_a_plan_has_the_reason_and_the_duration(session: Session) -> None:
     assert planned.loc["image version", "minutes"] == pytest.approx(7.3)
     assert planned.why.notna().all()
     caption = planned.attrs["caption"]
-    assert caption.startswith("plan of pool genomics: 7 steps, about 11 min, then $")
+    assert caption.startswith("plan of pool genomics: 7 steps, about 15 min, then $")
     assert caption.endswith("/h (dry run)")
     cost = planned.loc["nodes", "usd_per_hour"]
     assert cost > 20 * 0.192  # the dedicated nodes alone, without their disks

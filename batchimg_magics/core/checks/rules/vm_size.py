@@ -201,6 +201,9 @@ def _check_quota(facts: Facts, words: str, *, dedicated: bool, of_family: bool =
         return passed(text)
     more = _REQUEST_COMPUTE_QUOTA if facts.user_subscription else _REQUEST_BATCH_QUOTA
     missing = f"{text}: {needed - quota.free} missing"
+    if facts.spec.fallback_dedicated and not dedicated:
+        most = facts.spec.fallback_dedicated
+        return warned(f"{missing}; --fallback-dedicated: up to {most} dedicated nodes instead", more)
     if facts.spec.take_what_fits and facts.target.total:
         return warned(f"{missing}; --take-what-fits: the pool gets {facts.target}", more)
     return failed(missing, more)
