@@ -22,6 +22,7 @@ from batchimg_magics.errors import BatchImgError, ConflictError
 from batchimg_magics.pool_spec.secrets import mask_secrets, reveal_secrets
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Awaitable, Callable, Iterator
 
     from batchimg_magics.core.azure.client import Azure
@@ -117,6 +118,7 @@ async def ensure_pool(
     new: bool = False,
     through: str = "arm",
     put: Callable[[Json], Awaitable[object]] | None = None,
+    expires: dt.datetime | None = None,
 ) -> tuple[str, str]:
     """Create a pool unless it exists, change it where it differs and has no nodes, and wait until it is steady.
 
@@ -132,6 +134,8 @@ async def ensure_pool(
         The plane: ``arm`` or ``batch``.
     put
         Creates the pool, given its document with the values of the secrets; None: the usual request.
+    expires
+        When a new pool expires: its expiry is on before the first node. Of a pool that exists, a resize sets it.
 
     Returns
     -------
@@ -147,10 +151,9 @@ async def ensure_pool(
     action, detail = "created", ""
     if found is None:
         try:
+            body = wanted if expires is None else expiry.with_expiry(wanted, expires)
             with _secrets_hidden(wanted):
-                await (
-                    put(reveal_secrets(wanted)) if put else _create_pool(azure, name, reveal_secrets(wanted), through)
-                )
+                await (put(reveal_secrets(body)) if put else _create_pool(azure, name, reveal_secrets(body), through))
         except ConflictError as error:
             if not was_faster(error):
                 raise

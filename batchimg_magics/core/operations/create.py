@@ -250,12 +250,12 @@ def _pool_step(azure: Azure, found: Creation, after: tuple[str, ...]) -> Step:
 
     async def make_pool(done: Mapping[str, StepResult]) -> StepResult:
         wanted = found.body(found.build.image(done))
-        if spec.ttl is not None:
-            # The expiry is on before the first node; of a pool that exists the resize sets it.
-            wanted = expiry.with_expiry(wanted, expiry.expires_after(azure, spec.ttl))
+        expires = None if spec.ttl is None else expiry.expires_after(azure, spec.ttl)
         put = partial(legacy_pools.create_pool_on_managed_image, azure, spec) if spec.direct else None
         new = found.kept_pool is None
-        action, changed = await pool_update.ensure_pool(azure, spec.name, wanted, new=new, through=spec.api, put=put)
+        action, changed = await pool_update.ensure_pool(
+            azure, spec.name, wanted, new=new, through=spec.api, put=put, expires=expires
+        )
         return StepResult(action, detail=changed or what)
 
     async def pool_exists() -> bool:
