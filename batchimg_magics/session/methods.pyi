@@ -292,6 +292,7 @@ class Verbs(ABC):
         repair: bool = False,
         canary: bool | None = None,
         take_what_fits: bool = False,
+        fallback_dedicated: int | None = None,
         ttl: str | float | None = None,
         accept: Sequence[str] | None = None,
         mounts: Sequence[Mapping[str, Any]] | None = None,
@@ -406,7 +407,7 @@ class Verbs(ABC):
         spec : Mapping[str, Any] | str | None
             Read the pool description from a YAML file; options override its values.
         timeout : str | float | None
-            Set the Azure resizeTimeout per attempt, for example 30m (default: by pool size; minimum 5m).
+            Set the Azure resizeTimeout per attempt; no effect with `ttl` (default: by pool size; minimum 5m).
         max_rounds : int | None
             Limit the number of resize attempts (default 50).
         max_minutes : float | None
@@ -422,6 +423,9 @@ class Verbs(ABC):
             False: Start all nodes at once, without a first test node.
         take_what_fits : bool
             Accept fewer nodes if a quota is reached (default: fail).
+        fallback_dedicated : int | None
+            Request up to N dedicated nodes instead of Spot nodes that a quota or capacity does not allow (default:
+            none).
         ttl : str | float | None
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
         accept : Sequence[str] | None
@@ -531,6 +535,7 @@ class Verbs(ABC):
         repair: bool = False,
         canary: bool | None = None,
         take_what_fits: bool = False,
+        fallback_dedicated: int | None = None,
         ttl: str | float | None = None,
         accept: Sequence[str] | None = None,
         yes: bool = False,
@@ -663,7 +668,7 @@ class Verbs(ABC):
         replace : bool
             Delete and re-create an existing pool that differs (default: fail); on Azure, add `yes`.
         timeout : str | float | None
-            Set the Azure resizeTimeout per attempt, for example 30m (default: by pool size; minimum 5m).
+            Set the Azure resizeTimeout per attempt; no effect with `ttl` (default: by pool size; minimum 5m).
         until : Literal["ready", "steady"] | None
             Wait until the nodes are ready (idle or running, default) or the pool is steady (nodes allocated).
         max_rounds : int | None
@@ -681,6 +686,9 @@ class Verbs(ABC):
             False: Start all nodes at once, without a first test node.
         take_what_fits : bool
             Accept fewer nodes if a quota is reached (default: fail).
+        fallback_dedicated : int | None
+            Request up to N dedicated nodes instead of Spot nodes that a quota or capacity does not allow (default:
+            none).
         ttl : str | float | None
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
         accept : Sequence[str] | None
@@ -781,6 +789,7 @@ class Verbs(ABC):
         repair: bool = False,
         canary: bool | None = None,
         take_what_fits: bool = False,
+        fallback_dedicated: int | None = None,
         ttl: str | float | None = None,
         accept: Sequence[str] | None = None,
         mounts: Sequence[Mapping[str, Any]] | None = None,
@@ -911,7 +920,7 @@ class Verbs(ABC):
         replace : bool
             Delete and re-create an existing pool that differs (default: fail); on Azure, add `yes`.
         timeout : str | float | None
-            Set the Azure resizeTimeout per attempt, for example 30m (default: by pool size; minimum 5m).
+            Set the Azure resizeTimeout per attempt; no effect with `ttl` (default: by pool size; minimum 5m).
         until : Literal["ready", "steady"] | None
             Wait until the nodes are ready (idle or running, default) or the pool is steady (nodes allocated).
         max_rounds : int | None
@@ -929,6 +938,9 @@ class Verbs(ABC):
             False: Start all nodes at once, without a first test node.
         take_what_fits : bool
             Accept fewer nodes if a quota is reached (default: fail).
+        fallback_dedicated : int | None
+            Request up to N dedicated nodes instead of Spot nodes that a quota or capacity does not allow (default:
+            none).
         ttl : str | float | None
             Remove all nodes after this time, for example 8h; Azure enforces it (default: never; minimum 1m).
         accept : Sequence[str] | None
@@ -1043,6 +1055,7 @@ class Verbs(ABC):
         repair: bool = False,
         canary: bool | None = None,
         take_what_fits: bool = False,
+        fallback_dedicated: int | None = None,
         drain: Literal["requeue", "terminate", "taskcompletion", "retaineddata"] | None = None,
         autoscale_off: bool = False,
         ttl: str | float | None = None,
@@ -1061,7 +1074,7 @@ class Verbs(ABC):
         spot : int | None
             Set the number of Spot nodes, which Azure can evict (default: 0 for a new pool, otherwise unchanged).
         timeout : str | float | None
-            Set the Azure resizeTimeout per attempt, for example 30m (default: by pool size; minimum 5m).
+            Set the Azure resizeTimeout per attempt; no effect with `ttl` (default: by pool size; minimum 5m).
         until : Literal["ready", "steady"] | None
             Wait until the nodes are ready (idle or running, default) or the pool is steady (nodes allocated).
         max_rounds : int | None
@@ -1079,6 +1092,9 @@ class Verbs(ABC):
             False: Start all nodes at once, without a first test node.
         take_what_fits : bool
             Accept fewer nodes if a quota is reached (default: fail).
+        fallback_dedicated : int | None
+            Request up to N dedicated nodes instead of Spot nodes that a quota or capacity does not allow (default:
+            none).
         drain : Literal["requeue", "terminate", "taskcompletion", "retaineddata"] | None
             Set the node deallocation option: requeue (Azure default), terminate, taskcompletion or retaineddata.
         autoscale_off : bool
@@ -1124,7 +1140,7 @@ class Verbs(ABC):
         name : str
             Name of the pool.
         timeout : str | float | None
-            Set the Azure resizeTimeout per attempt, for example 30m (default: by pool size; minimum 5m).
+            Set the Azure resizeTimeout per attempt; no effect with `ttl` (default: by pool size; minimum 5m).
         max_rounds : int | None
             Limit the number of resize attempts (default 50).
         max_minutes : float | None
