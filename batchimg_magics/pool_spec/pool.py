@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
-import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, ValidationError, model_validator
 
 from batchimg_magics.errors import SpecError
+from batchimg_magics.pool_spec.body import parse_body
 from batchimg_magics.pool_spec.create_line import create_line
 from batchimg_magics.pool_spec.image_origin import ImageOriginSpec
 from batchimg_magics.pool_spec.node import NodeSpec
+from batchimg_magics.pool_spec.pool_document import is_pool_document, read_pool_document
 from batchimg_magics.pool_spec.resize_policy import ResizePolicy
 from batchimg_magics.pool_spec.validation_errors import to_spec_error
 from batchimg_magics.pool_spec.values import MAX_NODES, parse_duration, pool_name, suggest_name
 from batchimg_magics.pool_spec.words import ACCEPTABLE_RULES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator
     from typing import Self
 
 __all__ = ["PoolSpec"]
@@ -100,6 +102,8 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
     """
 
     name: Annotated[str, AfterValidator(pool_name)]
+    _omitted: tuple[str, ...] | None = PrivateAttr(default=None)
+
     nodes: Count = 0
     spot: Count = 0
     accept: Annotated[tuple[str, ...], BeforeValidator(_acceptable_rules)] = ()
@@ -158,7 +162,8 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
         name
             Name of the pool.
         body
-            A mapping, or a mapping as YAML text.
+            A mapping, or a mapping as YAML text; or the REST document of a pool, in JSON or YAML, which `omitted` tells
+            about.
         **options
             Fields of the spec; None: not set.
 
@@ -168,7 +173,18 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
             The YAML is invalid, a key is not known, or a value is not allowed; the message has the line in the body.
         """
         text = body if isinstance(body, str) else ""
-        given = _parse_yaml(text) if isinstance(body, str) else body or {}
+        given = parse_body(text) if isinstance(body, str) else body or {}
+        omitted: list[str] | None = None
+        if is_pool_document(given):
+            set_options = {key for key, value in options.items() if value is not None}
+            given, omitted = read_pool_document(given, name, set_options)
+            # An option that sets the number of nodes replaces a formula, and a formula replaces the number of nodes.
+            for field in _replaced_fields(set_options):
+                given.pop(field, None)
+        if not isinstance(given, Mapping):
+            raise SpecError(
+                "the body is not a mapping", hint="write one `key: value` per line, for example `nodes: 20`"
+            )
         values = {str(key).replace("-", "_"): value for key, value in given.items()}
         if (body_name := values.setdefault("name", name)) != name:
             raise SpecError(
@@ -176,25 +192,25 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
             )
         values.update({key: value for key, value in options.items() if value is not None})
         try:
-            return cls.model_validate(values)
+            spec = cls.model_validate(values)
         except ValidationError as error:
             # Not `from error`: pydantic's error contains the values, and a secret may be among them.
             raise to_spec_error(error, cls, text) from None
+        spec._omitted = None if omitted is None else tuple(omitted)  # noqa: SLF001 - of this class
+        return spec
+
+    @property
+    def omitted(self) -> tuple[str, ...] | None:
+        """The settings of the REST document that cannot be kept; None if it was built of no such document."""
+        return self._omitted
 
 
-def _parse_yaml(text: str) -> dict[str, Any]:
-    """Parse YAML text to a mapping."""
-    try:
-        body = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise SpecError(
-            f"the body is not YAML: {where}{getattr(error, 'problem', None) or error}",
-            hint="write one `key: value` per line, for example `vm_size: Standard_D4s_v5`",
-        ) from error
-    if body is None:
-        return {}
-    if not isinstance(body, dict):
-        raise SpecError("the body is not a mapping", hint="write one `key: value` per line, for example `nodes: 20`")
-    return body
+def _replaced_fields(options: Container[str]) -> tuple[str, ...]:
+    """Return the fields of a document that options replace, although they have other names."""
+    if "formula" in options or "ttl" in options:
+        return (
+            ("nodes", "spot", "formula", "formula_interval")
+            if "formula" in options
+            else ("formula", "formula_interval")
+        )
+    return ("formula", "formula_interval") if "nodes" in options or "spot" in options else ()

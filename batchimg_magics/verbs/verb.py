@@ -244,11 +244,12 @@ def combine_names(words: Iterable[str]) -> str | tuple[str, ...]:
 
 
 def read_text_file(path: str) -> str:
-    """Read a text file."""
+    """Read a text file in UTF-8, or in UTF-16 as PowerShell writes it."""
     from pathlib import Path
 
     try:
-        return Path(path).read_text(encoding="utf-8")
+        content = Path(path).read_bytes()
+        return content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(getattr(error, "strerror", None) or "the file is not text") from error
 

@@ -174,6 +174,7 @@ ELSEWHERE = SUBNET.replace(SUBNET.split("/")[2], OTHER_SUBSCRIPTION)
 SECURITY = {"networkSecurityGroup": {"id": security_group("Deny")["id"]}}
 
 KEYS = f"{IMAGES}/keys".replace("images", "diskEncryptionSets")
+DOCUMENT: dict[str, Any] = {"virtualMachineConfiguration": {"nodeAgentSKUId": "batch.node.ubuntu 22.04"}}
 EGRESS = str(public_address()["id"])
 
 
@@ -633,6 +634,8 @@ CASES = [
         **ask(data_disks=[{"lun": 2, "size_gib": 8}]),
     ),
     Case("data-disk-count", "image and pool have 9 data disks", **ask(data_disks=[8] * 8)),
+    kept("pool-document", "everything in the document is kept", **ask(spec=DOCUMENT)),
+    warned("pool-document", "not kept: futureSetting", **ask(spec={**DOCUMENT, "futureSetting": 1})),
     kept("ephemeral-os-disk", "64 GiB on a cache disk of 100 GiB", **ask(ephemeral_os_disk=True)),
     Case("ephemeral-os-disk", "has 128 GiB, and the cache disk", **ask(ephemeral_os_disk=True, os_disk_gib=128)),
     Case(

@@ -19,6 +19,16 @@ _TEST_FIRST = "test with one node first"
 _NEEDS = ("Batch's VM sizes",)
 
 
+@rule("pool-document", "warning", sources.API)
+def pool_document(facts: Facts) -> RuleResults:
+    """Everything in the REST document of a pool that is used as a description can be kept."""
+    omitted = facts.spec.omitted
+    if omitted is None:
+        return None
+    fix = "add what you need as options or with another description (docs/pools.md)"
+    return [warned(f"not kept: {one}", fix) for one in omitted] or passed("everything in the document is kept")
+
+
 @rule("ephemeral-os-disk", "error", sources.EPHEMERAL, needs=_NEEDS)
 def ephemeral_os_disk(facts: Facts) -> RuleResults:
     """The OS disk fits the cache disk of the VM size, if it is ephemeral."""
