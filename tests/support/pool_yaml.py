@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 NETWORK = "/subscriptions/4f1c9a52-7d3e-4b8a-9c60-2e5d81f7a034/resourceGroups/research/providers/Microsoft.Network"
 SUBNET = f"{NETWORK}/virtualNetworks/research-vnet/subnets/default"
 IDENTITY = f"{NETWORK.replace('Network', 'ManagedIdentity')}/userAssignedIdentities/reader"
@@ -53,3 +55,49 @@ ARM_ONLY_YAML = f"""\
 tags: {{cost-centre: "42"}}
 identities: [{IDENTITY}]
 """
+#: Public addresses that pools can use, if `address_documents` are in the emulator.
+ADDRESSES = [f"{NETWORK}/publicIPAddresses/{name}" for name in ("egress", "second")]
+#: Disks, encryption, placement, network, containers, upgrades and extensions of nodes.
+FEATURES = f"""\
+from_vm: prep-vm
+vm_size: Standard_D4ds_v5
+subnet: {SUBNET}
+ephemeral_os_disk: true
+data_disks: [64, {{lun: 5, size_gib: 1024, type: Premium_LRS, caching: ReadOnly}}]
+encryption_at_host: true
+node_placement: zonal
+public_addresses: [{ADDRESSES[0]}]
+accelerated_networking: true
+node_fill: pack
+job_order: creationtime
+display_name: Genomics
+containers: true
+upgrade_policy:
+  mode: rolling
+  automatic_os_upgrade: true
+  defer_while_running: true
+  rolling: {{batch_percent: 20, unhealthy_percent: 40, pause: 90s, across_zones: true}}
+extensions:
+  - name: vault
+    publisher: Microsoft.Azure.KeyVault
+    type: KeyVaultForLinux
+    version: "3.0"
+    settings: {{secretsManagementSettings: {{pollingIntervalInS: "300"}}}}
+    protected_settings: {{token: env:VAULT_TOKEN}}
+    auto_upgrade_minor_version: true
+"""
+
+
+def address_documents() -> list[dict[str, Any]]:
+    """Return the public addresses, to be imported into an emulator."""
+    return [
+        {
+            "id": key,
+            "name": key.rpartition("/")[2],
+            "type": "Microsoft.Network/publicIPAddresses",
+            "location": "eastus",
+            "sku": {"name": "Standard"},
+            "properties": {"publicIPAllocationMethod": "Static"},
+        }
+        for key in ADDRESSES
+    ]

@@ -12,7 +12,7 @@ import yaml
 from batchimg_magics.core.batch import pools
 from batchimg_magics.errors import ConflictError, SpecError
 from tests.support.connections import connection_of
-from tests.support.pool_yaml import NETWORK, SUBNET
+from tests.support.pool_yaml import ADDRESSES, FEATURES, SUBNET, address_documents
 from tests.support.shells import ipython, run_cell
 
 if TYPE_CHECKING:
@@ -20,54 +20,13 @@ if TYPE_CHECKING:
 
     from batchimg_magics.session.session import Session
 
-ADDRESSES = [f"{NETWORK}/publicIPAddresses/{name}" for name in ("egress", "second")]
-FEATURES = f"""\
-from_vm: prep-vm
-vm_size: Standard_D4ds_v5
-subnet: {SUBNET}
-ephemeral_os_disk: true
-data_disks: [64, {{lun: 5, size_gib: 1024, type: Premium_LRS, caching: ReadOnly}}]
-encryption_at_host: true
-node_placement: zonal
-public_addresses: [{ADDRESSES[0]}]
-accelerated_networking: true
-node_fill: pack
-job_order: creationtime
-display_name: Genomics
-containers: true
-upgrade_policy:
-  mode: rolling
-  automatic_os_upgrade: true
-  defer_while_running: true
-  rolling: {{batch_percent: 20, unhealthy_percent: 40, pause: 90s, across_zones: true}}
-extensions:
-  - name: vault
-    publisher: Microsoft.Azure.KeyVault
-    type: KeyVaultForLinux
-    version: "3.0"
-    settings: {{secretsManagementSettings: {{pollingIntervalInS: "300"}}}}
-    protected_settings: {{token: env:VAULT_TOKEN}}
-    auto_upgrade_minor_version: true
-"""
-
 
 @pytest.fixture
 def lab(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
     """Return a session whose emulator has public addresses."""
     monkeypatch.setenv("VAULT_TOKEN", "vault-word-0009")
-    documents = [
-        {
-            "id": key,
-            "name": key.rpartition("/")[2],
-            "type": "Microsoft.Network/publicIPAddresses",
-            "location": "eastus",
-            "sku": {"name": "Standard"},
-            "properties": {"publicIPAllocationMethod": "Static"},
-        }
-        for key in ADDRESSES
-    ]
     path = tmp_path / "addresses.json"
-    path.write_text(json.dumps(documents))
+    path.write_text(json.dumps(address_documents()))
     session.connect(state=":memory:", speed="max", import_files=[str(path)])
     return session
 

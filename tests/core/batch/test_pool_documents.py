@@ -14,17 +14,14 @@ from batchimg_magics.core.azure.documents import document
 from batchimg_magics.core.batch import pools
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.pool import PoolSpec
-from tests.core.batch.test_node_features import ADDRESSES, FEATURES, lab
 from tests.support.connections import connection_of
-from tests.support.pool_yaml import IDENTITY, SUBNET
+from tests.support.pool_yaml import FEATURES, IDENTITY, SUBNET, address_documents
 from tests.support.shells import ipython, run_cell
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from batchimg_magics.session.session import Session
-
-__all__ = ["lab"]
 
 VERSION = "/subscriptions/S/resourceGroups/G/providers/Microsoft.Compute/galleries/g/images/i/versions/1.0.0"
 C18: dict[str, Any] = {
@@ -288,9 +285,10 @@ def shown_documents(session: Session, name: str) -> list[dict[str, Any]]:
     return asyncio.run_coroutine_threadsafe(read(), connection.loop).result()
 
 
-@pytest.mark.usefixtures("lab")
 @pytest.mark.parametrize("made", MADE)
-def test_a_pool_shown_and_taken_as_a_description_is_the_same_pool(session: Session, made: str) -> None:
+def test_a_pool_shown_and_taken_as_a_description_is_the_same_pool(session: Session, tmp_path: Path, made: str) -> None:
+    (tmp_path / "addresses.json").write_text(json.dumps(address_documents()))
+    session.connect(state=":memory:", speed="max", import_files=[str(tmp_path / "addresses.json")])
     session.create("genomics", spec=MADE[made])
     for shown in shown_documents(session, "genomics"):
         # The data plane shows neither tags nor identities.
@@ -316,4 +314,3 @@ def test_a_document_makes_a_pool_and_says_what_is_not_kept(tmp_path: Path) -> No
         path.write_bytes(body.encode("utf-16"))  # as PowerShell's > writes it
         again = run_cell(shell, f"%batchimg create q --spec {path}")
         assert set(again.set_index("step").loc[["pool", "nodes"], "action"]) == {"exists"}
-        assert ADDRESSES
