@@ -102,6 +102,13 @@ class ImageOriginSpec(BaseModel):
         which is irreversible.
     stop
         Whether to stop the VM for consistent snapshots, and restart it afterwards.
+    copy_size
+        VM size of the temporary copy. Default: a small size whose family has free cores.
+    copy_subnet
+        Resource id of the subnet of the temporary copy. Default: the VM's subnet.
+    keep_users
+        Whether to keep the user accounts and their home directories when the OS is generalized; keys and passwords are
+        removed.
     generalized
         Asserts that the OS is generalized although Azure does not mark it so.
     new_image
@@ -140,6 +147,14 @@ class ImageOriginSpec(BaseModel):
     ) = None
     capture: Annotated[Literal["copy", "in-place"], _choice_validator("copy", "in-place")] = "copy"
     stop: bool = False
+    copy_size: Annotated[str, Field(min_length=1)] | None = None
+    copy_subnet: (
+        Annotated[
+            str, AfterValidator(_resource_id_parser("Microsoft.Network/virtualNetworks/subnets", "--copy-subnet"))
+        ]
+        | None
+    ) = None
+    keep_users: bool = False
     generalized: bool = False
     new_image: bool = False
     via: Annotated[Literal["snapshots", "managed-image"], _choice_validator("snapshots", "managed-image")] = "snapshots"
@@ -187,6 +202,7 @@ class ImageOriginSpec(BaseModel):
                     f"{option_flag(one)} cannot be used with {option_flag(other)}: {why}", hint="remove one of them"
                 )
         self._check_stated_facts()
+        self._check_copy_options()
         return self
 
     def _check_one_origin(self) -> None:
@@ -201,6 +217,21 @@ class ImageOriginSpec(BaseModel):
                 "from_vm is missing",
                 hint=f"specify --from-vm (`from_vm:` in a body), or another image source: {known}",
             )
+
+    def _check_copy_options(self) -> None:
+        """Refuse options of the temporary copy, and of generalizing, where there is neither."""
+        for name in ("copy_size", "copy_subnet", "keep_users"):
+            if getattr(self, name) and self.generalized:
+                raise SpecError(
+                    f"{option_flag(name)} cannot be used with --generalized: nothing is generalized",
+                    hint="remove one of them",
+                )
+        for name in ("copy_size", "copy_subnet"):
+            if getattr(self, name) and self.capture == "in-place":
+                raise SpecError(
+                    f"{option_flag(name)} cannot be used with --capture in-place: there is no copy",
+                    hint="remove one of them",
+                )
 
     def _check_stated_facts(self) -> None:
         """Require facts that Azure does not record. Source: FACTS 1.10, ask and never assume."""
@@ -220,6 +251,9 @@ class ImageOriginSpec(BaseModel):
 _ORIGINS_OF_OPTION = (
     ("capture", ("from_vm",), "only a VM can be captured"),
     ("stop", ("from_vm",), "only a VM can be stopped"),
+    ("copy_size", ("from_vm",), "only a VM is copied"),
+    ("copy_subnet", ("from_vm",), "only a VM is copied"),
+    ("keep_users", ("from_vm",), "only a VM is generalized"),
     ("new_image", ("from_vm", "from_vhd"), "its content never changes"),
     ("data_snapshots", ("from_snapshot",), "its data disks are included"),
     ("storage_account", ("from_vhd",), "only a VHD is in a storage account"),

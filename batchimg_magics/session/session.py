@@ -385,7 +385,9 @@ async def _shut_down(azure: Azure) -> None:
     cancelled: set[asyncio.Task[Any]] = set()
     while others := asyncio.all_tasks() - {asyncio.current_task()}:
         # A task that is cancelled before it starts would leave its coroutine never awaited.
+        # One that was interrupted before is finishing, perhaps with a request that stops what costs money.
         started = {task for task in others if _has_started(task)}
+        cancelled |= {task for task in started if task.cancelling()}
         for task in started - cancelled:
             task.cancel()
         cancelled |= started

@@ -104,10 +104,13 @@ class VerbRun:
 
     def detached_error(self) -> DetachedError:
         """Return the error of a wait that ended early: how to resume, how to stop, and what is not cleaned up."""
-        pending = f"; until one of them is through, {self.board.pending_cleanup}" if self.board.pending_cleanup else ""
+        # Without a pool there is no resize to stop: `create` makes it when its image exists.
+        creates = self.verb in ("create", "migrate") and all(one.name != "nodes" for one in self.board.activities())
+        stop = "" if creates else f", or stop with `{self.stop_line}`"
+        pending = f"; until then, {self.board.pending_cleanup}" if self.board.pending_cleanup else ""
         return DetachedError(
             f"{self.label}: interrupted. Operations that were already started continue in Azure",
-            hint=f"resume with `{self.resume_line}`, or stop with `{self.stop_line}`{pending}",
+            hint=f"resume with `{self.resume_line}`{stop}{pending}",
         )
 
     def _enter_time_block(self) -> None:

@@ -13,7 +13,12 @@ __all__ = ["VERB"]
 
 
 def start(
-    connection: Connection, *, delete: bool = False, older_than: str | float | None = None, yes: bool = False
+    connection: Connection,
+    *,
+    delete: bool = False,
+    older_than: str | float | None = None,
+    pool: str | None = None,
+    yes: bool = False,
 ) -> VerbCall:
     """Validate the options and return the work of the verb."""
     from batchimg_magics.core.operations import cleanup
@@ -21,9 +26,11 @@ def start(
 
     age_s = 0.0 if older_than is None else parse_duration(older_than)
     if not delete:
-        return lambda _: cleanup.list_unneeded(connection.azure, older_than_s=age_s)
+        return lambda _: cleanup.list_unneeded(connection.azure, older_than_s=age_s, pool=pool)
     consent = connection.consent(yes=yes)
-    return lambda board: cleanup.delete_unneeded(connection.azure, board, older_than_s=age_s, consent=consent)
+    return lambda board: cleanup.delete_unneeded(
+        connection.azure, board, older_than_s=age_s, consent=consent, pool=pool
+    )
 
 
 VERB = Verb(
@@ -36,6 +43,7 @@ VERB = Verb(
             "Skip leftover resources that are younger than this, for example 2h (default: skip none)",
             metavar="DURATION",
         ),
+        Option("--pool", "Limit it to what belongs to this pool", metavar="NAME", completion="pool"),
         Option("--yes", "Confirm the deletion; required on Azure, and if not all users of a resource can be read"),
         NO_WAIT,
     ),

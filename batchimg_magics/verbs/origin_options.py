@@ -41,6 +41,22 @@ ORIGIN_OPTIONS: tuple[Option, ...] = (
         choices=("copy", "in-place"),
     ),
     Option("--stop", "Stop the VM for consistent snapshots, then restart it (default: do not stop it)"),
+    Option(
+        "--copy-size",
+        "Set the VM size of the temporary copy (default: a small size whose family has free cores)",
+        metavar="SIZE",
+        completion="vm_size",
+    ),
+    Option(
+        "--copy-subnet",
+        "Put the temporary copy into this subnet (resource ID) (default: the VM's subnet)",
+        metavar="ID",
+    ),
+    Option(
+        "--keep-users",
+        "Keep user accounts and home directories in the image; remove keys and passwords (default: remove the admin"
+        " account with its home directory)",
+    ),
     Option("--generalized", "Assert that the OS is generalized although Azure does not mark it so"),
     Option(
         "--new-image",

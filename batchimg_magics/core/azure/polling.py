@@ -181,13 +181,17 @@ class Operation:
         return cls(url, by_body=False, retry_after_s=_retry_after(answer))
 
 
-async def wait_for_operation(azure: Azure, operation: Operation, *, what: str, resource_id: str) -> Any:  # noqa: ANN401 - JSON
+async def wait_for_operation(
+    azure: Azure, operation: Operation, *, what: str, resource_id: str, timeout_s: float | None = None
+) -> Any:  # noqa: ANN401 - JSON
     """Wait until an operation ends, and return its output where it has one, else None.
 
     Raises
     ------
     ProvisioningError
         The operation failed or was canceled; the message has Azure's reason.
+    WaitTimeoutError
+        The wait took longer than `timeout_s`.
     """
 
     async def poll() -> PollResult[Any]:
@@ -205,7 +209,7 @@ async def wait_for_operation(azure: Azure, operation: Operation, *, what: str, r
     if operation.url is None:
         return None
     first_s = FIRST_POLL_S if operation.retry_after_s is None else operation.retry_after_s
-    return await poll_until(azure, poll, what=what, first_s=first_s)
+    return await poll_until(azure, poll, what=what, first_s=first_s, timeout_s=timeout_s)
 
 
 async def create_and_wait(azure: Azure, begin: Awaitable[Any], *, what: str, resource_id: str) -> None:

@@ -30,6 +30,8 @@ REVISION = "batchimg-revision"
 BASE_IMAGE = "batchimg-base"
 #: On temporary resources of a capture, which are deleted after it. The value is older than the word.
 TEMPORARY = "batchimg-throwaway"
+#: On a running VM to which a command is sent that generalizes it and then powers it off, for the image of that hash.
+DEPROVISIONING = "batchimg-deprovisioning"
 #: On a VM whose system was generalized by a command in the VM, for the image of that hash.
 DEPROVISIONED = "batchimg-deprovisioned"
 #: On a VM that was stopped for the copy for a pool and must be started again.

@@ -59,6 +59,8 @@ class Step:
         The action that `plan` shows while the step is still to do: one of `schemas.ACTIONS`.
     is_done
         Tells whether the step is already done, without changing anything; None: that cannot be known before.
+    leaves
+        What a user is told who interrupts the work after this step began; empty for nothing.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Step:
     why: str = ""
     planned_action: str = "would create"
     is_done: Callable[[], Awaitable[bool]] | None = None
+    leaves: str = ""
 
 
 def step_result(new: bool, detail: str = "", resource_id: str = "", *, verb: str = "created") -> StepResult:  # noqa: FBT001 - one word says it

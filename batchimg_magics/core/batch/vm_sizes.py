@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
-    from batchimg_magics.core.compute.image_source import Source
 
 
 #: Minimum OS disk in GiB for a node without a temporary disk. Assumed: about twice Ubuntu's 30 GiB.
@@ -119,39 +118,6 @@ def find_size(offered: Sequence[Json], asked: str) -> Json:
         hint = f"did you mean {by_name[short]['name']}?" if short in by_name else suggest_name(asked, names)
         raise SpecError(f"Batch does not offer VM size {asked!r} in the account's region", hint=hint)
     return by_name[asked.lower()]
-
-
-async def smallest_matching_size(azure: Azure, vm: Json, source: Source) -> str:
-    """Return the smallest VM size that can boot a copy of a VM, of the VM's own family, for which it has quota.
-
-    The VM's own size is returned where Compute does not list it any more.
-    """
-    own = str(dig(vm, "properties", "hardwareProfile", "vmSize"))
-    pages = azure.compute.resource_skus.list(filter=f"location eq '{source.region}'")
-    sizes = [one for one in await azure.list_documents(pages) if one.get("resourceType") == "virtualMachines"]
-    known = next((one for one in sizes if str(one["name"]).lower() == own.lower()), None)
-    if known is None:
-        return own
-    controller = str(dig(vm, "properties", "storageProfile", "diskControllerType") or "")
-
-    def fits(size: Json) -> bool:
-        facts = capabilities(size)
-        return (
-            size.get("family") == known.get("family")
-            and not size.get("restrictions")
-            and source.generation in facts.get("HyperVGenerations", "V1")
-            and facts.get("CpuArchitectureType", "x64") == source.architecture
-            and int(facts.get("MaxDataDiskCount", 0)) >= len(source.disks) - 1
-            and controller in facts.get("DiskControllerTypes", controller)
-            and (source.security_type == STANDARD or facts.get("TrustedLaunchDisabled", "False") != "True")
-        )
-
-    def extent(size: Json) -> tuple[float, float, str]:
-        facts = capabilities(size)
-        return float(facts.get("vCPUs", 0)), float(facts.get("MemoryGB", 0)), str(size["name"])
-
-    fitting = [size for size in sizes if fits(size)]
-    return str(min(fitting, key=extent)["name"]) if fitting else own
 
 
 def capabilities(size: Json) -> dict[str, str]:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.batch.quotas import QuotaHeadroom
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.estimates.prices import Rates
+    from batchimg_magics.core.images.copy_size import CopySizes
     from batchimg_magics.errors import BatchImgError
     from batchimg_magics.pool_spec.pool import PoolSpec
 
@@ -77,8 +78,10 @@ class Facts:
         The Batch account.
     source, problem, warning
         The image source; why no image can be made from it; what may fail on the way.
-    subnet
-        The subnet of the temporary copy of the VM.
+    subnet, copy_subnet
+        The subnet of the temporary copy of the VM: its id, and its document.
+    copy_sizes
+        The VM sizes for the copy; None: there is no copy.
     vm, disks
         The VM with its instance view, and its existing managed disks (or the snapshots), the OS disk first.
     snapshots
@@ -124,6 +127,8 @@ class Facts:
     problem: BatchImgError | None = None
     warning: str = ""
     subnet: str = ""
+    copy_subnet: Json | None = None
+    copy_sizes: CopySizes | None = None
     vm: Json | None = None
     disks: Sequence[Json] = ()
     snapshots: Sequence[Json] = ()

@@ -12,11 +12,12 @@ from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import current_or_target
 from batchimg_magics.core.batch import node_agents, pools, quotas, vm_sizes
 from batchimg_magics.core.checks.facts import Facts, is_managed, permissions_in, source_ids_of
-from batchimg_magics.core.compute import disks, galleries, image_versions, snapshots, virtual_machines
+from batchimg_magics.core.compute import disks, galleries, image_versions, snapshots, subnets, virtual_machines
 from batchimg_magics.core.estimates import prices
-from batchimg_magics.core.images import build, inventory
+from batchimg_magics.core.images import build, copy_size, inventory
 from batchimg_magics.core.images.origins import image_version, managed_image, registry
 from batchimg_magics.core.images.origins.generalized_vm import VmOrigin
+from batchimg_magics.core.images.origins.vm_copy import VmCopyOrigin
 from batchimg_magics.errors import SpecError
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
@@ -69,13 +70,14 @@ async def read_for_creation(
     )
     source = origin.source if origin else await virtual_machines.read_source(azure, vm or {})
     used_ids = [source.id, *(disk.id for disk in source.disks), str(getattr(origin, "subnet", ""))]
-    account, parts, image, pool = await concurrency.gather(
+    account, copied, parts, image, pool = await concurrency.gather(
         _read_account(reader, spec, used_ids),
+        _copy(reader, spec, origin) if isinstance(origin, VmCopyOrigin) else _no_values(),
         _parts(reader, spec, source),
         _image_of_pool(reader, spec, origin) if pool_named and not spec.from_version else _no_values(),
         reader.read("the pool", pools.read_cached(azure, spec.name), None) if pool_named else _no_value(),
     )
-    found = account | image | parts | {"vm": vm, "source": source, "problem": problem, "pool": pool}
+    found = account | copied | image | parts | {"vm": vm, "source": source, "problem": problem, "pool": pool}
     # Only the snapshots of these disks: the others are of other VMs.
     ids = {disk["id"].lower() for disk in found.get("disks", [])}
     found["snapshots"] = [one for one in found["snapshots"] if _source_id_of(one) in ids]
@@ -264,6 +266,17 @@ async def _disk(reader: PartialReader, key: str) -> Json | None:
     if target.type.lower() == "microsoft.compute/disks":
         return await disks.read_disk_cached(reader.azure, target)
     return await reader.read_document(key)
+
+
+async def _copy(reader: PartialReader, spec: PoolSpec, origin: VmCopyOrigin) -> dict[str, Any]:
+    """Read the VM sizes and the subnet for a temporary copy of a VM."""
+    azure = reader.azure
+    sizes = copy_size.read_copy_sizes(azure, origin.vm, origin.source, spec.copy_size)
+    found = await concurrency.gather(
+        reader.read("the VM sizes and quotas for a copy", sizes, None),
+        reader.read("the subnet of the copy", subnets.read_subnet(azure, origin.subnet), None),
+    )
+    return dict(zip(("copy_sizes", "copy_subnet"), found, strict=True))
 
 
 async def _image_of_pool(reader: PartialReader, spec: PoolSpec, origin: ImageOrigin | None) -> dict[str, Any]:

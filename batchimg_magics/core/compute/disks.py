@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 #: Median seconds to create a disk from a snapshot. Source: as for snapshots, FACTS 6.
 DISK_EXPECTED_S = 0.7
+#: Nobody can export the contents of a disk or snapshot that this tool creates. Azure itself copies them into an image.
+#: Source: Microsoft.Compute, NetworkAccessPolicy and PublicNetworkAccess of disks.
+CLOSED_TO_EXPORT = {"networkAccessPolicy": "DenyAll", "publicNetworkAccess": "Disabled"}
 
 
 async def read_disk(azure: Azure, disk: ResourceId) -> Json | None:
@@ -56,14 +59,19 @@ async def create_disk(
         "tags": tags,
         # It exists for minutes only: the temporary VM is started from it once.
         "sku": {"name": "StandardSSD_LRS"},
-        "properties": {"creationData": {"createOption": "Copy", "sourceResourceId": str(snapshot)}},
+        "properties": {
+            "creationData": {"createOption": "Copy", "sourceResourceId": str(snapshot)},
+            **CLOSED_TO_EXPORT,
+        },
     }
-    begin = azure.compute.disks.begin_create_or_update(disk.resource_group, disk.name, wire(body), **polling.NO_POLLING)
+    begin = azure.compute_for(disk).disks.begin_create_or_update(
+        disk.resource_group, disk.name, wire(body), **polling.NO_POLLING
+    )
     await polling.create_and_wait(azure, begin, what=what, resource_id=str(disk))
     return True
 
 
 async def delete_disk(azure: Azure, disk: ResourceId) -> None:
     """Delete a disk and wait until it is deleted."""
-    begin = azure.compute.disks.begin_delete(disk.resource_group, disk.name, **polling.NO_POLLING)
+    begin = azure.compute_for(disk).disks.begin_delete(disk.resource_group, disk.name, **polling.NO_POLLING)
     await polling.delete_and_wait(azure, begin, what=f"disk {disk.name}", resource_id=str(disk))

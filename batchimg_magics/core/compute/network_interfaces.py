@@ -35,9 +35,9 @@ async def subnet_of(azure: Azure, vm: Json) -> str:
     )
 
 
-async def list_interfaces(azure: Azure) -> list[Json]:
-    """Return the network interfaces of the resource group."""
-    top = f"/subscriptions/{azure.scope.subscription}/resourceGroups/{azure.scope.resource_group}"
+async def list_interfaces(azure: Azure, group: str = "") -> list[Json]:
+    """Return the network interfaces of a resource group, by its id; empty: of the connection's."""
+    top = group or azure.scope.account_id.group
     url = f"{top}/providers/Microsoft.Network/networkInterfaces?api-version={api_versions.NETWORK}"
     return await pages.read_all(azure, url)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling, read_cache, tags
 from batchimg_magics.core.azure.documents import dig, document, wire
+from batchimg_magics.core.compute.disks import CLOSED_TO_EXPORT
 from batchimg_magics.errors import ConflictError
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
@@ -28,7 +29,7 @@ def snapshot_id(azure: Azure, pool: str, image: str, disk: SourceDisk) -> Resour
 
 async def read_snapshot(azure: Azure, snapshot: ResourceId) -> Json | None:
     """Return a snapshot's document; None where it does not exist."""
-    found = await azure.call_or_none(azure.compute.snapshots.get(snapshot.resource_group, snapshot.name))
+    found = await azure.call_or_none(azure.compute_for(snapshot).snapshots.get(snapshot.resource_group, snapshot.name))
     return None if found is None else document(found)
 
 
@@ -46,7 +47,9 @@ async def _read_snapshots(azure: Azure) -> list[Json]:
 async def read_snapshot_cached(
     azure: Azure, snapshot: ResourceId, holds_s: float = read_cache.MAX_AGE_S
 ) -> Json | None:
-    """Return a snapshot of the connection's resource group from the cache or from Azure; None where there is none."""
+    """Return a snapshot from the cache, for the connection's resource group, or from Azure; None if there is none."""
+    if not azure.scope.contains(snapshot):
+        return await read_snapshot(azure, snapshot)
     return await read_cache.get_from_list(
         azure, snapshot, lambda: _read_snapshots(azure), lambda: read_snapshot(azure, snapshot), holds_s=holds_s
     )
@@ -71,7 +74,9 @@ async def create_snapshot(
     """
 
     async def poll() -> Json:
-        return document(await azure.call(azure.compute.snapshots.get(snapshot.resource_group, snapshot.name)))
+        return document(
+            await azure.call(azure.compute_for(snapshot).snapshots.get(snapshot.resource_group, snapshot.name))
+        )
 
     what = f"snapshot {snapshot.name}"
     found = await read_snapshot_cached(azure, snapshot)
@@ -89,9 +94,13 @@ async def create_snapshot(
         "tags": tags,
         # A full copy on Standard HDD: the image version is copied from it once.
         "sku": {"name": "Standard_LRS"},
-        "properties": {"creationData": {"createOption": "Copy", "sourceResourceId": disk.id}, "incremental": False},
+        "properties": {
+            "creationData": {"createOption": "Copy", "sourceResourceId": disk.id},
+            "incremental": False,
+            **CLOSED_TO_EXPORT,
+        },
     }
-    begin = azure.compute.snapshots.begin_create_or_update(
+    begin = azure.compute_for(snapshot).snapshots.begin_create_or_update(
         snapshot.resource_group, snapshot.name, wire(body), **polling.NO_POLLING
     )
     operation = await polling.begin_operation(azure, begin)
@@ -109,5 +118,7 @@ def _is_complete(found: Json | None) -> bool:
 
 async def delete_snapshot(azure: Azure, snapshot: ResourceId) -> None:
     """Delete a snapshot and wait until it is deleted."""
-    begin = azure.compute.snapshots.begin_delete(snapshot.resource_group, snapshot.name, **polling.NO_POLLING)
+    begin = azure.compute_for(snapshot).snapshots.begin_delete(
+        snapshot.resource_group, snapshot.name, **polling.NO_POLLING
+    )
     await polling.delete_and_wait(azure, begin, what=f"snapshot {snapshot.name}", resource_id=str(snapshot))

@@ -17,19 +17,21 @@ from batchimg_magics.core.compute.image_source import (
     encryption_of,
     plan_of,
 )
-from batchimg_magics.errors import ConflictError, NotFoundError, PolicyError, SpecError
+from batchimg_magics.errors import ConflictError, LockError, NotFoundError, PolicyError, SpecError
 from batchimg_magics.pool_spec.values import suggest_name
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from batchimg_magics.core.azure.client import Azure
 
 #: Median seconds. Source: FACTS 6 for deallocate; the others are assumed.
 EXPECTED_S = {"make": 60.0, "start": 30.0, "deallocate": 45.0, "generalize": 1.0, "delete": 45.0}
-#: The longest duration of a run-command in seconds. Source: Azure ends one after 90 minutes.
-COMMAND_TIMEOUT_S = 5400.0
+#: The most seconds that an operation of another client, and one of our own, is waited for.
+BUSY_TIMEOUT_S, OPERATION_TIMEOUT_S = 1800.0, 3600.0
+#: What Azure answers while another run-command runs: a VM runs one at a time. Source: WALinuxAgent issue 3547.
+_COMMAND_IN_PROGRESS = "run command extension execution is in progress"
 _GENERALIZED = "OSState/generalized"
 _POWER = "PowerState/"
 _FINAL_STATES = frozenset({"succeeded", "failed", "canceled"})
@@ -83,18 +85,49 @@ async def wait_until_idle(azure: Azure, vm: ResourceId) -> Json:
     ------
     NotFoundError
         The VM does not exist.
+    WaitTimeoutError
+        An operation takes too long.
     """
 
     async def poll() -> PollResult[Json]:
-        found = await _read_existing(azure, vm)
-        # A failed state, perhaps of an extension, does not prevent the next operation.
-        changing = str(dig(found, "properties", "provisioningState")).lower() not in _FINAL_STATES
-        return PollResult(not changing and power(found) not in _TRANSITIONAL_STATES, found)
+        found = await read_existing(azure, vm)
+        return PollResult(_is_idle(found), found)
 
-    return await polling.poll_until(azure, poll, what=f"operations on VM {vm.name}")
+    return await polling.poll_until(azure, poll, what=f"operations on VM {vm.name}", timeout_s=BUSY_TIMEOUT_S)
 
 
-async def _read_existing(azure: Azure, vm: ResourceId) -> Json:
+async def wait_for_power(azure: Azure, vm: ResourceId) -> Json:
+    """Wait until a VM is neither starting nor stopping, and return its document; a run-command may run on it.
+
+    Raises
+    ------
+    NotFoundError
+        The VM does not exist.
+    WaitTimeoutError
+        It takes too long.
+    """
+
+    async def poll() -> PollResult[Json]:
+        found = await read_existing(azure, vm)
+        return PollResult(power(found) not in _TRANSITIONAL_STATES, found)
+
+    return await polling.poll_until(azure, poll, what=f"start or stop of VM {vm.name}", timeout_s=BUSY_TIMEOUT_S)
+
+
+def _is_idle(found: Json) -> bool:
+    # A failed state, perhaps of an extension, does not prevent the next operation.
+    changing = str(dig(found, "properties", "provisioningState")).lower() not in _FINAL_STATES
+    return not changing and power(found) not in _TRANSITIONAL_STATES
+
+
+async def read_existing(azure: Azure, vm: ResourceId) -> Json:
+    """Return a VM's document with its instance view.
+
+    Raises
+    ------
+    NotFoundError
+        The VM does not exist.
+    """
     found = await read(azure, vm)
     if found is None:
         raise NotFoundError(
@@ -106,40 +139,87 @@ async def _read_existing(azure: Azure, vm: ResourceId) -> Json:
 # -- changing ----------------------------------------------------------------------------------------------------
 
 
-async def create_vm(azure: Azure, vm: ResourceId, body: Json) -> bool:
-    """Create a VM unless it exists, and wait for it; return whether it was created.
+async def create_vm(azure: Azure, vm: ResourceId, body: Json) -> None:
+    """Create a VM and wait for it.
 
     Raises
     ------
+    ConflictError
+        Azure refused the request, e.g. because of a quota.
     ProvisioningError
         Azure accepted the request and the creation failed.
     """
-    if await read(azure, vm) is not None:
-        await polling.wait_until_provisioned(azure, lambda: _read_existing(azure, vm), what=f"VM {vm.name}")
-        return False
     begin = azure.compute_for(vm).virtual_machines.begin_create_or_update(
         vm.resource_group, vm.name, wire(body), **polling.NO_POLLING
     )
     await polling.create_and_wait(azure, begin, what=f"VM {vm.name}", resource_id=str(vm))
-    return True
+
+
+async def wait_until_created(azure: Azure, vm: ResourceId) -> None:
+    """Wait for a VM that an interrupted run began to create; a run-command on it may have no end.
+
+    Raises
+    ------
+    ProvisioningError
+        The creation failed.
+    """
+
+    async def read_vm() -> Json:
+        found = await read_existing(azure, vm)
+        changing = str(dig(found, "properties", "provisioningState")).lower() == "updating"
+        return {**found, "properties": {"provisioningState": "Succeeded"}} if changing else found
+
+    await polling.wait_until_provisioned(azure, read_vm, what=f"VM {vm.name}")
 
 
 async def start(azure: Azure, vm: ResourceId) -> bool:
     """Start a VM unless it is running; return whether it was started."""
-    if power(await wait_until_idle(azure, vm)) == "running":
+    if power(await wait_for_power(azure, vm)) == "running":
         return False
-    begin = azure.compute_for(vm).virtual_machines.begin_start(vm.resource_group, vm.name, **polling.NO_POLLING)
-    await polling.create_and_wait(azure, begin, what=f"starting VM {vm.name}", resource_id=str(vm))
+    await _change(azure, vm, azure.compute_for(vm).virtual_machines.begin_start, "starting")
     return True
 
 
 async def deallocate(azure: Azure, vm: ResourceId) -> bool:
-    """Deallocate a VM unless it is deallocated; return whether it was."""
-    if power(await wait_until_idle(azure, vm)) == "deallocated":
+    """Deallocate a VM unless it is deallocated; return whether it was.
+
+    A run-command that never ends does not prevent it.
+    """
+    if power(await wait_for_power(azure, vm)) == "deallocated":
         return False
-    begin = azure.compute_for(vm).virtual_machines.begin_deallocate(vm.resource_group, vm.name, **polling.NO_POLLING)
-    await polling.create_and_wait(azure, begin, what=f"deallocating VM {vm.name}", resource_id=str(vm))
+    await _change(azure, vm, azure.compute_for(vm).virtual_machines.begin_deallocate, "deallocating")
     return True
+
+
+async def begin_deallocation(azure: Azure, vm: ResourceId) -> None:
+    """Send the request to deallocate a VM, and do not wait for its end."""
+    call = azure.compute_for(vm).virtual_machines.begin_deallocate(vm.resource_group, vm.name, **polling.NO_POLLING)
+    await polling.begin_operation(azure, call)
+
+
+async def _change(azure: Azure, vm: ResourceId, begin: Callable[..., Awaitable[Any]], doing: str) -> None:
+    """Begin an operation on a VM, as soon as an operation of another client allows it, and wait for its end."""
+    what, refusals = f"{doing} VM {vm.name}", 0
+
+    async def attempt() -> PollResult[polling.Operation | None]:
+        nonlocal refusals
+        try:
+            call = begin(vm.resource_group, vm.name, **polling.NO_POLLING)
+            return PollResult(done=True, value=await polling.begin_operation(azure, call))
+        except LockError:
+            raise
+        except ConflictError:
+            # The other operation may end between the refusal and the read: a second refusal has another cause.
+            refusals += 1
+            if _is_idle(await read_existing(azure, vm)) and refusals > 1:
+                raise
+            return PollResult(done=False, value=None)
+
+    operation = await polling.poll_until(azure, attempt, what=what, timeout_s=BUSY_TIMEOUT_S)
+    if operation is not None:
+        await polling.wait_for_operation(
+            azure, operation, what=what, resource_id=str(vm), timeout_s=OPERATION_TIMEOUT_S
+        )
 
 
 async def generalize(azure: Azure, vm: ResourceId) -> bool:
@@ -173,8 +253,8 @@ async def set_tags(azure: Azure, vm: ResourceId, changed: Mapping[str, str | Non
         await send(more)
 
 
-async def run_script(azure: Azure, vm: ResourceId, command: str, script: list[str]) -> list[Json]:
-    """Run a script in a VM with run-command, and return its statuses with their messages.
+async def begin_script(azure: Azure, vm: ResourceId, command: str, script: list[str]) -> polling.Operation:
+    """Start a script in a VM with run-command, and return the operation: its output has the result of the script.
 
     Parameters
     ----------
@@ -185,26 +265,14 @@ async def run_script(azure: Azure, vm: ResourceId, command: str, script: list[st
     script
         Its lines.
     """
-    what = f"run-command on VM {vm.name}"
-    body = {"commandId": command, "script": script}
-
     # The SDK's own call reads the first response, which has no body, as the result.
     url = f"{vm}/runCommand?api-version={api_version(vm)}"
+    return polling.Operation.from_response(await azure.send("POST", url, {"commandId": command, "script": script}))
 
-    async def attempt() -> PollResult[Any]:
-        try:
-            return PollResult(done=True, value=await azure.send("POST", url, body))
-        except ConflictError:
-            # A VM runs one command at a time: a command of an earlier process may still run.
-            if power(await wait_until_idle(azure, vm)) != "running":
-                raise
-            return PollResult(done=False, value=None)
 
-    answer = await polling.poll_until(azure, attempt, what=what, timeout_s=COMMAND_TIMEOUT_S)
-    output = await polling.wait_for_operation(
-        azure, polling.Operation.from_response(answer), what=what, resource_id=str(vm)
-    )
-    return list(dig(output, "value") or [])
+def is_command_in_progress(error: ConflictError) -> bool:
+    """Tell whether Azure refused a run-command because another one runs on the VM."""
+    return _COMMAND_IN_PROGRESS in error.message.lower()
 
 
 async def delete(azure: Azure, vm: ResourceId) -> None:

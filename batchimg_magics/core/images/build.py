@@ -16,8 +16,7 @@ from batchimg_magics.core.compute import galleries, image_versions, managed_imag
 from batchimg_magics.core.compute.storage_profile import StorageProfile
 from batchimg_magics.core.images import temporary
 from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan
-from batchimg_magics.core.images.temporary import FailedDeletion
-from batchimg_magics.errors import BatchImgError, ConflictError
+from batchimg_magics.errors import ConflictError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
@@ -85,6 +84,11 @@ class ImageBuild:
     def managed_id(self) -> ResourceId:
         """The id of the managed image."""
         return managed_images.image_id(self.azure, self.spec.name, self.hash)
+
+    @property
+    def temporary_names(self) -> temporary.TemporaryNames:
+        """The ids of its temporary resources."""
+        return temporary.TemporaryNames(self.azure, self.spec.name, self.hash, self.origin.vm_id)
 
     @property
     def final_step(self) -> str:
@@ -348,7 +352,7 @@ def _replicas_step(image_build: ImageBuild) -> Step:
 
 
 def _cleanup_step(image_build: ImageBuild, after: tuple[str, ...]) -> Step:
-    names = temporary.TemporaryNames(image_build.azure, image_build.spec.name, image_build.hash)
+    names = image_build.temporary_names
 
     async def run(_: Mapping[str, StepResult]) -> StepResult:
         deleted, left = await image_build.origin.clean_up(image_build.azure, image_build.spec.name)
@@ -359,41 +363,3 @@ def _cleanup_step(image_build: ImageBuild, after: tuple[str, ...]) -> Step:
 
     why = "they cost money and are not needed any more"
     return Step(TEMPORARY_RESOURCES, names.vm, run, after, 60.0, why, "would delete")
-
-
-async def clean_up_after_failure(image_build: ImageBuild) -> list[dict[str, Any]]:
-    """Delete temporary resources after a step failed; return table rows about them.
-
-    Resources that an image version in creation needs are kept: the same command resumes with them.
-    """
-    azure, pool = image_build.azure, image_build.spec.name
-    deleted: list[ResourceId] = []
-    try:
-        if await _is_being_made(image_build):
-            kept = await temporary.list_temporary(azure, pool)
-            reason = "the image version that is being created needs it; run the same command again"
-            left = [FailedDeletion(one, reason) for one in kept]
-        else:
-            deleted, left = await image_build.origin.clean_up(azure, pool)
-    except BatchImgError as error:
-        left = [FailedDeletion(temporary.TemporaryNames(azure, pool, image_build.hash).vm, error.message)]
-    rows: list[dict[str, Any]] = []
-    if deleted:
-        rows.append(
-            {"step": TEMPORARY_RESOURCES, "action": "deleted", "state": "gone", "detail": temporary.count_text(deleted)}
-        )
-    rows += [
-        {"step": "not deleted", "action": "kept", "state": "exists", "detail": one.reason}
-        | {"resource": one.resource.name, "id": str(one.resource)}
-        for one in left
-    ]
-    return rows
-
-
-async def _is_being_made(image_build: ImageBuild) -> bool:
-    if image_build.spec.direct:
-        return False
-    version = image_versions.version_with_hash(
-        await image_versions.read_versions(image_build.azure, image_build.definition), image_build.hash
-    )
-    return str(dig(version, "properties", "provisioningState")) in ("Creating", "Updating")

@@ -1,121 +1,246 @@
 """Generalize the operating system inside a VM: remove host name, keys and accounts with waagent or sysprep.
 
-A run-command only schedules it and returns: deprovisioning stops the Azure agent, so a command that waits for it is
-never reported. The VM then stops by itself, and only if it was generalized: its power state is the proof. The VM cannot
-be used for other work after it. Nodes of an image that is not generalized are unusable and are billed.
+A run-command only schedules it (see `deprovision_scripts`), and the output of the run-command may never come back. The
+proof is that the VM stops by itself: it is powered off after the last command that succeeded. Nodes of an image that is
+not generalized are unusable and are billed.
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import polling, tags
 from batchimg_magics.core.azure.polling import PollPace, PollResult
 from batchimg_magics.core.compute import virtual_machines
-from batchimg_magics.errors import ProvisioningError, WaitTimeoutError
+from batchimg_magics.core.images import deprovision_scripts as scripts
+from batchimg_magics.errors import ConflictError, ProvisioningError, WaitTimeoutError
 
 if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.resource_ids import ResourceId
 
-#: Usual duration in seconds. Assumed.
-EXPECTED_S = {"Linux": 65.0, "Windows": 180.0}
-#: How long a VM may take until it has stopped, in seconds.
-_DEADLINE_S = {"Linux": 600.0, "Windows": 2700.0}
-#: The time between two looks at the power state.
-_PACE = PollPace(1 / 20, 2.0, 15.0)
-#: Command, script, and what it prints when it has scheduled the work.
-#: Source: WALinuxAgent #3547 and DevTest Labs for the detached command; Microsoft's "Generalize a Windows VM" and
-#: Packer's documents for the agents that sysprep waits for and for ``/mode:vm``.
-_SCRIPTS = {
-    "Linux": (
-        "RunShellScript",
-        [
-            "set -e",
-            (
-                "systemd-run --on-active=30 --unit=batchimg-deprovision "
-                "/bin/sh -c 'waagent -deprovision+user -force && sync && poweroff'"
-            ),
-            "echo batchimg: scheduled",
-        ],
-    ),
-    "Windows": (
-        "RunPowerShellScript",
-        [
-            "$ErrorActionPreference = 'Stop'",
-            "while ((Get-Service RdAgent).Status -ne 'Running') { Start-Sleep -s 5 }",
-            "while ((Get-Service WindowsAzureGuestAgent).Status -ne 'Running') { Start-Sleep -s 5 }",
-            (
-                'Start-Process -FilePath "$env:SystemRoot\\System32\\Sysprep\\Sysprep.exe" '
-                "-ArgumentList '/generalize /oobe /quiet /mode:vm /shutdown'"
-            ),
-            "Write-Output 'batchimg: scheduled'",
-        ],
-    ),
-}
-_SCHEDULED = "batchimg: scheduled"
+#: After a run-command that failed in Azure, its script may have run: so many seconds are waited for the VM to stop.
+_GRACE_S = 180.0
+_POWER_PACE = PollPace(1 / 12, 2.0, 10.0)
+#: The longest part of a script's output in an error.
+_MAX_OUTPUT = 400
 
 
-async def deprovision(azure: Azure, vm: ResourceId, os_type: str, image: str) -> bool:
-    """Generalize the operating system in a VM unless it is; return whether it was done.
-
-    A running VM is not generalized. A stopped VM with the tag is; a stopped VM without it is started first.
+@dataclass(frozen=True, slots=True)
+class Deprovisioning:
+    """How the operating system of a VM is generalized.
 
     Parameters
     ----------
-    azure, vm, os_type
-        The connection, the id of the VM, and ``Linux`` or ``Windows``.
+    vm, os_type
+        The id of the VM, and ``Linux`` or ``Windows``.
     image
         The hash of the image that the VM is generalized for.
+    keep_users
+        Whether user accounts and home directories stay.
+    hint
+        What to do if it fails.
+    """
+
+    vm: ResourceId
+    os_type: str
+    image: str
+    keep_users: bool = False
+    hint: str = "run the same command again"
+
+    @property
+    def deadline_s(self) -> float:
+        """The most seconds until the VM must have stopped."""
+        return scripts.DEADLINE_S[self.os_type]
+
+    @property
+    def words(self) -> str:
+        """What generalizes the operating system, in a few words."""
+        return scripts.work_of(self.os_type, keep_users=self.keep_users)
+
+    def is_done(self, found: Json) -> bool:
+        """Tell whether a VM's document shows that it is generalized for the image."""
+        done = virtual_machines.tag(found, tags.DEPROVISIONED) == self.image
+        return virtual_machines.is_generalized(found) or (done and virtual_machines.power(found) != "running")
+
+    def has_stopped(self, found: Json) -> bool:
+        """Tell whether a VM's document shows that it was scheduled, and that the VM has stopped by itself.
+
+        A VM that somebody deallocated is no proof: this tool deallocates one on which a step failed.
+        """
+        scheduled = virtual_machines.tag(found, tags.DEPROVISIONING) == self.image
+        return scheduled and virtual_machines.power(found) == "stopped"
+
+    def failure(self, what: str, hint: str = "") -> ProvisioningError:
+        """Return the error of a VM that was not generalized."""
+        return ProvisioningError(
+            f"VM {self.vm.name} was not generalized: {what}",
+            resource_id=str(self.vm),
+            state="Failed",
+            hint=f"{hint}; {self.hint}" if hint else self.hint,
+        )
+
+
+def is_unproven(found: Json, image: str) -> bool:
+    """Tell whether a VM was deallocated after the scheduling: it is not known what its disks hold.
+
+    Parameters
+    ----------
+    found
+        The VM's document.
+    image
+        The hash of the image that it is generalized for.
+    """
+    stopped = virtual_machines.power(found) in ("deallocated", "deallocating")
+    return (
+        stopped
+        and virtual_machines.tag(found, tags.DEPROVISIONED) != image
+        and not virtual_machines.is_generalized(found)
+    )
+
+
+async def deprovision(azure: Azure, wanted: Deprovisioning) -> bool:
+    """Generalize the operating system in a VM unless it is; return whether it was done.
+
+    The same call resumes one that was interrupted: tags of the VM tell that it was scheduled, and that it is done.
 
     Raises
     ------
     ProvisioningError
-        The script did not finish.
+        The script failed, or the VM did not stop in time.
     """
-    found = await virtual_machines.wait_until_idle(azure, vm)
-    has_tag = virtual_machines.tag(found, tags.DEPROVISIONED) == image
-    if virtual_machines.is_generalized(found) or (has_tag and virtual_machines.power(found) != "running"):
+    found = await virtual_machines.wait_for_power(azure, wanted.vm)
+    if wanted.is_done(found):
         return False
-    await virtual_machines.start(azure, vm)
-    command, script = _SCRIPTS[os_type]
-    messages = await virtual_machines.run_script(azure, vm, command, script)
-    if (problem := _problem(messages, _SCHEDULED)) is None:
-        problem = await _wait_until_stopped(azure, vm, _DEADLINE_S[os_type])
-    if problem is not None:
-        raise ProvisioningError(
-            f"VM {vm.name} was not generalized: {problem}",
-            resource_id=str(vm),
-            state="Failed",
-            hint="find the cause on your VM (Linux: the Azure agent; Windows: sysprep's logs in "
-            "C:\\Windows\\System32\\Sysprep\\Panther), then run the same command again",
-        )
-    await virtual_machines.set_tags(azure, vm, {tags.DEPROVISIONED: image})
+    if not wanted.has_stopped(found):
+        await _tag_as_scheduled(azure, wanted, found)
+        await _schedule_and_wait(azure, wanted)
+    # A run-command without an end may prevent it: then a run that is interrupted here starts again.
+    with contextlib.suppress(ConflictError):
+        done = {tags.DEPROVISIONED: wanted.image, tags.DEPROVISIONING: None}
+        await virtual_machines.set_tags(azure, wanted.vm, done)
     return True
 
 
-async def _wait_until_stopped(azure: Azure, vm: ResourceId, deadline_s: float) -> str | None:
-    """Wait until a VM has stopped by itself; return the problem where it has not by the deadline."""
+async def _tag_as_scheduled(azure: Azure, wanted: Deprovisioning, found: Json) -> None:
+    """Start a VM, and set the tag before the script is sent: a VM with the tag that stops by itself is generalized."""
+    known = {name: virtual_machines.tag(found, name) for name in (tags.DEPROVISIONING, tags.DEPROVISIONED)}
+    needed = {tags.DEPROVISIONING: wanted.image, tags.DEPROVISIONED: None}
+    if virtual_machines.power(found) != "running":
+        if any(known.values()):
+            # A VM that is stopped by somebody else must not have the tag.
+            await virtual_machines.set_tags(azure, wanted.vm, dict.fromkeys(known))
+            known = dict.fromkeys(known)
+        await virtual_machines.start(azure, wanted.vm)
+    if known != needed:
+        await virtual_machines.set_tags(azure, wanted.vm, needed)
 
-    async def poll() -> PollResult[None]:
-        found = await virtual_machines.read(azure, vm)
-        return PollResult(found is None or virtual_machines.power(found) == "stopped", None)
+
+async def _schedule_and_wait(azure: Azure, wanted: Deprovisioning) -> None:
+    """Send the script, and wait until the VM has stopped, whatever becomes of the run-command."""
+    seen: dict[str, str] = {}
+    stopped = asyncio.create_task(_wait_until_stopped(azure, wanted, wanted.deadline_s, seen))
+    command = asyncio.create_task(_run_script(azure, wanted, seen))
+    try:
+        await asyncio.wait({stopped, command}, return_when=asyncio.FIRST_COMPLETED)
+        if stopped.done() or command.result():
+            await stopped
+        else:
+            await _wait_until_stopped(azure, wanted, _GRACE_S, seen)
+    finally:
+        for task in (stopped, command):
+            task.cancel()
+        await asyncio.gather(stopped, command, return_exceptions=True)
+
+
+async def _wait_until_stopped(azure: Azure, wanted: Deprovisioning, deadline_s: float, seen: dict[str, str]) -> None:
+    async def poll() -> PollResult[str]:
+        power = virtual_machines.power(await virtual_machines.read_existing(azure, wanted.vm))
+        if power in ("deallocating", "deallocated"):
+            raise wanted.failure("somebody deallocated it before it stopped by itself")
+        return PollResult(power == "stopped", power)
 
     try:
-        await polling.poll_until(
-            azure, poll, what=f"deprovisioning VM {vm.name}", first_s=30.0, timeout_s=deadline_s, pace=_PACE
-        )
-    except WaitTimeoutError:
-        return f"it has not stopped by itself after {deadline_s / 60:.0f} min"
-    return None
+        await polling.poll_until(azure, poll, what=f"VM {wanted.vm.name}", timeout_s=deadline_s, pace=_POWER_PACE)
+    except WaitTimeoutError as error:
+        what = f"it did not stop by itself within {deadline_s / 60:.0f} min"
+        raise wanted.failure("; ".join([what, *seen.values()]), _where_to_look(wanted.os_type)) from error
 
 
-def _problem(statuses: list[Json], done: str) -> str | None:
-    """Return the failure of a run-command; None where the script finished."""
+def _where_to_look(os_type: str) -> str:
+    if os_type == "Windows":
+        return "the logs of sysprep are in C:\\Windows\\System32\\Sysprep\\Panther"
+    return "`journalctl -u batchimg-deprovision` and /var/log/waagent.log on the VM have the cause"
+
+
+# -- the run-command ---------------------------------------------------------------------------------------------
+
+
+async def _run_script(azure: Azure, wanted: Deprovisioning, seen: dict[str, str]) -> bool:
+    """Send the script and wait for its end; return False where Azure says that the run-command failed.
+
+    Raises
+    ------
+    ProvisioningError
+        The script ran and failed: its output says so, while Azure reports success.
+    """
+    what = f"run-command on VM {wanted.vm.name}"
+    operation = await _begin(azure, wanted, seen)
+    if operation is None:
+        return True
+    try:
+        output = await polling.wait_for_operation(azure, operation, what=what, resource_id=str(wanted.vm))
+    except ProvisioningError as error:
+        seen["command"] = error.message
+        return False
+    statuses = list((output or {}).get("value") or [])
+    if (problem := _problem(statuses)) is not None:
+        raise wanted.failure(f"the script failed: {problem}", _where_to_look(wanted.os_type))
+    seen["command"] = f"the run-command returned {'its' if statuses else 'no'} output"
+    return True
+
+
+async def _begin(azure: Azure, wanted: Deprovisioning, seen: dict[str, str]) -> polling.Operation | None:
+    """Send the script as soon as no other run-command runs; None where the VM stops meanwhile."""
+    command = scripts.command_of(wanted.os_type)
+    script = scripts.script_of(wanted.os_type, keep_users=wanted.keep_users)
+
+    async def attempt() -> PollResult[polling.Operation | None]:
+        try:
+            operation = await virtual_machines.begin_script(azure, wanted.vm, command, script)
+        except ConflictError as error:
+            if virtual_machines.is_command_in_progress(error):
+                # Perhaps of an interrupted run, and without an end: the power state tells what it did.
+                seen["command"] = "another run-command is in progress on it"
+                return PollResult(done=False, value=None)
+            found = await virtual_machines.read_existing(azure, wanted.vm)
+            if virtual_machines.power(found) == "running":
+                raise
+            return PollResult(done=True, value=None)
+        seen["command"] = "the run-command did not return"
+        return PollResult(done=True, value=operation)
+
+    return await polling.poll_until(azure, attempt, what=f"run-command on VM {wanted.vm.name}")
+
+
+def _problem(statuses: list[Json]) -> str | None:
+    """Return what a script that failed printed; None where it succeeded, or where its output was lost."""
     messages = [str(one.get("message") or "") for one in statuses]
-    if any("succeeded" not in str(one.get("code")).lower() for one in statuses):
-        return " ".join(messages).strip().replace("\n", " ") or "run-command failed"
-    if not any(done in message for message in messages):
-        return "the script did not finish: " + (" ".join(messages).strip().replace("\n", " ") or "no output")
-    return None
+    failed = any("succeeded" not in str(one.get("code")).lower() for one in statuses)
+    if not failed and (any(scripts.SCHEDULED in one for one in messages) or not any(_text(one) for one in messages)):
+        return None
+    errors = [_text(one.partition("[stderr]")[2]) for one in messages]
+    errors += [_text(one["message"]) for one in statuses if "stderr" in str(one.get("code")).lower()]
+    told = " ".join(one for one in errors if one) or " ".join(map(_text, messages)) or "no output"
+    return told if len(told) <= _MAX_OUTPUT else f"{told[:_MAX_OUTPUT]}..."
+
+
+def _text(output: str) -> str:
+    """Return a script's output in one line, without the words that Azure adds."""
+    for word in ("Enable succeeded:", "Enable failed:", "[stdout]", "[stderr]"):
+        output = output.replace(word, " ")
+    return " ".join(output.split())

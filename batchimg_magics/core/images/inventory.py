@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from batchimg_magics.core.azure import api_versions
+from batchimg_magics.core.azure import api_versions, pages, tags
 from batchimg_magics.core.base import concurrency
-from batchimg_magics.core.compute import network_interfaces
+from batchimg_magics.core.compute import network_interfaces, security_groups
 from batchimg_magics.errors import ServiceError
 from batchimg_magics.resource_ids import ResourceId
 
@@ -32,8 +33,10 @@ class Inventory:
         Resources that can use an image, of every subscription that can be read.
     galleries, definitions, versions, managed_images, snapshots, disks
         Images and their sources in the connection's subscription.
-    interfaces
-        Network interfaces in the connection's resource group.
+    interfaces, security_groups
+        Network interfaces and network security groups in the connection's resource group.
+    temporary
+        Temporary resources in other subscriptions, as lists of resources show them: without their properties.
     unreadable
         What could not be read, each with Azure's error code.
     """
@@ -48,13 +51,16 @@ class Inventory:
     snapshots: list[Json] = field(default_factory=list)
     disks: list[Json] = field(default_factory=list)
     interfaces: list[Json] = field(default_factory=list)
+    security_groups: list[Json] = field(default_factory=list)
+    temporary: list[Json] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
     @property
     def all_resources(self) -> list[Json]:
         """All images and their sources without galleries: VMs first, snapshots last."""
         images = (self.versions, self.definitions, self.managed_images)
-        ordered = (self.machines, self.interfaces, *images, self.disks, self.snapshots)
+        network = (self.interfaces, self.security_groups)
+        ordered = (self.machines, *network, *images, self.disks, self.snapshots, self.temporary)
         return [document for documents in ordered for document in documents]
 
     @property
@@ -85,9 +91,28 @@ async def _read_list(inventory: Inventory, azure: Azure, what: str, pages: Async
 
 async def _read_interfaces(azure: Azure, inventory: Inventory) -> None:
     try:
-        inventory.interfaces = await network_interfaces.list_interfaces(azure)
+        inventory.interfaces, inventory.security_groups = await concurrency.gather(
+            network_interfaces.list_interfaces(azure), security_groups.list_security_groups(azure)
+        )
     except ServiceError as error:
         inventory.unreadable.append(f"network interfaces ({error.code or error.status_code})")
+
+
+async def _read_temporary_in(azure: Azure, inventory: Inventory) -> None:
+    """Read the temporary resources in another subscription, where VMs were copied: one list has all types.
+
+    VMs are left out: they are among the users of images.
+    """
+    condition = quote(f"tagName eq '{tags.TEMPORARY}' and tagValue eq 'yes'")
+    query = f"api-version={api_versions.RESOURCES}&$filter={condition}&$expand=createdTime"
+    url = f"/subscriptions/{azure.scope.subscription}/resources?{query}"
+    try:
+        found = await pages.read_all(azure, url)
+    except ServiceError as error:
+        what = f"temporary resources of subscription {azure.scope.subscription}"
+        inventory.unreadable.append(f"{what} ({error.code or error.status_code})")
+        return
+    inventory.temporary += [one for one in found if str(one["type"]).lower() != "microsoft.compute/virtualmachines"]
 
 
 async def read_other_pools(azure: Azure) -> tuple[list[Json], list[str]]:
@@ -101,8 +126,11 @@ async def read_other_pools(azure: Azure) -> tuple[list[Json], list[str]]:
 
 async def _read_users(azure: Azure, inventory: Inventory) -> None:
     places = await _read_subscriptions(azure, inventory)
+    others = [one for one in places if one is not azure]
     await concurrency.gather(
-        *(_read_users_in(one, inventory) for one in places), *(_read_pools_in(one, inventory) for one in places)
+        *(_read_users_in(one, inventory) for one in places),
+        *(_read_pools_in(one, inventory) for one in places),
+        *(_read_temporary_in(one, inventory) for one in others),
     )
 
 

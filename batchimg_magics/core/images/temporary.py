@@ -1,7 +1,8 @@
-"""Temporary resources of a capture by copy: snapshots, copies of the disks, a VM and its network interface.
+"""Temporary resources of a capture by copy: snapshots, copies of the disks, a VM, its interface and its security group.
 
-They have the ownership tags, one more tag, and names that are always the same for an image: the same command finds them
-and resumes, and temporary resources of an interrupted run are found and deleted.
+They are in the subscription and region of the VM that is copied: Azure connects a network interface only to a network
+of its own subscription and region. They have the ownership tags, one more tag, and names that are always the same for
+an image: the same command finds them and resumes, and temporary resources of an interrupted run are found and deleted.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ from typing import TYPE_CHECKING
 from batchimg_magics.core.azure import api_versions, tags
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base import concurrency
-from batchimg_magics.core.compute import disks, snapshots, virtual_machines
+from batchimg_magics.core.compute import disks, security_groups, snapshots, virtual_machines
 from batchimg_magics.core.compute.network_interfaces import delete_interface, list_interfaces
-from batchimg_magics.errors import BatchImgError
-from batchimg_magics.resource_ids import ResourceId
+from batchimg_magics.errors import BatchImgError, NotFoundError
+from batchimg_magics.resource_ids import COMPUTE, ResourceId
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -24,9 +25,23 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source, SourceDisk
 
-#: The order of deletion: Azure deletes network interfaces with their VM; disks can be deleted after it only.
-DELETION_ORDER = (frozenset({"virtualmachines"}), frozenset({"networkinterfaces", "disks", "snapshots"}))
-_WORDS = {"virtualmachines": "VM", "networkinterfaces": "interface", "disks": "disk", "snapshots": "snapshot"}
+#: The order of deletion: Azure deletes network interfaces with their VM; disks can be deleted after it only, and a
+#: security group after the interfaces that it is on.
+DELETION_ORDER = (
+    frozenset({"virtualmachines"}),
+    frozenset({"networkinterfaces", "disks", "snapshots"}),
+    frozenset({"networksecuritygroups"}),
+)
+_WORDS = {
+    "virtualmachines": "VM",
+    "networkinterfaces": "interface",
+    "networksecuritygroups": "security group",
+    "disks": "disk",
+    "snapshots": "snapshot",
+}
+
+
+NETWORK = "Microsoft.Network"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +52,31 @@ class TemporaryNames:
     ----------
     azure, pool, image
         The connection, the name of the pool, and the hash of the image.
+    vm_id
+        The VM that is copied; None: there is no copy.
     """
 
     azure: Azure
     pool: str
     image: str
+    vm_id: ResourceId | None = None
+
+    @property
+    def home(self) -> ResourceId:
+        """A resource in their resource group: the connection's, or the VM's if the VM is in another subscription."""
+        own = self.azure.scope.account_id
+        vm = self.vm_id
+        return own if vm is None or vm.subscription.lower() == own.subscription.lower() else vm
 
     @property
     def vm(self) -> ResourceId:
         """The id of the temporary VM."""
         return self._id("virtualMachines", "")
+
+    @property
+    def fence(self) -> ResourceId:
+        """The id of its network security group."""
+        return self._id("networkSecurityGroups", "fence", NETWORK)
 
     def snapshot(self, disk: SourceDisk) -> ResourceId:
         """Return the id of the temporary snapshot of a disk of the source."""
@@ -56,8 +86,9 @@ class TemporaryNames:
         """Return the id of the copy of a disk of the source."""
         return self._id("disks", disk.label)
 
-    def _id(self, kind: str, what: str) -> ResourceId:
-        return self.azure.scope.compute_id((kind, tags.temporary_name(self.pool, self.image, what)))
+    def _id(self, kind: str, what: str, provider: str = COMPUTE) -> ResourceId:
+        name = tags.temporary_name(self.pool, self.image, what)
+        return ResourceId(self.home.subscription, self.home.resource_group, provider, ((kind, name),))
 
 
 def temporary_tags(source_tags: Mapping[str, str]) -> dict[str, str]:
@@ -71,7 +102,7 @@ def temporary_tags(source_tags: Mapping[str, str]) -> dict[str, str]:
 def vm_body(
     vm: Json, source: Source, names: TemporaryNames, *, size: str, subnet: str, resource_tags: dict[str, str]
 ) -> Json:
-    """Return the body of a VM like the user's, on copies of its disks, without a public IP address."""
+    """Return the body of a VM like the user's, on copies of its disks, fenced off and without a public IP address."""
 
     def attached(disk: SourceDisk) -> Json:
         lun = {} if disk.lun is None else {"lun": disk.lun}
@@ -86,6 +117,7 @@ def vm_body(
             "primary": True,
             # Azure deletes it with the VM.
             "deleteOption": "Delete",
+            "networkSecurityGroup": {"id": str(names.fence)},
             "ipConfigurations": [{"name": "ipconfig1", "properties": {"subnet": {"id": subnet}}}],
         },
     }
@@ -126,28 +158,57 @@ class FailedDeletion:
     reason: str
 
 
-async def list_temporary(azure: Azure, pool: str) -> list[ResourceId]:
-    """Return the ids of the temporary resources of a pool's images, VMs first."""
-    listed = await concurrency.gather(
-        azure.list_documents(azure.compute.virtual_machines.list(azure.scope.resource_group)),
-        list_interfaces(azure),
-        disks.list_disks(azure),
-        snapshots.list_snapshots(azure),
-    )
+async def list_temporary(azure: Azure, pool: str, home: ResourceId | None = None) -> list[ResourceId]:
+    """Return the ids of the temporary resources of a pool's images, VMs first.
+
+    Parameters
+    ----------
+    azure, pool
+        The connection, and the name of the pool.
+    home
+        The VM that is copied: if it is in another subscription, they are in its resource group.
+    """
+    listed = await _list_group(azure, azure.scope.account_id)
+    if home is not None and home.subscription.lower() != azure.scope.subscription.lower():
+        listed += await _list_group(azure, home)
     account = azure.scope.account
-    owned = (found for documents in listed for found in documents if tags.is_tagged_for(found, pool, account))
-    return [ResourceId.parse(found["id"]) for found in owned if dig(found, "tags", tags.TEMPORARY) is not None]
+    owned = (found for found in listed if tags.is_tagged_for(found, pool, account))
+    ids = [ResourceId.parse(found["id"]) for found in owned if dig(found, "tags", tags.TEMPORARY) is not None]
+    order = list(_WORDS)
+    return sorted(ids, key=lambda one: order.index(temporary_kind(one)))
 
 
-async def delete_temporary(azure: Azure, pool: str) -> tuple[list[ResourceId], list[FailedDeletion]]:
-    """Delete the temporary resources of a pool's images.
+async def _list_group(azure: Azure, home: ResourceId) -> list[Json]:
+    """Return the resources of a resource group that have a type of temporary resources."""
+    group = home.resource_group
+    machines = azure.compute_for(home).virtual_machines.list(group)
+    if azure.scope.contains(home):
+        disks_of, snapshots_of = disks.list_disks(azure), snapshots.list_snapshots(azure)
+    else:
+        compute = azure.compute_for(home)
+        disks_of = azure.list_documents(compute.disks.list_by_resource_group(group))
+        snapshots_of = azure.list_documents(compute.snapshots.list_by_resource_group(group))
+    listed = await concurrency.gather(
+        azure.list_documents(machines),
+        list_interfaces(azure, home.group),
+        security_groups.list_security_groups(azure, home.group),
+        disks_of,
+        snapshots_of,
+    )
+    return [found for documents in listed for found in documents]
+
+
+async def delete_temporary(
+    azure: Azure, pool: str, home: ResourceId | None = None
+) -> tuple[list[ResourceId], list[FailedDeletion]]:
+    """Delete the temporary resources of a pool's images. VMs are deallocated first: a lock then costs no money.
 
     Returns
     -------
     tuple
         The deleted ones, and those that could not be deleted.
     """
-    found = await list_temporary(azure, pool)
+    found = await list_temporary(azure, pool, home)
     deleted: list[ResourceId] = []
     failed: list[FailedDeletion] = []
     for kinds in DELETION_ORDER:
@@ -169,14 +230,33 @@ async def _try_delete(azure: Azure, resource: ResourceId) -> str | None:
     return None
 
 
+async def delete_vm(azure: Azure, vm: ResourceId) -> None:
+    """Deallocate a temporary VM, delete it, and wait until it is deleted: if a lock prevents it, it costs nothing."""
+    try:
+        await virtual_machines.deallocate(azure, vm)
+    except NotFoundError:
+        return
+    except BatchImgError as error:
+        state = f"it may be running, since it could not be deallocated: {error.message}"
+    else:
+        state = "it is deallocated"
+    try:
+        await virtual_machines.delete(azure, vm)
+    except BatchImgError as error:
+        error.message = f"{error.message} ({state})"
+        error.args = (error.message,)
+        raise
+
+
 async def delete_one(azure: Azure, resource: ResourceId) -> None:
     """Delete a temporary resource and wait until it is deleted."""
     await _DELETIONS[temporary_kind(resource)](azure, resource)
 
 
 _DELETIONS: dict[str, Callable[[Azure, ResourceId], Awaitable[None]]] = {
-    "virtualmachines": virtual_machines.delete,
+    "virtualmachines": delete_vm,
     "networkinterfaces": delete_interface,
+    "networksecuritygroups": security_groups.delete_security_group,
     "disks": disks.delete_disk,
     "snapshots": snapshots.delete_snapshot,
 }

@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 
 
 #: Kinds of temporary resources, which are never part of an image.
-_TEMPORARY_KINDS = frozenset({"virtualmachines", "networkinterfaces", "disks"})
+_TEMPORARY_KINDS = frozenset({"virtualmachines", "networkinterfaces", "networksecuritygroups", "disks"})
 
 
-async def list_unneeded(azure: Azure, *, older_than_s: float = 0.0) -> Table:
+async def list_unneeded(azure: Azure, *, older_than_s: float = 0.0, pool: str | None = None) -> Table:
     """Return leftover resources and expired pools, one per row; nothing is changed.
 
     Parameters
@@ -43,14 +43,18 @@ async def list_unneeded(azure: Azure, *, older_than_s: float = 0.0) -> Table:
         The connection.
     older_than_s
         Omit younger leftover resources: somebody may be about to use them.
+    pool
+        Only what belongs to this pool; None: everything.
     """
     (found, leftovers), (expired, next_expiry) = await concurrency.gather(
-        find_leftovers(azure, older_than_s=older_than_s), _read_expired(azure)
+        find_leftovers(azure, older_than_s=older_than_s, pool=pool), _read_expired(azure, pool)
     )
     return _cleanup_table(found, leftover_rows(leftovers), expired, next_expiry)
 
 
-async def delete_unneeded(azure: Azure, board: Board, *, older_than_s: float, consent: Consent) -> Table:
+async def delete_unneeded(
+    azure: Azure, board: Board, *, older_than_s: float, consent: Consent, pool: str | None = None
+) -> Table:
     """Delete leftover resources and expired pools.
 
     Parameters
@@ -61,6 +65,8 @@ async def delete_unneeded(azure: Azure, board: Board, *, older_than_s: float, co
         Omit younger leftover resources: somebody may be about to use them.
     consent
         Whether they may be deleted, and leftover resources also where not all of their users can be read.
+    pool
+        Only what belongs to this pool; None: everything.
 
     Returns
     -------
@@ -73,7 +79,7 @@ async def delete_unneeded(azure: Azure, board: Board, *, older_than_s: float, co
         Not all users of the leftover resources can be read. Nothing was deleted.
     """
     (found, leftovers), (expired, next_expiry) = await concurrency.gather(
-        find_leftovers(azure, older_than_s=older_than_s), _read_expired(azure)
+        find_leftovers(azure, older_than_s=older_than_s, pool=pool), _read_expired(azure, pool)
     )
     if leftovers:
         delete.raise_if_unchecked(found, blindly=consent.yes or consent.shows_only)
@@ -116,7 +122,9 @@ def _cleanup_table(
     )
 
 
-async def find_leftovers(azure: Azure, *, older_than_s: float = 0.0) -> tuple[Inventory, list[tuple[Json, str]]]:
+async def find_leftovers(
+    azure: Azure, *, older_than_s: float = 0.0, pool: str | None = None
+) -> tuple[Inventory, list[tuple[Json, str]]]:
     """Find leftover resources.
 
     Parameters
@@ -125,6 +133,8 @@ async def find_leftovers(azure: Azure, *, older_than_s: float = 0.0) -> tuple[In
         The connection.
     older_than_s
         Omit younger resources: somebody may be about to use them.
+    pool
+        Only what belongs to this pool; None: everything.
 
     Returns
     -------
@@ -132,13 +142,24 @@ async def find_leftovers(azure: Azure, *, older_than_s: float = 0.0) -> tuple[In
         The inventory, and the documents of the leftover resources with the reason of each.
     """
     found, existing = await concurrency.gather(inventory.read_inventory(azure), pools.read_all(azure))
-    leftovers = list(_leftovers(azure, found, {str(pool["name"]).lower() for pool in existing}))
+    leftovers = [
+        (one, why)
+        for one, why in _leftovers(azure, found, {str(pool["name"]).lower() for pool in existing})
+        if pool is None or (tags.owner_pool(one) or "").lower() == pool.lower()
+    ]
     return found, (_old_enough(found, leftovers, azure.now() - older_than_s) if older_than_s else leftovers)
 
 
 def _old_enough(found: Inventory, leftovers: list[tuple[Json, str]], latest: float) -> list[tuple[Json, str]]:
     """Return the leftovers created by a time; a definition or gallery is as old as the youngest image in it."""
-    old = {one["id"].lower() for one, _ in leftovers if (created := created_at(one)) and created.timestamp() <= latest}
+    times = {one["id"].lower(): created_at(one) for one, _ in leftovers}
+    old = {key for key, created in times.items() if created and created.timestamp() <= latest}
+    for one, _ in leftovers:
+        # Network resources do not show a time: they are as old as the youngest of the same image build.
+        if times[one["id"].lower()] is None and dig(one, "tags", tags.TEMPORARY) is not None:
+            same = {other["id"].lower() for other, _ in leftovers if _is_of_same_build(one, other)}
+            if {key for key in same if times[key]} <= old:
+                old.add(one["id"].lower())
     for documents in (found.definitions, found.galleries):
         inside = [*found.versions, *found.definitions]
         for one in documents:
@@ -146,6 +167,12 @@ def _old_enough(found: Inventory, leftovers: list[tuple[Json, str]], latest: flo
             if within and within <= old:
                 old.add(one["id"].lower())
     return [(one, why) for one, why in leftovers if one["id"].lower() in old]
+
+
+def _is_of_same_build(one: Json, other: Json) -> bool:
+    """Return whether two resources are temporary ones of the same image."""
+    marks = [(tags.owner_pool(found), dig(found, "tags", tags.IMAGE)) for found in (one, other)]
+    return marks[0] == marks[1] and dig(other, "tags", tags.TEMPORARY) is not None
 
 
 def _leftovers(azure: Azure, found: Inventory, pool_names: set[str]) -> Iterator[tuple[Json, str]]:
@@ -180,8 +207,10 @@ def _leftovers(azure: Azure, found: Inventory, pool_names: set[str]) -> Iterator
 
 def created_at(document: Json) -> dt.datetime | None:
     """Return when a resource was created; None if its document does not have the time."""
-    props = document["properties"]
-    text: str | None = props.get("timeCreated") or dig(props, "publishingProfile", "publishedDate")
+    props = document.get("properties") or {}
+    text: str | None = (
+        props.get("timeCreated") or dig(props, "publishingProfile", "publishedDate") or document.get("createdTime")
+    )
     return parse_time(text)
 
 
@@ -205,7 +234,7 @@ def leftover_rows(leftovers: list[tuple[Json, str]]) -> list[dict[str, Any]]:
 
 def _size_gib(document: Json) -> int | None:
     """Return the billed size: of a disk or snapshot, or of an image version's disks times its replicas."""
-    props = document["properties"]
+    props = document.get("properties") or {}
     if kind_of(document) != "galleries/images/versions":
         return int(props["diskSizeGB"]) if "diskSizeGB" in props else None
     storage = props.get("storageProfile") or {}
@@ -222,10 +251,14 @@ def expiry_of(pool: Json) -> dt.datetime | None:
     return expiry.expires_of(pool)
 
 
-async def _read_expired(azure: Azure) -> tuple[list[dict[str, Any]], dt.datetime | None]:
+async def _read_expired(azure: Azure, only: str | None = None) -> tuple[list[dict[str, Any]], dt.datetime | None]:
     """Return the expired pools of this tool, one per row, and when the next one expires."""
     now = dt.datetime.fromtimestamp(azure.now(), dt.UTC)
-    dated = [(pool, expires) for pool in await pools.read_all(azure) if (expires := expiry_of(pool))]
+    dated = [
+        (pool, expires)
+        for pool in await pools.read_all(azure)
+        if (expires := expiry_of(pool)) and (only is None or str(pool["name"]).lower() == only.lower())
+    ]
     rows = await concurrency.gather(*(_expired_row(azure, pool, expires) for pool, expires in dated if expires <= now))
     return list(rows), min((expires for _, expires in dated if expires > now), default=None)
 

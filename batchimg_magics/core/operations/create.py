@@ -15,6 +15,7 @@ from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.checks import preflight, reader
 from batchimg_magics.core.compute import image_versions
 from batchimg_magics.core.images import build
+from batchimg_magics.core.operations import copies
 from batchimg_magics.core.operations.runner import StepRunner
 from batchimg_magics.core.scaling import controller
 from batchimg_magics.core.scaling.request import ResizeRequest
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.images.build import ImageBuild
     from batchimg_magics.core.images.origins.origin import ImageOrigin
+    from batchimg_magics.core.operations.copies import CopyCost
     from batchimg_magics.pool_spec.pool import PoolSpec
     from batchimg_magics.resource_ids import ResourceId
 
@@ -114,6 +116,8 @@ class Creation:
         The findings of the rules, without errors.
     pool_decision
         What `create` does with the existing pool.
+    copy_cost
+        What the temporary copy of the VM costs; None: there is none.
     """
 
     spec: PoolSpec
@@ -124,6 +128,7 @@ class Creation:
     pool: Json | None
     findings: Sequence[Finding]
     pool_decision: PoolDecision | None = None
+    copy_cost: CopyCost | None = None
 
     @property
     def source(self) -> Source:
@@ -189,7 +194,8 @@ async def read_creation(azure: Azure, spec: PoolSpec, *, yes: bool = False, repl
     images = facts.supported_images or await node_agents.read_supported_images(azure)
     size = vm_sizes.find_size(facts.sizes or await vm_sizes.read_sizes(azure), spec.vm_size)
     agent = node_agents.choose_node_agent(images, found.source, spec.node_agent_sku)
-    return dataclasses.replace(found, agent=agent, size=str(size["name"]), findings=findings)
+    cost = None if found.build.version is not None else await copies.read_copy_cost(azure, facts)
+    return dataclasses.replace(found, agent=agent, size=str(size["name"]), findings=findings, copy_cost=cost)
 
 
 async def examine_facts(
@@ -242,7 +248,8 @@ def creation_steps(azure: Azure, found: Creation, board: Board) -> list[Step]:
     """Return the steps from an image source to a pool with nodes."""
     replaced = [_old_pool_step(azure, found)] if found.decision == "replaced" else []
     pool = _pool_step(azure, found, after=(found.build.final_step, *(step.name for step in replaced)))
-    return [*build.build_steps(found.build), *replaced, pool, _nodes_step(azure, found, board)]
+    image = copies.describe_copy(build.build_steps(found.build), found.copy_cost, found.spec.name)
+    return [*image, *replaced, pool, _nodes_step(azure, found, board)]
 
 
 def _pool_step(azure: Azure, found: Creation, after: tuple[str, ...]) -> Step:

@@ -11,9 +11,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base.steps import Step, StepResult
 from batchimg_magics.core.batch import pools
-from batchimg_magics.core.compute import disks, galleries, image_versions, managed_images, snapshots, virtual_machines
+from batchimg_magics.core.compute import disks, galleries, image_versions, managed_images, snapshots
 from batchimg_magics.core.images import inventory, temporary
 from batchimg_magics.core.images.usage import ResourceUsage
 from batchimg_magics.core.operations.runner import StepRunner
@@ -36,8 +37,9 @@ KINDS: dict[str, tuple[str, Callable[[Azure, ResourceId], Awaitable[bool | None]
     "galleries/images": ("image definition", galleries.delete_definition),
     "galleries": ("gallery", galleries.delete_gallery_if_empty),
     "images": ("managed image", managed_images.delete),
-    "virtualmachines": ("VM", virtual_machines.delete),
+    "virtualmachines": ("VM", temporary.delete_vm),
     "networkinterfaces": ("network interface", temporary.delete_one),
+    "networksecuritygroups": ("network security group", temporary.delete_one),
     "disks": ("disk", disks.delete_disk),
     "snapshots": ("snapshot", snapshots.delete_snapshot),
 }
@@ -140,6 +142,9 @@ def resources_of_pool(azure: Azure, found: Inventory, pool: str) -> list[Json]:
         document
         for documents in (
             found.machines,
+            found.interfaces,
+            found.security_groups,
+            found.temporary,
             found.versions,
             found.definitions,
             found.managed_images,
@@ -155,9 +160,15 @@ def resources_of_pool(azure: Azure, found: Inventory, pool: str) -> list[Json]:
 
 
 def is_in_scope(azure: Azure, document: Json) -> bool:
-    """Return whether a resource is in the resource group of the connection, or in a gallery of its subscription."""
+    """Return whether this tool may delete a resource with ownership tags of a pool of the account.
+
+    It is in the resource group of the connection, in a gallery of its subscription, or temporary: the copy of a VM of
+    another subscription is in the resource group of that VM.
+    """
     where = ResourceId.parse(document["id"])
     scope = azure.scope
+    if dig(document, "tags", tags.TEMPORARY) is not None:
+        return True
     if where.subscription.lower() != scope.subscription.lower():
         return False
     return where.path[0][0].lower() == "galleries" or where.resource_group.lower() == scope.resource_group.lower()
@@ -251,6 +262,7 @@ _DEPENDENTS: dict[str, tuple[str, ...]] = {
     "pool": (),
     "virtualmachines": (),
     "networkinterfaces": ("virtualmachines",),
+    "networksecuritygroups": ("virtualmachines", "networkinterfaces"),
     "galleries/images/versions": ("pool",),
     "galleries/images": ("pool", "galleries/images/versions"),
     "galleries": ("pool", "galleries/images/versions", "galleries/images"),

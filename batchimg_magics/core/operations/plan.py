@@ -14,6 +14,7 @@ from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.checks import preflight
 from batchimg_magics.core.compute import image_versions, lineage
 from batchimg_magics.core.estimates import prices, workload
+from batchimg_magics.core.images.origins.vm_copy import COPY_STEP
 from batchimg_magics.core.operations import create
 from batchimg_magics.core.scaling import context
 
@@ -50,6 +51,9 @@ async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: boo
     planned[-1]["usd_per_hour"] = cost
     if first_node:
         _add_first_node(planned[-1], found.spec, rates)
+    for row in planned:
+        if found.copy_cost is not None and row["step"] == COPY_STEP and row["action"] != "exists":
+            row["usd_per_hour"] = found.copy_cost.usd_per_hour
     minutes = _minutes(steps, {row["step"]: row["minutes"] or 0.0 for row in planned})
     todo = sum(row["action"] != "exists" for row in planned)
     price = "" if cost is None else f", then ${cost:.2f}/h"

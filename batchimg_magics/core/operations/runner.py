@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.core.images import build
+from batchimg_magics.core.images import failed_build
 from batchimg_magics.errors import BatchImgError
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from batchimg_magics.core.base.progress import Board
     from batchimg_magics.core.base.steps import Step, StepResult
     from batchimg_magics.core.images.build import ImageBuild
+
+
+#: What is left after an interruption, on the progress display.
+_LEFTOVERS = "temporary resources"
 
 
 class StepRunner:
@@ -84,6 +88,8 @@ class StepRunner:
 
     async def _run_step(self, step: Step) -> None:
         self.board.begin(step.name, expected_s=step.expected_s)
+        if step.leaves:
+            self.board.add_cleanup(_LEFTOVERS, step.leaves)
         try:
             self.results[step.name] = await step.run(self.results)
         except BatchImgError as error:
@@ -97,20 +103,30 @@ class StepRunner:
         return Table.from_rows(self.verb, [*(self._row(step) for step in self.steps), *self.extra_rows], caption)
 
     async def run_with_cleanup(self, image_build: ImageBuild, caption: str) -> Table:
-        """Run all steps; if one fails, delete the temporary resources.
+        """Run all steps; if one fails, delete the temporary resources, and tell what is left of them.
 
-        After Ctrl-C nothing is deleted: the same command finds the resources and resumes.
+        After Ctrl-C nothing is deleted: the same command finds the resources and resumes. The temporary VM is
+        deallocated, so that it costs nothing until then.
         """
         try:
-            return await self.run(caption)
+            table = await self.run(caption)
+        except asyncio.CancelledError:
+            if image_build.plan.has_temporary:
+                await failed_build.stop_after_interruption(image_build)
+            raise
         except BatchImgError as error:
             if image_build.plan.has_temporary:
                 name = "delete temporary resources"
                 self.board.begin(name)
-                self.extra_rows = await build.clean_up_after_failure(image_build)
+                self.extra_rows = await failed_build.clean_up_after_failure(image_build)
                 self.board.end(name)
                 error.table = self.table("not finished")
+                if any(row["action"] == "kept" for row in self.extra_rows) and self.board.pending_cleanup:
+                    error.hint = "; ".join(filter(None, [error.hint, self.board.pending_cleanup]))
             raise
+        finally:
+            self.board.cleanup_done(_LEFTOVERS)
+        return table
 
     def _row(self, step: Step) -> dict[str, Any]:
         outcome = self.results.get(step.name)

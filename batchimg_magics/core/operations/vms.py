@@ -124,7 +124,9 @@ def _next_step_text(vm: Json, *, windows: bool, private: bool) -> str:
     access = "no public address: connect from its network (VPN, Bastion, another VM); " if private else ""
     disks = "format and mount its data disks, " if dig(vm, "properties", "storageProfile", "dataDisks") else ""
     keep = "do not change drive D:" if windows else "do not change the temporary disk (/mnt)"
+    # Generalizing removes the admin account with its home directory, and tasks run as another user.
+    where = "" if windows else " below /opt or on a data disk, not in your home directory (it is removed)"
     return (
-        f"{access}install the software, copy the data, {disks}do not install VM extensions, {keep}; "
+        f"{access}install the software and copy the data{where}, {disks}do not install VM extensions, {keep}; "
         f"then %batchimg create POOL --from-vm {vm['name']} --vm-size SIZE"
     )

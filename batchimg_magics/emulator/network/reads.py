@@ -16,7 +16,6 @@ NETWORK_KINDS = (
     "Microsoft.Network/loadBalancers/frontendIPConfigurations",
     "Microsoft.Network/loadBalancers/inboundNatRules",
     "Microsoft.Network/networkInterfaces",
-    "Microsoft.Network/networkSecurityGroups",
     "Microsoft.Network/publicIPAddresses",
     "Microsoft.Network/virtualNetworks",
     "Microsoft.Network/virtualNetworks/subnets",

@@ -150,6 +150,8 @@ def _list(call: Call) -> Reply:
         row = {name: document[name] for name in _LISTED_PROPERTIES if name in document}
         if "provisioningstate" in expand:
             row["provisioningState"] = document["properties"].get("provisioningState")
+        if "createdtime" in expand and (created := document["properties"].get("timeCreated")):
+            row["createdTime"] = created
         rows.append(row)
     return Reply(200, {"value": rows})
 

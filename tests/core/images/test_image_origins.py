@@ -13,6 +13,7 @@ from azure.core.rest import HttpRequest
 
 from batchimg_magics.core.images import origins
 from batchimg_magics.core.images.origins.origin import ImageOrigin
+from batchimg_magics.emulator.catalog.vm_sizes import all_sizes
 from batchimg_magics.errors import (
     BatchImgError,
     ConflictError,
@@ -69,10 +70,12 @@ def states(session: Session, pool: str) -> set[str]:
 
 
 def throwaways(outside: StateFileClient) -> list[str]:
-    """Return what bears the mark of a throwaway, network interfaces too."""
+    """Return what bears the mark of a throwaway, network resources too."""
     found = read_inventory(outside.path)
-    interfaces = outside.ask("GET", f"{GROUP.replace('Compute', 'Network')}/networkInterfaces", version="2024-05-01")
-    every = [*found.items(), *((one["id"], one) for one in interfaces["value"])]
+    network = GROUP.replace("Compute", "Network")
+    kinds = ("networkInterfaces", "networkSecurityGroups")
+    listed = [one for kind in kinds for one in outside.ask("GET", f"{network}/{kind}", version="2024-05-01")["value"]]
+    every = [*found.items(), *((one["id"], one) for one in listed)]
     return [key for key, one in every if "batchimg-throwaway" in (one.get("tags") or {})]
 
 
@@ -259,9 +262,12 @@ def test_a_running_vm_with_the_option_generalized_is_deallocated(away: Session, 
 
 def test_a_copy_is_out_of_reach_in_the_vms_subnet_and_small(outside: StateFileClient) -> None:
     asked: list[dict[str, Any]] = []
+    fences: list[dict[str, Any]] = []
 
     class Read(CrashTransport):
         async def send(self, request: Any, **kwargs: Any) -> Any:
+            if request.method == "PUT" and "/networkSecurityGroups/batchimg-" in request.url:
+                fences.append(json.loads(request.content))
             if request.method == "PUT" and "/virtualMachines/batchimg-" in request.url:
                 asked.append(json.loads(request.body if hasattr(request, "body") else request.content))
             return await self.inner.send(request, **kwargs)
@@ -272,10 +278,18 @@ def test_a_copy_is_out_of_reach_in_the_vms_subnet_and_small(outside: StateFileCl
         connect_to(session, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
         assert states(session, "genomics") == {"idle"}  # a pool of TrustedLaunch nodes
     properties = asked[0]["properties"]
-    assert properties["hardwareProfile"]["vmSize"] == "Standard_D2s_v5"  # the smallest that takes 4 data disks
+    size = all_sizes()[properties["hardwareProfile"]["vmSize"].lower()]
+    assert (size.vcpus, size.max_data_disks >= 4, size.trusted_launch, size.temp_gib) == (2, True, True, 0)
+    assert size.family != "standardDSv5Family"  # the VM's own
     assert properties["securityProfile"] == trusted
     (interface,) = properties["networkProfile"]["networkInterfaceConfigurations"]
     assert interface["properties"]["deleteOption"] == "Delete"
+    assert interface["properties"]["networkSecurityGroup"]["id"].endswith("-fence")
+    rules = [one["properties"] for one in fences[0]["properties"]["securityRules"]]
+    assert [
+        (one["direction"], one["access"], one["destinationAddressPrefix"], one["destinationPortRange"])
+        for one in sorted(rules, key=lambda one: (one["direction"], one["priority"]))
+    ] == [("Inbound", "Deny", "*", "*"), ("Outbound", "Allow", "AzureCloud", "443"), ("Outbound", "Deny", "*", "*")]
     assert interface["properties"]["ipConfigurations"] == [
         {"name": "ipconfig1", "properties": {"subnet": {"id": SUBNET}}}
     ]
@@ -497,7 +511,7 @@ def test_a_version_in_the_making_keeps_what_it_is_made_from(away: Session, outsi
     with pytest.raises(BatchImgError) as caught:
         connect_to(away, outside).create("genomics", from_vm="desk", nodes=1, **SIZE)
     left = [row for row in caught.value.table.rows() if row["step"] == "not deleted"]
-    assert len(left) == 4  # VM, interface, disk, snapshot
+    assert len(left) == 5  # VM, interface, security group, disk, snapshot
     assert all("being created" in row["detail"] for row in left)
     away.close()
     outside.fail()
@@ -543,12 +557,12 @@ def test_what_cannot_be_deleted_is_named_and_deleted_by_the_next_run(away: Sessi
 
 
 class Stopped(CrashTransport):
-    """A transport that cuts the last line off every script: the script stops half way."""
+    """A transport that puts a program that does not exist into every script: the script stops there."""
 
     async def send(self, request: Any, **kwargs: Any) -> Any:
         if "/runCommand" in request.url:
             body = json.loads(request.content)
-            body["script"] = body["script"][:-1]
+            body["script"].insert(1, "frobnicate")
             token = request.headers["authorization"]
             request = HttpRequest(request.method, request.url, json=body, headers={"authorization": token})
         return await self.inner.send(request, **kwargs)
@@ -560,7 +574,8 @@ def test_a_script_that_does_not_run_to_its_end_fails_the_capture(outside: StateF
     outside.create_vm("desk", os_type)
     with Session(wrap_transport=Stopped) as session:
         connect_to(session, outside)
-        with pytest.raises(ProvisioningError, match="was not generalized: the script did not finish"):
+        with pytest.raises(ProvisioningError, match=r"was not generalized: the script failed: .*frobnicate") as caught:
             session.create("genomics", from_vm="desk", nodes=1, **SIZE)
+        assert ("waagent.log" if os_type == "Linux" else "Panther") in caught.value.hint
         assert len(session.pools()) == 0
     assert throwaways(outside) == []

@@ -36,7 +36,7 @@ _READ_ACTIONS = (
             "galleries/images/versions",
         )
     ),
-    f"{_NETWORK}/networkInterfaces/read",
+    *(f"{_NETWORK}/{kind}/read" for kind in ("networkInterfaces", "networkSecurityGroups")),
 )
 _IN_GALLERY = tuple(f"{_COMPUTE}/{kind}/write" for kind in ("galleries/images", "galleries/images/versions"))
 #: The gallery of the account is created if it is missing; a gallery that the user specifies is only read.
@@ -53,7 +53,11 @@ _COPY = (
         for kind in ("disks", "virtualMachines", "snapshots")
         for verb in ("write", "delete")
     ),
-    *(f"{_NETWORK}/networkInterfaces/{verb}" for verb in ("write", "join/action", "delete")),
+    *(
+        f"{_NETWORK}/{kind}/{verb}"
+        for kind in ("networkInterfaces", "networkSecurityGroups")
+        for verb in ("write", "join/action", "delete")
+    ),
 )
 _STOP = tuple(f"{_COMPUTE}/virtualMachines/{verb}" for verb in ("deallocate/action", "start/action", "write"))
 #: Actions to delete everything that this tool creates.
@@ -118,10 +122,11 @@ def _vm_actions(facts: Facts, vm: Json) -> Iterator[tuple[str, Iterable[str]]]:
         yield "", (f"{_COMPUTE}/snapshots/write",)
         yield key, _STOP[:1] if ready else (*_GENERALIZE, *_STOP)
         return
-    yield "", _COPY
+    # In another subscription, the copy and its disks are in the resource group of the VM.
+    elsewhere = ResourceId.parse(key).subscription.lower() != facts.scope.subscription.lower()
+    yield key if elsewhere else "", (*_COPY, *(_READ_ACTIONS if elsewhere else ()))
     yield key, (f"{_NETWORK}/networkInterfaces/read", *(_STOP if spec.stop else ()))
-    # The copy is in the VM's own subnet.
-    yield facts.subnet or key, (f"{_NETWORK}/virtualNetworks/subnets/join/action",)
+    yield facts.subnet or key, (f"{_NETWORK}/virtualNetworks/subnets/{one}" for one in ("read", "join/action"))
 
 
 def role_definition(facts: Facts) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 # Each module registers its rules when it is imported.
 from batchimg_magics.core.checks.rules import system  # isort: skip
+from batchimg_magics.core.checks.rules import copy  # isort: skip
 from batchimg_magics.core.checks.rules import disks  # isort: skip
 from batchimg_magics.core.checks.rules import images  # isort: skip
 from batchimg_magics.core.checks.rules import direct  # isort: skip
@@ -18,6 +19,7 @@ from batchimg_magics.core.checks.rules.rule import RULES
 __all__ = [
     "RULES",
     "access",
+    "copy",
     "direct",
     "disks",
     "images",

@@ -43,7 +43,7 @@ class VmOrigin(ImageOrigin):
     def __init__(self, vm: Json, source: Source) -> None:
         super().__init__(source)
         self.vm = vm
-        self.vm_id = ResourceId.parse(vm["id"])
+        self.vm_id: ResourceId = ResourceId.parse(vm["id"])
 
     async def changed_since(self, azure: Azure, moment: float) -> bool:
         """Tell whether the VM was started or stopped since, or has been running for long."""
@@ -54,7 +54,7 @@ class VmOrigin(ImageOrigin):
 
     async def has_leftovers(self, azure: Azure, pool: str) -> bool:
         """Tell whether temporary resources exist, or the VM is still stopped for a copy."""
-        return is_stopped_for(self.vm, pool) or bool(await temporary.list_temporary(azure, pool))
+        return is_stopped_for(self.vm, pool) or bool(await temporary.list_temporary(azure, pool, self.vm_id))
 
     async def clean_up(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[FailedDeletion]]:
         """Start the VM again where it was stopped for a copy, and delete temporary resources."""

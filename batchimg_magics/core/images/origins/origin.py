@@ -84,11 +84,14 @@ class ImageOrigin(ABC):
         Id of an existing image that is used as it is; empty where an image is built.
     warning
         A text about a possible failure; empty for none.
+    vm_id
+        The VM that it is; None if it is no VM.
     """
 
     kind: str = ""
     pinned: str = ""
     warning: str = ""
+    vm_id: ResourceId | None = None
 
     def __init__(self, source: Source) -> None:
         self.source = source
@@ -107,7 +110,7 @@ class ImageOrigin(ABC):
 
     async def clean_up(self, azure: Azure, pool: str) -> tuple[list[ResourceId], list[FailedDeletion]]:
         """Delete temporary resources; return the deleted ones and those that could not be deleted."""
-        return await temporary.delete_temporary(azure, pool)
+        return await temporary.delete_temporary(azure, pool, self.vm_id)
 
 
 def snapshot_step(

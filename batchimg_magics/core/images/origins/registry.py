@@ -57,7 +57,7 @@ async def _find_vm_origin(azure: Azure, spec: PoolSpec, *, yes: bool) -> ImageOr
     if spec.capture == "in-place":
         from batchimg_magics.core.images.origins import vm_in_place
 
-        return await vm_in_place.find(azure, vm, yes=yes)
+        return await vm_in_place.find(azure, vm, spec, yes=yes)
     from batchimg_magics.core.images.origins import vm_copy
 
-    return await vm_copy.find(azure, vm, stop=spec.stop)
+    return await vm_copy.find(azure, vm, spec)

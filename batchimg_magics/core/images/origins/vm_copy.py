@@ -1,8 +1,8 @@
 """From a VM that is not modified: a temporary copy of it is generalized.
 
-The steps: snapshots of the disks, copies of the disks, a VM on the copies, generalize it inside the VM, deallocate it,
-mark it generalized. Its disks are the disks of the image. Temporary resources are deleted when the image exists and
-when a step fails.
+The steps: snapshots of the disks, copies of the disks, a VM on the copies behind a security group, generalize it inside
+the VM, deallocate it, mark it generalized. Its disks are the disks of the image. Temporary resources are deleted when
+the image exists and when a step fails.
 """
 
 from __future__ import annotations
@@ -11,15 +11,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import tags
+from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base.steps import Step, StepResult, step_result
-from batchimg_magics.core.batch import vm_sizes
-from batchimg_magics.core.compute import disks, network_interfaces, snapshots, virtual_machines
+from batchimg_magics.core.compute import disks, network_interfaces, security_groups, snapshots, virtual_machines
 from batchimg_magics.core.compute.storage_profile import ImageDisk, StorageProfile
-from batchimg_magics.core.images import temporary
+from batchimg_magics.core.images import copy_size, deprovision, temporary
+from batchimg_magics.core.images.deprovision import Deprovisioning
 from batchimg_magics.core.images.origins.generalized_vm import VmOrigin, is_stopped_for, restart_vm, snapshot_steps
 from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin, snapshot_step
 from batchimg_magics.core.images.origins.vm_in_place import generalize_steps
 from batchimg_magics.core.images.temporary import TemporaryNames
+from batchimg_magics.errors import BatchImgError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,20 +29,39 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.compute.image_source import Source, SourceDisk
+    from batchimg_magics.pool_spec.pool import PoolSpec
 
-__all__ = ["find"]
+__all__ = ["COPY_STEP", "VmCopyOrigin", "find"]
+
+#: The name of the step that creates the VM.
+COPY_STEP = "temporary VM"
 
 
-class _VmCopyOrigin(VmOrigin):
-    def __init__(self, vm: Json, source: Source, subnet: str, *, stop: bool) -> None:
+class VmCopyOrigin(VmOrigin):
+    """A VM of which a temporary copy is generalized.
+
+    Parameters
+    ----------
+    vm, source
+        The VM's document, and the properties of the source.
+    subnet
+        The id of the subnet of the copy.
+    spec
+        The requested pool, with the options of the copy.
+    """
+
+    def __init__(self, vm: Json, source: Source, subnet: str, spec: PoolSpec) -> None:
         super().__init__(vm, source)
         self.subnet = subnet
-        self.stop = stop
-        # Consistent disks make another image than disks of a running VM.
-        self.kind = "copy of the stopped VM" if stop else "copy"
+        self.stop = spec.stop
+        self.asked_size = spec.copy_size
+        self.keep_users = spec.keep_users
+        # Consistent disks make another image than disks of a running VM, and so do accounts that are kept.
+        self.kind = ("copy of the stopped VM" if spec.stop else "copy") + (", users kept" if spec.keep_users else "")
 
     def plan(self, context: BuildContext) -> BuildPlan:
-        names = TemporaryNames(context.azure, context.pool, context.image)
+        """Return the steps that produce the disks of the image."""
+        names = TemporaryNames(context.azure, context.pool, context.image, self.vm_id)
         work = replace(context, tags=temporary.temporary_tags(context.tags))
         stopping = is_stopped_for(self.vm, context.pool) or (self.stop and virtual_machines.power(self.vm) == "running")
         stop = [self._stop_step(context, names)] if stopping else []
@@ -50,9 +71,11 @@ class _VmCopyOrigin(VmOrigin):
         ]
         start = [self._start_step(context, taken)] if stopping else []
         copies = [self._copy_step(work, names, disk) for disk in self.source.disks]
-        machine = self._vm_step(work, names, copies)
-        last = generalize_steps(context.azure, names.vm, self.source.os_type, context.image, after=(machine.name,))
-        steps, ready = [*stop, *taken, *start, *copies, machine, *last], _names(last[-1:])
+        fence = self._fence_step(work, names)
+        machine = self._vm_step(work, names, [*copies, fence])
+        wanted = Deprovisioning(names.vm, self.source.os_type, context.image, self.keep_users)
+        last = generalize_steps(context.azure, wanted, after=(machine.name,))
+        steps, ready = [*stop, *taken, *start, *copies, fence, machine, *last], _names(last[-1:])
         copied = [replace(disk, id=str(names.disk(disk))) for disk in self.source.disks]
         profile = StorageProfile(tuple(ImageDisk(disk.lun, disk.caching, disk.id) for disk in copied))
         if context.keeps_disks:
@@ -110,31 +133,80 @@ class _VmCopyOrigin(VmOrigin):
         why = "a disk of the temporary VM"
         return Step(f"copy of {disk.description}", target, run, before, disks.DISK_EXPECTED_S, why, is_done=exists)
 
-    def _vm_step(self, temporary_context: BuildContext, names: TemporaryNames, copies: Sequence[Step]) -> Step:
+    def _fence_step(self, temporary_context: BuildContext, names: TemporaryNames) -> Step:
+        azure = temporary_context.azure
+
         async def run(_: Mapping[str, StepResult]) -> StepResult:
-            size = await vm_sizes.smallest_matching_size(temporary_context.azure, self.vm, self.source)
-            body = temporary.vm_body(
-                self.vm, self.source, names, size=size, subnet=self.subnet, resource_tags=dict(temporary_context.tags)
-            )
-            return step_result(
-                await virtual_machines.create_vm(temporary_context.azure, names.vm, body), f"{size}, no public address"
-            )
+            body = security_groups.fence_body(self.source.region, dict(temporary_context.tags))
+            return step_result(await security_groups.create_security_group(azure, names.fence, body))
+
+        why = "the copy is a clone: it reaches Azure only, so that it does nothing twice"
+        return Step("security group", names.fence, run, (), security_groups.EXPECTED_S, why)
+
+    def _vm_step(self, temporary_context: BuildContext, names: TemporaryNames, before: Sequence[Step]) -> Step:
+        azure = temporary_context.azure
+
+        async def run(_: Mapping[str, StepResult]) -> StepResult:
+            found = await virtual_machines.read(azure, names.vm)
+            if found is not None and self._is_usable(found, temporary_context.image):
+                await virtual_machines.wait_until_created(azure, names.vm)
+                return step_result(new=False)
+            if found is not None:
+                await self._recreate_disks(temporary_context, names)
+            size = await self._create_vm(temporary_context, names)
+            return step_result(new=True, detail=f"{size}, no public address")
 
         async def exists() -> bool:
-            return await virtual_machines.read(temporary_context.azure, names.vm) is not None
+            return await virtual_machines.read(azure, names.vm) is not None
 
         why = f"it is generalized instead of {self.source.name}"
-        return Step(
-            "temporary VM", names.vm, run, _names(copies), virtual_machines.EXPECTED_S["make"], why, is_done=exists
-        )
+        return Step(COPY_STEP, names.vm, run, _names(before), virtual_machines.EXPECTED_S["make"], why, is_done=exists)
+
+    def _is_usable(self, found: Json, image: str) -> bool:
+        """Tell whether the copy of an interrupted run can be used: it was created, and its disks are known."""
+        failed = str(dig(found, "properties", "provisioningState")).lower() in ("failed", "canceled", "deleting")
+        return not failed and not deprovision.is_unproven(found, image)
+
+    async def _recreate_disks(self, temporary_context: BuildContext, names: TemporaryNames) -> None:
+        """Delete the copy, and create its disks again: the copy may have changed them."""
+        azure, copy_tags = temporary_context.azure, dict(temporary_context.tags)
+        await virtual_machines.delete(azure, names.vm)
+        for disk in self.source.disks:
+            await disks.create_disk(
+                azure, names.disk(disk), names.snapshot(disk), region=self.source.region, tags=copy_tags
+            )
+
+    async def _create_vm(self, temporary_context: BuildContext, names: TemporaryNames) -> str:
+        """Create the copy, with another size if Azure has no capacity or quota for one; return the size.
+
+        It has the tag of a scheduled command from the beginning: nobody else stops it.
+        """
+        azure = temporary_context.azure
+        sizes = await copy_size.read_copy_sizes(azure, self.vm, self.source, self.asked_size)
+        copy_size.raise_if_unusable(sizes, self.vm_id)
+        copy_tags = {**temporary_context.tags, tags.DEPROVISIONING: temporary_context.image}
+        *others, last = sizes.names[: copy_size.MAX_TRIES]
+        for size in (*others, last):
+            body = temporary.vm_body(
+                self.vm, self.source, names, size=size, subnet=self.subnet, resource_tags=copy_tags
+            )
+            try:
+                await virtual_machines.create_vm(azure, names.vm, body)
+            except BatchImgError as error:
+                if size == last or not copy_size.is_size_unavailable(error):
+                    raise
+                # What Azure began to create has the name of the next one.
+                await virtual_machines.delete(azure, names.vm)
+            else:
+                break
+        return size
 
 
 def _names(steps: Sequence[Step]) -> tuple[str, ...]:
     return tuple(step.name for step in steps)
 
 
-async def find(azure: Azure, vm: Json, *, stop: bool) -> ImageOrigin:
+async def find(azure: Azure, vm: Json, spec: PoolSpec) -> ImageOrigin:
     """Return the image source for a VM of which a copy is generalized."""
-    return _VmCopyOrigin(
-        vm, await virtual_machines.read_source(azure, vm), await network_interfaces.subnet_of(azure, vm), stop=stop
-    )
+    source = await virtual_machines.read_source(azure, vm)
+    return VmCopyOrigin(vm, source, spec.copy_subnet or await network_interfaces.subnet_of(azure, vm), spec)

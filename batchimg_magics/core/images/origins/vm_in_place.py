@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from batchimg_magics.core.base.steps import Step, StepResult, step_result
 from batchimg_magics.core.compute import virtual_machines
-from batchimg_magics.core.images import deprovision
+from batchimg_magics.core.images import deprovision, deprovision_scripts
+from batchimg_magics.core.images.deprovision import Deprovisioning
 from batchimg_magics.core.images.origins.generalized_vm import VmOrigin, deallocate_step, snapshot_steps
 from batchimg_magics.core.images.origins.origin import BuildContext, BuildPlan, ImageOrigin
 from batchimg_magics.errors import SpecError
@@ -16,19 +17,38 @@ if TYPE_CHECKING:
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
+    from batchimg_magics.core.compute.image_source import Source
+    from batchimg_magics.pool_spec.pool import PoolSpec
     from batchimg_magics.resource_ids import ResourceId
 
 __all__ = ["find", "generalize_steps"]
 
 
 class _VmInPlaceOrigin(VmOrigin):
+    def __init__(self, vm: Json, source: Source, spec: PoolSpec) -> None:
+        super().__init__(vm, source)
+        self.spec = spec
+        self.kind = self.kind + (", users kept" if spec.keep_users else "")
+
     def plan(self, context: BuildContext) -> BuildPlan:
-        steps = generalize_steps(context.azure, self.vm_id, self.source.os_type, context.image)
+        wanted = Deprovisioning(
+            self.vm_id, self.source.os_type, context.image, self.spec.keep_users, _next_lines(self.vm_id, self.spec)
+        )
+        steps = generalize_steps(context.azure, wanted)
         taken, profile = snapshot_steps(context, self.source, after=(steps[-1].name,))
         return BuildPlan(profile, (*steps, *taken), tuple(step.name for step in taken))
 
 
-async def find(azure: Azure, vm: Json, *, yes: bool) -> ImageOrigin:
+def _next_lines(vm: ResourceId, spec: PoolSpec) -> str:
+    """Return how to go on after an interruption."""
+    line = spec.create_line(generalized=True, capture=None, keep_users=None, yes=None)
+    return (
+        f"run the same command again; or, if the VM has stopped by itself, go on with `az vm deallocate --ids {vm}` "
+        f"and {line}"
+    )
+
+
+async def find(azure: Azure, vm: Json, spec: PoolSpec, *, yes: bool) -> ImageOrigin:
     """Return the image source for a VM that is generalized itself.
 
     Raises
@@ -42,26 +62,24 @@ async def find(azure: Azure, vm: Json, *, yes: bool) -> ImageOrigin:
             "cannot be started again",
             hint="add --yes to confirm; or leave out --capture: a temporary copy is generalized instead",
         )
-    return _VmInPlaceOrigin(vm, await virtual_machines.read_source(azure, vm))
+    return _VmInPlaceOrigin(vm, await virtual_machines.read_source(azure, vm), spec)
 
 
-def generalize_steps(
-    azure: Azure, vm: ResourceId, os_type: str, image: str, after: tuple[str, ...] = ()
-) -> tuple[Step, ...]:
+def generalize_steps(azure: Azure, wanted: Deprovisioning, after: tuple[str, ...] = ()) -> tuple[Step, ...]:
     """Return the steps that generalize a VM and mark it generalized in Azure."""
+    vm = wanted.vm
 
     async def take_out(_: Mapping[str, StepResult]) -> StepResult:
-        new = await deprovision.deprovision(azure, vm, os_type, image)
-        return step_result(
-            new, "waagent -deprovision+user" if os_type == "Linux" else "sysprep /generalize", verb="changed"
-        )
+        new = await deprovision.deprovision(azure, wanted)
+        return step_result(new, f"{wanted.words}; the VM stopped by itself", verb="changed")
 
     async def mark(_: Mapping[str, StepResult]) -> StepResult:
         return step_result(await virtual_machines.generalize(azure, vm), verb="changed")
 
-    why = "nodes of an image that is not generalized are unusable"
+    why = f"{wanted.words}; the VM must stop by itself within {wanted.deadline_s / 60:.0f} min"
+    seconds = deprovision_scripts.EXPECTED_S[wanted.os_type]
     return (
-        Step("deprovision", vm, take_out, after, deprovision.EXPECTED_S[os_type], why, planned_action="would change"),
+        Step("deprovision", vm, take_out, after, seconds, why, planned_action="would change"),
         deallocate_step(azure, vm, "a disk in use cannot be captured consistently", ("deprovision",)),
         Step(
             "generalize",

@@ -49,6 +49,12 @@ _HARMLESS = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _PRINT = re.compile(r"(?:echo|Write-Output|Write-Host)\s+(.*)", re.IGNORECASE | re.DOTALL)
+#: The command of a task, up to the next parameter of the task; the command may have such parameters too, in quotes.
+_TASK_COMMAND = re.compile(
+    r"(?:'[^']*'|\"[^\"]*\"|(?!\)?\s+-(?:Trigger|User|RunLevel|Principal|Settings|TaskName|Description|Force|"
+    r"WorkingDirectory)\b)[^'\"])*",
+    re.IGNORECASE,
+)
 _VERB_NOUN = re.compile(r"[A-Za-z]+-[A-Za-z]\w+")
 
 
@@ -247,14 +253,10 @@ def _register_task(session: WindowsSession, match: re.Match[str]) -> None:
     execute = re.search(r"-Execute\s+(.*)", text, re.IGNORECASE | re.DOTALL)
     if execute is None:
         raise UnsupportedLineError(match[0])
-    command = re.split(
-        r"\)?\s+-(?:Trigger|User|RunLevel|Principal|Settings|TaskName|Description|Force|WorkingDirectory)\b",
-        execute[1],
-        maxsplit=1,
-        flags=re.IGNORECASE,
-    )[0].rstrip(") ")
+    found = _TASK_COMMAND.match(execute[1])
+    command = execute[1] if found is None else found[0]
     named = next((one for one in name.groups() if one), "task") if name else "task"
-    _add_task(session, named, command, _trigger_delay_s(session, text))
+    _add_task(session, named, command.rstrip(") "), _trigger_delay_s(session, text))
 
 
 def _trigger_delay_s(session: WindowsSession, text: str) -> float | None:

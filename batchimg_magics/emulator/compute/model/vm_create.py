@@ -13,6 +13,7 @@ from batchimg_magics.emulator.compute.model import vm_disks
 from batchimg_magics.emulator.compute.model.vm_view import etag, vm_document
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply
 from batchimg_magics.emulator.http.planes import timestamp
+from batchimg_magics.emulator.network import security_groups
 from batchimg_magics.emulator.network.interfaces import NICS
 from batchimg_magics.emulator.world.store import Item
 
@@ -185,6 +186,7 @@ def _create_interface(call: Call, configuration: dict[str, Any]) -> str:
     properties = {
         "provisioningState": "Succeeded",
         "ipConfigurations": addresses,
+        **security_groups.need_group_for_interface(call, inside),
         "virtualMachine": {"id": resources.resource_id(call, VMS)},
     }
     document = {"name": f"{name}-{digits}", "id": key, "type": NICS, "location": call.body["location"]}

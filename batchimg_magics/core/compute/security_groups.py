@@ -1,0 +1,72 @@
+"""Network security groups that fence off the machines that this tool starts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from batchimg_magics.core.azure import api_versions, pages, polling
+
+if TYPE_CHECKING:
+    from batchimg_magics.core.azure.client import Azure
+    from batchimg_magics.core.azure.documents import Json
+    from batchimg_magics.resource_ids import ResourceId
+
+EXPECTED_S = 3.0
+#: Source: Microsoft.Network, SecurityRule: 100 is the first priority and 4096 the last one that a rule can have.
+_FIRST, _LAST = 100, 4096
+
+
+def _rule(name: str, direction: str, access: str, priority: int, **changed: str) -> Json:
+    anything = {
+        "protocol": "*",
+        "sourceAddressPrefix": "*",
+        "sourcePortRange": "*",
+        "destinationAddressPrefix": "*",
+        "destinationPortRange": "*",
+    }
+    properties = {"direction": direction, "access": access, "priority": priority} | anything | changed
+    return {"name": name, "properties": properties}
+
+
+def fence_body(region: str, tags: dict[str, str]) -> Json:
+    """Return the body of a group that lets a machine reach Azure's own services on port 443, and nothing else.
+
+    The agent in the machine needs them for a run-command. The host itself, 168.63.129.16, is reachable whatever the
+    rules are. Source: Microsoft's "Azure network security groups overview".
+    """
+    allowed = {"protocol": "Tcp", "destinationAddressPrefix": "AzureCloud", "destinationPortRange": "443"}
+    rules = [
+        _rule("azure-out", "Outbound", "Allow", _FIRST, **allowed),
+        _rule("nothing-else-out", "Outbound", "Deny", _LAST),
+        _rule("nothing-in", "Inbound", "Deny", _LAST),
+    ]
+    return {"location": region, "tags": tags, "properties": {"securityRules": rules}}
+
+
+async def create_security_group(azure: Azure, group: ResourceId, body: Json) -> bool:
+    """Create a network security group unless it exists, and wait for it; return whether it was created."""
+    url = f"{group}?api-version={api_versions.NETWORK}"
+    if await azure.call_or_none(azure.get(url)) is not None:
+        return False
+    operation = polling.Operation.from_response(await azure.send("PUT", url, body))
+    await polling.wait_for_operation(
+        azure, operation, what=f"network security group {group.name}", resource_id=str(group)
+    )
+    return True
+
+
+async def list_security_groups(azure: Azure, resource_group: str = "") -> list[Any]:
+    """Return the network security groups of a resource group, by its id; empty: of the connection's."""
+    top = resource_group or azure.scope.account_id.group
+    url = f"{top}/providers/Microsoft.Network/networkSecurityGroups?api-version={api_versions.NETWORK}"
+    return await pages.read_all(azure, url)
+
+
+async def delete_security_group(azure: Azure, group: ResourceId) -> None:
+    """Delete a network security group and wait until it is deleted."""
+    answer = await azure.call_or_none(azure.send("DELETE", f"{group}?api-version={api_versions.NETWORK}"))
+    if answer is not None:
+        operation = polling.Operation.from_response(answer)
+        await polling.wait_for_operation(
+            azure, operation, what=f"network security group {group.name}", resource_id=str(group)
+        )
