@@ -182,7 +182,47 @@ def planned(lab: RuleResources) -> None:
     lab.vm.update(plan={"publisher": "acme", "product": "db", "name": "gold"})
 
 
+def running(**subnet: Any) -> Callable[[RuleResources], object]:
+    """Return a change: the VM runs, is not generalized, and has an interface in a subnet."""
+
+    def change(lab: RuleResources) -> None:
+        interface = f"{SUBNET.partition('/virtualNetworks/')[0]}/networkInterfaces/lab-nic"
+        configuration = {"name": "ip", "properties": {"subnet": {"id": SUBNET}}}
+        lab.vm["properties"]["instanceView"]["statuses"] = [{"code": "PowerState/running"}]
+        lab.vm["properties"]["osProfile"] = {"adminUsername": "ada"}
+        lab.vm["properties"]["networkProfile"] = {"networkInterfaces": [{"id": interface}]}
+        kind = {"id": interface, "name": "lab-nic", "type": "Microsoft.Network/networkInterfaces", "location": "eastus"}
+        lab.more += [network(**subnet), kind | {"properties": {"ipConfigurations": [configuration]}}]
+
+    return change
+
+
+def crowded(lab: RuleResources) -> None:
+    """Change: other VMs use all cores of the region."""
+    running()(lab)
+    for number in range(12):
+        one = {"id": f"{lab.vm['id']}{number}", "name": f"lab-vm{number}", "location": "eastus", "type": lab.vm["type"]}
+        view = {"statuses": [{"code": "PowerState/running"}]}
+        size = {"hardwareProfile": {"vmSize": "Standard_HB120rs_v3"}, "instanceView": view}
+        lab.more.append(one | {"properties": size})
+
+
 CASES = [
+    Case("copy-size", "has another kind of temporary disk", running(), **ask(copy_size="Standard_D2s_v5")),
+    Case("copy-size", "does not offer VM size", running(), **ask(copy_size="Standard_D2s_v55"), fix="Standard_D2s_v5"),
+    kept("copy-size", "can boot the disks", running(), **ask(copy_size="Standard_D2ds_v5")),
+    Case("copy-quota", "cores: 14", crowded, fix="az vm list-usage --location eastus"),
+    kept("copy-quota", "fits into the quotas", running()),
+    warned("copy-subnet", "is private", running(defaultOutboundAccess=False), fix="--copy-subnet"),
+    Case(
+        "copy-subnet",
+        "is delegated to Microsoft.X/y",
+        running(delegations=[{"properties": {"serviceName": "Microsoft.X/y"}}]),
+    ),
+    kept("copy-subnet", "default outbound access", running()),
+    kept("copy-subnet", "NAT gateway", running(defaultOutboundAccess=False, natGateway={"id": f"{GALLERY}"})),
+    warned("homes", "removes /home/ada", running(), fix="/opt"),
+    kept("homes", "accounts and home directories stay", running(), **ask(keep_users=True)),
     kept("generalized", "VM is generalized"),
     kept("generalized", "you state", statuses("PowerState/running"), **ask(generalized=True)),
     noted("generalized", "a temporary copy is generalized", statuses("PowerState/running")),

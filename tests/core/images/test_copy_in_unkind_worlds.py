@@ -160,7 +160,7 @@ def test_no_size_with_free_cores_is_an_error_before_anything_is_made(outside: St
                 "instanceView": {"statuses": [{"code": "PowerState/running"}]},
             },
         }
-        for number in range(1000 // big.vcpus)
+        for number in range(1000 // big.vcpus + 1)
     ]
     outside.import_documents(vms)
     before = read_inventory(outside.path)
