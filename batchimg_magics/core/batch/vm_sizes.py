@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import retirements
 from batchimg_magics.core.compute.image_source import STANDARD
 from batchimg_magics.errors import SpecError
