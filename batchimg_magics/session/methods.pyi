@@ -131,6 +131,7 @@ class Verbs(ABC):
         *,
         delete: bool = False,
         older_than: str | float | None = None,
+        pool: str | None = None,
         yes: bool = False,
         wait: bool = True,
     ) -> pd.DataFrame:
@@ -142,6 +143,8 @@ class Verbs(ABC):
             Delete the listed resources and pools (default: list them only).
         older_than : str | float | None
             Skip leftover resources that are younger than this, for example 2h (default: skip none).
+        pool : str | None
+            Limit it to what belongs to this pool.
         yes : bool
             Confirm the deletion; required on Azure, and if not all users of a resource can be read.
         wait : bool
@@ -245,6 +248,9 @@ class Verbs(ABC):
         formula_interval: str | float | None = None,
         capture: Literal["copy", "in-place"] | None = None,
         stop: bool = False,
+        copy_size: str | None = None,
+        copy_subnet: str | None = None,
+        keep_users: bool = False,
         generalized: bool = False,
         new_image: bool = False,
         via: Literal["snapshots", "managed-image"] | None = None,
@@ -327,6 +333,13 @@ class Verbs(ABC):
             Generalize a temporary copy of the VM (copy, default) or the VM itself (in-place, irreversible).
         stop : bool
             Stop the VM for consistent snapshots, then restart it (default: do not stop it).
+        copy_size : str | None
+            Set the VM size of the temporary copy (default: a small size whose family has free cores).
+        copy_subnet : str | None
+            Put the temporary copy into this subnet (resource ID) (default: the VM's subnet).
+        keep_users : bool
+            Keep user accounts and home directories in the image; remove keys and passwords (default: remove the
+            admin account with its home directory).
         generalized : bool
             Assert that the OS is generalized although Azure does not mark it so.
         new_image : bool
@@ -481,6 +494,9 @@ class Verbs(ABC):
         from_version: str | None = None,
         capture: Literal["copy", "in-place"] | None = None,
         stop: bool = False,
+        copy_size: str | None = None,
+        copy_subnet: str | None = None,
+        keep_users: bool = False,
         generalized: bool = False,
         new_image: bool = False,
         via: Literal["snapshots", "managed-image"] | None = None,
@@ -576,6 +592,13 @@ class Verbs(ABC):
             Generalize a temporary copy of the VM (copy, default) or the VM itself (in-place, irreversible).
         stop : bool
             Stop the VM for consistent snapshots, then restart it (default: do not stop it).
+        copy_size : str | None
+            Set the VM size of the temporary copy (default: a small size whose family has free cores).
+        copy_subnet : str | None
+            Put the temporary copy into this subnet (resource ID) (default: the VM's subnet).
+        keep_users : bool
+            Keep user accounts and home directories in the image; remove keys and passwords (default: remove the
+            admin account with its home directory).
         generalized : bool
             Assert that the OS is generalized although Azure does not mark it so.
         new_image : bool
@@ -735,6 +758,9 @@ class Verbs(ABC):
         from_version: str | None = None,
         capture: Literal["copy", "in-place"] | None = None,
         stop: bool = False,
+        copy_size: str | None = None,
+        copy_subnet: str | None = None,
+        keep_users: bool = False,
         generalized: bool = False,
         new_image: bool = False,
         via: Literal["snapshots", "managed-image"] | None = None,
@@ -828,6 +854,13 @@ class Verbs(ABC):
             Generalize a temporary copy of the VM (copy, default) or the VM itself (in-place, irreversible).
         stop : bool
             Stop the VM for consistent snapshots, then restart it (default: do not stop it).
+        copy_size : str | None
+            Set the VM size of the temporary copy (default: a small size whose family has free cores).
+        copy_subnet : str | None
+            Put the temporary copy into this subnet (resource ID) (default: the VM's subnet).
+        keep_users : bool
+            Keep user accounts and home directories in the image; remove keys and passwords (default: remove the
+            admin account with its home directory).
         generalized : bool
             Assert that the OS is generalized although Azure does not mark it so.
         new_image : bool
