@@ -76,7 +76,7 @@ VERB = Verb(
         PROFILE,
         Option(
             "--max-cost-per-hour",
-            "Refuse to exceed this cost of all pools of the account, in USD per hour (default: no limit)",
+            "Refuse to exceed this cost of all pools in USD per hour: nodes, disks, load balancers, addresses",
             metavar="USD",
             parse=parse_number,
         ),

@@ -50,7 +50,7 @@ TTL = Option(
 )
 DRAIN = Option(
     "--drain",
-    "Set the node deallocation option: requeue (Azure default), terminate, taskcompletion or retaineddata",
+    "Set the node deallocation option: requeue (Azure default), terminate, taskcompletion; retaineddata is deprecated",
     metavar="HOW",
     choices=DRAIN_CHOICES,
 )

@@ -340,7 +340,7 @@ class SpendingLimit:
     Parameters
     ----------
     usd_per_hour
-        US dollars per hour for the nodes of all pools, disks included; None: no limit.
+        US dollars per hour for all pools: nodes, disks, load balancers and public addresses; None: no limit.
     planned
         Name of a pool in lower case to the counts that this session is resizing it to.
     """

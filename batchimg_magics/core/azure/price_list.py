@@ -184,6 +184,21 @@ def disk_prices(rows: Iterable[Row], now: float) -> dict[str, float]:
     return {tier: price for tier, price in found.items() if price is not None}
 
 
+def meter_price(rows: Iterable[Row], now: float, meter: str, unit: str) -> float | None:
+    """Return the price of a meter in US dollars; None where the list has none.
+
+    Parameters
+    ----------
+    rows
+        Rows of one product in one region.
+    now
+        The time in seconds since 1970; prices that begin later are ignored.
+    meter, unit
+        ``meterName`` and ``unitOfMeasure``.
+    """
+    return _price((row for row in rows if row.get("meterName") == meter), now, unit)
+
+
 def _price(rows: Iterable[Row], now: float, unit: str) -> float | None:
     """Return the price that is valid now: the newest that has begun; the highest of several."""
 

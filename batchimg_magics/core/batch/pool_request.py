@@ -74,7 +74,7 @@ def pool_body(
         "scaleSettings": {"fixedScale": {"targetDedicatedNodes": 0, "targetLowPriorityNodes": 0}},
         "taskSchedulingPolicy": _scheduling(spec),
         "upgradePolicy": upgrade_body(spec.upgrade_policy),
-        "networkConfiguration": _network(spec),
+        "networkConfiguration": network_of(spec),
         "startTask": _start_task(task) if (task := build_start_task(spec, source.os_type)) else None,
         "mountConfiguration": [_mount(mount) for mount in spec.mounts],
         "userAccounts": [_user(user) for user in spec.user_accounts],
@@ -118,7 +118,8 @@ def _scheduling(spec: PoolSpec) -> Json:
 # -- network -----------------------------------------------------------------------------------------------------
 
 
-def _network(spec: PoolSpec) -> Json:
+def network_of(spec: PoolSpec) -> Json:
+    """Return the ``networkConfiguration`` of a pool in Azure Resource Manager; empty: Azure's default."""
     ports: list[Json] = []
     rules = 0
     for port in spec.login_ports:

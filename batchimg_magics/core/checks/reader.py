@@ -10,7 +10,7 @@ from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.azure.partial_reads import PartialReader
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import current_or_target
-from batchimg_magics.core.batch import node_agents, pools, quotas, vm_sizes
+from batchimg_magics.core.batch import node_agents, pool_request, pools, quotas, vm_sizes
 from batchimg_magics.core.checks.facts import Facts, is_managed, permissions_in, source_ids_of
 from batchimg_magics.core.compute import disks, galleries, image_versions, snapshots, subnets, virtual_machines
 from batchimg_magics.core.estimates import prices
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.checks.facts import Kind
     from batchimg_magics.core.compute.image_source import Source
+    from batchimg_magics.core.estimates.prices import Rates
     from batchimg_magics.core.images.origins.origin import ImageOrigin
     from batchimg_magics.pool_spec.pool import PoolSpec
 
@@ -138,10 +139,16 @@ async def _with_prices(azure: Azure, facts: Facts) -> Facts:
     kinds = [facts.spec.os_disk_type or prices.DEAREST_DISK_SKU, *(prices.DEAREST_DISK_SKU for _ in system.data_disks)]
     disks = [prices.NodeDisk(kind, one) for kind, one in zip(kinds, gib, strict=True)]
     rates, *others = await concurrency.gather(
-        prices.read_rates(azure, str(size["name"]), system.os_type, disks),
+        _read_rates(azure, facts, str(size["name"]), system.os_type, disks),
         *(_cost(azure, pool) for pool in facts.other_pools),
     )
     return replace(facts, limit_usd=limit, rates=rates, others_usd=prices.sum_or_none(others))
+
+
+async def _read_rates(azure: Azure, facts: Facts, size: str, os_type: str, disks: list[prices.NodeDisk]) -> Rates:
+    rates = await prices.read_rates(azure, size, os_type, disks)
+    network = dig(facts.pool, "properties", "networkConfiguration") if facts.kind == "pool" else None
+    return await prices.with_network(azure, rates, network or pool_request.network_of(facts.spec))
 
 
 async def _cost(azure: Azure, pool: Json) -> float | None:

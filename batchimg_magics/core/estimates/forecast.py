@@ -71,7 +71,7 @@ class Forecast:
     usd_until_ready
         Cost of the new nodes until they are ready, in US dollars; None: not known.
     usd_per_hour, usd_until_expiry
-        Cost of all nodes in US dollars, disks included; None: not known, or no expiry.
+        Cost of all nodes in US dollars, with disks, load balancers and public addresses; None: not known, or no expiry.
     blockers
         Why the resize cannot be requested; empty: it can.
     warnings
@@ -108,10 +108,14 @@ def forecast(
     """
     headroom, grown = inputs.headroom, max(0, target.total - now.total)
     needed_s = pools.resize_timeout_s(target.total)
-    usd = inputs.rates.cost(target.dedicated, target.spot) if target.total else 0.0
+    usd = inputs.rates.known_cost(target.dedicated, target.spot) if target.total else 0.0
     first_node = inputs.first_node and not now.total and target.total > 1
-    one = inputs.rates.cost(1, 0) if target.dedicated else inputs.rates.cost(0, 1)
-    more = inputs.rates.cost(max(0, target.dedicated - now.dedicated), max(0, target.spot - now.spot)) if grown else 0.0
+    one = inputs.rates.known_cost(1, 0) if target.dedicated else inputs.rates.known_cost(0, 1)
+    more = (
+        inputs.rates.known_cost(max(0, target.dedicated - now.dedicated), max(0, target.spot - now.spot))
+        if grown
+        else 0.0
+    )
     lasts_s = None if inputs.expires is None else max(0.0, inputs.expires.timestamp() - at)
     cores = tuple(
         (one, (target.dedicated if dedicated else target.spot) * headroom.cores)
@@ -139,8 +143,9 @@ def _blockers(inputs: ForecastInputs, target: Counts, usd: float | None, timeout
     if missing := inputs.headroom.shortfall(target):
         parts.append(missing)
     limit = inputs.usd_per_hour_limit
-    if limit is not None and target.total and (usd is None or usd > limit):
-        cost = "price not available" if usd is None else f"${usd:,.2f}/h"
+    missing = inputs.rates.not_in_cost
+    if limit is not None and target.total and (usd is None or usd > limit or missing):
+        cost = "price not available" if usd is None else f"${usd:,.2f}/h{f' without {missing}' if missing else ''}"
         parts.append(f"{cost}, and the limit of this connection is ${limit:,.2f}/h")
     if timeout_s is not None and timeout_s < MIN_RESIZE_TIMEOUT_S:
         parts.append("a resize timeout must be at least 5 minutes")
@@ -164,4 +169,6 @@ def _warnings(
         )
     if usd is None and target.total:
         parts.append("price not available")
+    elif inputs.rates.not_in_cost and target.total:
+        parts.append(f"the price is without {inputs.rates.not_in_cost}: the price list has none")
     return parts

@@ -18,6 +18,8 @@ from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.values import suggest_name
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
     from batchimg_magics.core.batch.quotas import Quota, QuotaUsage
@@ -77,7 +79,9 @@ class SizingQuery:
         rate = 0.0 if dedicated else self.evictions_per_hour
         return workload.Workload(self.tasks, self.minutes * 60, slots, rate)
 
-    def best_estimate(self, work: Workload, rate: float | None, quota_nodes: int | None) -> Estimate | None:
+    def best_estimate(
+        self, work: Workload, rate: float | None, quota_nodes: int | None, network: Callable[[int], float]
+    ) -> Estimate | None:
         """Return the best number of nodes; None where no number is enough, or a needed price is not known.
 
         With a budget, the number is limited by the quotas; where that is too few, it is computed without them.
@@ -86,10 +90,15 @@ class SizingQuery:
             if rate is None:
                 return None
             buy = partial(
-                workload.nodes_for_budget, work, self.budget_usd, rate, deadline_s=self.deadline_s or math.inf
+                workload.nodes_for_budget,
+                work,
+                self.budget_usd,
+                rate,
+                deadline_s=self.deadline_s or math.inf,
+                network=network,
             )
             return (buy(most=quota_nodes) if quota_nodes else None) or buy()
-        return workload.nodes_for_deadline(work, self.deadline_s or 0.0, rate)
+        return workload.nodes_for_deadline(work, self.deadline_s or 0.0, rate, network)
 
 
 async def list_options(azure: Azure, query: SizingQuery) -> Table:
@@ -128,6 +137,7 @@ async def list_options(azure: Azure, query: SizingQuery) -> Table:
     caption = f"{query.tasks:,} tasks of {query.minutes:g} min {aim}: {fitting} of {len(rows)} options fit"
     if len(shown) < len(rows):
         caption += f", {len(shown)} are shown (--rows)"
+    caption += f"; usd: {prices.included_text(priced)}"
     if dropped:
         caption += f"; left out: {', '.join(f'{count} ({why})' for why, count in dropped.items())}"
     return Table.from_rows(
@@ -223,7 +233,9 @@ async def _rates(
     disks = await prices.read_node_disks(azure, machine) if machine else ()
     os_type = "Windows" if query.windows else needs.os_type if needs else "Linux"
     calls = (prices.read_rates(azure, str(size["name"]), os_type, disks) for size in sizes)
-    return list(await concurrency.gather(*calls, limit=AT_ONCE))
+    found = await concurrency.gather(*calls, limit=AT_ONCE)
+    network = dig(pool, "properties", "networkConfiguration")
+    return [await prices.with_network(azure, one, network) for one in found]
 
 
 def _raise_if_no_price(query: SizingQuery, priced: list[Rates]) -> None:
@@ -249,7 +261,8 @@ def _row(
     slots = query.slots or max(1, vcpus)
     load, rate = query.workload(slots, dedicated=dedicated), rates.node_usd_per_hour(dedicated=dedicated)
     tightest = next(iter(usage.headroom(size).binding(dedicated=dedicated)), None)
-    best = query.best_estimate(load, rate, None if tightest is None else tightest.free // max(1, vcpus))
+    most = None if tightest is None else tightest.free // max(1, vcpus)
+    best = query.best_estimate(load, rate, most, partial(_network_cost, rates))
     row: dict[str, Any] = {
         "vm_size": name,
         "kind": kind,
@@ -279,6 +292,11 @@ def _row(
         "limit": "; ".join(limits) or None,
         "command": _create_command(query, name, best.nodes, pool, dedicated=dedicated),
     }
+
+
+def _network_cost(rates: Rates, nodes: int) -> float:
+    """Return the cost of the load balancers and addresses of a pool per hour; where it is not known, 0."""
+    return (rates.network.cost(nodes, 0) if rates.network else 0.0) or 0.0
 
 
 def _no_number_text(load: Workload, rate: float | None, query: SizingQuery) -> str:

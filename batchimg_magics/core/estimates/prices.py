@@ -1,25 +1,27 @@
-"""The cost of nodes, from the public retail price list.
+"""The cost of pools per hour, from the public retail price list.
 
-Azure bills every node by the hour in any state, and its OS and data disks too. A price that is not known is None in
-every result: it never becomes 0.
+Azure bills every node by the hour in any state, and its OS and data disks, the load balancers and addresses too. A
+price that is not known is None in every result: it never becomes 0.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batchimg_magics.core.azure import price_list
 from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import vm_sizes
 from batchimg_magics.core.compute import image_versions
+from batchimg_magics.core.estimates import network_prices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
+    from batchimg_magics.core.estimates.network_prices import NetworkRates
 
 #: Source: Azure's price pages: a month is 730 hours.
 HOURS_A_MONTH = 730.0
@@ -89,12 +91,15 @@ class Rates:
         All managed disks of one node.
     as_of
         When the oldest of these prices was read, in UTC.
+    network
+        The load balancers and public addresses of the pool; None: not counted.
     """
 
     dedicated_usd_per_hour: float | None = None
     spot_usd_per_hour: float | None = None
     disks_usd_per_hour: float | None = None
     as_of: dt.datetime | None = None
+    network: NetworkRates | None = None
 
     def node_usd_per_hour(self, *, dedicated: bool) -> float | None:
         """Return US dollars per hour for a node of a kind, disks included."""
@@ -104,8 +109,34 @@ class Rates:
 
     def cost(self, dedicated: int, spot: int) -> float | None:
         """Return US dollars per hour for these node counts; None where a needed price is not known."""
+        network = 0.0 if self.network is None else self.network.cost(dedicated, spot)
+        return sum_or_none((self._nodes_cost(dedicated, spot), network))
+
+    def known_cost(self, dedicated: int, spot: int) -> float | None:
+        """Return `cost`, without the load balancers and addresses where their price is not known (`not_in_cost`)."""
+        whole = self.cost(dedicated, spot)
+        return self._nodes_cost(dedicated, spot) if whole is None and self.not_in_cost else whole
+
+    @property
+    def not_in_cost(self) -> str:
+        """What `known_cost` does not contain, in words; empty: everything that is billed per hour is in it."""
+        return "" if self.network is None else self.network.unknown
+
+    def _nodes_cost(self, dedicated: int, spot: int) -> float | None:
         kinds = ((dedicated, self.node_usd_per_hour(dedicated=True)), (spot, self.node_usd_per_hour(dedicated=False)))
         return sum_or_none(None if rate is None else count * rate for count, rate in kinds if count)
+
+
+#: What the cost of a pool per hour consists of.
+INCLUDED = "nodes, OS and data disks, load balancers and public addresses"
+
+
+def included_text(rates: Iterable[Rates]) -> str:
+    """Return what the costs of pools contain and what they do not, for a caption."""
+    missing = sorted({one.not_in_cost for one in rates} - {""})
+    if not missing:
+        return INCLUDED
+    return f"nodes, OS and data disks; without {', '.join(missing)}, for which the price list has no price"
 
 
 def sum_or_none(parts: Iterable[float | None]) -> float | None:
@@ -144,7 +175,7 @@ async def read_rates(azure: Azure, size: str, os_type: str, disks: Sequence[Node
     windows, now = os_type.lower() == "windows", azure.now()
     dates, by_tier = [read], dict[str, float]()
     for product in sorted({disk.product for disk in disks or () if disk.product}):
-        found, when = await azure.prices.rows(f"serviceName eq 'Storage' and productName eq '{product}'", region)
+        found, when = await azure.prices.rows(_storage_filter(product), region)
         by_tier |= price_list.disk_prices(found, now)
         dates.append(when)
     months = None if disks is None else sum_or_none(by_tier.get(disk.tier or "") for disk in disks)
@@ -159,6 +190,18 @@ async def read_rates(azure: Azure, size: str, os_type: str, disks: Sequence[Node
         None if months is None else months / HOURS_A_MONTH,
         dt.datetime.fromtimestamp(min(known), dt.UTC) if known else None,
     )
+
+
+async def read_disk_usd_per_month(azure: Azure, region: str, disk: NodeDisk) -> float | None:
+    """Return the cost of a managed disk in US dollars per month; None where it is not known."""
+    if disk.product is None:
+        return None
+    found, _ = await azure.prices.rows(_storage_filter(disk.product), region)
+    return price_list.disk_prices(found, azure.now()).get(disk.tier or "")
+
+
+def _storage_filter(product: str) -> str:
+    return f"serviceName eq 'Storage' and productName eq '{product}'"
 
 
 # -- of a pool ---------------------------------------------------------------------------------------------------
@@ -177,7 +220,21 @@ async def read_pool_rates(azure: Azure, pool: Json) -> Rates:
     machine = dig(pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration") or {}
     agent = str(machine.get("nodeAgentSkuId")).lower()
     os_type = "Windows" if agent.startswith("batch.node.windows") else "Linux"
-    return await read_rates(azure, str(pool["properties"]["vmSize"]), os_type, await read_node_disks(azure, machine))
+    rates = await read_rates(azure, str(pool["properties"]["vmSize"]), os_type, await read_node_disks(azure, machine))
+    return await with_network(azure, rates, dig(pool, "properties", "networkConfiguration"))
+
+
+async def with_network(azure: Azure, rates: Rates, network: Json | None) -> Rates:
+    """Return rates with the prices of a pool's load balancers and public addresses.
+
+    Parameters
+    ----------
+    azure, rates
+        The connection, and the cost of a node.
+    network
+        A pool's ``networkConfiguration`` in Azure Resource Manager; None: Azure's default, public addresses of Azure's.
+    """
+    return replace(rates, network=await network_prices.read_network_rates(azure, network))
 
 
 async def read_node_disks(azure: Azure, machine: Json) -> list[NodeDisk] | None:

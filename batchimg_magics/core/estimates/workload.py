@@ -6,7 +6,7 @@ as there are slots, and every node is billed from the request to the end of the 
     start(n)    = ALLOCATION_S_PER_NODE * n + READY_S            seconds until n nodes are ready
     waves(n)    = ceil(tasks / (slots * n))
     makespan(n) = start(n) + waves(n) * task_s
-    cost(n)     = n * rate * makespan(n)
+    cost(n)     = (n * rate + network(n)) * makespan(n)      load balancers and addresses are the pool's, not a node's
 
 Azure can evict spot nodes, and a task on an evicted node starts again. With an eviction rate of r per hour, a task of t
 hours takes (exp(r * t) - 1) / r hours on average (the mean of a job that restarts from its beginning under exponential
@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 #: Source: gallery documents, FACTS 1.6: "at least 15 min per 1,000 nodes".
 ALLOCATION_S_PER_NODE = 0.9
@@ -106,11 +106,29 @@ def expected_rounds(nodes: int) -> int:
     return math.ceil(nodes / NODES_PER_ROUND)
 
 
-def estimate(workload: Workload, nodes: int, usd_per_hour: float | None) -> Estimate:
-    """Return time and cost of a workload on a number of nodes at a price in US dollars per hour."""
+def no_network(nodes: int) -> float:  # noqa: ARG001 - a function of the number of nodes
+    """Return 0 for any number of nodes: load balancers and addresses are not counted."""
+    return 0.0
+
+
+def estimate(
+    workload: Workload, nodes: int, usd_per_hour: float | None, network: Callable[[int], float] = no_network
+) -> Estimate:
+    """Return time and cost of a workload on a number of nodes.
+
+    Parameters
+    ----------
+    workload, nodes
+        The tasks, and the number of nodes.
+    usd_per_hour
+        The cost of a node in US dollars per hour; None: not known.
+    network
+        Returns the cost of the pool's load balancers and addresses in US dollars per hour for a number of nodes.
+    """
     waves = math.ceil(workload.tasks / (workload.slots * nodes))
     whole = start_s(nodes) + waves * workload.effective_task_s
-    return Estimate(nodes, start_s(nodes), whole, None if usd_per_hour is None else nodes * usd_per_hour * whole / 3600)
+    usd = None if usd_per_hour is None else (nodes * usd_per_hour + network(nodes)) * whole / 3600
+    return Estimate(nodes, start_s(nodes), whole, usd)
 
 
 def _candidate_counts(workload: Workload) -> Iterator[int]:
@@ -125,14 +143,25 @@ def _candidate_counts(workload: Workload) -> Iterator[int]:
         nodes = math.ceil(workload.tasks / (workload.slots * (waves - 1)))
 
 
-def nodes_for_deadline(workload: Workload, deadline_s: float, usd_per_hour: float | None) -> Estimate | None:
+def nodes_for_deadline(
+    workload: Workload,
+    deadline_s: float,
+    usd_per_hour: float | None,
+    network: Callable[[int], float] = no_network,
+) -> Estimate | None:
     """Return the fewest nodes that finish by the deadline; None where no number does."""
-    found = (estimate(workload, nodes, usd_per_hour) for nodes in _candidate_counts(workload))
+    found = (estimate(workload, nodes, usd_per_hour, network) for nodes in _candidate_counts(workload))
     return next((one for one in found if one.makespan_s <= deadline_s), None)
 
 
 def nodes_for_budget(
-    workload: Workload, usd: float, usd_per_hour: float, *, deadline_s: float = math.inf, most: int = MAX_NODES
+    workload: Workload,
+    usd: float,
+    usd_per_hour: float,
+    *,
+    deadline_s: float = math.inf,
+    most: int = MAX_NODES,
+    network: Callable[[int], float] = no_network,
 ) -> Estimate | None:
     """Return the number of nodes that finishes first within a budget; None where no number does.
 
@@ -146,7 +175,9 @@ def nodes_for_budget(
         The latest end in seconds from now.
     most
         The greatest possible number of nodes.
+    network
+        As in `estimate`.
     """
-    found = (estimate(workload, nodes, usd_per_hour) for nodes in _candidate_counts(workload) if nodes <= most)
+    found = (estimate(workload, nodes, usd_per_hour, network) for nodes in _candidate_counts(workload) if nodes <= most)
     fitting = [one for one in found if one.usd is not None and one.usd <= usd and one.makespan_s <= deadline_s]
     return min(fitting, key=lambda one: (one.makespan_s, one.nodes), default=None)

@@ -9,6 +9,7 @@ from batchimg_magics.core.azure.documents import dig, parse_time, region_key
 from batchimg_magics.core.base.table import Table
 from batchimg_magics.core.compute import galleries, image_versions
 from batchimg_magics.core.compute.lineage import source_ids
+from batchimg_magics.core.estimates import storage_prices
 from batchimg_magics.core.images import inventory
 from batchimg_magics.core.images.usage import ResourceUsage
 from batchimg_magics.resource_ids import ResourceId
@@ -42,15 +43,31 @@ async def list_images(azure: Azure, *, with_sources: bool = False) -> Table:
         }
         candidates = [*found.snapshots, *found.disks]
         rows += [_source(one) for one in candidates if one["id"].lower() in used_ids or tags.owner_pool(one)]
+    stored = (*found.versions, *found.managed_images, *found.snapshots, *found.disks)
+    documents = {one["id"].lower(): one for one in stored}
     for row in rows:
+        if (document := documents.get(row["id"].lower())) is not None:
+            row["size_gib"] = storage_prices.size_gib(document)
+            row["usd_per_month"] = await storage_prices.usd_per_month(azure, document)
         row["used_by"] = ", ".join(user.name for user in usage.users_of(row["id"])) or None
-    caption = f"images: {len([*found.versions, *found.managed_images])}"
+    caption = f"images: {len([*found.versions, *found.managed_images])}{_cost_text(rows)}"
     return Table.from_rows(
         "images",
         rows,
         f"{caption}; {found.unreadable_text}" if found.unreadable else caption,
         unreadable=found.unreadable,
     )
+
+
+def _cost_text(rows: list[dict[str, Any]]) -> str:
+    """Return the cost of the shown images and sources per month, and what is not in it."""
+    stored = [row for row in rows if row["kind"] != "definition"]
+    known = [row["usd_per_month"] for row in stored if row.get("usd_per_month") is not None]
+    if not stored:
+        return ""
+    unknown = len(stored) - len(known)
+    text = f"; up to ${sum(known):,.2f} a month for the replicas of versions, images, snapshots and disks shown"
+    return f"{text}, without {unknown} of unknown size or price" if unknown else text
 
 
 def _source_names(document: Json) -> str | None:

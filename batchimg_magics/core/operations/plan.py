@@ -9,11 +9,11 @@ from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import Counts, current_counts, current_or_target
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.core.batch import pools
+from batchimg_magics.core.batch import pool_request, pools
 from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.checks import preflight
 from batchimg_magics.core.compute import image_versions, lineage
-from batchimg_magics.core.estimates import prices, workload
+from batchimg_magics.core.estimates import prices, storage_prices, workload
 from batchimg_magics.core.images.origins.vm_copy import COPY_STEP
 from batchimg_magics.core.operations import create
 from batchimg_magics.core.scaling import context
@@ -44,9 +44,10 @@ async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: boo
     with read_cache.share_reads():
         found = await create.read_creation(azure, spec, yes=True, replace=replace)
         steps = create.creation_steps(azure, found, board)
-        planned, rates, first_node = await concurrency.gather(
-            step_rows(steps), _node_rates(azure, found), _is_first_node_wanted(azure, found)
+        planned, rates, first_node, gib = await concurrency.gather(
+            step_rows(steps), _node_rates(azure, found), _is_first_node_wanted(azure, found), _image_gib(azure, found)
         )
+        stored = await _add_monthly_costs(azure, found, planned, gib)
     cost = _nodes_usd_per_hour(found, rates)
     planned[-1]["usd_per_hour"] = cost
     if first_node:
@@ -56,7 +57,7 @@ async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: boo
             row["usd_per_hour"] = found.copy_cost.usd_per_hour
     minutes = _minutes(steps, {row["step"]: row["minutes"] or 0.0 for row in planned})
     todo = sum(row["action"] != "exists" for row in planned)
-    price = "" if cost is None else f", then ${cost:.2f}/h"
+    price = f", then {_monthly_text(stored)}{_hourly_text(rates, cost)}"
     caption = (
         f"plan of pool {spec.name}: {todo} steps, about {minutes:.0f} min{price} (dry run){create.timeout_hint(spec)}"
     )
@@ -93,11 +94,12 @@ def _minutes(steps: Sequence[Step], own: Mapping[str, float]) -> float:
 
 
 async def _node_rates(azure: Azure, found: Creation) -> prices.Rates:
-    """Return the cost of a node with its disks."""
+    """Return the cost of a node with its disks, and of the pool's load balancers and addresses."""
     image = found.build
     if image.version is not None or image.origin.pinned:
         return await prices.read_pool_rates(azure, found.body(PoolImage(image.known_id, image.hash)))
-    return await prices.read_rates(azure, found.size, found.source.os_type, await _node_disks(azure, found))
+    rates = await prices.read_rates(azure, found.size, found.source.os_type, await _node_disks(azure, found))
+    return await prices.with_network(azure, rates, pool_request.network_of(found.spec))
 
 
 def _nodes_usd_per_hour(found: Creation, rates: prices.Rates) -> float | None:
@@ -105,7 +107,46 @@ def _nodes_usd_per_hour(found: Creation, rates: prices.Rates) -> float | None:
     # `create` never shrinks an existing pool.
     current = Counts() if found.kept_pool is None else current_or_target(found.kept_pool)
     counts = Counts(found.spec.nodes, found.spec.spot).maximum(current)
-    return rates.cost(counts.dedicated, counts.spot)
+    return rates.known_cost(counts.dedicated, counts.spot)
+
+
+def _hourly_text(rates: prices.Rates, cost: float | None) -> str:
+    """Return what the cost per hour contains, and the cost."""
+    if cost is None:
+        unknown = "their disks is" if rates.dedicated_usd_per_hour is not None else "the nodes is"
+        return f"an unknown cost per hour: the size or price of {unknown} not known"
+    return f"for {prices.included_text([rates])} ${cost:.2f}/h"
+
+
+def _monthly_text(usd: float | None) -> str:
+    """Return the cost of what `create` stores, before the cost per hour; empty if it stores nothing."""
+    if usd is None:
+        return "an unknown cost of the stored image, and "
+    return f"${usd:,.2f} a month at most for stored snapshots and image replicas, and " if usd else ""
+
+
+async def _image_gib(azure: Azure, found: Creation) -> int | None:
+    """Return the size of all disks of the image in GiB; None if it is unknown."""
+    disks = await _node_disks(azure, found)
+    return None if disks is None else sum(disk.size_gib or 0 for disk in disks)
+
+
+async def _add_monthly_costs(
+    azure: Azure, found: Creation, planned: list[dict[str, Any]], gib: int | None
+) -> float | None:
+    """Add to the rows what the kept snapshots and the version cost per month; return the sum, None if it is unknown."""
+    snapshots = [row for row in planned if "/snapshots/" in row["id"]]
+    # The snapshots of the VM itself are temporary where a temporary copy is captured.
+    kept = [row for row in snapshots if "temporary" in str(row["why"])] or snapshots
+    if kept and gib is not None:
+        usd = await storage_prices.version_usd_per_month(azure, gib, {found.source.region: (1, "Standard_LRS")})
+        kept[0]["usd_per_month"] = usd
+    version = next((row for row in planned if "/versions/" in row["id"]), None)
+    if version is not None and not found.build.origin.pinned:
+        regions = {region: (count, "Standard_LRS") for region, count in found.build.regions.items()}
+        version["usd_per_month"] = await storage_prices.version_usd_per_month(azure, gib, regions)
+    costed = [row for row in (*kept[:1], version) if row is not None]
+    return prices.sum_or_none(row.get("usd_per_month") for row in costed)
 
 
 async def _is_first_node_wanted(azure: Azure, found: Creation) -> bool:

@@ -32,6 +32,8 @@ async def list_pools(azure: Azure) -> Table:
     )
     rows = [_row(pool, states, rate, azure.now()) for pool, rate in zip(found, rates, strict=True)]
     text = f"pools in account {azure.scope.account}: {len(rows)}"
+    if rows:
+        text += f"; usd_per_hour: {prices.included_text(rates)}"
     overdue = [f"{row['pool']} {row['evaluated']:%Y-%m-%d %H:%MZ}" for row in rows if row["evaluation_overdue"]]
     if overdue:
         text += f"; formula overdue, not evaluated since: {', '.join(overdue)}"
@@ -67,7 +69,9 @@ def _row(pool: Json, states: Mapping[str, ImageState], rates: Rates, now: float)
         "image_state": states[image.lower()].value if image else None,
         "autoscale": formula is not None,
         "errors": ", ".join(str(one["code"]) for one in errors if "code" in one) or None,
-        "usd_per_hour": rates.cost(props.get("currentDedicatedNodes") or 0, props.get("currentLowPriorityNodes") or 0),
+        "usd_per_hour": rates.known_cost(
+            props.get("currentDedicatedNodes") or 0, props.get("currentLowPriorityNodes") or 0
+        ),
         "expires": expires,
         "expiry_enforced": None if expires is None else not expiry.is_unenforced(pool, now),
         "evaluated": expiry.evaluated_of(pool),

@@ -97,9 +97,10 @@ async def check_spending_limit(azure: Azure, context: PoolContext, goals: dict[s
         )
         cost = rates.cost(counts.dedicated, counts.spot) if rates else 0.0
         if cost is None:
+            unknown = (rates.not_in_cost if rates else "") or "its VM size, OS or disks"
             raise BudgetError(
                 f"the account has a limit of ${limit:.2f} per hour, and the price of pool {name!r} is not known",
-                hint="the price list has no price for its VM size, OS or disks; to remove the limit: "
+                hint=f"the price list has no price for {unknown}; to remove the limit: "
                 "`%batchimg connect` without --max-cost-per-hour",
             )
         total += cost
@@ -108,7 +109,8 @@ async def check_spending_limit(azure: Azure, context: PoolContext, goals: dict[s
         raise BudgetError(
             f"the account would cost ${total:.2f} per hour ({text}, and all other pools); "
             f"--max-cost-per-hour is ${limit:.2f}",
-            hint="request fewer nodes, shrink another pool, or connect with a higher --max-cost-per-hour",
+            hint="request fewer nodes, shrink another pool, or connect with a higher --max-cost-per-hour; it counts "
+            f"{prices.INCLUDED}",
         )
 
 

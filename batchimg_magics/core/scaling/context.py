@@ -215,10 +215,16 @@ async def read_usd_since_allocation(azure: Azure, name: str, rates: Rates) -> fl
     NotFoundError
         There is no such pool.
     """
-    seconds = {True: 0.0, False: 0.0}
+    seconds: dict[bool, list[float]] = {True: [], False: []}
     async for page in node_pages.read_pages(azure, name, node_pages.NodeAllocation):
         for node in page:
             if node.allocation_time is not None and node.state not in nodes.LEAVING:
-                seconds[node.is_dedicated] += max(0.0, azure.now() - node.allocation_time.timestamp())
-    kinds = ((took_s, rates.node_usd_per_hour(dedicated=dedicated)) for dedicated, took_s in seconds.items() if took_s)
-    return prices.sum_or_none(prices.usd_for(rate, took_s) for took_s, rate in kinds)
+                seconds[node.is_dedicated].append(max(0.0, azure.now() - node.allocation_time.timestamp()))
+    kinds = ((sum(took), rates.node_usd_per_hour(dedicated=dedicated)) for dedicated, took in seconds.items() if took)
+    of_nodes = prices.sum_or_none(prices.usd_for(rate, took_s) for took_s, rate in kinds)
+    # Load balancers and addresses are there as long as the first of their nodes.
+    network = 0.0
+    for took in seconds.values():
+        if took and rates.network is not None:
+            network += prices.usd_for(rates.network.cost(len(took), 0), max(took)) or 0.0
+    return None if of_nodes is None else of_nodes + network

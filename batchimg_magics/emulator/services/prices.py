@@ -25,7 +25,7 @@ _SPOT_SHARE = evidence.assumed(
     0.2, "of the pay-as-you-go price", "that a Spot or low-priority VM costs", "the real share changes all the time"
 )
 evidence.rule(
-    "VM sizes, managed disks and snapshots cost the same in every region: round numbers near the list prices of 2025.",
+    "VM sizes, managed disks, snapshots and addresses cost the same in every region: near the list prices of 2025.",
     "good for comparisons, but not for a bill; responses say so",
 )
 #: Managed disks in US dollars a month by tier: near the list prices of 2025.
@@ -43,7 +43,28 @@ _DISKS = {
         "S60": 262.14, "S70": 524.29, "S80": 1048.58,
     },
 }  # fmt: skip
-_SNAPSHOT_PER_GIB_MONTH = 0.05
+#: Snapshots and image versions in US dollars a GiB and month: product, meter, price. The names are the price list's.
+_SNAPSHOTS = (
+    ("Premium SSD Managed Disks", "LRS Snapshots", 0.12),
+    ("Standard SSD Managed Disks", "Snapshots LRS Snapshots", 0.12),
+    ("Standard HDD Managed Disks", "ZRS Snapshots", 0.05),
+    ("Standard HDD Managed Disks", "LRS Snapshots", 0.05),
+)
+evidence.rule(
+    "Load balancers have their price in the region Global alone, public addresses in each region.",
+    "seen so in copies of Azure's price list; a pool in Batch's own subscription is billed for both (Azure/Batch #167)",
+)
+#: Networking: service, product, meter, unit, price, and whether the price is in the region Global alone.
+_NETWORKING = (
+    ("Virtual Network", "IP Addresses", "Standard IPv4 Static Public IP", "1 Hour", 0.005, False),
+    ("Virtual Network", "IP Addresses", "Basic IPv4 Static Public IP", "1 Hour", 0.0036, False),
+    ("Load Balancer", "Load Balancer", "Standard Included LB Rules and Outbound Rules", "1 Hour", 0.025, True),
+    ("Load Balancer", "Load Balancer", "Standard Overage LB Rules and Outbound Rules", "1 Hour", 0.01, True),
+    ("Load Balancer", "Load Balancer", "Standard Data Processed", "1 GB", 0.005, True),
+)
+_SERVICE_IDS = {"Virtual Network": "DZH314HC0WV9", "Load Balancer": "DZH317W4ZJ0F"}
+#: The region of prices that hold everywhere.
+_GLOBAL = "Global"
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "batchimg-magics/prices")
 _ONE_REGION = re.compile(r"armRegionName\s+eq\s+'([^']*)'", re.IGNORECASE)
 _MANY = re.compile(r"\b(or|not|ne)\b", re.IGNORECASE)
@@ -84,12 +105,15 @@ def list_prices(call: Call) -> Reply:
     return Reply(200, body, {"x-batchimg-prices": "simulated"})
 
 
+_REGIONS = (*DISPLAY_NAMES, _GLOBAL)
+
+
 def _candidate_regions(text: str) -> list[str]:
     """Return the regions that may match a filter, because a search through each of them takes time."""
     one = _ONE_REGION.findall(text)
     if len(one) == 1 and not _MANY.search(text):
-        return [name for name in DISPLAY_NAMES if name == one[0].lower()]
-    return list(DISPLAY_NAMES)
+        return [name for name in _REGIONS if name.lower() == one[0].lower()]
+    return list(_REGIONS)
 
 
 def _aliased(row: dict[str, Any]) -> dict[str, Any]:
@@ -98,7 +122,9 @@ def _aliased(row: dict[str, Any]) -> dict[str, Any]:
 
 @functools.lru_cache(maxsize=64)
 def _region(region: str) -> list[dict[str, Any]]:
-    return [*_vms(region), *_storage(region)]
+    if region == _GLOBAL:
+        return list(_networking(region))
+    return [*_vms(region), *_storage(region), *_networking(region)]
 
 
 def _vms(region: str) -> Iterator[dict[str, Any]]:
@@ -135,23 +161,36 @@ def _storage(region: str) -> Iterator[dict[str, Any]]:
         for tier, price in tiers.items():
             names = {"productName": product, "skuName": f"{tier} LRS", "meterName": f"{tier} LRS Disk"}
             yield _item(region, price, "1/Month", names | fixed)
-    names = {
-        "productName": "Standard HDD Managed Disks",
-        "skuName": "Snapshots LRS",
-        "meterName": "LRS Snapshots",
-    }
-    yield _item(region, _SNAPSHOT_PER_GIB_MONTH, "1 GB/Month", names | fixed)
+    for product, meter, price in _SNAPSHOTS:
+        redundancy = "ZRS" if meter.startswith("ZRS") else "LRS"
+        names = {"productName": product, "skuName": f"Snapshots {redundancy}", "meterName": meter}
+        yield _item(region, price, "1 GB/Month", names | fixed)
+
+
+def _networking(region: str) -> Iterator[dict[str, Any]]:
+    for service, product, meter, unit, price, everywhere in _NETWORKING:
+        if everywhere == (region == _GLOBAL):
+            names = {
+                "meterName": meter,
+                "productName": product,
+                "skuName": meter.partition(" ")[0],
+                "serviceName": service,
+                "serviceId": _SERVICE_IDS[service],
+                "serviceFamily": "Networking",
+                "armSkuName": "",
+            }
+            yield _item(region, price, unit, names)
 
 
 def _item(region: str, price: float, unit: str, names: dict[str, str]) -> dict[str, Any]:
-    identity = f"{region}/{names['productName']}/{names['skuName']}"
+    identity = f"{region}/{names['productName']}/{names['skuName']}/{names['meterName']}"
     return {
         "currencyCode": "USD",
         "tierMinimumUnits": 0.0,
         "retailPrice": price,
         "unitPrice": price,
         "armRegionName": region,
-        "location": DISPLAY_NAMES[region],
+        "location": DISPLAY_NAMES.get(region, region),
         "effectiveStartDate": "2025-01-01T00:00:00Z",
         "meterId": str(uuid.uuid5(_NAMESPACE, identity)),
         "productId": "DZH318Z0" + uuid.uuid5(_NAMESPACE, names["productName"]).hex[:4].upper(),

@@ -185,3 +185,44 @@ def test_only_the_price_that_holds_now_counts(other: dict[str, Any]) -> None:
 
 def test_of_two_prices_that_hold_the_dearer_counts() -> None:
     assert price_list.vm_price([row(), row(retailPrice=0.3)], NOW, windows=False) == 0.3
+
+
+def test_a_pool_pays_for_load_balancers_and_addresses_by_hundreds_of_a_kind() -> None:
+    private = {"publicIPAddressConfiguration": {"provision": "NoPublicIPAddresses"}}
+    own = {"publicIPAddressConfiguration": {"provision": "UserManaged", "ipAddressIds": ["/a", "/b", "/c"]}}
+
+    async def work(azure: Azure, listener: Listener) -> list[Rates]:
+        node = await prices.read_rates(azure, "Standard_D4s_v5", "Linux")
+        found = [await prices.with_network(azure, node, one) for one in (None, private, own)]
+        asked_for = [one.url for one in listener.prices]
+        assert any("armRegionName+eq+%27Global%27" in url and "Load+Balancer" in url for url in asked_for)
+        return [node, *found]
+
+    node, usual, without, given = asked(work)
+    assert node.cost(0, 0) == usual.cost(0, 0) == 0.0
+    for dedicated, spot, balancers in ((1, 0, 1), (100, 0, 1), (101, 0, 2), (1, 1, 2), (150, 201, 5)):
+        nodes = node.cost(dedicated, spot)
+        assert usual.cost(dedicated, spot) == pytest.approx(nodes + balancers * (0.025 + 0.005))
+        assert without.cost(dedicated, spot) == pytest.approx(nodes + balancers * 0.025)
+        assert given.cost(dedicated, spot) == pytest.approx(nodes + balancers * 0.025 + 3 * 0.005)
+    assert usual.not_in_cost == ""
+    assert prices.included_text([usual]) == "nodes, OS and data disks, load balancers and public addresses"
+
+
+def test_what_has_no_price_is_said_and_does_not_become_0(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work(azure: Azure, _: Listener) -> Rates:
+        rows = azure.prices.rows
+
+        async def without_networking(what: str, region: str) -> Any:
+            return ([], None) if "Load Balancer" in what or "Virtual Network" in what else await rows(what, region)
+
+        monkeypatch.setattr(azure.prices, "rows", without_networking)
+        return await prices.with_network(azure, await prices.read_rates(azure, "Standard_D4s_v5", "Linux"), None)
+
+    rates = asked(work)
+    assert rates.cost(2, 0) is None, "a limit cannot be kept with it"
+    assert rates.known_cost(2, 0) == pytest.approx(2 * rates.dedicated_usd_per_hour)
+    assert rates.not_in_cost == "load balancers and public addresses"
+    assert prices.included_text([rates]).endswith(
+        "without load balancers and public addresses, for which the price list has no price"
+    )

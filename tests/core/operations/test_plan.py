@@ -47,6 +47,10 @@ def test_a_plan_has_the_reason_and_the_duration(session: Session) -> None:
     caption = planned.attrs["caption"]
     assert caption.startswith("plan of pool genomics: 7 steps, about 15 min, then $")
     assert caption.endswith("/h (dry run)")
+    assert "nodes, OS and data disks, load balancers and public addresses" in caption
+    # 64 and 256 GiB: one snapshot of each disk, and one replica.
+    assert planned.usd_per_month.dropna().tolist() == pytest.approx([320 * 0.05, 320 * 0.05])
+    assert "then $32.00 a month at most for stored snapshots and image replicas" in caption
     cost = planned.loc["nodes", "usd_per_hour"]
     assert cost > 20 * 0.192  # the dedicated nodes alone, without their disks
     assert planned.usd_per_hour.notna().sum() == 1
@@ -55,6 +59,15 @@ def test_a_plan_has_the_reason_and_the_duration(session: Session) -> None:
     assert list(more.index[more.action != "exists"]) == ["nodes"]
     assert more.loc["nodes", "action"] == "would change"
     assert more.loc["nodes", "usd_per_hour"] > 1.7 * cost  # of the version's disks now, and of twice the nodes
+    stored = session.images(sources=True).set_index("kind")
+    assert stored.loc["version", "usd_per_month"] == pytest.approx(320 * 0.05)
+    assert sorted(stored.loc["snapshot", "usd_per_month"]) == pytest.approx([64 * 0.05, 256 * 0.05])
+    assert "up to $" in stored.attrs["caption"]
+    assert "a month for the replicas of versions" in stored.attrs["caption"]
+    pools = session.pools()
+    # 20 dedicated and 5 spot nodes: a load balancer and an address of each kind.
+    assert "usd_per_hour: nodes, OS and data disks, load balancers and public addresses" in pools.attrs["caption"]
+    assert pools.usd_per_hour[0] == pytest.approx(cost, rel=1e-6)
 
 
 def test_a_plan_refuses_what_create_would(session: Session) -> None:

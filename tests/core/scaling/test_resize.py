@@ -367,7 +367,7 @@ def test_a_share_of_bad_nodes_may_be(scene: Scene) -> None:
 
 def test_a_round_that_may_cost_too_much_is_not_asked_for(scene: Scene) -> None:
     scene.session.create("p", nodes=1, **LINE)
-    with pytest.raises(BudgetError, match=r"100 dedicated nodes cost \$16.21 per hour") as caught:
+    with pytest.raises(BudgetError, match=r"100 dedicated nodes cost \$16.24 per hour") as caught:
         scene.session.resize("p", nodes=100, max_cost=5)
     assert "--timeout" in caught.value.hint
     assert len(scene.line.resizes()) == 1
@@ -386,7 +386,7 @@ def test_what_the_account_costs_an_hour_binds_every_pool(scene: Scene) -> None:
     scene.session.create("one", nodes=10, **LINE)
     scene.session.create("two", nodes=0, **LINE)
     connection_of(scene.session).azure.spending_limit.usd_per_hour = 3.0
-    with pytest.raises(BudgetError, match=r"would cost \$3.24 per hour \(two with 10 dedicated, and all other pools\)"):
+    with pytest.raises(BudgetError, match=r"would cost \$3.30 per hour \(two with 10 dedicated, and all other pools\)"):
         scene.session.resize("two", nodes=10)
     with pytest.raises(BudgetError, match="max-cost-per-hour"):
         scene.session.create("three", nodes=10, **LINE)

@@ -137,3 +137,17 @@ def test_a_size_may_be_restricted_for_the_subscription(azure: EmulatorClient) ->
     (one,) = restrictions["Standard_HB120rs_v3"]
     assert (one["type"], one["reasonCode"]) == ("Location", "NotAvailableForSubscription")
     assert restrictions["Standard_D4s_v5"] == []
+
+
+def test_load_balancers_have_a_price_everywhere_and_addresses_in_each_region(azure: EmulatorClient) -> None:
+    def priced(service: str, region: str) -> dict[str, tuple[float, str]]:
+        wanted = f"serviceName eq '{service}' and armRegionName eq '{region}' and priceType eq 'Consumption'"
+        rows = azure.ask("GET", f"{PRICES}?$filter={wanted}", headers={}).body["Items"]
+        assert {row["productName"] for row in rows} <= {"IP Addresses", "Load Balancer"}
+        return {row["meterName"]: (row["retailPrice"], row["unitOfMeasure"]) for row in rows}
+
+    assert priced("Load Balancer", "eastus") == priced("Virtual Network", "Global") == {}
+    balancers = priced("Load Balancer", "Global")
+    assert balancers["Standard Included LB Rules and Outbound Rules"] == (0.025, "1 Hour")
+    assert balancers["Standard Data Processed"][1] == "1 GB"
+    assert priced("Virtual Network", "westus")["Standard IPv4 Static Public IP"] == (0.005, "1 Hour")

@@ -9,6 +9,7 @@ from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.batch import pools
 from batchimg_magics.core.checks.rules import sources
 from batchimg_magics.core.checks.rules.rule import failed, passed, rule, unchecked, warned
+from batchimg_magics.core.estimates import prices
 
 if TYPE_CHECKING:
     from batchimg_magics.core.checks.facts import Facts
@@ -65,10 +66,13 @@ def cost(facts: Facts) -> RuleResults:
         what = "these nodes" if own is None else "other pools"
         return failed(
             f"the cost limit is ${limit:.2f} per hour, and the cost of {what} is unknown",
-            "the price list has no price for a size, operating system or disk: `%batchimg connect` without "
-            "--max-cost-per-hour",
+            f"the price list has no price for {facts.rates.not_in_cost or 'a size, operating system or disk'}: "
+            "`%batchimg connect` without --max-cost-per-hour",
         )
-    text = f"${own:.2f}/h for {target}, ${facts.others_usd:.2f}/h for other pools; --max-cost-per-hour is ${limit:.2f}"
+    text = (
+        f"${own:.2f}/h for {target}, ${facts.others_usd:.2f}/h for other pools; --max-cost-per-hour is ${limit:.2f} "
+        f"and counts {prices.INCLUDED}"
+    )
     if own + facts.others_usd <= limit:
         return passed(text)
     return failed(text, "request fewer nodes, or `%batchimg connect` with a higher --max-cost-per-hour")
