@@ -70,7 +70,7 @@ class Verbs(ABC):
         profile : str | None
             Use the Azure connection that `connect `save_as` NAME` saved.
         max_cost_per_hour : float | None
-            Refuse to exceed this cost of all pools of the account, in USD per hour (default: no limit).
+            Refuse to exceed this cost of all pools in USD per hour: nodes, disks, load balancers, addresses.
         tag : Mapping[str, str] | None
             Add an Azure resource tag to everything that is created on this connection; can be repeated.
         save_as : str | None
@@ -1129,7 +1129,8 @@ class Verbs(ABC):
             Request up to N dedicated nodes instead of Spot nodes that a quota or capacity does not allow (default:
             none).
         drain : Literal["requeue", "terminate", "taskcompletion", "retaineddata"] | None
-            Set the node deallocation option: requeue (Azure default), terminate, taskcompletion or retaineddata.
+            Set the node deallocation option: requeue (Azure default), terminate, taskcompletion; retaineddata is
+            deprecated.
         autoscale_off : bool
             Disable the autoscale formula of the pool first (default: fail if it has one).
         ttl : str | float | None
