@@ -37,6 +37,7 @@ _NO_REPLICA = (
     ("image", "no replica"), ("image", "does not exist in", "region"), ("image", "replicat", "region"),
     ("image", "replicat", "location"),
 )  # fmt: skip
+_VAULT = (("key vault",), ("keyvault",))
 _VAULT_ACCESS = tuple(
     (vault, word)
     for vault in ("key vault", "keyvault", "disk encryption set", "diskencryptionset")
@@ -126,6 +127,9 @@ CAUSES: tuple[Cause, ...] = (
         ("vmmarketplaceinvalidinput",),
     ),
     Cause(
+        "the disk encryption set may not use its key in the key vault", _FATAL, _KEY_FIX, _KEYS, _RIGHTS, _VAULT,
+    ),
+    Cause(
         "the right to use the subnet is missing", _FATAL,
         "ask for Network Contributor on the subnet", _NETWORK, _RIGHTS,
         (("subnets/join",), ("virtualnetworks",)), details="right",
@@ -161,9 +165,6 @@ CAUSES: tuple[Cause, ...] = (
         "Batch has no permission for a resource that the pool uses", _FATAL,
         "request a role that allows the action that the message names", _ARM, _RIGHTS, details="right",
         in_requests=True, general=True,
-    ),
-    Cause(
-        "the disk encryption set may not use its key in the key vault", _FATAL, _KEY_FIX, _KEYS, _RIGHTS, _VAULT_ACCESS,
     ),
     Cause(
         "the key in the key vault is disabled, expired or deleted", _FATAL,

@@ -22,6 +22,8 @@ _ADVICE = re.compile(
 )
 #: What Batch appends to JSON that it cut off, where the values of an error are one text.
 _CUT_OFF = re.compile(r";?\s*Provider Error Json Truncated:\s*\w+", re.IGNORECASE)
+#: The names of values in which Batch tells a cause.
+_VALUE_NAME = re.compile(r"^(?:Reason|Provider Error Json)(?::\s*|$)", re.IGNORECASE)
 #: The beginning of a resource id; the type and the name after it tell enough.
 _ID_HEAD = re.compile(r"/subscriptions/[^/\s']+/resourceGroups/[^/\s']+/providers/(?:[^/\s']+/)", re.IGNORECASE)
 
@@ -108,7 +110,7 @@ def _words(error: ProviderError, found: list[ProviderError]) -> ProviderError:
 
 
 def _plain(message: str) -> str:
-    text = " ".join(without_json(message).split()).removeprefix("Reason: ")
+    text = _VALUE_NAME.sub("", " ".join(without_json(message).split()))
     short = _ID_HEAD.sub("", _ADVICE.sub("", text) or text)
     return mask_tokens(short).rstrip(". ")
 

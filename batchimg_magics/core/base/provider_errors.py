@@ -26,7 +26,7 @@ WRAPPERS = frozenset(
 #: Members that describe an error and contain no errors.
 _DESCRIPTIONS = frozenset({"additionalinfo", "target"})
 #: Where JSON begins in a message.
-_JSON = re.compile(r"""\[?\s*\{\s*(?=\\*["'}])""")
+_JSON = re.compile(r"""\[?\s*\{\s*(?=\\*["'}]|\\*$)""")
 _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 
@@ -141,7 +141,7 @@ class _Reader:
             return self._read_text()
         word = re.compile(r"[^\s,:\]}]*").match(self._text, self._at)
         self._at += len(word[0]) if word else 0
-        return {"true": True, "false": False}.get(word[0]) if word else None
+        return _read_word(word[0]) if word else None
 
     def _peek(self) -> str:
         while self._at < len(self._text) and self._text[self._at].isspace():
@@ -182,11 +182,11 @@ class _Reader:
             sign = self._text[self._at]
             self._at += 1
             if sign == quote:
-                return "".join(signs)
+                return _joined(signs)
             if sign == "\\":
                 sign = self._read_escape()
             signs.append(sign)
-        return CutText("".join(signs))
+        return CutText(_joined(signs))
 
     def _read_escape(self) -> str:
         sign = self._text[self._at : self._at + 1]
@@ -196,3 +196,18 @@ class _Reader:
         digits = re.compile(r"[0-9a-fA-F]{4}").match(self._text, self._at)
         self._at += 4
         return chr(int(digits[0], 16)) if digits else ""
+
+
+def _joined(signs: list[str]) -> str:
+    """Return a text of its signs; JSON escapes signs beyond 16 bits as two."""
+    return "".join(signs).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _read_word(word: str) -> bool | float | None:
+    """Return a value without quotes; None for null and for what is no JSON."""
+    if word in ("true", "false"):
+        return word == "true"
+    try:
+        return int(word) if word.lstrip("-").isdigit() else float(word)
+    except ValueError:
+        return None
