@@ -23,6 +23,7 @@ _LISTS = (
     ("/providers/Microsoft.Compute/images", "2024-07-01"),
     ("/providers/Microsoft.Compute/galleries", "2023-07-03"),
     ("/providers/Microsoft.Network/networkInterfaces", "2024-05-01"),
+    ("/providers/Microsoft.Network/networkSecurityGroups", "2024-05-01"),
     ("/providers/Microsoft.Batch/batchAccounts", "2025-06-01"),
 )
 _CHILDREN = (

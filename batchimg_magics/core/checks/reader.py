@@ -189,7 +189,7 @@ async def _read_account(reader: PartialReader, spec: PoolSpec, used_ids: Iterabl
         reader.read("pools", pools.read_all_cached(azure), []),
         reader.read("supported images", node_agents.read_supported_images(azure), []),
         reader.read("Batch's VM sizes", vm_sizes.read_sizes(azure), []),
-        reader.read("Compute's VM sizes", _skus(azure, region), []),
+        reader.read("Compute's VM sizes", copy_size.read_region_sizes(azure, azure.scope.subscription, region), []),
         reader.read("Compute's usages", quotas.read_compute_usages(azure, account), []),
         reader.read("snapshots", _snapshots(azure), []),
         reader.read("the gallery", galleries.read_gallery_cached(azure, ResourceId.parse(spec.gallery)), None)
@@ -212,11 +212,6 @@ async def _public_addresses(reader: PartialReader, spec: PoolSpec) -> dict[str, 
 
 async def _no_value() -> None:
     return None
-
-
-async def _skus(azure: Azure, region: str) -> list[Json]:
-    listed = await azure.list_documents(azure.compute.resource_skus.list(filter=f"location eq '{region}'"))
-    return [one for one in listed if one.get("resourceType") == "virtualMachines"]
 
 
 async def _snapshots(azure: Azure) -> list[Json]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batchimg_magics.core.azure import read_cache
 from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.batch import vm_sizes
@@ -32,6 +33,7 @@ __all__ = [
     "is_size_unavailable",
     "raise_if_unusable",
     "read_copy_sizes",
+    "read_region_sizes",
 ]
 
 #: A smaller VM takes long to start a desktop or a database that the copied system starts. Assumed.
@@ -100,18 +102,22 @@ async def read_copy_sizes(azure: Azure, vm: Json, source: Source, asked: str | N
     """Return the sizes for a copy of a VM, from the offers and usages of its subscription and region."""
     home = str(vm["id"]).split("/")[2]
     sizes, usages = await concurrency.gather(
-        _read_region_sizes(azure, home, source.region), _read_usages(azure, home, source.region)
+        read_region_sizes(azure, home, source.region), _read_usages(azure, home, source.region)
     )
     return choose_copy_sizes(sizes, usages, vm, source, asked)
 
 
-async def _read_region_sizes(azure: Azure, subscription: str, region: str) -> list[Json]:
-    """Return the VM sizes that Compute offers a subscription in a region. They are read once."""
-    key = f"Compute's sizes {subscription.lower()} {region}"
-    if key not in azure.memo:
+async def read_region_sizes(azure: Azure, subscription: str, region: str) -> list[Json]:
+    """Return the VM sizes that Compute offers a subscription in a region. The list is large: it is read once."""
+
+    async def read() -> list[Json]:
         pages = azure.for_subscription(subscription).compute.resource_skus.list(filter=f"location eq '{region}'")
         listed = await azure.list_documents(pages)
-        azure.memo[key] = [one for one in listed if one.get("resourceType") == "virtualMachines"]
+        return [one for one in listed if one.get("resourceType") == "virtualMachines"]
+
+    key = f"/subscriptions/{subscription}/providers/Microsoft.Compute/skus/{region}".lower()
+    if key not in azure.memo:
+        azure.memo[key] = await read_cache.get_or_read(azure, key, read)
     found: list[Json] = azure.memo[key]
     return found
 

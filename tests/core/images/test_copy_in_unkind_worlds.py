@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -174,8 +176,21 @@ def test_no_size_with_free_cores_is_an_error_before_anything_is_made(outside: St
     assert read_inventory(outside.path) == before
 
 
-def test_the_named_size_is_taken(outside: StateFileClient) -> None:
-    steps = create(outside, copy_size="standard_d4s_v5").set_index("step")
+def test_the_named_size_is_taken_and_nothing_can_be_exported(outside: StateFileClient) -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Read(CrashTransport):
+        async def send(self, request: Any, **kwargs: Any) -> Any:
+            if request.method == "PUT" and re.search("/(?:disks|snapshots)/", request.url):
+                asked.append(json.loads(request.body if hasattr(request, "body") else request.content)["properties"])
+            return await self.inner.send(request, **kwargs)
+
+    with Session(wrap_transport=Read) as session:
+        connect_to(session, outside)
+        steps = session.create("genomics", copy_size="standard_d4s_v5", **LINE).set_index("step")
+        assert set(session.nodes("genomics").state) == {"idle"}
+    assert len(asked) == 2
+    assert {(one["networkAccessPolicy"], one["publicNetworkAccess"]) for one in asked} == {("DenyAll", "Disabled")}
     assert steps.loc["temporary VM", "detail"] == "Standard_D4s_v5, no public address"
 
 
@@ -250,6 +265,24 @@ def test_ctrl_c_deallocates_the_copy_and_says_what_is_left(outside: StateFileCli
     steps = create(outside).set_index("step")
     assert steps.loc["temporary VM", "action"] == "created"  # nobody knows what its disks held
     assert temporary(outside) == []
+
+
+def test_ctrl_c_in_place_says_how_to_go_on(outside: StateFileClient) -> None:
+    class Interrupt(AtRequest):
+        method, part, seen = "POST", "/runCommand", False
+        reached = threading.Event()
+        do = staticmethod(reached.set)
+
+    with Session(wrap_transport=Interrupt) as session:
+        connect_to(session, outside)
+        running = session.begin("create", name="genomics", capture="in-place", yes=True, **LINE)
+        while not Interrupt.reached.is_set():
+            running.wait(0.01)
+        running.interrupt()
+        hint = running.detached_error().hint
+    assert "`az vm deallocate --ids " in hint
+    assert "--generalized" in hint
+    assert state_of(outside, "virtualMachines/desk") != "PowerState/deallocated"  # it is the user's VM
 
 
 @pytest.mark.parametrize("os_type", ["Linux", "Windows"])

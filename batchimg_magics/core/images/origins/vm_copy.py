@@ -55,9 +55,10 @@ class VmCopyOrigin(VmOrigin):
         self.subnet = subnet
         self.stop = spec.stop
         self.asked_size = spec.copy_size
-        self.keep_users = spec.keep_users
+        # Sysprep leaves accounts in any case.
+        self.keep_users = spec.keep_users and source.os_type == "Linux"
         # Consistent disks make another image than disks of a running VM, and so do accounts that are kept.
-        self.kind = ("copy of the stopped VM" if spec.stop else "copy") + (", users kept" if spec.keep_users else "")
+        self.kind = ("copy of the stopped VM" if spec.stop else "copy") + (", users kept" if self.keep_users else "")
 
     def plan(self, context: BuildContext) -> BuildPlan:
         """Return the steps that produce the disks of the image."""

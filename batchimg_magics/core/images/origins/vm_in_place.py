@@ -28,13 +28,16 @@ class _VmInPlaceOrigin(VmOrigin):
     def __init__(self, vm: Json, source: Source, spec: PoolSpec) -> None:
         super().__init__(vm, source)
         self.spec = spec
-        self.kind = self.kind + (", users kept" if spec.keep_users else "")
+        # Sysprep leaves accounts in any case.
+        self.keep_users = spec.keep_users and source.os_type == "Linux"
+        self.kind = self.kind + (", users kept" if self.keep_users else "")
 
     def plan(self, context: BuildContext) -> BuildPlan:
         wanted = Deprovisioning(
-            self.vm_id, self.source.os_type, context.image, self.spec.keep_users, _next_lines(self.vm_id, self.spec)
+            self.vm_id, self.source.os_type, context.image, self.keep_users, _next_lines(self.vm_id, self.spec)
         )
-        steps = generalize_steps(context.azure, wanted)
+        left = f"VM {self.vm_id.name} is perhaps generalized, and runs until it stops by itself: {wanted.hint}"
+        steps = generalize_steps(context.azure, wanted, leaves=left)
         taken, profile = snapshot_steps(context, self.source, after=(steps[-1].name,))
         return BuildPlan(profile, (*steps, *taken), tuple(step.name for step in taken))
 
@@ -65,8 +68,20 @@ async def find(azure: Azure, vm: Json, spec: PoolSpec, *, yes: bool) -> ImageOri
     return _VmInPlaceOrigin(vm, await virtual_machines.read_source(azure, vm), spec)
 
 
-def generalize_steps(azure: Azure, wanted: Deprovisioning, after: tuple[str, ...] = ()) -> tuple[Step, ...]:
-    """Return the steps that generalize a VM and mark it generalized in Azure."""
+def generalize_steps(
+    azure: Azure, wanted: Deprovisioning, after: tuple[str, ...] = (), leaves: str = ""
+) -> tuple[Step, ...]:
+    """Return the steps that generalize a VM and mark it generalized in Azure.
+
+    Parameters
+    ----------
+    azure, wanted
+        The connection, and what is done to which VM.
+    after
+        Names of the steps that must finish first.
+    leaves
+        What a user is told who interrupts the work.
+    """
     vm = wanted.vm
 
     async def take_out(_: Mapping[str, StepResult]) -> StepResult:
@@ -79,7 +94,7 @@ def generalize_steps(azure: Azure, wanted: Deprovisioning, after: tuple[str, ...
     why = f"{wanted.words}; the VM must stop by itself within {wanted.deadline_s / 60:.0f} min"
     seconds = deprovision_scripts.EXPECTED_S[wanted.os_type]
     return (
-        Step("deprovision", vm, take_out, after, seconds, why, planned_action="would change"),
+        Step("deprovision", vm, take_out, after, seconds, why, planned_action="would change", leaves=leaves),
         deallocate_step(azure, vm, "a disk in use cannot be captured consistently", ("deprovision",)),
         Step(
             "generalize",
