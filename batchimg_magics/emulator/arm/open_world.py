@@ -18,8 +18,11 @@ _OPEN = "open_groups"
 #: The settings of the emulator state for what may be retired, each ``taken`` or ``retired``.
 MANAGED_IMAGE_POOLS = "managed_image_pools"
 OLD_IMAGES = "images_past_end_of_life"
+CLASSIC_COMMUNICATION = "classic_node_communication"
 #: Source: Microsoft's retirement notice for pools of custom images without the gallery.
 MANAGED_IMAGES_END = datetime(2026, 3, 31, tzinfo=UTC).timestamp()
+#: Source: Batch, "Use simplified compute node communication".
+CLASSIC_COMMUNICATION_END = datetime(2026, 3, 31, tzinfo=UTC).timestamp()
 
 
 def set_open(store: Store, *, value: bool) -> None:

@@ -77,3 +77,22 @@ def test_a_node_that_is_not_up_takes_no_users(azure: BatchEmulator) -> None:
     azure.batch("POST", f"/pools/p/nodes/{name}/reboot")
     refused = azure.batch("POST", f"/pools/p/nodes/{name}/users", {"name": "me"})
     assert (refused.status, refused.code) == (409, "OperationInvalidForCurrentState")
+
+
+def test_classic_node_communication_ended_on_31_march_2026(azure: BatchEmulator) -> None:
+    version = "2024-07-01.20.0"
+    body = {
+        "id": "old",
+        "vmSize": "Standard_D2s_v3",
+        "virtualMachineConfiguration": azure.pool()["virtualMachineConfiguration"],
+    }
+    classic = body | {"targetNodeCommunicationMode": "classic"}
+    refused = azure.batch("POST", "/pools", classic, version=version)
+    assert (refused.status, refused.code) == (400, "InvalidPropertyValue")
+    assert refused.why()["PropertyName"] == "targetNodeCommunicationMode"
+    assert (
+        azure.batch("POST", "/pools", body | {"targetNodeCommunicationMode": "simplified"}, version=version).status
+        == 201
+    )
+    before = BatchEmulator(start=1_767_225_600.0)  # 1 January 2026
+    assert before.batch("POST", "/pools", classic, version=version).status == 201

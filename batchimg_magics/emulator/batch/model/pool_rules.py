@@ -10,7 +10,14 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.emulator.arm import resources
-from batchimg_magics.emulator.arm.open_world import MANAGED_IMAGE_POOLS, MANAGED_IMAGES_END, has_retired, is_open
+from batchimg_magics.emulator.arm.open_world import (
+    CLASSIC_COMMUNICATION,
+    CLASSIC_COMMUNICATION_END,
+    MANAGED_IMAGE_POOLS,
+    MANAGED_IMAGES_END,
+    has_retired,
+    is_open,
+)
 from batchimg_magics.emulator.batch.fleet import nodes
 from batchimg_magics.emulator.batch.model import image_support, machine_rules, network_rules, user_rules
 from batchimg_magics.emulator.batch.rest.bodies import clean
@@ -65,6 +72,10 @@ evidence.rule(
 #: Properties that no response shows.
 _SECRET_PROPERTIES = frozenset({"password", "sshPrivateKey", "accountKey", "sasKey", "protectedSettings"})
 evidence.rule(
+    "From 31 March 2026 on, a new pool that asks for classic node communication is refused.",
+    "the retirement is documented, how Azure answers then is not",
+)
+evidence.rule(
     "No response shows the password of a registry, the key of a mount, the SSH key of a user, or protected settings.",
     "recorded for the passwords of user accounts; the OpenAPI calls the others secrets or keys",
 )
@@ -114,6 +125,10 @@ def check_pool(call: Call, account: Item, pool: dict[str, Any], plane: str) -> N
         reason = "The formula must not be specified if enableAutoScale is set to false"
         raise bad_property("autoScaleFormula", None, reason)
     check_scale(pool)
+    if str(pool.get("targetNodeCommunicationMode")).lower() == "classic" and has_retired(
+        call.store, CLASSIC_COMMUNICATION, call.now, CLASSIC_COMMUNICATION_END
+    ):
+        raise bad_property("targetNodeCommunicationMode", "classic", "The classic node communication mode is retired")
     network_rules.check_network(call, account, pool)
     network_rules.check_node_limits(pool, pool)
     check_changes(call.store, account, pool)
