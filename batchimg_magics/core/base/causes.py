@@ -30,6 +30,7 @@ _MORE_QUOTA = "request more quota in the portal (Quotas) or fewer nodes"
 _RIGHTS = (
     "accessdenied", "authorizationfailed", "authorizationpermissionmismatch", "forbidden",
     "insufficientaccountpermissions", "insufficientpermissions", "linkedaccesscheckfailed", "linkedauthorizationfailed",
+    "unauthorized",
 )  # fmt: skip
 _MISSING = ("*notfound*", "*doesnotexist*", "invalidresourcereference", "linkedinvalidpropertyid")
 _NO_REPLICA = (
@@ -102,6 +103,10 @@ CAUSES: tuple[Cause, ...] = (
         "a feature is not enabled for the subscription", _FATAL,
         "register the feature that the message names: `az feature register --namespace Microsoft.Compute --name NAME`",
         _COMPUTE, phrases=(("feature", "not enabled", "subscription"), ("not registered", "feature")), in_requests=True,
+    ),
+    Cause(
+        "the resource group is being deleted", _FATAL, "use resources in another resource group", _ARM,
+        ("resourcegroupbeingdeleted",), in_requests=True,
     ),
     Cause(
         "the subscription is disabled", _FATAL,
@@ -290,7 +295,8 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "the VM size is not available in the zone", _FATAL,
         "create the pool without zones, or choose another VM size", _COMPUTE,
-        phrases=(("availability zone", "not support"), ("zone", "not available"), ("does not support", "zones")),
+        phrases=(("availability zone", "not support"), ("availabilityzone",), ("zone(s)", "not support"),
+                 ("zone", "not available"), ("does not support", "zones")),
     ),
     Cause(
         "the image version has no replica in the region", _FATAL, _REPLICA_FIX, _GALLERY, _MISSING, _NO_REPLICA,
@@ -307,7 +313,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "the subnet is delegated to a service", _FATAL,
         "use a subnet without delegation: Batch cannot allocate nodes in a delegated one", _NETWORK,
-        phrases=(("delegat", "subnet"),),
+        phrases=(("delegat", "subnet"), ("subnetwithexternal",), ("subnet", "external resources")),
     ),
     Cause(
         "the subnet has no free IP addresses", _FATAL, "use a larger subnet or fewer nodes", _NETWORK,
@@ -338,7 +344,7 @@ CAUSES: tuple[Cause, ...] = (
     Cause(
         "another operation is in progress", _TRANSIENT, "wait until it ends, then run the same command again", _ARM,
         ("*operationinprogress*", "operationpreempted", "operationpreemptedbymorerecentoperation", "retryable*",
-         "canceledandsuperseded*", "beingdeleted"),
+         "canceledandsuperseded*"),
         in_requests=True,
     ),
     Cause(

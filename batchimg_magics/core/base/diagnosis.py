@@ -22,6 +22,8 @@ _ADVICE = re.compile(
 )
 #: What Batch appends to JSON that it cut off, where the values of an error are one text.
 _CUT_OFF = re.compile(r";?\s*Provider Error Json Truncated:\s*\w+", re.IGNORECASE)
+_CODE = re.compile(r"(?:^|[;\s])(?:Provider\s*)?(?:Error\s*)?Code:\s*(?P<code>[A-Za-z]\w+)", re.IGNORECASE)
+_MESSAGE = re.compile(r"(?:^|[;\s])(?:Provider\s*)?(?:Error\s*)?Message:\s*(?P<message>.*)", re.IGNORECASE | re.DOTALL)
 #: The names of values in which Batch tells a cause.
 _VALUE_NAME = re.compile(r"^(?:Reason|Provider Error Json)(?::\s*|$)", re.IGNORECASE)
 #: The beginning of a resource id; the type and the name after it tell enough.
@@ -74,7 +76,7 @@ def find_cause(error: ProviderError, details: str = "") -> Cause | None:
 def diagnose(text: str) -> Diagnosis:
     """Return what an error text means, with JSON in it at any depth, also where it is cut off."""
     text = _CUT_OFF.sub("", text)
-    found = list(read_errors(text)) or [ProviderError("", one_line(text))]
+    found = list(read_errors(text)) or [_read_pairs(text)]
     said = [" ".join(one.message for one in found[at:]) for at in range(len(found))]
     known = [
         (one, cause) for one, more in zip(found, said, strict=True) if (cause := find_cause(one, more)) is not None
@@ -86,6 +88,13 @@ def diagnose(text: str) -> Diagnosis:
     if cause is None:
         return Diagnosis(words, None)
     return Diagnosis(words, cause, *_explain(cause, error, text))
+
+
+def _read_pairs(text: str) -> ProviderError:
+    """Return an error that is told without JSON: as "Code: X; Message: Y", or in plain words."""
+    code = _CODE.search(text)
+    message = _MESSAGE.search(text) if code else None
+    return ProviderError(code["code"] if code else "", one_line(message["message"] if message else text))
 
 
 def _weight(error: ProviderError, cause: Cause) -> int:

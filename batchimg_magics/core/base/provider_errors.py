@@ -60,7 +60,7 @@ def read_errors(found: Any, depth: int = MAX_DEPTH) -> Iterator[ProviderError]: 
     if not depth:
         return
     if isinstance(found, str):
-        found = read_json(found)
+        found = list(_read_documents(found))
     if isinstance(found, list):
         for one in found:
             yield from read_errors(one, depth - 1)
@@ -114,15 +114,19 @@ def read_json(text: str) -> Any:  # noqa: ANN401 - JSON
 
     Quotes may be escaped, as in JSON that was written into JSON, or be single ones.
     """
-    begin = _JSON.search(text)
-    if begin is None:
-        return None
-    text = text[begin.start() :]
-    for _ in range(MAX_DEPTH):
-        if not re.match(r"\[?\s*\{\s*\\", text):
-            break
-        text = re.sub(r'\\(["\\/])', r"\1", text)  # JSON in JSON, without the string around it
-    return _Reader(text).read_value()
+    return next(_read_documents(text), None)
+
+
+def _read_documents(text: str) -> Iterator[Any]:
+    while (begin := _JSON.search(text)) is not None:
+        text = text[begin.start() :]
+        for _ in range(MAX_DEPTH):
+            if not re.match(r"\[?\s*\{\s*\\", text):
+                break
+            text = re.sub(r'\\(["\\/])', r"\1", text)  # JSON in JSON, without the string around it
+        reader = _Reader(text)
+        yield reader.read_value()
+        text = text[reader.end :]
 
 
 class _Reader:
@@ -130,6 +134,11 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self._text, self._at = text, 0
+
+    @property
+    def end(self) -> int:
+        """Where the value ended."""
+        return max(1, self._at)
 
     def read_value(self) -> Any:  # noqa: ANN401 - JSON
         sign = self._peek()

@@ -6,10 +6,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batchimg_magics.errors import PolicyError, SpecError
+from batchimg_magics.emulator.arm.policies import ASSIGNMENTS
+from batchimg_magics.emulator.world.store import Item
+from batchimg_magics.errors import PolicyError, ResizeError, SpecError
 from tests.support.connections import connection_of, emulator_of
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batchimg_magics.session.session import Session
 
 LINE = {"vm_size": "Standard_D2s_v5", "canary": False}
@@ -117,3 +121,26 @@ def test_tags_as_words(session: Session) -> None:
         session.connect(state=":memory:", tag="a")
     with pytest.raises(SpecError, match="twice"):
         session.connect(state=":memory:", tag=["a=b", "a=c"])
+
+
+def test_nodes_in_the_users_subscription_get_the_tags(session: Session, tmp_path: Path) -> None:
+    state = str(tmp_path / "state.db")
+    session.connect(state=state, speed="max", scenario="tag-policy")
+    store = emulator_of(session).store
+    (account,) = store.items("microsoft.batch/batchaccounts", "/subscriptions")
+    account.doc["properties"] |= {"poolAllocationMode": "UserSubscription"}
+    for name in ("dedicatedCoreQuota", "lowPriorityCoreQuota", "dedicatedCoreQuotaPerVMFamily"):
+        account.doc["properties"].pop(name)
+    store.put(account)
+    session.connect(state=state, speed="max", tag={"CostCenter": "4711", "Owner": "x"})
+    store = emulator_of(session).store
+    session.create("p", from_vm="prep-vm", nodes=1, **LINE)
+    assert session.pools().dedicated[0] == 1
+    store.set_meta("scenario", "calm")
+    key = "/providers/Microsoft.Management/managementGroups/m/providers/Microsoft.Authorization/policyAssignments/tags"
+    definition = "/providers/Microsoft.Authorization/policyDefinitions/871b6d14-10aa-478d-b590-94f262ecfa99"
+    properties = {"policyDefinitionId": definition, "parameters": {"tagName": {"value": "Project"}}}
+    store.put(Item(key.lower(), ASSIGNMENTS, {"id": key, "name": "tags", "properties": properties}))
+    with pytest.raises(ResizeError, match="the Azure policy 'Require a tag on resources'") as caught:
+        session.resize("p", nodes=2)
+    assert "--tag Project=VALUE" in caught.value.hint

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
+from batchimg_magics.emulator.batch.model import pool_denials
 from batchimg_magics.emulator.furnish import SUBSCRIPTION
+from batchimg_magics.emulator.world.store import Item
 from tests.support.compute_emulator import ComputeEmulator, copy_of
 
 TOP = f"/subscriptions/{SUBSCRIPTION}"
@@ -48,3 +52,17 @@ def test_the_scenario() -> None:
     assert emulator.ask("PUT", "snapshots/s", COPY).code == "MissingSubscriptionRegistration"
     assert emulator.ask("POST", f"{TOP}/providers/Microsoft.Compute/register", version=VERSION).status == 200
     assert emulator.ask("PUT", "snapshots/s", COPY).status == 202
+
+
+def test_a_gallery_in_a_subscription_without_batch_makes_no_nodes() -> None:
+    emulator = ComputeEmulator()
+    other = "/subscriptions/11111111-2222-4333-8444-555555555555"
+    store, account = emulator.store, Item("/subscriptions/s/x", "x", {"location": "eastus", "properties": {}})
+    image = f"{other}/resourceGroups/g/providers/Microsoft.Compute/galleries/lab/images/i/versions/1.0.0"
+    machine = {"imageReference": {"virtualMachineImageId": image}}
+    pool = SimpleNamespace(doc={"virtualMachineConfiguration": machine})
+    denied = pool_denials.denial(store, account, pool)  # type: ignore[arg-type] - what is read of a pool
+    assert denied is not None
+    assert "does not have the desired permissions" in denied[0][1]
+    store.put(Item(f"{other}/providers/microsoft.batch", "x", {"registrationState": "Registered"}))
+    assert pool_denials.denial(store, account, pool) is None  # type: ignore[arg-type] - the same
