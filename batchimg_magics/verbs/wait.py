@@ -26,7 +26,7 @@ def start(connection: Connection, name: str, *, until: str = "ready", timeout: s
 
 VERB = Verb(
     "wait",
-    "Wait for the nodes of a pool, and re-enable an expiry that an interrupted resize disabled",
+    "Wait for the nodes of a pool, and enable its expiry again if Azure does not enforce it",
     (
         NAME,
         UNTIL,

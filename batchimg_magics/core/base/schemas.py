@@ -132,7 +132,7 @@ SCHEMAS: dict[str, tuple[Column, ...]] = {
             ("available", "missing", "source missing", "not in region", "unreadable"),
         ),
         Column("autoscale", "bool", "whether an autoscale formula sets the targets"),
-        Column("errors", "text", "error codes of the last resize"),
+        Column("errors", "text", "error codes of the last resize, and of the last evaluation of the formula"),
         Column(
             "usd_per_hour",
             "float",
