@@ -19,8 +19,7 @@ __all__ = ["VERB"]
 def start(connection: Connection, name: str) -> VerbCall:
     """Validate the options and return the work of the verb."""
     from batchimg_magics.core.base.table import Table
-    from batchimg_magics.core.batch import pools
-    from batchimg_magics.core.scaling import readiness, several_pools
+    from batchimg_magics.core.scaling import expiry_run, readiness, several_pools
     from batchimg_magics.pool_spec.values import is_pattern, pool_name
 
     azure, pattern = connection.azure, is_pattern(name)
@@ -28,7 +27,7 @@ def start(connection: Connection, name: str) -> VerbCall:
         pool_name(name)
 
     async def one(pool: str, board: Board) -> Table:
-        stopped = await pools.stop_resize(azure, pool)
+        stopped = await expiry_run.stop_resize(azure, pool, board)
         table = await readiness.wait_for_pool(azure, pool, board, until="steady", verb="stop-resize")
         return table if stopped else replace(table, caption=f"{table.caption}; there was no resize to stop")
 

@@ -167,11 +167,15 @@ class Expiry:
         if self.expires is None or not state.autoscale:
             return state
         await self.azure.sleep(max(0.0, self.sent_at + expiry.MIN_ENABLE_INTERVAL_S - self.azure.now()))
-        time = expiry.format_tag_time(self.expires)
-        self.board.add_cleanup(self._key, f"expiry of pool {self.pool} at {time} is disabled")
-        await expiry.disable_autoscale(self.azure, self.pool)
+        await self.disable()
         self.is_stuck = False
         return await pools.wait_until_steady(self.azure, self.pool)
+
+    async def disable(self) -> None:
+        """Turn the formula off; an interruption reports it."""
+        time = "" if self.expires is None else f" at {expiry.format_tag_time(self.expires)}"
+        self.board.add_cleanup(self._key, f"expiry of pool {self.pool}{time} is disabled")
+        await expiry.disable_autoscale(self.azure, self.pool)
 
     @property
     def _key(self) -> str:
@@ -202,6 +206,22 @@ class Expiry:
             same = self.asked(counts).is_kept(state) if last.autoscale else state.target == last.target
             if state.allocation == "steady" and same:
                 await self.finish(state, held.minimum(counts))
+
+
+async def stop_resize(azure: Azure, name: str, board: Board) -> bool:
+    """Request that a pool's resize stops; return whether the pool was resizing.
+
+    Azure stops the resize of a formula only when autoscale is turned off, and takes a formula while the pool is stopping:
+    the expiry is off between these two requests.
+    """
+    state = await pools.read_state(azure, name)
+    found = expiry.parse_formula(state.formula)
+    if found is None or state.allocation != "resizing":
+        return await pools.stop_resize(azure, name)
+    keeper = Expiry(azure, state.name, board, expires=found.expires)
+    await keeper.disable()
+    await keeper.send(state.current.minimum(found.counts))
+    return True
 
 
 async def enforce(azure: Azure, state: PoolState, current: Counts, board: Board) -> str:

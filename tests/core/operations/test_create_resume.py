@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchimg_magics.errors import DetachedError
+from batchimg_magics.errors import DetachedError, ResizeError
 from batchimg_magics.session.session import Session
-from tests.support.connections import connection_of
+from tests.support.connections import connection_of, emulator_of
 from tests.support.crash import CrashTransport, crash_points
 from tests.support.crash_cases import CASES, Case
 from tests.support.create_options import CREATE_OPTIONS
@@ -74,31 +74,47 @@ def test_interrupt_prints_how_to_continue_and_starts_nothing_new(broken_off: tup
 
 
 @pytest.mark.parametrize("verb", ["wait", "stop_resize", "repair"])
+def test_an_interrupted_resize_keeps_the_expiry(broken_off: tuple[Session, Interrupting], verb: str) -> None:
+    session, line = broken_off
+    session.create("p", ttl="8h", **CREATE_OPTIONS)
+    expires = f"{session.pools().expires[0]:%Y-%m-%dT%H:%M:%SZ}"
+    line.method, line.part = "GET", "/pools/p?"
+    line.after = "/enableautoscale?"
+    with pytest.raises(DetachedError) as caught:
+        session.resize("p", nodes=30)
+    assert "disabled" not in caught.value.hint
+    assert session.pools().expiry_enforced.tolist() == [True]
+    getattr(session, verb)("p")
+    assert session.pools().expiry_enforced.tolist() == [True]
+    text = session.autoscale("p").formula[0]
+    assert expires in text
+    # What is kept until then are the nodes that are there, and not those that somebody stopped asking for.
+    assert ("30" in text) == (verb != "stop_resize")
+    assert "again" not in session.wait("p").attrs["caption"], "all is well: nothing is to be done"
+
+
+@pytest.mark.parametrize("verb", ["wait", "repair"])
 def test_an_expiry_that_was_removed_is_reported_and_set_again(
     broken_off: tuple[Session, Interrupting], verb: str
 ) -> None:
     session, line = broken_off
     session.create("p", ttl="8h", **CREATE_OPTIONS)
     expires = f"{session.pools().expires[0]:%Y-%m-%dT%H:%M:%SZ}"
-    assert session.pools().expiry_enforced.tolist() == [True]
-    line.method, line.part = "GET", "/pools/p?"
-    line.after = "/resize?"
-    with pytest.raises(DetachedError) as caught:
+    emulator_of(session).store.set_meta("allocation", {"unusable": 1.0})
+    with pytest.raises(ResizeError):
         session.resize("p", nodes=30)
+    emulator_of(session).store.set_meta("allocation", {})
+    line.method, line.part = "POST", "/removenodes?"
+    with pytest.raises(DetachedError) as caught:
+        session.repair("p")
     assert caught.value.hint.endswith(f"expiry of pool p at {expires} is disabled")
     left = session.pools()
     assert left.expiry_enforced.tolist() == [False]
     assert "expiry not enforced (`%batchimg wait NAME` enables it again): p" in left.attrs["caption"]
     done = getattr(session, verb)("p")
     assert verb == "repair" or f"its expiry at {expires} is enabled again" in done.attrs["caption"]
-    kept = session.pools()
-    assert kept.expiry_enforced.tolist() == [True]
-    assert "expiry not enforced" not in kept.attrs["caption"]
-    text = session.autoscale("p").formula[0]
-    assert expires in text
-    # What is kept until then are the nodes that are there, and not those that somebody stopped asking for.
-    assert ("30" in text) == (verb != "stop_resize")
-    assert "again" not in session.wait("p").attrs["caption"], "all is well: nothing is to be done"
+    assert session.pools().expiry_enforced.tolist() == [True]
+    assert expires in session.autoscale("p").formula[0]
 
 
 def test_a_wait_beside_a_resize_leaves_its_expiry_to_it(session: Session) -> None:
