@@ -211,8 +211,8 @@ class Expiry:
 async def stop_resize(azure: Azure, name: str, board: Board) -> bool:
     """Request that a pool's resize stops; return whether the pool was resizing.
 
-    Azure stops the resize of a formula only when autoscale is turned off, and takes a formula while the pool is stopping:
-    the expiry is off between these two requests.
+    Azure stops the resize of a formula only when autoscale is turned off, and takes a formula while the pool is
+    stopping: the expiry is off between these two requests.
     """
     state = await pools.read_state(azure, name)
     found = expiry.parse_formula(state.formula)
