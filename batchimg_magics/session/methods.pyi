@@ -1205,7 +1205,7 @@ class Verbs(ABC):
         until: Literal["ready", "steady"] | None = None,
         timeout: str | float | None = None,
     ) -> pd.DataFrame:
-        """Wait for the nodes of a pool, and re-enable an expiry that an interrupted resize disabled.
+        """Wait for the nodes of a pool, and enable its expiry again if Azure does not enforce it.
 
         Parameters
         ----------
