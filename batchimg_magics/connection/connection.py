@@ -271,7 +271,13 @@ async def connection_table(connection: Connection) -> Table:
         "speed": None if emulator is None else f"{emulator.speed:g}" if emulator.speed else "max",
         "time": dt.datetime.fromtimestamp(azure.now(), dt.UTC).replace(microsecond=0),
     }
-    return Table.from_rows("connect", [row], f"account {azure.scope.account} on {_service(connection)}")
+    missing = [] if emulator is None else emulator.not_imported()
+    warnings = [
+        {"rule": "import", "found": f"an imported document refers to {one}", "fix": "import that document too"}
+        for one in missing
+    ]
+    more = {"warnings": warnings} if warnings else {}
+    return Table.from_rows("connect", [row], f"account {azure.scope.account} on {_service(connection)}", **more)
 
 
 def _service(connection: Connection) -> str:

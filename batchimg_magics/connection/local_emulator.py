@@ -112,22 +112,34 @@ def _parse_date(date: str | dt.datetime | None) -> dt.datetime | None:
 
 
 def _read_documents(file: str) -> list[dict[str, Any]]:
-    """Read resource documents as the Azure CLI prints them: one or a list, as JSON or YAML."""
+    """Read resource documents as the Azure CLI prints them: one, a list, or one after the other, as JSON or YAML."""
     import yaml
 
     try:
-        text = Path(file).expanduser().read_text("utf-8")
-        content = json.loads(text) if text.lstrip()[:1] in ("{", "[") else yaml.safe_load(text)
+        content = Path(file).expanduser().read_bytes()
+        # PowerShell's `>` writes UTF-16.
+        text = content.decode("utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
+        parts = _read_json(text) if text.lstrip()[:1] in ("{", "[") else list(yaml.safe_load_all(text))
     except OSError as error:
         raise SpecError(
             f"{file} cannot be read: {error.strerror}", hint="specify a file with the output of `az ... show`"
         ) from error
     except (ValueError, yaml.YAMLError) as error:
         raise SpecError(f"{file} is neither JSON nor YAML", hint="save the unchanged output of `az vm show`") from error
-    documents = content if isinstance(content, list) else [content]
+    documents = [one for part in parts for one in (part if isinstance(part, list) else [part])]
     if not documents or not all(isinstance(one, dict) for one in documents):
         raise SpecError(f"{file} has no resource documents", hint="save the unchanged output of `az vm show`")
     return documents
+
+
+def _read_json(text: str) -> list[Any]:
+    """Return the JSON values in a text, which may be several, one after the other."""
+    decoder, values, place = json.JSONDecoder(), [], 0
+    while rest := text[place:].lstrip():
+        place = len(text) - len(rest)
+        value, place = decoder.raw_decode(text, place)
+        values.append(value)
+    return values
 
 
 def _import_documents(emulator: Emulator, documents: list[dict[str, Any]], *, deprovisioned: bool | None) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from batchimg_magics.emulator import furnish
 from batchimg_magics.emulator.app import DEFAULT_START, App
 from batchimg_magics.emulator.arm.imports import import_documents
+from batchimg_magics.emulator.arm.resources import NOT_IMPORTED
 from batchimg_magics.emulator.batch.model import shared_key
 from batchimg_magics.emulator.http import scenarios
 from batchimg_magics.emulator.http.throttling import Throttle
@@ -116,6 +117,10 @@ class Emulator:
             A document is not a resource, or its type is not supported. Nothing was imported.
         """
         return import_documents(self.store, self.clock.now(), documents, deprovisioned=deprovisioned)
+
+    def not_imported(self) -> list[str]:
+        """Return the ids of the resources that imported documents refer to, and that were not imported."""
+        return [one for one in self.store.meta(NOT_IMPORTED) or [] if self.store.get(one) is None]
 
     def accounts(self) -> list[str]:
         """Return the ids of the Batch accounts."""

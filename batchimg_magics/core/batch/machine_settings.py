@@ -45,6 +45,14 @@ def placement_of_os_disk(document: Json) -> str | None:
     return found
 
 
+def os_disk_type(document: Json) -> str | None:
+    """Return the type of the OS disk; None for the default, which the service shows beside other settings."""
+    managed = dig(document, *_MACHINE, "osDisk", "managedDisk") or {}
+    kind = managed.get("storageAccountType")
+    is_default = str(kind).lower() == _DISK_TYPE.lower() and len(managed) > 1
+    return None if kind is None or is_default else str(kind)
+
+
 def os_disk_caching(document: Json) -> str | None:
     """Return the host caching of the OS disk; None for an ephemeral one, whose caching is always the same."""
     if placement_of_os_disk(document) is not None:

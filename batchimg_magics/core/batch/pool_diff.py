@@ -274,9 +274,7 @@ COMPARED_SETTINGS: tuple[ComparedSetting, ...] = (
     ComparedSetting("node agent", _DEPLOYMENT, _value_reader(*_MACHINE, "nodeAgentSkuId")),
     ComparedSetting("security type", _DEPLOYMENT, _value_reader(*_MACHINE, "securityProfile", "securityType")),
     ComparedSetting("OS disk size in GiB", _DEPLOYMENT, _value_reader(*_MACHINE, "osDisk", "diskSizeGB")),
-    ComparedSetting(
-        "OS disk type", _DEPLOYMENT, _value_reader(*_MACHINE, "osDisk", "managedDisk", "storageAccountType")
-    ),
+    ComparedSetting("OS disk type", _DEPLOYMENT, machine_settings.os_disk_type),
     ComparedSetting("OS disk caching", _DEPLOYMENT, machine_settings.os_disk_caching),
     ComparedSetting("placement of the ephemeral OS disk", _DEPLOYMENT, machine_settings.placement_of_os_disk),
     ComparedSetting("list of data disks", _DEPLOYMENT, machine_settings.data_disks, _joined_words),

@@ -18,7 +18,7 @@ from batchimg_magics.core.images import build, copy_size, inventory
 from batchimg_magics.core.images.origins import image_version, managed_image, registry
 from batchimg_magics.core.images.origins.generalized_vm import VmOrigin
 from batchimg_magics.core.images.origins.vm_copy import VmCopyOrigin
-from batchimg_magics.errors import SpecError
+from batchimg_magics.errors import NotFoundError, SpecError
 from batchimg_magics.resource_ids import ResourceId, is_same_resource
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from batchimg_magics.core.compute.image_source import Source
     from batchimg_magics.core.estimates.prices import Rates
     from batchimg_magics.core.images.origins.origin import ImageOrigin
+    from batchimg_magics.errors import BatchImgError
     from batchimg_magics.pool_spec.pool import PoolSpec
 
 
@@ -69,7 +70,7 @@ async def read_for_creation(
         if spec.from_vm
         else None
     )
-    source = origin.source if origin else await virtual_machines.read_source(azure, vm or {})
+    source = origin.source if origin else await _source_of_vm(azure, vm or {})
     used_ids = [source.id, *(disk.id for disk in source.disks), str(getattr(origin, "subnet", ""))]
     account, copied, parts, image, pool = await concurrency.gather(
         _read_account(reader, spec, used_ids),
@@ -90,14 +91,22 @@ async def read_for_creation(
     ), origin
 
 
-async def _find_origin(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[ImageOrigin | None, SpecError | None]:
+async def _find_origin(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[ImageOrigin | None, BatchImgError | None]:
     """Return the image origin, or the error of a VM that has none: it is reported with the other findings."""
     try:
         return await registry.find(azure, spec, yes=yes), None
-    except SpecError as error:
+    except (SpecError, NotFoundError) as error:
         if spec.from_vm is None:
             raise
         return None, error
+
+
+async def _source_of_vm(azure: Azure, vm: Json) -> Source:
+    """Return the image source that a VM is, as far as it is known if its OS disk does not exist."""
+    try:
+        return await virtual_machines.read_source(azure, vm)
+    except NotFoundError:
+        return virtual_machines.source_of_vm(vm, {})
 
 
 async def read_for_image(azure: Azure, image_id: str, spec: PoolSpec, *, pool_named: bool, sized: bool) -> Facts:

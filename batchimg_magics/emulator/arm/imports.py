@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from batchimg_magics.emulator.arm.resources import find, split_id
+from batchimg_magics.emulator.arm.import_shapes import references, shape_problem
+from batchimg_magics.emulator.arm.resources import NOT_IMPORTED, find, split_id
 from batchimg_magics.emulator.arm.scopes import split_assigned
 from batchimg_magics.emulator.world.store import Item, Store
 
@@ -49,6 +48,8 @@ _TOP = frozenset(
 )  # fmt: skip
 #: The members that ``az vm show --show-details`` adds; the power state is used.
 _DETAILS = frozenset({"fqdns", "macAddresses", "powerState", "privateIps", "publicIps"})
+#: The members that ``az graph query`` adds.
+_GRAPH = frozenset({"resourceGroup", "subscriptionId", "tenantId"})
 #: Names that the Azure CLI spells differently from ARM.
 _SPELLINGS = {
     "dedicatedCoreQuotaPerVmFamily": "dedicatedCoreQuotaPerVMFamily",
@@ -114,6 +115,8 @@ def import_documents(
                 hidden["deprovisioned"] = inherited if deprovisioned is None else deprovisioned
             store.put(Item(resource["id"].lower(), kind, resource, hidden))
             add_group(store, now, resource["id"], resource.get("location", ""))
+        wanted = [*(store.meta(NOT_IMPORTED) or []), *(one for resource in resources for one in references(resource))]
+        store.set_meta(NOT_IMPORTED, sorted({one.lower() for one in wanted if store.get(one) is None}))
         store.record_time(now)
     return [resource["id"] for resource in resources]
 
@@ -163,9 +166,11 @@ def arm_document(document: dict[str, Any], *, any_type: bool = False) -> dict[st
             raise ImportRefusedError(f"a document without a resource id: {str(document)[:80]}") from error
         kind = str(document.get("type") or "/".join([namespace, *(word for word, _ in path)]))
         name = path[-1][1]
+    if kind.lower() != "/".join([namespace, *(word for word, _ in path)]).lower():
+        raise ImportRefusedError(f"the type {kind} is not that of the id {key}")
     if kind.lower() not in KINDS and not any_type:
         raise ImportRefusedError(f"{kind} is not a type that the emulator supports ({key})")
-    bare: dict[str, Any] = _without_nulls(document)
+    bare: dict[str, Any] = _without_nulls({name: value for name, value in document.items() if name not in _GRAPH})
     if "properties" not in bare:
         inside = {name: value for name, value in bare.items() if name not in _TOP | _DETAILS}
         if details := str(bare.get("powerState", "")):
@@ -198,12 +203,17 @@ def _flatten(documents: Iterable[Any]) -> Iterable[dict[str, Any]]:
     for document in documents:
         if isinstance(document, list):
             yield from _flatten(document)
-        elif isinstance(document, dict) and "id" not in document and isinstance(document.get("value"), list):
-            yield from _flatten(document["value"])
+        elif isinstance(document, dict) and "id" not in document and isinstance(_rows_of(document), list):
+            yield from _flatten(_rows_of(document))
         elif isinstance(document, dict):
             yield document
         else:
             raise ImportRefusedError(f"not a resource document: {str(document)[:80]}")
+
+
+def _rows_of(document: dict[str, Any]) -> Any:  # noqa: ANN401 - any JSON
+    """Return the rows of a page of ARM, or of what ``az graph query`` prints."""
+    return document.get("value", document.get("data"))
 
 
 def _without_nulls(value: Any) -> Any:  # noqa: ANN401 - any JSON
@@ -236,94 +246,3 @@ def _vm_facts(vm: dict[str, Any], now: float) -> dict[str, Any]:
     facts = {"power": power, "generalized": _is_generalized(vm), "since": now}
     view = vm["properties"].pop("instanceView", None)
     return facts | ({"instance_view": view} if view else {})
-
-
-class _Reference(msgspec.Struct):
-    id: str = ""
-
-
-class _Attached(msgspec.Struct, rename="camel"):
-    name: str = ""
-    lun: int = 0
-    os_type: str = ""
-    managed_disk: _Reference | None = None
-    vhd: dict[str, str] | None = None
-
-
-class _Storage(msgspec.Struct, rename="camel"):
-    os_disk: _Attached | None = None
-    data_disks: list[_Attached] | None = None
-
-
-class _Hardware(msgspec.Struct, rename="camel"):
-    vm_size: str = ""
-
-
-class _Profile(msgspec.Struct, rename="camel"):
-    computer_name: str = ""
-
-
-class _Status(msgspec.Struct):
-    code: str = ""
-
-
-class _View(msgspec.Struct):
-    statuses: list[_Status] = []
-
-
-class _Machine(msgspec.Struct, rename="camel"):
-    storage_profile: _Storage | None = None
-    hardware_profile: _Hardware | None = None
-    os_profile: _Profile | None = None
-    instance_view: _View | None = None
-
-
-class _Creation(msgspec.Struct, rename="camel"):
-    create_option: str = ""
-
-
-class _Disk(msgspec.Struct, rename="camel"):
-    disk_size_gb: int = msgspec.field(default=0, name="diskSizeGB")
-    os_type: str = ""
-    creation_data: _Creation | None = None
-    security_profile: dict[str, Any] | None = None
-    supported_capabilities: dict[str, Any] | None = None
-
-
-class _Family(msgspec.Struct, rename="camel"):
-    name: str = ""
-    core_quota: int = 0
-
-
-class _Account(msgspec.Struct, rename="camel"):
-    dedicated_core_quota: int | None = None
-    low_priority_core_quota: int | None = None
-    pool_quota: int = 100
-    family_quotas: list[_Family] | None = msgspec.field(default=None, name="dedicatedCoreQuotaPerVMFamily")
-
-
-class _Document(msgspec.Struct):
-    name: str
-    location: str = ""
-    tags: dict[str, str] | None = None
-
-
-#: The expected properties of each type.
-_SHAPES: dict[str, type[msgspec.Struct]] = {
-    "microsoft.batch/batchaccounts": _Account,
-    "microsoft.compute/disks": _Disk,
-    "microsoft.compute/snapshots": _Disk,
-    "microsoft.compute/virtualmachines": _Machine,
-}
-
-
-def shape_problem(document: dict[str, Any]) -> str | None:
-    """Return which part of a document has a type that the rules cannot process, or None."""
-    try:
-        msgspec.convert(document, _Document)
-        shape = _SHAPES.get(str(document["type"]).lower())
-        if shape is not None:
-            msgspec.convert(document["properties"], shape)
-    except msgspec.ValidationError as error:
-        return str(error)
-    return None

@@ -79,6 +79,10 @@ def current_operation(item: Item, now: float) -> str:
     return work["kind"] if work is not None and now < work["end"] else ""
 
 
+#: Name of the setting with the ids of resources that imported documents refer to, and that do not exist.
+NOT_IMPORTED = "not_imported"
+
+
 def find(store: Store, now: float, key: str) -> Item | None:
     """Return the resource with that id, unless it has been deleted by now."""
     item = store.get(key)
@@ -98,11 +102,16 @@ def not_found(call: Call, key: str) -> Refusal:
     _, group, path, namespace = split_id(key)
     need_group(call)
     name = "/".join(part for pair in path for part in pair)
+    imported = key.lower() in (call.store.meta(NOT_IMPORTED) or ())
     return Refusal(
         404,
         "ResourceNotFound",
         f"The Resource '{namespace}/{name}' under resource group '{group}' was not found. "
-        "For more details please go to https://aka.ms/ARMResourceNotFoundFix",
+        + (
+            "An imported document refers to it: import that document too."
+            if imported
+            else "For more details please go to https://aka.ms/ARMResourceNotFoundFix"
+        ),
         headers={"x-ms-failure-cause": "gateway"},
     )
 

@@ -342,11 +342,6 @@ BAD: dict[str, tuple[str, str, str]] = {
         "wider",
     ),
     "address": ("login-ports: [{port: 22, allow: [1.2.3]}]", "1.2.3 is not an IP address", "203.0.113.7"),
-    "registry alone": (
-        "container-registries: [{user: a, password: env:TOKEN}]",
-        "without container images",
-        "container_images",
-    ),
     "registry": (
         "container-images: [a]\ncontainer-registries: [{user: a}]",
         "exactly one kind of credentials",
@@ -391,6 +386,17 @@ def test_slots_are_held_against_the_size(session: Session) -> None:
         session.create("genomics", **{**EMPTY, "task_slots": 17})
     assert "at most 16" in caught.value.hint
     session.create("genomics", **{**EMPTY, "task_slots": 16})
+
+
+def test_containers_without_images_to_pull(session: Session) -> None:
+    registries = [{"server": "lab.azurecr.io", "user": "puller", "password": "env:REGISTRY_PASSWORD"}]
+    for plane in ("arm", "batch"):
+        line = {**EMPTY, "container_registries": registries, "api": plane}
+        session.create(plane, **line)
+        machine = shown(session, plane)["properties"]["deploymentConfiguration"]["virtualMachineConfiguration"]
+        registry = {"registryServer": "lab.azurecr.io", "username": "puller"}
+        assert machine["containerConfiguration"] == {"type": "DockerCompatible", "containerRegistries": [registry]}
+        assert set(session.create(plane, **line).action) == {"exists"}
 
 
 def test_application_packages(session: Session, tmp_path: Path) -> None:

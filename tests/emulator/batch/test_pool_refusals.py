@@ -61,7 +61,8 @@ def disks(*rows: Json) -> Json:
 
 
 def user(name: str = "me", **more: Any) -> Json:
-    return {"userAccounts": [{"name": name, "password": "secret", **more}]}
+    whole = {"name": name, "password": "secret", **more}
+    return {"userAccounts": [{key: value for key, value in whole.items() if value}]}
 
 
 def upgrades(machine_part: Json | None = None, **policy: Any) -> Json:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from batchimg_magics.emulator.batch.rest.errors import bad_property, missing_property
+from batchimg_magics.emulator.batch.rest.errors import bad_property
 
 _LONGEST_NAME = 20
 
@@ -21,8 +21,6 @@ def check_users(users: list[dict[str, Any]]) -> None:
             raise bad_property("name", user["name"], reason)
         if names.count(user["name"].lower()) > 1:
             raise bad_property("name", user["name"], "The names of user accounts must be unique")
-        if not user.get("password"):
-            raise missing_property("password")
         linux = user.get("linuxUserConfiguration", {})
         if ("uid" in linux) != ("gid" in linux):
             raise bad_property("uid", linux.get("uid"), "uid and gid must be specified together or not at all")

@@ -1,0 +1,172 @@
+"""The shapes that imported documents must have, so that the rules of the emulator can process them.
+
+Documents come from many tools. The row of a list, as ``az resource list`` prints it, is refused: it does not tell what
+the resource is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class _Reference(msgspec.Struct):
+    id: str = ""
+
+
+class _Attached(msgspec.Struct, rename="camel"):
+    name: str = ""
+    lun: int = 0
+    os_type: str = ""
+    managed_disk: _Reference | None = None
+    vhd: dict[str, str] | None = None
+
+
+class _Storage(msgspec.Struct, rename="camel"):
+    os_disk: _Attached | None = None
+    data_disks: list[_Attached] | None = None
+
+
+class _Hardware(msgspec.Struct, rename="camel"):
+    vm_size: str = ""
+
+
+class _Profile(msgspec.Struct, rename="camel"):
+    computer_name: str = ""
+
+
+class _Status(msgspec.Struct):
+    code: str = ""
+
+
+class _View(msgspec.Struct):
+    statuses: list[_Status] = []
+
+
+class _Machine(msgspec.Struct, rename="camel"):
+    storage_profile: _Storage | None = None
+    hardware_profile: _Hardware | None = None
+    os_profile: _Profile | None = None
+    instance_view: _View | None = None
+
+
+class _Creation(msgspec.Struct, rename="camel"):
+    create_option: str = ""
+
+
+class _Disk(msgspec.Struct, rename="camel"):
+    disk_size_gb: int = msgspec.field(default=0, name="diskSizeGB")
+    os_type: str = ""
+    creation_data: _Creation | None = None
+    security_profile: dict[str, Any] | None = None
+    supported_capabilities: dict[str, Any] | None = None
+
+
+class _Family(msgspec.Struct, rename="camel"):
+    name: str = ""
+    core_quota: int = 0
+
+
+class _Account(msgspec.Struct, rename="camel"):
+    dedicated_core_quota: int | None = None
+    low_priority_core_quota: int | None = None
+    pool_quota: int = 100
+    family_quotas: list[_Family] | None = msgspec.field(default=None, name="dedicatedCoreQuotaPerVMFamily")
+
+
+class _Document(msgspec.Struct):
+    name: str
+    location: str = ""
+    tags: dict[str, str] | None = None
+
+
+class _Interface(msgspec.Struct, rename="camel"):
+    ip_configurations: list[dict[str, Any]] | None = None
+
+
+class _Network(msgspec.Struct, rename="camel"):
+    subnets: list[dict[str, Any]] | None = None
+    address_space: dict[str, Any] | None = None
+
+
+class _Image(msgspec.Struct, rename="camel"):
+    storage_profile: _Storage | None = None
+
+
+class _Definition(msgspec.Struct, rename="camel"):
+    os_type: str = ""
+    features: list[dict[str, Any]] | None = None
+
+
+class _Version(msgspec.Struct, rename="camel"):
+    storage_profile: dict[str, Any] | None = None
+    publishing_profile: dict[str, Any] | None = None
+
+
+class _Pool(msgspec.Struct, rename="camel"):
+    vm_size: str = ""
+    deployment_configuration: dict[str, Any] | None = None
+    network_configuration: dict[str, Any] | None = None
+    metadata: list[dict[str, Any]] | None = None
+
+
+#: The expected properties of each type.
+_SHAPES: dict[str, type[msgspec.Struct]] = {
+    "microsoft.batch/batchaccounts": _Account,
+    "microsoft.batch/batchaccounts/pools": _Pool,
+    "microsoft.compute/disks": _Disk,
+    "microsoft.compute/galleries/images": _Definition,
+    "microsoft.compute/galleries/images/versions": _Version,
+    "microsoft.compute/images": _Image,
+    "microsoft.compute/snapshots": _Disk,
+    "microsoft.compute/virtualmachines": _Machine,
+    "microsoft.network/networkinterfaces": _Interface,
+    "microsoft.network/virtualnetworks": _Network,
+}
+#: The properties without which a resource of a type is not known: each group needs one of its members.
+_NEEDED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "microsoft.batch/batchaccounts/pools": (("vmSize",), ("deploymentConfiguration",)),
+    "microsoft.compute/disks": (("creationData", "diskSizeGB", "osType"),),
+    "microsoft.compute/galleries/images": (("osType",),),
+    "microsoft.compute/galleries/images/versions": (("storageProfile", "publishingProfile"),),
+    "microsoft.compute/images": (("storageProfile",),),
+    "microsoft.compute/snapshots": (("creationData", "diskSizeGB", "osType"),),
+    "microsoft.compute/virtualmachines": (("storageProfile",), ("hardwareProfile",)),
+    "microsoft.network/networkinterfaces": (("ipConfigurations",),),
+    "microsoft.network/virtualnetworks": (("subnets", "addressSpace"),),
+}
+
+
+def shape_problem(document: dict[str, Any]) -> str | None:
+    """Return which part of a document is missing or has a type that the rules cannot process, or None."""
+    kind, properties = str(document["type"]).lower(), document["properties"]
+    try:
+        msgspec.convert(document, _Document)
+        if (shape := _SHAPES.get(kind)) is not None:
+            msgspec.convert(properties, shape)
+    except msgspec.ValidationError as error:
+        return str(error)
+    for group in _NEEDED.get(kind, ()):
+        if not any(name in properties for name in group):
+            return f"it has no {' or '.join(group)}: it is the row of a list; export the resource with `az ... show`"
+    if kind == "microsoft.compute/virtualmachines" and not isinstance(properties["storageProfile"].get("osDisk"), dict):
+        return "its storageProfile has no osDisk"
+    return None
+
+
+def references(document: dict[str, Any]) -> Iterator[str]:
+    """Yield the ids of the resources without which a resource cannot be judged or copied."""
+    kind, properties = str(document["type"]).lower(), document["properties"]
+    if kind == "microsoft.compute/virtualmachines":
+        storage = properties["storageProfile"]
+        disks = [storage["osDisk"], *storage.get("dataDisks", [])]
+        yield from _ids(one.get("managedDisk") for one in disks)
+        yield from _ids(properties.get("networkProfile", {}).get("networkInterfaces", []))
+
+
+def _ids(parts: Any) -> Iterator[str]:  # noqa: ANN401 - any JSON
+    yield from (str(one["id"]) for one in parts if isinstance(one, dict) and one.get("id"))
