@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from batchimg_magics.emulator.arm import bodies, locks, open_world, policies
+from batchimg_magics.emulator.arm import bodies, locks, open_world, pages, policies, resources
 from batchimg_magics.emulator.batch.model import network_access
 from batchimg_magics.emulator.control import control_routes
 from batchimg_magics.emulator.http import planes
@@ -207,7 +207,13 @@ class App:
         if plane == "arm":
             bodies.check_tags(call.body.get("tags") if isinstance(call.body, dict) else None)
             policies.check(call)
-        return route.handler(call)
+        if plane != "arm":
+            return route.handler(call)
+        before = call.store.get(call.path.rstrip("/")) if call.method == "PUT" else None
+        reply = route.handler(call)
+        if call.method == "PUT":
+            resources.note_creation(call, before)
+        return pages.first_page(call, reply)
 
     def _authenticate(self, call: Call, plane: Plane) -> None:
         """Refuse a request that needs a token and has none, or an invalid one."""

@@ -24,9 +24,9 @@ def start(
     from batchimg_magics.core.operations import cleanup
     from batchimg_magics.pool_spec.values import parse_duration
 
-    age_s = 0.0 if older_than is None else parse_duration(older_than)
+    age_s = None if older_than is None else parse_duration(older_than)
     if not delete:
-        return lambda _: cleanup.list_unneeded(connection.azure, older_than_s=age_s, pool=pool)
+        return lambda _: cleanup.list_unneeded(connection.azure, older_than_s=age_s or 0.0, pool=pool)
     consent = connection.consent(yes=yes)
     return lambda board: cleanup.delete_unneeded(
         connection.azure, board, older_than_s=age_s, consent=consent, pool=pool
@@ -40,7 +40,7 @@ VERB = Verb(
         Option("--delete", "Delete the listed resources and pools (default: list them only)"),
         Option(
             "--older-than",
-            "Skip leftover resources that are younger than this, for example 2h (default: skip none)",
+            "Skip leftover resources younger than this, e.g. 30m (default: list all, but delete none under 2h)",
             metavar="DURATION",
         ),
         Option("--pool", "Limit it to what belongs to this pool", metavar="NAME", completion="pool"),

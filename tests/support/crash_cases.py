@@ -180,5 +180,5 @@ CASES = (
     Case("repair", lambda session: session.repair("genomics"), _pool_with_failed_nodes),
     Case("migrate", lambda session: session.migrate("old", yes=True, delete_old=True), _old_pool, date=EARLY),
     Case("delete --image", lambda session: session.delete("genomics", image=True), _pool, deletes=True),
-    Case("cleanup --delete", lambda session: session.cleanup(delete=True), _leftovers, deletes=True),
+    Case("cleanup --delete", lambda session: session.cleanup(delete=True, older_than="0s"), _leftovers, deletes=True),
 )

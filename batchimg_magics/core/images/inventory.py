@@ -17,10 +17,17 @@ from batchimg_magics.errors import ServiceError
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable
+    from collections.abc import AsyncIterable, Awaitable
 
     from batchimg_magics.core.azure.client import Azure
     from batchimg_magics.core.azure.documents import Json
+
+
+#: How many lists are read at the same time: a caller may see a thousand subscriptions, with several lists each.
+MAX_CONCURRENT = 8
+#: How many lists that cannot be read a caption names.
+MOST_NAMED = 5
+_COMPUTE = api_versions.api_version("/providers/Microsoft.Compute/virtualMachines")
 
 
 @dataclass(slots=True)
@@ -65,8 +72,28 @@ class Inventory:
 
     @property
     def unreadable_text(self) -> str:
-        """What could not be read, for a caption; empty where all was read."""
-        return f"could not read: {', '.join(sorted(self.unreadable))}" if self.unreadable else ""
+        """What could not be read, for a caption, the first few by name; empty where all was read."""
+        if not self.unreadable:
+            return ""
+        named = sorted(self.unreadable)
+        more = f", and {len(named) - MOST_NAMED} more" if len(named) > MOST_NAMED else ""
+        return f"could not read: {', '.join(named[:MOST_NAMED])}{more}"
+
+    async def read(self, what: str, call: Awaitable[list[Json]]) -> list[Json]:
+        """Await a list; where it cannot be read, note that and return none.
+
+        Raises
+        ------
+        ServiceError
+            The user is not signed in: nothing can be read.
+        """
+        try:
+            return await call
+        except ServiceError as error:
+            if error.status_code == 401:
+                raise
+            self.unreadable.append(f"{what} ({error.code or error.status_code})")
+            return []
 
 
 async def read_inventory(azure: Azure) -> Inventory:
@@ -78,100 +105,81 @@ async def read_inventory(azure: Azure) -> Inventory:
     return inventory
 
 
-async def _read_list(inventory: Inventory, azure: Azure, what: str, pages: AsyncIterable[object]) -> list[Json]:
+async def _read_list(inventory: Inventory, azure: Azure, what: str, found: AsyncIterable[object]) -> list[Json]:
     """Return the documents of a list; where it cannot be read, note that and return none."""
-    try:
-        return await azure.list_documents(pages)
-    except ServiceError as error:
-        if error.status_code == 401:  # not signed in: nothing can be read
-            raise
-        inventory.unreadable.append(f"{what} ({error.code or error.status_code})")
-        return []
+    return await inventory.read(what, azure.list_documents(found))
 
 
 async def _read_interfaces(azure: Azure, inventory: Inventory) -> None:
-    try:
-        inventory.interfaces, inventory.security_groups = await concurrency.gather(
-            network_interfaces.list_interfaces(azure), security_groups.list_security_groups(azure)
-        )
-    except ServiceError as error:
-        inventory.unreadable.append(f"network interfaces ({error.code or error.status_code})")
+    inventory.interfaces, inventory.security_groups = await concurrency.gather(
+        inventory.read("network interfaces", network_interfaces.list_interfaces(azure)),
+        inventory.read("network security groups", security_groups.list_security_groups(azure)),
+    )
 
 
-async def _read_temporary_in(azure: Azure, inventory: Inventory) -> None:
+async def _read_temporary_in(azure: Azure, inventory: Inventory, subscription: str) -> None:
     """Read the temporary resources in another subscription, where VMs were copied: one list has all types.
 
     VMs are left out: they are among the users of images.
     """
     condition = quote(f"tagName eq '{tags.TEMPORARY}' and tagValue eq 'yes'")
     query = f"api-version={api_versions.RESOURCES}&$filter={condition}&$expand=createdTime"
-    url = f"/subscriptions/{azure.scope.subscription}/resources?{query}"
-    try:
-        found = await pages.read_all(azure, url)
-    except ServiceError as error:
-        what = f"temporary resources of subscription {azure.scope.subscription}"
-        inventory.unreadable.append(f"{what} ({error.code or error.status_code})")
-        return
+    reading = pages.read_all(azure, f"/subscriptions/{subscription}/resources?{query}")
+    found = await inventory.read(f"temporary resources of subscription {subscription}", reading)
     inventory.temporary += [one for one in found if str(one["type"]).lower() != "microsoft.compute/virtualmachines"]
 
 
 async def read_other_pools(azure: Azure) -> tuple[list[Json], list[str]]:
     """Return the pools of all other Batch accounts that the caller can read, and what could not be read."""
     inventory = Inventory()
-    places = await _read_subscriptions(azure, inventory)
-    await concurrency.gather(*(_read_pools_in(one, inventory) for one in places))
+    subscriptions = await _read_subscriptions(azure, inventory)
+    await concurrency.gather(*(_read_pools_in(azure, inventory, one) for one in subscriptions), limit=MAX_CONCURRENT)
     own = str(azure.scope.account_id).lower() + "/"
     return [pool for pool in inventory.pools if not pool["id"].lower().startswith(own)], inventory.unreadable
 
 
 async def _read_users(azure: Azure, inventory: Inventory) -> None:
-    places = await _read_subscriptions(azure, inventory)
-    others = [one for one in places if one is not azure]
+    subscriptions = await _read_subscriptions(azure, inventory)
     await concurrency.gather(
-        *(_read_users_in(one, inventory) for one in places),
-        *(_read_pools_in(one, inventory) for one in places),
-        *(_read_temporary_in(one, inventory) for one in others),
+        *(_read_users_in(azure, inventory, one) for one in subscriptions),
+        *(_read_pools_in(azure, inventory, one) for one in subscriptions),
+        *(_read_temporary_in(azure, inventory, one) for one in subscriptions[1:]),
+        limit=MAX_CONCURRENT,
     )
 
 
-async def _read_subscriptions(azure: Azure, inventory: Inventory) -> list[Azure]:
-    """Return a client for every subscription that the caller can read, the connection's own first."""
+async def _read_subscriptions(azure: Azure, inventory: Inventory) -> list[str]:
+    """Return the ids of the subscriptions that the caller can read, the connection's own first."""
     own = azure.scope.subscription
-    try:
-        found = (await azure.get(f"/subscriptions?api-version={api_versions.SUBSCRIPTIONS}")).json()["value"]
-    except ServiceError as error:
-        inventory.unreadable.append(f"other subscriptions ({error.code or error.status_code})")
-        return [azure]
-    enabled = [str(one["subscriptionId"]) for one in found if one.get("state") == "Enabled"]
-    return [azure, *(azure.for_subscription(one) for one in enabled if one.lower() != own.lower())]
+    reading = pages.read_all(azure, f"/subscriptions?api-version={api_versions.SUBSCRIPTIONS}")
+    found = await inventory.read("other subscriptions", reading)
+    # Pools and VMs of a subscription that is past due or disabled exist, and use their images.
+    others = (str(one["subscriptionId"]) for one in found if one.get("state") != "Deleted")
+    return [own, *(one for one in others if one.lower() != own.lower())]
 
 
-async def _read_users_in(azure: Azure, inventory: Inventory) -> None:
+async def _read_users_in(azure: Azure, inventory: Inventory, subscription: str) -> None:
     """Read the VMs and scale sets of one subscription."""
-    within = f"of subscription {azure.scope.subscription}"
-    machines, scale_sets = await concurrency.gather(
-        _read_list(inventory, azure, f"VMs {within}", azure.compute.virtual_machines.list_all()),
-        _read_list(inventory, azure, f"scale sets {within}", azure.compute.virtual_machine_scale_sets.list_all()),
-    )
-    inventory.machines += machines
-    inventory.scale_sets += scale_sets
+    for name, kind, found in (
+        ("VMs", "virtualMachines", inventory.machines),
+        ("scale sets", "virtualMachineScaleSets", inventory.scale_sets),
+    ):
+        url = f"/subscriptions/{subscription}/providers/Microsoft.Compute/{kind}?api-version={_COMPUTE}"
+        found.extend(await inventory.read(f"{name} of subscription {subscription}", pages.read_all(azure, url)))
 
 
-async def _read_pools_in(azure: Azure, inventory: Inventory) -> None:
+async def _read_pools_in(azure: Azure, inventory: Inventory, subscription: str) -> None:
     """Read the pools of all Batch accounts of one subscription."""
-    what = f"Batch accounts of subscription {azure.scope.subscription}"
-    accounts = await _read_list(inventory, azure, what, azure.management.batch_account.list())
+    url = f"/subscriptions/{subscription}/providers/Microsoft.Batch/batchAccounts?api-version={api_versions.BATCH}"
+    accounts = await inventory.read(f"Batch accounts of subscription {subscription}", pages.read_all(azure, url))
     ids = [ResourceId.parse(account["id"]) for account in accounts]
     own = azure.scope.account_id
-    if azure.scope.account and str(own).lower() not in {str(one).lower() for one in ids}:
+    is_own = subscription.lower() == azure.scope.subscription.lower()
+    if is_own and azure.scope.account and str(own).lower() not in {str(one).lower() for one in ids}:
         ids.append(own)  # it exists, even if the list of accounts cannot be read
-    for pools in await concurrency.gather(*(_read_pools_of(azure, inventory, one) for one in ids)):
-        inventory.pools += pools
-
-
-async def _read_pools_of(azure: Azure, inventory: Inventory, account: ResourceId) -> list[Json]:
-    pages = azure.management.pool.list_by_batch_account(account.resource_group, account.name)
-    return await _read_list(inventory, azure, f"pools of Batch account {account.name}", pages)
+    for account in ids:
+        reading = pages.read_all(azure, f"{account}/pools?api-version={api_versions.BATCH}")
+        inventory.pools += await inventory.read(f"pools of Batch account {account.name}", reading)
 
 
 async def _read_images(azure: Azure, inventory: Inventory) -> None:
@@ -192,14 +200,16 @@ async def _read_images(azure: Azure, inventory: Inventory) -> None:
                 compute.gallery_images.list_by_gallery(one.resource_group, one.name),
             )
             for one in places
-        )
+        ),
+        limit=MAX_CONCURRENT,
     )
     inventory.definitions = [definition for each in found for definition in each]
-    for versions in await concurrency.gather(*(_read_versions(azure, inventory, one) for one in inventory.definitions)):
+    reading = (_read_versions(azure, inventory, one) for one in inventory.definitions)
+    for versions in await concurrency.gather(*reading, limit=MAX_CONCURRENT):
         inventory.versions += versions
 
 
 async def _read_versions(azure: Azure, inventory: Inventory, definition: Json) -> list[Json]:
     (_, gallery), (_, name) = (where := ResourceId.parse(definition["id"])).path
-    pages = azure.compute.gallery_image_versions.list_by_gallery_image(where.resource_group, gallery, name)
-    return await _read_list(inventory, azure, f"image {gallery}/{name}", pages)
+    found = azure.compute.gallery_image_versions.list_by_gallery_image(where.resource_group, gallery, name)
+    return await _read_list(inventory, azure, f"image {gallery}/{name}", found)

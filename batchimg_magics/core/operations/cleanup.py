@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from batchimg_magics.core.azure import tags
-from batchimg_magics.core.azure.documents import dig, parse_time, region_key
+from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import allocated_counts
 from batchimg_magics.core.base.table import Table
@@ -15,7 +15,7 @@ from batchimg_magics.core.compute import galleries
 from batchimg_magics.core.estimates import prices
 from batchimg_magics.core.images import inventory
 from batchimg_magics.core.images.usage import ResourceUsage
-from batchimg_magics.core.operations import delete
+from batchimg_magics.core.operations import delete, resource_ages
 from batchimg_magics.core.operations.delete import KINDS, Deletion, kind_of
 from batchimg_magics.errors import BatchImgError
 from batchimg_magics.resource_ids import ResourceId
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from batchimg_magics.core.images.inventory import Inventory
 
 
+#: Seconds after which nothing of an image build is in use any more: the longest recorded step takes 13 minutes.
+SAFE_AGE_S = 2 * 3600.0
 #: Kinds of temporary resources, which are never part of an image.
 _TEMPORARY_KINDS = frozenset({"virtualmachines", "networkinterfaces", "networksecuritygroups", "disks"})
 
@@ -53,7 +55,7 @@ async def list_unneeded(azure: Azure, *, older_than_s: float = 0.0, pool: str | 
 
 
 async def delete_unneeded(
-    azure: Azure, board: Board, *, older_than_s: float, consent: Consent, pool: str | None = None
+    azure: Azure, board: Board, *, older_than_s: float | None, consent: Consent, pool: str | None = None
 ) -> Table:
     """Delete leftover resources and expired pools.
 
@@ -62,7 +64,8 @@ async def delete_unneeded(
     azure, board
         The connection, and where progress is reported.
     older_than_s
-        Omit younger leftover resources: somebody may be about to use them.
+        Omit younger leftover resources: somebody may be about to use them. None: keep what may belong to an image
+        build that is running, and say so.
     consent
         Whether they may be deleted, and leftover resources also where not all of their users can be read.
     pool
@@ -79,24 +82,39 @@ async def delete_unneeded(
         Not all users of the leftover resources can be read. Nothing was deleted.
     """
     (found, leftovers), (expired, next_expiry) = await concurrency.gather(
-        find_leftovers(azure, older_than_s=older_than_s, pool=pool), _read_expired(azure, pool)
+        find_leftovers(azure, older_than_s=older_than_s or 0.0, pool=pool), _read_expired(azure, pool)
     )
+    leftovers, young = (leftovers, []) if older_than_s is not None else await _split_young(azure, leftovers)
     if leftovers:
         delete.raise_if_unchecked(found, blindly=consent.yes or consent.shows_only)
-    rows = leftover_rows(leftovers)
+    rows, kept = leftover_rows(leftovers), _kept_rows(young)
     if consent.shows_only:
         for row in (*rows, *expired):
             row["action"] = "would delete"
-        return consent.captioned(_cleanup_table(found, rows, expired, next_expiry))
+        return consent.captioned(_cleanup_table(found, [*rows, *kept], expired, next_expiry, len(kept)))
     await concurrency.gather(*(_delete_pool(azure, board, row) for row in expired))
     deletion = Deletion(None, tuple(document for document, _ in leftovers), found.unreadable_text)
     try:
         deleted = await delete.delete_resources(azure, deletion, board, what="leftover resources", dry_run=False)
     except BatchImgError as error:
         if error.table is not None:
-            error.table = _cleanup_table(found, _with_results(rows, error.table), expired, next_expiry)
+            rows = _with_results(rows, error.table)
+            error.table = _cleanup_table(found, [*rows, *kept], expired, next_expiry, len(kept))
         raise
-    return _cleanup_table(found, _with_results(rows, deleted), expired, next_expiry)
+    return _cleanup_table(found, [*_with_results(rows, deleted), *kept], expired, next_expiry, len(kept))
+
+
+async def _split_young(
+    azure: Azure, leftovers: list[tuple[Json, str]]
+) -> tuple[list[tuple[Json, str]], list[tuple[Json, str]]]:
+    created = await resource_ages.read_creation_times(azure, (document for document, _ in leftovers))
+    return resource_ages.split_young(leftovers, created, azure.now() - SAFE_AGE_S)
+
+
+def _kept_rows(young: list[tuple[Json, str]]) -> list[dict[str, Any]]:
+    """Return the rows of leftover resources that are not deleted because of their age."""
+    detail = f"a build of this image may be running: it or another part is younger than {SAFE_AGE_S / 3600:.0f} h"
+    return [row | {"action": "kept", "detail": detail} for row in leftover_rows(young)]
 
 
 def _with_results(rows: list[dict[str, Any]], deleted: Table) -> list[dict[str, Any]]:
@@ -106,7 +124,11 @@ def _with_results(rows: list[dict[str, Any]], deleted: Table) -> list[dict[str, 
 
 
 def _cleanup_table(
-    found: Inventory, leftovers: list[dict[str, Any]], expired: list[dict[str, Any]], next_expiry: dt.datetime | None
+    found: Inventory,
+    leftovers: list[dict[str, Any]],
+    expired: list[dict[str, Any]],
+    next_expiry: dt.datetime | None,
+    kept: int = 0,
 ) -> Table:
     done = [row for row in (*leftovers, *expired) if row.get("action") == "deleted"]
     text = f"leftover resources: {len(leftovers)}; expired pools: {len(expired)}"
@@ -114,6 +136,8 @@ def _cleanup_table(
         text += f"; the next pool expires at {expiry.format_tag_time(next_expiry)}"
     if done:
         text += f"; deleted: {len(done)}"
+    if kept:
+        text += f"; kept, since younger than {SAFE_AGE_S / 3600:.0f} h: {kept} (--older-than 0s deletes them)"
     return Table.from_rows(
         "cleanup",
         [*leftovers, *expired],
@@ -147,32 +171,24 @@ async def find_leftovers(
         for one, why in _leftovers(azure, found, {str(pool["name"]).lower() for pool in existing})
         if pool is None or (tags.owner_pool(one) or "").lower() == pool.lower()
     ]
-    return found, (_old_enough(found, leftovers, azure.now() - older_than_s) if older_than_s else leftovers)
+    if not older_than_s:
+        return found, leftovers
+    created = await resource_ages.read_creation_times(azure, (document for document, _ in leftovers))
+    old = {key for key, moment in created.items() if moment.timestamp() <= azure.now() - older_than_s}
+    return found, _old_enough(found, leftovers, old)
 
 
-def _old_enough(found: Inventory, leftovers: list[tuple[Json, str]], latest: float) -> list[tuple[Json, str]]:
-    """Return the leftovers created by a time; a definition or gallery is as old as the youngest image in it."""
-    times = {one["id"].lower(): created_at(one) for one, _ in leftovers}
-    old = {key for key, created in times.items() if created and created.timestamp() <= latest}
-    for one, _ in leftovers:
-        # Network resources do not show a time: they are as old as the youngest of the same image build.
-        if times[one["id"].lower()] is None and dig(one, "tags", tags.TEMPORARY) is not None:
-            same = {other["id"].lower() for other, _ in leftovers if _is_of_same_build(one, other)}
-            if {key for key in same if times[key]} <= old:
-                old.add(one["id"].lower())
+def _old_enough(found: Inventory, leftovers: list[tuple[Json, str]], old: set[str]) -> list[tuple[Json, str]]:
+    """Return the leftovers that are old; a definition or gallery is as old as the youngest image in it."""
     for documents in (found.definitions, found.galleries):
         inside = [*found.versions, *found.definitions]
         for one in documents:
             within = {part["id"].lower() for part in inside if part["id"].lower().startswith(f"{one['id']}/".lower())}
             if within and within <= old:
                 old.add(one["id"].lower())
+            elif within:
+                old.discard(one["id"].lower())
     return [(one, why) for one, why in leftovers if one["id"].lower() in old]
-
-
-def _is_of_same_build(one: Json, other: Json) -> bool:
-    """Return whether two resources are temporary ones of the same image."""
-    marks = [(tags.owner_pool(found), dig(found, "tags", tags.IMAGE)) for found in (one, other)]
-    return marks[0] == marks[1] and dig(other, "tags", tags.TEMPORARY) is not None
 
 
 def _leftovers(azure: Azure, found: Inventory, pool_names: set[str]) -> Iterator[tuple[Json, str]]:
@@ -205,15 +221,6 @@ def _leftovers(azure: Azure, found: Inventory, pool_names: set[str]) -> Iterator
             yield gallery, "contains no image that a pool needs"
 
 
-def created_at(document: Json) -> dt.datetime | None:
-    """Return when a resource was created; None if its document does not have the time."""
-    props = document.get("properties") or {}
-    text: str | None = (
-        props.get("timeCreated") or dig(props, "publishingProfile", "publishedDate") or document.get("createdTime")
-    )
-    return parse_time(text)
-
-
 def leftover_rows(leftovers: list[tuple[Json, str]]) -> list[dict[str, Any]]:
     """Return one row per leftover resource."""
     return [
@@ -225,7 +232,7 @@ def leftover_rows(leftovers: list[tuple[Json, str]]) -> list[dict[str, Any]]:
             "why": why,
             "size_gib": _size_gib(document),
             "region": region_key(document["location"]),
-            "created": created_at(document),
+            "created": resource_ages.created_at(document),
             "id": document["id"],
         }
         for document, why in leftovers

@@ -80,7 +80,7 @@ async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run:
     dry_run
         Whether to report only what would be deleted.
     blindly
-        Whether to delete a single resource even if some resources that might use it could not be read.
+        Whether to delete an image or a resource even if some resources that might use it could not be read.
 
     Returns
     -------
@@ -98,7 +98,7 @@ async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run:
         found = await read_resource_deletion(azure, name, blindly=blindly or dry_run)
         what = name.rpartition("/")[2]
     else:
-        found = await read_pool_deletion(azure, name, image=image)
+        found = await read_pool_deletion(azure, name, image=image, blindly=blindly or dry_run)
         what = f"pool {name}"
     table = await delete_resources(azure, found, board, what=what, dry_run=dry_run)
     if "/" not in name and not image:
@@ -106,7 +106,7 @@ async def delete(azure: Azure, name: str, board: Board, *, image: bool, dry_run:
     return table
 
 
-async def read_pool_deletion(azure: Azure, name: str, *, image: bool) -> Deletion:
+async def read_pool_deletion(azure: Azure, name: str, *, image: bool, blindly: bool = True) -> Deletion:
     """Read a pool and, if requested, the resources of its image.
 
     Raises
@@ -115,6 +115,8 @@ async def read_pool_deletion(azure: Azure, name: str, *, image: bool) -> Deletio
         Neither exists.
     InUseError
         Other resources use its image.
+    ConflictError
+        It is unknown whether its image is in use, and `blindly` is false.
     """
     pool = await pools.read(azure, name)
     resources: list[Json] = []
@@ -124,6 +126,8 @@ async def read_pool_deletion(azure: Azure, name: str, *, image: bool) -> Deletio
         resources = resources_of_pool(azure, found, name)
         usage = ResourceUsage(found, azure.scope.account_id)
         _raise_if_used(usage, resources, but=str(azure.scope.pool_id(name)))
+        if resources:
+            raise_if_unchecked(found, blindly=blindly)
     if pool is None and not [one for one in resources if kind_of(one) != "galleries"]:
         what = "and nothing of its image" if image else "so there is nothing to delete"
         raise pools.not_found_error(azure, name, await pools.read_all(azure), f"there is no pool {name!r}, {what}")

@@ -36,8 +36,9 @@ def is_open(store: Store) -> bool:
 
 
 def has_subscription(store: Store, name: str) -> bool:
-    """Tell whether a subscription exists: it contains something, or open mode is on."""
-    return store.has_below(f"/subscriptions/{name}") or is_open(store)
+    """Tell whether a subscription exists: by itself, because it contains something, or in open mode."""
+    key = f"/subscriptions/{name}"
+    return store.has_below(key) or store.get(key) is not None or is_open(store)
 
 
 def has_group(store: Store, key: str, *, named: bool) -> bool:

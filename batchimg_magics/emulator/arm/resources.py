@@ -166,6 +166,14 @@ def list_documents(call: Call, kind: str) -> list[dict[str, Any]]:
     return [document for document in documents if document is not None]
 
 
+def note_creation(call: Call, before: Item | None) -> None:
+    """Keep when a resource was first put, for the list of resources; not every document has the time."""
+    item = call.store.get(call.path.rstrip("/"))
+    if item is not None and "created" not in item.hidden:
+        item.hidden["created"] = call.now if before is None else before.hidden.get("created", call.store.meta("start"))
+        call.store.put(item)
+
+
 def refuse_other_region(old: Item | None, location: str) -> None:
     """Refuse to create a resource in another region if it exists already."""
     if old is not None and region_name(old.doc["location"]) != region_name(location):

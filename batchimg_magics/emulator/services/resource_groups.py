@@ -11,6 +11,7 @@ from batchimg_magics.emulator.arm import bodies, resources
 from batchimg_magics.emulator.batch.model import accounts
 from batchimg_magics.emulator.http import odata_filter
 from batchimg_magics.emulator.http.messages import Call, Refusal, Reply, Routes
+from batchimg_magics.emulator.http.planes import timestamp
 from batchimg_magics.emulator.world.evidence import Evidence
 from batchimg_magics.emulator.world.store import Item
 
@@ -150,10 +151,17 @@ def _list(call: Call) -> Reply:
         row = {name: document[name] for name in _LISTED_PROPERTIES if name in document}
         if "provisioningstate" in expand:
             row["provisioningState"] = document["properties"].get("provisioningState")
-        if "createdtime" in expand and (created := document["properties"].get("timeCreated")):
-            row["createdTime"] = created
+        if "createdtime" in expand:
+            row["createdTime"] = _created(call, item, document)
         rows.append(row)
     return Reply(200, {"value": rows})
+
+
+def _created(call: Call, item: Item, document: dict[str, Any]) -> str:
+    """Return when a resource was created; one that was there from the start, when the emulator state was."""
+    inner = document["properties"]
+    known = inner.get("timeCreated") or (inner.get("publishingProfile") or {}).get("publishedDate")
+    return str(known or timestamp(item.hidden.get("created", call.store.meta("start"))))
 
 
 for _path in ("/subscriptions/{subscription}/resources", f"{_GROUP}/resources"):

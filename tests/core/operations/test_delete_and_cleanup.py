@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 EMPTY = {**CREATE_OPTIONS, "nodes": 0, "spot": 0}
 
 
+#: Deletes also what was created a moment ago.
+NOW = "0s"
+
+
 def rows(frame: pd.DataFrame, kind: str) -> pd.DataFrame:
     return frame[frame.kind == kind]
 
@@ -220,7 +224,7 @@ def test_deletion_without_a_use_check_needs_yes(session: Session) -> None:
         session.delete(snapshot)
     assert "--yes" in caught.value.hint
     with pytest.raises(ConflictError):
-        session.cleanup(delete=True)
+        session.cleanup(delete=True, older_than=NOW)
     assert list(session.delete(snapshot, yes=True).action) == ["deleted"]
     assert "could not read" in session.cleanup().attrs["caption"]
 
@@ -316,13 +320,13 @@ def test_orphans_are_found_and_taken_away_in_order(session: Session) -> None:
     assert set(found.why) == {"there is no pool genomics"}
     assert found.set_index("type").loc["image version", "size_gib"] == 320
     assert found.created.notna().sum() == 3
-    gone = session.cleanup(delete=True)
+    gone = session.cleanup(delete=True, older_than=NOW)
     assert set(gone.action) == {"deleted"}
     assert list(session.images().image) == ["other"]
     assert set(session.create("other", **EMPTY).action) == {"exists"}
     session.delete("other")
     assert "gallery" in set(session.cleanup().type)
-    session.cleanup(delete=True)
+    session.cleanup(delete=True, older_than=NOW)
     assert len(session.cleanup()) == 0
     assert len(session.images(sources=True).query("kind != 'disk'")) == 0
 
@@ -341,7 +345,7 @@ def test_throwaways_and_superseded_images_are_orphans(session: Session, tmp_path
     }
     assert list(session.cleanup(older_than="24h").resource) == ["genomics-0-os"]
     assert set(session.cleanup(delete=True, older_than="24h").resource) == {"genomics-0-os"}
-    assert set(session.cleanup(delete=True).resource) == {"genomics-copy", "genomics-copy-os"}
+    assert set(session.cleanup(delete=True, older_than=NOW).resource) == {"genomics-copy", "genomics-copy-os"}
     assert len(session.cleanup()) == 0
 
 
@@ -360,19 +364,19 @@ def test_orphans_wait_for_yes_on_a_real_connection(session: Session, monkeypatch
     session.create("genomics", **EMPTY)
     session.delete("genomics")
     monkeypatch.setattr(connection_of(session), "emulator", None)
-    said = session.cleanup(delete=True)
+    said = session.cleanup(delete=True, older_than=NOW)
     assert set(said.action) == {"would delete"}
     assert said.attrs["caption"].endswith("add --yes to do it")
     assert len(session.cleanup()) == 5
-    assert set(session.cleanup(delete=True, yes=True).action) == {"deleted"}
+    assert set(session.cleanup(delete=True, yes=True, older_than=NOW).action) == {"deleted"}
 
 
 def test_leftovers_are_not_deleted_while_other_work_runs(session: Session) -> None:
     session.create("genomics", wait=False, **CREATE_OPTIONS)
     with pytest.raises(ConflictError, match="still running"):
-        session.cleanup(delete=True)
+        session.cleanup(delete=True, older_than=NOW)
     session.create("genomics", **CREATE_OPTIONS)
-    session.cleanup(delete=True)
+    session.cleanup(delete=True, older_than=NOW)
 
 
 # -- pools whose image is gone -------------------------------------------------------------------------------------

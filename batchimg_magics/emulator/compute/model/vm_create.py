@@ -192,5 +192,5 @@ def _create_interface(call: Call, configuration: dict[str, Any]) -> str:
     document = {"name": f"{name}-{digits}", "id": key, "type": NICS, "location": call.body["location"]}
     bodies.check_tags(tags := configuration.get("tags"))
     document |= {"tags": tags} if tags else {}
-    call.store.put(Item(key.lower(), NICS.lower(), document | {"properties": properties}))
+    call.store.put(Item(key.lower(), NICS.lower(), document | {"properties": properties}, {"created": call.now}))
     return key
