@@ -97,10 +97,10 @@ def test_a_thousand_subscriptions_are_read_a_few_at_a_time(opened: tuple[Session
     requests.most = 0
     used = session.images().query("kind == 'version'").iloc[0].used_by
     assert used == "genomics, scale set last"
-    # The subscriptions' own lists, page by page, and three lists in each: no more.
+    # The subscriptions' own lists, page by page, and four lists in each: no more.
     assert requests.paths.count("/subscriptions") == COUNT // PAGE_SIZE + 1
     within = [path for path in requests.paths if path.startswith("/subscriptions/00000000")]
-    assert len(within) == len(set(within)) == 3 * COUNT
+    assert len(within) == len(set(within)) == 4 * COUNT
     assert requests.most <= 2 * inventory.MAX_CONCURRENT
 
 
