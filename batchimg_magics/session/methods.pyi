@@ -142,7 +142,7 @@ class Verbs(ABC):
         delete : bool
             Delete the listed resources and pools (default: list them only).
         older_than : str | float | None
-            Skip leftover resources that are younger than this, for example 2h (default: skip none).
+            Skip leftover resources younger than this, e.g. 30m (default: list all, but delete none under 2h).
         pool : str | None
             Limit it to what belongs to this pool.
         yes : bool
