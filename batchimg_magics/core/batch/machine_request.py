@@ -59,6 +59,16 @@ def machine_body(spec: PoolSpec, source: Source, image_id: str, agent: str) -> J
     )
 
 
+def disks_of(spec: PoolSpec) -> Json:
+    """Return the parts of a pool's ``virtualMachineConfiguration`` that its disks cost: size, type and placement."""
+    system = {
+        "diskSizeGB": spec.os_disk_gib,
+        "ephemeralOSDiskSettings": {"placement": "CacheDisk"} if spec.ephemeral_os_disk else None,
+        "managedDisk": {"storageAccountType": spec.os_disk_type} if spec.os_disk_type else None,
+    }
+    return {"osDisk": without_empty(system), "dataDisks": [_data_disk(disk) for disk in spec.data_disks]}
+
+
 def _security(spec: PoolSpec, source: Source) -> Json:
     profile: Json = {"encryptionAtHost": True} if spec.encryption_at_host else {}
     if source.security_type in _SECURITY:

@@ -10,7 +10,7 @@ from batchimg_magics.core.azure.documents import dig, region_key
 from batchimg_magics.core.azure.partial_reads import PartialReader
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import current_or_target
-from batchimg_magics.core.batch import node_agents, pool_request, pools, quotas, vm_sizes
+from batchimg_magics.core.batch import machine_request, node_agents, pool_request, pools, quotas, vm_sizes
 from batchimg_magics.core.checks.facts import Facts, is_managed, permissions_in, source_ids_of
 from batchimg_magics.core.compute import disks, galleries, image_versions, snapshots, subnets, virtual_machines
 from batchimg_magics.core.estimates import prices
@@ -143,10 +143,9 @@ async def _with_prices(azure: Azure, facts: Facts) -> Facts:
     limit, size, system = azure.spending_limit.usd_per_hour, facts.size, facts.system
     if limit is None or size is None or system is None:
         return facts
-    gib = [facts.spec.os_disk_gib or system.os_disk_gib, *(one for _, one in system.data_disks)]
-    # A disk of unknown type counts as the most expensive type that Batch attaches.
-    kinds = [facts.spec.os_disk_type or prices.DEAREST_DISK_SKU, *(prices.DEAREST_DISK_SKU for _ in system.data_disks)]
-    disks = [prices.NodeDisk(kind, one) for kind, one in zip(kinds, gib, strict=True)]
+    of_pool = dig(facts.pool, "properties", "deploymentConfiguration", "virtualMachineConfiguration")
+    machine = of_pool if facts.kind == "pool" and of_pool else machine_request.disks_of(facts.spec)
+    disks = prices.node_disks(machine, [system.os_disk_gib, *(one for _, one in system.data_disks)])
     rates, *others = await concurrency.gather(
         _read_rates(azure, facts, str(size["name"]), system.os_type, disks),
         *(_cost(azure, pool) for pool in facts.other_pools),
@@ -154,7 +153,9 @@ async def _with_prices(azure: Azure, facts: Facts) -> Facts:
     return replace(facts, limit_usd=limit, rates=rates, others_usd=prices.sum_or_none(others))
 
 
-async def _read_rates(azure: Azure, facts: Facts, size: str, os_type: str, disks: list[prices.NodeDisk]) -> Rates:
+async def _read_rates(
+    azure: Azure, facts: Facts, size: str, os_type: str, disks: list[prices.NodeDisk] | None
+) -> Rates:
     rates = await prices.read_rates(azure, size, os_type, disks)
     network = dig(facts.pool, "properties", "networkConfiguration") if facts.kind == "pool" else None
     return await prices.with_network(azure, rates, network or pool_request.network_of(facts.spec))

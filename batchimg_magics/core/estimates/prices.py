@@ -110,19 +110,20 @@ class Rates:
     def cost(self, dedicated: int, spot: int) -> float | None:
         """Return US dollars per hour for these node counts; None where a needed price is not known."""
         network = 0.0 if self.network is None else self.network.cost(dedicated, spot)
-        return sum_or_none((self._nodes_cost(dedicated, spot), network))
+        return sum_or_none((self.nodes_cost(dedicated, spot), network))
 
     def known_cost(self, dedicated: int, spot: int) -> float | None:
         """Return `cost`, without the load balancers and addresses where their price is not known (`not_in_cost`)."""
         whole = self.cost(dedicated, spot)
-        return self._nodes_cost(dedicated, spot) if whole is None and self.not_in_cost else whole
+        return self.nodes_cost(dedicated, spot) if whole is None and self.not_in_cost else whole
 
     @property
     def not_in_cost(self) -> str:
         """What `known_cost` does not contain, in words; empty: everything that is billed per hour is in it."""
         return "" if self.network is None else self.network.unknown
 
-    def _nodes_cost(self, dedicated: int, spot: int) -> float | None:
+    def nodes_cost(self, dedicated: int, spot: int) -> float | None:
+        """Return US dollars per hour for these nodes with their disks alone; None where a price is not known."""
         kinds = ((dedicated, self.node_usd_per_hour(dedicated=True)), (spot, self.node_usd_per_hour(dedicated=False)))
         return sum_or_none(None if rate is None else count * rate for count, rate in kinds if count)
 
@@ -249,7 +250,19 @@ async def read_node_disks(azure: Azure, machine: Json) -> list[NodeDisk] | None:
     machine
         A pool's ``virtualMachineConfiguration`` in Azure Resource Manager.
     """
-    image = await image_versions.read_disk_sizes(azure, dig(machine, "imageReference", "id"))
+    return node_disks(machine, await image_versions.read_disk_sizes(azure, dig(machine, "imageReference", "id")))
+
+
+def node_disks(machine: Json, image: Sequence[int | None]) -> list[NodeDisk] | None:
+    """Return the managed disks of a node; None where the OS disk's size is not known.
+
+    Parameters
+    ----------
+    machine
+        A pool's ``virtualMachineConfiguration`` in Azure Resource Manager, at least its disks.
+    image
+        The sizes of the image's disks in GiB, the OS disk first.
+    """
     system = machine.get("osDisk") or {}
     disks = [NodeDisk(_sku(one, _DATA_DISK), one.get("diskSizeGB")) for one in machine.get("dataDisks") or []]
     disks += [NodeDisk(DEAREST_DISK_SKU, size_gib) for size_gib in image[1:]]

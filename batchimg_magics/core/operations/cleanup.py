@@ -280,7 +280,7 @@ async def _expired_row(azure: Azure, pool: Json, expires: dt.datetime) -> dict[s
         "pool": str(pool["name"]),
         "why": _expired_text(pool, azure.now()),
         "nodes": current.total,
-        "usd_per_hour": rates.cost(current.dedicated, current.spot) if rates else 0.0,
+        "usd_per_hour": rates.known_cost(current.dedicated, current.spot) if rates else 0.0,
         "expired": expires,
         "id": pool["id"],
     }

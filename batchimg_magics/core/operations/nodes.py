@@ -111,7 +111,7 @@ class _PoolNodes:
     def usd_per_hour(self, states: frozenset[str]) -> float | None:
         """Return the cost of its nodes in these states per hour; None if unknown."""
         counts = (self.census.count(states, dedicated=kind) for kind in (True, False))
-        return None if self.rates is None else self.rates.cost(*counts)
+        return None if self.rates is None else self.rates.nodes_cost(*counts)
 
 
 async def list_nodes(azure: Azure, query: NodeQuery) -> Table:

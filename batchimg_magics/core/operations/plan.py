@@ -9,7 +9,7 @@ from batchimg_magics.core.azure.documents import dig
 from batchimg_magics.core.base import concurrency
 from batchimg_magics.core.base.node_counts import Counts, current_counts, current_or_target
 from batchimg_magics.core.base.table import Table
-from batchimg_magics.core.batch import pool_request, pools
+from batchimg_magics.core.batch import machine_request, pool_request, pools
 from batchimg_magics.core.batch.pools import PoolImage
 from batchimg_magics.core.checks import preflight
 from batchimg_magics.core.compute import image_versions, lineage
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from batchimg_magics.pool_spec.pool import PoolSpec
 
 __all__ = ["plan_table", "step_rows"]
-
-#: Assumed for disks of unknown type, as in `prices`: the most expensive type that Batch attaches.
-_DISK_SKU = "Premium_LRS"
 
 
 async def plan_table(azure: Azure, spec: PoolSpec, board: Board, *, replace: bool = False) -> Table:
@@ -127,8 +124,8 @@ def _monthly_text(usd: float | None) -> str:
 
 async def _image_gib(azure: Azure, found: Creation) -> int | None:
     """Return the size of all disks of the image in GiB; None if it is unknown."""
-    disks = await _node_disks(azure, found)
-    return None if disks is None else sum(disk.size_gib or 0 for disk in disks)
+    sizes = await _image_sizes(azure, found)
+    return None if sizes is None else sum(sizes)
 
 
 async def _add_monthly_costs(
@@ -177,9 +174,15 @@ def _add_first_node(row: dict[str, Any], spec: PoolSpec, rates: prices.Rates) ->
 
 async def _node_disks(azure: Azure, found: Creation) -> list[prices.NodeDisk] | None:
     """Return the disks of each node; None if their sizes are unknown."""
+    sizes = await _image_sizes(azure, found)
+    return None if sizes is None else prices.node_disks(machine_request.disks_of(found.spec), sizes)
+
+
+async def _image_sizes(azure: Azure, found: Creation) -> list[int] | None:
+    """Return the sizes of the image's disks in GiB, the OS disk first; None if one is unknown."""
     ids = [disk.id for disk in found.source.disks if disk.id.startswith("/")]
     if len(ids) < len(found.source.disks):
         return None  # blobs, whose sizes no resource has
     documents = await concurrency.gather(*(lineage.read_source_document(azure, key) for key in ids))
     sizes = [dig(one, "properties", "diskSizeGB") for one in documents]
-    return [prices.NodeDisk(_DISK_SKU, size) for size in sizes] if sizes and None not in sizes else None
+    return [int(size) for size in sizes] if sizes and None not in sizes else None

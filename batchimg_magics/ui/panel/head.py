@@ -62,7 +62,7 @@ def pool_facts(
     if snapshot is None or snapshot.pool is None:
         return [("state", "deleted")]
     pool, now = snapshot.pool, count_nodes(snapshot)
-    rate = context.rates.cost(now.dedicated, now.spot) if now.total else 0.0
+    rate = context.rates.known_cost(now.dedicated, now.spot) if now.total else 0.0
     values = [("image", image.name)]
     if image.published is not None:
         values.append(("age", f"{max(0, int((snapshot.at - image.published.timestamp()) // 86_400))} days"))

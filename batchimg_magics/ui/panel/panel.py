@@ -191,7 +191,7 @@ class Panel(w.VBox):  # type: ignore[misc] # ipywidgets is untyped
         if before is None or before.pool is None or self._usd is None:
             return
         counts = head.count_nodes(before)
-        rate = self._context.rates.cost(counts.dedicated, counts.spot) if counts.total else 0.0
+        rate = self._context.rates.known_cost(counts.dedicated, counts.spot) if counts.total else 0.0
         self._usd = None if rate is None else self._usd + rate * max(0.0, now.at - before.at) / 3600
 
     def _show_head(self) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batchimg_magics.errors import ConflictError, SpecError
+from batchimg_magics.errors import BudgetError, ConflictError, SpecError
 from batchimg_magics.ui.cli import main
 from tests.support.create_options import CREATE_OPTIONS
 from tests.support.documents import GROUP
@@ -138,3 +138,19 @@ def test_a_pool_with_more_nodes_keeps_them_and_reports_it(session: Session) -> N
     )
     prices = [session.plan("p", nodes=nodes, **line).usd_per_hour.dropna().iloc[-1] for nodes in (0, 2, 4)]
     assert len(set(prices)) == 1
+
+
+def test_the_disks_of_the_spec_are_in_the_cost(session: Session) -> None:
+    line = {"from_vm": "prep-vm", "vm_size": "Standard_D4ds_v5", "nodes": 10}
+
+    def usd_per_hour(**spec: Any) -> float:
+        return float(session.plan("disks", spec=spec, **line).set_index("step").loc["nodes", "usd_per_hour"])
+
+    whole = usd_per_hour()
+    # P6, the 64 GiB of the OS disk, and P30.
+    assert usd_per_hour(ephemeral_os_disk=True) == pytest.approx(whole - 10 * 10.21 / 730)
+    more = usd_per_hour(data_disks=[{"lun": 5, "size_gib": 1024, "type": "Premium_LRS"}])
+    assert more == pytest.approx(whole + 10 * 135.17 / 730)
+    session.connect(state=":memory:", speed="max", max_cost_per_hour=more - 0.01)
+    with pytest.raises(BudgetError, match="nodes, OS and data disks, load balancers and public addresses"):
+        session.create("disks", spec={"data_disks": [{"lun": 5, "size_gib": 1024, "type": "Premium_LRS"}]}, **line)
