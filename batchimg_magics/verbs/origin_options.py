@@ -54,8 +54,7 @@ ORIGIN_OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         "--keep-users",
-        "Keep user accounts and home directories in the image; remove keys and passwords (default: remove the admin"
-        " account with its home directory)",
+        "Keep accounts and home directories in the image, without keys and passwords (default: remove the admin's)",
     ),
     Option("--generalized", "Assert that the OS is generalized although Azure does not mark it so"),
     Option(

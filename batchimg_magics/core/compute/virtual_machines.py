@@ -91,7 +91,7 @@ async def wait_until_idle(azure: Azure, vm: ResourceId) -> Json:
 
     async def poll() -> PollResult[Json]:
         found = await read_existing(azure, vm)
-        return PollResult(_is_idle(found), found)
+        return PollResult(is_idle(found), found)
 
     return await polling.poll_until(azure, poll, what=f"operations on VM {vm.name}", timeout_s=BUSY_TIMEOUT_S)
 
@@ -114,7 +114,8 @@ async def wait_for_power(azure: Azure, vm: ResourceId) -> Json:
     return await polling.poll_until(azure, poll, what=f"start or stop of VM {vm.name}", timeout_s=BUSY_TIMEOUT_S)
 
 
-def _is_idle(found: Json) -> bool:
+def is_idle(found: Json) -> bool:
+    """Tell whether a VM's document shows that no operation runs on it."""
     # A failed state, perhaps of an extension, does not prevent the next operation.
     changing = str(dig(found, "properties", "provisioningState")).lower() not in _FINAL_STATES
     return not changing and power(found) not in _TRANSITIONAL_STATES
@@ -211,7 +212,7 @@ async def _change(azure: Azure, vm: ResourceId, begin: Callable[..., Awaitable[A
         except ConflictError:
             # The other operation may end between the refusal and the read: a second refusal has another cause.
             refusals += 1
-            if _is_idle(await read_existing(azure, vm)) and refusals > 1:
+            if is_idle(await read_existing(azure, vm)) and refusals > 1:
                 raise
             return PollResult(done=False, value=None)
 

@@ -209,7 +209,10 @@ async def _begin(azure: Azure, wanted: Deprovisioning, seen: dict[str, str]) -> 
     command = scripts.command_of(wanted.os_type)
     script = scripts.script_of(wanted.os_type, keep_users=wanted.keep_users)
 
+    refusals = 0
+
     async def attempt() -> PollResult[polling.Operation | None]:
+        nonlocal refusals
         try:
             operation = await virtual_machines.begin_script(azure, wanted.vm, command, script)
         except ConflictError as error:
@@ -218,9 +221,13 @@ async def _begin(azure: Azure, wanted: Deprovisioning, seen: dict[str, str]) -> 
                 seen["command"] = "another run-command is in progress on it"
                 return PollResult(done=False, value=None)
             found = await virtual_machines.read_existing(azure, wanted.vm)
-            if virtual_machines.power(found) == "running":
+            if virtual_machines.power(found) != "running":
+                return PollResult(done=True, value=None)
+            # The other operation may end between the refusal and the read: a second refusal has another cause.
+            refusals += 1
+            if virtual_machines.is_idle(found) and refusals > 1:
                 raise
-            return PollResult(done=True, value=None)
+            return PollResult(done=False, value=None)
         seen["command"] = "the run-command did not return"
         return PollResult(done=True, value=operation)
 
