@@ -338,8 +338,8 @@ class Verbs(ABC):
         copy_subnet : str | None
             Put the temporary copy into this subnet (resource ID) (default: the VM's subnet).
         keep_users : bool
-            Keep user accounts and home directories in the image; remove keys and passwords (default: remove the
-            admin account with its home directory).
+            Keep accounts and home directories in the image, without keys and passwords (default: remove the
+            admin's).
         generalized : bool
             Assert that the OS is generalized although Azure does not mark it so.
         new_image : bool
@@ -597,8 +597,8 @@ class Verbs(ABC):
         copy_subnet : str | None
             Put the temporary copy into this subnet (resource ID) (default: the VM's subnet).
         keep_users : bool
-            Keep user accounts and home directories in the image; remove keys and passwords (default: remove the
-            admin account with its home directory).
+            Keep accounts and home directories in the image, without keys and passwords (default: remove the
+            admin's).
         generalized : bool
             Assert that the OS is generalized although Azure does not mark it so.
         new_image : bool
@@ -859,8 +859,8 @@ class Verbs(ABC):
         copy_subnet : str | None
             Put the temporary copy into this subnet (resource ID) (default: the VM's subnet).
         keep_users : bool
-            Keep user accounts and home directories in the image; remove keys and passwords (default: remove the
-            admin account with its home directory).
+            Keep accounts and home directories in the image, without keys and passwords (default: remove the
+            admin's).
         generalized : bool
             Assert that the OS is generalized although Azure does not mark it so.
         new_image : bool
