@@ -208,3 +208,13 @@ def test_a_profile_has_cloud_tenant_and_way_and_no_secret(azure: AzureSession) -
     assert "any" not in json.dumps([saved.cloud, saved.tenant, saved.sign_in])
     assert azure.session.names("profile") == ["lab"]
     assert azure.session.names("cloud") == list(clouds.CLOUD_NAMES)
+
+
+def test_a_profile_has_the_tags_of_the_connection(azure: AzureSession) -> None:
+    azure.session.connect(**TARGET, tag={"Owner": "lab"}, save_as="lab")
+    assert azure.session.connect(profile="lab")["tags"][0] == "Owner=lab"
+    assert azure.session.connect(profile="lab", tag={"owner": "me", "x": "y"})["tags"][0] == "owner=me, x=y"
+    assert read_profile("lab").tags == {"Owner": "lab"}
+    with pytest.raises(SpecError, match="reserved for Azure"):
+        azure.session.connect(**TARGET, tag={"azure": "1"}, save_as="bad")
+    assert azure.session.names("profile") == ["lab"]

@@ -6,6 +6,7 @@ user's subscription only; for other accounts it creates a gallery image version 
 
 from __future__ import annotations
 
+import json
 from string import Template
 from typing import TYPE_CHECKING
 
@@ -55,7 +56,7 @@ source "azure-arm" "$name" {
   image_publisher    = "$publisher"
   image_offer        = "$offer"
   image_sku          = "$sku"
-$access
+$tags$access
 $end
 }
 
@@ -216,9 +217,23 @@ def _template_values(azure: Azure, name: str, os_type: str, base: Json) -> dict[
         "architecture": architecture,
         "size": _SIZES[architecture],
         "access": _ACCESS[os_type],
+        "tags": _tags(azure.resource_tags),
         "install": _INSTALL[os_type],
         "deprovision": _DEPROVISION[os_type],
     }
+
+
+def _tags(resource_tags: Mapping[str, str]) -> str:
+    """Return the setting for the tags of what Packer creates; empty for none."""
+    if not resource_tags:
+        return ""
+    rows = "".join(f"    {_hcl(name)} = {_hcl(value)}\n" for name, value in resource_tags.items())
+    return f"  azure_tags = {{\n{rows}  }}\n"
+
+
+def _hcl(text: str) -> str:
+    """Return a text as a string of HCL, where ``${`` and ``%{`` begin a template."""
+    return json.dumps(text, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
 
 
 def _generation(base: Json, asked: str | None) -> dict[str, str]:

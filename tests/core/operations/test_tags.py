@@ -144,3 +144,11 @@ def test_nodes_in_the_users_subscription_get_the_tags(session: Session, tmp_path
     with pytest.raises(ResizeError, match="the Azure policy 'Require a tag on resources'") as caught:
         session.resize("p", nodes=2)
     assert "--tag Project=VALUE" in caught.value.hint
+
+
+def test_a_packer_template_has_the_tags(session: Session) -> None:
+    session.connect(state=":memory:", tag={"Cost": 'a "b" ${c}'})
+    text = session.packer("base").attrs["text"]
+    assert '  azure_tags = {\n    "Cost" = "a \\"b\\" $${c}"\n  }\n' in text
+    session.connect(state=":memory:")
+    assert "azure_tags" not in session.packer("base").attrs["text"]
