@@ -22,7 +22,7 @@ from tests.support.served_emulator import serve_emulator
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-COUNT, GOAL, RUNS = 2500, 4.0, 7
+COUNT, GOAL, RUNS = 2500, 3.0, 7
 BATCHIMG = Path(sys.executable).with_name("batchimg")
 READING = """
 import json, os, ssl, urllib.request
