@@ -178,7 +178,13 @@ CASES = (
         expires_h=8,
     ),
     Case("repair", lambda session: session.repair("genomics"), _pool_with_failed_nodes),
-    Case("migrate", lambda session: session.migrate("old", yes=True, delete_old=True), _old_pool, date=EARLY),
+    Case(
+        "migrate",
+        lambda session: session.migrate("old", yes=True, delete_old=True),
+        _old_pool,
+        deletes=True,
+        date=EARLY,
+    ),
     Case("delete --image", lambda session: session.delete("genomics", image=True), _pool, deletes=True),
     Case("cleanup --delete", lambda session: session.cleanup(delete=True, older_than="0s"), _leftovers, deletes=True),
 )
