@@ -6,18 +6,20 @@ The classes are in `core.base.outcomes`, the causes in `core.base.causes`. Batch
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batchimg_magics.core.base.diagnosis import diagnose, find_cause
+from batchimg_magics.core.base.diagnosis import diagnose
 from batchimg_magics.core.base.outcomes import OutcomeClass
-from batchimg_magics.core.base.provider_errors import ProviderError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 #: (code, message, values as "name: value") of a resize error, as `pools.PoolState` has it.
 ResizeProblem = tuple[str, str, str]
+#: How Batch's own message begins that names no cause.
+_NOT_ALLOCATED = "Desired number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +51,16 @@ def classify(errors: Iterable[ResizeProblem]) -> ResizeOutcome:
 
 def _classify_error(error: ResizeProblem) -> ResizeOutcome:
     code, message, values = error
-    own = find_cause(ProviderError(code, ""))
-    if own is not None and not own.general:
-        said = own.name if own.kind is OutcomeClass.FATAL else _sentence(message)
-        return ResizeOutcome(own.kind, code, said, own.fix)
+    own = diagnose(json.dumps({"code": code, "message": message}))
+    words = own.error.message
+    if own.cause is not None and not own.cause.general:
+        said = words
+        if own.cause.kind in (OutcomeClass.FATAL, OutcomeClass.TRANSIENT):
+            said = own.name if words.startswith(_NOT_ALLOCATED) else f"{own.name} ({words})"
+        return ResizeOutcome(own.cause.kind, code, said, own.fix)
     found = diagnose(values) if values else None
     if found is not None and found.cause is not None:
         return ResizeOutcome(found.cause.kind, code, found.sentence, found.fix)
-    kind, fix = (own.kind, own.fix) if own is not None else (OutcomeClass.PARTIAL, "")
-    said = f"{_sentence(message)} ({found.sentence})" if found is not None and found.sentence else _sentence(message)
+    kind, fix = (own.cause.kind, own.fix) if own.cause is not None else (OutcomeClass.PARTIAL, "")
+    said = f"{words} ({found.sentence})" if found is not None and found.sentence else words
     return ResizeOutcome(kind, code, said, fix)
-
-
-def _sentence(text: str) -> str:
-    return " ".join(text.split()).removeprefix("Reason: ").rstrip(".")

@@ -106,3 +106,18 @@ def test_the_gravest_of_several_decides() -> None:
 )  # fmt: skip
 def test_json_in_json_is_unpacked(text: str, said: str) -> None:
     assert str(innermost_error(text)) == said
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "kind", "said"),
+    [
+        ("NotFound", "The 'Microsoft.Network/virtualNetworks/v' was not found.", "fatal", "virtual network"),
+        ("SkuNotAvailable", "The size is currently not available in location 'x'.", "transient", "no capacity"),
+        ("OverconstrainedAllocationRequestError", FAILED, "transient", "with these constraints just now"),
+        ("SomethingNew", 'We saw {"a": 1}', "partial", "We saw"),
+    ],
+)
+def test_a_code_that_batch_passes_on(code: str, message: str, kind: str, said: str) -> None:
+    verdict = classify([(code, message, "")])
+    assert (verdict.kind, said in (verdict.message or "")) == (kind, True)
+    assert "{" not in (verdict.message or "")
