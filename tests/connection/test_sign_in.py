@@ -149,11 +149,13 @@ class Sync:
     def __init__(self, azure: AzureSession | None = None) -> None:
         self.azure, self.asked, self.closed = azure, 0, False
         self.threads: set[str] = set()
+        self.options: list[dict[str, Any]] = []
         self.began, self.gate = threading.Event(), threading.Event()
         self.gate.set()
 
-    def get_token(self, *scopes: str, **_: Any) -> AccessToken:
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
         self.asked += 1
+        self.options.append(options)
         self.threads.add(threading.current_thread().name)
         self.began.set()
         self.gate.wait(10)
@@ -214,6 +216,20 @@ def test_clients_that_start_together_sign_in_once() -> None:
 
     assert len(asyncio.run(work())) == 20
     assert own.asked == 1
+
+
+def test_all_tokens_are_of_one_kind_so_that_a_person_signs_in_once() -> None:
+    """azure-identity keeps tokens with continuous access evaluation apart from those without it."""
+    own = Sync()
+
+    async def work() -> None:
+        with signing_in(own, tenant=OTHER) as credential:
+            await credential.get_token(ARM, enable_cae=True)
+            await credential.get_token(BATCH)
+            await credential.get_token(ARM, claims=None, tenant_id=None)
+
+    asyncio.run(work())
+    assert own.options == [{"enable_cae": True, "tenant_id": OTHER}] * 2
 
 
 def test_a_sign_in_whose_caller_gave_up_goes_on_for_the_next_one() -> None:
