@@ -13,10 +13,10 @@ from batchimg_magics.pool_spec.line import option_flag
 from batchimg_magics.resource_ids import ResourceId
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Self
+    from collections.abc import Callable, Mapping
+    from typing import Any, Self
 
-__all__ = ["ORIGIN_FIELDS", "ImageOriginSpec"]
+__all__ = ["ORIGIN_FIELDS", "ImageOriginSpec", "missing_origin_error", "stated_fact_errors"]
 
 #: Source: Azure Compute Gallery limits, replicas per version.
 MAX_REPLICAS = 100
@@ -78,6 +78,14 @@ def _choice_validator(*words: str, also: dict[str, str] | None = None) -> Before
 
 Snapshot = Annotated[str, AfterValidator(_resource_id_parser("Microsoft.Compute/snapshots", "--from-snapshot"))]
 Lun = Annotated[int, Field(ge=0, le=MAX_LUN)]
+
+
+def missing_origin_error() -> SpecError:
+    """Return the error of a spec without an image source."""
+    known = ", ".join(option_flag(name) for name in ORIGIN_FIELDS[1:])
+    return SpecError(
+        "from_vm is missing", hint=f"specify --from-vm (`from_vm:` in a body), or another image source: {known}"
+    )
 
 
 class ImageOriginSpec(BaseModel):
@@ -212,11 +220,7 @@ class ImageOriginSpec(BaseModel):
                 f"{' and '.join(options)} cannot be used together", hint="an image has one source: remove one of them"
             )
         if not options:
-            known = ", ".join(option_flag(name) for name in ORIGIN_FIELDS[1:])
-            raise SpecError(
-                "from_vm is missing",
-                hint=f"specify --from-vm (`from_vm:` in a body), or another image source: {known}",
-            )
+            raise missing_origin_error()
 
     def _check_copy_options(self) -> None:
         """Refuse options of the temporary copy, and of generalizing, where there is neither."""
@@ -234,17 +238,35 @@ class ImageOriginSpec(BaseModel):
                 )
 
     def _check_stated_facts(self) -> None:
-        """Require facts that Azure does not record. Source: FACTS 1.10, ask and never assume."""
-        if self.origin_field in ("from_vhd", "from_snapshot") and not self.generalized:
-            raise SpecError(
-                f"Azure does not record whether the OS of {option_flag(self.origin_field)} is generalized",
+        if found := stated_fact_errors(dict(self)):
+            raise SpecError("; ".join(one.message for one in found), hint="; ".join(one.hint for one in found))
+
+
+def stated_fact_errors(values: Mapping[str, Any]) -> list[SpecError]:
+    """Return the facts that Azure does not record and that values do not state. Source: FACTS 1.10, ask, never assume.
+
+    Parameters
+    ----------
+    values
+        The fields of a spec: their names and values.
+    """
+    found = []
+    source = next((name for name in ("from_vhd", "from_snapshot") if values.get(name) is not None), "")
+    if source and not values.get("generalized"):
+        found.append(
+            SpecError(
+                f"Azure does not record whether the OS of {option_flag(source)} is generalized",
                 hint="if it is, add --generalized; if it is not, the nodes would be unusable, and billed",
             )
-        if self.from_vhd and not (self.os_type and self.generation):
-            raise SpecError(
+        )
+    if source == "from_vhd" and not (values.get("os_type") and values.get("generation")):
+        found.append(
+            SpecError(
                 "Azure does not record the OS type and generation of a VHD",
                 hint="add --os-type Linux or Windows, and --generation V1 (BIOS) or V2 (UEFI)",
             )
+        )
+    return found
 
 
 #: Options that can be used with some origins only: which ones, and why.

@@ -117,8 +117,10 @@ class NodeSpec(MachineSpec, BaseModel):
 
     @model_validator(mode="after")
     def _check_combinations(self) -> Self:
-        for problem, hint in (*_network_problems(self), *_name_problems(self), *_identity_problems(self)):
-            raise SpecError(problem, hint=hint)
+        if found := [*_network_problems(self), *_name_problems(self), *_identity_problems(self)]:
+            raise SpecError(
+                "; ".join(one for one, _ in found), hint="; ".join(dict.fromkeys(hint for _, hint in found))
+            )
         return self
 
 

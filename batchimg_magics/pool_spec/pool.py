@@ -10,7 +10,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, PrivateAttr, Valida
 from batchimg_magics.errors import SpecError
 from batchimg_magics.pool_spec.body import parse_body
 from batchimg_magics.pool_spec.create_line import create_line
-from batchimg_magics.pool_spec.image_origin import ImageOriginSpec
+from batchimg_magics.pool_spec.image_origin import (
+    ORIGIN_FIELDS,
+    ImageOriginSpec,
+    missing_origin_error,
+    stated_fact_errors,
+)
 from batchimg_magics.pool_spec.node import NodeSpec
 from batchimg_magics.pool_spec.pool_document import is_pool_document, read_pool_document
 from batchimg_magics.pool_spec.resize_policy import ResizePolicy
@@ -195,7 +200,7 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
             spec = cls.model_validate(values)
         except ValidationError as error:
             # Not `from error`: pydantic's error contains the values, and a secret may be among them.
-            raise to_spec_error(error, cls, text) from None
+            raise to_spec_error(error, cls, text, _missing_inputs(values)) from None
         spec._omitted = None if omitted is None else tuple(omitted)  # noqa: SLF001 - of this class
         return spec
 
@@ -203,6 +208,18 @@ class PoolSpec(ImageOriginSpec, NodeSpec, ResizePolicy):
     def omitted(self) -> tuple[str, ...] | None:
         """The settings of the REST document that cannot be kept; None if it was built of no such document."""
         return self._omitted
+
+
+def _missing_inputs(values: Mapping[str, Any]) -> list[SpecError]:
+    """Return what else is missing where a value is: pydantic checks combinations only of values that are valid."""
+    if not values.keys() <= PoolSpec.model_fields.keys():
+        return []  # a misspelt key may be the missing one
+    if any(values.get(name) is not None for name in ORIGIN_FIELDS):
+        return [] if values.get("vm_size") else stated_fact_errors(values)
+    found = [missing_origin_error()]
+    if not values.get("vm_size") and not {"nodes", "spot"} & values.keys():
+        found[0].hint += "; and the number of nodes: --nodes or --spot (default 0)"
+    return found
 
 
 def _replaced_fields(options: Container[str]) -> tuple[str, ...]:

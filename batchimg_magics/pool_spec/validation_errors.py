@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -21,6 +22,7 @@ __all__ = ["to_spec_error"]
 
 #: The tags of mounts, which pydantic includes in the location of an error.
 _MOUNT_TYPES = frozenset({"blob", "files", "nfs", "cifs"})
+_MISSING = " is missing"
 #: Types of values that an error may quote; a value with parts may contain a secret.
 _QUOTED = (str, int, float, bool, type(None))
 #: Expected values by pydantic's type of error. Source: pydantic, "Validation Errors".
@@ -83,8 +85,10 @@ class _Location:
         return len(self.path) > 1
 
 
-def to_spec_error(error: ValidationError, model: type[BaseModel], text: str) -> SpecError:
-    """Return pydantic's first error as a `SpecError`.
+def to_spec_error(
+    error: ValidationError, model: type[BaseModel], text: str, more: Sequence[SpecError] = ()
+) -> SpecError:
+    """Return pydantic's errors as one `SpecError`, so that all of them can be corrected at once.
 
     Parameters
     ----------
@@ -94,31 +98,54 @@ def to_spec_error(error: ValidationError, model: type[BaseModel], text: str) -> 
         The model that was validated.
     text
         The YAML body; empty: there is none.
+    more
+        Further errors, which pydantic did not look for because of the others.
     """
-    # A missing key is often a misspelt one, which is also an unknown key: unknown keys are reported first.
-    first = min(error.errors(include_url=False), key=lambda one: one["type"] != "extra_forbidden")
-    path = _key_path(first["loc"])
+    errors = error.errors(include_url=False)
+    unknown = [str(one["loc"][-1]) for one in errors if one["type"] == "extra_forbidden"]
+    found = [
+        _spec_error(one, model, text)
+        for one in sorted(errors, key=lambda one: one["type"] != "extra_forbidden")
+        # A missing key is often a misspelt one, which is also an unknown key.
+        if one["type"] != "missing" or not difflib.get_close_matches(str(one["loc"][-1]), unknown, n=1)
+    ]
+    return _combined([*found, *more])
+
+
+def _combined(found: Sequence[SpecError]) -> SpecError:
+    """Return several errors as one; missing keys are named together."""
+    missing = list(dict.fromkeys(one.message.removesuffix(_MISSING) for one in found if one.message.endswith(_MISSING)))
+    messages = [one.message for one in found if not one.message.endswith(_MISSING)]
+    if missing:
+        *names, last = missing
+        messages.insert(0, f"{', '.join(names)} and {last} are missing" if names else f"{last}{_MISSING}")
+    hints = dict.fromkeys(one.hint for one in found if one.hint)
+    return SpecError("; ".join(dict.fromkeys(messages)), hint="; ".join(hints))
+
+
+def _spec_error(error: Any, model: type[BaseModel], text: str) -> SpecError:  # noqa: ANN401 - pydantic's ErrorDetails
+    path = _key_path(error["loc"])
     location = _Location(path, _line_number(path, text))
-    if isinstance(cause := first.get("ctx", {}).get("error"), SpecError):
+    if isinstance(cause := error.get("ctx", {}).get("error"), SpecError):
         if not location.is_nested:
             return cause
         return SpecError(f"{location.prefix}{location.name}: {cause.message}", hint=cause.hint)
-    if first["type"] == "extra_forbidden":
+    if error["type"] == "extra_forbidden":
         known = _known_keys(model, path[:-1])
         return SpecError(
             f"{location.prefix}{location.name!r} is not known", hint=suggest_name(location.keys[-1], known)
         )
-    if first["type"] == "missing":
+    if error["type"] == "missing":
         return _missing_key_error(location)
-    return _value_error(location, first["input"], _expectation(first), model)
+    return _value_error(location, error["input"], _expectation(error), model)
 
 
 def _missing_key_error(location: _Location) -> SpecError:
     if location.is_nested:
         key = location.keys[-1]
-        return SpecError(f"{location.prefix}{location.name} is missing", hint=f"write `{key}:` there")
+        return SpecError(f"{location.prefix}{location.name}{_MISSING}", hint=f"write `{key}:` there")
     option = option_flag(location.name)
-    return SpecError(f"{location.name} is missing", hint=f"specify {option}, or `{location.name}:` in the body")
+    return SpecError(f"{location.name}{_MISSING}", hint=f"specify {option}, or `{location.name}:` in the body")
 
 
 def _value_error(location: _Location, value: object, expectation: str, model: type[BaseModel]) -> SpecError:

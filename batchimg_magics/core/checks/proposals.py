@@ -34,6 +34,8 @@ COUNT_RULES = frozenset(
 )
 _TEMPORARY = "temp-drive"
 _TEMPORARY_RULE = frozenset({_TEMPORARY})
+#: Similarity from which an unknown name is a misspelt one, 0 to 1. Assumed: as in Python's `difflib`.
+MISSPELT = 0.6
 #: At most so many sizes are checked, the most similar ones first.
 MOST_CANDIDATES = 60
 
@@ -121,24 +123,29 @@ def _candidates(facts: Facts, *, same_cores: bool = True) -> Iterator[Facts]:
     own = facts.offered_size(asked)
     cores = vm_sizes.vcpus(own) if own is not None and same_cores else 0
 
-    whole = asked if "_" in asked.partition("_v")[0] else f"standard_{asked}"  # people leave out the tier
-
-    def sort_key(size: Json) -> tuple[bool, float]:
-        similarity = difflib.SequenceMatcher(None, whole, str(size["name"]).lower()).ratio()
-        return vm_sizes.end_of_size(size) is not None, -similarity
-
-    others = [
-        size
-        for size in facts.sizes
-        if str(size["name"]).lower() != asked
+    ranked = [
+        (vm_sizes.end_of_size(size) is not None, -_similarity(asked, name.lower()), size)
+        # Of similar names, the newest series is first.
+        for name, size in sorted(((str(size["name"]), size) for size in facts.sizes), key=_first, reverse=True)
+        if name.lower() != asked
         and (not cores or vm_sizes.vcpus(size) == cores)
         # What Azure retires is not proposed, except as what a misspelt name means.
         and (own is None or vm_sizes.end_of_size(size) is None)
     ]
-    others.sort(key=lambda size: str(size["name"]), reverse=True)  # of similar names, the newest series first
-    for size in sorted(others, key=sort_key)[:MOST_CANDIDATES]:
+    least = 0.0 if own is not None else MISSPELT
+    near = [one for one in ranked if -one[1] >= least]
+    for _, _, size in sorted(near, key=lambda one: one[:2])[:MOST_CANDIDATES]:
         spec = facts.spec.model_copy(update={"vm_size": str(size["name"])})
         yield replace(facts, spec=spec, rates=None, limit_usd=None)  # the price of another size was not read
+
+
+def _similarity(asked: str, name: str) -> float:
+    """Return how similar two names of sizes are, 0 to 1, without the tier, which people leave out."""
+    return difflib.SequenceMatcher(None, asked.removeprefix("standard_"), name.removeprefix("standard_")).ratio()
+
+
+def _first(pair: tuple[str, Json]) -> str:
+    return pair[0]
 
 
 def _with_fitting_counts(facts: Facts) -> Facts | None:

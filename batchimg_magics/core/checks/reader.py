@@ -54,28 +54,18 @@ async def read_for_creation(
     Returns
     -------
     tuple
-        The facts, and the image origin; None if no image can be made from the VM: the facts have the reason.
-
-    Raises
-    ------
-    NotFoundError, SpecError
-        The source does not exist, or no image can be made from it.
+        The facts, and the image origin; None if the source does not exist, or no image can be made from it: the facts
+        have the reason.
     """
     reader = PartialReader(azure)
     origin, problem = await _find_origin(azure, spec, yes=yes)
-    vm = (
-        origin.vm
-        if isinstance(origin, VmOrigin)
-        else await virtual_machines.find_vm(azure, spec.from_vm)
-        if spec.from_vm
-        else None
-    )
-    source = origin.source if origin else await _source_of_vm(azure, vm or {})
-    used_ids = [source.id, *(disk.id for disk in source.disks), str(getattr(origin, "subnet", ""))]
+    vm = origin.vm if isinstance(origin, VmOrigin) else await _find_vm(azure, spec.from_vm)
+    source = origin.source if origin else await _source_of_vm(azure, vm) if vm else None
+    of_source = [source.id, *(disk.id for disk in source.disks)] if source else []
     account, copied, parts, image, pool = await concurrency.gather(
-        _read_account(reader, spec, used_ids),
+        _read_account(reader, spec, [*of_source, str(getattr(origin, "subnet", ""))]),
         _copy(reader, spec, origin) if isinstance(origin, VmCopyOrigin) else _no_values(),
-        _parts(reader, spec, source),
+        _parts(reader, spec, source) if source else _no_values(),
         _image_of_pool(reader, spec, origin) if pool_named and not spec.from_version else _no_values(),
         reader.read("the pool", pools.read_cached(azure, spec.name), None) if pool_named else _no_value(),
     )
@@ -84,21 +74,29 @@ async def read_for_creation(
     ids = {disk["id"].lower() for disk in found.get("disks", [])}
     found["snapshots"] = [one for one in found["snapshots"] if _source_id_of(one) in ids]
     found |= {"warning": origin.warning if origin else "", "subnet": getattr(origin, "subnet", "")}
-    kind: Kind = "vm" if vm else "image" if spec.from_image or spec.from_version else "disks"
+    kind: Kind = "vm" if spec.from_vm else "image" if spec.from_image or spec.from_version else "disks"
     makes_image = not spec.from_version and not spec.direct
     return await _with_prices(
         azure, _facts(reader, kind, spec, found, makes_image=makes_image, pool_named=pool_named)
     ), origin
 
 
-async def _find_origin(azure: Azure, spec: PoolSpec, *, yes: bool) -> tuple[ImageOrigin | None, BatchImgError | None]:
-    """Return the image origin, or the error of a VM that has none: it is reported with the other findings."""
+async def _find_origin(
+    azure: Azure, spec: PoolSpec, *, yes: bool
+) -> tuple[ImageOrigin | None, SpecError | NotFoundError | None]:
+    """Return the image origin, or the error of a source that is none: it is reported with the other findings."""
     try:
         return await registry.find(azure, spec, yes=yes), None
     except (SpecError, NotFoundError) as error:
-        if spec.from_vm is None:
-            raise
         return None, error
+
+
+async def _find_vm(azure: Azure, name: str | None) -> Json | None:
+    """Return the VM of a source that is none, for the rules; None if it does not exist."""
+    try:
+        return await virtual_machines.find_vm(azure, name) if name else None
+    except NotFoundError:
+        return None
 
 
 async def _source_of_vm(azure: Azure, vm: Json) -> Source:

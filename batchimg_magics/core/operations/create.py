@@ -118,6 +118,8 @@ class Creation:
         What `create` does with the existing pool.
     copy_cost
         What the temporary copy of the VM costs; None: there is none.
+    counts
+        The requested nodes; with `take_what_fits`, those that the quotas allow now.
     """
 
     spec: PoolSpec
@@ -129,6 +131,7 @@ class Creation:
     findings: Sequence[Finding]
     pool_decision: PoolDecision | None = None
     copy_cost: CopyCost | None = None
+    counts: Counts = dataclasses.field(default_factory=Counts)
 
     @property
     def source(self) -> Source:
@@ -195,7 +198,9 @@ async def read_creation(azure: Azure, spec: PoolSpec, *, yes: bool = False, repl
     size = vm_sizes.find_size(facts.sizes or await vm_sizes.read_sizes(azure), spec.vm_size)
     agent = node_agents.choose_node_agent(images, found.source, spec.node_agent_sku)
     cost = None if found.build.version is not None else await copies.read_copy_cost(azure, facts)
-    return dataclasses.replace(found, agent=agent, size=str(size["name"]), findings=findings, copy_cost=cost)
+    counts = Counts(spec.nodes, spec.spot).minimum(facts.target)
+    found = dataclasses.replace(found, agent=agent, size=str(size["name"]), findings=findings)
+    return dataclasses.replace(found, copy_cost=cost, counts=counts)
 
 
 async def examine_facts(
@@ -281,7 +286,8 @@ def _pool_step(azure: Azure, found: Creation, after: tuple[str, ...]) -> Step:
 
 
 def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
-    spec, count = found.spec, Counts(found.spec.nodes, found.spec.spot)
+    spec, count, asked = found.spec, found.counts, Counts(found.spec.nodes, found.spec.spot)
+    quota = "" if count == asked else f" of {asked}: the quotas allow no more"
 
     async def make_nodes(_: Mapping[str, StepResult]) -> StepResult:
         if spec.formula is not None:
@@ -297,7 +303,7 @@ def _nodes_step(azure: Azure, found: Creation, board: Board) -> Step:
             return False
         return (await pools.read_state(azure, spec.name)).target.covers(count)
 
-    size = f"{count}, until {spec.until}" if spec.formula is None else "as the autoscale formula sets"
+    size = f"{count}{quota}, until {spec.until}" if spec.formula is None else "as the autoscale formula sets"
     return Step(
         "nodes",
         azure.scope.pool_id(spec.name),

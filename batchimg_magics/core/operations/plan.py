@@ -103,7 +103,7 @@ def _nodes_usd_per_hour(found: Creation, rates: prices.Rates) -> float | None:
     """Return the cost of the requested nodes per hour; None if a price is unknown."""
     # `create` never shrinks an existing pool.
     current = Counts() if found.kept_pool is None else current_or_target(found.kept_pool)
-    counts = Counts(found.spec.nodes, found.spec.spot).maximum(current)
+    counts = found.counts.maximum(current)
     return rates.known_cost(counts.dedicated, counts.spot)
 
 

@@ -424,3 +424,90 @@ def test_an_unmanaged_definition_is_reported_with_all_other_errors(lab: Callable
     assert "dedicated cores needed" in caught.value.message
     with pytest.raises(ConflictError, match="did not create it for this pool"):
         session.create("tools", from_vm="lab-vm", vm_size="Standard_D4s_v5", nodes=1, gallery=GALLERY)
+
+
+# -- what is wrong, and what to do about it, at once ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message", "hints"),
+    [
+        ({}, "vm_size and from_vm are missing", ("--vm-size", "--from-vm", "--nodes or --spot (default 0)")),
+        (
+            {"from_vhd": "https://labvhds.blob.core.windows.net/v/a.vhd", "nodes": -1},
+            "vm_size is missing; nodes is -1: expected a number of at least 0; Azure does not record whether the OS",
+            ("--vm-size", "--nodes", "--generalized", "--os-type", "--generation"),
+        ),
+        (
+            {**CREATE_OPTIONS, "no_public_address": True, "api": "batch", "tags": {"a": "b"}},
+            "nodes without a public address need a subnet; --api batch does not support tags",
+            ("--subnet", "remove one"),
+        ),
+        ({"spec": "vm_sise: a\nfrom_vm: prep-vm"}, "line 1: 'vm_sise' is not known", ("did you mean vm_size?",)),
+    ],
+)
+def test_all_missing_and_wrong_inputs_are_named_together(
+    session: Session, options: dict[str, Any], message: str, hints: tuple[str, ...]
+) -> None:
+    with pytest.raises(SpecError) as caught:
+        session.create("p", **options)
+    assert caught.value.message.startswith(message)
+    assert [one for one in hints if one not in caught.value.hint] == []
+    assert len(caught.value.hint.split("; ")) == len(set(caught.value.hint.split("; ")))
+
+
+def test_everything_that_does_not_exist_is_named_together(session: Session) -> None:
+    asked = {"from_vm": "nope", "vm_size": "Standard_D4s_v55", "gallery": GALLERY, "subnet": f"{SUBNET}2"}
+    with pytest.raises(SpecError) as caught:
+        session.create("p", **asked)
+    for said in ("no VM 'nope'", "no gallery 'lab'", "does not offer VM size 'Standard_D4s_v55'", "no subnet"):
+        assert said in caught.value.message
+    with pytest.raises(NotFoundError, match=r"no"):
+        session.create("p", from_snapshot=f"{HOME}/providers/Microsoft.Compute/snapshots/no", generalized=True,
+                       vm_size="Standard_D4s_v5")  # fmt: skip
+
+
+def test_fixes_agree_on_one_size_and_count_that_keep_all_rules(session: Session, tmp_path: Path) -> None:
+    lab = RuleResources()  # an image of generation 2, with a temporary disk
+    lab.open(session, tmp_path)
+    asked = {"vm_size": "Standard_D4_v3", "nodes": 120, "spot": 30}
+    table = session.check("lab-vm", **asked)
+    fixes = {fix.partition("; or ")[0] for rule, fix in zip(table.rule, table.fix, strict=True) if rule != "data-disks"}
+    assert set(table.rule) >= {"generation", "quota-dedicated", "quota-spot"}
+    (one,) = fixes
+    found = re.fullmatch(r"--vm-size (\w+) --nodes (\d+) --spot (\d+) fit together", one)
+    assert found is not None
+    again = session.check("lab-vm", vm_size=found[1], nodes=int(found[2]), spot=int(found[3]))
+    assert "error" not in set(again.severity)
+    one_more = session.check("lab-vm", vm_size=found[1], nodes=int(found[2]) + 1, spot=int(found[3]))
+    assert set(one_more[one_more.severity == "error"].rule) <= {"quota-dedicated", "quota-family"}
+    assert len(one_more[one_more.severity == "error"])
+
+
+def test_an_accepted_rule_is_a_warning(session: Session, tmp_path: Path) -> None:
+    lab = RuleResources()
+    lab.vm["resources"] = [{"type": "Microsoft.Compute/virtualMachines/extensions", "name": "MonitorAgent"}]
+    lab.open(session, tmp_path)
+    asked = {"from_vm": "lab-vm", "vm_size": "Standard_D4ds_v5", "nodes": 1}
+    with pytest.raises(SpecError, match="MonitorAgent") as caught:
+        session.create("p", **asked)
+    assert "--accept extensions" in caught.value.hint
+    body = "from_vm: lab-vm\nvm_size: Standard_D4ds_v5\nnodes: 1\naccept: [extensions]"
+    assert "(accepted with --accept extensions)" in str(session.plan("p", spec=body).attrs["warnings"])
+    for name, hint in (("extension", "did you mean extensions?"), ("quota-family", "these rules can be accepted")):
+        with pytest.raises(SpecError, match=f"rule '{name}' cannot be accepted") as refused:
+            session.plan("p", **asked, accept=[name])
+        assert hint in refused.value.hint
+
+
+def test_create_takes_what_fits(session: Session) -> None:
+    asked = {"from_vm": "prep-vm", "vm_size": "Standard_D4s_v5", "nodes": 300, "take_what_fits": True, "canary": False}
+    planned = session.plan("p", **asked)
+    assert planned.why.iloc[-1].startswith("250 dedicated of 300 dedicated: the quotas allow no more")
+    made = session.create("p", **asked)
+    (said,) = [one for one in made.attrs["warnings"] if one["rule"] == "quota-family"]
+    assert "200 missing; --take-what-fits: the pool gets 250 dedicated" in said["found"]
+    assert session.pools().dedicated.tolist() == [250]
+    assert session.create("p", **asked).action.iloc[-1] == "exists"
+    with pytest.raises(SpecError, match="4 cores of standardDSv5Family needed, 0 of 1000 free"):
+        session.create("q", **{**asked, "nodes": 1})

@@ -27,10 +27,10 @@ WARN_DAYS = 90
 @rule("image-origin", "error", sources.GENERALIZE)
 def image_origin(facts: Facts) -> RuleResults:
     """An image can be made from the source."""
-    if facts.source is None:
-        return None
     if facts.problem is not None:
         return failed(facts.problem.message, facts.problem.hint)
+    if facts.source is None:
+        return None
     if facts.warning:
         return warned(f"{facts.source.description}: {facts.warning}", "test with one node first")
     return passed(f"image source is {facts.source.description}")
